@@ -1,0 +1,34 @@
+//! The annotation and label keys of the contract. Knows names only.
+
+/// On a credentials Secret: the hosts that may ever receive it, comma-separated.
+pub const ALLOWED_HOSTS: &str = "tokensource.dev/allowed-hosts";
+
+/// On a `TokenSource`: each new value asks for one renewal.
+pub const RENEW_REQUESTED_AT: &str = "tokensource.dev/renew-requested-at";
+
+/// On the target: when the request for its token was sent (RFC 3339, UTC, whole seconds).
+pub const ISSUED_AT: &str = "tokensource.dev/issued-at";
+
+/// On the target: when its token expires (RFC 3339, UTC, whole seconds).
+pub const EXPIRES_AT: &str = "tokensource.dev/expires-at";
+
+/// On the target: the fingerprint of what its token was asked for with.
+pub const INPUTS: &str = "tokensource.dev/inputs";
+
+/// On the target: SHA-256 over its data and the annotations above, to notice alterations.
+pub const DATA_HASH: &str = "tokensource.dev/data-hash";
+
+/// On the target: fingerprint of the labels, annotations and type it was written with.
+pub const DRESSING: &str = "tokensource.dev/dressing";
+
+/// Every key under this prefix is ours; users may not set them on the target.
+pub const PREFIX: &str = "tokensource.dev/";
+
+/// The recommended label that names the tool behind an object.
+pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
+
+/// Value of [`MANAGED_BY_LABEL`] on every target.
+pub const MANAGED_BY: &str = "tokensource";
+
+/// On the target: the `TokenSource` it belongs to, for `kubectl get secret -l`.
+pub const SOURCE_LABEL: &str = "tokensource.dev/token-source";

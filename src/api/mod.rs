@@ -1,0 +1,48 @@
+//! What the user writes and reads: kinds, fields, annotations, reasons.
+//!
+//! Knows the contract and nothing else. Must not know how any of it comes about: no behaviour beyond defaults,
+//! no client, no clock.
+
+#![allow(unreachable_pub)] // KubeSchema expands to items marked so
+
+pub mod annotation;
+mod condition;
+mod crd;
+mod duration;
+mod provider;
+pub mod reason;
+mod source;
+mod status;
+mod target;
+mod time;
+
+pub use condition::ConditionType;
+pub use crd::definitions;
+pub use duration::Duration;
+pub use provider::{
+    AssertionGrant, AssertionSettings, BasicEncoding, BodyFormat, ClientAuthentication,
+    ClientAuthenticationMethod, ClusterTokenProvider, ClusterTokenProviderSpec, ExpirySettings, ExpiryUnit,
+    Header, JsonWebAlgorithm, KeyReference, ObjectReference, Parameter, ParameterPlace, ParameterType,
+    RefreshPolicy, RefreshSettings, ResponseFields, ResponseSettings, SendClientId, ServiceAccountTokenSettings,
+    SubjectToken, Tls, TokenProvider, TokenProviderSpec,
+};
+pub use reason::Reason;
+pub use source::{
+    CredentialKeys, CredentialsReference, OnRevoked, Probe, ProviderKind, ProviderReference, Renewal,
+    RequestedToken, TokenSource, TokenSourceSpec,
+};
+pub use status::{TargetStatus, TokenSourceStatus};
+pub use target::{LongText, ShortText, TARGET_KEYS, Target};
+pub use time::{from_kubernetes, to_kubernetes};
+
+/// The API group of all three kinds.
+pub const GROUP: &str = "tokensource.dev";
+
+/// The field manager of every write, so that server-side apply knows what is ours.
+pub const FIELD_MANAGER: &str = "tokensource";
+
+/// True for a value equal to its default: such fields are left out when a spec is written down, so that a field
+/// added by a later version changes no fingerprint of an existing object.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}

@@ -1,0 +1,88 @@
+//! What the controller reports. Whole seconds only, nothing volatile: a reconcile that changes nothing must be
+//! able to produce exactly the status it read.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+
+/// What is known of the token, and when the controller will next act.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TokenSourceStatus {
+    /// The generation of the spec this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+
+    /// When the request for the published token was sent. Its life counts from here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issued_at: Option<Time>,
+
+    /// When the published token expires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
+
+    /// When the controller will ask for the next token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renew_at: Option<Time>,
+
+    /// The published token's type, usually Bearer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub token_type: Option<String>,
+
+    /// The scope the provider says it granted; absent where it said nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4096))]
+    pub scope: Option<String>,
+
+    /// The Secret that holds the token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<TargetStatus>,
+
+    /// Failed attempts in a row; 0 after a success.
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    #[schemars(range(min = 0))]
+    pub failures: i32,
+
+    /// When the last failed attempt was made; kept after a success until the next failure or spec change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure_time: Option<Time>,
+
+    /// Not before this instant will the failed inputs be tried again. Absent while failures is 0, and where only a
+    /// change can help.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Time>,
+
+    /// Fingerprint of the inputs that failed; other inputs are tried at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub failed_inputs: Option<String>,
+
+    /// When the provider last answered with the very token the target already holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_unchanged_time: Option<Time>,
+
+    /// The last value of the tokensource.dev/renew-requested-at annotation that has been dealt with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub last_handled_renew_request: Option<String>,
+
+    /// Ready, Renewed and, only while True, Stalled or Reconciling.
+    #[serde(default)]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// The Secret that holds the token, as last seen to be intact.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TargetStatus {
+    /// Name of the Secret, in the same namespace.
+    #[schemars(length(max = 253))]
+    pub name: String,
+
+    /// The resourceVersion at which its content was last known to be the controller's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub resource_version: Option<String>,
+}

@@ -1,0 +1,60 @@
+//! The Secret a token is published in, as the user describes it. Knows nothing of how it is written.
+
+use std::collections::BTreeMap;
+
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+
+use super::is_default;
+
+/// The keys of a target whose `data` is not set, in the order of the documentation.
+pub const TARGET_KEYS: [&str; 3] = ["access_token", "token_type", "expires_at"];
+
+/// The Secret that holds the token.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Target {
+    /// Name of the Secret. Default: the TokenSource's own name. A Secret that exists and belongs to somebody else
+    /// is refused (TargetConflict), never adopted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"))]
+    pub name: Option<String>,
+
+    /// Type of the Secret. Default: Opaque. Kubernetes forbids changing it later: a changed type makes the
+    /// controller delete the Secret and write it anew.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub type_: Option<String>,
+
+    /// Labels to put on the Secret.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("maxProperties" = 64))]
+    #[x_kube(validation = Rule::new("self.all(key, !key.startsWith('tokensource.dev/') && key != 'app.kubernetes.io/managed-by')").message("tokensource.dev/ and app.kubernetes.io/managed-by are set by the controller: choose another label key"))]
+    pub labels: BTreeMap<String, ShortText>,
+
+    /// Annotations to put on the Secret.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("maxProperties" = 64))]
+    #[x_kube(validation = Rule::new("self.all(key, !key.startsWith('tokensource.dev/'))").message("tokensource.dev/ annotations are set by the controller: choose another key"))]
+    pub annotations: BTreeMap<String, LongText>,
+
+    /// Exactly the keys of the Secret, each a minijinja template over access_token, token_type, scope, expires_at
+    /// and issued_at, for example `Authorization: Bearer {{ access_token }}`. Default: the keys access_token,
+    /// token_type and expires_at (RFC 3339).
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("maxProperties" = 32))]
+    #[x_kube(validation = Rule::new("self.all(key, key.matches('^[-._A-Za-z0-9]+$') && size(key) <= 253)").message("a key of a Secret consists of letters, digits, '-', '_' and '.', 253 at the most"))]
+    pub data: BTreeMap<String, LongText>,
+}
+
+/// A text of at most 63 characters (a label's value).
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(inline)]
+#[serde(transparent)]
+pub struct ShortText(#[schemars(length(max = 63))] pub String);
+
+/// A text of at most 8192 characters.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(inline)]
+#[serde(transparent)]
+pub struct LongText(#[schemars(length(max = 8192))] pub String);

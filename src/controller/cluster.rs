@@ -1,0 +1,180 @@
+//! What is cluster-scoped: `ClusterTokenProvider`s, and the labels of namespaces.
+//!
+//! A namespaced installation may not read either, which is no fault: then only the `TokenSource`s that name a
+//! `ClusterTokenProvider` are refused, with a message that says so.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::{Stream, StreamExt};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::core::{PartialObjectMeta, Selector, SelectorExt};
+use kube::runtime::reflector::{ObjectRef, Store, store};
+use kube::runtime::watcher::{self, Event};
+use kube::runtime::{WatchStreamExt, watcher as watch_objects};
+use kube::{Api, Client, Resource, ResourceExt};
+use tokio::sync::{broadcast, watch};
+
+use crate::api::{ClusterTokenProvider, Reason};
+use crate::decide::Failure;
+
+/// Changes waiting for a slow scope; one that falls further behind looks at everything anew.
+const BACKLOG: usize = 256;
+
+/// Something cluster-scoped has changed.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Change {
+    Provider(String),
+    Namespace(String),
+    /// More than could be kept: anything may be different.
+    Anything,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Access {
+    Filling,
+    Filled,
+    Forbidden,
+}
+
+/// What is cluster-scoped.
+pub(super) struct Cluster {
+    providers: Store<ClusterTokenProvider>,
+    namespaces: Store<PartialObjectMeta<Namespace>>,
+    access: [watch::Receiver<Access>; 2],
+    changes: broadcast::Sender<Change>,
+}
+
+impl Cluster {
+    /// Starts the two watches; they end with the process.
+    pub(super) fn watch(client: &Client) -> Arc<Self> {
+        let (changes, _) = broadcast::channel(BACKLOG);
+        let (providers, provider_access) =
+            follow(Api::<ClusterTokenProvider>::all(client.clone()), changes.clone(), Change::Provider);
+        let (namespaces, namespace_access) = follow(
+            Api::<PartialObjectMeta<Namespace>>::all(client.clone()),
+            changes.clone(),
+            Change::Namespace,
+        );
+        Arc::new(Self { providers, namespaces, access: [provider_access, namespace_access], changes })
+    }
+
+    /// Waits until both kinds are known, or known to be out of reach.
+    pub(super) async fn settled(&self) {
+        for access in &self.access {
+            // An error means that the watch is gone, and with it the process.
+            let _ = access.clone().wait_for(|access| *access != Access::Filling).await;
+        }
+    }
+
+    /// Every change from now on.
+    pub(super) fn changes(&self) -> impl Stream<Item = Change> + Send + use<> {
+        futures::stream::unfold(self.changes.subscribe(), |mut receiver| async move {
+            match receiver.recv().await {
+                Ok(change) => Some((change, receiver)),
+                Err(broadcast::error::RecvError::Lagged(_)) => Some((Change::Anything, receiver)),
+                Err(broadcast::error::RecvError::Closed) => None,
+            }
+        })
+    }
+
+    /// The provider of this name, if it admits the namespace.
+    pub(super) fn provider(&self, name: &str, namespace: &str) -> Result<Arc<ClusterTokenProvider>, Failure> {
+        let [providers, namespaces] = &self.access;
+        if *providers.borrow() == Access::Forbidden {
+            return Err(Failure::local(
+                Reason::ProviderNotFound,
+                format!(
+                    "This controller may not read ClusterTokenProviders (it is installed for single namespaces), so \
+                     {name} cannot be used: use a TokenProvider, or grant it list and watch on clustertokenproviders."
+                ),
+            ));
+        }
+        let provider = self.providers.get(&ObjectRef::new(name)).ok_or_else(|| {
+            Failure::local(
+                Reason::ProviderNotFound,
+                format!("There is no ClusterTokenProvider {name}: create it, or correct providerRef."),
+            )
+        })?;
+        let Some(allowed) = &provider.spec.allowed_namespaces else { return Ok(provider) };
+        if *namespaces.borrow() == Access::Forbidden {
+            return Err(not_allowed(
+                name,
+                namespace,
+                "and this controller may not read the namespace's labels to tell",
+            ));
+        }
+        match Selector::try_from(allowed.clone()) {
+            Ok(selector) if selector.matches(&self.labels(namespace)) => Ok(provider),
+            Ok(_) => Err(not_allowed(
+                name,
+                namespace,
+                "whose labels do not match: ask its administrator, or label the namespace",
+            )),
+            Err(_) => Err(not_allowed(name, namespace, "and its label selector is malformed: correct it there")),
+        }
+    }
+
+    fn labels(&self, namespace: &str) -> BTreeMap<String, String> {
+        self.namespaces.get(&ObjectRef::new(namespace)).map(|found| found.labels().clone()).unwrap_or_default()
+    }
+}
+
+fn not_allowed(provider: &str, namespace: &str, why: &str) -> Failure {
+    Failure::local(
+        Reason::ProviderNotAllowed,
+        format!(
+            "ClusterTokenProvider {provider} admits namespaces by its allowedNamespaces, not {namespace}, {why}."
+        ),
+    )
+}
+
+/// Fills a store, announces changes, and says whether the kind may be read at all.
+fn follow<K>(
+    api: Api<K>,
+    changes: broadcast::Sender<Change>,
+    change: fn(String) -> Change,
+) -> (Store<K>, watch::Receiver<Access>)
+where
+    K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + Sync + 'static,
+{
+    let (reader, writer) = store();
+    let (access, seen) = watch::channel(Access::Filling);
+    let events = watch_objects(api, watcher::Config::default())
+        .default_backoff()
+        .modify(|object| object.managed_fields_mut().clear())
+        .reflect(writer);
+    tokio::spawn(async move {
+        let mut events = std::pin::pin!(events);
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(Event::InitDone) => {
+                    access.send_replace(Access::Filled);
+                    // Whoever was told that there is no such provider may be told otherwise now.
+                    let _ = changes.send(Change::Anything);
+                }
+                Ok(Event::Apply(object) | Event::Delete(object)) => {
+                    // Nobody listens before the first scope runs; it looks at everything then anyway.
+                    let _ = changes.send(change(object.name_any()));
+                }
+                Ok(Event::Init | Event::InitApply(_)) => {}
+                Err(error) if is_forbidden(&error) => {
+                    access.send_if_modified(|access| {
+                        let first = *access == Access::Filling;
+                        if first {
+                            tracing::info!(kind = %K::kind(&()), "May not be read: providers of this cluster are not served");
+                            *access = Access::Forbidden;
+                        }
+                        first
+                    });
+                }
+                Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "Watch failed; it is tried again"),
+            }
+        }
+    });
+    (reader, seen)
+}
+
+fn is_forbidden(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::InitialListFailed(kube::Error::Api(status)) if status.is_forbidden())
+}

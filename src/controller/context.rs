@@ -1,0 +1,66 @@
+//! What every reconcile shares. Knows handles and settings; must not hold anything that differs by object, except
+//! through [`Memory`].
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use k8s_openapi::api::core::v1::Secret;
+use kube::runtime::events::{Recorder, Reporter};
+use kube::{Api, Client};
+use tokio::sync::Semaphore;
+
+use super::cluster::Cluster;
+use super::exchangers::Exchangers;
+use super::memory::Memory;
+use super::metrics::Metrics;
+use super::scope::Scope;
+use crate::api::{FIELD_MANAGER, TokenSource};
+use crate::oauth::AddressPolicy;
+
+/// What the operator chose on the command line.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The namespaces to serve; empty for all.
+    pub namespaces: Vec<String>,
+    /// The `TokenSource`s to serve, by label; none for all.
+    pub selector: Option<String>,
+    /// Which addresses may be spoken to.
+    pub addresses: AddressPolicy,
+    /// Endpoints may come from `ClusterTokenProvider`s only.
+    pub only_cluster_providers: bool,
+    /// How many reconciles may run at once.
+    pub concurrency: u16,
+    /// Reads the clock; the one way in which time enters.
+    pub clock: fn() -> DateTime<Utc>,
+}
+
+/// What every reconcile of one scope shares.
+pub struct Context {
+    pub(super) client: Client,
+    pub(super) settings: Arc<Settings>,
+    pub(super) scope: Arc<Scope>,
+    pub(super) cluster: Arc<Cluster>,
+    pub(super) exchangers: Arc<Exchangers>,
+    pub(super) memory: Memory,
+    pub(super) recorder: Recorder,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) permits: Arc<Semaphore>,
+}
+
+impl Context {
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        (self.settings.clock)()
+    }
+
+    pub(super) fn sources(&self, namespace: &str) -> Api<TokenSource> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    pub(super) fn secrets(&self, namespace: &str) -> Api<Secret> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    pub(super) fn reporter() -> Reporter {
+        Reporter { controller: FIELD_MANAGER.to_owned(), instance: None }
+    }
+}

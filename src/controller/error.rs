@@ -1,0 +1,76 @@
+//! What may go wrong with Kubernetes itself. A provider that refuses is no error here but an outcome to record.
+//! Variants are named by the call that failed.
+
+use std::time::Duration;
+
+/// A call to the API server failed; the queue tries the whole reconcile again.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Reading the credentials Secret.
+    #[error("the credentials Secret could not be read")]
+    ReadCredentials(#[source] CallError),
+    /// Reading the target Secret.
+    #[error("the target Secret could not be read")]
+    ReadTarget(#[source] CallError),
+    /// Reading the ConfigMap with the certificates to trust.
+    #[error("the ConfigMap of tls.caBundleRef could not be read")]
+    ReadTrust(#[source] CallError),
+    /// Writing the target Secret. The token is kept in memory and written first.
+    #[error("the target Secret could not be written")]
+    WriteTarget(#[source] CallError),
+    /// Writing the status.
+    #[error("the status could not be written")]
+    WriteStatus(#[source] CallError),
+}
+
+impl Error {
+    /// The label under which failed reconciles are counted.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Error::ReadCredentials(_) => "ReadCredentials",
+            Error::ReadTarget(_) => "ReadTarget",
+            Error::ReadTrust(_) => "ReadTrust",
+            Error::WriteTarget(_) => "WriteTarget",
+            Error::WriteStatus(_) => "WriteStatus",
+        }
+    }
+}
+
+/// One call to the API server.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The API server, or the way to it, said no.
+    #[error(transparent)]
+    Kube(#[from] kube::Error),
+    /// It said nothing.
+    #[error("no answer within {} s", CALL_DEADLINE.as_secs())]
+    Deadline,
+}
+
+impl CallError {
+    /// 409: somebody else was faster.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, CallError::Kube(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists())
+    }
+
+    /// 422: the API server finds the object itself wrong.
+    pub fn is_invalid(&self) -> bool {
+        matches!(self, CallError::Kube(kube::Error::Api(status)) if status.is_invalid())
+    }
+
+    /// 404.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, CallError::Kube(kube::Error::Api(status)) if status.is_not_found())
+    }
+}
+
+/// How long the API server may take over one call. kube sets no deadline of its own.
+const CALL_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Runs one call under the deadline.
+pub(super) async fn call<T>(request: impl Future<Output = kube::Result<T>>) -> Result<T, CallError> {
+    match tokio::time::timeout(CALL_DEADLINE, request).await {
+        Ok(answer) => answer.map_err(CallError::from),
+        Err(_) => Err(CallError::Deadline),
+    }
+}

@@ -1,0 +1,124 @@
+//! What the process knows of its own writes before the watches bring it back.
+//!
+//! A reconcile that rested on a cache older than our last write would ask a provider twice. Entries live only until
+//! the cache has caught up; a token that could not be written lives until it is. Lost on restart, harmlessly: what
+//! matters is in the target's annotations and in status.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use kube::ResourceExt;
+
+use super::secrets::version;
+use crate::api::{Reason, TokenSource, TokenSourceStatus};
+use crate::oauth::Token;
+
+/// A token that was minted but could not be written.
+#[derive(Clone)]
+pub(super) struct HeldToken {
+    pub(super) token: Token,
+    pub(super) asked: String,
+    pub(super) cause: Reason,
+}
+
+#[derive(Default)]
+struct Entry {
+    /// The object as our last status write returned it.
+    written: Option<Arc<TokenSource>>,
+    /// The status that could not be written.
+    unwritten: Option<TokenSourceStatus>,
+    held: Option<HeldToken>,
+    /// Failed reconciles in a row.
+    troubles: u32,
+}
+
+impl Entry {
+    fn is_empty(&self) -> bool {
+        self.written.is_none() && self.unwritten.is_none() && self.held.is_none() && self.troubles == 0
+    }
+}
+
+/// By uid of the `TokenSource`.
+#[derive(Default)]
+pub(super) struct Memory {
+    entries: Mutex<HashMap<String, Entry>>,
+}
+
+impl Memory {
+    /// The object as it is known to stand, and whether its status still has to be written: the cache's or, while
+    /// that lags behind, what our own write returned.
+    pub(super) fn latest(&self, cached: Arc<TokenSource>) -> (Arc<TokenSource>, bool) {
+        let mut entries = self.lock();
+        let uid = cached.uid().unwrap_or_default();
+        let Some(entry) = entries.get_mut(&uid) else { return (cached, false) };
+        entry.written = entry.written.take().filter(|written| newer(written, &cached));
+        let mut latest = entry.written.clone().unwrap_or(cached);
+        if let Some(status) = &entry.unwritten {
+            Arc::make_mut(&mut latest).status = Some(status.clone());
+        }
+        let owed = entry.unwritten.is_some();
+        if entry.is_empty() {
+            entries.remove(&uid);
+        }
+        (latest, owed)
+    }
+
+    /// A status write returned this object.
+    pub(super) fn status_written(&self, source: TokenSource) {
+        self.update(&source.uid().unwrap_or_default(), |entry| {
+            entry.unwritten = None;
+            entry.written = Some(Arc::new(source));
+        });
+    }
+
+    /// A status could not be written; it holds all the same.
+    pub(super) fn status_unwritten(&self, uid: &str, status: TokenSourceStatus) {
+        self.update(uid, |entry| entry.unwritten = Some(status));
+    }
+
+    pub(super) fn hold(&self, uid: &str, token: HeldToken) {
+        self.update(uid, |entry| entry.held = Some(token));
+    }
+
+    pub(super) fn held(&self, uid: &str) -> Option<HeldToken> {
+        self.lock().get(uid).and_then(|entry| entry.held.clone())
+    }
+
+    pub(super) fn release(&self, uid: &str) {
+        self.update(uid, |entry| entry.held = None);
+    }
+
+    /// Counts one more failed reconcile, and says how many there have been in a row.
+    pub(super) fn trouble(&self, uid: &str) -> u32 {
+        let mut entries = self.lock();
+        let entry = entries.entry(uid.to_owned()).or_default();
+        entry.troubles = entry.troubles.saturating_add(1);
+        entry.troubles
+    }
+
+    pub(super) fn calm(&self, uid: &str) {
+        self.update(uid, |entry| entry.troubles = 0);
+    }
+
+    /// The object is gone.
+    pub(super) fn forget(&self, uid: &str) {
+        self.lock().remove(uid);
+    }
+
+    fn update(&self, uid: &str, change: impl FnOnce(&mut Entry)) {
+        let mut entries = self.lock();
+        let mut entry = entries.remove(uid).unwrap_or_default();
+        change(&mut entry);
+        if !entry.is_empty() {
+            entries.insert(uid.to_owned(), entry);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn newer(one: &TokenSource, other: &TokenSource) -> bool {
+    version(one.resource_version().as_deref()) > version(other.resource_version().as_deref())
+}

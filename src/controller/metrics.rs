@@ -1,0 +1,94 @@
+//! What the controller counts. Labels come from closed sets; no object's name is among them.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::api::Reason;
+use crate::decide::Outcome;
+
+/// Upper bounds in seconds: from a provider next door to the longest deadline a spec may set.
+const REQUEST_BUCKETS: [f64; 10] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 120.0];
+/// Upper bounds in seconds: from a timer's precision to what an operator must hear of.
+const LATENESS_BUCKETS: [f64; 10] = [0.1, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0];
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Renewal {
+    result: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Trouble {
+    reason: &'static str,
+}
+
+/// What the controller counts.
+pub struct Metrics {
+    renewals: Family<Renewal, Counter>,
+    troubles: Family<Trouble, Counter>,
+    request_duration: Histogram,
+    lateness: Histogram,
+}
+
+impl Metrics {
+    /// Registers everything under `tokensource_`.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            renewals: Family::default(),
+            troubles: Family::default(),
+            request_duration: Histogram::new(REQUEST_BUCKETS),
+            lateness: Histogram::new(LATENESS_BUCKETS),
+        };
+        registry.register(
+            "tokensource_renewals",
+            "Attempts to get a token, by result (success, failure, refused) and reason",
+            metrics.renewals.clone(),
+        );
+        registry.register(
+            "tokensource_reconcile_errors",
+            "Reconciles that ended because the API server did not do as asked, by the call that failed",
+            metrics.troubles.clone(),
+        );
+        registry.register_with_unit(
+            "tokensource_token_request_duration",
+            "Time from sending a token request to the end of its answer",
+            Unit::Seconds,
+            metrics.request_duration.clone(),
+        );
+        registry.register_with_unit(
+            "tokensource_renewal_lateness",
+            "Time from the instant a renewal was due to the token's being published",
+            Unit::Seconds,
+            metrics.lateness.clone(),
+        );
+        metrics
+    }
+
+    /// Counts what came of a plan; plans that attempted nothing do not count.
+    pub(super) fn count(&self, outcome: &Outcome) {
+        let (result, reason) = match outcome {
+            Outcome::Published(publication) => ("success", publication.cause),
+            Outcome::Failed(_, failure) | Outcome::Unwritten(_, failure) => ("failure", failure.reason),
+            Outcome::Refused(failure) => ("refused", failure.reason),
+            Outcome::Kept | Outcome::Waiting | Outcome::Suspended | Outcome::Rewritten(_) => return,
+        };
+        self.renewals.get_or_create(&Renewal { result, reason: Reason::as_str(reason) }).inc();
+    }
+
+    pub(super) fn trouble(&self, reason: &'static str) {
+        self.troubles.get_or_create(&Trouble { reason }).inc();
+    }
+
+    pub(super) fn request_took(&self, duration: Duration) {
+        self.request_duration.observe(duration.as_secs_f64());
+    }
+
+    pub(super) fn published_late_by(&self, lateness: Duration) {
+        self.lateness.observe(lateness.as_secs_f64());
+    }
+}

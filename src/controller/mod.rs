@@ -1,0 +1,26 @@
+//! Kubernetes I/O, as a story of four steps: observe → decide → act → record.
+//!
+//! Knows the API server, and which objects lead to which `TokenSource`. Must not decide anything: what to do, what
+//! to report and when to look again are asked of `decide`.
+//!
+//! [`reconcile`] is the story; [`scope`] is what sets it off.
+
+mod act;
+mod cluster;
+mod context;
+mod error;
+mod exchangers;
+mod memory;
+mod metrics;
+mod observe;
+mod publish;
+mod reconcile;
+mod record;
+mod references;
+mod scope;
+mod secrets;
+
+pub use context::{Context, Settings};
+pub use error::Error;
+pub use metrics::Metrics;
+pub use scope::{Controller, Health};

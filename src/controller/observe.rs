@@ -1,0 +1,218 @@
+//! The first step: everything a decision needs, gathered in one place.
+//!
+//! In the steady state it costs no call at all: providers, Secrets' metadata and the object itself are in caches.
+//! The target is read in full only where its resourceVersion is not the one recorded as intact.
+
+use std::sync::{Arc, LazyLock};
+
+use chrono::{DateTime, Utc};
+use kube::ResourceExt;
+use kube::runtime::reflector::ObjectRef;
+
+use super::context::Context;
+use super::error::{Error, call};
+use super::references::Reference;
+use super::secrets::Facts;
+use crate::api::{
+    ClusterTokenProvider, ProviderKind, Reason, TokenProvider, TokenProviderSpec, TokenSource, TokenSourceStatus,
+    annotation, from_kubernetes,
+};
+use crate::decide::publication::{content_hash, dressing, labels, secret_type};
+use crate::decide::{Credentials, Failure, Held, Observed, Published, Target, inputs};
+
+static NO_STATUS: LazyLock<TokenSourceStatus> = LazyLock::new(TokenSourceStatus::default);
+
+/// The provider block, wherever it is written.
+pub(super) enum Provider<'a> {
+    Inline(&'a TokenProviderSpec),
+    Namespaced(Arc<TokenProvider>),
+    Cluster(Arc<ClusterTokenProvider>),
+}
+
+impl Provider<'_> {
+    pub(super) fn spec(&self) -> &TokenProviderSpec {
+        match self {
+            Provider::Inline(spec) => spec,
+            Provider::Namespaced(provider) => &provider.spec,
+            Provider::Cluster(provider) => &provider.spec.provider,
+        }
+    }
+}
+
+/// Finds the provider block, or says why there is none.
+pub(super) fn find_provider<'a>(source: &'a TokenSource, context: &Context) -> Result<Provider<'a>, Failure> {
+    let namespace = source.namespace().unwrap_or_default();
+    let spec = &source.spec;
+    let cluster_only = context.settings.only_cluster_providers;
+    match (&spec.provider, &spec.provider_ref) {
+        (Some(_), Some(_)) | (None, None) => Err(Failure::local(
+            Reason::InvalidSpec,
+            "Set exactly one of provider and providerRef.",
+        )),
+        (_, Some(reference)) if reference.kind == ProviderKind::ClusterTokenProvider => {
+            context.cluster.provider(&reference.name, &namespace).map(Provider::Cluster)
+        }
+        _ if cluster_only => Err(Failure::local(
+            Reason::ProviderNotAllowed,
+            "This controller takes endpoints from ClusterTokenProviders only (--only-cluster-providers): set \
+             providerRef to one.",
+        )),
+        (Some(provider), None) => Ok(Provider::Inline(provider)),
+        (None, Some(reference)) => context
+            .scope
+            .providers
+            .get(&ObjectRef::new(&reference.name).within(&namespace))
+            .map(Provider::Namespaced)
+            .ok_or_else(|| {
+                Failure::local(
+                    Reason::ProviderNotFound,
+                    format!(
+                        "There is no TokenProvider {} in this namespace: create it, or correct providerRef.",
+                        reference.name
+                    ),
+                )
+            }),
+    }
+}
+
+/// Gathers everything. Fails only where the API server does.
+pub(super) async fn observe<'a>(
+    source: &'a TokenSource,
+    provider: Result<&'a TokenProviderSpec, Failure>,
+    context: &Context,
+) -> Result<Observed<'a>, Error> {
+    let namespace = source.namespace().unwrap_or_default();
+    let uid = source.metadata.uid.as_deref().unwrap_or_default();
+    let now = context.now();
+    let credentials = match &source.spec.credentials_ref {
+        None => Credentials::Unnamed,
+        Some(reference) => credentials(&reference.name, context.scope.secrets.get(&namespace, &reference.name)),
+    };
+    let mut observed = Observed {
+        now,
+        name: source.metadata.name.as_deref().unwrap_or_default(),
+        uid,
+        generation: source.metadata.generation.unwrap_or_default(),
+        deleting: source.metadata.deletion_timestamp.is_some(),
+        spec: &source.spec,
+        status: source.status.as_ref().unwrap_or(&NO_STATUS),
+        renew_request: source.annotations().get(annotation::RENEW_REQUESTED_AT).map(String::as_str),
+        provider,
+        credentials,
+        inputs: None,
+        target: Target::Missing,
+        rival: rival(source, context),
+        held: context.memory.held(uid).map(|held| Held { asked: held.asked, expires_at: held.token.expires_at }),
+    };
+    observed.inputs = fingerprint(&observed);
+    observed.target = target(&observed, &namespace, context).await?;
+    Ok(observed)
+}
+
+/// The inputs, unless the provider or the credentials are missing.
+pub(super) fn fingerprint(observed: &Observed<'_>) -> Option<inputs::Inputs> {
+    let provider = *observed.provider.as_ref().ok()?;
+    if matches!(observed.credentials, Credentials::Missing(_)) {
+        return None;
+    }
+    Some(inputs::fingerprint(observed.spec, observed.generation, provider, &observed.credentials))
+}
+
+/// The credentials Secret as its metadata has it.
+pub(super) fn credentials(name: &str, facts: Option<Arc<Facts>>) -> Credentials {
+    match facts {
+        None => Credentials::Missing(name.to_owned()),
+        Some(facts) => Credentials::Present {
+            name: name.to_owned(),
+            uid: facts.uid.clone(),
+            resource_version: facts.resource_version.clone(),
+            allowed_hosts: facts.allowed_hosts.clone(),
+        },
+    }
+}
+
+async fn target(observed: &Observed<'_>, namespace: &str, context: &Context) -> Result<Target, Error> {
+    let name = observed.target_name();
+    let Some(facts) = context.scope.secrets.get(namespace, name) else { return Ok(Target::Missing) };
+    if facts.deleting {
+        return Ok(Target::Foreign("is being deleted".to_owned()));
+    }
+    match &facts.controller {
+        Some((_, _, uid)) if uid == observed.uid => ours(observed, namespace, &facts, context).await,
+        Some((kind, name, _)) => Ok(Target::Foreign(format!("belongs to {kind} {name}"))),
+        None => Ok(Target::Foreign("does not belong to any TokenSource".to_owned())),
+    }
+}
+
+async fn ours(
+    observed: &Observed<'_>,
+    namespace: &str,
+    facts: &Facts,
+    context: &Context,
+) -> Result<Target, Error> {
+    let recorded = observed.status.target.as_ref().and_then(|target| target.resource_version.as_deref());
+    let mut published = published(observed, facts);
+    if recorded == Some(facts.resource_version.as_str()) {
+        return Ok(Target::Ours(published));
+    }
+    let secret = call(context.secrets(namespace).get_opt(observed.target_name())).await.map_err(Error::ReadTarget)?;
+    let Some(secret) = secret else {
+        context.scope.secrets.lose(namespace, observed.target_name());
+        return Ok(Target::Missing);
+    };
+    let facts = context.scope.secrets.learn(&secret.metadata);
+    published.resource_version.clone_from(&facts.resource_version);
+    published.intact = facts.memo.as_ref().is_some_and(|memo| {
+        facts.data_hash.as_deref() == Some(&content_hash(&secret.data.clone().unwrap_or_default(), memo))
+    });
+    let wanted = labels(&observed.spec.target, observed.name);
+    published.dressed &= secret_type(&observed.spec.target) == secret.type_.as_deref().unwrap_or("Opaque")
+        && wanted.iter().all(|(key, value)| secret.labels().get(key) == Some(value))
+        && observed.spec.target.annotations.iter().all(|(key, value)| secret.annotations().get(key) == Some(&value.0));
+    Ok(Target::Ours(published))
+}
+
+/// The target by its metadata, taken to be intact. Without a readable memo it is altered, and what status remembers
+/// stands in.
+fn published(observed: &Observed<'_>, facts: &Facts) -> Published {
+    let dressed = facts.dressing.as_deref() == Some(&dressing(&observed.spec.target, observed.name));
+    let resource_version = facts.resource_version.clone();
+    match &facts.memo {
+        Some(memo) => Published {
+            resource_version,
+            issued_at: memo.issued_at,
+            expires_at: memo.expires_at,
+            asked: memo.asked.clone(),
+            intact: true,
+            dressed,
+        },
+        None => {
+            let time = |time: &Option<_>| time.as_ref().map_or(DateTime::<Utc>::UNIX_EPOCH, from_kubernetes);
+            Published {
+                resource_version,
+                issued_at: time(&observed.status.issued_at),
+                expires_at: time(&observed.status.expires_at),
+                asked: String::new(),
+                intact: false,
+                dressed,
+            }
+        }
+    }
+}
+
+/// The oldest other `TokenSource` that names the same target, if it is older than this one.
+fn rival(source: &TokenSource, context: &Context) -> Option<String> {
+    let namespace = source.namespace().unwrap_or_default();
+    let target = |source: &TokenSource| source.spec.target.name.clone().unwrap_or_else(|| source.name_any());
+    let age = |source: &TokenSource| (source.creation_timestamp().map(|time| time.0), source.name_any());
+    let mine = target(source);
+    context
+        .scope
+        .users(&namespace, Reference::Secret(mine.clone()))
+        .into_iter()
+        .filter(|user| user.name != source.name_any())
+        .filter_map(|user| context.scope.sources.get(&user))
+        .filter(|other| target(other) == mine && age(other) < age(source) && other.metadata.deletion_timestamp.is_none())
+        .min_by_key(|other| age(other))
+        .map(|other| other.name_any())
+}

@@ -1,0 +1,176 @@
+//! Writing the target Secret, in one request wherever that is possible.
+//!
+//! Created by POST, which alone can refuse to touch a Secret that somebody else made a moment ago; from then on by
+//! server-side apply, bound to the uid that was seen to be ours. Must not know where a token comes from.
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::{Api, Resource, ResourceExt};
+use serde_json::json;
+
+use super::context::Context;
+use super::error::{CallError, call};
+use super::memory::HeldToken;
+use super::secrets::Facts;
+use crate::api::{FIELD_MANAGER, TokenSource};
+use crate::decide::publication::{Data, Memo, content_hash, default_data, target};
+use crate::decide::{Observed, Published};
+use crate::oauth::Token;
+
+/// What became of a token.
+pub(super) enum Written {
+    /// It stands in the target.
+    New(Published),
+    /// It stood there before: the provider has returned the same one again, and nothing was written.
+    Unchanged(Published),
+}
+
+/// Writes a token, unless it is the one that stands there.
+pub(super) async fn token(
+    held: &HeldToken,
+    source: &TokenSource,
+    observed: &Observed<'_>,
+    context: &Context,
+) -> Result<Written, CallError> {
+    let namespace = source.namespace().unwrap_or_default();
+    if let (Some(published), Some(facts)) =
+        (observed.published(), context.scope.secrets.get(&namespace, observed.target_name()))
+        && is_same(held, published, &facts)
+    {
+        return Ok(Written::Unchanged(published.clone()));
+    }
+    let memo = Memo {
+        issued_at: held.token.issued_at,
+        expires_at: held.token.expires_at,
+        asked: held.asked.clone(),
+    };
+    dress(source, observed, default_data(&held.token), memo, context).await.map(Written::New)
+}
+
+/// Whether rendering this token with the times of the published one gives the published data.
+fn is_same(held: &HeldToken, published: &Published, facts: &Facts) -> bool {
+    if !published.intact || published.asked != held.asked {
+        return false;
+    }
+    let memo =
+        Memo { issued_at: published.issued_at, expires_at: published.expires_at, asked: published.asked.clone() };
+    let as_before =
+        Token { issued_at: memo.issued_at, expires_at: memo.expires_at, ..held.token.clone() };
+    facts.data_hash.as_deref() == Some(&content_hash(&default_data(&as_before), &memo))
+}
+
+/// Writes data and memo with the labels, annotations and type that the spec wants.
+pub(super) async fn dress(
+    source: &TokenSource,
+    observed: &Observed<'_>,
+    data: Data,
+    memo: Memo,
+    context: &Context,
+) -> Result<Published, CallError> {
+    let namespace = source.namespace().unwrap_or_default();
+    let name = observed.target_name();
+    let api = context.secrets(&namespace);
+    // Metadata without a uid cannot be owned; objects from the API server always have one.
+    let owner = source.controller_owner_ref(&()).unwrap_or_default();
+    let wanted = target(name, &observed.spec.target, owner, data, &memo);
+    let standing = context.scope.secrets.get(&namespace, name).filter(|_| observed.published().is_some());
+    let written = match standing {
+        None => create(&api, &wanted).await,
+        Some(facts) => replace(&api, &wanted, &facts).await,
+    };
+    if let Err(error) = &written
+        && (error.is_conflict() || error.is_not_found())
+    {
+        // What was known of this Secret is out of date: have it looked at again before the next try.
+        refresh(&api, &namespace, name, context).await?;
+    }
+    let facts = context.scope.secrets.learn(&written?.metadata);
+    Ok(Published {
+        resource_version: facts.resource_version.clone(),
+        issued_at: memo.issued_at,
+        expires_at: memo.expires_at,
+        asked: memo.asked,
+        intact: true,
+        dressed: true,
+    })
+}
+
+async fn create(api: &Api<Secret>, wanted: &Secret) -> Result<Secret, CallError> {
+    let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+    call(api.create(&params, wanted)).await
+}
+
+async fn replace(api: &Api<Secret>, wanted: &Secret, standing: &Facts) -> Result<Secret, CallError> {
+    if !standing.applied {
+        claim(api, wanted, standing).await?;
+    }
+    match apply(api, wanted, standing).await {
+        Ok(written) => prune(api, wanted, written).await,
+        // The type of a Secret cannot be changed. The token is in hand, so the gap is one request long.
+        Err(error) if error.is_invalid() => {
+            let ours = Preconditions { uid: Some(standing.uid.clone()), resource_version: None };
+            let params = DeleteParams { preconditions: Some(ours), ..DeleteParams::default() };
+            call(api.delete(&wanted.name_any(), &params)).await?;
+            create(api, wanted).await
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Applies by force: the uid says that it is ours, so whatever others have done to our fields is undone.
+async fn apply(api: &Api<Secret>, wanted: &Secret, standing: &Facts) -> Result<Secret, CallError> {
+    let mut wanted = wanted.clone();
+    wanted.metadata.uid = Some(standing.uid.clone());
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    call(api.patch(&wanted.name_any(), &params, &Patch::Apply(&wanted))).await
+}
+
+/// Makes the fields we created ours by apply. Until then they belong to us as an *update*, and an apply that no
+/// longer names one of them would leave it standing.
+async fn claim(api: &Api<Secret>, wanted: &Secret, standing: &Facts) -> Result<(), CallError> {
+    let metadata = call(api.get_metadata(&wanted.name_any())).await?;
+    if metadata.uid().as_deref() != Some(&standing.uid) {
+        return Ok(()); // Not the one that was seen to be ours: the apply will fail on the uid.
+    }
+    let entries = metadata.metadata.managed_fields.clone().unwrap_or_default();
+    let position = entries.iter().position(|entry| {
+        entry.manager.as_deref() == Some(FIELD_MANAGER) && entry.operation.as_deref() == Some("Update")
+    });
+    let Some(position) = position else { return Ok(()) };
+    let patch = json!([
+        { "op": "test", "path": "/metadata/resourceVersion", "value": metadata.resource_version() },
+        { "op": "replace", "path": format!("/metadata/managedFields/{position}/operation"), "value": "Apply" },
+    ]);
+    // Two of these operations cannot fail to be a patch.
+    let patch: json_patch::Patch = serde_json::from_value(patch).unwrap_or_default();
+    call(api.patch_metadata(&wanted.name_any(), &PatchParams::default(), &Patch::Json::<()>(patch))).await?;
+    Ok(())
+}
+
+/// Removes keys that others have added: the target has exactly the keys it is to have.
+async fn prune(api: &Api<Secret>, wanted: &Secret, written: Secret) -> Result<Secret, CallError> {
+    let ours = wanted.data.clone().unwrap_or_default();
+    let strays: serde_json::Map<_, _> = written
+        .data
+        .iter()
+        .flatten()
+        .filter(|(key, _)| !ours.contains_key(*key))
+        .map(|(key, _)| (key.clone(), serde_json::Value::Null))
+        .collect();
+    if strays.is_empty() {
+        return Ok(written);
+    }
+    let patch = json!({ "metadata": { "resourceVersion": written.resource_version() }, "data": strays });
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    call(api.patch(&wanted.name_any(), &params, &Patch::Merge(&patch))).await
+}
+
+async fn refresh(api: &Api<Secret>, namespace: &str, name: &str, context: &Context) -> Result<(), CallError> {
+    match call(api.get_metadata_opt(name)).await? {
+        Some(found) => {
+            context.scope.secrets.learn(&found.metadata);
+        }
+        None => context.scope.secrets.lose(namespace, name),
+    }
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! The story of one `TokenSource`: observe → decide → act → record.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::ResourceExt;
+use kube::runtime::controller::Action;
+
+use super::act::act;
+use super::context::Context;
+use super::error::Error;
+use super::observe::{find_provider, observe};
+use super::record::record;
+use crate::api::TokenSource;
+use crate::decide::{Plan, decide, next_status, wake_after};
+
+/// The first wait after a failed call to the API server; each further one doubles it.
+const FIRST_RETRY: Duration = Duration::from_millis(500);
+/// The longest.
+const LAST_RETRY: Duration = Duration::from_secs(60);
+
+/// Brings one `TokenSource` a step further. A provider that refuses is an outcome to record; only a failing API
+/// server is an error.
+pub(super) async fn reconcile(cached: Arc<TokenSource>, context: Arc<Context>) -> Result<Action, Error> {
+    context.scope.filled().await;
+    let _permit = context.permits.acquire().await;
+    let (source, owed) = context.memory.latest(cached);
+    let provider = find_provider(&source, &context);
+    let block = provider.as_ref().map(|provider| provider.spec()).map_err(Clone::clone);
+
+    let mut observed = observe(&source, block, &context).await?;
+    let plan = decide(&observed);
+    if plan == Plan::Leave {
+        return Ok(Action::await_change());
+    }
+    let done = act(&plan, &source, &mut observed, &context).await?;
+    observed.settle(&done.outcome);
+    let status = next_status(&observed, &done.outcome);
+    record(&source, &observed, &done.outcome, &status, owed, &context).await?;
+
+    match done.trouble {
+        Some(error) => Err(error),
+        None => {
+            context.memory.calm(observed.uid);
+            Ok(Action::requeue(wake_after(&plan, &done.outcome, &status, context.now())))
+        }
+    }
+}
+
+/// What the queue does after an error: the same again, ever later.
+#[allow(clippy::needless_pass_by_value)] // the signature is kube's
+pub(super) fn try_again(source: Arc<TokenSource>, error: &Error, context: Arc<Context>) -> Action {
+    context.metrics.trouble(error.reason());
+    let troubles = context.memory.trouble(&source.uid().unwrap_or_default());
+    let wait = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(troubles.saturating_sub(1))).min(LAST_RETRY);
+    Action::requeue(wait)
+}

@@ -1,0 +1,147 @@
+//! Which `TokenSource`s a change elsewhere concerns: an index from what they name to themselves.
+//! Knows names only; must not know what a reference is for.
+
+use std::collections::{BTreeSet, HashMap};
+
+use kube::ResourceExt;
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::watcher::Event;
+
+use crate::api::{ProviderKind, TokenSource};
+
+/// Something a `TokenSource` names, in its own namespace unless cluster-scoped.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Reference {
+    Secret(String),
+    TokenProvider(String),
+    ClusterTokenProvider(String),
+}
+
+/// Namespace and name of a `TokenSource`.
+type Key = (String, String);
+
+#[derive(Default)]
+struct Index {
+    users: HashMap<(String, Reference), BTreeSet<String>>,
+    named: HashMap<Key, Vec<Reference>>,
+}
+
+/// The index, kept up to date by the watch of `TokenSource`s.
+#[derive(Default)]
+pub(super) struct References {
+    current: Index,
+    listed: Option<Index>,
+}
+
+impl References {
+    /// Takes in what the watch brings, and says which `TokenSource`s it concerns: the one that changed and, since
+    /// two may name one target, those that name the same Secrets.
+    pub(super) fn apply(&mut self, event: &Event<TokenSource>) -> Vec<ObjectRef<TokenSource>> {
+        match event {
+            Event::Init => {
+                self.listed = Some(Index::default());
+                Vec::new()
+            }
+            Event::InitApply(source) => {
+                self.listed.get_or_insert_default().enter(source);
+                vec![ObjectRef::from_obj(source)]
+            }
+            Event::InitDone => {
+                self.current = self.listed.take().unwrap_or_default();
+                Vec::new()
+            }
+            Event::Apply(source) => {
+                let renamed = self.current.enter(source);
+                let mut concerned = vec![ObjectRef::from_obj(source)];
+                if renamed {
+                    concerned.extend(self.peers(source));
+                }
+                concerned
+            }
+            Event::Delete(source) => {
+                let peers = self.peers(source);
+                self.current.remove(&key(source));
+                peers
+            }
+        }
+    }
+
+    /// The `TokenSource`s of a namespace that name this.
+    pub(super) fn users(&self, namespace: &str, reference: Reference) -> Vec<ObjectRef<TokenSource>> {
+        let users = self.current.users.get(&(namespace.to_owned(), reference));
+        users.into_iter().flatten().map(|name| ObjectRef::new(name).within(namespace)).collect()
+    }
+
+    /// The `TokenSource`s of any namespace that name this cluster-scoped provider.
+    pub(super) fn users_everywhere(&self, reference: &Reference) -> Vec<ObjectRef<TokenSource>> {
+        self.filtered(|_, named| named == reference)
+    }
+
+    /// The `TokenSource`s of a namespace that name any cluster-scoped provider.
+    pub(super) fn users_of_cluster_providers(&self, namespace: &str) -> Vec<ObjectRef<TokenSource>> {
+        self.filtered(|within, named| within == namespace && matches!(named, Reference::ClusterTokenProvider(_)))
+    }
+
+    fn filtered(&self, wanted: impl Fn(&str, &Reference) -> bool) -> Vec<ObjectRef<TokenSource>> {
+        self.current
+            .users
+            .iter()
+            .filter(|((namespace, reference), _)| wanted(namespace, reference))
+            .flat_map(|((namespace, _), names)| names.iter().map(|name| ObjectRef::new(name).within(namespace)))
+            .collect()
+    }
+
+    fn peers(&self, source: &TokenSource) -> Vec<ObjectRef<TokenSource>> {
+        let (namespace, name) = key(source);
+        let named = self.current.named.get(&(namespace.clone(), name.clone()));
+        let secrets = named.into_iter().flatten().filter(|named| matches!(named, Reference::Secret(_)));
+        let mut peers: Vec<_> =
+            secrets.flat_map(|reference| self.users(&namespace, reference.clone())).collect();
+        peers.retain(|peer| peer.name != name);
+        peers
+    }
+}
+
+impl Index {
+    /// Whether the object names other things than before.
+    fn enter(&mut self, source: &TokenSource) -> bool {
+        let key = key(source);
+        let references = named_by(source);
+        if self.named.get(&key) == Some(&references) {
+            return false;
+        }
+        self.remove(&key);
+        for reference in &references {
+            self.users.entry((key.0.clone(), reference.clone())).or_default().insert(key.1.clone());
+        }
+        self.named.insert(key, references);
+        true
+    }
+
+    fn remove(&mut self, key: &Key) {
+        for reference in self.named.remove(key).into_iter().flatten() {
+            let slot = (key.0.clone(), reference);
+            if let Some(names) = self.users.get_mut(&slot) {
+                names.remove(&key.1);
+                if names.is_empty() {
+                    self.users.remove(&slot);
+                }
+            }
+        }
+    }
+}
+
+fn key(source: &TokenSource) -> Key {
+    (source.namespace().unwrap_or_default(), source.name_any())
+}
+
+fn named_by(source: &TokenSource) -> Vec<Reference> {
+    let spec = &source.spec;
+    let mut references = vec![Reference::Secret(spec.target.name.clone().unwrap_or_else(|| source.name_any()))];
+    references.extend(spec.credentials_ref.as_ref().map(|reference| Reference::Secret(reference.name.clone())));
+    references.extend(spec.provider_ref.as_ref().map(|reference| match reference.kind {
+        ProviderKind::TokenProvider => Reference::TokenProvider(reference.name.clone()),
+        ProviderKind::ClusterTokenProvider => Reference::ClusterTokenProvider(reference.name.clone()),
+    }));
+    references
+}

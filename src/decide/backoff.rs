@@ -1,0 +1,71 @@
+//! When to try again after a failure. Knows the retry classes and the life that is left in the stored token.
+//! Source: oauth.md §d.5 of the design.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::Failure;
+use super::spread::spread;
+use crate::oauth::Retry;
+
+/// The first upper bound; each further failure doubles it.
+const FIRST: TimeDelta = TimeDelta::seconds(2);
+/// No transient failure waits longer on its own account.
+const LONGEST: TimeDelta = TimeDelta::seconds(300);
+/// The least that the life left may cap a wait to.
+const SHORTEST_CAP: TimeDelta = TimeDelta::seconds(30);
+/// Between looks at a provider that has refused for good: such refusals are often mended on its side.
+const REPROBE: TimeDelta = TimeDelta::hours(1);
+/// From the third unusable answer on: each may have cost a token.
+const WASTEFUL_FLOOR: TimeDelta = TimeDelta::minutes(20);
+/// Unusable answers before [`WASTEFUL_FLOOR`] holds.
+const WASTEFUL_PATIENCE: i32 = 3;
+
+/// The instant of the next attempt, or none where only a change can help.
+///
+/// `failures` counts this one; `life_left` is that of the token in the target, zero or less if it has none.
+pub fn retry_at(
+    failure: &Failure,
+    failures: i32,
+    life_left: TimeDelta,
+    uid: &str,
+    now: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
+    let transient = exponential(failures, life_left, uid);
+    // Where the provider names a time, that is waited for instead of our own estimate of its patience.
+    let asked = failure.retry_after.map(signed);
+    let wait = match failure.retry {
+        Retry::Transient { floor } => transient.max(asked.unwrap_or(signed(floor))),
+        Retry::Wasteful if failures >= WASTEFUL_PATIENCE => transient.max(WASTEFUL_FLOOR),
+        Retry::Wasteful => transient,
+        Retry::Assertion { attempts } if i64::from(failures) < i64::from(attempts) => transient,
+        Retry::Assertion { .. } | Retry::Terminal { reprobe: true } => jittered(REPROBE, uid, failures),
+        Retry::Terminal { reprobe: false } => return None,
+    };
+    let wait = wait.max(asked.unwrap_or_default());
+    Some(now + rounded_up(wait))
+}
+
+/// `min(cap, 2 s · 2^(failures−1)) · (½ + ½·h)`.
+fn exponential(failures: i32, life_left: TimeDelta, uid: &str) -> TimeDelta {
+    let doublings = u32::try_from(failures.saturating_sub(1)).unwrap_or(0).min(16);
+    let cap = if life_left > TimeDelta::zero() { (life_left / 8).clamp(SHORTEST_CAP, LONGEST) } else { LONGEST };
+    jittered((FIRST * 2_i32.saturating_pow(doublings)).min(cap), uid, failures)
+}
+
+/// Between half of `bound` and the whole, by a hash of the uid and the number of failures.
+fn jittered(bound: TimeDelta, uid: &str, failures: i32) -> TimeDelta {
+    let share = 0.5 + 0.5 * spread(uid, failures.unsigned_abs());
+    #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)] // at most an hour in milliseconds
+    TimeDelta::milliseconds((bound.num_milliseconds() as f64 * share) as i64)
+}
+
+/// Status holds whole seconds: an instant cut short would let the next attempt come too early.
+fn rounded_up(span: TimeDelta) -> TimeDelta {
+    TimeDelta::seconds((span.num_milliseconds() + 999) / 1000)
+}
+
+fn signed(span: Duration) -> TimeDelta {
+    TimeDelta::from_std(span).unwrap_or(TimeDelta::MAX)
+}

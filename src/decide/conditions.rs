@@ -1,0 +1,78 @@
+//! The conditions, by the rules of kstatus and of the Kubernetes API conventions.
+//! Knows how a condition changes; must not know why.
+
+use chrono::{DateTime, Utc};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use crate::api::{ConditionType, Reason, to_kubernetes};
+
+/// A condition's status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    True,
+    False,
+    Unknown,
+}
+
+impl State {
+    const fn as_str(self) -> &'static str {
+        match self {
+            State::True => "True",
+            State::False => "False",
+            State::Unknown => "Unknown",
+        }
+    }
+}
+
+/// The condition of this type, if present.
+pub(super) fn find(conditions: &[Condition], kind: ConditionType) -> Option<&Condition> {
+    conditions.iter().find(|condition| condition.type_ == kind.as_str())
+}
+
+/// Whether the condition of this type is present and True.
+pub(super) fn is_true(conditions: &[Condition], kind: ConditionType) -> bool {
+    find(conditions, kind).is_some_and(|condition| condition.status == State::True.as_str())
+}
+
+/// The conditions to report, each keeping its transition time unless its status changes.
+pub(super) struct Ledger<'a> {
+    before: &'a [Condition],
+    after: Vec<Condition>,
+    generation: i64,
+    now: DateTime<Utc>,
+}
+
+impl<'a> Ledger<'a> {
+    pub(super) fn new(before: &'a [Condition], generation: i64, now: DateTime<Utc>) -> Self {
+        Self { before, after: Vec::with_capacity(4), generation, now }
+    }
+
+    pub(super) fn set(&mut self, kind: ConditionType, state: State, reason: Reason, message: String) {
+        self.enter(kind, state.as_str().to_owned(), reason.as_str().to_owned(), message);
+    }
+
+    /// Carries a condition over as it was, for this generation. Nothing happens where there was none.
+    pub(super) fn keep(&mut self, kind: ConditionType) {
+        if let Some(before) = find(self.before, kind) {
+            self.enter(kind, before.status.clone(), before.reason.clone(), before.message.clone());
+        }
+    }
+
+    pub(super) fn into_conditions(self) -> Vec<Condition> {
+        self.after
+    }
+
+    fn enter(&mut self, kind: ConditionType, status: String, reason: String, message: String) {
+        let since = find(self.before, kind)
+            .filter(|before| before.status == status)
+            .map_or_else(|| to_kubernetes(self.now), |before| before.last_transition_time.clone());
+        self.after.push(Condition {
+            type_: kind.as_str().to_owned(),
+            status,
+            reason,
+            message,
+            observed_generation: Some(self.generation),
+            last_transition_time: since,
+        });
+    }
+}

@@ -1,0 +1,56 @@
+//! Events: one for each transition a person would want to hear of, none for a routine renewal.
+
+use super::conditions::find;
+use super::status::success;
+use super::Outcome;
+use crate::api::{ConditionType, Reason, TokenSourceStatus};
+
+/// Something worth an Event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transition {
+    /// Whether an operator may have to act.
+    pub warning: bool,
+    /// The word from the table.
+    pub reason: Reason,
+    /// What happened, for a person.
+    pub note: String,
+}
+
+/// The transition between two statuses, if there is one; the gravest where there are several.
+pub fn transition(
+    before: &TokenSourceStatus,
+    after: &TokenSourceStatus,
+    outcome: &Outcome,
+) -> Option<Transition> {
+    expired(before, after).or_else(|| failed(before, outcome)).or_else(|| succeeded(before, outcome))
+}
+
+fn expired(before: &TokenSourceStatus, after: &TokenSourceStatus) -> Option<Transition> {
+    let expired = |status: &TokenSourceStatus| {
+        find(&status.conditions, ConditionType::Ready)
+            .is_some_and(|ready| ready.reason == Reason::TokenExpired.as_str())
+    };
+    (expired(after) && !expired(before)).then(|| Transition {
+        warning: true,
+        reason: Reason::TokenExpired,
+        note: Reason::TokenExpired.sentence().to_owned(),
+    })
+}
+
+fn failed(before: &TokenSourceStatus, outcome: &Outcome) -> Option<Transition> {
+    let (Outcome::Refused(failure) | Outcome::Failed(_, failure) | Outcome::Unwritten(_, failure)) = outcome else {
+        return None;
+    };
+    let known = find(&before.conditions, ConditionType::Renewed)
+        .is_some_and(|renewed| renewed.status == "False" && renewed.reason == failure.reason.as_str());
+    (!known).then(|| Transition { warning: true, reason: failure.reason, note: failure.message.clone() })
+}
+
+fn succeeded(before: &TokenSourceStatus, outcome: &Outcome) -> Option<Transition> {
+    let Outcome::Published(publication) = outcome else { return None };
+    let recovered = find(&before.conditions, ConditionType::Renewed)
+        .is_some_and(|renewed| renewed.status == "False");
+    let routine = publication.cause == Reason::RenewalDue && !recovered;
+    let reason = success(publication.cause);
+    (!routine).then(|| Transition { warning: false, reason, note: reason.sentence().to_owned() })
+}

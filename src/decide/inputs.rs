@@ -1,0 +1,74 @@
+//! The fingerprints that tell whether a token, or a failure, belongs to what is asked for now.
+//!
+//! Knows which fields shape request and rendering. Must not know a client's secret: credentials count by uid and
+//! resourceVersion, since a hash of a weak secret would give it away.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::Credentials;
+use crate::api::{Tls, TokenProviderSpec, TokenSourceSpec};
+
+/// Two fingerprints, each 64 hexadecimal digits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inputs {
+    /// What shapes the token and its rendering. A target asked for with another one is renewed at once.
+    pub asked: String,
+    /// What may decide whether an attempt succeeds: the above, and the trust, deadline and generation under which
+    /// it is made. A failure under another one is no reason to wait.
+    pub attempt: String,
+}
+
+/// Everything that is fingerprinted; the field order is the format, so it only ever grows at the end.
+#[derive(Serialize)]
+struct Asked<'a> {
+    provider: &'a TokenProviderSpec,
+    token: &'a crate::api::RequestedToken,
+    data: &'a std::collections::BTreeMap<String, crate::api::LongText>,
+    credentials: Option<(&'a str, &'a str)>,
+    credential_keys: Option<&'a crate::api::CredentialKeys>,
+}
+
+/// Fingerprints what is asked for now.
+pub fn fingerprint(
+    spec: &TokenSourceSpec,
+    generation: i64,
+    provider: &TokenProviderSpec,
+    credentials: &Credentials,
+) -> Inputs {
+    // Neither the roots of trust nor the deadline shape the request: changing them asks for no new token.
+    let shaping = TokenProviderSpec {
+        tls: Tls { client_certificate_ref: provider.tls.client_certificate_ref.clone(), ..Tls::default() },
+        timeout: None,
+        ..provider.clone()
+    };
+    let asked = digest(&Asked {
+        provider: &shaping,
+        token: &spec.token,
+        data: &spec.target.data,
+        credentials: match credentials {
+            Credentials::Present { uid, resource_version, .. } => Some((uid, resource_version)),
+            Credentials::Unnamed | Credentials::Missing(_) => None,
+        },
+        credential_keys: spec.credentials_ref.as_ref().map(|reference| &reference.keys),
+    });
+    let attempt = digest(&(&asked, generation, &provider.tls, &provider.timeout));
+    Inputs { asked, attempt }
+}
+
+/// SHA-256 of the value's JSON. Maps are ordered and defaults left out, so equal values have equal JSON.
+fn digest(value: &impl Serialize) -> String {
+    // The values are our own structs of strings, numbers and ordered maps: JSON has a form for each.
+    let json = serde_json::to_vec(value).unwrap_or_default();
+    hex(&Sha256::digest(json))
+}
+
+/// Lower-case hexadecimal.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,34 @@
+//! What should happen: pure functions from what was observed to what to do and what to report.
+//!
+//! Knows the rules of renewal, backoff and readiness. Must not know a client, a clock, the environment, or a
+//! random number: time is an argument, and jitter is a hash of the uid.
+//!
+//! Read [`rules`] first: the list in it is the product.
+
+mod admission;
+mod ask;
+pub mod backoff;
+mod conditions;
+mod event;
+mod failure;
+pub mod inputs;
+mod observed;
+mod outcome;
+pub mod publication;
+mod readiness;
+mod rules;
+pub mod schedule;
+mod spread;
+mod status;
+mod wake;
+
+pub use admission::credentials as refuse_credentials;
+pub use ask::{Ask, ask};
+pub use event::{Transition, transition};
+pub use failure::Failure;
+pub use inputs::Inputs;
+pub use observed::{Credentials, Held, Observed, Published, Target};
+pub use outcome::{Outcome, Publication};
+pub use rules::{Plan, decide};
+pub use status::next_status;
+pub use wake::wake_after;

@@ -1,0 +1,138 @@
+//! Everything a decision may rest on, gathered in one place by `controller::observe`.
+//! Knows facts only; must not know where they came from.
+
+use chrono::{DateTime, Utc};
+
+use super::{Failure, Inputs, Outcome, Publication};
+use crate::api::{TokenProviderSpec, TokenSourceSpec, TokenSourceStatus, from_kubernetes};
+
+/// One `TokenSource` and its surroundings at one instant.
+pub struct Observed<'a> {
+    /// When this was gathered.
+    pub now: DateTime<Utc>,
+    /// Name of the `TokenSource`.
+    pub name: &'a str,
+    /// Its uid: the seed of its jitter.
+    pub uid: &'a str,
+    /// The generation of `spec`.
+    pub generation: i64,
+    /// It is on its way out.
+    pub deleting: bool,
+    /// What the user wants.
+    pub spec: &'a TokenSourceSpec,
+    /// What was last recorded.
+    pub status: &'a TokenSourceStatus,
+    /// Value of the `renew-requested-at` annotation.
+    pub renew_request: Option<&'a str>,
+    /// The provider block, wherever it is written, or why there is none.
+    pub provider: Result<&'a TokenProviderSpec, Failure>,
+    /// The credentials Secret.
+    pub credentials: Credentials,
+    /// What shapes request and rendering; none where provider or credentials are missing.
+    pub inputs: Option<Inputs>,
+    /// The target Secret.
+    pub target: Target,
+    /// An older `TokenSource` that names the same target.
+    pub rival: Option<String>,
+    /// A token that was minted but could not be written.
+    pub held: Option<Held>,
+}
+
+/// The credentials Secret, by its metadata alone.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Credentials {
+    /// The spec names none.
+    Unnamed,
+    /// The spec names one that does not exist.
+    Missing(String),
+    /// It exists.
+    Present {
+        /// Its name.
+        name: String,
+        /// Its uid.
+        uid: String,
+        /// Its resourceVersion.
+        resource_version: String,
+        /// Value of its `allowed-hosts` annotation.
+        allowed_hosts: Option<String>,
+    },
+}
+
+/// The Secret of the target's name.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Target {
+    /// There is none.
+    Missing,
+    /// There is one that does not belong to this `TokenSource`: whose it is, for a person.
+    Foreign(String),
+    /// It is ours.
+    Ours(Published),
+}
+
+/// What our target says of the token in it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Published {
+    /// Its resourceVersion.
+    pub resource_version: String,
+    /// When the request for its token was sent.
+    pub issued_at: DateTime<Utc>,
+    /// When its token expires.
+    pub expires_at: DateTime<Utc>,
+    /// Fingerprint of what its token was asked for with.
+    pub asked: String,
+    /// Its content is what we wrote.
+    pub intact: bool,
+    /// Its labels, annotations and type are what the spec wants.
+    pub dressed: bool,
+}
+
+/// A token that was minted but could not be written; the token itself is the controller's to keep.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Held {
+    /// Fingerprint of what it was asked for with.
+    pub asked: String,
+    /// When it expires.
+    pub expires_at: DateTime<Utc>,
+}
+
+impl Observed<'_> {
+    /// The token in the target, if the target is ours.
+    pub fn published(&self) -> Option<&Published> {
+        match &self.target {
+            Target::Ours(published) => Some(published),
+            Target::Missing | Target::Foreign(_) => None,
+        }
+    }
+
+    /// Name of the target: the spec's, else the `TokenSource`'s own.
+    pub fn target_name(&self) -> &str {
+        self.spec.target.name.as_deref().unwrap_or(self.name)
+    }
+
+    /// The renewal request that has not been dealt with yet.
+    pub fn open_renew_request(&self) -> Option<&str> {
+        self.renew_request.filter(|request| self.status.last_handled_renew_request.as_deref() != Some(request))
+    }
+
+    /// The last attempt was made with just these inputs, and failed.
+    pub fn failed_before(&self) -> bool {
+        self.status.failures > 0
+            && self.status.failed_inputs.is_some()
+            && self.status.failed_inputs.as_deref() == self.inputs.as_ref().map(|inputs| inputs.attempt.as_str())
+    }
+
+    /// When the provider was last asked, as far as is known.
+    pub fn last_attempt(&self) -> Option<DateTime<Utc>> {
+        let issued = self.published().map(|published| published.issued_at);
+        let failed = self.status.last_failure_time.as_ref().map(from_kubernetes);
+        let unchanged = self.status.last_unchanged_time.as_ref().map(from_kubernetes);
+        issued.max(failed).max(unchanged)
+    }
+
+    /// Brings the target up to date with what came of the plan.
+    pub fn settle(&mut self, outcome: &Outcome) {
+        if let Outcome::Published(Publication { published, .. }) | Outcome::Rewritten(published) = outcome {
+            self.target = Target::Ours(published.clone());
+        }
+    }
+}

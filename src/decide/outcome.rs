@@ -1,0 +1,47 @@
+//! What came of a plan: the only thing, besides the observation, that status and events are made from.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+
+use super::{Failure, Published};
+use crate::api::Reason;
+use crate::oauth::Notice;
+
+/// What came of a plan.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// Nothing was done, and nothing had to be.
+    Kept,
+    /// A token is called for, but the time has not come, or only a change helps.
+    Waiting,
+    /// The spec suspends renewal.
+    Suspended,
+    /// Nothing was asked for, for a reason in the cluster.
+    Refused(Failure),
+    /// The provider was asked, and there is no new token. When the request was sent, and why it failed.
+    Failed(DateTime<Utc>, Failure),
+    /// A token came, but the target could not be written; the token is kept in memory.
+    Unwritten(DateTime<Utc>, Failure),
+    /// The target holds a new token.
+    Published(Publication),
+    /// The target has been dressed anew; its token is the same.
+    Rewritten(Published),
+}
+
+/// A token that stands in the target.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Publication {
+    /// Why it was asked for.
+    pub cause: Reason,
+    /// The target as it stands now.
+    pub published: Published,
+    /// The provider returned the token that the target already held, at this instant.
+    pub unchanged_at: Option<DateTime<Utc>>,
+    /// The token's type.
+    pub token_type: String,
+    /// The granted scope, if the provider named it.
+    pub scope: Option<String>,
+    /// What is worth knowing about a good answer.
+    pub notices: BTreeSet<Notice>,
+}

@@ -1,0 +1,140 @@
+//! The target Secret as it should stand: its data, what it remembers of the token, and the hash that shows
+//! alterations. Knows the contract's keys; must not know how a Secret is written.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use sha2::{Digest, Sha256};
+
+use super::inputs::hex;
+use crate::api::{Target, annotation};
+use crate::oauth::Token;
+
+/// The data of a Secret.
+pub type Data = BTreeMap<String, ByteString>;
+
+/// What the target remembers of its token, in annotations written with the same request as the data.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Memo {
+    /// When the request for the token was sent.
+    pub issued_at: DateTime<Utc>,
+    /// When the token expires.
+    pub expires_at: DateTime<Utc>,
+    /// Fingerprint of what it was asked for with.
+    pub asked: String,
+}
+
+/// The default keys: `access_token`, `token_type`, `expires_at`.
+pub fn default_data(token: &Token) -> Data {
+    let [access_token, token_type, expires_at] = crate::api::TARGET_KEYS;
+    [
+        (access_token, token.access_token.expose().as_bytes().to_vec()),
+        (token_type, token.token_type.as_bytes().to_vec()),
+        (expires_at, timestamp(token.expires_at).into_bytes()),
+    ]
+    .into_iter()
+    .map(|(key, value)| (key.to_owned(), ByteString(value)))
+    .collect()
+}
+
+/// SHA-256 over data and memo, in hexadecimal. Each part is preceded by its length, so that no two contents run
+/// together to the same bytes. The memo is included: a hand-edited expiry is an alteration like any other.
+pub fn content_hash(data: &Data, memo: &Memo) -> String {
+    let mut digest = Sha256::new();
+    let mut part = |bytes: &[u8]| {
+        digest.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
+        digest.update(bytes);
+    };
+    for (key, value) in data {
+        part(key.as_bytes());
+        part(&value.0);
+    }
+    for line in [timestamp(memo.issued_at), timestamp(memo.expires_at), memo.asked.clone()] {
+        part(line.as_bytes());
+    }
+    hex(&digest.finalize())
+}
+
+/// The whole Secret, as it is created or applied.
+pub fn target(name: &str, target: &Target, owner: OwnerReference, data: Data, memo: &Memo) -> Secret {
+    let hash = content_hash(&data, memo);
+    Secret {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            labels: Some(labels(target, &owner.name)),
+            annotations: Some(annotations(target, &owner.name, memo, hash)),
+            owner_references: Some(vec![owner]),
+            ..ObjectMeta::default()
+        },
+        type_: Some(secret_type(target).to_owned()),
+        data: Some(data),
+        ..Secret::default()
+    }
+}
+
+/// Fingerprint of how the target is to look apart from its data. A target written with another one is dressed anew,
+/// which also takes away what the spec no longer names.
+pub fn dressing(target: &Target, source: &str) -> String {
+    let mut digest = Sha256::new();
+    let annotations = target.annotations.iter().map(|(key, value)| (key.as_str(), value.0.as_str()));
+    let labels = labels(target, source);
+    let labels = labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    for (key, value) in [("type", secret_type(target))].into_iter().chain(labels).chain(annotations) {
+        for part in [key, value] {
+            digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            digest.update(part);
+        }
+    }
+    hex(digest.finalize().get(..16).unwrap_or_default())
+}
+
+/// The wanted type of the Secret.
+pub fn secret_type(target: &Target) -> &str {
+    target.type_.as_deref().unwrap_or("Opaque")
+}
+
+/// The wanted labels: the user's, and ours. A label's value holds 63 characters, a name up to 253.
+pub fn labels(target: &Target, source: &str) -> BTreeMap<String, String> {
+    let mut labels: BTreeMap<_, _> =
+        target.labels.iter().map(|(key, value)| (key.clone(), value.0.clone())).collect();
+    labels.insert(annotation::MANAGED_BY_LABEL.to_owned(), annotation::MANAGED_BY.to_owned());
+    if source.len() <= 63 {
+        labels.insert(annotation::SOURCE_LABEL.to_owned(), source.to_owned());
+    }
+    labels
+}
+
+fn annotations(target: &Target, source: &str, memo: &Memo, hash: String) -> BTreeMap<String, String> {
+    let ours = [
+        (annotation::ISSUED_AT, timestamp(memo.issued_at)),
+        (annotation::EXPIRES_AT, timestamp(memo.expires_at)),
+        (annotation::INPUTS, memo.asked.clone()),
+        (annotation::DATA_HASH, hash),
+        (annotation::DRESSING, dressing(target, source)),
+    ];
+    let users = target.annotations.iter().map(|(key, value)| (key.clone(), value.0.clone()));
+    users.chain(ours.map(|(key, value)| (key.to_owned(), value))).collect()
+}
+
+impl Memo {
+    /// Reads the memo back from a target's annotations; none if any part is missing or unreadable.
+    pub fn read(annotations: &BTreeMap<String, String>) -> Option<Self> {
+        let time = |key| {
+            let text = annotations.get(key)?;
+            DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc())
+        };
+        Some(Self {
+            issued_at: time(annotation::ISSUED_AT)?,
+            expires_at: time(annotation::EXPIRES_AT)?,
+            asked: annotations.get(annotation::INPUTS)?.clone(),
+        })
+    }
+}
+
+/// RFC 3339 in UTC, whole seconds: `2026-01-01T00:00:00Z`.
+fn timestamp(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}

@@ -1,0 +1,57 @@
+//! What is wrong with the token in the target, if anything.
+//!
+//! One list serves both questions, "is it usable now" and "must it be renewed": they differ in one instant only,
+//! so readiness and renewal cannot drift apart.
+
+use chrono::{DateTime, Utc};
+
+use super::schedule::{Life, renew_at};
+use super::{Observed, Published, Target};
+use crate::api::{Reason, from_kubernetes};
+
+/// The first flaw of the token as the target stands now; none while it is usable.
+pub(super) fn unusable(observed: &Observed<'_>) -> Option<Reason> {
+    flaw(observed).or_else(|| {
+        let published = observed.published()?;
+        (observed.now >= published.expires_at).then_some(Reason::TokenExpired)
+    })
+}
+
+/// Why a new token is to be asked for; none while the present one will do.
+pub(super) fn cause(observed: &Observed<'_>) -> Option<Reason> {
+    flaw(observed)
+        .or_else(|| {
+            let published = observed.published()?;
+            let unchanged = observed.status.last_unchanged_time.as_ref().map(from_kubernetes);
+            (observed.now >= due(observed, published, unchanged)).then_some(Reason::RenewalDue)
+        })
+        .or_else(|| observed.open_renew_request().map(|_| Reason::RenewalRequested))
+        // A renewal that somebody asked for and that failed stays owed, though the request has been acknowledged.
+        .or_else(|| observed.failed_before().then_some(Reason::RenewalRequested))
+}
+
+/// The instant from which on the published token is to be renewed; `unchanged` is when the provider last returned
+/// that very token.
+pub(super) fn due(
+    observed: &Observed<'_>,
+    published: &Published,
+    unchanged: Option<DateTime<Utc>>,
+) -> DateTime<Utc> {
+    let life = Life { issued_at: published.issued_at, expires_at: published.expires_at };
+    renew_at(life, &observed.spec.renewal, observed.uid, unchanged)
+}
+
+/// Flaws that have nothing to do with time.
+fn flaw(observed: &Observed<'_>) -> Option<Reason> {
+    match &observed.target {
+        Target::Missing if observed.status.issued_at.is_some() => Some(Reason::TargetMissing),
+        Target::Missing => Some(Reason::TokenPending),
+        Target::Foreign(_) => Some(Reason::TargetConflict),
+        Target::Ours(published) if !published.intact => Some(Reason::TargetTampered),
+        Target::Ours(published) => observed
+            .inputs
+            .as_ref()
+            .is_some_and(|inputs| inputs.asked != published.asked)
+            .then_some(Reason::InputsChanged),
+    }
+}

@@ -1,0 +1,124 @@
+//! The ordered rules: the first that applies decides. Knows nothing the observation does not hold.
+
+use chrono::{DateTime, Utc};
+
+use super::readiness::cause;
+use super::schedule::{MINIMUM_INTERVAL, REQUESTED_INTERVAL};
+use super::{Failure, Observed, Target, admission};
+use crate::api::{Reason, from_kubernetes};
+
+/// What to do now.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Plan {
+    /// Write nothing at all: the object is on its way out.
+    Leave,
+    /// The spec suspends renewal.
+    Suspend,
+    /// Nothing can be asked for until something in the cluster changes.
+    Refuse(Failure),
+    /// Write the token that was minted before and could not be written.
+    Publish,
+    /// A token is called for, but not yet; none where only a change helps.
+    Wait(Option<DateTime<Utc>>),
+    /// Ask for a token.
+    Mint(Reason),
+    /// Write the target again with the data it has: its labels, annotations or type are not what the spec wants.
+    Rewrite,
+    /// The token in the target will do.
+    Keep,
+}
+
+type Rule = fn(&Observed<'_>) -> Option<Plan>;
+
+/// The order is the meaning.
+const RULES: &[Rule] = &[
+    deleting,               // never re-create what garbage collection is taking away
+    suspended,              // before everything that would write
+    conflicting_target,     // a token that could not be kept must not be minted
+    unresolved_provider,    // without it the rest of the spec cannot be judged
+    contradictory_spec,     //
+    unusable_credentials,   // looked at even while the token is good: the operator has time to mend them
+    held_token,             // a token in hand is never asked for again
+    failed_lately,          // these very inputs have failed: not before the time that was set then
+    asked_lately,           // whatever the cause, never faster than the minimum
+    token_wanted,           //
+    undressed_target,       // costs no token
+];
+
+/// Decides what to do; [`Plan::Keep`] where no rule applies.
+pub fn decide(observed: &Observed<'_>) -> Plan {
+    RULES.iter().find_map(|rule| rule(observed)).unwrap_or(Plan::Keep)
+}
+
+fn deleting(observed: &Observed<'_>) -> Option<Plan> {
+    observed.deleting.then_some(Plan::Leave)
+}
+
+fn suspended(observed: &Observed<'_>) -> Option<Plan> {
+    observed.spec.suspend.then_some(Plan::Suspend)
+}
+
+fn conflicting_target(observed: &Observed<'_>) -> Option<Plan> {
+    let target = observed.target_name();
+    let message = match (&observed.target, &observed.rival) {
+        (Target::Foreign(owner), _) => format!(
+            "Secret {target} exists and {owner}; it was left as it is, and no token was asked for. \
+             Set target.name to another name, or delete that Secret."
+        ),
+        (Target::Missing, Some(rival)) => format!(
+            "The older TokenSource {rival} has the same target, Secret {target}; no token was asked for. \
+             Set target.name to another name."
+        ),
+        _ => return None,
+    };
+    Some(Plan::Refuse(Failure::local(Reason::TargetConflict, message)))
+}
+
+fn unresolved_provider(observed: &Observed<'_>) -> Option<Plan> {
+    observed.provider.as_ref().err().cloned().map(Plan::Refuse)
+}
+
+fn contradictory_spec(observed: &Observed<'_>) -> Option<Plan> {
+    let provider = *observed.provider.as_ref().ok()?;
+    admission::unserved(observed.spec, provider)
+        .or_else(|| admission::contradiction(observed, provider))
+        .map(Plan::Refuse)
+}
+
+fn unusable_credentials(observed: &Observed<'_>) -> Option<Plan> {
+    let provider = *observed.provider.as_ref().ok()?;
+    admission::credentials(observed, provider).map(Plan::Refuse)
+}
+
+fn held_token(observed: &Observed<'_>) -> Option<Plan> {
+    let held = observed.held.as_ref()?;
+    let wanted = observed.inputs.as_ref().is_some_and(|inputs| inputs.asked == held.asked);
+    (wanted && observed.now < held.expires_at).then_some(Plan::Publish)
+}
+
+fn failed_lately(observed: &Observed<'_>) -> Option<Plan> {
+    if !observed.failed_before() || observed.open_renew_request().is_some() {
+        return None;
+    }
+    match observed.status.retry_at.as_ref().map(from_kubernetes) {
+        Some(retry_at) => (observed.now < retry_at).then_some(Plan::Wait(Some(retry_at))),
+        None => Some(Plan::Wait(None)),
+    }
+}
+
+fn asked_lately(observed: &Observed<'_>) -> Option<Plan> {
+    let interval = match cause(observed)? {
+        Reason::RenewalRequested if !observed.failed_before() => REQUESTED_INTERVAL,
+        _ => MINIMUM_INTERVAL,
+    };
+    let earliest = observed.last_attempt()? + interval;
+    (observed.now < earliest).then_some(Plan::Wait(Some(earliest)))
+}
+
+fn token_wanted(observed: &Observed<'_>) -> Option<Plan> {
+    cause(observed).map(Plan::Mint)
+}
+
+fn undressed_target(observed: &Observed<'_>) -> Option<Plan> {
+    observed.published().is_some_and(|published| !published.dressed).then_some(Plan::Rewrite)
+}

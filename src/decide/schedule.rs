@@ -1,0 +1,80 @@
+//! When a token is due. Knows its life, the user's wish, and how long a mounted Secret takes to show a change.
+//! Source: oauth.md §c.7 of the design; the propagation delay is the kubelet's sync period plus its cache.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::spread::spread;
+use crate::api::Renewal;
+
+/// Twice the delay (about 90 s) until every kubelet shows a changed Secret in its mounts.
+pub const PROPAGATION_MARGIN: TimeDelta = TimeDelta::seconds(180);
+
+/// Where a token lives shorter than this, the margin would eat most of its life: half of it is the rule instead.
+pub const SHORT_LIFE: TimeDelta = TimeDelta::seconds(360);
+
+/// Between two requests for one `TokenSource`, whatever the cause.
+pub const MINIMUM_INTERVAL: TimeDelta = TimeDelta::seconds(5);
+
+/// Between two requests that somebody asked for by annotation.
+pub const REQUESTED_INTERVAL: TimeDelta = TimeDelta::seconds(60);
+
+/// Between two attempts at a provider that returns the token it has already given.
+const STICKY_INTERVAL: TimeDelta = TimeDelta::seconds(60);
+
+/// Used only where the user sets neither field.
+const DEFAULT_PERCENTAGE: u8 = 75;
+
+/// The life of one token.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Life {
+    /// When the request for it was sent.
+    pub issued_at: DateTime<Utc>,
+    /// When it expires.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// The instant from which on a token is to be renewed; whole seconds, never after its expiry.
+///
+/// `last_unchanged` is when the provider last returned this very token: the share of a shrinking rest of life would
+/// be due ever sooner, so such a provider is next asked shortly before expiry, then once a minute.
+pub fn renew_at(
+    life: Life,
+    renewal: &Renewal,
+    uid: &str,
+    last_unchanged: Option<DateTime<Utc>>,
+) -> DateTime<Utc> {
+    let due = life.issued_at + due_after(life.expires_at - life.issued_at, renewal, uid);
+    match last_unchanged.filter(|unchanged| *unchanged >= life.issued_at) {
+        Some(unchanged) => due.max(life.expires_at - PROPAGATION_MARGIN).max(unchanged + STICKY_INTERVAL),
+        None => due,
+    }
+}
+
+/// How long after its issue a token of this lifetime is due.
+fn due_after(lifetime: TimeDelta, renewal: &Renewal, uid: &str) -> TimeDelta {
+    let lifetime = lifetime.max(TimeDelta::zero());
+    let due = wish(lifetime, renewal).min(latest(lifetime));
+    let lead = lifetime - due;
+    #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)] // a tenth of ten years is 3e7
+    let jitter = (spread(uid, 0) * lead.num_seconds() as f64 / 10.0).round() as i64;
+    (due - TimeDelta::seconds(jitter)).max(TimeDelta::zero())
+}
+
+/// What the user asks for; half life where `before` is no shorter than the life itself.
+fn wish(lifetime: TimeDelta, renewal: &Renewal) -> TimeDelta {
+    if let Some(before) = renewal.before {
+        let before = TimeDelta::from_std(before.get()).unwrap_or(TimeDelta::MAX);
+        return if before >= lifetime { lifetime / 2 } else { whole_seconds(lifetime - before) };
+    }
+    let percentage = renewal.at_percentage.unwrap_or(DEFAULT_PERCENTAGE).clamp(1, 99);
+    TimeDelta::seconds(lifetime.num_seconds() * i64::from(percentage) / 100)
+}
+
+/// The latest instant that still lets mounts show the new token before the old one expires.
+fn latest(lifetime: TimeDelta) -> TimeDelta {
+    if lifetime < SHORT_LIFE { whole_seconds(lifetime / 2) } else { lifetime - PROPAGATION_MARGIN }
+}
+
+fn whole_seconds(span: TimeDelta) -> TimeDelta {
+    TimeDelta::seconds(span.num_seconds())
+}

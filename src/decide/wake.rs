@@ -1,0 +1,46 @@
+//! When to look again if nothing happens before. Knows the instants a status names.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::conditions::is_true;
+use super::{Outcome, Plan};
+use crate::api::{ConditionType, Reason, TokenSourceStatus, from_kubernetes};
+
+/// A safety net: whatever a watch may have lost is found within it.
+const LOOK_AGAIN: TimeDelta = TimeDelta::hours(1);
+/// A refused target heals within this, should the watch miss the other Secret's going.
+const CONFLICT: TimeDelta = TimeDelta::seconds(60);
+/// After an instant, not at it: "now" must have passed it when the timer fires.
+const SLACK: TimeDelta = TimeDelta::milliseconds(20);
+
+/// How long to wait; never zero, never more than an hour.
+pub fn wake_after(
+    plan: &Plan,
+    outcome: &Outcome,
+    status: &TokenSourceStatus,
+    now: DateTime<Utc>,
+) -> Duration {
+    let mut instants = vec![now + LOOK_AGAIN];
+    let ready = is_true(&status.conditions, ConditionType::Ready);
+    if let (true, Some(expires_at)) = (ready, status.expires_at.as_ref()) {
+        instants.push(from_kubernetes(expires_at));
+    }
+    match (plan, outcome) {
+        (Plan::Leave | Plan::Suspend | Plan::Wait(None), _) => {}
+        (Plan::Wait(Some(until)), _) => instants.push(*until),
+        (_, Outcome::Refused(failure)) if failure.reason == Reason::TargetConflict => {
+            instants.push(now + CONFLICT);
+        }
+        (_, Outcome::Refused(_)) => {}
+        _ => {
+            instants.extend(status.retry_at.as_ref().map(from_kubernetes));
+            if status.failures == 0 {
+                instants.extend(status.renew_at.as_ref().map(from_kubernetes));
+            }
+        }
+    }
+    let soonest = instants.into_iter().min().unwrap_or(now);
+    (soonest - now + SLACK).max(SLACK).to_std().unwrap_or_default()
+}

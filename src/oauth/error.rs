@@ -1,0 +1,288 @@
+//! Why no token could be had: one variant per operation that failed, each with a reason and a retry class.
+//! Knows words an operator may read: hosts, statuses, allow-listed codes and our own sentences.
+//! Must not know a byte of a response body, a URL's path or query, or a credential: nothing here can leak them,
+//! because nothing here carries foreign text that the `disclosure` module has not passed.
+
+mod fault;
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::api::reason::Reason;
+pub(super) use fault::{Defect, NetworkFault, ProxyFault, Scheme, TlsFault};
+
+/// Shortest wait after a failed certificate check or a refusing proxy: both are mended by people, not by time.
+const PEOPLE_FLOOR: Duration = Duration::from_secs(5 * 60);
+
+/// Everything that can go wrong between a request not yet built and a token in hand.
+///
+/// `Display` is one line for a condition's message. No variant has a source: the libraries underneath put URLs and
+/// bodies into theirs, so causes are translated into the closed sets below instead.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// A credential cannot be used as it stands; found before anything is sent.
+    #[error("a credential cannot be used: {what}")]
+    Credential {
+        /// Which one and why, by key name; never its value.
+        what: String,
+    },
+    /// The spec contradicts itself in a way the CRD's rules could not catch; found before anything is sent.
+    #[error("the spec cannot be carried out: {what}")]
+    Spec {
+        /// Which fields, in the user's spelling.
+        what: String,
+    },
+    /// The URL or an address it resolves to is refused by policy; nothing was sent.
+    #[error("{host} must not be contacted: {why}")]
+    EndpointNotAllowed {
+        /// Host of the endpoint, without path or query.
+        host: String,
+        /// The rule that refuses it.
+        why: String,
+    },
+    /// No complete answer arrived: name resolution, connection, or the deadline over the whole exchange.
+    #[error("{host} could not be reached: {fault}")]
+    Unreachable {
+        /// Host of the endpoint, without path or query.
+        host: String,
+        /// What the network said.
+        fault: NetworkFault,
+    },
+    /// The TLS handshake failed.
+    #[error("the TLS connection to {host} was not accepted: {fault}")]
+    Tls {
+        /// Host of the endpoint, without path or query.
+        host: String,
+        /// What is wrong with certificate or protocol.
+        fault: TlsFault,
+    },
+    /// The operator's proxy did not open a tunnel to the endpoint.
+    #[error("the proxy on the way to {host} refused: {fault}")]
+    Proxy {
+        /// Host of the endpoint (not of the proxy), without path or query.
+        host: String,
+        /// How it refused.
+        fault: ProxyFault,
+    },
+    /// The endpoint answered 3xx. Credentials are never sent on.
+    #[error("{host} answered {status}, a redirect; credentials are not sent on: correct the URL")]
+    Redirect {
+        /// Host of the endpoint, without path or query. Never the redirect's target, which the server chooses.
+        host: String,
+        /// 300 to 399.
+        status: u16,
+    },
+    /// The body exceeds 256 KiB; none of it was interpreted.
+    #[error("{host} sent more than 256 KiB")]
+    TooLarge {
+        /// Host of the endpoint, without path or query.
+        host: String,
+    },
+    /// The provider refused, by an error code or by the status alone.
+    #[error("{0}")]
+    Refused(Box<Refusal>),
+    /// A 2xx answer that is neither a token nor an OAuth error.
+    #[error("{answer}, but {defect}")]
+    Malformed {
+        /// Where it came from.
+        answer: Box<Provenance>,
+        /// What is wrong with it.
+        defect: Defect,
+    },
+    /// A token came that had expired on arrival (or whose expiry is negative).
+    #[error("{answer} with a token that had expired on arrival: check both clocks and `response.expiry`")]
+    AlreadyExpired {
+        /// Where it came from.
+        answer: Box<Provenance>,
+    },
+    /// A token came that needs a proof or scheme we cannot give (RFC 6749 §7.1).
+    #[error("{answer} with a token of type {scheme}")]
+    UnsupportedTokenType {
+        /// Where it came from.
+        answer: Box<Provenance>,
+        /// The scheme it needs.
+        scheme: Scheme,
+    },
+}
+
+/// Where an answer came from: the part of an answer that may always be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provenance {
+    /// Host of the endpoint, without path or query.
+    pub host: String,
+    /// HTTP status.
+    pub status: u16,
+    /// The provider's own id for the request, where it sent one that may be shown.
+    pub correlation: Option<String>,
+}
+
+/// A refusal by the provider, already reduced to what may be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Where it came from.
+    pub answer: Provenance,
+    /// The word for conditions and metrics.
+    pub reason: Reason,
+    /// How the schedule treats it.
+    pub retry: Retry,
+    /// The error code in the provider's spelling, if it may be shown.
+    pub code: Option<String>,
+    /// The provider's explanation, if it may be shown.
+    pub description: Option<String>,
+    /// How long the provider asks to wait, held between 1 s and 1 h.
+    pub retry_after: Option<Duration>,
+}
+
+/// How the schedule treats a failure (`oauth.md` §d).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// Retried with exponential waits.
+    Transient {
+        /// Never sooner than this; zero = no floor.
+        floor: Duration,
+    },
+    /// A 2xx without a usable token: transient, but each try may mint one, so from the third failure on the wait
+    /// is at least [`Retry::WASTEFUL_FLOOR`].
+    Wasteful,
+    /// Transient for this many attempts, each with a fresh assertion, then terminal (with a re-probe).
+    Assertion {
+        /// Attempts in total.
+        attempts: u32,
+    },
+    /// Nothing helps until spec, provider or credentials change or a renewal is requested.
+    Terminal {
+        /// Whether one slow attempt an hour is made all the same; not where accounts can lock.
+        reprobe: bool,
+    },
+}
+
+impl Retry {
+    /// The wait after the third and later failures of class [`Retry::Wasteful`].
+    pub const WASTEFUL_FLOOR: Duration = Duration::from_secs(20 * 60);
+    /// Transient without a floor.
+    pub const TRANSIENT: Retry = Retry::Transient { floor: Duration::ZERO };
+    /// Terminal, with the hourly re-probe.
+    pub const TERMINAL: Retry = Retry::Terminal { reprobe: true };
+}
+
+impl Error {
+    /// A credential cannot be used; `what` names key and fault, never a value.
+    pub fn credential(what: impl Into<String>) -> Self {
+        Error::Credential { what: what.into() }
+    }
+
+    /// The spec contradicts itself; `what` names the fields.
+    pub fn spec(what: impl Into<String>) -> Self {
+        Error::Spec { what: what.into() }
+    }
+
+    /// Policy forbids this endpoint; `why` names the rule.
+    pub fn not_allowed(host: impl Into<String>, why: impl Into<String>) -> Self {
+        Error::EndpointNotAllowed { host: host.into(), why: why.into() }
+    }
+
+    /// No complete answer arrived.
+    pub fn unreachable(host: impl Into<String>, fault: NetworkFault) -> Self {
+        Error::Unreachable { host: host.into(), fault }
+    }
+
+    /// The TLS handshake failed.
+    pub fn tls(host: impl Into<String>, fault: TlsFault) -> Self {
+        Error::Tls { host: host.into(), fault }
+    }
+
+    /// The proxy refused; `host` is the endpoint's.
+    pub fn proxy(host: impl Into<String>, fault: ProxyFault) -> Self {
+        Error::Proxy { host: host.into(), fault }
+    }
+
+    /// The body exceeds the limit.
+    pub fn too_large(host: impl Into<String>) -> Self {
+        Error::TooLarge { host: host.into() }
+    }
+
+    /// The word for conditions, events, logs and the metric label.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Error::Credential { .. } => Reason::CredentialsInvalid,
+            Error::Spec { .. } => Reason::InvalidSpec,
+            Error::EndpointNotAllowed { .. } => Reason::EndpointNotAllowed,
+            Error::Unreachable { .. } => Reason::EndpointUnreachable,
+            Error::Tls { .. } => Reason::TLSVerificationFailed,
+            Error::Proxy { .. } => Reason::ProxyError,
+            Error::Redirect { .. } => Reason::UnexpectedRedirect,
+            Error::TooLarge { .. } => Reason::ResponseTooLarge,
+            Error::Refused(refusal) => refusal.reason,
+            Error::Malformed { .. } => Reason::MalformedResponse,
+            Error::AlreadyExpired { .. } => Reason::TokenAlreadyExpired,
+            Error::UnsupportedTokenType { .. } => Reason::UnsupportedTokenType,
+        }
+    }
+
+    /// How the schedule treats it.
+    pub fn retry(&self) -> Retry {
+        match self {
+            Error::Credential { .. }
+            | Error::Spec { .. }
+            | Error::EndpointNotAllowed { .. }
+            | Error::Redirect { .. }
+            | Error::UnsupportedTokenType { .. } => Retry::TERMINAL,
+            Error::Unreachable { .. } => Retry::TRANSIENT,
+            Error::Tls { .. } | Error::Proxy { .. } => Retry::Transient { floor: PEOPLE_FLOOR },
+            Error::TooLarge { .. } | Error::Malformed { .. } | Error::AlreadyExpired { .. } => {
+                Retry::Wasteful
+            }
+            Error::Refused(refusal) => refusal.retry,
+        }
+    }
+
+    /// How long the provider itself asks to wait (`Retry-After`, or `x-ratelimit-reset` on a 429), held between
+    /// 1 s and 1 h. It wins over the schedule's cap; where [`Error::retry`] has a floor too, the longer one holds.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Error::Refused(refusal) => refusal.retry_after,
+            _ => None,
+        }
+    }
+
+    /// The HTTP status, where an answer came that was looked at.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Error::Redirect { status, .. } => Some(*status),
+            Error::Refused(refusal) => Some(refusal.answer.status),
+            Error::Malformed { answer, .. }
+            | Error::AlreadyExpired { answer }
+            | Error::UnsupportedTokenType { answer, .. } => Some(answer.status),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Provenance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} answered {}", self.host, self.status)?;
+        match &self.correlation {
+            Some(id) => write!(f, " (request id {id})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} answered {}", self.answer.host, self.answer.status)?;
+        if let Some(code) = &self.code {
+            write!(f, " {code}")?;
+        }
+        if let Some(description) = &self.description {
+            write!(f, ": \"{description}\"")?;
+        }
+        if let Some(id) = &self.answer.correlation {
+            write!(f, " (request id {id})")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

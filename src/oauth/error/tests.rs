@@ -1,0 +1,158 @@
+use super::*;
+
+const HOST: &str = "auth.example.com";
+
+fn answered(status: u16, correlation: Option<&str>) -> Provenance {
+    Provenance { host: HOST.into(), status, correlation: correlation.map(str::to_owned) }
+}
+
+fn refusal() -> Refusal {
+    Refusal {
+        answer: answered(401, None),
+        reason: Reason::InvalidClient,
+        retry: Retry::TERMINAL,
+        code: None,
+        description: None,
+        retry_after: Some(Duration::from_secs(7)),
+    }
+}
+
+fn examples() -> Vec<(Error, Reason, Retry, &'static str)> {
+    let five_minutes = Retry::Transient { floor: Duration::from_secs(300) };
+    let answer = || Box::new(answered(200, Some("abc")));
+    vec![
+        (
+            Error::credential("`client_secret` is not UTF-8"),
+            Reason::CredentialsInvalid,
+            Retry::TERMINAL,
+            "a credential cannot be used: `client_secret` is not UTF-8",
+        ),
+        (
+            Error::spec("`issuer` and `tokenEndpoint` exclude each other"),
+            Reason::InvalidSpec,
+            Retry::TERMINAL,
+            "the spec cannot be carried out: `issuer` and `tokenEndpoint` exclude each other",
+        ),
+        (
+            Error::not_allowed(HOST, "it is a loopback address"),
+            Reason::EndpointNotAllowed,
+            Retry::TERMINAL,
+            "auth.example.com must not be contacted: it is a loopback address",
+        ),
+        (
+            Error::unreachable(HOST, NetworkFault::Connection(std::io::ErrorKind::ConnectionRefused)),
+            Reason::EndpointUnreachable,
+            Retry::TRANSIENT,
+            "auth.example.com could not be reached: connection refused",
+        ),
+        (
+            Error::tls(HOST, TlsFault::Expired),
+            Reason::TLSVerificationFailed,
+            five_minutes,
+            "the TLS connection to auth.example.com was not accepted: its certificate has expired",
+        ),
+        (
+            Error::proxy(HOST, ProxyFault::TunnelRefused),
+            Reason::ProxyError,
+            five_minutes,
+            "the proxy on the way to auth.example.com refused: it did not open the tunnel",
+        ),
+        (
+            Error::Redirect { host: HOST.into(), status: 307 },
+            Reason::UnexpectedRedirect,
+            Retry::TERMINAL,
+            "auth.example.com answered 307, a redirect; credentials are not sent on: correct the URL",
+        ),
+        (
+            Error::too_large(HOST),
+            Reason::ResponseTooLarge,
+            Retry::Wasteful,
+            "auth.example.com sent more than 256 KiB",
+        ),
+        (
+            Error::Malformed { answer: answer(), defect: Defect::Empty },
+            Reason::MalformedResponse,
+            Retry::Wasteful,
+            "auth.example.com answered 200 (request id abc), but the body is empty",
+        ),
+        (
+            Error::AlreadyExpired { answer: answer() },
+            Reason::TokenAlreadyExpired,
+            Retry::Wasteful,
+            "auth.example.com answered 200 (request id abc) with a token that had expired on arrival: check both \
+             clocks and `response.expiry`",
+        ),
+        (
+            Error::UnsupportedTokenType { answer: answer(), scheme: Scheme::of("dPoP") },
+            Reason::UnsupportedTokenType,
+            Retry::TERMINAL,
+            "auth.example.com answered 200 (request id abc) with a token of type `DPoP`, which needs a proof with \
+             every request; switch it off for this client",
+        ),
+        (
+            Error::Refused(Box::new(refusal())),
+            Reason::InvalidClient,
+            Retry::TERMINAL,
+            "auth.example.com answered 401",
+        ),
+    ]
+}
+
+#[test]
+fn every_error_has_its_reason_its_class_and_one_line() {
+    for (error, reason, retry, text) in examples() {
+        assert_eq!(error.to_string(), text);
+        assert_eq!((error.reason(), error.retry()), (reason, retry), "{text}");
+        assert!(std::error::Error::source(&error).is_none(), "{text}");
+    }
+}
+
+#[test]
+fn status_and_wait_are_known_where_an_answer_came() {
+    for (error, ..) in examples() {
+        let answered = error.to_string().contains(" answered ");
+        assert_eq!(error.status().is_some(), answered, "{error}");
+        let refused = matches!(error, Error::Refused(_));
+        assert_eq!(error.retry_after(), refused.then_some(Duration::from_secs(7)), "{error}");
+    }
+}
+
+#[test]
+fn a_refusal_says_status_code_description_and_id() {
+    let full = Refusal {
+        answer: answered(401, Some("abc")),
+        code: Some("invalid_client".into()),
+        description: Some("Unknown client".into()),
+        ..refusal()
+    };
+    let text = "auth.example.com answered 401 invalid_client: \"Unknown client\" (request id abc)";
+    assert_eq!(Error::Refused(Box::new(full)).to_string(), text);
+}
+
+#[test]
+fn every_fault_has_words_of_its_own() {
+    let texts = [
+        NetworkFault::NameResolution.to_string(),
+        NetworkFault::Interrupted.to_string(),
+        NetworkFault::Deadline.to_string(),
+        TlsFault::UnknownIssuer.to_string(),
+        TlsFault::WrongName.to_string(),
+        TlsFault::NotYetValid.to_string(),
+        TlsFault::Revoked.to_string(),
+        TlsFault::Unusable.to_string(),
+        TlsFault::Handshake.to_string(),
+        ProxyFault::AuthenticationRequired.to_string(),
+        Scheme::of("MAC").to_string(),
+        Scheme::of("N_A").to_string(),
+        Scheme::of("Application Access Token").to_string(),
+        Defect::Encoded.to_string(),
+        Defect::NotAnAnswer.to_string(),
+        Defect::BrokenJson.to_string(),
+        Defect::NoToken.to_string(),
+        Defect::BadToken.to_string(),
+        Defect::OtherTokenType.to_string(),
+        Defect::BadStatus.to_string(),
+    ];
+    let distinct: std::collections::BTreeSet<_> = texts.iter().collect();
+    assert_eq!(distinct.len(), texts.len());
+}

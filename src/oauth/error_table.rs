@@ -1,0 +1,112 @@
+//! The tables of `oauth.md` §d.1 and §d.2: which code or status means what, and when to try again.
+//! Knows the codes of RFC 6749, 8693, 8707 and 9449 and the documented ones of a few vendors; never keyed on
+//! vendors' numbers. Must not know bodies, headers or hosts.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+
+use super::error::Retry;
+use super::response::GrantKind;
+use crate::api::reason::Reason;
+
+/// The shortest wait where the provider asks for fewer requests without saying when to come back.
+const RATE_LIMIT_FLOOR: Duration = Duration::from_secs(60);
+/// The shortest wait after a proxy's refusal.
+const PROXY_FLOOR: Duration = Duration::from_secs(5 * 60);
+
+/// What an error code means, or None for one that nobody has documented. The description is asked only where one
+/// code has two meanings.
+pub(super) fn for_code(code: &str, description: Option<&str>, grant: GrantKind) -> Option<(Reason, Retry)> {
+    let reason = match normalised(code).as_str() {
+        "invalid_request" => Reason::InvalidRequest,
+        "invalid_client"
+        | "invalid_client_id"
+        | "inactive_user"
+        | "inactive_org"
+        | "incorrect_client_credentials"
+        | "bad_client_secret" => Reason::InvalidClient,
+        // invalid_code is Zoho's word for a revoked refresh token.
+        "invalid_grant" | "invalid_code" => return Some(for_grant(grant)),
+        "unauthorized_client" => Reason::UnauthorizedClient,
+        "unsupported_grant_type" => Reason::UnsupportedGrantType,
+        "invalid_scope" => Reason::InvalidScope,
+        "invalid_target" => Reason::InvalidTarget,
+        "access_denied" if description.is_some_and(is_rate_limit) => return Some(rate_limited(None)),
+        "access_denied" => Reason::AccessDenied,
+        "consent_required" | "interaction_required" | "login_required" => Reason::ConsentRequired,
+        "server_error" | "temporarily_unavailable" => {
+            return Some((Reason::ProviderUnavailable, Retry::TRANSIENT));
+        }
+        "slow_down" | "too_many_requests" | "rate_limit_exceeded" | "rate_limit_reached" => {
+            return Some(rate_limited(None));
+        }
+        "use_dpop_nonce" | "invalid_dpop_proof" => Reason::UnsupportedTokenType,
+        _ => return None,
+    };
+    Some((reason, Retry::TERMINAL))
+}
+
+/// What a status means when no known code explains it. `code` tells whether there is an unknown one.
+pub(super) fn for_status(status: u16, code: Option<&str>, grant: GrantKind) -> (Reason, Retry) {
+    let spoken = code.is_some();
+    match status {
+        404 | 405 | 410 => (Reason::EndpointNotFound, Retry::TERMINAL),
+        406 | 415 => (Reason::UnsupportedMediaType, Retry::TERMINAL),
+        407 => (Reason::ProxyError, Retry::Transient { floor: PROXY_FLOOR }),
+        408 | 425 | 500 | 502 | 503 | 504 | 520..=529 => (Reason::ProviderUnavailable, Retry::TRANSIENT),
+        413 | 431 => (Reason::RequestTooLarge, Retry::TERMINAL),
+        429 => rate_limited(None),
+        400 if !spoken => (Reason::InvalidRequest, Retry::TERMINAL),
+        // An account may lock, whatever the provider calls it.
+        401 if grant == GrantKind::Password => {
+            let reason = if spoken { Reason::ProviderRejected } else { Reason::InvalidClient };
+            (reason, Retry::Terminal { reprobe: false })
+        }
+        401 if !spoken => (Reason::InvalidClient, Retry::TERMINAL),
+        403 if !spoken => (Reason::AccessDenied, Retry::TERMINAL),
+        400..=499 => (Reason::ProviderRejected, Retry::TERMINAL),
+        _ => (Reason::ProviderError, Retry::TRANSIENT),
+    }
+}
+
+/// Whether a code only repeats the status in words, as frameworks' default pages do
+/// (`{"status":401,"error":"Unauthorized"}`): then it explains nothing.
+pub(super) fn is_reason_phrase(code: &str, status: u16) -> bool {
+    let phrase = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+    phrase.is_some_and(|phrase| normalised(phrase) == normalised(code))
+}
+
+/// `invalid_grant` depends on what was shown to the provider.
+fn for_grant(grant: GrantKind) -> (Reason, Retry) {
+    match grant {
+        // The caller drops the refresh token and asks by the primary grant at once; should it be interrupted,
+        // nothing stands in the way of the next attempt.
+        GrantKind::Refresh => (Reason::RefreshTokenRejected, Retry::TRANSIENT),
+        // Accounts lock.
+        GrantKind::Password => (Reason::InvalidGrant, Retry::Terminal { reprobe: false }),
+        // Clocks drift and assertions age: a fresh one may do.
+        GrantKind::JwtBearer => (Reason::AssertionRejected, Retry::Assertion { attempts: 3 }),
+        GrantKind::ClientCredentials
+        | GrantKind::RefreshToken
+        | GrantKind::TokenExchange
+        | GrantKind::Extension => (Reason::InvalidGrant, Retry::TERMINAL),
+    }
+}
+
+/// Too many requests: the wait the provider names, else a minute.
+pub(super) fn rate_limited(retry_after: Option<Duration>) -> (Reason, Retry) {
+    (Reason::RateLimited, Retry::Transient { floor: retry_after.unwrap_or(RATE_LIMIT_FLOOR) })
+}
+
+/// Zoho throttles with `Access Denied` and explains it in words.
+fn is_rate_limit(description: &str) -> bool {
+    description.to_ascii_lowercase().contains("too many requests")
+}
+
+fn normalised(code: &str) -> String {
+    code.trim().to_ascii_lowercase().replace(' ', "_")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,29 @@
+//! The protocol: RFC 6749 and its relatives, and token endpoints as they are in the wild.
+//!
+//! Knows requests, answers, lifetimes, and which addresses may be spoken to. Must not know Kubernetes: of the other
+//! layers only the vocabulary of reasons is used here.
+
+mod disclosure;
+mod egress;
+mod endpoint;
+mod error;
+mod error_table;
+mod exchange;
+mod expiry;
+mod request;
+mod response;
+mod secret;
+mod token;
+
+pub use egress::AddressPolicy;
+pub use endpoint::{Endpoint, HostBinding};
+pub use error::{Error, Retry};
+pub use exchange::{Exchanger, Transport};
+pub use expiry::{ExpiryRules, ExpiryUnit};
+pub use request::{
+    BasicEncoding, BodyFormat, Client, ClientAuthentication, Grant, Parameter, ParameterPlace, ParameterValue,
+    SendClientId, TokenRequest, build, trim_one_newline,
+};
+pub use response::{FieldPointers, GrantKind, Reading, ResponseRules, read};
+pub use secret::Secret;
+pub use token::{Notice, Token};

@@ -1,0 +1,137 @@
+//! The parameters of a token request, in their fixed order.
+//! Knows which names are ours and what a parameter's type allows. Must not know how members are encoded.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use super::{ClientAuthentication, Error, Grant, Parameter, ParameterPlace, ParameterValue, TokenRequest};
+
+/// Names that other fields of the spec set: a parameter of that name would contradict them.
+const RESERVED: [&str; 11] = [
+    "grant_type",
+    "client_id",
+    "client_secret",
+    "client_assertion",
+    "scope",
+    "refresh_token",
+    "username",
+    "password",
+    "assertion",
+    "resource",
+    "audience",
+];
+
+/// The same for families of names (RFC 8693 §2.1).
+const RESERVED_PREFIXES: [&str; 2] = ["subject_token", "actor_token"];
+
+/// One parameter on its way to the wire.
+pub(super) struct Member<'a> {
+    pub(super) name: &'a str,
+    pub(super) value: Value<'a>,
+    pub(super) place: ParameterPlace,
+}
+
+pub(super) enum Value<'a> {
+    /// Text everywhere.
+    Text(Cow<'a, str>),
+    /// A number, `true` or `false`: bare in JSON, text elsewhere.
+    Literal(&'a str),
+}
+
+impl<'a> Member<'a> {
+    fn text(name: &'a str, value: impl Into<Cow<'a, str>>) -> Self {
+        Self { name, value: Value::Text(value.into()), place: ParameterPlace::Body }
+    }
+
+    /// The value as forms write it.
+    pub(super) fn plain(&self) -> &str {
+        match &self.value {
+            Value::Text(text) => text,
+            Value::Literal(text) => text,
+        }
+    }
+}
+
+/// All members of a request. A name occurs more than once only for `resource`, and then in one run.
+pub(super) fn list(request: &TokenRequest) -> Result<Vec<Member<'_>>, Error> {
+    let grant_type = request.grant.grant_type();
+    if grant_type.is_empty() {
+        return Err(Error::spec("`grantType` is empty"));
+    }
+    let mut members = vec![Member::text("grant_type", grant_type)];
+    if let Some(id) = request.client.id_parameter()? {
+        members.push(Member::text("client_id", id));
+    }
+    if let ClientAuthentication::Post { secret } = &request.client.authentication {
+        members.push(Member::text("client_secret", secret.expose()));
+    }
+    match &request.grant {
+        Grant::Password { username, password } => {
+            members.push(Member::text("username", username.expose()));
+            members.push(Member::text("password", password.expose()));
+        }
+        Grant::RefreshToken { token } => members.push(Member::text("refresh_token", token.expose())),
+        Grant::ClientCredentials | Grant::Extension { .. } => {}
+    }
+    // Absent and empty are different requests: an empty scope means "no permissions" to some servers.
+    let scope = request.scopes.join(" ");
+    if !scope.is_empty() {
+        members.push(Member::text("scope", scope));
+    }
+    if let Some(audience) = request.audience.as_deref().filter(|audience| !audience.is_empty()) {
+        members.push(Member::text("audience", audience));
+    }
+    members.extend(request.resources.iter().map(|resource| Member::text("resource", resource.as_str())));
+    append_parameters(&mut members, request)?;
+    Ok(members)
+}
+
+fn append_parameters<'a>(members: &mut Vec<Member<'a>>, request: &'a TokenRequest) -> Result<(), Error> {
+    let mut seen = HashSet::new();
+    for parameter in &request.parameters {
+        let Parameter { name, value, place } = parameter;
+        if name.is_empty() {
+            return Err(Error::spec("a parameter has no name"));
+        }
+        if is_reserved(name, &request.client.authentication) {
+            return Err(Error::spec(format!("the parameter {name:?} is set by other fields of the spec")));
+        }
+        if !seen.insert(name) {
+            return Err(Error::spec(format!("the parameter {name:?} is given twice")));
+        }
+        members.push(Member { name, value: typed(name, value)?, place: *place });
+    }
+    Ok(())
+}
+
+fn is_reserved(name: &str, authentication: &ClientAuthentication) -> bool {
+    if name == "client_assertion_type" {
+        // Without an assertion of our own it contradicts nothing, and one provider wants it alone.
+        return match authentication {
+            ClientAuthentication::Basic { .. }
+            | ClientAuthentication::Post { .. }
+            | ClientAuthentication::None => false,
+        };
+    }
+    RESERVED.contains(&name) || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// A value whose text fits its type.
+fn typed<'a>(name: &str, value: &'a ParameterValue) -> Result<Value<'a>, Error> {
+    match value {
+        ParameterValue::String(text) => Ok(Value::Text(text.into())),
+        ParameterValue::Number(text) if is_number(text) => Ok(Value::Literal(text)),
+        ParameterValue::Number(_) => Err(Error::spec(format!("the parameter {name:?} is no JSON number"))),
+        ParameterValue::Boolean(text) if matches!(text.as_str(), "true" | "false") => {
+            Ok(Value::Literal(text))
+        }
+        ParameterValue::Boolean(_) => {
+            Err(Error::spec(format!("the parameter {name:?} is neither `true` nor `false`")))
+        }
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    // The parser tolerates white space around a number.
+    !text.contains(char::is_whitespace) && serde_json::from_str::<serde_json::Number>(text).is_ok()
+}

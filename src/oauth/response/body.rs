@@ -1,0 +1,49 @@
+//! From bytes to members, whatever the server calls its format.
+//! Knows JSON, forms, byte order marks and content types that lie. Must not know what any member means, and must
+//! not pass on a parser's error: it may quote the body.
+
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use serde_json::{Map, Value};
+
+use super::Answer;
+use crate::oauth::error::Defect;
+
+/// UTF-8's byte order mark, which `serde_json` refuses.
+const BOM: &[u8] = b"\xEF\xBB\xBF";
+
+/// The members of a body, always as an object. Of duplicate members the last wins.
+pub(super) fn parse(answer: &Answer) -> Result<Value, Defect> {
+    if is_encoded(answer) {
+        return Err(Defect::Encoded);
+    }
+    let body = answer.body.strip_prefix(BOM).unwrap_or(&answer.body).trim_ascii();
+    if body.is_empty() {
+        Err(Defect::Empty)
+    } else if body.starts_with(b"{") {
+        // Whatever the Content-Type: JSON under text/plain or a form type is common.
+        serde_json::from_slice(body).map_err(|_| Defect::BrokenJson)
+    } else if may_be_form(answer) {
+        Ok(form(body))
+    } else {
+        Err(Defect::NotAnAnswer)
+    }
+}
+
+/// No decoder is compiled in and none was offered, so an encoding is the server's mistake (RFC 9110 §12.5.3).
+fn is_encoded(answer: &Answer) -> bool {
+    let plain = |value: &[u8]| value.is_empty() || value.eq_ignore_ascii_case(b"identity");
+    answer.headers.get_all(CONTENT_ENCODING).iter().any(|value| !plain(value.as_bytes().trim_ascii()))
+}
+
+fn may_be_form(answer: &Answer) -> bool {
+    let declared = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = declared.split(';').next().unwrap_or_default().trim();
+    ["application/x-www-form-urlencoded", "text/plain"]
+        .iter()
+        .any(|form| media_type.eq_ignore_ascii_case(form))
+}
+
+fn form(body: &[u8]) -> Value {
+    let members = form_urlencoded::parse(body);
+    Value::Object(members.map(|(name, value)| (name.into_owned(), Value::from(value))).collect::<Map<_, _>>())
+}

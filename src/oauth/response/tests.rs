@@ -1,0 +1,260 @@
+use std::time::Duration;
+
+use super::*;
+use crate::api::reason::Reason;
+use crate::oauth::error::{Retry, Scheme};
+use crate::oauth::token::Notice;
+use situation::{FORM, HOST, JSON, Situation, json, now, situation};
+
+mod properties;
+mod refusals;
+mod situation;
+
+fn noticed(token: &Token, notice: Notice) -> bool {
+    token.notices.contains(&notice)
+}
+
+const GOOD: &str = r#"{"access_token":"a","expires_in":3600,"token_type":"bearer"}"#;
+
+#[test]
+fn r01_r02_r03_r13_tokens_come_as_forms_or_json_under_any_2xx() {
+    let form = "access_token=a&expires_in=3600&token_type=bearer";
+    for (id, situation) in [
+        ("R01", situation(200, FORM, form)),
+        ("R01 with charset", situation(200, "Application/X-WWW-Form-Urlencoded; charset=utf-8", form)),
+        ("R01 as text", situation(200, "text/plain", form)),
+        ("R02", situation(200, "text/plain; charset=utf-8", GOOD)),
+        ("R02 HTML", situation(200, "text/html", GOOD)),
+        ("R03", situation(201, JSON, GOOD)),
+        ("R13", json(&format!("\u{feff} {GOOD}\r\n"))),
+    ] {
+        let token = situation.token();
+        assert_eq!(token.access_token.expose(), "a", "{id}");
+        assert_eq!(token.token_type, "Bearer", "{id}");
+        assert_eq!(token.issued_at.to_rfc3339(), "2026-01-01T00:00:00+00:00", "{id}");
+        assert_eq!(token.expires_at.to_rfc3339(), "2026-01-01T01:00:00+00:00", "{id}");
+        assert!(token.notices.is_empty(), "{id}: {:?}", token.notices);
+    }
+}
+
+#[test]
+fn r04_r05_r10_r24_the_code_wins_over_the_status() {
+    for (id, situation, reason) in [
+        ("R04", json(r#"{"error":"invalid_client"}"#), Reason::InvalidClient),
+        ("R04 beside a token", json(r#"{"error":"invalid_scope","access_token":"a"}"#), Reason::InvalidScope),
+        ("R05", json(r#"{"ok":false,"error":"invalid_client_id"}"#), Reason::InvalidClient),
+        (
+            "R10",
+            situation(400, JSON, r#"{"error":"invalid_grant"}"#).grant(GrantKind::Refresh),
+            Reason::RefreshTokenRejected,
+        ),
+        ("R24", situation(403, JSON, r#"{"error":"unauthorized_client"}"#), Reason::UnauthorizedClient),
+        ("form", situation(400, FORM, "error=invalid_target"), Reason::InvalidTarget),
+        ("unknown in a 200", json(r#"{"error":"odd"}"#), Reason::ProviderError),
+        ("unknown in a 400", situation(400, JSON, r#"{"error":"odd"}"#), Reason::ProviderRejected),
+        ("framework's page", situation(401, JSON, r#"{"error":"Unauthorized"}"#), Reason::InvalidClient),
+        ("empty code", situation(401, JSON, r#"{"error":""}"#), Reason::InvalidClient),
+    ] {
+        assert_eq!(situation.error().reason(), reason, "{id}");
+    }
+}
+
+#[test]
+fn r06_r07_r08_r09_bodies_that_are_no_answers() {
+    let html = "<html>canary</html>";
+    for (id, situation, defect) in [
+        ("R06", situation(200, "text/html", html), Defect::NotAnAnswer),
+        ("R07 {}", json("{}"), Defect::NoToken),
+        ("R07 empty", json(""), Defect::Empty),
+        ("R07 BOM", json("\u{feff}\n"), Defect::Empty),
+        ("R07 []", json("[]"), Defect::NotAnAnswer),
+        ("R07 string", json("\"tok\""), Defect::NotAnAnswer),
+        ("R07 string as text", situation(200, "text/plain", "\"tok\""), Defect::NoToken),
+        ("204", situation(204, JSON, ""), Defect::Empty),
+        ("form without type", situation(200, "", "access_token=a"), Defect::NotAnAnswer),
+        ("truncated", json(r#"{"access_token":"canary"#), Defect::BrokenJson),
+        ("R18", json(&format!("{{\"a\":{}{}}}", "[".repeat(200), "]".repeat(200))), Defect::BrokenJson),
+    ] {
+        let error = situation.error();
+        assert!(
+            matches!(&error, Error::Malformed { defect: found, .. } if *found == defect),
+            "{id}: {error}"
+        );
+        assert_eq!(error.retry(), Retry::Wasteful, "{id}");
+        assert!(!format!("{error} {error:?}").contains("canary"), "{id}");
+    }
+    assert_eq!(situation(401, JSON, "").error().reason(), Reason::InvalidClient, "R08");
+    assert_eq!(situation(401, "text/html", html).error().reason(), Reason::InvalidClient, "R09");
+}
+
+#[test]
+fn r11_r12_tokens_may_be_odd_but_not_dangerous() {
+    for escaped in [r"a\nb", r"a\u0000b", "é", r"a\u007f", r"\u0085", " a", "a ", " ", r"a\r\nSet-Cookie: x"]
+    {
+        assert_eq!(
+            json(&format!(r#"{{"access_token":"{escaped}"}}"#)).defect(),
+            Defect::BadToken,
+            "R11 {escaped}"
+        );
+    }
+    for value in ["1", "true", "{}", "[\"a\"]"] {
+        assert_eq!(json(&format!(r#"{{"access_token":{value}}}"#)).defect(), Defect::BadToken, "{value}");
+    }
+    for value in ["null", "\"\""] {
+        assert_eq!(json(&format!(r#"{{"access_token":{value}}}"#)).defect(), Defect::NoToken, "{value}");
+    }
+    let longest = "x".repeat(65_536);
+    for good in ["Atza|x", "cdf0-01:int", "a/b+c**", "abc=", "a b", &longest] {
+        let token = json(&format!(r#"{{"access_token":"{good}"}}"#)).token();
+        assert!(token.access_token.expose() == good, "R12 {good}");
+    }
+    assert_eq!(json(&format!(r#"{{"access_token":"{longest}x"}}"#)).defect(), Defect::BadToken);
+}
+
+#[test]
+fn r14_r15_r17_what_is_judged_before_the_body() {
+    for status in [300, 301, 302, 303, 304, 307, 308] {
+        let error = situation(status, JSON, GOOD).header("location", "https://canary.example").error();
+        assert_eq!(error, Error::Redirect { host: HOST.into(), status }, "R14");
+    }
+    assert_eq!(json(&" ".repeat(MAX_BODY + 1)).error().reason(), Reason::ResponseTooLarge, "R15");
+    assert_eq!(json(GOOD).header("content-encoding", "gzip").defect(), Defect::Encoded, "R17");
+    let hidden = situation(401, JSON, r#"{"error":"invalid_scope"}"#).header("content-encoding", "br");
+    assert_eq!(hidden.error().reason(), Reason::InvalidClient, "R17: then the status speaks");
+    json(GOOD).header("content-encoding", "identity").token();
+    for status in [0, 100, 199, 600, 999] {
+        assert_eq!(situation(status, JSON, GOOD).defect(), Defect::BadStatus);
+    }
+}
+
+#[test]
+fn r19_of_duplicate_members_the_last_wins() {
+    let twice = r#"{"access_token":"a","access_token":"b"}"#;
+    assert_eq!(json(twice).token().access_token.expose(), "b");
+    assert_eq!(situation(200, FORM, "access_token=a&access_token=b").token().access_token.expose(), "b");
+}
+
+#[test]
+fn r20_r25_token_types() {
+    for missing in ["null", "\"\"", "\" \""] {
+        let token = json(&format!(r#"{{"access_token":"a","expires_in":9,"token_type":{missing}}}"#)).token();
+        assert_eq!(token.token_type, "Bearer");
+        assert!(noticed(&token, Notice::TokenTypeAssumed));
+    }
+    let bare = json(r#"{"access_token":"a"}"#).token();
+    assert!(bare.notices.into_iter().eq([Notice::ExpiryAssumed, Notice::TokenTypeAssumed]), "R25");
+
+    for (answered, scheme) in [
+        (r#""Application Access Token""#, Scheme::Unknown),
+        (r#""DPoP""#, Scheme::DPoP),
+        (r#""N_A""#, Scheme::NotApplicable),
+        (r#""mac""#, Scheme::Mac),
+        ("7", Scheme::Unknown),
+    ] {
+        let body = format!(r#"{{"access_token":"a","token_type":{answered}}}"#);
+        match json(&body).error() {
+            Error::UnsupportedTokenType { scheme: found, .. } => assert_eq!(found, scheme),
+            other => panic!("{answered}: {other}"),
+        }
+        let token = json(&body).rules(|rules| rules.token_type = Some("bearer".into())).token();
+        assert_eq!(token.token_type, "Bearer", "the spec overrides {answered}");
+    }
+    let own = |own: &str| json(GOOD).rules(|rules| rules.token_type = Some(own.into())).read();
+    assert_eq!(own("token").unwrap().token_type, "token");
+    assert_eq!(own("a b").unwrap_err().reason(), Reason::UnsupportedTokenType);
+}
+
+#[test]
+fn r21_scopes_in_every_shape() {
+    for (answered, published, reduced) in [
+        (r#"["a","b"]"#, Some("a b"), false),
+        (r#""b a c""#, Some("b a c"), false),
+        (r#""a,b""#, Some("a,b"), false),
+        (r#""a""#, Some("a"), true),
+        (r#"["a"]"#, Some("a"), true),
+        ("null", None, false),
+        (r#""""#, None, false),
+        ("[]", None, false),
+        ("[1]", None, false),
+        (r#""a\nb""#, None, false),
+    ] {
+        let body = format!(r#"{{"access_token":"t","scope":{answered}}}"#);
+        let token = json(&body).scopes(&["a", "b"]).token();
+        assert_eq!(token.scope.as_deref(), published, "{answered}");
+        assert_eq!(noticed(&token, Notice::ScopeReduced), reduced, "{answered}");
+        assert!(!noticed(&json(&body).token(), Notice::ScopeReduced), "nothing was asked for: {answered}");
+    }
+    let adobe = json(r#"{"access_token":"t","scope":"AdobeID,openid"}"#).scopes(&["openid,AdobeID"]).token();
+    assert!(!noticed(&adobe, Notice::ScopeReduced));
+}
+
+#[test]
+fn r22_refresh_tokens() {
+    for (answered, kept) in
+        [(r#""r""#, true), (r#""""#, false), ("null", false), ("1", false), (r#""a\nb""#, false)]
+    {
+        let token = json(&format!(r#"{{"access_token":"a","refresh_token":{answered}}}"#)).token();
+        assert_eq!(token.refresh_token.is_some(), kept, "{answered}");
+    }
+}
+
+#[test]
+fn a_token_of_another_kind_than_requested_is_refused() {
+    let body = |issued: &str| format!(r#"{{"access_token":"a","issued_token_type":{issued}}}"#);
+    let read = |issued: &str, requested| {
+        Situation { requested_type: requested, ..json(&body(issued)) }.read().map_err(|error| error.reason())
+    };
+    assert!(read(r#""urn:x""#, None).is_ok());
+    assert!(read(r#""urn:x""#, Some("urn:x")).is_ok());
+    assert!(read("null", Some("urn:x")).is_ok());
+    assert_eq!(read(r#""urn:y""#, Some("urn:x")).unwrap_err(), Reason::MalformedResponse);
+    assert_eq!(read("1", Some("urn:x")).unwrap_err(), Reason::MalformedResponse);
+}
+
+#[test]
+fn a_key_bound_jwt_is_published_with_a_notice() {
+    // {"cnf":{"jkt":"x"}}
+    let token = json(r#"{"access_token":"e30.eyJjbmYiOnsiamt0IjoieCJ9fQ.c2ln","expires_in":60}"#).token();
+    assert!(noticed(&token, Notice::BoundToken));
+}
+
+#[test]
+fn times_come_from_the_clocks_and_expiry_rules() {
+    let skewed = json(r#"{"access_token":"a","expires_at":1767229800}"#)
+        .header("date", "Thu, 01 Jan 2026 00:10:00 GMT")
+        .token();
+    assert_eq!(skewed.expires_at.to_rfc3339(), "2026-01-01T01:00:00+00:00");
+    assert!(noticed(&skewed, Notice::ClockSkew));
+    let past = json(r#"{"access_token":"a","expires_in":-1}"#);
+    assert_eq!(past.error().reason(), Reason::TokenAlreadyExpired);
+    let assumed = json(r#"{"access_token":"a","expires_in":-1}"#)
+        .rules(|rules| rules.expiry.ignore_response = true)
+        .rules(|rules| rules.expiry.assumed_lifetime = Duration::from_secs(60));
+    assert_eq!(assumed.token().expires_at.to_rfc3339(), "2026-01-01T00:01:00+00:00");
+}
+
+#[test]
+fn pointers_lead_to_members_elsewhere() {
+    let nested = |body: &str| {
+        json(body).rules(|rules| {
+            rules.fields = FieldPointers {
+                access_token: Some("/data/token".into()),
+                expires_in: Some("/data/ttl".into()),
+                expires_at: Some("/data/end".into()),
+                refresh_token: Some("/data/again".into()),
+                token_type: Some("/data/kind".into()),
+                error: Some("/code".into()),
+            }
+        })
+    };
+    let body = r#"{"code":"0","data":{"token":"a","ttl":"60","again":"r","kind":"BEARER"}}"#;
+    let token = nested(body).token();
+    assert_eq!(token.access_token.expose(), "a");
+    assert!(token.refresh_token.is_some() && token.notices.is_empty());
+    assert_eq!(token.expires_at.to_rfc3339(), "2026-01-01T00:01:00+00:00");
+    assert_eq!(nested(r#"{"code":"invalid_scope"}"#).error().reason(), Reason::InvalidScope);
+    assert_eq!(nested(r#"{"code":4711}"#).refusal().code.as_deref(), Some("4711"));
+    assert_eq!(nested(r#"{"access_token":"a"}"#).defect(), Defect::NoToken);
+    let form = situation(200, FORM, "tok=a").rules(|rules| rules.fields.access_token = Some("/tok".into()));
+    assert_eq!(form.token().access_token.expose(), "a");
+}

@@ -1,0 +1,118 @@
+//! Answers by which a provider says no, and what of them reaches an operator.
+
+use std::time::Duration;
+
+use super::*;
+use crate::api::reason::Reason;
+use crate::oauth::error::Retry;
+
+#[test]
+fn vendors_errors() {
+    for (name, status, body, code, reason) in [
+        (
+            "Fitbit",
+            401,
+            r#"{"errors":[{"errorType":"invalid_client","message":"canary"}],"success":false}"#,
+            Some("invalid_client"),
+            Reason::InvalidClient,
+        ),
+        (
+            "UPS",
+            401,
+            r#"{"response":{"errors":[{"code":"10401","message":"canary"}]}}"#,
+            Some("10401"),
+            Reason::ProviderRejected,
+        ),
+        (
+            "PayPal",
+            400,
+            r#"{"name":"RATE_LIMIT_REACHED","message":"canary"}"#,
+            Some("RATE_LIMIT_REACHED"),
+            Reason::RateLimited,
+        ),
+        ("Slack", 200, r#"{"ok":false}"#, None, Reason::ProviderError),
+        ("Zoho", 200, r#"{"status":"failure"}"#, None, Reason::ProviderError),
+        (
+            "Zoho throttling",
+            400,
+            r#"{"error":"Access Denied","error_description":"too many requests","status":"failure"}"#,
+            Some("Access Denied"),
+            Reason::RateLimited,
+        ),
+    ] {
+        let refusal = situation(status, JSON, body).refusal();
+        assert_eq!((refusal.code.as_deref(), refusal.reason), (code, reason), "{name}");
+        assert!(!format!("{refusal} {refusal:?}").contains("canary"), "{name}");
+    }
+    assert_eq!(json(r#"{"name":"Bob"}"#).defect(), Defect::NoToken);
+    json(r#"{"access_token":"a","name":"Bob","ok":false}"#).token();
+}
+
+#[test]
+fn a_429_or_5xx_is_judged_by_status_but_told_in_full() {
+    let aws = situation(429, JSON, r#"{"error":"INVALID_REQUEST"}"#).refusal();
+    assert_eq!((aws.reason, aws.code.as_deref()), (Reason::RateLimited, Some("INVALID_REQUEST")));
+    assert_eq!(aws.retry, Retry::Transient { floor: Duration::from_secs(60) });
+    let failing = situation(503, JSON, r#"{"error":"invalid_client"}"#).refusal();
+    assert_eq!((failing.reason, failing.retry), (Reason::ProviderUnavailable, Retry::TRANSIENT));
+    assert_eq!(failing.code.as_deref(), Some("invalid_client"));
+}
+
+#[test]
+fn waits_the_provider_asks_for() {
+    let at_once = Some(1);
+    for (headers, on_429, on_503) in [
+        (&[("retry-after", "120")][..], Some(120), Some(120)),
+        (&[("retry-after", "0")], at_once, at_once),
+        (&[("retry-after", "86400")], Some(3600), Some(3600)),
+        (&[("retry-after", "99999999999999999999")], Some(3600), Some(3600)),
+        (&[("retry-after", "Thu, 01 Jan 2026 00:02:00 GMT")], Some(120), Some(120)),
+        (
+            &[("retry-after", "Thu, 01 Jan 2026 00:12:00 GMT"), ("date", "Thu, 01 Jan 2026 00:10:00 GMT")],
+            Some(120),
+            Some(120),
+        ),
+        (&[("retry-after", "Thu, 01 Jan 2015 00:00:00 GMT")], at_once, at_once),
+        (&[("retry-after", "soon")], None, None),
+        (&[("retry-after", "-5")], None, None),
+        (&[("x-ratelimit-reset", "1767225690")], Some(90), None),
+        (&[("X-Rate-Limit-Reset", "1767225690")], Some(90), None),
+        (&[("x-ratelimit-reset", "45")], Some(45), None),
+        (&[("x-ratelimit-reset", "1000000000")], at_once, None),
+        (&[("retry-after", "5"), ("x-ratelimit-reset", "1767225690")], Some(5), Some(5)),
+        (&[], None, None),
+    ] {
+        for (status, expected) in [(429, on_429), (503, on_503)] {
+            let start = situation(status, JSON, "");
+            let refusal = headers.iter().fold(start, |it, (name, value)| it.header(name, value)).refusal();
+            assert_eq!(refusal.retry_after, expected.map(Duration::from_secs), "{status} {headers:?}");
+            if status == 429 {
+                let floor = Duration::from_secs(expected.unwrap_or(60));
+                assert_eq!(refusal.retry, Retry::Transient { floor }, "{headers:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_operator_reads_status_code_description_and_id() {
+    let body = r#"{"error":"invalid_client","error_description":"Unknown client.\r\nTrace: 1"}"#;
+    let error = situation(401, JSON, body).header("x-ms-request-id", "abc-1").error();
+    let text =
+        "auth.example.com answered 401 invalid_client: \"Unknown client. Trace: 1\" (request id abc-1)";
+    assert_eq!(error.to_string(), text);
+}
+
+#[test]
+fn neither_credentials_nor_tokens_come_back_in_an_explanation() {
+    for echo in ["hunter2-hunter2", "aHVudGVyMi1odW50ZXIy", "issued-token", "again-token"] {
+        let body = format!(
+            r#"{{"error":"invalid_scope","error_description":"got {echo}",
+                "access_token":"issued-token","refresh_token":"again-token"}}"#
+        );
+        let refusal = situation(400, JSON, body).refusal();
+        assert_eq!((refusal.reason, refusal.description), (Reason::InvalidScope, None), "{echo}");
+    }
+    let id = json("{}").header("x-request-id", "hunter2-hunter2").error();
+    assert!(!id.to_string().contains("request id"), "{id}");
+}

@@ -1,0 +1,69 @@
+//! A look into an access token that happens to be a JWT.
+//! Knows the two claims that matter to a client: `exp` and `cnf`. Nothing is verified: tokens are opaque to clients
+//! (RFC 9068 §6), so what is read here may only shorten a life, fill a gap or give a hint.
+//! Must not know what is concluded from it.
+
+use base64::Engine;
+use base64::alphabet::URL_SAFE;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use serde_json::Value;
+
+/// Base64url as JWTs in the wild have it: RFC 7515 forbids padding, some issuers pad.
+const BASE64URL: GeneralPurpose = GeneralPurpose::new(
+    &URL_SAFE,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// What an unverified JWS payload says.
+#[derive(Clone, Copy)]
+pub(in crate::oauth) struct Payload {
+    /// `exp` as it stands: a `NumericDate` in seconds by RFC 7519 §4.1.4, in milliseconds from some issuers.
+    pub(in crate::oauth) exp: Option<f64>,
+    /// Whether there is a confirmation claim (RFC 7800): the token is useless without a key.
+    pub(in crate::oauth) bound: bool,
+}
+
+impl Payload {
+    /// None where the token is not a three-part JWS with a JSON object inside (a JWE has five parts).
+    pub(in crate::oauth) fn of(access_token: &str) -> Option<Self> {
+        let mut parts = access_token.split('.');
+        let (_header, payload, _signature) = (parts.next()?, parts.next()?, parts.next()?);
+        if parts.next().is_some() {
+            return None;
+        }
+        let claims: Value = serde_json::from_slice(&BASE64URL.decode(payload).ok()?).ok()?;
+        let claims = claims.as_object()?;
+        Some(Self {
+            exp: claims.get("exp").and_then(Value::as_f64),
+            bound: claims.get("cnf").is_some_and(|cnf| !cnf.is_null()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn jws(claims: &str) -> String {
+        format!("eyJhbGciOiJub25lIn0.{}.c2ln", BASE64URL.encode(claims))
+    }
+
+    #[test]
+    fn only_a_three_part_jws_is_looked_into() {
+        let good = jws(r#"{"exp":1767229200}"#);
+        assert_eq!(Payload::of(&good).and_then(|p| p.exp), Some(1_767_229_200.0));
+        for token in
+            ["", "opaque", "a.b", "aaa.bbb.ccc", "..", &format!("{good}.d.e"), &jws("[1]"), &jws("{")]
+        {
+            assert!(Payload::of(token).is_none(), "{token}");
+        }
+    }
+
+    #[test]
+    fn padding_is_tolerated_and_an_exp_that_is_no_number_is_none() {
+        let unpadded = jws(r#"{"exp":"soon","cnf":{"jkt":"x"}}"#).replace('=', "");
+        let payload = Payload::of(&unpadded).unwrap();
+        assert!(payload.exp.is_none() && payload.bound);
+        assert!(!Payload::of(&jws(r#"{"cnf":null}"#)).unwrap().bound);
+    }
+}

@@ -1,0 +1,9 @@
+//! The one place that reads the wall clock.
+
+use chrono::{DateTime, Utc};
+
+/// The present instant.
+#[allow(clippy::disallowed_methods)] // here and nowhere else
+pub(super) fn now() -> DateTime<Utc> {
+    Utc::now()
+}

@@ -1,0 +1,83 @@
+//! `tokensource controller`: puts the process together and runs it to its end.
+
+use std::io;
+use std::sync::Arc;
+
+use kube::{Client, Config};
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+use super::arguments::ControllerArguments;
+use super::{admin, clock, shutdown, telemetry};
+use crate::controller::{Controller, Metrics, Settings};
+use crate::oauth::AddressPolicy;
+
+/// Why the process could not start, or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No way to a cluster.
+    #[error("no usable kubeconfig and not in a cluster: set KUBECONFIG, or run in a pod with a ServiceAccount")]
+    Configure(#[source] kube::config::InferConfigError),
+    /// The client could not be made.
+    #[error("the client for the API server could not be made")]
+    Connect(#[source] kube::Error),
+    /// The signals could not be listened to.
+    #[error("signals cannot be handled")]
+    Signals(#[source] io::Error),
+    /// The admin endpoint could not be served.
+    #[error("the admin endpoint cannot be served at --http-address")]
+    Admin(#[source] io::Error),
+    /// Requests in flight did not end in time.
+    #[error("requests in flight did not end within {} s", shutdown::GRACE.as_secs())]
+    Drain,
+}
+
+/// Runs the controller until a signal ends it.
+pub async fn run(arguments: ControllerArguments) -> Result<(), Error> {
+    telemetry::start(arguments.log_format);
+    let ended = shutdown::signalled().map_err(Error::Signals)?;
+    let client = connect().await?;
+
+    let mut registry = Registry::default();
+    let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+    registry.register("tokensource_build", "The version that runs", build);
+    let metrics = Arc::new(Metrics::register(&mut registry));
+
+    let controller = Controller::new(&client, settings(&arguments), metrics);
+    let admin = admin::serve(arguments.http_address, controller.health(), registry).await.map_err(Error::Admin)?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), http = %arguments.http_address, "Controller starts");
+
+    let drained = {
+        let ended = ended.clone();
+        async move {
+            ended.await;
+            tokio::time::sleep(shutdown::GRACE).await;
+        }
+    };
+    tokio::select! {
+        () = controller.run(ended) => Ok(()),
+        served = admin => served.map_err(Error::Admin),
+        () = drained => Err(Error::Drain),
+    }
+}
+
+async fn connect() -> Result<Client, Error> {
+    let mut config = Config::infer().await.map_err(Error::Configure)?;
+    // The queue is the retry loop; kube's own would hold a reconcile for minutes.
+    config.default_retry = false;
+    Client::try_from(config).map_err(Error::Connect)
+}
+
+fn settings(arguments: &ControllerArguments) -> Settings {
+    Settings {
+        namespaces: arguments.namespaces.clone(),
+        selector: arguments.selector.clone(),
+        addresses: AddressPolicy {
+            allow: arguments.allow_networks.clone(),
+            deny: arguments.deny_networks.clone(),
+        },
+        only_cluster_providers: arguments.only_cluster_providers,
+        concurrency: arguments.concurrency,
+        clock: clock::now,
+    }
+}

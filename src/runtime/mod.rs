@@ -1,0 +1,12 @@
+//! The process: arguments, clock, admin endpoint, telemetry, shutdown, and what holds them together.
+//! Knows how the program is started and ended. Must not know what a controller does with its time.
+
+mod admin;
+pub mod arguments;
+mod clock;
+mod controller;
+mod shutdown;
+mod telemetry;
+
+pub use arguments::Arguments;
+pub use controller::run;

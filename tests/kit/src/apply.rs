@@ -1,0 +1,101 @@
+//! Server-side apply of any objects, as `kubectl apply --server-side` does it.
+//!
+//! It knows discovery and patches. It must not know where the objects come from.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
+use kube::core::GroupVersionKind;
+use kube::discovery::{ApiCapabilities, Scope, pinned_kind};
+use kube::{Api, Client, ResourceExt};
+
+/// A new CRD is served a second or two after it was applied.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An object that could not be applied.
+#[derive(Debug)]
+pub struct ApplyError {
+    /// `TokenSource lending/ocrolus`
+    pub object: String,
+    /// What the API server, or the way to it, said.
+    pub source: kube::Error,
+}
+
+impl fmt::Display for ApplyError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "applying {}: {}", self.object, self.source)
+    }
+}
+
+impl std::error::Error for ApplyError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+/// Applies objects in order and returns them as stored; stops at the first refusal. `namespace` overrides that of all
+/// namespaced objects; without it an object that names none goes into `default`.
+pub async fn all(
+    client: &Client,
+    namespace: Option<&str>,
+    objects: &[DynamicObject],
+) -> Result<Vec<DynamicObject>, ApplyError> {
+    let mut applied = Vec::new();
+    for object in objects {
+        let place = namespace.or(object.metadata.namespace.as_deref()).unwrap_or("default");
+        applied.push(one(client, place, object).await.map_err(|source| ApplyError {
+            object: format!("{} {place}/{}", kind_of(object).kind, object.name_any()),
+            source,
+        })?);
+    }
+    Ok(applied)
+}
+
+/// Whether a CRD among the objects is not there yet.
+pub async fn brings_new_kinds(client: &Client, objects: &[DynamicObject]) -> bool {
+    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+    for object in objects.iter().filter(|object| kind_of(object).kind == "CustomResourceDefinition") {
+        if !matches!(api.get_opt(&object.name_any()).await, Ok(Some(_))) {
+            return true;
+        }
+    }
+    false
+}
+
+async fn one(client: &Client, namespace: &str, object: &DynamicObject) -> kube::Result<DynamicObject> {
+    let (resource, capabilities) = discover(client, &kind_of(object)).await?;
+    let mut object = object.clone();
+    let api: Api<DynamicObject> = if capabilities.scope == Scope::Namespaced {
+        object.metadata.namespace = Some(namespace.to_owned());
+        Api::namespaced_with(client.clone(), namespace, &resource)
+    } else {
+        object.metadata.namespace = None;
+        Api::all_with(client.clone(), &resource)
+    };
+    // What was read from a cluster can be applied again: managedFields and resourceVersion are not part of a wish.
+    object.metadata.managed_fields = None;
+    object.metadata.resource_version = None;
+    let parameters = PatchParams::apply("tokensource-kit").force();
+    api.patch(&object.name_any(), &parameters, &Patch::Apply(&object)).await
+}
+
+/// Which resource a kind is. A kind that is not served yet is waited for.
+async fn discover(client: &Client, kind: &GroupVersionKind) -> kube::Result<(ApiResource, ApiCapabilities)> {
+    let start = Instant::now();
+    loop {
+        match pinned_kind(client, kind).await {
+            Err(kube::Error::Discovery(_)) if start.elapsed() < PATIENCE => {}
+            // By its code: this 404 is plain text, which kube gives no reason.
+            Err(kube::Error::Api(status)) if status.code == 404 && start.elapsed() < PATIENCE => {}
+            outcome => return outcome,
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+fn kind_of(object: &DynamicObject) -> GroupVersionKind {
+    let types = object.types.as_ref().expect("an object from a manifest has apiVersion and kind");
+    GroupVersionKind::try_from(types).unwrap_or_else(|error| panic!("`{}`: {error}", types.api_version))
+}

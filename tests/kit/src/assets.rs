@@ -1,0 +1,41 @@
+//! Where the programs are: kube-apiserver and its company, Keycloak.
+//!
+//! It knows the scripts in `tests/assets`, which build or fetch what is missing and print a folder. It must not know
+//! versions, download addresses or `KUBEBUILDER_ASSETS`: those are the scripts' business.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+/// The folder with `etcd`, `kube-apiserver`, `kube-controller-manager` and `kubectl`. The first call on a machine
+/// takes about ten minutes.
+pub fn kubernetes() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| run("kubernetes.sh"))
+}
+
+/// Keycloak's folder, ready to start.
+pub fn keycloak() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| run("keycloak.sh"))
+}
+
+/// Runs a script with its stderr passed through, so that a person sees why nothing happens for minutes.
+fn run(script: &str) -> PathBuf {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets").join(script);
+    let output = Command::new("bash")
+        .arg(&script)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap_or_else(|error| panic!("running {}: {error}; it needs bash", script.display()));
+    assert!(
+        output.status.success(),
+        "{} failed ({}); its own message is above",
+        script.display(),
+        output.status
+    );
+    let folder = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+    assert!(folder.is_dir(), "{} printed `{}`, which is no folder", script.display(), folder.display());
+    folder
+}

@@ -1,0 +1,167 @@
+//! A throw-away certificate authority. It lives as long as a test, signs server and client certificates, and hands
+//! out its own as PEM for trust bundles.
+//!
+//! It knows X.509 and rustls. It must not know who serves or what is served: a certificate that is wrong on purpose
+//! (expired, another name) is issued here, the story around it is told elsewhere.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, PKCS_RSA_SHA256, RsaKeySize, date_time_ymd,
+};
+use rustls::RootCertStore;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+
+/// A certificate authority that nobody trusts unless told to.
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+/// A certificate with its private key, both as PEM, and the authority that issued it.
+#[derive(Clone)]
+pub struct Identity {
+    /// The certificate.
+    pub certificate_pem: String,
+    /// Its private key, PKCS#8.
+    pub key_pem: String,
+    /// The issuer's own certificate.
+    pub authority_pem: String,
+}
+
+impl Authority {
+    /// A new authority with a key of its own. Two authorities of one name still do not trust each other.
+    pub fn new(common_name: &str) -> Self {
+        install_crypto();
+        let key = KeyPair::generate().expect("generating the key of a test authority");
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, common_name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let pem = params.self_signed(&key).expect("signing the certificate of a test authority").pem();
+        Self { issuer: Issuer::new(params, key), pem }
+    }
+
+    /// The authority's certificate: what a `caBundle` holds.
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// A server certificate for these DNS names and IP addresses.
+    pub fn issue(&self, names: &[&str]) -> Identity {
+        self.sign(&server_params(names))
+    }
+
+    /// A server certificate whose validity ended years ago.
+    pub fn issue_expired(&self, names: &[&str]) -> Identity {
+        let mut params = server_params(names);
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(2020, 12, 31);
+        self.sign(&params)
+    }
+
+    /// A client certificate, for providers that authenticate clients by TLS.
+    pub fn issue_client(&self, common_name: &str) -> Identity {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, common_name);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.sign(&params)
+    }
+
+    /// A certificate with an RSA key of 2048 bits, for providers that know a client by what it signs
+    /// (`private_key_jwt`, RS256).
+    pub fn issue_signer(&self, common_name: &str) -> Identity {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, common_name);
+        let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).expect("generating an RSA key");
+        self.certify(&params, &key)
+    }
+
+    fn sign(&self, params: &CertificateParams) -> Identity {
+        self.certify(params, &KeyPair::generate().expect("generating a key"))
+    }
+
+    fn certify(&self, params: &CertificateParams, key: &KeyPair) -> Identity {
+        let certificate = params.signed_by(key, &self.issuer).expect("signing a certificate");
+        Identity {
+            certificate_pem: certificate.pem(),
+            key_pem: key.serialize_pem(),
+            authority_pem: self.pem.clone(),
+        }
+    }
+}
+
+fn server_params(names: &[&str]) -> CertificateParams {
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    let mut params = CertificateParams::new(names).expect("a certificate's names must be DNS names or addresses");
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params
+}
+
+impl Identity {
+    /// Writes `<name>.crt` and `<name>.key` into a folder and returns the two paths.
+    pub fn write(&self, folder: &Path, name: &str) -> (PathBuf, PathBuf) {
+        let (certificate, key) = (folder.join(format!("{name}.crt")), folder.join(format!("{name}.key")));
+        for (path, pem) in [(&certificate, &self.certificate_pem), (&key, &self.key_pem)] {
+            std::fs::write(path, pem).unwrap_or_else(|error| panic!("writing {}: {error}", path.display()));
+        }
+        (certificate, key)
+    }
+
+    /// A TLS server's settings with this certificate. A client certificate of the same authority is accepted but
+    /// not asked for with any insistence, so that one server serves providers with and without mutual TLS.
+    pub(crate) fn server_config(&self) -> Arc<rustls::ServerConfig> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let clients = WebPkiClientVerifier::builder_with_provider(self.roots(), provider.clone())
+            .allow_unauthenticated()
+            .build()
+            .expect("a verifier of client certificates");
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("rustls supports its own default versions")
+            .with_client_cert_verifier(clients)
+            .with_single_cert(self.chain(), self.key())
+            .expect("a freshly issued certificate fits its key");
+        Arc::new(config)
+    }
+
+    fn chain(&self) -> Vec<CertificateDer<'static>> {
+        vec![CertificateDer::from_pem_slice(self.certificate_pem.as_bytes()).expect("our own PEM")]
+    }
+
+    fn key(&self) -> PrivateKeyDer<'static> {
+        PrivateKeyDer::from_pem_slice(self.key_pem.as_bytes()).expect("our own PEM")
+    }
+
+    fn roots(&self) -> Arc<RootCertStore> {
+        let mut roots = RootCertStore::empty();
+        let authority = CertificateDer::from_pem_slice(self.authority_pem.as_bytes()).expect("our own PEM");
+        roots.add(authority).expect("our own authority");
+        Arc::new(roots)
+    }
+}
+
+/// Installs aws-lc-rs as the process-wide TLS provider, as the product does. Every entrance of the kit calls it, so
+/// that a test need not; that it is installed already is fine.
+pub fn install_crypto() {
+    let _ = aws_lc_rs::default_provider().install_default();
+}
+
+/// An HTTPS client that trusts one authority and nothing else, follows no redirect and no proxy.
+pub fn https_client(authority_pem: &str) -> reqwest::Client {
+    install_crypto();
+    let root = reqwest::Certificate::from_pem(authority_pem.as_bytes()).expect("an authority's PEM");
+    reqwest::Client::builder()
+        .tls_certs_only([root])
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .timeout(std::time::Duration::from_secs(30))
+        .build()
+        .expect("an HTTPS client")
+}

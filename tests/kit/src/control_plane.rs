@@ -1,0 +1,236 @@
+//! A real Kubernetes control plane on 127.0.0.1: etcd, kube-apiserver, kube-controller-manager, and nothing else.
+//!
+//! It knows how the three are started, broken and mended, who may speak to them, and what they were asked. It must
+//! not know what is installed into them. One per test binary is enough: a story takes a namespace of its own.
+
+mod audit;
+mod components;
+mod users;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{DynamicObject, PostParams};
+use kube::{Api, Client};
+use tempfile::TempDir;
+
+pub use self::audit::AuditEntry;
+use self::users::Users;
+use crate::apply::{self, ApplyError};
+use crate::authority::{Authority, https_client};
+use crate::process::Process;
+use crate::{manifest, unique};
+
+/// Ready 3 s after start on an idle machine; a build may be running beside us.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A running control plane. Dropping it ends the programs and removes their files.
+///
+/// The methods take `&self`, so that stories can share one. Clients are made anew by each call, because a client
+/// belongs to the runtime it was made on.
+pub struct ControlPlane {
+    etcd: Process,
+    api_server: Process,
+    controller_manager: Process,
+    users: Users,
+    authority_pem: String,
+    // Last, as fields are dropped in this order: the programs must have ended before their files go.
+    folder: TempDir,
+}
+
+impl ControlPlane {
+    /// Starts a control plane and waits until it is ready.
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts a control plane that has these objects, usually the CRDs, from the beginning.
+    pub async fn start_with(objects: &[DynamicObject]) -> Self {
+        for _ in 0..3 {
+            match Self::attempt(objects).await {
+                Ok(plane) => return plane,
+                Err(problem) if problem.contains("address already in use") => {}
+                Err(problem) => panic!("{problem}"),
+            }
+        }
+        panic!("three times in a row somebody else took the port chosen for the API server");
+    }
+
+    async fn attempt(objects: &[DynamicObject]) -> Result<Self, String> {
+        let folder = tempfile::Builder::new().prefix("plane-").tempdir().expect("a temporary folder");
+        let authority = Authority::new("a test control plane");
+        let port = unique::port();
+        let users = Users::enlist(folder.path(), port, authority.pem());
+        components::write_files(folder.path(), &authority);
+
+        let etcd = Process::start(components::etcd(folder.path()));
+        components::await_socket(folder.path(), &etcd).await?;
+        let api_server = Process::start(components::api_server(folder.path(), port));
+        let (url, token) = (users.server(), users.token("admin"));
+        await_api(&url, authority.pem(), token, &[&etcd, &api_server]).await?;
+        // The garbage collector looks for new kinds only every 30 s: what exists before it starts, it knows.
+        apply::all(&users.client("admin"), None, objects).await.map_err(|error| error.to_string())?;
+        let kubeconfig = users.kubeconfig("kube-controller-manager");
+        let controller_manager = Process::start(components::controller_manager(folder.path(), &kubeconfig));
+        let authority_pem = authority.pem().to_owned();
+        Ok(Self { etcd, api_server, controller_manager, users, authority_pem, folder })
+    }
+
+    /// A client with all rights, for the test itself.
+    pub fn admin(&self) -> Client {
+        self.client("admin")
+    }
+
+    /// A client for one of the users `admin`, `controller` (group `tokensource-controllers`), `alice` and `bob`.
+    /// Only `admin` may do anything before a manifest grants it.
+    pub fn client(&self, user: &str) -> Client {
+        self.users.client(user)
+    }
+
+    /// The kubeconfig file of one of these users.
+    pub fn kubeconfig_for(&self, user: &str) -> PathBuf {
+        self.users.kubeconfig(user)
+    }
+
+    /// A kubeconfig file that speaks as a `ServiceAccount`, for an hour: what a pod would do.
+    pub async fn kubeconfig_for_service_account(&self, namespace: &str, name: &str) -> PathBuf {
+        self.users.service_account(&self.admin(), namespace, name).await
+    }
+
+    /// The `kubectl` of the control plane's own version.
+    pub fn kubectl(&self) -> PathBuf {
+        crate::assets::kubernetes().join("kubectl")
+    }
+
+    /// Creates a namespace nobody else has: the prefix and a random end.
+    pub async fn namespace(&self, prefix: &str) -> String {
+        let name = format!("{prefix}-{}", unique::word(6));
+        let mut namespace = Namespace::default();
+        namespace.metadata.name = Some(name.clone());
+        let api: Api<Namespace> = Api::all(self.admin());
+        let created = api.create(&PostParams::default(), &namespace).await;
+        created.unwrap_or_else(|error| panic!("creating the namespace {name}: {error}"));
+        name
+    }
+
+    /// Applies YAML or JSON documents as `admin`; what names no namespace goes into `default`.
+    pub async fn apply(&self, manifests: &str) -> Vec<DynamicObject> {
+        self.apply_objects(&manifest::parse(manifests)).await
+    }
+
+    /// Applies YAML or JSON documents as `admin`, all of them in this namespace.
+    pub async fn apply_in(&self, namespace: &str, manifests: &str) -> Vec<DynamicObject> {
+        let mut objects = manifest::parse(manifests);
+        manifest::into_namespace(&mut objects, namespace);
+        self.apply_objects(&objects).await
+    }
+
+    /// Applies objects as `admin`; panics with the API server's own words if it refuses one.
+    pub async fn apply_objects(&self, objects: &[DynamicObject]) -> Vec<DynamicObject> {
+        let client = self.admin();
+        let new_kinds = apply::brings_new_kinds(&client, objects).await;
+        let applied = apply::all(&client, None, objects).await.unwrap_or_else(|error| panic!("{error}"));
+        if new_kinds {
+            // See `attempt`: otherwise owned objects of these kinds would stay uncollected for up to 41 s.
+            self.controller_manager.kill9();
+            self.controller_manager.start_again();
+        }
+        applied
+    }
+
+    /// Applies documents as any user into any namespace, and returns the refusal if there is one.
+    pub async fn try_apply(
+        &self,
+        user: &str,
+        namespace: &str,
+        manifests: &str,
+    ) -> Result<Vec<DynamicObject>, ApplyError> {
+        apply::all(&self.client(user), Some(namespace), &manifest::parse(manifests)).await
+    }
+
+    /// All requests the API server has answered so far, but for those still open; a watch counts when it begins.
+    pub fn audit(&self) -> Vec<AuditEntry> {
+        self.audit_since(0)
+    }
+
+    /// The requests answered after a mark.
+    pub fn audit_since(&self, mark: u64) -> Vec<AuditEntry> {
+        audit::read(&self.audit_log(), mark)
+    }
+
+    /// A mark for [`audit_since`](Self::audit_since): now.
+    pub fn audit_mark(&self) -> u64 {
+        audit::mark(&self.audit_log())
+    }
+
+    /// etcd.
+    pub fn etcd(&self) -> &Process {
+        &self.etcd
+    }
+
+    /// kube-apiserver.
+    pub fn api_server(&self) -> &Process {
+        &self.api_server
+    }
+
+    /// kube-controller-manager: garbage collection, namespaces, `ServiceAccount`s.
+    pub fn controller_manager(&self) -> &Process {
+        &self.controller_manager
+    }
+
+    /// Waits until the API server answers again, after one of the components was ended and started again.
+    pub async fn ready(&self) {
+        let (url, token) = (self.users.server(), self.users.token("admin"));
+        let needed = [&self.etcd, &self.api_server];
+        await_api(&url, &self.authority_pem, token, &needed).await.unwrap_or_else(|problem| panic!("{problem}"));
+    }
+
+    /// `https://127.0.0.1:PORT`
+    pub fn server(&self) -> String {
+        self.users.server()
+    }
+
+    /// The authority that the API server's certificate comes from, as PEM.
+    pub fn ca_pem(&self) -> &str {
+        &self.authority_pem
+    }
+
+    /// The temporary folder, with the logs `etcd.log`, `api-server.log`, `controller-manager.log`, `audit.log`.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn audit_log(&self) -> PathBuf {
+        self.folder.path().join("audit.log")
+    }
+}
+
+/// Waits until `/readyz` says so, and explains with the logs if a program ends or time is over.
+async fn await_api(url: &str, ca_pem: &str, token: &str, needed: &[&Process]) -> Result<(), String> {
+    let client = https_client(ca_pem);
+    let start = Instant::now();
+    loop {
+        let request = client.get(format!("{url}/readyz")).bearer_auth(token);
+        let last = match request.send().await {
+            Ok(response) if response.status().is_success() => return Ok(()),
+            Ok(response) => format!("{}: {}", response.status(), response.text().await.unwrap_or_default()),
+            Err(error) => format!("{error:?}"),
+        };
+        let ended: Vec<&str> =
+            needed.iter().filter(|process| !process.is_running()).map(|process| process.program().name.as_str()).collect();
+        if !ended.is_empty() || start.elapsed() > PATIENCE {
+            let ended = if ended.is_empty() { "time is over".to_owned() } else { format!("{} ended", ended.join(", ")) };
+            let logs: Vec<String> = needed
+                .iter()
+                .map(|process| format!("--- {}:\n{}", process.log().display(), process.tail(15)))
+                .collect();
+            return Err(format!(
+                "the control plane is not ready after {:.1?}: {ended}; the last answer of {url}/readyz was: {last}\n{}",
+                start.elapsed(),
+                logs.join("\n")
+            ));
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

@@ -1,0 +1,98 @@
+//! The API server's audit log, read as a list of requests: who asked what of which object, and was answered how.
+//!
+//! It knows the log's format. It must not know which requests are too many.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+use serde_json::Value;
+
+/// One request to the API server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete` …
+    pub verb: String,
+    /// API group, empty for the core group and for requests that name no resource.
+    pub group: String,
+    /// `secrets`, `tokensources` …, empty for requests such as `/readyz`.
+    pub resource: String,
+    /// `status`, `token` …, mostly empty.
+    pub subresource: String,
+    /// Empty where the request names none.
+    pub namespace: String,
+    /// Empty for lists and watches; for a create the log has it only where the URL does, which is nowhere.
+    pub name: String,
+    /// The user's name; a `ServiceAccount`'s is `system:serviceaccount:NAMESPACE:NAME`.
+    pub user: String,
+    /// What the client calls itself.
+    pub user_agent: String,
+    /// The HTTP status of the answer.
+    pub status: u16,
+    /// When the request came, RFC 3339 with microseconds.
+    pub time: String,
+    /// Path and query.
+    pub uri: String,
+}
+
+/// The entries written after `mark`. A line still being written is left for the next reading.
+pub(super) fn read(log: &Path, mark: u64) -> Vec<AuditEntry> {
+    let mut text = String::new();
+    if let Ok(mut file) = File::open(log) {
+        file.seek(SeekFrom::Start(mark)).expect("seeking in the audit log");
+        file.read_to_string(&mut text).unwrap_or_else(|error| panic!("reading {}: {error}", log.display()));
+    }
+    let complete = text.rsplit_once('\n').map_or("", |(lines, _)| lines);
+    let mut seen = HashSet::new();
+    complete
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        // A watch is logged twice, when it begins and when it ends.
+        .filter(|event| seen.insert(event["auditID"].as_str().unwrap_or_default().to_owned()))
+        .map(|event| entry(&event))
+        .collect()
+}
+
+pub(super) fn mark(log: &Path) -> u64 {
+    std::fs::metadata(log).map_or(0, |metadata| metadata.len())
+}
+
+fn entry(event: &Value) -> AuditEntry {
+    let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let status = event.pointer("/responseStatus/code").and_then(Value::as_u64).unwrap_or_default();
+    AuditEntry {
+        verb: text("/verb"),
+        group: text("/objectRef/apiGroup"),
+        resource: text("/objectRef/resource"),
+        subresource: text("/objectRef/subresource"),
+        namespace: text("/objectRef/namespace"),
+        name: text("/objectRef/name"),
+        user: text("/user/username"),
+        user_agent: text("/userAgent"),
+        status: u16::try_from(status).unwrap_or_default(),
+        time: text("/requestReceivedTimestamp"),
+        uri: text("/requestURI"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn watches_count_once_and_unfinished_lines_wait() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("audit.log");
+        let watch = r#"{"auditID":"1","verb":"watch","objectRef":{"resource":"secrets","namespace":"a"},"stage":"X"}"#;
+        let patch = r#"{"auditID":"2","verb":"patch","objectRef":{"resource":"tokensources","apiGroup":"tokensource.dev",
+            "subresource":"status","name":"n"},"user":{"username":"controller"},"responseStatus":{"code":200}}"#
+            .replace('\n', "");
+        std::fs::write(&log, format!("{watch}\n{patch}\n{watch}\n{{\"auditID\"")).unwrap();
+        let entries = read(&log, 0);
+        assert_eq!(entries.len(), 2);
+        assert_eq!((entries[1].status, entries[1].subresource.as_str()), (200, "status"));
+        assert_eq!(entries[1].user, "controller");
+        assert_eq!(read(&folder.path().join("none"), 0), []);
+    }
+}

@@ -1,0 +1,116 @@
+//! The command lines and files of the three programs.
+//!
+//! It knows flags. It must not know who speaks to the programs or when they are ready.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rcgen::KeyPair;
+
+use crate::assets;
+use crate::authority::Authority;
+use crate::process::{Process, Program};
+
+/// Relative to the folder: etcd wants "host:port" even of a Unix socket and names the file just so. Sockets need no
+/// free port and are out of everybody's reach.
+const ETCD_SOCKET: &str = "etcd.sock:0";
+
+/// One line per request, once it is answered or, for a watch, has begun.
+const AUDIT_POLICY: &str =
+    r#"{"apiVersion":"audit.k8s.io/v1","kind":"Policy","omitStages":["RequestReceived"],"rules":[{"level":"Metadata"}]}"#;
+
+/// Collecting garbage, ending namespaces, and what a ServiceAccount needs; no controller for nodes or pods.
+const CONTROLLERS: &str = "garbage-collector-controller,namespace-controller,serviceaccount-controller,\
+    serviceaccount-token-controller,root-ca-certificate-publisher-controller,\
+    clusterrole-aggregation-controller,validatingadmissionpolicy-status-controller";
+
+/// Writes certificates, keys and the audit policy.
+pub(super) fn write_files(folder: &Path, authority: &Authority) {
+    authority.issue(&["localhost", "127.0.0.1", "kubernetes.default.svc", "10.0.0.1"]).write(folder, "api-server");
+    // Signs the tokens of ServiceAccounts.
+    let key = KeyPair::generate().expect("generating a key");
+    for (name, text) in [
+        ("ca.crt", authority.pem()),
+        ("sa.key", &key.serialize_pem()),
+        ("sa.pub", &key.public_key_pem()),
+        ("audit-policy.json", AUDIT_POLICY),
+    ] {
+        let path = folder.join(name);
+        std::fs::write(&path, text).unwrap_or_else(|error| panic!("writing {}: {error}", path.display()));
+    }
+}
+
+pub(super) fn etcd(folder: &Path) -> Program {
+    let arguments = vec![
+        "--data-dir=etcd".to_owned(),
+        "--unsafe-no-fsync".into(), // a test's data need not survive the machine
+        "--log-level=warn".into(),
+        format!("--listen-client-urls=unix://{ETCD_SOCKET}"),
+        format!("--advertise-client-urls=unix://{ETCD_SOCKET}"),
+        "--listen-peer-urls=unix://peer.sock:0".into(),
+        "--initial-advertise-peer-urls=unix://peer.sock:0".into(),
+        "--initial-cluster=default=unix://peer.sock:0".into(),
+    ];
+    program(folder, "etcd", "etcd", arguments)
+}
+
+pub(super) fn api_server(folder: &Path, port: u16) -> Program {
+    let file = |name: &str| folder.join(name).display().to_string();
+    let arguments = vec![
+        format!("--etcd-servers=unix://{}", file(ETCD_SOCKET)),
+        "--bind-address=127.0.0.1".into(),
+        "--advertise-address=127.0.0.1".into(),
+        "--endpoint-reconciler-type=none".into(),
+        format!("--secure-port={port}"),
+        format!("--tls-cert-file={}", file("api-server.crt")),
+        format!("--tls-private-key-file={}", file("api-server.key")),
+        format!("--cert-dir={}", file("api-server")),
+        format!("--service-account-issuer=https://127.0.0.1:{port}"),
+        format!("--service-account-key-file={}", file("sa.pub")),
+        format!("--service-account-signing-key-file={}", file("sa.key")),
+        format!("--token-auth-file={}", file("tokens.csv")),
+        "--authorization-mode=RBAC".into(),
+        "--service-cluster-ip-range=10.0.0.0/24".into(),
+        format!("--audit-policy-file={}", file("audit-policy.json")),
+        format!("--audit-log-path={}", file("audit.log")),
+        "--audit-log-maxsize=10000".into(), // megabytes: a rotated log would lose entries to whoever counts them
+    ];
+    program(folder, "kube-apiserver", "api-server", arguments)
+}
+
+pub(super) fn controller_manager(folder: &Path, kubeconfig: &Path) -> Program {
+    let arguments = vec![
+        format!("--kubeconfig={}", kubeconfig.display()),
+        "--secure-port=0".into(),
+        "--leader-elect=false".into(),
+        "--kube-api-qps=200".into(),
+        "--kube-api-burst=400".into(),
+        format!("--service-account-private-key-file={}", folder.join("sa.key").display()),
+        format!("--root-ca-file={}", folder.join("ca.crt").display()),
+        format!("--controllers={CONTROLLERS}"),
+    ];
+    program(folder, "kube-controller-manager", "controller-manager", arguments)
+}
+
+fn program(folder: &Path, binary: &str, log: &str, arguments: Vec<String>) -> Program {
+    Program {
+        name: binary.to_owned(),
+        binary: assets::kubernetes().join(binary),
+        arguments,
+        environment: Vec::new(),
+        folder: folder.to_owned(),
+        log: folder.join(format!("{log}.log")),
+    }
+}
+
+/// Waits for etcd's socket: an API server that starts first waits for seconds before it looks again.
+pub(super) async fn await_socket(folder: &Path, etcd: &Process) -> Result<(), String> {
+    let (socket, start) = (folder.join(ETCD_SOCKET), Instant::now());
+    while !socket.exists() {
+        if !etcd.is_running() || start.elapsed() > Duration::from_secs(30) {
+            return Err(format!("etcd does not listen on {}; its log ends:\n{}", socket.display(), etcd.tail(15)));
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Ok(())
+}

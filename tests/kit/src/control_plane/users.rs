@@ -1,0 +1,102 @@
+//! Who may speak to the control plane, and the kubeconfig files and clients with which they do.
+//!
+//! It knows names, groups and tokens. It must not know what anybody is allowed: that is granted by manifests.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::api::PostParams;
+use kube::{Api, Client, Config};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use serde_json::json;
+
+use crate::unique;
+
+/// Names and groups. The controller manager is no `admin`, so that the audit log tells the two apart.
+const USERS: [(&str, &str); 5] = [
+    ("admin", "system:masters"),
+    ("kube-controller-manager", "system:masters"),
+    ("controller", "tokensource-controllers"),
+    ("alice", "tenants"),
+    ("bob", "tenants"),
+];
+
+/// The users of one control plane.
+pub(super) struct Users {
+    folder: PathBuf,
+    server: String,
+    authority_pem: String,
+    tokens: BTreeMap<&'static str, String>,
+}
+
+impl Users {
+    /// Draws a token for each user and writes them where the API server reads them.
+    pub(super) fn enlist(folder: &Path, port: u16, authority_pem: &str) -> Self {
+        let tokens: BTreeMap<_, _> = USERS.iter().map(|(name, _)| (*name, unique::word(32))).collect();
+        let lines: Vec<String> =
+            USERS.iter().map(|(name, group)| format!("{},{name},{name},\"{group}\"\n", tokens[name])).collect();
+        let path = folder.join("tokens.csv");
+        std::fs::write(&path, lines.concat()).unwrap_or_else(|error| panic!("writing {}: {error}", path.display()));
+        Self {
+            folder: folder.to_owned(),
+            server: format!("https://127.0.0.1:{port}"),
+            authority_pem: authority_pem.to_owned(),
+            tokens,
+        }
+    }
+
+    pub(super) fn server(&self) -> String {
+        self.server.clone()
+    }
+
+    pub(super) fn token(&self, user: &str) -> &str {
+        self.tokens.get(user).unwrap_or_else(|| {
+            panic!("there is no user `{user}`, only {:?}", self.tokens.keys().collect::<Vec<_>>())
+        })
+    }
+
+    pub(super) fn client(&self, user: &str) -> Client {
+        let mut config = Config::new(self.server.parse().expect("our own URL"));
+        let authority = CertificateDer::from_pem_slice(self.authority_pem.as_bytes()).expect("our own PEM");
+        config.root_cert = Some(vec![authority.to_vec()]);
+        config.auth_info.token = Some(self.token(user).to_owned().into());
+        Client::try_from(config).expect("a client")
+    }
+
+    pub(super) fn kubeconfig(&self, user: &str) -> PathBuf {
+        self.write(user, self.token(user))
+    }
+
+    pub(super) async fn service_account(&self, admin: &Client, namespace: &str, name: &str) -> PathBuf {
+        let api: Api<ServiceAccount> = Api::namespaced(admin.clone(), namespace);
+        let spec = TokenRequestSpec { expiration_seconds: Some(3600), ..TokenRequestSpec::default() };
+        let request = TokenRequest { spec, ..TokenRequest::default() };
+        let answer: Result<TokenRequest, _> =
+            api.create_subresource("token", name, &PostParams::default(), &request).await;
+        let answer = answer.unwrap_or_else(|error| panic!("a token for {namespace}/{name}: {error}"));
+        let token = answer.status.expect("a TokenRequest is answered with its status").token;
+        self.write(&format!("{namespace}.{name}"), &token)
+    }
+
+    /// As JSON, which is YAML; the authority and the token stand in the file itself, so that it can be moved.
+    fn write(&self, user: &str, token: &str) -> PathBuf {
+        use base64::Engine;
+        let authority = base64::engine::general_purpose::STANDARD.encode(&self.authority_pem);
+        let kubeconfig = json!({
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{ "name": "test", "cluster": {
+                "server": self.server, "certificate-authority-data": authority } }],
+            "users": [{ "name": user, "user": { "token": token } }],
+            "contexts": [{ "name": "test", "context": { "cluster": "test", "user": user } }],
+            "current-context": "test",
+        });
+        let path = self.folder.join(format!("{user}.kubeconfig"));
+        std::fs::write(&path, kubeconfig.to_string())
+            .unwrap_or_else(|error| panic!("writing {}: {error}", path.display()));
+        path
+    }
+}

@@ -1,0 +1,94 @@
+//! Waiting for what comes true in its own time, and watching that something stays true.
+//!
+//! It knows time and nothing else. An attempt says why it is not satisfied yet; the last reason stands in the panic
+//! message, so that a failed story explains itself.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout_at};
+
+/// Half of what a person takes for "at once", and little enough load with a dozen stories waiting.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Repeats `attempt` until it succeeds, and returns what it found; panics when `patience` is over.
+///
+/// ```
+/// # #[tokio::main] async fn main() {
+/// use tokensource_kit::eventually;
+/// let mut visits = 0;
+/// let found = eventually("the third visit", std::time::Duration::from_secs(5), async || {
+///     visits += 1;
+///     if visits < 3 { Err(format!("only {visits} so far")) } else { Ok(visits) }
+/// })
+/// .await;
+/// assert_eq!(found, 3);
+/// # }
+/// ```
+pub async fn eventually<T, E: Display>(
+    what: &str,
+    patience: Duration,
+    mut attempt: impl AsyncFnMut() -> Result<T, E>,
+) -> T {
+    let start = Instant::now();
+    let mut last = "the first attempt has not ended".to_owned();
+    loop {
+        match timeout_at(start + patience, attempt()).await {
+            Ok(Ok(found)) => return found,
+            Ok(Err(reason)) => last = reason.to_string(),
+            Err(_) => {}
+        }
+        assert!(
+            start.elapsed() + PAUSE < patience,
+            "waited {patience:?} for {what}, in vain; the last look said: {last}"
+        );
+        sleep(PAUSE).await;
+    }
+}
+
+/// Repeats `look` for the whole of `duration`; panics at the first time it fails.
+pub async fn throughout<E: Display>(
+    what: &str,
+    duration: Duration,
+    mut look: impl AsyncFnMut() -> Result<(), E>,
+) {
+    let start = Instant::now();
+    while start.elapsed() < duration {
+        if let Err(reason) = look().await {
+            panic!("{what} should have held for {duration:?}, and ended after {:?}: {reason}", start.elapsed());
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    #[should_panic(expected = "the last look said: still raining")]
+    async fn gives_the_last_reason() {
+        eventually("sunshine", Duration::from_millis(200), async || Err::<(), _>("still raining")).await;
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "waited 200ms for an answer")]
+    async fn an_attempt_that_hangs_is_cut_off() {
+        let hang = async || {
+            std::future::pending::<()>().await;
+            Ok::<(), String>(())
+        };
+        eventually("an answer", Duration::from_millis(200), hang).await;
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "ended after")]
+    async fn a_breach_ends_the_watch() {
+        let mut looks = 0;
+        throughout("the peace", Duration::from_secs(5), async || {
+            looks += 1;
+            if looks < 3 { Ok(()) } else { Err("shots") }
+        })
+        .await;
+    }
+}

@@ -1,0 +1,270 @@
+//! A real OAuth provider: Keycloak on 127.0.0.1, HTTPS only, with two realms that tests may alter.
+//!
+//! It knows how Keycloak is started and administered. It must not know what the controller sends: Keycloak itself is
+//! the judge of that, which is why it is here beside the look-alikes.
+
+mod realm;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+pub use self::realm::{
+    BRIEF, BRIEF_LIFESPAN, MACHINE, MUTUAL_TLS, PASSWORD, PUBLIC, REALM, ROTATING_REALM, SECRET, SECRET_JWT,
+    SIGNED_JWT, USERNAME,
+};
+use crate::authority::{Authority, Identity, https_client};
+use crate::process::{Process, Program};
+use crate::{assets, unique};
+
+/// 13 s on an idle machine of two cores, several times that beside a build.
+const PATIENCE: Duration = Duration::from_secs(240);
+const ADMINISTRATOR: &str = "administrator";
+
+/// A running Keycloak. Dropping it ends it; its database lives in memory and goes with it.
+pub struct Keycloak {
+    process: Process,
+    port: u16,
+    ca_pem: String,
+    admin_password: String,
+    signer: Identity,
+    // Last: the files outlive the process.
+    _folder: TempDir,
+}
+
+impl Keycloak {
+    /// Starts a Keycloak with the realms [`REALM`] and [`ROTATING_REALM`] and waits until it answers.
+    pub async fn start(authority: &Authority) -> Self {
+        for _ in 0..3 {
+            let keycloak = Self::spawn(authority);
+            match keycloak.await_ready().await {
+                Ok(()) => return keycloak,
+                Err(problem) if problem.to_lowercase().contains("already in use") => {}
+                Err(problem) => panic!("{problem}"),
+            }
+        }
+        panic!("three times in a row somebody else took the port chosen for Keycloak");
+    }
+
+    fn spawn(authority: &Authority) -> Self {
+        let folder = tempfile::Builder::new().prefix("keycloak-").tempdir().expect("a temporary folder");
+        let home = folder.path();
+        let (port, admin_password) = (unique::port(), unique::word(24));
+        let signer = authority.issue_signer(SIGNED_JWT);
+        prepare(home, authority, &signer);
+        let process = Process::start(Program {
+            name: "keycloak".into(),
+            binary: java(),
+            arguments: command_line(home, port),
+            environment: vec![
+                ("KC_BOOTSTRAP_ADMIN_USERNAME".into(), ADMINISTRATOR.into()),
+                ("KC_BOOTSTRAP_ADMIN_PASSWORD".into(), admin_password.clone()),
+            ],
+            folder: home.to_owned(),
+            log: home.join("keycloak.log"),
+        });
+        Self { process, port, ca_pem: authority.pem().to_owned(), admin_password, signer, _folder: folder }
+    }
+
+    /// `localhost:PORT`: what stands in `allowed-hosts`.
+    pub fn host(&self) -> String {
+        format!("localhost:{}", self.port)
+    }
+
+    /// A realm's issuer; its metadata is at `…/.well-known/openid-configuration`.
+    pub fn issuer(&self, realm: &str) -> String {
+        format!("https://{}/realms/{realm}", self.host())
+    }
+
+    /// A realm's token endpoint.
+    pub fn token_endpoint(&self, realm: &str) -> String {
+        format!("{}/protocol/openid-connect/token", self.issuer(realm))
+    }
+
+    /// A URL that answers 200 to a user's token with scope `openid` and 401 to a bad one.
+    pub fn userinfo_endpoint(&self, realm: &str) -> String {
+        format!("{}/protocol/openid-connect/userinfo", self.issuer(realm))
+    }
+
+    /// The authority to trust, as PEM.
+    pub fn ca_pem(&self) -> &str {
+        &self.ca_pem
+    }
+
+    /// The certificate and the private key (RSA, PKCS#8) by which [`SIGNED_JWT`] is known.
+    pub fn signer(&self) -> &Identity {
+        &self.signer
+    }
+
+    /// Gives a client another secret; the old one is refused at once.
+    pub async fn set_client_secret(&self, realm: &str, client_id: &str, secret: &str) {
+        self.alter_client(realm, client_id, &json!({ "secret": secret })).await;
+    }
+
+    /// Disables a client, or enables it again.
+    pub async fn set_client_enabled(&self, realm: &str, client_id: &str, enabled: bool) {
+        self.alter_client(realm, client_id, &json!({ "enabled": enabled })).await;
+    }
+
+    /// Gives a user another password.
+    pub async fn set_password(&self, realm: &str, username: &str, password: &str) {
+        let id = self.id_of(realm, "users", "username", username).await;
+        let credential = json!({ "type": "password", "value": password, "temporary": false });
+        self.admin(Method::PUT, &format!("/{realm}/users/{id}/reset-password"), Some(&credential)).await;
+    }
+
+    /// Ends all sessions of a user: the refresh tokens issued so far are dead.
+    pub async fn log_out(&self, realm: &str, username: &str) {
+        let id = self.id_of(realm, "users", "username", username).await;
+        self.admin(Method::POST, &format!("/{realm}/users/{id}/logout"), None).await;
+    }
+
+    /// What a realm has recorded of a client, newest first. Types are `CLIENT_LOGIN`, `LOGIN`, `REFRESH_TOKEN`, each
+    /// also with `_ERROR`: so tests can count tokens where they are made.
+    pub async fn events(&self, realm: &str, client_id: &str, kind: &str) -> Vec<Value> {
+        let path = format!("/{realm}/events?client={client_id}&type={kind}&max=1000");
+        self.admin(Method::GET, &path, None).await.as_array().cloned().unwrap_or_default()
+    }
+
+    /// Merges members into a client's representation.
+    pub async fn alter_client(&self, realm: &str, client_id: &str, change: &Value) {
+        let id = self.id_of(realm, "clients", "clientId", client_id).await;
+        let path = format!("/{realm}/clients/{id}");
+        let mut client = self.admin(Method::GET, &path, None).await;
+        for (name, value) in change.as_object().expect("the change is an object") {
+            client[name] = value.clone();
+        }
+        self.admin(Method::PUT, &path, Some(&client)).await;
+    }
+
+    /// Any call to the admin API; `path` begins with the realm. Panics if Keycloak refuses it.
+    pub async fn admin(&self, method: Method, path: &str, body: Option<&Value>) -> Value {
+        let (client, token) = (https_client(&self.ca_pem), self.admin_token().await);
+        let url = format!("https://{}/admin/realms{path}", self.host());
+        let mut request = client.request(method.clone(), &url).bearer_auth(token);
+        if let Some(body) = body {
+            request = request.header("Content-Type", "application/json").body(body.to_string());
+        }
+        let response = request.send().await.unwrap_or_else(|error| panic!("{method} {url}: {error:?}"));
+        let (status, text) = (response.status(), response.text().await.unwrap_or_default());
+        assert!(status.is_success(), "{method} {url}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
+    /// The process: its log, signals, `kill9` and `start_again` for an outage. A restart begins with the realms as
+    /// they were at first.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// Waits until Keycloak answers, after it was started again.
+    pub async fn ready(&self) {
+        self.await_ready().await.unwrap_or_else(|problem| panic!("{problem}"));
+    }
+
+    async fn id_of(&self, realm: &str, what: &str, key: &str, name: &str) -> String {
+        let found = self.admin(Method::GET, &format!("/{realm}/{what}?{key}={name}"), None).await;
+        let id = found[0]["id"].as_str().map(ToOwned::to_owned);
+        id.unwrap_or_else(|| panic!("realm {realm} has no {name} among its {what}"))
+    }
+
+    /// A new one for each call: they live for a minute.
+    async fn admin_token(&self) -> String {
+        let form = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([("grant_type", "password"), ("client_id", "admin-cli"), ("username", ADMINISTRATOR)])
+            .append_pair("password", &self.admin_password)
+            .finish();
+        let request = https_client(&self.ca_pem)
+            .post(self.token_endpoint("master"))
+            .header("Content-Type", "application/x-www-form-urlencoded");
+        let response = request.body(form).send().await.expect("Keycloak's own token endpoint");
+        let text = response.text().await.expect("an answer");
+        let answer: Value = serde_json::from_str(&text).unwrap_or_default();
+        answer["access_token"].as_str().unwrap_or_else(|| panic!("Keycloak's administrator: {text}")).to_owned()
+    }
+
+    async fn await_ready(&self) -> Result<(), String> {
+        let (client, start) = (https_client(&self.ca_pem), Instant::now());
+        let mut told = 0;
+        while !self.answers(&client).await {
+            if !self.process.is_running() || start.elapsed() > PATIENCE {
+                return Err(format!(
+                    "Keycloak is not ready after {:.0?} (exit status: {:?}); its log ends:\n{}",
+                    start.elapsed(),
+                    self.process.exit_status(),
+                    self.process.tail(30)
+                ));
+            }
+            if start.elapsed().as_secs() / 10 > told {
+                told += 1;
+                eprintln!("Keycloak is still starting after {told}0 s; its log: {}", self.process.log().display());
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        Ok(())
+    }
+
+    async fn answers(&self, client: &Client) -> bool {
+        for realm in [REALM, ROTATING_REALM] {
+            let answer = client.get(format!("{}/.well-known/openid-configuration", self.issuer(realm))).send().await;
+            if !answer.is_ok_and(|response| response.status().is_success()) {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// A home of its own: the programs are shared, data and settings are not.
+fn prepare(home: &Path, authority: &Authority, signer: &Identity) {
+    let import = home.join("data/import");
+    for folder in [&import, &home.join("providers")] {
+        std::fs::create_dir_all(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    }
+    let lib = assets::keycloak().join("lib");
+    std::os::unix::fs::symlink(&lib, home.join("lib")).unwrap_or_else(|error| panic!("{}: {error}", lib.display()));
+    authority.issue(&["localhost", "127.0.0.1"]).write(home, "tls");
+    let mut files = vec![(home.join("ca.pem"), authority.pem().to_owned())];
+    for realm in [realm::plain(signer), realm::rotating(signer)] {
+        let name = realm["realm"].as_str().expect("a realm has a name");
+        files.push((import.join(format!("{name}.json")), realm.to_string()));
+    }
+    for (path, text) in files {
+        std::fs::write(&path, text).unwrap_or_else(|error| panic!("writing {}: {error}", path.display()));
+    }
+}
+
+fn java() -> PathBuf {
+    std::env::var_os("JAVA_HOME").map_or_else(|| "java".into(), |home| Path::new(&home).join("bin/java"))
+}
+
+/// As `keycloak.sh` explains. Not `kc.sh`: it starts Java as a child, and ending the shell leaves that child behind.
+fn command_line(home: &Path, port: u16) -> Vec<String> {
+    let (home, programs) = (home.display(), assets::keycloak().join("lib/quarkus-run.jar"));
+    [
+        "-Xmx512m",
+        // The quick compiler: the first seconds are the only ones here.
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        "-Djava.util.logging.manager=org.jboss.logmanager.LogManager",
+        &format!("-Dkc.home.dir={home}"),
+        "-jar",
+        &programs.display().to_string(),
+        "start",
+        "--optimized",
+        "--import-realm",
+        "--cache=local",
+        "--hostname-strict=false",
+        "--http-enabled=false",
+        "--http-host=127.0.0.1",
+        &format!("--https-port={port}"),
+        &format!("--https-certificate-file={home}/tls.crt"),
+        &format!("--https-certificate-key-file={home}/tls.key"),
+        &format!("--truststore-paths={home}/ca.pem"),
+    ]
+    .map(ToOwned::to_owned)
+    .into()
+}

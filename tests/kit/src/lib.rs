@@ -1,0 +1,103 @@
+//! The test kit of tokensource: everything around the controller that a story needs, and nothing of the controller.
+//!
+//! It must not depend on the `tokensource` package, whose tests depend on it: the binary comes in by its path, and a
+//! `TokenSource` is a `DynamicObject`. All servers listen on 127.0.0.1; all processes are ended by whoever drops
+//! them, and by the kernel if a test is killed. In here a failure is a panic that says what happened.
+//!
+//! | what | where |
+//! |---|---|
+//! | a Kubernetes control plane, its users, its audit log | [`control_plane`] |
+//! | a provider that answers whatever a test wants | [`scripted_provider`] |
+//! | the five documented providers | [`lookalikes`] |
+//! | a Keycloak | [`keycloak`] |
+//! | the controller as a process | [`controller`] |
+//! | manifests, read and redirected; objects, applied | [`manifest`], [`apply`] |
+//! | the kstatus rules | [`kstatus`] |
+//! | waiting | [`eventually()`], [`throughout`] |
+//! | below them: certificates, programs, processes, names and ports | [`authority`], [`assets`], [`process`], [`unique`] |
+//!
+//! A story, whole:
+//!
+//! ```no_run
+//! # async fn story() {
+//! use std::{path::Path, time::Duration};
+//! use tokensource_kit::authority::Authority;
+//! use tokensource_kit::control_plane::ControlPlane;
+//! use tokensource_kit::controller::ControllerProcess;
+//! use tokensource_kit::scripted_provider::{Answer, ScriptedProvider};
+//! use tokensource_kit::{eventually, kstatus, manifest, token_sources};
+//!
+//! // Once per test binary. Kinds that exist from the beginning are known to the garbage collector.
+//! let plane = ControlPlane::start_with(&manifest::load("crds/tokensource.yaml")).await;
+//! let kubeconfig = plane.kubeconfig_for("admin");
+//! let arguments = ["--allow-network", "127.0.0.0/8"];
+//! let binary = Path::new("target/debug/tokensource"); // in the product's tests: env!("CARGO_BIN_EXE_tokensource")
+//! let controller = ControllerProcess::start(binary, &kubeconfig, &arguments, &[("RUST_LOG", "debug")]).await;
+//!
+//! // Once per story.
+//! let namespace = plane.namespace("busy-provider").await;
+//! let provider = ScriptedProvider::start(&Authority::new("this story"));
+//! provider.answer("/token", Answer::status(503));
+//! provider.always("/token", Answer::token(3600));
+//! let mut objects = manifest::load("docs/examples/ocrolus.yaml");
+//! let (from_host, to_host) = ("auth.ocrolus.com", provider.host());
+//! let redirection = manifest::Redirection { from_host, to_host: &to_host, ca_pem: provider.ca_pem() };
+//! manifest::redirect(&mut objects, &redirection);
+//! manifest::into_namespace(&mut objects, &namespace);
+//! let mark = plane.audit_mark();
+//! plane.apply_objects(&objects).await;
+//!
+//! let sources = token_sources(plane.admin(), &namespace);
+//! let ready = eventually("a token in spite of the first answer", Duration::from_secs(20), async || {
+//!     let source = sources.get("ocrolus").await.map_err(|error| error.to_string())?;
+//!     let is_ready = source.data["status"]["expiresAt"].is_string();
+//!     is_ready.then_some(source).ok_or_else(|| controller.process().tail(5))
+//! })
+//! .await;
+//! kstatus::check(&ready).unwrap();
+//! assert_eq!(provider.count("/token"), 2);
+//! let written = plane.audit_since(mark).iter().filter(|entry| entry.verb == "patch").count();
+//! assert!(written < 10, "{written} writes for one token");
+//! # }
+//! ```
+//!
+//! With a look-alike there is less to do: `Lookalike::ocrolus(&authority).stand_in(&mut objects)` redirects the
+//! manifests of that provider and fills its credentials in.
+
+// A test kit stops at the first surprise, talks to people on stderr, reads clocks and the environment.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    clippy::missing_panics_doc
+)]
+
+pub mod apply;
+pub mod assets;
+pub mod authority;
+pub mod control_plane;
+pub mod controller;
+mod eventually;
+pub mod keycloak;
+pub mod kstatus;
+pub mod lookalikes;
+pub mod manifest;
+pub mod process;
+pub mod scripted_provider;
+pub mod unique;
+
+use kube::api::{ApiResource, DynamicObject};
+use kube::core::GroupVersionKind;
+use kube::{Api, Client};
+
+pub use self::eventually::{eventually, throughout};
+
+/// The `TokenSource`s of a namespace, as the untyped objects they are to this crate.
+pub fn token_sources(client: Client, namespace: &str) -> Api<DynamicObject> {
+    let kind = GroupVersionKind::gvk("tokensource.dev", "v1alpha1", "TokenSource");
+    Api::namespaced_with(client, namespace, &ApiResource::from_gvk(&kind))
+}

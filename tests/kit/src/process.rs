@@ -1,0 +1,256 @@
+//! A child process: output into a log file, ended by its pid when dropped, and gone even if the test is killed.
+//!
+//! It knows processes and signals. It must not know which program runs or when that program is ready. Children are
+//! started through `setpriv --pdeathsig KILL`, which ends them with the *thread* that started them; hence one
+//! spawner thread that lives as long as the test process, so that callers may come from any thread or runtime.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{LazyLock, Mutex, MutexGuard, mpsc};
+use std::time::{Duration, Instant};
+
+pub use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+
+/// What is to be run, and where its output goes.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// What people call it, in messages.
+    pub name: String,
+    /// The executable.
+    pub binary: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// Variables set on top of the test's own environment.
+    pub environment: Vec<(String, String)>,
+    /// Where it runs.
+    pub folder: PathBuf,
+    /// Where stdout and stderr go; restarts append.
+    pub log: PathBuf,
+}
+
+/// A [`Program`] that was started. All methods take `&self`, so that stories which share a control plane can also
+/// share the power to break it.
+pub struct Process {
+    program: Program,
+    child: Mutex<Option<Child>>,
+}
+
+impl Process {
+    /// Starts the program; panics if it cannot be executed at all.
+    pub fn start(program: Program) -> Self {
+        let process = Self { program, child: Mutex::default() };
+        process.start_again();
+        process
+    }
+
+    /// Starts the program once more, with the same arguments, after it has ended.
+    pub fn start_again(&self) {
+        let mut child = self.child();
+        assert!(!is_alive(&mut child), "{} is running already", self.program.name);
+        *child = Some(launch(&self.program).unwrap_or_else(|error| {
+            panic!("starting {} ({}): {error}", self.program.name, self.program.binary.display())
+        }));
+    }
+
+    /// The process id, as long as the process runs.
+    pub fn pid(&self) -> Option<u32> {
+        let mut child = self.child();
+        is_alive(&mut child).then(|| child.as_ref().map(Child::id)).flatten()
+    }
+
+    /// Whether the process runs.
+    pub fn is_running(&self) -> bool {
+        is_alive(&mut self.child())
+    }
+
+    /// How the process ended; `None` while it runs.
+    pub fn exit_status(&self) -> Option<ExitStatus> {
+        self.child().as_mut().and_then(|child| child.try_wait().expect("asking for an exit status"))
+    }
+
+    /// Sends a signal, for example `SIGSTOP` to make the process hang with its connections open.
+    pub fn signal(&self, signal: Signal) {
+        if let Some(pid) = self.pid() {
+            let pid = Pid::from_raw(i32::try_from(pid).expect("a pid is an i32"));
+            nix::sys::signal::kill(pid, signal)
+                .unwrap_or_else(|error| panic!("sending {signal} to {} ({pid}): {error}", self.program.name));
+        }
+    }
+
+    /// Ends the process at once, as a crash or a power cut would.
+    pub fn kill9(&self) {
+        if let Some(child) = self.child().as_mut() {
+            // An error here means that it has ended already.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Asks the process to end (SIGTERM) and returns how it did; panics, after a SIGKILL, if it does not.
+    pub async fn terminate(&self, patience: Duration) -> ExitStatus {
+        self.signal(Signal::SIGTERM);
+        self.exited(patience).await
+    }
+
+    /// Waits until the process ends of itself; panics, after a SIGKILL, if it does not.
+    pub async fn exited(&self, patience: Duration) -> ExitStatus {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.exit_status() {
+                return status;
+            }
+            if start.elapsed() > patience {
+                self.kill9();
+                panic!("{} had not ended after {patience:?}. Its log ends:\n{}", self.program.name, self.tail(20));
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// What is run.
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// The log file.
+    pub fn log(&self) -> &Path {
+        &self.program.log
+    }
+
+    /// Everything the process has written so far.
+    pub fn logs(&self) -> String {
+        std::fs::read(self.log()).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    }
+
+    /// The last lines of the log, for messages.
+    pub fn tail(&self, lines: usize) -> String {
+        let logs = self.logs();
+        let all: Vec<&str> = logs.lines().collect();
+        all[all.len().saturating_sub(lines)..].join("\n")
+    }
+
+    fn child(&self) -> MutexGuard<'_, Option<Child>> {
+        // A story that panicked must not take the others' control plane with it.
+        self.child.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill9();
+    }
+}
+
+fn is_alive(child: &mut Option<Child>) -> bool {
+    child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+}
+
+fn launch(program: &Program) -> io::Result<Child> {
+    let log = OpenOptions::new().create(true).append(true).open(&program.log)?;
+    spawn(command(program, log)?)
+}
+
+fn command(program: &Program, log: File) -> io::Result<Command> {
+    let mut command = if *DIES_WITH_ITS_PARENT {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "--"]).arg(&program.binary);
+        command
+    } else {
+        Command::new(&program.binary)
+    };
+    command
+        .args(&program.arguments)
+        .envs(program.environment.iter().map(|(name, value)| (name, value)))
+        .current_dir(&program.folder)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        // Out of the terminal's group: Ctrl-C reaches the test first, and the test decides what ends how.
+        .process_group(0);
+    Ok(command)
+}
+
+/// Whether util-linux's `setpriv` is here and knows the option. Without it children of a killed test survive.
+static DIES_WITH_ITS_PARENT: LazyLock<bool> = LazyLock::new(|| {
+    let mut probe = Command::new("setpriv");
+    probe.args(["--pdeathsig", "KILL", "--", "true"]).stdin(Stdio::null());
+    probe.stdout(Stdio::null()).stderr(Stdio::null());
+    probe.status().is_ok_and(|status| status.success())
+});
+
+fn spawn(command: Command) -> io::Result<Child> {
+    type Order = (Command, mpsc::Sender<io::Result<Child>>);
+    static SPAWNER: LazyLock<Mutex<mpsc::Sender<Order>>> = LazyLock::new(|| {
+        let (orders, inbox) = mpsc::channel::<Order>();
+        let spawner = move || {
+            for (mut command, answer) in inbox {
+                let _ = answer.send(command.spawn());
+            }
+        };
+        std::thread::Builder::new().name("spawner".into()).spawn(spawner).expect("the spawner thread");
+        Mutex::new(orders)
+    });
+    let (answer, outcome) = mpsc::channel();
+    SPAWNER.lock().expect("the spawner").send((command, answer)).expect("the spawner thread never ends");
+    outcome.recv().expect("the spawner thread never ends")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(folder: &tempfile::TempDir, script: &str) -> Process {
+        Process::start(Program {
+            name: "a shell".into(),
+            binary: "/bin/sh".into(),
+            arguments: vec!["-c".into(), script.into()],
+            environment: vec![("GREETING".into(), "hello".into())],
+            folder: folder.path().to_owned(),
+            log: folder.path().join("shell.log"),
+        })
+    }
+
+    #[tokio::test]
+    async fn writes_its_log_and_returns_its_status() {
+        let folder = tempfile::tempdir().unwrap();
+        let process = shell(&folder, "echo $GREETING; echo trouble >&2; exit 3");
+        assert_eq!(process.exited(Duration::from_secs(5)).await.code(), Some(3));
+        assert_eq!(process.logs(), "hello\ntrouble\n");
+        process.start_again();
+        process.exited(Duration::from_secs(5)).await;
+        assert_eq!(process.tail(3), "trouble\nhello\ntrouble");
+    }
+
+    #[tokio::test]
+    async fn terminates_kills_and_is_killed_on_drop() {
+        let folder = tempfile::tempdir().unwrap();
+        let process = shell(&folder, "trap 'exit 7' TERM; while :; do sleep 0.05; done");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert_eq!(process.terminate(Duration::from_secs(5)).await.code(), Some(7));
+
+        process.start_again();
+        let pid = process.pid().expect("it runs");
+        process.kill9();
+        assert!(!process.is_running());
+        assert!(!Path::new(&format!("/proc/{pid}")).exists(), "the child is reaped");
+
+        process.start_again();
+        let pid = process.pid().expect("it runs");
+        drop(process);
+        assert!(!Path::new(&format!("/proc/{pid}")).exists(), "dropping ends the child");
+    }
+
+    #[test]
+    fn outlives_the_thread_that_asked_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let process = std::thread::scope(|scope| {
+            scope.spawn(|| shell(&folder, "sleep 30")).join().expect("the thread")
+        });
+        std::thread::sleep(Duration::from_millis(200));
+        assert!(process.is_running());
+    }
+}

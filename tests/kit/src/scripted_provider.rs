@@ -1,0 +1,251 @@
+//! An HTTPS server in this process that answers what a test has scripted and records what it was sent, byte for byte.
+//!
+//! It knows HTTP/1.1 as far as a token endpoint needs it, and every way of getting it wrong. It must not know OAuth:
+//! whether a request is right is for the test, or a look-alike, to judge. Its servers run on a runtime of their own,
+//! so that a story which blocks, or ends, disturbs no other.
+
+mod answer;
+mod connection;
+mod request;
+
+use std::collections::{HashMap, VecDeque};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
+
+pub use self::answer::Answer;
+pub use self::request::RecordedRequest;
+use crate::authority::{Authority, Identity};
+use crate::unique;
+
+/// A server at `https://localhost:PORT` under a test's control. Dropping it closes the port and all connections.
+pub struct ScriptedProvider {
+    port: u16,
+    identity: Identity,
+    shared: Arc<Shared>,
+    listening: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What the connections share.
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    connections: AtomicUsize,
+    handshakes: AtomicUsize,
+}
+
+#[derive(Default)]
+struct State {
+    scripts: HashMap<String, Script>,
+    requests: Vec<RecordedRequest>,
+    issued: Vec<String>,
+    limit: Option<usize>,
+    recent: VecDeque<Instant>,
+    limited: usize,
+}
+
+type Standing = Arc<dyn Fn(&RecordedRequest, usize) -> Answer + Send + Sync>;
+
+/// What one path answers: first what is queued, then, for ever, what stands.
+#[derive(Default)]
+struct Script {
+    queue: VecDeque<Answer>,
+    standing: Option<Standing>,
+    seen: usize,
+}
+
+static SERVERS: LazyLock<Runtime> = LazyLock::new(|| {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("scripted-provider")
+        .enable_all()
+        .build()
+        .expect("a runtime for the scripted providers")
+});
+
+impl ScriptedProvider {
+    /// Listens on a free port with a good certificate for `localhost` and `127.0.0.1`.
+    pub fn start(authority: &Authority) -> Self {
+        Self::start_with(authority.issue(&["localhost", "127.0.0.1"]))
+    }
+
+    /// Listens with this certificate: expired, for another name, from an authority nobody trusts.
+    pub fn start_with(identity: Identity) -> Self {
+        let listener = bind_somewhere();
+        let port = listener.local_addr().expect("a bound socket has an address").port();
+        let provider = Self { port, identity, shared: Arc::default(), listening: Mutex::default() };
+        provider.listen(listener);
+        provider
+    }
+
+    /// `https://localhost:PORT` followed by `path`, which starts with a slash.
+    pub fn url(&self, path: &str) -> String {
+        format!("https://{}{path}", self.host())
+    }
+
+    /// `localhost:PORT`: what stands in `allowed-hosts`.
+    pub fn host(&self) -> String {
+        format!("localhost:{}", self.port)
+    }
+
+    /// The authority to trust, as PEM: what stands in `caBundle`.
+    pub fn ca_pem(&self) -> &str {
+        &self.identity.authority_pem
+    }
+
+    /// Queues one answer for the next request to `path`.
+    pub fn answer(&self, path: &str, answer: Answer) {
+        self.state().script(path).queue.push_back(answer);
+    }
+
+    /// Queues answers for the next requests to `path`, in order.
+    pub fn answers(&self, path: &str, answers: impl IntoIterator<Item = Answer>) {
+        self.state().script(path).queue.extend(answers);
+    }
+
+    /// From now on `path` answers like this whenever nothing is queued.
+    pub fn always(&self, path: &str, answer: Answer) {
+        self.respond(path, move |_, _| answer.clone());
+    }
+
+    /// From now on `path` answers what the closure says whenever nothing is queued. The number counts the requests
+    /// to this path from 1, queued answers included.
+    pub fn respond(
+        &self,
+        path: &str,
+        standing: impl Fn(&RecordedRequest, usize) -> Answer + Send + Sync + 'static,
+    ) {
+        self.state().script(path).standing = Some(Arc::new(standing));
+    }
+
+    /// From now on more than `limit` requests within any second are answered 429 with `Retry-After: 1`; `None` lifts
+    /// the limit.
+    pub fn limit_per_second(&self, limit: Option<usize>) {
+        self.state().limit = limit;
+    }
+
+    /// How many requests the limit has turned away.
+    pub fn limited(&self) -> usize {
+        self.state().limited
+    }
+
+    /// The requests to `path` so far, in order of arrival.
+    pub fn requests(&self, path: &str) -> Vec<RecordedRequest> {
+        self.state().requests.iter().filter(|request| request.path() == path).cloned().collect()
+    }
+
+    /// How many requests `path` has had.
+    pub fn count(&self, path: &str) -> usize {
+        self.requests(path).len()
+    }
+
+    /// All requests to any path, in order of arrival.
+    pub fn all_requests(&self) -> Vec<RecordedRequest> {
+        self.state().requests.clone()
+    }
+
+    /// The access tokens of all successful JSON answers so far, oldest first.
+    pub fn issued(&self) -> Vec<String> {
+        self.state().issued.clone()
+    }
+
+    /// How many TCP connections were accepted, whether or not TLS succeeded on them.
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::Relaxed)
+    }
+
+    /// How many TLS handshakes succeeded.
+    pub fn handshakes(&self) -> usize {
+        self.shared.handshakes.load(Ordering::Relaxed)
+    }
+
+    /// Closes the port and cuts all connections: an outage. Scripts and records stay.
+    pub fn go_down(&self) {
+        if let Some(listening) = self.lock_listening().take() {
+            listening.abort();
+            while !listening.is_finished() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+
+    /// Listens again on the same port.
+    pub fn come_back(&self) {
+        assert!(self.lock_listening().is_none(), "the provider is not down");
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
+        let listener = TcpListener::bind(address);
+        self.listen(listener.unwrap_or_else(|error| panic!("listening again on {address}: {error}")));
+    }
+
+    fn listen(&self, listener: TcpListener) {
+        listener.set_nonblocking(true).expect("a socket in non-blocking mode");
+        let serve = connection::serve(listener, self.identity.server_config(), self.shared.clone());
+        *self.lock_listening() = Some(SERVERS.spawn(serve));
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.state()
+    }
+
+    fn lock_listening(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.listening.lock().expect("no holder of this lock panics")
+    }
+}
+
+impl Drop for ScriptedProvider {
+    fn drop(&mut self) {
+        self.go_down();
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder of this lock panics")
+    }
+
+    /// Records a request and decides what it is answered.
+    fn receive(&self, request: &RecordedRequest) -> Answer {
+        let mut state = self.state();
+        state.requests.push(request.clone());
+        if state.is_over_limit() {
+            return Answer::status(429).header("Retry-After", "1");
+        }
+        let script = state.script(request.path());
+        script.seen += 1;
+        let (seen, queued, standing) = (script.seen, script.queue.pop_front(), script.standing.clone());
+        // The closure is the test's own and may ask this provider about its past: not under the lock.
+        drop(state);
+        queued.or_else(|| standing.map(|standing| standing(request, seen))).unwrap_or_else(|| {
+            Answer::text(404, "text/plain", &format!("no answer is scripted for {}", request.path()))
+        })
+    }
+}
+
+impl State {
+    fn script(&mut self, path: &str) -> &mut Script {
+        self.scripts.entry(path.to_owned()).or_default()
+    }
+
+    fn is_over_limit(&mut self) -> bool {
+        let Some(limit) = self.limit else { return false };
+        let now = Instant::now();
+        self.recent.retain(|past| now.duration_since(*past) < Duration::from_secs(1));
+        let over = self.recent.len() >= limit;
+        if over {
+            self.limited += 1;
+        } else {
+            self.recent.push_back(now);
+        }
+        over
+    }
+}
+
+/// Not port 0: the system would choose an ephemeral port, which anybody may take while the provider is down.
+fn bind_somewhere() -> TcpListener {
+    let mut attempts = (0..20).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, unique::port())));
+    attempts.find_map(Result::ok).expect("one of 20 free ports on 127.0.0.1 is still free")
+}

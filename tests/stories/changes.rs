@@ -1,0 +1,153 @@
+//! Whatever changes, a new token is asked for at once and exactly once; what does not matter asks for none.
+
+use std::time::Duration;
+
+use kube::ResourceExt;
+use serde_json::json;
+use tokensource::api::ConditionType;
+use tokensource_kit::scripted_provider::Answer;
+use tokensource_kit::eventually;
+
+use crate::story::{SOON, Story, TOKEN, condition, is, text};
+
+async fn settled(story: &Story, name: &str) {
+    story.provider.always(TOKEN, Answer::token(3600));
+    story.ask(name, &json!({})).await;
+    story.ready(name).await;
+}
+
+/// The target holds the newest token that the provider has issued, and it is the so-manieth.
+async fn holds_token(story: &Story, secret: &str, number: usize) {
+    eventually("the newest token in the target", SOON, async || {
+        let issued = story.provider.issued();
+        let held = match story.secrets().get_opt(secret).await {
+            Ok(Some(secret)) if secret.data.as_ref().is_some_and(|data| data.contains_key("access_token")) => {
+                text(&secret, "access_token")
+            }
+            _ => return Err("no token".to_owned()),
+        };
+        if issued.len() == number && issued.last() == Some(&held) { Ok(()) } else { Err(format!("{} issued", issued.len())) }
+    })
+    .await;
+}
+
+pub async fn changed_spec_asks_once(story: &mut Story) {
+    settled(story, "spec").await;
+    story.patch_source("spec", &json!({"spec": {"token": {"scopes": ["read", "write"]}}})).await;
+    holds_token(story, "spec-token", 2).await;
+    story.asked_exactly(2).await;
+    assert_eq!(story.provider.requests(TOKEN)[1].form_value("scope").as_deref(), Some("read write"));
+    story.ready("spec").await;
+    // What does not shape the request asks for nothing.
+    story.patch_source("spec", &json!({"spec": {"renewal": {"atPercentage": 50}}})).await;
+    let source = story.ready("spec").await;
+    let status = source.status.unwrap();
+    let due = status.renew_at.unwrap().0.as_second() - status.issued_at.unwrap().0.as_second();
+    assert!((1620..=1800).contains(&due), "due after {due} s");
+    story.asked_exactly(2).await;
+}
+
+pub async fn rotated_credentials_ask_once(story: &mut Story) {
+    settled(story, "rotated").await;
+    story.credentials("client", "another-secret").await;
+    holds_token(story, "rotated-token", 2).await;
+    story.asked_exactly(2).await;
+    assert_eq!(story.provider.requests(TOKEN)[1].form_value("client_secret").as_deref(), Some("another-secret"));
+}
+
+pub async fn deleted_target_comes_back(story: &mut Story) {
+    settled(story, "lost").await;
+    story.delete_secret("lost-token").await;
+    holds_token(story, "lost-token", 2).await;
+    story.asked_exactly(2).await;
+    story.ready("lost").await;
+}
+
+pub async fn altered_target_is_replaced_once(story: &mut Story) {
+    settled(story, "altered").await;
+    // Another key is put beside the token, and the token itself is changed.
+    let patch = json!({"stringData": {"access_token": "mine", "stray": "also mine"}});
+    story.patch_secret("altered-token", &patch).await;
+    holds_token(story, "altered-token", 2).await;
+    eventually("exactly the keys it should have", SOON, async || {
+        let secret = story.secret("altered-token").await;
+        let keys: Vec<_> = secret.data.unwrap().into_keys().collect();
+        if keys == ["access_token", "expires_at", "token_type"] { Ok(()) } else { Err(format!("{keys:?}")) }
+    })
+    .await;
+    story.asked_exactly(2).await;
+    story.ready("altered").await;
+    // A hand-edited expiry is an alteration like any other.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let far = json!({"metadata": {"annotations": {"tokensource.dev/expires-at": "2999-01-01T00:00:00Z"}}});
+    story.patch_secret("altered-token", &far).await;
+    holds_token(story, "altered-token", 3).await;
+    story.asked_exactly(3).await;
+}
+
+pub async fn changed_labels_cost_no_token(story: &mut Story) {
+    settled(story, "dressed").await;
+    story.patch_source("dressed", &json!({"spec": {"target": {"labels": {"team": "a", "tier": "b"}}}})).await;
+    story.until_labels("dressed-token", &[("team", Some("a")), ("tier", Some("b"))]).await;
+    story.patch_source("dressed", &json!({"spec": {"target": {"labels": {"team": "c", "tier": null}}}})).await;
+    story.until_labels("dressed-token", &[("team", Some("c")), ("tier", None)]).await;
+    // Somebody else's label stays; ours, taken away, comes back.
+    let patch = json!({"metadata": {"labels": {"theirs": "kept", "team": null}}});
+    story.patch_secret("dressed-token", &patch).await;
+    story.until_labels("dressed-token", &[("team", Some("c")), ("theirs", Some("kept"))]).await;
+    story.asked_exactly(1).await;
+    story.ready("dressed").await;
+}
+
+pub async fn type_of_the_target_can_change(story: &mut Story) {
+    settled(story, "typed").await;
+    story.patch_source("typed", &json!({"spec": {"target": {"type": "example.com/token"}}})).await;
+    eventually("the new type", SOON, async || {
+        match story.secrets().get_opt("typed-token").await {
+            Ok(Some(secret)) if secret.type_.as_deref() == Some("example.com/token") => Ok(()),
+            Ok(found) => Err(format!("{:?}", found.and_then(|secret| secret.type_))),
+            Err(error) => Err(error.to_string()),
+        }
+    })
+    .await;
+    holds_token(story, "typed-token", 1).await;
+    story.asked_exactly(1).await;
+    story.ready("typed").await;
+}
+
+pub async fn renewal_on_request_is_acknowledged(story: &mut Story) {
+    settled(story, "wanted").await;
+    // Requests are served once a minute at the most; the token's own issue counts.
+    let first = json!({"metadata": {"annotations": {"tokensource.dev/renew-requested-at": "first"}}});
+    story.patch_source("wanted", &first).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(story.provider.count(TOKEN), 1, "not within a minute of the last token");
+    let patience = Duration::from_secs(75);
+    eventually("the acknowledgement", patience, async || {
+        let source = story.source("wanted").await;
+        let handled = source.status.and_then(|status| status.last_handled_renew_request);
+        if handled.as_deref() == Some("first") { Ok(()) } else { Err(format!("{handled:?}")) }
+    })
+    .await;
+    holds_token(story, "wanted-token", 2).await;
+    story.asked_exactly(2).await;
+    let source = story.ready("wanted").await;
+    let (status, reason, _) = condition(&source, ConditionType::Renewed).unwrap();
+    assert_eq!((status.as_str(), reason.as_str()), ("True", "TokenRenewed"));
+    assert!(story.events("wanted").await.contains(&"TokenRenewed".to_owned()));
+}
+
+pub async fn suspended_source_rests(story: &mut Story) {
+    settled(story, "resting").await;
+    let before = story.secret("resting-token").await;
+    story.patch_source("resting", &json!({"spec": {"suspend": true, "token": {"scopes": ["more"]}}})).await;
+    let source = story
+        .until("resting", "Suspended", |source| is(source, ConditionType::Renewed, "Unknown"))
+        .await;
+    assert_eq!(condition(&source, ConditionType::Renewed).unwrap().1, "Suspended");
+    story.asked_exactly(1).await;
+    assert_eq!(story.secret("resting-token").await.resource_version(), before.resource_version());
+    story.patch_source("resting", &json!({"spec": {"suspend": false}})).await;
+    story.ready("resting").await;
+    story.asked_exactly(2).await;
+}

@@ -1,0 +1,80 @@
+//! From `kubectl apply` to a token in a Secret, and back.
+
+use std::time::Duration;
+
+use kube::ResourceExt;
+use kube::api::DeleteParams;
+use serde_json::json;
+use tokensource::api::{ConditionType, annotation};
+use tokensource_kit::eventually;
+use tokensource_kit::scripted_provider::Answer;
+
+use crate::story::{Story, TOKEN, condition, is, text};
+
+pub async fn token_arrives_with_everything_it_should_have(story: &mut Story) {
+    story.provider.always(TOKEN, Answer::token(3600));
+    let target = json!({"labels": {"team": "lending"}, "annotations": {"example.com/owner": "us"}});
+    story.ask("all", &json!({"target": target})).await;
+    let source = story.ready("all").await;
+    let secret = story.secret("all-token").await;
+
+    let keys: Vec<_> = secret.data.iter().flatten().map(|(key, _)| key.as_str()).collect();
+    assert_eq!(keys, ["access_token", "expires_at", "token_type"]);
+    assert_eq!(text(&secret, "access_token"), story.provider.issued()[0]);
+    assert_eq!(text(&secret, "token_type"), "Bearer");
+    assert_eq!(text(&secret, "expires_at"), secret.annotations()[annotation::EXPIRES_AT]);
+    assert_eq!(secret.labels()["team"], "lending");
+    assert_eq!(secret.labels()["app.kubernetes.io/managed-by"], "tokensource");
+    assert_eq!(secret.annotations()["example.com/owner"], "us");
+    assert_eq!(secret.type_.as_deref(), Some("Opaque"));
+    let owner = &secret.owner_references()[0];
+    assert_eq!((owner.uid.as_str(), owner.controller), (source.uid().unwrap().as_str(), Some(true)));
+
+    let status = source.status.clone().unwrap();
+    let (issued, expires, renews) =
+        (status.issued_at.unwrap().0, status.expires_at.unwrap().0, status.renew_at.unwrap().0);
+    assert_eq!(expires.as_second() - issued.as_second(), 3600);
+    // Three quarters of the life, less a jitter of up to a tenth of the quarter that is left.
+    assert!((2610..=2700).contains(&(renews.as_second() - issued.as_second())));
+    assert_eq!(status.target.unwrap().resource_version, secret.resource_version());
+    assert_eq!((status.failures, status.token_type.as_deref()), (0, Some("Bearer")));
+    assert!(is(&source, ConditionType::Renewed, "True"));
+    assert!(condition(&source, ConditionType::Stalled).is_none());
+    assert!(condition(&source, ConditionType::Reconciling).is_none());
+    story.asked_exactly(1).await;
+    assert_eq!(story.events("all").await, ["TokenIssued"]);
+}
+
+pub async fn deleted_source_takes_its_secret_along(story: &mut Story) {
+    story.provider.always(TOKEN, Answer::token(3600));
+    story.ask("gone", &json!({})).await;
+    story.ready("gone").await;
+    story.sources().delete("gone", &DeleteParams::default()).await.expect("deleted");
+    eventually("garbage collection", Duration::from_secs(60), async || {
+        match story.secrets().get_opt("gone-token").await {
+            Ok(None) => Ok(()),
+            other => Err(format!("{:?}", other.map(|found| found.map(|secret| secret.metadata.resource_version)))),
+        }
+    })
+    .await;
+    story.asked_exactly(1).await;
+}
+
+pub async fn unserved_fields_are_refused(story: &mut Story) {
+    story.credentials("client", "s3cr3t").await;
+    let cases = [
+        ("password", json!({"provider": {"grantType": "password"}}), "grantType: password"),
+        ("key", json!({"provider": {"clientAuthentication": {"method": "private_key_jwt"}}}), "private_key_jwt"),
+        ("data", json!({"target": {"data": {"header": "Bearer {{ access_token }}"}}}), "target.data"),
+        ("probe", json!({"renewal": {"probe": {"url": "https://api.example.com/"}}}), "renewal.probe"),
+        ("revoked", json!({"renewal": {"onRevoked": "Withdraw"}}), "onRevoked"),
+    ];
+    for (name, more, named) in &cases {
+        story.apply(&story.source_for(name, more)).await;
+        let source = story.failing(name, "InvalidSpec").await;
+        let (_, _, message) = condition(&source, ConditionType::Renewed).unwrap();
+        assert!(message.contains(named), "{name}: {message}");
+        assert!(is(&source, ConditionType::Stalled, "True"), "{name} is stalled");
+    }
+    assert_eq!(story.provider.count(TOKEN), 0);
+}

@@ -1,0 +1,108 @@
+//! The stories: what a user or an operator does, and what then happens, told on a real control plane.
+//!
+//! One control plane serves all of them; each has a namespace and a controller process of its own, so they run in
+//! parallel. After every story the kstatus rules are checked on each `TokenSource` it leaves.
+
+#![allow(clippy::disallowed_methods)] // stories live in real time
+
+mod changes;
+mod conflicts;
+mod costs;
+mod examples;
+mod failures;
+mod issue;
+mod keycloak;
+mod process;
+mod providers;
+mod renewal;
+mod schema;
+mod security;
+mod story;
+mod world;
+
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Trial};
+use story::Story;
+use world::World;
+
+/// How many stories run at once: they mostly wait.
+const PARALLEL: usize = 6;
+
+macro_rules! stories {
+    ($($module:ident :: $story:ident,)+) => {
+        /// Every story, by the name of its module and function.
+        fn stories(world: &Arc<World>) -> Vec<Trial> {
+            vec![$(tell(world, concat!(stringify!($module), "::", stringify!($story)), async |story| {
+                $module::$story(story).await
+            }),)+]
+        }
+    };
+}
+
+stories! {
+    changes::altered_target_is_replaced_once,
+    changes::changed_labels_cost_no_token,
+    changes::changed_spec_asks_once,
+    changes::deleted_target_comes_back,
+    changes::renewal_on_request_is_acknowledged,
+    changes::rotated_credentials_ask_once,
+    changes::suspended_source_rests,
+    changes::type_of_the_target_can_change,
+    conflicts::foreign_secret_is_left_alone,
+    conflicts::of_two_with_one_target_the_older_wins,
+    costs::idle_controller_asks_nothing_of_the_api_server,
+    costs::renewal_costs_two_writes_and_one_read,
+    costs::restart_asks_and_writes_nothing,
+    examples::documents_hold,
+    failures::failing_renewal_leaves_the_good_token,
+    failures::good_token_expires_in_the_open,
+    failures::refused_credentials_stop_the_asking,
+    failures::retry_after_is_obeyed,
+    failures::unavailable_provider_is_tried_again,
+    issue::deleted_source_takes_its_secret_along,
+    issue::token_arrives_with_everything_it_should_have,
+    issue::unserved_fields_are_refused,
+    keycloak::real_tokens_are_renewed,
+    keycloak::wrong_secret_is_refused_and_heals,
+    process::endpoints_tell_the_state,
+    process::sigterm_lets_the_exchange_end,
+    providers::cluster_provider_admits_by_label,
+    providers::edited_provider_asks_once,
+    providers::missing_provider_is_named,
+    providers::only_cluster_providers,
+    renewal::token_never_expires_in_the_secret,
+    renewal::same_token_again_does_not_spin,
+    schema::accepts_and_refuses,
+    security::loopback_is_refused_by_default,
+    security::redirect_is_not_followed,
+    security::unbound_credentials_never_leave,
+    security::wrong_authority_is_not_trusted,
+}
+
+fn tell(
+    world: &Arc<World>,
+    name: &'static str,
+    story: impl AsyncFn(&mut Story) + Send + 'static,
+) -> Trial {
+    let world = Arc::clone(world);
+    Trial::test(name, move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let mut told = Story::begin(world, name).await;
+            story(&mut told).await;
+            told.end().await;
+        });
+        Ok(())
+    })
+}
+
+fn main() {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(PARALLEL);
+    let world = if arguments.list { World::unbuilt() } else { World::build() };
+    let conclusion = libtest_mimic::run(&arguments, stories(&world));
+    // Every process of the control plane ends before this one does.
+    drop(world);
+    conclusion.exit();
+}

@@ -1,0 +1,82 @@
+//! What the stories share: one control plane with the CRDs and the controller's own role, and one Keycloak.
+//! Knows how they are started, and that both are gone when the last story has ended.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use tokensource_kit::authority::{self, Authority};
+use tokensource_kit::control_plane::ControlPlane;
+use tokensource_kit::keycloak::Keycloak;
+use tokensource_kit::manifest;
+
+/// The user the controllers of the stories run as, bound to the role that is shipped and to nothing else.
+pub const CONTROLLER: &str = "controller";
+
+pub struct World {
+    plane: OnceLock<ControlPlane>,
+    keycloak: OnceLock<Keycloak>,
+    pub authority: Authority,
+}
+
+impl World {
+    /// Enough to name the stories.
+    pub fn unbuilt() -> Arc<Self> {
+        authority::install_crypto();
+        Arc::new(Self {
+            plane: OnceLock::new(),
+            keycloak: OnceLock::new(),
+            authority: Authority::new("The stories' authority"),
+        })
+    }
+
+    pub fn build() -> Arc<Self> {
+        let world = Self::unbuilt();
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        runtime.block_on(async {
+            let plane = ControlPlane::start_with(&definitions()).await;
+            let role = std::fs::read_to_string(repository().join("deploy/kustomize/cluster/rbac.yaml"));
+            plane.apply(&role.expect("the shipped role")).await;
+            plane.apply(BINDING).await;
+            let _ = world.plane.set(plane);
+        });
+        world
+    }
+
+    pub fn plane(&self) -> &ControlPlane {
+        self.plane.get().expect("only listed stories run without a control plane")
+    }
+
+    /// The Keycloak, started by the first story that needs it.
+    pub fn keycloak(&self) -> &Keycloak {
+        self.keycloak.get_or_init(|| {
+            // A thread of its own: the story that asks is inside a runtime already.
+            std::thread::scope(|scope| {
+                let started = scope.spawn(|| {
+                    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+                    runtime.block_on(Keycloak::start(&self.authority))
+                });
+                started.join().expect("Keycloak starts")
+            })
+        })
+    }
+}
+
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+fn definitions() -> Vec<kube::core::DynamicObject> {
+    ["tokensources", "tokenproviders", "clustertokenproviders"]
+        .iter()
+        .flat_map(|kind| manifest::load(repository().join(format!("crds/{kind}.yaml"))))
+        .collect()
+}
+
+const BINDING: &str = "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: stories}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: tokensource-controller}
+subjects:
+- {apiGroup: rbac.authorization.k8s.io, kind: Group, name: tokensource-controllers}
+";
