@@ -109,3 +109,6 @@ fn unbound(secret: &str, allowed: Option<&str>, endpoint: &Endpoint) -> Failure 
 fn invalid(message: impl Into<String>) -> Failure {
     Failure::local(Reason::InvalidSpec, message)
 }
+
+#[cfg(test)]
+mod tests;

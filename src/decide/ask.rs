@@ -184,3 +184,6 @@ fn response_rules(provider: &TokenProviderSpec) -> ResponseRules {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

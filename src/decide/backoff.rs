@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use super::Failure;
 use super::spread::spread;
@@ -44,7 +44,7 @@ pub fn retry_at(
         Retry::Terminal { reprobe: false } => return None,
     };
     let wait = wait.max(asked.unwrap_or_default());
-    Some(now + rounded_up(wait))
+    Some(rounded_up(now + wait))
 }
 
 /// `min(cap, 2 s · 2^(failures−1)) · (½ + ½·h)`.
@@ -62,10 +62,14 @@ fn jittered(bound: TimeDelta, uid: &str, failures: i32) -> TimeDelta {
 }
 
 /// Status holds whole seconds: an instant cut short would let the next attempt come too early.
-fn rounded_up(span: TimeDelta) -> TimeDelta {
-    TimeDelta::seconds((span.num_milliseconds() + 999) / 1000)
+fn rounded_up(instant: DateTime<Utc>) -> DateTime<Utc> {
+    let whole = instant.trunc_subsecs(0);
+    if whole < instant { whole + TimeDelta::seconds(1) } else { whole }
 }
 
 fn signed(span: Duration) -> TimeDelta {
     TimeDelta::from_std(span).unwrap_or(TimeDelta::MAX)
 }
+
+#[cfg(test)]
+mod tests;

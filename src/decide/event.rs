@@ -54,3 +54,6 @@ fn succeeded(before: &TokenSourceStatus, outcome: &Outcome) -> Option<Transition
     let reason = success(publication.cause);
     (!routine).then(|| Transition { warning: false, reason, note: reason.sentence().to_owned() })
 }
+
+#[cfg(test)]
+mod tests;

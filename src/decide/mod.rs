@@ -11,6 +11,8 @@ pub mod backoff;
 mod conditions;
 mod event;
 mod failure;
+#[cfg(test)]
+mod fixture;
 pub mod inputs;
 mod observed;
 mod outcome;

@@ -123,10 +123,15 @@ impl Observed<'_> {
 
     /// When the provider was last asked, as far as is known.
     pub fn last_attempt(&self) -> Option<DateTime<Utc>> {
-        let issued = self.published().map(|published| published.issued_at);
-        let failed = self.status.last_failure_time.as_ref().map(from_kubernetes);
-        let unchanged = self.status.last_unchanged_time.as_ref().map(from_kubernetes);
-        issued.max(failed).max(unchanged)
+        let status = self.status;
+        let recorded = [&status.issued_at, &status.last_failure_time, &status.last_unchanged_time];
+        self.published()
+            .map(|published| published.issued_at)
+            .into_iter()
+            .chain(recorded.into_iter().flatten().map(from_kubernetes))
+            // An instant yet to come is a clock that was set back, or an altered target: nobody was asked then.
+            .filter(|attempt| *attempt <= self.now)
+            .max()
     }
 
     /// Brings the target up to date with what came of the plan.

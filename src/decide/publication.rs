@@ -82,7 +82,9 @@ pub fn dressing(target: &Target, source: &str) -> String {
     let annotations = target.annotations.iter().map(|(key, value)| (key.as_str(), value.0.as_str()));
     let labels = labels(target, source);
     let labels = labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-    for (key, value) in [("type", secret_type(target))].into_iter().chain(labels).chain(annotations) {
+    // No key is empty: a label that is made an annotation is a difference.
+    let (kind, border) = ([("type", secret_type(target))], [("", "")]);
+    for (key, value) in kind.into_iter().chain(labels).chain(border).chain(annotations) {
         for part in [key, value] {
             digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
             digest.update(part);
@@ -138,3 +140,6 @@ impl Memo {
 fn timestamp(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
+
+#[cfg(test)]
+mod tests;

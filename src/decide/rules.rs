@@ -97,11 +97,16 @@ fn held_token(observed: &Observed<'_>) -> Option<Plan> {
 }
 
 fn failed_lately(observed: &Observed<'_>) -> Option<Plan> {
-    if !observed.failed_before() || observed.open_renew_request().is_some() {
+    if !observed.failed_before() {
         return None;
     }
-    match observed.status.retry_at.as_ref().map(from_kubernetes) {
-        Some(retry_at) => (observed.now < retry_at).then_some(Plan::Wait(Some(retry_at))),
+    let retry_at = observed.status.retry_at.as_ref().map(from_kubernetes);
+    // A request calls the wait off, but is held to the pace of requests.
+    let requested = observed
+        .open_renew_request()
+        .map(|_| observed.last_attempt().map_or(observed.now, |last| last + REQUESTED_INTERVAL));
+    match retry_at.into_iter().chain(requested).min() {
+        Some(until) => (observed.now < until).then_some(Plan::Wait(Some(until))),
         None => Some(Plan::Wait(None)),
     }
 }
@@ -122,3 +127,6 @@ fn token_wanted(observed: &Observed<'_>) -> Option<Plan> {
 fn undressed_target(observed: &Observed<'_>) -> Option<Plan> {
     observed.published().is_some_and(|published| !published.dressed).then_some(Plan::Rewrite)
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,7 +45,10 @@ pub fn renew_at(
 ) -> DateTime<Utc> {
     let due = life.issued_at + due_after(life.expires_at - life.issued_at, renewal, uid);
     match last_unchanged.filter(|unchanged| *unchanged >= life.issued_at) {
-        Some(unchanged) => due.max(life.expires_at - PROPAGATION_MARGIN).max(unchanged + STICKY_INTERVAL),
+        Some(unchanged) => {
+            let shortly_before = life.expires_at - PROPAGATION_MARGIN;
+            due.max(shortly_before).max(unchanged + STICKY_INTERVAL).min(life.expires_at)
+        }
         None => due,
     }
 }
@@ -54,7 +57,8 @@ pub fn renew_at(
 fn due_after(lifetime: TimeDelta, renewal: &Renewal, uid: &str) -> TimeDelta {
     let lifetime = lifetime.max(TimeDelta::zero());
     let due = wish(lifetime, renewal).min(latest(lifetime));
-    let lead = lifetime - due;
+    // Of the shorter part: a tenth of a long lead could use up a short wait, and the next token would be due at once.
+    let lead = (lifetime - due).min(due);
     #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)] // a tenth of ten years is 3e7
     let jitter = (spread(uid, 0) * lead.num_seconds() as f64 / 10.0).round() as i64;
     (due - TimeDelta::seconds(jitter)).max(TimeDelta::zero())
@@ -64,7 +68,7 @@ fn due_after(lifetime: TimeDelta, renewal: &Renewal, uid: &str) -> TimeDelta {
 fn wish(lifetime: TimeDelta, renewal: &Renewal) -> TimeDelta {
     if let Some(before) = renewal.before {
         let before = TimeDelta::from_std(before.get()).unwrap_or(TimeDelta::MAX);
-        return if before >= lifetime { lifetime / 2 } else { whole_seconds(lifetime - before) };
+        return whole_seconds(if before >= lifetime { lifetime / 2 } else { lifetime - before });
     }
     let percentage = renewal.at_percentage.unwrap_or(DEFAULT_PERCENTAGE).clamp(1, 99);
     TimeDelta::seconds(lifetime.num_seconds() * i64::from(percentage) / 100)
@@ -78,3 +82,6 @@ fn latest(lifetime: TimeDelta) -> TimeDelta {
 fn whole_seconds(span: TimeDelta) -> TimeDelta {
     TimeDelta::seconds(span.num_seconds())
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,7 +89,7 @@ fn renewal(
     published: &Published,
 ) -> DateTime<Utc> {
     let due = due(observed, published, status.last_unchanged_time.as_ref().map(from_kubernetes));
-    status.retry_at.as_ref().map_or(due, |retry_at| due.max(from_kubernetes(retry_at)))
+    status.retry_at.as_ref().map_or(due, from_kubernetes)
 }
 
 fn conditions(
@@ -190,3 +190,6 @@ fn sentence(reason: Reason) -> String {
 fn reason_named(name: &str) -> Option<Reason> {
     Reason::ALL.iter().copied().find(|reason| reason.as_str() == name)
 }
+
+#[cfg(test)]
+mod tests;

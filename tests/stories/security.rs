@@ -22,10 +22,10 @@ pub async fn unbound_credentials_never_leave(story: &mut Story) {
     ];
     for (number, hosts) in lookalikes.iter().enumerate() {
         let name = format!("unbound{number}");
+        let annotations = if hosts.is_null() { json!({}) } else { json!({"tokensource.dev/allowed-hosts": hosts}) };
         story
             .apply(&json!({
-                "apiVersion": "v1", "kind": "Secret",
-                "metadata": {"name": name, "annotations": {"tokensource.dev/allowed-hosts": hosts}},
+                "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "annotations": annotations},
                 "stringData": {"client_id": "the-client", "client_secret": "s3cr3t"},
             }))
             .await;

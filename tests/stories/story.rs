@@ -213,9 +213,8 @@ impl Story {
 async fn start(world: &Arc<World>, namespace: &str, arguments: &[&str]) -> ControllerProcess {
     let mut all = vec!["--namespace", namespace];
     all.extend(arguments);
-    let kubeconfig = world.plane().kubeconfig_for(CONTROLLER);
     let binary = Path::new(env!("CARGO_BIN_EXE_tokensource"));
-    ControllerProcess::start(binary, &kubeconfig, &all, &[("RUST_LOG", "info,tokensource=debug")]).await
+    ControllerProcess::start(binary, world.kubeconfig(), &all, &[("RUST_LOG", "info,tokensource=debug")]).await
 }
 
 /// Status, reason and message of a condition.
@@ -241,13 +240,21 @@ fn last_lines(log: &str) -> String {
     lines[lines.len().saturating_sub(12)..].join("\n")
 }
 
+/// A JSON merge patch (RFC 7396): null takes a member away.
 fn merge(into: &mut Value, from: &Value) {
-    match (into, from) {
-        (Value::Object(into), Value::Object(from)) => {
-            for (key, value) in from {
-                merge(into.entry(key).or_insert(Value::Null), value);
-            }
+    let Value::Object(from) = from else {
+        *into = from.clone();
+        return;
+    };
+    if !into.is_object() {
+        *into = json!({});
+    }
+    let into = into.as_object_mut().expect("made one above");
+    for (key, value) in from {
+        if value.is_null() {
+            into.remove(key);
+        } else {
+            merge(into.entry(key).or_insert(Value::Null), value);
         }
-        (into, from) => *into = from.clone(),
     }
 }

@@ -14,6 +14,7 @@ pub const CONTROLLER: &str = "controller";
 
 pub struct World {
     plane: OnceLock<ControlPlane>,
+    kubeconfig: OnceLock<PathBuf>,
     keycloak: OnceLock<Keycloak>,
     pub authority: Authority,
 }
@@ -24,6 +25,7 @@ impl World {
         authority::install_crypto();
         Arc::new(Self {
             plane: OnceLock::new(),
+            kubeconfig: OnceLock::new(),
             keycloak: OnceLock::new(),
             authority: Authority::new("The stories' authority"),
         })
@@ -37,6 +39,7 @@ impl World {
             let role = std::fs::read_to_string(repository().join("deploy/kustomize/cluster/rbac.yaml"));
             plane.apply(&role.expect("the shipped role")).await;
             plane.apply(BINDING).await;
+            let _ = world.kubeconfig.set(plane.kubeconfig_for(CONTROLLER));
             let _ = world.plane.set(plane);
         });
         world
@@ -44,6 +47,11 @@ impl World {
 
     pub fn plane(&self) -> &ControlPlane {
         self.plane.get().expect("only listed stories run without a control plane")
+    }
+
+    /// The controllers' kubeconfig.
+    pub fn kubeconfig(&self) -> &Path {
+        self.kubeconfig.get().expect("written with the control plane")
     }
 
     /// The Keycloak, started by the first story that needs it.

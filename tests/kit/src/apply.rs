@@ -35,8 +35,8 @@ impl std::error::Error for ApplyError {
     }
 }
 
-/// Applies objects in order and returns them as stored; stops at the first refusal. `namespace` overrides that of all
-/// namespaced objects; without it an object that names none goes into `default`.
+/// Applies objects in order and returns them as stored; stops at the first refusal. `namespace` overrides
+/// that of all namespaced objects; without it an object that names none goes into `default`.
 pub async fn all(
     client: &Client,
     namespace: Option<&str>,
@@ -74,7 +74,8 @@ async fn one(client: &Client, namespace: &str, object: &DynamicObject) -> kube::
         object.metadata.namespace = None;
         Api::all_with(client.clone(), &resource)
     };
-    // What was read from a cluster can be applied again: managedFields and resourceVersion are not part of a wish.
+    // What was read from a cluster can be applied again: managedFields and resourceVersion are not part of a
+    // wish.
     object.metadata.managed_fields = None;
     object.metadata.resource_version = None;
     let parameters = PatchParams::apply("tokensource-kit").force();

@@ -1,14 +1,14 @@
 //! Where the programs are: kube-apiserver and its company, Keycloak.
 //!
-//! It knows the scripts in `tests/assets`, which build or fetch what is missing and print a folder. It must not know
-//! versions, download addresses or `KUBEBUILDER_ASSETS`: those are the scripts' business.
+//! It knows the scripts in `tests/assets`, which build or fetch what is missing and print a folder. It must
+//! not know versions, download addresses or `KUBEBUILDER_ASSETS`: those are the scripts' business.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-/// The folder with `etcd`, `kube-apiserver`, `kube-controller-manager` and `kubectl`. The first call on a machine
-/// takes about ten minutes.
+/// The folder with `etcd`, `kube-apiserver`, `kube-controller-manager` and `kubectl`. The first call on a
+/// machine takes about ten minutes.
 pub fn kubernetes() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| run("kubernetes.sh"))

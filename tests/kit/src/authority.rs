@@ -1,8 +1,8 @@
-//! A throw-away certificate authority. It lives as long as a test, signs server and client certificates, and hands
-//! out its own as PEM for trust bundles.
+//! A throw-away certificate authority. It lives as long as a test, signs server and client certificates, and
+//! hands out its own as PEM for trust bundles.
 //!
-//! It knows X.509 and rustls. It must not know who serves or what is served: a certificate that is wrong on purpose
-//! (expired, another name) is issued here, the story around it is told elsewhere.
+//! It knows X.509 and rustls. It must not know who serves or what is served: a certificate that is wrong on
+//! purpose (expired, another name) is issued here, the story around it is told elsewhere.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -78,7 +78,8 @@ impl Authority {
     pub fn issue_signer(&self, common_name: &str) -> Identity {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, common_name);
-        let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).expect("generating an RSA key");
+        let key =
+            KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).expect("generating an RSA key");
         self.certify(&params, &key)
     }
 
@@ -98,7 +99,8 @@ impl Authority {
 
 fn server_params(names: &[&str]) -> CertificateParams {
     let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-    let mut params = CertificateParams::new(names).expect("a certificate's names must be DNS names or addresses");
+    let mut params =
+        CertificateParams::new(names).expect("a certificate's names must be DNS names or addresses");
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params
@@ -114,8 +116,9 @@ impl Identity {
         (certificate, key)
     }
 
-    /// A TLS server's settings with this certificate. A client certificate of the same authority is accepted but
-    /// not asked for with any insistence, so that one server serves providers with and without mutual TLS.
+    /// A TLS server's settings with this certificate. A client certificate of the same authority is accepted
+    /// but not asked for with any insistence, so that one server serves providers with and without mutual
+    /// TLS.
     pub(crate) fn server_config(&self) -> Arc<rustls::ServerConfig> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let clients = WebPkiClientVerifier::builder_with_provider(self.roots(), provider.clone())
@@ -147,8 +150,8 @@ impl Identity {
     }
 }
 
-/// Installs aws-lc-rs as the process-wide TLS provider, as the product does. Every entrance of the kit calls it, so
-/// that a test need not; that it is installed already is fine.
+/// Installs aws-lc-rs as the process-wide TLS provider, as the product does. Every entrance of the kit calls
+/// it, so that a test need not; that it is installed already is fine.
 pub fn install_crypto() {
     let _ = aws_lc_rs::default_provider().install_default();
 }

@@ -1,7 +1,9 @@
-//! A real Kubernetes control plane on 127.0.0.1: etcd, kube-apiserver, kube-controller-manager, and nothing else.
+//! A real Kubernetes control plane on 127.0.0.1: etcd, kube-apiserver, kube-controller-manager, and nothing
+//! else.
 //!
-//! It knows how the three are started, broken and mended, who may speak to them, and what they were asked. It must
-//! not know what is installed into them. One per test binary is enough: a story takes a namespace of its own.
+//! It knows how the three are started, broken and mended, who may speak to them, and what they were asked. It
+//! must not know what is installed into them. One per test binary is enough: a story takes a namespace of its
+//! own.
 
 mod audit;
 mod components;
@@ -25,10 +27,11 @@ use crate::{manifest, unique};
 /// Ready 3 s after start on an idle machine; a build may be running beside us.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// A running control plane. Dropping it ends the programs and removes their files.
+/// A running control plane. Dropping it ends the programs and removes their files. A static is never dropped, nor is
+/// anything on `std::process::exit` (libtest-mimic's `exit`): the kernel still ends the programs, but files remain.
 ///
-/// The methods take `&self`, so that stories can share one. Clients are made anew by each call, because a client
-/// belongs to the runtime it was made on.
+/// The methods take `&self`, so that stories can share one. Clients are made anew by each call, because a
+/// client belongs to the runtime it was made on.
 pub struct ControlPlane {
     etcd: Process,
     api_server: Process,
@@ -82,8 +85,8 @@ impl ControlPlane {
         self.client("admin")
     }
 
-    /// A client for one of the users `admin`, `controller` (group `tokensource-controllers`), `alice` and `bob`.
-    /// Only `admin` may do anything before a manifest grants it.
+    /// A client for one of the users `admin`, `controller` (group `tokensource-controllers`), `alice` and
+    /// `bob`. Only `admin` may do anything before a manifest grants it.
     pub fn client(&self, user: &str) -> Client {
         self.users.client(user)
     }
@@ -149,7 +152,8 @@ impl ControlPlane {
         apply::all(&self.client(user), Some(namespace), &manifest::parse(manifests)).await
     }
 
-    /// All requests the API server has answered so far, but for those still open; a watch counts when it begins.
+    /// All requests the API server has answered so far, but for those still open; a watch counts when it
+    /// begins.
     pub fn audit(&self) -> Vec<AuditEntry> {
         self.audit_since(0)
     }
@@ -183,7 +187,9 @@ impl ControlPlane {
     pub async fn ready(&self) {
         let (url, token) = (self.users.server(), self.users.token("admin"));
         let needed = [&self.etcd, &self.api_server];
-        await_api(&url, &self.authority_pem, token, &needed).await.unwrap_or_else(|problem| panic!("{problem}"));
+        await_api(&url, &self.authority_pem, token, &needed)
+            .await
+            .unwrap_or_else(|problem| panic!("{problem}"));
     }
 
     /// `https://127.0.0.1:PORT`
@@ -196,7 +202,8 @@ impl ControlPlane {
         &self.authority_pem
     }
 
-    /// The temporary folder, with the logs `etcd.log`, `api-server.log`, `controller-manager.log`, `audit.log`.
+    /// The temporary folder, with the logs `etcd.log`, `api-server.log`, `controller-manager.log`,
+    /// `audit.log`.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -217,20 +224,25 @@ async fn await_api(url: &str, ca_pem: &str, token: &str, needed: &[&Process]) ->
             Ok(response) => format!("{}: {}", response.status(), response.text().await.unwrap_or_default()),
             Err(error) => format!("{error:?}"),
         };
-        let ended: Vec<&str> =
-            needed.iter().filter(|process| !process.is_running()).map(|process| process.program().name.as_str()).collect();
-        if !ended.is_empty() || start.elapsed() > PATIENCE {
-            let ended = if ended.is_empty() { "time is over".to_owned() } else { format!("{} ended", ended.join(", ")) };
-            let logs: Vec<String> = needed
-                .iter()
-                .map(|process| format!("--- {}:\n{}", process.log().display(), process.tail(15)))
-                .collect();
+        if start.elapsed() > PATIENCE || needed.iter().any(|process| !process.is_running()) {
             return Err(format!(
-                "the control plane is not ready after {:.1?}: {ended}; the last answer of {url}/readyz was: {last}\n{}",
+                "the control plane is not ready after {:.1?}; the last answer of {url}/readyz: {last}\n{}",
                 start.elapsed(),
-                logs.join("\n")
+                needed.iter().map(|process| obituary(process)).collect::<String>()
             ));
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// How a program is, and the end of its log.
+fn obituary(process: &Process) -> String {
+    let state =
+        process.exit_status().map_or_else(|| "still runs".to_owned(), |status| format!("ended: {status}"));
+    format!(
+        "--- {} {state}; {} ends:\n{}\n",
+        process.program().name,
+        process.log().display(),
+        process.tail(15)
+    )
 }

@@ -1,7 +1,9 @@
-//! The controller under test, as the operating system sees it: a process with arguments, a log and an HTTP address.
+//! The controller under test, as the operating system sees it: a process with arguments, a log and an HTTP
+//! address.
 //!
-//! It knows how `tokensource controller` is started and asked. It must not know how it works inside, and takes the
-//! binary's path from its caller (`env!("CARGO_BIN_EXE_tokensource")`), so that the kit does not depend on the product.
+//! It knows how `tokensource controller` is started and asked. It must not know how it works inside, and
+//! takes the binary's path from its caller (`env!("CARGO_BIN_EXE_tokensource")`), so that the kit does not
+//! depend on the product.
 
 use std::path::Path;
 use std::process::ExitStatus;
@@ -27,8 +29,8 @@ pub struct ControllerProcess {
 }
 
 impl ControllerProcess {
-    /// Starts the controller and waits until it is ready. `arguments` come after `controller --http-address …`;
-    /// `environment` is added to the test's own, on top of `KUBECONFIG`.
+    /// Starts the controller and waits until it is ready. `arguments` come after `controller --http-address
+    /// …`; `environment` is added to the test's own, on top of `KUBECONFIG`.
     pub async fn start(
         binary: &Path,
         kubeconfig: &Path,
@@ -48,12 +50,7 @@ impl ControllerProcess {
     }
 
     /// Starts the controller and does not wait: for those that must fail.
-    pub fn spawn(
-        binary: &Path,
-        kubeconfig: &Path,
-        arguments: &[&str],
-        environment: &[(&str, &str)],
-    ) -> Self {
+    pub fn spawn(binary: &Path, kubeconfig: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::Builder::new().prefix("controller-").tempdir().expect("a temporary folder");
         let address = format!("127.0.0.1:{}", unique::port());
         let fixed = ["controller", "--http-address", &address];
@@ -85,7 +82,8 @@ impl ControllerProcess {
         self.get("/metrics").await.unwrap_or_else(|problem| panic!("/metrics: {problem}"))
     }
 
-    /// The sum of all samples of this name that carry (at least) these labels; `None` if there is no such sample.
+    /// The sum of all samples of this name that carry (at least) these labels; `None` if there is no such
+    /// sample.
     pub async fn metric(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         sum(&self.metrics().await, name, labels)
     }
@@ -108,8 +106,8 @@ impl ControllerProcess {
         self.process.terminate(FAREWELL).await
     }
 
-    /// Starts the process again, after `kill9` or `terminate` or in place of the running one, and waits until it is
-    /// ready. Address, arguments and log stay the same.
+    /// Starts the process again, after `kill9` or `terminate` or in place of the running one, and waits until
+    /// it is ready. Address, arguments and log stay the same.
     pub async fn restart(&self) {
         self.process.kill9();
         self.process.start_again();
@@ -137,8 +135,8 @@ impl ControllerProcess {
             let Err(last) = self.get("/readyz").await else { return Ok(()) };
             if !self.process.is_running() || start.elapsed() > PATIENCE {
                 return Err(format!(
-                    "the controller is not ready after {:.1?} (exit status: {:?}); its last answer: {last}. Its log \
-                     ends:\n{}",
+                    "the controller is not ready after {:.1?} (exit status: {:?}); its last answer: {last}. \
+                     Its log ends:\n{}",
                     start.elapsed(),
                     self.process.exit_status(),
                     self.process.tail(30)
@@ -156,7 +154,8 @@ fn sum(text: &str, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         .filter(|(series, _)| {
             let (found, rest) = series.split_once('{').unwrap_or((series, ""));
             let pairs: Vec<&str> = rest.trim_end_matches('}').split(',').collect();
-            found == name && labels.iter().all(|(key, value)| pairs.contains(&format!("{key}=\"{value}\"").as_str()))
+            found == name
+                && labels.iter().all(|(key, value)| pairs.contains(&format!("{key}=\"{value}\"").as_str()))
         })
         .filter_map(|(_, value)| value.parse::<f64>().ok())
         .reduce(|left, right| left + right)
@@ -170,8 +169,13 @@ mod tests {
 
     use super::*;
 
-    const METRICS: &str = "# HELP r Help.\nr_total{result=\"ok\",reason=\"A\"} 2\nr_total{result=\"ok\",reason=\"B\"} 3\n\
-        r_total{result=\"failed\",reason=\"A\"} 1\nup 1\n# EOF\n";
+    const METRICS: &str = r#"# HELP r Help.
+r_total{result="ok",reason="A"} 2
+r_total{result="ok",reason="B"} 3
+r_total{result="failed",reason="A"} 1
+up 1
+# EOF
+"#;
 
     #[test]
     fn samples_are_summed_by_label() {
@@ -182,10 +186,15 @@ mod tests {
         assert_eq!(sum(METRICS, "r_total", &[("result", "o")]), None);
     }
 
-    /// A stand-in for the product that writes down how it was started; its HTTP address is served by the test.
+    /// A stand-in for the product that writes down how it was started; its HTTP address is served by the
+    /// test.
     fn stand_in(folder: &TempDir) -> std::path::PathBuf {
         let path = folder.path().join("tokensource");
-        let script = "#!/bin/sh\necho \"$@\" \"$KUBECONFIG\" \"$RUST_LOG\"\ntrap 'exit 0' TERM\nwhile :; do sleep 0.05; done\n";
+        let script = r#"#!/bin/sh
+echo "$@" "$KUBECONFIG" "$RUST_LOG"
+trap 'exit 0' TERM
+while :; do sleep 0.05; done
+"#;
         std::fs::write(&path, script).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
         path
@@ -197,7 +206,10 @@ mod tests {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
                 let _ = stream.read(&mut [0; 2048]);
-                let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", METRICS.len());
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+                    METRICS.len()
+                );
                 let _ = stream.write_all((head + METRICS).as_bytes());
             }
         });

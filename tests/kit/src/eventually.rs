@@ -1,7 +1,7 @@
 //! Waiting for what comes true in its own time, and watching that something stays true.
 //!
-//! It knows time and nothing else. An attempt says why it is not satisfied yet; the last reason stands in the panic
-//! message, so that a failed story explains itself.
+//! It knows time and nothing else. An attempt says why it is not satisfied yet; the last reason stands in the
+//! panic message, so that a failed story explains itself.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -55,7 +55,10 @@ pub async fn throughout<E: Display>(
     let start = Instant::now();
     while start.elapsed() < duration {
         if let Err(reason) = look().await {
-            panic!("{what} should have held for {duration:?}, and ended after {:?}: {reason}", start.elapsed());
+            panic!(
+                "{what} should have held for {duration:?}, and ended after {:?}: {reason}",
+                start.elapsed()
+            );
         }
         sleep(PAUSE).await;
     }

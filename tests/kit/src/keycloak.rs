@@ -1,7 +1,7 @@
 //! A real OAuth provider: Keycloak on 127.0.0.1, HTTPS only, with two realms that tests may alter.
 //!
-//! It knows how Keycloak is started and administered. It must not know what the controller sends: Keycloak itself is
-//! the judge of that, which is why it is here beside the look-alikes.
+//! It knows how Keycloak is started and administered. It must not know what the controller sends: Keycloak
+//! itself is the judge of that, which is why it is here beside the look-alikes.
 
 mod realm;
 
@@ -122,8 +122,8 @@ impl Keycloak {
         self.admin(Method::POST, &format!("/{realm}/users/{id}/logout"), None).await;
     }
 
-    /// What a realm has recorded of a client, newest first. Types are `CLIENT_LOGIN`, `LOGIN`, `REFRESH_TOKEN`, each
-    /// also with `_ERROR`: so tests can count tokens where they are made.
+    /// What a realm has recorded of a client, newest first. Types are `CLIENT_LOGIN`, `LOGIN`,
+    /// `REFRESH_TOKEN`, each also with `_ERROR`: so tests can count tokens where they are made.
     pub async fn events(&self, realm: &str, client_id: &str, kind: &str) -> Vec<Value> {
         let path = format!("/{realm}/events?client={client_id}&type={kind}&max=1000");
         self.admin(Method::GET, &path, None).await.as_array().cloned().unwrap_or_default()
@@ -154,8 +154,8 @@ impl Keycloak {
         serde_json::from_str(&text).unwrap_or_default()
     }
 
-    /// The process: its log, signals, `kill9` and `start_again` for an outage. A restart begins with the realms as
-    /// they were at first.
+    /// The process: its log, signals, `kill9` and `start_again` for an outage. A restart begins with the
+    /// realms as they were at first.
     pub fn process(&self) -> &Process {
         &self.process
     }
@@ -174,7 +174,11 @@ impl Keycloak {
     /// A new one for each call: they live for a minute.
     async fn admin_token(&self) -> String {
         let form = form_urlencoded::Serializer::new(String::new())
-            .extend_pairs([("grant_type", "password"), ("client_id", "admin-cli"), ("username", ADMINISTRATOR)])
+            .extend_pairs([
+                ("grant_type", "password"),
+                ("client_id", "admin-cli"),
+                ("username", ADMINISTRATOR),
+            ])
             .append_pair("password", &self.admin_password)
             .finish();
         let request = https_client(&self.ca_pem)
@@ -183,7 +187,10 @@ impl Keycloak {
         let response = request.body(form).send().await.expect("Keycloak's own token endpoint");
         let text = response.text().await.expect("an answer");
         let answer: Value = serde_json::from_str(&text).unwrap_or_default();
-        answer["access_token"].as_str().unwrap_or_else(|| panic!("Keycloak's administrator: {text}")).to_owned()
+        answer["access_token"]
+            .as_str()
+            .unwrap_or_else(|| panic!("Keycloak's administrator: {text}"))
+            .to_owned()
     }
 
     async fn await_ready(&self) -> Result<(), String> {
@@ -200,7 +207,10 @@ impl Keycloak {
             }
             if start.elapsed().as_secs() / 10 > told {
                 told += 1;
-                eprintln!("Keycloak is still starting after {told}0 s; its log: {}", self.process.log().display());
+                eprintln!(
+                    "Keycloak is still starting after {told}0 s; its log: {}",
+                    self.process.log().display()
+                );
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
@@ -209,7 +219,8 @@ impl Keycloak {
 
     async fn answers(&self, client: &Client) -> bool {
         for realm in [REALM, ROTATING_REALM] {
-            let answer = client.get(format!("{}/.well-known/openid-configuration", self.issuer(realm))).send().await;
+            let answer =
+                client.get(format!("{}/.well-known/openid-configuration", self.issuer(realm))).send().await;
             if !answer.is_ok_and(|response| response.status().is_success()) {
                 return false;
             }
@@ -225,7 +236,8 @@ fn prepare(home: &Path, authority: &Authority, signer: &Identity) {
         std::fs::create_dir_all(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     }
     let lib = assets::keycloak().join("lib");
-    std::os::unix::fs::symlink(&lib, home.join("lib")).unwrap_or_else(|error| panic!("{}: {error}", lib.display()));
+    std::os::unix::fs::symlink(&lib, home.join("lib"))
+        .unwrap_or_else(|error| panic!("{}: {error}", lib.display()));
     authority.issue(&["localhost", "127.0.0.1"]).write(home, "tls");
     let mut files = vec![(home.join("ca.pem"), authority.pem().to_owned())];
     for realm in [realm::plain(signer), realm::rotating(signer)] {
@@ -241,7 +253,8 @@ fn java() -> PathBuf {
     std::env::var_os("JAVA_HOME").map_or_else(|| "java".into(), |home| Path::new(&home).join("bin/java"))
 }
 
-/// As `keycloak.sh` explains. Not `kc.sh`: it starts Java as a child, and ending the shell leaves that child behind.
+/// As `keycloak.sh` explains. Not `kc.sh`: it starts Java as a child, and ending the shell leaves that child
+/// behind.
 fn command_line(home: &Path, port: u16) -> Vec<String> {
     let (home, programs) = (home.display(), assets::keycloak().join("lib/quarkus-run.jar"));
     [

@@ -1,7 +1,8 @@
-//! The kstatus rules as a check, after fluxcd/pkg's `runtime/conditions/check`: what `kubectl wait`, Argo CD and Flux
-//! rely on must hold for every status we write.
+//! The kstatus rules as a check, after fluxcd/pkg's `runtime/conditions/check`: what `kubectl wait`, Argo CD
+//! and Flux rely on must hold for every status we write.
 //!
-//! It knows metadata, conditions and generations. It must not know our reasons, nor why a condition has its value.
+//! It knows metadata, conditions and generations. It must not know our reasons, nor why a condition has its
+//! value.
 
 use std::collections::HashMap;
 
@@ -11,8 +12,9 @@ use serde_json::Value;
 /// Conditions that are bad news, and present only while True.
 const NEGATIVE: [&str; 2] = ["Reconciling", "Stalled"];
 
-/// Checks an object whose last edit the controller has had time to see; otherwise the rule on an observedGeneration
-/// that is behind may fail through nobody's fault, and [`check_in_passing`] is the one to call.
+/// Checks an object whose last edit the controller has had time to see; otherwise the rule on an
+/// observedGeneration that is behind may fail through nobody's fault, and [`check_in_passing`] is the one to
+/// call.
 pub fn check(object: &impl Serialize) -> Result<(), Vec<String>> {
     let status = Status::read(object);
     let mut violations = status.violations();
@@ -59,7 +61,10 @@ impl Status {
 
     fn of_ready(&self) -> Vec<String> {
         let missing = self.observed.is_some() && !self.has("Ready");
-        missing.then(|| "Ready is missing although observedGeneration is set".to_owned()).into_iter().collect()
+        missing
+            .then(|| "Ready is missing although observedGeneration is set".to_owned())
+            .into_iter()
+            .collect()
     }
 
     fn of_negatives(&self) -> Vec<String> {

@@ -1,8 +1,10 @@
-//! The test kit of tokensource: everything around the controller that a story needs, and nothing of the controller.
+//! The test kit of tokensource: everything around the controller that a story needs, and nothing of the
+//! controller.
 //!
-//! It must not depend on the `tokensource` package, whose tests depend on it: the binary comes in by its path, and a
-//! `TokenSource` is a `DynamicObject`. All servers listen on 127.0.0.1; all processes are ended by whoever drops
-//! them, and by the kernel if a test is killed. In here a failure is a panic that says what happened.
+//! It must not depend on the `tokensource` package, whose tests depend on it: the binary comes in by its
+//! path, and a `TokenSource` is a `DynamicObject`. All servers listen on 127.0.0.1; all processes are ended
+//! by whoever drops them, and by the kernel if a test is killed. In here a failure is a panic that says what
+//! happened.
 //!
 //! | what | where |
 //! |---|---|
@@ -14,7 +16,8 @@
 //! | manifests, read and redirected; objects, applied | [`manifest`], [`apply`] |
 //! | the kstatus rules | [`kstatus`] |
 //! | waiting | [`eventually()`], [`throughout`] |
-//! | below them: certificates, programs, processes, names and ports | [`authority`], [`assets`], [`process`], [`unique`] |
+//! | certificates, programs, processes | [`authority`], [`assets`], [`process`] |
+//! | names, tokens and ports nobody else has | [`unique`] |
 //!
 //! A story, whole:
 //!
@@ -31,8 +34,10 @@
 //! let plane = ControlPlane::start_with(&manifest::load("crds/tokensource.yaml")).await;
 //! let kubeconfig = plane.kubeconfig_for("admin");
 //! let arguments = ["--allow-network", "127.0.0.0/8"];
-//! let binary = Path::new("target/debug/tokensource"); // in the product's tests: env!("CARGO_BIN_EXE_tokensource")
-//! let controller = ControllerProcess::start(binary, &kubeconfig, &arguments, &[("RUST_LOG", "debug")]).await;
+//! // In the product's own tests: env!("CARGO_BIN_EXE_tokensource").
+//! let binary = Path::new("target/debug/tokensource");
+//! let environment = [("RUST_LOG", "debug")];
+//! let controller = ControllerProcess::start(binary, &kubeconfig, &arguments, &environment).await;
 //!
 //! // Once per story.
 //! let namespace = plane.namespace("busy-provider").await;
@@ -61,8 +66,8 @@
 //! # }
 //! ```
 //!
-//! With a look-alike there is less to do: `Lookalike::ocrolus(&authority).stand_in(&mut objects)` redirects the
-//! manifests of that provider and fills its credentials in.
+//! With a look-alike there is less to do: `Lookalike::ocrolus(&authority).stand_in(&mut objects)` redirects
+//! the manifests of that provider and fills its credentials in.
 
 // A test kit stops at the first surprise, talks to people on stderr, reads clocks and the environment.
 #![allow(

@@ -1,8 +1,9 @@
 //! The five documented providers, as look-alikes on this machine.
 //!
 //! Each answers as its document says and refuses every request that deviates from it, with the reason in
-//! [`Lookalike::refusals`]. What no document settles (error bodies, mostly) follows RFC 6749. They know the documents
-//! (`seeds/*.txt`, `design/providers.md`) and must not know the controller: what it makes of an answer is not theirs.
+//! [`Lookalike::refusals`]. What no document settles (error bodies, mostly) follows RFC 6749. They know the
+//! documents (`seeds/*.txt`, `design/providers.md`) and must not know the controller: what it makes of an
+//! answer is not theirs.
 
 mod apiax;
 mod books;

@@ -1,7 +1,7 @@
 //! Manifests: read from files, moved into a test's namespace, pointed at local providers.
 //!
-//! It knows YAML and the few fields of our kinds that name hosts or credentials. It must not know a cluster (that is
-//! `apply`) nor the product's types: what a manifest says stays what the user wrote.
+//! It knows YAML and the few fields of our kinds that name hosts or credentials. It must not know a cluster
+//! (that is `apply`) nor the product's types: what a manifest says stays what the user wrote.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,7 +26,8 @@ const CLUSTER_SCOPED: [&str; 7] = [
 /// Reads a file with any number of YAML or JSON documents.
 pub fn load(path: impl AsRef<Path>) -> Vec<DynamicObject> {
     let path = path.as_ref();
-    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("reading {}: {error}", path.display()));
+    let text =
+        std::fs::read_to_string(path).unwrap_or_else(|error| panic!("reading {}: {error}", path.display()));
     read(&text).unwrap_or_else(|error| panic!("{} is no manifest: {error}", path.display()))
 }
 
@@ -42,7 +43,11 @@ fn read(text: &str) -> Result<Vec<DynamicObject>, String> {
         .map(|document| {
             let object: DynamicObject =
                 serde_json::from_value(document).map_err(|error| error.to_string())?;
-            object.types.is_some().then_some(object).ok_or_else(|| "a document without apiVersion and kind".into())
+            object
+                .types
+                .is_some()
+                .then_some(object)
+                .ok_or_else(|| "a document without apiVersion and kind".into())
         })
         .collect()
 }
@@ -67,8 +72,8 @@ pub struct Redirection<'a> {
     pub ca_pem: &'a str,
 }
 
-/// Replaces a host wherever our kinds name one: token endpoints, issuers, probes and `allowed-hosts`. A provider
-/// whose endpoint is replaced also gets the local authority as its `tls.caBundle`.
+/// Replaces a host wherever our kinds name one: token endpoints, issuers, probes and `allowed-hosts`. A
+/// provider whose endpoint is replaced also gets the local authority as its `tls.caBundle`.
 pub fn redirect(objects: &mut [DynamicObject], redirection: &Redirection<'_>) {
     for object in objects {
         let provider = match kind(object) {
@@ -98,9 +103,11 @@ fn redirect_provider(provider: &mut Value, redirection: &Redirection<'_>) {
 
 /// Works on the text: a parsed and printed URL need not be the one that was written.
 fn redirect_url(url: &mut Value, redirection: &Redirection<'_>) -> bool {
-    let Some((authority, rest)) = url.as_str().and_then(|url| url.strip_prefix("https://")).map(|rest| {
-        rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()))
-    }) else {
+    let Some((authority, rest)) = url
+        .as_str()
+        .and_then(|url| url.strip_prefix("https://"))
+        .map(|rest| rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len())))
+    else {
         return false;
     };
     let moved = is_host(authority, redirection.from_host);
@@ -191,7 +198,10 @@ spec: {issuer: https://auth.pj.nu}
         fill_credentials(&mut objects, "localhost:1234", &credentials);
 
         let [secret, source, shared] = objects.as_slice() else { panic!("three documents: {objects:?}") };
-        assert_eq!(secret.metadata.annotations.as_ref().unwrap()[ALLOWED_HOSTS], "localhost:1234,other.example");
+        assert_eq!(
+            secret.metadata.annotations.as_ref().unwrap()[ALLOWED_HOSTS],
+            "localhost:1234,other.example"
+        );
         assert_eq!(secret.data["stringData"], json!({ "client_id": "me", "client_secret": "…" }));
         assert_eq!(source.metadata.namespace.as_deref(), Some("here"));
         let provider = &source.data["spec"]["provider"];

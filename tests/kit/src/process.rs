@@ -1,8 +1,10 @@
-//! A child process: output into a log file, ended by its pid when dropped, and gone even if the test is killed.
+//! A child process: output into a log file, ended by its pid when dropped, and gone even if the test is
+//! killed.
 //!
-//! It knows processes and signals. It must not know which program runs or when that program is ready. Children are
-//! started through `setpriv --pdeathsig KILL`, which ends them with the *thread* that started them; hence one
-//! spawner thread that lives as long as the test process, so that callers may come from any thread or runtime.
+//! It knows processes and signals. It must not know which program runs or when that program is ready.
+//! Children are started through `setpriv --pdeathsig KILL`, which ends them with the *thread* that started
+//! them; hence one spawner thread that lives as long as the test process, so that callers may come from any
+//! thread or runtime.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -32,8 +34,8 @@ pub struct Program {
     pub log: PathBuf,
 }
 
-/// A [`Program`] that was started. All methods take `&self`, so that stories which share a control plane can also
-/// share the power to break it.
+/// A [`Program`] that was started. All methods take `&self`, so that stories which share a control plane can
+/// also share the power to break it.
 pub struct Process {
     program: Program,
     child: Mutex<Option<Child>>,
@@ -105,7 +107,11 @@ impl Process {
             }
             if start.elapsed() > patience {
                 self.kill9();
-                panic!("{} had not ended after {patience:?}. Its log ends:\n{}", self.program.name, self.tail(20));
+                panic!(
+                    "{} had not ended after {patience:?}. Its log ends:\n{}",
+                    self.program.name,
+                    self.tail(20)
+                );
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -123,7 +129,9 @@ impl Process {
 
     /// Everything the process has written so far.
     pub fn logs(&self) -> String {
-        std::fs::read(self.log()).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+        std::fs::read(self.log())
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default()
     }
 
     /// The last lines of the log, for messages.

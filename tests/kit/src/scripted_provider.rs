@@ -1,8 +1,9 @@
-//! An HTTPS server in this process that answers what a test has scripted and records what it was sent, byte for byte.
+//! An HTTPS server in this process that answers what a test has scripted and records what it was sent, byte
+//! for byte.
 //!
-//! It knows HTTP/1.1 as far as a token endpoint needs it, and every way of getting it wrong. It must not know OAuth:
-//! whether a request is right is for the test, or a look-alike, to judge. Its servers run on a runtime of their own,
-//! so that a story which blocks, or ends, disturbs no other.
+//! It knows HTTP/1.1 as far as a token endpoint needs it, and every way of getting it wrong. It must not know
+//! OAuth: whether a request is right is for the test, or a look-alike, to judge. Its servers run on a runtime
+//! of their own, so that a story which blocks, or ends, disturbs no other.
 
 mod answer;
 mod connection;
@@ -22,7 +23,8 @@ pub use self::request::RecordedRequest;
 use crate::authority::{Authority, Identity};
 use crate::unique;
 
-/// A server at `https://localhost:PORT` under a test's control. Dropping it closes the port and all connections.
+/// A server at `https://localhost:PORT` under a test's control. Dropping it closes the port and all
+/// connections.
 pub struct ScriptedProvider {
     port: u16,
     identity: Identity,
@@ -112,8 +114,8 @@ impl ScriptedProvider {
         self.respond(path, move |_, _| answer.clone());
     }
 
-    /// From now on `path` answers what the closure says whenever nothing is queued. The number counts the requests
-    /// to this path from 1, queued answers included.
+    /// From now on `path` answers what the closure says whenever nothing is queued. The number counts the
+    /// requests to this path from 1, queued answers included.
     pub fn respond(
         &self,
         path: &str,
@@ -122,8 +124,8 @@ impl ScriptedProvider {
         self.state().script(path).standing = Some(Arc::new(standing));
     }
 
-    /// From now on more than `limit` requests within any second are answered 429 with `Retry-After: 1`; `None` lifts
-    /// the limit.
+    /// From now on more than `limit` requests within any second are answered 429 with `Retry-After: 1`;
+    /// `None` lifts the limit.
     pub fn limit_per_second(&self, limit: Option<usize>) {
         self.state().limit = limit;
     }

@@ -1,6 +1,7 @@
 //! Values nobody else has: random words for names, random bytes for tokens, free ports.
 //!
-//! It knows the TLS library's random numbers and this machine's ports. It must not know what the values are for.
+//! It knows the TLS library's random numbers and this machine's ports. It must not know what the values are
+//! for.
 
 use std::collections::HashSet;
 use std::net::TcpListener;
@@ -32,8 +33,9 @@ pub fn uuid() -> String {
 
 /// A port on 127.0.0.1 that was free a moment ago and has not been handed out before by this process.
 ///
-/// It lies below Linux's ephemeral range, where the source ports of other connections would race with us, and starts
-/// at a random place, so that test binaries running at once seldom meet. Who loses a race starts again.
+/// It lies below Linux's ephemeral range, where the source ports of other connections would race with us, and
+/// starts at a random place, so that test binaries running at once seldom meet. Who loses a race starts
+/// again.
 pub fn port() -> u16 {
     static HANDED_OUT: LazyLock<Mutex<HashSet<u16>>> = LazyLock::new(Mutex::default);
     let mut handed_out = HANDED_OUT.lock().expect("the list of ports");

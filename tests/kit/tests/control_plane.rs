@@ -32,6 +32,16 @@ kind: Widget
 metadata: {name: owner}
 ";
 
+const MAY_EDIT: &str = "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: edit}
+roleRef: {kind: ClusterRole, name: edit, apiGroup: rbac.authorization.k8s.io}
+subjects:
+- {kind: User, name: alice, apiGroup: rbac.authorization.k8s.io}
+- {kind: ServiceAccount, name: default}
+";
+
 #[tokio::test]
 async fn two_at_once() {
     let start = Instant::now();
@@ -59,8 +69,13 @@ async fn garbage_is_collected(plane: &ControlPlane, here: &str) {
     let applied = plane.apply_in(here, WIDGETS).await;
     let uid = applied[1].metadata.uid.clone().unwrap();
     plane
-        .apply_in(here, &format!("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: owned, ownerReferences: \
-            [{{apiVersion: example.com/v1, kind: Widget, name: owner, uid: {uid}}}]}}}}"))
+        .apply_in(
+            here,
+            &format!(
+                "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: owned, ownerReferences: \
+            [{{apiVersion: example.com/v1, kind: Widget, name: owner, uid: {uid}}}]}}}}"
+            ),
+        )
         .await;
     let config_maps: Api<ConfigMap> = Api::namespaced(plane.admin(), here);
     assert!(config_maps.get_opt("owned").await.unwrap().is_some());
@@ -69,11 +84,9 @@ async fn garbage_is_collected(plane: &ControlPlane, here: &str) {
         .env("KUBECONFIG", plane.kubeconfig_for("admin"))
         .status();
     assert!(status.unwrap().success());
-    eventually("the garbage collector", PATIENCE, async || {
-        match config_maps.get_opt("owned").await {
-            Ok(None) => Ok(()),
-            other => Err(format!("{other:?}")),
-        }
+    eventually("the garbage collector", PATIENCE, async || match config_maps.get_opt("owned").await {
+        Ok(None) => Ok(()),
+        other => Err(format!("{other:?}")),
     })
     .await;
     eprintln!("a new kind's garbage is collected {:.1?} after its CRD came", start.elapsed());
@@ -84,11 +97,7 @@ async fn users_are_who_they_say(plane: &ControlPlane, here: &str) {
     let refusal = plane.try_apply("alice", here, secret).await.unwrap_err();
     assert!(refusal.to_string().contains("alice"), "{refusal}");
 
-    plane
-        .apply_in(here, "{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: edit}, \
-            subjects: [{kind: User, name: alice, apiGroup: rbac.authorization.k8s.io}, {kind: ServiceAccount, name: default}], \
-            roleRef: {kind: ClusterRole, name: edit, apiGroup: rbac.authorization.k8s.io}}")
-        .await;
+    plane.apply_in(here, MAY_EDIT).await;
     eventually("alice's rights", PATIENCE, async || plane.try_apply("alice", here, secret).await).await;
     assert!(plane.try_apply("bob", here, secret).await.is_err());
 
@@ -144,11 +153,9 @@ async fn components_come_back(plane: &ControlPlane, here: &str) {
 
     let start = Instant::now();
     namespaces.delete(here, &DeleteParams::default()).await.unwrap();
-    eventually("the end of the namespace", PATIENCE, async || {
-        match namespaces.get_opt(here).await {
-            Ok(None) => Ok(()),
-            other => Err(format!("{other:?}")),
-        }
+    eventually("the end of the namespace", PATIENCE, async || match namespaces.get_opt(here).await {
+        Ok(None) => Ok(()),
+        other => Err(format!("{other:?}")),
     })
     .await;
     eprintln!("a namespace is gone after {:.1?}", start.elapsed());

@@ -1,6 +1,12 @@
 //! Keycloak, as the stories will use it: every client once, then rotation, revocation and an outage.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr, clippy::disallowed_methods, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs
+)]
 
 use std::time::{Duration, Instant};
 
@@ -10,11 +16,11 @@ use rcgen::SigningKey;
 use serde_json::{Value, json};
 use tokensource_kit::authority::{Authority, https_client};
 use tokensource_kit::eventually;
-use tokensource_kit::unique::uuid;
 use tokensource_kit::keycloak::{
-    BRIEF, BRIEF_LIFESPAN, Keycloak, MACHINE, MUTUAL_TLS, PASSWORD, PUBLIC, REALM, ROTATING_REALM, SECRET, SIGNED_JWT,
-    USERNAME,
+    BRIEF, BRIEF_LIFESPAN, Keycloak, MACHINE, MUTUAL_TLS, PASSWORD, PUBLIC, REALM, ROTATING_REALM, SECRET,
+    SIGNED_JWT, USERNAME,
 };
+use tokensource_kit::unique::uuid;
 
 struct Visit {
     keycloak: Keycloak,
@@ -34,12 +40,18 @@ impl Visit {
     }
 
     async fn ask_as(&self, client_id: &str, secret: &str) -> (u16, Value) {
-        let members = [("grant_type", "client_credentials"), ("client_id", client_id), ("client_secret", secret)];
+        let members =
+            [("grant_type", "client_credentials"), ("client_id", client_id), ("client_secret", secret)];
         self.ask(REALM, &members).await
     }
 
     async fn log_in(&self, realm: &str) -> (u16, Value) {
-        let members = [("grant_type", "password"), ("client_id", PUBLIC), ("username", USERNAME), ("password", PASSWORD)];
+        let members = [
+            ("grant_type", "password"),
+            ("client_id", PUBLIC),
+            ("username", USERNAME),
+            ("password", PASSWORD),
+        ];
         self.ask(realm, &members).await
     }
 
@@ -77,11 +89,14 @@ async fn clients_need_no_secret(visit: &Visit, authority: &Authority) {
     let assertion = assertion(&visit.keycloak);
     let assertion_type = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
     let (status, token) = visit
-        .ask(REALM, &[
-            ("grant_type", "client_credentials"),
-            ("client_assertion_type", assertion_type),
-            ("client_assertion", &assertion),
-        ])
+        .ask(
+            REALM,
+            &[
+                ("grant_type", "client_credentials"),
+                ("client_assertion_type", assertion_type),
+                ("client_assertion", &assertion),
+            ],
+        )
         .await;
     assert_eq!(status, 200, "private_key_jwt: {token}");
 
@@ -101,10 +116,11 @@ async fn clients_need_no_secret(visit: &Visit, authority: &Authority) {
 fn assertion(keycloak: &Keycloak) -> String {
     let now = chrono::Utc::now().timestamp();
     let claims = json!({
-        "iss": SIGNED_JWT, "sub": SIGNED_JWT, "aud": keycloak.issuer(REALM), "jti": uuid(), "iat": now, "exp": now + 60,
+        "iss": SIGNED_JWT, "sub": SIGNED_JWT, "aud": keycloak.issuer(REALM),
+        "jti": uuid(), "iat": now, "exp": now + 60,
     });
-    let [header, claims] =
-        [json!({ "alg": "RS256", "typ": "JWT" }), claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+    let [header, claims] = [json!({ "alg": "RS256", "typ": "JWT" }), claims]
+        .map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
     let signed = format!("{header}.{claims}");
     let key = rcgen::KeyPair::from_pem(&keycloak.signer().key_pem).unwrap();
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(key.sign(signed.as_bytes()).unwrap()))
@@ -151,9 +167,11 @@ async fn it_comes_back(visit: &Visit) {
     visit.keycloak.process().start_again();
     visit.keycloak.ready().await;
     eprintln!("Keycloak is back after {:.1?}", start.elapsed());
-    eventually("the first secret", Duration::from_secs(10), async || match visit.ask_as(MACHINE, SECRET).await {
-        (200, _) => Ok(()),
-        (status, answer) => Err(format!("{status} {answer}")),
+    eventually("the first secret", Duration::from_secs(10), async || {
+        match visit.ask_as(MACHINE, SECRET).await {
+            (200, _) => Ok(()),
+            (status, answer) => Err(format!("{status} {answer}")),
+        }
     })
     .await;
 }

@@ -69,7 +69,8 @@ impl Visit {
     }
 
     async fn api_status(&self, token: &str) -> u16 {
-        let request = self.client.get(self.lookalike.api_url()).header("Authorization", format!("Bearer {token}"));
+        let request =
+            self.client.get(self.lookalike.api_url()).header("Authorization", format!("Bearer {token}"));
         request.send().await.unwrap().status().as_u16()
     }
 
@@ -92,7 +93,10 @@ async fn prisjakt() {
     let visit = Visit::to(Lookalike::prisjakt);
     let (status, body) = visit.ask(&visit.in_body()).await;
     assert_eq!(status, 200);
-    assert_eq!((&body["expires_in"], &body["scope"], &body["token_type"]), (&json!(86399), &json!(""), &json!("bearer")));
+    assert_eq!(
+        (&body["expires_in"], &body["scope"], &body["token_type"]),
+        (&json!(86399), &json!(""), &json!("bearer"))
+    );
     let token = body["access_token"].as_str().unwrap();
     let left = claims(token)["exp"].as_i64().unwrap() - chrono::Utc::now().timestamp();
     assert!((86390..=86399).contains(&left));
@@ -101,10 +105,20 @@ async fn prisjakt() {
     assert_eq!(visit.api_status(token).await, 401);
 
     let good = visit.in_body();
-    visit.is_refused(400, "invalid_request", &Ask { headers: vec![("content-type", FORM.into())], ..good.clone() }).await;
+    visit
+        .is_refused(
+            400,
+            "invalid_request",
+            &Ask { headers: vec![("content-type", FORM.into())], ..good.clone() },
+        )
+        .await;
     visit.is_refused(400, "invalid_request", &good.clone().with("authorization", "Basic YTpi")).await;
-    visit.is_refused(400, "invalid_request", &Ask { body: good.body.clone() + "&scope=", ..good.clone() }).await;
-    visit.is_refused(400, "invalid_request", &Ask { body: good.body.clone() + "&client_id=x", ..good.clone() }).await;
+    visit
+        .is_refused(400, "invalid_request", &Ask { body: good.body.clone() + "&scope=", ..good.clone() })
+        .await;
+    visit
+        .is_refused(400, "invalid_request", &Ask { body: good.body.clone() + "&client_id=x", ..good.clone() })
+        .await;
     visit.is_refused(400, "invalid_request", &Ask::json(&json!({}))).await;
     visit.is_refused(400, "invalid_request", &Ask::form(&[("grant_type", "client_credentials")])).await;
     let password = Ask { body: good.body.replace("client_credentials", "password"), ..good.clone() };
@@ -159,17 +173,21 @@ async fn v2() {
     let token = body["access_token"].as_str().unwrap();
     assert!(token.ends_with('=') && STANDARD.decode(token).is_ok());
 
-    let encoded = "MVBwRyUyRlErMTp6JTJGdFo5VndGWnFBcG1JUSUyQlpIMUk1cExrJTJGdUI0dWQlM0FYMiUyRjhiTCUyQndmRlR0MXJGdyUzRA==";
+    let encoded = "MVBwRyUyRlErMTp6JTJGdFo5VndGWnFBcG1JUSUyQlpIMUk1cExrJTJGdUI0dWQlM0FYMiUyRjhiTCUyQndmRl\
+        R0MXJGdyUzRA==";
     visit.is_refused(401, "", &bare.clone().with("authorization", &format!("Basic {encoded}"))).await;
     visit.is_refused(401, "", &bare).await;
-    visit.is_refused(400, "invalid_request", &visit.in_body().with("authorization", &format!("Basic {raw}"))).await;
+    visit
+        .is_refused(400, "invalid_request", &visit.in_body().with("authorization", &format!("Basic {raw}")))
+        .await;
 }
 
 #[tokio::test]
 async fn apiax_rotates_its_refresh_tokens() {
     let visit = Visit::to(Lookalike::apiax);
     let password = visit.credential("password");
-    let members = [("client_id", "integration-api"), ("grant_type", "password"), ("username", "someone@example.com")];
+    let members =
+        [("client_id", "integration-api"), ("grant_type", "password"), ("username", "someone@example.com")];
     let login = Ask::form(&[&members[..], &[("password", &password)]].concat());
     let assertion_type = ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
     let renewal = |token: &str| {

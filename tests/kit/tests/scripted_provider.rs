@@ -27,7 +27,10 @@ async fn json(response: reqwest::Response) -> Value {
 async fn queued_answers_come_first_then_the_standing_one() {
     let (provider, client) = provider();
     let url = provider.url("/token");
-    provider.answers("/token", [Answer::error(400, "invalid_scope"), Answer::redirect(307, "https://x.example/")]);
+    provider.answers(
+        "/token",
+        [Answer::error(400, "invalid_scope"), Answer::redirect(307, "https://x.example/")],
+    );
     provider.respond("/token", |_, n| Answer::token(60).header("X-Number", &n.to_string()));
 
     assert_eq!(json(post(&client, &url).await.unwrap()).await["error"], "invalid_scope");
@@ -47,7 +50,8 @@ fn requests_are_recorded_byte_for_byte() {
     let authority = Authority::new("a test authority");
     let provider = ScriptedProvider::start(&authority);
     provider.always("/t", Answer::status(204));
-    let wire = b"POST /t?q=1 HTTP/1.1\r\nhOsT: localhost\r\nX-CaSe: a\r\nX-CaSe: b\r\nContent-Length: 4\r\n\r\na=%0";
+    let wire =
+        b"POST /t?q=1 HTTP/1.1\r\nhOsT: localhost\r\nX-CaSe: a\r\nX-CaSe: b\r\nContent-Length: 4\r\n\r\na=%0";
     let mut received = vec![0; 4096];
     let mut tls = connect(&authority, provider.host().trim_start_matches("localhost:").parse().unwrap());
     tls.write_all(wire).unwrap();
@@ -61,10 +65,15 @@ fn requests_are_recorded_byte_for_byte() {
     assert_eq!(requests[0].connection, 1);
 }
 
-fn connect(authority: &Authority, port: u16) -> rustls::StreamOwned<rustls::ClientConnection, std::net::TcpStream> {
+fn connect(
+    authority: &Authority,
+    port: u16,
+) -> rustls::StreamOwned<rustls::ClientConnection, std::net::TcpStream> {
     use rustls::pki_types::pem::PemObject;
     let mut roots = rustls::RootCertStore::empty();
-    roots.add(rustls::pki_types::CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
+    roots
+        .add(rustls::pki_types::CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap())
+        .unwrap();
     let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
     let connection =
         rustls::ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
@@ -108,7 +117,8 @@ async fn odd_answers_arrive_whole() {
     assert_eq!(gzip.bytes().await.unwrap()[..2], [0x1f, 0x8b]);
 
     let start = Instant::now();
-    provider.answer("/token", Answer::text(200, "text/plain", "0123456789").dripping(Duration::from_millis(20)));
+    provider
+        .answer("/token", Answer::text(200, "text/plain", "0123456789").dripping(Duration::from_millis(20)));
     assert_eq!(post(&client, &url).await.unwrap().text().await.unwrap(), "0123456789");
     assert!(start.elapsed() > Duration::from_millis(180));
 

@@ -1,4 +1,5 @@
-//! The API server's audit log, read as a list of requests: who asked what of which object, and was answered how.
+//! The API server's audit log, read as a list of requests: who asked what of which object, and was answered
+//! how.
 //!
 //! It knows the log's format. It must not know which requests are too many.
 
@@ -78,16 +79,20 @@ fn entry(event: &Value) -> AuditEntry {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn watches_count_once_and_unfinished_lines_wait() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("audit.log");
-        let watch = r#"{"auditID":"1","verb":"watch","objectRef":{"resource":"secrets","namespace":"a"},"stage":"X"}"#;
-        let patch = r#"{"auditID":"2","verb":"patch","objectRef":{"resource":"tokensources","apiGroup":"tokensource.dev",
-            "subresource":"status","name":"n"},"user":{"username":"controller"},"responseStatus":{"code":200}}"#
-            .replace('\n', "");
+        let watch = json!({ "auditID": "1", "verb": "watch", "objectRef": { "resource": "secrets" } });
+        let patch = json!({
+            "auditID": "2", "verb": "patch", "user": { "username": "controller" },
+            "objectRef": { "resource": "tokensources", "subresource": "status", "name": "n" },
+            "responseStatus": { "code": 200 },
+        });
         std::fs::write(&log, format!("{watch}\n{patch}\n{watch}\n{{\"auditID\"")).unwrap();
         let entries = read(&log, 0);
         assert_eq!(entries.len(), 2);

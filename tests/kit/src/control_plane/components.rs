@@ -11,13 +11,17 @@ use crate::assets;
 use crate::authority::Authority;
 use crate::process::{Process, Program};
 
-/// Relative to the folder: etcd wants "host:port" even of a Unix socket and names the file just so. Sockets need no
-/// free port and are out of everybody's reach.
+/// Relative to the folder: etcd wants "host:port" even of a Unix socket and names the file just so. Sockets
+/// need no free port and are out of everybody's reach.
 const ETCD_SOCKET: &str = "etcd.sock:0";
 
 /// One line per request, once it is answered or, for a watch, has begun.
-const AUDIT_POLICY: &str =
-    r#"{"apiVersion":"audit.k8s.io/v1","kind":"Policy","omitStages":["RequestReceived"],"rules":[{"level":"Metadata"}]}"#;
+const AUDIT_POLICY: &str = "\
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules: [{level: Metadata}]
+";
 
 /// Collecting garbage, ending namespaces, and what a ServiceAccount needs; no controller for nodes or pods.
 const CONTROLLERS: &str = "garbage-collector-controller,namespace-controller,serviceaccount-controller,\
@@ -26,14 +30,16 @@ const CONTROLLERS: &str = "garbage-collector-controller,namespace-controller,ser
 
 /// Writes certificates, keys and the audit policy.
 pub(super) fn write_files(folder: &Path, authority: &Authority) {
-    authority.issue(&["localhost", "127.0.0.1", "kubernetes.default.svc", "10.0.0.1"]).write(folder, "api-server");
+    authority
+        .issue(&["localhost", "127.0.0.1", "kubernetes.default.svc", "10.0.0.1"])
+        .write(folder, "api-server");
     // Signs the tokens of ServiceAccounts.
     let key = KeyPair::generate().expect("generating a key");
     for (name, text) in [
         ("ca.crt", authority.pem()),
         ("sa.key", &key.serialize_pem()),
         ("sa.pub", &key.public_key_pem()),
-        ("audit-policy.json", AUDIT_POLICY),
+        ("audit-policy.yaml", AUDIT_POLICY),
     ] {
         let path = folder.join(name);
         std::fs::write(&path, text).unwrap_or_else(|error| panic!("writing {}: {error}", path.display()));
@@ -71,9 +77,10 @@ pub(super) fn api_server(folder: &Path, port: u16) -> Program {
         format!("--token-auth-file={}", file("tokens.csv")),
         "--authorization-mode=RBAC".into(),
         "--service-cluster-ip-range=10.0.0.0/24".into(),
-        format!("--audit-policy-file={}", file("audit-policy.json")),
+        format!("--audit-policy-file={}", file("audit-policy.yaml")),
         format!("--audit-log-path={}", file("audit.log")),
-        "--audit-log-maxsize=10000".into(), // megabytes: a rotated log would lose entries to whoever counts them
+        // Megabytes: rotation would hide entries from whoever counts them.
+        "--audit-log-maxsize=10000".into(),
     ];
     program(folder, "kube-apiserver", "api-server", arguments)
 }
@@ -108,7 +115,11 @@ pub(super) async fn await_socket(folder: &Path, etcd: &Process) -> Result<(), St
     let (socket, start) = (folder.join(ETCD_SOCKET), Instant::now());
     while !socket.exists() {
         if !etcd.is_running() || start.elapsed() > Duration::from_secs(30) {
-            return Err(format!("etcd does not listen on {}; its log ends:\n{}", socket.display(), etcd.tail(15)));
+            return Err(format!(
+                "etcd does not listen on {}; its log ends:\n{}",
+                socket.display(),
+                etcd.tail(15)
+            ));
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

@@ -36,10 +36,13 @@ impl Users {
     /// Draws a token for each user and writes them where the API server reads them.
     pub(super) fn enlist(folder: &Path, port: u16, authority_pem: &str) -> Self {
         let tokens: BTreeMap<_, _> = USERS.iter().map(|(name, _)| (*name, unique::word(32))).collect();
-        let lines: Vec<String> =
-            USERS.iter().map(|(name, group)| format!("{},{name},{name},\"{group}\"\n", tokens[name])).collect();
+        let lines: Vec<String> = USERS
+            .iter()
+            .map(|(name, group)| format!("{},{name},{name},\"{group}\"\n", tokens[name]))
+            .collect();
         let path = folder.join("tokens.csv");
-        std::fs::write(&path, lines.concat()).unwrap_or_else(|error| panic!("writing {}: {error}", path.display()));
+        std::fs::write(&path, lines.concat())
+            .unwrap_or_else(|error| panic!("writing {}: {error}", path.display()));
         Self {
             folder: folder.to_owned(),
             server: format!("https://127.0.0.1:{port}"),

@@ -51,7 +51,9 @@ fn realm(name: &str, rotates: bool, signer: &Identity) -> Value {
         "eventsEnabled": true,
         "clients": [
             confidential(MACHINE, &json!({})),
-            confidential(BRIEF, &json!({ "attributes": { "access.token.lifespan": BRIEF_LIFESPAN.to_string() } })),
+            confidential(BRIEF, &json!({
+                "attributes": { "access.token.lifespan": BRIEF_LIFESPAN.to_string() },
+            })),
             confidential(SECRET_JWT, &json!({ "clientAuthenticatorType": "client-secret-jwt" })),
             confidential(SIGNED_JWT, &json!({
                 "clientAuthenticatorType": "client-jwt",

@@ -1,8 +1,8 @@
 //! Apiax (`seeds/apiax-keycloak.txt`): the password grant first, then refresh tokens that rotate.
 //!
-//! It knows that document, with its epoch milliseconds called `expires_in` at first and `expires_at` on refresh. A
-//! refresh token used twice ends its whole family, as RFC 9700 §4.14 has it: the mistake must not go unnoticed.
-//! Errors are those of Keycloak, on which Apiax runs.
+//! It knows that document, with its epoch milliseconds called `expires_in` at first and `expires_at` on
+//! refresh. A refresh token used twice ends its whole family, as RFC 9700 §4.14 has it: the mistake must not
+//! go unnoticed. Errors are those of Keycloak, on which Apiax runs.
 
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use super::document::{Refusal, form, grant, no_authorization};
 use super::{Document, RecordedRequest};
 use crate::unique;
 
-/// "14 days starting after the retrieval of your Access Token with credentials": rotation does not extend them.
+/// "14 days starting after the retrieval of your Access Token with credentials": rotation does not extend
+/// them.
 const LOGIN: Duration = Duration::from_secs(14 * 24 * 3600);
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
@@ -49,7 +50,8 @@ fn log_in(request: &RecordedRequest, books: &mut Books) -> Result<Value, Refusal
     if !books.knows("client_id", members.get("client_id")) {
         return Err(Refusal::invalid_client());
     }
-    if !books.knows("username", members.get("username")) || !books.knows("password", members.get("password")) {
+    if !books.knows("username", members.get("username")) || !books.knows("password", members.get("password"))
+    {
         return Err(Refusal::oauth(401, "invalid_grant", "Invalid user credentials"));
     }
     Ok(response(books, "expires_in", &unique::uuid(), Utc::now() + LOGIN))

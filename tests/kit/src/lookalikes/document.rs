@@ -80,9 +80,11 @@ pub(super) fn no_authorization(request: &RecordedRequest) -> Result<(), Refusal>
 pub(super) fn grant(members: &Members, expected: &str) -> Result<(), Refusal> {
     match members.get("grant_type") {
         Some(grant) if grant == expected => Ok(()),
-        Some(grant) => {
-            Err(Refusal::oauth(400, "unsupported_grant_type", format!("grant_type `{grant}` is not documented")))
-        }
+        Some(grant) => Err(Refusal::oauth(
+            400,
+            "unsupported_grant_type",
+            format!("grant_type `{grant}` is not documented"),
+        )),
         None => Err(Refusal::invalid_request("`grant_type` is missing")),
     }
 }

@@ -1,8 +1,9 @@
-//! Ocrolus (`seeds/ocrolus.txt`, `design/providers.md` §5): the request that no source contradicts, a form with the
-//! secret in it and no audience.
+//! Ocrolus (`seeds/ocrolus.txt`, `design/providers.md` §5): the request that no source contradicts, a form
+//! with the secret in it and no audience.
 //!
-//! It knows those documents only. An audience is taken where it is the one legal value, byte for byte; any other is
-//! answered 403 `unauthorized_client`, as reported. Errors follow RFC 6749, as the reference page says.
+//! It knows those documents only. An audience is taken where it is the one legal value, byte for byte; any
+//! other is answered 403 `unauthorized_client`, as reported. Errors follow RFC 6749, as the reference page
+//! says.
 
 use std::time::Duration;
 
@@ -37,7 +38,11 @@ fn exchange(request: &RecordedRequest, books: &mut Books) -> Result<Value, Refus
         }
     }
     if members.get("audience").is_some_and(|audience| audience != AUDIENCE) {
-        return Err(Refusal::oauth(403, "unauthorized_client", "the only legal audience has a trailing slash"));
+        return Err(Refusal::oauth(
+            403,
+            "unauthorized_client",
+            "the only legal audience has a trailing slash",
+        ));
     }
     let token = books.jwt("https://auth.ocrolus.com/", AUDIENCE);
     Ok(json!({ "access_token": token, "token_type": "Bearer", "expires_in": books.lifetime.as_secs() }))

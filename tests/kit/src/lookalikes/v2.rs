@@ -1,7 +1,8 @@
-//! The `/oauth/v2/token` provider (`seeds/oauth-v2-token.txt`): raw HTTP Basic, `grant_type` alone in the body.
+//! The `/oauth/v2/token` provider (`seeds/oauth-v2-token.txt`): raw HTTP Basic, `grant_type` alone in the
+//! body.
 //!
-//! It knows that document only, which promises a JWT and shows a token that is none: so is the one given here. Bad
-//! credentials are answered 401; since no body is documented, there is none.
+//! It knows that document only, which promises a JWT and shows a token that is none: so is the one given
+//! here. Bad credentials are answered 401; since no body is documented, there is none.
 
 use std::time::Duration;
 

@@ -1,6 +1,8 @@
-//! What a provider answers: good tokens, OAuth errors, and everything a hostile or broken server may do instead.
+//! What a provider answers: good tokens, OAuth errors, and everything a hostile or broken server may do
+//! instead.
 //!
-//! It knows status lines, headers and bodies. It must not know sockets: how bytes leave is `connection`'s business.
+//! It knows status lines, headers and bodies. It must not know sockets: how bytes leave is `connection`'s
+//! business.
 
 use std::time::Duration;
 
@@ -112,7 +114,8 @@ impl Answer {
 
     /// A perfectly good token in a body of exactly `size` bytes: the size alone is wrong with it.
     pub fn of_size(size: usize) -> Self {
-        let empty = json!({ "access_token": "of-size", "token_type": "Bearer", "expires_in": 3600, "padding": "" });
+        let empty =
+            json!({ "access_token": "of-size", "token_type": "Bearer", "expires_in": 3600, "padding": "" });
         let missing = size.checked_sub(empty.to_string().len()).expect("too small a size for a token");
         let mut full = empty;
         full["padding"] = "x".repeat(missing).into();
@@ -122,8 +125,8 @@ impl Answer {
     /// A good token, compressed although nobody offered to take that.
     pub fn gzip() -> Self {
         // {"access_token":"a-token-in-gzip","token_type":"Bearer","expires_in":3600}
-        const COMPRESSED: &str = "H4sIAAAAAAAC/6tWSkxOTi0uji/Jz07NU7JSStQFs3Qz83TTqzILlHSUwPz4ksqCVKC0U2piUWoRUDS1\
-            oiCzKLU4PhOoydjMwKAWAKnsLp5KAAAA";
+        const COMPRESSED: &str = "H4sIAAAAAAAC/6tWSkxOTi0uji/Jz07NU7JSStQFs3Qz83TTqzILlHSUwPz4ksqC\
+            VKC0U2piUWoRUDS1oiCzKLU4PhOoydjMwKAWAKnsLp5KAAAA";
         let compressed = STANDARD.decode(COMPRESSED).expect("our own base64");
         Self::bytes(200, "application/json", &compressed).header("Content-Encoding", "gzip")
     }
@@ -210,7 +213,9 @@ impl Answer {
     fn on_response(&mut self, change: impl FnOnce(&mut Response)) {
         match &mut self.act {
             Act::Respond(response) => change(response),
-            other => panic!("an answer that is no response ({other:?}) has neither headers nor a body to alter"),
+            other => {
+                panic!("an answer that is no response ({other:?}) has neither headers nor a body to alter")
+            }
         }
     }
 }
@@ -243,7 +248,8 @@ impl Response {
 }
 
 fn fresh_token(lifetime: u64) -> Value {
-    json!({ "access_token": format!("tk-{}", unique::word(24)), "token_type": "Bearer", "expires_in": lifetime })
+    let token = format!("tk-{}", unique::word(24));
+    json!({ "access_token": token, "token_type": "Bearer", "expires_in": lifetime })
 }
 
 fn issued(status: u16, body: &[u8]) -> Option<String> {

@@ -1,6 +1,7 @@
 //! A request as it came over the wire.
 //!
-//! It knows bytes and how to read them as HTTP, a form or JSON. It must not know what a good request looks like.
+//! It knows bytes and how to read them as HTTP, a form or JSON. It must not know what a good request looks
+//! like.
 
 use std::time::Instant;
 
@@ -111,12 +112,16 @@ impl Head {
             length,
             method: request.method.unwrap_or_default().to_owned(),
             target: request.path.unwrap_or_default().to_owned(),
-            headers: request.headers.iter().map(|header| (header.name.to_owned(), text(header.value))).collect(),
+            headers: request
+                .headers
+                .iter()
+                .map(|header| (header.name.to_owned(), text(header.value)))
+                .collect(),
         }))
     }
 
-    /// What `Content-Length` announces; a request without it has no body. A chunked body is not understood: no
-    /// token request should need one.
+    /// What `Content-Length` announces; a request without it has no body. A chunked body is not understood:
+    /// no token request should need one.
     pub(super) fn body_length(&self) -> usize {
         let announced = self.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
         announced.and_then(|(_, value)| value.trim().parse().ok()).unwrap_or(0)
@@ -143,7 +148,8 @@ mod tests {
 
     #[test]
     fn a_head_keeps_case_and_order() {
-        let wire = b"POST /token?a=b HTTP/1.1\r\nX-First: 1\r\nhOsT: localhost\r\ncontent-length: 3\r\n\r\nabc";
+        let wire =
+            b"POST /token?a=b HTTP/1.1\r\nX-First: 1\r\nhOsT: localhost\r\ncontent-length: 3\r\n\r\nabc";
         assert!(Head::parse(&wire[..30]).unwrap().is_none());
         let head = Head::parse(wire).unwrap().expect("it is complete");
         assert_eq!((head.length, head.body_length()), (wire.len() - 3, 3));

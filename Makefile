@@ -1,0 +1,61 @@
+# Everything a contributor runs. `make` alone lists it.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.ONESHELL:
+.SILENT:
+.PHONY: help demo test generate lint deny assets clean tools tools-keycloak
+
+# $(call need,PROGRAM,HOW TO INSTALL IT): collects what is missing, so that one run names it all.
+need = command -v $(1) >/dev/null || missing+=$$'\n'"  $(1): $(2)"
+verdict = [[ -z "$${missing}" ]] || { printf '%s\n' "Missing on this machine:$${missing}" >&2; exit 1; }
+
+help:       ## list the targets
+	awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: tools ## show the controller at work: a real API server, a provider, tokens that live a minute
+	tests/assets/kubernetes.sh >/dev/null
+	cargo build --release --locked
+	cargo run --release --locked --package tokensource-kit --bin demo
+
+test: assets ## all tests: units, the test kit, and the stories on a real API server and a real Keycloak
+	cargo test --locked --workspace
+
+generate: tools ## write crds/ anew from src/api
+	.ci/generate
+
+lint:       ## formatting, clippy, rustdoc; every warning is an error
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- --deny warnings
+	RUSTDOCFLAGS="--deny warnings" cargo doc --locked --workspace --no-deps --document-private-items
+
+deny:       ## licences, bans and sources of the dependencies
+	missing=
+	$(call need,cargo-deny,cargo install --locked cargo-deny)
+	$(verdict)
+	# Without `advisories`: their database is a download of its own. Run `cargo deny check advisories` where that is possible.
+	cargo deny --locked check licenses bans sources
+
+assets: tools tools-keycloak ## build the Kubernetes programs and fetch Keycloak, once: about 10 minutes
+	tests/assets/kubernetes.sh >/dev/null
+	tests/assets/keycloak.sh >/dev/null
+
+clean:      ## delete what was built; .assets, which takes 10 minutes to make, stays
+	cargo clean
+	echo "To delete the Kubernetes programs and Keycloak as well: rm -rf .assets"
+
+tools:
+	missing=
+	$(call need,cargo,rustup from Rust's own site (or: apt-get install rustup) and then: rustup default stable)
+	$(call need,cc,apt-get install build-essential)
+	$(call need,git,apt-get install git)
+	$(call need,go,apt-get install golang-go)
+	$(call need,setpriv,apt-get install util-linux)
+	$(verdict)
+
+tools-keycloak:
+	missing=
+	$(call need,java,apt-get install openjdk-17-jre-headless)
+	$(call need,mvn,apt-get install maven)
+	$(verdict)

@@ -1,0 +1,193 @@
+//! A `TokenSource` whose token is good, to be changed by the tests of this layer.
+//! Knows one plausible world; must not know what any test expects of it.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{
+    Credentials, Failure, Held, Inputs, Observed, Outcome, Plan, Publication, Published, Target, inputs, next_status,
+};
+use crate::api::{
+    ClientAuthentication, ClientAuthenticationMethod, CredentialsReference, Reason, TokenProviderSpec,
+    TokenSourceSpec, TokenSourceStatus,
+};
+use crate::oauth::Retry;
+
+/// The host that the fixture's credentials are bound to.
+pub(super) const HOST: &str = "auth.example.com";
+
+/// So many seconds after the fixture's token was issued.
+pub(super) fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_767_225_600 + seconds, 0).unwrap()
+}
+
+/// A failure of this reason and class.
+pub(super) fn failure(reason: Reason, retry: Retry) -> Failure {
+    Failure { reason, retry, retry_after: None, message: format!("{}.", reason.as_str()) }
+}
+
+/// A failure that passes by itself.
+pub(super) fn outage() -> Failure {
+    failure(Reason::ProviderUnavailable, Retry::TRANSIENT)
+}
+
+/// Owns what an [`Observed`] borrows.
+#[derive(Clone)]
+pub(super) struct Scene {
+    pub(super) now: DateTime<Utc>,
+    pub(super) uid: String,
+    pub(super) generation: i64,
+    pub(super) deleting: bool,
+    pub(super) spec: TokenSourceSpec,
+    pub(super) status: TokenSourceStatus,
+    pub(super) renew_request: Option<String>,
+    pub(super) provider: Result<TokenProviderSpec, Failure>,
+    pub(super) credentials: Credentials,
+    pub(super) target: Target,
+    pub(super) rival: Option<String>,
+    pub(super) held: Option<Held>,
+}
+
+impl Scene {
+    /// Applied a moment ago: no token yet, nothing recorded.
+    pub(super) fn fresh() -> Self {
+        let provider = TokenProviderSpec {
+            token_endpoint: Some(format!("https://{HOST}/oauth/token")),
+            client_authentication: ClientAuthentication {
+                method: ClientAuthenticationMethod::ClientSecretPost,
+                ..ClientAuthentication::default()
+            },
+            ..TokenProviderSpec::default()
+        };
+        let spec = TokenSourceSpec {
+            provider: Some(provider.clone()),
+            credentials_ref: Some(CredentialsReference {
+                name: "client".to_owned(),
+                ..CredentialsReference::default()
+            }),
+            ..TokenSourceSpec::default()
+        };
+        Self {
+            now: at(0),
+            uid: "6f0c6f3a-0001".to_owned(),
+            generation: 1,
+            deleting: false,
+            spec,
+            status: TokenSourceStatus::default(),
+            renew_request: None,
+            provider: Ok(provider),
+            credentials: Credentials::Present {
+                name: "client".to_owned(),
+                uid: "secret-uid".to_owned(),
+                resource_version: "7".to_owned(),
+                allowed_hosts: Some(HOST.to_owned()),
+            },
+            target: Target::Missing,
+            rival: None,
+            held: None,
+        }
+    }
+
+    /// Ten minutes into the hour that its token lives, with everything recorded.
+    pub(super) fn good() -> Self {
+        let mut scene = Self::fresh();
+        let publication = scene.publication(Reason::TokenPending, 0);
+        scene.record(&Outcome::Published(publication));
+        scene.now = at(600);
+        scene
+    }
+
+    /// The same with another life.
+    pub(super) fn living(lifetime: i64) -> Self {
+        let mut scene = Self::good();
+        scene.published().expires_at = at(lifetime);
+        scene.now = at(0);
+        scene.record(&Outcome::Kept);
+        scene
+    }
+
+    /// As the controller sees it.
+    pub(super) fn observed(&self) -> Observed<'_> {
+        Observed {
+            now: self.now,
+            name: "source",
+            uid: &self.uid,
+            generation: self.generation,
+            deleting: self.deleting,
+            spec: &self.spec,
+            status: &self.status,
+            renew_request: self.renew_request.as_deref(),
+            provider: self.provider.as_ref().map_err(Clone::clone),
+            credentials: self.credentials.clone(),
+            inputs: self.inputs(),
+            target: self.target.clone(),
+            rival: self.rival.clone(),
+            held: self.held.clone(),
+        }
+    }
+
+    /// The fingerprints, unless provider or credentials are missing.
+    pub(super) fn inputs(&self) -> Option<Inputs> {
+        let provider = self.provider.as_ref().ok()?;
+        let known = !matches!(self.credentials, Credentials::Missing(_));
+        known.then(|| inputs::fingerprint(&self.spec, self.generation, provider, &self.credentials))
+    }
+
+    /// What the rules say.
+    pub(super) fn plan(&self) -> Plan {
+        super::decide(&self.observed())
+    }
+
+    /// Settles and records an outcome, as the controller does.
+    pub(super) fn record(&mut self, outcome: &Outcome) {
+        let mut observed = self.observed();
+        observed.settle(outcome);
+        let (status, target) = (next_status(&observed, outcome), observed.target.clone());
+        (self.status, self.target) = (status, target);
+    }
+
+    /// A token sent for at this second, good for an hour.
+    pub(super) fn publication(&self, cause: Reason, issued: i64) -> Publication {
+        Publication {
+            cause,
+            published: Published {
+                resource_version: "100".to_owned(),
+                issued_at: at(issued),
+                expires_at: at(issued + 3600),
+                asked: self.inputs().map(|inputs| inputs.asked).unwrap_or_default(),
+                intact: true,
+                dressed: true,
+            },
+            unchanged_at: None,
+            token_type: "Bearer".to_owned(),
+            scope: None,
+            notices: BTreeSet::new(),
+        }
+    }
+
+    /// The token in the target, to be changed.
+    pub(super) fn published(&mut self) -> &mut Published {
+        match &mut self.target {
+            Target::Ours(published) => published,
+            other => panic!("no token in the target: {other:?}"),
+        }
+    }
+
+    /// The provider block, to be changed.
+    pub(super) fn provider(&mut self) -> &mut TokenProviderSpec {
+        self.provider.as_mut().unwrap()
+    }
+
+    /// The same at another second.
+    pub(super) fn when(mut self, seconds: i64) -> Self {
+        self.now = at(seconds);
+        self
+    }
+
+    /// The same with a change.
+    pub(super) fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+}

@@ -1,0 +1,174 @@
+//! What asks for a new token, what only makes another attempt worth while, and what does neither. And one literal:
+//! an upgrade that changed the fingerprint would renew every token of every cluster at once.
+
+use super::*;
+use crate::api::{
+    BodyFormat, CredentialKeys, Duration, Header, KeyReference, LongText, Parameter, Renewal, RequestedToken,
+    ResponseSettings, ShortText,
+};
+use crate::decide::fixture::Scene;
+
+/// The fingerprint of [`Scene::fresh`], for ever.
+const OF_A_FIXED_SPEC: &str = "PLACEHOLDER-A";
+/// The fingerprint of [`rich`], for ever.
+const OF_A_RICH_SPEC: &str = "PLACEHOLDER-B";
+
+type Change = (&'static str, fn(&mut Scene));
+
+fn text(value: &str) -> Option<String> {
+    Some(value.to_owned())
+}
+
+fn secret(uid: &str, version: &str, hosts: Option<&str>) -> Credentials {
+    Credentials::Present {
+        name: "client".to_owned(),
+        uid: uid.to_owned(),
+        resource_version: version.to_owned(),
+        allowed_hosts: hosts.map(str::to_owned),
+    }
+}
+
+/// Every part of the spec that shapes a request, filled.
+fn rich() -> Scene {
+    Scene::fresh().with(|scene| {
+        for (_, change) in SHAPING {
+            change(scene);
+        }
+    })
+}
+
+const SHAPING: &[Change] = &[
+    ("the endpoint", |s| s.provider().token_endpoint = text("https://auth.example.com/v2/token")),
+    ("the grant", |s| s.provider().grant_type = text("account_credentials")),
+    ("the authentication method", |s| s.provider().client_authentication.method = crate::api::ClientAuthenticationMethod::ClientSecretBasic),
+    ("Basic's encoding", |s| s.provider().client_authentication.basic_encoding = crate::api::BasicEncoding::Raw),
+    ("the place of client_id", |s| s.provider().client_authentication.send_client_id = crate::api::SendClientId::Always),
+    ("the body's format", |s| s.provider().body_format = BodyFormat::Json),
+    ("a parameter", |s| s.provider().parameters.push(Parameter { name: "tenant".to_owned(), value: "1".to_owned(), ..Parameter::default() })),
+    ("a header", |s| s.provider().headers.push(Header { name: "X-Tenant".to_owned(), value: "1".to_owned() })),
+    ("how the answer is read", |s| {
+        s.provider().response = ResponseSettings { token_type: text("Bearer"), ..ResponseSettings::default() };
+    }),
+    ("the scopes", |s| s.spec.token.scopes.push("read".to_owned())),
+    ("the audience", |s| s.spec.token = RequestedToken { audience: text("api"), ..s.spec.token.clone() }),
+    ("a resource", |s| s.spec.token.resources.push("https://api.example.com".to_owned())),
+    ("a template of the target", |s| {
+        s.spec.target.data.insert("header".to_owned(), LongText("Bearer {{ access_token }}".to_owned()));
+    }),
+    ("the keys of the credentials", |s| {
+        let keys = CredentialKeys { client_secret: text("password"), ..CredentialKeys::default() };
+        s.spec.credentials_ref.as_mut().unwrap().keys = keys;
+    }),
+    ("rotated credentials", |s| s.credentials = secret("secret-uid", "8", None)),
+    ("re-created credentials", |s| s.credentials = secret("another-uid", "7", None)),
+    ("no credentials", |s| {
+        s.credentials = Credentials::Unnamed;
+        s.spec.credentials_ref = None;
+    }),
+];
+
+/// Of these a change of generation is part, as the API server makes one.
+const NOT_SHAPING: &[Change] = &[
+    ("the percentage", |s| s.spec.renewal = Renewal { at_percentage: Some(50), ..Renewal::default() }),
+    ("the time before", |s| s.spec.renewal = Renewal { before: Some(Duration::from_secs(60)), ..Renewal::default() }),
+    ("suspension", |s| s.spec.suspend = true),
+    ("the target's name", |s| s.spec.target.name = text("other")),
+    ("the target's type", |s| s.spec.target.type_ = text("example.com/token")),
+    ("a label of the target", |s| {
+        s.spec.target.labels.insert("team".to_owned(), ShortText("a".to_owned()));
+    }),
+    ("an annotation of the target", |s| {
+        s.spec.target.annotations.insert("team".to_owned(), LongText("a".to_owned()));
+    }),
+];
+
+/// These change the circumstances of an attempt, without a change of generation where a provider object holds them.
+const OF_THE_ATTEMPT: &[Change] = &[
+    ("roots of trust", |s| s.provider().tls.ca_bundle = text("-----BEGIN CERTIFICATE-----")),
+    ("roots of trust by reference", |s| {
+        s.provider().tls.ca_bundle_ref = Some(KeyReference { name: "ca".to_owned(), key: "ca.crt".to_owned() });
+    }),
+    ("the deadline", |s| s.provider().timeout = Some(Duration::from_secs(30))),
+];
+
+fn of(scene: &Scene) -> Inputs {
+    scene.inputs().unwrap()
+}
+
+#[test]
+fn what_shapes_the_request_or_its_rendering_asks_for_a_new_token() {
+    let before = of(&Scene::fresh());
+    for (name, change) in SHAPING {
+        let after = of(&Scene::fresh().with(change));
+        assert_ne!(after.asked, before.asked, "{name}");
+        assert_ne!(after.attempt, before.attempt, "{name}");
+    }
+}
+
+#[test]
+fn each_change_has_a_fingerprint_of_its_own() {
+    let mut seen: Vec<String> = SHAPING.iter().map(|(_, change)| of(&Scene::fresh().with(change)).asked).collect();
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen.len(), SHAPING.len());
+}
+
+#[test]
+fn what_does_not_shape_the_request_only_makes_an_attempt_worth_while() {
+    let before = of(&Scene::fresh());
+    for (name, change) in NOT_SHAPING {
+        let after = of(&Scene::fresh().with(change).with(|scene| scene.generation += 1));
+        assert_eq!(after.asked, before.asked, "{name}");
+        assert_ne!(after.attempt, before.attempt, "{name}");
+    }
+    for (name, change) in OF_THE_ATTEMPT {
+        let after = of(&Scene::fresh().with(change));
+        assert_eq!(after.asked, before.asked, "{name}");
+        assert_ne!(after.attempt, before.attempt, "{name}");
+    }
+}
+
+#[test]
+fn what_only_this_controller_keeps_changes_nothing() {
+    let before = of(&Scene::fresh());
+    let cases: [Change; 4] = [
+        ("a renewal request", |s| s.renew_request = text("now")),
+        ("a status", |s| s.status = Scene::good().status),
+        ("the time", |s| s.now = crate::decide::fixture::at(99)),
+        ("another allowed host", |s| s.credentials = secret("secret-uid", "7", Some("auth.example.com,other.example"))),
+    ];
+    for (name, change) in cases {
+        assert_eq!(of(&Scene::fresh().with(change)), before, "{name}");
+    }
+}
+
+#[test]
+fn a_provider_object_and_the_same_block_written_out_are_the_same() {
+    let referenced = Scene::fresh().with(|scene| scene.spec.provider = None);
+    assert_eq!(of(&referenced), of(&Scene::fresh()));
+}
+
+#[test]
+fn a_default_written_out_is_the_same_as_one_left_out() {
+    let spec = r#"{"tokenEndpoint": "https://auth.example.com/oauth/token",
+        "clientAuthentication": {"method": "client_secret_post", "basicEncoding": "Form", "sendClientId": "Auto"},
+        "bodyFormat": "Form", "parameters": [], "headers": [], "refresh": {"policy": "IfIssued"},
+        "response": {"fields": {}, "expiry": {"unit": "Auto", "ignoreResponse": false}}, "tls": {}}"#;
+    let verbose = Scene::fresh().with(|scene| scene.provider = Ok(serde_json::from_str(spec).unwrap()));
+    assert_eq!(of(&verbose), of(&Scene::fresh()));
+}
+
+#[test]
+fn an_upgrade_changes_no_fingerprint() {
+    assert_eq!(of(&Scene::fresh()).asked, OF_A_FIXED_SPEC);
+    assert_eq!(of(&rich()).asked, OF_A_RICH_SPEC);
+}
+
+#[test]
+fn a_fingerprint_is_64_hexadecimal_digits() {
+    let Inputs { asked, attempt } = of(&rich());
+    for fingerprint in [asked, attempt] {
+        assert_eq!(fingerprint.len(), 64);
+        assert!(fingerprint.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')), "{fingerprint}");
+    }
+}

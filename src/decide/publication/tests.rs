@@ -1,0 +1,170 @@
+//! The target Secret: what is in it, what it remembers, and that no alteration goes unnoticed.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::api::{LongText, ShortText};
+use crate::decide::fixture::at;
+use crate::oauth::Secret as Confidential;
+
+fn token() -> Token {
+    Token {
+        access_token: Confidential::new("opaque+/=".to_owned()),
+        token_type: "Bearer".to_owned(),
+        scope: None,
+        refresh_token: Some(Confidential::new("canary-refresh".to_owned())),
+        issued_at: at(0),
+        expires_at: at(3600),
+        notices: BTreeSet::new(),
+    }
+}
+
+fn memo() -> Memo {
+    Memo { issued_at: at(0), expires_at: at(3600), asked: "fingerprint".to_owned() }
+}
+
+fn data(pairs: &[(&str, &str)]) -> Data {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), ByteString(value.as_bytes().to_vec()))).collect()
+}
+
+fn owner() -> OwnerReference {
+    OwnerReference { name: "source".to_owned(), uid: "uid".to_owned(), ..OwnerReference::default() }
+}
+
+fn dressed(labels: &[(&str, &str)], annotations: &[(&str, &str)], type_: Option<&str>) -> Target {
+    Target {
+        type_: type_.map(str::to_owned),
+        labels: labels.iter().map(|(key, value)| ((*key).to_owned(), ShortText((*value).to_owned()))).collect(),
+        annotations: annotations
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), LongText((*value).to_owned())))
+            .collect(),
+        ..Target::default()
+    }
+}
+
+#[test]
+fn the_default_keys_and_nothing_else() {
+    let expected = [("access_token", "opaque+/="), ("expires_at", "2026-01-01T01:00:00Z"), ("token_type", "Bearer")];
+    assert_eq!(default_data(&token()), data(&expected));
+}
+
+#[test]
+fn the_hash_changes_with_every_part() {
+    let plain = [("a", "1"), ("b", "2")];
+    let later = |memo: Memo| Memo { issued_at: at(1), ..memo };
+    let longer = |memo: Memo| Memo { expires_at: at(3601), ..memo };
+    let other = |memo: Memo| Memo { asked: "another".to_owned(), ..memo };
+    let contents = [
+        ("as it is", data(&plain), memo()),
+        ("another value", data(&[("a", "1"), ("b", "3")]), memo()),
+        ("another key", data(&[("a", "1"), ("c", "2")]), memo()),
+        ("a key more", data(&[("a", "1"), ("b", "2"), ("c", "")]), memo()),
+        ("a key less", data(&[("a", "1")]), memo()),
+        ("values exchanged", data(&[("a", "2"), ("b", "1")]), memo()),
+        ("a border moved between key and value", data(&[("a", "1"), ("b2", "")]), memo()),
+        ("a border moved between two keys", data(&[("a", "1b"), ("", "2")]), memo()),
+        ("nothing", data(&[]), memo()),
+        ("another time of issue", data(&plain), later(memo())),
+        ("another expiry", data(&plain), longer(memo())),
+        ("other inputs", data(&plain), other(memo())),
+    ];
+    for (index, (left, data, memo)) in contents.iter().enumerate() {
+        assert_eq!(content_hash(data, memo), content_hash(data, memo), "{left}");
+        for (right, other_data, other_memo) in contents.iter().skip(index + 1) {
+            assert_ne!(content_hash(data, memo), content_hash(other_data, other_memo), "{left} and {right}");
+        }
+    }
+}
+
+#[test]
+fn a_hash_stands_for_ever() {
+    let expected = "PLACEHOLDER-HASH";
+    assert_eq!(content_hash(&data(&[("access_token", "t")]), &memo()), expected);
+}
+
+#[test]
+fn the_memo_reads_back_and_the_hash_still_fits() {
+    let secret = target("target", &Target::default(), owner(), default_data(&token()), &memo());
+    let annotations = secret.metadata.annotations.unwrap();
+    let read = Memo::read(&annotations).unwrap();
+    assert_eq!(read, memo());
+    assert_eq!(annotations[annotation::DATA_HASH], content_hash(&secret.data.unwrap(), &read));
+    assert_eq!(annotations[annotation::DRESSING], dressing(&Target::default(), "source"));
+}
+
+#[test]
+fn a_memo_with_a_part_missing_or_unreadable_is_none() {
+    let whole = target("target", &Target::default(), owner(), Data::new(), &memo()).metadata.annotations.unwrap();
+    for key in [annotation::ISSUED_AT, annotation::EXPIRES_AT, annotation::INPUTS] {
+        let mut less = whole.clone();
+        less.remove(key);
+        assert_eq!(Memo::read(&less), None, "without {key}");
+    }
+    for key in [annotation::ISSUED_AT, annotation::EXPIRES_AT] {
+        for value in ["", "yesterday", "1767225600", "2026-01-01", "2026-13-01T00:00:00Z"] {
+            let mut altered = whole.clone();
+            altered.insert(key.to_owned(), value.to_owned());
+            assert_eq!(Memo::read(&altered), None, "{key}: {value}");
+        }
+    }
+}
+
+#[test]
+fn the_secret_belongs_to_its_source_and_says_so() {
+    let secret = target("target", &dressed(&[("team", "a")], &[("note", "b")], None), owner(), Data::new(), &memo());
+    assert_eq!(secret.metadata.name.as_deref(), Some("target"));
+    assert_eq!(secret.metadata.owner_references, Some(vec![owner()]));
+    assert_eq!(secret.type_.as_deref(), Some("Opaque"));
+    let labels = secret.metadata.labels.unwrap();
+    assert_eq!(labels["team"], "a");
+    assert_eq!(labels[annotation::MANAGED_BY_LABEL], annotation::MANAGED_BY);
+    assert_eq!(labels[annotation::SOURCE_LABEL], "source");
+    assert_eq!(secret.metadata.annotations.unwrap()["note"], "b");
+    let typed = target("target", &dressed(&[], &[], Some("example.com/t")), owner(), Data::new(), &memo());
+    assert_eq!(typed.type_.as_deref(), Some("example.com/t"));
+}
+
+#[test]
+fn what_the_user_writes_never_replaces_what_is_ours() {
+    let forged = dressed(
+        &[(annotation::MANAGED_BY_LABEL, "me"), (annotation::SOURCE_LABEL, "other")],
+        &[(annotation::EXPIRES_AT, "2099-01-01T00:00:00Z"), (annotation::DATA_HASH, "0")],
+        None,
+    );
+    let secret = target("target", &forged, owner(), Data::new(), &memo());
+    let (labels, annotations) = (secret.metadata.labels.unwrap(), secret.metadata.annotations.unwrap());
+    assert_eq!(labels[annotation::MANAGED_BY_LABEL], annotation::MANAGED_BY);
+    assert_eq!(labels[annotation::SOURCE_LABEL], "source");
+    assert_eq!(Memo::read(&annotations), Some(memo()));
+    assert_eq!(annotations[annotation::DATA_HASH], content_hash(&Data::new(), &memo()));
+}
+
+#[test]
+fn a_name_too_long_for_a_label_is_left_out_of_the_labels() {
+    let longest = "a".repeat(63);
+    assert_eq!(labels(&Target::default(), &longest)[annotation::SOURCE_LABEL], longest);
+    assert!(!labels(&Target::default(), &"a".repeat(64)).contains_key(annotation::SOURCE_LABEL));
+}
+
+#[test]
+fn the_dressing_changes_with_every_part_of_it_and_with_nothing_else() {
+    let looks = [
+        ("plain", dressed(&[], &[], None)),
+        ("a type", dressed(&[], &[], Some("example.com/t"))),
+        ("a label", dressed(&[("z", "1")], &[], None)),
+        ("another value", dressed(&[("z", "2")], &[], None)),
+        ("another label", dressed(&[("y", "1")], &[], None)),
+        ("the label as an annotation", dressed(&[], &[("z", "1")], None)),
+        ("both", dressed(&[("z", "1")], &[("z", "1")], None)),
+    ];
+    for (index, (left, look)) in looks.iter().enumerate() {
+        for (right, other) in looks.iter().skip(index + 1) {
+            assert_ne!(dressing(look, "source"), dressing(other, "source"), "{left} and {right}");
+        }
+    }
+    let renamed = Target { name: Some("other".to_owned()), ..Target::default() };
+    assert_eq!(dressing(&renamed, "source"), dressing(&Target::default(), "source"));
+    let opaque = dressed(&[], &[], Some("Opaque"));
+    assert_eq!(dressing(&opaque, "source"), dressing(&Target::default(), "source"), "the default, written out");
+}
