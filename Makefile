@@ -16,8 +16,10 @@ help:       ## list the targets
 
 demo: tools ## show the controller at work: a real API server, a provider, tokens that live a minute
 	tests/assets/kubernetes.sh >/dev/null
-	cargo build --release --locked
-	cargo run --release --locked --package tokensource-kit --bin demo
+	# One build of both programs, started directly: `cargo run --package` would choose other features of their common
+	# dependencies, and compile all of those a second time.
+	cargo build --release --locked --workspace --bins
+	"$${CARGO_TARGET_DIR:-target}/release/demo"
 
 test: assets ## all tests: units, the test kit, and the stories on a real API server and a real Keycloak
 	cargo test --locked --workspace
@@ -28,7 +30,7 @@ generate: tools ## write crds/ anew from src/api
 lint:       ## formatting, clippy, rustdoc; every warning is an error
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
-	RUSTDOCFLAGS="--deny warnings" cargo doc --locked --workspace --no-deps --document-private-items
+	RUSTDOCFLAGS="--deny warnings" cargo doc --locked --workspace --no-deps
 
 deny:       ## licences, bans and sources of the dependencies
 	missing=
@@ -47,15 +49,15 @@ clean:      ## delete what was built; .assets, which takes 10 minutes to make, s
 
 tools:
 	missing=
-	$(call need,cargo,rustup from Rust's own site (or: apt-get install rustup) and then: rustup default stable)
+	$(call need,cargo,install rustup (https://rustup.rs) and then run: rustup default stable)
 	$(call need,cc,apt-get install build-essential)
 	$(call need,git,apt-get install git)
-	$(call need,go,apt-get install golang-go)
+	$(call need,go,apt-get install golang-go (1.21 or newer; it fetches the version that is needed))
 	$(call need,setpriv,apt-get install util-linux)
 	$(verdict)
 
 tools-keycloak:
 	missing=
-	$(call need,java,apt-get install openjdk-17-jre-headless)
+	$(call need,java,apt-get install default-jre-headless (17 or newer))
 	$(call need,mvn,apt-get install maven)
 	$(verdict)
