@@ -1,4 +1,4 @@
-# The controller's image: a build stage, and a stage that holds one program and nothing to break in with.
+# The controller's image: a build stage, and a stage that holds one program.
 #
 #   docker build -t REGISTRY/tokensource:0.1.0 .
 #
@@ -7,8 +7,8 @@
 #                --build-arg RUNTIME_IMAGE=mirror.example.com/distroless/cc-debian12:nonroot …
 # Pin them by digest (name@sha256:…) where builds must be repeatable. Build and runtime must have the same Debian, or
 # the second the newer one: the program is linked against the first one's C library.
-ARG BUILD_IMAGE=docker.io/library/rust:1.95-bookworm
-ARG RUNTIME_IMAGE=gcr.io/distroless/cc-debian12:nonroot
+ARG BUILD_IMAGE=rust:1.95-bookworm
+ARG RUNTIME_IMAGE=debian:bookworm-slim
 
 FROM ${BUILD_IMAGE} AS build
 WORKDIR /src
@@ -19,8 +19,9 @@ RUN cargo build --release --locked --package tokensource --bin tokensource \
  && install -D -m 0755 target/release/tokensource /out/tokensource
 
 FROM ${RUNTIME_IMAGE}
-# What the base must bring: the C library, libgcc, and the certificate authorities in /etc/ssl/certs, which token
-# endpoints are checked against unless tls.caBundle says otherwise. It needs no shell.
+# What the base must bring: the C library and libgcc. It needs no shell: a distroless "cc" base is smaller still.
+# The certificate authorities, which token endpoints are checked against unless tls.caBundle says otherwise:
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /out/tokensource /usr/local/bin/tokensource
 COPY LICENSE /LICENSE
 

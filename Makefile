@@ -36,7 +36,7 @@ deny:       ## licences, bans and sources of the dependencies
 	missing=
 	$(call need,cargo-deny,cargo install --locked cargo-deny)
 	$(verdict)
-	# Without `advisories`: their database is a download of its own. Run `cargo deny check advisories` where that is possible.
+	# Without `advisories`, whose database is a download of its own: `cargo deny check advisories` where that is possible.
 	cargo deny --locked check licenses bans sources
 
 assets: tools tools-keycloak ## build the Kubernetes programs and fetch Keycloak, once: about 10 minutes

@@ -4,6 +4,8 @@
 //! no client, no clock.
 
 #![allow(unreachable_pub)] // KubeSchema expands to items marked so
+#![allow(clippy::duplicated_attributes)] // printer columns repeat their members
+#![allow(clippy::doc_markdown)] // these texts are what kubectl explain shows, where backticks are noise
 
 pub mod annotation;
 mod condition;
@@ -23,8 +25,8 @@ pub use provider::{
     AssertionGrant, AssertionSettings, BasicEncoding, BodyFormat, ClientAuthentication,
     ClientAuthenticationMethod, ClusterTokenProvider, ClusterTokenProviderSpec, ExpirySettings, ExpiryUnit,
     Header, JsonWebAlgorithm, KeyReference, ObjectReference, Parameter, ParameterPlace, ParameterType,
-    RefreshPolicy, RefreshSettings, ResponseFields, ResponseSettings, SendClientId, ServiceAccountTokenSettings,
-    SubjectToken, Tls, TokenProvider, TokenProviderSpec,
+    RefreshPolicy, RefreshSettings, ResponseFields, ResponseSettings, SendClientId,
+    ServiceAccountTokenSettings, SubjectToken, Tls, TokenProvider, TokenProviderSpec,
 };
 pub use reason::Reason;
 pub use source::{

@@ -22,14 +22,57 @@ use super::target::Target;
     shortname = "toksrc",
     category = "tokensource",
     doc = "A TokenSource keeps a fresh OAuth 2.0 access token in a Secret: it asks a provider's token endpoint, writes the token where pods can mount it, and comes back before it expires.",
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status", description = "Whether the target holds a token that is valid now"),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Renewed\")].reason", description = "How the last attempt to get a token ended"),
-    printcolumn(name = "Target", type_ = "string", json_path = ".status.target.name", description = "The Secret that holds the token"),
-    printcolumn(name = "Expires", type_ = "string", json_path = ".status.expiresAt", description = "When the token expires"),
-    printcolumn(name = "Renews", type_ = "string", json_path = ".status.renewAt", description = "When the next token is asked for"),
-    printcolumn(name = "Endpoint", type_ = "string", json_path = ".spec.provider.tokenEndpoint", priority = "1", description = "Where tokens are asked for, if the TokenSource says so itself"),
-    printcolumn(name = "Provider", type_ = "string", json_path = ".spec.providerRef.name", priority = "1", description = "The provider object, if one is referenced"),
-    printcolumn(name = "Failures", type_ = "integer", json_path = ".status.failures", priority = "1", description = "Failed attempts in a row"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
+        description = "Whether the target holds a token that is valid now"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Renewed\")].reason",
+        description = "How the last attempt to get a token ended"
+    ),
+    printcolumn(
+        name = "Target",
+        type_ = "string",
+        json_path = ".status.target.name",
+        description = "The Secret that holds the token"
+    ),
+    printcolumn(
+        name = "Expires",
+        type_ = "string",
+        json_path = ".status.expiresAt",
+        description = "When the token expires"
+    ),
+    printcolumn(
+        name = "Renews",
+        type_ = "string",
+        json_path = ".status.renewAt",
+        description = "When the next token is asked for"
+    ),
+    printcolumn(
+        name = "Endpoint",
+        type_ = "string",
+        json_path = ".spec.provider.tokenEndpoint",
+        priority = "1",
+        description = "Where tokens are asked for, if the TokenSource says so itself"
+    ),
+    printcolumn(
+        name = "Provider",
+        type_ = "string",
+        json_path = ".spec.providerRef.name",
+        priority = "1",
+        description = "The provider object, if one is referenced"
+    ),
+    printcolumn(
+        name = "Failures",
+        type_ = "integer",
+        json_path = ".status.failures",
+        priority = "1",
+        description = "Failed attempts in a row"
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
@@ -161,6 +204,21 @@ impl CredentialKeys {
     /// The key of the client secret.
     pub fn client_secret(&self) -> &str {
         self.client_secret.as_deref().unwrap_or("client_secret")
+    }
+
+    /// The key of the user name.
+    pub fn username(&self) -> &str {
+        self.username.as_deref().unwrap_or("username")
+    }
+
+    /// The key of the password.
+    pub fn password(&self) -> &str {
+        self.password.as_deref().unwrap_or("password")
+    }
+
+    /// The key of the refresh token to begin with.
+    pub fn refresh_token(&self) -> &str {
+        self.refresh_token.as_deref().unwrap_or("refresh_token")
     }
 }
 

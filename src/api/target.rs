@@ -17,7 +17,10 @@ pub struct Target {
     /// Name of the Secret. Default: the TokenSource's own name. A Secret that exists and belongs to somebody else
     /// is refused (TargetConflict), never adopted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"))]
+    #[schemars(
+        length(max = 253),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+    )]
     pub name: Option<String>,
 
     /// Type of the Secret. Default: Opaque. Kubernetes forbids changing it later: a changed type makes the
@@ -48,13 +51,17 @@ pub struct Target {
 }
 
 /// A text of at most 63 characters (a label's value).
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[schemars(inline)]
 #[serde(transparent)]
 pub struct ShortText(#[schemars(length(max = 63))] pub String);
 
 /// A text of at most 8192 characters.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[schemars(inline)]
 #[serde(transparent)]
 pub struct LongText(#[schemars(length(max = 8192))] pub String);

@@ -1,25 +1,16 @@
-//! The third step: doing what was decided. Knows how a token is asked for; must not decide whether.
+//! The third step: doing what was decided. Knows in which order things are written; must not decide what is.
 
-use std::collections::BTreeMap;
-use std::time::Instant;
-
-use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::ConfigMap;
-use kube::{Api, ResourceExt};
+use kube::ResourceExt;
 
 use super::context::Context;
-use super::error::{Error, call};
+use super::error::{CallError, Error, call};
 use super::memory::HeldToken;
-use super::observe;
+use super::mint::{Minted, mint};
 use super::publish::{self, Written};
-use crate::api::{Duration, KeyReference, Reason, TokenProviderSpec, TokenSource};
-use crate::decide::{
-    Failure, Observed, Outcome, Plan, Publication, ask, refuse_credentials,
-};
-use crate::oauth::{Reading, Secret, Token, Transport, build, read};
-
-/// Sent with every request: some firewalls refuse requests without one.
-const USER_AGENT: &str = concat!("tokensource/", env!("CARGO_PKG_VERSION"));
+use super::refresh;
+use crate::api::{Reason, TokenSource};
+use crate::decide::{Failure, Observed, Outcome, Plan, Publication};
+use crate::oauth::Retry;
 
 /// What came of a plan and, where the API server failed after the provider had answered, how.
 pub(super) struct Done {
@@ -50,173 +41,83 @@ pub(super) async fn act(
             Some(held) => Ok(publish(held, source, observed, context).await),
             None => Ok(Outcome::Waiting.into()),
         },
-        Plan::Mint(cause) => mint(*cause, source, observed, context).await,
+        Plan::Mint(cause) => Ok(match mint(*cause, source, observed, context).await? {
+            Minted::Token(held) => publish(held, source, observed, context).await,
+            Minted::Failed(sent_at, failure) => Outcome::Failed(sent_at, failure).into(),
+            Minted::Refused(failure) => Outcome::Refused(failure).into(),
+        }),
     }
-}
-
-async fn mint(
-    cause: Reason,
-    source: &TokenSource,
-    observed: &mut Observed<'_>,
-    context: &Context,
-) -> Result<Done, Error> {
-    let data = match read_credentials(source, observed, context).await? {
-        Ok(data) => data,
-        Err(failure) => return Ok(Outcome::Refused(failure).into()),
-    };
-    let (Ok(provider), Some(inputs)) = (observed.provider.clone(), observed.inputs.clone()) else {
-        return Ok(Outcome::Waiting.into());
-    };
-    let ca_bundle = match trust(source, provider, context).await? {
-        Ok(ca_bundle) => ca_bundle,
-        Err(failure) => return Ok(Outcome::Refused(failure).into()),
-    };
-    let sent_at = context.now();
-    match exchange(source, observed, provider, &data, ca_bundle, context).await {
-        Err(Refused::Locally(failure)) => Ok(Outcome::Refused(failure).into()),
-        Err(Refused::ByProvider(failure)) => Ok(Outcome::Failed(sent_at, failure).into()),
-        Ok(token) => {
-            let held = HeldToken { token, asked: inputs.asked, cause };
-            Ok(publish(held, source, observed, context).await)
-        }
-    }
-}
-
-/// Reads the credentials and, since what is sent must be what was judged, judges the object that was read: its
-/// binding to the host, and its part in the fingerprint.
-async fn read_credentials(
-    source: &TokenSource,
-    observed: &mut Observed<'_>,
-    context: &Context,
-) -> Result<Result<BTreeMap<String, ByteString>, Failure>, Error> {
-    let Some(reference) = &source.spec.credentials_ref else { return Ok(Ok(BTreeMap::new())) };
-    let namespace = source.namespace().unwrap_or_default();
-    let secret = call(context.secrets(&namespace).get_opt(&reference.name)).await.map_err(Error::ReadCredentials)?;
-    let facts = match &secret {
-        Some(secret) => Some(context.scope.secrets.learn(&secret.metadata)),
-        None => {
-            context.scope.secrets.lose(&namespace, &reference.name);
-            None
-        }
-    };
-    observed.credentials = observe::credentials(&reference.name, facts);
-    observed.inputs = observe::fingerprint(observed);
-    let refusal = match &observed.provider {
-        Ok(provider) => refuse_credentials(observed, provider),
-        Err(failure) => Some(failure.clone()),
-    };
-    Ok(match refusal {
-        Some(failure) => Err(failure),
-        None => Ok(secret.and_then(|secret| secret.data).unwrap_or_default()),
-    })
-}
-
-/// The certificates to trust instead of the public authorities', if the provider block names any.
-async fn trust(
-    source: &TokenSource,
-    provider: &TokenProviderSpec,
-    context: &Context,
-) -> Result<Result<Option<String>, Failure>, Error> {
-    let Some(KeyReference { name, key }) = &provider.tls.ca_bundle_ref else {
-        return Ok(Ok(provider.tls.ca_bundle.clone()));
-    };
-    let namespace = source.namespace().unwrap_or_default();
-    let api: Api<ConfigMap> = Api::namespaced(context.client.clone(), &namespace);
-    let found = call(api.get_opt(name)).await.map_err(Error::ReadTrust)?;
-    let value = found.and_then(|map| map.data).and_then(|mut data| data.remove(key));
-    Ok(value.map(Some).ok_or_else(|| {
-        Failure::local(
-            Reason::InvalidSpec,
-            format!("tls.caBundleRef: there is no ConfigMap {name} with a key {key} in this namespace: create it."),
-        )
-    }))
-}
-
-enum Refused {
-    /// Nothing was sent.
-    Locally(Failure),
-    /// Something may have been.
-    ByProvider(Failure),
-}
-
-async fn exchange(
-    source: &TokenSource,
-    observed: &Observed<'_>,
-    provider: &TokenProviderSpec,
-    credentials: &BTreeMap<String, ByteString>,
-    ca_bundle: Option<String>,
-    context: &Context,
-) -> Result<Token, Refused> {
-    let ask = ask(&source.spec, provider, credentials).map_err(Refused::Locally)?;
-    let local = |error| Refused::Locally(Failure::from(&error));
-    let request = build(&ask.request, USER_AGENT).map_err(local)?;
-    let timeout = provider.timeout.map_or(Transport::DEFAULT_TIMEOUT, Duration::get);
-    let namespace = source.namespace().unwrap_or_default();
-    let exchanger = context.exchangers.get(&namespace, ca_bundle, timeout, observed.now).map_err(local)?;
-
-    let sent_at = context.now();
-    let started = Instant::now();
-    let answer = exchanger.send(request).await;
-    context.metrics.request_took(started.elapsed());
-    let confidential: Vec<&Secret> = ask.confidential.iter().collect();
-    let reading = Reading {
-        sent_at,
-        host: ask.request.endpoint.host(),
-        rules: &ask.rules,
-        requested_scopes: &source.spec.token.scopes,
-        grant: ask.grant,
-        confidential: &confidential,
-        requested_token_type: None,
-    };
-    answer
-        .and_then(|answer| read(&answer, &reading))
-        .map_err(|error| Refused::ByProvider(Failure::from(&error)))
 }
 
 /// Writes a token into the target; one that cannot be written is kept, and written first next time.
 async fn publish(
-    held: HeldToken,
+    mut held: HeldToken,
     source: &TokenSource,
     observed: &Observed<'_>,
     context: &Context,
 ) -> Done {
-    let written = publish::token(&held, source, observed, context).await;
-    let Token { issued_at, token_type, scope, notices, .. } = held.token.clone();
-    match written {
+    match store(&mut held, source, observed, context).await {
         Ok(written) => {
             context.memory.release(observed.uid);
+            let token = held.token;
             let (published, unchanged_at) = match written {
                 Written::New(published) => (published, None),
-                Written::Unchanged(published) => (published, Some(issued_at)),
+                Written::Unchanged(published) => (published, Some(token.issued_at)),
             };
             Outcome::Published(Publication {
                 cause: held.cause,
                 published,
                 unchanged_at,
-                token_type,
-                scope,
-                notices,
+                fell_back: held.fell_back,
+                token_type: token.token_type,
+                scope: token.scope,
+                notices: token.notices,
             })
             .into()
         }
         Err(error) => {
+            let issued_at = held.token.issued_at;
             context.memory.hold(observed.uid, held);
-            let reason = Reason::TargetWriteFailed;
-            let message = format!(
-                "{} Secret {}: {error}. It is kept in memory and written as soon as the API server lets it be.",
-                reason.sentence(),
-                observed.target_name()
-            );
-            let failure = Failure { retry: crate::oauth::Retry::Transient { floor: std::time::Duration::ZERO }, ..Failure::local(reason, message) };
-            Done { outcome: Outcome::Unwritten(issued_at, failure), trouble: Some(Error::WriteTarget(error)) }
+            Done {
+                outcome: Outcome::Unwritten(issued_at, unwritten(observed.target_name(), &error)),
+                trouble: Some(Error::WriteTarget(error)),
+            }
         }
+    }
+}
+
+/// The refresh token first: of a rotated one there is no other copy, while an access token can be asked for again.
+async fn store(
+    held: &mut HeldToken,
+    source: &TokenSource,
+    observed: &Observed<'_>,
+    context: &Context,
+) -> Result<Written, CallError> {
+    if let (Some(bond), Some(token)) = (&held.bond, &held.token.refresh_token) {
+        refresh::keep(source, bond, token, context).await?;
+        held.token.refresh_token = None;
+    }
+    publish::token(held, source, observed, context).await
+}
+
+fn unwritten(target: &str, error: &CallError) -> Failure {
+    let reason = Reason::TargetWriteFailed;
+    Failure {
+        reason,
+        retry: Retry::TRANSIENT,
+        retry_after: None,
+        message: format!(
+            "{} Secret {target}: {error}. The token is kept in memory and written as soon as the API server lets it be.",
+            reason.sentence()
+        ),
     }
 }
 
 /// Dresses the target anew with the data it has. Data that is no longer ours is left to the next look.
 async fn rewrite(source: &TokenSource, observed: &Observed<'_>, context: &Context) -> Result<Done, Error> {
     let namespace = source.namespace().unwrap_or_default();
-    let secret = call(context.secrets(&namespace).get_opt(observed.target_name())).await.map_err(Error::ReadTarget)?;
+    let secret =
+        call(context.secrets(&namespace).get_opt(observed.target_name())).await.map_err(Error::ReadTarget)?;
     let Some(secret) = secret else {
         context.scope.secrets.lose(&namespace, observed.target_name());
         return Ok(Outcome::Waiting.into());

@@ -111,12 +111,17 @@ impl Cluster {
                 namespace,
                 "whose labels do not match: ask its administrator, or label the namespace",
             )),
-            Err(_) => Err(not_allowed(name, namespace, "and its label selector is malformed: correct it there")),
+            Err(_) => {
+                Err(not_allowed(name, namespace, "and its label selector is malformed: correct it there"))
+            }
         }
     }
 
     fn labels(&self, namespace: &str) -> BTreeMap<String, String> {
-        self.namespaces.get(&ObjectRef::new(namespace)).map(|found| found.labels().clone()).unwrap_or_default()
+        self.namespaces
+            .get(&ObjectRef::new(namespace))
+            .map(|found| found.labels().clone())
+            .unwrap_or_default()
     }
 }
 
@@ -136,7 +141,13 @@ fn follow<K>(
     change: fn(String) -> Change,
 ) -> (Store<K>, watch::Receiver<Access>)
 where
-    K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + Sync + 'static,
+    K: Resource<DynamicType = ()>
+        + Clone
+        + std::fmt::Debug
+        + serde::de::DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
 {
     let (reader, writer) = store();
     let (access, seen) = watch::channel(Access::Filling);

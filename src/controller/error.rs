@@ -12,6 +12,9 @@ pub enum Error {
     /// Reading the target Secret.
     #[error("the target Secret could not be read")]
     ReadTarget(#[source] CallError),
+    /// Reading or dropping the stored refresh token.
+    #[error("the stored refresh token could not be read or dropped")]
+    ReadRefreshToken(#[source] CallError),
     /// Reading the ConfigMap with the certificates to trust.
     #[error("the ConfigMap of tls.caBundleRef could not be read")]
     ReadTrust(#[source] CallError),
@@ -29,6 +32,7 @@ impl Error {
         match self {
             Error::ReadCredentials(_) => "ReadCredentials",
             Error::ReadTarget(_) => "ReadTarget",
+            Error::ReadRefreshToken(_) => "ReadRefreshToken",
             Error::ReadTrust(_) => "ReadTrust",
             Error::WriteTarget(_) => "WriteTarget",
             Error::WriteStatus(_) => "WriteStatus",
@@ -40,8 +44,8 @@ impl Error {
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// The API server, or the way to it, said no.
-    #[error(transparent)]
-    Kube(#[from] kube::Error),
+    #[error("{}", in_words(.0))]
+    Kube(kube::Error),
     /// It said nothing.
     #[error("no answer within {} s", CALL_DEADLINE.as_secs())]
     Deadline,
@@ -64,13 +68,21 @@ impl CallError {
     }
 }
 
+/// The API server's own sentence, without the object around it that kube prints as well.
+fn in_words(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) if !status.message.is_empty() => status.message.clone(),
+        other => other.to_string(),
+    }
+}
+
 /// How long the API server may take over one call. kube sets no deadline of its own.
 const CALL_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Runs one call under the deadline.
 pub(super) async fn call<T>(request: impl Future<Output = kube::Result<T>>) -> Result<T, CallError> {
     match tokio::time::timeout(CALL_DEADLINE, request).await {
-        Ok(answer) => answer.map_err(CallError::from),
+        Ok(answer) => answer.map_err(CallError::Kube),
         Err(_) => Err(CallError::Deadline),
     }
 }

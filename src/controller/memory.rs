@@ -11,6 +11,7 @@ use kube::ResourceExt;
 
 use super::secrets::version;
 use crate::api::{Reason, TokenSource, TokenSourceStatus};
+use crate::decide::refresh::Bond;
 use crate::oauth::Token;
 
 /// A token that was minted but could not be written.
@@ -19,6 +20,10 @@ pub(super) struct HeldToken {
     pub(super) token: Token,
     pub(super) asked: String,
     pub(super) cause: Reason,
+    /// What its refresh token is bound to, where that is kept.
+    pub(super) bond: Option<Bond>,
+    /// A stored refresh token was refused on the way, and the grant's own request made instead.
+    pub(super) fell_back: bool,
 }
 
 #[derive(Default)]

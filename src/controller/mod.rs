@@ -12,11 +12,13 @@ mod error;
 mod exchangers;
 mod memory;
 mod metrics;
+mod mint;
 mod observe;
 mod publish;
 mod reconcile;
 mod record;
 mod references;
+mod refresh;
 mod scope;
 mod secrets;
 

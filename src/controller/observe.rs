@@ -14,10 +14,11 @@ use super::error::{Error, call};
 use super::references::Reference;
 use super::secrets::Facts;
 use crate::api::{
-    ClusterTokenProvider, ProviderKind, Reason, TokenProvider, TokenProviderSpec, TokenSource, TokenSourceStatus,
-    annotation, from_kubernetes,
+    ClusterTokenProvider, ProviderKind, Reason, TokenProvider, TokenProviderSpec, TokenSource,
+    TokenSourceStatus, annotation, from_kubernetes,
 };
-use crate::decide::publication::{content_hash, dressing, labels, secret_type};
+use crate::decide::publication::{Memo, content_hash, dressing, labels, secret_type};
+use crate::decide::refresh::{is_kept, secret_name};
 use crate::decide::{Credentials, Failure, Held, Observed, Published, Target, inputs};
 
 static NO_STATUS: LazyLock<TokenSourceStatus> = LazyLock::new(TokenSourceStatus::default);
@@ -45,10 +46,9 @@ pub(super) fn find_provider<'a>(source: &'a TokenSource, context: &Context) -> R
     let spec = &source.spec;
     let cluster_only = context.settings.only_cluster_providers;
     match (&spec.provider, &spec.provider_ref) {
-        (Some(_), Some(_)) | (None, None) => Err(Failure::local(
-            Reason::InvalidSpec,
-            "Set exactly one of provider and providerRef.",
-        )),
+        (Some(_), Some(_)) | (None, None) => {
+            Err(Failure::local(Reason::InvalidSpec, "Set exactly one of provider and providerRef."))
+        }
         (_, Some(reference)) if reference.kind == ProviderKind::ClusterTokenProvider => {
             context.cluster.provider(&reference.name, &namespace).map(Provider::Cluster)
         }
@@ -86,7 +86,9 @@ pub(super) async fn observe<'a>(
     let now = context.now();
     let credentials = match &source.spec.credentials_ref {
         None => Credentials::Unnamed,
-        Some(reference) => credentials(&reference.name, context.scope.secrets.get(&namespace, &reference.name)),
+        Some(reference) => {
+            credentials(&reference.name, context.scope.secrets.get(&namespace, &reference.name))
+        }
     };
     let mut observed = Observed {
         now,
@@ -101,11 +103,16 @@ pub(super) async fn observe<'a>(
         credentials,
         inputs: None,
         target: Target::Missing,
+        refresh_conflict: None,
         rival: rival(source, context),
-        held: context.memory.held(uid).map(|held| Held { asked: held.asked, expires_at: held.token.expires_at }),
+        held: context
+            .memory
+            .held(uid)
+            .map(|held| Held { asked: held.asked, expires_at: held.token.expires_at }),
     };
     observed.inputs = fingerprint(&observed);
     observed.target = target(&observed, &namespace, context).await?;
+    observed.refresh_conflict = refresh_conflict(&observed, &namespace, context);
     Ok(observed)
 }
 
@@ -131,16 +138,31 @@ pub(super) fn credentials(name: &str, facts: Option<Arc<Facts>>) -> Credentials 
     }
 }
 
+/// Whose Secret is in the way of the refresh token's, where one would be kept.
+fn refresh_conflict(observed: &Observed<'_>, namespace: &str, context: &Context) -> Option<String> {
+    observed.provider.as_ref().ok().filter(|provider| is_kept(provider))?;
+    let facts = context.scope.secrets.get(namespace, &secret_name(observed.name))?;
+    stranger(&facts, observed.uid)
+}
+
+/// Whose Secret this is, for a person; none if it is this `TokenSource`'s.
+fn stranger(facts: &Facts, uid: &str) -> Option<String> {
+    if facts.deleting {
+        return Some("is being deleted".to_owned());
+    }
+    match &facts.controller {
+        Some((_, _, owner)) if owner == uid => None,
+        Some((kind, name, _)) => Some(format!("belongs to {kind} {name}")),
+        None => Some("does not belong to any TokenSource".to_owned()),
+    }
+}
+
 async fn target(observed: &Observed<'_>, namespace: &str, context: &Context) -> Result<Target, Error> {
     let name = observed.target_name();
     let Some(facts) = context.scope.secrets.get(namespace, name) else { return Ok(Target::Missing) };
-    if facts.deleting {
-        return Ok(Target::Foreign("is being deleted".to_owned()));
-    }
-    match &facts.controller {
-        Some((_, _, uid)) if uid == observed.uid => ours(observed, namespace, &facts, context).await,
-        Some((kind, name, _)) => Ok(Target::Foreign(format!("belongs to {kind} {name}"))),
-        None => Ok(Target::Foreign("does not belong to any TokenSource".to_owned())),
+    match stranger(&facts, observed.uid) {
+        Some(owner) => Ok(Target::Foreign(owner)),
+        None => ours(observed, namespace, &facts, context).await,
     }
 }
 
@@ -155,7 +177,8 @@ async fn ours(
     if recorded == Some(facts.resource_version.as_str()) {
         return Ok(Target::Ours(published));
     }
-    let secret = call(context.secrets(namespace).get_opt(observed.target_name())).await.map_err(Error::ReadTarget)?;
+    let secret =
+        call(context.secrets(namespace).get_opt(observed.target_name())).await.map_err(Error::ReadTarget)?;
     let Some(secret) = secret else {
         context.scope.secrets.lose(namespace, observed.target_name());
         return Ok(Target::Missing);
@@ -168,7 +191,12 @@ async fn ours(
     let wanted = labels(&observed.spec.target, observed.name);
     published.dressed &= secret_type(&observed.spec.target) == secret.type_.as_deref().unwrap_or("Opaque")
         && wanted.iter().all(|(key, value)| secret.labels().get(key) == Some(value))
-        && observed.spec.target.annotations.iter().all(|(key, value)| secret.annotations().get(key) == Some(&value.0));
+        && observed
+            .spec
+            .target
+            .annotations
+            .iter()
+            .all(|(key, value)| secret.annotations().get(key) == Some(&value.0));
     Ok(Target::Ours(published))
 }
 
@@ -176,27 +204,21 @@ async fn ours(
 /// stands in.
 fn published(observed: &Observed<'_>, facts: &Facts) -> Published {
     let dressed = facts.dressing.as_deref() == Some(&dressing(&observed.spec.target, observed.name));
-    let resource_version = facts.resource_version.clone();
-    match &facts.memo {
-        Some(memo) => Published {
-            resource_version,
-            issued_at: memo.issued_at,
-            expires_at: memo.expires_at,
-            asked: memo.asked.clone(),
-            intact: true,
-            dressed,
-        },
-        None => {
-            let time = |time: &Option<_>| time.as_ref().map_or(DateTime::<Utc>::UNIX_EPOCH, from_kubernetes);
-            Published {
-                resource_version,
-                issued_at: time(&observed.status.issued_at),
-                expires_at: time(&observed.status.expires_at),
-                asked: String::new(),
-                intact: false,
-                dressed,
-            }
+    let memo = facts.memo.clone().unwrap_or_else(|| {
+        let time = |time: &Option<_>| time.as_ref().map_or(DateTime::<Utc>::UNIX_EPOCH, from_kubernetes);
+        Memo {
+            issued_at: time(&observed.status.issued_at),
+            expires_at: time(&observed.status.expires_at),
+            asked: String::new(),
         }
+    });
+    Published {
+        resource_version: facts.resource_version.clone(),
+        issued_at: memo.issued_at,
+        expires_at: memo.expires_at,
+        asked: memo.asked,
+        intact: facts.memo.is_some(),
+        dressed,
     }
 }
 
@@ -212,7 +234,9 @@ fn rival(source: &TokenSource, context: &Context) -> Option<String> {
         .into_iter()
         .filter(|user| user.name != source.name_any())
         .filter_map(|user| context.scope.sources.get(&user))
-        .filter(|other| target(other) == mine && age(other) < age(source) && other.metadata.deletion_timestamp.is_none())
+        .filter(|other| {
+            target(other) == mine && age(other) < age(source) && other.metadata.deletion_timestamp.is_none()
+        })
         .min_by_key(|other| age(other))
         .map(|other| other.name_any())
 }

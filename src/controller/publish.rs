@@ -52,10 +52,12 @@ fn is_same(held: &HeldToken, published: &Published, facts: &Facts) -> bool {
     if !published.intact || published.asked != held.asked {
         return false;
     }
-    let memo =
-        Memo { issued_at: published.issued_at, expires_at: published.expires_at, asked: published.asked.clone() };
-    let as_before =
-        Token { issued_at: memo.issued_at, expires_at: memo.expires_at, ..held.token.clone() };
+    let memo = Memo {
+        issued_at: published.issued_at,
+        expires_at: published.expires_at,
+        asked: published.asked.clone(),
+    };
+    let as_before = Token { issued_at: memo.issued_at, expires_at: memo.expires_at, ..held.token.clone() };
     facts.data_hash.as_deref() == Some(&content_hash(&default_data(&as_before), &memo))
 }
 

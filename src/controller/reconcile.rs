@@ -9,7 +9,7 @@ use kube::runtime::controller::Action;
 use super::act::act;
 use super::context::Context;
 use super::error::Error;
-use super::observe::{find_provider, observe};
+use super::observe::{Provider, find_provider, observe};
 use super::record::record;
 use crate::api::TokenSource;
 use crate::decide::{Plan, decide, next_status, wake_after};
@@ -26,7 +26,7 @@ pub(super) async fn reconcile(cached: Arc<TokenSource>, context: Arc<Context>) -
     let _permit = context.permits.acquire().await;
     let (source, owed) = context.memory.latest(cached);
     let provider = find_provider(&source, &context);
-    let block = provider.as_ref().map(|provider| provider.spec()).map_err(Clone::clone);
+    let block = provider.as_ref().map(Provider::spec).map_err(Clone::clone);
 
     let mut observed = observe(&source, block, &context).await?;
     let plan = decide(&observed);
@@ -38,13 +38,11 @@ pub(super) async fn reconcile(cached: Arc<TokenSource>, context: Arc<Context>) -
     let status = next_status(&observed, &done.outcome);
     record(&source, &observed, &done.outcome, &status, owed, &context).await?;
 
-    match done.trouble {
-        Some(error) => Err(error),
-        None => {
-            context.memory.calm(observed.uid);
-            Ok(Action::requeue(wake_after(&plan, &done.outcome, &status, context.now())))
-        }
+    if let Some(error) = done.trouble {
+        return Err(error);
     }
+    context.memory.calm(observed.uid);
+    Ok(Action::requeue(wake_after(&plan, &done.outcome, &status, context.now())))
 }
 
 /// What the queue does after an error: the same again, ever later.

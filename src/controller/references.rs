@@ -79,7 +79,9 @@ impl References {
 
     /// The `TokenSource`s of a namespace that name any cluster-scoped provider.
     pub(super) fn users_of_cluster_providers(&self, namespace: &str) -> Vec<ObjectRef<TokenSource>> {
-        self.filtered(|within, named| within == namespace && matches!(named, Reference::ClusterTokenProvider(_)))
+        self.filtered(|within, named| {
+            within == namespace && matches!(named, Reference::ClusterTokenProvider(_))
+        })
     }
 
     fn filtered(&self, wanted: impl Fn(&str, &Reference) -> bool) -> Vec<ObjectRef<TokenSource>> {
@@ -87,7 +89,9 @@ impl References {
             .users
             .iter()
             .filter(|((namespace, reference), _)| wanted(namespace, reference))
-            .flat_map(|((namespace, _), names)| names.iter().map(|name| ObjectRef::new(name).within(namespace)))
+            .flat_map(|((namespace, _), names)| {
+                names.iter().map(|name| ObjectRef::new(name).within(namespace))
+            })
             .collect()
     }
 
@@ -137,8 +141,10 @@ fn key(source: &TokenSource) -> Key {
 
 fn named_by(source: &TokenSource) -> Vec<Reference> {
     let spec = &source.spec;
-    let mut references = vec![Reference::Secret(spec.target.name.clone().unwrap_or_else(|| source.name_any()))];
-    references.extend(spec.credentials_ref.as_ref().map(|reference| Reference::Secret(reference.name.clone())));
+    let mut references =
+        vec![Reference::Secret(spec.target.name.clone().unwrap_or_else(|| source.name_any()))];
+    references
+        .extend(spec.credentials_ref.as_ref().map(|reference| Reference::Secret(reference.name.clone())));
     references.extend(spec.provider_ref.as_ref().map(|reference| match reference.kind {
         ProviderKind::TokenProvider => Reference::TokenProvider(reference.name.clone()),
         ProviderKind::ClusterTokenProvider => Reference::ClusterTokenProvider(reference.name.clone()),

@@ -114,7 +114,7 @@ pub struct Controller {
 
 impl Controller {
     /// Starts the watches of what is cluster-scoped, and prepares the rest.
-    pub fn new(client: &Client, settings: Settings, metrics: Arc<Metrics>) -> Self {
+    pub fn new(client: &Client, settings: Settings, metrics: &Arc<Metrics>) -> Self {
         let namespaces: Vec<Option<String>> = match settings.namespaces.as_slice() {
             [] => vec![None],
             some => some.iter().cloned().map(Some).collect(),
@@ -134,7 +134,7 @@ impl Controller {
                 exchangers: Arc::clone(&exchangers),
                 memory: Memory::default(),
                 recorder: recorder.clone(),
-                metrics: Arc::clone(&metrics),
+                metrics: Arc::clone(metrics),
                 permits: Arc::clone(&permits),
             };
             (Arc::new(context), triggers)
@@ -155,7 +155,9 @@ impl Controller {
             async move {
                 let (announce, queue) = (std::pin::pin!(announce), std::pin::pin!(queue));
                 // The announcement ends early, the queue at shutdown; neither keeps the other waiting.
-                if let futures::future::Either::Left(((), queue)) = futures::future::select(announce, queue).await {
+                if let futures::future::Either::Left(((), queue)) =
+                    futures::future::select(announce, queue).await
+                {
                     queue.await;
                 }
             }
@@ -186,7 +188,9 @@ async fn queue(
         .for_each(|result| async move {
             match result {
                 Ok(_) | Err(controller::Error::ObjectNotFound(_)) => {}
-                Err(controller::Error::ReconcilerFailed(error, object)) => report(&error, &object.to_string()),
+                Err(controller::Error::ReconcilerFailed(error, object)) => {
+                    report(&error, &object.to_string());
+                }
                 Err(controller::Error::QueueError(error)) => {
                     tracing::warn!(error = %chain(&error), "Watch failed; it is tried again");
                 }

@@ -36,7 +36,8 @@ pub(super) struct Facts {
 impl Facts {
     pub(super) fn of(metadata: &ObjectMeta) -> Self {
         let annotations = metadata.annotations.clone().unwrap_or_default();
-        let controller = metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
+        let controller =
+            metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
         Self {
             uid: metadata.uid.clone().unwrap_or_default(),
             resource_version: metadata.resource_version.clone().unwrap_or_default(),
@@ -136,7 +137,8 @@ impl State {
     /// A deletion ends what was there, not what has been created since.
     fn lose(&mut self, key: &Key, facts: &Arc<Facts>) {
         if self.known.get(key).is_some_and(|known| {
-            known.uid == facts.uid || version(Some(&known.resource_version)) <= version(Some(&facts.resource_version))
+            known.uid == facts.uid
+                || version(Some(&known.resource_version)) <= version(Some(&facts.resource_version))
         }) {
             self.known.remove(key);
         }
@@ -145,9 +147,11 @@ impl State {
     /// A complete list replaces what was known, except for what we have written since it was taken.
     fn adopt_list(&mut self) -> Vec<(Key, Arc<Facts>)> {
         let listed = std::mem::take(&mut self.listed);
-        let taken_at = listed.values().map(|facts| version(Some(&facts.resource_version))).max().unwrap_or_default();
+        let taken_at =
+            listed.values().map(|facts| version(Some(&facts.resource_version))).max().unwrap_or_default();
         let before = std::mem::replace(&mut self.known, listed);
-        let mut changed: Vec<_> = self.known.iter().map(|(key, facts)| (key.clone(), Arc::clone(facts))).collect();
+        let mut changed: Vec<_> =
+            self.known.iter().map(|(key, facts)| (key.clone(), Arc::clone(facts))).collect();
         for (key, facts) in before {
             if version(Some(&facts.resource_version)) > taken_at {
                 self.learn(&key, &facts);

@@ -10,12 +10,8 @@ use crate::api::{
 use crate::oauth::{Endpoint, HostBinding};
 
 /// Grants whose requests this version cannot build.
-const GRANTS_TO_COME: [&str; 4] = [
-    "password",
-    "refresh_token",
-    "urn:ietf:params:oauth:grant-type:jwt-bearer",
-    "urn:ietf:params:oauth:grant-type:token-exchange",
-];
+const GRANTS_TO_COME: [&str; 2] =
+    ["urn:ietf:params:oauth:grant-type:jwt-bearer", "urn:ietf:params:oauth:grant-type:token-exchange"];
 
 /// A field of the contract that this version does not serve. Refused rather than passed over: a user who sets it
 /// counts on it.
@@ -83,7 +79,8 @@ pub fn credentials(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Opt
         )),
         Credentials::Present { name, allowed_hosts, .. } => {
             let endpoint = Endpoint::parse(provider.token_endpoint.as_deref()?).ok()?;
-            let bound = allowed_hosts.as_deref().is_some_and(|hosts| HostBinding::parse(hosts).allows(&endpoint));
+            let bound =
+                allowed_hosts.as_deref().is_some_and(|hosts| HostBinding::parse(hosts).allows(&endpoint));
             (!bound).then(|| unbound(name, allowed_hosts.as_deref(), &endpoint))
         }
     }

@@ -8,12 +8,13 @@ use k8s_openapi::ByteString;
 
 use super::Failure;
 use crate::api::{
-    self, ClientAuthenticationMethod, CredentialKeys, Reason, TokenProviderSpec, TokenSourceSpec,
+    self, ClientAuthenticationMethod, CredentialKeys, Reason, RequestedToken, TokenProviderSpec,
+    TokenSourceSpec,
 };
 use crate::oauth::{
-    BasicEncoding, BodyFormat, Client, ClientAuthentication, Endpoint, ExpiryRules, ExpiryUnit, FieldPointers,
-    Grant, GrantKind, Parameter, ParameterPlace, ParameterValue, ResponseRules, Secret, SendClientId,
-    TokenRequest, trim_one_newline,
+    BasicEncoding, BodyFormat, Client, ClientAuthentication, Endpoint, ExpiryRules, ExpiryUnit,
+    FieldPointers, Grant, GrantKind, Parameter, ParameterPlace, ParameterValue, ResponseRules, Secret,
+    SendClientId, TokenRequest, trim_one_newline,
 };
 
 /// Where the answer says nothing of its life.
@@ -32,28 +33,42 @@ pub struct Ask {
 }
 
 /// Puts the request together. `credentials` is the data of the credentials Secret, empty where the spec names none.
+/// With a stored refresh token it is a refresh request (RFC 6749 §6) in place of the grant's own.
 ///
 /// Fails with `CredentialsNotFound` for a missing key, `CredentialsInvalid` for a value that cannot be used.
 pub fn ask(
     spec: &TokenSourceSpec,
     provider: &TokenProviderSpec,
     credentials: &BTreeMap<String, ByteString>,
+    refresh_token: Option<&Secret>,
 ) -> Result<Ask, Failure> {
     let endpoint = provider.token_endpoint.as_deref().unwrap_or_default();
     let endpoint = Endpoint::parse(endpoint).map_err(|error| Failure::from(&error))?;
     let keys = spec.credentials_ref.as_ref().map(|reference| &reference.keys);
     let values = Values { data: credentials, secret: spec.credentials_ref.as_ref().map(|r| r.name.as_str()) };
-    let (client, confidential) = client(provider, keys.unwrap_or(&CredentialKeys::default()), &values)?;
-    let (grant, kind) = grant(provider);
+    let default_keys = CredentialKeys::default();
+    let keys = keys.unwrap_or(&default_keys);
+    let (client, mut confidential) = client(provider, keys, &values)?;
+    let (grant, kind) = match refresh_token {
+        Some(token) => refresh(provider, token),
+        None => grant(provider, keys, &values)?,
+    };
+    confidential.extend(secrets_of(&grant));
+    // A refresh request names no scope (RFC 6749 §6 would narrow it), and asks for nothing the grant did not.
+    let token = if refresh_token.is_some() { RequestedToken::default() } else { spec.token.clone() };
+    let parameters = match refresh_token {
+        Some(_) if !provider.refresh.parameters.is_empty() => &provider.refresh.parameters,
+        _ => &provider.parameters,
+    };
     Ok(Ask {
         request: TokenRequest {
             endpoint,
             grant,
             client,
-            scopes: spec.token.scopes.clone(),
-            audience: spec.token.audience.clone(),
-            resources: spec.token.resources.clone(),
-            parameters: provider.parameters.iter().map(parameter).collect(),
+            scopes: token.scopes,
+            audience: token.audience,
+            resources: token.resources,
+            parameters: parameters.iter().map(parameter).collect(),
             headers: provider.headers.iter().map(|h| (h.name.clone(), h.value.clone())).collect(),
             body_format: match provider.body_format {
                 api::BodyFormat::Form => BodyFormat::Form,
@@ -67,10 +82,40 @@ pub fn ask(
     })
 }
 
-fn grant(provider: &TokenProviderSpec) -> (Grant, GrantKind) {
-    match provider.grant_type.as_deref() {
+fn grant(
+    provider: &TokenProviderSpec,
+    keys: &CredentialKeys,
+    values: &Values<'_>,
+) -> Result<(Grant, GrantKind), Failure> {
+    Ok(match provider.grant_type.as_deref() {
         None | Some("client_credentials") => (Grant::ClientCredentials, GrantKind::ClientCredentials),
+        Some("password") => {
+            let (username, password) = (values.secret(keys.username())?, values.secret(keys.password())?);
+            (Grant::Password { username, password }, GrantKind::Password)
+        }
+        Some("refresh_token") => {
+            (Grant::RefreshToken { token: values.secret(keys.refresh_token())? }, GrantKind::RefreshToken)
+        }
         Some(vendors) => (Grant::Extension { grant_type: vendors.to_owned() }, GrantKind::Extension),
+    })
+}
+
+/// A refresh request. Where it is refused depends on whether another grant can take its place.
+fn refresh(provider: &TokenProviderSpec, token: &Secret) -> (Grant, GrantKind) {
+    (
+        Grant::RefreshToken { token: token.clone() },
+        match provider.grant_type.as_deref() {
+            Some("refresh_token") => GrantKind::RefreshToken,
+            _ => GrantKind::Refresh,
+        },
+    )
+}
+
+fn secrets_of(grant: &Grant) -> Vec<Secret> {
+    match grant {
+        Grant::Password { username, password } => vec![username.clone(), password.clone()],
+        Grant::RefreshToken { token } => vec![token.clone()],
+        Grant::ClientCredentials | Grant::Extension { .. } => Vec::new(),
     }
 }
 
@@ -96,10 +141,13 @@ fn client(
         _ => (ClientAuthentication::None, false),
     };
     let confidential = match &authentication {
-        ClientAuthentication::Basic { secret, .. } | ClientAuthentication::Post { secret } => vec![secret.clone()],
+        ClientAuthentication::Basic { secret, .. } | ClientAuthentication::Post { secret } => {
+            vec![secret.clone()]
+        }
         ClientAuthentication::None => Vec::new(),
     };
-    let id = if id_needed || values.has(keys.client_id()) { Some(values.text(keys.client_id())?) } else { None };
+    let id =
+        if id_needed || values.has(keys.client_id()) { Some(values.text(keys.client_id())?) } else { None };
     let send_client_id = match settings.send_client_id {
         api::SendClientId::Auto => SendClientId::Auto,
         api::SendClientId::Always => SendClientId::Always,
@@ -135,7 +183,10 @@ impl Values<'_> {
             )
         })?;
         let invalid = |why: &str| {
-            Failure::local(Reason::CredentialsInvalid, format!("Key {key} of Secret {secret} {why}: correct it."))
+            Failure::local(
+                Reason::CredentialsInvalid,
+                format!("Key {key} of Secret {secret} {why}: correct it."),
+            )
         };
         let text = std::str::from_utf8(&bytes.0).map_err(|_| invalid("is not UTF-8 text"))?;
         match trim_one_newline(text) {

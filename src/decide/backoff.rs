@@ -50,7 +50,8 @@ pub fn retry_at(
 /// `min(cap, 2 s · 2^(failures−1)) · (½ + ½·h)`.
 fn exponential(failures: i32, life_left: TimeDelta, uid: &str) -> TimeDelta {
     let doublings = u32::try_from(failures.saturating_sub(1)).unwrap_or(0).min(16);
-    let cap = if life_left > TimeDelta::zero() { (life_left / 8).clamp(SHORTEST_CAP, LONGEST) } else { LONGEST };
+    let cap =
+        if life_left > TimeDelta::zero() { (life_left / 8).clamp(SHORTEST_CAP, LONGEST) } else { LONGEST };
     jittered((FIRST * 2_i32.saturating_pow(doublings)).min(cap), uid, failures)
 }
 

@@ -15,7 +15,7 @@ pub(super) enum State {
 }
 
 impl State {
-    const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             State::True => "True",
             State::False => "False",

@@ -1,8 +1,8 @@
 //! Events: one for each transition a person would want to hear of, none for a routine renewal.
 
+use super::Outcome;
 use super::conditions::find;
 use super::status::success;
-use super::Outcome;
 use crate::api::{ConditionType, Reason, TokenSourceStatus};
 
 /// Something worth an Event.
@@ -22,7 +22,10 @@ pub fn transition(
     after: &TokenSourceStatus,
     outcome: &Outcome,
 ) -> Option<Transition> {
-    expired(before, after).or_else(|| failed(before, outcome)).or_else(|| succeeded(before, outcome))
+    expired(before, after)
+        .or_else(|| failed(before, outcome))
+        .or_else(|| fell_back(outcome))
+        .or_else(|| succeeded(before, outcome))
 }
 
 fn expired(before: &TokenSourceStatus, after: &TokenSourceStatus) -> Option<Transition> {
@@ -38,7 +41,8 @@ fn expired(before: &TokenSourceStatus, after: &TokenSourceStatus) -> Option<Tran
 }
 
 fn failed(before: &TokenSourceStatus, outcome: &Outcome) -> Option<Transition> {
-    let (Outcome::Refused(failure) | Outcome::Failed(_, failure) | Outcome::Unwritten(_, failure)) = outcome else {
+    let (Outcome::Refused(failure) | Outcome::Failed(_, failure) | Outcome::Unwritten(_, failure)) = outcome
+    else {
         return None;
     };
     let known = find(&before.conditions, ConditionType::Renewed)
@@ -46,10 +50,17 @@ fn failed(before: &TokenSourceStatus, outcome: &Outcome) -> Option<Transition> {
     (!known).then(|| Transition { warning: true, reason: failure.reason, note: failure.message.clone() })
 }
 
+/// A renewal that succeeded by another way than it was meant to: worth knowing, since that way may be a password.
+fn fell_back(outcome: &Outcome) -> Option<Transition> {
+    let Outcome::Published(publication) = outcome else { return None };
+    let reason = Reason::RefreshTokenRejected;
+    publication.fell_back.then(|| Transition { warning: true, reason, note: reason.sentence().to_owned() })
+}
+
 fn succeeded(before: &TokenSourceStatus, outcome: &Outcome) -> Option<Transition> {
     let Outcome::Published(publication) = outcome else { return None };
-    let recovered = find(&before.conditions, ConditionType::Renewed)
-        .is_some_and(|renewed| renewed.status == "False");
+    let recovered =
+        find(&before.conditions, ConditionType::Renewed).is_some_and(|renewed| renewed.status == "False");
     let routine = publication.cause == Reason::RenewalDue && !recovered;
     let reason = success(publication.cause);
     (!routine).then(|| Transition { warning: false, reason, note: reason.sentence().to_owned() })

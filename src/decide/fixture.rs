@@ -3,10 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::{
-    Credentials, Failure, Held, Inputs, Observed, Outcome, Plan, Publication, Published, Target, inputs, next_status,
+    Credentials, Failure, Held, Inputs, Observed, Outcome, Plan, Publication, Published, Target, inputs,
+    next_status,
 };
 use crate::api::{
     ClientAuthentication, ClientAuthenticationMethod, CredentialsReference, Reason, TokenProviderSpec,
@@ -33,7 +34,7 @@ pub(super) fn outage() -> Failure {
 }
 
 /// Owns what an [`Observed`] borrows.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Scene {
     pub(super) now: DateTime<Utc>,
     pub(super) uid: String,
@@ -45,6 +46,7 @@ pub(super) struct Scene {
     pub(super) provider: Result<TokenProviderSpec, Failure>,
     pub(super) credentials: Credentials,
     pub(super) target: Target,
+    pub(super) refresh_conflict: Option<String>,
     pub(super) rival: Option<String>,
     pub(super) held: Option<Held>,
 }
@@ -84,6 +86,7 @@ impl Scene {
                 allowed_hosts: Some(HOST.to_owned()),
             },
             target: Target::Missing,
+            refresh_conflict: None,
             rival: None,
             held: None,
         }
@@ -95,15 +98,6 @@ impl Scene {
         let publication = scene.publication(Reason::TokenPending, 0);
         scene.record(&Outcome::Published(publication));
         scene.now = at(600);
-        scene
-    }
-
-    /// The same with another life.
-    pub(super) fn living(lifetime: i64) -> Self {
-        let mut scene = Self::good();
-        scene.published().expires_at = at(lifetime);
-        scene.now = at(0);
-        scene.record(&Outcome::Kept);
         scene
     }
 
@@ -122,6 +116,7 @@ impl Scene {
             credentials: self.credentials.clone(),
             inputs: self.inputs(),
             target: self.target.clone(),
+            refresh_conflict: self.refresh_conflict.clone(),
             rival: self.rival.clone(),
             held: self.held.clone(),
         }
@@ -160,6 +155,7 @@ impl Scene {
                 dressed: true,
             },
             unchanged_at: None,
+            fell_back: false,
             token_type: "Bearer".to_owned(),
             scope: None,
             notices: BTreeSet::new(),

@@ -32,6 +32,8 @@ pub struct Observed<'a> {
     pub inputs: Option<Inputs>,
     /// The target Secret.
     pub target: Target,
+    /// Whose Secret stands where a refresh token would have to be kept, if it is not ours.
+    pub refresh_conflict: Option<String>,
     /// An older `TokenSource` that names the same target.
     pub rival: Option<String>,
     /// A token that was minted but could not be written.
@@ -111,14 +113,16 @@ impl Observed<'_> {
 
     /// The renewal request that has not been dealt with yet.
     pub fn open_renew_request(&self) -> Option<&str> {
-        self.renew_request.filter(|request| self.status.last_handled_renew_request.as_deref() != Some(request))
+        self.renew_request
+            .filter(|request| self.status.last_handled_renew_request.as_deref() != Some(request))
     }
 
     /// The last attempt was made with just these inputs, and failed.
     pub fn failed_before(&self) -> bool {
         self.status.failures > 0
             && self.status.failed_inputs.is_some()
-            && self.status.failed_inputs.as_deref() == self.inputs.as_ref().map(|inputs| inputs.attempt.as_str())
+            && self.status.failed_inputs.as_deref()
+                == self.inputs.as_ref().map(|inputs| inputs.attempt.as_str())
     }
 
     /// When the provider was last asked, as far as is known.

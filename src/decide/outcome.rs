@@ -38,6 +38,8 @@ pub struct Publication {
     pub published: Published,
     /// The provider returned the token that the target already held, at this instant.
     pub unchanged_at: Option<DateTime<Utc>>,
+    /// A stored refresh token was refused and dropped on the way to it.
+    pub fell_back: bool,
     /// The token's type.
     pub token_type: String,
     /// The granted scope, if the provider named it.

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::readiness::cause;
+use super::refresh::secret_name;
 use super::schedule::{MINIMUM_INTERVAL, REQUESTED_INTERVAL};
 use super::{Failure, Observed, Target, admission};
 use crate::api::{Reason, from_kubernetes};
@@ -32,17 +33,17 @@ type Rule = fn(&Observed<'_>) -> Option<Plan>;
 
 /// The order is the meaning.
 const RULES: &[Rule] = &[
-    deleting,               // never re-create what garbage collection is taking away
-    suspended,              // before everything that would write
-    conflicting_target,     // a token that could not be kept must not be minted
-    unresolved_provider,    // without it the rest of the spec cannot be judged
-    contradictory_spec,     //
-    unusable_credentials,   // looked at even while the token is good: the operator has time to mend them
-    held_token,             // a token in hand is never asked for again
-    failed_lately,          // these very inputs have failed: not before the time that was set then
-    asked_lately,           // whatever the cause, never faster than the minimum
-    token_wanted,           //
-    undressed_target,       // costs no token
+    deleting,             // never re-create what garbage collection is taking away
+    suspended,            // before everything that would write
+    conflicting_target,   // a token that could not be kept must not be minted
+    unresolved_provider,  // without it the rest of the spec cannot be judged
+    contradictory_spec,   //
+    unusable_credentials, // looked at even while the token is good: the operator has time to mend them
+    held_token,           // a token in hand is never asked for again
+    failed_lately,        // these very inputs have failed: not before the time that was set then
+    asked_lately,         // whatever the cause, never faster than the minimum
+    token_wanted,         //
+    undressed_target,     // costs no token
 ];
 
 /// Decides what to do; [`Plan::Keep`] where no rule applies.
@@ -69,7 +70,14 @@ fn conflicting_target(observed: &Observed<'_>) -> Option<Plan> {
             "The older TokenSource {rival} has the same target, Secret {target}; no token was asked for. \
              Set target.name to another name."
         ),
-        _ => return None,
+        _ => match &observed.refresh_conflict {
+            Some(owner) => format!(
+                "Secret {} is where the refresh token has to be kept, but it exists and {owner}; no token was asked \
+                 for. Delete that Secret, rename this TokenSource, or set provider.refresh.policy: Never.",
+                secret_name(observed.name)
+            ),
+            None => return None,
+        },
     };
     Some(Plan::Refuse(Failure::local(Reason::TargetConflict, message)))
 }

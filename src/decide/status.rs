@@ -56,9 +56,9 @@ fn count(status: &mut TokenSourceStatus, observed: &Observed<'_>, sent_at: DateT
     status.failures = if again { observed.status.failures.saturating_add(1) } else { 1 };
     status.failed_inputs = observed.inputs.as_ref().map(|inputs| inputs.attempt.clone());
     status.last_failure_time = Some(to_kubernetes(sent_at));
-    let life_left = observed.published().map_or_else(Default::default, |published| published.expires_at - sent_at);
-    status.retry_at =
-        retry_at(failure, status.failures, life_left, observed.uid, sent_at).map(to_kubernetes);
+    let life_left =
+        observed.published().map_or_else(Default::default, |published| published.expires_at - sent_at);
+    status.retry_at = retry_at(failure, status.failures, life_left, observed.uid, sent_at).map(to_kubernetes);
 }
 
 /// What the target itself says wins over what was recorded: a failed status write must not outlive its cause.
@@ -83,25 +83,19 @@ fn describe_target(status: &mut TokenSourceStatus, observed: &Observed<'_>) {
 }
 
 /// The instant of the next request: when it is due or, after a failure, when it is tried again.
-fn renewal(
-    status: &TokenSourceStatus,
-    observed: &Observed<'_>,
-    published: &Published,
-) -> DateTime<Utc> {
+fn renewal(status: &TokenSourceStatus, observed: &Observed<'_>, published: &Published) -> DateTime<Utc> {
     let due = due(observed, published, status.last_unchanged_time.as_ref().map(from_kubernetes));
     status.retry_at.as_ref().map_or(due, from_kubernetes)
 }
 
-fn conditions(
-    observed: &Observed<'_>,
-    status: &TokenSourceStatus,
-    outcome: &Outcome,
-) -> Vec<Condition> {
+fn conditions(observed: &Observed<'_>, status: &TokenSourceStatus, outcome: &Outcome) -> Vec<Condition> {
     let before = &observed.status.conditions;
     let mut ledger = Ledger::new(before, observed.generation, observed.now);
     let flaw = unusable(observed);
     match flaw {
-        None => ledger.set(ConditionType::Ready, State::True, Reason::TokenIssued, sentence(Reason::TokenIssued)),
+        None => {
+            ledger.set(ConditionType::Ready, State::True, Reason::TokenIssued, sentence(Reason::TokenIssued));
+        }
         Some(flaw) => ledger.set(ConditionType::Ready, State::False, flaw, sentence(flaw)),
     }
     renewed(&mut ledger, observed, outcome);
@@ -123,12 +117,14 @@ fn renewed(ledger: &mut Ledger<'_>, observed: &Observed<'_>, outcome: &Outcome) 
         }
         Outcome::Published(publication) => {
             let reason = success(publication.cause);
-            ledger.set(kind, State::True, reason, with_notices(reason, publication));
+            ledger.set(kind, State::True, reason, with_notices(reason, publication, observed));
         }
         Outcome::Kept | Outcome::Rewritten(_) if !is_true(&observed.status.conditions, kind) => {
             ledger.set(kind, State::True, Reason::TokenIssued, sentence(Reason::TokenIssued));
         }
-        Outcome::Waiting if observed.status.failures == 0 && find(&observed.status.conditions, kind).is_none() => {
+        Outcome::Waiting
+            if observed.status.failures == 0 && find(&observed.status.conditions, kind).is_none() =>
+        {
             ledger.set(kind, State::Unknown, Reason::TokenPending, sentence(Reason::TokenPending));
         }
         Outcome::Kept | Outcome::Rewritten(_) | Outcome::Waiting => ledger.keep(kind),
@@ -141,7 +137,8 @@ fn progress(ledger: &mut Ledger<'_>, observed: &Observed<'_>, status: &TokenSour
         Outcome::Refused(failure) | Outcome::Failed(_, failure) | Outcome::Unwritten(_, failure) => {
             (Some(failure.reason), failure.message.clone())
         }
-        _ if status.failures > 0 => match find(&observed.status.conditions, ConditionType::Renewed) {
+        // Renewed may be Unknown since a suspension: that explains nothing any more.
+        _ if status.failures > 0 => match failed_renewal(observed) {
             Some(renewed) => (reason_named(&renewed.reason), renewed.message.clone()),
             None => (None, String::new()),
         },
@@ -159,6 +156,12 @@ fn progress(ledger: &mut Ledger<'_>, observed: &Observed<'_>, status: &TokenSour
     }
 }
 
+/// What was last recorded to have failed.
+fn failed_renewal<'a>(observed: &'a Observed<'_>) -> Option<&'a Condition> {
+    find(&observed.status.conditions, ConditionType::Renewed)
+        .filter(|renewed| renewed.status == State::False.as_str())
+}
+
 /// Which success it is: one that replaced a token that was still good, or one that had none to replace.
 pub(super) fn success(cause: Reason) -> Reason {
     match cause {
@@ -168,17 +171,23 @@ pub(super) fn success(cause: Reason) -> Reason {
 }
 
 /// The notices are sorted and carry no numbers, so that an unchanged set writes nothing.
-fn with_notices(reason: Reason, publication: &Publication) -> String {
+fn with_notices(reason: Reason, publication: &Publication, observed: &Observed<'_>) -> String {
     let mut notices = publication.notices.clone();
     if publication.published.expires_at - publication.published.issued_at < SHORT_LIFE {
         notices.insert(Notice::ShortLifetime);
+    }
+    let grant = observed.provider.as_ref().ok().and_then(|provider| provider.grant_type.as_deref());
+    if grant == Some("password") {
+        notices.insert(Notice::LegacyGrant);
     }
     if publication.unchanged_at.is_some() {
         notices.insert(Notice::StickyToken);
     }
     let mut message = sentence(reason);
     for notice in notices {
-        message.push_str(&format!(" {notice}: {}", notice.sentence()));
+        for part in [" ", notice.as_str(), ": ", notice.sentence()] {
+            message.push_str(part);
+        }
     }
     message
 }

@@ -35,11 +35,21 @@ pub struct ControllerArguments {
     pub selector: Option<String>,
 
     /// Let token requests go to these addresses though a rule refuses them; may be given several times.
-    #[arg(long = "allow-network", value_name = "CIDR", env = "TOKENSOURCE_ALLOW_NETWORK", value_delimiter = ',')]
+    #[arg(
+        long = "allow-network",
+        value_name = "CIDR",
+        env = "TOKENSOURCE_ALLOW_NETWORK",
+        value_delimiter = ','
+    )]
     pub allow_networks: Vec<IpNet>,
 
     /// Let no token request go to these addresses, e.g. 10.0.0.0/8; may be given several times.
-    #[arg(long = "deny-network", value_name = "CIDR", env = "TOKENSOURCE_DENY_NETWORK", value_delimiter = ',')]
+    #[arg(
+        long = "deny-network",
+        value_name = "CIDR",
+        env = "TOKENSOURCE_DENY_NETWORK",
+        value_delimiter = ','
+    )]
     pub deny_networks: Vec<IpNet>,
 
     /// Take endpoints from ClusterTokenProviders only, so that administrators decide who is asked.

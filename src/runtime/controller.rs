@@ -16,7 +16,9 @@ use crate::oauth::AddressPolicy;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No way to a cluster.
-    #[error("no usable kubeconfig and not in a cluster: set KUBECONFIG, or run in a pod with a ServiceAccount")]
+    #[error(
+        "no usable kubeconfig and not in a cluster: set KUBECONFIG, or run in a pod with a ServiceAccount"
+    )]
     Configure(#[source] kube::config::InferConfigError),
     /// The client could not be made.
     #[error("the client for the API server could not be made")]
@@ -43,8 +45,9 @@ pub async fn run(arguments: ControllerArguments) -> Result<(), Error> {
     registry.register("tokensource_build", "The version that runs", build);
     let metrics = Arc::new(Metrics::register(&mut registry));
 
-    let controller = Controller::new(&client, settings(&arguments), metrics);
-    let admin = admin::serve(arguments.http_address, controller.health(), registry).await.map_err(Error::Admin)?;
+    let controller = Controller::new(&client, settings(&arguments), &metrics);
+    let admin =
+        admin::serve(arguments.http_address, controller.health(), registry).await.map_err(Error::Admin)?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), http = %arguments.http_address, "Controller starts");
 
     let drained = {

@@ -25,7 +25,9 @@ pub(super) fn signalled() -> io::Result<Shared<impl Future<Output = ()> + Send +
             }
             match first.take() {
                 Some(first) => {
-                    tracing::info!("Ending: requests in flight are finished first; another signal ends at once");
+                    tracing::info!(
+                        "Ending: requests in flight are finished first; another signal ends at once"
+                    );
                     let _ = first.send(());
                 }
                 None => std::process::exit(1),

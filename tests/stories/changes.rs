@@ -5,8 +5,8 @@ use std::time::Duration;
 use kube::ResourceExt;
 use serde_json::json;
 use tokensource::api::ConditionType;
-use tokensource_kit::scripted_provider::Answer;
 use tokensource_kit::eventually;
+use tokensource_kit::scripted_provider::Answer;
 
 use crate::story::{SOON, Story, TOKEN, condition, is, text};
 
@@ -21,17 +21,23 @@ async fn holds_token(story: &Story, secret: &str, number: usize) {
     eventually("the newest token in the target", SOON, async || {
         let issued = story.provider.issued();
         let held = match story.secrets().get_opt(secret).await {
-            Ok(Some(secret)) if secret.data.as_ref().is_some_and(|data| data.contains_key("access_token")) => {
+            Ok(Some(secret))
+                if secret.data.as_ref().is_some_and(|data| data.contains_key("access_token")) =>
+            {
                 text(&secret, "access_token")
             }
             _ => return Err("no token".to_owned()),
         };
-        if issued.len() == number && issued.last() == Some(&held) { Ok(()) } else { Err(format!("{} issued", issued.len())) }
+        if issued.len() == number && issued.last() == Some(&held) {
+            Ok(())
+        } else {
+            Err(format!("{} issued", issued.len()))
+        }
     })
     .await;
 }
 
-pub async fn changed_spec_asks_once(story: &mut Story) {
+pub(crate) async fn changed_spec_asks_once(story: &mut Story) {
     settled(story, "spec").await;
     story.patch_source("spec", &json!({"spec": {"token": {"scopes": ["read", "write"]}}})).await;
     holds_token(story, "spec-token", 2).await;
@@ -47,15 +53,18 @@ pub async fn changed_spec_asks_once(story: &mut Story) {
     story.asked_exactly(2).await;
 }
 
-pub async fn rotated_credentials_ask_once(story: &mut Story) {
+pub(crate) async fn rotated_credentials_ask_once(story: &mut Story) {
     settled(story, "rotated").await;
     story.credentials("client", "another-secret").await;
     holds_token(story, "rotated-token", 2).await;
     story.asked_exactly(2).await;
-    assert_eq!(story.provider.requests(TOKEN)[1].form_value("client_secret").as_deref(), Some("another-secret"));
+    assert_eq!(
+        story.provider.requests(TOKEN)[1].form_value("client_secret").as_deref(),
+        Some("another-secret")
+    );
 }
 
-pub async fn deleted_target_comes_back(story: &mut Story) {
+pub(crate) async fn deleted_target_comes_back(story: &mut Story) {
     settled(story, "lost").await;
     story.delete_secret("lost-token").await;
     holds_token(story, "lost-token", 2).await;
@@ -63,7 +72,7 @@ pub async fn deleted_target_comes_back(story: &mut Story) {
     story.ready("lost").await;
 }
 
-pub async fn altered_target_is_replaced_once(story: &mut Story) {
+pub(crate) async fn altered_target_is_replaced_once(story: &mut Story) {
     settled(story, "altered").await;
     // Another key is put beside the token, and the token itself is changed.
     let patch = json!({"stringData": {"access_token": "mine", "stray": "also mine"}});
@@ -85,11 +94,13 @@ pub async fn altered_target_is_replaced_once(story: &mut Story) {
     story.asked_exactly(3).await;
 }
 
-pub async fn changed_labels_cost_no_token(story: &mut Story) {
+pub(crate) async fn changed_labels_cost_no_token(story: &mut Story) {
     settled(story, "dressed").await;
     story.patch_source("dressed", &json!({"spec": {"target": {"labels": {"team": "a", "tier": "b"}}}})).await;
     story.until_labels("dressed-token", &[("team", Some("a")), ("tier", Some("b"))]).await;
-    story.patch_source("dressed", &json!({"spec": {"target": {"labels": {"team": "c", "tier": null}}}})).await;
+    story
+        .patch_source("dressed", &json!({"spec": {"target": {"labels": {"team": "c", "tier": null}}}}))
+        .await;
     story.until_labels("dressed-token", &[("team", Some("c")), ("tier", None)]).await;
     // Somebody else's label stays; ours, taken away, comes back.
     let patch = json!({"metadata": {"labels": {"theirs": "kept", "team": null}}});
@@ -99,15 +110,13 @@ pub async fn changed_labels_cost_no_token(story: &mut Story) {
     story.ready("dressed").await;
 }
 
-pub async fn type_of_the_target_can_change(story: &mut Story) {
+pub(crate) async fn type_of_the_target_can_change(story: &mut Story) {
     settled(story, "typed").await;
     story.patch_source("typed", &json!({"spec": {"target": {"type": "example.com/token"}}})).await;
-    eventually("the new type", SOON, async || {
-        match story.secrets().get_opt("typed-token").await {
-            Ok(Some(secret)) if secret.type_.as_deref() == Some("example.com/token") => Ok(()),
-            Ok(found) => Err(format!("{:?}", found.and_then(|secret| secret.type_))),
-            Err(error) => Err(error.to_string()),
-        }
+    eventually("the new type", SOON, async || match story.secrets().get_opt("typed-token").await {
+        Ok(Some(secret)) if secret.type_.as_deref() == Some("example.com/token") => Ok(()),
+        Ok(found) => Err(format!("{:?}", found.and_then(|secret| secret.type_))),
+        Err(error) => Err(error.to_string()),
     })
     .await;
     holds_token(story, "typed-token", 1).await;
@@ -115,7 +124,7 @@ pub async fn type_of_the_target_can_change(story: &mut Story) {
     story.ready("typed").await;
 }
 
-pub async fn renewal_on_request_is_acknowledged(story: &mut Story) {
+pub(crate) async fn renewal_on_request_is_acknowledged(story: &mut Story) {
     settled(story, "wanted").await;
     // Requests are served once a minute at the most; the token's own issue counts.
     let first = json!({"metadata": {"annotations": {"tokensource.dev/renew-requested-at": "first"}}});
@@ -137,13 +146,12 @@ pub async fn renewal_on_request_is_acknowledged(story: &mut Story) {
     assert!(story.events("wanted").await.contains(&"TokenRenewed".to_owned()));
 }
 
-pub async fn suspended_source_rests(story: &mut Story) {
+pub(crate) async fn suspended_source_rests(story: &mut Story) {
     settled(story, "resting").await;
     let before = story.secret("resting-token").await;
     story.patch_source("resting", &json!({"spec": {"suspend": true, "token": {"scopes": ["more"]}}})).await;
-    let source = story
-        .until("resting", "Suspended", |source| is(source, ConditionType::Renewed, "Unknown"))
-        .await;
+    let source =
+        story.until("resting", "Suspended", |source| is(source, ConditionType::Renewed, "Unknown")).await;
     assert_eq!(condition(&source, ConditionType::Renewed).unwrap().1, "Suspended");
     story.asked_exactly(1).await;
     assert_eq!(story.secret("resting-token").await.resource_version(), before.resource_version());

@@ -8,7 +8,7 @@ use tokensource_kit::scripted_provider::Answer;
 
 use crate::story::{Story, TOKEN, condition, is};
 
-pub async fn foreign_secret_is_left_alone(story: &mut Story) {
+pub(crate) async fn foreign_secret_is_left_alone(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600));
     let theirs = json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "mine-token", "labels": {"whose": "theirs"}},
@@ -29,7 +29,7 @@ pub async fn foreign_secret_is_left_alone(story: &mut Story) {
     story.asked_exactly(1).await;
 }
 
-pub async fn of_two_with_one_target_the_older_wins(story: &mut Story) {
+pub(crate) async fn of_two_with_one_target_the_older_wins(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600));
     story.ask("older", &json!({"target": {"name": "shared"}})).await;
     story.ready("older").await;

@@ -20,7 +20,7 @@ async fn fleet(story: &Story, lifetime: u64) {
     }
 }
 
-pub async fn restart_asks_and_writes_nothing(story: &mut Story) {
+pub(crate) async fn restart_asks_and_writes_nothing(story: &mut Story) {
     fleet(story, 3600).await;
     story.asked_exactly(FLEET).await;
     let mark = story.world.plane().audit_mark();
@@ -34,7 +34,7 @@ pub async fn restart_asks_and_writes_nothing(story: &mut Story) {
     story.asked_exactly(FLEET + 1).await;
 }
 
-pub async fn idle_controller_asks_nothing_of_the_api_server(story: &mut Story) {
+pub(crate) async fn idle_controller_asks_nothing_of_the_api_server(story: &mut Story) {
     fleet(story, 3600).await;
     story.asked_exactly(FLEET).await;
     let mark = story.world.plane().audit_mark();
@@ -43,7 +43,7 @@ pub async fn idle_controller_asks_nothing_of_the_api_server(story: &mut Story) {
     assert!(calls.is_empty(), "{calls:#?}");
 }
 
-pub async fn renewal_costs_two_writes_and_one_read(story: &mut Story) {
+pub(crate) async fn renewal_costs_two_writes_and_one_read(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(14));
     story.ask("cheap", &json!({})).await;
     story.ready("cheap").await;
@@ -55,7 +55,15 @@ pub async fn renewal_costs_two_writes_and_one_read(story: &mut Story) {
     let calls: Vec<_> = story
         .calls_since(mark)
         .into_iter()
-        .map(|call| format!("{} {}{}{}", call.verb, call.resource, if call.subresource.is_empty() { "" } else { "/" }, call.subresource))
+        .map(|call| {
+            format!(
+                "{} {}{}{}",
+                call.verb,
+                call.resource,
+                if call.subresource.is_empty() { "" } else { "/" },
+                call.subresource
+            )
+        })
         .collect();
     assert_eq!(calls, ["get secrets", "patch secrets", "patch tokensources/status"]);
 }

@@ -9,7 +9,7 @@ use tokensource_kit::throughout;
 
 use crate::story::{Story, TOKEN, condition, is};
 
-pub async fn refused_credentials_stop_the_asking(story: &mut Story) {
+pub(crate) async fn refused_credentials_stop_the_asking(story: &mut Story) {
     story.provider.always(TOKEN, Answer::error(401, "invalid_client"));
     story.ask("refused", &json!({})).await;
     let source = story.failing("refused", "InvalidClient").await;
@@ -33,7 +33,7 @@ pub async fn refused_credentials_stop_the_asking(story: &mut Story) {
     story.asked_exactly(2).await;
 }
 
-pub async fn unavailable_provider_is_tried_again(story: &mut Story) {
+pub(crate) async fn unavailable_provider_is_tried_again(story: &mut Story) {
     story.provider.always(TOKEN, Answer::status(503));
     story.ask("patient", &json!({})).await;
     let source = story.failing("patient", "ProviderUnavailable").await;
@@ -45,7 +45,7 @@ pub async fn unavailable_provider_is_tried_again(story: &mut Story) {
     assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= Duration::from_secs(1)), "{times:?}");
 }
 
-pub async fn retry_after_is_obeyed(story: &mut Story) {
+pub(crate) async fn retry_after_is_obeyed(story: &mut Story) {
     story.provider.answer(TOKEN, Answer::error(429, "slow_down").header("Retry-After", "9"));
     story.provider.always(TOKEN, Answer::token(3600));
     story.ask("throttled", &json!({})).await;
@@ -60,7 +60,7 @@ pub async fn retry_after_is_obeyed(story: &mut Story) {
     assert!(waited >= Duration::from_secs(8), "waited {waited:?}"); // whole seconds are stored
 }
 
-pub async fn failing_renewal_leaves_the_good_token(story: &mut Story) {
+pub(crate) async fn failing_renewal_leaves_the_good_token(story: &mut Story) {
     story.provider.answer(TOKEN, Answer::token(30));
     story.provider.always(TOKEN, Answer::status(500));
     story.ask("kept", &json!({"renewal": {"atPercentage": 10}})).await;
@@ -78,7 +78,7 @@ pub async fn failing_renewal_leaves_the_good_token(story: &mut Story) {
     assert!((3..=6).contains(&requests), "{requests} requests");
 }
 
-pub async fn good_token_expires_in_the_open(story: &mut Story) {
+pub(crate) async fn good_token_expires_in_the_open(story: &mut Story) {
     story.provider.answer(TOKEN, Answer::token(12));
     story.provider.always(TOKEN, Answer::error(400, "unauthorized_client"));
     story.ask("doomed", &json!({})).await;

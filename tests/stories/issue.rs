@@ -11,7 +11,7 @@ use tokensource_kit::scripted_provider::Answer;
 
 use crate::story::{Story, TOKEN, condition, is, text};
 
-pub async fn token_arrives_with_everything_it_should_have(story: &mut Story) {
+pub(crate) async fn token_arrives_with_everything_it_should_have(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600));
     let target = json!({"labels": {"team": "lending"}, "annotations": {"example.com/owner": "us"}});
     story.ask("all", &json!({"target": target})).await;
@@ -45,7 +45,7 @@ pub async fn token_arrives_with_everything_it_should_have(story: &mut Story) {
     assert_eq!(story.events("all").await, ["TokenIssued"]);
 }
 
-pub async fn deleted_source_takes_its_secret_along(story: &mut Story) {
+pub(crate) async fn deleted_source_takes_its_secret_along(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600));
     story.ask("gone", &json!({})).await;
     story.ready("gone").await;
@@ -53,18 +53,28 @@ pub async fn deleted_source_takes_its_secret_along(story: &mut Story) {
     eventually("garbage collection", Duration::from_secs(60), async || {
         match story.secrets().get_opt("gone-token").await {
             Ok(None) => Ok(()),
-            other => Err(format!("{:?}", other.map(|found| found.map(|secret| secret.metadata.resource_version)))),
+            other => {
+                Err(format!("{:?}", other.map(|found| found.map(|secret| secret.metadata.resource_version))))
+            }
         }
     })
     .await;
     story.asked_exactly(1).await;
 }
 
-pub async fn unserved_fields_are_refused(story: &mut Story) {
+pub(crate) async fn unserved_fields_are_refused(story: &mut Story) {
     story.credentials("client", "s3cr3t").await;
     let cases = [
-        ("password", json!({"provider": {"grantType": "password"}}), "grantType: password"),
-        ("key", json!({"provider": {"clientAuthentication": {"method": "private_key_jwt"}}}), "private_key_jwt"),
+        (
+            "exchange",
+            json!({"provider": {"grantType": "urn:ietf:params:oauth:grant-type:token-exchange"}}),
+            "token-exchange",
+        ),
+        (
+            "key",
+            json!({"provider": {"clientAuthentication": {"method": "private_key_jwt"}}}),
+            "private_key_jwt",
+        ),
         ("data", json!({"target": {"data": {"header": "Bearer {{ access_token }}"}}}), "target.data"),
         ("probe", json!({"renewal": {"probe": {"url": "https://api.example.com/"}}}), "renewal.probe"),
         ("revoked", json!({"renewal": {"onRevoked": "Withdraw"}}), "onRevoked"),

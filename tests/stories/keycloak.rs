@@ -33,7 +33,7 @@ fn credentials(keycloak: &Keycloak, name: &str, client: &str, secret: &str) -> V
     })
 }
 
-pub async fn real_tokens_are_renewed(story: &mut Story) {
+pub(crate) async fn real_tokens_are_renewed(story: &mut Story) {
     let keycloak = story.world.clone();
     let keycloak = keycloak.keycloak();
     for (name, method) in [("basic", "client_secret_basic"), ("post", "client_secret_post")] {
@@ -57,15 +57,14 @@ pub async fn real_tokens_are_renewed(story: &mut Story) {
     }
 }
 
-pub async fn wrong_secret_is_refused_and_heals(story: &mut Story) {
+pub(crate) async fn wrong_secret_is_refused_and_heals(story: &mut Story) {
     let world = story.world.clone();
     let keycloak = world.keycloak();
     story.apply(&credentials(keycloak, "wrong", MACHINE, "not-the-secret")).await;
     story.apply(&source(keycloak, "wrong", "client_secret_post")).await;
     // Keycloak answers 401 with unauthorized_client where others say invalid_client.
-    let source = story
-        .until("wrong", "a refusal", |source| is(source, ConditionType::Renewed, "False"))
-        .await;
+    let source =
+        story.until("wrong", "a refusal", |source| is(source, ConditionType::Renewed, "False")).await;
     let (_, reason, message) = condition(&source, ConditionType::Renewed).unwrap();
     assert!(["InvalidClient", "UnauthorizedClient"].contains(&reason.as_str()), "{reason}");
     assert!(!message.contains("not-the-secret"), "{message}");

@@ -4,6 +4,7 @@
 //! parallel. After every story the kstatus rules are checked on each `TokenSource` it leaves.
 
 #![allow(clippy::disallowed_methods)] // stories live in real time
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // and end where they fail
 
 mod changes;
 mod conflicts;
@@ -14,6 +15,7 @@ mod issue;
 mod keycloak;
 mod process;
 mod providers;
+mod refresh;
 mod renewal;
 mod schema;
 mod security;
@@ -71,6 +73,12 @@ stories! {
     providers::edited_provider_asks_once,
     providers::missing_provider_is_named,
     providers::only_cluster_providers,
+    refresh::apiax_is_refreshed_and_falls_back,
+    refresh::crash_between_the_writes_costs_one_refresh,
+    refresh::keycloak_rotates,
+    refresh::refresh_token_goes_only_where_it_came_from,
+    refresh::refresh_token_of_the_credentials_is_only_the_first,
+    refresh::refused_password_is_not_tried_again,
     renewal::token_never_expires_in_the_secret,
     renewal::same_token_again_does_not_spin,
     schema::accepts_and_refuses,
@@ -80,11 +88,7 @@ stories! {
     security::wrong_authority_is_not_trusted,
 }
 
-fn tell(
-    world: &Arc<World>,
-    name: &'static str,
-    story: impl AsyncFn(&mut Story) + Send + 'static,
-) -> Trial {
+fn tell(world: &Arc<World>, name: &'static str, story: impl AsyncFn(&mut Story) + Send + 'static) -> Trial {
     let world = Arc::clone(world);
     Trial::test(name, move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

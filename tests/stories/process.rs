@@ -7,7 +7,7 @@ use tokensource_kit::scripted_provider::Answer;
 
 use crate::story::{Story, TOKEN};
 
-pub async fn endpoints_tell_the_state(story: &mut Story) {
+pub(crate) async fn endpoints_tell_the_state(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600));
     story.ask("counted", &json!({})).await;
     story.ready("counted").await;
@@ -21,7 +21,7 @@ pub async fn endpoints_tell_the_state(story: &mut Story) {
     }
 }
 
-pub async fn sigterm_lets_the_exchange_end(story: &mut Story) {
+pub(crate) async fn sigterm_lets_the_exchange_end(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600).after(Duration::from_secs(3)));
     story.ask("midway", &json!({})).await;
     story.asked(1).await;

@@ -10,7 +10,7 @@ fn using(story: &Story, source: &str, kind: &str, name: &str) -> Value {
     story.source_for(source, &json!({"provider": null, "providerRef": {"kind": kind, "name": name}}))
 }
 
-pub async fn edited_provider_asks_once(story: &mut Story) {
+pub(crate) async fn edited_provider_asks_once(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600));
     story.credentials("client", "s3cr3t").await;
     let mut provider = json!({
@@ -27,7 +27,7 @@ pub async fn edited_provider_asks_once(story: &mut Story) {
     story.ready("ref").await;
 }
 
-pub async fn missing_provider_is_named(story: &mut Story) {
+pub(crate) async fn missing_provider_is_named(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600));
     story.credentials("client", "s3cr3t").await;
     story.apply(&using(story, "early", "TokenProvider", "late")).await;
@@ -42,7 +42,7 @@ pub async fn missing_provider_is_named(story: &mut Story) {
     story.ready("early").await;
 }
 
-pub async fn cluster_provider_admits_by_label(story: &mut Story) {
+pub(crate) async fn cluster_provider_admits_by_label(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600));
     story.credentials("client", "s3cr3t").await;
     let name = format!("shared-{}", story.namespace);
@@ -66,7 +66,7 @@ pub async fn cluster_provider_admits_by_label(story: &mut Story) {
     story.asked_exactly(1).await;
 }
 
-pub async fn only_cluster_providers(story: &mut Story) {
+pub(crate) async fn only_cluster_providers(story: &mut Story) {
     story.run_with(&["--allow-network", "127.0.0.0/8", "--only-cluster-providers"]).await;
     story.provider.always(TOKEN, Answer::token(3600));
     story.ask("own", &json!({})).await;

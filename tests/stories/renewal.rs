@@ -9,7 +9,7 @@ use tokensource_kit::throughout;
 
 use crate::story::{Story, TOKEN, is};
 
-pub async fn token_never_expires_in_the_secret(story: &mut Story) {
+pub(crate) async fn token_never_expires_in_the_secret(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(14));
     story.ask("steady", &json!({})).await;
     story.ready("steady").await;
@@ -33,15 +33,16 @@ pub async fn token_never_expires_in_the_secret(story: &mut Story) {
     assert_eq!(story.events("steady").await, ["TokenIssued"], "a routine renewal writes no Event");
 }
 
-pub async fn same_token_again_does_not_spin(story: &mut Story) {
+pub(crate) async fn same_token_again_does_not_spin(story: &mut Story) {
     let same = json!({"access_token": "the-one-and-only", "token_type": "bearer", "expires_in": 14});
     story.provider.always(TOKEN, Answer::json(200, &same));
     story.ask("sticky", &json!({})).await;
     story.ready("sticky").await;
-    story.until("sticky", "a second request", |source| {
-        source.status.as_ref().is_some_and(|status| status.last_unchanged_time.is_some())
-    })
-    .await;
+    story
+        .until("sticky", "a second request", |source| {
+            source.status.as_ref().is_some_and(|status| status.last_unchanged_time.is_some())
+        })
+        .await;
     let first = story.secret("sticky-token").await;
     // The token expires without the provider's having given another: asked again once a minute, not at every look.
     tokio::time::sleep(Duration::from_secs(4)).await;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::story::Story;
 
-pub async fn accepts_and_refuses(story: &mut Story) {
+pub(crate) async fn accepts_and_refuses(story: &mut Story) {
     // Nothing here is to be acted on.
     story.controller.kill9();
     story.credentials("client", "s3cr3t").await;
@@ -30,8 +30,11 @@ fn accepted() -> Vec<(&'static str, Value)> {
         ("a percentage alone", json!({"renewal": {"before": null, "atPercentage": 50}})),
         ("an audience that is no URL", json!({"token": {"audience": "api.getpliant.com/api/integration"}})),
         ("commas in a scope", json!({"token": {"scopes": ["openid,AdobeID"]}})),
-        ("the lone client_assertion_type", json!({"provider": {"refresh": {"parameters": [
-            {"name": "client_assertion_type", "value": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}]}}})),
+        (
+            "the lone client_assertion_type",
+            json!({"provider": {"refresh": {"parameters": [
+            {"name": "client_assertion_type", "value": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}]}}}),
+        ),
         ("an issuer", json!({"provider": {"tokenEndpoint": null, "issuer": "https://h.example/realms/r"}})),
         ("the longest timeout", json!({"provider": {"timeout": "2m"}})),
     ]
@@ -44,26 +47,70 @@ fn refused() -> Vec<(&'static str, Value, &'static str)> {
         ("no URL at all", endpoint("https//h"), "write a full https:// URL"),
         ("user information", endpoint("https://u:p@h.example/t"), "leave user:password@ out"),
         ("a fragment", endpoint("https://h.example/t#f"), "leave the fragment"),
-        ("endpoint and issuer", json!({"provider": {"issuer": "https://h.example"}}), "exactly one of tokenEndpoint"),
+        (
+            "endpoint and issuer",
+            json!({"provider": {"issuer": "https://h.example"}}),
+            "exactly one of tokenEndpoint",
+        ),
         ("neither", json!({"provider": {"tokenEndpoint": null}}), "exactly one of tokenEndpoint"),
-        ("two providers", json!({"providerRef": {"kind": "TokenProvider", "name": "p"}}), "exactly one of provider"),
+        (
+            "two providers",
+            json!({"providerRef": {"kind": "TokenProvider", "name": "p"}}),
+            "exactly one of provider",
+        ),
         ("no provider", json!({"provider": null}), "exactly one of provider"),
-        ("percentage and before", json!({"renewal": {"atPercentage": 50, "before": "5m"}}), "one of atPercentage"),
+        (
+            "percentage and before",
+            json!({"renewal": {"atPercentage": 50, "before": "5m"}}),
+            "one of atPercentage",
+        ),
         ("percentage 0", json!({"renewal": {"atPercentage": 0}}), "atPercentage"),
         ("percentage 100", json!({"renewal": {"atPercentage": 100}}), "atPercentage"),
         ("a negative duration", json!({"renewal": {"before": "-5m"}}), "before"),
         ("a timeout of none", json!({"provider": {"timeout": "0s"}}), "between 1s and 2m"),
-        ("a reserved parameter", json!({"provider": {"parameters": [{"name": "scope", "value": "x"}]}}), "field of its own"),
-        ("a forbidden header", json!({"provider": {"headers": [{"name": "Authorization", "value": "x"}]}}), "the controller's own"),
-        ("a line break in a header", json!({"provider": {"headers": [{"name": "X-A", "value": "x\r\ny"}]}}), "headers"),
-        ("an unknown method", json!({"provider": {"clientAuthentication": {"method": "secret"}}}), "client_secret_basic"),
-        ("federated_jwt without audience", json!({"provider": {"clientAuthentication": {"method": "federated_jwt"}}}), "audience"),
-        ("a label of ours", json!({"target": {"labels": {"tokensource.dev/x": "y"}}}), "set by the controller"),
-        ("an annotation of ours", json!({"target": {"annotations": {"tokensource.dev/inputs": "y"}}}), "set by the controller"),
+        (
+            "a reserved parameter",
+            json!({"provider": {"parameters": [{"name": "scope", "value": "x"}]}}),
+            "field of its own",
+        ),
+        (
+            "a forbidden header",
+            json!({"provider": {"headers": [{"name": "Authorization", "value": "x"}]}}),
+            "the controller's own",
+        ),
+        (
+            "a line break in a header",
+            json!({"provider": {"headers": [{"name": "X-A", "value": "x\r\ny"}]}}),
+            "headers",
+        ),
+        (
+            "an unknown method",
+            json!({"provider": {"clientAuthentication": {"method": "secret"}}}),
+            "client_secret_basic",
+        ),
+        (
+            "federated_jwt without audience",
+            json!({"provider": {"clientAuthentication": {"method": "federated_jwt"}}}),
+            "audience",
+        ),
+        (
+            "a label of ours",
+            json!({"target": {"labels": {"tokensource.dev/x": "y"}}}),
+            "set by the controller",
+        ),
+        (
+            "an annotation of ours",
+            json!({"target": {"annotations": {"tokensource.dev/inputs": "y"}}}),
+            "set by the controller",
+        ),
         ("a key with a slash", json!({"target": {"data": {"a/b": "x"}}}), "letters, digits"),
         ("a target with capitals", json!({"target": {"name": "Target"}}), "target.name"),
         ("a space in a scope", json!({"token": {"scopes": ["a b"]}}), "scopes"),
-        ("two bundles", json!({"provider": {"tls": {"caBundleRef": {"name": "c", "key": "k"}}}}), "one of caBundle"),
+        (
+            "two bundles",
+            json!({"provider": {"tls": {"caBundleRef": {"name": "c", "key": "k"}}}}),
+            "one of caBundle",
+        ),
         ("a probe over http", json!({"renewal": {"probe": {"url": "http://h.example"}}}), "https://"),
     ]
 }

@@ -7,7 +7,7 @@ use tokensource_kit::scripted_provider::{Answer, ScriptedProvider};
 
 use crate::story::{Story, TOKEN, condition};
 
-pub async fn unbound_credentials_never_leave(story: &mut Story) {
+pub(crate) async fn unbound_credentials_never_leave(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600));
     story.ask("unbound", &json!({})).await;
     story.ready("unbound").await;
@@ -22,7 +22,8 @@ pub async fn unbound_credentials_never_leave(story: &mut Story) {
     ];
     for (number, hosts) in lookalikes.iter().enumerate() {
         let name = format!("unbound{number}");
-        let annotations = if hosts.is_null() { json!({}) } else { json!({"tokensource.dev/allowed-hosts": hosts}) };
+        let annotations =
+            if hosts.is_null() { json!({}) } else { json!({"tokensource.dev/allowed-hosts": hosts}) };
         story
             .apply(&json!({
                 "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "annotations": annotations},
@@ -33,7 +34,10 @@ pub async fn unbound_credentials_never_leave(story: &mut Story) {
         let source = story.failing(&name, "CredentialsNotBound").await;
         let (_, _, message) = condition(&source, ConditionType::Renewed).unwrap();
         assert!(message.contains(&format!("kubectl annotate secret {name}")), "{message}");
-        assert!(!message.contains("evil"), "the present list is for those who may read the Secret: {message}");
+        assert!(
+            !message.contains("evil"),
+            "the present list is for those who may read the Secret: {message}"
+        );
     }
     assert_eq!(story.provider.handshakes(), handshakes, "not even a connection was made");
     // The owner says yes, and it goes.
@@ -42,7 +46,7 @@ pub async fn unbound_credentials_never_leave(story: &mut Story) {
     story.ready("unbound0").await;
 }
 
-pub async fn loopback_is_refused_by_default(story: &mut Story) {
+pub(crate) async fn loopback_is_refused_by_default(story: &mut Story) {
     story.run_with(&[]).await;
     story.provider.always(TOKEN, Answer::token(3600));
     story.ask("inward", &json!({})).await;
@@ -51,7 +55,7 @@ pub async fn loopback_is_refused_by_default(story: &mut Story) {
     assert_eq!(story.provider.connections(), 0);
 }
 
-pub async fn redirect_is_not_followed(story: &mut Story) {
+pub(crate) async fn redirect_is_not_followed(story: &mut Story) {
     let other = ScriptedProvider::start(&story.world.authority);
     other.always("/elsewhere", Answer::token(3600));
     story.provider.always(TOKEN, Answer::redirect(307, &other.url("/elsewhere")));
@@ -61,7 +65,7 @@ pub async fn redirect_is_not_followed(story: &mut Story) {
     assert_eq!(other.connections(), 0);
 }
 
-pub async fn wrong_authority_is_not_trusted(story: &mut Story) {
+pub(crate) async fn wrong_authority_is_not_trusted(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600));
     let other = Authority::new("Somebody else's authority");
     story.ask("distrusted", &json!({"provider": {"tls": {"caBundle": other.pem()}}})).await;

@@ -10,29 +10,30 @@ use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use tokensource::api::{ConditionType, TokenSource};
-use tokensource_kit::controller::ControllerProcess;
 use tokensource_kit::control_plane::AuditEntry;
+use tokensource_kit::controller::ControllerProcess;
 use tokensource_kit::scripted_provider::ScriptedProvider;
 use tokensource_kit::{eventually, kstatus};
 
 use crate::world::{CONTROLLER, World};
 
 /// Enough for anything that is to happen at once, on a machine with other work.
-pub const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// The path of the scripted token endpoint.
-pub const TOKEN: &str = "/token";
+pub(crate) const TOKEN: &str = "/token";
 
-pub struct Story {
-    pub world: Arc<World>,
-    pub namespace: String,
-    pub provider: ScriptedProvider,
-    pub controller: ControllerProcess,
+pub(crate) struct Story {
+    pub(crate) world: Arc<World>,
+    pub(crate) namespace: String,
+    pub(crate) provider: ScriptedProvider,
+    pub(crate) controller: ControllerProcess,
 }
 
 impl Story {
-    pub async fn begin(world: Arc<World>, name: &str) -> Self {
-        let prefix: String = name.rsplit("::").next().unwrap_or(name).replace('_', "-").chars().take(40).collect();
+    pub(crate) async fn begin(world: Arc<World>, name: &str) -> Self {
+        let prefix: String =
+            name.rsplit("::").next().unwrap_or(name).replace('_', "-").chars().take(40).collect();
         let namespace = world.plane().namespace(prefix.trim_end_matches('-')).await;
         let provider = ScriptedProvider::start(&world.authority);
         let controller = start(&world, &namespace, &["--allow-network", "127.0.0.0/8"]).await;
@@ -40,35 +41,40 @@ impl Story {
     }
 
     /// Replaces the controller by one with other arguments.
-    pub async fn run_with(&mut self, arguments: &[&str]) {
+    pub(crate) async fn run_with(&mut self, arguments: &[&str]) {
         self.controller.kill9();
         self.controller = start(&self.world, &self.namespace, arguments).await;
     }
 
     /// Whatever the story was about, what it leaves obeys kstatus, and the controller still runs.
-    pub async fn end(self) {
+    pub(crate) async fn end(self) {
         let left = self.sources().list(&ListParams::default()).await.expect("the TokenSources");
         for source in left {
             if let Err(broken) = kstatus::check(&source) {
-                panic!("{} breaks the kstatus rules: {}\n{:#?}", source.name_any(), broken.join("; "), source.status);
+                panic!(
+                    "{} breaks the kstatus rules: {}\n{:#?}",
+                    source.name_any(),
+                    broken.join("; "),
+                    source.status
+                );
             }
         }
     }
 
-    pub fn sources(&self) -> Api<TokenSource> {
+    pub(crate) fn sources(&self) -> Api<TokenSource> {
         Api::namespaced(self.world.plane().admin(), &self.namespace)
     }
 
-    pub fn secrets(&self) -> Api<Secret> {
+    pub(crate) fn secrets(&self) -> Api<Secret> {
         Api::namespaced(self.world.plane().admin(), &self.namespace)
     }
 
-    pub async fn apply(&self, object: &Value) {
+    pub(crate) async fn apply(&self, object: &Value) {
         self.world.plane().apply_in(&self.namespace, &object.to_string()).await;
     }
 
     /// Credentials that this story's provider may have.
-    pub async fn credentials(&self, name: &str, secret: &str) {
+    pub(crate) async fn credentials(&self, name: &str, secret: &str) {
         self.apply(&json!({
             "apiVersion": "v1", "kind": "Secret",
             "metadata": {"name": name, "annotations": {"tokensource.dev/allowed-hosts": self.provider.host()}},
@@ -78,7 +84,7 @@ impl Story {
     }
 
     /// The provider block for this story's provider.
-    pub fn block(&self) -> Value {
+    pub(crate) fn block(&self) -> Value {
         json!({
             "tokenEndpoint": self.provider.url(TOKEN),
             "clientAuthentication": {"method": "client_secret_post"},
@@ -88,7 +94,7 @@ impl Story {
 
     /// A `TokenSource` with this story's provider, credentials `client` and target `NAME-token`; `more` is merged
     /// into its spec.
-    pub fn source_for(&self, name: &str, more: &Value) -> Value {
+    pub(crate) fn source_for(&self, name: &str, more: &Value) -> Value {
         let mut spec = json!({
             "provider": self.block(),
             "credentialsRef": {"name": "client"},
@@ -102,54 +108,61 @@ impl Story {
     }
 
     /// Applies credentials and one such `TokenSource`.
-    pub async fn ask(&self, name: &str, more: &Value) {
+    pub(crate) async fn ask(&self, name: &str, more: &Value) {
         self.credentials("client", "s3cr3t-of-the-client").await;
         self.apply(&self.source_for(name, more)).await;
     }
 
-    pub async fn source(&self, name: &str) -> TokenSource {
+    pub(crate) async fn source(&self, name: &str) -> TokenSource {
         self.sources().get(name).await.expect("the TokenSource")
     }
 
-    pub async fn secret(&self, name: &str) -> Secret {
+    pub(crate) async fn secret(&self, name: &str) -> Secret {
         self.secrets().get(name).await.expect("the Secret")
     }
 
     /// The value of a key of a Secret, as text.
-    pub async fn value(&self, secret: &str, key: &str) -> String {
+    pub(crate) async fn value(&self, secret: &str, key: &str) -> String {
         text(&self.secret(secret).await, key)
     }
 
-    pub async fn patch_source(&self, name: &str, patch: &Value) {
+    pub(crate) async fn patch_source(&self, name: &str, patch: &Value) {
         self.sources().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.expect("patched");
     }
 
-    pub async fn patch_secret(&self, name: &str, patch: &Value) {
+    pub(crate) async fn patch_secret(&self, name: &str, patch: &Value) {
         self.secrets().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.expect("patched");
     }
 
-    pub async fn delete_secret(&self, name: &str) {
+    pub(crate) async fn delete_secret(&self, name: &str) {
         self.secrets().delete(name, &DeleteParams::default()).await.expect("deleted");
     }
 
     /// Waits until this generation's token is published.
-    pub async fn ready(&self, name: &str) -> TokenSource {
+    pub(crate) async fn ready(&self, name: &str) -> TokenSource {
         self.until(name, "Ready", |source| {
-            is(source, ConditionType::Ready, "True") && source.status.as_ref().and_then(|s| s.observed_generation) == source.metadata.generation
+            is(source, ConditionType::Ready, "True")
+                && source.status.as_ref().and_then(|s| s.observed_generation) == source.metadata.generation
         })
         .await
     }
 
     /// Waits until `Renewed` is False with this reason.
-    pub async fn failing(&self, name: &str, reason: &str) -> TokenSource {
+    pub(crate) async fn failing(&self, name: &str, reason: &str) -> TokenSource {
         self.until(name, reason, |source| {
-            condition(source, ConditionType::Renewed).is_some_and(|(status, found, _)| status == "False" && found == reason)
+            condition(source, ConditionType::Renewed)
+                .is_some_and(|(status, found, _)| status == "False" && found == reason)
         })
         .await
     }
 
     /// Waits until the `TokenSource` looks so.
-    pub async fn until(&self, name: &str, what: &str, wanted: impl Fn(&TokenSource) -> bool) -> TokenSource {
+    pub(crate) async fn until(
+        &self,
+        name: &str,
+        what: &str,
+        wanted: impl Fn(&TokenSource) -> bool,
+    ) -> TokenSource {
         eventually(what, SOON, async || {
             let source = self.sources().get(name).await.map_err(|error| error.to_string())?;
             if wanted(&source) {
@@ -161,7 +174,7 @@ impl Story {
     }
 
     /// Waits until a Secret has these labels, or lacks them.
-    pub async fn until_labels(&self, secret: &str, wanted: &[(&str, Option<&str>)]) {
+    pub(crate) async fn until_labels(&self, secret: &str, wanted: &[(&str, Option<&str>)]) {
         eventually("the labels", SOON, async || {
             let found = self.secret(secret).await;
             let labels = found.labels();
@@ -175,36 +188,44 @@ impl Story {
     }
 
     /// Waits until the token endpoint has been asked so often, and shows that it is not asked again.
-    pub async fn asked_exactly(&self, times: usize) {
+    pub(crate) async fn asked_exactly(&self, times: usize) {
         self.asked(times).await;
         tokio::time::sleep(Duration::from_secs(2)).await;
         assert_eq!(self.provider.count(TOKEN), times, "token requests");
     }
 
     /// Waits until the token endpoint has been asked so often.
-    pub async fn asked(&self, times: usize) {
+    pub(crate) async fn asked(&self, times: usize) {
         eventually("token requests", SOON, async || {
             let count = self.provider.count(TOKEN);
-            if count >= times { Ok(()) } else { Err(format!("{count} of {times}; {}", last_lines(&self.controller.logs()))) }
+            if count >= times {
+                Ok(())
+            } else {
+                Err(format!("{count} of {times}; {}", last_lines(&self.controller.logs())))
+            }
         })
         .await;
     }
 
     /// What this story's controller has asked of the API server since a mark, watches aside.
-    pub fn calls_since(&self, mark: u64) -> Vec<AuditEntry> {
+    pub(crate) fn calls_since(&self, mark: u64) -> Vec<AuditEntry> {
         let mut calls = self.world.plane().audit_since(mark);
-        calls.retain(|call| call.user == CONTROLLER && call.namespace == self.namespace && call.verb != "watch");
+        calls.retain(|call| {
+            call.user == CONTROLLER && call.namespace == self.namespace && call.verb != "watch"
+        });
         calls
     }
 
     /// The reasons of the Events about a `TokenSource`.
-    pub async fn events(&self, name: &str) -> Vec<String> {
+    pub(crate) async fn events(&self, name: &str) -> Vec<String> {
         let api: Api<k8s_openapi::api::events::v1::Event> =
             Api::namespaced(self.world.plane().admin(), &self.namespace);
         let events = api.list(&ListParams::default()).await.expect("the Events");
         events
             .into_iter()
-            .filter(|event| event.regarding.as_ref().and_then(|subject| subject.name.as_deref()) == Some(name))
+            .filter(|event| {
+                event.regarding.as_ref().and_then(|subject| subject.name.as_deref()) == Some(name)
+            })
             .filter_map(|event| event.reason)
             .collect()
     }
@@ -214,22 +235,23 @@ async fn start(world: &Arc<World>, namespace: &str, arguments: &[&str]) -> Contr
     let mut all = vec!["--namespace", namespace];
     all.extend(arguments);
     let binary = Path::new(env!("CARGO_BIN_EXE_tokensource"));
-    ControllerProcess::start(binary, world.kubeconfig(), &all, &[("RUST_LOG", "info,tokensource=debug")]).await
+    ControllerProcess::start(binary, world.kubeconfig(), &all, &[("RUST_LOG", "info,tokensource=debug")])
+        .await
 }
 
 /// Status, reason and message of a condition.
-pub fn condition(source: &TokenSource, kind: ConditionType) -> Option<(String, String, String)> {
+pub(crate) fn condition(source: &TokenSource, kind: ConditionType) -> Option<(String, String, String)> {
     let status = source.status.as_ref()?;
     let found = status.conditions.iter().find(|condition| condition.type_ == kind.as_str())?;
     Some((found.status.clone(), found.reason.clone(), found.message.clone()))
 }
 
-pub fn is(source: &TokenSource, kind: ConditionType, status: &str) -> bool {
+pub(crate) fn is(source: &TokenSource, kind: ConditionType, status: &str) -> bool {
     condition(source, kind).is_some_and(|(found, _, _)| found == status)
 }
 
 /// The value of a key, as text.
-pub fn text(secret: &Secret, key: &str) -> String {
+pub(crate) fn text(secret: &Secret, key: &str) -> String {
     let data = secret.data.as_ref().and_then(|data| data.get(key));
     let bytes = data.unwrap_or_else(|| panic!("Secret {} has no key {key}", secret.name_any()));
     String::from_utf8(bytes.0.clone()).expect("text")

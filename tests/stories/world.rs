@@ -10,18 +10,18 @@ use tokensource_kit::keycloak::Keycloak;
 use tokensource_kit::manifest;
 
 /// The user the controllers of the stories run as, bound to the role that is shipped and to nothing else.
-pub const CONTROLLER: &str = "controller";
+pub(crate) const CONTROLLER: &str = "controller";
 
-pub struct World {
+pub(crate) struct World {
     plane: OnceLock<ControlPlane>,
     kubeconfig: OnceLock<PathBuf>,
     keycloak: OnceLock<Keycloak>,
-    pub authority: Authority,
+    pub(crate) authority: Authority,
 }
 
 impl World {
     /// Enough to name the stories.
-    pub fn unbuilt() -> Arc<Self> {
+    pub(crate) fn unbuilt() -> Arc<Self> {
         authority::install_crypto();
         Arc::new(Self {
             plane: OnceLock::new(),
@@ -31,7 +31,7 @@ impl World {
         })
     }
 
-    pub fn build() -> Arc<Self> {
+    pub(crate) fn build() -> Arc<Self> {
         let world = Self::unbuilt();
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         runtime.block_on(async {
@@ -45,17 +45,17 @@ impl World {
         world
     }
 
-    pub fn plane(&self) -> &ControlPlane {
+    pub(crate) fn plane(&self) -> &ControlPlane {
         self.plane.get().expect("only listed stories run without a control plane")
     }
 
     /// The controllers' kubeconfig.
-    pub fn kubeconfig(&self) -> &Path {
+    pub(crate) fn kubeconfig(&self) -> &Path {
         self.kubeconfig.get().expect("written with the control plane")
     }
 
     /// The Keycloak, started by the first story that needs it.
-    pub fn keycloak(&self) -> &Keycloak {
+    pub(crate) fn keycloak(&self) -> &Keycloak {
         self.keycloak.get_or_init(|| {
             // A thread of its own: the story that asks is inside a runtime already.
             std::thread::scope(|scope| {
@@ -69,7 +69,7 @@ impl World {
     }
 }
 
-pub fn repository() -> PathBuf {
+pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }
 

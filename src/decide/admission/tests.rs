@@ -1,0 +1,182 @@
+//! What is refused before anything is asked, and whether the message says what to do about it.
+
+use super::*;
+use crate::api::{
+    AssertionGrant, CredentialsReference, LongText, ObjectReference, Probe, ShortText, SubjectToken,
+    TARGET_KEYS,
+};
+use crate::decide::fixture::{HOST, Scene};
+
+fn refusal(scene: &Scene) -> Option<Failure> {
+    let observed = scene.observed();
+    let provider = scene.provider.as_ref().unwrap();
+    unserved(&scene.spec, provider)
+        .or_else(|| contradiction(&observed, provider))
+        .or_else(|| credentials(&observed, provider))
+}
+
+#[allow(clippy::unnecessary_wraps)] // the fields are optional
+fn text(value: &str) -> Option<String> {
+    Some(value.to_owned())
+}
+
+fn bound_to(hosts: Option<&str>) -> Credentials {
+    Credentials::Present {
+        name: "client".to_owned(),
+        uid: "secret-uid".to_owned(),
+        resource_version: "7".to_owned(),
+        allowed_hosts: hosts.map(str::to_owned),
+    }
+}
+
+fn method(method: ClientAuthenticationMethod) -> impl FnOnce(&mut Scene) {
+    move |scene| scene.provider().client_authentication.method = method
+}
+
+#[test]
+fn a_field_that_is_not_served_yet_is_refused_by_name() {
+    type Change = fn(&mut Scene);
+    let cases: [(&str, Change); 12] = [
+        ("provider.issuer", |s| s.provider().issuer = text("https://issuer.example")),
+        ("jwt-bearer", |s| s.provider().grant_type = text("urn:ietf:params:oauth:grant-type:jwt-bearer")),
+        ("token-exchange", |s| {
+            s.provider().grant_type = text("urn:ietf:params:oauth:grant-type:token-exchange");
+        }),
+        ("client_secret_jwt", |s| method(ClientAuthenticationMethod::ClientSecretJwt)(s)),
+        ("private_key_jwt", |s| method(ClientAuthenticationMethod::PrivateKeyJwt)(s)),
+        ("tls_client_auth", |s| method(ClientAuthenticationMethod::TlsClientAuth)(s)),
+        ("federated_jwt", |s| method(ClientAuthenticationMethod::FederatedJwt)(s)),
+        ("provider.subjectToken", |s| s.provider().subject_token = Some(SubjectToken::default())),
+        ("requestedTokenType", |s| s.provider().requested_token_type = text("urn:x")),
+        ("provider.assertionGrant", |s| s.provider().assertion_grant = Some(AssertionGrant::default())),
+        ("tls.clientCertificateRef", |s| {
+            s.provider().tls.client_certificate_ref = Some(ObjectReference::default());
+        }),
+        ("renewal.probe", |s| s.spec.renewal.probe = Some(Probe::default())),
+    ];
+    for (field, change) in cases {
+        let failure = refusal(&Scene::fresh().with(change)).unwrap();
+        assert_eq!(failure.reason, Reason::InvalidSpec, "{field}");
+        assert!(failure.message.contains(field), "{field} is not named: {}", failure.message);
+        assert!(failure.message.contains("remove it, or upgrade"), "{field}: {}", failure.message);
+    }
+    let templated = Scene::fresh().with(|scene| {
+        scene.spec.target.data.insert(TARGET_KEYS[0].to_owned(), LongText("{{ access_token }}".to_owned()));
+    });
+    assert!(refusal(&templated).unwrap().message.contains("target.data"));
+}
+
+#[test]
+fn what_is_served_is_not_refused() {
+    type Change = fn(&mut Scene);
+    let cases: [(&str, Change); 8] = [
+        ("the fixture", |_| {}),
+        ("the grant written out", |s| s.provider().grant_type = text("client_credentials")),
+        ("the password grant", |s| s.provider().grant_type = text("password")),
+        ("a refresh token of the user's", |s| s.provider().grant_type = text("refresh_token")),
+        ("a vendor's own grant", |s| s.provider().grant_type = text("account_credentials")),
+        ("Basic", |s| method(ClientAuthenticationMethod::ClientSecretBasic)(s)),
+        ("a public client without credentials", |s| {
+            method(ClientAuthenticationMethod::None)(s);
+            s.spec.credentials_ref = None;
+            s.credentials = Credentials::Unnamed;
+        }),
+        ("labels", |s| {
+            s.spec.target.labels.insert("team".to_owned(), ShortText("a".to_owned()));
+        }),
+    ];
+    for (name, change) in cases {
+        assert_eq!(refusal(&Scene::fresh().with(change)), None, "{name}");
+    }
+}
+
+#[test]
+fn contradictions_say_what_to_write_instead() {
+    type Change = fn(&mut Scene);
+    let cases: [(&str, &str, Change); 6] = [
+        ("plain http", "provider.tokenEndpoint", |s| {
+            s.provider().token_endpoint = text("http://auth.example.com/t");
+        }),
+        ("no URL", "provider.tokenEndpoint", |s| s.provider().token_endpoint = text("auth.example.com")),
+        ("no endpoint", "provider.tokenEndpoint", |s| s.provider().token_endpoint = None),
+        ("post without credentials", "credentialsRef, or set method: none", |s| {
+            s.spec.credentials_ref = None;
+        }),
+        ("Basic without credentials", "client_secret_basic", |s| {
+            method(ClientAuthenticationMethod::ClientSecretBasic)(s);
+            s.spec.credentials_ref = None;
+        }),
+        ("one Secret for both", "give the target another name", |s| s.spec.target.name = text("client")),
+    ];
+    for (name, part, change) in cases {
+        let failure = refusal(&Scene::fresh().with(change)).unwrap();
+        assert_eq!(failure.reason, Reason::InvalidSpec, "{name}");
+        assert!(failure.message.contains(part), "{name}: {}", failure.message);
+    }
+    let own_name = Scene::fresh().with(|scene| {
+        scene.spec.credentials_ref =
+            Some(CredentialsReference { name: "source".to_owned(), ..Default::default() });
+    });
+    let failure = refusal(&own_name).unwrap();
+    assert!(failure.message.contains("both name the Secret source"), "by default, too: {}", failure.message);
+}
+
+#[test]
+fn an_endpoints_path_and_query_are_not_repeated() {
+    let scene =
+        Scene::fresh().with(|s| s.provider().token_endpoint = text("http://h.example/canary?key=canary"));
+    let message = refusal(&scene).unwrap().message;
+    assert!(!message.contains("canary"), "{message}");
+}
+
+#[test]
+fn missing_credentials_are_named() {
+    let scene = Scene::fresh().with(|scene| scene.credentials = Credentials::Missing("client".to_owned()));
+    let failure = refusal(&scene).unwrap();
+    assert_eq!(failure.reason, Reason::CredentialsNotFound);
+    assert!(failure.message.contains("no Secret client"), "{}", failure.message);
+}
+
+#[test]
+fn credentials_go_only_where_their_owner_lets_them() {
+    let cases = [
+        ("the host itself", Some(HOST), true),
+        ("one of several", Some("other.example, auth.example.com"), true),
+        ("any host of the domain", Some("*.example.com"), true),
+        ("the port, too", Some("auth.example.com:443"), true),
+        ("no annotation", None, false),
+        ("an empty one", Some(""), false),
+        ("another host", Some("auth.example.org"), false),
+        ("another port", Some("auth.example.com:8443"), false),
+        ("the domain alone", Some("example.com"), false),
+        ("anything", Some("*"), false),
+    ];
+    for (name, hosts, allowed) in cases {
+        let failure = refusal(&Scene::fresh().with(|scene| scene.credentials = bound_to(hosts)));
+        assert_eq!(failure.is_none(), allowed, "{name}");
+        assert!(failure.is_none_or(|failure| failure.reason == Reason::CredentialsNotBound), "{name}");
+    }
+}
+
+#[test]
+fn the_message_gives_the_command_that_helps_and_not_the_present_list() {
+    for endpoint in [
+        "https://auth.example.com/t",
+        "https://auth.example.com:8443/t?key=canary",
+        "https://[2001:db8::1]/t",
+    ] {
+        for hosts in [None, Some(""), Some("canary.example")] {
+            let scene = Scene::fresh().with(|scene| {
+                scene.provider().token_endpoint = text(endpoint);
+                scene.credentials = bound_to(hosts);
+            });
+            let message = refusal(&scene).unwrap().message;
+            assert!(!message.contains("canary"), "{message}");
+            assert!(message.contains("nothing was sent"), "{message}");
+            let command = "kubectl annotate secret client --overwrite tokensource.dev/allowed-hosts=";
+            let value = message.split(command).nth(1).and_then(|rest| rest.split(' ').next());
+            let helped = scene.with(|scene| scene.credentials = bound_to(value));
+            assert_eq!(refusal(&helped), None, "the command does not help: {message}");
+        }
+    }
+}

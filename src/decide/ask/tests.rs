@@ -1,0 +1,190 @@
+//! From spec and Secret to one request: which credential goes where, and what is said of one that cannot be used.
+//! The complete bytes of real providers' requests are in `tests/golden.rs`.
+
+use super::*;
+use crate::api::{CredentialsReference, Duration as ApiDuration};
+use crate::decide::fixture::{HOST, Scene};
+
+type Pairs<'a> = &'a [(&'a str, &'a [u8])];
+
+const BOTH: Pairs<'_> = &[("client_id", b"id"), ("client_secret", b"s3cret")];
+
+fn data(pairs: Pairs<'_>) -> BTreeMap<String, ByteString> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), ByteString(value.to_vec()))).collect()
+}
+
+fn asked(scene: &Scene, pairs: Pairs<'_>) -> Result<Ask, Failure> {
+    ask(&scene.spec, scene.provider.as_ref().unwrap(), &data(pairs), None)
+}
+
+fn using(method: ClientAuthenticationMethod) -> Scene {
+    Scene::fresh().with(|scene| scene.provider().client_authentication.method = method)
+}
+
+fn secret(ask: &Ask) -> Option<&str> {
+    match &ask.request.client.authentication {
+        ClientAuthentication::Basic { secret, .. } | ClientAuthentication::Post { secret } => {
+            Some(secret.expose())
+        }
+        ClientAuthentication::None => None,
+    }
+}
+
+#[test]
+fn each_method_takes_the_credentials_it_needs() {
+    use ClientAuthenticationMethod::{ClientSecretBasic, ClientSecretPost, None as Public};
+    let cases = [
+        ("Basic takes both", ClientSecretBasic, BOTH, Some("id"), Some("s3cret")),
+        ("post takes both", ClientSecretPost, BOTH, Some("id"), Some("s3cret")),
+        ("a public client leaves a secret alone", Public, BOTH, Some("id"), None),
+        ("a public client may have no id", Public, &[][..], None, None),
+    ];
+    for (name, method, pairs, id, expected) in cases {
+        let ask = asked(&using(method), pairs).unwrap();
+        assert_eq!(ask.request.client.id.as_deref(), id, "{name}");
+        assert_eq!(secret(&ask), expected, "{name}");
+        let confidential: Vec<&str> = ask.confidential.iter().map(Secret::expose).collect();
+        assert_eq!(confidential, expected.into_iter().collect::<Vec<_>>(), "{name}: what must not be shown");
+    }
+}
+
+#[test]
+fn keys_may_have_other_names() {
+    let scene = Scene::fresh().with(|scene| {
+        let keys = CredentialKeys {
+            client_id: Some("user".to_owned()),
+            client_secret: Some("API_TOKEN".to_owned()),
+            ..CredentialKeys::default()
+        };
+        scene.spec.credentials_ref = Some(CredentialsReference { name: "client".to_owned(), keys });
+    });
+    let pairs: Pairs<'_> = &[("user", b"id"), ("API_TOKEN", b"s3cret"), ("client_secret", b"another")];
+    let ask = asked(&scene, pairs).unwrap();
+    assert_eq!((ask.request.client.id.as_deref(), secret(&ask)), (Some("id"), Some("s3cret")));
+}
+
+#[test]
+fn one_line_end_is_the_editors_and_the_rest_is_the_secrets() {
+    let cases: [(&[u8], &str); 5] = [
+        (b"s3cret\n", "s3cret"),
+        (b"s3cret\r\n", "s3cret"),
+        (b"s3cret\n\n", "s3cret\n"),
+        (b" s3cret ", " s3cret "),
+        ("pässwörd".as_bytes(), "pässwörd"),
+    ];
+    for (written, expected) in cases {
+        let ask = asked(&Scene::fresh(), &[("client_id", b"id\n"), ("client_secret", written)]).unwrap();
+        assert_eq!(secret(&ask), Some(expected));
+        assert_eq!(ask.request.client.id.as_deref(), Some("id"));
+    }
+}
+
+#[test]
+fn a_credential_that_cannot_be_used_is_named_but_not_shown() {
+    use Reason::{CredentialsInvalid, CredentialsNotFound};
+    let cases: [(&str, Pairs<'_>, Reason, &str); 6] = [
+        ("no keys at all", &[], CredentialsNotFound, "client_secret"),
+        ("no id", &[("client_secret", b"canary")], CredentialsNotFound, "client_id"),
+        ("no secret", &[("client_id", b"canary")], CredentialsNotFound, "client_secret"),
+        (
+            "an empty secret",
+            &[("client_id", b"id"), ("client_secret", b"")],
+            CredentialsInvalid,
+            "client_secret",
+        ),
+        (
+            "nothing but a line end",
+            &[("client_id", b"\n"), ("client_secret", b"canary")],
+            CredentialsInvalid,
+            "client_id",
+        ),
+        (
+            "bytes that are no text",
+            &[("client_id", b"id"), ("client_secret", b"canary\xff")],
+            CredentialsInvalid,
+            "client_secret",
+        ),
+    ];
+    for (name, pairs, reason, key) in cases {
+        let Err(failure) = asked(&Scene::fresh(), pairs) else { panic!("{name}: not refused") };
+        assert_eq!(failure.reason, reason, "{name}");
+        assert!(
+            failure.message.contains(&format!("key {key}"))
+                || failure.message.contains(&format!("Key {key}")),
+            "{name}: {}",
+            failure.message
+        );
+        assert!(failure.message.contains("Secret client"), "{name}: {}", failure.message);
+        assert!(!failure.message.contains("canary"), "{name}: {}", failure.message);
+    }
+}
+
+#[test]
+fn what_the_spec_says_reaches_the_request() {
+    let provider = r#"{"tokenEndpoint": "https://auth.example.com/t", "grantType": "account_credentials",
+        "clientAuthentication": {"method": "client_secret_basic", "basicEncoding": "Raw", "sendClientId": "Always"},
+        "bodyFormat": "Query", "headers": [{"name": "X-A", "value": "1"}],
+        "parameters": [{"name": "n", "value": "1", "type": "Number", "in": "Query"},
+                       {"name": "b", "value": "true", "type": "Boolean"}, {"name": "s", "value": ""}]}"#;
+    let scene = Scene::fresh().with(|scene| {
+        scene.provider = Ok(serde_json::from_str(provider).unwrap());
+        scene.spec.token.scopes = vec!["b".to_owned(), "a".to_owned()];
+        scene.spec.token.audience = Some("API/x".to_owned());
+        scene.spec.token.resources = vec!["urn:r".to_owned()];
+    });
+    let Ask { request, grant, .. } = asked(&scene, BOTH).unwrap();
+    assert_eq!(request.endpoint.host(), HOST);
+    assert!(matches!(&request.grant, Grant::Extension { grant_type } if grant_type == "account_credentials"));
+    assert_eq!(grant, GrantKind::Extension);
+    assert!(matches!(
+        request.client.authentication,
+        ClientAuthentication::Basic { encoding: BasicEncoding::Raw, .. }
+    ));
+    assert_eq!(request.client.send_client_id, SendClientId::Always);
+    assert_eq!(request.body_format, BodyFormat::Query);
+    assert_eq!(request.scopes, ["b", "a"], "in the user's order");
+    assert_eq!(request.audience.as_deref(), Some("API/x"));
+    assert_eq!(request.resources, ["urn:r"]);
+    assert_eq!(request.headers, [("X-A".to_owned(), "1".to_owned())]);
+    let [number, boolean, string] = &request.parameters[..] else { panic!("three parameters") };
+    assert!(number.place == ParameterPlace::Query && number.value == ParameterValue::Number("1".to_owned()));
+    assert!(
+        boolean.place == ParameterPlace::Body && boolean.value == ParameterValue::Boolean("true".to_owned())
+    );
+    assert!(string.name == "s" && string.value == ParameterValue::String(String::new()));
+}
+
+#[test]
+fn what_is_left_out_has_the_documented_default() {
+    let Ask { request, rules, grant, .. } = asked(&Scene::fresh(), BOTH).unwrap();
+    assert!(matches!(request.grant, Grant::ClientCredentials));
+    assert_eq!(grant, GrantKind::ClientCredentials);
+    assert_eq!(request.body_format, BodyFormat::Form);
+    assert!(request.scopes.is_empty() && request.audience.is_none() && request.resources.is_empty());
+    assert_eq!(rules.expiry.assumed_lifetime, Duration::from_secs(3600));
+    assert!(!rules.expiry.ignore_response && rules.token_type.is_none());
+}
+
+#[test]
+fn the_grant_written_out_is_the_default() {
+    let scene =
+        Scene::fresh().with(|scene| scene.provider().grant_type = Some("client_credentials".to_owned()));
+    assert!(matches!(asked(&scene, BOTH).unwrap().request.grant, Grant::ClientCredentials));
+}
+
+#[test]
+fn how_the_answer_is_read_is_the_users_word() {
+    let scene = Scene::fresh().with(|scene| {
+        let response = &mut scene.provider().response;
+        response.fields.access_token = Some("/data/token".to_owned());
+        response.token_type = Some("Bearer".to_owned());
+        response.expiry.assumed_lifetime = Some(ApiDuration::from_secs(86_400));
+        response.expiry.unit = api::ExpiryUnit::Milliseconds;
+        response.expiry.ignore_response = true;
+    });
+    let rules = asked(&scene, BOTH).unwrap().rules;
+    assert_eq!(rules.fields.access_token.as_deref(), Some("/data/token"));
+    assert_eq!(rules.token_type.as_deref(), Some("Bearer"));
+    assert_eq!(rules.expiry.assumed_lifetime, Duration::from_secs(86_400));
+    assert!(matches!(rules.expiry.unit, ExpiryUnit::Milliseconds) && rules.expiry.ignore_response);
+}

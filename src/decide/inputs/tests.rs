@@ -9,12 +9,13 @@ use crate::api::{
 use crate::decide::fixture::Scene;
 
 /// The fingerprint of [`Scene::fresh`], for ever.
-const OF_A_FIXED_SPEC: &str = "PLACEHOLDER-A";
+const OF_A_FIXED_SPEC: &str = "07be4a652f00c121cd721a2e1bc93868ca4d29422bd7940409cde8f6284145cb";
 /// The fingerprint of [`rich`], for ever.
-const OF_A_RICH_SPEC: &str = "PLACEHOLDER-B";
+const OF_A_RICH_SPEC: &str = "f1d5ea96251fc30fddfd28dfe8c03917d729c315939d7b151a9aca58d52f54b7";
 
 type Change = (&'static str, fn(&mut Scene));
 
+#[allow(clippy::unnecessary_wraps)] // the fields are optional
 fn text(value: &str) -> Option<String> {
     Some(value.to_owned())
 }
@@ -28,26 +29,48 @@ fn secret(uid: &str, version: &str, hosts: Option<&str>) -> Credentials {
     }
 }
 
-/// Every part of the spec that shapes a request, filled.
+/// A spec with much in it. Written out, so that it stays what it is when the tables below grow.
 fn rich() -> Scene {
+    let provider = r#"{"tokenEndpoint": "https://auth.example.com/oauth/token?tenant=1", "grantType": "vendor",
+        "clientAuthentication": {"method": "client_secret_basic", "basicEncoding": "Raw", "sendClientId": "Always"},
+        "bodyFormat": "JSON", "parameters": [{"name": "b", "value": "2", "type": "Number"},
+        {"name": "a", "value": "1", "in": "Query"}], "headers": [{"name": "X-Tenant", "value": "ä"}],
+        "refresh": {"policy": "Never"}, "response": {"fields": {"accessToken": "/data/token"}, "tokenType": "Bearer",
+        "expiry": {"assumedLifetime": "1h30m", "unit": "Seconds", "ignoreResponse": true}}}"#;
+    let token = r#"{"scopes": ["write", "read"], "audience": "api", "resources": ["urn:x"]}"#;
     Scene::fresh().with(|scene| {
-        for (_, change) in SHAPING {
-            change(scene);
-        }
+        scene.provider = Ok(serde_json::from_str(provider).unwrap());
+        scene.spec.token = serde_json::from_str(token).unwrap();
+        scene.spec.target.data.insert("header".to_owned(), LongText("Bearer {{ access_token }}".to_owned()));
     })
 }
 
 const SHAPING: &[Change] = &[
     ("the endpoint", |s| s.provider().token_endpoint = text("https://auth.example.com/v2/token")),
     ("the grant", |s| s.provider().grant_type = text("account_credentials")),
-    ("the authentication method", |s| s.provider().client_authentication.method = crate::api::ClientAuthenticationMethod::ClientSecretBasic),
-    ("Basic's encoding", |s| s.provider().client_authentication.basic_encoding = crate::api::BasicEncoding::Raw),
-    ("the place of client_id", |s| s.provider().client_authentication.send_client_id = crate::api::SendClientId::Always),
+    ("the authentication method", |s| {
+        s.provider().client_authentication.method = crate::api::ClientAuthenticationMethod::ClientSecretBasic;
+    }),
+    ("Basic's encoding", |s| {
+        s.provider().client_authentication.basic_encoding = crate::api::BasicEncoding::Raw;
+    }),
+    ("the place of client_id", |s| {
+        s.provider().client_authentication.send_client_id = crate::api::SendClientId::Always;
+    }),
     ("the body's format", |s| s.provider().body_format = BodyFormat::Json),
-    ("a parameter", |s| s.provider().parameters.push(Parameter { name: "tenant".to_owned(), value: "1".to_owned(), ..Parameter::default() })),
-    ("a header", |s| s.provider().headers.push(Header { name: "X-Tenant".to_owned(), value: "1".to_owned() })),
+    ("a parameter", |s| {
+        s.provider().parameters.push(Parameter {
+            name: "tenant".to_owned(),
+            value: "1".to_owned(),
+            ..Parameter::default()
+        });
+    }),
+    ("a header", |s| {
+        s.provider().headers.push(Header { name: "X-Tenant".to_owned(), value: "1".to_owned() });
+    }),
     ("how the answer is read", |s| {
-        s.provider().response = ResponseSettings { token_type: text("Bearer"), ..ResponseSettings::default() };
+        s.provider().response =
+            ResponseSettings { token_type: text("Bearer"), ..ResponseSettings::default() };
     }),
     ("the scopes", |s| s.spec.token.scopes.push("read".to_owned())),
     ("the audience", |s| s.spec.token = RequestedToken { audience: text("api"), ..s.spec.token.clone() }),
@@ -70,7 +93,9 @@ const SHAPING: &[Change] = &[
 /// Of these a change of generation is part, as the API server makes one.
 const NOT_SHAPING: &[Change] = &[
     ("the percentage", |s| s.spec.renewal = Renewal { at_percentage: Some(50), ..Renewal::default() }),
-    ("the time before", |s| s.spec.renewal = Renewal { before: Some(Duration::from_secs(60)), ..Renewal::default() }),
+    ("the time before", |s| {
+        s.spec.renewal = Renewal { before: Some(Duration::from_secs(60)), ..Renewal::default() }
+    }),
     ("suspension", |s| s.spec.suspend = true),
     ("the target's name", |s| s.spec.target.name = text("other")),
     ("the target's type", |s| s.spec.target.type_ = text("example.com/token")),
@@ -86,7 +111,8 @@ const NOT_SHAPING: &[Change] = &[
 const OF_THE_ATTEMPT: &[Change] = &[
     ("roots of trust", |s| s.provider().tls.ca_bundle = text("-----BEGIN CERTIFICATE-----")),
     ("roots of trust by reference", |s| {
-        s.provider().tls.ca_bundle_ref = Some(KeyReference { name: "ca".to_owned(), key: "ca.crt".to_owned() });
+        s.provider().tls.ca_bundle_ref =
+            Some(KeyReference { name: "ca".to_owned(), key: "ca.crt".to_owned() });
     }),
     ("the deadline", |s| s.provider().timeout = Some(Duration::from_secs(30))),
 ];
@@ -107,7 +133,8 @@ fn what_shapes_the_request_or_its_rendering_asks_for_a_new_token() {
 
 #[test]
 fn each_change_has_a_fingerprint_of_its_own() {
-    let mut seen: Vec<String> = SHAPING.iter().map(|(_, change)| of(&Scene::fresh().with(change)).asked).collect();
+    let mut seen: Vec<String> =
+        SHAPING.iter().map(|(_, change)| of(&Scene::fresh().with(change)).asked).collect();
     seen.sort_unstable();
     seen.dedup();
     assert_eq!(seen.len(), SHAPING.len());
@@ -135,7 +162,9 @@ fn what_only_this_controller_keeps_changes_nothing() {
         ("a renewal request", |s| s.renew_request = text("now")),
         ("a status", |s| s.status = Scene::good().status),
         ("the time", |s| s.now = crate::decide::fixture::at(99)),
-        ("another allowed host", |s| s.credentials = secret("secret-uid", "7", Some("auth.example.com,other.example"))),
+        ("another allowed host", |s| {
+            s.credentials = secret("secret-uid", "7", Some("auth.example.com,other.example"));
+        }),
     ];
     for (name, change) in cases {
         assert_eq!(of(&Scene::fresh().with(change)), before, "{name}");

@@ -1,0 +1,300 @@
+//! Every rule, in order; and above all what must not ask for a token.
+
+use super::*;
+use crate::api::{OnRevoked, ShortText, TokenSourceStatus, to_kubernetes};
+use crate::decide::fixture::{Scene, at, failure, outage};
+use crate::decide::{Credentials, Held, Outcome};
+use crate::oauth::Retry;
+
+mod pace;
+mod property;
+
+fn missing_credentials() -> Credentials {
+    Credentials::Missing("client".to_owned())
+}
+
+fn unbound() -> Credentials {
+    Credentials::Present {
+        name: "client".to_owned(),
+        uid: "secret-uid".to_owned(),
+        resource_version: "7".to_owned(),
+        allowed_hosts: None,
+    }
+}
+
+fn refusal(plan: &Plan) -> Reason {
+    match plan {
+        Plan::Refuse(failure) => failure.reason,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+/// A token held in memory for these inputs, good until this second.
+fn held(scene: &Scene, until: i64) -> Held {
+    Held { asked: scene.inputs().unwrap().asked, expires_at: at(until) }
+}
+
+/// A good token that was due, and whose renewal has failed at second 2700.
+fn failing(retry: Retry) -> Scene {
+    let mut scene = Scene::good().when(2700);
+    scene.record(&Outcome::Failed(at(2700), failure(Reason::InvalidClient, retry)));
+    scene
+}
+
+fn requested(value: &str) -> impl FnOnce(&mut Scene) {
+    let value = value.to_owned();
+    |scene| scene.renew_request = Some(value)
+}
+
+fn wait(seconds: i64) -> Plan {
+    Plan::Wait(Some(at(seconds)))
+}
+
+#[test]
+fn the_first_rule_that_applies_decides() {
+    let foreign = |s: &mut Scene| s.target = Target::Foreign("belongs to ConfigMap x".to_owned());
+    let cases = vec![
+        (
+            "an object on its way out is left, whatever else",
+            Plan::Leave,
+            Scene::good().with(foreign).with(|s| {
+                s.deleting = true;
+                s.spec.suspend = true;
+            }),
+        ),
+        (
+            "suspension comes before everything that writes",
+            Plan::Suspend,
+            Scene::good().with(foreign).with(|s| {
+                s.spec.suspend = true;
+            }),
+        ),
+        (
+            "a held token is written before anything is asked for",
+            Plan::Publish,
+            failing(Retry::TRANSIENT).with(|s| {
+                s.held = Some(held(s, 9000));
+                s.target = Target::Missing;
+            }),
+        ),
+        (
+            "a held token is written although its inputs have failed since",
+            Plan::Publish,
+            failing(Retry::TRANSIENT).with(|s| {
+                s.held = Some(held(s, 9000));
+            }),
+        ),
+        (
+            "a missing target waits like any other cause",
+            Plan::Wait(None),
+            failing(Retry::Terminal { reprobe: false }).with(|s| {
+                s.target = Target::Missing;
+            }),
+        ),
+        (
+            "a due token is asked for, and the dressing comes with it",
+            Plan::Mint(Reason::RenewalDue),
+            Scene::good().when(2700).with(|s| {
+                s.published().dressed = false;
+            }),
+        ),
+        (
+            "a good token in the wrong dress is dressed",
+            Plan::Rewrite,
+            Scene::good().with(|s| {
+                s.published().dressed = false;
+            }),
+        ),
+        ("a good token is kept", Plan::Keep, Scene::good()),
+    ];
+    for (name, plan, scene) in cases {
+        assert_eq!(scene.plan(), plan, "{name}");
+    }
+}
+
+#[test]
+fn the_first_refusal_that_applies_is_told() {
+    let foreign = |s: &mut Scene| s.target = Target::Foreign("belongs to ConfigMap x".to_owned());
+    let provider = |s: &mut Scene| s.provider = Err(Failure::local(Reason::ProviderNotFound, "No."));
+    let refused = vec![
+        (
+            "a conflict comes before the provider",
+            Reason::TargetConflict,
+            Scene::good().with(foreign).with(provider),
+        ),
+        (
+            "a place taken where the refresh token has to be kept is a conflict, too",
+            Reason::TargetConflict,
+            Scene::good().with(|s| s.refresh_conflict = Some("belongs to ConfigMap x".to_owned())),
+        ),
+        (
+            "a rival comes before the provider",
+            Reason::TargetConflict,
+            Scene::fresh().with(provider).with(|s| {
+                s.rival = Some("older".to_owned());
+            }),
+        ),
+        (
+            "the provider comes before the credentials",
+            Reason::ProviderNotFound,
+            Scene::good().with(provider).with(|s| {
+                s.credentials = missing_credentials();
+            }),
+        ),
+        (
+            "the spec comes before the credentials",
+            Reason::InvalidSpec,
+            Scene::good().with(|s| {
+                s.spec.renewal.on_revoked = OnRevoked::Withdraw;
+                s.credentials = missing_credentials();
+            }),
+        ),
+        (
+            "missing credentials show while the token is good",
+            Reason::CredentialsNotFound,
+            Scene::good().with(|s| {
+                s.credentials = missing_credentials();
+            }),
+        ),
+        (
+            "unbound credentials show while the token is good",
+            Reason::CredentialsNotBound,
+            Scene::good().with(|s| {
+                s.credentials = unbound();
+            }),
+        ),
+        (
+            "unbound credentials come before a held token",
+            Reason::CredentialsNotBound,
+            Scene::fresh().with(|s| {
+                s.held = Some(held(s, 9000));
+                s.credentials = unbound();
+            }),
+        ),
+        (
+            "unbound credentials come before a due token",
+            Reason::CredentialsNotBound,
+            Scene::good().when(3000).with(|s| {
+                s.credentials = unbound();
+            }),
+        ),
+    ];
+    for (name, reason, scene) in refused {
+        assert_eq!(refusal(&scene.plan()), reason, "{name}");
+    }
+}
+
+#[test]
+fn a_rival_matters_only_until_the_target_is_ours() {
+    let scene = Scene::good().with(|s| s.rival = Some("older".to_owned()));
+    assert_eq!(scene.plan(), Plan::Keep);
+}
+
+#[test]
+fn a_conflict_names_the_secret_its_owner_and_the_way_out() {
+    let foreign = Scene::fresh().with(|s| s.target = Target::Foreign("belongs to ConfigMap x".to_owned()));
+    let rival = Scene::fresh().with(|s| s.rival = Some("older".to_owned()));
+    for (scene, who) in [(foreign, "belongs to ConfigMap x"), (rival, "TokenSource older")] {
+        let Plan::Refuse(failure) = scene.plan() else { panic!("not refused") };
+        for part in [who, "Secret source", "target.name"] {
+            assert!(failure.message.contains(part), "{part} is missing: {}", failure.message);
+        }
+    }
+}
+
+#[test]
+fn what_asks_for_a_token() {
+    let cases = vec![
+        ("there was none yet", Reason::TokenPending, Scene::fresh()),
+        ("it is gone", Reason::TargetMissing, Scene::good().with(|s| s.target = Target::Missing)),
+        ("it was altered", Reason::TargetTampered, Scene::good().with(|s| s.published().intact = false)),
+        (
+            "the scopes changed",
+            Reason::InputsChanged,
+            Scene::good().with(|s| s.spec.token.scopes.push("a".to_owned())),
+        ),
+        ("it is due", Reason::RenewalDue, Scene::good().when(2700)),
+        ("it has expired", Reason::RenewalDue, Scene::good().when(999_999)),
+        ("somebody asked for it", Reason::RenewalRequested, Scene::good().with(requested("1"))),
+        (
+            "a held token has expired",
+            Reason::TokenPending,
+            Scene::fresh().with(|s| s.held = Some(held(s, 0))),
+        ),
+        (
+            "a held token was asked for with something else",
+            Reason::TokenPending,
+            Scene::fresh().with(|s| {
+                s.held = Some(Held { asked: "else".to_owned(), expires_at: at(9000) });
+            }),
+        ),
+        (
+            "a failed attempt was made with something else",
+            Reason::RenewalDue,
+            failing(Retry::TERMINAL).when(2760).with(|s| {
+                s.generation += 1;
+            }),
+        ),
+        ("the time to try again has come", Reason::RenewalDue, failing(Retry::TERMINAL).when(2700 + 3600)),
+        (
+            "an alteration puts the last attempt in the future",
+            Reason::TargetTampered,
+            Scene::good().with(|s| {
+                s.published().intact = false;
+                s.published().issued_at = at(1_000_000_000);
+            }),
+        ),
+        (
+            "the clock was set back",
+            Reason::InputsChanged,
+            Scene::good().with(|s| {
+                s.status.last_failure_time = Some(to_kubernetes(at(1_000_000)));
+                s.spec.token.scopes.push("a".to_owned());
+            }),
+        ),
+    ];
+    for (name, cause, scene) in cases {
+        assert_eq!(scene.plan(), Plan::Mint(cause), "{name}");
+    }
+}
+
+#[test]
+fn what_does_not_ask_for_a_token() {
+    let due = 2610; // the earliest that jitter allows for an hour
+    let cases = vec![
+        ("a restart: the same is observed again", Scene::good()),
+        ("the status is lost", Scene::good().with(|s| s.status = TokenSourceStatus::default())),
+        (
+            "the status is the one from before the token",
+            Scene::good().with(|s| s.status = Scene::fresh().status),
+        ),
+        ("a resync just before the token is due", Scene::good().when(due - 1)),
+        (
+            "a new resourceVersion of the target",
+            Scene::good().with(|s| s.published().resource_version = "200".to_owned()),
+        ),
+        ("a generation with nothing in it", Scene::good().with(|s| s.generation += 1)),
+        ("another controller's clock is behind", Scene::good().when(-30)),
+        (
+            "a request that was dealt with",
+            Scene::good().with(requested("1")).with(|s| {
+                s.status.last_handled_renew_request = Some("1".to_owned());
+            }),
+        ),
+        (
+            "a failure of other inputs while the token is good",
+            Scene::good().with(|s| {
+                s.status.failures = 3;
+                s.status.failed_inputs = Some("else".to_owned());
+            }),
+        ),
+    ];
+    for (name, scene) in cases {
+        assert_eq!(scene.plan(), Plan::Keep, "{name}");
+    }
+    let relabelled = Scene::good().with(|s| {
+        s.spec.target.labels.insert("team".to_owned(), ShortText("a".to_owned()));
+        s.published().dressed = false;
+    });
+    assert_eq!(relabelled.plan(), Plan::Rewrite, "labels are written without asking for a token");
+}

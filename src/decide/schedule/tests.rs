@@ -69,7 +69,10 @@ fn jitter_is_at_most_a_tenth_of_the_lead_and_never_later() {
             let tenth = (lifetime - plain + 9) / 10;
             for due in due_by_uid(lifetime, &renewal) {
                 assert!(due <= plain, "{renewal:?} of {lifetime}: {due} is later than {plain}");
-                assert!(due >= plain - tenth, "{renewal:?} of {lifetime}: {due} is earlier than {plain} − {tenth}");
+                assert!(
+                    due >= plain - tenth,
+                    "{renewal:?} of {lifetime}: {due} is earlier than {plain} − {tenth}"
+                );
             }
         }
     }
@@ -81,7 +84,10 @@ fn jitter_never_uses_up_the_wait() {
         for lifetime in LIFETIMES {
             let plain = before_jitter(lifetime, &renewal);
             let soonest = due_by_uid(lifetime, &renewal).into_iter().min().unwrap();
-            assert!(soonest >= plain * 9 / 10, "{renewal:?} of {lifetime}: due after {soonest} instead of {plain}");
+            assert!(
+                soonest >= plain * 9 / 10,
+                "{renewal:?} of {lifetime}: due after {soonest} instead of {plain}"
+            );
         }
     }
 }
@@ -98,7 +104,8 @@ fn jitter_spreads_objects_and_leaves_each_where_it_is() {
 fn due_falls_on_whole_seconds() {
     let odd = Duration::from_secs(1);
     let fraction: Renewal = serde_json::from_str(r#"{"before": "1500ms"}"#).unwrap();
-    for renewal in wishes().into_iter().chain([fraction, Renewal { before: Some(odd), ..Renewal::default() }]) {
+    for renewal in wishes().into_iter().chain([fraction, Renewal { before: Some(odd), ..Renewal::default() }])
+    {
         for lifetime in LIFETIMES {
             let due = renew_at(life(lifetime), &renewal, "uid", None);
             assert_eq!(due.timestamp_subsec_nanos(), 0, "{renewal:?} of {lifetime}");
@@ -128,6 +135,10 @@ fn a_provider_that_returns_the_same_token() {
     for (name, lifetime, unchanged, plain) in cases {
         let due = |n| renew_at(life(lifetime), &Renewal::default(), &format!("uid-{n}"), Some(at(unchanged)));
         let latest = (0..300).map(due).max().unwrap();
-        assert!((latest - at(plain)).abs() <= TimeDelta::seconds(1), "{name}: {latest} instead of {}", at(plain));
+        assert!(
+            (latest - at(plain)).abs() <= TimeDelta::seconds(1),
+            "{name}: {latest} instead of {}",
+            at(plain)
+        );
     }
 }

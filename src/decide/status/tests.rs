@@ -1,0 +1,239 @@
+//! What is reported: failures counted and reset, requests acknowledged, Ready kept while the token is good.
+//! `product` holds the rules of kstatus to every combination of target and outcome.
+
+use super::*;
+use crate::api::Renewal;
+use crate::decide::fixture::{Scene, at, failure, outage};
+use crate::oauth::Retry;
+
+mod product;
+
+fn condition(scene: &Scene, kind: ConditionType) -> Option<(&str, &str)> {
+    find(&scene.status.conditions, kind).map(|found| (found.status.as_str(), found.reason.as_str()))
+}
+
+#[allow(clippy::unnecessary_wraps)] // the fields are optional
+fn time(seconds: i64) -> Option<k8s_openapi::apimachinery::pkg::apis::meta::v1::Time> {
+    Some(to_kubernetes(at(seconds)))
+}
+
+fn failed(seconds: i64) -> Outcome {
+    Outcome::Failed(at(seconds), outage())
+}
+
+#[test]
+fn the_first_token_is_described() {
+    let scene = Scene::good();
+    let status = &scene.status;
+    assert_eq!(status.observed_generation, Some(1));
+    assert_eq!((status.issued_at.clone(), status.expires_at.clone()), (time(0), time(3600)));
+    let renew_at = from_kubernetes(status.renew_at.as_ref().unwrap());
+    assert!(renew_at > at(2600) && renew_at <= at(2700), "{renew_at}");
+    assert_eq!(status.token_type.as_deref(), Some("Bearer"));
+    let target = TargetStatus { name: "source".to_owned(), resource_version: Some("100".to_owned()) };
+    assert_eq!(status.target, Some(target));
+    assert_eq!(condition(&scene, ConditionType::Ready), Some(("True", "TokenIssued")));
+    assert_eq!(condition(&scene, ConditionType::Renewed), Some(("True", "TokenIssued")));
+    assert_eq!(scene.status.conditions.len(), 2);
+}
+
+#[test]
+fn failures_are_counted_and_forgotten() {
+    let mut scene = Scene::good().when(2700);
+    for (count, seconds) in [(1, 2700), (2, 2710), (3, 2720)] {
+        scene.now = at(seconds);
+        scene.record(&failed(seconds));
+        assert_eq!(scene.status.failures, count);
+        assert_eq!(scene.status.last_failure_time, time(seconds));
+        assert_eq!(scene.status.failed_inputs, scene.inputs().map(|inputs| inputs.attempt));
+        let retry_at = from_kubernetes(scene.status.retry_at.as_ref().unwrap());
+        assert!(
+            retry_at > at(seconds) && retry_at <= at(seconds + 2 * i64::from(1 << (count - 1))),
+            "{retry_at}"
+        );
+    }
+    let elsewhere = scene.clone().with(|scene| {
+        scene.generation += 1;
+        scene.record(&failed(2730));
+    });
+    assert_eq!(elsewhere.status.failures, 1, "other inputs start over");
+    for (name, success) in [
+        ("a token", Outcome::Published(scene.publication(Reason::RenewalDue, 2730))),
+        ("a good look", Outcome::Kept),
+    ] {
+        let mended = scene.clone().with(|scene| scene.record(&success));
+        assert_eq!(mended.status.failures, 0, "{name}");
+        assert_eq!((mended.status.retry_at, mended.status.failed_inputs), (None, None), "{name}");
+        assert_eq!(mended.status.last_failure_time, time(2720), "{name}: kept for a person to read");
+    }
+    for (name, outcome) in [
+        ("a wait", Outcome::Waiting),
+        ("suspension", Outcome::Suspended),
+        ("a refusal", Outcome::Refused(outage())),
+    ] {
+        let as_before = scene.clone().with(|scene| scene.record(&outcome));
+        assert_eq!(as_before.status.failures, 3, "{name} is not an attempt");
+        assert_eq!(as_before.status.retry_at, scene.status.retry_at, "{name} does not forget a Retry-After");
+    }
+}
+
+#[test]
+fn where_only_a_change_helps_there_is_no_time_to_try_again() {
+    let mut scene = Scene::good().when(2700);
+    scene.record(&Outcome::Failed(
+        at(2700),
+        failure(Reason::InvalidGrant, Retry::Terminal { reprobe: false }),
+    ));
+    assert_eq!(scene.status.failures, 1);
+    assert_eq!(scene.status.retry_at, None);
+    assert!(scene.status.failed_inputs.is_some());
+}
+
+#[test]
+fn the_wait_is_capped_by_the_life_that_is_left() {
+    let longest = |scene: &Scene| {
+        let uids = (0..100).map(|n| {
+            let mut scene = scene.clone().with(|scene| scene.uid = format!("uid-{n}"));
+            scene.status.failures = 20;
+            scene.status.failed_inputs = scene.inputs().map(|inputs| inputs.attempt);
+            scene.record(&Outcome::Failed(scene.now, outage()));
+            (from_kubernetes(scene.status.retry_at.as_ref().unwrap()) - scene.now).num_seconds()
+        });
+        uids.max().unwrap()
+    };
+    assert!(longest(&Scene::good().when(3400)) <= 30, "200 s left");
+    assert!(longest(&Scene::good().when(3600)) > 200, "nothing left to lose");
+    assert!(longest(&Scene::fresh()) > 200, "nothing there yet");
+}
+
+#[test]
+fn a_request_is_acknowledged_once_it_has_been_tried() {
+    let scene = Scene::good().with(|scene| scene.renew_request = Some("1".to_owned()));
+    let publication = scene.publication(Reason::RenewalRequested, 600);
+    let cases = [
+        ("a new token", Outcome::Published(publication), true),
+        ("a failure", failed(600), true),
+        ("a token that could not be written", Outcome::Unwritten(at(600), outage()), true),
+        ("a wait", Outcome::Waiting, false),
+        ("suspension", Outcome::Suspended, false),
+        ("a refusal", Outcome::Refused(outage()), false),
+    ];
+    for (name, outcome, acknowledged) in cases {
+        let after = scene.clone().with(|scene| scene.record(&outcome));
+        assert_eq!(after.status.last_handled_renew_request.is_some(), acknowledged, "{name}");
+    }
+}
+
+#[test]
+fn ready_stays_while_a_renewal_fails_and_goes_at_expiry() {
+    let mut scene = Scene::good().when(2700);
+    scene.record(&Outcome::Failed(at(2700), failure(Reason::InvalidClient, Retry::TERMINAL)));
+    assert_eq!(condition(&scene, ConditionType::Ready), Some(("True", "TokenIssued")));
+    assert_eq!(condition(&scene, ConditionType::Renewed), Some(("False", "InvalidClient")));
+    assert_eq!(condition(&scene, ConditionType::Stalled), None, "not while the token is good");
+    scene.now = at(3599);
+    scene.record(&Outcome::Waiting);
+    assert_eq!(condition(&scene, ConditionType::Ready), Some(("True", "TokenIssued")));
+    scene.now = at(3600);
+    scene.record(&Outcome::Waiting);
+    assert_eq!(condition(&scene, ConditionType::Ready), Some(("False", "TokenExpired")));
+    assert_eq!(condition(&scene, ConditionType::Renewed), Some(("False", "InvalidClient")));
+    assert_eq!(condition(&scene, ConditionType::Stalled), Some(("True", "InvalidClient")));
+    let publication = scene.publication(Reason::RenewalDue, 4000);
+    scene.now = at(4001);
+    scene.record(&Outcome::Published(publication));
+    assert_eq!(condition(&scene, ConditionType::Ready), Some(("True", "TokenIssued")));
+    assert_eq!(condition(&scene, ConditionType::Renewed), Some(("True", "TokenRenewed")));
+    assert_eq!(condition(&scene, ConditionType::Stalled), None);
+}
+
+#[test]
+fn stalled_or_reconciling_by_what_stands_in_the_way() {
+    let transient = ("True", "ProviderUnavailable");
+    let cases = [
+        ("an outage", failed(0), ConditionType::Reconciling, transient),
+        ("waiting after it", Outcome::Waiting, ConditionType::Reconciling, transient),
+        (
+            "a refusal",
+            Outcome::Failed(at(1), failure(Reason::InvalidScope, Retry::TERMINAL)),
+            ConditionType::Stalled,
+            ("True", "InvalidScope"),
+        ),
+        ("waiting after it", Outcome::Waiting, ConditionType::Stalled, ("True", "InvalidScope")),
+        (
+            "a conflict",
+            Outcome::Refused(Failure::local(Reason::TargetConflict, "No.")),
+            ConditionType::Stalled,
+            ("True", "TargetConflict"),
+        ),
+        (
+            "a token that cannot be written",
+            Outcome::Unwritten(at(2), failure(Reason::TargetWriteFailed, Retry::TRANSIENT)),
+            ConditionType::Reconciling,
+            ("True", "TargetWriteFailed"),
+        ),
+    ];
+    let mut scene = Scene::fresh();
+    for (name, outcome, kind, expected) in cases {
+        scene.record(&outcome);
+        assert_eq!(condition(&scene, kind), Some(expected), "{name}");
+        assert_eq!(scene.status.conditions.len(), 3, "{name}");
+    }
+    let mut waiting = Scene::fresh();
+    waiting.record(&Outcome::Waiting);
+    assert_eq!(condition(&waiting, ConditionType::Reconciling), Some(("True", "TokenPending")));
+    assert_eq!(condition(&waiting, ConditionType::Renewed), Some(("Unknown", "TokenPending")));
+}
+
+#[test]
+fn the_time_of_the_next_request_is_told() {
+    let due = Scene::good().status.renew_at;
+    let cases = [
+        ("a requested renewal failed long before the token is due", 600, true),
+        ("a due renewal failed", 2700, true),
+    ];
+    for (name, seconds, retried) in cases {
+        let scene = Scene::good().when(seconds).with(|scene| scene.record(&failed(seconds)));
+        assert_eq!(scene.status.renew_at == scene.status.retry_at, retried, "{name}");
+        assert_ne!(scene.status.renew_at, due, "{name}");
+    }
+    let earlier = Scene::good().with(|scene| {
+        scene.spec.renewal = Renewal { at_percentage: Some(50), ..Renewal::default() };
+        scene.record(&Outcome::Kept);
+    });
+    assert!(from_kubernetes(earlier.status.renew_at.as_ref().unwrap()) <= at(1800), "the user's wish counts");
+    let gone = Scene::good().with(|scene| {
+        scene.target = Target::Missing;
+        scene.record(&Outcome::Waiting);
+    });
+    assert_eq!(gone.status.renew_at, None);
+}
+
+#[test]
+fn altered_content_is_not_recorded_as_intact() {
+    let scene = Scene::good().with(|scene| {
+        scene.published().intact = false;
+        scene.record(&Outcome::Waiting);
+    });
+    assert_eq!(scene.status.target.unwrap().resource_version, None);
+}
+
+#[test]
+fn notices_stand_in_the_message_sorted_and_without_the_same_one_twice() {
+    let mut scene = Scene::fresh();
+    let mut publication = scene.publication(Reason::TokenPending, 0);
+    publication.published.expires_at = at(300);
+    publication.unchanged_at = Some(at(0));
+    publication.notices.extend([Notice::ScopeReduced, Notice::ClockSkew, Notice::ShortLifetime]);
+    scene.record(&Outcome::Published(publication));
+    let message = &find(&scene.status.conditions, ConditionType::Renewed).unwrap().message;
+    let places: Vec<_> = ["ClockSkew:", "ScopeReduced:", "ShortLifetime:", "StickyToken:"]
+        .iter()
+        .map(|notice| (message.matches(notice).count(), message.find(notice)))
+        .collect();
+    assert!(places.iter().all(|(count, _)| *count == 1) && places.is_sorted(), "{message}");
+    assert_eq!(scene.status.last_unchanged_time, time(0));
+    let fresh = scene.publication(Reason::RenewalDue, 200);
+    scene.record(&Outcome::Published(fresh));
+    assert_eq!(scene.status.last_unchanged_time, None, "another token has come");
+}

@@ -1,3 +1,5 @@
+//! What may be shown of an answer, by tables of what an attacker might hide in it.
+
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use proptest::prelude::*;
 use reqwest::header::HeaderValue;

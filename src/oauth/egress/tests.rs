@@ -1,3 +1,5 @@
+//! Which addresses may be spoken to: tables of literals, disguises and lying resolvers.
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! Which URLs are token endpoints, and which hosts a binding lets in: tables of look-alikes.
+
 use super::{Endpoint, HostBinding};
 use crate::api::reason::Reason;
 

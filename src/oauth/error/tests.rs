@@ -1,3 +1,5 @@
+//! Every error has a reason, a retry class and a text that leaks nothing.
+
 use super::*;
 
 const HOST: &str = "auth.example.com";

@@ -1,3 +1,5 @@
+//! A case for each row of the two error tables.
+
 use super::*;
 use Reason::*;
 

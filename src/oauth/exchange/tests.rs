@@ -1,3 +1,5 @@
+//! The exchange against real TLS servers that misbehave.
+
 use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::net::SocketAddr;

@@ -1,3 +1,5 @@
+//! The expiry vectors, and what holds for any input.
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 

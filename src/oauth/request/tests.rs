@@ -1,3 +1,5 @@
+//! The bytes of requests: encodings, orders and documented examples.
+
 use super::{
     BasicEncoding, BodyFormat, Client, ClientAuthentication, Grant, Parameter, ParameterPlace,
     ParameterValue, SendClientId, TokenRequest, WireRequest, build, trim_one_newline,

@@ -1,3 +1,5 @@
+//! Answers of the wild, and what becomes of them.
+
 use std::time::Duration;
 
 use super::*;

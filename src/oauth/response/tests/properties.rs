@@ -1,3 +1,5 @@
+//! What holds for any bytes: no panic, and no byte of a body in an error.
+
 use std::error::Error as StdError;
 
 use proptest::prelude::*;

@@ -49,6 +49,10 @@ fn realm(name: &str, rotates: bool, signer: &Identity) -> Value {
         "revokeRefreshToken": rotates,
         "refreshTokenMaxReuse": 0,
         "eventsEnabled": true,
+        // Keycloak does not keep refreshes unless told to.
+        "enabledEventTypes": [
+            "LOGIN", "LOGIN_ERROR", "CLIENT_LOGIN", "CLIENT_LOGIN_ERROR", "REFRESH_TOKEN", "REFRESH_TOKEN_ERROR"
+        ],
         "clients": [
             confidential(MACHINE, &json!({})),
             confidential(BRIEF, &json!({

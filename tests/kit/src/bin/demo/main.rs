@@ -3,7 +3,8 @@
 //!
 //! On a terminal it runs until Ctrl-C; without one it shows a bounded round, and fails if a token is missing.
 
-#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a program for people
+#![allow(clippy::print_stdout, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a program for people
+#![allow(clippy::disallowed_methods)] // which counts down in real time
 
 mod round;
 mod table;
@@ -50,11 +51,7 @@ fn main() -> ExitCode {
 
 async fn run() -> ExitCode {
     let demo = Demo::start().await;
-    if std::io::stdout().is_terminal() {
-        demo.show_for_ever().await
-    } else {
-        round::run(&demo).await
-    }
+    if std::io::stdout().is_terminal() { demo.show_for_ever().await } else { round::run(&demo).await }
 }
 
 impl Demo {
@@ -106,7 +103,7 @@ impl Demo {
              {kubectl} delete secret prisjakt-token -n {NAMESPACE}                      # comes back at once\n  \
              {kubectl} annotate toksrc v2 -n {NAMESPACE} --overwrite tokensource.dev/renew-requested-at=now\n  \
              {kubectl} annotate secret v2-client -n {NAMESPACE} --overwrite tokensource.dev/allowed-hosts=elsewhere.example\n  \
-             {kubectl} describe toksrc apiax -n {NAMESPACE}                             # why it is not Ready\n\
+             {kubectl} describe toksrc apiax -n {NAMESPACE}                             # conditions and Events\n\
              Ctrl-C ends everything.\n",
             self.plane.kubeconfig_for("admin").display()
         )
@@ -118,7 +115,11 @@ fn step(what: &str) {
 }
 
 fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("tests/kit lies two levels down").to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .expect("tests/kit lies two levels down")
+        .to_owned()
 }
 
 /// The release binary lies beside this one.

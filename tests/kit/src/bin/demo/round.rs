@@ -9,8 +9,8 @@ use chrono::Utc;
 use crate::table::{self, Row};
 use crate::{Demo, LIFETIME, NAMESPACE};
 
-/// The rows that must be Ready. Apiax's password grant is not served yet, and its row has to say so.
-const SERVED: [&str; 5] = ["ocrolus", "pliant", "pliant-sandbox", "prisjakt", "v2"];
+/// The rows that must be Ready.
+const SERVED: [&str; 6] = ["apiax", "ocrolus", "pliant", "pliant-sandbox", "prisjakt", "v2"];
 
 pub(crate) async fn run(demo: &Demo) -> ExitCode {
     match tell(demo).await {
@@ -19,7 +19,11 @@ pub(crate) async fn run(demo: &Demo) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(problem) => {
-            println!("\n{}\ndemo failed: {problem}\ncontroller's log ends:\n{}", table::draw(demo).await, log_end(demo));
+            println!(
+                "\n{}\ndemo failed: {problem}\ncontroller's log ends:\n{}",
+                table::draw(demo).await,
+                log_end(demo)
+            );
             ExitCode::FAILURE
         }
     }
@@ -55,7 +59,12 @@ async fn tell(demo: &Demo) -> Result<(), String> {
 }
 
 /// Waits until all served rows are so. On the way no row may fall back from Ready.
-async fn reach(demo: &Demo, what: &str, patience: Duration, wanted: impl Fn(&Row) -> bool) -> Result<(), String> {
+async fn reach(
+    demo: &Demo,
+    what: &str,
+    patience: Duration,
+    wanted: impl Fn(&Row) -> bool,
+) -> Result<(), String> {
     let start = Instant::now();
     let mut was_ready: Vec<String> = Vec::new();
     loop {

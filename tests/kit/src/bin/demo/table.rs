@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use kube::ResourceExt;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, ListParams};
 use serde_json::Value;
+use tokensource_kit::lookalikes::Lookalike;
 
 use crate::{Demo, NAMESPACE};
 
@@ -47,7 +48,7 @@ fn row(demo: &Demo, source: &DynamicObject) -> Row {
         target: text(&status["target"]["name"]),
         expires_at: time(&status["expiresAt"]),
         renew_at: time(&status["renewAt"]),
-        asked: demo.providers.iter().find(|provider| provider.name() == name).map_or(0, |provider| provider.count()),
+        asked: demo.providers.iter().find(|provider| provider.name() == name).map_or(0, Lookalike::count),
         name,
     }
 }

@@ -1,0 +1,184 @@
+//! Asking for a token: the credentials, the trust, one request, and the other way where a refresh token is refused.
+//!
+//! Knows how a request comes about. Must not know why a token is wanted, nor write one down.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{Api, ResourceExt};
+
+use super::context::Context;
+use super::error::{Error, call};
+use super::memory::HeldToken;
+use super::{observe, refresh};
+use crate::api::{Duration, KeyReference, Reason, TokenProviderSpec, TokenSource};
+use crate::decide::refresh::{Bond, gives_way, is_kept};
+use crate::decide::{Failure, Observed, ask, refuse_credentials};
+use crate::oauth::{Reading, Secret, Token, Transport, build, read};
+
+/// Sent with every request: some firewalls refuse requests without one.
+const USER_AGENT: &str = concat!("tokensource/", env!("CARGO_PKG_VERSION"));
+
+/// What came of asking.
+pub(super) enum Minted {
+    /// A token, not yet written anywhere.
+    Token(HeldToken),
+    /// The provider was asked, at this instant, and gave none.
+    Failed(DateTime<Utc>, Failure),
+    /// Nothing was sent.
+    Refused(Failure),
+}
+
+/// Everything one request is made of, but for the refresh token.
+struct Attempt<'a> {
+    source: &'a TokenSource,
+    provider: &'a TokenProviderSpec,
+    credentials: &'a BTreeMap<String, ByteString>,
+    ca_bundle: Option<String>,
+    context: &'a Context,
+}
+
+/// Asks for a token: by the stored refresh token if there is one that may be used, else by the grant itself. A
+/// refresh token that is refused is dropped, and the grant's own request made once, at once.
+pub(super) async fn mint(
+    cause: Reason,
+    source: &TokenSource,
+    observed: &mut Observed<'_>,
+    context: &Context,
+) -> Result<Minted, Error> {
+    let credentials = match read_credentials(source, observed, context).await? {
+        Ok(credentials) => credentials,
+        Err(failure) => return Ok(Minted::Refused(failure)),
+    };
+    let (provider, asked) = match (&observed.provider, &observed.inputs) {
+        (Ok(provider), Some(inputs)) => (*provider, inputs.asked.clone()),
+        (Err(failure), _) => return Ok(Minted::Refused(failure.clone())),
+        (_, None) => {
+            return Ok(Minted::Refused(Failure::local(
+                Reason::CredentialsNotFound,
+                "The credentials have just gone.",
+            )));
+        }
+    };
+    let ca_bundle = match trust(source, provider, context).await? {
+        Ok(ca_bundle) => ca_bundle,
+        Err(failure) => return Ok(Minted::Refused(failure)),
+    };
+    let attempt = Attempt { source, provider, credentials: &credentials, ca_bundle, context };
+    let bond = is_kept(provider).then(|| Bond::now(&source.spec, provider, &asked, &credentials));
+    let kept = match &bond {
+        Some(_) => refresh::read(source, context).await.map_err(Error::ReadRefreshToken)?,
+        None => None,
+    };
+    let stored = bond.as_ref().zip(kept.as_ref()).and_then(|(bond, kept)| bond.usable(kept));
+
+    let mut sent_at = context.now();
+    let mut answer = attempt.ask(stored.as_ref()).await;
+    let mut fell_back = false;
+    if let (Some(_), Some(kept), Err(Refused::ByProvider(failure))) = (&stored, &kept, &answer)
+        && gives_way(failure)
+    {
+        tracing::info!(reason = %failure.reason, message = failure.message, "The stored refresh token is dropped");
+        refresh::drop(source, kept, context).await.map_err(Error::ReadRefreshToken)?;
+        fell_back = true;
+        sent_at = context.now();
+        answer = attempt.ask(None).await;
+    }
+    Ok(match answer {
+        Ok(token) => Minted::Token(HeldToken { token, asked, cause, bond, fell_back }),
+        Err(Refused::ByProvider(failure)) => Minted::Failed(sent_at, failure),
+        Err(Refused::Locally(failure)) => Minted::Refused(failure),
+    })
+}
+
+/// Reads the credentials and, since what is sent must be what was judged, judges the object that was read: its
+/// binding to the host, and its part in the fingerprint.
+async fn read_credentials(
+    source: &TokenSource,
+    observed: &mut Observed<'_>,
+    context: &Context,
+) -> Result<Result<BTreeMap<String, ByteString>, Failure>, Error> {
+    let Some(reference) = &source.spec.credentials_ref else { return Ok(Ok(BTreeMap::new())) };
+    let namespace = source.namespace().unwrap_or_default();
+    let secret =
+        call(context.secrets(&namespace).get_opt(&reference.name)).await.map_err(Error::ReadCredentials)?;
+    let facts = secret.as_ref().map(|secret| context.scope.secrets.learn(&secret.metadata));
+    if facts.is_none() {
+        context.scope.secrets.lose(&namespace, &reference.name);
+    }
+    observed.credentials = observe::credentials(&reference.name, facts);
+    observed.inputs = observe::fingerprint(observed);
+    let refusal = match &observed.provider {
+        Ok(provider) => refuse_credentials(observed, provider),
+        Err(failure) => Some(failure.clone()),
+    };
+    Ok(match refusal {
+        Some(failure) => Err(failure),
+        None => Ok(secret.and_then(|secret| secret.data).unwrap_or_default()),
+    })
+}
+
+/// The certificates to trust instead of the public authorities', if the provider block names any.
+async fn trust(
+    source: &TokenSource,
+    provider: &TokenProviderSpec,
+    context: &Context,
+) -> Result<Result<Option<String>, Failure>, Error> {
+    let Some(KeyReference { name, key }) = &provider.tls.ca_bundle_ref else {
+        return Ok(Ok(provider.tls.ca_bundle.clone()));
+    };
+    let namespace = source.namespace().unwrap_or_default();
+    let api: Api<ConfigMap> = Api::namespaced(context.client.clone(), &namespace);
+    let found = call(api.get_opt(name)).await.map_err(Error::ReadTrust)?;
+    let value = found.and_then(|map| map.data).and_then(|mut data| data.remove(key));
+    Ok(value.map(Some).ok_or_else(|| {
+        Failure::local(
+            Reason::InvalidSpec,
+            format!(
+                "tls.caBundleRef: there is no ConfigMap {name} with a key {key} in this namespace: create it."
+            ),
+        )
+    }))
+}
+
+enum Refused {
+    /// Nothing was sent.
+    Locally(Failure),
+    /// Something may have been.
+    ByProvider(Failure),
+}
+
+impl Attempt<'_> {
+    /// One request, never repeated in another form: every try may count towards a quota or a lock.
+    async fn ask(&self, refresh_token: Option<&Secret>) -> Result<Token, Refused> {
+        let Self { source, provider, credentials, context, .. } = *self;
+        let ask = ask(&source.spec, provider, credentials, refresh_token).map_err(Refused::Locally)?;
+        let local = |error| Refused::Locally(Failure::from(&error));
+        let request = build(&ask.request, USER_AGENT).map_err(local)?;
+        let timeout = provider.timeout.map_or(Transport::DEFAULT_TIMEOUT, Duration::get);
+        let namespace = source.namespace().unwrap_or_default();
+        let sent_at = context.now();
+        let exchanger =
+            context.exchangers.get(&namespace, self.ca_bundle.clone(), timeout, sent_at).map_err(local)?;
+
+        let started = Instant::now();
+        let answer = exchanger.send(request).await;
+        context.metrics.request_took(started.elapsed());
+        let confidential: Vec<&Secret> = ask.confidential.iter().collect();
+        let reading = Reading {
+            sent_at,
+            host: ask.request.endpoint.host(),
+            rules: &ask.rules,
+            requested_scopes: &source.spec.token.scopes,
+            grant: ask.grant,
+            confidential: &confidential,
+            requested_token_type: None,
+        };
+        answer
+            .and_then(|answer| read(&answer, &reading))
+            .map_err(|error| Refused::ByProvider(Failure::from(&error)))
+    }
+}

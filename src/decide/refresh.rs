@@ -1,0 +1,119 @@
+//! The refresh token between two renewals: the Secret it is kept in, and when the one kept there may be used.
+//!
+//! Knows what binds a refresh token: the endpoint that issued it, and what it was asked for with. Must not know how
+//! a Secret is read or written. The refresh token is in no template and in no target.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret as SecretObject;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use sha2::{Digest, Sha256};
+
+use super::Failure;
+use super::inputs::hex;
+use crate::api::{Reason, RefreshPolicy, TokenProviderSpec, TokenSourceSpec, annotation};
+use crate::oauth::{Retry, Secret};
+
+/// Type of the Secret that holds a refresh token.
+const SECRET_TYPE: &str = "tokensource.dev/refresh-token";
+/// Its key for the token itself.
+const TOKEN_KEY: &str = "refresh_token";
+/// Its key for the digest of the token that the credentials began with, where the grant is `refresh_token`. It lies
+/// in the data, beside a token worth as much: a digest of a secret belongs nowhere else.
+const SEED_KEY: &str = "seed_digest";
+
+/// Name of the Secret that holds a `TokenSource`'s refresh token.
+pub fn secret_name(source: &str) -> String {
+    format!("{source}-refresh")
+}
+
+/// Whether refresh tokens are kept at all. With `client_credentials` they would save nothing (RFC 6749 §4.4.3).
+pub fn is_kept(provider: &TokenProviderSpec) -> bool {
+    provider.refresh.policy == RefreshPolicy::IfIssued
+        && !matches!(provider.grant_type.as_deref(), None | Some("client_credentials"))
+}
+
+/// Whether a refused refresh request makes way for the grant's own: whenever asking with the same token again cannot
+/// help (Apiax asks for just that once the refresh token has expired).
+pub fn gives_way(failure: &Failure) -> bool {
+    failure.reason == Reason::RefreshTokenRejected || matches!(failure.retry, Retry::Terminal { .. })
+}
+
+/// What a refresh token is bound to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bond {
+    /// Fingerprint of the endpoint.
+    endpoint: String,
+    /// Fingerprint of everything it was asked for with.
+    asked: String,
+    /// Digest of the token that the credentials begin with; only with grant `refresh_token`.
+    seed: Option<String>,
+}
+
+impl Bond {
+    /// What a refresh token got now would be bound to.
+    pub fn now(
+        spec: &TokenSourceSpec,
+        provider: &TokenProviderSpec,
+        asked: &str,
+        credentials: &BTreeMap<String, ByteString>,
+    ) -> Self {
+        let key = spec.credentials_ref.as_ref().map(|reference| reference.keys.refresh_token());
+        let seed = key.filter(|_| provider.grant_type.as_deref() == Some("refresh_token"));
+        Self {
+            endpoint: digest(provider.token_endpoint.as_deref().unwrap_or_default().as_bytes()),
+            asked: asked.to_owned(),
+            seed: seed.and_then(|key| credentials.get(key)).map(|value| digest(&value.0)),
+        }
+    }
+
+    /// The refresh token in this Secret, if it may be sent now.
+    ///
+    /// A token got with other inputs belongs to another user, client or scope. Where the credentials themselves
+    /// begin with a refresh token, only a changed one counts as other: rotation has made the first one worthless,
+    /// and a new label on its Secret must not bring it back.
+    pub fn usable(&self, kept: &SecretObject) -> Option<Secret> {
+        let annotations = kept.metadata.annotations.as_ref()?;
+        let is = |key, wanted: &str| annotations.get(key).is_some_and(|found| found == wanted);
+        let data = kept.data.as_ref()?;
+        let same = match &self.seed {
+            Some(seed) => data.get(SEED_KEY).is_some_and(|found| found.0 == seed.as_bytes()),
+            None => is(annotation::INPUTS, &self.asked),
+        };
+        let token = data.get(TOKEN_KEY).filter(|_| same && is(annotation::ISSUED_BY, &self.endpoint))?;
+        String::from_utf8(token.0.clone()).ok().map(Secret::new)
+    }
+
+    /// The Secret that keeps this refresh token.
+    pub fn keep(&self, source: &str, owner: OwnerReference, token: &Secret) -> SecretObject {
+        let mut data =
+            BTreeMap::from([(TOKEN_KEY.to_owned(), ByteString(token.expose().as_bytes().to_vec()))]);
+        if let Some(seed) = &self.seed {
+            data.insert(SEED_KEY.to_owned(), ByteString(seed.as_bytes().to_vec()));
+        }
+        let annotations = [(annotation::INPUTS, &self.asked), (annotation::ISSUED_BY, &self.endpoint)];
+        SecretObject {
+            metadata: ObjectMeta {
+                name: Some(secret_name(source)),
+                labels: Some(BTreeMap::from([(
+                    annotation::MANAGED_BY_LABEL.to_owned(),
+                    annotation::MANAGED_BY.to_owned(),
+                )])),
+                annotations: Some(annotations.map(|(key, value)| (key.to_owned(), value.clone())).into()),
+                owner_references: Some(vec![owner]),
+                ..ObjectMeta::default()
+            },
+            type_: Some(SECRET_TYPE.to_owned()),
+            data: Some(data),
+            ..SecretObject::default()
+        }
+    }
+}
+
+fn digest(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+#[cfg(test)]
+mod tests;

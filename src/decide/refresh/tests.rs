@@ -1,0 +1,87 @@
+//! When a kept refresh token may be sent: a table of what may have changed since.
+
+use std::time::Duration;
+
+use super::*;
+
+const ENDPOINT: &str = "https://auth.example.com/token";
+
+fn spec(grant: &str) -> (TokenSourceSpec, TokenProviderSpec) {
+    let provider = TokenProviderSpec {
+        token_endpoint: Some(ENDPOINT.to_owned()),
+        grant_type: Some(grant.to_owned()),
+        ..TokenProviderSpec::default()
+    };
+    let spec = TokenSourceSpec {
+        credentials_ref: Some(crate::api::CredentialsReference::default()),
+        ..TokenSourceSpec::default()
+    };
+    (spec, provider)
+}
+
+fn credentials(seed: &str) -> BTreeMap<String, ByteString> {
+    BTreeMap::from([("refresh_token".to_owned(), ByteString(seed.as_bytes().to_vec()))])
+}
+
+fn bond(grant: &str, asked: &str, endpoint: &str, seed: &str) -> Bond {
+    let (spec, mut provider) = spec(grant);
+    provider.token_endpoint = Some(endpoint.to_owned());
+    Bond::now(&spec, &provider, asked, &credentials(seed))
+}
+
+#[test]
+fn a_kept_token_is_sent_only_under_its_own_bond() {
+    let elsewhere = "https://auth.example.com/other";
+    let cases = [
+        ("nothing has changed", "password", "a", ENDPOINT, "s", true),
+        ("other inputs: another user, client or scope", "password", "b", ENDPOINT, "s", false),
+        ("another endpoint", "password", "a", elsewhere, "s", false),
+        ("own grant, nothing has changed", "refresh_token", "a", ENDPOINT, "s", true),
+        ("own grant, a label on the credentials", "refresh_token", "b", ENDPOINT, "s", true),
+        ("own grant, another token to begin with", "refresh_token", "b", ENDPOINT, "t", false),
+        ("own grant, another endpoint", "refresh_token", "a", elsewhere, "s", false),
+    ];
+    for (case, grant, asked, endpoint, seed, usable) in cases {
+        let kept =
+            bond(grant, "a", ENDPOINT, "s").keep("x", OwnerReference::default(), &Secret::new("r1".into()));
+        let found = bond(grant, asked, endpoint, seed).usable(&kept);
+        assert_eq!(found.as_ref().map(Secret::expose), usable.then_some("r1"), "{case}");
+    }
+}
+
+#[test]
+fn the_secret_says_what_it_is_and_nothing_of_the_token_outside_its_data() {
+    let kept = bond("refresh_token", "a", ENDPOINT, "the-seed").keep(
+        "x",
+        OwnerReference::default(),
+        &Secret::new("the-token".into()),
+    );
+    assert_eq!(kept.type_.as_deref(), Some("tokensource.dev/refresh-token"));
+    assert_eq!(kept.metadata.name.as_deref(), Some("x-refresh"));
+    let metadata = serde_json::to_string(&kept.metadata).unwrap();
+    let seed = digest(b"the-seed");
+    assert!(!metadata.contains("the-token") && !metadata.contains(&seed), "{metadata}");
+}
+
+#[test]
+fn only_refusals_for_good_give_way_to_the_primary_grant() {
+    let failure = |reason, retry| Failure { reason, retry, retry_after: None, message: String::new() };
+    let transient = Retry::Transient { floor: Duration::ZERO };
+    assert!(gives_way(&failure(Reason::RefreshTokenRejected, transient)));
+    assert!(gives_way(&failure(Reason::InvalidRequest, Retry::Terminal { reprobe: true })));
+    assert!(!gives_way(&failure(Reason::ProviderUnavailable, transient)));
+    assert!(!gives_way(&failure(Reason::MalformedResponse, Retry::Wasteful)));
+}
+
+#[test]
+fn refresh_tokens_are_kept_where_they_save_something() {
+    for (grant, kept) in
+        [(None, false), (Some("client_credentials"), false), (Some("password"), true), (Some("vendor"), true)]
+    {
+        let mut provider =
+            TokenProviderSpec { grant_type: grant.map(str::to_owned), ..TokenProviderSpec::default() };
+        assert_eq!(is_kept(&provider), kept, "{grant:?}");
+        provider.refresh.policy = RefreshPolicy::Never;
+        assert!(!is_kept(&provider), "{grant:?}, with policy Never");
+    }
+}

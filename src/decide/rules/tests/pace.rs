@@ -1,0 +1,108 @@
+//! How often: failed inputs wait for their time, requests are dealt with once, and nothing is asked for in a hurry.
+
+use super::*;
+
+#[test]
+fn failed_inputs_wait_for_their_time_and_not_a_moment_longer() {
+    for retry in [Retry::TRANSIENT, Retry::TERMINAL, Retry::Wasteful] {
+        let scene = failing(retry);
+        let retry_at = from_kubernetes(scene.status.retry_at.as_ref().unwrap());
+        let seconds = (retry_at - at(0)).num_seconds();
+        assert_eq!(scene.clone().when(seconds - 1).plan(), wait(seconds), "{retry:?}");
+        assert_eq!(scene.when(seconds.max(2705)).plan(), Plan::Mint(Reason::RenewalDue), "{retry:?}");
+    }
+}
+
+#[test]
+fn a_refusal_that_could_lock_an_account_waits_for_a_change() {
+    let locked = || failing(Retry::Terminal { reprobe: false });
+    assert_eq!(locked().when(50_000_000).plan(), Plan::Wait(None), "time heals nothing");
+    let restarted = locked().with(|s| s.status = locked().status).when(4000);
+    assert_eq!(restarted.plan(), Plan::Wait(None), "a restart heals nothing");
+    let rotated = locked().when(2705).with(|s| {
+        let Credentials::Present { resource_version, .. } = &mut s.credentials else {
+            panic!("no credentials")
+        };
+        *resource_version = "8".to_owned();
+    });
+    assert_eq!(rotated.plan(), Plan::Mint(Reason::InputsChanged), "other credentials do");
+    let trusting = locked().when(2705).with(|s| s.provider().tls.ca_bundle = Some("PEM".to_owned()));
+    assert_eq!(trusting.plan(), Plan::Mint(Reason::RenewalDue), "so does other trust");
+    assert_eq!(
+        locked().when(2760).with(requested("1")).plan(),
+        Plan::Mint(Reason::RenewalDue),
+        "so does a request"
+    );
+}
+
+#[test]
+fn a_request_is_dealt_with_once_and_requests_once_a_minute() {
+    let mut scene = Scene::good().with(requested("1"));
+    assert_eq!(scene.plan(), Plan::Mint(Reason::RenewalRequested));
+    let publication = scene.publication(Reason::RenewalRequested, 600);
+    scene.record(&Outcome::Published(publication));
+    assert_eq!(scene.clone().when(700).plan(), Plan::Keep, "the same value, a second time");
+    assert_eq!(
+        scene.clone().when(601).with(requested("2")).plan(),
+        wait(660),
+        "a new value within the minute"
+    );
+    assert_eq!(scene.clone().when(660).with(requested("2")).plan(), Plan::Mint(Reason::RenewalRequested));
+    assert_eq!(
+        scene.when(660).with(requested("")).plan(),
+        Plan::Mint(Reason::RenewalRequested),
+        "any value will do"
+    );
+}
+
+#[test]
+fn a_request_calls_off_a_wait_but_not_more_than_once_a_minute() {
+    let long = || failing(Retry::TERMINAL);
+    assert_eq!(
+        long().when(2710).with(requested("1")).plan(),
+        wait(2760),
+        "each new value would be an attempt"
+    );
+    assert_eq!(long().when(2760).with(requested("1")).plan(), Plan::Mint(Reason::RenewalDue));
+    let without_a_token = long().when(2710).with(requested("1")).with(|s| s.target = Target::Missing);
+    assert_eq!(without_a_token.plan(), wait(2760), "also where there is no token");
+    let short = failing(Retry::TRANSIENT).when(2705).with(requested("1"));
+    assert_eq!(short.plan(), Plan::Mint(Reason::RenewalDue), "a request never makes a wait longer");
+}
+
+#[test]
+fn a_requested_renewal_that_failed_stays_owed() {
+    let mut scene = Scene::good().with(requested("1"));
+    scene.record(&Outcome::Failed(at(600), outage()));
+    assert_eq!(scene.observed().open_renew_request(), None, "it is acknowledged");
+    assert_eq!(scene.when(610).plan(), Plan::Mint(Reason::RenewalRequested));
+}
+
+#[test]
+fn never_two_requests_within_five_seconds() {
+    let just_now = || Scene::good().when(2);
+    let cases = [
+        ("the target was deleted", just_now().with(|s| s.target = Target::Missing)),
+        ("the target was altered", just_now().with(|s| s.published().intact = false)),
+        ("the inputs changed", just_now().with(|s| s.spec.token.scopes.push("a".to_owned()))),
+        (
+            "another attempt failed, and the inputs changed",
+            Scene::fresh().when(2).with(|s| {
+                s.record(&Outcome::Failed(at(0), outage()));
+                s.spec.token.scopes.push("a".to_owned());
+            }),
+        ),
+        (
+            "the provider returned the same token, and the inputs changed",
+            Scene::good().when(602).with(|s| {
+                s.status.last_unchanged_time = Some(to_kubernetes(at(600)));
+                s.spec.token.scopes.push("a".to_owned());
+            }),
+        ),
+    ];
+    for (name, scene) in cases {
+        let earliest = (scene.now - at(2) + at(5).signed_duration_since(at(0))).num_seconds();
+        assert_eq!(scene.clone().plan(), wait(earliest), "{name}");
+        assert!(matches!(scene.when(earliest).plan(), Plan::Mint(_)), "{name}");
+    }
+}

@@ -1,0 +1,181 @@
+//! Whatever else is observed: a token that is intact, unexpired and not yet due is not replaced, and no observation
+//! makes the functions of this layer panic.
+
+use std::time::Duration;
+
+use proptest::option;
+use proptest::prelude::*;
+
+use crate::api::{OnRevoked, Reason, Renewal, TokenSourceStatus, to_kubernetes};
+use crate::decide::fixture::{HOST, Scene, at, failure};
+use crate::decide::readiness::due;
+use crate::decide::{Credentials, Failure, Held, Outcome, Plan, Target, next_status, wake_after};
+use crate::oauth::Retry;
+
+/// Seconds around the fixture's, mostly near.
+fn seconds() -> impl Strategy<Value = i64> {
+    prop_oneof![8 => -10_000..100_000_i64, 1 => -60_000_000_000..250_000_000_000_i64]
+}
+
+fn status() -> impl Strategy<Value = TokenSourceStatus> {
+    let times = (option::of(seconds()), option::of(seconds()), option::of(seconds()), option::of(seconds()));
+    (times, -1..20_i32, option::of("[ab]"), option::of("[ab]")).prop_map(
+        |(times, failures, inputs, handled)| {
+            let time = |seconds: Option<i64>| seconds.map(|seconds| to_kubernetes(at(seconds)));
+            TokenSourceStatus {
+                issued_at: time(times.0),
+                last_failure_time: time(times.1),
+                retry_at: time(times.2),
+                last_unchanged_time: time(times.3),
+                failures,
+                failed_inputs: inputs,
+                last_handled_renew_request: handled,
+                ..TokenSourceStatus::default()
+            }
+        },
+    )
+}
+
+fn credentials() -> impl Strategy<Value = Credentials> {
+    let present = option::of(Just(HOST.to_owned())).prop_map(|allowed_hosts| Credentials::Present {
+        name: "client".to_owned(),
+        uid: "secret-uid".to_owned(),
+        resource_version: "7".to_owned(),
+        allowed_hosts,
+    });
+    prop_oneof![1 => Just(Credentials::Unnamed), 1 => Just(Credentials::Missing("client".to_owned())), 6 => present]
+}
+
+fn renewal() -> impl Strategy<Value = Renewal> {
+    (option::of(0..=u8::MAX), option::of(0..100_000_u64), any::<bool>()).prop_map(
+        |(at_percentage, before, keep)| Renewal {
+            at_percentage,
+            before: before.map(crate::api::Duration::from_secs),
+            probe: None,
+            on_revoked: if keep { OnRevoked::Keep } else { OnRevoked::Withdraw },
+        },
+    )
+}
+
+prop_compose! {
+    /// Any world at all. Where `asked` is None, the token belongs to what is asked for now.
+    fn scene()(
+        status in status(),
+        credentials in credentials(),
+        renewal in renewal(),
+        (now, issued, lifetime, uid) in (seconds(), seconds(), 0..200_000_i64, "[a-f0-9]{8}"),
+        (deleting, suspend, missing, foreign) in (weighted(1), weighted(1), weighted(1), weighted(1)),
+        (intact, dressed, same, provider) in (weighted(8), weighted(8), weighted(8), weighted(9)),
+        (request, rival) in (option::of("[ab]"), option::of(Just("older".to_owned()))),
+        held in option::of((any::<bool>(), seconds())),
+        generation in 0..5_i64,
+    ) -> Scene {
+        let mut scene = Scene::good();
+        scene.now = at(now);
+        scene.uid = uid;
+        scene.generation = generation;
+        scene.spec.suspend = suspend;
+        scene.spec.renewal = renewal;
+        scene.deleting = deleting;
+        scene.credentials = credentials;
+        scene.renew_request = request;
+        scene.rival = rival;
+        let mut inputs = scene.inputs();
+        if !provider {
+            scene.provider = Err(Failure::local(Reason::ProviderNotFound, "No."));
+            inputs = None;
+        }
+        let asked = inputs.as_ref().filter(|_| same).map_or_else(|| "else".to_owned(), |inputs| inputs.asked.clone());
+        scene.held = held.map(|(_, until)| Held { asked: "else".to_owned(), expires_at: at(until) });
+        if let (Some((true, until)), Some(inputs)) = (held, &inputs) {
+            scene.held = Some(Held { asked: inputs.asked.clone(), expires_at: at(until) });
+        }
+        let published = scene.published();
+        published.issued_at = at(issued);
+        published.expires_at = at(issued + lifetime);
+        (published.intact, published.dressed, published.asked) = (intact, dressed, asked);
+        if missing { scene.target = Target::Missing; }
+        if foreign { scene.target = Target::Foreign("belongs to x".to_owned()); }
+        scene.status = status;
+        if let (Some("a"), Some(inputs)) = (scene.status.failed_inputs.as_deref(), inputs) {
+            scene.status.failed_inputs = Some(inputs.attempt);
+        }
+        scene
+    }
+}
+
+/// True in so many of ten cases.
+fn weighted(tenths: u32) -> impl Strategy<Value = bool> {
+    prop::bool::weighted(f64::from(tenths) / 10.0)
+}
+
+fn outcome() -> impl Strategy<Value = (Failure, i64, u8)> {
+    let retry = prop_oneof![
+        (0..7200_u64).prop_map(|floor| Retry::Transient { floor: Duration::from_secs(floor) }),
+        Just(Retry::Wasteful),
+        (0..5_u32).prop_map(|attempts| Retry::Assertion { attempts }),
+        any::<bool>().prop_map(|reprobe| Retry::Terminal { reprobe }),
+    ];
+    let failure =
+        (retry, option::of(1..=3600_u64), 0..Reason::ALL.len()).prop_map(|(retry, after, reason)| Failure {
+            retry_after: after.map(Duration::from_secs),
+            ..failure(Reason::ALL[reason], retry)
+        });
+    (failure, seconds(), 0..8_u8)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_token_that_will_do_is_never_replaced(
+        scene in scene(),
+        part_of_life in 0.0..1.0_f64,
+    ) {
+        let mut scene = scene;
+        let Target::Ours(published) = &mut scene.target else { return Ok(()) };
+        // Any instant before the token is due, however wild the rest is.
+        published.intact = true;
+        scene.status.failures = 0;
+        scene.status.last_handled_renew_request.clone_from(&scene.renew_request);
+        if let Some(inputs) = scene.inputs() {
+            scene.published().asked = inputs.asked;
+        }
+        let published = scene.published().clone();
+        let unchanged = scene.status.last_unchanged_time.as_ref().map(crate::api::from_kubernetes);
+        let due = due(&scene.observed(), &published, unchanged);
+        let wait = (due - published.issued_at).num_seconds();
+        #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)] // a share of a small number
+        let elapsed = (wait as f64 * part_of_life) as i64;
+        scene.now = published.issued_at + chrono::TimeDelta::seconds(elapsed);
+        prop_assume!(scene.now < due);
+        let plan = scene.plan();
+        prop_assert!(!matches!(plan, Plan::Mint(_) | Plan::Wait(_)), "{plan:?}");
+    }
+
+    #[test]
+    fn no_observation_makes_this_layer_panic(
+        scene in scene(),
+        (failure, seconds, kind) in outcome(),
+    ) {
+        let plan = scene.plan();
+        let outcome = match kind {
+            0 => Outcome::Kept,
+            1 => Outcome::Waiting,
+            2 => Outcome::Suspended,
+            3 => Outcome::Refused(failure),
+            4 => Outcome::Failed(at(seconds), failure),
+            5 => Outcome::Unwritten(at(seconds), failure),
+            6 => Outcome::Rewritten(scene.publication(Reason::TokenPending, seconds).published),
+            _ => Outcome::Published(scene.publication(Reason::RenewalDue, seconds)),
+        };
+        let mut observed = scene.observed();
+        observed.settle(&outcome);
+        let status = next_status(&observed, &outcome);
+        let wake = wake_after(&plan, &outcome, &status, scene.now);
+        prop_assert!(wake > Duration::ZERO, "a wait of nothing is a busy loop");
+        prop_assert!(wake <= Duration::from_secs(3601), "{wake:?}");
+        let written = serde_json::to_value(&status).unwrap();
+        prop_assert_eq!(serde_json::from_value::<TokenSourceStatus>(written).unwrap(), status);
+    }
+}
