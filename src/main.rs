@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tokensource::cli;
+use tokensource::controller::chain;
 use tokensource::runtime::arguments::Command;
 use tokensource::runtime::{self, Arguments};
 
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
             };
             match runtime.block_on(runtime::run(arguments)) {
                 Ok(()) => ExitCode::SUCCESS,
-                Err(error) => failed_with_causes(&error),
+                Err(error) => failed(&chain(&error)),
             }
         }
     }
@@ -36,15 +37,4 @@ fn main() -> ExitCode {
 fn failed(why: &dyn std::fmt::Display) -> ExitCode {
     eprintln!("tokensource: {why}");
     ExitCode::FAILURE
-}
-
-fn failed_with_causes(error: &dyn std::error::Error) -> ExitCode {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    failed(&text)
 }

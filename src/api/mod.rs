@@ -8,27 +8,33 @@
 #![allow(clippy::doc_markdown)] // these texts are what kubectl explain shows, where backticks are noise
 
 pub mod annotation;
+mod client_authentication;
 mod condition;
 mod crd;
 mod duration;
+mod grant;
 mod provider;
 pub mod reason;
+mod response;
 mod source;
 mod status;
 mod target;
 mod time;
 
+pub use client_authentication::{
+    AssertionSettings, BasicEncoding, ClientAuthentication, ClientAuthenticationMethod, JsonWebAlgorithm,
+    SendClientId, ServiceAccountTokenSettings,
+};
 pub use condition::ConditionType;
 pub use crd::definitions;
 pub use duration::Duration;
+pub use grant::{AssertionGrant, RefreshPolicy, RefreshSettings, SubjectToken};
 pub use provider::{
-    AssertionGrant, AssertionSettings, BasicEncoding, BodyFormat, ClientAuthentication,
-    ClientAuthenticationMethod, ClusterTokenProvider, ClusterTokenProviderSpec, ExpirySettings, ExpiryUnit,
-    Header, JsonWebAlgorithm, KeyReference, ObjectReference, Parameter, ParameterPlace, ParameterType,
-    RefreshPolicy, RefreshSettings, ResponseFields, ResponseSettings, SendClientId,
-    ServiceAccountTokenSettings, SubjectToken, Tls, TokenProvider, TokenProviderSpec,
+    BodyFormat, ClusterTokenProvider, ClusterTokenProviderSpec, Header, KeyReference, ObjectReference,
+    Parameter, ParameterPlace, ParameterType, Tls, TokenProvider, TokenProviderSpec,
 };
 pub use reason::Reason;
+pub use response::{ExpirySettings, ExpiryUnit, ResponseFields, ResponseSettings};
 pub use source::{
     CredentialKeys, CredentialsReference, OnRevoked, Probe, ProviderKind, ProviderReference, Renewal,
     RequestedToken, TokenSource, TokenSourceSpec,

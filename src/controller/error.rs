@@ -76,6 +76,18 @@ fn in_words(error: &kube::Error) -> String {
     }
 }
 
+/// The error and its causes on one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
 /// How long the API server may take over one call. kube sets no deadline of its own.
 const CALL_DEADLINE: Duration = Duration::from_secs(10);
 

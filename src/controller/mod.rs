@@ -3,7 +3,7 @@
 //! Knows the API server, and which objects lead to which `TokenSource`. Must not decide anything: what to do, what
 //! to report and when to look again are asked of `decide`.
 //!
-//! [`reconcile`] is the story; [`scope`] is what sets it off.
+//! [`reconcile`] is the story, [`scope`] what sets it off, [`queue`] what holds it together.
 
 mod act;
 mod cluster;
@@ -15,6 +15,7 @@ mod metrics;
 mod mint;
 mod observe;
 mod publish;
+mod queue;
 mod reconcile;
 mod record;
 mod references;
@@ -23,6 +24,6 @@ mod scope;
 mod secrets;
 
 pub use context::{Context, Settings};
-pub use error::Error;
+pub use error::{Error, chain};
 pub use metrics::Metrics;
-pub use scope::{Controller, Health};
+pub use queue::{Controller, Health};

@@ -1,6 +1,6 @@
-//! A scope, one namespace or all of them: its caches, what sets off a reconcile, and the queue.
+//! A scope, one namespace or all of them: its caches, and what sets off a reconcile.
 //!
-//! Knows which change concerns which `TokenSource`. Must not know what a reconcile does.
+//! Knows which change concerns which `TokenSource`. Must not know the queue, nor what a reconcile does.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -8,28 +8,21 @@ use futures::stream::{self, BoxStream};
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::Secret;
 use kube::core::PartialObjectMeta;
-use kube::runtime::controller::{Config as QueueConfig, applier};
-use kube::runtime::events::Recorder;
+use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::{ObjectRef, Store, store};
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::runtime::{WatchStreamExt, controller};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use super::cluster::{Change, Cluster};
-use super::context::{Context, Settings};
-use super::error::Error;
-use super::exchangers::Exchangers;
-use super::memory::Memory;
-use super::metrics::Metrics;
-use super::reconcile::{reconcile, try_again};
+use super::context::Settings;
 use super::references::{Reference, References};
 use super::secrets::Secrets;
 use crate::api::{TokenProvider, TokenSource};
 
 /// What wakes the queue: the objects to look at, or a watch that failed and is being tried again.
-type Triggers = BoxStream<'static, Result<ObjectRef<TokenSource>, watcher::Error>>;
+pub(super) type Triggers = BoxStream<'static, Result<ObjectRef<TokenSource>, watcher::Error>>;
 
 /// One namespace, or all of them.
 pub(super) struct Scope {
@@ -37,8 +30,8 @@ pub(super) struct Scope {
     pub(super) providers: Store<TokenProvider>,
     pub(super) secrets: Secrets,
     references: RwLock<References>,
-    secrets_filled: watch::Sender<bool>,
-    filled: watch::Sender<bool>,
+    pub(super) secrets_filled: watch::Sender<bool>,
+    pub(super) filled: watch::Sender<bool>,
 }
 
 impl Scope {
@@ -94,130 +87,8 @@ impl Scope {
     }
 }
 
-/// Whether the controller has seen what there is to see.
-#[derive(Clone)]
-pub struct Health {
-    scopes: Vec<watch::Receiver<bool>>,
-}
-
-impl Health {
-    /// True once every cache is filled.
-    pub fn is_ready(&self) -> bool {
-        self.scopes.iter().all(|filled| *filled.borrow())
-    }
-}
-
-/// The controller: a queue for each scope.
-pub struct Controller {
-    scopes: Vec<(Arc<Context>, Triggers)>,
-}
-
-impl Controller {
-    /// Starts the watches of what is cluster-scoped, and prepares the rest.
-    pub fn new(client: &Client, settings: Settings, metrics: &Arc<Metrics>) -> Self {
-        let namespaces: Vec<Option<String>> = match settings.namespaces.as_slice() {
-            [] => vec![None],
-            some => some.iter().cloned().map(Some).collect(),
-        };
-        let settings = Arc::new(settings);
-        let cluster = Cluster::watch(client);
-        let exchangers = Arc::new(Exchangers::new(settings.addresses.clone()));
-        let permits = Arc::new(Semaphore::new(usize::from(settings.concurrency.max(1))));
-        let recorder = Recorder::new(client.clone(), Context::reporter());
-        let prepare = |namespace: Option<String>| {
-            let (scope, triggers) = prepare(client, namespace.as_deref(), &settings, &cluster);
-            let context = Context {
-                client: client.clone(),
-                settings: Arc::clone(&settings),
-                scope,
-                cluster: Arc::clone(&cluster),
-                exchangers: Arc::clone(&exchangers),
-                memory: Memory::default(),
-                recorder: recorder.clone(),
-                metrics: Arc::clone(metrics),
-                permits: Arc::clone(&permits),
-            };
-            (Arc::new(context), triggers)
-        };
-        Self { scopes: namespaces.into_iter().map(prepare).collect() }
-    }
-
-    /// What `/readyz` asks.
-    pub fn health(&self) -> Health {
-        Health { scopes: self.scopes.iter().map(|(context, _)| context.scope.filled.subscribe()).collect() }
-    }
-
-    /// Runs until `shutdown` resolves and every reconcile in flight has ended.
-    pub async fn run(self, shutdown: impl Future<Output = ()> + Clone + Send + 'static) {
-        let queues = self.scopes.into_iter().map(|(context, triggers)| {
-            let announce = announce_filled(Arc::clone(&context));
-            let queue = queue(context, triggers.take_until(shutdown.clone()));
-            async move {
-                let (announce, queue) = (std::pin::pin!(announce), std::pin::pin!(queue));
-                // The announcement ends early, the queue at shutdown; neither keeps the other waiting.
-                if let futures::future::Either::Left(((), queue)) =
-                    futures::future::select(announce, queue).await
-                {
-                    queue.await;
-                }
-            }
-        });
-        futures::future::join_all(queues).await;
-    }
-}
-
-async fn announce_filled(context: Arc<Context>) {
-    let scope = &context.scope;
-    context.cluster.settled().await;
-    // Errors mean that the writer is gone, and with it the queue.
-    let _ = scope.sources.wait_until_ready().await;
-    let _ = scope.providers.wait_until_ready().await;
-    let _ = scope.secrets_filled.subscribe().wait_for(|filled| *filled).await;
-    scope.filled.send_replace(true);
-    tracing::info!(token_sources = scope.sources.len(), "Caches are filled");
-}
-
-async fn queue(
-    context: Arc<Context>,
-    triggers: impl Stream<Item = Result<ObjectRef<TokenSource>, watcher::Error>> + Send + 'static,
-) {
-    let store = context.scope.sources.clone();
-    let config = QueueConfig::default().concurrency(context.settings.concurrency.max(1));
-    let reconciler = |source, context| Box::pin(reconcile(source, context));
-    applier(reconciler, try_again, context, store, triggers.boxed(), config)
-        .for_each(|result| async move {
-            match result {
-                Ok(_) | Err(controller::Error::ObjectNotFound(_)) => {}
-                Err(controller::Error::ReconcilerFailed(error, object)) => {
-                    report(&error, &object.to_string());
-                }
-                Err(controller::Error::QueueError(error)) => {
-                    tracing::warn!(error = %chain(&error), "Watch failed; it is tried again");
-                }
-                Err(error) => tracing::error!(error = %chain(&error), "Queue failed"),
-            }
-        })
-        .await;
-}
-
-fn report(error: &Error, object: &str) {
-    tracing::warn!(object, reason = error.reason(), error = %chain(error), "Reconcile failed; it is tried again");
-}
-
-/// The error and its causes on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
-}
-
 /// The caches of a scope and everything that sets off a reconcile in it.
-fn prepare(
+pub(super) fn prepare(
     client: &Client,
     namespace: Option<&str>,
     settings: &Settings,

@@ -1,0 +1,106 @@
+//! What some grants need beside their name: refresh tokens, a token to exchange, an assertion to sign.
+//! Knows the fields of the contract; must not know what is done with them.
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::client_authentication::{JsonWebAlgorithm, ServiceAccountTokenSettings};
+use super::duration::Duration;
+use super::is_default;
+use super::provider::{KeyReference, Parameter};
+
+/// What to do with refresh tokens.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RefreshSettings {
+    /// IfIssued (the default): a refresh token that comes with an access token is kept and used. Never: it is
+    /// dropped, and every renewal asks with the primary grant.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub policy: RefreshPolicy,
+
+    /// On a refresh request these replace provider.parameters.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(length(max = 32))]
+    pub parameters: Vec<Parameter>,
+}
+
+/// Whether refresh tokens are used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum RefreshPolicy {
+    /// Whenever the provider issues one.
+    #[default]
+    IfIssued,
+    /// Not at all.
+    Never,
+}
+
+/// The token to exchange: from a Secret, or a ServiceAccount's.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.secretKeyRef) != has(self.serviceAccountToken)").message("set exactly one of secretKeyRef and serviceAccountToken"))]
+pub struct SubjectToken {
+    /// A key of a Secret in the TokenSource's namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_key_ref: Option<KeyReference>,
+
+    /// A ServiceAccount's token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account_token: Option<ServiceAccountTokenSettings>,
+
+    /// The subject_token_type. Default: urn:ietf:params:oauth:token-type:jwt.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub type_: Option<String>,
+}
+
+/// The assertion of a JWT bearer grant (RFC 7523, section 2.1).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AssertionGrant {
+    /// The iss claim. Default: the client id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    pub issuer: Option<String>,
+
+    /// The sub claim. Default: the issuer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    pub subject: Option<String>,
+
+    /// The aud claim: TokenEndpoint (the default), Issuer, or a literal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 2048))]
+    pub audience: Option<String>,
+
+    /// Whether the scope stands in the assertion as a claim instead of in the request.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub scope_claim: bool,
+
+    /// How long the assertion is valid. Default: 60s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifetime: Option<Duration>,
+
+    /// Signature algorithm. Default: RS256.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub algorithm: Option<JsonWebAlgorithm>,
+
+    /// The kid header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub key_id: Option<String>,
+
+    /// Further claims, as a JSON object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any_object")]
+    pub claims: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// The schema of a free JSON object.
+pub(super) fn any_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "description": "Further claims, as a JSON object.",
+        "type": "object",
+        "x-kubernetes-preserve-unknown-fields": true,
+    })
+}
