@@ -37,7 +37,7 @@ pub(super) async fn act(
         Plan::Wait(_) => Ok(Outcome::Waiting.into()),
         Plan::Refuse(failure) => Ok(Outcome::Refused(failure.clone()).into()),
         Plan::Rewrite => rewrite(source, observed, context).await,
-        Plan::Publish => match context.memory.held(observed.uid) {
+        Plan::Publish => match context.scope.memory.held(observed.uid) {
             Some(held) => Ok(publish(held, source, observed, context).await),
             None => Ok(Outcome::Waiting.into()),
         },
@@ -58,7 +58,7 @@ async fn publish(
 ) -> Done {
     match store(&mut held, source, observed, context).await {
         Ok(written) => {
-            context.memory.release(observed.uid);
+            context.scope.memory.release(observed.uid);
             let token = held.token;
             let (published, unchanged_at) = match written {
                 Written::New(published) => (published, None),
@@ -77,7 +77,7 @@ async fn publish(
         }
         Err(error) => {
             let issued_at = held.token.issued_at;
-            context.memory.hold(observed.uid, held);
+            context.scope.memory.hold(observed.uid, held);
             Done {
                 outcome: Outcome::Unwritten(issued_at, unwritten(observed.target_name(), &error)),
                 trouble: Some(Error::WriteTarget(error)),

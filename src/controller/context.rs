@@ -1,5 +1,4 @@
-//! What every reconcile shares. Knows handles and settings; must not hold anything that differs by object, except
-//! through [`Memory`].
+//! What every reconcile shares. Knows handles and settings; must not hold anything that differs by object.
 
 use std::sync::Arc;
 
@@ -11,7 +10,6 @@ use tokio::sync::Semaphore;
 
 use super::cluster::Cluster;
 use super::exchangers::Exchangers;
-use super::memory::Memory;
 use super::metrics::Metrics;
 use super::scope::Scope;
 use crate::api::{FIELD_MANAGER, TokenSource};
@@ -41,7 +39,6 @@ pub struct Context {
     pub(super) scope: Arc<Scope>,
     pub(super) cluster: Arc<Cluster>,
     pub(super) exchangers: Arc<Exchangers>,
-    pub(super) memory: Memory,
     pub(super) recorder: Recorder,
     pub(super) metrics: Arc<Metrics>,
     pub(super) permits: Arc<Semaphore>,

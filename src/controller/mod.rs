@@ -3,7 +3,7 @@
 //! Knows the API server, and which objects lead to which `TokenSource`. Must not decide anything: what to do, what
 //! to report and when to look again are asked of `decide`.
 //!
-//! [`reconcile`] is the story, [`scope`] what sets it off, [`queue`] what holds it together.
+//! `reconcile` is the story, `scope` what sets it off, `queue` what holds it together.
 
 mod act;
 mod cluster;

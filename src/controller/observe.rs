@@ -106,6 +106,7 @@ pub(super) async fn observe<'a>(
         refresh_conflict: None,
         rival: rival(source, context),
         held: context
+            .scope
             .memory
             .held(uid)
             .map(|held| Held { asked: held.asked, expires_at: held.token.expires_at }),

@@ -15,7 +15,6 @@ use super::cluster::Cluster;
 use super::context::{Context, Settings};
 use super::error::{Error, chain};
 use super::exchangers::Exchangers;
-use super::memory::Memory;
 use super::metrics::Metrics;
 use super::reconcile::{reconcile, try_again};
 use super::scope::{Triggers, prepare};
@@ -59,7 +58,6 @@ impl Controller {
                 scope,
                 cluster: Arc::clone(&cluster),
                 exchangers: Arc::clone(&exchangers),
-                memory: Memory::default(),
                 recorder: recorder.clone(),
                 metrics: Arc::clone(metrics),
                 permits: Arc::clone(&permits),

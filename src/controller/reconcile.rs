@@ -24,7 +24,7 @@ const LAST_RETRY: Duration = Duration::from_secs(60);
 pub(super) async fn reconcile(cached: Arc<TokenSource>, context: Arc<Context>) -> Result<Action, Error> {
     context.scope.filled().await;
     let _permit = context.permits.acquire().await;
-    let (source, owed) = context.memory.latest(cached);
+    let (source, owed) = context.scope.memory.latest(cached);
     let provider = find_provider(&source, &context);
     let block = provider.as_ref().map(Provider::spec).map_err(Clone::clone);
 
@@ -41,7 +41,7 @@ pub(super) async fn reconcile(cached: Arc<TokenSource>, context: Arc<Context>) -
     if let Some(error) = done.trouble {
         return Err(error);
     }
-    context.memory.calm(observed.uid);
+    context.scope.memory.calm(observed.uid);
     Ok(Action::requeue(wake_after(&plan, &done.outcome, &status, context.now())))
 }
 
@@ -49,7 +49,7 @@ pub(super) async fn reconcile(cached: Arc<TokenSource>, context: Arc<Context>) -
 #[allow(clippy::needless_pass_by_value)] // the signature is kube's
 pub(super) fn try_again(source: Arc<TokenSource>, error: &Error, context: Arc<Context>) -> Action {
     context.metrics.trouble(error.reason());
-    let troubles = context.memory.trouble(&source.uid().unwrap_or_default());
+    let troubles = context.scope.memory.trouble(&source.uid().unwrap_or_default());
     let wait = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(troubles.saturating_sub(1))).min(LAST_RETRY);
     Action::requeue(wait)
 }

@@ -43,16 +43,16 @@ async fn write(source: &TokenSource, status: &TokenSourceStatus, context: &Conte
     let params = PatchParams::apply(FIELD_MANAGER).force();
     match call(api.patch_status(&source.name_any(), &params, &Patch::Apply(&body))).await {
         Ok(written) => {
-            context.memory.status_written(written);
+            context.scope.memory.status_written(written);
             Ok(())
         }
         // The object is gone, and with it whatever there was to say of it.
         Err(error) if error.is_not_found() || error.is_conflict() => {
-            context.memory.forget(&uid);
+            context.scope.memory.forget(&uid);
             Ok(())
         }
         Err(error) => {
-            context.memory.status_unwritten(&uid, status.clone());
+            context.scope.memory.status_unwritten(&uid, status.clone());
             Err(Error::WriteStatus(error))
         }
     }

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use super::cluster::{Change, Cluster};
 use super::context::Settings;
+use super::memory::Memory;
 use super::references::{Reference, References};
 use super::secrets::Secrets;
 use crate::api::{TokenProvider, TokenSource};
@@ -29,6 +30,7 @@ pub(super) struct Scope {
     pub(super) sources: Store<TokenSource>,
     pub(super) providers: Store<TokenProvider>,
     pub(super) secrets: Secrets,
+    pub(super) memory: Memory,
     references: RwLock<References>,
     pub(super) secrets_filled: watch::Sender<bool>,
     pub(super) filled: watch::Sender<bool>,
@@ -47,6 +49,14 @@ impl Scope {
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, References> {
         self.references.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Those a `TokenSource`'s change concerns: itself, and whoever shares a Secret with it.
+    fn concerned_by_source(&self, event: &Event<TokenSource>) -> Vec<ObjectRef<TokenSource>> {
+        if let Event::Delete(source) = event {
+            self.memory.forget(&source.uid().unwrap_or_default());
+        }
+        self.references.write().unwrap_or_else(PoisonError::into_inner).apply(event)
     }
 
     /// Those a Secret's change concerns: whoever names it, and whoever owns it.
@@ -100,6 +110,7 @@ pub(super) fn prepare(
         sources,
         providers,
         secrets: Secrets::default(),
+        memory: Memory::default(),
         references: RwLock::default(),
         secrets_filled: watch::Sender::new(false),
         filled: watch::Sender::new(false),
@@ -108,17 +119,12 @@ pub(super) fn prepare(
         Some(selector) => watcher::Config::default().labels(selector),
         None => watcher::Config::default(),
     };
-    // References are entered before the store: whoever finds an object there finds what it names as well.
     let of_sources = {
         let scope = Arc::clone(&scope);
         watched(within::<TokenSource>(client, namespace), selected)
             .modify(|source| source.managed_fields_mut().clear())
             .reflect(sources_writer)
-            .map(move |event| {
-                event.map(|event| {
-                    scope.references.write().unwrap_or_else(PoisonError::into_inner).apply(&event)
-                })
-            })
+            .map(move |event| event.map(|event| scope.concerned_by_source(&event)))
     };
     let of_secrets = {
         let scope = Arc::clone(&scope);
