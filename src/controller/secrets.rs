@@ -59,11 +59,14 @@ pub(super) fn version(resource_version: Option<&str>) -> u64 {
     resource_version.and_then(|version| version.parse().ok()).unwrap_or_default()
 }
 
+type Known = HashMap<Key, Arc<Facts>>;
+
 #[derive(Default)]
 struct State {
-    known: HashMap<Key, Arc<Facts>>,
-    /// What a list in progress has brought so far.
-    listed: HashMap<Key, Arc<Facts>>,
+    known: Known,
+    /// A list in progress. It replaces what is known when it is complete, and only then: what is missing in it has
+    /// gone while nobody watched.
+    listed: Option<Known>,
 }
 
 /// The Secrets of a scope.
@@ -82,12 +85,12 @@ impl Secrets {
         let mut state = self.write();
         match event {
             Event::Init => {
-                state.listed = HashMap::new();
+                state.listed = Some(Known::new());
                 Vec::new()
             }
             Event::InitApply(secret) => {
                 let (key, facts) = entry(&secret.metadata);
-                state.listed.insert(key, facts);
+                learn(state.listed.get_or_insert_default(), &key, &facts);
                 Vec::new()
             }
             Event::InitDone => state.adopt_list(),
@@ -126,44 +129,119 @@ impl Secrets {
 }
 
 impl State {
-    /// Newer facts replace older ones, never the other way round.
+    /// What our own calls return while a list is in progress may be newer than that list.
     fn learn(&mut self, key: &Key, facts: &Arc<Facts>) {
-        let known = self.known.get(key).map(|known| version(Some(&known.resource_version)));
-        if known.is_none_or(|known| known <= version(Some(&facts.resource_version))) {
-            self.known.insert(key.clone(), Arc::clone(facts));
+        learn(&mut self.known, key, facts);
+        if let Some(listed) = &mut self.listed {
+            learn(listed, key, facts);
         }
     }
 
     /// A deletion ends what was there, not what has been created since.
     fn lose(&mut self, key: &Key, facts: &Arc<Facts>) {
-        if self.known.get(key).is_some_and(|known| {
-            known.uid == facts.uid
-                || version(Some(&known.resource_version)) <= version(Some(&facts.resource_version))
-        }) {
+        if self.known.get(key).is_some_and(|known| known.uid == facts.uid || !is_newer(known, facts)) {
             self.known.remove(key);
         }
     }
 
-    /// A complete list replaces what was known, except for what we have written since it was taken.
+    /// What is there now, and what is there no more.
     fn adopt_list(&mut self) -> Vec<(Key, Arc<Facts>)> {
-        let listed = std::mem::take(&mut self.listed);
-        let taken_at =
-            listed.values().map(|facts| version(Some(&facts.resource_version))).max().unwrap_or_default();
-        let before = std::mem::replace(&mut self.known, listed);
-        let mut changed: Vec<_> =
-            self.known.iter().map(|(key, facts)| (key.clone(), Arc::clone(facts))).collect();
-        for (key, facts) in before {
-            if version(Some(&facts.resource_version)) > taken_at {
-                self.learn(&key, &facts);
-            } else if !self.known.contains_key(&key) {
-                changed.push((key, facts));
-            }
-        }
-        changed
+        let mut before = std::mem::replace(&mut self.known, self.listed.take().unwrap_or_default());
+        before.retain(|key, _| !self.known.contains_key(key));
+        let standing = self.known.iter().map(|(key, facts)| (key.clone(), Arc::clone(facts)));
+        standing.chain(before).collect()
     }
+}
+
+/// Newer facts replace older ones, never the other way round.
+fn learn(known: &mut Known, key: &Key, facts: &Arc<Facts>) {
+    if known.get(key).is_none_or(|known| !is_newer(known, facts)) {
+        known.insert(key.clone(), Arc::clone(facts));
+    }
+}
+
+fn is_newer(one: &Facts, other: &Facts) -> bool {
+    version(Some(&one.resource_version)) > version(Some(&other.resource_version))
 }
 
 fn entry(metadata: &ObjectMeta) -> (Key, Arc<Facts>) {
     let key = (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default());
     (key, Arc::new(Facts::of(metadata)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(name: &str, resource_version: &str) -> PartialObjectMeta<Secret> {
+        PartialObjectMeta { metadata: metadata(name, resource_version), ..PartialObjectMeta::default() }
+    }
+
+    fn metadata(name: &str, resource_version: &str) -> ObjectMeta {
+        ObjectMeta {
+            namespace: Some("ns".to_owned()),
+            name: Some(name.to_owned()),
+            uid: Some(format!("uid-of-{name}")),
+            resource_version: Some(resource_version.to_owned()),
+            ..ObjectMeta::default()
+        }
+    }
+
+    fn known(secrets: &Secrets, name: &str) -> Option<String> {
+        secrets.get("ns", name).map(|facts| facts.resource_version.clone())
+    }
+
+    fn relist(secrets: &Secrets, listed: &[(&str, &str)]) -> Vec<String> {
+        secrets.apply(&Event::Init);
+        for (name, resource_version) in listed {
+            secrets.apply(&Event::InitApply(secret(name, resource_version)));
+        }
+        let mut changed: Vec<_> =
+            secrets.apply(&Event::InitDone).into_iter().map(|((_, name), _)| name).collect();
+        changed.sort();
+        changed
+    }
+
+    #[test]
+    fn our_own_write_is_not_undone_by_an_older_event() {
+        let secrets = Secrets::default();
+        secrets.learn(&metadata("a", "10"));
+        secrets.apply(&Event::Apply(secret("a", "9")));
+        assert_eq!(known(&secrets, "a").as_deref(), Some("10"));
+    }
+
+    #[test]
+    fn what_a_list_lacks_is_gone_even_if_it_was_the_newest() {
+        let secrets = Secrets::default();
+        relist(&secrets, &[("a", "5"), ("newest", "99")]);
+        assert_eq!(relist(&secrets, &[("a", "5")]), ["a", "newest"], "both are looked at again");
+        assert_eq!((known(&secrets, "a").as_deref(), known(&secrets, "newest")), (Some("5"), None));
+    }
+
+    #[test]
+    fn a_write_of_ours_during_a_list_survives_it() {
+        let secrets = Secrets::default();
+        secrets.apply(&Event::Init);
+        secrets.learn(&metadata("ours", "50"));
+        secrets.apply(&Event::InitApply(secret("ours", "40")));
+        secrets.apply(&Event::InitDone);
+        assert_eq!(known(&secrets, "ours").as_deref(), Some("50"));
+    }
+
+    #[test]
+    fn a_restored_cluster_counts_from_lower_versions() {
+        let secrets = Secrets::default();
+        relist(&secrets, &[("a", "900")]);
+        relist(&secrets, &[("a", "12")]);
+        assert_eq!(known(&secrets, "a").as_deref(), Some("12"));
+    }
+
+    #[test]
+    fn the_end_of_an_earlier_secret_is_not_the_end_of_its_successor() {
+        let secrets = Secrets::default();
+        let successor = ObjectMeta { uid: Some("another".to_owned()), ..metadata("a", "20") };
+        secrets.learn(&successor);
+        secrets.apply(&Event::Delete(secret("a", "15")));
+        assert_eq!(known(&secrets, "a").as_deref(), Some("20"));
+    }
 }

@@ -1,5 +1,6 @@
 //! `tokensource controller`: puts the process together and runs it to its end.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
@@ -72,8 +73,11 @@ async fn connect() -> Result<Client, Error> {
 }
 
 fn settings(arguments: &ControllerArguments) -> Settings {
+    // A namespace named twice would be served twice, and its tokens asked for twice.
+    let namespaces: BTreeSet<_> =
+        arguments.namespaces.iter().filter(|name| !name.is_empty()).cloned().collect();
     Settings {
-        namespaces: arguments.namespaces.clone(),
+        namespaces: namespaces.into_iter().collect(),
         selector: arguments.selector.clone(),
         addresses: AddressPolicy {
             allow: arguments.allow_networks.clone(),
