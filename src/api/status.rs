@@ -44,7 +44,7 @@ pub struct TokenSourceStatus {
     #[schemars(range(min = 0))]
     pub failures: i32,
 
-    /// When the last failed attempt was made; kept after a success until the next failure or spec change.
+    /// When the last failed attempt ended; kept after a success until the next failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_failure_time: Option<Time>,
 

@@ -43,7 +43,7 @@ pub(super) async fn act(
         },
         Plan::Mint(cause) => Ok(match mint(*cause, source, observed, context).await? {
             Minted::Token(held) => publish(held, source, observed, context).await,
-            Minted::Failed(sent_at, failure) => Outcome::Failed(sent_at, failure).into(),
+            Minted::Failed(at, failure) => Outcome::Failed(at, failure).into(),
             Minted::Refused(failure) => Outcome::Refused(failure).into(),
         }),
     }

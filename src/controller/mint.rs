@@ -26,7 +26,7 @@ const USER_AGENT: &str = concat!("tokensource/", env!("CARGO_PKG_VERSION"));
 pub(super) enum Minted {
     /// A token, not yet written anywhere.
     Token(HeldToken),
-    /// The provider was asked, at this instant, and gave none.
+    /// The provider was asked and gave none; known since this instant, from which waits are counted.
     Failed(DateTime<Utc>, Failure),
     /// Nothing was sent.
     Refused(Failure),
@@ -75,7 +75,6 @@ pub(super) async fn mint(
     };
     let stored = bond.as_ref().zip(kept.as_ref()).and_then(|(bond, kept)| bond.usable(kept));
 
-    let mut sent_at = context.now();
     let mut answer = attempt.ask(stored.as_ref()).await;
     let mut fell_back = false;
     if let (Some(_), Some(kept), Err(Refused::ByProvider(failure))) = (&stored, &kept, &answer)
@@ -84,12 +83,11 @@ pub(super) async fn mint(
         tracing::info!(reason = %failure.reason, message = failure.message, "The stored refresh token is dropped");
         refresh::drop(source, kept, context).await.map_err(Error::ReadRefreshToken)?;
         fell_back = true;
-        sent_at = context.now();
         answer = attempt.ask(None).await;
     }
     Ok(match answer {
         Ok(token) => Minted::Token(HeldToken { token, asked, cause, bond, fell_back }),
-        Err(Refused::ByProvider(failure)) => Minted::Failed(sent_at, failure),
+        Err(Refused::ByProvider(failure)) => Minted::Failed(context.now(), failure),
         Err(Refused::Locally(failure)) => Minted::Refused(failure),
     })
 }

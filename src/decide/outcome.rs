@@ -19,7 +19,7 @@ pub enum Outcome {
     Suspended,
     /// Nothing was asked for, for a reason in the cluster.
     Refused(Failure),
-    /// The provider was asked, and there is no new token. When the request was sent, and why it failed.
+    /// The provider was asked, and there is no new token: since when that is known, and why.
     Failed(DateTime<Utc>, Failure),
     /// A token came, but the target could not be written; the token is kept in memory.
     Unwritten(DateTime<Utc>, Failure),

@@ -26,9 +26,9 @@ pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceSta
             status.scope.clone_from(&publication.scope);
             status.last_unchanged_time = publication.unchanged_at.map(to_kubernetes);
         }
-        Outcome::Failed(sent_at, failure) => {
+        Outcome::Failed(at, failure) => {
             acknowledge(&mut status, observed);
-            count(&mut status, observed, *sent_at, failure);
+            count(&mut status, observed, *at, failure);
         }
         Outcome::Unwritten(..) => acknowledge(&mut status, observed),
         Outcome::Waiting | Outcome::Suspended | Outcome::Refused(_) => {}
@@ -51,14 +51,13 @@ fn acknowledge(status: &mut TokenSourceStatus, observed: &Observed<'_>) {
     }
 }
 
-fn count(status: &mut TokenSourceStatus, observed: &Observed<'_>, sent_at: DateTime<Utc>, failure: &Failure) {
+fn count(status: &mut TokenSourceStatus, observed: &Observed<'_>, at: DateTime<Utc>, failure: &Failure) {
     let again = observed.failed_before();
     status.failures = if again { observed.status.failures.saturating_add(1) } else { 1 };
     status.failed_inputs = observed.inputs.as_ref().map(|inputs| inputs.attempt.clone());
-    status.last_failure_time = Some(to_kubernetes(sent_at));
-    let life_left =
-        observed.published().map_or_else(Default::default, |published| published.expires_at - sent_at);
-    status.retry_at = retry_at(failure, status.failures, life_left, observed.uid, sent_at).map(to_kubernetes);
+    status.last_failure_time = Some(to_kubernetes(at));
+    let life_left = observed.published().map_or_else(Default::default, |published| published.expires_at - at);
+    status.retry_at = retry_at(failure, status.failures, life_left, observed.uid, at).map(to_kubernetes);
 }
 
 /// What the target itself says wins over what was recorded: a failed status write must not outlive its cause.
