@@ -1,26 +1,86 @@
 //! Durations as Kubernetes users write them: `15m`, `1h30m`, `500ms`.
 //!
-//! Knows kube's parser of Go durations and the schema that keeps negative and unbounded ones out.
+//! Parsed here, and not by kube's type, because that one panics where the number is too large: a single stored object
+//! would end the controller at every start. Here such a number is simply a very long time.
 
 use std::borrow::Cow;
+use std::time::Duration as Span;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// No duration is taken to be longer: ten thousand days.
+const LONGEST: Span = Span::from_secs(10_000 * 24 * 3600);
+const NANOSECONDS_A_SECOND: u128 = 1_000_000_000;
 
 /// A non-negative span of time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Duration(kube::core::Duration);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Duration(Span);
 
 impl Duration {
-    /// Whole seconds, as a Kubernetes duration.
+    /// So many whole seconds.
     pub fn from_secs(seconds: u64) -> Self {
-        Self(std::time::Duration::from_secs(seconds).into())
+        Self(Span::from_secs(seconds).min(LONGEST))
     }
 
-    /// The standard library's duration; the schema admits no negative one, and one that came past it counts as 0.
-    pub fn get(self) -> std::time::Duration {
-        if self.0.is_negative() { std::time::Duration::ZERO } else { self.0.into() }
+    /// The standard library's duration.
+    pub fn get(self) -> Span {
+        self.0
+    }
+
+    /// Reads numbers with units, largest or smallest first; None for anything else.
+    fn parse(text: &str) -> Option<Self> {
+        let mut rest = text;
+        let mut total = 0_u128;
+        while !rest.is_empty() {
+            let number = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+            let (digits, after) = rest.split_at_checked(number)?;
+            let unit = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
+            let (unit, next) = after.split_at_checked(unit)?;
+            total = total.saturating_add(nanoseconds(digits, unit)?);
+            rest = next;
+        }
+        let seconds = u64::try_from(total / NANOSECONDS_A_SECOND).unwrap_or(u64::MAX);
+        let nanoseconds = u32::try_from(total % NANOSECONDS_A_SECOND).unwrap_or_default();
+        (!text.is_empty()).then(|| Self(Span::new(seconds, nanoseconds).min(LONGEST)))
+    }
+}
+
+/// One number with its unit; too many digits count as the largest number.
+fn nanoseconds(digits: &str, unit: &str) -> Option<u128> {
+    let factor: u128 = match unit {
+        "h" => 3600 * NANOSECONDS_A_SECOND,
+        "m" => 60 * NANOSECONDS_A_SECOND,
+        "s" => NANOSECONDS_A_SECOND,
+        "ms" => NANOSECONDS_A_SECOND / 1000,
+        _ => return None,
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(whole) || !is_number(fraction) {
+        return None;
+    }
+    let whole: u128 = whole.parse::<u64>().unwrap_or(u64::MAX).into();
+    let fraction: String = fraction.chars().chain("000000000".chars()).take(9).collect();
+    let fraction: u128 = fraction.parse().ok()?;
+    Some(whole.saturating_mul(factor).saturating_add(fraction * factor / NANOSECONDS_A_SECOND))
+}
+
+impl<'de> Deserialize<'de> for Duration {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| de::Error::custom("a duration looks like 15m, 1h30m or 500ms"))
+    }
+}
+
+impl Serialize for Duration {
+    /// One spelling for each span, whatever the user wrote: `60m` and `1h` ask for the same.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0.subsec_nanos() == 0 {
+            serializer.collect_str(&format_args!("{}s", self.0.as_secs()))
+        } else {
+            serializer.collect_str(&format_args!("{}.{:09}s", self.0.as_secs(), self.0.subsec_nanos()))
+        }
     }
 }
 
@@ -37,7 +97,54 @@ impl JsonSchema for Duration {
         json_schema!({
             "type": "string",
             "maxLength": 32,
-            "pattern": r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$",
+            "pattern": r"^([0-9]{1,7}(\.[0-9]{1,9})?(ms|s|m|h))+$",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn numbers_with_units_are_read_and_nothing_else() {
+        let cases = [
+            ("15m", Some(900_000)),
+            ("1h30m", Some(5_400_000)),
+            ("500ms", Some(500)),
+            ("1.5s", Some(1500)),
+            ("0s", Some(0)),
+            ("99999999999999999999h", Some(u64::try_from(LONGEST.as_millis()).unwrap())),
+            ("", None),
+            ("15", None),
+            ("m", None),
+            ("-5m", None),
+            ("5 m", None),
+            ("1.2.3s", None),
+            ("1d", None),
+        ];
+        for (text, milliseconds) in cases {
+            let read =
+                Duration::parse(text).map(|duration| u64::try_from(duration.get().as_millis()).unwrap());
+            assert_eq!(read, milliseconds, "{text}");
+        }
+    }
+
+    #[test]
+    fn equal_spans_are_written_alike_and_read_back() {
+        for (text, written) in [("60m", "\"3600s\""), ("1h", "\"3600s\""), ("1500ms", "\"1.500000000s\"")] {
+            let duration = Duration::parse(text).unwrap();
+            assert_eq!(serde_json::to_string(&duration).unwrap(), written);
+            assert_eq!(serde_json::from_str::<Duration>(written).unwrap(), duration);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in ".{0,40}", shaped in "([0-9.]{1,25}(ms|s|m|h)){1,3}") {
+            let _ = (Duration::parse(&text), Duration::parse(&shaped));
+        }
     }
 }

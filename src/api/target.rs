@@ -32,12 +32,14 @@ pub struct Target {
     /// Labels to put on the Secret.
     #[serde(default, skip_serializing_if = "is_default")]
     #[schemars(extend("maxProperties" = 64))]
+    #[x_kube(validation = Rule::new("self.all(key, size(key) <= 317 && key.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))").message("a key is a name of at most 63 letters, digits, '-', '_' and '.', with an optional DNS prefix such as example.com/"))]
     #[x_kube(validation = Rule::new("self.all(key, !key.startsWith('tokensource.dev/') && key != 'app.kubernetes.io/managed-by')").message("tokensource.dev/ and app.kubernetes.io/managed-by are set by the controller: choose another label key"))]
     pub labels: BTreeMap<String, ShortText>,
 
     /// Annotations to put on the Secret.
     #[serde(default, skip_serializing_if = "is_default")]
     #[schemars(extend("maxProperties" = 64))]
+    #[x_kube(validation = Rule::new("self.all(key, size(key) <= 317 && key.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))").message("a key is a name of at most 63 letters, digits, '-', '_' and '.', with an optional DNS prefix such as example.com/"))]
     #[x_kube(validation = Rule::new("self.all(key, !key.startsWith('tokensource.dev/'))").message("tokensource.dev/ annotations are set by the controller: choose another key"))]
     pub annotations: BTreeMap<String, LongText>,
 
@@ -56,7 +58,10 @@ pub struct Target {
 )]
 #[schemars(inline)]
 #[serde(transparent)]
-pub struct ShortText(#[schemars(length(max = 63))] pub String);
+pub struct ShortText(
+    #[schemars(length(max = 63), regex(pattern = r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$"))]
+    pub  String,
+);
 
 /// A text of at most 8192 characters.
 #[derive(

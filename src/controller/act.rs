@@ -6,6 +6,7 @@ use super::context::Context;
 use super::error::{CallError, Error, call};
 use super::memory::HeldToken;
 use super::mint::{Minted, mint};
+use super::observe::is_intact;
 use super::publish::{self, Written};
 use super::refresh;
 use crate::api::{Reason, TokenSource};
@@ -113,7 +114,7 @@ fn unwritten(target: &str, error: &CallError) -> Failure {
     }
 }
 
-/// Dresses the target anew with the data it has. Data that is no longer ours is left to the next look.
+/// Dresses the target anew with the data it has. What is not ours any more is left to the next look.
 async fn rewrite(source: &TokenSource, observed: &Observed<'_>, context: &Context) -> Result<Done, Error> {
     let namespace = source.namespace().unwrap_or_default();
     let secret =
@@ -123,11 +124,16 @@ async fn rewrite(source: &TokenSource, observed: &Observed<'_>, context: &Contex
         return Ok(Outcome::Waiting.into());
     };
     let facts = context.scope.secrets.learn(&secret.metadata);
-    let (Some(memo), Some(data)) = (facts.memo.clone(), secret.data.clone()) else {
+    let (Some(memo), Some(data), true) =
+        (facts.memo.clone(), secret.data.clone(), is_intact(&facts, secret.data.as_ref()))
+    else {
         return Ok(Outcome::Waiting.into());
     };
-    let published =
-        publish::dress(source, observed, data, memo, context).await.map_err(Error::WriteTarget)?;
-    tracing::info!(secret = %secret.name_any(), "Labels, annotations or type of the target brought up to date");
-    Ok(Outcome::Rewritten(published).into())
+    Ok(match publish::dress(source, observed, data, memo, context).await {
+        Ok(published) => Outcome::Rewritten(published).into(),
+        Err(error) => Done {
+            outcome: Outcome::Unwritten(context.now(), unwritten(observed.target_name(), &error)),
+            trouble: Some(Error::WriteTarget(error)),
+        },
+    })
 }

@@ -104,8 +104,16 @@ impl Cluster {
                 "and this controller may not read the namespace's labels to tell",
             ));
         }
+        // One that is not known yet has no labels that could admit it, nor any that could keep it out.
+        let Some(labels) = self.labels(namespace) else {
+            return Err(not_allowed(
+                name,
+                namespace,
+                "whose labels are not known yet: it is looked at again as they are",
+            ));
+        };
         match Selector::try_from(allowed.clone()) {
-            Ok(selector) if selector.matches(&self.labels(namespace)) => Ok(provider),
+            Ok(selector) if selector.matches(&labels) => Ok(provider),
             Ok(_) => Err(not_allowed(
                 name,
                 namespace,
@@ -117,11 +125,8 @@ impl Cluster {
         }
     }
 
-    fn labels(&self, namespace: &str) -> BTreeMap<String, String> {
-        self.namespaces
-            .get(&ObjectRef::new(namespace))
-            .map(|found| found.labels().clone())
-            .unwrap_or_default()
+    fn labels(&self, namespace: &str) -> Option<BTreeMap<String, String>> {
+        self.namespaces.get(&ObjectRef::new(namespace)).map(|found| found.labels().clone())
     }
 }
 

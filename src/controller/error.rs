@@ -12,9 +12,9 @@ pub enum Error {
     /// Reading the target Secret.
     #[error("the target Secret could not be read")]
     ReadTarget(#[source] CallError),
-    /// Reading or dropping the stored refresh token.
-    #[error("the stored refresh token could not be read or dropped")]
-    ReadRefreshToken(#[source] CallError),
+    /// Reading or keeping the refresh token.
+    #[error("the refresh token could not be read or kept")]
+    RefreshToken(#[source] CallError),
     /// Reading the ConfigMap with the certificates to trust.
     #[error("the ConfigMap of tls.caBundleRef could not be read")]
     ReadTrust(#[source] CallError),
@@ -32,7 +32,7 @@ impl Error {
         match self {
             Error::ReadCredentials(_) => "ReadCredentials",
             Error::ReadTarget(_) => "ReadTarget",
-            Error::ReadRefreshToken(_) => "ReadRefreshToken",
+            Error::RefreshToken(_) => "RefreshToken",
             Error::ReadTrust(_) => "ReadTrust",
             Error::WriteTarget(_) => "WriteTarget",
             Error::WriteStatus(_) => "WriteStatus",
@@ -46,6 +46,9 @@ pub enum CallError {
     /// The API server, or the way to it, said no.
     #[error("{}", in_words(.0))]
     Kube(kube::Error),
+    /// The Secret that was seen to be ours has been replaced since.
+    #[error("the Secret has just been replaced by somebody else")]
+    Replaced,
     /// It said nothing.
     #[error("no answer within {} s", CALL_DEADLINE.as_secs())]
     Deadline,
@@ -54,7 +57,8 @@ pub enum CallError {
 impl CallError {
     /// 409: somebody else was faster.
     pub fn is_conflict(&self) -> bool {
-        matches!(self, CallError::Kube(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists())
+        matches!(self, CallError::Replaced)
+            || matches!(self, CallError::Kube(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists())
     }
 
     /// 422: the API server finds the object itself wrong.

@@ -1,10 +1,10 @@
 //! What the process knows of its own writes before the watches bring it back.
 //!
 //! A reconcile that rested on a cache older than our last write would ask a provider twice. Entries live only until
-//! the cache has caught up; a token that could not be written lives until it is. Lost on restart, harmlessly: what
+//! the next look finds that the cache has caught up; a token that could not be written lives until it is. Lost on restart, harmlessly: what
 //! matters is in the target's annotations and in status.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kube::ResourceExt;
@@ -103,6 +103,11 @@ impl Memory {
 
     pub(super) fn calm(&self, uid: &str) {
         self.update(uid, |entry| entry.troubles = 0);
+    }
+
+    /// After a list: whatever else was remembered belongs to objects that are gone.
+    pub(super) fn retain(&self, present: &HashSet<String>) {
+        self.lock().retain(|uid, _| present.contains(uid));
     }
 
     /// The object is gone.

@@ -69,7 +69,7 @@ impl Metrics {
         metrics
     }
 
-    /// Counts what came of a plan; plans that attempted nothing do not count.
+    /// Counts what came of a plan. A refusal counts at each look; what is good or waits does not count.
     pub(super) fn count(&self, outcome: &Outcome) {
         let (result, reason) = match outcome {
             Outcome::Published(publication) => ("success", publication.cause),

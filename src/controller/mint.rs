@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, ResourceExt};
 
 use super::context::Context;
-use super::error::{Error, call};
+use super::error::{CallError, Error, call};
 use super::memory::HeldToken;
 use super::{observe, refresh};
 use crate::api::{Duration, KeyReference, Reason, TokenProviderSpec, TokenSource};
@@ -69,8 +69,9 @@ pub(super) async fn mint(
     };
     let attempt = Attempt { source, provider, credentials: &credentials, ca_bundle, context };
     let bond = is_kept(provider).then(|| Bond::now(&source.spec, provider, &asked, &credentials));
+    keep_held(source, observed, context).await.map_err(Error::RefreshToken)?;
     let kept = match &bond {
-        Some(_) => refresh::read(source, context).await.map_err(Error::ReadRefreshToken)?,
+        Some(_) => refresh::read(source, context).await.map_err(Error::RefreshToken)?,
         None => None,
     };
     let stored = bond.as_ref().zip(kept.as_ref()).and_then(|(bond, kept)| bond.usable(kept));
@@ -78,10 +79,13 @@ pub(super) async fn mint(
     let mut answer = attempt.ask(stored.as_ref()).await;
     let mut fell_back = false;
     if let (Some(_), Some(kept), Err(Refused::ByProvider(failure))) = (&stored, &kept, &answer)
-        && gives_way(failure)
+        && gives_way(provider, failure)
     {
         tracing::info!(reason = %failure.reason, message = failure.message, "The stored refresh token is dropped");
-        refresh::drop(source, kept, context).await.map_err(Error::ReadRefreshToken)?;
+        // One that cannot be deleted is refused again next time; that must not keep a token from coming now.
+        if let Err(error) = refresh::drop(source, kept, context).await {
+            tracing::warn!(%error, "The refused refresh token could not be deleted");
+        }
         fell_back = true;
         answer = attempt.ask(None).await;
     }
@@ -90,6 +94,21 @@ pub(super) async fn mint(
         Err(Refused::ByProvider(failure)) => Minted::Failed(context.now(), failure),
         Err(Refused::Locally(failure)) => Minted::Refused(failure),
     })
+}
+
+/// Stores the refresh token that came with an access token which could not be written and is wanted no more: of a
+/// rotated one there is no other copy.
+async fn keep_held(
+    source: &TokenSource,
+    observed: &Observed<'_>,
+    context: &Context,
+) -> Result<(), CallError> {
+    let Some(mut held) = context.scope.memory.held(observed.uid) else { return Ok(()) };
+    if let (Some(bond), Some(token)) = (&held.bond, held.token.refresh_token.take()) {
+        refresh::keep(source, bond, &token, context).await?;
+        context.scope.memory.hold(observed.uid, held);
+    }
+    Ok(())
 }
 
 /// Reads the credentials and, since what is sent must be what was judged, judges the object that was read: its

@@ -17,7 +17,7 @@ use crate::api::{
     ClusterTokenProvider, ProviderKind, Reason, TokenProvider, TokenProviderSpec, TokenSource,
     TokenSourceStatus, annotation, from_kubernetes,
 };
-use crate::decide::publication::{Memo, content_hash, dressing, labels, secret_type};
+use crate::decide::publication::{Data, Memo, content_hash, dressing, labels, secret_type};
 use crate::decide::refresh::{is_kept, secret_name};
 use crate::decide::{Credentials, Failure, Held, Observed, Published, Target, inputs};
 
@@ -147,7 +147,7 @@ fn refresh_conflict(observed: &Observed<'_>, namespace: &str, context: &Context)
 }
 
 /// Whose Secret this is, for a person; none if it is this `TokenSource`'s.
-fn stranger(facts: &Facts, uid: &str) -> Option<String> {
+pub(super) fn stranger(facts: &Facts, uid: &str) -> Option<String> {
     if facts.deleting {
         return Some("is being deleted".to_owned());
     }
@@ -174,9 +174,8 @@ async fn ours(
     context: &Context,
 ) -> Result<Target, Error> {
     let recorded = observed.status.target.as_ref().and_then(|target| target.resource_version.as_deref());
-    let mut published = published(observed, facts);
     if recorded == Some(facts.resource_version.as_str()) {
-        return Ok(Target::Ours(published));
+        return Ok(Target::Ours(published(observed, facts)));
     }
     let secret =
         call(context.secrets(namespace).get_opt(observed.target_name())).await.map_err(Error::ReadTarget)?;
@@ -184,11 +183,13 @@ async fn ours(
         context.scope.secrets.lose(namespace, observed.target_name());
         return Ok(Target::Missing);
     };
+    // It may be another one than the cache knew.
     let facts = context.scope.secrets.learn(&secret.metadata);
-    published.resource_version.clone_from(&facts.resource_version);
-    published.intact = facts.memo.as_ref().is_some_and(|memo| {
-        facts.data_hash.as_deref() == Some(&content_hash(&secret.data.clone().unwrap_or_default(), memo))
-    });
+    if let Some(owner) = stranger(&facts, observed.uid) {
+        return Ok(Target::Foreign(owner));
+    }
+    let mut published = published(observed, &facts);
+    published.intact = is_intact(&facts, secret.data.as_ref());
     let wanted = labels(&observed.spec.target, observed.name);
     published.dressed &= secret_type(&observed.spec.target) == secret.type_.as_deref().unwrap_or("Opaque")
         && wanted.iter().all(|(key, value)| secret.labels().get(key) == Some(value))
@@ -199,6 +200,12 @@ async fn ours(
             .iter()
             .all(|(key, value)| secret.annotations().get(key) == Some(&value.0));
     Ok(Target::Ours(published))
+}
+
+/// Whether this data is what was written with these annotations.
+pub(super) fn is_intact(facts: &Facts, data: Option<&Data>) -> bool {
+    let (Some(memo), Some(data)) = (&facts.memo, data) else { return false };
+    facts.data_hash.as_deref() == Some(&content_hash(data, memo))
 }
 
 /// The target by its metadata, taken to be intact. Without a readable memo it is altered, and what status remembers
@@ -214,6 +221,7 @@ fn published(observed: &Observed<'_>, facts: &Facts) -> Published {
         }
     });
     Published {
+        uid: facts.uid.clone(),
         resource_version: facts.resource_version.clone(),
         issued_at: memo.issued_at,
         expires_at: memo.expires_at,

@@ -3,6 +3,9 @@
 //! Created by POST, which alone can refuse to touch a Secret that somebody else made a moment ago; from then on by
 //! server-side apply, bound to the uid that was seen to be ours. Must not know where a token comes from.
 
+use std::sync::Arc;
+
+use chrono::TimeDelta;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Api, Resource, ResourceExt};
@@ -11,11 +14,15 @@ use serde_json::json;
 use super::context::Context;
 use super::error::{CallError, call};
 use super::memory::HeldToken;
+use super::observe::stranger;
 use super::secrets::Facts;
 use crate::api::{FIELD_MANAGER, TokenSource};
 use crate::decide::publication::{Data, Memo, content_hash, default_data, target};
 use crate::decide::{Observed, Published};
 use crate::oauth::Token;
+
+/// Within this two expiries are one: a rest of life is given in whole seconds, and the answer takes its time.
+const SAME_EXPIRY: TimeDelta = TimeDelta::seconds(60);
 
 /// What became of a token.
 pub(super) enum Written {
@@ -49,7 +56,10 @@ pub(super) async fn token(
 
 /// Whether rendering this token with the times of the published one gives the published data.
 fn is_same(held: &HeldToken, published: &Published, facts: &Facts) -> bool {
-    if !published.intact || published.asked != held.asked {
+    // The same token with a longer life is news: an expiry that stood still would pass while the token is good.
+    let extended = held.token.expires_at - published.expires_at > SAME_EXPIRY;
+    let expired = held.token.issued_at >= published.expires_at;
+    if !published.intact || published.asked != held.asked || extended || expired {
         return false;
     }
     let memo = Memo {
@@ -75,10 +85,12 @@ pub(super) async fn dress(
     // Metadata without a uid cannot be owned; objects from the API server always have one.
     let owner = source.controller_owner_ref(&()).unwrap_or_default();
     let wanted = target(name, &observed.spec.target, owner, data, &memo);
-    let standing = context.scope.secrets.get(&namespace, name).filter(|_| observed.published().is_some());
-    let written = match standing {
+    let written = match observed.published() {
         None => create(&api, &wanted).await,
-        Some(facts) => replace(&api, &wanted, &facts).await,
+        Some(published) => match standing(published, observed, &namespace, context) {
+            Some(facts) => replace(&api, &wanted, &facts).await,
+            None => Err(CallError::Replaced),
+        },
     };
     if let Err(error) = &written
         && (error.is_conflict() || error.is_not_found())
@@ -88,6 +100,7 @@ pub(super) async fn dress(
     }
     let facts = context.scope.secrets.learn(&written?.metadata);
     Ok(Published {
+        uid: facts.uid.clone(),
         resource_version: facts.resource_version.clone(),
         issued_at: memo.issued_at,
         expires_at: memo.expires_at,
@@ -95,6 +108,17 @@ pub(super) async fn dress(
         intact: true,
         dressed: true,
     })
+}
+
+/// The target as it is known now, if it is still the one that was observed, and still ours.
+fn standing(
+    published: &Published,
+    observed: &Observed<'_>,
+    namespace: &str,
+    context: &Context,
+) -> Option<Arc<Facts>> {
+    let facts = context.scope.secrets.get(namespace, observed.target_name())?;
+    (facts.uid == published.uid && stranger(&facts, observed.uid).is_none()).then_some(facts)
 }
 
 async fn create(api: &Api<Secret>, wanted: &Secret) -> Result<Secret, CallError> {
@@ -108,15 +132,30 @@ async fn replace(api: &Api<Secret>, wanted: &Secret, standing: &Facts) -> Result
     }
     match apply(api, wanted, standing).await {
         Ok(written) => prune(api, wanted, written).await,
-        // The type of a Secret cannot be changed. The token is in hand, so the gap is one request long.
-        Err(error) if error.is_invalid() => {
-            let ours = Preconditions { uid: Some(standing.uid.clone()), resource_version: None };
-            let params = DeleteParams { preconditions: Some(ours), ..DeleteParams::default() };
-            call(api.delete(&wanted.name_any(), &params)).await?;
-            create(api, wanted).await
+        Err(error) if error.is_invalid() && is_of_another_type(api, wanted).await? => {
+            recreate(api, wanted, standing).await
         }
         Err(error) => Err(error),
     }
+}
+
+/// The type of a Secret cannot be changed; everything else that the API server finds wrong is no reason to delete.
+async fn is_of_another_type(api: &Api<Secret>, wanted: &Secret) -> Result<bool, CallError> {
+    Ok(call(api.get_opt(&wanted.name_any())).await?.is_some_and(|standing| standing.type_ != wanted.type_))
+}
+
+/// Deletes and creates, once the API server has said that it would take the new one: a working target is not given
+/// up for one that cannot be.
+async fn recreate(api: &Api<Secret>, wanted: &Secret, standing: &Facts) -> Result<Secret, CallError> {
+    let mut rehearsed = wanted.clone();
+    rehearsed.metadata.name = None;
+    rehearsed.metadata.generate_name = Some("tokensource-rehearsal-".to_owned());
+    let rehearsal = PostParams { dry_run: true, ..PostParams::default() };
+    call(api.create(&rehearsal, &rehearsed)).await?;
+    let ours = Preconditions { uid: Some(standing.uid.clone()), resource_version: None };
+    let params = DeleteParams { preconditions: Some(ours), ..DeleteParams::default() };
+    call(api.delete(&wanted.name_any(), &params)).await?;
+    create(api, wanted).await
 }
 
 /// Applies by force: the uid says that it is ours, so whatever others have done to our fields is undone.

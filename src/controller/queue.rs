@@ -76,14 +76,29 @@ impl Controller {
     pub async fn run(self, shutdown: impl Future<Output = ()> + Clone + Send + 'static) {
         let queues = self.scopes.into_iter().map(|(context, triggers)| {
             let announce = announce_filled(Arc::clone(&context));
+            let filled = context.scope.filled.subscribe();
+            let ended = shutdown.clone();
             let queue = queue(context, triggers.take_until(shutdown.clone()));
             async move {
                 let (announce, queue) = (std::pin::pin!(announce), std::pin::pin!(queue));
                 // The announcement ends early, the queue at shutdown; neither keeps the other waiting.
-                if let futures::future::Either::Left(((), queue)) =
-                    futures::future::select(announce, queue).await
-                {
-                    queue.await;
+                let serve = async {
+                    if let futures::future::Either::Left(((), queue)) =
+                        futures::future::select(announce, queue).await
+                    {
+                        queue.await;
+                    }
+                };
+                // Before the caches are filled nothing is in flight, and nothing would ever end by itself.
+                let cut_short = async {
+                    ended.await;
+                    if *filled.borrow() {
+                        std::future::pending::<()>().await;
+                    }
+                };
+                tokio::select! {
+                    () = serve => {}
+                    () = cut_short => {}
                 }
             }
         });

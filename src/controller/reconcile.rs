@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
+use kube::runtime::reflector::ObjectRef;
 
-use super::act::act;
+use super::act::{Done, act};
 use super::context::Context;
 use super::error::Error;
 use super::observe::{Provider, find_provider, observe};
 use super::record::record;
 use crate::api::TokenSource;
-use crate::decide::{Plan, decide, next_status, wake_after};
+use crate::decide::{Outcome, Plan, decide, next_status, wake_after};
 
 /// The first wait after a failed call to the API server; each further one doubles it.
 const FIRST_RETRY: Duration = Duration::from_millis(500);
@@ -33,7 +34,10 @@ pub(super) async fn reconcile(cached: Arc<TokenSource>, context: Arc<Context>) -
     if plan == Plan::Leave {
         return Ok(Action::await_change());
     }
-    let done = act(&plan, &source, &mut observed, &context).await?;
+    // Whatever the API server would not do, the status still has to follow the clock.
+    let done = act(&plan, &source, &mut observed, &context)
+        .await
+        .unwrap_or_else(|error| Done { outcome: Outcome::Waiting, trouble: Some(error) });
     observed.settle(&done.outcome);
     let status = next_status(&observed, &done.outcome);
     record(&source, &observed, &done.outcome, &status, owed, &context).await?;
@@ -49,6 +53,9 @@ pub(super) async fn reconcile(cached: Arc<TokenSource>, context: Arc<Context>) -
 #[allow(clippy::needless_pass_by_value)] // the signature is kube's
 pub(super) fn try_again(source: Arc<TokenSource>, error: &Error, context: Arc<Context>) -> Action {
     context.metrics.trouble(error.reason());
+    if context.scope.sources.get(&ObjectRef::from_obj(source.as_ref())).is_none() {
+        return Action::await_change();
+    }
     let troubles = context.scope.memory.trouble(&source.uid().unwrap_or_default());
     let wait = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(troubles.saturating_sub(1))).min(LAST_RETRY);
     Action::requeue(wait)

@@ -56,6 +56,9 @@ impl Scope {
         if let Event::Delete(source) = event {
             self.memory.forget(&source.uid().unwrap_or_default());
         }
+        if matches!(event, Event::InitDone) {
+            self.memory.retain(&self.sources.state().iter().filter_map(|source| source.uid()).collect());
+        }
         self.references.write().unwrap_or_else(PoisonError::into_inner).apply(event)
     }
 

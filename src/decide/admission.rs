@@ -3,6 +3,7 @@
 //!
 //! Every message says what to write or run instead. Must not know a credential's value.
 
+use super::refresh::{is_kept, secret_name};
 use super::{Credentials, Failure, Observed};
 use crate::api::{
     ClientAuthenticationMethod, OnRevoked, Reason, TokenProviderSpec, TokenSourceSpec, annotation,
@@ -62,6 +63,12 @@ pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpe
             "credentialsRef and target both name the Secret {}: give the target another name.",
             reference.name
         ))),
+        _ if is_kept(provider) && secret_name(observed.name) == observed.target_name() => {
+            Some(invalid(format!(
+                "The target is named like the Secret that keeps the refresh token, {}: give the target another name.",
+                observed.target_name()
+            )))
+        }
         _ => None,
     }
 }

@@ -48,12 +48,11 @@ pub fn ask(
     let values = Values { data: credentials, secret: spec.credentials_ref.as_ref().map(|r| r.name.as_str()) };
     let default_keys = CredentialKeys::default();
     let keys = keys.unwrap_or(&default_keys);
-    let (client, mut confidential) = client(provider, keys, &values)?;
+    let client = client(provider, keys, &values)?;
     let (grant, kind) = match refresh_token {
         Some(token) => refresh(provider, token),
         None => grant(provider, keys, &values)?,
     };
-    confidential.extend(secrets_of(&grant));
     // A refresh request names no scope (RFC 6749 §6 would narrow it), and asks for nothing the grant did not.
     let token = if refresh_token.is_some() { RequestedToken::default() } else { spec.token.clone() };
     let parameters = match refresh_token {
@@ -78,7 +77,7 @@ pub fn ask(
         },
         rules: response_rules(provider),
         grant: kind,
-        confidential,
+        confidential: confidential(credentials, refresh_token),
     })
 }
 
@@ -111,20 +110,22 @@ fn refresh(provider: &TokenProviderSpec, token: &Secret) -> (Grant, GrantKind) {
     )
 }
 
-fn secrets_of(grant: &Grant) -> Vec<Secret> {
-    match grant {
-        Grant::Password { username, password } => vec![username.clone(), password.clone()],
-        Grant::RefreshToken { token } => vec![token.clone()],
-        Grant::ClientCredentials | Grant::Extension { .. } => Vec::new(),
-    }
+/// What must not come back in anything shown: every value of the credentials Secret, whatever it is used for, for the
+/// keys are the author's to name, and a `client_id` may point at a password. Only the key of that very name is known to
+/// hold no secret.
+fn confidential(credentials: &BTreeMap<String, ByteString>, refresh_token: Option<&Secret>) -> Vec<Secret> {
+    let values = credentials.iter().filter(|(key, _)| key.as_str() != "client_id").map(|(_, value)| &value.0);
+    let texts = values.filter_map(|value| std::str::from_utf8(value).ok()).map(trim_one_newline);
+    let secrets = texts.filter(|text| !text.is_empty()).map(|text| Secret::new(text.to_owned()));
+    secrets.chain(refresh_token.cloned()).collect()
 }
 
-/// The client, and what of it is confidential.
+/// The client and its proof.
 fn client(
     provider: &TokenProviderSpec,
     keys: &CredentialKeys,
     values: &Values<'_>,
-) -> Result<(Client, Vec<Secret>), Failure> {
+) -> Result<Client, Failure> {
     let settings = &provider.client_authentication;
     let (authentication, id_needed) = match settings.method {
         ClientAuthenticationMethod::ClientSecretBasic => {
@@ -140,12 +141,6 @@ fn client(
         // The others are refused before a request is put together (`admission::unserved`).
         _ => (ClientAuthentication::None, false),
     };
-    let confidential = match &authentication {
-        ClientAuthentication::Basic { secret, .. } | ClientAuthentication::Post { secret } => {
-            vec![secret.clone()]
-        }
-        ClientAuthentication::None => Vec::new(),
-    };
     let id =
         if id_needed || values.has(keys.client_id()) { Some(values.text(keys.client_id())?) } else { None };
     let send_client_id = match settings.send_client_id {
@@ -153,7 +148,7 @@ fn client(
         api::SendClientId::Always => SendClientId::Always,
         api::SendClientId::Never => SendClientId::Never,
     };
-    Ok((Client { id, authentication, send_client_id }, confidential))
+    Ok(Client { id, authentication, send_client_id })
 }
 
 /// The values of the credentials Secret.

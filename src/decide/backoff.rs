@@ -33,17 +33,16 @@ pub fn retry_at(
     now: DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {
     let transient = exponential(failures, life_left, uid);
-    // Where the provider names a time, that is waited for instead of our own estimate of its patience.
-    let asked = failure.retry_after.map(signed);
+    let asked = failure.retry_after.map(signed).unwrap_or_default();
     let wait = match failure.retry {
-        Retry::Transient { floor } => transient.max(asked.unwrap_or(signed(floor))),
+        Retry::Transient { floor } => transient.max(signed(floor)),
         Retry::Wasteful if failures >= WASTEFUL_PATIENCE => transient.max(WASTEFUL_FLOOR),
         Retry::Wasteful => transient,
         Retry::Assertion { attempts } if i64::from(failures) < i64::from(attempts) => transient,
         Retry::Assertion { .. } | Retry::Terminal { reprobe: true } => jittered(REPROBE, uid, failures),
         Retry::Terminal { reprobe: false } => return None,
     };
-    let wait = wait.max(asked.unwrap_or_default());
+    let wait = wait.max(asked);
     Some(rounded_up(now + wait))
 }
 

@@ -147,6 +147,7 @@ impl Scene {
         Publication {
             cause,
             published: Published {
+                uid: "target-uid".to_owned(),
                 resource_version: "100".to_owned(),
                 issued_at: at(issued),
                 expires_at: at(issued + 3600),

@@ -74,6 +74,8 @@ pub enum Target {
 /// What our target says of the token in it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Published {
+    /// Its uid: what is written later is written to this very object or not at all.
+    pub uid: String,
     /// Its resourceVersion.
     pub resource_version: String,
     /// When the request for its token was sent.

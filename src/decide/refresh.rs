@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::Failure;
 use super::inputs::hex;
 use crate::api::{Reason, RefreshPolicy, TokenProviderSpec, TokenSourceSpec, annotation};
-use crate::oauth::{Retry, Secret};
+use crate::oauth::Secret;
 
 /// Type of the Secret that holds a refresh token.
 const SECRET_TYPE: &str = "tokensource.dev/refresh-token";
@@ -34,16 +34,21 @@ pub fn is_kept(provider: &TokenProviderSpec) -> bool {
         && !matches!(provider.grant_type.as_deref(), None | Some("client_credentials"))
 }
 
-/// Whether a refused refresh request makes way for the grant's own: whenever asking with the same token again cannot
-/// help (Apiax asks for just that once the refresh token has expired).
-pub fn gives_way(failure: &Failure) -> bool {
-    failure.reason == Reason::RefreshTokenRejected || matches!(failure.retry, Retry::Terminal { .. })
+/// Whether a refused refresh request makes way for the grant's own (as Apiax asks for): only where the refusal is of
+/// the token itself. A firewall's 403 or a redirect says nothing of it. With grant `refresh_token` there is no other
+/// way: what the credentials began with has been used up by rotation, and sending it again may revoke the family.
+pub fn gives_way(provider: &TokenProviderSpec, failure: &Failure) -> bool {
+    provider.grant_type.as_deref() != Some("refresh_token")
+        && matches!(
+            failure.reason,
+            Reason::RefreshTokenRejected | Reason::InvalidGrant | Reason::InvalidRequest
+        )
 }
 
 /// What a refresh token is bound to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bond {
-    /// Fingerprint of the endpoint.
+    /// Fingerprint of the endpoint and the client id: the token is sent by this client to this endpoint alone.
     endpoint: String,
     /// Fingerprint of everything it was asked for with.
     asked: String,
@@ -61,8 +66,12 @@ impl Bond {
     ) -> Self {
         let key = spec.credentials_ref.as_ref().map(|reference| reference.keys.refresh_token());
         let seed = key.filter(|_| provider.grant_type.as_deref() == Some("refresh_token"));
+        let client = spec.credentials_ref.as_ref().and_then(|named| credentials.get(named.keys.client_id()));
+        let mut issued_to = provider.token_endpoint.clone().unwrap_or_default().into_bytes();
+        issued_to.push(b'\n');
+        issued_to.extend(client.into_iter().flat_map(|id| id.0.iter().copied()));
         Self {
-            endpoint: digest(provider.token_endpoint.as_deref().unwrap_or_default().as_bytes()),
+            endpoint: digest(&issued_to),
             asked: asked.to_owned(),
             seed: seed.and_then(|key| credentials.get(key)).map(|value| digest(&value.0)),
         }

@@ -6,12 +6,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::conditions::is_true;
 use super::{Outcome, Plan};
-use crate::api::{ConditionType, Reason, TokenSourceStatus, from_kubernetes};
+use crate::api::{ConditionType, TokenSourceStatus, from_kubernetes};
 
 /// A safety net: whatever a watch may have lost is found within it.
 const LOOK_AGAIN: TimeDelta = TimeDelta::hours(1);
-/// A refused target heals within this, should the watch miss the other Secret's going.
-const CONFLICT: TimeDelta = TimeDelta::seconds(60);
+/// What was refused for something in the cluster heals within this, even where no watch says that it has come or
+/// gone, as of the ConfigMap of `tls.caBundleRef`.
+const REFUSED: TimeDelta = TimeDelta::seconds(60);
 /// After an instant, not at it: "now" must have passed it when the timer fires.
 const SLACK: TimeDelta = TimeDelta::milliseconds(20);
 
@@ -30,10 +31,7 @@ pub fn wake_after(
     match (plan, outcome) {
         (Plan::Leave | Plan::Suspend | Plan::Wait(None), _) => {}
         (Plan::Wait(Some(until)), _) => instants.push(*until),
-        (_, Outcome::Refused(failure)) if failure.reason == Reason::TargetConflict => {
-            instants.push(now + CONFLICT);
-        }
-        (_, Outcome::Refused(_)) => {}
+        (_, Outcome::Refused(_)) => instants.push(now + REFUSED),
         _ => {
             instants.extend(status.retry_at.as_ref().map(from_kubernetes));
             if status.failures == 0 {

@@ -237,7 +237,7 @@ impl Error {
     }
 
     /// How long the provider itself asks to wait (`Retry-After`, or `x-ratelimit-reset` on a 429), held between
-    /// 1 s and 1 h. It wins over the schedule's cap and over a floor of [`Error::retry`].
+    /// 1 s and 1 h. It wins over the schedule's cap; where [`Error::retry`] has a floor too, the longer holds.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Error::Refused(refusal) => refusal.retry_after,

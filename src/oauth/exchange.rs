@@ -1,7 +1,7 @@
 //! The one place of the layer that talks: a request goes out, an answer or a classified failure comes back.
 //! Knows the HTTP client, its limits and the guards around it. Must not know what a request asks or an answer
 //! means; statuses, redirects included, are for [`super::response`] to judge.
-//! One [`Exchanger`] serves one provider of one tenant: no connection, TLS session or cookie is ever shared
+//! An [`Exchanger`] shares its connections among its clones and nobody else; who may share one is the caller's to say
 //! (`oauth.md` §e.17).
 
 use std::fmt;
@@ -47,7 +47,7 @@ impl Transport {
 /// Sends requests. Cheap to clone; clones share their connections.
 ///
 /// With the system's authorities one takes about 3 ms to make and 100 KiB to keep (measured), next to nothing with
-/// a bundle: better made for each attempt than kept for each tenant.
+/// a bundle: worth keeping for those who may share it, not for each of them.
 #[derive(Clone)]
 pub struct Exchanger {
     client: Client,

@@ -136,10 +136,16 @@ fn refused(answer: &Answer, reading: &Reading<'_>, content: &Value) -> Error {
     let complaint = complaint::find(content, status, &reading.rules.fields).unwrap_or_default();
     let code = complaint.code.filter(|code| !error_table::is_reason_phrase(code, status));
     let retry_after = wait::asked_for(&answer.headers, status, clocks(answer, reading));
+    let known =
+        code.as_deref().and_then(|code| error_table::for_code(code, complaint.description, reading.grant));
+    // Where the spec's author says where the code stands, they may point at a token: in a 2xx only a code that is one
+    // is shown.
+    let showable = known.is_some() || status >= 300 || reading.rules.fields.error.is_none();
     let (reason, retry) = match (status, code.as_deref()) {
         (429, _) => error_table::rate_limited(retry_after),
-        (400..=499 | ..=299, Some(code)) => error_table::for_code(code, complaint.description, reading.grant)
-            .unwrap_or_else(|| error_table::for_status(status, Some(code), reading.grant)),
+        (400..=499 | ..=299, Some(code)) => {
+            known.unwrap_or_else(|| error_table::for_status(status, Some(code), reading.grant))
+        }
         (_, code) => error_table::for_status(status, code, reading.grant),
     };
     let screen = screen(reading, content);
@@ -147,7 +153,7 @@ fn refused(answer: &Answer, reading: &Reading<'_>, content: &Value) -> Error {
         answer: provenance(answer, reading),
         reason,
         retry,
-        code: code.and_then(|code| screen.code(&code)),
+        code: code.filter(|_| showable).and_then(|code| screen.code(&code)),
         description: complaint.description.and_then(|text| screen.description(text)),
         retry_after,
     }))
@@ -168,6 +174,8 @@ fn screen<'a>(reading: &Reading<'a>, content: &'a Value) -> Screen<'a> {
     let issued = [
         content.pointer(fields.access_token.as_deref().unwrap_or("/access_token")),
         content.pointer(fields.refresh_token.as_deref().unwrap_or("/refresh_token")),
+        content.get("access_token"),
+        content.get("refresh_token"),
         content.get("id_token"),
     ];
     let issued = issued.into_iter().flatten().filter_map(Value::as_str);

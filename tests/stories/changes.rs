@@ -159,3 +159,17 @@ pub(crate) async fn suspended_source_rests(story: &mut Story) {
     story.ready("resting").await;
     story.asked_exactly(2).await;
 }
+
+pub(crate) async fn target_that_cannot_be_written_is_left_as_it_is(story: &mut Story) {
+    settled(story, "kept").await;
+    let before = story.secret("kept-token").await;
+    // A Secret of this type needs keys that a token does not have.
+    story.patch_source("kept", &json!({"spec": {"target": {"type": "kubernetes.io/tls"}}})).await;
+    let source = story.failing("kept", "TargetWriteFailed").await;
+    assert!(is(&source, ConditionType::Ready, "True"), "the token in it is as good as before");
+    let after = story.secret("kept-token").await;
+    assert_eq!((after.metadata.uid, after.data), (before.metadata.uid, before.data));
+    story.patch_source("kept", &json!({"spec": {"target": {"type": null}}})).await;
+    story.until("kept", "recovery", |source| is(source, ConditionType::Renewed, "True")).await;
+    story.asked_exactly(1).await;
+}

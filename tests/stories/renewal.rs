@@ -49,3 +49,17 @@ pub(crate) async fn same_token_again_does_not_spin(story: &mut Story) {
     assert_eq!(story.provider.count(TOKEN), 2);
     assert_eq!(story.secret("sticky-token").await.metadata.resource_version, first.metadata.resource_version);
 }
+
+pub(crate) async fn same_token_with_a_longer_life_is_news(story: &mut Story) {
+    story.provider.respond(TOKEN, |_, number| {
+        let life = if number == 1 { 14 } else { 3600 };
+        Answer::json(200, &json!({"access_token": "for-ever", "token_type": "bearer", "expires_in": life}))
+    });
+    story.ask("extended", &json!({})).await;
+    story.ready("extended").await;
+    story.asked_exactly(2).await;
+    let source = story.ready("extended").await;
+    let left = source.status.unwrap().expires_at.unwrap().0.as_second() - chrono::Utc::now().timestamp();
+    assert!(left > 3000, "{left} s left");
+    assert_eq!(story.value("extended-token", "access_token").await, "for-ever");
+}

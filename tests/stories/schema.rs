@@ -43,6 +43,9 @@ fn accepted() -> Vec<(&'static str, Value)> {
 fn refused() -> Vec<(&'static str, Value, &'static str)> {
     let endpoint = |url: &str| json!({"provider": {"tokenEndpoint": url}});
     vec![
+        ("a label with a space", json!({"target": {"labels": {"team": "a b"}}}), "labels"),
+        ("a label key with a space", json!({"target": {"labels": {"a b": "c"}}}), "optional DNS prefix"),
+        ("an absurd duration", json!({"renewal": {"before": "99999999999999999999h"}}), "before"),
         ("http", endpoint("http://h.example/t"), "write a full https:// URL"),
         ("no URL at all", endpoint("https//h"), "write a full https:// URL"),
         ("user information", endpoint("https://u:p@h.example/t"), "leave user:password@ out"),

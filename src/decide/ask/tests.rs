@@ -44,7 +44,12 @@ fn each_method_takes_the_credentials_it_needs() {
         assert_eq!(ask.request.client.id.as_deref(), id, "{name}");
         assert_eq!(secret(&ask), expected, "{name}");
         let confidential: Vec<&str> = ask.confidential.iter().map(Secret::expose).collect();
-        assert_eq!(confidential, expected.into_iter().collect::<Vec<_>>(), "{name}: what must not be shown");
+        let values: Vec<_> = pairs
+            .iter()
+            .filter(|pair| pair.0 != "client_id")
+            .map(|pair| std::str::from_utf8(pair.1).unwrap())
+            .collect();
+        assert_eq!(confidential, values, "{name}: what must not be shown, used or not");
     }
 }
 

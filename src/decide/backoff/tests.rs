@@ -76,7 +76,7 @@ fn floors_and_the_providers_own_word() {
         ("a floor wins over the cap by life left", failure(Reason::ProxyError, floor(300)), 9, 300, 300),
         ("a floor does not shorten the schedule", failure(Reason::RateLimited, floor(60)), 9, 60, 300),
         ("Retry-After holds where the schedule is shorter", asking(Retry::TRANSIENT, 1800), 1, 1800, 1800),
-        ("Retry-After wins over the estimate of its patience", asking(floor(60), 10), 1, 10, 10),
+        ("Retry-After does not shorten a floor", asking(floor(60), 10), 1, 60, 60),
         ("Retry-After does not shorten the schedule", asking(Retry::TRANSIENT, 1), 8, 128, 256),
         ("Retry-After holds for wasted tokens, too", asking(Retry::Wasteful, 3600), 4, 3600, 3600),
         ("Retry-After holds for a terminal refusal, too", asking(Retry::TERMINAL, 7200), 1, 7200, 7200),

@@ -1,7 +1,5 @@
 //! When a kept refresh token may be sent: a table of what may have changed since.
 
-use std::time::Duration;
-
 use super::*;
 
 const ENDPOINT: &str = "https://auth.example.com/token";
@@ -64,13 +62,20 @@ fn the_secret_says_what_it_is_and_nothing_of_the_token_outside_its_data() {
 }
 
 #[test]
-fn only_refusals_for_good_give_way_to_the_primary_grant() {
-    let failure = |reason, retry| Failure { reason, retry, retry_after: None, message: String::new() };
-    let transient = Retry::Transient { floor: Duration::ZERO };
-    assert!(gives_way(&failure(Reason::RefreshTokenRejected, transient)));
-    assert!(gives_way(&failure(Reason::InvalidRequest, Retry::Terminal { reprobe: true })));
-    assert!(!gives_way(&failure(Reason::ProviderUnavailable, transient)));
-    assert!(!gives_way(&failure(Reason::MalformedResponse, Retry::Wasteful)));
+fn only_a_refusal_of_the_token_itself_gives_way_to_the_primary_grant() {
+    let cases = [
+        ("password", Reason::RefreshTokenRejected, true),
+        ("password", Reason::InvalidRequest, true),
+        ("password", Reason::ProviderUnavailable, false),
+        ("password", Reason::AccessDenied, false),
+        ("password", Reason::UnexpectedRedirect, false),
+        ("password", Reason::EndpointNotAllowed, false),
+        ("refresh_token", Reason::InvalidGrant, false),
+    ];
+    for (grant, reason, expected) in cases {
+        let failure = Failure::local(reason, "");
+        assert_eq!(gives_way(&spec(grant).1, &failure), expected, "{grant}, {reason}");
+    }
 }
 
 #[test]
