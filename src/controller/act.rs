@@ -13,6 +13,7 @@ use super::memory::HeldToken;
 use super::observe;
 use super::publish::{self, Written};
 use crate::api::{Duration, KeyReference, Reason, TokenProviderSpec, TokenSource};
+use crate::decide::render::render;
 use crate::decide::{
     Failure, Observed, Outcome, Plan, Publication, ask, refuse_credentials,
 };
@@ -180,7 +181,16 @@ async fn publish(
     observed: &Observed<'_>,
     context: &Context,
 ) -> Done {
-    let written = publish::token(&held, source, observed, context).await;
+    let data = match render(&source.spec.target, &held.token) {
+        Ok(data) => data,
+        Err(problem) => {
+            // Kept, it would be tried again for ever: no template becomes better by waiting.
+            context.memory.release(observed.uid);
+            let failure = problem.failure("A token came and was dropped; the Secret is left as it is.");
+            return Outcome::Failed(held.token.issued_at, failure).into();
+        }
+    };
+    let written = publish::token(&held, data, source, observed, context).await;
     let Token { issued_at, token_type, scope, notices, .. } = held.token.clone();
     match written {
         Ok(written) => {

@@ -13,7 +13,8 @@ use super::error::{CallError, call};
 use super::memory::HeldToken;
 use super::secrets::Facts;
 use crate::api::{FIELD_MANAGER, TokenSource};
-use crate::decide::publication::{Data, Memo, content_hash, default_data, target};
+use crate::decide::publication::{Data, Memo, content_hash, target};
+use crate::decide::render::render;
 use crate::decide::{Observed, Published};
 use crate::oauth::Token;
 
@@ -25,9 +26,10 @@ pub(super) enum Written {
     Unchanged(Published),
 }
 
-/// Writes a token, unless it is the one that stands there.
+/// Writes a token as `data`, its rendering, unless it is the one that stands there.
 pub(super) async fn token(
     held: &HeldToken,
+    data: Data,
     source: &TokenSource,
     observed: &Observed<'_>,
     context: &Context,
@@ -35,7 +37,7 @@ pub(super) async fn token(
     let namespace = source.namespace().unwrap_or_default();
     if let (Some(published), Some(facts)) =
         (observed.published(), context.scope.secrets.get(&namespace, observed.target_name()))
-        && is_same(held, published, &facts)
+        && is_same(held, source, published, &facts)
     {
         return Ok(Written::Unchanged(published.clone()));
     }
@@ -44,11 +46,11 @@ pub(super) async fn token(
         expires_at: held.token.expires_at,
         asked: held.asked.clone(),
     };
-    dress(source, observed, default_data(&held.token), memo, context).await.map(Written::New)
+    dress(source, observed, data, memo, context).await.map(Written::New)
 }
 
 /// Whether rendering this token with the times of the published one gives the published data.
-fn is_same(held: &HeldToken, published: &Published, facts: &Facts) -> bool {
+fn is_same(held: &HeldToken, source: &TokenSource, published: &Published, facts: &Facts) -> bool {
     if !published.intact || published.asked != held.asked {
         return false;
     }
@@ -56,7 +58,8 @@ fn is_same(held: &HeldToken, published: &Published, facts: &Facts) -> bool {
         Memo { issued_at: published.issued_at, expires_at: published.expires_at, asked: published.asked.clone() };
     let as_before =
         Token { issued_at: memo.issued_at, expires_at: memo.expires_at, ..held.token.clone() };
-    facts.data_hash.as_deref() == Some(&content_hash(&default_data(&as_before), &memo))
+    render(&source.spec.target, &as_before)
+        .is_ok_and(|data| facts.data_hash.as_deref() == Some(&content_hash(&data, &memo)))
 }
 
 /// Writes data and memo with the labels, annotations and type that the spec wants.
@@ -108,11 +111,25 @@ async fn replace(api: &Api<Secret>, wanted: &Secret, standing: &Facts) -> Result
         Ok(written) => prune(api, wanted, written).await,
         // The type of a Secret cannot be changed. The token is in hand, so the gap is one request long.
         Err(error) if error.is_invalid() => {
+            admissible(api, wanted, error).await?;
             let ours = Preconditions { uid: Some(standing.uid.clone()), resource_version: None };
             let params = DeleteParams { preconditions: Some(ours), ..DeleteParams::default() };
             call(api.delete(&wanted.name_any(), &params)).await?;
             create(api, wanted).await
         }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a new Secret could look so. Data that its type forbids is no reason to delete the good one.
+async fn admissible(api: &Api<Secret>, wanted: &Secret, refusal: CallError) -> Result<(), CallError> {
+    let mut rehearsal = wanted.clone();
+    rehearsal.metadata.name = None;
+    rehearsal.metadata.generate_name = Some("tokensource-rehearsal-".to_owned());
+    let params = PostParams { dry_run: true, ..PostParams::default() };
+    match call(api.create(&params, &rehearsal)).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_invalid() => Err(refusal),
         Err(error) => Err(error),
     }
 }

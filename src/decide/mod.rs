@@ -18,6 +18,7 @@ mod observed;
 mod outcome;
 pub mod publication;
 mod readiness;
+pub mod render;
 mod rules;
 pub mod schedule;
 mod spread;
