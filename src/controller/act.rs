@@ -10,6 +10,7 @@ use super::observe::is_intact;
 use super::publish::{self, Written};
 use super::refresh;
 use crate::api::{Reason, TokenSource};
+use crate::decide::render::render;
 use crate::decide::{Failure, Observed, Outcome, Plan, Publication};
 use crate::oauth::Retry;
 
@@ -57,48 +58,52 @@ async fn publish(
     observed: &Observed<'_>,
     context: &Context,
 ) -> Done {
-    match store(&mut held, source, observed, context).await {
-        Ok(written) => {
-            context.scope.memory.release(observed.uid);
-            let token = held.token;
-            let (published, unchanged_at) = match written {
-                Written::New(published) => (published, None),
-                Written::Unchanged(published) => (published, Some(token.issued_at)),
-            };
-            Outcome::Published(Publication {
-                cause: held.cause,
-                published,
-                unchanged_at,
-                fell_back: held.fell_back,
-                token_type: token.token_type,
-                scope: token.scope,
-                notices: token.notices,
-            })
-            .into()
-        }
-        Err(error) => {
-            let issued_at = held.token.issued_at;
-            context.scope.memory.hold(observed.uid, held);
-            Done {
-                outcome: Outcome::Unwritten(issued_at, unwritten(observed.target_name(), &error)),
-                trouble: Some(Error::WriteTarget(error)),
-            }
-        }
-    }
-}
-
-/// The refresh token first: of a rotated one there is no other copy, while an access token can be asked for again.
-async fn store(
-    held: &mut HeldToken,
-    source: &TokenSource,
-    observed: &Observed<'_>,
-    context: &Context,
-) -> Result<Written, CallError> {
+    // The refresh token first: of a rotated one there is no other copy, while an access token can be asked for again.
     if let (Some(bond), Some(token)) = (&held.bond, &held.token.refresh_token) {
-        refresh::keep(source, bond, token, context).await?;
+        if let Err(error) = refresh::keep(source, bond, token, context).await {
+            return hold(held, observed, error, context);
+        }
         held.token.refresh_token = None;
     }
-    publish::token(held, source, observed, context).await
+    let data = match render(&source.spec.target, &held.token) {
+        Ok(data) => data,
+        Err(problem) => {
+            // Kept, it would be tried again for ever: no template becomes better by waiting.
+            context.scope.memory.release(observed.uid);
+            let failure = problem.failure("A token came and was dropped; the Secret is left as it is.");
+            return Outcome::Failed(context.now(), failure).into();
+        }
+    };
+    let written = match publish::token(&held, data, source, observed, context).await {
+        Ok(written) => written,
+        Err(error) => return hold(held, observed, error, context),
+    };
+    context.scope.memory.release(observed.uid);
+    let token = held.token;
+    let (published, unchanged_at) = match written {
+        Written::New(published) => (published, None),
+        Written::Unchanged(published) => (published, Some(token.issued_at)),
+    };
+    Outcome::Published(Publication {
+        cause: held.cause,
+        published,
+        unchanged_at,
+        fell_back: held.fell_back,
+        token_type: token.token_type,
+        scope: token.scope,
+        notices: token.notices,
+    })
+    .into()
+}
+
+/// Keeps a token that could not be written, and says so.
+fn hold(held: HeldToken, observed: &Observed<'_>, error: CallError, context: &Context) -> Done {
+    let issued_at = held.token.issued_at;
+    context.scope.memory.hold(observed.uid, held);
+    Done {
+        outcome: Outcome::Unwritten(issued_at, unwritten(observed.target_name(), &error)),
+        trouble: Some(Error::WriteTarget(error)),
+    }
 }
 
 fn unwritten(target: &str, error: &CallError) -> Failure {

@@ -17,7 +17,8 @@ use super::memory::HeldToken;
 use super::observe::stranger;
 use super::secrets::Facts;
 use crate::api::{FIELD_MANAGER, TokenSource};
-use crate::decide::publication::{Data, Memo, content_hash, default_data, target};
+use crate::decide::publication::{Data, Memo, content_hash, target};
+use crate::decide::render::render;
 use crate::decide::{Observed, Published};
 use crate::oauth::Token;
 
@@ -32,9 +33,10 @@ pub(super) enum Written {
     Unchanged(Published),
 }
 
-/// Writes a token, unless it is the one that stands there.
+/// Writes a token as `data`, its rendering, unless it is the one that stands there.
 pub(super) async fn token(
     held: &HeldToken,
+    data: Data,
     source: &TokenSource,
     observed: &Observed<'_>,
     context: &Context,
@@ -42,7 +44,7 @@ pub(super) async fn token(
     let namespace = source.namespace().unwrap_or_default();
     if let (Some(published), Some(facts)) =
         (observed.published(), context.scope.secrets.get(&namespace, observed.target_name()))
-        && is_same(held, published, &facts)
+        && is_same(held, source, published, &facts)
     {
         return Ok(Written::Unchanged(published.clone()));
     }
@@ -51,11 +53,11 @@ pub(super) async fn token(
         expires_at: held.token.expires_at,
         asked: held.asked.clone(),
     };
-    dress(source, observed, default_data(&held.token), memo, context).await.map(Written::New)
+    dress(source, observed, data, memo, context).await.map(Written::New)
 }
 
 /// Whether rendering this token with the times of the published one gives the published data.
-fn is_same(held: &HeldToken, published: &Published, facts: &Facts) -> bool {
+fn is_same(held: &HeldToken, source: &TokenSource, published: &Published, facts: &Facts) -> bool {
     // The same token with a longer life is news: an expiry that stood still would pass while the token is good.
     let extended = held.token.expires_at - published.expires_at > SAME_EXPIRY;
     let expired = held.token.issued_at >= published.expires_at;
@@ -68,7 +70,8 @@ fn is_same(held: &HeldToken, published: &Published, facts: &Facts) -> bool {
         asked: published.asked.clone(),
     };
     let as_before = Token { issued_at: memo.issued_at, expires_at: memo.expires_at, ..held.token.clone() };
-    facts.data_hash.as_deref() == Some(&content_hash(&default_data(&as_before), &memo))
+    render(&source.spec.target, &as_before)
+        .is_ok_and(|data| facts.data_hash.as_deref() == Some(&content_hash(&data, &memo)))
 }
 
 /// Writes data and memo with the labels, annotations and type that the spec wants.

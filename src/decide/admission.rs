@@ -4,7 +4,7 @@
 //! Every message says what to write or run instead. Must not know a credential's value.
 
 use super::refresh::{is_kept, secret_name};
-use super::{Credentials, Failure, Observed};
+use super::{Credentials, Failure, Observed, render};
 use crate::api::{
     ClientAuthenticationMethod, OnRevoked, Reason, TokenProviderSpec, TokenSourceSpec, annotation,
 };
@@ -32,8 +32,6 @@ pub(super) fn unserved(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> 
         "provider.assertionGrant".to_owned()
     } else if provider.tls.client_certificate_ref.is_some() {
         "provider.tls.clientCertificateRef".to_owned()
-    } else if !spec.target.data.is_empty() {
-        "target.data".to_owned()
     } else if spec.renewal.probe.is_some() {
         "renewal.probe".to_owned()
     } else if spec.renewal.on_revoked != OnRevoked::Keep {
@@ -71,6 +69,12 @@ pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpe
         }
         _ => None,
     }
+}
+
+/// A template that no token could be rendered with: better found before one is asked for.
+pub(super) fn templates(spec: &TokenSourceSpec) -> Option<Failure> {
+    let problem = render::check(&spec.target).err()?;
+    Some(problem.failure("Nothing was asked for, and a Secret that stands there is left as it is."))
 }
 
 /// Whether the credentials exist, and their owner lets this provider's host have them.

@@ -19,6 +19,7 @@ mod outcome;
 pub mod publication;
 mod readiness;
 pub mod refresh;
+pub mod render;
 mod rules;
 pub mod schedule;
 mod spread;

@@ -11,7 +11,6 @@ use sha2::{Digest, Sha256};
 
 use super::inputs::hex;
 use crate::api::{Target, annotation};
-use crate::oauth::Token;
 
 /// The data of a Secret.
 pub type Data = BTreeMap<String, ByteString>;
@@ -25,19 +24,6 @@ pub struct Memo {
     pub expires_at: DateTime<Utc>,
     /// Fingerprint of what it was asked for with.
     pub asked: String,
-}
-
-/// The default keys: `access_token`, `token_type`, `expires_at`.
-pub fn default_data(token: &Token) -> Data {
-    let [access_token, token_type, expires_at] = crate::api::TARGET_KEYS;
-    [
-        (access_token, token.access_token.expose().as_bytes().to_vec()),
-        (token_type, token.token_type.as_bytes().to_vec()),
-        (expires_at, timestamp(token.expires_at).into_bytes()),
-    ]
-    .into_iter()
-    .map(|(key, value)| (key.to_owned(), ByteString(value)))
-    .collect()
 }
 
 /// SHA-256 over data and memo, in hexadecimal. Each part is preceded by its length, so that no two contents run
@@ -137,7 +123,7 @@ impl Memo {
 }
 
 /// RFC 3339 in UTC, whole seconds: `2026-01-01T00:00:00Z`.
-fn timestamp(time: DateTime<Utc>) -> String {
+pub(super) fn timestamp(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 

@@ -38,6 +38,7 @@ const RULES: &[Rule] = &[
     conflicting_target,   // a token that could not be kept must not be minted
     unresolved_provider,  // without it the rest of the spec cannot be judged
     contradictory_spec,   //
+    broken_template,      // a token that could not be rendered must not be minted
     unusable_credentials, // looked at even while the token is good: the operator has time to mend them
     held_token,           // a token in hand is never asked for again
     failed_lately,        // these very inputs have failed: not before the time that was set then
@@ -91,6 +92,10 @@ fn contradictory_spec(observed: &Observed<'_>) -> Option<Plan> {
     admission::unserved(observed.spec, provider)
         .or_else(|| admission::contradiction(observed, provider))
         .map(Plan::Refuse)
+}
+
+fn broken_template(observed: &Observed<'_>) -> Option<Plan> {
+    admission::templates(observed.spec).map(Plan::Refuse)
 }
 
 fn unusable_credentials(observed: &Observed<'_>) -> Option<Plan> {

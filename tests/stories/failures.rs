@@ -100,3 +100,27 @@ pub(crate) async fn good_token_expires_in_the_open(story: &mut Story) {
         assert!(events.contains(&expected.to_owned()), "{events:?}");
     }
 }
+
+pub(crate) async fn broken_template_keeps_the_good_secret(story: &mut Story) {
+    story.provider.always(TOKEN, Answer::token(3600));
+    story.ask("shaped", &json!({"target": {"data": {"header": "Bearer {{ access_token }}"}}})).await;
+    story.ready("shaped").await;
+    let before = story.secret("shaped-token").await;
+    // It asks for what no template may have, in its second line.
+    let broken = json!({"spec": {"target": {"data": {"header": "Bearer\n{{ refresh_token }}"}}}});
+    story.patch_source("shaped", &broken).await;
+    let source = story.failing("shaped", "TemplateInvalid").await;
+    let (_, _, message) = condition(&source, ConditionType::Renewed).unwrap();
+    assert!(message.contains("key header, line 2"), "{message}");
+    story.asked_exactly(1).await;
+    let after = story.secret("shaped-token").await;
+    assert_eq!(
+        (after.data, after.metadata.resource_version),
+        (before.data, before.metadata.resource_version)
+    );
+    // The template of before belongs to the token that is there.
+    let mended = json!({"spec": {"target": {"data": {"header": "Bearer {{ access_token }}"}}}});
+    story.patch_source("shaped", &mended).await;
+    story.ready("shaped").await;
+    story.asked_exactly(1).await;
+}

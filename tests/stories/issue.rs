@@ -62,6 +62,42 @@ pub(crate) async fn deleted_source_takes_its_secret_along(story: &mut Story) {
     story.asked_exactly(1).await;
 }
 
+pub(crate) async fn templates_shape_the_secret(story: &mut Story) {
+    story.provider.always(TOKEN, Answer::token(3600));
+    let config = r#"{"auths": {"registry.example.com": {"auth": {{ ("oauth2:" ~ access_token) | b64encode | tojson }}}}}"#;
+    let docker = json!({"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": config}});
+    story.ask("shaped", &json!({"target": docker})).await;
+    story.ready("shaped").await;
+    let secret = story.secret("shaped-token").await;
+    assert_eq!(secret.type_.as_deref(), Some("kubernetes.io/dockerconfigjson"));
+    assert_eq!(
+        secret.data.iter().flatten().map(|(key, _)| key.as_str()).collect::<Vec<_>>(),
+        [".dockerconfigjson"]
+    );
+    let read: serde_json::Value = serde_json::from_str(&text(&secret, ".dockerconfigjson")).expect("JSON");
+    assert!(read["auths"]["registry.example.com"]["auth"].is_string());
+    story.asked_exactly(1).await;
+
+    // Other templates, another token; of the old keys none is left.
+    let header =
+        json!({"type": null, "data": {".dockerconfigjson": null, "header": "Bearer {{ access_token }}\n"}});
+    story.patch_source("shaped", &json!({"spec": {"target": header}})).await;
+    eventually("exactly the new key", Duration::from_secs(20), async || {
+        let Ok(Some(secret)) = story.secrets().get_opt("shaped-token").await else {
+            return Err("no Secret".to_owned());
+        };
+        let keys: Vec<_> = secret.data.iter().flatten().map(|(key, _)| key.clone()).collect();
+        if keys == ["header"] { Ok(()) } else { Err(format!("{keys:?}")) }
+    })
+    .await;
+    story.ready("shaped").await;
+    story.asked_exactly(2).await;
+    assert_eq!(
+        story.value("shaped-token", "header").await,
+        format!("Bearer {}\n", story.provider.issued()[1])
+    );
+}
+
 pub(crate) async fn unserved_fields_are_refused(story: &mut Story) {
     story.credentials("client", "s3cr3t").await;
     let cases = [
@@ -75,7 +111,6 @@ pub(crate) async fn unserved_fields_are_refused(story: &mut Story) {
             json!({"provider": {"clientAuthentication": {"method": "private_key_jwt"}}}),
             "private_key_jwt",
         ),
-        ("data", json!({"target": {"data": {"header": "Bearer {{ access_token }}"}}}), "target.data"),
         ("probe", json!({"renewal": {"probe": {"url": "https://api.example.com/"}}}), "renewal.probe"),
         ("revoked", json!({"renewal": {"onRevoked": "Withdraw"}}), "onRevoked"),
     ];

@@ -1,10 +1,7 @@
 //! What is refused before anything is asked, and whether the message says what to do about it.
 
 use super::*;
-use crate::api::{
-    AssertionGrant, CredentialsReference, LongText, ObjectReference, Probe, ShortText, SubjectToken,
-    TARGET_KEYS,
-};
+use crate::api::{AssertionGrant, CredentialsReference, ObjectReference, Probe, ShortText, SubjectToken};
 use crate::decide::fixture::{HOST, Scene};
 
 fn refusal(scene: &Scene) -> Option<Failure> {
@@ -60,10 +57,6 @@ fn a_field_that_is_not_served_yet_is_refused_by_name() {
         assert!(failure.message.contains(field), "{field} is not named: {}", failure.message);
         assert!(failure.message.contains("remove it, or upgrade"), "{field}: {}", failure.message);
     }
-    let templated = Scene::fresh().with(|scene| {
-        scene.spec.target.data.insert(TARGET_KEYS[0].to_owned(), LongText("{{ access_token }}".to_owned()));
-    });
-    assert!(refusal(&templated).unwrap().message.contains("target.data"));
 }
 
 #[test]

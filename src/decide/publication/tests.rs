@@ -1,23 +1,8 @@
 //! The target Secret: what is in it, what it remembers, and that no alteration goes unnoticed.
 
-use std::collections::BTreeSet;
-
 use super::*;
 use crate::api::{LongText, ShortText};
 use crate::decide::fixture::at;
-use crate::oauth::Secret as Confidential;
-
-fn token() -> Token {
-    Token {
-        access_token: Confidential::new("opaque+/=".to_owned()),
-        token_type: "Bearer".to_owned(),
-        scope: None,
-        refresh_token: Some(Confidential::new("canary-refresh".to_owned())),
-        issued_at: at(0),
-        expires_at: at(3600),
-        notices: BTreeSet::new(),
-    }
-}
 
 fn memo() -> Memo {
     Memo { issued_at: at(0), expires_at: at(3600), asked: "fingerprint".to_owned() }
@@ -44,13 +29,6 @@ fn dressed(labels: &[(&str, &str)], annotations: &[(&str, &str)], type_: Option<
             .collect(),
         ..Target::default()
     }
-}
-
-#[test]
-fn the_default_keys_and_nothing_else() {
-    let expected =
-        [("access_token", "opaque+/="), ("expires_at", "2026-01-01T01:00:00Z"), ("token_type", "Bearer")];
-    assert_eq!(default_data(&token()), data(&expected));
 }
 
 #[test]
@@ -89,7 +67,7 @@ fn a_hash_stands_for_ever() {
 
 #[test]
 fn the_memo_reads_back_and_the_hash_still_fits() {
-    let secret = target("target", &Target::default(), owner(), default_data(&token()), &memo());
+    let secret = target("target", &Target::default(), owner(), data(&[("access_token", "opaque")]), &memo());
     let annotations = secret.metadata.annotations.unwrap();
     let read = Memo::read(&annotations).unwrap();
     assert_eq!(read, memo());

@@ -1,0 +1,175 @@
+//! Templates: each ready-made one by the rules of whoever reads it, and that none can do harm.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::api::{LongText, TokenSource};
+use crate::decide::fixture::at;
+
+/// Every character that could break out of some format.
+const AWKWARD: &str = r#"ca'n"ary\/+=%&#@: $`;x"#;
+
+fn token(access: &str) -> Token {
+    Token {
+        access_token: Secret::new(access.to_owned()),
+        token_type: "Bearer".to_owned(),
+        scope: None,
+        refresh_token: Some(Secret::new("canary-refresh".to_owned())),
+        issued_at: at(0),
+        expires_at: at(3600),
+        notices: BTreeSet::new(),
+    }
+}
+
+fn target(template: &str) -> Target {
+    Target { data: [("file".to_owned(), LongText(template.to_owned()))].into(), ..Target::default() }
+}
+
+fn text(data: &Data, key: &str) -> String {
+    String::from_utf8(data[key].0.clone()).unwrap()
+}
+
+/// The examples of the documentation: what they render to with a token.
+fn example(name: &str, access: &str) -> String {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/examples/templates.yaml");
+    let sources: Vec<TokenSource> =
+        serde_saphyr::from_multiple(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let wanted = format!("template-{name}");
+    let source = sources
+        .into_iter()
+        .find(|source| source.metadata.name.as_ref() == Some(&wanted))
+        .expect("the example");
+    let data =
+        render(&source.spec.target, &token(access)).unwrap_or_else(|problem| panic!("{name}: {problem}"));
+    let page = include_str!("../../../docs/templates.md");
+    for (key, template) in &source.spec.target.data {
+        check(&source.spec.target).unwrap();
+        for line in template.0.lines() {
+            assert!(page.contains(line), "docs/templates.md lacks {key}: {line}");
+        }
+    }
+    assert_eq!(data.len(), 1);
+    text(&data, data.keys().next().unwrap())
+}
+
+#[test]
+fn the_default_keys_and_nothing_else() {
+    let data = render(&Target::default(), &token("opaque+/=")).unwrap();
+    assert_eq!(data.keys().collect::<Vec<_>>(), ["access_token", "expires_at", "token_type"]);
+    assert_eq!(text(&data, "access_token"), "opaque+/=");
+    assert_eq!(text(&data, "expires_at"), "2026-01-01T01:00:00Z");
+}
+
+#[test]
+fn lines_of_header_netrc_and_npmrc() {
+    assert_eq!(example("header", "a.b-c"), "Authorization: Bearer a.b-c\n");
+    let netrc = example("netrc", "a.b-c");
+    let words: Vec<_> = netrc.split_whitespace().collect();
+    assert_eq!(words, ["machine", "git.example.com", "login", "oauth2", "password", "a.b-c"]);
+    assert!(example("npm", "a.b-c").contains("\n//npm.example.com/:_authToken=a.b-c\n"));
+}
+
+#[test]
+fn docker_reads_the_pair_it_expects() {
+    use base64::Engine as _;
+    let config: serde_json::Value = serde_json::from_str(&example("docker", AWKWARD)).unwrap();
+    let auth = config["auths"]["registry.example.com"]["auth"].as_str().unwrap();
+    let pair = base64::engine::general_purpose::STANDARD.decode(auth).unwrap();
+    assert_eq!(String::from_utf8(pair).unwrap(), format!("oauth2:{AWKWARD}"));
+}
+
+#[test]
+fn pip_reads_the_password_it_expects() {
+    let config = example("pip", AWKWARD);
+    let url = config.lines().find_map(|line| line.strip_prefix("index-url = ")).unwrap().replace("%%", "%");
+    let url = url::Url::parse(&url).unwrap();
+    assert_eq!((url.host_str(), url.path()), (Some("pypi.example.com"), "/simple"));
+    let decoded: Vec<_> = form_urlencoded::parse(url.password().unwrap().as_bytes()).collect();
+    assert_eq!(decoded[0].0, AWKWARD);
+}
+
+#[test]
+fn a_shell_reads_the_token_and_runs_nothing() {
+    let script = format!("{}printf %s \"$ACCESS_TOKEN\"", example("env", AWKWARD));
+    let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), AWKWARD);
+}
+
+#[test]
+fn json_has_every_word() {
+    let read: serde_json::Value = serde_json::from_str(&example("json", AWKWARD)).unwrap();
+    let expected = serde_json::json!({
+        "access_token": AWKWARD, "token_type": "Bearer", "scopes": [],
+        "issued_at": "2026-01-01T00:00:00Z", "expires_at": "2026-01-01T01:00:00Z",
+    });
+    assert_eq!(read, expected);
+}
+
+#[test]
+fn what_is_wrong_is_told_by_key_and_line_and_never_by_value() {
+    let doubling = format!("{{% set a = access_token %}}{}", "{% set a = a ~ a %}".repeat(40));
+    let lengthening = format!("{{{{ access_token{} }}}}", " | b64encode".repeat(120));
+    let cases: &[(&str, Option<usize>, &str)] = &[
+        ("one\n{{ refresh_token }}", Some(2), "knows access_token"),
+        ("{{ access_token.refresh_token }}", Some(1), "knows access_token"),
+        ("{% if refresh_token %}{% endif %}", Some(1), "knows access_token"),
+        ("one\n\n{{ access_token", Some(3), "not closed"),
+        ("{{ access_token | rot13 }}", Some(1), "there are b64encode"),
+        ("{{ range(9) }}", Some(1), "no functions"),
+        ("{{ access_token.upper() }}", Some(1), "no functions"),
+        ("{{ access_token - 1 }}", Some(1), "does not fit"),
+        ("{{ access_token | replace }}", Some(1), "too few arguments"),
+        ("{{ access_token | split | last | first }}", None, "fit"),
+        ("{% for i in [1] %}{% endfor %}", Some(1), "no loops"),
+        ("\n{%- include 'x' %}", Some(2), "no loops"),
+        (&doubling, Some(1), "no assignments"),
+        (&lengthening, Some(1), "256 KiB"),
+        ("{{ 'x' * 99999999 }}", Some(1), "no multiplication"),
+        (&format!("{{{{ 1{} }}}}", "+1".repeat(300)), Some(1), "more than 500"),
+    ];
+    for (template, line, why) in cases {
+        let problem = render(&target(template), &token("canary-access")).expect_err(template);
+        assert_eq!(problem.key, "file");
+        assert!(line.is_none() || problem.line == *line, "{template}: {problem}");
+        assert!(problem.why.contains(why), "{template}: {problem}");
+        assert!(!format!("{problem} {problem:?}").contains("canary"), "{template}: {problem}");
+        assert!(check(&target(template)).is_err(), "{template} is found out before a token is asked for");
+    }
+}
+
+#[test]
+fn a_secret_holds_one_mebibyte() {
+    let data = (0..32).map(|n| (format!("key{n}"), LongText("{{ access_token }}".to_owned()))).collect();
+    let problem = render(&Target { data, ..Target::default() }, &token(&"x".repeat(65_536))).unwrap_err();
+    assert!(problem.why.contains("1 MiB"), "{problem}");
+}
+
+#[test]
+fn every_filter_is_there_under_its_name() {
+    let mut engine = Environment::empty();
+    filters::add_to(&mut engine);
+    for name in filters::NAMES {
+        let source = format!("{{{{ 'a' | {name} }}}}");
+        let unknown =
+            engine.render_str(&source, ()).is_err_and(|error| error.kind() == ErrorKind::UnknownFilter);
+        assert!(!unknown, "{name}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in r"([ -~]|\PC|\n){0,60}") {
+        let _ = render(&target(&text), &token("canary-access"));
+    }
+
+    #[test]
+    fn no_template_panics_or_tells(parts in prop::collection::vec(prop::sample::select(vec![
+        "{{", "}}", "{%", "%}", "{#", "#}", " access_token ", " scope ", "|", "split", "first", "tojson", "replace",
+        "(", ")", "[", "]", "{", "}", "'", "\"", "\\", "if", "endif", "else", "raw", "endraw", "~", "-", "+", "/", "%",
+        "1", "0", ".", ",", ":", "not", "in", "is", "loop", "self", "\n", "\u{e9}",
+    ]), 0..40)) {
+        if let Err(problem) = render(&target(&parts.concat()), &token("canary-access")) {
+            prop_assert!(!problem.to_string().contains("canary"));
+        }
+    }
+}
