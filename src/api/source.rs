@@ -162,6 +162,11 @@ impl CredentialKeys {
     pub fn client_secret(&self) -> &str {
         self.client_secret.as_deref().unwrap_or("client_secret")
     }
+
+    /// The key of the private key.
+    pub fn private_key(&self) -> &str {
+        self.private_key.as_deref().unwrap_or("private_key")
+    }
 }
 
 /// When to renew. Where neither field is set: at 75 percent of the token's life.

@@ -8,15 +8,15 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, ResourceExt};
 
 use super::context::Context;
-use super::error::{Error, call};
+use super::error::{CallError, Error, call};
 use super::memory::HeldToken;
 use super::observe;
 use super::publish::{self, Written};
 use crate::api::{Duration, KeyReference, Reason, TokenProviderSpec, TokenSource};
 use crate::decide::{
-    Failure, Observed, Outcome, Plan, Publication, ask, refuse_credentials,
+    Credentials, Failure, Observed, Outcome, Plan, Publication, ask, refuse_credentials,
 };
-use crate::oauth::{Reading, Secret, Token, Transport, build, read};
+use crate::oauth::{Moment, Reading, Secret, Token, Transport, build, read};
 
 /// Sent with every request: some firewalls refuse requests without one.
 const USER_AGENT: &str = concat!("tokensource/", env!("CARGO_PKG_VERSION"));
@@ -60,8 +60,8 @@ async fn mint(
     observed: &mut Observed<'_>,
     context: &Context,
 ) -> Result<Done, Error> {
-    let data = match read_credentials(source, observed, context).await? {
-        Ok(data) => data,
+    let secrets = match read_secrets(source, observed, context).await? {
+        Ok(secrets) => secrets,
         Err(failure) => return Ok(Outcome::Refused(failure).into()),
     };
     let (Ok(provider), Some(inputs)) = (observed.provider.clone(), observed.inputs.clone()) else {
@@ -72,7 +72,8 @@ async fn mint(
         Err(failure) => return Ok(Outcome::Refused(failure).into()),
     };
     let sent_at = context.now();
-    match exchange(source, observed, provider, &data, ca_bundle, context).await {
+    let moment = Moment { now: sent_at, nonce: (context.settings.nonce)().ok_or(Error::Random)? };
+    match exchange(source, &moment, provider, &secrets, ca_bundle, context).await {
         Err(Refused::Locally(failure)) => Ok(Outcome::Refused(failure).into()),
         Err(Refused::ByProvider(failure)) => Ok(Outcome::Failed(sent_at, failure).into()),
         Ok(token) => {
@@ -82,24 +83,31 @@ async fn mint(
     }
 }
 
-/// Reads the credentials and, since what is sent must be what was judged, judges the object that was read: its
-/// binding to the host, and its part in the fingerprint.
-async fn read_credentials(
+/// The data of what is sent.
+struct Secrets {
+    credentials: BTreeMap<String, ByteString>,
+    /// With the token to exchange.
+    subject: BTreeMap<String, ByteString>,
+}
+
+/// Reads the credentials and the token to exchange and, since what is sent must be what was judged, judges the
+/// objects that were read: their binding to the host, and their part in the fingerprint.
+async fn read_secrets(
     source: &TokenSource,
     observed: &mut Observed<'_>,
     context: &Context,
-) -> Result<Result<BTreeMap<String, ByteString>, Failure>, Error> {
-    let Some(reference) = &source.spec.credentials_ref else { return Ok(Ok(BTreeMap::new())) };
+) -> Result<Result<Secrets, Failure>, Error> {
     let namespace = source.namespace().unwrap_or_default();
-    let secret = call(context.secrets(&namespace).get_opt(&reference.name)).await.map_err(Error::ReadCredentials)?;
-    let facts = match &secret {
-        Some(secret) => Some(context.scope.secrets.learn(&secret.metadata)),
-        None => {
-            context.scope.secrets.lose(&namespace, &reference.name);
-            None
-        }
-    };
-    observed.credentials = observe::credentials(&reference.name, facts);
+    let mut secrets = Secrets { credentials: BTreeMap::new(), subject: BTreeMap::new() };
+    if let Some(reference) = &source.spec.credentials_ref {
+        let read = read_secret(&namespace, &reference.name, context).await.map_err(Error::ReadCredentials)?;
+        (observed.credentials, secrets.credentials) = read;
+    }
+    let provider = observed.provider.as_ref().ok().copied();
+    if let Some(reference) = provider.and_then(TokenProviderSpec::subject_secret) {
+        let read = read_secret(&namespace, &reference.name, context).await.map_err(Error::ReadSubject)?;
+        (observed.subject, secrets.subject) = read;
+    }
     observed.inputs = observe::fingerprint(observed);
     let refusal = match &observed.provider {
         Ok(provider) => refuse_credentials(observed, provider),
@@ -107,8 +115,25 @@ async fn read_credentials(
     };
     Ok(match refusal {
         Some(failure) => Err(failure),
-        None => Ok(secret.and_then(|secret| secret.data).unwrap_or_default()),
+        None => Ok(secrets),
     })
+}
+
+/// One Secret, in full.
+async fn read_secret(
+    namespace: &str,
+    name: &str,
+    context: &Context,
+) -> Result<(Credentials, BTreeMap<String, ByteString>), CallError> {
+    let secret = call(context.secrets(namespace).get_opt(name)).await?;
+    let facts = match &secret {
+        Some(secret) => Some(context.scope.secrets.learn(&secret.metadata)),
+        None => {
+            context.scope.secrets.lose(namespace, name);
+            None
+        }
+    };
+    Ok((observe::credentials(name, facts), secret.and_then(|secret| secret.data).unwrap_or_default()))
 }
 
 /// The certificates to trust instead of the public authorities', if the provider block names any.
@@ -141,24 +166,25 @@ enum Refused {
 
 async fn exchange(
     source: &TokenSource,
-    observed: &Observed<'_>,
+    moment: &Moment,
     provider: &TokenProviderSpec,
-    credentials: &BTreeMap<String, ByteString>,
+    secrets: &Secrets,
     ca_bundle: Option<String>,
     context: &Context,
 ) -> Result<Token, Refused> {
-    let ask = ask(&source.spec, provider, credentials).map_err(Refused::Locally)?;
+    let ask = ask(&source.spec, provider, &secrets.credentials, &secrets.subject).map_err(Refused::Locally)?;
     let local = |error| Refused::Locally(Failure::from(&error));
-    let request = build(&ask.request, USER_AGENT).map_err(local)?;
+    let mut request = build(&ask.request, moment, USER_AGENT).map_err(local)?;
+    let signed = std::mem::take(&mut request.signed);
     let timeout = provider.timeout.map_or(Transport::DEFAULT_TIMEOUT, Duration::get);
     let namespace = source.namespace().unwrap_or_default();
-    let exchanger = context.exchangers.get(&namespace, ca_bundle, timeout, observed.now).map_err(local)?;
+    let exchanger = context.exchangers.get(&namespace, ca_bundle, timeout, moment.now).map_err(local)?;
 
     let sent_at = context.now();
     let started = Instant::now();
     let answer = exchanger.send(request).await;
     context.metrics.request_took(started.elapsed());
-    let confidential: Vec<&Secret> = ask.confidential.iter().collect();
+    let confidential: Vec<&Secret> = ask.confidential.iter().chain(&signed).collect();
     let reading = Reading {
         sent_at,
         host: ask.request.endpoint.host(),
@@ -166,7 +192,7 @@ async fn exchange(
         requested_scopes: &source.spec.token.scopes,
         grant: ask.grant,
         confidential: &confidential,
-        requested_token_type: None,
+        requested_token_type: provider.requested_token_type.as_deref(),
     };
     answer
         .and_then(|answer| read(&answer, &reading))

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use k8s_openapi::ByteString;
 
+mod grant;
+
 use super::Failure;
 use crate::api::{
     self, ClientAuthenticationMethod, CredentialKeys, Reason, TokenProviderSpec, TokenSourceSpec,
@@ -15,6 +17,8 @@ use crate::oauth::{
     Grant, GrantKind, Parameter, ParameterPlace, ParameterValue, ResponseRules, Secret, SendClientId,
     TokenRequest, trim_one_newline,
 };
+
+pub(super) use grant::{JWT_BEARER, TOKEN_EXCHANGE};
 
 /// Where the answer says nothing of its life.
 const ASSUMED_LIFETIME: Duration = Duration::from_secs(3600);
@@ -31,20 +35,38 @@ pub struct Ask {
     pub confidential: Vec<Secret>,
 }
 
-/// Puts the request together. `credentials` is the data of the credentials Secret, empty where the spec names none.
+/// Puts the request together. `credentials` and `subject` are the data of the credentials Secret and of the one that
+/// holds the token to exchange, each empty where the spec names none.
 ///
 /// Fails with `CredentialsNotFound` for a missing key, `CredentialsInvalid` for a value that cannot be used.
 pub fn ask(
     spec: &TokenSourceSpec,
     provider: &TokenProviderSpec,
     credentials: &BTreeMap<String, ByteString>,
+    subject: &BTreeMap<String, ByteString>,
 ) -> Result<Ask, Failure> {
     let endpoint = provider.token_endpoint.as_deref().unwrap_or_default();
     let endpoint = Endpoint::parse(endpoint).map_err(|error| Failure::from(&error))?;
-    let keys = spec.credentials_ref.as_ref().map(|reference| &reference.keys);
-    let values = Values { data: credentials, secret: spec.credentials_ref.as_ref().map(|r| r.name.as_str()) };
-    let (client, confidential) = client(provider, keys.unwrap_or(&CredentialKeys::default()), &values)?;
-    let (grant, kind) = grant(provider);
+    let reference = spec.credentials_ref.as_ref();
+    let keys = reference.map(|reference| reference.keys.clone()).unwrap_or_default();
+    let credentials = Values {
+        data: credentials,
+        secret: reference.map(|reference| reference.name.as_str()),
+        field: "credentialsRef.keys",
+    };
+    let subject = Values {
+        data: subject,
+        secret: provider.subject_secret().map(|reference| reference.name.as_str()),
+        field: "subjectToken.secretKeyRef.key",
+    };
+    let client = client(provider, &keys, &credentials)?;
+    let (grant, kind) = grant::grant(spec, provider, &keys, &credentials, &subject)?;
+    // A refused assertion is a matter of its own, whatever it was to prove.
+    let kind = match (&client.authentication, kind) {
+        (ClientAuthentication::Assertion(_), GrantKind::ClientCredentials) => GrantKind::JwtBearer,
+        (_, kind) => kind,
+    };
+    let confidential = confidential(&client, &grant);
     Ok(Ask {
         request: TokenRequest {
             endpoint,
@@ -67,51 +89,70 @@ pub fn ask(
     })
 }
 
-fn grant(provider: &TokenProviderSpec) -> (Grant, GrantKind) {
-    match provider.grant_type.as_deref() {
-        None | Some("client_credentials") => (Grant::ClientCredentials, GrantKind::ClientCredentials),
-        Some(vendors) => (Grant::Extension { grant_type: vendors.to_owned() }, GrantKind::Extension),
-    }
-}
-
-/// The client, and what of it is confidential.
+/// The client.
 fn client(
     provider: &TokenProviderSpec,
     keys: &CredentialKeys,
     values: &Values<'_>,
-) -> Result<(Client, Vec<Secret>), Failure> {
+) -> Result<Client, Failure> {
     let settings = &provider.client_authentication;
-    let (authentication, id_needed) = match settings.method {
+    let id_needed = !matches!(settings.method, ClientAuthenticationMethod::None);
+    let id = if id_needed || values.has(keys.client_id()) { Some(values.text(keys.client_id())?) } else { None };
+    let authentication = match settings.method {
         ClientAuthenticationMethod::ClientSecretBasic => {
             let encoding = match settings.basic_encoding {
                 api::BasicEncoding::Form => BasicEncoding::Form,
                 api::BasicEncoding::Raw => BasicEncoding::Raw,
             };
-            (ClientAuthentication::Basic { secret: values.secret(keys.client_secret())?, encoding }, true)
+            ClientAuthentication::Basic { secret: values.secret(keys.client_secret())?, encoding }
         }
         ClientAuthenticationMethod::ClientSecretPost => {
-            (ClientAuthentication::Post { secret: values.secret(keys.client_secret())? }, true)
+            ClientAuthentication::Post { secret: values.secret(keys.client_secret())? }
+        }
+        ClientAuthenticationMethod::ClientSecretJwt | ClientAuthenticationMethod::PrivateKeyJwt => {
+            let id = id.as_deref().unwrap_or_default();
+            ClientAuthentication::Assertion(grant::client(provider, keys, values, id)?)
         }
         // The others are refused before a request is put together (`admission::unserved`).
-        _ => (ClientAuthentication::None, false),
+        _ => ClientAuthentication::None,
     };
-    let confidential = match &authentication {
-        ClientAuthentication::Basic { secret, .. } | ClientAuthentication::Post { secret } => vec![secret.clone()],
-        ClientAuthentication::None => Vec::new(),
-    };
-    let id = if id_needed || values.has(keys.client_id()) { Some(values.text(keys.client_id())?) } else { None };
     let send_client_id = match settings.send_client_id {
         api::SendClientId::Auto => SendClientId::Auto,
         api::SendClientId::Always => SendClientId::Always,
         api::SendClientId::Never => SendClientId::Never,
     };
-    Ok((Client { id, authentication, send_client_id }, confidential))
+    Ok(Client { id, authentication, send_client_id })
 }
 
-/// The values of the credentials Secret.
+/// Every secret of a request, in the form in which it could be quoted.
+fn confidential(client: &Client, grant: &Grant) -> Vec<Secret> {
+    let of_client = match &client.authentication {
+        ClientAuthentication::Basic { secret, .. } | ClientAuthentication::Post { secret } => Some(secret.clone()),
+        ClientAuthentication::Assertion(assertion) => Some(key_material(&assertion.key)),
+        ClientAuthentication::None => None,
+    };
+    let of_grant = match grant {
+        Grant::ClientCredentials | Grant::Extension { .. } => Vec::new(),
+        Grant::Password { username, password } => vec![username.clone(), password.clone()],
+        Grant::RefreshToken { token } => vec![token.clone()],
+        Grant::JwtBearer { assertion } => vec![key_material(&assertion.key)],
+        Grant::TokenExchange { subject_token, .. } => vec![subject_token.clone()],
+    };
+    of_client.into_iter().chain(of_grant).collect()
+}
+
+/// A key without PEM's first and last line: words such as "private key" stand in innocent explanations, too.
+fn key_material(key: &Secret) -> Secret {
+    let lines = key.expose().lines();
+    Secret::new(lines.filter(|line| !line.starts_with("-----")).map(str::trim).collect())
+}
+
+/// The values of a Secret.
 struct Values<'a> {
     data: &'a BTreeMap<String, ByteString>,
     secret: Option<&'a str>,
+    /// Where the spec names its keys.
+    field: &'static str,
 }
 
 impl Values<'_> {
@@ -130,7 +171,8 @@ impl Values<'_> {
             Failure::local(
                 Reason::CredentialsNotFound,
                 format!(
-                    "Secret {secret} has no key {key}: add it, or name the right key in credentialsRef.keys."
+                    "Secret {secret} has no key {key}: add it, or name the right key in {}.",
+                    self.field
                 ),
             )
         })?;
