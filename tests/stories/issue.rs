@@ -64,7 +64,20 @@ pub async fn unserved_fields_are_refused(story: &mut Story) {
     story.credentials("client", "s3cr3t").await;
     let cases = [
         ("password", json!({"provider": {"grantType": "password"}}), "grantType: password"),
-        ("key", json!({"provider": {"clientAuthentication": {"method": "private_key_jwt"}}}), "private_key_jwt"),
+        ("tls", json!({"provider": {"clientAuthentication": {"method": "tls_client_auth"}}}), "tls_client_auth"),
+        (
+            "thumb",
+            json!({"provider": {"clientAuthentication": {"method": "private_key_jwt", "assertion": {"x5tS256": true}}}}),
+            "x5tS256",
+        ),
+        (
+            "account",
+            json!({"provider": {
+                "grantType": "urn:ietf:params:oauth:grant-type:token-exchange",
+                "subjectToken": {"serviceAccountToken": {"audience": "us"}},
+            }}),
+            "subjectToken.serviceAccountToken",
+        ),
         ("data", json!({"target": {"data": {"header": "Bearer {{ access_token }}"}}}), "target.data"),
         ("probe", json!({"renewal": {"probe": {"url": "https://api.example.com/"}}}), "renewal.probe"),
         ("revoked", json!({"renewal": {"onRevoked": "Withdraw"}}), "onRevoked"),
