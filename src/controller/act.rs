@@ -126,13 +126,10 @@ async fn read_secret(
     context: &Context,
 ) -> Result<(Credentials, BTreeMap<String, ByteString>), CallError> {
     let secret = call(context.secrets(namespace).get_opt(name)).await?;
-    let facts = match &secret {
-        Some(secret) => Some(context.scope.secrets.learn(&secret.metadata)),
-        None => {
-            context.scope.secrets.lose(namespace, name);
-            None
-        }
-    };
+    let facts = secret.as_ref().map(|secret| context.scope.secrets.learn(&secret.metadata));
+    if facts.is_none() {
+        context.scope.secrets.lose(namespace, name);
+    }
     Ok((observe::credentials(name, facts), secret.and_then(|secret| secret.data).unwrap_or_default()))
 }
 
