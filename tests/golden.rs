@@ -13,19 +13,25 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use tokensource::api::{Reason, TokenProviderSpec, TokenSource, TokenSourceStatus, annotation};
 use tokensource::decide::{Credentials, Observed, Plan, Target, ask, decide, inputs};
-use tokensource::oauth::build;
+use tokensource::oauth::{Moment, Secret as Confidential, build};
 
 /// The vectors of RFC 6749's errata: every character that one of the encodings treats specially.
 const CLIENT_ID: &str = "1PpG/Q 1";
 const CLIENT_SECRET: &str = "z/tZ9VwFZqApmIQ+ZH1I5pLk/uB4ud:X2/8bL+wfFTt1rFw=";
 
+/// What a user of Apiax would type, and the refresh token that came of it.
+const USERNAME: &str = "some one@example.com";
+const PASSWORD: &str = "p&ss=w+rd%~";
+const REFRESH_TOKEN: &str = "eyJ+refresh/=";
+
 /// File of the manifest, name of the `TokenSource` in it.
-const REQUESTS: [(&str, &str); 5] = [
+const REQUESTS: [(&str, &str); 6] = [
     ("prisjakt", "prisjakt"),
     ("pliant", "pliant"),
     ("pliant", "pliant-sandbox"),
     ("v2", "v2"),
     ("ocrolus", "ocrolus"),
+    ("apiax", "apiax"),
 ];
 
 fn root() -> PathBuf {
@@ -53,16 +59,29 @@ fn data(secret: &Secret) -> BTreeMap<String, ByteString> {
     let value = |key: &str| match key {
         "client_id" => CLIENT_ID,
         "client_secret" => CLIENT_SECRET,
+        "username" => USERNAME,
+        "password" => PASSWORD,
         other => panic!("an unexpected key in the Secret: {other}"),
     };
     let keys = secret.string_data.as_ref().unwrap().keys();
     keys.map(|key| (key.clone(), ByteString(value(key).as_bytes().to_vec()))).collect()
 }
 
-fn request(source: &TokenSource, provider: &TokenProviderSpec, secret: &Secret) -> String {
-    let ask =
-        ask(&source.spec, provider, &data(secret), None).unwrap_or_else(|failure| panic!("{failure:?}"));
-    let wire = build(&ask.request, "tokensource/VERSION").unwrap();
+fn request(
+    source: &TokenSource,
+    provider: &TokenProviderSpec,
+    secret: &Secret,
+    refresh_token: Option<&str>,
+) -> String {
+    let refresh_token = refresh_token.map(|token| Confidential::new(token.to_owned()));
+    let ask = ask(&source.spec, provider, &data(secret), &BTreeMap::new(), refresh_token.as_ref())
+        .unwrap_or_else(|failure| panic!("{failure:?}"));
+    let wire = build(
+        &ask.request,
+        &Moment { now: DateTime::UNIX_EPOCH, nonce: "nonce".to_owned() },
+        "tokensource/VERSION",
+    )
+    .unwrap();
     let mut headers: Vec<String> =
         wire.headers.iter().map(|(name, value)| format!("{name}: {}\n", value.to_str().unwrap())).collect();
     headers.sort();
@@ -72,10 +91,12 @@ fn request(source: &TokenSource, provider: &TokenProviderSpec, secret: &Secret) 
 
 #[test]
 fn the_requests_are_the_documented_ones_byte_for_byte() {
-    for (file, name) in REQUESTS {
+    let first = REQUESTS.iter().map(|(file, name)| (*file, *name, (*name).to_owned(), None));
+    let refresh = ("apiax", "apiax", "apiax-refresh".to_owned(), Some(REFRESH_TOKEN));
+    for (file, name, golden, refresh_token) in first.chain([refresh]) {
         let (source, secret) = example(file, name);
-        let request = request(&source, source.spec.provider.as_ref().unwrap(), &secret);
-        let golden = root().join("tests/golden/requests").join(name).with_extension("http");
+        let request = request(&source, source.spec.provider.as_ref().unwrap(), &secret, refresh_token);
+        let golden = root().join("tests/golden/requests").join(golden).with_extension("http");
         if std::env::var_os("UPDATE_GOLDEN").is_some_and(|value| value == "1") {
             fs::write(&golden, &request).unwrap();
         }
@@ -104,8 +125,9 @@ fn the_examples_are_admitted_as_they_stand() {
             status: &TokenSourceStatus::default(),
             renew_request: None,
             provider: Ok(provider),
-            inputs: Some(inputs::fingerprint(&source.spec, 1, provider, &credentials)),
+            inputs: Some(inputs::fingerprint(&source.spec, 1, provider, &credentials, &Credentials::Unnamed)),
             credentials,
+            subject: Credentials::Unnamed,
             target: Target::Missing,
             refresh_conflict: None,
             rival: None,

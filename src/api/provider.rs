@@ -108,6 +108,13 @@ pub struct TokenProviderSpec {
     pub timeout: Option<Duration>,
 }
 
+impl TokenProviderSpec {
+    /// The key of a Secret that holds the token to exchange, where it is kept in one.
+    pub fn subject_secret(&self) -> Option<&KeyReference> {
+        self.subject_token.as_ref()?.secret_key_ref.as_ref()
+    }
+}
+
 /// A provider for many namespaces, described once by a cluster's administrators.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(

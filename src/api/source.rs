@@ -220,6 +220,11 @@ impl CredentialKeys {
     pub fn refresh_token(&self) -> &str {
         self.refresh_token.as_deref().unwrap_or("refresh_token")
     }
+
+    /// The key of the private key.
+    pub fn private_key(&self) -> &str {
+        self.private_key.as_deref().unwrap_or("private_key")
+    }
 }
 
 /// When to renew. Where neither field is set: at 75 percent of the token's life.

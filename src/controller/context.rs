@@ -30,6 +30,8 @@ pub struct Settings {
     pub concurrency: u16,
     /// Reads the clock; the one way in which time enters.
     pub clock: fn() -> DateTime<Utc>,
+    /// Draws a text never used before; the one way in which chance enters. None where the system gives none.
+    pub nonce: fn() -> Option<String>,
 }
 
 /// What every reconcile of one scope shares.

@@ -9,6 +9,9 @@ pub enum Error {
     /// Reading the credentials Secret.
     #[error("the credentials Secret could not be read")]
     ReadCredentials(#[source] CallError),
+    /// Reading the Secret with the token to exchange.
+    #[error("the Secret of subjectToken.secretKeyRef could not be read")]
+    ReadSubject(#[source] CallError),
     /// Reading the target Secret.
     #[error("the target Secret could not be read")]
     ReadTarget(#[source] CallError),
@@ -21,6 +24,9 @@ pub enum Error {
     /// Writing the target Secret. The token is kept in memory and written first.
     #[error("the target Secret could not be written")]
     WriteTarget(#[source] CallError),
+    /// The system gave no random number.
+    #[error("the system gave no random number for an assertion")]
+    Random,
     /// Writing the status.
     #[error("the status could not be written")]
     WriteStatus(#[source] CallError),
@@ -31,10 +37,12 @@ impl Error {
     pub const fn reason(&self) -> &'static str {
         match self {
             Error::ReadCredentials(_) => "ReadCredentials",
+            Error::ReadSubject(_) => "ReadSubject",
             Error::ReadTarget(_) => "ReadTarget",
             Error::RefreshToken(_) => "RefreshToken",
             Error::ReadTrust(_) => "ReadTrust",
             Error::WriteTarget(_) => "WriteTarget",
+            Error::Random => "Random",
             Error::WriteStatus(_) => "WriteStatus",
         }
     }

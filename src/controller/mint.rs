@@ -16,8 +16,8 @@ use super::memory::HeldToken;
 use super::{observe, refresh};
 use crate::api::{Duration, KeyReference, Reason, TokenProviderSpec, TokenSource};
 use crate::decide::refresh::{Bond, gives_way, is_kept};
-use crate::decide::{Failure, Observed, ask, refuse_credentials};
-use crate::oauth::{Reading, Secret, Token, Transport, build, read};
+use crate::decide::{Credentials, Failure, Observed, ask, refuse_credentials};
+use crate::oauth::{Moment, Reading, Secret, Token, Transport, build, read};
 
 /// Sent with every request: some firewalls refuse requests without one.
 const USER_AGENT: &str = concat!("tokensource/", env!("CARGO_PKG_VERSION"));
@@ -36,7 +36,7 @@ pub(super) enum Minted {
 struct Attempt<'a> {
     source: &'a TokenSource,
     provider: &'a TokenProviderSpec,
-    credentials: &'a BTreeMap<String, ByteString>,
+    secrets: &'a Secrets,
     ca_bundle: Option<String>,
     context: &'a Context,
 }
@@ -49,8 +49,8 @@ pub(super) async fn mint(
     observed: &mut Observed<'_>,
     context: &Context,
 ) -> Result<Minted, Error> {
-    let credentials = match read_credentials(source, observed, context).await? {
-        Ok(credentials) => credentials,
+    let secrets = match read_secrets(source, observed, context).await? {
+        Ok(secrets) => secrets,
         Err(failure) => return Ok(Minted::Refused(failure)),
     };
     let (provider, asked) = match (&observed.provider, &observed.inputs) {
@@ -67,8 +67,8 @@ pub(super) async fn mint(
         Ok(ca_bundle) => ca_bundle,
         Err(failure) => return Ok(Minted::Refused(failure)),
     };
-    let attempt = Attempt { source, provider, credentials: &credentials, ca_bundle, context };
-    let bond = is_kept(provider).then(|| Bond::now(&source.spec, provider, &asked, &credentials));
+    let attempt = Attempt { source, provider, secrets: &secrets, ca_bundle, context };
+    let bond = is_kept(provider).then(|| Bond::now(&source.spec, provider, &asked, &secrets.credentials));
     keep_held(source, observed, context).await.map_err(Error::RefreshToken)?;
     let kept = match &bond {
         Some(_) => refresh::read(source, context).await.map_err(Error::RefreshToken)?,
@@ -93,6 +93,7 @@ pub(super) async fn mint(
         Ok(token) => Minted::Token(HeldToken { token, asked, cause, bond, fell_back }),
         Err(Refused::ByProvider(failure)) => Minted::Failed(context.now(), failure),
         Err(Refused::Locally(failure)) => Minted::Refused(failure),
+        Err(Refused::Without) => return Err(Error::Random),
     })
 }
 
@@ -111,22 +112,31 @@ async fn keep_held(
     Ok(())
 }
 
-/// Reads the credentials and, since what is sent must be what was judged, judges the object that was read: its
-/// binding to the host, and its part in the fingerprint.
-async fn read_credentials(
+/// The data of what is sent.
+struct Secrets {
+    credentials: BTreeMap<String, ByteString>,
+    /// With the token to exchange.
+    subject: BTreeMap<String, ByteString>,
+}
+
+/// Reads the credentials and the token to exchange and, since what is sent must be what was judged, judges the
+/// objects that were read: their binding to the host, and their part in the fingerprint.
+async fn read_secrets(
     source: &TokenSource,
     observed: &mut Observed<'_>,
     context: &Context,
-) -> Result<Result<BTreeMap<String, ByteString>, Failure>, Error> {
-    let Some(reference) = &source.spec.credentials_ref else { return Ok(Ok(BTreeMap::new())) };
+) -> Result<Result<Secrets, Failure>, Error> {
     let namespace = source.namespace().unwrap_or_default();
-    let secret =
-        call(context.secrets(&namespace).get_opt(&reference.name)).await.map_err(Error::ReadCredentials)?;
-    let facts = secret.as_ref().map(|secret| context.scope.secrets.learn(&secret.metadata));
-    if facts.is_none() {
-        context.scope.secrets.lose(&namespace, &reference.name);
+    let mut secrets = Secrets { credentials: BTreeMap::new(), subject: BTreeMap::new() };
+    if let Some(reference) = &source.spec.credentials_ref {
+        let read = read_secret(&namespace, &reference.name, context).await.map_err(Error::ReadCredentials)?;
+        (observed.credentials, secrets.credentials) = read;
     }
-    observed.credentials = observe::credentials(&reference.name, facts);
+    let provider = observed.provider.as_ref().ok().copied();
+    if let Some(reference) = provider.and_then(TokenProviderSpec::subject_secret) {
+        let read = read_secret(&namespace, &reference.name, context).await.map_err(Error::ReadSubject)?;
+        (observed.subject, secrets.subject) = read;
+    }
     observed.inputs = observe::fingerprint(observed);
     let refusal = match &observed.provider {
         Ok(provider) => refuse_credentials(observed, provider),
@@ -134,8 +144,22 @@ async fn read_credentials(
     };
     Ok(match refusal {
         Some(failure) => Err(failure),
-        None => Ok(secret.and_then(|secret| secret.data).unwrap_or_default()),
+        None => Ok(secrets),
     })
+}
+
+/// One Secret, in full.
+async fn read_secret(
+    namespace: &str,
+    name: &str,
+    context: &Context,
+) -> Result<(Credentials, BTreeMap<String, ByteString>), CallError> {
+    let secret = call(context.secrets(namespace).get_opt(name)).await?;
+    let facts = secret.as_ref().map(|secret| context.scope.secrets.learn(&secret.metadata));
+    if facts.is_none() {
+        context.scope.secrets.lose(namespace, name);
+    }
+    Ok((observe::credentials(name, facts), secret.and_then(|secret| secret.data).unwrap_or_default()))
 }
 
 /// The certificates to trust instead of the public authorities', if the provider block names any.
@@ -162,6 +186,8 @@ async fn trust(
 }
 
 enum Refused {
+    /// The system gave no random number.
+    Without,
     /// Nothing was sent.
     Locally(Failure),
     /// Something may have been.
@@ -171,10 +197,14 @@ enum Refused {
 impl Attempt<'_> {
     /// One request, never repeated in another form: every try may count towards a quota or a lock.
     async fn ask(&self, refresh_token: Option<&Secret>) -> Result<Token, Refused> {
-        let Self { source, provider, credentials, context, .. } = *self;
-        let ask = ask(&source.spec, provider, credentials, refresh_token).map_err(Refused::Locally)?;
+        let Self { source, provider, secrets, context, .. } = *self;
+        let ask = ask(&source.spec, provider, &secrets.credentials, &secrets.subject, refresh_token)
+            .map_err(Refused::Locally)?;
         let local = |error| Refused::Locally(Failure::from(&error));
-        let request = build(&ask.request, USER_AGENT).map_err(local)?;
+        let nonce = (context.settings.nonce)().ok_or(Refused::Without)?;
+        let moment = Moment { now: context.now(), nonce };
+        let mut request = build(&ask.request, &moment, USER_AGENT).map_err(local)?;
+        let signed = std::mem::take(&mut request.signed);
         let timeout = provider.timeout.map_or(Transport::DEFAULT_TIMEOUT, Duration::get);
         let namespace = source.namespace().unwrap_or_default();
         let sent_at = context.now();
@@ -184,7 +214,7 @@ impl Attempt<'_> {
         let started = Instant::now();
         let answer = exchanger.send(request).await;
         context.metrics.request_took(started.elapsed());
-        let confidential: Vec<&Secret> = ask.confidential.iter().collect();
+        let confidential: Vec<&Secret> = ask.confidential.iter().chain(&signed).collect();
         let reading = Reading {
             sent_at,
             host: ask.request.endpoint.host(),
@@ -192,7 +222,7 @@ impl Attempt<'_> {
             requested_scopes: &source.spec.token.scopes,
             grant: ask.grant,
             confidential: &confidential,
-            requested_token_type: None,
+            requested_token_type: provider.requested_token_type.as_deref(),
         };
         answer
             .and_then(|answer| read(&answer, &reading))

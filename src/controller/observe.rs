@@ -101,6 +101,7 @@ pub(super) async fn observe<'a>(
         renew_request: source.annotations().get(annotation::RENEW_REQUESTED_AT).map(String::as_str),
         provider,
         credentials,
+        subject: Credentials::Unnamed,
         inputs: None,
         target: Target::Missing,
         refresh_conflict: None,
@@ -111,22 +112,36 @@ pub(super) async fn observe<'a>(
             .held(uid)
             .map(|held| Held { asked: held.asked, expires_at: held.token.expires_at }),
     };
+    observed.subject = subject(&observed, &namespace, context);
     observed.inputs = fingerprint(&observed);
     observed.target = target(&observed, &namespace, context).await?;
     observed.refresh_conflict = refresh_conflict(&observed, &namespace, context);
     Ok(observed)
 }
 
-/// The inputs, unless the provider or the credentials are missing.
+/// The inputs, unless the provider, the credentials or the token to exchange are missing.
 pub(super) fn fingerprint(observed: &Observed<'_>) -> Option<inputs::Inputs> {
     let provider = *observed.provider.as_ref().ok()?;
-    if matches!(observed.credentials, Credentials::Missing(_)) {
+    let Observed { spec, generation, credentials, subject, .. } = observed;
+    let missing = |secret: &Credentials| matches!(secret, Credentials::Missing(_));
+    if missing(credentials) || missing(subject) {
         return None;
     }
-    Some(inputs::fingerprint(observed.spec, observed.generation, provider, &observed.credentials))
+    Some(inputs::fingerprint(spec, *generation, provider, credentials, subject))
 }
 
-/// The credentials Secret as its metadata has it.
+/// The Secret with the token to exchange. The provider block may stand elsewhere, so that the `TokenSource` alone does
+/// not tell it: who looks at one is noted, to be woken when it changes.
+fn subject(observed: &Observed<'_>, namespace: &str, context: &Context) -> Credentials {
+    let Some(reference) = observed.provider.as_ref().ok().and_then(|provider| provider.subject_secret())
+    else {
+        return Credentials::Unnamed;
+    };
+    context.scope.depends(namespace, &reference.name, observed.name);
+    credentials(&reference.name, context.scope.secrets.get(namespace, &reference.name))
+}
+
+/// A Secret to be sent, as its metadata has it.
 pub(super) fn credentials(name: &str, facts: Option<Arc<Facts>>) -> Credentials {
     match facts {
         None => Credentials::Missing(name.to_owned()),

@@ -17,7 +17,7 @@ pub(super) enum Reference {
     ClusterTokenProvider(String),
 }
 
-/// Namespace and name of a `TokenSource`.
+/// Namespace and name.
 type Key = (String, String);
 
 #[derive(Default)]
@@ -31,6 +31,9 @@ struct Index {
 pub(super) struct References {
     current: Index,
     listed: Option<Index>,
+    /// By namespace and name of a Secret: who has looked at it because the provider block names it. A hint that may
+    /// be out of date, which costs no more than a look.
+    subjects: HashMap<Key, BTreeSet<String>>,
 }
 
 impl References {
@@ -60,7 +63,11 @@ impl References {
             }
             Event::Delete(source) => {
                 let peers = self.peers(source);
-                self.current.remove(&key(source));
+                let (namespace, name) = key(source);
+                self.subjects.retain(|(within, _), users| {
+                    *within != namespace || !users.remove(&name) || !users.is_empty()
+                });
+                self.current.remove(&(namespace, name));
                 peers
             }
         }
@@ -68,8 +75,29 @@ impl References {
 
     /// The `TokenSource`s of a namespace that name this.
     pub(super) fn users(&self, namespace: &str, reference: Reference) -> Vec<ObjectRef<TokenSource>> {
+        let looking = match &reference {
+            Reference::Secret(name) => self.subjects.get(&(namespace.to_owned(), name.clone())),
+            Reference::TokenProvider(_) | Reference::ClusterTokenProvider(_) => None,
+        };
         let users = self.current.users.get(&(namespace.to_owned(), reference));
-        users.into_iter().flatten().map(|name| ObjectRef::new(name).within(namespace)).collect()
+        users
+            .into_iter()
+            .chain(looking)
+            .flatten()
+            .map(|name| ObjectRef::new(name).within(namespace))
+            .collect()
+    }
+
+    /// Whether a Secret is known to concern a `TokenSource` by its provider block.
+    pub(super) fn is_noted(&self, namespace: &str, secret: &str, source: &str) -> bool {
+        let users = self.subjects.get(&(namespace.to_owned(), secret.to_owned()));
+        users.is_some_and(|users| users.contains(source))
+    }
+
+    /// Notes it.
+    pub(super) fn note(&mut self, namespace: &str, secret: &str, source: &str) {
+        let slot = (namespace.to_owned(), secret.to_owned());
+        self.subjects.entry(slot).or_default().insert(source.to_owned());
     }
 
     /// The `TokenSource`s of any namespace that name this cluster-scoped provider.

@@ -47,6 +47,13 @@ impl Scope {
         self.read().users(namespace, reference)
     }
 
+    /// Notes that a `TokenSource` looks at a Secret which its provider block names.
+    pub(super) fn depends(&self, namespace: &str, secret: &str, source: &str) {
+        if !self.read().is_noted(namespace, secret, source) {
+            self.references.write().unwrap_or_else(PoisonError::into_inner).note(namespace, secret, source);
+        }
+    }
+
     fn read(&self) -> std::sync::RwLockReadGuard<'_, References> {
         self.references.read().unwrap_or_else(PoisonError::into_inner)
     }

@@ -3,6 +3,8 @@
 //!
 //! Every message says what to write or run instead. Must not know a credential's value.
 
+mod assertions;
+
 use super::refresh::{is_kept, secret_name};
 use super::{Credentials, Failure, Observed, render};
 use crate::api::{
@@ -10,26 +12,19 @@ use crate::api::{
 };
 use crate::oauth::{Endpoint, HostBinding};
 
-/// Grants whose requests this version cannot build.
-const GRANTS_TO_COME: [&str; 2] =
-    ["urn:ietf:params:oauth:grant-type:jwt-bearer", "urn:ietf:params:oauth:grant-type:token-exchange"];
-
 /// A field of the contract that this version does not serve. Refused rather than passed over: a user who sets it
 /// counts on it.
 pub(super) fn unserved(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Option<Failure> {
-    use ClientAuthenticationMethod::{ClientSecretJwt, FederatedJwt, PrivateKeyJwt, TlsClientAuth};
-    let grant = provider.grant_type.as_deref().unwrap_or_default();
+    use ClientAuthenticationMethod::{FederatedJwt, TlsClientAuth};
     let method = provider.client_authentication.method;
     let field = if provider.issuer.is_some() {
         "provider.issuer".to_owned()
-    } else if GRANTS_TO_COME.contains(&grant) {
-        format!("provider.grantType: {grant}")
-    } else if matches!(method, ClientSecretJwt | PrivateKeyJwt | TlsClientAuth | FederatedJwt) {
+    } else if matches!(method, TlsClientAuth | FederatedJwt) {
         format!("provider.clientAuthentication.method: {}", method.as_str())
-    } else if provider.subject_token.is_some() || provider.requested_token_type.is_some() {
-        "provider.subjectToken and requestedTokenType".to_owned()
-    } else if provider.assertion_grant.is_some() {
-        "provider.assertionGrant".to_owned()
+    } else if provider.client_authentication.assertion.as_ref().is_some_and(|assertion| assertion.x5t_s256) {
+        "provider.clientAuthentication.assertion.x5tS256".to_owned()
+    } else if provider.subject_token.as_ref().is_some_and(|subject| subject.service_account_token.is_some()) {
+        "provider.subjectToken.serviceAccountToken".to_owned()
     } else if provider.tls.client_certificate_ref.is_some() {
         "provider.tls.clientCertificateRef".to_owned()
     } else if spec.renewal.probe.is_some() {
@@ -48,27 +43,21 @@ pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpe
     if let Err(error) = Endpoint::parse(endpoint) {
         return Some(invalid(format!("provider.tokenEndpoint: {error}.")));
     }
-    let needs_secret = matches!(
-        provider.client_authentication.method,
-        ClientAuthenticationMethod::ClientSecretBasic | ClientAuthenticationMethod::ClientSecretPost
-    );
     match &observed.spec.credentials_ref {
-        None if needs_secret => Some(invalid(format!(
-            "clientAuthentication.method {} needs a client secret: name its Secret in credentialsRef, or set method: none.",
-            provider.client_authentication.method.as_str()
-        ))),
+        None => missing_credentials(provider),
         Some(reference) if reference.name == observed.target_name() => Some(invalid(format!(
             "credentialsRef and target both name the Secret {}: give the target another name.",
             reference.name
         ))),
-        _ if is_kept(provider) && secret_name(observed.name) == observed.target_name() => {
+        Some(_) if is_kept(provider) && secret_name(observed.name) == observed.target_name() => {
             Some(invalid(format!(
                 "The target is named like the Secret that keeps the refresh token, {}: give the target another name.",
                 observed.target_name()
             )))
         }
-        _ => None,
+        Some(_) => None,
     }
+    .or_else(|| assertions::contradiction(observed, provider))
 }
 
 /// A template that no token could be rendered with: better found before one is asked for.
@@ -77,16 +66,48 @@ pub(super) fn templates(spec: &TokenSourceSpec) -> Option<Failure> {
     Some(problem.failure("Nothing was asked for, and a Secret that stands there is left as it is."))
 }
 
-/// Whether the credentials exist, and their owner lets this provider's host have them.
+/// The spec names no credentials, but the request needs some.
+fn missing_credentials(provider: &TokenProviderSpec) -> Option<Failure> {
+    let method = provider.client_authentication.method;
+    let needed = match method {
+        ClientAuthenticationMethod::ClientSecretBasic
+        | ClientAuthenticationMethod::ClientSecretPost
+        | ClientAuthenticationMethod::ClientSecretJwt => "a client secret",
+        ClientAuthenticationMethod::PrivateKeyJwt => "a private key",
+        _ if matches!(provider.grant_type.as_deref(), Some("password" | "refresh_token")) => {
+            return Some(invalid(format!(
+                "grantType {} needs credentials of its own: name their Secret in credentialsRef.",
+                provider.grant_type.as_deref().unwrap_or_default()
+            )));
+        }
+        _ if assertions::grant_signs(provider) => {
+            return Some(invalid(format!(
+                "grantType {} needs a key to sign with: name its Secret in credentialsRef.",
+                provider.grant_type.as_deref().unwrap_or_default()
+            )));
+        }
+        _ => return None,
+    };
+    Some(invalid(format!(
+        "clientAuthentication.method {} needs {needed}: name its Secret in credentialsRef, or set method: none.",
+        method.as_str()
+    )))
+}
+
+/// Whether the credentials and the token to exchange exist, and their owners let this provider's host have them.
 pub fn credentials(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
-    match &observed.credentials {
+    let keys = "create it with the keys the provider's client has (client_id, client_secret), or correct \
+                credentialsRef.name";
+    let subject = "create it with the token to exchange, or correct subjectToken.secretKeyRef.name";
+    usable(&observed.credentials, keys, provider).or_else(|| usable(&observed.subject, subject, provider))
+}
+
+fn usable(secret: &Credentials, remedy: &str, provider: &TokenProviderSpec) -> Option<Failure> {
+    match secret {
         Credentials::Unnamed => None,
         Credentials::Missing(name) => Some(Failure::local(
             Reason::CredentialsNotFound,
-            format!(
-                "There is no Secret {name} in this namespace: create it with the keys the provider's client has \
-                 (client_id, client_secret), or correct credentialsRef.name."
-            ),
+            format!("There is no Secret {name} in this namespace: {remedy}."),
         )),
         Credentials::Present { name, allowed_hosts, .. } => {
             let endpoint = Endpoint::parse(provider.token_endpoint.as_deref()?).ok()?;

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use k8s_openapi::ByteString;
 
+mod grant;
+
 use super::Failure;
 use crate::api::{
     self, ClientAuthenticationMethod, CredentialKeys, Reason, RequestedToken, TokenProviderSpec,
@@ -16,6 +18,8 @@ use crate::oauth::{
     FieldPointers, Grant, GrantKind, Parameter, ParameterPlace, ParameterValue, ResponseRules, Secret,
     SendClientId, TokenRequest, trim_one_newline,
 };
+
+pub(super) use grant::{JWT_BEARER, TOKEN_EXCHANGE};
 
 /// Where the answer says nothing of its life.
 const ASSUMED_LIFETIME: Duration = Duration::from_secs(3600);
@@ -32,26 +36,42 @@ pub struct Ask {
     pub confidential: Vec<Secret>,
 }
 
-/// Puts the request together. `credentials` is the data of the credentials Secret, empty where the spec names none.
-/// With a stored refresh token it is a refresh request (RFC 6749 §6) in place of the grant's own.
+/// Puts the request together. `credentials` and `subject` are the data of the credentials Secret and of the one that
+/// holds the token to exchange, each empty where the spec names none. With a stored refresh token it is a refresh
+/// request (RFC 6749 §6) in place of the grant's own.
 ///
 /// Fails with `CredentialsNotFound` for a missing key, `CredentialsInvalid` for a value that cannot be used.
 pub fn ask(
     spec: &TokenSourceSpec,
     provider: &TokenProviderSpec,
     credentials: &BTreeMap<String, ByteString>,
+    subject: &BTreeMap<String, ByteString>,
     refresh_token: Option<&Secret>,
 ) -> Result<Ask, Failure> {
     let endpoint = provider.token_endpoint.as_deref().unwrap_or_default();
     let endpoint = Endpoint::parse(endpoint).map_err(|error| Failure::from(&error))?;
-    let keys = spec.credentials_ref.as_ref().map(|reference| &reference.keys);
-    let values = Values { data: credentials, secret: spec.credentials_ref.as_ref().map(|r| r.name.as_str()) };
-    let default_keys = CredentialKeys::default();
-    let keys = keys.unwrap_or(&default_keys);
-    let client = client(provider, keys, &values)?;
+    let reference = spec.credentials_ref.as_ref();
+    let keys = reference.map(|reference| reference.keys.clone()).unwrap_or_default();
+    let confidential = confidential(credentials, subject, refresh_token);
+    let credentials = Values {
+        data: credentials,
+        secret: reference.map(|reference| reference.name.as_str()),
+        field: "credentialsRef.keys",
+    };
+    let subject = Values {
+        data: subject,
+        secret: provider.subject_secret().map(|reference| reference.name.as_str()),
+        field: "subjectToken.secretKeyRef.key",
+    };
+    let client = client(provider, &keys, &credentials)?;
     let (grant, kind) = match refresh_token {
         Some(token) => refresh(provider, token),
-        None => grant(provider, keys, &values)?,
+        None => grant::grant(spec, provider, &keys, &credentials, &subject)?,
+    };
+    // A refused assertion is a matter of its own, whatever it was to prove.
+    let kind = match (&client.authentication, kind) {
+        (ClientAuthentication::Assertion(_), GrantKind::ClientCredentials) => GrantKind::JwtBearer,
+        (_, kind) => kind,
     };
     // A refresh request names no scope (RFC 6749 §6 would narrow it), and asks for nothing the grant did not.
     let token = if refresh_token.is_some() { RequestedToken::default() } else { spec.token.clone() };
@@ -77,72 +97,38 @@ pub fn ask(
         },
         rules: response_rules(provider),
         grant: kind,
-        confidential: confidential(credentials, refresh_token),
+        confidential,
     })
 }
 
-fn grant(
-    provider: &TokenProviderSpec,
-    keys: &CredentialKeys,
-    values: &Values<'_>,
-) -> Result<(Grant, GrantKind), Failure> {
-    Ok(match provider.grant_type.as_deref() {
-        None | Some("client_credentials") => (Grant::ClientCredentials, GrantKind::ClientCredentials),
-        Some("password") => {
-            let (username, password) = (values.secret(keys.username())?, values.secret(keys.password())?);
-            (Grant::Password { username, password }, GrantKind::Password)
-        }
-        Some("refresh_token") => {
-            (Grant::RefreshToken { token: values.secret(keys.refresh_token())? }, GrantKind::RefreshToken)
-        }
-        Some(vendors) => (Grant::Extension { grant_type: vendors.to_owned() }, GrantKind::Extension),
-    })
-}
-
-/// A refresh request. Where it is refused depends on whether another grant can take its place.
-fn refresh(provider: &TokenProviderSpec, token: &Secret) -> (Grant, GrantKind) {
-    (
-        Grant::RefreshToken { token: token.clone() },
-        match provider.grant_type.as_deref() {
-            Some("refresh_token") => GrantKind::RefreshToken,
-            _ => GrantKind::Refresh,
-        },
-    )
-}
-
-/// What must not come back in anything shown: every value of the credentials Secret, whatever it is used for, for the
-/// keys are the author's to name, and a `client_id` may point at a password. Only the key of that very name is known to
-/// hold no secret.
-fn confidential(credentials: &BTreeMap<String, ByteString>, refresh_token: Option<&Secret>) -> Vec<Secret> {
-    let values = credentials.iter().filter(|(key, _)| key.as_str() != "client_id").map(|(_, value)| &value.0);
-    let texts = values.filter_map(|value| std::str::from_utf8(value).ok()).map(trim_one_newline);
-    let secrets = texts.filter(|text| !text.is_empty()).map(|text| Secret::new(text.to_owned()));
-    secrets.chain(refresh_token.cloned()).collect()
-}
-
-/// The client and its proof.
+/// The client.
 fn client(
     provider: &TokenProviderSpec,
     keys: &CredentialKeys,
     values: &Values<'_>,
 ) -> Result<Client, Failure> {
     let settings = &provider.client_authentication;
-    let (authentication, id_needed) = match settings.method {
+    let id_needed = !matches!(settings.method, ClientAuthenticationMethod::None);
+    let id =
+        if id_needed || values.has(keys.client_id()) { Some(values.text(keys.client_id())?) } else { None };
+    let authentication = match settings.method {
         ClientAuthenticationMethod::ClientSecretBasic => {
             let encoding = match settings.basic_encoding {
                 api::BasicEncoding::Form => BasicEncoding::Form,
                 api::BasicEncoding::Raw => BasicEncoding::Raw,
             };
-            (ClientAuthentication::Basic { secret: values.secret(keys.client_secret())?, encoding }, true)
+            ClientAuthentication::Basic { secret: values.secret(keys.client_secret())?, encoding }
         }
         ClientAuthenticationMethod::ClientSecretPost => {
-            (ClientAuthentication::Post { secret: values.secret(keys.client_secret())? }, true)
+            ClientAuthentication::Post { secret: values.secret(keys.client_secret())? }
+        }
+        ClientAuthenticationMethod::ClientSecretJwt | ClientAuthenticationMethod::PrivateKeyJwt => {
+            let id = id.as_deref().unwrap_or_default();
+            ClientAuthentication::Assertion(grant::client(provider, keys, values, id)?)
         }
         // The others are refused before a request is put together (`admission::unserved`).
-        _ => (ClientAuthentication::None, false),
+        _ => ClientAuthentication::None,
     };
-    let id =
-        if id_needed || values.has(keys.client_id()) { Some(values.text(keys.client_id())?) } else { None };
     let send_client_id = match settings.send_client_id {
         api::SendClientId::Auto => SendClientId::Auto,
         api::SendClientId::Always => SendClientId::Always,
@@ -151,10 +137,43 @@ fn client(
     Ok(Client { id, authentication, send_client_id })
 }
 
-/// The values of the credentials Secret.
+/// A refresh request. Where it is refused depends on whether another grant can take its place.
+fn refresh(provider: &TokenProviderSpec, token: &Secret) -> (Grant, GrantKind) {
+    let kind = match provider.grant_type.as_deref() {
+        Some("refresh_token") => GrantKind::RefreshToken,
+        _ => GrantKind::Refresh,
+    };
+    (Grant::RefreshToken { token: token.clone() }, kind)
+}
+
+/// What must not come back in anything shown: every value of the Secrets, whatever it is used for, for the keys are
+/// the author's to name, and a `client_id` may point at a password. Only the key of that very name is known to hold no
+/// secret.
+fn confidential(
+    credentials: &BTreeMap<String, ByteString>,
+    subject: &BTreeMap<String, ByteString>,
+    refresh_token: Option<&Secret>,
+) -> Vec<Secret> {
+    let values = credentials.iter().filter(|(key, _)| key.as_str() != "client_id").chain(subject);
+    let texts = values.filter_map(|(_, value)| std::str::from_utf8(&value.0).ok()).map(without_pem_frame);
+    let secrets = texts.filter(|text| !text.is_empty()).map(Secret::new);
+    secrets.chain(refresh_token.cloned()).collect()
+}
+
+/// A key without PEM's first and last line: words such as "private key" stand in innocent explanations, too.
+fn without_pem_frame(text: &str) -> String {
+    if !text.starts_with("-----") {
+        return trim_one_newline(text).to_owned();
+    }
+    text.lines().filter(|line| !line.starts_with("-----")).map(str::trim).collect()
+}
+
+/// The values of a Secret.
 struct Values<'a> {
     data: &'a BTreeMap<String, ByteString>,
     secret: Option<&'a str>,
+    /// Where the spec names its keys.
+    field: &'static str,
 }
 
 impl Values<'_> {
@@ -172,9 +191,7 @@ impl Values<'_> {
         let bytes = self.data.get(key).ok_or_else(|| {
             Failure::local(
                 Reason::CredentialsNotFound,
-                format!(
-                    "Secret {secret} has no key {key}: add it, or name the right key in credentialsRef.keys."
-                ),
+                format!("Secret {secret} has no key {key}: add it, or name the right key in {}.", self.field),
             )
         })?;
         let invalid = |why: &str| {

@@ -45,6 +45,7 @@ pub(super) struct Scene {
     pub(super) renew_request: Option<String>,
     pub(super) provider: Result<TokenProviderSpec, Failure>,
     pub(super) credentials: Credentials,
+    pub(super) subject: Credentials,
     pub(super) target: Target,
     pub(super) refresh_conflict: Option<String>,
     pub(super) rival: Option<String>,
@@ -85,6 +86,7 @@ impl Scene {
                 resource_version: "7".to_owned(),
                 allowed_hosts: Some(HOST.to_owned()),
             },
+            subject: Credentials::Unnamed,
             target: Target::Missing,
             refresh_conflict: None,
             rival: None,
@@ -114,6 +116,7 @@ impl Scene {
             renew_request: self.renew_request.as_deref(),
             provider: self.provider.as_ref().map_err(Clone::clone),
             credentials: self.credentials.clone(),
+            subject: self.subject.clone(),
             inputs: self.inputs(),
             target: self.target.clone(),
             refresh_conflict: self.refresh_conflict.clone(),
@@ -125,8 +128,11 @@ impl Scene {
     /// The fingerprints, unless provider or credentials are missing.
     pub(super) fn inputs(&self) -> Option<Inputs> {
         let provider = self.provider.as_ref().ok()?;
-        let known = !matches!(self.credentials, Credentials::Missing(_));
-        known.then(|| inputs::fingerprint(&self.spec, self.generation, provider, &self.credentials))
+        let missing = |secret: &Credentials| matches!(secret, Credentials::Missing(_));
+        let known = !missing(&self.credentials) && !missing(&self.subject);
+        known.then(|| {
+            inputs::fingerprint(&self.spec, self.generation, provider, &self.credentials, &self.subject)
+        })
     }
 
     /// What the rules say.

@@ -29,6 +29,8 @@ struct Asked<'a> {
     data: &'a std::collections::BTreeMap<String, crate::api::LongText>,
     credentials: Option<(&'a str, &'a str)>,
     credential_keys: Option<&'a crate::api::CredentialKeys>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<(&'a str, &'a str)>,
 }
 
 /// Fingerprints what is asked for now.
@@ -37,6 +39,7 @@ pub fn fingerprint(
     generation: i64,
     provider: &TokenProviderSpec,
     credentials: &Credentials,
+    subject: &Credentials,
 ) -> Inputs {
     // Neither the roots of trust nor the deadline shape the request: changing them asks for no new token.
     let shaping = TokenProviderSpec {
@@ -48,14 +51,19 @@ pub fn fingerprint(
         provider: &shaping,
         token: &spec.token,
         data: &spec.target.data,
-        credentials: match credentials {
-            Credentials::Present { uid, resource_version, .. } => Some((uid, resource_version)),
-            Credentials::Unnamed | Credentials::Missing(_) => None,
-        },
+        credentials: version(credentials),
         credential_keys: spec.credentials_ref.as_ref().map(|reference| &reference.keys),
+        subject: version(subject),
     });
     let attempt = digest(&(&asked, generation, &provider.tls, &provider.timeout));
     Inputs { asked, attempt }
+}
+
+fn version(secret: &Credentials) -> Option<(&str, &str)> {
+    match secret {
+        Credentials::Present { uid, resource_version, .. } => Some((uid, resource_version)),
+        Credentials::Unnamed | Credentials::Missing(_) => None,
+    }
 }
 
 /// SHA-256 of the value's JSON. Maps are ordered and defaults left out, so equal values have equal JSON.

@@ -28,6 +28,8 @@ pub struct Observed<'a> {
     pub provider: Result<&'a TokenProviderSpec, Failure>,
     /// The credentials Secret.
     pub credentials: Credentials,
+    /// The Secret that holds the token to exchange.
+    pub subject: Credentials,
     /// What shapes request and rendering; none where provider or credentials are missing.
     pub inputs: Option<Inputs>,
     /// The target Secret.
@@ -40,7 +42,7 @@ pub struct Observed<'a> {
     pub held: Option<Held>,
 }
 
-/// The credentials Secret, by its metadata alone.
+/// A Secret whose content is sent to the provider, by its metadata alone.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Credentials {
     /// The spec names none.

@@ -88,7 +88,7 @@ impl Exchanger {
     ///
     /// Fails with [`Error::EndpointNotAllowed`], [`Error::Unreachable`], [`Error::Tls`] or [`Error::TooLarge`].
     pub async fn send(&self, request: WireRequest) -> Result<Answer, Error> {
-        let WireRequest { endpoint, mut headers, body } = request;
+        let WireRequest { endpoint, mut headers, body, .. } = request;
         // The library leaves it out for an empty body, and some servers answer 411 to that.
         headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         let call = self.client.post(endpoint.url().clone()).headers(headers);

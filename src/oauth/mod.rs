@@ -3,6 +3,7 @@
 //! Knows requests, answers, lifetimes, and which addresses may be spoken to. Must not know Kubernetes: of the other
 //! layers only the vocabulary of reasons is used here.
 
+mod assertion;
 mod disclosure;
 mod egress;
 mod endpoint;
@@ -15,6 +16,7 @@ mod response;
 mod secret;
 mod token;
 
+pub use assertion::{Algorithm, Assertion, Moment};
 pub use egress::AddressPolicy;
 pub use endpoint::{Endpoint, HostBinding};
 pub use error::{Error, Retry};

@@ -6,6 +6,7 @@
 use reqwest::header::HeaderMap;
 use zeroize::Zeroizing;
 
+use super::assertion::{Assertion, Moment};
 use super::endpoint::Endpoint;
 use super::error::Error;
 use super::secret::Secret;
@@ -55,6 +56,20 @@ pub enum Grant {
         /// `refresh_token`.
         token: Secret,
     },
+    /// RFC 7523 §2.1.
+    JwtBearer {
+        /// `assertion`. One that holds a `scope` claim takes `scope`'s place in the request.
+        assertion: Assertion,
+    },
+    /// RFC 8693 §2.1.
+    TokenExchange {
+        /// `subject_token`.
+        subject_token: Secret,
+        /// `subject_token_type`.
+        subject_token_type: String,
+        /// `requested_token_type`; None = absent.
+        requested_token_type: Option<String>,
+    },
     /// RFC 6749 §4.5, or a vendor's own: its members are [`TokenRequest::parameters`].
     Extension {
         /// `grant_type`, byte for byte.
@@ -89,6 +104,8 @@ pub enum ClientAuthentication {
         /// The client secret.
         secret: Secret,
     },
+    /// `client_secret_jwt` or `private_key_jwt` (RFC 7523 §2.2): a parameter, signed anew for each request.
+    Assertion(Assertion),
     /// `none`: a public client.
     None,
 }
@@ -166,17 +183,20 @@ pub struct WireRequest {
     pub headers: HeaderMap,
     /// Wiped when dropped.
     pub body: Zeroizing<Vec<u8>>,
+    /// What was signed for this request alone. Nothing shown may contain it.
+    pub signed: Vec<Secret>,
 }
 
 /// Writes a request.
 ///
 /// Order of members: `grant_type`, client authentication, the grant's own, `scope`, `audience`, `resource`, then
-/// [`TokenRequest::parameters`]. `user_agent` is `tokensource/<version>`.
+/// [`TokenRequest::parameters`]. `user_agent` is `tokensource/<version>`. The moment shapes assertions alone.
 ///
-/// Fails with [`Error::Credential`] where id or secret cannot be used, and with [`Error::Spec`] where parameters
+/// Fails with [`Error::Credential`] where id, secret or key cannot be used, and with [`Error::Spec`] where parameters
 /// or headers cannot.
-pub fn build(request: &TokenRequest, user_agent: &str) -> Result<WireRequest, Error> {
-    let members = members::list(request)?;
+pub fn build(request: &TokenRequest, moment: &Moment, user_agent: &str) -> Result<WireRequest, Error> {
+    let signed = Signed::by(request, moment)?;
+    let members = members::list(request, &signed)?;
     let in_body = || members.iter().filter(|member| member.place == ParameterPlace::Body);
     let in_query = |member: &&members::Member<'_>| {
         request.body_format == BodyFormat::Query || member.place == ParameterPlace::Query
@@ -191,7 +211,29 @@ pub fn build(request: &TokenRequest, user_agent: &str) -> Result<WireRequest, Er
             BodyFormat::Json => body::json(in_body()),
             BodyFormat::Query => Zeroizing::default(),
         },
+        signed: signed.client.into_iter().chain(signed.grant).collect(),
     })
+}
+
+/// The assertions of one request. Signed beforehand, so that parameters are borrowed from what is wiped.
+#[derive(Default)]
+struct Signed {
+    client: Option<Secret>,
+    grant: Option<Secret>,
+}
+
+impl Signed {
+    fn by(request: &TokenRequest, moment: &Moment) -> Result<Self, Error> {
+        let mut signed = Self::default();
+        if let ClientAuthentication::Assertion(assertion) = &request.client.authentication {
+            signed.client = Some(assertion.sign(moment.now, &moment.nonce)?);
+        }
+        if let Grant::JwtBearer { assertion } = &request.grant {
+            // Both may stand in one request, and to a server that remembers each `jti` two of one are a replay.
+            signed.grant = Some(assertion.sign(moment.now, &format!("{}-grant", moment.nonce))?);
+        }
+        Ok(signed)
+    }
 }
 
 /// A Secret's value without the one line end that `echo` puts at the end of files. Nothing else is touched: a
@@ -210,6 +252,8 @@ impl Grant {
             Grant::ClientCredentials => "client_credentials",
             Grant::Password { .. } => "password",
             Grant::RefreshToken { .. } => "refresh_token",
+            Grant::JwtBearer { .. } => "urn:ietf:params:oauth:grant-type:jwt-bearer",
+            Grant::TokenExchange { .. } => "urn:ietf:params:oauth:grant-type:token-exchange",
             Grant::Extension { grant_type } => grant_type,
         }
     }
@@ -227,9 +271,8 @@ impl Client {
         match (self.send_client_id, &self.authentication) {
             (SendClientId::Never, _) | (SendClientId::Auto, ClientAuthentication::Basic { .. }) => Ok(None),
             (SendClientId::Auto, ClientAuthentication::None) => Ok(self.id.as_deref()),
-            (SendClientId::Auto, ClientAuthentication::Post { .. }) | (SendClientId::Always, _) => {
-                self.required_id().map(Some)
-            }
+            (SendClientId::Auto, ClientAuthentication::Post { .. } | ClientAuthentication::Assertion(_))
+            | (SendClientId::Always, _) => self.required_id().map(Some),
         }
     }
 }

@@ -9,7 +9,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use super::arguments::ControllerArguments;
-use super::{admin, clock, shutdown, telemetry};
+use super::{admin, clock, random, shutdown, telemetry};
 use crate::controller::{Controller, Metrics, Settings};
 use crate::oauth::AddressPolicy;
 
@@ -86,5 +86,6 @@ fn settings(arguments: &ControllerArguments) -> Settings {
         only_cluster_providers: arguments.only_cluster_providers,
         concurrency: arguments.concurrency,
         clock: clock::now,
+        nonce: random::nonce,
     }
 }

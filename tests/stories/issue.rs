@@ -102,14 +102,22 @@ pub(crate) async fn unserved_fields_are_refused(story: &mut Story) {
     story.credentials("client", "s3cr3t").await;
     let cases = [
         (
-            "exchange",
-            json!({"provider": {"grantType": "urn:ietf:params:oauth:grant-type:token-exchange"}}),
-            "token-exchange",
+            "tls",
+            json!({"provider": {"clientAuthentication": {"method": "tls_client_auth"}}}),
+            "tls_client_auth",
         ),
         (
-            "key",
-            json!({"provider": {"clientAuthentication": {"method": "private_key_jwt"}}}),
-            "private_key_jwt",
+            "thumb",
+            json!({"provider": {"clientAuthentication": {"method": "private_key_jwt", "assertion": {"x5tS256": true}}}}),
+            "x5tS256",
+        ),
+        (
+            "account",
+            json!({"provider": {
+                "grantType": "urn:ietf:params:oauth:grant-type:token-exchange",
+                "subjectToken": {"serviceAccountToken": {"audience": "us"}},
+            }}),
+            "subjectToken.serviceAccountToken",
         ),
         ("probe", json!({"renewal": {"probe": {"url": "https://api.example.com/"}}}), "renewal.probe"),
         ("revoked", json!({"renewal": {"onRevoked": "Withdraw"}}), "onRevoked"),

@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokensource::api::ConditionType;
 use tokensource_kit::eventually;
-use tokensource_kit::keycloak::{BRIEF, BRIEF_LIFESPAN, Keycloak, MACHINE, REALM, SECRET};
+use tokensource_kit::keycloak::{
+    BRIEF, BRIEF_LIFESPAN, Keycloak, MACHINE, REALM, SECRET, SECRET_JWT, SIGNED_JWT,
+};
 
 use crate::story::{Story, condition, is};
 
@@ -70,4 +72,86 @@ pub(crate) async fn wrong_secret_is_refused_and_heals(story: &mut Story) {
     assert!(!message.contains("not-the-secret"), "{message}");
     story.apply(&credentials(keycloak, "wrong", MACHINE, SECRET)).await;
     story.ready("wrong").await;
+}
+
+pub(crate) async fn assertions_are_accepted(story: &mut Story) {
+    let world = story.world.clone();
+    let keycloak = world.keycloak();
+    let issuer = keycloak.issuer(REALM);
+    let cases = [
+        ("hs256", SECRET_JWT, "client_secret_jwt", json!(null)),
+        ("hs512", SECRET_JWT, "client_secret_jwt", json!({"algorithm": "HS512", "audience": issuer})),
+        ("rs256", SIGNED_JWT, "private_key_jwt", json!(null)),
+        (
+            "ps256",
+            SIGNED_JWT,
+            "private_key_jwt",
+            json!({"algorithm": "PS256", "audience": issuer, "lifetime": "30s"}),
+        ),
+    ];
+    for (name, client, method, assertion) in &cases {
+        let mut secret = credentials(keycloak, name, client, SECRET);
+        if *method == "private_key_jwt" {
+            secret["stringData"] = json!({"client_id": client, "private_key": keycloak.signer().key_pem});
+        }
+        story.apply(&secret).await;
+        let mut source = source(keycloak, name, method);
+        if !assertion.is_null() {
+            source["spec"]["provider"]["clientAuthentication"]["assertion"] = assertion.clone();
+        }
+        story.apply(&source).await;
+    }
+    for (name, ..) in &cases {
+        story.ready(name).await;
+    }
+    // A second time at once: Keycloak remembers each jti.
+    story.patch_source("rs256", &json!({"spec": {"token": {"scopes": ["profile"]}}})).await;
+    story.ready("rs256").await;
+
+    // A key that Keycloak does not know, and then the right one.
+    let stranger = world.authority.issue_signer("stranger").key_pem;
+    story.patch_secret("rs256", &json!({"stringData": {"private_key": stranger}})).await;
+    let source =
+        story.until("rs256", "a refusal", |source| is(source, ConditionType::Renewed, "False")).await;
+    let (_, _, message) = condition(&source, ConditionType::Renewed).unwrap();
+    let body = stranger.lines().nth(1).unwrap();
+    assert!(!message.contains(body) && !story.controller.logs().contains(body), "{message}");
+    story.patch_secret("rs256", &json!({"stringData": {"private_key": keycloak.signer().key_pem}})).await;
+    story.until("rs256", "a token again", |source| is(source, ConditionType::Renewed, "True")).await;
+}
+
+pub(crate) async fn tokens_are_exchanged(story: &mut Story) {
+    let world = story.world.clone();
+    let keycloak = world.keycloak();
+    story.apply(&credentials(keycloak, "subject", MACHINE, SECRET)).await;
+    story.apply(&source(keycloak, "subject", "client_secret_post")).await;
+    story.ready("subject").await;
+
+    let access_token = "urn:ietf:params:oauth:token-type:access_token";
+    let mut exchange = source(keycloak, "exchange", "client_secret_basic");
+    exchange["spec"]["credentialsRef"]["name"] = json!("subject");
+    let provider = &mut exchange["spec"]["provider"];
+    provider["grantType"] = json!("urn:ietf:params:oauth:grant-type:token-exchange");
+    provider["requestedTokenType"] = json!(access_token);
+    provider["subjectToken"] =
+        json!({"type": access_token, "secretKeyRef": {"name": "subject-token", "key": "access_token"}});
+    story.apply(&exchange).await;
+    // The credentials are bound, but the token to exchange is a credential of its own.
+    let source = story.failing("exchange", "CredentialsNotBound").await;
+    let (_, _, message) = condition(&source, ConditionType::Renewed).unwrap();
+    assert!(message.contains("kubectl annotate secret subject-token"), "{message}");
+
+    let bound = json!({"tokensource.dev/allowed-hosts": keycloak.host()});
+    story.patch_secret("subject-token", &json!({"metadata": {"annotations": bound}})).await;
+    story.ready("exchange").await;
+    let first = story.value("exchange-token", "access_token").await;
+    assert_ne!(first, story.value("subject-token", "access_token").await);
+
+    // A new token to exchange asks for a new exchange.
+    story.patch_source("subject", &json!({"spec": {"token": {"scopes": ["profile"]}}})).await;
+    eventually("the next exchange", Duration::from_secs(30), async || {
+        let now = story.value("exchange-token", "access_token").await;
+        if now == first { Err("still the first") } else { Ok(()) }
+    })
+    .await;
 }

@@ -1,7 +1,10 @@
 //! What is refused before anything is asked, and whether the message says what to do about it.
 
 use super::*;
-use crate::api::{AssertionGrant, CredentialsReference, ObjectReference, Probe, ShortText, SubjectToken};
+use crate::api::{
+    AssertionSettings, CredentialsReference, ObjectReference, Probe, ServiceAccountTokenSettings, ShortText,
+    SubjectToken,
+};
 use crate::decide::fixture::{HOST, Scene};
 
 fn refusal(scene: &Scene) -> Option<Failure> {
@@ -33,19 +36,19 @@ fn method(method: ClientAuthenticationMethod) -> impl FnOnce(&mut Scene) {
 #[test]
 fn a_field_that_is_not_served_yet_is_refused_by_name() {
     type Change = fn(&mut Scene);
-    let cases: [(&str, Change); 12] = [
+    let cases: [(&str, Change); 7] = [
         ("provider.issuer", |s| s.provider().issuer = text("https://issuer.example")),
-        ("jwt-bearer", |s| s.provider().grant_type = text("urn:ietf:params:oauth:grant-type:jwt-bearer")),
-        ("token-exchange", |s| {
-            s.provider().grant_type = text("urn:ietf:params:oauth:grant-type:token-exchange");
-        }),
-        ("client_secret_jwt", |s| method(ClientAuthenticationMethod::ClientSecretJwt)(s)),
-        ("private_key_jwt", |s| method(ClientAuthenticationMethod::PrivateKeyJwt)(s)),
         ("tls_client_auth", |s| method(ClientAuthenticationMethod::TlsClientAuth)(s)),
         ("federated_jwt", |s| method(ClientAuthenticationMethod::FederatedJwt)(s)),
-        ("provider.subjectToken", |s| s.provider().subject_token = Some(SubjectToken::default())),
-        ("requestedTokenType", |s| s.provider().requested_token_type = text("urn:x")),
-        ("provider.assertionGrant", |s| s.provider().assertion_grant = Some(AssertionGrant::default())),
+        ("assertion.x5tS256", |s| {
+            s.provider().client_authentication.assertion =
+                Some(AssertionSettings { x5t_s256: true, ..AssertionSettings::default() });
+        }),
+        ("subjectToken.serviceAccountToken", |s| {
+            let service_account_token = Some(ServiceAccountTokenSettings::default());
+            s.provider().subject_token =
+                Some(SubjectToken { service_account_token, ..SubjectToken::default() });
+        }),
         ("tls.clientCertificateRef", |s| {
             s.provider().tls.client_certificate_ref = Some(ObjectReference::default());
         }),
@@ -62,13 +65,15 @@ fn a_field_that_is_not_served_yet_is_refused_by_name() {
 #[test]
 fn what_is_served_is_not_refused() {
     type Change = fn(&mut Scene);
-    let cases: [(&str, Change); 8] = [
+    let cases: [(&str, Change); 10] = [
         ("the fixture", |_| {}),
         ("the grant written out", |s| s.provider().grant_type = text("client_credentials")),
         ("the password grant", |s| s.provider().grant_type = text("password")),
         ("a refresh token of the user's", |s| s.provider().grant_type = text("refresh_token")),
         ("a vendor's own grant", |s| s.provider().grant_type = text("account_credentials")),
         ("Basic", |s| method(ClientAuthenticationMethod::ClientSecretBasic)(s)),
+        ("a signed secret", |s| method(ClientAuthenticationMethod::ClientSecretJwt)(s)),
+        ("a signed key", |s| method(ClientAuthenticationMethod::PrivateKeyJwt)(s)),
         ("a public client without credentials", |s| {
             method(ClientAuthenticationMethod::None)(s);
             s.spec.credentials_ref = None;

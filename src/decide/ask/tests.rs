@@ -14,7 +14,7 @@ fn data(pairs: Pairs<'_>) -> BTreeMap<String, ByteString> {
 }
 
 fn asked(scene: &Scene, pairs: Pairs<'_>) -> Result<Ask, Failure> {
-    ask(&scene.spec, scene.provider.as_ref().unwrap(), &data(pairs), None)
+    ask(&scene.spec, scene.provider.as_ref().unwrap(), &data(pairs), &BTreeMap::new(), None)
 }
 
 fn using(method: ClientAuthenticationMethod) -> Scene {
@@ -26,7 +26,7 @@ fn secret(ask: &Ask) -> Option<&str> {
         ClientAuthentication::Basic { secret, .. } | ClientAuthentication::Post { secret } => {
             Some(secret.expose())
         }
-        ClientAuthentication::None => None,
+        ClientAuthentication::Assertion(_) | ClientAuthentication::None => None,
     }
 }
 
@@ -88,7 +88,7 @@ fn one_line_end_is_the_editors_and_the_rest_is_the_secrets() {
 fn a_credential_that_cannot_be_used_is_named_but_not_shown() {
     use Reason::{CredentialsInvalid, CredentialsNotFound};
     let cases: [(&str, Pairs<'_>, Reason, &str); 6] = [
-        ("no keys at all", &[], CredentialsNotFound, "client_secret"),
+        ("no keys at all", &[], CredentialsNotFound, "client_id"),
         ("no id", &[("client_secret", b"canary")], CredentialsNotFound, "client_id"),
         ("no secret", &[("client_id", b"canary")], CredentialsNotFound, "client_secret"),
         (

@@ -78,6 +78,7 @@ fn request(host: &str, port: u16) -> WireRequest {
         endpoint: Endpoint::parse(&format!("https://{host}:{port}/canary?key=canary")).unwrap(),
         headers,
         body: Zeroizing::new(b"client_secret=canary".to_vec()),
+        signed: Vec::new(),
     }
 }
 

@@ -4,7 +4,9 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::{ClientAuthentication, Error, Grant, Parameter, ParameterPlace, ParameterValue, TokenRequest};
+use super::{
+    ClientAuthentication, Error, Grant, Parameter, ParameterPlace, ParameterValue, Signed, TokenRequest,
+};
 
 /// Names that other fields of the spec set: a parameter of that name would contradict them.
 const RESERVED: [&str; 11] = [
@@ -23,6 +25,9 @@ const RESERVED: [&str; 11] = [
 
 /// The same for families of names (RFC 8693 §2.1).
 const RESERVED_PREFIXES: [&str; 2] = ["subject_token", "actor_token"];
+
+/// The value of `client_assertion_type` (RFC 7523 §2.2).
+const CLIENT_ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// One parameter on its way to the wire.
 pub(super) struct Member<'a> {
@@ -53,7 +58,7 @@ impl<'a> Member<'a> {
 }
 
 /// All members of a request. A name occurs more than once only for `resource`, and then in one run.
-pub(super) fn list(request: &TokenRequest) -> Result<Vec<Member<'_>>, Error> {
+pub(super) fn list<'a>(request: &'a TokenRequest, signed: &'a Signed) -> Result<Vec<Member<'a>>, Error> {
     let grant_type = request.grant.grant_type();
     if grant_type.is_empty() {
         return Err(Error::spec("`grantType` is empty"));
@@ -65,17 +70,14 @@ pub(super) fn list(request: &TokenRequest) -> Result<Vec<Member<'_>>, Error> {
     if let ClientAuthentication::Post { secret } = &request.client.authentication {
         members.push(Member::text("client_secret", secret.expose()));
     }
-    match &request.grant {
-        Grant::Password { username, password } => {
-            members.push(Member::text("username", username.expose()));
-            members.push(Member::text("password", password.expose()));
-        }
-        Grant::RefreshToken { token } => members.push(Member::text("refresh_token", token.expose())),
-        Grant::ClientCredentials | Grant::Extension { .. } => {}
+    if let Some(assertion) = &signed.client {
+        members.push(Member::text("client_assertion_type", CLIENT_ASSERTION_TYPE));
+        members.push(Member::text("client_assertion", assertion.expose()));
     }
+    append_grant(&mut members, &request.grant, signed);
     // Absent and empty are different requests: an empty scope means "no permissions" to some servers.
     let scope = request.scopes.join(" ");
-    if !scope.is_empty() {
+    if !scope.is_empty() && !has_scope_claim(&request.grant) {
         members.push(Member::text("scope", scope));
     }
     if let Some(audience) = request.audience.as_deref().filter(|audience| !audience.is_empty()) {
@@ -86,6 +88,31 @@ pub(super) fn list(request: &TokenRequest) -> Result<Vec<Member<'_>>, Error> {
     Ok(members)
 }
 
+/// What belongs to the grant alone.
+fn append_grant<'a>(members: &mut Vec<Member<'a>>, grant: &'a Grant, signed: &'a Signed) {
+    match grant {
+        Grant::Password { username, password } => {
+            members.push(Member::text("username", username.expose()));
+            members.push(Member::text("password", password.expose()));
+        }
+        Grant::RefreshToken { token } => members.push(Member::text("refresh_token", token.expose())),
+        Grant::JwtBearer { .. } => {
+            members.extend(signed.grant.iter().map(|text| Member::text("assertion", text.expose())));
+        }
+        Grant::TokenExchange { subject_token, subject_token_type, requested_token_type } => {
+            let requested = requested_token_type.as_deref();
+            members.extend(requested.map(|urn| Member::text("requested_token_type", urn)));
+            members.push(Member::text("subject_token", subject_token.expose()));
+            members.push(Member::text("subject_token_type", subject_token_type.as_str()));
+        }
+        Grant::ClientCredentials | Grant::Extension { .. } => {}
+    }
+}
+
+fn has_scope_claim(grant: &Grant) -> bool {
+    matches!(grant, Grant::JwtBearer { assertion } if assertion.scope.is_some())
+}
+
 fn append_parameters<'a>(members: &mut Vec<Member<'a>>, request: &'a TokenRequest) -> Result<(), Error> {
     let mut seen = HashSet::new();
     for parameter in &request.parameters {
@@ -93,7 +120,7 @@ fn append_parameters<'a>(members: &mut Vec<Member<'a>>, request: &'a TokenReques
         if name.is_empty() {
             return Err(Error::spec("a parameter has no name"));
         }
-        if is_reserved(name, &request.client.authentication) {
+        if is_reserved(name, request) {
             return Err(Error::spec(format!("the parameter {name:?} is set by other fields of the spec")));
         }
         if !seen.insert(name) {
@@ -104,14 +131,18 @@ fn append_parameters<'a>(members: &mut Vec<Member<'a>>, request: &'a TokenReques
     Ok(())
 }
 
-fn is_reserved(name: &str, authentication: &ClientAuthentication) -> bool {
+fn is_reserved(name: &str, request: &TokenRequest) -> bool {
     if name == "client_assertion_type" {
         // Without an assertion of our own it contradicts nothing, and one provider wants it alone.
-        return match authentication {
+        return match request.client.authentication {
+            ClientAuthentication::Assertion(_) => true,
             ClientAuthentication::Basic { .. }
             | ClientAuthentication::Post { .. }
             | ClientAuthentication::None => false,
         };
+    }
+    if name == "requested_token_type" {
+        return matches!(request.grant, Grant::TokenExchange { .. });
     }
     RESERVED.contains(&name) || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }

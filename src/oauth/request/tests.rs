@@ -4,9 +4,11 @@ use super::{
     BasicEncoding, BodyFormat, Client, ClientAuthentication, Grant, Parameter, ParameterPlace,
     ParameterValue, SendClientId, TokenRequest, WireRequest, build, trim_one_newline,
 };
+use crate::oauth::assertion::Moment;
 use crate::oauth::endpoint::Endpoint;
 use crate::oauth::secret::Secret;
 
+mod assertions;
 mod golden;
 mod refusals;
 
@@ -56,8 +58,13 @@ fn string(name: &str, value: &str) -> Parameter {
     parameter(name, ParameterValue::String(value.to_owned()), ParameterPlace::Body)
 }
 
+/// Always the same.
+fn moment() -> Moment {
+    Moment { now: chrono::DateTime::from_timestamp(1_767_225_600, 0).unwrap(), nonce: "n0nce".to_owned() }
+}
+
 fn wire(request: &TokenRequest) -> WireRequest {
-    match build(request, "tokensource/0.0.0") {
+    match build(request, &moment(), "tokensource/0.0.0") {
         Ok(wire) => wire,
         Err(error) => panic!("{error}"),
     }
@@ -206,7 +213,8 @@ fn bodies_never_outgrow_their_buffer() {
             request.resources = vec!["\u{1}".to_owned(); 50];
             request.parameters = vec![string("\u{2}", "")];
         });
-        let members = super::members::list(&request).unwrap_or_else(|error| panic!("{error}"));
+        let signed = super::Signed::default();
+        let members = super::members::list(&request, &signed).unwrap_or_else(|error| panic!("{error}"));
         let bound: usize =
             members.iter().map(|m| 6 * (m.name.len() + m.plain().len()) + 7).sum::<usize>() + 2;
         // Vec grows by doubling, so an exact capacity shows that it never grew.

@@ -2,12 +2,12 @@
 
 use super::{
     BasicEncoding, Client, ClientAuthentication, Grant, ParameterPlace, ParameterValue, SendClientId,
-    TokenRequest, authorization, basic, body, build, parameter, post, string, with,
+    TokenRequest, authorization, basic, body, build, moment, parameter, post, string, with,
 };
 use crate::api::reason::Reason;
 
 fn refusal(request: &TokenRequest) -> (Reason, String) {
-    match build(request, "tokensource/0.0.0") {
+    match build(request, &moment(), "tokensource/0.0.0") {
         Ok(_) => panic!("the request was built"),
         Err(error) => (error.reason(), error.to_string()),
     }
@@ -25,7 +25,7 @@ fn a_client_id_that_is_needed_but_missing() {
     ];
     for (authentication, send_client_id, needed) in cases {
         let request = with(|request| request.client = Client { id: None, authentication, send_client_id });
-        match build(&request, "x") {
+        match build(&request, &moment(), "x") {
             Ok(_) => assert!(!needed, "{send_client_id:?}"),
             Err(error) => {
                 assert!(needed, "{error}");

@@ -11,7 +11,8 @@ pub const REALM: &str = "lending";
 /// The same, but a refresh token is good for one use, as at Apiax.
 pub const ROTATING_REALM: &str = "rotating";
 
-/// A confidential client with a service account: `client_credentials`, tokens for five minutes.
+/// A confidential client with a service account: `client_credentials`, tokens for five minutes. It may exchange
+/// tokens (RFC 8693).
 pub const MACHINE: &str = "machine";
 /// The same, with tokens for [`BRIEF_LIFESPAN`] seconds.
 pub const BRIEF: &str = "brief";
@@ -54,7 +55,7 @@ fn realm(name: &str, rotates: bool, signer: &Identity) -> Value {
             "LOGIN", "LOGIN_ERROR", "CLIENT_LOGIN", "CLIENT_LOGIN_ERROR", "REFRESH_TOKEN", "REFRESH_TOKEN_ERROR"
         ],
         "clients": [
-            confidential(MACHINE, &json!({})),
+            confidential(MACHINE, &json!({ "attributes": { "standard.token.exchange.enabled": "true" } })),
             confidential(BRIEF, &json!({
                 "attributes": { "access.token.lifespan": BRIEF_LIFESPAN.to_string() },
             })),

@@ -1,0 +1,190 @@
+//! Which fields do not go together, and that the message says what to write instead.
+
+use super::*;
+use crate::api::{AssertionGrant, AssertionSettings, KeyReference, Reason, SubjectToken};
+use crate::decide::fixture::Scene;
+use crate::decide::{Credentials, Plan};
+
+type Change = fn(&mut Scene);
+
+fn refusal(change: Change) -> (Reason, String) {
+    match Scene::fresh().with(change).plan() {
+        Plan::Refuse(failure) => (failure.reason, failure.message),
+        plan => panic!("not refused: {plan:?}"),
+    }
+}
+
+fn method(scene: &mut Scene, method: ClientAuthenticationMethod, algorithm: Option<JsonWebAlgorithm>) {
+    let authentication = &mut scene.provider().client_authentication;
+    authentication.method = method;
+    authentication.assertion =
+        algorithm.map(|_| AssertionSettings { algorithm, ..AssertionSettings::default() });
+}
+
+fn exchange(scene: &mut Scene, secret: &str) {
+    scene.provider().grant_type = Some(TOKEN_EXCHANGE.to_owned());
+    scene.provider().subject_token = Some(SubjectToken {
+        secret_key_ref: Some(KeyReference { name: secret.to_owned(), key: "token".to_owned() }),
+        ..SubjectToken::default()
+    });
+    scene.subject = subject(Some(crate::decide::fixture::HOST));
+}
+
+fn subject(hosts: Option<&str>) -> Credentials {
+    Credentials::Present {
+        name: "subject".to_owned(),
+        uid: "subject-uid".to_owned(),
+        resource_version: "3".to_owned(),
+        allowed_hosts: hosts.map(str::to_owned),
+    }
+}
+
+fn audience(audience: &str) -> AssertionSettings {
+    AssertionSettings { audience: Some(audience.to_owned()), ..AssertionSettings::default() }
+}
+
+#[test]
+fn contradictions_say_what_to_write_instead() {
+    use ClientAuthenticationMethod::{ClientSecretJwt, PrivateKeyJwt};
+    let cases: [(Change, &str); 13] = [
+        (|s| method(s, ClientSecretJwt, Some(JsonWebAlgorithm::RS256)), "HS256"),
+        (|s| method(s, PrivateKeyJwt, Some(JsonWebAlgorithm::HS256)), "RS256"),
+        (
+            |s| {
+                method(s, PrivateKeyJwt, None);
+                s.spec.credentials_ref = None;
+            },
+            "needs a private key",
+        ),
+        (
+            |s| {
+                s.provider().grant_type = Some(JWT_BEARER.to_owned());
+                method(s, ClientAuthenticationMethod::None, None);
+                s.spec.credentials_ref = None;
+            },
+            "needs a key to sign with",
+        ),
+        (|s| s.provider().client_authentication.assertion = Some(audience("x")), "private_key_jwt"),
+        (|s| s.provider().assertion_grant = Some(AssertionGrant::default()), "grant-type:jwt-bearer"),
+        (
+            |s| {
+                exchange(s, "subject");
+                s.provider().grant_type = None;
+            },
+            "grant-type:token-exchange",
+        ),
+        (|s| s.provider().requested_token_type = Some("urn:x".to_owned()), "grant-type:token-exchange"),
+        (|s| s.provider().grant_type = Some(TOKEN_EXCHANGE.to_owned()), "subjectToken.secretKeyRef"),
+        (|s| exchange(s, "source"), "give the target another name"),
+        (
+            |s| {
+                method(s, PrivateKeyJwt, None);
+                s.provider().client_authentication.assertion = Some(audience("Issuer"));
+            },
+            "assertion.audience: Issuer",
+        ),
+        (
+            |s| {
+                let lifetime = Some(Duration::from_secs(29));
+                method(s, PrivateKeyJwt, None);
+                s.provider().client_authentication.assertion =
+                    Some(AssertionSettings { lifetime, ..AssertionSettings::default() });
+            },
+            "30s",
+        ),
+        (
+            |s| {
+                s.provider().grant_type = Some(JWT_BEARER.to_owned());
+                s.provider().assertion_grant =
+                    Some(AssertionGrant { audience: Some("Issuer".to_owned()), ..AssertionGrant::default() });
+            },
+            "assertionGrant.audience",
+        ),
+    ];
+    for (change, named) in cases {
+        let (reason, message) = refusal(change);
+        assert_eq!(reason, Reason::InvalidSpec, "{message}");
+        assert!(message.contains(named), "{named}: {message}");
+    }
+}
+
+#[test]
+fn what_is_still_to_come_is_refused() {
+    let cases: [(Change, &str); 3] = [
+        (|s| method(s, ClientAuthenticationMethod::FederatedJwt, None), "federated_jwt"),
+        (
+            |s| {
+                let x5t = AssertionSettings { x5t_s256: true, ..AssertionSettings::default() };
+                method(s, ClientAuthenticationMethod::PrivateKeyJwt, None);
+                s.provider().client_authentication.assertion = Some(x5t);
+            },
+            "x5tS256",
+        ),
+        (
+            |s| {
+                s.provider().grant_type = Some(TOKEN_EXCHANGE.to_owned());
+                let service_account_token = Some(crate::api::ServiceAccountTokenSettings::default());
+                s.provider().subject_token =
+                    Some(SubjectToken { service_account_token, ..SubjectToken::default() });
+            },
+            "serviceAccountToken",
+        ),
+    ];
+    for (change, named) in cases {
+        let (reason, message) = refusal(change);
+        assert_eq!(reason, Reason::InvalidSpec);
+        assert!(message.contains(named) && message.contains("not served"), "{message}");
+    }
+}
+
+#[test]
+fn what_goes_together_is_asked_for() {
+    let cases: [Change; 5] = [
+        |s| method(s, ClientAuthenticationMethod::ClientSecretJwt, None),
+        |s| method(s, ClientAuthenticationMethod::ClientSecretJwt, Some(JsonWebAlgorithm::HS512)),
+        |s| method(s, ClientAuthenticationMethod::PrivateKeyJwt, Some(JsonWebAlgorithm::EdDSA)),
+        |s| s.provider().grant_type = Some(JWT_BEARER.to_owned()),
+        |s| exchange(s, "subject"),
+    ];
+    for (number, change) in cases.into_iter().enumerate() {
+        let plan = Scene::fresh().with(change).plan();
+        assert!(matches!(plan, Plan::Mint(_)), "case {number}: {plan:?}");
+    }
+}
+
+#[test]
+fn the_token_to_exchange_is_bound_to_hosts_of_its_own() {
+    let cases = [
+        (subject(None), Reason::CredentialsNotBound, "kubectl annotate secret subject"),
+        (subject(Some("other.example")), Reason::CredentialsNotBound, "kubectl annotate secret subject"),
+        (
+            Credentials::Missing("subject".to_owned()),
+            Reason::CredentialsNotFound,
+            "subjectToken.secretKeyRef",
+        ),
+    ];
+    for (secret, reason, named) in cases {
+        let scene = Scene::fresh().with(|scene| {
+            exchange(scene, "subject");
+            scene.subject = secret;
+        });
+        let Plan::Refuse(failure) = scene.plan() else { panic!("not refused") };
+        assert_eq!(failure.reason, reason);
+        assert!(failure.message.contains(named), "{}", failure.message);
+    }
+}
+
+#[test]
+fn another_token_to_exchange_asks_for_a_new_exchange() {
+    let scene = |version: &str| {
+        let version = version.to_owned();
+        Scene::fresh().with(|scene| exchange(scene, "subject")).with(|scene| {
+            let Credentials::Present { resource_version, .. } = &mut scene.subject else {
+                panic!("there is one")
+            };
+            *resource_version = version;
+        })
+    };
+    assert_ne!(scene("3").inputs(), scene("4").inputs());
+    assert_eq!(scene("3").inputs(), scene("3").inputs());
+}

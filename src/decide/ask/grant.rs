@@ -1,0 +1,152 @@
+//! The grants and client authentications that sign something, and token exchange: from the contract's fields to the
+//! protocol's. Must not know how credentials are fetched, or what is sent.
+
+use super::Values;
+use crate::api::{
+    AssertionGrant, AssertionSettings, ClientAuthenticationMethod, CredentialKeys, JsonWebAlgorithm,
+    TokenProviderSpec, TokenSourceSpec,
+};
+use crate::decide::Failure;
+use crate::oauth::{Algorithm, Assertion, Grant, GrantKind};
+
+/// RFC 7523 §2.1.
+pub(in crate::decide) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+/// RFC 8693 §2.1.
+pub(in crate::decide) const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+
+/// RFC 8693 §3: what a Secret most likely holds.
+const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+
+/// The grant with its own members.
+pub(super) fn grant(
+    spec: &TokenSourceSpec,
+    provider: &TokenProviderSpec,
+    keys: &CredentialKeys,
+    credentials: &Values<'_>,
+    subject: &Values<'_>,
+) -> Result<(Grant, GrantKind), Failure> {
+    Ok(match provider.grant_type.as_deref() {
+        None | Some("client_credentials") => (Grant::ClientCredentials, GrantKind::ClientCredentials),
+        Some("password") => {
+            let (username, password) =
+                (credentials.secret(keys.username())?, credentials.secret(keys.password())?);
+            (Grant::Password { username, password }, GrantKind::Password)
+        }
+        Some("refresh_token") => (
+            Grant::RefreshToken { token: credentials.secret(keys.refresh_token())? },
+            GrantKind::RefreshToken,
+        ),
+        Some(JWT_BEARER) => {
+            (Grant::JwtBearer { assertion: bearer(spec, provider, keys, credentials)? }, GrantKind::JwtBearer)
+        }
+        Some(TOKEN_EXCHANGE) => (exchange(provider, subject)?, GrantKind::TokenExchange),
+        Some(vendors) => (Grant::Extension { grant_type: vendors.to_owned() }, GrantKind::Extension),
+    })
+}
+
+fn exchange(provider: &TokenProviderSpec, subject: &Values<'_>) -> Result<Grant, Failure> {
+    let settings = provider.subject_token.as_ref();
+    // Without one the spec has been refused before (`admission::contradiction`).
+    let key =
+        settings.and_then(|settings| settings.secret_key_ref.as_ref()).map_or("", |reference| &reference.key);
+    Ok(Grant::TokenExchange {
+        subject_token: subject.secret(key)?,
+        subject_token_type: settings
+            .and_then(|settings| settings.type_.clone())
+            .unwrap_or_else(|| JWT.to_owned()),
+        requested_token_type: provider.requested_token_type.clone(),
+    })
+}
+
+/// What the client signs to prove itself: it speaks of itself (RFC 7523 §3).
+pub(super) fn client(
+    provider: &TokenProviderSpec,
+    keys: &CredentialKeys,
+    values: &Values<'_>,
+    id: &str,
+) -> Result<Assertion, Failure> {
+    let authentication = &provider.client_authentication;
+    let AssertionSettings { algorithm, key_id, audience, lifetime, claims, .. } =
+        authentication.assertion.clone().unwrap_or_default();
+    let algorithm = algorithm.unwrap_or(match authentication.method {
+        ClientAuthenticationMethod::ClientSecretJwt => JsonWebAlgorithm::HS256,
+        _ => JsonWebAlgorithm::RS256,
+    });
+    let algorithm = algorithm.into();
+    Ok(Assertion {
+        algorithm,
+        key: values.secret(key(keys, algorithm))?,
+        key_id,
+        issuer: id.to_owned(),
+        subject: id.to_owned(),
+        audience: resolved(audience.as_deref(), provider),
+        lifetime: lifetime.map_or(Assertion::DEFAULT_LIFETIME, crate::api::Duration::get),
+        scope: None,
+        claims: claims.unwrap_or_default(),
+    })
+}
+
+/// What is shown for a token.
+fn bearer(
+    spec: &TokenSourceSpec,
+    provider: &TokenProviderSpec,
+    keys: &CredentialKeys,
+    values: &Values<'_>,
+) -> Result<Assertion, Failure> {
+    let AssertionGrant { issuer, subject, audience, scope_claim, lifetime, algorithm, key_id, claims } =
+        provider.assertion_grant.clone().unwrap_or_default();
+    let issuer = match issuer {
+        Some(issuer) => issuer,
+        None => values.text(keys.client_id())?,
+    };
+    let algorithm = algorithm.unwrap_or(JsonWebAlgorithm::RS256).into();
+    let scope = spec.token.scopes.join(" ");
+    Ok(Assertion {
+        algorithm,
+        key: values.secret(key(keys, algorithm))?,
+        key_id,
+        subject: subject.unwrap_or_else(|| issuer.clone()),
+        issuer,
+        audience: resolved(audience.as_deref(), provider),
+        lifetime: lifetime.map_or(Assertion::DEFAULT_LIFETIME, crate::api::Duration::get),
+        scope: (scope_claim && !scope.is_empty()).then_some(scope),
+        claims: claims.unwrap_or_default(),
+    })
+}
+
+/// The key of the credentials Secret that an algorithm signs with.
+fn key(keys: &CredentialKeys, algorithm: Algorithm) -> &str {
+    if algorithm.is_symmetric() { keys.client_secret() } else { keys.private_key() }
+}
+
+/// The `aud` claim, byte for byte as the user wrote it: servers compare texts, not URLs.
+fn resolved(audience: Option<&str>, provider: &TokenProviderSpec) -> String {
+    let named = match audience {
+        None | Some("TokenEndpoint") => provider.token_endpoint.as_deref(),
+        Some("Issuer") => provider.issuer.as_deref(),
+        literal => literal,
+    };
+    named.unwrap_or_default().to_owned()
+}
+
+impl From<JsonWebAlgorithm> for Algorithm {
+    fn from(algorithm: JsonWebAlgorithm) -> Self {
+        match algorithm {
+            JsonWebAlgorithm::HS256 => Self::HS256,
+            JsonWebAlgorithm::HS384 => Self::HS384,
+            JsonWebAlgorithm::HS512 => Self::HS512,
+            JsonWebAlgorithm::RS256 => Self::RS256,
+            JsonWebAlgorithm::RS384 => Self::RS384,
+            JsonWebAlgorithm::RS512 => Self::RS512,
+            JsonWebAlgorithm::PS256 => Self::PS256,
+            JsonWebAlgorithm::PS384 => Self::PS384,
+            JsonWebAlgorithm::PS512 => Self::PS512,
+            JsonWebAlgorithm::ES256 => Self::ES256,
+            JsonWebAlgorithm::ES384 => Self::ES384,
+            JsonWebAlgorithm::EdDSA => Self::EdDSA,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+//! From the contract's fields to what is signed, and which key signs it.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::ByteString;
+
+use super::*;
+use crate::api::{Duration, KeyReference, Reason, SubjectToken};
+use crate::decide::ask::{Ask, ask};
+use crate::decide::fixture::Scene;
+use crate::oauth::{ClientAuthentication, Secret};
+
+/// Every secret of the fixture, whether the request uses it or not; the key without PEM's frame, as "PRIVATE KEY" may
+/// well stand in an innocent explanation.
+const ALL: [&str; 3] = ["canary-secret", "Y2FuYXJ5LW9mLXRoZS1rZXk=", "canary.token"];
+
+fn data(entries: &[(&str, &str)]) -> BTreeMap<String, ByteString> {
+    entries.iter().map(|(key, value)| ((*key).to_owned(), ByteString(value.as_bytes().to_vec()))).collect()
+}
+
+const PEM: &str = "-----BEGIN PRIVATE KEY-----\nY2FuYXJ5LW9mLXRoZS1rZXk=\n-----END PRIVATE KEY-----\n";
+
+fn asked(change: impl FnOnce(&mut Scene)) -> Result<Ask, Failure> {
+    let mut scene = Scene::fresh().with(change);
+    let provider = scene.provider().clone();
+    let credentials = data(&[("client_id", "me"), ("client_secret", "canary-secret"), ("private_key", PEM)]);
+    ask(&scene.spec, &provider, &credentials, &data(&[("token", "canary.token\n")]), None)
+}
+
+fn good(change: impl FnOnce(&mut Scene)) -> Ask {
+    match asked(change) {
+        Ok(ask) => ask,
+        Err(failure) => panic!("{}", failure.message),
+    }
+}
+
+fn client_assertion(ask: &Ask) -> &Assertion {
+    match &ask.request.client.authentication {
+        ClientAuthentication::Assertion(assertion) => assertion,
+        _ => panic!("no assertion"),
+    }
+}
+
+fn hidden(ask: &Ask) -> Vec<&str> {
+    ask.confidential.iter().map(Secret::expose).collect()
+}
+
+#[test]
+fn client_assertions_speak_of_the_client_and_sign_with_the_key_of_their_family() {
+    let cases = [
+        (ClientAuthenticationMethod::ClientSecretJwt, Algorithm::HS256, "canary-secret", "canary-secret"),
+        (
+            ClientAuthenticationMethod::PrivateKeyJwt,
+            Algorithm::RS256,
+            PEM.trim_end(),
+            // Without "PRIVATE KEY", which an innocent explanation may well contain.
+            "Y2FuYXJ5LW9mLXRoZS1rZXk=",
+        ),
+    ];
+    for (method, algorithm, key, material) in cases {
+        let ask = good(|scene| scene.provider().client_authentication.method = method);
+        let assertion = client_assertion(&ask);
+        assert_eq!((assertion.issuer.as_str(), assertion.subject.as_str()), ("me", "me"));
+        assert_eq!(assertion.audience, "https://auth.example.com/oauth/token");
+        assert_eq!((assertion.algorithm, assertion.key.expose()), (algorithm, key));
+        assert_eq!(assertion.lifetime, Assertion::DEFAULT_LIFETIME);
+        assert_eq!(hidden(&ask), ALL);
+        assert!(ALL.contains(&material));
+        assert_eq!(ask.grant, GrantKind::JwtBearer, "a refusal is one of the assertion");
+    }
+}
+
+#[test]
+fn settings_of_a_client_assertion() {
+    let ask = good(|scene| {
+        let authentication = &mut scene.provider().client_authentication;
+        authentication.method = ClientAuthenticationMethod::PrivateKeyJwt;
+        authentication.assertion = Some(AssertionSettings {
+            algorithm: Some(JsonWebAlgorithm::ES256),
+            key_id: Some("k".to_owned()),
+            audience: Some("https://auth.example.com".to_owned()),
+            lifetime: Some(Duration::from_secs(300)),
+            ..AssertionSettings::default()
+        });
+    });
+    let assertion = client_assertion(&ask);
+    assert_eq!((assertion.algorithm, assertion.key_id.as_deref()), (Algorithm::ES256, Some("k")));
+    assert_eq!(
+        (assertion.audience.as_str(), assertion.lifetime.as_secs()),
+        ("https://auth.example.com", 300)
+    );
+}
+
+fn bearer_of(settings: AssertionGrant) -> (Ask, Assertion) {
+    let ask = good(|scene| {
+        scene.spec.token.scopes = vec!["a".to_owned(), "b".to_owned()];
+        scene.provider().client_authentication.method = ClientAuthenticationMethod::None;
+        scene.provider().grant_type = Some(JWT_BEARER.to_owned());
+        scene.provider().assertion_grant = Some(settings);
+    });
+    let Grant::JwtBearer { assertion } = ask.request.grant.clone() else { panic!("another grant") };
+    (ask, assertion)
+}
+
+#[test]
+fn bearer_grants_default_to_the_client() {
+    let (ask, assertion) = bearer_of(AssertionGrant::default());
+    assert_eq!((assertion.issuer.as_str(), assertion.subject.as_str()), ("me", "me"));
+    assert_eq!((assertion.scope, assertion.algorithm), (None, Algorithm::RS256));
+    assert_eq!(ask.grant, GrantKind::JwtBearer);
+
+    let text = |text: &str| Some(text.to_owned());
+    let (ask, assertion) = bearer_of(AssertionGrant {
+        issuer: text("account@project"),
+        audience: text("account.docusign.com"),
+        scope_claim: true,
+        algorithm: Some(JsonWebAlgorithm::HS384),
+        ..AssertionGrant::default()
+    });
+    assert_eq!(
+        (assertion.issuer.as_str(), assertion.subject.as_str()),
+        ("account@project", "account@project")
+    );
+    assert_eq!(
+        (assertion.audience.as_str(), assertion.scope.as_deref()),
+        ("account.docusign.com", Some("a b"))
+    );
+    assert_eq!((assertion.key.expose(), hidden(&ask)), ("canary-secret", ALL.to_vec()));
+}
+
+#[test]
+fn token_exchange_takes_the_other_secret() {
+    let exchanging = |key: &str| {
+        let reference = KeyReference { name: "subject".to_owned(), key: key.to_owned() };
+        move |scene: &mut Scene| {
+            let provider = scene.provider();
+            provider.grant_type = Some(TOKEN_EXCHANGE.to_owned());
+            provider.subject_token =
+                Some(SubjectToken { secret_key_ref: Some(reference), ..SubjectToken::default() });
+        }
+    };
+    let ask = good(exchanging("token"));
+    let Grant::TokenExchange { subject_token, subject_token_type, requested_token_type } = &ask.request.grant
+    else {
+        panic!("another grant")
+    };
+    assert_eq!((subject_token.expose(), subject_token_type.as_str()), ("canary.token", JWT));
+    assert_eq!((requested_token_type, ask.grant), (&None, GrantKind::TokenExchange));
+    assert_eq!(hidden(&ask), ALL);
+
+    let Err(failure) = asked(exchanging("other")) else { panic!("there is no such key") };
+    assert_eq!(failure.reason, Reason::CredentialsNotFound);
+    assert!(failure.message.contains("Secret subject has no key other"), "{}", failure.message);
+    assert!(failure.message.contains("subjectToken.secretKeyRef.key"), "{}", failure.message);
+}

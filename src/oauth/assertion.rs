@@ -1,0 +1,110 @@
+//! Signed assertions: JSON Web Tokens (RFC 7519) by which a client proves itself or asks for a token (RFC 7523).
+//! Knows claims and how they are signed. Must not know where keys are kept, which parameter carries the result, or
+//! what time it is: the instant and the nonce are arguments, so that the same description always gives the same text.
+//! Nothing here that holds a key has Debug, and no error quotes one.
+
+mod signature;
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value, json};
+
+use super::error::Error;
+use super::secret::Secret;
+pub use signature::Algorithm;
+
+/// So far back an assertion is dated, in seconds: servers whose clocks are behind refuse an `iat` in the future.
+const DATED_BACK: i64 = 10;
+
+/// The claims that other fields set (RFC 7523 §3).
+const RESERVED: [&str; 6] = ["iss", "sub", "aud", "exp", "iat", "jti"];
+
+/// What differs from one request to the next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// The present instant.
+    pub now: DateTime<Utc>,
+    /// A text never used before: servers refuse an assertion whose `jti` they have seen (RFC 7519 §4.1.7).
+    pub nonce: String,
+}
+
+/// One assertion to sign.
+#[derive(Clone)]
+pub struct Assertion {
+    /// How it is signed.
+    pub algorithm: Algorithm,
+    /// A PEM private key; for the HMAC algorithms the client secret.
+    pub key: Secret,
+    /// The `kid` header.
+    pub key_id: Option<String>,
+    /// The `iss` claim.
+    pub issuer: String,
+    /// The `sub` claim.
+    pub subject: String,
+    /// The `aud` claim.
+    pub audience: String,
+    /// From `iat` to `exp`; [`Assertion::LEAST_LIFETIME`] at least.
+    pub lifetime: Duration,
+    /// The `scope` claim, where the scope belongs there.
+    pub scope: Option<String>,
+    /// Further claims.
+    pub claims: Map<String, Value>,
+}
+
+impl Assertion {
+    /// Where nothing else is said (`oauth.md` §b.10).
+    pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
+    /// One dated back would else be expired on arrival.
+    pub const LEAST_LIFETIME: Duration = Duration::from_secs(30);
+
+    /// The assertion as text (RFC 7515 §7.1), with this `jti`.
+    ///
+    /// Fails with [`Error::Spec`] for a claim that another field sets, and with [`Error::Credential`] for a key that
+    /// cannot be used.
+    pub(super) fn sign(&self, now: DateTime<Utc>, jti: &str) -> Result<Secret, Error> {
+        let mut header = json!({"alg": self.algorithm.name(), "typ": "JWT"});
+        if let (Some(id), Some(header)) = (&self.key_id, header.as_object_mut()) {
+            header.insert("kid".to_owned(), id.as_str().into());
+        }
+        let claims = Value::Object(self.claims(now, jti)?);
+        let mut text = format!("{}.{}", encode(header.to_string()), encode(claims.to_string()));
+        let signature = signature::sign(self.algorithm, &self.key, text.as_bytes())?;
+        text.push('.');
+        text.push_str(&encode(signature));
+        Ok(Secret::new(text))
+    }
+
+    fn claims(&self, now: DateTime<Utc>, jti: &str) -> Result<Map<String, Value>, Error> {
+        let mut claims = self.claims.clone();
+        let taken = |name: &&&str| claims.contains_key(**name);
+        let scope = self.scope.as_ref().map(|_| &"scope");
+        if let Some(name) = RESERVED.iter().chain(scope).find(taken) {
+            return Err(Error::spec(format!(
+                "`claims` must not hold {name}: another field of the spec sets it"
+            )));
+        }
+        let issued = now.timestamp().saturating_sub(DATED_BACK);
+        let lifetime = i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX);
+        let own: [(&str, Value); 6] = [
+            ("iss", self.issuer.as_str().into()),
+            ("sub", self.subject.as_str().into()),
+            ("aud", self.audience.as_str().into()),
+            ("iat", issued.into()),
+            ("exp", issued.saturating_add(lifetime).into()),
+            ("jti", jti.into()),
+        ];
+        let scope = self.scope.as_deref().map(|scope| ("scope", scope.into()));
+        claims.extend(own.into_iter().chain(scope).map(|(name, value)| (name.to_owned(), value)));
+        Ok(claims)
+    }
+}
+
+fn encode(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,163 @@
+//! The signatures of RFC 7518 §3 and RFC 8037 §3.1. Knows keys in PEM: PKCS#8, PKCS#1 and SEC1 (RFC 7468, RFC 5958,
+//! RFC 8017, RFC 5915). Must not know what is signed.
+//! The library's texts are not passed on: each fault has a sentence of ours, without a byte of the key.
+
+use aws_lc_rs::hmac;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeyPair as RsaKeyPair;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
+    Ed25519KeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384,
+    RSA_PSS_SHA512, RsaEncoding,
+};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
+use zeroize::Zeroizing;
+
+use crate::oauth::error::Error;
+use crate::oauth::secret::Secret;
+
+/// `alg`, by its registered name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // the registry's own strings
+pub enum Algorithm {
+    HS256,
+    HS384,
+    HS512,
+    RS256,
+    RS384,
+    RS512,
+    PS256,
+    PS384,
+    PS512,
+    ES256,
+    ES384,
+    EdDSA,
+}
+
+enum Method {
+    Hmac(hmac::Algorithm),
+    Rsa(&'static dyn RsaEncoding),
+    Ecdsa(&'static EcdsaSigningAlgorithm),
+    Ed25519,
+}
+
+impl Algorithm {
+    /// The registered name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::HS256 => "HS256",
+            Self::HS384 => "HS384",
+            Self::HS512 => "HS512",
+            Self::RS256 => "RS256",
+            Self::RS384 => "RS384",
+            Self::RS512 => "RS512",
+            Self::PS256 => "PS256",
+            Self::PS384 => "PS384",
+            Self::PS512 => "PS512",
+            Self::ES256 => "ES256",
+            Self::ES384 => "ES384",
+            Self::EdDSA => "EdDSA",
+        }
+    }
+
+    /// Whether the key is a secret that both sides know.
+    pub const fn is_symmetric(self) -> bool {
+        matches!(self, Self::HS256 | Self::HS384 | Self::HS512)
+    }
+
+    fn method(self) -> Method {
+        match self {
+            Self::HS256 => Method::Hmac(hmac::HMAC_SHA256),
+            Self::HS384 => Method::Hmac(hmac::HMAC_SHA384),
+            Self::HS512 => Method::Hmac(hmac::HMAC_SHA512),
+            Self::RS256 => Method::Rsa(&RSA_PKCS1_SHA256),
+            Self::RS384 => Method::Rsa(&RSA_PKCS1_SHA384),
+            Self::RS512 => Method::Rsa(&RSA_PKCS1_SHA512),
+            Self::PS256 => Method::Rsa(&RSA_PSS_SHA256),
+            Self::PS384 => Method::Rsa(&RSA_PSS_SHA384),
+            Self::PS512 => Method::Rsa(&RSA_PSS_SHA512),
+            Self::ES256 => Method::Ecdsa(&ECDSA_P256_SHA256_FIXED_SIGNING),
+            Self::ES384 => Method::Ecdsa(&ECDSA_P384_SHA384_FIXED_SIGNING),
+            Self::EdDSA => Method::Ed25519,
+        }
+    }
+
+    /// The keys that fit, for a person.
+    const fn wants(self) -> &'static str {
+        match self {
+            Self::HS256 | Self::HS384 | Self::HS512 => "a shared secret",
+            Self::RS256 | Self::RS384 | Self::RS512 | Self::PS256 | Self::PS384 | Self::PS512 => {
+                "an RSA key of 2048 to 8192 bits"
+            }
+            Self::ES256 => "an EC key on the curve P-256",
+            Self::ES384 => "an EC key on the curve P-384",
+            Self::EdDSA => "an Ed25519 key",
+        }
+    }
+}
+
+/// The signature, as RFC 7518 writes it: for ECDSA the two numbers side by side.
+pub(super) fn sign(algorithm: Algorithm, key: &Secret, message: &[u8]) -> Result<Vec<u8>, Error> {
+    let method = match algorithm.method() {
+        Method::Hmac(hash) => {
+            let key = hmac::Key::new(hash, key.expose().as_bytes());
+            return Ok(hmac::sign(&key, message).as_ref().to_vec());
+        }
+        method => method,
+    };
+    let der = read(key)?;
+    by_key_pair(&method, &der, message).ok_or_else(|| {
+        Error::credential(format!(
+            "the private key cannot sign {}, which needs {}: store the right key, or set `algorithm` to what the key is \
+             for",
+            algorithm.name(),
+            algorithm.wants()
+        ))
+    })
+}
+
+/// The key out of its PEM.
+fn read(key: &Secret) -> Result<Zeroizing<PrivateKeyDer<'static>>, Error> {
+    let text = key.expose();
+    let fault = match PrivateKeyDer::from_pem_slice(text.as_bytes()) {
+        Ok(der) => return Ok(Zeroizing::new(der)),
+        Err(_) if text.contains("ENCRYPTED") => {
+            "is encrypted: nobody is there to type its passphrase; decrypt it with `openssl pkcs8 -topk8 -nocrypt`"
+        }
+        Err(_) if text.contains("\\n") => {
+            "has `\\n` written out where its line ends should be: store it with real line ends"
+        }
+        Err(_) => {
+            "is not readable as PEM (`-----BEGIN PRIVATE KEY-----`, `RSA PRIVATE KEY` or `EC PRIVATE KEY`): convert it \
+             with `openssl pkcs8 -topk8 -nocrypt`"
+        }
+    };
+    Err(Error::credential(format!("the private key {fault}")))
+}
+
+/// None where the key is of another kind, curve or size, or damaged.
+fn by_key_pair(method: &Method, der: &PrivateKeyDer<'_>, message: &[u8]) -> Option<Vec<u8>> {
+    let random = SystemRandom::new();
+    match (method, der) {
+        (Method::Rsa(encoding), PrivateKeyDer::Pkcs8(_) | PrivateKeyDer::Pkcs1(_)) => {
+            let pair = match der {
+                PrivateKeyDer::Pkcs1(pkcs1) => RsaKeyPair::from_der(pkcs1.secret_pkcs1_der()),
+                _ => RsaKeyPair::from_pkcs8(der.secret_der()),
+            };
+            let pair = pair.ok()?;
+            let mut signature = vec![0; pair.public_modulus_len()];
+            pair.sign(*encoding, &random, message, &mut signature).ok()?;
+            Some(signature)
+        }
+        (Method::Ecdsa(curve), PrivateKeyDer::Pkcs8(_) | PrivateKeyDer::Sec1(_)) => {
+            let pair = EcdsaKeyPair::from_private_key_der(curve, der.secret_der()).ok()?;
+            Some(pair.sign(&random, message).ok()?.as_ref().to_vec())
+        }
+        (Method::Ed25519, PrivateKeyDer::Pkcs8(pkcs8)) => {
+            let pair = Ed25519KeyPair::from_pkcs8(pkcs8.secret_pkcs8_der()).ok()?;
+            Some(pair.try_sign(message).ok()?.as_ref().to_vec())
+        }
+        _ => None,
+    }
+}

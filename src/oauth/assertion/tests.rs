@@ -1,0 +1,240 @@
+//! Every algorithm with every form of key, read back and verified; and that no refusal shows a byte of a key.
+
+use aws_lc_rs::encoding::{AsDer, EcPrivateKeyRfc5915Der, Pkcs8V1Der};
+use aws_lc_rs::hmac;
+use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
+use aws_lc_rs::signature::{
+    self, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
+    EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, UnparsedPublicKey, VerificationAlgorithm,
+};
+use base64::engine::general_purpose::STANDARD;
+
+use super::*;
+use crate::api::reason::Reason;
+
+const SHARED: &str = "canary+shared/secret=of&sixty-four*bytes~0123456789abcdefghijklm";
+
+/// A private key in one of its PEM forms, with its public half.
+struct Key {
+    form: &'static str,
+    pem: String,
+    public: Vec<u8>,
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    let body = STANDARD.encode(der);
+    let lines: Vec<_> = body.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----", lines.join("\n"))
+}
+
+fn rsa() -> [Key; 2] {
+    let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+    let public = pair.public_key().as_ref().to_vec();
+    let pkcs8: Pkcs8V1Der<'_> = pair.as_der().unwrap();
+    // For 2048 bits the PKCS#1 key is what follows the 26 bytes of the wrapping.
+    let pkcs1 = pem("RSA PRIVATE KEY", &pkcs8.as_ref()[26..]);
+    [
+        Key { form: "RSA in PKCS#8", pem: pem("PRIVATE KEY", pkcs8.as_ref()), public: public.clone() },
+        Key { form: "RSA in PKCS#1", pem: pkcs1, public },
+    ]
+}
+
+fn ec(curve: &'static EcdsaSigningAlgorithm) -> [Key; 2] {
+    let pair = EcdsaKeyPair::generate(curve).unwrap();
+    let public = pair.public_key().as_ref().to_vec();
+    let sec1: EcPrivateKeyRfc5915Der<'_> = pair.private_key().as_der().unwrap();
+    let parameters = pem("EC PARAMETERS", b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07");
+    [
+        Key {
+            form: "EC in PKCS#8",
+            pem: pem("PRIVATE KEY", pair.to_pkcs8v1().unwrap().as_ref()),
+            public: public.clone(),
+        },
+        // As `openssl ecparam -genkey` writes it, with the curve in a block of its own before.
+        Key {
+            form: "EC in SEC1",
+            pem: format!("{parameters}\n{}", pem("EC PRIVATE KEY", sec1.as_ref())),
+            public,
+        },
+    ]
+}
+
+fn ed25519() -> Key {
+    let pair = Ed25519KeyPair::generate().unwrap();
+    let pkcs8 = pair.to_pkcs8v1().unwrap();
+    Key {
+        form: "Ed25519 in PKCS#8",
+        pem: pem("PRIVATE KEY", pkcs8.as_ref()),
+        public: pair.public_key().as_ref().to_vec(),
+    }
+}
+
+/// The plainest assertion.
+pub(crate) fn assertion(algorithm: Algorithm, key: &str) -> Assertion {
+    Assertion {
+        algorithm,
+        key: Secret::new(key.to_owned()),
+        key_id: None,
+        issuer: "me".to_owned(),
+        subject: "me".to_owned(),
+        audience: "https://a.example/token".to_owned(),
+        lifetime: Assertion::DEFAULT_LIFETIME,
+        scope: None,
+        claims: Map::new(),
+    }
+}
+
+fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_767_225_600, 0).unwrap()
+}
+
+fn signed(assertion: &Assertion) -> String {
+    match assertion.sign(now(), "n0nce") {
+        Ok(text) => text.expose().to_owned(),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn refusal(assertion: &Assertion) -> (Reason, String) {
+    match assertion.sign(now(), "n0nce") {
+        Ok(_) => panic!("it was signed"),
+        Err(error) => (error.reason(), error.to_string()),
+    }
+}
+
+/// Header, claims, what was signed, and the signature.
+fn parts(text: &str) -> (Value, Value, String, Vec<u8>) {
+    let pieces: Vec<&str> = text.split('.').collect();
+    let [header, claims, signature] = pieces[..] else { panic!("three parts: {text}") };
+    let decode = |piece: &str| URL_SAFE_NO_PAD.decode(piece).unwrap();
+    let json = |piece: &str| serde_json::from_slice(&decode(piece)).unwrap();
+    (json(header), json(claims), format!("{header}.{claims}"), decode(signature))
+}
+
+#[test]
+fn asymmetric_algorithms_sign_with_each_form_of_key() {
+    let (rsa, p256, p384) =
+        (rsa(), ec(&ECDSA_P256_SHA256_FIXED_SIGNING), ec(&ECDSA_P384_SHA384_FIXED_SIGNING));
+    let ed25519 = [ed25519()];
+    let cases: [(Algorithm, &[Key], &'static dyn VerificationAlgorithm); 9] = [
+        (Algorithm::RS256, &rsa, &signature::RSA_PKCS1_2048_8192_SHA256),
+        (Algorithm::RS384, &rsa, &signature::RSA_PKCS1_2048_8192_SHA384),
+        (Algorithm::RS512, &rsa, &signature::RSA_PKCS1_2048_8192_SHA512),
+        (Algorithm::PS256, &rsa, &signature::RSA_PSS_2048_8192_SHA256),
+        (Algorithm::PS384, &rsa, &signature::RSA_PSS_2048_8192_SHA384),
+        (Algorithm::PS512, &rsa, &signature::RSA_PSS_2048_8192_SHA512),
+        (Algorithm::ES256, &p256, &signature::ECDSA_P256_SHA256_FIXED),
+        (Algorithm::ES384, &p384, &signature::ECDSA_P384_SHA384_FIXED),
+        (Algorithm::EdDSA, &ed25519, &signature::ED25519),
+    ];
+    for (algorithm, keys, verifier) in cases {
+        for key in keys {
+            let (header, claims, message, signature) = parts(&signed(&assertion(algorithm, &key.pem)));
+            assert_eq!(header, json!({"alg": algorithm.name(), "typ": "JWT"}));
+            assert_eq!(claims["jti"], "n0nce");
+            let verified =
+                UnparsedPublicKey::new(verifier, &key.public).verify(message.as_bytes(), &signature);
+            assert!(verified.is_ok(), "{} with {}", algorithm.name(), key.form);
+        }
+    }
+}
+
+#[test]
+fn symmetric_algorithms_sign_with_the_shared_secret() {
+    let cases = [
+        (Algorithm::HS256, hmac::HMAC_SHA256),
+        (Algorithm::HS384, hmac::HMAC_SHA384),
+        (Algorithm::HS512, hmac::HMAC_SHA512),
+    ];
+    for (algorithm, hash) in cases {
+        let (header, _, message, signature) = parts(&signed(&assertion(algorithm, SHARED)));
+        assert_eq!(header["alg"], algorithm.name());
+        let key = hmac::Key::new(hash, SHARED.as_bytes());
+        assert!(hmac::verify(&key, message.as_bytes(), &signature).is_ok(), "{}", algorithm.name());
+    }
+}
+
+/// Byte for byte; the signature as Python's `hmac` computes it.
+#[test]
+fn golden_assertion() {
+    let text = signed(&assertion(Algorithm::HS256, SHARED));
+    let (_, claims, ..) = parts(&text);
+    let expected = r#"{"aud":"https://a.example/token","exp":1767225650,"iat":1767225590,"iss":"me","jti":"n0nce","sub":"me"}"#;
+    assert_eq!(claims.to_string(), expected);
+    assert_eq!(text, GOLDEN);
+}
+
+const GOLDEN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.\
+    eyJhdWQiOiJodHRwczovL2EuZXhhbXBsZS90b2tlbiIsImV4cCI6MTc2NzIyNTY1MCwiaWF0IjoxNzY3MjI1NTkwLCJpc3MiOiJtZSIsImp0aSI6Im4wbmNlIiwic3ViIjoibWUifQ.\
+    cCl4k7SI1dzPN5nTTaD9N9oxcbcjUo26VrTezvWQaic";
+
+#[test]
+fn header_and_claims_are_what_was_asked_for() {
+    let further = json!({"nbf": 1, "https://example.com/tenant": {"id": [1, "two"]}});
+    let assertion = Assertion {
+        key_id: Some("key-1".to_owned()),
+        issuer: "issuer".to_owned(),
+        subject: "subject".to_owned(),
+        audience: "account.example".to_owned(),
+        lifetime: Duration::from_secs(3600),
+        scope: Some("signature impersonation".to_owned()),
+        claims: further.as_object().unwrap().clone(),
+        ..assertion(Algorithm::HS256, SHARED)
+    };
+    let (header, claims, ..) = parts(&signed(&assertion));
+    assert_eq!(header, json!({"alg": "HS256", "typ": "JWT", "kid": "key-1"}));
+    let expected = json!({
+        "iss": "issuer", "sub": "subject", "aud": "account.example", "jti": "n0nce",
+        "iat": 1_767_225_590, "exp": 1_767_229_190, "scope": "signature impersonation",
+        "nbf": 1, "https://example.com/tenant": {"id": [1, "two"]},
+    });
+    assert_eq!(claims, expected);
+}
+
+#[test]
+fn claims_of_other_fields_are_refused() {
+    for name in ["iss", "sub", "aud", "exp", "iat", "jti"] {
+        let mut assertion = assertion(Algorithm::HS256, SHARED);
+        assertion.claims.insert(name.to_owned(), 1.into());
+        let (reason, message) = refusal(&assertion);
+        assert_eq!(reason, Reason::InvalidSpec);
+        assert!(message.contains(name), "{message}");
+    }
+    let mut assertion = assertion(Algorithm::HS256, SHARED);
+    assertion.claims.insert("scope".to_owned(), "mine".into());
+    assert_eq!(parts(&signed(&assertion)).1["scope"], "mine", "nobody else sets it");
+    assertion.scope = Some("read".to_owned());
+    assert_eq!(refusal(&assertion).0, Reason::InvalidSpec);
+}
+
+#[test]
+fn keys_that_do_not_fit_are_refused_without_showing_them() {
+    let ([rsa, _], [ec, sec1]) = (rsa(), ec(&ECDSA_P256_SHA256_FIXED_SIGNING));
+    let damaged = rsa.pem.replacen("MII", "QUF", 1);
+    let cases = [
+        (Algorithm::ES256, rsa.pem.clone(), "P-256"),
+        (Algorithm::RS256, ec.pem.clone(), "an RSA key"),
+        (Algorithm::PS256, sec1.pem.clone(), "an RSA key"),
+        (Algorithm::ES384, ec.pem.clone(), "P-384"),
+        (Algorithm::ES384, sec1.pem, "P-384"),
+        (Algorithm::EdDSA, ec.pem, "Ed25519"),
+        (Algorithm::RS256, damaged, "an RSA key"),
+        (Algorithm::RS256, rsa.pem.replace('\n', "\\n"), "line ends"),
+        (Algorithm::RS256, rsa.pem.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY"), "-nocrypt"),
+        (
+            Algorithm::RS256,
+            rsa.pem.replace("PRIVATE KEY", "OPENSSH PRIVATE KEY"),
+            "openssl pkcs8 -topk8 -nocrypt",
+        ),
+        (Algorithm::RS256, rsa.pem.replace("-----END", "----"), "openssl pkcs8 -topk8 -nocrypt"),
+        (Algorithm::RS256, "canary".to_owned(), "-----BEGIN PRIVATE KEY-----"),
+    ];
+    for (algorithm, key, named) in cases {
+        let (reason, message) = refusal(&assertion(algorithm, &key));
+        assert_eq!(reason, Reason::CredentialsInvalid);
+        assert!(message.contains(named), "{message}");
+        for line in key.lines().filter(|line| !line.starts_with("---")) {
+            assert!(!message.contains(line), "{message}");
+        }
+    }
+}
