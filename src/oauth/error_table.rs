@@ -7,7 +7,7 @@ use std::time::Duration;
 use reqwest::StatusCode;
 
 use super::error::Retry;
-use super::response::GrantKind;
+use super::request::GrantKind;
 use crate::api::reason::Reason;
 
 /// The shortest wait where the provider asks for fewer requests without saying when to come back.

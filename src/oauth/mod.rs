@@ -23,9 +23,9 @@ pub use error::{Error, Retry};
 pub use exchange::{Exchanger, Transport};
 pub use expiry::{ExpiryRules, ExpiryUnit};
 pub use request::{
-    BasicEncoding, BodyFormat, Client, ClientAuthentication, Grant, Parameter, ParameterPlace,
+    BasicEncoding, BodyFormat, Client, ClientAuthentication, Grant, GrantKind, Parameter, ParameterPlace,
     ParameterValue, SendClientId, TokenRequest, build, trim_one_newline,
 };
-pub use response::{FieldPointers, GrantKind, Reading, ResponseRules, read};
+pub use response::{FieldPointers, Reading, ResponseRules, read};
 pub use secret::Secret;
 pub use token::{Notice, Token};

@@ -77,6 +77,25 @@ pub enum Grant {
     },
 }
 
+/// On what authority a token was asked for: one error code means different things to different grants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrantKind {
+    /// RFC 6749 §4.4.
+    ClientCredentials,
+    /// RFC 6749 §4.3. Accounts can lock.
+    Password,
+    /// RFC 6749 §6 as the grant of the spec, with a refresh token from the credentials.
+    RefreshToken,
+    /// RFC 6749 §6 with a refresh token that an earlier answer to another grant has brought.
+    Refresh,
+    /// RFC 7523, as a grant or as client authentication of another grant: something we sign may be refused.
+    JwtBearer,
+    /// RFC 8693.
+    TokenExchange,
+    /// A vendor's own.
+    Extension,
+}
+
 /// Who asks (RFC 6749 §2).
 #[derive(Clone)]
 pub struct Client {

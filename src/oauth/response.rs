@@ -16,6 +16,7 @@ use super::disclosure::Screen;
 use super::error::{Defect, Error, Provenance, Refusal};
 use super::error_table;
 use super::expiry::{Clocks, ExpiryRules, http_date};
+use super::request::GrantKind;
 use super::secret::Secret;
 use super::token::Token;
 use members::Fault;
@@ -79,25 +80,6 @@ pub struct FieldPointers {
     /// An error code, besides `/error`. As such a member may also be there in a good answer ("code": "ok"), it
     /// counts only where the status is 400 or above or there is no access token.
     pub error: Option<String>,
-}
-
-/// On what authority a token was asked for: one error code means different things to different grants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GrantKind {
-    /// RFC 6749 §4.4.
-    ClientCredentials,
-    /// RFC 6749 §4.3. Accounts can lock.
-    Password,
-    /// RFC 6749 §6 as the grant of the spec, with a refresh token from the credentials.
-    RefreshToken,
-    /// RFC 6749 §6 with a refresh token that an earlier answer to another grant has brought.
-    Refresh,
-    /// RFC 7523, as a grant or as client authentication of another grant: something we sign may be refused.
-    JwtBearer,
-    /// RFC 8693.
-    TokenExchange,
-    /// A vendor's own.
-    Extension,
 }
 
 /// Understands an answer.
