@@ -49,15 +49,20 @@ pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpe
             "credentialsRef and target both name the Secret {}: give the target another name.",
             reference.name
         ))),
-        Some(_) if is_kept(provider) && secret_name(observed.name) == observed.target_name() => {
-            Some(invalid(format!(
-                "The target is named like the Secret that keeps the refresh token, {}: give the target another name.",
-                observed.target_name()
-            )))
-        }
         Some(_) => None,
     }
+    .or_else(|| refresh_token_in_target(observed, provider))
     .or_else(|| assertions::contradiction(observed, provider))
+}
+
+/// The Secret that pods mount would be the one that keeps the refresh token.
+fn refresh_token_in_target(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
+    let target = observed.target_name();
+    (is_kept(provider) && secret_name(observed.name) == target).then(|| {
+        invalid(format!(
+            "The target is named like the Secret that keeps the refresh token, {target}: give the target another name."
+        ))
+    })
 }
 
 /// A template that no token could be rendered with: better found before one is asked for.

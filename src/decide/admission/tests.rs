@@ -178,3 +178,21 @@ fn the_message_gives_the_command_that_helps_and_not_the_present_list() {
         }
     }
 }
+
+#[test]
+fn a_refresh_token_never_shares_the_target_with_or_without_credentials() {
+    for named in [true, false] {
+        let scene = Scene::fresh().with(|scene| {
+            scene.provider().grant_type = Some("vendor".to_owned());
+            scene.provider().client_authentication.method = ClientAuthenticationMethod::None;
+            if !named {
+                scene.spec.credentials_ref = None;
+                scene.credentials = Credentials::Unnamed;
+            }
+            scene.spec.target.name = Some(secret_name(scene.observed().name));
+        });
+        let failure = refusal(&scene).unwrap();
+        assert_eq!(failure.reason, Reason::InvalidSpec, "credentials named: {named}");
+        assert!(failure.message.contains("keeps the refresh token"), "{}", failure.message);
+    }
+}
