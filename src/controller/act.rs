@@ -1,9 +1,10 @@
 //! The third step: doing what was decided. Knows in which order things are written; must not decide what is.
 
+use chrono::{DateTime, Utc};
 use kube::ResourceExt;
 
 use super::context::Context;
-use super::error::{CallError, Error, call};
+use super::error::{CallError, Error};
 use super::memory::HeldToken;
 use super::mint::{Minted, mint};
 use super::observe::is_intact;
@@ -100,15 +101,12 @@ async fn publish(
 fn hold(held: HeldToken, observed: &Observed<'_>, error: CallError, context: &Context) -> Done {
     let issued_at = held.token.issued_at;
     context.scope.memory.hold(observed.uid, held);
-    Done {
-        outcome: Outcome::Unwritten(issued_at, unwritten(observed.target_name(), &error)),
-        trouble: Some(Error::WriteTarget(error)),
-    }
+    unwritten(issued_at, observed.target_name(), error)
 }
 
-fn unwritten(target: &str, error: &CallError) -> Failure {
+fn unwritten(at: DateTime<Utc>, target: &str, error: CallError) -> Done {
     let reason = Reason::TargetWriteFailed;
-    Failure {
+    let failure = Failure {
         reason,
         retry: Retry::TRANSIENT,
         retry_after: None,
@@ -116,19 +114,15 @@ fn unwritten(target: &str, error: &CallError) -> Failure {
             "{} Secret {target}: {error}. The token is kept in memory and written as soon as the API server lets it be.",
             reason.sentence()
         ),
-    }
+    };
+    Done { outcome: Outcome::Unwritten(at, failure), trouble: Some(Error::WriteTarget(error)) }
 }
 
 /// Dresses the target anew with the data it has. What is not ours any more is left to the next look.
 async fn rewrite(source: &TokenSource, observed: &Observed<'_>, context: &Context) -> Result<Done, Error> {
     let namespace = source.namespace().unwrap_or_default();
-    let secret =
-        call(context.secrets(&namespace).get_opt(observed.target_name())).await.map_err(Error::ReadTarget)?;
-    let Some(secret) = secret else {
-        context.scope.secrets.lose(&namespace, observed.target_name());
-        return Ok(Outcome::Waiting.into());
-    };
-    let facts = context.scope.secrets.learn(&secret.metadata);
+    let found = context.read_secret(&namespace, observed.target_name()).await.map_err(Error::ReadTarget)?;
+    let Some((secret, facts)) = found else { return Ok(Outcome::Waiting.into()) };
     let (Some(memo), Some(data), true) =
         (facts.memo.clone(), secret.data.clone(), is_intact(&facts, secret.data.as_ref()))
     else {
@@ -136,9 +130,6 @@ async fn rewrite(source: &TokenSource, observed: &Observed<'_>, context: &Contex
     };
     Ok(match publish::dress(source, observed, data, memo, context).await {
         Ok(published) => Outcome::Rewritten(published).into(),
-        Err(error) => Done {
-            outcome: Outcome::Unwritten(context.now(), unwritten(observed.target_name(), &error)),
-            trouble: Some(Error::WriteTarget(error)),
-        },
+        Err(error) => unwritten(context.now(), observed.target_name(), error),
     })
 }

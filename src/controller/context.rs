@@ -9,9 +9,11 @@ use kube::{Api, Client};
 use tokio::sync::Semaphore;
 
 use super::cluster::Cluster;
+use super::error::{CallError, call};
 use super::exchangers::Exchangers;
 use super::metrics::Metrics;
 use super::scope::Scope;
+use super::secrets::Facts;
 use crate::api::{FIELD_MANAGER, TokenSource};
 use crate::oauth::AddressPolicy;
 
@@ -57,6 +59,22 @@ impl Context {
 
     pub(super) fn secrets(&self, namespace: &str) -> Api<Secret> {
         Api::namespaced(self.client.clone(), namespace)
+    }
+
+    /// One Secret in full, with its metadata taken in: what is known of it is never older than what was read.
+    pub(super) async fn read_secret(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<(Secret, Arc<Facts>)>, CallError> {
+        let found = call(self.secrets(namespace).get_opt(name)).await?;
+        if found.is_none() {
+            self.scope.secrets.lose(namespace, name);
+        }
+        Ok(found.map(|secret| {
+            let facts = self.scope.secrets.learn(&secret.metadata);
+            (secret, facts)
+        }))
     }
 
     pub(super) fn reporter() -> Reporter {

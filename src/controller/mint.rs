@@ -154,11 +154,7 @@ async fn read_secret(
     name: &str,
     context: &Context,
 ) -> Result<(Credentials, BTreeMap<String, ByteString>), CallError> {
-    let secret = call(context.secrets(namespace).get_opt(name)).await?;
-    let facts = secret.as_ref().map(|secret| context.scope.secrets.learn(&secret.metadata));
-    if facts.is_none() {
-        context.scope.secrets.lose(namespace, name);
-    }
+    let (secret, facts) = context.read_secret(namespace, name).await?.unzip();
     Ok((observe::credentials(name, facts), secret.and_then(|secret| secret.data).unwrap_or_default()))
 }
 
@@ -207,16 +203,15 @@ impl Attempt<'_> {
         let signed = std::mem::take(&mut request.signed);
         let timeout = provider.timeout.map_or(Transport::DEFAULT_TIMEOUT, Duration::get);
         let namespace = source.namespace().unwrap_or_default();
-        let sent_at = context.now();
         let exchanger =
-            context.exchangers.get(&namespace, self.ca_bundle.clone(), timeout, sent_at).map_err(local)?;
+            context.exchangers.get(&namespace, self.ca_bundle.clone(), timeout, moment.now).map_err(local)?;
 
         let started = Instant::now();
         let answer = exchanger.send(request).await;
         context.metrics.request_took(started.elapsed());
         let confidential: Vec<&Secret> = ask.confidential.iter().chain(&signed).collect();
         let reading = Reading {
-            sent_at,
+            sent_at: moment.now,
             host: ask.request.endpoint.host(),
             rules: &ask.rules,
             requested_scopes: &source.spec.token.scopes,

@@ -10,7 +10,7 @@ use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 
 use super::context::Context;
-use super::error::{Error, call};
+use super::error::Error;
 use super::references::Reference;
 use super::secrets::Facts;
 use crate::api::{
@@ -192,14 +192,9 @@ async fn ours(
     if recorded == Some(facts.resource_version.as_str()) {
         return Ok(Target::Ours(published(observed, facts)));
     }
-    let secret =
-        call(context.secrets(namespace).get_opt(observed.target_name())).await.map_err(Error::ReadTarget)?;
-    let Some(secret) = secret else {
-        context.scope.secrets.lose(namespace, observed.target_name());
-        return Ok(Target::Missing);
-    };
+    let found = context.read_secret(namespace, observed.target_name()).await.map_err(Error::ReadTarget)?;
+    let Some((secret, facts)) = found else { return Ok(Target::Missing) };
     // It may be another one than the cache knew.
-    let facts = context.scope.secrets.learn(&secret.metadata);
     if let Some(owner) = stranger(&facts, observed.uid) {
         return Ok(Target::Foreign(owner));
     }

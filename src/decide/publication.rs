@@ -30,18 +30,20 @@ pub struct Memo {
 /// together to the same bytes. The memo is included: a hand-edited expiry is an alteration like any other.
 pub fn content_hash(data: &Data, memo: &Memo) -> String {
     let mut digest = Sha256::new();
-    let mut part = |bytes: &[u8]| {
-        digest.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
-        digest.update(bytes);
-    };
     for (key, value) in data {
-        part(key.as_bytes());
-        part(&value.0);
+        add(&mut digest, key.as_bytes());
+        add(&mut digest, &value.0);
     }
     for line in [timestamp(memo.issued_at), timestamp(memo.expires_at), memo.asked.clone()] {
-        part(line.as_bytes());
+        add(&mut digest, line.as_bytes());
     }
     hex(&digest.finalize())
+}
+
+/// One part of what is hashed, after its length.
+fn add(digest: &mut Sha256, part: &[u8]) {
+    digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+    digest.update(part);
 }
 
 /// The whole Secret, as it is created or applied.
@@ -72,8 +74,7 @@ pub fn dressing(target: &Target, source: &str) -> String {
     let (kind, border) = ([("type", secret_type(target))], [("", "")]);
     for (key, value) in kind.into_iter().chain(labels).chain(border).chain(annotations) {
         for part in [key, value] {
-            digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-            digest.update(part);
+            add(&mut digest, part.as_bytes());
         }
     }
     hex(digest.finalize().get(..16).unwrap_or_default())
