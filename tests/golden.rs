@@ -12,7 +12,7 @@ use chrono::DateTime;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use tokensource::api::{Reason, TokenProviderSpec, TokenSource, TokenSourceStatus, annotation};
-use tokensource::decide::{Credentials, Observed, Plan, Target, ask, decide, inputs};
+use tokensource::decide::{Credentials, Materials, Observed, Plan, Secrets, Target, ask, decide, inputs};
 use tokensource::oauth::{Moment, Secret as Confidential, build};
 
 /// The vectors of RFC 6749's errata: every character that one of the encodings treats specially.
@@ -74,7 +74,8 @@ fn request(
     refresh_token: Option<&str>,
 ) -> String {
     let refresh_token = refresh_token.map(|token| Confidential::new(token.to_owned()));
-    let ask = ask(&source.spec, provider, &data(secret), &BTreeMap::new(), refresh_token.as_ref())
+    let materials = Materials { credentials: data(secret), ..Materials::default() };
+    let ask = ask(&source.spec, provider, &materials, refresh_token.as_ref())
         .unwrap_or_else(|failure| panic!("{failure:?}"));
     let wire = build(
         &ask.request,
@@ -115,6 +116,7 @@ fn the_examples_are_admitted_as_they_stand() {
             resource_version: "1".to_owned(),
             allowed_hosts: secret.metadata.annotations.unwrap().remove(annotation::ALLOWED_HOSTS),
         };
+        let secrets = Secrets { credentials, ..Secrets::default() };
         let observed = Observed {
             now: DateTime::UNIX_EPOCH,
             name,
@@ -125,13 +127,13 @@ fn the_examples_are_admitted_as_they_stand() {
             status: &TokenSourceStatus::default(),
             renew_request: None,
             provider: Ok(provider),
-            inputs: Some(inputs::fingerprint(&source.spec, 1, provider, &credentials, &Credentials::Unnamed)),
-            credentials,
-            subject: Credentials::Unnamed,
+            inputs: inputs::fingerprint(&source.spec, 1, provider, &secrets),
+            secrets,
             target: Target::Missing,
             refresh_conflict: None,
             rival: None,
             held: None,
+            probed: None,
         };
         assert_eq!(decide(&observed), Plan::Mint(Reason::TokenPending), "{name}");
     }

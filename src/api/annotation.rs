@@ -21,6 +21,9 @@ pub const DATA_HASH: &str = "tokensource.dev/data-hash";
 /// On the target: fingerprint of the labels, annotations and type it was written with.
 pub const DRESSING: &str = "tokensource.dev/dressing";
 
+/// On the target: when its token was taken away because the provider refused the credentials (RFC 3339, UTC).
+pub const WITHDRAWN_AT: &str = "tokensource.dev/withdrawn-at";
+
 /// On the Secret of a refresh token: fingerprint of the endpoint that issued it, the only one it is ever sent to.
 pub const ISSUED_BY: &str = "tokensource.dev/issued-by";
 

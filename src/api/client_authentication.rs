@@ -111,7 +111,7 @@ pub struct AssertionSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifetime: Option<Duration>,
 
-    /// Whether to send the x5t#S256 header, the certificate's thumbprint.
+    /// Whether to send the x5t#S256 header, the thumbprint of the certificate in the credentials Secret.
     #[serde(rename = "x5tS256", default, skip_serializing_if = "is_default")]
     pub x5t_s256: bool,
 
@@ -156,4 +156,11 @@ pub struct ServiceAccountTokenSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 600, max = 86_400))]
     pub expiration_seconds: Option<i64>,
+}
+
+impl ServiceAccountTokenSettings {
+    /// The name of the ServiceAccount.
+    pub fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or("default")
+    }
 }

@@ -8,7 +8,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::client_authentication::ClientAuthentication;
+use super::client_authentication::{ClientAuthentication, ServiceAccountTokenSettings};
 use super::duration::Duration;
 use super::grant::{AssertionGrant, RefreshSettings, SubjectToken};
 use super::is_default;
@@ -112,6 +112,12 @@ impl TokenProviderSpec {
     /// The key of a Secret that holds the token to exchange, where it is kept in one.
     pub fn subject_secret(&self) -> Option<&KeyReference> {
         self.subject_token.as_ref()?.secret_key_ref.as_ref()
+    }
+
+    /// The ServiceAccounts whose tokens take part in a request: the client's, and the one to exchange.
+    pub fn service_accounts(&self) -> impl Iterator<Item = &ServiceAccountTokenSettings> {
+        let subject = self.subject_token.as_ref().and_then(|subject| subject.service_account_token.as_ref());
+        self.client_authentication.service_account_token.as_ref().into_iter().chain(subject)
     }
 }
 

@@ -23,6 +23,11 @@ macro_rules! reasons {
                 }
             }
 
+            /// The reason of this name.
+            pub fn named(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|reason| reason.as_str() == name)
+            }
+
             /// One sentence for a person: what the reason means.
             pub const fn sentence(self) -> &'static str {
                 match self {
@@ -41,6 +46,7 @@ reasons! {
     TargetMissing: "The target Secret is gone; a new token is being asked for.",
     TargetTampered: "Somebody else has changed the target's data; a new token is being asked for.",
     InputsChanged: "The target's token was asked for by an earlier spec, provider or credential.",
+    TokenWithdrawn: "The provider has refused the credentials for good, and the spec wants the token they brought removed.",
     RenewalDue: "The token has reached its renewal time.",
     RenewalRequested: "A new value of `renew-requested-at` asks for a renewal.",
     ProbeRejected: "The probe answered 401 to the current token.",

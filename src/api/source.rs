@@ -90,6 +90,11 @@ pub struct TokenSourceSpec {
     #[serde(default, skip_serializing_if = "is_default")]
     pub token: RequestedToken,
 
+    /// The client's id, where it is not a key of the credentials Secret: it is no secret (RFC 6749, section 2.2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub client_id: Option<String>,
+
     /// The Secret with the client's credentials. It must say in its tokensource.dev/allowed-hosts annotation which
     /// hosts may receive them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -189,6 +194,11 @@ pub struct CredentialKeys {
     #[schemars(length(min = 1, max = 253))]
     pub private_key: Option<String>,
 
+    /// Default: certificate. PEM, for assertion.x5tS256 alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub certificate: Option<String>,
+
     /// Default: refresh_token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
@@ -214,6 +224,11 @@ impl CredentialKeys {
     /// The key of the password.
     pub fn password(&self) -> &str {
         self.password.as_deref().unwrap_or("password")
+    }
+
+    /// The key of the certificate that goes with the private key.
+    pub fn certificate(&self) -> &str {
+        self.certificate.as_deref().unwrap_or("certificate")
     }
 
     /// The key of the refresh token to begin with.

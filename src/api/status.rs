@@ -58,6 +58,16 @@ pub struct TokenSourceStatus {
     #[schemars(length(max = 64))]
     pub failed_inputs: Option<String>,
 
+    /// The reason of that failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub failed_reason: Option<String>,
+
+    /// Tokens in a row that the probe has rejected and that were renewed for it.
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    #[schemars(range(min = 0))]
+    pub probe_rejections: i32,
+
     /// When the provider last answered with the very token the target already holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_unchanged_time: Option<Time>,

@@ -6,13 +6,14 @@ use kube::ResourceExt;
 use super::context::Context;
 use super::error::{CallError, Error};
 use super::memory::HeldToken;
-use super::mint::{Minted, mint};
+use super::mint::{Stop, mint};
 use super::observe::is_intact;
+use super::probe::probe;
 use super::publish::{self, Written};
 use super::refresh;
 use crate::api::{Reason, TokenSource};
 use crate::decide::render::render;
-use crate::decide::{Failure, Observed, Outcome, Plan, Publication};
+use crate::decide::{Failure, Observed, Outcome, Plan, Publication, flag_revocation};
 use crate::oauth::Retry;
 
 /// What came of a plan and, where the API server failed after the provider had answered, how.
@@ -40,15 +41,32 @@ pub(super) async fn act(
         Plan::Wait(_) => Ok(Outcome::Waiting.into()),
         Plan::Refuse(failure) => Ok(Outcome::Refused(failure.clone()).into()),
         Plan::Rewrite => rewrite(source, observed, context).await,
+        Plan::Withdraw => Ok(match publish::withdraw(source, observed, context).await {
+            Ok(target) => Outcome::Withdrawn(target).into(),
+            Err(error) => Done { outcome: Outcome::Waiting, trouble: Some(Error::WriteTarget(error)) },
+        }),
+        Plan::Probe => ended(probe(source, observed, context).await, observed, context),
         Plan::Publish => match context.scope.memory.held(observed.uid) {
             Some(held) => Ok(publish(held, source, observed, context).await),
             None => Ok(Outcome::Waiting.into()),
         },
-        Plan::Mint(cause) => Ok(match mint(*cause, source, observed, context).await? {
-            Minted::Token(held) => publish(held, source, observed, context).await,
-            Minted::Failed(at, failure) => Outcome::Failed(at, failure).into(),
-            Minted::Refused(failure) => Outcome::Refused(failure).into(),
-        }),
+        Plan::Mint(cause) => match mint(*cause, source, observed, context).await {
+            Ok(held) => Ok(publish(held, source, observed, context).await),
+            Err(stop) => ended(Err(stop), observed, context),
+        },
+    }
+}
+
+/// What came of asking, where it was no token.
+fn ended(asked: Result<Outcome, Stop>, observed: &Observed<'_>, context: &Context) -> Result<Done, Error> {
+    match asked {
+        Ok(outcome) => Ok(outcome.into()),
+        // Waits are counted from when the failure is known.
+        Err(Stop::Failed(failure)) => {
+            Ok(Outcome::Failed(context.now(), flag_revocation(observed, failure)).into())
+        }
+        Err(Stop::Refused(failure)) => Ok(Outcome::Refused(failure).into()),
+        Err(Stop::Cluster(error)) => Err(error),
     }
 }
 

@@ -11,9 +11,11 @@ use tokio::sync::Semaphore;
 use super::cluster::Cluster;
 use super::error::{CallError, call};
 use super::exchangers::Exchangers;
+use super::issuers::Issuers;
 use super::metrics::Metrics;
 use super::scope::Scope;
 use super::secrets::Facts;
+use super::service_accounts::Audiences;
 use crate::api::{FIELD_MANAGER, TokenSource};
 use crate::oauth::AddressPolicy;
 
@@ -43,6 +45,8 @@ pub struct Context {
     pub(super) scope: Arc<Scope>,
     pub(super) cluster: Arc<Cluster>,
     pub(super) exchangers: Arc<Exchangers>,
+    pub(super) issuers: Arc<Issuers>,
+    pub(super) audiences: Arc<Audiences>,
     pub(super) recorder: Recorder,
     pub(super) metrics: Arc<Metrics>,
     pub(super) permits: Arc<Semaphore>,

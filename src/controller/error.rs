@@ -12,6 +12,9 @@ pub enum Error {
     /// Reading the Secret with the token to exchange.
     #[error("the Secret of subjectToken.secretKeyRef could not be read")]
     ReadSubject(#[source] CallError),
+    /// Reading the Secret with the client certificate.
+    #[error("the Secret of tls.clientCertificateRef could not be read")]
+    ReadCertificate(#[source] CallError),
     /// Reading the target Secret.
     #[error("the target Secret could not be read")]
     ReadTarget(#[source] CallError),
@@ -38,6 +41,7 @@ impl Error {
         match self {
             Error::ReadCredentials(_) => "ReadCredentials",
             Error::ReadSubject(_) => "ReadSubject",
+            Error::ReadCertificate(_) => "ReadCertificate",
             Error::ReadTarget(_) => "ReadTarget",
             Error::RefreshToken(_) => "RefreshToken",
             Error::ReadTrust(_) => "ReadTrust",
@@ -57,6 +61,9 @@ pub enum CallError {
     /// The Secret that was seen to be ours has been replaced since.
     #[error("the Secret has just been replaced by somebody else")]
     Replaced,
+    /// It answered without what was asked for.
+    #[error("the answer is empty")]
+    Empty,
     /// It said nothing.
     #[error("no answer within {} s", CALL_DEADLINE.as_secs())]
     Deadline,
@@ -72,6 +79,16 @@ impl CallError {
     /// 422: the API server finds the object itself wrong.
     pub fn is_invalid(&self) -> bool {
         matches!(self, CallError::Kube(kube::Error::Api(status)) if status.is_invalid())
+    }
+
+    /// 401.
+    pub fn is_unauthorized(&self) -> bool {
+        matches!(self, CallError::Kube(kube::Error::Api(status)) if status.code == 401)
+    }
+
+    /// 403.
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, CallError::Kube(kube::Error::Api(status)) if status.is_forbidden())
     }
 
     /// 404.

@@ -1,6 +1,7 @@
 //! The HTTP clients that speak to providers, kept while they are in use.
 //!
-//! Knows what may share a connection: only requests of one namespace, with the same roots of trust and deadline. A
+//! Knows what may share a connection: only requests of one namespace, with the same roots of
+//! trust, client certificate and deadline. A
 //! client for each `TokenSource` would hold the system's authorities in memory thousands of times.
 
 use std::collections::HashMap;
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::oauth::{AddressPolicy, Error, Exchanger, Transport};
+use crate::oauth::{AddressPolicy, ClientCertificate, Error, Exchanger, Transport};
 
 /// After this long without a request a client is dropped.
 const IDLE: TimeDelta = TimeDelta::minutes(5);
@@ -18,6 +19,8 @@ const IDLE: TimeDelta = TimeDelta::minutes(5);
 struct Key {
     namespace: String,
     ca_bundle: Option<String>,
+    /// The version of the client certificate's Secret.
+    certificate: Option<String>,
     timeout: Duration,
 }
 
@@ -32,23 +35,26 @@ impl Exchangers {
         Self { addresses: Arc::new(addresses), kept: Mutex::default() }
     }
 
-    /// The client for this namespace, trust and deadline. Fails where the certificates cannot be read.
+    /// The client for this namespace, trust, certificate (with the version of its Secret) and deadline. Fails where
+    /// certificates cannot be read.
     pub(super) fn get(
         &self,
         namespace: &str,
         ca_bundle: Option<String>,
+        certificate: Option<(String, ClientCertificate)>,
         timeout: Duration,
         now: DateTime<Utc>,
     ) -> Result<Exchanger, Error> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|_, (_, used)| now - *used < IDLE);
-        let key = Key { namespace: namespace.to_owned(), ca_bundle, timeout };
+        let (version, identity) = certificate.unzip();
+        let key = Key { namespace: namespace.to_owned(), ca_bundle, certificate: version, timeout };
         if let Some((exchanger, used)) = kept.get_mut(&key) {
             *used = now;
             return Ok(exchanger.clone());
         }
-        let transport =
-            Transport { addresses: Arc::clone(&self.addresses), ca_bundle: key.ca_bundle.clone(), timeout };
+        let addresses = Arc::clone(&self.addresses);
+        let transport = Transport { addresses, ca_bundle: key.ca_bundle.clone(), identity, timeout };
         let exchanger = Exchanger::new(&transport)?;
         kept.insert(key, (exchanger.clone(), now));
         Ok(exchanger)

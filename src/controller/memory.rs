@@ -1,7 +1,8 @@
 //! What the process knows of its own writes before the watches bring it back.
 //!
 //! A reconcile that rested on a cache older than our last write would ask a provider twice. Entries live only until
-//! the next look finds that the cache has caught up; a token that could not be written lives until it is. Lost on restart, harmlessly: what
+//! the next look finds that the cache has caught up; a token that could not be written lives until it is, what
+//! the probe said as long as the object. Lost on restart, harmlessly: what
 //! matters is in the target's annotations and in status.
 
 use std::collections::{HashMap, HashSet};
@@ -11,6 +12,7 @@ use kube::ResourceExt;
 
 use super::secrets::version;
 use crate::api::{Reason, TokenSource, TokenSourceStatus};
+use crate::decide::Probed;
 use crate::decide::refresh::Bond;
 use crate::oauth::Token;
 
@@ -33,13 +35,16 @@ struct Entry {
     /// The status that could not be written.
     unwritten: Option<TokenSourceStatus>,
     held: Option<HeldToken>,
+    probed: Option<Probed>,
     /// Failed reconciles in a row.
     troubles: u32,
 }
 
 impl Entry {
     fn is_empty(&self) -> bool {
-        self.written.is_none() && self.unwritten.is_none() && self.held.is_none() && self.troubles == 0
+        let Self { written, unwritten, held, probed, troubles } = self;
+        let nothing = written.is_none() && unwritten.is_none() && held.is_none() && probed.is_none();
+        nothing && *troubles == 0
     }
 }
 
@@ -91,6 +96,15 @@ impl Memory {
 
     pub(super) fn release(&self, uid: &str) {
         self.update(uid, |entry| entry.held = None);
+    }
+
+    /// The probe has been asked.
+    pub(super) fn remember_probe(&self, uid: &str, probed: Probed) {
+        self.update(uid, |entry| entry.probed = Some(probed));
+    }
+
+    pub(super) fn probed(&self, uid: &str) -> Option<Probed> {
+        self.lock().get(uid).and_then(|entry| entry.probed.clone())
     }
 
     /// Counts one more failed reconcile, and says how many there have been in a row.

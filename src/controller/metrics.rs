@@ -75,7 +75,12 @@ impl Metrics {
             Outcome::Published(publication) => ("success", publication.cause),
             Outcome::Failed(_, failure) | Outcome::Unwritten(_, failure) => ("failure", failure.reason),
             Outcome::Refused(failure) => ("refused", failure.reason),
-            Outcome::Kept | Outcome::Waiting | Outcome::Suspended | Outcome::Rewritten(_) => return,
+            Outcome::Kept
+            | Outcome::Waiting
+            | Outcome::Suspended
+            | Outcome::Rewritten(_)
+            | Outcome::Withdrawn(_)
+            | Outcome::Probed(_) => return,
         };
         self.renewals.get_or_create(&Renewal { result, reason: Reason::as_str(reason) }).inc();
     }

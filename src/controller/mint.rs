@@ -1,44 +1,36 @@
-//! Asking for a token: the credentials, the trust, one request, and the other way where a refresh token is refused.
+//! Asking for a token: one request, and the other way where a refresh token is refused.
 //!
 //! Knows how a request comes about. Must not know why a token is wanted, nor write one down.
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
-use chrono::{DateTime, Utc};
-use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::ConfigMap;
-use kube::{Api, ResourceExt};
-
 use super::context::Context;
-use super::error::{CallError, Error, call};
+use super::error::{CallError, Error};
+use super::materials::{Prepared, issue_tokens, prepare};
 use super::memory::HeldToken;
-use super::{observe, refresh};
-use crate::api::{Duration, KeyReference, Reason, TokenProviderSpec, TokenSource};
+use super::refresh;
+use crate::api::{Reason, TokenSource};
 use crate::decide::refresh::{Bond, gives_way, is_kept};
-use crate::decide::{Credentials, Failure, Observed, ask, refuse_credentials};
-use crate::oauth::{Moment, Reading, Secret, Token, Transport, build, read};
+use crate::decide::{Failure, Observed, ask};
+use crate::oauth::{Moment, Reading, Secret, Token, build, read};
 
 /// Sent with every request: some firewalls refuse requests without one.
-const USER_AGENT: &str = concat!("tokensource/", env!("CARGO_PKG_VERSION"));
+pub(super) const USER_AGENT: &str = concat!("tokensource/", env!("CARGO_PKG_VERSION"));
 
-/// What came of asking.
-pub(super) enum Minted {
-    /// A token, not yet written anywhere.
-    Token(HeldToken),
-    /// The provider was asked and gave none; known since this instant, from which waits are counted.
-    Failed(DateTime<Utc>, Failure),
-    /// Nothing was sent.
+/// Why there is no token.
+pub(super) enum Stop {
+    /// The API server failed; nothing was asked for.
+    Cluster(Error),
+    /// Nothing was sent, for a reason in the cluster.
     Refused(Failure),
+    /// Something was asked of somebody else, and did not lead to a token.
+    Failed(Failure),
 }
 
-/// Everything one request is made of, but for the refresh token.
-struct Attempt<'a> {
-    source: &'a TokenSource,
-    provider: &'a TokenProviderSpec,
-    secrets: &'a Secrets,
-    ca_bundle: Option<String>,
-    context: &'a Context,
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Cluster(error)
+    }
 }
 
 /// Asks for a token: by the stored refresh token if there is one that may be used, else by the grant itself. A
@@ -48,27 +40,11 @@ pub(super) async fn mint(
     source: &TokenSource,
     observed: &mut Observed<'_>,
     context: &Context,
-) -> Result<Minted, Error> {
-    let secrets = match read_secrets(source, observed, context).await? {
-        Ok(secrets) => secrets,
-        Err(failure) => return Ok(Minted::Refused(failure)),
-    };
-    let (provider, asked) = match (&observed.provider, &observed.inputs) {
-        (Ok(provider), Some(inputs)) => (*provider, inputs.asked.clone()),
-        (Err(failure), _) => return Ok(Minted::Refused(failure.clone())),
-        (_, None) => {
-            return Ok(Minted::Refused(Failure::local(
-                Reason::CredentialsNotFound,
-                "The credentials have just gone.",
-            )));
-        }
-    };
-    let ca_bundle = match trust(source, provider, context).await? {
-        Ok(ca_bundle) => ca_bundle,
-        Err(failure) => return Ok(Minted::Refused(failure)),
-    };
-    let attempt = Attempt { source, provider, secrets: &secrets, ca_bundle, context };
-    let bond = is_kept(provider).then(|| Bond::now(&source.spec, provider, &asked, &secrets.credentials));
+) -> Result<HeldToken, Stop> {
+    let mut prepared = prepare(source, observed, context).await?;
+    let bond = is_kept(&prepared.provider).then(|| {
+        Bond::now(&source.spec, &prepared.provider, &prepared.asked, &prepared.materials.credentials)
+    });
     keep_held(source, observed, context).await.map_err(Error::RefreshToken)?;
     let kept = match &bond {
         Some(_) => refresh::read(source, context).await.map_err(Error::RefreshToken)?,
@@ -76,10 +52,10 @@ pub(super) async fn mint(
     };
     let stored = bond.as_ref().zip(kept.as_ref()).and_then(|(bond, kept)| bond.usable(kept));
 
-    let mut answer = attempt.ask(stored.as_ref()).await;
+    let mut answer = send(&prepared, stored.as_ref(), source, context).await;
     let mut fell_back = false;
-    if let (Some(_), Some(kept), Err(Refused::ByProvider(failure))) = (&stored, &kept, &answer)
-        && gives_way(provider, failure)
+    if let (Some(_), Some(kept), Err(Stop::Failed(failure))) = (&stored, &kept, &answer)
+        && gives_way(&prepared.provider, failure)
     {
         tracing::info!(reason = %failure.reason, message = failure.message, "The stored refresh token is dropped");
         // One that cannot be deleted is refused again next time; that must not keep a token from coming now.
@@ -87,14 +63,15 @@ pub(super) async fn mint(
             tracing::warn!(%error, "The refused refresh token could not be deleted");
         }
         fell_back = true;
-        answer = attempt.ask(None).await;
+        issue_tokens(source, &prepared.provider, &mut prepared.materials, context).await?;
+        answer = send(&prepared, None, source, context).await;
     }
-    Ok(match answer {
-        Ok(token) => Minted::Token(HeldToken { token, asked, cause, bond, fell_back }),
-        Err(Refused::ByProvider(failure)) => Minted::Failed(context.now(), failure),
-        Err(Refused::Locally(failure)) => Minted::Refused(failure),
-        Err(Refused::Without) => return Err(Error::Random),
-    })
+    if let (Some(key), Err(Stop::Failed(failure))) = (&prepared.found, &answer)
+        && matches!(failure.reason, Reason::EndpointNotFound | Reason::EndpointUnreachable)
+    {
+        context.issuers.forget(key);
+    }
+    Ok(HeldToken { token: answer?, asked: prepared.asked, cause, bond, fell_back })
 }
 
 /// Stores the refresh token that came with an access token which could not be written and is wanted no more: of a
@@ -112,115 +89,33 @@ async fn keep_held(
     Ok(())
 }
 
-/// The data of what is sent.
-struct Secrets {
-    credentials: BTreeMap<String, ByteString>,
-    /// With the token to exchange.
-    subject: BTreeMap<String, ByteString>,
-}
-
-/// Reads the credentials and the token to exchange and, since what is sent must be what was judged, judges the
-/// objects that were read: their binding to the host, and their part in the fingerprint.
-async fn read_secrets(
+/// One request, never repeated in another form: every try may count towards a quota or a lock.
+async fn send(
+    prepared: &Prepared<'_>,
+    refresh_token: Option<&Secret>,
     source: &TokenSource,
-    observed: &mut Observed<'_>,
     context: &Context,
-) -> Result<Result<Secrets, Failure>, Error> {
-    let namespace = source.namespace().unwrap_or_default();
-    let mut secrets = Secrets { credentials: BTreeMap::new(), subject: BTreeMap::new() };
-    if let Some(reference) = &source.spec.credentials_ref {
-        let read = read_secret(&namespace, &reference.name, context).await.map_err(Error::ReadCredentials)?;
-        (observed.credentials, secrets.credentials) = read;
-    }
-    let provider = observed.provider.as_ref().ok().copied();
-    if let Some(reference) = provider.and_then(TokenProviderSpec::subject_secret) {
-        let read = read_secret(&namespace, &reference.name, context).await.map_err(Error::ReadSubject)?;
-        (observed.subject, secrets.subject) = read;
-    }
-    observed.inputs = observe::fingerprint(observed);
-    let refusal = match &observed.provider {
-        Ok(provider) => refuse_credentials(observed, provider),
-        Err(failure) => Some(failure.clone()),
+) -> Result<Token, Stop> {
+    let provider = &prepared.provider;
+    let ask = ask(&source.spec, provider, &prepared.materials, refresh_token).map_err(Stop::Refused)?;
+    let nonce = (context.settings.nonce)().ok_or(Error::Random)?;
+    let moment = Moment { now: context.now(), nonce };
+    let mut request =
+        build(&ask.request, &moment, USER_AGENT).map_err(|error| Stop::Refused(Failure::from(&error)))?;
+    let signed = std::mem::take(&mut request.signed);
+
+    let started = Instant::now();
+    let answer = prepared.exchanger.send(request).await;
+    context.metrics.request_took(started.elapsed());
+    let confidential: Vec<&Secret> = ask.confidential.iter().chain(&signed).collect();
+    let reading = Reading {
+        sent_at: moment.now,
+        host: ask.request.endpoint.host(),
+        rules: &ask.rules,
+        requested_scopes: &source.spec.token.scopes,
+        grant: ask.grant,
+        confidential: &confidential,
+        requested_token_type: provider.requested_token_type.as_deref(),
     };
-    Ok(match refusal {
-        Some(failure) => Err(failure),
-        None => Ok(secrets),
-    })
-}
-
-/// One Secret, in full.
-async fn read_secret(
-    namespace: &str,
-    name: &str,
-    context: &Context,
-) -> Result<(Credentials, BTreeMap<String, ByteString>), CallError> {
-    let (secret, facts) = context.read_secret(namespace, name).await?.unzip();
-    Ok((observe::credentials(name, facts), secret.and_then(|secret| secret.data).unwrap_or_default()))
-}
-
-/// The certificates to trust instead of the public authorities', if the provider block names any.
-async fn trust(
-    source: &TokenSource,
-    provider: &TokenProviderSpec,
-    context: &Context,
-) -> Result<Result<Option<String>, Failure>, Error> {
-    let Some(KeyReference { name, key }) = &provider.tls.ca_bundle_ref else {
-        return Ok(Ok(provider.tls.ca_bundle.clone()));
-    };
-    let namespace = source.namespace().unwrap_or_default();
-    let api: Api<ConfigMap> = Api::namespaced(context.client.clone(), &namespace);
-    let found = call(api.get_opt(name)).await.map_err(Error::ReadTrust)?;
-    let value = found.and_then(|map| map.data).and_then(|mut data| data.remove(key));
-    Ok(value.map(Some).ok_or_else(|| {
-        Failure::local(
-            Reason::InvalidSpec,
-            format!(
-                "tls.caBundleRef: there is no ConfigMap {name} with a key {key} in this namespace: create it."
-            ),
-        )
-    }))
-}
-
-enum Refused {
-    /// The system gave no random number.
-    Without,
-    /// Nothing was sent.
-    Locally(Failure),
-    /// Something may have been.
-    ByProvider(Failure),
-}
-
-impl Attempt<'_> {
-    /// One request, never repeated in another form: every try may count towards a quota or a lock.
-    async fn ask(&self, refresh_token: Option<&Secret>) -> Result<Token, Refused> {
-        let Self { source, provider, secrets, context, .. } = *self;
-        let ask = ask(&source.spec, provider, &secrets.credentials, &secrets.subject, refresh_token)
-            .map_err(Refused::Locally)?;
-        let local = |error| Refused::Locally(Failure::from(&error));
-        let nonce = (context.settings.nonce)().ok_or(Refused::Without)?;
-        let moment = Moment { now: context.now(), nonce };
-        let mut request = build(&ask.request, &moment, USER_AGENT).map_err(local)?;
-        let signed = std::mem::take(&mut request.signed);
-        let timeout = provider.timeout.map_or(Transport::DEFAULT_TIMEOUT, Duration::get);
-        let namespace = source.namespace().unwrap_or_default();
-        let exchanger =
-            context.exchangers.get(&namespace, self.ca_bundle.clone(), timeout, moment.now).map_err(local)?;
-
-        let started = Instant::now();
-        let answer = exchanger.send(request).await;
-        context.metrics.request_took(started.elapsed());
-        let confidential: Vec<&Secret> = ask.confidential.iter().chain(&signed).collect();
-        let reading = Reading {
-            sent_at: moment.now,
-            host: ask.request.endpoint.host(),
-            rules: &ask.rules,
-            requested_scopes: &source.spec.token.scopes,
-            grant: ask.grant,
-            confidential: &confidential,
-            requested_token_type: provider.requested_token_type.as_deref(),
-        };
-        answer
-            .and_then(|answer| read(&answer, &reading))
-            .map_err(|error| Refused::ByProvider(Failure::from(&error)))
-    }
+    answer.and_then(|answer| read(&answer, &reading)).map_err(|error| Stop::Failed(Failure::from(&error)))
 }

@@ -19,7 +19,7 @@ use crate::api::{
 };
 use crate::decide::publication::{Data, Memo, content_hash, dressing, labels, secret_type};
 use crate::decide::refresh::{is_kept, secret_name};
-use crate::decide::{Credentials, Failure, Held, Observed, Published, Target, inputs};
+use crate::decide::{Credentials, Failure, Held, Observed, Published, Secrets, Target, inputs};
 
 static NO_STATUS: LazyLock<TokenSourceStatus> = LazyLock::new(TokenSourceStatus::default);
 
@@ -100,8 +100,7 @@ pub(super) async fn observe<'a>(
         status: source.status.as_ref().unwrap_or(&NO_STATUS),
         renew_request: source.annotations().get(annotation::RENEW_REQUESTED_AT).map(String::as_str),
         provider,
-        credentials,
-        subject: Credentials::Unnamed,
+        secrets: Secrets { credentials, ..Secrets::default() },
         inputs: None,
         target: Target::Missing,
         refresh_conflict: None,
@@ -111,34 +110,37 @@ pub(super) async fn observe<'a>(
             .memory
             .held(uid)
             .map(|held| Held { asked: held.asked, expires_at: held.token.expires_at }),
+        probed: context.scope.memory.probed(uid),
     };
-    observed.subject = subject(&observed, &namespace, context);
+    if let Ok(provider) = &observed.provider {
+        let subject = provider.subject_secret().map(|reference| &reference.name);
+        let certificate = provider.tls.client_certificate_ref.as_ref().map(|reference| &reference.name);
+        observed.secrets.subject = provider_secret(subject, &observed, &namespace, context);
+        observed.secrets.certificate = provider_secret(certificate, &observed, &namespace, context);
+    }
     observed.inputs = fingerprint(&observed);
     observed.target = target(&observed, &namespace, context).await?;
     observed.refresh_conflict = refresh_conflict(&observed, &namespace, context);
     Ok(observed)
 }
 
-/// The inputs, unless the provider, the credentials or the token to exchange are missing.
+/// The inputs, unless the provider or one of the Secrets is missing.
 pub(super) fn fingerprint(observed: &Observed<'_>) -> Option<inputs::Inputs> {
     let provider = *observed.provider.as_ref().ok()?;
-    let Observed { spec, generation, credentials, subject, .. } = observed;
-    let missing = |secret: &Credentials| matches!(secret, Credentials::Missing(_));
-    if missing(credentials) || missing(subject) {
-        return None;
-    }
-    Some(inputs::fingerprint(spec, *generation, provider, credentials, subject))
+    inputs::fingerprint(observed.spec, observed.generation, provider, &observed.secrets)
 }
 
-/// The Secret with the token to exchange. The provider block may stand elsewhere, so that the `TokenSource` alone does
-/// not tell it: who looks at one is noted, to be woken when it changes.
-fn subject(observed: &Observed<'_>, namespace: &str, context: &Context) -> Credentials {
-    let Some(reference) = observed.provider.as_ref().ok().and_then(|provider| provider.subject_secret())
-    else {
-        return Credentials::Unnamed;
-    };
-    context.scope.depends(namespace, &reference.name, observed.name);
-    credentials(&reference.name, context.scope.secrets.get(namespace, &reference.name))
+/// A Secret that the provider block names. The block may stand elsewhere, so that the `TokenSource` alone does not
+/// tell it: who looks at one is noted, to be woken when it changes.
+fn provider_secret(
+    name: Option<&String>,
+    observed: &Observed<'_>,
+    namespace: &str,
+    context: &Context,
+) -> Credentials {
+    let Some(name) = name else { return Credentials::Unnamed };
+    context.scope.depends(namespace, name, observed.name);
+    credentials(name, context.scope.secrets.get(namespace, name))
 }
 
 /// A Secret to be sent, as its metadata has it.
@@ -178,8 +180,14 @@ async fn target(observed: &Observed<'_>, namespace: &str, context: &Context) -> 
     let Some(facts) = context.scope.secrets.get(namespace, name) else { return Ok(Target::Missing) };
     match stranger(&facts, observed.uid) {
         Some(owner) => Ok(Target::Foreign(owner)),
+        None if facts.withdrawn => Ok(withdrawn(&facts)),
         None => ours(observed, namespace, &facts, context).await,
     }
+}
+
+/// Our target after its token has been taken away. Whatever others may have put there since is none of ours.
+pub(super) fn withdrawn(facts: &Facts) -> Target {
+    Target::Withdrawn { uid: facts.uid.clone(), resource_version: facts.resource_version.clone() }
 }
 
 async fn ours(

@@ -14,12 +14,12 @@ use serde_json::json;
 use super::context::Context;
 use super::error::{CallError, call};
 use super::memory::HeldToken;
-use super::observe::stranger;
+use super::observe::{self, stranger};
 use super::secrets::Facts;
 use crate::api::{FIELD_MANAGER, TokenSource};
-use crate::decide::publication::{Data, Memo, content_hash, target};
+use crate::decide::publication::{Data, Memo, content_hash, target, withdrawn};
 use crate::decide::render::render;
-use crate::decide::{Observed, Published};
+use crate::decide::{Observed, Published, Target};
 use crate::oauth::Token;
 
 /// Within this two expiries are one: a rest of life is given in whole seconds, and the answer takes its time.
@@ -88,20 +88,14 @@ pub(super) async fn dress(
     // Metadata without a uid cannot be owned; objects from the API server always have one.
     let owner = source.controller_owner_ref(&()).unwrap_or_default();
     let wanted = target(name, &observed.spec.target, owner, data, &memo);
-    let written = match observed.published() {
+    let written = match observed.target_uid() {
         None => create(&api, &wanted).await,
-        Some(published) => match standing(published, observed, &namespace, context) {
+        Some(uid) => match standing(uid, observed, &namespace, context) {
             Some(facts) => replace(&api, &wanted, &facts).await,
             None => Err(CallError::Replaced),
         },
     };
-    if let Err(error) = &written
-        && (error.is_conflict() || error.is_not_found())
-    {
-        // What was known of this Secret is out of date: have it looked at again before the next try.
-        refresh(&api, &namespace, name, context).await?;
-    }
-    let facts = context.scope.secrets.learn(&written?.metadata);
+    let facts = learned(written, &api, &namespace, name, context).await?;
     Ok(Published {
         uid: facts.uid.clone(),
         resource_version: facts.resource_version.clone(),
@@ -113,15 +107,52 @@ pub(super) async fn dress(
     })
 }
 
-/// The target as it is known now, if it is still the one that was observed, and still ours.
-fn standing(
-    published: &Published,
+/// Takes the token out of the target and leaves the rest: mounts then lose it, while of a deleted Secret they would
+/// keep the last content. Where the Secret's type does not permit that, it is deleted.
+pub(super) async fn withdraw(
+    source: &TokenSource,
     observed: &Observed<'_>,
-    namespace: &str,
     context: &Context,
-) -> Option<Arc<Facts>> {
+) -> Result<Target, CallError> {
+    let namespace = source.namespace().unwrap_or_default();
+    let name = observed.target_name();
+    let api = context.secrets(&namespace);
+    let owner = source.controller_owner_ref(&()).unwrap_or_default();
+    let wanted = withdrawn(name, &observed.spec.target, owner, context.now());
+    let uid = observed.target_uid().unwrap_or_default();
+    let facts = standing(uid, observed, &namespace, context).ok_or(CallError::Replaced)?;
+    let written = match replace(&api, &wanted, &facts).await {
+        Err(error) if error.is_invalid() => {
+            delete(&api, name, &facts).await?;
+            context.scope.secrets.lose(&namespace, name);
+            return Ok(Target::Missing);
+        }
+        written => written,
+    };
+    Ok(observe::withdrawn(&*learned(written, &api, &namespace, name, context).await?))
+}
+
+/// What a write returned. Where it was refused because what was known of the Secret is out of date, that is looked at
+/// again before the next try.
+async fn learned(
+    written: Result<Secret, CallError>,
+    api: &Api<Secret>,
+    namespace: &str,
+    name: &str,
+    context: &Context,
+) -> Result<Arc<Facts>, CallError> {
+    if let Err(error) = &written
+        && (error.is_conflict() || error.is_not_found())
+    {
+        refresh(api, namespace, name, context).await?;
+    }
+    Ok(context.scope.secrets.learn(&written?.metadata))
+}
+
+/// The target as it is known now, if it is still the one that was observed, and still ours.
+fn standing(uid: &str, observed: &Observed<'_>, namespace: &str, context: &Context) -> Option<Arc<Facts>> {
     let facts = context.scope.secrets.get(namespace, observed.target_name())?;
-    (facts.uid == published.uid && stranger(&facts, observed.uid).is_none()).then_some(facts)
+    (facts.uid == uid && stranger(&facts, observed.uid).is_none()).then_some(facts)
 }
 
 async fn create(api: &Api<Secret>, wanted: &Secret) -> Result<Secret, CallError> {
@@ -155,10 +186,14 @@ async fn recreate(api: &Api<Secret>, wanted: &Secret, standing: &Facts) -> Resul
     rehearsed.metadata.generate_name = Some("tokensource-rehearsal-".to_owned());
     let rehearsal = PostParams { dry_run: true, ..PostParams::default() };
     call(api.create(&rehearsal, &rehearsed)).await?;
+    delete(api, &wanted.name_any(), standing).await?;
+    create(api, wanted).await
+}
+
+async fn delete(api: &Api<Secret>, name: &str, standing: &Facts) -> Result<(), CallError> {
     let ours = Preconditions { uid: Some(standing.uid.clone()), resource_version: None };
     let params = DeleteParams { preconditions: Some(ours), ..DeleteParams::default() };
-    call(api.delete(&wanted.name_any(), &params)).await?;
-    create(api, wanted).await
+    call(api.delete(name, &params)).await.map(|_| ())
 }
 
 /// Applies by force: the uid says that it is ours, so whatever others have done to our fields is undone.

@@ -4,20 +4,22 @@
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
-use kube::Client;
 use kube::runtime::controller::{self, Config as QueueConfig, applier};
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
+use kube::{Client, Config};
 use tokio::sync::{Semaphore, watch};
 
 use super::cluster::Cluster;
 use super::context::{Context, Settings};
 use super::error::{Error, chain};
 use super::exchangers::Exchangers;
+use super::issuers::Issuers;
 use super::metrics::Metrics;
 use super::reconcile::{reconcile, try_again};
 use super::scope::{Triggers, prepare};
+use super::service_accounts::Audiences;
 use crate::api::TokenSource;
 
 /// Whether the controller has seen what there is to see.
@@ -39,8 +41,8 @@ pub struct Controller {
 }
 
 impl Controller {
-    /// Starts the watches of what is cluster-scoped, and prepares the rest.
-    pub fn new(client: &Client, settings: Settings, metrics: &Arc<Metrics>) -> Self {
+    /// Starts the watches of what is cluster-scoped, and prepares the rest. `config` is how `client` was made.
+    pub fn new(client: &Client, config: &Config, settings: Settings, metrics: &Arc<Metrics>) -> Self {
         let namespaces: Vec<Option<String>> = match settings.namespaces.as_slice() {
             [] => vec![None],
             some => some.iter().cloned().map(Some).collect(),
@@ -48,6 +50,8 @@ impl Controller {
         let settings = Arc::new(settings);
         let cluster = Cluster::watch(client);
         let exchangers = Arc::new(Exchangers::new(settings.addresses.clone()));
+        let issuers = Arc::new(Issuers::default());
+        let audiences = Arc::new(Audiences::new(config));
         let permits = Arc::new(Semaphore::new(usize::from(settings.concurrency.max(1))));
         let recorder = Recorder::new(client.clone(), Context::reporter());
         let prepare = |namespace: Option<String>| {
@@ -58,6 +62,8 @@ impl Controller {
                 scope,
                 cluster: Arc::clone(&cluster),
                 exchangers: Arc::clone(&exchangers),
+                issuers: Arc::clone(&issuers),
+                audiences: Arc::clone(&audiences),
                 recorder: recorder.clone(),
                 metrics: Arc::clone(metrics),
                 permits: Arc::clone(&permits),

@@ -13,7 +13,7 @@ use super::error::Error;
 use super::observe::{Provider, find_provider, observe};
 use super::record::record;
 use crate::api::TokenSource;
-use crate::decide::{Outcome, Plan, decide, next_status, wake_after};
+use crate::decide::{Outcome, Plan, decide, next_probe, next_status, wake_after};
 
 /// The first wait after a failed call to the API server; each further one doubles it.
 const FIRST_RETRY: Duration = Duration::from_millis(500);
@@ -46,7 +46,7 @@ pub(super) async fn reconcile(cached: Arc<TokenSource>, context: Arc<Context>) -
         return Err(error);
     }
     context.scope.memory.calm(observed.uid);
-    Ok(Action::requeue(wake_after(&plan, &done.outcome, &status, context.now())))
+    Ok(Action::requeue(wake_after(&plan, &done.outcome, &status, next_probe(&observed), context.now())))
 }
 
 /// What the queue does after an error: the same again, ever later.

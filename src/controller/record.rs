@@ -84,6 +84,10 @@ fn log(source: &TokenSource, outcome: &Outcome) {
         Outcome::Refused(failure) => {
             tracing::info!(%namespace, %name, reason = %failure.reason, message = failure.message, "No token asked for");
         }
+        Outcome::Withdrawn(_) => tracing::warn!(%namespace, %name, "Token withdrawn"),
+        Outcome::Probed(probed) => {
+            tracing::debug!(%namespace, %name, verdict = ?probed.verdict, "Token probed");
+        }
         Outcome::Kept | Outcome::Waiting | Outcome::Suspended | Outcome::Rewritten(_) => {
             tracing::debug!(%namespace, %name, "Nothing to do");
         }

@@ -29,6 +29,7 @@ pub(super) struct Facts {
     pub(super) memo: Option<Memo>,
     pub(super) data_hash: Option<String>,
     pub(super) dressing: Option<String>,
+    pub(super) withdrawn: bool,
     /// It was written by server-side apply, not only created: its fields can be taken back by another apply.
     pub(super) applied: bool,
 }
@@ -47,6 +48,7 @@ impl Facts {
             memo: Memo::read(&annotations),
             data_hash: annotations.get(annotation::DATA_HASH).cloned(),
             dressing: annotations.get(annotation::DRESSING).cloned(),
+            withdrawn: annotations.contains_key(annotation::WITHDRAWN_AT),
             applied: metadata.managed_fields.iter().flatten().any(|entry| {
                 entry.manager.as_deref() == Some(FIELD_MANAGER) && entry.operation.as_deref() == Some("Apply")
             }),

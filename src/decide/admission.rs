@@ -1,50 +1,26 @@
-//! What can be refused before anything is asked: contradictions in the spec, fields this version cannot serve yet,
-//! credentials that are missing or not bound to the host.
+//! What can be refused before anything is asked: contradictions in the spec, credentials that are missing or not bound
+//! to the host.
 //!
 //! Every message says what to write or run instead. Must not know a credential's value.
 
 mod assertions;
+mod binding;
+mod identity;
 
 use super::refresh::{is_kept, secret_name};
-use super::{Credentials, Failure, Observed, render};
-use crate::api::{
-    ClientAuthenticationMethod, OnRevoked, Reason, TokenProviderSpec, TokenSourceSpec, annotation,
-};
-use crate::oauth::{Endpoint, HostBinding};
+use super::{Failure, Observed, render};
+use crate::api::{ClientAuthenticationMethod, Reason, TokenProviderSpec, TokenSourceSpec};
+use crate::oauth::{Endpoint, Issuer};
 
-/// A field of the contract that this version does not serve. Refused rather than passed over: a user who sets it
-/// counts on it.
-pub(super) fn unserved(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Option<Failure> {
-    use ClientAuthenticationMethod::{FederatedJwt, TlsClientAuth};
-    let method = provider.client_authentication.method;
-    let field = if provider.issuer.is_some() {
-        "provider.issuer".to_owned()
-    } else if matches!(method, TlsClientAuth | FederatedJwt) {
-        format!("provider.clientAuthentication.method: {}", method.as_str())
-    } else if provider.client_authentication.assertion.as_ref().is_some_and(|assertion| assertion.x5t_s256) {
-        "provider.clientAuthentication.assertion.x5tS256".to_owned()
-    } else if provider.subject_token.as_ref().is_some_and(|subject| subject.service_account_token.is_some()) {
-        "provider.subjectToken.serviceAccountToken".to_owned()
-    } else if provider.tls.client_certificate_ref.is_some() {
-        "provider.tls.clientCertificateRef".to_owned()
-    } else if spec.renewal.probe.is_some() {
-        "renewal.probe".to_owned()
-    } else if spec.renewal.on_revoked != OnRevoked::Keep {
-        "renewal.onRevoked: Withdraw".to_owned()
-    } else {
-        return None;
-    };
-    Some(invalid(format!("{field} is not served by this version of tokensource yet: remove it, or upgrade.")))
-}
+pub use binding::{credentials, service_account};
 
 /// What the CRD's rules could not catch: they see one field at a time, and not a referenced provider.
 pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
-    let endpoint = provider.token_endpoint.as_deref().unwrap_or_default();
-    if let Err(error) = Endpoint::parse(endpoint) {
-        return Some(invalid(format!("provider.tokenEndpoint: {error}.")));
+    if let Some(failure) = unreadable_url(observed.spec, provider) {
+        return Some(failure);
     }
     match &observed.spec.credentials_ref {
-        None => missing_credentials(provider),
+        None => missing_credentials(observed.spec, provider),
         Some(reference) if reference.name == observed.target_name() => Some(invalid(format!(
             "credentialsRef and target both name the Secret {}: give the target another name.",
             reference.name
@@ -53,6 +29,39 @@ pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpe
     }
     .or_else(|| refresh_token_in_target(observed, provider))
     .or_else(|| assertions::contradiction(observed, provider))
+    .or_else(|| identity::contradiction(observed, provider))
+    .or_else(|| probe(observed, provider))
+}
+
+/// The CRD's rules read URLs less strictly than the client does.
+fn unreadable_url(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Option<Failure> {
+    let issuer = provider.issuer.as_deref().map(|url| ("provider.issuer", Issuer::parse(url).err()));
+    let endpoint =
+        provider.token_endpoint.as_deref().map(|url| ("provider.tokenEndpoint", Endpoint::parse(url).err()));
+    let probe = spec.renewal.probe.as_ref();
+    let probe = probe.map(|probe| ("renewal.probe.url", Endpoint::parse(&probe.url).err()));
+    if issuer.is_some() == endpoint.is_some() {
+        return Some(invalid("Set exactly one of provider.tokenEndpoint and provider.issuer."));
+    }
+    let mut read = [issuer, endpoint, probe].into_iter().flatten();
+    read.find_map(|(field, error)| Some(invalid(format!("{field}: {}.", error?))))
+}
+
+/// A probe without the token, or without anybody who could allow its host.
+fn probe(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
+    observed.spec.renewal.probe.as_ref()?;
+    if observed.secrets.named().next().is_none() && provider.service_accounts().next().is_none() {
+        return Some(invalid(
+            "renewal.probe sends the token to a host that the owner of the credentials must have allowed, and the spec \
+             names no credentials: remove the probe, or name them in credentialsRef.",
+        ));
+    }
+    (!render::keeps_token(&observed.spec.target)).then(|| {
+        invalid(
+            "renewal.probe needs the token itself, and target.data does not keep it: add the key access_token with \
+             the template {{ access_token }}, or remove the probe.",
+        )
+    })
 }
 
 /// The Secret that pods mount would be the one that keeps the refresh token.
@@ -72,13 +81,19 @@ pub(super) fn templates(spec: &TokenSourceSpec) -> Option<Failure> {
 }
 
 /// The spec names no credentials, but the request needs some.
-fn missing_credentials(provider: &TokenProviderSpec) -> Option<Failure> {
+fn missing_credentials(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Option<Failure> {
     let method = provider.client_authentication.method;
     let needed = match method {
         ClientAuthenticationMethod::ClientSecretBasic
         | ClientAuthenticationMethod::ClientSecretPost
         | ClientAuthenticationMethod::ClientSecretJwt => "a client secret",
         ClientAuthenticationMethod::PrivateKeyJwt => "a private key",
+        ClientAuthenticationMethod::TlsClientAuth if spec.client_id.is_none() => {
+            return Some(invalid(
+                "clientAuthentication.method tls_client_auth needs a client id: write it in clientId, or name a Secret \
+                 that holds it in credentialsRef.",
+            ));
+        }
         _ if matches!(provider.grant_type.as_deref(), Some("password" | "refresh_token")) => {
             return Some(invalid(format!(
                 "grantType {} needs credentials of its own: name their Secret in credentialsRef.",
@@ -97,47 +112,6 @@ fn missing_credentials(provider: &TokenProviderSpec) -> Option<Failure> {
         "clientAuthentication.method {} needs {needed}: name its Secret in credentialsRef, or set method: none.",
         method.as_str()
     )))
-}
-
-/// Whether the credentials and the token to exchange exist, and their owners let this provider's host have them.
-pub fn credentials(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
-    let keys = "create it with the keys the provider's client has (client_id, client_secret), or correct \
-                credentialsRef.name";
-    let subject = "create it with the token to exchange, or correct subjectToken.secretKeyRef.name";
-    usable(&observed.credentials, keys, provider).or_else(|| usable(&observed.subject, subject, provider))
-}
-
-fn usable(secret: &Credentials, remedy: &str, provider: &TokenProviderSpec) -> Option<Failure> {
-    match secret {
-        Credentials::Unnamed => None,
-        Credentials::Missing(name) => Some(Failure::local(
-            Reason::CredentialsNotFound,
-            format!("There is no Secret {name} in this namespace: {remedy}."),
-        )),
-        Credentials::Present { name, allowed_hosts, .. } => {
-            let endpoint = Endpoint::parse(provider.token_endpoint.as_deref()?).ok()?;
-            let bound =
-                allowed_hosts.as_deref().is_some_and(|hosts| HostBinding::parse(hosts).allows(&endpoint));
-            (!bound).then(|| unbound(name, allowed_hosts.as_deref(), &endpoint))
-        }
-    }
-}
-
-fn unbound(secret: &str, allowed: Option<&str>, endpoint: &Endpoint) -> Failure {
-    let host = endpoint.host();
-    let state = match allowed {
-        None => "names no hosts that may receive it".to_owned(),
-        Some(_) => format!("does not allow {host} to receive it"),
-    };
-    // The present list is not repeated here: whoever reads this status may not be allowed to read that Secret.
-    Failure::local(
-        Reason::CredentialsNotBound,
-        format!(
-            "Secret {secret} {state}; nothing was sent. If it may: \
-             kubectl annotate secret {secret} --overwrite {}={host} (a comma-separated list; keep the hosts that stand there).",
-            annotation::ALLOWED_HOSTS
-        ),
-    )
 }
 
 fn invalid(message: impl Into<String>) -> Failure {

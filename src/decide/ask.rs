@@ -1,22 +1,17 @@
 //! From what the user wrote to one token request: which credentials are needed, and how the answer is to be read.
 //! Knows both vocabularies, the contract's and the protocol's. Must not know how credentials are fetched or sent.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use k8s_openapi::ByteString;
-
+mod client;
 mod grant;
 
 use super::Failure;
-use crate::api::{
-    self, ClientAuthenticationMethod, CredentialKeys, Reason, RequestedToken, TokenProviderSpec,
-    TokenSourceSpec,
-};
+use super::publication::Data;
+use crate::api::{self, Reason, RequestedToken, TokenProviderSpec, TokenSourceSpec};
 use crate::oauth::{
-    BasicEncoding, BodyFormat, Client, ClientAuthentication, Endpoint, ExpiryRules, ExpiryUnit,
-    FieldPointers, Grant, GrantKind, Parameter, ParameterPlace, ParameterValue, ResponseRules, Secret,
-    SendClientId, TokenRequest, trim_one_newline,
+    BodyFormat, ClientAuthentication, Endpoint, ExpiryRules, ExpiryUnit, FieldPointers, Grant, GrantKind,
+    Parameter, ParameterPlace, ParameterValue, ResponseRules, Secret, TokenRequest, trim_one_newline,
 };
 
 pub(super) use grant::{JWT_BEARER, TOKEN_EXCHANGE};
@@ -36,41 +31,49 @@ pub struct Ask {
     pub confidential: Vec<Secret>,
 }
 
-/// Puts the request together. `credentials` and `subject` are the data of the credentials Secret and of the one that
-/// holds the token to exchange, each empty where the spec names none. With a stored refresh token it is a refresh
-/// request (RFC 6749 §6) in place of the grant's own.
+/// What is read for one request, and dropped with it.
+#[derive(Default)]
+pub struct Materials {
+    /// The data of the credentials Secret; empty where the spec names none.
+    pub credentials: Data,
+    /// The data of the Secret with the token to exchange; empty where the provider names none.
+    pub subject: Data,
+    /// The token of `clientAuthentication.serviceAccountToken`.
+    pub client_token: Option<Secret>,
+    /// The token of `subjectToken.serviceAccountToken`.
+    pub subject_token: Option<Secret>,
+}
+
+/// Puts the request together. With a stored refresh token it is a refresh request (RFC 6749 §6) in place of the grant's
+/// own. The provider's `tokenEndpoint` must be known: where it has an `issuer`, the one its metadata names.
 ///
 /// Fails with `CredentialsNotFound` for a missing key, `CredentialsInvalid` for a value that cannot be used.
 pub fn ask(
     spec: &TokenSourceSpec,
     provider: &TokenProviderSpec,
-    credentials: &BTreeMap<String, ByteString>,
-    subject: &BTreeMap<String, ByteString>,
+    materials: &Materials,
     refresh_token: Option<&Secret>,
 ) -> Result<Ask, Failure> {
     let endpoint = provider.token_endpoint.as_deref().unwrap_or_default();
     let endpoint = Endpoint::parse(endpoint).map_err(|error| Failure::from(&error))?;
     let reference = spec.credentials_ref.as_ref();
     let keys = reference.map(|reference| reference.keys.clone()).unwrap_or_default();
-    let confidential = confidential(credentials, subject, refresh_token);
     let credentials = Values {
-        data: credentials,
+        data: &materials.credentials,
         secret: reference.map(|reference| reference.name.as_str()),
         field: "credentialsRef.keys",
     };
-    let subject = Values {
-        data: subject,
-        secret: provider.subject_secret().map(|reference| reference.name.as_str()),
-        field: "subjectToken.secretKeyRef.key",
-    };
-    let client = client(provider, &keys, &credentials)?;
+    let client = client::client(spec, provider, &keys, &credentials, materials)?;
     let (grant, kind) = match refresh_token {
         Some(token) => refresh(provider, token),
-        None => grant::grant(spec, provider, &keys, &credentials, &subject)?,
+        None => grant::grant(spec, provider, &keys, &credentials, materials)?,
     };
     // A refused assertion is a matter of its own, whatever it was to prove.
     let kind = match (&client.authentication, kind) {
-        (ClientAuthentication::Assertion(_), GrantKind::ClientCredentials) => GrantKind::JwtBearer,
+        (
+            ClientAuthentication::Assertion(_) | ClientAuthentication::IssuedAssertion { .. },
+            GrantKind::ClientCredentials,
+        ) => GrantKind::JwtBearer,
         (_, kind) => kind,
     };
     // A refresh request names no scope (RFC 6749 §6 would narrow it), and asks for nothing the grant did not.
@@ -97,44 +100,8 @@ pub fn ask(
         },
         rules: response_rules(provider),
         grant: kind,
-        confidential,
+        confidential: confidential(materials, refresh_token),
     })
-}
-
-/// The client.
-fn client(
-    provider: &TokenProviderSpec,
-    keys: &CredentialKeys,
-    values: &Values<'_>,
-) -> Result<Client, Failure> {
-    let settings = &provider.client_authentication;
-    let id_needed = !matches!(settings.method, ClientAuthenticationMethod::None);
-    let id =
-        if id_needed || values.has(keys.client_id()) { Some(values.text(keys.client_id())?) } else { None };
-    let authentication = match settings.method {
-        ClientAuthenticationMethod::ClientSecretBasic => {
-            let encoding = match settings.basic_encoding {
-                api::BasicEncoding::Form => BasicEncoding::Form,
-                api::BasicEncoding::Raw => BasicEncoding::Raw,
-            };
-            ClientAuthentication::Basic { secret: values.secret(keys.client_secret())?, encoding }
-        }
-        ClientAuthenticationMethod::ClientSecretPost => {
-            ClientAuthentication::Post { secret: values.secret(keys.client_secret())? }
-        }
-        ClientAuthenticationMethod::ClientSecretJwt | ClientAuthenticationMethod::PrivateKeyJwt => {
-            let id = id.as_deref().unwrap_or_default();
-            ClientAuthentication::Assertion(grant::client(provider, keys, values, id)?)
-        }
-        // The others are refused before a request is put together (`admission::unserved`).
-        _ => ClientAuthentication::None,
-    };
-    let send_client_id = match settings.send_client_id {
-        api::SendClientId::Auto => SendClientId::Auto,
-        api::SendClientId::Always => SendClientId::Always,
-        api::SendClientId::Never => SendClientId::Never,
-    };
-    Ok(Client { id, authentication, send_client_id })
 }
 
 /// A refresh request. Where it is refused depends on whether another grant can take its place.
@@ -149,15 +116,13 @@ fn refresh(provider: &TokenProviderSpec, token: &Secret) -> (Grant, GrantKind) {
 /// What must not come back in anything shown: every value of the Secrets, whatever it is used for, for the keys are
 /// the author's to name, and a `client_id` may point at a password. Only the key of that very name is known to hold no
 /// secret.
-fn confidential(
-    credentials: &BTreeMap<String, ByteString>,
-    subject: &BTreeMap<String, ByteString>,
-    refresh_token: Option<&Secret>,
-) -> Vec<Secret> {
+fn confidential(materials: &Materials, refresh_token: Option<&Secret>) -> Vec<Secret> {
+    let Materials { credentials, subject, client_token, subject_token } = materials;
     let values = credentials.iter().filter(|(key, _)| key.as_str() != "client_id").chain(subject);
     let texts = values.filter_map(|(_, value)| std::str::from_utf8(&value.0).ok()).map(without_pem_frame);
     let secrets = texts.filter(|text| !text.is_empty()).map(Secret::new);
-    secrets.chain(refresh_token.cloned()).collect()
+    let tokens = [client_token.as_ref(), subject_token.as_ref(), refresh_token];
+    secrets.chain(tokens.into_iter().flatten().cloned()).collect()
 }
 
 /// A key without PEM's first and last line: words such as "private key" stand in innocent explanations, too.
@@ -170,7 +135,7 @@ fn without_pem_frame(text: &str) -> String {
 
 /// The values of a Secret.
 struct Values<'a> {
-    data: &'a BTreeMap<String, ByteString>,
+    data: &'a Data,
     secret: Option<&'a str>,
     /// Where the spec names its keys.
     field: &'static str,

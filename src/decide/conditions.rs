@@ -58,6 +58,27 @@ impl<'a> Ledger<'a> {
         }
     }
 
+    /// Carries a condition over with a sentence added to its message, unless it stands there.
+    pub(super) fn amend(&mut self, kind: ConditionType, sentence: &str) {
+        self.retract(kind, sentence);
+        if let Some(condition) = self.after.iter_mut().find(|condition| condition.type_ == kind.as_str()) {
+            condition.message.push_str(sentence);
+        }
+    }
+
+    /// Carries a condition over without that sentence.
+    pub(super) fn retract(&mut self, kind: ConditionType, sentence: &str) {
+        if let Some(before) = find(self.before, kind) {
+            let message = before.message.replace(sentence, "");
+            self.enter(kind, before.status.clone(), before.reason.clone(), message);
+        }
+    }
+
+    /// The condition as it will be reported, if it has been entered.
+    pub(super) fn current(&self, kind: ConditionType) -> Option<&Condition> {
+        find(&self.after, kind)
+    }
+
     pub(super) fn into_conditions(self) -> Vec<Condition> {
         self.after
     }

@@ -1,8 +1,8 @@
 //! Events: one for each transition a person would want to hear of, none for a routine renewal.
 
-use super::Outcome;
 use super::conditions::find;
 use super::status::success;
+use super::{Outcome, Probed, Verdict};
 use crate::api::{ConditionType, Reason, TokenSourceStatus};
 
 /// Something worth an Event.
@@ -23,6 +23,8 @@ pub fn transition(
     outcome: &Outcome,
 ) -> Option<Transition> {
     expired(before, after)
+        .or_else(|| withdrawn(outcome))
+        .or_else(|| rejected(before, after, outcome))
         .or_else(|| failed(before, outcome))
         .or_else(|| fell_back(outcome))
         .or_else(|| succeeded(before, outcome))
@@ -38,6 +40,26 @@ fn expired(before: &TokenSourceStatus, after: &TokenSourceStatus) -> Option<Tran
         reason: Reason::TokenExpired,
         note: Reason::TokenExpired.sentence().to_owned(),
     })
+}
+
+fn withdrawn(outcome: &Outcome) -> Option<Transition> {
+    let reason = Reason::TokenWithdrawn;
+    matches!(outcome, Outcome::Withdrawn(_)).then(|| Transition {
+        warning: true,
+        reason,
+        note: reason.sentence().to_owned(),
+    })
+}
+
+/// The probe's first rejection of a token: `Renewed` says something it did not say before.
+fn rejected(before: &TokenSourceStatus, after: &TokenSourceStatus, outcome: &Outcome) -> Option<Transition> {
+    let reason = Reason::ProbeRejected;
+    let message = |status: &TokenSourceStatus| {
+        find(&status.conditions, ConditionType::Renewed).map(|c| c.message.clone())
+    };
+    let news = matches!(outcome, Outcome::Probed(Probed { verdict: Verdict::Rejected, .. }))
+        && message(before) != message(after);
+    news.then(|| Transition { warning: true, reason, note: reason.sentence().to_owned() })
 }
 
 fn failed(before: &TokenSourceStatus, outcome: &Outcome) -> Option<Transition> {

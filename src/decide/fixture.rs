@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 
 use super::{
-    Credentials, Failure, Held, Inputs, Observed, Outcome, Plan, Publication, Published, Target, inputs,
-    next_status,
+    Credentials, Failure, Held, Inputs, Observed, Outcome, Plan, Probed, Publication, Published, Secrets,
+    Target, inputs, next_status,
 };
 use crate::api::{
     ClientAuthentication, ClientAuthenticationMethod, CredentialsReference, Reason, TokenProviderSpec,
@@ -46,10 +46,12 @@ pub(super) struct Scene {
     pub(super) provider: Result<TokenProviderSpec, Failure>,
     pub(super) credentials: Credentials,
     pub(super) subject: Credentials,
+    pub(super) certificate: Credentials,
     pub(super) target: Target,
     pub(super) refresh_conflict: Option<String>,
     pub(super) rival: Option<String>,
     pub(super) held: Option<Held>,
+    pub(super) probed: Option<Probed>,
 }
 
 impl Scene {
@@ -87,10 +89,12 @@ impl Scene {
                 allowed_hosts: Some(HOST.to_owned()),
             },
             subject: Credentials::Unnamed,
+            certificate: Credentials::Unnamed,
             target: Target::Missing,
             refresh_conflict: None,
             rival: None,
             held: None,
+            probed: None,
         }
     }
 
@@ -115,24 +119,25 @@ impl Scene {
             status: &self.status,
             renew_request: self.renew_request.as_deref(),
             provider: self.provider.as_ref().map_err(Clone::clone),
-            credentials: self.credentials.clone(),
-            subject: self.subject.clone(),
+            secrets: self.secrets(),
             inputs: self.inputs(),
             target: self.target.clone(),
             refresh_conflict: self.refresh_conflict.clone(),
             rival: self.rival.clone(),
             held: self.held.clone(),
+            probed: self.probed.clone(),
         }
+    }
+
+    fn secrets(&self) -> Secrets {
+        let Self { credentials, subject, certificate, .. } = self.clone();
+        Secrets { credentials, subject, certificate }
     }
 
     /// The fingerprints, unless provider or credentials are missing.
     pub(super) fn inputs(&self) -> Option<Inputs> {
         let provider = self.provider.as_ref().ok()?;
-        let missing = |secret: &Credentials| matches!(secret, Credentials::Missing(_));
-        let known = !missing(&self.credentials) && !missing(&self.subject);
-        known.then(|| {
-            inputs::fingerprint(&self.spec, self.generation, provider, &self.credentials, &self.subject)
-        })
+        inputs::fingerprint(&self.spec, self.generation, provider, &self.secrets())
     }
 
     /// What the rules say.
@@ -144,8 +149,9 @@ impl Scene {
     pub(super) fn record(&mut self, outcome: &Outcome) {
         let mut observed = self.observed();
         observed.settle(outcome);
-        let (status, target) = (next_status(&observed, outcome), observed.target.clone());
-        (self.status, self.target) = (status, target);
+        let status = next_status(&observed, outcome);
+        let (target, probed) = (observed.target, observed.probed);
+        (self.status, self.target, self.probed) = (status, target, probed);
     }
 
     /// A token sent for at this second, good for an hour.

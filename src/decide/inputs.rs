@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::Credentials;
+use super::{Credentials, Secrets};
 use crate::api::{Tls, TokenProviderSpec, TokenSourceSpec};
 
 /// Two fingerprints, each 64 hexadecimal digits.
@@ -31,16 +31,22 @@ struct Asked<'a> {
     credential_keys: Option<&'a crate::api::CredentialKeys>,
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<(&'a str, &'a str)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate: Option<(&'a str, &'a str)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<&'a str>,
 }
 
-/// Fingerprints what is asked for now.
+/// Fingerprints what is asked for now; none while one of the Secrets is missing.
 pub fn fingerprint(
     spec: &TokenSourceSpec,
     generation: i64,
     provider: &TokenProviderSpec,
-    credentials: &Credentials,
-    subject: &Credentials,
-) -> Inputs {
+    secrets: &Secrets,
+) -> Option<Inputs> {
+    if secrets.named().any(|secret| matches!(secret, Credentials::Missing(_))) {
+        return None;
+    }
     // Neither the roots of trust nor the deadline shape the request: changing them asks for no new token.
     let shaping = TokenProviderSpec {
         tls: Tls { client_certificate_ref: provider.tls.client_certificate_ref.clone(), ..Tls::default() },
@@ -51,12 +57,14 @@ pub fn fingerprint(
         provider: &shaping,
         token: &spec.token,
         data: &spec.target.data,
-        credentials: version(credentials),
+        credentials: version(&secrets.credentials),
         credential_keys: spec.credentials_ref.as_ref().map(|reference| &reference.keys),
-        subject: version(subject),
+        subject: version(&secrets.subject),
+        certificate: version(&secrets.certificate),
+        client_id: spec.client_id.as_deref(),
     });
     let attempt = digest(&(&asked, generation, &provider.tls, &provider.timeout));
-    Inputs { asked, attempt }
+    Some(Inputs { asked, attempt })
 }
 
 fn version(secret: &Credentials) -> Option<(&str, &str)> {

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Failure, Inputs, Outcome, Publication};
+use super::{Failure, Inputs, Outcome, Probed, Publication};
 use crate::api::{TokenProviderSpec, TokenSourceSpec, TokenSourceStatus, from_kubernetes};
 
 /// One `TokenSource` and its surroundings at one instant.
@@ -26,10 +26,8 @@ pub struct Observed<'a> {
     pub renew_request: Option<&'a str>,
     /// The provider block, wherever it is written, or why there is none.
     pub provider: Result<&'a TokenProviderSpec, Failure>,
-    /// The credentials Secret.
-    pub credentials: Credentials,
-    /// The Secret that holds the token to exchange.
-    pub subject: Credentials,
+    /// The Secrets that a request is made with.
+    pub secrets: Secrets,
     /// What shapes request and rendering; none where provider or credentials are missing.
     pub inputs: Option<Inputs>,
     /// The target Secret.
@@ -40,9 +38,37 @@ pub struct Observed<'a> {
     pub rival: Option<String>,
     /// A token that was minted but could not be written.
     pub held: Option<Held>,
+    /// What the probe last said.
+    pub probed: Option<Probed>,
 }
 
-/// A Secret whose content is sent to the provider, by its metadata alone.
+/// The Secrets that a request is made with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Secrets {
+    /// `credentialsRef`: who asks.
+    pub credentials: Credentials,
+    /// `subjectToken.secretKeyRef`: the token to exchange.
+    pub subject: Credentials,
+    /// `tls.clientCertificateRef`: who connects.
+    pub certificate: Credentials,
+}
+
+impl Secrets {
+    /// Those that the spec and its provider name, whether or not they exist.
+    pub fn named(&self) -> impl Iterator<Item = &Credentials> {
+        let all = [&self.credentials, &self.subject, &self.certificate];
+        all.into_iter().filter(|secret| **secret != Credentials::Unnamed)
+    }
+}
+
+impl Default for Secrets {
+    fn default() -> Self {
+        let unnamed = Credentials::Unnamed;
+        Self { credentials: unnamed.clone(), subject: unnamed.clone(), certificate: unnamed }
+    }
+}
+
+/// A Secret that takes part in a request, by its metadata alone.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Credentials {
     /// The spec names none.
@@ -71,6 +97,13 @@ pub enum Target {
     Foreign(String),
     /// It is ours.
     Ours(Published),
+    /// It is ours, and its token has been taken away: its uid and resourceVersion.
+    Withdrawn {
+        /// Its uid.
+        uid: String,
+        /// Its resourceVersion.
+        resource_version: String,
+    },
 }
 
 /// What our target says of the token in it.
@@ -106,6 +139,14 @@ impl Observed<'_> {
     pub fn published(&self) -> Option<&Published> {
         match &self.target {
             Target::Ours(published) => Some(published),
+            Target::Missing | Target::Foreign(_) | Target::Withdrawn { .. } => None,
+        }
+    }
+
+    /// The uid of the target, if it is ours.
+    pub fn target_uid(&self) -> Option<&str> {
+        match &self.target {
+            Target::Ours(Published { uid, .. }) | Target::Withdrawn { uid, .. } => Some(uid),
             Target::Missing | Target::Foreign(_) => None,
         }
     }
@@ -144,8 +185,13 @@ impl Observed<'_> {
 
     /// Brings the target up to date with what came of the plan.
     pub fn settle(&mut self, outcome: &Outcome) {
-        if let Outcome::Published(Publication { published, .. }) | Outcome::Rewritten(published) = outcome {
-            self.target = Target::Ours(published.clone());
+        match outcome {
+            Outcome::Published(Publication { published, .. }) | Outcome::Rewritten(published) => {
+                self.target = Target::Ours(published.clone());
+            }
+            Outcome::Withdrawn(target) => self.target = target.clone(),
+            Outcome::Probed(probed) => self.probed = Some(probed.clone()),
+            _ => {}
         }
     }
 }

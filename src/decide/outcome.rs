@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use super::{Failure, Published};
+use super::{Failure, Probed, Published, Target};
 use crate::api::Reason;
 use crate::oauth::Notice;
 
@@ -27,6 +27,10 @@ pub enum Outcome {
     Published(Publication),
     /// The target has been dressed anew; its token is the same.
     Rewritten(Published),
+    /// The token has been taken out of the target, which now stands so.
+    Withdrawn(Target),
+    /// The token has been shown to the probe.
+    Probed(Probed),
 }
 
 /// A token that stands in the target.

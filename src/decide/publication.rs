@@ -48,17 +48,40 @@ fn add(digest: &mut Sha256, part: &[u8]) {
 
 /// The whole Secret, as it is created or applied.
 pub fn target(name: &str, target: &Target, owner: OwnerReference, data: Data, memo: &Memo) -> Secret {
-    let hash = content_hash(&data, memo);
+    let ours = [
+        (annotation::ISSUED_AT, timestamp(memo.issued_at)),
+        (annotation::EXPIRES_AT, timestamp(memo.expires_at)),
+        (annotation::INPUTS, memo.asked.clone()),
+        (annotation::DATA_HASH, content_hash(&data, memo)),
+        (annotation::DRESSING, dressing(target, &owner.name)),
+    ];
+    secret(name, target, owner, Some(data), ours)
+}
+
+/// The whole Secret without its token, as it is applied when that is withdrawn.
+pub fn withdrawn(name: &str, target: &Target, owner: OwnerReference, at: DateTime<Utc>) -> Secret {
+    secret(name, target, owner, None, [(annotation::WITHDRAWN_AT, timestamp(at))])
+}
+
+fn secret<const N: usize>(
+    name: &str,
+    target: &Target,
+    owner: OwnerReference,
+    data: Option<Data>,
+    ours: [(&str, String); N],
+) -> Secret {
+    let users = target.annotations.iter().map(|(key, value)| (key.clone(), value.0.clone()));
+    let annotations = users.chain(ours.map(|(key, value)| (key.to_owned(), value))).collect();
     Secret {
         metadata: ObjectMeta {
             name: Some(name.to_owned()),
             labels: Some(labels(target, &owner.name)),
-            annotations: Some(annotations(target, &owner.name, memo, hash)),
+            annotations: Some(annotations),
             owner_references: Some(vec![owner]),
             ..ObjectMeta::default()
         },
         type_: Some(secret_type(target).to_owned()),
-        data: Some(data),
+        data,
         ..Secret::default()
     }
 }
@@ -94,18 +117,6 @@ pub fn labels(target: &Target, source: &str) -> BTreeMap<String, String> {
         labels.insert(annotation::SOURCE_LABEL.to_owned(), source.to_owned());
     }
     labels
-}
-
-fn annotations(target: &Target, source: &str, memo: &Memo, hash: String) -> BTreeMap<String, String> {
-    let ours = [
-        (annotation::ISSUED_AT, timestamp(memo.issued_at)),
-        (annotation::EXPIRES_AT, timestamp(memo.expires_at)),
-        (annotation::INPUTS, memo.asked.clone()),
-        (annotation::DATA_HASH, hash),
-        (annotation::DRESSING, dressing(target, source)),
-    ];
-    let users = target.annotations.iter().map(|(key, value)| (key.clone(), value.0.clone()));
-    users.chain(ours.map(|(key, value)| (key.to_owned(), value))).collect()
 }
 
 impl Memo {

@@ -6,7 +6,7 @@
 use chrono::{DateTime, Utc};
 
 use super::schedule::{Life, renew_at};
-use super::{Observed, Published, Target};
+use super::{Observed, Published, Target, probe};
 use crate::api::{Reason, from_kubernetes};
 
 /// The first flaw of the token as the target stands now; none while it is usable.
@@ -25,6 +25,7 @@ pub(super) fn cause(observed: &Observed<'_>) -> Option<Reason> {
             let unchanged = observed.status.last_unchanged_time.as_ref().map(from_kubernetes);
             (observed.now >= due(observed, published, unchanged)).then_some(Reason::RenewalDue)
         })
+        .or_else(|| probe::calls_for_renewal(observed).then_some(Reason::ProbeRejected))
         .or_else(|| observed.open_renew_request().map(|_| Reason::RenewalRequested))
         // A renewal that somebody asked for and that failed stays owed, though the request has been acknowledged.
         .or_else(|| observed.failed_before().then_some(Reason::RenewalRequested))
@@ -47,6 +48,7 @@ fn flaw(observed: &Observed<'_>) -> Option<Reason> {
         Target::Missing if observed.status.issued_at.is_some() => Some(Reason::TargetMissing),
         Target::Missing => Some(Reason::TokenPending),
         Target::Foreign(_) => Some(Reason::TargetConflict),
+        Target::Withdrawn { .. } => Some(Reason::TokenWithdrawn),
         Target::Ours(published) if !published.intact => Some(Reason::TargetTampered),
         Target::Ours(published) => observed
             .inputs

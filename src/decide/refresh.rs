@@ -66,10 +66,12 @@ impl Bond {
     ) -> Self {
         let key = spec.credentials_ref.as_ref().map(|reference| reference.keys.refresh_token());
         let seed = key.filter(|_| provider.grant_type.as_deref() == Some("refresh_token"));
-        let client = spec.credentials_ref.as_ref().and_then(|named| credentials.get(named.keys.client_id()));
+        let key_of_id = spec.credentials_ref.as_ref().map(|named| named.keys.client_id());
+        let stored = key_of_id.and_then(|key| credentials.get(key)).map(|id| id.0.as_slice());
+        let client = spec.client_id.as_deref().map(str::as_bytes).or(stored);
         let mut issued_to = provider.token_endpoint.clone().unwrap_or_default().into_bytes();
         issued_to.push(b'\n');
-        issued_to.extend(client.into_iter().flat_map(|id| id.0.iter().copied()));
+        issued_to.extend(client.unwrap_or_default());
         Self {
             endpoint: digest(&issued_to),
             asked: asked.to_owned(),

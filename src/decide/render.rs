@@ -103,6 +103,12 @@ pub fn check(target: &Target) -> Result<(), TemplateProblem> {
     Ok(())
 }
 
+/// Whether the token can be read back from the target: under its default key, as it came.
+pub fn keeps_token(target: &Target) -> bool {
+    let plain = |template: &str| template.split_whitespace().collect::<String>() == "{{access_token}}";
+    target.data.is_empty() || target.data.get("access_token").is_some_and(|template| plain(&template.0))
+}
+
 /// The default keys: `access_token`, `token_type`, `expires_at`.
 fn default_data(token: &Token) -> Data {
     let [access_token, token_type, expires_at] = crate::api::TARGET_KEYS;

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::readiness::cause;
 use super::refresh::secret_name;
 use super::schedule::{MINIMUM_INTERVAL, REQUESTED_INTERVAL};
-use super::{Failure, Observed, Target, admission};
+use super::{Failure, Observed, Target, admission, probe, revocation};
 use crate::api::{Reason, from_kubernetes};
 
 /// What to do now.
@@ -25,6 +25,10 @@ pub enum Plan {
     Mint(Reason),
     /// Write the target again with the data it has: its labels, annotations or type are not what the spec wants.
     Rewrite,
+    /// Take the token out of the target: the provider has refused the credentials it came with.
+    Withdraw,
+    /// Show the token to the probe.
+    Probe,
     /// The token in the target will do.
     Keep,
 }
@@ -33,18 +37,20 @@ type Rule = fn(&Observed<'_>) -> Option<Plan>;
 
 /// The order is the meaning.
 const RULES: &[Rule] = &[
-    deleting,             // never re-create what garbage collection is taking away
-    suspended,            // before everything that would write
-    conflicting_target,   // a token that could not be kept must not be minted
-    unresolved_provider,  // without it the rest of the spec cannot be judged
-    contradictory_spec,   //
-    broken_template,      // a token that could not be rendered must not be minted
-    unusable_credentials, // looked at even while the token is good: the operator has time to mend them
-    held_token,           // a token in hand is never asked for again
-    failed_lately,        // these very inputs have failed: not before the time that was set then
-    asked_lately,         // whatever the cause, never faster than the minimum
-    token_wanted,         //
-    undressed_target,     // costs no token
+    deleting,               // never re-create what garbage collection is taking away
+    suspended,              // before everything that would write
+    conflicting_target,     // a token that could not be kept must not be minted
+    unresolved_provider,    // without it the rest of the spec cannot be judged
+    contradictory_spec,     //
+    broken_template,        // a token that could not be rendered must not be minted
+    unusable_credentials,   // looked at even while the token is good: the operator has time to mend them
+    held_token,             // a token in hand is never asked for again
+    revocation::withdrawal, // before the wait that the refusal asks for
+    failed_lately,          // these very inputs have failed: not before the time that was set then
+    asked_lately,           // whatever the cause, never faster than the minimum
+    token_wanted,           //
+    undressed_target,       // costs no token
+    untried_token,          //
 ];
 
 /// Decides what to do; [`Plan::Keep`] where no rule applies.
@@ -89,9 +95,7 @@ fn unresolved_provider(observed: &Observed<'_>) -> Option<Plan> {
 
 fn contradictory_spec(observed: &Observed<'_>) -> Option<Plan> {
     let provider = *observed.provider.as_ref().ok()?;
-    admission::unserved(observed.spec, provider)
-        .or_else(|| admission::contradiction(observed, provider))
-        .map(Plan::Refuse)
+    admission::contradiction(observed, provider).map(Plan::Refuse)
 }
 
 fn broken_template(observed: &Observed<'_>) -> Option<Plan> {
@@ -127,6 +131,7 @@ fn failed_lately(observed: &Observed<'_>) -> Option<Plan> {
 fn asked_lately(observed: &Observed<'_>) -> Option<Plan> {
     let interval = match cause(observed)? {
         Reason::RenewalRequested if !observed.failed_before() => REQUESTED_INTERVAL,
+        Reason::ProbeRejected => REQUESTED_INTERVAL,
         _ => MINIMUM_INTERVAL,
     };
     let earliest = observed.last_attempt()? + interval;
@@ -139,6 +144,10 @@ fn token_wanted(observed: &Observed<'_>) -> Option<Plan> {
 
 fn undressed_target(observed: &Observed<'_>) -> Option<Plan> {
     observed.published().is_some_and(|published| !published.dressed).then_some(Plan::Rewrite)
+}
+
+fn untried_token(observed: &Observed<'_>) -> Option<Plan> {
+    probe::is_due(observed).then_some(Plan::Probe)
 }
 
 #[cfg(test)]

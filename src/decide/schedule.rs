@@ -15,7 +15,7 @@ pub const SHORT_LIFE: TimeDelta = TimeDelta::seconds(360);
 /// Between two requests for one `TokenSource`, whatever the cause.
 pub const MINIMUM_INTERVAL: TimeDelta = TimeDelta::seconds(5);
 
-/// Between two requests that somebody asked for by annotation.
+/// Between two requests that somebody asked for by annotation, or the probe.
 pub const REQUESTED_INTERVAL: TimeDelta = TimeDelta::seconds(60);
 
 /// Between two attempts at a provider that returns the token it has already given.

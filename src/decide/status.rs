@@ -8,7 +8,7 @@ use super::backoff::retry_at;
 use super::conditions::{Ledger, State, find, is_true};
 use super::readiness::{due, unusable};
 use super::schedule::SHORT_LIFE;
-use super::{Failure, Observed, Outcome, Publication, Published, Target};
+use super::{Failure, Observed, Outcome, Probed, Publication, Published, Target, Verdict};
 use crate::api::{ConditionType, Reason, TargetStatus, TokenSourceStatus, from_kubernetes, to_kubernetes};
 use crate::oauth::Notice;
 
@@ -19,19 +19,30 @@ pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceSta
     status.observed_generation = Some(observed.generation);
     match outcome {
         Outcome::Kept | Outcome::Rewritten(_) => clear_failures(&mut status),
+        Outcome::Probed(probed) => {
+            clear_failures(&mut status);
+            if probed.verdict == Verdict::Accepted {
+                status.probe_rejections = 0;
+            }
+        }
         Outcome::Published(publication) => {
             clear_failures(&mut status);
             acknowledge(&mut status, observed);
             status.token_type = Some(publication.token_type.clone());
             status.scope.clone_from(&publication.scope);
             status.last_unchanged_time = publication.unchanged_at.map(to_kubernetes);
+            status.probe_rejections = match publication.cause {
+                Reason::ProbeRejected => status.probe_rejections.saturating_add(1),
+                Reason::RenewalDue => status.probe_rejections,
+                _ => 0,
+            };
         }
         Outcome::Failed(at, failure) => {
             acknowledge(&mut status, observed);
             count(&mut status, observed, *at, failure);
         }
         Outcome::Unwritten(..) => acknowledge(&mut status, observed),
-        Outcome::Waiting | Outcome::Suspended | Outcome::Refused(_) => {}
+        Outcome::Waiting | Outcome::Suspended | Outcome::Refused(_) | Outcome::Withdrawn(_) => {}
     }
     describe_target(&mut status, observed);
     status.conditions = conditions(observed, &status, outcome);
@@ -42,6 +53,7 @@ fn clear_failures(status: &mut TokenSourceStatus) {
     status.failures = 0;
     status.retry_at = None;
     status.failed_inputs = None;
+    status.failed_reason = None;
 }
 
 /// A request is dealt with once it has been tried: a failure is then retried on its own schedule.
@@ -55,6 +67,7 @@ fn count(status: &mut TokenSourceStatus, observed: &Observed<'_>, at: DateTime<U
     let again = observed.failed_before();
     status.failures = if again { observed.status.failures.saturating_add(1) } else { 1 };
     status.failed_inputs = observed.inputs.as_ref().map(|inputs| inputs.attempt.clone());
+    status.failed_reason = Some(failure.reason.as_str().to_owned());
     status.last_failure_time = Some(to_kubernetes(at));
     let life_left = observed.published().map_or_else(Default::default, |published| published.expires_at - at);
     status.retry_at = retry_at(failure, status.failures, life_left, observed.uid, at).map(to_kubernetes);
@@ -71,6 +84,13 @@ fn describe_target(status: &mut TokenSourceStatus, observed: &Observed<'_>) {
                 name: observed.target_name().to_owned(),
                 // Of altered content the version is not recorded: it would pass for intact after a restart.
                 resource_version: published.intact.then(|| published.resource_version.clone()),
+            });
+        }
+        Target::Withdrawn { resource_version, .. } => {
+            (status.expires_at, status.renew_at) = (None, None);
+            status.target = Some(TargetStatus {
+                name: observed.target_name().to_owned(),
+                resource_version: Some(resource_version.clone()),
             });
         }
         Target::Missing | Target::Foreign(_) => {
@@ -99,7 +119,7 @@ fn conditions(observed: &Observed<'_>, status: &TokenSourceStatus, outcome: &Out
     }
     renewed(&mut ledger, observed, outcome);
     if flaw.is_some() && !observed.spec.suspend {
-        progress(&mut ledger, observed, status, outcome);
+        progress(&mut ledger, status, outcome);
     }
     ledger.into_conditions()
 }
@@ -118,6 +138,10 @@ fn renewed(ledger: &mut Ledger<'_>, observed: &Observed<'_>, outcome: &Outcome) 
             let reason = success(publication.cause);
             ledger.set(kind, State::True, reason, with_notices(reason, publication, observed));
         }
+        Outcome::Probed(Probed { verdict: Verdict::Rejected, .. }) => {
+            ledger.amend(kind, &rejection());
+        }
+        Outcome::Probed(Probed { verdict: Verdict::Accepted, .. }) => ledger.retract(kind, &rejection()),
         Outcome::Kept | Outcome::Rewritten(_) if !is_true(&observed.status.conditions, kind) => {
             ledger.set(kind, State::True, Reason::TokenIssued, sentence(Reason::TokenIssued));
         }
@@ -126,20 +150,39 @@ fn renewed(ledger: &mut Ledger<'_>, observed: &Observed<'_>, outcome: &Outcome) 
         {
             ledger.set(kind, State::Unknown, Reason::TokenPending, sentence(Reason::TokenPending));
         }
-        Outcome::Kept | Outcome::Rewritten(_) | Outcome::Waiting => ledger.keep(kind),
+        // Something else may have been reported meanwhile; what is waited for now is this.
+        Outcome::Waiting | Outcome::Withdrawn(_) if let Some(reason) = stale_failure(observed) => {
+            ledger.set(kind, State::False, reason, sentence(reason));
+        }
+        _ => ledger.keep(kind),
     }
 }
 
+/// What the present wait is about, where `Renewed` does not say so.
+fn stale_failure(observed: &Observed<'_>) -> Option<Reason> {
+    let reason = observed.status.failed_reason.as_deref().filter(|_| observed.failed_before())?;
+    let renewed = find(&observed.status.conditions, ConditionType::Renewed);
+    let said = renewed.is_some_and(|renewed| renewed.reason == reason);
+    Reason::named(reason).filter(|_| !said)
+}
+
+/// What `Renewed` says besides, while the probe rejects the token that it speaks of.
+fn rejection() -> String {
+    format!(" {}: {}", Reason::ProbeRejected, Reason::ProbeRejected.sentence())
+}
+
 /// `Stalled` or `Reconciling`, only called while there is no usable token.
-fn progress(ledger: &mut Ledger<'_>, observed: &Observed<'_>, status: &TokenSourceStatus, outcome: &Outcome) {
+fn progress(ledger: &mut Ledger<'_>, status: &TokenSourceStatus, outcome: &Outcome) {
     let (reason, message) = match outcome {
         Outcome::Refused(failure) | Outcome::Failed(_, failure) | Outcome::Unwritten(_, failure) => {
             (Some(failure.reason), failure.message.clone())
         }
         // Renewed may be Unknown since a suspension: that explains nothing any more.
-        _ if status.failures > 0 => match failed_renewal(observed) {
-            Some(renewed) => (reason_named(&renewed.reason), renewed.message.clone()),
-            None => (None, String::new()),
+        _ if status.failures > 0 => match ledger.current(ConditionType::Renewed) {
+            Some(renewed) if renewed.status == State::False.as_str() => {
+                (Reason::named(&renewed.reason), renewed.message.clone())
+            }
+            _ => (None, String::new()),
         },
         _ => (None, String::new()),
     };
@@ -153,12 +196,6 @@ fn progress(ledger: &mut Ledger<'_>, observed: &Observed<'_>, status: &TokenSour
             ledger.set(ConditionType::Reconciling, State::True, pending, sentence(pending));
         }
     }
-}
-
-/// What was last recorded to have failed.
-fn failed_renewal<'a>(observed: &'a Observed<'_>) -> Option<&'a Condition> {
-    find(&observed.status.conditions, ConditionType::Renewed)
-        .filter(|renewed| renewed.status == State::False.as_str())
 }
 
 /// Which success it is: one that replaced a token that was still good, or one that had none to replace.
@@ -193,10 +230,6 @@ fn with_notices(reason: Reason, publication: &Publication, observed: &Observed<'
 
 fn sentence(reason: Reason) -> String {
     reason.sentence().to_owned()
-}
-
-fn reason_named(name: &str) -> Option<Reason> {
-    Reason::ALL.iter().copied().find(|reason| reason.as_str() == name)
 }
 
 #[cfg(test)]

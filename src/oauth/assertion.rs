@@ -10,7 +10,10 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 use super::error::Error;
 use super::secret::Secret;
@@ -40,6 +43,8 @@ pub struct Assertion {
     pub key: Secret,
     /// The `kid` header.
     pub key_id: Option<String>,
+    /// The certificate whose thumbprint is the `x5t#S256` header (RFC 7515 §4.1.8), as PEM.
+    pub certificate: Option<String>,
     /// The `iss` claim.
     pub issuer: String,
     /// The `sub` claim.
@@ -66,8 +71,10 @@ impl Assertion {
     /// cannot be used.
     pub(super) fn sign(&self, now: DateTime<Utc>, jti: &str) -> Result<Secret, Error> {
         let mut header = json!({"alg": self.algorithm.name(), "typ": "JWT"});
-        if let (Some(id), Some(header)) = (&self.key_id, header.as_object_mut()) {
-            header.insert("kid".to_owned(), id.as_str().into());
+        if let Some(header) = header.as_object_mut() {
+            header.extend(self.key_id.as_deref().map(|id| ("kid".to_owned(), id.into())));
+            let thumbprint = self.certificate.as_deref().map(thumbprint).transpose()?;
+            header.extend(thumbprint.map(|text| ("x5t#S256".to_owned(), text.into())));
         }
         let claims = Value::Object(self.claims(now, jti)?);
         let mut text = format!("{}.{}", encode(header.to_string()), encode(claims.to_string()));
@@ -100,6 +107,14 @@ impl Assertion {
         claims.extend(own.into_iter().chain(scope).map(|(name, value)| (name.to_owned(), value)));
         Ok(claims)
     }
+}
+
+/// SHA-256 over the DER of the first certificate: the client's own comes before those that vouch for it.
+fn thumbprint(pem: &str) -> Result<String, Error> {
+    let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| {
+        Error::credential("the certificate is not readable as PEM (`-----BEGIN CERTIFICATE-----`)")
+    })?;
+    Ok(encode(Sha256::digest(certificate)))
 }
 
 fn encode(bytes: impl AsRef<[u8]>) -> String {

@@ -64,6 +64,15 @@ impl Endpoint {
         self.port
     }
 
+    /// Another path of the same host, without a query.
+    #[must_use]
+    pub fn with_path(&self, path: &str) -> Self {
+        let mut other = self.clone();
+        other.url.set_path(path);
+        other.url.set_query(None);
+        other
+    }
+
     /// The same endpoint with form-encoded pairs appended to whatever query it has.
     #[must_use]
     pub fn with_query<'a>(&self, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {

@@ -78,6 +78,23 @@ pub enum Error {
         /// Host of the endpoint, without path or query.
         host: String,
     },
+    /// An issuer's metadata could not be read.
+    #[error("the metadata of {host} could not be read: {why}")]
+    Discovery {
+        /// Host of the issuer.
+        host: String,
+        /// What is wrong with it, in our words.
+        why: String,
+    },
+    /// The metadata belongs to another issuer (RFC 8414 §3.3). Which one is not said: the document is foreign text.
+    #[error(
+        "the metadata at {host} names an `issuer` that is not this very text: copy it from the metadata, mind a slash \
+         at the end"
+    )]
+    IssuerMismatch {
+        /// Host of the issuer.
+        host: String,
+    },
     /// The provider refused, by an error code or by the status alone.
     #[error("{0}")]
     Refused(Box<Refusal>),
@@ -201,6 +218,11 @@ impl Error {
         Error::TooLarge { host: host.into() }
     }
 
+    /// An issuer's metadata could not be read; `why` is our own sentence.
+    pub fn discovery(host: impl Into<String>, why: impl Into<String>) -> Self {
+        Error::Discovery { host: host.into(), why: why.into() }
+    }
+
     /// The word for conditions, events, logs and the metric label.
     pub fn reason(&self) -> Reason {
         match self {
@@ -212,6 +234,8 @@ impl Error {
             Error::Proxy { .. } => Reason::ProxyError,
             Error::Redirect { .. } => Reason::UnexpectedRedirect,
             Error::TooLarge { .. } => Reason::ResponseTooLarge,
+            Error::Discovery { .. } => Reason::DiscoveryFailed,
+            Error::IssuerMismatch { .. } => Reason::IssuerMismatch,
             Error::Refused(refusal) => refusal.reason,
             Error::Malformed { .. } => Reason::MalformedResponse,
             Error::AlreadyExpired { .. } => Reason::TokenAlreadyExpired,
@@ -226,8 +250,9 @@ impl Error {
             | Error::Spec { .. }
             | Error::EndpointNotAllowed { .. }
             | Error::Redirect { .. }
+            | Error::IssuerMismatch { .. }
             | Error::UnsupportedTokenType { .. } => Retry::TERMINAL,
-            Error::Unreachable { .. } => Retry::TRANSIENT,
+            Error::Unreachable { .. } | Error::Discovery { .. } => Retry::TRANSIENT,
             Error::Tls { .. } | Error::Proxy { .. } => Retry::Transient { floor: PEOPLE_FLOOR },
             Error::TooLarge { .. } | Error::Malformed { .. } | Error::AlreadyExpired { .. } => {
                 Retry::Wasteful

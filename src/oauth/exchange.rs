@@ -10,14 +10,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{CONTENT_LENGTH, HeaderValue};
-use reqwest::{Certificate, Client, ClientBuilder, RequestBuilder, Response, redirect, retry, tls};
+use reqwest::header::{ACCEPT, CONTENT_LENGTH, HeaderValue, USER_AGENT};
+use reqwest::{Certificate, Client, ClientBuilder, Identity, RequestBuilder, Response, redirect, retry, tls};
+use zeroize::Zeroizing;
 
 use super::egress::{AddressPolicy, GuardedResolver};
 use super::endpoint::Endpoint;
 use super::error::Error;
 use super::request::WireRequest;
 use super::response::{Answer, MAX_BODY};
+use super::secret::Secret;
 
 mod fault;
 
@@ -29,14 +31,25 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How requests of one provider travel.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Transport {
     /// Where connections may go.
     pub addresses: Arc<AddressPolicy>,
     /// PEM certificates that **replace** the system's authorities; None = the system's.
     pub ca_bundle: Option<String>,
+    /// Who connects, where the server asks for a certificate; None = nobody in particular.
+    pub identity: Option<ClientCertificate>,
     /// For the whole exchange, from resolving the name to the last byte of the body.
     pub timeout: Duration,
+}
+
+/// A certificate that the client shows at the TLS layer (RFC 8705), with its key, both as PEM.
+#[derive(Clone)]
+pub struct ClientCertificate {
+    /// The client's own certificate, then those that vouch for it.
+    pub certificate: String,
+    /// PKCS#8, PKCS#1 or SEC1.
+    pub key: Secret,
 }
 
 impl Transport {
@@ -56,7 +69,8 @@ pub struct Exchanger {
 
 impl Exchanger {
     /// Prepares a client. [`Error::Spec`] where the CA bundle holds no certificate or an unreadable one, or where
-    /// the system has no authorities and no bundle replaces them.
+    /// the system has no authorities and no bundle replaces them. [`Error::Credential`] where the client certificate
+    /// cannot be used.
     ///
     /// The process must have installed rustls's default crypto provider.
     pub fn new(transport: &Transport) -> Result<Self, Error> {
@@ -74,8 +88,16 @@ impl Exchanger {
             Some(pem) => builder.tls_certs_only(authorities(pem)?),
             None => builder,
         };
+        let builder = match &transport.identity {
+            Some(certificate) => builder.identity(identity(certificate)?),
+            None => builder,
+        };
         // The library's text is left out: the closed set of causes is named here.
         let client = builder.build().map_err(|_| match transport.ca_bundle {
+            _ if transport.identity.is_some() => Error::credential(
+                "`tls.crt` and `tls.key` of the client certificate's Secret do not belong together, or are of a kind \
+                 that TLS does not know",
+            ),
             Some(_) => Error::spec("`tls.caBundle` holds a certificate that cannot be used"),
             None => {
                 Error::spec("the controller's system trusts no certificate authority; set `tls.caBundle`")
@@ -94,6 +116,25 @@ impl Exchanger {
         let call = self.client.post(endpoint.url().clone()).headers(headers);
         // Handed over as it is, so that it is still wiped when the client drops it.
         self.perform(&endpoint, call.body(Bytes::from_owner(body))).await
+    }
+
+    /// Asks for a document, once. The rest is as with [`Exchanger::send`].
+    pub(super) async fn document(&self, endpoint: &Endpoint, user_agent: &str) -> Result<Answer, Error> {
+        self.perform(endpoint, self.get(endpoint, user_agent)).await
+    }
+
+    /// Shows a token as bearer (RFC 6750 §2.1), once, and says with which status it was met. The body is not read.
+    pub async fn probe(&self, endpoint: &Endpoint, user_agent: &str, token: &Secret) -> Result<u16, Error> {
+        self.addresses.check_literal(endpoint)?;
+        // The library marks the header sensitive.
+        let call = self.get(endpoint, user_agent).bearer_auth(token.expose());
+        let response = call.send().await.map_err(|error| fault::classify(&error, endpoint.host()))?;
+        Ok(response.status().as_u16())
+    }
+
+    fn get(&self, endpoint: &Endpoint, user_agent: &str) -> RequestBuilder {
+        let call = self.client.get(endpoint.url().clone());
+        call.header(ACCEPT, "application/json").header(USER_AGENT, user_agent)
     }
 
     /// What every kind of request goes through.
@@ -126,6 +167,17 @@ fn guarded(builder: ClientBuilder) -> ClientBuilder {
         .referer(false)
         .retry(retry::never())
         .tls_version_min(tls::Version::TLS_1_2)
+}
+
+fn identity(client: &ClientCertificate) -> Result<Identity, Error> {
+    let ClientCertificate { certificate, key } = client;
+    let mut pem = Zeroizing::new(Vec::with_capacity(certificate.len() + key.expose().len() + 1));
+    for part in [certificate.as_str(), "\n", key.expose()] {
+        pem.extend_from_slice(part.as_bytes());
+    }
+    Identity::from_pem(&pem).map_err(|_| {
+        Error::credential("`tls.crt` or `tls.key` of the client certificate's Secret is not readable as PEM")
+    })
 }
 
 fn authorities(pem: &str) -> Result<Vec<Certificate>, Error> {

@@ -11,6 +11,7 @@ mod error;
 mod error_table;
 mod exchange;
 mod expiry;
+mod metadata;
 mod request;
 mod response;
 mod secret;
@@ -20,8 +21,9 @@ pub use assertion::{Algorithm, Assertion, Moment};
 pub use egress::AddressPolicy;
 pub use endpoint::{Endpoint, HostBinding};
 pub use error::{Error, Retry};
-pub use exchange::{Exchanger, Transport};
+pub use exchange::{ClientCertificate, Exchanger, Transport};
 pub use expiry::{ExpiryRules, ExpiryUnit};
+pub use metadata::Issuer;
 pub use request::{
     BasicEncoding, BodyFormat, Client, ClientAuthentication, Grant, GrantKind, Parameter, ParameterPlace,
     ParameterValue, SendClientId, TokenRequest, build, trim_one_newline,

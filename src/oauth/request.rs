@@ -125,6 +125,14 @@ pub enum ClientAuthentication {
     },
     /// `client_secret_jwt` or `private_key_jwt` (RFC 7523 §2.2): a parameter, signed anew for each request.
     Assertion(Assertion),
+    /// An assertion that somebody else has issued for the client (RFC 7521 §4.2), such as a Kubernetes ServiceAccount's
+    /// token: the same parameter.
+    IssuedAssertion {
+        /// The assertion.
+        token: Secret,
+    },
+    /// `tls_client_auth` (RFC 8705 §2.1): the certificate of the connection speaks, and `client_id` says for whom.
+    MutualTls,
     /// `none`: a public client.
     None,
 }
@@ -289,8 +297,17 @@ impl Client {
     fn id_parameter(&self) -> Result<Option<&str>, Error> {
         match (self.send_client_id, &self.authentication) {
             (SendClientId::Never, _) | (SendClientId::Auto, ClientAuthentication::Basic { .. }) => Ok(None),
-            (SendClientId::Auto, ClientAuthentication::None) => Ok(self.id.as_deref()),
-            (SendClientId::Auto, ClientAuthentication::Post { .. } | ClientAuthentication::Assertion(_))
+            // Whoever issued the assertion may name the client in it; some servers refuse a second name.
+            (
+                SendClientId::Auto,
+                ClientAuthentication::None | ClientAuthentication::IssuedAssertion { .. },
+            ) => Ok(self.id.as_deref()),
+            (
+                SendClientId::Auto,
+                ClientAuthentication::Post { .. }
+                | ClientAuthentication::Assertion(_)
+                | ClientAuthentication::MutualTls,
+            )
             | (SendClientId::Always, _) => self.required_id().map(Some),
         }
     }

@@ -39,14 +39,15 @@ pub enum Error {
 pub async fn run(arguments: ControllerArguments) -> Result<(), Error> {
     telemetry::start(arguments.log_format);
     let ended = shutdown::signalled().map_err(Error::Signals)?;
-    let client = connect().await?;
+    let config = configure().await?;
+    let client = Client::try_from(config.clone()).map_err(Error::Connect)?;
 
     let mut registry = Registry::default();
     let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
     registry.register("tokensource_build", "The version that runs", build);
     let metrics = Arc::new(Metrics::register(&mut registry));
 
-    let controller = Controller::new(&client, settings(&arguments), &metrics);
+    let controller = Controller::new(&client, &config, settings(&arguments), &metrics);
     let admin =
         admin::serve(arguments.http_address, controller.health(), registry).await.map_err(Error::Admin)?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), http = %arguments.http_address, "Controller starts");
@@ -65,11 +66,11 @@ pub async fn run(arguments: ControllerArguments) -> Result<(), Error> {
     }
 }
 
-async fn connect() -> Result<Client, Error> {
+async fn configure() -> Result<Config, Error> {
     let mut config = Config::infer().await.map_err(Error::Configure)?;
     // The queue is the retry loop; kube's own would hold a reconcile for minutes.
     config.default_retry = false;
-    Client::try_from(config).map_err(Error::Connect)
+    Ok(config)
 }
 
 fn settings(arguments: &ControllerArguments) -> Settings {

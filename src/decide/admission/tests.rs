@@ -1,18 +1,14 @@
 //! What is refused before anything is asked, and whether the message says what to do about it.
 
 use super::*;
-use crate::api::{
-    AssertionSettings, CredentialsReference, ObjectReference, Probe, ServiceAccountTokenSettings, ShortText,
-    SubjectToken,
-};
+use crate::api::{CredentialsReference, LongText, Probe, ShortText};
+use crate::decide::Credentials;
 use crate::decide::fixture::{HOST, Scene};
 
 fn refusal(scene: &Scene) -> Option<Failure> {
     let observed = scene.observed();
     let provider = scene.provider.as_ref().unwrap();
-    unserved(&scene.spec, provider)
-        .or_else(|| contradiction(&observed, provider))
-        .or_else(|| credentials(&observed, provider))
+    contradiction(&observed, provider).or_else(|| credentials(&observed, provider))
 }
 
 #[allow(clippy::unnecessary_wraps)] // the fields are optional
@@ -33,39 +29,14 @@ fn method(method: ClientAuthenticationMethod) -> impl FnOnce(&mut Scene) {
     move |scene| scene.provider().client_authentication.method = method
 }
 
-#[test]
-fn a_field_that_is_not_served_yet_is_refused_by_name() {
-    type Change = fn(&mut Scene);
-    let cases: [(&str, Change); 7] = [
-        ("provider.issuer", |s| s.provider().issuer = text("https://issuer.example")),
-        ("tls_client_auth", |s| method(ClientAuthenticationMethod::TlsClientAuth)(s)),
-        ("federated_jwt", |s| method(ClientAuthenticationMethod::FederatedJwt)(s)),
-        ("assertion.x5tS256", |s| {
-            s.provider().client_authentication.assertion =
-                Some(AssertionSettings { x5t_s256: true, ..AssertionSettings::default() });
-        }),
-        ("subjectToken.serviceAccountToken", |s| {
-            let service_account_token = Some(ServiceAccountTokenSettings::default());
-            s.provider().subject_token =
-                Some(SubjectToken { service_account_token, ..SubjectToken::default() });
-        }),
-        ("tls.clientCertificateRef", |s| {
-            s.provider().tls.client_certificate_ref = Some(ObjectReference::default());
-        }),
-        ("renewal.probe", |s| s.spec.renewal.probe = Some(Probe::default())),
-    ];
-    for (field, change) in cases {
-        let failure = refusal(&Scene::fresh().with(change)).unwrap();
-        assert_eq!(failure.reason, Reason::InvalidSpec, "{field}");
-        assert!(failure.message.contains(field), "{field} is not named: {}", failure.message);
-        assert!(failure.message.contains("remove it, or upgrade"), "{field}: {}", failure.message);
-    }
+fn probe(scene: &mut Scene, url: &str) {
+    scene.spec.renewal.probe = Some(Probe { url: url.to_owned(), interval: None });
 }
 
 #[test]
 fn what_is_served_is_not_refused() {
     type Change = fn(&mut Scene);
-    let cases: [(&str, Change); 10] = [
+    let cases: [(&str, Change); 13] = [
         ("the fixture", |_| {}),
         ("the grant written out", |s| s.provider().grant_type = text("client_credentials")),
         ("the password grant", |s| s.provider().grant_type = text("password")),
@@ -79,6 +50,16 @@ fn what_is_served_is_not_refused() {
             s.spec.credentials_ref = None;
             s.credentials = Credentials::Unnamed;
         }),
+        ("an issuer instead of an endpoint", |s| {
+            s.provider().token_endpoint = None;
+            s.provider().issuer = text("https://issuer.example/realms/r");
+        }),
+        ("a probe at an allowed host", |s| probe(s, &format!("https://{HOST}/echo"))),
+        ("a probe beside templates that keep the token", |s| {
+            probe(s, &format!("https://{HOST}/echo"));
+            let template = LongText("{{access_token}}".to_owned());
+            s.spec.target.data.insert("access_token".to_owned(), template);
+        }),
         ("labels", |s| {
             s.spec.target.labels.insert("team".to_owned(), ShortText("a".to_owned()));
         }),
@@ -91,12 +72,27 @@ fn what_is_served_is_not_refused() {
 #[test]
 fn contradictions_say_what_to_write_instead() {
     type Change = fn(&mut Scene);
-    let cases: [(&str, &str, Change); 6] = [
+    let cases: [(&str, &str, Change); 11] = [
         ("plain http", "provider.tokenEndpoint", |s| {
             s.provider().token_endpoint = text("http://auth.example.com/t");
         }),
         ("no URL", "provider.tokenEndpoint", |s| s.provider().token_endpoint = text("auth.example.com")),
         ("no endpoint", "provider.tokenEndpoint", |s| s.provider().token_endpoint = None),
+        ("endpoint and issuer", "exactly one", |s| s.provider().issuer = text("https://issuer.example")),
+        ("an issuer with a query", "provider.issuer", |s| {
+            s.provider().token_endpoint = None;
+            s.provider().issuer = text("https://issuer.example/?tenant=1");
+        }),
+        ("a probe over http", "renewal.probe.url", |s| probe(s, "http://api.example.com/echo")),
+        ("a probe that nobody could allow", "remove the probe, or name them", |s| {
+            probe(s, "https://api.example.com/echo");
+            method(ClientAuthenticationMethod::None)(s);
+            (s.spec.credentials_ref, s.credentials) = (None, Credentials::Unnamed);
+        }),
+        ("a probe without the token", "add the key access_token", |s| {
+            probe(s, &format!("https://{HOST}/echo"));
+            s.spec.target.data.insert("header".to_owned(), LongText("Bearer {{ access_token }}".to_owned()));
+        }),
         ("post without credentials", "credentialsRef, or set method: none", |s| {
             s.spec.credentials_ref = None;
         }),
@@ -195,4 +191,18 @@ fn a_refresh_token_never_shares_the_target_with_or_without_credentials() {
         assert_eq!(failure.reason, Reason::InvalidSpec, "credentials named: {named}");
         assert!(failure.message.contains("keeps the refresh token"), "{}", failure.message);
     }
+}
+
+#[test]
+fn a_probes_host_must_be_allowed_as_well() {
+    let probed = |hosts| {
+        Scene::fresh().with(|scene| {
+            probe(scene, "https://api.example.com/echo");
+            scene.credentials = bound_to(Some(hosts));
+        })
+    };
+    let failure = refusal(&probed(HOST)).unwrap();
+    assert_eq!(failure.reason, Reason::CredentialsNotBound);
+    assert!(failure.message.contains("allowed-hosts=api.example.com"), "{}", failure.message);
+    assert_eq!(refusal(&probed("auth.example.com, api.example.com")), None);
 }

@@ -1,10 +1,10 @@
 //! The grants and client authentications that sign something, and token exchange: from the contract's fields to the
 //! protocol's. Must not know how credentials are fetched, or what is sent.
 
-use super::Values;
+use super::{Materials, Values, client as who};
 use crate::api::{
     AssertionGrant, AssertionSettings, ClientAuthenticationMethod, CredentialKeys, JsonWebAlgorithm,
-    TokenProviderSpec, TokenSourceSpec,
+    KeyReference, TokenProviderSpec, TokenSourceSpec,
 };
 use crate::decide::Failure;
 use crate::oauth::{Algorithm, Assertion, Grant, GrantKind};
@@ -23,7 +23,7 @@ pub(super) fn grant(
     provider: &TokenProviderSpec,
     keys: &CredentialKeys,
     credentials: &Values<'_>,
-    subject: &Values<'_>,
+    materials: &Materials,
 ) -> Result<(Grant, GrantKind), Failure> {
     Ok(match provider.grant_type.as_deref() {
         None | Some("client_credentials") => (Grant::ClientCredentials, GrantKind::ClientCredentials),
@@ -39,21 +39,24 @@ pub(super) fn grant(
         Some(JWT_BEARER) => {
             (Grant::JwtBearer { assertion: bearer(spec, provider, keys, credentials)? }, GrantKind::JwtBearer)
         }
-        Some(TOKEN_EXCHANGE) => (exchange(provider, subject)?, GrantKind::TokenExchange),
+        Some(TOKEN_EXCHANGE) => (exchange(provider, materials)?, GrantKind::TokenExchange),
         Some(vendors) => (Grant::Extension { grant_type: vendors.to_owned() }, GrantKind::Extension),
     })
 }
 
-fn exchange(provider: &TokenProviderSpec, subject: &Values<'_>) -> Result<Grant, Failure> {
-    let settings = provider.subject_token.as_ref();
-    // Without one the spec has been refused before (`admission::contradiction`).
-    let key =
-        settings.and_then(|settings| settings.secret_key_ref.as_ref()).map_or("", |reference| &reference.key);
+fn exchange(provider: &TokenProviderSpec, materials: &Materials) -> Result<Grant, Failure> {
+    let settings = provider.subject_token.clone().unwrap_or_default();
+    let subject_token = if let Some(token) = &materials.subject_token {
+        token.clone()
+    } else {
+        // Without a reference the spec has been refused before (`admission::contradiction`).
+        let KeyReference { name, key } = settings.secret_key_ref.unwrap_or_default();
+        let field = "subjectToken.secretKeyRef.key";
+        Values { data: &materials.subject, secret: Some(&name), field }.secret(&key)?
+    };
     Ok(Grant::TokenExchange {
-        subject_token: subject.secret(key)?,
-        subject_token_type: settings
-            .and_then(|settings| settings.type_.clone())
-            .unwrap_or_else(|| JWT.to_owned()),
+        subject_token,
+        subject_token_type: settings.type_.unwrap_or_else(|| JWT.to_owned()),
         requested_token_type: provider.requested_token_type.clone(),
     })
 }
@@ -66,7 +69,7 @@ pub(super) fn client(
     id: &str,
 ) -> Result<Assertion, Failure> {
     let authentication = &provider.client_authentication;
-    let AssertionSettings { algorithm, key_id, audience, lifetime, claims, .. } =
+    let AssertionSettings { algorithm, key_id, audience, lifetime, x5t_s256, claims } =
         authentication.assertion.clone().unwrap_or_default();
     let algorithm = algorithm.unwrap_or(match authentication.method {
         ClientAuthenticationMethod::ClientSecretJwt => JsonWebAlgorithm::HS256,
@@ -77,6 +80,7 @@ pub(super) fn client(
         algorithm,
         key: values.secret(key(keys, algorithm))?,
         key_id,
+        certificate: x5t_s256.then(|| values.text(keys.certificate())).transpose()?,
         issuer: id.to_owned(),
         subject: id.to_owned(),
         audience: resolved(audience.as_deref(), provider),
@@ -97,7 +101,7 @@ fn bearer(
         provider.assertion_grant.clone().unwrap_or_default();
     let issuer = match issuer {
         Some(issuer) => issuer,
-        None => values.text(keys.client_id())?,
+        None => who::id(spec, keys, values)?,
     };
     let algorithm = algorithm.unwrap_or(JsonWebAlgorithm::RS256).into();
     let scope = spec.token.scopes.join(" ");
@@ -105,6 +109,7 @@ fn bearer(
         algorithm,
         key: values.secret(key(keys, algorithm))?,
         key_id,
+        certificate: None,
         subject: subject.unwrap_or_else(|| issuer.clone()),
         issuer,
         audience: resolved(audience.as_deref(), provider),

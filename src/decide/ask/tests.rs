@@ -1,20 +1,24 @@
 //! From spec and Secret to one request: which credential goes where, and what is said of one that cannot be used.
 //! The complete bytes of real providers' requests are in `tests/golden.rs`.
 
+use k8s_openapi::ByteString;
+
 use super::*;
-use crate::api::{CredentialsReference, Duration as ApiDuration};
+use crate::api::{ClientAuthenticationMethod, CredentialKeys, CredentialsReference, Duration as ApiDuration};
 use crate::decide::fixture::{HOST, Scene};
+use crate::oauth::{BasicEncoding, SendClientId};
 
 type Pairs<'a> = &'a [(&'a str, &'a [u8])];
 
 const BOTH: Pairs<'_> = &[("client_id", b"id"), ("client_secret", b"s3cret")];
 
-fn data(pairs: Pairs<'_>) -> BTreeMap<String, ByteString> {
+fn data(pairs: Pairs<'_>) -> Data {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), ByteString(value.to_vec()))).collect()
 }
 
 fn asked(scene: &Scene, pairs: Pairs<'_>) -> Result<Ask, Failure> {
-    ask(&scene.spec, scene.provider.as_ref().unwrap(), &data(pairs), &BTreeMap::new(), None)
+    let materials = Materials { credentials: data(pairs), ..Materials::default() };
+    ask(&scene.spec, scene.provider.as_ref().unwrap(), &materials, None)
 }
 
 fn using(method: ClientAuthenticationMethod) -> Scene {
@@ -26,7 +30,7 @@ fn secret(ask: &Ask) -> Option<&str> {
         ClientAuthentication::Basic { secret, .. } | ClientAuthentication::Post { secret } => {
             Some(secret.expose())
         }
-        ClientAuthentication::Assertion(_) | ClientAuthentication::None => None,
+        _ => None,
     }
 }
 

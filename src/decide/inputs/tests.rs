@@ -82,6 +82,8 @@ const SHAPING: &[Change] = &[
         let keys = CredentialKeys { client_secret: text("password"), ..CredentialKeys::default() };
         s.spec.credentials_ref.as_mut().unwrap().keys = keys;
     }),
+    ("the client's id", |s| s.spec.client_id = text("another")),
+    ("a client certificate", |s| s.certificate = secret("certificate-uid", "1", None)),
     ("rotated credentials", |s| s.credentials = secret("secret-uid", "8", None)),
     ("re-created credentials", |s| s.credentials = secret("another-uid", "7", None)),
     ("no credentials", |s| {

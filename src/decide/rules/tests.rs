@@ -1,7 +1,7 @@
 //! Every rule, in order; and above all what must not ask for a token.
 
 use super::*;
-use crate::api::{OnRevoked, ShortText, TokenSourceStatus, to_kubernetes};
+use crate::api::{ShortText, TokenSourceStatus, to_kubernetes};
 use crate::decide::fixture::{Scene, at, failure, outage};
 use crate::decide::{Credentials, Held, Outcome};
 use crate::oauth::Retry;
@@ -145,7 +145,7 @@ fn the_first_refusal_that_applies_is_told() {
             "the spec comes before the credentials",
             Reason::InvalidSpec,
             Scene::good().with(|s| {
-                s.spec.renewal.on_revoked = OnRevoked::Withdraw;
+                s.provider().token_endpoint = None;
                 s.credentials = missing_credentials();
             }),
         ),

@@ -75,6 +75,7 @@ pub(crate) fn assertion(algorithm: Algorithm, key: &str) -> Assertion {
         algorithm,
         key: Secret::new(key.to_owned()),
         key_id: None,
+        certificate: None,
         issuer: "me".to_owned(),
         subject: "me".to_owned(),
         audience: "https://a.example/token".to_owned(),
@@ -189,6 +190,24 @@ fn header_and_claims_are_what_was_asked_for() {
         "nbf": 1, "https://example.com/tenant": {"id": [1, "two"]},
     });
     assert_eq!(claims, expected);
+}
+
+#[test]
+fn the_thumbprint_is_that_of_the_first_certificate() {
+    let certificate = |name: &str| {
+        let key = rcgen::KeyPair::generate().unwrap();
+        rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap().self_signed(&key).unwrap()
+    };
+    let (own, other) = (certificate("own.example"), certificate("other.example"));
+    let chained = |pem: String| Assertion { certificate: Some(pem), ..assertion(Algorithm::HS256, SHARED) };
+    let (header, ..) = parts(&signed(&chained(format!("{}\n{}", own.pem(), other.pem()))));
+    // RFC 7515 §4.1.8, computed by another library.
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, own.der());
+    assert_eq!(header["x5t#S256"], URL_SAFE_NO_PAD.encode(digest));
+
+    let (reason, message) = refusal(&chained("canary".to_owned()));
+    assert_eq!(reason, Reason::CredentialsInvalid);
+    assert!(message.contains("BEGIN CERTIFICATE") && !message.contains("canary"), "{message}");
 }
 
 #[test]

@@ -20,6 +20,7 @@ use crate::oauth::response::{Answer, MAX_BODY};
 use server::{Authority, Script, Server};
 
 mod certificates;
+mod documents;
 mod server;
 
 fn ok() -> Script {
@@ -46,6 +47,7 @@ impl World {
         let transport = Transport {
             addresses: Arc::new(addresses),
             ca_bundle: Some(authority.pem()),
+            identity: None,
             timeout: Duration::from_secs(5),
         };
         Self { authority, transport }

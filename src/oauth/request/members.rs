@@ -70,7 +70,11 @@ pub(super) fn list<'a>(request: &'a TokenRequest, signed: &'a Signed) -> Result<
     if let ClientAuthentication::Post { secret } = &request.client.authentication {
         members.push(Member::text("client_secret", secret.expose()));
     }
-    if let Some(assertion) = &signed.client {
+    let issued = match &request.client.authentication {
+        ClientAuthentication::IssuedAssertion { token } => Some(token),
+        _ => None,
+    };
+    if let Some(assertion) = signed.client.as_ref().or(issued) {
         members.push(Member::text("client_assertion_type", CLIENT_ASSERTION_TYPE));
         members.push(Member::text("client_assertion", assertion.expose()));
     }
@@ -135,9 +139,10 @@ fn is_reserved(name: &str, request: &TokenRequest) -> bool {
     if name == "client_assertion_type" {
         // Without an assertion of our own it contradicts nothing, and one provider wants it alone.
         return match request.client.authentication {
-            ClientAuthentication::Assertion(_) => true,
+            ClientAuthentication::Assertion(_) | ClientAuthentication::IssuedAssertion { .. } => true,
             ClientAuthentication::Basic { .. }
             | ClientAuthentication::Post { .. }
+            | ClientAuthentication::MutualTls
             | ClientAuthentication::None => false,
         };
     }

@@ -109,35 +109,6 @@ fn contradictions_say_what_to_write_instead() {
 }
 
 #[test]
-fn what_is_still_to_come_is_refused() {
-    let cases: [(Change, &str); 3] = [
-        (|s| method(s, ClientAuthenticationMethod::FederatedJwt, None), "federated_jwt"),
-        (
-            |s| {
-                let x5t = AssertionSettings { x5t_s256: true, ..AssertionSettings::default() };
-                method(s, ClientAuthenticationMethod::PrivateKeyJwt, None);
-                s.provider().client_authentication.assertion = Some(x5t);
-            },
-            "x5tS256",
-        ),
-        (
-            |s| {
-                s.provider().grant_type = Some(TOKEN_EXCHANGE.to_owned());
-                let service_account_token = Some(crate::api::ServiceAccountTokenSettings::default());
-                s.provider().subject_token =
-                    Some(SubjectToken { service_account_token, ..SubjectToken::default() });
-            },
-            "serviceAccountToken",
-        ),
-    ];
-    for (change, named) in cases {
-        let (reason, message) = refusal(change);
-        assert_eq!(reason, Reason::InvalidSpec);
-        assert!(message.contains(named) && message.contains("not served"), "{message}");
-    }
-}
-
-#[test]
 fn what_goes_together_is_asked_for() {
     let cases: [Change; 5] = [
         |s| method(s, ClientAuthenticationMethod::ClientSecretJwt, None),

@@ -24,7 +24,8 @@ fn asked(change: impl FnOnce(&mut Scene)) -> Result<Ask, Failure> {
     let mut scene = Scene::fresh().with(change);
     let provider = scene.provider().clone();
     let credentials = data(&[("client_id", "me"), ("client_secret", "canary-secret"), ("private_key", PEM)]);
-    ask(&scene.spec, &provider, &credentials, &data(&[("token", "canary.token\n")]), None)
+    let subject = data(&[("token", "canary.token\n")]);
+    ask(&scene.spec, &provider, &Materials { credentials, subject, ..Materials::default() }, None)
 }
 
 fn good(change: impl FnOnce(&mut Scene)) -> Ask {

@@ -81,7 +81,7 @@ fn a_requested_renewal_that_failed_stays_owed() {
 #[test]
 fn never_two_requests_within_five_seconds() {
     let just_now = || Scene::good().when(2);
-    let cases = [
+    let cases = vec![
         ("the target was deleted", just_now().with(|s| s.target = Target::Missing)),
         ("the target was altered", just_now().with(|s| s.published().intact = false)),
         ("the inputs changed", just_now().with(|s| s.spec.token.scopes.push("a".to_owned()))),

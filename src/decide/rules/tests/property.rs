@@ -9,7 +9,9 @@ use proptest::prelude::*;
 use crate::api::{OnRevoked, Reason, Renewal, TokenSourceStatus, to_kubernetes};
 use crate::decide::fixture::{HOST, Scene, at, failure};
 use crate::decide::readiness::due;
-use crate::decide::{Credentials, Failure, Held, Outcome, Plan, Target, next_status, wake_after};
+use crate::decide::{
+    Credentials, Failure, Held, Outcome, Plan, Probed, Target, Verdict, next_probe, next_status, wake_after,
+};
 use crate::oauth::Retry;
 
 /// Seconds around the fixture's, mostly near.
@@ -121,7 +123,7 @@ fn outcome() -> impl Strategy<Value = (Failure, i64, u8)> {
             retry_after: after.map(Duration::from_secs),
             ..failure(Reason::ALL[reason], retry)
         });
-    (failure, seconds(), 0..8_u8)
+    (failure, seconds(), 0..10_u8)
 }
 
 proptest! {
@@ -166,13 +168,15 @@ proptest! {
             3 => Outcome::Refused(failure),
             4 => Outcome::Failed(at(seconds), failure),
             5 => Outcome::Unwritten(at(seconds), failure),
-            6 => Outcome::Rewritten(scene.publication(Reason::TokenPending, seconds).published),
+            6 => Outcome::Withdrawn(Target::Missing),
+            7 => Outcome::Probed(Probed { issued_at: at(0), at: at(seconds), verdict: Verdict::Rejected }),
+            8 => Outcome::Rewritten(scene.publication(Reason::TokenPending, seconds).published),
             _ => Outcome::Published(scene.publication(Reason::RenewalDue, seconds)),
         };
         let mut observed = scene.observed();
         observed.settle(&outcome);
         let status = next_status(&observed, &outcome);
-        let wake = wake_after(&plan, &outcome, &status, scene.now);
+        let wake = wake_after(&plan, &outcome, &status, next_probe(&observed), scene.now);
         prop_assert!(wake > Duration::ZERO, "a wait of nothing is a busy loop");
         prop_assert!(wake <= Duration::from_secs(3601), "{wake:?}");
         let written = serde_json::to_value(&status).unwrap();

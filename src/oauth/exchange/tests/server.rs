@@ -52,6 +52,8 @@ pub(super) struct Identity {
 pub(super) enum Script {
     /// Sends these bytes.
     Answer(Vec<u8>),
+    /// The metadata of an issuer at this server's root, with this token endpoint.
+    Metadata(&'static str),
     /// Begins an answer, and continues it byte by byte for ever.
     Drip,
     /// Says nothing.
@@ -146,6 +148,14 @@ impl Server {
                         return;
                     }
                     stream.flush().await.ok();
+                }
+                Script::Metadata(endpoint) => {
+                    let issuer = format!("https://localhost:{}", self.port);
+                    let document = format!(r#"{{"issuer": "{issuer}", "token_endpoint": "{endpoint}"}}"#);
+                    if let Script::Answer(bytes) = Script::answer("200 OK", "", &document) {
+                        stream.write_all(&bytes).await.ok();
+                        stream.flush().await.ok();
+                    }
                 }
                 Script::Drip => {
                     let mut next = "HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n".as_bytes();

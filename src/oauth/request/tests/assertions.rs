@@ -43,6 +43,36 @@ fn client_assertions_stand_where_the_secret_stood() {
 }
 
 #[test]
+fn an_issued_assertion_stands_there_too_and_needs_no_client_id() {
+    for (id, expected) in [(None, ""), (Some("me"), "&client_id=me")] {
+        let request = with(|request| {
+            let token = secret("canary.service.account");
+            request.client.authentication = ClientAuthentication::IssuedAssertion { token };
+            request.client.id = id.map(str::to_owned);
+        });
+        assert_eq!(
+            body(&request),
+            format!("grant_type=client_credentials{expected}&{CLIENT}canary.service.account")
+        );
+        assert!(!wire(&request).headers.contains_key("authorization"));
+    }
+}
+
+#[test]
+fn with_a_certificate_the_client_is_named_and_nothing_else_sent() {
+    let named = with(|request| request.client.authentication = ClientAuthentication::MutualTls);
+    assert_eq!(body(&named), "grant_type=client_credentials&client_id=me");
+    let nameless = with(|request| {
+        request.client.authentication = ClientAuthentication::MutualTls;
+        request.client.id = None;
+    });
+    match build(&nameless, &moment(), "x") {
+        Ok(_) => panic!("the request was built"),
+        Err(error) => assert_eq!(error.reason(), Reason::CredentialsInvalid),
+    }
+}
+
+#[test]
 fn jwt_bearer_grant_with_and_without_a_scope_claim() {
     let plain = hs256();
     let request = with(|request| {

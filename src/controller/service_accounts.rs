@@ -1,0 +1,153 @@
+//! Tokens of ServiceAccounts, as client assertions and as tokens to exchange: asked of the API server (`TokenRequest`)
+//! for one request, and never stored.
+//!
+//! Knows the account, its owner's consent, and that a token of the API server's own audience must not leave the cluster
+//! (`oauth.md` §e.9). Must not know what a token is for.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+use k8s_openapi::api::authentication::v1::{SelfSubjectReview, TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::api::PostParams;
+use kube::config::AuthInfo;
+use kube::{Api, Client, Config, ResourceExt};
+
+use super::context::Context;
+use super::error::{CallError, call};
+use super::mint::Stop;
+use crate::api::{Reason, ServiceAccountTokenSettings, TokenProviderSpec, TokenSource, annotation};
+use crate::decide::{Failure, refuse_service_account};
+use crate::oauth::{Retry, Secret};
+
+/// The least that the API server grants, and more than one request needs.
+const LIFETIME_SECONDS: i64 = 600;
+
+/// Asks the API server whether a token is meant for itself.
+pub(super) struct Audiences {
+    /// The way to the API server, without anybody's credentials.
+    config: Config,
+    /// Those that it has refused as a bearer: not its own.
+    foreign: Mutex<HashSet<String>>,
+}
+
+impl Audiences {
+    pub(super) fn new(config: &Config) -> Self {
+        let mut config = config.clone();
+        config.auth_info = AuthInfo::default();
+        Self { config, foreign: Mutex::default() }
+    }
+
+    /// Whether the API server itself takes this token, which was issued for this audience.
+    async fn is_api_servers(&self, audience: &str, token: &Secret) -> Result<bool, CallError> {
+        let foreign = || self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
+        if foreign().contains(audience) {
+            return Ok(false);
+        }
+        let mut config = self.config.clone();
+        config.auth_info.token = Some(token.expose().to_owned().into());
+        let client = Client::try_from(config).map_err(CallError::Kube)?;
+        let review = SelfSubjectReview::default();
+        match call(Api::<SelfSubjectReview>::all(client).create(&PostParams::default(), &review)).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_unauthorized() => {
+                foreign().insert(audience.to_owned());
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A token of this account, fresh for one request.
+pub(super) async fn token(
+    settings: &ServiceAccountTokenSettings,
+    source: &TokenSource,
+    provider: &TokenProviderSpec,
+    context: &Context,
+) -> Result<Secret, Stop> {
+    consent(settings, source, provider, context).await?;
+    let name = settings.name();
+    let token = request(settings, source, context).await.map_err(|error| unissued(name, &error))?;
+    let audience = &settings.audience;
+    if context.audiences.is_api_servers(audience, &token).await.map_err(|error| unissued(name, &error))? {
+        return Err(Stop::Refused(Failure::local(
+            Reason::InvalidSpec,
+            format!(
+                "serviceAccountToken.audience {audience} is this cluster's own API server's: whoever receives such a \
+                 token can act as ServiceAccount {name} here. Nothing was sent; write the audience that the provider \
+                 documents."
+            ),
+        )));
+    }
+    Ok(token)
+}
+
+/// Whether the account exists, and its owner lets the hosts of the spec have what it brings.
+pub(super) async fn consent(
+    settings: &ServiceAccountTokenSettings,
+    source: &TokenSource,
+    provider: &TokenProviderSpec,
+    context: &Context,
+) -> Result<(), Stop> {
+    let name = settings.name();
+    let api = accounts(source, context);
+    let account = call(api.get_metadata_opt(name)).await.map_err(|error| unissued(name, &error))?;
+    let Some(account) = account else {
+        return Err(Stop::Refused(Failure::local(
+            Reason::CredentialsNotFound,
+            format!(
+                "There is no ServiceAccount {name} in this namespace: create it, or correct serviceAccountToken.name."
+            ),
+        )));
+    };
+    let hosts = account.annotations().get(annotation::ALLOWED_HOSTS).map(String::as_str);
+    match refuse_service_account(name, hosts, &source.spec, provider) {
+        Some(failure) => Err(Stop::Refused(failure)),
+        None => Ok(()),
+    }
+}
+
+fn accounts(source: &TokenSource, context: &Context) -> Api<ServiceAccount> {
+    Api::namespaced(context.client.clone(), &source.namespace().unwrap_or_default())
+}
+
+async fn request(
+    settings: &ServiceAccountTokenSettings,
+    source: &TokenSource,
+    context: &Context,
+) -> Result<Secret, CallError> {
+    let wanted = TokenRequest {
+        spec: TokenRequestSpec {
+            audiences: vec![settings.audience.clone()],
+            expiration_seconds: Some(settings.expiration_seconds.unwrap_or(LIFETIME_SECONDS)),
+            bound_object_ref: None,
+        },
+        ..TokenRequest::default()
+    };
+    let issued = call(accounts(source, context).create_token_request(
+        settings.name(),
+        &PostParams::default(),
+        &wanted,
+    ))
+    .await?;
+    // An answer without a token is none: the provider would refuse an empty assertion, and the message mislead.
+    let token = issued.status.map(|status| status.token).filter(|token| !token.is_empty());
+    token.map(Secret::new).ok_or(CallError::Empty)
+}
+
+fn unissued(name: &str, error: &CallError) -> Stop {
+    let remedy = if error.is_forbidden() {
+        " The controller needs the right to `get` this ServiceAccount and to `create` its `token`: apply the Role of \
+         deploy/examples/service-account.yaml in this namespace."
+    } else {
+        ""
+    };
+    let reason = Reason::ServiceAccountTokenFailed;
+    Stop::Failed(Failure {
+        reason,
+        retry: Retry::TRANSIENT,
+        retry_after: None,
+        message: format!("{} ServiceAccount {name}: {error}.{remedy}", reason.sentence()),
+    })
+}

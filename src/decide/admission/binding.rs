@@ -1,0 +1,76 @@
+//! Whether what a request is made with exists, and its owner lets the hosts of the spec have it (`oauth.md` §e.1).
+//! Knows the annotation and its remedy. Must not know a credential's value, nor repeat an owner's list: whoever reads
+//! a status may not be allowed to read that Secret.
+
+use crate::api::{Reason, TokenProviderSpec, TokenSourceSpec, annotation};
+use crate::decide::{Credentials, Failure, Observed};
+use crate::oauth::{Endpoint, HostBinding};
+
+/// Judges every Secret that takes part in a request.
+pub fn credentials(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
+    let secrets = &observed.secrets;
+    let remedies = [
+        (
+            &secrets.credentials,
+            "create it with the keys the provider's client has (client_id, client_secret), or correct \
+             credentialsRef.name",
+        ),
+        (&secrets.subject, "create it with the token to exchange, or correct subjectToken.secretKeyRef.name"),
+        (
+            &secrets.certificate,
+            "create it (type kubernetes.io/tls, with the keys tls.crt and tls.key), or correct \
+             tls.clientCertificateRef.name",
+        ),
+    ];
+    let hosts = hosts(observed.spec, provider);
+    remedies.into_iter().find_map(|(secret, remedy)| usable(secret, remedy, &hosts))
+}
+
+/// Judges the ServiceAccount whose token is about to be asked for, by its annotation.
+pub fn service_account(
+    name: &str,
+    allowed_hosts: Option<&str>,
+    spec: &TokenSourceSpec,
+    provider: &TokenProviderSpec,
+) -> Option<Failure> {
+    unbound("ServiceAccount", name, allowed_hosts, &hosts(spec, provider))
+}
+
+/// Where a credential or the token it brings will be sent: the token endpoint, where it is known, and the probe.
+fn hosts(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Vec<Endpoint> {
+    let probe = spec.renewal.probe.as_ref().map(|probe| probe.url.as_str());
+    let urls = [provider.token_endpoint.as_deref(), probe];
+    urls.into_iter().flatten().filter_map(|url| Endpoint::parse(url).ok()).collect()
+}
+
+fn usable(secret: &Credentials, remedy: &str, hosts: &[Endpoint]) -> Option<Failure> {
+    match secret {
+        Credentials::Unnamed => None,
+        Credentials::Missing(name) => Some(Failure::local(
+            Reason::CredentialsNotFound,
+            format!("There is no Secret {name} in this namespace: {remedy}."),
+        )),
+        Credentials::Present { name, allowed_hosts, .. } => {
+            unbound("Secret", name, allowed_hosts.as_deref(), hosts)
+        }
+    }
+}
+
+fn unbound(kind: &str, name: &str, allowed: Option<&str>, hosts: &[Endpoint]) -> Option<Failure> {
+    let binding = HostBinding::parse(allowed.unwrap_or_default());
+    let endpoint = hosts.iter().find(|endpoint| !binding.allows(endpoint))?;
+    let host = endpoint.host();
+    let state = match allowed {
+        None => "names no hosts that may receive it".to_owned(),
+        Some(_) => format!("does not allow {host} to receive it"),
+    };
+    Some(Failure::local(
+        Reason::CredentialsNotBound,
+        format!(
+            "{kind} {name} {state}; nothing was sent. If it may: kubectl annotate {} {name} --overwrite {}={host} \
+             (a comma-separated list; keep the hosts that stand there).",
+            kind.to_ascii_lowercase(),
+            annotation::ALLOWED_HOSTS
+        ),
+    ))
+}

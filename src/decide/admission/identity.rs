@@ -1,0 +1,85 @@
+//! Contradictions among the fields by which a client proves itself without signing: a certificate of the connection
+//! (RFC 8705), a ServiceAccount's token. Knows the spec alone; must not know a certificate or a token.
+
+use super::{Failure, Observed, invalid};
+use crate::api::{ClientAuthenticationMethod, ServiceAccountTokenSettings, TokenProviderSpec};
+
+type Rule = fn(&Observed<'_>, &TokenProviderSpec) -> Option<String>;
+
+const RULES: [Rule; 5] = [
+    missing_certificate,
+    certificate_is_target,
+    missing_service_account,
+    idle_service_account,
+    audience_of_the_api_server,
+];
+
+/// The audiences that API servers are commonly given. Which one this cluster's has is asked of it when a token is
+/// issued; these are known to be wrong before that.
+const API_SERVERS: [&str; 5] = [
+    "api",
+    "kubernetes",
+    "kubernetes.default.svc",
+    "https://kubernetes.default.svc",
+    "https://kubernetes.default.svc.cluster.local",
+];
+
+/// The first contradiction, with what to write instead.
+pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
+    RULES.iter().find_map(|rule| rule(observed, provider)).map(invalid)
+}
+
+fn missing_certificate(_: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String> {
+    let wanted = provider.client_authentication.method == ClientAuthenticationMethod::TlsClientAuth;
+    (wanted && provider.tls.client_certificate_ref.is_none()).then(|| {
+        "clientAuthentication.method tls_client_auth needs a certificate: name its kubernetes.io/tls Secret in \
+         provider.tls.clientCertificateRef."
+            .to_owned()
+    })
+}
+
+fn certificate_is_target(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String> {
+    let name = &provider.tls.client_certificate_ref.as_ref()?.name;
+    (observed.target_name() == name).then(|| {
+        format!(
+            "tls.clientCertificateRef and target both name the Secret {name}: give the target another name."
+        )
+    })
+}
+
+fn missing_service_account(_: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String> {
+    let authentication = &provider.client_authentication;
+    let wanted = authentication.method == ClientAuthenticationMethod::FederatedJwt;
+    (wanted && authentication.service_account_token.is_none()).then(|| {
+        "clientAuthentication.method federated_jwt needs clientAuthentication.serviceAccountToken.audience: the \
+         audience that the provider expects."
+            .to_owned()
+    })
+}
+
+fn idle_service_account(_: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String> {
+    let authentication = &provider.client_authentication;
+    let idle = authentication.method != ClientAuthenticationMethod::FederatedJwt
+        && authentication.service_account_token.is_some();
+    idle.then(|| {
+        "provider.clientAuthentication.serviceAccountToken has an effect only with clientAuthentication.method: \
+         federated_jwt: set that, or remove it."
+            .to_owned()
+    })
+}
+
+fn audience_of_the_api_server(_: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String> {
+    let subject = provider.subject_token.as_ref().and_then(|subject| subject.service_account_token.as_ref());
+    let settings = [provider.client_authentication.service_account_token.as_ref(), subject];
+    let taken = |settings: &&ServiceAccountTokenSettings| {
+        API_SERVERS.contains(&settings.audience.trim_end_matches('/'))
+    };
+    settings.into_iter().flatten().find(taken).map(|_| {
+        "serviceAccountToken.audience is the Kubernetes API server's own: whoever receives such a token can act as the \
+         ServiceAccount in this cluster. Write the audience that the provider documents."
+            .to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests;

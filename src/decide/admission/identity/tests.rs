@@ -1,0 +1,143 @@
+//! Which fields of certificates and ServiceAccounts do not go together, and that the message says what to write.
+
+use super::*;
+use crate::api::{ObjectReference, Reason, SubjectToken};
+use crate::decide::admission::service_account;
+use crate::decide::fixture::{HOST, Scene};
+use crate::decide::{Credentials, Plan};
+
+type Change = fn(&mut Scene);
+
+fn refusal(change: Change) -> (Reason, String) {
+    match Scene::fresh().with(change).plan() {
+        Plan::Refuse(failure) => (failure.reason, failure.message),
+        plan => panic!("not refused: {plan:?}"),
+    }
+}
+
+fn method(scene: &mut Scene, method: ClientAuthenticationMethod) {
+    scene.provider().client_authentication.method = method;
+}
+
+fn certificate(scene: &mut Scene, hosts: Option<&str>) {
+    scene.provider().tls.client_certificate_ref = Some(ObjectReference { name: "pair".to_owned() });
+    scene.certificate = Credentials::Present {
+        name: "pair".to_owned(),
+        uid: "pair-uid".to_owned(),
+        resource_version: "5".to_owned(),
+        allowed_hosts: hosts.map(str::to_owned),
+    };
+}
+
+#[allow(clippy::unnecessary_wraps)] // the fields are optional
+fn account(audience: &str) -> Option<ServiceAccountTokenSettings> {
+    Some(ServiceAccountTokenSettings { audience: audience.to_owned(), ..Default::default() })
+}
+
+fn without_secrets(scene: &mut Scene) {
+    (scene.spec.credentials_ref, scene.credentials) = (None, Credentials::Unnamed);
+}
+
+#[test]
+fn contradictions_say_what_to_write_instead() {
+    use ClientAuthenticationMethod::{FederatedJwt, TlsClientAuth};
+    let cases: [(Change, &str); 8] = [
+        (|s| method(s, TlsClientAuth), "provider.tls.clientCertificateRef"),
+        (
+            |s| {
+                method(s, TlsClientAuth);
+                without_secrets(s);
+                certificate(s, Some(HOST));
+            },
+            "write it in clientId",
+        ),
+        (
+            |s| {
+                certificate(s, Some(HOST));
+                s.spec.target.name = Some("pair".to_owned());
+            },
+            "give the target another name",
+        ),
+        (|s| method(s, FederatedJwt), "serviceAccountToken.audience"),
+        (|s| s.provider().client_authentication.service_account_token = account("us"), "federated_jwt"),
+        (
+            |s| {
+                method(s, FederatedJwt);
+                s.provider().client_authentication.service_account_token =
+                    account("https://kubernetes.default.svc");
+            },
+            "the Kubernetes API server's own",
+        ),
+        (
+            |s| {
+                method(s, FederatedJwt);
+                s.provider().client_authentication.service_account_token =
+                    account("https://kubernetes.default.svc.cluster.local/");
+            },
+            "the Kubernetes API server's own",
+        ),
+        (
+            |s| {
+                s.provider().grant_type = Some(crate::decide::ask::TOKEN_EXCHANGE.to_owned());
+                s.provider().subject_token =
+                    Some(SubjectToken { service_account_token: account("kubernetes"), ..Default::default() });
+            },
+            "the Kubernetes API server's own",
+        ),
+    ];
+    for (change, part) in cases {
+        let (reason, message) = refusal(change);
+        assert_eq!(reason, Reason::InvalidSpec, "{message}");
+        assert!(message.contains(part), "{part}: {message}");
+    }
+}
+
+#[test]
+fn without_any_secret_a_service_account_is_enough() {
+    let scene = Scene::fresh().with(|scene| {
+        without_secrets(scene);
+        method(scene, ClientAuthenticationMethod::FederatedJwt);
+        scene.provider().client_authentication.service_account_token = account("us");
+    });
+    assert_eq!(scene.plan(), Plan::Mint(Reason::TokenPending));
+}
+
+#[test]
+fn a_client_certificate_must_exist_and_be_bound() {
+    let (reason, message) = refusal(|s| {
+        certificate(s, None);
+        s.certificate = Credentials::Missing("pair".to_owned());
+    });
+    assert_eq!(reason, Reason::CredentialsNotFound);
+    assert!(message.contains("kubernetes.io/tls"), "{message}");
+    let (reason, message) = refusal(|s| certificate(s, Some("other.example.com")));
+    assert_eq!(reason, Reason::CredentialsNotBound);
+    assert!(message.contains("kubectl annotate secret pair"), "{message}");
+    let bound = Scene::fresh().with(|scene| certificate(scene, Some(HOST)));
+    assert_eq!(bound.plan(), Plan::Mint(Reason::TokenPending));
+}
+
+#[test]
+fn another_certificate_asks_for_another_token() {
+    let scene = Scene::fresh().with(|scene| certificate(scene, Some(HOST)));
+    let before = scene.inputs().unwrap();
+    let rotated = scene.with(|scene| {
+        if let Credentials::Present { resource_version, .. } = &mut scene.certificate {
+            *resource_version = "6".to_owned();
+        }
+    });
+    assert_ne!(before.asked, rotated.inputs().unwrap().asked);
+}
+
+#[test]
+fn a_service_account_is_bound_by_its_own_annotation() {
+    let mut scene = Scene::fresh();
+    let provider = scene.provider().clone();
+    for hosts in [None, Some("evil.example"), Some("*.example.com.evil")] {
+        let failure = service_account("worker", hosts, &scene.spec, &provider).unwrap();
+        assert_eq!(failure.reason, Reason::CredentialsNotBound);
+        assert!(failure.message.contains("kubectl annotate serviceaccount worker"), "{}", failure.message);
+        assert!(!failure.message.contains("evil"), "the list is its owner's: {}", failure.message);
+    }
+    assert_eq!(service_account("worker", Some(HOST), &scene.spec, &provider), None);
+}

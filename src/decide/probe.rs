@@ -1,0 +1,114 @@
+//! The probe (`renewal.probe`): when the token is shown to its URL, and what a 401 there leads to.
+//!
+//! Knows that one token is renewed once for being rejected, and that a probe which rejects the next one as well is
+//! more likely wrong than right. Must not know how a URL is asked.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{Observed, Published};
+use crate::api::from_kubernetes;
+
+/// Where the spec names none.
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(5 * 60);
+/// The longest pause between two renewals of tokens that were rejected one after the other.
+const LONGEST_PAUSE: TimeDelta = TimeDelta::hours(1);
+
+/// What came of showing a token to the probe's URL.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Probed {
+    /// Which token it was, by when it was asked for.
+    pub issued_at: DateTime<Utc>,
+    /// When it was shown.
+    pub at: DateTime<Utc>,
+    /// How it was met.
+    pub verdict: Verdict,
+}
+
+/// How a token was met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The server knows it, whether or not it permits the call: 2xx, 403.
+    Accepted,
+    /// 401: the server does not take it (RFC 6750 §3.1).
+    Rejected,
+    /// Anything else says nothing of the token.
+    Unclear,
+}
+
+impl Verdict {
+    /// What an HTTP status says of the token that was shown.
+    pub fn of(status: u16) -> Self {
+        match status {
+            200..=299 | 403 => Self::Accepted,
+            401 => Self::Rejected,
+            _ => Self::Unclear,
+        }
+    }
+}
+
+/// Whether the published token is to be shown now.
+pub(super) fn is_due(observed: &Observed<'_>) -> bool {
+    let Some(published) = tried(observed) else { return false };
+    let turn = turn(observed, published, observed.now);
+    let last = verdict(observed, published).map_or(0, |probed| self::turn(observed, published, probed.at));
+    turn > last
+}
+
+/// Whether the published token is to be renewed for having been rejected.
+pub(super) fn calls_for_renewal(observed: &Observed<'_>) -> bool {
+    owed(observed).is_some_and(|earliest| observed.now >= earliest)
+}
+
+/// When to look again for the probe's sake.
+pub fn next_probe(observed: &Observed<'_>) -> Option<DateTime<Utc>> {
+    let published = tried(observed)?;
+    let turn = i32::try_from(turn(observed, published, observed.now).saturating_add(1)).ok();
+    let next = turn.map(|turn| published.issued_at + interval(observed) * turn);
+    owed(observed).into_iter().chain(next).min()
+}
+
+/// The earliest instant at which a rejected token is renewed; none where there is none, or where it has been tried.
+fn owed(observed: &Observed<'_>) -> Option<DateTime<Utc>> {
+    let published = tried(observed)?;
+    let probed = verdict(observed, published).filter(|probed| probed.verdict == Verdict::Rejected)?;
+    // The provider has returned the very same token since: asking again would bring it a third time.
+    let unchanged = observed.status.last_unchanged_time.as_ref().map(from_kubernetes);
+    if unchanged.is_some_and(|unchanged| unchanged >= probed.at) {
+        return None;
+    }
+    let before = u32::try_from(observed.status.probe_rejections).unwrap_or_default();
+    if before == 0 {
+        return Some(probed.at);
+    }
+    let interval = interval(observed);
+    let pause = interval.checked_mul(2_i32.saturating_pow(before)).unwrap_or(LONGEST_PAUSE);
+    Some(published.issued_at + pause.min(LONGEST_PAUSE.max(interval)))
+}
+
+/// The token that the probe is for: one that stands in the target as it was written.
+fn tried<'a>(observed: &'a Observed<'_>) -> Option<&'a Published> {
+    observed.spec.renewal.probe.as_ref()?;
+    observed.published().filter(|published| published.intact)
+}
+
+fn verdict<'a>(observed: &'a Observed<'_>, published: &Published) -> Option<&'a Probed> {
+    observed.probed.as_ref().filter(|probed| probed.issued_at == published.issued_at)
+}
+
+/// How many intervals of the token's life have passed. Counted from its issue, so that a restart moves nothing and a
+/// new token is given one interval before it is shown.
+fn turn(observed: &Observed<'_>, published: &Published, at: DateTime<Utc>) -> i64 {
+    (at - published.issued_at).num_seconds() / interval(observed).num_seconds().max(1)
+}
+
+fn interval(observed: &Observed<'_>) -> TimeDelta {
+    let probe = observed.spec.renewal.probe.as_ref();
+    let interval = probe.and_then(|probe| probe.interval).map_or(DEFAULT_INTERVAL, crate::api::Duration::get);
+    // The CRD's rule holds it above ten seconds and a duration's own bounds below this.
+    TimeDelta::from_std(interval).unwrap_or(LONGEST_PAUSE).max(TimeDelta::seconds(10))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,152 @@
+//! When the token is shown, and what a 401 leads to: one renewal for one token, and ever longer pauses for a probe
+//! that likes none.
+
+use super::*;
+use crate::api::{Duration as ApiDuration, LongText, Probe, Reason};
+use crate::decide::fixture::{HOST, Scene, at};
+use crate::decide::{Outcome, Plan, Target};
+
+fn probing() -> Scene {
+    Scene::good().with(|scene| {
+        let interval = Some(ApiDuration::from_secs(300));
+        scene.spec.renewal.probe = Some(Probe { url: format!("https://{HOST}/echo"), interval });
+    })
+}
+
+/// The probe has been asked, with this result.
+fn probed(mut scene: Scene, verdict: Verdict) -> Scene {
+    assert_eq!(scene.plan(), Plan::Probe, "at {}", scene.now);
+    let issued_at = scene.published().issued_at;
+    scene.record(&Outcome::Probed(Probed { issued_at, at: scene.now, verdict }));
+    scene
+}
+
+/// A token has come, `after` seconds after the fixture's first one.
+fn renewed(mut scene: Scene, after: i64) -> Scene {
+    let scene_at = scene.clone().when(after);
+    assert_eq!(scene_at.plan(), Plan::Mint(Reason::ProbeRejected));
+    scene.now = at(after);
+    let publication = scene.publication(Reason::ProbeRejected, after);
+    scene.record(&Outcome::Published(publication));
+    scene
+}
+
+#[test]
+fn statuses_speak_of_the_token_or_not_at_all() {
+    let cases = [
+        (200, Verdict::Accepted),
+        (204, Verdict::Accepted),
+        (403, Verdict::Accepted),
+        (401, Verdict::Rejected),
+        (302, Verdict::Unclear),
+        (400, Verdict::Unclear),
+        (404, Verdict::Unclear),
+        (429, Verdict::Unclear),
+        (500, Verdict::Unclear),
+    ];
+    for (status, verdict) in cases {
+        assert_eq!(Verdict::of(status), verdict, "{status}");
+    }
+}
+
+#[test]
+fn a_token_is_shown_once_in_each_interval_of_its_life() {
+    let scene = probing();
+    assert_eq!(scene.clone().when(299).plan(), Plan::Keep, "a new one is given an interval");
+    assert_eq!(scene.clone().when(300).plan(), Plan::Probe);
+    let scene = probed(scene.when(310), Verdict::Accepted);
+    assert_eq!(scene.clone().when(599).plan(), Plan::Keep);
+    assert_eq!(next_probe(&scene.clone().when(599).observed()), Some(at(600)));
+    assert_eq!(scene.clone().when(601).plan(), Plan::Probe);
+    let unasked = Scene::good().when(601);
+    assert_eq!((unasked.plan(), next_probe(&unasked.observed())), (Plan::Keep, None), "nobody set one");
+}
+
+#[test]
+fn only_a_401_renews_and_only_once() {
+    for verdict in [Verdict::Accepted, Verdict::Unclear] {
+        assert_eq!(probed(probing().when(300), verdict).when(400).plan(), Plan::Keep, "{verdict:?}");
+    }
+    let rejected = probed(probing().when(300), Verdict::Rejected);
+    assert_eq!(next_probe(&rejected.observed()), Some(at(300)), "at once");
+    let scene = renewed(rejected, 301);
+    assert_eq!(scene.status.probe_rejections, 1);
+    assert_eq!(scene.clone().when(302).plan(), Plan::Keep, "the new one has not been shown yet");
+}
+
+#[test]
+fn a_probe_that_rejects_every_token_does_not_mint_each_interval() {
+    let mut scene = renewed(probed(probing().when(300), Verdict::Rejected), 301);
+    let (mut pauses, mut now) = (Vec::new(), 301);
+    while pauses.len() < 3 {
+        now += 10;
+        scene = scene.when(now);
+        match scene.plan() {
+            Plan::Keep => {}
+            Plan::Probe => scene = probed(scene, Verdict::Rejected),
+            Plan::Mint(Reason::ProbeRejected) => {
+                pauses.push((scene.now - scene.published().issued_at).num_seconds());
+                scene = renewed(scene, now);
+            }
+            plan => panic!("{plan:?} at {now}"),
+        }
+    }
+    assert_eq!(pauses, [600, 1200, 2400]);
+}
+
+#[test]
+fn an_accepted_token_ends_the_pauses() {
+    let mut scene = renewed(probed(probing().when(300), Verdict::Rejected), 301);
+    scene = probed(scene.when(601), Verdict::Accepted);
+    assert_eq!(scene.status.probe_rejections, 0);
+    scene = probed(scene.when(901), Verdict::Rejected);
+    assert_eq!(scene.plan(), Plan::Mint(Reason::ProbeRejected));
+}
+
+#[test]
+fn the_same_token_again_is_not_renewed_again() {
+    let mut scene = probed(probing().when(300), Verdict::Rejected);
+    let mut publication = scene.publication(Reason::ProbeRejected, 0);
+    publication.unchanged_at = Some(at(301));
+    scene.now = at(301);
+    scene.record(&Outcome::Published(publication));
+    assert_eq!(scene.when(500).plan(), Plan::Keep);
+}
+
+#[test]
+fn an_altered_or_missing_target_is_not_shown() {
+    for change in [|s: &mut Scene| s.published().intact = false, |s: &mut Scene| s.target = Target::Missing] {
+        let scene = probing().when(300).with(change);
+        assert!(matches!(scene.plan(), Plan::Mint(_)), "{:?}", scene.plan());
+    }
+}
+
+#[test]
+fn a_rejection_shows_while_it_lasts() {
+    let message = |scene: &Scene| {
+        let renewed = scene.status.conditions.iter().find(|condition| condition.type_ == "Renewed").unwrap();
+        assert_eq!(renewed.status, "True");
+        renewed.message.clone()
+    };
+    let before = message(&probing());
+    let rejected = probed(probing().when(300), Verdict::Rejected);
+    assert!(message(&rejected).contains("ProbeRejected"), "{}", message(&rejected));
+    // As of a token that the provider returns again, and that the resource server has come to know.
+    let accepted = rejected.with(|scene| {
+        let issued_at = scene.published().issued_at;
+        scene.record(&Outcome::Probed(Probed { issued_at, at: scene.now, verdict: Verdict::Accepted }));
+    });
+    assert_eq!(message(&accepted), before);
+}
+
+#[test]
+fn templates_that_keep_the_token_are_told_apart() {
+    let kept = |template: &str| {
+        let mut target = crate::api::Target::default();
+        target.data.insert("access_token".to_owned(), LongText(template.to_owned()));
+        crate::decide::render::keeps_token(&target)
+    };
+    assert!(crate::decide::render::keeps_token(&crate::api::Target::default()));
+    assert!(kept("{{ access_token }}") && kept("{{access_token}}\n"));
+    assert!(!kept("Bearer {{ access_token }}") && !kept("{{ access_token | b64encode }}"));
+}

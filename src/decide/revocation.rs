@@ -1,0 +1,39 @@
+//! What a refusal of the client or the user says of the tokens that were issued to them before.
+//!
+//! Some providers let those die with the credentials, before their stated expiry (Ocrolus says so). Nobody can tell from
+//! here: the token is flagged or, where the spec wants it, withdrawn. Must not know how a Secret is written.
+
+use super::{Failure, Observed, Plan};
+use crate::api::{OnRevoked, Reason};
+
+/// Whether the provider refuses those who ask, rather than what they ask for.
+fn is_of_credentials(reason: Reason) -> bool {
+    matches!(reason, Reason::InvalidClient | Reason::InvalidGrant | Reason::UnauthorizedClient)
+}
+
+/// The failure with a warning of the token that is still published.
+pub fn flag(observed: &Observed<'_>, mut failure: Failure) -> Failure {
+    let good = observed.published().is_some_and(|published| observed.now < published.expires_at);
+    if good && is_of_credentials(failure.reason) && observed.spec.renewal.on_revoked == OnRevoked::Keep {
+        failure.message = format!(
+            "{} The token in Secret {} stays there until it expires, but if the credentials were revoked it may be \
+             refused before that; renewal.onRevoked: Withdraw removes it instead.",
+            failure.message,
+            observed.target_name()
+        );
+    }
+    failure
+}
+
+/// Takes the token away, where the spec wants that and these very credentials have been refused for good.
+pub(super) fn withdrawal(observed: &Observed<'_>) -> Option<Plan> {
+    let refused = || {
+        let reason = observed.status.failed_reason.as_deref().and_then(Reason::named);
+        observed.failed_before() && reason.is_some_and(is_of_credentials)
+    };
+    let wanted = observed.spec.renewal.on_revoked == OnRevoked::Withdraw && observed.published().is_some();
+    (wanted && refused()).then_some(Plan::Withdraw)
+}
+
+#[cfg(test)]
+mod tests;
