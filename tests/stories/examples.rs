@@ -1,12 +1,46 @@
-//! The manifests of the documentation, against providers that answer, and refuse, as their documents say.
+//! The manifests of the documentation: five against providers that answer, and refuse, as their documents say; those of
+//! the catalog against the API server alone.
 
 use std::time::Duration;
 
+use kube::api::ListParams;
 use tokensource_kit::lookalikes::Lookalike;
 use tokensource_kit::{eventually, manifest};
 
 use crate::story::Story;
 use crate::world::repository;
+
+/// A misspelled field, and a value that a rule forbids: a catalog with such slips would be refused.
+const SLIPS: [(&str, &str, &str); 2] = [
+    ("tokenEndpont", "https://h.example/t", "field not declared in schema"),
+    ("tokenEndpoint", "http://h.example/t", "write a full https:// URL"),
+];
+
+/// By the API server's own reading of the schema. What they ask for is compared in tests/golden.
+pub(crate) async fn catalog_is_accepted(story: &mut Story) {
+    let plane = story.world.plane();
+    let mut files: Vec<_> = std::fs::read_dir(repository().join("deploy/examples/catalog"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    assert!(!files.is_empty());
+    for file in files {
+        let mut objects = manifest::load(&file);
+        manifest::into_namespace(&mut objects, &story.namespace);
+        let accepted = plane.rehearse(&story.namespace, &objects).await;
+        assert!(accepted.is_ok(), "{}: {}", file.display(), accepted.unwrap_err());
+        for (field, value, words) in SLIPS {
+            let mut wrong = objects.clone();
+            let source = wrong.iter_mut().find(|object| object.data.get("spec").is_some()).unwrap();
+            source.data["spec"]["provider"][field] = value.into();
+            let refusal = plane.rehearse(&story.namespace, &wrong).await.unwrap_err().to_string();
+            assert!(refusal.contains(words), "{}: {refusal}", file.display());
+        }
+    }
+    let stored = story.sources().list(&ListParams::default()).await.unwrap();
+    assert!(stored.items.is_empty(), "a rehearsal stores nothing");
+}
 
 const SERVED: [&str; 6] = ["prisjakt", "pliant", "pliant-sandbox", "v2", "ocrolus", "apiax"];
 

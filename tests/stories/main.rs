@@ -57,6 +57,7 @@ stories! {
     costs::idle_controller_asks_nothing_of_the_api_server,
     costs::renewal_costs_two_writes_and_one_read,
     costs::restart_asks_and_writes_nothing,
+    examples::catalog_is_accepted,
     examples::documents_hold,
     failures::broken_template_keeps_the_good_secret,
     failures::failing_renewal_leaves_the_good_token,

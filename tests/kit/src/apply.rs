@@ -42,10 +42,33 @@ pub async fn all(
     namespace: Option<&str>,
     objects: &[DynamicObject],
 ) -> Result<Vec<DynamicObject>, ApplyError> {
+    each(client, namespace, objects, &parameters()).await
+}
+
+/// As [`all`], but nothing is stored, and a member that the schema does not know is refused: `kubectl apply
+/// --server-side --dry-run=server --validate=strict`.
+pub async fn rehearse(
+    client: &Client,
+    namespace: &str,
+    objects: &[DynamicObject],
+) -> Result<Vec<DynamicObject>, ApplyError> {
+    each(client, Some(namespace), objects, &parameters().dry_run().validation_strict()).await
+}
+
+fn parameters() -> PatchParams {
+    PatchParams::apply("tokensource-kit").force()
+}
+
+async fn each(
+    client: &Client,
+    namespace: Option<&str>,
+    objects: &[DynamicObject],
+    parameters: &PatchParams,
+) -> Result<Vec<DynamicObject>, ApplyError> {
     let mut applied = Vec::new();
     for object in objects {
         let place = namespace.or(object.metadata.namespace.as_deref()).unwrap_or("default");
-        applied.push(one(client, place, object).await.map_err(|source| ApplyError {
+        applied.push(one(client, place, object, parameters).await.map_err(|source| ApplyError {
             object: format!("{} {place}/{}", kind_of(object).kind, object.name_any()),
             source,
         })?);
@@ -64,7 +87,12 @@ pub async fn brings_new_kinds(client: &Client, objects: &[DynamicObject]) -> boo
     false
 }
 
-async fn one(client: &Client, namespace: &str, object: &DynamicObject) -> kube::Result<DynamicObject> {
+async fn one(
+    client: &Client,
+    namespace: &str,
+    object: &DynamicObject,
+    parameters: &PatchParams,
+) -> kube::Result<DynamicObject> {
     let (resource, capabilities) = discover(client, &kind_of(object)).await?;
     let mut object = object.clone();
     let api: Api<DynamicObject> = if capabilities.scope == Scope::Namespaced {
@@ -78,8 +106,7 @@ async fn one(client: &Client, namespace: &str, object: &DynamicObject) -> kube::
     // wish.
     object.metadata.managed_fields = None;
     object.metadata.resource_version = None;
-    let parameters = PatchParams::apply("tokensource-kit").force();
-    api.patch(&object.name_any(), &parameters, &Patch::Apply(&object)).await
+    api.patch(&object.name_any(), parameters, &Patch::Apply(&object)).await
 }
 
 /// Which resource a kind is. A kind that is not served yet is waited for.

@@ -152,6 +152,11 @@ impl ControlPlane {
         apply::all(&self.client(user), Some(namespace), &manifest::parse(manifests)).await
     }
 
+    /// Asks the API server, as `admin`, whether it would take these objects into this namespace; nothing is stored.
+    pub async fn rehearse(&self, namespace: &str, objects: &[DynamicObject]) -> Result<(), ApplyError> {
+        apply::rehearse(&self.admin(), namespace, objects).await.map(drop)
+    }
+
     /// All requests the API server has answered so far, but for those still open; a watch counts when it
     /// begins.
     pub fn audit(&self) -> Vec<AuditEntry> {

@@ -1,0 +1,63 @@
+//! Signed assertions in requests: the key they are signed with, and what stands in them.
+//! Knows RFC 7515's compact form and how a signature is verified; must not know who signed what.
+
+use std::sync::OnceLock;
+
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::hmac;
+use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
+use aws_lc_rs::signature::{self, KeyPair, UnparsedPublicKey, VerificationAlgorithm};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde_json::Value;
+
+use crate::example::CLIENT_SECRET;
+
+struct Key {
+    pem: String,
+    public: Vec<u8>,
+}
+
+/// Made once for each run: no private key lies in the repository.
+fn key() -> &'static Key {
+    static KEY: OnceLock<Key> = OnceLock::new();
+    KEY.get_or_init(|| {
+        let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+        let der: Pkcs8V1Der<'_> = pair.as_der().unwrap();
+        let pem = format!(
+            "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+            STANDARD.encode(der.as_ref())
+        );
+        Key { pem, public: pair.public_key().as_ref().to_vec() }
+    })
+}
+
+/// An RSA key as PEM.
+pub(crate) fn private_key() -> &'static str {
+    &key().pem
+}
+
+/// Header and claims of an assertion, whose signature must be that of [`private_key`] or of the client secret.
+pub(crate) fn readable(assertion: &str) -> String {
+    let parts: Vec<&str> = assertion.split('.').collect();
+    let [header, claims, signature] = parts[..] else { panic!("{} parts", parts.len()) };
+    let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).unwrap();
+    let json = |part: &str| serde_json::from_slice::<Value>(&decode(part)).unwrap();
+    let (message, signature) = (format!("{header}.{claims}"), decode(signature));
+    let (header, claims) = (json(header), json(claims));
+    verify(header["alg"].as_str().unwrap(), message.as_bytes(), &signature);
+    format!("ASSERTION, header and claims:\n{header:#}\n{claims:#}\n")
+}
+
+fn verify(algorithm: &str, message: &[u8], signature: &[u8]) {
+    let verifier: &'static dyn VerificationAlgorithm = match algorithm {
+        "HS256" => {
+            let key = hmac::Key::new(hmac::HMAC_SHA256, CLIENT_SECRET.as_bytes());
+            return hmac::verify(&key, message, signature).unwrap();
+        }
+        "RS256" => &signature::RSA_PKCS1_2048_8192_SHA256,
+        "PS256" => &signature::RSA_PSS_2048_8192_SHA256,
+        other => panic!("no manifest asked for {other}"),
+    };
+    UnparsedPublicKey::new(verifier, &key().public).verify(message, signature).unwrap();
+}

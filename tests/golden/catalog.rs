@@ -1,0 +1,73 @@
+//! The providers that are served by configuration alone (`deploy/examples/catalog`): each manifest's exact request.
+//! Knows which manifests there are; must not know what stands in one, but for Sabre's prepared credentials.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use crate::example::{Example, compare, root};
+
+/// Name of the file and of the `TokenSource` in it.
+pub(crate) const CATALOG: [&str; 22] = [
+    "auth0",
+    "okta",
+    "entra-certificate",
+    "entra-secretless",
+    "entra-v1",
+    "keycloak-serviceaccount",
+    "salesforce",
+    "salesforce-marketing-cloud",
+    "zoom",
+    "paypal",
+    "docusign",
+    "google-service-account",
+    "google-sts",
+    "cognito",
+    "pingone",
+    "ebay",
+    "ups",
+    "sabre",
+    "marketo",
+    "adobe",
+    "amazon-lwa",
+    "zoho",
+];
+
+/// `yourclientid` and `yourclientsecret` in base64: the values that Sabre wants in the Secret.
+const SABRE: [(&str, &str); 2] =
+    [("client_id", "eW91cmNsaWVudGlk"), ("client_secret", "eW91cmNsaWVudHNlY3JldA==")];
+
+pub(crate) fn load(name: &str) -> Example {
+    let example = Example::load(&format!("catalog/{name}"), name);
+    if name == "sabre" { example.with(SABRE) } else { example }
+}
+
+#[test]
+fn the_requests_are_the_recorded_ones_byte_for_byte() {
+    for name in CATALOG {
+        compare("catalog", name, &load(name).request(None));
+    }
+    assert_eq!(names("tests/golden/catalog"), CATALOG.map(str::to_owned).into());
+}
+
+#[test]
+fn the_catalog_is_admitted_as_it_stands() {
+    for name in CATALOG {
+        load(name).assert_admitted();
+    }
+}
+
+/// The names of the files in a folder, without their end.
+fn names(folder: &str) -> BTreeSet<String> {
+    let entries = fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path());
+    entries.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn nothing_is_left_out() {
+    assert_eq!(names("deploy/examples/catalog"), CATALOG.map(str::to_owned).into());
+    let documentation = fs::read_to_string(root().join("docs/providers.md")).unwrap();
+    for name in CATALOG {
+        let link = format!("](../deploy/examples/catalog/{name}.yaml)");
+        assert_eq!(documentation.matches(&link).count(), 1, "docs/providers.md has one line for {name}");
+    }
+}

@@ -1,0 +1,195 @@
+//! One manifest of the documentation, and what the product makes of it: a decision, and a request as text.
+//! Knows how a manifest's Secrets are filled; must not know what any request should look like.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use serde_json::Value;
+use tokensource::api::{Reason, TokenProviderSpec, TokenSource, TokenSourceStatus, annotation};
+use tokensource::decide::{
+    Ask, Credentials, Materials, Observed, Plan, Secrets, Target, ask, decide, inputs,
+};
+use tokensource::oauth::{Moment, Secret as Confidential, build};
+
+use crate::assertion;
+
+/// The vectors of RFC 6749's errata: every character that one of the encodings treats specially.
+const CLIENT_ID: &str = "1PpG/Q 1";
+pub(crate) const CLIENT_SECRET: &str = "z/tZ9VwFZqApmIQ+ZH1I5pLk/uB4ud:X2/8bL+wfFTt1rFw=";
+
+/// What a user would type.
+const USERNAME: &str = "some one@example.com";
+const PASSWORD: &str = "p&ss=w+rd%~";
+
+/// Tokens that are sent: to be exchanged, and to get others with.
+const SUBJECT_TOKEN: &str = "eyJ.subject+/=.~";
+const SERVICE_ACCOUNT_TOKEN: &str = "eyJ.service-account.token";
+const REFRESH_TOKEN: &str = "Atzr|1000.seed+/=~";
+
+/// Made with openssl for this test; its key was thrown away at once, and only its thumbprint is used.
+const CERTIFICATE: &str = include_str!("certificate.pem");
+
+/// When every request is made: 2026-01-01T00:00:00Z.
+pub(crate) fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_767_225_600, 0).unwrap()
+}
+
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+/// Compares with the file of this name, or writes it.
+pub(crate) fn compare(folder: &str, name: &str, text: &str) {
+    let golden = root().join("tests/golden").join(folder).join(name).with_extension("http");
+    if std::env::var_os("UPDATE_GOLDEN").is_some_and(|value| value == "1") {
+        fs::write(&golden, text).unwrap();
+    }
+    assert_eq!(text, fs::read_to_string(&golden).unwrap_or_default(), "{}", golden.display());
+}
+
+/// A `TokenSource` and the Secrets it names.
+pub(crate) struct Example {
+    pub(crate) source: TokenSource,
+    credentials: Option<Secret>,
+    subject: Option<Secret>,
+    /// Values that this provider wants prepared, by key.
+    prepared: BTreeMap<&'static str, &'static str>,
+}
+
+impl Example {
+    /// From a file below `deploy/examples`.
+    pub(crate) fn load(file: &str, name: &str) -> Self {
+        let path = root().join("deploy/examples").join(file).with_extension("yaml");
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let documents: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+        let find = |kind: &str, name: &str| {
+            let found =
+                documents.iter().find(|object| object["kind"] == kind && object["metadata"]["name"] == name);
+            found.cloned().unwrap_or_else(|| panic!("{file} has no {kind} {name}"))
+        };
+        let secret = |name: &String| serde_json::from_value(find("Secret", name)).unwrap();
+        let source: TokenSource = serde_json::from_value(find("TokenSource", name)).unwrap();
+        let subject = source.spec.provider.as_ref().unwrap().subject_secret();
+        Self {
+            credentials: source.spec.credentials_ref.as_ref().map(|reference| secret(&reference.name)),
+            subject: subject.map(|reference| secret(&reference.name)),
+            source,
+            prepared: BTreeMap::new(),
+        }
+    }
+
+    /// With these values in the Secrets in place of the usual ones.
+    pub(crate) fn with(mut self, prepared: [(&'static str, &'static str); 2]) -> Self {
+        self.prepared.extend(prepared);
+        self
+    }
+
+    pub(crate) fn provider(&self) -> &TokenProviderSpec {
+        self.source.spec.provider.as_ref().unwrap()
+    }
+
+    pub(crate) fn ask(&self, refresh_token: Option<&str>) -> Ask {
+        let refresh_token = refresh_token.map(|token| Confidential::new(token.to_owned()));
+        let token =
+            |settings: Option<&_>| settings.map(|_| Confidential::new(SERVICE_ACCOUNT_TOKEN.to_owned()));
+        let provider = self.provider();
+        let subject =
+            provider.subject_token.as_ref().and_then(|subject| subject.service_account_token.as_ref());
+        let materials = Materials {
+            credentials: self.data(self.credentials.as_ref()),
+            subject: self.data(self.subject.as_ref()),
+            client_token: token(provider.client_authentication.service_account_token.as_ref()),
+            subject_token: token(subject),
+        };
+        ask(&self.source.spec, provider, &materials, refresh_token.as_ref())
+            .unwrap_or_else(|failure| panic!("{failure:?}"))
+    }
+
+    /// Request line, headers by name, empty line, body. What is signed stands decoded after it, for a signature need
+    /// not be the same twice; it has been verified.
+    pub(crate) fn request(&self, refresh_token: Option<&str>) -> String {
+        let moment = Moment { now: now(), nonce: "nonce".to_owned() };
+        let wire = build(&self.ask(refresh_token).request, &moment, "tokensource/VERSION")
+            .unwrap_or_else(|error| panic!("{error}"));
+        let mut headers: Vec<String> = wire
+            .headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {}\n", value.to_str().unwrap()))
+            .collect();
+        headers.sort();
+        let body = std::str::from_utf8(&wire.body).unwrap();
+        let mut text = format!("POST {}\n{}\n{body}\n", wire.endpoint.url(), headers.concat());
+        for signed in wire.signed.iter().map(Confidential::expose) {
+            assert_eq!(text.matches(signed).count(), 1, "the assertion stands in the request once");
+            text = format!("{}\n{}", text.replace(signed, "ASSERTION"), assertion::readable(signed));
+        }
+        text
+    }
+
+    /// The product would ask for a token at once.
+    pub(crate) fn assert_admitted(&self) {
+        let secrets = Secrets {
+            credentials: facts(self.credentials.as_ref()),
+            subject: facts(self.subject.as_ref()),
+            ..Secrets::default()
+        };
+        let (spec, provider) = (&self.source.spec, self.provider());
+        let name = self.source.metadata.name.as_deref().unwrap();
+        let observed = Observed {
+            now: now(),
+            name,
+            uid: "uid",
+            generation: 1,
+            deleting: false,
+            spec,
+            status: &TokenSourceStatus::default(),
+            renew_request: None,
+            provider: Ok(provider),
+            inputs: inputs::fingerprint(spec, 1, provider, &secrets),
+            secrets,
+            target: Target::Missing,
+            refresh_conflict: None,
+            rival: None,
+            held: None,
+            probed: None,
+        };
+        assert_eq!(decide(&observed), Plan::Mint(Reason::TokenPending), "{name}");
+    }
+
+    /// The Secret's own keys with values that are hard to encode.
+    fn data(&self, secret: Option<&Secret>) -> BTreeMap<String, ByteString> {
+        let keys = secret.and_then(|secret| secret.string_data.as_ref()).into_iter().flat_map(BTreeMap::keys);
+        let value = |key: &str| self.prepared.get(key).copied().unwrap_or_else(|| usual(key));
+        keys.map(|key| (key.clone(), ByteString(value(key).as_bytes().to_vec()))).collect()
+    }
+}
+
+fn usual(key: &str) -> &'static str {
+    match key {
+        "client_id" => CLIENT_ID,
+        "client_secret" => CLIENT_SECRET,
+        "username" => USERNAME,
+        "password" => PASSWORD,
+        "private_key" => assertion::private_key(),
+        "certificate" => CERTIFICATE,
+        "refresh_token" => REFRESH_TOKEN,
+        "token" => SUBJECT_TOKEN,
+        other => panic!("an unexpected key in the Secret: {other}"),
+    }
+}
+
+/// What the controller would observe of a Secret.
+fn facts(secret: Option<&Secret>) -> Credentials {
+    let Some(metadata) = secret.map(|secret| &secret.metadata) else { return Credentials::Unnamed };
+    let annotations = metadata.annotations.as_ref();
+    Credentials::Present {
+        name: metadata.name.clone().unwrap(),
+        uid: "uid".to_owned(),
+        resource_version: "1".to_owned(),
+        allowed_hosts: annotations.and_then(|all| all.get(annotation::ALLOWED_HOSTS)).cloned(),
+    }
+}
