@@ -139,7 +139,7 @@ async fn request(
 fn unissued(name: &str, error: &CallError) -> Stop {
     let remedy = if error.is_forbidden() {
         " The controller needs the right to `get` this ServiceAccount and to `create` its `token`: apply the Role of \
-         deploy/examples/service-account.yaml in this namespace."
+         deploy/examples/catalog/entra-secretless.yaml, for this ServiceAccount, in this namespace."
     } else {
         ""
     };

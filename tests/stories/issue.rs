@@ -97,37 +97,3 @@ pub(crate) async fn templates_shape_the_secret(story: &mut Story) {
         format!("Bearer {}\n", story.provider.issued()[1])
     );
 }
-
-pub(crate) async fn unserved_fields_are_refused(story: &mut Story) {
-    story.credentials("client", "s3cr3t").await;
-    let cases = [
-        (
-            "tls",
-            json!({"provider": {"clientAuthentication": {"method": "tls_client_auth"}}}),
-            "tls_client_auth",
-        ),
-        (
-            "thumb",
-            json!({"provider": {"clientAuthentication": {"method": "private_key_jwt", "assertion": {"x5tS256": true}}}}),
-            "x5tS256",
-        ),
-        (
-            "account",
-            json!({"provider": {
-                "grantType": "urn:ietf:params:oauth:grant-type:token-exchange",
-                "subjectToken": {"serviceAccountToken": {"audience": "us"}},
-            }}),
-            "subjectToken.serviceAccountToken",
-        ),
-        ("probe", json!({"renewal": {"probe": {"url": "https://api.example.com/"}}}), "renewal.probe"),
-        ("revoked", json!({"renewal": {"onRevoked": "Withdraw"}}), "onRevoked"),
-    ];
-    for (name, more, named) in &cases {
-        story.apply(&story.source_for(name, more)).await;
-        let source = story.failing(name, "InvalidSpec").await;
-        let (_, _, message) = condition(&source, ConditionType::Renewed).unwrap();
-        assert!(message.contains(named), "{name}: {message}");
-        assert!(is(&source, ConditionType::Stalled, "True"), "{name} is stalled");
-    }
-    assert_eq!(story.provider.count(TOKEN), 0);
-}

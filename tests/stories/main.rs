@@ -11,6 +11,7 @@ mod conflicts;
 mod costs;
 mod examples;
 mod failures;
+mod identity;
 mod issue;
 mod keycloak;
 mod process;
@@ -19,6 +20,7 @@ mod refresh;
 mod renewal;
 mod schema;
 mod security;
+mod signals;
 mod story;
 mod world;
 
@@ -65,10 +67,17 @@ stories! {
     failures::refused_credentials_stop_the_asking,
     failures::retry_after_is_obeyed,
     failures::unavailable_provider_is_tried_again,
+    identity::certificate_identifies_the_client,
+    identity::endpoint_is_discovered_once,
+    identity::keycloak_is_discovered,
+    identity::metadata_of_another_issuer_is_refused,
+    identity::metadata_that_is_away_is_read_later,
+    identity::service_account_needs_no_stored_secret,
+    identity::service_account_token_is_exchanged,
+    identity::token_for_the_api_server_never_leaves,
     issue::deleted_source_takes_its_secret_along,
     issue::templates_shape_the_secret,
     issue::token_arrives_with_everything_it_should_have,
-    issue::unserved_fields_are_refused,
     keycloak::assertions_are_accepted,
     keycloak::real_tokens_are_renewed,
     keycloak::tokens_are_exchanged,
@@ -93,6 +102,13 @@ stories! {
     security::redirect_is_not_followed,
     security::unbound_credentials_never_leave,
     security::wrong_authority_is_not_trusted,
+    signals::ended_session_is_noticed_at_keycloak,
+    signals::odd_lifetimes_are_said_aloud,
+    signals::probe_goes_only_where_it_may,
+    signals::rejected_token_is_renewed_once,
+    signals::revoked_credentials_flag_the_token,
+    signals::revoked_credentials_withdraw_the_token,
+    signals::withdrawal_of_a_typed_secret_deletes_it,
 }
 
 fn tell(world: &Arc<World>, name: &'static str, story: impl AsyncFn(&mut Story) + Send + 'static) -> Trial {

@@ -1,0 +1,214 @@
+//! What says that a token is not what it seems: a probe's 401, revoked credentials, and answers that claim too much or
+//! too little.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokensource::api::ConditionType;
+use tokensource_kit::keycloak::{PASSWORD, PUBLIC, REALM, USERNAME};
+use tokensource_kit::scripted_provider::Answer;
+use tokensource_kit::{eventually, throughout};
+
+use crate::story::{SOON, Story, TOKEN, condition, is};
+
+const ECHO: &str = "/echo";
+
+/// A life in seconds, at half of which the next token is due.
+const BRIEF: u64 = 24;
+
+/// The shortest interval the schema takes.
+fn probe(story: &Story) -> Value {
+    json!({"renewal": {"probe": {"url": story.provider.url(ECHO), "interval": "10s"}}})
+}
+
+pub(crate) async fn rejected_token_is_renewed_once(story: &mut Story) {
+    story.provider.always(TOKEN, Answer::token(3600));
+    // The resource server knows nobody's token any more; 403 and 500 say nothing of a token.
+    let refused = Arc::new(Mutex::new(Vec::<String>::new()));
+    let (shown, statuses) = (Arc::clone(&refused), AtomicUsize::new(0));
+    story.provider.respond(ECHO, move |request, _| {
+        let token = request.bearer().unwrap_or_default().to_owned();
+        match statuses.fetch_add(1, Ordering::SeqCst) {
+            0 => Answer::status(403),
+            1 => Answer::status(500),
+            _ => {
+                shown.lock().unwrap().push(token);
+                Answer::status(401)
+            }
+        }
+    });
+    story.ask("probed", &probe(story)).await;
+    let before = story.ready("probed").await;
+    let first = story.value("probed-token", "access_token").await;
+    eventually("the third probe, and the renewal", Duration::from_secs(90), async || {
+        let now = story.value("probed-token", "access_token").await;
+        if now == first { Err(format!("{} probes", story.provider.count(ECHO))) } else { Ok(()) }
+    })
+    .await;
+    assert_eq!(refused.lock().unwrap().as_slice(), [first]);
+    assert_eq!(story.provider.count(ECHO), 3, "one in each interval of the token's life");
+    // The new token is rejected as well: that is told, and no third one is fetched for it now.
+    let source = story
+        .until("probed", "the second rejection", |source| {
+            condition(source, ConditionType::Renewed)
+                .is_some_and(|(.., message)| message.contains("ProbeRejected"))
+        })
+        .await;
+    assert!(is(&source, ConditionType::Ready, "True"));
+    assert_eq!(source.status.unwrap().probe_rejections, 1);
+    assert_eq!(story.provider.count(TOKEN), 2);
+    assert!(story.events("probed").await.contains(&"ProbeRejected".to_owned()));
+    assert_eq!(before.status.unwrap().probe_rejections, 0);
+}
+
+pub(crate) async fn probe_goes_only_where_it_may(story: &mut Story) {
+    let other = tokensource_kit::scripted_provider::ScriptedProvider::start(&story.world.authority);
+    story.provider.always(TOKEN, Answer::token(3600));
+    story.ask("elsewhere", &json!({"renewal": {"probe": {"url": other.url(ECHO), "interval": "10s"}}})).await;
+    let source = story.failing("elsewhere", "CredentialsNotBound").await;
+    let (_, _, message) = condition(&source, ConditionType::Renewed).unwrap();
+    assert!(message.contains("localhost"), "{message}");
+    story.asked_exactly(0).await;
+    assert_eq!(other.connections(), 0);
+}
+
+pub(crate) async fn ended_session_is_noticed_at_keycloak(story: &mut Story) {
+    let world = story.world.clone();
+    let keycloak = world.keycloak();
+    story
+        .apply(&json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": "client", "annotations": {"tokensource.dev/allowed-hosts": keycloak.host()}},
+            "stringData": {"client_id": PUBLIC, "username": USERNAME, "password": PASSWORD},
+        }))
+        .await;
+    let more = json!({
+        "provider": {
+            "tokenEndpoint": keycloak.token_endpoint(REALM), "grantType": "password",
+            "clientAuthentication": {"method": "none"}, "tls": {"caBundle": keycloak.ca_pem()},
+            "refresh": {"policy": "Never"},
+        },
+        "token": {"scopes": ["openid"]},
+        "renewal": {"probe": {"url": keycloak.userinfo_endpoint(REALM), "interval": "10s"}},
+    });
+    story.apply(&story.source_for("session", &more)).await;
+    story.ready("session").await;
+    let first = story.value("session-token", "access_token").await;
+    throughout("a good token is left alone", Duration::from_secs(12), async || {
+        let now = story.value("session-token", "access_token").await;
+        if now == first { Ok(()) } else { Err("renewed".to_owned()) }
+    })
+    .await;
+    keycloak.log_out(REALM, USERNAME).await;
+    // Not within a minute of the last request.
+    eventually("the renewal", Duration::from_secs(90), async || {
+        let now = story.value("session-token", "access_token").await;
+        if now == first { Err("still the first".to_owned()) } else { Ok(()) }
+    })
+    .await;
+}
+
+pub(crate) async fn revoked_credentials_withdraw_the_token(story: &mut Story) {
+    story.provider.answer(TOKEN, Answer::token(BRIEF));
+    story.provider.always(TOKEN, Answer::error(401, "invalid_client"));
+    story.ask("withdrawn", &json!({"renewal": {"onRevoked": "Withdraw"}})).await;
+    story.ready("withdrawn").await;
+    let uid = story.secret("withdrawn-token").await.metadata.uid;
+    let source = story
+        .until("withdrawn", "the withdrawal", |source| {
+            condition(source, ConditionType::Ready).is_some_and(|(.., reason, _)| reason == "TokenWithdrawn")
+        })
+        .await;
+    assert!(is(&source, ConditionType::Stalled, "True"));
+    let secret = story.secret("withdrawn-token").await;
+    assert_eq!(secret.data.iter().flatten().count(), 0, "no key is left");
+    assert_eq!(secret.metadata.uid, uid, "the Secret itself stays: mounts lose the token");
+    assert!(story.events("withdrawn").await.contains(&"TokenWithdrawn".to_owned()));
+    story.asked_exactly(2).await;
+    // A restart brings nothing back, and asks for nothing.
+    story.run_with(&["--allow-network", "127.0.0.0/8"]).await;
+    story.asked_exactly(2).await;
+    // Good credentials do.
+    story.provider.always(TOKEN, Answer::token(3600));
+    story.credentials("client", "the-new-secret").await;
+    story.ready("withdrawn").await;
+    let secret = story.secret("withdrawn-token").await;
+    assert_eq!(crate::story::text(&secret, "access_token"), story.provider.issued()[1]);
+    let left = secret.metadata.annotations.unwrap_or_default();
+    assert!(!left.contains_key("tokensource.dev/withdrawn-at"), "{left:?}");
+}
+
+pub(crate) async fn withdrawal_of_a_typed_secret_deletes_it(story: &mut Story) {
+    story.provider.answer(TOKEN, Answer::token(BRIEF));
+    story.provider.always(TOKEN, Answer::error(400, "invalid_grant"));
+    let template = r#"{"auths": {"r.example": {"auth": {{ access_token | b64encode | tojson }}}}}"#;
+    let docker = json!({"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": template}});
+    story.ask("typed", &json!({"target": docker, "renewal": {"onRevoked": "Withdraw"}})).await;
+    story.ready("typed").await;
+    eventually("the Secret's end", SOON, async || match story.secrets().get_opt("typed-token").await {
+        Ok(None) => Ok(()),
+        other => Err(format!("{:?}", other.map(|found| found.map(|secret| secret.type_)))),
+    })
+    .await;
+    story.asked_exactly(2).await;
+}
+
+pub(crate) async fn revoked_credentials_flag_the_token(story: &mut Story) {
+    story.provider.answer(TOKEN, Answer::token(BRIEF));
+    story.provider.always(TOKEN, Answer::error(401, "invalid_client"));
+    story.ask("kept", &json!({})).await;
+    story.ready("kept").await;
+    let token = story.value("kept-token", "access_token").await;
+    let source = story.failing("kept", "InvalidClient").await;
+    let (_, _, message) = condition(&source, ConditionType::Renewed).unwrap();
+    assert!(message.contains("Secret kept-token") && message.contains("onRevoked: Withdraw"), "{message}");
+    assert!(is(&source, ConditionType::Ready, "True"));
+    assert_eq!(story.value("kept-token", "access_token").await, token);
+    assert!(story.events("kept").await.contains(&"InvalidClient".to_owned()));
+}
+
+pub(crate) async fn odd_lifetimes_are_said_aloud(story: &mut Story) {
+    let token = |more: &Value| {
+        let mut body = json!({"access_token": "an-opaque-token", "token_type": "Bearer"});
+        for (key, value) in more.as_object().unwrap() {
+            body[key] = value.clone();
+        }
+        Answer::json(200, &body)
+    };
+    let jwt = {
+        use base64::Engine as _;
+        let encode = |value: &Value| base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
+        let expiry =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() + 1800;
+        format!("{}.{}.c2ln", encode(&json!({"alg": "none"})), encode(&json!({"exp": expiry})))
+    };
+    let now = httpdate::fmt_http_date(std::time::SystemTime::now() + Duration::from_secs(7200));
+    let cases = [
+        ("assumed", token(&json!({})), "ExpiryAssumed"),
+        ("by-jwt", token(&json!({"access_token": jwt})), "ExpiryFromJWT"),
+        ("both", token(&json!({"access_token": jwt, "expires_in": 86400})), "ExpiryMismatch"),
+        ("unusable", token(&json!({"expires_in": "1h"})), "UnusableExpiry"),
+        ("brief", token(&json!({"expires_in": 60})), "ShortLifetime"),
+        ("skewed", token(&json!({"expires_in": 3600})).without_date().header("date", &now), "ClockSkew"),
+        ("reduced", token(&json!({"expires_in": 3600, "scope": "read"})), "ScopeReduced"),
+        ("untyped", token(&json!({"expires_in": 3600, "token_type": null})), "TokenTypeAssumed"),
+    ];
+    story.credentials("client", "s3cr3t-of-the-client").await;
+    for (name, answer, _) in &cases {
+        let path = format!("/{name}");
+        story.provider.always(&path, answer.clone());
+        let more = json!({
+            "provider": {"tokenEndpoint": story.provider.url(&path)}, "token": {"scopes": ["read", "write"]},
+        });
+        story.apply(&story.source_for(name, &more)).await;
+    }
+    for (name, _, notice) in &cases {
+        let source = story.ready(name).await;
+        let (status, _, message) = condition(&source, ConditionType::Renewed).unwrap();
+        assert_eq!(status, "True", "{name}");
+        assert!(message.contains(&format!(" {notice}: ")), "{name}: {message}");
+        assert!(message.len() < 1024, "bounded: {message}");
+    }
+}
