@@ -104,6 +104,7 @@ stories! {
     security::wrong_authority_is_not_trusted,
     signals::ended_session_is_noticed_at_keycloak,
     signals::odd_lifetimes_are_said_aloud,
+    signals::prisjakts_401_is_noticed,
     signals::probe_goes_only_where_it_may,
     signals::rejected_token_is_renewed_once,
     signals::revoked_credentials_flag_the_token,

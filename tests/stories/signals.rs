@@ -8,6 +8,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokensource::api::ConditionType;
 use tokensource_kit::keycloak::{PASSWORD, PUBLIC, REALM, USERNAME};
+use tokensource_kit::lookalikes::Lookalike;
+use tokensource_kit::manifest;
 use tokensource_kit::scripted_provider::Answer;
 use tokensource_kit::{eventually, throughout};
 
@@ -108,6 +110,24 @@ pub(crate) async fn ended_session_is_noticed_at_keycloak(story: &mut Story) {
         if now == first { Err("still the first".to_owned()) } else { Ok(()) }
     })
     .await;
+}
+
+pub(crate) async fn prisjakts_401_is_noticed(story: &mut Story) {
+    let prisjakt = Lookalike::prisjakt(&story.world.authority);
+    let mut objects = manifest::load("deploy/examples/prisjakt.yaml");
+    prisjakt.stand_in(&mut objects);
+    manifest::into_namespace(&mut objects, &story.namespace);
+    story.world.plane().apply_objects(&objects).await;
+    // The manifest as it is shipped, but nobody waits for a quarter of an hour.
+    story.patch_source("prisjakt", &json!({"spec": {"renewal": {"probe": {"interval": "10s"}}}})).await;
+    story.ready("prisjakt").await;
+    prisjakt.kill_tokens();
+    eventually("a token that the API takes", Duration::from_secs(90), async || {
+        let token = story.value("prisjakt-token", "access_token").await;
+        if prisjakt.accepts(&token) { Ok(()) } else { Err(format!("{} requests", prisjakt.count())) }
+    })
+    .await;
+    assert_eq!(prisjakt.count(), 2);
 }
 
 pub(crate) async fn revoked_credentials_withdraw_the_token(story: &mut Story) {
