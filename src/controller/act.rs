@@ -66,6 +66,7 @@ fn ended(asked: Result<Outcome, Stop>, observed: &Observed<'_>, context: &Contex
             Ok(Outcome::Failed(context.now(), flag_revocation(observed, failure)).into())
         }
         Err(Stop::Refused(failure)) => Ok(Outcome::Refused(failure).into()),
+        Err(Stop::Deferred(until, failure)) => Ok(Outcome::Deferred(until, failure).into()),
         Err(Stop::Cluster(error)) => Err(error),
     }
 }

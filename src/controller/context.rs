@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use super::cluster::Cluster;
 use super::error::{CallError, call};
 use super::exchangers::Exchangers;
+use super::gates::Gates;
 use super::issuers::Issuers;
 use super::metrics::Metrics;
 use super::scope::Scope;
@@ -45,6 +46,7 @@ pub struct Context {
     pub(super) scope: Arc<Scope>,
     pub(super) cluster: Arc<Cluster>,
     pub(super) exchangers: Arc<Exchangers>,
+    pub(super) gates: Arc<Gates>,
     pub(super) issuers: Arc<Issuers>,
     pub(super) audiences: Arc<Audiences>,
     pub(super) recorder: Recorder,

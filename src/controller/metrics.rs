@@ -77,6 +77,7 @@ impl Metrics {
             Outcome::Refused(failure) => ("refused", failure.reason),
             Outcome::Kept
             | Outcome::Waiting
+            | Outcome::Deferred(..)
             | Outcome::Suspended
             | Outcome::Rewritten(_)
             | Outcome::Withdrawn(_)

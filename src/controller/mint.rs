@@ -4,12 +4,15 @@
 
 use std::time::Instant;
 
+use chrono::{DateTime, Utc};
+
 use super::context::Context;
 use super::error::{CallError, Error};
 use super::materials::{Prepared, issue_tokens, prepare};
 use super::memory::HeldToken;
 use super::refresh;
 use crate::api::{Reason, TokenSource};
+use crate::decide::gate::Met;
 use crate::decide::refresh::{Bond, gives_way, is_kept};
 use crate::decide::{Failure, Observed, ask};
 use crate::oauth::{Moment, Reading, Secret, Token, build, read};
@@ -25,6 +28,8 @@ pub(super) enum Stop {
     Refused(Failure),
     /// Something was asked of somebody else, and did not lead to a token.
     Failed(Failure),
+    /// Others come first: until when at least, and what is wrong with the provider, if anything.
+    Deferred(DateTime<Utc>, Option<Failure>),
 }
 
 impl From<Error> for Stop {
@@ -33,9 +38,26 @@ impl From<Error> for Stop {
     }
 }
 
+/// Asks for a token when it is this one's turn.
+pub(super) async fn mint(
+    cause: Reason,
+    source: &TokenSource,
+    observed: &mut Observed<'_>,
+    context: &Context,
+) -> Result<HeldToken, Stop> {
+    let pass = context.gates.enter(source, observed)?;
+    let answer = obtain(cause, source, observed, context).await;
+    pass.leave(match &answer {
+        Ok(_) => Met::Well,
+        Err(Stop::Failed(failure)) => Met::of(failure),
+        Err(Stop::Cluster(_) | Stop::Refused(_) | Stop::Deferred(..)) => Met::NotAtAll,
+    });
+    answer
+}
+
 /// Asks for a token: by the stored refresh token if there is one that may be used, else by the grant itself. A
 /// refresh token that is refused is dropped, and the grant's own request made once, at once.
-pub(super) async fn mint(
+async fn obtain(
     cause: Reason,
     source: &TokenSource,
     observed: &mut Observed<'_>,

@@ -10,6 +10,7 @@ mod cluster;
 mod context;
 mod error;
 mod exchangers;
+mod gates;
 mod issuers;
 mod materials;
 mod memory;

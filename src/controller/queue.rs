@@ -15,6 +15,7 @@ use super::cluster::Cluster;
 use super::context::{Context, Settings};
 use super::error::{Error, chain};
 use super::exchangers::Exchangers;
+use super::gates::Gates;
 use super::issuers::Issuers;
 use super::metrics::Metrics;
 use super::reconcile::{reconcile, try_again};
@@ -50,6 +51,7 @@ impl Controller {
         let settings = Arc::new(settings);
         let cluster = Cluster::watch(client);
         let exchangers = Arc::new(Exchangers::new(settings.addresses.clone()));
+        let gates = Arc::new(Gates::new(settings.concurrency, settings.clock));
         let issuers = Arc::new(Issuers::default());
         let audiences = Arc::new(Audiences::new(config));
         let permits = Arc::new(Semaphore::new(usize::from(settings.concurrency.max(1))));
@@ -62,6 +64,7 @@ impl Controller {
                 scope,
                 cluster: Arc::clone(&cluster),
                 exchangers: Arc::clone(&exchangers),
+                gates: Arc::clone(&gates),
                 issuers: Arc::clone(&issuers),
                 audiences: Arc::clone(&audiences),
                 recorder: recorder.clone(),

@@ -88,6 +88,7 @@ fn log(source: &TokenSource, outcome: &Outcome) {
         Outcome::Probed(probed) => {
             tracing::debug!(%namespace, %name, verdict = ?probed.verdict, "Token probed");
         }
+        Outcome::Deferred(until, _) => tracing::debug!(%namespace, %name, %until, "Others come first"),
         Outcome::Kept | Outcome::Waiting | Outcome::Suspended | Outcome::Rewritten(_) => {
             tracing::debug!(%namespace, %name, "Nothing to do");
         }

@@ -13,6 +13,7 @@ mod event;
 mod failure;
 #[cfg(test)]
 mod fixture;
+pub mod gate;
 pub mod inputs;
 mod observed;
 mod outcome;

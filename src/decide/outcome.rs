@@ -15,6 +15,9 @@ pub enum Outcome {
     Kept,
     /// A token is called for, but the time has not come, or only a change helps.
     Waiting,
+    /// A token is called for, but others come first: until when at least, and what is wrong with the provider, if
+    /// anything.
+    Deferred(DateTime<Utc>, Option<Failure>),
     /// The spec suspends renewal.
     Suspended,
     /// Nothing was asked for, for a reason in the cluster.

@@ -42,7 +42,11 @@ pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceSta
             count(&mut status, observed, *at, failure);
         }
         Outcome::Unwritten(..) => acknowledge(&mut status, observed),
-        Outcome::Waiting | Outcome::Suspended | Outcome::Refused(_) | Outcome::Withdrawn(_) => {}
+        Outcome::Waiting
+        | Outcome::Deferred(..)
+        | Outcome::Suspended
+        | Outcome::Refused(_)
+        | Outcome::Withdrawn(_) => {}
     }
     describe_target(&mut status, observed);
     status.conditions = conditions(observed, &status, outcome);
@@ -131,6 +135,10 @@ fn renewed(ledger: &mut Ledger<'_>, observed: &Observed<'_>, outcome: &Outcome) 
         Outcome::Refused(failure) | Outcome::Failed(_, failure) | Outcome::Unwritten(_, failure) => {
             ledger.set(kind, State::False, failure.reason, failure.message.clone());
         }
+        // What its own attempt was told is more exact.
+        Outcome::Deferred(_, Some(failure)) if !observed.failed_before() => {
+            ledger.set(kind, State::False, failure.reason, failure.message.clone());
+        }
         Outcome::Suspended => {
             ledger.set(kind, State::Unknown, Reason::Suspended, sentence(Reason::Suspended));
         }
@@ -145,13 +153,15 @@ fn renewed(ledger: &mut Ledger<'_>, observed: &Observed<'_>, outcome: &Outcome) 
         Outcome::Kept | Outcome::Rewritten(_) if !is_true(&observed.status.conditions, kind) => {
             ledger.set(kind, State::True, Reason::TokenIssued, sentence(Reason::TokenIssued));
         }
-        Outcome::Waiting
+        Outcome::Waiting | Outcome::Deferred(..)
             if observed.status.failures == 0 && find(&observed.status.conditions, kind).is_none() =>
         {
             ledger.set(kind, State::Unknown, Reason::TokenPending, sentence(Reason::TokenPending));
         }
         // Something else may have been reported meanwhile; what is waited for now is this.
-        Outcome::Waiting | Outcome::Withdrawn(_) if let Some(reason) = stale_failure(observed) => {
+        Outcome::Waiting | Outcome::Deferred(..) | Outcome::Withdrawn(_)
+            if let Some(reason) = stale_failure(observed) =>
+        {
             ledger.set(kind, State::False, reason, sentence(reason));
         }
         _ => ledger.keep(kind),
@@ -175,6 +185,9 @@ fn rejection() -> String {
 fn progress(ledger: &mut Ledger<'_>, status: &TokenSourceStatus, outcome: &Outcome) {
     let (reason, message) = match outcome {
         Outcome::Refused(failure) | Outcome::Failed(_, failure) | Outcome::Unwritten(_, failure) => {
+            (Some(failure.reason), failure.message.clone())
+        }
+        Outcome::Deferred(_, Some(failure)) if status.failures == 0 => {
             (Some(failure.reason), failure.message.clone())
         }
         // Renewed may be Unknown since a suspension: that explains nothing any more.

@@ -31,7 +31,7 @@ pub fn wake_after(
     }
     match (plan, outcome) {
         (Plan::Leave | Plan::Suspend | Plan::Wait(None), _) => {}
-        (Plan::Wait(Some(until)), _) => instants.push(*until),
+        (Plan::Wait(Some(until)), _) | (_, Outcome::Deferred(until, _)) => instants.push(*until),
         (_, Outcome::Refused(_)) => instants.push(now + REFUSED),
         _ => {
             instants.extend(status.retry_at.as_ref().map(from_kubernetes));

@@ -123,7 +123,7 @@ fn outcome() -> impl Strategy<Value = (Failure, i64, u8)> {
             retry_after: after.map(Duration::from_secs),
             ..failure(Reason::ALL[reason], retry)
         });
-    (failure, seconds(), 0..10_u8)
+    (failure, seconds(), 0..11_u8)
 }
 
 proptest! {
@@ -169,6 +169,7 @@ proptest! {
             4 => Outcome::Failed(at(seconds), failure),
             5 => Outcome::Unwritten(at(seconds), failure),
             6 => Outcome::Withdrawn(Target::Missing),
+            9 => Outcome::Deferred(at(seconds), Some(failure)),
             7 => Outcome::Probed(Probed { issued_at: at(0), at: at(seconds), verdict: Verdict::Rejected }),
             8 => Outcome::Rewritten(scene.publication(Reason::TokenPending, seconds).published),
             _ => Outcome::Published(scene.publication(Reason::RenewalDue, seconds)),

@@ -1,0 +1,118 @@
+//! The gates in front of the providers, one for each way that `TokenSource`s share.
+//!
+//! Knows who shares a gate, and that whoever enters leaves, even if their reconcile is given up. Must not decide who
+//! may enter.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::{DateTime, Utc};
+use kube::ResourceExt;
+
+use super::mint::Stop;
+use crate::api::{ProviderKind, Reason, TokenProviderSpec, TokenSource};
+use crate::decide::gate::{Entry, Gate, Met};
+use crate::decide::{Failure, Observed};
+use crate::oauth::Endpoint;
+
+/// Those who describe a provider themselves share a gate with their namespace only: what one tenant's timeout or
+/// authorities make of a host is no evidence for another. Those of a `ClusterTokenProvider` are of one mind.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    cluster_provider: Option<String>,
+    namespace: Option<String>,
+    host: String,
+}
+
+type Shared = Arc<Mutex<HashMap<Key, Gate>>>;
+
+/// All gates.
+pub(super) struct Gates {
+    shared: Shared,
+    /// How many may be inside one gate at once: not all that are worked on, so that a provider which hangs leaves room
+    /// for the others.
+    places: usize,
+    clock: fn() -> DateTime<Utc>,
+}
+
+/// The right to ask, until it is given back.
+pub(super) struct Pass {
+    gates: Shared,
+    key: Key,
+    who: String,
+    met: Met,
+    clock: fn() -> DateTime<Utc>,
+}
+
+impl Gates {
+    pub(super) fn new(concurrency: u16, clock: fn() -> DateTime<Utc>) -> Self {
+        let places = usize::from(concurrency).saturating_mul(3).div_ceil(4).max(1);
+        Self { shared: Shared::default(), places, clock }
+    }
+
+    /// Lets this `TokenSource` ask, or says when to come again.
+    pub(super) fn enter(&self, source: &TokenSource, observed: &Observed<'_>) -> Result<Pass, Stop> {
+        let provider = observed.provider.clone().map_err(Stop::Refused)?;
+        let key = key(source, provider);
+        let now = (self.clock)();
+        let expires_at = observed.published().map(|published| published.expires_at);
+        let entry = {
+            let mut gates = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+            gates.retain(|_, gate| !gate.is_idle(now));
+            gates.entry(key.clone()).or_default().enter(observed.uid, expires_at, self.places, now)
+        };
+        match entry {
+            Entry::Enter => Ok(Pass {
+                gates: Arc::clone(&self.shared),
+                who: observed.uid.to_owned(),
+                met: Met::NotAtAll,
+                clock: self.clock,
+                key,
+            }),
+            Entry::Later(until, reason) => {
+                Err(Stop::Deferred(until, reason.map(|reason| troubled(reason, &key.host))))
+            }
+        }
+    }
+}
+
+impl Pass {
+    /// The provider met the request so.
+    pub(super) fn leave(mut self, met: Met) {
+        self.met = met;
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(gate) = gates.get_mut(&self.key) {
+            gate.leave(&self.who, &self.met, (self.clock)());
+        }
+    }
+}
+
+fn key(source: &TokenSource, provider: &TokenProviderSpec) -> Key {
+    let url = provider.token_endpoint.as_deref().or(provider.issuer.as_deref()).unwrap_or_default();
+    // What cannot be read as a URL is refused before anything is sent.
+    let host = Endpoint::parse(url).map(|url| format!("{}:{}", url.host(), url.port())).unwrap_or_default();
+    let of_cluster =
+        source.spec.provider_ref.as_ref().filter(|to| to.kind == ProviderKind::ClusterTokenProvider);
+    Key {
+        cluster_provider: of_cluster.map(|to| to.name.clone()),
+        namespace: source.namespace().filter(|_| of_cluster.is_none()),
+        host,
+    }
+}
+
+/// Nothing of what others were told is repeated: it may speak of their credentials.
+fn troubled(reason: Reason, host: &str) -> Failure {
+    Failure::local(
+        reason,
+        format!(
+            "{} Requests of other TokenSources to {host} have failed so; one at a time is tried until it answers, and \
+             then all are served, soonest expiry first.",
+            reason.sentence()
+        ),
+    )
+}

@@ -1,0 +1,85 @@
+//! Those who wait at a gate, by when they need a token. Knows nothing of what they wait for.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// Who has no token at all is given one before those whose token lives longer than this, but not before the others: a
+/// thousand new ones must not make the old ones expire.
+const GRACE: TimeDelta = TimeDelta::seconds(60);
+/// Who has not come back so long after the promised instant will not.
+const GONE: TimeDelta = TimeDelta::seconds(5);
+/// Everybody looks again within this, or within what two hundred looks a second take.
+const LOOK: TimeDelta = TimeDelta::seconds(5);
+
+/// Nobody further back is told when exactly their turn will be.
+const FAR: usize = 1000;
+
+#[derive(Debug)]
+struct Waiting {
+    deadline: DateTime<Utc>,
+    promised: DateTime<Utc>,
+}
+
+/// Those who wait.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    waiting: HashMap<String, Waiting>,
+    order: BTreeSet<(DateTime<Utc>, String)>,
+}
+
+impl Queue {
+    /// Takes somebody in, if they do not stand here already, and says how many are before them; from [`FAR`] on
+    /// that makes no difference.
+    pub(super) fn line_up(
+        &mut self,
+        who: &str,
+        expires_at: Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
+    ) -> usize {
+        let before = self.leave(who);
+        let deadline = expires_at.unwrap_or_else(|| before.unwrap_or(now + GRACE).min(now + GRACE));
+        self.waiting.insert(who.to_owned(), Waiting { deadline, promised: now });
+        self.order.insert((deadline, who.to_owned()));
+        self.drop_the_gone(now);
+        let me = (deadline, who.to_owned());
+        self.order.range(..&me).take(FAR).count()
+    }
+
+    /// Somebody does not wait any more; says by when they needed a token.
+    pub(super) fn leave(&mut self, who: &str) -> Option<DateTime<Utc>> {
+        let Waiting { deadline, .. } = self.waiting.remove(who)?;
+        self.order.remove(&(deadline, who.to_owned()));
+        Some(deadline)
+    }
+
+    /// Somebody will look again then.
+    pub(super) fn promise(&mut self, who: &str, until: DateTime<Utc>) {
+        if let Some(waiting) = self.waiting.get_mut(who) {
+            waiting.promised = until;
+        }
+    }
+
+    /// The latest instant at which anybody looks again.
+    pub(super) fn latest(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        let all =
+            TimeDelta::milliseconds(i64::try_from(self.order.len()).unwrap_or(i64::MAX).saturating_mul(5));
+        now + LOOK.max(all)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    fn drop_the_gone(&mut self, now: DateTime<Utc>) {
+        // Only those in front are in anybody's way.
+        while let Some((deadline, who)) = self.order.first().cloned() {
+            let gone = self.waiting.get(&who).is_none_or(|waiting| now - waiting.promised > GONE);
+            if !gone {
+                return;
+            }
+            self.order.remove(&(deadline, who.clone()));
+            self.waiting.remove(&who);
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! One at a time while a provider is in trouble, soonest expiry first when it comes back, and never a standstill.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::decide::fixture::at;
+
+const PLACES: usize = 12;
+
+#[allow(clippy::needless_pass_by_value)] // it reads better
+fn later(entry: Entry) -> (DateTime<Utc>, Option<Reason>) {
+    match entry {
+        Entry::Later(until, reason) => (until, reason),
+        Entry::Enter => panic!("it may enter"),
+    }
+}
+
+fn down() -> Met {
+    Met::Badly(Reason::ProviderUnavailable, None)
+}
+
+/// Asks and is met so.
+fn ask(gate: &mut Gate, who: &str, met: &Met, now: DateTime<Utc>) {
+    assert_eq!(gate.enter(who, None, PLACES, now), Entry::Enter, "{who} at {now}");
+    gate.leave(who, met, now);
+}
+
+fn troubled() -> Gate {
+    let mut gate = Gate::default();
+    for who in ["a", "b", "c"] {
+        ask(&mut gate, who, &down(), at(0));
+    }
+    gate
+}
+
+#[test]
+fn a_healthy_provider_is_asked_by_as_many_as_there_are_places() {
+    let mut gate = Gate::default();
+    for who in 0..PLACES {
+        assert_eq!(gate.enter(&who.to_string(), None, PLACES, at(0)), Entry::Enter);
+    }
+    assert_eq!(later(gate.enter("one more", None, PLACES, at(0))).1, None);
+    gate.leave("0", &Met::Well, at(0));
+    assert_eq!(gate.enter("one more", None, PLACES, at(1)), Entry::Enter);
+}
+
+#[test]
+fn one_alone_is_its_own_trouble() {
+    let mut gate = Gate::default();
+    for _ in 0..10 {
+        ask(&mut gate, "a", &down(), at(0));
+    }
+    ask(&mut gate, "b", &down(), at(0));
+    assert_eq!(
+        later(gate.enter("c", None, PLACES, at(0))).1,
+        Some(Reason::ProviderUnavailable),
+        "two are more"
+    );
+}
+
+#[test]
+fn an_answer_in_between_forgives() {
+    let mut gate = Gate::default();
+    for who in ["a", "b"] {
+        ask(&mut gate, who, &down(), at(0));
+    }
+    // A refusal shows that the provider is there.
+    ask(&mut gate, "c", &Met::of(&Failure::local(Reason::InvalidClient, "No.")), at(0));
+    ask(&mut gate, "d", &down(), at(0));
+    assert_eq!(gate.enter("e", None, PLACES, at(0)), Entry::Enter);
+}
+
+#[test]
+fn only_what_concerns_everybody_counts() {
+    let of = |reason| Met::of(&Failure::local(reason, "No."));
+    for reason in [Reason::EndpointUnreachable, Reason::ProviderUnavailable, Reason::RateLimited] {
+        assert_eq!(of(reason), Met::Badly(reason, None));
+    }
+    for reason in
+        [Reason::InvalidClient, Reason::InvalidScope, Reason::MalformedResponse, Reason::AccessDenied]
+    {
+        assert_eq!(of(reason), Met::Well, "{reason}");
+    }
+}
+
+#[test]
+fn in_trouble_one_at_a_time_is_tried_ever_later() {
+    let mut gate = troubled();
+    let mut now = at(0);
+    let mut pauses = Vec::new();
+    for round in 0..6 {
+        let (until, reason) = later(gate.enter("x", None, PLACES, now));
+        assert_eq!(reason, Some(Reason::ProviderUnavailable));
+        pauses.push((until - now).num_seconds());
+        now = until;
+        assert_eq!(gate.enter("x", None, PLACES, now), Entry::Enter, "round {round}");
+        assert!(matches!(gate.enter("y", Some(at(9999)), PLACES, now), Entry::Later(..)), "one at a time");
+        gate.leave("x", &down(), now);
+    }
+    assert_eq!(pauses, [5, 10, 20, 40, 60, 60]);
+}
+
+#[test]
+fn the_provider_may_ask_for_a_longer_pause() {
+    let mut gate = troubled();
+    let (until, _) = later(gate.enter("x", None, PLACES, at(0)));
+    assert_eq!(gate.enter("x", None, PLACES, until), Entry::Enter);
+    gate.leave("x", &Met::Badly(Reason::RateLimited, Some(Duration::from_secs(600))), at(10));
+    let (until, reason) = later(gate.enter("x", None, PLACES, at(10)));
+    assert_eq!((reason, until >= at(610)), (Some(Reason::RateLimited), true));
+}
+
+#[test]
+fn who_was_under_way_already_does_not_make_it_worse() {
+    let mut gate = Gate::default();
+    for who in 0..10 {
+        gate.enter(&who.to_string(), None, PLACES, at(0));
+    }
+    for who in 0..10 {
+        gate.leave(&who.to_string(), &down(), at(1));
+    }
+    let (until, _) = later(gate.enter("x", None, PLACES, at(1)));
+    assert!(until < at(7), "{until}: one pause, not seven");
+}
+
+#[test]
+fn a_try_that_sent_nothing_leaves_its_turn_to_the_next() {
+    let mut gate = troubled();
+    assert_eq!(gate.enter("x", None, PLACES, at(6)), Entry::Enter);
+    gate.leave("x", &Met::NotAtAll, at(6));
+    assert_eq!(gate.enter("y", None, PLACES, at(6)), Entry::Enter);
+}
+
+#[test]
+fn whose_token_expires_first_is_first_and_who_never_comes_back_is_in_nobodys_way() {
+    let mut gate = troubled();
+    for (who, expires) in [("late", 500), ("soon", 50), ("gone", 10)] {
+        assert!(matches!(gate.enter(who, Some(at(expires)), PLACES, at(1)), Entry::Later(..)));
+    }
+    assert!(
+        matches!(gate.enter("soon", Some(at(50)), PLACES, at(6)), Entry::Later(..)),
+        "it is another's turn"
+    );
+    assert_eq!(gate.enter("soon", Some(at(50)), PLACES, at(9)), Entry::Enter, "who has missed it");
+}
+
+/// A fleet of which everybody is due at once; returns in which order they were served, and how many requests failed.
+fn recover(fleet: &[(String, i64)], outage: i64) -> (Vec<(String, i64)>, usize) {
+    let mut gate = Gate::default();
+    let mut looks: Vec<(DateTime<Utc>, usize)> = (0..fleet.len()).map(|who| (at(0), who)).collect();
+    let (mut served, mut failed) = (Vec::new(), 0);
+    while let Some(next) = looks.iter().enumerate().min_by_key(|(_, look)| **look).map(|(index, _)| index) {
+        let (now, index) = looks.swap_remove(next);
+        let (who, expires) = &fleet[index];
+        assert!(now < at(100_000), "a standstill");
+        match gate.enter(who, Some(at(*expires)), PLACES, now) {
+            Entry::Later(until, _) => {
+                assert!(until > now, "a busy loop");
+                looks.push((until, index));
+            }
+            Entry::Enter if now < at(outage) => {
+                gate.leave(who, &down(), now);
+                failed += 1;
+                // Its own wait, as the schedule has it.
+                looks.push((now + TimeDelta::seconds(30), index));
+            }
+            Entry::Enter => {
+                gate.leave(who, &Met::Well, now);
+                served.push((who.clone(), (now - at(0)).num_seconds()));
+            }
+        }
+    }
+    (served, failed)
+}
+
+#[test]
+fn five_hundred_send_one_probe_and_come_back_in_order() {
+    // Expiry in an order that has nothing to do with the names'.
+    let fleet: Vec<_> = (0..500).map(|n| (format!("s{n}"), 10_000 + (n * 7919) % 500)).collect();
+    let (served, failed) = recover(&fleet, 600);
+    assert_eq!(served.len(), 500);
+    assert!(failed <= 20, "{failed} requests to a provider that was down for ten minutes");
+    let expiry = |who: &str| fleet.iter().find(|(name, _)| name == who).unwrap().1;
+    // Whoever was overtaken by more than what passes at once; those whose own wait was not over come when they come.
+    let overtaken = served.iter().filter(|(who, second)| {
+        served.iter().any(|(other, before)| second - before >= 2 && expiry(other) > expiry(who))
+    });
+    let overtaken = overtaken.count();
+    assert!(overtaken <= 20, "{overtaken} of 500 out of order");
+    let first = served.first().unwrap().1;
+    let last = served.last().unwrap().1;
+    assert!((600..=665).contains(&first), "the first success after {first} s");
+    assert!(last - first <= 60, "all within a minute: {} s", last - first);
+    let at_once = served.iter().filter(|(_, second)| *second == first).count();
+    assert!(at_once <= 8, "{at_once} in the first second");
+}
+
+#[test]
+fn too_many_requests_halve_the_rate() {
+    let mut gate = Gate::default();
+    for n in 0..100 {
+        ask(&mut gate, &n.to_string(), &Met::Well, at(0));
+    }
+    ask(&mut gate, "x", &Met::Badly(Reason::RateLimited, None), at(0));
+    let passed = (0..1000)
+        .filter(|n| {
+            let now = at(1) + TimeDelta::milliseconds(*n);
+            let passes = gate.enter("y", None, PLACES, now) == Entry::Enter;
+            if passes {
+                gate.leave("y", &Met::NotAtAll, now);
+            }
+            passes
+        })
+        .count();
+    assert!((45..=105).contains(&passed), "{passed} in the next second");
+}
+
+proptest! {
+    #[test]
+    fn nobody_is_promised_the_past_and_nobody_waits_for_ever(
+        steps in prop::collection::vec((0..20_u8, 0..4_u8, 0..5000_i64, prop::option::of(-100..4000_i64)), 1..200),
+    ) {
+        let mut gate = Gate::default();
+        let mut inside: Vec<String> = Vec::new();
+        let mut now = at(0);
+        for (who, kind, pass, expires) in steps {
+            now += TimeDelta::milliseconds(pass);
+            let who = who.to_string();
+            if let Some(index) = inside.iter().position(|other| *other == who) {
+                inside.swap_remove(index);
+                let met = match kind {
+                    0 => down(),
+                    1 => Met::Badly(Reason::RateLimited, None),
+                    2 => Met::NotAtAll,
+                    _ => Met::Well,
+                };
+                gate.leave(&who, &met, now);
+            } else {
+                match gate.enter(&who, expires.map(at), 3, now) {
+                    Entry::Enter => inside.push(who),
+                    Entry::Later(until, _) => {
+                        prop_assert!(until > now);
+                        prop_assert!(until - now <= LAST_PAUSE + TimeDelta::seconds(6), "{}", until - now);
+                    }
+                }
+                prop_assert!(inside.len() <= 3);
+            }
+        }
+        // Everybody leaves; whoever comes alone and keeps coming gets in.
+        for who in inside.drain(..) {
+            gate.leave(&who, &Met::NotAtAll, now);
+        }
+        for _ in 0..200 {
+            match gate.enter("last", None, 3, now) {
+                Entry::Enter => return Ok(()),
+                Entry::Later(until, _) => now = until,
+            }
+        }
+        prop_assert!(false, "never let in");
+    }
+}

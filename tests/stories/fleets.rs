@@ -1,0 +1,88 @@
+//! Many TokenSources at one provider: what becomes of the provider when it is in trouble, and of the others meanwhile.
+
+use std::time::Duration;
+
+use kube::api::ListParams;
+use serde_json::json;
+use tokensource::api::ConditionType;
+use tokensource_kit::eventually;
+use tokensource_kit::scripted_provider::{Answer, ScriptedProvider};
+
+use crate::story::{Story, TOKEN, condition, is};
+
+const FLEET: usize = 80;
+
+async fn apply_fleet(story: &Story) {
+    story.credentials("client", "s3cr3t-of-the-client").await;
+    for number in 0..FLEET {
+        story.apply(&story.source_for(&format!("s{number}"), &json!({}))).await;
+    }
+}
+
+async fn ready(story: &Story) -> usize {
+    let sources = story.sources().list(&ListParams::default()).await.expect("the TokenSources");
+    sources.iter().filter(|source| is(source, ConditionType::Ready, "True")).count()
+}
+
+pub(crate) async fn provider_in_trouble_is_tried_by_one_at_a_time(story: &mut Story) {
+    story.provider.always(TOKEN, Answer::status(503));
+    apply_fleet(story).await;
+    // Each of them says what is the matter, also those that were never let through.
+    eventually("everybody knows", Duration::from_secs(40), async || {
+        let sources = story.sources().list(&ListParams::default()).await.expect("the TokenSources");
+        let waiting = sources.iter().filter(|source| {
+            condition(source, ConditionType::Renewed)
+                .is_some_and(|(status, reason, _)| status == "False" && reason == "ProviderUnavailable")
+        });
+        let waiting = waiting.count();
+        if waiting == FLEET { Ok(()) } else { Err(format!("{waiting} of {FLEET}")) }
+    })
+    .await;
+    let before = story.provider.count(TOKEN);
+    assert!(before <= 30, "{before} requests while it was found out");
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    let tried = story.provider.count(TOKEN) - before;
+    assert!((1..=6).contains(&tried), "{tried} requests in a quarter of a minute");
+    let (_, _, message) = condition(&story.source("s79").await, ConditionType::Renewed).unwrap();
+    assert!(message.starts_with("The provider is failing on its side."), "{message}");
+
+    story.provider.always(TOKEN, Answer::token(3600));
+    eventually("all are served", Duration::from_secs(150), async || {
+        let ready = ready(story).await;
+        if ready == FLEET { Ok(()) } else { Err(format!("{ready} of {FLEET}")) }
+    })
+    .await;
+    let requests = story.provider.requests(TOKEN);
+    let good = &requests[requests.len() - FLEET..];
+    let at_once =
+        good.iter().filter(|request| request.instant - good[0].instant < Duration::from_secs(1)).count();
+    assert!(at_once <= 10, "{at_once} in the first second after the recovery");
+    assert_eq!(story.provider.issued().len(), FLEET, "one token each");
+}
+
+pub(crate) async fn hanging_provider_leaves_room_for_others(story: &mut Story) {
+    let good = ScriptedProvider::start(&story.world.authority);
+    good.always(TOKEN, Answer::token(3600));
+    story.provider.always(TOKEN, Answer::hang());
+    apply_fleet(story).await;
+    eventually("the first hang", Duration::from_secs(10), async || {
+        if story.provider.count(TOKEN) >= 8 { Ok(()) } else { Err(story.provider.count(TOKEN)) }
+    })
+    .await;
+    story
+        .apply(&json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": "other", "annotations": {"tokensource.dev/allowed-hosts": good.host()}},
+            "stringData": {"client_id": "the-client", "client_secret": "another-s3cr3t"},
+        }))
+        .await;
+    let elsewhere =
+        json!({"provider": {"tokenEndpoint": good.url(TOKEN)}, "credentialsRef": {"name": "other"}});
+    story.apply(&story.source_for("elsewhere", &elsewhere)).await;
+    eventually("the other's token", Duration::from_secs(8), async || {
+        let source = story.sources().get("elsewhere").await.map_err(|error| error.to_string())?;
+        if is(&source, ConditionType::Ready, "True") { Ok(()) } else { Err(format!("{:?}", source.status)) }
+    })
+    .await;
+    assert!(story.provider.count(TOKEN) <= 12, "no more than there are places");
+}
