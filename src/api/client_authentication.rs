@@ -13,6 +13,7 @@ use super::is_default;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!has(self.method) || self.method != 'federated_jwt' || (has(self.serviceAccountToken) && size(self.serviceAccountToken.audience) > 0)").message("federated_jwt needs serviceAccountToken.audience: the audience the provider expects, never the API server's"))]
+#[x_kube(validation = Rule::new("!has(self.serviceAccountToken) || (has(self.method) && self.method == 'federated_jwt')").message("serviceAccountToken has an effect only with method: federated_jwt"))]
 pub struct ClientAuthentication {
     /// A registered method (client_secret_basic, the default; client_secret_post, client_secret_jwt,
     /// private_key_jwt, tls_client_auth, none), or federated_jwt: a ServiceAccount token as client assertion.
@@ -145,7 +146,10 @@ pub enum JsonWebAlgorithm {
 pub struct ServiceAccountTokenSettings {
     /// Name of the ServiceAccount. Default: default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 253))]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+    )]
     pub name: Option<String>,
 
     /// The audience of the token: what the provider expects, never the API server's own.

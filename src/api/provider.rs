@@ -29,6 +29,7 @@ use super::response::ResponseSettings;
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.clientAuthentication) || !has(self.clientAuthentication.method) || self.clientAuthentication.method != 'tls_client_auth' || (has(self.tls) && has(self.tls.clientCertificateRef))").message("tls_client_auth needs tls.clientCertificateRef: the kubernetes.io/tls Secret with the client's certificate"))]
 #[x_kube(validation = Rule::new("has(self.tokenEndpoint) != has(self.issuer)").message("set exactly one of tokenEndpoint (the URL tokens are asked at) and issuer (whose metadata names that URL)"))]
 pub struct TokenProviderSpec {
     /// URL of the token endpoint: https only, without user information and fragment.
@@ -238,7 +239,10 @@ pub struct Tls {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 pub struct KeyReference {
     /// Name of the object.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+    )]
     pub name: String,
 
     /// The key in it.
@@ -250,6 +254,9 @@ pub struct KeyReference {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 pub struct ObjectReference {
     /// Name of the object.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+    )]
     pub name: String,
 }

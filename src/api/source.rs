@@ -157,7 +157,10 @@ pub struct RequestedToken {
 #[serde(rename_all = "camelCase")]
 pub struct CredentialsReference {
     /// Name of the Secret.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+    )]
     pub name: String,
 
     /// Under which keys the credentials stand in it.
@@ -260,7 +263,8 @@ pub struct Renewal {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<Probe>,
 
-    /// When the provider refuses the credentials for good: Keep (the default) leaves the token in the target until
+    /// When the provider refuses the credentials for good (a 401 is enough, and so are invalid_client, invalid_grant and
+    /// unauthorized_client): Keep (the default) leaves the token in the target until
     /// it expires, Withdraw removes it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub on_revoked: OnRevoked,
@@ -269,7 +273,8 @@ pub struct Renewal {
 /// A URL to try the token at.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 pub struct Probe {
-    /// Asked with GET and the token as bearer: https only. Its host, too, must be in the credentials' allowed-hosts.
+    /// Asked with GET and the token as bearer: https only. Its host, too, must be in the credentials' allowed-hosts,
+    /// and its certificate be from the authorities that provider.tls trusts.
     #[schemars(length(max = 2048))]
     #[x_kube(
         validation = Rule::new("self.startsWith('https://') && isURL(self)").message("write a full https:// URL"),

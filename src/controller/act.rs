@@ -3,7 +3,6 @@
 use chrono::{DateTime, Utc};
 use kube::ResourceExt;
 
-use super::context::Context;
 use super::error::{CallError, Error};
 use super::memory::HeldToken;
 use super::mint::{Stop, mint};
@@ -11,6 +10,7 @@ use super::observe::is_intact;
 use super::probe::probe;
 use super::publish::{self, Written};
 use super::refresh;
+use super::turn::Turn;
 use crate::api::{Reason, TokenSource};
 use crate::decide::render::render;
 use crate::decide::{Failure, Observed, Outcome, Plan, Publication, flag_revocation};
@@ -33,7 +33,7 @@ pub(super) async fn act(
     plan: &Plan,
     source: &TokenSource,
     observed: &mut Observed<'_>,
-    context: &Context,
+    context: &Turn<'_>,
 ) -> Result<Done, Error> {
     match plan {
         Plan::Leave | Plan::Keep => Ok(Outcome::Kept.into()),
@@ -58,7 +58,7 @@ pub(super) async fn act(
 }
 
 /// What came of asking, where it was no token.
-fn ended(asked: Result<Outcome, Stop>, observed: &Observed<'_>, context: &Context) -> Result<Done, Error> {
+fn ended(asked: Result<Outcome, Stop>, observed: &Observed<'_>, context: &Turn<'_>) -> Result<Done, Error> {
     match asked {
         Ok(outcome) => Ok(outcome.into()),
         // Waits are counted from when the failure is known.
@@ -76,7 +76,7 @@ async fn publish(
     mut held: HeldToken,
     source: &TokenSource,
     observed: &Observed<'_>,
-    context: &Context,
+    context: &Turn<'_>,
 ) -> Done {
     // The refresh token first: of a rotated one there is no other copy, while an access token can be asked for again.
     if let (Some(bond), Some(token)) = (&held.bond, &held.token.refresh_token) {
@@ -117,7 +117,7 @@ async fn publish(
 }
 
 /// Keeps a token that could not be written, and says so.
-fn hold(held: HeldToken, observed: &Observed<'_>, error: CallError, context: &Context) -> Done {
+fn hold(held: HeldToken, observed: &Observed<'_>, error: CallError, context: &Turn<'_>) -> Done {
     let issued_at = held.token.issued_at;
     context.scope.memory.hold(observed.uid, held);
     unwritten(issued_at, observed.target_name(), error)
@@ -138,7 +138,7 @@ fn unwritten(at: DateTime<Utc>, target: &str, error: CallError) -> Done {
 }
 
 /// Dresses the target anew with the data it has. What is not ours any more is left to the next look.
-async fn rewrite(source: &TokenSource, observed: &Observed<'_>, context: &Context) -> Result<Done, Error> {
+async fn rewrite(source: &TokenSource, observed: &Observed<'_>, context: &Turn<'_>) -> Result<Done, Error> {
     let namespace = source.namespace().unwrap_or_default();
     let found = context.read_secret(&namespace, observed.target_name()).await.map_err(Error::ReadTarget)?;
     let Some((secret, facts)) = found else { return Ok(Outcome::Waiting.into()) };

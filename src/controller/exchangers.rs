@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use sha2::{Digest as _, Sha256};
 
 use crate::oauth::{AddressPolicy, ClientCertificate, Error, Exchanger, Transport};
 
@@ -18,10 +19,18 @@ const IDLE: TimeDelta = TimeDelta::minutes(5);
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
     namespace: String,
-    ca_bundle: Option<String>,
+    trust: Digest,
     /// The version of the client certificate's Secret.
     certificate: Option<String>,
     timeout: Duration,
+}
+
+/// Which roots of trust; None = the system's. Bundles are large, and many name the same.
+pub(super) type Digest = Option<[u8; 32]>;
+
+/// Digest of a bundle.
+pub(super) fn digest(ca_bundle: Option<&str>) -> Digest {
+    ca_bundle.map(|pem| Sha256::digest(pem).into())
 }
 
 /// The clients in use.
@@ -48,13 +57,14 @@ impl Exchangers {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|_, (_, used)| now - *used < IDLE);
         let (version, identity) = certificate.unzip();
-        let key = Key { namespace: namespace.to_owned(), ca_bundle, certificate: version, timeout };
+        let trust = digest(ca_bundle.as_deref());
+        let key = Key { namespace: namespace.to_owned(), trust, certificate: version, timeout };
         if let Some((exchanger, used)) = kept.get_mut(&key) {
             *used = now;
             return Ok(exchanger.clone());
         }
         let addresses = Arc::clone(&self.addresses);
-        let transport = Transport { addresses, ca_bundle: key.ca_bundle.clone(), identity, timeout };
+        let transport = Transport { addresses, ca_bundle, identity, timeout };
         let exchanger = Exchanger::new(&transport)?;
         kept.insert(key, (exchanger.clone(), now));
         Ok(exchanger)

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use kube::ResourceExt;
 
 use super::mint::Stop;
@@ -24,13 +24,24 @@ struct Key {
     host: String,
 }
 
-type Shared = Arc<Mutex<HashMap<Key, Gate>>>;
+#[derive(Default)]
+struct State {
+    gates: HashMap<Key, Gate>,
+    /// How many of a namespace are inside any gate: with many providers that hang, one tenant could else have all of
+    /// what may be under way.
+    inside: HashMap<String, usize>,
+}
+
+type Shared = Arc<Mutex<State>>;
+
+/// A tenant at its limit comes again after this.
+const SHORTLY: TimeDelta = TimeDelta::seconds(1);
 
 /// All gates.
 pub(super) struct Gates {
     shared: Shared,
-    /// How many may be inside one gate at once: not all that are worked on, so that a provider which hangs leaves room
-    /// for the others.
+    /// How many may be inside one gate at once: a few of all that may be under way, so that providers which hang leave
+    /// room for the others.
     places: usize,
     clock: fn() -> DateTime<Utc>,
 }
@@ -39,6 +50,7 @@ pub(super) struct Gates {
 pub(super) struct Pass {
     gates: Shared,
     key: Key,
+    namespace: String,
     who: String,
     met: Met,
     clock: fn() -> DateTime<Utc>,
@@ -46,7 +58,7 @@ pub(super) struct Pass {
 
 impl Gates {
     pub(super) fn new(concurrency: u16, clock: fn() -> DateTime<Utc>) -> Self {
-        let places = usize::from(concurrency).saturating_mul(3).div_ceil(4).max(1);
+        let places = usize::from(concurrency.max(1)).saturating_mul(2);
         Self { shared: Shared::default(), places, clock }
     }
 
@@ -56,14 +68,24 @@ impl Gates {
         let key = key(source, provider);
         let now = (self.clock)();
         let expires_at = observed.published().map(|published| published.expires_at);
+        let namespace = source.namespace().unwrap_or_default();
         let entry = {
-            let mut gates = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-            gates.retain(|_, gate| !gate.is_idle(now));
-            gates.entry(key.clone()).or_default().enter(observed.uid, expires_at, self.places, now)
+            let mut state = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+            if state.inside.get(&namespace).is_some_and(|inside| *inside >= self.places * 2) {
+                return Err(Stop::Deferred(now + SHORTLY, None));
+            }
+            state.gates.retain(|_, gate| !gate.is_idle(now));
+            let entry =
+                state.gates.entry(key.clone()).or_default().enter(observed.uid, expires_at, self.places, now);
+            if entry == Entry::Enter {
+                *state.inside.entry(namespace.clone()).or_default() += 1;
+            }
+            entry
         };
         match entry {
             Entry::Enter => Ok(Pass {
                 gates: Arc::clone(&self.shared),
+                namespace,
                 who: observed.uid.to_owned(),
                 met: Met::NotAtAll,
                 clock: self.clock,
@@ -85,10 +107,14 @@ impl Pass {
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(gate) = gates.get_mut(&self.key) {
+        let mut state = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(gate) = state.gates.get_mut(&self.key) {
             gate.leave(&self.who, &self.met, (self.clock)());
         }
+        if let Some(inside) = state.inside.get_mut(&self.namespace) {
+            *inside = inside.saturating_sub(1);
+        }
+        state.inside.retain(|_, inside| *inside > 0);
     }
 }
 

@@ -4,10 +4,11 @@
 //! document says, nor who may be sent what.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::exchangers::Digest;
 use crate::api::Reason;
 use crate::oauth::{Error, Exchanger, Issuer};
 
@@ -16,73 +17,127 @@ const FRESH: TimeDelta = TimeDelta::hours(1);
 /// So long what was found is used while the document cannot be read: a broken metadata server is no reason to let
 /// tokens expire.
 const USABLE: TimeDelta = TimeDelta::hours(24);
+/// So long a failure holds for everybody: the next one to ask would meet the same.
+const FAILED: TimeDelta = TimeDelta::seconds(5);
 
 /// Whose finding it is. Not shared between namespaces or roots of trust: who chooses those might answer for others.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     pub(super) namespace: String,
     pub(super) issuer: String,
-    pub(super) ca_bundle: Option<String>,
+    pub(super) trust: Digest,
     pub(super) mutual_tls: bool,
 }
 
-struct Found {
-    endpoint: String,
-    at: DateTime<Utc>,
+#[derive(Default)]
+struct Known {
+    endpoint: Option<String>,
+    /// When it was last read in the document, or said to be out of date.
+    read_at: Option<DateTime<Utc>>,
+    fresh: bool,
+    failed: Option<(Error, DateTime<Utc>)>,
 }
 
-/// Locked while the document is being read: whoever else wants it waits for the answer.
-type Slot = Arc<tokio::sync::Mutex<Option<Found>>>;
+#[derive(Default)]
+struct Slot {
+    known: Mutex<Known>,
+    /// Held while the document is being read: whoever else needs it waits for the answer.
+    reading: tokio::sync::Mutex<()>,
+}
 
 /// The endpoints found.
-#[derive(Default)]
 pub(super) struct Issuers {
-    slots: Mutex<HashMap<Key, (Slot, DateTime<Utc>)>>,
+    slots: Mutex<HashMap<Key, Arc<Slot>>>,
+    clock: fn() -> DateTime<Utc>,
 }
 
 impl Issuers {
+    pub(super) fn new(clock: fn() -> DateTime<Utc>) -> Self {
+        Self { slots: Mutex::default(), clock }
+    }
+
     /// The token endpoint of this issuer.
     pub(super) async fn token_endpoint(
         &self,
         key: &Key,
         exchanger: &Exchanger,
         user_agent: &str,
-        now: DateTime<Utc>,
     ) -> Result<String, Error> {
-        let slot = self.slot(key, now);
-        let mut found = slot.lock().await;
-        if let Some(found) = found.as_ref().filter(|found| now - found.at < FRESH) {
-            return Ok(found.endpoint.clone());
+        let slot = self.slot(key);
+        if let Some(known) = slot.lock().answer((self.clock)()) {
+            return known;
         }
-        let issuer = Issuer::parse(&key.issuer)?;
-        match issuer.discover(exchanger, user_agent, key.mutual_tls).await {
-            Ok(endpoint) => {
-                *found = Some(Found { endpoint: endpoint.clone(), at: now });
-                Ok(endpoint)
-            }
-            Err(error) => match found.as_ref().filter(|found| now - found.at < USABLE) {
-                Some(known) if error.reason() == Reason::DiscoveryFailed => {
-                    tracing::warn!(%error, "The token endpoint found before is used");
-                    Ok(known.endpoint.clone())
-                }
-                _ => {
-                    *found = None;
-                    Err(error)
-                }
-            },
+        let _reading = slot.reading.lock().await;
+        if let Some(known) = slot.lock().answer((self.clock)()) {
+            return known;
         }
+        let found = Issuer::parse(&key.issuer)?.discover(exchanger, user_agent, key.mutual_tls).await;
+        slot.lock().learn(found, (self.clock)())
     }
 
-    /// What was found turned out not to answer: the next request reads the document again.
-    pub(super) fn forget(&self, key: &Key) {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    /// What was found turned out not to answer: the next request reads the document again, if it can.
+    pub(super) fn doubt(&self, key: &Key) {
+        self.slot(key).lock().fresh = false;
     }
 
-    fn slot(&self, key: &Key, now: DateTime<Utc>) -> Slot {
+    fn slot(&self, key: &Key) -> Arc<Slot> {
+        let now = (self.clock)();
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        slots.retain(|_, (_, used)| now - *used < USABLE);
-        let (slot, used) = slots.entry(key.clone()).or_insert_with(|| (Slot::default(), now));
-        *used = now;
-        Arc::clone(slot)
+        slots.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.lock().is_worth_keeping(now));
+        Arc::clone(slots.entry(key.clone()).or_default())
     }
 }
+
+impl Slot {
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    /// What can be said without reading the document.
+    fn answer(&self, now: DateTime<Utc>) -> Option<Result<String, Error>> {
+        let within = |at: DateTime<Utc>, span| now - at < span && at <= now;
+        let fresh = self.fresh && self.read_at.is_some_and(|at| within(at, FRESH));
+        let known = self.endpoint.clone().filter(|_| fresh).map(Ok);
+        known.or_else(|| {
+            self.failed
+                .as_ref()
+                .filter(|(_, at)| within(*at, FAILED))
+                .map(|(error, _)| self.fall_back(error, now))
+        })
+    }
+
+    /// Takes in what came of reading it.
+    fn learn(&mut self, found: Result<String, Error>, now: DateTime<Utc>) -> Result<String, Error> {
+        match found {
+            Ok(endpoint) => {
+                *self =
+                    Self { endpoint: Some(endpoint.clone()), read_at: Some(now), fresh: true, failed: None };
+                Ok(endpoint)
+            }
+            Err(error) => {
+                // A document that speaks of somebody else takes back what it said.
+                if !matches!(error.reason(), Reason::DiscoveryFailed | Reason::TLSVerificationFailed) {
+                    self.endpoint = None;
+                }
+                self.failed = Some((error.clone(), now));
+                self.fall_back(&error, now)
+            }
+        }
+    }
+
+    fn fall_back(&self, error: &Error, now: DateTime<Utc>) -> Result<String, Error> {
+        let usable = self.read_at.is_some_and(|at| now - at < USABLE);
+        self.endpoint.clone().filter(|_| usable).ok_or_else(|| error.clone())
+    }
+
+    fn is_worth_keeping(&self, now: DateTime<Utc>) -> bool {
+        let used = |at: Option<DateTime<Utc>>, span| at.is_some_and(|at| now - at < span);
+        used(self.read_at.filter(|_| self.endpoint.is_some()), USABLE)
+            || used(self.failed.as_ref().map(|(_, at)| *at), FAILED)
+    }
+}
+
+#[cfg(test)]
+mod tests;

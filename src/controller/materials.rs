@@ -8,10 +8,11 @@ use std::borrow::Cow;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, ResourceExt};
 
-use super::context::Context;
 use super::error::{CallError, Error, call};
+use super::exchangers::digest;
 use super::issuers::Key;
 use super::mint::{Stop, USER_AGENT};
+use super::turn::Turn;
 use super::{observe, service_accounts};
 use crate::api::{
     ClientAuthenticationMethod, Duration, KeyReference, ObjectReference, Reason, TokenProviderSpec,
@@ -37,7 +38,7 @@ pub(super) struct Prepared<'a> {
 pub(super) async fn prepare<'a>(
     source: &TokenSource,
     observed: &mut Observed<'a>,
-    context: &Context,
+    context: &Turn<'_>,
 ) -> Result<Prepared<'a>, Stop> {
     let provider = observed.provider.clone().map_err(Stop::Refused)?;
     let ca_bundle = trust(source, provider, context).await?;
@@ -57,7 +58,7 @@ pub(super) async fn issue_tokens(
     source: &TokenSource,
     provider: &TokenProviderSpec,
     materials: &mut Materials,
-    context: &Context,
+    context: &Turn<'_>,
 ) -> Result<(), Stop> {
     if let Some(settings) = &provider.client_authentication.service_account_token {
         materials.client_token = Some(service_accounts::token(settings, source, provider, context).await?);
@@ -74,18 +75,18 @@ async fn locate<'a>(
     source: &TokenSource,
     provider: &'a TokenProviderSpec,
     ca_bundle: Option<&str>,
-    context: &Context,
+    context: &Turn<'_>,
 ) -> Result<(Cow<'a, TokenProviderSpec>, Option<Key>), Stop> {
     let Some(issuer) = &provider.issuer else { return Ok((Cow::Borrowed(provider), None)) };
     let key = Key {
         namespace: source.namespace().unwrap_or_default(),
         issuer: issuer.clone(),
-        ca_bundle: ca_bundle.map(str::to_owned),
+        trust: digest(ca_bundle),
         mutual_tls: provider.client_authentication.method == ClientAuthenticationMethod::TlsClientAuth,
     };
     // Metadata is for everybody: no certificate is shown for it.
-    let exchanger = exchanger(source, provider, key.ca_bundle.clone(), None, context)?;
-    let endpoint = context.issuers.token_endpoint(&key, &exchanger, USER_AGENT, context.now()).await;
+    let exchanger = exchanger(source, provider, ca_bundle.map(str::to_owned), None, context)?;
+    let endpoint = context.aside(context.issuers.token_endpoint(&key, &exchanger, USER_AGENT)).await;
     let endpoint = endpoint.map_err(|error| Stop::Failed(Failure::from(&error)))?;
     let located = TokenProviderSpec { token_endpoint: Some(endpoint), ..provider.clone() };
     Ok((Cow::Owned(located), Some(key)))
@@ -100,7 +101,7 @@ async fn read_secrets(
     source: &TokenSource,
     observed: &mut Observed<'_>,
     provider: &TokenProviderSpec,
-    context: &Context,
+    context: &Turn<'_>,
 ) -> Result<(Materials, Option<Certificate>), Stop> {
     let namespace = source.namespace().unwrap_or_default();
     let mut materials = Materials::default();
@@ -128,7 +129,7 @@ async fn read_secrets(
 async fn read_secret(
     namespace: &str,
     name: &str,
-    context: &Context,
+    context: &Turn<'_>,
 ) -> Result<(Credentials, Data), CallError> {
     let (secret, facts) = context.read_secret(namespace, name).await?.unzip();
     Ok((observe::credentials(name, facts), secret.and_then(|secret| secret.data).unwrap_or_default()))
@@ -157,7 +158,7 @@ pub(super) fn exchanger(
     provider: &TokenProviderSpec,
     ca_bundle: Option<String>,
     certificate: Option<Certificate>,
-    context: &Context,
+    context: &Turn<'_>,
 ) -> Result<Exchanger, Stop> {
     let namespace = source.namespace().unwrap_or_default();
     let timeout = provider.timeout.map_or(Transport::DEFAULT_TIMEOUT, Duration::get);
@@ -169,7 +170,7 @@ pub(super) fn exchanger(
 pub(super) async fn trust(
     source: &TokenSource,
     provider: &TokenProviderSpec,
-    context: &Context,
+    context: &Turn<'_>,
 ) -> Result<Option<String>, Stop> {
     let Some(KeyReference { name, key }) = &provider.tls.ca_bundle_ref else {
         return Ok(provider.tls.ca_bundle.clone());

@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 
-use super::context::Context;
 use super::error::{CallError, Error};
 use super::materials::{Prepared, issue_tokens, prepare};
 use super::memory::HeldToken;
 use super::refresh;
+use super::turn::Turn;
 use crate::api::{Reason, TokenSource};
 use crate::decide::gate::Met;
 use crate::decide::refresh::{Bond, gives_way, is_kept};
@@ -43,7 +43,7 @@ pub(super) async fn mint(
     cause: Reason,
     source: &TokenSource,
     observed: &mut Observed<'_>,
-    context: &Context,
+    context: &Turn<'_>,
 ) -> Result<HeldToken, Stop> {
     let pass = context.gates.enter(source, observed)?;
     let answer = obtain(cause, source, observed, context).await;
@@ -61,7 +61,7 @@ async fn obtain(
     cause: Reason,
     source: &TokenSource,
     observed: &mut Observed<'_>,
-    context: &Context,
+    context: &Turn<'_>,
 ) -> Result<HeldToken, Stop> {
     let mut prepared = prepare(source, observed, context).await?;
     let bond = is_kept(&prepared.provider).then(|| {
@@ -91,7 +91,7 @@ async fn obtain(
     if let (Some(key), Err(Stop::Failed(failure))) = (&prepared.found, &answer)
         && matches!(failure.reason, Reason::EndpointNotFound | Reason::EndpointUnreachable)
     {
-        context.issuers.forget(key);
+        context.issuers.doubt(key);
     }
     Ok(HeldToken { token: answer?, asked: prepared.asked, cause, bond, fell_back })
 }
@@ -101,7 +101,7 @@ async fn obtain(
 async fn keep_held(
     source: &TokenSource,
     observed: &Observed<'_>,
-    context: &Context,
+    context: &Turn<'_>,
 ) -> Result<(), CallError> {
     let Some(mut held) = context.scope.memory.held(observed.uid) else { return Ok(()) };
     if let (Some(bond), Some(token)) = (&held.bond, held.token.refresh_token.take()) {
@@ -116,7 +116,7 @@ async fn send(
     prepared: &Prepared<'_>,
     refresh_token: Option<&Secret>,
     source: &TokenSource,
-    context: &Context,
+    context: &Turn<'_>,
 ) -> Result<Token, Stop> {
     let provider = &prepared.provider;
     let ask = ask(&source.spec, provider, &prepared.materials, refresh_token).map_err(Stop::Refused)?;
@@ -127,7 +127,7 @@ async fn send(
     let signed = std::mem::take(&mut request.signed);
 
     let started = Instant::now();
-    let answer = prepared.exchanger.send(request).await;
+    let answer = context.aside(prepared.exchanger.send(request)).await;
     context.metrics.request_took(started.elapsed());
     let confidential: Vec<&Secret> = ask.confidential.iter().chain(&signed).collect();
     let reading = Reading {

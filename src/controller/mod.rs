@@ -27,6 +27,7 @@ mod refresh;
 mod scope;
 mod secrets;
 mod service_accounts;
+mod turn;
 
 pub use context::{Context, Settings};
 pub use error::{Error, chain};

@@ -15,11 +15,12 @@ use super::references::Reference;
 use super::secrets::Facts;
 use crate::api::{
     ClusterTokenProvider, ProviderKind, Reason, TokenProvider, TokenProviderSpec, TokenSource,
-    TokenSourceStatus, annotation, from_kubernetes,
+    TokenSourceSpec, TokenSourceStatus, annotation, from_kubernetes,
 };
 use crate::decide::publication::{Data, Memo, content_hash, dressing, labels, secret_type};
 use crate::decide::refresh::{is_kept, secret_name};
 use crate::decide::{Credentials, Failure, Held, Observed, Published, Secrets, Target, inputs};
+use crate::oauth::Endpoint;
 
 static NO_STATUS: LazyLock<TokenSourceStatus> = LazyLock::new(TokenSourceStatus::default);
 
@@ -50,7 +51,15 @@ pub(super) fn find_provider<'a>(source: &'a TokenSource, context: &Context) -> R
             Err(Failure::local(Reason::InvalidSpec, "Set exactly one of provider and providerRef."))
         }
         (_, Some(reference)) if reference.kind == ProviderKind::ClusterTokenProvider => {
-            context.cluster.provider(&reference.name, &namespace).map(Provider::Cluster)
+            let provider = context.cluster.provider(&reference.name, &namespace)?;
+            if cluster_only && stray_probe(spec, &provider.spec.provider) {
+                return Err(Failure::local(
+                    Reason::ProviderNotAllowed,
+                    "This controller speaks to the hosts of ClusterTokenProviders only (--only-cluster-providers): \
+                     remove renewal.probe, or point it at the provider's own host.",
+                ));
+            }
+            Ok(Provider::Cluster(provider))
         }
         _ if cluster_only => Err(Failure::local(
             Reason::ProviderNotAllowed,
@@ -73,6 +82,16 @@ pub(super) fn find_provider<'a>(source: &'a TokenSource, context: &Context) -> R
                 )
             }),
     }
+}
+
+/// Whether the probe is at another host than the provider.
+fn stray_probe(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> bool {
+    let host = |url: Option<&str>| {
+        let endpoint = Endpoint::parse(url?).ok()?;
+        Some((endpoint.host().to_owned(), endpoint.port()))
+    };
+    let probe = spec.renewal.probe.as_ref().map(|probe| probe.url.as_str());
+    probe.is_some() && host(probe) != host(provider.token_endpoint.as_deref().or(provider.issuer.as_deref()))
 }
 
 /// Gathers everything. Fails only where the API server does.
@@ -180,7 +199,8 @@ async fn target(observed: &Observed<'_>, namespace: &str, context: &Context) -> 
     let Some(facts) = context.scope.secrets.get(namespace, name) else { return Ok(Target::Missing) };
     match stranger(&facts, observed.uid) {
         Some(owner) => Ok(Target::Foreign(owner)),
-        None if facts.withdrawn => Ok(withdrawn(&facts)),
+        // Somebody else may have laid a hand on the annotation, and then it outlives our next token.
+        None if facts.withdrawn && facts.memo.is_none() => Ok(withdrawn(&facts)),
         None => ours(observed, namespace, &facts, context).await,
     }
 }

@@ -5,12 +5,12 @@
 
 use kube::ResourceExt;
 
-use super::context::Context;
 use super::error::Error;
 use super::materials::{exchanger, trust};
 use super::mint::{Stop, USER_AGENT};
 use super::observe::{is_intact, stranger};
 use super::service_accounts;
+use super::turn::Turn;
 use crate::api::{TARGET_KEYS, TokenSource};
 use crate::decide::{Failure, Observed, Outcome, Probed, Verdict};
 use crate::oauth::{Endpoint, Secret};
@@ -19,7 +19,7 @@ use crate::oauth::{Endpoint, Secret};
 pub(super) async fn probe(
     source: &TokenSource,
     observed: &Observed<'_>,
-    context: &Context,
+    context: &Turn<'_>,
 ) -> Result<Outcome, Stop> {
     let (Some(settings), Some(published)) = (&source.spec.renewal.probe, observed.published()) else {
         return Ok(Outcome::Waiting);
@@ -35,7 +35,7 @@ pub(super) async fn probe(
         }
         Err(stop) => return Err(stop),
     };
-    let probed = Probed { issued_at: published.issued_at, at: context.now(), verdict };
+    let probed = Probed::following(observed.probed.as_ref(), published.issued_at, context.now(), verdict);
     context.scope.memory.remember_probe(observed.uid, probed.clone());
     Ok(Outcome::Probed(probed))
 }
@@ -45,7 +45,7 @@ async fn show(
     url: &Endpoint,
     source: &TokenSource,
     observed: &Observed<'_>,
-    context: &Context,
+    context: &Turn<'_>,
 ) -> Result<Option<u16>, Stop> {
     let provider = observed.provider.clone().map_err(Stop::Refused)?;
     // The Secrets' owners have been heard by the rules; a ServiceAccount is looked at only when it matters.
@@ -55,7 +55,7 @@ async fn show(
     let ca_bundle = trust(source, provider, context).await?;
     let exchanger = exchanger(source, provider, ca_bundle, None, context)?;
     let Some(token) = token(source, observed, context).await? else { return Ok(None) };
-    let answer = exchanger.probe(url, USER_AGENT, &token).await;
+    let answer = context.aside(exchanger.probe(url, USER_AGENT, &token)).await;
     answer.map(Some).map_err(|error| Stop::Failed(Failure::from(&error)))
 }
 
@@ -63,7 +63,7 @@ async fn show(
 async fn token(
     source: &TokenSource,
     observed: &Observed<'_>,
-    context: &Context,
+    context: &Turn<'_>,
 ) -> Result<Option<Secret>, Error> {
     let namespace = source.namespace().unwrap_or_default();
     let found = context.read_secret(&namespace, observed.target_name()).await.map_err(Error::ReadTarget)?;

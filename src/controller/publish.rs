@@ -17,7 +17,7 @@ use super::memory::HeldToken;
 use super::observe::{self, stranger};
 use super::secrets::Facts;
 use crate::api::{FIELD_MANAGER, TokenSource};
-use crate::decide::publication::{Data, Memo, content_hash, target, withdrawn};
+use crate::decide::publication::{Data, Memo, content_hash, secret_type, target, withdrawn};
 use crate::decide::render::render;
 use crate::decide::{Observed, Published, Target};
 use crate::oauth::Token;
@@ -122,7 +122,8 @@ pub(super) async fn withdraw(
     let uid = observed.target_uid().unwrap_or_default();
     let facts = standing(uid, observed, &namespace, context).ok_or(CallError::Replaced)?;
     let written = match replace(&api, &wanted, &facts).await {
-        Err(error) if error.is_invalid() => {
+        // Some types demand keys.
+        Err(error) if error.is_invalid() && secret_type(&observed.spec.target) != "Opaque" => {
             delete(&api, name, &facts).await?;
             context.scope.secrets.lose(&namespace, name);
             return Ok(Target::Missing);

@@ -23,6 +23,9 @@ use super::scope::{Triggers, prepare};
 use super::service_accounts::Audiences;
 use crate::api::TokenSource;
 
+/// For each TokenSource that is worked on so many may be under way, waiting for a provider.
+const UNDER_WAY: u16 = 16;
+
 /// Whether the controller has seen what there is to see.
 #[derive(Clone)]
 pub struct Health {
@@ -52,7 +55,7 @@ impl Controller {
         let cluster = Cluster::watch(client);
         let exchangers = Arc::new(Exchangers::new(settings.addresses.clone()));
         let gates = Arc::new(Gates::new(settings.concurrency, settings.clock));
-        let issuers = Arc::new(Issuers::default());
+        let issuers = Arc::new(Issuers::new(settings.clock));
         let audiences = Arc::new(Audiences::new(config));
         let permits = Arc::new(Semaphore::new(usize::from(settings.concurrency.max(1))));
         let recorder = Recorder::new(client.clone(), Context::reporter());
@@ -131,7 +134,9 @@ async fn queue(
     triggers: impl Stream<Item = Result<ObjectRef<TokenSource>, watcher::Error>> + Send + 'static,
 ) {
     let store = context.scope.sources.clone();
-    let config = QueueConfig::default().concurrency(context.settings.concurrency.max(1));
+    // Most of these wait for strangers, and hold no permit meanwhile.
+    let config =
+        QueueConfig::default().concurrency(context.settings.concurrency.max(1).saturating_mul(UNDER_WAY));
     let reconciler = |source, context| Box::pin(reconcile(source, context));
     applier(reconciler, try_again, context, store, triggers.boxed(), config)
         .for_each(|result| async move {

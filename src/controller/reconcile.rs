@@ -12,6 +12,7 @@ use super::context::Context;
 use super::error::Error;
 use super::observe::{Provider, find_provider, observe};
 use super::record::record;
+use super::turn::Turn;
 use crate::api::TokenSource;
 use crate::decide::{Outcome, Plan, decide, next_probe, next_status, wake_after};
 
@@ -24,7 +25,7 @@ const LAST_RETRY: Duration = Duration::from_secs(60);
 /// server is an error.
 pub(super) async fn reconcile(cached: Arc<TokenSource>, context: Arc<Context>) -> Result<Action, Error> {
     context.scope.filled().await;
-    let _permit = context.permits.acquire().await;
+    let context = Turn::take(&context).await;
     let (source, owed) = context.scope.memory.latest(cached);
     let provider = find_provider(&source, &context);
     let block = provider.as_ref().map(Provider::spec).map_err(Clone::clone);

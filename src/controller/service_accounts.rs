@@ -4,9 +4,10 @@
 //! Knows the account, its owner's consent, and that a token of the API server's own audience must not leave the cluster
 //! (`oauth.md` §e.9). Must not know what a token is for.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::api::authentication::v1::{SelfSubjectReview, TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::PostParams;
@@ -27,9 +28,15 @@ const LIFETIME_SECONDS: i64 = 600;
 pub(super) struct Audiences {
     /// The way to the API server, without anybody's credentials.
     config: Config,
-    /// Those that it has refused as a bearer: not its own.
-    foreign: Mutex<HashSet<String>>,
+    /// Whose token for which audience it has refused as a bearer, and when: not its own.
+    foreign: Mutex<HashMap<Asked, DateTime<Utc>>>,
 }
+
+/// Namespace, ServiceAccount, audience.
+type Asked = (String, String, String);
+
+/// So long that is believed: the API server may be given other audiences.
+const BELIEVED: TimeDelta = TimeDelta::hours(1);
 
 impl Audiences {
     pub(super) fn new(config: &Config) -> Self {
@@ -38,10 +45,16 @@ impl Audiences {
         Self { config, foreign: Mutex::default() }
     }
 
-    /// Whether the API server itself takes this token, which was issued for this audience.
-    async fn is_api_servers(&self, audience: &str, token: &Secret) -> Result<bool, CallError> {
+    /// Whether the API server itself takes this token.
+    async fn is_api_servers(
+        &self,
+        asked: Asked,
+        token: &Secret,
+        now: DateTime<Utc>,
+    ) -> Result<bool, CallError> {
         let foreign = || self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
-        if foreign().contains(audience) {
+        foreign().retain(|_, at| now - *at < BELIEVED && *at <= now);
+        if foreign().contains_key(&asked) {
             return Ok(false);
         }
         let mut config = self.config.clone();
@@ -51,7 +64,7 @@ impl Audiences {
         match call(Api::<SelfSubjectReview>::all(client).create(&PostParams::default(), &review)).await {
             Ok(_) => Ok(true),
             Err(error) if error.is_unauthorized() => {
-                foreign().insert(audience.to_owned());
+                foreign().insert(asked, now);
                 Ok(false)
             }
             Err(error) => Err(error),
@@ -68,9 +81,11 @@ pub(super) async fn token(
 ) -> Result<Secret, Stop> {
     consent(settings, source, provider, context).await?;
     let name = settings.name();
-    let token = request(settings, source, context).await.map_err(|error| unissued(name, &error))?;
+    let token = request(settings, source, context).await.map_err(|error| unissued(name, &error, ROLE))?;
     let audience = &settings.audience;
-    if context.audiences.is_api_servers(audience, &token).await.map_err(|error| unissued(name, &error))? {
+    let asked = (source.namespace().unwrap_or_default(), name.to_owned(), audience.clone());
+    let own = context.audiences.is_api_servers(asked, &token, context.now()).await;
+    if own.map_err(|error| unissued(name, &error, ""))? {
         return Err(Stop::Refused(Failure::local(
             Reason::InvalidSpec,
             format!(
@@ -92,7 +107,7 @@ pub(super) async fn consent(
 ) -> Result<(), Stop> {
     let name = settings.name();
     let api = accounts(source, context);
-    let account = call(api.get_metadata_opt(name)).await.map_err(|error| unissued(name, &error))?;
+    let account = call(api.get_metadata_opt(name)).await.map_err(|error| unissued(name, &error, ROLE))?;
     let Some(account) = account else {
         return Err(Stop::Refused(Failure::local(
             Reason::CredentialsNotFound,
@@ -136,13 +151,12 @@ async fn request(
     token.map(Secret::new).ok_or(CallError::Empty)
 }
 
-fn unissued(name: &str, error: &CallError) -> Stop {
-    let remedy = if error.is_forbidden() {
-        " The controller needs the right to `get` this ServiceAccount and to `create` its `token`: apply the Role of \
-         deploy/examples/catalog/entra-secretless.yaml, for this ServiceAccount, in this namespace."
-    } else {
-        ""
-    };
+/// What a 403 calls for.
+const ROLE: &str = " The controller needs the right to `get` this ServiceAccount and to `create` its `token`: apply the Role of \
+         deploy/examples/catalog/entra-secretless.yaml, for this ServiceAccount, in this namespace.";
+
+fn unissued(name: &str, error: &CallError, remedy: &str) -> Stop {
+    let remedy = if error.is_forbidden() { remedy } else { "" };
     let reason = Reason::ServiceAccountTokenFailed;
     Stop::Failed(Failure {
         reason,

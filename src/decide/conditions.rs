@@ -58,20 +58,23 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    /// Carries a condition over with a sentence added to its message, unless it stands there.
+    /// Adds a sentence to the message of a condition that has been entered, unless it stands there.
     pub(super) fn amend(&mut self, kind: ConditionType, sentence: &str) {
         self.retract(kind, sentence);
-        if let Some(condition) = self.after.iter_mut().find(|condition| condition.type_ == kind.as_str()) {
+        if let Some(condition) = self.entered(kind) {
             condition.message.push_str(sentence);
         }
     }
 
-    /// Carries a condition over without that sentence.
+    /// Takes that sentence away.
     pub(super) fn retract(&mut self, kind: ConditionType, sentence: &str) {
-        if let Some(before) = find(self.before, kind) {
-            let message = before.message.replace(sentence, "");
-            self.enter(kind, before.status.clone(), before.reason.clone(), message);
+        if let Some(condition) = self.entered(kind) {
+            condition.message = condition.message.replace(sentence, "");
         }
+    }
+
+    fn entered(&mut self, kind: ConditionType) -> Option<&mut Condition> {
+        self.after.iter_mut().find(|condition| condition.type_ == kind.as_str())
     }
 
     /// The condition as it will be reported, if it has been entered.

@@ -24,6 +24,23 @@ pub struct Probed {
     pub at: DateTime<Utc>,
     /// How it was met.
     pub verdict: Verdict,
+    /// So many times in a row nothing was said of the token.
+    pub unclear: u32,
+}
+
+impl Probed {
+    /// The next result, after this one.
+    #[must_use]
+    pub fn following(
+        before: Option<&Self>,
+        issued_at: DateTime<Utc>,
+        at: DateTime<Utc>,
+        verdict: Verdict,
+    ) -> Self {
+        let earlier = before.map_or(0, |before| before.unclear);
+        let unclear = if verdict == Verdict::Unclear { earlier.saturating_add(1) } else { 0 };
+        Self { issued_at, at, verdict, unclear }
+    }
 }
 
 /// How a token was met.
@@ -69,22 +86,20 @@ pub fn next_probe(observed: &Observed<'_>) -> Option<DateTime<Utc>> {
     owed(observed).into_iter().chain(next).min()
 }
 
-/// The earliest instant at which a rejected token is renewed; none where there is none, or where it has been tried.
+/// The earliest instant at which a rejected token is renewed; none where there is none.
 fn owed(observed: &Observed<'_>) -> Option<DateTime<Utc>> {
     let published = tried(observed)?;
     let probed = verdict(observed, published).filter(|probed| probed.verdict == Verdict::Rejected)?;
-    // The provider has returned the very same token since: asking again would bring it a third time.
-    let unchanged = observed.status.last_unchanged_time.as_ref().map(from_kubernetes);
-    if unchanged.is_some_and(|unchanged| unchanged >= probed.at) {
-        return None;
-    }
     let before = u32::try_from(observed.status.probe_rejections).unwrap_or_default();
     if before == 0 {
         return Some(probed.at);
     }
+    // A provider that returns the very same token has been asked later than the token was issued.
+    let unchanged = observed.status.last_unchanged_time.as_ref().map(from_kubernetes);
+    let asked = unchanged.map_or(published.issued_at, |unchanged| unchanged.max(published.issued_at));
     let interval = interval(observed);
     let pause = interval.checked_mul(2_i32.saturating_pow(before)).unwrap_or(LONGEST_PAUSE);
-    Some(published.issued_at + pause.min(LONGEST_PAUSE.max(interval)))
+    Some(asked + pause.min(LONGEST_PAUSE.max(interval)))
 }
 
 /// The token that the probe is for: one that stands in the target as it was written.

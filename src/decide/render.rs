@@ -105,7 +105,11 @@ pub fn check(target: &Target) -> Result<(), TemplateProblem> {
 
 /// Whether the token can be read back from the target: under its default key, as it came.
 pub fn keeps_token(target: &Target) -> bool {
-    let plain = |template: &str| template.split_whitespace().collect::<String>() == "{{access_token}}";
+    let plain = |template: &str| {
+        let inner =
+            template.trim_end_matches('\n').strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
+        inner.is_some_and(|inner| inner.trim() == "access_token")
+    };
     target.data.is_empty() || target.data.get("access_token").is_some_and(|template| plain(&template.0))
 }
 

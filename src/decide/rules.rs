@@ -130,8 +130,7 @@ fn failed_lately(observed: &Observed<'_>) -> Option<Plan> {
 
 fn asked_lately(observed: &Observed<'_>) -> Option<Plan> {
     let interval = match cause(observed)? {
-        Reason::RenewalRequested if !observed.failed_before() => REQUESTED_INTERVAL,
-        Reason::ProbeRejected => REQUESTED_INTERVAL,
+        Reason::RenewalRequested | Reason::ProbeRejected if !observed.failed_before() => REQUESTED_INTERVAL,
         _ => MINIMUM_INTERVAL,
     };
     let earliest = observed.last_attempt()? + interval;

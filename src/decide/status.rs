@@ -12,19 +12,17 @@ use super::{Failure, Observed, Outcome, Probed, Publication, Published, Target, 
 use crate::api::{ConditionType, Reason, TargetStatus, TokenSourceStatus, from_kubernetes, to_kubernetes};
 use crate::oauth::Notice;
 
+/// Said while the probe says nothing.
+const UNCLEAR: &str = " ProbeUnclear: The probe's URL does not say whether it takes the token: it cannot be reached, or \
+                       answers neither 2xx, 401 nor 403.";
+
 /// The status to record. `observed` is the observation the plan was made from, settled with the outcome
 /// ([`Observed::settle`]).
 pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceStatus {
     let mut status = observed.status.clone();
     status.observed_generation = Some(observed.generation);
     match outcome {
-        Outcome::Kept | Outcome::Rewritten(_) => clear_failures(&mut status),
-        Outcome::Probed(probed) => {
-            clear_failures(&mut status);
-            if probed.verdict == Verdict::Accepted {
-                status.probe_rejections = 0;
-            }
-        }
+        Outcome::Kept | Outcome::Rewritten(_) | Outcome::Probed(_) => clear_failures(&mut status),
         Outcome::Published(publication) => {
             clear_failures(&mut status);
             acknowledge(&mut status, observed);
@@ -33,7 +31,6 @@ pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceSta
             status.last_unchanged_time = publication.unchanged_at.map(to_kubernetes);
             status.probe_rejections = match publication.cause {
                 Reason::ProbeRejected => status.probe_rejections.saturating_add(1),
-                Reason::RenewalDue => status.probe_rejections,
                 _ => 0,
             };
         }
@@ -146,11 +143,9 @@ fn renewed(ledger: &mut Ledger<'_>, observed: &Observed<'_>, outcome: &Outcome) 
             let reason = success(publication.cause);
             ledger.set(kind, State::True, reason, with_notices(reason, publication, observed));
         }
-        Outcome::Probed(Probed { verdict: Verdict::Rejected, .. }) => {
-            ledger.amend(kind, &rejection());
-        }
-        Outcome::Probed(Probed { verdict: Verdict::Accepted, .. }) => ledger.retract(kind, &rejection()),
-        Outcome::Kept | Outcome::Rewritten(_) if !is_true(&observed.status.conditions, kind) => {
+        Outcome::Kept | Outcome::Rewritten(_) | Outcome::Probed(_)
+            if !is_true(&observed.status.conditions, kind) =>
+        {
             ledger.set(kind, State::True, Reason::TokenIssued, sentence(Reason::TokenIssued));
         }
         Outcome::Waiting | Outcome::Deferred(..)
@@ -166,6 +161,28 @@ fn renewed(ledger: &mut Ledger<'_>, observed: &Observed<'_>, outcome: &Outcome) 
         }
         _ => ledger.keep(kind),
     }
+    if let Outcome::Probed(probed) = outcome {
+        remark(ledger, probed);
+    }
+}
+
+/// What `Renewed` says of the token besides, for as long as the probe does.
+fn remark(ledger: &mut Ledger<'_>, probed: &Probed) {
+    let kind = ConditionType::Renewed;
+    let rejected = format!(" {}: {}", Reason::ProbeRejected, Reason::ProbeRejected.sentence());
+    match probed.verdict {
+        Verdict::Rejected => {
+            ledger.retract(kind, UNCLEAR);
+            ledger.amend(kind, &rejected);
+        }
+        Verdict::Accepted => {
+            ledger.retract(kind, UNCLEAR);
+            ledger.retract(kind, &rejected);
+        }
+        // Once is a blip.
+        Verdict::Unclear if probed.unclear >= 3 => ledger.amend(kind, UNCLEAR),
+        Verdict::Unclear => {}
+    }
 }
 
 /// What the present wait is about, where `Renewed` does not say so.
@@ -174,11 +191,6 @@ fn stale_failure(observed: &Observed<'_>) -> Option<Reason> {
     let renewed = find(&observed.status.conditions, ConditionType::Renewed);
     let said = renewed.is_some_and(|renewed| renewed.reason == reason);
     Reason::named(reason).filter(|_| !said)
-}
-
-/// What `Renewed` says besides, while the probe rejects the token that it speaks of.
-fn rejection() -> String {
-    format!(" {}: {}", Reason::ProbeRejected, Reason::ProbeRejected.sentence())
 }
 
 /// `Stalled` or `Reconciling`, only called while there is no usable token.

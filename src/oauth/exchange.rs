@@ -95,8 +95,8 @@ impl Exchanger {
         // The library's text is left out: the closed set of causes is named here.
         let client = builder.build().map_err(|_| match transport.ca_bundle {
             _ if transport.identity.is_some() => Error::credential(
-                "`tls.crt` and `tls.key` of the client certificate's Secret do not belong together, or are of a kind \
-                 that TLS does not know",
+                "`tls.crt` and `tls.key` of the client certificate's Secret do not belong together or are of a kind \
+                 that TLS does not know, or `tls.caBundle` holds a certificate that cannot be used",
             ),
             Some(_) => Error::spec("`tls.caBundle` holds a certificate that cannot be used"),
             None => {

@@ -100,7 +100,7 @@ impl Issuer {
             return Err(Fault::Absent(MetadataFault::NotJson));
         }
         let text = |pointer: &str| document.pointer(pointer).and_then(Value::as_str);
-        let issuer = text("/issuer").ok_or(Fault::Wrong(MetadataFault::NoIssuer))?;
+        let issuer = text("/issuer").ok_or(Fault::Absent(MetadataFault::NoIssuer))?;
         // RFC 8414 §3.3: identical, not equivalent.
         if issuer != self.text {
             return Err(Fault::Mismatch);

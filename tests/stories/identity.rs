@@ -55,11 +55,28 @@ pub(crate) async fn metadata_of_another_issuer_is_refused(story: &mut Story) {
     assert!(!message.contains("evil"), "the document is foreign text: {message}");
 
     // An endpoint at a host that the credentials' owner has not allowed: nothing goes there.
-    story.provider.always(OAUTH, metadata(story, "https://collector.example/token"));
-    story.apply(&story.source_for("lured", &by_issuer(story))).await;
+    let issuer = story.provider.url("/lured");
+    let document = json!({"issuer": issuer, "token_endpoint": "https://collector.example/token"});
+    story.provider.always(&format!("{OAUTH}/lured"), Answer::json(200, &document));
+    let more = json!({"provider": {"tokenEndpoint": null, "issuer": issuer}});
+    story.apply(&story.source_for("lured", &more)).await;
     let message = self::message(story, "lured", "CredentialsNotBound").await;
     assert!(message.contains("collector.example"), "{message}");
     assert_eq!(story.provider.count(TOKEN), 0);
+
+    // For credentials that nobody may have, not even the metadata is asked for.
+    let documents = story.provider.count(OAUTH);
+    story
+        .apply(&json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "unbound"},
+            "stringData": {"client_id": "the-client", "client_secret": "s3cr3t"},
+        }))
+        .await;
+    let mut more = by_issuer(story);
+    more["credentialsRef"] = json!({"name": "unbound"});
+    story.apply(&story.source_for("unbound", &more)).await;
+    self::message(story, "unbound", "CredentialsNotBound").await;
+    assert_eq!(story.provider.count(OAUTH), documents);
 }
 
 pub(crate) async fn metadata_that_is_away_is_read_later(story: &mut Story) {

@@ -72,4 +72,22 @@ pub(crate) async fn only_cluster_providers(story: &mut Story) {
     story.ask("own", &json!({})).await;
     story.failing("own", "ProviderNotAllowed").await;
     story.asked_exactly(0).await;
+
+    // Nor does a probe choose a host that no administrator has named.
+    let name = story.namespace.clone();
+    let provider = json!({
+        "apiVersion": "tokensource.dev/v1alpha1", "kind": "ClusterTokenProvider",
+        "metadata": {"name": name}, "spec": story.block(),
+    });
+    story.world.plane().apply(&provider.to_string()).await;
+    let with_probe = |source: &str, url: &str| {
+        let mut using = using(story, source, "ClusterTokenProvider", &name);
+        using["spec"]["renewal"] = json!({"probe": {"url": url}});
+        using
+    };
+    story.apply(&with_probe("stray", "https://collector.example/")).await;
+    story.failing("stray", "ProviderNotAllowed").await;
+    story.apply(&with_probe("homely", &story.provider.url("/echo"))).await;
+    story.ready("homely").await;
+    story.asked_exactly(1).await;
 }

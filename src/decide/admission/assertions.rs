@@ -51,7 +51,7 @@ fn missing_subject(_: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Str
     let missing = exchanges(provider) && provider.subject_token.is_none();
     missing.then(|| {
         "provider.grantType token-exchange needs a token to exchange: name the Secret and key that hold it in \
-         provider.subjectToken.secretKeyRef."
+         provider.subjectToken.secretKeyRef, or a ServiceAccount in provider.subjectToken.serviceAccountToken."
             .to_owned()
     })
 }

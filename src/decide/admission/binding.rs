@@ -23,7 +23,7 @@ pub fn credentials(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Opt
         ),
     ];
     let hosts = hosts(observed.spec, provider);
-    remedies.into_iter().find_map(|(secret, remedy)| usable(secret, remedy, &hosts))
+    remedies.into_iter().find_map(|(secret, remedy)| usable(secret, remedy, &hosts, provider))
 }
 
 /// Judges the ServiceAccount whose token is about to be asked for, by its annotation.
@@ -43,7 +43,12 @@ fn hosts(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Vec<Endpoint> 
     urls.into_iter().flatten().filter_map(|url| Endpoint::parse(url).ok()).collect()
 }
 
-fn usable(secret: &Credentials, remedy: &str, hosts: &[Endpoint]) -> Option<Failure> {
+fn usable(
+    secret: &Credentials,
+    remedy: &str,
+    hosts: &[Endpoint],
+    provider: &TokenProviderSpec,
+) -> Option<Failure> {
     match secret {
         Credentials::Unnamed => None,
         Credentials::Missing(name) => Some(Failure::local(
@@ -51,7 +56,13 @@ fn usable(secret: &Credentials, remedy: &str, hosts: &[Endpoint]) -> Option<Fail
             format!("There is no Secret {name} in this namespace: {remedy}."),
         )),
         Credentials::Present { name, allowed_hosts, .. } => {
-            unbound("Secret", name, allowed_hosts.as_deref(), hosts)
+            let allowed = allowed_hosts.as_deref();
+            unbound("Secret", name, allowed, hosts).or_else(|| {
+                // Where the endpoint has yet to be found: for those who allow no host at all not even a name is looked
+                // up.
+                let issuer = provider.issuer.as_deref().filter(|_| allowed.is_none())?;
+                unbound("Secret", name, allowed, &[Endpoint::parse(issuer).ok()?])
+            })
         }
     }
 }

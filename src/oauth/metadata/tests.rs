@@ -14,8 +14,8 @@ fn answer(status: u16, body: &str) -> Answer {
 
 fn read(text: &str, status: u16, body: &str, mutual_tls: bool) -> Result<String, &'static str> {
     issuer(text).read(&answer(status, body), mutual_tls).map_err(|fault| match fault {
+        Fault::Absent(MetadataFault::NoIssuer) => "no issuer",
         Fault::Absent(_) => "absent",
-        Fault::Wrong(MetadataFault::NoIssuer) => "no issuer",
         Fault::Wrong(_) => "no endpoint",
         Fault::Mismatch => "mismatch",
     })

@@ -170,7 +170,7 @@ proptest! {
             5 => Outcome::Unwritten(at(seconds), failure),
             6 => Outcome::Withdrawn(Target::Missing),
             9 => Outcome::Deferred(at(seconds), Some(failure)),
-            7 => Outcome::Probed(Probed { issued_at: at(0), at: at(seconds), verdict: Verdict::Rejected }),
+            7 => Outcome::Probed(Probed::following(None, at(0), at(seconds), Verdict::Rejected)),
             8 => Outcome::Rewritten(scene.publication(Reason::TokenPending, seconds).published),
             _ => Outcome::Published(scene.publication(Reason::RenewalDue, seconds)),
         };

@@ -1,0 +1,54 @@
+//! What is known of an issuer, and for how long. That one reads for all is told by `stories::identity`.
+
+use super::*;
+
+fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_767_225_600 + seconds, 0).unwrap()
+}
+
+#[allow(clippy::unnecessary_wraps)] // as discovery has it
+fn found(endpoint: &str) -> Result<String, Error> {
+    Ok(endpoint.to_owned())
+}
+
+fn down() -> Result<String, Error> {
+    Err(Error::discovery("a.example", "it answered 503"))
+}
+
+#[test]
+fn what_was_found_holds_for_an_hour_and_outlives_the_document_for_a_day() {
+    let mut known = Known::default();
+    assert!(known.answer(at(0)).is_none(), "nobody has looked");
+    assert_eq!(known.learn(found("t"), at(0)), found("t"));
+    assert_eq!(known.answer(at(3599)), Some(found("t")));
+    assert!(known.answer(at(3600)).is_none(), "time to look again");
+    assert_eq!(known.learn(down(), at(3600)), found("t"), "the document is away");
+    assert_eq!(known.answer(at(3604)), Some(found("t")), "and is not looked for by everybody");
+    assert!(known.answer(at(3605)).is_none());
+    assert_eq!(known.learn(down(), at(86_400)), down(), "a day is enough");
+}
+
+#[test]
+fn a_failure_holds_for_those_who_waited_with_it() {
+    let mut known = Known::default();
+    assert_eq!(known.learn(down(), at(0)), down());
+    assert_eq!(known.answer(at(4)), Some(down()));
+    assert!(known.answer(at(5)).is_none());
+}
+
+#[test]
+fn a_document_of_another_issuer_takes_back_what_it_said() {
+    let mismatch = || Err(Error::IssuerMismatch { host: "a.example".to_owned() });
+    let mut known = Known::default();
+    known.learn(found("t"), at(0)).unwrap();
+    assert_eq!(known.learn(mismatch(), at(10)), mismatch());
+}
+
+#[test]
+fn nothing_is_kept_of_issuers_that_were_never_found() {
+    let mut known = Known::default();
+    let _ = known.learn(down(), at(0));
+    assert!(known.is_worth_keeping(at(4)) && !known.is_worth_keeping(at(6)));
+    known.learn(found("t"), at(10)).unwrap();
+    assert!(known.is_worth_keeping(at(80_000)) && !known.is_worth_keeping(at(90_000)));
+}
