@@ -17,6 +17,7 @@ mod issue;
 mod keycloak;
 mod process;
 mod providers;
+mod reasons;
 mod refresh;
 mod renewal;
 mod schema;
@@ -92,6 +93,8 @@ stories! {
     providers::edited_provider_asks_once,
     providers::missing_provider_is_named,
     providers::only_cluster_providers,
+    reasons::what_may_pass_is_tried_again,
+    reasons::what_only_a_change_can_mend_is_asked_once,
     refresh::apiax_is_refreshed_and_falls_back,
     refresh::crash_between_the_writes_costs_one_refresh,
     refresh::keycloak_rotates,
