@@ -94,12 +94,13 @@ fn stray_probe(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> bool {
     probe.is_some() && host(probe) != host(provider.token_endpoint.as_deref().or(provider.issuer.as_deref()))
 }
 
-/// Gathers everything. Fails only where the API server does.
+/// Gathers everything. Where the target could not be read, its metadata speak for it, and the error comes beside them:
+/// nothing may be decided then, but what is known still expires.
 pub(super) async fn observe<'a>(
     source: &'a TokenSource,
     provider: Result<&'a TokenProviderSpec, Failure>,
     context: &Context,
-) -> Result<Observed<'a>, Error> {
+) -> (Observed<'a>, Option<Error>) {
     let namespace = source.namespace().unwrap_or_default();
     let uid = source.metadata.uid.as_deref().unwrap_or_default();
     let now = context.now();
@@ -138,9 +139,13 @@ pub(super) async fn observe<'a>(
         observed.secrets.certificate = provider_secret(certificate, &observed, &namespace, context);
     }
     observed.inputs = fingerprint(&observed);
-    observed.target = target(&observed, &namespace, context).await?;
+    let (target, unread) = match target(&observed, &namespace, context).await {
+        Ok(target) => (target, None),
+        Err(error) => (unread_target(&observed, &namespace, context), Some(error)),
+    };
+    observed.target = target;
     observed.refresh_conflict = refresh_conflict(&observed, &namespace, context);
-    Ok(observed)
+    (observed, unread)
 }
 
 /// The inputs, unless the provider or one of the Secrets is missing.
@@ -208,6 +213,20 @@ async fn target(observed: &Observed<'_>, namespace: &str, context: &Context) -> 
 /// Our target after its token has been taken away. Whatever others may have put there since is none of ours.
 pub(super) fn withdrawn(facts: &Facts) -> Target {
     Target::Withdrawn { uid: facts.uid.clone(), resource_version: facts.resource_version.clone() }
+}
+
+/// The target by what is known without reading it: taken to be as it was when it was last known to be intact.
+fn unread_target(observed: &Observed<'_>, namespace: &str, context: &Context) -> Target {
+    let Some(facts) = context.scope.secrets.get(namespace, observed.target_name()) else {
+        return Target::Missing;
+    };
+    let recorded = observed.status.target.as_ref().and_then(|target| target.resource_version.clone());
+    let known = published(observed, &facts);
+    Target::Ours(Published {
+        intact: known.intact && recorded.is_some(),
+        resource_version: recorded.unwrap_or_default(),
+        ..known
+    })
 }
 
 async fn ours(

@@ -30,8 +30,8 @@ pub(super) async fn reconcile(cached: Arc<TokenSource>, context: Arc<Context>) -
     let provider = find_provider(&source, &context);
     let block = provider.as_ref().map(Provider::spec).map_err(Clone::clone);
 
-    let mut observed = observe(&source, block, &context).await?;
-    let plan = decide(&observed);
+    let (mut observed, unread) = observe(&source, block, &context).await;
+    let plan = if unread.is_some() { Plan::Wait(None) } else { decide(&observed) };
     if plan == Plan::Leave {
         return Ok(Action::await_change());
     }
@@ -43,7 +43,7 @@ pub(super) async fn reconcile(cached: Arc<TokenSource>, context: Arc<Context>) -
     let status = next_status(&observed, &done.outcome);
     record(&source, &observed, &done.outcome, &status, owed, &context).await?;
 
-    if let Some(error) = done.trouble {
+    if let Some(error) = unread.or(done.trouble) {
         return Err(error);
     }
     context.scope.memory.calm(observed.uid);
