@@ -13,6 +13,7 @@ use super::error::{CallError, call};
 use super::exchangers::Exchangers;
 use super::gates::Gates;
 use super::issuers::Issuers;
+use super::leadership::Leadership;
 use super::metrics::Metrics;
 use super::scope::Scope;
 use super::secrets::Facts;
@@ -33,6 +34,8 @@ pub struct Settings {
     pub only_cluster_providers: bool,
     /// How many reconciles may run at once.
     pub concurrency: u16,
+    /// Whether this process may act.
+    pub leadership: Leadership,
     /// Reads the clock; the one way in which time enters.
     pub clock: fn() -> DateTime<Utc>,
     /// Draws a text never used before; the one way in which chance enters. None where the system gives none.
@@ -57,6 +60,11 @@ pub struct Context {
 impl Context {
     pub(super) fn now(&self) -> DateTime<Utc> {
         (self.settings.clock)()
+    }
+
+    /// Whether this process leads still: looked at before anything is asked of a provider, or written.
+    pub(super) fn lead(&self) -> Result<(), CallError> {
+        if self.settings.leadership.holds(self.now()) { Ok(()) } else { Err(CallError::NotLeading) }
     }
 
     pub(super) fn sources(&self, namespace: &str) -> Api<TokenSource> {

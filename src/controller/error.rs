@@ -30,6 +30,9 @@ pub enum Error {
     /// The system gave no random number.
     #[error("the system gave no random number for an assertion")]
     Random,
+    /// Asking a provider, which only the leader may.
+    #[error("no provider was asked")]
+    Ask(#[source] CallError),
     /// Writing the status.
     #[error("the status could not be written")]
     WriteStatus(#[source] CallError),
@@ -47,6 +50,7 @@ impl Error {
             Error::ReadTrust(_) => "ReadTrust",
             Error::WriteTarget(_) => "WriteTarget",
             Error::Random => "Random",
+            Error::Ask(_) => "Ask",
             Error::WriteStatus(_) => "WriteStatus",
         }
     }
@@ -61,6 +65,9 @@ pub enum CallError {
     /// The Secret that was seen to be ours has been replaced since.
     #[error("the Secret has just been replaced by somebody else")]
     Replaced,
+    /// It was not called: this process may not lead any more.
+    #[error("this process does not lead any more")]
+    NotLeading,
     /// It answered without what was asked for.
     #[error("the answer is empty")]
     Empty,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
@@ -33,6 +34,7 @@ pub struct Metrics {
     troubles: Family<Trouble, Counter>,
     request_duration: Histogram,
     lateness: Histogram,
+    leader: Gauge,
 }
 
 impl Metrics {
@@ -43,6 +45,7 @@ impl Metrics {
             troubles: Family::default(),
             request_duration: Histogram::new(REQUEST_BUCKETS),
             lateness: Histogram::new(LATENESS_BUCKETS),
+            leader: Gauge::default(),
         };
         registry.register(
             "tokensource_renewals",
@@ -66,6 +69,11 @@ impl Metrics {
             Unit::Seconds,
             metrics.lateness.clone(),
         );
+        registry.register(
+            "tokensource_leader",
+            "1 while this process is the one that asks for tokens",
+            metrics.leader.clone(),
+        );
         metrics
     }
 
@@ -84,6 +92,11 @@ impl Metrics {
             | Outcome::Probed(_) => return,
         };
         self.renewals.get_or_create(&Renewal { result, reason: Reason::as_str(reason) }).inc();
+    }
+
+    /// This process leads from now on.
+    pub(super) fn leads(&self) {
+        self.leader.set(1);
     }
 
     pub(super) fn trouble(&self, reason: &'static str) {

@@ -120,6 +120,7 @@ async fn send(
 ) -> Result<Token, Stop> {
     let provider = &prepared.provider;
     let ask = ask(&source.spec, provider, &prepared.materials, refresh_token).map_err(Stop::Refused)?;
+    context.lead().map_err(Error::Ask)?;
     let nonce = (context.settings.nonce)().ok_or(Error::Random)?;
     let moment = Moment { now: context.now(), nonce };
     let mut request =

@@ -12,6 +12,7 @@ mod error;
 mod exchangers;
 mod gates;
 mod issuers;
+mod leadership;
 mod materials;
 mod memory;
 mod metrics;
@@ -31,5 +32,6 @@ mod turn;
 
 pub use context::{Context, Settings};
 pub use error::{Error, chain};
+pub use leadership::{Leadership, Until};
 pub use metrics::Metrics;
 pub use queue::{Controller, Health};

@@ -84,6 +84,7 @@ pub(super) async fn dress(
 ) -> Result<Published, CallError> {
     let namespace = source.namespace().unwrap_or_default();
     let name = observed.target_name();
+    context.lead()?;
     let api = context.secrets(&namespace);
     // Metadata without a uid cannot be owned; objects from the API server always have one.
     let owner = source.controller_owner_ref(&()).unwrap_or_default();
@@ -116,6 +117,7 @@ pub(super) async fn withdraw(
 ) -> Result<Target, CallError> {
     let namespace = source.namespace().unwrap_or_default();
     let name = observed.target_name();
+    context.lead()?;
     let api = context.secrets(&namespace);
     let owner = source.controller_owner_ref(&()).unwrap_or_default();
     let wanted = withdrawn(name, &observed.spec.target, owner, context.now());

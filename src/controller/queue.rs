@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, stream};
 use kube::runtime::controller::{self, Config as QueueConfig, applier};
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::ObjectRef;
@@ -134,6 +134,16 @@ async fn queue(
     triggers: impl Stream<Item = Result<ObjectRef<TokenSource>, watcher::Error>> + Send + 'static,
 ) {
     let store = context.scope.sources.clone();
+    let mut triggers = triggers.boxed();
+    // Until then only the caches are kept: whoever takes over begins with all there is.
+    tokio::select! {
+        biased;
+        () = context.settings.leadership.gained() => {}
+        () = ignore(&mut triggers) => return,
+    }
+    context.metrics.leads();
+    let present = store.state().into_iter().map(|source| Ok(ObjectRef::from_obj(source.as_ref())));
+    let triggers = stream::iter(present).chain(triggers);
     // Most of these wait for strangers, and hold no permit meanwhile.
     let config =
         QueueConfig::default().concurrency(context.settings.concurrency.max(1).saturating_mul(UNDER_WAY));
@@ -152,6 +162,15 @@ async fn queue(
             }
         })
         .await;
+}
+
+/// Lets everything pass, but for watches that fail, until the end.
+async fn ignore(triggers: &mut Triggers) {
+    while let Some(trigger) = triggers.next().await {
+        if let Err(error) = trigger {
+            tracing::warn!(error = %chain(&error), "Watch failed; it is tried again");
+        }
+    }
 }
 
 fn report(error: &Error, object: &str) {

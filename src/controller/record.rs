@@ -39,6 +39,7 @@ async fn write(source: &TokenSource, status: &TokenSourceStatus, context: &Conte
         "metadata": { "name": source.name_any(), "uid": uid },
         "status": status,
     });
+    context.lead().map_err(Error::WriteStatus)?;
     let api = context.sources(&source.namespace().unwrap_or_default());
     let params = PatchParams::apply(FIELD_MANAGER).force();
     match call(api.patch_status(&source.name_any(), &params, &Patch::Apply(&body))).await {

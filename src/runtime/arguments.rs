@@ -60,6 +60,23 @@ pub struct ControllerArguments {
     #[arg(long, value_name = "ADDR:PORT", env = "TOKENSOURCE_HTTP_ADDRESS", default_value = "0.0.0.0:8080")]
     pub http_address: SocketAddr,
 
+    /// Run as one of several: only the one that holds the lease asks for tokens, the others stand by.
+    #[arg(long, env = "TOKENSOURCE_LEADER_ELECT")]
+    pub leader_elect: bool,
+
+    /// Where the lease is kept. Default: the namespace this runs in.
+    #[arg(long, value_name = "NS", env = "TOKENSOURCE_LEASE_NAMESPACE")]
+    pub lease_namespace: Option<String>,
+
+    /// The lease's name. Controllers that share their work, each with a --selector or --namespace of its own, need one
+    /// each.
+    #[arg(long, value_name = "NAME", env = "TOKENSOURCE_LEASE_NAME", default_value = "tokensource")]
+    pub lease_name: String,
+
+    /// What people read in the lease: the pod's name.
+    #[arg(long, env = "HOSTNAME", default_value = "tokensource", hide = true)]
+    pub host: String,
+
     /// How many TokenSources may be worked on at once.
     #[arg(long, value_name = "N", env = "TOKENSOURCE_CONCURRENCY", default_value_t = 16,
           value_parser = clap::value_parser!(u16).range(1..))]

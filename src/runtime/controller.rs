@@ -9,8 +9,9 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use super::arguments::ControllerArguments;
+use super::lease::{self, Election};
 use super::{admin, clock, random, shutdown, telemetry};
-use crate::controller::{Controller, Metrics, Settings};
+use crate::controller::{Controller, Leadership, Metrics, Settings};
 use crate::oauth::AddressPolicy;
 
 /// Why the process could not start, or had to end.
@@ -30,6 +31,12 @@ pub enum Error {
     /// The admin endpoint could not be served.
     #[error("the admin endpoint cannot be served at --http-address")]
     Admin(#[source] io::Error),
+    /// There is no random number to tell this process from others.
+    #[error("the system gave no random number for the lease's identity")]
+    Identity,
+    /// Another process leads.
+    #[error("leadership is lost: this process ends, so that nothing of it goes on")]
+    Lead(#[source] lease::Lost),
     /// Requests in flight did not end in time.
     #[error("requests in flight did not end within {} s", shutdown::GRACE.as_secs())]
     Drain,
@@ -47,7 +54,13 @@ pub async fn run(arguments: ControllerArguments) -> Result<(), Error> {
     registry.register("tokensource_build", "The version that runs", build);
     let metrics = Arc::new(Metrics::register(&mut registry));
 
-    let controller = Controller::new(&client, &config, settings(&arguments), &metrics);
+    let leadership = if arguments.leader_elect { Leadership::contested() } else { Leadership::unshared() };
+    let mut election = if arguments.leader_elect {
+        Some(election(&client, &config, &arguments, &leadership)?)
+    } else {
+        None
+    };
+    let controller = Controller::new(&client, &config, settings(&arguments, leadership), &metrics);
     let admin =
         admin::serve(arguments.http_address, controller.health(), registry).await.map_err(Error::Admin)?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), http = %arguments.http_address, "Controller starts");
@@ -59,11 +72,35 @@ pub async fn run(arguments: ControllerArguments) -> Result<(), Error> {
             tokio::time::sleep(shutdown::GRACE).await;
         }
     };
-    tokio::select! {
+    let lost = async {
+        match &mut election {
+            Some(election) => election.run().await,
+            None => std::future::pending().await,
+        }
+    };
+    let outcome = tokio::select! {
         () = controller.run(ended) => Ok(()),
+        lost = lost => Err(Error::Lead(lost)),
         served = admin => served.map_err(Error::Admin),
         () = drained => Err(Error::Drain),
+    };
+    // Nothing is in flight any more, so somebody else may begin at once.
+    if let (Ok(()), Some(election)) = (&outcome, &mut election) {
+        election.release().await;
     }
+    outcome
+}
+
+/// This process's part in the election, under a name that no other process has.
+fn election(
+    client: &Client,
+    config: &Config,
+    arguments: &ControllerArguments,
+    leadership: &Leadership,
+) -> Result<Election, Error> {
+    let identity = format!("{}_{}", arguments.host, random::nonce().ok_or(Error::Identity)?);
+    let namespace = arguments.lease_namespace.as_deref().unwrap_or(&config.default_namespace);
+    Ok(Election::new(client, namespace, &arguments.lease_name, identity, leadership.clone()))
 }
 
 async fn configure() -> Result<Config, Error> {
@@ -73,7 +110,7 @@ async fn configure() -> Result<Config, Error> {
     Ok(config)
 }
 
-fn settings(arguments: &ControllerArguments) -> Settings {
+fn settings(arguments: &ControllerArguments, leadership: Leadership) -> Settings {
     // A namespace named twice would be served twice, and its tokens asked for twice.
     let namespaces: BTreeSet<_> =
         arguments.namespaces.iter().filter(|name| !name.is_empty()).cloned().collect();
@@ -86,6 +123,7 @@ fn settings(arguments: &ControllerArguments) -> Settings {
         },
         only_cluster_providers: arguments.only_cluster_providers,
         concurrency: arguments.concurrency,
+        leadership,
         clock: clock::now,
         nonce: random::nonce,
     }

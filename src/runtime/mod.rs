@@ -1,10 +1,11 @@
-//! The process: arguments, clock, random numbers, admin endpoint, telemetry, shutdown, and what holds them together.
+//! The process: arguments, clock, random numbers, admin endpoint, telemetry, lease, shutdown, and what holds them together.
 //! Knows how the program is started and ended. Must not know what a controller does with its time.
 
 mod admin;
 pub mod arguments;
 mod clock;
 mod controller;
+mod lease;
 mod random;
 mod shutdown;
 mod telemetry;
