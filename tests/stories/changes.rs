@@ -75,7 +75,7 @@ pub(crate) async fn deleted_target_comes_back(story: &mut Story) {
 pub(crate) async fn altered_target_is_replaced_once(story: &mut Story) {
     settled(story, "altered").await;
     // Another key is put beside the token, and the token itself is changed.
-    let patch = json!({"stringData": {"access_token": "mine", "stray": "also mine"}});
+    let patch = json!({"stringData": {"access_token": "mine-instead", "stray": "also-mine"}});
     story.patch_secret("altered-token", &patch).await;
     holds_token(story, "altered-token", 2).await;
     eventually("exactly the keys it should have", SOON, async || {

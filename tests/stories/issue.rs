@@ -99,7 +99,7 @@ pub(crate) async fn templates_shape_the_secret(story: &mut Story) {
 }
 
 pub(crate) async fn unserved_fields_are_refused(story: &mut Story) {
-    story.credentials("client", "s3cr3t").await;
+    story.credentials("client", "s3cr3t-of-the-client").await;
     let cases = [
         (
             "tls",

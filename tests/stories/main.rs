@@ -11,15 +11,19 @@ mod conflicts;
 mod costs;
 mod examples;
 mod failures;
+mod hostile;
 mod issue;
 mod keycloak;
+mod leaks;
 mod process;
 mod providers;
 mod refresh;
 mod renewal;
+mod rights;
 mod schema;
 mod security;
 mod story;
+mod tenants;
 mod world;
 
 use std::sync::Arc;
@@ -64,6 +68,10 @@ stories! {
     failures::refused_credentials_stop_the_asking,
     failures::retry_after_is_obeyed,
     failures::unavailable_provider_is_tried_again,
+    hostile::good_tokens_survive_bad_answers,
+    hostile::good_tokens_survive_bad_connections,
+    hostile::hanging_provider_holds_others_up_for_one_deadline_at_most,
+    hostile::odd_lifetimes_are_read_or_assumed,
     issue::deleted_source_takes_its_secret_along,
     issue::templates_shape_the_secret,
     issue::token_arrives_with_everything_it_should_have,
@@ -72,6 +80,8 @@ stories! {
     keycloak::real_tokens_are_renewed,
     keycloak::tokens_are_exchanged,
     keycloak::wrong_secret_is_refused_and_heals,
+    leaks::credentials_in_every_field_stay_unseen,
+    leaks::provider_that_repeats_credentials_is_not_quoted,
     process::endpoints_tell_the_state,
     process::sigterm_lets_the_exchange_end,
     providers::cluster_provider_admits_by_label,
@@ -87,11 +97,18 @@ stories! {
     renewal::same_token_with_a_longer_life_is_news,
     renewal::token_never_expires_in_the_secret,
     renewal::same_token_again_does_not_spin,
+    rights::one_namespace_is_enough,
     schema::accepts_and_refuses,
+    security::addresses_in_disguise_are_refused,
+    security::another_trust_needs_the_same_binding,
+    security::edited_provider_leads_nowhere_else,
     security::loopback_is_refused_by_default,
     security::redirect_is_not_followed,
     security::unbound_credentials_never_leave,
+    security::smuggled_members_are_refused,
     security::wrong_authority_is_not_trusted,
+    tenants::only_who_may_get_a_secret_may_have_it_sent,
+    tenants::unchanged_specs_pass,
 }
 
 fn tell(world: &Arc<World>, name: &'static str, story: impl AsyncFn(&mut Story) + Send + 'static) -> Trial {
@@ -112,7 +129,19 @@ fn main() {
     arguments.test_threads.get_or_insert(PARALLEL);
     let world = if arguments.list { World::unbuilt() } else { World::build() };
     let conclusion = libtest_mimic::run(&arguments, stories(&world));
+    let complaints = if arguments.list { Vec::new() } else { afterwards(&world, &arguments) };
     // Every process of the control plane ends before this one does.
     drop(world);
-    conclusion.exit();
+    conclusion.exit_if_failed();
+    assert!(complaints.is_empty(), "after the last story:\n{}", complaints.join("\n"));
+}
+
+/// What only the whole run can show.
+fn afterwards(world: &World, arguments: &Arguments) -> Vec<String> {
+    let mut complaints = leaks::in_audited_bodies(world.plane());
+    let all_were_told = arguments.filter.is_none() && arguments.skip.is_empty();
+    if all_were_told {
+        complaints.extend(rights::never_used(world.plane()));
+    }
+    complaints
 }

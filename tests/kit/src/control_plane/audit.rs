@@ -55,6 +55,16 @@ pub(super) fn read(log: &Path, mark: u64) -> Vec<AuditEntry> {
         .collect()
 }
 
+/// The request bodies in the log, where its policy asks for them.
+pub(super) fn bodies(log: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let events = text.lines().filter(|line| line.contains("\"requestObject\""));
+    events
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .map(|event| event["requestObject"].to_string())
+        .collect()
+}
+
 pub(super) fn mark(log: &Path) -> u64 {
     std::fs::metadata(log).map_or(0, |metadata| metadata.len())
 }
