@@ -103,6 +103,7 @@ stories! {
     security::another_trust_needs_the_same_binding,
     security::edited_provider_leads_nowhere_else,
     security::loopback_is_refused_by_default,
+    security::namespaces_share_no_connection,
     security::redirect_is_not_followed,
     security::unbound_credentials_never_leave,
     security::smuggled_members_are_refused,

@@ -1,10 +1,13 @@
 //! Credentials go where their owner lets them go, and nowhere else.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::json;
 use tokensource::api::ConditionType;
 use tokensource_kit::authority::Authority;
 use tokensource_kit::scripted_provider::{Answer, ScriptedProvider};
 
+use crate::leaks;
 use crate::story::{Story, TOKEN, condition};
 
 pub(crate) async fn unbound_credentials_never_leave(story: &mut Story) {
@@ -254,4 +257,35 @@ pub(crate) async fn smuggled_members_are_refused(story: &mut Story) {
     assert_eq!(request.form_value("note").as_deref(), Some(value));
     assert_eq!(request.form_value("client_id").as_deref(), Some("the-client"));
     assert_eq!(request.header("x-a"), None);
+}
+
+/// Two namespaces ask one provider in the same way, one soon after the other: a connection that was one's is not the
+/// other's.
+pub(crate) async fn namespaces_share_no_connection(story: &mut Story) {
+    story.provider.always(TOKEN, Answer::token(3600));
+    let theirs = story.world.plane().namespace("beside").await;
+    story.run_with(&["--allow-network", "127.0.0.0/8", "--namespace", &theirs]).await;
+    let namespaces = [(story.namespace.clone(), "the-secret-of-ours"), (theirs, "the-secret-of-theirs")];
+    for (namespace, secret) in &namespaces {
+        let credentials = json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": "client", "annotations": {"tokensource.dev/allowed-hosts": story.provider.host()}},
+            "stringData": {"client_id": "the-client", "client_secret": secret},
+        });
+        leaks::register(&credentials);
+        story.world.plane().apply_in(namespace, &credentials.to_string()).await;
+    }
+    for (asked, name) in [(1, "first"), (3, "second")] {
+        for (more, (namespace, _)) in namespaces.iter().enumerate() {
+            let source = story.source_for(name, &json!({})).to_string();
+            story.world.plane().apply_in(namespace, &source).await;
+            story.asked(asked + more).await;
+        }
+    }
+    let mut used: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
+    for request in story.provider.requests(TOKEN) {
+        used.entry(request.connection).or_default().extend(request.form_value("client_secret"));
+    }
+    assert!(used.values().all(|secrets| secrets.len() == 1), "{used:?}");
+    assert!(used.len() < 4, "within a namespace a connection is used again, or this shows nothing: {used:?}");
 }
