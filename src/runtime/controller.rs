@@ -9,7 +9,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use super::arguments::ControllerArguments;
-use super::{admin, clock, random, shutdown, telemetry};
+use super::{admin, clock, core_dumps, random, shutdown, telemetry};
 use crate::controller::{Controller, Metrics, Settings};
 use crate::oauth::AddressPolicy;
 
@@ -38,6 +38,7 @@ pub enum Error {
 /// Runs the controller until a signal ends it.
 pub async fn run(arguments: ControllerArguments) -> Result<(), Error> {
     telemetry::start(arguments.log_format);
+    core_dumps::forbid();
     let ended = shutdown::signalled().map_err(Error::Signals)?;
     let client = connect().await?;
 

@@ -129,7 +129,8 @@ pub(crate) async fn renewal_on_request_is_acknowledged(story: &mut Story) {
     // Requests are served once a minute at the most; the token's own issue counts.
     let first = json!({"metadata": {"annotations": {"tokensource.dev/renew-requested-at": "first"}}});
     story.patch_source("wanted", &first).await;
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    // Longer than anything else has to wait.
+    tokio::time::sleep(Duration::from_secs(8)).await;
     assert_eq!(story.provider.count(TOKEN), 1, "not within a minute of the last token");
     let patience = Duration::from_secs(75);
     eventually("the acknowledgement", patience, async || {

@@ -94,6 +94,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn bodies_are_read_where_the_log_has_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("audit.log");
+        let without = json!({ "auditID": "1", "verb": "get" });
+        let with =
+            json!({ "auditID": "2", "verb": "patch", "requestObject": { "status": { "message": "m" } } });
+        std::fs::write(&log, format!("{without}\n{with}\n")).unwrap();
+        assert_eq!(bodies(&log), [r#"{"status":{"message":"m"}}"#]);
+    }
+
+    #[test]
     fn watches_count_once_and_unfinished_lines_wait() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("audit.log");
