@@ -9,11 +9,12 @@ use kube::Api;
 use kube::api::ListParams;
 use serde_json::{Value, json};
 use tokensource::api::{ConditionType, TokenSource};
-use tokensource_kit::control_plane::ControlPlane;
+use tokensource_kit::control_plane::{AuditEntry, ControlPlane};
 use tokensource_kit::scripted_provider::Answer;
 use tokensource_kit::{canaries, unique};
 
 use crate::story::{Story, is};
+use crate::world::CONTROLLER;
 
 /// What a Secret holds beside secrets.
 const HARMLESS: [&str; 6] = ["client_id", "username", "token_type", "expires_at", "ca.crt", "tls.crt"];
@@ -84,7 +85,8 @@ where
 /// Every status and Event that a controller ever wrote, those long overwritten included.
 pub(crate) fn in_audited_bodies(plane: &ControlPlane) -> Vec<String> {
     let bodies = plane.audited_bodies();
-    let statuses = plane.audit().iter().filter(|entry| entry.subresource == "status").count();
+    let is_status = |entry: &AuditEntry| entry.user == CONTROLLER && entry.subresource == "status";
+    let statuses = plane.audit().iter().filter(|entry| is_status(entry)).count();
     if bodies.len() < statuses {
         return vec![format!(
             "{statuses} statuses were written, {} bodies are in the audit log",
