@@ -9,6 +9,7 @@
 mod changes;
 mod conflicts;
 mod costs;
+mod disguise;
 mod examples;
 mod failures;
 mod hostile;
@@ -61,6 +62,9 @@ stories! {
     costs::idle_controller_asks_nothing_of_the_api_server,
     costs::renewal_costs_two_writes_and_one_read,
     costs::restart_asks_and_writes_nothing,
+    disguise::addresses_in_disguise_are_refused,
+    disguise::smuggled_members_are_refused,
+    disguise::target_is_no_credential_of_kubernetes,
     examples::documents_hold,
     failures::broken_template_keeps_the_good_secret,
     failures::failing_renewal_leaves_the_good_token,
@@ -100,15 +104,12 @@ stories! {
     renewal::same_token_again_does_not_spin,
     rights::one_namespace_is_enough,
     schema::accepts_and_refuses,
-    security::addresses_in_disguise_are_refused,
     security::another_trust_needs_the_same_binding,
     security::edited_provider_leads_nowhere_else,
     security::loopback_is_refused_by_default,
     security::namespaces_share_no_connection,
     security::redirect_is_not_followed,
     security::unbound_credentials_never_leave,
-    security::smuggled_members_are_refused,
-    security::target_is_no_credential_of_kubernetes,
     security::wrong_authority_is_not_trusted,
     tenants::only_who_may_get_a_secret_may_have_it_sent,
     tenants::unchanged_specs_pass,
