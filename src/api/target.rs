@@ -27,6 +27,7 @@ pub struct Target {
     /// controller delete the Secret and write it anew.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = Rule::new("!(self in ['kubernetes.io/service-account-token', 'bootstrap.kubernetes.io/token', 'tokensource.dev/refresh-token'])").message("Kubernetes, or this controller, reads Secrets of this type as credentials of its own: choose another, such as Opaque"))]
     pub type_: Option<String>,
 
     /// Labels to put on the Secret.

@@ -18,7 +18,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the controller.
-    Controller(ControllerArguments),
+    Controller(Box<ControllerArguments>),
     /// Print the CustomResourceDefinitions as YAML, to be piped into kubectl apply -f -.
     Crd,
 }

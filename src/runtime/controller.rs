@@ -10,7 +10,7 @@ use prometheus_client::registry::Registry;
 
 use super::arguments::ControllerArguments;
 use super::lease::{self, Election};
-use super::{admin, clock, random, shutdown, telemetry};
+use super::{admin, clock, core_dumps, random, shutdown, telemetry};
 use crate::controller::{Controller, Leadership, Metrics, Settings};
 use crate::oauth::AddressPolicy;
 
@@ -45,6 +45,7 @@ pub enum Error {
 /// Runs the controller until a signal ends it.
 pub async fn run(arguments: ControllerArguments) -> Result<(), Error> {
     telemetry::start(arguments.log_format);
+    core_dumps::forbid();
     let ended = shutdown::signalled().map_err(Error::Signals)?;
     let config = configure().await?;
     let client = Client::try_from(config.clone()).map_err(Error::Connect)?;

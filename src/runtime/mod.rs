@@ -5,6 +5,7 @@ mod admin;
 pub mod arguments;
 mod clock;
 mod controller;
+mod core_dumps;
 mod lease;
 mod random;
 mod shutdown;

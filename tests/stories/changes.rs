@@ -75,7 +75,7 @@ pub(crate) async fn deleted_target_comes_back(story: &mut Story) {
 pub(crate) async fn altered_target_is_replaced_once(story: &mut Story) {
     settled(story, "altered").await;
     // Another key is put beside the token, and the token itself is changed.
-    let patch = json!({"stringData": {"access_token": "mine", "stray": "also mine"}});
+    let patch = json!({"stringData": {"access_token": "mine-instead", "stray": "also-mine"}});
     story.patch_secret("altered-token", &patch).await;
     holds_token(story, "altered-token", 2).await;
     eventually("exactly the keys it should have", SOON, async || {
@@ -129,7 +129,8 @@ pub(crate) async fn renewal_on_request_is_acknowledged(story: &mut Story) {
     // Requests are served once a minute at the most; the token's own issue counts.
     let first = json!({"metadata": {"annotations": {"tokensource.dev/renew-requested-at": "first"}}});
     story.patch_source("wanted", &first).await;
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    // Longer than anything else has to wait.
+    tokio::time::sleep(Duration::from_secs(8)).await;
     assert_eq!(story.provider.count(TOKEN), 1, "not within a minute of the last token");
     let patience = Duration::from_secs(75);
     eventually("the acknowledgement", patience, async || {

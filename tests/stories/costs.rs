@@ -11,7 +11,7 @@ const FLEET: usize = 5;
 
 async fn fleet(story: &Story, lifetime: u64) {
     story.provider.always(TOKEN, Answer::token(lifetime));
-    story.credentials("client", "s3cr3t").await;
+    story.credentials("client", "s3cr3t-of-the-client").await;
     for number in 0..FLEET {
         story.apply(&story.source_for(&format!("s{number}"), &json!({}))).await;
     }

@@ -69,7 +69,7 @@ pub(crate) async fn metadata_of_another_issuer_is_refused(story: &mut Story) {
     story
         .apply(&json!({
             "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "unbound"},
-            "stringData": {"client_id": "the-client", "client_secret": "s3cr3t"},
+            "stringData": {"client_id": "the-client", "client_secret": "s3cr3t-of-the-client"},
         }))
         .await;
     let mut more = by_issuer(story);

@@ -9,21 +9,26 @@
 mod changes;
 mod conflicts;
 mod costs;
+mod disguise;
 mod examples;
 mod failures;
 mod fleets;
+mod hostile;
 mod identity;
 mod issue;
 mod keycloak;
+mod leaks;
 mod process;
 mod providers;
 mod reasons;
 mod refresh;
 mod renewal;
+mod rights;
 mod schema;
 mod security;
 mod signals;
 mod story;
+mod tenants;
 mod world;
 
 use std::sync::Arc;
@@ -62,6 +67,9 @@ stories! {
     costs::renewal_costs_two_writes_and_one_read,
     costs::restart_asks_and_writes_nothing,
     examples::catalog_is_accepted,
+    disguise::addresses_in_disguise_are_refused,
+    disguise::smuggled_members_are_refused,
+    disguise::target_is_no_credential_of_kubernetes,
     examples::documents_hold,
     failures::broken_template_keeps_the_good_secret,
     failures::failing_renewal_leaves_the_good_token,
@@ -80,6 +88,9 @@ stories! {
     identity::service_account_needs_no_stored_secret,
     identity::service_account_token_is_exchanged,
     identity::token_for_the_api_server_never_leaves,
+    hostile::good_tokens_survive_bad_answers,
+    hostile::good_tokens_survive_bad_connections,
+    hostile::odd_lifetimes_are_read_or_assumed,
     issue::deleted_source_takes_its_secret_along,
     issue::templates_shape_the_secret,
     issue::token_arrives_with_everything_it_should_have,
@@ -87,7 +98,10 @@ stories! {
     keycloak::real_tokens_are_renewed,
     keycloak::tokens_are_exchanged,
     keycloak::wrong_secret_is_refused_and_heals,
+    leaks::credentials_in_every_field_stay_unseen,
+    leaks::provider_that_repeats_credentials_is_not_quoted,
     process::endpoints_tell_the_state,
+    process::no_core_is_dumped,
     process::sigterm_lets_the_exchange_end,
     providers::cluster_provider_admits_by_label,
     providers::edited_provider_asks_once,
@@ -104,8 +118,12 @@ stories! {
     renewal::same_token_with_a_longer_life_is_news,
     renewal::token_never_expires_in_the_secret,
     renewal::same_token_again_does_not_spin,
+    rights::one_namespace_is_enough,
     schema::accepts_and_refuses,
+    security::another_trust_needs_the_same_binding,
+    security::edited_provider_leads_nowhere_else,
     security::loopback_is_refused_by_default,
+    security::namespaces_share_no_connection,
     security::redirect_is_not_followed,
     security::unbound_credentials_never_leave,
     security::wrong_authority_is_not_trusted,
@@ -117,6 +135,8 @@ stories! {
     signals::revoked_credentials_flag_the_token,
     signals::revoked_credentials_withdraw_the_token,
     signals::withdrawal_of_a_typed_secret_deletes_it,
+    tenants::only_who_may_get_a_secret_may_have_it_sent,
+    tenants::unchanged_specs_pass,
 }
 
 fn tell(world: &Arc<World>, name: &'static str, story: impl AsyncFn(&mut Story) + Send + 'static) -> Trial {
@@ -137,7 +157,19 @@ fn main() {
     arguments.test_threads.get_or_insert(PARALLEL);
     let world = if arguments.list { World::unbuilt() } else { World::build() };
     let conclusion = libtest_mimic::run(&arguments, stories(&world));
+    let complaints = if arguments.list { Vec::new() } else { afterwards(&world, &arguments) };
     // Every process of the control plane ends before this one does.
     drop(world);
-    conclusion.exit();
+    conclusion.exit_if_failed();
+    assert!(complaints.is_empty(), "after the last story:\n{}", complaints.join("\n"));
+}
+
+/// What only the whole run can show.
+fn afterwards(world: &World, arguments: &Arguments) -> Vec<String> {
+    let mut complaints = leaks::in_audited_bodies(world.plane());
+    let all_were_told = arguments.filter.is_none() && arguments.skip.is_empty();
+    if all_were_told {
+        complaints.extend(rights::never_used(world.plane()));
+    }
+    complaints
 }

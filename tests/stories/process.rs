@@ -34,3 +34,10 @@ pub(crate) async fn sigterm_lets_the_exchange_end(story: &mut Story) {
     story.ready("midway").await;
     story.asked_exactly(1).await;
 }
+
+pub(crate) async fn no_core_is_dumped(story: &mut Story) {
+    let pid = story.controller.process().pid().expect("it runs");
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).expect("a process of ours");
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).expect("the limit");
+    assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{core}");
+}

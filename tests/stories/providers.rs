@@ -12,7 +12,7 @@ fn using(story: &Story, source: &str, kind: &str, name: &str) -> Value {
 
 pub(crate) async fn edited_provider_asks_once(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600));
-    story.credentials("client", "s3cr3t").await;
+    story.credentials("client", "s3cr3t-of-the-client").await;
     let mut provider = json!({
         "apiVersion": "tokensource.dev/v1alpha1", "kind": "TokenProvider",
         "metadata": {"name": "ours"}, "spec": story.block(),
@@ -29,7 +29,7 @@ pub(crate) async fn edited_provider_asks_once(story: &mut Story) {
 
 pub(crate) async fn missing_provider_is_named(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600));
-    story.credentials("client", "s3cr3t").await;
+    story.credentials("client", "s3cr3t-of-the-client").await;
     story.apply(&using(story, "early", "TokenProvider", "late")).await;
     let source = story.failing("early", "ProviderNotFound").await;
     assert!(condition(&source, ConditionType::Renewed).unwrap().2.contains("late"));
@@ -44,7 +44,7 @@ pub(crate) async fn missing_provider_is_named(story: &mut Story) {
 
 pub(crate) async fn cluster_provider_admits_by_label(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600));
-    story.credentials("client", "s3cr3t").await;
+    story.credentials("client", "s3cr3t-of-the-client").await;
     let name = format!("shared-{}", story.namespace);
     let mut spec = story.block();
     spec["allowedNamespaces"] = json!({"matchLabels": {"story": story.namespace}});

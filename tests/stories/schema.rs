@@ -7,7 +7,7 @@ use crate::story::Story;
 pub(crate) async fn accepts_and_refuses(story: &mut Story) {
     // Nothing here is to be acted on.
     story.controller.kill9();
-    story.credentials("client", "s3cr3t").await;
+    story.credentials("client", "s3cr3t-of-the-client").await;
     for (case, more) in accepted() {
         let source = story.source_for("accepted", &more);
         let applied = story.world.plane().try_apply("admin", &story.namespace, &source.to_string()).await;

@@ -1,10 +1,13 @@
 //! Credentials go where their owner lets them go, and nowhere else.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::json;
 use tokensource::api::ConditionType;
 use tokensource_kit::authority::Authority;
 use tokensource_kit::scripted_provider::{Answer, ScriptedProvider};
 
+use crate::leaks;
 use crate::story::{Story, TOKEN, condition};
 
 pub(crate) async fn unbound_credentials_never_leave(story: &mut Story) {
@@ -27,7 +30,7 @@ pub(crate) async fn unbound_credentials_never_leave(story: &mut Story) {
         story
             .apply(&json!({
                 "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "annotations": annotations},
-                "stringData": {"client_id": "the-client", "client_secret": "s3cr3t"},
+                "stringData": {"client_id": "the-client", "client_secret": "s3cr3t-of-the-client"},
             }))
             .await;
         story.apply(&story.source_for(&name, &json!({"credentialsRef": {"name": name}}))).await;
@@ -81,4 +84,79 @@ pub(crate) async fn wrong_authority_is_not_trusted(story: &mut Story) {
     let tls = json!({"caBundle": null, "caBundleRef": {"name": "trust", "key": "ca.crt"}});
     story.patch_source("distrusted", &json!({"spec": {"provider": {"tls": tls}}})).await;
     story.ready("distrusted").await;
+}
+
+/// Whoever may edit a provider object, but not read the Secrets of those who use it, cannot lead these elsewhere.
+pub(crate) async fn edited_provider_leads_nowhere_else(story: &mut Story) {
+    let elsewhere = ScriptedProvider::start(&story.world.authority);
+    elsewhere.always(TOKEN, Answer::token(3600));
+    story.provider.always(TOKEN, Answer::token(3600));
+    story.credentials("client", "s3cr3t-of-the-client").await;
+    let mut provider = json!({
+        "apiVersion": "tokensource.dev/v1alpha1", "kind": "TokenProvider",
+        "metadata": {"name": "ours"}, "spec": story.block(),
+    });
+    story.apply(&provider).await;
+    let reference = json!({"provider": null, "providerRef": {"kind": "TokenProvider", "name": "ours"}});
+    story.apply(&story.source_for("led", &reference)).await;
+    story.ready("led").await;
+    let good = story.secret("led-token").await.data;
+    provider["spec"]["tokenEndpoint"] = json!(elsewhere.url(TOKEN));
+    story.apply(&provider).await;
+    story.failing("led", "CredentialsNotBound").await;
+    assert_eq!(elsewhere.connections(), 0, "not even a connection was made");
+    assert_eq!(story.secret("led-token").await.data, good, "the last good token stays");
+    story.asked_exactly(1).await;
+}
+
+/// A tenant may bring other roots of trust, for a server of theirs in the provider's place; not another place.
+pub(crate) async fn another_trust_needs_the_same_binding(story: &mut Story) {
+    let theirs = Authority::new("A tenant's own authority");
+    let server = ScriptedProvider::start(&theirs);
+    server.always(TOKEN, Answer::token(3600));
+    story.provider.always(TOKEN, Answer::token(3600));
+    story.ask("swapped", &json!({})).await;
+    story.ready("swapped").await;
+    // With the bound host it is the host that must fit the roots …
+    let other_roots =
+        json!({"spec": {"provider": {"tls": {"caBundle": theirs.pem()}}, "token": {"scopes": ["more"]}}});
+    story.patch_source("swapped", &other_roots).await;
+    story.failing("swapped", "TLSVerificationFailed").await;
+    // … and roots that fit another host do not make it a bound one.
+    let other_host = json!({"spec": {"provider": {"tokenEndpoint": server.url(TOKEN)}}});
+    story.patch_source("swapped", &other_host).await;
+    story.failing("swapped", "CredentialsNotBound").await;
+    assert_eq!(server.connections(), 0);
+    story.asked_exactly(1).await;
+}
+
+/// Two namespaces ask one provider in the same way, one soon after the other: a connection that was one's is not the
+/// other's.
+pub(crate) async fn namespaces_share_no_connection(story: &mut Story) {
+    story.provider.always(TOKEN, Answer::token(3600));
+    let theirs = story.world.plane().namespace("beside").await;
+    story.run_with(&["--allow-network", "127.0.0.0/8", "--namespace", &theirs]).await;
+    let namespaces = [(story.namespace.clone(), "the-secret-of-ours"), (theirs, "the-secret-of-theirs")];
+    for (namespace, secret) in &namespaces {
+        let credentials = json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": "client", "annotations": {"tokensource.dev/allowed-hosts": story.provider.host()}},
+            "stringData": {"client_id": "the-client", "client_secret": secret},
+        });
+        leaks::register(&credentials);
+        story.world.plane().apply_in(namespace, &credentials.to_string()).await;
+    }
+    for (asked, name) in [(1, "first"), (3, "second")] {
+        for (more, (namespace, _)) in namespaces.iter().enumerate() {
+            let source = story.source_for(name, &json!({})).to_string();
+            story.world.plane().apply_in(namespace, &source).await;
+            story.asked(asked + more).await;
+        }
+    }
+    let mut used: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
+    for request in story.provider.requests(TOKEN) {
+        used.entry(request.connection).or_default().extend(request.form_value("client_secret"));
+    }
+    assert!(used.values().all(|secrets| secrets.len() == 1), "{used:?}");
+    assert!(used.len() < 4, "within a namespace a connection is used again, or this shows nothing: {used:?}");
 }

@@ -15,6 +15,7 @@ use tokensource_kit::controller::ControllerProcess;
 use tokensource_kit::scripted_provider::ScriptedProvider;
 use tokensource_kit::{eventually, kstatus};
 
+use crate::leaks;
 use crate::world::{CONTROLLER, World};
 
 /// Enough for anything that is to happen at once, on a machine with other work.
@@ -28,6 +29,8 @@ pub(crate) struct Story {
     pub(crate) namespace: String,
     pub(crate) provider: ScriptedProvider,
     pub(crate) controller: ControllerProcess,
+    /// What controllers that were replaced have said.
+    said: String,
 }
 
 impl Story {
@@ -37,17 +40,26 @@ impl Story {
         let namespace = world.plane().namespace(prefix.trim_end_matches('-')).await;
         let provider = ScriptedProvider::start(&world.authority);
         let controller = start(&world, &namespace, &["--allow-network", "127.0.0.0/8"]).await;
-        Self { world, namespace, provider, controller }
+        Self { world, namespace, provider, controller, said: String::new() }
     }
 
     /// Replaces the controller by one with other arguments.
     pub(crate) async fn run_with(&mut self, arguments: &[&str]) {
         self.controller.kill9();
+        self.said += &self.controller.logs();
         self.controller = start(&self.world, &self.namespace, arguments).await;
     }
 
-    /// Whatever the story was about, what it leaves obeys kstatus, and the controller still runs.
+    /// Replaces the controller by one that speaks to the API server as somebody else.
+    pub(crate) async fn run_as(&mut self, kubeconfig: &Path, arguments: &[&str]) {
+        self.controller.kill9();
+        self.said += &self.controller.logs();
+        self.controller = start_as(kubeconfig, arguments).await;
+    }
+
+    /// Whatever the story was about, what it leaves obeys kstatus, and nothing secret stands where it must not.
     pub(crate) async fn end(self) {
+        leaks::assert_none(&self, &self.said).await;
         let left = self.sources().list(&ListParams::default()).await.expect("the TokenSources");
         for source in left {
             if let Err(broken) = kstatus::check(&source) {
@@ -70,6 +82,9 @@ impl Story {
     }
 
     pub(crate) async fn apply(&self, object: &Value) {
+        if object["kind"] == "Secret" {
+            leaks::register(object);
+        }
         self.world.plane().apply_in(&self.namespace, &object.to_string()).await;
     }
 
@@ -131,6 +146,7 @@ impl Story {
     }
 
     pub(crate) async fn patch_secret(&self, name: &str, patch: &Value) {
+        leaks::register(patch);
         self.secrets().patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.expect("patched");
     }
 
@@ -234,9 +250,13 @@ impl Story {
 async fn start(world: &Arc<World>, namespace: &str, arguments: &[&str]) -> ControllerProcess {
     let mut all = vec!["--namespace", namespace];
     all.extend(arguments);
+    start_as(world.kubeconfig(), &all).await
+}
+
+async fn start_as(kubeconfig: &Path, arguments: &[&str]) -> ControllerProcess {
     let binary = Path::new(env!("CARGO_BIN_EXE_tokensource"));
-    ControllerProcess::start(binary, world.kubeconfig(), &all, &[("RUST_LOG", "info,tokensource=debug")])
-        .await
+    // Everything that the program and all libraries in it can say, for `leaks` to search.
+    ControllerProcess::start(binary, kubeconfig, arguments, &[("RUST_LOG", "trace")]).await
 }
 
 /// Status, reason and message of a condition.
@@ -257,8 +277,9 @@ pub(crate) fn text(secret: &Secret, key: &str) -> String {
     String::from_utf8(bytes.0.clone()).expect("text")
 }
 
+/// What the program itself said last; its libraries say a thousand times more.
 fn last_lines(log: &str) -> String {
-    let lines: Vec<_> = log.lines().collect();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains(" tokensource::")).collect();
     lines[lines.len().saturating_sub(12)..].join("\n")
 }
 

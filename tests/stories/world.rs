@@ -1,4 +1,5 @@
-//! What the stories share: one control plane with the CRDs and the controller's own role, and one Keycloak.
+//! What the stories share: one control plane with the CRDs, the controller's role and the admission policy as they are
+//! shipped, and one Keycloak.
 //! Knows how they are started, and that both are gone when the last story has ended.
 
 use std::path::{Path, PathBuf};
@@ -36,8 +37,14 @@ impl World {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         runtime.block_on(async {
             let plane = ControlPlane::start_with(&definitions()).await;
-            let role = std::fs::read_to_string(repository().join("deploy/kustomize/cluster/rbac.yaml"));
-            plane.apply(&role.expect("the shipped role")).await;
+            let mut shipped = ["cluster/rbac.yaml", "policy/policy.yaml"]
+                .map(|file| manifest::load(repository().join("deploy/kustomize").join(file)))
+                .concat();
+            // The ServiceAccount gets no more than what a story gives it.
+            shipped.retain(|object| {
+                object.types.as_ref().is_some_and(|types| types.kind != "ClusterRoleBinding")
+            });
+            plane.apply_objects(&shipped).await;
             plane.apply(BINDING).await;
             let _ = world.kubeconfig.set(plane.kubeconfig_for(CONTROLLER));
             let _ = world.plane.set(plane);

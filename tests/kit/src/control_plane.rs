@@ -168,6 +168,11 @@ impl ControlPlane {
         audit::read(&self.audit_log(), mark)
     }
 
+    /// The bodies that controllers have sent about `TokenSource`s and Events so far, one a line, for a search.
+    pub fn audited_bodies(&self) -> Vec<String> {
+        audit::bodies(&self.audit_log())
+    }
+
     /// A mark for [`audit_since`](Self::audit_since): now.
     pub fn audit_mark(&self) -> u64 {
         audit::mark(&self.audit_log())

@@ -18,7 +18,7 @@ pub use self::realm::{
 };
 use crate::authority::{Authority, Identity, https_client};
 use crate::process::{Process, Program};
-use crate::{assets, unique};
+use crate::{assets, canaries, unique};
 
 /// 13 s on an idle machine of two cores, several times that beside a build.
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -55,6 +55,14 @@ impl Keycloak {
         let (port, admin_password) = (unique::port(), unique::word(24));
         let signer = authority.issue_signer(SIGNED_JWT);
         prepare(home, authority, &signer);
+        for (what, secret) in [
+            ("Keycloak's clients' secret", SECRET),
+            ("Keycloak's user's password", PASSWORD),
+            ("Keycloak's administrator's password", &admin_password),
+            ("Keycloak's signing client's key", &signer.key_pem),
+        ] {
+            canaries::register(what, secret);
+        }
         let process = Process::start(Program {
             name: "keycloak".into(),
             binary: java(),

@@ -16,6 +16,7 @@
 //! | manifests, read and redirected; objects, applied | [`manifest`], [`apply`] |
 //! | the kstatus rules | [`kstatus`] |
 //! | waiting | [`eventually()`], [`throughout`] |
+//! | what is secret, and the search for it | [`canaries`] |
 //! | certificates, programs, processes | [`authority`], [`assets`], [`process`] |
 //! | names, tokens and ports nobody else has | [`unique`] |
 //!
@@ -84,6 +85,7 @@
 pub mod apply;
 pub mod assets;
 pub mod authority;
+pub mod canaries;
 pub mod control_plane;
 pub mod controller;
 mod eventually;

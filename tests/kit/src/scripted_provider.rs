@@ -6,6 +6,7 @@
 //! of their own, so that a story which blocks, or ends, disturbs no other.
 
 mod answer;
+mod confidential;
 mod connection;
 mod request;
 
@@ -21,7 +22,7 @@ use tokio::task::JoinHandle;
 pub use self::answer::Answer;
 pub use self::request::RecordedRequest;
 use crate::authority::{Authority, Identity};
-use crate::unique;
+use crate::{canaries, unique};
 
 /// A server at `https://localhost:PORT` under a test's control. Dropping it closes the port and all
 /// connections.
@@ -177,14 +178,31 @@ impl ScriptedProvider {
 
     /// Listens again on the same port.
     pub fn come_back(&self) {
+        self.listen(self.bind_again());
+    }
+
+    /// Listens again on the same port, with another certificate.
+    pub fn come_back_as(&mut self, identity: Identity) {
+        self.identity = identity;
+        self.come_back();
+    }
+
+    /// Listens again on the same port, without TLS: whatever a client sends first is answered with these bytes, and the
+    /// connection closed.
+    pub fn come_back_without_tls(&self, reply: &[u8]) {
+        let serve = connection::serve_without_tls(self.bind_again(), reply.to_vec(), self.shared.clone());
+        *self.lock_listening() = Some(SERVERS.spawn(serve));
+    }
+
+    fn bind_again(&self) -> TcpListener {
         assert!(self.lock_listening().is_none(), "the provider is not down");
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
-        let listener = TcpListener::bind(address);
-        self.listen(listener.unwrap_or_else(|error| panic!("listening again on {address}: {error}")));
+        TcpListener::bind(address).unwrap_or_else(|error| panic!("listening again on {address}: {error}"))
     }
 
     fn listen(&self, listener: TcpListener) {
-        listener.set_nonblocking(true).expect("a socket in non-blocking mode");
+        // Nobody dumps a key of a server's on purpose; that none is found costs nothing to see.
+        canaries::register("a provider's TLS key", &self.identity.key_pem);
         let serve = connection::serve(listener, self.identity.server_config(), self.shared.clone());
         *self.lock_listening() = Some(SERVERS.spawn(serve));
     }

@@ -55,6 +55,16 @@ pub(super) fn read(log: &Path, mark: u64) -> Vec<AuditEntry> {
         .collect()
 }
 
+/// The request bodies in the log, where its policy asks for them.
+pub(super) fn bodies(log: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let events = text.lines().filter(|line| line.contains("\"requestObject\""));
+    events
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .map(|event| event["requestObject"].to_string())
+        .collect()
+}
+
 pub(super) fn mark(log: &Path) -> u64 {
     std::fs::metadata(log).map_or(0, |metadata| metadata.len())
 }
@@ -82,6 +92,17 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn bodies_are_read_where_the_log_has_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("audit.log");
+        let without = json!({ "auditID": "1", "verb": "get" });
+        let with =
+            json!({ "auditID": "2", "verb": "patch", "requestObject": { "status": { "message": "m" } } });
+        std::fs::write(&log, format!("{without}\n{with}\n")).unwrap();
+        assert_eq!(bodies(&log), [r#"{"status":{"message":"m"}}"#]);
+    }
 
     #[test]
     fn watches_count_once_and_unfinished_lines_wait() {

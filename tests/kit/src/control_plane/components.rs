@@ -15,12 +15,17 @@ use crate::process::{Process, Program};
 /// need no free port and are out of everybody's reach.
 const ETCD_SOCKET: &str = "etcd.sock:0";
 
-/// One line per request, once it is answered or, for a watch, has begun.
+/// One line per request, once it is answered or, for a watch, has begun. What controllers write to be read by many
+/// stands in it with its body, so that tests can search every status and Event, not only the last.
 const AUDIT_POLICY: &str = "\
 apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
-rules: [{level: Metadata}]
+rules:
+- level: Request
+  userGroups: [tokensource-controllers, system:serviceaccounts]
+  resources: [{group: tokensource.dev}, {group: events.k8s.io}]
+- level: Metadata
 ";
 
 /// Collecting garbage, ending namespaces, and what a ServiceAccount needs; no controller for nodes or pods.

@@ -13,7 +13,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use serde_json::json;
 
-use crate::unique;
+use crate::{canaries, unique};
 
 /// Names and groups. The controller manager is no `admin`, so that the audit log tells the two apart.
 const USERS: [(&str, &str); 5] = [
@@ -36,6 +36,9 @@ impl Users {
     /// Draws a token for each user and writes them where the API server reads them.
     pub(super) fn enlist(folder: &Path, port: u16, authority_pem: &str) -> Self {
         let tokens: BTreeMap<_, _> = USERS.iter().map(|(name, _)| (*name, unique::word(32))).collect();
+        for (user, token) in &tokens {
+            canaries::register(&format!("{user}'s token for the API server"), token);
+        }
         let lines: Vec<String> = USERS
             .iter()
             .map(|(name, group)| format!("{},{name},{name},\"{group}\"\n", tokens[name]))

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use crate::unique;
+use crate::{canaries, unique};
 
 /// The state of one look-alike.
 pub(super) struct Books {
@@ -31,6 +31,10 @@ pub(super) struct RefreshToken {
 
 impl Books {
     pub(super) fn new(credentials: Vec<(&'static str, String)>, lifetime: Duration) -> Self {
+        for (key, value) in credentials.iter().filter(|(key, _)| ["client_secret", "password"].contains(key))
+        {
+            canaries::register(&format!("a look-alike's {key}"), value);
+        }
         Self {
             credentials: credentials.into_iter().collect(),
             lifetime,
@@ -45,7 +49,9 @@ impl Books {
     }
 
     pub(super) fn rotate(&mut self, key: &'static str) -> BTreeMap<&'static str, String> {
-        self.credentials.insert(key, secret("rotated"));
+        let secret = secret("rotated");
+        canaries::register(&format!("a look-alike's rotated {key}"), &secret);
+        self.credentials.insert(key, secret);
         self.credentials.clone()
     }
 

@@ -11,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::Utc;
 use serde_json::{Value, json};
 
+use super::confidential;
 use crate::unique;
 
 /// One answer. Made by a constructor, altered by [`after`](Self::after), [`header`](Self::header) and so on.
@@ -33,6 +34,10 @@ pub(super) enum Act {
     Reset,
     /// A status line, then headers for ever.
     EndlessHeaders,
+    /// A head, then a body for ever.
+    EndlessBody,
+    /// These bytes.
+    Raw(Vec<u8>),
 }
 
 #[derive(Clone, Debug)]
@@ -114,8 +119,9 @@ impl Answer {
 
     /// A perfectly good token in a body of exactly `size` bytes: the size alone is wrong with it.
     pub fn of_size(size: usize) -> Self {
+        let token = format!("tk-{}", unique::word(24));
         let empty =
-            json!({ "access_token": "of-size", "token_type": "Bearer", "expires_in": 3600, "padding": "" });
+            json!({ "access_token": token, "token_type": "Bearer", "expires_in": 3600, "padding": "" });
         let missing = size.checked_sub(empty.to_string().len()).expect("too small a size for a token");
         let mut full = empty;
         full["padding"] = "x".repeat(missing).into();
@@ -144,6 +150,16 @@ impl Answer {
     /// The connection is reset, without an answer.
     pub fn reset() -> Self {
         Self::act(Act::Reset)
+    }
+
+    /// These bytes in the place of a whole response, well-formed or not; then the connection is closed in order.
+    pub fn raw(bytes: &[u8]) -> Self {
+        Self::act(Act::Raw(bytes.to_vec()))
+    }
+
+    /// `200 OK` and a body that never ends, as fast as the connection carries it.
+    pub fn endless_body() -> Self {
+        Self::act(Act::EndlessBody)
     }
 
     /// `200 OK` and then one header after the other for ever.
@@ -226,6 +242,7 @@ impl Response {
             Body::Bytes(bytes) => bytes.clone(),
             Body::FreshToken { lifetime } => fresh_token(*lifetime).to_string().into_bytes(),
         };
+        confidential::register(&body);
         let mut lines = vec![format!("HTTP/1.1 {} Scripted", self.status)];
         if !self.dateless && !self.has("date") {
             lines.push(format!("Date: {}", Utc::now().format("%a, %d %b %Y %H:%M:%S GMT")));
@@ -249,7 +266,9 @@ impl Response {
 
 fn fresh_token(lifetime: u64) -> Value {
     let token = format!("tk-{}", unique::word(24));
-    json!({ "access_token": token, "token_type": "Bearer", "expires_in": lifetime })
+    // A member nobody knows: whoever repeats an answer's body repeats this.
+    let marker = format!("body-{}", unique::word(24));
+    json!({ "access_token": token, "token_type": "Bearer", "expires_in": lifetime, "marker": marker })
 }
 
 fn issued(status: u16, body: &[u8]) -> Option<String> {

@@ -25,7 +25,7 @@ const MOST: usize = 1024 * 1024;
 
 /// Accepts connections until the task is aborted; the connections end with it.
 pub(super) async fn serve(listener: TcpListener, tls: Arc<rustls::ServerConfig>, shared: Arc<Shared>) {
-    let listener = tokio::net::TcpListener::from_std(listener).expect("a listener in non-blocking mode");
+    let listener = unblocked(listener);
     let acceptor = TlsAcceptor::from(tls);
     let mut connections = JoinSet::new();
     loop {
@@ -39,6 +39,27 @@ pub(super) async fn serve(listener: TcpListener, tls: Arc<rustls::ServerConfig>,
         connections.spawn(async move { converse(acceptor.accept(stream).await?, number, &shared).await });
         while connections.try_join_next().is_some() {}
     }
+}
+
+/// Accepts connections that are TCP and no more: the first bytes that come are answered with `reply`.
+pub(super) async fn serve_without_tls(listener: TcpListener, reply: Vec<u8>, shared: Arc<Shared>) {
+    let listener = unblocked(listener);
+    loop {
+        let Ok((mut stream, _)) = listener.accept().await else {
+            sleep(Duration::from_millis(20)).await;
+            continue;
+        };
+        shared.connections.fetch_add(1, Ordering::Relaxed);
+        let mut ignored = Vec::with_capacity(4096);
+        if stream.read_buf(&mut ignored).await.is_ok() && stream.write_all(&reply).await.is_ok() {
+            let _ = stream.shutdown().await;
+        }
+    }
+}
+
+fn unblocked(listener: TcpListener) -> tokio::net::TcpListener {
+    listener.set_nonblocking(true).expect("a socket in non-blocking mode");
+    tokio::net::TcpListener::from_std(listener).expect("a listener in non-blocking mode")
 }
 
 async fn converse(mut stream: TlsStream<TcpStream>, number: usize, shared: &Shared) -> io::Result<()> {
@@ -110,6 +131,11 @@ async fn perform(stream: &mut TlsStream<TcpStream>, answer: Answer, shared: &Sha
         Act::Close => stream.shutdown().await?,
         Act::Reset => stream.get_ref().0.set_zero_linger()?,
         Act::EndlessHeaders => endless_headers(stream).await?,
+        Act::EndlessBody => endless_body(stream).await?,
+        Act::Raw(bytes) => {
+            stream.write_all(&bytes).await?;
+            stream.shutdown().await?;
+        }
     }
     Ok(false)
 }
@@ -172,4 +198,12 @@ async fn endless_headers(stream: &mut TlsStream<TcpStream>) -> io::Result<()> {
         stream.flush().await?;
     }
     Ok(())
+}
+
+async fn endless_body(stream: &mut TlsStream<TcpStream>) -> io::Result<()> {
+    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n").await?;
+    let white_space = vec![b' '; 16 * 1024];
+    loop {
+        stream.write_all(&white_space).await?;
+    }
 }

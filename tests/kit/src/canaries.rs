@@ -1,0 +1,280 @@
+//! Everything secret that the tests have set out, and the search for it where it must not be.
+//!
+//! It knows how a secret can be dressed: encodings, alignments, hashes. It must not know where it is looked for. One
+//! registry serves the whole process, so that a secret of one story is also missed in the log of another. Servers,
+//! look-alikes and stories [`register`] what they hand out; whoever has text to judge asks [`search`].
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::{LazyLock, Mutex, MutexGuard};
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
+
+/// Shorter values turn up by chance: six characters of base64 would be found in any log that is long enough.
+const SHORTEST: usize = 8;
+
+static REGISTRY: LazyLock<Mutex<Canaries>> = LazyLock::new(Mutex::default);
+
+/// Registers a secret for the rest of the process; `what` says in messages whose it is. PEM is taken line by line, as
+/// a log may break it, and of a JWT the signature counts by itself, too.
+pub fn register(what: &str, secret: &str) {
+    registry().add(what, secret);
+}
+
+/// What was found in a text of any secret registered so far.
+pub fn search(text: &str) -> Vec<Finding> {
+    // The automaton takes a while to build: not under the lock.
+    let known = registry().clone();
+    known.search(text)
+}
+
+/// How many secrets are registered.
+pub fn count() -> usize {
+    registry().known.len()
+}
+
+/// A secret where none must be. Names neither the secret nor its surroundings: test reports are read by many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Whose secret it is, as it was registered.
+    pub what: String,
+    /// How it was dressed: `plain`, `base64`, `hex` …
+    pub dress: &'static str,
+    /// Where in the text, in bytes.
+    pub offset: usize,
+}
+
+/// A set of secrets.
+#[derive(Clone, Default)]
+struct Canaries {
+    /// The secret, and what it is.
+    known: BTreeMap<String, String>,
+}
+
+impl Canaries {
+    fn add(&mut self, what: &str, secret: &str) {
+        let secret = secret.trim_end_matches('\n');
+        if secret.contains("-----BEGIN") {
+            // The last line may be a few characters; what is left of the key without it is enough.
+            let lines = secret.lines().filter(|line| !line.starts_with("-----") && line.len() >= 16);
+            self.known.extend(lines.map(|line| (line.to_owned(), what.to_owned())));
+            return;
+        }
+        assert!(
+            secret.len() >= SHORTEST,
+            "{what}: a canary of {} bytes would be found anywhere",
+            secret.len()
+        );
+        if let [_, _, signature] = secret.split('.').collect::<Vec<_>>().as_slice()
+            && signature.len() >= 16
+        {
+            self.known.insert((*signature).to_owned(), format!("{what} (signature)"));
+        }
+        self.known.insert(secret.to_owned(), what.to_owned());
+    }
+
+    fn search(&self, text: &str) -> Vec<Finding> {
+        let mut patterns = Vec::new();
+        let mut meanings = Vec::new();
+        for (secret, what) in &self.known {
+            for (dress, pattern) in dresses(secret) {
+                patterns.push(pattern);
+                meanings.push((what, dress));
+            }
+        }
+        // The kind that takes least memory and time to build: most registries are searched once.
+        let automaton = AhoCorasick::builder()
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
+            .build(&patterns)
+            .expect("an automaton of a few thousand words");
+        automaton
+            .find_overlapping_iter(text)
+            .map(|found| {
+                let (what, dress) = meanings[found.pattern().as_usize()];
+                Finding { what: what.clone(), dress, offset: found.start() }
+            })
+            .collect()
+    }
+}
+
+/// Every form a secret may take on its way into a text.
+fn dresses(secret: &str) -> Vec<(&'static str, String)> {
+    let hash = Sha256::digest(secret);
+    let secret = beginning(secret);
+    let bytes = secret.as_bytes();
+    let mut all = vec![("plain", secret.to_owned())];
+    // What Debug and JSON make of quotes, backslashes and control characters.
+    all.push(("escaped", secret.escape_debug().to_string()));
+    all.push(("escaped", serde_json::Value::from(secret).to_string().trim_matches('"').to_owned()));
+    let urls = url_encoded(bytes);
+    for encoded in &urls {
+        all.push(("URL-encoded", encoded.clone()));
+    }
+    for (dress, bytes) in [("base64", bytes), ("base64 of the URL-encoded", urls[0].as_bytes())] {
+        for offset in 0..3 {
+            all.push((dress, aligned(&STANDARD_NO_PAD, bytes, offset)));
+            all.push((dress, aligned(&URL_SAFE_NO_PAD, bytes, offset)));
+        }
+    }
+    let hex = hex(bytes);
+    all.push(("hex", hex.to_uppercase()));
+    all.push(("hex", hex));
+    let decimals: Vec<String> = bytes.iter().map(ToString::to_string).collect();
+    all.push(("a list of bytes", decimals.join(", ")));
+    // Half a hash says as much as a whole one.
+    all.push(("SHA-256", self::hex(&hash)[..32].to_owned()));
+    all.push(("SHA-256", STANDARD_NO_PAD.encode(hash)[..22].to_owned()));
+    all.push(("SHA-256", URL_SAFE_NO_PAD.encode(hash)[..22].to_owned()));
+    // The first name wins where two forms are the same.
+    let mut seen = std::collections::HashSet::new();
+    all.retain(|(_, pattern)| seen.insert(pattern.clone()));
+    all
+}
+
+/// As much of a secret as is searched for: whoever shows 64 KiB of a token shows this much of it.
+fn beginning(secret: &str) -> &str {
+    const ENOUGH: usize = 64;
+    let end = secret.char_indices().map(|(at, _)| at).find(|at| *at >= ENOUGH);
+    &secret[..end.unwrap_or(secret.len())]
+}
+
+/// As a form and as a URL: `+` or `%20`, upper or lower case.
+fn url_encoded(bytes: &[u8]) -> Vec<String> {
+    let form: String = form_urlencoded::byte_serialize(bytes).collect();
+    let percent = form.replace('+', "%20");
+    let lower = |text: &str| {
+        let mut pieces = text.split('%');
+        let first = pieces.next().unwrap_or_default().to_owned();
+        pieces.fold(first, |text, piece| {
+            let (code, rest) = piece.split_at(2);
+            text + "%" + &code.to_lowercase() + rest
+        })
+    };
+    vec![form.clone(), percent.clone(), lower(&form), lower(&percent)]
+}
+
+/// The characters of base64 that depend on these bytes alone, if `offset` bytes (modulo 3) stand before them.
+fn aligned(engine: &impl Engine, bytes: &[u8], offset: usize) -> String {
+    let encoded = engine.encode([&[0; 2][..offset], bytes].concat());
+    let from = (offset * 8).div_ceil(6);
+    let to = (offset + bytes.len()) * 8 / 6;
+    encoded[from..to].to_owned()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn registry() -> MutexGuard<'static, Canaries> {
+    REGISTRY.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+
+    use super::*;
+
+    const SECRET: &str = "s3cr3t+/=&% \"~ÿ?>of-the-client";
+
+    fn found(log: &str) -> Vec<&'static str> {
+        let mut canaries = Canaries::default();
+        canaries.add("the client's secret", SECRET);
+        let mut found: Vec<_> = canaries.search(log).into_iter().map(|finding| finding.dress).collect();
+        found.dedup();
+        found
+    }
+
+    /// A line as a careless program would write it.
+    fn line(dressed: impl std::fmt::Display) -> String {
+        format!("2026-11-21T07:00:00Z TRACE hyper: sending {{ body: {dressed} }}\n")
+    }
+
+    #[test]
+    fn every_dress_is_seen_through() {
+        let bytes = SECRET.as_bytes();
+        let form: String = form_urlencoded::byte_serialize(bytes).collect();
+        let codes = ["%2B", "%2F", "%3D", "%7E", "%C3", "%BF", "%3F", "%3E"];
+        let lower = codes.iter().fold(form.clone(), |text, code| text.replace(code, &code.to_lowercase()));
+        for (expected, dressed) in [
+            ("plain", SECRET.to_owned()),
+            ("escaped", format!("{SECRET:?}")),
+            ("escaped", serde_json::json!({ "client_secret": SECRET }).to_string()),
+            ("URL-encoded", form.clone()),
+            ("URL-encoded", form.replace('+', "%20")),
+            ("URL-encoded", lower),
+            ("base64 of the URL-encoded", STANDARD.encode(format!("the-client:{form}"))),
+            ("hex", hex(bytes)),
+            ("hex", hex(bytes).to_uppercase()),
+            ("a list of bytes", format!("{bytes:?}")),
+            ("SHA-256", hex(&Sha256::digest(bytes))),
+            ("SHA-256", STANDARD.encode(Sha256::digest(bytes))),
+        ] {
+            assert!(found(&line(&dressed)).contains(&expected), "{expected}: {dressed}");
+        }
+    }
+
+    #[test]
+    fn base64_is_recognised_at_every_alignment_and_in_both_alphabets() {
+        for before in ["", "a", "ab", "abc", "client_id:"] {
+            for after in ["", "z", "zz"] {
+                let text = format!("{before}{SECRET}{after}");
+                assert!(found(&line(STANDARD.encode(&text))).contains(&"base64"), "{text}");
+                assert!(found(&line(URL_SAFE.encode(&text))).contains(&"base64"), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_is_not_found() {
+        let log = line("the-client") + &line(&SECRET[..12]) + &line(STANDARD.encode("the-client"));
+        assert_eq!(found(&log), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn keys_are_found_by_any_line_and_jwts_by_their_signature() {
+        let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
+        let mut canaries = Canaries::default();
+        canaries.add("a key", &key);
+        canaries.add("a token", "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJjIn0.c2lnbmF0dXJlLW9mLXRoZS10b2tlbg");
+        assert!(!canaries.search(&line(format!("{key:?}"))).is_empty());
+        assert!(!canaries.search(&line(key.lines().nth(1).unwrap())).is_empty());
+        let cut = canaries.search(&line("…c2lnbmF0dXJlLW9mLXRoZS10b2tlbg"));
+        assert_eq!(cut.len(), 1, "{cut:?}");
+        assert_eq!(cut[0].what, "a token (signature)");
+    }
+
+    #[test]
+    #[should_panic(expected = "would be found anywhere")]
+    fn a_canary_too_short_is_refused() {
+        Canaries::default().add("short", "s3cr3t");
+    }
+
+    /// What a program says as it panics goes to standard error, which stands in the log that is searched. The program
+    /// is this one, the panic that of the test above.
+    #[tokio::test]
+    async fn panics_are_searched() {
+        use crate::process::{Process, Program};
+        let folder = tempfile::tempdir().unwrap();
+        let test = "canaries::tests::a_canary_too_short_is_refused";
+        let process = Process::start(Program {
+            name: "a panicking program".into(),
+            binary: std::env::current_exe().unwrap(),
+            arguments: ["--exact", test, "--nocapture"].map(ToOwned::to_owned).into(),
+            environment: Vec::new(),
+            folder: folder.path().to_owned(),
+            log: folder.path().join("log"),
+        });
+        process.exited(std::time::Duration::from_secs(10)).await;
+        let mut canaries = Canaries::default();
+        canaries.add("said in a panic", "a canary of 6 bytes");
+        assert!(process.logs().contains("panicked at"));
+        assert_eq!(canaries.search(&process.logs()).len(), 1);
+    }
+}

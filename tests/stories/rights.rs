@@ -1,0 +1,136 @@
+//! The controller's own rights: enough, in one namespace as in all, and no more than enough.
+//! Knows the manifests that grant them and the API server's audit log. Must not know what a right is used for.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule, Role};
+use kube::api::{DynamicObject, ListParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Api, Client, Config};
+use serde_json::json;
+use tokensource_kit::control_plane::ControlPlane;
+use tokensource_kit::scripted_provider::Answer;
+use tokensource_kit::{eventually, manifest};
+
+use crate::story::{SOON, Story, TOKEN};
+use crate::world::{CONTROLLER, repository};
+
+/// Group, resource (with its subresource), verb.
+type Right = (String, String, String);
+
+/// The namespaced overlay, as kubectl makes it, for this story's namespace and as its ServiceAccount.
+pub(crate) async fn one_namespace_is_enough(story: &mut Story) {
+    let objects = overlay(story);
+    let of_kind = |kind: &str| -> Vec<DynamicObject> {
+        let is = |object: &&DynamicObject| object.types.as_ref().is_some_and(|types| types.kind == kind);
+        objects.iter().filter(is).cloned().collect()
+    };
+    for kind in ["Namespace", "ServiceAccount", "Role", "RoleBinding"] {
+        story.world.plane().apply_objects(&of_kind(kind)).await;
+    }
+    assert!(of_kind("ClusterRole").is_empty() && of_kind("ClusterRoleBinding").is_empty());
+    let deployment = &of_kind("Deployment")[0].data["spec"]["template"]["spec"];
+    let account = deployment["serviceAccountName"].as_str().unwrap();
+    let kubeconfig = story.world.plane().kubeconfig_for_service_account("tokensource-system", account).await;
+    let arguments: Vec<_> = deployment["containers"][0]["args"].as_array().unwrap().iter().skip(1).collect();
+    assert_eq!(arguments, [&json!(format!("--namespace={}", story.namespace))]);
+    let arguments: Vec<_> = arguments.iter().filter_map(|argument| argument.as_str()).collect();
+    story.run_as(&kubeconfig, &[&arguments[..], &["--allow-network", "127.0.0.0/8"]].concat()).await;
+
+    story.provider.always(TOKEN, Answer::token(3600));
+    story.ask("modest", &json!({})).await;
+    story.ready("modest").await;
+    // Another type means another Secret: the one thing that needs `delete`.
+    story.patch_source("modest", &json!({"spec": {"target": {"type": "example.com/token"}}})).await;
+    eventually("the new type", SOON, async || match story.secrets().get_opt("modest-token").await {
+        Ok(Some(secret)) if secret.type_.as_deref() == Some("example.com/token") => Ok(()),
+        found => Err(format!("{:?}", found.map(|secret| secret.and_then(|secret| secret.type_)))),
+    })
+    .await;
+    assert!(story.events("modest").await.contains(&"TokenIssued".to_owned()));
+
+    let client = client(&kubeconfig).await;
+    let own: Api<Secret> = Api::namespaced(client.clone(), &story.namespace);
+    own.get("modest-token").await.expect("its own namespace's Secrets");
+    for foreign in [Api::<Secret>::namespaced(client.clone(), "default"), Api::all(client)] {
+        match foreign.list(&ListParams::default()).await {
+            Err(kube::Error::Api(status)) => assert_eq!(status.code, 403),
+            other => panic!("Secrets of another namespace: {:?}", other.map(|list| list.items.len())),
+        }
+    }
+}
+
+/// What `kubectl apply -k deploy/kustomize/namespaced` would apply, with this namespace in the place of `team-a`.
+fn overlay(story: &Story) -> Vec<DynamicObject> {
+    let copy = story.world.plane().folder().join(format!("overlay-{}", story.namespace));
+    std::fs::create_dir(&copy).unwrap();
+    for folder in ["deploy", "crds"] {
+        let copied = Command::new("cp").arg("-r").arg(repository().join(folder)).arg(&copy).status();
+        assert!(copied.is_ok_and(|status| status.success()), "copying {folder}");
+    }
+    let role = copy.join("deploy/kustomize/namespaced/rbac.yaml");
+    let text = std::fs::read_to_string(&role).unwrap();
+    std::fs::write(&role, text.replacen("team-a", &story.namespace, 1)).unwrap();
+    let kubectl = Command::new(story.world.plane().kubectl())
+        .args(["kustomize", "deploy/kustomize/namespaced"])
+        .current_dir(&copy)
+        .output()
+        .expect("kubectl");
+    assert!(kubectl.status.success(), "{}", String::from_utf8_lossy(&kubectl.stderr));
+    manifest::parse(&String::from_utf8(kubectl.stdout).unwrap())
+}
+
+async fn client(kubeconfig: &Path) -> Client {
+    let kubeconfig = Kubeconfig::read_from(kubeconfig).expect("a kubeconfig");
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
+    Client::try_from(config.expect("a configuration")).expect("a client")
+}
+
+/// The rights of the shipped roles that no controller of any story has made use of, and what sets the two roles apart.
+pub(crate) fn never_used(plane: &ControlPlane) -> Vec<String> {
+    let used: BTreeSet<Right> = plane
+        .audit()
+        .into_iter()
+        .filter(|entry| entry.user == CONTROLLER && entry.status != 403)
+        .map(|entry| {
+            let subresource =
+                if entry.subresource.is_empty() { String::new() } else { format!("/{}", entry.subresource) };
+            (entry.group, entry.resource + &subresource, entry.verb)
+        })
+        .collect();
+    let cluster = rights::<ClusterRole>("cluster", |role| role.rules);
+    let namespaced = rights::<Role>("namespaced", |role| role.rules);
+    let of_the_cluster =
+        |(_, resource, _): &&Right| ["namespaces", "clustertokenproviders"].contains(&resource.as_str());
+    let mut complaints: Vec<String> =
+        cluster.difference(&used).map(|right| format!("granted, and never used: {right:?}")).collect();
+    let expected: BTreeSet<Right> = cluster.iter().filter(|right| !of_the_cluster(right)).cloned().collect();
+    complaints.extend(
+        expected
+            .symmetric_difference(&namespaced)
+            .map(|right| format!("in one of the two roles only: {right:?}")),
+    );
+    complaints
+}
+
+/// The rights that an overlay's role grants.
+fn rights<R: serde::de::DeserializeOwned>(
+    overlay: &str,
+    rules: impl Fn(R) -> Option<Vec<PolicyRule>>,
+) -> BTreeSet<Right> {
+    let objects = manifest::load(repository().join(format!("deploy/kustomize/{overlay}/rbac.yaml")));
+    let role = objects.into_iter().next().expect("the role comes first");
+    let role: R = serde_json::from_value(serde_json::to_value(role).unwrap()).expect("a role");
+    let mut rights = BTreeSet::new();
+    for rule in rules(role).unwrap_or_default() {
+        for group in rule.api_groups.iter().flatten() {
+            for resource in rule.resources.iter().flatten() {
+                rights.extend(rule.verbs.iter().map(|verb| (group.clone(), resource.clone(), verb.clone())));
+            }
+        }
+    }
+    rights
+}

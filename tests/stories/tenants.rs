@@ -1,0 +1,163 @@
+//! Two users of one namespace, of whom one may read its Secrets: what the shipped admission policy makes of each.
+//! Knows the policy by its effect alone.
+
+use kube::Api;
+use kube::api::{DeleteParams, Patch, PatchParams};
+use serde_json::{Value, json};
+use tokensource::api::TokenSource;
+use tokensource_kit::eventually;
+use tokensource_kit::scripted_provider::Answer;
+
+use crate::story::{SOON, Story, TOKEN};
+
+const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+
+/// Both may write sources and providers; alice may also use what `client`, `trust` and `builder` are.
+async fn tenants(story: &Story) {
+    let bind = |role: &str, users: &[&str]| {
+        let subjects: Vec<Value> = users
+            .iter()
+            .map(|user| json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}))
+            .collect();
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": role},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role}, "subjects": subjects,
+        })
+    };
+    let role = |name: &str, rules: Value| json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": name}, "rules": rules});
+    let authors = json!([{
+        "apiGroups": ["tokensource.dev"], "resources": ["tokensources", "tokenproviders"],
+        "verbs": ["get", "list", "create", "update", "patch", "delete"],
+    }]);
+    let readers = json!([
+        {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["client"], "verbs": ["get"]},
+        {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["trust"], "verbs": ["get"]},
+        {"apiGroups": [""], "resources": ["serviceaccounts/token"], "resourceNames": ["builder"], "verbs": ["create"]},
+    ]);
+    story.apply(&role("authors", authors)).await;
+    story.apply(&role("readers", readers)).await;
+    story.apply(&bind("authors", &["alice", "bob"])).await;
+    story.apply(&bind("readers", &["alice"])).await;
+    story.credentials("client", "a-secret-of-alice").await;
+    eventually("the rights and the policy", SOON, async || {
+        let object = story.source_for("early", &json!({}));
+        let [alice, bob] = [try_as(story, "alice", &object).await, try_as(story, "bob", &object).await];
+        match (alice, bob) {
+            (Ok(()), Err(refusal)) if refusal.contains("only who may get a Secret") => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+}
+
+/// Creates an object anew as somebody.
+async fn try_as(story: &Story, user: &str, object: &Value) -> Result<(), String> {
+    let name = object["metadata"]["name"].as_str().unwrap();
+    let _ = story.sources().delete(name, &DeleteParams::default()).await;
+    let applied = story.world.plane().try_apply(user, &story.namespace, &object.to_string()).await;
+    applied.map(|_| ()).map_err(|error| error.to_string())
+}
+
+pub(crate) async fn only_who_may_get_a_secret_may_have_it_sent(story: &mut Story) {
+    tenants(story).await;
+    for (case, more, words) in references() {
+        let source = story.source_for("inline", &more);
+        let mut spec = source["spec"]["provider"].clone();
+        let mut objects = vec![source];
+        // The same in an object of its own, where the credentials are not named.
+        if more["credentialsRef"].is_null() && more["provider"].is_object() {
+            spec["tls"]["caBundle"].take();
+            let prune =
+                |block: &mut Value| block.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+            prune(&mut spec["tls"]);
+            objects.push(json!({
+                "apiVersion": "tokensource.dev/v1alpha1", "kind": "TokenProvider",
+                "metadata": {"name": format!("of-{case}")}, "spec": spec,
+            }));
+        }
+        for object in &objects {
+            let kind = &object["kind"];
+            match (words, try_as(story, "bob", object).await) {
+                ("", answer) => assert_eq!(answer, Ok(()), "{case}: {kind} of bob"),
+                (words, Ok(())) => panic!("{case}: {kind} of bob was let pass, without: {words}"),
+                (words, Err(refusal)) => assert!(refusal.contains(words), "{case}: {kind} of bob: {refusal}"),
+            }
+            let answer = try_as(story, "alice", object).await;
+            assert_eq!(answer, Ok(()), "{case}: {kind} of alice");
+        }
+    }
+    // What alice wrote is served, as the controller's own writes are none of the policy's business.
+    story.provider.always(TOKEN, Answer::token(3600));
+    assert_eq!(try_as(story, "alice", &story.source_for("served", &json!({}))).await, Ok(()));
+    story.ready("served").await;
+}
+
+/// What is merged into a spec, and how bob is refused; not at all where nothing is said.
+fn references() -> Vec<(&'static str, Value, &'static str)> {
+    let nobody = |provider: Value| json!({"credentialsRef": null, "provider": provider});
+    let none = json!({"method": "none"});
+    let account = json!({"name": "builder", "audience": "provider"});
+    vec![
+        ("nothing", nobody(json!({"clientAuthentication": none})), ""),
+        ("credentials", json!({}), "ask for the right to get client"),
+        (
+            "subject",
+            nobody(json!({"clientAuthentication": none, "grantType": EXCHANGE,
+                "subjectToken": {"secretKeyRef": {"name": "client", "key": "token"}}})),
+            "only who may get a Secret",
+        ),
+        (
+            "certificate",
+            nobody(json!({"clientAuthentication": {"method": "tls_client_auth"},
+                "tls": {"clientCertificateRef": {"name": "client"}}})),
+            "only who may get a Secret",
+        ),
+        (
+            "trust",
+            nobody(json!({"clientAuthentication": none,
+                "tls": {"caBundle": null, "caBundleRef": {"name": "trust", "key": "ca.crt"}}})),
+            "only who may get a ConfigMap",
+        ),
+        (
+            "account",
+            nobody(
+                json!({"clientAuthentication": {"method": "federated_jwt", "serviceAccountToken": account}}),
+            ),
+            "only who may ask for a token of a ServiceAccount",
+        ),
+        (
+            "subject-account",
+            nobody(json!({"clientAuthentication": none, "grantType": EXCHANGE,
+                "subjectToken": {"serviceAccountToken": account}})),
+            "only who may ask for a token of a ServiceAccount",
+        ),
+    ]
+}
+
+/// Whoever leaves the spec as it is passes; whoever changes it answers for all that it names.
+pub(crate) async fn unchanged_specs_pass(story: &mut Story) {
+    story.provider.always(TOKEN, Answer::token(3600));
+    tenants(story).await;
+    assert_eq!(try_as(story, "alice", &story.source_for("hers", &json!({}))).await, Ok(()));
+    story.ready("hers").await;
+    let by_bob: Api<TokenSource> = Api::namespaced(story.world.plane().client("bob"), &story.namespace);
+    let patch =
+        async |patch: Value| by_bob.patch("hers", &PatchParams::default(), &Patch::Merge(&patch)).await;
+    patch(json!({"metadata": {"labels": {"seen-by": "bob"}}})).await.expect("a label");
+    let renew = json!({"metadata": {"annotations": {"tokensource.dev/renew-requested-at": "now"}}});
+    patch(renew).await.expect("a request to renew");
+    // Applying the same again, as GitOps tools do.
+    let same = story.source_for("hers", &json!({}));
+    story.world.plane().try_apply("bob", &story.namespace, &same.to_string()).await.expect("the same again");
+    for change in [
+        json!({"provider": {"tokenEndpoint": "https://bob.example/token"}}),
+        json!({"token": {"scopes": ["everything"]}}),
+        json!({"credentialsRef": {"name": "another"}}),
+    ] {
+        let refusal = patch(json!({"spec": change})).await.expect_err("a changed spec").to_string();
+        assert!(refusal.contains("only who may get a Secret"), "{change}: {refusal}");
+    }
+    // Who gives the credentials up needs no right to them.
+    let none = json!({"credentialsRef": null, "provider": {"clientAuthentication": {"method": "none"}}});
+    patch(json!({"spec": none})).await.expect("a spec that names nothing");
+}
