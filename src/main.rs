@@ -25,7 +25,7 @@ fn main() -> ExitCode {
                 Ok(runtime) => runtime,
                 Err(error) => return failed(&error),
             };
-            match runtime.block_on(runtime::run(arguments)) {
+            match runtime.block_on(runtime::run(*arguments)) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => failed(&chain(&error)),
             }
