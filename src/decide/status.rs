@@ -24,13 +24,17 @@ pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceSta
             acknowledge(&mut status, observed);
             status.token_type = Some(publication.token_type.clone());
             status.scope.clone_from(&publication.scope);
-            status.last_unchanged_time = publication.unchanged_at.map(to_kubernetes);
+            status.last_unchanged_time = publication.repeated_at().map(to_kubernetes);
         }
         Outcome::Failed(at, failure) => {
             acknowledge(&mut status, observed);
             count(&mut status, observed, *at, failure);
         }
-        Outcome::Unwritten(..) => acknowledge(&mut status, observed),
+        Outcome::Unwritten(asked_at, _) => {
+            acknowledge(&mut status, observed);
+            // No target tells of this request, and the token may be lost with the process: the pace must not be.
+            status.last_failure_time = Some(to_kubernetes(*asked_at));
+        }
         Outcome::Waiting | Outcome::Suspended | Outcome::Refused(_) => {}
     }
     describe_target(&mut status, observed);
@@ -179,7 +183,7 @@ fn with_notices(reason: Reason, publication: &Publication, observed: &Observed<'
     if grant == Some("password") {
         notices.insert(Notice::LegacyGrant);
     }
-    if publication.unchanged_at.is_some() {
+    if publication.repeated_at().is_some() {
         notices.insert(Notice::StickyToken);
     }
     let mut message = sentence(reason);

@@ -26,6 +26,6 @@ pub use request::{
     BasicEncoding, BodyFormat, Client, ClientAuthentication, Grant, GrantKind, Parameter, ParameterPlace,
     ParameterValue, SendClientId, TokenRequest, build, trim_one_newline,
 };
-pub use response::{FieldPointers, Reading, ResponseRules, read};
+pub use response::{Answer, FieldPointers, Reading, ResponseRules, read};
 pub use secret::Secret;
 pub use token::{Notice, Token};

@@ -93,6 +93,12 @@ fn never_two_requests_within_five_seconds() {
             }),
         ),
         (
+            "a token came that could not be written, and is lost",
+            Scene::fresh().when(2).with(|s| {
+                s.record(&Outcome::Unwritten(at(0), failure(Reason::TargetWriteFailed, Retry::TRANSIENT)));
+            }),
+        ),
+        (
             "the provider returned the same token, and the inputs changed",
             Scene::good().when(602).with(|s| {
                 s.status.last_unchanged_time = Some(to_kubernetes(at(600)));
