@@ -90,7 +90,10 @@ pub(super) async fn mint(
         answer = attempt.ask(None).await;
     }
     Ok(match answer {
-        Ok(token) => Minted::Token(HeldToken { token, asked, cause, bond, fell_back }),
+        Ok(token) => {
+            let answers = observed.open_renew_request().map(str::to_owned);
+            Minted::Token(HeldToken { token, asked, cause, answers, bond, fell_back })
+        }
         Err(Refused::ByProvider(failure)) => Minted::Failed(context.now(), failure),
         Err(Refused::Locally(failure)) => Minted::Refused(failure),
         Err(Refused::Without) => return Err(Error::Random),

@@ -228,6 +228,7 @@ fn published(observed: &Observed<'_>, facts: &Facts) -> Published {
             issued_at: time(&observed.status.issued_at),
             expires_at: time(&observed.status.expires_at),
             asked: String::new(),
+            answers: None,
         }
     });
     Published {
@@ -236,6 +237,7 @@ fn published(observed: &Observed<'_>, facts: &Facts) -> Published {
         issued_at: memo.issued_at,
         expires_at: memo.expires_at,
         asked: memo.asked,
+        answers: memo.answers,
         intact: facts.memo.is_some(),
         dressed,
     }

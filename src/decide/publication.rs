@@ -24,6 +24,9 @@ pub struct Memo {
     pub expires_at: DateTime<Utc>,
     /// Fingerprint of what it was asked for with.
     pub asked: String,
+    /// The renewal request it answers. Remembered here, so that token and answer cannot be lost apart; no part of the
+    /// hash, since a change to it costs no more than one renewal.
+    pub answers: Option<String>,
 }
 
 /// SHA-256 over data and memo, in hexadecimal. Each part is preceded by its length, so that no two contents run
@@ -105,7 +108,8 @@ fn annotations(target: &Target, source: &str, memo: &Memo, hash: String) -> BTre
         (annotation::DRESSING, dressing(target, source)),
     ];
     let users = target.annotations.iter().map(|(key, value)| (key.clone(), value.0.clone()));
-    users.chain(ours.map(|(key, value)| (key.to_owned(), value))).collect()
+    let answers = memo.answers.iter().map(|request| (annotation::ANSWERS.to_owned(), request.clone()));
+    users.chain(ours.map(|(key, value)| (key.to_owned(), value))).chain(answers).collect()
 }
 
 impl Memo {
@@ -119,6 +123,7 @@ impl Memo {
             issued_at: time(annotation::ISSUED_AT)?,
             expires_at: time(annotation::EXPIRES_AT)?,
             asked: annotations.get(annotation::INPUTS)?.clone(),
+            answers: annotations.get(annotation::ANSWERS).cloned(),
         })
     }
 }

@@ -110,10 +110,13 @@ fn the_wait_is_capped_by_the_life_that_is_left() {
 fn a_request_is_acknowledged_once_it_has_been_tried() {
     let scene = Scene::good().with(|scene| scene.renew_request = Some("1".to_owned()));
     let publication = scene.publication(Reason::RenewalRequested, 600);
+    let mut earlier = publication.clone();
+    earlier.published.answers = None;
     let cases = [
         ("a new token", Outcome::Published(publication), true),
+        ("a token asked for before the request came", Outcome::Published(earlier), false),
         ("a failure", failed(600), true),
-        ("a token that could not be written", Outcome::Unwritten(at(600), outage()), true),
+        ("a token that could not be written", Outcome::Unwritten(at(600), outage()), false),
         ("a wait", Outcome::Waiting, false),
         ("suspension", Outcome::Suspended, false),
         ("a refusal", Outcome::Refused(outage()), false),
