@@ -91,7 +91,8 @@ pub(super) async fn mint(
     }
     Ok(match answer {
         Ok(token) => {
-            let answers = observed.open_renew_request().map(str::to_owned);
+            // Whether it was open or not: a token that replaces the one which answered it must go on telling so.
+            let answers = observed.renew_request.map(str::to_owned);
             Minted::Token(HeldToken { token, asked, cause, answers, bond, fell_back })
         }
         Err(Refused::ByProvider(failure)) => Minted::Failed(context.now(), failure),

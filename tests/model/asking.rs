@@ -6,7 +6,7 @@ use crate::model::{Model, Mutation};
 use crate::properties;
 use crate::real::{Choice, Grant, Outcome, Reply};
 use crate::samples::LIFETIME;
-use crate::world::{Asked, HeldToken, Look, RefreshToken, Requested, Seconds, Step, Stored, World};
+use crate::world::{Asked, HeldToken, RefreshToken, Requested, Seconds, Step, Stored, World};
 
 /// How a provider departs from good health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +59,11 @@ impl Model {
                     issued_at: 0,
                     expires_at: LIFETIME,
                     cause,
-                    answers: self.answers(&look),
+                    answers: if self.mutation == Some(Mutation::AnswersNoRequest) {
+                        0
+                    } else {
+                        look.source.request
+                    },
                     saw: look.source.request,
                     refresh: rotated.then_some(RefreshToken::Current),
                     fell_back: again,
@@ -83,10 +87,6 @@ impl Model {
                 self.finish(world, look, Choice::Mint(cause), Outcome::Failed(failure), false)
             }
         }
-    }
-
-    fn answers(&mut self, look: &Look) -> u8 {
-        if self.mutation == Some(Mutation::AnswersNoRequest) { 0 } else { self.real.open_request(look) }
     }
 
     /// What a provider in good health says. It takes a used refresh token for a stolen one.

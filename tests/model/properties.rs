@@ -51,9 +51,10 @@ pub(crate) fn request(model: &Model, world: &World, look: &Look, asked: Asked, a
     if ghost.came.is_some_and(|(came, _)| came == asked) {
         return violated(NO_NEEDLESS_REQUEST, "asked for a token that has come, and was not written yet");
     }
-    // By the clock of the decision, should that have been set since.
-    let due =
-        world.target.is_none_or(|target| model.real.due(target.issued_at, target.expires_at) <= look.now);
+    // By the clock of the decision or the present one, should that have been set since.
+    let due = world
+        .target
+        .is_none_or(|target| model.real.due(target.issued_at, target.expires_at) <= look.now.max(0));
     let owed = ghost.failed.is_some_and(|(_, failed, _)| failed == asked);
     if is_good(world.target, asked) && !due && ghost.requested == Requested::No && !owed {
         return violated(

@@ -155,14 +155,6 @@ impl Real {
         choice
     }
 
-    /// The renewal request that has not been dealt with yet; 0 for none.
-    pub(crate) fn open_request(&mut self, look: &Look) -> u8 {
-        let status = self.status(look.source.status);
-        let inputs = self.inputs(look);
-        let open = self.observed(look, &status, inputs).open_renew_request().is_some();
-        if open { look.source.request } else { 0 }
-    }
-
     /// What `reconcile` does with an outcome: settles it, makes the status, and tells when to wake.
     pub(crate) fn next(&mut self, look: &Look, choice: Choice, outcome: Outcome) -> Next {
         if let Some(next) = self.nexts.get(&(*look, choice, outcome)) {

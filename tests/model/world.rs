@@ -87,7 +87,7 @@ pub(crate) struct HeldToken {
     pub(crate) expires_at: Seconds,
     pub(crate) cause: Reason,
     pub(crate) answers: u8,
-    /// The value of the annotation when it was asked for, open or not; for the properties alone.
+    /// The same, whatever a mutation makes of that; for the properties alone.
     pub(crate) saw: u8,
     pub(crate) refresh: Option<RefreshToken>,
     pub(crate) fell_back: bool,
