@@ -28,7 +28,7 @@ use model::Model;
 use real::Grant;
 use search::explore;
 
-/// How many things may go wrong, or be done by a user, on one way. `TOKENSOURCE_MODEL_DISTURBANCES=3` takes minutes.
+/// How many things may go wrong, or be done by a user, on one way. What three show: docs/verification.md.
 const DISTURBANCES: u8 = 2;
 
 #[test]
