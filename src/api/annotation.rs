@@ -15,6 +15,9 @@ pub const EXPIRES_AT: &str = "tokensource.dev/expires-at";
 /// On the target: the fingerprint of what its token was asked for with.
 pub const INPUTS: &str = "tokensource.dev/inputs";
 
+/// On the target: the value that [`RENEW_REQUESTED_AT`] had when its token was asked for.
+pub const ANSWERS: &str = "tokensource.dev/answers";
+
 /// On the target: SHA-256 over its data and the annotations above, to notice alterations.
 pub const DATA_HASH: &str = "tokensource.dev/data-hash";
 

@@ -147,8 +147,10 @@ async fn rewrite(source: &TokenSource, observed: &Observed<'_>, context: &Turn<'
     else {
         return Ok(Outcome::Waiting.into());
     };
+    // Nothing was asked for now: the last request is the one that brought this token.
+    let asked_at = memo.issued_at;
     Ok(match publish::dress(source, observed, data, memo, context).await {
         Ok(published) => Outcome::Rewritten(published).into(),
-        Err(error) => unwritten(context.now(), observed.target_name(), error),
+        Err(error) => unwritten(asked_at, observed.target_name(), error),
     })
 }

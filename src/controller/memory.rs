@@ -22,6 +22,8 @@ pub(super) struct HeldToken {
     pub(super) token: Token,
     pub(super) asked: String,
     pub(super) cause: Reason,
+    /// The renewal request it answers.
+    pub(super) answers: Option<String>,
     /// What its refresh token is bound to, where that is kept.
     pub(super) bond: Option<Bond>,
     /// A stored refresh token was refused on the way, and the grant's own request made instead.

@@ -93,7 +93,9 @@ async fn obtain(
     {
         context.issuers.doubt(key);
     }
-    Ok(HeldToken { token: answer?, asked: prepared.asked, cause, bond, fell_back })
+    // Whether it was open or not: a token that replaces the one which answered it must go on telling so.
+    let answers = observed.renew_request.map(str::to_owned);
+    Ok(HeldToken { token: answer?, asked: prepared.asked, cause, answers, bond, fell_back })
 }
 
 /// Stores the refresh token that came with an access token which could not be written and is wanted no more: of a

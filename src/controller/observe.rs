@@ -118,7 +118,7 @@ pub(super) async fn observe<'a>(
         deleting: source.metadata.deletion_timestamp.is_some(),
         spec: &source.spec,
         status: source.status.as_ref().unwrap_or(&NO_STATUS),
-        renew_request: source.annotations().get(annotation::RENEW_REQUESTED_AT).map(String::as_str),
+        renew_request: source.annotations().get(annotation::RENEW_REQUESTED_AT).map(|value| shortened(value)),
         provider,
         secrets: Secrets { credentials, ..Secrets::default() },
         inputs: None,
@@ -146,6 +146,14 @@ pub(super) async fn observe<'a>(
     observed.target = target;
     observed.refresh_conflict = refresh_conflict(&observed, &namespace, context);
     (observed, unread)
+}
+
+/// As much of a renewal request as status has room for: with more, no status could be written any more.
+fn shortened(request: &str) -> &str {
+    match request.char_indices().nth(1024) {
+        Some((end, _)) => request.get(..end).unwrap_or_default(),
+        None => request,
+    }
 }
 
 /// The inputs, unless the provider or one of the Secrets is missing.
@@ -275,6 +283,7 @@ fn published(observed: &Observed<'_>, facts: &Facts) -> Published {
             issued_at: time(&observed.status.issued_at),
             expires_at: time(&observed.status.expires_at),
             asked: String::new(),
+            answers: None,
         }
     });
     Published {
@@ -283,6 +292,7 @@ fn published(observed: &Observed<'_>, facts: &Facts) -> Published {
         issued_at: memo.issued_at,
         expires_at: memo.expires_at,
         asked: memo.asked,
+        answers: memo.answers,
         intact: facts.memo.is_some(),
         dressed,
     }

@@ -46,12 +46,13 @@ pub(super) async fn token(
         (observed.published(), context.scope.secrets.get(&namespace, observed.target_name()))
         && is_same(held, source, published, &facts)
     {
-        return Ok(Written::Unchanged(published.clone()));
+        return Ok(Written::Unchanged(Published { answers: held.answers.clone(), ..published.clone() }));
     }
     let memo = Memo {
         issued_at: held.token.issued_at,
         expires_at: held.token.expires_at,
         asked: held.asked.clone(),
+        answers: held.answers.clone(),
     };
     dress(source, observed, data, memo, context).await.map(Written::New)
 }
@@ -68,6 +69,7 @@ fn is_same(held: &HeldToken, source: &TokenSource, published: &Published, facts:
         issued_at: published.issued_at,
         expires_at: published.expires_at,
         asked: published.asked.clone(),
+        answers: published.answers.clone(),
     };
     let as_before = Token { issued_at: memo.issued_at, expires_at: memo.expires_at, ..held.token.clone() };
     render(&source.spec.target, &as_before)
@@ -103,6 +105,7 @@ pub(super) async fn dress(
         issued_at: memo.issued_at,
         expires_at: memo.expires_at,
         asked: memo.asked,
+        answers: memo.answers,
         intact: true,
         dressed: true,
     })

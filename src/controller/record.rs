@@ -2,6 +2,7 @@
 
 use kube::api::{Patch, PatchParams};
 use kube::runtime::events::{Event, EventType};
+use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 use serde_json::json;
 
@@ -47,9 +48,15 @@ async fn write(source: &TokenSource, status: &TokenSourceStatus, context: &Conte
             context.scope.memory.status_written(written);
             Ok(())
         }
-        // The object is gone, and with it whatever there was to say of it.
+        // The object is gone, and with it whatever there was to say of it. Until the watch says so, too, it is looked
+        // at all the same: without its status, each look would find that no token had ever been asked for.
         Err(error) if error.is_not_found() || error.is_conflict() => {
-            context.scope.memory.forget(&uid);
+            let cached = context.scope.sources.get(&ObjectRef::from_obj(source));
+            if cached.is_some_and(|cached| cached.uid() == source.uid()) {
+                context.scope.memory.status_unwritten(&uid, status.clone());
+            } else {
+                context.scope.memory.forget(&uid);
+            }
             Ok(())
         }
         Err(error) => {

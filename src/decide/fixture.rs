@@ -164,6 +164,7 @@ impl Scene {
                 issued_at: at(issued),
                 expires_at: at(issued + 3600),
                 asked: self.inputs().map(|inputs| inputs.asked).unwrap_or_default(),
+                answers: self.renew_request.clone(),
                 intact: true,
                 dressed: true,
             },

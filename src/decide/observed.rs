@@ -119,6 +119,8 @@ pub struct Published {
     pub expires_at: DateTime<Utc>,
     /// Fingerprint of what its token was asked for with.
     pub asked: String,
+    /// The renewal request that its token answers.
+    pub answers: Option<String>,
     /// Its content is what we wrote.
     pub intact: bool,
     /// Its labels, annotations and type are what the spec wants.
@@ -156,10 +158,12 @@ impl Observed<'_> {
         self.spec.target.name.as_deref().unwrap_or(self.name)
     }
 
-    /// The renewal request that has not been dealt with yet.
+    /// The renewal request that has not been dealt with yet: neither status nor target tells of it.
     pub fn open_renew_request(&self) -> Option<&str> {
-        self.renew_request
-            .filter(|request| self.status.last_handled_renew_request.as_deref() != Some(request))
+        let answered = self.published().and_then(|published| published.answers.as_deref());
+        self.renew_request.filter(|request| {
+            answered != Some(request) && self.status.last_handled_renew_request.as_deref() != Some(request)
+        })
     }
 
     /// The last attempt was made with just these inputs, and failed.
@@ -168,6 +172,19 @@ impl Observed<'_> {
             && self.status.failed_inputs.is_some()
             && self.status.failed_inputs.as_deref()
                 == self.inputs.as_ref().map(|inputs| inputs.attempt.as_str())
+            && !self.succeeded_since()
+    }
+
+    /// The target holds a token that was asked for after the last failure on record, and that status does not know:
+    /// the process ended before it could record the success.
+    pub(super) fn succeeded_since(&self) -> bool {
+        let recorded = |time: &Option<_>| time.as_ref().map(from_kubernetes);
+        let status = self.status;
+        self.published().zip(recorded(&status.last_failure_time)).is_some_and(|(published, failed_at)| {
+            let issued_at = published.issued_at;
+            let unknown = recorded(&status.issued_at) != Some(issued_at);
+            published.intact && unknown && failed_at <= issued_at && issued_at <= self.now
+        })
     }
 
     /// When the provider was last asked, as far as is known.

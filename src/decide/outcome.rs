@@ -24,7 +24,8 @@ pub enum Outcome {
     Refused(Failure),
     /// The provider was asked, and there is no new token: since when that is known, and why.
     Failed(DateTime<Utc>, Failure),
-    /// A token came, but the target could not be written; the token is kept in memory.
+    /// A token came, but the target could not be written; the token is kept in memory. The instant is that of the
+    /// request.
     Unwritten(DateTime<Utc>, Failure),
     /// The target holds a new token.
     Published(Publication),
@@ -43,7 +44,7 @@ pub struct Publication {
     pub cause: Reason,
     /// The target as it stands now.
     pub published: Published,
-    /// The provider returned the token that the target already held, at this instant.
+    /// The target held this very token already: when it was asked for.
     pub unchanged_at: Option<DateTime<Utc>>,
     /// A stored refresh token was refused and dropped on the way to it.
     pub fell_back: bool,
@@ -53,4 +54,12 @@ pub struct Publication {
     pub scope: Option<String>,
     /// What is worth knowing about a good answer.
     pub notices: BTreeSet<Notice>,
+}
+
+impl Publication {
+    /// When the provider returned a token that it had given before. A target that held the answer to this very request
+    /// says nothing of the provider: it was written, and only the API server's word of it was lost.
+    pub fn repeated_at(&self) -> Option<DateTime<Utc>> {
+        self.unchanged_at.filter(|asked_at| *asked_at > self.published.issued_at)
+    }
 }

@@ -24,6 +24,9 @@ pub struct Memo {
     pub expires_at: DateTime<Utc>,
     /// Fingerprint of what it was asked for with.
     pub asked: String,
+    /// The renewal request it answers. Remembered here, so that token and answer cannot be lost apart; no part of the
+    /// hash, since a change to it costs no more than one renewal.
+    pub answers: Option<String>,
 }
 
 /// SHA-256 over data and memo, in hexadecimal. Each part is preceded by its length, so that no two contents run
@@ -48,30 +51,31 @@ fn add(digest: &mut Sha256, part: &[u8]) {
 
 /// The whole Secret, as it is created or applied.
 pub fn target(name: &str, target: &Target, owner: OwnerReference, data: Data, memo: &Memo) -> Secret {
-    let ours = [
+    let mut ours = vec![
         (annotation::ISSUED_AT, timestamp(memo.issued_at)),
         (annotation::EXPIRES_AT, timestamp(memo.expires_at)),
         (annotation::INPUTS, memo.asked.clone()),
         (annotation::DATA_HASH, content_hash(&data, memo)),
         (annotation::DRESSING, dressing(target, &owner.name)),
     ];
+    ours.extend(memo.answers.iter().map(|request| (annotation::ANSWERS, request.clone())));
     secret(name, target, owner, Some(data), ours)
 }
 
 /// The whole Secret without its token, as it is applied when that is withdrawn.
 pub fn withdrawn(name: &str, target: &Target, owner: OwnerReference, at: DateTime<Utc>) -> Secret {
-    secret(name, target, owner, None, [(annotation::WITHDRAWN_AT, timestamp(at))])
+    secret(name, target, owner, None, vec![(annotation::WITHDRAWN_AT, timestamp(at))])
 }
 
-fn secret<const N: usize>(
+fn secret(
     name: &str,
     target: &Target,
     owner: OwnerReference,
     data: Option<Data>,
-    ours: [(&str, String); N],
+    ours: Vec<(&str, String)>,
 ) -> Secret {
     let users = target.annotations.iter().map(|(key, value)| (key.clone(), value.0.clone()));
-    let annotations = users.chain(ours.map(|(key, value)| (key.to_owned(), value))).collect();
+    let annotations = users.chain(ours.into_iter().map(|(key, value)| (key.to_owned(), value))).collect();
     Secret {
         metadata: ObjectMeta {
             name: Some(name.to_owned()),
@@ -130,6 +134,7 @@ impl Memo {
             issued_at: time(annotation::ISSUED_AT)?,
             expires_at: time(annotation::EXPIRES_AT)?,
             asked: annotations.get(annotation::INPUTS)?.clone(),
+            answers: annotations.get(annotation::ANSWERS).cloned(),
         })
     }
 }

@@ -25,20 +25,24 @@ pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceSta
         Outcome::Kept | Outcome::Rewritten(_) | Outcome::Probed(_) => clear_failures(&mut status),
         Outcome::Published(publication) => {
             clear_failures(&mut status);
-            acknowledge(&mut status, observed);
             status.token_type = Some(publication.token_type.clone());
             status.scope.clone_from(&publication.scope);
-            status.last_unchanged_time = publication.unchanged_at.map(to_kubernetes);
+            status.last_unchanged_time = publication.repeated_at().map(to_kubernetes);
             status.probe_rejections = match publication.cause {
                 Reason::ProbeRejected => status.probe_rejections.saturating_add(1),
                 _ => 0,
             };
         }
         Outcome::Failed(at, failure) => {
-            acknowledge(&mut status, observed);
+            tried(&mut status, observed);
             count(&mut status, observed, *at, failure);
         }
-        Outcome::Unwritten(..) => acknowledge(&mut status, observed),
+        Outcome::Unwritten(asked_at, _) => {
+            // No target tells of this request, and the token may be lost with the process: the pace must not be.
+            status.last_failure_time = Some(to_kubernetes(*asked_at));
+        }
+        // Now or never: the status that tells of this token must not tell of the failure before it.
+        _ if observed.succeeded_since() => clear_failures(&mut status),
         Outcome::Waiting
         | Outcome::Deferred(..)
         | Outcome::Suspended
@@ -57,8 +61,9 @@ fn clear_failures(status: &mut TokenSourceStatus) {
     status.failed_reason = None;
 }
 
-/// A request is dealt with once it has been tried: a failure is then retried on its own schedule.
-fn acknowledge(status: &mut TokenSourceStatus, observed: &Observed<'_>) {
+/// A request is dealt with once it has been tried: a failure is then retried on its own schedule. One that has
+/// brought a token is dealt with when the target holds that token, which tells so itself.
+fn tried(status: &mut TokenSourceStatus, observed: &Observed<'_>) {
     if let Some(request) = observed.open_renew_request() {
         status.last_handled_renew_request = Some(request.to_owned());
     }
@@ -78,6 +83,9 @@ fn count(status: &mut TokenSourceStatus, observed: &Observed<'_>, at: DateTime<U
 fn describe_target(status: &mut TokenSourceStatus, observed: &Observed<'_>) {
     match &observed.target {
         Target::Ours(published) => {
+            if published.answers.is_some() && published.answers.as_deref() == observed.renew_request {
+                status.last_handled_renew_request.clone_from(&published.answers);
+            }
             status.issued_at = Some(to_kubernetes(published.issued_at));
             status.expires_at = Some(to_kubernetes(published.expires_at));
             status.renew_at = Some(to_kubernetes(renewal(status, observed, published)));
@@ -241,7 +249,7 @@ fn with_notices(reason: Reason, publication: &Publication, observed: &Observed<'
     if grant == Some("password") {
         notices.insert(Notice::LegacyGrant);
     }
-    if publication.unchanged_at.is_some() {
+    if publication.repeated_at().is_some() {
         notices.insert(Notice::StickyToken);
     }
     let mut message = sentence(reason);

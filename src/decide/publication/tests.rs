@@ -5,7 +5,7 @@ use crate::api::{LongText, ShortText};
 use crate::decide::fixture::at;
 
 fn memo() -> Memo {
-    Memo { issued_at: at(0), expires_at: at(3600), asked: "fingerprint".to_owned() }
+    Memo { issued_at: at(0), expires_at: at(3600), asked: "fingerprint".to_owned(), answers: None }
 }
 
 fn data(pairs: &[(&str, &str)]) -> Data {
@@ -73,6 +73,15 @@ fn the_memo_reads_back_and_the_hash_still_fits() {
     assert_eq!(read, memo());
     assert_eq!(annotations[annotation::DATA_HASH], content_hash(&secret.data.unwrap(), &read));
     assert_eq!(annotations[annotation::DRESSING], dressing(&Target::default(), "source"));
+}
+
+#[test]
+fn the_request_that_a_token_answers_is_remembered_and_hashed_by_nobody() {
+    let answering = Memo { answers: Some("1".to_owned()), ..memo() };
+    let secret = target("target", &Target::default(), owner(), Data::new(), &answering);
+    let annotations = secret.metadata.annotations.unwrap();
+    assert_eq!(Memo::read(&annotations), Some(answering.clone()));
+    assert_eq!(content_hash(&Data::new(), &answering), content_hash(&Data::new(), &memo()));
 }
 
 #[test]

@@ -110,10 +110,13 @@ fn the_wait_is_capped_by_the_life_that_is_left() {
 fn a_request_is_acknowledged_once_it_has_been_tried() {
     let scene = Scene::good().with(|scene| scene.renew_request = Some("1".to_owned()));
     let publication = scene.publication(Reason::RenewalRequested, 600);
+    let mut earlier = publication.clone();
+    earlier.published.answers = None;
     let cases = [
         ("a new token", Outcome::Published(publication), true),
+        ("a token asked for before the request came", Outcome::Published(earlier), false),
         ("a failure", failed(600), true),
-        ("a token that could not be written", Outcome::Unwritten(at(600), outage()), true),
+        ("a token that could not be written", Outcome::Unwritten(at(600), outage()), false),
         ("a wait", Outcome::Waiting, false),
         ("suspension", Outcome::Suspended, false),
         ("a refusal", Outcome::Refused(outage()), false),
@@ -223,7 +226,7 @@ fn notices_stand_in_the_message_sorted_and_without_the_same_one_twice() {
     let mut scene = Scene::fresh();
     let mut publication = scene.publication(Reason::TokenPending, 0);
     publication.published.expires_at = at(300);
-    publication.unchanged_at = Some(at(0));
+    publication.unchanged_at = Some(at(60));
     publication.notices.extend([Notice::ScopeReduced, Notice::ClockSkew, Notice::ShortLifetime]);
     scene.record(&Outcome::Published(publication));
     let message = &find(&scene.status.conditions, ConditionType::Renewed).unwrap().message;
@@ -232,8 +235,30 @@ fn notices_stand_in_the_message_sorted_and_without_the_same_one_twice() {
         .map(|notice| (message.matches(notice).count(), message.find(notice)))
         .collect();
     assert!(places.iter().all(|(count, _)| *count == 1) && places.is_sorted(), "{message}");
-    assert_eq!(scene.status.last_unchanged_time, time(0));
+    assert_eq!(scene.status.last_unchanged_time, time(60));
     let fresh = scene.publication(Reason::RenewalDue, 200);
     scene.record(&Outcome::Published(fresh));
     assert_eq!(scene.status.last_unchanged_time, None, "another token has come");
+}
+
+#[test]
+fn an_answer_written_twice_is_no_provider_that_repeats_itself() {
+    let mut scene = Scene::fresh();
+    scene.record(&Outcome::Unwritten(at(0), failure(Reason::TargetWriteFailed, Retry::TRANSIENT)));
+    let mut publication = scene.publication(Reason::TokenPending, 0);
+    // The write had been done: what stands there is the answer to this very request.
+    publication.unchanged_at = Some(at(0));
+    scene.record(&Outcome::Published(publication));
+    assert_eq!(scene.status.last_unchanged_time, None);
+    assert_eq!(scene.status.renew_at, Scene::good().status.renew_at, "it is due when any other would be");
+    let message = &find(&scene.status.conditions, ConditionType::Renewed).unwrap().message;
+    assert!(!message.contains("StickyToken"), "{message}");
+}
+
+#[test]
+fn a_request_is_known_even_where_its_token_was_never_written() {
+    let mut scene = Scene::fresh();
+    scene.record(&Outcome::Unwritten(at(0), failure(Reason::TargetWriteFailed, Retry::TRANSIENT)));
+    assert_eq!((scene.status.failures, scene.status.last_failure_time.clone()), (0, time(0)));
+    assert_eq!(scene.observed().last_attempt(), Some(at(0)));
 }

@@ -56,6 +56,46 @@ fn a_request_is_dealt_with_once_and_requests_once_a_minute() {
 }
 
 #[test]
+fn a_request_is_dealt_with_once_though_no_status_could_tell() {
+    let mut scene = Scene::good().with(requested("1"));
+    // The target was written, the status was not, and the process has gone.
+    scene.published().answers = Some("1".to_owned());
+    assert_eq!(scene.clone().plan(), Plan::Keep, "the target tells");
+    assert_eq!(
+        scene.clone().with(requested("2")).plan(),
+        Plan::Mint(Reason::RenewalRequested),
+        "a new value"
+    );
+    scene.record(&Outcome::Kept);
+    assert_eq!(scene.status.last_handled_renew_request.as_deref(), Some("1"), "and status after it");
+}
+
+#[test]
+fn a_success_that_no_status_could_tell_ends_the_failure() {
+    for retry in [Retry::TRANSIENT, Retry::TERMINAL] {
+        let mut scene = failing(retry).when(3000);
+        // The next attempt brought a token, and the process went before it could write the status.
+        (scene.published().issued_at, scene.published().expires_at) = (at(2990), at(6590));
+        assert_eq!(scene.plan(), Plan::Keep, "{retry:?}");
+        scene.record(&Outcome::Kept);
+        assert_eq!((scene.status.failures, scene.status.retry_at.clone()), (0, None), "{retry:?}");
+        let mut suspended = scene.clone().with(|s| s.spec.suspend = true);
+        suspended.status = failing(retry).status;
+        suspended.record(&Outcome::Suspended);
+        assert_eq!(
+            suspended.with(|s| s.spec.suspend = false).plan(),
+            Plan::Keep,
+            "{retry:?}, suspended before it is told"
+        );
+        let forged = failing(retry).when(2705).with(|s| s.published().issued_at = at(9000));
+        assert!(
+            matches!(forged.plan(), Plan::Wait(_)) || retry == Retry::TRANSIENT,
+            "an instant to come tells nothing"
+        );
+    }
+}
+
+#[test]
 fn a_request_calls_off_a_wait_but_not_more_than_once_a_minute() {
     let long = || failing(Retry::TERMINAL);
     assert_eq!(
@@ -90,6 +130,12 @@ fn never_two_requests_within_five_seconds() {
             Scene::fresh().when(2).with(|s| {
                 s.record(&Outcome::Failed(at(0), outage()));
                 s.spec.token.scopes.push("a".to_owned());
+            }),
+        ),
+        (
+            "a token came that could not be written, and is lost",
+            Scene::fresh().when(2).with(|s| {
+                s.record(&Outcome::Unwritten(at(0), failure(Reason::TargetWriteFailed, Retry::TRANSIENT)));
             }),
         ),
         (

@@ -1,0 +1,117 @@
+//! The controller's part in `mint`: the token request, what the provider makes of it, and what comes of the answer.
+//! Knows the provider's own state, which the controller must not.
+
+use crate::controller::Reached;
+use crate::model::{Model, Mutation};
+use crate::properties;
+use crate::real::{Choice, Grant, Outcome, Reply};
+use crate::samples::LIFETIME;
+use crate::world::{Asked, HeldToken, RefreshToken, Requested, Seconds, Step, Stored, World};
+
+/// How a provider departs from good health.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It says this, and does nothing.
+    Reply(Reply),
+    /// It does what it should, and a gateway answers in its place.
+    Lost,
+}
+
+impl Model {
+    /// The token request, and the provider's answer to it; `fault` instead of what it would say.
+    pub(crate) fn ask(&mut self, mut world: World, fault: Option<Fault>) -> Reached {
+        let (Step::Ask(mut look, cause) | Step::AskAgain(mut look, cause)) = world.step else {
+            return Ok(world);
+        };
+        let again = matches!(world.step, Step::AskAgain(..));
+        (look.credentials, world.seen_credentials) = (world.credentials, world.credentials);
+        let asked = Asked { scope: look.source.scope, credentials: world.credentials };
+        let usable = world
+            .stored
+            .filter(|_| !again && self.real.keeps_refresh_tokens())
+            .filter(|stored| self.real.may_refresh(stored.asked, asked));
+        let refreshing = usable.is_some();
+        if !world.ghost.in_the_past {
+            properties::request(self, &world, &look, asked, again)?;
+        }
+        if std::mem::take(&mut world.ghost.in_the_past) && world.ghost.requested != Requested::No {
+            // Of two requests in one second nobody can tell which came last; the pace that forbids them was lost, too.
+            world.ghost.requested = Requested::Unknown;
+        }
+        let reply = match fault {
+            Some(Fault::Reply(reply)) => reply,
+            None | Some(Fault::Lost) => self.serve(&mut world, usable),
+        };
+        properties::family(&world)?;
+        let ghost = &mut world.ghost;
+        (ghost.asked_at, ghost.unrecorded) = (Some(0), true);
+        ghost.crashed = false;
+        let heard = if fault == Some(Fault::Lost) { Reply::Unavailable } else { reply };
+        if fault == Some(Fault::Lost) && matches!(reply, Reply::Token { refresh: true }) {
+            world.ghost.refresh_lost = true;
+        }
+        match self.real.answer(asked, refreshing, heard) {
+            Ok(()) => {
+                let rotated = matches!(reply, Reply::Token { refresh: true });
+                let token = HeldToken {
+                    token: World::unused(),
+                    asked,
+                    issued_at: 0,
+                    expires_at: LIFETIME,
+                    cause,
+                    answers: if self.mutation == Some(Mutation::AnswersNoRequest) {
+                        0
+                    } else {
+                        look.source.request
+                    },
+                    saw: look.source.request,
+                    refresh: rotated.then_some(RefreshToken::Current),
+                    fell_back: again,
+                };
+                (world.ghost.failed, world.ghost.came) = (None, Some((asked, LIFETIME)));
+                world.step = Step::Write(look, token);
+                Ok(world)
+            }
+            Err(failure) if refreshing && self.real.gives_way(failure) => {
+                world.step = Step::Drop(look, cause);
+                Ok(world)
+            }
+            Err(failure) => {
+                let until = self.real.floor(failure).unwrap_or(Seconds::MAX);
+                let with = look.source.generation;
+                world.ghost.failed = Some((with, asked, until));
+                let seen = world.source.is_some_and(|source| source.request == look.source.request);
+                if seen && world.ghost.requested == Requested::Open {
+                    world.ghost.requested = Requested::Tried(with, asked.credentials);
+                }
+                self.finish(world, look, Choice::Mint(cause), Outcome::Failed(failure), false)
+            }
+        }
+    }
+
+    /// What a provider in good health says. It takes a used refresh token for a stolen one.
+    fn serve(&self, world: &mut World, usable: Option<Stored>) -> Reply {
+        let begins = if world.family.begun { RefreshToken::Used } else { RefreshToken::Current };
+        let shown = match (self.real.grant, usable) {
+            (Grant::ClientCredentials, _) => return Reply::Token { refresh: false },
+            (_, Some(stored)) => stored.token,
+            (Grant::RefreshToken, None) => begins,
+            (Grant::Password, None) => {
+                world.family.revoked = false;
+                RefreshToken::Current
+            }
+        };
+        if shown == RefreshToken::Used || world.family.revoked {
+            world.family.revoked = true;
+            return Reply::InvalidGrant;
+        }
+        world.family.begun = true;
+        if let Some(stored) = &mut world.stored {
+            stored.token = RefreshToken::Used;
+        }
+        for token in world.tokens() {
+            token.refresh = token.refresh.map(|_| RefreshToken::Used);
+        }
+        Reply::Token { refresh: true }
+    }
+}

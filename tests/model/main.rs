@@ -1,0 +1,72 @@
+//! Anvil's property (OSDI '24), eventually stable reconciliation, for the layer that decides: a small model of API
+//! server, provider and clock, explored exhaustively around the real `decide` (docs/verification.md).
+//! Knows which searches are made; must not know what a state is.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test: also in its helpers
+#![allow(clippy::large_types_passed_by_value, clippy::result_large_err)] // a state is copied, a counterexample is the end
+#![allow(clippy::print_stdout)] // how much was looked at is part of the result
+
+mod asking;
+mod controller;
+mod effects;
+mod model;
+mod mutations;
+mod normal;
+mod properties;
+mod protocol;
+mod real;
+mod samples;
+mod search;
+mod terms;
+mod trace;
+mod world;
+mod writing;
+
+use std::time::Instant;
+
+use model::Model;
+use real::Grant;
+use search::explore;
+
+/// How many things may go wrong, or be done by a user, on one way. What three show: docs/verification.md.
+const DISTURBANCES: u8 = 2;
+
+#[test]
+fn every_way_of_client_credentials_leads_to_rest() {
+    holds(Model::new(Grant::ClientCredentials), disturbances());
+}
+
+#[test]
+fn every_way_of_rotating_refresh_tokens_leads_to_rest() {
+    holds(Model::new(Grant::RefreshToken), disturbances());
+}
+
+#[test]
+fn every_way_of_a_password_with_refresh_tokens_leads_to_rest() {
+    holds(Model::new(Grant::Password), disturbances());
+}
+
+fn holds(mut model: Model, disturbances: u8) {
+    // Beyond the usual depth, a stale status written over a newer one is known to cost a request (docs/verification.md).
+    model.stale_restarts = disturbances <= DISTURBANCES;
+    let begun = Instant::now();
+    match explore(&mut model, disturbances) {
+        Err(found) => panic!("{found}"),
+        Ok(visited) => {
+            let name = format!("{:?}, {disturbances} disturbances", model.real.grant);
+            println!(
+                "{name}: {visited}, {} statuses, in {:.0?}",
+                model.real.statuses_made(),
+                begun.elapsed()
+            );
+            // A model whose moves have come to a standstill would hold anything.
+            assert!(visited.states > 1000, "{visited}");
+        }
+    }
+}
+
+#[allow(clippy::disallowed_methods)] // of the test, not of the product
+fn disturbances() -> u8 {
+    let chosen = std::env::var("TOKENSOURCE_MODEL_DISTURBANCES").ok();
+    chosen.map_or(DISTURBANCES, |number| number.parse().unwrap())
+}

@@ -1,0 +1,261 @@
+//! What may happen in the modelled world, and what each happening does: watches, the clock, users, crashes.
+//! Knows every move; must not know which of them are good, nor in which order they are tried.
+
+use crate::asking::Fault;
+use crate::controller::reads_target;
+use crate::real::{Grant, Real, Reply};
+use crate::samples::REQUESTS;
+use crate::world::{Family, Ghost, Seconds, Source, Step, World};
+
+/// How far the clock is set, either way.
+const CLOCK_STEP: Seconds = 3600;
+
+/// How much time passes at once where every look is in vain.
+const IN_VAIN: Seconds = 1800;
+
+/// How a call to the API server ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Luck {
+    Good,
+    /// An error, and nothing was done.
+    Refused,
+    /// It was done, but the answer never came.
+    Lost,
+}
+
+/// One happening.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Move {
+    DeliverSource,
+    DeliverTarget,
+    DeliverCredentials,
+    Look(Luck),
+    Proceed(Luck),
+    Ask(Option<Fault>),
+    /// The clock runs on, to the timer or to an instant before it.
+    Pass(Seconds),
+    CollectGarbage,
+
+    Edit,
+    Suspend,
+    Resume,
+    Request,
+    Rotate,
+    DeleteTarget,
+    Alter,
+    Replace,
+    DeleteForeign,
+    DeleteForeground,
+    DeleteBackground,
+
+    Crash,
+    /// The process is down for longer than any pause lasts.
+    LongCrash,
+    /// Restarted, the controller is given what the watches had brought before.
+    CrashIntoThePast,
+    CutOff,
+    /// A call hangs for a while.
+    Stall,
+    SetClock(Seconds),
+}
+
+/// A defence taken out, to see a property fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mutation {
+    ForgetsHeldToken,
+    MintsAtStart,
+    IgnoresRetryAt,
+    NeverPauses,
+    MintsWhileRefused,
+    DropsRefreshToken,
+    OverwritesWhatIsThere,
+    ClaimsUnwritten,
+    NeverWakes,
+    WakesAtOnce,
+    Oversleeps,
+    AnswersNoRequest,
+    ForgetsOwnWrites,
+    ForgetsUnwrittenStatus,
+    ForgetsWhatIsGone,
+}
+
+/// A property that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Violation {
+    pub(crate) property: &'static str,
+    pub(crate) what: String,
+}
+
+/// What is explored.
+pub(crate) struct Model {
+    pub(crate) real: Real,
+    pub(crate) mutation: Option<Mutation>,
+    /// A process may be started with lists that are out of date.
+    pub(crate) stale_restarts: bool,
+    /// The fair way to rest is followed from every state.
+    pub(crate) rests: bool,
+}
+
+impl Model {
+    pub(crate) fn new(grant: Grant) -> Self {
+        Self { real: Real::new(grant), mutation: None, stale_restarts: true, rests: true }
+    }
+
+    /// A `TokenSource` just applied, in a cluster that knows nothing of it.
+    pub(crate) fn start(&mut self, disturbances: u8) -> World {
+        let status = self.real.no_status();
+        let source = Source {
+            version: 1,
+            generation: 1,
+            scope: 0,
+            suspend: false,
+            request: 0,
+            deleting: false,
+            status,
+        };
+        World {
+            source: Some(source),
+            target: None,
+            stored: None,
+            credentials: 1,
+            family: Family { begun: false, revoked: false },
+            seen_source: Some(source),
+            seen_target: None,
+            seen_credentials: 1,
+            cut_off: false,
+            known_target: None,
+            written: None,
+            unwritten: None,
+            held: None,
+            troubles: 0,
+            step: Step::Idle,
+            woken: true,
+            timer: None,
+            started: true,
+            left: disturbances,
+            ghost: Ghost::default(),
+        }
+    }
+
+    /// What goes on by itself, in the order in which a fair world does it: the first comes first.
+    pub(crate) fn fair(world: &World) -> Option<Move> {
+        if world.source != world.seen_source {
+            return Some(Move::DeliverSource);
+        }
+        if world.target_undelivered() {
+            return Some(Move::DeliverTarget);
+        }
+        if world.credentials != world.seen_credentials {
+            return Some(Move::DeliverCredentials);
+        }
+        match world.step {
+            Step::Ask(..) | Step::AskAgain(..) => return Some(Move::Ask(None)),
+            Step::Idle => {}
+            _ => return Some(Move::Proceed(Luck::Good)),
+        }
+        if world.woken {
+            return Some(Move::Look(Luck::Good));
+        }
+        if is_garbage(world) {
+            return Some(Move::CollectGarbage);
+        }
+        world.timer.map(Move::Pass)
+    }
+
+    /// Everything that may happen in this state.
+    pub(crate) fn moves(&self, world: &World) -> Vec<Move> {
+        let mut moves = Vec::with_capacity(24);
+        let mut when = |possible: bool, happening: Move| {
+            if possible {
+                moves.push(happening);
+            }
+        };
+        when(world.source != world.seen_source, Move::DeliverSource);
+        when(world.target_undelivered(), Move::DeliverTarget);
+        when(world.credentials != world.seen_credentials, Move::DeliverCredentials);
+        when(is_garbage(world), Move::CollectGarbage);
+        let idle = world.step == Step::Idle;
+        let asking = matches!(world.step, Step::Ask(..) | Step::AskAgain(..));
+        when(idle && world.woken, Move::Look(Luck::Good));
+        when(asking, Move::Ask(None));
+        when(!idle && !asking, Move::Proceed(Luck::Good));
+        if idle && !world.woken && (!world.undelivered() || world.cut_off) && !is_garbage(world) {
+            for instant in pauses(world) {
+                when(true, Move::Pass(instant));
+            }
+        }
+        let ours = world.target.is_some_and(|target| target.ours);
+        when(world.source.is_some_and(|source| source.suspend), Move::Resume);
+        when(world.target.is_some() && !ours, Move::DeleteForeign);
+        if world.left > 0 {
+            self.disturbances(world, &mut moves);
+        }
+        moves
+    }
+
+    fn disturbances(&self, world: &World, moves: &mut Vec<Move>) {
+        let mut when = |possible: bool, happening: Move| {
+            if possible {
+                moves.push(happening);
+            }
+        };
+        let live = world.source.filter(|source| !source.deleting);
+        let ours = world.target.is_some_and(|target| target.ours);
+        when(live.is_some(), Move::Edit);
+        when(live.is_some_and(|source| !source.suspend), Move::Suspend);
+        when(live.is_some_and(|source| usize::from(source.request) + 1 < REQUESTS.len()), Move::Request);
+        when(live.is_some(), Move::Rotate);
+        when(ours, Move::DeleteTarget);
+        when(world.target.is_some_and(|target| target.ours && !target.altered), Move::Alter);
+        when(ours || (world.target.is_none() && live.is_some()), Move::Replace);
+        when(live.is_some(), Move::DeleteForeground);
+        when(world.source.is_some(), Move::DeleteBackground);
+        when(true, Move::Crash);
+        when(true, Move::LongCrash);
+        when(self.stale_restarts && world.undelivered(), Move::CrashIntoThePast);
+        when(world.undelivered() && !world.cut_off, Move::CutOff);
+        when(world.step != Step::Idle, Move::Stall);
+        when(true, Move::SetClock(CLOCK_STEP));
+        when(true, Move::SetClock(-CLOCK_STEP));
+        match world.step {
+            Step::Idle => {
+                let recorded = world.seen_source.map_or(0, |source| source.status.target);
+                when(world.woken && reads_target(world, recorded), Move::Look(Luck::Refused));
+            }
+            Step::Ask(..) | Step::AskAgain(..) => {
+                when(matches!(world.step, Step::Ask(..)), Move::Proceed(Luck::Refused));
+                let refusal = match self.real.grant {
+                    Grant::Password => Reply::InvalidGrant,
+                    Grant::ClientCredentials | Grant::RefreshToken => Reply::InvalidClient,
+                };
+                for reply in [Reply::Unavailable, Reply::Limited, refusal] {
+                    when(true, Move::Ask(Some(Fault::Reply(reply))));
+                }
+                when(true, Move::Ask(Some(Fault::Lost)));
+            }
+            _ => {
+                when(true, Move::Proceed(Luck::Refused));
+                when(true, Move::Proceed(Luck::Lost));
+            }
+        }
+    }
+}
+
+/// Whether the garbage collector has work: what belongs to an owner that is gone, or on its way out.
+fn is_garbage(world: &World) -> bool {
+    let owned = world.target.is_some_and(|target| target.ours) || world.stored.is_some();
+    match world.source {
+        None => owned,
+        Some(source) => source.deleting,
+    }
+}
+
+/// The instants to which time may run: the timer, and before it those at which a pause after a request ends.
+fn pauses(world: &World) -> Vec<Seconds> {
+    let Some(timer) = world.timer else { return Vec::new() };
+    // While a foreign Secret stands in the way it looks once a minute, in vain: most of these looks are passed over.
+    let foreign = world.target.is_some_and(|target| !target.ours) && world.known_target == world.target;
+    let timer = if foreign && timer == 60 { IN_VAIN } else { timer };
+    let pauses = world.ghost.asked_at.into_iter().flat_map(|asked| [asked + 5, asked + 60]);
+    pauses.filter(|instant| 0 < *instant && *instant < timer).chain([timer]).collect()
+}

@@ -1,0 +1,69 @@
+//! The real protocol, asked once for each question: requests as `ask` makes them, answers as `read` understands them,
+//! refresh tokens as their `Bond` allows. Must not know when a request is made.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use tokensource::decide::refresh::{Bond, gives_way, is_kept};
+use tokensource::decide::{Failure, Materials, ask};
+use tokensource::oauth::{Reading, Secret, read};
+
+use crate::real::{Real, Reply};
+use crate::samples::{HOST, LIFETIME, at, credentials, remembered, said, seconds};
+use crate::world::Asked;
+
+impl Real {
+    /// What the real reading makes of a real answer: nothing for a token, else the failure.
+    pub(crate) fn answer(&mut self, asked: Asked, refreshing: bool, reply: Reply) -> Result<(), u16> {
+        remembered(&self.answers, &(asked, refreshing, reply)).unwrap_or_else(|| {
+            let read = self.read(asked, refreshing, reply).map_err(|failure| self.failure(failure));
+            self.answers.insert((asked, refreshing, reply), read);
+            read
+        })
+    }
+
+    fn read(&self, asked: Asked, refreshing: bool, reply: Reply) -> Result<(), Failure> {
+        let spec = &self.specs[usize::from(asked.scope) * 2];
+        let stored = refreshing.then(|| Secret::new("rt-stored".to_owned()));
+        let materials = Materials { credentials: credentials(asked.credentials), ..Materials::default() };
+        let ask = ask(spec, &self.provider, &materials, stored.as_ref())?;
+        let reading = Reading {
+            sent_at: at(0),
+            host: HOST,
+            rules: &ask.rules,
+            requested_scopes: &spec.token.scopes,
+            grant: ask.grant,
+            confidential: &ask.confidential.iter().collect::<Vec<_>>(),
+            requested_token_type: None,
+        };
+        let token = read(&said(reply), &reading).map_err(|error| Failure::from(&error))?;
+        assert_eq!((seconds(token.issued_at), seconds(token.expires_at)), (0, LIFETIME));
+        assert_eq!(token.refresh_token.is_some(), reply == Reply::Token { refresh: true });
+        Ok(())
+    }
+
+    /// Whether a refused refresh request makes way for the grant's own.
+    pub(crate) fn gives_way(&self, failure: u16) -> bool {
+        gives_way(&self.provider, &self.failures[usize::from(failure)])
+    }
+
+    /// Whether refresh tokens are kept.
+    pub(crate) fn keeps_refresh_tokens(&self) -> bool {
+        is_kept(&self.provider)
+    }
+
+    /// Whether a refresh token kept with these inputs may be sent with those.
+    pub(crate) fn may_refresh(&mut self, kept: Asked, now: Asked) -> bool {
+        remembered(&self.bonds, &(kept, now)).unwrap_or_else(|| {
+            let token = Secret::new("rt".to_owned());
+            let secret = self.bond(kept).keep("source", OwnerReference::default(), &token);
+            let usable = self.bond(now).usable(&secret).is_some();
+            self.bonds.insert((kept, now), usable);
+            usable
+        })
+    }
+
+    fn bond(&mut self, asked: Asked) -> Bond {
+        let inputs = self.fingerprint(1, asked);
+        let spec = &self.specs[usize::from(asked.scope) * 2];
+        Bond::now(spec, &self.provider, &inputs.asked, &credentials(asked.credentials))
+    }
+}

@@ -1,0 +1,270 @@
+//! The real logic, called with the model's states and remembered by them: `decide`, `next_status`, `wake_after`, the
+//! fingerprints, the refresh token's bond, and the reading of the provider's answers.
+//!
+//! Knows how the model's numbers become the product's types and back. Must not know what a move is.
+
+use std::collections::HashMap;
+
+use tokensource::api::{Reason, TokenProviderSpec, TokenSourceSpec, TokenSourceStatus, to_kubernetes};
+use tokensource::decide::schedule::{Life, renew_at};
+use tokensource::decide::{Failure, Inputs, Plan, Secrets, decide, inputs, next_status, wake_after};
+use tokensource::oauth::Retry;
+
+use crate::samples::{
+    FAILURES, RETRY_AFTER_SECONDS, UID, at, move_status, present, provider, remembered, seconds, spec,
+    summary,
+};
+use crate::world::{Asked, HeldToken, Look, Seconds, Secret, Status};
+
+/// The grant that is explored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Grant {
+    ClientCredentials,
+    /// With rotation, and a provider that revokes the family when a used one is shown again.
+    RefreshToken,
+    /// Beside which refresh tokens are kept.
+    Password,
+}
+
+/// What the provider says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Reply {
+    Token { refresh: bool },
+    Unavailable,
+    Limited,
+    InvalidClient,
+    InvalidGrant,
+}
+
+/// A [`Plan`] in the model's numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Choice {
+    Leave,
+    Suspend,
+    Refuse(u16),
+    Publish,
+    Wait(Option<Seconds>),
+    Mint(Reason),
+    Rewrite,
+    Keep,
+}
+
+/// A [`decide::Outcome`] in the model's numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Outcome {
+    Kept,
+    Waiting,
+    Suspended,
+    Refused(u16),
+    Failed(u16),
+    Unwritten(Seconds),
+    Published { token: HeldToken, target: Secret, unchanged: bool },
+}
+
+/// What the properties ask of a status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // facts, not modes
+pub(crate) struct Summary {
+    pub(crate) ready: bool,
+    pub(crate) renewed: bool,
+    pub(crate) stalled: bool,
+    pub(crate) reconciling: bool,
+    pub(crate) failures: i32,
+    pub(crate) retry_at: Option<Seconds>,
+    pub(crate) renew_at: Option<Seconds>,
+    pub(crate) generation: i64,
+    /// The last request for a renewal that has been dealt with.
+    pub(crate) handled: u8,
+    /// Every condition speaks of the same generation, and none stands there twice.
+    pub(crate) coherent: bool,
+    pub(crate) sticky: bool,
+}
+
+/// The status that a plan leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Next {
+    pub(crate) status: Status,
+    pub(crate) wake: Seconds,
+}
+
+type Asking = (Asked, bool, Reply);
+
+/// The real logic of one grant, with what it has answered so far.
+pub(crate) struct Real {
+    pub(crate) grant: Grant,
+    pub(crate) specs: [TokenSourceSpec; 4],
+    pub(crate) provider: TokenProviderSpec,
+    pub(crate) failures: Vec<Failure>,
+    pub(crate) statuses: Vec<TokenSourceStatus>,
+    names: HashMap<String, u32>,
+    pub(crate) fingerprints: HashMap<String, Asked>,
+    inputs: HashMap<(u8, Asked), Inputs>,
+    shifts: HashMap<(u32, Seconds), u32>,
+    decisions: HashMap<Look, Choice>,
+    nexts: HashMap<(Look, Choice, Outcome), Next>,
+    summaries: HashMap<u32, Summary>,
+    pub(crate) answers: HashMap<Asking, Result<(), u16>>,
+    pub(crate) bonds: HashMap<(Asked, Asked), bool>,
+}
+
+impl Real {
+    pub(crate) fn new(grant: Grant) -> Self {
+        let provider = provider(grant);
+        Self {
+            grant,
+            specs: [(0, false), (0, true), (1, false), (1, true)]
+                .map(|(scope, suspend)| spec(&provider, scope, suspend)),
+            provider,
+            failures: Vec::new(),
+            statuses: Vec::new(),
+            names: HashMap::new(),
+            fingerprints: HashMap::new(),
+            inputs: HashMap::new(),
+            shifts: HashMap::new(),
+            decisions: HashMap::new(),
+            nexts: HashMap::new(),
+            summaries: HashMap::new(),
+            answers: HashMap::new(),
+            bonds: HashMap::new(),
+        }
+    }
+
+    /// The status of an object nobody has looked at.
+    pub(crate) fn no_status(&mut self) -> Status {
+        self.intern(TokenSourceStatus::default())
+    }
+
+    pub(crate) fn decide(&mut self, look: &Look) -> Choice {
+        if let Some(choice) = self.decisions.get(look) {
+            return *choice;
+        }
+        let status = self.status(look.source.status);
+        let inputs = self.inputs(look);
+        let plan = decide(&self.observed(look, &status, inputs));
+        let choice = match plan {
+            Plan::Leave => Choice::Leave,
+            Plan::Suspend => Choice::Suspend,
+            Plan::Refuse(failure) => Choice::Refuse(self.failure(failure)),
+            Plan::Publish => Choice::Publish,
+            Plan::Wait(until) => Choice::Wait(until.map(seconds)),
+            Plan::Mint(cause) => Choice::Mint(cause),
+            Plan::Rewrite => Choice::Rewrite,
+            Plan::Keep => Choice::Keep,
+            Plan::Withdraw | Plan::Probe => panic!("the model's specs ask for neither: {plan:?}"),
+        };
+        self.decisions.insert(*look, choice);
+        choice
+    }
+
+    /// What `reconcile` does with an outcome: settles it, makes the status, and tells when to wake.
+    pub(crate) fn next(&mut self, look: &Look, choice: Choice, outcome: Outcome) -> Next {
+        if let Some(next) = self.nexts.get(&(*look, choice, outcome)) {
+            return *next;
+        }
+        let status = self.status(look.source.status);
+        let inputs = self.inputs(look);
+        let (plan, came) = (self.plan(choice), self.outcome(outcome));
+        let mut observed = self.observed(look, &status, inputs);
+        observed.settle(&came);
+        let recorded = next_status(&observed, &came);
+        // The twenty milliseconds after an instant are at that instant here, where all is in whole seconds.
+        let wake = wake_after(&plan, &came, &recorded, None, at(0)).as_secs();
+        let next = Next { status: self.intern(recorded), wake: Seconds::try_from(wake).unwrap() };
+        self.nexts.insert((*look, choice, outcome), next);
+        next
+    }
+
+    /// When a token of this life is due, as far as no provider returns the same one twice.
+    pub(crate) fn due(&self, issued_at: Seconds, expires_at: Seconds) -> Seconds {
+        let life = Life { issued_at: at(issued_at), expires_at: at(expires_at) };
+        seconds(renew_at(life, &self.specs[0].renewal, UID, None))
+    }
+
+    /// The least that must lie between this failure and the next attempt, by the design's table; none where only a
+    /// change may bring one.
+    pub(crate) fn floor(&self, failure: u16) -> Option<Seconds> {
+        let failure = &self.failures[usize::from(failure)];
+        match (failure.reason, failure.retry) {
+            (Reason::RateLimited, _) => Some(RETRY_AFTER_SECONDS),
+            (_, Retry::Transient { .. }) => Some(1),
+            (_, Retry::Terminal { reprobe: true }) => Some(1800),
+            (_, Retry::Terminal { reprobe: false }) => None,
+            (_, other) => panic!("no such class in this model: {other:?}"),
+        }
+    }
+
+    pub(crate) fn shift(&mut self, status: Status, by: Seconds) -> Status {
+        let id = remembered(&self.shifts, &(status.id, by)).unwrap_or_else(|| {
+            let mut moved = self.statuses[status.id as usize].clone();
+            move_status(&mut moved, by);
+            let id = self.intern(moved).id;
+            self.shifts.insert((status.id, by), id);
+            id
+        });
+        Status { id, ..status }
+    }
+
+    pub(crate) fn summary(&mut self, status: Status) -> Summary {
+        remembered(&self.summaries, &status.id).unwrap_or_else(|| {
+            let summary = summary(&self.statuses[status.id as usize]);
+            self.summaries.insert(status.id, summary);
+            summary
+        })
+    }
+
+    /// Every status that has been produced.
+    pub(crate) fn statuses_made(&self) -> usize {
+        self.statuses.len()
+    }
+
+    fn status(&self, status: Status) -> TokenSourceStatus {
+        let mut content = self.statuses[status.id as usize].clone();
+        if let Some(target) = &mut content.target {
+            target.resource_version = (status.target > 0).then(|| status.target.to_string());
+        }
+        content
+    }
+
+    fn intern(&mut self, mut status: TokenSourceStatus) -> Status {
+        let version = status.target.as_mut().and_then(|target| target.resource_version.take());
+        for condition in &mut status.conditions {
+            // When a condition came is shown and never acted on.
+            condition.last_transition_time = to_kubernetes(at(0));
+        }
+        // Counted further, a provider that refuses for ever would make a new state of every hour.
+        status.failures = status.failures.min(FAILURES);
+        move_status(&mut status, 0);
+        let name = serde_json::to_string(&status).unwrap();
+        let id = *self.names.entry(name).or_insert_with(|| {
+            self.statuses.push(status);
+            u32::try_from(self.statuses.len() - 1).unwrap()
+        });
+        Status { id, target: version.map_or(0, |version| version.parse().unwrap()) }
+    }
+
+    pub(crate) fn failure(&mut self, failure: Failure) -> u16 {
+        let known = self.failures.iter().position(|known| *known == failure);
+        let id = known.unwrap_or_else(|| {
+            self.failures.push(failure);
+            self.failures.len() - 1
+        });
+        u16::try_from(id).unwrap()
+    }
+
+    fn inputs(&mut self, look: &Look) -> Inputs {
+        let asked = Asked { scope: look.source.scope, credentials: look.credentials };
+        self.fingerprint(look.source.generation, asked)
+    }
+
+    pub(crate) fn fingerprint(&mut self, generation: u8, asked: Asked) -> Inputs {
+        remembered(&self.inputs, &(generation, asked)).unwrap_or_else(|| {
+            let spec = &self.specs[usize::from(asked.scope) * 2];
+            let secrets = Secrets { credentials: present(asked.credentials), ..Secrets::default() };
+            let made = inputs::fingerprint(spec, i64::from(generation), &self.provider, &secrets)
+                .unwrap_or_else(|| panic!("no Secret is missing"));
+            self.inputs.insert((generation, asked), made.clone());
+            self.fingerprints.insert(made.asked.clone(), asked);
+            made
+        })
+    }
+}

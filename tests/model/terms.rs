@@ -1,0 +1,119 @@
+//! The model's numbers as the product's types. Knows how each is written; must not know what is done with it.
+
+use std::collections::BTreeSet;
+
+use tokensource::api::{TokenSourceStatus, from_kubernetes};
+use tokensource::decide::{self, Held, Inputs, Observed, Plan, Publication, Published, Secrets, Target};
+
+use crate::real::{Choice, Outcome, Real};
+use crate::samples::{REQUESTS, UID, at, present, seconds, unwritten};
+use crate::world::{Asked, Look, Secret, Status};
+
+impl Real {
+    pub(crate) fn observed<'a>(
+        &'a self,
+        look: &Look,
+        status: &'a TokenSourceStatus,
+        inputs: Inputs,
+    ) -> Observed<'a> {
+        let source = &look.source;
+        Observed {
+            now: at(look.now),
+            name: "source",
+            uid: UID,
+            generation: i64::from(source.generation),
+            deleting: source.deleting,
+            spec: &self.specs[usize::from(source.scope) * 2 + usize::from(source.suspend)],
+            status,
+            renew_request: REQUESTS[usize::from(source.request)],
+            provider: Ok(&self.provider),
+            secrets: Secrets { credentials: present(look.credentials), ..Secrets::default() },
+            inputs: Some(inputs),
+            target: match &look.target {
+                None => Target::Missing,
+                Some(secret) if !secret.ours => {
+                    Target::Foreign("does not belong to any TokenSource".to_owned())
+                }
+                Some(secret) => Target::Ours(self.published(secret)),
+            },
+            refresh_conflict: None,
+            rival: None,
+            held: look
+                .held
+                .map(|held| Held { asked: self.asked(held.asked), expires_at: at(held.expires_at) }),
+            probed: None,
+        }
+    }
+
+    fn published(&self, secret: &Secret) -> Published {
+        Published {
+            uid: secret.uid.to_string(),
+            resource_version: secret.version.to_string(),
+            issued_at: at(secret.issued_at),
+            expires_at: at(secret.expires_at),
+            asked: self.asked(secret.asked),
+            answers: REQUESTS[usize::from(secret.answers)].map(str::to_owned),
+            intact: !secret.altered,
+            dressed: true,
+        }
+    }
+
+    /// The fingerprint of what a token was asked for with: it has been computed when that was decided.
+    fn asked(&self, asked: Asked) -> String {
+        let mut known = self.fingerprints.iter().filter(|(_, of)| **of == asked);
+        known.next().map(|(fingerprint, _)| fingerprint.clone()).unwrap_or_default()
+    }
+
+    pub(crate) fn plan(&self, choice: Choice) -> Plan {
+        match choice {
+            Choice::Leave => Plan::Leave,
+            Choice::Suspend => Plan::Suspend,
+            Choice::Refuse(failure) => Plan::Refuse(self.failures[usize::from(failure)].clone()),
+            Choice::Publish => Plan::Publish,
+            Choice::Wait(until) => Plan::Wait(until.map(at)),
+            Choice::Mint(cause) => Plan::Mint(cause),
+            Choice::Rewrite => Plan::Rewrite,
+            Choice::Keep => Plan::Keep,
+        }
+    }
+
+    pub(crate) fn outcome(&self, outcome: Outcome) -> decide::Outcome {
+        let failure = |id: u16| self.failures[usize::from(id)].clone();
+        match outcome {
+            Outcome::Kept => decide::Outcome::Kept,
+            Outcome::Waiting => decide::Outcome::Waiting,
+            Outcome::Suspended => decide::Outcome::Suspended,
+            Outcome::Refused(id) => decide::Outcome::Refused(failure(id)),
+            Outcome::Failed(id) => decide::Outcome::Failed(at(0), failure(id)),
+            Outcome::Unwritten(issued_at) => decide::Outcome::Unwritten(at(issued_at), unwritten()),
+            Outcome::Published { token, target, unchanged } => decide::Outcome::Published(Publication {
+                cause: token.cause,
+                published: self.published(&target),
+                unchanged_at: unchanged.then(|| at(token.issued_at)),
+                fell_back: token.fell_back,
+                token_type: "Bearer".to_owned(),
+                scope: None,
+                notices: BTreeSet::new(),
+            }),
+        }
+    }
+
+    /// For a trace.
+    pub(crate) fn describe(&self, status: Status) -> String {
+        let status = &self.statuses[status.id as usize];
+        let conditions: Vec<_> = status
+            .conditions
+            .iter()
+            .map(|condition| format!("{}={} {}", condition.type_, condition.status, condition.reason))
+            .collect();
+        let time = |time: &Option<_>| time.as_ref().map(|time| seconds(from_kubernetes(time)));
+        format!(
+            "{} failures={} retryAt={:?} renewAt={:?} expiresAt={:?}",
+            if conditions.is_empty() { "no conditions".to_owned() } else { conditions.join(", ") },
+            status.failures,
+            time(&status.retry_at),
+            time(&status.renew_at),
+            time(&status.expires_at),
+        )
+    }
+}

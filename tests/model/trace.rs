@@ -1,0 +1,56 @@
+//! A state in one line, for a person who reads a counterexample.
+
+use crate::real::Real;
+use crate::world::{HeldToken, Secret, Step, World};
+
+/// What there is to know of it.
+pub(crate) fn state(real: &Real, world: &World) -> String {
+    let mut parts = vec![format!("target {}", secret(world.target))];
+    if world.known_target != world.target {
+        parts.push(format!("known: {}", secret(world.known_target)));
+    }
+    parts.extend(world.held.map(|held| format!("holds {}", token(&held))));
+    parts.extend(world.stored.map(|stored| format!("refresh token {:?}", stored.token)));
+    parts.push(match world.step {
+        Step::Idle if world.woken => "woken".to_owned(),
+        Step::Idle => format!("sleeps {:?}", world.timer),
+        Step::KeepHeld(..) => "about to keep a refresh token".to_owned(),
+        Step::Ask(_, cause) => format!("about to ask ({cause})"),
+        Step::Drop(..) => "about to drop the refresh token".to_owned(),
+        Step::AskAgain(..) => "about to ask without refresh token".to_owned(),
+        Step::Write(_, held) => format!("about to write {}", token(&held)),
+        Step::Record { status, .. } => format!("about to record [{}]", real.describe(status)),
+    });
+    parts.push(match world.source {
+        None => "no TokenSource".to_owned(),
+        Some(source) => {
+            let unseen = if world.seen_source == world.source { "" } else { " (unseen)" };
+            format!("generation {} [{}]{unseen}", source.generation, real.describe(source.status))
+        }
+    });
+    parts.join("; ")
+}
+
+fn secret(secret: Option<Secret>) -> String {
+    match secret {
+        None => "missing".to_owned(),
+        Some(secret) if !secret.ours => "foreign".to_owned(),
+        Some(secret) => format!(
+            "v{} #{} {}..{} for {}/{}{}",
+            secret.version,
+            secret.token,
+            secret.issued_at,
+            secret.expires_at,
+            secret.asked.scope,
+            secret.asked.credentials,
+            if secret.altered { " altered" } else { "" }
+        ),
+    }
+}
+
+fn token(held: &HeldToken) -> String {
+    format!(
+        "#{} {}..{} for {}/{} refresh {:?}",
+        held.token, held.issued_at, held.expires_at, held.asked.scope, held.asked.credentials, held.refresh
+    )
+}
