@@ -17,6 +17,7 @@ mod hostile;
 mod identity;
 mod issue;
 mod keycloak;
+mod leaders;
 mod leaks;
 mod process;
 mod providers;
@@ -98,6 +99,9 @@ stories! {
     keycloak::real_tokens_are_renewed,
     keycloak::tokens_are_exchanged,
     keycloak::wrong_secret_is_refused_and_heals,
+    leaders::killed_leaders_are_replaced_without_a_gap,
+    leaders::told_to_end_the_leader_hands_over_at_once,
+    leaders::who_loses_the_lease_ends,
     leaks::credentials_in_every_field_stay_unseen,
     leaks::provider_that_repeats_credentials_is_not_quoted,
     process::endpoints_tell_the_state,

@@ -36,9 +36,15 @@ pub(crate) async fn one_namespace_is_enough(story: &mut Story) {
     let account = deployment["serviceAccountName"].as_str().unwrap();
     let kubeconfig = story.world.plane().kubeconfig_for_service_account("tokensource-system", account).await;
     let arguments: Vec<_> = deployment["containers"][0]["args"].as_array().unwrap().iter().skip(1).collect();
-    assert_eq!(arguments, [&json!(format!("--namespace={}", story.namespace))]);
+    assert_eq!(arguments, [&json!("--leader-elect"), &json!(format!("--namespace={}", story.namespace))]);
     let arguments: Vec<_> = arguments.iter().filter_map(|argument| argument.as_str()).collect();
-    story.run_as(&kubeconfig, &[&arguments[..], &["--allow-network", "127.0.0.0/8"]].concat()).await;
+    story
+        .run_as(
+            &kubeconfig,
+            &[&arguments[..], &["--lease-namespace", "tokensource-system", "--allow-network", "127.0.0.0/8"]]
+                .concat(),
+        )
+        .await;
 
     story.provider.always(TOKEN, Answer::token(3600));
     story.ask("modest", &json!({})).await;

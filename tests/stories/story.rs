@@ -253,7 +253,7 @@ async fn start(world: &Arc<World>, namespace: &str, arguments: &[&str]) -> Contr
     start_as(world.kubeconfig(), &all).await
 }
 
-async fn start_as(kubeconfig: &Path, arguments: &[&str]) -> ControllerProcess {
+pub(crate) async fn start_as(kubeconfig: &Path, arguments: &[&str]) -> ControllerProcess {
     let binary = Path::new(env!("CARGO_BIN_EXE_tokensource"));
     // Everything that the program and all libraries in it can say, for `leaks` to search.
     ControllerProcess::start(binary, kubeconfig, arguments, &[("RUST_LOG", "trace")]).await

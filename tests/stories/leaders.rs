@@ -1,0 +1,168 @@
+//! Two replicas, of which one leads: who takes over, when, and what it costs.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::Api;
+use kube::api::ListParams;
+use serde_json::{Value, json};
+use tokensource::api::annotation;
+use tokensource_kit::controller::ControllerProcess;
+use tokensource_kit::scripted_provider::Answer;
+use tokensource_kit::{eventually, manifest};
+
+use crate::story::{SOON, Story, TOKEN, start_as};
+use crate::world::{CONTROLLER, repository};
+
+const ELECTED: [&str; 3] = ["--leader-elect", "--allow-network", "127.0.0.0/8"];
+
+/// The shipped Role, in this story's namespace and for its controllers.
+async fn permit(story: &Story) {
+    let text = std::fs::read_to_string(repository().join("deploy/kustomize/base/lease.yaml")).unwrap();
+    let text =
+        text.replace("namespace: tokensource-system", &format!("namespace: {}", story.namespace)).replace(
+            "- kind: ServiceAccount\n  name: tokensource-controller",
+            &format!("- kind: User\n  name: {CONTROLLER}"),
+        );
+    let mut objects = manifest::parse(&text);
+    for object in &mut objects {
+        if let Some(subject) = object.data.pointer_mut("/subjects/0").and_then(Value::as_object_mut) {
+            subject.remove("namespace");
+            subject.insert("apiGroup".to_owned(), json!("rbac.authorization.k8s.io"));
+        }
+    }
+    story.world.plane().apply_objects(&objects).await;
+}
+
+async fn replica(story: &Story) -> ControllerProcess {
+    let place = ["--namespace", story.namespace.as_str(), "--lease-namespace", story.namespace.as_str()];
+    start_as(story.world.kubeconfig(), &[&place[..], &ELECTED[..]].concat()).await
+}
+
+async fn leads(replica: &ControllerProcess) -> bool {
+    replica.metric("tokensource_leader", &[]).await == Some(1.0)
+}
+
+/// Waits until one of the two leads, and says which: never both.
+async fn leader(replicas: &[ControllerProcess; 2]) -> usize {
+    eventually("a leader", Duration::from_secs(40), async || {
+        match (leads(&replicas[0]).await, leads(&replicas[1]).await) {
+            (true, false) => Ok(0),
+            (false, true) => Ok(1),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await
+}
+
+async fn holder(story: &Story) -> Option<String> {
+    let leases: Api<Lease> = Api::namespaced(story.world.plane().admin(), &story.namespace);
+    leases.get("tokensource").await.ok()?.spec?.holder_identity.filter(|holder| !holder.is_empty())
+}
+
+/// The story's own controller steps back for two that elect a leader.
+async fn elect(story: &mut Story) -> [ControllerProcess; 2] {
+    story.controller.kill9();
+    permit(story).await;
+    [replica(story).await, replica(story).await]
+}
+
+pub(crate) async fn told_to_end_the_leader_hands_over_at_once(story: &mut Story) {
+    let replicas = elect(story).await;
+    story.provider.always(TOKEN, Answer::token(3600));
+    story.ask("handed", &json!({})).await;
+    story.ready("handed").await;
+    let first = leader(&replicas).await;
+    assert!(replicas[1 - first].get("/readyz").await.is_ok(), "a replica that stands by is ready");
+    let before = holder(story).await;
+    let ended = Instant::now();
+    assert!(replicas[first].terminate().await.success());
+    eventually("the other leads", Duration::from_secs(9), async || {
+        if leads(&replicas[1 - first]).await { Ok(()) } else { Err(format!("{:?}", ended.elapsed())) }
+    })
+    .await;
+    assert_ne!(holder(story).await, before);
+    // It begins with what there is: no token, no write.
+    story.asked_exactly(1).await;
+    story.patch_source("handed", &json!({"spec": {"token": {"scopes": ["a"]}}})).await;
+    story.asked(2).await;
+}
+
+pub(crate) async fn who_loses_the_lease_ends(story: &mut Story) {
+    let replicas = elect(story).await;
+    let first = leader(&replicas).await;
+    let leases: Api<Lease> = Api::namespaced(story.world.plane().admin(), &story.namespace);
+    let stolen = json!({"spec": {"holderIdentity": "somebody-else", "leaseDurationSeconds": 1}});
+    leases
+        .patch("tokensource", &kube::api::PatchParams::default(), &kube::api::Patch::Merge(&stolen))
+        .await
+        .unwrap();
+    eventually("the former leader's end", SOON, async || {
+        if replicas[first].process().is_running() { Err("it runs on") } else { Ok(()) }
+    })
+    .await;
+    assert!(replicas[first].logs().contains("leadership is lost"), "{}", replicas[first].logs());
+}
+
+/// A dozen times, with forty tokens of a minute each: nobody goes without, and nobody is asked for twice but for what was
+/// in flight.
+pub(crate) async fn killed_leaders_are_replaced_without_a_gap(story: &mut Story) {
+    const KILLS: usize = 12;
+    const FLEET: usize = 40;
+    let mut replicas = elect(story).await;
+    story.credentials("client", "s3cr3t-of-the-client").await;
+    for number in 0..FLEET {
+        let path = format!("/token/{number}");
+        story.provider.always(&path, Answer::token(60));
+        let more = json!({"provider": {"tokenEndpoint": story.provider.url(&path)}});
+        story.apply(&story.source_for(&format!("s{number}"), &more)).await;
+    }
+    for number in 0..FLEET {
+        story.ready(&format!("s{number}")).await;
+    }
+    for kill in 0..KILLS {
+        let first = leader(&replicas).await;
+        // At no particular moment.
+        tokio::time::sleep(Duration::from_millis(300 * (kill as u64 % 5))).await;
+        let before = holder(story).await;
+        replicas[first].kill9();
+        let killed = Instant::now();
+        eventually("a new holder", Duration::from_secs(30), async || {
+            assert_nothing_expired(story, FLEET).await;
+            let now = holder(story).await;
+            if now.is_some() && now != before { Ok(()) } else { Err(format!("{:?}", killed.elapsed())) }
+        })
+        .await;
+        // Fifteen seconds from when the other one last saw a renewal, and a look each.
+        assert!(killed.elapsed() < Duration::from_secs(22), "after {:?}", killed.elapsed());
+        replicas[first] = replica(story).await;
+    }
+    assert_nothing_expired(story, FLEET).await;
+    let mut asked_again = 0;
+    for number in 0..FLEET {
+        let requests = story.provider.requests(&format!("/token/{number}"));
+        // Due at half life, less a tenth: what comes sooner was asked for twice.
+        let twice =
+            requests.windows(2).filter(|pair| pair[1].instant - pair[0].instant < Duration::from_secs(25));
+        asked_again += twice.count();
+    }
+    assert!(asked_again <= KILLS, "{asked_again} tokens asked for twice in {KILLS} kills");
+}
+
+async fn assert_nothing_expired(story: &Story, fleet: usize) {
+    let now = Utc::now();
+    let secrets = story.secrets().list(&ListParams::default()).await.expect("the Secrets");
+    let mut expiries = HashMap::new();
+    for secret in secrets {
+        let until = secret.metadata.annotations.unwrap_or_default().remove(annotation::EXPIRES_AT);
+        if let Some(until) = until {
+            let left = DateTime::parse_from_rfc3339(&until).unwrap().to_utc() - now;
+            expiries.insert(secret.metadata.name.unwrap(), left);
+        }
+    }
+    assert_eq!(expiries.len(), fleet, "every target is there");
+    let expired: Vec<_> = expiries.iter().filter(|(_, left)| **left <= TimeDelta::zero()).collect();
+    assert!(expired.is_empty(), "{expired:?}");
+}
