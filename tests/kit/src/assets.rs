@@ -1,4 +1,4 @@
-//! Where the programs are: kube-apiserver and its company, Keycloak.
+//! Where the programs are: kube-apiserver and its company, helm, Keycloak.
 //!
 //! It knows the scripts in `tests/assets`, which build or fetch what is missing and print a folder. It must
 //! not know versions, download addresses or `KUBEBUILDER_ASSETS`: those are the scripts' business.
@@ -12,6 +12,12 @@ use std::sync::OnceLock;
 pub fn kubernetes() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| run("kubernetes.sh"))
+}
+
+/// The folder with `helm`.
+pub fn helm() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| run("helm.sh"))
 }
 
 /// Keycloak's folder, ready to start.

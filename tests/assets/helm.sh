@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Prints a folder that holds helm; builds it first where needed.
+#
+# The version stands in helm/go.mod and nowhere else. The one line on stdout is the folder's absolute path; everything
+# for people goes to stderr.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+assets=$(cd "$here/../.." && pwd -P)/.assets
+module=$here/helm
+
+say() { printf '%s\n' "$*" >&2; }
+fail() { say "helm.sh: $*"; exit 1; }
+
+helm_version=$(awk '$1 == "helm.sh/helm/v4" { print $2 }' "$module/go.mod")
+needed_go=$(awk '$1 == "go" { print $2 }' "$module/go.mod")
+
+# helm tells its version from this variable; a build from a module knows it by no other way.
+flags=(-trimpath -ldflags "-s -w -X helm.sh/helm/v4/internal/version.version=$helm_version")
+export CGO_ENABLED=0 GOFLAGS=-mod=readonly
+
+key=$(cd "$module" && { cat go.mod go.sum && echo "${flags[*]}"; } | sha256sum | cut -c1-12)
+folder=$assets/helm-$key
+
+if [[ ! -d "$folder" ]]; then
+    mkdir -p "$assets"
+    exec {lock}>"$assets/helm.lock"
+    flock --nonblock "$lock" || {
+        say "waiting for another build of helm to end"
+        flock "$lock"
+    }
+fi
+
+if [[ ! -d "$folder" ]]; then
+    install="install Go $needed_go or newer, from Go's own download page or with: apt-get install golang (any Go from"
+    install+=" 1.21 on will do where GOTOOLCHAIN lets it fetch the newer one)"
+    command -v go >/dev/null || fail "the Go toolchain is missing: $install"
+    found_go=$(cd "$module" && go env GOVERSION) || fail "this Go is too old: $install"
+    [[ $(printf '%s\n' "$needed_go" "${found_go#go}" | sort -V | head -1) == "$needed_go" ]] ||
+        fail "this Go is ${found_go#go}: $install"
+
+    rm -rf "$assets"/helm.building.*        # what an interrupted build left; we hold the lock
+    building=$(mktemp -d "$assets/helm.building.XXXXXX")
+    trap 'rm -rf "$building"' EXIT
+    chmod 755 "$building"
+
+    say "building helm $helm_version (about 3 minutes the first time on two cores; later runs are instant)"
+    (cd "$module" && go build "${flags[@]}" -o "$building/helm" helm.sh/helm/v4/cmd/helm) >&2
+    mv "$building" "$folder"
+    say "built $folder"
+fi
+
+printf '%s\n' "$folder"
