@@ -24,7 +24,7 @@ demo: tools ## show the controller at work: a real API server, a provider, token
 test: assets ## all tests: units, the test kit, and the stories on a real API server and a real Keycloak
 	cargo test --locked --workspace
 
-generate: tools ## write crds/ anew from src/api
+generate: tools ## write crds/ anew from src/api, and the chart's copies of crds/ and deploy/
 	.ci/generate
 
 lint:       ## formatting, clippy, rustdoc; every warning is an error
@@ -39,13 +39,14 @@ deny:       ## licences, bans and sources of the dependencies
 	# Without `advisories`, whose database is a download of its own: `cargo deny check advisories` where that is possible.
 	cargo deny --locked check licenses bans sources
 
-assets: tools tools-keycloak ## build the Kubernetes programs and fetch Keycloak, once: about 10 minutes
+assets: tools tools-keycloak ## build the Kubernetes programs and helm, fetch Keycloak, once: about 15 minutes
 	tests/assets/kubernetes.sh >/dev/null
+	tests/assets/helm.sh >/dev/null
 	tests/assets/keycloak.sh >/dev/null
 
-clean:      ## delete what was built; .assets, which takes 10 minutes to make, stays
+clean:      ## delete what was built; .assets, which takes 15 minutes to make, stays
 	cargo clean
-	echo "To delete the Kubernetes programs and Keycloak as well: rm -rf .assets"
+	echo "To delete the Kubernetes programs, helm and Keycloak as well: rm -rf .assets"
 
 tools:
 	missing=

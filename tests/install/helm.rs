@@ -1,0 +1,124 @@
+//! helm and kustomize, as a person runs them.
+//! Knows command lines and how to look into what they print; must not know what is right.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use kube::ResourceExt;
+use kube::core::DynamicObject;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokensource_kit::{assets, manifest};
+
+pub(crate) const RELEASE: &str = "tokensource";
+pub(crate) const NAMESPACE: &str = "tokensource-system";
+
+pub(crate) fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+pub(crate) fn chart() -> PathBuf {
+    repository().join("deploy/helm/tokensource")
+}
+
+/// helm with a home of its own, so that it neither finds nor leaves anything on the machine.
+pub(crate) struct Helm {
+    home: TempDir,
+    kubeconfig: PathBuf,
+}
+
+impl Helm {
+    /// One that knows no cluster.
+    pub(crate) fn offline() -> Self {
+        Self::at(Path::new("/dev/null"))
+    }
+
+    pub(crate) fn at(kubeconfig: &Path) -> Self {
+        let home = tempfile::Builder::new().prefix("helm-").tempdir().expect("a temporary folder");
+        Self { home, kubeconfig: kubeconfig.to_owned() }
+    }
+
+    /// What helm prints, or why it would not.
+    pub(crate) fn try_run(&self, arguments: &[&str]) -> Result<String, String> {
+        let output = Command::new(assets::helm().join("helm"))
+            .args(arguments)
+            .env("KUBECONFIG", &self.kubeconfig)
+            .env("HELM_CACHE_HOME", self.home.path().join("cache"))
+            .env("HELM_CONFIG_HOME", self.home.path().join("config"))
+            .env("HELM_DATA_HOME", self.home.path().join("data"))
+            .stdin(Stdio::null())
+            .output()
+            .expect("helm");
+        outcome(&output)
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> String {
+        self.try_run(arguments).unwrap_or_else(|problem| panic!("helm {}: {problem}", arguments.join(" ")))
+    }
+
+    /// Writes values into a file, and says where.
+    pub(crate) fn values(&self, values: &Value) -> String {
+        let path = self.home.path().join("values.json");
+        std::fs::write(&path, values.to_string()).expect("a temporary file");
+        path.display().to_string()
+    }
+
+    /// `helm template` with these values.
+    pub(crate) fn try_template(&self, values: &Value) -> Result<Vec<DynamicObject>, String> {
+        let chart = chart().display().to_string();
+        let arguments =
+            ["template", RELEASE, &chart, "--namespace", NAMESPACE, "--values", &self.values(values)];
+        self.try_run(&arguments).map(|text| manifest::parse(&text))
+    }
+
+    pub(crate) fn template(&self, values: &Value) -> Vec<DynamicObject> {
+        self.try_template(values).unwrap_or_else(|problem| panic!("{values}: {problem}"))
+    }
+}
+
+/// `kubectl kustomize` of an overlay, as text.
+pub(crate) fn kustomize(overlay: &str) -> String {
+    let output = Command::new(assets::kubernetes().join("kubectl"))
+        .args(["kustomize", &format!("deploy/kustomize/{overlay}")])
+        .current_dir(repository())
+        .output()
+        .expect("kubectl");
+    outcome(&output).unwrap_or_else(|problem| panic!("{overlay}: {problem}"))
+}
+
+pub(crate) fn outcome(output: &Output) -> Result<String, String> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if output.status.success() {
+        Ok(text(&output.stdout))
+    } else {
+        Err(format!("{}: {}{}", output.status, text(&output.stderr), text(&output.stdout)))
+    }
+}
+
+pub(crate) fn kind(object: &DynamicObject) -> &str {
+    &object.types.as_ref().expect("a manifest says its kind").kind
+}
+
+/// The one object of this kind and name.
+pub(crate) fn find<'a>(objects: &'a [DynamicObject], wanted: &str, name: &str) -> &'a DynamicObject {
+    let found: Vec<_> =
+        objects.iter().filter(|object| kind(object) == wanted && object.name_any() == name).collect();
+    assert_eq!(found.len(), 1, "{wanted} {name} in {:?}", names(objects));
+    found[0]
+}
+
+/// Kind and name of each, in order.
+pub(crate) fn names(objects: &[DynamicObject]) -> Vec<(String, String)> {
+    let mut names: Vec<_> =
+        objects.iter().map(|object| (kind(object).to_owned(), object.name_any())).collect();
+    names.sort();
+    names
+}
+
+/// The arguments of the controller in a rendering or on a cluster, after `controller`.
+pub(crate) fn arguments(deployment: &DynamicObject) -> Vec<String> {
+    let arguments = &deployment.data["spec"]["template"]["spec"]["containers"][0]["args"];
+    let mut arguments: Vec<String> = serde_json::from_value(arguments.clone()).expect("arguments");
+    assert_eq!(arguments.remove(0), "controller");
+    arguments
+}

@@ -1,0 +1,241 @@
+//! One installation from beginning to end: installed, used, upgraded, uninstalled, and what is left.
+//! Pods do not run here, as there are no nodes: the program is started as the pod would be, with the Deployment's arguments
+//! and as its ServiceAccount.
+
+use std::path::Path;
+use std::time::Duration;
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::Api;
+use kube::core::DynamicObject;
+use serde_json::{Value, json};
+use tokensource_kit::authority::Authority;
+use tokensource_kit::control_plane::ControlPlane;
+use tokensource_kit::controller::ControllerProcess;
+use tokensource_kit::scripted_provider::{Answer, ScriptedProvider};
+use tokensource_kit::{eventually, token_sources};
+
+use crate::helm::{Helm, NAMESPACE, RELEASE, arguments, chart};
+
+const TEAM: &str = "team-a";
+const SOON: Duration = Duration::from_secs(40);
+const CONTROLLER: &str = "tokensource-controller";
+
+struct Site {
+    plane: ControlPlane,
+    helm: Helm,
+    provider: ScriptedProvider,
+}
+
+impl Site {
+    async fn prepare() -> Self {
+        tokensource_kit::authority::install_crypto();
+        let plane = ControlPlane::start().await;
+        let helm = Helm::at(&plane.kubeconfig_for("admin"));
+        let provider = ScriptedProvider::start(&Authority::new("an installation's authority"));
+        provider.always("/token", Answer::token(3600));
+        let team = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": TEAM}});
+        plane.apply(&team.to_string()).await;
+        Self { plane, helm, provider }
+    }
+
+    fn helm(&self, verb: &[&str], release: &str, values: &Value) -> String {
+        let (values, chart) = (self.helm.values(values), chart().display().to_string());
+        let rest = [release, &chart, "--namespace", NAMESPACE, "--values", &values];
+        self.helm.run(&[verb, &rest].concat())
+    }
+
+    fn install(&self, values: &Value) -> String {
+        self.helm(&["install", "--create-namespace"], RELEASE, values)
+    }
+
+    fn uninstall(&self, release: &str) -> String {
+        self.helm.run(&["uninstall", release, "--namespace", NAMESPACE])
+    }
+
+    /// What the Deployment's pod would do.
+    async fn run(&self) -> ControllerProcess {
+        let client = self.plane.admin();
+        let deployments: Api<Deployment> = Api::namespaced(client.clone(), NAMESPACE);
+        let deployment = deployments.get(CONTROLLER).await.expect("the Deployment");
+        let deployment: DynamicObject =
+            serde_json::from_value(serde_json::to_value(deployment).unwrap()).unwrap();
+        let pod = &deployment.data["spec"]["template"]["spec"];
+        let account = pod["serviceAccountName"].as_str().unwrap();
+        let kubeconfig = self.plane.kubeconfig_for_service_account(NAMESPACE, account).await;
+        let mut environment = Vec::new();
+        for variable in pod["containers"][0]["env"].as_array().unwrap() {
+            let (name, value) = (variable["name"].as_str().unwrap(), variable["value"].as_str().unwrap());
+            // A file of the mounted ConfigMap.
+            let value = match Path::new(value).strip_prefix("/etc/tokensource") {
+                Ok(key) => self.mounted(&pod["volumes"][0], key.to_str().unwrap()).await,
+                Err(_) => value.to_owned(),
+            };
+            environment.push((name.to_owned(), value));
+        }
+        let environment: Vec<_> =
+            environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let arguments = arguments(&deployment);
+        let mut arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        // A pod reads it from the file beside its token.
+        arguments.extend(["--lease-namespace", NAMESPACE]);
+        let binary = Path::new(env!("CARGO_BIN_EXE_tokensource"));
+        let controller = ControllerProcess::start(binary, &kubeconfig, &arguments, &environment).await;
+        eventually("leadership", SOON, async || match controller.metric("tokensource_leader", &[]).await {
+            Some(1.0) => Ok(()),
+            other => Err(format!("{other:?}: {}", controller.process().tail(5))),
+        })
+        .await;
+        controller
+    }
+
+    async fn mounted(&self, volume: &Value, key: &str) -> String {
+        let name = volume["configMap"]["name"].as_str().unwrap();
+        let maps: Api<ConfigMap> = Api::namespaced(self.plane.admin(), NAMESPACE);
+        let data = maps.get(name).await.expect("the ConfigMap").data.unwrap();
+        let path = self.plane.folder().join(key);
+        std::fs::write(&path, &data[key]).unwrap();
+        path.display().to_string()
+    }
+
+    /// A `TokenSource` and, before it, its credentials.
+    async fn ask(&self, name: &str, ca_bundle: Option<&str>) {
+        let mut provider = json!({
+            "tokenEndpoint": self.provider.url("/token"),
+            "clientAuthentication": {"method": "client_secret_post"},
+        });
+        if let Some(pem) = ca_bundle {
+            provider["tls"] = json!({"caBundle": pem});
+        }
+        for object in [
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "client",
+                   "annotations": {"tokensource.dev/allowed-hosts": self.provider.host()}},
+                   "stringData": {"client_id": "the-client", "client_secret": "the-secret-of-the-client"}}),
+            json!({"apiVersion": "tokensource.dev/v1alpha1", "kind": "TokenSource", "metadata": {"name": name},
+                   "spec": {"provider": provider, "credentialsRef": {"name": "client"},
+                            "target": {"name": format!("{name}-token")}}}),
+        ] {
+            self.plane.apply_in(TEAM, &object.to_string()).await;
+        }
+    }
+
+    async fn ready(&self, name: &str) {
+        let sources = token_sources(self.plane.admin(), TEAM);
+        eventually("a token", SOON, async || {
+            let source = sources.get(name).await.map_err(|error| error.to_string())?;
+            let status = &source.data["status"];
+            let conditions = status["conditions"].as_array().into_iter().flatten();
+            let mut ready = conditions.filter(|condition| condition["type"] == "Ready");
+            let is_ready = ready.next().is_some_and(|condition| condition["status"] == "True");
+            if is_ready && status["observedGeneration"] == json!(source.metadata.generation) {
+                Ok(())
+            } else {
+                Err(status.to_string())
+            }
+        })
+        .await;
+    }
+
+    /// For as long as a controller that has just begun might take to ask.
+    async fn asked_exactly(&self, times: usize) {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert_eq!(self.provider.count("/token"), times, "token requests");
+    }
+
+    async fn secret(&self, name: &str) -> Option<Secret> {
+        Api::<Secret>::namespaced(self.plane.admin(), TEAM).get_opt(name).await.expect("an answer")
+    }
+
+    async fn definitions(&self) -> usize {
+        use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+        let all = Api::<CustomResourceDefinition>::all(self.plane.admin());
+        all.list(&kube::api::ListParams::default()).await.expect("an answer").items.len()
+    }
+
+    /// Nothing was refused to the `ServiceAccount` since the mark, but for these: the chart grants what its arguments need.
+    fn nothing_was_refused(&self, mark: u64, but: &[&str]) {
+        let account = format!("system:serviceaccount:{NAMESPACE}:{CONTROLLER}");
+        let audit = self.plane.audit_since(mark);
+        let own: Vec<_> = audit.iter().filter(|entry| entry.user == account).collect();
+        assert!(!own.is_empty(), "the audit log knows the account");
+        let refused: Vec<_> = own
+            .iter()
+            .filter(|entry| entry.status == 403 && !but.contains(&entry.resource.as_str()))
+            .collect();
+        assert!(refused.is_empty(), "{refused:#?}");
+    }
+}
+
+#[tokio::test]
+async fn from_the_first_token_to_the_last_definition() {
+    let site = Site::prepare().await;
+    let local = json!({"allowNetworks": ["127.0.0.0/8"]});
+
+    // Installed for the whole cluster.
+    let notes = site.install(&local);
+    assert!(notes.contains("serves every namespace") && notes.contains("FIRST: nobody publishes"), "{notes}");
+    assert_eq!(site.definitions().await, 3);
+    let mark = site.plane.audit_mark();
+    let controller = site.run().await;
+    site.ask("first", Some(site.provider.ca_pem())).await;
+    site.ready("first").await;
+    site.asked_exactly(1).await;
+    site.nothing_was_refused(mark, &[]);
+
+    // Upgraded to one namespace, with authorities of its own: other rights, other arguments, the same token.
+    let narrow = json!({
+        "allowNetworks": ["127.0.0.0/8"], "namespaces": [TEAM], "replicas": 3, "logFormat": "json",
+        "caBundle": {"pem": site.provider.ca_pem()}, "image": {"repository": "registry.example/tokensource"},
+    });
+    let notes = site.helm(&["upgrade"], RELEASE, &narrow);
+    assert!(notes.contains("serves team-a") && !notes.contains("FIRST"), "{notes}");
+    let mark = site.plane.audit_mark();
+    assert!(controller.terminate().await.success());
+    let controller = site.run().await;
+    site.asked_exactly(1).await;
+    site.ask("second", None).await;
+    site.ready("second").await;
+    site.asked_exactly(2).await;
+    // It tries now and then whether it may have ClusterTokenProviders after all.
+    site.nothing_was_refused(mark, &["clustertokenproviders", "namespaces"]);
+    assert!(controller.terminate().await.success());
+
+    // A second release beside it takes nothing away when it goes.
+    let slice = json!({"crds": {"install": false}, "policy": {"enabled": false}, "selector": "slice=b"});
+    site.helm(&["install"], "slice-b", &slice);
+    site.uninstall("slice-b");
+
+    // Uninstalled: what belongs to users stays.
+    let said = site.uninstall(RELEASE);
+    assert!(said.contains("tokensources.tokensource.dev"), "helm names what it keeps: {said}");
+    let deployments: Api<Deployment> = Api::namespaced(site.plane.admin(), NAMESPACE);
+    assert!(deployments.get_opt(CONTROLLER).await.unwrap().is_none());
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(site.definitions().await, 3);
+    site.ready("first").await;
+    for secret in ["first-token", "second-token", "client"] {
+        assert!(site.secret(secret).await.is_some(), "{secret}");
+    }
+
+    // Installed again: it takes over what is there, and asks for nothing.
+    let last = json!({"allowNetworks": ["127.0.0.0/8"], "crds": {"keep": false},
+                      "caBundle": {"pem": site.provider.ca_pem()}});
+    let notes = site.install(&last);
+    assert!(notes.contains("CAREFUL: crds.keep is false"), "{notes}");
+    let controller = site.run().await;
+    site.asked_exactly(2).await;
+    assert!(controller.terminate().await.success());
+
+    // And gone for good, because that was asked for.
+    // Its garbage collector looks for new kinds every half a minute; one that begins knows them.
+    site.plane.controller_manager().kill9();
+    site.plane.controller_manager().start_again();
+    site.uninstall(RELEASE);
+    eventually("the end", Duration::from_secs(60), async || {
+        let left = (site.definitions().await, site.secret("first-token").await.is_some());
+        if left == (0, false) { Ok(()) } else { Err(format!("definitions, token: {left:?}")) }
+    })
+    .await;
+    assert!(site.secret("client").await.is_some(), "the credentials are the user's own");
+}

@@ -1,0 +1,283 @@
+//! What the chart renders: the same as kustomize where nothing else is asked for, and what the values say where it is.
+
+use std::collections::BTreeSet;
+
+use kube::ResourceExt;
+use kube::core::DynamicObject;
+use serde_json::{Value, json};
+use tokensource_kit::manifest;
+
+use crate::helm::{Helm, NAMESPACE, RELEASE, arguments, chart, find, kind, kustomize, names, repository};
+
+const CONTROLLER: &str = "tokensource-controller";
+
+#[test]
+fn lint_has_nothing_to_say() {
+    let helm = Helm::offline();
+    let chart = chart().display().to_string();
+    let said = helm.run(&["lint", "--strict", &chart]);
+    assert!(said.contains("0 chart(s) failed") && !said.contains("[WARNING]"), "{said}");
+    helm.run(&["lint", "--strict", &chart, "--values", &helm.values(&everything())]);
+}
+
+#[test]
+fn copies_are_what_they_are_copies_of() {
+    let originals = [("crds", "crds"), ("deploy/kustomize", ""), ("deploy/monitoring", "monitoring")];
+    let files = chart().join("files");
+    let mut copied = BTreeSet::new();
+    for (original, copy) in originals {
+        for file in files_below(&repository().join(original)) {
+            let copy = files.join(copy).join(file.strip_prefix(repository().join(original)).unwrap());
+            if copy.exists() {
+                let equal = std::fs::read(&file).unwrap() == std::fs::read(&copy).unwrap();
+                assert!(equal, "{} is not {}: run `make generate`", copy.display(), file.display());
+                copied.insert(copy);
+            }
+        }
+    }
+    assert_eq!(copied, files_below(&files).into_iter().collect(), "a copy without an original");
+    assert!(copied.len() >= 7, "{copied:?}");
+}
+
+fn files_below(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+}
+
+/// Less what a release must have of its own: labels, the selectors by them, and what stands in values.
+fn essence(object: &DynamicObject) -> Value {
+    let mut object = serde_json::to_value(object).unwrap();
+    for pointer in ["/metadata", "/spec/template/metadata"] {
+        if let Some(metadata) = object.pointer_mut(pointer).and_then(Value::as_object_mut) {
+            metadata.remove("labels");
+            metadata.remove("annotations");
+        }
+    }
+    for pointer in ["/spec", "/spec/template/spec/topologySpreadConstraints/0"] {
+        if object["kind"] == "Deployment" || object["kind"] == "PodDisruptionBudget" {
+            if let Some(holder) = object.pointer_mut(pointer).and_then(Value::as_object_mut) {
+                holder.remove("selector");
+                holder.remove("labelSelector");
+            }
+        }
+    }
+    if let Some(container) = object.pointer_mut("/spec/template/spec/containers/0") {
+        let container = container.as_object_mut().unwrap();
+        container.remove("args");
+        container.remove("env");
+    }
+    object
+}
+
+/// Where two documents differ first. 600.0 and 600 are one number: kustomize writes the latter for the former.
+fn difference(path: &str, left: &Value, right: &Value) -> Option<String> {
+    match (left, right) {
+        (Value::Object(left), Value::Object(right)) => {
+            let names: BTreeSet<_> = left.keys().chain(right.keys()).collect();
+            names.into_iter().find_map(|name| {
+                let member = |of: &serde_json::Map<String, Value>| of.get(name).cloned().unwrap_or_default();
+                difference(&format!("{path}/{name}"), &member(left), &member(right))
+            })
+        }
+        (Value::Array(left), Value::Array(right)) if left.len() == right.len() => {
+            let pairs = left.iter().zip(right).enumerate();
+            pairs.into_iter().find_map(|(at, (left, right))| difference(&format!("{path}/{at}"), left, right))
+        }
+        (Value::Number(left), Value::Number(right)) if left.as_f64() == right.as_f64() => None,
+        _ => (left != right).then(|| format!("{path}: {left} and {right}")),
+    }
+}
+
+#[test]
+fn by_default_it_is_what_the_cluster_overlay_is() {
+    let mut wanted = manifest::parse(&kustomize("cluster"));
+    // Helm makes the namespace, if it is told to.
+    wanted.retain(|object| kind(object) != "Namespace");
+    let rendered = Helm::offline().template(&json!({}));
+    assert_eq!(names(&rendered), names(&wanted));
+    for object in &wanted {
+        let found = find(&rendered, kind(object), &object.name_any());
+        let difference = difference("", &essence(found), &essence(object));
+        assert_eq!(difference, None, "{} {}", kind(object), object.name_any());
+    }
+    let deployment = find(&rendered, "Deployment", CONTROLLER);
+    assert_eq!(
+        arguments(deployment),
+        ["--leader-elect", "--lease-name=tokensource", "--log-format=text"],
+        "the defaults of the chart are those of the controller"
+    );
+}
+
+#[test]
+fn namespaces_get_the_role_of_the_namespaced_overlay() {
+    let wanted = manifest::parse(&kustomize("namespaced"));
+    let wanted = &find(&wanted, "Role", CONTROLLER).data["rules"];
+    let rendered = Helm::offline().template(&json!({"namespaces": ["team-a", "team-b"]}));
+    assert!(rendered.iter().all(|object| !kind(object).starts_with("ClusterRole")), "{:?}", names(&rendered));
+    for name in ["Role", "RoleBinding"] {
+        let objects: Vec<_> = rendered
+            .iter()
+            .filter(|object| kind(object) == name && object.name_any() == CONTROLLER)
+            .collect();
+        assert_eq!(
+            objects.iter().map(|object| object.namespace().unwrap()).collect::<Vec<_>>(),
+            ["team-a", "team-b"]
+        );
+        for object in objects {
+            if name == "Role" {
+                assert_eq!(&object.data["rules"], wanted);
+            } else {
+                assert_eq!(object.data["roleRef"]["kind"], "Role");
+                assert_eq!(object.data["subjects"][0]["namespace"], NAMESPACE);
+            }
+        }
+    }
+    let arguments = arguments(find(&rendered, "Deployment", CONTROLLER));
+    assert_eq!(arguments[2..4], ["--namespace=team-a", "--namespace=team-b"]);
+}
+
+/// Every value that is not its default.
+pub(crate) fn everything() -> Value {
+    json!({
+        "replicas": 3,
+        "image": {"repository": "registry.example/tokensource", "digest": format!("sha256:{}", "0".repeat(64)),
+                  "pullPolicy": "IfNotPresent", "pullSecrets": ["registry"]},
+        "namespaces": ["team-a"],
+        "selector": "slice notin (a,b)",
+        "allowNetworks": ["10.1.2.0/24"], "denyNetworks": ["10.0.0.0/8", "fd00::/8"],
+        "onlyClusterProviders": true,
+        "caBundle": {"pem": "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n", "key": "ours.pem"},
+        "crds": {"keep": false},
+        "serviceAccount": {"annotations": {"example.com/role": "tokens"}},
+        "logFormat": "json", "logLevel": "warn,tokensource=debug",
+        "extraArgs": ["--concurrency=32"],
+        "resources": {"requests": {"cpu": 1, "memory": "128Mi"}, "limits": {"memory": "1Gi"}},
+        "podAnnotations": {"example.com/note": "yes"},
+        "priorityClassName": "system-cluster-critical",
+        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "tolerations": [{"key": "dedicated", "operator": "Exists", "effect": "NoSchedule"}],
+        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
+            {"matchExpressions": [{"key": "kubernetes.io/arch", "operator": "In", "values": ["amd64"]}]}]}}},
+        "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone",
+                                       "whenUnsatisfiable": "DoNotSchedule"}],
+        "podDisruptionBudget": {"maxUnavailable": "50%"},
+        "networkPolicy": {"enabled": true, "egressPorts": [443, 6443, 8443],
+            "extraEgress": [{"to": [{"ipBlock": {"cidr": "10.1.2.0/24"}}]}],
+            "metricsFrom": [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}]},
+    })
+}
+
+#[test]
+fn values_arrive_where_they_belong() {
+    let rendered = Helm::offline().template(&everything());
+    let deployment = find(&rendered, "Deployment", CONTROLLER);
+    assert_eq!(
+        arguments(deployment),
+        [
+            "--leader-elect",
+            "--lease-name=tokensource",
+            "--namespace=team-a",
+            "--selector=slice notin (a,b)",
+            "--allow-network=10.1.2.0/24",
+            "--deny-network=10.0.0.0/8",
+            "--deny-network=fd00::/8",
+            "--only-cluster-providers",
+            "--log-format=json",
+            "--concurrency=32",
+        ]
+    );
+    assert_eq!(deployment.data["spec"]["replicas"], 3);
+    let pod = &deployment.data["spec"]["template"]["spec"];
+    let container = &pod["containers"][0];
+    assert_eq!(container["image"], format!("registry.example/tokensource@sha256:{}", "0".repeat(64)));
+    assert_eq!(
+        container["env"],
+        json!([{"name": "RUST_LOG", "value": "warn,tokensource=debug"},
+               {"name": "SSL_CERT_FILE", "value": "/etc/tokensource/ours.pem"}])
+    );
+    assert_eq!(pod["volumes"][0]["configMap"]["name"], "tokensource-authorities");
+    let authorities = find(&rendered, "ConfigMap", "tokensource-authorities");
+    assert_eq!(authorities.data["data"]["ours.pem"], everything()["caBundle"]["pem"]);
+    assert_eq!(pod["priorityClassName"], "system-cluster-critical");
+    for name in ["nodeSelector", "tolerations", "affinity"] {
+        assert_eq!(pod[name], everything()[name]);
+    }
+    assert_eq!(container["resources"], everything()["resources"]);
+    let own = json!({"app.kubernetes.io/name": "tokensource", "app.kubernetes.io/instance": RELEASE});
+    assert_eq!(pod["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"], own);
+    let policy = find(&rendered, "NetworkPolicy", CONTROLLER);
+    assert_eq!(policy.data["spec"]["egress"].as_array().unwrap().len(), 3);
+    assert_eq!(policy.data["spec"]["ingress"][0]["from"], everything()["networkPolicy"]["metricsFrom"]);
+    let budget = find(&rendered, "PodDisruptionBudget", CONTROLLER);
+    assert_eq!(budget.data["spec"]["maxUnavailable"], "50%");
+    let account = find(&rendered, "ServiceAccount", CONTROLLER);
+    assert_eq!(account.annotations()["example.com/role"], "tokens");
+    assert_eq!(account.data["imagePullSecrets"], json!([{"name": "registry"}]));
+    for object in rendered.iter().filter(|object| kind(object) == "CustomResourceDefinition") {
+        assert!(object.annotations().is_empty(), "with crds.keep=false nothing keeps them");
+    }
+}
+
+#[test]
+fn what_is_switched_off_is_not_there() {
+    let rendered = Helm::offline().template(&json!({
+        "replicas": 1, "crds": {"install": false}, "policy": {"enabled": false},
+    }));
+    let kinds: BTreeSet<_> = rendered.iter().map(kind).collect();
+    let left = ["ClusterRole", "ClusterRoleBinding", "Deployment", "Role", "RoleBinding", "ServiceAccount"];
+    assert_eq!(kinds, BTreeSet::from(left), "no budget for a single replica, either");
+}
+
+#[test]
+fn definitions_are_kept_unless_asked() {
+    let rendered = Helm::offline().template(&json!({}));
+    let definitions: Vec<_> =
+        rendered.iter().filter(|object| kind(object) == "CustomResourceDefinition").collect();
+    assert_eq!(definitions.len(), 3);
+    for definition in definitions {
+        assert_eq!(definition.annotations()["helm.sh/resource-policy"], "keep");
+    }
+}
+
+#[test]
+fn another_release_shares_no_name() {
+    let helm = Helm::offline();
+    let first = helm.template(&json!({"crds": {"install": false}}));
+    let chart = chart().display().to_string();
+    let long = "a-name-as-long-as-helm-permits-it-which-is-53-charact";
+    let arguments = ["template", long, &chart, "--namespace", NAMESPACE, "--set", "crds.install=false"];
+    let second = manifest::parse(&helm.run(&arguments));
+    let names: BTreeSet<_> = names(&first).into_iter().collect();
+    for object in &second {
+        assert!(object.name_any().len() <= 63, "{}", object.name_any());
+        assert!(!names.contains(&(kind(object).to_owned(), object.name_any())), "{}", object.name_any());
+    }
+}
+
+#[test]
+fn monitoring_comes_when_asked_for() {
+    let helm = Helm::offline();
+    let originals: Vec<_> = files_below(&chart().join("files/monitoring"))
+        .iter()
+        .flat_map(manifest::load)
+        .map(|object| kind(&object).to_owned())
+        .collect();
+    for (switch, kinds) in
+        [("serviceMonitor", &["Service", "ServiceMonitor"][..]), ("prometheusRule", &["PrometheusRule"][..])]
+    {
+        let labels = json!({"release": "prometheus"});
+        let values = json!({"monitoring": {switch: {"enabled": true, "labels": labels}}});
+        let wanted: Vec<_> = originals.iter().filter(|original| kinds.contains(&original.as_str())).collect();
+        if wanted.is_empty() {
+            let problem = helm.try_template(&values).unwrap_err();
+            assert!(problem.contains("has none to install"), "{problem}");
+            continue;
+        }
+        let rendered = helm.template(&values);
+        for wanted in wanted {
+            let found = find(&rendered, wanted, CONTROLLER);
+            assert_eq!(found.labels().contains_key("release"), wanted != "Service");
+        }
+    }
+}
