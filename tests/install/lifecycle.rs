@@ -3,6 +3,7 @@
 //! and as its ServiceAccount.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
@@ -16,7 +17,7 @@ use tokensource_kit::controller::ControllerProcess;
 use tokensource_kit::scripted_provider::{Answer, ScriptedProvider};
 use tokensource_kit::{eventually, token_sources};
 
-use crate::helm::{Helm, NAMESPACE, RELEASE, arguments, chart};
+use crate::helm::{Helm, NAMESPACE, RELEASE, arguments, chart, outcome, repository};
 
 const TEAM: &str = "team-a";
 const SOON: Duration = Duration::from_secs(40);
@@ -238,4 +239,30 @@ async fn from_the_first_token_to_the_last_definition() {
     })
     .await;
     assert!(site.secret("client").await.is_some(), "the credentials are the user's own");
+}
+
+/// As docs/install.md says it.
+#[tokio::test]
+async fn kustomize_hands_over_to_helm() {
+    let site = Site::prepare().await;
+    let kubectl = |arguments: &[&str]| {
+        let output = Command::new(site.plane.kubectl())
+            .args(arguments)
+            .env("KUBECONFIG", site.plane.kubeconfig_for("admin"))
+            .current_dir(repository())
+            .output()
+            .expect("kubectl");
+        outcome(&output).unwrap_or_else(|problem| panic!("kubectl {arguments:?}: {problem}"));
+    };
+    kubectl(&["apply", "-k", "deploy/kustomize/cluster"]);
+    site.ask("kept", Some(site.provider.ca_pem())).await;
+    kubectl(&["--namespace", NAMESPACE, "delete", "deployment", CONTROLLER]);
+    let values = json!({"allowNetworks": ["127.0.0.0/8"]});
+    site.helm(&["install", "--take-ownership", "--force-conflicts"], RELEASE, &values);
+    let controller = site.run().await;
+    site.ready("kept").await;
+    site.asked_exactly(1).await;
+    assert!(controller.terminate().await.success());
+    site.uninstall(RELEASE);
+    assert_eq!(site.definitions().await, 3, "what was taken over is kept, too");
 }

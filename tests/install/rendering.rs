@@ -55,11 +55,10 @@ fn essence(object: &DynamicObject) -> Value {
         }
     }
     for pointer in ["/spec", "/spec/template/spec/topologySpreadConstraints/0"] {
-        if object["kind"] == "Deployment" || object["kind"] == "PodDisruptionBudget" {
-            if let Some(holder) = object.pointer_mut(pointer).and_then(Value::as_object_mut) {
-                holder.remove("selector");
-                holder.remove("labelSelector");
-            }
+        let selects = object["kind"] == "Deployment" || object["kind"] == "PodDisruptionBudget";
+        if selects && let Some(holder) = object.pointer_mut(pointer).and_then(Value::as_object_mut) {
+            holder.remove("selector");
+            holder.remove("labelSelector");
         }
     }
     if let Some(container) = object.pointer_mut("/spec/template/spec/containers/0") {
