@@ -257,25 +257,29 @@ fn another_release_shares_no_name() {
 #[test]
 fn monitoring_comes_when_asked_for() {
     let helm = Helm::offline();
-    let originals: Vec<_> = files_below(&chart().join("files/monitoring"))
+    let files = files_below(&chart().join("files/monitoring"));
+    let is_dashboard = |file: &&std::path::PathBuf| file.extension().is_some_and(|end| end == "json");
+    let originals: Vec<_> = files
         .iter()
+        .filter(|file| !is_dashboard(file))
         .flat_map(manifest::load)
-        .map(|object| kind(&object).to_owned())
+        .map(|object| (kind(&object).to_owned(), CONTROLLER))
+        .chain(files.iter().filter(is_dashboard).map(|_| ("ConfigMap".to_owned(), "tokensource-dashboard")))
         .collect();
-    for (switch, kinds) in
-        [("serviceMonitor", &["Service", "ServiceMonitor"][..]), ("prometheusRule", &["PrometheusRule"][..])]
-    {
-        let labels = json!({"release": "prometheus"});
-        let values = json!({"monitoring": {switch: {"enabled": true, "labels": labels}}});
-        let wanted: Vec<_> = originals.iter().filter(|original| kinds.contains(&original.as_str())).collect();
+    for (switch, kinds) in [
+        ("serviceMonitor", &["Service", "ServiceMonitor"][..]),
+        ("prometheusRule", &["PrometheusRule"][..]),
+        ("dashboard", &["ConfigMap"][..]),
+    ] {
+        let values = json!({"monitoring": {switch: {"enabled": true, "labels": {"release": "prometheus"}}}});
+        let wanted: Vec<_> = originals.iter().filter(|(kind, _)| kinds.contains(&kind.as_str())).collect();
         if wanted.is_empty() {
             let problem = helm.try_template(&values).unwrap_err();
             assert!(problem.contains("has none to install"), "{problem}");
-            continue;
         }
-        let rendered = helm.template(&values);
-        for wanted in wanted {
-            let found = find(&rendered, wanted, CONTROLLER);
+        for (wanted, name) in wanted {
+            let rendered = helm.template(&values);
+            let found = find(&rendered, wanted, name);
             assert_eq!(found.labels().contains_key("release"), wanted != "Service");
         }
     }

@@ -37,10 +37,10 @@ fn defaults() -> Value {
     serde_saphyr::from_str(&std::fs::read_to_string(chart().join("values.yaml")).unwrap()).unwrap()
 }
 
-/// Each value by its path; `resources` counts as one.
+/// Each value by its path; `resources`, and labels, count as one.
 fn leaves(path: &str, value: &Value, found: &mut BTreeMap<String, Value>) {
     match value.as_object() {
-        Some(members) if !members.is_empty() && path != "resources" => {
+        Some(members) if !members.is_empty() && path != "resources" && !path.ends_with(".labels") => {
             for (name, member) in members {
                 let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
                 leaves(&path, member, found);
