@@ -1,29 +1,38 @@
-# The controller's image: a build stage, and a stage that holds one program.
+# The controller's image: one program that needs no library, and the certificate authorities. No shell, no package.
 #
 #   docker build -t REGISTRY/tokensource:0.1.0 .
 #
-# Both bases are arguments, for those who must take them from a mirror:
+# Both bases are arguments, for those who must take them from a mirror, or want a base that their scanners know:
 #   docker build --build-arg BUILD_IMAGE=mirror.example.com/rust:1.95-bookworm \
-#                --build-arg RUNTIME_IMAGE=mirror.example.com/distroless/cc-debian12:nonroot …
-# Pin them by digest (name@sha256:…) where builds must be repeatable. Build and runtime must have the same Debian, or
-# the second the newer one: the program is linked against the first one's C library.
+#                --build-arg RUNTIME_IMAGE=mirror.example.com/distroless/static-debian12 …
+#
+# The same image again, bit for bit: name the build image by digest, and let the times be those of the commit:
+#   docker buildx build --build-arg BUILD_IMAGE=rust@sha256:… --build-arg SOURCE_DATE_EPOCH="$(git log -1 --format=%ct)" \
+#                       --output type=image,name=REGISTRY/tokensource:0.1.0,rewrite-timestamp=true .
 ARG BUILD_IMAGE=rust:1.95-bookworm
-ARG RUNTIME_IMAGE=debian:bookworm-slim
+ARG RUNTIME_IMAGE=scratch
 
 FROM ${BUILD_IMAGE} AS build
+# Always the same folder: it stands in the program, where a panic tells its place.
 WORKDIR /src
 # .dockerignore lets through what the build needs, and nothing else.
 COPY . .
-# --locked: exactly the versions of Cargo.lock, or no image.
-RUN cargo build --release --locked --package tokensource --bin tokensource \
- && install -D -m 0755 target/release/tokensource /out/tokensource
+# The C library is linked into the program, so that it runs on any base, and on none. (The linker warns of getaddrinfo: it
+# would load a library for sources of names other than files and DNS, which a pod does not have.)
+ENV RUSTFLAGS="-C target-feature=+crt-static"
+# --locked: exactly the versions of Cargo.lock, or no image. --target: the flags above are for the program, not for what
+# runs while it is compiled.
+RUN target="$(rustc --print host-tuple)" \
+ && cargo build --release --locked --package tokensource --bin tokensource --target "${target}" \
+ && install -D -m 0755 "target/${target}/release/tokensource" /out/usr/local/bin/tokensource
+ARG SOURCE_DATE_EPOCH=0
+# The authorities, which token endpoints are checked against unless tls.caBundle says otherwise.
+RUN install -D -m 0644 /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/ca-certificates.crt \
+ && install -D -m 0644 LICENSE /out/LICENSE \
+ && find /out -exec touch --date="@${SOURCE_DATE_EPOCH}" {} +
 
 FROM ${RUNTIME_IMAGE}
-# What the base must bring: the C library and libgcc. It needs no shell: a distroless "cc" base is smaller still.
-# The certificate authorities, which token endpoints are checked against unless tls.caBundle says otherwise:
-COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-COPY --from=build /out/tokensource /usr/local/bin/tokensource
-COPY LICENSE /LICENSE
+COPY --from=build /out/ /
 
 # glibc keeps up to eight heaps for each core so that threads need not wait for one another, and a heap that has grown
 # keeps what it has. This process waits for the network most of its time: two heaps are enough, and its memory follows
@@ -36,5 +45,6 @@ ENV MALLOC_TRIM_THRESHOLD_=131072
 # By number, so that runAsNonRoot can tell without a passwd file.
 USER 65532:65532
 EXPOSE 8080
+# No shell in between: SIGTERM comes to the program, which lets what is in flight end and be stored, for 20 s at the most.
 ENTRYPOINT ["/usr/local/bin/tokensource"]
 CMD ["controller"]
