@@ -263,6 +263,8 @@ async fn kustomize_hands_over_to_helm() {
     site.ready("kept").await;
     site.asked_exactly(1).await;
     assert!(controller.terminate().await.success());
+    site.helm(&["upgrade"], RELEASE, &json!({"crds": {"install": false}}));
+    assert_eq!(site.definitions().await, 3, "no longer part of the release, and kept all the same");
     site.uninstall(RELEASE);
-    assert_eq!(site.definitions().await, 3, "what was taken over is kept, too");
+    site.ready("kept").await;
 }
