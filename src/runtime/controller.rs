@@ -125,6 +125,7 @@ fn settings(arguments: &ControllerArguments, leadership: Leadership) -> Settings
         only_cluster_providers: arguments.only_cluster_providers,
         concurrency: arguments.concurrency,
         leadership,
+        started_at: clock::now(),
         clock: clock::now,
         nonce: random::nonce,
     }
