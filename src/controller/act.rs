@@ -1,6 +1,6 @@
 //! The third step: doing what was decided. Knows in which order things are written; must not decide what is.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use kube::ResourceExt;
 
 use super::error::{CallError, Error};
@@ -11,13 +11,10 @@ use super::probe::probe;
 use super::publish::{self, Written};
 use super::refresh;
 use super::turn::Turn;
-use crate::api::{Reason, TokenSource, from_kubernetes};
+use crate::api::{Reason, TokenSource};
 use crate::decide::render::render;
 use crate::decide::{Failure, Observed, Outcome, Plan, Publication, flag_revocation};
 use crate::oauth::Retry;
-
-/// After this a process knows what there is.
-const SETTLING: TimeDelta = TimeDelta::minutes(2);
 
 /// What came of a plan and, where the API server failed after the provider had answered, how.
 pub(super) struct Done {
@@ -53,40 +50,11 @@ pub(super) async fn act(
             Some(held) => Ok(publish(held, source, observed, context).await),
             None => Ok(Outcome::Waiting.into()),
         },
-        Plan::Mint(_) if is_outdated(source, observed, context).await? => {
-            Ok(Outcome::Deferred(context.now(), None).into())
-        }
         Plan::Mint(cause) => match mint(*cause, source, observed, context).await {
             Ok(held) => Ok(publish(held, source, observed, context).await),
             Err(stop) => ended(Err(stop), observed, context),
         },
     }
-}
-
-/// Whether the target is another than the cache knew. Looked at before asking for a token in the first minutes of a
-/// process, for objects that are older than it: its lists may come from an API server that is behind, and the token that
-/// seems to be missing may be there. The watches have caught up later.
-async fn is_outdated(
-    source: &TokenSource,
-    observed: &Observed<'_>,
-    context: &Turn<'_>,
-) -> Result<bool, Error> {
-    let started = context.settings.started_at;
-    // The API server tells whole seconds.
-    let created = |time| from_kubernetes(&time) + TimeDelta::seconds(1);
-    let older = source.creation_timestamp().is_some_and(|time| created(time) <= started);
-    if !older || context.now() - started > SETTLING {
-        return Ok(false);
-    }
-    let namespace = source.namespace().unwrap_or_default();
-    let name = observed.target_name();
-    let known = context.scope.secrets.get(&namespace, name).map(|facts| facts.resource_version.clone());
-    let found = context.read_secret(&namespace, name).await.map_err(Error::ReadTarget)?;
-    let differs = found.map(|(_, facts)| facts.resource_version.clone()) != known;
-    if differs {
-        tracing::info!(secret = name, "The target is newer than the cache knew; it is judged anew");
-    }
-    Ok(differs)
 }
 
 /// What came of asking, where it was no token.

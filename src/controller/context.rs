@@ -36,8 +36,6 @@ pub struct Settings {
     pub concurrency: u16,
     /// Whether this process may act.
     pub leadership: Leadership,
-    /// When this process started.
-    pub started_at: DateTime<Utc>,
     /// Reads the clock; the one way in which time enters.
     pub clock: fn() -> DateTime<Utc>,
     /// Draws a text never used before; the one way in which chance enters. None where the system gives none.

@@ -37,6 +37,14 @@ impl Health {
     pub fn is_ready(&self) -> bool {
         self.scopes.iter().all(|filled| *filled.borrow())
     }
+
+    /// Waits until then.
+    pub async fn filled(&self) {
+        for filled in &self.scopes {
+            // An error means that the queue has ended.
+            let _ = filled.clone().wait_for(|filled| *filled).await;
+        }
+    }
 }
 
 /// The controller: a queue for each scope.

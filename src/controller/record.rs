@@ -46,10 +46,13 @@ async fn write(
         "metadata": { "name": source.name_any(), "uid": uid, "resourceVersion": source.resource_version() },
         "status": status,
     });
-    context.lead().map_err(Error::WriteStatus)?;
     let api = context.sources(&source.namespace().unwrap_or_default());
     let params = PatchParams::apply(FIELD_MANAGER).force();
-    match call(api.patch_status(&source.name_any(), &params, &Patch::Apply(&body))).await {
+    let written = match context.lead() {
+        Ok(()) => call(api.patch_status(&source.name_any(), &params, &Patch::Apply(&body))).await,
+        Err(error) => Err(error),
+    };
+    match written {
         Ok(written) => {
             context.scope.memory.status_written(written);
             Ok(())
@@ -76,14 +79,13 @@ fn unwritten(
         return Ok(());
     }
     // Until the watch says that it is gone, it is looked at all the same: without its status, each look would find that
-    // no token had ever been asked for. And nobody else can know of a failure of ours.
-    let is_news = matches!(outcome, Outcome::Failed(..) | Outcome::Unwritten(..));
-    if error.is_conflict() && !is_news {
-        // Somebody has changed the object meanwhile: it is judged anew as it stands then.
-        return Err(Error::WriteStatus(error));
+    // no token had ever been asked for. And nobody else can know of what came of our own request.
+    let is_news = matches!(outcome, Outcome::Failed(..) | Outcome::Unwritten(..) | Outcome::Published(_));
+    if is_news || !error.is_conflict() {
+        memory.status_unwritten(&uid, status.clone());
     }
-    memory.status_unwritten(&uid, status.clone());
-    if error.is_not_found() { Ok(()) } else { Err(Error::WriteStatus(error)) }
+    // Somebody has changed the object meanwhile, and the watch is about to say so.
+    if error.is_not_found() || error.is_conflict() { Ok(()) } else { Err(Error::WriteStatus(error)) }
 }
 
 fn count(observed: &Observed<'_>, outcome: &Outcome, context: &Context) {
