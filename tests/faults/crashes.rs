@@ -5,10 +5,11 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tokensource_kit::eventually;
 use tokensource_kit::proxy::{Call, Fault, Injection, Proxy};
 use tokensource_kit::scripted_provider::Answer;
 
-use crate::story::{Story, TOKEN};
+use crate::story::{SOON, Story, TOKEN};
 use crate::witness::{Witness, at_rest, rotate};
 
 /// A crash with the first token, another with a renewal; each costs so many tokens.
@@ -42,6 +43,12 @@ async fn crash(
 async fn again(story: &Story, proxy: &Proxy) {
     story.controller.kill9();
     proxy.clear();
+    // A provider that was asked answers, whether or not anybody is there: the token that is lost comes first.
+    eventually("all answers", SOON, async || {
+        let (asked, answered) = (story.provider.count(TOKEN), story.provider.issued().len());
+        if asked == answered { Ok(()) } else { Err(format!("{answered} of {asked}")) }
+    })
+    .await;
     story.controller.restart().await;
 }
 

@@ -34,7 +34,7 @@ use tokensource_kit::proxy::Proxy;
 use world::{CONTROLLER, World};
 
 /// How many stories run at once: they mostly wait, but a control plane that starts does not.
-const PARALLEL: usize = 4;
+const PARALLEL: usize = 6;
 
 const USUAL: Shape = Shape { etcd_quota: None, follower: false };
 const SMALL: Shape = Shape { etcd_quota: Some(16 * 1024 * 1024), follower: false };
@@ -70,6 +70,9 @@ fn faults(world: &Arc<World>) -> Vec<Trial> {
         answers::dropped_watches_lose_nothing,
         answers::slow_api_server_is_lived_with,
         answers::status_that_cannot_be_written_is_owed,
+        backup::restored_refresh_token_is_taken_back,
+        backup::restored_secrets_make_way_for_new_ones,
+        backup::restored_without_owners_they_are_taken_back_by_hand,
         clock::an_hour_back,
         clock::an_hour_forward,
         crashes::after_the_answer_before_the_secret,

@@ -10,7 +10,7 @@ use tokensource_kit::proxy::Proxy;
 use tokensource_kit::scripted_provider::Answer;
 
 use crate::story::{SOON, Story, TOKEN};
-use crate::witness::{Witness, at_rest};
+use crate::witness::{Witness, consistent};
 
 /// Where tokens of a short life come from.
 const SHORT: &str = "/short";
@@ -68,9 +68,15 @@ async fn outage(story: &Story, component: fn(&ControlPlane) -> &Process) {
         count => Err(count),
     })
     .await;
+    let came_meanwhile = &story.provider.issued()[4..6];
     for name in LONG_LIVED {
-        at_rest(story, name, 4).await;
+        eventually("the token that came meanwhile", SOON, async || {
+            let held = consistent(story, name).await?;
+            if came_meanwhile.contains(&held) { Ok(()) } else { Err("an older one".to_owned()) }
+        })
+        .await;
     }
+    story.asked_exactly(4).await;
     let requests = story.provider.requests(SHORT);
     for pair in requests.windows(3) {
         let distance = pair[2].instant - pair[0].instant;

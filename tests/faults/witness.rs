@@ -72,7 +72,7 @@ pub(crate) async fn settled(story: &Story, name: &str) {
     at_rest(story, name, 1).await;
 }
 
-/// The target holds a token that the provider has issued, status and target agree, and the provider has been asked
+/// The target holds the last token that the provider has issued, status and target agree, and the provider has been asked
 /// just so often, and is asked no more.
 pub(crate) async fn at_rest(story: &Story, name: &str, requests: usize) {
     at_rest_within(story, name, requests, SOON).await;
@@ -80,6 +80,11 @@ pub(crate) async fn at_rest(story: &Story, name: &str, requests: usize) {
 
 /// The same, for what takes longer.
 pub(crate) async fn at_rest_within(story: &Story, name: &str, requests: usize, patience: Duration) {
+    eventually("all requests", patience, async || match story.provider.count(TOKEN) {
+        count if count >= requests => Ok(()),
+        count => Err(format!("{count} of {requests}")),
+    })
+    .await;
     eventually("rest", patience, async || agree(story, name).await).await;
     story.asked_exactly(requests).await;
     if let Err(problem) = agree(story, name).await {
@@ -88,13 +93,17 @@ pub(crate) async fn at_rest_within(story: &Story, name: &str, requests: usize, p
 }
 
 async fn agree(story: &Story, name: &str) -> Result<(), String> {
+    let held = consistent(story, name).await?;
+    let is_last = story.provider.issued().last() == Some(&held);
+    if is_last { Ok(()) } else { Err("the target does not hold the provider's last token".to_owned()) }
+}
+
+/// The valid token in the target, if the status says the same of it.
+pub(crate) async fn consistent(story: &Story, name: &str) -> Result<String, String> {
     let source = story.sources().get(name).await.map_err(|error| error.to_string())?;
     let secret = story.secrets().get(&format!("{name}-token")).await.map_err(|error| error.to_string())?;
     if let Some(loss) = loss(Some(&secret)) {
         return Err(loss);
-    }
-    if !story.provider.issued().contains(&text(&secret, "access_token")) {
-        return Err("the token in the target is not the provider's".to_owned());
     }
     let status = source.status.as_ref();
     let recorded = status.and_then(|status| status.target.as_ref()?.resource_version.clone());
@@ -105,7 +114,11 @@ async fn agree(story: &Story, name: &str) -> Result<(), String> {
         && recorded == secret.resource_version()
         && owner == source.metadata.uid.as_ref();
     let version = secret.resource_version();
-    if agree { Ok(()) } else { Err(format!("target {version:?}, owner {owner:?}, status {status:#?}")) }
+    if agree {
+        Ok(text(&secret, "access_token"))
+    } else {
+        Err(format!("target {version:?}, owner {owner:?}, status {status:#?}"))
+    }
 }
 
 /// Other credentials: a renewal at once. The provider is never asked twice within five seconds, so these pass first.
