@@ -67,23 +67,48 @@ fn complaints(story: &Story) -> usize {
 pub(crate) async fn namespace_ends_in_peace(story: &mut Story, _: &Proxy) {
     settled(story, "old").await;
     // Whatever order they are deleted in: a Secret that goes before its TokenSource is not to be replaced.
+    story.credentials("zz-last-to-go", "s3cr3t").await;
     for number in 0..6 {
-        story.apply(&story.source_for(&format!("more-{number}"), &json!({}))).await;
+        let more = json!({"credentialsRef": {"name": "zz-last-to-go"}});
+        story.apply(&story.source_for(&format!("more-{number}"), &more)).await;
     }
     story.asked_exactly(7).await;
     story.provider.answer(TOKEN, Answer::token(3600).after(Duration::from_secs(2)));
     story.apply(&story.source_for("young", &json!({}))).await;
     story.asked(8).await;
-    let namespaces: Api<Namespace> = Api::all(story.world.plane().admin());
-    namespaces.delete(&story.namespace, &DeleteParams::default()).await.expect("deleted");
-    eventually("the end of the namespace", Duration::from_secs(60), async || {
-        let found = namespaces.get_opt(&story.namespace).await.map_err(|error| error.to_string())?;
-        found.map_or(Ok(()), |found| Err(format!("{:?}", found.status)))
-    })
-    .await;
+    namespaces(story).delete(&story.namespace, &DeleteParams::default()).await.expect("deleted");
+    end_of_the_namespace(story).await;
     story.asked_exactly(8).await;
     let before = complaints(story);
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(complaints(story), before, "it goes on complaining");
     assert!(before <= FEW, "{}", story.controller.logs());
+}
+
+/// A namespace may take its time to end, and loses its objects one after the other.
+pub(crate) async fn namespace_ends_slowly(story: &mut Story, _: &Proxy) {
+    settled(story, "last").await;
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let plane = story.world.plane();
+    plane.controller_manager().kill9();
+    namespaces(story).delete(&story.namespace, &DeleteParams::default()).await.expect("marked");
+    story.delete_secret("last-token").await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    story.asked_exactly(1).await;
+    assert_eq!(complaints(story), 0, "{}", story.controller.logs());
+    plane.controller_manager().start_again();
+    end_of_the_namespace(story).await;
+    story.asked_exactly(1).await;
+}
+
+fn namespaces(story: &Story) -> Api<Namespace> {
+    Api::all(story.world.plane().admin())
+}
+
+async fn end_of_the_namespace(story: &Story) {
+    eventually("the end of the namespace", Duration::from_secs(60), async || {
+        let found = namespaces(story).get_opt(&story.namespace).await.map_err(|error| error.to_string())?;
+        found.map_or(Ok(()), |found| Err(format!("{:?}", found.status)))
+    })
+    .await;
 }

@@ -60,6 +60,7 @@ fn faults(world: &Arc<World>) -> Vec<Trial> {
     let mut all = alone![
         USUAL: outages::api_server_dies_and_comes_back,
         USUAL: outages::etcd_dies_and_comes_back,
+        USUAL: deletions::namespace_ends_slowly,
         SMALL: quota::full_etcd_costs_no_token,
         WITH_FOLLOWER: stale::restart_against_an_api_server_that_lags,
     ];

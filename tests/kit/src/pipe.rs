@@ -95,11 +95,11 @@ mod tests {
         let (mut receiver, _) = listener.accept().await.unwrap();
         pipe.freeze();
         sender.write_all(b"later").await.unwrap();
-        let mut received = [0; 5];
-        let early = timeout(Duration::from_millis(200), receiver.read_exact(&mut received)).await;
+        let mut word = [0; 5];
+        let early = timeout(Duration::from_millis(200), receiver.read_exact(&mut word)).await;
         assert!(early.is_err(), "it came through: {early:?}");
         pipe.thaw();
-        receiver.read_exact(&mut received).await.unwrap();
-        assert_eq!(&received, b"later");
+        receiver.read_exact(&mut word).await.unwrap();
+        assert_eq!(&word, b"later");
     }
 }
