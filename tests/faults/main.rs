@@ -85,6 +85,7 @@ fn faults(world: &Arc<World>) -> Vec<Trial> {
         deletions::namespace_ends_in_peace,
         deletions::source_goes_in_the_background,
         deletions::source_goes_in_the_foreground,
+        stale::created_secret_that_no_watch_shows_is_known,
         stale::silent_watches_cost_no_token,
         targets::altered_while_a_renewal_is_under_way,
         targets::created_by_another_while_the_first_token_is_under_way,

@@ -1,8 +1,8 @@
 //! Stale states: the controller is shown a past that it has left behind.
 //!
 //! kube's watcher lists without a resourceVersion, which an API server may not answer from a cache that is behind, so
-//! one that lags can only keep the controller waiting. A list with `resourceVersion=0` would be answered, and the first
-//! story shows with what.
+//! one that lags can only keep the controller waiting. A list with `resourceVersion=0` and no limit would be answered, and
+//! the first story shows with what.
 
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::ListParams;
 use serde_json::json;
+use tokensource::api::{ClusterTokenProvider, TokenProvider, TokenSource};
 use tokensource_kit::eventually;
 use tokensource_kit::proxy::Proxy;
 use tokensource_kit::scripted_provider::Answer;
@@ -21,7 +22,8 @@ use crate::world::CONTROLLER;
 pub(crate) async fn restart_against_an_api_server_that_lags(story: &mut Story, _: &Proxy) {
     let plane = story.world.plane();
     let follower = plane.follower();
-    let lagging: Api<Secret> = Api::namespaced(plane.client_of("admin", &follower.server), &story.namespace);
+    let admin = plane.client_of("admin", &follower.server);
+    let lagging: Api<Secret> = Api::namespaced(admin.clone(), &story.namespace);
     let cached = ListParams::default().match_any();
 
     // The follower sees the TokenSource and its credentials, and after that nothing more.
@@ -33,6 +35,10 @@ pub(crate) async fn restart_against_an_api_server_that_lags(story: &mut Story, _
         if seen == 1 { Ok(()) } else { Err(seen.to_string()) }
     })
     .await;
+    // An API server begins to cache a custom kind with the first request for it.
+    Api::<TokenSource>::all(admin.clone()).list(&cached).await.expect("the TokenSources");
+    Api::<TokenProvider>::all(admin.clone()).list(&cached).await.expect("the TokenProviders");
+    Api::<ClusterTokenProvider>::all(admin).list(&cached).await.expect("the ClusterTokenProviders");
     follower.pipe.freeze();
     story.controller.restart().await;
     at_rest(story, "lagging", 1).await;
@@ -64,6 +70,23 @@ pub(crate) async fn restart_against_an_api_server_that_lags(story: &mut Story, _
     witness.saw_no_loss();
 }
 
+/// It hears of its status, but not of the Secret that it has created.
+pub(crate) async fn created_secret_that_no_watch_shows_is_known(story: &mut Story, proxy: &Proxy) {
+    story.provider.always(TOKEN, Answer::token(3600));
+    story.credentials("client", "s3cr3t").await;
+    // Seen by now; what follows is not.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    proxy.silence_watches(Some("/secrets"));
+    story.apply(&story.source_for("unheard", &json!({}))).await;
+    at_rest(story, "unheard", 1).await;
+    // Past the least interval between two requests, it is made to look again.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    story.patch_source("unheard", &json!({"spec": {"renewal": {"atPercentage": 50}}})).await;
+    at_rest(story, "unheard", 1).await;
+    proxy.silence_watches(None);
+    at_rest(story, "unheard", 1).await;
+}
+
 /// The controller's own writes come back late, or not at all: it goes by what its writes returned.
 pub(crate) async fn silent_watches_cost_no_token(story: &mut Story, proxy: &Proxy) {
     settled(story, "deaf").await;
@@ -72,9 +95,9 @@ pub(crate) async fn silent_watches_cost_no_token(story: &mut Story, proxy: &Prox
     story.credentials("client", "another-secret").await;
     story.asked(2).await;
     let witness = Witness::of(story, &["deaf-token"]);
-    proxy.silence_watches(true);
+    proxy.silence_watches(Some("/"));
     tokio::time::sleep(Duration::from_secs(22)).await;
-    proxy.silence_watches(false);
+    proxy.silence_watches(None);
     story.provider.always(TOKEN, Answer::token(3600));
     let requests = story.provider.requests(TOKEN);
     assert!((5..=6).contains(&requests.len()), "{} requests", requests.len());

@@ -106,8 +106,8 @@ struct Shared {
     calls: Mutex<Vec<Call>>,
     /// Counts how often the watches were cut.
     cuts: watch::Sender<usize>,
-    /// Whether what watches say is held back.
-    silent: watch::Sender<bool>,
+    /// What the paths of watches contain that are held back.
+    silent: watch::Sender<Option<&'static str>>,
 }
 
 impl Proxy {
@@ -122,7 +122,7 @@ impl Proxy {
             injections: Mutex::default(),
             calls: Mutex::default(),
             cuts: watch::Sender::new(0),
-            silent: watch::Sender::new(false),
+            silent: watch::Sender::new(None),
         });
         let identity = authority.issue(&["127.0.0.1"]);
         let proxy = Self { port, identity, shared, listening: Mutex::default() };
@@ -175,9 +175,9 @@ impl Proxy {
         self.shared.cuts.send_modify(|cuts| *cuts += 1);
     }
 
-    /// Holds back what watches say, with their connections open, or lets it go on.
-    pub fn silence_watches(&self, silent: bool) {
-        self.shared.silent.send_replace(silent);
+    /// Holds back what watches say whose path contains this, with their connections open; none lets all speak.
+    pub fn silence_watches(&self, of: Option<&'static str>) {
+        self.shared.silent.send_replace(of);
     }
 
     /// Closes the port and cuts all connections.

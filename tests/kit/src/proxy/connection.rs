@@ -69,7 +69,7 @@ async fn converse(mut client: TlsStream<TcpStream>, shared: &Shared) -> io::Resu
             return Ok(());
         }
     }
-    pass_on(&mut upstream, &mut client, answer, call.is_watch(), shared).await
+    pass_on(&mut upstream, &mut client, answer, &call, shared).await
 }
 
 /// The next call with its bytes, made to be the last on its connection.
@@ -115,14 +115,16 @@ async fn pass_on(
     upstream: &mut (impl AsyncRead + Unpin),
     client: &mut TlsStream<TcpStream>,
     mut bytes: Vec<u8>,
-    is_watch: bool,
+    call: &Call,
     shared: &Shared,
 ) -> io::Result<()> {
+    let is_watch = call.is_watch();
+    let silenced = |of: &Option<&str>| is_watch && of.is_some_and(|part| call.path().contains(part));
     let (mut cuts, mut silent) = (shared.cuts.subscribe(), shared.silent.subscribe());
     loop {
         tokio::select! {
             _ = cuts.changed(), if is_watch => return Ok(()),
-            spoken = silent.wait_for(|silent| !(is_watch && *silent)) => { spoken.map_err(io::Error::other)?; }
+            spoken = silent.wait_for(|of| !silenced(of)) => { spoken.map_err(io::Error::other)?; }
         }
         client.write_all(&bytes).await?;
         client.flush().await?;
