@@ -7,6 +7,7 @@
 
 mod audit;
 mod components;
+mod follower;
 mod users;
 
 use std::path::{Path, PathBuf};
@@ -18,10 +19,10 @@ use kube::{Api, Client};
 use tempfile::TempDir;
 
 pub use self::audit::AuditEntry;
+pub use self::follower::Follower;
 use self::users::Users;
 use crate::apply::{self, ApplyError};
 use crate::authority::{Authority, https_client};
-use crate::pipe::Pipe;
 use crate::process::Process;
 use crate::{manifest, unique};
 
@@ -258,24 +259,6 @@ impl ControlPlane {
 
     fn audit_log(&self) -> PathBuf {
         self.folder.path().join("audit.log")
-    }
-}
-
-/// A second API server, which sees of etcd what the pipe lets through.
-pub struct Follower {
-    api_server: Process,
-    /// `https://127.0.0.1:PORT`
-    pub server: String,
-    /// Its way to etcd.
-    pub pipe: Pipe,
-}
-
-impl Follower {
-    fn start(folder: &Path) -> Self {
-        let (entrance, exit) = (folder.join(components::PIPE_SOCKET), folder.join(components::ETCD_SOCKET));
-        let (pipe, port) = (Pipe::between(&entrance, &exit), unique::port());
-        let api_server = Process::start(components::follower(folder, port));
-        Self { api_server, server: format!("https://127.0.0.1:{port}"), pipe }
     }
 }
 

@@ -119,12 +119,12 @@ async fn pass_on(
     shared: &Shared,
 ) -> io::Result<()> {
     let is_watch = call.is_watch();
-    let silenced = |of: &Option<&str>| is_watch && of.is_some_and(|part| call.path().contains(part));
+    let silenced = |of: Option<&str>| is_watch && of.is_some_and(|part| call.path().contains(part));
     let (mut cuts, mut silent) = (shared.cuts.subscribe(), shared.silent.subscribe());
     loop {
         tokio::select! {
             _ = cuts.changed(), if is_watch => return Ok(()),
-            spoken = silent.wait_for(|of| !silenced(of)) => { spoken.map_err(io::Error::other)?; }
+            spoken = silent.wait_for(|of| !silenced(*of)) => { spoken.map_err(io::Error::other)?; }
         }
         client.write_all(&bytes).await?;
         client.flush().await?;
