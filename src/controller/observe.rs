@@ -115,7 +115,8 @@ pub(super) async fn observe<'a>(
         name: source.metadata.name.as_deref().unwrap_or_default(),
         uid,
         generation: source.metadata.generation.unwrap_or_default(),
-        deleting: source.metadata.deletion_timestamp.is_some(),
+        // With its namespace all goes, in any order: what is gone already is not to be replaced.
+        deleting: source.metadata.deletion_timestamp.is_some() || context.cluster.is_ending(&namespace),
         spec: &source.spec,
         status: source.status.as_ref().unwrap_or(&NO_STATUS),
         renew_request: source.annotations().get(annotation::RENEW_REQUESTED_AT).map(|value| shortened(value)),

@@ -21,6 +21,9 @@ pub const REQUESTED_INTERVAL: TimeDelta = TimeDelta::seconds(60);
 /// Between two attempts at a provider that returns the token it has already given.
 const STICKY_INTERVAL: TimeDelta = TimeDelta::seconds(60);
 
+/// The clocks of two machines may differ by so much; no token that lives longer than two minutes is lost by it.
+const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(60);
+
 /// Used only where the user sets neither field.
 const DEFAULT_PERCENTAGE: u8 = 75;
 
@@ -31,6 +34,14 @@ pub struct Life {
     pub issued_at: DateTime<Utc>,
     /// When it expires.
     pub expires_at: DateTime<Utc>,
+}
+
+impl Life {
+    /// It began after `now`: the clock has been set back since, by nobody knows how much, and the token may end as much
+    /// earlier than it says.
+    pub fn is_of_another_clock(self, now: DateTime<Utc>) -> bool {
+        self.issued_at - now > CLOCK_SKEW
+    }
 }
 
 /// The instant from which on a token is to be renewed; whole seconds, never after its expiry.

@@ -13,6 +13,7 @@
 //! | the five documented providers | [`lookalikes`] |
 //! | a Keycloak | [`keycloak`] |
 //! | the controller as a process | [`controller`] |
+//! | faults on the way to the API server, and from there to etcd | [`proxy`], [`pipe`] |
 //! | manifests, read and redirected; objects, applied | [`manifest`], [`apply`] |
 //! | the kstatus rules | [`kstatus`] |
 //! | waiting | [`eventually()`], [`throughout`] |
@@ -93,7 +94,9 @@ pub mod keycloak;
 pub mod kstatus;
 pub mod lookalikes;
 pub mod manifest;
+pub mod pipe;
 pub mod process;
+pub mod proxy;
 pub mod scripted_provider;
 pub mod unique;
 

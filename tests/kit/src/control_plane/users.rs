@@ -76,6 +76,24 @@ impl Users {
         self.write(user, self.token(user))
     }
 
+    pub(super) fn kubeconfig_through(&self, user: &str, server: &str, ca_pem: &str) -> PathBuf {
+        let port = server.rsplit(':').next().unwrap_or_default();
+        let copy = Self { folder: self.folder.join(format!("through-{port}")), ..self.at(server, ca_pem) };
+        std::fs::create_dir_all(&copy.folder)
+            .unwrap_or_else(|error| panic!("creating {}: {error}", copy.folder.display()));
+        copy.kubeconfig(user)
+    }
+
+    /// The same users at another server.
+    pub(super) fn at(&self, server: &str, authority_pem: &str) -> Self {
+        Self {
+            folder: self.folder.clone(),
+            server: server.to_owned(),
+            authority_pem: authority_pem.to_owned(),
+            tokens: self.tokens.clone(),
+        }
+    }
+
     pub(super) async fn service_account(&self, admin: &Client, namespace: &str, name: &str) -> PathBuf {
         let api: Api<ServiceAccount> = Api::namespaced(admin.clone(), namespace);
         let spec = TokenRequestSpec { expiration_seconds: Some(3600), ..TokenRequestSpec::default() };
