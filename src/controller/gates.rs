@@ -64,7 +64,7 @@ pub(super) struct Visit {
 
 impl Gates {
     pub(super) fn new(concurrency: u16, clock: fn() -> DateTime<Utc>) -> Self {
-        let places = usize::from(concurrency.max(1)).saturating_mul(2);
+        let places = usize::from(concurrency.max(1));
         Self { shared: Shared::default(), places, clock }
     }
 
@@ -81,7 +81,7 @@ impl Gates {
         let namespace = source.namespace().unwrap_or_default();
         let entry = {
             let mut state = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-            if state.inside.get(&namespace).is_some_and(|inside| *inside >= self.places) {
+            if state.inside.get(&namespace).is_some_and(|inside| *inside >= self.places * 2) {
                 return Err(Stop::Deferred(now + SHORTLY, None));
             }
             state.gates.retain(|_, gate| !gate.is_idle(now));
@@ -114,7 +114,7 @@ impl Gates {
         let namespace = source.namespace().unwrap_or_default();
         let mut state = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let inside = state.inside.entry(namespace.clone()).or_default();
-        if *inside >= self.places {
+        if *inside >= self.places * 2 {
             return Err(Stop::Deferred((self.clock)() + SHORTLY, None));
         }
         *inside += 1;
