@@ -179,6 +179,21 @@ impl Gate {
         }
     }
 
+    /// How many wait before it.
+    pub fn waiting(&self, now: DateTime<Utc>) -> usize {
+        self.queue.waiting(now)
+    }
+
+    /// How many are under way.
+    pub const fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// Whether the provider is in trouble, as far as anybody has found out.
+    pub const fn is_troubled(&self) -> bool {
+        matches!(self.state, State::Troubled { .. })
+    }
+
     /// Nobody is under way, and nobody has come for an hour.
     pub fn is_idle(&self, now: DateTime<Utc>) -> bool {
         self.in_flight == 0 && self.queue.is_empty() && now.timestamp() - self.recent.second > 3600

@@ -21,6 +21,12 @@ struct Waiting {
     promised: DateTime<Utc>,
 }
 
+impl Waiting {
+    fn is_gone(&self, now: DateTime<Utc>) -> bool {
+        now - self.promised > GONE
+    }
+}
+
 /// Those who wait.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
@@ -67,6 +73,11 @@ impl Queue {
         now + LOOK.max(all)
     }
 
+    /// How many wait, without those that will not come back.
+    pub(super) fn waiting(&self, now: DateTime<Utc>) -> usize {
+        self.waiting.values().filter(|waiting| !waiting.is_gone(now)).count()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.order.is_empty()
     }
@@ -74,7 +85,7 @@ impl Queue {
     fn drop_the_gone(&mut self, now: DateTime<Utc>) {
         // Only those in front are in anybody's way.
         while let Some((deadline, who)) = self.order.first().cloned() {
-            let gone = self.waiting.get(&who).is_none_or(|waiting| now - waiting.promised > GONE);
+            let gone = self.waiting.get(&who).is_none_or(|waiting| waiting.is_gone(now));
             if !gone {
                 return;
             }
