@@ -19,6 +19,7 @@ mod issue;
 mod keycloak;
 mod leaders;
 mod leaks;
+mod monitoring;
 mod process;
 mod providers;
 mod reasons;
@@ -104,6 +105,7 @@ stories! {
     leaders::who_loses_the_lease_ends,
     leaks::credentials_in_every_field_stay_unseen,
     leaks::provider_that_repeats_credentials_is_not_quoted,
+    monitoring::every_query_finds_what_it_asks_for,
     process::each_source_has_its_numbers_while_it_is_there,
     process::endpoints_tell_the_state,
     process::no_core_is_dumped,

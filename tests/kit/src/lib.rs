@@ -12,6 +12,7 @@
 //! | a provider that answers whatever a test wants | [`scripted_provider`] |
 //! | the five documented providers | [`lookalikes`] |
 //! | a Keycloak | [`keycloak`] |
+//! | a Prometheus, and what deploy/monitoring asks of it | [`prometheus`] |
 //! | the controller as a process | [`controller`] |
 //! | manifests, read and redirected; objects, applied | [`manifest`], [`apply`] |
 //! | the kstatus rules | [`kstatus`] |
@@ -94,6 +95,7 @@ pub mod kstatus;
 pub mod lookalikes;
 pub mod manifest;
 pub mod process;
+pub mod prometheus;
 pub mod scripted_provider;
 pub mod unique;
 
