@@ -39,9 +39,10 @@ deny:       ## licences, bans and sources of the dependencies
 	# Without `advisories`, whose database is a download of its own: `cargo deny check advisories` where that is possible.
 	cargo deny --locked check licenses bans sources
 
-assets: tools tools-keycloak ## build the Kubernetes programs and fetch Keycloak, once: about 10 minutes
+assets: tools tools-keycloak ## build the Kubernetes programs, fetch Keycloak and Prometheus, once: about 10 minutes
 	tests/assets/kubernetes.sh >/dev/null
 	tests/assets/keycloak.sh >/dev/null
+	tests/assets/prometheus.sh >/dev/null
 
 clean:      ## delete what was built; .assets, which takes 10 minutes to make, stays
 	cargo clean

@@ -34,6 +34,17 @@ struct State {
 
 type Shared = Arc<Mutex<State>>;
 
+/// How busy the gates are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Load {
+    /// Who may not ask yet.
+    pub(super) waiting: usize,
+    /// Who is asking.
+    pub(super) in_flight: usize,
+    /// Gates whose provider is in trouble.
+    pub(super) troubled: usize,
+}
+
 /// A tenant at its limit comes again after this.
 const SHORTLY: TimeDelta = TimeDelta::seconds(1);
 
@@ -66,6 +77,17 @@ impl Gates {
     pub(super) fn new(concurrency: u16, clock: fn() -> DateTime<Utc>) -> Self {
         let places = usize::from(concurrency.max(1));
         Self { shared: Shared::default(), places, clock }
+    }
+
+    /// How busy they are.
+    pub(super) fn load(&self) -> Load {
+        let now = (self.clock)();
+        let state = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        state.gates.values().fold(Load::default(), |load, gate| Load {
+            waiting: load.waiting + gate.waiting(now),
+            in_flight: load.in_flight + gate.in_flight(),
+            troubled: load.troubled + usize::from(gate.is_troubled()),
+        })
     }
 
     /// Lets this `TokenSource` ask, or says when to come again.

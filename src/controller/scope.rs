@@ -44,6 +44,19 @@ pub(super) struct Scope {
 }
 
 impl Scope {
+    /// With nothing in it but what these come to hold.
+    pub(super) fn new(sources: Store<TokenSource>, providers: Store<TokenProvider>) -> Self {
+        Self {
+            sources,
+            providers,
+            secrets: Secrets::default(),
+            memory: Memory::default(),
+            references: RwLock::default(),
+            secrets_filled: watch::Sender::new(false),
+            filled: watch::Sender::new(false),
+        }
+    }
+
     /// Waits until every cache holds what the API server held: a decision before that might rest on absences.
     pub(super) async fn filled(&self) {
         // An error means that the sender is gone; it lives in `self`.
@@ -123,15 +136,7 @@ pub(super) fn prepare(
 ) -> (Arc<Scope>, Triggers) {
     let (sources, sources_writer) = store();
     let (providers, providers_writer) = store();
-    let scope = Arc::new(Scope {
-        sources,
-        providers,
-        secrets: Secrets::default(),
-        memory: Memory::default(),
-        references: RwLock::default(),
-        secrets_filled: watch::Sender::new(false),
-        filled: watch::Sender::new(false),
-    });
+    let scope = Arc::new(Scope::new(sources, providers));
     let selected = match &settings.selector {
         Some(selector) => watcher::Config::default().labels(selector),
         None => watcher::Config::default(),

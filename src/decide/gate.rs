@@ -198,6 +198,21 @@ impl Gate {
         }
     }
 
+    /// How many wait before it.
+    pub fn waiting(&self, now: DateTime<Utc>) -> usize {
+        self.queue.waiting(now)
+    }
+
+    /// How many are under way.
+    pub fn in_flight(&self) -> usize {
+        self.inside.len()
+    }
+
+    /// Whether the provider is in trouble, as far as anybody has found out.
+    pub const fn is_troubled(&self) -> bool {
+        matches!(self.state, State::Troubled { .. })
+    }
+
     /// Nobody is under way, and nobody has come for an hour.
     pub fn is_idle(&mut self, now: DateTime<Utc>) -> bool {
         self.queue.drop_the_gone(now);

@@ -60,6 +60,10 @@ pub struct ControllerArguments {
     #[arg(long, value_name = "ADDR:PORT", env = "TOKENSOURCE_HTTP_ADDRESS", default_value = "0.0.0.0:8080")]
     pub http_address: SocketAddr,
 
+    /// Leave out of /metrics the series that each TokenSource has for itself.
+    #[arg(long, env = "TOKENSOURCE_NO_OBJECT_METRICS")]
+    pub no_object_metrics: bool,
+
     /// Run as one of several: only the one that holds the lease asks for tokens, the others stand by.
     #[arg(long, env = "TOKENSOURCE_LEADER_ELECT")]
     pub leader_elect: bool,

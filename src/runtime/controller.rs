@@ -63,6 +63,7 @@ pub async fn run(arguments: ControllerArguments) -> Result<(), Error> {
         None
     };
     let controller = Controller::new(&client, &config, settings(&arguments, leadership), &metrics);
+    controller.register(&mut registry, !arguments.no_object_metrics);
     let health = controller.health();
     let admin = admin::serve(arguments.http_address, health.clone(), registry).await.map_err(Error::Admin)?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), http = %arguments.http_address, "Controller starts");

@@ -19,6 +19,7 @@ mod issue;
 mod keycloak;
 mod leaders;
 mod leaks;
+mod monitoring;
 mod process;
 mod providers;
 mod reasons;
@@ -104,8 +105,11 @@ stories! {
     leaders::who_loses_the_lease_ends,
     leaks::credentials_in_every_field_stay_unseen,
     leaks::provider_that_repeats_credentials_is_not_quoted,
+    monitoring::every_query_finds_what_it_asks_for,
+    process::each_source_has_its_numbers_while_it_is_there,
     process::endpoints_tell_the_state,
     process::no_core_is_dumped,
+    process::numbers_of_each_source_can_be_switched_off,
     process::sigterm_lets_the_exchange_end,
     providers::cluster_provider_admits_by_label,
     providers::edited_provider_asks_once,

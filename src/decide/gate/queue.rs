@@ -24,6 +24,12 @@ struct Waiting {
     promised: DateTime<Utc>,
 }
 
+impl Waiting {
+    fn is_gone(&self, now: DateTime<Utc>) -> bool {
+        now - self.promised > GONE || self.promised - now > LONGEST
+    }
+}
+
 /// Those who wait.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
@@ -70,6 +76,11 @@ impl Queue {
         now + LOOK.max(all)
     }
 
+    /// How many wait, without those that will not come back.
+    pub(super) fn waiting(&self, now: DateTime<Utc>) -> usize {
+        self.waiting.values().filter(|waiting| !waiting.is_gone(now)).count()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.order.is_empty()
     }
@@ -78,8 +89,7 @@ impl Queue {
     pub(super) fn drop_the_gone(&mut self, now: DateTime<Utc>) {
         // Only those in front are in anybody's way.
         while let Some((deadline, who)) = self.order.first().cloned() {
-            let late = |waiting: &Waiting| now - waiting.promised > GONE || waiting.promised - now > LONGEST;
-            if !self.waiting.get(&who).is_none_or(late) {
+            if !self.waiting.get(&who).is_none_or(|waiting| waiting.is_gone(now)) {
                 return;
             }
             self.order.remove(&(deadline, who.clone()));

@@ -45,6 +45,17 @@ fn a_healthy_provider_is_asked_by_as_many_as_there_are_places() {
 }
 
 #[test]
+fn how_busy_it_is_can_be_asked() {
+    let mut gate = Gate::default();
+    assert_eq!((gate.waiting(at(0)), gate.in_flight(), gate.is_troubled()), (0, 0, false));
+    assert_eq!(gate.enter("a", None, 1, at(0)), Entry::Enter);
+    later(gate.enter("b", None, 1, at(0)));
+    assert_eq!((gate.waiting(at(0)), gate.in_flight(), gate.is_troubled()), (1, 1, false));
+    assert_eq!(gate.waiting(at(60)), 0, "it has not come back");
+    assert!(troubled().is_troubled());
+}
+
+#[test]
 fn one_alone_is_its_own_trouble() {
     let mut gate = Gate::default();
     for _ in 0..10 {
