@@ -11,11 +11,12 @@ mod situation;
 use super::arguments::{CheckArguments, CheckOutput};
 use super::output::print;
 use super::{Ending, Error, Surroundings};
-use crate::api::{TokenProviderSpec, TokenSource};
+use crate::api::{Tls, TokenProviderSpec, TokenSource};
 use crate::decide::Failure;
+use crate::oauth::Moment;
 use manifests::Manifests;
 use report::{Fault, RenewalTime, Report, SourceReport};
-use send::Answer;
+use send::{Answer, Way};
 use situation::Situation;
 
 pub(super) async fn run(arguments: &CheckArguments, surroundings: &Surroundings) -> Result<Ending, Error> {
@@ -50,22 +51,28 @@ async fn examine(
     surroundings: &Surroundings,
 ) -> Result<SourceReport, Error> {
     let now = (surroundings.now)();
-    let mut situation = Situation::of(source, manifests, now);
+    let situation = Situation::of(source, manifests, now);
     let mut report = SourceReport::of(source, situation.notes(arguments.send));
     let provider = match situation.judge() {
         Ok(provider) => provider,
         Err(failure) => return Ok(report.failed(Fault::from(failure))),
     };
-    let nonce = (surroundings.nonce)().ok_or(Error::Random)?;
-    match request::show(&situation, &provider, now, &nonce) {
+    let moment = Moment { now, nonce: (surroundings.nonce)().ok_or(Error::Random)? };
+    match request::show(&situation, &provider, &moment) {
         Ok(shown) => report.request = Some(shown),
         Err(failure) => return Ok(report.failed(Fault::from(failure))),
+    }
+    // Certificates that cannot be read are found without sending anything.
+    if provider.tls != Tls::default()
+        && let Err(fault) = Way::prepare(&situation, &provider, arguments)
+    {
+        return Ok(report.failed(fault));
     }
     report.renewal = Some(RenewalTime::expected(&source.spec, &provider));
     if !arguments.send {
         return Ok(report);
     }
-    Ok(match answer(&mut situation, &provider, arguments, surroundings).await {
+    Ok(match answer(&situation, &provider, &mut report, arguments, surroundings).await {
         Ok(answer) => {
             report.renewal = Some(answer.renewal.clone());
             report.answer = Some(answer);
@@ -77,23 +84,28 @@ async fn examine(
 
 /// Asks the provider, once, where that can be done.
 async fn answer(
-    situation: &mut Situation<'_>,
+    situation: &Situation<'_>,
     provider: &TokenProviderSpec,
+    report: &mut SourceReport,
     arguments: &CheckArguments,
     surroundings: &Surroundings,
 ) -> Result<Answer, Fault> {
     if let Some(fault) = send::cannot(provider) {
         return Err(fault);
     }
-    let way = send::Way::prepare(situation, provider, arguments)?;
+    let way = Way::prepare(situation, provider, arguments)?;
     let located = way.locate(provider).await?;
-    if located != *provider {
-        // What is sent must be what was judged.
-        situation.judge_with(&located)?;
-    }
     let nonce = (surroundings.nonce)();
-    let nonce = nonce.ok_or_else(|| Fault::not_sent(&Error::Random.to_string()))?;
-    way.send(situation, &located, nonce, (surroundings.now)()).await
+    let moment = Moment {
+        now: (surroundings.now)(),
+        nonce: nonce.ok_or_else(|| Fault::not_sent(&Error::Random.to_string()))?,
+    };
+    if provider.issuer.is_some() {
+        // What is sent must be what was judged, and shown.
+        situation.judge_found(&located)?;
+        report.request = Some(request::show(situation, &located, &moment)?);
+    }
+    way.send(situation, &located, &moment).await
 }
 
 impl From<Failure> for Fault {

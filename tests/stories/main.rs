@@ -18,6 +18,7 @@ mod identity;
 mod issue;
 mod keycloak;
 mod leaks;
+mod people;
 mod process;
 mod providers;
 mod reasons;
@@ -100,6 +101,12 @@ stories! {
     keycloak::wrong_secret_is_refused_and_heals,
     leaks::credentials_in_every_field_stay_unseen,
     leaks::provider_that_repeats_credentials_is_not_quoted,
+    people::check_asks_keycloak,
+    people::check_asks_the_provider,
+    people::kubectl_finds_the_plugin,
+    people::renew_waits_for_the_answer,
+    people::status_follows_changes,
+    people::status_tells_what_every_token_does,
     process::endpoints_tell_the_state,
     process::no_core_is_dumped,
     process::sigterm_lets_the_exchange_end,

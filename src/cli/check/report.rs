@@ -133,7 +133,7 @@ impl SourceReport {
             }
         }
         if let Some(request) = &self.request {
-            text += &heading(TITLE, if self.answer.is_some() { "Sent" } else { "Would be sent" });
+            text += &heading(TITLE, "Request");
             text += &wire(request);
         }
         if let Some(answer) = &self.answer {

@@ -6,7 +6,6 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use chrono::{DateTime, Utc};
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use serde::Serialize;
 use serde_json::Value;
@@ -48,14 +47,12 @@ pub(super) struct Signed {
 pub(super) fn show(
     situation: &Situation<'_>,
     provider: &TokenProviderSpec,
-    now: DateTime<Utc>,
-    nonce: &str,
+    moment: &Moment,
 ) -> Result<Shown, Failure> {
-    let moment = Moment { now, nonce: nonce.to_owned() };
     let located = with_endpoint(provider);
     let Ask { request, .. } = ask(&situation.spec, &located, &situation.materials(&located), None)?;
     let build = |request: &TokenRequest| {
-        build(request, &moment, USER_AGENT).map_err(|error: Error| Failure::from(&error))
+        build(request, moment, USER_AGENT).map_err(|error: Error| Failure::from(&error))
     };
     build(&request)?;
     Ok(read(&build(&masked(request, names_its_id(&situation.spec)))?))

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -100,16 +99,15 @@ impl Way {
         &self,
         situation: &Situation<'_>,
         provider: &TokenProviderSpec,
-        nonce: String,
-        now: DateTime<Utc>,
+        moment: &Moment,
     ) -> Result<Answer, Fault> {
         let ask = ask(&situation.spec, provider, &situation.materials(provider), None)?;
-        let mut request = build(&ask.request, &Moment { now, nonce }, USER_AGENT)?;
+        let mut request = build(&ask.request, moment, USER_AGENT)?;
         let signed = std::mem::take(&mut request.signed);
         let answer = self.exchanger.send(request).await?;
         let confidential: Vec<&Secret> = ask.confidential.iter().chain(&signed).collect();
         let reading = Reading {
-            sent_at: now,
+            sent_at: moment.now,
             host: ask.request.endpoint.host(),
             rules: &ask.rules,
             requested_scopes: &situation.spec.token.scopes,

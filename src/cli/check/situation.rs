@@ -11,7 +11,9 @@ use crate::api::{
     annotation,
 };
 use crate::decide::publication::Data;
-use crate::decide::{Credentials, Failure, Materials, Observed, Plan, Secrets, Target, decide, inputs};
+use crate::decide::{
+    Credentials, Failure, Materials, Observed, Plan, Secrets, Target, decide, inputs, refuse_credentials,
+};
 use crate::oauth::{ClientCertificate, Secret};
 
 /// Stands where a ServiceAccount's token would: only a cluster can issue one.
@@ -42,21 +44,27 @@ impl<'a> Situation<'a> {
         Ok(provider)
     }
 
-    /// The same with the endpoint that an issuer's metadata names.
-    pub(super) fn judge_with(&self, located: &TokenProviderSpec) -> Result<(), Failure> {
-        self.decided(Ok(located))
+    /// Judges the endpoint that an issuer's metadata names, before anything secret is sent there.
+    pub(super) fn judge_found(&self, located: &TokenProviderSpec) -> Result<(), Failure> {
+        refuse_credentials(&self.observed(Ok(located)), located).map_or(Ok(()), Err)
     }
 
     fn decided(&self, provider: Result<&TokenProviderSpec, Failure>) -> Result<(), Failure> {
-        let name = self.source.name_any();
+        match decide(&self.observed(provider)) {
+            Plan::Refuse(failure) => Err(failure),
+            _ => Ok(()),
+        }
+    }
+
+    fn observed<'b>(&'b self, provider: Result<&'b TokenProviderSpec, Failure>) -> Observed<'b> {
         let secrets = provider.as_ref().map(|provider| self.secrets(provider)).unwrap_or_default();
         let inputs = match &provider {
             Ok(provider) => inputs::fingerprint(&self.spec, 1, provider, &secrets),
             Err(_) => None,
         };
-        let observed = Observed {
+        Observed {
             now: self.now,
-            name: &name,
+            name: self.source.metadata.name.as_deref().unwrap_or_default(),
             uid: "",
             generation: 1,
             deleting: false,
@@ -71,10 +79,6 @@ impl<'a> Situation<'a> {
             rival: self.rival(),
             held: None,
             probed: None,
-        };
-        match decide(&observed) {
-            Plan::Refuse(failure) => Err(failure),
-            _ => Ok(()),
         }
     }
 

@@ -1,0 +1,304 @@
+//! The commands for people, by the real binary: what they show, how they end, and that no secret is in it.
+//! The user is one with the rights that docs/cli.md names and no others.
+
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+use serde_json::{Value, json};
+use tokensource_kit::keycloak::{MACHINE, REALM, SECRET};
+use tokensource_kit::scripted_provider::Answer;
+use tokensource_kit::{canaries, manifest};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::process::Command;
+
+use crate::leaks;
+use crate::story::{Story, TOKEN};
+use crate::world::repository;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_tokensource");
+
+/// What a command has said.
+struct Said {
+    code: i32,
+    out: String,
+    all: String,
+}
+
+impl Said {
+    #[track_caller]
+    fn has(&self, code: i32, texts: &[&str]) {
+        assert_eq!(self.code, code, "{}", self.all);
+        for text in texts {
+            assert!(self.all.contains(text), "{text} is missing from\n{}", self.all);
+        }
+    }
+}
+
+fn command(story: &Story, program: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments).env("KUBECONFIG", story.world.plane().kubeconfig_for("alice"));
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+async fn said(mut command: Command) -> Said {
+    judged(command.output().await.expect("the program runs"))
+}
+
+fn judged(output: Output) -> Said {
+    let out = String::from_utf8(output.stdout).expect("text");
+    let all = format!("{out}{}", String::from_utf8(output.stderr).expect("text"));
+    assert_eq!(canaries::search(&all), [], "a secret is shown");
+    assert!(!all.contains('\u{1b}'), "colours where no terminal reads: {all:?}");
+    Said { code: output.status.code().expect("it ended by itself"), out, all }
+}
+
+async fn tokensource(story: &Story, arguments: &[&str]) -> Said {
+    said(command(story, Path::new(PROGRAM), arguments)).await
+}
+
+/// In this story's namespace.
+async fn here(story: &Story, arguments: &[&str]) -> Said {
+    tokensource(story, &[arguments, &["-n", &story.namespace]].concat()).await
+}
+
+/// The Role of docs/cli.md, for alice.
+async fn give_rights(story: &Story) {
+    let page = std::fs::read_to_string(repository().join("docs/cli.md")).expect("docs/cli.md");
+    let (_, block) = page.split_once("```yaml\n").expect("the Role");
+    let (role, _) = block.split_once("```").expect("its end");
+    let [role] = &manifest::parse(role)[..] else { panic!("one object: {role}") };
+    story.apply(&serde_json::to_value(role).expect("JSON")).await;
+    story
+        .apply(&json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+            "metadata": {"name": "people"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role.metadata.name},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "alice"}],
+        }))
+        .await;
+}
+
+/// One that gets its token and one whose credentials are refused.
+async fn a_good_and_a_bad_one(story: &Story) {
+    story.provider.respond(TOKEN, |request, _| {
+        if request.form_value("client_secret").as_deref() == Some("s3cr3t-that-is-refused") {
+            return Answer::error(401, "invalid_client");
+        }
+        Answer::token(3600)
+    });
+    story.ask("good", &json!({})).await;
+    story.credentials("refused", "s3cr3t-that-is-refused").await;
+    story.apply(&story.source_for("bad", &json!({"credentialsRef": {"name": "refused"}}))).await;
+    story.ready("good").await;
+    story.failing("bad", "InvalidClient").await;
+}
+
+pub(crate) async fn status_tells_what_every_token_does(story: &mut Story) {
+    a_good_and_a_bad_one(story).await;
+    // Before anybody has given the right: the API server's own words.
+    here(story, &["status"]).await.has(1, &["could not be listed", "alice", "cannot list resource"]);
+    give_rights(story).await;
+
+    let table = here(story, &["status"]).await;
+    table.has(0, &[]);
+    let lines: Vec<Vec<&str>> = table.out.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[0], ["NAME", "READY", "REASON", "TARGET", "EXPIRES", "RENEWS", "FAILURES"]);
+    assert_eq!(lines[1][..4], ["bad", "False", "InvalidClient", "bad-token"]);
+    assert_eq!(lines[2][..4], ["good", "True", "TokenIssued", "good-token"]);
+    assert!(lines[2][4].ends_with('m') && lines[2][6] == "0" && lines[1][6] == "1", "{}", table.out);
+    let labelled = here(story, &["status", "-l", "no=such"]).await;
+    labelled.has(0, &["There are no such TokenSources in namespace"]);
+
+    let rows: Value = serde_json::from_str(&here(story, &["status", "-o", "json"]).await.out).expect("JSON");
+    let expires = story.value("good-token", "expires_at").await;
+    assert_eq!((&rows[1]["name"], &rows[1]["expiresAt"]), (&json!("good"), &json!(expires)));
+
+    let page = here(story, &["status", "bad"]).await;
+    let advice = "What to do about InvalidClient\n  The provider does not accept the client's credentials.\n";
+    page.has(
+        0,
+        &["Ready is False", "Renewed is False (InvalidClient)", advice, "Compare client id and secret"],
+    );
+    // Events are sent on the side.
+    tokensource_kit::eventually("the Event", crate::story::SOON, async || {
+        let page = here(story, &["status", "bad"]).await.out;
+        page.contains("WHEN").then_some(()).ok_or(page)
+    })
+    .await;
+    let page = here(story, &["status", "bad", "-o", "json"]).await;
+    let page: Value = serde_json::from_str(&page.out).expect("JSON");
+    assert_eq!(page["events"][0]["reason"], "InvalidClient", "{page:#}");
+    let renewed = page["conditions"].as_array().unwrap().iter().find(|found| found["type"] == "Renewed");
+    assert!(renewed.unwrap()["advice"].as_str().unwrap().starts_with("Compare client id"));
+
+    here(story, &["status", "nobody"]).await.has(1, &["\"nobody\" not found"]);
+    tokensource(story, &["status", "-A"]).await.has(1, &["at the cluster scope"]);
+    here(story, &["status", "-A"]).await.has(2, &["cannot be used with"]);
+}
+
+pub(crate) async fn kubectl_finds_the_plugin(story: &mut Story) {
+    a_good_and_a_bad_one(story).await;
+    give_rights(story).await;
+    let folder = std::env::temp_dir().join(&story.namespace);
+    std::fs::create_dir(&folder).expect("a folder of our own");
+    std::os::unix::fs::symlink(PROGRAM, folder.join("kubectl-tokensource")).expect("the symlink");
+    let kubectl = |arguments: &[&str]| {
+        let mut command = command(story, &story.world.plane().kubectl(), arguments);
+        command.env("PATH", &folder);
+        said(command)
+    };
+    kubectl(&["tokensource", "status", "-n", &story.namespace]).await.has(0, &["good", "InvalidClient"]);
+    kubectl(&["tokensource", "status", "--help"]).await.has(0, &["Usage: kubectl tokensource status"]);
+    kubectl(&["tokensource", "renew", "-n", &story.namespace]).await.has(2, &["--all"]);
+    std::fs::remove_dir_all(&folder).expect("ours");
+}
+
+pub(crate) async fn status_follows_changes(story: &mut Story) {
+    a_good_and_a_bad_one(story).await;
+    give_rights(story).await;
+    let mut command =
+        command(story, Path::new(PROGRAM), &["status", "-w", "-o", "json", "-n", &story.namespace]);
+    let mut program = command.stdout(Stdio::piped()).spawn().expect("the program runs");
+    let mut lines = BufReader::new(program.stdout.take().expect("piped")).lines();
+    let mut next = async || {
+        let line = tokio::time::timeout(crate::story::SOON, lines.next_line()).await.expect("a line in time");
+        serde_json::from_str::<Value>(&line.expect("read").expect("it goes on")).expect("JSON")
+    };
+    assert_eq!((next().await["name"].clone(), next().await["name"].clone()), (json!("bad"), json!("good")));
+    // Mended credentials: the same line says something else. On the way the failure may be told once more.
+    story.credentials("refused", "s3cr3t-that-is-taken").await;
+    while next().await["ready"] != "True" {}
+    story.sources().delete("good", &kube::api::DeleteParams::default()).await.expect("deleted");
+    assert_eq!(next().await, json!({"namespace": story.namespace, "name": "good", "deleted": true}));
+    program.kill().await.expect("it still ran");
+}
+
+pub(crate) async fn renew_waits_for_the_answer(story: &mut Story) {
+    a_good_and_a_bad_one(story).await;
+    give_rights(story).await;
+    let before = story.value("good-token", "access_token").await;
+    // Both have just been asked for, so both requests wait for the rest of a minute.
+    let all = here(story, &["renew", "--all"]).await;
+    all.has(1, &["good: renewed, expires in 59m", "bad: not renewed (InvalidClient)", "Compare client id"]);
+    assert_ne!(story.value("good-token", "access_token").await, before);
+    let source = story.source("good").await;
+    let asked = source.metadata.annotations.unwrap()["tokensource.dev/renew-requested-at"].clone();
+    assert_eq!(source.status.unwrap().last_handled_renew_request, Some(asked));
+
+    // What keeps the provider from being asked is no reason to wait.
+    story.patch_secret("client", &json!({"metadata": {"annotations": null}})).await;
+    story.failing("good", "CredentialsNotBound").await;
+    let refused = here(story, &["renew", "good"]).await;
+    refused.has(1, &["good: not renewed (CredentialsNotBound)", "kubectl annotate secret client"]);
+    story.patch_source("bad", &json!({"spec": {"suspend": true}})).await;
+    here(story, &["renew", "bad"]).await.has(1, &["bad: not renewed (Suspended)"]);
+    here(story, &["renew", "nobody"]).await.has(1, &["\"nobody\" not found"]);
+    here(story, &["renew", "-l", "no=such"]).await.has(1, &["There are no such TokenSources"]);
+
+    // Nobody there who could answer.
+    story.patch_source("bad", &json!({"spec": {"suspend": false}})).await;
+    story.controller.kill9();
+    let late = here(story, &["renew", "bad", "--timeout", "2s"]).await;
+    late.has(1, &["bad: not renewed", "It was not dealt with in time"]);
+    story.controller.restart().await;
+}
+
+/// Checks these objects, given to it through its standard input.
+async fn check(story: &Story, objects: &[Value], arguments: &[&str]) -> Said {
+    objects.iter().filter(|object| object["kind"] == "Secret").for_each(leaks::register);
+    let text: String = objects.iter().map(|object| format!("---\n{object}\n")).collect();
+    let mut command = command(story, Path::new(PROGRAM), &[&["check", "-f", "-"], arguments].concat());
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut program = piped.spawn().expect("the program runs");
+    let mut input = program.stdin.take().expect("piped");
+    input.write_all(text.as_bytes()).await.expect("it reads");
+    drop(input);
+    judged(program.wait_with_output().await.expect("it ends"))
+}
+
+pub(crate) async fn check_asks_the_provider(story: &mut Story) {
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {"name": "client", "annotations": {"tokensource.dev/allowed-hosts": story.provider.host()}},
+        "stringData": {"client_id": "the-client", "client_secret": "s3cr3t-of-the-checked"},
+    });
+    let source = |more: &Value| story.source_for("checked", more);
+    let objects = [secret.clone(), source(&json!({"token": {"scopes": ["read", "write"]}}))];
+    let send = ["--send", "--allow-network", "127.0.0.0/8"];
+
+    check(story, &objects, &[]).await.has(0, &["client_secret=********", "scope=read+write"]);
+    // The controller's own rules hold here, too.
+    check(story, &objects, &["--send"]).await.has(1, &["EndpointNotAllowed", "a loopback address"]);
+    assert_eq!(story.provider.count(TOKEN), 0, "nothing has been sent");
+
+    let answer = json!({"token_type": "bearer", "expires_in": 3600, "scope": "read", "access_token": "0paque-access-token"});
+    canaries::register("a token", "0paque-access-token");
+    story.provider.answer(TOKEN, Answer::json(200, &answer));
+    let said = check(story, &objects, &send).await;
+    said.has(
+        0,
+        &["the provider issued a token", "Scope:          read", "ScopeReduced", "the token is no JWT"],
+    );
+    said.has(0, &["It lives 1h: the next is asked for 43m30s to 45m after it."]);
+    let sent = story.provider.requests(TOKEN).remove(0);
+    assert_eq!(
+        sent.form_value("client_secret").as_deref(),
+        Some("s3cr3t-of-the-checked"),
+        "what is sent is not masked"
+    );
+
+    story.provider.answer(TOKEN, Answer::error(401, "invalid_client"));
+    check(story, &objects, &send).await.has(1, &["InvalidClient", "What to do: Compare client id"]);
+    let json = check(story, &objects, &[&send[..], &["-o", "json"]].concat()).await;
+    let report: Value = serde_json::from_str(&json.out).expect("JSON");
+    assert_eq!(report["sources"][0]["request"]["method"], "POST", "{report:#}");
+    assert_eq!(story.provider.count(TOKEN), 3, "each check asks once");
+
+    // What must not be sent from here, or cannot.
+    let rotating = source(&json!({"provider": {"grantType": "refresh_token"}}));
+    let mut seeded = secret.clone();
+    seeded["stringData"]["refresh_token"] = json!("s3cr3t-refresh-token");
+    check(story, &[seeded, rotating], &send).await.has(1, &["NotSent", "rotates refresh tokens"]);
+    let method = json!({"method": "federated_jwt", "serviceAccountToken": {"audience": "idp"}});
+    let federated = source(
+        &json!({"provider": {"clientAuthentication": method}, "clientId": "me", "credentialsRef": null}),
+    );
+    check(story, &[federated], &send).await.has(1, &["NotSent", "can only be had in a cluster"]);
+    assert_eq!(story.provider.count(TOKEN), 3);
+}
+
+pub(crate) async fn check_asks_keycloak(story: &mut Story) {
+    let world = story.world.clone();
+    let keycloak = world.keycloak();
+    let objects = [
+        json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": "client", "annotations": {"tokensource.dev/allowed-hosts": keycloak.host()}},
+            "stringData": {"client_id": MACHINE, "client_secret": SECRET},
+        }),
+        json!({
+            "apiVersion": "tokensource.dev/v1alpha1", "kind": "TokenSource", "metadata": {"name": "discovered"},
+            "spec": {
+                "provider": {"issuer": keycloak.issuer(REALM), "tls": {"caBundle": keycloak.ca_pem()}},
+                "credentialsRef": {"name": "client"}, "target": {"name": "discovered-token"},
+            },
+        }),
+    ];
+    let said = check(story, &objects, &["--send", "--allow-network", "127.0.0.0/8"]).await;
+    let (endpoint, issuer) = (keycloak.token_endpoint(REALM), keycloak.issuer(REALM));
+    said.has(
+        0,
+        &[
+            &format!("Endpoint:       {endpoint}"),
+            &format!("Claim iss:      {issuer}"),
+            &format!("Claim azp:      {MACHINE}"),
+            "Type:           Bearer",
+            &format!("POST {endpoint}"),
+        ],
+    );
+    assert!(!said.all.contains("jti"), "only the standard claims are shown: {}", said.all);
+    // Whatever is meant to be a token is not in there: three parts in base64url.
+    let is_token = |word: &str| word.starts_with("eyJ") && word.matches('.').count() == 2;
+    assert!(!said.all.split_whitespace().any(is_token), "{}", said.all);
+}
