@@ -207,7 +207,7 @@ pub(crate) async fn renew_waits_for_the_answer(story: &mut Story) {
 /// Checks these objects, given to it through its standard input.
 async fn check(story: &Story, objects: &[Value], arguments: &[&str]) -> Said {
     objects.iter().filter(|object| object["kind"] == "Secret").for_each(leaks::register);
-    let text: String = objects.iter().map(|object| format!("---\n{object}\n")).collect();
+    let text = objects.iter().fold(String::new(), |text, object| text + "---\n" + &object.to_string() + "\n");
     let mut command = command(story, Path::new(PROGRAM), &[&["check", "-f", "-"], arguments].concat());
     let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut program = piped.spawn().expect("the program runs");
@@ -238,12 +238,12 @@ pub(crate) async fn check_asks_the_provider(story: &mut Story) {
     let said = check(story, &objects, &send).await;
     said.has(
         0,
-        &["the provider issued a token", "Scope:          read", "ScopeReduced", "the token is no JWT"],
+        &["the provider issued a token", "Scope:            read", "ScopeReduced", "the token is no JWT"],
     );
     said.has(0, &["It lives 1h: the next is asked for 43m30s to 45m after it."]);
-    let sent = story.provider.requests(TOKEN).remove(0);
+    let request = story.provider.requests(TOKEN).remove(0);
     assert_eq!(
-        sent.form_value("client_secret").as_deref(),
+        request.form_value("client_secret").as_deref(),
         Some("s3cr3t-of-the-checked"),
         "what is sent is not masked"
     );
@@ -254,6 +254,14 @@ pub(crate) async fn check_asks_the_provider(story: &mut Story) {
     let report: Value = serde_json::from_str(&json.out).expect("JSON");
     assert_eq!(report["sources"][0]["request"]["method"], "POST", "{report:#}");
     assert_eq!(story.provider.count(TOKEN), 3, "each check asks once");
+
+    // Metadata that leads to a host which the credentials' owner has not allowed: nothing goes there.
+    let issuer = story.provider.url("");
+    let document = json!({"issuer": issuer, "token_endpoint": "https://collector.example/token"});
+    story.provider.answer("/.well-known/oauth-authorization-server", Answer::json(200, &document));
+    let lured = source(&json!({"provider": {"tokenEndpoint": null, "issuer": issuer}}));
+    let said = check(story, &[secret.clone(), lured], &send).await;
+    said.has(1, &["CredentialsNotBound", "does not allow collector.example"]);
 
     // What must not be sent from here, or cannot.
     let rotating = source(&json!({"provider": {"grantType": "refresh_token"}}));
@@ -290,10 +298,10 @@ pub(crate) async fn check_asks_keycloak(story: &mut Story) {
     said.has(
         0,
         &[
-            &format!("Endpoint:       {endpoint}"),
-            &format!("Claim iss:      {issuer}"),
-            &format!("Claim azp:      {MACHINE}"),
-            "Type:           Bearer",
+            &format!("Endpoint:         {endpoint}"),
+            &format!("Claim iss:        {issuer}"),
+            &format!("Claim azp:        {MACHINE}"),
+            "Type:             Bearer",
             &format!("POST {endpoint}"),
         ],
     );

@@ -195,7 +195,7 @@ fn wire(request: &Shown) -> String {
 fn told(answer: &Answer) -> String {
     let mut text = String::new();
     let mut line = |label: &str, value: &str| {
-        let _ = writeln!(text, "    {:<16}{value}", format!("{label}:"));
+        let _ = writeln!(text, "    {:<18}{value}", format!("{label}:"));
     };
     line("Endpoint", &answer.endpoint);
     line("Type", &answer.token_type);

@@ -1,6 +1,7 @@
 //! Everything about one `TokenSource`: what it holds, its conditions in whole sentences, what to do, what happened.
 //! Pure: time is an argument.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
@@ -12,7 +13,7 @@ use super::row::{Row, timestamp, verdict};
 use crate::api::{ConditionType, Reason, TokenSource, from_kubernetes};
 use crate::cli::error::Error;
 use crate::cli::output::{BAD, TITLE, WARNING, harmless, styled, wrapped};
-use crate::cli::spans::{countdown, relative};
+use crate::cli::spans::{countdown, relative, span};
 use crate::cli::table::Cell;
 
 /// The same for a program.
@@ -53,17 +54,22 @@ pub(super) fn document<'a>(source: &TokenSource, events: &'a [Entry]) -> Documen
 
 pub(super) fn page(source: &TokenSource, history: &Result<Vec<Entry>, Error>, now: DateTime<Utc>) -> String {
     let mut text = facts(source, now);
+    let mut told = "";
     for condition in conditions(source) {
         let bad = if condition.type_ == "Ready" { BAD } else { WARNING };
         let _ = writeln!(
             text,
-            "\n{} is {} ({}) since {}",
+            "\n{} has been {} for {} ({})",
             styled(TITLE, &condition.type_),
             styled(meaning(condition, bad), &condition.status),
+            span(now - from_kubernetes(&condition.last_transition_time)),
             harmless(&condition.reason),
-            countdown(Some(from_kubernetes(&condition.last_transition_time)), now),
         );
-        text += &wrapped(&harmless(&condition.message), 2);
+        // What stalls is mostly what failed.
+        if condition.message != told {
+            text += &wrapped(&harmless(&condition.message), 2);
+        }
+        told = &condition.message;
     }
     if conditions(source).is_empty() {
         text += "\n";
@@ -143,13 +149,17 @@ fn trouble(condition: &Condition) -> Option<Reason> {
 
 /// Each reason once, the one to start with first: why the last attempt failed, then what became of the token.
 fn advice(source: &TokenSource) -> String {
-    let mut reasons: Vec<Reason> = conditions(source).into_iter().rev().filter_map(trouble).collect();
-    let mut seen = std::collections::BTreeSet::new();
-    reasons.retain(|reason| seen.insert(*reason));
+    let conditions = conditions(source);
+    let mut seen = BTreeSet::new();
     let mut text = String::new();
-    for reason in reasons {
+    for reason in conditions.iter().rev().filter_map(|condition| trouble(condition)) {
+        if !seen.insert(reason) {
+            continue;
+        }
         let _ = writeln!(text, "\n{}", styled(TITLE, &format!("What to do about {reason}")));
-        text += &wrapped(reason.sentence(), 2);
+        if !conditions.iter().any(|condition| condition.message.contains(reason.sentence())) {
+            text += &wrapped(reason.sentence(), 2);
+        }
         text += &wrapped(reason.advice(), 2);
     }
     text
@@ -189,7 +199,7 @@ mod tests {
     fn failing() -> TokenSource {
         source(
             "ocrolus",
-            json!({
+            &json!({
                 "issuedAt": "2025-12-31T23:00:00Z", "expiresAt": "2026-01-01T00:10:00Z",
                 "renewAt": "2026-01-01T00:45:00Z", "tokenType": "Bearer", "target": {"name": "ocrolus-token"},
                 "failures": 3, "lastFailureTime": "2025-12-31T23:58:00Z", "retryAt": "2026-01-01T00:45:00Z",
@@ -214,8 +224,8 @@ mod tests {
         }
     }
 
-    fn shown(source: &TokenSource, history: Result<Vec<Entry>, Error>) -> String {
-        anstream::adapter::strip_str(&page(source, &history, now())).to_string()
+    fn shown(source: &TokenSource, history: &Result<Vec<Entry>, Error>) -> String {
+        anstream::adapter::strip_str(&page(source, history, now())).to_string()
     }
 
     #[test]
@@ -223,7 +233,7 @@ mod tests {
         let events = vec![event(1_767_222_000, "TokenIssued", 1), event(1_767_225_480, "InvalidClient", 3)];
         let advice = wrapped(Reason::InvalidClient.advice(), 2);
         assert_eq!(
-            shown(&failing(), Ok(events)),
+            shown(&failing(), &Ok(events)),
             format!(
                 "Name:       ocrolus\n\
                  Namespace:  payments\n\
@@ -235,10 +245,10 @@ mod tests {
                  Renews:     in 45m (2026-01-01T00:45:00Z)\n\
                  Failures:   3 in a row, the last 2m ago\n\
                  \n\
-                 Ready is True (TokenIssued) since 12m ago\n\
+                 Ready has been True for 12m (TokenIssued)\n\
                  \u{20} The target holds a valid token.\n\
                  \n\
-                 Renewed is False (InvalidClient) since 12m ago\n\
+                 Renewed has been False for 12m (InvalidClient)\n\
                  \u{20} It was refused.\u{fffd}[2J\n\
                  \n\
                  What to do about InvalidClient\n\
@@ -254,8 +264,10 @@ mod tests {
 
     #[test]
     fn without_a_controller_and_without_rights_it_says_so() {
-        let text =
-            shown(&source("new", json!(null)), Err(Error::Call("its Events could not be read", "no".into())));
+        let text = shown(
+            &source("new", &json!(null)),
+            &Err(Error::Call("its Events could not be read", "no".into())),
+        );
         assert!(text.contains("No controller has looked at it yet."), "{text}");
         assert!(text.ends_with("Events\n  its Events could not be read: no\n"), "{text}");
     }

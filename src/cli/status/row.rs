@@ -124,7 +124,7 @@ pub(super) mod tests {
     }
 
     /// A `TokenSource` as the API server has it; what is given is put over its status.
-    pub(in crate::cli::status) fn source(name: &str, status: serde_json::Value) -> TokenSource {
+    pub(in crate::cli::status) fn source(name: &str, status: &serde_json::Value) -> TokenSource {
         serde_json::from_value(json!({
             "apiVersion": "tokensource.dev/v1alpha1", "kind": "TokenSource",
             "metadata": {"name": name, "namespace": "payments", "uid": "u", "generation": 1},
@@ -161,7 +161,10 @@ pub(super) mod tests {
             "conditions": [condition("Ready", "False", "TokenExpired", "m"), condition("Renewed", "False", "InvalidClient", "m")],
         });
         let new = json!({});
-        [source("good", good), source("failing", failing), source("new", new)].iter().map(Row::of).collect()
+        [source("good", &good), source("failing", &failing), source("new", &new)]
+            .iter()
+            .map(Row::of)
+            .collect()
     }
 
     fn plain(text: &str) -> String {

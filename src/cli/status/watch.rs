@@ -99,7 +99,7 @@ mod tests {
 
     fn rows(names: &[(&str, i32)]) -> BTreeMap<Key, Row> {
         let row = |(name, failures): &(&str, i32)| {
-            let row = Row::of(&source(name, json!({"failures": failures})));
+            let row = Row::of(&source(name, &json!({"failures": failures})));
             ((String::new(), (*name).to_owned()), row)
         };
         names.iter().map(row).collect()
