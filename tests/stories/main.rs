@@ -106,6 +106,7 @@ stories! {
     people::kubectl_finds_the_plugin,
     people::renew_waits_for_the_answer,
     people::status_follows_changes,
+    people::status_is_redrawn_on_a_terminal,
     people::status_tells_what_every_token_does,
     process::endpoints_tell_the_state,
     process::no_core_is_dumped,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokensource_kit::keycloak::{MACHINE, REALM, SECRET};
 use tokensource_kit::scripted_provider::Answer;
 use tokensource_kit::{canaries, manifest};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 
 use crate::leaks;
@@ -115,11 +115,8 @@ pub(crate) async fn status_tells_what_every_token_does(story: &mut Story) {
     assert_eq!((&rows[1]["name"], &rows[1]["expiresAt"]), (&json!("good"), &json!(expires)));
 
     let page = here(story, &["status", "bad"]).await;
-    let advice = "What to do about InvalidClient\n  The provider does not accept the client's credentials.\n";
-    page.has(
-        0,
-        &["Ready is False", "Renewed is False (InvalidClient)", advice, "Compare client id and secret"],
-    );
+    let advice = "What to do about InvalidClient\n  Compare client id and secret";
+    page.has(0, &["Ready has been False for", "Renewed has been False for", advice]);
     // Events are sent on the side.
     tokensource_kit::eventually("the Event", crate::story::SOON, async || {
         let page = here(story, &["status", "bad"]).await.out;
@@ -172,6 +169,35 @@ pub(crate) async fn status_follows_changes(story: &mut Story) {
     story.sources().delete("good", &kube::api::DeleteParams::default()).await.expect("deleted");
     assert_eq!(next().await, json!({"namespace": story.namespace, "name": "good", "deleted": true}));
     program.kill().await.expect("it still ran");
+}
+
+/// The rest stands still where no terminal reads; here one does, by script(1).
+pub(crate) async fn status_is_redrawn_on_a_terminal(story: &mut Story) {
+    a_good_and_a_bad_one(story).await;
+    give_rights(story).await;
+    for (no_color, colours) in [("", true), ("1", false)] {
+        let watch = format!("{PROGRAM} status --watch --namespace {}", story.namespace);
+        let mut command =
+            command(story, Path::new("script"), &["--quiet", "--return", "--command", &watch, "/dev/null"]);
+        command.env("NO_COLOR", no_color).env("TERM", "xterm").env_remove("CI");
+        let mut program = command.stdout(Stdio::piped()).spawn().expect("script(1) of util-linux");
+        let mut output = program.stdout.take().expect("piped");
+        let mut seen = String::new();
+        let shown = async {
+            // Three times the whole table: it is drawn again each second, though nothing changes.
+            while seen.matches("FAILURES").count() < 3 {
+                let mut part = [0; 4096];
+                let read = output.read(&mut part).await.expect("read");
+                assert!(read > 0, "it ended: {seen}");
+                seen += &String::from_utf8_lossy(&part[..read]);
+            }
+        };
+        tokio::time::timeout(crate::story::SOON, shown).await.expect("three tables in time");
+        program.kill().await.expect("it still ran");
+        assert_eq!(seen.contains("\u{1b}[31m"), colours, "red for what failed: {seen:?}");
+        assert!(seen.contains("InvalidClient"), "{seen:?}");
+        assert_eq!(canaries::search(&seen), [], "a secret is shown");
+    }
 }
 
 pub(crate) async fn renew_waits_for_the_answer(story: &mut Story) {
