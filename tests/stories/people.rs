@@ -266,7 +266,7 @@ pub(crate) async fn check_asks_the_provider(story: &mut Story) {
         0,
         &["the provider issued a token", "Scope:            read", "ScopeReduced", "the token is no JWT"],
     );
-    said.has(0, &["It lives 1h: the next is asked for 43m30s to 45m after it."]);
+    said.has(0, &["It lives 1h: the next is asked for 43m30s to 45m after its issue."]);
     let request = story.provider.requests(TOKEN).remove(0);
     assert_eq!(
         request.form_value("client_secret").as_deref(),

@@ -104,7 +104,7 @@ impl RenewalTime {
             }
             Source::Example => format!("Of a token that lives {lifetime}, for example"),
         };
-        format!("{condition}: the next is asked for {least} to {greatest} after it.")
+        format!("{condition}: the next is asked for {least} to {greatest} after its issue.")
     }
 }
 
