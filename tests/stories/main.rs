@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // and end where they fail
 
 mod changes;
+mod check;
 mod conflicts;
 mod costs;
 mod disguise;
@@ -62,6 +63,8 @@ stories! {
     changes::suspended_source_rests,
     changes::target_that_cannot_be_written_is_left_as_it_is,
     changes::type_of_the_target_can_change,
+    check::keycloak_is_found_and_asked,
+    check::provider_is_really_asked,
     conflicts::foreign_secret_is_left_alone,
     conflicts::of_two_with_one_target_the_older_wins,
     costs::idle_controller_asks_nothing_of_the_api_server,
@@ -101,8 +104,6 @@ stories! {
     keycloak::wrong_secret_is_refused_and_heals,
     leaks::credentials_in_every_field_stay_unseen,
     leaks::provider_that_repeats_credentials_is_not_quoted,
-    people::check_asks_keycloak,
-    people::check_asks_the_provider,
     people::kubectl_finds_the_plugin,
     people::renew_waits_for_the_answer,
     people::status_follows_changes,
