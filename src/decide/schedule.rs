@@ -66,13 +66,23 @@ pub fn renew_at(
 
 /// How long after its issue a token of this lifetime is due.
 fn due_after(lifetime: TimeDelta, renewal: &Renewal, uid: &str) -> TimeDelta {
-    let lifetime = lifetime.max(TimeDelta::zero());
-    let due = wish(lifetime, renewal).min(latest(lifetime));
-    // Of the shorter part: a tenth of a long lead could use up a short wait, and the next token would be due at once.
-    let lead = (lifetime - due).min(due);
+    let (due, lead) = due_and_lead(lifetime.max(TimeDelta::zero()), renewal);
     #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)] // a tenth of ten years is 3e7
     let jitter = (spread(uid, 0) * lead.num_seconds() as f64 / 10.0).round() as i64;
     (due - TimeDelta::seconds(jitter)).max(TimeDelta::zero())
+}
+
+/// The least and the greatest span after its issue at which a token of this lifetime is due, whatever the uid.
+pub fn due_between(lifetime: TimeDelta, renewal: &Renewal) -> (TimeDelta, TimeDelta) {
+    let (due, lead) = due_and_lead(lifetime.max(TimeDelta::zero()), renewal);
+    (whole_seconds((due - lead / 10).max(TimeDelta::zero())), due)
+}
+
+/// When it is due before any jitter, and the span of which the jitter is a tenth at the most.
+fn due_and_lead(lifetime: TimeDelta, renewal: &Renewal) -> (TimeDelta, TimeDelta) {
+    let due = wish(lifetime, renewal).min(latest(lifetime));
+    // Of the shorter part: a tenth of a long lead could use up a short wait, and the next token would be due at once.
+    (due, (lifetime - due).min(due))
 }
 
 /// What the user asks for; half life where `before` is no shorter than the life itself.

@@ -1,27 +1,9 @@
-//! The command line: parsed once, and handed down as settings. Every flag is also a `TOKENSOURCE_…` variable.
+//! The command line of the controller: parsed once, and handed down as settings. Every flag is also a `TOKENSOURCE_…` variable.
 
 use std::net::SocketAddr;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 use ipnet::IpNet;
-
-/// Keeps a fresh OAuth 2.0 access token in a Secret for every TokenSource of a Kubernetes cluster.
-#[derive(Debug, Parser)]
-#[command(name = "tokensource", version, propagate_version = true)]
-pub struct Arguments {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: Command,
-}
-
-/// The subcommands.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Run the controller.
-    Controller(Box<ControllerArguments>),
-    /// Print the CustomResourceDefinitions as YAML, to be piped into kubectl apply -f -.
-    Crd,
-}
 
 /// How the controller is to run.
 #[derive(Debug, Args)]
