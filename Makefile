@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .ONESHELL:
 .SILENT:
-.PHONY: help demo test generate lint deny assets clean tools tools-keycloak
+.PHONY: help demo test soak generate lint deny assets clean tools tools-keycloak
 
 # $(call need,PROGRAM,HOW TO INSTALL IT): collects what is missing, so that one run names it all.
 need = command -v $(1) >/dev/null || missing+=$$'\n'"  $(1): $(2)"
@@ -23,6 +23,10 @@ demo: tools ## show the controller at work: a real API server, a provider, token
 
 test: assets ## all tests: units, the test kit, and the stories on a real API server and a real Keycloak
 	cargo test --locked --workspace
+
+soak: tools ## an hour's work in a quarter of one, with faults; DURATION=15m SEED=… TOKENSOURCES=200
+	tests/assets/kubernetes.sh >/dev/null
+	DURATION="$${DURATION:-15m}" cargo test --locked --workspace --test soak
 
 generate: tools ## write crds/ anew from src/api
 	.ci/generate
