@@ -119,7 +119,10 @@ impl Users {
             "current-context": "test",
         });
         let path = self.folder.join(format!("{user}.kubeconfig"));
-        std::fs::write(&path, kubeconfig.to_string())
+        // Another story's program may be reading it just now: it finds the whole file, before or after.
+        let fresh = self.folder.join(format!("{user}.{}", unique::word(8)));
+        std::fs::write(&fresh, kubeconfig.to_string())
+            .and_then(|()| std::fs::rename(&fresh, &path))
             .unwrap_or_else(|error| panic!("writing {}: {error}", path.display()));
         path
     }
