@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .ONESHELL:
 .SILENT:
-.PHONY: help demo test generate lint deny assets clean tools tools-keycloak
+.PHONY: help demo test soak generate lint deny assets clean tools tools-keycloak
 
 # $(call need,PROGRAM,HOW TO INSTALL IT): collects what is missing, so that one run names it all.
 need = command -v $(1) >/dev/null || missing+=$$'\n'"  $(1): $(2)"
@@ -24,6 +24,10 @@ demo: tools ## show the controller at work: a real API server, a provider, token
 test: assets ## all tests: units, the test kit, and the stories on a real API server and a real Keycloak
 	cargo test --locked --workspace
 
+soak: tools ## an hour's work in a quarter of one, with faults; DURATION=15m SEED=… TOKENSOURCES=200
+	tests/assets/kubernetes.sh >/dev/null
+	DURATION="$${DURATION:-15m}" cargo test --locked --workspace --test soak
+
 generate: tools ## write crds/ anew from src/api, and the chart's copies of crds/ and deploy/
 	.ci/generate
 
@@ -39,10 +43,11 @@ deny:       ## licences, bans and sources of the dependencies
 	# Without `advisories`, whose database is a download of its own: `cargo deny check advisories` where that is possible.
 	cargo deny --locked check licenses bans sources
 
-assets: tools tools-keycloak ## build the Kubernetes programs and helm, fetch Keycloak, once: about 15 minutes
+assets: tools tools-keycloak ## build the Kubernetes programs and helm, fetch Keycloak and Prometheus, once: about 15 minutes
 	tests/assets/kubernetes.sh >/dev/null
 	tests/assets/helm.sh >/dev/null
 	tests/assets/keycloak.sh >/dev/null
+	tests/assets/prometheus.sh >/dev/null
 
 clean:      ## delete what was built; .assets, which takes 15 minutes to make, stays
 	cargo clean

@@ -7,7 +7,7 @@
 //! - [`decide`]: what should happen. Pure: no async, client, clock, environment or random number.
 //! - [`controller`]: Kubernetes I/O, as a story: observe, decide, act, record.
 //! - [`runtime`]: the process: arguments, admin endpoint, metrics, telemetry, shutdown.
-//! - [`cli`]: the subcommands for people.
+//! - [`cli`]: the subcommands for people. Of the others it knows `api`, `oauth` and `decide` alone, and nobody knows it.
 //!
 //! `tests/layers.rs` holds the arrows to that.
 

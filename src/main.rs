@@ -1,32 +1,51 @@
 //! The program: arguments, crypto provider, and the subcommand. Nothing else.
 
-use std::io;
+use std::fmt::Display;
 use std::process::ExitCode;
 
-use clap::Parser;
-use tokensource::cli;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use tokensource::cli::{self, Ending, Surroundings};
 use tokensource::controller::chain;
-use tokensource::runtime::arguments::Command;
-use tokensource::runtime::{self, Arguments};
+use tokensource::runtime::{self, ControllerArguments};
+
+/// Keeps a fresh OAuth 2.0 access token in a Secret for every TokenSource of a Kubernetes cluster.
+#[derive(Debug, Parser)]
+#[command(name = "tokensource", version, propagate_version = true, after_help = cli::EXIT_CODES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the controller.
+    Controller(Box<ControllerArguments>),
+    #[command(flatten)]
+    People(cli::Command),
+}
 
 fn main() -> ExitCode {
     // First of all: kube, reqwest and rustls must agree on one provider before any of them makes a client.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         return failed(&"a second TLS provider has been installed: this is a bug");
     }
-    match Arguments::parse().command {
-        Command::Crd => match cli::print_definitions(io::stdout().lock()) {
-            // A reader that has seen enough is no failure.
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => failed(&error),
-            _ => ExitCode::SUCCESS,
+    let definition = cli::named_as_called(Arguments::command(), std::env::args_os().next().as_deref());
+    let matches = definition.clone().get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error),
+    };
+    match arguments.command {
+        Command::Controller(arguments) => match runtime.block_on(runtime::run(*arguments)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failed(&chain(&error)),
         },
-        Command::Controller(arguments) => {
-            let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-                Ok(runtime) => runtime,
-                Err(error) => return failed(&error),
-            };
-            match runtime.block_on(runtime::run(*arguments)) {
-                Ok(()) => ExitCode::SUCCESS,
+        Command::People(command) => {
+            let surroundings = Surroundings { now: runtime::now, nonce: runtime::nonce, definition };
+            match runtime.block_on(cli::run(command, &surroundings)) {
+                Ok(Ending::Done) => ExitCode::SUCCESS,
+                Ok(Ending::Failed) => ExitCode::FAILURE,
                 Err(error) => failed(&chain(&error)),
             }
         }
@@ -34,7 +53,7 @@ fn main() -> ExitCode {
 }
 
 #[allow(clippy::print_stderr)] // logging may not have been started
-fn failed(why: &dyn std::fmt::Display) -> ExitCode {
+fn failed(why: &dyn Display) -> ExitCode {
     eprintln!("tokensource: {why}");
     ExitCode::FAILURE
 }

@@ -140,6 +140,17 @@ fn the_process_does_not_know_the_commands_for_people() {
 }
 
 #[test]
+fn the_commands_for_people_know_neither_the_controller_nor_the_process() {
+    assert_none("cli", "uses the controller or the process around it", |mention| {
+        mention.layer().is_some_and(|layer| ["controller", "runtime"].contains(&layer))
+    });
+    let clocks_and_chance = ["Utc::now", "SystemTime::now", "std::env", "aws_lc_rs"];
+    assert_none("cli", "reads a clock, the environment or random numbers", |mention| {
+        clocks_and_chance.iter().any(|taken| mention.has(taken))
+    });
+}
+
+#[test]
 fn every_module_begins_by_saying_what_it_knows() {
     let silent: Vec<String> = files_of("")
         .into_iter()

@@ -4,6 +4,7 @@
 //! would end the controller at every start. Here such a number is simply a very long time.
 
 use std::borrow::Cow;
+use std::str::FromStr;
 use std::time::Duration as Span;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -43,6 +44,14 @@ impl Duration {
         let seconds = u64::try_from(total / NANOSECONDS_A_SECOND).unwrap_or(u64::MAX);
         let nanoseconds = u32::try_from(total % NANOSECONDS_A_SECOND).unwrap_or_default();
         (!text.is_empty()).then(|| Self(Span::new(seconds, nanoseconds).min(LONGEST)))
+    }
+}
+
+impl FromStr for Duration {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text).ok_or("write a duration such as 90s, 15m or 1h30m")
     }
 }
 

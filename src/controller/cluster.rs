@@ -125,6 +125,12 @@ impl Cluster {
         }
     }
 
+    /// Whether the namespace is on its way out: nothing can be created in it any more. False where that may not be read.
+    pub(super) fn is_ending(&self, namespace: &str) -> bool {
+        let found = self.namespaces.get(&ObjectRef::new(namespace));
+        found.is_some_and(|found| found.meta().deletion_timestamp.is_some())
+    }
+
     fn labels(&self, namespace: &str) -> Option<BTreeMap<String, String>> {
         self.namespaces.get(&ObjectRef::new(namespace)).map(|found| found.labels().clone())
     }

@@ -39,6 +39,20 @@ pub enum Error {
 }
 
 impl Error {
+    /// Every value of [`Error::reason`].
+    pub const REASONS: [&str; 10] = [
+        "ReadCredentials",
+        "ReadSubject",
+        "ReadCertificate",
+        "ReadTarget",
+        "RefreshToken",
+        "ReadTrust",
+        "WriteTarget",
+        "Random",
+        "Ask",
+        "WriteStatus",
+    ];
+
     /// The label under which failed reconciles are counted.
     pub const fn reason(&self) -> &'static str {
         match self {
@@ -132,5 +146,28 @@ pub(super) async fn call<T>(request: impl Future<Output = kube::Result<T>>) -> R
     match tokio::time::timeout(CALL_DEADLINE, request).await {
         Ok(answer) => answer.map_err(CallError::Kube),
         Err(_) => Err(CallError::Deadline),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_listed() {
+        let empty = || CallError::Empty;
+        let all = [
+            Error::ReadCredentials(empty()),
+            Error::ReadSubject(empty()),
+            Error::ReadCertificate(empty()),
+            Error::ReadTarget(empty()),
+            Error::RefreshToken(empty()),
+            Error::ReadTrust(empty()),
+            Error::WriteTarget(empty()),
+            Error::Random,
+            Error::Ask(empty()),
+            Error::WriteStatus(empty()),
+        ];
+        assert_eq!(all.map(|error| error.reason()), Error::REASONS);
     }
 }

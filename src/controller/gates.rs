@@ -12,7 +12,7 @@ use kube::ResourceExt;
 use super::mint::Stop;
 use crate::api::{ProviderKind, Reason, TokenProviderSpec, TokenSource};
 use crate::decide::gate::{Entry, Gate, Met};
-use crate::decide::{Failure, Observed};
+use crate::decide::{Failure, Observed, Published};
 use crate::oauth::Endpoint;
 
 /// Those who describe a provider themselves share a gate with their namespace only: what one tenant's timeout or
@@ -33,6 +33,17 @@ struct State {
 }
 
 type Shared = Arc<Mutex<State>>;
+
+/// How busy the gates are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Load {
+    /// Who may not ask yet.
+    pub(super) waiting: usize,
+    /// Who is asking.
+    pub(super) in_flight: usize,
+    /// Gates whose provider is in trouble.
+    pub(super) troubled: usize,
+}
 
 /// A tenant at its limit comes again after this.
 const SHORTLY: TimeDelta = TimeDelta::seconds(1);
@@ -56,10 +67,27 @@ pub(super) struct Pass {
     clock: fn() -> DateTime<Utc>,
 }
 
+/// A place in a namespace's share, without a gate.
+pub(super) struct Visit {
+    gates: Shared,
+    namespace: String,
+}
+
 impl Gates {
     pub(super) fn new(concurrency: u16, clock: fn() -> DateTime<Utc>) -> Self {
-        let places = usize::from(concurrency.max(1)).saturating_mul(2);
+        let places = usize::from(concurrency.max(1));
         Self { shared: Shared::default(), places, clock }
+    }
+
+    /// How busy they are.
+    pub(super) fn load(&self) -> Load {
+        let now = (self.clock)();
+        let state = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        state.gates.values().fold(Load::default(), |load, gate| Load {
+            waiting: load.waiting + gate.waiting(now),
+            in_flight: load.in_flight + gate.in_flight(),
+            troubled: load.troubled + usize::from(gate.is_troubled()),
+        })
     }
 
     /// Lets this `TokenSource` ask, or says when to come again.
@@ -67,7 +95,11 @@ impl Gates {
         let provider = observed.provider.clone().map_err(Stop::Refused)?;
         let key = key(source, provider);
         let now = (self.clock)();
-        let expires_at = observed.published().map(|published| published.expires_at);
+        // Of a token that is of no use it does not matter how long it lives.
+        let useful = |published: &&Published| {
+            published.intact && observed.inputs.as_ref().is_some_and(|inputs| inputs.asked == published.asked)
+        };
+        let expires_at = observed.published().filter(useful).map(|published| published.expires_at);
         let namespace = source.namespace().unwrap_or_default();
         let entry = {
             let mut state = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
@@ -98,6 +130,36 @@ impl Gates {
     }
 }
 
+impl Gates {
+    /// Lets this `TokenSource` wait for somebody who is no provider, as one of its namespace's share.
+    pub(super) fn visit(&self, source: &TokenSource) -> Result<Visit, Stop> {
+        let namespace = source.namespace().unwrap_or_default();
+        let mut state = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let inside = state.inside.entry(namespace.clone()).or_default();
+        if *inside >= self.places * 2 {
+            return Err(Stop::Deferred((self.clock)() + SHORTLY, None));
+        }
+        *inside += 1;
+        Ok(Visit { gates: Arc::clone(&self.shared), namespace })
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        self.gates.lock().unwrap_or_else(PoisonError::into_inner).goes(&self.namespace);
+    }
+}
+
+impl State {
+    /// One of this namespace is inside no more.
+    fn goes(&mut self, namespace: &str) {
+        if let Some(inside) = self.inside.get_mut(namespace) {
+            *inside = inside.saturating_sub(1);
+        }
+        self.inside.retain(|_, inside| *inside > 0);
+    }
+}
+
 impl Pass {
     /// The provider met the request so.
     pub(super) fn leave(mut self, met: Met) {
@@ -109,12 +171,11 @@ impl Drop for Pass {
     fn drop(&mut self) {
         let mut state = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(gate) = state.gates.get_mut(&self.key) {
-            gate.leave(&self.who, &self.met, (self.clock)());
+            // Of a provider that is shared, tenants are the parties.
+            let party = if self.key.cluster_provider.is_some() { &self.namespace } else { &self.who };
+            gate.leave(&self.who, party, &self.met, (self.clock)());
         }
-        if let Some(inside) = state.inside.get_mut(&self.namespace) {
-            *inside = inside.saturating_sub(1);
-        }
-        state.inside.retain(|_, inside| *inside > 0);
+        state.goes(&self.namespace);
     }
 }
 

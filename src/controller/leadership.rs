@@ -3,7 +3,7 @@
 //! Fed by whoever holds the lease, asked at the moment of asking and of writing: an election alone is no fence, for a
 //! process may have slept since. Must not know how a lease is won.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
@@ -31,21 +31,24 @@ enum Term {
 #[derive(Clone, Debug)]
 pub struct Leadership {
     term: Arc<watch::Sender<Term>>,
+    /// When it was gained.
+    since: Arc<OnceLock<DateTime<Utc>>>,
 }
 
 impl Leadership {
-    /// Of a process that is run alone.
-    pub fn unshared() -> Self {
-        Self { term: Arc::new(watch::Sender::new(Term::Unlimited)) }
+    /// Of a process that is run alone, since this instant.
+    pub fn unshared(since: DateTime<Utc>) -> Self {
+        Self { term: Arc::new(watch::Sender::new(Term::Unlimited)), since: Arc::new(OnceLock::from(since)) }
     }
 
     /// Of one of several, which does not lead until it is granted.
     pub fn contested() -> Self {
-        Self { term: Arc::new(watch::Sender::new(Term::None)) }
+        Self { term: Arc::new(watch::Sender::new(Term::None)), since: Arc::default() }
     }
 
     /// The lease has been won or renewed.
-    pub fn grant(&self, until: Until) {
+    pub fn grant(&self, since: DateTime<Utc>, until: Until) {
+        self.since.get_or_init(|| since);
         self.term.send_replace(Term::Until(until));
     }
 
@@ -56,6 +59,11 @@ impl Leadership {
             Term::None => false,
             Term::Until(until) => Instant::now() < until.elapsed && wall < until.wall,
         }
+    }
+
+    /// When this process began to lead.
+    pub(super) fn since(&self) -> Option<DateTime<Utc>> {
+        self.since.get().copied()
     }
 
     /// Waits until this process has led for the first time.

@@ -75,6 +75,21 @@ impl Memory {
         (latest, owed)
     }
 
+    /// The status of `latest`, for those who only look on. Nothing is cleared away for them: a reconcile that waits its
+    /// turn may hold an older copy than theirs, and would then not learn of our write.
+    pub(super) fn with_status<T>(
+        &self,
+        cached: &TokenSource,
+        read: impl FnOnce(Option<&TokenSourceStatus>) -> T,
+    ) -> T {
+        let entries = self.lock();
+        let entry = cached.metadata.uid.as_ref().and_then(|uid| entries.get(uid));
+        let unwritten = entry.and_then(|entry| entry.unwritten.as_ref());
+        let written =
+            entry.and_then(|entry| entry.written.as_deref()).filter(|written| newer(written, cached));
+        read(unwritten.or(written.unwrap_or(cached).status.as_ref()))
+    }
+
     /// A status write returned this object.
     pub(super) fn status_written(&self, source: TokenSource) {
         self.update(&source.uid().unwrap_or_default(), |entry| {

@@ -1,4 +1,4 @@
-//! What the controller counts. Labels come from closed sets; no object's name is among them.
+//! What the controller counts. Labels come from closed sets; no object's name is among them (see `collectors`).
 
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::error::Error;
 use crate::api::Reason;
 use crate::decide::Outcome;
 
@@ -47,6 +48,10 @@ impl Metrics {
             lateness: Histogram::new(LATENESS_BUCKETS),
             leader: Gauge::default(),
         };
+        // A series that begins with its first error hides that one from `increase`.
+        for reason in Error::REASONS {
+            drop(metrics.troubles.get_or_create(&Trouble { reason }));
+        }
         registry.register(
             "tokensource_renewals",
             "Attempts to get a token, by result (success, failure, refused) and reason",

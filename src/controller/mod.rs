@@ -7,6 +7,7 @@
 
 mod act;
 mod cluster;
+mod collectors;
 mod context;
 mod error;
 mod exchangers;

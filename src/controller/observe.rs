@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 
@@ -115,7 +115,8 @@ pub(super) async fn observe<'a>(
         name: source.metadata.name.as_deref().unwrap_or_default(),
         uid,
         generation: source.metadata.generation.unwrap_or_default(),
-        deleting: source.metadata.deletion_timestamp.is_some(),
+        // With its namespace all goes, in any order: what is gone already is not to be replaced.
+        deleting: source.metadata.deletion_timestamp.is_some() || context.cluster.is_ending(&namespace),
         spec: &source.spec,
         status: source.status.as_ref().unwrap_or(&NO_STATUS),
         renew_request: source.annotations().get(annotation::RENEW_REQUESTED_AT).map(|value| shortened(value)),
@@ -205,6 +206,35 @@ pub(super) fn stranger(facts: &Facts, uid: &str) -> Option<String> {
         Some((kind, name, _)) => Some(format!("belongs to {kind} {name}")),
         None => Some("does not belong to any TokenSource".to_owned()),
     }
+}
+
+/// After this a leader knows what there is.
+const SETTLING: TimeDelta = TimeDelta::minutes(2);
+
+/// Whether the target is another than the cache knew. Looked at before a token is asked for or taken away in the first
+/// minutes of a leader, for objects that are older: its lists may come from an API server that is behind, and the token
+/// that seems to be missing may be there. The watches have caught up later.
+pub(super) async fn is_outdated(
+    source: &TokenSource,
+    observed: &Observed<'_>,
+    context: &Context,
+) -> Result<bool, Error> {
+    let Some(began) = context.settings.leadership.since() else { return Ok(true) };
+    // The API server tells whole seconds.
+    let created = |time| from_kubernetes(&time) + TimeDelta::seconds(1);
+    let older = source.creation_timestamp().is_some_and(|time| created(time) <= began);
+    if !older || context.now() - began > SETTLING {
+        return Ok(false);
+    }
+    let namespace = source.namespace().unwrap_or_default();
+    let name = observed.target_name();
+    let known = context.scope.secrets.get(&namespace, name).map(|facts| facts.resource_version.clone());
+    let found = context.read_secret(&namespace, name).await.map_err(Error::ReadTarget)?;
+    let differs = found.map(|(_, facts)| facts.resource_version.clone()) != known;
+    if differs {
+        tracing::info!(secret = name, "The target is newer than the cache knew; it is judged anew");
+    }
+    Ok(differs)
 }
 
 async fn target(observed: &Observed<'_>, namespace: &str, context: &Context) -> Result<Target, Error> {

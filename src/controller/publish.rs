@@ -62,7 +62,9 @@ fn is_same(held: &HeldToken, source: &TokenSource, published: &Published, facts:
     // The same token with a longer life is news: an expiry that stood still would pass while the token is good.
     let extended = held.token.expires_at - published.expires_at > SAME_EXPIRY;
     let expired = held.token.issued_at >= published.expires_at;
-    if !published.intact || published.asked != held.asked || extended || expired {
+    // Times of a clock that has been set back since are no times: left standing, they would call for renewal for ever.
+    let misdated = published.issued_at > held.token.issued_at;
+    if !published.intact || published.asked != held.asked || extended || expired || misdated {
         return false;
     }
     let memo = Memo {

@@ -9,9 +9,11 @@ use kube::runtime::events::Recorder;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
 use kube::{Client, Config};
+use prometheus_client::registry::Registry;
 use tokio::sync::{Semaphore, watch};
 
 use super::cluster::Cluster;
+use super::collectors::{Busyness, Objects};
 use super::context::{Context, Settings};
 use super::error::{Error, chain};
 use super::exchangers::Exchangers;
@@ -36,6 +38,14 @@ impl Health {
     /// True once every cache is filled.
     pub fn is_ready(&self) -> bool {
         self.scopes.iter().all(|filled| *filled.borrow())
+    }
+
+    /// Waits until then.
+    pub async fn filled(&self) {
+        for filled in &self.scopes {
+            // An error means that the queue has ended.
+            let _ = filled.clone().wait_for(|filled| *filled).await;
+        }
     }
 }
 
@@ -77,6 +87,16 @@ impl Controller {
             (Arc::new(context), triggers)
         };
         Self { scopes: namespaces.into_iter().map(prepare).collect() }
+    }
+
+    /// Has the registry read, at each scrape, how busy the controller is and, if wanted, how each `TokenSource` stands.
+    pub fn register(&self, registry: &mut Registry, per_object: bool) {
+        let Some((context, _)) = self.scopes.first() else { return };
+        registry.register_collector(Box::new(Busyness::new(Arc::clone(&context.gates))));
+        if per_object {
+            let scopes = self.scopes.iter().map(|(context, _)| Arc::clone(&context.scope)).collect();
+            registry.register_collector(Box::new(Objects::new(scopes, context.settings.clock)));
+        }
     }
 
     /// What `/readyz` asks.

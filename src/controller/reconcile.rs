@@ -10,7 +10,7 @@ use kube::runtime::reflector::ObjectRef;
 use super::act::{Done, act};
 use super::context::Context;
 use super::error::Error;
-use super::observe::{Provider, find_provider, observe};
+use super::observe::{Provider, find_provider, is_outdated, observe};
 use super::record::record;
 use super::turn::Turn;
 use crate::api::TokenSource;
@@ -18,6 +18,8 @@ use crate::decide::{Outcome, Plan, decide, next_probe, next_status, wake_after};
 
 /// The first wait after a failed call to the API server; each further one doubles it.
 const FIRST_RETRY: Duration = Duration::from_millis(500);
+/// What turned out to be known wrongly is looked at again at once.
+const AGAIN: Duration = Duration::from_millis(10);
 /// The longest.
 const LAST_RETRY: Duration = Duration::from_secs(60);
 
@@ -34,6 +36,9 @@ pub(super) async fn reconcile(cached: Arc<TokenSource>, context: Arc<Context>) -
     let plan = if unread.is_some() { Plan::Wait(None) } else { decide(&observed) };
     if plan == Plan::Leave {
         return Ok(Action::await_change());
+    }
+    if matches!(plan, Plan::Mint(_) | Plan::Withdraw) && is_outdated(&source, &observed, &context).await? {
+        return Ok(Action::requeue(AGAIN));
     }
     // Whatever the API server would not do, the status still has to follow the clock.
     let done = act(&plan, &source, &mut observed, &context)

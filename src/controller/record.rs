@@ -7,7 +7,7 @@ use kube::{Resource, ResourceExt};
 use serde_json::json;
 
 use super::context::Context;
-use super::error::{Error, call};
+use super::error::{CallError, Error, call};
 use crate::api::{FIELD_MANAGER, TokenSource, TokenSourceStatus, from_kubernetes};
 use crate::decide::{Observed, Outcome, Transition, transition};
 
@@ -23,7 +23,7 @@ pub(super) async fn record(
     count(observed, outcome, context);
     log(source, outcome);
     if owed || status != observed.status {
-        write(source, status, context).await?;
+        write(source, status, outcome, context).await?;
     }
     if let Some(transition) = transition(observed.status, status, outcome) {
         announce(source, transition, context);
@@ -31,39 +31,61 @@ pub(super) async fn record(
     Ok(())
 }
 
-async fn write(source: &TokenSource, status: &TokenSourceStatus, context: &Context) -> Result<(), Error> {
+async fn write(
+    source: &TokenSource,
+    status: &TokenSourceStatus,
+    outcome: &Outcome,
+    context: &Context,
+) -> Result<(), Error> {
     let uid = source.uid().unwrap_or_default();
     let body = json!({
         "apiVersion": TokenSource::api_version(&()),
         "kind": TokenSource::kind(&()),
-        // The uid keeps a status from landing on a later object of the same name.
-        "metadata": { "name": source.name_any(), "uid": uid },
+        // The uid keeps a status from landing on a later object of the same name, and the version from landing on
+        // what somebody else has written since: a process whose cache is behind knows less than they did.
+        "metadata": { "name": source.name_any(), "uid": uid, "resourceVersion": source.resource_version() },
         "status": status,
     });
-    context.lead().map_err(Error::WriteStatus)?;
     let api = context.sources(&source.namespace().unwrap_or_default());
     let params = PatchParams::apply(FIELD_MANAGER).force();
-    match call(api.patch_status(&source.name_any(), &params, &Patch::Apply(&body))).await {
+    let written = match context.lead() {
+        Ok(()) => call(api.patch_status(&source.name_any(), &params, &Patch::Apply(&body))).await,
+        Err(error) => Err(error),
+    };
+    match written {
         Ok(written) => {
             context.scope.memory.status_written(written);
             Ok(())
         }
-        // The object is gone, and with it whatever there was to say of it. Until the watch says so, too, it is looked
-        // at all the same: without its status, each look would find that no token had ever been asked for.
-        Err(error) if error.is_not_found() || error.is_conflict() => {
-            let cached = context.scope.sources.get(&ObjectRef::from_obj(source));
-            if cached.is_some_and(|cached| cached.uid() == source.uid()) {
-                context.scope.memory.status_unwritten(&uid, status.clone());
-            } else {
-                context.scope.memory.forget(&uid);
-            }
-            Ok(())
-        }
-        Err(error) => {
-            context.scope.memory.status_unwritten(&uid, status.clone());
-            Err(Error::WriteStatus(error))
-        }
+        Err(error) => unwritten(source, status, outcome, error, context),
     }
+}
+
+fn unwritten(
+    source: &TokenSource,
+    status: &TokenSourceStatus,
+    outcome: &Outcome,
+    error: CallError,
+    context: &Context,
+) -> Result<(), Error> {
+    let uid = source.uid().unwrap_or_default();
+    let cached = context.scope.sources.get(&ObjectRef::from_obj(source));
+    let memory = &context.scope.memory;
+    if (error.is_not_found() || error.is_conflict())
+        && cached.is_none_or(|cached| cached.uid() != source.uid())
+    {
+        // The object is gone, and with it whatever there was to say of it.
+        memory.forget(&uid);
+        return Ok(());
+    }
+    // Until the watch says that it is gone, it is looked at all the same: without its status, each look would find that
+    // no token had ever been asked for. And nobody else can know of what came of our own request.
+    let is_news = matches!(outcome, Outcome::Failed(..) | Outcome::Unwritten(..) | Outcome::Published(_));
+    if is_news || !error.is_conflict() {
+        memory.status_unwritten(&uid, status.clone());
+    }
+    // Somebody has changed the object meanwhile, and the watch is about to say so.
+    if error.is_not_found() || error.is_conflict() { Ok(()) } else { Err(Error::WriteStatus(error)) }
 }
 
 fn count(observed: &Observed<'_>, outcome: &Outcome, context: &Context) {
@@ -96,7 +118,7 @@ fn log(source: &TokenSource, outcome: &Outcome) {
         Outcome::Probed(probed) => {
             tracing::debug!(%namespace, %name, verdict = ?probed.verdict, "Token probed");
         }
-        Outcome::Deferred(until, _) => tracing::debug!(%namespace, %name, %until, "Others come first"),
+        Outcome::Deferred(until, _) => tracing::debug!(%namespace, %name, %until, "Not now"),
         Outcome::Kept | Outcome::Waiting | Outcome::Suspended | Outcome::Rewritten(_) => {
             tracing::debug!(%namespace, %name, "Nothing to do");
         }

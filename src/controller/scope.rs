@@ -3,7 +3,9 @@
 //! Knows which change concerns which `TokenSource`. Must not know the queue, nor what a reconcile does.
 
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::stream::{self, BoxStream};
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::Secret;
@@ -22,6 +24,11 @@ use super::references::{Reference, References};
 use super::secrets::Secrets;
 use crate::api::{TokenProvider, TokenSource};
 
+/// How often the clock is compared with the time that has passed.
+const LOOK_AT_CLOCK: Duration = Duration::from_secs(5);
+/// Further than this no clock drifts meanwhile.
+const LEAP: TimeDelta = TimeDelta::seconds(2);
+
 /// What wakes the queue: the objects to look at, or a watch that failed and is being tried again.
 pub(super) type Triggers = BoxStream<'static, Result<ObjectRef<TokenSource>, watcher::Error>>;
 
@@ -37,6 +44,19 @@ pub(super) struct Scope {
 }
 
 impl Scope {
+    /// With nothing in it but what these come to hold.
+    pub(super) fn new(sources: Store<TokenSource>, providers: Store<TokenProvider>) -> Self {
+        Self {
+            sources,
+            providers,
+            secrets: Secrets::default(),
+            memory: Memory::default(),
+            references: RwLock::default(),
+            secrets_filled: watch::Sender::new(false),
+            filled: watch::Sender::new(false),
+        }
+    }
+
     /// Waits until every cache holds what the API server held: a decision before that might rest on absences.
     pub(super) async fn filled(&self) {
         // An error means that the sender is gone; it lives in `self`.
@@ -116,15 +136,7 @@ pub(super) fn prepare(
 ) -> (Arc<Scope>, Triggers) {
     let (sources, sources_writer) = store();
     let (providers, providers_writer) = store();
-    let scope = Arc::new(Scope {
-        sources,
-        providers,
-        secrets: Secrets::default(),
-        memory: Memory::default(),
-        references: RwLock::default(),
-        secrets_filled: watch::Sender::new(false),
-        filled: watch::Sender::new(false),
-    });
+    let scope = Arc::new(Scope::new(sources, providers));
     let selected = match &settings.selector {
         Some(selector) => watcher::Config::default().labels(selector),
         None => watcher::Config::default(),
@@ -152,12 +164,34 @@ pub(super) fn prepare(
         let scope = Arc::clone(&scope);
         cluster.changes().map(move |change| Ok(scope.concerned_by_cluster(change)))
     };
-    let all = [of_sources.boxed(), of_secrets.boxed(), of_providers.boxed(), of_cluster.boxed()];
+    let of_clock = {
+        let scope = Arc::clone(&scope);
+        leaps(settings.clock).map(move |()| Ok(scope.concerned_by_cluster(Change::Anything)))
+    };
+    let all =
+        [of_sources.boxed(), of_secrets.boxed(), of_providers.boxed(), of_cluster.boxed(), of_clock.boxed()];
     let triggers = stream::select_all(all).flat_map(|concerned| match concerned {
         Ok(objects) => stream::iter(objects).map(Ok).left_stream(),
         Err(error) => stream::iter([Err(error)]).right_stream(),
     });
     (scope, triggers.boxed())
+}
+
+/// Whenever the wall clock has moved otherwise than time itself has passed: it was set, or the machine has slept. What
+/// was to happen at an instant waits for a duration, which knows nothing of that.
+fn leaps(clock: fn() -> DateTime<Utc>) -> impl Stream<Item = ()> + Send {
+    stream::unfold((clock(), Instant::now()), move |(mut wall, mut elapsed)| async move {
+        loop {
+            tokio::time::sleep(LOOK_AT_CLOCK).await;
+            let passed = TimeDelta::from_std(elapsed.elapsed()).unwrap_or(TimeDelta::MAX);
+            let leap = clock() - wall - passed;
+            (wall, elapsed) = (clock(), Instant::now());
+            if leap.abs() > LEAP {
+                tracing::info!(seconds = leap.num_seconds(), "The clock was set, or the machine has slept");
+                return Some(((), (wall, elapsed)));
+            }
+        }
+    })
 }
 
 fn within<K>(client: &Client, namespace: Option<&str>) -> Api<K>

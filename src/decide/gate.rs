@@ -6,7 +6,7 @@
 
 mod queue;
 
-use std::time::Duration;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -18,7 +18,7 @@ use queue::Queue;
 const STRIKES: u32 = 3;
 /// The first pause before one request is tried; each further one doubles it.
 const FIRST_PAUSE: TimeDelta = TimeDelta::seconds(5);
-/// The longest, unless the provider itself asks for more.
+/// The longest. What a provider asks of one requester is that one's to obey.
 const LAST_PAUSE: TimeDelta = TimeDelta::seconds(60);
 /// Requests a second after a recovery; each success adds one, which doubles it within a second.
 const FIRST_RATE: f64 = 2.0;
@@ -34,7 +34,10 @@ const SHORTLY: TimeDelta = TimeDelta::milliseconds(100);
 /// The way to one provider.
 #[derive(Debug, Default)]
 pub struct Gate {
-    in_flight: usize,
+    /// Who has entered and not left, and in which epoch.
+    inside: HashMap<String, u64>,
+    /// Each turn for the worse or the better begins a new one: what was under way before says nothing of it.
+    epoch: u64,
     state: State,
     /// Requests a second, while they are held back.
     pace: Option<Pace>,
@@ -44,10 +47,17 @@ pub struct Gate {
 
 #[derive(Debug)]
 enum State {
-    /// Requests pass. So many have failed in a row, the first of them this `TokenSource`'s, and others too or not.
+    /// Requests pass. So many have failed in a row, the first of them this party's, and others too or not.
     Passing { strikes: u32, first: Option<String>, several: bool },
     /// The provider is in trouble: from `until` on one request at a time is tried.
-    Troubled { until: DateTime<Utc>, pauses: u32, trying: Option<String>, reason: Reason },
+    Troubled {
+        until: DateTime<Utc>,
+        pause: TimeDelta,
+        trying: Option<String>,
+        reason: Reason,
+        /// Who has tried in vain: they let the others go first.
+        tried: HashSet<String>,
+    },
 }
 
 impl Default for State {
@@ -87,7 +97,9 @@ pub enum Met {
     /// It is there: it gave a token, or refused this very request.
     Well,
     /// It is in trouble, whoever asks.
-    Badly(Reason, Option<Duration>),
+    Badly(Reason),
+    /// It wants fewer requests (429).
+    TooFast,
     /// Nothing was sent.
     NotAtAll,
 }
@@ -98,10 +110,13 @@ impl Met {
         match failure.reason {
             Reason::EndpointUnreachable
             | Reason::ProviderUnavailable
-            | Reason::RateLimited
             | Reason::TLSVerificationFailed
-            | Reason::ProxyError => Self::Badly(failure.reason, failure.retry_after),
-            Reason::DiscoveryFailed | Reason::ServiceAccountTokenFailed => Self::NotAtAll,
+            | Reason::ProxyError => Self::Badly(failure.reason),
+            Reason::RateLimited => Self::TooFast,
+            Reason::DiscoveryFailed
+            | Reason::IssuerMismatch
+            | Reason::ServiceAccountTokenFailed
+            | Reason::EndpointNotAllowed => Self::NotAtAll,
             _ => Self::Well,
         }
     }
@@ -117,21 +132,24 @@ impl Gate {
         places: usize,
         now: DateTime<Utc>,
     ) -> Entry {
+        let behind = matches!(&self.state, State::Troubled { tried, .. } if tried.contains(who));
+        let expires_at = if behind { Some(now + TimeDelta::days(3650)) } else { expires_at };
         let rank = self.queue.line_up(who, expires_at, now);
         let later = match &mut self.state {
-            State::Troubled { until, trying, reason, .. } => {
+            State::Troubled { until, pause, trying, reason, .. } => {
+                // Of a clock that was set back, nobody waits longer than they were to.
+                *until = (*until).min(now + *pause);
                 let turn = rank == 0 || now > *until + PATIENCE;
                 if now >= *until && trying.is_none() && turn {
                     *trying = Some(who.to_owned());
                     None
                 } else {
-                    Some((
-                        (*until).max(now) + SHORTLY * i32::try_from(rank + 1).unwrap_or(i32::MAX),
-                        Some(*reason),
-                    ))
+                    let step = if trying.is_some() { TimeDelta::seconds(1) } else { SHORTLY };
+                    let steps = i32::try_from(rank + 1).unwrap_or(i32::MAX);
+                    Some(((*until).max(now) + step * steps, Some(*reason)))
                 }
             }
-            State::Passing { .. } if self.in_flight >= places.max(1) => {
+            State::Passing { .. } if self.inside.len() + rank >= places.max(1) => {
                 let rate = self.recent.rate(now).max(SLOW_RATE);
                 Some((now + SHORTLY.max(seconds((precise(rank) + 1.0) / rate)), None))
             }
@@ -145,17 +163,19 @@ impl Gate {
             return Entry::Later(until, reason);
         }
         self.queue.leave(who);
-        self.in_flight += 1;
+        self.inside.insert(who.to_owned(), self.epoch);
         self.recent.count(now);
         Entry::Enter
     }
 
-    /// `who` has asked, and was met so.
-    pub fn leave(&mut self, who: &str, met: &Met, now: DateTime<Utc>) {
-        self.in_flight = self.in_flight.saturating_sub(1);
+    /// `who`, of this party, has asked, and was met so. One party alone is never evidence against a provider.
+    pub fn leave(&mut self, who: &str, party: &str, met: &Met, now: DateTime<Utc>) {
+        let entered = self.inside.remove(who);
+        let is_news = entered == Some(self.epoch);
         let tried = matches!(&self.state, State::Troubled { trying: Some(trying), .. } if trying == who);
         match met {
             Met::Well if tried => {
+                self.epoch += 1;
                 self.state = State::default();
                 self.pace = Some(Pace { rate: FIRST_RATE, allowance: FIRST_RATE, since: now });
             }
@@ -165,55 +185,69 @@ impl Gate {
                 }
                 self.pace = self.pace.take().and_then(Pace::faster);
             }
-            Met::Badly(reason, retry_after) => {
-                if *reason == Reason::RateLimited {
+            // Limits are mostly a client's own: they slow everybody down, and close the way to nobody.
+            Met::TooFast => {
+                if is_news {
                     self.slow_down(now);
                 }
-                self.strike(who, tried, *reason, *retry_after, now);
+                self.let_go(tried);
             }
-            Met::NotAtAll => {
-                if let (State::Troubled { trying, .. }, true) = (&mut self.state, tried) {
-                    *trying = None;
-                }
-            }
+            Met::Badly(reason) if tried || is_news => self.strike(who, party, tried, *reason, now),
+            Met::Badly(_) => {}
+            Met::NotAtAll => self.let_go(tried),
         }
     }
 
-    /// Nobody is under way, and nobody has come for an hour.
-    pub fn is_idle(&self, now: DateTime<Utc>) -> bool {
-        self.in_flight == 0 && self.queue.is_empty() && now.timestamp() - self.recent.second > 3600
+    /// How many wait before it.
+    pub fn waiting(&self, now: DateTime<Utc>) -> usize {
+        self.queue.waiting(now)
     }
 
-    fn strike(
-        &mut self,
-        who: &str,
-        tried: bool,
-        reason: Reason,
-        retry_after: Option<Duration>,
-        now: DateTime<Utc>,
-    ) {
-        let pauses = match &mut self.state {
+    /// How many are under way.
+    pub fn in_flight(&self) -> usize {
+        self.inside.len()
+    }
+
+    /// Whether the provider is in trouble, as far as anybody has found out.
+    pub const fn is_troubled(&self) -> bool {
+        matches!(self.state, State::Troubled { .. })
+    }
+
+    /// Nobody is under way, and nobody has come for an hour.
+    pub fn is_idle(&mut self, now: DateTime<Utc>) -> bool {
+        self.queue.drop_the_gone(now);
+        self.inside.is_empty() && self.queue.is_empty() && (now.timestamp() - self.recent.second).abs() > 3600
+    }
+
+    /// The try said nothing of the provider: it is the next one's.
+    fn let_go(&mut self, tried: bool) {
+        if let (State::Troubled { trying, .. }, true) = (&mut self.state, tried) {
+            *trying = None;
+        }
+    }
+
+    fn strike(&mut self, who: &str, party: &str, was_try: bool, reason: Reason, now: DateTime<Utc>) {
+        let (pause, mut tried) = match &mut self.state {
             State::Passing { strikes, first, several } => {
                 *strikes += 1;
-                *several |= first.as_deref().is_some_and(|first| first != who);
-                first.get_or_insert_with(|| who.to_owned());
+                *several |= first.as_deref().is_some_and(|first| first != party);
+                first.get_or_insert_with(|| party.to_owned());
                 if *strikes < STRIKES || !*several {
                     return;
                 }
-                0
+                (FIRST_PAUSE, HashSet::new())
             }
-            // Those who were under way when the trouble began say nothing new.
-            State::Troubled { .. } if !tried => return,
-            State::Troubled { pauses, .. } => pauses.saturating_add(1),
+            State::Troubled { .. } if !was_try => return,
+            State::Troubled { pause, tried, .. } => ((*pause * 2).min(LAST_PAUSE), std::mem::take(tried)),
         };
-        let pause = (FIRST_PAUSE * 2_i32.saturating_pow(pauses.min(16))).min(LAST_PAUSE);
-        let asked = retry_after.and_then(|wait| TimeDelta::from_std(wait).ok()).unwrap_or_default();
-        let until = now + pause.max(asked);
-        self.state = State::Troubled { until, pauses, trying: None, reason };
+        tried.insert(who.to_owned());
+        self.epoch += 1;
+        self.state = State::Troubled { until: now + pause, pause, trying: None, reason, tried };
     }
 
     /// Half of what has been too fast.
     fn slow_down(&mut self, now: DateTime<Utc>) {
+        self.epoch += 1;
         let rate = self.pace.as_ref().map_or_else(|| self.recent.rate(now), |pace| pace.rate);
         self.pace = Some(Pace { rate: (rate / 2.0).max(1.0), allowance: 0.0, since: now });
     }
@@ -234,7 +268,7 @@ impl Pace {
         let elapsed = (now - self.since).num_milliseconds().max(0) as f64 / 1000.0;
         let rank = precise(rank);
         self.allowance = (self.allowance + elapsed * self.rate).min(self.rate.max(1.0));
-        self.since = self.since.max(now);
+        self.since = now;
         if self.allowance >= rank + 1.0 {
             self.allowance -= 1.0;
             return None;

@@ -14,6 +14,7 @@ mod failure;
 #[cfg(test)]
 mod fixture;
 pub mod gate;
+mod gauges;
 pub mod inputs;
 mod observed;
 mod outcome;
@@ -33,6 +34,7 @@ pub use admission::{credentials as refuse_credentials, service_account as refuse
 pub use ask::{Ask, Materials, ask};
 pub use event::{Transition, transition};
 pub use failure::Failure;
+pub use gauges::{Gauges, gauges};
 pub use inputs::Inputs;
 pub use observed::{Credentials, Held, Observed, Published, Secrets, Target};
 pub use outcome::{Outcome, Publication};

@@ -23,7 +23,8 @@ pub(super) fn cause(observed: &Observed<'_>) -> Option<Reason> {
         .or_else(|| {
             let published = observed.published()?;
             let unchanged = observed.status.last_unchanged_time.as_ref().map(from_kubernetes);
-            (observed.now >= due(observed, published, unchanged)).then_some(Reason::RenewalDue)
+            let due = observed.now >= due(observed, published, unchanged);
+            (due || life(published).is_of_another_clock(observed.now)).then_some(Reason::RenewalDue)
         })
         .or_else(|| probe::calls_for_renewal(observed).then_some(Reason::ProbeRejected))
         .or_else(|| observed.open_renew_request().map(|_| Reason::RenewalRequested))
@@ -38,8 +39,11 @@ pub(super) fn due(
     published: &Published,
     unchanged: Option<DateTime<Utc>>,
 ) -> DateTime<Utc> {
-    let life = Life { issued_at: published.issued_at, expires_at: published.expires_at };
-    renew_at(life, &observed.spec.renewal, observed.uid, unchanged)
+    renew_at(life(published), &observed.spec.renewal, observed.uid, unchanged)
+}
+
+fn life(published: &Published) -> Life {
+    Life { issued_at: published.issued_at, expires_at: published.expires_at }
 }
 
 /// Flaws that have nothing to do with time.

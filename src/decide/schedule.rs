@@ -21,6 +21,9 @@ pub const REQUESTED_INTERVAL: TimeDelta = TimeDelta::seconds(60);
 /// Between two attempts at a provider that returns the token it has already given.
 const STICKY_INTERVAL: TimeDelta = TimeDelta::seconds(60);
 
+/// The clocks of two machines may differ by so much; no token that lives longer than two minutes is lost by it.
+const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(60);
+
 /// Used only where the user sets neither field.
 const DEFAULT_PERCENTAGE: u8 = 75;
 
@@ -31,6 +34,14 @@ pub struct Life {
     pub issued_at: DateTime<Utc>,
     /// When it expires.
     pub expires_at: DateTime<Utc>,
+}
+
+impl Life {
+    /// It began after `now`: the clock has been set back since, by nobody knows how much, and the token may end as much
+    /// earlier than it says.
+    pub fn is_of_another_clock(self, now: DateTime<Utc>) -> bool {
+        self.issued_at - now > CLOCK_SKEW
+    }
 }
 
 /// The instant from which on a token is to be renewed; whole seconds, never after its expiry.
@@ -55,13 +66,23 @@ pub fn renew_at(
 
 /// How long after its issue a token of this lifetime is due.
 fn due_after(lifetime: TimeDelta, renewal: &Renewal, uid: &str) -> TimeDelta {
-    let lifetime = lifetime.max(TimeDelta::zero());
-    let due = wish(lifetime, renewal).min(latest(lifetime));
-    // Of the shorter part: a tenth of a long lead could use up a short wait, and the next token would be due at once.
-    let lead = (lifetime - due).min(due);
+    let (due, lead) = due_and_lead(lifetime.max(TimeDelta::zero()), renewal);
     #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)] // a tenth of ten years is 3e7
     let jitter = (spread(uid, 0) * lead.num_seconds() as f64 / 10.0).round() as i64;
     (due - TimeDelta::seconds(jitter)).max(TimeDelta::zero())
+}
+
+/// The least and the greatest span after its issue at which a token of this lifetime is due, whatever the uid.
+pub fn due_between(lifetime: TimeDelta, renewal: &Renewal) -> (TimeDelta, TimeDelta) {
+    let (due, lead) = due_and_lead(lifetime.max(TimeDelta::zero()), renewal);
+    (whole_seconds((due - lead / 10).max(TimeDelta::zero())), due)
+}
+
+/// When it is due before any jitter, and the span of which the jitter is a tenth at the most.
+fn due_and_lead(lifetime: TimeDelta, renewal: &Renewal) -> (TimeDelta, TimeDelta) {
+    let due = wish(lifetime, renewal).min(latest(lifetime));
+    // Of the shorter part: a tenth of a long lead could use up a short wait, and the next token would be due at once.
+    (due, (lifetime - due).min(due))
 }
 
 /// What the user asks for; half life where `before` is no shorter than the life itself.

@@ -31,7 +31,12 @@ pub fn wake_after(
     }
     match (plan, outcome) {
         (Plan::Leave | Plan::Suspend | Plan::Wait(None), _) => {}
-        (Plan::Wait(Some(until)), _) | (_, Outcome::Deferred(until, _)) => instants.push(*until),
+        (Plan::Wait(Some(until)), _) | (_, Outcome::Deferred(until, _)) => {
+            instants.push(*until);
+            // What waits may be a renewal that somebody asked for: the one that is due comes before it. One that is
+            // due already is what waits.
+            instants.extend(status.renew_at.as_ref().map(from_kubernetes).filter(|due| *due > now));
+        }
         (_, Outcome::Refused(_)) => instants.push(now + REFUSED),
         _ => {
             instants.extend(status.retry_at.as_ref().map(from_kubernetes));
@@ -43,4 +48,31 @@ pub fn wake_after(
     }
     let soonest = instants.into_iter().min().unwrap_or(now);
     (soonest - now + SLACK).max(SLACK).to_std().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::to_kubernetes;
+
+    fn after(plan: &Plan, renew_at: i64) -> Duration {
+        let now = DateTime::UNIX_EPOCH;
+        let status = TokenSourceStatus {
+            renew_at: Some(to_kubernetes(now + TimeDelta::seconds(renew_at))),
+            ..TokenSourceStatus::default()
+        };
+        wake_after(plan, &Outcome::Waiting, &status, None, now)
+    }
+
+    #[test]
+    fn request_that_waits_does_not_postpone_a_due_renewal() {
+        let until = DateTime::UNIX_EPOCH + TimeDelta::seconds(50);
+        let slack = Duration::from_millis(20);
+        let wait = Plan::Wait(Some(until));
+        assert_eq!(after(&wait, 15), Duration::from_secs(15) + slack);
+        assert_eq!(after(&wait, 90), Duration::from_secs(50) + slack);
+        // Due already, and held back by the pace: no spinning until then.
+        assert_eq!(after(&wait, -3), Duration::from_secs(50) + slack);
+        assert_eq!(after(&wait, 0), Duration::from_secs(50) + slack);
+    }
 }

@@ -26,7 +26,7 @@ pub use expiry::{ExpiryRules, ExpiryUnit};
 pub use metadata::Issuer;
 pub use request::{
     BasicEncoding, BodyFormat, Client, ClientAuthentication, Grant, GrantKind, Parameter, ParameterPlace,
-    ParameterValue, SendClientId, TokenRequest, build, trim_one_newline,
+    ParameterValue, SendClientId, TokenRequest, WireRequest, build, trim_one_newline,
 };
 pub use response::{Answer, FieldPointers, Reading, ResponseRules, read};
 pub use secret::Secret;

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 
 use super::secret::Secret;
 pub(super) use payload::Payload;
@@ -31,6 +32,14 @@ pub struct Token {
     pub expires_at: DateTime<Utc>,
     /// What was odd about the answer. Sorted, so that an unchanged set reads the same.
     pub notices: BTreeSet<Notice>,
+}
+
+impl Token {
+    /// What a JWT says of parties and times, for a person: the standard claims alone, unverified. None where the token
+    /// is no JWT.
+    pub fn standard_claims(&self) -> Option<Vec<(&'static str, Value)>> {
+        payload::shown(self.access_token.expose())
+    }
 }
 
 impl fmt::Debug for Token {

@@ -12,6 +12,8 @@ use axum::routing::get;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
+use tokio::sync::Mutex;
+use tokio::task::spawn_blocking;
 
 use crate::controller::Health;
 
@@ -21,6 +23,8 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 struct Admin {
     health: Health,
     registry: Registry,
+    /// One scrape at a time: with many TokenSources its text is megabytes.
+    scrape: Mutex<()>,
 }
 
 /// Serves until the process ends. Fails at once where the address is taken.
@@ -34,7 +38,7 @@ pub(super) async fn serve(
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
-        .with_state(Arc::new(Admin { health, registry }));
+        .with_state(Arc::new(Admin { health, registry, scrape: Mutex::default() }));
     Ok(axum::serve(listener, routes).into_future())
 }
 
@@ -47,9 +51,15 @@ async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
 }
 
 async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
-    let mut text = String::new();
-    match encode(&mut text, &admin.registry) {
-        Ok(()) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
-        Err(std::fmt::Error) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    let turn = Arc::clone(&admin);
+    let _turn = turn.scrape.lock().await;
+    // On a thread of its own, so that no token waits for it.
+    let encoded = spawn_blocking(move || {
+        let mut text = String::new();
+        encode(&mut text, &admin.registry).map(|()| text)
+    });
+    match encoded.await {
+        Ok(Ok(text)) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
+        Ok(Err(_)) | Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }

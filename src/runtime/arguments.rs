@@ -1,27 +1,9 @@
-//! The command line: parsed once, and handed down as settings. Every flag is also a `TOKENSOURCE_…` variable.
+//! The command line of the controller: parsed once, and handed down as settings. Every flag is also a `TOKENSOURCE_…` variable.
 
 use std::net::SocketAddr;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 use ipnet::IpNet;
-
-/// Keeps a fresh OAuth 2.0 access token in a Secret for every TokenSource of a Kubernetes cluster.
-#[derive(Debug, Parser)]
-#[command(name = "tokensource", version, propagate_version = true)]
-pub struct Arguments {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: Command,
-}
-
-/// The subcommands.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Run the controller.
-    Controller(Box<ControllerArguments>),
-    /// Print the CustomResourceDefinitions as YAML, to be piped into kubectl apply -f -.
-    Crd,
-}
 
 /// How the controller is to run.
 #[derive(Debug, Args)]
@@ -59,6 +41,10 @@ pub struct ControllerArguments {
     /// Where /livez, /readyz and /metrics are served.
     #[arg(long, value_name = "ADDR:PORT", env = "TOKENSOURCE_HTTP_ADDRESS", default_value = "0.0.0.0:8080")]
     pub http_address: SocketAddr,
+
+    /// Leave out of /metrics the series that each TokenSource has for itself.
+    #[arg(long, env = "TOKENSOURCE_NO_OBJECT_METRICS")]
+    pub no_object_metrics: bool,
 
     /// Run as one of several: only the one that holds the lease asks for tokens, the others stand by.
     #[arg(long, env = "TOKENSOURCE_LEADER_ELECT")]

@@ -4,6 +4,6 @@ use chrono::{DateTime, Utc};
 
 /// The present instant.
 #[allow(clippy::disallowed_methods)] // here and nowhere else
-pub(super) fn now() -> DateTime<Utc> {
+pub fn now() -> DateTime<Utc> {
     Utc::now()
 }

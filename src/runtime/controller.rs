@@ -55,15 +55,17 @@ pub async fn run(arguments: ControllerArguments) -> Result<(), Error> {
     registry.register("tokensource_build", "The version that runs", build);
     let metrics = Arc::new(Metrics::register(&mut registry));
 
-    let leadership = if arguments.leader_elect { Leadership::contested() } else { Leadership::unshared() };
+    let leadership =
+        if arguments.leader_elect { Leadership::contested() } else { Leadership::unshared(clock::now()) };
     let mut election = if arguments.leader_elect {
         Some(election(&client, &config, &arguments, &leadership)?)
     } else {
         None
     };
     let controller = Controller::new(&client, &config, settings(&arguments, leadership), &metrics);
-    let admin =
-        admin::serve(arguments.http_address, controller.health(), registry).await.map_err(Error::Admin)?;
+    controller.register(&mut registry, !arguments.no_object_metrics);
+    let health = controller.health();
+    let admin = admin::serve(arguments.http_address, health.clone(), registry).await.map_err(Error::Admin)?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), http = %arguments.http_address, "Controller starts");
 
     let drained = {
@@ -75,7 +77,11 @@ pub async fn run(arguments: ControllerArguments) -> Result<(), Error> {
     };
     let lost = async {
         match &mut election {
-            Some(election) => election.run().await,
+            // Who has not seen everything yet would lead without doing anything.
+            Some(election) => {
+                health.filled().await;
+                election.run().await
+            }
             None => std::future::pending().await,
         }
     };

@@ -62,19 +62,28 @@ impl Election {
     /// Takes part until leadership, once won, is lost.
     pub(super) async fn run(&mut self) -> Lost {
         loop {
-            let wait = match self.turn().await {
-                Ok(wait) => wait,
-                Err(error) => {
-                    self.ours = None;
-                    tracing::warn!(
-                        error,
-                        lease = self.name,
-                        "The lease could not be read or written; it is tried again"
-                    );
-                    RENEWAL / 5
+            let certain_until = self.candidate.certain_until();
+            let end_of_certainty = async {
+                match certain_until {
+                    Some(until) => tokio::time::sleep_until(until.into()).await,
+                    None => std::future::pending().await,
                 }
             };
-            if self.candidate.has_lost(Instant::now()) {
+            let wait = tokio::select! {
+                // A call that hangs must not keep a leader in office.
+                () = end_of_certainty => return Lost,
+                turn = self.turn() => turn,
+            };
+            let wait = wait.unwrap_or_else(|error| {
+                self.ours = None;
+                tracing::warn!(
+                    error,
+                    lease = self.name,
+                    "The lease could not be read or written; it is tried again"
+                );
+                RENEWAL / 5
+            });
+            if self.candidate.is_overtaken() {
                 return Lost;
             }
             tokio::time::sleep(wait).await;
@@ -123,7 +132,7 @@ impl Election {
         }
         // Counted from before the request: the API server may have taken it at once.
         let wall = wall + chrono::TimeDelta::from_std(CERTAINTY).unwrap_or_default();
-        self.leadership.grant(Until { elapsed: asked + CERTAINTY, wall });
+        self.leadership.grant(clock::now(), Until { elapsed: asked + CERTAINTY, wall });
         self.ours = Some(written);
         Ok(RENEWAL)
     }

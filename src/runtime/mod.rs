@@ -2,7 +2,7 @@
 //! Knows how the program is started and ended. Must not know what a controller does with its time.
 
 mod admin;
-pub mod arguments;
+mod arguments;
 mod clock;
 mod controller;
 mod core_dumps;
@@ -11,5 +11,7 @@ mod random;
 mod shutdown;
 mod telemetry;
 
-pub use arguments::Arguments;
+pub use arguments::ControllerArguments;
+pub use clock::now;
 pub use controller::run;
+pub use random::nonce;

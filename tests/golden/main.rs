@@ -7,6 +7,7 @@
 mod answers;
 mod assertion;
 mod catalog;
+mod check;
 mod example;
 
 use example::{Example, compare};

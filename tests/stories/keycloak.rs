@@ -46,7 +46,9 @@ pub(crate) async fn real_tokens_are_renewed(story: &mut Story) {
         let source = story.ready(name).await;
         let status = source.status.unwrap();
         let life = status.expires_at.unwrap().0.as_second() - status.issued_at.unwrap().0.as_second();
-        assert_eq!(u64::try_from(life).unwrap(), BRIEF_LIFESPAN, "the life Keycloak gave it");
+        // Keycloak counts from when it began to answer, in whole seconds: of ten, nine may be left.
+        let life = u64::try_from(life).unwrap();
+        assert!((BRIEF_LIFESPAN - 1..=BRIEF_LIFESPAN).contains(&life), "the life Keycloak gave it: {life}");
         let first = story.value(&format!("{name}-token"), "access_token").await;
         assert_eq!(first.split('.').count(), 3, "a JWT");
         eventually("the next token", Duration::from_secs(BRIEF_LIFESPAN + 10), async || {

@@ -87,7 +87,8 @@ pub(crate) async fn told_to_end_the_leader_hands_over_at_once(story: &mut Story)
     // It begins with what there is: no token, no write.
     story.asked_exactly(1).await;
     story.patch_source("handed", &json!({"spec": {"token": {"scopes": ["a"]}}})).await;
-    story.asked(2).await;
+    story.ready("handed").await;
+    story.asked_exactly(2).await;
 }
 
 pub(crate) async fn who_loses_the_lease_ends(story: &mut Story) {

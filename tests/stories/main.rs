@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // and end where they fail
 
 mod changes;
+mod check;
 mod conflicts;
 mod costs;
 mod disguise;
@@ -19,6 +20,8 @@ mod issue;
 mod keycloak;
 mod leaders;
 mod leaks;
+mod monitoring;
+mod people;
 mod process;
 mod providers;
 mod reasons;
@@ -62,6 +65,8 @@ stories! {
     changes::suspended_source_rests,
     changes::target_that_cannot_be_written_is_left_as_it_is,
     changes::type_of_the_target_can_change,
+    check::keycloak_is_found_and_asked,
+    check::provider_is_really_asked,
     conflicts::foreign_secret_is_left_alone,
     conflicts::of_two_with_one_target_the_older_wins,
     costs::idle_controller_asks_nothing_of_the_api_server,
@@ -104,8 +109,16 @@ stories! {
     leaders::who_loses_the_lease_ends,
     leaks::credentials_in_every_field_stay_unseen,
     leaks::provider_that_repeats_credentials_is_not_quoted,
+    monitoring::every_query_finds_what_it_asks_for,
+    process::each_source_has_its_numbers_while_it_is_there,
+    people::kubectl_finds_the_plugin,
+    people::renew_waits_for_the_answer,
+    people::status_follows_changes,
+    people::status_is_redrawn_on_a_terminal,
+    people::status_tells_what_every_token_does,
     process::endpoints_tell_the_state,
     process::no_core_is_dumped,
+    process::numbers_of_each_source_can_be_switched_off,
     process::sigterm_lets_the_exchange_end,
     providers::cluster_provider_admits_by_label,
     providers::edited_provider_asks_once,

@@ -1,11 +1,15 @@
 //! The process: its endpoints, and how it ends.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use kube::api::DeleteParams;
 use serde_json::json;
+use tokensource::api::{ConditionType, TokenSource};
+use tokensource_kit::eventually;
 use tokensource_kit::scripted_provider::Answer;
 
-use crate::story::{Story, TOKEN};
+use crate::story::{SOON, Story, TOKEN, is};
 
 pub(crate) async fn endpoints_tell_the_state(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600));
@@ -16,9 +20,91 @@ pub(crate) async fn endpoints_tell_the_state(story: &mut Story) {
         "tokensource_renewals_total{result=\"success\",reason=\"TokenPending\"} 1",
         "tokensource_token_request_duration_seconds_count 1",
         "tokensource_build_info{version=",
+        "tokensource_reconcile_errors_total{reason=\"WriteStatus\"} 0",
+        "tokensource_queue_depth 0",
+        "tokensource_token_requests_in_flight 0",
+        "tokensource_providers_in_trouble 0",
     ] {
         assert!(metrics.contains(line), "{line} is missing from\n{metrics}");
     }
+}
+
+/// The series of one `TokenSource`, by what comes after `tokensource_`.
+async fn series(story: &Story, name: &str) -> BTreeMap<String, i64> {
+    let labels = format!("{{namespace=\"{}\",name=\"{name}\"}} ", story.namespace);
+    let metrics = story.controller.metrics().await;
+    let ours = metrics.lines().filter_map(|line| line.split_once(&labels));
+    ours.map(|(series, value)| {
+        (series.trim_start_matches("tokensource_").to_owned(), value.parse().expect("whole seconds"))
+    })
+    .collect()
+}
+
+/// What they should be, from what a user sees.
+fn numbers(source: &TokenSource) -> BTreeMap<String, i64> {
+    let status = source.status.clone().expect("a status");
+    let times = [
+        ("token_expiry_timestamp_seconds", status.expires_at),
+        ("next_renewal_timestamp_seconds", status.renew_at),
+    ];
+    let times = times.into_iter().filter_map(|(series, time)| Some((series, time?.0.as_second())));
+    let ready = i64::from(is(source, ConditionType::Ready, "True"));
+    times
+        .chain([("ready", ready), ("consecutive_failures", status.failures.into())])
+        .map(|(series, value)| (series.to_owned(), value))
+        .collect()
+}
+
+/// Waits until the series say what the status says: the controller reads the answer to its write a moment after users can.
+async fn told(story: &Story, name: &str, expected: BTreeMap<String, i64>) -> BTreeMap<String, i64> {
+    eventually("numbers as in the status", SOON, async || {
+        let found = series(story, name).await;
+        if found == expected { Ok(found) } else { Err(format!("{found:?} instead of {expected:?}")) }
+    })
+    .await
+}
+
+pub(crate) async fn each_source_has_its_numbers_while_it_is_there(story: &mut Story) {
+    story.provider.always(TOKEN, Answer::token(30));
+    story.ask("told", &json!({})).await;
+    let source = story.ready("told").await;
+    let first = told(story, "told", numbers(&source)).await;
+    assert_eq!((first.len(), first["ready"], first["consecutive_failures"]), (4, 1, 0), "{first:?}");
+    let now = chrono::Utc::now().timestamp();
+    assert!(now < first["next_renewal_timestamp_seconds"], "{first:?}");
+    assert!((now + 1..=now + 30).contains(&first["token_expiry_timestamp_seconds"]), "{first:?}");
+
+    // Good still at half its life, but not renewed.
+    story.provider.always(TOKEN, Answer::error(401, "invalid_client"));
+    let source = story.failing("told", "InvalidClient").await;
+    let failing = told(story, "told", numbers(&source)).await;
+    assert_eq!((failing["ready"], failing["consecutive_failures"]), (1, 1));
+    assert_eq!(failing["token_expiry_timestamp_seconds"], first["token_expiry_timestamp_seconds"]);
+
+    // No token at all: nothing to expire, nothing to renew.
+    story.apply(&story.source_for("bare", &json!({"credentialsRef": {"name": "nowhere"}}))).await;
+    story.failing("bare", "CredentialsNotFound").await;
+    let nothing = BTreeMap::from([("ready".to_owned(), 0), ("consecutive_failures".to_owned(), 0)]);
+    told(story, "bare", nothing.clone()).await;
+
+    story.sources().delete("told", &DeleteParams::default()).await.expect("deleted");
+    eventually("no trace of it", SOON, async || {
+        let metrics = story.controller.metrics().await;
+        if metrics.contains("name=\"told\"") { Err(metrics) } else { Ok(()) }
+    })
+    .await;
+    assert_eq!(series(story, "bare").await, nothing, "the other one is there still");
+}
+
+pub(crate) async fn numbers_of_each_source_can_be_switched_off(story: &mut Story) {
+    story.provider.always(TOKEN, Answer::token(3600));
+    story.ask("untold", &json!({})).await;
+    story.ready("untold").await;
+    assert_eq!(series(story, "untold").await.len(), 4);
+    story.run_with(&["--allow-network", "127.0.0.0/8", "--no-object-metrics"]).await;
+    let metrics = story.controller.metrics().await;
+    assert!(!metrics.contains("untold") && !metrics.contains("tokensource_ready"), "{metrics}");
+    assert!(metrics.contains("tokensource_queue_depth"), "what has no name is there still\n{metrics}");
 }
 
 pub(crate) async fn sigterm_lets_the_exchange_end(story: &mut Story) {

@@ -1,7 +1,7 @@
 //! One story: a namespace, a controller process that serves it alone, and a scripted provider.
 //! Knows how users look at things; must not know what any story expects.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,11 +35,23 @@ pub(crate) struct Story {
 
 impl Story {
     pub(crate) async fn begin(world: Arc<World>, name: &str) -> Self {
+        let kubeconfig = world.kubeconfig().to_owned();
+        Self::begin_with(world, name, kubeconfig, &[]).await
+    }
+
+    /// A story whose controller reaches the API server by this kubeconfig and has this in its environment.
+    pub(crate) async fn begin_with(
+        world: Arc<World>,
+        name: &str,
+        kubeconfig: PathBuf,
+        environment: &[(&str, &str)],
+    ) -> Self {
         let prefix: String =
             name.rsplit("::").next().unwrap_or(name).replace('_', "-").chars().take(40).collect();
         let namespace = world.plane().namespace(prefix.trim_end_matches('-')).await;
         let provider = ScriptedProvider::start(&world.authority);
-        let controller = start(&world, &namespace, &["--allow-network", "127.0.0.0/8"]).await;
+        let arguments = ["--allow-network", "127.0.0.0/8"];
+        let controller = start(&kubeconfig, &namespace, &arguments, environment).await;
         Self { world, namespace, provider, controller, said: String::new() }
     }
 
@@ -47,7 +59,7 @@ impl Story {
     pub(crate) async fn run_with(&mut self, arguments: &[&str]) {
         self.controller.kill9();
         self.said += &self.controller.logs();
-        self.controller = start(&self.world, &self.namespace, arguments).await;
+        self.controller = start(self.world.kubeconfig(), &self.namespace, arguments, &[]).await;
     }
 
     /// Replaces the controller by one that speaks to the API server as somebody else.
@@ -247,16 +259,27 @@ impl Story {
     }
 }
 
-async fn start(world: &Arc<World>, namespace: &str, arguments: &[&str]) -> ControllerProcess {
+async fn start(
+    kubeconfig: &Path,
+    namespace: &str,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> ControllerProcess {
     let mut all = vec!["--namespace", namespace];
     all.extend(arguments);
-    start_as(world.kubeconfig(), &all).await
+    start_in(kubeconfig, &all, environment).await
 }
 
 pub(crate) async fn start_as(kubeconfig: &Path, arguments: &[&str]) -> ControllerProcess {
+    start_in(kubeconfig, arguments, &[]).await
+}
+
+async fn start_in(kubeconfig: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> ControllerProcess {
     let binary = Path::new(env!("CARGO_BIN_EXE_tokensource"));
     // Everything that the program and all libraries in it can say, for `leaks` to search.
-    ControllerProcess::start(binary, kubeconfig, arguments, &[("RUST_LOG", "trace")]).await
+    let mut variables = vec![("RUST_LOG", "trace")];
+    variables.extend(environment);
+    ControllerProcess::start(binary, kubeconfig, arguments, &variables).await
 }
 
 /// Status, reason and message of a condition.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use tokensource_kit::authority::{self, Authority};
-use tokensource_kit::control_plane::ControlPlane;
+use tokensource_kit::control_plane::{ControlPlane, Shape};
 use tokensource_kit::keycloak::Keycloak;
 use tokensource_kit::manifest;
 
@@ -33,22 +33,24 @@ impl World {
     }
 
     pub(crate) fn build() -> Arc<Self> {
-        let world = Self::unbuilt();
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        runtime.block_on(async {
-            let plane = ControlPlane::start_with(&definitions()).await;
-            let mut shipped = ["cluster/rbac.yaml", "policy/policy.yaml"]
-                .map(|file| manifest::load(repository().join("deploy/kustomize").join(file)))
-                .concat();
-            // The ServiceAccount gets no more than what a story gives it.
-            shipped.retain(|object| {
-                object.types.as_ref().is_some_and(|types| types.kind != "ClusterRoleBinding")
-            });
-            plane.apply_objects(&shipped).await;
-            plane.apply(BINDING).await;
-            let _ = world.kubeconfig.set(plane.kubeconfig_for(CONTROLLER));
-            let _ = world.plane.set(plane);
-        });
+        runtime.block_on(Self::start(Shape::default()))
+    }
+
+    /// A control plane of this shape, with everything that is installed into it.
+    pub(crate) async fn start(shape: Shape) -> Arc<Self> {
+        let world = Self::unbuilt();
+        let plane = ControlPlane::start_as(&definitions(), shape).await;
+        let mut shipped = ["cluster/rbac.yaml", "policy/policy.yaml"]
+            .map(|file| manifest::load(repository().join("deploy/kustomize").join(file)))
+            .concat();
+        // The ServiceAccount gets no more than what a story gives it.
+        shipped
+            .retain(|object| object.types.as_ref().is_some_and(|types| types.kind != "ClusterRoleBinding"));
+        plane.apply_objects(&shipped).await;
+        plane.apply(BINDING).await;
+        let _ = world.kubeconfig.set(plane.kubeconfig_for(CONTROLLER));
+        let _ = world.plane.set(plane);
         world
     }
 

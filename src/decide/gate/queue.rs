@@ -10,7 +10,10 @@ const GRACE: TimeDelta = TimeDelta::seconds(60);
 /// Who has not come back so long after the promised instant will not.
 const GONE: TimeDelta = TimeDelta::seconds(5);
 /// Everybody looks again within this, or within what two hundred looks a second take.
-const LOOK: TimeDelta = TimeDelta::seconds(5);
+const LOOK: TimeDelta = TimeDelta::seconds(2);
+
+/// Nobody is promised more than this.
+const LONGEST: TimeDelta = TimeDelta::minutes(10);
 
 /// Nobody further back is told when exactly their turn will be.
 const FAR: usize = 1000;
@@ -19,6 +22,12 @@ const FAR: usize = 1000;
 struct Waiting {
     deadline: DateTime<Utc>,
     promised: DateTime<Utc>,
+}
+
+impl Waiting {
+    fn is_gone(&self, now: DateTime<Utc>) -> bool {
+        now - self.promised > GONE || self.promised - now > LONGEST
+    }
 }
 
 /// Those who wait.
@@ -67,15 +76,20 @@ impl Queue {
         now + LOOK.max(all)
     }
 
+    /// How many wait, without those that will not come back.
+    pub(super) fn waiting(&self, now: DateTime<Utc>) -> usize {
+        self.waiting.values().filter(|waiting| !waiting.is_gone(now)).count()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.order.is_empty()
     }
 
-    fn drop_the_gone(&mut self, now: DateTime<Utc>) {
+    /// Forgets who has not come back, and whom a clock that was set back has promised too much.
+    pub(super) fn drop_the_gone(&mut self, now: DateTime<Utc>) {
         // Only those in front are in anybody's way.
         while let Some((deadline, who)) = self.order.first().cloned() {
-            let gone = self.waiting.get(&who).is_none_or(|waiting| now - waiting.promised > GONE);
-            if !gone {
+            if !self.waiting.get(&who).is_none_or(|waiting| waiting.is_gone(now)) {
                 return;
             }
             self.order.remove(&(deadline, who.clone()));

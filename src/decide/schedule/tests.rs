@@ -142,3 +142,20 @@ fn a_provider_that_returns_the_same_token() {
         );
     }
 }
+
+#[test]
+fn every_uid_is_due_between_the_bounds() {
+    for (lifetime, renewal) in
+        LIFETIMES.into_iter().flat_map(|life| wishes().into_iter().map(move |wish| (life, wish)))
+    {
+        let (least, greatest) = due_between(TimeDelta::seconds(lifetime), &renewal);
+        for uid in ["a", "b", "c", "d"] {
+            let due = renew_at(life(lifetime), &renewal, uid, None) - at(0);
+            assert!(
+                least <= due && due <= greatest,
+                "{lifetime} s, {renewal:?}: {due} of {least} to {greatest}"
+            );
+        }
+        assert_eq!(greatest.num_seconds(), before_jitter(lifetime, &renewal));
+    }
+}

@@ -1,12 +1,12 @@
 //! A look into an access token that happens to be a JWT.
-//! Knows the two claims that matter to a client: `exp` and `cnf`. Nothing is verified: tokens are opaque to clients
+//! Knows the two claims that matter to a client, `exp` and `cnf`, and those that a person may be shown. Nothing is verified: tokens are opaque to clients
 //! (RFC 9068 §6), so what is read here may only shorten a life, fill a gap or give a hint.
 //! Must not know what is concluded from it.
 
 use base64::Engine;
 use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Base64url as JWTs in the wild have it: RFC 7515 forbids padding, some issuers pad.
 const BASE64URL: GeneralPurpose = GeneralPurpose::new(
@@ -23,16 +23,30 @@ pub(in crate::oauth) struct Payload {
     pub(in crate::oauth) bound: bool,
 }
 
+/// The registered claims that name parties and times (RFC 7519 §4.1, RFC 9068 §2.2), and `azp` of OpenID Connect: none
+/// of them is a secret. Others may hold anything, personal data for one.
+const SHOWN: [&str; 8] = ["iss", "aud", "sub", "exp", "iat", "scope", "azp", "client_id"];
+
+/// Those claims that may be shown; None where the token is not a three-part JWS.
+pub(in crate::oauth) fn shown(access_token: &str) -> Option<Vec<(&'static str, Value)>> {
+    let mut claims = claims(access_token)?;
+    Some(SHOWN.into_iter().filter_map(|name| Some((name, claims.remove(name)?))).collect())
+}
+
+/// None where the token is not a three-part JWS with a JSON object inside (a JWE has five parts).
+fn claims(access_token: &str) -> Option<Map<String, Value>> {
+    let mut parts = access_token.split('.');
+    let (_header, payload, _signature) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() {
+        return None;
+    }
+    serde_json::from_slice(&BASE64URL.decode(payload).ok()?).ok()
+}
+
 impl Payload {
-    /// None where the token is not a three-part JWS with a JSON object inside (a JWE has five parts).
+    /// None where the token is not a three-part JWS.
     pub(in crate::oauth) fn of(access_token: &str) -> Option<Self> {
-        let mut parts = access_token.split('.');
-        let (_header, payload, _signature) = (parts.next()?, parts.next()?, parts.next()?);
-        if parts.next().is_some() {
-            return None;
-        }
-        let claims: Value = serde_json::from_slice(&BASE64URL.decode(payload).ok()?).ok()?;
-        let claims = claims.as_object()?;
+        let claims = claims(access_token)?;
         Some(Self {
             exp: claims.get("exp").and_then(Value::as_f64),
             bound: claims.get("cnf").is_some_and(|cnf| !cnf.is_null()),
@@ -65,5 +79,13 @@ mod tests {
         let payload = Payload::of(&unpadded).unwrap();
         assert!(payload.exp.is_none() && payload.bound);
         assert!(!Payload::of(&jws(r#"{"cnf":null}"#)).unwrap().bound);
+    }
+
+    #[test]
+    fn only_standard_claims_are_shown_and_in_one_order() {
+        let token = jws(r#"{"email":"a@b","exp":2,"aud":["x","y"],"jti":"z","iss":"i"}"#);
+        let shown = shown(&token).unwrap();
+        assert_eq!(shown.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["iss", "aud", "exp"]);
+        assert!(super::shown("opaque").is_none());
     }
 }

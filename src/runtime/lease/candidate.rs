@@ -69,9 +69,14 @@ impl Candidate {
         self.renewed.replace(asked).is_none()
     }
 
-    /// Whether leadership, once won, is certain no more.
-    pub(super) fn has_lost(&self, now: Instant) -> bool {
-        self.overtaken || self.renewed.is_some_and(|renewed| now.duration_since(renewed) >= CERTAINTY)
+    /// Until when leadership is certain, once it has been won.
+    pub(super) fn certain_until(&self) -> Option<Instant> {
+        self.renewed.map(|renewed| renewed + CERTAINTY)
+    }
+
+    /// Whether somebody else leads after us.
+    pub(super) fn is_overtaken(&self) -> bool {
+        self.overtaken
     }
 }
 
@@ -119,11 +124,10 @@ mod tests {
     #[test]
     fn who_cannot_renew_has_lost_before_anybody_else_may_lead() {
         let (mut me, now) = candidate();
-        assert!(!me.has_lost(now), "who never led loses nothing");
+        assert_eq!(me.certain_until(), None, "who never led loses nothing");
         assert!(me.leads_since(now));
         assert!(!me.leads_since(now + 5 * SECOND), "a renewal is nothing new");
-        assert!(!me.has_lost(now + 14 * SECOND));
-        assert!(me.has_lost(now + 15 * SECOND));
+        assert_eq!(me.certain_until(), Some(now + 15 * SECOND));
     }
 
     #[test]
@@ -131,6 +135,6 @@ mod tests {
         let (mut me, now) = candidate();
         me.leads_since(now);
         me.look(Some(&lease(Some("other"), "9")), now + SECOND);
-        assert!(me.has_lost(now + SECOND));
+        assert!(me.is_overtaken());
     }
 }

@@ -1,4 +1,4 @@
-//! Where the programs are: kube-apiserver and its company, helm, Keycloak.
+//! Where the programs are: kube-apiserver and its company, helm, Keycloak, Prometheus.
 //!
 //! It knows the scripts in `tests/assets`, which build or fetch what is missing and print a folder. It must
 //! not know versions, download addresses or `KUBEBUILDER_ASSETS`: those are the scripts' business.
@@ -24,6 +24,12 @@ pub fn helm() -> &'static Path {
 pub fn keycloak() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| run("keycloak.sh"))
+}
+
+/// The folder with `prometheus` and `promtool`.
+pub fn prometheus() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| run("prometheus.sh"))
 }
 
 /// Runs a script with its stderr passed through, so that a person sees why nothing happens for minutes.

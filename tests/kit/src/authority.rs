@@ -150,6 +150,20 @@ impl Identity {
     }
 }
 
+/// A TLS client's settings that trust one authority and nothing else.
+pub(crate) fn client_config(authority_pem: &str) -> Arc<rustls::ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots
+        .add(CertificateDer::from_pem_slice(authority_pem.as_bytes()).expect("a PEM"))
+        .expect("an authority");
+    let config = rustls::ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("rustls supports its own default versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Arc::new(config)
+}
+
 /// Installs aws-lc-rs as the process-wide TLS provider, as the product does. Every entrance of the kit calls
 /// it, so that a test need not; that it is installed already is fine.
 pub fn install_crypto() {

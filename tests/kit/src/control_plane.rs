@@ -7,6 +7,7 @@
 
 mod audit;
 mod components;
+mod follower;
 mod users;
 
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use kube::{Api, Client};
 use tempfile::TempDir;
 
 pub use self::audit::AuditEntry;
+pub use self::follower::Follower;
 use self::users::Users;
 use crate::apply::{self, ApplyError};
 use crate::authority::{Authority, https_client};
@@ -26,6 +28,15 @@ use crate::{manifest, unique};
 
 /// Ready 3 s after start on an idle machine; a build may be running beside us.
 const PATIENCE: Duration = Duration::from_secs(90);
+
+/// What a control plane is to have beyond the usual.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shape {
+    /// How much etcd holds, in bytes; its default else.
+    pub etcd_quota: Option<u64>,
+    /// A second API server, behind a pipe to etcd that can be frozen.
+    pub follower: bool,
+}
 
 /// A running control plane. Dropping it ends the programs and removes their files. A static is never dropped, nor is
 /// anything on `std::process::exit` (libtest-mimic's `exit`): the kernel still ends the programs, but files remain.
@@ -36,6 +47,7 @@ pub struct ControlPlane {
     etcd: Process,
     api_server: Process,
     controller_manager: Process,
+    follower: Option<Follower>,
     users: Users,
     authority_pem: String,
     // Last, as fields are dropped in this order: the programs must have ended before their files go.
@@ -50,8 +62,13 @@ impl ControlPlane {
 
     /// Starts a control plane that has these objects, usually the CRDs, from the beginning.
     pub async fn start_with(objects: &[DynamicObject]) -> Self {
+        Self::start_as(objects, Shape::default()).await
+    }
+
+    /// Starts a control plane of another shape.
+    pub async fn start_as(objects: &[DynamicObject], shape: Shape) -> Self {
         for _ in 0..3 {
-            match Self::attempt(objects).await {
+            match Self::attempt(objects, shape).await {
                 Ok(plane) => return plane,
                 Err(problem) if problem.contains("address already in use") => {}
                 Err(problem) => panic!("{problem}"),
@@ -60,14 +77,14 @@ impl ControlPlane {
         panic!("three times in a row somebody else took the port chosen for the API server");
     }
 
-    async fn attempt(objects: &[DynamicObject]) -> Result<Self, String> {
+    async fn attempt(objects: &[DynamicObject], shape: Shape) -> Result<Self, String> {
         let folder = tempfile::Builder::new().prefix("plane-").tempdir().expect("a temporary folder");
         let authority = Authority::new("a test control plane");
         let port = unique::port();
         let users = Users::enlist(folder.path(), port, authority.pem());
         components::write_files(folder.path(), &authority);
 
-        let etcd = Process::start(components::etcd(folder.path()));
+        let etcd = Process::start(components::etcd(folder.path(), shape.etcd_quota));
         components::await_socket(folder.path(), &etcd).await?;
         let api_server = Process::start(components::api_server(folder.path(), port));
         let (url, token) = (users.server(), users.token("admin"));
@@ -76,8 +93,15 @@ impl ControlPlane {
         apply::all(&users.client("admin"), None, objects).await.map_err(|error| error.to_string())?;
         let kubeconfig = users.kubeconfig("kube-controller-manager");
         let controller_manager = Process::start(components::controller_manager(folder.path(), &kubeconfig));
+        let follower = if shape.follower {
+            let follower = Follower::start(folder.path());
+            await_api(&follower.server, authority.pem(), token, &[&etcd, &follower.api_server]).await?;
+            Some(follower)
+        } else {
+            None
+        };
         let authority_pem = authority.pem().to_owned();
-        Ok(Self { etcd, api_server, controller_manager, users, authority_pem, folder })
+        Ok(Self { etcd, api_server, controller_manager, follower, users, authority_pem, folder })
     }
 
     /// A client with all rights, for the test itself.
@@ -91,9 +115,19 @@ impl ControlPlane {
         self.users.client(user)
     }
 
+    /// A client for one of them that speaks to another API server of this control plane.
+    pub fn client_of(&self, user: &str, server: &str) -> Client {
+        self.users.at(server, &self.authority_pem).client(user)
+    }
+
     /// The kubeconfig file of one of these users.
     pub fn kubeconfig_for(&self, user: &str) -> PathBuf {
         self.users.kubeconfig(user)
+    }
+
+    /// A kubeconfig file of one of these users that leads to another server in front of the API server.
+    pub fn kubeconfig_through(&self, user: &str, server: &str, ca_pem: &str) -> PathBuf {
+        self.users.kubeconfig_through(user, server, ca_pem)
     }
 
     /// A kubeconfig file that speaks as a `ServiceAccount`, for an hour: what a pod would do.
@@ -181,6 +215,16 @@ impl ControlPlane {
     /// etcd.
     pub fn etcd(&self) -> &Process {
         &self.etcd
+    }
+
+    /// The socket that etcd listens on; its gRPC gateway answers HTTP there.
+    pub fn etcd_socket(&self) -> PathBuf {
+        self.folder.path().join(components::ETCD_SOCKET)
+    }
+
+    /// The second API server, where the shape has one.
+    pub fn follower(&self) -> &Follower {
+        self.follower.as_ref().expect("a control plane of a shape with a follower")
     }
 
     /// kube-apiserver.

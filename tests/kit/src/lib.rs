@@ -12,7 +12,9 @@
 //! | a provider that answers whatever a test wants | [`scripted_provider`] |
 //! | the five documented providers | [`lookalikes`] |
 //! | a Keycloak | [`keycloak`] |
+//! | a Prometheus, and what deploy/monitoring asks of it | [`prometheus`] |
 //! | the controller as a process | [`controller`] |
+//! | faults on the way to the API server, and from there to etcd | [`proxy`], [`pipe`] |
 //! | manifests, read and redirected; objects, applied | [`manifest`], [`apply`] |
 //! | the kstatus rules | [`kstatus`] |
 //! | waiting | [`eventually()`], [`throughout`] |
@@ -93,7 +95,10 @@ pub mod keycloak;
 pub mod kstatus;
 pub mod lookalikes;
 pub mod manifest;
+pub mod pipe;
 pub mod process;
+pub mod prometheus;
+pub mod proxy;
 pub mod scripted_provider;
 pub mod unique;
 

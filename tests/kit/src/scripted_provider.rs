@@ -61,7 +61,8 @@ struct Script {
     seen: usize,
 }
 
-static SERVERS: LazyLock<Runtime> = LazyLock::new(|| {
+/// Where all servers of the kit run.
+pub(crate) static SERVERS: LazyLock<Runtime> = LazyLock::new(|| {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("scripted-provider")
@@ -265,7 +266,7 @@ impl State {
 }
 
 /// Not port 0: the system would choose an ephemeral port, which anybody may take while the provider is down.
-fn bind_somewhere() -> TcpListener {
+pub(crate) fn bind_somewhere() -> TcpListener {
     let mut attempts = (0..20).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, unique::port())));
     attempts.find_map(Result::ok).expect("one of 20 free ports on 127.0.0.1 is still free")
 }

@@ -35,6 +35,22 @@ fn a_refusal_that_could_lock_an_account_waits_for_a_change() {
     );
 }
 
+/// A token of an hour, issued at second 0 of a clock that is then set back or forward.
+#[test]
+fn a_clock_that_was_stepped_costs_one_token_and_loses_none() {
+    let back = Scene::good().when(-3600);
+    assert_eq!(back.plan(), Plan::Mint(Reason::RenewalDue), "it may end an hour before its time");
+    let mut renewed = back;
+    let publication = renewed.publication(Reason::RenewalDue, -3600);
+    renewed.record(&Outcome::Published(publication));
+    assert_eq!(renewed.when(-3599).plan(), Plan::Keep, "once");
+    assert_eq!(Scene::good().when(-59).plan(), Plan::Keep, "clocks of two machines differ by this much");
+    assert_eq!(Scene::good().when(3600).plan(), Plan::Mint(Reason::RenewalDue), "forward is merely late");
+    let mut failed = Scene::good().when(-3600);
+    failed.record(&Outcome::Failed(at(-3600), outage()));
+    assert!(matches!(failed.when(-3599).plan(), Plan::Wait(Some(_))), "nor is a provider in trouble pressed");
+}
+
 #[test]
 fn a_request_is_dealt_with_once_and_requests_once_a_minute() {
     let mut scene = Scene::good().with(requested("1"));

@@ -13,7 +13,10 @@ use crate::process::{Process, Program};
 
 /// Relative to the folder: etcd wants "host:port" even of a Unix socket and names the file just so. Sockets
 /// need no free port and are out of everybody's reach.
-const ETCD_SOCKET: &str = "etcd.sock:0";
+pub(super) const ETCD_SOCKET: &str = "etcd.sock:0";
+
+/// Where the second API server finds etcd.
+pub(super) const PIPE_SOCKET: &str = "pipe.sock:0";
 
 /// One line per request, once it is answered or, for a watch, has begun. What controllers write to be read by many
 /// stands in it with its body, so that tests can search every status and Event, not only the last.
@@ -51,8 +54,8 @@ pub(super) fn write_files(folder: &Path, authority: &Authority) {
     }
 }
 
-pub(super) fn etcd(folder: &Path) -> Program {
-    let arguments = vec![
+pub(super) fn etcd(folder: &Path, quota: Option<u64>) -> Program {
+    let mut arguments = vec![
         "--data-dir=etcd".to_owned(),
         "--unsafe-no-fsync".into(), // a test's data need not survive the machine
         "--log-level=warn".into(),
@@ -62,20 +65,30 @@ pub(super) fn etcd(folder: &Path) -> Program {
         "--initial-advertise-peer-urls=unix://peer.sock:0".into(),
         "--initial-cluster=default=unix://peer.sock:0".into(),
     ];
+    arguments.extend(quota.map(|bytes| format!("--quota-backend-bytes={bytes}")));
     program(folder, "etcd", "etcd", arguments)
 }
 
 pub(super) fn api_server(folder: &Path, port: u16) -> Program {
+    serving(folder, "api-server", port, ETCD_SOCKET)
+}
+
+/// The second API server, with a log of its own.
+pub(super) fn follower(folder: &Path, port: u16) -> Program {
+    serving(folder, "follower", port, PIPE_SOCKET)
+}
+
+fn serving(folder: &Path, name: &str, port: u16, etcd: &str) -> Program {
     let file = |name: &str| folder.join(name).display().to_string();
     let arguments = vec![
-        format!("--etcd-servers=unix://{}", file(ETCD_SOCKET)),
+        format!("--etcd-servers=unix://{}", file(etcd)),
         "--bind-address=127.0.0.1".into(),
         "--advertise-address=127.0.0.1".into(),
         "--endpoint-reconciler-type=none".into(),
         format!("--secure-port={port}"),
         format!("--tls-cert-file={}", file("api-server.crt")),
         format!("--tls-private-key-file={}", file("api-server.key")),
-        format!("--cert-dir={}", file("api-server")),
+        format!("--cert-dir={}", file(name)),
         format!("--service-account-issuer=https://127.0.0.1:{port}"),
         format!("--service-account-key-file={}", file("sa.pub")),
         format!("--service-account-signing-key-file={}", file("sa.key")),
@@ -83,11 +96,14 @@ pub(super) fn api_server(folder: &Path, port: u16) -> Program {
         "--authorization-mode=RBAC".into(),
         "--service-cluster-ip-range=10.0.0.0/24".into(),
         format!("--audit-policy-file={}", file("audit-policy.yaml")),
-        format!("--audit-log-path={}", file("audit.log")),
+        format!(
+            "--audit-log-path={}",
+            file(if name == "api-server" { "audit.log" } else { "follower-audit.log" })
+        ),
         // Megabytes: rotation would hide entries from whoever counts them.
         "--audit-log-maxsize=10000".into(),
     ];
-    program(folder, "kube-apiserver", "api-server", arguments)
+    program(folder, "kube-apiserver", name, arguments)
 }
 
 pub(super) fn controller_manager(folder: &Path, kubeconfig: &Path) -> Program {

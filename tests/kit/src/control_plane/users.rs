@@ -76,6 +76,24 @@ impl Users {
         self.write(user, self.token(user))
     }
 
+    pub(super) fn kubeconfig_through(&self, user: &str, server: &str, ca_pem: &str) -> PathBuf {
+        let port = server.rsplit(':').next().unwrap_or_default();
+        let copy = Self { folder: self.folder.join(format!("through-{port}")), ..self.at(server, ca_pem) };
+        std::fs::create_dir_all(&copy.folder)
+            .unwrap_or_else(|error| panic!("creating {}: {error}", copy.folder.display()));
+        copy.kubeconfig(user)
+    }
+
+    /// The same users at another server.
+    pub(super) fn at(&self, server: &str, authority_pem: &str) -> Self {
+        Self {
+            folder: self.folder.clone(),
+            server: server.to_owned(),
+            authority_pem: authority_pem.to_owned(),
+            tokens: self.tokens.clone(),
+        }
+    }
+
     pub(super) async fn service_account(&self, admin: &Client, namespace: &str, name: &str) -> PathBuf {
         let api: Api<ServiceAccount> = Api::namespaced(admin.clone(), namespace);
         let spec = TokenRequestSpec { expiration_seconds: Some(3600), ..TokenRequestSpec::default() };
@@ -101,7 +119,10 @@ impl Users {
             "current-context": "test",
         });
         let path = self.folder.join(format!("{user}.kubeconfig"));
-        std::fs::write(&path, kubeconfig.to_string())
+        // Another story's program may be reading it just now: it finds the whole file, before or after.
+        let fresh = self.folder.join(format!("{user}.{}", unique::word(8)));
+        std::fs::write(&fresh, kubeconfig.to_string())
+            .and_then(|()| std::fs::rename(&fresh, &path))
             .unwrap_or_else(|error| panic!("writing {}: {error}", path.display()));
         path
     }

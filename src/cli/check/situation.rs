@@ -1,0 +1,238 @@
+//! One `TokenSource` and what the manifests hold of its surroundings, as the controller would observe them at the
+//! first look. Knows how manifests stand for objects of a cluster; decides nothing: that is asked of `decide`.
+
+use chrono::{DateTime, Utc};
+use k8s_openapi::api::core::v1::Secret as SecretObject;
+use kube::ResourceExt;
+
+use super::manifests::{Manifests, data};
+use crate::api::{
+    KeyReference, ProviderKind, Reason, TokenProviderSpec, TokenSource, TokenSourceSpec, TokenSourceStatus,
+    annotation,
+};
+use crate::decide::publication::Data;
+use crate::decide::{
+    Credentials, Failure, Materials, Observed, Plan, Secrets, Target, decide, inputs, refuse_credentials,
+};
+use crate::oauth::{ClientCertificate, Secret};
+
+/// Stands where a ServiceAccount's token would: only a cluster can issue one.
+const SERVICE_ACCOUNT_TOKEN: &str = "SERVICE-ACCOUNT-TOKEN";
+
+pub(super) struct Situation<'a> {
+    pub(super) source: &'a TokenSource,
+    /// The spec as it would be without `suspend`.
+    pub(super) spec: TokenSourceSpec,
+    manifests: &'a Manifests,
+    provider: Result<TokenProviderSpec, Failure>,
+    now: DateTime<Utc>,
+    status: TokenSourceStatus,
+}
+
+impl<'a> Situation<'a> {
+    pub(super) fn of(source: &'a TokenSource, manifests: &'a Manifests, now: DateTime<Utc>) -> Self {
+        let spec = TokenSourceSpec { suspend: false, ..source.spec.clone() };
+        let provider = provider(source, manifests);
+        Self { source, spec, manifests, provider, now, status: TokenSourceStatus::default() }
+    }
+
+    /// The provider block, if nothing is wrong that can be seen before anything is sent.
+    pub(super) fn judge(&self) -> Result<TokenProviderSpec, Failure> {
+        self.decided(self.provider.as_ref().map_err(Clone::clone))?;
+        let provider = self.provider.clone()?;
+        self.ca_bundle(&provider)?;
+        Ok(provider)
+    }
+
+    /// Judges the endpoint that an issuer's metadata names, before anything secret is sent there.
+    pub(super) fn judge_found(&self, located: &TokenProviderSpec) -> Result<(), Failure> {
+        refuse_credentials(&self.observed(Ok(located)), located).map_or(Ok(()), Err)
+    }
+
+    fn decided(&self, provider: Result<&TokenProviderSpec, Failure>) -> Result<(), Failure> {
+        match decide(&self.observed(provider)) {
+            Plan::Refuse(failure) => Err(failure),
+            _ => Ok(()),
+        }
+    }
+
+    fn observed<'b>(&'b self, provider: Result<&'b TokenProviderSpec, Failure>) -> Observed<'b> {
+        let secrets = provider.as_ref().map(|provider| self.secrets(provider)).unwrap_or_default();
+        let inputs = match &provider {
+            Ok(provider) => inputs::fingerprint(&self.spec, 1, provider, &secrets),
+            Err(_) => None,
+        };
+        Observed {
+            now: self.now,
+            name: self.source.metadata.name.as_deref().unwrap_or_default(),
+            uid: "",
+            generation: 1,
+            deleting: false,
+            spec: &self.spec,
+            status: &self.status,
+            renew_request: None,
+            provider,
+            inputs,
+            secrets,
+            target: Target::Missing,
+            refresh_conflict: None,
+            rival: self.rival(),
+            held: None,
+            probed: None,
+        }
+    }
+
+    /// One that stands before this one and has the same target.
+    fn rival(&self) -> Option<String> {
+        let target = |source: &TokenSource| {
+            let name = source.spec.target.name.clone().unwrap_or_else(|| source.name_any());
+            (source.namespace(), name)
+        };
+        let before = self.manifests.sources.iter().take_while(|other| !std::ptr::eq(*other, self.source));
+        let mine = target(self.source);
+        before.into_iter().find(|other| target(other) == mine).map(ResourceExt::name_any)
+    }
+
+    fn secrets(&self, provider: &TokenProviderSpec) -> Secrets {
+        let facts = |name: Option<&str>| match name {
+            None => Credentials::Unnamed,
+            Some(name) => self.secret(name).map_or_else(|| Credentials::Missing(name.to_owned()), facts),
+        };
+        let certificate = provider.tls.client_certificate_ref.as_ref();
+        Secrets {
+            credentials: facts(self.spec.credentials_ref.as_ref().map(|reference| reference.name.as_str())),
+            subject: facts(provider.subject_secret().map(|reference| reference.name.as_str())),
+            certificate: facts(certificate.map(|reference| reference.name.as_str())),
+        }
+    }
+
+    fn secret(&self, name: &str) -> Option<&SecretObject> {
+        self.manifests.secret(self.source.namespace().as_deref(), name)
+    }
+
+    fn data(&self, name: Option<&str>) -> Data {
+        name.and_then(|name| self.secret(name)).map(data).unwrap_or_default()
+    }
+
+    /// What the request is made with.
+    pub(super) fn materials(&self, provider: &TokenProviderSpec) -> Materials {
+        let stand_in = |settings: bool| settings.then(|| Secret::new(SERVICE_ACCOUNT_TOKEN.to_owned()));
+        let subject = provider.subject_token.as_ref();
+        Materials {
+            credentials: self
+                .data(self.spec.credentials_ref.as_ref().map(|reference| reference.name.as_str())),
+            subject: self.data(provider.subject_secret().map(|reference| reference.name.as_str())),
+            client_token: stand_in(provider.client_authentication.service_account_token.is_some()),
+            subject_token: stand_in(subject.is_some_and(|subject| subject.service_account_token.is_some())),
+        }
+    }
+
+    /// The certificates to trust instead of the public authorities', if the provider names any.
+    pub(super) fn ca_bundle(&self, provider: &TokenProviderSpec) -> Result<Option<String>, Failure> {
+        let Some(KeyReference { name, key }) = &provider.tls.ca_bundle_ref else {
+            return Ok(provider.tls.ca_bundle.clone());
+        };
+        let found = self.manifests.text(self.source.namespace().as_deref(), name, key);
+        found.cloned().map(Some).ok_or_else(|| {
+            let message =
+                format!("tls.caBundleRef: there is no ConfigMap {name} with a key {key}: create it.");
+            Failure::local(Reason::InvalidSpec, message)
+        })
+    }
+
+    /// The client's certificate and its key.
+    pub(super) fn identity(
+        &self,
+        provider: &TokenProviderSpec,
+    ) -> Result<Option<ClientCertificate>, Failure> {
+        let Some(reference) = &provider.tls.client_certificate_ref else { return Ok(None) };
+        let data = self.data(Some(&reference.name));
+        let text = |key: &str| {
+            let bytes = data.get(key).filter(|value| !value.0.is_empty()).ok_or_else(|| {
+                let message =
+                    format!("Secret {} has no key {key}: a client certificate needs both.", reference.name);
+                Failure::local(Reason::CredentialsNotFound, message)
+            })?;
+            String::from_utf8(bytes.0.clone()).map_err(|_| {
+                let message =
+                    format!("Key {key} of Secret {} is not UTF-8 text: correct it.", reference.name);
+                Failure::local(Reason::CredentialsInvalid, message)
+            })
+        };
+        Ok(Some(ClientCertificate { certificate: text("tls.crt")?, key: Secret::new(text("tls.key")?) }))
+    }
+
+    /// What cannot be told without a cluster, or was not tried.
+    pub(super) fn notes(&self, send: bool) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.source.spec.suspend {
+            notes.push(
+                "It is suspended: the controller would ask for nothing until suspend is false.".to_owned(),
+            );
+        }
+        if let Ok(provider) = &self.provider {
+            notes.extend(provider.service_accounts().map(|account| {
+                format!(
+                    "The token of ServiceAccount {}: only a cluster issues one. That the account allows the host in \
+                     its annotation, and that the controller may have its tokens, is not checked either.",
+                    account.name.as_deref().unwrap_or("default")
+                )
+            }));
+            if let (Some(issuer), false) = (&provider.issuer, send) {
+                notes.push(format!(
+                    "The token endpoint is the one that the metadata of {issuer} names. It is looked up with --send; \
+                     a URL that ends in /{} stands for it here.",
+                    super::request::STAND_IN
+                ));
+            }
+        }
+        if self.is_limited() {
+            notes.push(
+                "Whether the ClusterTokenProvider admits the namespace (allowedNamespaces).".to_owned(),
+            );
+        }
+        if send && self.spec.renewal.probe.is_some() {
+            notes.push("The probe (renewal.probe): the token is shown to nobody.".to_owned());
+        }
+        notes
+    }
+
+    fn is_limited(&self) -> bool {
+        let reference = self.spec.provider_ref.as_ref();
+        let cluster = reference.filter(|reference| reference.kind == ProviderKind::ClusterTokenProvider);
+        cluster
+            .and_then(|reference| self.manifests.cluster_provider(&reference.name))
+            .is_some_and(|provider| provider.spec.allowed_namespaces.is_some())
+    }
+}
+
+fn provider(source: &TokenSource, manifests: &Manifests) -> Result<TokenProviderSpec, Failure> {
+    let missing = |kind: &str, name: &str| {
+        let message = format!(
+            "There is no {kind} {name} in these manifests: add its file with -f, or correct providerRef."
+        );
+        Failure::local(Reason::ProviderNotFound, message)
+    };
+    match (&source.spec.provider, &source.spec.provider_ref) {
+        (Some(provider), None) => Ok(provider.clone()),
+        (None, Some(reference)) if reference.kind == ProviderKind::ClusterTokenProvider => manifests
+            .cluster_provider(&reference.name)
+            .map(|provider| provider.spec.provider.clone())
+            .ok_or_else(|| missing("ClusterTokenProvider", &reference.name)),
+        (None, Some(reference)) => manifests
+            .provider(source.namespace().as_deref(), &reference.name)
+            .map(|provider| provider.spec.clone())
+            .ok_or_else(|| missing("TokenProvider", &reference.name)),
+        _ => Err(Failure::local(Reason::InvalidSpec, "Set exactly one of provider and providerRef.")),
+    }
+}
+
+/// What the controller would observe of a Secret.
+fn facts(secret: &SecretObject) -> Credentials {
+    Credentials::Present {
+        name: secret.name_any(),
+        uid: String::new(),
+        resource_version: String::new(),
+        allowed_hosts: secret.annotations().get(annotation::ALLOWED_HOSTS).cloned(),
+    }
+}

@@ -1,0 +1,134 @@
+//! Whether a renewal request has been answered, and how. Pure: the time that has passed is an argument.
+
+use chrono::TimeDelta;
+
+use crate::api::{ConditionType, Reason, TokenSource};
+use crate::cli::output::harmless;
+
+/// So long a refusal from before the request is not yet taken for its answer.
+const GRACE: TimeDelta = TimeDelta::seconds(5);
+
+/// With these the provider is not asked, so that the request stays open until something in the cluster changes.
+const NOT_ASKED: [Reason; 8] = [
+    Reason::TargetConflict,
+    Reason::ProviderNotFound,
+    Reason::ProviderNotAllowed,
+    Reason::InvalidSpec,
+    Reason::TemplateInvalid,
+    Reason::CredentialsNotFound,
+    Reason::CredentialsNotBound,
+    Reason::CredentialsInvalid,
+];
+
+/// What has come of a request.
+#[derive(Debug, PartialEq)]
+pub(super) enum Verdict {
+    /// Nothing yet; what there is to say meanwhile.
+    Waiting(Option<String>),
+    /// There is a new token.
+    Renewed,
+    /// There is none: the reason and its explanation.
+    Failed(String, String),
+}
+
+/// Judges one `TokenSource`; none where it is gone.
+pub(super) fn judge(
+    source: Option<&TokenSource>,
+    request: &str,
+    waited: TimeDelta,
+    in_time: bool,
+) -> Verdict {
+    let failed = |reason: &str, message: &str| Verdict::Failed(harmless(reason), harmless(message));
+    let Some(source) = source else {
+        return failed("NotFound", "There is no such TokenSource any more.");
+    };
+    if source.spec.suspend {
+        return failed(Reason::Suspended.as_str(), Reason::Suspended.sentence());
+    }
+    let status = source.status.clone().unwrap_or_default();
+    let renewed = status.conditions.iter().find(|found| found.type_ == ConditionType::Renewed.as_str());
+    let refused = renewed.filter(|renewed| renewed.status == "False");
+    let acknowledged = status.last_handled_renew_request.as_deref() == Some(request);
+    match (acknowledged, refused) {
+        (true, None) => Verdict::Renewed,
+        (true, Some(refused)) => failed(&refused.reason, &refused.message),
+        (false, Some(refused)) if waited >= GRACE && was_not_asked(&refused.reason) => {
+            failed(&refused.reason, &refused.message)
+        }
+        (false, Some(refused)) if !in_time => failed(
+            &refused.reason,
+            &format!("It was not dealt with in time. What stands there: {}", refused.message),
+        ),
+        (false, None) if !in_time => failed(
+            "Timeout",
+            "It was not dealt with in time. Is a controller running that serves this namespace and these labels?",
+        ),
+        (false, _) => Verdict::Waiting(
+            (waited >= GRACE).then(|| "waiting: a provider is asked once a minute at the most".to_owned()),
+        ),
+    }
+}
+
+fn was_not_asked(reason: &str) -> bool {
+    Reason::named(reason).is_some_and(|reason| NOT_ASKED.contains(&reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn source(handled: Option<&str>, renewed: &str, reason: &str) -> TokenSource {
+        serde_json::from_value(json!({
+            "apiVersion": "tokensource.dev/v1alpha1", "kind": "TokenSource", "metadata": {"name": "x"},
+            "spec": {"suspend": reason == "Suspended"},
+            "status": {
+                "lastHandledRenewRequest": handled,
+                "conditions": [{
+                    "type": "Renewed", "status": renewed, "reason": reason, "message": "m",
+                    "lastTransitionTime": "2026-01-01T00:00:00Z",
+                }],
+            },
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_request_is_answered_when_it_is_acknowledged_or_never_will_be() {
+        let waiting = |text: Option<&str>| Verdict::Waiting(text.map(str::to_owned));
+        let failed = |reason: &str| Verdict::Failed(reason.to_owned(), "m".to_owned());
+        let patient = "waiting: a provider is asked once a minute at the most";
+        for (handled, renewed, reason, waited, expected) in [
+            (None, "True", "TokenIssued", 0, waiting(None)),
+            (Some("before"), "True", "TokenIssued", 5, waiting(Some(patient))),
+            (Some("this"), "True", "TokenRenewed", 0, Verdict::Renewed),
+            (Some("this"), "False", "InvalidClient", 0, failed("InvalidClient")),
+            // An earlier failure says nothing of this request, unless it keeps the provider from being asked.
+            (Some("before"), "False", "InvalidClient", 30, waiting(Some(patient))),
+            (None, "False", "CredentialsNotBound", 4, waiting(None)),
+            (None, "False", "CredentialsNotBound", 5, failed("CredentialsNotBound")),
+        ] {
+            let source = source(handled, renewed, reason);
+            let verdict = judge(Some(&source), "this", TimeDelta::seconds(waited), true);
+            assert_eq!(verdict, expected, "{handled:?} {renewed} {reason} {waited}");
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_ever() {
+        let late = |source: &TokenSource| judge(Some(source), "this", TimeDelta::seconds(120), false);
+        let Verdict::Failed(reason, message) = late(&source(None, "True", "TokenIssued")) else { panic!() };
+        assert_eq!(reason, "Timeout");
+        assert!(message.contains("controller"));
+        let Verdict::Failed(reason, message) = late(&source(None, "False", "TargetWriteFailed")) else {
+            panic!()
+        };
+        assert_eq!(reason, "TargetWriteFailed");
+        assert!(message.ends_with(": m"));
+        for gone in
+            [judge(None, "this", TimeDelta::zero(), true), late(&source(None, "Unknown", "Suspended"))]
+        {
+            assert!(matches!(gone, Verdict::Failed(..)), "{gone:?}");
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Completion scripts and the manual, both made from the declared command line. Knows nothing else.
+
+use clap_complete::Shell;
+
+use super::output::print;
+use super::{Ending, Error};
+
+/// The completion script for a shell.
+pub(super) fn completion(shell: Shell, definition: &clap::Command) -> Result<Ending, Error> {
+    let name = definition.get_name().to_owned();
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut definition.clone(), name, &mut script);
+    written(&script)
+}
+
+/// The manual: one page for the program and one for each subcommand, in the order in which they are declared.
+pub(super) fn manual(definition: &clap::Command) -> Result<Ending, Error> {
+    let mut pages = Vec::new();
+    let mut definition = definition.clone().disable_help_subcommand(true);
+    definition.build();
+    let subcommands = definition.get_subcommands().filter(|command| !command.is_hide_set()).cloned();
+    for command in std::iter::once(definition.clone()).chain(subcommands) {
+        clap_mangen::Man::new(command).render(&mut pages).map_err(Error::Write)?;
+    }
+    written(&pages)
+}
+
+fn written(text: &[u8]) -> Result<Ending, Error> {
+    print(&String::from_utf8_lossy(text)).map(|()| Ending::Done)
+}

@@ -1,0 +1,286 @@
+//! Everything about one `TokenSource`: what it holds, its conditions in whole sentences, what to do, what happened.
+//! Pure: time is an argument.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Utc};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use serde::Serialize;
+
+use super::history::Entry;
+use super::row::{Row, timestamp, verdict};
+use crate::api::{ConditionType, Reason, TokenSource, from_kubernetes};
+use crate::cli::error::Error;
+use crate::cli::output::{BAD, TITLE, WARNING, harmless, styled, wrapped};
+use crate::cli::spans::{countdown, relative, span};
+use crate::cli::table::Cell;
+
+/// The same for a program.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Document<'a> {
+    #[serde(flatten)]
+    row: Row,
+    conditions: Vec<Advised>,
+    events: &'a [Entry],
+}
+
+/// A condition, and what to do about it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Advised {
+    #[serde(rename = "type")]
+    type_: String,
+    status: String,
+    reason: String,
+    message: String,
+    since: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<&'static str>,
+}
+
+pub(super) fn document<'a>(source: &TokenSource, events: &'a [Entry]) -> Document<'a> {
+    let conditions = conditions(source).into_iter().map(|condition| Advised {
+        type_: condition.type_.clone(),
+        status: condition.status.clone(),
+        reason: harmless(&condition.reason),
+        message: harmless(&condition.message),
+        since: timestamp(from_kubernetes(&condition.last_transition_time)),
+        advice: trouble(condition).map(Reason::advice),
+    });
+    Document { row: Row::of(source), conditions: conditions.collect(), events }
+}
+
+pub(super) fn page(source: &TokenSource, history: &Result<Vec<Entry>, Error>, now: DateTime<Utc>) -> String {
+    let mut text = facts(source, now);
+    let mut told = "";
+    for condition in conditions(source) {
+        let bad = if condition.type_ == "Ready" { BAD } else { WARNING };
+        let _ = writeln!(
+            text,
+            "\n{} has been {} for {} ({})",
+            styled(TITLE, &condition.type_),
+            styled(meaning(condition, bad), &condition.status),
+            span(now - from_kubernetes(&condition.last_transition_time)),
+            harmless(&condition.reason),
+        );
+        // What stalls is mostly what failed.
+        if condition.message != told {
+            text += &wrapped(&harmless(&condition.message), 2);
+        }
+        told = &condition.message;
+    }
+    if conditions(source).is_empty() {
+        text += "\n";
+        text += &wrapped(
+            "No controller has looked at it yet. If that stays so, none runs that serves this namespace and these \
+             labels: see its log, and --namespace and --selector of the controller.",
+            0,
+        );
+    }
+    text += &advice(source);
+    text += &happened(history, now);
+    text
+}
+
+fn facts(source: &TokenSource, now: DateTime<Utc>) -> String {
+    let status = source.status.clone().unwrap_or_default();
+    let row = Row::of(source);
+    let instant = |at: DateTime<Utc>| format!("{} ({})", relative(at, now), timestamp(at));
+    let mut lines = vec![
+        ("Name", Some(row.name)),
+        ("Namespace", Some(row.namespace)),
+        ("Provider", provider(source)),
+        ("Target", row.target.map(|target| format!("Secret {target}"))),
+        ("Type", status.token_type.as_deref().map(harmless)),
+        ("Scope", status.scope.as_deref().map(harmless)),
+        ("Issued", row.issued_at.map(instant)),
+        ("Expires", row.expires_at.map(instant)),
+        ("Renews", row.renew_at.map(instant)),
+    ];
+    let last = status.last_failure_time.as_ref().map(from_kubernetes);
+    let failures = last.filter(|_| status.failures > 0);
+    lines.push((
+        "Failures",
+        failures.map(|last| format!("{} in a row, the last {}", status.failures, relative(last, now))),
+    ));
+    if source.spec.suspend {
+        lines.push(("Suspended", Some("yes: nothing is asked for".to_owned())));
+    }
+    lines
+        .iter()
+        .filter_map(|(label, value)| Some(format!("{:<12}{}\n", format!("{label}:"), value.as_ref()?)))
+        .collect()
+}
+
+fn provider(source: &TokenSource) -> Option<String> {
+    let inline = source.spec.provider.as_ref();
+    let written =
+        inline.and_then(|provider| provider.token_endpoint.as_deref().or(provider.issuer.as_deref()));
+    let referred = source.spec.provider_ref.as_ref();
+    written
+        .map(harmless)
+        .or_else(|| referred.map(|reference| format!("{:?} {}", reference.kind, reference.name)))
+}
+
+/// In an order of their own: what workloads see, how the last attempt ended, the rest.
+fn conditions(source: &TokenSource) -> Vec<&Condition> {
+    let order =
+        [ConditionType::Ready, ConditionType::Renewed, ConditionType::Stalled, ConditionType::Reconciling];
+    let all = source.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    order.into_iter().filter_map(|kind| super::row::find(all, kind)).collect()
+}
+
+/// `Stalled` and `Reconciling` stand only while something is wrong.
+fn meaning(condition: &Condition, bad: anstyle::Style) -> anstyle::Style {
+    match condition.type_.as_str() {
+        "Stalled" => BAD,
+        "Reconciling" => WARNING,
+        _ => verdict(&condition.status, bad),
+    }
+}
+
+/// The reason of a condition that something may be done about.
+fn trouble(condition: &Condition) -> Option<Reason> {
+    let judged = ["Ready", "Renewed"].contains(&condition.type_.as_str());
+    Reason::named(&condition.reason).filter(|_| judged && condition.status != "True")
+}
+
+/// Each reason once, the one to start with first: why the last attempt failed, then what became of the token.
+fn advice(source: &TokenSource) -> String {
+    let conditions = conditions(source);
+    let mut seen = BTreeSet::new();
+    let mut text = String::new();
+    for reason in conditions.iter().rev().filter_map(|condition| trouble(condition)) {
+        if !seen.insert(reason) {
+            continue;
+        }
+        let _ = writeln!(text, "\n{}", styled(TITLE, &format!("What to do about {reason}")));
+        if !conditions.iter().any(|condition| condition.message.contains(reason.sentence())) {
+            text += &wrapped(reason.sentence(), 2);
+        }
+        text += &wrapped(reason.advice(), 2);
+    }
+    text
+}
+
+fn happened(history: &Result<Vec<Entry>, Error>, now: DateTime<Utc>) -> String {
+    let title = styled(TITLE, "Events");
+    match history {
+        Err(error) => format!("\n{title}\n  {error}\n"),
+        Ok(entries) if entries.is_empty() => {
+            format!("\n{title}: none. The API server forgets them after an hour.\n")
+        }
+        Ok(entries) => {
+            let rows: Vec<_> = entries.iter().map(|entry| cells(entry, now)).collect();
+            let table = crate::cli::table::table(&["WHEN", "REASON", "WHAT"], &rows);
+            table.lines().fold(format!("\n{title}\n"), |text, line| text + "  " + line + "\n")
+        }
+    }
+}
+
+fn cells(entry: &Entry, now: DateTime<Utc>) -> Vec<Cell> {
+    let times = if entry.count > 1 { format!(" ({} times)", entry.count) } else { String::new() };
+    let style = if entry.warning { WARNING } else { anstyle::Style::new() };
+    vec![
+        Cell::plain(countdown(entry.at, now)),
+        Cell::styled(&entry.reason, style),
+        Cell::plain(format!("{}{times}", entry.note)),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::row::tests::{condition, now, source};
+    use super::*;
+    use serde_json::json;
+
+    fn failing() -> TokenSource {
+        source(
+            "ocrolus",
+            &json!({
+                "issuedAt": "2025-12-31T23:00:00Z", "expiresAt": "2026-01-01T00:10:00Z",
+                "renewAt": "2026-01-01T00:45:00Z", "tokenType": "Bearer", "target": {"name": "ocrolus-token"},
+                "failures": 3, "lastFailureTime": "2025-12-31T23:58:00Z", "retryAt": "2026-01-01T00:45:00Z",
+                "conditions": [
+                    condition("Renewed", "False", "InvalidClient", "It was refused.\u{1b}[2J"),
+                    condition("Ready", "True", "TokenIssued", "The target holds a valid token."),
+                ],
+            }),
+        )
+    }
+
+    fn event(at: i64, reason: &str, count: i32) -> Entry {
+        let at = DateTime::from_timestamp(at, 0);
+        let time = at.map(timestamp);
+        Entry {
+            at,
+            time,
+            warning: count > 1,
+            reason: reason.to_owned(),
+            note: "It happened.".to_owned(),
+            count,
+        }
+    }
+
+    fn shown(source: &TokenSource, history: &Result<Vec<Entry>, Error>) -> String {
+        anstream::adapter::strip_str(&page(source, history, now())).to_string()
+    }
+
+    #[test]
+    fn one_page_says_what_is_wrong_and_what_to_do() {
+        let events = vec![event(1_767_222_000, "TokenIssued", 1), event(1_767_225_480, "InvalidClient", 3)];
+        let advice = wrapped(Reason::InvalidClient.advice(), 2);
+        assert_eq!(
+            shown(&failing(), &Ok(events)),
+            format!(
+                "Name:       ocrolus\n\
+                 Namespace:  payments\n\
+                 Provider:   https://auth.example.com/token\n\
+                 Target:     Secret ocrolus-token\n\
+                 Type:       Bearer\n\
+                 Issued:     1h ago (2025-12-31T23:00:00Z)\n\
+                 Expires:    in 10m (2026-01-01T00:10:00Z)\n\
+                 Renews:     in 45m (2026-01-01T00:45:00Z)\n\
+                 Failures:   3 in a row, the last 2m ago\n\
+                 \n\
+                 Ready has been True for 12m (TokenIssued)\n\
+                 \u{20} The target holds a valid token.\n\
+                 \n\
+                 Renewed has been False for 12m (InvalidClient)\n\
+                 \u{20} It was refused.\u{fffd}[2J\n\
+                 \n\
+                 What to do about InvalidClient\n\
+                 \u{20} The provider does not accept the client's credentials.\n\
+                 {advice}\n\
+                 Events\n\
+                 \u{20} WHEN     REASON          WHAT\n\
+                 \u{20} 1h ago   TokenIssued     It happened.\n\
+                 \u{20} 2m ago   InvalidClient   It happened. (3 times)\n"
+            )
+        );
+    }
+
+    #[test]
+    fn without_a_controller_and_without_rights_it_says_so() {
+        let text = shown(
+            &source("new", &json!(null)),
+            &Err(Error::Call("its Events could not be read", "no".into())),
+        );
+        assert!(text.contains("No controller has looked at it yet."), "{text}");
+        assert!(text.ends_with("Events\n  its Events could not be read: no\n"), "{text}");
+    }
+
+    #[test]
+    fn a_program_is_given_the_advice_where_something_is_wrong() {
+        let events = [event(0, "TokenIssued", 1)];
+        let read = serde_json::to_value(document(&failing(), &events)).unwrap();
+        assert_eq!(read["conditions"][0]["type"], "Ready");
+        assert_eq!(read["conditions"][0].get("advice"), None);
+        assert_eq!(read["conditions"][1]["advice"], Reason::InvalidClient.advice());
+        assert_eq!(read["conditions"][1]["since"], "2025-12-31T23:48:00Z");
+        assert_eq!(read["events"][0]["time"], "1970-01-01T00:00:00Z");
+        assert_eq!(read["name"], "ocrolus");
+    }
+}

@@ -1,0 +1,60 @@
+//! The Events about one `TokenSource` (events.k8s.io), oldest first.
+//! Must not know how they are shown.
+
+use chrono::{DateTime, Utc};
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use kube::api::ListParams;
+use kube::{Api, ResourceExt};
+use serde::Serialize;
+
+use crate::api::TokenSource;
+use crate::cli::cluster::{Cluster, call};
+use crate::cli::error::Error;
+use crate::cli::output::harmless;
+
+/// Something that happened, once or in a row.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Entry {
+    /// When it happened last.
+    #[serde(skip)]
+    pub(super) at: Option<DateTime<Utc>>,
+    /// The same, for programs.
+    pub(super) time: Option<String>,
+    pub(super) warning: bool,
+    pub(super) reason: String,
+    pub(super) note: String,
+    pub(super) count: i32,
+}
+
+/// Reads them. Who may see the `TokenSource` need not be allowed to see its Events: that is said, and all else shown.
+pub(super) async fn read(source: &TokenSource, cluster: &Cluster) -> Result<Vec<Entry>, Error> {
+    let namespace = source.namespace().unwrap_or_default();
+    let api: Api<Event> = Api::namespaced(cluster.client.clone(), &namespace);
+    let params = ListParams::default()
+        .fields(&format!("regarding.kind=TokenSource,regarding.name={}", source.name_any()));
+    let events = call("its Events could not be read", api.list(&params)).await?;
+    // An earlier object of this name has a history of its own.
+    let about = |event: &Event| {
+        event.regarding.as_ref().and_then(|subject| subject.uid.as_deref()) == source.metadata.uid.as_deref()
+    };
+    let mut entries: Vec<Entry> = events.items.iter().filter(|event| about(event)).map(entry).collect();
+    entries.sort_by_key(|entry| entry.at);
+    Ok(entries)
+}
+
+fn entry(event: &Event) -> Entry {
+    let micro = |time: &MicroTime| DateTime::from_timestamp(time.0.as_second(), 0);
+    let series = event.series.as_ref();
+    let last = series.map(|series| &series.last_observed_time).or(event.event_time.as_ref());
+    let at = last.and_then(micro);
+    Entry {
+        at,
+        time: at.map(super::row::timestamp),
+        warning: event.type_.as_deref() == Some("Warning"),
+        reason: harmless(event.reason.as_deref().unwrap_or("-")),
+        note: harmless(event.note.as_deref().unwrap_or_default()),
+        count: series.map_or(1, |series| series.count),
+    }
+}

@@ -1,0 +1,209 @@
+//! One line for a `TokenSource`. Pure: time is an argument.
+
+use anstyle::Style;
+use chrono::{DateTime, SecondsFormat, Utc};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::ResourceExt;
+use serde::{Serialize, Serializer};
+
+use crate::api::{ConditionType, TokenSource, from_kubernetes};
+use crate::cli::output::{BAD, GOOD, WARNING, harmless};
+use crate::cli::spans::countdown;
+use crate::cli::table::{Cell, table as columns};
+
+/// What a line says, and a program reads.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Row {
+    pub(super) namespace: String,
+    pub(super) name: String,
+    /// True, False or Unknown: whether the token in the Secret is good.
+    pub(super) ready: String,
+    /// True, False or Unknown: whether the last attempt succeeded.
+    pub(super) renewed: String,
+    /// How the last attempt ended.
+    pub(super) reason: Option<String>,
+    pub(super) message: Option<String>,
+    pub(super) target: Option<String>,
+    #[serde(serialize_with = "instant")]
+    pub(super) issued_at: Option<DateTime<Utc>>,
+    #[serde(serialize_with = "instant")]
+    pub(super) expires_at: Option<DateTime<Utc>>,
+    #[serde(serialize_with = "instant")]
+    pub(super) renew_at: Option<DateTime<Utc>>,
+    pub(super) failures: i32,
+}
+
+impl Row {
+    pub(super) fn of(source: &TokenSource) -> Self {
+        let status = source.status.clone().unwrap_or_default();
+        let condition = |kind| find(&status.conditions, kind);
+        let word = |kind| condition(kind).map_or("Unknown", |found| found.status.as_str()).to_owned();
+        let time = |time: &Option<Time>| time.as_ref().map(from_kubernetes);
+        let renewed = condition(ConditionType::Renewed);
+        Self {
+            namespace: source.namespace().unwrap_or_default(),
+            name: source.name_any(),
+            ready: word(ConditionType::Ready),
+            renewed: word(ConditionType::Renewed),
+            reason: renewed.map(|renewed| harmless(&renewed.reason)),
+            message: renewed.map(|renewed| harmless(&renewed.message)),
+            target: status.target.as_ref().map(|target| target.name.clone()),
+            issued_at: time(&status.issued_at),
+            expires_at: time(&status.expires_at),
+            // What is due after a failure is the next attempt, and it may come where there is no token at all.
+            renew_at: time(&status.renew_at).or_else(|| time(&status.retry_at)),
+            failures: status.failures,
+        }
+    }
+
+    fn cells(&self, with_namespace: bool, now: DateTime<Utc>) -> Vec<Cell> {
+        let expired = self.expires_at.is_some_and(|at| at <= now);
+        let ready = verdict(&self.ready, BAD);
+        let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+        // A failure while the token is good leaves time.
+        let renewed = verdict(&self.renewed, if self.ready == "True" { WARNING } else { BAD });
+        let renewed = if self.renewed == "True" { Style::new() } else { renewed };
+        let mut cells = vec![
+            Cell::plain(&self.name),
+            Cell::styled(&self.ready, ready),
+            Cell::styled(or_dash(&self.reason), renewed),
+            Cell::plain(or_dash(&self.target)),
+            Cell::styled(countdown(self.expires_at, now), if expired { BAD } else { Style::new() }),
+            Cell::plain(countdown(self.renew_at, now)),
+            Cell::styled(self.failures.to_string(), if self.failures > 0 { renewed } else { Style::new() }),
+        ];
+        if with_namespace {
+            cells.insert(0, Cell::plain(&self.namespace));
+        }
+        cells
+    }
+}
+
+/// The table of these rows.
+pub(super) fn table<'a>(
+    rows: impl Iterator<Item = &'a Row>,
+    with_namespace: bool,
+    now: DateTime<Utc>,
+) -> String {
+    let heading = ["NAMESPACE", "NAME", "READY", "REASON", "TARGET", "EXPIRES", "RENEWS", "FAILURES"];
+    let cells: Vec<_> = rows.map(|row| row.cells(with_namespace, now)).collect();
+    columns(if with_namespace { &heading } else { heading.get(1..).unwrap_or_default() }, &cells)
+}
+
+pub(super) fn find(conditions: &[Condition], kind: ConditionType) -> Option<&Condition> {
+    conditions.iter().find(|condition| condition.type_ == kind.as_str())
+}
+
+/// How a condition's status looks.
+pub(super) fn verdict(status: &str, bad: Style) -> Style {
+    match status {
+        "True" => GOOD,
+        "False" => bad,
+        _ => WARNING,
+    }
+}
+
+/// RFC 3339, whole seconds.
+pub(super) fn timestamp(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+#[allow(clippy::ref_option)] // serde's signature
+fn instant<S: Serializer>(at: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
+    at.map(timestamp).serialize(serializer)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use serde_json::json;
+
+    pub(in crate::cli::status) fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_767_225_600, 0).unwrap()
+    }
+
+    /// A `TokenSource` as the API server has it; what is given is put over its status.
+    pub(in crate::cli::status) fn source(name: &str, status: &serde_json::Value) -> TokenSource {
+        serde_json::from_value(json!({
+            "apiVersion": "tokensource.dev/v1alpha1", "kind": "TokenSource",
+            "metadata": {"name": name, "namespace": "payments", "uid": "u", "generation": 1},
+            "spec": {
+                "provider": {"tokenEndpoint": "https://auth.example.com/token"},
+                "credentialsRef": {"name": "client"},
+            },
+            "status": status,
+        }))
+        .unwrap()
+    }
+
+    pub(in crate::cli::status) fn condition(
+        kind: &str,
+        status: &str,
+        reason: &str,
+        message: &str,
+    ) -> serde_json::Value {
+        json!({
+            "type": kind, "status": status, "reason": reason, "message": message,
+            "lastTransitionTime": "2025-12-31T23:48:00Z", "observedGeneration": 1,
+        })
+    }
+
+    fn rows() -> Vec<Row> {
+        let good = json!({
+            "issuedAt": "2025-12-31T23:48:00Z", "expiresAt": "2026-01-01T00:48:00Z",
+            "renewAt": "2026-01-01T00:33:05Z", "target": {"name": "good-token"},
+            "conditions": [condition("Ready", "True", "TokenIssued", "m"), condition("Renewed", "True", "TokenRenewed", "m")],
+        });
+        let failing = json!({
+            "expiresAt": "2025-12-31T23:59:30Z", "renewAt": "2026-01-01T00:00:09Z", "failures": 12,
+            "target": {"name": "failing-token"},
+            "conditions": [condition("Ready", "False", "TokenExpired", "m"), condition("Renewed", "False", "InvalidClient", "m")],
+        });
+        let new = json!({});
+        [source("good", &good), source("failing", &failing), source("new", &new)]
+            .iter()
+            .map(Row::of)
+            .collect()
+    }
+
+    fn plain(text: &str) -> String {
+        anstream::adapter::strip_str(text).to_string()
+    }
+
+    #[test]
+    fn a_row_tells_what_an_operator_asks_first() {
+        let text = plain(&table(rows().iter(), false, now()));
+        assert_eq!(
+            text,
+            "NAME      READY     REASON          TARGET          EXPIRES   RENEWS   FAILURES\n\
+             good      True      TokenRenewed    good-token      48m       33m      0\n\
+             failing   False     InvalidClient   failing-token   30s ago   9s       12\n\
+             new       Unknown   -               -               -         -        0\n"
+        );
+        assert!(plain(&table(rows().iter(), true, now())).starts_with("NAMESPACE   NAME      READY"));
+    }
+
+    #[test]
+    fn a_program_reads_times_and_not_countdowns() {
+        let read = serde_json::to_value(&rows()[0]).unwrap();
+        assert_eq!(
+            read,
+            json!({
+                "namespace": "payments", "name": "good", "ready": "True", "renewed": "True",
+                "reason": "TokenRenewed", "message": "m", "target": "good-token",
+                "issuedAt": "2025-12-31T23:48:00Z", "expiresAt": "2026-01-01T00:48:00Z",
+                "renewAt": "2026-01-01T00:33:05Z", "failures": 0,
+            })
+        );
+    }
+
+    #[test]
+    fn only_trouble_is_coloured() {
+        let text = table(rows().iter(), false, now());
+        let line = |name: &str| text.lines().find(|line| line.contains(name)).unwrap().to_owned();
+        let red = BAD.render().to_string();
+        assert!(!line("good").contains(&red));
+        assert_eq!(line("failing").matches(&red).count(), 4, "READY, REASON, EXPIRES, FAILURES");
+    }
+}

@@ -1,0 +1,148 @@
+//! What is read at each scrape instead of being kept up: how each `TokenSource` stands, how busy the gates are.
+//!
+//! Knows the caches and the names of the series. Must not decide what a number is: that is `decide::gauges`. Since nothing
+//! is kept, nothing can lag, and what is gone leaves no series behind.
+
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use kube::runtime::reflector::Store;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Unit;
+
+use super::gates::Gates;
+use super::scope::Scope;
+use crate::api::TokenSource;
+use crate::decide::{Gauges, gauges};
+
+/// One series for each `TokenSource`, four times.
+pub(super) struct Objects {
+    scopes: Vec<Arc<Scope>>,
+    clock: fn() -> DateTime<Utc>,
+}
+
+/// A `TokenSource` and its numbers.
+type Row = (Arc<TokenSource>, Gauges);
+
+impl Objects {
+    pub(super) fn new(scopes: Vec<Arc<Scope>>, clock: fn() -> DateTime<Utc>) -> Self {
+        Self { scopes, clock }
+    }
+
+    /// Those that anybody looks after: one that is being deleted gets no new token, and nobody is to be called for it.
+    fn rows(&self) -> Vec<Row> {
+        let now = (self.clock)();
+        let row = |scope: &Scope, source: Arc<TokenSource>| {
+            let numbers = scope.memory.with_status(&source, |status| gauges(&source.spec, status, now));
+            (source, numbers)
+        };
+        self.scopes
+            .iter()
+            .flat_map(|scope| {
+                let present = Store::state(&scope.sources).into_iter();
+                present
+                    .filter(|source| source.metadata.deletion_timestamp.is_none())
+                    .map(|source| row(scope, source))
+            })
+            .collect()
+    }
+}
+
+impl Collector for Objects {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let rows = self.rows();
+        let seconds = Some(&Unit::Seconds);
+        let mut family = |name: &str, help: &str, unit, value: fn(&Gauges) -> Option<i64>| {
+            let mut family = encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?;
+            for (source, numbers) in &rows {
+                let Some(value) = value(numbers) else { continue };
+                let metadata = &source.metadata;
+                let labels = [
+                    ("namespace", metadata.namespace.as_deref().unwrap_or_default()),
+                    ("name", metadata.name.as_deref().unwrap_or_default()),
+                ];
+                ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
+            }
+            Ok(())
+        };
+        family(
+            "tokensource_token_expiry_timestamp",
+            "When the token expires, or did.",
+            seconds,
+            |numbers| numbers.expires_at.map(|expires_at| expires_at.timestamp()),
+        )?;
+        family(
+            "tokensource_next_renewal_timestamp",
+            "When the next token is asked for; absent while none is planned.",
+            seconds,
+            |numbers| numbers.renews_at.map(|renews_at| renews_at.timestamp()),
+        )?;
+        family(
+            "tokensource_ready",
+            "1 while the target holds a token that is valid now.",
+            None,
+            |numbers| Some(i64::from(numbers.ready)),
+        )?;
+        family(
+            "tokensource_consecutive_failures",
+            "Attempts in a row that brought no token; 0 after a success.",
+            None,
+            |numbers| Some(i64::from(numbers.failures)),
+        )
+    }
+}
+
+impl fmt::Debug for Objects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Objects").field("scopes", &self.scopes.len()).finish_non_exhaustive()
+    }
+}
+
+/// Who waits for a provider, and who is being answered. What waits in kube's own queue it tells nobody.
+pub(super) struct Busyness {
+    gates: Arc<Gates>,
+}
+
+impl Busyness {
+    pub(super) fn new(gates: Arc<Gates>) -> Self {
+        Self { gates }
+    }
+}
+
+impl Collector for Busyness {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let load = self.gates.load();
+        let mut gauge = |name: &str, help: &str, value: usize| {
+            let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+            gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)
+        };
+        gauge(
+            "tokensource_queue_depth",
+            "TokenSources that wait until they may ask their provider.",
+            load.waiting,
+        )?;
+        gauge(
+            "tokensource_token_requests_in_flight",
+            "TokenSources that are asking their provider.",
+            load.in_flight,
+        )?;
+        gauge(
+            "tokensource_providers_in_trouble",
+            "Providers that are tried by one TokenSource at a time.",
+            load.troubled,
+        )
+    }
+}
+
+impl fmt::Debug for Busyness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Busyness").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

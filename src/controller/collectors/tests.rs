@@ -1,0 +1,142 @@
+//! The text that a scrape gets, from caches filled by hand.
+
+use kube::runtime::reflector::store;
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::watcher::Event;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
+use serde_json::json;
+
+use super::*;
+use crate::api::TokenSourceStatus;
+
+/// 2026-01-01T00:10:00Z.
+fn ten_past() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_767_226_200, 0).unwrap()
+}
+
+fn scope() -> (Arc<Scope>, Writer<TokenSource>) {
+    let (sources, writer) = store();
+    let (providers, _) = store();
+    (Arc::new(Scope::new(sources, providers)), writer)
+}
+
+fn status(failures: i32, expires_at: &str) -> TokenSourceStatus {
+    serde_json::from_value(json!({
+        "expiresAt": expires_at,
+        "renewAt": "2026-01-01T00:45:00Z",
+        "failures": failures,
+        "conditions": [{"type": "Ready", "status": "True", "reason": "TokenIssued", "message": "",
+            "lastTransitionTime": "2026-01-01T00:00:00Z"}],
+    }))
+    .unwrap()
+}
+
+fn source(namespace: &str, name: &str, version: &str, status: Option<&TokenSourceStatus>) -> TokenSource {
+    serde_json::from_value(json!({
+        "apiVersion": "tokensource.dev/v1alpha1", "kind": "TokenSource",
+        "metadata": {"namespace": namespace, "name": name, "uid": name, "resourceVersion": version},
+        "spec": {"provider": {"tokenEndpoint": "https://auth.example.com/token"}},
+        "status": status,
+    }))
+    .unwrap()
+}
+
+/// The samples, without what describes them.
+fn scrape(scopes: &[&Arc<Scope>]) -> Vec<String> {
+    let mut registry = Registry::default();
+    let scopes = scopes.iter().map(|scope| Arc::clone(scope)).collect();
+    registry.register_collector(Box::new(Objects::new(scopes, ten_past)));
+    let mut text = String::new();
+    encode(&mut text, &registry).unwrap();
+    text.lines().filter(|line| !line.starts_with('#')).map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn the_text_is_what_prometheus_reads() {
+    let (scope, mut writer) = scope();
+    writer.apply_watcher_event(&Event::Apply(source(
+        "a",
+        "one",
+        "1",
+        Some(&status(0, "2026-01-01T01:00:00Z")),
+    )));
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Objects::new(vec![scope], ten_past)));
+    let mut text = String::new();
+    encode(&mut text, &registry).unwrap();
+    let expected = r#"# HELP tokensource_token_expiry_timestamp_seconds When the token expires, or did.
+# TYPE tokensource_token_expiry_timestamp_seconds gauge
+# UNIT tokensource_token_expiry_timestamp_seconds seconds
+tokensource_token_expiry_timestamp_seconds{namespace="a",name="one"} 1767229200
+# HELP tokensource_next_renewal_timestamp_seconds When the next token is asked for; absent while none is planned.
+# TYPE tokensource_next_renewal_timestamp_seconds gauge
+# UNIT tokensource_next_renewal_timestamp_seconds seconds
+tokensource_next_renewal_timestamp_seconds{namespace="a",name="one"} 1767228300
+# HELP tokensource_ready 1 while the target holds a token that is valid now.
+# TYPE tokensource_ready gauge
+tokensource_ready{namespace="a",name="one"} 1
+# HELP tokensource_consecutive_failures Attempts in a row that brought no token; 0 after a success.
+# TYPE tokensource_consecutive_failures gauge
+tokensource_consecutive_failures{namespace="a",name="one"} 0
+# EOF
+"#;
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn every_scope_is_shown_and_what_is_unknown_is_left_out() {
+    let ((one, mut of_one), (two, mut of_two)) = (scope(), scope());
+    of_one.apply_watcher_event(&Event::Apply(source("a", "new", "1", None)));
+    of_two.apply_watcher_event(&Event::Apply(source(
+        "b",
+        "ill",
+        "1",
+        Some(&status(3, "2026-01-01T00:10:00Z")),
+    )));
+    assert_eq!(
+        scrape(&[&one, &two]),
+        [
+            r#"tokensource_token_expiry_timestamp_seconds{namespace="b",name="ill"} 1767226200"#,
+            r#"tokensource_next_renewal_timestamp_seconds{namespace="b",name="ill"} 1767228300"#,
+            r#"tokensource_ready{namespace="a",name="new"} 0"#,
+            r#"tokensource_ready{namespace="b",name="ill"} 0"#,
+            r#"tokensource_consecutive_failures{namespace="a",name="new"} 0"#,
+            r#"tokensource_consecutive_failures{namespace="b",name="ill"} 3"#,
+        ]
+    );
+}
+
+#[test]
+fn what_is_gone_or_going_leaves_nothing_behind() {
+    let (scope, mut writer) = scope();
+    let good = status(0, "2026-01-01T01:00:00Z");
+    let gone = source("a", "gone", "1", Some(&good));
+    writer.apply_watcher_event(&Event::Apply(gone.clone()));
+    let mut going = source("a", "going", "1", Some(&good));
+    going.metadata.deletion_timestamp = Some(crate::api::to_kubernetes(ten_past()));
+    writer.apply_watcher_event(&Event::Apply(going));
+    assert_eq!(scrape(&[&scope]).len(), 4, "of the one that is not being deleted");
+    writer.apply_watcher_event(&Event::Delete(gone));
+    assert_eq!(scrape(&[&scope]), Vec::<String>::new());
+}
+
+#[test]
+fn our_own_writes_show_before_the_cache_has_them_and_are_not_forgotten_for_it() {
+    let (scope, mut writer) = scope();
+    let [early, later] = ["2026-01-01T01:00:00Z", "2026-01-01T02:00:00Z"].map(|time| status(0, time));
+    let cached = source("a", "one", "1", Some(&early));
+    writer.apply_watcher_event(&Event::Apply(cached.clone()));
+    let expiry = || scrape(&[&scope]).remove(0).rsplit(' ').next().unwrap().to_owned();
+    assert_eq!(expiry(), "1767229200");
+    scope.memory.status_written(source("a", "one", "2", Some(&later)));
+    assert_eq!(expiry(), "1767232800");
+    // A reconcile that began before the cache caught up still learns of the write, though somebody scraped meanwhile.
+    writer.apply_watcher_event(&Event::Apply(source("a", "one", "2", Some(&later))));
+    assert_eq!(expiry(), "1767232800");
+    let (latest, _) = scope.memory.latest(Arc::new(cached));
+    assert_eq!(latest.metadata.resource_version.as_deref(), Some("2"));
+    // What could not be written holds all the same.
+    scope.memory.status_unwritten("one", early);
+    assert_eq!(expiry(), "1767229200");
+}

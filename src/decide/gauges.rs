@@ -1,0 +1,72 @@
+//! What is said of a `TokenSource` in numbers, for whoever watches many. Knows status and the time; must not know how a
+//! number is named or shown.
+
+use chrono::{DateTime, Utc};
+
+use super::conditions::is_true;
+use crate::api::{ConditionType, TokenSourceSpec, TokenSourceStatus, from_kubernetes};
+
+/// One `TokenSource` in numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gauges {
+    /// The target holds a token that is valid now and was asked for by this spec.
+    pub ready: bool,
+    /// Failed attempts in a row.
+    pub failures: i32,
+    /// When the last token that was published expires, or did.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// When the next one is asked for; in the past, the controller is behind. None while nothing is planned.
+    pub renews_at: Option<DateTime<Utc>>,
+}
+
+/// What status says, held against the clock: a status that nobody writes any more must not look well for ever.
+pub fn gauges(spec: &TokenSourceSpec, status: Option<&TokenSourceStatus>, now: DateTime<Utc>) -> Gauges {
+    let expires_at = status.and_then(|status| status.expires_at.as_ref()).map(from_kubernetes);
+    let renews_at = status.and_then(|status| status.renew_at.as_ref()).map(from_kubernetes);
+    let said = status.is_some_and(|status| is_true(&status.conditions, ConditionType::Ready));
+    Gauges {
+        ready: said && expires_at.is_some_and(|expires_at| now < expires_at),
+        failures: status.map_or(0, |status| status.failures),
+        expires_at,
+        // While it is suspended, the time stands in status, but nobody keeps it.
+        renews_at: renews_at.filter(|_| !spec.suspend),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::fixture::{Scene, at};
+
+    fn of(scene: &Scene, now: i64) -> Gauges {
+        gauges(&scene.spec, Some(&scene.status), at(now))
+    }
+
+    #[test]
+    fn a_good_token_is_told_by_its_times_and_is_not_good_for_ever() {
+        let scene = Scene::good();
+        let gauges = of(&scene, 60);
+        assert!(gauges.ready);
+        assert_eq!(gauges.failures, 0);
+        assert_eq!(gauges.expires_at, Some(at(3600)));
+        assert!(gauges.renews_at.is_some_and(|renews_at| at(60) < renews_at && renews_at < at(3600)));
+        assert!(of(&scene, 3599).ready);
+        assert!(!of(&scene, 3600).ready, "though the condition still says so");
+    }
+
+    #[test]
+    fn before_anything_was_recorded_there_are_no_times() {
+        let nothing = Gauges { ready: false, failures: 0, expires_at: None, renews_at: None };
+        assert_eq!(gauges(&Scene::good().spec, None, at(0)), nothing);
+    }
+
+    #[test]
+    fn while_it_is_suspended_no_renewal_can_be_late() {
+        let mut scene = Scene::good();
+        scene.spec.suspend = true;
+        let gauges = of(&scene, 60);
+        assert_eq!(gauges.renews_at, None);
+        assert!(gauges.ready);
+        assert_eq!(gauges.expires_at, Some(at(3600)));
+    }
+}

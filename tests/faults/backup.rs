@@ -1,0 +1,139 @@
+//! Backup and restore: everything comes back under new uids, the Secrets with owners that are no more. What
+//! `docs/operations.md` says of it is shown here.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{DeleteParams, ListParams, PostParams};
+use kube::{Api, Resource, ResourceExt};
+use serde_json::{Value, json};
+use tokensource::api::{ConditionType, TokenSource};
+use tokensource_kit::eventually;
+use tokensource_kit::proxy::Proxy;
+use tokensource_kit::scripted_provider::Answer;
+
+use crate::story::{SOON, Story, TOKEN, condition, text};
+use crate::witness::{at_rest, exists, settled};
+
+/// What a backup holds of a namespace.
+struct Backup {
+    secrets: Vec<Secret>,
+    sources: Vec<TokenSource>,
+}
+
+/// Takes everything into a backup and deletes it, with the controller away.
+async fn lose_everything(story: &Story) -> Backup {
+    story.controller.kill9();
+    let everything = ListParams::default();
+    let (sources, secrets) = (story.sources(), story.secrets());
+    let backup = Backup {
+        secrets: secrets.list(&everything).await.expect("the Secrets").items,
+        sources: sources.list(&everything).await.expect("the TokenSources").items,
+    };
+    sources.delete_collection(&DeleteParams::default(), &everything).await.expect("deleted");
+    secrets.delete_collection(&DeleteParams::default(), &everything).await.expect("deleted");
+    eventually("emptiness", SOON, async || {
+        let left = secrets.list(&everything).await.map_err(|error| error.to_string())?.items.len();
+        if left == 0 { Ok(()) } else { Err(left.to_string()) }
+    })
+    .await;
+    backup
+}
+
+/// Creates objects anew, as backup tools do: what the API server gave them is left out, their status too.
+async fn restore<K>(api: &Api<K>, objects: &[K], keep_owners: bool)
+where
+    K: Resource + Clone + std::fmt::Debug + serde::Serialize + serde::de::DeserializeOwned,
+{
+    for object in objects {
+        let mut object = object.clone();
+        let metadata = object.meta_mut();
+        (metadata.uid, metadata.resource_version, metadata.managed_fields) = (None, None, None);
+        if !keep_owners {
+            metadata.owner_references = None;
+        }
+        api.create(&PostParams::default(), &object).await.expect("restored");
+    }
+}
+
+/// With their owners, as most tools restore them: garbage collection takes them away, and tokens come anew.
+pub(crate) async fn restored_secrets_make_way_for_new_ones(story: &mut Story, _: &Proxy) {
+    settled(story, "saved").await;
+    let backup = lose_everything(story).await;
+    restore(&story.secrets(), &backup.secrets, true).await;
+    restore(&story.sources(), &backup.sources, true).await;
+    story.controller.restart().await;
+    at_rest(story, "saved", 2).await;
+}
+
+/// Without owners nobody takes them away: they are left alone until somebody says whose they are.
+pub(crate) async fn restored_without_owners_they_are_taken_back_by_hand(story: &mut Story, _: &Proxy) {
+    settled(story, "saved").await;
+    let token = story.value("saved-token", "access_token").await;
+    let backup = lose_everything(story).await;
+    restore(&story.secrets(), &backup.secrets, false).await;
+    restore(&story.sources(), &backup.sources, false).await;
+    story.controller.restart().await;
+    let source = story.failing("saved", "TargetConflict").await;
+    let (_, _, message) = condition(&source, ConditionType::Renewed).unwrap();
+    assert!(message.contains("does not belong to any TokenSource"), "{message}");
+    story.asked_exactly(1).await;
+    assert_eq!(story.value("saved-token", "access_token").await, token, "workloads have what was restored");
+
+    story.patch_secret("saved-token", &owned_by(&source)).await;
+    // The credentials have another uid: that costs one token, and the restored one stays until it is there.
+    at_rest(story, "saved", 2).await;
+}
+
+/// What `docs/operations.md` has people patch.
+fn owned_by(source: &TokenSource) -> Value {
+    json!({"metadata": {"ownerReferences": [{
+        "apiVersion": "tokensource.dev/v1alpha1", "kind": "TokenSource", "name": source.name_any(),
+        "uid": source.uid(), "controller": true, "blockOwnerDeletion": true,
+    }]}})
+}
+
+/// A rotated refresh token has no other copy: its Secret is restored without its owner, and given to the new one
+/// before that one asks for anything.
+pub(crate) async fn restored_refresh_token_is_taken_back(story: &mut Story, _: &Proxy) {
+    story.provider.respond(TOKEN, |request, number| {
+        let expected = if number == 1 { "the-seed".to_owned() } else { format!("rotated-{}", number - 1) };
+        if request.form_value("refresh_token") != Some(expected) {
+            return Answer::error(400, "invalid_grant");
+        }
+        Answer::json(
+            200,
+            &json!({
+                "access_token": format!("access-{number}"), "token_type": "bearer", "expires_in": 3600,
+                "refresh_token": format!("rotated-{number}"),
+            }),
+        )
+    });
+    let credentials = json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {"name": "client", "annotations": {"tokensource.dev/allowed-hosts": story.provider.host()}},
+        "stringData": {"client_id": "the-client", "refresh_token": "the-seed"},
+    });
+    story.apply(&credentials).await;
+    let grant =
+        json!({"provider": {"grantType": "refresh_token", "clientAuthentication": {"method": "none"}}});
+    story.apply(&story.source_for("seeded", &grant)).await;
+    at_rest(story, "seeded", 1).await;
+
+    let mut backup = lose_everything(story).await;
+    for source in &mut backup.sources {
+        source.spec.suspend = true;
+    }
+    backup.secrets.retain(|secret| secret.name_any() != "seeded-token");
+    restore(&story.secrets(), &backup.secrets, false).await;
+    restore(&story.sources(), &backup.sources, false).await;
+    story.controller.restart().await;
+    let source = story.source("seeded").await;
+    story.patch_secret("seeded-refresh", &owned_by(&source)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(story.provider.count(TOKEN), 1, "suspended");
+    assert!(!exists(&story.secrets(), "seeded-token").await);
+    story.patch_source("seeded", &json!({"spec": {"suspend": false}})).await;
+    at_rest(story, "seeded", 2).await;
+    assert_eq!(text(&story.secret("seeded-refresh").await, "refresh_token"), "rotated-2");
+}

@@ -1,0 +1,95 @@
+//! The wall clock is stepped an hour, each way, under the running controller.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tokensource_kit::proxy::Proxy;
+use tokensource_kit::scripted_provider::Answer;
+use tokensource_kit::unique;
+
+use crate::story::{Story, TOKEN};
+
+/// The life of the tokens, and when they are renewed at the latest.
+const LIFE: Duration = Duration::from_secs(20);
+
+/// What a controller's environment needs for its clock to be stepped: for the stories of this module alone.
+pub(crate) fn environment(story: &str) -> Vec<(&'static str, String)> {
+    if !story.starts_with("clock::") {
+        return Vec::new();
+    }
+    vec![
+        ("LD_PRELOAD", LIBRARY.display().to_string()),
+        ("CLOCK_STEP", step_file(story).display().to_string()),
+    ]
+}
+
+/// The library, compiled by the C compiler that the product's own build needs.
+static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
+    let library = folder().join("clock.so");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/clock.c");
+    let mut compiler = Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source);
+    assert!(compiler.status().expect("a C compiler").success(), "cc failed; its words are above");
+    library
+});
+
+/// A folder that is gone with this machine's temporary files, one for each run.
+fn folder() -> PathBuf {
+    static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
+        let folder = std::env::temp_dir().join(format!("clock-{}", unique::word(8)));
+        std::fs::create_dir(&folder).expect("a temporary folder");
+        folder
+    });
+    FOLDER.clone()
+}
+
+fn step_file(story: &str) -> PathBuf {
+    folder().join(story.replace("::", "-"))
+}
+
+fn step(story: &str, seconds: i64) {
+    std::fs::write(step_file(story), seconds.to_string()).expect("written");
+}
+
+pub(crate) async fn an_hour_forward(story: &mut Story, _: &Proxy) {
+    stepped(story, "clock::an_hour_forward", 3600).await;
+}
+
+pub(crate) async fn an_hour_back(story: &mut Story, _: &Proxy) {
+    stepped(story, "clock::an_hour_back", -3600).await;
+}
+
+/// By the clock on the wall here, which is never stepped, the Secret holds a good token throughout.
+async fn stepped(story: &Story, name: &str, seconds: i64) {
+    story.provider.always(TOKEN, Answer::token(LIFE.as_secs()));
+    story.ask("timely", &json!({})).await;
+    story.ready("timely").await;
+    let start = Instant::now();
+    let mut stepped = false;
+    while start.elapsed() < Duration::from_secs(45) {
+        if !stepped && start.elapsed() > Duration::from_secs(5) {
+            step(name, seconds);
+            stepped = true;
+        }
+        let held = story.value("timely-token", "access_token").await;
+        let number = story.provider.issued().iter().position(|issued| *issued == held).expect("issued here");
+        let age = story.provider.requests(TOKEN)[number].instant.elapsed();
+        assert!(age < LIFE, "the token is {age:?} old, {:?} after the start", start.elapsed());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let log = story.controller.logs();
+    let last = log.lines().rev().find(|line| line.contains("Token published")).expect("a line");
+    let shifted = chrono::Utc::now() + chrono::TimeDelta::seconds(seconds);
+    let hour = shifted.format("%Y-%m-%dT%H:").to_string();
+    assert!(last.contains(&hour), "the clock was not stepped: {last}");
+    // One request in half a life at the least, one more for the step, and no storm.
+    let requests = story.provider.requests(TOKEN);
+    assert!((4..=7).contains(&requests.len()), "{} requests", requests.len());
+    for pair in requests.windows(2) {
+        let distance = pair[1].instant - pair[0].instant;
+        assert!(distance >= Duration::from_millis(4500), "asked again after {distance:?}");
+    }
+}

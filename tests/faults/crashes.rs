@@ -1,0 +1,100 @@
+//! Intermediate states: the process is killed after every single step between the request for a token and the status,
+//! once with the first token and once with a renewal. One token is lost where there is no copy of it but in the
+//! process that dies: that much is unavoidable without storing it before it is stored.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokensource_kit::eventually;
+use tokensource_kit::proxy::{Call, Fault, Injection, Proxy};
+use tokensource_kit::scripted_provider::Answer;
+
+use crate::story::{SOON, Story, TOKEN};
+use crate::witness::{Witness, at_rest, rotate};
+
+/// A crash with the first token, another with a renewal; each costs so many tokens.
+async fn crash(
+    story: &Story,
+    proxy: &Proxy,
+    lost: [usize; 2],
+    inject: impl Fn() -> Option<Injection>,
+    arrives: impl AsyncFn(Option<Injection>, usize),
+) {
+    story.provider.always(TOKEN, Answer::token(3600));
+    let injection = inject();
+    story.ask("fallen", &json!({})).await;
+    arrives(injection, 1).await;
+    again(story, proxy).await;
+    let first = 1 + lost[0];
+    at_rest(story, "fallen", first).await;
+
+    let witness = Witness::of(story, &["fallen-token"]);
+    let before = story.value("fallen-token", "access_token").await;
+    let injection = inject();
+    rotate(story, "another-secret").await;
+    arrives(injection, first + 1).await;
+    again(story, proxy).await;
+    at_rest(story, "fallen", first + 1 + lost[1]).await;
+    assert_ne!(story.value("fallen-token", "access_token").await, before);
+    witness.saw_no_loss();
+}
+
+/// Killed, and started again; what was on its way to the API server is not delivered after that.
+async fn again(story: &Story, proxy: &Proxy) {
+    story.controller.kill9();
+    proxy.clear();
+    // A provider that was asked answers, whether or not anybody is there: the token that is lost comes first.
+    eventually("all answers", SOON, async || {
+        let (asked, answered) = (story.provider.count(TOKEN), story.provider.issued().len());
+        if asked == answered { Ok(()) } else { Err(format!("{answered} of {asked}")) }
+    })
+    .await;
+    story.controller.restart().await;
+}
+
+/// A crash at a call.
+async fn crash_at(story: &Story, proxy: &Proxy, lost: [usize; 2], fault: Fault, choice: fn(&Call) -> bool) {
+    let inject = || Some(proxy.inject(1, fault.clone(), choice));
+    let arrives = async |injection: Option<Injection>, _: usize| injection.expect("one").met(1).await;
+    crash(story, proxy, lost, inject, arrives).await;
+}
+
+/// The write of the token itself.
+fn publishes(call: &Call) -> bool {
+    call.writes_secret() && (call.method == "POST" || call.target.contains("force=true"))
+}
+
+pub(crate) async fn while_the_provider_thinks(story: &mut Story, proxy: &Proxy) {
+    let inject = || {
+        story.provider.answer(TOKEN, Answer::token(3600).after(Duration::from_secs(3)));
+        None
+    };
+    crash(story, proxy, [1, 1], inject, async |_, requests| story.asked(requests).await).await;
+}
+
+pub(crate) async fn after_the_answer_before_the_secret(story: &mut Story, proxy: &Proxy) {
+    crash_at(story, proxy, [1, 1], Fault::Hold, publishes).await;
+}
+
+/// The fields that a POST has left to the controller are claimed before its first apply: a write of its own, and only
+/// with a renewal. With the first token nothing is held, so that the crash comes after all writes.
+pub(crate) async fn after_the_secret_was_claimed(story: &mut Story, proxy: &Proxy) {
+    let inject = || Some(proxy.inject(1, Fault::HoldAnswer, |call| call.writes_secret() && !publishes(call)));
+    let arrives = async |injection: Option<Injection>, requests: usize| match requests {
+        1 => at_rest(story, "fallen", 1).await,
+        _ => injection.expect("one").met(1).await,
+    };
+    crash(story, proxy, [0, 1], inject, arrives).await;
+}
+
+pub(crate) async fn after_the_secret_without_its_answer(story: &mut Story, proxy: &Proxy) {
+    crash_at(story, proxy, [0, 0], Fault::HoldAnswer, publishes).await;
+}
+
+pub(crate) async fn after_the_secret_before_the_status(story: &mut Story, proxy: &Proxy) {
+    crash_at(story, proxy, [0, 0], Fault::Hold, Call::writes_status).await;
+}
+
+pub(crate) async fn after_the_status(story: &mut Story, proxy: &Proxy) {
+    crash_at(story, proxy, [0, 0], Fault::HoldAnswer, Call::writes_status).await;
+}

@@ -1,0 +1,116 @@
+//! What `tokensource check` says of manifests, word for word: of the documented providers, and of everything that can be
+//! wrong with a manifest. Knows files and texts; must not know how one becomes the other. `UPDATE_GOLDEN=1` writes the
+//! files anew.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+use serde_json::Value;
+use tokensource::cli::{CheckArguments, Ending, Surroundings, checked};
+use tokensource_kit::canaries;
+
+use crate::example::{now, root};
+
+/// Would work, as far as can be told.
+const GOOD: [&str; 4] = ["discovered", "masked", "referred", "signed"];
+
+#[derive(Parser)]
+struct Arguments {
+    #[command(flatten)]
+    check: CheckArguments,
+}
+
+fn check(arguments: &[&str]) -> (String, Ending) {
+    let arguments = ["check"].iter().chain(arguments);
+    let arguments = Arguments::try_parse_from(arguments).unwrap_or_else(|error| panic!("{error}")).check;
+    let definition = clap::Command::new("tokensource");
+    let surroundings = Surroundings { now, nonce: || Some("nonce".to_owned()), definition };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let (text, ending) = runtime.block_on(checked(&arguments, &surroundings)).unwrap();
+    let text = anstream::adapter::strip_str(&text).to_string();
+    (text.replace(env!("CARGO_PKG_VERSION"), "VERSION"), ending)
+}
+
+fn compare(name: &str, text: &str) {
+    let golden = root().join("tests/golden/check").join(name).with_extension("txt");
+    if std::env::var_os("UPDATE_GOLDEN").is_some_and(|value| value == "1") {
+        fs::write(&golden, text).unwrap();
+    }
+    assert_eq!(text, fs::read_to_string(&golden).unwrap_or_default(), "{}", golden.display());
+}
+
+/// Files of one kind in the folder of this test, by name.
+fn files(extension: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(root().join("tests/golden/check")).unwrap();
+    // Tests run in the repository's root, and a path of this machine's has no place in a text.
+    let relative = |path: PathBuf| path.strip_prefix(root()).unwrap().to_owned();
+    let mut files: Vec<_> = entries.map(|entry| relative(entry.unwrap().path())).collect();
+    files.retain(|path| path.extension().is_some_and(|found| found == extension));
+    files.sort();
+    files
+}
+
+fn stem(path: &Path) -> &str {
+    path.file_stem().unwrap().to_str().unwrap()
+}
+
+#[test]
+fn the_documented_providers_are_found_good() {
+    for name in ["apiax", "ocrolus", "pliant", "prisjakt", "v2"] {
+        let file = root().join("deploy/examples").join(name).with_extension("yaml");
+        let (text, ending) = check(&["-f", file.to_str().unwrap()]);
+        assert_eq!(ending, Ending::Done, "{text}");
+        compare(&format!("example-{name}"), &text);
+    }
+}
+
+#[test]
+fn whatever_is_wrong_is_said_with_what_to_do() {
+    for file in files("yaml") {
+        let (text, ending) = check(&["-f", file.to_str().unwrap()]);
+        let expected = if GOOD.contains(&stem(&file)) { Ending::Done } else { Ending::Failed };
+        assert_eq!(ending, expected, "{}: {text}", file.display());
+        compare(stem(&file), &text);
+    }
+    let told: Vec<_> = files("txt").iter().map(|path| stem(path).to_owned()).collect();
+    let of_manifests = told.iter().filter(|name| !name.starts_with("example-")).count();
+    assert_eq!(of_manifests, files("yaml").len(), "a text for each manifest, and no other");
+}
+
+#[test]
+fn no_secret_of_any_manifest_is_shown_in_any_form() {
+    let words = |text: &str| -> Vec<String> {
+        let parts = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-');
+        parts.filter(|word| word.starts_with("canary-")).map(str::to_owned).collect()
+    };
+    let mut registered = 0;
+    for file in files("yaml") {
+        for secret in words(&fs::read_to_string(file).unwrap()) {
+            canaries::register("a Secret in a manifest", &secret);
+            registered += 1;
+        }
+    }
+    assert!(registered >= 15, "{registered} secrets");
+    for file in files("yaml") {
+        for output in ["text", "json"] {
+            let (text, _) = check(&["-f", file.to_str().unwrap(), "-o", output]);
+            assert_eq!(canaries::search(&text), [], "{}", file.display());
+        }
+    }
+}
+
+#[test]
+fn several_files_are_read_as_one_and_programs_read_json() {
+    let golden = |name: &str| root().join("tests/golden/check").join(name).display().to_string();
+    // The Secret of one completes the other.
+    let (text, ending) =
+        check(&["-f", &golden("without-secret.yaml"), "-f", &golden("signed.yaml"), "-o", "json"]);
+    let report: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(report["sources"][0]["failure"], Value::Null, "{report:#}");
+    assert_eq!(report["sources"][0]["request"]["url"], "https://auth.example.com/token");
+    assert_eq!(report["sources"][0]["renewal"]["lifetimeSeconds"], 3600);
+    // They have the same target.
+    assert_eq!(report["sources"][1]["failure"]["reason"], "TargetConflict");
+    assert_eq!(ending, Ending::Failed);
+}

@@ -1,0 +1,166 @@
+//! A real Prometheus, and what deploy/monitoring would have it do.
+//!
+//! It knows how Prometheus is started and asked, and where rules and queries stand in the files of the Prometheus Operator
+//! and of Grafana. It must not know any metric.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::process::{Process, Program};
+use crate::{assets, unique};
+
+/// Two seconds on an idle machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running Prometheus that scrapes each second. Dropping it ends it.
+pub struct Prometheus {
+    process: Process,
+    address: String,
+    http: reqwest::Client,
+    // Last: the files outlive the process.
+    _folder: TempDir,
+}
+
+impl Prometheus {
+    /// Starts one that scrapes a process, as an endpoint of a `PodMonitor` asks, and evaluates these groups of rules. `target`
+    /// are the labels that the operator would give the pod.
+    pub async fn start(address: &str, target: &Value, endpoint: &Value, groups: &Value) -> Self {
+        for _ in 0..3 {
+            let prometheus = Self::spawn(address, target, endpoint, groups);
+            match prometheus.await_ready().await {
+                Ok(()) => return prometheus,
+                Err(problem) if problem.contains("address already in use") => {}
+                Err(problem) => panic!("{problem}"),
+            }
+        }
+        panic!("three times in a row somebody else took the port chosen for Prometheus");
+    }
+
+    fn spawn(scraped: &str, target: &Value, endpoint: &Value, groups: &Value) -> Self {
+        let folder = tempfile::Builder::new().prefix("prometheus-").tempdir().expect("a temporary folder");
+        // JSON is YAML.
+        let configuration = json!({
+            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+            "rule_files": ["rules.yaml"],
+            "scrape_configs": [{
+                "job_name": "scraped",
+                "honor_labels": endpoint["honorLabels"],
+                "metrics_path": endpoint["path"],
+                "static_configs": [{"targets": [scraped], "labels": target}],
+            }],
+        });
+        for (file, content) in [("prometheus.yaml", &configuration), ("rules.yaml", groups)] {
+            std::fs::write(folder.path().join(file), content.to_string()).expect("a file in our folder");
+        }
+        let address = format!("127.0.0.1:{}", unique::port());
+        let process = Process::start(Program {
+            name: "prometheus".into(),
+            binary: assets::prometheus().join("prometheus"),
+            arguments: vec![
+                "--config.file=prometheus.yaml".into(),
+                "--storage.tsdb.path=data".into(),
+                format!("--web.listen-address={address}"),
+            ],
+            environment: Vec::new(),
+            folder: folder.path().to_owned(),
+            log: folder.path().join("prometheus.log"),
+        });
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build();
+        Self { process, address, http: http.expect("an HTTP client"), _folder: folder }
+    }
+
+    /// The series that a query yields at this moment, or what is wrong with it. A scalar is one series without labels.
+    pub async fn query(&self, expression: &str) -> Result<Vec<Value>, String> {
+        let form: String =
+            form_urlencoded::Serializer::new(String::new()).append_pair("query", expression).finish();
+        let data = self.get(&format!("/api/v1/query?{form}")).await?;
+        match data["resultType"].as_str() {
+            Some("vector") => Ok(data["result"].as_array().cloned().unwrap_or_default()),
+            Some("scalar") => Ok(vec![json!({"metric": {}, "value": data["result"]})]),
+            other => Err(format!("a result of type {other:?}")),
+        }
+    }
+
+    /// Each rule by its name: its health, and its last error where there is one.
+    pub async fn rules(&self) -> BTreeMap<String, (String, Option<String>)> {
+        let data = self.get("/api/v1/rules").await.expect("the rules");
+        let groups = data["groups"].as_array().into_iter().flatten();
+        let rules = groups.flat_map(|group| group["rules"].as_array().cloned().unwrap_or_default());
+        let text = |value: &Value| value.as_str().map(ToOwned::to_owned);
+        rules
+            .map(|rule| {
+                let health = text(&rule["health"]).unwrap_or_default();
+                (text(&rule["name"]).unwrap_or_default(), (health, text(&rule["lastError"])))
+            })
+            .collect()
+    }
+
+    async fn get(&self, path: &str) -> Result<Value, String> {
+        let url = format!("http://{}{path}", self.address);
+        let response = self.http.get(&url).send().await.map_err(|error| format!("{error:?}"))?;
+        let text = response.text().await.map_err(|error| error.to_string())?;
+        let answer: Value = serde_json::from_str(&text).map_err(|error| format!("{error}: {text}"))?;
+        if answer["status"] == "success" { Ok(answer["data"].clone()) } else { Err(text) }
+    }
+
+    async fn await_ready(&self) -> Result<(), String> {
+        let start = Instant::now();
+        loop {
+            let Err(last) = self.get("/api/v1/status/runtimeinfo").await else { return Ok(()) };
+            if !self.process.is_running() || start.elapsed() > PATIENCE {
+                return Err(format!(
+                    "Prometheus does not answer: {last}. Its log ends:\n{}",
+                    self.process.tail(20)
+                ));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+/// The `spec` of the one object in a manifest.
+pub fn spec(file: &Path) -> Value {
+    let objects = crate::manifest::load(file);
+    assert_eq!(objects.len(), 1, "{}", file.display());
+    objects[0].data["spec"].clone()
+}
+
+/// Every query of a dashboard, with Grafana's variables filled in as it would for all namespaces and a minute's window.
+pub fn queries(dashboard: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(dashboard).expect("the dashboard");
+    let mut found = Vec::new();
+    collect(&serde_json::from_str(&text).expect("JSON"), &mut found);
+    let fill = |query: &String| {
+        let query = query.replace("$__rate_interval", "1m").replace("$namespace", ".*");
+        assert!(!query.contains('$'), "a variable nobody has filled in: {query}");
+        query
+    };
+    found.iter().map(fill).collect()
+}
+
+fn collect(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                match value {
+                    Value::String(query) if name == "expr" => found.push(query.clone()),
+                    other => collect(other, found),
+                }
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| collect(value, found)),
+        _ => {}
+    }
+}
+
+/// The metrics of a prefix that a text names, once each.
+pub fn named(text: &str, prefix: &str) -> std::collections::BTreeSet<String> {
+    text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
+        .filter(|word| word.starts_with(prefix) && word.len() > prefix.len())
+        .map(ToOwned::to_owned)
+        .collect()
+}

@@ -1,0 +1,221 @@
+//! The first rule: in the target there is a token in the first half of its life at every moment at which nothing excuses
+//! its absence (the head of `main` has the excuses). Knows what the design lets each kind of trouble cost; must not know
+//! how trouble is made.
+
+use chrono::TimeDelta;
+
+use crate::history::{Answered, Cause, Fact, Held, History, Kind, Source, Time, Token, Trouble, clock};
+
+/// From "nothing is in the way any more" to the token in the target: request, answer, two writes, our own watch.
+pub(crate) const PROMPT: TimeDelta = TimeDelta::seconds(5);
+/// Everybody at one provider wants a token at once: after a start, and when a gate opens.
+const QUEUE: TimeDelta = TimeDelta::seconds(15);
+/// The least distance of two requests, which is also the first pause of a gate.
+const PACE: TimeDelta = TimeDelta::seconds(5);
+/// A target that belonged to a former life is looked for so often.
+const CONFLICT: TimeDelta = TimeDelta::seconds(60);
+/// The longest wait of a transient failure while a token is valid, and without one.
+const LONGEST: [TimeDelta; 2] = [TimeDelta::seconds(30), TimeDelta::seconds(300)];
+/// After the third answer that may have cost a token.
+const WASTEFUL: TimeDelta = TimeDelta::minutes(20);
+
+/// What came of the rule.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Coverage {
+    /// Tokens that nothing would have excused, had they been there still when they were due.
+    pub(crate) binding: usize,
+    pub(crate) tokens: usize,
+    pub(crate) violations: Vec<String>,
+}
+
+pub(crate) fn check(history: &History, end: Time) -> Coverage {
+    let mut all = Coverage::default();
+    for (name, source) in &history.sources {
+        let excuses = excuses(history, name, source);
+        for gap in gaps(source, end) {
+            if let Some(at) = first_uncovered(&excuses, gap.from, gap.to) {
+                all.violations.push(format!(
+                    "{name}: {} from {} to {}; nothing excuses that at {}",
+                    gap.what,
+                    clock(gap.from),
+                    clock(gap.to),
+                    clock(at)
+                ));
+            }
+            all.violations.extend(untruthful(history, name, source, &gap));
+        }
+        for (at, fact) in &source.facts {
+            let Fact::Holds(Held::Token(token)) = fact else { continue };
+            all.tokens += 1;
+            let overdue = due(token) + PROMPT;
+            let needed = overdue + PACE < end && *at < overdue;
+            let bare = first_uncovered(&excuses, overdue, overdue + PACE).is_some();
+            all.binding += usize::from(needed && bare);
+        }
+    }
+    all
+}
+
+/// A time without a token that is as it should be.
+struct Gap {
+    from: Time,
+    to: Time,
+    what: String,
+    /// Of the token in the target.
+    expires_at: Option<Time>,
+}
+
+/// No life here is long enough for another rule than the half of it; jitter only makes it earlier.
+fn due(token: &Token) -> Time {
+    token.issued_at + (token.expires_at - token.issued_at) / 2
+}
+
+fn gaps(source: &Source, end: Time) -> Vec<Gap> {
+    let mut gaps = Vec::new();
+    let mut alive: Option<Time> = None;
+    let mut held = Held::Nothing;
+    let mut since = end;
+    let mut close = |alive: Option<Time>, held: &Held, since: Time, to: Time| {
+        let Some(born) = alive else { return };
+        let (from, what, expires_at) = match held {
+            Held::Nothing => (since, "no target".to_owned(), None),
+            Held::Rubbish => (since, "no token of anybody's in the target".to_owned(), None),
+            Held::Token(token) => {
+                (due(token) + PROMPT, format!("{token} in the target, overdue"), Some(token.expires_at))
+            }
+        };
+        // The watch tells of a new content a moment after it is there.
+        let from = from.max(since).max(born) + TimeDelta::seconds(1);
+        if from < to {
+            gaps.push(Gap { from, to, what, expires_at });
+        }
+    };
+    for (at, fact) in &source.facts {
+        match fact {
+            Fact::Created | Fact::Deleted | Fact::Holds(_) => close(alive, &held, since, *at),
+            _ => continue,
+        }
+        since = *at;
+        match fact {
+            Fact::Created => alive = Some(*at),
+            Fact::Deleted => alive = None,
+            Fact::Holds(now) => held = *now,
+            _ => {}
+        }
+    }
+    close(alive, &held, since, end);
+    gaps
+}
+
+/// Spans of time in which a missing token is nobody's fault.
+fn excuses(history: &History, name: &str, source: &Source) -> Vec<(Time, Time)> {
+    let mut spans = of_troubles(history, name);
+    let (mut failures, mut expires_at, mut born) = (0, None, false);
+    for (at, fact) in &source.facts {
+        let wait = match fact {
+            Fact::Created if born => CONFLICT + QUEUE,
+            Fact::Created => QUEUE,
+            Fact::Cause(Cause::TargetDeleted | Cause::TargetEdited) => PACE,
+            // Only the next cause ends the wait.
+            Fact::Asked(Answered::BadCredentials) => {
+                let ends = |fact: &Fact| match fact {
+                    Fact::Cause(cause) => cause.changes_inputs(),
+                    fact => *fact == Fact::Deleted,
+                };
+                let next = source.facts.iter().find(|(later, fact)| later > at && ends(fact));
+                next.map_or(WASTEFUL, |(later, _)| *later - *at + PACE)
+            }
+            Fact::Asked(Answered::Malformed) if failures >= 2 => WASTEFUL,
+            Fact::Asked(Answered::Malformed | Answered::Unavailable | Answered::RateLimited(_)) => {
+                let valid = expires_at.is_some_and(|expires_at| expires_at > *at);
+                let longest = if valid { LONGEST[0] } else { LONGEST[1] };
+                (TimeDelta::seconds(2) * 2_i32.pow(failures.min(10))).clamp(PACE, longest)
+            }
+            _ => TimeDelta::zero(),
+        };
+        match fact {
+            Fact::Created => (born, failures) = (true, 0),
+            Fact::Asked(Answered::Token(_)) => failures = 0,
+            Fact::Cause(cause) if cause.changes_inputs() => failures = 0,
+            Fact::Asked(_) => failures += 1,
+            Fact::Holds(Held::Token(token)) => expires_at = Some(token.expires_at),
+            _ => {}
+        }
+        if wait > TimeDelta::zero() {
+            spans.push((*at, *at + wait + PROMPT));
+        }
+    }
+    spans.sort();
+    spans
+}
+
+fn of_troubles(history: &History, name: &str) -> Vec<(Time, Time)> {
+    let mut spans = Vec::new();
+    for trouble in history.troubles_of(name).filter(|trouble| trouble.kind != Kind::ProviderDown) {
+        // Whoever was due meanwhile comes all at once.
+        spans.push((trouble.from, trouble.to + QUEUE));
+    }
+    spans.extend(of_provider(history, name));
+    spans
+}
+
+/// The pauses of a gate double, as a `TokenSource`'s own waits do: none is longer than the trouble has lasted before it,
+/// and the first of them. Trouble that comes back before a gate has opened is the same trouble.
+fn of_provider(history: &History, name: &str) -> Vec<(Time, Time)> {
+    let provider = name.split('/').next().unwrap_or_default();
+    let mut moments: Vec<(Time, Time)> = history
+        .troubles_of(name)
+        .filter(|trouble| trouble.kind == Kind::ProviderDown)
+        .map(|trouble: &Trouble| (trouble.from, trouble.to))
+        .collect();
+    let neighbours = history.sources.iter().filter(|(other, _)| other.split('/').next() == Some(provider));
+    for (_, neighbour) in neighbours {
+        moments.extend(neighbour.facts.iter().filter_map(|(at, fact)| match fact {
+            Fact::Asked(Answered::Unavailable) => Some((*at, *at)),
+            Fact::Asked(Answered::RateLimited(wait)) => Some((*at, *at + *wait)),
+            _ => None,
+        }));
+    }
+    moments.sort();
+    let mut merged: Vec<(Time, Time)> = Vec::new();
+    for (from, to) in moments {
+        match merged.last_mut() {
+            Some(last) if from <= shut_until(*last) => last.1 = last.1.max(to),
+            _ => merged.push((from, to)),
+        }
+    }
+    merged.iter().map(|span| (span.0, shut_until(*span) + QUEUE)).collect()
+}
+
+fn shut_until((from, to): (Time, Time)) -> Time {
+    to + (to - from + PACE).min(LONGEST[1])
+}
+
+/// The first instant of a span that no excuse covers.
+fn first_uncovered(excuses: &[(Time, Time)], from: Time, to: Time) -> Option<Time> {
+    let mut at = from;
+    for (begin, end) in excuses {
+        if *begin > at {
+            break;
+        }
+        at = at.max(*end);
+    }
+    (at < to).then_some(at)
+}
+
+/// Ready must not be True so long after the expiry of what is in the target, if anybody was there to say so.
+fn untruthful(history: &History, name: &str, source: &Source, gap: &Gap) -> Option<String> {
+    let expired = gap.expires_at?;
+    let late = expired + PROMPT;
+    let prevented = history
+        .troubles_of(name)
+        .any(|trouble| trouble.provider.is_none() && trouble.from <= late && trouble.to + PROMPT >= expired);
+    let said = source.facts.iter().take_while(|(at, _)| *at <= late).filter_map(|(_, fact)| match fact {
+        Fact::Ready(ready) => Some(*ready),
+        _ => None,
+    });
+    let ready = said.last().unwrap_or(false);
+    (ready && late < gap.to && !prevented).then(|| {
+        format!("{name}: {} expired at {}, and Ready is True {PROMPT} later", gap.what, clock(expired))
+    })
+}

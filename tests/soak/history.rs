@@ -1,0 +1,157 @@
+//! What happened, in order: every token request, every content of a target, every status, and everything that was
+//! done to disturb them. Knows facts only; must not know which of them are right.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+pub(crate) type Time = DateTime<Utc>;
+
+/// The whole run.
+#[derive(Default)]
+pub(crate) struct History {
+    /// By `namespace/name`; the namespace is the provider's name.
+    pub(crate) sources: BTreeMap<String, Source>,
+    pub(crate) troubles: Vec<Trouble>,
+    /// Every token that was handed out, by its text.
+    pub(crate) tokens: HashMap<String, Token>,
+}
+
+/// One `TokenSource` through all its lives.
+#[derive(Default)]
+pub(crate) struct Source {
+    pub(crate) facts: Vec<(Time, Fact)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Fact {
+    Created,
+    Deleted,
+    /// The provider was asked, and answered so.
+    Asked(Answered),
+    /// The target was seen to hold this.
+    Holds(Held),
+    /// Something that calls for a token, or ends a wait.
+    Cause(Cause),
+    /// The status was seen to say this of Ready.
+    Ready(bool),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Answered {
+    Token(Token),
+    /// 503, nothing, or not to the end.
+    Unavailable,
+    RateLimited(TimeDelta),
+    Malformed,
+    /// The client's secret, or the user's password.
+    BadCredentials,
+    /// The refresh token: the grant itself follows at once.
+    RefreshRefused,
+}
+
+/// A token, by its number: its text is nobody's business.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Token {
+    pub(crate) number: u64,
+    pub(crate) issued_at: Time,
+    pub(crate) expires_at: Time,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Held {
+    Nothing,
+    /// Something that no provider has handed out.
+    Rubbish,
+    Token(Token),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    SpecEdited,
+    /// A part of the spec that no token depends on: it only ends a wait after a failure.
+    Relabelled,
+    CredentialsRotated,
+    TargetEdited,
+    TargetDeleted,
+    RenewalRequested,
+}
+
+impl Cause {
+    /// Whether the next attempt is another one than that which failed.
+    pub(crate) fn changes_inputs(self) -> bool {
+        matches!(self, Self::SpecEdited | Self::Relabelled | Self::CredentialsRotated)
+    }
+}
+
+/// Something that stands in the way of one provider's `TokenSource`s, or of all.
+#[derive(Clone, Debug)]
+pub(crate) struct Trouble {
+    pub(crate) kind: Kind,
+    /// The provider's name; none where everybody is concerned.
+    pub(crate) provider: Option<String>,
+    pub(crate) from: Time,
+    pub(crate) to: Time,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    ProviderDown,
+    ControllerDead,
+    ApiServerPaused,
+    /// The provider knows new credentials, the Secret has the old ones.
+    SecretBehind,
+}
+
+impl History {
+    pub(crate) fn note(&mut self, source: &str, at: Time, fact: Fact) {
+        self.sources.entry(source.to_owned()).or_default().facts.push((at, fact));
+    }
+
+    pub(crate) fn trouble(&mut self, kind: Kind, provider: Option<&str>, from: Time, to: Time) {
+        self.troubles.push(Trouble { kind, provider: provider.map(str::to_owned), from, to });
+    }
+
+    /// Several tasks wrote it down: puts everything in its order.
+    pub(crate) fn in_order(&mut self) {
+        for source in self.sources.values_mut() {
+            source.facts.sort_by_key(|(at, _)| *at);
+        }
+        self.troubles.sort_by_key(|trouble| trouble.from);
+    }
+
+    /// What stood in the way of this `TokenSource`.
+    pub(crate) fn troubles_of<'a>(&'a self, source: &'a str) -> impl Iterator<Item = &'a Trouble> {
+        let provider = source.split('/').next();
+        self.troubles
+            .iter()
+            .filter(move |trouble| trouble.provider.is_none() || trouble.provider.as_deref() == provider)
+    }
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "token {} ({} to {})", self.number, clock(self.issued_at), clock(self.expires_at))
+    }
+}
+
+/// A time of day, as the controller's log has it.
+pub(crate) fn clock(at: Time) -> String {
+    at.format("%H:%M:%S%.3f").to_string()
+}
+
+/// A history that many write into.
+#[derive(Clone, Default)]
+pub(crate) struct Journal(Arc<Mutex<History>>);
+
+impl Journal {
+    pub(crate) fn open(&self) -> MutexGuard<'_, History> {
+        self.0.lock().expect("no holder of this lock panics")
+    }
+
+    pub(crate) fn note(&self, source: &str, fact: Fact) {
+        self.open().note(source, Utc::now(), fact);
+    }
+}

@@ -1,0 +1,102 @@
+//! Looking on: a watch on all Secrets and TokenSources, and a look at the controller's memory each second.
+//! Knows how to see; must not know what it should look like.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::Secret;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, Client, ResourceExt};
+use tokensource::api::{ConditionType, TokenSource};
+use tokensource_kit::kstatus;
+
+use crate::history::{Fact, Held, Journal, clock};
+
+/// What the watches cannot put into the history.
+#[derive(Clone, Default)]
+pub(crate) struct Seen {
+    /// Breaches of the kstatus rules, and how many statuses were looked at.
+    pub(crate) breaches: Arc<Mutex<(Vec<String>, usize)>>,
+}
+
+/// The target's name belongs to the TokenSource `NAME`.
+pub(crate) fn target_of(name: &str) -> String {
+    format!("{name}-token")
+}
+
+pub(crate) async fn watch_secrets(client: Client, journal: Journal) {
+    let mut events = Box::pin(watcher(Api::<Secret>::all(client), watcher::Config::default()));
+    let mut last: HashMap<String, Held> = HashMap::new();
+    while let Some(event) = events.next().await {
+        let (secret, there) = match event {
+            Ok(Event::Apply(secret) | Event::InitApply(secret)) => (secret, true),
+            Ok(Event::Delete(secret)) => (secret, false),
+            // A watch that was cut is taken up again by itself.
+            Ok(Event::Init | Event::InitDone) | Err(_) => continue,
+        };
+        let namespace = secret.namespace().unwrap_or_default();
+        let Some(source) = secret.name_any().strip_suffix("-token").map(|name| format!("{namespace}/{name}"))
+        else {
+            continue;
+        };
+        let held = if there { held(&secret, &journal) } else { Held::Nothing };
+        // Only what is news: labels and annotations are not.
+        if last.insert(source.clone(), held) != Some(held) {
+            journal.note(&source, Fact::Holds(held));
+        }
+    }
+}
+
+fn held(secret: &Secret, journal: &Journal) -> Held {
+    let value = secret.data.as_ref().and_then(|data| data.get("access_token"));
+    let text = value.and_then(|value| String::from_utf8(value.0.clone()).ok()).unwrap_or_default();
+    journal.open().tokens.get(&text).map_or(Held::Rubbish, |token| Held::Token(*token))
+}
+
+pub(crate) async fn watch_sources(client: Client, journal: Journal, seen: Seen) {
+    let mut events = Box::pin(watcher(Api::<TokenSource>::all(client), watcher::Config::default()));
+    let mut last: HashMap<String, bool> = HashMap::new();
+    while let Some(event) = events.next().await {
+        let Ok(Event::Apply(source) | Event::InitApply(source)) = event else { continue };
+        let name = format!("{}/{}", source.namespace().unwrap_or_default(), source.name_any());
+        {
+            let mut breaches = seen.breaches.lock().unwrap_or_else(PoisonError::into_inner);
+            breaches.1 += 1;
+            if let Err(broken) = kstatus::check_in_passing(&source) {
+                let at = clock(chrono::Utc::now());
+                breaches.0.push(format!("{name} at {at}: {}: {:?}", broken.join("; "), source.status));
+            }
+        }
+        let ready = is_ready(&source);
+        if last.insert(name.clone(), ready) != Some(ready) {
+            journal.note(&name, Fact::Ready(ready));
+        }
+    }
+}
+
+pub(crate) fn is_ready(source: &TokenSource) -> bool {
+    let conditions = source.status.iter().flat_map(|status| &status.conditions);
+    conditions.into_iter().any(|found| found.type_ == ConditionType::Ready.as_str() && found.status == "True")
+}
+
+/// The resident memory of a process in KiB, as the kernel counts it.
+pub(crate) fn resident(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// How many times as much the last third takes as the first one, by their medians; the first tenth is warm-up.
+pub(crate) fn growth(samples: &[u64]) -> Option<f64> {
+    let settled = samples.get(samples.len() / 10..)?;
+    let third = settled.len() / 3;
+    let (first, last) = (settled.get(..third)?, settled.get(settled.len() - third..)?);
+    Some(median(last)? / median(first)?)
+}
+
+fn median(samples: &[u64]) -> Option<f64> {
+    let mut sorted = samples.to_vec();
+    sorted.sort_unstable();
+    sorted.get(sorted.len() / 2).map(|middle| f64::from(u32::try_from(*middle).unwrap_or(u32::MAX)))
+}

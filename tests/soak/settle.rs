@@ -1,0 +1,93 @@
+//! The end of a run: the faults have ended, and everything comes to rest, truthfully. Knows what rest is.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use kube::Api;
+use kube::ResourceExt;
+use kube::api::ListParams;
+use serde_json::json;
+use tokensource::api::{TokenSource, from_kubernetes};
+use tokensource_kit::kstatus;
+use tokio::time::{Instant, sleep};
+
+use crate::faults::say;
+use crate::history::{Cause, Fact, Held};
+use crate::sampler::is_ready;
+use crate::world::World;
+
+/// A predecessor's Secret may be in the way for a minute; a gate may be shut almost as long.
+const PATIENCE: Duration = Duration::from_secs(100);
+
+/// Waits until everything is at rest; says what is not, when patience is over.
+pub(crate) async fn to_rest(world: &World) -> Vec<String> {
+    ask_for_what_waits_too_long(world).await;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let unrest = unrest(world).await;
+        if unrest.is_empty() || Instant::now() > deadline {
+            return unrest
+                .into_iter()
+                .map(|what| format!("after {PATIENCE:?} without faults: {what}"))
+                .collect();
+        }
+        sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Three answers that were no tokens call for 20 minutes: what an operator would do then is to ask for a renewal.
+async fn ask_for_what_waits_too_long(world: &World) {
+    for place in &world.sources {
+        let source = world.api(*place).get(&place.name()).await.expect("the TokenSource");
+        let retry_at = source.status.and_then(|status| status.retry_at);
+        if retry_at.is_some_and(|at| from_kubernetes(&at) > Utc::now() + TimeDelta::seconds(60)) {
+            say(&format!("{}: renewal requested, which would come late", place.key()));
+            let at = Utc::now();
+            let patch =
+                json!({"metadata": {"annotations": {"tokensource.dev/renew-requested-at": "the end"}}});
+            world.patch(*place, &patch).await;
+            world.note_as_of(at, *place, Fact::Cause(Cause::RenewalRequested));
+        }
+    }
+}
+
+async fn unrest(world: &World) -> Vec<String> {
+    let all = Api::<TokenSource>::all(world.admin.clone()).list(&ListParams::default()).await;
+    let all = all.expect("the TokenSources").items;
+    let mut unrest: Vec<String> = all.iter().flat_map(|source| complaints(world, source)).collect();
+    if all.len() != world.sources.len() {
+        unrest.push(format!("{} TokenSources, not {}", all.len(), world.sources.len()));
+    }
+    unrest
+}
+
+fn complaints(world: &World, source: &TokenSource) -> Vec<String> {
+    let name = format!("{}/{}", source.namespace().unwrap_or_default(), source.name_any());
+    let mut all = kstatus::check(source).err().unwrap_or_default();
+    let status = source.status.clone().unwrap_or_default();
+    let expires_at = status.expires_at.as_ref().map(from_kubernetes);
+    if !is_ready(source) || status.failures != 0 {
+        all.push(format!("it is not well: {status:?}"));
+    }
+    all.extend(untrue(world, &name, expires_at));
+    all.into_iter().map(|what| format!("{name}: {what}")).collect()
+}
+
+/// The target was last seen to hold a token that is valid, and expires when the status says.
+fn untrue(world: &World, name: &str, expires_at: Option<DateTime<Utc>>) -> Option<String> {
+    let history = world.journal.open();
+    let facts = &history.sources.get(name)?.facts;
+    let held = facts.iter().rev().find_map(|(_, fact)| match fact {
+        Fact::Holds(held) => Some(*held),
+        _ => None,
+    });
+    match (held, expires_at) {
+        (Some(Held::Token(token)), Some(said)) => {
+            // The controller counts from when it sent the request, in whole seconds.
+            let off = (token.expires_at - said).abs() > TimeDelta::seconds(3);
+            let late = token.expires_at <= Utc::now();
+            (off || late).then(|| format!("{token} is in the target, and the status says until {said}"))
+        }
+        other => Some(format!("the target holds {:?}", other.0)),
+    }
+}

@@ -1,0 +1,206 @@
+//! What is soaked: a control plane, five providers, a controller, and TokenSources with a namespace for each provider.
+//! Knows how all of it is made; must not know faults or rules.
+
+use std::path::{Path, PathBuf};
+
+use chrono::Utc;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::{Api, Client};
+use serde_json::{Value, json};
+use tokensource::api::TokenSource;
+use tokensource_kit::authority::{self, Authority};
+use tokensource_kit::control_plane::ControlPlane;
+use tokensource_kit::controller::ControllerProcess;
+use tokensource_kit::{manifest, unique};
+
+use crate::history::{Fact, Journal};
+use crate::providers::{NAMES, Provider};
+use crate::random::Random;
+use crate::sampler::target_of;
+
+/// So many TokenSources share a Secret.
+const SHARE: usize = 4;
+/// The lives of tokens, in seconds.
+const LIVES: (u64, u64) = (30, 121);
+
+pub(crate) struct World {
+    pub(crate) controller: ControllerProcess,
+    pub(crate) plane: ControlPlane,
+    pub(crate) admin: Client,
+    pub(crate) providers: Vec<Provider>,
+    pub(crate) journal: Journal,
+    pub(crate) sources: Vec<Place>,
+}
+
+/// One TokenSource: whose it is, and which Secret it uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) provider: usize,
+    number: usize,
+}
+
+impl Place {
+    pub(crate) fn namespace(self) -> &'static str {
+        NAMES[self.provider]
+    }
+
+    pub(crate) fn name(self) -> String {
+        format!("s{:03}", self.number)
+    }
+
+    /// As the history calls it.
+    pub(crate) fn key(self) -> String {
+        format!("{}/{}", self.namespace(), self.name())
+    }
+
+    /// The Secret with its credentials.
+    pub(crate) fn credentials(self) -> String {
+        format!("client-{}", self.number / NAMES.len() / SHARE)
+    }
+}
+
+impl World {
+    pub(crate) async fn build(count: usize, random: &mut Random) -> Self {
+        authority::install_crypto();
+        let plane = ControlPlane::start_with(&definitions()).await;
+        let mut role = manifest::load(repository().join("deploy/kustomize/cluster/rbac.yaml"));
+        role.retain(|object| object.types.as_ref().is_some_and(|types| types.kind != "ClusterRoleBinding"));
+        plane.apply_objects(&role).await;
+        plane.apply(BINDING).await;
+        let authority = Authority::new("The soak's authority");
+        let journal = Journal::default();
+        let providers: Vec<Provider> =
+            NAMES.iter().map(|name| Provider::start(name, &authority, &journal)).collect();
+        for name in NAMES {
+            plane.apply(&format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}}}}}")).await;
+        }
+        let controller = ControllerProcess::start(
+            Path::new(env!("CARGO_BIN_EXE_tokensource")),
+            &plane.kubeconfig_for("controller"),
+            &["--allow-network", "127.0.0.0/8"],
+            // What the image sets, so that memory is that of the image.
+            &[
+                ("RUST_LOG", "debug,tokensource=trace"),
+                ("MALLOC_ARENA_MAX", "2"),
+                ("MALLOC_TRIM_THRESHOLD_", "131072"),
+            ],
+        )
+        .await;
+        let sources = (0..count).map(|number| Place { provider: number % NAMES.len(), number }).collect();
+        let admin = plane.admin();
+        let world = Self { controller, plane, admin, providers, journal, sources };
+        for place in &world.sources {
+            let lifetime = i64::try_from(random.between(LIVES.0, LIVES.1)).expect("seconds");
+            world.provider(*place).enrol(&place.name(), lifetime);
+        }
+        world
+    }
+
+    /// Applies every Secret and every TokenSource.
+    pub(crate) async fn populate(&self) {
+        for place in &self.sources {
+            let first = self.sharing(*place).next() == Some(*place);
+            if first {
+                self.rotate(*place, &new_secret()).await;
+            }
+            self.create(*place).await;
+        }
+    }
+
+    pub(crate) fn provider(&self, place: Place) -> &Provider {
+        &self.providers[place.provider]
+    }
+
+    /// Those with the same Secret, this one among them.
+    pub(crate) fn sharing(&self, place: Place) -> impl Iterator<Item = Place> {
+        let same = move |other: &Place| {
+            other.provider == place.provider && other.credentials() == place.credentials()
+        };
+        self.sources.iter().copied().filter(same)
+    }
+
+    /// The provider takes this secret and no other.
+    pub(crate) fn accept(&self, place: Place, secrets: &[String]) {
+        for place in self.sharing(place) {
+            self.provider(place).accept(&place.name(), secrets);
+        }
+    }
+
+    /// Provider and Secret, in this order.
+    async fn rotate(&self, place: Place, secret: &str) {
+        self.accept(place, &[secret.to_owned()]);
+        self.store(place, secret).await;
+    }
+
+    pub(crate) async fn store(&self, place: Place, secret: &str) {
+        let host = self.provider(place).server.host();
+        let object = json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": place.credentials(), "annotations": {"tokensource.dev/allowed-hosts": host}},
+            "stringData": {"client_secret": secret, "username": "somebody", "password": secret},
+        });
+        self.plane.apply_in(place.namespace(), &object.to_string()).await;
+    }
+
+    pub(crate) async fn create(&self, place: Place) {
+        let object = json!({
+            "apiVersion": "tokensource.dev/v1alpha1", "kind": "TokenSource",
+            "metadata": {"name": place.name()},
+            "spec": {
+                "provider": self.provider(place).block(), "clientId": place.name(),
+                "credentialsRef": {"name": place.credentials()}, "target": {"name": target_of(&place.name())},
+            },
+        });
+        self.journal.note(&place.key(), Fact::Created);
+        self.plane.apply_in(place.namespace(), &object.to_string()).await;
+    }
+
+    pub(crate) async fn delete(&self, place: Place) {
+        self.journal.note(&place.key(), Fact::Deleted);
+        self.api(place).delete(&place.name(), &DeleteParams::default()).await.expect("deleted");
+    }
+
+    pub(crate) async fn patch(&self, place: Place, patch: &Value) {
+        let patched =
+            self.api(place).patch(&place.name(), &PatchParams::default(), &Patch::Merge(patch)).await;
+        patched.expect("patched");
+    }
+
+    pub(crate) fn api(&self, place: Place) -> Api<TokenSource> {
+        Api::namespaced(self.admin.clone(), place.namespace())
+    }
+
+    pub(crate) fn secrets(&self, place: Place) -> Api<Secret> {
+        Api::namespaced(self.admin.clone(), place.namespace())
+    }
+
+    /// Notes what was done as of before it was done.
+    pub(crate) fn note_as_of(&self, at: chrono::DateTime<Utc>, place: Place, fact: Fact) {
+        self.journal.open().note(&place.key(), at, fact);
+    }
+}
+
+pub(crate) fn new_secret() -> String {
+    format!("cs-{}", unique::word(24))
+}
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+fn definitions() -> Vec<kube::core::DynamicObject> {
+    ["tokensources", "tokenproviders", "clustertokenproviders"]
+        .iter()
+        .flat_map(|kind| manifest::load(repository().join(format!("crds/{kind}.yaml"))))
+        .collect()
+}
+
+const BINDING: &str = "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: soak}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: tokensource-controller}
+subjects:
+- {apiGroup: rbac.authorization.k8s.io, kind: Group, name: tokensource-controllers}
+";

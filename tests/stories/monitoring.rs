@@ -1,0 +1,78 @@
+//! A real Prometheus reads the real controller, as deploy/monitoring would have it: every rule and every query of the
+//! dashboard finds what it asks for.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokensource_kit::eventually;
+use tokensource_kit::prometheus::{self, Prometheus};
+use tokensource_kit::scripted_provider::Answer;
+
+use crate::story::{Story, TOKEN};
+use crate::world::repository;
+
+/// Two scrapes after the slowest thing has happened, on a machine with other work.
+const SEEN: Duration = Duration::from_secs(45);
+
+async fn start(story: &Story) -> Prometheus {
+    let folder = repository().join("deploy/monitoring");
+    let endpoint = &prometheus::spec(&folder.join("podmonitor.yaml"))["podMetricsEndpoints"][0];
+    let rules = prometheus::spec(&folder.join("prometheusrule.yaml"));
+    // As the operator does: they must not stand in the way of a TokenSource's own namespace.
+    let target = json!({"namespace": "tokensource-system", "pod": "the-pod", "container": "controller"});
+    Prometheus::start(story.controller.address(), &target, endpoint, &rules).await
+}
+
+/// Waits until a query yields exactly this number, once.
+async fn yields(prometheus: &Prometheus, query: &str, number: &str) {
+    eventually(query, SEEN, async || {
+        let found = prometheus.query(query).await?;
+        match found.as_slice() {
+            [one] if one["value"][1] == number => Ok(()),
+            _ => Err(format!("{found:?} instead of {number}")),
+        }
+    })
+    .await;
+}
+
+pub(crate) async fn every_query_finds_what_it_asks_for(story: &mut Story) {
+    let prometheus = start(story).await;
+    // One that is renewed every few seconds, one that has nothing to ask with.
+    story.provider.always(TOKEN, Answer::token(14));
+    story.ask("brief", &json!({})).await;
+    story.apply(&story.source_for("bare", &json!({"credentialsRef": {"name": "nowhere"}}))).await;
+    story.ready("brief").await;
+    story.failing("bare", "CredentialsNotFound").await;
+
+    let ours = format!("{{namespace=\"{}\",pod=\"the-pod\"}}", story.namespace);
+    yields(&prometheus, &format!("count(tokensource_ready{ours})"), "2").await;
+    yields(&prometheus, &format!("sum(tokensource_ready{ours})"), "1").await;
+    yields(&prometheus, "sum by (job) (tokensource_leader{namespace=\"tokensource-system\"})", "1").await;
+
+    let folder = repository().join("deploy/monitoring");
+    let queries = prometheus::queries(&folder.join("dashboard.json"));
+    assert!(queries.len() > 20, "{queries:#?}");
+    for query in &queries {
+        eventually(query, SEEN, async || {
+            let found = prometheus.query(query).await?;
+            // What divides by nothing has an answer, too, and no number in it.
+            if found.iter().any(|one| one["value"][1] != "NaN") { Ok(()) } else { Err(format!("{found:?}")) }
+        })
+        .await;
+    }
+    let rules = std::fs::read_to_string(folder.join("prometheusrule.yaml")).unwrap();
+    let metrics = prometheus::named(&(rules + &queries.join(" ")), "tokensource_");
+    assert!(metrics.len() > 10, "{metrics:?}");
+    for metric in &metrics {
+        assert!(!prometheus.query(metric).await.unwrap().is_empty(), "no series of {metric}");
+    }
+    let rules = prometheus.rules().await;
+    assert_eq!(rules.len(), 7, "{rules:?}");
+    assert!(rules.values().all(|(health, error)| health == "ok" && error.is_none()), "{rules:?}");
+    // Every family that a scrape gets is explained.
+    let document = std::fs::read_to_string(repository().join("docs/metrics.md")).unwrap();
+    let text = story.controller.metrics().await;
+    for metric in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()) {
+        assert!(document.contains(metric), "docs/metrics.md does not tell of {metric}");
+    }
+}

@@ -1,0 +1,229 @@
+//! The commands for people, by the real binary: what they show, how they end, and that no secret is in it.
+//! The user is one with the rights that docs/cli.md names and no others.
+
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+use serde_json::{Value, json};
+use tokensource_kit::scripted_provider::Answer;
+use tokensource_kit::{canaries, manifest};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::Command;
+
+use crate::story::{Story, TOKEN};
+use crate::world::repository;
+
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_tokensource");
+
+/// What a command has said.
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) all: String,
+}
+
+impl Said {
+    #[track_caller]
+    pub(crate) fn has(&self, code: i32, texts: &[&str]) {
+        assert_eq!(self.code, code, "{}", self.all);
+        for text in texts {
+            assert!(self.all.contains(text), "{text} is missing from\n{}", self.all);
+        }
+    }
+}
+
+pub(crate) fn command(story: &Story, program: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments).env("KUBECONFIG", story.world.plane().kubeconfig_for("alice"));
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+async fn said(mut command: Command) -> Said {
+    judged(command.output().await.expect("the program runs"))
+}
+
+pub(crate) fn judged(output: Output) -> Said {
+    let out = String::from_utf8(output.stdout).expect("text");
+    let all = format!("{out}{}", String::from_utf8(output.stderr).expect("text"));
+    assert_eq!(canaries::search(&all), [], "a secret is shown");
+    assert!(!all.contains('\u{1b}'), "colours where no terminal reads: {all:?}");
+    Said { code: output.status.code().expect("it ended by itself"), out, all }
+}
+
+pub(crate) async fn tokensource(story: &Story, arguments: &[&str]) -> Said {
+    said(command(story, Path::new(PROGRAM), arguments)).await
+}
+
+/// In this story's namespace.
+async fn here(story: &Story, arguments: &[&str]) -> Said {
+    tokensource(story, &[arguments, &["-n", &story.namespace]].concat()).await
+}
+
+/// The Role of docs/cli.md, for alice.
+async fn give_rights(story: &Story) {
+    let page = std::fs::read_to_string(repository().join("docs/cli.md")).expect("docs/cli.md");
+    let (_, block) = page.split_once("```yaml\n").expect("the Role");
+    let (role, _) = block.split_once("```").expect("its end");
+    let [role] = &manifest::parse(role)[..] else { panic!("one object: {role}") };
+    story.apply(&serde_json::to_value(role).expect("JSON")).await;
+    story
+        .apply(&json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+            "metadata": {"name": "people"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role.metadata.name},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "alice"}],
+        }))
+        .await;
+}
+
+/// One that gets its token and one whose credentials are refused.
+async fn a_good_and_a_bad_one(story: &Story) {
+    story.provider.respond(TOKEN, |request, _| {
+        if request.form_value("client_secret").as_deref() == Some("s3cr3t-that-is-refused") {
+            return Answer::error(401, "invalid_client");
+        }
+        Answer::token(3600)
+    });
+    story.ask("good", &json!({})).await;
+    story.credentials("refused", "s3cr3t-that-is-refused").await;
+    story.apply(&story.source_for("bad", &json!({"credentialsRef": {"name": "refused"}}))).await;
+    story.ready("good").await;
+    story.failing("bad", "InvalidClient").await;
+}
+
+pub(crate) async fn status_tells_what_every_token_does(story: &mut Story) {
+    a_good_and_a_bad_one(story).await;
+    // Before anybody has given the right: the API server's own words.
+    here(story, &["status"]).await.has(1, &["could not be listed", "alice", "cannot list resource"]);
+    give_rights(story).await;
+
+    let table = here(story, &["status"]).await;
+    table.has(0, &[]);
+    let lines: Vec<Vec<&str>> = table.out.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[0], ["NAME", "READY", "REASON", "TARGET", "EXPIRES", "RENEWS", "FAILURES"]);
+    assert_eq!(lines[1][..4], ["bad", "False", "InvalidClient", "bad-token"]);
+    assert_eq!(lines[2][..4], ["good", "True", "TokenIssued", "good-token"]);
+    assert!(lines[2][4].ends_with('m') && lines[2][6] == "0" && lines[1][6] == "1", "{}", table.out);
+    let labelled = here(story, &["status", "-l", "no=such"]).await;
+    labelled.has(0, &["There are no such TokenSources in namespace"]);
+
+    let rows: Value = serde_json::from_str(&here(story, &["status", "-o", "json"]).await.out).expect("JSON");
+    let expires = story.value("good-token", "expires_at").await;
+    assert_eq!((&rows[1]["name"], &rows[1]["expiresAt"]), (&json!("good"), &json!(expires)));
+
+    let page = here(story, &["status", "bad"]).await;
+    let advice = "What to do about InvalidClient\n  Compare client id and secret";
+    page.has(0, &["Ready has been False for", "Renewed has been False for", advice]);
+    // Events are sent on the side.
+    tokensource_kit::eventually("the Event", crate::story::SOON, async || {
+        let page = here(story, &["status", "bad"]).await.out;
+        page.contains("WHEN").then_some(()).ok_or(page)
+    })
+    .await;
+    let page = here(story, &["status", "bad", "-o", "json"]).await;
+    let page: Value = serde_json::from_str(&page.out).expect("JSON");
+    assert_eq!(page["events"][0]["reason"], "InvalidClient", "{page:#}");
+    let renewed = page["conditions"].as_array().unwrap().iter().find(|found| found["type"] == "Renewed");
+    assert!(renewed.unwrap()["advice"].as_str().unwrap().starts_with("Compare client id"));
+
+    here(story, &["status", "nobody"]).await.has(1, &["\"nobody\" not found"]);
+    tokensource(story, &["status", "-A"]).await.has(1, &["at the cluster scope"]);
+    here(story, &["status", "-A"]).await.has(2, &["cannot be used with"]);
+}
+
+pub(crate) async fn kubectl_finds_the_plugin(story: &mut Story) {
+    a_good_and_a_bad_one(story).await;
+    give_rights(story).await;
+    let folder = std::env::temp_dir().join(&story.namespace);
+    std::fs::create_dir(&folder).expect("a folder of our own");
+    std::os::unix::fs::symlink(PROGRAM, folder.join("kubectl-tokensource")).expect("the symlink");
+    let kubectl = |arguments: &[&str]| {
+        let mut command = command(story, &story.world.plane().kubectl(), arguments);
+        command.env("PATH", &folder);
+        said(command)
+    };
+    kubectl(&["tokensource", "status", "-n", &story.namespace]).await.has(0, &["good", "InvalidClient"]);
+    kubectl(&["tokensource", "status", "--help"]).await.has(0, &["Usage: kubectl tokensource status"]);
+    kubectl(&["tokensource", "renew", "-n", &story.namespace]).await.has(2, &["--all"]);
+    std::fs::remove_dir_all(&folder).expect("ours");
+}
+
+pub(crate) async fn status_follows_changes(story: &mut Story) {
+    a_good_and_a_bad_one(story).await;
+    give_rights(story).await;
+    let mut command =
+        command(story, Path::new(PROGRAM), &["status", "-w", "-o", "json", "-n", &story.namespace]);
+    let mut program = command.stdout(Stdio::piped()).spawn().expect("the program runs");
+    let mut lines = BufReader::new(program.stdout.take().expect("piped")).lines();
+    let mut next = async || {
+        let line = tokio::time::timeout(crate::story::SOON, lines.next_line()).await.expect("a line in time");
+        serde_json::from_str::<Value>(&line.expect("read").expect("it goes on")).expect("JSON")
+    };
+    assert_eq!((next().await["name"].clone(), next().await["name"].clone()), (json!("bad"), json!("good")));
+    // Mended credentials: the same line says something else. On the way the failure may be told once more.
+    story.credentials("refused", "s3cr3t-that-is-taken").await;
+    while next().await["ready"] != "True" {}
+    story.sources().delete("good", &kube::api::DeleteParams::default()).await.expect("deleted");
+    assert_eq!(next().await, json!({"namespace": story.namespace, "name": "good", "deleted": true}));
+    program.kill().await.expect("it still ran");
+}
+
+/// The rest stands still where no terminal reads; here one does, by script(1).
+pub(crate) async fn status_is_redrawn_on_a_terminal(story: &mut Story) {
+    a_good_and_a_bad_one(story).await;
+    give_rights(story).await;
+    for (no_color, colours) in [("", true), ("1", false)] {
+        let watch = format!("{PROGRAM} status --watch --namespace {}", story.namespace);
+        let mut command =
+            command(story, Path::new("script"), &["--quiet", "--return", "--command", &watch, "/dev/null"]);
+        command.env("NO_COLOR", no_color).env("TERM", "xterm").env_remove("CI");
+        let mut program = command.stdout(Stdio::piped()).spawn().expect("script(1) of util-linux");
+        let mut output = program.stdout.take().expect("piped");
+        let mut seen = String::new();
+        let shown = async {
+            // Three times the whole table: it is drawn again each second, though nothing changes.
+            while seen.matches("FAILURES").count() < 3 {
+                let mut part = [0; 4096];
+                let read = output.read(&mut part).await.expect("read");
+                assert!(read > 0, "it ended: {seen}");
+                seen += &String::from_utf8_lossy(&part[..read]);
+            }
+        };
+        tokio::time::timeout(crate::story::SOON, shown).await.expect("three tables in time");
+        program.kill().await.expect("it still ran");
+        assert_eq!(seen.contains("\u{1b}[31m"), colours, "red for what failed: {seen:?}");
+        assert!(seen.contains("InvalidClient"), "{seen:?}");
+        assert_eq!(canaries::search(&seen), [], "a secret is shown");
+    }
+}
+
+pub(crate) async fn renew_waits_for_the_answer(story: &mut Story) {
+    a_good_and_a_bad_one(story).await;
+    give_rights(story).await;
+    let before = story.value("good-token", "access_token").await;
+    // Both have just been asked for, so both requests wait for the rest of a minute.
+    let all = here(story, &["renew", "--all"]).await;
+    all.has(1, &["good: renewed, expires in 59m", "bad: not renewed (InvalidClient)", "Compare client id"]);
+    assert_ne!(story.value("good-token", "access_token").await, before);
+    let source = story.source("good").await;
+    let asked = source.metadata.annotations.unwrap()["tokensource.dev/renew-requested-at"].clone();
+    assert_eq!(source.status.unwrap().last_handled_renew_request, Some(asked));
+
+    // What keeps the provider from being asked is no reason to wait.
+    story.patch_secret("client", &json!({"metadata": {"annotations": null}})).await;
+    story.failing("good", "CredentialsNotBound").await;
+    let refused = here(story, &["renew", "good"]).await;
+    refused.has(1, &["good: not renewed (CredentialsNotBound)", "kubectl annotate secret client"]);
+    story.patch_source("bad", &json!({"spec": {"suspend": true}})).await;
+    here(story, &["renew", "bad"]).await.has(1, &["bad: not renewed (Suspended)"]);
+    here(story, &["renew", "nobody"]).await.has(1, &["\"nobody\" not found"]);
+    here(story, &["renew", "-l", "no=such"]).await.has(1, &["There are no such TokenSources"]);
+
+    // Nobody there who could answer.
+    story.patch_source("bad", &json!({"spec": {"suspend": false}})).await;
+    story.controller.kill9();
+    let late = here(story, &["renew", "bad", "--timeout", "2s"]).await;
+    late.has(1, &["bad: not renewed", "It was not dealt with in time"]);
+    story.controller.restart().await;
+}
