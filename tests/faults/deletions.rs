@@ -67,7 +67,7 @@ fn complaints(story: &Story) -> usize {
 pub(crate) async fn namespace_ends_in_peace(story: &mut Story, _: &Proxy) {
     settled(story, "old").await;
     // Whatever order they are deleted in: a Secret that goes before its TokenSource is not to be replaced.
-    story.credentials("zz-last-to-go", "s3cr3t").await;
+    story.credentials("zz-last-to-go", "s3cr3t-of-the-client").await;
     for number in 0..6 {
         let more = json!({"credentialsRef": {"name": "zz-last-to-go"}});
         story.apply(&story.source_for(&format!("more-{number}"), &more)).await;

@@ -30,8 +30,8 @@ pub(crate) async fn etcd_dies_and_comes_back(story: &mut Story, _: &Proxy) {
 async fn outage(story: &Story, component: fn(&ControlPlane) -> &Process) {
     story.provider.always(TOKEN, Answer::token(3600));
     story.provider.always(SHORT, Answer::token(SHORT_LIFE));
-    story.credentials("client", "s3cr3t").await;
-    story.credentials("others", "s3cr3t").await;
+    story.credentials("client", "s3cr3t-of-the-client").await;
+    story.credentials("others", "s3cr3t-of-the-client").await;
     for name in SHORT_LIVED {
         let provider = json!({"tokenEndpoint": story.provider.url(SHORT)});
         let more = json!({"provider": provider, "credentialsRef": {"name": "others"}});

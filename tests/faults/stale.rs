@@ -73,7 +73,7 @@ pub(crate) async fn restart_against_an_api_server_that_lags(story: &mut Story, _
 /// It hears of its status, but not of the Secret that it has created.
 pub(crate) async fn created_secret_that_no_watch_shows_is_known(story: &mut Story, proxy: &Proxy) {
     story.provider.always(TOKEN, Answer::token(3600));
-    story.credentials("client", "s3cr3t").await;
+    story.credentials("client", "s3cr3t-of-the-client").await;
     // Seen by now; what follows is not.
     tokio::time::sleep(Duration::from_secs(1)).await;
     proxy.silence_watches(Some("/secrets"));

@@ -22,13 +22,13 @@ async fn under_way(story: &Story) {
 fn theirs() -> Value {
     json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "shaken-token"},
-        "stringData": {"password": "precious"},
+        "stringData": {"password": "a-precious-password"},
     })
 }
 
 pub(crate) async fn altered_while_a_renewal_is_under_way(story: &mut Story, _: &Proxy) {
     under_way(story).await;
-    let patch = json!({"stringData": {"access_token": "mine", "stray": "also mine"}});
+    let patch = json!({"stringData": {"access_token": "a-token-of-mine", "stray": "something-of-mine"}});
     story.patch_secret("shaken-token", &patch).await;
     at_rest(story, "shaken", 2).await;
     let keys: Vec<_> = story.secret("shaken-token").await.data.unwrap().into_keys().collect();
@@ -77,7 +77,7 @@ pub(crate) async fn two_at_once_with_one_target(story: &mut Story, _: &Proxy) {
     // Neither has a Secret yet when both are seen.
     story.controller.kill9();
     story.provider.always(TOKEN, Answer::token(3600));
-    story.credentials("client", "s3cr3t").await;
+    story.credentials("client", "s3cr3t-of-the-client").await;
     for name in ["alike", "first"] {
         story.apply(&story.source_for(name, &json!({"target": {"name": "one-token"}}))).await;
     }
