@@ -61,10 +61,11 @@ pub(super) struct Gates {
 pub(super) struct Pass {
     gates: Shared,
     key: Key,
-    namespace: String,
     who: String,
     met: Met,
     clock: fn() -> DateTime<Utc>,
+    /// Given back after the gate's own place: fields are dropped after `drop`.
+    visit: Visit,
 }
 
 /// A place in a namespace's share, without a gate.
@@ -100,38 +101,28 @@ impl Gates {
             published.intact && observed.inputs.as_ref().is_some_and(|inputs| inputs.asked == published.asked)
         };
         let expires_at = observed.published().filter(useful).map(|published| published.expires_at);
-        let namespace = source.namespace().unwrap_or_default();
+        let visit = self.visit(source)?;
         let entry = {
             let mut state = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-            if state.inside.get(&namespace).is_some_and(|inside| *inside >= self.places * 2) {
-                return Err(Stop::Deferred(now + SHORTLY, None));
-            }
             state.gates.retain(|_, gate| !gate.is_idle(now));
-            let entry =
-                state.gates.entry(key.clone()).or_default().enter(observed.uid, expires_at, self.places, now);
-            if entry == Entry::Enter {
-                *state.inside.entry(namespace.clone()).or_default() += 1;
-            }
-            entry
+            state.gates.entry(key.clone()).or_default().enter(observed.uid, expires_at, self.places, now)
         };
         match entry {
             Entry::Enter => Ok(Pass {
                 gates: Arc::clone(&self.shared),
-                namespace,
+                key,
                 who: observed.uid.to_owned(),
                 met: Met::NotAtAll,
                 clock: self.clock,
-                key,
+                visit,
             }),
             Entry::Later(until, reason) => {
                 Err(Stop::Deferred(until, reason.map(|reason| troubled(reason, &key.host))))
             }
         }
     }
-}
 
-impl Gates {
-    /// Lets this `TokenSource` wait for somebody who is no provider, as one of its namespace's share.
+    /// Lets this `TokenSource` wait for somebody, as one of its namespace's share.
     pub(super) fn visit(&self, source: &TokenSource) -> Result<Visit, Stop> {
         let namespace = source.namespace().unwrap_or_default();
         let mut state = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
@@ -146,17 +137,11 @@ impl Gates {
 
 impl Drop for Visit {
     fn drop(&mut self) {
-        self.gates.lock().unwrap_or_else(PoisonError::into_inner).goes(&self.namespace);
-    }
-}
-
-impl State {
-    /// One of this namespace is inside no more.
-    fn goes(&mut self, namespace: &str) {
-        if let Some(inside) = self.inside.get_mut(namespace) {
+        let mut state = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(inside) = state.inside.get_mut(&self.namespace) {
             *inside = inside.saturating_sub(1);
         }
-        self.inside.retain(|_, inside| *inside > 0);
+        state.inside.retain(|_, inside| *inside > 0);
     }
 }
 
@@ -172,10 +157,9 @@ impl Drop for Pass {
         let mut state = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(gate) = state.gates.get_mut(&self.key) {
             // Of a provider that is shared, tenants are the parties.
-            let party = if self.key.cluster_provider.is_some() { &self.namespace } else { &self.who };
+            let party = if self.key.cluster_provider.is_some() { &self.visit.namespace } else { &self.who };
             gate.leave(&self.who, party, &self.met, (self.clock)());
         }
-        state.goes(&self.namespace);
     }
 }
 

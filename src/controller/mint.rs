@@ -15,7 +15,7 @@ use crate::api::{Reason, TokenSource};
 use crate::decide::gate::Met;
 use crate::decide::refresh::{Bond, gives_way, is_kept};
 use crate::decide::{Failure, Observed, ask};
-use crate::oauth::{Moment, Reading, Secret, Token, build, read};
+use crate::oauth::{Moment, Secret, Token, build, read};
 
 /// Sent with every request: some firewalls refuse requests without one.
 pub(super) const USER_AGENT: &str = concat!("tokensource/", env!("CARGO_PKG_VERSION"));
@@ -133,14 +133,6 @@ async fn send(
     let answer = context.aside(prepared.exchanger.send(request)).await;
     context.metrics.request_took(started.elapsed());
     let confidential: Vec<&Secret> = ask.confidential.iter().chain(&signed).collect();
-    let reading = Reading {
-        sent_at: moment.now,
-        host: ask.request.endpoint.host(),
-        rules: &ask.rules,
-        requested_scopes: &source.spec.token.scopes,
-        grant: ask.grant,
-        confidential: &confidential,
-        requested_token_type: provider.requested_token_type.as_deref(),
-    };
+    let reading = ask.reading(&source.spec, provider, moment.now, &confidential);
     answer.and_then(|answer| read(&answer, &reading)).map_err(|error| Stop::Failed(Failure::from(&error)))
 }

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 mod client;
 mod grant;
 
@@ -11,7 +13,8 @@ use super::publication::Data;
 use crate::api::{self, Reason, RequestedToken, TokenProviderSpec, TokenSourceSpec};
 use crate::oauth::{
     BodyFormat, ClientAuthentication, Endpoint, ExpiryRules, ExpiryUnit, FieldPointers, Grant, GrantKind,
-    Parameter, ParameterPlace, ParameterValue, ResponseRules, Secret, TokenRequest, trim_one_newline,
+    Parameter, ParameterPlace, ParameterValue, Reading, ResponseRules, Secret, TokenRequest,
+    trim_one_newline,
 };
 
 pub(super) use grant::{JWT_BEARER, TOKEN_EXCHANGE};
@@ -29,6 +32,28 @@ pub struct Ask {
     pub grant: GrantKind,
     /// What must not appear in anything shown.
     pub confidential: Vec<Secret>,
+}
+
+impl Ask {
+    /// How the answer is read if it was sent at this instant. `confidential` is what this holds under that name, and
+    /// what was signed for the request.
+    pub fn reading<'a>(
+        &'a self,
+        spec: &'a TokenSourceSpec,
+        provider: &'a TokenProviderSpec,
+        sent_at: DateTime<Utc>,
+        confidential: &'a [&'a Secret],
+    ) -> Reading<'a> {
+        Reading {
+            sent_at,
+            host: self.request.endpoint.host(),
+            rules: &self.rules,
+            requested_scopes: &spec.token.scopes,
+            grant: self.grant,
+            confidential,
+            requested_token_type: provider.requested_token_type.as_deref(),
+        }
+    }
 }
 
 /// What is read for one request, and dropped with it.

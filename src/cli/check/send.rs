@@ -13,9 +13,7 @@ use crate::api::{ClientAuthenticationMethod, Duration, TokenProviderSpec};
 use crate::cli::arguments::CheckArguments;
 use crate::cli::output::harmless;
 use crate::decide::{Ask, Failure, ask};
-use crate::oauth::{
-    AddressPolicy, Error, Exchanger, Issuer, Moment, Reading, Secret, Token, Transport, build, read,
-};
+use crate::oauth::{AddressPolicy, Error, Exchanger, Issuer, Moment, Secret, Token, Transport, build, read};
 
 /// What the provider's answer holds, without the token.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -106,15 +104,7 @@ impl Way {
         let signed = std::mem::take(&mut request.signed);
         let answer = self.exchanger.send(request).await?;
         let confidential: Vec<&Secret> = ask.confidential.iter().chain(&signed).collect();
-        let reading = Reading {
-            sent_at: moment.now,
-            host: ask.request.endpoint.host(),
-            rules: &ask.rules,
-            requested_scopes: &situation.spec.token.scopes,
-            grant: ask.grant,
-            confidential: &confidential,
-            requested_token_type: provider.requested_token_type.as_deref(),
-        };
+        let reading = ask.reading(&situation.spec, provider, moment.now, &confidential);
         let token = read(&answer, &reading)?;
         Ok(told(&token, &ask, &confidential, situation))
     }
