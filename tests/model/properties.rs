@@ -52,9 +52,10 @@ pub(crate) fn request(model: &Model, world: &World, look: &Look, asked: Asked, a
         return violated(NO_NEEDLESS_REQUEST, "asked for a token that has come, and was not written yet");
     }
     // By the clock of the decision or the present one, should that have been set since.
-    let due = world
-        .target
-        .is_none_or(|target| model.real.due(target.issued_at, target.expires_at) <= look.now.max(0));
+    let due = world.target.is_none_or(|target| {
+        model.real.due(target.issued_at, target.expires_at) <= look.now.max(0)
+            || model.real.is_of_another_clock(target.issued_at, look.now.min(0))
+    });
     let owed = ghost.failed.is_some_and(|(_, failed, _)| failed == asked);
     if is_good(world.target, asked) && !due && ghost.requested == Requested::No && !owed {
         return violated(

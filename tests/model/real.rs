@@ -180,6 +180,12 @@ impl Real {
         seconds(renew_at(life, &self.specs[0].renewal, UID, None))
     }
 
+    /// Whether a token issued at this second is one of a clock that has been set back since; its end is then anybody's
+    /// guess, and one request buys a token whose end is known.
+    pub(crate) fn is_of_another_clock(&self, issued_at: Seconds, now: Seconds) -> bool {
+        Life { issued_at: at(issued_at), expires_at: at(issued_at) }.is_of_another_clock(at(now))
+    }
+
     /// The least that must lie between this failure and the next attempt, by the design's table; none where only a
     /// change may bring one.
     pub(crate) fn floor(&self, failure: u16) -> Option<Seconds> {
