@@ -5,14 +5,14 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .ONESHELL:
 .SILENT:
-.PHONY: help demo test soak generate lint deny assets clean tools tools-keycloak
+.PHONY: help demo test soak generate lint deny reproducible assets clean tools tools-keycloak
 
 # $(call need,PROGRAM,HOW TO INSTALL IT): collects what is missing, so that one run names it all.
 need = command -v $(1) >/dev/null || missing+=$$'\n'"  $(1): $(2)"
 verdict = [[ -z "$${missing}" ]] || { printf '%s\n' "Missing on this machine:$${missing}" >&2; exit 1; }
 
 help:       ## list the targets
-	awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: tools ## show the controller at work: a real API server, a provider, tokens that live a minute
 	tests/assets/kubernetes.sh >/dev/null
@@ -42,6 +42,9 @@ deny:       ## licences, bans and sources of the dependencies
 	$(verdict)
 	# Without `advisories`, whose database is a download of its own: `cargo deny check advisories` where that is possible.
 	cargo deny --locked check licenses bans sources
+
+reproducible: tools ## build the release binary twice, in different places, and compare: 5 to 10 minutes
+	.ci/reproducible
 
 assets: tools tools-keycloak ## build the Kubernetes programs and helm, fetch Keycloak and Prometheus, once: about 15 minutes
 	tests/assets/kubernetes.sh >/dev/null
