@@ -182,7 +182,7 @@ impl Real {
 
     /// Whether a token issued at this second is one of a clock that has been set back since; its end is then anybody's
     /// guess, and one request buys a token whose end is known.
-    pub(crate) fn is_of_another_clock(&self, issued_at: Seconds, now: Seconds) -> bool {
+    pub(crate) fn is_of_another_clock(issued_at: Seconds, now: Seconds) -> bool {
         Life { issued_at: at(issued_at), expires_at: at(issued_at) }.is_of_another_clock(at(now))
     }
 
