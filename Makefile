@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .ONESHELL:
 .SILENT:
-.PHONY: help demo test soak generate lint deny reproducible assets clean tools tools-keycloak
+.PHONY: help demo test soak generate lint deny reproducible assets clean tools tools-keycloak tools-workloads
 
 # $(call need,PROGRAM,HOW TO INSTALL IT): collects what is missing, so that one run names it all.
 need = command -v $(1) >/dev/null || missing+=$$'\n'"  $(1): $(2)"
@@ -21,7 +21,7 @@ demo: tools ## show the controller at work: a real API server, a provider, token
 	cargo build --release --locked --workspace --bins
 	"$${CARGO_TARGET_DIR:-target}/release/demo"
 
-test: assets ## all tests: units, the test kit, and the stories on a real API server and a real Keycloak
+test: assets tools-workloads ## all tests: units, the test kit, and the stories on a real API server and a real Keycloak
 	cargo test --locked --workspace
 
 soak: tools ## an hour's work in a quarter of one, with faults; DURATION=15m SEED=… TOKENSOURCES=200
@@ -69,4 +69,11 @@ tools-keycloak:
 	missing=
 	$(call need,java,apt-get install default-jre-headless (17 or newer))
 	$(call need,mvn,apt-get install maven)
+	$(verdict)
+
+# For the programs in deploy/examples/workloads; Go is needed anyway.
+tools-workloads:
+	missing=
+	$(call need,python3,apt-get install python3)
+	$(call need,node,apt-get install nodejs (18 or newer))
 	$(verdict)

@@ -78,6 +78,7 @@ stories! {
     disguise::smuggled_members_are_refused,
     disguise::target_is_no_credential_of_kubernetes,
     examples::documents_hold,
+    examples::workloads_are_accepted,
     failures::broken_template_keeps_the_good_secret,
     failures::failing_renewal_leaves_the_good_token,
     failures::good_token_expires_in_the_open,

@@ -16,6 +16,7 @@
 //! | the controller as a process | [`controller`] |
 //! | faults on the way to the API server, and from there to etcd | [`proxy`], [`pipe`] |
 //! | manifests, read and redirected; objects, applied | [`manifest`], [`apply`] |
+//! | a mounted Secret, replaced as the kubelet does it | [`mount`] |
 //! | the kstatus rules | [`kstatus`] |
 //! | waiting | [`eventually()`], [`throughout`] |
 //! | what is secret, and the search for it | [`canaries`] |
@@ -95,6 +96,7 @@ pub mod keycloak;
 pub mod kstatus;
 pub mod lookalikes;
 pub mod manifest;
+pub mod mount;
 pub mod pipe;
 pub mod process;
 pub mod prometheus;
