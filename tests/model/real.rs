@@ -150,7 +150,9 @@ impl Real {
             Plan::Mint(cause) => Choice::Mint(cause),
             Plan::Rewrite => Choice::Rewrite,
             Plan::Keep => Choice::Keep,
-            Plan::Withdraw | Plan::Probe => panic!("the model's specs ask for neither: {plan:?}"),
+            Plan::Withdraw | Plan::Probe | Plan::Restart => {
+                panic!("the model's specs ask for none of these: {plan:?}")
+            }
         };
         self.decisions.insert(*look, choice);
         choice

@@ -27,6 +27,7 @@ mod providers;
 mod reasons;
 mod refresh;
 mod renewal;
+mod restarts;
 mod rights;
 mod schema;
 mod security;
@@ -137,6 +138,7 @@ stories! {
     renewal::same_token_with_a_longer_life_is_news,
     renewal::token_never_expires_in_the_secret,
     renewal::same_token_again_does_not_spin,
+    restarts::each_other_token_restarts_once,
     rights::one_namespace_is_enough,
     schema::accepts_and_refuses,
     security::another_trust_needs_the_same_binding,
