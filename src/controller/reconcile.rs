@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
@@ -13,15 +14,12 @@ use super::error::Error;
 use super::observe::{Provider, find_provider, is_outdated, observe};
 use super::record::record;
 use super::turn::Turn;
-use crate::api::TokenSource;
+use crate::api::{TokenSource, from_kubernetes};
+use crate::decide::backoff::call_again_after;
 use crate::decide::{Outcome, Plan, decide, next_errand, next_status, wake_after};
 
-/// The first wait after a failed call to the API server; each further one doubles it.
-const FIRST_RETRY: Duration = Duration::from_millis(500);
 /// What turned out to be known wrongly is looked at again at once.
 const AGAIN: Duration = Duration::from_millis(10);
-/// The longest.
-const LAST_RETRY: Duration = Duration::from_secs(60);
 
 /// Brings one `TokenSource` a step further. A provider that refuses is an outcome to record; only a failing API
 /// server is an error.
@@ -63,7 +61,10 @@ pub(super) fn try_again(source: Arc<TokenSource>, error: &Error, context: Arc<Co
     if context.scope.sources.get(&ObjectRef::from_obj(source.as_ref())).is_none() {
         return Action::await_change();
     }
-    let troubles = context.scope.memory.trouble(&source.uid().unwrap_or_default());
-    let wait = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(troubles.saturating_sub(1))).min(LAST_RETRY);
-    Action::requeue(wait)
+    let uid = source.uid().unwrap_or_default();
+    let troubles = context.scope.memory.trouble(&uid);
+    let expires_at =
+        source.status.as_ref().and_then(|status| status.expires_at.as_ref()).map(from_kubernetes);
+    let life_left = expires_at.map_or_else(TimeDelta::zero, |expires_at| expires_at - context.now());
+    Action::requeue(call_again_after(troubles, life_left, &uid))
 }
