@@ -30,13 +30,17 @@ pub(super) async fn reconcile(cached: Arc<TokenSource>, context: Arc<Context>) -
     let provider = find_provider(&source, &context);
     let block = provider.as_ref().map(Provider::spec).map_err(Clone::clone);
 
-    let (mut observed, unread) = observe(&source, block, &context).await;
-    let plan = if unread.is_some() { Plan::Wait(None) } else { decide(&observed) };
+    let (mut observed, mut unread) = observe(&source, block, &context).await;
+    let mut plan = if unread.is_some() { Plan::Wait(None) } else { decide(&observed) };
     if plan == Plan::Leave {
         return Ok(Action::await_change());
     }
-    if matches!(plan, Plan::Mint(_) | Plan::Withdraw) && is_outdated(&source, &observed, &context).await? {
-        return Ok(Action::requeue(AGAIN));
+    if matches!(plan, Plan::Mint(_) | Plan::Withdraw) {
+        match is_outdated(&source, &observed, &context).await {
+            Ok(true) => return Ok(Action::requeue(AGAIN)),
+            Ok(false) => {}
+            Err(error) => (plan, unread) = (Plan::Wait(None), Some(error)),
+        }
     }
     // Whatever the API server would not do, the status still has to follow the clock.
     let done = act(&plan, &source, &mut observed, &context)
