@@ -29,7 +29,8 @@ impl Person {
     /// Types commands, prints what they print, and stops at the first that fails.
     pub(crate) fn types(&self, commands: &str) {
         println!("{}", indented(commands, "  $ "));
-        let path = [assets::helm().display().to_string(), assets::kubernetes().display().to_string()].join(":");
+        let path =
+            [assets::helm().display().to_string(), assets::kubernetes().display().to_string()].join(":");
         let output = Command::new("bash")
             .args(["-euc", &format!("PATH={path}:$PATH\n{commands}")])
             .current_dir(repository())
@@ -71,6 +72,7 @@ fn block(file: &str, heading: &str) -> String {
     let text = std::fs::read_to_string(repository().join(file)).expect(file);
     let section = text.split_once(&format!("\n{heading}\n")).map(|(_, section)| section);
     let block = section.and_then(|section| section.split_once("```sh\n")).map(|(_, block)| block);
-    let (block, _) = block.and_then(|block| block.split_once("```")).unwrap_or_else(|| panic!("{file}: {heading}"));
+    let (block, _) =
+        block.and_then(|block| block.split_once("```")).unwrap_or_else(|| panic!("{file}: {heading}"));
     block.replace("REGISTRY", REGISTRY)
 }

@@ -125,12 +125,17 @@ impl Story<'_> {
         self.cluster.client_has_shown(3, PROPAGATION + TAKEOVER).await;
         self.say("second renewal, seen by the client");
         let pods = self.cluster.two_are_ready().await;
-        assert_eq!(pods.iter().map(restarts).sum::<i32>(), 1, "the kubelet has started what was killed again");
+        assert_eq!(
+            pods.iter().map(restarts).sum::<i32>(),
+            1,
+            "the kubelet has started what was killed again"
+        );
     }
 
     /// Another value, and so other pods; the namespace enforces docs/install.md's pod security besides.
     async fn upgrade(&self) {
-        let before: Vec<String> = self.cluster.controllers().await.iter().map(ResourceExt::name_any).collect();
+        let before: Vec<String> =
+            self.cluster.controllers().await.iter().map(ResourceExt::name_any).collect();
         let due = self.cluster.renews_at("books").await;
         let issued = self.scene.issued(BRIEF).await;
         self.person.types(&format!(
@@ -141,7 +146,10 @@ impl Story<'_> {
         ));
         let pods = self.cluster.two_are_ready().await;
         let leader = self.cluster.leading_pod().await.name_any();
-        assert!(pods.iter().all(|pod| !before.contains(&pod.name_any())), "the upgrade has replaced both pods");
+        assert!(
+            pods.iter().all(|pod| !before.contains(&pod.name_any())),
+            "the upgrade has replaced both pods"
+        );
         if Utc::now() < due {
             assert_eq!(self.scene.issued(BRIEF).await, issued, "an upgrade is no reason to ask");
         }
@@ -216,7 +224,9 @@ impl Story<'_> {
             let (status, said) = self.cluster.show(token).await;
             assert_eq!((status, said.starts_with(why)), (401, true), "{why}: {said}");
         }
-        self.say("the resource server refuses the first token by now, forged ones, and one for somebody else");
+        self.say(
+            "the resource server refuses the first token by now, forged ones, and one for somebody else",
+        );
     }
 }
 

@@ -7,7 +7,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 /// Why the token is refused, in a few words that do not quote it.
-pub(crate) fn verify(token: &str, keys: &Value, issuer: &str, audience: &str, now: i64) -> Result<(), String> {
+pub(crate) fn verify(
+    token: &str,
+    keys: &Value,
+    issuer: &str,
+    audience: &str,
+    now: i64,
+) -> Result<(), String> {
     let (signed, signature) = token.rsplit_once('.').ok_or("not a JWT")?;
     let (header, claims) = signed.split_once('.').ok_or("not a JWT")?;
     let (header, claims) = (json(header)?, json(claims)?);
@@ -23,7 +29,8 @@ pub(crate) fn verify(token: &str, keys: &Value, issuer: &str, audience: &str, no
     if claims["iss"] != issuer {
         return Err(format!("iss is {}", claims["iss"]));
     }
-    let audiences = claims["aud"].as_array().map_or_else(|| vec![&claims["aud"]], |many| many.iter().collect());
+    let audiences =
+        claims["aud"].as_array().map_or_else(|| vec![&claims["aud"]], |many| many.iter().collect());
     if !audiences.iter().any(|one| **one == audience) {
         return Err(format!("aud is {}", claims["aud"]));
     }

@@ -100,7 +100,8 @@ impl ControlPlane {
         // The garbage collector looks for new kinds only every 30 s: what exists before it starts, it knows.
         apply::all(&users.client("admin"), None, objects).await.map_err(|error| error.to_string())?;
         let kubeconfig = users.kubeconfig("kube-controller-manager");
-        let controller_manager = Process::start(components::controller_manager(folder.path(), site, &kubeconfig));
+        let controller_manager =
+            Process::start(components::controller_manager(folder.path(), site, &kubeconfig));
         let follower = if shape.follower {
             let follower = Follower::start(folder.path());
             await_api(&follower.server, authority.pem(), token, &[&etcd, &follower.api_server]).await?;

@@ -54,7 +54,18 @@ pub async fn run(arguments: &[&str]) -> ExitCode {
 fn enter(arguments: &[&str], folder: &Path, cgroup: &str) -> Child {
     let program = std::env::current_exe().expect("the path of this program");
     Command::new("setpriv")
-        .args(["--pdeathsig", "KILL", "--", "unshare", "--mount", "--net", "--pid", "--uts", "--ipc", "--fork"])
+        .args([
+            "--pdeathsig",
+            "KILL",
+            "--",
+            "unshare",
+            "--mount",
+            "--net",
+            "--pid",
+            "--uts",
+            "--ipc",
+            "--fork",
+        ])
         .args(["--kill-child=KILL", "--mount-proc", "--propagation=private", "--"])
         .arg(program)
         .args(arguments)
@@ -101,7 +112,8 @@ impl Enclosure {
             enclosure.cover(name);
         }
         for (name, value) in KUBELETS_SETTINGS {
-            let path = enclosure.write(&format!("settings/{}", name.replace('/', ".")), &format!("{value}\n"));
+            let path =
+                enclosure.write(&format!("settings/{}", name.replace('/', ".")), &format!("{value}\n"));
             let setting = format!("/proc/sys/{name}");
             if Path::new(&setting).exists() {
                 command("mount", [OsStr::new("--bind"), path.as_os_str(), OsStr::new(&setting)]);
@@ -143,7 +155,8 @@ impl Enclosure {
 
     /// From now on what is written to this folder of the machine goes to ours.
     fn cover(&self, name: &str) {
-        let (upper, work) = (self.folder.join(format!("over/{name}")), self.folder.join(format!("work/{name}")));
+        let (upper, work) =
+            (self.folder.join(format!("over/{name}")), self.folder.join(format!("work/{name}")));
         for folder in [&upper, &work] {
             fs::create_dir_all(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
         }

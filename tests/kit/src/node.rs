@@ -19,8 +19,8 @@ use nix::unistd::Pid;
 pub use self::archive::{PAUSE_IMAGE, pack};
 use crate::control_plane::ControlPlane;
 use crate::enclosure::Enclosure;
-use crate::process::Process;
 use crate::eventually;
+use crate::process::Process;
 
 /// The node's name.
 pub const NAME: &str = "worker";
@@ -37,7 +37,12 @@ pub struct Node {
 
 impl Node {
     /// Starts a node and waits until pods can be scheduled to it. The names are what the DNS server knows beside nothing.
-    pub async fn start(enclosure: &Enclosure, plane: &ControlPlane, images: &Path, names: &[(&str, Ipv4Addr)]) -> Self {
+    pub async fn start(
+        enclosure: &Enclosure,
+        plane: &ControlPlane,
+        images: &Path,
+        names: &[(&str, Ipv4Addr)],
+    ) -> Self {
         let folder = enclosure.folder().join("node");
         components::write_files(&folder, &enclosure.cgroup());
         let mut node = Self { programs: Vec::new(), socket: folder.join(components::SOCKET) };
@@ -120,13 +125,4 @@ impl Node {
             Err(String::from_utf8_lossy(&output.stderr).into_owned())
         }
     }
-}
-
-/// The programs that come from Debian and are not here, and how to get them.
-pub fn missing() -> Vec<String> {
-    components::DEBIAN
-        .iter()
-        .filter(|(program, _)| !components::installed(program))
-        .map(|(program, package)| format!("{program}: apt-get install {package}"))
-        .collect()
 }

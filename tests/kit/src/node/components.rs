@@ -15,24 +15,8 @@ use crate::process::Program;
 /// Relative to the folder.
 pub(super) const SOCKET: &str = "containerd.sock";
 
-/// What comes from Debian: a program, and its package.
-pub(super) const DEBIAN: [(&str, &str); 6] = [
-    ("containerd", "containerd"),
-    ("runc", "runc"),
-    ("/usr/lib/cni/ptp", "containernetworking-plugins"),
-    ("iptables", "iptables"),
-    ("dnsmasq", "dnsmasq-base"),
-    ("ip", "iproute2"),
-];
-
 /// Where pods have their addresses; Services have theirs in 10.0.0.0/24.
 const POD_NETWORK: &str = "10.1.0.0/24";
-
-pub(super) fn installed(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    // Joined with an absolute path it is that path.
-    std::env::split_paths(&path).any(|folder| folder.join(program).exists())
-}
 
 /// Writes the settings of containerd, of its network and of the kubelet.
 pub(super) fn write_files(folder: &Path, cgroup: &str) {
