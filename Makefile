@@ -5,8 +5,8 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .ONESHELL:
 .SILENT:
-.PHONY: help demo test soak generate lint deny reproducible assets clean tools tools-keycloak
-.PHONY: e2e tools-node
+.PHONY: help demo test soak generate lint deny reproducible assets clean tools tools-keycloak tools-workloads
+.PHONY: e2e tools-e2e
 
 # $(call need,PROGRAM,HOW TO INSTALL IT): collects what is missing, so that one run names it all.
 need = command -v $(1) >/dev/null || missing+=$$'\n'"  $(1): $(2)"
@@ -22,14 +22,14 @@ demo: tools ## show the controller at work: a real API server, a provider, token
 	cargo build --release --locked --workspace --bins
 	"$${CARGO_TARGET_DIR:-target}/release/demo"
 
-test: assets ## all tests: units, the test kit, and the stories on a real API server and a real Keycloak
+test: assets tools-workloads ## all tests: units, the test kit, and the stories on a real API server and a real Keycloak
 	cargo test --locked --workspace
 
 soak: tools ## an hour's work in a quarter of one, with faults; DURATION=15m SEED=… TOKENSOURCES=200
 	tests/assets/kubernetes.sh >/dev/null
 	DURATION="$${DURATION:-15m}" cargo test --locked --workspace --test soak
 
-e2e: tools tools-keycloak tools-node ## as root: a real node, the image of the Dockerfile, pods that use a token; 4 minutes, the first time 10
+e2e: tools tools-keycloak tools-e2e ## as root: a real node, the image of the Dockerfile, pods that use a token; 4 minutes, the first time 10
 	tests/assets/kubernetes.sh >/dev/null
 	tests/assets/kubernetes.sh node >/dev/null
 	tests/assets/helm.sh >/dev/null
@@ -79,7 +79,14 @@ tools-keycloak:
 	$(call need,mvn,apt-get install maven)
 	$(verdict)
 
-tools-node:
+# For the programs in deploy/examples/workloads; Go is needed anyway.
+tools-workloads:
+	missing=
+	$(call need,python3,apt-get install python3)
+	$(call need,node,apt-get install nodejs (18 or newer))
+	$(verdict)
+
+tools-e2e:
 	missing=
 	[[ $$(id -u) == 0 ]] || missing+=$$'\n'"  root: a node makes namespaces and mounts; nothing of it is left on this machine"
 	$(call need,containerd,apt-get install containerd)

@@ -27,6 +27,14 @@ pub const DRESSING: &str = "tokensource.dev/dressing";
 /// On the target: when its token was taken away because the provider refused the credentials (RFC 3339, UTC).
 pub const WITHDRAWN_AT: &str = "tokensource.dev/withdrawn-at";
 
+/// On the target: when the request for its token was first answered with it, where that was before [`ISSUED_AT`] because
+/// the provider has given the same token a longer life (RFC 3339, UTC, whole seconds).
+pub const TOKEN_SINCE: &str = "tokensource.dev/token-since";
+
+/// On the pod template of a workload, followed by the name of a `TokenSource` (its uid, where that is longer than 63
+/// characters): since when the token has been in the target that its pods were last restarted for.
+pub const RESTARTED_FOR: &str = "restarted-for.tokensource.dev/";
+
 /// On the Secret of a refresh token: fingerprint of the endpoint that issued it, the only one it is ever sent to.
 pub const ISSUED_BY: &str = "tokensource.dev/issued-by";
 

@@ -20,6 +20,7 @@ mod source;
 mod status;
 mod target;
 mod time;
+mod workload;
 
 pub use client_authentication::{
     AssertionSettings, BasicEncoding, ClientAuthentication, ClientAuthenticationMethod, JsonWebAlgorithm,
@@ -42,6 +43,7 @@ pub use source::{
 pub use status::{TargetStatus, TokenSourceStatus};
 pub use target::{LongText, ShortText, TARGET_KEYS, Target};
 pub use time::{from_kubernetes, to_kubernetes};
+pub use workload::{Workload, WorkloadKind};
 
 /// The API group of all three kinds.
 pub const GROUP: &str = "tokensource.dev";

@@ -77,6 +77,12 @@ reasons! {
          again, and in the message of `Renewed`: the probe rejects fresh tokens as well, so its URL wants \
          something else (an audience, a scope) or answers 401 to everybody. Renewals for it then wait ever \
          longer, up to an hour.",
+    WorkloadsRestarted: "Another token is in the target: the workloads of `target.rolloutRestart` take it up."
+        => "Nothing. Workloads that read the mounted file anew need no restart: see docs/workloads.md.",
+    RestartFailed: "A workload of `target.rolloutRestart` could not be restarted and may hold the token before."
+        => "An Event has the API server's words. Usually the controller lacks the right, which an installation gives \
+         only when asked to (docs/workloads.md). It is tried again by itself, at the latest after a minute; \
+         meanwhile `kubectl rollout restart` does the same.",
     InvalidRequest: "The provider calls the request malformed: compare `bodyFormat`, `grantType` and `parameters` with its documentation."
         => "Compare `bodyFormat` (form or JSON?), `token.audience` and `parameters` with the provider's example \
          call.",

@@ -72,6 +72,11 @@ pub struct TokenSourceStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_unchanged_time: Option<Time>,
 
+    /// Which token the workloads of target.rolloutRestart run with, as far as the controller has seen to it: since when
+    /// that token has been in the target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restarted_for: Option<Time>,
+
     /// The last value of the tokensource.dev/renew-requested-at annotation that has been dealt with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]

@@ -6,6 +6,7 @@ use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
 use super::is_default;
+use super::workload::Workload;
 
 /// The keys of a target whose `data` is not set, in the order of the documentation.
 pub const TARGET_KEYS: [&str; 3] = ["access_token", "token_type", "expires_at"];
@@ -51,6 +52,14 @@ pub struct Target {
     #[schemars(extend("maxProperties" = 32))]
     #[x_kube(validation = Rule::new("self.all(key, key.matches('^[-._A-Za-z0-9]+$') && size(key) <= 253)").message("a key of a Secret consists of letters, digits, '-', '_' and '.', 253 at the most"))]
     pub data: BTreeMap<String, LongText>,
+
+    /// Workloads of the same namespace to restart, as `kubectl rollout restart` does, each time another token is in the
+    /// Secret: for those that read it into the environment or once at their start, and cannot be taught to read the
+    /// mounted file. A token that comes back unchanged restarts nothing, nor does the first. The controller must have
+    /// been given the right to it (docs/workloads.md).
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("maxItems" = 8, "x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["kind", "name"]))]
+    pub rollout_restart: Vec<Workload>,
 }
 
 /// A text of at most 63 characters (a label's value).

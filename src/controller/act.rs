@@ -10,6 +10,7 @@ use super::observe::is_intact;
 use super::probe::probe;
 use super::publish::{self, Written};
 use super::refresh;
+use super::restart::restart;
 use super::turn::Turn;
 use crate::api::{Reason, TokenSource};
 use crate::decide::render::render;
@@ -46,6 +47,7 @@ pub(super) async fn act(
             Err(error) => Done { outcome: Outcome::Waiting, trouble: Some(Error::WriteTarget(error)) },
         }),
         Plan::Probe => ended(probe(source, observed, context).await, observed, context),
+        Plan::Restart => Ok(restart(source, observed, context).await),
         Plan::Publish => match context.scope.memory.held(observed.uid) {
             Some(held) => Ok(publish(held, source, observed, context).await),
             None => Ok(Outcome::Waiting.into()),

@@ -33,6 +33,9 @@ pub enum Error {
     /// Asking a provider, which only the leader may.
     #[error("no provider was asked")]
     Ask(#[source] CallError),
+    /// Restarting a workload of target.rolloutRestart.
+    #[error("a workload of target.rolloutRestart could not be restarted")]
+    Restart(#[source] CallError),
     /// Writing the status.
     #[error("the status could not be written")]
     WriteStatus(#[source] CallError),
@@ -40,7 +43,7 @@ pub enum Error {
 
 impl Error {
     /// Every value of [`Error::reason`].
-    pub const REASONS: [&str; 10] = [
+    pub const REASONS: [&str; 11] = [
         "ReadCredentials",
         "ReadSubject",
         "ReadCertificate",
@@ -50,6 +53,7 @@ impl Error {
         "WriteTarget",
         "Random",
         "Ask",
+        "Restart",
         "WriteStatus",
     ];
 
@@ -65,6 +69,7 @@ impl Error {
             Error::WriteTarget(_) => "WriteTarget",
             Error::Random => "Random",
             Error::Ask(_) => "Ask",
+            Error::Restart(_) => "Restart",
             Error::WriteStatus(_) => "WriteStatus",
         }
     }
@@ -166,6 +171,7 @@ mod tests {
             Error::WriteTarget(empty()),
             Error::Random,
             Error::Ask(empty()),
+            Error::Restart(empty()),
             Error::WriteStatus(empty()),
         ];
         assert_eq!(all.map(|error| error.reason()), Error::REASONS);

@@ -94,7 +94,9 @@ impl Metrics {
             | Outcome::Suspended
             | Outcome::Rewritten(_)
             | Outcome::Withdrawn(_)
-            | Outcome::Probed(_) => return,
+            | Outcome::Probed(_)
+            | Outcome::Restarted(_)
+            | Outcome::NotRestarted(_) => return,
         };
         self.renewals.get_or_create(&Renewal { result, reason: Reason::as_str(reason) }).inc();
     }

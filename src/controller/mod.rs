@@ -26,6 +26,7 @@ mod reconcile;
 mod record;
 mod references;
 mod refresh;
+mod restart;
 mod scope;
 mod secrets;
 mod service_accounts;

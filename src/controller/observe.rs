@@ -309,22 +309,30 @@ fn published(observed: &Observed<'_>, facts: &Facts) -> Published {
     let dressed = facts.dressing.as_deref() == Some(&dressing(&observed.spec.target, observed.name));
     let memo = facts.memo.clone().unwrap_or_else(|| {
         let time = |time: &Option<_>| time.as_ref().map_or(DateTime::<Utc>::UNIX_EPOCH, from_kubernetes);
+        let issued_at = time(&observed.status.issued_at);
         Memo {
-            issued_at: time(&observed.status.issued_at),
+            issued_at,
             expires_at: time(&observed.status.expires_at),
             asked: String::new(),
+            since: issued_at,
             answers: None,
         }
     });
+    Published { intact: facts.memo.is_some(), dressed, ..as_written(facts, memo) }
+}
+
+/// The target right after it was written with this memo.
+pub(super) fn as_written(facts: &Facts, memo: Memo) -> Published {
     Published {
         uid: facts.uid.clone(),
         resource_version: facts.resource_version.clone(),
         issued_at: memo.issued_at,
         expires_at: memo.expires_at,
+        since: memo.since,
         asked: memo.asked,
         answers: memo.answers,
-        intact: facts.memo.is_some(),
-        dressed,
+        intact: true,
+        dressed: true,
     }
 }
 

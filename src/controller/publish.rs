@@ -14,7 +14,7 @@ use serde_json::json;
 use super::context::Context;
 use super::error::{CallError, call};
 use super::memory::HeldToken;
-use super::observe::{self, stranger};
+use super::observe::{self, as_written, stranger};
 use super::secrets::Facts;
 use crate::api::{FIELD_MANAGER, TokenSource};
 use crate::decide::publication::{Data, Memo, content_hash, secret_type, target, withdrawn};
@@ -42,15 +42,19 @@ pub(super) async fn token(
     context: &Context,
 ) -> Result<Written, CallError> {
     let namespace = source.namespace().unwrap_or_default();
-    if let (Some(published), Some(facts)) =
-        (observed.published(), context.scope.secrets.get(&namespace, observed.target_name()))
-        && is_same(held, source, published, &facts)
+    let facts = context.scope.secrets.get(&namespace, observed.target_name());
+    let same = observed
+        .published()
+        .filter(|published| facts.is_some_and(|facts| is_same(held, source, published, &facts)));
+    if let Some(published) = same
+        && stands(held, published)
     {
         return Ok(Written::Unchanged(Published { answers: held.answers.clone(), ..published.clone() }));
     }
     let memo = Memo {
         issued_at: held.token.issued_at,
         expires_at: held.token.expires_at,
+        since: same.map_or(held.token.issued_at, |published| published.since),
         asked: held.asked.clone(),
         answers: held.answers.clone(),
     };
@@ -59,23 +63,29 @@ pub(super) async fn token(
 
 /// Whether rendering this token with the times of the published one gives the published data.
 fn is_same(held: &HeldToken, source: &TokenSource, published: &Published, facts: &Facts) -> bool {
-    // The same token with a longer life is news: an expiry that stood still would pass while the token is good.
-    let extended = held.token.expires_at - published.expires_at > SAME_EXPIRY;
-    let expired = held.token.issued_at >= published.expires_at;
-    // Times of a clock that has been set back since are no times: left standing, they would call for renewal for ever.
-    let misdated = published.issued_at > held.token.issued_at;
-    if !published.intact || published.asked != held.asked || extended || expired || misdated {
+    if !published.intact || published.asked != held.asked {
         return false;
     }
     let memo = Memo {
         issued_at: published.issued_at,
         expires_at: published.expires_at,
+        since: published.since,
         asked: published.asked.clone(),
         answers: published.answers.clone(),
     };
     let as_before = Token { issued_at: memo.issued_at, expires_at: memo.expires_at, ..held.token.clone() };
     render(&source.spec.target, &as_before)
         .is_ok_and(|data| facts.data_hash.as_deref() == Some(&content_hash(&data, &memo)))
+}
+
+/// Whether what is published of the same token can stand as it is.
+fn stands(held: &HeldToken, published: &Published) -> bool {
+    // The same token with a longer life is news: an expiry that stood still would pass while the token is good.
+    let extended = held.token.expires_at - published.expires_at > SAME_EXPIRY;
+    let expired = held.token.issued_at >= published.expires_at;
+    // Times of a clock that has been set back since are no times: left standing, they would call for renewal for ever.
+    let misdated = published.issued_at > held.token.issued_at;
+    !(extended || expired || misdated)
 }
 
 /// Writes data and memo with the labels, annotations and type that the spec wants.
@@ -100,17 +110,7 @@ pub(super) async fn dress(
             None => Err(CallError::Replaced),
         },
     };
-    let facts = learned(written, &api, &namespace, name, context).await?;
-    Ok(Published {
-        uid: facts.uid.clone(),
-        resource_version: facts.resource_version.clone(),
-        issued_at: memo.issued_at,
-        expires_at: memo.expires_at,
-        asked: memo.asked,
-        answers: memo.answers,
-        intact: true,
-        dressed: true,
-    })
+    Ok(as_written(&*learned(written, &api, &namespace, name, context).await?, memo))
 }
 
 /// Takes the token out of the target and leaves the rest: mounts then lose it, while of a deleted Secret they would

@@ -14,7 +14,7 @@ use super::observe::{Provider, find_provider, is_outdated, observe};
 use super::record::record;
 use super::turn::Turn;
 use crate::api::TokenSource;
-use crate::decide::{Outcome, Plan, decide, next_probe, next_status, wake_after};
+use crate::decide::{Outcome, Plan, decide, next_errand, next_status, wake_after};
 
 /// The first wait after a failed call to the API server; each further one doubles it.
 const FIRST_RETRY: Duration = Duration::from_millis(500);
@@ -52,7 +52,8 @@ pub(super) async fn reconcile(cached: Arc<TokenSource>, context: Arc<Context>) -
         return Err(error);
     }
     context.scope.memory.calm(observed.uid);
-    Ok(Action::requeue(wake_after(&plan, &done.outcome, &status, next_probe(&observed), context.now())))
+    let errand = next_errand(&observed, &status);
+    Ok(Action::requeue(wake_after(&plan, &done.outcome, &status, errand, context.now())))
 }
 
 /// What the queue does after an error: the same again, ever later.

@@ -114,6 +114,10 @@ fn log(source: &TokenSource, outcome: &Outcome) {
         Outcome::Refused(failure) => {
             tracing::info!(%namespace, %name, reason = %failure.reason, message = failure.message, "No token asked for");
         }
+        Outcome::Restarted(workloads) => tracing::info!(%namespace, %name, ?workloads, "Workloads restarted"),
+        Outcome::NotRestarted(failure) => {
+            tracing::warn!(%namespace, %name, message = failure.message, "Workloads not restarted");
+        }
         Outcome::Withdrawn(_) => tracing::warn!(%namespace, %name, "Token withdrawn"),
         Outcome::Probed(probed) => {
             tracing::debug!(%namespace, %name, verdict = ?probed.verdict, "Token probed");

@@ -27,6 +27,7 @@ pub fn transition(
         .or_else(|| rejected(before, after, outcome))
         .or_else(|| failed(before, outcome))
         .or_else(|| fell_back(outcome))
+        .or_else(|| restarted(before, after, outcome))
         .or_else(|| succeeded(before, outcome))
 }
 
@@ -51,15 +52,35 @@ fn withdrawn(outcome: &Outcome) -> Option<Transition> {
     })
 }
 
-/// The probe's first rejection of a token: `Renewed` says something it did not say before.
+/// The probe's first rejection of a token.
 fn rejected(before: &TokenSourceStatus, after: &TokenSourceStatus, outcome: &Outcome) -> Option<Transition> {
     let reason = Reason::ProbeRejected;
-    let message = |status: &TokenSourceStatus| {
-        find(&status.conditions, ConditionType::Renewed).map(|c| c.message.clone())
-    };
     let news = matches!(outcome, Outcome::Probed(Probed { verdict: Verdict::Rejected, .. }))
-        && message(before) != message(after);
+        && says_more(before, after);
     news.then(|| Transition { warning: true, reason, note: reason.sentence().to_owned() })
+}
+
+/// Pods that go down and come up again, each time; that they do not, once.
+fn restarted(before: &TokenSourceStatus, after: &TokenSourceStatus, outcome: &Outcome) -> Option<Transition> {
+    match outcome {
+        Outcome::Restarted(workloads) if !workloads.is_empty() => {
+            let reason = Reason::WorkloadsRestarted;
+            let note = format!("{} Restarted: {}.", reason.sentence(), workloads.join(", "));
+            Some(Transition { warning: false, reason, note })
+        }
+        Outcome::NotRestarted(failure) if says_more(before, after) => {
+            Some(Transition { warning: true, reason: failure.reason, note: failure.message.clone() })
+        }
+        _ => None,
+    }
+}
+
+/// `Renewed` says something it did not say before.
+fn says_more(before: &TokenSourceStatus, after: &TokenSourceStatus) -> bool {
+    let message = |status: &TokenSourceStatus| {
+        find(&status.conditions, ConditionType::Renewed).map(|renewed| renewed.message.clone())
+    };
+    message(before) != message(after)
 }
 
 fn failed(before: &TokenSourceStatus, outcome: &Outcome) -> Option<Transition> {

@@ -163,6 +163,7 @@ impl Scene {
                 resource_version: "100".to_owned(),
                 issued_at: at(issued),
                 expires_at: at(issued + 3600),
+                since: at(issued),
                 asked: self.inputs().map(|inputs| inputs.asked).unwrap_or_default(),
                 answers: self.renew_request.clone(),
                 intact: true,

@@ -117,6 +117,8 @@ pub struct Published {
     pub issued_at: DateTime<Utc>,
     /// When its token expires.
     pub expires_at: DateTime<Utc>,
+    /// When this very token came first.
+    pub since: DateTime<Utc>,
     /// Fingerprint of what its token was asked for with.
     pub asked: String,
     /// The renewal request that its token answers.

@@ -35,6 +35,10 @@ pub enum Outcome {
     Withdrawn(Target),
     /// The token has been shown to the probe.
     Probed(Probed),
+    /// The workloads that hold an older token have been restarted: which, for a person.
+    Restarted(Vec<String>),
+    /// They have not.
+    NotRestarted(Failure),
 }
 
 /// A token that stands in the target.

@@ -24,6 +24,9 @@ pub struct Memo {
     pub expires_at: DateTime<Utc>,
     /// Fingerprint of what it was asked for with.
     pub asked: String,
+    /// When this token came first; later than that is `issued_at` where the provider has given the same token a longer
+    /// life. No part of the hash: a change to it costs no more than one restart.
+    pub since: DateTime<Utc>,
     /// The renewal request it answers. Remembered here, so that token and answer cannot be lost apart; no part of the
     /// hash, since a change to it costs no more than one renewal.
     pub answers: Option<String>,
@@ -58,6 +61,9 @@ pub fn target(name: &str, target: &Target, owner: OwnerReference, data: Data, me
         (annotation::DATA_HASH, content_hash(&data, memo)),
         (annotation::DRESSING, dressing(target, &owner.name)),
     ];
+    if memo.since != memo.issued_at {
+        ours.push((annotation::TOKEN_SINCE, timestamp(memo.since)));
+    }
     ours.extend(memo.answers.iter().map(|request| (annotation::ANSWERS, request.clone())));
     secret(name, target, owner, Some(data), ours)
 }
@@ -130,8 +136,10 @@ impl Memo {
             let text = annotations.get(key)?;
             DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc())
         };
+        let issued_at = time(annotation::ISSUED_AT)?;
         Some(Self {
-            issued_at: time(annotation::ISSUED_AT)?,
+            issued_at,
+            since: time(annotation::TOKEN_SINCE).unwrap_or(issued_at),
             expires_at: time(annotation::EXPIRES_AT)?,
             asked: annotations.get(annotation::INPUTS)?.clone(),
             answers: annotations.get(annotation::ANSWERS).cloned(),

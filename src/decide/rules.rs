@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::readiness::cause;
 use super::refresh::secret_name;
 use super::schedule::{MINIMUM_INTERVAL, REQUESTED_INTERVAL};
-use super::{Failure, Observed, Target, admission, probe, revocation};
+use super::{Failure, Observed, Target, admission, probe, restart, revocation};
 use crate::api::{Reason, from_kubernetes};
 
 /// What to do now.
@@ -29,6 +29,8 @@ pub enum Plan {
     Withdraw,
     /// Show the token to the probe.
     Probe,
+    /// Restart the workloads that hold an older token than the target.
+    Restart,
     /// The token in the target will do.
     Keep,
 }
@@ -51,6 +53,7 @@ const RULES: &[Rule] = &[
     token_wanted,           //
     undressed_target,       // costs no token
     untried_token,          //
+    outdated_workloads,     // last: what cannot be done must not keep anything else from being done
 ];
 
 /// Decides what to do; [`Plan::Keep`] where no rule applies.
@@ -147,6 +150,10 @@ fn undressed_target(observed: &Observed<'_>) -> Option<Plan> {
 
 fn untried_token(observed: &Observed<'_>) -> Option<Plan> {
     probe::is_due(observed).then_some(Plan::Probe)
+}
+
+fn outdated_workloads(observed: &Observed<'_>) -> Option<Plan> {
+    restart::is_owed(observed, observed.status).then_some(Plan::Restart)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::backoff::retry_at;
 use super::conditions::{Ledger, State, find, is_true};
 use super::readiness::{due, unusable};
 use super::schedule::SHORT_LIFE;
-use super::{Failure, Observed, Outcome, Probed, Publication, Published, Target, Verdict};
+use super::{Failure, Observed, Outcome, Probed, Publication, Published, Target, Verdict, restart};
 use crate::api::{ConditionType, Reason, TargetStatus, TokenSourceStatus, from_kubernetes, to_kubernetes};
 use crate::oauth::Notice;
 
@@ -22,7 +22,11 @@ pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceSta
     let mut status = observed.status.clone();
     status.observed_generation = Some(observed.generation);
     match outcome {
-        Outcome::Kept | Outcome::Rewritten(_) | Outcome::Probed(_) => clear_failures(&mut status),
+        Outcome::Kept
+        | Outcome::Rewritten(_)
+        | Outcome::Probed(_)
+        | Outcome::Restarted(_)
+        | Outcome::NotRestarted(_) => clear_failures(&mut status),
         Outcome::Published(publication) => {
             clear_failures(&mut status);
             status.token_type = Some(publication.token_type.clone());
@@ -49,6 +53,7 @@ pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceSta
         | Outcome::Refused(_)
         | Outcome::Withdrawn(_) => {}
     }
+    restart::account(&mut status, observed, outcome);
     describe_target(&mut status, observed);
     status.conditions = conditions(observed, &status, outcome);
     status
@@ -127,6 +132,9 @@ fn conditions(observed: &Observed<'_>, status: &TokenSourceStatus, outcome: &Out
         Some(flaw) => ledger.set(ConditionType::Ready, State::False, flaw, sentence(flaw)),
     }
     renewed(&mut ledger, observed, outcome);
+    if !restart::is_owed(observed, status) {
+        ledger.retract(ConditionType::Renewed, &remark_of(Reason::RestartFailed));
+    }
     if flaw.is_some() && !observed.spec.suspend {
         progress(&mut ledger, status, outcome);
     }
@@ -151,7 +159,11 @@ fn renewed(ledger: &mut Ledger<'_>, observed: &Observed<'_>, outcome: &Outcome) 
             let reason = success(publication.cause);
             ledger.set(kind, State::True, reason, with_notices(reason, publication, observed));
         }
-        Outcome::Kept | Outcome::Rewritten(_) | Outcome::Probed(_)
+        Outcome::Kept
+        | Outcome::Rewritten(_)
+        | Outcome::Probed(_)
+        | Outcome::Restarted(_)
+        | Outcome::NotRestarted(_)
             if !is_true(&observed.status.conditions, kind) =>
         {
             ledger.set(kind, State::True, Reason::TokenIssued, sentence(Reason::TokenIssued));
@@ -169,15 +181,17 @@ fn renewed(ledger: &mut Ledger<'_>, observed: &Observed<'_>, outcome: &Outcome) 
         }
         _ => ledger.keep(kind),
     }
-    if let Outcome::Probed(probed) = outcome {
-        remark(ledger, probed);
+    match outcome {
+        Outcome::Probed(probed) => remark(ledger, probed),
+        Outcome::NotRestarted(_) => ledger.amend(kind, &remark_of(Reason::RestartFailed)),
+        _ => {}
     }
 }
 
 /// What `Renewed` says of the token besides, for as long as the probe does.
 fn remark(ledger: &mut Ledger<'_>, probed: &Probed) {
     let kind = ConditionType::Renewed;
-    let rejected = format!(" {}: {}", Reason::ProbeRejected, Reason::ProbeRejected.sentence());
+    let rejected = remark_of(Reason::ProbeRejected);
     match probed.verdict {
         Verdict::Rejected => {
             ledger.retract(kind, UNCLEAR);
@@ -191,6 +205,11 @@ fn remark(ledger: &mut Ledger<'_>, probed: &Probed) {
         Verdict::Unclear if probed.unclear >= 3 => ledger.amend(kind, UNCLEAR),
         Verdict::Unclear => {}
     }
+}
+
+/// A further sentence in the message of a condition that has its own reason.
+fn remark_of(reason: Reason) -> String {
+    format!(" {reason}: {}", reason.sentence())
 }
 
 /// What the present wait is about, where `Renewed` does not say so.

@@ -21,7 +21,7 @@ pub fn wake_after(
     plan: &Plan,
     outcome: &Outcome,
     status: &TokenSourceStatus,
-    next_probe: Option<DateTime<Utc>>,
+    next_errand: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> Duration {
     let mut instants = vec![now + LOOK_AGAIN];
@@ -41,7 +41,7 @@ pub fn wake_after(
         _ => {
             instants.extend(status.retry_at.as_ref().map(from_kubernetes));
             if status.failures == 0 {
-                instants.extend(next_probe);
+                instants.extend(next_errand);
                 instants.extend(status.renew_at.as_ref().map(from_kubernetes));
             }
         }

@@ -136,6 +136,26 @@ fn namespaces_get_the_role_of_the_namespaced_overlay() {
     assert_eq!(arguments[2..4], ["--namespace=team-a", "--namespace=team-b"]);
 }
 
+#[test]
+fn restarting_workloads_is_a_right_of_its_own() {
+    let component = repository().join("deploy/kustomize/rollout-restart/rbac.yaml");
+    let granted = &manifest::load(component)[0].data["rules"];
+    for (values, role) in [(json!({}), "ClusterRole"), (json!({"namespaces": ["team-a"]}), "Role")] {
+        let rules = |enabled: bool| {
+            let mut values = values.clone();
+            values["rolloutRestart"] = json!({"enabled": enabled});
+            find(&Helm::offline().template(&values), role, CONTROLLER).data["rules"]
+                .as_array()
+                .unwrap()
+                .clone()
+        };
+        let (without, with) = (rules(false), rules(true));
+        assert!(!without.iter().any(|rule| rule["apiGroups"] == json!(["apps"])), "{without:?}");
+        assert_eq!(with[..without.len()], without);
+        assert_eq!(&with[without.len()..], granted.as_array().unwrap());
+    }
+}
+
 /// Every value that is not its default.
 pub(crate) fn everything() -> Value {
     json!({
@@ -148,6 +168,7 @@ pub(crate) fn everything() -> Value {
         "onlyClusterProviders": true,
         "caBundle": {"pem": "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n", "key": "ours.pem"},
         "crds": {"keep": false},
+        "rolloutRestart": {"enabled": true},
         "serviceAccount": {"annotations": {"example.com/role": "tokens"}},
         "logFormat": "json", "logLevel": "warn,tokensource=debug",
         "extraArgs": ["--concurrency=32"],

@@ -2,7 +2,7 @@
 //! Knows the truth of the API server and the provider. Must not know how the controller came to what it does.
 
 use crate::model::{Model, Violation};
-use crate::real::{Grant, Outcome};
+use crate::real::{Grant, Outcome, Real};
 use crate::world::{Asked, Look, Requested, Seconds, Secret, Source, Status, Step, World};
 
 /// A request is made only for want of a usable token, when it is due, or when somebody asks for it.
@@ -54,7 +54,7 @@ pub(crate) fn request(model: &Model, world: &World, look: &Look, asked: Asked, a
     // By the clock of the decision or the present one, should that have been set since.
     let due = world.target.is_none_or(|target| {
         model.real.due(target.issued_at, target.expires_at) <= look.now.max(0)
-            || model.real.is_of_another_clock(target.issued_at, look.now.min(0))
+            || Real::is_of_another_clock(target.issued_at, look.now.min(0))
     });
     let owed = ghost.failed.is_some_and(|(_, failed, _)| failed == asked);
     if is_good(world.target, asked) && !due && ghost.requested == Requested::No && !owed {

@@ -150,7 +150,9 @@ impl Real {
             Plan::Mint(cause) => Choice::Mint(cause),
             Plan::Rewrite => Choice::Rewrite,
             Plan::Keep => Choice::Keep,
-            Plan::Withdraw | Plan::Probe => panic!("the model's specs ask for neither: {plan:?}"),
+            Plan::Withdraw | Plan::Probe | Plan::Restart => {
+                panic!("the model's specs ask for none of these: {plan:?}")
+            }
         };
         self.decisions.insert(*look, choice);
         choice
@@ -182,7 +184,7 @@ impl Real {
 
     /// Whether a token issued at this second is one of a clock that has been set back since; its end is then anybody's
     /// guess, and one request buys a token whose end is known.
-    pub(crate) fn is_of_another_clock(&self, issued_at: Seconds, now: Seconds) -> bool {
+    pub(crate) fn is_of_another_clock(issued_at: Seconds, now: Seconds) -> bool {
         Life { issued_at: at(issued_at), expires_at: at(issued_at) }.is_of_another_clock(at(now))
     }
 

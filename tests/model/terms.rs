@@ -51,6 +51,7 @@ impl Real {
             resource_version: secret.version.to_string(),
             issued_at: at(secret.issued_at),
             expires_at: at(secret.expires_at),
+            since: at(secret.issued_at),
             asked: self.asked(secret.asked),
             answers: REQUESTS[usize::from(secret.answers)].map(str::to_owned),
             intact: !secret.altered,

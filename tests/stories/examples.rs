@@ -42,6 +42,21 @@ pub(crate) async fn catalog_is_accepted(story: &mut Story) {
     assert!(stored.items.is_empty(), "a rehearsal stores nothing");
 }
 
+/// The workloads of docs/workloads.md, by the API server's schema of a Deployment.
+pub(crate) async fn workloads_are_accepted(story: &mut Story) {
+    let plane = story.world.plane();
+    for file in ["pod", "workloads/go", "workloads/node", "workloads/python"] {
+        let mut objects = manifest::load(repository().join(format!("deploy/examples/{file}.yaml")));
+        manifest::into_namespace(&mut objects, &story.namespace);
+        let accepted = plane.rehearse(&story.namespace, &objects).await;
+        assert!(accepted.is_ok(), "{file}: {}", accepted.unwrap_err());
+        let mut wrong = objects;
+        wrong[0].data["spec"]["template"]["spec"]["containers"][0]["volumeMount"] = serde_json::json!([]);
+        let refusal = plane.rehearse(&story.namespace, &wrong).await.unwrap_err().to_string();
+        assert!(refusal.contains("field not declared in schema"), "{file}: {refusal}");
+    }
+}
+
 const SERVED: [&str; 6] = ["prisjakt", "pliant", "pliant-sandbox", "v2", "ocrolus", "apiax"];
 
 pub(crate) async fn documents_hold(story: &mut Story) {

@@ -107,8 +107,9 @@ pub(crate) async fn who_loses_the_lease_ends(story: &mut Story) {
     assert!(replicas[first].logs().contains("leadership is lost"), "{}", replicas[first].logs());
 }
 
-/// A dozen times, with forty tokens of a minute each: nobody goes without, and nobody is asked for twice but for what was
-/// in flight.
+/// A dozen times, with forty tokens of two minutes each: nobody goes without, and nobody is asked for twice but for what
+/// was in flight. A leader that is killed before it could do anything is as good as none, and there may be two such in a
+/// row: due after a minute, a token must outlive three changes.
 pub(crate) async fn killed_leaders_are_replaced_without_a_gap(story: &mut Story) {
     const KILLS: usize = 12;
     const FLEET: usize = 40;
@@ -116,7 +117,7 @@ pub(crate) async fn killed_leaders_are_replaced_without_a_gap(story: &mut Story)
     story.credentials("client", "s3cr3t-of-the-client").await;
     for number in 0..FLEET {
         let path = format!("/token/{number}");
-        story.provider.always(&path, Answer::token(60));
+        story.provider.always(&path, Answer::token(120));
         let more = json!({"provider": {"tokenEndpoint": story.provider.url(&path)}});
         story.apply(&story.source_for(&format!("s{number}"), &more)).await;
     }
@@ -146,7 +147,7 @@ pub(crate) async fn killed_leaders_are_replaced_without_a_gap(story: &mut Story)
         let requests = story.provider.requests(&format!("/token/{number}"));
         // Due at half life, less a tenth: what comes sooner was asked for twice.
         let twice =
-            requests.windows(2).filter(|pair| pair[1].instant - pair[0].instant < Duration::from_secs(25));
+            requests.windows(2).filter(|pair| pair[1].instant - pair[0].instant < Duration::from_secs(50));
         asked_again += twice.count();
     }
     assert!(asked_again <= KILLS, "{asked_again} tokens asked for twice in {KILLS} kills");

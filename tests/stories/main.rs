@@ -27,6 +27,7 @@ mod providers;
 mod reasons;
 mod refresh;
 mod renewal;
+mod restarts;
 mod rights;
 mod schema;
 mod security;
@@ -77,6 +78,7 @@ stories! {
     disguise::smuggled_members_are_refused,
     disguise::target_is_no_credential_of_kubernetes,
     examples::documents_hold,
+    examples::workloads_are_accepted,
     failures::broken_template_keeps_the_good_secret,
     failures::failing_renewal_leaves_the_good_token,
     failures::good_token_expires_in_the_open,
@@ -135,6 +137,7 @@ stories! {
     renewal::same_token_with_a_longer_life_is_news,
     renewal::token_never_expires_in_the_secret,
     renewal::same_token_again_does_not_spin,
+    restarts::each_other_token_restarts_once,
     rights::one_namespace_is_enough,
     schema::accepts_and_refuses,
     security::another_trust_needs_the_same_binding,

@@ -33,6 +33,8 @@ async fn tenants(story: &Story) {
         {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["client"], "verbs": ["get"]},
         {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["trust"], "verbs": ["get"]},
         {"apiGroups": [""], "resources": ["serviceaccounts/token"], "resourceNames": ["builder"], "verbs": ["create"]},
+        {"apiGroups": ["apps"], "resources": ["daemonsets", "deployments", "statefulsets"], "resourceNames": workloads(),
+         "verbs": ["patch"]},
     ]);
     story.apply(&role("authors", authors)).await;
     story.apply(&role("readers", readers)).await;
@@ -50,6 +52,11 @@ async fn tenants(story: &Story) {
     .await;
 }
 
+/// As many as can be named.
+fn workloads() -> Vec<String> {
+    (0..8).map(|number| format!("app-{number}")).collect()
+}
+
 /// Creates an object anew as somebody.
 async fn try_as(story: &Story, user: &str, object: &Value) -> Result<(), String> {
     let name = object["metadata"]["name"].as_str().unwrap();
@@ -65,7 +72,7 @@ pub(crate) async fn only_who_may_get_a_secret_may_have_it_sent(story: &mut Story
         let mut spec = source["spec"]["provider"].clone();
         let mut objects = vec![source];
         // The same in an object of its own, where the credentials are not named.
-        if more["credentialsRef"].is_null() && more["provider"].is_object() {
+        if more["credentialsRef"].is_null() && more["provider"].is_object() && more["target"].is_null() {
             spec["tls"]["caBundle"].take();
             let prune =
                 |block: &mut Value| block.as_object_mut().unwrap().retain(|_, value| !value.is_null());
@@ -97,6 +104,8 @@ fn references() -> Vec<(&'static str, Value, &'static str)> {
     let nobody = |provider: Value| json!({"credentialsRef": null, "provider": provider});
     let none = json!({"method": "none"});
     let account = json!({"name": "builder", "audience": "provider"});
+    let kinds = ["DaemonSet", "Deployment", "StatefulSet"].into_iter().cycle();
+    let workloads = kinds.zip(workloads()).map(|(kind, name)| json!({"kind": kind, "name": name}));
     vec![
         ("nothing", nobody(json!({"clientAuthentication": none})), ""),
         ("credentials", json!({}), "ask for the right to get client"),
@@ -124,6 +133,20 @@ fn references() -> Vec<(&'static str, Value, &'static str)> {
                 json!({"clientAuthentication": {"method": "federated_jwt", "serviceAccountToken": account}}),
             ),
             "only who may ask for a token of a ServiceAccount",
+        ),
+        (
+            "everything",
+            json!({"provider": {"clientAuthentication": {"method": "tls_client_auth"}, "grantType": EXCHANGE,
+                "subjectToken": {"secretKeyRef": {"name": "client", "key": "token"}},
+                "tls": {"clientCertificateRef": {"name": "client"}}},
+                "target": {"rolloutRestart": workloads.collect::<Vec<_>>()}}),
+            "ask for the right to get client, client, client",
+        ),
+        (
+            "workload",
+            json!({"credentialsRef": null, "provider": {"clientAuthentication": none},
+                "target": {"rolloutRestart": [{"kind": "StatefulSet", "name": "app-7"}]}}),
+            "ask for the right to patch StatefulSet app-7",
         ),
         (
             "subject-account",

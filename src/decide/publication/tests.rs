@@ -5,7 +5,8 @@ use crate::api::{LongText, ShortText};
 use crate::decide::fixture::at;
 
 fn memo() -> Memo {
-    Memo { issued_at: at(0), expires_at: at(3600), asked: "fingerprint".to_owned(), answers: None }
+    let asked = "fingerprint".to_owned();
+    Memo { issued_at: at(0), expires_at: at(3600), since: at(0), asked, answers: None }
 }
 
 fn data(pairs: &[(&str, &str)]) -> Data {

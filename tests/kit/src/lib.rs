@@ -17,6 +17,7 @@
 //! | a node that runs pods, for root only, and namespaces around it | [`node`], [`enclosure`] |
 //! | faults on the way to the API server, and from there to etcd | [`proxy`], [`pipe`] |
 //! | manifests, read and redirected; objects, applied | [`manifest`], [`apply`] |
+//! | a mounted Secret, replaced as the kubelet does it | [`mount`] |
 //! | the kstatus rules | [`kstatus`] |
 //! | waiting | [`eventually()`], [`throughout`] |
 //! | what is secret, and the search for it | [`canaries`] |
@@ -97,6 +98,7 @@ pub mod keycloak;
 pub mod kstatus;
 pub mod lookalikes;
 pub mod manifest;
+pub mod mount;
 pub mod node;
 pub mod pipe;
 pub mod process;

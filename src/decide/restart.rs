@@ -1,0 +1,55 @@
+//! Which workloads hold an older token than the target. Knows what `target.rolloutRestart` promises: a restart for each
+//! token that is another one, never two for one, none for the first. Must not know how a workload is restarted.
+
+use chrono::{DateTime, Utc};
+
+use super::publication::timestamp;
+use super::{Observed, Outcome, probe};
+use crate::api::{TokenSourceStatus, annotation, from_kubernetes, to_kubernetes};
+
+/// Whether the workloads are to be restarted for the token in the target, by what this status says of them.
+pub(super) fn is_owed(observed: &Observed<'_>, status: &TokenSourceStatus) -> bool {
+    let restarted_for = status.restarted_for.as_ref().map(from_kubernetes);
+    let held =
+        observed.published().filter(|published| published.intact && published.expires_at > observed.now);
+    !observed.spec.target.rollout_restart.is_empty()
+        && restarted_for.is_some_and(|restarted_for| held.is_some_and(|held| held.since != restarted_for))
+}
+
+/// When there is something to do for the token in the target besides renewing it; none if never. `status` is what is
+/// recorded now.
+pub fn next_errand(observed: &Observed<'_>, status: &TokenSourceStatus) -> Option<DateTime<Utc>> {
+    let restart = is_owed(observed, status).then_some(observed.now);
+    restart.into_iter().chain(probe::next_probe(observed)).min()
+}
+
+/// The annotation that makes a workload's pods new ones: which, and its value. The same for the same token, so that a
+/// second try changes nothing.
+pub fn restart_annotation(observed: &Observed<'_>) -> Option<(String, String)> {
+    let name = if observed.name.len() <= 63 { observed.name } else { observed.uid };
+    let published = observed.published()?;
+    Some((format!("{}{name}", annotation::RESTARTED_FOR), timestamp(published.since)))
+}
+
+/// Keeps account of it.
+pub(super) fn account(status: &mut TokenSourceStatus, observed: &Observed<'_>, outcome: &Outcome) {
+    if observed.spec.target.rollout_restart.is_empty() {
+        status.restarted_for = None;
+        return;
+    }
+    let Some(published) = observed.published() else { return };
+    let since = Some(to_kubernetes(published.since));
+    match outcome {
+        Outcome::Restarted(_) => status.restarted_for = since,
+        // Named in the very look that brings another token: the pods still have the one before, if there was one.
+        Outcome::Published(_) if status.restarted_for.is_none() && observed.status.issued_at.is_some() => {
+            status.restarted_for.clone_from(&observed.status.issued_at);
+        }
+        // Whoever starts with the first token, or is named later, has what there is.
+        _ if status.restarted_for.is_none() => status.restarted_for = since,
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,151 @@
+//! Which tokens call for a restart, told as the lives of a `TokenSource` whose workload holds its token.
+
+use super::*;
+use crate::api::{Reason, Workload, WorkloadKind};
+use crate::decide::fixture::{Scene, at, failure, outage};
+use crate::decide::{Failure, Plan, Publication, Published, wake_after};
+use crate::oauth::Retry;
+
+fn naming(scene: &mut Scene) {
+    scene.spec.target.rollout_restart =
+        vec![Workload { kind: WorkloadKind::Deployment, name: "app".to_owned() }];
+}
+
+/// A good token, and a workload that has started with it.
+fn good() -> Scene {
+    let mut scene = Scene::good().with(naming);
+    assert_eq!(scene.plan(), Plan::Keep);
+    scene.record(&Outcome::Kept);
+    scene
+}
+
+fn publish(scene: &mut Scene, cause: Reason, seconds: i64) {
+    scene.now = at(seconds);
+    let publication = scene.publication(cause, seconds);
+    scene.record(&Outcome::Published(publication));
+}
+
+fn restarted(scene: &mut Scene) {
+    assert_eq!(scene.plan(), Plan::Restart);
+    scene.record(&Outcome::Restarted(vec!["Deployment app".to_owned()]));
+    assert_eq!(scene.plan(), Plan::Keep, "once");
+}
+
+fn not_restarted() -> Failure {
+    failure(Reason::RestartFailed, Retry::TRANSIENT)
+}
+
+fn message(scene: &Scene) -> String {
+    let renewed = scene.status.conditions.iter().find(|condition| condition.type_ == "Renewed").unwrap();
+    assert_eq!(renewed.status, "True");
+    renewed.message.clone()
+}
+
+#[test]
+fn each_other_token_restarts_once_and_the_first_never() {
+    let mut scene = Scene::fresh().with(naming);
+    publish(&mut scene, Reason::TokenPending, 0);
+    assert_eq!(scene.plan(), Plan::Keep, "the first");
+    for (cause, seconds) in
+        [(Reason::RenewalDue, 2700), (Reason::InputsChanged, 3000), (Reason::TargetMissing, 3100)]
+    {
+        publish(&mut scene, cause, seconds);
+        restarted(&mut scene);
+    }
+}
+
+type Case = (&'static str, fn(&mut Scene));
+
+#[test]
+fn nothing_but_another_token_restarts() {
+    let cases: [Case; 5] = [
+        ("nobody is named", |scene| {
+            scene.spec.target.rollout_restart.clear();
+            publish(scene, Reason::RenewalDue, 2700);
+        }),
+        ("somebody is named later", |scene| {
+            scene.spec.target.rollout_restart.clear();
+            publish(scene, Reason::RenewalDue, 2700);
+            naming(scene);
+            scene.record(&Outcome::Kept);
+        }),
+        ("new labels", |scene| {
+            let published = scene.published().clone();
+            scene.record(&Outcome::Rewritten(published));
+        }),
+        ("the same token with a longer life", |scene| {
+            let publication = scene.publication(Reason::RenewalDue, 2700);
+            let published = Published { since: at(0), ..publication.published.clone() };
+            scene.now = at(2700);
+            scene.record(&Outcome::Published(Publication { published, ..publication }));
+        }),
+        ("an altered target", |scene| scene.published().intact = false),
+    ];
+    for (name, change) in cases {
+        let scene = good().with(change);
+        assert_ne!(scene.plan(), Plan::Restart, "{name}");
+        assert!(!is_owed(&scene.observed(), &scene.status), "{name}");
+    }
+}
+
+#[test]
+fn who_is_named_as_the_token_changes_has_the_one_before() {
+    let mut scene = Scene::good().with(naming);
+    publish(&mut scene, Reason::RenewalDue, 2700);
+    restarted(&mut scene);
+}
+
+#[test]
+fn a_crash_between_token_and_restart_forgets_nothing() {
+    let mut scene = good();
+    let status = scene.status.clone();
+    publish(&mut scene, Reason::RenewalDue, 2700);
+    // The status was never written.
+    scene.status = status;
+    assert_eq!(scene.plan(), Plan::Restart);
+}
+
+#[test]
+fn it_comes_at_once_and_the_same_for_the_same_token() {
+    let mut scene = good();
+    publish(&mut scene, Reason::RenewalDue, 2700);
+    let observed = scene.observed();
+    let after = wake_after(
+        &Plan::Mint(Reason::RenewalDue),
+        &Outcome::Published(scene.publication(Reason::RenewalDue, 2700)),
+        &scene.status,
+        next_errand(&observed, &scene.status),
+        scene.now,
+    );
+    assert!(after.as_secs() < 1, "{after:?}");
+    let expected = ("restarted-for.tokensource.dev/source".to_owned(), "2026-01-01T00:45:00Z".to_owned());
+    assert_eq!(restart_annotation(&observed), Some(expected));
+    let name = "n".repeat(64);
+    let long = Observed { name: &name, ..observed };
+    assert_eq!(restart_annotation(&long).unwrap().0, "restarted-for.tokensource.dev/6f0c6f3a-0001");
+}
+
+#[test]
+fn a_restart_that_fails_is_told_beside_the_good_token_and_stays_owed() {
+    let mut scene = good();
+    publish(&mut scene, Reason::RenewalDue, 2700);
+    for _ in 0..2 {
+        assert_eq!(scene.plan(), Plan::Restart);
+        scene.record(&Outcome::NotRestarted(not_restarted()));
+        assert_eq!(message(&scene).matches("RestartFailed").count(), 1, "{}", message(&scene));
+    }
+    assert!(matches!(scene.clone().when(5400).plan(), Plan::Mint(_)), "renewal comes first");
+    let mut unnamed = scene.clone().with(|scene| scene.spec.target.rollout_restart.clear());
+    unnamed.record(&Outcome::Kept);
+    restarted(&mut scene);
+    for told in [message(&unnamed), message(&scene)] {
+        assert!(!told.contains("RestartFailed"), "{told}");
+    }
+}
+
+#[test]
+fn a_failed_renewal_does_not_restart() {
+    let mut scene = good().when(2700);
+    scene.record(&Outcome::Failed(at(2700), outage()));
+    assert!(!is_owed(&scene.observed(), &scene.status));
+}

@@ -1,0 +1,132 @@
+//! Workloads that are restarted for another token, and for nothing else.
+//! Knows the right that an installation gives only when asked; must not know how a workload's pods come and go.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::{Api, ResourceExt};
+use serde_json::{Value, json};
+use tokensource::api::ConditionType;
+use tokensource_kit::scripted_provider::Answer;
+use tokensource_kit::{eventually, manifest};
+
+use crate::story::{SOON, Story, TOKEN, condition};
+use crate::world::repository;
+
+const ANNOTATION: &str = "restarted-for.tokensource.dev/served";
+
+/// The right, in this story's namespace alone.
+async fn permit(story: &Story) {
+    let component = manifest::load(repository().join("deploy/kustomize/rollout-restart/rbac.yaml"));
+    let role = component
+        .into_iter()
+        .filter(|object| object.types.as_ref().is_some_and(|types| types.kind == "ClusterRole"));
+    story.world.plane().apply_objects(&role.collect::<Vec<_>>()).await;
+    story
+        .apply(&json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+            "metadata": {"name": "rollout-restart"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole",
+                "name": "tokensource-rollout-restart"},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group",
+                "name": "tokensource-controllers"}],
+        }))
+        .await;
+}
+
+fn workload(kind: &str, name: &str) -> Value {
+    let labels = json!({"app": name});
+    let mut spec = json!({
+        "selector": {"matchLabels": labels},
+        "template": {
+            "metadata": {"labels": labels, "annotations": {"example.com/ours": "stays"}},
+            "spec": {"containers": [{"name": "app", "image": "app", "env": [
+                {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "served-token", "key": "access_token"}}},
+            ]}]},
+        },
+    });
+    if kind == "StatefulSet" {
+        spec["serviceName"] = json!(name);
+    }
+    json!({"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name}, "spec": spec})
+}
+
+/// The template's generation and annotations: each change of the template is a rollout.
+async fn template(story: &Story) -> (i64, Value) {
+    let api: Api<Deployment> = Api::namespaced(story.world.plane().admin(), &story.namespace);
+    let deployment = api.get("web").await.expect("the Deployment");
+    let metadata = deployment.spec.as_ref().and_then(|spec| spec.template.metadata.as_ref());
+    let annotations = metadata.and_then(|metadata| metadata.annotations.clone());
+    (deployment.metadata.generation.unwrap_or_default(), json!(annotations))
+}
+
+async fn restarted(story: &Story, generation: i64) {
+    let issued_at = async || {
+        let secret = story.secrets().get("served-token").await.expect("the target");
+        secret.annotations().get("tokensource.dev/issued-at").cloned()
+    };
+    eventually("a restart", SOON, async || match (template(story).await, issued_at().await) {
+        ((seen, annotations), Some(issued_at))
+            if seen == generation && annotations[ANNOTATION] == issued_at.as_str() =>
+        {
+            assert_eq!(annotations["example.com/ours"], "stays");
+            Ok(())
+        }
+        other => Err(format!("{other:?}, not generation {generation}")),
+    })
+    .await;
+}
+
+/// The right is missing, is given, and each token then restarts each workload that there is, once.
+pub(crate) async fn each_other_token_restarts_once(story: &mut Story) {
+    story.provider.always(TOKEN, Answer::token(3600));
+    for kind in ["Deployment", "StatefulSet", "DaemonSet"] {
+        story.apply(&workload(kind, "web")).await;
+    }
+    let named: Vec<_> =
+        [("Deployment", "web"), ("StatefulSet", "web"), ("DaemonSet", "web"), ("Deployment", "none")]
+            .map(|(kind, name)| json!({"kind": kind, "name": name}))
+            .into();
+    story.ask("served", &json!({"target": {"rolloutRestart": named}})).await;
+    story.ready("served").await;
+    assert_eq!(template(story).await.0, 1, "the first token restarts nothing");
+
+    // A token more, and no right to tell the workload: the token is published all the same.
+    renew(story, 2).await;
+    eventually("word of it", SOON, async || {
+        let source = story.sources().get("served").await.map_err(|error| error.to_string())?;
+        let (status, _, message) = condition(&source, ConditionType::Renewed).ok_or("no condition")?;
+        if status == "True" && message.contains("RestartFailed") { Ok(()) } else { Err(message) }
+    })
+    .await;
+    let source = story.ready("served").await;
+    assert!(condition(&source, ConditionType::Stalled).is_none());
+    assert!(story.events("served").await.contains(&"RestartFailed".to_owned()));
+    assert_eq!(template(story).await.0, 1);
+
+    permit(story).await;
+    restarted(story, 2).await;
+    eventually("no more word of it", SOON, async || {
+        let source = story.sources().get("served").await.map_err(|error| error.to_string())?;
+        let (_, _, message) = condition(&source, ConditionType::Renewed).ok_or("no condition")?;
+        if message.contains("RestartFailed") { Err(message) } else { Ok(()) }
+    })
+    .await;
+    assert!(story.events("served").await.contains(&"WorkloadsRestarted".to_owned()));
+
+    renew(story, 3).await;
+    restarted(story, 3).await;
+
+    // Neither other labels nor a restart of the controller is another token.
+    story.patch_source("served", &json!({"spec": {"target": {"labels": {"team": "web"}}}})).await;
+    story.until_labels("served-token", &[("team", Some("web"))]).await;
+    story.controller.restart().await;
+    story.asked_exactly(3).await;
+    story.ready("served").await;
+    assert_eq!(template(story).await.0, 3);
+}
+
+/// Brings another token, the so-manieth: by another scope, since requests are granted once a minute only.
+async fn renew(story: &Story, number: usize) {
+    story.patch_source("served", &json!({"spec": {"token": {"scopes": [format!("s{number}")]}}})).await;
+    story.asked(number).await;
+    story.ready("served").await;
+}

@@ -1,0 +1,260 @@
+//! The programs of docs/workloads.md at work: each calls an API that takes the present token only, and reads it from a
+//! folder like that of a mounted Secret, whose files are replaced while it runs. No call may fail. And that the page and
+//! the manifests are about these programs.
+//! Knows how a workload is judged from outside; must not know how a program does it, but for those it breaks on purpose.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test: also in its helpers
+
+use std::fs;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokensource_kit::authority::Authority;
+use tokensource_kit::mount::Mount;
+use tokensource_kit::process::{Process, Program};
+use tokensource_kit::scripted_provider::{Answer, ScriptedProvider};
+use tokensource_kit::{manifest, unique};
+
+/// The token is replaced while these requests are on their way: they bring the one before, and a 401 answers them.
+const CAUGHT: [usize; 2] = [5, 30];
+/// The token is replaced when this request has been answered: the next one must bring the new token at once.
+const BETWEEN: usize = 20;
+/// These are refused whatever they bring: three calls, each of which tries twice and no more.
+const REFUSED: RangeInclusive<usize> = 40..=45;
+
+/// What the program says of its calls: 37 are good, through the three replacements; three fail; the rest are good again.
+const SAID: [(&str, usize); 3] = [("200", 37), ("401", 3), ("200", 5)];
+
+/// The API, and the Secret in the workload's folder.
+struct Api {
+    mount: Mount,
+    tokens: Vec<String>,
+    statuses: Vec<u16>,
+}
+
+impl Api {
+    fn new() -> Self {
+        let token = unique::word(40);
+        Self { mount: Mount::new(&files(&token)), tokens: vec![token], statuses: Vec::new() }
+    }
+
+    fn replace(&mut self) {
+        let token = unique::word(40);
+        self.mount.replace(&files(&token));
+        self.tokens.push(token);
+    }
+
+    fn answer(&mut self, bearer: Option<&str>) -> Answer {
+        let number = self.statuses.len() + 1;
+        if CAUGHT.contains(&number) {
+            self.replace();
+        }
+        let good = bearer == self.tokens.last().map(String::as_str) && !REFUSED.contains(&number);
+        let status = if good { 200 } else { 401 };
+        self.statuses.push(status);
+        if number == BETWEEN {
+            self.replace();
+        }
+        Answer::text(status, "text/plain", "an answer")
+    }
+}
+
+/// The keys that the controller writes where the spec names none.
+fn files(token: &str) -> [(&str, &str); 3] {
+    [("access_token", token), ("token_type", "Bearer"), ("expires_at", "2026-01-01T00:00:00Z")]
+}
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn example(name: &str) -> PathBuf {
+    repository().join("deploy/examples/workloads").join(name)
+}
+
+/// What a tool says of its version.
+fn tool(name: &str, version: &str, package: &str) -> String {
+    let output = Command::new(name).arg(version).output().unwrap_or_else(|error| {
+        panic!("{name} does not run ({error}), and this example cannot be tested without. apt-get install {package}")
+    });
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Runs a workload and holds every call to what it should have been.
+async fn judge(binary: &str, arguments: &[&Path]) -> Result<(), String> {
+    let provider = ScriptedProvider::start(&Authority::new("the API's authority"));
+    let api = Arc::new(Mutex::new(Api::new()));
+    let its_api = Arc::clone(&api);
+    provider.respond("/v1/books", move |request, _| its_api.lock().unwrap().answer(request.bearer()));
+    let folder = tempfile::tempdir().unwrap();
+    let authority = folder.path().join("authority.pem");
+    fs::write(&authority, provider.ca_pem()).unwrap();
+    let token_file = api.lock().unwrap().mount.path("access_token").display().to_string();
+    let program = Process::start(Program {
+        name: binary.to_owned(),
+        binary: binary.into(),
+        arguments: arguments.iter().map(|argument| argument.display().to_string()).collect(),
+        environment: [
+            ("API_URL", provider.url("/v1/books?page=1")),
+            ("TOKEN_FILE", token_file),
+            ("INTERVAL_SECONDS", "0.01".to_owned()),
+            ("SSL_CERT_FILE", authority.display().to_string()),
+            ("NODE_EXTRA_CA_CERTS", authority.display().to_string()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into(),
+        folder: folder.path().to_owned(),
+        log: folder.path().join("program.log"),
+    });
+    let expected: Vec<&str> = SAID.iter().flat_map(|(word, times)| vec![*word; *times]).collect();
+    let patience = tokio::time::Instant::now() + Duration::from_secs(30);
+    while program.logs().lines().count() < expected.len() && tokio::time::Instant::now() < patience {
+        if !program.is_running() {
+            return Err(format!("it ended: {}", program.logs()));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // As the kubelet ends it.
+    program.terminate(Duration::from_secs(5)).await;
+    let said = program.logs();
+    let api = api.lock().unwrap();
+    assert!(!api.tokens.iter().any(|token| said.contains(token)), "a token is shown");
+    if said.lines().take(expected.len()).ne(expected.iter().copied()) {
+        return Err(format!("not every call was good: {said}"));
+    }
+    let refused: Vec<usize> =
+        (1..).zip(&api.statuses).filter(|(_, status)| **status == 401).map(|(number, _)| number).collect();
+    let unavoidable: Vec<usize> = CAUGHT.into_iter().chain(REFUSED).collect();
+    if refused != unavoidable {
+        return Err(format!("401 answered the requests {refused:?}, where only {unavoidable:?} need be"));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn python_goes_on_through_three_tokens() {
+    tool("python3", "--version", "python3");
+    judge("python3", &[&example("client.py")]).await.unwrap();
+}
+
+#[tokio::test]
+async fn node_goes_on_through_three_tokens() {
+    let version = tool("node", "--version", "nodejs");
+    let major: u32 = version.trim_start_matches('v').split('.').next().unwrap().parse().unwrap();
+    assert!(major >= 18, "node {version} has no fetch. apt-get install nodejs (18 or newer)");
+    judge("node", &[&example("client.mjs")]).await.unwrap();
+}
+
+#[tokio::test]
+async fn go_goes_on_through_three_tokens() {
+    tool("go", "version", "golang-go");
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("client");
+    // Not `go run`, whose child would outlive it. With the flags of tests/assets/kubernetes.sh, so that the standard
+    // library is in Go's cache already.
+    let output = Command::new("go")
+        .args(["build", "-trimpath", "-o"])
+        .args([&program, &example("client.go")])
+        .env("CGO_ENABLED", "0")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    judge(program.to_str().unwrap(), &[]).await.unwrap();
+}
+
+/// What people write first, and what is wrong with it.
+const BROKEN: [(&str, &[(&str, &str)]); 4] = [
+    (
+        "the token is read once, at the start, as an environment variable is",
+        &[
+            ("INTERVAL = ", "TOKEN = open(TOKEN_FILE).read().strip()\nINTERVAL = "),
+            ("token = file.read().strip()", "token = TOKEN"),
+        ],
+    ),
+    (
+        "the file is kept open, as a mount with subPath keeps it",
+        &[
+            ("INTERVAL = ", "FILE = open(TOKEN_FILE)\nINTERVAL = "),
+            ("token = file.read().strip()", "FILE.seek(0); token = FILE.read().strip()"),
+        ],
+    ),
+    ("a 401 is taken for the last word", &[("return ask() if status == 401 else status", "return status")]),
+    (
+        "a 401 is answered by trying for ever",
+        &[(
+            "return ask() if status == 401 else status",
+            "\n    while status == 401: status = ask()\n    return status",
+        )],
+    ),
+];
+
+#[tokio::test]
+async fn programs_that_do_it_otherwise_are_found_out() {
+    tool("python3", "--version", "python3");
+    let program = fs::read_to_string(example("client.py")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("client.py");
+    for (mistake, replacements) in BROKEN {
+        let mut broken = program.clone();
+        for (from, to) in replacements {
+            assert_eq!(broken.matches(from).count(), 1, "client.py has one {from:?}");
+            broken = broken.replace(from, to);
+        }
+        fs::write(&file, &broken).unwrap();
+        let judgement = judge("python3", &[&file]).await;
+        assert!(judgement.is_err_and(|why| !why.contains("it ended")), "not found out: {mistake}");
+    }
+}
+
+/// Names of what `docs/workloads.md` quotes from, by the language of the block.
+const QUOTED: [(&str, &str); 4] =
+    [("python", "client.py"), ("go", "client.go"), ("js", "client.mjs"), ("yaml", "python.yaml")];
+
+#[test]
+fn the_page_quotes_what_is_tested() {
+    let page = fs::read_to_string(repository().join("docs/workloads.md")).unwrap();
+    for (language, file) in QUOTED {
+        let text = fs::read_to_string(example(file)).unwrap();
+        let blocks: Vec<&str> = page
+            .split(&format!("```{language}\n"))
+            .skip(1)
+            .map(|rest| rest.split("\n```").next().unwrap())
+            .collect();
+        assert!(!blocks.is_empty(), "docs/workloads.md quotes nothing of {file}");
+        for line in blocks.iter().flat_map(|block| block.lines()) {
+            assert!(text.contains(line.trim_start()), "{file} has no line {line:?}");
+        }
+        assert!(page.contains(&format!("(../deploy/examples/workloads/{file})")), "no link to {file}");
+    }
+}
+
+#[test]
+fn the_manifests_run_these_programs_as_the_page_wants_it() {
+    for (language, program) in [("go", "/client"), ("python", "/client.py"), ("node", "/client.mjs")] {
+        let objects = manifest::load(example(&format!("{language}.yaml")));
+        let [deployment] = &objects[..] else { panic!("{language}.yaml is one object") };
+        let pod = &deployment.data["spec"]["template"]["spec"];
+        let container = &pod["containers"][0];
+        assert_eq!(container["command"].as_array().unwrap().last().unwrap(), program);
+        let environment: Vec<(&str, &str)> = container["env"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|variable| (variable["name"].as_str().unwrap(), variable["value"].as_str().unwrap()))
+            .collect();
+        assert_eq!(
+            environment.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
+            ["API_URL", "TOKEN_FILE", "INTERVAL_SECONDS"]
+        );
+        let mount = &container["volumeMounts"][0];
+        assert_eq!(mount["subPath"], Value::Null);
+        let folder = mount["mountPath"].as_str().unwrap();
+        assert_eq!(environment[1].1, format!("{folder}/access_token"));
+        assert_eq!(pod["volumes"][0]["secret"]["secretName"], "ocrolus-token");
+        assert_eq!(pod["volumes"][0]["secret"]["optional"], Value::Null);
+    }
+}
