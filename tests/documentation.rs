@@ -123,7 +123,7 @@ fn fields(schema: &Value, path: &str, found: &mut Vec<String>) {
     }
 }
 
-/// Fields of other things: the chart's values, a PrometheusRule.
+/// Fields of other things: the chart's values, `PrometheusRule`.
 const OF_OTHERS: [&str; 2] = ["rolloutRestart.enabled", "spec.groups"];
 
 #[test]
