@@ -1,5 +1,5 @@
 //! The pages for people: every link leads to a file and a heading that exist, every path that CONTRIBUTING.md names
-//! exists, and no folder is missing from its map.
+//! exists, no folder is missing from its map, and fields are called as the definitions call them.
 //! Knows Markdown as far as links go; must not know what a page says.
 
 #![allow(clippy::unwrap_used)] // a test: also in its helpers
@@ -7,6 +7,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use serde_json::Value;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -109,4 +111,48 @@ fn tests_that_are_said_to_be_run_exist() {
         let exists = ["", "/main"].iter().any(|end| root().join(format!("tests/{name}{end}.rs")).exists());
         assert!(exists, "there is no test {name}");
     }
+}
+
+/// Every field of a definition, as `spec.target.name`; a list's elements are called as the list.
+fn fields(schema: &Value, path: &str, found: &mut Vec<String>) {
+    let below = schema.get("items").unwrap_or(schema);
+    for (name, field) in below["properties"].as_object().into_iter().flatten() {
+        let path = format!("{path}.{name}");
+        fields(field, &path, found);
+        found.push(path);
+    }
+}
+
+/// Fields of other things: the chart's values, `PrometheusRule`.
+const OF_OTHERS: [&str; 2] = ["rolloutRestart.enabled", "spec.groups"];
+
+#[test]
+fn fields_are_called_as_the_definitions_call_them() {
+    let text = fs::read_to_string(root().join("crds/tokensources.yaml")).unwrap();
+    let definition: Value = serde_saphyr::from_str(&text).unwrap();
+    let mut known = Vec::new();
+    fields(&definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"], "", &mut known);
+    let parents: BTreeSet<_> = known.iter().filter_map(|path| path.rsplit('.').nth(1)).collect();
+    let mut strange = Vec::new();
+    let mut seen = 0;
+    for page in pages() {
+        let text = prose(&page);
+        for word in quoted(&text) {
+            // `renewal.onRevoked: Withdraw`
+            let path = word.split(':').next().unwrap();
+            let is_path = path
+                .split('.')
+                .all(|part| !part.is_empty() && part.chars().all(|letter| letter.is_ascii_alphanumeric()));
+            let parent = path.split('.').next().unwrap();
+            if is_path && path.contains('.') && (parents.contains(parent) || parent == "spec") {
+                seen += 1;
+                let suffix = format!(".{path}");
+                if !known.iter().any(|field| field.ends_with(&suffix)) && !OF_OTHERS.contains(&path) {
+                    strange.push(format!("{}: {word}", page.strip_prefix(root()).unwrap().display()));
+                }
+            }
+        }
+    }
+    assert!(seen > 50, "{seen} fields were found");
+    assert!(strange.is_empty(), "there are no such fields:\n{}", strange.join("\n"));
 }

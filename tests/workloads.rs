@@ -218,6 +218,8 @@ const QUOTED: [(&str, &str); 4] =
 #[test]
 fn the_page_quotes_what_is_tested() {
     let page = fs::read_to_string(repository().join("docs/workloads.md")).unwrap();
+    // What follows is about workloads that do not read a file.
+    let (page, _) = page.split_once("## Workloads that cannot reload").unwrap();
     for (language, file) in QUOTED {
         let text = fs::read_to_string(example(file)).unwrap();
         let blocks: Vec<&str> = page
