@@ -7,6 +7,8 @@ const FIRST_RATE: f64 = 2.0;
 /// From here on nothing is held back any more; and so many at least are told to look each second, where nothing is
 /// known to be slower.
 const FULL_RATE: f64 = 200.0;
+/// A provider that says "too many" to fewer than this has other reasons than their number, and that tells of no limit.
+const TELLING_RATE: f64 = 10.0;
 /// Of a rate that has been too fast.
 const NEAR: f64 = 0.9;
 /// Who waits looks somewhat before their turn, by the one measure or the other. Were they told their turn by the present
@@ -35,9 +37,9 @@ impl Pace {
     }
 
     /// Half of what has been too fast.
-    pub(super) fn below(limit: f64, now: DateTime<Utc>) -> Self {
-        let rate = (limit / 2.0).max(1.0);
-        Self { rate, allowance: 0.0, since: now, limit: Some(limit.max(1.0)) }
+    pub(super) fn below(rate: f64, now: DateTime<Utc>) -> Self {
+        let limit = Some(rate).filter(|rate| *rate >= TELLING_RATE);
+        Self { rate: (rate / 2.0).max(1.0), allowance: 0.0, since: now, limit }
     }
 
     /// Whether the one of this rank may pass; then one request less may be made.

@@ -127,6 +127,28 @@ fn a_pace_grows_however_many_look() {
     assert!((2..=3).contains(&passed.count()));
 }
 
+/// One request a second, and once a 429: there is no rate that it could have been about. Forty who come later, as after a
+/// change of their credentials, must not be let in one a second for that.
+#[test]
+fn a_429_out_of_the_blue_is_no_limit() {
+    let mut gate = Gate::default();
+    for second in 0..10 {
+        ask(&mut gate, &second.to_string(), &Met::Well, at(second));
+    }
+    ask(&mut gate, "limited", &Met::TooFast, at(10));
+    let mut waiting: Vec<(DateTime<Utc>, String)> = (0..40).map(|n| (at(11), n.to_string())).collect();
+    let mut last = at(11);
+    while let Some(next) = (0..waiting.len()).min_by_key(|n| waiting[*n].0) {
+        let (now, who) = waiting.swap_remove(next);
+        last = now;
+        match gate.enter(&who, Some(at(100)), 16, now) {
+            Entry::Enter => gate.leave(&who, &who, &Met::Well, now),
+            Entry::Later(until, _) => waiting.push((until, who)),
+        }
+    }
+    assert!(last - at(11) < TimeDelta::seconds(8), "{}", last - at(11));
+}
+
 #[test]
 fn a_limit_holds_however_high_it_is() {
     let mut gate = Gate::default();
