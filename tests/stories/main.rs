@@ -30,6 +30,7 @@ mod renewal;
 mod restarts;
 mod rights;
 mod schema;
+mod screens;
 mod security;
 mod signals;
 mod story;
