@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .ONESHELL:
 .SILENT:
-.PHONY: help demo test soak generate lint deny reproducible assets clean tools tools-keycloak
+.PHONY: help demo test soak bench generate lint deny reproducible assets clean tools tools-keycloak
 
 # $(call need,PROGRAM,HOW TO INSTALL IT): collects what is missing, so that one run names it all.
 need = command -v $(1) >/dev/null || missing+=$$'\n'"  $(1): $(2)"
@@ -27,6 +27,11 @@ test: assets ## all tests: units, the test kit, and the stories on a real API se
 soak: tools ## an hour's work in a quarter of one, with faults; DURATION=15m SEED=… TOKENSOURCES=200
 	tests/assets/kubernetes.sh >/dev/null
 	DURATION="$${DURATION:-15m}" cargo test --locked --workspace --test soak
+
+bench: tools ## what the release binary takes beside a bare client: SIZES=100,1000,10000, about 40 minutes; SIZES=100 is 4
+	tests/assets/kubernetes.sh >/dev/null
+	cargo build --release --locked --workspace --bins
+	"$${CARGO_TARGET_DIR:-target}/release/bench"
 
 generate: tools ## write crds/ anew from src/api, and the chart's copies of crds/ and deploy/
 	.ci/generate
