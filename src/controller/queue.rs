@@ -70,7 +70,7 @@ impl Controller {
         let permits = Arc::new(Semaphore::new(usize::from(settings.concurrency.max(1))));
         let recorder = Recorder::new(client.clone(), Context::reporter());
         let prepare = |namespace: Option<String>| {
-            let (scope, triggers) = prepare(client, namespace.as_deref(), &settings, &cluster);
+            let (scope, triggers) = prepare(client, namespace.as_deref(), &settings, &cluster, &gates);
             let context = Context {
                 client: client.clone(),
                 settings: Arc::clone(&settings),

@@ -22,6 +22,7 @@ const FAR: usize = 1000;
 struct Waiting {
     deadline: DateTime<Utc>,
     promised: DateTime<Utc>,
+    called: bool,
 }
 
 impl Waiting {
@@ -48,11 +49,22 @@ impl Queue {
     ) -> usize {
         let before = self.leave(who);
         let deadline = expires_at.unwrap_or_else(|| before.unwrap_or(now + GRACE).min(now + GRACE));
-        self.waiting.insert(who.to_owned(), Waiting { deadline, promised: now });
+        self.waiting.insert(who.to_owned(), Waiting { deadline, promised: now, called: false });
         self.order.insert((deadline, who.to_owned()));
         self.drop_the_gone(now);
         let me = (deadline, who.to_owned());
         self.order.range(..&me).take(FAR).count()
+    }
+
+    /// The first of so many who has not been called since they last looked. They are expected at once.
+    pub(super) fn call(&mut self, first: usize, now: DateTime<Utc>) -> Option<String> {
+        self.drop_the_gone(now);
+        let waiting = &mut self.waiting;
+        self.order.iter().take(first).find_map(|(_, who)| {
+            let waiting = waiting.get_mut(who).filter(|waiting| !waiting.called)?;
+            (waiting.called, waiting.promised) = (true, now);
+            Some(who.clone())
+        })
     }
 
     /// Somebody does not wait any more; says by when they needed a token.
