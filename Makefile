@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .ONESHELL:
 .SILENT:
-.PHONY: help demo test soak generate lint deny reproducible assets clean tools tools-keycloak tools-workloads
+.PHONY: help demo test soak bench generate lint deny reproducible assets clean tools tools-keycloak tools-workloads
 .PHONY: e2e tools-e2e
 
 # $(call need,PROGRAM,HOW TO INSTALL IT): collects what is missing, so that one run names it all.
@@ -35,6 +35,11 @@ e2e: tools tools-keycloak tools-e2e ## as root: a real node, the image of the Do
 	tests/assets/helm.sh >/dev/null
 	tests/assets/keycloak.sh >/dev/null
 	cargo test --locked --workspace --test e2e
+
+bench: tools ## what the release binary takes beside a bare client: SIZES=100,1000,10000, about 40 minutes; SIZES=100 is 4
+	tests/assets/kubernetes.sh >/dev/null
+	cargo build --release --locked --workspace --bins
+	"$${CARGO_TARGET_DIR:-target}/release/bench"
 
 generate: tools ## write crds/ anew from src/api, and the chart's copies of crds/ and deploy/
 	.ci/generate

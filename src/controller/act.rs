@@ -6,7 +6,7 @@ use kube::ResourceExt;
 use super::error::{CallError, Error};
 use super::memory::HeldToken;
 use super::mint::{Stop, mint};
-use super::observe::is_intact;
+use super::observe::{is_intact, is_outdated};
 use super::probe::probe;
 use super::publish::{self, Written};
 use super::refresh;
@@ -29,48 +29,55 @@ impl From<Outcome> for Done {
     }
 }
 
-/// Carries out the plan. An error means that nothing was asked for.
+/// Carries out the plan; none where it was made from what is out of date by now, and has to be made anew. An error means
+/// that nothing was asked for.
 pub(super) async fn act(
     plan: &Plan,
     source: &TokenSource,
     observed: &mut Observed<'_>,
     context: &Turn<'_>,
-) -> Result<Done, Error> {
-    match plan {
-        Plan::Leave | Plan::Keep => Ok(Outcome::Kept.into()),
-        Plan::Suspend => Ok(Outcome::Suspended.into()),
-        Plan::Wait(_) => Ok(Outcome::Waiting.into()),
-        Plan::Refuse(failure) => Ok(Outcome::Refused(failure.clone()).into()),
-        Plan::Rewrite => rewrite(source, observed, context).await,
-        Plan::Withdraw => Ok(match publish::withdraw(source, observed, context).await {
+) -> Result<Option<Done>, Error> {
+    let done = match plan {
+        Plan::Leave | Plan::Keep => Outcome::Kept.into(),
+        Plan::Suspend => Outcome::Suspended.into(),
+        Plan::Wait(_) => Outcome::Waiting.into(),
+        Plan::Refuse(failure) => Outcome::Refused(failure.clone()).into(),
+        Plan::Rewrite => rewrite(source, observed, context).await?,
+        Plan::Withdraw if is_outdated(source, observed, context).await? => return Ok(None),
+        Plan::Withdraw => match publish::withdraw(source, observed, context).await {
             Ok(target) => Outcome::Withdrawn(target).into(),
             Err(error) => Done { outcome: Outcome::Waiting, trouble: Some(Error::WriteTarget(error)) },
-        }),
-        Plan::Probe => ended(probe(source, observed, context).await, observed, context),
-        Plan::Restart => Ok(restart(source, observed, context).await),
+        },
+        Plan::Probe => return ended(probe(source, observed, context).await, observed, context),
+        Plan::Restart => restart(source, observed, context).await,
         Plan::Publish => match context.scope.memory.held(observed.uid) {
-            Some(held) => Ok(publish(held, source, observed, context).await),
-            None => Ok(Outcome::Waiting.into()),
+            Some(held) => publish(held, source, observed, context).await,
+            None => Outcome::Waiting.into(),
         },
         Plan::Mint(cause) => match mint(*cause, source, observed, context).await {
-            Ok(held) => Ok(publish(held, source, observed, context).await),
-            Err(stop) => ended(Err(stop), observed, context),
+            Ok(held) => publish(held, source, observed, context).await,
+            Err(stop) => return ended(Err(stop), observed, context),
         },
-    }
+    };
+    Ok(Some(done))
 }
 
 /// What came of asking, where it was no token.
-fn ended(asked: Result<Outcome, Stop>, observed: &Observed<'_>, context: &Turn<'_>) -> Result<Done, Error> {
-    match asked {
-        Ok(outcome) => Ok(outcome.into()),
+fn ended(
+    asked: Result<Outcome, Stop>,
+    observed: &Observed<'_>,
+    context: &Turn<'_>,
+) -> Result<Option<Done>, Error> {
+    let outcome = match asked {
+        Ok(outcome) => outcome,
         // Waits are counted from when the failure is known.
-        Err(Stop::Failed(failure)) => {
-            Ok(Outcome::Failed(context.now(), flag_revocation(observed, failure)).into())
-        }
-        Err(Stop::Refused(failure)) => Ok(Outcome::Refused(failure).into()),
-        Err(Stop::Deferred(until, failure)) => Ok(Outcome::Deferred(until, failure).into()),
-        Err(Stop::Cluster(error)) => Err(error),
-    }
+        Err(Stop::Failed(failure)) => Outcome::Failed(context.now(), flag_revocation(observed, failure)),
+        Err(Stop::Refused(failure)) => Outcome::Refused(failure),
+        Err(Stop::Deferred(until, failure)) => Outcome::Deferred(until, failure),
+        Err(Stop::Outdated) => return Ok(None),
+        Err(Stop::Cluster(error)) => return Err(error),
+    };
+    Ok(Some(outcome.into()))
 }
 
 /// Writes a token into the target; one that cannot be written is kept, and written first next time.

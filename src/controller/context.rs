@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use k8s_openapi::api::core::v1::Secret;
-use kube::runtime::events::{Recorder, Reporter};
 use kube::{Api, Client};
 use tokio::sync::Semaphore;
 
+use super::announce::Announcer;
 use super::cluster::Cluster;
 use super::error::{CallError, call};
 use super::exchangers::Exchangers;
@@ -18,7 +18,7 @@ use super::metrics::Metrics;
 use super::scope::Scope;
 use super::secrets::Facts;
 use super::service_accounts::Audiences;
-use crate::api::{FIELD_MANAGER, TokenSource};
+use crate::api::TokenSource;
 use crate::oauth::AddressPolicy;
 
 /// What the operator chose on the command line.
@@ -52,7 +52,7 @@ pub struct Context {
     pub(super) gates: Arc<Gates>,
     pub(super) issuers: Arc<Issuers>,
     pub(super) audiences: Arc<Audiences>,
-    pub(super) recorder: Recorder,
+    pub(super) announcer: Arc<Announcer>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) permits: Arc<Semaphore>,
 }
@@ -89,9 +89,5 @@ impl Context {
             let facts = self.scope.secrets.learn(&secret.metadata);
             (secret, facts)
         }))
-    }
-
-    pub(super) fn reporter() -> Reporter {
-        Reporter { controller: FIELD_MANAGER.to_owned(), instance: None }
     }
 }

@@ -4,10 +4,13 @@
 //! may enter.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures::Stream;
 use kube::ResourceExt;
+use kube::runtime::reflector::ObjectRef;
+use tokio::sync::broadcast;
 
 use super::mint::Stop;
 use crate::api::{ProviderKind, Reason, TokenProviderSpec, TokenSource};
@@ -32,8 +35,6 @@ struct State {
     inside: HashMap<String, usize>,
 }
 
-type Shared = Arc<Mutex<State>>;
-
 /// How busy the gates are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Load {
@@ -48,9 +49,13 @@ pub(super) struct Load {
 /// A tenant at its limit comes again after this.
 const SHORTLY: TimeDelta = TimeDelta::seconds(1);
 
+/// Calls that a scope has not heard yet; who misses theirs looks again by themselves.
+const CALLS: usize = 1024;
+
 /// All gates.
 pub(super) struct Gates {
-    shared: Shared,
+    state: Mutex<State>,
+    calls: broadcast::Sender<ObjectRef<TokenSource>>,
     /// How many may be inside one gate at once: a few of all that may be under way, so that providers which hang leave
     /// room for the others.
     places: usize,
@@ -59,32 +64,43 @@ pub(super) struct Gates {
 
 /// The right to ask, until it is given back.
 pub(super) struct Pass {
-    gates: Shared,
+    gates: Arc<Gates>,
     key: Key,
     who: String,
     met: Met,
-    clock: fn() -> DateTime<Utc>,
     /// Given back after the gate's own place: fields are dropped after `drop`.
     visit: Visit,
 }
 
 /// A place in a namespace's share, without a gate.
 pub(super) struct Visit {
-    gates: Shared,
+    gates: Arc<Gates>,
     namespace: String,
 }
 
 impl Gates {
     pub(super) fn new(concurrency: u16, clock: fn() -> DateTime<Utc>) -> Self {
         let places = usize::from(concurrency.max(1));
-        Self { shared: Shared::default(), places, clock }
+        Self { state: Mutex::default(), calls: broadcast::Sender::new(CALLS), places, clock }
+    }
+
+    /// Those whose turn it is, from now on: they need not wait until they look again by themselves.
+    pub(super) fn calls(&self) -> impl Stream<Item = ObjectRef<TokenSource>> + Send + use<> {
+        futures::stream::unfold(self.calls.subscribe(), |mut receiver| async move {
+            loop {
+                match receiver.recv().await {
+                    Ok(source) => return Some((source, receiver)),
+                    Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(broadcast::error::RecvError::Closed) => return None,
+                }
+            }
+        })
     }
 
     /// How busy they are.
     pub(super) fn load(&self) -> Load {
         let now = (self.clock)();
-        let state = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        state.gates.values().fold(Load::default(), |load, gate| Load {
+        self.lock().gates.values().fold(Load::default(), |load, gate| Load {
             waiting: load.waiting + gate.waiting(now),
             in_flight: load.in_flight + gate.in_flight(),
             troubled: load.troubled + usize::from(gate.is_troubled()),
@@ -92,7 +108,11 @@ impl Gates {
     }
 
     /// Lets this `TokenSource` ask, or says when to come again.
-    pub(super) fn enter(&self, source: &TokenSource, observed: &Observed<'_>) -> Result<Pass, Stop> {
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        source: &TokenSource,
+        observed: &Observed<'_>,
+    ) -> Result<Pass, Stop> {
         let provider = observed.provider.clone().map_err(Stop::Refused)?;
         let key = key(source, provider);
         let now = (self.clock)();
@@ -102,20 +122,16 @@ impl Gates {
         };
         let expires_at = observed.published().filter(useful).map(|published| published.expires_at);
         let visit = self.visit(source)?;
+        let who = ObjectRef::from_obj(source);
         let entry = {
-            let mut state = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = self.lock();
             state.gates.retain(|_, gate| !gate.is_idle(now));
-            state.gates.entry(key.clone()).or_default().enter(observed.uid, expires_at, self.places, now)
+            state.gates.entry(key.clone()).or_default().enter(&name(&who), expires_at, self.places, now)
         };
         match entry {
-            Entry::Enter => Ok(Pass {
-                gates: Arc::clone(&self.shared),
-                key,
-                who: observed.uid.to_owned(),
-                met: Met::NotAtAll,
-                clock: self.clock,
-                visit,
-            }),
+            Entry::Enter => {
+                Ok(Pass { gates: Arc::clone(self), key, who: name(&who), met: Met::NotAtAll, visit })
+            }
             Entry::Later(until, reason) => {
                 Err(Stop::Deferred(until, reason.map(|reason| troubled(reason, &key.host))))
             }
@@ -123,21 +139,34 @@ impl Gates {
     }
 
     /// Lets this `TokenSource` wait for somebody, as one of its namespace's share.
-    pub(super) fn visit(&self, source: &TokenSource) -> Result<Visit, Stop> {
+    pub(super) fn visit(self: &Arc<Self>, source: &TokenSource) -> Result<Visit, Stop> {
         let namespace = source.namespace().unwrap_or_default();
-        let mut state = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
         let inside = state.inside.entry(namespace.clone()).or_default();
         if *inside >= self.places * 2 {
             return Err(Stop::Deferred((self.clock)() + SHORTLY, None));
         }
         *inside += 1;
-        Ok(Visit { gates: Arc::clone(&self.shared), namespace })
+        drop(state);
+        Ok(Visit { gates: Arc::clone(self), namespace })
+    }
+
+    /// Whoever is next is woken.
+    fn call(&self, who: &str) {
+        if let Some((namespace, name)) = who.split_once('/') {
+            // Nobody listens any more when the process ends.
+            let _ = self.calls.send(ObjectRef::new(name).within(namespace));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Visit {
     fn drop(&mut self) {
-        let mut state = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.gates.lock();
         if let Some(inside) = state.inside.get_mut(&self.namespace) {
             *inside = inside.saturating_sub(1);
         }
@@ -154,13 +183,25 @@ impl Pass {
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        let mut state = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(gate) = state.gates.get_mut(&self.key) {
-            // Of a provider that is shared, tenants are the parties.
-            let party = if self.key.cluster_provider.is_some() { &self.visit.namespace } else { &self.who };
-            gate.leave(&self.who, party, &self.met, (self.clock)());
+        // Of a provider that is shared, tenants are the parties.
+        let party = if self.key.cluster_provider.is_some() { &self.visit.namespace } else { &self.who };
+        let now = (self.gates.clock)();
+        let next = {
+            let mut state = self.gates.lock();
+            state.gates.get_mut(&self.key).and_then(|gate| {
+                gate.leave(&self.who, party, &self.met, now);
+                gate.call(self.gates.places, now)
+            })
+        };
+        if let Some(next) = next {
+            self.gates.call(&next);
         }
     }
+}
+
+/// How a `TokenSource` is called at a gate.
+fn name(source: &ObjectRef<TokenSource>) -> String {
+    format!("{}/{}", source.namespace.as_deref().unwrap_or_default(), source.name)
 }
 
 fn key(source: &TokenSource, provider: &TokenProviderSpec) -> Key {

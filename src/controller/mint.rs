@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use super::error::{CallError, Error};
 use super::materials::{Prepared, issue_tokens, prepare};
 use super::memory::HeldToken;
+use super::observe::is_outdated;
 use super::refresh;
 use super::turn::Turn;
 use crate::api::{Reason, TokenSource};
@@ -28,6 +29,8 @@ pub(super) enum Stop {
     Refused(Failure),
     /// Something was asked of somebody else, and did not lead to a token.
     Failed(Failure),
+    /// The target is another than the cache knew.
+    Outdated,
     /// Others come first: until when at least, and what is wrong with the provider, if anything.
     Deferred(DateTime<Utc>, Option<Failure>),
 }
@@ -46,11 +49,16 @@ pub(super) async fn mint(
     context: &Turn<'_>,
 ) -> Result<HeldToken, Stop> {
     let pass = context.gates.enter(source, observed)?;
-    let answer = obtain(cause, source, observed, context).await;
+    // Now, and not before: it costs a call, and who has to wait looks many times.
+    let answer = match is_outdated(source, observed, context).await {
+        Ok(false) => obtain(cause, source, observed, context).await,
+        Ok(true) => Err(Stop::Outdated),
+        Err(error) => Err(Stop::Cluster(error)),
+    };
     pass.leave(match &answer {
         Ok(_) => Met::Well,
         Err(Stop::Failed(failure)) => Met::of(failure),
-        Err(Stop::Cluster(_) | Stop::Refused(_) | Stop::Deferred(..)) => Met::NotAtAll,
+        Err(Stop::Cluster(_) | Stop::Refused(_) | Stop::Outdated | Stop::Deferred(..)) => Met::NotAtAll,
     });
     answer
 }

@@ -6,6 +6,7 @@
 //! `reconcile` is the story, `scope` what sets it off, `queue` what holds it together.
 
 mod act;
+mod announce;
 mod cluster;
 mod collectors;
 mod context;

@@ -117,6 +117,7 @@ pub(super) async fn observe<'a>(
         generation: source.metadata.generation.unwrap_or_default(),
         // With its namespace all goes, in any order: what is gone already is not to be replaced.
         deleting: source.metadata.deletion_timestamp.is_some() || context.cluster.is_ending(&namespace),
+        newcomer: is_newcomer(source, now, context),
         spec: &source.spec,
         status: source.status.as_ref().unwrap_or(&NO_STATUS),
         renew_request: source.annotations().get(annotation::RENEW_REQUESTED_AT).map(|value| shortened(value)),
@@ -206,6 +207,16 @@ pub(super) fn stranger(facts: &Facts, uid: &str) -> Option<String> {
         Some((kind, name, _)) => Some(format!("belongs to {kind} {name}")),
         None => Some("does not belong to any TokenSource".to_owned()),
     }
+}
+
+/// So long somebody is new.
+const NEW: TimeDelta = TimeDelta::minutes(1);
+
+/// Whether it has come, or this leader has, a moment ago.
+fn is_newcomer(source: &TokenSource, now: DateTime<Utc>, context: &Context) -> bool {
+    let created = source.creation_timestamp().as_ref().map(from_kubernetes);
+    let began = context.settings.leadership.since();
+    created.into_iter().chain(began).any(|since| now - since < NEW)
 }
 
 /// After this a leader knows what there is.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use futures::{Stream, StreamExt, stream};
 use kube::runtime::controller::{self, Config as QueueConfig, applier};
-use kube::runtime::events::Recorder;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
 use kube::{Client, Config};
 use prometheus_client::registry::Registry;
 use tokio::sync::{Semaphore, watch};
 
+use super::announce::Announcer;
 use super::cluster::Cluster;
 use super::collectors::{Busyness, Objects};
 use super::context::{Context, Settings};
@@ -68,9 +68,9 @@ impl Controller {
         let issuers = Arc::new(Issuers::new(settings.clock));
         let audiences = Arc::new(Audiences::new(config));
         let permits = Arc::new(Semaphore::new(usize::from(settings.concurrency.max(1))));
-        let recorder = Recorder::new(client.clone(), Context::reporter());
+        let announcer = Arc::new(Announcer::new(client));
         let prepare = |namespace: Option<String>| {
-            let (scope, triggers) = prepare(client, namespace.as_deref(), &settings, &cluster);
+            let (scope, triggers) = prepare(client, namespace.as_deref(), &settings, &cluster, &gates);
             let context = Context {
                 client: client.clone(),
                 settings: Arc::clone(&settings),
@@ -80,7 +80,7 @@ impl Controller {
                 gates: Arc::clone(&gates),
                 issuers: Arc::clone(&issuers),
                 audiences: Arc::clone(&audiences),
-                recorder: recorder.clone(),
+                announcer: Arc::clone(&announcer),
                 metrics: Arc::clone(metrics),
                 permits: Arc::clone(&permits),
             };

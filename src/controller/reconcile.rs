@@ -11,7 +11,7 @@ use kube::runtime::reflector::ObjectRef;
 use super::act::{Done, act};
 use super::context::Context;
 use super::error::Error;
-use super::observe::{Provider, find_provider, is_outdated, observe};
+use super::observe::{Provider, find_provider, observe};
 use super::record::record;
 use super::turn::Turn;
 use crate::api::{TokenSource, from_kubernetes};
@@ -30,22 +30,17 @@ pub(super) async fn reconcile(cached: Arc<TokenSource>, context: Arc<Context>) -
     let provider = find_provider(&source, &context);
     let block = provider.as_ref().map(Provider::spec).map_err(Clone::clone);
 
-    let (mut observed, mut unread) = observe(&source, block, &context).await;
-    let mut plan = if unread.is_some() { Plan::Wait(None) } else { decide(&observed) };
+    let (mut observed, unread) = observe(&source, block, &context).await;
+    let plan = if unread.is_some() { Plan::Wait(None) } else { decide(&observed) };
     if plan == Plan::Leave {
         return Ok(Action::await_change());
     }
-    if matches!(plan, Plan::Mint(_) | Plan::Withdraw) {
-        match is_outdated(&source, &observed, &context).await {
-            Ok(true) => return Ok(Action::requeue(AGAIN)),
-            Ok(false) => {}
-            Err(error) => (plan, unread) = (Plan::Wait(None), Some(error)),
-        }
-    }
-    // Whatever the API server would not do, the status still has to follow the clock.
-    let done = act(&plan, &source, &mut observed, &context)
-        .await
-        .unwrap_or_else(|error| Done { outcome: Outcome::Waiting, trouble: Some(error) });
+    let done = match act(&plan, &source, &mut observed, &context).await {
+        Ok(Some(done)) => done,
+        Ok(None) => return Ok(Action::requeue(AGAIN)),
+        // Whatever the API server would not do, the status still has to follow the clock.
+        Err(error) => Done { outcome: Outcome::Waiting, trouble: Some(error) },
+    };
     observed.settle(&done.outcome);
     let status = next_status(&observed, &done.outcome);
     record(&source, &observed, &done.outcome, &status, owed, &context).await?;

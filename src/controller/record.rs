@@ -1,7 +1,6 @@
 //! The last step: status, Event, metrics. Writes only what changed.
 
 use kube::api::{Patch, PatchParams};
-use kube::runtime::events::{Event, EventType};
 use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 use serde_json::json;
@@ -9,7 +8,7 @@ use serde_json::json;
 use super::context::Context;
 use super::error::{CallError, Error, call};
 use crate::api::{FIELD_MANAGER, TokenSource, TokenSourceStatus, from_kubernetes};
-use crate::decide::{Observed, Outcome, Transition, transition};
+use crate::decide::{Observed, Outcome, transition};
 
 /// Records what came of a plan. `owed` says that the observed status itself has yet to be written.
 pub(super) async fn record(
@@ -26,7 +25,7 @@ pub(super) async fn record(
         write(source, status, outcome, context).await?;
     }
     if let Some(transition) = transition(observed.status, status, outcome) {
-        announce(source, transition, context);
+        context.announcer.announce(source.object_ref(&()), transition, context.now());
     }
     Ok(())
 }
@@ -127,22 +126,4 @@ fn log(source: &TokenSource, outcome: &Outcome) {
             tracing::debug!(%namespace, %name, "Nothing to do");
         }
     }
-}
-
-/// An Event is a courtesy: it is sent on the side, and its failure changes nothing.
-fn announce(source: &TokenSource, transition: Transition, context: &Context) {
-    let recorder = context.recorder.clone();
-    let subject = source.object_ref(&());
-    tokio::spawn(async move {
-        let event = Event {
-            type_: if transition.warning { EventType::Warning } else { EventType::Normal },
-            reason: transition.reason.as_str().to_owned(),
-            note: Some(transition.note),
-            action: "Renew".to_owned(),
-            secondary: None,
-        };
-        if let Err(error) = call(recorder.publish(&event, &subject)).await {
-            tracing::debug!(%error, "Event could not be sent");
-        }
-    });
 }

@@ -19,6 +19,7 @@ use tokio::sync::watch;
 
 use super::cluster::{Change, Cluster};
 use super::context::Settings;
+use super::gates::Gates;
 use super::memory::Memory;
 use super::references::{Reference, References};
 use super::secrets::Secrets;
@@ -133,6 +134,7 @@ pub(super) fn prepare(
     namespace: Option<&str>,
     settings: &Settings,
     cluster: &Arc<Cluster>,
+    gates: &Gates,
 ) -> (Arc<Scope>, Triggers) {
     let (sources, sources_writer) = store();
     let (providers, providers_writer) = store();
@@ -168,8 +170,18 @@ pub(super) fn prepare(
         let scope = Arc::clone(&scope);
         leaps(settings.clock).map(move |()| Ok(scope.concerned_by_cluster(Change::Anything)))
     };
-    let all =
-        [of_sources.boxed(), of_secrets.boxed(), of_providers.boxed(), of_cluster.boxed(), of_clock.boxed()];
+    let of_gates = {
+        let scope = Arc::clone(&scope);
+        gates.calls().map(move |source| Ok(scope.sources.get(&source).map(|_| source).into_iter().collect()))
+    };
+    let all = [
+        of_sources.boxed(),
+        of_secrets.boxed(),
+        of_providers.boxed(),
+        of_cluster.boxed(),
+        of_clock.boxed(),
+        of_gates.boxed(),
+    ];
     let triggers = stream::select_all(all).flat_map(|concerned| match concerned {
         Ok(objects) => stream::iter(objects).map(Ok).left_stream(),
         Err(error) => stream::iter([Err(error)]).right_stream(),

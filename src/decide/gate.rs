@@ -193,6 +193,13 @@ impl Gate {
         }
     }
 
+    /// Who is to come at once since a place is free: the first in line, so that nobody need wait until they look again by
+    /// themselves. None where it is not places that are short.
+    pub fn call(&mut self, places: usize, now: DateTime<Utc>) -> Option<String> {
+        let held_back = self.is_troubled() || self.pace.is_some() || self.inside.len() >= places.max(1);
+        if held_back { None } else { self.queue.call(places.max(1), now) }
+    }
+
     /// How many wait before it.
     pub fn waiting(&self, now: DateTime<Utc>) -> usize {
         self.queue.waiting(now)

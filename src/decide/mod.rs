@@ -6,6 +6,7 @@
 //! Read `rules` first: the list in it is the product.
 
 mod admission;
+mod allowance;
 mod ask;
 pub mod backoff;
 mod conditions;
@@ -32,6 +33,7 @@ mod status;
 mod wake;
 
 pub use admission::{credentials as refuse_credentials, service_account as refuse_service_account};
+pub use allowance::Allowance;
 pub use ask::{Ask, Materials, ask};
 pub use event::{Transition, transition};
 pub use failure::Failure;

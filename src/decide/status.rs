@@ -20,6 +20,14 @@ const UNCLEAR: &str = " ProbeUnclear: The probe's URL does not say whether it ta
 /// ([`Observed::settle`]).
 pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceStatus {
     let mut status = observed.status.clone();
+    // It stands in line. A write costs the API server more than the token does, and would be one for each of thousands
+    // that come at once.
+    if observed.newcomer
+        && status == TokenSourceStatus::default()
+        && matches!(outcome, Outcome::Deferred(_, None))
+    {
+        return status;
+    }
     status.observed_generation = Some(observed.generation);
     match outcome {
         Outcome::Kept

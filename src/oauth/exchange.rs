@@ -26,6 +26,10 @@ mod fault;
 /// Resolving, connecting and the TLS handshake together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How many connections are kept for the next requests: as many as the controller has requests under way to one provider,
+/// so that a burst does not begin a TLS session for each token.
+const IDLE_CONNECTIONS: usize = 16;
+
 /// How long a connection is kept for the next request: enough for the steps of one attempt (discovery, refresh,
 /// fallback). Renewals are minutes apart, and a connection the server has closed meanwhile would fail a POST.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -82,7 +86,7 @@ impl Exchanger {
             .dns_resolver(resolver)
             .timeout(transport.timeout)
             .connect_timeout(CONNECT_TIMEOUT)
-            .pool_max_idle_per_host(1)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .pool_idle_timeout(IDLE_TIMEOUT);
         let builder = match &transport.ca_bundle {
             Some(pem) => builder.tls_certs_only(authorities(pem)?),

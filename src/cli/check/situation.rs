@@ -68,6 +68,7 @@ impl<'a> Situation<'a> {
             uid: "",
             generation: 1,
             deleting: false,
+            newcomer: false,
             spec: &self.spec,
             status: &self.status,
             renew_request: None,

@@ -55,6 +55,10 @@ impl Order {
         before + within
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Place> {
+        self.pieces.iter().flatten()
+    }
+
     pub(super) fn first(&self) -> Option<&Place> {
         self.pieces.first()?.first()
     }
@@ -84,6 +88,9 @@ mod tests {
     }
 
     proptest! {
+        // Thousands of steps each.
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
         #[test]
         fn it_counts_as_a_sorted_set_does(steps in prop::collection::vec((any::<bool>(), 0..3000_u16), 0..6000)) {
             let (mut order, mut set) = (Order::default(), BTreeSet::new());

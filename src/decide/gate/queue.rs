@@ -20,6 +20,7 @@ struct Waiting {
     who: Arc<str>,
     deadline: DateTime<Utc>,
     promised: DateTime<Utc>,
+    called: bool,
 }
 
 impl Waiting {
@@ -50,9 +51,20 @@ impl Queue {
         let who = before.map_or_else(|| Arc::from(who), |before| before.who);
         let me = (deadline, Arc::clone(&who));
         self.order.insert(me.clone());
-        self.waiting.insert(Arc::clone(&who), Waiting { who, deadline, promised: now });
+        self.waiting.insert(Arc::clone(&who), Waiting { who, deadline, promised: now, called: false });
         self.drop_the_gone(now);
         self.order.rank(&me)
+    }
+
+    /// The first of so many who has not been called since they last looked. They are expected at once.
+    pub(super) fn call(&mut self, first: usize, now: DateTime<Utc>) -> Option<String> {
+        self.drop_the_gone(now);
+        let waiting = &mut self.waiting;
+        self.order.iter().take(first).find_map(|(_, who)| {
+            let waiting = waiting.get_mut(who).filter(|waiting| !waiting.called)?;
+            (waiting.called, waiting.promised) = (true, now);
+            Some(who.to_string())
+        })
     }
 
     /// Somebody does not wait any more.

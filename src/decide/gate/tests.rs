@@ -268,3 +268,30 @@ proptest! {
         prop_assert!(false, "not let in by {looks} looks in {}", now - begun);
     }
 }
+
+#[test]
+fn who_is_next_is_called_when_a_place_is_free() {
+    let mut gate = Gate::default();
+    assert_eq!(gate.enter("inside", None, 1, at(0)), Entry::Enter);
+    later(gate.enter("late", Some(at(900)), 1, at(0)));
+    later(gate.enter("soon", Some(at(300)), 1, at(0)));
+    assert_eq!(gate.call(1, at(0)), None, "there is no place");
+    gate.leave("inside", "inside", &Met::Well, at(1));
+    assert_eq!(gate.call(1, at(1)).as_deref(), Some("soon"));
+    assert_eq!(gate.call(1, at(1)), None, "one place, one call");
+    assert_eq!(gate.enter("soon", Some(at(300)), 1, at(1)), Entry::Enter);
+    gate.leave("soon", "soon", &Met::Well, at(2));
+    assert_eq!(gate.call(1, at(2)).as_deref(), Some("late"));
+    assert_eq!(
+        gate.call(1, at(9)),
+        None,
+        "who was called and has not come is gone, and there is nobody else"
+    );
+}
+
+#[test]
+fn nobody_is_called_to_a_provider_in_trouble() {
+    let mut gate = troubled();
+    later(gate.enter("waits", None, PLACES, at(0)));
+    assert_eq!(gate.call(PLACES, at(1)), None);
+}

@@ -38,6 +38,27 @@ fn the_first_token_is_described() {
 }
 
 #[test]
+fn who_has_just_come_and_stands_in_line_is_not_written() {
+    let in_line = Outcome::Deferred(at(2), None);
+    let mut newcomer = Scene::fresh().with(|scene| scene.newcomer = true);
+    newcomer.record(&in_line);
+    assert_eq!(newcomer.status, TokenSourceStatus::default());
+    // What is wrong with the provider is news, and so is a wait that lasts.
+    let in_trouble = Outcome::Deferred(at(2), Some(outage()));
+    for (name, newcomer, outcome) in [("in trouble", true, &in_trouble), ("after a minute", false, &in_line)]
+    {
+        let mut scene = Scene::fresh().with(|scene| scene.newcomer = newcomer);
+        scene.record(outcome);
+        let ready = condition(&scene, ConditionType::Ready).map(|(status, _)| status);
+        assert_eq!(ready, Some("False"), "{name}");
+    }
+    let mut renewal = Scene::good().when(3600).with(|scene| scene.newcomer = true);
+    renewal.record(&in_line);
+    let ready = condition(&renewal, ConditionType::Ready).map(|(status, _)| status);
+    assert_eq!(ready, Some("False"), "a token that expires meanwhile is told of");
+}
+
+#[test]
 fn failures_are_counted_and_forgotten() {
     let mut scene = Scene::good().when(2700);
     for (count, seconds) in [(1, 2700), (2, 2710), (3, 2720)] {

@@ -119,7 +119,7 @@ impl Identity {
     /// A TLS server's settings with this certificate. A client certificate of the same authority is accepted
     /// but not asked for with any insistence, so that one server serves providers with and without mutual
     /// TLS.
-    pub(crate) fn server_config(&self) -> Arc<rustls::ServerConfig> {
+    pub fn server_config(&self) -> Arc<rustls::ServerConfig> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let clients = WebPkiClientVerifier::builder_with_provider(self.roots(), provider.clone())
             .allow_unauthenticated()

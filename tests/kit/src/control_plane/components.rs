@@ -89,8 +89,10 @@ pub(super) fn etcd(folder: &Path, quota: Option<u64>) -> Program {
     program(folder, "etcd", "etcd", arguments)
 }
 
-pub(super) fn api_server(folder: &Path, site: Site, port: u16) -> Program {
-    serving(folder, "api-server", site, port, ETCD_SOCKET)
+pub(super) fn api_server(folder: &Path, site: Site, port: u16, audited: bool) -> Program {
+    let mut program = serving(folder, "api-server", site, port, ETCD_SOCKET);
+    program.arguments.retain(|argument| audited || !argument.starts_with("--audit-"));
+    program
 }
 
 /// The second API server, with a log of its own.

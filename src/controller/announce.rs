@@ -1,0 +1,59 @@
+//! Events, in moderation: they are a courtesy, sent on the side, and their failure changes nothing.
+//!
+//! When thousands of TokenSources come at once, an Event for each would cost the API server as much as their Secrets. What
+//! is left out stands in status and log. Must not know what is worth an Event: that is `decide`'s.
+
+use std::sync::{Mutex, PoisonError};
+
+use chrono::{DateTime, Utc};
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::Client;
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+
+use super::error::call;
+use crate::api::FIELD_MANAGER;
+use crate::decide::{Allowance, Transition};
+
+/// So many Events at once, and so many a second after that; of each type, so that good news does not crowd out bad.
+const EVENTS: Allowance = Allowance::new(25.0, 2.0);
+
+/// Sends Events.
+pub(super) struct Announcer {
+    recorder: Recorder,
+    normal: Mutex<Allowance>,
+    warning: Mutex<Allowance>,
+}
+
+impl Announcer {
+    pub(super) fn new(client: &Client) -> Self {
+        let reporter = Reporter { controller: FIELD_MANAGER.to_owned(), instance: None };
+        let recorder = Recorder::new(client.clone(), reporter);
+        Self { recorder, normal: Mutex::new(EVENTS), warning: Mutex::new(EVENTS) }
+    }
+
+    /// Sends one about this object, on the side.
+    pub(super) fn announce(&self, subject: ObjectReference, transition: Transition, now: DateTime<Utc>) {
+        let (type_, allowance) = if transition.warning {
+            (EventType::Warning, &self.warning)
+        } else {
+            (EventType::Normal, &self.normal)
+        };
+        if !allowance.lock().unwrap_or_else(PoisonError::into_inner).take(now) {
+            tracing::debug!(reason = %transition.reason, "One Event too many at once: it is left out");
+            return;
+        }
+        let recorder = self.recorder.clone();
+        tokio::spawn(async move {
+            let event = Event {
+                type_,
+                reason: transition.reason.as_str().to_owned(),
+                note: Some(transition.note),
+                action: "Renew".to_owned(),
+                secondary: None,
+            };
+            if let Err(error) = call(recorder.publish(&event, &subject)).await {
+                tracing::debug!(%error, "Event could not be sent");
+            }
+        });
+    }
+}

@@ -1,0 +1,141 @@
+//! How a process and the API server are doing: CPU time and memory from /proc, requests and watch traffic from the
+//! server's own metrics. Knows where figures come from; must not know what they are held against.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::Duration;
+
+use kube::Client;
+use tokensource_kit::process::Process;
+
+/// The kernel counts CPU time in these (`getconf CLK_TCK`, 100 on every Linux that Kubernetes runs on).
+const TICK: Duration = Duration::from_millis(10);
+
+/// The CPU time that a process has taken so far, in user and in kernel mode.
+pub(crate) fn cpu(process: &Process) -> Duration {
+    let pid = process.pid().expect("the process that is measured runs");
+    cpu_of(&format!("/proc/{pid}/stat"))
+}
+
+/// The CPU time of those threads of this process that are called so.
+pub(crate) fn cpu_of_threads(name: &str) -> Duration {
+    let tasks = fs::read_dir("/proc/self/task").expect("this process's threads");
+    let called = |task: &fs::DirEntry| {
+        fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| comm.trim_end() == name)
+    };
+    tasks.flatten().filter(called).map(|task| cpu_of(&task.path().join("stat").display().to_string())).sum()
+}
+
+fn cpu_of(stat: &str) -> Duration {
+    let text = fs::read_to_string(stat).unwrap_or_default();
+    // The name, in parentheses, may hold anything; user and system time are the 12th and 13th field after it.
+    let fields: Vec<&str> = text.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks: u32 = [11, 12].iter().filter_map(|at| fields.get(*at)?.parse::<u32>().ok()).sum();
+    TICK * ticks
+}
+
+/// Resident memory in bytes: now, and the most so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Memory {
+    pub(crate) now: f64,
+    pub(crate) peak: f64,
+}
+
+pub(crate) fn memory(process: &Process) -> Memory {
+    let pid = process.pid().expect("the process that is measured runs");
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let find = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+        kib.unwrap_or_default() * 1024.0
+    };
+    Memory { now: find("VmRSS:"), peak: find("VmHWM:") }
+}
+
+/// What the API server has counted so far.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Server {
+    requests: BTreeMap<String, f64>,
+    pub(crate) watch_events: f64,
+    pub(crate) watch_bytes: f64,
+}
+
+/// What benchmarks are about; the API server's own affairs are left out.
+const RESOURCES: [&str; 6] =
+    ["secrets", "tokensources", "events", "tokenproviders", "clustertokenproviders", "configmaps"];
+/// Watch traffic of these is counted.
+const WATCHED: [&str; 2] = ["secrets", "tokensources"];
+
+impl Server {
+    pub(crate) async fn read(client: &Client) -> Self {
+        let request = http_get("/metrics");
+        let text = client.request_text(request).await.unwrap_or_else(|error| panic!("/metrics: {error}"));
+        let mut server = Self::default();
+        for line in text.lines() {
+            let Some((series, value)) = line.rsplit_once(' ') else { continue };
+            let Ok(value) = value.parse::<f64>() else { continue };
+            let label = |name: &str| labelled(series, name).unwrap_or_default();
+            match series.split('{').next().unwrap_or_default() {
+                "apiserver_request_total" if RESOURCES.contains(&label("resource")) => {
+                    let subresource = Some(label("subresource")).filter(|name| !name.is_empty());
+                    let subresource = subresource.map(|name| format!("/{name}")).unwrap_or_default();
+                    let key = format!("{} {}{subresource}", label("verb"), label("resource"));
+                    *server.requests.entry(key).or_default() += value;
+                }
+                "apiserver_watch_events_sizes_sum" if WATCHED.contains(&label("resource")) => {
+                    server.watch_bytes += value;
+                }
+                "apiserver_watch_events_sizes_count" if WATCHED.contains(&label("resource")) => {
+                    server.watch_events += value;
+                }
+                _ => {}
+            }
+        }
+        server
+    }
+
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        let difference = |(key, value): (&String, &f64)| {
+            let more = value - before.requests.get(key).copied().unwrap_or_default();
+            (more > 0.0).then(|| (key.clone(), more))
+        };
+        Self {
+            requests: self.requests.iter().filter_map(difference).collect(),
+            watch_events: self.watch_events - before.watch_events,
+            watch_bytes: self.watch_bytes - before.watch_bytes,
+        }
+    }
+
+    /// Requests that change something.
+    pub(crate) fn writes(&self) -> f64 {
+        self.sum(|verb| matches!(verb, "POST" | "PUT" | "PATCH" | "APPLY" | "DELETE"))
+    }
+
+    /// Requests that read one object, or a list; watches are long and few.
+    pub(crate) fn reads(&self) -> f64 {
+        self.sum(|verb| matches!(verb, "GET" | "LIST"))
+    }
+
+    fn sum(&self, counts: impl Fn(&str) -> bool) -> f64 {
+        let verb = |key: &str| key.split(' ').next().unwrap_or_default().to_owned();
+        self.requests.iter().filter(|(key, _)| counts(&verb(key))).fold(0.0, |sum, (_, value)| sum + value)
+    }
+
+    /// `0.98 GET secrets, …` for each of so many; watches and what is rare left out.
+    pub(crate) fn each(&self, many: f64) -> String {
+        let shown = |(key, value): (&String, &f64)| {
+            let each = value / many;
+            (each >= 0.005 && !key.starts_with("WATCH")).then(|| format!("{each:.2} {key}"))
+        };
+        self.requests.iter().filter_map(shown).collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn labelled<'a>(series: &'a str, name: &str) -> Option<&'a str> {
+    let from = series.split([',', '{']).find_map(|part| part.strip_prefix(name)?.strip_prefix("=\""))?;
+    from.split('"').next()
+}
+
+fn http_get(path: &str) -> http::Request<Vec<u8>> {
+    http::Request::get(path).body(Vec::new()).expect("a path of our own")
+}

@@ -1,0 +1,173 @@
+//! What a measurement runs in: a control plane with nobody else in it, the provider, the controller as it ships.
+//! Knows how all of it is made; must not know figures.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use kube::Client;
+use kube::api::DynamicObject;
+use tokensource_kit::control_plane::{ControlPlane, Shape};
+use tokensource_kit::controller::ControllerProcess;
+use tokensource_kit::manifest;
+
+use crate::journal::{Journal, Watches};
+use crate::measure::{Server, cpu, cpu_of_threads};
+use crate::provider::{Counts, Provider};
+use crate::{fleet, provider};
+
+/// Where distributions keep the authorities that the image ships.
+const AUTHORITIES: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
+
+pub(crate) struct World {
+    pub(crate) plane: ControlPlane,
+    pub(crate) provider: Provider,
+    pub(crate) journal: Journal,
+    pub(crate) admin: Client,
+    _watches: Watches,
+}
+
+impl World {
+    pub(crate) async fn build() -> Self {
+        let shape = Shape { unaudited: true, ..Shape::default() };
+        let plane = ControlPlane::start_as(&definitions(), shape).await;
+        // Its watches would be counted for the controller's, and its garbage collector share the processors.
+        plane.controller_manager().kill9();
+        for file in ["base/namespace.yaml", "base/lease.yaml", "cluster/rbac.yaml"] {
+            let mut objects = manifest::load(repository().join("deploy/kustomize").join(file));
+            objects.retain(|object| !object.types.as_ref().is_some_and(|it| it.kind.ends_with("Binding")));
+            plane.apply_objects(&objects).await;
+        }
+        plane.apply(BINDINGS).await;
+        let provider = Provider::start();
+        plane.apply(&fleet::provider_object(&provider).to_string()).await;
+        let admin = plane.admin();
+        let journal = Journal::default();
+        let watches = journal.follow(&admin);
+        Self { plane, provider, journal, admin, _watches: watches }
+    }
+
+    /// Starts the release binary as the Deployment starts it, with what the image sets, and does not wait. The one
+    /// argument more lets it speak to this machine.
+    pub(crate) fn controller(&self) -> ControllerProcess {
+        let authorities = self.authorities().display().to_string();
+        ControllerProcess::spawn(
+            &binary(),
+            &self.plane.kubeconfig_for("controller"),
+            &["--leader-elect", "--lease-namespace", "tokensource-system", "--allow-network", "127.0.0.0/8"],
+            &[
+                ("MALLOC_ARENA_MAX", "2"),
+                ("MALLOC_TRIM_THRESHOLD_", "131072"),
+                ("SSL_CERT_FILE", &authorities),
+            ],
+        )
+    }
+
+    /// The authorities of the image, and the provider's: most providers need no bundle of their own.
+    fn authorities(&self) -> PathBuf {
+        let path = self.plane.folder().join("authorities.pem");
+        let system = AUTHORITIES.iter().find_map(|path| std::fs::read_to_string(path).ok());
+        let pem = system.expect("this machine's certificate authorities (apt-get install ca-certificates)");
+        std::fs::write(&path, pem + self.provider.ca_pem()).expect("a file in the control plane's folder");
+        path
+    }
+
+    /// Begins to count what is done. `client` is the CPU time that whoever does it has taken before.
+    pub(crate) async fn meter(&self, client: Duration) -> Meter<'_> {
+        // First what takes the server's time itself.
+        let server = Server::read(&self.admin).await;
+        let before = Cost { server, ..Cost::now(self, client) };
+        Meter { world: self, began: Instant::now(), before }
+    }
+}
+
+/// Counts since it was made.
+pub(crate) struct Meter<'a> {
+    world: &'a World,
+    began: Instant,
+    before: Cost,
+}
+
+/// What something has cost.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cost {
+    pub(crate) elapsed: Duration,
+    /// CPU time of the controller or of the bare client, whoever is measured.
+    pub(crate) client: Duration,
+    pub(crate) api_server: Duration,
+    pub(crate) etcd: Duration,
+    pub(crate) provider: Duration,
+    pub(crate) asked: Counts,
+    pub(crate) server: Server,
+    /// Events that were sent to our own watches.
+    pub(crate) own_events: u64,
+}
+
+impl Meter<'_> {
+    /// `client` is the CPU time that it has taken by now.
+    pub(crate) async fn stop(self, client: Duration) -> Cost {
+        let (elapsed, now) = (self.began.elapsed(), Cost::now(self.world, client));
+        let server = Server::read(&self.world.admin).await;
+        let before = self.before;
+        Cost {
+            elapsed,
+            client: now.client.saturating_sub(before.client),
+            api_server: now.api_server.saturating_sub(before.api_server),
+            etcd: now.etcd.saturating_sub(before.etcd),
+            provider: now.provider.saturating_sub(before.provider),
+            asked: now.asked.since(before.asked),
+            server: server.since(&before.server),
+            own_events: now.own_events - before.own_events,
+        }
+    }
+}
+
+impl Cost {
+    /// All that is counted at once, so far.
+    fn now(world: &World, client: Duration) -> Self {
+        Self {
+            client,
+            api_server: cpu(world.plane.api_server()),
+            etcd: cpu(world.plane.etcd()),
+            provider: cpu_of_threads(provider::THREADS),
+            asked: world.provider.counts(),
+            own_events: world.journal.events(),
+            ..Self::default()
+        }
+    }
+}
+
+pub(crate) fn repository() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
+    root.expect("tests/kit lies two levels down").to_owned()
+}
+
+/// The release binary lies beside this one.
+pub(crate) fn binary() -> PathBuf {
+    let binary = std::env::current_exe().expect("this program's own path").with_file_name("tokensource");
+    assert!(binary.exists(), "{} does not exist: run `make bench`, which builds it first", binary.display());
+    binary
+}
+
+pub(crate) fn definitions() -> Vec<DynamicObject> {
+    ["tokensources", "tokenproviders", "clustertokenproviders"]
+        .iter()
+        .flat_map(|kind| manifest::load(repository().join(format!("crds/{kind}.yaml"))))
+        .collect()
+}
+
+/// The shipped roles, for the user that the controller speaks as here.
+const BINDINGS: &str = "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: bench}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: tokensource-controller}
+subjects:
+- {apiGroup: rbac.authorization.k8s.io, kind: Group, name: tokensource-controllers}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: bench, namespace: tokensource-system}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: tokensource-leader}
+subjects:
+- {apiGroup: rbac.authorization.k8s.io, kind: Group, name: tokensource-controllers}
+";
