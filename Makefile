@@ -6,13 +6,14 @@ SHELL := bash
 .ONESHELL:
 .SILENT:
 .PHONY: help demo test soak generate lint deny reproducible assets clean tools tools-keycloak tools-workloads
+.PHONY: e2e tools-e2e
 
 # $(call need,PROGRAM,HOW TO INSTALL IT): collects what is missing, so that one run names it all.
 need = command -v $(1) >/dev/null || missing+=$$'\n'"  $(1): $(2)"
 verdict = [[ -z "$${missing}" ]] || { printf '%s\n' "Missing on this machine:$${missing}" >&2; exit 1; }
 
 help:       ## list the targets
-	awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: tools ## show the controller at work: a real API server, a provider, tokens that live a minute
 	tests/assets/kubernetes.sh >/dev/null
@@ -27,6 +28,13 @@ test: assets tools-workloads ## all tests: units, the test kit, and the stories 
 soak: tools ## an hour's work in a quarter of one, with faults; DURATION=15m SEED=… TOKENSOURCES=200
 	tests/assets/kubernetes.sh >/dev/null
 	DURATION="$${DURATION:-15m}" cargo test --locked --workspace --test soak
+
+e2e: tools tools-keycloak tools-e2e ## as root: a real node, the image of the Dockerfile, pods that use a token; 4 minutes, the first time 10
+	tests/assets/kubernetes.sh >/dev/null
+	tests/assets/kubernetes.sh node >/dev/null
+	tests/assets/helm.sh >/dev/null
+	tests/assets/keycloak.sh >/dev/null
+	cargo test --locked --workspace --test e2e
 
 generate: tools ## write crds/ anew from src/api, and the chart's copies of crds/ and deploy/
 	.ci/generate
@@ -76,4 +84,17 @@ tools-workloads:
 	missing=
 	$(call need,python3,apt-get install python3)
 	$(call need,node,apt-get install nodejs (18 or newer))
+	$(verdict)
+
+tools-e2e:
+	missing=
+	[[ $$(id -u) == 0 ]] || missing+=$$'\n'"  root: a node makes namespaces and mounts; nothing of it is left on this machine"
+	$(call need,containerd,apt-get install containerd)
+	$(call need,runc,apt-get install runc)
+	$(call need,/usr/lib/cni/ptp,apt-get install containernetworking-plugins)
+	$(call need,iptables,apt-get install iptables)
+	$(call need,ip,apt-get install iproute2)
+	$(call need,dnsmasq,apt-get install dnsmasq-base)
+	$(call need,buildah,apt-get install buildah)
+	$(call need,unshare,apt-get install util-linux)
 	$(verdict)

@@ -11,32 +11,39 @@ use std::sync::OnceLock;
 /// machine takes about ten minutes.
 pub fn kubernetes() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| run("kubernetes.sh"))
+    FOLDER.get_or_init(|| run("kubernetes.sh", &[]))
+}
+
+/// The folder with `kubelet`, `kube-proxy` and `kube-scheduler`. The first call on a machine takes minutes.
+pub fn node() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| run("kubernetes.sh", &["node"]))
 }
 
 /// The folder with `helm`.
 pub fn helm() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| run("helm.sh"))
+    FOLDER.get_or_init(|| run("helm.sh", &[]))
 }
 
 /// Keycloak's folder, ready to start.
 pub fn keycloak() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| run("keycloak.sh"))
+    FOLDER.get_or_init(|| run("keycloak.sh", &[]))
 }
 
 /// The folder with `prometheus` and `promtool`.
 pub fn prometheus() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| run("prometheus.sh"))
+    FOLDER.get_or_init(|| run("prometheus.sh", &[]))
 }
 
 /// Runs a script with its stderr passed through, so that a person sees why nothing happens for minutes.
-fn run(script: &str) -> PathBuf {
+fn run(script: &str, arguments: &[&str]) -> PathBuf {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets").join(script);
     let output = Command::new("bash")
         .arg(&script)
+        .args(arguments)
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()

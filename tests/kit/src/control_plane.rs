@@ -1,5 +1,5 @@
-//! A real Kubernetes control plane on 127.0.0.1: etcd, kube-apiserver, kube-controller-manager, and nothing
-//! else.
+//! A real Kubernetes control plane on 127.0.0.1 or, for a node, on that node's address: etcd, kube-apiserver,
+//! kube-controller-manager, and nothing else.
 //!
 //! It knows how the three are started, broken and mended, who may speak to them, and what they were asked. It
 //! must not know what is installed into them. One per test binary is enough: a story takes a namespace of its
@@ -10,6 +10,7 @@ mod components;
 mod follower;
 mod users;
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,7 @@ use kube::{Api, Client};
 use tempfile::TempDir;
 
 pub use self::audit::AuditEntry;
+use self::components::Site;
 pub use self::follower::Follower;
 use self::users::Users;
 use crate::apply::{self, ApplyError};
@@ -68,7 +70,7 @@ impl ControlPlane {
     /// Starts a control plane of another shape.
     pub async fn start_as(objects: &[DynamicObject], shape: Shape) -> Self {
         for _ in 0..3 {
-            match Self::attempt(objects, shape).await {
+            match Self::attempt(objects, shape, Site::Alone).await {
                 Ok(plane) => return plane,
                 Err(problem) if problem.contains("address already in use") => {}
                 Err(problem) => panic!("{problem}"),
@@ -77,22 +79,29 @@ impl ControlPlane {
         panic!("three times in a row somebody else took the port chosen for the API server");
     }
 
-    async fn attempt(objects: &[DynamicObject], shape: Shape) -> Result<Self, String> {
+    /// Starts a control plane for a node at this address, with all controllers and the users a node's programs need.
+    pub async fn start_for_node(address: Ipv4Addr) -> Self {
+        let site = Site::Node(address);
+        Self::attempt(&[], Shape::default(), site).await.unwrap_or_else(|problem| panic!("{problem}"))
+    }
+
+    async fn attempt(objects: &[DynamicObject], shape: Shape, site: Site) -> Result<Self, String> {
         let folder = tempfile::Builder::new().prefix("plane-").tempdir().expect("a temporary folder");
         let authority = Authority::new("a test control plane");
         let port = unique::port();
-        let users = Users::enlist(folder.path(), port, authority.pem());
-        components::write_files(folder.path(), &authority);
+        let users = Users::enlist(folder.path(), site, port, authority.pem());
+        components::write_files(folder.path(), &authority, site);
 
         let etcd = Process::start(components::etcd(folder.path(), shape.etcd_quota));
         components::await_socket(folder.path(), &etcd).await?;
-        let api_server = Process::start(components::api_server(folder.path(), port));
+        let api_server = Process::start(components::api_server(folder.path(), site, port));
         let (url, token) = (users.server(), users.token("admin"));
         await_api(&url, authority.pem(), token, &[&etcd, &api_server]).await?;
         // The garbage collector looks for new kinds only every 30 s: what exists before it starts, it knows.
         apply::all(&users.client("admin"), None, objects).await.map_err(|error| error.to_string())?;
         let kubeconfig = users.kubeconfig("kube-controller-manager");
-        let controller_manager = Process::start(components::controller_manager(folder.path(), &kubeconfig));
+        let controller_manager =
+            Process::start(components::controller_manager(folder.path(), site, &kubeconfig));
         let follower = if shape.follower {
             let follower = Follower::start(folder.path());
             await_api(&follower.server, authority.pem(), token, &[&etcd, &follower.api_server]).await?;
@@ -246,7 +255,7 @@ impl ControlPlane {
             .unwrap_or_else(|problem| panic!("{problem}"));
     }
 
-    /// `https://127.0.0.1:PORT`
+    /// `https://ADDRESS:PORT`
     pub fn server(&self) -> String {
         self.users.server()
     }

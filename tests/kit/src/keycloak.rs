@@ -1,10 +1,11 @@
-//! A real OAuth provider: Keycloak on 127.0.0.1, HTTPS only, with two realms that tests may alter.
+//! A real OAuth provider: Keycloak on 127.0.0.1 or another address, HTTPS only, with two realms that tests may alter.
 //!
 //! It knows how Keycloak is started and administered. It must not know what the controller sends: Keycloak
 //! itself is the judge of that, which is why it is here beside the look-alikes.
 
 mod realm;
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -27,7 +28,7 @@ const ADMINISTRATOR: &str = "administrator";
 /// A running Keycloak. Dropping it ends it; its database lives in memory and goes with it.
 pub struct Keycloak {
     process: Process,
-    port: u16,
+    host: String,
     ca_pem: String,
     admin_password: String,
     signer: Identity,
@@ -39,7 +40,7 @@ impl Keycloak {
     /// Starts a Keycloak with the realms [`REALM`] and [`ROTATING_REALM`] and waits until it answers.
     pub async fn start(authority: &Authority) -> Self {
         for _ in 0..3 {
-            let keycloak = Self::spawn(authority);
+            let keycloak = Self::spawn(authority, "localhost", Ipv4Addr::LOCALHOST, unique::port());
             match keycloak.await_ready().await {
                 Ok(()) => return keycloak,
                 Err(problem) if problem.to_lowercase().contains("already in use") => {}
@@ -49,12 +50,20 @@ impl Keycloak {
         panic!("three times in a row somebody else took the port chosen for Keycloak");
     }
 
-    fn spawn(authority: &Authority) -> Self {
+    /// The same at another address, which must be this machine's, on the port of HTTPS. Who starts it sees to it that the
+    /// name leads there.
+    pub async fn start_at(authority: &Authority, name: &str, address: Ipv4Addr) -> Self {
+        let keycloak = Self::spawn(authority, name, address, 443);
+        keycloak.ready().await;
+        keycloak
+    }
+
+    fn spawn(authority: &Authority, name: &str, address: Ipv4Addr, port: u16) -> Self {
         let folder = tempfile::Builder::new().prefix("keycloak-").tempdir().expect("a temporary folder");
         let home = folder.path();
-        let (port, admin_password) = (unique::port(), unique::word(24));
+        let admin_password = unique::word(24);
         let signer = authority.issue_signer(SIGNED_JWT);
-        prepare(home, authority, &signer);
+        prepare(home, authority, name, address, &signer);
         for (what, secret) in [
             ("Keycloak's clients' secret", SECRET),
             ("Keycloak's user's password", PASSWORD),
@@ -66,7 +75,7 @@ impl Keycloak {
         let process = Process::start(Program {
             name: "keycloak".into(),
             binary: java(),
-            arguments: command_line(home, port),
+            arguments: command_line(home, address, port),
             environment: vec![
                 ("KC_BOOTSTRAP_ADMIN_USERNAME".into(), ADMINISTRATOR.into()),
                 ("KC_BOOTSTRAP_ADMIN_PASSWORD".into(), admin_password.clone()),
@@ -74,12 +83,14 @@ impl Keycloak {
             folder: home.to_owned(),
             log: home.join("keycloak.log"),
         });
-        Self { process, port, ca_pem: authority.pem().to_owned(), admin_password, signer, _folder: folder }
+        // As a URL names it, so that it is also what the issuer says.
+        let host = if port == 443 { name.to_owned() } else { format!("{name}:{port}") };
+        Self { process, host, ca_pem: authority.pem().to_owned(), admin_password, signer, _folder: folder }
     }
 
-    /// `localhost:PORT`: what stands in `allowed-hosts`.
+    /// `localhost:PORT`, or the name it was started under: what stands in `allowed-hosts`.
     pub fn host(&self) -> String {
-        format!("localhost:{}", self.port)
+        self.host.clone()
     }
 
     /// A realm's issuer; its metadata is at `…/.well-known/openid-configuration`.
@@ -238,7 +249,7 @@ impl Keycloak {
 }
 
 /// A home of its own: the programs are shared, data and settings are not.
-fn prepare(home: &Path, authority: &Authority, signer: &Identity) {
+fn prepare(home: &Path, authority: &Authority, name: &str, address: Ipv4Addr, signer: &Identity) {
     let import = home.join("data/import");
     for folder in [&import, &home.join("providers")] {
         std::fs::create_dir_all(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
@@ -246,7 +257,7 @@ fn prepare(home: &Path, authority: &Authority, signer: &Identity) {
     let lib = assets::keycloak().join("lib");
     std::os::unix::fs::symlink(&lib, home.join("lib"))
         .unwrap_or_else(|error| panic!("{}: {error}", lib.display()));
-    authority.issue(&["localhost", "127.0.0.1"]).write(home, "tls");
+    authority.issue(&[name, &address.to_string()]).write(home, "tls");
     let mut files = vec![(home.join("ca.pem"), authority.pem().to_owned())];
     for realm in [realm::plain(signer), realm::rotating(signer)] {
         let name = realm["realm"].as_str().expect("a realm has a name");
@@ -263,7 +274,7 @@ fn java() -> PathBuf {
 
 /// As `keycloak.sh` explains. Not `kc.sh`: it starts Java as a child, and ending the shell leaves that child
 /// behind.
-fn command_line(home: &Path, port: u16) -> Vec<String> {
+fn command_line(home: &Path, address: Ipv4Addr, port: u16) -> Vec<String> {
     let (home, programs) = (home.display(), assets::keycloak().join("lib/quarkus-run.jar"));
     [
         "-Xmx512m",
@@ -280,7 +291,7 @@ fn command_line(home: &Path, port: u16) -> Vec<String> {
         "--cache=local",
         "--hostname-strict=false",
         "--http-enabled=false",
-        "--http-host=127.0.0.1",
+        &format!("--http-host={address}"),
         &format!("--https-port={port}"),
         &format!("--https-certificate-file={home}/tls.crt"),
         &format!("--https-certificate-key-file={home}/tls.key"),

@@ -2,8 +2,8 @@
 //! controller.
 //!
 //! It must not depend on the `tokensource` package, whose tests depend on it: the binary comes in by its
-//! path, and a `TokenSource` is a `DynamicObject`. All servers listen on 127.0.0.1; all processes are ended
-//! by whoever drops them, and by the kernel if a test is killed. In here a failure is a panic that says what
+//! path, and a `TokenSource` is a `DynamicObject`. All servers listen on 127.0.0.1, outside an enclosure; all processes are
+//! ended by whoever drops them, and by the kernel if a test is killed. In here a failure is a panic that says what
 //! happened.
 //!
 //! | what | where |
@@ -14,6 +14,7 @@
 //! | a Keycloak | [`keycloak`] |
 //! | a Prometheus, and what deploy/monitoring asks of it | [`prometheus`] |
 //! | the controller as a process | [`controller`] |
+//! | a node that runs pods, for root only, and namespaces around it | [`node`], [`enclosure`] |
 //! | faults on the way to the API server, and from there to etcd | [`proxy`], [`pipe`] |
 //! | manifests, read and redirected; objects, applied | [`manifest`], [`apply`] |
 //! | a mounted Secret, replaced as the kubelet does it | [`mount`] |
@@ -91,12 +92,14 @@ pub mod authority;
 pub mod canaries;
 pub mod control_plane;
 pub mod controller;
+pub mod enclosure;
 mod eventually;
 pub mod keycloak;
 pub mod kstatus;
 pub mod lookalikes;
 pub mod manifest;
 pub mod mount;
+pub mod node;
 pub mod pipe;
 pub mod process;
 pub mod prometheus;

@@ -2,6 +2,7 @@
 //!
 //! It knows flags. It must not know who speaks to the programs or when they are ready.
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -36,10 +37,29 @@ const CONTROLLERS: &str = "garbage-collector-controller,namespace-controller,ser
     serviceaccount-token-controller,root-ca-certificate-publisher-controller,\
     clusterrole-aggregation-controller,validatingadmissionpolicy-status-controller";
 
+/// Where a control plane is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Site {
+    /// On 127.0.0.1, where no pod could reach it.
+    Alone,
+    /// At the address of a node, whose pods reach it by that and by the Service `kubernetes`.
+    Node(Ipv4Addr),
+}
+
+impl Site {
+    pub(super) fn address(self) -> Ipv4Addr {
+        match self {
+            Self::Alone => Ipv4Addr::LOCALHOST,
+            Self::Node(address) => address,
+        }
+    }
+}
+
 /// Writes certificates, keys and the audit policy.
-pub(super) fn write_files(folder: &Path, authority: &Authority) {
+pub(super) fn write_files(folder: &Path, authority: &Authority, site: Site) {
+    let address = site.address().to_string();
     authority
-        .issue(&["localhost", "127.0.0.1", "kubernetes.default.svc", "10.0.0.1"])
+        .issue(&["localhost", "127.0.0.1", "kubernetes.default.svc", "10.0.0.1", &address])
         .write(folder, "api-server");
     // Signs the tokens of ServiceAccounts.
     let key = KeyPair::generate().expect("generating a key");
@@ -69,31 +89,30 @@ pub(super) fn etcd(folder: &Path, quota: Option<u64>) -> Program {
     program(folder, "etcd", "etcd", arguments)
 }
 
-pub(super) fn api_server(folder: &Path, port: u16) -> Program {
-    serving(folder, "api-server", port, ETCD_SOCKET)
+pub(super) fn api_server(folder: &Path, site: Site, port: u16) -> Program {
+    serving(folder, "api-server", site, port, ETCD_SOCKET)
 }
 
 /// The second API server, with a log of its own.
 pub(super) fn follower(folder: &Path, port: u16) -> Program {
-    serving(folder, "follower", port, PIPE_SOCKET)
+    serving(folder, "follower", Site::Alone, port, PIPE_SOCKET)
 }
 
-fn serving(folder: &Path, name: &str, port: u16, etcd: &str) -> Program {
+fn serving(folder: &Path, name: &str, site: Site, port: u16, etcd: &str) -> Program {
+    let address = site.address();
     let file = |name: &str| folder.join(name).display().to_string();
-    let arguments = vec![
+    let mut arguments = vec![
         format!("--etcd-servers=unix://{}", file(etcd)),
-        "--bind-address=127.0.0.1".into(),
-        "--advertise-address=127.0.0.1".into(),
-        "--endpoint-reconciler-type=none".into(),
+        format!("--bind-address={address}"),
+        format!("--advertise-address={address}"),
         format!("--secure-port={port}"),
         format!("--tls-cert-file={}", file("api-server.crt")),
         format!("--tls-private-key-file={}", file("api-server.key")),
         format!("--cert-dir={}", file(name)),
-        format!("--service-account-issuer=https://127.0.0.1:{port}"),
+        format!("--service-account-issuer=https://{address}:{port}"),
         format!("--service-account-key-file={}", file("sa.pub")),
         format!("--service-account-signing-key-file={}", file("sa.key")),
         format!("--token-auth-file={}", file("tokens.csv")),
-        "--authorization-mode=RBAC".into(),
         "--service-cluster-ip-range=10.0.0.0/24".into(),
         format!("--audit-policy-file={}", file("audit-policy.yaml")),
         format!(
@@ -103,10 +122,23 @@ fn serving(folder: &Path, name: &str, port: u16, etcd: &str) -> Program {
         // Megabytes: rotation would hide entries from whoever counts them.
         "--audit-log-maxsize=10000".into(),
     ];
+    arguments.extend(
+        match site {
+            // The Service `kubernetes` has nobody behind it.
+            Site::Alone => ["--endpoint-reconciler-type=none", "--authorization-mode=RBAC"],
+            // As everywhere: a node may read the Secrets of its own pods, and no others.
+            Site::Node(_) => ["--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction"],
+        }
+        .map(ToOwned::to_owned),
+    );
     program(folder, "kube-apiserver", name, arguments)
 }
 
-pub(super) fn controller_manager(folder: &Path, kubeconfig: &Path) -> Program {
+pub(super) fn controller_manager(folder: &Path, site: Site, kubeconfig: &Path) -> Program {
+    let controllers = match site {
+        Site::Alone => CONTROLLERS,
+        Site::Node(_) => "*",
+    };
     let arguments = vec![
         format!("--kubeconfig={}", kubeconfig.display()),
         "--secure-port=0".into(),
@@ -115,7 +147,7 @@ pub(super) fn controller_manager(folder: &Path, kubeconfig: &Path) -> Program {
         "--kube-api-burst=400".into(),
         format!("--service-account-private-key-file={}", folder.join("sa.key").display()),
         format!("--root-ca-file={}", folder.join("ca.crt").display()),
-        format!("--controllers={CONTROLLERS}"),
+        format!("--controllers={controllers}"),
     ];
     program(folder, "kube-controller-manager", "controller-manager", arguments)
 }

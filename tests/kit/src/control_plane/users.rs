@@ -13,6 +13,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use serde_json::json;
 
+use super::components::Site;
 use crate::{canaries, unique};
 
 /// Names and groups. The controller manager is no `admin`, so that the audit log tells the two apart.
@@ -22,6 +23,13 @@ const USERS: [(&str, &str); 5] = [
     ("controller", "tokensource-controllers"),
     ("alice", "tenants"),
     ("bob", "tenants"),
+];
+
+/// The programs of a node; what they may do stands in the API server's own roles.
+const NODE_USERS: [(&str, &str); 3] = [
+    ("system:node:worker", "system:nodes"),
+    ("system:kube-proxy", "system:authenticated"),
+    ("system:kube-scheduler", "system:authenticated"),
 ];
 
 /// The users of one control plane.
@@ -34,12 +42,16 @@ pub(super) struct Users {
 
 impl Users {
     /// Draws a token for each user and writes them where the API server reads them.
-    pub(super) fn enlist(folder: &Path, port: u16, authority_pem: &str) -> Self {
-        let tokens: BTreeMap<_, _> = USERS.iter().map(|(name, _)| (*name, unique::word(32))).collect();
+    pub(super) fn enlist(folder: &Path, site: Site, port: u16, authority_pem: &str) -> Self {
+        let mut users = USERS.to_vec();
+        if let Site::Node(_) = site {
+            users.extend(NODE_USERS);
+        }
+        let tokens: BTreeMap<_, _> = users.iter().map(|(name, _)| (*name, unique::word(32))).collect();
         for (user, token) in &tokens {
             canaries::register(&format!("{user}'s token for the API server"), token);
         }
-        let lines: Vec<String> = USERS
+        let lines: Vec<String> = users
             .iter()
             .map(|(name, group)| format!("{},{name},{name},\"{group}\"\n", tokens[name]))
             .collect();
@@ -48,7 +60,7 @@ impl Users {
             .unwrap_or_else(|error| panic!("writing {}: {error}", path.display()));
         Self {
             folder: folder.to_owned(),
-            server: format!("https://127.0.0.1:{port}"),
+            server: format!("https://{}:{port}", site.address()),
             authority_pem: authority_pem.to_owned(),
             tokens,
         }

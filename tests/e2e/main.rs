@@ -1,0 +1,79 @@
+//! End to end: a node on this machine, the image from the Dockerfile, README's install commands, a Keycloak, and pods that
+//! use the token (`make e2e`, as root). Knows who this program is each time it runs: the one outside, the test inside the
+//! enclosure, or a program in a pod.
+//!
+//! The pods' image holds this very program, so that nothing else needs to be built for it.
+
+#![allow(clippy::disallowed_methods)] // it lives in real time
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // and ends where it fails
+#![allow(clippy::print_stdout, clippy::print_stderr)] // what was seen is the result
+
+mod cluster;
+mod commands;
+mod pods;
+mod scene;
+mod story;
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use tokensource_kit::enclosure::{self, Enclosure};
+use tokensource_kit::{assets, node};
+
+fn main() -> ExitCode {
+    tokensource_kit::authority::install_crypto();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        ["pause"] => run(pods::pause()),
+        ["resource-server", issuer, audience, authority] => {
+            run(pods::serve_books(issuer, audience, Path::new(authority)));
+        }
+        ["client", url, token] => run(pods::call(url, Path::new(token))),
+        ["inside", folder, cgroup] => return inside(folder, cgroup),
+        _ => return outside(),
+    }
+    ExitCode::SUCCESS
+}
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a runtime").block_on(future)
+}
+
+/// Builds what is missing while there is a network, and goes inside.
+fn outside() -> ExitCode {
+    let user = Command::new("id").arg("-u").output().expect("id");
+    if user.stdout.trim_ascii() != b"0" {
+        eprintln!("Not run: a node needs root. Besides, `make e2e` says what programs it needs.");
+        return ExitCode::FAILURE;
+    }
+    for build in [assets::kubernetes, assets::node, assets::helm, assets::keycloak] {
+        build();
+    }
+    // On this thread, as `enclosure::run` asks.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(enclosure::run(&["inside"]))
+}
+
+fn inside(folder: &str, cgroup: &str) -> ExitCode {
+    let enclosure = Enclosure::furnish(folder, cgroup, node::ADDRESS);
+    if catch_unwind(AssertUnwindSafe(|| run(story::tell(&enclosure)))).is_ok() {
+        return ExitCode::SUCCESS;
+    }
+    let logs = Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e");
+    keep_logs(&enclosure, &logs);
+    eprintln!("The logs of all programs and pods are in {}", logs.display());
+    ExitCode::FAILURE
+}
+
+/// Copies what would go with the enclosure.
+fn keep_logs(enclosure: &Enclosure, place: &Path) {
+    let _ = std::fs::remove_dir_all(place);
+    std::fs::create_dir_all(place).expect("a folder for the logs");
+    let folder = enclosure.folder().display().to_string();
+    let script = r#"cd "$1" && cp -r node/*.log plane-*/*.log keycloak-*/keycloak.log /var/log/pods "$2"/"#;
+    let _ = Command::new("bash").args(["-c", script, "bash", &folder]).arg(place).status();
+}

@@ -1,0 +1,99 @@
+//! What must be there before the story begins: the images, a control plane, a node, a Keycloak.
+//! Knows how they are put together; must not know the story.
+
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokensource_kit::authority::Authority;
+use tokensource_kit::control_plane::ControlPlane;
+use tokensource_kit::enclosure::Enclosure;
+use tokensource_kit::keycloak::{BRIEF, Keycloak, MACHINE, REALM};
+use tokensource_kit::node::{self, Node};
+
+use crate::commands::repository;
+
+/// How long tokens live, in seconds: by the controller's rules, renewals come each minute.
+pub(crate) const LIFESPAN: u64 = 120;
+const PODS_IMAGE: &str = "localhost/pods:e2e";
+/// As a cluster's DNS and a public one would know them.
+const NAMES: [(&str, Ipv4Addr); 3] = [
+    ("login.example.com", node::ADDRESS),
+    ("books.shop.svc.cluster.local", Ipv4Addr::new(10, 0, 0, 80)),
+    ("kubernetes.default.svc.cluster.local", Ipv4Addr::new(10, 0, 0, 1)),
+];
+
+pub(crate) struct Scene {
+    pub(crate) plane: ControlPlane,
+    pub(crate) node: Node,
+    pub(crate) keycloak: Keycloak,
+}
+
+impl Scene {
+    /// `image` is what the controller's image is to be called.
+    pub(crate) async fn set(enclosure: &Enclosure, image: &str) -> Self {
+        let archive = build(enclosure, image);
+        let program = std::env::current_exe().expect("the path of this program");
+        let images: [(&str, &[&str]); 2] = [(node::PAUSE_IMAGE, &["pause"]), (PODS_IMAGE, &[])];
+        let pods = node::pack(&program, &enclosure.folder().join("images"), &images);
+        let authority = Authority::new("the authority of login.example.com");
+        let cluster = async {
+            let plane = ControlPlane::start_for_node(node::ADDRESS).await;
+            let node = Node::start(enclosure, &plane, &pods, &NAMES).await;
+            (plane, node)
+        };
+        let keycloak = Keycloak::start_at(&authority, "login.example.com", node::ADDRESS);
+        let ((plane, node), keycloak) = tokio::join!(cluster, keycloak);
+        node.import(&archive);
+        let scene = Self { plane, node, keycloak };
+        scene.lifespan(BRIEF, LIFESPAN).await;
+        scene.lifespan(MACHINE, 3600).await;
+        scene.audience(BRIEF, "books").await;
+        scene
+    }
+
+    async fn lifespan(&self, client: &str, seconds: u64) {
+        let attributes = json!({ "attributes": { "access.token.lifespan": seconds.to_string() } });
+        self.keycloak.alter_client(REALM, client, &attributes).await;
+    }
+
+    /// From now on this client's tokens are for this resource server.
+    async fn audience(&self, client: &str, audience: &str) {
+        let found =
+            self.keycloak.admin(Method::GET, &format!("/{REALM}/clients?clientId={client}"), None).await;
+        let id = found[0]["id"].as_str().expect("the client's id");
+        let mapper = json!({
+            "name": "audience", "protocol": "openid-connect", "protocolMapper": "oidc-audience-mapper",
+            "config": { "included.custom.audience": audience, "access.token.claim": "true" },
+        });
+        let path = format!("/{REALM}/clients/{id}/protocol-mappers/models");
+        self.keycloak.admin(Method::POST, &path, Some(&mapper)).await;
+    }
+
+    /// How many tokens Keycloak has made for a client.
+    pub(crate) async fn issued(&self, client: &str) -> usize {
+        self.keycloak.events(REALM, client, "CLIENT_LOGIN").await.len()
+    }
+
+    /// What Keycloak has refused to a client.
+    pub(crate) async fn refused(&self, client: &str) -> Vec<Value> {
+        self.keycloak.events(REALM, client, "CLIENT_LOGIN_ERROR").await
+    }
+}
+
+/// Builds the Dockerfile. Its own output is shown, for it takes minutes the first time.
+fn build(enclosure: &Enclosure, image: &str) -> std::path::PathBuf {
+    let archive = enclosure.folder().join("controller.tar");
+    // Beside what cargo has built for this test, so that `cargo clean` takes it, too.
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("image");
+    let status = Command::new("bash")
+        .arg(repository().join("tests/e2e/image.sh"))
+        .arg(image)
+        .args([&archive, &cache])
+        .stdin(Stdio::null())
+        .status();
+    assert!(status.expect("bash").success(), "the image cannot be built; its own message is above");
+    archive
+}

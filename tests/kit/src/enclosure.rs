@@ -1,0 +1,245 @@
+//! Namespaces of the kernel in which a test may do to the machine what it likes: the program runs itself again in there,
+//! and when it ends, however it ends, its processes, mounts, interfaces and packet filters have gone.
+//!
+//! It knows namespaces and cgroups. It must not know what is run inside. It needs root. What the kernel does not take away
+//! by itself (cgroups without processes, an empty folder) the program outside removes, or the next run if that was killed.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::net::Ipv4Addr;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+/// How a folder in the temporary folder, and a cgroup in each hierarchy, begins; the rest is the process id of its owner.
+const PREFIX: &str = "tokensource-enclosure-";
+
+/// The kernel's settings that a kubelet would change for the whole machine, and what it wants to find. Inside the
+/// enclosure it finds just that.
+const KUBELETS_SETTINGS: [(&str, &str); 5] = [
+    ("vm/overcommit_memory", "1"),
+    ("kernel/panic", "10"),
+    ("kernel/panic_on_oops", "1"),
+    ("kernel/keys/root_maxkeys", "1000000"),
+    ("kernel/keys/root_maxbytes", "25000000"),
+];
+
+/// The inside, for those who are in it.
+pub struct Enclosure {
+    folder: PathBuf,
+    cgroup: String,
+}
+
+/// Runs this program again, inside, with these arguments; the folder and the cgroup of [`Enclosure::furnish`] come after
+/// them. Returns when it has ended, or when we are told to end. Must be called on the main thread, as the program inside
+/// ends with the thread that started it.
+pub async fn run(arguments: &[&str]) -> ExitCode {
+    let temporary = std::env::temp_dir();
+    sweep(&temporary);
+    let name = format!("{PREFIX}{}", std::process::id());
+    let folder = temporary.join(&name);
+    fs::create_dir(&folder).unwrap_or_else(|error| panic!("creating {}: {error}", folder.display()));
+    found_cgroups(&name);
+    let mut child = enter(arguments, &folder, &name);
+    let code = ended(&mut child).await;
+    // The first process inside has ended, so all have.
+    remove_cgroups(&name);
+    let _ = fs::remove_dir(&folder);
+    code
+}
+
+fn enter(arguments: &[&str], folder: &Path, cgroup: &str) -> Child {
+    let program = std::env::current_exe().expect("the path of this program");
+    Command::new("setpriv")
+        .args([
+            "--pdeathsig",
+            "KILL",
+            "--",
+            "unshare",
+            "--mount",
+            "--net",
+            "--pid",
+            "--uts",
+            "--ipc",
+            "--fork",
+        ])
+        .args(["--kill-child=KILL", "--mount-proc", "--propagation=private", "--"])
+        .arg(program)
+        .args(arguments)
+        .arg(folder)
+        .arg(cgroup)
+        .env("TMPDIR", folder)
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap_or_else(|error| panic!("starting setpriv and unshare (apt-get install util-linux): {error}"))
+}
+
+/// Waits for the end, or brings it about.
+async fn ended(child: &mut Child) -> ExitCode {
+    let mut interrupt = signal(SignalKind::interrupt()).expect("a handler of SIGINT");
+    let mut terminate = signal(SignalKind::terminate()).expect("a handler of SIGTERM");
+    loop {
+        if let Some(status) = child.try_wait().expect("asking for an exit status") {
+            let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
+            return ExitCode::from(u8::try_from(code).unwrap_or(1));
+        }
+        let number = tokio::select! {
+            _ = interrupt.recv() => 2,
+            _ = terminate.recv() => 15,
+            () = tokio::time::sleep(Duration::from_millis(100)) => continue,
+        };
+        eprintln!("told to end; ending what runs inside");
+        let _ = child.kill();
+        let _ = child.wait();
+        return ExitCode::from(128 + number);
+    }
+}
+
+impl Enclosure {
+    /// To be called first of all by the program inside, with the two arguments that [`run`] has added: makes the machine's
+    /// folders private, and gives it a network that has one address, where a DNS server may listen, and leads
+    /// nowhere.
+    pub fn furnish(folder: &str, cgroup: &str, address: Ipv4Addr) -> Self {
+        assert_eq!(std::process::id(), 1, "`{folder}` is not entered by hand: see `enclosure::run`");
+        let enclosure = Self { folder: folder.into(), cgroup: cgroup.to_owned() };
+        let size = "size=4g,mode=0755";
+        command("mount", ["-t", "tmpfs", "-o", size, "tmpfs", folder]);
+        command("mount", ["-t", "tmpfs", "-o", "mode=0755", "tmpfs", "/run"]);
+        for name in ["etc", "var"] {
+            enclosure.cover(name);
+        }
+        for (name, value) in KUBELETS_SETTINGS {
+            let path =
+                enclosure.write(&format!("settings/{}", name.replace('/', ".")), &format!("{value}\n"));
+            let setting = format!("/proc/sys/{name}");
+            if Path::new(&setting).exists() {
+                command("mount", [OsStr::new("--bind"), path.as_os_str(), OsStr::new(&setting)]);
+            }
+        }
+        for (path, text) in [
+            ("/etc/resolv.conf", format!("nameserver {address}\n")),
+            ("/etc/hosts", "127.0.0.1 localhost\n".to_owned()),
+        ] {
+            // It may be a link, or a mount of its own.
+            let _ = Command::new("umount").arg(path).stderr(Stdio::null()).status();
+            let _ = fs::remove_file(path);
+            fs::write(path, text).unwrap_or_else(|error| panic!("writing {path}: {error}"));
+        }
+        command("ip", ["link", "set", "lo", "up"]);
+        command("ip", ["address", "add", &format!("{address}/32"), "dev", "lo"]);
+        enclosure
+    }
+
+    /// A folder in memory that goes with the enclosure; temporary files are in it, too.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A cgroup of our own in each hierarchy, by its path there.
+    pub fn cgroup(&self) -> String {
+        format!("/{}", self.cgroup)
+    }
+
+    /// Writes a file into the folder.
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.folder.join(name);
+        path.parent()
+            .map_or(Ok(()), fs::create_dir_all)
+            .and_then(|()| fs::write(&path, text))
+            .unwrap_or_else(|error| panic!("writing {}: {error}", path.display()));
+        path
+    }
+
+    /// From now on what is written to this folder of the machine goes to ours.
+    fn cover(&self, name: &str) {
+        let (upper, work) =
+            (self.folder.join(format!("over/{name}")), self.folder.join(format!("work/{name}")));
+        for folder in [&upper, &work] {
+            fs::create_dir_all(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        }
+        let options = format!("lowerdir=/{name},upperdir={},workdir={}", upper.display(), work.display());
+        command("mount", ["-t", "overlay", "-o", &options, "overlay", &format!("/{name}")]);
+    }
+}
+
+/// Runs a program that has nothing to say unless it fails.
+fn command<S: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = S>) {
+    let mut command = Command::new(program);
+    let output = command.args(arguments).stdin(Stdio::null()).output();
+    let output = output.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {} {said}", output.status);
+}
+
+/// Where the hierarchies of cgroups are mounted: several with version 1, one with version 2.
+fn hierarchies() -> Vec<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mounts").expect("the list of mounts");
+    let mut found: Vec<PathBuf> = mounts
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split(' ').skip(1);
+            let (place, kind) = (words.next()?, words.next()?);
+            kind.starts_with("cgroup").then(|| place.into())
+        })
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+fn found_cgroups(name: &str) {
+    for hierarchy in hierarchies() {
+        // With version 2 a group has the controllers that the one above hands down.
+        let controllers = fs::read_to_string(hierarchy.join("cgroup.controllers")).unwrap_or_default();
+        for controller in controllers.split_whitespace() {
+            let _ = fs::write(hierarchy.join("cgroup.subtree_control"), format!("+{controller}"));
+        }
+        let group = hierarchy.join(name);
+        fs::create_dir(&group).unwrap_or_else(|error| panic!("creating {}: {error}", group.display()));
+    }
+}
+
+fn remove_cgroups(name: &str) {
+    let start = Instant::now();
+    for group in hierarchies().iter().map(|hierarchy| hierarchy.join(name)) {
+        // The kernel may need a moment for processes that it has just killed.
+        while group.exists() && !remove(&group) {
+            if start.elapsed() > Duration::from_secs(10) {
+                eprintln!("{} is still in use; the next run removes it", group.display());
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+/// Removes a cgroup and those below, as far as they are empty.
+fn remove(group: &Path) -> bool {
+    for entry in fs::read_dir(group).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove(&entry.path());
+        }
+    }
+    fs::remove_dir(group).is_ok()
+}
+
+/// Removes what runs have left that were killed. Only what is empty can be removed so.
+fn sweep(temporary: &Path) {
+    let mut names: Vec<String> = Vec::new();
+    for place in hierarchies().iter().map(PathBuf::as_path).chain([temporary]) {
+        for entry in fs::read_dir(place).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let owner = name.strip_prefix(PREFIX);
+            if owner.is_some_and(|owner| !Path::new("/proc").join(owner).exists()) {
+                names.push(name);
+            }
+        }
+    }
+    for name in names {
+        remove_cgroups(&name);
+        let _ = fs::remove_dir(temporary.join(name));
+    }
+}

@@ -1,0 +1,170 @@
+//! The command lines and files of a node's programs.
+//!
+//! It knows flags and formats. It must not know when the programs are ready or what they run.
+
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::Path;
+
+use serde_json::json;
+
+use super::{ADDRESS, NAME, PAUSE_IMAGE};
+use crate::assets;
+use crate::process::Program;
+
+/// Relative to the folder.
+pub(super) const SOCKET: &str = "containerd.sock";
+
+/// Where pods have their addresses; Services have theirs in 10.0.0.0/24.
+const POD_NETWORK: &str = "10.1.0.0/24";
+
+/// Writes the settings of containerd, of its network and of the kubelet.
+pub(super) fn write_files(folder: &Path, cgroup: &str) {
+    let network = json!({
+        "cniVersion": "0.4.0",
+        "name": "pods",
+        "plugins": [{
+            "type": "ptp",
+            "ipam": { "type": "host-local", "subnet": POD_NETWORK, "routes": [{ "dst": "0.0.0.0/0" }] },
+        }],
+    });
+    for (name, text) in [
+        ("containerd.toml", containerd_settings(folder)),
+        ("cni/pods.conflist", network.to_string()),
+        ("kubelet.yaml", kubelet_settings(folder, cgroup)),
+    ] {
+        let path = folder.join(name);
+        path.parent()
+            .map_or(Ok(()), fs::create_dir_all)
+            .and_then(|()| fs::write(&path, text))
+            .unwrap_or_else(|error| panic!("writing {}: {error}", path.display()));
+    }
+}
+
+/// Not crun, which refuses hosts that have both versions of cgroups.
+fn containerd_settings(folder: &Path) -> String {
+    let folder = folder.display();
+    format!(
+        r#"version = 2
+root = "{folder}/containerd"
+state = "{folder}/containerd-state"
+disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs",
+    "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs"]
+[grpc]
+address = "{folder}/{SOCKET}"
+[plugins."io.containerd.internal.v1.opt"]
+path = "{folder}/opt"
+[plugins."io.containerd.grpc.v1.cri"]
+disable_apparmor = true
+restrict_oom_score_adj = true
+sandbox_image = "{PAUSE_IMAGE}"
+stream_server_address = "127.0.0.1"
+[plugins."io.containerd.grpc.v1.cri".cni]
+bin_dir = "/usr/lib/cni"
+conf_dir = "{folder}/cni"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+runtime_type = "io.containerd.runc.v2"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+BinaryName = "runc"
+SystemdCgroup = false
+"#
+    )
+}
+
+fn kubelet_settings(folder: &Path, cgroup: &str) -> String {
+    json!({
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "address": ADDRESS,
+        "authentication": { "anonymous": { "enabled": false }, "webhook": { "enabled": true } },
+        "authorization": { "mode": "Webhook" },
+        "containerRuntimeEndpoint": format!("unix://{}", folder.join(SOCKET).display()),
+        "clusterDNS": [ADDRESS],
+        "clusterDomain": "cluster.local",
+        "resolvConf": "/etc/resolv.conf",
+        "cgroupDriver": "cgroupfs",
+        "cgroupRoot": cgroup,
+        "failCgroupV1": false,
+        "enforceNodeAllocatable": [],
+        // The folder is in memory, whose size nobody can tell by the ways of a disk.
+        "localStorageCapacityIsolation": false,
+        "evictionHard": { "memory.available": "1Mi", "nodefs.available": "1Mi", "imagefs.available": "1Mi" },
+        "imageGCHighThresholdPercent": 100,
+        "volumePluginDir": folder.join("volume-plugins"),
+        // A minute else: how soon a mounted Secret shows a new value. The story's tokens live for two.
+        "syncFrequency": "10s",
+    })
+    .to_string()
+}
+
+pub(super) fn containerd(folder: &Path) -> Program {
+    let arguments = vec!["--config".to_owned(), folder.join("containerd.toml").display().to_string()];
+    program(folder, "containerd", Path::new("containerd"), arguments)
+}
+
+/// It knows these names, and says of all others that they do not exist: without an upstream it would refuse to answer, which
+/// ends a search through the domains of resolv.conf.
+pub(super) fn name_server(folder: &Path, names: &[(&str, Ipv4Addr)]) -> Program {
+    let mut arguments: Vec<String> = [
+        "--keep-in-foreground",
+        "--conf-file=/dev/null",
+        "--pid-file",
+        "--user=root",
+        "--no-hosts",
+        "--no-resolv",
+        "--bind-interfaces",
+        "--local=/#/",
+    ]
+    .map(ToOwned::to_owned)
+    .into();
+    arguments.push(format!("--listen-address={ADDRESS}"));
+    arguments.extend(names.iter().map(|(name, address)| format!("--host-record={name},{address}")));
+    program(folder, "dnsmasq", Path::new("dnsmasq"), arguments)
+}
+
+pub(super) fn kubelet(folder: &Path, kubeconfig: &Path) -> Program {
+    let arguments = vec![
+        format!("--config={}", folder.join("kubelet.yaml").display()),
+        format!("--kubeconfig={}", kubeconfig.display()),
+        format!("--root-dir={}", folder.join("kubelet").display()),
+        format!("--cert-dir={}", folder.join("kubelet-pki").display()),
+        format!("--hostname-override={NAME}"),
+        format!("--node-ip={ADDRESS}"),
+    ];
+    program(folder, "kubelet", &assets::node().join("kubelet"), arguments)
+}
+
+pub(super) fn kube_proxy(folder: &Path, kubeconfig: &Path) -> Program {
+    let arguments = vec![
+        format!("--kubeconfig={}", kubeconfig.display()),
+        format!("--hostname-override={NAME}"),
+        format!("--cluster-cidr={POD_NETWORK}"),
+        "--proxy-mode=iptables".into(),
+        // The machine's limits are not ours to set.
+        "--conntrack-max-per-core=0".into(),
+        "--conntrack-min=0".into(),
+        "--conntrack-tcp-timeout-established=0s".into(),
+        "--conntrack-tcp-timeout-close-wait=0s".into(),
+    ];
+    program(folder, "kube-proxy", &assets::node().join("kube-proxy"), arguments)
+}
+
+pub(super) fn kube_scheduler(folder: &Path, kubeconfig: &Path) -> Program {
+    let arguments = vec![
+        format!("--kubeconfig={}", kubeconfig.display()),
+        "--leader-elect=false".into(),
+        "--secure-port=0".into(),
+    ];
+    program(folder, "kube-scheduler", &assets::node().join("kube-scheduler"), arguments)
+}
+
+fn program(folder: &Path, name: &str, binary: &Path, arguments: Vec<String>) -> Program {
+    Program {
+        name: name.to_owned(),
+        binary: binary.to_owned(),
+        arguments,
+        environment: Vec::new(),
+        folder: folder.to_owned(),
+        log: folder.join(format!("{name}.log")),
+    }
+}
