@@ -29,6 +29,11 @@ fn main() -> ExitCode {
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         return failed(&"a second TLS provider has been installed: this is a bug");
     }
+    match cli::complete_for_kubectl(&Arguments::command(), std::env::args_os()) {
+        Ok(false) => {}
+        Ok(true) => return ExitCode::SUCCESS,
+        Err(error) => return failed(&chain(&error)),
+    }
     let definition = cli::named_as_called(Arguments::command(), std::env::args_os().next().as_deref());
     let matches = definition.clone().get_matches();
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());

@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use serde_json::Value;
+use tokensource::runtime::ControllerArguments;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -155,4 +157,15 @@ fn fields_are_called_as_the_definitions_call_them() {
     }
     assert!(seen > 50, "{seen} fields were found");
     assert!(strange.is_empty(), "there are no such fields:\n{}", strange.join("\n"));
+}
+
+#[test]
+fn every_flag_of_the_controller_is_told() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let definition = ControllerArguments::augment_args(clap::Command::new("controller"));
+    let shown = definition.get_arguments().filter(|flag| !flag.is_hide_set());
+    let flags: Vec<_> = shown.filter_map(clap::Arg::get_long).collect();
+    assert!(flags.len() > 10, "{flags:?}");
+    let untold: Vec<_> = flags.iter().filter(|flag| !readme.contains(&format!("`--{flag}"))).collect();
+    assert!(untold.is_empty(), "README.md does not tell of {untold:?}");
 }

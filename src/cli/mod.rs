@@ -7,6 +7,7 @@
 mod arguments;
 mod check;
 mod cluster;
+mod completion;
 mod crd;
 mod error;
 mod list;
@@ -17,15 +18,28 @@ mod spans;
 mod status;
 mod table;
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
+use completion::{completions, is_asked_for_completions};
 
 pub use arguments::{CheckArguments, CheckOutput, Command, EXIT_CODES};
 pub use check::checked;
 pub use crd::print_definitions;
 pub use error::Error;
+
+/// Prints what may come next on the command line, where it was kubectl that asked for that; whether it was.
+pub fn complete_for_kubectl(
+    definition: &clap::Command,
+    mut arguments: impl Iterator<Item = OsString>,
+) -> Result<bool, Error> {
+    if !is_asked_for_completions(arguments.next().as_deref()) {
+        return Ok(false);
+    }
+    let words: Vec<_> = arguments.map(|word| word.to_string_lossy().into_owned()).collect();
+    output::print(&completions(definition, &words)).map(|()| true)
+}
 
 /// What the process lends.
 pub struct Surroundings {

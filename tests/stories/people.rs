@@ -149,6 +149,15 @@ pub(crate) async fn kubectl_finds_the_plugin(story: &mut Story) {
     kubectl(&["tokensource", "status", "-n", &story.namespace]).await.has(0, &["good", "InvalidClient"]);
     kubectl(&["tokensource", "status", "--help"]).await.has(0, &["Usage: kubectl tokensource status"]);
     kubectl(&["tokensource", "renew", "-n", &story.namespace]).await.has(2, &["--all"]);
+
+    // What Tab offers behind the plugin's name, as kubectl's own completion script asks for it.
+    kubectl(&["__complete", "tokensource", "re"]).await.has(0, &[":0"]);
+    std::os::unix::fs::symlink(PROGRAM, folder.join("kubectl_complete-tokensource")).expect("the symlink");
+    let offered = kubectl(&["__complete", "tokensource", "re"]).await;
+    offered.has(0, &["renew\tAsk for new tokens now", "\n:4\n"]);
+    assert!(!offered.out.contains("status"), "{}", offered.out);
+    kubectl(&["__complete", "tokensource", "status", "-o", ""]).await.has(0, &["table\t", "json\t", ":4"]);
+    kubectl(&["__complete", "tokensource", "check", "-f", ""]).await.has(0, &[":0"]);
     std::fs::remove_dir_all(&folder).expect("ours");
 }
 

@@ -49,7 +49,7 @@
 //! let provider = ScriptedProvider::start(&Authority::new("this story"));
 //! provider.answer("/token", Answer::status(503));
 //! provider.always("/token", Answer::token(3600));
-//! let mut objects = manifest::load("docs/examples/ocrolus.yaml");
+//! let mut objects = manifest::load("deploy/examples/ocrolus.yaml");
 //! let (from_host, to_host) = ("auth.ocrolus.com", provider.host());
 //! let redirection = manifest::Redirection { from_host, to_host: &to_host, ca_pem: provider.ca_pem() };
 //! manifest::redirect(&mut objects, &redirection);
