@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
+use tokensource::api::Target;
 use tokensource_kit::authority::Authority;
 use tokensource_kit::mount::Mount;
 use tokensource_kit::process::{Process, Program};
@@ -217,6 +218,8 @@ const QUOTED: [(&str, &str); 4] =
 #[test]
 fn the_page_quotes_what_is_tested() {
     let page = fs::read_to_string(repository().join("docs/workloads.md")).unwrap();
+    // What follows is about workloads that do not read a file.
+    let (page, _) = page.split_once("## Workloads that cannot reload").unwrap();
     for (language, file) in QUOTED {
         let text = fs::read_to_string(example(file)).unwrap();
         let blocks: Vec<&str> = page
@@ -224,6 +227,13 @@ fn the_page_quotes_what_is_tested() {
             .skip(1)
             .map(|rest| rest.split("\n```").next().unwrap())
             .collect();
+        let (of_source, blocks): (Vec<_>, Vec<_>) =
+            blocks.into_iter().partition(|block| block.starts_with("spec:"));
+        for block in of_source {
+            let spec: Value = serde_saphyr::from_str(block).unwrap();
+            let target = serde_json::from_value::<Target>(spec["spec"]["target"].clone());
+            assert!(!target.expect("a target").rollout_restart.is_empty(), "{block}");
+        }
         assert!(!blocks.is_empty(), "docs/workloads.md quotes nothing of {file}");
         for line in blocks.iter().flat_map(|block| block.lines()) {
             assert!(text.contains(line.trim_start()), "{file} has no line {line:?}");

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
@@ -13,15 +14,12 @@ use super::error::Error;
 use super::observe::{Provider, find_provider, is_outdated, observe};
 use super::record::record;
 use super::turn::Turn;
-use crate::api::TokenSource;
+use crate::api::{TokenSource, from_kubernetes};
+use crate::decide::backoff::call_again_after;
 use crate::decide::{Outcome, Plan, decide, next_errand, next_status, wake_after};
 
-/// The first wait after a failed call to the API server; each further one doubles it.
-const FIRST_RETRY: Duration = Duration::from_millis(500);
 /// What turned out to be known wrongly is looked at again at once.
 const AGAIN: Duration = Duration::from_millis(10);
-/// The longest.
-const LAST_RETRY: Duration = Duration::from_secs(60);
 
 /// Brings one `TokenSource` a step further. A provider that refuses is an outcome to record; only a failing API
 /// server is an error.
@@ -32,13 +30,17 @@ pub(super) async fn reconcile(cached: Arc<TokenSource>, context: Arc<Context>) -
     let provider = find_provider(&source, &context);
     let block = provider.as_ref().map(Provider::spec).map_err(Clone::clone);
 
-    let (mut observed, unread) = observe(&source, block, &context).await;
-    let plan = if unread.is_some() { Plan::Wait(None) } else { decide(&observed) };
+    let (mut observed, mut unread) = observe(&source, block, &context).await;
+    let mut plan = if unread.is_some() { Plan::Wait(None) } else { decide(&observed) };
     if plan == Plan::Leave {
         return Ok(Action::await_change());
     }
-    if matches!(plan, Plan::Mint(_) | Plan::Withdraw) && is_outdated(&source, &observed, &context).await? {
-        return Ok(Action::requeue(AGAIN));
+    if matches!(plan, Plan::Mint(_) | Plan::Withdraw) {
+        match is_outdated(&source, &observed, &context).await {
+            Ok(true) => return Ok(Action::requeue(AGAIN)),
+            Ok(false) => {}
+            Err(error) => (plan, unread) = (Plan::Wait(None), Some(error)),
+        }
     }
     // Whatever the API server would not do, the status still has to follow the clock.
     let done = act(&plan, &source, &mut observed, &context)
@@ -63,7 +65,10 @@ pub(super) fn try_again(source: Arc<TokenSource>, error: &Error, context: Arc<Co
     if context.scope.sources.get(&ObjectRef::from_obj(source.as_ref())).is_none() {
         return Action::await_change();
     }
-    let troubles = context.scope.memory.trouble(&source.uid().unwrap_or_default());
-    let wait = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(troubles.saturating_sub(1))).min(LAST_RETRY);
-    Action::requeue(wait)
+    let uid = source.uid().unwrap_or_default();
+    let troubles = context.scope.memory.trouble(&uid);
+    let expires_at =
+        source.status.as_ref().and_then(|status| status.expires_at.as_ref()).map(from_kubernetes);
+    let life_left = expires_at.map_or_else(TimeDelta::zero, |expires_at| expires_at - context.now());
+    Action::requeue(call_again_after(troubles, life_left, &uid))
 }

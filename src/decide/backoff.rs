@@ -46,6 +46,24 @@ pub fn retry_at(
     Some(rounded_up(now + wait))
 }
 
+/// The first upper bound after a failed call to the API server; each further failure doubles it.
+const FIRST_CALL: TimeDelta = TimeDelta::milliseconds(500);
+/// The longest, and the shortest that the life left may cap it to.
+const LONGEST_CALL: TimeDelta = TimeDelta::seconds(60);
+const SHORTEST_CALL_CAP: TimeDelta = TimeDelta::seconds(1);
+
+/// How long to wait after so many failed calls to the API server in a row. A call costs nobody a token: the less life
+/// the token in the target has left, the sooner it is made again.
+pub fn call_again_after(troubles: u32, life_left: TimeDelta, uid: &str) -> Duration {
+    let cap = if life_left > TimeDelta::zero() {
+        (life_left / 8).clamp(SHORTEST_CALL_CAP, LONGEST_CALL)
+    } else {
+        LONGEST_CALL
+    };
+    let bound = (FIRST_CALL * 2_i32.saturating_pow(troubles.saturating_sub(1).min(16))).min(cap);
+    jittered(bound, uid, i32::try_from(troubles).unwrap_or(i32::MAX)).to_std().unwrap_or_default()
+}
+
 /// `min(cap, 2 s · 2^(failures−1)) · (½ + ½·h)`.
 fn exponential(failures: i32, life_left: TimeDelta, uid: &str) -> TimeDelta {
     let doublings = u32::try_from(failures.saturating_sub(1)).unwrap_or(0).min(16);

@@ -79,6 +79,22 @@ fn whatever_is_wrong_is_said_with_what_to_do() {
 }
 
 #[test]
+fn the_pages_show_what_is_said() {
+    let pages =
+        ["README.md", "docs/cli.md"].map(|page| fs::read_to_string(root().join(page)).unwrap()).concat();
+    let mut seen = 0;
+    for block in pages.split("```\n").filter_map(|block| block.strip_prefix("$ tokensource check -f ")) {
+        let (arguments, shown) = block.split_once('\n').unwrap();
+        // That one is asked for at a Keycloak: `stories::check`.
+        if !arguments.contains("--send") {
+            seen += 1;
+            assert_eq!(check(&["-f", arguments]).0, shown.replace(env!("CARGO_PKG_VERSION"), "VERSION"));
+        }
+    }
+    assert!(seen >= 3, "{seen} screens");
+}
+
+#[test]
 fn no_secret_of_any_manifest_is_shown_in_any_form() {
     let words = |text: &str| -> Vec<String> {
         let parts = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-');

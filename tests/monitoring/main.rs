@@ -123,6 +123,11 @@ fn every_alert_tells_a_person_what_to_do_and_where_to_read() {
         let annotations = &alert["annotations"];
         assert!(annotations["description"].as_str().unwrap().contains("kubectl"), "{alert}");
         let (document, anchor) = annotations["runbook"].as_str().unwrap().split_once('#').unwrap();
+        assert_eq!(
+            anchor,
+            alert["alert"].as_str().unwrap().to_lowercase(),
+            "a part of its own in {document}"
+        );
         assert!(anchors(document).contains(anchor), "{document} has no {anchor}: {:?}", anchors(document));
         assert!(["critical", "warning"].contains(&alert["labels"]["severity"].as_str().unwrap()), "{alert}");
     }

@@ -1,11 +1,16 @@
 //! The manifests of the documentation: five against providers that answer, and refuse, as their documents say; those of
-//! the catalog against the API server alone.
+//! the catalog and the workloads against the API server alone; the commands of the pages as they stand.
 
+use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
-use kube::api::ListParams;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{DynamicObject, ListParams, ObjectMeta};
 use tokensource_kit::lookalikes::Lookalike;
 use tokensource_kit::{eventually, manifest};
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
 
 use crate::story::Story;
 use crate::world::repository;
@@ -54,6 +59,66 @@ pub(crate) async fn workloads_are_accepted(story: &mut Story) {
         wrong[0].data["spec"]["template"]["spec"]["containers"][0]["volumeMount"] = serde_json::json!([]);
         let refusal = plane.rehearse(&story.namespace, &wrong).await.unwrap_err().to_string();
         assert!(refusal.contains("field not declared in schema"), "{file}: {refusal}");
+    }
+}
+
+/// Pages, and the Secrets that their commands make, with what is typed at their prompts.
+const PAGES: [(&str, &[&str]); 5] = [
+    ("prisjakt", &["prisjakt-client"]),
+    ("pliant", &["pliant-client", "pliant-sandbox-client"]),
+    ("v2", &["v2-client"]),
+    ("ocrolus", &["ocrolus-client"]),
+    ("apiax", &["apiax-user"]),
+];
+
+/// Runs a script as a person would who types this at its prompt, in the story's namespace.
+async fn typed_at_a_prompt(kubectl: &Path, kubeconfig: &Path, script: &str, typed: &str) {
+    let path = format!("{}:/usr/bin:/bin", kubectl.parent().unwrap().display());
+    let mut command = Command::new("bash");
+    command.args(["-c", &format!("set -euo pipefail\n{script}")]);
+    command.env("PATH", path).env("KUBECONFIG", kubeconfig).kill_on_drop(true);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(format!("{typed}\n").as_bytes()).await.unwrap();
+    let output = child.wait_with_output().await.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{script}\n{said}");
+    assert!(typed.is_empty() || !said.contains(typed), "a secret is shown: {said}");
+}
+
+/// Whether a Secret has the keys and hosts of the manifest's, and what was typed.
+fn assert_as_in(manifest: &[DynamicObject], made: Secret, typed: &str) {
+    let written = manifest.iter().find(|object| object.metadata.name == made.metadata.name).unwrap();
+    let data = made.data.unwrap();
+    assert!(data.keys().eq(written.data["stringData"].as_object().unwrap().keys()), "{:?}", data.keys());
+    let confidential = data.get("client_secret").or(data.get("password")).unwrap();
+    assert_eq!(String::from_utf8_lossy(&confidential.0), typed);
+    let hosts = |metadata: &ObjectMeta| {
+        metadata.annotations.as_ref().unwrap()["tokensource.dev/allowed-hosts"].clone()
+    };
+    assert_eq!(hosts(&made.metadata), hosts(&written.metadata));
+}
+
+/// The commands of docs/providers, letter by letter: they make the Secret of the manifest beside them, and rotate it.
+pub(crate) async fn credentials_are_put_as_the_pages_say(story: &mut Story) {
+    let kubectl = story.world.plane().kubectl();
+    let folder = tempfile::tempdir().unwrap();
+    let kubeconfig = folder.path().join("kubeconfig");
+    std::fs::copy(story.world.plane().kubeconfig_for("admin"), &kubeconfig).unwrap();
+    let here = format!("kubectl config set-context --current --namespace={}", story.namespace);
+    typed_at_a_prompt(&kubectl, &kubeconfig, &here, "").await;
+    for (name, secrets) in PAGES {
+        let page = std::fs::read_to_string(repository().join(format!("docs/providers/{name}.md"))).unwrap();
+        let scripts: Vec<_> =
+            page.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+        assert_eq!(scripts.len(), secrets.len(), "{name}");
+        let manifest = manifest::load(repository().join(format!("deploy/examples/{name}.yaml")));
+        for (script, secret) in scripts.iter().zip(secrets) {
+            for typed in ["the-f1rst $ecret=+/", "the-sec0nd \"one\""] {
+                typed_at_a_prompt(&kubectl, &kubeconfig, script, typed).await;
+                assert_as_in(&manifest, story.secret(secret).await, typed);
+            }
+        }
     }
 }
 

@@ -30,6 +30,7 @@ mod renewal;
 mod restarts;
 mod rights;
 mod schema;
+mod screens;
 mod security;
 mod signals;
 mod story;
@@ -74,6 +75,7 @@ stories! {
     costs::renewal_costs_two_writes_and_one_read,
     costs::restart_asks_and_writes_nothing,
     examples::catalog_is_accepted,
+    examples::credentials_are_put_as_the_pages_say,
     disguise::addresses_in_disguise_are_refused,
     disguise::smuggled_members_are_refused,
     disguise::target_is_no_credential_of_kubernetes,

@@ -10,6 +10,7 @@ use tokensource_kit::{canaries, manifest};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::Command;
 
+use crate::screens::assert_shown;
 use crate::story::{Story, TOKEN};
 use crate::world::repository;
 
@@ -105,6 +106,7 @@ pub(crate) async fn status_tells_what_every_token_does(story: &mut Story) {
     assert_eq!(lines[1][..4], ["bad", "False", "InvalidClient", "bad-token"]);
     assert_eq!(lines[2][..4], ["good", "True", "TokenIssued", "good-token"]);
     assert!(lines[2][4].ends_with('m') && lines[2][6] == "0" && lines[1][6] == "1", "{}", table.out);
+    assert_shown("kubectl tokensource status", &table.out);
     let labelled = here(story, &["status", "-l", "no=such"]).await;
     labelled.has(0, &["There are no such TokenSources in namespace"]);
 
@@ -121,6 +123,7 @@ pub(crate) async fn status_tells_what_every_token_does(story: &mut Story) {
         page.contains("WHEN").then_some(()).ok_or(page)
     })
     .await;
+    assert_shown("kubectl tokensource status bad", &here(story, &["status", "bad"]).await.out);
     let page = here(story, &["status", "bad", "-o", "json"]).await;
     let page: Value = serde_json::from_str(&page.out).expect("JSON");
     assert_eq!(page["events"][0]["reason"], "InvalidClient", "{page:#}");
@@ -205,6 +208,12 @@ pub(crate) async fn renew_waits_for_the_answer(story: &mut Story) {
     // Both have just been asked for, so both requests wait for the rest of a minute.
     let all = here(story, &["renew", "--all"]).await;
     all.has(1, &["good: renewed, expires in 59m", "bad: not renewed (InvalidClient)", "Compare client id"]);
+    // As a terminal shows them: progress, then the results, whichever is there first, and what `echo $?` says.
+    let (results, progress) = all.all.split_at(all.out.len());
+    let good = results.lines().find(|line| line.starts_with("good:")).expect("a result");
+    let bad = results.replace(&format!("{good}\n"), "");
+    let screen = format!("{progress}{bad}{good}\n{}", all.code);
+    assert_shown("kubectl tokensource renew --all; echo $?", &screen);
     assert_ne!(story.value("good-token", "access_token").await, before);
     let source = story.source("good").await;
     let asked = source.metadata.annotations.unwrap()["tokensource.dev/renew-requested-at"].clone();

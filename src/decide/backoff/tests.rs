@@ -137,3 +137,19 @@ fn the_same_failure_of_the_same_object_waits_the_same() {
     let others = uids().filter(|uid| retry_at(&outage(), 7, NO_LIFE, uid, at(0)) != first);
     assert!(others.count() > 150, "a thousand objects must not come back at once");
 }
+
+#[test]
+fn calls_to_the_api_server_come_the_sooner_the_less_life_is_left() {
+    let within = |troubles, life_left, least: f64, most: f64| {
+        let wait = call_again_after(troubles, TimeDelta::seconds(life_left), "6f0c6f3a-0001").as_secs_f64();
+        assert!((least..=most).contains(&wait), "{troubles} troubles, {life_left} s left: {wait} s");
+    };
+    within(1, 3600, 0.25, 0.5);
+    within(2, 3600, 0.5, 1.0);
+    within(5, 3600, 4.0, 8.0);
+    within(40, 3600, 30.0, 60.0);
+    within(40, 40, 2.5, 5.0);
+    within(40, 4, 0.5, 1.0);
+    within(1, 4, 0.25, 0.5);
+    within(u32::MAX, 0, 30.0, 60.0);
+}

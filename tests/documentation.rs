@@ -1,0 +1,158 @@
+//! The pages for people: every link leads to a file and a heading that exist, every path that CONTRIBUTING.md names
+//! exists, no folder is missing from its map, and fields are called as the definitions call them.
+//! Knows Markdown as far as links go; must not know what a page says.
+
+#![allow(clippy::unwrap_used)] // a test: also in its helpers
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// All pages of the repository, but for what was built or fetched.
+fn pages() -> Vec<PathBuf> {
+    let mut pages = Vec::new();
+    let mut folders = vec![root().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            let (path, name) = (entry.path(), entry.file_name());
+            if entry.file_type().unwrap().is_dir() {
+                let foreign = name == "target" || name.to_string_lossy().starts_with('.');
+                folders.extend((!foreign).then_some(path));
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                pages.push(path);
+            }
+        }
+    }
+    pages
+}
+
+/// The text without what stands in fenced blocks, where neither links nor headings are.
+fn prose(page: &Path) -> String {
+    let text = fs::read_to_string(page).unwrap();
+    text.split("\n```").step_by(2).collect::<Vec<_>>().join("\n")
+}
+
+/// The anchors that GitHub makes of a page's headings.
+fn anchors(page: &Path) -> BTreeSet<String> {
+    let text = prose(page);
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    let anchor = |line: &str| -> String {
+        let title = line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+        title.chars().filter(|letter| letter.is_alphanumeric() || "-_".contains(*letter)).collect()
+    };
+    headings.map(anchor).collect()
+}
+
+/// What the links of a page point to.
+fn links(page: &Path) -> Vec<String> {
+    let text = prose(page);
+    let ends = text.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+    ends.map(|(link, _)| link.to_owned()).filter(|link| !link.contains("://")).collect()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut dead = Vec::new();
+    let mut seen = 0;
+    for page in pages() {
+        for link in links(&page) {
+            seen += 1;
+            let (file, anchor) = link.split_once('#').unwrap_or((&link, ""));
+            let target = if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
+            let leads = target.exists() && (anchor.is_empty() || anchors(&target).contains(anchor));
+            if !leads {
+                dead.push(format!("{}: {link}", page.strip_prefix(root()).unwrap().display()));
+            }
+        }
+    }
+    assert!(seen > 50, "{seen} links were found");
+    assert!(dead.is_empty(), "dead links:\n{}", dead.join("\n"));
+}
+
+/// What stands between single backticks.
+fn quoted(text: &str) -> Vec<&str> {
+    text.lines().flat_map(|line| line.split('`').skip(1).step_by(2)).collect()
+}
+
+#[test]
+fn the_map_of_the_house_is_true() {
+    let text = prose(&root().join("CONTRIBUTING.md"));
+    let named: BTreeSet<&str> = quoted(&text)
+        .into_iter()
+        .filter(|word| ["src/", "tests/", "deploy/"].iter().any(|start| word.starts_with(start)))
+        .collect();
+    let missing: Vec<_> = named.iter().filter(|path| !root().join(path).exists()).collect();
+    assert!(missing.is_empty(), "CONTRIBUTING.md names what does not exist: {missing:?}");
+    for folder in ["src", "tests"] {
+        for entry in fs::read_dir(root().join(folder)).unwrap().map(Result::unwrap) {
+            let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
+            // `assets` is scripts; `crds.rs`, `lib.rs` and `main.rs` are no places to look for anything.
+            let told = named.contains(path.as_str())
+                || ["tests/assets", "tests/crds.rs", "src/lib.rs", "src/main.rs"].contains(&path.as_str());
+            assert!(told, "CONTRIBUTING.md does not tell of {path}");
+        }
+    }
+}
+
+#[test]
+fn tests_that_are_said_to_be_run_exist() {
+    let page = fs::read_to_string(root().join("CONTRIBUTING.md")).unwrap();
+    let commands: Vec<_> =
+        quoted(&page).into_iter().filter_map(|word| word.strip_prefix("cargo test --test ")).collect();
+    assert!(commands.len() > 6, "{commands:?}");
+    for command in commands {
+        let name = command.split(' ').next().unwrap();
+        let exists = ["", "/main"].iter().any(|end| root().join(format!("tests/{name}{end}.rs")).exists());
+        assert!(exists, "there is no test {name}");
+    }
+}
+
+/// Every field of a definition, as `spec.target.name`; a list's elements are called as the list.
+fn fields(schema: &Value, path: &str, found: &mut Vec<String>) {
+    let below = schema.get("items").unwrap_or(schema);
+    for (name, field) in below["properties"].as_object().into_iter().flatten() {
+        let path = format!("{path}.{name}");
+        fields(field, &path, found);
+        found.push(path);
+    }
+}
+
+/// Fields of other things: the chart's values, `PrometheusRule`.
+const OF_OTHERS: [&str; 2] = ["rolloutRestart.enabled", "spec.groups"];
+
+#[test]
+fn fields_are_called_as_the_definitions_call_them() {
+    let text = fs::read_to_string(root().join("crds/tokensources.yaml")).unwrap();
+    let definition: Value = serde_saphyr::from_str(&text).unwrap();
+    let mut known = Vec::new();
+    fields(&definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"], "", &mut known);
+    let parents: BTreeSet<_> = known.iter().filter_map(|path| path.rsplit('.').nth(1)).collect();
+    let mut strange = Vec::new();
+    let mut seen = 0;
+    for page in pages() {
+        let text = prose(&page);
+        for word in quoted(&text) {
+            // `renewal.onRevoked: Withdraw`
+            let path = word.split(':').next().unwrap();
+            let is_path = path
+                .split('.')
+                .all(|part| !part.is_empty() && part.chars().all(|letter| letter.is_ascii_alphanumeric()));
+            let parent = path.split('.').next().unwrap();
+            if is_path && path.contains('.') && (parents.contains(parent) || parent == "spec") {
+                seen += 1;
+                let suffix = format!(".{path}");
+                if !known.iter().any(|field| field.ends_with(&suffix)) && !OF_OTHERS.contains(&path) {
+                    strange.push(format!("{}: {word}", page.strip_prefix(root()).unwrap().display()));
+                }
+            }
+        }
+    }
+    assert!(seen > 50, "{seen} fields were found");
+    assert!(strange.is_empty(), "there are no such fields:\n{}", strange.join("\n"));
+}
