@@ -42,8 +42,9 @@ buildah config --env "PATH=/rust/bin:/usr/local/bin:/usr/bin:/bin" --env CARGO_H
 buildah commit --quiet "$container" localhost/build:local >/dev/null
 
 cd "$root"
+epoch=$(git log -1 --format=%ct 2>/dev/null || echo 0) # of a tarball there is no commit
 buildah build --isolation chroot --pull-never --signature-policy "$work/policy.json" \
-    --build-arg BUILD_IMAGE=localhost/build:local --build-arg SOURCE_DATE_EPOCH="$(git log -1 --format=%ct)" \
+    --build-arg BUILD_IMAGE=localhost/build:local --build-arg SOURCE_DATE_EPOCH="$epoch" \
     --volume /usr:/usr:ro --volume /etc/alternatives:/etc/alternatives:ro --volume "$sysroot:/rust:ro" \
     --volume "$cargo_home:/cargo" --volume "$cache:/src/target" --tag "$tag" .
 buildah push --quiet --signature-policy "$work/policy.json" "$tag" "docker-archive:$archive:$tag"

@@ -16,8 +16,8 @@ mod story;
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
 
 use tokensource_kit::enclosure::{self, Enclosure};
 use tokensource_kit::{assets, node};
@@ -60,20 +60,37 @@ fn outside() -> ExitCode {
 
 fn inside(folder: &str, cgroup: &str) -> ExitCode {
     let enclosure = Enclosure::furnish(folder, cgroup, node::ADDRESS);
-    if catch_unwind(AssertUnwindSafe(|| run(story::tell(&enclosure)))).is_ok() {
-        return ExitCode::SUCCESS;
+    let logs = Logs::of(&enclosure);
+    match catch_unwind(AssertUnwindSafe(|| run(story::tell(&enclosure, &logs)))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => {
+            logs.keep();
+            eprintln!("The logs of all programs and pods are in {}", logs.place.display());
+            ExitCode::FAILURE
+        }
     }
-    let logs = Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e");
-    keep_logs(&enclosure, &logs);
-    eprintln!("The logs of all programs and pods are in {}", logs.display());
-    ExitCode::FAILURE
 }
 
-/// Copies what would go with the enclosure.
-fn keep_logs(enclosure: &Enclosure, place: &Path) {
-    let _ = std::fs::remove_dir_all(place);
-    std::fs::create_dir_all(place).expect("a folder for the logs");
-    let folder = enclosure.folder().display().to_string();
-    let script = r#"cd "$1" && cp -r node/*.log plane-*/*.log keycloak-*/keycloak.log /var/log/pods "$2"/"#;
-    let _ = Command::new("bash").args(["-c", script, "bash", &folder]).arg(place).status();
+/// The logs of all programs, which would go with the enclosure.
+pub(crate) struct Logs {
+    folder: PathBuf,
+    place: PathBuf,
+}
+
+impl Logs {
+    fn of(enclosure: &Enclosure) -> Self {
+        let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e");
+        let _ = std::fs::remove_dir_all(&place);
+        std::fs::create_dir_all(&place).expect("a folder for the logs");
+        Self { folder: enclosure.folder().to_owned(), place }
+    }
+
+    /// Copies what is there: called again, what has come since.
+    pub(crate) fn keep(&self) {
+        let script =
+            r#"cd "$1" && cp -r node/*.log plane-*/*.log keycloak-*/keycloak.log /var/log/pods "$2"/"#;
+        let mut copy = Command::new("bash");
+        copy.args(["-c", script, "bash"]).args([&self.folder, &self.place]).stderr(Stdio::null());
+        let _ = copy.status();
+    }
 }

@@ -15,6 +15,7 @@ use tokensource_kit::keycloak::{BRIEF, MACHINE, SECRET};
 use tokensource_kit::node::Node;
 use tokensource_kit::{eventually, manifest};
 
+use crate::Logs;
 use crate::cluster::{Cluster, PATIENCE, SHOP, SYSTEM, restarts};
 use crate::commands::{self, Person, repository};
 use crate::scene::{LIFESPAN, Scene};
@@ -33,10 +34,11 @@ struct Story<'a> {
     began: Instant,
 }
 
-pub(crate) async fn tell(enclosure: &Enclosure) {
+pub(crate) async fn tell(enclosure: &Enclosure, logs: &Logs) {
     let began = Instant::now();
     let (image, commands) = commands::installation();
     let scene = Scene::set(enclosure, &image).await;
+    let _kept = Kept(logs);
     let person = Person::new(enclosure, &scene.plane.kubeconfig_for("admin"));
     let cluster = Cluster::of(&scene.plane);
     let story = Story { scene: &scene, cluster, person, began };
@@ -50,6 +52,15 @@ pub(crate) async fn tell(enclosure: &Enclosure) {
     story.upgrade().await;
     story.end_the_leader().await;
     story.verdict(&first_token).await;
+}
+
+/// Keeps the logs however the story ends: dropped before the scene, whose logs go with it.
+struct Kept<'a>(&'a Logs);
+
+impl Drop for Kept<'_> {
+    fn drop(&mut self) {
+        self.0.keep();
+    }
 }
 
 impl Story<'_> {
@@ -203,8 +214,23 @@ impl Story<'_> {
         for client in [BRIEF, MACHINE] {
             assert_eq!(self.scene.refused(client).await.len(), 0, "Keycloak refused nothing to {client}");
         }
+        self.nothing_was_refused();
         self.the_server_means_it(first_token).await;
         self.scene.node.check();
+    }
+
+    /// The chart grants what the controller does.
+    fn nothing_was_refused(&self) {
+        let account = format!("system:serviceaccount:{SYSTEM}:tokensource-controller");
+        let audit = self.scene.plane.audit();
+        let own: Vec<_> = audit.iter().filter(|entry| entry.user == account).collect();
+        assert!(own.len() > 50, "{} requests of the controller are too few to show anything", own.len());
+        let refused: Vec<_> = own.iter().filter(|entry| entry.status == 403).collect();
+        assert!(refused.is_empty(), "{refused:#?}");
+        self.say(&format!(
+            "{} requests of the controllers to the API server, none of them refused",
+            own.len()
+        ));
     }
 
     /// The resource server does refuse.
