@@ -18,6 +18,7 @@ use tokensource_kit::authority::Authority;
 use tokensource_kit::mount::Mount;
 use tokensource_kit::process::{Process, Program};
 use tokensource_kit::scripted_provider::{Answer, ScriptedProvider};
+use tokensource_kit::shipped::repository;
 use tokensource_kit::{manifest, unique};
 
 /// The token is replaced while these requests are on their way: they bring the one before, and a 401 answers them.
@@ -67,10 +68,6 @@ impl Api {
 /// The keys that the controller writes where the spec names none.
 fn files(token: &str) -> [(&str, &str); 3] {
     [("access_token", token), ("token_type", "Bearer"), ("expires_at", "2026-01-01T00:00:00Z")]
-}
-
-fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 fn example(name: &str) -> PathBuf {

@@ -6,12 +6,9 @@ use std::process::{Command, Stdio};
 
 use tokensource_kit::assets;
 use tokensource_kit::enclosure::Enclosure;
+use tokensource_kit::shipped::repository;
 
 const REGISTRY: &str = "registry.example";
-
-pub(crate) fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
 
 /// A person at a terminal, with helm and kubectl.
 pub(crate) struct Person {

@@ -12,8 +12,7 @@ use tokensource_kit::control_plane::ControlPlane;
 use tokensource_kit::enclosure::Enclosure;
 use tokensource_kit::keycloak::{BRIEF, Keycloak, MACHINE, REALM};
 use tokensource_kit::node::{self, Node};
-
-use crate::commands::repository;
+use tokensource_kit::shipped::repository;
 
 /// How long tokens live, in seconds: by the controller's rules, renewals come each minute.
 pub(crate) const LIFESPAN: u64 = 120;

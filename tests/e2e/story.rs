@@ -13,11 +13,12 @@ use serde_json::json;
 use tokensource_kit::enclosure::Enclosure;
 use tokensource_kit::keycloak::{BRIEF, MACHINE, SECRET};
 use tokensource_kit::node::Node;
+use tokensource_kit::shipped::repository;
 use tokensource_kit::{eventually, manifest};
 
 use crate::Logs;
 use crate::cluster::{Cluster, PATIENCE, SHOP, SYSTEM, restarts};
-use crate::commands::{self, Person, repository};
+use crate::commands::{self, Person};
 use crate::scene::{LIFESPAN, Scene};
 
 /// The mount shows a new token this much later than the Secret, and somewhat more under load.

@@ -8,14 +8,11 @@ use kube::ResourceExt;
 use kube::core::DynamicObject;
 use serde_json::Value;
 use tempfile::TempDir;
+use tokensource_kit::shipped::repository;
 use tokensource_kit::{assets, manifest};
 
 pub(crate) const RELEASE: &str = "tokensource";
 pub(crate) const NAMESPACE: &str = "tokensource-system";
-
-pub(crate) fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
-}
 
 pub(crate) fn chart() -> PathBuf {
     repository().join("deploy/helm/tokensource")

@@ -15,9 +15,10 @@ use tokensource_kit::authority::Authority;
 use tokensource_kit::control_plane::ControlPlane;
 use tokensource_kit::controller::ControllerProcess;
 use tokensource_kit::scripted_provider::{Answer, ScriptedProvider};
+use tokensource_kit::shipped::repository;
 use tokensource_kit::{eventually, token_sources};
 
-use crate::helm::{Helm, NAMESPACE, RELEASE, arguments, chart, outcome, repository};
+use crate::helm::{Helm, NAMESPACE, RELEASE, arguments, chart, outcome};
 
 const TEAM: &str = "team-a";
 const SOON: Duration = Duration::from_secs(40);

@@ -6,8 +6,9 @@ use kube::ResourceExt;
 use kube::core::DynamicObject;
 use serde_json::{Value, json};
 use tokensource_kit::manifest;
+use tokensource_kit::shipped::repository;
 
-use crate::helm::{Helm, NAMESPACE, RELEASE, arguments, chart, find, kind, kustomize, names, repository};
+use crate::helm::{Helm, NAMESPACE, RELEASE, arguments, chart, find, kind, kustomize, names};
 
 const CONTROLLER: &str = "tokensource-controller";
 

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::helm::{Helm, chart, kustomize, repository};
+use tokensource_kit::shipped::repository;
+
+use crate::helm::{Helm, chart, kustomize};
 
 #[test]
 fn wrong_values_are_refused_with_their_name() {

@@ -5,15 +5,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // tests end where they fail
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
+use tokensource_kit::shipped::repository;
 use tokensource_kit::{assets, prometheus};
-
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
-}
 
 fn groups() -> Value {
     prometheus::spec(&repository().join("deploy/monitoring/prometheusrule.yaml"))["groups"].clone()

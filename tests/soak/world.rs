@@ -12,6 +12,7 @@ use tokensource::api::TokenSource;
 use tokensource_kit::authority::{self, Authority};
 use tokensource_kit::control_plane::ControlPlane;
 use tokensource_kit::controller::ControllerProcess;
+use tokensource_kit::shipped::{self, definitions};
 use tokensource_kit::{manifest, unique};
 
 use crate::history::{Fact, Journal};
@@ -64,10 +65,7 @@ impl World {
     pub(crate) async fn build(count: usize, random: &mut Random) -> Self {
         authority::install_crypto();
         let plane = ControlPlane::start_with(&definitions()).await;
-        let mut role = manifest::load(repository().join("deploy/kustomize/cluster/rbac.yaml"));
-        role.retain(|object| object.types.as_ref().is_some_and(|types| types.kind != "ClusterRoleBinding"));
-        plane.apply_objects(&role).await;
-        plane.apply(BINDING).await;
+        shipped::grant(&plane).await;
         let authority = Authority::new("The soak's authority");
         let journal = Journal::default();
         let providers: Vec<Provider> =
@@ -184,23 +182,3 @@ impl World {
 pub(crate) fn new_secret() -> String {
     format!("cs-{}", unique::word(24))
 }
-
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
-}
-
-fn definitions() -> Vec<kube::core::DynamicObject> {
-    ["tokensources", "tokenproviders", "clustertokenproviders"]
-        .iter()
-        .flat_map(|kind| manifest::load(repository().join(format!("crds/{kind}.yaml"))))
-        .collect()
-}
-
-const BINDING: &str = "
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: soak}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: tokensource-controller}
-subjects:
-- {apiGroup: rbac.authorization.k8s.io, kind: Group, name: tokensource-controllers}
-";

@@ -8,12 +8,12 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DynamicObject, ListParams, ObjectMeta};
 use tokensource_kit::lookalikes::Lookalike;
+use tokensource_kit::shipped::repository;
 use tokensource_kit::{eventually, manifest};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 use crate::story::Story;
-use crate::world::repository;
 
 /// A misspelled field, and a value that a rule forbids: a catalog with such slips would be refused.
 const SLIPS: [(&str, &str, &str); 2] = [

@@ -11,10 +11,11 @@ use serde_json::{Value, json};
 use tokensource::api::annotation;
 use tokensource_kit::controller::ControllerProcess;
 use tokensource_kit::scripted_provider::Answer;
+use tokensource_kit::shipped::repository;
 use tokensource_kit::{eventually, manifest};
 
 use crate::story::{SOON, Story, TOKEN, start_as};
-use crate::world::{CONTROLLER, repository};
+use crate::world::CONTROLLER;
 
 const ELECTED: [&str; 3] = ["--leader-elect", "--allow-network", "127.0.0.0/8"];
 

@@ -7,9 +7,9 @@ use serde_json::json;
 use tokensource_kit::eventually;
 use tokensource_kit::prometheus::{self, Prometheus};
 use tokensource_kit::scripted_provider::Answer;
+use tokensource_kit::shipped::repository;
 
 use crate::story::{Story, TOKEN};
-use crate::world::repository;
 
 /// Two scrapes after the slowest thing has happened, on a machine with other work.
 const SEEN: Duration = Duration::from_secs(45);

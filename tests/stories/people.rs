@@ -6,13 +6,13 @@ use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
 use tokensource_kit::scripted_provider::Answer;
+use tokensource_kit::shipped::repository;
 use tokensource_kit::{canaries, manifest};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::Command;
 
 use crate::screens::assert_shown;
 use crate::story::{Story, TOKEN};
-use crate::world::repository;
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_tokensource");
 

@@ -8,10 +8,10 @@ use tokensource::api::ConditionType;
 use tokensource_kit::keycloak::{PASSWORD, PUBLIC, ROTATING_REALM, USERNAME};
 use tokensource_kit::lookalikes::Lookalike;
 use tokensource_kit::scripted_provider::Answer;
+use tokensource_kit::shipped::repository;
 use tokensource_kit::{eventually, manifest};
 
 use crate::story::{SOON, Story, TOKEN, condition, is, text};
-use crate::world::repository;
 
 /// The token that the Secret beside a `TokenSource` keeps.
 async fn kept(story: &Story, source: &str) -> String {

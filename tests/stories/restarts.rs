@@ -6,10 +6,10 @@ use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use tokensource::api::ConditionType;
 use tokensource_kit::scripted_provider::Answer;
+use tokensource_kit::shipped::repository;
 use tokensource_kit::{eventually, manifest};
 
 use crate::story::{SOON, Story, TOKEN, condition};
-use crate::world::repository;
 
 const ANNOTATION: &str = "restarted-for.tokensource.dev/served";
 

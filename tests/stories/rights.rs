@@ -13,10 +13,11 @@ use kube::{Api, Client, Config};
 use serde_json::json;
 use tokensource_kit::control_plane::ControlPlane;
 use tokensource_kit::scripted_provider::Answer;
+use tokensource_kit::shipped::repository;
 use tokensource_kit::{eventually, manifest};
 
 use crate::story::{SOON, Story, TOKEN};
-use crate::world::{CONTROLLER, repository};
+use crate::world::CONTROLLER;
 
 /// Group, resource (with its subresource), verb.
 type Right = (String, String, String);

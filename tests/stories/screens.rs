@@ -2,7 +2,7 @@
 //! Knows pages and shapes: a word with a digit in it (a time, a port, a namespace) is another one in each run. Must not
 //! know what a screen says.
 
-use crate::world::repository;
+use tokensource_kit::shipped::repository;
 
 const PAGES: [&str; 2] = ["README.md", "docs/cli.md"];
 

@@ -9,6 +9,7 @@ use tokensource_kit::authority::{self, Authority};
 use tokensource_kit::control_plane::{ControlPlane, Shape};
 use tokensource_kit::keycloak::Keycloak;
 use tokensource_kit::manifest;
+use tokensource_kit::shipped::{self, definitions, repository};
 
 /// The user the controllers of the stories run as, bound to the role that is shipped and to nothing else.
 pub(crate) const CONTROLLER: &str = "controller";
@@ -41,14 +42,8 @@ impl World {
     pub(crate) async fn start(shape: Shape) -> Arc<Self> {
         let world = Self::unbuilt();
         let plane = ControlPlane::start_as(&definitions(), shape).await;
-        let mut shipped = ["cluster/rbac.yaml", "policy/policy.yaml"]
-            .map(|file| manifest::load(repository().join("deploy/kustomize").join(file)))
-            .concat();
-        // The ServiceAccount gets no more than what a story gives it.
-        shipped
-            .retain(|object| object.types.as_ref().is_some_and(|types| types.kind != "ClusterRoleBinding"));
-        plane.apply_objects(&shipped).await;
-        plane.apply(BINDING).await;
+        shipped::grant(&plane).await;
+        plane.apply_objects(&manifest::load(repository().join("deploy/kustomize/policy/policy.yaml"))).await;
         let _ = world.kubeconfig.set(plane.kubeconfig_for(CONTROLLER));
         let _ = world.plane.set(plane);
         world
@@ -77,23 +72,3 @@ impl World {
         })
     }
 }
-
-pub(crate) fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
-}
-
-fn definitions() -> Vec<kube::core::DynamicObject> {
-    ["tokensources", "tokenproviders", "clustertokenproviders"]
-        .iter()
-        .flat_map(|kind| manifest::load(repository().join(format!("crds/{kind}.yaml"))))
-        .collect()
-}
-
-const BINDING: &str = "
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: stories}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: tokensource-controller}
-subjects:
-- {apiGroup: rbac.authorization.k8s.io, kind: Group, name: tokensource-controllers}
-";

@@ -17,6 +17,7 @@
 //! | a node that runs pods, for root only, and namespaces around it | [`node`], [`enclosure`] |
 //! | faults on the way to the API server, and from there to etcd | [`proxy`], [`pipe`] |
 //! | manifests, read and redirected; objects, applied | [`manifest`], [`apply`] |
+//! | what the repository ships: definitions, rights | [`shipped`] |
 //! | a mounted Secret, replaced as the kubelet does it | [`mount`] |
 //! | the kstatus rules | [`kstatus`] |
 //! | waiting | [`eventually()`], [`throughout`] |
@@ -105,6 +106,7 @@ pub mod process;
 pub mod prometheus;
 pub mod proxy;
 pub mod scripted_provider;
+pub mod shipped;
 pub mod unique;
 
 use kube::api::{ApiResource, DynamicObject};

@@ -10,7 +10,7 @@ mod round;
 mod table;
 
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use tokensource_kit::control_plane::ControlPlane;
 use tokensource_kit::controller::ControllerProcess;
 use tokensource_kit::lookalikes::Lookalike;
 use tokensource_kit::manifest;
+use tokensource_kit::shipped::{definitions, repository};
 
 /// Where everything of the demo lives.
 const NAMESPACE: &str = "demo";
@@ -114,24 +115,9 @@ fn step(what: &str) {
     println!("starting: {what}");
 }
 
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .ancestors()
-        .nth(2)
-        .expect("tests/kit lies two levels down")
-        .to_owned()
-}
-
 /// The release binary lies beside this one.
 fn binary() -> PathBuf {
     let binary = std::env::current_exe().expect("this program's own path").with_file_name("tokensource");
     assert!(binary.exists(), "{} does not exist: run `make demo`, which builds it first", binary.display());
     binary
-}
-
-fn definitions() -> Vec<kube::core::DynamicObject> {
-    ["tokensources", "tokenproviders", "clustertokenproviders"]
-        .iter()
-        .flat_map(|kind| manifest::load(repository().join(format!("crds/{kind}.yaml"))))
-        .collect()
 }

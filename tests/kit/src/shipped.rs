@@ -1,0 +1,41 @@
+//! What the repository ships and the tests install: definitions and the controller's rights, for the group that its
+//! users belong to here. Knows where files lie; must not know what they say.
+
+use std::path::{Path, PathBuf};
+
+use kube::api::DynamicObject;
+
+use crate::control_plane::ControlPlane;
+use crate::manifest;
+
+/// The folder of the repository.
+pub fn repository() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
+    root.expect("tests/kit lies two levels down").to_owned()
+}
+
+/// The definitions of our kinds.
+pub fn definitions() -> Vec<DynamicObject> {
+    ["tokensources", "tokenproviders", "clustertokenproviders"]
+        .iter()
+        .flat_map(|kind| manifest::load(repository().join(format!("crds/{kind}.yaml"))))
+        .collect()
+}
+
+/// Gives the users that act as controllers the rights of the shipped `ClusterRole`. Its own binding is left out: the
+/// `ServiceAccount` gets no more than what a test gives it.
+pub async fn grant(plane: &ControlPlane) {
+    let mut rights = manifest::load(repository().join("deploy/kustomize/cluster/rbac.yaml"));
+    rights.retain(|object| object.types.as_ref().is_some_and(|types| types.kind != "ClusterRoleBinding"));
+    rights.extend(manifest::parse(BINDING));
+    plane.apply_objects(&rights).await;
+}
+
+const BINDING: &str = "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: controllers-of-the-tests}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: tokensource-controller}
+subjects:
+- {apiGroup: rbac.authorization.k8s.io, kind: Group, name: tokensource-controllers}
+";
