@@ -4,7 +4,9 @@
 //! whose token expires soonest goes first. Must not know what a request is, nor how anybody waits. Time is an
 //! argument.
 
+mod order;
 mod queue;
+mod speed;
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,6 +15,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::Failure;
 use crate::api::Reason;
 use queue::Queue;
+use speed::{Pace, Recent};
 
 /// So many requests in a row must have failed, those of more than one `TokenSource` among them.
 const STRIKES: u32 = 3;
@@ -20,22 +23,23 @@ const STRIKES: u32 = 3;
 const FIRST_PAUSE: TimeDelta = TimeDelta::seconds(5);
 /// The longest. What a provider asks of one requester is that one's to obey.
 const LAST_PAUSE: TimeDelta = TimeDelta::seconds(60);
-/// Requests a second after a recovery; each success adds one, which doubles it within a second.
-const FIRST_RATE: f64 = 2.0;
-/// From here on nothing is held back any more.
-const FULL_RATE: f64 = 200.0;
-/// At least so many requests a second are expected to end, of a provider of which nothing better is known.
-const SLOW_RATE: f64 = 4.0;
 /// Whose turn it is may have gone for good; after so long the next one takes it.
 const PATIENCE: TimeDelta = TimeDelta::seconds(3);
-/// Where only a place is missing, it is free again in no time.
+/// After a pause, or while one is tried, the next one looks so much later.
 const SHORTLY: TimeDelta = TimeDelta::milliseconds(100);
+const TRIAL: TimeDelta = TimeDelta::seconds(1);
+/// At the latest everybody looks again within this, or within [`SPACING`] for each of those before them: of ten thousand
+/// who wait, those whose turn is near look often, and the last ones once a minute.
+const LOOK: TimeDelta = TimeDelta::seconds(2);
+const SPACING: TimeDelta = TimeDelta::milliseconds(5);
+/// But nobody sleeps much longer than this: what was not foreseen must not cost them their token.
+const SLEEP: TimeDelta = TimeDelta::minutes(8);
 
 /// The way to one provider.
 #[derive(Debug, Default)]
 pub struct Gate {
-    /// Who has entered and not left, and in which epoch.
-    inside: HashMap<String, u64>,
+    /// Who has entered and not left, in which epoch and when.
+    inside: HashMap<String, (u64, DateTime<Utc>)>,
     /// Each turn for the worse or the better begins a new one: what was under way before says nothing of it.
     epoch: u64,
     state: State,
@@ -64,22 +68,6 @@ impl Default for State {
     fn default() -> Self {
         Self::Passing { strikes: 0, first: None, several: false }
     }
-}
-
-#[derive(Debug)]
-struct Pace {
-    rate: f64,
-    /// How many requests may be made now; what is not used adds up for a second.
-    allowance: f64,
-    since: DateTime<Utc>,
-}
-
-/// How many requests passed within the last second or so.
-#[derive(Debug, Default)]
-struct Recent {
-    second: i64,
-    passed: u32,
-    before: u32,
 }
 
 /// Whether somebody may ask now.
@@ -134,7 +122,7 @@ impl Gate {
     ) -> Entry {
         let behind = matches!(&self.state, State::Troubled { tried, .. } if tried.contains(who));
         let expires_at = if behind { Some(now + TimeDelta::days(3650)) } else { expires_at };
-        let rank = self.queue.line_up(who, expires_at, now);
+        let (rank, places) = (self.queue.line_up(who, expires_at, now), places.max(1));
         let later = match &mut self.state {
             State::Troubled { until, pause, trying, reason, .. } => {
                 // Of a clock that was set back, nobody waits longer than they were to.
@@ -144,26 +132,30 @@ impl Gate {
                     *trying = Some(who.to_owned());
                     None
                 } else {
-                    let step = if trying.is_some() { TimeDelta::seconds(1) } else { SHORTLY };
-                    let steps = i32::try_from(rank + 1).unwrap_or(i32::MAX);
-                    Some(((*until).max(now) + step * steps, Some(*reason)))
+                    let pause = if trying.is_some() { TRIAL } else { SHORTLY };
+                    Some(((*until).max(now) + pause + spaced(rank), Some(*reason)))
                 }
             }
-            State::Passing { .. } if self.inside.len() + rank >= places.max(1) => {
-                let rate = self.recent.rate(now).max(SLOW_RATE);
-                Some((now + SHORTLY.max(seconds((precise(rank) + 1.0) / rate)), None))
-            }
+            // Of those in front anybody may take the place that is free: who is before them may be asleep.
             State::Passing { .. } => {
-                self.pace.as_mut().and_then(|pace| pace.wait(rank, now)).map(|until| (until, None))
+                let has_place = self.inside.len() < places && rank < places * 2;
+                if has_place && self.pace.as_mut().is_none_or(|pace| pace.permits(rank, now)) {
+                    None
+                } else {
+                    let turn = match &self.pace {
+                        Some(pace) => pace.turn(rank).max(spaced(rank)),
+                        None => self.recent.turn(rank, places, now),
+                    };
+                    Some((now + turn.min(LOOK.max(spaced(rank))), None))
+                }
             }
         };
         if let Some((until, reason)) = later {
-            let until = until.min(self.queue.latest(now).max(self.open_at(now)));
             self.queue.promise(who, until);
             return Entry::Later(until, reason);
         }
         self.queue.leave(who);
-        self.inside.insert(who.to_owned(), self.epoch);
+        self.inside.insert(who.to_owned(), (self.epoch, now));
         self.recent.count(now);
         Entry::Enter
     }
@@ -171,13 +163,16 @@ impl Gate {
     /// `who`, of this party, has asked, and was met so. One party alone is never evidence against a provider.
     pub fn leave(&mut self, who: &str, party: &str, met: &Met, now: DateTime<Utc>) {
         let entered = self.inside.remove(who);
-        let is_news = entered == Some(self.epoch);
+        let is_news = entered.is_some_and(|(epoch, _)| epoch == self.epoch);
+        if let (Some((_, since)), false) = (entered, *met == Met::NotAtAll) {
+            self.recent.took(now - since);
+        }
         let tried = matches!(&self.state, State::Troubled { trying: Some(trying), .. } if trying == who);
         match met {
             Met::Well if tried => {
                 self.epoch += 1;
                 self.state = State::default();
-                self.pace = Some(Pace { rate: FIRST_RATE, allowance: FIRST_RATE, since: now });
+                self.pace = Some(Pace::gentle(now));
             }
             Met::Well => {
                 if let State::Passing { .. } = self.state {
@@ -245,72 +240,16 @@ impl Gate {
         self.state = State::Troubled { until: now + pause, pause, trying: None, reason, tried };
     }
 
-    /// Half of what has been too fast.
     fn slow_down(&mut self, now: DateTime<Utc>) {
         self.epoch += 1;
         let rate = self.pace.as_ref().map_or_else(|| self.recent.rate(now), |pace| pace.rate);
-        self.pace = Some(Pace { rate: (rate / 2.0).max(1.0), allowance: 0.0, since: now });
-    }
-
-    /// When one may be tried again, if the provider is in trouble.
-    fn open_at(&self, now: DateTime<Utc>) -> DateTime<Utc> {
-        match &self.state {
-            State::Troubled { until, .. } => (*until).max(now) + SHORTLY,
-            State::Passing { .. } => now,
-        }
+        self.pace = Some(Pace::below(rate, now));
     }
 }
 
-impl Pace {
-    /// None where the one of this rank may pass; else when it may be its turn.
-    fn wait(&mut self, rank: usize, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        #[allow(clippy::cast_precision_loss)] // milliseconds since the last look
-        let elapsed = (now - self.since).num_milliseconds().max(0) as f64 / 1000.0;
-        let rank = precise(rank);
-        self.allowance = (self.allowance + elapsed * self.rate).min(self.rate.max(1.0));
-        self.since = now;
-        if self.allowance >= rank + 1.0 {
-            self.allowance -= 1.0;
-            return None;
-        }
-        Some(now + seconds((rank + 1.0 - self.allowance) / self.rate))
-    }
-
-    fn faster(mut self) -> Option<Self> {
-        self.rate += 1.0;
-        (self.rate < FULL_RATE).then_some(self)
-    }
-}
-
-/// A place in a queue, as a number to divide.
-fn precise(rank: usize) -> f64 {
-    f64::from(u32::try_from(rank).unwrap_or(u32::MAX))
-}
-
-/// So long, a millisecond at least.
-fn seconds(seconds: f64) -> TimeDelta {
-    #[allow(clippy::cast_possible_truncation)] // a short wait
-    TimeDelta::milliseconds(((seconds * 1000.0).ceil() as i64).max(1))
-}
-
-impl Recent {
-    fn count(&mut self, now: DateTime<Utc>) {
-        self.turn(now);
-        self.passed = self.passed.saturating_add(1);
-    }
-
-    fn rate(&mut self, now: DateTime<Utc>) -> f64 {
-        self.turn(now);
-        f64::from(self.passed.max(self.before))
-    }
-
-    fn turn(&mut self, now: DateTime<Utc>) {
-        let second = now.timestamp();
-        if second != self.second {
-            self.before = if second == self.second + 1 { self.passed } else { 0 };
-            (self.second, self.passed) = (second, 0);
-        }
-    }
+/// How much later somebody looks for whom so many come first.
+fn spaced(rank: usize) -> TimeDelta {
+    (SPACING * i32::try_from(rank).unwrap_or(i32::MAX)).min(SLEEP)
 }
 
 #[cfg(test)]

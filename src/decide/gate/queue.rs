@@ -1,25 +1,23 @@
 //! Those who wait at a gate, by when they need a token. Knows nothing of what they wait for.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+
+use super::order::Order;
 
 /// Who has no token at all is given one before those whose token lives longer than this, but not before the others: a
 /// thousand new ones must not make the old ones expire.
 const GRACE: TimeDelta = TimeDelta::seconds(60);
 /// Who has not come back so long after the promised instant will not.
 const GONE: TimeDelta = TimeDelta::seconds(5);
-/// Everybody looks again within this, or within what two hundred looks a second take.
-const LOOK: TimeDelta = TimeDelta::seconds(2);
-
-/// Nobody is promised more than this.
+/// Who is promised more than this was promised it by another clock.
 const LONGEST: TimeDelta = TimeDelta::minutes(10);
-
-/// Nobody further back is told when exactly their turn will be.
-const FAR: usize = 1000;
 
 #[derive(Debug)]
 struct Waiting {
+    who: Arc<str>,
     deadline: DateTime<Utc>,
     promised: DateTime<Utc>,
 }
@@ -33,33 +31,39 @@ impl Waiting {
 /// Those who wait.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    waiting: HashMap<String, Waiting>,
-    order: BTreeSet<(DateTime<Utc>, String)>,
+    waiting: HashMap<Arc<str>, Waiting>,
+    order: Order,
 }
 
 impl Queue {
-    /// Takes somebody in, if they do not stand here already, and says how many are before them; from [`FAR`] on
-    /// that makes no difference.
+    /// Takes somebody in, if they do not stand here already, and says how many are before them.
     pub(super) fn line_up(
         &mut self,
         who: &str,
         expires_at: Option<DateTime<Utc>>,
         now: DateTime<Utc>,
     ) -> usize {
-        let before = self.leave(who);
-        let deadline = expires_at.unwrap_or_else(|| before.unwrap_or(now + GRACE).min(now + GRACE));
-        self.waiting.insert(who.to_owned(), Waiting { deadline, promised: now });
-        self.order.insert((deadline, who.to_owned()));
+        let before = self.take(who);
+        let latest = now + GRACE;
+        let deadline = expires_at
+            .unwrap_or_else(|| before.as_ref().map_or(latest, |before| before.deadline.min(latest)));
+        let who = before.map_or_else(|| Arc::from(who), |before| before.who);
+        let me = (deadline, Arc::clone(&who));
+        self.order.insert(me.clone());
+        self.waiting.insert(Arc::clone(&who), Waiting { who, deadline, promised: now });
         self.drop_the_gone(now);
-        let me = (deadline, who.to_owned());
-        self.order.range(..&me).take(FAR).count()
+        self.order.rank(&me)
     }
 
-    /// Somebody does not wait any more; says by when they needed a token.
-    pub(super) fn leave(&mut self, who: &str) -> Option<DateTime<Utc>> {
-        let Waiting { deadline, .. } = self.waiting.remove(who)?;
-        self.order.remove(&(deadline, who.to_owned()));
-        Some(deadline)
+    /// Somebody does not wait any more.
+    pub(super) fn leave(&mut self, who: &str) {
+        self.take(who);
+    }
+
+    fn take(&mut self, who: &str) -> Option<Waiting> {
+        let waiting = self.waiting.remove(who)?;
+        self.order.remove(&(waiting.deadline, Arc::clone(&waiting.who)));
+        Some(waiting)
     }
 
     /// Somebody will look again then.
@@ -67,13 +71,6 @@ impl Queue {
         if let Some(waiting) = self.waiting.get_mut(who) {
             waiting.promised = until;
         }
-    }
-
-    /// The latest instant at which anybody looks again.
-    pub(super) fn latest(&self, now: DateTime<Utc>) -> DateTime<Utc> {
-        let all =
-            TimeDelta::milliseconds(i64::try_from(self.order.len()).unwrap_or(i64::MAX).saturating_mul(5));
-        now + LOOK.max(all)
     }
 
     /// How many wait, without those that will not come back.
@@ -88,12 +85,11 @@ impl Queue {
     /// Forgets who has not come back, and whom a clock that was set back has promised too much.
     pub(super) fn drop_the_gone(&mut self, now: DateTime<Utc>) {
         // Only those in front are in anybody's way.
-        while let Some((deadline, who)) = self.order.first().cloned() {
+        while let Some((_, who)) = self.order.first().cloned() {
             if !self.waiting.get(&who).is_none_or(|waiting| waiting.is_gone(now)) {
                 return;
             }
-            self.order.remove(&(deadline, who.clone()));
-            self.waiting.remove(&who);
+            self.leave(&who);
         }
     }
 }
