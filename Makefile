@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .ONESHELL:
 .SILENT:
-.PHONY: help demo test soak generate lint deny reproducible assets clean tools tools-keycloak
+.PHONY: help demo test soak simulation generate lint deny reproducible assets clean tools tools-keycloak
 
 # $(call need,PROGRAM,HOW TO INSTALL IT): collects what is missing, so that one run names it all.
 need = command -v $(1) >/dev/null || missing+=$$'\n'"  $(1): $(2)"
@@ -27,6 +27,11 @@ test: assets ## all tests: units, the test kit, and the stories on a real API se
 soak: tools ## an hour's work in a quarter of one, with faults; DURATION=15m SEED=… TOKENSOURCES=200
 	tests/assets/kubernetes.sh >/dev/null
 	DURATION="$${DURATION:-15m}" cargo test --locked --workspace --test soak
+
+simulation: ## a million TokenSources on virtual time, and pictures of it in docs/pictures; SEED=1 TOKENSOURCES=1000000
+	# In a release build, and one after the other: each takes up to 3 GB.
+	SEED="$${SEED:-1}" TOKENSOURCES="$${TOKENSOURCES:-1000000}" PICTURES="$(CURDIR)/docs/pictures" \
+		cargo test --release --locked --test simulation -- --nocapture --test-threads=1
 
 generate: tools ## write crds/ anew from src/api, and the chart's copies of crds/ and deploy/
 	.ci/generate
