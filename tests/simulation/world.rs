@@ -1,0 +1,180 @@
+//! The simulation: events in order of time, and who has their turn. Knows queues and triggers; must not know a scenario.
+
+mod reconcile;
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use crate::clock::{Instant, SECOND};
+use crate::fleet::{Fleet, Phase};
+use crate::laws::Laws;
+use crate::plane::Plane;
+use crate::product::Product;
+use crate::provider::Provider;
+use crate::scenario::Scenario;
+use crate::slice::{Slice, Task};
+use crate::tally::Tally;
+
+/// Until another replica leads.
+const FAILOVER: Instant = 20 * SECOND;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    /// It is time to look at it, if this is still the time that was set.
+    Due(u32),
+    /// A reconcile has its turn on the thread.
+    Look(u32),
+    /// The credentials have been read.
+    Send(u32),
+    /// The provider's answer is there.
+    Answer(u32),
+    /// What came of it has been written.
+    Written(u32),
+    /// All credentials are replaced.
+    Rotate,
+    /// The controllers die.
+    Crash,
+    /// Others begin.
+    Begin,
+}
+
+pub(crate) struct World {
+    pub(crate) product: Product,
+    pub(crate) fleet: Fleet,
+    pub(crate) tally: Tally,
+    pub(crate) laws: Laws,
+    pub(crate) slices: Vec<Slice>,
+    concurrency: usize,
+    provider: Provider,
+    plane: Plane,
+    now: Instant,
+    version: usize,
+    /// How often the controllers have died: events of the dead are void.
+    epoch: u32,
+    events: BinaryHeap<Reverse<(Instant, u64, u32, Event)>>,
+    order: u64,
+    writes: u64,
+}
+
+impl World {
+    pub(crate) fn new(scenario: &Scenario) -> Self {
+        let product = Product::new(scenario.lifetime);
+        let mut tally = Tally::new(scenario.length);
+        let fleet = Fleet::new(scenario, &product, &mut tally);
+        let mut world = Self {
+            slices: (0..scenario.slices).map(|_| Slice::new(scenario.concurrency, 0)).collect(),
+            concurrency: scenario.concurrency,
+            provider: Provider::new(scenario.outage.clone(), scenario.quota, scenario.seed ^ 1),
+            plane: Plane::new(scenario.cores),
+            laws: Laws::default(),
+            now: 0,
+            version: 0,
+            epoch: 0,
+            events: BinaryHeap::new(),
+            order: 0,
+            writes: 0,
+            product,
+            fleet,
+            tally,
+        };
+        for number in 0..world.fleet.len() {
+            let next = world.fleet[number].next;
+            world.schedule(next, Event::Due(number));
+        }
+        scenario.rotation.into_iter().for_each(|when| world.schedule(when, Event::Rotate));
+        scenario.crash.into_iter().for_each(|when| world.schedule(when, Event::Crash));
+        world
+    }
+
+    /// Lets time pass up to this instant.
+    pub(crate) fn run(&mut self, end: Instant) {
+        while let Some(Reverse((when, _, epoch, event))) = self.events.pop() {
+            if when >= end {
+                break;
+            }
+            self.now = when;
+            self.happens(event, epoch);
+        }
+        self.now = end;
+    }
+
+    fn happens(&mut self, event: Event, epoch: u32) {
+        let timeless = matches!(event, Event::Rotate | Event::Crash | Event::Begin);
+        if epoch != self.epoch && !timeless {
+            return;
+        }
+        match event {
+            Event::Due(number) => self.due(number),
+            Event::Look(number) => self.look(number),
+            Event::Send(number) => self.send(number),
+            Event::Answer(number) => self.answer(number),
+            Event::Written(number) => self.written(number),
+            Event::Rotate => {
+                self.version += 1;
+                (0..self.fleet.len()).for_each(|number| self.trigger(number));
+            }
+            Event::Crash => self.crash(),
+            Event::Begin => (0..self.fleet.len()).for_each(|number| self.trigger(number)),
+        }
+    }
+
+    fn schedule(&mut self, when: Instant, event: Event) {
+        self.order += 1;
+        self.events.push(Reverse((when, self.order, self.epoch, event)));
+    }
+
+    fn crash(&mut self) {
+        self.epoch += 1;
+        let begin = self.now + FAILOVER;
+        for slice in &mut self.slices {
+            *slice = Slice::new(self.concurrency, begin);
+        }
+        for source in &mut self.fleet.sources {
+            if let Some(flight) = source.flight.take() {
+                self.laws.lost(&flight);
+            }
+            (source.phase, source.next) = (Phase::Idle, Instant::MAX);
+        }
+        self.schedule(begin, Event::Begin);
+    }
+
+    /// Something has happened that concerns it: it is looked at as soon as may be.
+    fn trigger(&mut self, number: u32) {
+        let now = self.now;
+        self.fleet[number].next = now;
+        self.schedule(now, Event::Due(number));
+    }
+
+    fn due(&mut self, number: u32) {
+        let source = &mut self.fleet[number];
+        if source.next != self.now {
+            return;
+        }
+        source.next = Instant::MAX;
+        match source.phase {
+            Phase::Idle => {
+                source.phase = Phase::Queued;
+                let slice = source.slice;
+                self.slices[slice].push(number);
+                self.pump(slice);
+            }
+            // It is in the queue already, or is looked at again afterwards.
+            Phase::Queued | Phase::Again => {}
+            Phase::Running => source.phase = Phase::Again,
+        }
+    }
+
+    /// Hands out permits while there are any.
+    fn pump(&mut self, slice: usize) {
+        while let Some(task) = self.slices[slice].next() {
+            match task {
+                Task::Begin(number) => {
+                    self.fleet[number].phase = Phase::Running;
+                    let when = self.slices[slice].work(self.now);
+                    self.schedule(when, Event::Look(number));
+                }
+                Task::Resume(number) => self.resume(number),
+            }
+        }
+    }
+}
