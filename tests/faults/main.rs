@@ -39,9 +39,9 @@ use world::{CONTROLLER, World};
 /// How many stories run at once: they mostly wait, but a control plane that starts does not.
 const PARALLEL: usize = 6;
 
-const USUAL: Shape = Shape { etcd_quota: None, follower: false };
-const SMALL: Shape = Shape { etcd_quota: Some(16 * 1024 * 1024), follower: false };
-const WITH_FOLLOWER: Shape = Shape { etcd_quota: None, follower: true };
+const USUAL: Shape = Shape { etcd_quota: None, follower: false, unaudited: false };
+const SMALL: Shape = Shape { etcd_quota: Some(16 * 1024 * 1024), follower: false, unaudited: false };
+const WITH_FOLLOWER: Shape = Shape { etcd_quota: None, follower: true, unaudited: false };
 
 macro_rules! together {
     ($world:expr, $($module:ident :: $story:ident,)+) => {
