@@ -37,7 +37,9 @@ fn main() -> ExitCode {
     let definition = cli::named_as_called(Arguments::command(), std::env::args_os().next().as_deref());
     let matches = definition.clone().get_matches();
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    // One thread: with several, most of each renewal's time goes into waking one another, and one is enough for more than
+    // the API server can take (docs/performance.md).
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
     };

@@ -79,8 +79,9 @@ use super::target::Target;
 #[x_kube(validation = Rule::new("has(self.provider) != has(self.providerRef)").message("set exactly one of provider (written out here) and providerRef (a TokenProvider or ClusterTokenProvider)"))]
 pub struct TokenSourceSpec {
     /// How to ask the provider, written out.
+    // In a box: most name one, and every TokenSource is kept in memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub provider: Option<TokenProviderSpec>,
+    pub provider: Option<Box<TokenProviderSpec>>,
 
     /// A TokenProvider of this namespace, or a ClusterTokenProvider.
     #[serde(default, skip_serializing_if = "Option::is_none")]

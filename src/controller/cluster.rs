@@ -164,7 +164,7 @@ where
     let (access, seen) = watch::channel(Access::Filling);
     let events = watch_objects(api, watcher::Config::default())
         .default_backoff()
-        .modify(|object| object.managed_fields_mut().clear())
+        .modify(|object| object.meta_mut().managed_fields = None)
         .reflect(writer);
     tokio::spawn(async move {
         let mut events = std::pin::pin!(events);

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kube::ResourceExt;
 
+use super::scope::prune;
 use super::secrets::version;
 use crate::api::{Reason, TokenSource, TokenSourceStatus};
 use crate::decide::Probed;
@@ -91,7 +92,8 @@ impl Memory {
     }
 
     /// A status write returned this object.
-    pub(super) fn status_written(&self, source: TokenSource) {
+    pub(super) fn status_written(&self, mut source: TokenSource) {
+        prune(&mut source);
         self.update(&source.uid().unwrap_or_default(), |entry| {
             entry.unwritten = None;
             entry.written = Some(Arc::new(source));

@@ -21,6 +21,7 @@ use super::gates::Gates;
 use super::issuers::Issuers;
 use super::metrics::Metrics;
 use super::reconcile::{reconcile, try_again};
+use super::references::name_of;
 use super::scope::{Triggers, prepare};
 use super::service_accounts::Audiences;
 use crate::api::TokenSource;
@@ -162,7 +163,7 @@ async fn queue(
         () = ignore(&mut triggers) => return,
     }
     context.metrics.leads();
-    let present = store.state().into_iter().map(|source| Ok(ObjectRef::from_obj(source.as_ref())));
+    let present = store.state().into_iter().map(|source| Ok(name_of(&source)));
     let triggers = stream::iter(present).chain(triggers);
     // Most of these wait for strangers, and hold no permit meanwhile.
     let config =

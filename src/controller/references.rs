@@ -22,7 +22,8 @@ type Key = (String, String);
 
 #[derive(Default)]
 struct Index {
-    users: HashMap<(String, Reference), BTreeSet<String>>,
+    /// Lists, not sets: mostly of one, and each is in it once.
+    users: HashMap<(String, Reference), Vec<String>>,
     named: HashMap<Key, Vec<Reference>>,
 }
 
@@ -47,7 +48,7 @@ impl References {
             }
             Event::InitApply(source) => {
                 self.listed.get_or_insert_default().enter(source);
-                vec![ObjectRef::from_obj(source)]
+                vec![name_of(source)]
             }
             Event::InitDone => {
                 self.current = self.listed.take().unwrap_or_default();
@@ -55,7 +56,7 @@ impl References {
             }
             Event::Apply(source) => {
                 let renamed = self.current.enter(source);
-                let mut concerned = vec![ObjectRef::from_obj(source)];
+                let mut concerned = vec![name_of(source)];
                 if renamed {
                     concerned.extend(self.peers(source));
                 }
@@ -82,8 +83,8 @@ impl References {
         let users = self.current.users.get(&(namespace.to_owned(), reference));
         users
             .into_iter()
-            .chain(looking)
             .flatten()
+            .chain(looking.into_iter().flatten())
             .map(|name| ObjectRef::new(name).within(namespace))
             .collect()
     }
@@ -144,7 +145,7 @@ impl Index {
         }
         self.remove(&key);
         for reference in &references {
-            self.users.entry((key.0.clone(), reference.clone())).or_default().insert(key.1.clone());
+            self.users.entry((key.0.clone(), reference.clone())).or_default().push(key.1.clone());
         }
         self.named.insert(key, references);
         true
@@ -154,13 +155,20 @@ impl Index {
         for reference in self.named.remove(key).into_iter().flatten() {
             let slot = (key.0.clone(), reference);
             if let Some(names) = self.users.get_mut(&slot) {
-                names.remove(&key.1);
+                names.retain(|name| *name != key.1);
                 if names.is_empty() {
                     self.users.remove(&slot);
                 }
             }
         }
     }
+}
+
+/// Its name for the queue, which keeps it for as long as the object is there: without version and uid, which
+/// `ObjectRef::from_obj` adds and nobody looks at.
+pub(super) fn name_of(source: &TokenSource) -> ObjectRef<TokenSource> {
+    let (namespace, name) = key(source);
+    ObjectRef::new(&name).within(&namespace)
 }
 
 fn key(source: &TokenSource) -> Key {
@@ -177,5 +185,7 @@ fn named_by(source: &TokenSource) -> Vec<Reference> {
         ProviderKind::TokenProvider => Reference::TokenProvider(reference.name.clone()),
         ProviderKind::ClusterTokenProvider => Reference::ClusterTokenProvider(reference.name.clone()),
     }));
+    // Target and credentials may be one Secret, by mistake.
+    references.dedup();
     references
 }

@@ -21,14 +21,18 @@ use super::cluster::{Change, Cluster};
 use super::context::Settings;
 use super::gates::Gates;
 use super::memory::Memory;
-use super::references::{Reference, References};
+use super::references::{Reference, References, name_of};
 use super::secrets::Secrets;
-use crate::api::{TokenProvider, TokenSource};
+use crate::api::{TokenProvider, TokenSource, annotation};
 
 /// How often the clock is compared with the time that has passed.
 const LOOK_AT_CLOCK: Duration = Duration::from_secs(5);
 /// Further than this no clock drifts meanwhile.
 const LEAP: TimeDelta = TimeDelta::seconds(2);
+
+/// Objects in one page of a list. A page is in memory as text and as objects at once, and what it took is seldom given
+/// back: with kube's 500, that is as much as thousands of TokenSources take.
+const PAGE: u32 = 100;
 
 /// What wakes the queue: the objects to look at, or a watch that failed and is being tried again.
 pub(super) type Triggers = BoxStream<'static, Result<ObjectRef<TokenSource>, watcher::Error>>;
@@ -121,11 +125,16 @@ impl Scope {
         match change {
             Change::Provider(name) => self.read().users_everywhere(&Reference::ClusterTokenProvider(name)),
             Change::Namespace(namespace) => self.read().users_of_cluster_providers(&namespace),
-            Change::Anything => {
-                self.sources.state().iter().map(|source| ObjectRef::from_obj(source.as_ref())).collect()
-            }
+            Change::Anything => self.sources.state().iter().map(|source| name_of(source)).collect(),
         }
     }
+}
+
+/// Takes out what nobody looks at: there may be thousands of these in memory. Clearing the list of managed fields would
+/// keep its room; of the annotations one is ours to obey, and kubectl's holds the whole object once more.
+pub(super) fn prune(source: &mut TokenSource) {
+    source.metadata.managed_fields = None;
+    source.annotations_mut().retain(|key, _| key == annotation::RENEW_REQUESTED_AT);
 }
 
 /// The caches of a scope and everything that sets off a reconcile in it.
@@ -146,7 +155,7 @@ pub(super) fn prepare(
     let of_sources = {
         let scope = Arc::clone(&scope);
         watched(within::<TokenSource>(client, namespace), selected)
-            .modify(|source| source.managed_fields_mut().clear())
+            .modify(prune)
             .reflect(sources_writer)
             .map(move |event| event.map(|event| scope.concerned_by_source(&event)))
     };
@@ -158,7 +167,7 @@ pub(super) fn prepare(
     let of_providers = {
         let scope = Arc::clone(&scope);
         watched(within::<TokenProvider>(client, namespace), watcher::Config::default())
-            .modify(|provider| provider.managed_fields_mut().clear())
+            .modify(|provider| provider.metadata.managed_fields = None)
             .reflect(providers_writer)
             .map(move |event| event.map(|event| scope.concerned_by_provider(&event)))
     };
@@ -220,5 +229,5 @@ fn watched<K>(api: Api<K>, config: watcher::Config) -> impl Stream<Item = watche
 where
     K: Resource + Clone + std::fmt::Debug + DeserializeOwned + Send + 'static,
 {
-    watcher(api, config).default_backoff()
+    watcher(api, config.page_size(PAGE)).default_backoff()
 }

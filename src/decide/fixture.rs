@@ -67,7 +67,7 @@ impl Scene {
             ..TokenProviderSpec::default()
         };
         let spec = TokenSourceSpec {
-            provider: Some(provider.clone()),
+            provider: Some(Box::new(provider.clone())),
             credentials_ref: Some(CredentialsReference {
                 name: "client".to_owned(),
                 ..CredentialsReference::default()

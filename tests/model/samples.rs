@@ -63,7 +63,7 @@ pub(crate) fn provider(grant: Grant) -> TokenProviderSpec {
 
 pub(crate) fn spec(provider: &TokenProviderSpec, scope: u8, suspend: bool) -> TokenSourceSpec {
     let mut spec = TokenSourceSpec {
-        provider: Some(provider.clone()),
+        provider: Some(Box::new(provider.clone())),
         credentials_ref: Some(CredentialsReference {
             name: "client".to_owned(),
             ..CredentialsReference::default()

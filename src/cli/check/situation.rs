@@ -215,7 +215,7 @@ fn provider(source: &TokenSource, manifests: &Manifests) -> Result<TokenProvider
         Failure::local(Reason::ProviderNotFound, message)
     };
     match (&source.spec.provider, &source.spec.provider_ref) {
-        (Some(provider), None) => Ok(provider.clone()),
+        (Some(provider), None) => Ok(provider.as_ref().clone()),
         (None, Some(reference)) if reference.kind == ProviderKind::ClusterTokenProvider => manifests
             .cluster_provider(&reference.name)
             .map(|provider| provider.spec.provider.clone())
