@@ -27,8 +27,8 @@ pub const DRESSING: &str = "tokensource.dev/dressing";
 /// On the target: when its token was taken away because the provider refused the credentials (RFC 3339, UTC).
 pub const WITHDRAWN_AT: &str = "tokensource.dev/withdrawn-at";
 
-/// On the target: when the request for its token was first answered with it, where that was before [`ISSUED_AT`] because
-/// the provider has given the same token a longer life (RFC 3339, UTC, whole seconds).
+/// On the target: when the request for its token was first answered with it; before [`ISSUED_AT`], if the provider has
+/// given the same token a longer life since (RFC 3339, UTC, whole seconds).
 pub const TOKEN_SINCE: &str = "tokensource.dev/token-since";
 
 /// On the pod template of a workload, followed by the name of a `TokenSource` (its uid, where that is longer than 63

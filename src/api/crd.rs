@@ -3,15 +3,29 @@
 //! Knows what the derive leaves to be done. Must not know where the result is written.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+    CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 use kube::CustomResourceExt;
+use serde_json::json;
 
-use super::{ClusterTokenProvider, TokenProvider, TokenSource};
+use super::{ClusterTokenProvider, TokenProvider, TokenSource, TokenSourceStatus};
 
 /// The definitions of all three kinds, ready to be applied.
 pub fn definitions() -> [CustomResourceDefinition; 3] {
-    [TokenSource::crd(), TokenProvider::crd(), ClusterTokenProvider::crd()].map(finished)
+    let [mut sources, providers, cluster_providers] =
+        [TokenSource::crd(), TokenProvider::crd(), ClusterTokenProvider::crd()].map(finished);
+    unseen(&mut sources);
+    [sources, providers, cluster_providers]
+}
+
+/// The one default: it is written into status, which is the controller's, until that has looked.
+fn unseen(definition: &mut CustomResourceDefinition) {
+    let schemas = definition.spec.versions.iter_mut().filter_map(|version| version.schema.as_mut());
+    for schema in schemas.filter_map(|schema| schema.open_api_v3_schema.as_mut()) {
+        if let Some(status) = schema.properties.as_mut().and_then(|all| all.get_mut("status")) {
+            status.default = Some(JSON(json!({ "observedGeneration": TokenSourceStatus::UNSEEN })));
+        }
+    }
 }
 
 fn finished(mut definition: CustomResourceDefinition) -> CustomResourceDefinition {

@@ -88,6 +88,18 @@ pub struct TokenSourceStatus {
     pub conditions: Vec<Condition>,
 }
 
+impl TokenSourceStatus {
+    /// The generation that the definition gives a status nobody has written: none that an object has, so that whoever
+    /// judges by kstatus does not take the object for settled.
+    pub const UNSEEN: i64 = -1;
+
+    /// Nobody has written it yet.
+    pub fn is_blank(&self) -> bool {
+        let seen = self.observed_generation.filter(|generation| *generation != Self::UNSEEN);
+        seen.is_none() && Self { observed_generation: None, ..self.clone() } == Self::default()
+    }
+}
+
 /// The Secret that holds the token, as last seen to be intact.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]

@@ -49,7 +49,7 @@ pub(super) async fn act(
             Err(error) => Done { outcome: Outcome::Waiting, trouble: Some(Error::WriteTarget(error)) },
         },
         Plan::Probe => return ended(probe(source, observed, context).await, observed, context),
-        Plan::Restart => restart(source, observed, context).await,
+        Plan::Restart => restart(source, observed, context).await.into(),
         Plan::Publish => match context.scope.memory.held(observed.uid) {
             Some(held) => publish(held, source, observed, context).await,
             None => Outcome::Waiting.into(),

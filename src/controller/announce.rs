@@ -12,23 +12,26 @@ use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 
 use super::error::call;
 use crate::api::FIELD_MANAGER;
-use crate::decide::{Allowance, Transition};
+use crate::decide::{Allowance, SharedAllowance, Transition};
 
-/// So many Events at once, and so many a second after that; of each type, so that good news does not crowd out bad.
-const EVENTS: Allowance = Allowance::new(25.0, 2.0);
+/// So many Events at once, and so many a second after that: of a namespace, so that no tenant uses up another's, and of all;
+/// of each type, so that good news does not crowd out bad.
+const OF_A_NAMESPACE: Allowance = Allowance::new(25.0, 2.0);
+const OF_ALL: Allowance = Allowance::new(100.0, 5.0);
 
 /// Sends Events.
 pub(super) struct Announcer {
     recorder: Recorder,
-    normal: Mutex<Allowance>,
-    warning: Mutex<Allowance>,
+    normal: Mutex<SharedAllowance>,
+    warning: Mutex<SharedAllowance>,
 }
 
 impl Announcer {
     pub(super) fn new(client: &Client) -> Self {
         let reporter = Reporter { controller: FIELD_MANAGER.to_owned(), instance: None };
         let recorder = Recorder::new(client.clone(), reporter);
-        Self { recorder, normal: Mutex::new(EVENTS), warning: Mutex::new(EVENTS) }
+        let events = || Mutex::new(SharedAllowance::new(OF_A_NAMESPACE, OF_ALL));
+        Self { recorder, normal: events(), warning: events() }
     }
 
     /// Sends one about this object, on the side.
@@ -38,8 +41,10 @@ impl Announcer {
         } else {
             (EventType::Normal, &self.normal)
         };
-        if !allowance.lock().unwrap_or_else(PoisonError::into_inner).take(now) {
-            tracing::debug!(reason = %transition.reason, "One Event too many at once: it is left out");
+        let namespace = subject.namespace.as_deref().unwrap_or_default();
+        if !allowance.lock().unwrap_or_else(PoisonError::into_inner).take(namespace, now) {
+            let Transition { reason, note, .. } = transition;
+            tracing::info!(namespace, name = subject.name, %reason, note, "One Event too many at once: it is left out");
             return;
         }
         let recorder = self.recorder.clone();

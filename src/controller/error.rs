@@ -33,9 +33,6 @@ pub enum Error {
     /// Asking a provider, which only the leader may.
     #[error("no provider was asked")]
     Ask(#[source] CallError),
-    /// Restarting a workload of target.rolloutRestart.
-    #[error("a workload of target.rolloutRestart could not be restarted")]
-    Restart(#[source] CallError),
     /// Writing the status.
     #[error("the status could not be written")]
     WriteStatus(#[source] CallError),
@@ -43,7 +40,7 @@ pub enum Error {
 
 impl Error {
     /// Every value of [`Error::reason`].
-    pub const REASONS: [&str; 11] = [
+    pub const REASONS: [&str; 10] = [
         "ReadCredentials",
         "ReadSubject",
         "ReadCertificate",
@@ -53,7 +50,6 @@ impl Error {
         "WriteTarget",
         "Random",
         "Ask",
-        "Restart",
         "WriteStatus",
     ];
 
@@ -69,7 +65,6 @@ impl Error {
             Error::WriteTarget(_) => "WriteTarget",
             Error::Random => "Random",
             Error::Ask(_) => "Ask",
-            Error::Restart(_) => "Restart",
             Error::WriteStatus(_) => "WriteStatus",
         }
     }
@@ -171,7 +166,6 @@ mod tests {
             Error::WriteTarget(empty()),
             Error::Random,
             Error::Ask(empty()),
-            Error::Restart(empty()),
             Error::WriteStatus(empty()),
         ];
         assert_eq!(all.map(|error| error.reason()), Error::REASONS);

@@ -97,6 +97,12 @@ impl Gates {
         })
     }
 
+    /// It is gone, and stands in nobody's way.
+    pub(super) fn forget(&self, source: &ObjectRef<TokenSource>) {
+        let who = name(source);
+        self.lock().gates.values_mut().for_each(|gate| gate.forget(&who));
+    }
+
     /// How busy they are.
     pub(super) fn load(&self) -> Load {
         let now = (self.clock)();

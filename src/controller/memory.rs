@@ -12,7 +12,7 @@ use kube::ResourceExt;
 
 use super::scope::prune;
 use super::secrets::version;
-use crate::api::{Reason, TokenSource, TokenSourceStatus};
+use crate::api::{Reason, TokenSource, TokenSourceStatus, Workload};
 use crate::decide::Probed;
 use crate::decide::refresh::Bond;
 use crate::oauth::Token;
@@ -39,15 +39,17 @@ struct Entry {
     unwritten: Option<TokenSourceStatus>,
     held: Option<HeldToken>,
     probed: Option<Probed>,
+    /// Which workloads have been restarted for a token while others could not be.
+    restarted: Option<(String, Vec<Workload>)>,
     /// Failed reconciles in a row.
     troubles: u32,
 }
 
 impl Entry {
     fn is_empty(&self) -> bool {
-        let Self { written, unwritten, held, probed, troubles } = self;
+        let Self { written, unwritten, held, probed, restarted, troubles } = self;
         let nothing = written.is_none() && unwritten.is_none() && held.is_none() && probed.is_none();
-        nothing && *troubles == 0
+        nothing && restarted.is_none() && *troubles == 0
     }
 }
 
@@ -124,6 +126,21 @@ impl Memory {
 
     pub(super) fn probed(&self, uid: &str) -> Option<Probed> {
         self.lock().get(uid).and_then(|entry| entry.probed.clone())
+    }
+
+    /// The workloads that have been restarted for this token, as far as others have not.
+    pub(super) fn restarted(&self, uid: &str, token: &str) -> Vec<Workload> {
+        let entries = self.lock();
+        let restarted = entries.get(uid).and_then(|entry| entry.restarted.as_ref());
+        restarted
+            .filter(|(since, _)| since == token)
+            .map(|(_, workloads)| workloads.clone())
+            .unwrap_or_default()
+    }
+
+    /// Some workloads have been restarted for a token and some have not; or none of that matters any more.
+    pub(super) fn remember_restarts(&self, uid: &str, restarted: Option<(String, Vec<Workload>)>) {
+        self.update(uid, |entry| entry.restarted = restarted);
     }
 
     /// Counts one more failed reconcile, and says how many there have been in a row.

@@ -63,7 +63,7 @@ pub(super) async fn token(
 
 /// Whether rendering this token with the times of the published one gives the published data.
 fn is_same(held: &HeldToken, source: &TokenSource, published: &Published, facts: &Facts) -> bool {
-    if !published.intact || published.asked != held.asked {
+    if !published.intact {
         return false;
     }
     let memo = Memo {
@@ -85,7 +85,7 @@ fn stands(held: &HeldToken, published: &Published) -> bool {
     let expired = held.token.issued_at >= published.expires_at;
     // Times of a clock that has been set back since are no times: left standing, they would call for renewal for ever.
     let misdated = published.issued_at > held.token.issued_at;
-    !(extended || expired || misdated)
+    !(extended || expired || misdated) && published.asked == held.asked
 }
 
 /// Writes data and memo with the labels, annotations and type that the spec wants.

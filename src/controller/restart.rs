@@ -6,38 +6,43 @@ use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde_json::json;
 
-use super::act::Done;
 use super::context::Context;
-use super::error::{CallError, Error, call};
+use super::error::{CallError, call};
+use super::turn::Turn;
 use crate::api::{FIELD_MANAGER, Reason, TokenSource, Workload, WorkloadKind};
 use crate::decide::{Failure, Observed, Outcome, restart_annotation};
 use crate::oauth::Retry;
 
-/// Restarts each that there is. After a failure all of them are tried again: those that have been restarted for this
-/// token are not by the same annotation.
-pub(super) async fn restart(source: &TokenSource, observed: &Observed<'_>, context: &Context) -> Done {
-    let Some((key, value)) = restart_annotation(observed) else { return Outcome::Waiting.into() };
-    let patch = json!({ "spec": { "template": { "metadata": { "annotations": { key: value } } } } });
+/// Restarts each that there is. After a failure only those are tried again that have not been restarted for this token:
+/// whoever else writes their templates may have taken the annotation away, and the same again would be one more restart.
+pub(super) async fn restart(source: &TokenSource, observed: &Observed<'_>, context: &Turn<'_>) -> Outcome {
+    let Some((key, value)) = restart_annotation(observed) else { return Outcome::Waiting };
+    let patch = json!({ "spec": { "template": { "metadata": { "annotations": { key: &value } } } } });
     let namespace = source.namespace().unwrap_or_default();
-    let mut restarted = Vec::new();
-    let mut failed = None;
+    let memory = &context.scope.memory;
+    let mut done = memory.restarted(observed.uid, &value);
     for workload in &source.spec.target.rollout_restart {
-        let name = format!("{} {}", workload.kind.as_str(), workload.name);
-        match annotate(workload, &namespace, &patch, context).await {
-            Ok(()) => restarted.push(name),
+        if done.contains(workload) {
+            continue;
+        }
+        // Webhooks that hang are strangers, too: renewals do not wait for them.
+        match context.aside(annotate(workload, &namespace, &patch, context)).await {
+            Ok(()) => done.push(workload.clone()),
             Err(error) if error.is_not_found() => {
-                tracing::debug!(workload = name, "Not restarted: it does not exist");
+                tracing::debug!(workload = name(workload), "Not restarted: it does not exist");
             }
-            Err(error) => failed = Some((name, error)),
+            Err(error) => {
+                memory.remember_restarts(observed.uid, Some((value, done)));
+                return Outcome::NotRestarted(failure(&name(workload), &error));
+            }
         }
     }
-    match failed {
-        None => Outcome::Restarted(restarted).into(),
-        Some((name, error)) => {
-            let failure = failure(&name, &error);
-            Done { outcome: Outcome::NotRestarted(failure), trouble: Some(Error::Restart(error)) }
-        }
-    }
+    memory.remember_restarts(observed.uid, None);
+    Outcome::Restarted(done.iter().map(name).collect())
+}
+
+fn name(workload: &Workload) -> String {
+    format!("{} {}", workload.kind.as_str(), workload.name)
 }
 
 async fn annotate(

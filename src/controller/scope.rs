@@ -143,7 +143,7 @@ pub(super) fn prepare(
     namespace: Option<&str>,
     settings: &Settings,
     cluster: &Arc<Cluster>,
-    gates: &Gates,
+    gates: &Arc<Gates>,
 ) -> (Arc<Scope>, Triggers) {
     let (sources, sources_writer) = store();
     let (providers, providers_writer) = store();
@@ -153,11 +153,15 @@ pub(super) fn prepare(
         None => watcher::Config::default(),
     };
     let of_sources = {
-        let scope = Arc::clone(&scope);
-        watched(within::<TokenSource>(client, namespace), selected)
-            .modify(prune)
-            .reflect(sources_writer)
-            .map(move |event| event.map(|event| scope.concerned_by_source(&event)))
+        let (scope, gates) = (Arc::clone(&scope), Arc::clone(gates));
+        watched(within::<TokenSource>(client, namespace), selected).modify(prune).reflect(sources_writer).map(
+            move |event| {
+                if let Ok(Event::Delete(source)) = &event {
+                    gates.forget(&name_of(source));
+                }
+                event.map(|event| scope.concerned_by_source(&event))
+            },
+        )
     };
     let of_secrets = {
         let scope = Arc::clone(&scope);

@@ -201,6 +201,11 @@ impl Gate {
         if held_back { None } else { self.queue.call(places.max(1), now) }
     }
 
+    /// Somebody will not come any more.
+    pub fn forget(&mut self, who: &str) {
+        self.queue.leave(who);
+    }
+
     /// How many wait before it.
     pub fn waiting(&self, now: DateTime<Utc>) -> usize {
         self.queue.waiting(now)

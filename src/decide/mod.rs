@@ -33,7 +33,7 @@ mod status;
 mod wake;
 
 pub use admission::{credentials as refuse_credentials, service_account as refuse_service_account};
-pub use allowance::Allowance;
+pub use allowance::{Allowance, SharedAllowance};
 pub use ask::{Ask, Materials, ask};
 pub use event::{Transition, transition};
 pub use failure::Failure;

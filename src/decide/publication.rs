@@ -57,13 +57,12 @@ pub fn target(name: &str, target: &Target, owner: OwnerReference, data: Data, me
     let mut ours = vec![
         (annotation::ISSUED_AT, timestamp(memo.issued_at)),
         (annotation::EXPIRES_AT, timestamp(memo.expires_at)),
+        // Always: one that somebody else has put there would outlive every later token.
+        (annotation::TOKEN_SINCE, timestamp(memo.since)),
         (annotation::INPUTS, memo.asked.clone()),
         (annotation::DATA_HASH, content_hash(&data, memo)),
         (annotation::DRESSING, dressing(target, &owner.name)),
     ];
-    if memo.since != memo.issued_at {
-        ours.push((annotation::TOKEN_SINCE, timestamp(memo.since)));
-    }
     ours.extend(memo.answers.iter().map(|request| (annotation::ANSWERS, request.clone())));
     secret(name, target, owner, Some(data), ours)
 }

@@ -22,10 +22,7 @@ pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceSta
     let mut status = observed.status.clone();
     // It stands in line. A write costs the API server more than the token does, and would be one for each of thousands
     // that come at once.
-    if observed.newcomer
-        && status == TokenSourceStatus::default()
-        && matches!(outcome, Outcome::Deferred(_, None))
-    {
+    if observed.newcomer && status.is_blank() && matches!(outcome, Outcome::Deferred(_, None)) {
         return status;
     }
     status.observed_generation = Some(observed.generation);

@@ -38,6 +38,10 @@ pub fn wake_after(
             instants.extend(status.renew_at.as_ref().map(from_kubernetes).filter(|due| *due > now));
         }
         (_, Outcome::Refused(_)) => instants.push(now + REFUSED),
+        (_, Outcome::NotRestarted(_)) => {
+            instants.push(now + REFUSED);
+            instants.extend(status.renew_at.as_ref().map(from_kubernetes));
+        }
         _ => {
             instants.extend(status.retry_at.as_ref().map(from_kubernetes));
             if status.failures == 0 {

@@ -13,6 +13,9 @@ pub(crate) async fn accepts_and_refuses(story: &mut Story) {
         let applied = story.world.plane().try_apply("admin", &story.namespace, &source.to_string()).await;
         assert!(applied.is_ok(), "{case}: {}", applied.unwrap_err());
     }
+    // Nobody has looked at it, and it says so to whoever judges by kstatus.
+    let source = story.source("accepted").await;
+    assert_eq!(source.status.and_then(|status| status.observed_generation), Some(-1));
     for (case, more, words) in refused() {
         let source = story.source_for("refused", &more);
         match story.world.plane().try_apply("admin", &story.namespace, &source.to_string()).await {

@@ -61,7 +61,7 @@ impl Queue {
         self.drop_the_gone(now);
         let waiting = &mut self.waiting;
         self.order.iter().take(first).find_map(|(_, who)| {
-            let waiting = waiting.get_mut(who).filter(|waiting| !waiting.called)?;
+            let waiting = waiting.get_mut(who).filter(|waiting| !waiting.called && !waiting.is_gone(now))?;
             (waiting.called, waiting.promised) = (true, now);
             Some(who.to_string())
         })

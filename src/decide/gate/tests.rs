@@ -290,6 +290,21 @@ fn who_is_next_is_called_when_a_place_is_free() {
 }
 
 #[test]
+fn who_is_gone_for_good_is_in_nobodys_way_and_is_not_called() {
+    let mut gate = Gate::default();
+    assert_eq!(gate.enter("inside", Some(at(50)), 1, at(0)), Entry::Enter);
+    for who in ["deleted", "lost", "next"] {
+        later(gate.enter(who, Some(at(60)), 1, at(0)));
+    }
+    gate.forget("deleted");
+    gate.leave("inside", "inside", &Met::Well, at(20));
+    // Nobody has heard of the others for so long that they are not expected any more.
+    assert_eq!(gate.call(1, at(20)), None);
+    assert_eq!(gate.waiting(at(20)), 0);
+    assert_eq!(gate.enter("next", Some(at(60)), 1, at(20)), Entry::Enter);
+}
+
+#[test]
 fn nobody_is_called_to_a_provider_in_trouble() {
     let mut gate = troubled();
     later(gate.enter("waits", None, PLACES, at(0)));

@@ -72,6 +72,8 @@ fn the_memo_reads_back_and_the_hash_still_fits() {
     let annotations = secret.metadata.annotations.unwrap();
     let read = Memo::read(&annotations).unwrap();
     assert_eq!(read, memo());
+    // Always there: what somebody else has written into it is overwritten with the next token.
+    assert!(annotations.contains_key(annotation::TOKEN_SINCE));
     assert_eq!(annotations[annotation::DATA_HASH], content_hash(&secret.data.unwrap(), &read));
     assert_eq!(annotations[annotation::DRESSING], dressing(&Target::default(), "source"));
 }

@@ -144,6 +144,18 @@ fn a_restart_that_fails_is_told_beside_the_good_token_and_stays_owed() {
 }
 
 #[test]
+fn a_restart_that_fails_is_tried_again_in_a_minute_and_not_at_once() {
+    let mut scene = good();
+    publish(&mut scene, Reason::RenewalDue, 2700);
+    let outcome = Outcome::NotRestarted(not_restarted());
+    scene.record(&outcome);
+    let errand = next_errand(&scene.observed(), &scene.status);
+    assert_eq!(errand, Some(scene.now), "it is owed");
+    let after = wake_after(&Plan::Restart, &outcome, &scene.status, errand, scene.now);
+    assert!((59..=61).contains(&after.as_secs()), "{after:?}");
+}
+
+#[test]
 fn a_failed_renewal_does_not_restart() {
     let mut scene = good().when(2700);
     scene.record(&Outcome::Failed(at(2700), outage()));
