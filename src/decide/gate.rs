@@ -138,13 +138,14 @@ impl Gate {
             }
             // Of those in front anybody may take the place that is free: who is before them may be asleep.
             State::Passing { .. } => {
-                let has_place = self.inside.len() < places && rank < places * 2;
+                let full = self.inside.len() >= places;
+                let has_place = !full && rank < places * 2;
                 if has_place && self.pace.as_mut().is_none_or(|pace| pace.permits(rank, now)) {
                     None
                 } else {
                     let turn = match &self.pace {
                         Some(pace) => pace.turn(rank).max(spaced(rank)),
-                        None => self.recent.turn(rank, places, now),
+                        None => self.recent.turn(rank, places, full, now),
                     };
                     Some((now + turn.min(LOOK.max(spaced(rank))), None))
                 }

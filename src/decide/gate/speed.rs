@@ -95,13 +95,15 @@ impl Recent {
         f64::from(self.passed.max(self.before))
     }
 
-    /// After what time there may be a place for somebody of this rank, where so many may be inside.
-    pub(super) fn turn(&mut self, rank: usize, places: usize, now: DateTime<Utc>) -> TimeDelta {
+    /// After what time there may be a place for somebody of this rank, where so many may be inside, and whether they are.
+    /// Where places are free, it is something else that makes it slow.
+    pub(super) fn turn(&mut self, rank: usize, places: usize, full: bool, now: DateTime<Utc>) -> TimeDelta {
         let by_rate = (self.rate(now) * AHEAD_OF_RATE).max(FULL_RATE);
         let stay = self.stay.unwrap_or(0.0).max(0.001);
         let by_places = self.stay.map_or(by_rate, |_| precise(places) * AHEAD_OF_PLACES / stay);
         let soonest = self.stay.map_or(SHORTLY, |_| seconds(stay / 2.0).clamp(AT_ONCE, SHORTLY));
-        seconds((precise(rank) + 1.0) / by_rate.min(by_places)).max(soonest)
+        let rate = if full { by_places } else { by_rate.min(by_places) };
+        seconds((precise(rank) + 1.0) / rate).max(soonest)
     }
 
     fn pass_to(&mut self, now: DateTime<Utc>) {
