@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .ONESHELL:
 .SILENT:
-.PHONY: help demo test soak bench generate lint deny reproducible assets clean tools tools-keycloak tools-workloads
+.PHONY: help demo test soak simulation bench generate lint deny reproducible assets clean tools tools-keycloak tools-workloads
 .PHONY: e2e tools-e2e
 
 # $(call need,PROGRAM,HOW TO INSTALL IT): collects what is missing, so that one run names it all.
@@ -40,6 +40,11 @@ bench: tools ## what the release binary takes beside a bare client: SIZES=100,10
 	tests/assets/kubernetes.sh >/dev/null
 	cargo build --release --locked --workspace --bins
 	"$${CARGO_TARGET_DIR:-target}/release/bench"
+
+simulation: ## a million TokenSources on virtual time, and pictures of it in docs/pictures; SEED=1 TOKENSOURCES=1000000
+	# In a release build, and one after the other: each takes up to 3 GB.
+	SEED="$${SEED:-1}" TOKENSOURCES="$${TOKENSOURCES:-1000000}" PICTURES="$(CURDIR)/docs/pictures" \
+		cargo test --release --locked --test simulation -- --nocapture --test-threads=1
 
 generate: tools ## write crds/ anew from src/api, and the chart's copies of crds/ and deploy/
 	.ci/generate

@@ -1,0 +1,100 @@
+//! What must hold of every request, whatever the scenario, told without the code under test where that is possible.
+//! Knows the design's rules; must not know how they are kept.
+
+use tokensource::api::from_kubernetes;
+use tokensource::decide::Target;
+use tokensource::decide::schedule::due_between;
+
+use crate::clock::{Instant, SECOND, at};
+use crate::fleet::{Flight, Source};
+use crate::product::Product;
+use crate::tally::Count;
+use crate::world::World;
+
+/// By the design, between two requests for one TokenSource; less a second, for what is rounded.
+const DISTANCE: Instant = 4 * SECOND;
+
+#[derive(Default)]
+pub(crate) struct Laws {
+    /// Requests whose answer nobody was there to hear.
+    lost: u64,
+    broken: Vec<String>,
+}
+
+impl Laws {
+    /// A request is sent for it.
+    pub(crate) fn sent(&mut self, source: &mut Source, product: &Product, now: Instant) {
+        let version = source.flight.as_ref().unwrap().version;
+        if let Target::Ours(published) = &source.target
+            && published.asked == product.asked(version)
+        {
+            let (earliest, _) = due_between(product.lifetime, &product.spec.renewal);
+            let due = published.issued_at + earliest;
+            self.hold(at(now) >= due, || {
+                format!("{}: asked at {} for a token due at {due}", source.uid, at(now))
+            });
+        }
+        if let (true, Some(retry_at)) = (source.status.failures > 0, &source.status.retry_at) {
+            let retry_at = from_kubernetes(retry_at);
+            self.hold(at(now) >= retry_at, || {
+                format!("{}: asked at {} before {retry_at}", source.uid, at(now))
+            });
+        }
+        if let Some(asked_at) = source.asked_at.replace(now) {
+            self.hold(now - asked_at >= DISTANCE, || format!("{}: asked twice within 4 s", source.uid));
+        }
+    }
+
+    /// The controller has died with this under way.
+    pub(crate) fn lost(&mut self, flight: &Flight) {
+        self.lost += u64::from(flight.sent.is_some() && flight.came.is_none());
+    }
+
+    fn hold(&mut self, holds: bool, what: impl FnOnce() -> String) {
+        if !holds && self.broken.len() < 10 {
+            self.broken.push(what());
+        }
+    }
+
+    /// What has been broken.
+    pub(crate) fn broken(&self) -> &[String] {
+        &self.broken
+    }
+}
+
+/// What must hold when all is over, and why the scenario failed if it does not.
+pub(crate) fn verdict(world: &World, end: Instant) -> Vec<String> {
+    let mut broken = world.laws.broken().to_vec();
+    let mut check = |holds: bool, what: String| {
+        if !holds {
+            broken.push(what);
+        }
+    };
+    let total = |what| world.tally.total(what);
+    let under_way = |source: &&Source| {
+        source.flight.as_ref().is_some_and(|flight| flight.sent.is_some() && flight.came.is_none())
+    };
+    let under_way = u64::try_from(world.fleet.sources.iter().filter(under_way).count()).unwrap();
+    let (requests, tokens) = (total(Count::Request), total(Count::Token));
+    let answered = tokens + total(Count::Unavailable) + total(Count::Limited);
+    check(
+        requests == answered + under_way + world.laws.lost,
+        format!("{requests} requests, {answered} answers, {under_way} under way, {} lost", world.laws.lost),
+    );
+    let without =
+        world.fleet.sources.iter().filter(|source| source.expires_at().is_none_or(|ends| ends < end));
+    check(without.clone().count() == 0, format!("{} without a token at the end", without.count()));
+    for (number, slice) in world.slices.iter().enumerate() {
+        let waiting = slice.gate.waiting(at(end));
+        let troubled = slice.gate.is_troubled();
+        check(
+            waiting <= 2 * slice.places && !troubled,
+            format!("{waiting} wait at gate {number} at the end"),
+        );
+        check(
+            slice.most_inside() <= slice.places,
+            format!("{} in gate {number} at once", slice.most_inside()),
+        );
+    }
+    broken
+}

@@ -1,0 +1,195 @@
+//! What all TokenSources of the fleet have in common, in the product's own types: spec, provider, credentials, and what
+//! the provider's answers mean. Requests are made and answers read by the product, once, and remembered.
+//! Knows no TokenSource and no instant.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{SubsecRound, TimeDelta};
+use k8s_openapi::ByteString;
+use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
+use tokensource::api::{
+    ClientAuthentication, ClientAuthenticationMethod, CredentialsReference, Reason, TokenProviderSpec,
+    TokenSourceSpec, TokenSourceStatus,
+};
+use tokensource::decide::gate::Met;
+use tokensource::decide::{
+    Credentials, Failure, Inputs, Materials, Observed, Publication, Published, Secrets, Target, ask, inputs,
+};
+use tokensource::oauth::{Answer, Reading, Token, read};
+
+use crate::clock::{Instant, at};
+use crate::provider::Reply;
+
+const HOST: &str = "auth.example.com";
+
+/// What a provider with a quota asks for, in seconds.
+pub(crate) const RETRY_AFTER_SECONDS: u16 = 30;
+
+pub(crate) struct Product {
+    pub(crate) spec: TokenSourceSpec,
+    provider: TokenProviderSpec,
+    /// Of each version of the credentials.
+    inputs: Vec<(Secrets, Inputs)>,
+    pub(crate) lifetime: TimeDelta,
+    unavailable: Failure,
+    limited: Failure,
+}
+
+impl Product {
+    pub(crate) fn new(lifetime: u32) -> Self {
+        let provider = TokenProviderSpec {
+            token_endpoint: Some(format!("https://{HOST}/token")),
+            client_authentication: ClientAuthentication {
+                method: ClientAuthenticationMethod::ClientSecretPost,
+                ..ClientAuthentication::default()
+            },
+            ..TokenProviderSpec::default()
+        };
+        let spec = TokenSourceSpec {
+            provider: Some(provider.clone()),
+            credentials_ref: Some(CredentialsReference {
+                name: "client".to_owned(),
+                ..CredentialsReference::default()
+            }),
+            ..TokenSourceSpec::default()
+        };
+        let inputs = (0..2).map(|version| inputs_of(&spec, &provider, version)).collect();
+        let heard = |reply| hear(&spec, &provider, lifetime, reply);
+        let token = heard(Reply::Token).unwrap();
+        Self {
+            lifetime: token.expires_at - token.issued_at,
+            unavailable: heard(Reply::Unavailable).unwrap_err(),
+            limited: heard(Reply::Limited).unwrap_err(),
+            inputs,
+            spec,
+            provider,
+        }
+    }
+
+    /// A TokenSource as the controller observes it; the target is lent, and taken back from there.
+    pub(crate) fn observed<'a>(
+        &'a self,
+        uid: &'a str,
+        status: &'a TokenSourceStatus,
+        target: Target,
+        version: usize,
+        now: Instant,
+    ) -> Observed<'a> {
+        let (secrets, inputs) = &self.inputs[version];
+        Observed {
+            now: at(now),
+            name: "source",
+            uid,
+            generation: 1,
+            deleting: false,
+            spec: &self.spec,
+            status,
+            renew_request: None,
+            provider: Ok(&self.provider),
+            secrets: secrets.clone(),
+            inputs: Some(inputs.clone()),
+            target,
+            refresh_conflict: None,
+            rival: None,
+            held: None,
+            probed: None,
+        }
+    }
+
+    /// The fingerprint of what is asked for with these credentials.
+    pub(crate) fn asked(&self, version: usize) -> &str {
+        &self.inputs[version].1.asked
+    }
+
+    /// What is written of a token that was sent for at this instant.
+    pub(crate) fn publication(
+        &self,
+        cause: Reason,
+        sent_at: Instant,
+        version: usize,
+        resource_version: u64,
+    ) -> Publication {
+        let issued_at = at(sent_at).trunc_subsecs(0);
+        Publication {
+            cause,
+            published: Published {
+                uid: "target".to_owned(),
+                resource_version: resource_version.to_string(),
+                issued_at,
+                expires_at: issued_at + self.lifetime,
+                asked: self.asked(version).to_owned(),
+                answers: None,
+                intact: true,
+                dressed: true,
+            },
+            unchanged_at: None,
+            fell_back: false,
+            token_type: "Bearer".to_owned(),
+            scope: None,
+            notices: BTreeSet::new(),
+        }
+    }
+
+    /// The failure that an answer is, if it is no token.
+    pub(crate) fn failure(&self, reply: Reply) -> Option<&Failure> {
+        match reply {
+            Reply::Token => None,
+            Reply::Unavailable => Some(&self.unavailable),
+            Reply::Limited => Some(&self.limited),
+        }
+    }
+
+    /// What an answer says of the provider as a whole.
+    pub(crate) fn met(&self, reply: Reply) -> Met {
+        self.failure(reply).map_or(Met::Well, Met::of)
+    }
+}
+
+/// As `controller::gates` tells those who may not ask: what others have met.
+pub(crate) fn troubled(reason: Reason) -> Failure {
+    Failure::local(reason, format!("{} Requests of other TokenSources have failed so.", reason.sentence()))
+}
+
+fn inputs_of(spec: &TokenSourceSpec, provider: &TokenProviderSpec, version: usize) -> (Secrets, Inputs) {
+    let credentials = Credentials::Present {
+        name: "client".to_owned(),
+        uid: "uid-of-client".to_owned(),
+        resource_version: version.to_string(),
+        allowed_hosts: Some(HOST.to_owned()),
+    };
+    let secrets = Secrets { credentials, ..Secrets::default() };
+    let inputs = inputs::fingerprint(spec, 1, provider, &secrets).unwrap();
+    (secrets, inputs)
+}
+
+/// What the product makes of an answer.
+fn hear(
+    spec: &TokenSourceSpec,
+    provider: &TokenProviderSpec,
+    lifetime: u32,
+    reply: Reply,
+) -> Result<Token, Failure> {
+    let text = |text: &str| ByteString(text.as_bytes().to_vec());
+    let credentials =
+        BTreeMap::from(["client_id", "client_secret"].map(|key| (key.to_owned(), text("of the fleet"))));
+    let ask = ask(spec, provider, &Materials { credentials, ..Materials::default() }, None).unwrap();
+    let confidential: Vec<_> = ask.confidential.iter().collect();
+    let reading = ask.reading(spec, provider, at(0), &confidential);
+    read(&said(lifetime, reply), &reading as &Reading<'_>).map_err(|error| Failure::from(&error))
+}
+
+/// An answer as it comes over the wire.
+fn said(lifetime: u32, reply: Reply) -> Answer {
+    let mut headers = HeaderMap::new();
+    let (status, body) = match reply {
+        Reply::Token => {
+            (200, format!(r#"{{"access_token":"at","token_type":"Bearer","expires_in":{lifetime}}}"#))
+        }
+        Reply::Unavailable => (503, String::new()),
+        Reply::Limited => {
+            headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+            (429, String::new())
+        }
+    };
+    Answer { status, headers, body: body.into_bytes() }
+}

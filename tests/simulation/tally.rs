@@ -1,0 +1,148 @@
+//! What is counted, second by second. Knows no cause.
+
+use std::ops::Range;
+
+use crate::clock::{Instant, SECOND};
+
+/// What happens and is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Count {
+    /// A token request arrives at the provider.
+    Request,
+    /// It is answered with a token.
+    Token,
+    /// It is answered with 503.
+    Unavailable,
+    /// It is answered with 429.
+    Limited,
+    /// A Secret or a status is written.
+    Write,
+    /// The decide layer looks at a TokenSource.
+    Look,
+    /// A token is published that was asked for with other credentials than the last.
+    Rotated,
+}
+
+const COUNTS: usize = 7;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// The run's length in seconds; what comes later is none of it.
+    length: usize,
+    counts: [Vec<u32>; COUNTS],
+    /// How many more have no valid token than in the second before.
+    changes: Vec<i64>,
+    /// How many have no valid token, at the end of each second.
+    without: Vec<i64>,
+    /// How long tokens were missing, in seconds, of those that were.
+    pub(crate) gaps: Vec<u32>,
+    /// How long after a renewal was due its request was made, in seconds.
+    pub(crate) lateness: Vec<u32>,
+}
+
+impl Tally {
+    pub(crate) fn new(length: Instant) -> Self {
+        let length = usize::try_from(length / SECOND).unwrap();
+        Self {
+            length,
+            counts: std::array::from_fn(|_| vec![0; length]),
+            changes: vec![0; length],
+            without: Vec::new(),
+            gaps: Vec::new(),
+            lateness: Vec::new(),
+        }
+    }
+
+    pub(crate) fn count(&mut self, what: Count, how_many: u32, now: Instant) {
+        if let Some(slot) = self.second(now).and_then(|second| self.counts[what as usize].get_mut(second)) {
+            *slot += how_many;
+        }
+    }
+
+    /// There is no valid token from then on, unless another comes before.
+    pub(crate) fn missing_from(&mut self, when: Instant) {
+        self.change(when, 1);
+    }
+
+    /// There is one again, or still.
+    pub(crate) fn replaced(&mut self, missing_from: Instant, now: Instant) {
+        self.change(missing_from.max(now), -1);
+        if now > missing_from {
+            self.gaps.push(u32::try_from((now - missing_from) / SECOND).unwrap());
+        }
+    }
+
+    /// When all is over.
+    pub(crate) fn close(&mut self) {
+        let mut missing = 0;
+        self.without = self
+            .changes
+            .iter()
+            .map(|change| {
+                missing += change;
+                missing
+            })
+            .collect();
+        self.gaps.sort_unstable();
+        self.lateness.sort_unstable();
+    }
+
+    pub(crate) fn total(&self, what: Count) -> u64 {
+        self.counts[what as usize].iter().copied().map(u64::from).sum()
+    }
+
+    /// For each second.
+    pub(crate) fn each(&self, what: Count) -> &[u32] {
+        &self.counts[what as usize]
+    }
+
+    /// How many were without a valid token, for each second.
+    pub(crate) fn without(&self) -> &[i64] {
+        &self.without
+    }
+
+    fn second(&self, now: Instant) -> Option<usize> {
+        usize::try_from(now / SECOND).ok().filter(|second| *second < self.length)
+    }
+
+    /// At the start of the run, where it was before.
+    fn change(&mut self, when: Instant, change: i64) {
+        if let Some(second) = self.second(when.max(0)) {
+            self.changes[second] += change;
+        }
+    }
+}
+
+impl Tally {
+    /// The greatest mean over so many seconds, beginning within these.
+    pub(crate) fn peak(&self, what: Count, over: usize, within: Range<usize>) -> f64 {
+        let counts = &self.each(what)[within.start.min(self.length)..within.end.min(self.length)];
+        let sums = counts.windows(over).map(|window| window.iter().copied().map(f64::from).sum::<f64>());
+        #[allow(clippy::cast_precision_loss)] // seconds
+        let over = over as f64;
+        sums.fold(0.0, f64::max) / over
+    }
+
+    /// The last second in which so many or more were without a valid token.
+    pub(crate) fn last_without(&self, at_least: i64) -> usize {
+        self.without.iter().rposition(|without| *without >= at_least).unwrap_or_default()
+    }
+
+    /// How many of these happened up to each second.
+    pub(crate) fn so_far(&self, what: Count) -> Vec<f64> {
+        let mut sum = 0.0;
+        self.each(what)
+            .iter()
+            .map(|count| {
+                sum += f64::from(*count);
+                sum
+            })
+            .collect()
+    }
+}
+
+/// The value that so many of a hundred do not exceed; of none it is 0.
+pub(crate) fn percentile(sorted: &[u32], percent: usize) -> u32 {
+    let index = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
+    sorted.get(index).copied().unwrap_or_default()
+}
