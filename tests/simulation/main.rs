@@ -25,7 +25,9 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 use plays::{Play, Size};
 
-const PLAYS: [(&str, fn(&Size) -> Result<Play, String>); 5] = [
+type Scene = fn(&Size) -> Result<Play, String>;
+
+const PLAYS: [(&str, Scene); 5] = [
     ("steady", plays::steady),
     ("outage", plays::outage),
     ("restart", plays::restart),
@@ -38,7 +40,7 @@ const SMALL: usize = 1000;
 
 fn main() {
     let size = size();
-    let trial = |(name, play): (&'static str, fn(&Size) -> Result<Play, String>)| {
+    let trial = |(name, play): (&'static str, Scene)| {
         let size = size.clone();
         Trial::test(name, move || played(name, play, &size))
     };
@@ -57,7 +59,7 @@ fn size() -> Size {
     Size { seed, count, slices: vec![(1, 160), (10, 16)], cores: 8 }
 }
 
-fn played(name: &str, play: fn(&Size) -> Result<Play, String>, size: &Size) -> Result<(), Failed> {
+fn played(name: &str, play: Scene, size: &Size) -> Result<(), Failed> {
     let play = play(size)?;
     if let Some(folder) = setting("PICTURES") {
         std::fs::write(format!("{folder}/{name}.svg"), play.picture.svg())?;

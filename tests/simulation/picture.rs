@@ -117,7 +117,9 @@ impl Picture {
                 svg,
                 "<rect x=\"{from:.1}\" y=\"{ceiling}\" width=\"{width:.1}\" height=\"{CURVES}\" fill=\"{GREY}\" fill-opacity=\"0.16\"/>"
             );
-            text(svg, (from + 4.0, ceiling + 12.0), "start", "font-size=\"11\"", &mark.label);
+            if ceiling < HEADER + PANEL {
+                text(svg, (from + 4.0, ceiling + 12.0), "start", "font-size=\"11\"", &mark.label);
+            }
         }
         #[allow(clippy::cast_precision_loss)] // hours in microseconds
         let (length, unit) = (self.length as f64, self.unit().0 as f64);

@@ -1,0 +1,190 @@
+//! One reconcile, as in `controller::{reconcile, act, mint}`, with each call an event of its own.
+//! Knows the order of calls; what to do, what to report and when to look again is asked of the product.
+
+use tokensource::api::{Reason, from_kubernetes};
+use tokensource::decide::gate::{Entry, Met};
+use tokensource::decide::{Outcome, Plan, Target, decide, next_status, wake_after};
+
+use super::{Event, World};
+use crate::clock::{Instant, MILLISECOND, SECOND, at, instant};
+use crate::fleet::{Flight, Phase, Source};
+use crate::plane::{READ, SECRET, STATUS};
+use crate::product::troubled;
+use crate::provider::Reply;
+use crate::slice::Slice;
+use crate::tally::Count;
+
+/// Until a watch tells of a write.
+const WATCH: Instant = 5 * MILLISECOND;
+
+impl World {
+    /// `observe`, `decide`, and the gate.
+    pub(super) fn look(&mut self, number: u32) {
+        self.tally.count(Count::Look, 1, self.now);
+        let (now, version) = (self.now, self.version);
+        let source = &mut self.fleet.sources[number as usize];
+        let target = std::mem::replace(&mut source.target, Target::Missing);
+        let observed = self.product.observed(&source.uid, &source.status, target, version, now);
+        let plan = decide(&observed);
+        let came = match &plan {
+            Plan::Keep => Some(Outcome::Kept),
+            Plan::Wait(_) => Some(Outcome::Waiting),
+            Plan::Mint(_) => {
+                let asked = observed.inputs.as_ref().map(|inputs| inputs.asked.as_str());
+                match enter(&mut self.slices[source.slice], source, &observed.target, asked, now) {
+                    Entry::Enter => None,
+                    Entry::Later(until, reason) => Some(Outcome::Deferred(until, reason.map(troubled))),
+                }
+            }
+            other => panic!("this fleet asks for nothing of the kind: {other:?}"),
+        };
+        let asks = came.is_none();
+        source.target = observed.target;
+        let flight = Flight { looked_at: now, version, plan, sent: None, came, writes: 0 };
+        source.flight = Some(Box::new(flight));
+        if asks {
+            self.read_credentials(number);
+        } else {
+            self.record(number);
+        }
+    }
+
+    fn read_credentials(&mut self, number: u32) {
+        let slice = self.fleet[number].slice;
+        let calls = if self.now < self.slices[slice].settled { 2 } else { 1 };
+        let when = self.plane.call(READ * calls, self.now);
+        self.schedule(when, Event::Send(number));
+    }
+
+    pub(super) fn send(&mut self, number: u32) {
+        let now = self.now;
+        let source = &mut self.fleet.sources[number as usize];
+        let slice = source.slice;
+        self.laws.sent(source, &self.product, now);
+        self.tally.count(Count::Request, 1, now);
+        let due = source.status.renew_at.as_ref().map(from_kubernetes);
+        let flight = source.flight.as_mut().unwrap();
+        if let (Plan::Mint(Reason::RenewalDue), Some(due)) = (&flight.plan, due) {
+            self.tally.lateness.push(u32::try_from((now - instant(due)).max(0) / SECOND).unwrap());
+        }
+        let (reply, answered) = self.provider.ask(now);
+        flight.sent = Some((now, reply));
+        self.schedule(answered, Event::Answer(number));
+        self.slices[slice].give_permit_back();
+        self.pump(slice);
+    }
+
+    pub(super) fn answer(&mut self, number: u32) {
+        let slice = self.fleet[number].slice;
+        self.slices[slice].resume(number);
+        self.pump(slice);
+    }
+
+    /// The answer is there, and so is a permit: the gate is left, and what came is written.
+    pub(super) fn resume(&mut self, number: u32) {
+        let now = self.now;
+        let source = &mut self.fleet.sources[number as usize];
+        let flight = source.flight.as_mut().unwrap();
+        let (sent_at, reply) = flight.sent.unwrap();
+        let met: Met = self.product.met(reply);
+        let slice = &mut self.slices[source.slice];
+        slice.gate.leave(
+            &source.uid,
+            self.fleet.namespaces[source.namespace as usize].as_ref(),
+            &met,
+            at(now),
+        );
+        slice.end_visit(source.namespace);
+        let what = match reply {
+            Reply::Token => Count::Token,
+            Reply::Unavailable => Count::Unavailable,
+            Reply::Limited => Count::Limited,
+        };
+        self.tally.count(what, 1, now);
+        flight.came = Some(match (self.product.failure(reply), &flight.plan) {
+            (Some(failure), _) => Outcome::Failed(at(now), failure.clone()),
+            (None, Plan::Mint(cause)) => {
+                self.writes += 1;
+                self.tally.count(Count::Rotated, u32::from(*cause == Reason::InputsChanged), now);
+                Outcome::Published(self.product.publication(*cause, sent_at, flight.version, self.writes))
+            }
+            (None, other) => panic!("nobody asked: {other:?}"),
+        });
+        self.record(number);
+    }
+
+    /// Makes the status, and writes it if it is news, after the Secret if there is one to write.
+    fn record(&mut self, number: u32) {
+        let now = self.now;
+        let source = &mut self.fleet.sources[number as usize];
+        let flight = source.flight.as_mut().unwrap();
+        let target = std::mem::replace(&mut source.target, Target::Missing);
+        let mut observed =
+            self.product.observed(&source.uid, &source.status, target, flight.version, flight.looked_at);
+        let outcome = flight.came.as_ref().unwrap();
+        let missing_from = match &observed.target {
+            Target::Ours(published) => instant(published.expires_at),
+            _ => 0,
+        };
+        observed.settle(outcome);
+        let status = next_status(&observed, outcome);
+        let target = observed.target;
+        let secret = matches!(outcome, Outcome::Published(_));
+        if let (true, Target::Ours(published)) = (secret, &target) {
+            self.tally.replaced(missing_from, now);
+            self.tally.missing_from(instant(published.expires_at));
+        }
+        source.target = target;
+        let news = status != source.status;
+        source.status = status;
+        flight.writes = u32::from(secret) + u32::from(news);
+        let cost = SECRET * Instant::from(secret) + STATUS * Instant::from(news);
+        if cost > 0 {
+            let when = self.plane.call(cost, now);
+            self.schedule(when, Event::Written(number));
+        } else {
+            self.written(number);
+        }
+    }
+
+    /// The reconcile is over; the next look is set.
+    pub(super) fn written(&mut self, number: u32) {
+        let now = self.now;
+        let source = &mut self.fleet.sources[number as usize];
+        let flight = source.flight.take().unwrap();
+        let outcome = flight.came.unwrap();
+        self.tally.count(Count::Write, flight.writes, now);
+        let wake = wake_after(&flight.plan, &outcome, &source.status, None, at(now));
+        let mut next = now + Instant::try_from(wake.as_micros()).unwrap();
+        if source.phase == Phase::Again {
+            next = now;
+        } else if flight.writes > 0 {
+            next = next.min(now + WATCH);
+        }
+        source.phase = Phase::Idle;
+        source.next = next.min(source.next);
+        let (next, slice) = (source.next, source.slice);
+        self.schedule(next, Event::Due(number));
+        self.slices[slice].end();
+        self.pump(slice);
+    }
+}
+
+/// As `controller::gates` has it: a place in the namespace's share, and then the gate.
+fn enter(slice: &mut Slice, source: &Source, target: &Target, asked: Option<&str>, now: Instant) -> Entry {
+    if !slice.visit(source.namespace) {
+        return Entry::Later(at(now + SECOND), None);
+    }
+    // Of a token that is of no use it does not matter how long it lives.
+    let expires_at = match target {
+        Target::Ours(published) if Some(published.asked.as_str()) == asked => Some(published.expires_at),
+        _ => None,
+    };
+    let entry = slice.gate.enter(&source.uid, expires_at, slice.places, at(now));
+    if entry == Entry::Enter {
+        slice.entered();
+    } else {
+        slice.end_visit(source.namespace);
+    }
+    entry
+}
