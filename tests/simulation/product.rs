@@ -17,7 +17,7 @@ use tokensource::decide::{
 };
 use tokensource::oauth::{Answer, Reading, Token, read};
 
-use crate::clock::{Instant, at};
+use crate::clock::{Instant, MINUTE, at};
 use crate::provider::Reply;
 
 const HOST: &str = "auth.example.com";
@@ -82,6 +82,8 @@ impl Product {
             uid,
             generation: 1,
             deleting: false,
+            // The fleet is made at the start, if it is new; it matters to nobody who has a status.
+            newcomer: now < MINUTE,
             spec: &self.spec,
             status,
             renew_request: None,
@@ -116,6 +118,7 @@ impl Product {
                 uid: "target".to_owned(),
                 resource_version: resource_version.to_string(),
                 issued_at,
+                since: issued_at,
                 expires_at: issued_at + self.lifetime,
                 asked: self.asked(version).to_owned(),
                 answers: None,
