@@ -39,6 +39,8 @@ pub(crate) struct Flight {
 
 pub(crate) struct Source {
     pub(crate) uid: Box<str>,
+    /// Namespace and name.
+    pub(crate) name: Box<str>,
     pub(crate) namespace: u32,
     pub(crate) slice: usize,
     pub(crate) status: TokenSourceStatus,
@@ -64,6 +66,7 @@ impl Fleet {
                 let namespace = number / NAMESPACE;
                 let mut source = Source {
                     uid: random.uid(),
+                    name: format!("team-{namespace}/{number}").into(),
                     namespace: u32::try_from(namespace).unwrap(),
                     slice: namespace % scenario.slices,
                     status: TokenSourceStatus::default(),
@@ -116,6 +119,11 @@ impl Source {
             _ => None,
         }
     }
+}
+
+/// Which of the fleet has this name.
+pub(crate) fn number_of(name: &str) -> u32 {
+    name.split('/').nth(1).unwrap().parse().unwrap()
 }
 
 impl Index<u32> for Fleet {

@@ -17,7 +17,7 @@ use tokensource::decide::{
 };
 use tokensource::oauth::{Answer, Reading, Token, read};
 
-use crate::clock::{Instant, at};
+use crate::clock::{Instant, MINUTE, at};
 use crate::provider::Reply;
 
 const HOST: &str = "auth.example.com";
@@ -46,7 +46,7 @@ impl Product {
             ..TokenProviderSpec::default()
         };
         let spec = TokenSourceSpec {
-            provider: Some(Box::new(provider.clone())),
+            provider: Some(provider.clone()),
             credentials_ref: Some(CredentialsReference {
                 name: "client".to_owned(),
                 ..CredentialsReference::default()
@@ -82,7 +82,8 @@ impl Product {
             uid,
             generation: 1,
             deleting: false,
-            newcomer: true,
+            // The fleet is made at the start, if it is new; it matters to nobody who has a status.
+            newcomer: now < MINUTE,
             spec: &self.spec,
             status,
             renew_request: None,
@@ -117,8 +118,8 @@ impl Product {
                 uid: "target".to_owned(),
                 resource_version: resource_version.to_string(),
                 issued_at,
-                expires_at: issued_at + self.lifetime,
                 since: issued_at,
+                expires_at: issued_at + self.lifetime,
                 asked: self.asked(version).to_owned(),
                 answers: None,
                 intact: true,

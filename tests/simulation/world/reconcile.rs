@@ -7,7 +7,7 @@ use tokensource::decide::{Outcome, Plan, Target, decide, next_status, wake_after
 
 use super::{Event, World};
 use crate::clock::{Instant, MILLISECOND, SECOND, at, instant};
-use crate::fleet::{Flight, Phase, Source};
+use crate::fleet::{Flight, Phase, Source, number_of};
 use crate::plane::{READ, SECRET, STATUS};
 use crate::product::troubled;
 use crate::provider::Reply;
@@ -89,12 +89,13 @@ impl World {
         let met: Met = self.product.met(reply);
         let slice = &mut self.slices[source.slice];
         slice.gate.leave(
-            &source.uid,
+            &source.name,
             self.fleet.namespaces[source.namespace as usize].as_ref(),
             &met,
             at(now),
         );
         slice.end_visit(source.namespace);
+        let called = slice.gate.call(slice.places, at(now));
         let what = match reply {
             Reply::Token => Count::Token,
             Reply::Unavailable => Count::Unavailable,
@@ -111,6 +112,9 @@ impl World {
             (None, other) => panic!("nobody asked: {other:?}"),
         });
         self.record(number);
+        if let Some(name) = called {
+            self.trigger(number_of(&name));
+        }
     }
 
     /// Makes the status, and writes it if it is news, after the Secret if there is one to write.
@@ -180,7 +184,7 @@ fn enter(slice: &mut Slice, source: &Source, target: &Target, asked: Option<&str
         Target::Ours(published) if Some(published.asked.as_str()) == asked => Some(published.expires_at),
         _ => None,
     };
-    let entry = slice.gate.enter(&source.uid, expires_at, slice.places, at(now));
+    let entry = slice.gate.enter(&source.name, expires_at, slice.places, at(now));
     if entry == Entry::Enter {
         slice.entered();
     } else {
