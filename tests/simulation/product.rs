@@ -46,7 +46,7 @@ impl Product {
             ..TokenProviderSpec::default()
         };
         let spec = TokenSourceSpec {
-            provider: Some(provider.clone()),
+            provider: Some(Box::new(provider.clone())),
             credentials_ref: Some(CredentialsReference {
                 name: "client".to_owned(),
                 ..CredentialsReference::default()
