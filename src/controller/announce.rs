@@ -33,9 +33,10 @@ impl Announcer {
 
     /// Sends one about this object, on the side.
     pub(super) fn announce(&self, subject: ObjectReference, transition: Transition, now: DateTime<Utc>) {
-        let (type_, allowance) = match transition.warning {
-            true => (EventType::Warning, &self.warning),
-            false => (EventType::Normal, &self.normal),
+        let (type_, allowance) = if transition.warning {
+            (EventType::Warning, &self.warning)
+        } else {
+            (EventType::Normal, &self.normal)
         };
         if !allowance.lock().unwrap_or_else(PoisonError::into_inner).take(now) {
             tracing::debug!(reason = %transition.reason, "One Event too many at once: it is left out");

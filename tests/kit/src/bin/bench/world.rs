@@ -111,8 +111,8 @@ impl Meter<'_> {
         Cost {
             elapsed,
             client: now.client.saturating_sub(before.client),
-            api_server: now.api_server - before.api_server,
-            etcd: now.etcd - before.etcd,
+            api_server: now.api_server.saturating_sub(before.api_server),
+            etcd: now.etcd.saturating_sub(before.etcd),
             provider: now.provider.saturating_sub(before.provider),
             asked: now.asked.since(before.asked),
             server: server.since(&before.server),
