@@ -18,7 +18,7 @@ use crate::table::{self, Figure, mebibytes, milliseconds};
 use crate::world::{Cost, World};
 
 /// Renewals a second: 10,000 tokens that live 300 s and are renewed at half life.
-const RATE: f64 = 67.0;
+const RATE: f64 = 200.0 / 3.0;
 /// No token is asked for within 5 s of the one before, so shorter lives than this say nothing.
 const SHORTEST: f64 = 16.0;
 /// How long renewals are counted, at the least and at the most.
