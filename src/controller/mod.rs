@@ -31,6 +31,7 @@ mod restart;
 mod scope;
 mod secrets;
 mod service_accounts;
+mod target;
 mod turn;
 
 pub use context::{Context, Settings};

@@ -14,8 +14,8 @@ use serde_json::json;
 use super::context::Context;
 use super::error::{CallError, call};
 use super::memory::HeldToken;
-use super::observe::{self, as_written, stranger};
 use super::secrets::Facts;
+use super::target::{as_written, stranger, without_token};
 use crate::api::{FIELD_MANAGER, TokenSource};
 use crate::decide::publication::{Data, Memo, content_hash, secret_type, target, withdrawn};
 use crate::decide::render::render;
@@ -137,7 +137,7 @@ pub(super) async fn withdraw(
         }
         written => written,
     };
-    Ok(observe::withdrawn(&*learned(written, &api, &namespace, name, context).await?))
+    Ok(without_token(&*learned(written, &api, &namespace, name, context).await?))
 }
 
 /// What a write returned. Where it was refused because what was known of the Secret is out of date, that is looked at
