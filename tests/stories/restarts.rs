@@ -1,6 +1,8 @@
 //! Workloads that are restarted for another token, and for nothing else.
 //! Knows the right that an installation gives only when asked; must not know how a workload's pods come and go.
 
+use std::time::Duration;
+
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
@@ -58,12 +60,12 @@ async fn template(story: &Story) -> (i64, Value) {
     (deployment.metadata.generation.unwrap_or_default(), json!(annotations))
 }
 
-async fn restarted(story: &Story, generation: i64) {
+async fn restarted(story: &Story, generation: i64, within: Duration) {
     let issued_at = async || {
         let secret = story.secrets().get("served-token").await.expect("the target");
         secret.annotations().get("tokensource.dev/issued-at").cloned()
     };
-    eventually("a restart", SOON, async || match (template(story).await, issued_at().await) {
+    eventually("a restart", within, async || match (template(story).await, issued_at().await) {
         ((seen, annotations), Some(issued_at))
             if seen == generation && annotations[ANNOTATION] == issued_at.as_str() =>
         {
@@ -103,7 +105,8 @@ pub(crate) async fn each_other_token_restarts_once(story: &mut Story) {
     assert_eq!(template(story).await.0, 1);
 
     permit(story).await;
-    restarted(story, 2).await;
+    // It is tried again once a minute.
+    restarted(story, 2, Duration::from_secs(80)).await;
     eventually("no more word of it", SOON, async || {
         let source = story.sources().get("served").await.map_err(|error| error.to_string())?;
         let (_, _, message) = condition(&source, ConditionType::Renewed).ok_or("no condition")?;
@@ -113,7 +116,7 @@ pub(crate) async fn each_other_token_restarts_once(story: &mut Story) {
     assert!(story.events("served").await.contains(&"WorkloadsRestarted".to_owned()));
 
     renew(story, 3).await;
-    restarted(story, 3).await;
+    restarted(story, 3, SOON).await;
 
     // Neither other labels nor a restart of the controller is another token.
     story.patch_source("served", &json!({"spec": {"target": {"labels": {"team": "web"}}}})).await;

@@ -42,7 +42,8 @@ impl Status {
         let object = serde_json::to_value(object).expect("an object can be written as JSON");
         Self {
             generation: object["metadata"]["generation"].as_i64().unwrap_or_default(),
-            observed: object["status"]["observedGeneration"].as_i64(),
+            // Below zero: the definition's default, of an object that nobody has looked at.
+            observed: object["status"]["observedGeneration"].as_i64().filter(|generation| *generation >= 0),
             conditions: object["status"]["conditions"].as_array().cloned().unwrap_or_default(),
         }
     }
