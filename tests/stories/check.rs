@@ -118,7 +118,11 @@ pub(crate) async fn keycloak_is_found_and_asked(story: &mut Story) {
     );
     // Keycloak keeps no order among scopes.
     let ordered = said.out.replace("email profile", "profile email");
-    assert_shown("tokensource check -f keycloak.yaml --send --allow-network 127.0.0.0/8", &ordered);
+    assert_shown(
+        "tokensource check -f keycloak.yaml --send --allow-network 127.0.0.0/8",
+        &ordered,
+        &story.namespace,
+    );
     assert!(!said.all.contains("jti"), "only the standard claims are shown: {}", said.all);
     // Whatever is meant to be a token is not in there: three parts in base64url.
     let is_token = |word: &str| word.starts_with("eyJ") && word.matches('.').count() == 2;

@@ -106,7 +106,7 @@ pub(crate) async fn status_tells_what_every_token_does(story: &mut Story) {
     assert_eq!(lines[1][..4], ["bad", "False", "InvalidClient", "bad-token"]);
     assert_eq!(lines[2][..4], ["good", "True", "TokenIssued", "good-token"]);
     assert!(lines[2][4].ends_with('m') && lines[2][6] == "0" && lines[1][6] == "1", "{}", table.out);
-    assert_shown("kubectl tokensource status", &table.out);
+    assert_shown("kubectl tokensource status", &table.out, &story.namespace);
     let labelled = here(story, &["status", "-l", "no=such"]).await;
     labelled.has(0, &["There are no such TokenSources in namespace"]);
 
@@ -123,7 +123,11 @@ pub(crate) async fn status_tells_what_every_token_does(story: &mut Story) {
         page.contains("WHEN").then_some(()).ok_or(page)
     })
     .await;
-    assert_shown("kubectl tokensource status bad", &here(story, &["status", "bad"]).await.out);
+    assert_shown(
+        "kubectl tokensource status bad",
+        &here(story, &["status", "bad"]).await.out,
+        &story.namespace,
+    );
     let page = here(story, &["status", "bad", "-o", "json"]).await;
     let page: Value = serde_json::from_str(&page.out).expect("JSON");
     assert_eq!(page["events"][0]["reason"], "InvalidClient", "{page:#}");
@@ -222,7 +226,7 @@ pub(crate) async fn renew_waits_for_the_answer(story: &mut Story) {
     let good = results.lines().find(|line| line.starts_with("good:")).expect("a result");
     let bad = results.replace(&format!("{good}\n"), "");
     let screen = format!("{progress}{bad}{good}\n{}", all.code);
-    assert_shown("kubectl tokensource renew --all; echo $?", &screen);
+    assert_shown("kubectl tokensource renew --all; echo $?", &screen, &story.namespace);
     assert_ne!(story.value("good-token", "access_token").await, before);
     let source = story.source("good").await;
     let asked = source.metadata.annotations.unwrap()["tokensource.dev/renew-requested-at"].clone();
