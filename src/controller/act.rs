@@ -73,7 +73,7 @@ fn ended(
         // Waits are counted from when the failure is known.
         Err(Stop::Failed(failure)) => Outcome::Failed(context.now(), flag_revocation(observed, failure)),
         Err(Stop::Refused(failure)) => Outcome::Refused(failure),
-        Err(Stop::Deferred(until, failure)) => Outcome::Deferred(until, failure),
+        Err(Stop::Deferred(deferral)) => Outcome::Deferred(deferral),
         Err(Stop::Outdated) => return Ok(None),
         Err(Stop::Cluster(error)) => return Err(error),
     };

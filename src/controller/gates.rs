@@ -14,8 +14,8 @@ use tokio::sync::broadcast;
 
 use super::mint::Stop;
 use crate::api::{ProviderKind, Reason, TokenProviderSpec, TokenSource};
-use crate::decide::gate::{Entry, Gate, Met};
-use crate::decide::{Failure, Observed, Published};
+use crate::decide::gate::{Entry, Gate, Met, Wait};
+use crate::decide::{Deferral, Failure, Observed};
 use crate::oauth::Endpoint;
 
 /// Those who describe a provider themselves share a gate with their namespace only: what one tenant's timeout or
@@ -33,6 +33,18 @@ struct State {
     /// How many of a namespace are inside any gate: with many providers that hang, one tenant could else have all of
     /// what may be under way.
     inside: HashMap<String, usize>,
+    /// When the gates that nobody uses were last taken away.
+    swept: DateTime<Utc>,
+}
+
+impl State {
+    /// Takes idle gates away; only now and then, for it looks at each.
+    fn sweep(&mut self, now: DateTime<Utc>) {
+        if (now - self.swept).abs() >= SWEEP {
+            self.swept = now;
+            self.gates.retain(|_, gate| !gate.is_idle(now));
+        }
+    }
 }
 
 /// How busy the gates are.
@@ -45,6 +57,9 @@ pub(super) struct Load {
     /// Gates whose provider is in trouble.
     pub(super) troubled: usize,
 }
+
+/// Gates that nobody uses any more may stand so much longer.
+const SWEEP: TimeDelta = TimeDelta::minutes(1);
 
 /// A tenant at its limit comes again after this.
 const SHORTLY: TimeDelta = TimeDelta::seconds(1);
@@ -122,24 +137,23 @@ impl Gates {
         let provider = observed.provider.clone().map_err(Stop::Refused)?;
         let key = key(source, provider);
         let now = (self.clock)();
-        // Of a token that is of no use it does not matter how long it lives.
-        let useful = |published: &&Published| {
-            published.intact && observed.inputs.as_ref().is_some_and(|inputs| inputs.asked == published.asked)
-        };
-        let expires_at = observed.published().filter(useful).map(|published| published.expires_at);
+        // Of a token that cannot be trusted it does not matter how long it lives. One of former credentials may be in use.
+        let expires_at =
+            observed.published().filter(|published| published.intact).map(|published| published.expires_at);
         let visit = self.visit(source)?;
         let who = ObjectRef::from_obj(source);
         let entry = {
             let mut state = self.lock();
-            state.gates.retain(|_, gate| !gate.is_idle(now));
+            state.sweep(now);
             state.gates.entry(key.clone()).or_default().enter(&name(&who), expires_at, self.places, now)
         };
         match entry {
             Entry::Enter => {
                 Ok(Pass { gates: Arc::clone(self), key, who: name(&who), met: Met::NotAtAll, visit })
             }
-            Entry::Later(until, reason) => {
-                Err(Stop::Deferred(until, reason.map(|reason| troubled(reason, &key.host))))
+            Entry::Later(Wait { until, since, trouble }) => {
+                let failure = trouble.map(|reason| troubled(reason, &key.host));
+                Err(Stop::Deferred(Deferral { until, since, failure }))
             }
         }
     }
@@ -150,7 +164,8 @@ impl Gates {
         let mut state = self.lock();
         let inside = state.inside.entry(namespace.clone()).or_default();
         if *inside >= self.places * 2 {
-            return Err(Stop::Deferred((self.clock)() + SHORTLY, None));
+            let now = (self.clock)();
+            return Err(Stop::Deferred(Deferral { until: now + SHORTLY, since: now, failure: None }));
         }
         *inside += 1;
         drop(state);

@@ -4,8 +4,6 @@
 
 use std::time::Instant;
 
-use chrono::{DateTime, Utc};
-
 use super::error::{CallError, Error};
 use super::materials::{Prepared, issue_tokens, prepare};
 use super::memory::HeldToken;
@@ -15,7 +13,7 @@ use super::turn::Turn;
 use crate::api::{Reason, TokenSource};
 use crate::decide::gate::Met;
 use crate::decide::refresh::{Bond, gives_way, is_kept};
-use crate::decide::{Failure, Observed, ask};
+use crate::decide::{Deferral, Failure, Observed, ask};
 use crate::oauth::{Moment, Secret, Token, build, read};
 
 /// Sent with every request: some firewalls refuse requests without one.
@@ -31,8 +29,8 @@ pub(super) enum Stop {
     Failed(Failure),
     /// The target is another than the cache knew.
     Outdated,
-    /// Others come first: until when at least, and what is wrong with the provider, if anything.
-    Deferred(DateTime<Utc>, Option<Failure>),
+    /// Others come first.
+    Deferred(Deferral),
 }
 
 impl From<Error> for Stop {

@@ -5,7 +5,6 @@
 
 use std::sync::{Arc, LazyLock};
 
-use chrono::{DateTime, TimeDelta, Utc};
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 
@@ -16,7 +15,7 @@ use super::secrets::Facts;
 use super::target::{stranger, target, unread_target};
 use crate::api::{
     ClusterTokenProvider, ProviderKind, Reason, TokenProvider, TokenProviderSpec, TokenSource,
-    TokenSourceSpec, TokenSourceStatus, annotation, from_kubernetes,
+    TokenSourceSpec, TokenSourceStatus, annotation,
 };
 use crate::decide::refresh::{is_kept, secret_name};
 use crate::decide::{Credentials, Failure, Held, Observed, Secrets, Target, inputs};
@@ -117,7 +116,6 @@ pub(super) async fn observe<'a>(
         generation: source.metadata.generation.unwrap_or_default(),
         // With its namespace all goes, in any order: what is gone already is not to be replaced.
         deleting: source.metadata.deletion_timestamp.is_some() || context.cluster.is_ending(&namespace),
-        newcomer: is_newcomer(source, now, context),
         spec: &source.spec,
         status: source.status.as_ref().unwrap_or(&NO_STATUS),
         renew_request: source.annotations().get(annotation::RENEW_REQUESTED_AT).map(|value| shortened(value)),
@@ -195,16 +193,6 @@ fn refresh_conflict(observed: &Observed<'_>, namespace: &str, context: &Context)
     observed.provider.as_ref().ok().filter(|provider| is_kept(provider))?;
     let facts = context.scope.secrets.get(namespace, &secret_name(observed.name))?;
     stranger(&facts, observed.uid)
-}
-
-/// So long somebody is new.
-const NEW: TimeDelta = TimeDelta::minutes(1);
-
-/// Whether it has come, or this leader has, a moment ago.
-fn is_newcomer(source: &TokenSource, now: DateTime<Utc>, context: &Context) -> bool {
-    let created = source.creation_timestamp().as_ref().map(from_kubernetes);
-    let began = context.settings.leadership.since();
-    created.into_iter().chain(began).any(|since| now - since < NEW)
 }
 
 /// The oldest other `TokenSource` that names the same target, if it is older than this one.

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::context::Context;
 use super::error::{CallError, Error, call};
 use crate::api::{FIELD_MANAGER, TokenSource, TokenSourceStatus, from_kubernetes};
-use crate::decide::{Observed, Outcome, transition};
+use crate::decide::{Deferral, Observed, Outcome, transition};
 
 /// Records what came of a plan. `owed` says that the observed status itself has yet to be written.
 pub(super) async fn record(
@@ -121,7 +121,7 @@ fn log(source: &TokenSource, outcome: &Outcome) {
         Outcome::Probed(probed) => {
             tracing::debug!(%namespace, %name, verdict = ?probed.verdict, "Token probed");
         }
-        Outcome::Deferred(until, _) => tracing::debug!(%namespace, %name, %until, "Not now"),
+        Outcome::Deferred(Deferral { until, .. }) => tracing::debug!(%namespace, %name, %until, "Not now"),
         Outcome::Kept | Outcome::Waiting | Outcome::Suspended | Outcome::Rewritten(_) => {
             tracing::debug!(%namespace, %name, "Nothing to do");
         }

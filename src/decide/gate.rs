@@ -75,8 +75,19 @@ impl Default for State {
 pub enum Entry {
     /// They may, and must leave afterwards.
     Enter,
-    /// Not before this instant; the reason is there while the provider is in trouble.
-    Later(DateTime<Utc>, Option<Reason>),
+    /// They may not yet.
+    Later(Wait),
+}
+
+/// What who may not ask is told.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Wait {
+    /// Not before this instant.
+    pub until: DateTime<Utc>,
+    /// They have stood in line since.
+    pub since: DateTime<Utc>,
+    /// What is wrong with the provider, if anything.
+    pub trouble: Option<Reason>,
 }
 
 /// How the provider met a request.
@@ -151,9 +162,9 @@ impl Gate {
                 }
             }
         };
-        if let Some((until, reason)) = later {
-            self.queue.promise(who, until);
-            return Entry::Later(until, reason);
+        if let Some((until, trouble)) = later {
+            let since = self.queue.promise(who, until).unwrap_or(now);
+            return Entry::Later(Wait { until, since, trouble });
         }
         self.queue.leave(who);
         self.inside.insert(who.to_owned(), (self.epoch, now));

@@ -40,7 +40,7 @@ pub use failure::Failure;
 pub use gauges::{Gauges, gauges};
 pub use inputs::Inputs;
 pub use observed::{Credentials, Held, Observed, Published, Secrets, Target};
-pub use outcome::{Outcome, Publication};
+pub use outcome::{Deferral, Outcome, Publication};
 pub use probe::{Probed, Verdict, next_probe};
 pub use restart::{next_errand, restart_annotation};
 pub use revocation::flag as flag_revocation;

@@ -18,8 +18,6 @@ pub struct Observed<'a> {
     pub generation: i64,
     /// It is on its way out.
     pub deleting: bool,
-    /// It has been known for less than a minute: what little there is to say of it can wait for its token.
-    pub newcomer: bool,
     /// What the user wants.
     pub spec: &'a TokenSourceSpec,
     /// What was last recorded.

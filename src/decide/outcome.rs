@@ -15,9 +15,8 @@ pub enum Outcome {
     Kept,
     /// A token is called for, but the time has not come, or only a change helps.
     Waiting,
-    /// A token is called for, but others come first: until when at least, and what is wrong with the provider, if
-    /// anything.
-    Deferred(DateTime<Utc>, Option<Failure>),
+    /// A token is called for, but others come first.
+    Deferred(Deferral),
     /// The spec suspends renewal.
     Suspended,
     /// Nothing was asked for, for a reason in the cluster.
@@ -39,6 +38,17 @@ pub enum Outcome {
     Restarted(Vec<String>),
     /// They have not.
     NotRestarted(Failure),
+}
+
+/// Why and how long others come first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Deferral {
+    /// Not before this instant.
+    pub until: DateTime<Utc>,
+    /// It has been so since then.
+    pub since: DateTime<Utc>,
+    /// What is wrong with the provider, if anything.
+    pub failure: Option<Failure>,
 }
 
 /// A token that stands in the target.

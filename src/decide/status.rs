@@ -1,14 +1,14 @@
 //! The next status, from the observation and what came of the plan. A plan that changed nothing yields the status
 //! that was observed, so that nothing is written.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::backoff::retry_at;
 use super::conditions::{Ledger, State, find, is_true};
 use super::readiness::{due, unusable};
 use super::schedule::SHORT_LIFE;
-use super::{Failure, Observed, Outcome, Probed, Publication, Published, Target, Verdict, restart};
+use super::{Deferral, Failure, Observed, Outcome, Probed, Publication, Published, Target, Verdict, restart};
 use crate::api::{ConditionType, Reason, TargetStatus, TokenSourceStatus, from_kubernetes, to_kubernetes};
 use crate::oauth::Notice;
 
@@ -20,9 +20,7 @@ const UNCLEAR: &str = " ProbeUnclear: The probe's URL does not say whether it ta
 /// ([`Observed::settle`]).
 pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceStatus {
     let mut status = observed.status.clone();
-    // It stands in line. A write costs the API server more than the token does, and would be one for each of thousands
-    // that come at once.
-    if observed.newcomer && status.is_blank() && matches!(outcome, Outcome::Deferred(_, None)) {
+    if is_no_news(observed, outcome) {
         return status;
     }
     status.observed_generation = Some(observed.generation);
@@ -62,6 +60,21 @@ pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceSta
     describe_target(&mut status, observed);
     status.conditions = conditions(observed, &status, outcome);
     status
+}
+
+/// So long somebody stands in line before their status says so.
+const IN_LINE: TimeDelta = TimeDelta::minutes(1);
+
+/// It stands in line for its first token, or for one with other inputs. A write costs the API server more than the token
+/// does, and would be one for each of the thousands that come at once.
+fn is_no_news(observed: &Observed<'_>, outcome: &Outcome) -> bool {
+    let Outcome::Deferred(Deferral { since, failure: None, .. }) = outcome else { return false };
+    let waits_well = match unusable(observed) {
+        None | Some(Reason::InputsChanged) => true,
+        Some(Reason::TokenPending) => observed.status.is_blank(),
+        Some(_) => false,
+    };
+    waits_well && observed.now - since < IN_LINE
 }
 
 fn clear_failures(status: &mut TokenSourceStatus) {
@@ -154,7 +167,7 @@ fn renewed(ledger: &mut Ledger<'_>, observed: &Observed<'_>, outcome: &Outcome) 
             ledger.set(kind, State::False, failure.reason, failure.message.clone());
         }
         // What its own attempt was told is more exact.
-        Outcome::Deferred(_, Some(failure)) if !observed.failed_before() => {
+        Outcome::Deferred(Deferral { failure: Some(failure), .. }) if !observed.failed_before() => {
             ledger.set(kind, State::False, failure.reason, failure.message.clone());
         }
         Outcome::Suspended => {
@@ -231,7 +244,7 @@ fn progress(ledger: &mut Ledger<'_>, status: &TokenSourceStatus, outcome: &Outco
         Outcome::Refused(failure) | Outcome::Failed(_, failure) | Outcome::Unwritten(_, failure) => {
             (Some(failure.reason), failure.message.clone())
         }
-        Outcome::Deferred(_, Some(failure)) if status.failures == 0 => {
+        Outcome::Deferred(Deferral { failure: Some(failure), .. }) if status.failures == 0 => {
             (Some(failure.reason), failure.message.clone())
         }
         // Renewed may be Unknown since a suspension: that explains nothing any more.

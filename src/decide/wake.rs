@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::conditions::is_true;
-use super::{Outcome, Plan};
+use super::{Deferral, Outcome, Plan};
 use crate::api::{ConditionType, TokenSourceStatus, from_kubernetes};
 
 /// A safety net: whatever a watch may have lost is found within it.
@@ -31,7 +31,7 @@ pub fn wake_after(
     }
     match (plan, outcome) {
         (Plan::Leave | Plan::Suspend | Plan::Wait(None), _) => {}
-        (Plan::Wait(Some(until)), _) | (_, Outcome::Deferred(until, _)) => {
+        (Plan::Wait(Some(until)), _) | (_, Outcome::Deferred(Deferral { until, .. })) => {
             instants.push(*until);
             // What waits may be a renewal that somebody asked for: the one that is due comes before it. One that is
             // due already is what waits.

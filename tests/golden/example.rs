@@ -145,7 +145,6 @@ impl Example {
             uid: "uid",
             generation: 1,
             deleting: false,
-            newcomer: false,
             spec,
             status: &TokenSourceStatus::default(),
             renew_request: None,

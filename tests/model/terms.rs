@@ -23,7 +23,6 @@ impl Real {
             uid: UID,
             generation: i64::from(source.generation),
             deleting: source.deleting,
-            newcomer: false,
             spec: &self.specs[usize::from(source.scope) * 2 + usize::from(source.suspend)],
             status,
             renew_request: REQUESTS[usize::from(source.request)],

@@ -17,7 +17,7 @@ use tokensource::decide::{
 };
 use tokensource::oauth::{Answer, Reading, Token, read};
 
-use crate::clock::{Instant, MINUTE, at};
+use crate::clock::{Instant, at};
 use crate::provider::Reply;
 
 const HOST: &str = "auth.example.com";
@@ -82,8 +82,6 @@ impl Product {
             uid,
             generation: 1,
             deleting: false,
-            // The fleet is made at the start, if it is new; it matters to nobody who has a status.
-            newcomer: now < MINUTE,
             spec: &self.spec,
             status,
             renew_request: None,

@@ -68,7 +68,6 @@ impl<'a> Situation<'a> {
             uid: "",
             generation: 1,
             deleting: false,
-            newcomer: false,
             spec: &self.spec,
             status: &self.status,
             renew_request: None,

@@ -19,6 +19,7 @@ const LONGEST: TimeDelta = TimeDelta::minutes(10);
 struct Waiting {
     who: Arc<str>,
     deadline: DateTime<Utc>,
+    since: DateTime<Utc>,
     promised: DateTime<Utc>,
     called: bool,
 }
@@ -48,10 +49,12 @@ impl Queue {
         let latest = now + GRACE;
         let deadline = expires_at
             .unwrap_or_else(|| before.as_ref().map_or(latest, |before| before.deadline.min(latest)));
+        // Of a clock that was set back, nobody came in the future.
+        let since = before.as_ref().map_or(now, |before| before.since.min(now));
         let who = before.map_or_else(|| Arc::from(who), |before| before.who);
         let me = (deadline, Arc::clone(&who));
         self.order.insert(me.clone());
-        self.waiting.insert(Arc::clone(&who), Waiting { who, deadline, promised: now, called: false });
+        self.waiting.insert(Arc::clone(&who), Waiting { who, deadline, since, promised: now, called: false });
         self.drop_the_gone(now);
         self.order.rank(&me)
     }
@@ -78,11 +81,11 @@ impl Queue {
         Some(waiting)
     }
 
-    /// Somebody will look again then.
-    pub(super) fn promise(&mut self, who: &str, until: DateTime<Utc>) {
-        if let Some(waiting) = self.waiting.get_mut(who) {
-            waiting.promised = until;
-        }
+    /// Somebody will look again then. Returns since when they have been here, if they are.
+    pub(super) fn promise(&mut self, who: &str, until: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let waiting = self.waiting.get_mut(who)?;
+        waiting.promised = until;
+        Some(waiting.since)
     }
 
     /// How many wait, without those that will not come back.

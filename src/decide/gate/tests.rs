@@ -12,7 +12,7 @@ const PLACES: usize = 12;
 #[allow(clippy::needless_pass_by_value)] // it reads better
 fn later(entry: Entry) -> (DateTime<Utc>, Option<Reason>) {
     match entry {
-        Entry::Later(until, reason) => (until, reason),
+        Entry::Later(Wait { until, trouble, .. }) => (until, trouble),
         Entry::Enter => panic!("it may enter"),
     }
 }
@@ -245,7 +245,7 @@ proptest! {
             } else {
                 match gate.enter(&who, expires.map(at), 3, now) {
                     Entry::Enter => inside.push(who),
-                    Entry::Later(until, _) => {
+                    Entry::Later(Wait { until, .. }) => {
                         prop_assert!(until > now);
                         prop_assert!(until - now <= LAST_PAUSE + TimeDelta::seconds(6), "{}", until - now);
                     }
@@ -262,7 +262,7 @@ proptest! {
             looks += 1;
             match gate.enter("last", None, 3, now) {
                 Entry::Enter => return Ok(()),
-                Entry::Later(until, _) => now = until,
+                Entry::Later(Wait { until, .. }) => now = until,
             }
         }
         prop_assert!(false, "not let in by {looks} looks in {}", now - begun);

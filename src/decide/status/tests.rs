@@ -38,24 +38,39 @@ fn the_first_token_is_described() {
 }
 
 #[test]
-fn who_has_just_come_and_stands_in_line_is_not_written() {
-    let in_line = Outcome::Deferred(at(2), None);
-    let mut newcomer = Scene::fresh().with(|scene| scene.newcomer = true);
-    newcomer.record(&in_line);
-    assert_eq!(newcomer.status, TokenSourceStatus::default());
-    // What is wrong with the provider is news, and so is a wait that lasts.
-    let in_trouble = Outcome::Deferred(at(2), Some(outage()));
-    for (name, newcomer, outcome) in [("in trouble", true, &in_trouble), ("after a minute", false, &in_line)]
-    {
-        let mut scene = Scene::fresh().with(|scene| scene.newcomer = newcomer);
-        scene.record(outcome);
+fn who_stands_in_line_is_not_written_for_a_minute() {
+    let in_line =
+        |since| Outcome::Deferred(Deferral { until: at(since + 70), since: at(since), failure: None });
+    let rotated = || {
+        let mut scene = Scene::good().when(100);
+        scene.spec.token.scopes.push("more".to_owned());
+        scene.generation = 2;
+        scene
+    };
+    for (name, mut scene) in [("its first token", Scene::fresh()), ("with other credentials", rotated())] {
+        let (since, before) = ((scene.now - at(0)).num_seconds(), scene.status.clone());
+        scene.now = at(since + 59);
+        scene.record(&in_line(since));
+        assert_eq!(scene.status, before, "{name}");
+        scene.now = at(since + 60);
+        scene.record(&in_line(since));
         let ready = condition(&scene, ConditionType::Ready).map(|(status, _)| status);
-        assert_eq!(ready, Some("False"), "{name}");
+        assert_eq!(ready, Some("False"), "{name}, after a minute");
     }
-    let mut renewal = Scene::good().when(3600).with(|scene| scene.newcomer = true);
-    renewal.record(&in_line);
-    let ready = condition(&renewal, ConditionType::Ready).map(|(status, _)| status);
-    assert_eq!(ready, Some("False"), "a token that expires meanwhile is told of");
+}
+
+#[test]
+fn what_is_wrong_is_written_at_once_whoever_stands_in_line() {
+    let in_line = |scene: &Scene, failure| {
+        Outcome::Deferred(Deferral { until: scene.now + TimeDelta::seconds(2), since: scene.now, failure })
+    };
+    let ready = |scene: &Scene| condition(scene, ConditionType::Ready).map(|(status, _)| status.to_owned());
+    let mut in_trouble = Scene::fresh();
+    in_trouble.record(&in_line(&in_trouble, Some(outage())));
+    assert_eq!(ready(&in_trouble).as_deref(), Some("False"), "a provider in trouble");
+    let mut expired = Scene::good().when(3600);
+    expired.record(&in_line(&expired, None));
+    assert_eq!(ready(&expired).as_deref(), Some("False"), "a token that has expired");
 }
 
 #[test]

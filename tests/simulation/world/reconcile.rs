@@ -2,8 +2,8 @@
 //! Knows the order of calls; what to do, what to report and when to look again is asked of the product.
 
 use tokensource::api::{Reason, from_kubernetes};
-use tokensource::decide::gate::{Entry, Met};
-use tokensource::decide::{Outcome, Plan, Target, decide, next_status, wake_after};
+use tokensource::decide::gate::{Entry, Met, Wait};
+use tokensource::decide::{Deferral, Outcome, Plan, Target, decide, next_status, wake_after};
 
 use super::{Event, World};
 use crate::clock::{Instant, MILLISECOND, SECOND, at, instant};
@@ -29,13 +29,13 @@ impl World {
         let came = match &plan {
             Plan::Keep => Some(Outcome::Kept),
             Plan::Wait(_) => Some(Outcome::Waiting),
-            Plan::Mint(_) => {
-                let asked = observed.inputs.as_ref().map(|inputs| inputs.asked.as_str());
-                match enter(&mut self.slices[source.slice], source, &observed.target, asked, now) {
-                    Entry::Enter => None,
-                    Entry::Later(until, reason) => Some(Outcome::Deferred(until, reason.map(troubled))),
+            Plan::Mint(_) => match enter(&mut self.slices[source.slice], source, &observed.target, now) {
+                Entry::Enter => None,
+                Entry::Later(Wait { until, since, trouble }) => {
+                    let failure = trouble.map(troubled);
+                    Some(Outcome::Deferred(Deferral { until, since, failure }))
                 }
-            }
+            },
             other => panic!("this fleet asks for nothing of the kind: {other:?}"),
         };
         let asks = came.is_none();
@@ -175,13 +175,12 @@ impl World {
 }
 
 /// As `controller::gates` has it: a place in the namespace's share, and then the gate.
-fn enter(slice: &mut Slice, source: &Source, target: &Target, asked: Option<&str>, now: Instant) -> Entry {
+fn enter(slice: &mut Slice, source: &Source, target: &Target, now: Instant) -> Entry {
     if !slice.visit(source.namespace) {
-        return Entry::Later(at(now + SECOND), None);
+        return Entry::Later(Wait { until: at(now + SECOND), since: at(now), trouble: None });
     }
-    // Of a token that is of no use it does not matter how long it lives.
     let expires_at = match target {
-        Target::Ours(published) if Some(published.asked.as_str()) == asked => Some(published.expires_at),
+        Target::Ours(published) => Some(published.expires_at),
         _ => None,
     };
     let entry = slice.gate.enter(&source.name, expires_at, slice.places, at(now));

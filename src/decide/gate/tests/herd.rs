@@ -15,7 +15,7 @@ fn recover(fleet: &[(String, i64)], outage: i64) -> (Vec<(String, i64)>, Vec<Str
         let (who, expires) = &fleet[index];
         assert!(now < at(100_000), "a standstill");
         match gate.enter(who, Some(at(*expires)), PLACES, now) {
-            Entry::Later(until, _) => {
+            Entry::Later(Wait { until, .. }) => {
                 assert!(until > now, "a busy loop");
                 looks.push((until, index));
             }
@@ -85,7 +85,7 @@ fn serve(herd: &[i64], places: usize, stay: TimeDelta) -> Served {
         served.looks += 1;
         match gate.enter(&name, Some(at(herd[who])), places, now) {
             Entry::Enter => events.push(Reverse((now + stay, who, true))),
-            Entry::Later(until, _) => events.push(Reverse((until, who, false))),
+            Entry::Later(Wait { until, .. }) => events.push(Reverse((until, who, false))),
         }
     }
     served
@@ -143,7 +143,7 @@ fn a_429_out_of_the_blue_is_no_limit() {
         last = now;
         match gate.enter(&who, Some(at(100)), 16, now) {
             Entry::Enter => gate.leave(&who, &who, &Met::Well, now),
-            Entry::Later(until, _) => waiting.push((until, who)),
+            Entry::Later(Wait { until, .. }) => waiting.push((until, who)),
         }
     }
     assert!(last - at(11) < TimeDelta::seconds(8), "{}", last - at(11));
