@@ -152,7 +152,7 @@ async fn rewrite(source: &TokenSource, observed: &Observed<'_>, context: &Turn<'
     let found = context.read_secret(&namespace, observed.target_name()).await.map_err(Error::ReadTarget)?;
     let Some((secret, facts)) = found else { return Ok(Outcome::Waiting.into()) };
     let (Some(memo), Some(data), true) =
-        (facts.memo.clone(), secret.data.clone(), is_intact(&facts, secret.data.as_ref()))
+        (facts.memo.as_deref().cloned(), secret.data.clone(), is_intact(&facts, secret.data.as_ref()))
     else {
         return Ok(Outcome::Waiting.into());
     };

@@ -182,7 +182,7 @@ pub(super) fn credentials(name: &str, facts: Option<Arc<Facts>>) -> Credentials 
         Some(facts) => Credentials::Present {
             name: name.to_owned(),
             uid: facts.uid.clone(),
-            resource_version: facts.resource_version.clone(),
+            resource_version: facts.resource_version.to_string(),
             allowed_hosts: facts.allowed_hosts.clone(),
         },
     }
@@ -203,7 +203,7 @@ fn rival(source: &TokenSource, context: &Context) -> Option<String> {
     let mine = target(source);
     context
         .scope
-        .users(&namespace, Reference::Secret(mine.clone()))
+        .users(&namespace, Reference::Secret(mine.as_str().into()))
         .into_iter()
         .filter(|user| user.name != source.name_any())
         .filter_map(|user| context.scope.sources.get(&user))

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use compact_str::CompactString;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher::Event;
@@ -12,19 +13,19 @@ use crate::api::{ProviderKind, TokenSource};
 /// Something a `TokenSource` names, in its own namespace unless cluster-scoped.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Reference {
-    Secret(String),
-    TokenProvider(String),
-    ClusterTokenProvider(String),
+    Secret(CompactString),
+    TokenProvider(CompactString),
+    ClusterTokenProvider(CompactString),
 }
 
 /// Namespace and name.
-type Key = (String, String);
+pub(super) type Key = (CompactString, CompactString);
 
 #[derive(Default)]
 struct Index {
     /// Lists, not sets: mostly of one, and each is in it once.
-    users: HashMap<(String, Reference), Vec<String>>,
-    named: HashMap<Key, Vec<Reference>>,
+    users: HashMap<(CompactString, Reference), Vec<CompactString>>,
+    named: HashMap<Key, Box<[Reference]>>,
 }
 
 /// The index, kept up to date by the watch of `TokenSource`s.
@@ -34,7 +35,7 @@ pub(super) struct References {
     listed: Option<Index>,
     /// By namespace and name of a Secret: who has looked at it because the provider block names it. A hint that may
     /// be out of date, which costs no more than a look.
-    subjects: HashMap<Key, BTreeSet<String>>,
+    subjects: HashMap<Key, BTreeSet<CompactString>>,
 }
 
 impl References {
@@ -77,10 +78,10 @@ impl References {
     /// The `TokenSource`s of a namespace that name this.
     pub(super) fn users(&self, namespace: &str, reference: Reference) -> Vec<ObjectRef<TokenSource>> {
         let looking = match &reference {
-            Reference::Secret(name) => self.subjects.get(&(namespace.to_owned(), name.clone())),
+            Reference::Secret(name) => self.subjects.get(&(namespace.into(), name.clone())),
             Reference::TokenProvider(_) | Reference::ClusterTokenProvider(_) => None,
         };
-        let users = self.current.users.get(&(namespace.to_owned(), reference));
+        let users = self.current.users.get(&(namespace.into(), reference));
         users
             .into_iter()
             .flatten()
@@ -91,14 +92,14 @@ impl References {
 
     /// Whether a Secret is known to concern a `TokenSource` by its provider block.
     pub(super) fn is_noted(&self, namespace: &str, secret: &str, source: &str) -> bool {
-        let users = self.subjects.get(&(namespace.to_owned(), secret.to_owned()));
+        let users = self.subjects.get(&(namespace.into(), secret.into()));
         users.is_some_and(|users| users.contains(source))
     }
 
     /// Notes it.
     pub(super) fn note(&mut self, namespace: &str, secret: &str, source: &str) {
-        let slot = (namespace.to_owned(), secret.to_owned());
-        self.subjects.entry(slot).or_default().insert(source.to_owned());
+        let slot = (namespace.into(), secret.into());
+        self.subjects.entry(slot).or_default().insert(source.into());
     }
 
     /// The `TokenSource`s of any namespace that name this cluster-scoped provider.
@@ -145,7 +146,8 @@ impl Index {
         }
         self.remove(&key);
         for reference in &references {
-            self.users.entry((key.0.clone(), reference.clone())).or_default().push(key.1.clone());
+            let users = self.users.entry((key.0.clone(), reference.clone()));
+            users.or_insert_with(|| Vec::with_capacity(1)).push(key.1.clone());
         }
         self.named.insert(key, references);
         true
@@ -172,20 +174,21 @@ pub(super) fn name_of(source: &TokenSource) -> ObjectRef<TokenSource> {
 }
 
 fn key(source: &TokenSource) -> Key {
-    (source.namespace().unwrap_or_default(), source.name_any())
+    (source.namespace().unwrap_or_default().into(), source.name_any().into())
 }
 
-fn named_by(source: &TokenSource) -> Vec<Reference> {
+fn named_by(source: &TokenSource) -> Box<[Reference]> {
     let spec = &source.spec;
     let mut references =
-        vec![Reference::Secret(spec.target.name.clone().unwrap_or_else(|| source.name_any()))];
-    references
-        .extend(spec.credentials_ref.as_ref().map(|reference| Reference::Secret(reference.name.clone())));
+        vec![Reference::Secret(spec.target.name.clone().unwrap_or_else(|| source.name_any()).into())];
+    references.extend(
+        spec.credentials_ref.as_ref().map(|reference| Reference::Secret(reference.name.as_str().into())),
+    );
     references.extend(spec.provider_ref.as_ref().map(|reference| match reference.kind {
-        ProviderKind::TokenProvider => Reference::TokenProvider(reference.name.clone()),
-        ProviderKind::ClusterTokenProvider => Reference::ClusterTokenProvider(reference.name.clone()),
+        ProviderKind::TokenProvider => Reference::TokenProvider(reference.name.as_str().into()),
+        ProviderKind::ClusterTokenProvider => Reference::ClusterTokenProvider(reference.name.as_str().into()),
     }));
     // Target and credentials may be one Secret, by mistake.
     references.dedup();
-    references
+    references.into()
 }

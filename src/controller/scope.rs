@@ -2,6 +2,7 @@
 //!
 //! Knows which change concerns which `TokenSource`. Must not know the queue, nor what a reconcile does.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -104,10 +105,10 @@ impl Scope {
         let mut concerned = Vec::new();
         for ((namespace, name), facts) in changed {
             concerned.extend(references.users(&namespace, Reference::Secret(name)));
-            if let Some((kind, owner, _)) = &facts.controller
-                && *kind == TokenSource::kind(&())
+            if let Some(controller) = &facts.controller
+                && controller.kind == TokenSource::kind(&())
             {
-                concerned.push(ObjectRef::new(owner).within(&namespace));
+                concerned.push(ObjectRef::new(&controller.name).within(&namespace));
             }
         }
         concerned
@@ -118,23 +119,34 @@ impl Scope {
             return Vec::new();
         };
         let namespace = provider.namespace().unwrap_or_default();
-        self.users(&namespace, Reference::TokenProvider(provider.name_any()))
+        self.users(&namespace, Reference::TokenProvider(provider.name_any().into()))
     }
 
     fn concerned_by_cluster(&self, change: Change) -> Vec<ObjectRef<TokenSource>> {
         match change {
-            Change::Provider(name) => self.read().users_everywhere(&Reference::ClusterTokenProvider(name)),
+            Change::Provider(name) => {
+                self.read().users_everywhere(&Reference::ClusterTokenProvider(name.into()))
+            }
             Change::Namespace(namespace) => self.read().users_of_cluster_providers(&namespace),
             Change::Anything => self.sources.state().iter().map(|source| name_of(source)).collect(),
         }
     }
 }
 
-/// Takes out what nobody looks at: there may be thousands of these in memory. Clearing the list of managed fields would
-/// keep its room; of the annotations one is ours to obey, and kubectl's holds the whole object once more.
+/// Takes out what nobody looks at: there may be thousands of these in memory. Clearing a list or a map would keep its
+/// room; of the annotations one is ours to obey, and kubectl's holds the whole object once more.
 pub(super) fn prune(source: &mut TokenSource) {
-    source.metadata.managed_fields = None;
-    source.annotations_mut().retain(|key, _| key == annotation::RENEW_REQUESTED_AT);
+    let metadata = &mut source.metadata;
+    let request =
+        metadata.annotations.take().and_then(|mut all| all.remove_entry(annotation::RENEW_REQUESTED_AT));
+    metadata.annotations = request.map(|request| BTreeMap::from([request]));
+    (metadata.labels, metadata.owner_references, metadata.finalizers) = (None, None, None);
+    metadata.managed_fields = None;
+    // What was read piece by piece has room for more.
+    source.spec.token.scopes.shrink_to_fit();
+    if let Some(status) = &mut source.status {
+        status.conditions.shrink_to_fit();
+    }
 }
 
 /// The caches of a scope and everything that sets off a reconcile in it.

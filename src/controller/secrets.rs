@@ -3,51 +3,65 @@
 //! Fed by a metadata watch and by our own writes and reads, whichever is newer, so that a decision never rests on a
 //! state older than what this process has seen itself.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use compact_str::CompactString;
 use k8s_openapi::api::core::v1::Secret;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::Event;
 
+use super::references::Key;
 use crate::api::{FIELD_MANAGER, annotation};
 use crate::decide::publication::Memo;
 
-/// Namespace and name.
-pub(super) type Key = (String, String);
-
-/// One Secret, by its metadata.
+/// One Secret, by its metadata. Most are no target, so what only targets have is in boxes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Facts {
     pub(super) uid: String,
-    pub(super) resource_version: String,
+    pub(super) resource_version: CompactString,
     pub(super) deleting: bool,
-    /// Kind, name and uid of its controller.
-    pub(super) controller: Option<(String, String, String)>,
+    pub(super) controller: Option<Box<Controller>>,
     pub(super) allowed_hosts: Option<String>,
-    pub(super) memo: Option<Memo>,
-    pub(super) data_hash: Option<String>,
-    pub(super) dressing: Option<String>,
+    pub(super) memo: Option<Box<Memo>>,
+    pub(super) data_hash: Option<Box<str>>,
+    pub(super) dressing: Option<Box<str>>,
     pub(super) withdrawn: bool,
     /// It was written by server-side apply, not only created: its fields can be taken back by another apply.
     pub(super) applied: bool,
 }
 
+/// Who controls a Secret.
+#[derive(Clone, Debug)]
+pub(super) struct Controller {
+    pub(super) kind: CompactString,
+    pub(super) name: CompactString,
+    pub(super) uid: String,
+}
+
+impl From<&OwnerReference> for Controller {
+    fn from(owner: &OwnerReference) -> Self {
+        Self { kind: owner.kind.as_str().into(), name: owner.name.as_str().into(), uid: owner.uid.clone() }
+    }
+}
+
 impl Facts {
     pub(super) fn of(metadata: &ObjectMeta) -> Self {
-        let annotations = metadata.annotations.clone().unwrap_or_default();
+        let none = BTreeMap::new();
+        let annotations = metadata.annotations.as_ref().unwrap_or(&none);
+        let text = |key| annotations.get(key).map(|text: &String| text.as_str().into());
         let controller =
             metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
         Self {
             uid: metadata.uid.clone().unwrap_or_default(),
-            resource_version: metadata.resource_version.clone().unwrap_or_default(),
+            resource_version: metadata.resource_version.as_deref().unwrap_or_default().into(),
             deleting: metadata.deletion_timestamp.is_some(),
-            controller: controller.map(|owner| (owner.kind.clone(), owner.name.clone(), owner.uid.clone())),
+            controller: controller.map(|owner| Box::new(owner.into())),
             allowed_hosts: annotations.get(annotation::ALLOWED_HOSTS).cloned(),
-            memo: Memo::read(&annotations),
-            data_hash: annotations.get(annotation::DATA_HASH).cloned(),
-            dressing: annotations.get(annotation::DRESSING).cloned(),
+            memo: Memo::read(annotations).map(Box::new),
+            data_hash: text(annotation::DATA_HASH),
+            dressing: text(annotation::DRESSING),
             withdrawn: annotations.contains_key(annotation::WITHDRAWN_AT),
             applied: metadata.managed_fields.iter().flatten().any(|entry| {
                 entry.manager.as_deref() == Some(FIELD_MANAGER) && entry.operation.as_deref() == Some("Apply")
@@ -79,7 +93,7 @@ pub(super) struct Secrets {
 
 impl Secrets {
     pub(super) fn get(&self, namespace: &str, name: &str) -> Option<Arc<Facts>> {
-        self.read().known.get(&(namespace.to_owned(), name.to_owned())).cloned()
+        self.read().known.get(&(namespace.into(), name.into())).cloned()
     }
 
     /// Takes in what the watch brings, and says which Secrets may now be different, with their former facts' owner.
@@ -118,7 +132,7 @@ impl Secrets {
 
     /// One of our own calls found no such Secret.
     pub(super) fn lose(&self, namespace: &str, name: &str) {
-        self.write().known.remove(&(namespace.to_owned(), name.to_owned()));
+        self.write().known.remove(&(namespace.into(), name.into()));
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State> {
@@ -167,7 +181,8 @@ fn is_newer(one: &Facts, other: &Facts) -> bool {
 }
 
 fn entry(metadata: &ObjectMeta) -> (Key, Arc<Facts>) {
-    let key = (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default());
+    let text = |text: &Option<String>| text.as_deref().unwrap_or_default().into();
+    let key = (text(&metadata.namespace), text(&metadata.name));
     (key, Arc::new(Facts::of(metadata)))
 }
 
@@ -189,11 +204,11 @@ mod tests {
         }
     }
 
-    fn known(secrets: &Secrets, name: &str) -> Option<String> {
+    fn known(secrets: &Secrets, name: &str) -> Option<CompactString> {
         secrets.get("ns", name).map(|facts| facts.resource_version.clone())
     }
 
-    fn relist(secrets: &Secrets, listed: &[(&str, &str)]) -> Vec<String> {
+    fn relist(secrets: &Secrets, listed: &[(&str, &str)]) -> Vec<CompactString> {
         secrets.apply(&Event::Init);
         for (name, resource_version) in listed {
             secrets.apply(&Event::InitApply(secret(name, resource_version)));

@@ -18,8 +18,8 @@ pub(super) fn stranger(facts: &Facts, uid: &str) -> Option<String> {
         return Some("is being deleted".to_owned());
     }
     match &facts.controller {
-        Some((_, _, owner)) if owner == uid => None,
-        Some((kind, name, _)) => Some(format!("belongs to {kind} {name}")),
+        Some(controller) if controller.uid == uid => None,
+        Some(controller) => Some(format!("belongs to {} {}", controller.kind, controller.name)),
         None => Some("does not belong to any TokenSource".to_owned()),
     }
 }
@@ -71,7 +71,7 @@ pub(super) async fn target(
 
 /// Our target after its token has been taken away. Whatever others may have put there since is none of ours.
 pub(super) fn without_token(facts: &Facts) -> Target {
-    Target::Withdrawn { uid: facts.uid.clone(), resource_version: facts.resource_version.clone() }
+    Target::Withdrawn { uid: facts.uid.clone(), resource_version: facts.resource_version.to_string() }
 }
 
 /// The target by what is known without reading it: taken to be as it was when it was last known to be intact.
@@ -128,7 +128,7 @@ pub(super) fn is_intact(facts: &Facts, data: Option<&Data>) -> bool {
 /// stands in.
 fn published(observed: &Observed<'_>, facts: &Facts) -> Published {
     let dressed = facts.dressing.as_deref() == Some(&dressing(&observed.spec.target, observed.name));
-    let memo = facts.memo.clone().unwrap_or_else(|| {
+    let memo = facts.memo.as_deref().cloned().unwrap_or_else(|| {
         let time = |time: &Option<_>| time.as_ref().map_or(DateTime::<Utc>::UNIX_EPOCH, from_kubernetes);
         let issued_at = time(&observed.status.issued_at);
         Memo {
@@ -146,7 +146,7 @@ fn published(observed: &Observed<'_>, facts: &Facts) -> Published {
 pub(super) fn as_written(facts: &Facts, memo: Memo) -> Published {
     Published {
         uid: facts.uid.clone(),
-        resource_version: facts.resource_version.clone(),
+        resource_version: facts.resource_version.to_string(),
         issued_at: memo.issued_at,
         expires_at: memo.expires_at,
         since: memo.since,
