@@ -32,6 +32,7 @@ const MANAGER: &str = "tokensource";
 /// How a status is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
+    JsonPatch,
     MergePatch,
     Apply,
     Put,
@@ -164,6 +165,11 @@ impl Shared {
                 Verb::MergePatch => {
                     let patch = Patch::Merge(json!({"status": status}));
                     api.patch_status(name, &PatchParams::default(), &patch).await
+                }
+                Verb::JsonPatch => {
+                    let patch = json!([{"op": "add", "path": "/status", "value": status}]);
+                    let patch = serde_json::from_value(patch).expect("a patch");
+                    api.patch_status(name, &PatchParams::default(), &Patch::Json::<()>(patch)).await
                 }
                 Verb::Apply => {
                     let object = json!({

@@ -237,10 +237,10 @@ async fn floor(fleet: &Fleet, size: usize) -> Cost {
     let places = fleet::places("floor", many);
     fleet::prepare(&world.admin, &places, &world.provider).await;
     let bare = Bare::new(&world.plane, &world.provider, created(world, &places).await);
-    bare.run(Work::First(Verb::MergePatch), None).await;
-    bare.run(Work::Renewal(Verb::MergePatch), None).await;
+    bare.run(Work::First(Verb::JsonPatch), None).await;
+    bare.run(Work::Renewal(Verb::JsonPatch), None).await;
     let meter = world.meter(Bare::cpu()).await;
-    bare.run(Work::Renewal(Verb::MergePatch), Some(*rate)).await;
+    bare.run(Work::Renewal(Verb::JsonPatch), Some(*rate)).await;
     let cost = meter.stop(Bare::cpu()).await;
     bare.end();
     cost

@@ -1,14 +1,13 @@
 //! What a measurement runs in: a control plane with nobody else in it, the provider, the controller as it ships.
 //! Knows how all of it is made; must not know figures.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use kube::Client;
-use kube::api::DynamicObject;
 use tokensource_kit::control_plane::{ControlPlane, Shape};
 use tokensource_kit::controller::ControllerProcess;
-use tokensource_kit::manifest;
+use tokensource_kit::{manifest, shipped};
 
 use crate::journal::{Journal, Watches};
 use crate::measure::{Server, cpu, cpu_of_threads};
@@ -29,15 +28,16 @@ pub(crate) struct World {
 impl World {
     pub(crate) async fn build() -> Self {
         let shape = Shape { unaudited: true, ..Shape::default() };
-        let plane = ControlPlane::start_as(&definitions(), shape).await;
+        let plane = ControlPlane::start_as(&shipped::definitions(), shape).await;
         // Its watches would be counted for the controller's, and its garbage collector share the processors.
         plane.controller_manager().kill9();
-        for file in ["base/namespace.yaml", "base/lease.yaml", "cluster/rbac.yaml"] {
-            let mut objects = manifest::load(repository().join("deploy/kustomize").join(file));
-            objects.retain(|object| !object.types.as_ref().is_some_and(|it| it.kind.ends_with("Binding")));
+        shipped::grant(&plane).await;
+        for file in ["namespace.yaml", "lease.yaml"] {
+            let mut objects = manifest::load(shipped::repository().join("deploy/kustomize/base").join(file));
+            objects.retain(|object| object.types.as_ref().is_some_and(|it| it.kind != "RoleBinding"));
             plane.apply_objects(&objects).await;
         }
-        plane.apply(BINDINGS).await;
+        plane.apply(BINDING).await;
         let provider = Provider::start();
         plane.apply(&fleet::provider_object(&provider).to_string()).await;
         let admin = plane.admin();
@@ -136,11 +136,6 @@ impl Cost {
     }
 }
 
-pub(crate) fn repository() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
-    root.expect("tests/kit lies two levels down").to_owned()
-}
-
 /// The release binary lies beside this one.
 pub(crate) fn binary() -> PathBuf {
     let binary = std::env::current_exe().expect("this program's own path").with_file_name("tokensource");
@@ -148,22 +143,8 @@ pub(crate) fn binary() -> PathBuf {
     binary
 }
 
-pub(crate) fn definitions() -> Vec<DynamicObject> {
-    ["tokensources", "tokenproviders", "clustertokenproviders"]
-        .iter()
-        .flat_map(|kind| manifest::load(repository().join(format!("crds/{kind}.yaml"))))
-        .collect()
-}
-
-/// The shipped roles, for the user that the controller speaks as here.
-const BINDINGS: &str = "
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: bench}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: tokensource-controller}
-subjects:
-- {apiGroup: rbac.authorization.k8s.io, kind: Group, name: tokensource-controllers}
----
+/// The lease of the shipped manifests, for the user that the controller speaks as here.
+const BINDING: &str = "
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
 metadata: {name: bench, namespace: tokensource-system}
