@@ -190,7 +190,10 @@ impl Gate {
                 if let State::Passing { .. } = self.state {
                     self.state = State::default();
                 }
-                self.pace = self.pace.take().and_then(Pace::faster);
+                // Of what was under way before, nothing is known of this pace.
+                if is_news {
+                    self.pace = self.pace.take().and_then(Pace::faster);
+                }
             }
             // Limits are mostly a client's own: they slow everybody down, and close the way to nobody.
             Met::TooFast => {
@@ -266,8 +269,10 @@ impl Gate {
 
     fn slow_down(&mut self, now: DateTime<Utc>) {
         self.epoch += 1;
-        let rate = self.pace.as_ref().map_or_else(|| self.recent.rate(now), |pace| pace.rate);
-        self.pace = Some(Pace::below(rate, now));
+        self.pace = Some(match self.pace.take() {
+            Some(pace) => pace.slower(now),
+            None => Pace::below(self.recent.rate(now), now),
+        });
     }
 }
 

@@ -9,8 +9,13 @@ const FIRST_RATE: f64 = 2.0;
 const FULL_RATE: f64 = 200.0;
 /// A provider that says "too many" to fewer than this has other reasons than their number, and that tells of no limit.
 const TELLING_RATE: f64 = 10.0;
-/// Of a rate that has been too fast.
-const NEAR: f64 = 0.9;
+/// Of a rate that has been too fast: here it grows slowly, and faster again where it turns out not to be too fast any more.
+const NEAR: std::ops::Range<f64> = 0.9..1.1;
+/// What is left of a rate that was right until a moment ago, and of one that has never been.
+const SLOWER: f64 = 0.7;
+const MUCH_SLOWER: f64 = 0.5;
+/// For so long nothing is sent after a refusal: a provider that counts by the second refuses everything until the next.
+const HOLD: f64 = 0.5;
 /// Who waits looks somewhat before their turn, by the one measure or the other. Were they told their turn by the present
 /// rate, the rate could never rise: nobody would be there for the place that is free sooner.
 const AHEAD_OF_PLACES: f64 = 1.25;
@@ -27,19 +32,36 @@ pub(super) struct Pace {
     pub(super) allowance: f64,
     pub(super) since: DateTime<Utc>,
     /// The rate that has been too fast, if it is known.
-    pub(super) limit: Option<f64>,
+    limit: Option<f64>,
+    /// Some request has gone well at this rate or a lower one. As long as none has, a provider that counts by the second
+    /// or the minute may just be waiting for the next one, and a further refusal tells nothing of the rate.
+    proved: bool,
 }
 
 impl Pace {
     /// After a recovery.
     pub(super) fn gentle(now: DateTime<Utc>) -> Self {
-        Self { rate: FIRST_RATE, allowance: FIRST_RATE, since: now, limit: None }
+        Self { rate: FIRST_RATE, allowance: FIRST_RATE, since: now, limit: None, proved: true }
     }
 
-    /// Half of what has been too fast.
+    /// Somewhat less than what has been too fast.
     pub(super) fn below(rate: f64, now: DateTime<Utc>) -> Self {
         let limit = Some(rate).filter(|rate| *rate >= TELLING_RATE);
-        Self { rate: (rate / 2.0).max(1.0), allowance: 0.0, since: now, limit }
+        Self::after_refusal(rate * SLOWER, limit, now)
+    }
+
+    /// This has been too fast, too.
+    pub(super) fn slower(self, now: DateTime<Utc>) -> Self {
+        if self.proved {
+            Self::below(self.rate, now)
+        } else {
+            Self::after_refusal(self.rate * MUCH_SLOWER, self.limit, now)
+        }
+    }
+
+    fn after_refusal(rate: f64, limit: Option<f64>, now: DateTime<Utc>) -> Self {
+        let rate = rate.max(1.0);
+        Self { rate, allowance: 1.0 - rate * HOLD, since: now, limit, proved: false }
     }
 
     /// Whether the one of this rank may pass; then one request less may be made.
@@ -61,8 +83,9 @@ impl Pace {
     /// One has gone well; none where nothing is held back any more. Near a limit the rate grows by a fiftieth of that in
     /// a second, so that few requests find out where it is now.
     pub(super) fn faster(mut self) -> Option<Self> {
-        let near = self.limit.filter(|limit| self.rate >= limit * NEAR);
-        self.rate += near.map_or(1.0, |limit| limit / 50.0 / self.rate);
+        self.proved = true;
+        let near = self.limit.filter(|limit| NEAR.contains(&(self.rate / limit)));
+        self.rate += near.map_or(1.0, |limit| limit / 100.0 / self.rate);
         let enough = self.limit.map_or(FULL_RATE, |limit| limit * 2.0);
         (self.rate < enough).then_some(self)
     }

@@ -156,14 +156,63 @@ fn a_limit_holds_however_high_it_is() {
         ask(&mut gate, &n.to_string(), &Met::Well, at(0));
     }
     ask(&mut gate, "x", &Met::TooFast, at(0));
-    let passed = (0..2000).filter(|n| {
-        let (who, now) = (n.to_string(), at(1) + TimeDelta::microseconds(n * 500));
-        let passes = gate.enter(&who, Some(at(*n)), PLACES, now) == Entry::Enter;
-        if passes {
-            gate.leave(&who, &who, &Met::Well, now);
-        }
-        passes
+    let passed = passed(&mut gate, &Met::Well);
+    assert_eq!(passed[0], 0, "at once");
+    let within = |range: std::ops::Range<usize>| passed[range].iter().sum::<usize>();
+    // They begin with seven tenths, and come near the limit within half a second.
+    assert!((420..600).contains(&within(1..3)), "{passed:?}");
+    assert!((520..600).contains(&within(2..4)), "{passed:?}");
+}
+
+/// Who comes, or hears whether they were granted a token.
+type Event = (DateTime<Utc>, u32, Option<bool>);
+
+/// A provider that grants so many in each window and refuses the rest; more are due than that. Returns how many it has
+/// granted and refused in the last two of three minutes.
+fn against_windows(limit: u32, window: i64, due: u32) -> (u32, u32) {
+    let (mut gate, latency) = (Gate::default(), TimeDelta::milliseconds(50));
+    let arrivals = (0..due * 180).map(|n| {
+        let when = at(0) + TimeDelta::microseconds(i64::from(n) * 1_000_000 / i64::from(due));
+        Reverse((when, n, None))
     });
-    let passed = passed.count();
-    assert!((250..=620).contains(&passed), "{passed} in the second after 600 were too many");
+    let mut events: BinaryHeap<Reverse<Event>> = arrivals.collect();
+    let (mut granted_in, mut granted, mut refused) = ((0, 0), 0, 0);
+    while let Some(Reverse((now, who, answer))) = events.pop() {
+        if now >= at(180) {
+            break;
+        }
+        let name = who.to_string();
+        match answer {
+            None => match gate.enter(&name, Some(at(1000 + i64::from(who))), 16, now) {
+                Entry::Enter => {
+                    let this = now.timestamp() / window;
+                    let before = if granted_in.0 == this { granted_in.1 } else { 0 };
+                    let grants = before < limit;
+                    granted_in = (this, before + u32::from(grants));
+                    if now >= at(60) {
+                        granted += u32::from(grants);
+                        refused += u32::from(!grants);
+                    }
+                    events.push(Reverse((now + latency, who, Some(grants))));
+                }
+                Entry::Later(Wait { until, .. }) => events.push(Reverse((until, who, None))),
+            },
+            Some(true) => gate.leave(&name, &name, &Met::Well, now),
+            Some(false) => {
+                gate.leave(&name, &name, &Met::TooFast, now);
+                events.push(Reverse((now + TimeDelta::seconds(1), who, None)));
+            }
+        }
+    }
+    (granted, refused)
+}
+
+#[test]
+fn a_limit_is_nearly_used_up_however_it_is_counted() {
+    for (limit, window, due) in [(50, 1, 67), (15, 1, 20), (50 * 60, 60, 67), (150, 1, 1000)] {
+        let (granted, refused) = against_windows(limit, window, due);
+        let most = limit * 120 / u32::try_from(window).unwrap();
+        assert!(granted * 100 >= most * 85, "{limit} in {window} s: {granted} of {most}, {refused} refused");
+        assert!(refused * 100 <= granted * 4, "{limit} in {window} s: {granted} granted, {refused} refused");
+    }
 }
