@@ -1,7 +1,9 @@
 //! Whom the client believes to be the endpoint.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use super::super::authorities;
 use super::server::{Authority, Script, Server};
 use super::{Exchanger, World, error, ok, pass_elsewhere};
 use crate::api::reason::Reason;
@@ -23,7 +25,7 @@ async fn certificates_must_be_trusted() {
 /// The name of the file that plays the system's authorities in the test below.
 const SYSTEM: &str = "tokensource-test-authorities.pem";
 
-/// A bundle replaces the system's authorities. Needs a process whose environment names them, so the test runs
+/// A bundle replaces the system's authorities, which are in memory once. Needs a process whose environment names them, so the test runs
 /// itself once more.
 #[tokio::test]
 async fn a_bundle_takes_the_systems_place() {
@@ -42,9 +44,14 @@ async fn a_bundle_takes_the_systems_place() {
 
     world.transport.ca_bundle = None;
     assert!(world.send("localhost", server.port).await.is_ok());
+    let impostor = Server::start(Authority::new("test").identity(), ok()).await;
+    let error = error(world.send("localhost", impostor.port).await);
+    assert_eq!(error, Error::tls("localhost", TlsFault::UnknownIssuer));
+    let (one, other) = (authorities::system().unwrap(), authorities::system().unwrap());
+    assert!(Arc::ptr_eq(&one, &other));
 
     world.transport.ca_bundle = Some(Authority::new("other").pem());
-    let error = error(world.send("localhost", server.port).await);
+    let error = super::error(world.send("localhost", server.port).await);
     assert_eq!(error, Error::tls("localhost", TlsFault::UnknownIssuer));
 }
 
