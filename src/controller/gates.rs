@@ -14,7 +14,7 @@ use tokio::sync::broadcast;
 
 use super::mint::Stop;
 use crate::api::{ProviderKind, Reason, TokenProviderSpec, TokenSource};
-use crate::decide::gate::{Entry, Gate, Met, Wait};
+use crate::decide::gate::{Entry, Gate, Met, Need, Wait};
 use crate::decide::{Deferral, Failure, Observed};
 use crate::oauth::Endpoint;
 
@@ -33,16 +33,19 @@ struct State {
     /// How many of a namespace are inside any gate: with many providers that hang, one tenant could else have all of
     /// what may be under way.
     inside: HashMap<String, usize>,
-    /// When the gates that nobody uses were last taken away.
+    /// Who was turned away since a namespace has its share: since when, and when they last came.
+    turned_away: HashMap<String, (DateTime<Utc>, DateTime<Utc>)>,
+    /// When what nobody uses was last taken away.
     swept: DateTime<Utc>,
 }
 
 impl State {
-    /// Takes idle gates away; only now and then, for it looks at each.
+    /// Takes away what nobody uses; only now and then, for it looks at everything.
     fn sweep(&mut self, now: DateTime<Utc>) {
         if (now - self.swept).abs() >= SWEEP {
             self.swept = now;
             self.gates.retain(|_, gate| !gate.is_idle(now));
+            self.turned_away.retain(|_, (_, last)| (now - *last).abs() < SWEEP);
         }
     }
 }
@@ -58,7 +61,7 @@ pub(super) struct Load {
     pub(super) troubled: usize,
 }
 
-/// Gates that nobody uses any more may stand so much longer.
+/// What nobody uses any more may stand so much longer.
 const SWEEP: TimeDelta = TimeDelta::minutes(1);
 
 /// A tenant at its limit comes again after this.
@@ -115,7 +118,9 @@ impl Gates {
     /// It is gone, and stands in nobody's way.
     pub(super) fn forget(&self, source: &ObjectRef<TokenSource>) {
         let who = name(source);
-        self.lock().gates.values_mut().for_each(|gate| gate.forget(&who));
+        let mut state = self.lock();
+        state.turned_away.remove(&who);
+        state.gates.values_mut().for_each(|gate| gate.forget(&who));
     }
 
     /// How busy they are.
@@ -138,14 +143,18 @@ impl Gates {
         let key = key(source, provider);
         let now = (self.clock)();
         // Of a token that cannot be trusted it does not matter how long it lives. One of former credentials may be in use.
-        let expires_at =
-            observed.published().filter(|published| published.intact).map(|published| published.expires_at);
+        let wanted = observed.inputs.as_ref().map(|inputs| &inputs.asked);
+        let need = match observed.published().filter(|published| published.intact) {
+            None => Need::Any,
+            Some(published) if wanted == Some(&published.asked) => Need::Next(published.expires_at),
+            Some(published) => Need::Other(published.expires_at),
+        };
         let visit = self.visit(source)?;
         let who = ObjectRef::from_obj(source);
         let entry = {
             let mut state = self.lock();
             state.sweep(now);
-            state.gates.entry(key.clone()).or_default().enter(&name(&who), expires_at, self.places, now)
+            state.gates.entry(key.clone()).or_default().enter(&name(&who), need, self.places, now)
         };
         match entry {
             Entry::Enter => {
@@ -161,13 +170,17 @@ impl Gates {
     /// Lets this `TokenSource` wait for somebody, as one of its namespace's share.
     pub(super) fn visit(self: &Arc<Self>, source: &TokenSource) -> Result<Visit, Stop> {
         let namespace = source.namespace().unwrap_or_default();
+        let who = name(&ObjectRef::from_obj(source));
         let mut state = self.lock();
         let inside = state.inside.entry(namespace.clone()).or_default();
         if *inside >= self.places * 2 {
             let now = (self.clock)();
-            return Err(Stop::Deferred(Deferral { until: now + SHORTLY, since: now, failure: None }));
+            let (since, last) = state.turned_away.entry(who).or_insert((now, now));
+            (*since, *last) = ((*since).min(now), now);
+            return Err(Stop::Deferred(Deferral { until: now + SHORTLY, since: *since, failure: None }));
         }
         *inside += 1;
+        state.turned_away.remove(&who);
         drop(state);
         Ok(Visit { gates: Arc::clone(self), namespace })
     }
@@ -248,4 +261,40 @@ fn troubled(reason: Reason, host: &str) -> Failure {
             reason.sentence()
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use super::*;
+    use crate::api::TokenSourceSpec;
+
+    static SECONDS: AtomicI64 = AtomicI64::new(0);
+
+    fn clock() -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::seconds(SECONDS.load(Ordering::Relaxed))
+    }
+
+    #[test]
+    fn who_is_turned_away_is_told_since_when() {
+        let gates = Arc::new(Gates::new(1, clock));
+        let source = |name: &str| {
+            let mut source = TokenSource::new(name, TokenSourceSpec::default());
+            source.metadata.namespace = Some("ns".to_owned());
+            source
+        };
+        let since = |name: &str| match gates.visit(&source(name)) {
+            Err(Stop::Deferred(deferral)) => Some(deferral.since),
+            _ => None,
+        };
+        let inside = [gates.visit(&source("a")), gates.visit(&source("b"))];
+        let began = since("c");
+        assert_eq!(began, Some(clock()));
+        SECONDS.store(70, Ordering::Relaxed);
+        assert_eq!(since("c"), began, "a namespace has no more than its share");
+        drop(inside);
+        assert_eq!(since("c"), None, "now there is room");
+        assert!(gates.lock().turned_away.is_empty());
+    }
 }

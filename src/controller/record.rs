@@ -36,21 +36,19 @@ async fn write(
     outcome: &Outcome,
     context: &Context,
 ) -> Result<(), Error> {
-    let uid = source.uid().unwrap_or_default();
-    // Nobody else writes a status, so there is nothing to merge; and of all verbs this costs the API server least.
-    let patch = json!([
-        // The uid keeps a status from landing on a later object of the same name, and the version from landing on
-        // what somebody else has written since: a process whose cache is behind knows less than they did.
-        { "op": "replace", "path": "/metadata/uid", "value": uid },
-        { "op": "replace", "path": "/metadata/resourceVersion", "value": source.resource_version() },
-        { "op": "add", "path": "/status", "value": status },
-    ]);
-    // Three of these operations cannot fail to be a patch.
-    let patch: json_patch::Patch = serde_json::from_value(patch).unwrap_or_default();
     let api = context.sources(&source.namespace().unwrap_or_default());
+    let (name, version) = (source.name_any(), source.resource_version());
     let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     let written = match context.lead() {
-        Ok(()) => call(api.patch_status(&source.name_any(), &params, &Patch::Json::<()>(patch))).await,
+        Ok(()) => {
+            call(async {
+                let patch = Patch::Json::<()>(
+                    replacement(version.as_deref(), status).map_err(kube::Error::SerdeError)?,
+                );
+                api.patch_status(&name, &params, &patch).await
+            })
+            .await
+        }
         Err(error) => Err(error),
     };
     match written {
@@ -60,6 +58,16 @@ async fn write(
         }
         Err(error) => unwritten(source, status, outcome, error, context),
     }
+}
+
+/// The status instead of whatever stands there: nobody else writes one, so there is nothing to merge, and this costs the
+/// API server less than an apply. The version keeps it from landing on what somebody else has written since, or on a later
+/// object of the same name: a process whose cache is behind knows less than they did.
+fn replacement(version: Option<&str>, status: &TokenSourceStatus) -> serde_json::Result<json_patch::Patch> {
+    serde_json::from_value(json!([
+        { "op": "replace", "path": "/metadata/resourceVersion", "value": version },
+        { "op": "add", "path": "/status", "value": serde_json::to_value(status)? },
+    ]))
 }
 
 fn unwritten(
@@ -82,7 +90,7 @@ fn unwritten(
     // Until the watch says that it is gone, it is looked at all the same: without its status, each look would find that
     // no token had ever been asked for. And nobody else can know of what came of our own request.
     let is_news = matches!(outcome, Outcome::Failed(..) | Outcome::Unwritten(..) | Outcome::Published(_));
-    if is_news || !error.is_conflict() {
+    if is_news || !(error.is_conflict() || error.is_not_found()) {
         memory.status_unwritten(&uid, status.clone());
     }
     // Somebody has changed the object meanwhile, and the watch is about to say so.

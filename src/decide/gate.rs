@@ -14,6 +14,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Failure;
 use crate::api::Reason;
+pub use queue::Need;
 use queue::Queue;
 use speed::{Pace, Recent};
 
@@ -124,16 +125,10 @@ impl Met {
 impl Gate {
     /// Whether `who` may ask now, where at most `places` may at once. Who has a token that expires soon goes first; who
     /// has none at all counts as one whose token expires in a minute, from when they first came.
-    pub fn enter(
-        &mut self,
-        who: &str,
-        expires_at: Option<DateTime<Utc>>,
-        places: usize,
-        now: DateTime<Utc>,
-    ) -> Entry {
+    pub fn enter(&mut self, who: &str, need: impl Into<Need>, places: usize, now: DateTime<Utc>) -> Entry {
         let behind = matches!(&self.state, State::Troubled { tried, .. } if tried.contains(who));
-        let expires_at = if behind { Some(now + TimeDelta::days(3650)) } else { expires_at };
-        let (rank, places) = (self.queue.line_up(who, expires_at, now), places.max(1));
+        let need = if behind { Need::Last } else { need.into() };
+        let (rank, places) = (self.queue.line_up(who, need, now), places.max(1));
         let later = match &mut self.state {
             State::Troubled { until, pause, trying, reason, .. } => {
                 // Of a clock that was set back, nobody waits longer than they were to.

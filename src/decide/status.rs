@@ -65,12 +65,15 @@ pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceSta
 /// So long somebody stands in line before their status says so.
 const IN_LINE: TimeDelta = TimeDelta::minutes(1);
 
-/// It stands in line for its first token, or for one with other inputs. A write costs the API server more than the token
-/// does, and would be one for each of the thousands that come at once.
+/// It stands in line for its first token, or for one with other inputs while the old one lives and all is well. A write
+/// costs the API server more than the token does, and would be one for each of the thousands that come at once.
 fn is_no_news(observed: &Observed<'_>, outcome: &Outcome) -> bool {
     let Outcome::Deferred(Deferral { since, failure: None, .. }) = outcome else { return false };
+    let lives = || observed.published().is_some_and(|published| observed.now < published.expires_at);
     let waits_well = match unusable(observed) {
-        None | Some(Reason::InputsChanged) => true,
+        None | Some(Reason::InputsChanged) => {
+            is_true(&observed.status.conditions, ConditionType::Ready) && lives()
+        }
         Some(Reason::TokenPending) => observed.status.is_blank(),
         Some(_) => false,
     };
@@ -154,7 +157,7 @@ fn conditions(observed: &Observed<'_>, status: &TokenSourceStatus, outcome: &Out
         ledger.retract(ConditionType::Renewed, &remark_of(Reason::RestartFailed));
     }
     if flaw.is_some() && !observed.spec.suspend {
-        progress(&mut ledger, status, outcome);
+        progress(&mut ledger, observed, outcome);
     }
     ledger.into_conditions()
 }
@@ -239,16 +242,16 @@ fn stale_failure(observed: &Observed<'_>) -> Option<Reason> {
 }
 
 /// `Stalled` or `Reconciling`, only called while there is no usable token.
-fn progress(ledger: &mut Ledger<'_>, status: &TokenSourceStatus, outcome: &Outcome) {
+fn progress(ledger: &mut Ledger<'_>, observed: &Observed<'_>, outcome: &Outcome) {
     let (reason, message) = match outcome {
         Outcome::Refused(failure) | Outcome::Failed(_, failure) | Outcome::Unwritten(_, failure) => {
             (Some(failure.reason), failure.message.clone())
         }
-        Outcome::Deferred(Deferral { failure: Some(failure), .. }) if status.failures == 0 => {
+        Outcome::Deferred(Deferral { failure: Some(failure), .. }) if !observed.failed_before() => {
             (Some(failure.reason), failure.message.clone())
         }
-        // Renewed may be Unknown since a suspension: that explains nothing any more.
-        _ if status.failures > 0 => match ledger.current(ConditionType::Renewed) {
+        // Of other inputs it would explain nothing, nor if Renewed has been Unknown since a suspension.
+        _ if observed.failed_before() => match ledger.current(ConditionType::Renewed) {
             Some(renewed) if renewed.status == State::False.as_str() => {
                 (Reason::named(&renewed.reason), renewed.message.clone())
             }

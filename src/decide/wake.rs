@@ -27,7 +27,8 @@ pub fn wake_after(
     let mut instants = vec![now + LOOK_AGAIN];
     let ready = is_true(&status.conditions, ConditionType::Ready);
     if let (true, Some(expires_at)) = (ready, status.expires_at.as_ref()) {
-        instants.push(from_kubernetes(expires_at));
+        // One that has passed was looked at now.
+        instants.extend(Some(from_kubernetes(expires_at)).filter(|expires_at| *expires_at > now));
     }
     match (plan, outcome) {
         (Plan::Leave | Plan::Suspend | Plan::Wait(None), _) => {}

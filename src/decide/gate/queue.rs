@@ -10,6 +10,10 @@ use super::order::Order;
 /// Who has no token at all is given one before those whose token lives longer than this, but not before the others: a
 /// thousand new ones must not make the old ones expire.
 const GRACE: TimeDelta = TimeDelta::seconds(60);
+/// Who has a token of former inputs waits no longer than one whose token expires after this, however long theirs lives.
+const OUTDATED: TimeDelta = TimeDelta::hours(1);
+/// Who is so late has been elsewhere, and begins anew.
+const ELSEWHERE: TimeDelta = TimeDelta::minutes(1);
 /// Who has not come back so long after the promised instant will not.
 const GONE: TimeDelta = TimeDelta::seconds(5);
 /// Who is promised more than this was promised it by another clock.
@@ -30,6 +34,36 @@ impl Waiting {
     }
 }
 
+/// By when somebody needs a token.
+#[derive(Clone, Copy, Debug)]
+pub enum Need {
+    /// They have none.
+    Any,
+    /// Before theirs expires.
+    Next(DateTime<Utc>),
+    /// Theirs was asked for with other inputs, and expires then.
+    Other(DateTime<Utc>),
+    /// The others come first.
+    Last,
+}
+
+impl Need {
+    fn deadline(self, since: DateTime<Utc>) -> DateTime<Utc> {
+        match self {
+            Self::Any => since + GRACE,
+            Self::Next(expires_at) => expires_at,
+            Self::Other(expires_at) => expires_at.min(since + OUTDATED),
+            Self::Last => since + TimeDelta::days(3650),
+        }
+    }
+}
+
+impl From<Option<DateTime<Utc>>> for Need {
+    fn from(expires_at: Option<DateTime<Utc>>) -> Self {
+        expires_at.map_or(Self::Any, Self::Next)
+    }
+}
+
 /// Those who wait.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
@@ -39,18 +73,12 @@ pub(super) struct Queue {
 
 impl Queue {
     /// Takes somebody in, if they do not stand here already, and says how many are before them.
-    pub(super) fn line_up(
-        &mut self,
-        who: &str,
-        expires_at: Option<DateTime<Utc>>,
-        now: DateTime<Utc>,
-    ) -> usize {
+    pub(super) fn line_up(&mut self, who: &str, need: Need, now: DateTime<Utc>) -> usize {
         let before = self.take(who);
-        let latest = now + GRACE;
-        let deadline = expires_at
-            .unwrap_or_else(|| before.as_ref().map_or(latest, |before| before.deadline.min(latest)));
+        let stayed = before.as_ref().filter(|before| now - before.promised < ELSEWHERE);
         // Of a clock that was set back, nobody came in the future.
-        let since = before.as_ref().map_or(now, |before| before.since.min(now));
+        let since = stayed.map_or(now, |before| before.since.min(now));
+        let deadline = need.deadline(since);
         let who = before.map_or_else(|| Arc::from(who), |before| before.who);
         let me = (deadline, Arc::clone(&who));
         self.order.insert(me.clone());
@@ -106,5 +134,33 @@ impl Queue {
             }
             self.leave(&who);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::fixture::at;
+
+    #[test]
+    fn a_token_of_former_inputs_counts_while_it_lives_and_for_an_hour_at_most() {
+        let mut queue = Queue::default();
+        assert_eq!(queue.line_up("renewal", Need::Next(at(7200)), at(0)), 0);
+        assert_eq!(queue.line_up("lives long", Need::Other(at(86_400)), at(0)), 0);
+        assert_eq!(queue.line_up("lives an hour", Need::Other(at(3500)), at(0)), 0);
+        assert_eq!(queue.line_up("has none", Need::Any, at(0)), 0);
+        // The deadline stands however often they look.
+        assert_eq!(queue.line_up("lives long", Need::Other(at(86_400)), at(3)), 2);
+    }
+
+    #[test]
+    fn who_has_been_elsewhere_begins_anew() {
+        let mut queue = Queue::default();
+        queue.line_up("late", Need::Any, at(0));
+        assert_eq!(queue.promise("late", at(2)), Some(at(0)));
+        queue.line_up("late", Need::Any, at(30));
+        assert_eq!(queue.promise("late", at(32)), Some(at(0)), "the controller was busy");
+        queue.line_up("late", Need::Any, at(7200));
+        assert_eq!(queue.promise("late", at(7202)), Some(at(7200)), "suspended meanwhile, or its own again");
     }
 }

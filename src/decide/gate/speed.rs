@@ -80,7 +80,7 @@ impl Pace {
         seconds((1.0 - self.allowance) / self.rate + (precise(rank) / self.rate).ln_1p())
     }
 
-    /// One has gone well; none where nothing is held back any more. Near a limit the rate grows by a fiftieth of that in
+    /// One has gone well; none where nothing is held back any more. Near a limit the rate grows by a hundredth of that in
     /// a second, so that few requests find out where it is now.
     pub(super) fn faster(mut self) -> Option<Self> {
         self.proved = true;

@@ -17,6 +17,11 @@ fn time(seconds: i64) -> Option<k8s_openapi::apimachinery::pkg::apis::meta::v1::
     Some(to_kubernetes(at(seconds)))
 }
 
+fn other_inputs(scene: &mut Scene) {
+    scene.generation += 1;
+    scene.spec.token.scopes.push(format!("scope-{}", scene.generation));
+}
+
 fn failed(seconds: i64) -> Outcome {
     Outcome::Failed(at(seconds), outage())
 }
@@ -43,8 +48,7 @@ fn who_stands_in_line_is_not_written_for_a_minute() {
         |since| Outcome::Deferred(Deferral { until: at(since + 70), since: at(since), failure: None });
     let rotated = || {
         let mut scene = Scene::good().when(100);
-        scene.spec.token.scopes.push("more".to_owned());
-        scene.generation = 2;
+        other_inputs(&mut scene);
         scene
     };
     for (name, mut scene) in [("its first token", Scene::fresh()), ("with other credentials", rotated())] {
@@ -71,6 +75,21 @@ fn what_is_wrong_is_written_at_once_whoever_stands_in_line() {
     let mut expired = Scene::good().when(3600);
     expired.record(&in_line(&expired, None));
     assert_eq!(ready(&expired).as_deref(), Some("False"), "a token that has expired");
+    let mut rotated = Scene::good().when(3600);
+    other_inputs(&mut rotated);
+    rotated.record(&in_line(&rotated, None));
+    assert_eq!(ready(&rotated).as_deref(), Some("False"), "one that has expired and was asked for otherwise");
+    // What was wrong is wrong no more: that is news, too.
+    let mut mended = Scene::good().when(100);
+    other_inputs(&mut mended);
+    mended.record(&Outcome::Failed(
+        mended.now,
+        failure(Reason::InvalidClient, Retry::Terminal { reprobe: true }),
+    ));
+    assert!(is_true(&mended.status.conditions, ConditionType::Stalled));
+    other_inputs(&mut mended);
+    mended.record(&in_line(&mended, None));
+    assert!(!is_true(&mended.status.conditions, ConditionType::Stalled));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! Knows the order of calls; what to do, what to report and when to look again is asked of the product.
 
 use tokensource::api::{Reason, from_kubernetes};
-use tokensource::decide::gate::{Entry, Met, Wait};
+use tokensource::decide::gate::{Entry, Met, Need, Wait};
 use tokensource::decide::{Deferral, Outcome, Plan, Target, decide, next_status, wake_after};
 
 use super::{Event, World};
@@ -26,16 +26,19 @@ impl World {
         let target = std::mem::replace(&mut source.target, Target::Missing);
         let observed = self.product.observed(&source.uid, &source.status, target, version, now);
         let plan = decide(&observed);
+        let asked = observed.inputs.as_ref().map(|inputs| inputs.asked.as_str());
         let came = match &plan {
             Plan::Keep => Some(Outcome::Kept),
             Plan::Wait(_) => Some(Outcome::Waiting),
-            Plan::Mint(_) => match enter(&mut self.slices[source.slice], source, &observed.target, now) {
-                Entry::Enter => None,
-                Entry::Later(Wait { until, since, trouble }) => {
-                    let failure = trouble.map(troubled);
-                    Some(Outcome::Deferred(Deferral { until, since, failure }))
+            Plan::Mint(_) => {
+                match enter(&mut self.slices[source.slice], source, &observed.target, asked, now) {
+                    Entry::Enter => None,
+                    Entry::Later(Wait { until, since, trouble }) => {
+                        let failure = trouble.map(troubled);
+                        Some(Outcome::Deferred(Deferral { until, since, failure }))
+                    }
                 }
-            },
+            }
             other => panic!("this fleet asks for nothing of the kind: {other:?}"),
         };
         let asks = came.is_none();
@@ -175,15 +178,18 @@ impl World {
 }
 
 /// As `controller::gates` has it: a place in the namespace's share, and then the gate.
-fn enter(slice: &mut Slice, source: &Source, target: &Target, now: Instant) -> Entry {
+fn enter(slice: &mut Slice, source: &Source, target: &Target, asked: Option<&str>, now: Instant) -> Entry {
     if !slice.visit(source.namespace) {
         return Entry::Later(Wait { until: at(now + SECOND), since: at(now), trouble: None });
     }
-    let expires_at = match target {
-        Target::Ours(published) => Some(published.expires_at),
-        _ => None,
+    let need = match target {
+        Target::Ours(published) if Some(published.asked.as_str()) == asked => {
+            Need::Next(published.expires_at)
+        }
+        Target::Ours(published) => Need::Other(published.expires_at),
+        _ => Need::Any,
     };
-    let entry = slice.gate.enter(&source.name, expires_at, slice.places, at(now));
+    let entry = slice.gate.enter(&source.name, need, slice.places, at(now));
     if entry == Entry::Enter {
         slice.entered();
     } else {
