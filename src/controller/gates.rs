@@ -64,6 +64,9 @@ pub(super) struct Load {
 /// What nobody uses any more may stand so much longer.
 const SWEEP: TimeDelta = TimeDelta::minutes(1);
 
+/// So long somebody is turned away before anybody is told.
+const UNTOLD: TimeDelta = TimeDelta::minutes(1);
+
 /// A tenant at its limit comes again after this.
 const SHORTLY: TimeDelta = TimeDelta::seconds(1);
 
@@ -160,9 +163,9 @@ impl Gates {
             Entry::Enter => {
                 Ok(Pass { gates: Arc::clone(self), key, who: name(&who), met: Met::NotAtAll, visit })
             }
-            Entry::Later(Wait { until, since, trouble }) => {
+            Entry::Later(Wait { until, tell, trouble }) => {
                 let failure = trouble.map(|reason| troubled(reason, &key.host));
-                Err(Stop::Deferred(Deferral { until, since, failure }))
+                Err(Stop::Deferred(Deferral { until, tell, failure }))
             }
         }
     }
@@ -177,7 +180,8 @@ impl Gates {
             let now = (self.clock)();
             let (since, last) = state.turned_away.entry(who).or_insert((now, now));
             (*since, *last) = ((*since).min(now), now);
-            return Err(Stop::Deferred(Deferral { until: now + SHORTLY, since: *since, failure: None }));
+            let tell = now - *since >= UNTOLD;
+            return Err(Stop::Deferred(Deferral { until: now + SHORTLY, tell, failure: None }));
         }
         *inside += 1;
         state.turned_away.remove(&who);
@@ -277,24 +281,25 @@ mod tests {
     }
 
     #[test]
-    fn who_is_turned_away_is_told_since_when() {
+    fn of_who_is_turned_away_others_are_told_after_a_minute() {
         let gates = Arc::new(Gates::new(1, clock));
         let source = |name: &str| {
             let mut source = TokenSource::new(name, TokenSourceSpec::default());
             source.metadata.namespace = Some("ns".to_owned());
             source
         };
-        let since = |name: &str| match gates.visit(&source(name)) {
-            Err(Stop::Deferred(deferral)) => Some(deferral.since),
+        let told = |name: &str| match gates.visit(&source(name)) {
+            Err(Stop::Deferred(deferral)) => Some(deferral.tell),
             _ => None,
         };
         let inside = [gates.visit(&source("a")), gates.visit(&source("b"))];
-        let began = since("c");
-        assert_eq!(began, Some(clock()));
-        SECONDS.store(70, Ordering::Relaxed);
-        assert_eq!(since("c"), began, "a namespace has no more than its share");
+        assert_eq!(told("c"), Some(false), "a namespace has no more than its share");
+        SECONDS.store(59, Ordering::Relaxed);
+        assert_eq!(told("c"), Some(false));
+        SECONDS.store(61, Ordering::Relaxed);
+        assert_eq!(told("c"), Some(true));
         drop(inside);
-        assert_eq!(since("c"), None, "now there is room");
+        assert_eq!(told("c"), None, "now there is room");
         assert!(gates.lock().turned_away.is_empty());
     }
 }

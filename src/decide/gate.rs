@@ -85,8 +85,8 @@ pub enum Entry {
 pub struct Wait {
     /// Not before this instant.
     pub until: DateTime<Utc>,
-    /// They have stood in line since.
-    pub since: DateTime<Utc>,
+    /// They have stood in line so long that somebody should be told.
+    pub tell: bool,
     /// What is wrong with the provider, if anything.
     pub trouble: Option<Reason>,
 }
@@ -150,7 +150,7 @@ impl Gate {
                     None
                 } else {
                     let turn = match &self.pace {
-                        Some(pace) => pace.turn(rank).max(spaced(rank)),
+                        Some(pace) => pace.turn(rank).max(spaced(rank).min(pace.turn_at_this_rate(rank))),
                         None => self.recent.turn(rank, places, full, now),
                     };
                     Some((now + turn.min(LOOK.max(spaced(rank))), None))
@@ -158,8 +158,8 @@ impl Gate {
             }
         };
         if let Some((until, trouble)) = later {
-            let since = self.queue.promise(who, until).unwrap_or(now);
-            return Entry::Later(Wait { until, since, trouble });
+            let tell = self.queue.promise(who, until, now);
+            return Entry::Later(Wait { until, tell, trouble });
         }
         self.queue.leave(who);
         self.inside.insert(who.to_owned(), (self.epoch, now));

@@ -45,8 +45,8 @@ pub enum Outcome {
 pub struct Deferral {
     /// Not before this instant.
     pub until: DateTime<Utc>,
-    /// It has been so since then.
-    pub since: DateTime<Utc>,
+    /// It has been so for so long that status should say so.
+    pub tell: bool,
     /// What is wrong with the provider, if anything.
     pub failure: Option<Failure>,
 }

@@ -1,7 +1,7 @@
 //! The next status, from the observation and what came of the plan. A plan that changed nothing yields the status
 //! that was observed, so that nothing is written.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::backoff::retry_at;
@@ -62,13 +62,10 @@ pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceSta
     status
 }
 
-/// So long somebody stands in line before their status says so.
-const IN_LINE: TimeDelta = TimeDelta::minutes(1);
-
 /// It stands in line for its first token, or for one with other inputs while the old one lives and all is well. A write
 /// costs the API server more than the token does, and would be one for each of the thousands that come at once.
 fn is_no_news(observed: &Observed<'_>, outcome: &Outcome) -> bool {
-    let Outcome::Deferred(Deferral { since, failure: None, .. }) = outcome else { return false };
+    let Outcome::Deferred(Deferral { tell: false, failure: None, .. }) = outcome else { return false };
     let lives = || observed.published().is_some_and(|published| observed.now < published.expires_at);
     let waits_well = match unusable(observed) {
         None | Some(Reason::InputsChanged) => {
@@ -77,7 +74,7 @@ fn is_no_news(observed: &Observed<'_>, outcome: &Outcome) -> bool {
         Some(Reason::TokenPending) => observed.status.is_blank(),
         Some(_) => false,
     };
-    waits_well && observed.now - since < IN_LINE
+    waits_well
 }
 
 fn clear_failures(status: &mut TokenSourceStatus) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::order::Order;
+use crate::decide::allowance::Allowance;
 
 /// Who has no token at all is given one before those whose token lives longer than this, but not before the others: a
 /// thousand new ones must not make the old ones expire.
@@ -14,6 +15,11 @@ const GRACE: TimeDelta = TimeDelta::seconds(60);
 const OUTDATED: TimeDelta = TimeDelta::hours(1);
 /// Who is so late has been elsewhere, and begins anew.
 const ELSEWHERE: TimeDelta = TimeDelta::minutes(1);
+/// So long somebody stands here before anybody is told,
+const UNTOLD: TimeDelta = TimeDelta::minutes(1);
+/// and so many are told of at once, and a second from then on: to tell of each of a million would take the time that their
+/// tokens need.
+const TOLD: Allowance = Allowance::new(100.0, 10.0);
 /// Who has not come back so long after the promised instant will not.
 const GONE: TimeDelta = TimeDelta::seconds(5);
 /// Who is promised more than this was promised it by another clock.
@@ -26,6 +32,7 @@ struct Waiting {
     since: DateTime<Utc>,
     promised: DateTime<Utc>,
     called: bool,
+    told: bool,
 }
 
 impl Waiting {
@@ -65,10 +72,17 @@ impl From<Option<DateTime<Utc>>> for Need {
 }
 
 /// Those who wait.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Queue {
     waiting: HashMap<Arc<str>, Waiting>,
     order: Order,
+    told: Allowance,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { waiting: HashMap::new(), order: Order::default(), told: TOLD }
+    }
 }
 
 impl Queue {
@@ -78,11 +92,13 @@ impl Queue {
         let stayed = before.as_ref().filter(|before| now - before.promised < ELSEWHERE);
         // Of a clock that was set back, nobody came in the future.
         let since = stayed.map_or(now, |before| before.since.min(now));
+        let told = stayed.is_some_and(|before| before.told);
         let deadline = need.deadline(since);
         let who = before.map_or_else(|| Arc::from(who), |before| before.who);
         let me = (deadline, Arc::clone(&who));
         self.order.insert(me.clone());
-        self.waiting.insert(Arc::clone(&who), Waiting { who, deadline, since, promised: now, called: false });
+        self.waiting
+            .insert(Arc::clone(&who), Waiting { who, deadline, since, promised: now, called: false, told });
         self.drop_the_gone(now);
         self.order.rank(&me)
     }
@@ -109,11 +125,12 @@ impl Queue {
         Some(waiting)
     }
 
-    /// Somebody will look again then. Returns since when they have been here, if they are.
-    pub(super) fn promise(&mut self, who: &str, until: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let waiting = self.waiting.get_mut(who)?;
+    /// Somebody will look again then. Returns whether others are to be told of their wait.
+    pub(super) fn promise(&mut self, who: &str, until: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+        let Some(waiting) = self.waiting.get_mut(who) else { return false };
         waiting.promised = until;
-        Some(waiting.since)
+        waiting.told = waiting.told || (now - waiting.since >= UNTOLD && self.told.take(now));
+        waiting.told
     }
 
     /// How many wait, without those that will not come back.
@@ -157,10 +174,23 @@ mod tests {
     fn who_has_been_elsewhere_begins_anew() {
         let mut queue = Queue::default();
         queue.line_up("late", Need::Any, at(0));
-        assert_eq!(queue.promise("late", at(2)), Some(at(0)));
-        queue.line_up("late", Need::Any, at(30));
-        assert_eq!(queue.promise("late", at(32)), Some(at(0)), "the controller was busy");
+        assert!(!queue.promise("late", at(2), at(0)));
+        queue.line_up("late", Need::Any, at(60));
+        assert!(queue.promise("late", at(62), at(60)), "the controller was busy");
         queue.line_up("late", Need::Any, at(7200));
-        assert_eq!(queue.promise("late", at(7202)), Some(at(7200)), "suspended meanwhile, or its own again");
+        assert!(!queue.promise("late", at(7202), at(7200)), "suspended meanwhile, or its own again");
+    }
+
+    #[test]
+    fn all_are_told_of_but_not_all_at_once() {
+        let (mut queue, mut told) = (Queue::default(), Vec::new());
+        for second in 0..90 {
+            let of = |queue: &mut Queue, who: &str| {
+                queue.line_up(who, Need::Any, at(second));
+                queue.promise(who, at(second + 1), at(second))
+            };
+            told.push((0..300).filter(|n| of(&mut queue, &n.to_string())).count());
+        }
+        assert_eq!((told[59], told[60], told[61], told[70], told[89]), (0, 100, 110, 200, 300));
     }
 }

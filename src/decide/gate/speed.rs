@@ -80,6 +80,11 @@ impl Pace {
         seconds((1.0 - self.allowance) / self.rate + (precise(rank) / self.rate).ln_1p())
     }
 
+    /// The same if the rate stays as it is. Nobody needs to look sooner, and nobody should look later.
+    pub(super) fn turn_at_this_rate(&self, rank: usize) -> TimeDelta {
+        seconds(precise(rank) / self.rate / AHEAD_OF_RATE)
+    }
+
     /// One has gone well; none where nothing is held back any more. Near a limit the rate grows by a hundredth of that in
     /// a second, so that few requests find out where it is now.
     pub(super) fn faster(mut self) -> Option<Self> {

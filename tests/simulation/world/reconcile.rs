@@ -33,9 +33,9 @@ impl World {
             Plan::Mint(_) => {
                 match enter(&mut self.slices[source.slice], source, &observed.target, asked, now) {
                     Entry::Enter => None,
-                    Entry::Later(Wait { until, since, trouble }) => {
+                    Entry::Later(Wait { until, tell, trouble }) => {
                         let failure = trouble.map(troubled);
-                        Some(Outcome::Deferred(Deferral { until, since, failure }))
+                        Some(Outcome::Deferred(Deferral { until, tell, failure }))
                     }
                 }
             }
@@ -180,7 +180,7 @@ impl World {
 /// As `controller::gates` has it: a place in the namespace's share, and then the gate.
 fn enter(slice: &mut Slice, source: &Source, target: &Target, asked: Option<&str>, now: Instant) -> Entry {
     if !slice.visit(source.namespace) {
-        return Entry::Later(Wait { until: at(now + SECOND), since: at(now), trouble: None });
+        return Entry::Later(Wait { until: at(now + SECOND), tell: false, trouble: None });
     }
     let need = match target {
         Target::Ours(published) if Some(published.asked.as_str()) == asked => {

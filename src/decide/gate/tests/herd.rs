@@ -209,7 +209,8 @@ fn against_windows(limit: u32, window: i64, due: u32) -> (u32, u32) {
 
 #[test]
 fn a_limit_is_nearly_used_up_however_it_is_counted() {
-    for (limit, window, due) in [(50, 1, 67), (15, 1, 20), (50 * 60, 60, 67), (150, 1, 1000)] {
+    for (limit, window, due) in [(50, 1, 67), (15, 1, 20), (50 * 60, 60, 67), (150, 1, 1000), (290, 1, 1000)]
+    {
         let (granted, refused) = against_windows(limit, window, due);
         let most = limit * 120 / u32::try_from(window).unwrap();
         assert!(granted * 100 >= most * 85, "{limit} in {window} s: {granted} of {most}, {refused} refused");
