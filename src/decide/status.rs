@@ -67,14 +67,13 @@ pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceSta
 fn is_no_news(observed: &Observed<'_>, outcome: &Outcome) -> bool {
     let Outcome::Deferred(Deferral { tell: false, failure: None, .. }) = outcome else { return false };
     let lives = || observed.published().is_some_and(|published| observed.now < published.expires_at);
-    let waits_well = match unusable(observed) {
+    match unusable(observed) {
         None | Some(Reason::InputsChanged) => {
             is_true(&observed.status.conditions, ConditionType::Ready) && lives()
         }
         Some(Reason::TokenPending) => observed.status.is_blank(),
         Some(_) => false,
-    };
-    waits_well
+    }
 }
 
 fn clear_failures(status: &mut TokenSourceStatus) {
