@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::Stream;
 use kube::ResourceExt;
-use kube::runtime::reflector::ObjectRef;
 use tokio::sync::broadcast;
 
 use super::mint::Stop;
+use super::references::{NamespacedName, name_of};
 use crate::api::{ProviderKind, Reason, TokenProviderSpec, TokenSource};
 use crate::decide::gate::{Entry, Gate, Met, Need, Wait};
 use crate::decide::{Deferral, Failure, Observed};
@@ -76,7 +76,7 @@ const CALLS: usize = 1024;
 /// All gates.
 pub(super) struct Gates {
     state: Mutex<State>,
-    calls: broadcast::Sender<ObjectRef<TokenSource>>,
+    calls: broadcast::Sender<NamespacedName>,
     /// How many may be inside one gate at once: a few of all that may be under way, so that providers which hang leave
     /// room for the others.
     places: usize,
@@ -106,7 +106,7 @@ impl Gates {
     }
 
     /// Those whose turn it is, from now on: they need not wait until they look again by themselves.
-    pub(super) fn calls(&self) -> impl Stream<Item = ObjectRef<TokenSource>> + Send + use<> {
+    pub(super) fn calls(&self) -> impl Stream<Item = NamespacedName> + Send + use<> {
         futures::stream::unfold(self.calls.subscribe(), |mut receiver| async move {
             loop {
                 match receiver.recv().await {
@@ -119,7 +119,7 @@ impl Gates {
     }
 
     /// It is gone, and stands in nobody's way.
-    pub(super) fn forget(&self, source: &ObjectRef<TokenSource>) {
+    pub(super) fn forget(&self, source: &NamespacedName) {
         let who = name(source);
         let mut state = self.lock();
         state.turned_away.remove(&who);
@@ -153,16 +153,14 @@ impl Gates {
             Some(published) => Need::Other(published.expires_at),
         };
         let visit = self.visit(source)?;
-        let who = ObjectRef::from_obj(source);
+        let who = name(&name_of(source));
         let entry = {
             let mut state = self.lock();
             state.sweep(now);
-            state.gates.entry(key.clone()).or_default().enter(&name(&who), need, self.places, now)
+            state.gates.entry(key.clone()).or_default().enter(&who, need, self.places, now)
         };
         match entry {
-            Entry::Enter => {
-                Ok(Pass { gates: Arc::clone(self), key, who: name(&who), met: Met::NotAtAll, visit })
-            }
+            Entry::Enter => Ok(Pass { gates: Arc::clone(self), key, who, met: Met::NotAtAll, visit }),
             Entry::Later(Wait { until, tell, trouble }) => {
                 let failure = trouble.map(|reason| troubled(reason, &key.host));
                 Err(Stop::Deferred(Deferral { until, tell, failure }))
@@ -173,7 +171,7 @@ impl Gates {
     /// Lets this `TokenSource` wait for somebody, as one of its namespace's share.
     pub(super) fn visit(self: &Arc<Self>, source: &TokenSource) -> Result<Visit, Stop> {
         let namespace = source.namespace().unwrap_or_default();
-        let who = name(&ObjectRef::from_obj(source));
+        let who = name(&name_of(source));
         let mut state = self.lock();
         let inside = state.inside.entry(namespace.clone()).or_default();
         if *inside >= self.places * 2 {
@@ -193,7 +191,7 @@ impl Gates {
     fn call(&self, who: &str) {
         if let Some((namespace, name)) = who.split_once('/') {
             // Nobody listens any more when the process ends.
-            let _ = self.calls.send(ObjectRef::new(name).within(namespace));
+            let _ = self.calls.send((namespace.into(), name.into()));
         }
     }
 
@@ -238,8 +236,8 @@ impl Drop for Pass {
 }
 
 /// How a `TokenSource` is called at a gate.
-fn name(source: &ObjectRef<TokenSource>) -> String {
-    format!("{}/{}", source.namespace.as_deref().unwrap_or_default(), source.name)
+fn name((namespace, name): &NamespacedName) -> String {
+    format!("{namespace}/{name}")
 }
 
 fn key(source: &TokenSource, provider: &TokenProviderSpec) -> Key {

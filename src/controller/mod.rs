@@ -3,7 +3,7 @@
 //! Knows the API server, and which objects lead to which `TokenSource`. Must not decide anything: what to do, what
 //! to report and when to look again are asked of `decide`.
 //!
-//! `reconcile` is the story, `scope` what sets it off, `queue` what holds it together.
+//! `reconcile` is the story, `scope` what sets it off, `queue` whose turn it is, `run` what holds it together.
 
 mod act;
 mod announce;
@@ -28,6 +28,7 @@ mod record;
 mod references;
 mod refresh;
 mod restart;
+mod run;
 mod scope;
 mod secrets;
 mod service_accounts;
@@ -38,4 +39,4 @@ pub use context::{Context, Settings};
 pub use error::{Error, chain};
 pub use leadership::{Leadership, Until};
 pub use metrics::Metrics;
-pub use queue::{Controller, Health};
+pub use run::{Controller, Health};

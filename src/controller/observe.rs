@@ -205,8 +205,8 @@ fn rival(source: &TokenSource, context: &Context) -> Option<String> {
         .scope
         .users(&namespace, Reference::Secret(mine.as_str().into()))
         .into_iter()
-        .filter(|user| user.name != source.name_any())
-        .filter_map(|user| context.scope.sources.get(&user))
+        .filter(|(_, name)| *name != source.name_any())
+        .filter_map(|user| context.scope.find(&user))
         .filter(|other| {
             target(other) == mine && age(other) < age(source) && other.metadata.deletion_timestamp.is_none()
         })

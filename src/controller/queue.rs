@@ -1,199 +1,70 @@
-//! The controller as a whole: a queue for each scope, its start, its readiness and its end.
-//! Knows kube's applier. Must not know what sets off a reconcile, nor what one does.
+//! The queue: each name once however often it is called, one look at it at a time, and another when that asks for it.
+//!
+//! Knows kube's scheduler, and is used in place of its `applier`, which polls all that is under way whenever one of them
+//! moves, and has a call wait for the timer. Must not know what the names stand for, nor what a look does.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::hash::Hash;
+use std::pin::pin;
+use std::time::Duration;
 
-use futures::{Stream, StreamExt, stream};
-use kube::runtime::controller::{self, Config as QueueConfig, applier};
-use kube::runtime::reflector::ObjectRef;
-use kube::runtime::watcher;
-use kube::{Client, Config};
-use prometheus_client::registry::Registry;
-use tokio::sync::{Semaphore, watch};
+use futures::channel::mpsc;
+use futures::stream::FuturesUnordered;
+use futures::{Stream, StreamExt};
+use kube::runtime::scheduler::{ScheduleRequest, scheduler};
+use tokio::time::Instant;
 
-use super::announce::Announcer;
-use super::cluster::Cluster;
-use super::collectors::{Busyness, Objects};
-use super::context::{Context, Settings};
-use super::error::{Error, chain};
-use super::exchangers::Exchangers;
-use super::gates::Gates;
-use super::issuers::Issuers;
-use super::metrics::Metrics;
-use super::reconcile::{reconcile, try_again};
-use super::references::name_of;
-use super::scope::{Triggers, prepare};
-use super::service_accounts::Audiences;
-use crate::api::TokenSource;
+/// The timer counts whole milliseconds and rounds up twice: what is to happen now is asked for so much earlier.
+const TIMER: Duration = Duration::from_millis(2);
 
-/// For each TokenSource that is worked on so many may be under way, waiting for a provider.
-const UNDER_WAY: u16 = 16;
-
-/// Whether the controller has seen what there is to see.
-#[derive(Clone)]
-pub struct Health {
-    scopes: Vec<watch::Receiver<bool>>,
-}
-
-impl Health {
-    /// True once every cache is filled.
-    pub fn is_ready(&self) -> bool {
-        self.scopes.iter().all(|filled| *filled.borrow())
-    }
-
-    /// Waits until then.
-    pub async fn filled(&self) {
-        for filled in &self.scopes {
-            // An error means that the queue has ended.
-            let _ = filled.clone().wait_for(|filled| *filled).await;
-        }
-    }
-}
-
-/// The controller: a queue for each scope.
-pub struct Controller {
-    scopes: Vec<(Arc<Context>, Triggers)>,
-}
-
-impl Controller {
-    /// Starts the watches of what is cluster-scoped, and prepares the rest. `config` is how `client` was made.
-    pub fn new(client: &Client, config: &Config, settings: Settings, metrics: &Arc<Metrics>) -> Self {
-        let namespaces: Vec<Option<String>> = match settings.namespaces.as_slice() {
-            [] => vec![None],
-            some => some.iter().cloned().map(Some).collect(),
+/// Looks at each name that is called, at most at so many at once, until the calls end and the last look has. A look
+/// returns after how long there is to be another even if nobody calls.
+pub(super) async fn serve<Name, Look>(
+    calls: impl Stream<Item = Name>,
+    at_once: usize,
+    look: impl Fn(Name) -> Look,
+) where
+    Name: Clone + Eq + Hash,
+    Look: Future<Output = Option<Duration>>,
+{
+    let (schedule, requests) = mpsc::unbounded();
+    // Refused only once the scheduler is gone, at the end.
+    let ask = |message: Name, run_at| drop(schedule.unbounded_send(ScheduleRequest { message, run_at }));
+    let (mut calls, mut scheduled) = (pin!(calls), pin!(scheduler(requests)));
+    let mut busy = HashSet::new();
+    let mut looks = FuturesUnordered::new();
+    loop {
+        let mut next = if busy.len() < at_once {
+            scheduled.as_mut().hold_unless(|name| !busy.contains(name)).left_stream()
+        } else {
+            // It goes on telling names that were called twice from others.
+            scheduled.as_mut().hold().right_stream()
         };
-        let settings = Arc::new(settings);
-        let cluster = Cluster::watch(client);
-        let exchangers = Arc::new(Exchangers::new(settings.addresses.clone()));
-        let gates = Arc::new(Gates::new(settings.concurrency, settings.clock));
-        let issuers = Arc::new(Issuers::new(settings.clock));
-        let audiences = Arc::new(Audiences::new(config));
-        let permits = Arc::new(Semaphore::new(usize::from(settings.concurrency.max(1))));
-        let announcer = Arc::new(Announcer::new(client));
-        let prepare = |namespace: Option<String>| {
-            let (scope, triggers) = prepare(client, namespace.as_deref(), &settings, &cluster, &gates);
-            let context = Context {
-                client: client.clone(),
-                settings: Arc::clone(&settings),
-                scope,
-                cluster: Arc::clone(&cluster),
-                exchangers: Arc::clone(&exchangers),
-                gates: Arc::clone(&gates),
-                issuers: Arc::clone(&issuers),
-                audiences: Arc::clone(&audiences),
-                announcer: Arc::clone(&announcer),
-                metrics: Arc::clone(metrics),
-                permits: Arc::clone(&permits),
-            };
-            (Arc::new(context), triggers)
-        };
-        Self { scopes: namespaces.into_iter().map(prepare).collect() }
-    }
-
-    /// Has the registry read, at each scrape, how busy the controller is and, if wanted, how each `TokenSource` stands.
-    pub fn register(&self, registry: &mut Registry, per_object: bool) {
-        let Some((context, _)) = self.scopes.first() else { return };
-        registry.register_collector(Box::new(Busyness::new(Arc::clone(&context.gates))));
-        if per_object {
-            let scopes = self.scopes.iter().map(|(context, _)| Arc::clone(&context.scope)).collect();
-            registry.register_collector(Box::new(Objects::new(scopes, context.settings.clock)));
-        }
-    }
-
-    /// What `/readyz` asks.
-    pub fn health(&self) -> Health {
-        Health { scopes: self.scopes.iter().map(|(context, _)| context.scope.filled.subscribe()).collect() }
-    }
-
-    /// Runs until `shutdown` resolves and every reconcile in flight has ended.
-    pub async fn run(self, shutdown: impl Future<Output = ()> + Clone + Send + 'static) {
-        let queues = self.scopes.into_iter().map(|(context, triggers)| {
-            let announce = announce_filled(Arc::clone(&context));
-            let filled = context.scope.filled.subscribe();
-            let ended = shutdown.clone();
-            let queue = queue(context, triggers.take_until(shutdown.clone()));
-            async move {
-                let (announce, queue) = (std::pin::pin!(announce), std::pin::pin!(queue));
-                // The announcement ends early, the queue at shutdown; neither keeps the other waiting.
-                let serve = async {
-                    if let futures::future::Either::Left(((), queue)) =
-                        futures::future::select(announce, queue).await
-                    {
-                        queue.await;
-                    }
-                };
-                // Before the caches are filled nothing is in flight, and nothing would ever end by itself.
-                let cut_short = async {
-                    ended.await;
-                    if *filled.borrow() {
-                        std::future::pending::<()>().await;
-                    }
-                };
-                tokio::select! {
-                    () = serve => {}
-                    () = cut_short => {}
+        tokio::select! {
+            call = calls.next() => match call {
+                Some(name) => ask(name, now()),
+                None => break,
+            },
+            Some(name) = next.next() => {
+                busy.insert(name.clone());
+                let look = look(name.clone());
+                looks.push(async move { (name, look.await) });
+            }
+            Some((name, again)) = looks.next() => {
+                busy.remove(&name);
+                if let Some(at) = again.and_then(|after| Instant::now().checked_add(after)) {
+                    ask(name, at);
                 }
             }
-        });
-        futures::future::join_all(queues).await;
-    }
-}
-
-async fn announce_filled(context: Arc<Context>) {
-    let scope = &context.scope;
-    context.cluster.settled().await;
-    // Errors mean that the writer is gone, and with it the queue.
-    let _ = scope.sources.wait_until_ready().await;
-    let _ = scope.providers.wait_until_ready().await;
-    let _ = scope.secrets_filled.subscribe().wait_for(|filled| *filled).await;
-    scope.filled.send_replace(true);
-    tracing::info!(token_sources = scope.sources.len(), "Caches are filled");
-}
-
-async fn queue(
-    context: Arc<Context>,
-    triggers: impl Stream<Item = Result<ObjectRef<TokenSource>, watcher::Error>> + Send + 'static,
-) {
-    let store = context.scope.sources.clone();
-    let mut triggers = triggers.boxed();
-    // Until then only the caches are kept: whoever takes over begins with all there is.
-    tokio::select! {
-        biased;
-        () = context.settings.leadership.gained() => {}
-        () = ignore(&mut triggers) => return,
-    }
-    context.metrics.leads();
-    let present = store.state().into_iter().map(|source| Ok(name_of(&source)));
-    let triggers = stream::iter(present).chain(triggers);
-    // Most of these wait for strangers, and hold no permit meanwhile.
-    let config =
-        QueueConfig::default().concurrency(context.settings.concurrency.max(1).saturating_mul(UNDER_WAY));
-    let reconciler = |source, context| Box::pin(reconcile(source, context));
-    applier(reconciler, try_again, context, store, triggers.boxed(), config)
-        .for_each(|result| async move {
-            match result {
-                Ok(_) | Err(controller::Error::ObjectNotFound(_)) => {}
-                Err(controller::Error::ReconcilerFailed(error, object)) => {
-                    report(&error, &object.to_string());
-                }
-                Err(controller::Error::QueueError(error)) => {
-                    tracing::warn!(error = %chain(&error), "Watch failed; it is tried again");
-                }
-                Err(error) => tracing::error!(error = %chain(&error), "Queue failed"),
-            }
-        })
-        .await;
-}
-
-/// Lets everything pass, but for watches that fail, until the end.
-async fn ignore(triggers: &mut Triggers) {
-    while let Some(trigger) = triggers.next().await {
-        if let Err(error) = trigger {
-            tracing::warn!(error = %chain(&error), "Watch failed; it is tried again");
         }
     }
+    while looks.next().await.is_some() {}
 }
 
-fn report(error: &Error, object: &str) {
-    tracing::warn!(object, reason = error.reason(), error = %chain(error), "Reconcile failed; it is tried again");
+fn now() -> Instant {
+    let now = Instant::now();
+    now.checked_sub(TIMER).unwrap_or(now)
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use kube::ResourceExt;
-use kube::runtime::controller::Action;
-use kube::runtime::reflector::ObjectRef;
+use tracing::Instrument;
 
 use super::act::{Done, act};
 use super::context::Context;
-use super::error::Error;
+use super::error::{Error, chain};
 use super::observe::{Provider, find_provider, observe};
 use super::record::record;
+use super::references::NamespacedName;
 use super::turn::Turn;
 use crate::api::{TokenSource, from_kubernetes};
 use crate::decide::backoff::call_again_after;
@@ -21,49 +21,66 @@ use crate::decide::{Outcome, Plan, decide, next_errand, next_status, wake_after}
 /// What turned out to be known wrongly is looked at again at once.
 const AGAIN: Duration = Duration::from_millis(10);
 
+/// One look at the `TokenSource` of this name. Returns after how long to look again even if nothing changes, unless
+/// nothing but a change can matter.
+pub(super) async fn look(named: NamespacedName, context: Arc<Context>) -> Option<Duration> {
+    let (namespace, name) = &named;
+    let span = tracing::info_span!("reconcile", object = %format_args!("{namespace}/{name}"));
+    async {
+        context.scope.filled().await;
+        let turn = Turn::take(&context).await;
+        let cached = context.scope.find(&named)?;
+        // In a box: hundreds wait for their turn, and it takes 10 kB.
+        match Box::pin(reconcile(Arc::clone(&cached), &turn)).await {
+            Ok(after) => after,
+            Err(error) => {
+                let reason = error.reason();
+                tracing::warn!(%namespace, %name, reason, error = %chain(&error), "Reconcile failed; it is tried again");
+                context.metrics.trouble(reason);
+                context.scope.find(&named).map(|_| try_again(&cached, &context))
+            }
+        }
+    }
+    .instrument(span)
+    .await
+}
+
 /// Brings one `TokenSource` a step further. A provider that refuses is an outcome to record; only a failing API
 /// server is an error.
-pub(super) async fn reconcile(cached: Arc<TokenSource>, context: Arc<Context>) -> Result<Action, Error> {
-    context.scope.filled().await;
-    let context = Turn::take(&context).await;
+async fn reconcile(cached: Arc<TokenSource>, context: &Turn<'_>) -> Result<Option<Duration>, Error> {
     let (source, owed) = context.scope.memory.latest(cached);
-    let provider = find_provider(&source, &context);
+    let provider = find_provider(&source, context);
     let block = provider.as_ref().map(Provider::spec).map_err(Clone::clone);
 
-    let (mut observed, unread) = observe(&source, block, &context).await;
+    let (mut observed, unread) = observe(&source, block, context).await;
     let plan = if unread.is_some() { Plan::Wait(None) } else { decide(&observed) };
     if plan == Plan::Leave {
-        return Ok(Action::await_change());
+        return Ok(None);
     }
-    let done = match act(&plan, &source, &mut observed, &context).await {
+    let done = match act(&plan, &source, &mut observed, context).await {
         Ok(Some(done)) => done,
-        Ok(None) => return Ok(Action::requeue(AGAIN)),
+        Ok(None) => return Ok(Some(AGAIN)),
         // Whatever the API server would not do, the status still has to follow the clock.
         Err(error) => Done { outcome: Outcome::Waiting, trouble: Some(error) },
     };
     observed.settle(&done.outcome);
     let status = next_status(&observed, &done.outcome);
-    record(&source, &observed, &done.outcome, &status, owed, &context).await?;
+    record(&source, &observed, &done.outcome, &status, owed, context).await?;
 
     if let Some(error) = unread.or(done.trouble) {
         return Err(error);
     }
     context.scope.memory.calm(observed.uid);
     let errand = next_errand(&observed, &status);
-    Ok(Action::requeue(wake_after(&plan, &done.outcome, &status, errand, context.now())))
+    Ok(Some(wake_after(&plan, &done.outcome, &status, errand, context.now())))
 }
 
-/// What the queue does after an error: the same again, ever later.
-#[allow(clippy::needless_pass_by_value)] // the signature is kube's
-pub(super) fn try_again(source: Arc<TokenSource>, error: &Error, context: Arc<Context>) -> Action {
-    context.metrics.trouble(error.reason());
-    if context.scope.sources.get(&ObjectRef::from_obj(source.as_ref())).is_none() {
-        return Action::await_change();
-    }
+/// When to look again after an error: ever later.
+fn try_again(source: &TokenSource, context: &Context) -> Duration {
     let uid = source.uid().unwrap_or_default();
     let troubles = context.scope.memory.trouble(&uid);
     let expires_at =
         source.status.as_ref().and_then(|status| status.expires_at.as_ref()).map(from_kubernetes);
     let life_left = expires_at.map_or_else(TimeDelta::zero, |expires_at| expires_at - context.now());
-    Action::requeue(call_again_after(troubles, life_left, &uid))
+    call_again_after(troubles, life_left, &uid)
 }

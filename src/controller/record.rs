@@ -1,12 +1,12 @@
 //! The last step: status, Event, metrics. Writes only what changed.
 
 use kube::api::{Patch, PatchParams};
-use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 use serde_json::json;
 
 use super::context::Context;
 use super::error::{CallError, Error, call};
+use super::references::name_of;
 use crate::api::{FIELD_MANAGER, TokenSource, TokenSourceStatus, from_kubernetes};
 use crate::decide::{Deferral, Observed, Outcome, transition};
 
@@ -78,7 +78,7 @@ fn unwritten(
     context: &Context,
 ) -> Result<(), Error> {
     let uid = source.uid().unwrap_or_default();
-    let cached = context.scope.sources.get(&ObjectRef::from_obj(source));
+    let cached = context.scope.find(&name_of(source));
     let memory = &context.scope.memory;
     if (error.is_not_found() || error.is_conflict())
         && cached.is_none_or(|cached| cached.uid() != source.uid())

@@ -5,7 +5,6 @@ use std::collections::{BTreeSet, HashMap};
 
 use compact_str::CompactString;
 use kube::ResourceExt;
-use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher::Event;
 
 use crate::api::{ProviderKind, TokenSource};
@@ -19,13 +18,13 @@ pub(super) enum Reference {
 }
 
 /// Namespace and name.
-pub(super) type Key = (CompactString, CompactString);
+pub(super) type NamespacedName = (CompactString, CompactString);
 
 #[derive(Default)]
 struct Index {
     /// Lists, not sets: mostly of one, and each is in it once.
     users: HashMap<(CompactString, Reference), Vec<CompactString>>,
-    named: HashMap<Key, Box<[Reference]>>,
+    named: HashMap<NamespacedName, Box<[Reference]>>,
 }
 
 /// The index, kept up to date by the watch of `TokenSource`s.
@@ -35,13 +34,13 @@ pub(super) struct References {
     listed: Option<Index>,
     /// By namespace and name of a Secret: who has looked at it because the provider block names it. A hint that may
     /// be out of date, which costs no more than a look.
-    subjects: HashMap<Key, BTreeSet<CompactString>>,
+    subjects: HashMap<NamespacedName, BTreeSet<CompactString>>,
 }
 
 impl References {
     /// Takes in what the watch brings, and says which `TokenSource`s it concerns: the one that changed and, since
     /// two may name one target, those that name the same Secrets.
-    pub(super) fn apply(&mut self, event: &Event<TokenSource>) -> Vec<ObjectRef<TokenSource>> {
+    pub(super) fn apply(&mut self, event: &Event<TokenSource>) -> Vec<NamespacedName> {
         match event {
             Event::Init => {
                 self.listed = Some(Index::default());
@@ -65,7 +64,7 @@ impl References {
             }
             Event::Delete(source) => {
                 let peers = self.peers(source);
-                let (namespace, name) = key(source);
+                let (namespace, name) = name_of(source);
                 self.subjects.retain(|(within, _), users| {
                     *within != namespace || !users.remove(&name) || !users.is_empty()
                 });
@@ -76,7 +75,7 @@ impl References {
     }
 
     /// The `TokenSource`s of a namespace that name this.
-    pub(super) fn users(&self, namespace: &str, reference: Reference) -> Vec<ObjectRef<TokenSource>> {
+    pub(super) fn users(&self, namespace: &str, reference: Reference) -> Vec<NamespacedName> {
         let looking = match &reference {
             Reference::Secret(name) => self.subjects.get(&(namespace.into(), name.clone())),
             Reference::TokenProvider(_) | Reference::ClusterTokenProvider(_) => None,
@@ -86,7 +85,7 @@ impl References {
             .into_iter()
             .flatten()
             .chain(looking.into_iter().flatten())
-            .map(|name| ObjectRef::new(name).within(namespace))
+            .map(|name| (namespace.into(), name.clone()))
             .collect()
     }
 
@@ -103,35 +102,33 @@ impl References {
     }
 
     /// The `TokenSource`s of any namespace that name this cluster-scoped provider.
-    pub(super) fn users_everywhere(&self, reference: &Reference) -> Vec<ObjectRef<TokenSource>> {
+    pub(super) fn users_everywhere(&self, reference: &Reference) -> Vec<NamespacedName> {
         self.filtered(|_, named| named == reference)
     }
 
     /// The `TokenSource`s of a namespace that name any cluster-scoped provider.
-    pub(super) fn users_of_cluster_providers(&self, namespace: &str) -> Vec<ObjectRef<TokenSource>> {
+    pub(super) fn users_of_cluster_providers(&self, namespace: &str) -> Vec<NamespacedName> {
         self.filtered(|within, named| {
             within == namespace && matches!(named, Reference::ClusterTokenProvider(_))
         })
     }
 
-    fn filtered(&self, wanted: impl Fn(&str, &Reference) -> bool) -> Vec<ObjectRef<TokenSource>> {
+    fn filtered(&self, wanted: impl Fn(&str, &Reference) -> bool) -> Vec<NamespacedName> {
         self.current
             .users
             .iter()
             .filter(|((namespace, reference), _)| wanted(namespace, reference))
-            .flat_map(|((namespace, _), names)| {
-                names.iter().map(|name| ObjectRef::new(name).within(namespace))
-            })
+            .flat_map(|((namespace, _), names)| names.iter().map(|name| (namespace.clone(), name.clone())))
             .collect()
     }
 
-    fn peers(&self, source: &TokenSource) -> Vec<ObjectRef<TokenSource>> {
-        let (namespace, name) = key(source);
+    fn peers(&self, source: &TokenSource) -> Vec<NamespacedName> {
+        let (namespace, name) = name_of(source);
         let named = self.current.named.get(&(namespace.clone(), name.clone()));
         let secrets = named.into_iter().flatten().filter(|named| matches!(named, Reference::Secret(_)));
         let mut peers: Vec<_> =
             secrets.flat_map(|reference| self.users(&namespace, reference.clone())).collect();
-        peers.retain(|peer| peer.name != name);
+        peers.retain(|(_, peer)| *peer != name);
         peers
     }
 }
@@ -139,7 +136,7 @@ impl References {
 impl Index {
     /// Whether the object names other things than before.
     fn enter(&mut self, source: &TokenSource) -> bool {
-        let key = key(source);
+        let key = name_of(source);
         let references = named_by(source);
         if self.named.get(&key) == Some(&references) {
             return false;
@@ -153,7 +150,7 @@ impl Index {
         true
     }
 
-    fn remove(&mut self, key: &Key) {
+    fn remove(&mut self, key: &NamespacedName) {
         for reference in self.named.remove(key).into_iter().flatten() {
             let slot = (key.0.clone(), reference);
             if let Some(names) = self.users.get_mut(&slot) {
@@ -166,14 +163,8 @@ impl Index {
     }
 }
 
-/// Its name for the queue, which keeps it for as long as the object is there: without version and uid, which
-/// `ObjectRef::from_obj` adds and nobody looks at.
-pub(super) fn name_of(source: &TokenSource) -> ObjectRef<TokenSource> {
-    let (namespace, name) = key(source);
-    ObjectRef::new(&name).within(&namespace)
-}
-
-fn key(source: &TokenSource) -> Key {
+/// What it is called, by all that keep it in mind: the queue, the gates, this index.
+pub(super) fn name_of(source: &TokenSource) -> NamespacedName {
     (source.namespace().unwrap_or_default().into(), source.name_any().into())
 }
 

@@ -22,7 +22,7 @@ use super::cluster::{Change, Cluster};
 use super::context::Settings;
 use super::gates::Gates;
 use super::memory::Memory;
-use super::references::{Reference, References, name_of};
+use super::references::{NamespacedName, Reference, References, name_of};
 use super::secrets::Secrets;
 use crate::api::{TokenProvider, TokenSource, annotation};
 
@@ -36,7 +36,7 @@ const LEAP: TimeDelta = TimeDelta::seconds(2);
 const PAGE: u32 = 100;
 
 /// What wakes the queue: the objects to look at, or a watch that failed and is being tried again.
-pub(super) type Triggers = BoxStream<'static, Result<ObjectRef<TokenSource>, watcher::Error>>;
+pub(super) type Triggers = BoxStream<'static, Result<NamespacedName, watcher::Error>>;
 
 /// One namespace, or all of them.
 pub(super) struct Scope {
@@ -69,7 +69,12 @@ impl Scope {
         let _ = self.filled.subscribe().wait_for(|filled| *filled).await;
     }
 
-    pub(super) fn users(&self, namespace: &str, reference: Reference) -> Vec<ObjectRef<TokenSource>> {
+    /// The object of this name, as the cache has it.
+    pub(super) fn find(&self, (namespace, name): &NamespacedName) -> Option<Arc<TokenSource>> {
+        self.sources.get(&ObjectRef::new(name).within(namespace))
+    }
+
+    pub(super) fn users(&self, namespace: &str, reference: Reference) -> Vec<NamespacedName> {
         self.read().users(namespace, reference)
     }
 
@@ -85,7 +90,7 @@ impl Scope {
     }
 
     /// Those a `TokenSource`'s change concerns: itself, and whoever shares a Secret with it.
-    fn concerned_by_source(&self, event: &Event<TokenSource>) -> Vec<ObjectRef<TokenSource>> {
+    fn concerned_by_source(&self, event: &Event<TokenSource>) -> Vec<NamespacedName> {
         if let Event::Delete(source) = event {
             self.memory.forget(&source.uid().unwrap_or_default());
         }
@@ -96,7 +101,7 @@ impl Scope {
     }
 
     /// Those a Secret's change concerns: whoever names it, and whoever owns it.
-    fn concerned_by_secret(&self, event: &Event<PartialObjectMeta<Secret>>) -> Vec<ObjectRef<TokenSource>> {
+    fn concerned_by_secret(&self, event: &Event<PartialObjectMeta<Secret>>) -> Vec<NamespacedName> {
         if matches!(event, Event::InitDone) {
             self.secrets_filled.send_replace(true);
         }
@@ -108,13 +113,13 @@ impl Scope {
             if let Some(controller) = &facts.controller
                 && controller.kind == TokenSource::kind(&())
             {
-                concerned.push(ObjectRef::new(&controller.name).within(&namespace));
+                concerned.push((namespace.clone(), controller.name.clone()));
             }
         }
         concerned
     }
 
-    fn concerned_by_provider(&self, event: &Event<TokenProvider>) -> Vec<ObjectRef<TokenSource>> {
+    fn concerned_by_provider(&self, event: &Event<TokenProvider>) -> Vec<NamespacedName> {
         let (Event::Apply(provider) | Event::Delete(provider) | Event::InitApply(provider)) = event else {
             return Vec::new();
         };
@@ -122,7 +127,7 @@ impl Scope {
         self.users(&namespace, Reference::TokenProvider(provider.name_any().into()))
     }
 
-    fn concerned_by_cluster(&self, change: Change) -> Vec<ObjectRef<TokenSource>> {
+    fn concerned_by_cluster(&self, change: Change) -> Vec<NamespacedName> {
         match change {
             Change::Provider(name) => {
                 self.read().users_everywhere(&Reference::ClusterTokenProvider(name.into()))
@@ -197,7 +202,7 @@ pub(super) fn prepare(
     };
     let of_gates = {
         let scope = Arc::clone(&scope);
-        gates.calls().map(move |source| Ok(scope.sources.get(&source).map(|_| source).into_iter().collect()))
+        gates.calls().map(move |called| Ok(scope.find(&called).map(|_| called).into_iter().collect()))
     };
     let all = [
         of_sources.boxed(),

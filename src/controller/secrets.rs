@@ -12,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::Event;
 
-use super::references::Key;
+use super::references::NamespacedName;
 use crate::api::{FIELD_MANAGER, annotation};
 use crate::decide::publication::Memo;
 
@@ -75,7 +75,7 @@ pub(super) fn version(resource_version: Option<&str>) -> u64 {
     resource_version.and_then(|version| version.parse().ok()).unwrap_or_default()
 }
 
-type Known = HashMap<Key, Arc<Facts>>;
+type Known = HashMap<NamespacedName, Arc<Facts>>;
 
 #[derive(Default)]
 struct State {
@@ -97,7 +97,10 @@ impl Secrets {
     }
 
     /// Takes in what the watch brings, and says which Secrets may now be different, with their former facts' owner.
-    pub(super) fn apply(&self, event: &Event<PartialObjectMeta<Secret>>) -> Vec<(Key, Arc<Facts>)> {
+    pub(super) fn apply(
+        &self,
+        event: &Event<PartialObjectMeta<Secret>>,
+    ) -> Vec<(NamespacedName, Arc<Facts>)> {
         let mut state = self.write();
         match event {
             Event::Init => {
@@ -146,7 +149,7 @@ impl Secrets {
 
 impl State {
     /// What our own calls return while a list is in progress may be newer than that list.
-    fn learn(&mut self, key: &Key, facts: &Arc<Facts>) {
+    fn learn(&mut self, key: &NamespacedName, facts: &Arc<Facts>) {
         learn(&mut self.known, key, facts);
         if let Some(listed) = &mut self.listed {
             learn(listed, key, facts);
@@ -154,14 +157,14 @@ impl State {
     }
 
     /// A deletion ends what was there, not what has been created since.
-    fn lose(&mut self, key: &Key, facts: &Arc<Facts>) {
+    fn lose(&mut self, key: &NamespacedName, facts: &Arc<Facts>) {
         if self.known.get(key).is_some_and(|known| known.uid == facts.uid || !is_newer(known, facts)) {
             self.known.remove(key);
         }
     }
 
     /// What is there now, and what is there no more.
-    fn adopt_list(&mut self) -> Vec<(Key, Arc<Facts>)> {
+    fn adopt_list(&mut self) -> Vec<(NamespacedName, Arc<Facts>)> {
         let mut before = std::mem::replace(&mut self.known, self.listed.take().unwrap_or_default());
         before.retain(|key, _| !self.known.contains_key(key));
         let standing = self.known.iter().map(|(key, facts)| (key.clone(), Arc::clone(facts)));
@@ -170,7 +173,7 @@ impl State {
 }
 
 /// Newer facts replace older ones, never the other way round.
-fn learn(known: &mut Known, key: &Key, facts: &Arc<Facts>) {
+fn learn(known: &mut Known, key: &NamespacedName, facts: &Arc<Facts>) {
     if known.get(key).is_none_or(|known| !is_newer(known, facts)) {
         known.insert(key.clone(), Arc::clone(facts));
     }
@@ -180,7 +183,7 @@ fn is_newer(one: &Facts, other: &Facts) -> bool {
     version(Some(&one.resource_version)) > version(Some(&other.resource_version))
 }
 
-fn entry(metadata: &ObjectMeta) -> (Key, Arc<Facts>) {
+fn entry(metadata: &ObjectMeta) -> (NamespacedName, Arc<Facts>) {
     let text = |text: &Option<String>| text.as_deref().unwrap_or_default().into();
     let key = (text(&metadata.namespace), text(&metadata.name));
     (key, Arc::new(Facts::of(metadata)))

@@ -1,0 +1,177 @@
+//! The controller as a whole: a queue for each scope, its start, its readiness and its end.
+//! Knows the order of these. Must not know what sets off a reconcile, nor what one does.
+
+use std::sync::Arc;
+
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt, stream};
+use kube::runtime::watcher;
+use kube::{Client, Config};
+use prometheus_client::registry::Registry;
+use tokio::sync::{Semaphore, watch};
+
+use super::announce::Announcer;
+use super::cluster::Cluster;
+use super::collectors::{Busyness, Objects};
+use super::context::{Context, Settings};
+use super::error::chain;
+use super::exchangers::Exchangers;
+use super::gates::Gates;
+use super::issuers::Issuers;
+use super::metrics::Metrics;
+use super::queue::serve;
+use super::reconcile::look;
+use super::references::{NamespacedName, name_of};
+use super::scope::{Triggers, prepare};
+use super::service_accounts::Audiences;
+
+/// For each TokenSource that is worked on so many may be under way, waiting for a provider.
+const UNDER_WAY: usize = 16;
+
+/// Whether the controller has seen what there is to see.
+#[derive(Clone)]
+pub struct Health {
+    scopes: Vec<watch::Receiver<bool>>,
+}
+
+impl Health {
+    /// True once every cache is filled.
+    pub fn is_ready(&self) -> bool {
+        self.scopes.iter().all(|filled| *filled.borrow())
+    }
+
+    /// Waits until then.
+    pub async fn filled(&self) {
+        for filled in &self.scopes {
+            // An error means that the queue has ended.
+            let _ = filled.clone().wait_for(|filled| *filled).await;
+        }
+    }
+}
+
+/// The controller: a queue for each scope.
+pub struct Controller {
+    scopes: Vec<(Arc<Context>, Triggers)>,
+}
+
+impl Controller {
+    /// Starts the watches of what is cluster-scoped, and prepares the rest. `config` is how `client` was made.
+    pub fn new(client: &Client, config: &Config, settings: Settings, metrics: &Arc<Metrics>) -> Self {
+        let namespaces: Vec<Option<String>> = match settings.namespaces.as_slice() {
+            [] => vec![None],
+            some => some.iter().cloned().map(Some).collect(),
+        };
+        let settings = Arc::new(settings);
+        let cluster = Cluster::watch(client);
+        let exchangers = Arc::new(Exchangers::new(settings.addresses.clone()));
+        let gates = Arc::new(Gates::new(settings.concurrency, settings.clock));
+        let issuers = Arc::new(Issuers::new(settings.clock));
+        let audiences = Arc::new(Audiences::new(config));
+        let permits = Arc::new(Semaphore::new(usize::from(settings.concurrency.max(1))));
+        let announcer = Arc::new(Announcer::new(client));
+        let prepare = |namespace: Option<String>| {
+            let (scope, triggers) = prepare(client, namespace.as_deref(), &settings, &cluster, &gates);
+            let context = Context {
+                client: client.clone(),
+                settings: Arc::clone(&settings),
+                scope,
+                cluster: Arc::clone(&cluster),
+                exchangers: Arc::clone(&exchangers),
+                gates: Arc::clone(&gates),
+                issuers: Arc::clone(&issuers),
+                audiences: Arc::clone(&audiences),
+                announcer: Arc::clone(&announcer),
+                metrics: Arc::clone(metrics),
+                permits: Arc::clone(&permits),
+            };
+            (Arc::new(context), triggers)
+        };
+        Self { scopes: namespaces.into_iter().map(prepare).collect() }
+    }
+
+    /// Has the registry read, at each scrape, how busy the controller is and, if wanted, how each `TokenSource` stands.
+    pub fn register(&self, registry: &mut Registry, per_object: bool) {
+        let Some((context, _)) = self.scopes.first() else { return };
+        registry.register_collector(Box::new(Busyness::new(Arc::clone(&context.gates))));
+        if per_object {
+            let scopes = self.scopes.iter().map(|(context, _)| Arc::clone(&context.scope)).collect();
+            registry.register_collector(Box::new(Objects::new(scopes, context.settings.clock)));
+        }
+    }
+
+    /// What `/readyz` asks.
+    pub fn health(&self) -> Health {
+        Health { scopes: self.scopes.iter().map(|(context, _)| context.scope.filled.subscribe()).collect() }
+    }
+
+    /// Runs until `shutdown` resolves and every reconcile in flight has ended.
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Clone + Send + 'static) {
+        let queues = self.scopes.into_iter().map(|(context, triggers)| {
+            let announce = announce_filled(Arc::clone(&context));
+            let filled = context.scope.filled.subscribe();
+            let ended = shutdown.clone();
+            let queue = queue(context, triggers.take_until(shutdown.clone()));
+            async move {
+                let (announce, queue) = (std::pin::pin!(announce), std::pin::pin!(queue));
+                // The announcement ends early, the queue at shutdown; neither keeps the other waiting.
+                let serve = async {
+                    if let futures::future::Either::Left(((), queue)) =
+                        futures::future::select(announce, queue).await
+                    {
+                        queue.await;
+                    }
+                };
+                // Before the caches are filled nothing is in flight, and nothing would ever end by itself.
+                let cut_short = async {
+                    ended.await;
+                    if *filled.borrow() {
+                        std::future::pending::<()>().await;
+                    }
+                };
+                tokio::select! {
+                    () = serve => {}
+                    () = cut_short => {}
+                }
+            }
+        });
+        futures::future::join_all(queues).await;
+    }
+}
+
+async fn announce_filled(context: Arc<Context>) {
+    let scope = &context.scope;
+    context.cluster.settled().await;
+    // Errors mean that the writer is gone, and with it the queue.
+    let _ = scope.sources.wait_until_ready().await;
+    let _ = scope.providers.wait_until_ready().await;
+    let _ = scope.secrets_filled.subscribe().wait_for(|filled| *filled).await;
+    scope.filled.send_replace(true);
+    tracing::info!(token_sources = scope.sources.len(), "Caches are filled");
+}
+
+async fn queue(
+    context: Arc<Context>,
+    triggers: impl Stream<Item = Result<NamespacedName, watcher::Error>> + Send + 'static,
+) {
+    let mut calls = triggers.filter_map(async |trigger| trigger.inspect_err(complain).ok()).boxed();
+    // Until then only the caches are kept: whoever takes over begins with all there is.
+    tokio::select! {
+        biased;
+        () = context.settings.leadership.gained() => {}
+        () = ignore(&mut calls) => return,
+    }
+    context.metrics.leads();
+    let present: Vec<_> = context.scope.sources.state().iter().map(|source| name_of(source)).collect();
+    // Most of these wait for strangers, and hold no permit meanwhile.
+    let at_once = usize::from(context.settings.concurrency.max(1)) * UNDER_WAY;
+    serve(stream::iter(present).chain(calls), at_once, |name| look(name, Arc::clone(&context))).await;
+}
+
+/// Lets everything pass, until the end.
+async fn ignore(calls: &mut BoxStream<'_, NamespacedName>) {
+    while calls.next().await.is_some() {}
+}
+
+fn complain(error: &watcher::Error) {
+    tracing::warn!(error = %chain(error), "Watch failed; it is tried again");
+}
