@@ -3,7 +3,8 @@
 //! Knows the API server, and which objects lead to which `TokenSource`. Must not decide anything: what to do, what
 //! to report and when to look again are asked of `decide`.
 //!
-//! `reconcile` is the story, `scope` what sets it off, `queue` whose turn it is, `run` what holds it together.
+//! `reconcile` is the story, `scope` what sets it off, `queue` what is looked at when, `run` what holds it
+//! together.
 
 mod act;
 mod announce;

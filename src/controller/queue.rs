@@ -14,14 +14,15 @@ use futures::{Stream, StreamExt};
 use kube::runtime::scheduler::{ScheduleRequest, scheduler};
 use tokio::time::Instant;
 
-/// The timer counts whole milliseconds and rounds up twice: what is to happen now is asked for so much earlier.
-const TIMER: Duration = Duration::from_millis(2);
+/// The timer counts whole milliseconds, rounds up twice, and its clock lags behind: what is to happen now is asked for
+/// so much earlier.
+const EARLIER: Duration = Duration::from_secs(1);
 
 /// Looks at each name that is called, at most at so many at once, until the calls end and the last look has. A look
-/// returns after how long there is to be another even if nobody calls.
+/// returns after how long there is to be another even if nobody calls, unless there need not be one.
 pub(super) async fn serve<Name, Look>(
     calls: impl Stream<Item = Name>,
-    at_once: usize,
+    max_concurrent: usize,
     look: impl Fn(Name) -> Look,
 ) where
     Name: Clone + Eq + Hash,
@@ -34,13 +35,15 @@ pub(super) async fn serve<Name, Look>(
     let mut busy = HashSet::new();
     let mut looks = FuturesUnordered::new();
     loop {
-        let mut next = if busy.len() < at_once {
+        let mut next = if busy.len() < max_concurrent {
             scheduled.as_mut().hold_unless(|name| !busy.contains(name)).left_stream()
         } else {
-            // It goes on telling names that were called twice from others.
+            // Takes in what is due, without searching through all that waits.
             scheduled.as_mut().hold().right_stream()
         };
         tokio::select! {
+            // Calls that come together are told apart before the first is answered: of the same name they are one.
+            biased;
             call = calls.next() => match call {
                 Some(name) => ask(name, now()),
                 None => break,
@@ -50,9 +53,9 @@ pub(super) async fn serve<Name, Look>(
                 let look = look(name.clone());
                 looks.push(async move { (name, look.await) });
             }
-            Some((name, again)) = looks.next() => {
+            Some((name, requeue_after)) = looks.next() => {
                 busy.remove(&name);
-                if let Some(at) = again.and_then(|after| Instant::now().checked_add(after)) {
+                if let Some(at) = requeue_after.and_then(|after| Instant::now().checked_add(after)) {
                     ask(name, at);
                 }
             }
@@ -63,7 +66,7 @@ pub(super) async fn serve<Name, Look>(
 
 fn now() -> Instant {
     let now = Instant::now();
-    now.checked_sub(TIMER).unwrap_or(now)
+    now.checked_sub(EARLIER).unwrap_or(now)
 }
 
 #[cfg(test)]

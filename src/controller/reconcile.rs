@@ -1,4 +1,6 @@
 //! The story of one `TokenSource`: observe → decide → act → record.
+//!
+//! Knows the order of the steps, and when to look again after an error. Must not know who called, nor how a step is done.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -39,7 +39,8 @@ pub(super) struct References {
 
 impl References {
     /// Takes in what the watch brings, and says which `TokenSource`s it concerns: the one that changed and, since
-    /// two may name one target, those that name the same Secrets.
+    /// two may name one target, those that name the same Secrets. Of a list it concerns all, and none before it is
+    /// complete: until then the cache of the objects still has what was there before.
     pub(super) fn apply(&mut self, event: &Event<TokenSource>) -> Vec<NamespacedName> {
         match event {
             Event::Init => {
@@ -48,11 +49,11 @@ impl References {
             }
             Event::InitApply(source) => {
                 self.listed.get_or_insert_default().enter(source);
-                vec![name_of(source)]
+                Vec::new()
             }
             Event::InitDone => {
                 self.current = self.listed.take().unwrap_or_default();
-                Vec::new()
+                self.current.named.keys().cloned().collect()
             }
             Event::Apply(source) => {
                 let renamed = self.current.enter(source);
@@ -104,6 +105,11 @@ impl References {
     /// The `TokenSource`s of any namespace that name this cluster-scoped provider.
     pub(super) fn users_everywhere(&self, reference: &Reference) -> Vec<NamespacedName> {
         self.filtered(|_, named| named == reference)
+    }
+
+    /// The `TokenSource`s that name any provider of their own namespace, whether it is there or not.
+    pub(super) fn users_of_providers(&self) -> Vec<NamespacedName> {
+        self.filtered(|_, named| matches!(named, Reference::TokenProvider(_)))
     }
 
     /// The `TokenSource`s of a namespace that name any cluster-scoped provider.

@@ -120,11 +120,15 @@ impl Scope {
     }
 
     fn concerned_by_provider(&self, event: &Event<TokenProvider>) -> Vec<NamespacedName> {
-        let (Event::Apply(provider) | Event::Delete(provider) | Event::InitApply(provider)) = event else {
-            return Vec::new();
-        };
-        let namespace = provider.namespace().unwrap_or_default();
-        self.users(&namespace, Reference::TokenProvider(provider.name_any().into()))
+        match event {
+            Event::Init | Event::InitApply(_) => Vec::new(),
+            // Of those that were in the last list and are in this one no more nothing is told.
+            Event::InitDone => self.read().users_of_providers(),
+            Event::Apply(provider) | Event::Delete(provider) => {
+                let namespace = provider.namespace().unwrap_or_default();
+                self.users(&namespace, Reference::TokenProvider(provider.name_any().into()))
+            }
+        }
     }
 
     fn concerned_by_cluster(&self, change: Change) -> Vec<NamespacedName> {
@@ -252,3 +256,6 @@ where
 {
     watcher(api, config.page_size(PAGE)).default_backoff()
 }
+
+#[cfg(test)]
+mod tests;

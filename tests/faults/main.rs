@@ -97,6 +97,7 @@ fn faults(world: &Arc<World>) -> Vec<Trial> {
         targets::replaced_by_another_while_a_renewal_is_under_way,
         targets::two_at_once_with_one_target,
         unobserved::source_replaced_while_nobody_watched,
+        unobserved::sources_made_and_changed_while_the_watch_expired,
         unobserved::target_and_credentials_changed_while_nobody_watched,
     ]);
     all

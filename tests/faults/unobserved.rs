@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use kube::ResourceExt;
 use kube::api::DeleteParams;
 use serde_json::json;
 use tokensource_kit::eventually;
-use tokensource_kit::proxy::Proxy;
+use tokensource_kit::proxy::{Fault, Proxy};
 
 use crate::story::{SOON, Story};
 use crate::witness::{at_rest_within, exists, settled};
@@ -40,4 +41,24 @@ pub(crate) async fn source_replaced_while_nobody_watched(story: &mut Story, prox
     story.apply(&story.source_for("reborn", &json!({}))).await;
     proxy.mend();
     at_rest_within(story, "reborn", 2, WATCHED_AGAIN).await;
+}
+
+/// A watch that was away for too long is not told what it missed: it has to list, and serve what it finds.
+pub(crate) async fn sources_made_and_changed_while_the_watch_expired(story: &mut Story, proxy: &Proxy) {
+    settled(story, "old").await;
+    proxy.sever();
+    story.apply(&story.source_for("new", &json!({}))).await;
+    let annotations = json!({"team": "changed-meanwhile"});
+    story.patch_source("old", &json!({"spec": {"target": {"annotations": annotations}}})).await;
+    let expired =
+        proxy.inject(1, Fault::Expire, |call| call.is_watch() && call.path().ends_with("/tokensources"));
+    proxy.mend();
+    eventually("both as they are now", WATCHED_AGAIN, async || {
+        let (new, old) = (story.secrets().get_opt("new-token").await, story.secrets().get("old-token").await);
+        let new = new.expect("an answer").is_some();
+        let old = old.expect("the Secret").annotations().contains_key("team");
+        if new && old { Ok(()) } else { Err(format!("new: {new}, old: {old}")) }
+    })
+    .await;
+    assert_eq!(expired.count(), 1, "the watch was to expire");
 }

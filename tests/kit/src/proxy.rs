@@ -60,6 +60,8 @@ pub enum Fault {
     Delay(Duration),
     /// It is answered with this status in the API server's place, and with this `Retry-After`.
     Answer(u16, Option<u32>),
+    /// A watch is told what the API server tells one that was away too long: it has to list anew.
+    Expire,
 }
 
 type Choice = Arc<dyn Fn(&Call) -> bool + Send + Sync>;

@@ -44,6 +44,11 @@ async fn converse(mut client: TlsStream<TcpStream>, shared: &Shared) -> io::Resu
             injection.meet();
             return client.shutdown().await;
         }
+        Some((injection, Fault::Expire)) => {
+            client.write_all(EXPIRED).await?;
+            injection.meet();
+            return client.shutdown().await;
+        }
         Some((injection, Fault::Hold)) => {
             injection.meet();
             if !let_go(injection, &mut client).await {
@@ -71,6 +76,11 @@ async fn converse(mut client: TlsStream<TcpStream>, shared: &Shared) -> io::Resu
     }
     pass_on(&mut upstream, &mut client, answer, &call, shared).await
 }
+
+/// A watch that begins where the API server's memory no longer reaches is accepted, and then told so.
+const EXPIRED: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n\
+    {\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\",\
+    \"message\":\"too old resource version\",\"reason\":\"Expired\",\"code\":410}}\n";
 
 /// The next call with its bytes, made to be the last on its connection.
 async fn read_call(client: &mut TlsStream<TcpStream>) -> io::Result<Option<(Call, Vec<u8>)>> {

@@ -1,0 +1,111 @@
+//! Watch events as the API server would send them, taken in the way `prepare` has them taken in.
+
+use kube::runtime::reflector::store::Writer;
+use serde_json::json;
+
+use super::*;
+
+/// A scope, and what fills its caches.
+struct Scene {
+    scope: Scope,
+    sources: Writer<TokenSource>,
+    providers: Writer<TokenProvider>,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let ((sources, sources_writer), (providers, providers_writer)) = (store(), store());
+        Self { scope: Scope::new(sources, providers), sources: sources_writer, providers: providers_writer }
+    }
+
+    /// Who is called, each with the generation that whoever looks at it now would find.
+    fn source(&mut self, event: &Event<TokenSource>) -> Vec<(String, Option<i64>)> {
+        self.sources.apply_watcher_event(event);
+        let called = self.scope.concerned_by_source(event);
+        self.found(called)
+    }
+
+    /// The same, of a `TokenProvider`, with what a look would find of that.
+    fn provider(&mut self, event: &Event<TokenProvider>) -> Vec<(String, Option<i64>)> {
+        self.providers.apply_watcher_event(event);
+        let called = self.scope.concerned_by_provider(event);
+        let generation =
+            self.scope.providers.state().first().and_then(|provider| provider.metadata.generation);
+        called.into_iter().map(|(_, name)| (name.to_string(), generation)).collect()
+    }
+
+    fn found(&self, called: Vec<NamespacedName>) -> Vec<(String, Option<i64>)> {
+        let find = |name: NamespacedName| {
+            let generation = self.scope.find(&name).and_then(|source| source.metadata.generation);
+            (name.1.to_string(), generation)
+        };
+        let mut found: Vec<_> = called.into_iter().map(find).collect();
+        found.sort();
+        found
+    }
+
+    /// A list, as a watch that could not go on brings it.
+    fn relist(&mut self, sources: &[TokenSource]) -> Vec<(String, Option<i64>)> {
+        let mut called = self.source(&Event::Init);
+        for source in sources {
+            called.extend(self.source(&Event::InitApply(source.clone())));
+        }
+        called.extend(self.source(&Event::InitDone));
+        called
+    }
+}
+
+fn source(name: &str, generation: i64) -> TokenSource {
+    let source = json!({
+        "apiVersion": "tokensource.dev/v1alpha1", "kind": "TokenSource",
+        "metadata": {"namespace": "team", "name": name, "generation": generation},
+        "spec": {
+            "providerRef": {"kind": "TokenProvider", "name": "shop"},
+            "credentialsRef": {"name": "client"},
+            "target": {"name": format!("{name}-token")},
+        },
+    });
+    serde_json::from_value(source).unwrap()
+}
+
+fn provider(generation: i64) -> TokenProvider {
+    let provider = json!({
+        "apiVersion": "tokensource.dev/v1alpha1", "kind": "TokenProvider",
+        "metadata": {"namespace": "team", "name": "shop", "generation": generation},
+        "spec": {"tokenEndpoint": "https://shop.example/token"},
+    });
+    serde_json::from_value(provider).unwrap()
+}
+
+fn called(all: &[(&str, i64)]) -> Vec<(String, Option<i64>)> {
+    all.iter().map(|(name, generation)| ((*name).to_owned(), Some(*generation))).collect()
+}
+
+#[test]
+fn a_list_calls_everybody_once_its_objects_can_be_found() {
+    let mut scene = Scene::new();
+    assert_eq!(scene.relist(&[source("old", 1)]), called(&[("old", 1)]));
+    // The watch broke off, and meanwhile one was changed, another made.
+    assert_eq!(scene.relist(&[source("new", 1), source("old", 2)]), called(&[("new", 1), ("old", 2)]));
+    assert_eq!(scene.relist(&[source("new", 1)]), called(&[("new", 1)]), "and what is gone is not called");
+}
+
+#[test]
+fn a_change_calls_the_object_as_it_is_now() {
+    let mut scene = Scene::new();
+    assert_eq!(scene.source(&Event::Apply(source("one", 3))), called(&[("one", 3)]));
+}
+
+#[test]
+fn a_list_of_providers_calls_their_users_once_they_can_be_found_or_are_gone() {
+    let mut scene = Scene::new();
+    scene.relist(&[source("one", 1)]);
+    assert_eq!(scene.provider(&Event::Apply(provider(1))), called(&[("one", 1)]));
+
+    assert_eq!(scene.provider(&Event::Init), called(&[]));
+    assert_eq!(scene.provider(&Event::InitApply(provider(2))), called(&[]));
+    assert_eq!(scene.provider(&Event::InitDone), called(&[("one", 2)]));
+
+    scene.provider(&Event::Init);
+    assert_eq!(scene.provider(&Event::InitDone), [("one".to_owned(), None)]);
+}
