@@ -120,12 +120,9 @@ pub(crate) fn outage(size: &Size) -> Result<Play> {
         hold(usize::try_from(first).unwrap() <= 12 * slices, || {
             format!("{label}: {first} requests at once")
         })?;
-        // What has become due meanwhile is served besides what becomes due: as fast as API server and places allow, and
-        // as fast as those who sleep in line come to look, which is 200 a second at a gate, and all within 8 minutes.
+        // What has become due meanwhile is served besides what becomes due: as fast as API server and places allow.
         let (need, places) = (size.count() / 2655.0, 10.0 * product(*slices, *concurrency));
-        let backlog = need * 1800.0;
-        let looks = (200.0 * precise(*slices)).max(backlog / 480.0);
-        let latest = 2400.0 + 90.0 + 1.5 * backlog / (size.capacity().min(places).min(looks) - need);
+        let latest = 2400.0 + 90.0 + 1.5 * need * 1800.0 / (size.capacity().min(places) - need);
         let well = tally.last_without(1);
         hold(precise(well) <= latest, || format!("{label}: well after {well} s, expected {latest:.0}"))?;
     }
