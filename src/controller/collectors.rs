@@ -102,7 +102,7 @@ impl fmt::Debug for Objects {
     }
 }
 
-/// Who waits for a provider, and who is being answered. What waits in kube's own queue it tells nobody.
+/// Who waits for a provider, and who is being answered. What waits for a place among all that are worked on is not in it.
 pub(super) struct Busyness {
     gates: Arc<Gates>,
 }

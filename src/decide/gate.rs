@@ -158,7 +158,12 @@ impl Gate {
             }
         };
         if let Some((until, trouble)) = later {
-            let tell = self.queue.promise(who, until, now);
+            let tell = if trouble.is_some() {
+                self.queue.promise_in_trouble(who, until, now);
+                false
+            } else {
+                self.queue.promise(who, until, now)
+            };
             return Entry::Later(Wait { until, tell, trouble });
         }
         self.queue.leave(who);

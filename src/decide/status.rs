@@ -62,18 +62,29 @@ pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceSta
     status
 }
 
-/// It stands in line for its first token, or for one with other inputs while the old one lives and all is well. A write
-/// costs the API server more than the token does, and would be one for each of the thousands that come at once.
+/// It stands in line, and what is recorded is true enough for as long as that is not worth telling: a write costs the
+/// API server more than the token does, and would be one for each of the thousands that come at once.
 fn is_no_news(observed: &Observed<'_>, outcome: &Outcome) -> bool {
     let Outcome::Deferred(Deferral { tell: false, failure: None, .. }) = outcome else { return false };
+    let ready = is_true(&observed.status.conditions, ConditionType::Ready);
     let lives = || observed.published().is_some_and(|published| observed.now < published.expires_at);
     match unusable(observed) {
-        None | Some(Reason::InputsChanged) => {
-            is_true(&observed.status.conditions, ConditionType::Ready) && lives()
-        }
-        Some(Reason::TokenPending) => observed.status.is_blank(),
-        Some(_) => false,
+        None => ready,
+        // Pods go on with the old token.
+        Some(Reason::InputsChanged) if ready => lives(),
+        Some(Reason::TokenPending) if observed.status.is_blank() => true,
+        Some(flaw) => is_told(observed, flaw),
     }
+}
+
+/// It is recorded that there is no usable token, and why, and that nobody has to do anything. Behind what it stood in
+/// line before, a provider in trouble perhaps, makes no difference: after an outage that would be a write for everybody.
+fn is_told(observed: &Observed<'_>, flaw: Reason) -> bool {
+    let conditions = &observed.status.conditions;
+    let ready = find(conditions, ConditionType::Ready);
+    observed.status.observed_generation == Some(observed.generation)
+        && ready.is_some_and(|ready| ready.status == State::False.as_str() && ready.reason == flaw.as_str())
+        && !is_true(conditions, ConditionType::Stalled)
 }
 
 fn clear_failures(status: &mut TokenSourceStatus) {

@@ -34,7 +34,9 @@ impl Laws {
                 format!("{}: asked at {} for a token due at {due}", source.uid, at(now))
             });
         }
-        if let (true, Some(retry_at)) = (source.status.failures > 0, &source.status.retry_at) {
+        // Other credentials need not wait for what these have met.
+        let failed = source.status.failed_inputs.as_deref() == Some(product.attempted(version));
+        if let (true, Some(retry_at)) = (failed, &source.status.retry_at) {
             let retry_at = from_kubernetes(retry_at);
             self.hold(at(now) >= retry_at, || {
                 format!("{}: asked at {} before {retry_at}", source.uid, at(now))

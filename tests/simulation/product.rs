@@ -101,6 +101,11 @@ impl Product {
         &self.inputs[version].1.asked
     }
 
+    /// The fingerprint of an attempt with these credentials.
+    pub(crate) fn attempted(&self, version: usize) -> &str {
+        &self.inputs[version].1.attempt
+    }
+
     /// What is written of a token that was sent for at this instant.
     pub(crate) fn publication(
         &self,

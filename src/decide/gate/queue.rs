@@ -32,6 +32,8 @@ struct Waiting {
     since: DateTime<Utc>,
     promised: DateTime<Utc>,
     called: bool,
+    /// Since when nobody has been told anything of it, unless somebody is told now.
+    silent: DateTime<Utc>,
     told: bool,
 }
 
@@ -92,13 +94,15 @@ impl Queue {
         let stayed = before.as_ref().filter(|before| now - before.promised < ELSEWHERE);
         // Of a clock that was set back, nobody came in the future.
         let since = stayed.map_or(now, |before| before.since.min(now));
+        let silent = stayed.map_or(now, |before| before.silent.min(now));
         let told = stayed.is_some_and(|before| before.told);
         let deadline = need.deadline(since);
         let who = before.map_or_else(|| Arc::from(who), |before| before.who);
         let me = (deadline, Arc::clone(&who));
         self.order.insert(me.clone());
-        self.waiting
-            .insert(Arc::clone(&who), Waiting { who, deadline, since, promised: now, called: false, told });
+        let waiting =
+            Waiting { who: Arc::clone(&who), deadline, since, promised: now, called: false, silent, told };
+        self.waiting.insert(who, waiting);
         self.drop_the_gone(now);
         self.order.rank(&me)
     }
@@ -129,8 +133,15 @@ impl Queue {
     pub(super) fn promise(&mut self, who: &str, until: DateTime<Utc>, now: DateTime<Utc>) -> bool {
         let Some(waiting) = self.waiting.get_mut(who) else { return false };
         waiting.promised = until;
-        waiting.told = waiting.told || (now - waiting.since >= UNTOLD && self.told.take(now));
+        waiting.told = waiting.told || (now - waiting.silent >= UNTOLD && self.told.take(now));
         waiting.told
+    }
+
+    /// The same where others are told of trouble, which is more than of a wait. That it is over is no news in itself.
+    pub(super) fn promise_in_trouble(&mut self, who: &str, until: DateTime<Utc>, now: DateTime<Utc>) {
+        if let Some(waiting) = self.waiting.get_mut(who) {
+            (waiting.promised, waiting.silent, waiting.told) = (until, now, false);
+        }
     }
 
     /// How many wait, without those that will not come back.
@@ -179,6 +190,20 @@ mod tests {
         assert!(queue.promise("late", at(62), at(60)), "the controller was busy");
         queue.line_up("late", Need::Any, at(7200));
         assert!(!queue.promise("late", at(7202), at(7200)), "suspended meanwhile, or its own again");
+    }
+
+    #[test]
+    fn that_trouble_is_over_is_told_nobody_who_need_not_wait_long() {
+        let mut queue = Queue::default();
+        for second in 0..300 {
+            queue.line_up("one", Need::Any, at(second));
+            queue.promise_in_trouble("one", at(second + 1), at(second));
+        }
+        let told = (300..400).find(|second| {
+            queue.line_up("one", Need::Any, at(*second));
+            queue.promise("one", at(second + 1), at(*second))
+        });
+        assert_eq!(told, Some(359), "a minute after they were last told of the trouble");
     }
 
     #[test]

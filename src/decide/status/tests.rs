@@ -90,6 +90,40 @@ fn what_is_wrong_is_written_at_once_whoever_stands_in_line() {
 }
 
 #[test]
+fn after_an_outage_nobody_is_told_again_what_they_know() {
+    let in_line = |tell, failure| Outcome::Deferred(Deferral { until: at(9000), tell, failure });
+    let expired = || {
+        let mut scene = Scene::good().when(3700);
+        scene.record(&in_line(false, Some(outage())));
+        assert_eq!(condition(&scene, ConditionType::Ready), Some(("False", "TokenExpired")));
+        assert_eq!(condition(&scene, ConditionType::Reconciling), Some(("True", "ProviderUnavailable")));
+        scene
+    };
+    let first = || {
+        let mut scene = Scene::fresh();
+        scene.record(&in_line(false, Some(outage())));
+        assert_eq!(condition(&scene, ConditionType::Ready), Some(("False", "TokenPending")));
+        scene
+    };
+    for (name, mut scene) in [("expired", expired()), ("never there", first())] {
+        let told = scene.status.clone();
+        scene.record(&in_line(false, None));
+        assert_eq!(scene.status, told, "{name}");
+        scene.record(&in_line(true, None));
+        assert_ne!(scene.status, told, "{name}, at last");
+    }
+    // But whoever wants something else is told that it was seen, and what is well again is said to be.
+    let mut changed = expired();
+    other_inputs(&mut changed);
+    changed.record(&in_line(false, None));
+    assert_eq!(condition(&changed, ConditionType::Ready), Some(("False", "InputsChanged")));
+    let mut restored = expired();
+    restored.now = at(3000);
+    restored.record(&in_line(false, None));
+    assert_eq!(condition(&restored, ConditionType::Ready), Some(("True", "TokenIssued")));
+}
+
+#[test]
 fn failures_are_counted_and_forgotten() {
     let mut scene = Scene::good().when(2700);
     for (count, seconds) in [(1, 2700), (2, 2710), (3, 2720)] {
