@@ -25,6 +25,17 @@ impl Failure {
         Self { reason, retry: Retry::Terminal { reprobe: true }, retry_after: None, message: message.into() }
     }
 
+    /// Whether it says that the provider is in trouble, whoever asks.
+    pub const fn is_trouble(reason: Reason) -> bool {
+        matches!(
+            reason,
+            Reason::EndpointUnreachable
+                | Reason::ProviderUnavailable
+                | Reason::TLSVerificationFailed
+                | Reason::ProxyError
+        )
+    }
+
     /// Whether, without a usable token, retrying cannot help until something changes (kstatus's Stalled).
     ///
     /// By the reason alone, so that the answer is the same for a failure just met and for one read from status.

@@ -108,10 +108,7 @@ impl Met {
     /// What a failure says of the provider as a whole.
     pub fn of(failure: &Failure) -> Self {
         match failure.reason {
-            Reason::EndpointUnreachable
-            | Reason::ProviderUnavailable
-            | Reason::TLSVerificationFailed
-            | Reason::ProxyError => Self::Badly(failure.reason),
+            reason if Failure::is_trouble(reason) => Self::Badly(reason),
             Reason::RateLimited => Self::TooFast,
             Reason::DiscoveryFailed
             | Reason::IssuerMismatch

@@ -11,6 +11,9 @@ use super::schedule::SHORT_LIFE;
 use super::{Deferral, Failure, Observed, Outcome, Probed, Publication, Published, Target, Verdict, restart};
 use crate::api::{ConditionType, Reason, TargetStatus, TokenSourceStatus, from_kubernetes, to_kubernetes};
 use crate::oauth::Notice;
+use line::{is_no_news, is_over};
+
+mod line;
 
 /// Said while the probe says nothing.
 const UNCLEAR: &str = " ProbeUnclear: The probe's URL does not say whether it takes the token: it cannot be reached, or \
@@ -60,31 +63,6 @@ pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceSta
     describe_target(&mut status, observed);
     status.conditions = conditions(observed, &status, outcome);
     status
-}
-
-/// It stands in line, and what is recorded is true enough for as long as that is not worth telling: a write costs the
-/// API server more than the token does, and would be one for each of the thousands that come at once.
-fn is_no_news(observed: &Observed<'_>, outcome: &Outcome) -> bool {
-    let Outcome::Deferred(Deferral { tell: false, failure: None, .. }) = outcome else { return false };
-    let ready = is_true(&observed.status.conditions, ConditionType::Ready);
-    let lives = || observed.published().is_some_and(|published| observed.now < published.expires_at);
-    match unusable(observed) {
-        None => ready,
-        // Pods go on with the old token.
-        Some(Reason::InputsChanged) if ready => lives(),
-        Some(Reason::TokenPending) if observed.status.is_blank() => true,
-        Some(flaw) => is_told(observed, flaw),
-    }
-}
-
-/// It is recorded that there is no usable token, and why, and that nobody has to do anything. Behind what it stood in
-/// line before, a provider in trouble perhaps, makes no difference: after an outage that would be a write for everybody.
-fn is_told(observed: &Observed<'_>, flaw: Reason) -> bool {
-    let conditions = &observed.status.conditions;
-    let ready = find(conditions, ConditionType::Ready);
-    observed.status.observed_generation == Some(observed.generation)
-        && ready.is_some_and(|ready| ready.status == State::False.as_str() && ready.reason == flaw.as_str())
-        && !is_true(conditions, ConditionType::Stalled)
 }
 
 fn clear_failures(status: &mut TokenSourceStatus) {
@@ -195,6 +173,10 @@ fn renewed(ledger: &mut Ledger<'_>, observed: &Observed<'_>, outcome: &Outcome) 
             if !is_true(&observed.status.conditions, kind) =>
         {
             ledger.set(kind, State::True, Reason::TokenIssued, sentence(Reason::TokenIssued));
+        }
+        // Its own attempt has yet to come.
+        Outcome::Deferred(_) if is_over(observed) => {
+            ledger.set(kind, State::Unknown, Reason::TokenPending, sentence(Reason::TokenPending));
         }
         Outcome::Waiting | Outcome::Deferred(..)
             if observed.status.failures == 0 && find(&observed.status.conditions, kind).is_none() =>

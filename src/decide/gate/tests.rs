@@ -70,6 +70,30 @@ fn how_busy_it_is_can_be_asked() {
     assert!(troubled().is_troubled());
 }
 
+/// What was told before the trouble, and of it, is no wait to be told of afterwards.
+#[test]
+fn after_trouble_a_wait_is_told_of_when_it_has_lasted_a_minute() {
+    let mut gate = Gate::default();
+    for who in 0..PLACES {
+        assert_eq!(gate.enter(&who.to_string(), None, PLACES, at(0)), Entry::Enter);
+    }
+    let told = |gate: &mut Gate, second| match gate.enter("one more", None, PLACES, at(second)) {
+        Entry::Later(Wait { tell, .. }) => tell,
+        Entry::Enter => panic!("it may enter at {second}"),
+    };
+    assert_eq!((0..90).find(|second| told(&mut gate, *second)), Some(60));
+    for who in ["0", "1", "2"] {
+        gate.leave(who, who, &down(), at(90));
+    }
+    assert!(gate.is_troubled() && !told(&mut gate, 91), "it is told of the trouble");
+    assert_eq!(gate.enter("the first", Some(at(50)), PLACES, at(96)), Entry::Enter);
+    gate.leave("the first", "the first", &Met::Well, at(96));
+    for who in 0..PLACES {
+        gate.inside.insert(format!("again {who}"), (gate.epoch, at(96)));
+    }
+    assert_eq!((97..200).find(|second| told(&mut gate, *second)), Some(151));
+}
+
 #[test]
 fn one_alone_is_its_own_trouble() {
     let mut gate = Gate::default();

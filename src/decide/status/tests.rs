@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::api::Renewal;
+use crate::decide::Credentials;
 use crate::decide::fixture::{Scene, at, failure, outage};
 use crate::oauth::Retry;
 
@@ -112,15 +113,59 @@ fn after_an_outage_nobody_is_told_again_what_they_know() {
         scene.record(&in_line(true, None));
         assert_ne!(scene.status, told, "{name}, at last");
     }
-    // But whoever wants something else is told that it was seen, and what is well again is said to be.
-    let mut changed = expired();
-    other_inputs(&mut changed);
-    changed.record(&in_line(false, None));
-    assert_eq!(condition(&changed, ConditionType::Ready), Some(("False", "InputsChanged")));
-    let mut restored = expired();
-    restored.now = at(3000);
-    restored.record(&in_line(false, None));
-    assert_eq!(condition(&restored, ConditionType::Ready), Some(("True", "TokenIssued")));
+}
+
+/// Each for one reason alone.
+#[test]
+fn what_only_looks_like_what_is_known_is_told_at_once() {
+    let line = |failure| Outcome::Deferred(Deferral { until: at(9000), tell: false, failure });
+    let expired = || Scene::good().when(3700).with(|scene| scene.record(&line(Some(outage()))));
+    let first = || Scene::fresh().with(|scene| scene.record(&line(Some(outage()))));
+    let missing = Outcome::Refused(Failure::local(Reason::CredentialsNotFound, "No."));
+    let refused = || Scene::fresh().with(|scene| scene.record(&missing));
+    let unwritten = |scene: &mut Scene| {
+        let failure = failure(Reason::TargetWriteFailed, Retry::TRANSIENT);
+        scene.record(&Outcome::Unwritten(scene.now, failure));
+    };
+    let other_secret = |scene: &mut Scene| {
+        if let Credentials::Present { resource_version, .. } = &mut scene.credentials {
+            "8".clone_into(resource_version);
+        }
+    };
+    let cases = [
+        ("another spec, and no token before and after", first().with(other_inputs)),
+        ("the Secret was deleted", expired().with(|scene| scene.target = Target::Missing)),
+        ("nobody has to do anything any more", refused()),
+        (
+            "its own failure, mended without another spec",
+            first().with(|s| s.record(&failed(0))).with(other_secret),
+        ),
+        ("its last token could not be written", first().with(unwritten)),
+        ("the Secret was labelled", expired().with(|s| s.published().resource_version = "101".to_owned())),
+        ("the old token is good again", expired().when(3000)),
+    ];
+    for (name, mut scene) in cases {
+        let recorded = scene.status.clone();
+        scene.record(&line(None));
+        assert_ne!(scene.status, recorded, "{name}");
+        let written = scene.status.clone();
+        scene.record(&line(None));
+        assert_eq!(scene.status, written, "{name}: once");
+    }
+}
+
+#[test]
+fn trouble_of_others_that_is_over_is_nobodys_failure() {
+    let line = |failure| Outcome::Deferred(Deferral { until: at(9000), tell: true, failure });
+    let mut scene = Scene::good().when(3700);
+    scene.record(&line(Some(outage())));
+    assert_eq!(condition(&scene, ConditionType::Renewed), Some(("False", "ProviderUnavailable")));
+    scene.record(&line(None));
+    assert_eq!(condition(&scene, ConditionType::Renewed), Some(("Unknown", "TokenPending")));
+    // But its own is what there is to tell, until it has another answer.
+    scene.record(&failed(3700));
+    scene.record(&line(None));
+    assert_eq!(condition(&scene, ConditionType::Renewed), Some(("False", "ProviderUnavailable")));
 }
 
 #[test]

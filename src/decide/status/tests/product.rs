@@ -41,11 +41,17 @@ const HISTORIES: [Change; 8] = [
     }),
 ];
 
+fn in_line(tell: bool, failure: Option<Failure>) -> Outcome {
+    Outcome::Deferred(Deferral { until: at(610), tell, failure })
+}
+
 fn outcomes(scene: &Scene) -> Vec<(&'static str, Outcome)> {
     let terminal = failure(Reason::InvalidClient, Retry::TERMINAL);
     let locked = failure(Reason::InvalidGrant, Retry::Terminal { reprobe: false });
     let mut list = vec![
         ("waiting", Outcome::Waiting),
+        ("in line", in_line(true, None)),
+        ("in line behind trouble", in_line(false, Some(outage()))),
         ("suspended", Outcome::Suspended),
         ("refused for good", Outcome::Refused(Failure::local(Reason::ProviderNotFound, "No."))),
         ("refused for now", Outcome::Refused(failure(Reason::DiscoveryFailed, Retry::TRANSIENT))),
@@ -126,6 +132,24 @@ fn the_rules_of_kstatus_hold_in_every_combination() {
         after.record(outcome);
         let broken = violations(&after.status, scene.generation);
         assert!(broken.is_empty(), "{name}: {broken:?}\n{:#?}", after.status.conditions);
+    });
+}
+
+/// What is not worth a write is left as it was; what is, is told as if it had been asked for.
+#[test]
+fn in_line_the_status_is_left_alone_or_wholly_right() {
+    each(|name, scene, outcome| {
+        if *outcome != in_line(true, None) {
+            return;
+        }
+        let (mut quiet, mut told) = (scene.clone(), scene.clone());
+        quiet.record(&in_line(false, None));
+        told.record(outcome);
+        assert!(quiet.status == scene.status || quiet.status == told.status, "{name}");
+        let ready = |scene: &Scene| find(&scene.status.conditions, ConditionType::Ready).cloned();
+        let is_true = |ready: Option<Condition>| ready.is_some_and(|ready| ready.status == "True");
+        let outdated = ready(&told).is_some_and(|ready| ready.reason == "InputsChanged");
+        assert!(is_true(ready(&quiet)) == is_true(ready(&told)) || outdated, "{name}: Ready is wrong");
     });
 }
 
