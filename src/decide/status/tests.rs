@@ -132,26 +132,24 @@ fn what_only_looks_like_what_is_known_is_told_at_once() {
             "8".clone_into(resource_version);
         }
     };
-    let cases = [
-        ("another spec, and no token before and after", first().with(other_inputs)),
-        ("the Secret was deleted", expired().with(|scene| scene.target = Target::Missing)),
-        ("nobody has to do anything any more", refused()),
-        (
-            "its own failure, mended without another spec",
-            first().with(|s| s.record(&failed(0))).with(other_secret),
-        ),
-        ("its last token could not be written", first().with(unwritten)),
-        ("the Secret was labelled", expired().with(|s| s.published().resource_version = "101".to_owned())),
-        ("the old token is good again", expired().when(3000)),
-    ];
-    for (name, mut scene) in cases {
+    let is_told = |name: &str, mut scene: Scene| {
         let recorded = scene.status.clone();
         scene.record(&line(None));
         assert_ne!(scene.status, recorded, "{name}");
         let written = scene.status.clone();
         scene.record(&line(None));
         assert_eq!(scene.status, written, "{name}: once");
-    }
+    };
+    is_told("another spec, and no token before and after", first().with(other_inputs));
+    is_told("the Secret was deleted", expired().with(|scene| scene.target = Target::Missing));
+    is_told("nobody has to do anything any more", refused());
+    is_told("its own failure is mended", first().with(|scene| scene.record(&failed(0))).with(other_secret));
+    is_told("its last token could not be written", first().with(unwritten));
+    is_told(
+        "the Secret was labelled",
+        expired().with(|scene| scene.published().resource_version = "101".to_owned()),
+    );
+    is_told("the old token is good again", expired().when(3000));
 }
 
 #[test]
