@@ -14,7 +14,7 @@ use tokio::sync::broadcast;
 use super::mint::Stop;
 use super::references::{NamespacedName, name_of};
 use crate::api::{ProviderKind, Reason, TokenProviderSpec, TokenSource};
-use crate::decide::gate::{Entry, Gate, Met, Need, Wait};
+use crate::decide::gate::{Entry, Gate, Met, Need, UNTOLD, Wait};
 use crate::decide::{Deferral, Failure, Observed};
 use crate::oauth::Endpoint;
 
@@ -34,7 +34,7 @@ struct State {
     /// what may be under way.
     inside: HashMap<String, usize>,
     /// Who was turned away since a namespace has its share: since when, and when they last came.
-    turned_away: HashMap<String, (DateTime<Utc>, DateTime<Utc>)>,
+    turned_away: HashMap<NamespacedName, (DateTime<Utc>, DateTime<Utc>)>,
     /// When what nobody uses was last taken away.
     swept: DateTime<Utc>,
 }
@@ -63,9 +63,6 @@ pub(super) struct Load {
 
 /// What nobody uses any more may stand so much longer.
 const SWEEP: TimeDelta = TimeDelta::minutes(1);
-
-/// So long somebody is turned away before anybody is told.
-const UNTOLD: TimeDelta = TimeDelta::minutes(1);
 
 /// A tenant at its limit comes again after this.
 const SHORTLY: TimeDelta = TimeDelta::seconds(1);
@@ -122,7 +119,7 @@ impl Gates {
     pub(super) fn forget(&self, source: &NamespacedName) {
         let who = name(source);
         let mut state = self.lock();
-        state.turned_away.remove(&who);
+        state.turned_away.remove(source);
         state.gates.values_mut().for_each(|gate| gate.forget(&who));
     }
 
@@ -145,19 +142,12 @@ impl Gates {
         let provider = observed.provider.clone().map_err(Stop::Refused)?;
         let key = key(source, provider);
         let now = (self.clock)();
-        // Of a token that cannot be trusted it does not matter how long it lives. One of former credentials may be in use.
-        let wanted = observed.inputs.as_ref().map(|inputs| &inputs.asked);
-        let need = match observed.published().filter(|published| published.intact) {
-            None => Need::Any,
-            Some(published) if wanted == Some(&published.asked) => Need::Next(published.expires_at),
-            Some(published) => Need::Other(published.expires_at),
-        };
         let visit = self.visit(source)?;
         let who = name(&name_of(source));
         let entry = {
             let mut state = self.lock();
             state.sweep(now);
-            state.gates.entry(key.clone()).or_default().enter(&who, need, self.places, now)
+            state.gates.entry(key.clone()).or_default().enter(&who, Need::of(observed), self.places, now)
         };
         match entry {
             Entry::Enter => Ok(Pass { gates: Arc::clone(self), key, who, met: Met::NotAtAll, visit }),
@@ -171,7 +161,7 @@ impl Gates {
     /// Lets this `TokenSource` wait for somebody, as one of its namespace's share.
     pub(super) fn visit(self: &Arc<Self>, source: &TokenSource) -> Result<Visit, Stop> {
         let namespace = source.namespace().unwrap_or_default();
-        let who = name(&name_of(source));
+        let who = name_of(source);
         let mut state = self.lock();
         let inside = state.inside.entry(namespace.clone()).or_default();
         if *inside >= self.places * 2 {

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, stream};
 use kube::runtime::watcher;
 use kube::{Client, Config};
@@ -21,7 +20,7 @@ use super::issuers::Issuers;
 use super::metrics::Metrics;
 use super::queue::serve;
 use super::reconcile::look;
-use super::references::{NamespacedName, name_of};
+use super::references::NamespacedName;
 use super::scope::{Triggers, prepare};
 use super::service_accounts::Audiences;
 
@@ -158,18 +157,13 @@ async fn queue(
     tokio::select! {
         biased;
         () = context.settings.leadership.gained() => {}
-        () = ignore(&mut calls) => return,
+        () = calls.by_ref().for_each(async |_| {}) => return,
     }
     context.metrics.leads();
-    let present: Vec<_> = context.scope.sources.state().iter().map(|source| name_of(source)).collect();
+    let calls = stream::iter(context.scope.everybody()).chain(calls);
     // Most of these wait for strangers, and hold no permit meanwhile.
-    let at_once = usize::from(context.settings.concurrency.max(1)) * UNDER_WAY;
-    serve(stream::iter(present).chain(calls), at_once, |name| look(name, Arc::clone(&context))).await;
-}
-
-/// Lets everything pass, until the end.
-async fn ignore(calls: &mut BoxStream<'_, NamespacedName>) {
-    while calls.next().await.is_some() {}
+    let max_concurrent = usize::from(context.settings.concurrency.max(1)) * UNDER_WAY;
+    serve(calls, max_concurrent, |name| look(name, Arc::clone(&context))).await;
 }
 
 fn complain(error: &watcher::Error) {

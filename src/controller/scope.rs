@@ -74,6 +74,11 @@ impl Scope {
         self.sources.get(&ObjectRef::new(name).within(namespace))
     }
 
+    /// The names of all that the cache has.
+    pub(super) fn everybody(&self) -> Vec<NamespacedName> {
+        self.sources.state().iter().map(|source| name_of(source)).collect()
+    }
+
     pub(super) fn users(&self, namespace: &str, reference: Reference) -> Vec<NamespacedName> {
         self.read().users(namespace, reference)
     }
@@ -137,7 +142,7 @@ impl Scope {
                 self.read().users_everywhere(&Reference::ClusterTokenProvider(name.into()))
             }
             Change::Namespace(namespace) => self.read().users_of_cluster_providers(&namespace),
-            Change::Anything => self.sources.state().iter().map(|source| name_of(source)).collect(),
+            Change::Anything => self.everybody(),
         }
     }
 }

@@ -14,8 +14,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Failure;
 use crate::api::Reason;
-pub use queue::Need;
 use queue::Queue;
+pub use queue::{Need, UNTOLD};
 use speed::{Pace, Recent};
 
 /// So many requests in a row must have failed, those of more than one `TokenSource` among them.
@@ -122,9 +122,9 @@ impl Met {
 impl Gate {
     /// Whether `who` may ask now, where at most `places` may at once. Who has a token that expires soon goes first; who
     /// has none at all counts as one whose token expires in a minute, from when they first came.
-    pub fn enter(&mut self, who: &str, need: impl Into<Need>, places: usize, now: DateTime<Utc>) -> Entry {
+    pub fn enter(&mut self, who: &str, need: Need, places: usize, now: DateTime<Utc>) -> Entry {
         let behind = matches!(&self.state, State::Troubled { tried, .. } if tried.contains(who));
-        let need = if behind { Need::Last } else { need.into() };
+        let need = if behind { Need::Last } else { need };
         let (rank, places) = (self.queue.line_up(who, need, now), places.max(1));
         let later = match &mut self.state {
             State::Troubled { until, pause, trying, reason, .. } => {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::order::Order;
+use crate::decide::Observed;
 use crate::decide::allowance::Allowance;
 
 /// Who has no token at all is given one before those whose token lives longer than this, but not before the others: a
@@ -15,8 +16,8 @@ const GRACE: TimeDelta = TimeDelta::seconds(60);
 const OUTDATED: TimeDelta = TimeDelta::hours(1);
 /// Who is so late has been elsewhere, and begins anew.
 const ELSEWHERE: TimeDelta = TimeDelta::minutes(1);
-/// So long somebody stands here before anybody is told,
-const UNTOLD: TimeDelta = TimeDelta::minutes(1);
+/// So long somebody waits before anybody is told,
+pub const UNTOLD: TimeDelta = TimeDelta::minutes(1);
 /// and so many are told of at once, and a second from then on: to tell of each of a million would take the time that their
 /// tokens need.
 const TOLD: Allowance = Allowance::new(100.0, 10.0);
@@ -44,7 +45,7 @@ impl Waiting {
 }
 
 /// By when somebody needs a token.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Need {
     /// They have none.
     Any,
@@ -57,6 +58,17 @@ pub enum Need {
 }
 
 impl Need {
+    /// Of whoever is observed. Of a token that cannot be trusted it does not matter how long it lives; one of former
+    /// credentials may be in use.
+    pub fn of(observed: &Observed<'_>) -> Self {
+        let wanted = observed.inputs.as_ref().map(|inputs| &inputs.asked);
+        match observed.published().filter(|published| published.intact) {
+            None => Self::Any,
+            Some(published) if wanted == Some(&published.asked) => Self::Next(published.expires_at),
+            Some(published) => Self::Other(published.expires_at),
+        }
+    }
+
     fn deadline(self, since: DateTime<Utc>) -> DateTime<Utc> {
         match self {
             Self::Any => since + GRACE,
@@ -64,12 +76,6 @@ impl Need {
             Self::Other(expires_at) => expires_at.min(since + OUTDATED),
             Self::Last => since + TimeDelta::days(3650),
         }
-    }
-}
-
-impl From<Option<DateTime<Utc>>> for Need {
-    fn from(expires_at: Option<DateTime<Utc>>) -> Self {
-        expires_at.map_or(Self::Any, Self::Next)
     }
 }
 
@@ -168,7 +174,16 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decide::fixture::at;
+    use crate::decide::fixture::{Scene, at};
+
+    #[test]
+    fn only_a_token_that_can_be_trusted_tells_by_when_another_is_needed() {
+        let need = |change: fn(&mut Scene)| Need::of(&Scene::good().with(change).observed());
+        assert_eq!(need(|_| {}), Need::Next(at(3600)));
+        assert_eq!(need(|scene| scene.spec.token.scopes.push("other".to_owned())), Need::Other(at(3600)));
+        assert_eq!(need(|scene| scene.published().intact = false), Need::Any);
+        assert_eq!(Need::of(&Scene::fresh().observed()), Need::Any);
+    }
 
     #[test]
     fn a_token_of_former_inputs_counts_while_it_lives_and_for_an_hour_at_most() {

@@ -12,11 +12,12 @@ use crate::decide::{Deferral, Failure, Observed, Outcome};
 pub(super) fn is_no_news(observed: &Observed<'_>, outcome: &Outcome) -> bool {
     let Outcome::Deferred(Deferral { tell: false, failure: None, .. }) = outcome else { return false };
     let ready = is_true(&observed.status.conditions, ConditionType::Ready);
-    let lives = || observed.published().is_some_and(|published| observed.now < published.expires_at);
     match unusable(observed) {
         None => ready,
         // Pods go on with the old token.
-        Some(Reason::InputsChanged) if ready => lives(),
+        Some(Reason::InputsChanged) if ready => {
+            observed.published().is_some_and(|published| observed.now < published.expires_at)
+        }
         Some(Reason::TokenPending) if observed.status.is_blank() => true,
         Some(flaw) => is_told(observed, flaw),
     }
@@ -33,13 +34,16 @@ fn is_told(observed: &Observed<'_>, flaw: Reason) -> bool {
             != Some((State::True.as_str(), Reason::TargetWriteFailed.as_str()));
     // What it has met itself, with other inputs, explains nothing any more.
     let explained = status.failures == 0 || observed.failed_before();
-    let mut described = status.clone();
-    describe_target(&mut described, observed);
+    let described = || {
+        let mut described = status.clone();
+        describe_target(&mut described, observed);
+        described
+    };
     status.observed_generation == Some(observed.generation)
         && said(ConditionType::Ready) == Some((State::False.as_str(), flaw.as_str()))
         && waits
         && explained
-        && described == *status
+        && described() == *status
 }
 
 /// `Renewed` tells of trouble that others have met, and which is over.

@@ -26,19 +26,17 @@ impl World {
         let target = std::mem::replace(&mut source.target, Target::Missing);
         let observed = self.product.observed(&source.uid, &source.status, target, version, now);
         let plan = decide(&observed);
-        let asked = observed.inputs.as_ref().map(|inputs| inputs.asked.as_str());
+        let need = Need::of(&observed);
         let came = match &plan {
             Plan::Keep => Some(Outcome::Kept),
             Plan::Wait(_) => Some(Outcome::Waiting),
-            Plan::Mint(_) => {
-                match enter(&mut self.slices[source.slice], source, &observed.target, asked, now) {
-                    Entry::Enter => None,
-                    Entry::Later(Wait { until, tell, trouble }) => {
-                        let failure = trouble.map(troubled);
-                        Some(Outcome::Deferred(Deferral { until, tell, failure }))
-                    }
+            Plan::Mint(_) => match enter(&mut self.slices[source.slice], source, need, now) {
+                Entry::Enter => None,
+                Entry::Later(Wait { until, tell, trouble }) => {
+                    let failure = trouble.map(troubled);
+                    Some(Outcome::Deferred(Deferral { until, tell, failure }))
                 }
-            }
+            },
             other => panic!("this fleet asks for nothing of the kind: {other:?}"),
         };
         let asks = came.is_none();
@@ -178,17 +176,10 @@ impl World {
 }
 
 /// As `controller::gates` has it: a place in the namespace's share, and then the gate.
-fn enter(slice: &mut Slice, source: &Source, target: &Target, asked: Option<&str>, now: Instant) -> Entry {
+fn enter(slice: &mut Slice, source: &Source, need: Need, now: Instant) -> Entry {
     if !slice.visit(source.namespace) {
         return Entry::Later(Wait { until: at(now + SECOND), tell: false, trouble: None });
     }
-    let need = match target {
-        Target::Ours(published) if Some(published.asked.as_str()) == asked => {
-            Need::Next(published.expires_at)
-        }
-        Target::Ours(published) => Need::Other(published.expires_at),
-        _ => Need::Any,
-    };
     let entry = slice.gate.enter(&source.name, need, slice.places, at(now));
     if entry == Entry::Enter {
         slice.entered();

@@ -14,7 +14,7 @@ fn recover(fleet: &[(String, i64)], outage: i64) -> (Vec<(String, i64)>, Vec<Str
         let (now, index) = looks.swap_remove(next);
         let (who, expires) = &fleet[index];
         assert!(now < at(100_000), "a standstill");
-        match gate.enter(who, Some(at(*expires)), PLACES, now) {
+        match gate.enter(who, Need::Next(at(*expires)), PLACES, now) {
             Entry::Later(Wait { until, .. }) => {
                 assert!(until > now, "a busy loop");
                 looks.push((until, index));
@@ -83,7 +83,7 @@ fn serve(herd: &[i64], places: usize, stay: TimeDelta) -> Served {
             continue;
         }
         served.looks += 1;
-        match gate.enter(&name, Some(at(herd[who])), places, now) {
+        match gate.enter(&name, Need::Next(at(herd[who])), places, now) {
             Entry::Enter => events.push(Reverse((now + stay, who, true))),
             Entry::Later(Wait { until, .. }) => events.push(Reverse((until, who, false))),
         }
@@ -118,7 +118,7 @@ fn a_pace_grows_however_many_look() {
     // One a second from now on; 10 look each millisecond.
     let passed = (0..30_000).filter(|n| {
         let (who, now) = ((n % 10).to_string(), at(0) + TimeDelta::microseconds(n * 100));
-        let passes = gate.enter(&who, None, PLACES, now) == Entry::Enter;
+        let passes = gate.enter(&who, Need::Any, PLACES, now) == Entry::Enter;
         if passes {
             gate.leave(&who, &who, &Met::NotAtAll, now);
         }
@@ -141,7 +141,7 @@ fn a_429_out_of_the_blue_is_no_limit() {
     while let Some(next) = (0..waiting.len()).min_by_key(|n| waiting[*n].0) {
         let (now, who) = waiting.swap_remove(next);
         last = now;
-        match gate.enter(&who, Some(at(100)), 16, now) {
+        match gate.enter(&who, Need::Next(at(100)), 16, now) {
             Entry::Enter => gate.leave(&who, &who, &Met::Well, now),
             Entry::Later(Wait { until, .. }) => waiting.push((until, who)),
         }
@@ -183,7 +183,7 @@ fn against_windows(limit: u32, window: i64, due: u32) -> (u32, u32) {
         }
         let name = who.to_string();
         match answer {
-            None => match gate.enter(&name, Some(at(1000 + i64::from(who))), 16, now) {
+            None => match gate.enter(&name, Need::Next(at(1000 + i64::from(who))), 16, now) {
                 Entry::Enter => {
                     let this = now.timestamp() / window;
                     let before = if granted_in.0 == this { granted_in.1 } else { 0 };

@@ -41,10 +41,6 @@ const HISTORIES: [Change; 8] = [
     }),
 ];
 
-fn in_line(tell: bool, failure: Option<Failure>) -> Outcome {
-    Outcome::Deferred(Deferral { until: at(610), tell, failure })
-}
-
 fn outcomes(scene: &Scene) -> Vec<(&'static str, Outcome)> {
     let terminal = failure(Reason::InvalidClient, Retry::TERMINAL);
     let locked = failure(Reason::InvalidGrant, Retry::Terminal { reprobe: false });
