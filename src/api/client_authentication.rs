@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::duration::Duration;
 use super::grant::any_object;
-use super::is_default;
+use super::{is_default, rule};
 
 /// How the client proves who it is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -101,11 +101,13 @@ pub struct AssertionSettings {
     /// The kid header, where the provider tells keys apart by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
+    #[x_kube(validation = rule::visible())]
     pub key_id: Option<String>,
 
     /// The aud claim: TokenEndpoint (the default), Issuer, or a literal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
+    #[x_kube(validation = rule::visible())]
     pub audience: Option<String>,
 
     /// How long the assertion is valid. Default: 60s. Most providers refuse more than 1h.
@@ -146,14 +148,13 @@ pub enum JsonWebAlgorithm {
 pub struct ServiceAccountTokenSettings {
     /// Name of the ServiceAccount. Default: default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(min = 1, max = 253),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
-    )]
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rule::object_name())]
     pub name: Option<String>,
 
     /// The audience of the token: what the provider expects, never the API server's own.
     #[schemars(length(min = 1, max = 2048))]
+    #[x_kube(validation = rule::visible())]
     pub audience: String,
 
     /// How long the token is valid, in seconds. Default: 600, which is also the least.

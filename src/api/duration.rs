@@ -10,6 +10,8 @@ use std::time::Duration as Span;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use super::rule;
+
 /// No duration is taken to be longer: ten thousand days.
 const LONGEST: Span = Span::from_secs(10_000 * 24 * 3600);
 const NANOSECONDS_A_SECOND: u128 = 1_000_000_000;
@@ -106,7 +108,7 @@ impl JsonSchema for Duration {
         json_schema!({
             "type": "string",
             "maxLength": 32,
-            "pattern": r"^([0-9]{1,7}(\.[0-9]{1,9})?(ms|s|m|h))+$",
+            "x-kubernetes-validations": [rule::duration()],
         })
     }
 }

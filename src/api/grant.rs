@@ -9,6 +9,7 @@ use super::client_authentication::{JsonWebAlgorithm, ServiceAccountTokenSettings
 use super::duration::Duration;
 use super::is_default;
 use super::provider::{KeyReference, Parameter};
+use super::rule;
 
 /// What to do with refresh tokens.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -51,6 +52,7 @@ pub struct SubjectToken {
     /// The subject_token_type. Default: urn:ietf:params:oauth:token-type:jwt.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
+    #[x_kube(validation = rule::visible())]
     pub type_: Option<String>,
 }
 
@@ -61,16 +63,19 @@ pub struct AssertionGrant {
     /// The iss claim. Default: the client id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
+    #[x_kube(validation = rule::visible())]
     pub issuer: Option<String>,
 
     /// The sub claim. Default: the issuer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
+    #[x_kube(validation = rule::visible())]
     pub subject: Option<String>,
 
     /// The aud claim: TokenEndpoint (the default), Issuer, or a literal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
+    #[x_kube(validation = rule::visible())]
     pub audience: Option<String>,
 
     /// Whether the scope stands in the assertion as a claim instead of in the request.
@@ -88,6 +93,7 @@ pub struct AssertionGrant {
     /// The kid header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
+    #[x_kube(validation = rule::visible())]
     pub key_id: Option<String>,
 
     /// Further claims, as a JSON object.

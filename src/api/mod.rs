@@ -16,9 +16,11 @@ mod grant;
 mod provider;
 pub mod reason;
 mod response;
+mod rule;
 mod source;
 mod status;
 mod target;
+pub mod text;
 mod time;
 mod workload;
 
@@ -41,7 +43,7 @@ pub use source::{
     RequestedToken, TokenSource, TokenSourceSpec,
 };
 pub use status::{TargetStatus, TokenSourceStatus};
-pub use target::{LongText, ShortText, TARGET_KEYS, Target};
+pub use target::{LongText, RESERVED_TYPES, ShortText, TARGET_KEYS, Target};
 pub use time::{from_kubernetes, to_kubernetes};
 pub use workload::{Workload, WorkloadKind};
 

@@ -13,6 +13,7 @@ use super::duration::Duration;
 use super::grant::{AssertionGrant, RefreshSettings, SubjectToken};
 use super::is_default;
 use super::response::ResponseSettings;
+use super::rule;
 
 /// How to ask a provider's token endpoint. A TokenProvider's spec, a ClusterTokenProvider's (with
 /// allowedNamespaces), and the provider block of a TokenSource.
@@ -22,7 +23,7 @@ use super::response::ResponseSettings;
     version = "v1alpha1",
     kind = "TokenProvider",
     namespaced,
-    category = "tokensource",
+    category = "oauth-tokens",
     doc = "A TokenProvider describes one OAuth 2.0 token endpoint for the TokenSources of its namespace.",
     printcolumn(name = "Endpoint", type_ = "string", json_path = ".spec.tokenEndpoint"),
     printcolumn(name = "Issuer", type_ = "string", json_path = ".spec.issuer", priority = "1"),
@@ -55,7 +56,8 @@ pub struct TokenProviderSpec {
     /// The grant_type to send: client_credentials (the default), password, refresh_token,
     /// urn:ietf:params:oauth:grant-type:jwt-bearer, urn:ietf:params:oauth:grant-type:token-exchange, or a vendor's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256), regex(pattern = r"^[!-~]+$"))]
+    #[schemars(length(min = 1, max = 256))]
+    #[x_kube(validation = rule::token())]
     pub grant_type: Option<String>,
 
     /// How the client proves who it is.
@@ -89,6 +91,7 @@ pub struct TokenProviderSpec {
     /// Token exchange (RFC 8693): the type of token to ask for, an urn:.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
+    #[x_kube(validation = rule::visible())]
     pub requested_token_type: Option<String>,
 
     /// JWT bearer grant (RFC 7523): the assertion to sign.
@@ -105,7 +108,7 @@ pub struct TokenProviderSpec {
 
     /// Deadline for the whole exchange, 1s to 2m. Default: 15s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("duration(self) >= duration('1s') && duration(self) <= duration('2m')").message("a timeout lies between 1s and 2m"))]
+    #[x_kube(validation = rule::bounds("duration(self) >= duration('1s') && duration(self) <= duration('2m')", "a timeout lies between 1s and 2m"))]
     pub timeout: Option<Duration>,
 }
 
@@ -128,7 +131,7 @@ impl TokenProviderSpec {
     group = "tokensource.dev",
     version = "v1alpha1",
     kind = "ClusterTokenProvider",
-    category = "tokensource",
+    category = "oauth-tokens",
     doc = "A ClusterTokenProvider describes one OAuth 2.0 token endpoint for the TokenSources of many namespaces. It holds no credentials: those stay in the namespaces that use it.",
     printcolumn(name = "Endpoint", type_ = "string", json_path = ".spec.tokenEndpoint"),
     printcolumn(name = "Issuer", type_ = "string", json_path = ".spec.issuer", priority = "1"),
@@ -167,6 +170,7 @@ pub enum BodyFormat {
 pub struct Parameter {
     /// Its name.
     #[schemars(length(min = 1, max = 128))]
+    #[x_kube(validation = rule::visible())]
     #[x_kube(validation = Rule::new("!(self in ['grant_type', 'client_id', 'client_secret', 'client_assertion', 'scope', 'refresh_token', 'username', 'password', 'assertion', 'resource', 'audience']) && !self.startsWith('subject_token') && !self.startsWith('actor_token')").message("this name has a field of its own (token.scopes, token.audience, token.resources, credentialsRef, clientAuthentication, …): use that"))]
     pub name: String,
 
@@ -207,12 +211,14 @@ pub enum ParameterPlace {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 pub struct Header {
     /// Its name.
-    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[-!#$%&'*+.^_`|~0-9A-Za-z]+$"))]
+    #[schemars(length(min = 1, max = 128))]
+    #[x_kube(validation = rule::header_name())]
     #[x_kube(validation = Rule::new("!(self.lowerAscii() in ['accept', 'accept-encoding', 'authorization', 'connection', 'cookie', 'expect', 'host', 'keep-alive', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'user-agent']) && !self.lowerAscii().startsWith('content-') && !self.lowerAscii().startsWith('proxy-')").message("this header is the controller's own: client authentication belongs in clientAuthentication, the body's form in bodyFormat"))]
     pub name: String,
 
     /// Its value. Not for secrets: everybody who may read this object sees it.
-    #[schemars(length(max = 4096), regex(pattern = r"^[\t -~]*$"))]
+    #[schemars(length(max = 4096))]
+    #[x_kube(validation = rule::header_value())]
     pub value: String,
 }
 
@@ -239,14 +245,13 @@ pub struct Tls {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 pub struct KeyReference {
     /// Name of the object.
-    #[schemars(
-        length(min = 1, max = 253),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
-    )]
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rule::object_name())]
     pub name: String,
 
     /// The key in it.
     #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rule::data_key())]
     pub key: String,
 }
 
@@ -254,9 +259,7 @@ pub struct KeyReference {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 pub struct ObjectReference {
     /// Name of the object.
-    #[schemars(
-        length(min = 1, max = 253),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
-    )]
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rule::object_name())]
     pub name: String,
 }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::duration::Duration;
-use super::is_default;
+use super::{is_default, rule};
 
 /// How to read the answer, where it departs from RFC 6749.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -18,7 +18,8 @@ pub struct ResponseSettings {
 
     /// The token type to assume whatever the answer says, for servers that answer nonsense.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9._~-]+$"))]
+    #[schemars(length(min = 1, max = 64))]
+    #[x_kube(validation = rule::token_type())]
     pub token_type: Option<String>,
 
     /// How to read the expiry.
@@ -32,22 +33,28 @@ pub struct ResponseSettings {
 #[allow(missing_docs)] // each is the pointer to the member of its name
 pub struct ResponseFields {
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 256), regex(pattern = r"^/"))]
+    #[schemars(length(max = 256))]
+    #[x_kube(validation = rule::pointer())]
     pub access_token: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 256), regex(pattern = r"^/"))]
+    #[schemars(length(max = 256))]
+    #[x_kube(validation = rule::pointer())]
     pub expires_in: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 256), regex(pattern = r"^/"))]
+    #[schemars(length(max = 256))]
+    #[x_kube(validation = rule::pointer())]
     pub expires_at: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 256), regex(pattern = r"^/"))]
+    #[schemars(length(max = 256))]
+    #[x_kube(validation = rule::pointer())]
     pub refresh_token: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 256), regex(pattern = r"^/"))]
+    #[schemars(length(max = 256))]
+    #[x_kube(validation = rule::pointer())]
     pub token_type: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 256), regex(pattern = r"^/"))]
+    #[schemars(length(max = 256))]
+    #[x_kube(validation = rule::pointer())]
     pub error: Option<String>,
 }
 
@@ -57,7 +64,7 @@ pub struct ResponseFields {
 pub struct ExpirySettings {
     /// The life of a token whose answer says nothing of it. Default: 1h.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("duration(self) >= duration('10s')").message("an assumed lifetime is 10s or more"))]
+    #[x_kube(validation = rule::bounds("duration(self) >= duration('10s')", "an assumed lifetime is 10s or more"))]
     pub assumed_lifetime: Option<Duration>,
 
     /// The unit of relative lifetimes: Auto (the default), Seconds or Milliseconds.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::duration::Duration;
 use super::is_default;
 use super::provider::TokenProviderSpec;
+use super::rule;
 use super::status::TokenSourceStatus;
 use super::target::Target;
 
@@ -20,7 +21,7 @@ use super::target::Target;
     namespaced,
     status = "TokenSourceStatus",
     shortname = "toksrc",
-    category = "tokensource",
+    category = "oauth-tokens",
     doc = "A TokenSource keeps a fresh OAuth 2.0 access token in a Secret: it asks a provider's token endpoint, writes the token where pods can mount it, and comes back before it expires.",
     printcolumn(
         name = "Ready",
@@ -94,6 +95,7 @@ pub struct TokenSourceSpec {
     /// The client's id, where it is not a key of the credentials Secret: it is no secret (RFC 6749, section 2.2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024))]
+    #[x_kube(validation = rule::visible())]
     pub client_id: Option<String>,
 
     /// The Secret with the client's credentials. It must say in its tokensource.dev/allowed-hosts annotation which
@@ -122,6 +124,7 @@ pub struct ProviderReference {
 
     /// Its name.
     #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rule::object_name())]
     pub name: String,
 }
 
@@ -139,17 +142,20 @@ pub enum ProviderKind {
 pub struct RequestedToken {
     /// Scopes; sent joined by spaces. Unset or empty: no scope member is sent at all.
     #[serde(default, skip_serializing_if = "is_default")]
-    #[schemars(length(max = 64), inner(length(min = 1, max = 1024), regex(pattern = r"^[^ ]+$")))]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 1024)))]
+    #[x_kube(validation = rule::words())]
     pub scopes: Vec<String>,
 
     /// The audience, sent byte for byte: it need not be a URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
+    #[x_kube(validation = rule::visible())]
     pub audience: Option<String>,
 
     /// Resource indicators (RFC 8707), each sent as a resource member of its own.
     #[serde(default, skip_serializing_if = "is_default")]
     #[schemars(length(max = 16), inner(length(min = 1, max = 2048)))]
+    #[x_kube(validation = rule::all_visible())]
     pub resources: Vec<String>,
 }
 
@@ -158,10 +164,8 @@ pub struct RequestedToken {
 #[serde(rename_all = "camelCase")]
 pub struct CredentialsReference {
     /// Name of the Secret.
-    #[schemars(
-        length(min = 1, max = 253),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
-    )]
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rule::object_name())]
     pub name: String,
 
     /// Under which keys the credentials stand in it.
@@ -176,36 +180,43 @@ pub struct CredentialKeys {
     /// Default: client_id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rule::data_key())]
     pub client_id: Option<String>,
 
     /// Default: client_secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rule::data_key())]
     pub client_secret: Option<String>,
 
     /// Default: username.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rule::data_key())]
     pub username: Option<String>,
 
     /// Default: password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rule::data_key())]
     pub password: Option<String>,
 
     /// Default: private_key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rule::data_key())]
     pub private_key: Option<String>,
 
     /// Default: certificate. PEM, for assertion.x5tS256 alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rule::data_key())]
     pub certificate: Option<String>,
 
     /// Default: refresh_token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rule::data_key())]
     pub refresh_token: Option<String>,
 }
 
@@ -285,7 +296,7 @@ pub struct Probe {
 
     /// How often. Default: 5m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("duration(self) >= duration('10s')").message("a probe runs every 10s at the most"))]
+    #[x_kube(validation = rule::bounds("duration(self) >= duration('10s')", "a probe runs every 10s at the most"))]
     pub interval: Option<Duration>,
 }
 

@@ -5,8 +5,13 @@ use std::collections::BTreeMap;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-use super::is_default;
 use super::workload::Workload;
+use super::{is_default, rule};
+
+/// Types of Secrets that Kubernetes, or this controller, reads as credentials of its own: no target may have one. The
+/// definition says the same; a stored object may be older than its rule.
+pub const RESERVED_TYPES: [&str; 3] =
+    ["kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token", "tokensource.dev/refresh-token"];
 
 /// The keys of a target whose `data` is not set, in the order of the documentation.
 pub const TARGET_KEYS: [&str; 3] = ["access_token", "token_type", "expires_at"];
@@ -18,17 +23,15 @@ pub struct Target {
     /// Name of the Secret. Default: the TokenSource's own name. A Secret that exists and belongs to somebody else
     /// is refused (TargetConflict), never adopted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(max = 253),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
-    )]
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = rule::object_name())]
     pub name: Option<String>,
 
     /// Type of the Secret. Default: Opaque. Kubernetes forbids changing it later: a changed type makes the
     /// controller delete the Secret and write it anew.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
-    #[x_kube(validation = Rule::new("!(self in ['kubernetes.io/service-account-token', 'bootstrap.kubernetes.io/token', 'tokensource.dev/refresh-token'])").message("Kubernetes, or this controller, reads Secrets of this type as credentials of its own: choose another, such as Opaque"))]
+    #[x_kube(validation = rule::visible(), validation = Rule::new("!(self in ['kubernetes.io/service-account-token', 'bootstrap.kubernetes.io/token', 'tokensource.dev/refresh-token'])").message("Kubernetes, or this controller, reads Secrets of this type as credentials of its own: choose another, such as Opaque"))]
     pub type_: Option<String>,
 
     /// Labels to put on the Secret.
@@ -36,6 +39,7 @@ pub struct Target {
     #[schemars(extend("maxProperties" = 64))]
     #[x_kube(validation = Rule::new("self.all(key, size(key) <= 317 && key.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))").message("a key is a name of at most 63 letters, digits, '-', '_' and '.', with an optional DNS prefix such as example.com/"))]
     #[x_kube(validation = Rule::new("self.all(key, !key.startsWith('tokensource.dev/') && key != 'app.kubernetes.io/managed-by')").message("tokensource.dev/ and app.kubernetes.io/managed-by are set by the controller: choose another label key"))]
+    #[x_kube(validation = rule::label_values())]
     pub labels: BTreeMap<String, ShortText>,
 
     /// Annotations to put on the Secret.
@@ -68,10 +72,7 @@ pub struct Target {
 )]
 #[schemars(inline)]
 #[serde(transparent)]
-pub struct ShortText(
-    #[schemars(length(max = 63), regex(pattern = r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$"))]
-    pub  String,
-);
+pub struct ShortText(#[schemars(length(max = 63))] pub String);
 
 /// A text of at most 8192 characters.
 #[derive(

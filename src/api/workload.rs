@@ -4,6 +4,8 @@
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
+use super::rule;
+
 /// A workload in the namespace of the `TokenSource`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -12,10 +14,8 @@ pub struct Workload {
     pub kind: WorkloadKind,
 
     /// Its name. One that does not exist is passed over: it will start with the token that is there then.
-    #[schemars(
-        length(max = 253),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
-    )]
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = rule::object_name())]
     pub name: String,
 }
 

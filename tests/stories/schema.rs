@@ -111,7 +111,52 @@ fn refused() -> Vec<(&'static str, Value, &'static str)> {
         ),
         ("a key with a slash", json!({"target": {"data": {"a/b": "x"}}}), "letters, digits"),
         ("a target with capitals", json!({"target": {"name": "Target"}}), "target.name"),
-        ("a space in a scope", json!({"token": {"scopes": ["a b"]}}), "scopes"),
+        ("a space in a scope", json!({"token": {"scopes": ["a b"]}}), "[read, write] and not ['read write']"),
+        ("minutes in words", json!({"renewal": {"before": "15 min"}}), "write a duration such as 90s"),
+        ("days", json!({"renewal": {"before": "1d"}}), "a day is 24h"),
+        (
+            "a bounded duration in words",
+            json!({"provider": {"timeout": "15 sec"}}),
+            "write a duration such as 90s",
+        ),
+        (
+            "a pointer without a slash",
+            json!({"provider": {"response": {"fields": {"error": "err"}}}}),
+            "JSON Pointer",
+        ),
+        (
+            "a space in a grant type",
+            json!({"provider": {"grantType": "client credentials"}}),
+            "without spaces",
+        ),
+        (
+            "a key with a line break",
+            json!({"credentialsRef": {"keys": {"clientId": "a\nb"}}}),
+            "a key of its data",
+        ),
+        ("a Secret with capitals", json!({"credentialsRef": {"name": "Client"}}), "the name of an object"),
+        (
+            "a provider that writes a terminal's title",
+            json!({"provider": null, "providerRef": {"kind": "TokenProvider", "name": "\u{1b}]0;owned\u{7}"}}),
+            "the name of an object",
+        ),
+        (
+            "a provider that begins a line",
+            json!({"provider": null, "providerRef": {"kind": "TokenProvider", "name": "a\nb"}}),
+            "the name of an object",
+        ),
+        (
+            "an audience that reads backwards",
+            json!({"token": {"audience": "a\u{202e}b"}}),
+            "invisible characters",
+        ),
+        (
+            "a resource with a control character",
+            json!({"token": {"resources": ["a\u{9b}b"]}}),
+            "invisible characters",
+        ),
+        ("a client id of two lines", json!({"clientId": "a\nb"}), "invisible characters"),
+        ("a type with a line break", json!({"target": {"type": "a\nb"}}), "invisible characters"),
         (
             "two bundles",
             json!({"provider": {"tls": {"caBundleRef": {"name": "c", "key": "k"}}}}),

@@ -1,0 +1,104 @@
+//! The validation rules that several fields share, each with a message that says what to write. A rule of the
+//! definitions and not a `pattern`: the API server would show a person the regular expression.
+//! Knows the syntax of names; must not know which field has which.
+
+use kube::core::Rule;
+
+/// A duration: numbers with units.
+const DURATION: &str = r"^([0-9]{1,7}(\\.[0-9]{1,9})?(ms|s|m|h))+$";
+
+/// Characters that have no shape of their own: controls, and those that hide or reorder their neighbours.
+const UNSEEN: &str = r"[\p{C}\p{Zl}\p{Zp}]";
+
+fn rule(expression: impl Into<String>, message: &str) -> Rule {
+    Rule::new(expression).message(message)
+}
+
+/// The name of an object.
+pub(super) fn object_name() -> Rule {
+    rule(
+        r"self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",
+        "write the name of an object: small letters, digits, '-' and '.', with a letter or digit at each end",
+    )
+}
+
+/// A key of a Secret or `ConfigMap`.
+pub(super) fn data_key() -> Rule {
+    rule("self.matches('^[-._a-zA-Z0-9]+$')", "write a key of its data: letters, digits, '-', '_' and '.'")
+}
+
+/// Text in one line of visible characters.
+pub(super) fn visible() -> Rule {
+    rule(
+        format!("!self.matches(r'{UNSEEN}')"),
+        "leave out line breaks, control characters and invisible characters",
+    )
+}
+
+/// A list of such texts.
+pub(super) fn all_visible() -> Rule {
+    rule(
+        format!("self.all(text, !text.matches(r'{UNSEEN}'))"),
+        "leave out line breaks, control characters and invisible characters",
+    )
+}
+
+/// A list of words.
+pub(super) fn words() -> Rule {
+    rule(
+        format!(r"self.all(word, !word.matches(r'\s|{UNSEEN}'))"),
+        "write each scope as an entry of its own, without spaces: [read, write] and not ['read write']",
+    )
+}
+
+/// A name in a request: visible ASCII.
+pub(super) fn token() -> Rule {
+    rule("self.matches('^[!-~]+$')", "write it without spaces, in ASCII characters")
+}
+
+/// The name of a header (RFC 9110).
+pub(super) fn header_name() -> Rule {
+    rule(
+        "self.matches(r'^[-!#$%&\\x27*+.^_`|~0-9A-Za-z]+$')",
+        "a header's name consists of letters, digits and '-', without spaces and colons",
+    )
+}
+
+/// The value of a header.
+pub(super) fn header_value() -> Rule {
+    rule(r"self.matches('^[\\t -~]*$')", "a header's value is one line of ASCII characters")
+}
+
+/// A token type (RFC 6749, appendix A.13).
+pub(super) fn token_type() -> Rule {
+    rule("self.matches('^[A-Za-z0-9._~-]+$')", "a token type is one word, such as Bearer")
+}
+
+/// A JSON Pointer.
+pub(super) fn pointer() -> Rule {
+    rule(
+        format!("self.startsWith('/') && !self.matches(r'{UNSEEN}')"),
+        "write a JSON Pointer, which begins with '/': /access_token, or /data/token for a member of a member",
+    )
+}
+
+/// The values of labels.
+pub(super) fn label_values() -> Rule {
+    rule(
+        "self.all(key, self[key].matches('^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$'))",
+        "a label's value consists of at most 63 letters, digits, '-', '_' and '.', with a letter or digit at each end",
+    )
+}
+
+/// A duration.
+pub(super) fn duration() -> Rule {
+    rule(
+        format!("self.matches('{DURATION}')"),
+        "write a duration such as 90s, 15m or 1h30m: numbers with the units h, m, s or ms, without spaces (a day is 24h)",
+    )
+}
+
+/// Bounds of a duration. What is none is left to [`duration`], whose message is the better one.
+pub(super) fn bounds(condition: &str, message: &str) -> Rule {
+    rule(format!("!self.matches('{DURATION}') || ({condition})"), message)
+}
