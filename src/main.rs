@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use tokensource::api::text::escaped;
 use tokensource::cli::{self, Ending, Surroundings};
 use tokensource::controller::chain;
 use tokensource::runtime::{self, ControllerArguments};
@@ -61,6 +62,6 @@ fn main() -> ExitCode {
 
 #[allow(clippy::print_stderr)] // logging may not have been started
 fn failed(why: &dyn Display) -> ExitCode {
-    eprintln!("tokensource: {why}");
+    eprintln!("tokensource: {}", escaped(&why.to_string()));
     ExitCode::FAILURE
 }

@@ -1,11 +1,12 @@
 //! How text reaches a person: colours where a terminal reads, lines that fit it, and no control character of anybody
-//! else's. Must not know what is said.
+//! else's. All output of the commands goes through [`print`], [`redraw`] or [`remark`]. Must not know what is said.
 
 use std::io::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
 use super::Error;
+use crate::api::text::{escaped, push_escaped};
 
 /// Where lines of prose end.
 const WIDTH: usize = 100;
@@ -15,9 +16,21 @@ pub(super) const WARNING: Style = AnsiColor::Yellow.on_default();
 pub(super) const BAD: Style = AnsiColor::Red.on_default();
 pub(super) const TITLE: Style = Style::new().bold();
 
+/// To the first line and column, and away with what stands below.
+const FROM_THE_TOP: &str = "\u{1b}[H\u{1b}[J";
+
 /// Writes to the standard output. Colours are taken out unless a terminal reads that shows them (`NO_COLOR` and the
 /// like are obeyed).
 pub(super) fn print(text: &str) -> Result<(), Error> {
+    write(&printable(text))
+}
+
+/// The same in the place of what was printed before.
+pub(super) fn redraw(text: &str) -> Result<(), Error> {
+    write(&format!("{FROM_THE_TOP}{}", printable(text)))
+}
+
+fn write(text: &str) -> Result<(), Error> {
     let mut out = anstream::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Error::Write)
 }
@@ -26,23 +39,49 @@ pub(super) fn print(text: &str) -> Result<(), Error> {
 pub(super) fn remark(text: &str) {
     let mut out = anstream::stderr().lock();
     // Whom should one tell?
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let _ = out.write_all(printable(text).as_bytes()).and_then(|()| out.flush());
+}
+
+/// The text with nothing in it that acts on a terminal, but for line ends, tabs and the styles above.
+fn printable(text: &str) -> String {
+    let styles = [GOOD, WARNING, BAD, TITLE].map(|style| style.render().to_string());
+    let reset = TITLE.render_reset().to_string();
+    let mut printable = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(letter) = rest.chars().next() {
+        let ours = styles.iter().chain([&reset]).find(|sequence| rest.starts_with(*sequence));
+        let taken = match ours {
+            Some(sequence) => {
+                printable.push_str(sequence);
+                sequence.len()
+            }
+            None => {
+                match letter {
+                    '\n' | '\t' => printable.push(letter),
+                    _ => push_escaped(&mut printable, letter),
+                }
+                letter.len_utf8()
+            }
+        };
+        rest = rest.get(taken..).unwrap_or_default();
+    }
+    printable
 }
 
 /// A text in this style.
 pub(super) fn styled(style: Style, text: &str) -> String {
-    format!("{}{text}{}", style.render(), style.render_reset())
+    format!("{}{}{}", style.render(), escaped(text), style.render_reset())
 }
 
 /// Prose in lines of at most [`WIDTH`] characters, each after this indentation. What holds a command stays in one line,
 /// so that it can be copied.
 pub(super) fn wrapped(text: &str, indentation: usize) -> String {
     if text.contains("kubectl ") {
-        return format!("{}{text}\n", " ".repeat(indentation));
+        return format!("{}{}\n", " ".repeat(indentation), escaped(text));
     }
     let mut wrapped = String::new();
     let mut used = 0;
-    for word in text.split_whitespace() {
+    for word in text.split_whitespace().map(escaped) {
         let length = word.chars().count();
         if used > 0 && indentation + used + 1 + length > WIDTH {
             wrapped.push('\n');
@@ -54,16 +93,16 @@ pub(super) fn wrapped(text: &str, indentation: usize) -> String {
             wrapped.push(' ');
             used += 1;
         }
-        wrapped.push_str(word);
+        wrapped.push_str(&word);
         used += length;
     }
     wrapped.push('\n');
     wrapped
 }
 
-/// Somebody else's text without what would move a terminal's cursor.
+/// Somebody else's text in one line, without what would move a terminal's cursor.
 pub(super) fn harmless(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
+    escaped(text).into_owned()
 }
 
 #[cfg(test)]
@@ -85,6 +124,13 @@ mod tests {
 
     #[test]
     fn nobody_else_moves_the_cursor() {
-        assert_eq!(harmless("a\u{1b}[2Jb\u{9b}c\nd"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d");
+        assert_eq!(harmless("a\u{1b}[2Jb\u{9b}c\nd"), "a\\u001b[2Jb\\u009bc\\nd");
+        let hostile = "\u{1b}]0;owned\u{7}\u{9b}2J\u{202e}\r\u{1b}[8m";
+        let shown = "\\u001b]0;owned\\u0007\\u009b2J\\u202e\\r\\u001b[8m";
+        assert_eq!(printable(&format!("a\t{hostile}\n")), format!("a\t{shown}\n"));
+        let ours = styled(BAD, hostile);
+        assert_eq!(printable(&ours), format!("{}{shown}{}", BAD.render(), BAD.render_reset()));
+        assert_eq!(wrapped(&format!("kubectl get {hostile}"), 2), format!("  kubectl get {shown}\n"));
+        assert_eq!(wrapped(hostile, 0).matches('\\').count(), 5, "a line end is white space");
     }
 }

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use anstyle::Style;
 
+use super::output::harmless;
+
 /// One cell: its text, and how it looks on a terminal.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Cell {
@@ -13,11 +15,11 @@ pub(super) struct Cell {
 
 impl Cell {
     pub(super) fn plain(text: impl Into<String>) -> Self {
-        Self { text: text.into(), style: Style::new() }
+        Self::styled(text, Style::new())
     }
 
     pub(super) fn styled(text: impl Into<String>, style: Style) -> Self {
-        Self { text: text.into(), style }
+        Self { text: harmless(&text.into()), style }
     }
 }
 

@@ -7,6 +7,7 @@ mod clock;
 mod controller;
 mod core_dumps;
 mod lease;
+mod log_writer;
 mod random;
 mod shutdown;
 mod telemetry;

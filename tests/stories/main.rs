@@ -115,6 +115,7 @@ stories! {
     leaks::provider_that_repeats_credentials_is_not_quoted,
     monitoring::every_query_finds_what_it_asks_for,
     process::each_source_has_its_numbers_while_it_is_there,
+    people::hostile_text_reaches_no_terminal,
     people::kubectl_finds_the_plugin,
     people::renew_waits_for_the_answer,
     people::status_follows_changes,
@@ -158,6 +159,8 @@ stories! {
     signals::revoked_credentials_withdraw_the_token,
     signals::withdrawal_of_a_typed_secret_deletes_it,
     tenants::only_who_may_get_a_secret_may_have_it_sent,
+    tenants::only_who_may_create_secrets_may_have_a_target,
+    tenants::provider_object_lends_nobodys_secret,
     tenants::unchanged_specs_pass,
 }
 

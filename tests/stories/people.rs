@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::process::{Output, Stdio};
 
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use tokensource_kit::scripted_provider::Answer;
 use tokensource_kit::shipped::repository;
@@ -248,4 +249,68 @@ pub(crate) async fn renew_waits_for_the_answer(story: &mut Story) {
     let late = here(story, &["renew", "bad", "--timeout", "2s"]).await;
     late.has(1, &["bad: not renewed", "It was not dealt with in time"]);
     story.controller.restart().await;
+}
+
+/// What a terminal gets, by script(1): nothing that acts on it but our own colours.
+pub(crate) async fn hostile_text_reaches_no_terminal(story: &mut Story) {
+    story.controller.kill9();
+    give_rights(story).await;
+    story.ask("hostile", &json!({})).await;
+    let hostile = "x\n\u{1b}]0;owned\u{7}\u{9b}2J\u{202e}\u{200b}\u{7f}\r";
+    let condition = json!({
+        "type": "Renewed", "status": "False", "reason": "InvalidClient", "message": hostile,
+        "lastTransitionTime": "2026-01-01T00:00:00Z", "observedGeneration": 1,
+    });
+    let status = json!({"status": {
+        "conditions": [condition], "scope": hostile, "tokenType": hostile, "target": {"name": hostile},
+    }});
+    let patched =
+        story.sources().patch_status("hostile", &PatchParams::default(), &Patch::Merge(&status)).await;
+    patched.expect("a status");
+    let folder = tempfile::tempdir().expect("a folder of our own");
+    let file = folder.path().join("hostile.yaml");
+    let object = |kind: &str, spec: Value| json!({"apiVersion": "tokensource.dev/v1alpha1", "kind": kind, "metadata": {"name": hostile, "namespace": hostile}, "spec": spec});
+    let provider = json!({"issuer": "https://h.example", "clientAuthentication": {
+        "method": "federated_jwt", "serviceAccountToken": {"name": hostile, "audience": hostile}}});
+    let manifests = [
+        object("TokenSource", json!({"provider": provider, hostile: 1})),
+        object("TokenSource", json!({"providerRef": {"kind": "TokenProvider", "name": hostile}})),
+        object(hostile, json!({})),
+    ];
+    let text: Vec<_> = manifests.iter().map(Value::to_string).collect();
+    std::fs::write(&file, text.join("\n---\n")).expect("the manifests");
+    let check = format!("check -f {}", file.display());
+    let here = format!("-n {}", story.namespace);
+    for (arguments, shown) in [
+        (format!("status {here}"), "owned"),
+        (format!("status hostile {here}"), "owned"),
+        (format!("status hostile -o json {here}"), "owned"),
+        (check.clone(), "owned"),
+        (format!("{check} -o json"), "owned"),
+        (format!("status {here} --context '{hostile}'"), "tokensource:"),
+    ] {
+        let mut command = command(
+            story,
+            Path::new("script"),
+            &["--quiet", "--command", &format!("{PROGRAM} {arguments}"), "/dev/null"],
+        );
+        command.env("TERM", "xterm").env_remove("CI").env_remove("NO_COLOR");
+        let output = command.output().await.expect("script(1) of util-linux");
+        let mut seen = String::from_utf8(output.stdout).expect("text");
+        assert!(seen.contains(shown), "{arguments}: {seen:?}");
+        for ours in ["\u{1b}[0m", "\u{1b}[1m", "\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m"] {
+            seen = seen.replace(ours, "");
+        }
+        // script(1) has a terminal's line ends.
+        let seen = seen.replace("\r\n", "\n");
+        let acting: Vec<_> = seen
+            .chars()
+            .filter(|letter| *letter != '\n' && tokensource::api::text::is_unseen(*letter))
+            .collect();
+        assert_eq!(acting, Vec::<char>::new(), "{arguments}: {seen:?}");
+        assert!(
+            !seen.lines().any(|line| line.starts_with("]0;") || line.starts_with("\\u001b")),
+            "{arguments}: {seen}"
+        );
+    }
 }

@@ -93,8 +93,8 @@ fn facts(source: &TokenSource, now: DateTime<Utc>) -> String {
         ("Namespace", Some(row.namespace)),
         ("Provider", provider(source)),
         ("Target", row.target.map(|target| format!("Secret {target}"))),
-        ("Type", status.token_type.as_deref().map(harmless)),
-        ("Scope", status.scope.as_deref().map(harmless)),
+        ("Type", status.token_type),
+        ("Scope", status.scope),
         ("Issued", row.issued_at.map(instant)),
         ("Expires", row.expires_at.map(instant)),
         ("Renews", row.renew_at.map(instant)),
@@ -110,7 +110,9 @@ fn facts(source: &TokenSource, now: DateTime<Utc>) -> String {
     }
     lines
         .iter()
-        .filter_map(|(label, value)| Some(format!("{:<12}{}\n", format!("{label}:"), value.as_ref()?)))
+        .filter_map(|(label, value)| {
+            Some(format!("{:<12}{}\n", format!("{label}:"), harmless(value.as_ref()?)))
+        })
         .collect()
 }
 
@@ -120,7 +122,7 @@ fn provider(source: &TokenSource) -> Option<String> {
         inline.and_then(|provider| provider.token_endpoint.as_deref().or(provider.issuer.as_deref()));
     let referred = source.spec.provider_ref.as_ref();
     written
-        .map(harmless)
+        .map(str::to_owned)
         .or_else(|| referred.map(|reference| format!("{:?} {}", reference.kind, reference.name)))
 }
 
@@ -168,7 +170,7 @@ fn advice(source: &TokenSource) -> String {
 fn happened(history: &Result<Vec<Entry>, Error>, now: DateTime<Utc>) -> String {
     let title = styled(TITLE, "Events");
     match history {
-        Err(error) => format!("\n{title}\n  {error}\n"),
+        Err(error) => format!("\n{title}\n{}", wrapped(&error.to_string(), 2)),
         Ok(entries) if entries.is_empty() => {
             format!("\n{title}: none. The API server forgets them after an hour.\n")
         }
@@ -249,7 +251,7 @@ mod tests {
                  \u{20} The target holds a valid token.\n\
                  \n\
                  Renewed has been False for 12m (InvalidClient)\n\
-                 \u{20} It was refused.\u{fffd}[2J\n\
+                 \u{20} It was refused.\\u001b[2J\n\
                  \n\
                  What to do about InvalidClient\n\
                  \u{20} The provider does not accept the client's credentials.\n\

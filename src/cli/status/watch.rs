@@ -11,11 +11,8 @@ use super::row::{Row, table};
 use crate::api::TokenSource;
 use crate::cli::arguments::{StatusArguments, StatusOutput};
 use crate::cli::list::{Key, Live, Selection};
-use crate::cli::output::{print, remark};
+use crate::cli::output::{print, redraw, remark};
 use crate::cli::{Ending, Error, Surroundings};
-
-/// To the first line and column, and away with what stands below.
-const FROM_THE_TOP: &str = "\u{1b}[H\u{1b}[J";
 
 pub(super) async fn run(
     api: Api<TokenSource>,
@@ -44,7 +41,7 @@ async fn in_place(
         }
         let rows: Vec<Row> = live.sources.values().map(Row::of).collect();
         let table = table(rows.iter(), with_namespace, (surroundings.now)());
-        print(&format!("{FROM_THE_TOP}{table}"))?;
+        redraw(&table)?;
     }
 }
 

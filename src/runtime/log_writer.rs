@@ -1,0 +1,87 @@
+//! One log line for each thing that is logged, whatever text is in it: line breaks, terminal sequences and invisible
+//! characters are written as escapes. Knows that the subscriber writes each line in one piece; must not know what is logged.
+
+use std::io::{self, Write};
+
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::api::text::escaped;
+
+/// Writes log lines to standard error.
+pub(super) struct EscapingStderr;
+
+impl<'a> MakeWriter<'a> for EscapingStderr {
+    type Writer = Escaping<io::Stderr>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        Escaping(io::stderr())
+    }
+}
+
+/// Takes one whole line with each call.
+pub(super) struct Escaping<W>(W);
+
+impl<W: Write> Write for Escaping<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        let (text, end) = text.strip_suffix('\n').map_or((&*text, ""), |text| (text, "\n"));
+        let escaped = escaped(text) + end;
+        self.0.write_all(escaped.as_bytes()).map(|()| line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// Keeps what is written.
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, part: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(part)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(json: bool) -> String {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let subscriber =
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || Escaping(writer.clone()));
+        let log = || {
+            let hostile = "x\n2026-01-01T00:00:00Z  INFO forged\u{1b}]0;owned\u{7}\u{9b}2J\u{202e}\u{2028}";
+            let _span = tracing::error_span!("reconcile", object = %hostile).entered();
+            tracing::warn!(name = %hostile, quoted = ?hostile, "It failed: {hostile}");
+        };
+        if json {
+            tracing::subscriber::with_default(subscriber.json().finish(), log);
+        } else {
+            tracing::subscriber::with_default(subscriber.finish(), log);
+        }
+        String::from_utf8(kept.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn no_text_begins_a_line_or_reaches_a_terminal() {
+        for json in [false, true] {
+            let written = logged(json);
+            let line = written.strip_suffix('\n').unwrap();
+            assert!(!line.chars().any(crate::api::text::is_unseen), "{written:?}");
+            assert_eq!(line.matches("forged").count(), 4, "{written:?}");
+            if json {
+                serde_json::from_str::<serde_json::Value>(line).unwrap();
+            }
+        }
+    }
+}
