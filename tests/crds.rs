@@ -1,11 +1,13 @@
 //! `crds/` is generated, and committed so that it can be read and applied: it must be what the code would generate.
-//! Knows the three files; must not know what stands in them.
+//! The admission policies must know every reference that a definition has.
+//! Knows these files; must not know what a field is for.
 
-#![allow(clippy::unwrap_used)] // a test: also in its helpers
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test: also in its helpers
 
 use std::fs;
 use std::path::Path;
 
+use serde_json::Value;
 use tokensource::api::definitions;
 use tokensource::cli::print_definitions;
 
@@ -39,5 +41,84 @@ fn each_definition_is_printed_under_its_own_name() {
         assert_eq!(name.strip_suffix(".tokensource.dev"), file.strip_suffix(".yaml"));
         let read: serde_json::Value = serde_saphyr::from_str(&document).unwrap();
         assert_eq!(read, serde_json::to_value(&definition).unwrap(), "{file}");
+    }
+}
+
+fn yaml(path: &str) -> Vec<Value> {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    serde_saphyr::from_multiple(&text).unwrap()
+}
+
+/// Every property below a schema: its path, and its own schema.
+fn properties<'a>(schema: &'a Value, path: &[String], found: &mut Vec<(Vec<String>, &'a Value)>) {
+    let below = [schema.get("items"), schema.get("additionalProperties"), Some(schema)];
+    for schema in below.into_iter().flatten() {
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            let path = [path, std::slice::from_ref(name)].concat();
+            properties(property, &path, found);
+            found.push((path, property));
+        }
+    }
+}
+
+fn schema(file: &str) -> Value {
+    yaml(&format!("crds/{file}"))[0]["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone()
+}
+
+/// A `pattern` is shown to people as a regular expression; a rule has a message.
+#[test]
+fn no_person_is_shown_a_regular_expression() {
+    for file in FILES {
+        let schema = schema(file);
+        let mut found = Vec::new();
+        properties(&schema["properties"]["spec"], &[], &mut found);
+        assert!(found.len() > 40, "{file}");
+        for (path, property) in found {
+            let below = [Some(property), property.get("items"), property.get("additionalProperties")];
+            for schema in below.into_iter().flatten() {
+                assert!(schema.get("pattern").is_none(), "{file}: {path:?} has a pattern");
+                for rule in schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
+                    assert!(rule["message"].is_string(), "{file}: {path:?} has a rule without a message");
+                }
+            }
+        }
+    }
+}
+
+const POLICIES: [&str; 3] =
+    ["tokensource-references", "tokensource-provider-references", "tokensource-cluster-provider-references"];
+
+/// Who adds a reference to the provider block adds it to the policies: this finds those that are missing.
+#[test]
+fn every_reference_of_a_provider_is_judged_by_all_policies() {
+    let schema = schema("tokenproviders.yaml");
+    let mut found = Vec::new();
+    properties(&schema["properties"]["spec"], &[], &mut found);
+    let references: Vec<_> = found
+        .into_iter()
+        .map(|(path, _)| path)
+        // A ConfigMap's certificates are no secret, and choosing them was their provider's author's business.
+        .filter(|path| path.last().is_some_and(|name| name.ends_with("Ref") || name == "serviceAccountToken"))
+        .filter(|path| path.last().is_some_and(|name| name != "caBundleRef"))
+        .collect();
+    assert!(references.len() >= 4, "{references:?}");
+    let documents = yaml("deploy/kustomize/policy/policy.yaml");
+    for policy in POLICIES {
+        let named = |kind: &str| {
+            let found = |object: &&Value| object["kind"] == kind && object["metadata"]["name"] == policy;
+            documents.iter().find(found).unwrap_or_else(|| panic!("{kind} {policy}"))
+        };
+        assert_eq!(named("ValidatingAdmissionPolicyBinding")["spec"]["validationActions"][0], "Deny");
+        let variables = named("ValidatingAdmissionPolicy")["spec"]["variables"].as_array().unwrap();
+        let judged: String = variables
+            .iter()
+            .filter(|variable| ["secrets", "serviceAccounts"].iter().any(|name| variable["name"] == *name))
+            .map(|variable| variable["expression"].as_str().unwrap())
+            .collect();
+        for path in &references {
+            let [.., parent, field] = &path[..] else { panic!("{path:?} stands in no block of its own") };
+            let known = [format!("variables.{parent}"), format!(".{field}")];
+            assert!(known.iter().all(|words| judged.contains(words)), "{policy} does not judge {path:?}");
+        }
     }
 }

@@ -9,14 +9,14 @@ mod identity;
 
 use super::refresh::{is_kept, secret_name};
 use super::{Failure, Observed, render};
-use crate::api::{ClientAuthenticationMethod, Reason, TokenProviderSpec, TokenSourceSpec};
+use crate::api::{ClientAuthenticationMethod, RESERVED_TYPES, Reason, TokenProviderSpec, TokenSourceSpec};
 use crate::oauth::{Endpoint, Issuer};
 
 pub use binding::{credentials, service_account};
 
 /// What the CRD's rules could not catch: they see one field at a time, and not a referenced provider.
 pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
-    if let Some(failure) = unreadable_url(observed.spec, provider) {
+    if let Some(failure) = reserved_type(observed.spec).or_else(|| unreadable_url(observed.spec, provider)) {
         return Some(failure);
     }
     match &observed.spec.credentials_ref {
@@ -31,6 +31,15 @@ pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpe
     .or_else(|| assertions::contradiction(observed, provider))
     .or_else(|| identity::contradiction(observed, provider))
     .or_else(|| probe(observed, provider))
+}
+
+/// A Secret that Kubernetes would obey: it fills in the token of any ServiceAccount that an annotation names.
+fn reserved_type(spec: &TokenSourceSpec) -> Option<Failure> {
+    let reserved = spec.target.type_.as_deref().filter(|type_| RESERVED_TYPES.contains(type_))?;
+    Some(invalid(format!(
+        "target.type {reserved} is one that Kubernetes, or this controller, reads as credentials of its own; nothing was \
+         written. Choose another, such as Opaque."
+    )))
 }
 
 /// The CRD's rules read URLs less strictly than the client does.

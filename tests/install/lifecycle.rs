@@ -15,7 +15,7 @@ use tokensource_kit::authority::Authority;
 use tokensource_kit::control_plane::ControlPlane;
 use tokensource_kit::controller::ControllerProcess;
 use tokensource_kit::scripted_provider::{Answer, ScriptedProvider};
-use tokensource_kit::shipped::repository;
+use tokensource_kit::shipped::{self, repository};
 use tokensource_kit::{eventually, token_sources};
 
 use crate::helm::{Helm, NAMESPACE, RELEASE, arguments, chart, outcome};
@@ -103,6 +103,7 @@ impl Site {
 
     /// A `TokenSource` and, before it, its credentials.
     async fn ask(&self, name: &str, ca_bundle: Option<&str>) {
+        shipped::policies_judge(&self.plane).await;
         let mut provider = json!({
             "tokenEndpoint": self.provider.url("/token"),
             "clientAuthentication": {"method": "client_secret_post"},

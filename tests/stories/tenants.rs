@@ -28,7 +28,7 @@ async fn tenants(story: &Story) {
     let authors = json!([{
         "apiGroups": ["tokensource.dev"], "resources": ["tokensources", "tokenproviders"],
         "verbs": ["get", "list", "create", "update", "patch", "delete"],
-    }]);
+    }, {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]}]);
     let readers = json!([
         {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["client"], "verbs": ["get"]},
         {"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["trust"], "verbs": ["get"]},
@@ -183,4 +183,126 @@ pub(crate) async fn unchanged_specs_pass(story: &mut Story) {
     // Who gives the credentials up needs no right to them.
     let none = json!({"credentialsRef": null, "provider": {"clientAuthentication": {"method": "none"}}});
     patch(json!({"spec": none})).await.expect("a spec that names nothing");
+}
+
+/// A `TokenProvider`, or a `ClusterTokenProvider`, with a reference that its own author may use.
+fn provider_for(story: &Story, kind: &str, name: &str, more: &Value) -> Value {
+    let mut spec = story.source_for("any", &json!({"provider": more}))["spec"]["provider"].clone();
+    spec["clientAuthentication"] = more["clientAuthentication"].clone();
+    json!({"apiVersion": "tokensource.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec})
+}
+
+/// Somebody else's provider object, whose references bob may not use, would have the controller use them for him.
+pub(crate) async fn provider_object_lends_nobodys_secret(story: &mut Story) {
+    tenants(story).await;
+    let none = json!({"method": "none"});
+    let account = json!({"name": "builder", "audience": "provider"});
+    let cases = [
+        ("bland", json!({"clientAuthentication": none}), ""),
+        (
+            "subject",
+            json!({"clientAuthentication": none, "grantType": EXCHANGE,
+                "subjectToken": {"secretKeyRef": {"name": "client", "key": "token"}}}),
+            "ask for the right to get client",
+        ),
+        (
+            "certificate",
+            json!({"clientAuthentication": {"method": "tls_client_auth"},
+                "tls": {"clientCertificateRef": {"name": "client"}}}),
+            "ask for the right to get client",
+        ),
+        (
+            "account",
+            json!({"clientAuthentication": {"method": "federated_jwt", "serviceAccountToken": account}}),
+            "serviceaccounts/token for builder",
+        ),
+        (
+            "subject-account",
+            json!({"clientAuthentication": none, "grantType": EXCHANGE,
+                "subjectToken": {"serviceAccountToken": account}}),
+            "serviceaccounts/token for builder",
+        ),
+        (
+            "everything",
+            json!({"clientAuthentication": {"method": "federated_jwt", "serviceAccountToken": account},
+                "grantType": EXCHANGE, "subjectToken": {"secretKeyRef": {"name": "client", "key": "token"}},
+                "tls": {"clientCertificateRef": {"name": "client"}}}),
+            "ask for the right to get client, client",
+        ),
+    ];
+    for kind in ["TokenProvider", "ClusterTokenProvider"] {
+        for (case, more, words) in &cases {
+            // Cluster providers of all stories stand side by side.
+            let name = format!("{case}-{}", story.namespace);
+            let provider = provider_for(story, kind, &name, more);
+            let author = if kind == "TokenProvider" { "alice" } else { "admin" };
+            let applied =
+                story.world.plane().try_apply(author, &story.namespace, &provider.to_string()).await;
+            applied.unwrap_or_else(|error| panic!("{case}: {kind} of {author}: {error}"));
+            let reference = json!({"kind": kind, "name": name});
+            let source = story.source_for(
+                "referring",
+                &json!({"provider": null, "credentialsRef": null, "providerRef": reference}),
+            );
+            if words.is_empty() {
+                assert_eq!(try_as(story, "bob", &source).await, Ok(()), "{case}: {kind}");
+            } else {
+                // The API server sees a provider a moment after it was made.
+                eventually("a refusal", SOON, async || match try_as(story, "bob", &source).await {
+                    Ok(()) => Err("bob was let pass".to_owned()),
+                    Err(refusal) if refusal.contains(words) && refusal.contains(kind) => Ok(()),
+                    Err(refusal) => Err(refusal),
+                })
+                .await;
+            }
+            assert_eq!(try_as(story, "alice", &source).await, Ok(()), "{case}: {kind} named by alice");
+            // From a provider that lends nothing to one that does, by an update.
+            if !words.is_empty() {
+                let bland = format!("bland-{}", story.namespace);
+                let bland = story.source_for(
+                    "moving",
+                    &json!({"provider": null, "credentialsRef": null, "providerRef": {"kind": kind, "name": bland}}),
+                );
+                assert_eq!(try_as(story, "bob", &bland).await, Ok(()), "{case}: {kind}");
+                let by_bob: Api<TokenSource> =
+                    Api::namespaced(story.world.plane().client("bob"), &story.namespace);
+                let patch = json!({"spec": {"providerRef": {"name": name}}});
+                let moved = by_bob.patch("moving", &PatchParams::default(), &Patch::Merge(&patch)).await;
+                let refusal = moved.expect_err("another provider").to_string();
+                assert!(refusal.contains(words), "{case}: {refusal}");
+            }
+        }
+    }
+}
+
+/// A right to write TokenSources is none to have Secrets made.
+pub(crate) async fn only_who_may_create_secrets_may_have_a_target(story: &mut Story) {
+    tenants(story).await;
+    let bland = json!({"credentialsRef": null, "provider": {"clientAuthentication": {"method": "none"}}});
+    assert_eq!(try_as(story, "bob", &story.source_for("before", &bland)).await, Ok(()));
+    let authors = json!([{
+        "apiGroups": ["tokensource.dev"], "resources": ["tokensources"],
+        "verbs": ["get", "create", "update", "patch", "delete"],
+    }]);
+    let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "authors"}, "rules": authors});
+    story.apply(&role).await;
+    eventually("a refusal", SOON, async || {
+        match try_as(story, "bob", &story.source_for("after", &bland)).await {
+            Err(refusal) if refusal.contains("ask for the right to create Secrets") => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+    let by_bob: Api<TokenSource> = Api::namespaced(story.world.plane().client("bob"), &story.namespace);
+    let patch = async |patch: Value| {
+        by_bob.patch("before", &PatchParams::default(), &Patch::Merge(&json!({"spec": patch}))).await
+    };
+    for target in
+        [json!({"name": "other"}), json!({"type": "example.com/obeyed"}), json!({"labels": {"obey": "me"}})]
+    {
+        let refusal = patch(json!({"target": target})).await.expect_err("another target").to_string();
+        assert!(refusal.contains("ask for the right to create Secrets"), "{target}: {refusal}");
+    }
+    // What he had before, he may go on editing.
+    patch(json!({"token": {"scopes": ["read"]}})).await.expect("the same target");
 }

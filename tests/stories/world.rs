@@ -8,8 +8,7 @@ use std::sync::{Arc, OnceLock};
 use tokensource_kit::authority::{self, Authority};
 use tokensource_kit::control_plane::{ControlPlane, Shape};
 use tokensource_kit::keycloak::Keycloak;
-use tokensource_kit::manifest;
-use tokensource_kit::shipped::{self, definitions, repository};
+use tokensource_kit::shipped::{self, definitions};
 
 /// The user the controllers of the stories run as, bound to the role that is shipped and to nothing else.
 pub(crate) const CONTROLLER: &str = "controller";
@@ -43,7 +42,7 @@ impl World {
         let world = Self::unbuilt();
         let plane = ControlPlane::start_as(&definitions(), shape).await;
         shipped::grant(&plane).await;
-        plane.apply_objects(&manifest::load(repository().join("deploy/kustomize/policy/policy.yaml"))).await;
+        shipped::policies(&plane).await;
         let _ = world.kubeconfig.set(plane.kubeconfig_for(CONTROLLER));
         let _ = world.plane.set(plane);
         world

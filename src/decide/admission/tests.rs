@@ -206,3 +206,19 @@ fn a_probes_host_must_be_allowed_as_well() {
     assert!(failure.message.contains("allowed-hosts=api.example.com"), "{}", failure.message);
     assert_eq!(refusal(&probed("auth.example.com, api.example.com")), None);
 }
+
+#[test]
+fn reserved_types_are_refused_and_the_definition_knows_the_same() {
+    let definitions = serde_json::to_string(&crate::api::definitions()).unwrap();
+    for type_ in crate::api::RESERVED_TYPES {
+        let mut scene = Scene::fresh();
+        scene.spec.target.type_ = text(type_);
+        let failure = refusal(&scene).unwrap();
+        assert_eq!(failure.reason, Reason::InvalidSpec, "{type_}");
+        assert!(failure.message.contains(type_) && failure.message.contains("Opaque"), "{}", failure.message);
+        assert!(definitions.contains(&format!("'{type_}'")), "{type_}");
+    }
+    let mut scene = Scene::fresh();
+    scene.spec.target.type_ = text("kubernetes.io/basic-auth");
+    assert_eq!(refusal(&scene), None);
+}

@@ -2,11 +2,12 @@
 //! users belong to here. Knows where files lie; must not know what they say.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use kube::api::DynamicObject;
 
 use crate::control_plane::ControlPlane;
-use crate::manifest;
+use crate::{eventually, manifest};
 
 /// The folder of the repository.
 pub fn repository() -> PathBuf {
@@ -30,6 +31,29 @@ pub async fn grant(plane: &ControlPlane) {
     rights.extend(manifest::parse(BINDING));
     plane.apply_objects(&rights).await;
 }
+
+/// Installs the admission policies, and waits until they judge: the API server looks every half minute for the kinds that
+/// they are about, and refuses what it cannot judge until then.
+pub async fn policies(plane: &ControlPlane) {
+    plane.apply_objects(&manifest::load(repository().join("deploy/kustomize/policy/policy.yaml"))).await;
+    policies_judge(plane).await;
+}
+
+/// Waits until installed policies judge.
+pub async fn policies_judge(plane: &ControlPlane) {
+    let objects = manifest::parse(SOURCE);
+    eventually("the policies", Duration::from_secs(60), async || {
+        plane.rehearse("default", &objects).await.map_err(|error| error.to_string())
+    })
+    .await;
+}
+
+const SOURCE: &str = "
+apiVersion: tokensource.dev/v1alpha1
+kind: TokenSource
+metadata: {name: early}
+spec: {providerRef: {kind: TokenProvider, name: none}}
+";
 
 const BINDING: &str = "
 apiVersion: rbac.authorization.k8s.io/v1
