@@ -56,9 +56,11 @@ fn essence(object: &DynamicObject) -> Value {
         }
     }
     for pointer in ["/spec", "/spec/template/spec/topologySpreadConstraints/0"] {
-        let selects = object["kind"] == "Deployment" || object["kind"] == "PodDisruptionBudget";
+        let selects =
+            ["Deployment", "PodDisruptionBudget", "NetworkPolicy"].iter().any(|kind| object["kind"] == *kind);
         if selects && let Some(holder) = object.pointer_mut(pointer).and_then(Value::as_object_mut) {
             holder.remove("selector");
+            holder.remove("podSelector");
             holder.remove("labelSelector");
         }
     }
@@ -228,6 +230,7 @@ fn values_arrive_where_they_belong() {
     let own = json!({"app.kubernetes.io/name": "tokensource", "app.kubernetes.io/instance": RELEASE});
     assert_eq!(pod["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"], own);
     let policy = find(&rendered, "NetworkPolicy", CONTROLLER);
+    assert_eq!(policy.data["spec"]["policyTypes"], json!(["Ingress", "Egress"]));
     assert_eq!(policy.data["spec"]["egress"].as_array().unwrap().len(), 3);
     assert_eq!(policy.data["spec"]["ingress"][0]["from"], everything()["networkPolicy"]["metricsFrom"]);
     let budget = find(&rendered, "PodDisruptionBudget", CONTROLLER);
@@ -244,10 +247,46 @@ fn values_arrive_where_they_belong() {
 fn what_is_switched_off_is_not_there() {
     let rendered = Helm::offline().template(&json!({
         "replicas": 1, "crds": {"install": false}, "policy": {"enabled": false},
+        "networkPolicy": {"ingress": false},
     }));
     let kinds: BTreeSet<_> = rendered.iter().map(kind).collect();
     let left = ["ClusterRole", "ClusterRoleBinding", "Deployment", "Role", "RoleBinding", "ServiceAccount"];
     assert_eq!(kinds, BTreeSet::from(left), "no budget for a single replica, either");
+}
+
+/// Not a probe of the kubelet's: NetworkPolicies do not hold for the node of a pod.
+#[test]
+fn only_the_named_may_connect_to_the_pods() {
+    let from = |values: Value| {
+        let policy = find(&Helm::offline().template(&values), "NetworkPolicy", CONTROLLER).clone();
+        assert_eq!(policy.data["spec"]["policyTypes"], json!(["Ingress"]), "providers are where they are");
+        policy.data["spec"]["ingress"].clone()
+    };
+    let monitoring =
+        json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]);
+    assert_eq!(from(json!({}))[0]["from"], monitoring);
+    // A rule with an empty list would let everybody in.
+    assert_eq!(from(json!({"networkPolicy": {"metricsFrom": []}})), json!([]));
+    for overlay in ["cluster", "namespaced"] {
+        let objects = manifest::parse(&kustomize(overlay));
+        assert_eq!(
+            find(&objects, "NetworkPolicy", CONTROLLER).data["spec"]["ingress"][0]["from"],
+            monitoring
+        );
+    }
+}
+
+/// Otherwise the resolver tries `login.example.com.svc.cluster.local` first, which is a Service in the namespace `com`.
+#[test]
+fn names_are_looked_up_as_they_stand() {
+    let options = json!([{"name": "ndots", "value": "1"}]);
+    let rendered = Helm::offline().template(&json!({}));
+    for objects in
+        [rendered, manifest::parse(&kustomize("cluster")), manifest::parse(&kustomize("namespaced"))]
+    {
+        let pod = &find(&objects, "Deployment", CONTROLLER).data["spec"]["template"]["spec"];
+        assert_eq!(pod["dnsConfig"]["options"], options);
+    }
 }
 
 #[test]
