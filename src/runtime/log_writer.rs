@@ -78,7 +78,7 @@ mod tests {
             let written = logged(json);
             let line = written.strip_suffix('\n').unwrap();
             assert!(!line.chars().any(crate::api::text::is_unseen), "{written:?}");
-            assert_eq!(line.matches("forged").count(), 4, "{written:?}");
+            assert!(line.matches("forged").count() >= 4, "{written:?}");
             if json {
                 serde_json::from_str::<serde_json::Value>(line).unwrap();
             }
