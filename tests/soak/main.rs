@@ -38,6 +38,7 @@ mod history;
 mod providers;
 mod random;
 mod sampler;
+mod settings;
 mod settle;
 mod world;
 
@@ -46,11 +47,12 @@ use std::time::Duration;
 
 use chrono::Utc;
 use libtest_mimic::{Arguments, Failed, Trial};
-use tokensource_kit::{canaries, unique};
+use tokensource_kit::canaries;
 
 use faults::{Faults, say};
 use random::Random;
 use sampler::Seen;
+use settings::{seconds, seed, setting};
 use world::World;
 
 const DURATION: Duration = Duration::from_secs(90);
@@ -65,8 +67,7 @@ fn main() {
 }
 
 fn soak() -> Result<(), Failed> {
-    let seed =
-        setting("SEED").map_or_else(|| u64::from_le_bytes(unique::bytes()), |seed| seed.parse().unwrap());
+    let seed = seed();
     let duration = setting("DURATION").map_or(DURATION, |text| seconds(&text));
     let count = setting("TOKENSOURCES").map_or(TOKENSOURCES, |count| count.parse().unwrap());
     println!("SEED={seed} DURATION={}s TOKENSOURCES={count}", duration.as_secs());
@@ -74,22 +75,6 @@ fn soak() -> Result<(), Failed> {
     let verdict = runtime.block_on(run(seed, duration, count));
     runtime.shutdown_timeout(Duration::from_secs(1));
     if verdict.is_empty() { Ok(()) } else { Err(format!("SEED={seed}:\n{}", verdict.join("\n")).into()) }
-}
-
-/// A setting from the environment; CI and `make` leave it empty where it is not set.
-fn setting(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-/// `90`, `90s` or `15m`.
-fn seconds(text: &str) -> Duration {
-    let (number, unit) = match text.strip_suffix('m') {
-        Some(minutes) => (minutes, 60),
-        None => (text.trim_end_matches('s'), 1),
-    };
-    Duration::from_secs(
-        number.parse::<u64>().expect("DURATION is a number of seconds, or of minutes with an m") * unit,
-    )
 }
 
 /// One run; what it complains of.
@@ -128,7 +113,7 @@ async fn run(seed: u64, duration: Duration, count: usize) -> Vec<String> {
 async fn sample(world: &World, memory: &Mutex<Vec<u64>>) {
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        let resident = world.controller.process().pid().and_then(sampler::resident);
+        let resident = world.controller.process().memory("VmRSS");
         memory.lock().unwrap_or_else(PoisonError::into_inner).extend(resident);
     }
 }

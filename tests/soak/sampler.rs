@@ -80,13 +80,6 @@ pub(crate) fn is_ready(source: &TokenSource) -> bool {
     conditions.into_iter().any(|found| found.type_ == ConditionType::Ready.as_str() && found.status == "True")
 }
 
-/// The resident memory of a process in KiB, as the kernel counts it.
-pub(crate) fn resident(pid: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
-    line.split_whitespace().nth(1)?.parse().ok()
-}
-
 /// How many times as much the last third takes as the first one, by their medians; the first tenth is warm-up.
 pub(crate) fn growth(samples: &[u64]) -> Option<f64> {
     let settled = samples.get(samples.len() / 10..)?;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokensource::api::TokenSource;
 use tokensource_kit::authority::{self, Authority};
 use tokensource_kit::control_plane::ControlPlane;
-use tokensource_kit::controller::ControllerProcess;
+use tokensource_kit::controller::{self, ControllerProcess};
 use tokensource_kit::shipped::{self, definitions};
 use tokensource_kit::{manifest, unique};
 
@@ -77,12 +77,7 @@ impl World {
             Path::new(env!("CARGO_BIN_EXE_tokensource")),
             &plane.kubeconfig_for("controller"),
             &["--allow-network", "127.0.0.0/8"],
-            // What the image sets, so that memory is that of the image.
-            &[
-                ("RUST_LOG", "debug,tokensource=trace"),
-                ("MALLOC_ARENA_MAX", "2"),
-                ("MALLOC_TRIM_THRESHOLD_", "131072"),
-            ],
+            &[controller::AS_IN_THE_IMAGE.as_slice(), &[("RUST_LOG", "debug,tokensource=trace")]].concat(),
         )
         .await;
         let sources = (0..count).map(|number| Place { provider: number % NAMES.len(), number }).collect();

@@ -86,14 +86,14 @@ async fn neighbour(story: &Story) {
 
 pub(crate) async fn good_tokens_survive_bad_answers(story: &mut Story) {
     neighbour(story).await;
-    let before = memory(story, "VmRSS:");
+    let before = memory(story, "VmRSS");
     let (mut victims, mut reasons) = (Vec::new(), Vec::new());
     for (name, answer, reason) in bad_answers() {
         victims.push(victim(story, name, answer).await);
         reasons.push(reason);
     }
     suffer(story, &victims, &reasons).await;
-    let most = memory(story, "VmHWM:");
+    let most = memory(story, "VmHWM");
     assert!(most < 3 * before, "memory went from {before} to {most} KiB at its height");
 }
 
@@ -256,10 +256,7 @@ pub(crate) async fn odd_lifetimes_are_read_or_assumed(story: &mut Story) {
     }
 }
 
-/// The controller's resident memory, now (`VmRSS:`) or at its height (`VmHWM:`), in KiB.
+/// The controller's resident memory, now (`VmRSS`) or at its height (`VmHWM`), in KiB.
 fn memory(story: &Story, which: &str) -> u64 {
-    let pid = story.controller.process().pid().expect("it runs");
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a process of ours");
-    let line = status.lines().find_map(|line| line.strip_prefix(which)).expect("it has been measured");
-    line.trim().trim_end_matches(" kB").trim().parse().expect("a number")
+    story.controller.process().memory(which).expect("it runs")
 }

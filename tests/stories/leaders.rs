@@ -7,35 +7,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use kube::api::ListParams;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokensource::api::annotation;
 use tokensource_kit::controller::ControllerProcess;
 use tokensource_kit::scripted_provider::Answer;
-use tokensource_kit::shipped::repository;
-use tokensource_kit::{eventually, manifest};
+use tokensource_kit::{eventually, shipped};
 
 use crate::story::{SOON, Story, TOKEN, start_as};
-use crate::world::CONTROLLER;
 
 const ELECTED: [&str; 3] = ["--leader-elect", "--allow-network", "127.0.0.0/8"];
-
-/// The shipped Role, in this story's namespace and for its controllers.
-async fn permit(story: &Story) {
-    let text = std::fs::read_to_string(repository().join("deploy/kustomize/base/lease.yaml")).unwrap();
-    let text =
-        text.replace("namespace: tokensource-system", &format!("namespace: {}", story.namespace)).replace(
-            "- kind: ServiceAccount\n  name: tokensource-controller",
-            &format!("- kind: User\n  name: {CONTROLLER}"),
-        );
-    let mut objects = manifest::parse(&text);
-    for object in &mut objects {
-        if let Some(subject) = object.data.pointer_mut("/subjects/0").and_then(Value::as_object_mut) {
-            subject.remove("namespace");
-            subject.insert("apiGroup".to_owned(), json!("rbac.authorization.k8s.io"));
-        }
-    }
-    story.world.plane().apply_objects(&objects).await;
-}
 
 async fn replica(story: &Story) -> ControllerProcess {
     let place = ["--namespace", story.namespace.as_str(), "--lease-namespace", story.namespace.as_str()];
@@ -66,7 +46,7 @@ async fn holder(story: &Story) -> Option<String> {
 /// The story's own controller steps back for two that elect a leader.
 async fn elect(story: &mut Story) -> [ControllerProcess; 2] {
     story.controller.kill9();
-    permit(story).await;
+    shipped::grant_lease(story.world.plane(), &story.namespace).await;
     [replica(story).await, replica(story).await]
 }
 

@@ -6,6 +6,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::fs::File;
+use std::io;
+use std::path::Path;
 use std::sync::{LazyLock, Mutex, MutexGuard};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
@@ -29,6 +32,12 @@ pub fn search(text: &str) -> Vec<Finding> {
     // The automaton takes a while to build: not under the lock.
     let known = registry().clone();
     known.search(text)
+}
+
+/// What was found in a file of any size, at least one finding for each place where something stands.
+pub fn search_file(path: &Path) -> io::Result<Vec<Finding>> {
+    let known = registry().clone();
+    known.search_reader(io::BufReader::new(File::open(path)?))
 }
 
 /// How many secrets are registered.
@@ -77,12 +86,25 @@ impl Canaries {
     }
 
     fn search(&self, text: &str) -> Vec<Finding> {
+        let (automaton, meanings) = self.automaton();
+        let found = automaton.find_overlapping_iter(text);
+        found.map(|found| finding(&meanings, found.pattern().as_usize(), found.start())).collect()
+    }
+
+    fn search_reader(&self, reader: impl io::Read) -> io::Result<Vec<Finding>> {
+        let (automaton, meanings) = self.automaton();
+        let found = automaton.stream_find_iter(reader);
+        found.map(|found| found.map(|it| finding(&meanings, it.pattern().as_usize(), it.start()))).collect()
+    }
+
+    /// The automaton, and what each of its patterns means.
+    fn automaton(&self) -> (AhoCorasick, Vec<Meaning<'_>>) {
         let mut patterns = Vec::new();
         let mut meanings = Vec::new();
         for (secret, what) in &self.known {
             for (dress, pattern) in dresses(secret) {
                 patterns.push(pattern);
-                meanings.push((what, dress));
+                meanings.push((what.as_str(), dress));
             }
         }
         // The kind that takes least memory and time to build: most registries are searched once.
@@ -90,14 +112,16 @@ impl Canaries {
             .kind(Some(AhoCorasickKind::ContiguousNFA))
             .build(&patterns)
             .expect("an automaton of a few thousand words");
-        automaton
-            .find_overlapping_iter(text)
-            .map(|found| {
-                let (what, dress) = meanings[found.pattern().as_usize()];
-                Finding { what: what.clone(), dress, offset: found.start() }
-            })
-            .collect()
+        (automaton, meanings)
     }
+}
+
+/// Whose secret a pattern is, and how it is dressed.
+type Meaning<'a> = (&'a str, &'static str);
+
+fn finding(meanings: &[Meaning<'_>], pattern: usize, offset: usize) -> Finding {
+    let (what, dress) = meanings[pattern];
+    Finding { what: what.to_owned(), dress, offset }
 }
 
 /// Every form a secret may take on its way into a text.
@@ -229,6 +253,17 @@ mod tests {
                 assert!(found(&line(URL_SAFE.encode(&text))).contains(&"base64"), "{text}");
             }
         }
+    }
+
+    #[test]
+    fn a_stream_is_searched_like_a_text() {
+        let mut canaries = Canaries::default();
+        canaries.add("the client's secret", SECRET);
+        // Longer than any buffer, so that a secret lies across the end of one.
+        let log: String = (0..9000).map(|at| line(if at % 300 == 7 { SECRET } else { "harmless" })).collect();
+        let found = canaries.search_reader(log.as_bytes()).unwrap();
+        assert_eq!(found.iter().filter(|finding| finding.dress == "plain").count(), 30);
+        assert_eq!(found[0].offset, log.find(SECRET).unwrap());
     }
 
     #[test]

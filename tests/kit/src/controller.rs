@@ -19,6 +19,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// After SIGTERM: an exchange in flight (15 s at most) may end, "then the process ends within seconds".
 const FAREWELL: Duration = Duration::from_secs(25);
 
+/// What the image sets in the environment of the allocator, so that memory is that of the image.
+pub const AS_IN_THE_IMAGE: [(&str, &str); 2] =
+    [("MALLOC_ARENA_MAX", "2"), ("MALLOC_TRIM_THRESHOLD_", "131072")];
+
 /// A running `tokensource controller`. Dropping it ends it at once.
 pub struct ControllerProcess {
     process: Process,

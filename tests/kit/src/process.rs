@@ -64,6 +64,13 @@ impl Process {
         is_alive(&mut child).then(|| child.as_ref().map(Child::id)).flatten()
     }
 
+    /// A figure of the kernel's about the process's memory in KiB: `VmRSS` (now), `VmHWM` (the most so far), `RssFile` …
+    pub fn memory(&self, figure: &str) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()?)).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix(figure)?.strip_prefix(':'))?;
+        line.split_whitespace().next()?.parse().ok()
+    }
+
     /// Whether the process runs.
     pub fn is_running(&self) -> bool {
         is_alive(&mut self.child())
@@ -260,5 +267,15 @@ mod tests {
         });
         std::thread::sleep(Duration::from_millis(200));
         assert!(process.is_running());
+    }
+
+    #[test]
+    fn memory_is_known_while_the_process_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let process = shell(&folder, "sleep 30");
+        assert!(process.memory("VmHWM") >= process.memory("RssFile"));
+        assert!(process.memory("VmRSS").is_some_and(|size| size > 0));
+        process.kill9();
+        assert_eq!(process.memory("VmRSS"), None);
     }
 }

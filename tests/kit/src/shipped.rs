@@ -26,10 +26,23 @@ pub fn definitions() -> Vec<DynamicObject> {
 /// Gives the users that act as controllers the rights of the shipped `ClusterRole`. Its own binding is left out: the
 /// `ServiceAccount` gets no more than what a test gives it.
 pub async fn grant(plane: &ControlPlane) {
-    let mut rights = manifest::load(repository().join("deploy/kustomize/cluster/rbac.yaml"));
-    rights.retain(|object| object.types.as_ref().is_some_and(|types| types.kind != "ClusterRoleBinding"));
-    rights.extend(manifest::parse(BINDING));
-    plane.apply_objects(&rights).await;
+    let rights = unbound("deploy/kustomize/cluster/rbac.yaml");
+    plane.apply_objects(&[rights, manifest::parse(BINDING)].concat()).await;
+}
+
+/// Gives the same users the shipped right to the lease, in this namespace.
+pub async fn grant_lease(plane: &ControlPlane, namespace: &str) {
+    let rights = unbound("deploy/kustomize/base/lease.yaml");
+    let mut objects = [rights, manifest::parse(LEASE_BINDING)].concat();
+    manifest::into_namespace(&mut objects, namespace);
+    plane.apply_objects(&objects).await;
+}
+
+/// The objects of a file without the bindings to the shipped `ServiceAccount`.
+fn unbound(file: &str) -> Vec<DynamicObject> {
+    let mut objects = manifest::load(repository().join(file));
+    objects.retain(|object| object.types.as_ref().is_some_and(|types| !types.kind.ends_with("Binding")));
+    objects
 }
 
 /// Installs the admission policies, and waits until they judge: the API server looks every half minute for the kinds that
@@ -60,6 +73,15 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
 metadata: {name: controllers-of-the-tests}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: tokensource-controller}
+subjects:
+- {apiGroup: rbac.authorization.k8s.io, kind: Group, name: tokensource-controllers}
+";
+
+const LEASE_BINDING: &str = "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: controllers-of-the-tests}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: tokensource-leader}
 subjects:
 - {apiGroup: rbac.authorization.k8s.io, kind: Group, name: tokensource-controllers}
 ";

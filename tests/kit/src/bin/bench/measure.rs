@@ -42,14 +42,11 @@ pub(crate) struct Memory {
 }
 
 pub(crate) fn memory(process: &Process) -> Memory {
-    let pid = process.pid().expect("the process that is measured runs");
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let find = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name));
-        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
-        kib.unwrap_or_default() * 1024.0
+    let find = |figure: &str| {
+        let kib = process.memory(figure).and_then(|kib| u32::try_from(kib).ok());
+        f64::from(kib.expect("the process that is measured runs")) * 1024.0
     };
-    Memory { now: find("VmRSS:"), peak: find("VmHWM:") }
+    Memory { now: find("VmRSS"), peak: find("VmHWM") }
 }
 
 /// What the API server has counted so far.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use kube::Client;
 use tokensource_kit::control_plane::{ControlPlane, Shape};
-use tokensource_kit::controller::ControllerProcess;
+use tokensource_kit::controller::{self, ControllerProcess};
 use tokensource_kit::{manifest, shipped};
 
 use crate::journal::{Journal, Watches};
@@ -32,12 +32,9 @@ impl World {
         // Its watches would be counted for the controller's, and its garbage collector share the processors.
         plane.controller_manager().kill9();
         shipped::grant(&plane).await;
-        for file in ["namespace.yaml", "lease.yaml"] {
-            let mut objects = manifest::load(shipped::repository().join("deploy/kustomize/base").join(file));
-            objects.retain(|object| object.types.as_ref().is_some_and(|it| it.kind != "RoleBinding"));
-            plane.apply_objects(&objects).await;
-        }
-        plane.apply(BINDING).await;
+        let namespace = shipped::repository().join("deploy/kustomize/base/namespace.yaml");
+        plane.apply_objects(&manifest::load(namespace)).await;
+        shipped::grant_lease(&plane, "tokensource-system").await;
         let provider = Provider::start();
         plane.apply(&fleet::provider_object(&provider).to_string()).await;
         let admin = plane.admin();
@@ -54,11 +51,7 @@ impl World {
             &binary(),
             &self.plane.kubeconfig_for("controller"),
             &["--leader-elect", "--lease-namespace", "tokensource-system", "--allow-network", "127.0.0.0/8"],
-            &[
-                ("MALLOC_ARENA_MAX", "2"),
-                ("MALLOC_TRIM_THRESHOLD_", "131072"),
-                ("SSL_CERT_FILE", &authorities),
-            ],
+            &[controller::AS_IN_THE_IMAGE.as_slice(), &[("SSL_CERT_FILE", &authorities)]].concat(),
         )
     }
 
@@ -142,13 +135,3 @@ pub(crate) fn binary() -> PathBuf {
     assert!(binary.exists(), "{} does not exist: run `make bench`, which builds it first", binary.display());
     binary
 }
-
-/// The lease of the shipped manifests, for the user that the controller speaks as here.
-const BINDING: &str = "
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {name: bench, namespace: tokensource-system}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: tokensource-leader}
-subjects:
-- {apiGroup: rbac.authorization.k8s.io, kind: Group, name: tokensource-controllers}
-";
