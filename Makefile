@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .ONESHELL:
 .SILENT:
-.PHONY: help demo test soak bench simulation generate lint deny reproducible assets clean tools tools-keycloak tools-workloads
+.PHONY: help demo test soak isolation bench simulation generate lint deny reproducible assets clean tools tools-keycloak tools-workloads
 .PHONY: e2e tools-e2e
 
 # $(call need,PROGRAM,HOW TO INSTALL IT): collects what is missing, so that one run names it all.
@@ -28,6 +28,10 @@ test: assets tools-workloads ## all tests: units, the test kit, and the stories 
 soak: tools ## an hour's work in a quarter of one, with faults; DURATION=15m SEED=… TOKENSOURCES=200
 	tests/assets/kubernetes.sh >/dev/null
 	DURATION="$${DURATION:-15m}" cargo test --locked --workspace --test soak
+
+isolation: tools ## a hostile namespace beside another one; DURATION=2m SEED=… ATTACKS=deep_claims,labels or ATTACKS=each
+	tests/assets/kubernetes.sh >/dev/null
+	DURATION="$${DURATION:-2m}" cargo test --locked --workspace --test isolation
 
 e2e: tools tools-keycloak tools-e2e ## as root: a real node, the image of the Dockerfile, pods that use a token; 4 minutes, the first time 10
 	tests/assets/kubernetes.sh >/dev/null

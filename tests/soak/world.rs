@@ -1,7 +1,7 @@
 //! What is soaked: a control plane, five providers, a controller, and TokenSources with a namespace for each provider.
 //! Knows how all of it is made; must not know faults or rules.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use chrono::Utc;
 use k8s_openapi::api::core::v1::Secret;
@@ -13,7 +13,7 @@ use tokensource_kit::authority::{self, Authority};
 use tokensource_kit::control_plane::ControlPlane;
 use tokensource_kit::controller::{self, ControllerProcess};
 use tokensource_kit::shipped::{self, definitions};
-use tokensource_kit::{manifest, unique};
+use tokensource_kit::unique;
 
 use crate::history::{Fact, Journal};
 use crate::providers::{NAMES, Provider};

@@ -1,0 +1,75 @@
+//! The attacks by name. Each goes on until it is ended, and takes its parameters from its seed. Knows the table; what an
+//! attack does stands in the folder beside it.
+
+mod answers;
+mod churn;
+mod decoding;
+mod sizes;
+mod templates;
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use crate::tenant::Tenant;
+
+type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+pub(crate) struct Attack {
+    pub(crate) name: &'static str,
+    run: fn(Tenant) -> Running,
+}
+
+impl Attack {
+    /// Runs for ever, from an instant in the time given on.
+    pub(crate) fn begin(&self, mut tenant: Tenant, within: Duration) -> Running {
+        let run = self.run;
+        let delay = tenant.random.between(0, u64::try_from(within.as_millis()).expect("minutes").max(1));
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(delay)).await;
+            run(tenant).await;
+            // One that has done all it can leaves it there.
+            std::future::pending::<()>().await;
+        })
+    }
+}
+
+macro_rules! attacks {
+    ($($module:ident :: $name:ident,)+) => {
+        /// All there are.
+        pub(crate) fn all() -> Vec<Attack> {
+            vec![$(Attack { name: stringify!($name), run: |tenant| Box::pin($module::$name(tenant)) },)+]
+        }
+    };
+}
+
+attacks! {
+    templates::template_panics,
+    templates::template_bombs,
+    templates::huge_targets,
+    decoding::deep_claims,
+    decoding::deep_fields,
+    decoding::bad_status_times,
+    decoding::forged_names,
+    sizes::huge_claims,
+    sizes::huge_allowed_hosts,
+    sizes::bundle_ports,
+    sizes::issuer_urls,
+    sizes::many_references,
+    sizes::half_open_clients,
+    sizes::metric_scrapes,
+    answers::forgotten_bundle,
+    answers::refused_audience,
+    answers::unavailable_client,
+    answers::limited_client,
+    answers::hanging_webhook,
+    answers::quoted_refusals,
+    answers::bad_providers,
+    answers::unresolvable_names,
+    churn::renewal_requests,
+    churn::selector_left,
+    churn::altered_targets,
+    churn::shared_targets,
+    churn::labels,
+    churn::shared_inputs,
+    churn::short_lives,
+}
