@@ -14,7 +14,9 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 
+use super::context::Settings;
 use super::gates::Gates;
+use super::leadership::Leadership;
 use super::scope::Scope;
 use crate::api::TokenSource;
 use crate::decide::{Gauges, gauges};
@@ -141,6 +143,36 @@ impl Collector for Busyness {
 impl fmt::Debug for Busyness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Busyness").finish_non_exhaustive()
+    }
+}
+
+/// Whether this process leads: not kept up, since leadership ends by time alone.
+pub(super) struct Leading {
+    leadership: Leadership,
+    clock: fn() -> DateTime<Utc>,
+}
+
+impl Leading {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self { leadership: settings.leadership.clone(), clock: settings.clock }
+    }
+}
+
+impl Collector for Leading {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let leads = i64::from(self.leadership.holds((self.clock)()));
+        ConstGauge::new(leads).encode(encoder.encode_descriptor(
+            "tokensource_leader",
+            "1 while this process is the one that asks for tokens",
+            None,
+            MetricType::Gauge,
+        )?)
+    }
+}
+
+impl fmt::Debug for Leading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Leading").finish_non_exhaustive()
     }
 }
 

@@ -53,6 +53,22 @@ impl Error {
         "WriteStatus",
     ];
 
+    /// Whether nothing is wrong but that this process could not renew its lease in time.
+    pub fn is_not_leading(&self) -> bool {
+        match self {
+            Error::ReadCredentials(call)
+            | Error::ReadSubject(call)
+            | Error::ReadCertificate(call)
+            | Error::ReadTarget(call)
+            | Error::RefreshToken(call)
+            | Error::ReadTrust(call)
+            | Error::WriteTarget(call)
+            | Error::Ask(call)
+            | Error::WriteStatus(call) => matches!(call, CallError::NotLeading),
+            Error::Random => false,
+        }
+    }
+
     /// The label under which failed reconciles are counted.
     pub const fn reason(&self) -> &'static str {
         match self {
@@ -79,8 +95,8 @@ pub enum CallError {
     /// The Secret that was seen to be ours has been replaced since.
     #[error("the Secret has just been replaced by somebody else")]
     Replaced,
-    /// It was not called: this process may not lead any more.
-    #[error("this process does not lead any more")]
+    /// It was not called: this process could not renew its lease in time, so another one may lead.
+    #[error("the lease could not be renewed in time, so nothing is written until it is")]
     NotLeading,
     /// It answered without what was asked for.
     #[error("the answer is empty")]
@@ -121,21 +137,27 @@ impl CallError {
 /// The API server's own sentence, without the object around it that kube prints as well.
 fn in_words(error: &kube::Error) -> String {
     match error {
-        kube::Error::Api(status) if !status.message.is_empty() => status.message.clone(),
+        kube::Error::Api(status) if status.message.is_empty() => {
+            format!("the API server answered {}", status.code)
+        }
+        kube::Error::Api(status) => status.message.clone(),
         other => other.to_string(),
     }
 }
 
-/// The error and its causes on one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
+/// The error and its causes on one line. What kube says twice, or as Rust's Debug, is said once and in words.
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    let mut next = Some(error);
     while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
+        let refusal = cause.downcast_ref().filter(|error| matches!(error, kube::Error::Api(_)));
+        let text = refusal.map_or_else(|| cause.to_string(), in_words);
+        if texts.last().is_none_or(|last| !last.ends_with(&text)) {
+            texts.push(text);
+        }
+        next = if refusal.is_some() { None } else { cause.source() };
     }
-    text
+    texts.join(": ")
 }
 
 /// How long the API server may take over one call. kube sets no deadline of its own.
@@ -152,6 +174,19 @@ pub(super) async fn call<T>(request: impl Future<Output = kube::Result<T>>) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn refusal_of_the_api_server_is_its_own_sentence_alone() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("the list failed")]
+        struct Outer(#[source] kube::Error);
+        let refusal = |message: &str| {
+            let status = kube::core::Status { message: message.to_owned(), code: 403, ..Default::default() };
+            chain(&Outer(kube::Error::Api(Box::new(status))))
+        };
+        assert_eq!(refusal("secrets is forbidden"), "the list failed: secrets is forbidden");
+        assert_eq!(refusal(""), "the list failed: the API server answered 403");
+    }
 
     #[test]
     fn every_reason_is_listed() {

@@ -97,13 +97,12 @@ impl Slot {
 impl Known {
     /// What can be said without reading the document.
     fn answer(&self, now: DateTime<Utc>) -> Option<Result<String, Error>> {
-        let within = |at: DateTime<Utc>, span| now - at < span && at <= now;
-        let fresh = self.fresh && self.read_at.is_some_and(|at| within(at, FRESH));
+        let fresh = self.fresh && self.read_at.is_some_and(|at| within(at, FRESH, now));
         let known = self.endpoint.clone().filter(|_| fresh).map(Ok);
         known.or_else(|| {
             self.failed
                 .as_ref()
-                .filter(|(_, at)| within(*at, FAILED))
+                .filter(|(_, at)| within(*at, FAILED, now))
                 .map(|(error, _)| self.fall_back(error, now))
         })
     }
@@ -128,15 +127,20 @@ impl Known {
     }
 
     fn fall_back(&self, error: &Error, now: DateTime<Utc>) -> Result<String, Error> {
-        let usable = self.read_at.is_some_and(|at| now - at < USABLE);
+        let usable = self.read_at.is_some_and(|at| within(at, USABLE, now));
         self.endpoint.clone().filter(|_| usable).ok_or_else(|| error.clone())
     }
 
     fn is_worth_keeping(&self, now: DateTime<Utc>) -> bool {
-        let used = |at: Option<DateTime<Utc>>, span| at.is_some_and(|at| now - at < span);
+        let used = |at: Option<DateTime<Utc>>, span| at.is_some_and(|at| within(at, span, now));
         used(self.read_at.filter(|_| self.endpoint.is_some()), USABLE)
             || used(self.failed.as_ref().map(|(_, at)| *at), FAILED)
     }
+}
+
+/// Whether this was so lately. What was found at an instant yet to come was found by another clock, and is not believed.
+fn within(at: DateTime<Utc>, span: TimeDelta, now: DateTime<Utc>) -> bool {
+    at <= now && now - at < span
 }
 
 #[cfg(test)]

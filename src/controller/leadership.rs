@@ -9,7 +9,8 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
-/// So long leadership is certain, by two clocks: the one stands still while a machine sleeps, the other may be set.
+/// Until when leadership is certain, by two clocks: the monotonic one stands still while a machine sleeps, the wall clock
+/// may be set.
 #[derive(Clone, Copy, Debug)]
 pub struct Until {
     /// By the monotonic clock.
@@ -20,17 +21,34 @@ pub struct Until {
 
 #[derive(Clone, Copy, Debug)]
 enum Term {
-    /// Nobody else is there.
+    /// Only one process is run.
     Unlimited,
-    /// Somebody else leads, or nobody yet.
+    /// Another process leads, or none yet.
     None,
     Until(Until),
+}
+
+impl Term {
+    fn holds(self, wall: DateTime<Utc>) -> bool {
+        match self {
+            Term::Unlimited => true,
+            Term::None => false,
+            Term::Until(until) => Instant::now() < until.elapsed && wall < until.wall,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct State {
+    term: Term,
+    /// The process ends: nothing waits for leadership any more.
+    ending: bool,
 }
 
 /// Whether this process leads. Clones are one.
 #[derive(Clone, Debug)]
 pub struct Leadership {
-    term: Arc<watch::Sender<Term>>,
+    state: Arc<watch::Sender<State>>,
     /// When it was gained.
     since: Arc<OnceLock<DateTime<Utc>>>,
 }
@@ -38,27 +56,37 @@ pub struct Leadership {
 impl Leadership {
     /// Of a process that is run alone, since this instant.
     pub fn unshared(since: DateTime<Utc>) -> Self {
-        Self { term: Arc::new(watch::Sender::new(Term::Unlimited)), since: Arc::new(OnceLock::from(since)) }
+        Self::new(Term::Unlimited, OnceLock::from(since))
     }
 
     /// Of one of several, which does not lead until it is granted.
     pub fn contested() -> Self {
-        Self { term: Arc::new(watch::Sender::new(Term::None)), since: Arc::default() }
+        Self::new(Term::None, OnceLock::new())
+    }
+
+    fn new(term: Term, since: OnceLock<DateTime<Utc>>) -> Self {
+        Self { state: Arc::new(watch::Sender::new(State { term, ending: false })), since: Arc::new(since) }
     }
 
     /// The lease has been won or renewed.
     pub fn grant(&self, since: DateTime<Utc>, until: Until) {
         self.since.get_or_init(|| since);
-        self.term.send_replace(Term::Until(until));
+        self.state.send_modify(|state| state.term = Term::Until(until));
+    }
+
+    /// Another process holds the lease.
+    pub fn revoke(&self) {
+        self.state.send_modify(|state| state.term = Term::None);
+    }
+
+    /// The process ends: whoever waits for leadership gives up. What is under way may be finished while it is certain.
+    pub fn end(&self) {
+        self.state.send_modify(|state| state.ending = true);
     }
 
     /// Whether this process leads, for certain.
     pub fn holds(&self, wall: DateTime<Utc>) -> bool {
-        match *self.term.borrow() {
-            Term::Unlimited => true,
-            Term::None => false,
-            Term::Until(until) => Instant::now() < until.elapsed && wall < until.wall,
-        }
+        self.state.borrow().term.holds(wall)
     }
 
     /// When this process began to lead.
@@ -69,6 +97,67 @@ impl Leadership {
     /// Waits until this process has led for the first time.
     pub(super) async fn gained(&self) {
         // An error means that the sender is gone; it lives in `self`.
-        let _ = self.term.subscribe().wait_for(|term| !matches!(term, Term::None)).await;
+        let _ = self.state.subscribe().wait_for(|state| !matches!(state.term, Term::None)).await;
+    }
+
+    /// Waits until this process leads for certain: a leader whose lease could not be renewed in time does nothing until
+    /// it is. False where the process ends instead.
+    pub(super) async fn certain(&self, clock: fn() -> DateTime<Utc>) -> bool {
+        let mut states = self.state.subscribe();
+        let Ok(state) = states.wait_for(|state| state.ending || state.term.holds(clock())).await else {
+            return false;
+        };
+        state.term.holds(clock())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use chrono::TimeDelta;
+    use futures::FutureExt;
+
+    use super::*;
+
+    fn noon() -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::hours(12)
+    }
+
+    fn until(seconds: i64) -> Until {
+        let now = Instant::now();
+        let span = Duration::from_secs(seconds.unsigned_abs());
+        let elapsed = if seconds < 0 { now.checked_sub(span).unwrap() } else { now + span };
+        Until { elapsed, wall: noon() + TimeDelta::seconds(seconds) }
+    }
+
+    #[test]
+    fn fenced_process_waits_and_goes_on_when_its_lease_is_renewed() {
+        let leadership = Leadership::contested();
+        leadership.grant(noon(), until(-1));
+        assert!(!leadership.holds(noon()));
+        assert_eq!(leadership.certain(noon).now_or_never(), None, "fenced");
+        leadership.gained().now_or_never().expect("it has led");
+        leadership.grant(noon(), until(60));
+        assert_eq!(leadership.certain(noon).now_or_never(), Some(true));
+    }
+
+    #[test]
+    fn process_that_ends_waits_for_no_leadership_but_keeps_the_one_it_has() {
+        let leadership = Leadership::contested();
+        leadership.grant(noon(), until(60));
+        leadership.end();
+        assert!(leadership.holds(noon()), "what is under way is written");
+        leadership.revoke();
+        assert_eq!(leadership.certain(noon).now_or_never(), Some(false));
+    }
+
+    #[test]
+    fn leadership_is_uncertain_where_either_clock_has_passed_its_end() {
+        let leadership = Leadership::contested();
+        for (elapsed, wall, holds) in [(60, 60, true), (-1, 60, false), (60, -1, false)] {
+            leadership.grant(noon(), Until { elapsed: until(elapsed).elapsed, wall: until(wall).wall });
+            assert_eq!(leadership.holds(noon()), holds, "{elapsed} {wall}");
+        }
     }
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
@@ -35,7 +34,6 @@ pub struct Metrics {
     troubles: Family<Trouble, Counter>,
     request_duration: Histogram,
     lateness: Histogram,
-    leader: Gauge,
 }
 
 impl Metrics {
@@ -46,7 +44,6 @@ impl Metrics {
             troubles: Family::default(),
             request_duration: Histogram::new(REQUEST_BUCKETS),
             lateness: Histogram::new(LATENESS_BUCKETS),
-            leader: Gauge::default(),
         };
         // A series that begins with its first error hides that one from `increase`.
         for reason in Error::REASONS {
@@ -74,11 +71,6 @@ impl Metrics {
             Unit::Seconds,
             metrics.lateness.clone(),
         );
-        registry.register(
-            "tokensource_leader",
-            "1 while this process is the one that asks for tokens",
-            metrics.leader.clone(),
-        );
         metrics
     }
 
@@ -99,11 +91,6 @@ impl Metrics {
             | Outcome::NotRestarted(_) => return,
         };
         self.renewals.get_or_create(&Renewal { result, reason: Reason::as_str(reason) }).inc();
-    }
-
-    /// This process leads from now on.
-    pub(super) fn leads(&self) {
-        self.leader.set(1);
     }
 
     pub(super) fn trouble(&self, reason: &'static str) {

@@ -30,11 +30,16 @@ pub(super) async fn look(named: NamespacedName, context: Arc<Context>) -> Option
     let span = tracing::info_span!("reconcile", object = %format_args!("{namespace}/{name}"));
     async {
         context.scope.filled().await;
+        // A leader that could not renew its lease waits here, with all it has in memory.
+        if !context.settings.leadership.certain(context.settings.clock).await {
+            return None;
+        }
         let turn = Turn::take(&context).await;
         let cached = context.scope.find(&named)?;
         // In a box: hundreds wait for their turn, and it takes 10 kB.
         match Box::pin(reconcile(Arc::clone(&cached), &turn)).await {
             Ok(after) => after,
+            Err(error) if error.is_not_leading() => context.scope.find(&named).map(|_| AGAIN),
             Err(error) => {
                 let reason = error.reason();
                 tracing::warn!(%namespace, %name, reason, error = %chain(&error), "Reconcile failed; it is tried again");

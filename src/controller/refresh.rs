@@ -29,6 +29,7 @@ pub(super) async fn keep(
     token: &Secret,
     context: &Context,
 ) -> Result<(), CallError> {
+    context.lead()?;
     let api = context.secrets(&source.namespace().unwrap_or_default());
     let owner = source.controller_owner_ref(&()).unwrap_or_default();
     let mut wanted = bond.keep(&source.name_any(), owner, token);
@@ -52,6 +53,7 @@ pub(super) async fn drop(
     kept: &SecretObject,
     context: &Context,
 ) -> Result<(), CallError> {
+    context.lead()?;
     let namespace = source.namespace().unwrap_or_default();
     let same = Preconditions { uid: kept.uid(), resource_version: kept.resource_version() };
     let params = DeleteParams { preconditions: Some(same), ..DeleteParams::default() };

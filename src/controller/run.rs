@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::announce::Announcer;
 use super::cluster::Cluster;
-use super::collectors::{Busyness, Objects};
+use super::collectors::{Busyness, Leading, Objects};
 use super::context::{Context, Settings};
 use super::error::chain;
 use super::exchangers::Exchangers;
@@ -28,7 +28,7 @@ use super::service_accounts::Audiences;
 const UNDER_WAY: usize = 16;
 
 /// Whether the controller has seen what there is to see.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Health {
     scopes: Vec<watch::Receiver<bool>>,
 }
@@ -92,6 +92,7 @@ impl Controller {
     pub fn register(&self, registry: &mut Registry, per_object: bool) {
         let Some((context, _)) = self.scopes.first() else { return };
         registry.register_collector(Box::new(Busyness::new(Arc::clone(&context.gates))));
+        registry.register_collector(Box::new(Leading::new(&context.settings)));
         if per_object {
             let scopes = self.scopes.iter().map(|(context, _)| Arc::clone(&context.scope)).collect();
             registry.register_collector(Box::new(Objects::new(scopes, context.settings.clock)));
@@ -159,7 +160,6 @@ async fn queue(
         () = context.settings.leadership.gained() => {}
         () = calls.by_ref().for_each(async |_| {}) => return,
     }
-    context.metrics.leads();
     let calls = stream::iter(context.scope.everybody()).chain(calls);
     // Most of these wait for strangers, and hold no permit meanwhile.
     let max_concurrent = usize::from(context.settings.concurrency.max(1)) * UNDER_WAY;

@@ -22,6 +22,10 @@ const WASTEFUL_FLOOR: TimeDelta = TimeDelta::minutes(20);
 /// Unusable answers before [`WASTEFUL_FLOOR`] holds.
 const WASTEFUL_PATIENCE: i32 = 3;
 
+/// No wait is longer: one that was recorded and ends later than this was set by another clock. An hour between two looks,
+/// and an hour for `Retry-After` (`oauth::response::wait`); status has whole seconds.
+pub const LONGEST_WAIT: TimeDelta = TimeDelta::seconds(3601);
+
 /// The instant of the next attempt, or none where only a change can help.
 ///
 /// `failures` counts this one; `life_left` is that of the token in the target, zero or less if it has none.
@@ -42,7 +46,7 @@ pub fn retry_at(
         Retry::Assertion { .. } | Retry::Terminal { reprobe: true } => jittered(REPROBE, uid, failures),
         Retry::Terminal { reprobe: false } => return None,
     };
-    let wait = wait.max(asked);
+    let wait = wait.max(asked).min(REPROBE);
     Some(rounded_up(now + wait))
 }
 

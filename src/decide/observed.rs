@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::schedule::is_of_another_clock;
 use super::{Failure, Inputs, Outcome, Probed, Publication};
 use crate::api::{TokenProviderSpec, TokenSourceSpec, TokenSourceStatus, from_kubernetes};
 
@@ -185,8 +186,16 @@ impl Observed<'_> {
         self.published().zip(recorded(&status.last_failure_time)).is_some_and(|(published, failed_at)| {
             let issued_at = published.issued_at;
             let unknown = recorded(&status.issued_at) != Some(issued_at);
-            published.intact && unknown && failed_at <= issued_at && issued_at <= self.now
+            // A failure yet to come is one of another clock: it says nothing of which came first.
+            let after = failed_at <= issued_at || is_of_another_clock(failed_at, self.now);
+            published.intact && unknown && after && issued_at <= self.now
         })
+    }
+
+    /// When the provider last returned the token that the target holds, by this status.
+    pub(super) fn last_unchanged(&self, status: &TokenSourceStatus) -> Option<DateTime<Utc>> {
+        let recorded = status.last_unchanged_time.as_ref().map(from_kubernetes);
+        recorded.filter(|recorded| !is_of_another_clock(*recorded, self.now))
     }
 
     /// When the provider was last asked, as far as is known.

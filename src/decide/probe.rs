@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::schedule::is_of_another_clock;
 use super::{Observed, Published};
-use crate::api::from_kubernetes;
 
 /// Where the spec names none.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(5 * 60);
@@ -95,7 +95,7 @@ fn owed(observed: &Observed<'_>) -> Option<DateTime<Utc>> {
         return Some(probed.at);
     }
     // A provider that returns the very same token has been asked later than the token was issued.
-    let unchanged = observed.status.last_unchanged_time.as_ref().map(from_kubernetes);
+    let unchanged = observed.last_unchanged(observed.status);
     let asked = unchanged.map_or(published.issued_at, |unchanged| unchanged.max(published.issued_at));
     let interval = interval(observed);
     let pause = interval.checked_mul(2_i32.saturating_pow(before)).unwrap_or(LONGEST_PAUSE);
@@ -109,7 +109,9 @@ fn tried<'a>(observed: &'a Observed<'_>) -> Option<&'a Published> {
 }
 
 fn verdict<'a>(observed: &'a Observed<'_>, published: &Published) -> Option<&'a Probed> {
-    observed.probed.as_ref().filter(|probed| probed.issued_at == published.issued_at)
+    let of_this = |probed: &&Probed| probed.issued_at == published.issued_at;
+    // What was said at an instant yet to come would keep the token from being shown until then.
+    observed.probed.as_ref().filter(of_this).filter(|probed| !is_of_another_clock(probed.at, observed.now))
 }
 
 /// How many intervals of the token's life have passed. Counted from its issue, so that a restart moves nothing and a

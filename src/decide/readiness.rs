@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::schedule::{Life, renew_at};
 use super::{Observed, Published, Target, probe};
-use crate::api::{Reason, from_kubernetes};
+use crate::api::Reason;
 
 /// The first flaw of the token as the target stands now; none while it is usable.
 pub(super) fn unusable(observed: &Observed<'_>) -> Option<Reason> {
@@ -22,7 +22,7 @@ pub(super) fn cause(observed: &Observed<'_>) -> Option<Reason> {
     flaw(observed)
         .or_else(|| {
             let published = observed.published()?;
-            let unchanged = observed.status.last_unchanged_time.as_ref().map(from_kubernetes);
+            let unchanged = observed.last_unchanged(observed.status);
             let due = observed.now >= due(observed, published, unchanged);
             (due || life(published).is_of_another_clock(observed.now)).then_some(Reason::RenewalDue)
         })

@@ -2,9 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
+use super::backoff::LONGEST_WAIT;
 use super::readiness::cause;
 use super::refresh::secret_name;
-use super::schedule::{MINIMUM_INTERVAL, REQUESTED_INTERVAL};
+use super::schedule::{MINIMUM_INTERVAL, REQUESTED_INTERVAL, is_of_another_clock};
 use super::{Failure, Observed, Target, admission, probe, restart, revocation};
 use crate::api::{Reason, from_kubernetes};
 
@@ -120,7 +121,7 @@ fn failed_lately(observed: &Observed<'_>) -> Option<Plan> {
     if !observed.failed_before() {
         return None;
     }
-    let retry_at = observed.status.retry_at.as_ref().map(from_kubernetes);
+    let retry_at = recorded_wait(observed);
     // A request calls the wait off, but is held to the pace of requests.
     let requested = observed
         .open_renew_request()
@@ -129,6 +130,15 @@ fn failed_lately(observed: &Observed<'_>) -> Option<Plan> {
         Some(until) => (observed.now < until).then_some(Plan::Wait(Some(until))),
         None => Some(Plan::Wait(None)),
     }
+}
+
+/// Until when the last failure has to be waited out. A wait that was set by another clock is over: it could last for years.
+fn recorded_wait(observed: &Observed<'_>) -> Option<DateTime<Utc>> {
+    let (status, now) = (observed.status, observed.now);
+    let until = from_kubernetes(status.retry_at.as_ref()?);
+    let failed_at = status.last_failure_time.as_ref().map(from_kubernetes);
+    let misdated = until - now > LONGEST_WAIT || failed_at.is_some_and(|at| is_of_another_clock(at, now));
+    Some(if misdated { now } else { until })
 }
 
 fn asked_lately(observed: &Observed<'_>) -> Option<Plan> {

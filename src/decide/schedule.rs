@@ -24,6 +24,12 @@ const STICKY_INTERVAL: TimeDelta = TimeDelta::seconds(60);
 /// The clocks of two machines may differ by so much; no token that lives longer than two minutes is lost by it.
 const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(60);
 
+/// Whether an instant that was recorded when it had come lies ahead now: another clock has set it, and nobody knows when it
+/// was by this one.
+pub fn is_of_another_clock(recorded: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    recorded - now > CLOCK_SKEW
+}
+
 /// Used only where the user sets neither field.
 const DEFAULT_PERCENTAGE: u8 = 75;
 
@@ -40,7 +46,7 @@ impl Life {
     /// It began after `now`: the clock has been set back since, by nobody knows how much, and the token may end as much
     /// earlier than it says.
     pub fn is_of_another_clock(self, now: DateTime<Utc>) -> bool {
-        self.issued_at - now > CLOCK_SKEW
+        is_of_another_clock(self.issued_at, now)
     }
 }
 

@@ -123,7 +123,7 @@ fn describe_target(status: &mut TokenSourceStatus, observed: &Observed<'_>) {
 
 /// The instant of the next request: when it is due or, after a failure, when it is tried again.
 fn renewal(status: &TokenSourceStatus, observed: &Observed<'_>, published: &Published) -> DateTime<Utc> {
-    let due = due(observed, published, status.last_unchanged_time.as_ref().map(from_kubernetes));
+    let due = due(observed, published, observed.last_unchanged(status));
     status.retry_at.as_ref().map_or(due, from_kubernetes)
 }
 

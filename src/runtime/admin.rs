@@ -1,45 +1,85 @@
-//! The admin endpoint: `/livez`, `/readyz`, `/metrics`. Knows HTTP; must not know what is measured.
+//! The admin endpoint: `/livez`, `/readyz`, `/metrics`. Knows HTTP and what each answer says; must not know what is
+//! measured, nor how connections are limited.
 
+mod connections;
+mod server;
+
+use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
 
-use axum::Router;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
+use futures::stream;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
-use tokio::net::TcpListener;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
+use super::heartbeat::Heartbeat;
 use crate::controller::Health;
 
 /// What OpenMetrics scrapers negotiate for.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// How many scrapes are in memory at once. With many TokenSources each has megabytes, and a client may read slowly.
+const SCRAPES: usize = 4;
+/// How many of them one client address may have.
+const SCRAPES_OF_A_CLIENT: usize = 2;
+/// The pieces in which a scrape is handed to the connection.
+const PIECE: usize = 64 * 1024;
+
+/// The address of the client, as connections are counted by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Client(IpAddr);
 
 struct Admin {
     health: Health,
+    heartbeat: Heartbeat,
     registry: Registry,
-    /// One scrape at a time: with many TokenSources its text is megabytes.
-    scrape: Mutex<()>,
+    /// One text is made at a time.
+    encoding: Mutex<()>,
+    scrapes: Arc<Semaphore>,
+    clients: Arc<SyncMutex<HashMap<Client, usize>>>,
 }
 
 /// Serves until the process ends. Fails at once where the address is taken.
-pub(super) async fn serve(
+pub(super) fn serve(
     address: SocketAddr,
     health: Health,
+    heartbeat: Heartbeat,
     registry: Registry,
-) -> io::Result<impl Future<Output = io::Result<()>>> {
-    let listener = TcpListener::bind(address).await?;
+) -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    let listener = server::listen(address)?;
+    let admin = Admin {
+        health,
+        heartbeat,
+        registry,
+        encoding: Mutex::default(),
+        scrapes: Arc::new(Semaphore::new(SCRAPES)),
+        clients: Arc::default(),
+    };
     let routes = Router::new()
-        .route("/livez", get(|| async { "ok\n" }))
+        .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
-        .with_state(Arc::new(Admin { health, registry, scrape: Mutex::default() }));
-    Ok(axum::serve(listener, routes).into_future())
+        .with_state(Arc::new(admin));
+    Ok(server::serve(listener, routes))
+}
+
+/// Answers on a thread of its own, so it tells apart an event loop that is busy from one that is stuck.
+async fn livez(State(admin): State<Arc<Admin>>) -> Response {
+    match admin.heartbeat.stalled() {
+        None => "ok\n".into_response(),
+        Some(age) => {
+            let text = format!("the event loop has not run for {} s\n", age.as_secs());
+            (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+        }
+    }
 }
 
 async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
@@ -50,16 +90,64 @@ async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
     }
 }
 
-async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
-    let turn = Arc::clone(&admin);
-    let _turn = turn.scrape.lock().await;
-    // On a thread of its own, so that no token waits for it.
+async fn metrics(State(admin): State<Arc<Admin>>, Extension(client): Extension<Client>) -> Response {
+    let Some(scrape) = Scrape::begin(&admin, client) else {
+        return (StatusCode::TOO_MANY_REQUESTS, "other scrapes are being answered\n").into_response();
+    };
+    let encoding = Arc::clone(&admin);
+    let _encoding = encoding.encoding.lock().await;
+    // On yet another thread, so that no probe waits for it.
     let encoded = spawn_blocking(move || {
         let mut text = String::new();
         encode(&mut text, &admin.registry).map(|()| text)
     });
     match encoded.await {
-        Ok(Ok(text)) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
+        Ok(Ok(text)) => ([(header::CONTENT_TYPE, OPEN_METRICS)], scrape.body(text)).into_response(),
         Ok(Err(_)) | Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
+
+/// One scrape, from the request to the last byte of its answer.
+struct Scrape {
+    client: Client,
+    clients: Arc<SyncMutex<HashMap<Client, usize>>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Scrape {
+    /// None where too many are being answered, of this client or in all.
+    fn begin(admin: &Admin, client: Client) -> Option<Self> {
+        let permit = Arc::clone(&admin.scrapes).try_acquire_owned().ok()?;
+        let mut clients = admin.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = clients.entry(client).or_default();
+        if *count >= SCRAPES_OF_A_CLIENT {
+            return None;
+        }
+        *count += 1;
+        Some(Self { client, clients: Arc::clone(&admin.clients), _permit: permit })
+    }
+
+    /// The text in pieces, so that this scrape counts until a slow reader has read nearly all of it.
+    fn body(self, text: String) -> Body {
+        let text = Bytes::from(text);
+        Body::from_stream(stream::unfold((text, self), async |(mut rest, scrape)| {
+            let piece = rest.split_to(rest.len().min(PIECE));
+            (!piece.is_empty()).then_some((Ok::<_, io::Error>(piece), (rest, scrape)))
+        }))
+    }
+}
+
+impl Drop for Scrape {
+    fn drop(&mut self) {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = clients.get_mut(&self.client) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                clients.remove(&self.client);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -38,8 +38,8 @@ pub struct ControllerArguments {
     #[arg(long, env = "TOKENSOURCE_ONLY_CLUSTER_PROVIDERS")]
     pub only_cluster_providers: bool,
 
-    /// Where /livez, /readyz and /metrics are served.
-    #[arg(long, value_name = "ADDR:PORT", env = "TOKENSOURCE_HTTP_ADDRESS", default_value = "0.0.0.0:8080")]
+    /// Where /livez, /readyz and /metrics are served. [::] takes IPv4 as well, and is 0.0.0.0 where there is no IPv6.
+    #[arg(long, value_name = "ADDR:PORT", env = "TOKENSOURCE_HTTP_ADDRESS", default_value = "[::]:8080")]
     pub http_address: SocketAddr,
 
     /// Leave out of /metrics the series that each TokenSource has for itself.

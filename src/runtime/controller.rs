@@ -7,11 +7,15 @@ use std::sync::Arc;
 use kube::{Client, Config};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use super::arguments::ControllerArguments;
+use super::heartbeat::Heartbeat;
 use super::lease::{self, Election};
-use super::{admin, clock, core_dumps, random, shutdown, telemetry};
-use crate::controller::{Controller, Leadership, Metrics, Settings};
+use super::{admin, clock, core_dumps, own_thread, random, shutdown, telemetry};
+use crate::controller::{Controller, Health, Leadership, Metrics, Settings};
 use crate::oauth::AddressPolicy;
 
 /// Why the process could not start, or had to end.
@@ -28,6 +32,9 @@ pub enum Error {
     /// The signals could not be listened to.
     #[error("signals cannot be handled")]
     Signals(#[source] io::Error),
+    /// There is no thread for what must not wait for reconciles.
+    #[error("no thread could be started")]
+    Thread(#[source] io::Error),
     /// The admin endpoint could not be served.
     #[error("the admin endpoint cannot be served at --http-address")]
     Admin(#[source] io::Error),
@@ -43,12 +50,17 @@ pub enum Error {
 }
 
 /// Runs the controller until a signal ends it.
+///
+/// Reconciles run on the thread that calls this. The lease, the admin endpoint and the signals have a thread and a client of
+/// their own: a reconcile that takes seconds must neither lose the lease nor look like a dead process.
 pub async fn run(arguments: ControllerArguments) -> Result<(), Error> {
     telemetry::start(arguments.log_format);
     core_dumps::forbid();
-    let ended = shutdown::signalled().map_err(Error::Signals)?;
+    let attendant = own_thread::start("attendant").map_err(Error::Thread)?;
+    let ended = shutdown::signalled(&attendant).map_err(Error::Signals)?;
     let config = configure().await?;
     let client = Client::try_from(config.clone()).map_err(Error::Connect)?;
+    let heartbeat = Heartbeat::new();
 
     let mut registry = Registry::default();
     let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
@@ -57,57 +69,105 @@ pub async fn run(arguments: ControllerArguments) -> Result<(), Error> {
 
     let leadership =
         if arguments.leader_elect { Leadership::contested() } else { Leadership::unshared(clock::now()) };
-    let mut election = if arguments.leader_elect {
-        Some(election(&client, &config, &arguments, &leadership)?)
+    let controller = Controller::new(&client, &config, settings(&arguments, leadership.clone()), &metrics);
+    controller.register(&mut registry, !arguments.no_object_metrics);
+    let health = controller.health();
+    let mut candidacy = if arguments.leader_elect {
+        let election = election(&attendant, &config, &arguments, &leadership, &heartbeat)?;
+        Some(Candidacy::begin(&attendant, election, health.clone()))
     } else {
         None
     };
-    let controller = Controller::new(&client, &config, settings(&arguments, leadership), &metrics);
-    controller.register(&mut registry, !arguments.no_object_metrics);
-    let health = controller.health();
-    let admin = admin::serve(arguments.http_address, health.clone(), registry).await.map_err(Error::Admin)?;
+    let admin = {
+        let _on_its_thread = attendant.enter();
+        admin::serve(arguments.http_address, health, heartbeat.clone(), registry).map_err(Error::Admin)?
+    };
+    attendant.spawn(admin);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), http = %arguments.http_address, "Controller starts");
 
     let drained = {
         let ended = ended.clone();
         async move {
             ended.await;
+            leadership.end();
             tokio::time::sleep(shutdown::GRACE).await;
         }
     };
     let lost = async {
-        match &mut election {
-            // Who has not seen everything yet would lead without doing anything.
-            Some(election) => {
-                health.filled().await;
-                election.run().await
-            }
+        match &mut candidacy {
+            Some(candidacy) => candidacy.lost().await,
             None => std::future::pending().await,
         }
     };
     let outcome = tokio::select! {
         () = controller.run(ended) => Ok(()),
         lost = lost => Err(Error::Lead(lost)),
-        served = admin => served.map_err(Error::Admin),
+        never = heartbeat.beat() => match never {},
         () = drained => Err(Error::Drain),
     };
     // Nothing is in flight any more, so somebody else may begin at once.
-    if let (Ok(()), Some(election)) = (&outcome, &mut election) {
-        election.release().await;
+    if let (Ok(()), Some(candidacy)) = (&outcome, candidacy) {
+        candidacy.withdraw().await;
     }
     outcome
 }
 
+/// This process's part in the election, as it runs on the other thread.
+struct Candidacy {
+    withdraw: oneshot::Sender<()>,
+    ended: JoinHandle<Option<lease::Lost>>,
+}
+
+impl Candidacy {
+    fn begin(thread: &Handle, mut election: Election, health: Health) -> Self {
+        let (withdraw, withdrawn) = oneshot::channel::<()>();
+        let lead = async move {
+            let lost = async {
+                // A process that has not seen everything yet would lead without doing anything.
+                health.filled().await;
+                election.run().await
+            };
+            let lost = tokio::select! {
+                lost = lost => Some(lost),
+                _ = withdrawn => None,
+            };
+            if lost.is_none() {
+                election.release().await;
+            }
+            lost
+        };
+        Self { withdraw, ended: thread.spawn(lead) }
+    }
+
+    /// Waits until another process leads.
+    async fn lost(&mut self) -> lease::Lost {
+        // An error is a panic over there: without an election this process must not go on.
+        (&mut self.ended).await.ok().flatten().unwrap_or(lease::Lost)
+    }
+
+    /// Gives the lease up.
+    async fn withdraw(self) {
+        // Refused, and an error, where the election has ended already.
+        let _ = self.withdraw.send(());
+        let _ = self.ended.await;
+    }
+}
+
 /// This process's part in the election, under a name that no other process has.
 fn election(
-    client: &Client,
+    thread: &Handle,
     config: &Config,
     arguments: &ControllerArguments,
     leadership: &Leadership,
+    heartbeat: &Heartbeat,
 ) -> Result<Election, Error> {
     let identity = format!("{}_{}", arguments.host, random::nonce().ok_or(Error::Identity)?);
     let namespace = arguments.lease_namespace.as_deref().unwrap_or(&config.default_namespace);
-    Ok(Election::new(client, namespace, &arguments.lease_name, identity, leadership.clone()))
+    // A client belongs to the event loop that it is made in.
+    let _on_its_thread = thread.enter();
+    let client = Client::try_from(config.clone()).map_err(Error::Connect)?;
+    let (leadership, heartbeat) = (leadership.clone(), heartbeat.clone());
+    Ok(Election::new(&client, namespace, &arguments.lease_name, identity, leadership, heartbeat))
 }
 
 async fn configure() -> Result<Config, Error> {

@@ -1,7 +1,10 @@
 //! The lease by which one of several processes leads (coordination.k8s.io, as client-go uses it).
 //!
-//! Trusts no other machine's clock: somebody else's lease has run out when the version that *we* saw has stood for its
-//! whole duration. Every write is bound to the version that was read. Must not know what a leader does.
+//! Trusts no other machine's clock: somebody else's lease has run out when its record has stood for its whole duration
+//! since this process first read it. Every write is bound to the version that was read. Must not know what a leader does.
+//!
+//! A leader that cannot renew its lease is fenced, not ended: it asks and writes nothing, and keeps what it could not write.
+//! Ending it would lose rotated refresh tokens, of which a provider takes only the newest.
 
 mod candidate;
 
@@ -14,17 +17,24 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 
 use super::clock;
+use super::heartbeat::Heartbeat;
 use crate::controller::{Leadership, Until, chain};
-use candidate::{Candidate, Found, Step};
+use candidate::{Candidate, Found, Standing, Step};
 
-/// A lease that is not renewed within this is anybody's.
+/// A lease that is not renewed within this may be taken by another process.
 const DURATION: Duration = Duration::from_secs(15);
-/// So often it is renewed, and looked at by those who wait.
+/// The pause between two renewals, and between two reads of somebody else's lease.
 const RENEWAL: Duration = Duration::from_secs(5);
-/// Who has not renewed it for so long does not lead any more, well before anybody else may.
+/// The pause after a failed call.
+const RETRY: Duration = Duration::from_secs(1);
+/// The pause after a conflict: the lease is read again.
+const REREAD: Duration = Duration::from_millis(100);
+/// A leader that has not renewed its lease for so long is fenced, well before another process may lead.
 const CERTAINTY: Duration = Duration::from_secs(10);
 /// For one call to the API server.
 const DEADLINE: Duration = Duration::from_secs(4);
+/// The annotation of an announcement; its value is the identity of the process that wants the lease.
+const CANDIDATE: &str = "tokensource.dev/candidate";
 
 /// One process's part in the election.
 pub(super) struct Election {
@@ -32,61 +42,78 @@ pub(super) struct Election {
     name: String,
     candidate: Candidate,
     leadership: Leadership,
+    heartbeat: Heartbeat,
     /// The lease as we last wrote it.
     ours: Option<Lease>,
+    /// What has been logged, so that an outage is logged once.
+    reported: Reported,
 }
 
-/// Another process leads now, or may.
+#[derive(Default)]
+struct Reported {
+    failing: bool,
+    fenced: bool,
+}
+
+/// Another process leads now.
 #[derive(Debug, thiserror::Error)]
-#[error("the lease was lost to another process, or could not be renewed in time")]
+#[error("another process holds the lease")]
 pub struct Lost;
 
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("the API server refused the call")]
+    Kube(#[source] kube::Error),
+    #[error("no answer within {} s", DEADLINE.as_secs())]
+    Deadline,
+    /// A process that does no work must not keep others from it.
+    #[error("reconciles have not run for {} s, so the lease is not renewed", .0.as_secs())]
+    Stalled(Duration),
+}
+
+impl Failure {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Kube(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists())
+    }
+}
+
 impl Election {
-    /// `identity` must be no other process's, not even an earlier one's of the same pod.
+    /// `identity` must be unique to this process: an earlier process of the same pod must have had another one.
     pub(super) fn new(
         client: &Client,
         namespace: &str,
         name: &str,
         identity: String,
         leadership: Leadership,
+        heartbeat: Heartbeat,
     ) -> Self {
         Self {
             api: Api::namespaced(client.clone(), namespace),
             name: name.to_owned(),
             candidate: Candidate::new(identity),
             leadership,
+            heartbeat,
             ours: None,
+            reported: Reported::default(),
         }
     }
 
-    /// Takes part until leadership, once won, is lost.
+    /// Takes part until another process holds the lease after this one has led. A lease that cannot be renewed ends
+    /// nothing: [`Leadership`] fences the process by the time of the last renewal.
     pub(super) async fn run(&mut self) -> Lost {
         loop {
-            let certain_until = self.candidate.certain_until();
-            let end_of_certainty = async {
-                match certain_until {
-                    Some(until) => tokio::time::sleep_until(until.into()).await,
-                    None => std::future::pending().await,
+            let pause = match self.step().await {
+                Ok(Some(pause)) => pause,
+                Ok(None) => {
+                    self.leadership.revoke();
+                    return Lost;
+                }
+                Err(failure) => {
+                    self.ours = None;
+                    if failure.is_conflict() { REREAD } else { self.report_failure(&failure) }
                 }
             };
-            let wait = tokio::select! {
-                // A call that hangs must not keep a leader in office.
-                () = end_of_certainty => return Lost,
-                turn = self.turn() => turn,
-            };
-            let wait = wait.unwrap_or_else(|error| {
-                self.ours = None;
-                tracing::warn!(
-                    error,
-                    lease = self.name,
-                    "The lease could not be read or written; it is tried again"
-                );
-                RENEWAL / 5
-            });
-            if self.candidate.is_overtaken() {
-                return Lost;
-            }
-            tokio::time::sleep(wait).await;
+            tokio::time::sleep(pause).await;
         }
     }
 
@@ -99,42 +126,97 @@ impl Election {
         }
         match within(self.api.replace(&self.name, &PostParams::default(), &lease)).await {
             Ok(_) => tracing::info!(lease = self.name, "The lease is given up"),
-            Err(error) => {
+            Err(failure) => {
+                let error = chain(&failure);
                 tracing::warn!(error, lease = self.name, "The lease could not be given up; it runs out");
             }
         }
     }
 
-    /// One look, and one write if it is called for; says when to look again.
-    async fn turn(&mut self) -> Result<Duration, String> {
-        // Who leads knows the version; if it is not the last one any more, the write fails.
+    /// One read, and one write where it is called for. Returns when to do this again; none once another process leads.
+    async fn step(&mut self) -> Result<Option<Duration>, Failure> {
+        // A leader knows the version; if that is not the newest any more, the write fails.
         let lease = match &self.ours {
             Some(ours) => Some(ours.clone()),
             None => within(self.api.get_opt(&self.name)).await?,
         };
         let found = lease.as_ref().map(Found::from);
-        match self.candidate.look(found.as_ref(), Instant::now()) {
-            Step::Wait(wait) => Ok(wait.min(RENEWAL)),
-            Step::Write => self.write(lease).await,
+        match self.candidate.next(found.as_ref(), Instant::now()) {
+            Step::Lost => return Ok(None),
+            Step::Wait(wait) => return Ok(Some(wait.min(RENEWAL))),
+            Step::Write => self.write(lease).await?,
+            Step::Announce => self.announce(lease.unwrap_or_default()).await?,
         }
+        Ok(Some(RENEWAL))
     }
 
-    async fn write(&mut self, standing: Option<Lease>) -> Result<Duration, String> {
-        let (asked, wall) = (Instant::now(), clock::now());
+    async fn write(&mut self, standing: Option<Lease>) -> Result<(), Failure> {
+        if let Some(age) = self.heartbeat.stalled() {
+            return Err(Failure::Stalled(age));
+        }
+        let (begun, wall) = (Instant::now(), clock::now());
         let wanted = self.candidate.lease(standing.as_ref(), &self.name, Timestamp::now());
         let parameters = PostParams::default();
         let written = match standing {
             None => within(self.api.create(&parameters, &wanted)).await,
             Some(_) => within(self.api.replace(&self.name, &parameters, &wanted)).await,
         }?;
-        if self.candidate.leads_since(asked) {
-            tracing::info!(lease = self.name, "This process leads");
-        }
+        let before = self.candidate.standing(begun);
+        self.candidate.wrote(begun, Found::from(&written).transitions);
+        self.ours = Some(written);
         // Counted from before the request: the API server may have taken it at once.
         let wall = wall + chrono::TimeDelta::from_std(CERTAINTY).unwrap_or_default();
-        self.leadership.grant(clock::now(), Until { elapsed: asked + CERTAINTY, wall });
-        self.ours = Some(written);
-        Ok(RENEWAL)
+        self.leadership.grant(clock::now(), Until { elapsed: begun + CERTAINTY, wall });
+        self.report_success(before);
+        Ok(())
+    }
+
+    async fn announce(&mut self, mut lease: Lease) -> Result<(), Failure> {
+        let annotations = lease.metadata.annotations.get_or_insert_default();
+        annotations.insert(CANDIDATE.to_owned(), self.candidate.identity().to_owned());
+        within(self.api.replace(&self.name, &PostParams::default(), &lease)).await?;
+        tracing::info!(lease = self.name, "The lease is late; it is taken unless its holder renews it");
+        self.candidate.announced(Instant::now());
+        Ok(())
+    }
+
+    /// Logs an outage at its beginning, and when it fences a leader.
+    fn report_failure(&mut self, failure: &Failure) -> Duration {
+        let (error, lease) = (chain(failure), &self.name);
+        if self.reported.failing {
+            tracing::debug!(error, lease, "The lease could still not be read or written");
+        } else {
+            tracing::warn!(
+                error,
+                lease,
+                "The lease could not be read or written; it is tried again every second"
+            );
+        }
+        self.reported.failing = true;
+        if self.candidate.standing(Instant::now()) == Standing::Fenced && !self.reported.fenced {
+            self.reported.fenced = true;
+            tracing::warn!(
+                lease,
+                "The lease was not renewed in time: this process asks and writes nothing until it is"
+            );
+        }
+        RETRY
+    }
+
+    fn report_success(&mut self, before: Standing) {
+        let lease = &self.name;
+        match before {
+            Standing::Follower => tracing::info!(lease, "This process leads"),
+            _ if self.reported.fenced => {
+                tracing::info!(
+                    lease,
+                    "The lease is renewed again: work goes on with what was kept in memory"
+                );
+            }
+            _ if self.reported.failing => tracing::info!(lease, "The lease is renewed again"),
+            _ => {}
+        }
+        self.reported = Reported::default();
     }
 }
 
@@ -144,10 +226,13 @@ impl Candidate {
         let before = standing.and_then(|lease| lease.spec.clone()).unwrap_or_default();
         let is_ours = before.holder_identity.as_deref() == Some(self.identity());
         let transitions = before.lease_transitions.unwrap_or(0);
-        let metadata = standing.map_or_else(
+        let mut metadata = standing.map_or_else(
             || ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
             |lease| lease.metadata.clone(),
         );
+        if let Some(annotations) = &mut metadata.annotations {
+            annotations.remove(CANDIDATE);
+        }
         Lease {
             metadata,
             spec: Some(LeaseSpec {
@@ -167,17 +252,25 @@ impl From<&Lease> for Found {
         let spec = lease.spec.clone().unwrap_or_default();
         let seconds = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
         Self {
+            // Compared as a whole: any change of it is a sign of life.
+            record: format!("{spec:?}"),
             holder: spec.holder_identity.filter(|holder| !holder.is_empty()),
             duration: seconds.map_or(DURATION, Duration::from_secs),
-            version: lease.metadata.resource_version.clone().unwrap_or_default(),
+            transitions: spec.lease_transitions.unwrap_or(0),
         }
     }
 }
 
-/// One call, in words if it fails.
-async fn within<T>(request: impl Future<Output = kube::Result<T>>) -> Result<T, String> {
+/// One call under the deadline.
+async fn within<T>(request: impl Future<Output = kube::Result<T>>) -> Result<T, Failure> {
     match tokio::time::timeout(DEADLINE, request).await {
-        Ok(answer) => answer.map_err(|error| chain(&error)),
-        Err(_) => Err(format!("no answer within {} s", DEADLINE.as_secs())),
+        Ok(answer) => answer.map_err(Failure::Kube),
+        Err(_) => Err(Failure::Deadline),
     }
 }
+
+const _: () =
+    assert!(CERTAINTY.as_secs() < DURATION.as_secs(), "a leader is fenced before another process may lead");
+
+#[cfg(test)]
+mod tests;

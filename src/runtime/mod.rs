@@ -1,13 +1,15 @@
-//! The process: arguments, clock, random numbers, admin endpoint, telemetry, lease, shutdown, and what holds them together.
-//! Knows how the program is started and ended. Must not know what a controller does with its time.
+//! The process: arguments, clock, random numbers, admin endpoint, telemetry, lease, shutdown, and what holds them
+//! together. Knows how the program is started and ended. Must not know what a controller does with its time.
 
 mod admin;
 mod arguments;
 mod clock;
 mod controller;
 mod core_dumps;
+mod heartbeat;
 mod lease;
 mod log_writer;
+mod own_thread;
 mod random;
 mod shutdown;
 mod telemetry;

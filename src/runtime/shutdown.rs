@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::Shared;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 /// An exchange in flight has its own deadline, which may be longer than anybody wants to wait for the end.
 pub(super) const GRACE: Duration = Duration::from_secs(20);
 
-/// Resolves at the first signal. Must be called within the runtime.
-pub(super) fn signalled() -> io::Result<Shared<impl Future<Output = ()> + Send + 'static>> {
+/// Resolves at the first signal. `thread` handles them, so that the second is obeyed however busy the others are.
+pub(super) fn signalled(thread: &Handle) -> io::Result<Shared<impl Future<Output = ()> + Send + 'static>> {
+    let _on_its_thread = thread.enter();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let (first, seen) = oneshot::channel::<()>();

@@ -12,6 +12,10 @@ mod backup;
 mod clock;
 mod crashes;
 mod deletions;
+mod fenced;
+#[path = "../stories/leaders.rs"]
+#[allow(dead_code)]
+mod leaders;
 #[path = "../stories/leaks.rs"]
 #[allow(dead_code)]
 mod leaks;
@@ -65,6 +69,8 @@ fn faults(world: &Arc<World>) -> Vec<Trial> {
         USUAL: outages::etcd_dies_and_comes_back,
         USUAL: deletions::namespace_ends_slowly,
         SMALL: quota::full_etcd_costs_no_token,
+        USUAL: fenced::rotated_refresh_token_survives_the_api_server,
+        SMALL: fenced::rotated_refresh_token_survives_a_full_etcd,
         WITH_FOLLOWER: stale::restart_against_an_api_server_that_lags,
     ];
     all.extend(together![

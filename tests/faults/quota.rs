@@ -46,7 +46,7 @@ pub(crate) async fn full_etcd_costs_no_token(story: &mut Story, _: &Proxy) {
 }
 
 /// Fills etcd with objects of 500 KB until it takes no more.
-async fn fill(fillers: &Api<ConfigMap>) {
+pub(crate) async fn fill(fillers: &Api<ConfigMap>) {
     for number in 0..100 {
         let mut filler = ConfigMap::default();
         filler.metadata.name = Some(format!("filler-{number}"));
@@ -60,7 +60,7 @@ async fn fill(fillers: &Api<ConfigMap>) {
 }
 
 /// Deletes them, and does what etcd's documentation asks for after that: compact, defragment, disarm the alarm.
-async fn make_room(story: &Story, fillers: &Api<ConfigMap>) {
+pub(crate) async fn make_room(story: &Story, fillers: &Api<ConfigMap>) {
     fillers.delete_collection(&DeleteParams::default(), &ListParams::default()).await.expect("deleted");
     let socket = story.world.plane().etcd_socket();
     let etcd = reqwest::Client::builder().unix_socket(socket).no_proxy().build().expect("a client");

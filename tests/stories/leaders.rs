@@ -27,7 +27,7 @@ async fn leads(replica: &ControllerProcess) -> bool {
 }
 
 /// Waits until one of the two leads, and says which: never both.
-async fn leader(replicas: &[ControllerProcess; 2]) -> usize {
+pub(crate) async fn leader(replicas: &[ControllerProcess; 2]) -> usize {
     eventually("a leader", Duration::from_secs(40), async || {
         match (leads(&replicas[0]).await, leads(&replicas[1]).await) {
             (true, false) => Ok(0),
@@ -44,7 +44,7 @@ async fn holder(story: &Story) -> Option<String> {
 }
 
 /// The story's own controller steps back for two that elect a leader.
-async fn elect(story: &mut Story) -> [ControllerProcess; 2] {
+pub(crate) async fn elect(story: &mut Story) -> [ControllerProcess; 2] {
     story.controller.kill9();
     shipped::grant_lease(story.world.plane(), &story.namespace).await;
     [replica(story).await, replica(story).await]

@@ -122,6 +122,7 @@ stories! {
     people::status_is_redrawn_on_a_terminal,
     people::status_tells_what_every_token_does,
     process::endpoints_tell_the_state,
+    process::half_open_clients_take_neither_memory_nor_probes,
     process::no_core_is_dumped,
     process::numbers_of_each_source_can_be_switched_off,
     process::sigterm_lets_the_exchange_end,

@@ -1,7 +1,8 @@
 //! The process: its endpoints, and how it ends.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::io::Write;
+use std::time::{Duration, Instant};
 
 use kube::api::DeleteParams;
 use serde_json::json;
@@ -119,6 +120,38 @@ pub(crate) async fn sigterm_lets_the_exchange_end(story: &mut Story) {
     story.controller.restart().await;
     story.ready("midway").await;
     story.asked_exactly(1).await;
+}
+
+/// Anyone who reaches the port can do this.
+pub(crate) async fn half_open_clients_take_neither_memory_nor_probes(story: &mut Story) {
+    let memory = || {
+        let pid = story.controller.process().pid().expect("it runs");
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a process of ours");
+        let line = status.lines().find(|line| line.starts_with("VmRSS")).expect("its memory");
+        line.split_whitespace()
+            .nth(1)
+            .and_then(|kibibytes| kibibytes.parse::<usize>().ok())
+            .expect("a number")
+    };
+    let before = memory();
+    let address = story.controller.address().to_owned();
+    let attack = tokio::task::spawn_blocking(move || {
+        let half = format!("GET /livez HTTP/1.1\r\nX-Padding: {}", "a".repeat(400_000));
+        let connect = |_| {
+            let mut client = std::net::TcpStream::connect(&address).expect("a connection");
+            client.set_write_timeout(Some(Duration::from_millis(200))).expect("a deadline");
+            // Refused once the server has had enough.
+            let _ = client.write_all(half.as_bytes());
+            client
+        };
+        (0..1000).map(connect).collect::<Vec<_>>()
+    });
+    let clients = attack.await.expect("connections");
+    let asked = Instant::now();
+    story.controller.get("/livez").await.expect("an answer");
+    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    let grown = memory().saturating_sub(before);
+    assert!(grown < 16 * 1024, "{} clients hold {grown} KiB", clients.len());
 }
 
 pub(crate) async fn no_core_is_dumped(story: &mut Story) {

@@ -6,6 +6,7 @@ use crate::decide::fixture::{Scene, at, failure, outage};
 use crate::decide::{Credentials, Held, Outcome};
 use crate::oauth::Retry;
 
+mod clock;
 mod pace;
 mod property;
 

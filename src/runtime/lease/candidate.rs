@@ -1,44 +1,72 @@
-//! What a candidate makes of a lease: pure steps, with the instant as an argument.
-//! Knows the rules of the election; must not know how a lease is read or written.
+//! The rules of the election: pure steps, with the instant as an argument. Must not know how a lease is read or written.
+//!
+//! A lease that is late is taken over in two steps, the announcement and the takeover. The announcement shows that the API
+//! server takes writes; from then on the holder has time to renew. Without it a candidate would take the lease as soon as an
+//! outage of the API server ends, and with it the only copy of what the holder could not write during the outage.
 
 use std::time::{Duration, Instant};
 
-use super::{CERTAINTY, DURATION};
+use super::CERTAINTY;
 
 /// The lease as it was read.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Found {
-    /// Whose it is; none if it has been given up.
+    /// Its holder; none if it has been given up.
     pub(super) holder: Option<String>,
     /// How long its holder may go without renewing it.
     pub(super) duration: Duration,
-    /// Its resourceVersion: another one is a renewal, whatever the times in it say.
-    pub(super) version: String,
+    /// Its spec, as text: another one is a renewal, whatever the times in it say.
+    pub(super) record: String,
+    /// How often it has changed hands.
+    pub(super) transitions: i32,
 }
 
-/// What to do.
+/// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Step {
-    /// Make it ours, or renew it; bound to the version that was read.
+    /// Take or renew the lease, bound to the version that was read.
     Write,
-    /// It is somebody else's.
+    /// Write that this process wants the lease, bound to the version that was read; the holder stays.
+    Announce,
+    /// Another process holds the lease.
     Wait(Duration),
+    /// Another process has held the lease since this one led.
+    Lost,
 }
 
-/// One process that would lead.
+/// What a process may do.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Standing {
+    /// It has not led yet.
+    Follower,
+    /// It leads, and no other process can.
+    Leader,
+    /// It has led, and could not renew the lease in time: it may do nothing until the lease is renewed.
+    Fenced,
+}
+
+/// Somebody else's lease.
+struct Seen {
+    record: String,
+    /// When this record was first read.
+    since: Instant,
+    /// When this process succeeded in announcing that it wants the lease.
+    announced: Option<Instant>,
+}
+
+/// One process of the election.
 pub(super) struct Candidate {
     identity: String,
-    /// The version of somebody else's lease, and since when we have seen it.
-    seen: Option<(String, Instant)>,
-    /// When the last successful write was begun, since we lead.
+    seen: Option<Seen>,
+    /// When the last successful write was begun; none before this process has led.
     renewed: Option<Instant>,
-    /// Somebody else's lease was found after ours.
-    overtaken: bool,
+    /// How often the lease had changed hands when this process last wrote it.
+    transitions: i32,
 }
 
 impl Candidate {
     pub(super) fn new(identity: String) -> Self {
-        Self { identity, seen: None, renewed: None, overtaken: false }
+        Self { identity, seen: None, renewed: None, transitions: 0 }
     }
 
     pub(super) fn identity(&self) -> &str {
@@ -46,95 +74,73 @@ impl Candidate {
     }
 
     /// What to do about the lease that was found.
-    pub(super) fn look(&mut self, found: Option<&Found>, now: Instant) -> Step {
+    pub(super) fn next(&mut self, found: Option<&Found>, now: Instant) -> Step {
         let Some(found) = found else { return Step::Write };
-        let foreign = found.holder.as_ref().filter(|holder| **holder != self.identity);
-        if foreign.is_none() {
+        if found.holder.as_ref() == Some(&self.identity) {
             return Step::Write;
         }
-        if self.renewed.is_some() {
-            self.overtaken = true;
+        // A lease that was cleared by hand is still this process's; one that another process took and gave up is not.
+        let changed_hands = found.holder.is_some() || found.transitions != self.transitions;
+        if self.renewed.is_some() && changed_hands {
+            return Step::Lost;
         }
-        let since = match &self.seen {
-            Some((version, since)) if *version == found.version => *since,
-            _ => now,
+        if found.holder.is_none() {
+            return Step::Write;
+        }
+        let seen = match self.seen.take() {
+            Some(seen) if seen.record == found.record => seen,
+            _ => Seen { record: found.record.clone(), since: now, announced: None },
         };
-        self.seen = Some((found.version.clone(), since));
-        let left = found.duration.saturating_sub(now.duration_since(since));
-        if left.is_zero() { Step::Write } else { Step::Wait(left) }
+        let unrenewed = now.duration_since(seen.since);
+        let left = match seen.announced {
+            None => late_after(found.duration).saturating_sub(unrenewed),
+            Some(at) => {
+                let grace = grace(found.duration).saturating_sub(now.duration_since(at));
+                grace.max(found.duration.saturating_sub(unrenewed))
+            }
+        };
+        let step = match (left.is_zero(), seen.announced) {
+            (false, _) => Step::Wait(left),
+            (true, None) => Step::Announce,
+            (true, Some(_)) => Step::Write,
+        };
+        self.seen = Some(seen);
+        step
     }
 
-    /// A write that was begun at this instant has succeeded; says whether leadership is new.
-    pub(super) fn leads_since(&mut self, asked: Instant) -> bool {
-        self.renewed.replace(asked).is_none()
+    /// The announcement has been written.
+    pub(super) fn announced(&mut self, now: Instant) {
+        if let Some(seen) = &mut self.seen {
+            seen.announced = Some(now);
+        }
     }
 
-    /// Until when leadership is certain, once it has been won.
-    pub(super) fn certain_until(&self) -> Option<Instant> {
-        self.renewed.map(|renewed| renewed + CERTAINTY)
+    /// A write of the lease that was begun at this instant has succeeded.
+    pub(super) fn wrote(&mut self, begun: Instant, transitions: i32) {
+        self.seen = None;
+        self.renewed = Some(begun);
+        self.transitions = transitions;
     }
 
-    /// Whether somebody else leads after us.
-    pub(super) fn is_overtaken(&self) -> bool {
-        self.overtaken
+    pub(super) fn standing(&self, now: Instant) -> Standing {
+        match self.renewed {
+            None => Standing::Follower,
+            Some(renewed) if now < renewed + CERTAINTY => Standing::Leader,
+            Some(_) => Standing::Fenced,
+        }
     }
 }
 
-const _: () = assert!(CERTAINTY.as_secs() < DURATION.as_secs(), "a leader must know before others may lead");
+/// A lease that has not been renewed for so long is late: its holder must be fenced by now, or soon.
+fn late_after(duration: Duration) -> Duration {
+    duration * 3 / 5
+}
+
+/// How long the holder may still renew after an announcement. It tries once a second, and a call takes at most
+/// [`super::DEADLINE`].
+fn grace(duration: Duration) -> Duration {
+    duration * 2 / 5
+}
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    fn lease(holder: Option<&str>, version: &str) -> Found {
-        Found { holder: holder.map(str::to_owned), duration: DURATION, version: version.to_owned() }
-    }
-
-    fn candidate() -> (Candidate, Instant) {
-        (Candidate::new("me".to_owned()), Instant::now())
-    }
-
-    #[test]
-    fn a_lease_that_is_nobodys_is_taken_at_once() {
-        let (mut me, now) = candidate();
-        assert_eq!(me.look(None, now), Step::Write);
-        assert_eq!(me.look(Some(&lease(None, "1")), now), Step::Write);
-        assert_eq!(me.look(Some(&lease(Some("me"), "1")), now), Step::Write, "ours is renewed");
-    }
-
-    #[test]
-    fn somebody_elses_runs_out_by_our_own_clock_from_when_we_saw_it() {
-        let (mut me, now) = candidate();
-        assert_eq!(me.look(Some(&lease(Some("other"), "1")), now), Step::Wait(DURATION));
-        assert_eq!(me.look(Some(&lease(Some("other"), "1")), now + 14 * SECOND), Step::Wait(SECOND));
-        assert_eq!(me.look(Some(&lease(Some("other"), "1")), now + 15 * SECOND), Step::Write);
-    }
-
-    #[test]
-    fn each_renewal_starts_the_wait_anew() {
-        let (mut me, now) = candidate();
-        for turn in 0..10 {
-            let found = lease(Some("other"), &turn.to_string());
-            assert_eq!(me.look(Some(&found), now + turn * 14 * SECOND), Step::Wait(DURATION));
-        }
-    }
-
-    #[test]
-    fn who_cannot_renew_has_lost_before_anybody_else_may_lead() {
-        let (mut me, now) = candidate();
-        assert_eq!(me.certain_until(), None, "who never led loses nothing");
-        assert!(me.leads_since(now));
-        assert!(!me.leads_since(now + 5 * SECOND), "a renewal is nothing new");
-        assert_eq!(me.certain_until(), Some(now + 15 * SECOND));
-    }
-
-    #[test]
-    fn who_finds_anothers_lease_after_having_led_has_lost() {
-        let (mut me, now) = candidate();
-        me.leads_since(now);
-        me.look(Some(&lease(Some("other"), "9")), now + SECOND);
-        assert!(me.is_overtaken());
-    }
-}
+mod tests;

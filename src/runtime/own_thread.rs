@@ -1,0 +1,16 @@
+//! A thread with an event loop of its own, for what must not wait for reconciles: the lease, the admin endpoint, signals.
+//! Knows threads and runtimes; must not know what runs on it.
+
+use std::{io, thread};
+
+use tokio::runtime::{Builder, Handle};
+
+/// Starts it. The thread ends with the process.
+pub(super) fn start(name: &str) -> io::Result<Handle> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let handle = runtime.handle().clone();
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || runtime.block_on(std::future::pending::<()>()))?;
+    Ok(handle)
+}
