@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     match arguments.command {
         Command::Controller(arguments) => match runtime.block_on(runtime::run(*arguments)) {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => failed(&chain(&error)),
+            Err(_) => ExitCode::FAILURE, // it has been logged
         },
         Command::People(command) => {
             let surroundings = Surroundings { now: runtime::now, nonce: runtime::nonce, definition };

@@ -43,8 +43,8 @@ impl Announcer {
         };
         let namespace = subject.namespace.as_deref().unwrap_or_default();
         if !allowance.lock().unwrap_or_else(PoisonError::into_inner).take(namespace, now) {
-            let Transition { reason, note, .. } = transition;
-            tracing::info!(namespace, name = subject.name, %reason, note, "One Event too many at once: it is left out");
+            let reason = transition.reason;
+            tracing::debug!(namespace, name = subject.name, %reason, "Event rate limit reached; event dropped");
             return;
         }
         let recorder = self.recorder.clone();

@@ -14,6 +14,7 @@ use super::exchangers::Exchangers;
 use super::gates::Gates;
 use super::issuers::Issuers;
 use super::leadership::Leadership;
+use super::log::Log;
 use super::metrics::Metrics;
 use super::scope::Scope;
 use super::secrets::Facts;
@@ -53,6 +54,7 @@ pub struct Context {
     pub(super) issuers: Arc<Issuers>,
     pub(super) audiences: Arc<Audiences>,
     pub(super) announcer: Arc<Announcer>,
+    pub(super) log: Arc<Log>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) permits: Arc<Semaphore>,
 }

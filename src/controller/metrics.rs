@@ -34,6 +34,7 @@ pub struct Metrics {
     troubles: Family<Trouble, Counter>,
     request_duration: Histogram,
     lateness: Histogram,
+    dropped_lines: Counter,
 }
 
 impl Metrics {
@@ -44,6 +45,7 @@ impl Metrics {
             troubles: Family::default(),
             request_duration: Histogram::new(REQUEST_BUCKETS),
             lateness: Histogram::new(LATENESS_BUCKETS),
+            dropped_lines: Counter::default(),
         };
         // A series that begins with its first error hides that one from `increase`.
         for reason in Error::REASONS {
@@ -71,7 +73,17 @@ impl Metrics {
             Unit::Seconds,
             metrics.lateness.clone(),
         );
+        registry.register(
+            "tokensource_log_lines_dropped",
+            "Log lines beyond the rate of their namespace, which are written at DEBUG only",
+            metrics.dropped_lines.clone(),
+        );
         metrics
+    }
+
+    /// Counts the log lines that are left out.
+    pub(super) fn dropped_lines(&self) -> Counter {
+        self.dropped_lines.clone()
     }
 
     /// Counts what came of a plan. A refusal counts at each look; what is good or waits does not count.

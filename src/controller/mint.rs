@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::error::{CallError, Error};
 use super::materials::{Prepared, issue_tokens, prepare};
 use super::memory::HeldToken;
+use super::references::name_of;
 use super::refresh;
 use super::target::is_outdated;
 use super::turn::Turn;
@@ -85,10 +86,12 @@ async fn obtain(
     if let (Some(_), Some(kept), Err(Stop::Failed(failure))) = (&stored, &kept, &answer)
         && gives_way(&prepared.provider, failure)
     {
-        tracing::info!(reason = %failure.reason, message = failure.message, "The stored refresh token is dropped");
+        let (namespace, name) = name_of(source);
+        let (reason, detail) = (failure.reason, &failure.message);
+        tracing::info!(%namespace, %name, %reason, detail, "The stored refresh token is dropped");
         // One that cannot be deleted is refused again next time; that must not keep a token from coming now.
         if let Err(error) = refresh::drop(source, kept, context).await {
-            tracing::warn!(%error, "The refused refresh token could not be deleted");
+            tracing::warn!(%namespace, %name, detail = %error, "The refused refresh token could not be deleted");
         }
         fell_back = true;
         issue_tokens(source, &prepared.provider, &mut prepared.materials, context).await?;

@@ -16,6 +16,7 @@ mod exchangers;
 mod gates;
 mod issuers;
 mod leadership;
+mod log;
 mod materials;
 mod memory;
 mod metrics;

@@ -30,7 +30,7 @@ pub(super) async fn probe(
         Ok(None) => return Ok(Outcome::Waiting),
         // Not having been answered is no failed renewal, and must not be counted as one.
         Err(Stop::Failed(failure)) => {
-            tracing::debug!(reason = %failure.reason, message = failure.message, "The probe had no answer");
+            tracing::debug!(reason = %failure.reason, detail = failure.message, "The probe had no answer");
             Verdict::Unclear
         }
         Err(stop) => return Err(stop),

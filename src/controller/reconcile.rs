@@ -11,7 +11,7 @@ use tracing::Instrument;
 
 use super::act::{Done, act};
 use super::context::Context;
-use super::error::{Error, chain};
+use super::error::Error;
 use super::observe::{Provider, find_provider, observe};
 use super::record::record;
 use super::references::NamespacedName;
@@ -27,7 +27,8 @@ const AGAIN: Duration = Duration::from_millis(10);
 /// nothing but a change can matter.
 pub(super) async fn look(named: NamespacedName, context: Arc<Context>) -> Option<Duration> {
     let (namespace, name) = &named;
-    let span = tracing::info_span!("reconcile", object = %format_args!("{namespace}/{name}"));
+    // Lines of this level and above name the object themselves.
+    let span = tracing::debug_span!("reconcile", object = %format_args!("{namespace}/{name}"));
     async {
         context.scope.filled().await;
         // A leader that could not renew its lease waits here, with all it has in memory.
@@ -41,10 +42,11 @@ pub(super) async fn look(named: NamespacedName, context: Arc<Context>) -> Option
             Ok(after) => after,
             Err(error) if error.is_not_leading() => context.scope.find(&named).map(|_| AGAIN),
             Err(error) => {
-                let reason = error.reason();
-                tracing::warn!(%namespace, %name, reason, error = %chain(&error), "Reconcile failed; it is tried again");
-                context.metrics.trouble(reason);
-                context.scope.find(&named).map(|_| try_again(&cached, &context))
+                context.metrics.trouble(error.reason());
+                context.scope.find(&named)?;
+                let after = try_again(&cached, &context);
+                context.log.failed(&named, &error, after, context.now());
+                Some(after)
             }
         }
     }
@@ -72,11 +74,13 @@ async fn reconcile(cached: Arc<TokenSource>, context: &Turn<'_>) -> Result<Optio
     };
     observed.settle(&done.outcome);
     let status = next_status(&observed, &done.outcome);
-    record(&source, &observed, &done.outcome, &status, owed, context).await?;
+    let recorded = record(&source, &observed, &done.outcome, &status, owed, context).await;
 
+    // Of two errors the first is the one that explains the other.
     if let Some(error) = unread.or(done.trouble) {
         return Err(error);
     }
+    recorded?;
     context.scope.memory.calm(observed.uid);
     let errand = next_errand(&observed, &status);
     Ok(Some(wake_after(&plan, &done.outcome, &status, errand, context.now())))

@@ -8,7 +8,7 @@ use super::context::Context;
 use super::error::{CallError, Error, call};
 use super::references::name_of;
 use crate::api::{FIELD_MANAGER, TokenSource, TokenSourceStatus, from_kubernetes};
-use crate::decide::{Deferral, Observed, Outcome, transition};
+use crate::decide::{Observed, Outcome, transition};
 
 /// Records what came of a plan. `owed` says that the observed status itself has yet to be written.
 pub(super) async fn record(
@@ -20,7 +20,7 @@ pub(super) async fn record(
     context: &Context,
 ) -> Result<(), Error> {
     count(observed, outcome, context);
-    log(source, outcome);
+    context.log.outcome(&name_of(source), observed, outcome, status);
     if owed || status != observed.status {
         write(source, status, outcome, context).await?;
     }
@@ -103,37 +103,5 @@ fn count(observed: &Observed<'_>, outcome: &Outcome, context: &Context) {
         && let Ok(lateness) = (context.now() - from_kubernetes(renew_at)).to_std()
     {
         context.metrics.published_late_by(lateness);
-    }
-}
-
-fn log(source: &TokenSource, outcome: &Outcome) {
-    let namespace = source.namespace().unwrap_or_default();
-    let name = source.name_any();
-    match outcome {
-        Outcome::Published(publication) => tracing::info!(
-            %namespace,
-            %name,
-            cause = %publication.cause,
-            expires_at = %publication.published.expires_at,
-            "Token published"
-        ),
-        Outcome::Failed(_, failure) | Outcome::Unwritten(_, failure) => {
-            tracing::warn!(%namespace, %name, reason = %failure.reason, message = failure.message, "No new token");
-        }
-        Outcome::Refused(failure) => {
-            tracing::info!(%namespace, %name, reason = %failure.reason, message = failure.message, "No token asked for");
-        }
-        Outcome::Restarted(workloads) => tracing::info!(%namespace, %name, ?workloads, "Workloads restarted"),
-        Outcome::NotRestarted(failure) => {
-            tracing::warn!(%namespace, %name, message = failure.message, "Workloads not restarted");
-        }
-        Outcome::Withdrawn(_) => tracing::warn!(%namespace, %name, "Token withdrawn"),
-        Outcome::Probed(probed) => {
-            tracing::debug!(%namespace, %name, verdict = ?probed.verdict, "Token probed");
-        }
-        Outcome::Deferred(Deferral { until, .. }) => tracing::debug!(%namespace, %name, %until, "Not now"),
-        Outcome::Kept | Outcome::Waiting | Outcome::Suspended | Outcome::Rewritten(_) => {
-            tracing::debug!(%namespace, %name, "Nothing to do");
-        }
     }
 }

@@ -17,6 +17,7 @@ use super::error::chain;
 use super::exchangers::Exchangers;
 use super::gates::Gates;
 use super::issuers::Issuers;
+use super::log::Log;
 use super::metrics::Metrics;
 use super::queue::serve;
 use super::reconcile::look;
@@ -68,6 +69,7 @@ impl Controller {
         let audiences = Arc::new(Audiences::new(config));
         let permits = Arc::new(Semaphore::new(usize::from(settings.concurrency.max(1))));
         let announcer = Arc::new(Announcer::new(client));
+        let log = Arc::new(Log::new(metrics.dropped_lines()));
         let prepare = |namespace: Option<String>| {
             let (scope, triggers) = prepare(client, namespace.as_deref(), &settings, &cluster, &gates);
             let context = Context {
@@ -80,6 +82,7 @@ impl Controller {
                 issuers: Arc::clone(&issuers),
                 audiences: Arc::clone(&audiences),
                 announcer: Arc::clone(&announcer),
+                log: Arc::clone(&log),
                 metrics: Arc::clone(metrics),
                 permits: Arc::clone(&permits),
             };

@@ -48,7 +48,11 @@ pub(super) async fn is_outdated(
     let found = context.read_secret(&namespace, name).await.map_err(Error::ReadTarget)?;
     let differs = found.map(|(_, facts)| facts.resource_version.clone()) != known;
     if differs {
-        tracing::info!(secret = name, "The target is newer than the cache knew; it is judged anew");
+        tracing::info!(
+            namespace,
+            secret = name,
+            "The target is newer than the cache knew; it is judged anew"
+        );
     }
     Ok(differs)
 }

@@ -41,7 +41,7 @@ pub enum Error {
         why: String,
     },
     /// No complete answer arrived: name resolution, connection, or the deadline over the whole exchange.
-    #[error("{host} could not be reached: {fault}")]
+    #[error("{host} {fault}")]
     Unreachable {
         /// Host of the endpoint, without path or query.
         host: String,

@@ -15,7 +15,7 @@ use super::arguments::ControllerArguments;
 use super::heartbeat::Heartbeat;
 use super::lease::{self, Election};
 use super::{admin, clock, core_dumps, own_thread, random, shutdown, telemetry};
-use crate::controller::{Controller, Health, Leadership, Metrics, Settings};
+use crate::controller::{Controller, Health, Leadership, Metrics, Settings, chain};
 use crate::oauth::AddressPolicy;
 
 /// Why the process could not start, or had to end.
@@ -49,12 +49,21 @@ pub enum Error {
     Drain,
 }
 
-/// Runs the controller until a signal ends it.
+/// Runs the controller until a signal ends it, and logs why it ended otherwise.
+pub async fn run(arguments: ControllerArguments) -> Result<(), Error> {
+    telemetry::start(arguments.log_format);
+    let outcome = serve(arguments).await;
+    if let Err(error) = &outcome {
+        tracing::error!(detail = chain(error), "Controller ended");
+    }
+    outcome
+}
+
+/// Runs it.
 ///
 /// Reconciles run on the thread that calls this. The lease, the admin endpoint and the signals have a thread and a client of
 /// their own: a reconcile that takes seconds must neither lose the lease nor look like a dead process.
-pub async fn run(arguments: ControllerArguments) -> Result<(), Error> {
-    telemetry::start(arguments.log_format);
+async fn serve(arguments: ControllerArguments) -> Result<(), Error> {
     core_dumps::forbid();
     let attendant = own_thread::start("attendant").map_err(Error::Thread)?;
     let ended = shutdown::signalled(&attendant).map_err(Error::Signals)?;

@@ -127,8 +127,8 @@ impl Election {
         match within(self.api.replace(&self.name, &PostParams::default(), &lease)).await {
             Ok(_) => tracing::info!(lease = self.name, "The lease is given up"),
             Err(failure) => {
-                let error = chain(&failure);
-                tracing::warn!(error, lease = self.name, "The lease could not be given up; it runs out");
+                let detail = chain(&failure);
+                tracing::warn!(detail, lease = self.name, "The lease could not be given up; it runs out");
             }
         }
     }
@@ -182,12 +182,12 @@ impl Election {
 
     /// Logs an outage at its beginning, and when it fences a leader.
     fn report_failure(&mut self, failure: &Failure) -> Duration {
-        let (error, lease) = (chain(failure), &self.name);
+        let (detail, lease) = (chain(failure), &self.name);
         if self.reported.failing {
-            tracing::debug!(error, lease, "The lease could still not be read or written");
+            tracing::debug!(detail, lease, "The lease could still not be read or written");
         } else {
             tracing::warn!(
-                error,
+                detail,
                 lease,
                 "The lease could not be read or written; it is tried again every second"
             );

@@ -63,6 +63,9 @@ pub(super) fn judge(
             "Timeout",
             "It was not dealt with in time. Is a controller running that serves this namespace and these labels?",
         ),
+        (false, Some(refused)) if waited >= GRACE && is_unwritten(&refused.reason) => {
+            Verdict::Waiting(Some(format!("waiting: {}", harmless(&refused.message))))
+        }
         (false, _) => Verdict::Waiting(
             (waited >= GRACE).then(|| "waiting: a provider is asked once a minute at the most".to_owned()),
         ),
@@ -71,6 +74,11 @@ pub(super) fn judge(
 
 fn was_not_asked(reason: &str) -> bool {
     Reason::named(reason).is_some_and(|reason| NOT_ASKED.contains(&reason))
+}
+
+/// A token came and cannot be written: what there is to say is why.
+fn is_unwritten(reason: &str) -> bool {
+    reason == Reason::TargetWriteFailed.as_str()
 }
 
 #[cfg(test)]
@@ -105,6 +113,7 @@ mod tests {
             (Some("this"), "False", "InvalidClient", 0, failed("InvalidClient")),
             // An earlier failure says nothing of this request, unless it keeps the provider from being asked.
             (Some("before"), "False", "InvalidClient", 30, waiting(Some(patient))),
+            (Some("before"), "False", "TargetWriteFailed", 30, waiting(Some("waiting: m"))),
             (None, "False", "CredentialsNotBound", 4, waiting(None)),
             (None, "False", "CredentialsNotBound", 5, failed("CredentialsNotBound")),
         ] {

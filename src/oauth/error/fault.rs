@@ -97,12 +97,16 @@ pub enum Defect {
 impl fmt::Display for NetworkFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            NetworkFault::NameResolution => f.write_str("its name could not be resolved"),
-            NetworkFault::Connection(kind) => write!(f, "{kind}"),
-            NetworkFault::Interrupted => {
-                f.write_str("the connection broke off before the answer was complete")
+            NetworkFault::NameResolution => {
+                f.write_str("could not be reached: its name could not be resolved")
             }
-            NetworkFault::Deadline => f.write_str("the answer was not complete at the deadline (`timeout`)"),
+            NetworkFault::Connection(kind) => write!(f, "could not be reached: {kind}"),
+            NetworkFault::Interrupted => {
+                f.write_str("broke off the connection before its answer was complete")
+            }
+            NetworkFault::Deadline => {
+                f.write_str("did not complete its answer before the deadline (`timeout`)")
+            }
         }
     }
 }
