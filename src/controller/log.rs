@@ -159,3 +159,6 @@ fn host(observed: &Observed<'_>) -> Option<String> {
 fn time(instant: DateTime<Utc>) -> String {
     instant.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
+
+#[cfg(test)]
+mod tests;

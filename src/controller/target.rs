@@ -39,7 +39,8 @@ pub(super) async fn is_outdated(
     // The API server tells whole seconds.
     let created = |time| from_kubernetes(&time) + TimeDelta::seconds(1);
     let older = source.creation_timestamp().is_some_and(|time| created(time) <= began);
-    if !older || context.now() - began > SETTLING {
+    // Either way: a beginning yet to come is one of another clock.
+    if !older || (context.now() - began).abs() > SETTLING {
         return Ok(false);
     }
     let namespace = source.namespace().unwrap_or_default();

@@ -33,9 +33,9 @@ fn wait_that_another_clock_has_set_is_over() {
 fn longest_wait_that_is_legal_is_waited_out() {
     let mut scene = failed_at(2700, Retry::TERMINAL);
     scene.status.retry_at = Some(to_kubernetes(at(2700) + LONGEST_WAIT));
-    assert!(matches!(scene.clone().when(2701).plan(), Plan::Wait(Some(_))));
-    scene.status.retry_at = Some(to_kubernetes(at(2702) + LONGEST_WAIT));
-    assert_eq!(scene.when(2701).plan(), Plan::Mint(Reason::RenewalDue));
+    assert!(matches!(scene.clone().when(2706).plan(), Plan::Wait(Some(_))));
+    scene.status.retry_at = Some(to_kubernetes(at(2707) + LONGEST_WAIT));
+    assert_eq!(scene.when(2706).plan(), Plan::Mint(Reason::RenewalDue));
 }
 
 #[test]
