@@ -9,6 +9,8 @@
 //! - [`runtime`]: the process: arguments, admin endpoint, metrics, telemetry, shutdown.
 //! - [`cli`]: the subcommands for people. Of the others it knows `api`, `oauth` and `decide` alone, and nobody knows it.
 //!
+//! Beside the layers stands [`panics`], which all of them may use: what becomes of a panic.
+//!
 //! `tests/layers.rs` holds the arrows to that.
 
 pub mod api;
@@ -16,4 +18,5 @@ pub mod cli;
 pub mod controller;
 pub mod decide;
 pub mod oauth;
+pub mod panics;
 pub mod runtime;

@@ -7,6 +7,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokensource::api::text::escaped;
 use tokensource::cli::{self, Ending, Surroundings};
 use tokensource::controller::chain;
+use tokensource::panics;
 use tokensource::runtime::{self, ControllerArguments};
 
 /// Keeps a fresh OAuth 2.0 access token in a Secret for every TokenSource of a Kubernetes cluster.
@@ -26,7 +27,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    // First of all: kube, reqwest and rustls must agree on one provider before any of them makes a client.
+    panics::abort_unless_contained();
+    // Before any client is made: kube, reqwest and rustls must agree on one provider.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         return failed(&"a second TLS provider has been installed: this is a bug");
     }

@@ -1,32 +1,38 @@
 //! The data of the target: the default keys, or the templates of `target.data`.
 //!
 //! Knows the words a template may use and how far it may go. Templates are written by tenants and run in a process
-//! that serves all of them, so what could grow without bounds (loops, assignments, repetition) is refused by its
-//! tokens before anything runs. Must not know a refresh token, and must not quote a value in an explanation.
+//! that serves all of them: what could grow without bounds (loops, assignments, repetition) is refused by its tokens
+//! before anything runs, what runs is charged to a budget of work, and a panic is caught. Must not know a refresh
+//! token, and must not quote a value in an explanation.
 
+mod evaluate;
+mod fault;
 mod filters;
 mod grammar;
+mod value;
+mod work;
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use chrono::DateTime;
 use k8s_openapi::ByteString;
-use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value, context};
+use minijinja::machinery::parse;
+use minijinja::syntax::SyntaxConfig;
 
 use super::Failure;
 use super::publication::{Data, timestamp};
 use crate::api::{Reason, Target};
 use crate::oauth::{Secret, Token};
-use filters::Bounded;
+use crate::panics;
+use evaluate::Evaluation;
+use fault::{Fault, Flaw};
+use work::Work;
 
 /// What one template may render to, in bytes.
 const LIMIT: usize = 256 * 1024;
 /// What all of them may: the API server takes no larger Secret.
 const TOTAL: usize = 1024 * 1024;
-/// The words a template may use.
-const NAMES: &str = "access_token, token_type, scope, expires_at and issued_at";
-
 /// Why a template cannot be rendered. Quotes neither the template nor a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TemplateProblem {
@@ -55,27 +61,26 @@ impl TemplateProblem {
     }
 }
 
-/// A problem whose key is not known yet.
-struct Flaw {
-    line: Option<usize>,
-    why: String,
-}
-
 /// What is to stand in the target for this token.
 pub fn render(target: &Target, token: &Token) -> Result<Data, TemplateProblem> {
     if target.data.is_empty() {
         return Ok(default_data(token));
     }
-    let (engine, words) = (engine(), words(token));
+    render_within(target, token, &mut Work::new())
+}
+
+fn render_within(target: &Target, token: &Token, work: &mut Work) -> Result<Data, TemplateProblem> {
+    let words = Words::new(token);
     let (mut data, mut total) = (Data::new(), 0);
     for (key, template) in &target.data {
-        let problem = |flaw: Flaw| TemplateProblem { key: key.clone(), line: flaw.line, why: flaw.why };
-        let value = one(&engine, &template.0, &words).map_err(problem)?;
+        let problem =
+            |flaw: Flaw| TemplateProblem { key: key.clone(), line: flaw.line, why: flaw.fault.to_string() };
+        // The parser is not ours, and reads what anybody may write.
+        let rendered = panics::contain(|| one(&template.0, &words, work));
+        let value = rendered.unwrap_or_else(|_| Err(Fault::Panicked.into())).map_err(problem)?;
         total += value.len();
         if total > TOTAL {
-            let why =
-                "with the keys before it, it renders to more than the 1 MiB that a Secret holds".to_owned();
-            return Err(problem(Flaw { line: None, why }));
+            return Err(problem(Fault::SecretTooLarge.into()));
         }
         data.insert(key.clone(), ByteString(value));
     }
@@ -126,57 +131,41 @@ fn default_data(token: &Token) -> Data {
     .collect()
 }
 
-fn one(engine: &Environment<'_>, source: &str, words: &Value) -> Result<Vec<u8>, Flaw> {
-    grammar::check(source, engine.syntax())?;
-    let template = engine.template_from_str(source).map_err(|error| flaw(&error))?;
-    let mut output = Bounded::default();
-    template.render_captured_to(words.clone(), &mut output).map_err(|error| flaw(&error))?;
-    Ok(output.into_bytes())
-}
-
-/// Nothing but our own filters: no functions, no tests, no loader, no escaping of HTML.
-fn engine() -> Environment<'static> {
-    let mut engine = Environment::empty();
-    engine.set_undefined_behavior(UndefinedBehavior::Strict);
+fn one(source: &str, words: &Words<'_>, work: &mut Work) -> Result<Vec<u8>, Flaw> {
     // A line of a file ends as it was written.
-    if let Ok(syntax) = minijinja::syntax::SyntaxConfig::builder().keep_trailing_newline(true).build() {
-        engine.set_syntax(syntax);
-    }
-    filters::add_to(&mut engine);
-    engine
+    let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build().map_err(|_| Fault::Syntax)?;
+    work.charge(source.len())?;
+    grammar::check(source, &syntax)?;
+    let template = parse(source, "", syntax)
+        // The parser's own text may quote the template and stays unread.
+        .map_err(|error| Flaw { line: error.line(), fault: Fault::Syntax })?;
+    let mut evaluation = Evaluation { words, work, output: Vec::new() };
+    evaluation.statement(&template)?;
+    Ok(evaluation.output)
 }
 
-fn words(token: &Token) -> Value {
-    context! {
-        access_token => token.access_token.expose(),
-        token_type => token.token_type.as_str(),
-        scope => token.scope.as_deref().unwrap_or_default(),
-        expires_at => timestamp(token.expires_at),
-        issued_at => timestamp(token.issued_at),
-    }
+/// The words that a template may use.
+struct Words<'a> {
+    token: &'a Token,
+    expires_at: String,
+    issued_at: String,
 }
 
-/// Says what kind of error it is. Its own text may quote values and stays unread.
-fn flaw(error: &Error) -> Flaw {
-    let why = match error.kind() {
-        ErrorKind::SyntaxError | ErrorKind::BadEscape => {
-            "this is not a template; look for braces or quotes that are not closed, and words after an expression".to_owned()
+impl<'a> Words<'a> {
+    fn new(token: &'a Token) -> Self {
+        Self { token, expires_at: timestamp(token.expires_at), issued_at: timestamp(token.issued_at) }
+    }
+
+    fn get(&self, word: &str) -> Option<&str> {
+        match word {
+            "access_token" => Some(self.token.access_token.expose()),
+            "token_type" => Some(&self.token.token_type),
+            "scope" => Some(self.token.scope.as_deref().unwrap_or_default()),
+            "expires_at" => Some(&self.expires_at),
+            "issued_at" => Some(&self.issued_at),
+            _ => None,
         }
-        ErrorKind::UndefinedError => {
-            format!("it uses something that is not there; a template knows {NAMES}, and none of them has members")
-        }
-        ErrorKind::UnknownFilter => format!("there is no such filter; there are {}", filters::NAMES.join(", ")),
-        ErrorKind::UnknownTest => "there are no tests behind `is`; compare with == or ask `if scope`".to_owned(),
-        ErrorKind::UnknownFunction | ErrorKind::UnknownMethod => {
-            format!("there are no functions and methods; use a filter: {}", filters::NAMES.join(", "))
-        }
-        ErrorKind::MissingArgument | ErrorKind::TooManyArguments => {
-            "a filter is given too few arguments, or too many".to_owned()
-        }
-        ErrorKind::WriteFailure => "it renders to more than 256 KiB".to_owned(),
-        _ => "an operation or a filter does not fit the value it is given".to_owned(),
-    };
-    Flaw { line: error.line(), why }
+    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::Error;
 use super::secret::Secret;
+use crate::panics::contain;
 pub use signature::Algorithm;
 
 /// So far back an assertion is dated, in seconds: servers whose clocks are behind refuse an `iat` in the future.
@@ -70,6 +71,12 @@ impl Assertion {
     /// Fails with [`Error::Spec`] for a claim that another field sets, and with [`Error::Credential`] for a key that
     /// cannot be used.
     pub(super) fn sign(&self, now: DateTime<Utc>, jti: &str) -> Result<Secret, Error> {
+        // Keys and certificates are read by libraries.
+        contain(|| self.signed(now, jti))
+            .unwrap_or_else(|_| Err(Error::credential("the private key or the certificate cannot be used")))
+    }
+
+    fn signed(&self, now: DateTime<Utc>, jti: &str) -> Result<Secret, Error> {
         let mut header = json!({"alg": self.algorithm.name(), "typ": "JWT"});
         if let Some(header) = header.as_object_mut() {
             header.extend(self.key_id.as_deref().map(|id| ("kid".to_owned(), id.into())));

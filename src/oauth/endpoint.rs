@@ -7,6 +7,7 @@ use std::fmt;
 use url::{Host, Url};
 
 use super::error::Error;
+use crate::panics::contain;
 
 /// Longest URL taken, in characters: what proxies and servers commonly accept.
 const MAX_LENGTH: usize = 2048;
@@ -37,8 +38,9 @@ impl Endpoint {
                 "the endpoint's URL contains a control character, a space or a backslash",
             ));
         }
-        let url =
-            Url::parse(text).map_err(|fault| Error::spec(format!("the endpoint is not a URL: {fault}")))?;
+        let url = contain(|| Url::parse(text))
+            .map_err(|_| Error::spec("the endpoint's URL cannot be read"))?
+            .map_err(|fault| Error::spec(format!("the endpoint is not a URL: {fault}")))?;
         let Some(host) = url.host_str().filter(|host| !host.is_empty()).map(str::to_owned) else {
             return Err(Error::spec("the endpoint's URL has no host"));
         };

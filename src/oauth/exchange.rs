@@ -20,6 +20,7 @@ use super::error::Error;
 use super::request::WireRequest;
 use super::response::{Answer, MAX_BODY};
 use super::secret::Secret;
+use crate::panics::contain;
 
 mod authorities;
 mod fault;
@@ -79,7 +80,12 @@ impl Exchanger {
     ///
     /// The process must have installed rustls's default crypto provider.
     pub fn new(transport: &Transport) -> Result<Self, Error> {
-        Self::with_resolver(transport, GuardedResolver::system(Arc::clone(&transport.addresses)))
+        let resolver = GuardedResolver::system(Arc::clone(&transport.addresses));
+        // Certificates are read by libraries.
+        contain(|| Self::with_resolver(transport, resolver)).unwrap_or_else(|_| {
+            let what = "`tls.caBundle` or the client certificate cannot be used";
+            Err(if transport.identity.is_some() { Error::credential(what) } else { Error::spec(what) })
+        })
     }
 
     fn with_resolver(transport: &Transport, resolver: GuardedResolver) -> Result<Self, Error> {

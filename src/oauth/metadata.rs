@@ -11,6 +11,7 @@ use super::endpoint::Endpoint;
 use super::error::Error;
 use super::exchange::Exchanger;
 use super::response::Answer;
+use crate::panics::contain;
 
 /// RFC 8414 §3: between host and path of the issuer.
 const OAUTH: &str = "/.well-known/oauth-authorization-server";
@@ -77,7 +78,9 @@ impl Issuer {
         let mut missed = MetadataFault::NotJson;
         for location in self.locations() {
             let answer = exchanger.document(&location, user_agent).await.map_err(|error| self.wrap(error))?;
-            match self.read(&answer, mutual_tls) {
+            // A library reads the document.
+            let read = contain(|| self.read(&answer, mutual_tls));
+            match read.unwrap_or(Err(Fault::Absent(MetadataFault::NotJson))) {
                 // A server without this document may answer anything at all there; the other place decides.
                 Err(Fault::Absent(fault)) => missed = fault,
                 Err(Fault::Wrong(fault)) => return Err(self.fault(fault)),

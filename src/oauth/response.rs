@@ -19,6 +19,7 @@ use super::expiry::{Clocks, ExpiryRules, http_date};
 use super::request::GrantKind;
 use super::secret::Secret;
 use super::token::Token;
+use crate::panics::contain;
 use members::Fault;
 
 /// Largest body that is read, in bytes.
@@ -87,6 +88,15 @@ pub struct FieldPointers {
 /// Order of judgement: 3xx, 429 and 5xx by status; an error in the body, whatever the status; a token, if the
 /// status is 2xx; the bare status.
 pub fn read(answer: &Answer, reading: &Reading<'_>) -> Result<Token, Error> {
+    // JSON, dates and base64 are read by libraries.
+    contain(|| understood(answer, reading)).unwrap_or_else(|_| {
+        let host = reading.host.to_owned();
+        let answer = Provenance { host, status: answer.status, correlation: None };
+        Err(Error::Malformed { answer: Box::new(answer), defect: Defect::NotAnAnswer })
+    })
+}
+
+fn understood(answer: &Answer, reading: &Reading<'_>) -> Result<Token, Error> {
     if answer.body.len() > MAX_BODY {
         return Err(Error::too_large(reading.host));
     }

@@ -15,6 +15,7 @@ use super::schema::Schemas;
 use crate::api::{ClusterTokenProvider, TokenProvider, TokenSource};
 use crate::cli::Error;
 use crate::decide::publication::Data;
+use crate::panics::contain;
 
 #[derive(Default)]
 pub(super) struct Manifests {
@@ -42,7 +43,10 @@ impl Manifests {
     }
 
     fn add_all(&mut self, file: &str, text: &str, schemas: &Schemas) {
-        match serde_saphyr::from_multiple::<Value>(text) {
+        let Ok(read) = contain(|| serde_saphyr::from_multiple::<Value>(text)) else {
+            return self.problem(file, "cannot be read.");
+        };
+        match read {
             Ok(documents) => documents.into_iter().for_each(|document| self.add(file, document, schemas)),
             // The library's own text quotes the lines around.
             Err(error) => self.problem(

@@ -1,15 +1,14 @@
 //! The filters of a template. Each takes and gives at most what a whole template may render to, since a chain of
-//! filters that lengthen their input would otherwise double it again and again.
+//! filters that lengthen their input would otherwise double it again and again; and each charges what it reads and
+//! writes before it does.
 //! Must not put a value into an error.
-
-use std::fmt::Write as _;
-use std::io;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use minijinja::{Environment, Error, ErrorKind, Value};
+use serde_json::Value;
 
-use super::LIMIT;
+use super::work::{ITEM, Work};
+use super::{Fault, LIMIT};
 
 /// Their names, for people.
 pub(super) const NAMES: [&str; 12] = [
@@ -27,110 +26,143 @@ pub(super) const NAMES: [&str; 12] = [
     "urlencode",
 ];
 
-/// Adds all of [`NAMES`].
-pub(super) fn add_to(engine: &mut Environment<'_>) {
-    engine.add_filter("b64encode", |text: &str| bounded(text, |text| STANDARD.encode(text)));
-    engine.add_filter("first", |parts: Vec<Value>| parts.into_iter().next().ok_or_else(missing));
-    engine.add_filter("join", join);
-    engine.add_filter("last", |parts: Vec<Value>| parts.into_iter().next_back().ok_or_else(missing));
-    engine.add_filter("length", |text: &str| text.chars().count());
-    engine.add_filter("lower", |text: &str| bounded(text, str::to_ascii_lowercase));
-    engine.add_filter("replace", replace);
-    engine.add_filter("split", split);
-    engine.add_filter("tojson", tojson);
-    engine.add_filter("trim", |text: &str| bounded(text, |text| text.trim().to_owned()));
-    engine.add_filter("upper", |text: &str| bounded(text, str::to_ascii_uppercase));
-    engine.add_filter("urlencode", |text: &str| bounded(text, urlencode));
-}
-
-/// Collects bytes up to the limit, and refuses what goes beyond it.
-#[derive(Default)]
-pub(super) struct Bounded(Vec<u8>);
-
-impl Bounded {
-    pub(super) fn into_bytes(self) -> Vec<u8> {
-        self.0
-    }
-}
-
-impl io::Write for Bounded {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.len() + bytes.len() > LIMIT {
-            return Err(io::ErrorKind::FileTooLarge.into());
+/// Applies the filter of this name.
+pub(super) fn apply(name: &str, input: Value, arguments: &[Value], work: &mut Work) -> Result<Value, Fault> {
+    work.charge(ITEM)?;
+    match (name, input, arguments) {
+        ("b64encode", Value::String(text), []) => {
+            reserve(text.len().div_ceil(3) * 4, work)?;
+            Ok(Value::String(STANDARD.encode(text)))
         }
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        ("first", Value::Array(parts), []) => parts.into_iter().next().ok_or(Fault::Missing),
+        ("last", Value::Array(parts), []) => parts.into_iter().next_back().ok_or(Fault::Missing),
+        ("join", Value::Array(parts), []) => join(&parts, "", work),
+        ("join", Value::Array(parts), [Value::String(separator)]) => join(&parts, separator, work),
+        ("length", Value::String(text), []) => {
+            work.charge(text.len())?;
+            Ok(Value::from(text.chars().count()))
+        }
+        ("lower", Value::String(mut text), []) => {
+            work.charge(text.len())?;
+            text.make_ascii_lowercase();
+            Ok(Value::String(text))
+        }
+        ("upper", Value::String(mut text), []) => {
+            work.charge(text.len())?;
+            text.make_ascii_uppercase();
+            Ok(Value::String(text))
+        }
+        ("replace", Value::String(text), [Value::String(from), Value::String(to)]) => {
+            replace(&text, from, to, work)
+        }
+        ("split", Value::String(text), []) => pieces(&text, text.split_ascii_whitespace(), work),
+        ("split", Value::String(text), [Value::String(separator)]) if !separator.is_empty() => {
+            pieces(&text, text.split(separator.as_str()), work)
+        }
+        ("tojson", value, []) => tojson(&value, work),
+        ("trim", Value::String(text), []) => {
+            work.charge(text.len())?;
+            Ok(Value::from(text.trim()))
+        }
+        ("urlencode", Value::String(text), []) => urlencode(&text, work),
+        (name, _, arguments) if NAMES.contains(&name) => Err(match (name, arguments.len()) {
+            ("replace", 2) | ("join" | "split", 0 | 1) => Fault::Unfit,
+            ("replace" | "join" | "split", _) | (_, 1..) => Fault::Arguments,
+            _ => Fault::Unfit,
+        }),
+        _ => Err(Fault::UnknownFilter),
     }
 }
 
-fn too_long() -> Error {
-    Error::from(ErrorKind::WriteFailure)
-}
-
-/// An empty list has neither a first nor a last part.
-fn missing() -> Error {
-    Error::from(ErrorKind::UndefinedError)
-}
-
-/// For filters that lengthen their input by a small factor at most.
-fn bounded(text: &str, filter: impl FnOnce(&str) -> String) -> Result<String, Error> {
-    if text.len() > LIMIT {
-        return Err(too_long());
+/// Charges a result of this length, and refuses it where it is too long.
+fn reserve(length: usize, work: &mut Work) -> Result<(), Fault> {
+    if length > LIMIT {
+        return Err(Fault::TooLong);
     }
-    Some(filter(text)).filter(|result| result.len() <= LIMIT).ok_or_else(too_long)
+    work.charge(length)
 }
 
 /// Everything but the unreserved characters of RFC 3986 as `%XX`: fit for a path, a query, and a user or password in
 /// front of a host.
-fn urlencode(text: &str) -> String {
-    text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                encoded.push(char::from(byte));
-            }
-            _ => {
-                // Writing to a String cannot fail.
-                let _ = write!(encoded, "%{byte:02X}");
-            }
+fn urlencode(text: &str, work: &mut Work) -> Result<Value, Fault> {
+    const HEXADECIMAL: [char; 16] =
+        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+    work.charge(text.len())?;
+    let length = text.bytes().map(|byte| if plain(byte) { 1 } else { 3 }).sum();
+    reserve(length, work)?;
+    let mut encoded = String::with_capacity(length);
+    let digit = |value: u8| HEXADECIMAL.get(usize::from(value)).copied().unwrap_or_default();
+    for byte in text.bytes() {
+        if plain(byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.extend(['%', digit(byte >> 4), digit(byte & 15)]);
         }
-        encoded
-    })
+    }
+    Ok(Value::String(encoded))
 }
 
 /// JSON without HTML's escapes: `&` stays `&`.
-fn tojson(value: &Value) -> Result<String, Error> {
-    let mut json = Bounded::default();
-    serde_json::to_writer(&mut json, value)
-        .map_err(|error| if error.is_io() { too_long() } else { Error::from(ErrorKind::BadSerialization) })?;
-    String::from_utf8(json.into_bytes()).map_err(|_| Error::from(ErrorKind::BadSerialization))
+fn tojson(value: &Value, work: &mut Work) -> Result<Value, Fault> {
+    let mut json = Bounded { text: Vec::new(), work, fault: Fault::Unfit };
+    serde_json::to_writer(&mut json, value).map_err(|_| json.fault)?;
+    String::from_utf8(json.text).map(Value::String).map_err(|_| Fault::Unfit)
 }
 
-fn replace(text: &str, from: &str, to: &str) -> Result<String, Error> {
-    if text.len() > LIMIT || text.matches(from).count().saturating_mul(to.len()) > LIMIT {
-        return Err(too_long());
+/// Collects bytes up to the limit, and refuses what goes beyond it.
+struct Bounded<'a> {
+    text: Vec<u8>,
+    work: &'a mut Work,
+    /// Why it takes no more.
+    fault: Fault,
+}
+
+impl std::io::Write for Bounded<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        // Each piece counts by itself: a text of nothing but quotes is written letter by letter.
+        let charged = self.work.charge(bytes.len() + 8);
+        let fits = if self.text.len() + bytes.len() > LIMIT { Err(Fault::TooLong) } else { charged };
+        if let Err(fault) = fits {
+            self.fault = fault;
+            return Err(std::io::ErrorKind::FileTooLarge.into());
+        }
+        self.text.extend_from_slice(bytes);
+        Ok(bytes.len())
     }
-    bounded(text, |text| text.replace(from, to))
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
-/// At the separator or, without one, at white space; a text of nothing but white space has no parts.
-fn split(text: &str, separator: Option<&str>) -> Result<Vec<String>, Error> {
-    let pieces: Vec<&str> = match separator {
-        // A value costs some tens of bytes, however short it is.
-        _ if text.len() > LIMIT => return Err(too_long()),
-        Some("") => return Err(Error::from(ErrorKind::InvalidOperation)),
-        Some(separator) => text.split(separator).collect(),
-        None => text.split_ascii_whitespace().collect(),
-    };
-    Ok(pieces.into_iter().map(str::to_owned).collect())
+fn replace(text: &str, from: &str, to: &str, work: &mut Work) -> Result<Value, Fault> {
+    // Twice: the occurrences are counted before any is replaced.
+    work.charge(2 * text.len())?;
+    let occurrences = text.matches(from).count();
+    let removed = occurrences.saturating_mul(from.len());
+    let added = occurrences.saturating_mul(to.len());
+    work.charge(occurrences.saturating_mul(8))?;
+    reserve(text.len().saturating_sub(removed).saturating_add(added), work)?;
+    Ok(Value::String(text.replace(from, to)))
 }
 
-#[allow(clippy::needless_pass_by_value)] // the signature is minijinja's
-fn join(pieces: Vec<String>, separator: Option<&str>) -> Result<String, Error> {
-    let separator = separator.unwrap_or_default();
-    let length = pieces.iter().map(|piece| piece.len() + separator.len()).fold(0, usize::saturating_add);
-    if length > LIMIT { Err(too_long()) } else { Ok(pieces.join(separator)) }
+/// The parts of a list that has been split; a text of nothing but white space has none.
+fn pieces<'a>(text: &str, pieces: impl Iterator<Item = &'a str>, work: &mut Work) -> Result<Value, Fault> {
+    work.charge(text.len())?;
+    let mut parts = Vec::new();
+    for piece in pieces {
+        work.charge(ITEM + piece.len())?;
+        parts.push(Value::from(piece));
+    }
+    Ok(Value::Array(parts))
+}
+
+fn join(parts: &[Value], separator: &str, work: &mut Work) -> Result<Value, Fault> {
+    work.charge(parts.len() * ITEM)?;
+    let texts: Vec<&str> =
+        parts.iter().map(|part| part.as_str().ok_or(Fault::Unfit)).collect::<Result<_, _>>()?;
+    let length = texts.iter().map(|text| text.len() + separator.len()).fold(0, usize::saturating_add);
+    reserve(length, work)?;
+    Ok(Value::String(texts.join(separator)))
 }

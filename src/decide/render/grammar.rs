@@ -1,47 +1,82 @@
 //! What a template may consist of: text, expressions, and `if`.
 //!
 //! Without loops, assignments and repetition, a rendering is at most as many values long as the template has words.
-//! Minijinja's fuel would bound instructions only: `{% set a = a ~ a %}`, forty times, is forty instructions and a
-//! terabyte. Must not judge anything else: what is wrong beyond this, the compiler says.
+//! Nesting is bounded, since parser and evaluation recurse and an exhausted stack ends the process. Must not judge
+//! anything else: what is wrong beyond this, the parser says.
 
 use minijinja::machinery::{Token, tokenize};
 use minijinja::syntax::SyntaxConfig;
 
-use super::{Flaw, flaw};
+use super::{Fault, Flaw};
 
 /// The statements.
-const STATEMENTS: [&str; 4] = ["if", "elif", "else", "endif"];
+pub(super) const STATEMENTS: [&str; 4] = ["if", "elif", "else", "endif"];
 /// How many words and signs may stand in the braces of one template.
-const TOKENS: usize = 500;
+pub(super) const TOKENS: usize = 500;
+/// How deep brackets, conditions and signs before a value may be nested.
+pub(super) const DEPTH: usize = 32;
 
 /// Refuses what could grow without bounds.
 pub(super) fn check(source: &str, syntax: &SyntaxConfig) -> Result<(), Flaw> {
-    let (mut count, mut at_statement) = (0_usize, false);
+    let (mut count, mut nesting, mut at_statement) = (0_usize, Nesting::default(), false);
     for token in tokenize(source, false, syntax.clone()) {
-        let (token, span) = token.map_err(|error| flaw(&error))?;
-        let refuse = |why: String| Err(Flaw { line: Some(usize::from(span.start_line)), why });
+        let (token, span) = token.map_err(|error| Flaw { line: error.line(), fault: Fault::Syntax })?;
+        let refuse = |fault| Err(Flaw { line: Some(usize::from(span.start_line)), fault });
         match token {
             Token::TemplateData(_) => continue,
             Token::Ident(word) if at_statement && !STATEMENTS.contains(&word) => {
-                return refuse(format!(
-                    "only {} and raw may stand in {{% … %}}: no loops, no assignments, no includes",
-                    STATEMENTS.join(", ")
-                ));
+                return refuse(Fault::Statement);
             }
-            Token::Mul | Token::Pow => {
-                return refuse(
-                    "there is no multiplication, since it repeats texts; write them out".to_owned(),
-                );
-            }
+            Token::Mul | Token::Pow => return refuse(Fault::Multiplication),
             _ => {}
         }
+        nesting.add(&token, at_statement);
         at_statement = matches!(token, Token::BlockStart);
         count += 1;
         if count > TOKENS {
-            return refuse(format!(
-                "there are more than {TOKENS} words and signs in its braces; put text outside them"
-            ));
+            return refuse(Fault::TooManyTokens);
+        }
+        if nesting.depth() > DEPTH {
+            return refuse(Fault::TooDeep);
         }
     }
     Ok(())
+}
+
+/// How deep the parser recurses at most: counted by signs, without knowing where an operand ends.
+#[derive(Default)]
+struct Nesting {
+    /// Open brackets of all kinds.
+    brackets: usize,
+    /// What recurses within the present braces without brackets: `not`, `-`, `if`, `else`.
+    prefixes: usize,
+    /// The open `if` statements, each with the number of its branches, which are nested, too.
+    conditions: Vec<usize>,
+}
+
+impl Nesting {
+    fn add(&mut self, token: &Token<'_>, at_statement: bool) {
+        match token {
+            Token::VariableStart | Token::BlockStart => (self.brackets, self.prefixes) = (0, 0),
+            Token::ParenOpen | Token::BracketOpen | Token::BraceOpen => self.brackets += 1,
+            Token::ParenClose | Token::BracketClose | Token::BraceClose => {
+                self.brackets = self.brackets.saturating_sub(1);
+            }
+            Token::Ident("if") if at_statement => self.conditions.push(1),
+            Token::Ident("elif") if at_statement => {
+                if let Some(branches) = self.conditions.last_mut() {
+                    *branches += 1;
+                }
+            }
+            Token::Ident("endif") if at_statement => {
+                self.conditions.pop();
+            }
+            Token::Ident("not" | "if" | "else") | Token::Minus => self.prefixes += 1,
+            _ => {}
+        }
+    }
+
+    fn depth(&self) -> usize {
+        self.brackets + self.prefixes + self.conditions.iter().sum::<usize>()
+    }
 }

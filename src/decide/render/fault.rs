@@ -1,0 +1,61 @@
+//! Why a template cannot be rendered, in words for its author. Must not hold a value or a piece of the template.
+
+use super::filters;
+use super::grammar::{DEPTH, STATEMENTS, TOKENS};
+
+/// What is wrong, and what to write instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Fault {
+    #[error(
+        "this is not a template; look for braces or quotes that are not closed, and words after an expression"
+    )]
+    Syntax,
+    #[error("only {} and raw may stand in {{% … %}}: no loops, no assignments, no includes", STATEMENTS.join(", "))]
+    Statement,
+    #[error("there is no multiplication, since it repeats texts; write them out")]
+    Multiplication,
+    #[error("there are more than {TOKENS} words and signs in its braces; put text outside them")]
+    TooManyTokens,
+    #[error("its brackets, conditions and signs are nested more than {DEPTH} deep; write it flatter")]
+    TooDeep,
+    #[error(
+        "it uses something that is not there; a template knows access_token, token_type, scope, expires_at and \
+         issued_at, and none of them has members"
+    )]
+    Missing,
+    #[error("there is no such filter; there are {}", filters::NAMES.join(", "))]
+    UnknownFilter,
+    #[error("there are no tests behind `is`; compare with == or ask `if scope`")]
+    UnknownTest,
+    #[error("there are no functions and methods; use a filter: {}", filters::NAMES.join(", "))]
+    Call,
+    #[error("a filter is given too few arguments, or too many")]
+    Arguments,
+    #[error("an operation or a filter does not fit the value it is given")]
+    Unfit,
+    #[error("it prints or joins a list or a map; make a text of it with join, first, last or tojson")]
+    NoText,
+    #[error("it renders to more than 256 KiB")]
+    TooLong,
+    #[error("with the keys before it, it renders to more than the 1 MiB that a Secret holds")]
+    SecretTooLarge,
+    #[error(
+        "with the keys before it, it asks for more work than one TokenSource may; use fewer filters and shorter texts"
+    )]
+    TooMuchWork,
+    #[error("it cannot be evaluated, by a fault of this program; write it differently, and please report it")]
+    Panicked,
+}
+
+/// A fault and, where it is known, its line, from 1.
+#[derive(Debug)]
+pub(super) struct Flaw {
+    pub(super) line: Option<usize>,
+    pub(super) fault: Fault,
+}
+
+impl From<Fault> for Flaw {
+    fn from(fault: Fault) -> Self {
+        Self { line: None, fault }
+    }
+}
