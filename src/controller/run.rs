@@ -22,6 +22,7 @@ use super::metrics::Metrics;
 use super::queue::serve;
 use super::reconcile::look;
 use super::references::NamespacedName;
+use super::rights::Rights;
 use super::scope::{Triggers, prepare};
 use super::service_accounts::Audiences;
 
@@ -52,6 +53,7 @@ impl Health {
 /// The controller: a queue for each scope.
 pub struct Controller {
     scopes: Vec<(Arc<Context>, Triggers)>,
+    rights: Rights,
 }
 
 impl Controller {
@@ -88,7 +90,8 @@ impl Controller {
             };
             (Arc::new(context), triggers)
         };
-        Self { scopes: namespaces.into_iter().map(prepare).collect() }
+        let rights = Rights::watch(client, &settings.namespaces);
+        Self { scopes: namespaces.into_iter().map(prepare).collect(), rights }
     }
 
     /// Has the registry read, at each scrape, how busy the controller is and, if wanted, how each `TokenSource` stands.
@@ -105,6 +108,11 @@ impl Controller {
     /// What `/readyz` asks.
     pub fn health(&self) -> Health {
         Health { scopes: self.scopes.iter().map(|(context, _)| context.scope.filled.subscribe()).collect() }
+    }
+
+    /// What `/readyz` asks besides.
+    pub fn rights(&self) -> Rights {
+        self.rights.clone()
     }
 
     /// Runs until `shutdown` resolves and every reconcile in flight has ended.

@@ -22,7 +22,7 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
 use super::heartbeat::Heartbeat;
-use crate::controller::Health;
+use crate::controller::{Health, Rights};
 
 /// What OpenMetrics scrapers negotiate for.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -39,6 +39,7 @@ struct Client(IpAddr);
 
 struct Admin {
     health: Health,
+    rights: Rights,
     heartbeat: Heartbeat,
     registry: Registry,
     /// One text is made at a time.
@@ -50,13 +51,14 @@ struct Admin {
 /// Serves until the process ends. Fails at once where the address is taken.
 pub(super) fn serve(
     address: SocketAddr,
-    health: Health,
+    (health, rights): (Health, Rights),
     heartbeat: Heartbeat,
     registry: Registry,
 ) -> io::Result<impl Future<Output = ()> + Send + 'static> {
     let listener = server::listen(address)?;
     let admin = Admin {
         health,
+        rights,
         heartbeat,
         registry,
         encoding: Mutex::default(),
@@ -83,10 +85,13 @@ async fn livez(State(admin): State<Arc<Admin>>) -> Response {
 }
 
 async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
-    if admin.health.is_ready() {
-        "ok\n".into_response()
+    let missing = admin.rights.in_words();
+    if !admin.health.is_ready() {
+        (StatusCode::SERVICE_UNAVAILABLE, "caches are being filled\n".to_owned() + &missing).into_response()
+    } else if !admin.rights.suffice() {
+        (StatusCode::SERVICE_UNAVAILABLE, missing).into_response()
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "caches are being filled\n").into_response()
+        ("ok\n".to_owned() + &missing).into_response()
     }
 }
 

@@ -89,7 +89,8 @@ async fn serve(arguments: ControllerArguments) -> Result<(), Error> {
     };
     let admin = {
         let _on_its_thread = attendant.enter();
-        admin::serve(arguments.http_address, health, heartbeat.clone(), registry).map_err(Error::Admin)?
+        admin::serve(arguments.http_address, (health, controller.rights()), heartbeat.clone(), registry)
+            .map_err(Error::Admin)?
     };
     attendant.spawn(admin);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), http = %arguments.http_address, "Controller starts");

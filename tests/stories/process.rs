@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use kube::api::DeleteParams;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokensource::api::{ConditionType, TokenSource};
+use tokensource_kit::controller::ControllerProcess;
 use tokensource_kit::eventually;
 use tokensource_kit::scripted_provider::Answer;
 
@@ -152,6 +154,24 @@ pub(crate) async fn half_open_clients_take_neither_memory_nor_probes(story: &mut
     assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
     let grown = memory().saturating_sub(before);
     assert!(grown < 16 * 1024, "{} clients hold {grown} KiB", clients.len());
+}
+
+/// Of a controller that cannot start, for those who collect JSON.
+pub(crate) async fn last_line_is_json_where_lines_are_json(_: &mut Story) {
+    let binary = Path::new(env!("CARGO_BIN_EXE_tokensource"));
+    let nowhere = Path::new("/nonexistent/kubeconfig");
+    let controller = ControllerProcess::spawn(binary, nowhere, &["--log-format", "json"], &[]);
+    eventually(
+        "its end",
+        SOON,
+        async || if controller.process().is_running() { Err("it runs") } else { Ok(()) },
+    )
+    .await;
+    let log = controller.logs();
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let last = lines.last().expect("a line");
+    assert_eq!((&last["level"], &last["message"]), (&json!("ERROR"), &json!("Controller ended")), "{log}");
+    assert!(last["detail"].as_str().is_some_and(|detail| detail.contains("kubeconfig")), "{log}");
 }
 
 pub(crate) async fn no_core_is_dumped(story: &mut Story) {

@@ -12,6 +12,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
 use serde_json::json;
 use tokensource_kit::control_plane::ControlPlane;
+use tokensource_kit::controller::ControllerProcess;
 use tokensource_kit::scripted_provider::Answer;
 use tokensource_kit::shipped::repository;
 use tokensource_kit::{eventually, manifest};
@@ -68,6 +69,43 @@ pub(crate) async fn one_namespace_is_enough(story: &mut Story) {
             other => panic!("Secrets of another namespace: {:?}", other.map(|list| list.items.len())),
         }
     }
+}
+
+/// Without the right to write, a token would be issued and lost.
+pub(crate) async fn controller_that_may_not_write_is_not_ready(story: &mut Story) {
+    let mut objects = overlay(story);
+    objects.retain(|object| {
+        let kind = object.types.as_ref().map(|types| types.kind.clone()).unwrap_or_default();
+        ["Namespace", "ServiceAccount", "Role", "RoleBinding"].contains(&kind.as_str())
+    });
+    let whole = objects.clone();
+    for object in &mut objects {
+        for rule in object.data["rules"].as_array_mut().into_iter().flatten() {
+            if rule["resources"] == json!(["secrets"]) {
+                rule["verbs"] = json!(["get", "list", "watch", "patch"]);
+            }
+        }
+    }
+    story.world.plane().apply_objects(&objects).await;
+    let kubeconfig = story
+        .world
+        .plane()
+        .kubeconfig_for_service_account("tokensource-system", "tokensource-controller")
+        .await;
+    story.controller.kill9();
+    let binary = Path::new(env!("CARGO_BIN_EXE_tokensource"));
+    let arguments = ["--namespace", &story.namespace, "--allow-network", "127.0.0.0/8"];
+    let controller = ControllerProcess::spawn(binary, &kubeconfig, &arguments, &[]);
+    eventually("the missing right", SOON, async || match controller.get("/readyz").await {
+        Err(answer) if answer.contains("create secrets") => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+    let log = controller.logs();
+    assert!(log.contains("create secrets"), "{log}");
+    story.world.plane().apply_objects(&whole).await;
+    eventually("readiness", std::time::Duration::from_secs(45), async || controller.get("/readyz").await)
+        .await;
 }
 
 /// What `kubectl apply -k deploy/kustomize/namespaced` would apply, with this namespace in the place of `team-a`.

@@ -20,8 +20,7 @@ fn serving(series: usize) -> SocketAddr {
     }
     registry.register("many", "Series", family);
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let health = Health::default();
-    let served = serve(address, health, Heartbeat::new(), registry).unwrap();
+    let served = serve(address, (Health::default(), Rights::complete()), Heartbeat::new(), registry).unwrap();
     own_thread::start("admin").unwrap().spawn(served);
     address
 }
