@@ -21,8 +21,15 @@ use super::error::Error;
 const METADATA_V4: [Ipv4Addr; 3] =
     [Ipv4Addr::new(168, 63, 129, 16), Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(192, 0, 0, 192)];
 
-/// Google's metadata service over IPv6. Amazon's have a range of their own, `fd00:ec2::/32`.
-const GOOGLE_METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254);
+/// The same over IPv6: Google's, Oracle's, Scaleway's, Akamai's and Alibaba's. Amazon's have a range of their own,
+/// `fd00:ec2::/32`.
+const METADATA_V6: [Ipv6Addr; 5] = [
+    Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
+    Ipv6Addr::new(0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe),
+    Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42),
+    Ipv6Addr::new(0xfd00, 0xa9fe, 0xa9fe, 0, 0, 0, 0, 1),
+    Ipv6Addr::new(0xfd00, 0x100, 0, 0, 0, 0, 0x100, 0x200),
+];
 
 /// Where connections may go: public and private addresses by default, never the node itself, its link, or a
 /// metadata service, unless the operator says otherwise.
@@ -56,7 +63,8 @@ pub(super) enum Refusal {
     /// 0/8, `::`, which many systems read as "this host".
     #[error("an unspecified address")]
     Unspecified,
-    /// 240/4 with the broadcast address.
+    /// 240/4 with the broadcast address, 192.0.0/24 (IETF protocols) and 198.18/15 (benchmarks): no service that
+    /// issues tokens has an address there, but a cluster's own machinery may.
     #[error("a reserved address")]
     Reserved,
 }
@@ -80,7 +88,9 @@ impl AddressPolicy {
         match address {
             IpAddr::V4(address) => built_in_v4(address),
             IpAddr::V6(address) => {
-                built_in_v6(address).or_else(|| self.refusal(IpAddr::V4(embedded(address)?)))
+                let within =
+                    || embedded(address).into_iter().find_map(|inner| self.refusal(IpAddr::V4(inner)));
+                built_in_v6(address).or_else(within)
             }
         }
     }
@@ -104,14 +114,13 @@ fn contains(networks: &[IpNet], address: IpAddr) -> bool {
 }
 
 fn built_in_v4(address: Ipv4Addr) -> Option<Refusal> {
-    let [first, ..] = address.octets();
-    match first {
-        0 => Some(Refusal::Unspecified),
-        127 => Some(Refusal::Loopback),
-        224..=239 => Some(Refusal::Multicast),
-        240..=255 => Some(Refusal::Reserved),
-        _ if address.is_link_local() => Some(Refusal::LinkLocal),
+    match address.octets() {
         _ if METADATA_V4.contains(&address) => Some(Refusal::Metadata),
+        [0, ..] => Some(Refusal::Unspecified),
+        [127, ..] => Some(Refusal::Loopback),
+        [169, 254, ..] => Some(Refusal::LinkLocal),
+        [192, 0, 0, _] | [198, 18 | 19, ..] | [240..=255, ..] => Some(Refusal::Reserved),
+        [224..=239, ..] => Some(Refusal::Multicast),
         _ => None,
     }
 }
@@ -120,7 +129,7 @@ fn built_in_v6(address: Ipv6Addr) -> Option<Refusal> {
     let [first, second, ..] = address.segments();
     match (first, second) {
         (0xfd00, 0x0ec2) => Some(Refusal::Metadata),
-        _ if address == GOOGLE_METADATA_V6 => Some(Refusal::Metadata),
+        _ if METADATA_V6.contains(&address) => Some(Refusal::Metadata),
         _ if address.is_unspecified() => Some(Refusal::Unspecified),
         _ if address.is_loopback() => Some(Refusal::Loopback),
         _ if address.is_unicast_link_local() => Some(Refusal::LinkLocal),
@@ -129,23 +138,36 @@ fn built_in_v6(address: Ipv6Addr) -> Option<Refusal> {
     }
 }
 
-/// The IPv4 address at which a packet to this IPv6 address may end up.
-fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let (
-        // Mapped (RFC 4291 §2.5.5.2) and the deprecated compatible form (§2.5.5.1).
-        [0, 0, 0, 0, 0, 0xffff | 0, high, low]
-        // NAT64 (RFC 6052 §2.1).
-        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
-        // NAT64 under the local-use prefix (RFC 8215), in its usual layout of 96 bits before the address.
-        | [0x64, 0xff9b, 1, _, _, _, high, low]
-        // 6to4 (RFC 3056).
-        | [0x2002, high, low, ..]
-    ) = address.segments()
-    else {
-        return None;
+/// The IPv4 addresses at which a packet to this IPv6 address may end up, as far as the address itself tells. Prefixes
+/// that an operator has chosen for NAT64 (RFC 6052) cannot be told from others: `--deny-network` is for those.
+fn embedded(address: Ipv6Addr) -> Vec<Ipv4Addr> {
+    let octets = address.octets();
+    let of = |[a, b, c, d]: [usize; 4]| {
+        let octet = |index: usize| octets.get(index).copied().unwrap_or_default();
+        Ipv4Addr::new(octet(a), octet(b), octet(c), octet(d))
     };
-    let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
-    Some(Ipv4Addr::new(a, b, c, d))
+    let last = of([12, 13, 14, 15]);
+    match address.segments() {
+        // Mapped (RFC 4291 §2.5.5.2), the deprecated compatible form (§2.5.5.1), translated (SIIT, RFC 2765 §2.1), and
+        // NAT64 (RFC 6052 §2.1).
+        [0, 0, 0, 0, 0, 0xffff | 0, ..] | [0, 0, 0, 0, 0xffff, 0, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => {
+            vec![last]
+        }
+        // NAT64 under the local-use prefix (RFC 8215): the address stands in one of four places, depending on the
+        // length of the prefix in use (RFC 6052 §2.2), and the places that it does not stand in mostly hold zeros.
+        [0x64, 0xff9b, 1, ..] => [[6, 7, 9, 10], [7, 9, 10, 11], [9, 10, 11, 12], [12, 13, 14, 15]]
+            .map(of)
+            .into_iter()
+            .filter(|inner| inner.octets().first() != Some(&0))
+            .collect(),
+        // 6to4 (RFC 3056).
+        [0x2002, ..] => vec![of([2, 3, 4, 5])],
+        // Teredo (RFC 4380 §4): the server's address, and the client's with all bits inverted.
+        [0x2001, 0, ..] => vec![of([4, 5, 6, 7]), Ipv4Addr::from_bits(!last.to_bits())],
+        // ISATAP (RFC 5214 §6.1), whatever the prefix.
+        [_, _, _, _, 0 | 0x200, 0x5efe, ..] => vec![last],
+        _ => Vec::new(),
+    }
 }
 
 /// A resolver's answer of which nothing may be used. Found again by type in the client's error.

@@ -26,6 +26,9 @@ pub(crate) async fn addresses_in_disguise_are_refused(story: &mut Story) {
         "169.254.169.254",
         "[64:ff9b::7f00:1]",
         "[2002:7f00:1::]",
+        "[::ffff:0:7f00:1]",
+        "[64:ff9b:1:7f00:0:100::]",
+        "[fd00:42::42]",
         "localhost",
         "127.0.0.1.",
     ];

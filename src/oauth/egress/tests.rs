@@ -35,6 +35,10 @@ fn addresses_refused_by_default() {
         ("fd00:ec2::254", Refusal::Metadata),
         ("fd00:ec2::23", Refusal::Metadata),
         ("fd20:ce::254", Refusal::Metadata),
+        ("fd00:42::42", Refusal::Metadata),
+        ("fd00:c1::a9fe:a9fe", Refusal::Metadata),
+        ("fd00:a9fe:a9fe::1", Refusal::Metadata),
+        ("fd00:100::100:200", Refusal::Metadata),
         ("224.0.0.1", Refusal::Multicast),
         ("239.255.255.255", Refusal::Multicast),
         ("ff02::1", Refusal::Multicast),
@@ -43,6 +47,12 @@ fn addresses_refused_by_default() {
         ("::", Refusal::Unspecified),
         ("240.0.0.1", Refusal::Reserved),
         ("255.255.255.255", Refusal::Reserved),
+        ("192.0.0.1", Refusal::Reserved),
+        ("192.0.0.170", Refusal::Reserved),
+        ("198.18.0.1", Refusal::Reserved),
+        ("198.19.255.255", Refusal::Reserved),
+        ("169.254.169.252", Refusal::LinkLocal),
+        ("fe80::a9fe:a9fe", Refusal::LinkLocal),
         // IPv4 inside IPv6
         ("::ffff:127.0.0.1", Refusal::Loopback),
         ("::ffff:169.254.169.254", Refusal::LinkLocal),
@@ -54,6 +64,26 @@ fn addresses_refused_by_default() {
         ("2002:7f00:1::", Refusal::Loopback),
         ("2002:a9fe:a9fe::1", Refusal::LinkLocal),
         ("2002:a83f:8110::1", Refusal::Metadata),
+        // SIIT (RFC 2765).
+        ("::ffff:0:127.0.0.1", Refusal::Loopback),
+        ("::ffff:0:169.254.169.254", Refusal::LinkLocal),
+        ("::ffff:0:0.0.0.0", Refusal::Unspecified),
+        ("::ffff:0.0.0.0", Refusal::Unspecified),
+        ("64:ff9b::0.0.0.0", Refusal::Unspecified),
+        ("64:ff9b::224.0.0.1", Refusal::Multicast),
+        ("::255.255.255.255", Refusal::Reserved),
+        // NAT64 under the local-use prefix, for prefixes of 48, 56 and 64 bits (RFC 6052, section 2.2).
+        ("64:ff9b:1:a9fe:a9:fe00::", Refusal::LinkLocal),
+        ("64:ff9b:1:7f00:0:100::", Refusal::Loopback),
+        ("64:ff9b:1:aa9:fe:a9fe::", Refusal::LinkLocal),
+        ("64:ff9b:1:aaaa:a9:fea9:fe00:0", Refusal::LinkLocal),
+        // Teredo (RFC 4380): the client's address is inverted.
+        ("2001:0:102:304:0:0:5601:5601", Refusal::LinkLocal),
+        ("2001:0:102:304:0:0:80ff:fffe", Refusal::Loopback),
+        ("2001:0:7f00:1:0:0:fefe:fefe", Refusal::Loopback),
+        // ISATAP (RFC 5214).
+        ("2606:4700::5efe:127.0.0.1", Refusal::Loopback),
+        ("fd00::200:5efe:169.254.169.254", Refusal::LinkLocal),
     ];
     for (address, refusal) in cases {
         assert_eq!(AddressPolicy::default().refusal(address.parse().unwrap()), Some(refusal), "{address}");
@@ -80,6 +110,17 @@ fn addresses_permitted_by_default() {
         "::ffff:10.0.0.5",
         "64:ff9b::1.1.1.1",
         "2002:101:101::1",
+        "192.0.1.1",
+        "198.17.255.255",
+        "198.20.0.1",
+        "100.100.100.201",
+        "fd00:42::43",
+        "::ffff:0:10.0.0.5",
+        "64:ff9b:1::10.0.0.5",
+        "64:ff9b:1:a00:0:500::",
+        "2001:0:102:304:0:0:fefe:fefe",
+        "2001:1::1",
+        "2606:4700::5eff:7f00:1",
     ];
     for address in cases {
         assert!(AddressPolicy::default().permits(address.parse().unwrap()), "{address}");
