@@ -140,7 +140,8 @@ reasons! {
          is nonsense: `response.tokenType: Bearer`.",
     EndpointUnreachable: "The endpoint could not be reached, or had not finished its answer at the deadline."
         => "From a pod: does the name resolve, is the port open? Look for NetworkPolicies and egress firewalls. \
-         HTTP proxies are not supported. A slow provider needs a longer `timeout`.",
+         HTTP proxies are not supported. A slow provider needs a longer `timeout`. For a host that neither \
+         `allowed-hosts` nor a ClusterTokenProvider names, this is all that is said, whatever went wrong.",
     TLSVerificationFailed: "The endpoint's certificate is not trusted: see `tls.caBundle`."
         => "With a private authority, put it in `tls.caBundle`. Otherwise the certificate has expired or is for \
          another name, or something on the way breaks TLS open. Every 5 minutes at the most.",

@@ -15,9 +15,12 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 
 use super::context::Settings;
+use super::exchangers::Exchangers;
 use super::gates::Gates;
+use super::issuers::Issuers;
 use super::leadership::Leadership;
 use super::scope::Scope;
+use super::service_accounts::Audiences;
 use crate::api::TokenSource;
 use crate::decide::{Gauges, gauges};
 
@@ -173,6 +176,46 @@ impl Collector for Leading {
 impl fmt::Debug for Leading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Leading").finish_non_exhaustive()
+    }
+}
+
+/// How much is kept for namespaces, of what they can choose others each time.
+pub(super) struct Caches {
+    exchangers: Arc<Exchangers>,
+    issuers: Arc<Issuers>,
+    audiences: Arc<Audiences>,
+}
+
+impl Caches {
+    pub(super) fn new(exchangers: Arc<Exchangers>, issuers: Arc<Issuers>, audiences: Arc<Audiences>) -> Self {
+        Self { exchangers, issuers, audiences }
+    }
+}
+
+impl Collector for Caches {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut family = encoder.encode_descriptor(
+            "tokensource_cache_size",
+            "About how much memory a cache takes that namespaces fill.",
+            Some(&Unit::Bytes),
+            MetricType::Gauge,
+        )?;
+        let sizes = [
+            ("clients", self.exchangers.size()),
+            ("issuers", self.issuers.size()),
+            ("audiences", self.audiences.size()),
+        ];
+        for (cache, size) in sizes {
+            let gauge = ConstGauge::new(i64::try_from(size).unwrap_or(i64::MAX));
+            gauge.encode(family.encode_family(&[("cache", cache)])?)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Caches {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Caches").finish_non_exhaustive()
     }
 }
 

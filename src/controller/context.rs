@@ -20,10 +20,10 @@ use super::scope::Scope;
 use super::secrets::Facts;
 use super::service_accounts::Audiences;
 use crate::api::TokenSource;
-use crate::oauth::AddressPolicy;
+use crate::oauth::{AddressPolicy, Resolver};
 
 /// What the operator chose on the command line.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// The namespaces to serve; empty for all.
     pub namespaces: Vec<String>,
@@ -31,6 +31,8 @@ pub struct Settings {
     pub selector: Option<String>,
     /// Which addresses may be spoken to.
     pub addresses: AddressPolicy,
+    /// How names of hosts become addresses.
+    pub resolver: Arc<Resolver>,
     /// Endpoints may come from `ClusterTokenProvider`s only.
     pub only_cluster_providers: bool,
     /// How many reconciles may run at once.

@@ -3,12 +3,12 @@
 //! Knows how long what was found holds, and that of many who ask at once one reads for all. Must not know what the
 //! document says, nor who may be sent what.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::exchangers::Digest;
+use super::tenant_cache::{Limits, TenantCache};
 use crate::api::Reason;
 use crate::oauth::{Error, Exchanger, Issuer};
 
@@ -19,9 +19,16 @@ const FRESH: TimeDelta = TimeDelta::hours(1);
 const USABLE: TimeDelta = TimeDelta::hours(24);
 /// So long a failure holds for everybody: the next one to ask would meet the same.
 const FAILED: TimeDelta = TimeDelta::seconds(5);
+/// How often what is no longer worth keeping is looked for.
+const SWEEP: TimeDelta = TimeDelta::minutes(1);
+
+/// Sixty issuers of a namespace: who names another each time reads their documents more often than once an hour.
+const LIMITS: Limits = Limits { share: 256 << 10, total: 8 << 20 };
+/// About what is kept of an issuer beside its name: an endpoint's URL may have 2 KiB, an error's text 2 KiB.
+const ISSUER: usize = 4 << 10;
 
 /// Whose finding it is. Not shared between namespaces or roots of trust: who chooses those might answer for others.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     pub(super) namespace: String,
     pub(super) issuer: String,
@@ -47,13 +54,14 @@ struct Slot {
 
 /// The endpoints found.
 pub(super) struct Issuers {
-    slots: Mutex<HashMap<Key, Arc<Slot>>>,
+    slots: TenantCache<Key, Arc<Slot>>,
+    swept: Mutex<DateTime<Utc>>,
     clock: fn() -> DateTime<Utc>,
 }
 
 impl Issuers {
     pub(super) fn new(clock: fn() -> DateTime<Utc>) -> Self {
-        Self { slots: Mutex::default(), clock }
+        Self { slots: TenantCache::new(LIMITS), swept: Mutex::default(), clock }
     }
 
     /// The token endpoint of this issuer.
@@ -81,10 +89,26 @@ impl Issuers {
     }
 
     fn slot(&self, key: &Key) -> Arc<Slot> {
-        let now = (self.clock)();
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        slots.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.lock().is_worth_keeping(now));
-        Arc::clone(slots.entry(key.clone()).or_default())
+        self.sweep((self.clock)());
+        if let Some(slot) = self.slots.get(&key.namespace, key) {
+            return slot;
+        }
+        let slot = Arc::<Slot>::default();
+        self.slots.insert(&key.namespace, key.clone(), Arc::clone(&slot), ISSUER + key.issuer.len());
+        slot
+    }
+
+    fn sweep(&self, now: DateTime<Utc>) {
+        let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        if (now - *swept).abs() >= SWEEP {
+            *swept = now;
+            self.slots.retain(|slot| Arc::strong_count(slot) > 1 || slot.lock().is_worth_keeping(now));
+        }
+    }
+
+    /// About how many bytes they take.
+    pub(super) fn size(&self) -> usize {
+        self.slots.size()
     }
 }
 

@@ -19,8 +19,8 @@ use crate::api::{
     TokenSource,
 };
 use crate::decide::publication::Data;
-use crate::decide::{Credentials, Failure, Materials, Observed, refuse_credentials};
-use crate::oauth::{ClientCertificate, Exchanger, Secret, Transport};
+use crate::decide::{Credentials, Failure, Materials, Observed, disclosure, refuse_credentials};
+use crate::oauth::{ClientCertificate, Disclosure, Endpoint, Exchanger, Secret, Transport};
 
 /// Everything one request is made of, but for the refresh token.
 pub(super) struct Prepared<'a> {
@@ -42,14 +42,15 @@ pub(super) async fn prepare<'a>(
 ) -> Result<Prepared<'a>, Stop> {
     let provider = observed.provider.clone().map_err(Stop::Refused)?;
     let ca_bundle = trust(source, provider, context).await?;
-    let (provider, found) = locate(source, provider, ca_bundle.as_deref(), context).await?;
+    let (provider, found) = locate(source, observed, provider, ca_bundle.as_deref(), context).await?;
     let (mut materials, certificate) = read_secrets(source, observed, &provider, context).await?;
     let Some(asked) = observed.inputs.as_ref().map(|inputs| inputs.asked.clone()) else {
         let gone = "The credentials have just gone.";
         return Err(Stop::Refused(Failure::local(Reason::CredentialsNotFound, gone)));
     };
     issue_tokens(source, &provider, &mut materials, context).await?;
-    let exchanger = exchanger(source, &provider, ca_bundle, certificate, context)?;
+    let url = provider.token_endpoint.as_deref().unwrap_or_default();
+    let exchanger = exchanger(source, url, &provider, ca_bundle, certificate, context)?;
     Ok(Prepared { provider, materials, exchanger, asked, found })
 }
 
@@ -73,6 +74,7 @@ pub(super) async fn issue_tokens(
 /// The provider block with its endpoint: where it names an issuer instead, the one that the issuer's metadata names.
 async fn locate<'a>(
     source: &TokenSource,
+    observed: &Observed<'_>,
     provider: &'a TokenProviderSpec,
     ca_bundle: Option<&str>,
     context: &Turn<'_>,
@@ -85,12 +87,19 @@ async fn locate<'a>(
         mutual_tls: provider.client_authentication.method == ClientAuthenticationMethod::TlsClientAuth,
     };
     // Metadata is for everybody: no certificate is shown for it.
-    let exchanger = exchanger(source, provider, ca_bundle.map(str::to_owned), None, context)?;
+    let exchanger = exchanger(source, issuer, provider, ca_bundle.map(str::to_owned), None, context)?;
     let endpoint = context.aside(context.issuers.token_endpoint(&key, &exchanger, USER_AGENT)).await;
-    let endpoint = endpoint.map_err(|error| Stop::Failed(Failure::from(&error)))?;
+    let endpoint = endpoint.map_err(|error| {
+        let shown = Endpoint::parse(issuer)
+            .map_or(Disclosure::Withheld, |host| disclosure(observed, provider, &host, false));
+        Stop::Failed(Failure::of_exchange(error, shown))
+    })?;
     let located = TokenProviderSpec { token_endpoint: Some(endpoint), ..provider.clone() };
     Ok((Cow::Owned(located), Some(key)))
 }
+
+/// The largest bundle of certificates in bytes: twice what all public authorities take.
+const MAX_BUNDLE: usize = 512 << 10;
 
 /// A client certificate, and the version of the Secret it is from.
 type Certificate = (String, ClientCertificate);
@@ -153,8 +162,10 @@ fn certificate(secret: &Credentials, mut data: Data) -> Result<Option<Certificat
     Ok(Some((format!("{uid}/{resource_version}"), certificate)))
 }
 
+/// The client for requests to this URL's host.
 pub(super) fn exchanger(
     source: &TokenSource,
+    url: &str,
     provider: &TokenProviderSpec,
     ca_bundle: Option<String>,
     certificate: Option<Certificate>,
@@ -162,7 +173,9 @@ pub(super) fn exchanger(
 ) -> Result<Exchanger, Stop> {
     let namespace = source.namespace().unwrap_or_default();
     let timeout = provider.timeout.map_or(Transport::DEFAULT_TIMEOUT, Duration::get);
-    let made = context.exchangers.get(&namespace, ca_bundle, certificate, timeout, context.now());
+    let made = Endpoint::parse(url).and_then(|host| {
+        context.exchangers.get(&namespace, &host, ca_bundle, certificate, timeout, context.now())
+    });
     made.map_err(|error| Stop::Refused(Failure::from(&error)))
 }
 
@@ -179,6 +192,16 @@ pub(super) async fn trust(
     let api: Api<ConfigMap> = Api::namespaced(context.client.clone(), &namespace);
     let found = call(api.get_opt(name)).await.map_err(Error::ReadTrust)?;
     let value = found.and_then(|map| map.data).and_then(|mut data| data.remove(key));
+    if value.as_ref().is_some_and(|value| value.len() > MAX_BUNDLE) {
+        return Err(Stop::Refused(Failure::local(
+            Reason::InvalidSpec,
+            format!(
+                "tls.caBundleRef: key {key} of ConfigMap {name} has more than {} KiB: keep the certificates that the \
+                 provider's is signed with.",
+                MAX_BUNDLE >> 10
+            ),
+        )));
+    }
     value.map(Some).ok_or_else(|| {
         Stop::Refused(Failure::local(
             Reason::InvalidSpec,

@@ -14,7 +14,7 @@ use super::turn::Turn;
 use crate::api::{Reason, TokenSource};
 use crate::decide::gate::Met;
 use crate::decide::refresh::{Bond, gives_way, is_kept};
-use crate::decide::{Deferral, Failure, Observed, ask};
+use crate::decide::{Deferral, Failure, Observed, ask, disclosure};
 use crate::oauth::{Moment, Secret, Token, build, read};
 
 /// Sent with every request: some firewalls refuse requests without one.
@@ -81,7 +81,7 @@ async fn obtain(
     };
     let stored = bond.as_ref().zip(kept.as_ref()).and_then(|(bond, kept)| bond.usable(kept));
 
-    let mut answer = send(&prepared, stored.as_ref(), source, context).await;
+    let mut answer = send(&prepared, stored.as_ref(), source, observed, context).await;
     let mut fell_back = false;
     if let (Some(_), Some(kept), Err(Stop::Failed(failure))) = (&stored, &kept, &answer)
         && gives_way(&prepared.provider, failure)
@@ -95,7 +95,7 @@ async fn obtain(
         }
         fell_back = true;
         issue_tokens(source, &prepared.provider, &mut prepared.materials, context).await?;
-        answer = send(&prepared, None, source, context).await;
+        answer = send(&prepared, None, source, observed, context).await;
     }
     if let (Some(key), Err(Stop::Failed(failure))) = (&prepared.found, &answer)
         && matches!(failure.reason, Reason::EndpointNotFound | Reason::EndpointUnreachable)
@@ -127,10 +127,12 @@ async fn send(
     prepared: &Prepared<'_>,
     refresh_token: Option<&Secret>,
     source: &TokenSource,
+    observed: &Observed<'_>,
     context: &Turn<'_>,
 ) -> Result<Token, Stop> {
     let provider = &prepared.provider;
-    let ask = ask(&source.spec, provider, &prepared.materials, refresh_token).map_err(Stop::Refused)?;
+    let mut ask = ask(&source.spec, provider, &prepared.materials, refresh_token).map_err(Stop::Refused)?;
+    ask.rules.disclosure = disclosure(observed, provider, &ask.request.endpoint, true);
     context.lead().map_err(Error::Ask)?;
     let nonce = (context.settings.nonce)().ok_or(Error::Random)?;
     let moment = Moment { now: context.now(), nonce };
@@ -143,5 +145,7 @@ async fn send(
     context.metrics.request_took(started.elapsed());
     let confidential: Vec<&Secret> = ask.confidential.iter().chain(&signed).collect();
     let reading = ask.reading(&source.spec, provider, moment.now, &confidential);
-    answer.and_then(|answer| read(&answer, &reading)).map_err(|error| Stop::Failed(Failure::from(&error)))
+    answer
+        .and_then(|answer| read(&answer, &reading))
+        .map_err(|error| Stop::Failed(Failure::of_exchange(error, ask.rules.disclosure)))
 }

@@ -36,6 +36,7 @@ mod scope;
 mod secrets;
 mod service_accounts;
 mod target;
+mod tenant_cache;
 mod turn;
 
 pub use context::{Context, Settings};

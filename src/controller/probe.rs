@@ -53,7 +53,7 @@ async fn show(
         service_accounts::consent(account, source, provider, context).await?;
     }
     let ca_bundle = trust(source, provider, context).await?;
-    let exchanger = exchanger(source, provider, ca_bundle, None, context)?;
+    let exchanger = exchanger(source, url.url().as_str(), provider, ca_bundle, None, context)?;
     let Some(token) = token(source, observed, context).await? else { return Ok(None) };
     let _visit = context.gates.visit(source)?;
     let answer = context.aside(exchanger.probe(url, USER_AGENT, &token)).await;

@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::announce::Announcer;
 use super::cluster::Cluster;
-use super::collectors::{Busyness, Leading, Objects};
+use super::collectors::{Busyness, Caches, Leading, Objects};
 use super::context::{Context, Settings};
 use super::error::chain;
 use super::exchangers::Exchangers;
@@ -65,7 +65,8 @@ impl Controller {
         };
         let settings = Arc::new(settings);
         let cluster = Cluster::watch(client);
-        let exchangers = Arc::new(Exchangers::new(settings.addresses.clone()));
+        let exchangers =
+            Arc::new(Exchangers::new(settings.addresses.clone(), Arc::clone(&settings.resolver)));
         let gates = Arc::new(Gates::new(settings.concurrency, settings.clock));
         let issuers = Arc::new(Issuers::new(settings.clock));
         let audiences = Arc::new(Audiences::new(config));
@@ -99,6 +100,11 @@ impl Controller {
         let Some((context, _)) = self.scopes.first() else { return };
         registry.register_collector(Box::new(Busyness::new(Arc::clone(&context.gates))));
         registry.register_collector(Box::new(Leading::new(&context.settings)));
+        registry.register_collector(Box::new(Caches::new(
+            Arc::clone(&context.exchangers),
+            Arc::clone(&context.issuers),
+            Arc::clone(&context.audiences),
+        )));
         if per_object {
             let scopes = self.scopes.iter().map(|(context, _)| Arc::clone(&context.scope)).collect();
             registry.register_collector(Box::new(Objects::new(scopes, context.settings.clock)));

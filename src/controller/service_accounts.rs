@@ -4,9 +4,6 @@
 //! Knows the account, its owner's consent, and that a token of the API server's own audience must not leave the cluster
 //! (`oauth.md` §e.9). Must not know what a token is for.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-
 use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::api::authentication::v1::{SelfSubjectReview, TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
@@ -17,6 +14,7 @@ use kube::{Api, Client, Config, ResourceExt};
 use super::context::Context;
 use super::error::{CallError, call};
 use super::mint::Stop;
+use super::tenant_cache::{Limits, TenantCache};
 use crate::api::{Reason, ServiceAccountTokenSettings, TokenProviderSpec, TokenSource, annotation};
 use crate::decide::{Failure, refuse_service_account};
 use crate::oauth::{Retry, Secret};
@@ -29,11 +27,16 @@ pub(super) struct Audiences {
     /// The way to the API server, without anybody's credentials.
     config: Config,
     /// Whose token for which audience it has refused as a bearer, and when: not its own.
-    foreign: Mutex<HashMap<Asked, DateTime<Utc>>>,
+    foreign: TenantCache<Asked, DateTime<Utc>>,
 }
 
-/// Namespace, ServiceAccount, audience.
-type Asked = (String, String, String);
+/// ServiceAccount and audience.
+type Asked = (String, String);
+
+/// Hundreds of ServiceAccounts and audiences of a namespace: who asks for another each time asks the API server each time.
+const LIMITS: Limits = Limits { share: 64 << 10, total: 2 << 20 };
+/// About what an entry takes beside its texts.
+const ENTRY: usize = 128;
 
 /// So long that is believed: the API server may be given other audiences.
 const BELIEVED: TimeDelta = TimeDelta::hours(1);
@@ -42,19 +45,23 @@ impl Audiences {
     pub(super) fn new(config: &Config) -> Self {
         let mut config = config.clone();
         config.auth_info = AuthInfo::default();
-        Self { config, foreign: Mutex::default() }
+        Self { config, foreign: TenantCache::new(LIMITS) }
+    }
+
+    /// About how many bytes are kept.
+    pub(super) fn size(&self) -> usize {
+        self.foreign.size()
     }
 
     /// Whether the API server itself takes this token.
     async fn is_api_servers(
         &self,
+        namespace: &str,
         asked: Asked,
         token: &Secret,
         now: DateTime<Utc>,
     ) -> Result<bool, CallError> {
-        let foreign = || self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
-        foreign().retain(|_, at| now - *at < BELIEVED && *at <= now);
-        if foreign().contains_key(&asked) {
+        if self.foreign.get(namespace, &asked).is_some_and(|at| now - at < BELIEVED && at <= now) {
             return Ok(false);
         }
         let mut config = self.config.clone();
@@ -64,7 +71,9 @@ impl Audiences {
         match call(Api::<SelfSubjectReview>::all(client).create(&PostParams::default(), &review)).await {
             Ok(_) => Ok(true),
             Err(error) if error.is_unauthorized() => {
-                foreign().insert(asked, now);
+                self.foreign.retain(|at| now - *at < BELIEVED && *at <= now);
+                let size = ENTRY + asked.0.len() + asked.1.len();
+                self.foreign.insert(namespace, asked, now, size);
                 Ok(false)
             }
             Err(error) => Err(error),
@@ -83,8 +92,9 @@ pub(super) async fn token(
     let name = settings.name();
     let token = request(settings, source, context).await.map_err(|error| unissued(name, &error, ROLE))?;
     let audience = &settings.audience;
-    let asked = (source.namespace().unwrap_or_default(), name.to_owned(), audience.clone());
-    let own = context.audiences.is_api_servers(asked, &token, context.now()).await;
+    let namespace = source.namespace().unwrap_or_default();
+    let asked = (name.to_owned(), audience.clone());
+    let own = context.audiences.is_api_servers(&namespace, asked, &token, context.now()).await;
     if own.map_err(|error| unissued(name, &error, ""))? {
         return Err(Stop::Refused(Failure::local(
             Reason::InvalidSpec,

@@ -7,9 +7,12 @@ mod assertions;
 mod binding;
 mod identity;
 
+use super::disclosure::is_of_cluster;
 use super::refresh::{is_kept, secret_name};
 use super::{Failure, Observed, render};
-use crate::api::{ClientAuthenticationMethod, RESERVED_TYPES, Reason, TokenProviderSpec, TokenSourceSpec};
+use crate::api::{
+    ClientAuthenticationMethod, RESERVED_TYPES, Reason, ResponseFields, TokenProviderSpec, TokenSourceSpec,
+};
 use crate::oauth::{Endpoint, Issuer};
 
 pub use binding::{credentials, service_account};
@@ -31,6 +34,7 @@ pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpe
     .or_else(|| assertions::contradiction(observed, provider))
     .or_else(|| identity::contradiction(observed, provider))
     .or_else(|| probe(observed, provider))
+    .or_else(|| chosen_members(observed, provider))
 }
 
 /// A Secret that Kubernetes would obey: it fills in the token of any ServiceAccount that an annotation names.
@@ -69,6 +73,19 @@ fn probe(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failur
         invalid(
             "renewal.probe needs the token itself, and target.data does not keep it: add the key access_token with \
              the template {{ access_token }}, or remove the probe.",
+        )
+    })
+}
+
+/// Members of the author's choice, of an answer from a host of the author's choice: that would copy what any service
+/// answers into a Secret.
+fn chosen_members(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
+    let bound = observed.secrets.named().next().is_some() || provider.service_accounts().next().is_some();
+    let chosen = provider.response.fields != ResponseFields::default();
+    (chosen && !bound && !is_of_cluster(observed.spec)).then(|| {
+        invalid(
+            "response.fields needs a host that somebody else has named, and the spec names no credentials: name them in \
+             credentialsRef, with the host in their allowed-hosts, or use a ClusterTokenProvider.",
         )
     })
 }

@@ -12,8 +12,8 @@ use super::Failure;
 use super::publication::Data;
 use crate::api::{self, Reason, RequestedToken, TokenProviderSpec, TokenSourceSpec};
 use crate::oauth::{
-    BodyFormat, ClientAuthentication, Endpoint, ExpiryRules, ExpiryUnit, FieldPointers, Grant, GrantKind,
-    Parameter, ParameterPlace, ParameterValue, Reading, ResponseRules, Secret, TokenRequest,
+    BodyFormat, ClientAuthentication, Disclosure, Endpoint, ExpiryRules, ExpiryUnit, FieldPointers, Grant,
+    GrantKind, Parameter, ParameterPlace, ParameterValue, Reading, ResponseRules, Secret, TokenRequest,
     trim_one_newline,
 };
 
@@ -235,6 +235,7 @@ fn response_rules(provider: &TokenProviderSpec) -> ResponseRules {
             },
             ignore_response: response.expiry.ignore_response,
         },
+        disclosure: Disclosure::default(),
     }
 }
 

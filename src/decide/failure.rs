@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::api::Reason;
-use crate::oauth::{Error, Retry};
+use crate::oauth::{Disclosure, Error, Retry};
 
 /// A failure to record.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +23,12 @@ impl Failure {
     /// Something in the cluster is missing or refused. A watch heals it; nothing was sent.
     pub fn local(reason: Reason, message: impl Into<String>) -> Self {
         Self { reason, retry: Retry::Terminal { reprobe: true }, retry_after: None, message: message.into() }
+    }
+
+    /// What came of an exchange with a host of which so much may be shown.
+    pub fn of_exchange(error: Error, disclosure: Disclosure) -> Self {
+        let shown = if disclosure == Disclosure::Withheld { error.withheld() } else { error };
+        Self::from(&shown)
     }
 
     /// Whether it says that the provider is in trouble, whoever asks.

@@ -10,6 +10,7 @@ mod allowance;
 mod ask;
 pub mod backoff;
 mod conditions;
+mod disclosure;
 mod event;
 mod failure;
 #[cfg(test)]
@@ -35,6 +36,7 @@ mod wake;
 pub use admission::{credentials as refuse_credentials, service_account as refuse_service_account};
 pub use allowance::{Allowance, SharedAllowance};
 pub use ask::{Ask, Materials, ask};
+pub use disclosure::disclosure;
 pub use event::{Transition, transition};
 pub use failure::Failure;
 pub use gauges::{Gauges, gauges};

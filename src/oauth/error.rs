@@ -39,6 +39,8 @@ pub enum Error {
         host: String,
         /// The rule that refuses it.
         why: String,
+        /// The rule refuses what the name resolves to, so that the refusal says something of the network.
+        resolved: bool,
     },
     /// No complete answer arrived: name resolution, connection, or the deadline over the whole exchange.
     #[error("{host} {fault}")]
@@ -144,6 +146,8 @@ pub struct Refusal {
     pub retry: Retry,
     /// The error code in the provider's spelling, if it may be shown.
     pub code: Option<String>,
+    /// There is a code that may not be shown, since it is in no list of codes that everybody may know.
+    pub unlisted: bool,
     /// The provider's explanation, if it may be shown.
     pub description: Option<String>,
     /// How long the provider asks to wait, held between 1 s and 1 h.
@@ -195,7 +199,12 @@ impl Error {
 
     /// Policy forbids this endpoint; `why` names the rule.
     pub fn not_allowed(host: impl Into<String>, why: impl Into<String>) -> Self {
-        Error::EndpointNotAllowed { host: host.into(), why: why.into() }
+        Error::EndpointNotAllowed { host: host.into(), why: why.into(), resolved: false }
+    }
+
+    /// Policy forbids the addresses that this host's name resolves to; `why` names the rule.
+    pub fn address_not_allowed(host: impl Into<String>, why: impl Into<String>) -> Self {
+        Error::EndpointNotAllowed { host: host.into(), why: why.into(), resolved: true }
     }
 
     /// No complete answer arrived.
@@ -221,6 +230,30 @@ impl Error {
     /// An issuer's metadata could not be read; `why` is our own sentence.
     pub fn discovery(host: impl Into<String>, why: impl Into<String>) -> Self {
         Error::Discovery { host: host.into(), why: why.into() }
+    }
+
+    /// This error as it may be told where nobody but the spec's author has named the host. Which way a host failed would
+    /// map a network that the author cannot reach: all ways become one, and are retried alike. What the spec alone
+    /// decides, and what only an authorization server says, stays as it is.
+    #[must_use]
+    pub fn withheld(self) -> Self {
+        match self {
+            Error::Malformed { answer, .. } => Error::unreachable(answer.host, NetworkFault::Withheld),
+            Error::Refused(refusal) if refusal.code.is_none() && refusal.reason != Reason::RateLimited => {
+                Error::unreachable(refusal.answer.host, NetworkFault::Withheld)
+            }
+            Error::Unreachable { host, .. }
+            | Error::Discovery { host, .. }
+            | Error::IssuerMismatch { host }
+            | Error::Tls { host, .. }
+            | Error::Proxy { host, .. }
+            | Error::Redirect { host, .. }
+            | Error::TooLarge { host }
+            | Error::EndpointNotAllowed { host, resolved: true, .. } => {
+                Error::unreachable(host, NetworkFault::Withheld)
+            }
+            other => other,
+        }
     }
 
     /// The word for conditions, events, logs and the metric label.
@@ -298,6 +331,9 @@ impl fmt::Display for Refusal {
         write!(f, "{} answered {}", self.answer.host, self.answer.status)?;
         if let Some(code) = &self.code {
             write!(f, " {code}")?;
+        }
+        if self.unlisted {
+            f.write_str(" with an unlisted code")?;
         }
         if let Some(description) = &self.description {
             write!(f, ": \"{description}\"")?;

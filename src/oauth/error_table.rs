@@ -47,6 +47,37 @@ pub(super) fn for_code(code: &str, description: Option<&str>, grant: GrantKind) 
     Some((reason, Retry::TERMINAL))
 }
 
+/// Whether everybody may know that a provider said this: a code that means something here, or that a registry or RFC
+/// lists. Beyond those of [`for_code`] these are the rest of RFC 6749, 6750, 7009, 7591, 8628, 9396, 9470 and OpenID
+/// Connect Core.
+pub(super) fn is_listed(code: &str) -> bool {
+    const FURTHER: [&str; 21] = [
+        "unsupported_response_type",
+        "invalid_token",
+        "insufficient_scope",
+        "unsupported_token_type",
+        "invalid_redirect_uri",
+        "invalid_client_metadata",
+        "invalid_software_statement",
+        "unapproved_software_statement",
+        "authorization_pending",
+        "expired_token",
+        "invalid_authorization_details",
+        "insufficient_user_authentication",
+        "unmet_authentication_requirements",
+        "account_selection_required",
+        "invalid_request_uri",
+        "invalid_request_object",
+        "request_not_supported",
+        "request_uri_not_supported",
+        "registration_not_supported",
+        "invalid_binding_message",
+        "unknown_user_id",
+    ];
+    let code = normalised(code);
+    for_code(&code, None, GrantKind::ClientCredentials).is_some() || FURTHER.contains(&code.as_str())
+}
+
 /// What a status means when no known code explains it. `code` tells whether there is an unknown one.
 pub(super) fn for_status(status: u16, code: Option<&str>, grant: GrantKind) -> (Reason, Retry) {
     let spoken = code.is_some();

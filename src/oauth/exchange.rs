@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, CONTENT_LENGTH, HeaderValue, USER_AGENT};
-use reqwest::{Client, ClientBuilder, Identity, RequestBuilder, Response, redirect, retry, tls};
-use zeroize::Zeroizing;
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response, redirect, retry, tls};
 
 use super::egress::{AddressPolicy, GuardedResolver};
 use super::endpoint::Endpoint;
 use super::error::Error;
 use super::request::WireRequest;
+use super::resolver::TenantResolver;
 use super::response::{Answer, MAX_BODY};
 use super::secret::Secret;
 use crate::panics::contain;
@@ -41,6 +41,9 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Transport {
     /// Where connections may go.
     pub addresses: Arc<AddressPolicy>,
+    /// How names become addresses; None = as the system's library does, for a person's own machine: a look-up may then
+    /// hold a thread for longer than anybody waits for it.
+    pub resolver: Option<TenantResolver>,
     /// PEM certificates that **replace** the system's authorities; None = the system's.
     pub ca_bundle: Option<String>,
     /// Who connects, where the server asks for a certificate; None = nobody in particular.
@@ -65,8 +68,8 @@ impl Transport {
 
 /// Sends requests. Cheap to clone; clones share their connections.
 ///
-/// With the system's authorities the first one takes about 3 ms to make and 150 KiB to keep (measured), and so does each
-/// that shows a certificate of its own; others share them.
+/// With the system's authorities the first one takes about 3 ms to make and 150 KiB to keep (measured); others share the
+/// authorities, and so do those of one bundle.
 #[derive(Clone)]
 pub struct Exchanger {
     client: Client,
@@ -80,7 +83,11 @@ impl Exchanger {
     ///
     /// The process must have installed rustls's default crypto provider.
     pub fn new(transport: &Transport) -> Result<Self, Error> {
-        let resolver = GuardedResolver::system(Arc::clone(&transport.addresses));
+        let addresses = Arc::clone(&transport.addresses);
+        let resolver = match &transport.resolver {
+            Some(resolver) => GuardedResolver::new(addresses, Arc::new(resolver.clone())),
+            None => GuardedResolver::system(addresses),
+        };
         // Certificates are read by libraries.
         contain(|| Self::with_resolver(transport, resolver)).unwrap_or_else(|_| {
             let what = "`tls.caBundle` or the client certificate cannot be used";
@@ -95,26 +102,12 @@ impl Exchanger {
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .pool_idle_timeout(IDLE_TIMEOUT);
-        let builder = match (&transport.ca_bundle, &transport.identity) {
-            (None, None) => builder.tls_backend_preconfigured(authorities::of_the_system()?),
-            (None, Some(_)) => builder,
-            (Some(pem), _) => builder.tls_certs_only(authorities::of_bundle(pem)?),
-        };
-        let builder = match &transport.identity {
-            Some(certificate) => builder.identity(identity(certificate)?),
-            None => builder,
-        };
-        // The library's text is left out: the closed set of causes is named here.
-        let client = builder.build().map_err(|_| match transport.ca_bundle {
-            _ if transport.identity.is_some() => Error::credential(
-                "`tls.crt` and `tls.key` of the client certificate's Secret do not belong together or are of a kind \
-                 that TLS does not know, or `tls.caBundle` holds a certificate that cannot be used",
-            ),
-            Some(_) => Error::spec("`tls.caBundle` holds a certificate that cannot be used"),
-            None => {
-                Error::spec("the controller's system trusts no certificate authority; set `tls.caBundle`")
-            }
-        })?;
+        let tls = authorities::client(transport.ca_bundle.as_deref(), transport.identity.as_ref())?;
+        // The library's text is left out: it may quote what it was given.
+        let client = builder
+            .tls_backend_preconfigured(tls)
+            .build()
+            .map_err(|_| Error::spec("the HTTP client could not be made"))?;
         Ok(Self { client, addresses: Arc::clone(&transport.addresses) })
     }
 
@@ -179,17 +172,6 @@ fn guarded(builder: ClientBuilder) -> ClientBuilder {
         .referer(false)
         .retry(retry::never())
         .tls_version_min(tls::Version::TLS_1_2)
-}
-
-fn identity(client: &ClientCertificate) -> Result<Identity, Error> {
-    let ClientCertificate { certificate, key } = client;
-    let mut pem = Zeroizing::new(Vec::with_capacity(certificate.len() + key.expose().len() + 1));
-    for part in [certificate.as_str(), "\n", key.expose()] {
-        pem.extend_from_slice(part.as_bytes());
-    }
-    Identity::from_pem(&pem).map_err(|_| {
-        Error::credential("`tls.crt` or `tls.key` of the client certificate's Secret is not readable as PEM")
-    })
 }
 
 /// The body, or None where it exceeds the limit. Counted as it arrives: the length a server declares proves nothing.

@@ -87,7 +87,16 @@ impl Issuer {
                 Err(Fault::Mismatch) => {
                     return Err(Error::IssuerMismatch { host: self.endpoint.host().to_owned() });
                 }
-                Ok(url) => return Endpoint::parse(&url).map(|_| url).map_err(|error| self.wrap(error)),
+                Ok(url) => {
+                    return match Endpoint::parse(&url) {
+                        Ok(_) => Ok(url),
+                        // It is the document that says so, not the spec.
+                        Err(Error::EndpointNotAllowed { host, why, .. }) => {
+                            Err(Error::address_not_allowed(host, why))
+                        }
+                        Err(error) => Err(self.wrap(error)),
+                    };
+                }
             }
         }
         Err(self.fault(missed))

@@ -13,6 +13,7 @@ mod exchange;
 mod expiry;
 mod metadata;
 mod request;
+mod resolver;
 mod response;
 mod secret;
 mod token;
@@ -28,6 +29,7 @@ pub use request::{
     BasicEncoding, BodyFormat, Client, ClientAuthentication, Grant, GrantKind, Parameter, ParameterPlace,
     ParameterValue, SendClientId, TokenRequest, WireRequest, build, trim_one_newline,
 };
-pub use response::{Answer, FieldPointers, Reading, ResponseRules, read};
+pub use resolver::{Resolver, TenantResolver};
+pub use response::{Answer, Disclosure, FieldPointers, Reading, ResponseRules, read};
 pub use secret::Secret;
 pub use token::{Notice, Token};

@@ -53,6 +53,19 @@ pub struct Reading<'a> {
     pub requested_token_type: Option<&'a str>,
 }
 
+/// How much of a provider's words may be shown to those who read a status.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Disclosure {
+    /// Codes of any kind, and explanations: somebody entitled has named both the host and the members.
+    #[default]
+    Full,
+    /// Explanations, but of what `fields.error` points at the listed codes only: an author who chose it may have pointed
+    /// at anything.
+    ListedCodes,
+    /// Listed codes and nothing else: nobody but an author has named the host, which may be anything.
+    Withheld,
+}
+
 /// `response` of the spec: where a provider deviates from RFC 6749.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct ResponseRules {
@@ -62,6 +75,8 @@ pub struct ResponseRules {
     pub token_type: Option<String>,
     /// How the life is found.
     pub expiry: ExpiryRules,
+    /// How much of the answer may be shown.
+    pub disclosure: Disclosure,
 }
 
 /// JSON Pointers (RFC 6901) to members; None = the name of RFC 6749 at the top level. They work on form bodies too,
@@ -130,9 +145,13 @@ fn refused(answer: &Answer, reading: &Reading<'_>, content: &Value) -> Error {
     let retry_after = wait::asked_for(&answer.headers, status, clocks(answer, reading));
     let known =
         code.as_deref().and_then(|code| error_table::for_code(code, complaint.description, reading.grant));
-    // Where the spec's author says where the code stands, they may point at a token: in a 2xx only a code that is one
-    // is shown.
-    let showable = known.is_some() || status >= 300 || reading.rules.fields.error.is_none();
+    let showable = match reading.rules.disclosure {
+        // Where the spec says where the code stands, that may be a token: in a 2xx only a code that is one is shown.
+        Disclosure::Full => status >= 300 || reading.rules.fields.error.is_none(),
+        Disclosure::ListedCodes => reading.rules.fields.error.is_none(),
+        Disclosure::Withheld => false,
+    };
+    let showable = showable || code.as_deref().is_some_and(error_table::is_listed);
     let (reason, retry) = match (status, code.as_deref()) {
         (429, _) => error_table::rate_limited(retry_after),
         (400..=499 | ..=299, Some(code)) => {
@@ -141,12 +160,15 @@ fn refused(answer: &Answer, reading: &Reading<'_>, content: &Value) -> Error {
         (_, code) => error_table::for_status(status, code, reading.grant),
     };
     let screen = screen(reading, content);
+    let unlisted = code.is_some() && !showable;
+    let description = complaint.description.filter(|_| reading.rules.disclosure != Disclosure::Withheld);
     Error::Refused(Box::new(Refusal {
         answer: provenance(answer, reading),
         reason,
         retry,
         code: code.filter(|_| showable).and_then(|code| screen.code(&code)),
-        description: complaint.description.and_then(|text| screen.description(text)),
+        unlisted,
+        description: description.and_then(|text| screen.description(text)),
         retry_after,
     }))
 }
@@ -156,7 +178,8 @@ fn malformed(answer: &Answer, reading: &Reading<'_>, defect: Defect) -> Error {
 }
 
 fn provenance(answer: &Answer, reading: &Reading<'_>) -> Provenance {
-    let correlation = screen(reading, &Value::Null).correlation(&answer.headers);
+    let shown = reading.rules.disclosure != Disclosure::Withheld;
+    let correlation = if shown { screen(reading, &Value::Null).correlation(&answer.headers) } else { None };
     Provenance { host: reading.host.to_owned(), status: answer.status, correlation }
 }
 

@@ -16,7 +16,7 @@ use super::heartbeat::Heartbeat;
 use super::lease::{self, Election};
 use super::{admin, clock, core_dumps, own_thread, random, shutdown, telemetry};
 use crate::controller::{Controller, Health, Leadership, Metrics, Settings, chain};
-use crate::oauth::AddressPolicy;
+use crate::oauth::{AddressPolicy, Resolver};
 
 /// Why the process could not start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +41,9 @@ pub enum Error {
     /// There is no random number to tell this process from others.
     #[error("the system gave no random number for the lease's identity")]
     Identity,
+    /// Names of hosts cannot be looked up.
+    #[error("the resolver for names of hosts could not be set up")]
+    Resolve(#[source] io::Error),
     /// Another process leads.
     #[error("leadership is lost: this process ends, so that nothing of it goes on")]
     Lead(#[source] lease::Lost),
@@ -78,7 +81,9 @@ async fn serve(arguments: ControllerArguments) -> Result<(), Error> {
 
     let leadership =
         if arguments.leader_elect { Leadership::contested() } else { Leadership::unshared(clock::now()) };
-    let controller = Controller::new(&client, &config, settings(&arguments, leadership.clone()), &metrics);
+    let resolver = Arc::new(Resolver::system().map_err(Error::Resolve)?);
+    let settings = settings(&arguments, leadership.clone(), resolver);
+    let controller = Controller::new(&client, &config, settings, &metrics);
     controller.register(&mut registry, !arguments.no_object_metrics);
     let health = controller.health();
     let mut candidacy = if arguments.leader_elect {
@@ -187,7 +192,7 @@ async fn configure() -> Result<Config, Error> {
     Ok(config)
 }
 
-fn settings(arguments: &ControllerArguments, leadership: Leadership) -> Settings {
+fn settings(arguments: &ControllerArguments, leadership: Leadership, resolver: Arc<Resolver>) -> Settings {
     // A namespace named twice would be served twice, and its tokens asked for twice.
     let namespaces: BTreeSet<_> =
         arguments.namespaces.iter().filter(|name| !name.is_empty()).cloned().collect();
@@ -198,6 +203,7 @@ fn settings(arguments: &ControllerArguments, leadership: Leadership) -> Settings
             allow: arguments.allow_networks.clone(),
             deny: arguments.deny_networks.clone(),
         },
+        resolver,
         only_cluster_providers: arguments.only_cluster_providers,
         concurrency: arguments.concurrency,
         leadership,

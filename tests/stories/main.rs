@@ -152,6 +152,7 @@ stories! {
     security::namespaces_share_no_connection,
     security::redirect_is_not_followed,
     security::unbound_credentials_never_leave,
+    security::unbound_hosts_all_fail_alike,
     security::wrong_authority_is_not_trusted,
     signals::ended_session_is_noticed_at_keycloak,
     signals::odd_lifetimes_are_said_aloud,

@@ -160,3 +160,43 @@ pub(crate) async fn namespaces_share_no_connection(story: &mut Story) {
     assert!(used.values().all(|secrets| secrets.len() == 1), "{used:?}");
     assert!(used.len() < 4, "within a namespace a connection is used again, or this shows nothing: {used:?}");
 }
+
+/// Without credentials nobody but the author has named the host: status must not tell what is there.
+pub(crate) async fn unbound_hosts_all_fail_alike(story: &mut Story) {
+    story.provider.always("/forbidden", Answer::status(403));
+    story.provider.always("/moved", Answer::redirect(307, &story.provider.url(TOKEN)));
+    let document = Answer::json(200, &json!({"password": "of-an-inner-service"}));
+    story.provider.always("/document", document);
+    let closed = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
+    let trust = json!({"caBundle": story.provider.ca_pem()});
+    let other = json!({"caBundle": Authority::new("Somebody else's authority").pem()});
+    let faults = [
+        ("forbidden", story.provider.url("/forbidden"), &trust),
+        ("moved", story.provider.url("/moved"), &trust),
+        ("document", story.provider.url("/document"), &trust),
+        ("closed", format!("https://localhost:{}/token", closed.port()), &trust),
+        ("distrusted", story.provider.url(TOKEN), &other),
+        ("nameless", "https://nobody.invalid/token".to_owned(), &trust),
+    ];
+    let mut messages = BTreeSet::new();
+    for (name, url, tls) in &faults {
+        let provider = json!({"tokenEndpoint": url, "clientAuthentication": {"method": "none"}, "tls": tls});
+        story.apply(&story.source_for(name, &json!({"provider": provider, "credentialsRef": null}))).await;
+    }
+    for (name, ..) in &faults {
+        let source = story.failing(name, "EndpointUnreachable").await;
+        let (_, _, message) = condition(&source, ConditionType::Renewed).unwrap();
+        messages.insert(message.replace("nobody.invalid", "localhost"));
+    }
+    assert_eq!(messages.len(), 1, "{messages:#?}");
+    // Nor does a member of such an answer become a token.
+    let provider = json!({
+        "tokenEndpoint": story.provider.url("/document"), "clientAuthentication": {"method": "none"},
+        "response": {"fields": {"accessToken": "/password"}},
+    });
+    story.apply(&story.source_for("reader", &json!({"provider": provider, "credentialsRef": null}))).await;
+    story.failing("reader", "InvalidSpec").await;
+    // To whoever the owner of credentials lets ask, the difference is told.
+    story.ask("bound", &json!({"provider": {"tokenEndpoint": story.provider.url("/moved")}})).await;
+    story.failing("bound", "UnexpectedRedirect").await;
+}

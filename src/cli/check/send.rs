@@ -73,6 +73,7 @@ impl Way {
             AddressPolicy { allow: arguments.allow_networks.clone(), deny: arguments.deny_networks.clone() };
         let transport = Transport {
             addresses: Arc::new(addresses),
+            resolver: None,
             ca_bundle: situation.ca_bundle(provider)?,
             identity: None,
             timeout: provider.timeout.map_or(Transport::DEFAULT_TIMEOUT, Duration::get),

@@ -52,3 +52,20 @@ fn nothing_is_kept_of_issuers_that_were_never_found() {
     known.learn(found("t"), at(10)).unwrap();
     assert!(known.is_worth_keeping(at(80_000)) && !known.is_worth_keeping(at(90_000)));
 }
+
+#[test]
+fn a_namespace_that_names_another_issuer_each_time_keeps_its_share_alone() {
+    let issuers = Issuers::new(|| at(0));
+    let key = |namespace: &str, index: usize| Key {
+        namespace: namespace.to_owned(),
+        issuer: format!("https://issuer.example/{index}"),
+        trust: None,
+        mutual_tls: false,
+    };
+    issuers.slot(&key("quiet", 1)).lock().learn(found("t"), at(0)).unwrap();
+    for index in 0..10_000 {
+        issuers.slot(&key("loud", index)).lock().learn(found("t"), at(0)).unwrap();
+    }
+    assert!(issuers.size() <= LIMITS.share + ISSUER * 2, "{} bytes", issuers.size());
+    assert_eq!(issuers.slot(&key("quiet", 1)).lock().answer(at(60)), Some(found("t")));
+}

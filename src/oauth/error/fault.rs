@@ -16,6 +16,8 @@ pub enum NetworkFault {
     Interrupted,
     /// The answer was not complete when the total deadline passed.
     Deadline,
+    /// It gave no token, and how is not for the author of the spec to know.
+    Withheld,
 }
 
 /// What is wrong with a certificate or with the handshake.
@@ -107,6 +109,10 @@ impl fmt::Display for NetworkFault {
             NetworkFault::Deadline => {
                 f.write_str("did not complete its answer before the deadline (`timeout`)")
             }
+            NetworkFault::Withheld => f.write_str(
+                "gave no OAuth answer; how it failed is shown where the credentials' owner allows the host, or a \
+                 ClusterTokenProvider names it",
+            ),
         }
     }
 }

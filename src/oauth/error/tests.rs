@@ -14,6 +14,7 @@ fn refusal() -> Refusal {
         reason: Reason::InvalidClient,
         retry: Retry::TERMINAL,
         code: None,
+        unlisted: false,
         description: None,
         retry_after: Some(Duration::from_secs(7)),
     }
@@ -157,4 +158,48 @@ fn every_fault_has_words_of_its_own() {
     ];
     let distinct: std::collections::BTreeSet<_> = texts.iter().collect();
     assert_eq!(distinct.len(), texts.len());
+}
+
+/// Where nobody entitled has named the host, status must not tell a closed port from a wrong certificate, a name that does
+/// not exist, a forbidden address, or a service that is no authorization server.
+#[test]
+fn all_ways_in_which_an_unbound_host_fails_look_the_same() {
+    let unlisted = Refusal { reason: Reason::AccessDenied, answer: answered(403, None), ..refusal() };
+    let faults = [
+        Error::unreachable(HOST, NetworkFault::NameResolution),
+        Error::unreachable(HOST, NetworkFault::Connection(std::io::ErrorKind::ConnectionRefused)),
+        Error::unreachable(HOST, NetworkFault::Interrupted),
+        Error::unreachable(HOST, NetworkFault::Deadline),
+        Error::tls(HOST, TlsFault::UnknownIssuer),
+        Error::tls(HOST, TlsFault::WrongName),
+        Error::tls(HOST, TlsFault::Handshake),
+        Error::proxy(HOST, ProxyFault::TunnelRefused),
+        Error::address_not_allowed(HOST, "its name resolves to a loopback address"),
+        Error::Redirect { host: HOST.into(), status: 302 },
+        Error::too_large(HOST),
+        Error::discovery(HOST, "it answered 404 where metadata should be"),
+        Error::IssuerMismatch { host: HOST.into() },
+        Error::Malformed { answer: Box::new(answered(200, None)), defect: Defect::NoToken },
+        Error::Malformed { answer: Box::new(answered(200, None)), defect: Defect::NotAnAnswer },
+        Error::Refused(Box::new(unlisted)),
+    ];
+    let expected = Error::unreachable(HOST, NetworkFault::Withheld);
+    for fault in faults {
+        let withheld = fault.clone().withheld();
+        assert_eq!(withheld, expected, "{fault}");
+        assert_eq!(
+            (withheld.retry(), withheld.retry_after(), withheld.status()),
+            (Retry::TRANSIENT, None, None)
+        );
+    }
+    let of_an_authorization_server = Refusal { code: Some("invalid_client".into()), ..refusal() };
+    for kept in [
+        Error::not_allowed(HOST, "it is a loopback address"),
+        Error::spec("`issuer` and `tokenEndpoint` exclude each other"),
+        Error::credential("`client_secret` is not UTF-8"),
+        Error::Refused(Box::new(of_an_authorization_server)),
+        Error::Refused(Box::new(Refusal { reason: Reason::RateLimited, ..refusal() })),
+    ] {
+        assert_eq!(kept.clone().withheld(), kept);
+    }
 }

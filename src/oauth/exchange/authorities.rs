@@ -1,36 +1,68 @@
-//! Whom a connection's other end must be vouched for by: the system's authorities, or those of a bundle.
+//! Whom a connection's other end must be vouched for by, and whom this end shows itself as.
 //!
-//! Knows how they are read, and that the system's are in memory once, however many clients there are: they take 150 KiB,
-//! and there is a client for each namespace. Must not know who connects where.
+//! Knows how certificates are read, and that authorities are in memory once, however many clients trust them: the
+//! system's take 150 KiB, and there is a client for each namespace and host. Must not know who connects where.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use reqwest::Certificate;
-use rustls::ClientConfig;
-use rustls::crypto::CryptoProvider;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
+use sha2::{Digest as _, Sha256};
 
+use super::ClientCertificate;
 use crate::oauth::Error;
 
 /// Those that new clients get, and since when.
 static SYSTEM: Mutex<Option<(Instant, Weak<Verifier>)>> = Mutex::new(None);
 
+/// Those of bundles in use, by the bundle's digest. Tenants that name the same bundle share no more than what it says.
+static BUNDLES: LazyLock<Mutex<HashMap<[u8; 32], Weak<WebPkiServerVerifier>>>> =
+    LazyLock::new(Mutex::default);
+
 /// After this they are read anew for new clients: whoever changes them need not restart anything.
 const FRESH: Duration = Duration::from_secs(600);
 
-/// A TLS client that trusts the system's authorities, with sessions of its own: nothing else is shared. TLS 1.2 and 1.3,
-/// and HTTP/1.1, as reqwest has it where it makes the client itself.
-pub(super) fn of_the_system() -> Result<ClientConfig, Error> {
-    let builder = ClientConfig::builder_with_provider(provider()?)
+/// How many TLS sessions a client keeps to resume. Each holds the server's certificates, and a client speaks to one host.
+const SESSIONS: usize = 4;
+
+/// A TLS client with sessions of its own; nothing but the authorities is shared. TLS 1.2 and 1.3, and HTTP/1.1, as reqwest
+/// has it where it makes the client itself. A bundle takes the place of the system's authorities.
+pub(super) fn client(
+    ca_bundle: Option<&str>,
+    identity: Option<&ClientCertificate>,
+) -> Result<ClientConfig, Error> {
+    let verifier: Arc<dyn ServerCertVerifier> = match ca_bundle {
+        None => system()?,
+        Some(pem) => of_bundle(pem)?,
+    };
+    let builder = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13, &TLS12])
         .map_err(|_| Error::spec("the controller was built without TLS 1.2 and 1.3"))?
-        // It is no plain list of authorities, and checks as strictly as one.
+        // Neither verifier checks less than a plain list of authorities would.
         .dangerous()
-        .with_custom_certificate_verifier(system()?);
-    let mut client = builder.with_no_client_auth();
+        .with_custom_certificate_verifier(verifier);
+    let mut client = match identity {
+        None => builder.with_no_client_auth(),
+        Some(identity) => {
+            let (chain, key) = read(identity)?;
+            builder.with_client_auth_cert(chain, key).map_err(|_| {
+                Error::credential(
+                    "`tls.crt` and `tls.key` of the client certificate's Secret do not belong together or are of a \
+                     kind that TLS does not know",
+                )
+            })?
+        }
+    };
     client.alpn_protocols = vec![b"http/1.1".to_vec()];
+    client.resumption = Resumption::in_memory_sessions(SESSIONS);
     Ok(client)
 }
 
@@ -42,21 +74,45 @@ pub(super) fn system() -> Result<Arc<Verifier>, Error> {
         return Ok(verifier);
     }
     let none = |_| Error::spec("the controller's system trusts no certificate authority; set `tls.caBundle`");
-    let verifier = Arc::new(Verifier::new(provider()?).map_err(none)?);
+    let verifier = Arc::new(Verifier::new(provider()).map_err(none)?);
     *kept = Some((Instant::now(), Arc::downgrade(&verifier)));
     Ok(verifier)
 }
 
-fn provider() -> Result<Arc<CryptoProvider>, Error> {
-    let missing = || Error::spec("the controller was started without cryptography");
-    CryptoProvider::get_default().cloned().ok_or_else(missing)
+/// Those of a PEM bundle.
+pub(super) fn of_bundle(pem: &str) -> Result<Arc<WebPkiServerVerifier>, Error> {
+    let digest = Sha256::digest(pem).into();
+    let mut kept = BUNDLES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(verifier) = kept.get(&digest).and_then(Weak::upgrade) {
+        return Ok(verifier);
+    }
+    let mut roots = RootCertStore::empty();
+    let unusable = "`tls.caBundle` holds a certificate that cannot be used";
+    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+        let certificate = certificate.map_err(|_| Error::spec("`tls.caBundle` is not readable as PEM"))?;
+        roots.add(certificate).map_err(|_| Error::spec(unusable))?;
+    }
+    if roots.is_empty() {
+        return Err(Error::spec("`tls.caBundle` holds no PEM certificate"));
+    }
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider());
+    let verifier = verifier.build().map_err(|_| Error::spec(unusable))?;
+    kept.retain(|_, verifier| verifier.strong_count() > 0);
+    kept.insert(digest, Arc::downgrade(&verifier));
+    Ok(verifier)
 }
 
-/// Those of a PEM bundle.
-pub(super) fn of_bundle(pem: &str) -> Result<Vec<Certificate>, Error> {
-    match Certificate::from_pem_bundle(pem.as_bytes()) {
-        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        Ok(_) => Err(Error::spec("`tls.caBundle` holds no PEM certificate")),
-        Err(_) => Err(Error::spec("`tls.caBundle` is not readable as PEM")),
-    }
+fn read(client: &ClientCertificate) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Error> {
+    let unreadable = || {
+        Error::credential("`tls.crt` or `tls.key` of the client certificate's Secret is not readable as PEM")
+    };
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(client.certificate.as_bytes()).collect();
+    let chain = chain.ok().filter(|chain| !chain.is_empty()).ok_or_else(unreadable)?;
+    let key = PrivateKeyDer::from_pem_slice(client.key.expose().as_bytes()).map_err(|_| unreadable())?;
+    Ok((chain, key))
+}
+
+/// The one that the process has installed; what is linked is the same.
+fn provider() -> Arc<CryptoProvider> {
+    CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(aws_lc_rs::default_provider()))
 }

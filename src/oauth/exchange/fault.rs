@@ -14,7 +14,7 @@ use crate::oauth::error::{Error, NetworkFault, TlsFault};
 /// Classifies a failed exchange with this host (`oauth.md` §d.2).
 pub(super) fn classify(error: &reqwest::Error, host: &str) -> Error {
     if let Some(AddressRefused(refusal)) = find(error) {
-        return Error::not_allowed(host, format!("its name resolves to {refusal}"));
+        return Error::address_not_allowed(host, format!("its name resolves to {refusal}"));
     }
     match find(error) {
         Some(fault) => Error::tls(host, tls(fault)),

@@ -46,6 +46,7 @@ impl World {
         let addresses = AddressPolicy { allow: vec!["127.0.0.0/8".parse().unwrap()], deny: Vec::new() };
         let transport = Transport {
             addresses: Arc::new(addresses),
+            resolver: None,
             ca_bundle: Some(authority.pem()),
             identity: None,
             timeout: Duration::from_secs(5),

@@ -50,7 +50,10 @@ async fn a_bundle_takes_the_systems_place() {
     let (one, other) = (authorities::system().unwrap(), authorities::system().unwrap());
     assert!(Arc::ptr_eq(&one, &other));
 
-    world.transport.ca_bundle = Some(Authority::new("other").pem());
+    let bundle = Authority::new("other").pem();
+    let (one, other) = (authorities::of_bundle(&bundle).unwrap(), authorities::of_bundle(&bundle).unwrap());
+    assert!(Arc::ptr_eq(&one, &other), "a bundle is in memory once, too");
+    world.transport.ca_bundle = Some(bundle);
     let error = super::error(world.send("localhost", server.port).await);
     assert_eq!(error, Error::tls("localhost", TlsFault::UnknownIssuer));
 }

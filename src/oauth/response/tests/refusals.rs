@@ -116,3 +116,38 @@ fn neither_credentials_nor_tokens_come_back_in_an_explanation() {
     let id = json("{}").header("x-request-id", "hunter2-hunter2").error();
     assert!(!id.to_string().contains("request id"), "{id}");
 }
+
+/// `fields.error` may point at anything; what is shown of it depends on who chose it.
+#[test]
+fn of_a_members_text_only_listed_codes_are_shown_where_an_author_chose_the_member() {
+    let body = r#"{"owner":"alice","reason":"invalid_scope","error_description":"said by a service"}"#;
+    let shown = |pointer: Option<&str>, disclosure| {
+        let refusal = situation(400, JSON, body)
+            .header("x-request-id", "r1")
+            .rules(|rules| {
+                rules.fields.error = pointer.map(str::to_owned);
+                rules.disclosure = disclosure;
+            })
+            .refusal();
+        (refusal.to_string(), refusal.reason)
+    };
+    let full = "auth.example.com answered 400 alice: \"said by a service\" (request id r1)";
+    assert_eq!(shown(Some("/owner"), Disclosure::Full), (full.to_owned(), Reason::ProviderRejected));
+    let unlisted =
+        "auth.example.com answered 400 with an unlisted code: \"said by a service\" (request id r1)";
+    assert_eq!(
+        shown(Some("/owner"), Disclosure::ListedCodes),
+        (unlisted.to_owned(), Reason::ProviderRejected)
+    );
+    let listed = "auth.example.com answered 400 invalid_scope: \"said by a service\" (request id r1)";
+    assert_eq!(shown(Some("/reason"), Disclosure::ListedCodes), (listed.to_owned(), Reason::InvalidScope));
+    let withheld = "auth.example.com answered 400 invalid_scope";
+    assert_eq!(shown(Some("/reason"), Disclosure::Withheld), (withheld.to_owned(), Reason::InvalidScope));
+
+    // Where the member is the protocol's own, a provider's own codes help.
+    let standard =
+        situation(400, JSON, r#"{"error":"E4711"}"#).rules(|r| r.disclosure = Disclosure::ListedCodes);
+    assert_eq!(standard.refusal().code.as_deref(), Some("E4711"));
+    let unbound = situation(400, JSON, r#"{"error":"E4711"}"#).rules(|r| r.disclosure = Disclosure::Withheld);
+    assert_eq!(unbound.refusal().code, None);
+}

@@ -1,0 +1,44 @@
+//! What may be shown, by who has named the host.
+
+use super::*;
+use crate::api::{ProviderReference, ServiceAccountTokenSettings};
+use crate::decide::fixture::{HOST, Scene};
+
+type Change = fn(&mut Scene);
+
+#[test]
+fn what_is_shown_depends_on_who_named_the_host() {
+    let of_cluster: Change = |scene| {
+        scene.spec.credentials_ref = None;
+        scene.credentials = Credentials::Unnamed;
+        scene.spec.provider = None;
+        let kind = ProviderKind::ClusterTokenProvider;
+        scene.spec.provider_ref = Some(ProviderReference { kind, name: "corporate".to_owned() });
+    };
+    let nobody: Change = |scene| scene.credentials = Credentials::Unnamed;
+    let other_host: Change = |scene| {
+        if let Credentials::Present { allowed_hosts, .. } = &mut scene.credentials {
+            *allowed_hosts = Some("elsewhere.example.com".to_owned());
+        }
+    };
+    let account: Change = |scene| {
+        scene.credentials = Credentials::Unnamed;
+        scene.provider().client_authentication.service_account_token =
+            Some(ServiceAccountTokenSettings::default());
+    };
+    let cases: [(&str, Change, bool, Disclosure); 6] = [
+        ("an owner's credentials", |_| {}, true, Disclosure::ListedCodes),
+        ("an administrator's provider", of_cluster, true, Disclosure::Full),
+        ("nobody", nobody, true, Disclosure::Withheld),
+        ("credentials for another host", other_host, true, Disclosure::Withheld),
+        ("a ServiceAccount whose owner was asked", account, true, Disclosure::ListedCodes),
+        ("a ServiceAccount whose owner was not asked", account, false, Disclosure::Withheld),
+    ];
+    let host = Endpoint::parse(&format!("https://{HOST}/token")).unwrap();
+    for (name, change, accounts_asked, expected) in cases {
+        let mut scene = Scene::fresh();
+        change(&mut scene);
+        let provider = scene.provider.clone().unwrap();
+        assert_eq!(disclosure(&scene.observed(), &provider, &host, accounts_asked), expected, "{name}");
+    }
+}
