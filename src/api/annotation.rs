@@ -38,6 +38,9 @@ pub const RESTARTED_FOR: &str = "restarted-for.tokensource.dev/";
 /// On the Secret of a refresh token: fingerprint of the endpoint that issued it, the only one it is ever sent to.
 pub const ISSUED_BY: &str = "tokensource.dev/issued-by";
 
+/// On an object in the controller's memory alone, never in the cluster: what of its spec this version cannot read.
+pub const UNREADABLE: &str = "tokensource.dev/unreadable";
+
 /// Every key under this prefix is ours; users may not set them on the target.
 pub const PREFIX: &str = "tokensource.dev/";
 

@@ -107,6 +107,7 @@ pub(super) fn any_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema 
     schemars::json_schema!({
         "description": "Further claims, as a JSON object.",
         "type": "object",
+        "maxProperties": 64,
         "x-kubernetes-preserve-unknown-fields": true,
     })
 }

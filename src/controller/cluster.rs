@@ -10,11 +10,12 @@ use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::core::{PartialObjectMeta, Selector, SelectorExt};
 use kube::runtime::reflector::{ObjectRef, Store, store};
-use kube::runtime::watcher::{self, Event};
-use kube::runtime::{WatchStreamExt, watcher as watch_objects};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::runtime::watcher::Event;
+use kube::{Client, Resource, ResourceExt};
 use tokio::sync::{broadcast, watch};
 
+use super::metrics::Metrics;
+use super::view::{Selection, Standing, Watched, unreadable, watch_objects};
 use crate::api::{ClusterTokenProvider, Reason};
 use crate::decide::Failure;
 
@@ -46,15 +47,18 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    /// Starts the two watches; they end with the process.
-    pub(super) fn watch(client: &Client) -> Arc<Self> {
+    /// Starts the two watches; they end with the process. An installation for single namespaces need not have the right.
+    pub(super) fn watch(client: &Client, is_optional: bool, metrics: &Metrics) -> Arc<Self> {
         let (changes, _) = broadcast::channel(BACKLOG);
+        let selection = Selection { is_optional, ..Selection::default() };
         let (providers, provider_access) =
-            follow(Api::<ClusterTokenProvider>::all(client.clone()), changes.clone(), Change::Provider);
-        let (namespaces, namespace_access) = follow(
-            Api::<PartialObjectMeta<Namespace>>::all(client.clone()),
+            follow::<ClusterTokenProvider>(client, &selection, changes.clone(), Change::Provider, metrics);
+        let (namespaces, namespace_access) = follow::<PartialObjectMeta<Namespace>>(
+            client,
+            &selection,
             changes.clone(),
             Change::Namespace,
+            metrics,
         );
         Arc::new(Self { providers, namespaces, access: [provider_access, namespace_access], changes })
     }
@@ -96,6 +100,9 @@ impl Cluster {
                 format!("There is no ClusterTokenProvider {name}: create it, or correct providerRef."),
             )
         })?;
+        if let Some(failure) = unreadable(&*provider) {
+            return Err(failure);
+        }
         let Some(allowed) = &provider.spec.allowed_namespaces else { return Ok(provider) };
         if *namespaces.borrow() == Access::Forbidden {
             return Err(not_allowed(
@@ -147,56 +154,44 @@ fn not_allowed(provider: &str, namespace: &str, why: &str) -> Failure {
 
 /// Fills a store, announces changes, and says whether the kind may be read at all.
 fn follow<K>(
-    api: Api<K>,
+    client: &Client,
+    selection: &Selection,
     changes: broadcast::Sender<Change>,
     change: fn(String) -> Change,
+    metrics: &Metrics,
 ) -> (Store<K>, watch::Receiver<Access>)
 where
-    K: Resource<DynamicType = ()>
-        + Clone
-        + std::fmt::Debug
-        + serde::de::DeserializeOwned
-        + Send
-        + Sync
-        + 'static,
+    K: Watched + serde::de::DeserializeOwned,
 {
-    let (reader, writer) = store();
+    let (reader, mut writer) = store();
     let (access, seen) = watch::channel(Access::Filling);
-    let events = watch_objects(api, watcher::Config::default())
-        .default_backoff()
-        .modify(|object| object.meta_mut().managed_fields = None)
-        .reflect(writer);
+    let (events, mut standing) =
+        watch_objects::<K>(client.clone(), selection.clone(), metrics.of_watch(K::KIND));
     tokio::spawn(async move {
         let mut events = std::pin::pin!(events);
-        while let Some(event) = events.next().await {
+        loop {
+            let event = tokio::select! {
+                event = events.next() => event,
+                Ok(_) = standing.wait_for(|now| *now == Standing::Refused), if *access.borrow() == Access::Filling => {
+                    access.send_replace(Access::Forbidden);
+                    continue;
+                }
+            };
+            let Some(event) = event else { return };
+            writer.apply_watcher_event(&event);
             match event {
-                Ok(Event::InitDone) => {
+                Event::InitDone => {
                     access.send_replace(Access::Filled);
-                    // Whoever was told that there is no such provider may be told otherwise now.
+                    // A message that there is no such provider may be out of date now.
                     let _ = changes.send(Change::Anything);
                 }
-                Ok(Event::Apply(object) | Event::Delete(object)) => {
+                Event::Apply(object) | Event::Delete(object) => {
                     // Nobody listens before the first scope runs; it looks at everything then anyway.
                     let _ = changes.send(change(object.name_any()));
                 }
-                Ok(Event::Init | Event::InitApply(_)) => {}
-                Err(error) if is_forbidden(&error) => {
-                    access.send_if_modified(|access| {
-                        let first = *access == Access::Filling;
-                        if first {
-                            tracing::info!(kind = %K::kind(&()), "May not be read: providers of this cluster are not served");
-                            *access = Access::Forbidden;
-                        }
-                        first
-                    });
-                }
-                Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "Watch failed; it is tried again"),
+                Event::Init | Event::InitApply(_) => {}
             }
         }
     });
     (reader, seen)
-}
-
-fn is_forbidden(error: &watcher::Error) -> bool {
-    matches!(error, watcher::Error::InitialListFailed(kube::Error::Api(status)) if status.is_forbidden())
 }

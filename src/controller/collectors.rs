@@ -13,6 +13,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
+use tokio::sync::watch;
 
 use super::context::Settings;
 use super::exchangers::Exchangers;
@@ -21,6 +22,7 @@ use super::issuers::Issuers;
 use super::leadership::Leadership;
 use super::scope::Scope;
 use super::service_accounts::Audiences;
+use super::view::Standing;
 use crate::api::TokenSource;
 use crate::decide::{Gauges, gauges};
 
@@ -104,6 +106,37 @@ impl Collector for Objects {
 impl fmt::Debug for Objects {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Objects").field("scopes", &self.scopes.len()).finish_non_exhaustive()
+    }
+}
+
+/// Which watches work, by namespace and kind.
+#[derive(Debug)]
+pub(super) struct Watches {
+    rows: Vec<(String, &'static str, watch::Receiver<Standing>)>,
+}
+
+impl Watches {
+    pub(super) fn new<'a>(scopes: impl Iterator<Item = &'a Arc<Scope>>) -> Self {
+        let of_scope = |scope: &Arc<Scope>| {
+            let namespace = scope.namespace.clone().unwrap_or_default();
+            let rows = scope.standings.iter();
+            rows.map(|(kind, standing)| (namespace.clone(), *kind, standing.clone())).collect::<Vec<_>>()
+        };
+        Self { rows: scopes.flat_map(of_scope).collect() }
+    }
+}
+
+impl Collector for Watches {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "1 while changes of this kind are seen, 0 while its watch fails; no namespace means all";
+        let mut family =
+            encoder.encode_descriptor("tokensource_watch_working", help, None, MetricType::Gauge)?;
+        for (namespace, kind, standing) in &self.rows {
+            let works = i64::from(*standing.borrow() == Standing::Working);
+            ConstGauge::new(works)
+                .encode(family.encode_family(&[("namespace", namespace.as_str()), ("kind", kind)])?)?;
+        }
+        Ok(())
     }
 }
 

@@ -85,9 +85,10 @@ impl Context {
         namespace: &str,
         name: &str,
     ) -> Result<Option<(Secret, Arc<Facts>)>, CallError> {
+        let known = self.scope.secrets.get(namespace, name);
         let found = call(self.secrets(namespace).get_opt(name)).await?;
         if found.is_none() {
-            self.scope.secrets.lose(namespace, name);
+            self.scope.secrets.lose(namespace, name, known.as_deref());
         }
         Ok(found.map(|secret| {
             let facts = self.scope.secrets.learn(&secret.metadata);

@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kube::ResourceExt;
 
-use super::scope::prune;
 use super::secrets::version;
 use crate::api::{Reason, TokenSource, TokenSourceStatus, Workload};
 use crate::decide::Probed;
@@ -94,8 +93,7 @@ impl Memory {
     }
 
     /// A status write returned this object.
-    pub(super) fn status_written(&self, mut source: TokenSource) {
-        prune(&mut source);
+    pub(super) fn status_written(&self, source: TokenSource) {
         self.update(&source.uid().unwrap_or_default(), |entry| {
             entry.unwritten = None;
             entry.written = Some(Arc::new(source));

@@ -38,6 +38,7 @@ mod service_accounts;
 mod target;
 mod tenant_cache;
 mod turn;
+mod view;
 
 pub use context::{Context, Settings};
 pub use error::{Error, chain};
@@ -45,3 +46,4 @@ pub use leadership::{Leadership, Until};
 pub use metrics::Metrics;
 pub use rights::Rights;
 pub use run::{Controller, Health};
+pub use view::connect;

@@ -13,6 +13,7 @@ use super::error::Error;
 use super::references::Reference;
 use super::secrets::Facts;
 use super::target::{stranger, target, unread_target};
+use super::view::unreadable;
 use crate::api::{
     ClusterTokenProvider, ProviderKind, Reason, TokenProvider, TokenProviderSpec, TokenSource,
     TokenSourceSpec, TokenSourceStatus, annotation,
@@ -45,6 +46,9 @@ pub(super) fn find_provider<'a>(source: &'a TokenSource, context: &Context) -> R
     let namespace = source.namespace().unwrap_or_default();
     let spec = &source.spec;
     let cluster_only = context.settings.only_cluster_providers;
+    if let Some(failure) = unreadable(source) {
+        return Err(failure);
+    }
     match (&spec.provider, &spec.provider_ref) {
         (Some(_), Some(_)) | (None, None) => {
             Err(Failure::local(Reason::InvalidSpec, "Set exactly one of provider and providerRef."))
@@ -66,12 +70,9 @@ pub(super) fn find_provider<'a>(source: &'a TokenSource, context: &Context) -> R
              providerRef to one.",
         )),
         (Some(provider), None) => Ok(Provider::Inline(provider)),
-        (None, Some(reference)) => context
-            .scope
-            .providers
-            .get(&ObjectRef::new(&reference.name).within(&namespace))
-            .map(Provider::Namespaced)
-            .ok_or_else(|| {
+        (None, Some(reference)) => {
+            let found = context.scope.providers.get(&ObjectRef::new(&reference.name).within(&namespace));
+            let provider = found.ok_or_else(|| {
                 Failure::local(
                     Reason::ProviderNotFound,
                     format!(
@@ -79,7 +80,9 @@ pub(super) fn find_provider<'a>(source: &'a TokenSource, context: &Context) -> R
                         reference.name
                     ),
                 )
-            }),
+            })?;
+            unreadable(&*provider).map_or(Ok(Provider::Namespaced(provider)), Err)
+        }
     }
 }
 
@@ -135,8 +138,11 @@ pub(super) async fn observe<'a>(
     if let Ok(provider) = &observed.provider {
         let subject = provider.subject_secret().map(|reference| &reference.name);
         let certificate = provider.tls.client_certificate_ref.as_ref().map(|reference| &reference.name);
-        observed.secrets.subject = provider_secret(subject, &observed, &namespace, context);
-        observed.secrets.certificate = provider_secret(certificate, &observed, &namespace, context);
+        let named: Vec<&str> = subject.into_iter().chain(certificate).map(String::as_str).collect();
+        // The block may stand elsewhere, so that the `TokenSource` alone does not tell which Secrets concern it.
+        context.scope.depends(&namespace, observed.name, &named);
+        observed.secrets.subject = provider_secret(subject, &namespace, context);
+        observed.secrets.certificate = provider_secret(certificate, &namespace, context);
     }
     observed.inputs = fingerprint(&observed);
     let (target, unread) = match target(&observed, &namespace, context).await {
@@ -162,16 +168,9 @@ pub(super) fn fingerprint(observed: &Observed<'_>) -> Option<inputs::Inputs> {
     inputs::fingerprint(observed.spec, observed.generation, provider, &observed.secrets)
 }
 
-/// A Secret that the provider block names. The block may stand elsewhere, so that the `TokenSource` alone does not
-/// tell it: who looks at one is noted, to be woken when it changes.
-fn provider_secret(
-    name: Option<&String>,
-    observed: &Observed<'_>,
-    namespace: &str,
-    context: &Context,
-) -> Credentials {
+/// A Secret that the provider block names.
+fn provider_secret(name: Option<&String>, namespace: &str, context: &Context) -> Credentials {
     let Some(name) = name else { return Credentials::Unnamed };
-    context.scope.depends(namespace, name, observed.name);
     credentials(name, context.scope.secrets.get(namespace, name))
 }
 

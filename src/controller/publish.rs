@@ -132,7 +132,7 @@ pub(super) async fn withdraw(
         // Some types demand keys.
         Err(error) if error.is_invalid() && secret_type(&observed.spec.target) != "Opaque" => {
             delete(&api, name, &facts).await?;
-            context.scope.secrets.lose(&namespace, name);
+            context.scope.secrets.lose(&namespace, name, Some(&facts));
             return Ok(Target::Missing);
         }
         written => written,
@@ -253,11 +253,12 @@ async fn prune(api: &Api<Secret>, wanted: &Secret, written: Secret) -> Result<Se
 }
 
 async fn refresh(api: &Api<Secret>, namespace: &str, name: &str, context: &Context) -> Result<(), CallError> {
+    let known = context.scope.secrets.get(namespace, name);
     match call(api.get_metadata_opt(name)).await? {
         Some(found) => {
             context.scope.secrets.learn(&found.metadata);
         }
-        None => context.scope.secrets.lose(namespace, name),
+        None => context.scope.secrets.lose(namespace, name, known.as_deref()),
     }
     Ok(())
 }

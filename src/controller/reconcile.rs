@@ -23,6 +23,10 @@ use crate::decide::{Outcome, Plan, decide, next_errand, next_status, wake_after}
 /// What turned out to be known wrongly is looked at again at once.
 const AGAIN: Duration = Duration::from_millis(10);
 
+/// What is left because it, or its namespace, is being deleted: the watch that says so may lag behind a namespace that
+/// has been made again.
+const LEFT: Duration = Duration::from_secs(30);
+
 /// One look at the `TokenSource` of this name. Returns after how long to look again even if nothing changes, unless
 /// nothing but a change can matter.
 pub(super) async fn look(named: NamespacedName, context: Arc<Context>) -> Option<Duration> {
@@ -38,7 +42,7 @@ pub(super) async fn look(named: NamespacedName, context: Arc<Context>) -> Option
         let turn = Turn::take(&context).await;
         let cached = context.scope.find(&named)?;
         // In a box: hundreds wait for their turn, and it takes 10 kB.
-        match Box::pin(reconcile(Arc::clone(&cached), &turn)).await {
+        let after = match Box::pin(reconcile(Arc::clone(&cached), &turn)).await {
             Ok(after) => after,
             Err(error) if error.is_not_leading() => context.scope.find(&named).map(|_| AGAIN),
             Err(error) => {
@@ -48,7 +52,12 @@ pub(super) async fn look(named: NamespacedName, context: Arc<Context>) -> Option
                 context.log.failed(&named, &error, after, context.now());
                 Some(after)
             }
+        };
+        // It may have been deleted, or have left the selector, meanwhile: what was remembered of it has no end then.
+        if context.scope.find(&named).is_none_or(|now| now.uid() != cached.uid()) {
+            context.scope.memory.forget(&cached.uid().unwrap_or_default());
         }
+        after
     }
     .instrument(span)
     .await
@@ -64,7 +73,7 @@ async fn reconcile(cached: Arc<TokenSource>, context: &Turn<'_>) -> Result<Optio
     let (mut observed, unread) = observe(&source, block, context).await;
     let plan = if unread.is_some() { Plan::Wait(None) } else { decide(&observed) };
     if plan == Plan::Leave {
-        return Ok(None);
+        return Ok(Some(LEFT));
     }
     let done = match act(&plan, &source, &mut observed, context).await {
         Ok(Some(done)) => done,

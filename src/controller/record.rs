@@ -1,12 +1,13 @@
 //! The last step: status, Event, metrics. Writes only what changed.
 
-use kube::api::{Patch, PatchParams};
+use kube::api::{Patch, PatchParams, Request};
 use kube::{Resource, ResourceExt};
 use serde_json::json;
 
 use super::context::Context;
 use super::error::{CallError, Error, call};
 use super::references::name_of;
+use super::view::Watched;
 use crate::api::{FIELD_MANAGER, TokenSource, TokenSourceStatus, from_kubernetes};
 use crate::decide::{Observed, Outcome, transition};
 
@@ -36,28 +37,33 @@ async fn write(
     outcome: &Outcome,
     context: &Context,
 ) -> Result<(), Error> {
-    let api = context.sources(&source.namespace().unwrap_or_default());
-    let (name, version) = (source.name_any(), source.resource_version());
-    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     let written = match context.lead() {
-        Ok(()) => {
-            call(async {
-                let patch = Patch::Json::<()>(
-                    replacement(version.as_deref(), status).map_err(kube::Error::SerdeError)?,
-                );
-                api.patch_status(&name, &params, &patch).await
-            })
-            .await
-        }
+        Ok(()) => call(patch(source, status, context)).await,
         Err(error) => Err(error),
     };
     match written {
-        Ok(written) => {
-            context.scope.memory.status_written(written);
+        Ok(answer) => {
+            // An answer that cannot be read is no failure: the watch brings the object, too.
+            if let Ok(written) = TokenSource::decode(answer.as_bytes()) {
+                context.scope.memory.status_written(written.object);
+            }
             Ok(())
         }
         Err(error) => unwritten(source, status, outcome, error, context),
     }
+}
+
+/// Returns the object as text: its spec may be one that cannot be decoded.
+async fn patch(source: &TokenSource, status: &TokenSourceStatus, context: &Context) -> kube::Result<String> {
+    let api = context.sources(&source.namespace().unwrap_or_default());
+    let version = source.resource_version();
+    let patch = replacement(version.as_deref(), status).map_err(kube::Error::SerdeError)?;
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let request = Request::new(api.resource_url());
+    let request = request
+        .patch_subresource("status", &source.name_any(), &params, &Patch::Json::<()>(patch))
+        .map_err(kube::Error::BuildRequest)?;
+    context.client.request_text(request).await
 }
 
 /// The status instead of whatever stands there: nobody else writes one, so there is nothing to merge, and this costs the

@@ -32,9 +32,10 @@ struct Index {
 pub(super) struct References {
     current: Index,
     listed: Option<Index>,
-    /// By namespace and name of a Secret: who has looked at it because the provider block names it. A hint that may
-    /// be out of date, which costs no more than a look.
+    /// By namespace and name of a Secret: the `TokenSource`s that look at it because their provider block names it.
     subjects: HashMap<NamespacedName, BTreeSet<CompactString>>,
+    /// By `TokenSource`: those Secrets. It never has more of them than a provider block can name.
+    looks_at: HashMap<NamespacedName, Box<[CompactString]>>,
 }
 
 impl References {
@@ -53,6 +54,15 @@ impl References {
             }
             Event::InitDone => {
                 self.current = self.listed.take().unwrap_or_default();
+                let gone: Vec<_> = self
+                    .looks_at
+                    .keys()
+                    .filter(|key| !self.current.named.contains_key(*key))
+                    .cloned()
+                    .collect();
+                for key in &gone {
+                    self.forget(key);
+                }
                 self.current.named.keys().cloned().collect()
             }
             Event::Apply(source) => {
@@ -65,11 +75,9 @@ impl References {
             }
             Event::Delete(source) => {
                 let peers = self.peers(source);
-                let (namespace, name) = name_of(source);
-                self.subjects.retain(|(within, _), users| {
-                    *within != namespace || !users.remove(&name) || !users.is_empty()
-                });
-                self.current.remove(&(namespace, name));
+                let key = name_of(source);
+                self.forget(&key);
+                self.current.remove(&key);
                 peers
             }
         }
@@ -90,16 +98,37 @@ impl References {
             .collect()
     }
 
-    /// Whether a Secret is known to concern a `TokenSource` by its provider block.
-    pub(super) fn is_noted(&self, namespace: &str, secret: &str, source: &str) -> bool {
-        let users = self.subjects.get(&(namespace.into(), secret.into()));
-        users.is_some_and(|users| users.contains(source))
+    /// Whether these are the Secrets that a `TokenSource` is known to look at.
+    pub(super) fn is_noted(&self, namespace: &str, source: &str, secrets: &[&str]) -> bool {
+        let noted = self.looks_at.get(&(namespace.into(), source.into()));
+        noted.map_or(&[][..], |noted| noted).iter().eq(secrets.iter())
     }
 
-    /// Notes it.
-    pub(super) fn note(&mut self, namespace: &str, secret: &str, source: &str) {
-        let slot = (namespace.into(), secret.into());
-        self.subjects.entry(slot).or_default().insert(source.into());
+    /// Notes them.
+    pub(super) fn note(&mut self, namespace: &str, source: &str, secrets: &[&str]) {
+        let key = (CompactString::from(namespace), CompactString::from(source));
+        self.forget(&key);
+        // One that has just been deleted would be kept for ever.
+        if secrets.is_empty() || !self.current.named.contains_key(&key) {
+            return;
+        }
+        for secret in secrets {
+            let slot = (key.0.clone(), CompactString::from(*secret));
+            self.subjects.entry(slot).or_default().insert(key.1.clone());
+        }
+        self.looks_at.insert(key, secrets.iter().map(|secret| CompactString::from(*secret)).collect());
+    }
+
+    fn forget(&mut self, key: &NamespacedName) {
+        for secret in self.looks_at.remove(key).into_iter().flatten() {
+            let slot = (key.0.clone(), secret);
+            if let Some(users) = self.subjects.get_mut(&slot) {
+                users.remove(&key.1);
+                if users.is_empty() {
+                    self.subjects.remove(&slot);
+                }
+            }
+        }
     }
 
     /// The `TokenSource`s of any namespace that name this cluster-scoped provider.
@@ -188,4 +217,52 @@ fn named_by(source: &TokenSource) -> Box<[Reference]> {
     // Target and credentials may be one Secret, by mistake.
     references.dedup();
     references.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(name: &str) -> TokenSource {
+        let mut source = TokenSource::new(name, crate::api::TokenSourceSpec::default());
+        source.metadata.namespace = Some("ns".to_owned());
+        source
+    }
+
+    fn users(references: &References, secret: &str) -> Vec<String> {
+        let users = references.users("ns", Reference::Secret(secret.into()));
+        users.into_iter().map(|(_, name)| name.to_string()).collect()
+    }
+
+    #[test]
+    fn only_the_secrets_that_are_looked_at_now_are_remembered() {
+        let mut references = References::default();
+        references.apply(&Event::Apply(source("one")));
+        for port in 0..1000 {
+            references.note("ns", "one", &[&format!("subject-{port}")]);
+        }
+        assert_eq!((references.subjects.len(), references.looks_at.len()), (1, 1));
+        assert_eq!(users(&references, "subject-999"), ["one"]);
+        assert!(references.is_noted("ns", "one", &["subject-999"]) && !references.is_noted("ns", "one", &[]));
+        references.note("ns", "one", &[]);
+        assert!(references.subjects.is_empty() && references.looks_at.is_empty());
+    }
+
+    #[test]
+    fn nothing_is_remembered_of_what_is_gone() {
+        let mut references = References::default();
+        references.apply(&Event::Apply(source("one")));
+        references.note("ns", "one", &["subject"]);
+        references.apply(&Event::Delete(source("one")));
+        assert!(references.subjects.is_empty());
+        // A reconcile that was under way ends later.
+        references.note("ns", "one", &["subject"]);
+        assert!(references.subjects.is_empty());
+
+        references.apply(&Event::Apply(source("two")));
+        references.note("ns", "two", &["subject"]);
+        references.apply(&Event::Init);
+        references.apply(&Event::InitDone);
+        assert!(references.subjects.is_empty() && references.looks_at.is_empty());
+    }
 }

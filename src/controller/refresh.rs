@@ -10,6 +10,7 @@ use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 
 use super::context::Context;
 use super::error::{CallError, call};
+use super::secrets::Facts;
 use crate::api::{FIELD_MANAGER, TokenSource};
 use crate::decide::refresh::{Bond, secret_name};
 use crate::oauth::Secret;
@@ -58,7 +59,7 @@ pub(super) async fn drop(
     let same = Preconditions { uid: kept.uid(), resource_version: kept.resource_version() };
     let params = DeleteParams { preconditions: Some(same), ..DeleteParams::default() };
     match call(context.secrets(&namespace).delete(&kept.name_any(), &params)).await {
-        Ok(_) => context.scope.secrets.lose(&namespace, &kept.name_any()),
+        Ok(_) => context.scope.secrets.lose(&namespace, &kept.name_any(), Some(&Facts::of(&kept.metadata))),
         Err(error) if error.is_not_found() || error.is_conflict() => {}
         Err(error) => return Err(error),
     }

@@ -4,16 +4,14 @@
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt, stream};
-use kube::runtime::watcher;
 use kube::{Client, Config};
 use prometheus_client::registry::Registry;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
 use super::announce::Announcer;
 use super::cluster::Cluster;
-use super::collectors::{Busyness, Caches, Leading, Objects};
+use super::collectors::{Busyness, Caches, Leading, Objects, Watches};
 use super::context::{Context, Settings};
-use super::error::chain;
 use super::exchangers::Exchangers;
 use super::gates::Gates;
 use super::issuers::Issuers;
@@ -23,7 +21,7 @@ use super::queue::serve;
 use super::reconcile::look;
 use super::references::NamespacedName;
 use super::rights::Rights;
-use super::scope::{Triggers, prepare};
+use super::scope::{Scope, Triggers, prepare};
 use super::service_accounts::Audiences;
 
 /// For each TokenSource that is worked on so many may be under way, waiting for a provider.
@@ -32,21 +30,28 @@ const UNDER_WAY: usize = 16;
 /// Whether the controller has seen what there is to see.
 #[derive(Clone, Default)]
 pub struct Health {
-    scopes: Vec<watch::Receiver<bool>>,
+    scopes: Vec<Arc<Scope>>,
 }
 
 impl Health {
-    /// True once every cache is filled.
+    /// True once the caches of each namespace are filled. A namespace that cannot be read, for example because it is
+    /// gone, keeps nobody from serving the others.
     pub fn is_ready(&self) -> bool {
-        self.scopes.iter().all(|filled| *filled.borrow())
+        let is_settled = |scope: &Arc<Scope>| *scope.filled.borrow() || scope.is_failing();
+        let is_filled = |scope: &Arc<Scope>| *scope.filled.borrow();
+        self.scopes.iter().all(is_settled) && (self.scopes.is_empty() || self.scopes.iter().any(is_filled))
     }
 
     /// Waits until then.
     pub async fn filled(&self) {
-        for filled in &self.scopes {
-            // An error means that the queue has ended.
-            let _ = filled.clone().wait_for(|filled| *filled).await;
-        }
+        let mut changes = stream::select_all(self.scopes.iter().map(|scope| scope.changes().boxed()));
+        while !self.is_ready() && changes.next().await.is_some() {}
+    }
+
+    /// The namespaces that are not served at present, because they cannot be listed or watched.
+    pub fn missing(&self) -> Vec<String> {
+        let failing = self.scopes.iter().filter(|scope| scope.is_failing());
+        failing.map(|scope| scope.namespace.clone().unwrap_or_else(|| "all".to_owned())).collect()
     }
 }
 
@@ -64,7 +69,7 @@ impl Controller {
             some => some.iter().cloned().map(Some).collect(),
         };
         let settings = Arc::new(settings);
-        let cluster = Cluster::watch(client);
+        let cluster = Cluster::watch(client, !settings.namespaces.is_empty(), metrics);
         let exchangers =
             Arc::new(Exchangers::new(settings.addresses.clone(), Arc::clone(&settings.resolver)));
         let gates = Arc::new(Gates::new(settings.concurrency, settings.clock));
@@ -74,7 +79,8 @@ impl Controller {
         let announcer = Arc::new(Announcer::new(client));
         let log = Arc::new(Log::new(metrics.dropped_lines()));
         let prepare = |namespace: Option<String>| {
-            let (scope, triggers) = prepare(client, namespace.as_deref(), &settings, &cluster, &gates);
+            let (scope, triggers) =
+                prepare(client, namespace.as_deref(), &settings, &cluster, &gates, metrics);
             let context = Context {
                 client: client.clone(),
                 settings: Arc::clone(&settings),
@@ -105,6 +111,8 @@ impl Controller {
             Arc::clone(&context.issuers),
             Arc::clone(&context.audiences),
         )));
+        let scopes = self.scopes.iter().map(|(context, _)| &context.scope);
+        registry.register_collector(Box::new(Watches::new(scopes)));
         if per_object {
             let scopes = self.scopes.iter().map(|(context, _)| Arc::clone(&context.scope)).collect();
             registry.register_collector(Box::new(Objects::new(scopes, context.settings.clock)));
@@ -113,7 +121,7 @@ impl Controller {
 
     /// What `/readyz` asks.
     pub fn health(&self) -> Health {
-        Health { scopes: self.scopes.iter().map(|(context, _)| context.scope.filled.subscribe()).collect() }
+        Health { scopes: self.scopes.iter().map(|(context, _)| Arc::clone(&context.scope)).collect() }
     }
 
     /// What `/readyz` asks besides.
@@ -166,11 +174,8 @@ async fn announce_filled(context: Arc<Context>) {
     tracing::info!(token_sources = scope.sources.len(), "Caches are filled");
 }
 
-async fn queue(
-    context: Arc<Context>,
-    triggers: impl Stream<Item = Result<NamespacedName, watcher::Error>> + Send + 'static,
-) {
-    let mut calls = triggers.filter_map(async |trigger| trigger.inspect_err(complain).ok()).boxed();
+async fn queue(context: Arc<Context>, triggers: impl Stream<Item = NamespacedName> + Send + 'static) {
+    let mut calls = triggers.boxed();
     // Until then only the caches are kept: whoever takes over begins with all there is.
     tokio::select! {
         biased;
@@ -181,8 +186,4 @@ async fn queue(
     // Most of these wait for strangers, and hold no permit meanwhile.
     let max_concurrent = usize::from(context.settings.concurrency.max(1)) * UNDER_WAY;
     serve(calls, max_concurrent, |name| look(name, Arc::clone(&context))).await;
-}
-
-fn complain(error: &watcher::Error) {
-    tracing::warn!(error = %chain(error), "Watch failed; it is tried again");
 }

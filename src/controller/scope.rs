@@ -2,7 +2,6 @@
 //!
 //! Knows which change concerns which `TokenSource`. Must not know the queue, nor what a reconcile does.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -11,32 +10,28 @@ use futures::stream::{self, BoxStream};
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::Secret;
 use kube::core::PartialObjectMeta;
-use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::{ObjectRef, Store, store};
-use kube::runtime::watcher::{self, Event, watcher};
-use kube::{Api, Client, Resource, ResourceExt};
-use serde::de::DeserializeOwned;
+use kube::runtime::watcher::Event;
+use kube::{Client, Resource, ResourceExt};
 use tokio::sync::watch;
 
 use super::cluster::{Change, Cluster};
 use super::context::Settings;
 use super::gates::Gates;
 use super::memory::Memory;
+use super::metrics::Metrics;
 use super::references::{NamespacedName, Reference, References, name_of};
 use super::secrets::Secrets;
-use crate::api::{TokenProvider, TokenSource, annotation};
+use super::view::{Selection, Standing, Watched, watch_objects};
+use crate::api::{TokenProvider, TokenSource};
 
 /// How often the clock is compared with the time that has passed.
 const LOOK_AT_CLOCK: Duration = Duration::from_secs(5);
 /// Further than this no clock drifts meanwhile.
 const LEAP: TimeDelta = TimeDelta::seconds(2);
 
-/// Objects in one page of a list. A page is in memory as text and as objects at once, and what it took is seldom given
-/// back: with kube's 500, that is as much as thousands of TokenSources take.
-const PAGE: u32 = 100;
-
-/// What wakes the queue: the objects to look at, or a watch that failed and is being tried again.
-pub(super) type Triggers = BoxStream<'static, Result<NamespacedName, watcher::Error>>;
+/// The objects to look at.
+pub(super) type Triggers = BoxStream<'static, NamespacedName>;
 
 /// One namespace, or all of them.
 pub(super) struct Scope {
@@ -47,6 +42,10 @@ pub(super) struct Scope {
     references: RwLock<References>,
     pub(super) secrets_filled: watch::Sender<bool>,
     pub(super) filled: watch::Sender<bool>,
+    /// How its watches stand, each with the kind's name.
+    pub(super) standings: Vec<(&'static str, watch::Receiver<Standing>)>,
+    /// None for all namespaces.
+    pub(super) namespace: Option<String>,
 }
 
 impl Scope {
@@ -60,6 +59,8 @@ impl Scope {
             references: RwLock::default(),
             secrets_filled: watch::Sender::new(false),
             filled: watch::Sender::new(false),
+            standings: Vec::new(),
+            namespace: None,
         }
     }
 
@@ -67,6 +68,25 @@ impl Scope {
     pub(super) async fn filled(&self) {
         // An error means that the sender is gone; it lives in `self`.
         let _ = self.filled.subscribe().wait_for(|filled| *filled).await;
+    }
+
+    /// Whether one of its watches has been refused, or has failed a few times in a row.
+    pub(super) fn is_failing(&self) -> bool {
+        let fails = |standing| matches!(standing, Standing::Failing | Standing::Refused);
+        self.standings.iter().any(|(_, standing)| fails(*standing.borrow()))
+    }
+
+    /// Whenever something that readiness depends on is different.
+    pub(super) fn changes(&self) -> impl Stream<Item = ()> + use<> {
+        let filled = stream::unfold(self.filled.subscribe(), async |mut filled| {
+            filled.changed().await.ok().map(|()| ((), filled))
+        });
+        let standings = self.standings.iter().map(|(_, standing)| {
+            stream::unfold(standing.clone(), async |mut standing| {
+                standing.changed().await.ok().map(|()| ((), standing))
+            })
+        });
+        stream::select_all(standings.map(StreamExt::boxed).chain([filled.boxed()]))
     }
 
     /// The object of this name, as the cache has it.
@@ -83,10 +103,10 @@ impl Scope {
         self.read().users(namespace, reference)
     }
 
-    /// Notes that a `TokenSource` looks at a Secret which its provider block names.
-    pub(super) fn depends(&self, namespace: &str, secret: &str, source: &str) {
-        if !self.read().is_noted(namespace, secret, source) {
-            self.references.write().unwrap_or_else(PoisonError::into_inner).note(namespace, secret, source);
+    /// Notes which Secrets a `TokenSource` looks at because its provider block names them, in place of those before.
+    pub(super) fn depends(&self, namespace: &str, source: &str, secrets: &[&str]) {
+        if !self.read().is_noted(namespace, source, secrets) {
+            self.references.write().unwrap_or_else(PoisonError::into_inner).note(namespace, source, secrets);
         }
     }
 
@@ -147,22 +167,6 @@ impl Scope {
     }
 }
 
-/// Takes out what nobody looks at: there may be thousands of these in memory. Clearing a list or a map would keep its
-/// room; of the annotations one is ours to obey, and kubectl's holds the whole object once more.
-pub(super) fn prune(source: &mut TokenSource) {
-    let metadata = &mut source.metadata;
-    let request =
-        metadata.annotations.take().and_then(|mut all| all.remove_entry(annotation::RENEW_REQUESTED_AT));
-    metadata.annotations = request.map(|request| BTreeMap::from([request]));
-    (metadata.labels, metadata.owner_references, metadata.finalizers) = (None, None, None);
-    metadata.managed_fields = None;
-    // What was read piece by piece has room for more.
-    source.spec.token.scopes.shrink_to_fit();
-    if let Some(status) = &mut source.status {
-        status.conditions.shrink_to_fit();
-    }
-}
-
 /// The caches of a scope and everything that sets off a reconcile in it.
 pub(super) fn prepare(
     client: &Client,
@@ -170,48 +174,50 @@ pub(super) fn prepare(
     settings: &Settings,
     cluster: &Arc<Cluster>,
     gates: &Arc<Gates>,
+    metrics: &Metrics,
 ) -> (Arc<Scope>, Triggers) {
-    let (sources, sources_writer) = store();
-    let (providers, providers_writer) = store();
-    let scope = Arc::new(Scope::new(sources, providers));
-    let selected = match &settings.selector {
-        Some(selector) => watcher::Config::default().labels(selector),
-        None => watcher::Config::default(),
-    };
+    let (sources, mut sources_writer) = store();
+    let (providers, mut providers_writer) = store();
+    let mut scope = Scope::new(sources, providers);
+    scope.namespace = namespace.map(str::to_owned);
+    let within = Selection { namespace: scope.namespace.clone(), ..Selection::default() };
+    let selected = Selection { selector: settings.selector.clone(), ..within.clone() };
+    let source_events = watched::<TokenSource>(client, selected, metrics, &mut scope);
+    let secret_events = watched::<PartialObjectMeta<Secret>>(client, within.clone(), metrics, &mut scope);
+    let provider_events = watched::<TokenProvider>(client, within, metrics, &mut scope);
+    let scope = Arc::new(scope);
     let of_sources = {
         let (scope, gates) = (Arc::clone(&scope), Arc::clone(gates));
-        watched(within::<TokenSource>(client, namespace), selected).modify(prune).reflect(sources_writer).map(
-            move |event| {
-                if let Ok(Event::Delete(source)) = &event {
-                    gates.forget(&name_of(source));
-                }
-                event.map(|event| scope.concerned_by_source(&event))
-            },
-        )
+        source_events.map(move |event| {
+            if let Event::Delete(source) = &event {
+                gates.forget(&name_of(source));
+            }
+            sources_writer.apply_watcher_event(&event);
+            scope.concerned_by_source(&event)
+        })
     };
     let of_secrets = {
         let scope = Arc::clone(&scope);
-        watched(within::<PartialObjectMeta<Secret>>(client, namespace), watcher::Config::default())
-            .map(move |event| event.map(|event| scope.concerned_by_secret(&event)))
+        secret_events.map(move |event| scope.concerned_by_secret(&event))
     };
     let of_providers = {
         let scope = Arc::clone(&scope);
-        watched(within::<TokenProvider>(client, namespace), watcher::Config::default())
-            .modify(|provider| provider.metadata.managed_fields = None)
-            .reflect(providers_writer)
-            .map(move |event| event.map(|event| scope.concerned_by_provider(&event)))
+        provider_events.map(move |event| {
+            providers_writer.apply_watcher_event(&event);
+            scope.concerned_by_provider(&event)
+        })
     };
     let of_cluster = {
         let scope = Arc::clone(&scope);
-        cluster.changes().map(move |change| Ok(scope.concerned_by_cluster(change)))
+        cluster.changes().map(move |change| scope.concerned_by_cluster(change))
     };
     let of_clock = {
         let scope = Arc::clone(&scope);
-        leaps(settings.clock).map(move |()| Ok(scope.concerned_by_cluster(Change::Anything)))
+        leaps(settings.clock).map(move |()| scope.concerned_by_cluster(Change::Anything))
     };
     let of_gates = {
         let scope = Arc::clone(&scope);
-        gates.calls().map(move |called| Ok(scope.find(&called).map(|_| called).into_iter().collect()))
+        gates.calls().map(move |called| scope.find(&called).map(|_| called).into_iter().collect())
     };
     let all = [
         of_sources.boxed(),
@@ -221,11 +227,7 @@ pub(super) fn prepare(
         of_clock.boxed(),
         of_gates.boxed(),
     ];
-    let triggers = stream::select_all(all).flat_map(|concerned| match concerned {
-        Ok(objects) => stream::iter(objects).map(Ok).left_stream(),
-        Err(error) => stream::iter([Err(error)]).right_stream(),
-    });
-    (scope, triggers.boxed())
+    (scope, stream::select_all(all).flat_map(stream::iter).boxed())
 }
 
 /// Whenever the wall clock has moved otherwise than time itself has passed: it was set, or the machine has slept. What
@@ -245,21 +247,16 @@ fn leaps(clock: fn() -> DateTime<Utc>) -> impl Stream<Item = ()> + Send {
     })
 }
 
-fn within<K>(client: &Client, namespace: Option<&str>) -> Api<K>
-where
-    K: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>,
-{
-    match namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
-    }
-}
-
-fn watched<K>(api: Api<K>, config: watcher::Config) -> impl Stream<Item = watcher::Result<Event<K>>> + Send
-where
-    K: Resource + Clone + std::fmt::Debug + DeserializeOwned + Send + 'static,
-{
-    watcher(api, config.page_size(PAGE)).default_backoff()
+/// The events of one kind; how their watch stands is noted in the scope.
+fn watched<K: Watched>(
+    client: &Client,
+    selection: Selection,
+    metrics: &Metrics,
+    scope: &mut Scope,
+) -> impl Stream<Item = Event<K>> + Send + use<K> {
+    let (events, standing) = watch_objects(client.clone(), selection, metrics.of_watch(K::KIND));
+    scope.standings.push((K::KIND, standing));
+    events
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use kube::runtime::watcher::Event;
 
 use super::references::NamespacedName;
 use crate::api::{FIELD_MANAGER, annotation};
+use crate::decide::LONGEST_HOSTS;
 use crate::decide::publication::Memo;
 
 /// One Secret, by its metadata. Most are no target, so what only targets have is in boxes.
@@ -42,7 +43,9 @@ pub(super) struct Controller {
 
 impl From<&OwnerReference> for Controller {
     fn from(owner: &OwnerReference) -> Self {
-        Self { kind: owner.kind.as_str().into(), name: owner.name.as_str().into(), uid: owner.uid.clone() }
+        // Their lengths are not checked by the API server.
+        let short = |text: &str| text.chars().take(253).collect();
+        Self { kind: short(&owner.kind), name: short(&owner.name), uid: owner.uid.chars().take(64).collect() }
     }
 }
 
@@ -50,7 +53,11 @@ impl Facts {
     pub(super) fn of(metadata: &ObjectMeta) -> Self {
         let none = BTreeMap::new();
         let annotations = metadata.annotations.as_ref().unwrap_or(&none);
-        let text = |key| annotations.get(key).map(|text: &String| text.as_str().into());
+        // Anyone who may update the Secret may write these: what is longer is not one of ours.
+        let text = |key| {
+            let text: Option<&String> = annotations.get(key);
+            text.filter(|text| text.len() <= LONGEST_ANNOTATION).map(|text| text.as_str().into())
+        };
         let controller =
             metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
         Self {
@@ -58,8 +65,8 @@ impl Facts {
             resource_version: metadata.resource_version.as_deref().unwrap_or_default().into(),
             deleting: metadata.deletion_timestamp.is_some(),
             controller: controller.map(|owner| Box::new(owner.into())),
-            allowed_hosts: annotations.get(annotation::ALLOWED_HOSTS).cloned(),
-            memo: Memo::read(annotations).map(Box::new),
+            allowed_hosts: annotations.get(annotation::ALLOWED_HOSTS).map(|hosts| bounded_hosts(hosts)),
+            memo: is_ours(annotations).then(|| Memo::read(annotations)).flatten().map(Box::new),
             data_hash: text(annotation::DATA_HASH),
             dressing: text(annotation::DRESSING),
             withdrawn: annotations.contains_key(annotation::WITHDRAWN_AT),
@@ -68,6 +75,24 @@ impl Facts {
             }),
         }
     }
+}
+
+/// A longer value of an annotation is not kept in memory. The answer to a renewal request has the most characters.
+const LONGEST_ANNOTATION: usize = 4096;
+
+/// The hosts, or so much of them that a judgement sees that there are too many to be read.
+fn bounded_hosts(hosts: &str) -> String {
+    match hosts.char_indices().find(|(at, _)| *at > LONGEST_HOSTS) {
+        Some((end, _)) => hosts.get(..end).unwrap_or_default().to_owned(),
+        None => hosts.to_owned(),
+    }
+}
+
+/// Whether what is written beside a token can have been written by this controller, going by its length.
+fn is_ours(annotations: &BTreeMap<String, String>) -> bool {
+    let ours = annotations.iter().filter(|(key, _)| key.starts_with(annotation::PREFIX));
+    ours.filter(|(key, _)| *key != annotation::ALLOWED_HOSTS)
+        .all(|(_, value)| value.len() <= LONGEST_ANNOTATION)
 }
 
 /// A resourceVersion as a number: comparable within one API server's storage. What is no number counts as oldest.
@@ -133,9 +158,15 @@ impl Secrets {
         facts
     }
 
-    /// One of our own calls found no such Secret.
-    pub(super) fn lose(&self, namespace: &str, name: &str) {
-        self.write().known.remove(&(namespace.into(), name.into()));
+    /// One of our own calls found no such Secret. `known` is what was known of it when the call began: one that has
+    /// been created since is not removed.
+    pub(super) fn lose(&self, namespace: &str, name: &str, known: Option<&Facts>) {
+        let key = (namespace.into(), name.into());
+        let mut state = self.write();
+        let current = state.known.get(&key);
+        if current.is_some_and(|current| known.is_some_and(|known| !is_newer(current, known))) {
+            state.known.remove(&key);
+        }
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State> {
@@ -254,6 +285,41 @@ mod tests {
         relist(&secrets, &[("a", "900")]);
         relist(&secrets, &[("a", "12")]);
         assert_eq!(known(&secrets, "a").as_deref(), Some("12"));
+    }
+
+    #[test]
+    fn a_404_that_was_read_before_a_secret_was_made_again_does_not_remove_it() {
+        let secrets = Secrets::default();
+        secrets.learn(&metadata("a", "10"));
+        let when_the_read_began = secrets.get("ns", "a");
+        let successor = ObjectMeta { uid: Some("another".to_owned()), ..metadata("a", "20") };
+        secrets
+            .apply(&Event::Apply(PartialObjectMeta { metadata: successor, ..PartialObjectMeta::default() }));
+        secrets.lose("ns", "a", when_the_read_began.as_deref());
+        assert_eq!(known(&secrets, "a").as_deref(), Some("20"));
+        secrets.lose("ns", "a", None);
+        assert_eq!(known(&secrets, "a").as_deref(), Some("20"), "one that was not known then has come since");
+        let now = secrets.get("ns", "a");
+        secrets.lose("ns", "a", now.as_deref());
+        assert_eq!(known(&secrets, "a"), None);
+    }
+
+    #[test]
+    fn what_others_write_into_annotations_is_kept_up_to_a_bound() {
+        let long = "x".repeat(250_000);
+        let annotated = |keys: &[&str]| {
+            let annotations = keys.iter().map(|key| ((*key).to_owned(), long.clone())).collect();
+            Facts::of(&ObjectMeta { annotations: Some(annotations), ..metadata("a", "1") })
+        };
+        let hosts = annotated(&[annotation::ALLOWED_HOSTS]).allowed_hosts.unwrap();
+        assert!(hosts.len() > LONGEST_HOSTS && hosts.len() <= LONGEST_HOSTS + 4, "{}", hosts.len());
+        let facts = annotated(&[
+            annotation::DATA_HASH,
+            annotation::DRESSING,
+            annotation::INPUTS,
+            annotation::ANSWERS,
+        ]);
+        assert!(facts.data_hash.is_none() && facts.dressing.is_none() && facts.memo.is_none());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::api::{
 };
 use crate::oauth::{Endpoint, Issuer};
 
-pub use binding::{credentials, service_account};
+pub use binding::{LONGEST_HOSTS, credentials, service_account};
 
 /// What the CRD's rules could not catch: they see one field at a time, and not a referenced provider.
 pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {

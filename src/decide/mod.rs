@@ -33,7 +33,9 @@ mod spread;
 mod status;
 mod wake;
 
-pub use admission::{credentials as refuse_credentials, service_account as refuse_service_account};
+pub use admission::{
+    LONGEST_HOSTS, credentials as refuse_credentials, service_account as refuse_service_account,
+};
 pub use allowance::{Allowance, SharedAllowance};
 pub use ask::{Ask, Materials, ask};
 pub use disclosure::disclosure;

@@ -85,7 +85,10 @@ async fn livez(State(admin): State<Arc<Admin>>) -> Response {
 }
 
 async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
-    let missing = admin.rights.in_words();
+    let mut missing = admin.rights.in_words();
+    for namespace in admin.health.missing() {
+        missing.extend(["cannot be listed or watched: namespace ", &namespace, "\n"]);
+    }
     if !admin.health.is_ready() {
         (StatusCode::SERVICE_UNAVAILABLE, "caches are being filled\n".to_owned() + &missing).into_response()
     } else if !admin.rights.suffice() {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
-use kube::{Client, Config};
+use kube::Config;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
@@ -15,7 +15,7 @@ use super::arguments::ControllerArguments;
 use super::heartbeat::Heartbeat;
 use super::lease::{self, Election};
 use super::{admin, clock, core_dumps, own_thread, random, shutdown, telemetry};
-use crate::controller::{Controller, Health, Leadership, Metrics, Settings, chain};
+use crate::controller::{Controller, Health, Leadership, Metrics, Settings, chain, connect};
 use crate::oauth::{AddressPolicy, Resolver};
 
 /// Why the process could not start, or had to end.
@@ -71,7 +71,7 @@ async fn serve(arguments: ControllerArguments) -> Result<(), Error> {
     let attendant = own_thread::start("attendant").map_err(Error::Thread)?;
     let ended = shutdown::signalled(&attendant).map_err(Error::Signals)?;
     let config = configure().await?;
-    let client = Client::try_from(config.clone()).map_err(Error::Connect)?;
+    let client = connect(config.clone()).map_err(Error::Connect)?;
     let heartbeat = Heartbeat::new();
 
     let mut registry = Registry::default();
@@ -180,7 +180,7 @@ fn election(
     let namespace = arguments.lease_namespace.as_deref().unwrap_or(&config.default_namespace);
     // A client belongs to the event loop that it is made in.
     let _on_its_thread = thread.enter();
-    let client = Client::try_from(config.clone()).map_err(Error::Connect)?;
+    let client = connect(config.clone()).map_err(Error::Connect)?;
     let (leadership, heartbeat) = (leadership.clone(), heartbeat.clone());
     Ok(Election::new(&client, namespace, &arguments.lease_name, identity, leadership, heartbeat))
 }

@@ -1,7 +1,10 @@
 //! Logging. Goes to standard error, so that standard output belongs to what a command prints.
 
+use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use super::arguments::LogFormat;
 use super::log_writer::EscapingStderr;
@@ -11,7 +14,67 @@ pub(super) fn start(format: LogFormat) {
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(EscapingStderr);
     match format {
-        LogFormat::Text => subscriber.with_ansi(false).init(),
-        LogFormat::Json => subscriber.json().flatten_event(true).init(),
+        LogFormat::Text => {
+            let subscriber = subscriber.with_ansi(false).finish();
+            subscriber.with(filter_fn(shows_no_body)).init();
+        }
+        LogFormat::Json => {
+            let subscriber = subscriber.json().flatten_event(true).finish();
+            subscriber.with(filter_fn(shows_no_body)).init();
+        }
+    }
+}
+
+/// kube logs whole answers of the API server where it cannot decode them, and those of refusals: no RUST_LOG shows
+/// them. It also logs each failed call as an error, which is reported by whoever made the call.
+fn shows_no_body(metadata: &Metadata<'_>) -> bool {
+    let client = "kube_client::client";
+    match metadata.target().strip_prefix(client) {
+        Some("") => !metadata.is_event(),
+        Some("::builder") => !metadata.is_event() || *metadata.level() != Level::ERROR,
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn no_directive_shows_what_kube_says_of_a_body() {
+        for directives in ["trace", "kube_client::client=trace", "warn,kube_client=trace"] {
+            let log = Log::default();
+            let writer = log.clone();
+            let subscriber = tracing_subscriber::fmt()
+                .with_env_filter(EnvFilter::new(directives))
+                .with_writer(move || writer.clone())
+                .finish()
+                .with(filter_fn(shows_no_body));
+            tracing::subscriber::with_default(subscriber, || {
+                tracing::warn!(target: "kube_client::client", "a body");
+                tracing::debug!(target: "kube_client::client", "a body");
+                tracing::error!(target: "kube_client::client::builder", "failed with status");
+                tracing::warn!(target: "kube_client::client::tls", "kept");
+            });
+            let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+            assert_eq!(text.lines().count(), 1, "{directives}: {text}");
+            assert!(text.contains("kept"));
+        }
     }
 }

@@ -88,3 +88,23 @@ pub(crate) async fn dropped_watches_lose_nothing(story: &mut Story, proxy: &Prox
     let watches = proxy.calls().iter().filter(|call| call.is_watch()).count();
     assert!(watches >= 20, "only {watches} watches were begun: were any cut?");
 }
+
+/// A list that is answered, and a watch that never is: each attempt begins well.
+pub(crate) async fn list_that_keeps_failing_is_repeated_ever_more_seldom(story: &mut Story, proxy: &Proxy) {
+    settled(story, "patient").await;
+    let watches = |call: &Call| call.is_watch() && call.path().ends_with("/secrets");
+    let refused = proxy.inject(usize::MAX, Fault::Answer(500, None), move |call| {
+        watches(call) || call.method == "GET" && call.path().ends_with("/secrets")
+    });
+    proxy.cut_watches();
+    tokio::time::sleep(Duration::from_secs(40)).await;
+    assert!(refused.count() <= 9, "{} attempts in 40 s", refused.count());
+    let said = |what: &str| story.controller.logs().lines().filter(|line| line.contains(what)).count();
+    assert_eq!(said("Watch failed"), 1, "{}", story.controller.logs());
+    proxy.clear();
+    eventually("the recovery", Duration::from_secs(45), async || match said("Watch works again") {
+        1 => Ok(()),
+        count => Err(count),
+    })
+    .await;
+}

@@ -112,3 +112,35 @@ async fn end_of_the_namespace(story: &Story) {
     })
     .await;
 }
+
+/// The watch of namespaces still shows the one that was deleted when the first TokenSource of the new one comes.
+pub(crate) async fn namespace_made_again_while_its_watch_lags(story: &mut Story, proxy: &Proxy) {
+    let namespaces: Api<Namespace> = Api::all(story.world.plane().admin());
+    settled(story, "first").await;
+    namespaces.delete(&story.namespace, &DeleteParams::default()).await.expect("deleted");
+    // It has seen the end begin, and sees no more of namespaces from then on.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    proxy.silence_watches(Some("/namespaces"));
+    eventually("the end of the namespace", ENDED, async || {
+        match namespaces.get_opt(&story.namespace).await.expect("an answer") {
+            None => Ok(()),
+            Some(_) => Err("still there"),
+        }
+    })
+    .await;
+    let again = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": story.namespace}});
+    story.world.plane().apply(&again.to_string()).await;
+    story.provider.always(TOKEN, Answer::token(3600));
+    story.ask("second", &json!({})).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    proxy.silence_watches(None);
+    eventually("the new one's token", AGAIN, async || {
+        if exists(&story.secrets(), "second-token").await { Ok(()) } else { Err("no Secret yet") }
+    })
+    .await;
+}
+
+/// What the controller-manager may take to empty a namespace.
+const ENDED: Duration = Duration::from_secs(60);
+/// The safety net of whatever was left because its namespace was ending.
+const AGAIN: Duration = Duration::from_secs(50);

@@ -26,6 +26,7 @@ mod stale;
 #[allow(dead_code)] // shared with the stories, which use more of it
 mod story;
 mod targets;
+mod undecodable;
 mod unobserved;
 mod witness;
 #[path = "../stories/world.rs"]
@@ -71,6 +72,7 @@ fn faults(world: &Arc<World>) -> Vec<Trial> {
         SMALL: quota::full_etcd_costs_no_token,
         USUAL: fenced::rotated_refresh_token_survives_the_api_server,
         SMALL: fenced::rotated_refresh_token_survives_a_full_etcd,
+        USUAL: undecodable::objects_that_cannot_be_read_stop_nobody,
         WITH_FOLLOWER: stale::restart_against_an_api_server_that_lags,
     ];
     all.extend(together![
@@ -94,6 +96,8 @@ fn faults(world: &Arc<World>) -> Vec<Trial> {
         deletions::namespace_ends_in_peace,
         deletions::source_goes_in_the_background,
         deletions::source_goes_in_the_foreground,
+        deletions::namespace_made_again_while_its_watch_lags,
+        answers::list_that_keeps_failing_is_repeated_ever_more_seldom,
         stale::created_secret_that_no_watch_shows_is_known,
         stale::silent_watches_cost_no_token,
         targets::altered_while_a_renewal_is_under_way,

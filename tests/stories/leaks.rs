@@ -5,8 +5,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::api::events::v1::Event;
-use kube::Api;
 use kube::api::ListParams;
+use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use tokensource::api::{ConditionType, TokenSource};
 use tokensource_kit::control_plane::{AuditEntry, ControlPlane};
@@ -70,7 +70,12 @@ async fn statuses(story: &Story) -> String {
 
 async fn metadata(story: &Story) -> String {
     let secrets = list::<Secret>(story).await;
-    secrets.iter().map(|secret| serde_json::to_string(&secret.metadata).expect("JSON")).collect()
+    let seen = secrets.into_iter().map(|mut secret| {
+        // What kubectl itself keeps there is not the controller's doing.
+        secret.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
+        serde_json::to_string(&secret.metadata).expect("JSON")
+    });
+    seen.collect()
 }
 
 async fn list<K>(story: &Story) -> Vec<K>

@@ -144,6 +144,7 @@ stories! {
     renewal::same_token_again_does_not_spin,
     restarts::each_other_token_restarts_once,
     rights::controller_that_may_not_write_is_not_ready,
+    rights::namespace_that_is_gone_keeps_nobody_waiting,
     rights::one_namespace_is_enough,
     schema::accepts_and_refuses,
     security::another_trust_needs_the_same_binding,

@@ -108,6 +108,71 @@ pub(crate) async fn controller_that_may_not_write_is_not_ready(story: &mut Story
         .await;
 }
 
+/// One of two served namespaces is gone, with its Role: the other is served, and it is served itself once it is back.
+pub(crate) async fn namespace_that_is_gone_keeps_nobody_waiting(story: &mut Story) {
+    let gone = format!("{}-gone", story.namespace);
+    let objects = overlay(story);
+    for kind in ["Namespace", "ServiceAccount", "Role", "RoleBinding"] {
+        let is = |object: &&DynamicObject| object.types.as_ref().is_some_and(|types| types.kind == kind);
+        story.world.plane().apply_objects(&objects.iter().filter(is).cloned().collect::<Vec<_>>()).await;
+    }
+    let kubeconfig = story
+        .world
+        .plane()
+        .kubeconfig_for_service_account("tokensource-system", "tokensource-controller")
+        .await;
+    let present = story.namespace.clone();
+    let served = ["--namespace", &present, "--namespace", &gone, "--allow-network", "127.0.0.0/8"];
+    story.run_as(&kubeconfig, &served).await;
+    story.provider.always(TOKEN, Answer::token(3600));
+    story.ask("present", &json!({})).await;
+    story.ready("present").await;
+
+    let ready = story.controller.get("/readyz").await.expect("ready");
+    assert!(ready.contains(&gone) && !ready.contains(&format!("namespace {}\n", story.namespace)), "{ready}");
+    let works = async |namespace: &str| {
+        let labels = [("namespace", namespace), ("kind", "Secret")];
+        story.controller.metric("tokensource_watch_working", &labels).await
+    };
+    assert_eq!((works(&story.namespace).await, works(&gone).await), (Some(1.0), Some(0.0)));
+    // Each kind once, and of what such an installation may not read nothing but information.
+    let log = story.controller.logs();
+    let said = |what: &str| {
+        log.lines().filter(|line| line.contains(" tokensource::") && line.contains(what)).count()
+    };
+    assert_eq!((said("Watch failed"), said("Not allowed to watch")), (3, 2));
+    let warned = |kind: &str| log.lines().any(|line| line.contains(" WARN ") && line.contains(kind));
+    assert!(!warned("\"Namespace\"") && !warned("ClusterTokenProvider"));
+
+    let again = |object: &DynamicObject| {
+        let text = serde_json::to_string(object).expect("JSON");
+        serde_json::from_str(&text.replace(&format!("\"{}\"", story.namespace), &format!("\"{gone}\"")))
+            .expect("an object")
+    };
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": gone}});
+    story.world.plane().apply(&namespace.to_string()).await;
+    let rights: Vec<DynamicObject> = objects
+        .iter()
+        .filter(|object| object.metadata.namespace.as_deref() == Some(&story.namespace))
+        .map(again)
+        .collect();
+    story.world.plane().apply_objects(&rights).await;
+    eventually("the namespace that is back", std::time::Duration::from_secs(60), async || {
+        match works(&gone).await {
+            Some(1.0) => Ok(()),
+            found => Err(format!("{found:?}")),
+        }
+    })
+    .await;
+    eventually("readiness without reservations", std::time::Duration::from_secs(45), async || {
+        match story.controller.get("/readyz").await.as_deref() {
+            Ok("ok\n") => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+}
+
 /// What `kubectl apply -k deploy/kustomize/namespaced` would apply, with this namespace in the place of `team-a`.
 fn overlay(story: &Story) -> Vec<DynamicObject> {
     let copy = story.world.plane().folder().join(format!("overlay-{}", story.namespace));

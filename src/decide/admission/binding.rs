@@ -6,6 +6,9 @@ use crate::api::{Reason, TokenProviderSpec, TokenSourceSpec, annotation};
 use crate::decide::{Credentials, Failure, Observed};
 use crate::oauth::{Endpoint, HostBinding};
 
+/// A longer list of hosts is not read.
+pub const LONGEST_HOSTS: usize = 4096;
+
 /// Judges every Secret that takes part in a request.
 pub fn credentials(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
     let secrets = &observed.secrets;
@@ -68,10 +71,21 @@ fn usable(
 }
 
 fn unbound(kind: &str, name: &str, allowed: Option<&str>, hosts: &[Endpoint]) -> Option<Failure> {
-    let binding = HostBinding::parse(allowed.unwrap_or_default());
+    let binding =
+        HostBinding::parse(allowed.filter(|hosts| hosts.len() <= LONGEST_HOSTS).unwrap_or_default());
     let endpoint = hosts.iter().find(|endpoint| !binding.allows(endpoint))?;
     let host = endpoint.host();
     let state = match allowed {
+        Some(hosts) if hosts.len() > LONGEST_HOSTS => {
+            return Some(Failure::local(
+                Reason::CredentialsNotBound,
+                format!(
+                    "{kind} {name} has an annotation {} of more than {LONGEST_HOSTS} bytes, which is not read; nothing \
+                     was sent. Name fewer hosts, for example by *.example.com.",
+                    annotation::ALLOWED_HOSTS
+                ),
+            ));
+        }
         None => "names no hosts that may receive it".to_owned(),
         Some(_) => format!("does not allow {host} to receive it"),
     };

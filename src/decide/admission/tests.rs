@@ -194,6 +194,14 @@ fn a_refresh_token_never_shares_the_target_with_or_without_credentials() {
 }
 
 #[test]
+fn a_list_of_hosts_over_the_bound_allows_none() {
+    let long = format!("{HOST},{}", "a.example,".repeat(500));
+    let failure = refusal(&Scene::fresh().with(|scene| scene.credentials = bound_to(Some(&long)))).unwrap();
+    assert_eq!(failure.reason, Reason::CredentialsNotBound);
+    assert!(failure.message.contains("more than 4096 bytes") && !failure.message.contains("a.example"));
+}
+
+#[test]
 fn a_probes_host_must_be_allowed_as_well() {
     let probed = |hosts| {
         Scene::fresh().with(|scene| {

@@ -108,7 +108,7 @@ struct Shared {
     calls: Mutex<Vec<Call>>,
     /// Counts how often the watches were cut.
     cuts: watch::Sender<usize>,
-    /// What the paths of watches contain that are held back.
+    /// How the paths of watches end that are held back.
     silent: watch::Sender<Option<&'static str>>,
 }
 
@@ -177,7 +177,8 @@ impl Proxy {
         self.shared.cuts.send_modify(|cuts| *cuts += 1);
     }
 
-    /// Holds back what watches say whose path contains this, with their connections open; none lets all speak.
+    /// Holds back what watches say whose path ends so, with their connections open: `/` stands for all of them, and none
+    /// lets all speak.
     pub fn silence_watches(&self, of: Option<&'static str>) {
         self.shared.silent.send_replace(of);
     }

@@ -129,7 +129,8 @@ async fn pass_on(
     shared: &Shared,
 ) -> io::Result<()> {
     let is_watch = call.is_watch();
-    let silenced = |of: Option<&str>| is_watch && of.is_some_and(|part| call.path().contains(part));
+    let silenced =
+        |of: Option<&str>| is_watch && of.is_some_and(|end| end == "/" || call.path().ends_with(end));
     let (mut cuts, mut silent) = (shared.cuts.subscribe(), shared.silent.subscribe());
     loop {
         tokio::select! {

@@ -1,0 +1,120 @@
+//! Objects as people can write them, and what is kept of each.
+
+use kube::ResourceExt;
+use serde_json::json;
+
+use super::*;
+
+fn source(spec: &str, status: &str) -> Decoded<TokenSource> {
+    let text = format!(
+        r#"{{"apiVersion":"tokensource.dev/v1alpha1","kind":"TokenSource","metadata":{{"name":"n","namespace":"ns","generation":3,
+            "labels":{{"a":"b"}},"annotations":{{"tokensource.dev/unreadable":"forged","team":"x"}}}},"spec":{spec},"status":{status}}}"#
+    );
+    TokenSource::decode(text.as_bytes()).unwrap()
+}
+
+fn nested(depth: usize) -> String {
+    format!("{}0{}", "{\"a\":".repeat(depth), "}".repeat(depth))
+}
+
+const TARGET: &str = r#""target":{"name":"t"},"suspend":true"#;
+
+#[test]
+fn what_can_be_read_of_a_spec_is_kept_and_the_rest_is_named() {
+    let provider = |claims: &str| {
+        format!(
+            r#"{{"provider":{{"tokenEndpoint":"https://a.example/t","assertionGrant":{{"claims":{claims}}}}},{TARGET}}}"#
+        )
+    };
+    let many = format!("{{{}}}", (0..2000).map(|n| format!(r#""{n}":0"#)).collect::<Vec<_>>().join(","));
+    let long = json!({"a": "x".repeat(600 * 1024)}).to_string();
+    for (spec, fault) in [
+        (provider(&nested(200)), "spec.provider"),
+        (provider(&nested(100_000)), "spec.provider"),
+        (provider(&many), "spec.provider"),
+        (provider(&long), "spec.provider"),
+        (
+            format!(r#"{{"providerRef":{{"kind":"GalaxyTokenProvider","name":"p"}},{TARGET}}}"#),
+            "spec.providerRef",
+        ),
+        (format!(r#"{{"renewal":{{"onRevoked":"Explode"}},{TARGET}}}"#), "spec.renewal"),
+    ] {
+        let decoded = source(&spec, "null");
+        let object = decoded.object;
+        assert_eq!(decoded.fault.as_deref(), Some(fault));
+        assert_eq!((object.spec.target.name.as_deref(), object.spec.suspend), (Some("t"), true));
+        assert!(object.spec.provider.is_none());
+        let failure = unreadable(&object).unwrap();
+        assert_eq!(failure.reason, Reason::InvalidSpec);
+        assert!(failure.message.contains(fault), "{}", failure.message);
+    }
+}
+
+#[test]
+fn claims_over_the_bound_are_refused_and_not_kept() {
+    let spec = |length: usize| {
+        json!({"provider": {"tokenEndpoint": "https://a.example/t", "assertionGrant": {"claims": {"a": "x".repeat(length)}}}}).to_string()
+    };
+    assert!(unreadable(&source(&spec(60 * 1024), "null").object).is_none());
+    let over = source(&spec(65 * 1024), "null");
+    assert_eq!(over.fault.as_deref(), Some("claims of more than 64 KiB"));
+    assert!(over.object.spec.provider.is_none());
+}
+
+#[test]
+fn a_member_of_the_status_that_cannot_be_read_costs_no_other() {
+    let status = r#"{"failures":3,"renewAt":"2026-01-01T00:00:00+99:99","expiresAt":"2026-01-01T00:00:00Z","conditions":[]}"#;
+    let decoded = source(r#"{"target":{"name":"t"}}"#, status);
+    assert_eq!(decoded.fault.as_deref(), Some("status.renewAt"));
+    let status = decoded.object.status.clone().unwrap();
+    assert_eq!((status.failures, status.renew_at, status.expires_at.is_some()), (3, None, true));
+    // The controller writes its status anew; nobody else has to do anything.
+    assert!(unreadable(&decoded.object).is_none());
+}
+
+#[test]
+fn the_mark_of_an_unreadable_spec_cannot_be_written_by_users() {
+    let decoded = source(r#"{"target":{"name":"t"}}"#, "null");
+    assert!(unreadable(&decoded.object).is_none());
+    assert!(decoded.object.metadata.annotations.is_none() && decoded.object.labels().is_empty());
+}
+
+#[test]
+fn a_renewal_request_is_kept_as_far_as_status_has_room() {
+    let text = json!({"metadata": {"name": "n", "annotations": {"tokensource.dev/renew-requested-at": "ä".repeat(9000)}}, "spec": {}});
+    let decoded = TokenSource::decode(text.to_string().as_bytes()).unwrap();
+    assert_eq!(decoded.object.annotations()[annotation::RENEW_REQUESTED_AT].chars().count(), 1024);
+}
+
+#[test]
+fn a_provider_that_cannot_be_read_is_there_and_says_so() {
+    let text = format!(
+        r#"{{"metadata":{{"name":"p"}},"spec":{{"tokenEndpoint":"https://a.example/t","bodyFormat":"XML","assertionGrant":{{"claims":{}}}}}}}"#,
+        nested(200)
+    );
+    let decoded = TokenProvider::decode(text.as_bytes()).unwrap();
+    assert_eq!(decoded.fault.as_deref(), Some("spec.assertionGrant, spec.bodyFormat"));
+    assert!(unreadable(&decoded.object).unwrap().message.starts_with("TokenProvider p cannot be read"));
+    let decoded = ClusterTokenProvider::decode(text.as_bytes()).unwrap();
+    assert!(unreadable(&decoded.object).is_some());
+}
+
+#[test]
+fn many_small_claims_weigh_what_they_take_in_memory() {
+    let members: Vec<_> = (0..300).map(|_| json!({"": 0})).collect();
+    let spec = json!({"provider": {"tokenEndpoint": "https://a.example/t", "assertionGrant": {"claims": {"a": members}}}});
+    let mut object = source(&spec.to_string(), "null").object;
+    assert!(object.weight(3000) > 200_000);
+    object.lighten("it is too heavy");
+    assert!(object.weight(0) == 0 && unreadable(&object).unwrap().message.contains("too heavy"));
+}
+
+#[test]
+fn an_error_quotes_nothing() {
+    let text = json!({"metadata": {"name": "n", "labels": "hunter2-hunter2"}, "spec": {"bodyFormat": "hunter2-hunter2"}});
+    let error = TokenSource::decode(text.to_string().as_bytes()).unwrap_err();
+    assert!(!error.contains("hunter2"), "{error}");
+    let provider: Value = json!({"metadata": {"name": "n"}, "spec": {"bodyFormat": "hunter2-hunter2"}});
+    let decoded = TokenProvider::decode(provider.to_string().as_bytes()).unwrap();
+    assert!(!decoded.fault.unwrap().contains("hunter2"));
+}
