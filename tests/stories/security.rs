@@ -163,17 +163,20 @@ pub(crate) async fn namespaces_share_no_connection(story: &mut Story) {
 
 /// Without credentials nobody but the author has named the host: status must not tell what is there.
 pub(crate) async fn unbound_hosts_all_fail_alike(story: &mut Story) {
-    story.provider.always("/forbidden", Answer::status(403));
-    story.provider.always("/moved", Answer::redirect(307, &story.provider.url(TOKEN)));
-    let document = Answer::json(200, &json!({"password": "of-an-inner-service"}));
-    story.provider.always("/document", document);
+    // Each on a server of its own, or after some failures the limiter would speak in their place.
+    let [forbidden, moved, document] = [(); 3].map(|()| ScriptedProvider::start(&story.world.authority));
+    forbidden.always(TOKEN, Answer::status(403));
+    let redirect = Answer::redirect(307, &story.provider.url(TOKEN));
+    moved.always(TOKEN, redirect.clone());
+    story.provider.always("/moved", redirect);
+    document.always(TOKEN, Answer::json(200, &json!({"password": "of-an-inner-service"})));
     let closed = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
     let trust = json!({"caBundle": story.provider.ca_pem()});
     let other = json!({"caBundle": Authority::new("Somebody else's authority").pem()});
     let faults = [
-        ("forbidden", story.provider.url("/forbidden"), &trust),
-        ("moved", story.provider.url("/moved"), &trust),
-        ("document", story.provider.url("/document"), &trust),
+        ("forbidden", forbidden.url(TOKEN), &trust),
+        ("moved", moved.url(TOKEN), &trust),
+        ("document", document.url(TOKEN), &trust),
         ("closed", format!("https://localhost:{}/token", closed.port()), &trust),
         ("distrusted", story.provider.url(TOKEN), &other),
         ("nameless", "https://nobody.invalid/token".to_owned(), &trust),
@@ -191,7 +194,7 @@ pub(crate) async fn unbound_hosts_all_fail_alike(story: &mut Story) {
     assert_eq!(messages.len(), 1, "{messages:#?}");
     // Nor does a member of such an answer become a token.
     let provider = json!({
-        "tokenEndpoint": story.provider.url("/document"), "clientAuthentication": {"method": "none"},
+        "tokenEndpoint": document.url(TOKEN), "clientAuthentication": {"method": "none"},
         "response": {"fields": {"accessToken": "/password"}},
     });
     story.apply(&story.source_for("reader", &json!({"provider": provider, "credentialsRef": null}))).await;
