@@ -14,6 +14,7 @@ use super::secrets::version;
 use crate::api::{Reason, TokenSource, TokenSourceStatus, Workload};
 use crate::decide::Probed;
 use crate::decide::refresh::Bond;
+use crate::decide::render::{TemplateProblem, check};
 use crate::oauth::Token;
 
 /// A token that was minted but could not be written.
@@ -40,15 +41,17 @@ struct Entry {
     probed: Option<Probed>,
     /// Which workloads have been restarted for a token while others could not be.
     restarted: Option<(String, Vec<Workload>)>,
+    /// Of which generation the templates have been tried, and what was wrong with them.
+    templates: Option<(i64, Option<TemplateProblem>)>,
     /// Failed reconciles in a row.
     troubles: u32,
 }
 
 impl Entry {
     fn is_empty(&self) -> bool {
-        let Self { written, unwritten, held, probed, restarted, troubles } = self;
+        let Self { written, unwritten, held, probed, restarted, templates, troubles } = self;
         let nothing = written.is_none() && unwritten.is_none() && held.is_none() && probed.is_none();
-        nothing && restarted.is_none() && *troubles == 0
+        nothing && restarted.is_none() && templates.is_none() && *troubles == 0
     }
 }
 
@@ -115,6 +118,21 @@ impl Memory {
 
     pub(super) fn release(&self, uid: &str) {
         self.update(uid, |entry| entry.held = None);
+    }
+
+    /// What is wrong with the templates, tried once for each generation: that takes work, and changes with the spec alone.
+    pub(super) fn template_problem(&self, source: &TokenSource) -> Option<TemplateProblem> {
+        let target = &source.spec.target;
+        let (Some(uid), false) = (source.metadata.uid.as_deref(), target.data.is_empty()) else {
+            return None;
+        };
+        let generation = source.metadata.generation.unwrap_or_default();
+        let mut entries = self.lock();
+        let templates = &mut entries.entry(uid.to_owned()).or_default().templates;
+        match templates {
+            Some((tried, problem)) if *tried == generation => problem.clone(),
+            _ => templates.insert((generation, check(target).err())).1.clone(),
+        }
     }
 
     /// The probe has been asked.

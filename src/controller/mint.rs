@@ -8,9 +8,9 @@ use super::error::{CallError, Error};
 use super::materials::{Prepared, issue_tokens, prepare};
 use super::memory::HeldToken;
 use super::references::name_of;
-use super::refresh;
 use super::target::is_outdated;
 use super::turn::Turn;
+use super::{publish, refresh};
 use crate::api::{Reason, TokenSource};
 use crate::decide::gate::Met;
 use crate::decide::refresh::{Bond, gives_way, is_kept};
@@ -50,7 +50,10 @@ pub(super) async fn mint(
     let pass = context.gates.enter(source, observed)?;
     // Now, and not before: it costs a call, and who has to wait looks many times.
     let answer = match is_outdated(source, observed, context).await {
-        Ok(false) => obtain(cause, source, observed, context).await,
+        Ok(false) => match acceptable(source, observed, context).await {
+            Ok(()) => obtain(cause, source, observed, context).await,
+            Err(stop) => Err(stop),
+        },
         Ok(true) => Err(Stop::Outdated),
         Err(error) => Err(Stop::Cluster(error)),
     };
@@ -60,6 +63,21 @@ pub(super) async fn mint(
         Err(Stop::Cluster(_) | Stop::Refused(_) | Stop::Outdated | Stop::Deferred(..)) => Met::NotAtAll,
     });
     answer
+}
+
+/// Stops where the API server would refuse the target itself: the token would have nowhere to go. Other failures of a dry
+/// run (webhooks that know none, quotas, outages) say nothing of the target.
+async fn acceptable(source: &TokenSource, observed: &Observed<'_>, context: &Turn<'_>) -> Result<(), Stop> {
+    match publish::rehearse(source, observed, context).await {
+        Err(error) if error.is_invalid() => Err(Stop::Refused(Failure::local(
+            Reason::InvalidSpec,
+            format!(
+                "The API server would not take the target, Secret {}: {error}. No token was asked for: correct spec.target.",
+                observed.target_name()
+            ),
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Asks for a token: by the stored refresh token if there is one that may be used, else by the grant itself. A

@@ -125,6 +125,7 @@ pub(super) async fn observe<'a>(
         provider,
         secrets: Secrets { credentials, ..Secrets::default() },
         inputs: None,
+        template_problem: context.scope.memory.template_problem(source),
         target: Target::Missing,
         refresh_conflict: None,
         rival: rival(source, context),

@@ -16,9 +16,9 @@ use super::error::{CallError, call};
 use super::memory::HeldToken;
 use super::secrets::Facts;
 use super::target::{as_written, stranger, without_token};
-use crate::api::{FIELD_MANAGER, TokenSource};
+use crate::api::{FIELD_MANAGER, Target as Described, TokenSource};
 use crate::decide::publication::{Data, Memo, content_hash, secret_type, target, withdrawn};
-use crate::decide::render::render;
+use crate::decide::render::{placeholder, render};
 use crate::decide::{Observed, Published, Target};
 use crate::oauth::Token;
 
@@ -113,6 +113,48 @@ pub(super) async fn dress(
     Ok(as_written(&*learned(written, &api, &namespace, name, context).await?, memo))
 }
 
+/// Has the API server say, by a dry run with a placeholder for the token, whether it would take the target as the spec
+/// describes it now. A target that is described by nothing but its name always passes; others are tried before the
+/// first token that is asked for with these inputs.
+pub(super) async fn rehearse(
+    source: &TokenSource,
+    observed: &Observed<'_>,
+    context: &Context,
+) -> Result<(), CallError> {
+    let spec = &observed.spec.target;
+    let plain = Described {
+        name: spec.name.clone(),
+        rollout_restart: spec.rollout_restart.clone(),
+        ..Described::default()
+    };
+    let asked = observed.inputs.as_ref().map(|inputs| inputs.asked.as_str());
+    let published = observed.published().map(|published| published.asked.as_str());
+    if *spec == plain || published.is_some() && published == asked {
+        return Ok(());
+    }
+    let token = placeholder(None);
+    // Templates have been tried before.
+    let Ok(data) = render(spec, &token) else { return Ok(()) };
+    let memo = Memo {
+        issued_at: token.issued_at,
+        expires_at: token.expires_at,
+        since: token.issued_at,
+        asked: String::new(),
+        answers: None,
+    };
+    let owner = source.controller_owner_ref(&()).unwrap_or_default();
+    let api = context.secrets(&source.namespace().unwrap_or_default());
+    rehearse_creation(&api, target(observed.target_name(), spec, owner, data, &memo)).await
+}
+
+/// Under a name of its own, so that one that stands there is not in the way.
+async fn rehearse_creation(api: &Api<Secret>, mut wanted: Secret) -> Result<(), CallError> {
+    wanted.metadata.name = None;
+    wanted.metadata.generate_name = Some("tokensource-rehearsal-".to_owned());
+    let rehearsal = PostParams { dry_run: true, ..PostParams::default() };
+    call(api.create(&rehearsal, &wanted)).await.map(|_| ())
+}
+
 /// Takes the token out of the target and leaves the rest: mounts then lose it, while of a deleted Secret they would
 /// keep the last content. Where the Secret's type does not permit that, it is deleted.
 pub(super) async fn withdraw(
@@ -189,11 +231,7 @@ async fn is_of_another_type(api: &Api<Secret>, wanted: &Secret) -> Result<bool, 
 /// Deletes and creates, once the API server has said that it would take the new one: a working target is not given
 /// up for one that cannot be.
 async fn recreate(api: &Api<Secret>, wanted: &Secret, standing: &Facts) -> Result<Secret, CallError> {
-    let mut rehearsed = wanted.clone();
-    rehearsed.metadata.name = None;
-    rehearsed.metadata.generate_name = Some("tokensource-rehearsal-".to_owned());
-    let rehearsal = PostParams { dry_run: true, ..PostParams::default() };
-    call(api.create(&rehearsal, &rehearsed)).await?;
+    rehearse_creation(api, wanted.clone()).await?;
     delete(api, &wanted.name_any(), standing).await?;
     create(api, wanted).await
 }

@@ -6,6 +6,7 @@
 mod assertions;
 mod binding;
 mod identity;
+mod target;
 
 use super::disclosure::is_of_cluster;
 use super::refresh::{is_kept, secret_name};
@@ -31,6 +32,7 @@ pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpe
         Some(_) => None,
     }
     .or_else(|| refresh_token_in_target(observed, provider))
+    .or_else(|| target::unacceptable(observed, provider))
     .or_else(|| assertions::contradiction(observed, provider))
     .or_else(|| identity::contradiction(observed, provider))
     .or_else(|| probe(observed, provider))
@@ -101,8 +103,8 @@ fn refresh_token_in_target(observed: &Observed<'_>, provider: &TokenProviderSpec
 }
 
 /// A template that no token could be rendered with: better found before one is asked for.
-pub(super) fn templates(spec: &TokenSourceSpec) -> Option<Failure> {
-    let problem = render::check(&spec.target).err()?;
+pub(super) fn templates(observed: &Observed<'_>) -> Option<Failure> {
+    let problem = observed.template_problem.as_ref()?;
     Some(problem.failure("Nothing was asked for, and a Secret that stands there is left as it is."))
 }
 

@@ -1,6 +1,7 @@
 //! From what the user wrote to one token request: which credentials are needed, and how the answer is to be read.
 //! Knows both vocabularies, the contract's and the protocol's. Must not know how credentials are fetched or sent.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -10,7 +11,7 @@ mod grant;
 
 use super::Failure;
 use super::publication::Data;
-use crate::api::{self, Reason, RequestedToken, TokenProviderSpec, TokenSourceSpec};
+use crate::api::{self, CredentialKeys, Reason, RequestedToken, TokenProviderSpec, TokenSourceSpec};
 use crate::oauth::{
     BodyFormat, ClientAuthentication, Disclosure, Endpoint, ExpiryRules, ExpiryUnit, FieldPointers, Grant,
     GrantKind, Parameter, ParameterPlace, ParameterValue, Reading, ResponseRules, Secret, TokenRequest,
@@ -19,6 +20,8 @@ use crate::oauth::{
 
 pub(super) use grant::{JWT_BEARER, TOKEN_EXCHANGE};
 
+/// The longest credential that is sent, in bytes: a longer one is no credential, and costs work with each answer.
+const MAX_CREDENTIAL: usize = 64 * 1024;
 /// Where the answer says nothing of its life.
 const ASSUMED_LIFETIME: Duration = Duration::from_secs(3600);
 
@@ -125,7 +128,7 @@ pub fn ask(
         },
         rules: response_rules(provider),
         grant: kind,
-        confidential: confidential(materials, refresh_token),
+        confidential: confidential(provider, &keys, materials, refresh_token),
     })
 }
 
@@ -138,13 +141,29 @@ fn refresh(provider: &TokenProviderSpec, token: &Secret) -> (Grant, GrantKind) {
     (Grant::RefreshToken { token: token.clone() }, kind)
 }
 
-/// What must not come back in anything shown: every value of the Secrets, whatever it is used for, for the keys are
-/// the author's to name, and a `client_id` may point at a password. Only the key of that very name is known to hold no
-/// secret.
-fn confidential(materials: &Materials, refresh_token: Option<&Secret>) -> Vec<Secret> {
+/// What must not come back in anything shown: the values of the keys that the spec names, whatever they are used for,
+/// for the keys are the author's to name, and a `client_id` may point at a password. Only the key of that very name is
+/// known to hold no secret. Other values of the Secrets are sent to nobody, and may be thousands.
+fn confidential(
+    provider: &TokenProviderSpec,
+    keys: &CredentialKeys,
+    materials: &Materials,
+    refresh_token: Option<&Secret>,
+) -> Vec<Secret> {
     let Materials { credentials, subject, client_token, subject_token } = materials;
-    let values = credentials.iter().filter(|(key, _)| key.as_str() != "client_id").chain(subject);
-    let texts = values.filter_map(|(_, value)| std::str::from_utf8(&value.0).ok()).map(without_pem_frame);
+    let named = BTreeSet::from([
+        keys.client_id(),
+        keys.client_secret(),
+        keys.username(),
+        keys.password(),
+        keys.private_key(),
+        keys.certificate(),
+        keys.refresh_token(),
+    ]);
+    let named = named.into_iter().filter(|key| *key != "client_id").filter_map(|key| credentials.get(key));
+    let subject = provider.subject_secret().and_then(|reference| subject.get(&reference.key));
+    let texts = named.chain(subject).filter(|value| value.0.len() <= MAX_CREDENTIAL);
+    let texts = texts.filter_map(|value| std::str::from_utf8(&value.0).ok()).map(without_pem_frame);
     let secrets = texts.filter(|text| !text.is_empty()).map(Secret::new);
     let tokens = [client_token.as_ref(), subject_token.as_ref(), refresh_token];
     secrets.chain(tokens.into_iter().flatten().cloned()).collect()
@@ -190,6 +209,9 @@ impl Values<'_> {
                 format!("Key {key} of Secret {secret} {why}: correct it."),
             )
         };
+        if bytes.0.len() > MAX_CREDENTIAL {
+            return Err(invalid("is longer than 64 KiB"));
+        }
         let text = std::str::from_utf8(&bytes.0).map_err(|_| invalid("is not UTF-8 text"))?;
         match trim_one_newline(text) {
             "" => Err(invalid("is empty")),

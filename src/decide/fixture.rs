@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Credentials, Failure, Held, Inputs, Observed, Outcome, Plan, Probed, Publication, Published, Secrets,
-    Target, inputs, next_status,
+    Target, inputs, next_status, render,
 };
 use crate::api::{
     ClientAuthentication, ClientAuthenticationMethod, CredentialsReference, Reason, TokenProviderSpec,
@@ -121,6 +121,7 @@ impl Scene {
             provider: self.provider.as_ref().map_err(Clone::clone),
             secrets: self.secrets(),
             inputs: self.inputs(),
+            template_problem: render::check(&self.spec.target).err(),
             target: self.target.clone(),
             refresh_conflict: self.refresh_conflict.clone(),
             rival: self.rival.clone(),

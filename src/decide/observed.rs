@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::render::TemplateProblem;
 use super::schedule::is_of_another_clock;
 use super::{Failure, Inputs, Outcome, Probed, Publication};
 use crate::api::{TokenProviderSpec, TokenSourceSpec, TokenSourceStatus, from_kubernetes};
@@ -31,6 +32,8 @@ pub struct Observed<'a> {
     pub secrets: Secrets,
     /// What shapes request and rendering; none where provider or credentials are missing.
     pub inputs: Option<Inputs>,
+    /// Why the templates of `target.data` cannot be rendered. Found once for each generation, since it takes work.
+    pub template_problem: Option<TemplateProblem>,
     /// The target Secret.
     pub target: Target,
     /// Whose Secret stands where a refresh token would have to be kept, if it is not ours.

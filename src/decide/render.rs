@@ -21,7 +21,7 @@ use minijinja::machinery::parse;
 use minijinja::syntax::SyntaxConfig;
 
 use super::Failure;
-use super::publication::{Data, timestamp};
+use super::publication::{Data, secret_type, timestamp};
 use crate::api::{Reason, Target};
 use crate::oauth::{Secret, Token};
 use crate::panics;
@@ -93,19 +93,58 @@ pub fn check(target: &Target) -> Result<(), TemplateProblem> {
         return Ok(());
     }
     for scope in [Some("first second".to_owned()), None] {
-        let placeholder = Token {
-            // Three parts, as a JWT has, for templates that take it apart.
-            access_token: Secret::new("aGVhZGVy.cGF5bG9hZA.c2lnbmF0dXJl".to_owned()),
-            token_type: "Bearer".to_owned(),
-            scope,
-            refresh_token: None,
-            issued_at: DateTime::UNIX_EPOCH,
-            expires_at: DateTime::UNIX_EPOCH,
-            notices: BTreeSet::new(),
-        };
-        render(target, &placeholder)?;
+        let data = render_within(target, &placeholder(scope), &mut Work::of_a_check())?;
+        typed(target, &data)?;
     }
     Ok(())
+}
+
+/// A token that is none, to try with what stands in the target what a token would make of it.
+pub fn placeholder(scope: Option<String>) -> Token {
+    Token {
+        // Three parts, as a JWT has, for templates that take it apart.
+        access_token: Secret::new("aGVhZGVy.cGF5bG9hZA.c2lnbmF0dXJl".to_owned()),
+        token_type: "Bearer".to_owned(),
+        scope,
+        refresh_token: None,
+        issued_at: DateTime::UNIX_EPOCH,
+        expires_at: DateTime::UNIX_EPOCH,
+        notices: BTreeSet::new(),
+    }
+}
+
+/// The API server takes some types only where a key holds a JSON object.
+fn typed(target: &Target, data: &Data) -> Result<(), TemplateProblem> {
+    let Some((key, example)) = json_key(secret_type(target)) else { return Ok(()) };
+    let object = |value: &ByteString| {
+        serde_json::from_slice::<serde_json::Map<_, serde_json::Value>>(&value.0).is_ok()
+    };
+    match data.get(key) {
+        Some(value) if !object(value) => Err(TemplateProblem {
+            key: key.to_owned(),
+            line: None,
+            why: format!(
+                "it renders to something other than the JSON object that this type wants; write {example}"
+            ),
+        }),
+        // A missing key is found by `admission::target`.
+        _ => Ok(()),
+    }
+}
+
+/// The key that has to hold a JSON object in a Secret of this type, and a template for it.
+pub(super) fn json_key(type_: &str) -> Option<(&'static str, &'static str)> {
+    match type_ {
+        "kubernetes.io/dockerconfigjson" => Some((
+            ".dockerconfigjson",
+            r#"{"auths": {"registry.example.com": {"auth": {{ ("oauth2:" ~ access_token) | b64encode | tojson }}}}}"#,
+        )),
+        "kubernetes.io/dockercfg" => Some((
+            ".dockercfg",
+            r#"{"registry.example.com": {"auth": {{ ("oauth2:" ~ access_token) | b64encode | tojson }}}}"#,
+        )),
+        _ => None,
+    }
 }
 
 /// Whether the token can be read back from the target: under its default key, as it came.

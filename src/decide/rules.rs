@@ -103,7 +103,7 @@ fn contradictory_spec(observed: &Observed<'_>) -> Option<Plan> {
 }
 
 fn broken_template(observed: &Observed<'_>) -> Option<Plan> {
-    admission::templates(observed.spec).map(Plan::Refuse)
+    admission::templates(observed).map(Plan::Refuse)
 }
 
 fn unusable_credentials(observed: &Observed<'_>) -> Option<Plan> {

@@ -16,6 +16,10 @@ const MAX_DESCRIPTION: usize = 200;
 const SEARCHED: usize = 4 * MAX_DESCRIPTION;
 /// A piece of a credential this long gives it away; shorter credentials are looked for whole.
 const FRAGMENT: usize = 8;
+/// Credentials shorter than this are looked for as whole words: they stand within innocent words, too.
+const WITHIN_WORDS: usize = 6;
+/// Still shorter ones are not looked for: a letter or two stand in every text, and are guessed sooner than read.
+const SHORTEST: usize = 3;
 
 /// Headers in which providers name a request, the most common first (Entra, Cloudflare after it).
 const CORRELATION_HEADERS: [&str; 3] = ["x-request-id", "x-ms-request-id", "cf-ray"];
@@ -28,15 +32,16 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// The credentials of one exchange, which nothing shown may contain.
+/// The credentials of one exchange, which nothing shown may contain. A text is searched in time proportional to its own
+/// length and to that of all credentials together.
 pub(super) struct Screen<'a> {
     confidential: Vec<&'a str>,
 }
 
 impl<'a> Screen<'a> {
-    /// Empty texts are no credentials.
+    /// Texts of a letter or two are no credentials.
     pub(super) fn new(confidential: impl IntoIterator<Item = &'a str>) -> Self {
-        Self { confidential: confidential.into_iter().filter(|text| !text.is_empty()).collect() }
+        Self { confidential: confidential.into_iter().filter(|text| text.len() >= SHORTEST).collect() }
     }
 
     /// An error code, if it has the form of one.
@@ -67,7 +72,11 @@ impl<'a> Screen<'a> {
 
     fn passes(&self, text: &str) -> bool {
         let readings = readings(text);
-        !self.confidential.iter().any(|secret| readings.iter().any(|reading| gives_away(reading, secret)))
+        let pieces = Pieces::of(&readings);
+        !self.confidential.iter().any(|secret| match secret.len() {
+            FRAGMENT.. => pieces.contain_any_of(secret),
+            length => readings.iter().any(|reading| contains(reading, secret, length < WITHIN_WORDS)),
+        })
     }
 }
 
@@ -127,12 +136,58 @@ fn decode_run(run: &[u8]) -> Option<Vec<u8>> {
     BASE64.decode(whole).ok()
 }
 
-fn gives_away(reading: &[u8], secret: &str) -> bool {
+/// All pieces of [`FRAGMENT`] bytes of some texts, each as a number.
+struct Pieces {
+    exact: HashSet<u64>,
+    /// A bit for each piece's hash. Most pieces of a long credential are found missing here, without a look-up.
+    filter: Vec<bool>,
+}
+
+impl Pieces {
+    fn of(texts: &[Vec<u8>]) -> Self {
+        let exact: HashSet<u64> = texts.iter().flat_map(|text| pieces(text.iter().copied())).collect();
+        let mut filter = vec![false; 1 << FILTER_BITS];
+        for piece in &exact {
+            if let Some(bit) = filter.get_mut(filter_index(*piece)) {
+                *bit = true;
+            }
+        }
+        Self { exact, filter }
+    }
+
+    fn contain_any_of(&self, secret: &str) -> bool {
+        pieces(secret.bytes().map(|byte| byte.to_ascii_lowercase())).any(|piece| {
+            self.filter.get(filter_index(piece)).copied().unwrap_or_default() && self.exact.contains(&piece)
+        })
+    }
+}
+
+/// So many bits of a piece's hash choose its place in the filter.
+const FILTER_BITS: u32 = 16;
+
+fn filter_index(piece: u64) -> usize {
+    // The golden ratio spreads the pieces (Knuth's multiplicative hash).
+    usize::try_from(piece.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - FILTER_BITS))
+        .unwrap_or_default()
+}
+
+/// Every run of [`FRAGMENT`] bytes, as the number that they make.
+fn pieces(text: impl Iterator<Item = u8>) -> impl Iterator<Item = u64> {
+    text.scan(0_u64, |piece, byte| {
+        *piece = (*piece << 8) | u64::from(byte);
+        Some(*piece)
+    })
+    .skip(FRAGMENT - 1)
+}
+
+/// Whether the secret stands in the text; with `whole` only where no letter or digit touches it.
+fn contains(text: &[u8], secret: &str, whole: bool) -> bool {
     let secret = secret.to_ascii_lowercase().into_bytes();
-    let size = FRAGMENT.min(secret.len()).max(1);
-    // A set, because a credential may be a key of several thousand characters.
-    let pieces: HashSet<&[u8]> = reading.windows(size).collect();
-    secret.windows(size).any(|piece| pieces.contains(piece))
+    let touches = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    text.windows(secret.len()).enumerate().any(|(start, piece)| {
+        let before = start.checked_sub(1).and_then(|place| text.get(place));
+        piece == secret && !(whole && (touches(before) || touches(text.get(start + secret.len()))))
+    })
 }
 
 #[cfg(test)]

@@ -11,6 +11,10 @@ use crate::panics::contain;
 
 /// Longest URL taken, in characters: what proxies and servers commonly accept.
 const MAX_LENGTH: usize = 2048;
+/// How many hosts the owner of a credential may name.
+const MAX_ENTRIES: usize = 100;
+/// Longest of these entries, in bytes: a name of 253, a port, and some white space.
+const LONGEST_ENTRY: usize = 300;
 
 /// An https URL that has passed every rule a URL alone can break.
 ///
@@ -138,9 +142,11 @@ enum Hosts {
 impl HostBinding {
     /// Reads the value of the annotation `tokensource.dev/allowed-hosts`: entries separated by commas, each an
     /// exact host or `*.domain` for exactly one label, with `:port` to pin a port. Case and surrounding white space
-    /// do not matter; an entry that cannot be read matches nothing.
+    /// do not matter; an entry that cannot be read matches nothing, and neither does any after the first hundred: the
+    /// list is read at every reconcile.
     pub fn parse(text: &str) -> Self {
-        Self { entries: text.split(',').filter_map(Entry::parse).collect() }
+        let short = |entry: &&str| entry.len() <= LONGEST_ENTRY;
+        Self { entries: text.split(',').take(MAX_ENTRIES).filter(short).filter_map(Entry::parse).collect() }
     }
 
     /// Whether the credential may be sent there.

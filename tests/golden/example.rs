@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::Secret;
 use serde_json::Value;
 use tokensource::api::{Reason, TokenProviderSpec, TokenSource, TokenSourceStatus, annotation};
 use tokensource::decide::{
-    Ask, Credentials, Materials, Observed, Plan, Secrets, Target, ask, decide, inputs,
+    Ask, Credentials, Materials, Observed, Plan, Secrets, Target, ask, decide, inputs, render,
 };
 use tokensource::oauth::{Moment, Secret as Confidential, build};
 
@@ -151,6 +151,7 @@ impl Example {
             provider: Ok(provider),
             inputs: inputs::fingerprint(spec, 1, provider, &secrets),
             secrets,
+            template_problem: render::check(&spec.target).err(),
             target: Target::Missing,
             refresh_conflict: None,
             rival: None,

@@ -29,6 +29,7 @@ impl Real {
             provider: Ok(&self.provider),
             secrets: Secrets { credentials: present(look.credentials), ..Secrets::default() },
             inputs: Some(inputs),
+            template_problem: None,
             target: match &look.target {
                 None => Target::Missing,
                 Some(secret) if !secret.ours => {

@@ -88,6 +88,7 @@ impl Product {
             provider: Ok(&self.provider),
             secrets: secrets.clone(),
             inputs: Some(inputs.clone()),
+            template_problem: None,
             target,
             refresh_conflict: None,
             rival: None,

@@ -164,13 +164,33 @@ pub(crate) async fn suspended_source_rests(story: &mut Story) {
 pub(crate) async fn target_that_cannot_be_written_is_left_as_it_is(story: &mut Story) {
     settled(story, "kept").await;
     let before = story.secret("kept-token").await;
-    // A Secret of this type needs keys that a token does not have.
-    story.patch_source("kept", &json!({"spec": {"target": {"type": "kubernetes.io/tls"}}})).await;
+    // The prefix of this label is no DNS name, which only the API server finds.
+    story.patch_source("kept", &json!({"spec": {"target": {"labels": {"a..b/x": "y"}}}})).await;
     let source = story.failing("kept", "TargetWriteFailed").await;
     assert!(is(&source, ConditionType::Ready, "True"), "the token in it is as good as before");
     let after = story.secret("kept-token").await;
     assert_eq!((after.metadata.uid, after.data), (before.metadata.uid, before.data));
-    story.patch_source("kept", &json!({"spec": {"target": {"type": null}}})).await;
+    story.patch_source("kept", &json!({"spec": {"target": {"labels": null}}})).await;
     story.until("kept", "recovery", |source| is(source, ConditionType::Renewed, "True")).await;
+    story.asked_exactly(1).await;
+}
+
+pub(crate) async fn target_that_the_api_server_refuses_costs_no_token(story: &mut Story) {
+    story.provider.always(TOKEN, Answer::token(3600));
+    let targets = [
+        ("label", json!({"labels": {"a..b/x": "y"}}), "a..b/x"),
+        ("dots", json!({"data": {"..x": "{{ access_token }}"}}), "begins with two"),
+        ("typed", json!({"type": "kubernetes.io/dockerconfigjson"}), "Write .dockerconfigjson"),
+    ];
+    for (name, target, why) in &targets {
+        story.ask(name, &json!({"target": target})).await;
+        let source = story.failing(name, "InvalidSpec").await;
+        assert!(is(&source, ConditionType::Stalled, "True"), "{name}");
+        let (_, _, message) = condition(&source, ConditionType::Renewed).unwrap();
+        assert!(message.contains(why), "{name}: {message}");
+    }
+    story.asked_exactly(0).await;
+    story.patch_source("label", &json!({"spec": {"target": {"labels": null}}})).await;
+    story.ready("label").await;
     story.asked_exactly(1).await;
 }

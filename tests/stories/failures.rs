@@ -124,3 +124,20 @@ pub(crate) async fn broken_template_keeps_the_good_secret(story: &mut Story) {
     story.ready("shaped").await;
     story.asked_exactly(1).await;
 }
+
+pub(crate) async fn templates_end_no_process_and_cost_little(story: &mut Story) {
+    story.provider.always(TOKEN, Answer::token(3600));
+    let slices = json!({"a": "{{ scope[::-1] }}", "b": "{{ [][::-1] | join }}", "c": "{{ ''[:0:-1] }}"});
+    story.ask("slices", &json!({"target": {"data": slices}})).await;
+    story.ready("slices").await;
+    let (long, wide) = ("a".repeat(4000), "a".repeat(60));
+    let heavy = format!(
+        "{{{{ '{long}' | replace('a', '{wide}') {} | length }}}}",
+        "| split('a') | join('a')".repeat(48)
+    );
+    story.ask("heavy", &json!({"target": {"data": {"a": heavy}}})).await;
+    let source = story.failing("heavy", "TemplateInvalid").await;
+    let (_, _, message) = condition(&source, ConditionType::Renewed).unwrap();
+    assert!(message.contains("more work"), "{message}");
+    story.asked_exactly(1).await;
+}

@@ -13,6 +13,7 @@ use crate::api::{
 use crate::decide::publication::Data;
 use crate::decide::{
     Credentials, Failure, Materials, Observed, Plan, Secrets, Target, decide, inputs, refuse_credentials,
+    render,
 };
 use crate::oauth::{ClientCertificate, Secret};
 
@@ -74,6 +75,7 @@ impl<'a> Situation<'a> {
             provider,
             inputs,
             secrets,
+            template_problem: render::check(&self.spec.target).err(),
             target: Target::Missing,
             refresh_conflict: None,
             rival: self.rival(),

@@ -65,6 +65,7 @@ fn log_outcome(log: &Log, namespace: &str, outcome: &Outcome, news: bool) {
         provider: Ok(&provider),
         secrets: Secrets::default(),
         inputs: None,
+        template_problem: None,
         target: Target::Missing,
         refresh_conflict: None,
         rival: None,

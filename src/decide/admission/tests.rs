@@ -227,7 +227,7 @@ fn reserved_types_are_refused_and_the_definition_knows_the_same() {
         assert!(definitions.contains(&format!("'{type_}'")), "{type_}");
     }
     let mut scene = Scene::fresh();
-    scene.spec.target.type_ = text("kubernetes.io/basic-auth");
+    scene.spec.target.type_ = text("example.com/own");
     assert_eq!(refusal(&scene), None);
 }
 
@@ -248,4 +248,65 @@ fn members_of_the_authors_choice_need_a_host_that_somebody_else_named() {
     let kind = ProviderKind::ClusterTokenProvider;
     scene.spec.provider_ref = Some(ProviderReference { kind, name: "corporate".to_owned() });
     assert_eq!(refusal(&scene), None, "an administrator has");
+}
+
+#[test]
+fn a_target_that_the_api_server_never_takes_is_refused_with_the_template_to_write() {
+    let with = |type_: Option<&str>, keys: &[&str]| {
+        let data = keys.iter().map(|key| ((*key).to_owned(), LongText("{{ access_token }}".to_owned())));
+        let target = crate::api::Target {
+            type_: type_.map(str::to_owned),
+            data: data.collect(),
+            ..Default::default()
+        };
+        refusal(&Scene::fresh().with(|scene| scene.spec.target = target)).map(|failure| failure.message)
+    };
+    let refused: [(Option<&str>, &[&str], &str); 10] = [
+        (None, &["..x"], "no key that is a dot"),
+        (None, &["."], "no key that is a dot"),
+        (Some("kubernetes.io/dockerconfigjson"), &[], "Write .dockerconfigjson: '{\"auths\""),
+        (Some("kubernetes.io/dockerconfigjson"), &["config.json"], "b64encode"),
+        (Some("kubernetes.io/dockercfg"), &[], "Write .dockercfg"),
+        (Some("kubernetes.io/basic-auth"), &[], "Write password: \"{{ access_token }}\""),
+        (Some("kubernetes.io/ssh-auth"), &["password"], "ssh-privatekey"),
+        (Some("kubernetes.io/tls"), &[], "a token is no certificate"),
+        (Some("kubernetes.io/tls"), &["tls.crt"], "a token is no key"),
+        (Some("kubernetes.io/service-account-token"), &[], "Choose another"),
+    ];
+    for (type_, keys, message) in refused {
+        let said = with(type_, keys).unwrap_or_default();
+        assert!(said.contains(message), "{type_:?} {keys:?}: {said}");
+    }
+    for (type_, keys) in [
+        (None, &[".x", "x..", "a..b"][..]),
+        (Some("example.com/own"), &[][..]),
+        (Some("kubernetes.io/basic-auth"), &["password"][..]),
+        (Some("kubernetes.io/ssh-auth"), &["ssh-privatekey"][..]),
+        (Some("kubernetes.io/tls"), &["tls.crt", "tls.key"][..]),
+        (Some("kubernetes.io/dockerconfigjson"), &[".dockerconfigjson"][..]),
+    ] {
+        assert_eq!(with(type_, keys), None, "{type_:?} {keys:?}");
+    }
+}
+
+#[test]
+fn the_name_of_the_refresh_tokens_secret_has_to_fit() {
+    let scene = Scene::fresh().with(|scene| scene.provider().grant_type = text("password"));
+    let name = "x".repeat(246);
+    let refused = |name: &str| {
+        let observed = Observed { name, ..scene.observed() };
+        contradiction(&observed, scene.provider.as_ref().unwrap()).map(|failure| failure.message)
+    };
+    assert_eq!(refused(name.get(..245).unwrap()), None);
+    assert!(refused(&name).unwrap().contains("has 254 characters"));
+}
+
+#[test]
+fn annotations_beyond_what_an_object_may_hold_are_refused() {
+    let annotated = |count: usize| {
+        let one = |n: usize| (format!("key{n:02}"), LongText("x".repeat(8192)));
+        Scene::fresh().with(|scene| scene.spec.target.annotations = (0..count).map(one).collect())
+    };
+    assert_eq!(refusal(&annotated(29)), None);
+    assert!(refusal(&annotated(30)).unwrap().message.contains("240 KiB"));
 }

@@ -197,3 +197,25 @@ fn how_the_answer_is_read_is_the_users_word() {
     assert_eq!(rules.expiry.assumed_lifetime, Duration::from_secs(86_400));
     assert!(matches!(rules.expiry.unit, ExpiryUnit::Milliseconds) && rules.expiry.ignore_response);
 }
+
+#[test]
+fn of_thousands_of_keys_only_those_that_the_spec_names_are_looked_for_in_answers() {
+    let many: Vec<(String, ByteString)> =
+        (0..30_000).map(|n| (format!("key{n}"), ByteString(format!("value-{n}").into_bytes()))).collect();
+    let mut credentials: Data = many.into_iter().collect();
+    credentials.insert("client_id".to_owned(), ByteString(b"id".to_vec()));
+    credentials.insert("client_secret".to_owned(), ByteString(b"s3cret".to_vec()));
+    credentials.insert("password".to_owned(), ByteString(vec![b'x'; 1024 * 1024]));
+    let scene = Scene::fresh();
+    let materials = Materials { credentials, ..Materials::default() };
+    let ask = ask(&scene.spec, scene.provider.as_ref().unwrap(), &materials, None).unwrap();
+    assert_eq!(ask.confidential.iter().map(Secret::expose).collect::<Vec<_>>(), ["s3cret"]);
+}
+
+#[test]
+fn a_credential_of_more_than_64_kib_is_refused_and_not_sent() {
+    let long = vec![b'x'; MAX_CREDENTIAL + 1];
+    let failure = asked(&Scene::fresh(), &[("client_id", b"id"), ("client_secret", &long)]).err().unwrap();
+    assert_eq!(failure.reason, Reason::CredentialsInvalid);
+    assert!(failure.message.contains("64 KiB"), "{}", failure.message);
+}

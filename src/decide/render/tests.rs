@@ -216,3 +216,17 @@ fn operations_that_fit_no_value_are_refused() {
         assert_eq!(rendered(template), Err(fault.to_string()), "{template}");
     }
 }
+
+#[test]
+fn a_type_that_wants_json_is_checked_for_json() {
+    let of = |template: &str| {
+        let data = [(".dockerconfigjson".to_owned(), LongText(template.to_owned()))].into();
+        check(&Target { type_: Some("kubernetes.io/dockerconfigjson".to_owned()), data, ..Target::default() })
+    };
+    let (_, example) = json_key("kubernetes.io/dockerconfigjson").unwrap();
+    assert_eq!(of(example), Ok(()));
+    for template in ["{{ access_token }}", "[]", "{\"auths\": {{ access_token }}}", ""] {
+        assert!(of(template).unwrap_err().why.contains(example), "{template}");
+    }
+    assert!(include_str!("../../../docs/templates.md").contains(example));
+}

@@ -65,6 +65,28 @@ fn a_credential_is_recognised_in_every_dress() {
 }
 
 #[test]
+fn short_credentials_hide_the_words_that_they_are_and_no_others() {
+    let text = "The client a is not allowed to use grant password; code 12 of app1.";
+    let shown = |secret: &str| Screen::new([secret]).description(text).is_some();
+    for innocent in ["a", "e", "is", "12", "ord", "pass", "swor", "sswor", "lowed", "pp1"] {
+        assert!(shown(innocent), "{innocent}");
+    }
+    for word in ["app1", "APP1", "code", "use", "grant", "password;"] {
+        assert!(!shown(word), "{word}");
+    }
+    // Of six and more any occurrence counts.
+    assert!(!shown("asswor"));
+}
+
+#[test]
+fn long_credentials_are_found_by_any_eight_of_their_bytes() {
+    let key = "0123456789abcdef".repeat(4000);
+    let screen = Screen::new([key.as_str()]);
+    assert_eq!(screen.description("It ends in DEF01234."), None);
+    assert!(screen.description("It ends in ef0123.").is_some());
+}
+
+#[test]
 fn the_first_presentable_correlation_id_is_taken() {
     let mut headers = HeaderMap::new();
     assert_eq!(screen().correlation(&headers), None);
@@ -92,7 +114,7 @@ proptest! {
     #[test]
     fn a_credential_never_shows(
         before in "[ -~]{0,20}",
-        secret in "[!-~]{1,40}",
+        secret in "[!-~]{3,40}",
         after in "[ -~]{0,20}",
         dress in 0..4_u8,
     ) {

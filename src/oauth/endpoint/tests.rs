@@ -92,6 +92,16 @@ fn pairs_are_appended_to_the_query() {
 
 /// The hosts of `oauth.md` e.1 and every look-alike we know.
 #[test]
+fn a_list_of_hosts_is_read_up_to_its_hundredth_entry() {
+    let endpoint = Endpoint::parse("https://example.com/t").unwrap();
+    let after = |count: usize| HostBinding::parse(&format!("{}example.com", "a.example,".repeat(count)));
+    assert!(after(99).allows(&endpoint));
+    assert!(!after(100).allows(&endpoint));
+    let long = format!("{}example.com", " ".repeat(290));
+    assert!(!HostBinding::parse(&long).allows(&endpoint), "an entry longer than any name");
+}
+
+#[test]
 fn bindings() {
     let cases: &[(&str, &str, bool)] = &[
         ("example.com", "https://example.com/t", true),

@@ -12,7 +12,7 @@ use crate::oauth::{ClientAuthentication, Secret};
 
 /// Every secret of the fixture, whether the request uses it or not; the key without PEM's frame, as "PRIVATE KEY" may
 /// well stand in an innocent explanation.
-const ALL: [&str; 3] = ["canary-secret", "Y2FuYXJ5LW9mLXRoZS1rZXk=", "canary.token"];
+const NAMED: [&str; 2] = ["canary-secret", "Y2FuYXJ5LW9mLXRoZS1rZXk="];
 
 fn data(entries: &[(&str, &str)]) -> BTreeMap<String, ByteString> {
     entries.iter().map(|(key, value)| ((*key).to_owned(), ByteString(value.as_bytes().to_vec()))).collect()
@@ -65,8 +65,8 @@ fn client_assertions_speak_of_the_client_and_sign_with_the_key_of_their_family()
         assert_eq!(assertion.audience, "https://auth.example.com/oauth/token");
         assert_eq!((assertion.algorithm, assertion.key.expose()), (algorithm, key));
         assert_eq!(assertion.lifetime, Assertion::DEFAULT_LIFETIME);
-        assert_eq!(hidden(&ask), ALL);
-        assert!(ALL.contains(&material));
+        assert_eq!(hidden(&ask), NAMED);
+        assert!(NAMED.contains(&material));
         assert_eq!(ask.grant, GrantKind::JwtBearer, "a refusal is one of the assertion");
     }
 }
@@ -126,7 +126,7 @@ fn bearer_grants_default_to_the_client() {
         (assertion.audience.as_str(), assertion.scope.as_deref()),
         ("account.docusign.com", Some("a b"))
     );
-    assert_eq!((assertion.key.expose(), hidden(&ask)), ("canary-secret", ALL.to_vec()));
+    assert_eq!((assertion.key.expose(), hidden(&ask)), ("canary-secret", NAMED.to_vec()));
 }
 
 #[test]
@@ -146,8 +146,8 @@ fn token_exchange_takes_the_other_secret() {
         panic!("another grant")
     };
     assert_eq!((subject_token.expose(), subject_token_type.as_str()), ("canary.token", JWT));
+    assert!(hidden(&ask).contains(&"canary.token"));
     assert_eq!((requested_token_type, ask.grant), (&None, GrantKind::TokenExchange));
-    assert_eq!(hidden(&ask), ALL);
 
     let Err(failure) = asked(exchanging("other")) else { panic!("there is no such key") };
     assert_eq!(failure.reason, Reason::CredentialsNotFound);
