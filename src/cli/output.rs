@@ -45,23 +45,20 @@ pub(super) fn remark(text: &str) {
 /// The text with nothing in it that acts on a terminal, but for line ends, tabs and the styles above.
 fn printable(text: &str) -> String {
     let styles = [GOOD, WARNING, BAD, TITLE].map(|style| style.render().to_string());
-    let reset = TITLE.render_reset().to_string();
+    let end_of_style = TITLE.render_reset().to_string();
     let mut printable = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(letter) = rest.chars().next() {
-        let ours = styles.iter().chain([&reset]).find(|sequence| rest.starts_with(*sequence));
-        let taken = match ours {
-            Some(sequence) => {
-                printable.push_str(sequence);
-                sequence.len()
+        let ours = styles.iter().chain([&end_of_style]).find(|sequence| rest.starts_with(*sequence));
+        let taken = if let Some(sequence) = ours {
+            printable.push_str(sequence);
+            sequence.len()
+        } else {
+            match letter {
+                '\n' | '\t' => printable.push(letter),
+                _ => push_escaped(&mut printable, letter),
             }
-            None => {
-                match letter {
-                    '\n' | '\t' => printable.push(letter),
-                    _ => push_escaped(&mut printable, letter),
-                }
-                letter.len_utf8()
-            }
+            letter.len_utf8()
         };
         rest = rest.get(taken..).unwrap_or_default();
     }

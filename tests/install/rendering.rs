@@ -254,7 +254,7 @@ fn what_is_switched_off_is_not_there() {
     assert_eq!(kinds, BTreeSet::from(left), "no budget for a single replica, either");
 }
 
-/// Not a probe of the kubelet's: NetworkPolicies do not hold for the node of a pod.
+/// Not a probe of the kubelet's: a `NetworkPolicy` does not hold for the node of a pod.
 #[test]
 fn only_the_named_may_connect_to_the_pods() {
     let from = |values: Value| {

@@ -43,6 +43,7 @@ fn accepted() -> Vec<(&'static str, Value)> {
     ]
 }
 
+#[allow(clippy::too_many_lines)] // a table
 fn refused() -> Vec<(&'static str, Value, &'static str)> {
     let endpoint = |url: &str| json!({"provider": {"tokenEndpoint": url}});
     vec![

@@ -43,9 +43,8 @@ fn key(target: &Target) -> Option<String> {
 }
 
 fn missing_key(target: &Target) -> Option<String> {
-    let has = |key: &str| match target.data.is_empty() {
-        true => TARGET_KEYS.contains(&key),
-        false => target.data.contains_key(key),
+    let has = |key: &str| {
+        if target.data.is_empty() { TARGET_KEYS.contains(&key) } else { target.data.contains_key(key) }
     };
     let type_ = secret_type(target);
     if let Some((key, example)) = json_key(type_).filter(|(key, _)| !has(key)) {
