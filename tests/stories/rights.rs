@@ -10,7 +10,7 @@ use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule, Role};
 use kube::api::{DynamicObject, ListParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokensource_kit::control_plane::ControlPlane;
 use tokensource_kit::controller::ControllerProcess;
 use tokensource_kit::scripted_provider::Answer;
@@ -80,7 +80,7 @@ pub(crate) async fn controller_that_may_not_write_is_not_ready(story: &mut Story
     });
     let whole = objects.clone();
     for object in &mut objects {
-        for rule in object.data["rules"].as_array_mut().into_iter().flatten() {
+        for rule in object.data.get_mut("rules").and_then(Value::as_array_mut).into_iter().flatten() {
             if rule["resources"] == json!(["secrets"]) {
                 rule["verbs"] = json!(["get", "list", "watch", "patch"]);
             }
