@@ -50,7 +50,7 @@ use random::Random;
 use settings::{seconds, seed, setting};
 use tenant::{Tally, Tenant};
 use witness::{Sentinel, Witness};
-use world::World;
+use world::{Scale, World};
 
 const DURATION: Duration = Duration::from_secs(120);
 /// A replica that starts has to be ready by then.
@@ -90,9 +90,14 @@ fn isolation() -> Result<(), Failed> {
 
 /// One run of these attacks at once; the laws that were broken.
 async fn run(chosen: &[&Attack], seed: u64, duration: Duration) -> Vec<Breach> {
-    // A crowd is smaller where the time is short and the attacks are many.
-    let share = if chosen.len() == 1 || duration >= Duration::from_secs(300) { 100 } else { 40 };
-    let world = Arc::new(World::build(share).await);
+    let alone = chosen.len() == 1;
+    let scale = Scale {
+        // A crowd is smaller where the time is short and the attacks are many.
+        crowd: if alone || duration >= Duration::from_secs(300) { 100 } else { 40 },
+        // All of them together are to keep the controller busy, and not the API server alone.
+        pause: if alone { 1 } else { 4 },
+    };
+    let world = Arc::new(World::build(scale).await);
     let witness = Arc::new(Witness::default());
     let watches = [
         tokio::spawn(witness::watch_secrets(world.plane.admin(), world.victim.clone(), Arc::clone(&witness))),

@@ -73,7 +73,7 @@ impl Tenant {
 
     /// How many there are where this many would be a crowd.
     pub(crate) fn crowd(&self, full: usize) -> usize {
-        (full * self.world.share / 100).max(1)
+        (full * self.world.scale.crowd / 100).max(1)
     }
 
     /// The name of this attack's object with this number.
@@ -136,7 +136,7 @@ impl Tenant {
     }
 
     pub(crate) async fn pause(&self, milliseconds: u64) {
-        tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+        tokio::time::sleep(Duration::from_millis(milliseconds * self.world.scale.pause)).await;
     }
 
     pub(crate) fn count(&self, what: &str) {

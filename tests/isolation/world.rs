@@ -48,9 +48,17 @@ pub(crate) struct World {
     pub(crate) wild: ScriptedProvider,
     pub(crate) victim: String,
     pub(crate) hostile: String,
-    /// The percentage of a crowd's size that is tried.
-    pub(crate) share: usize,
+    pub(crate) scale: Scale,
     launcher: Launcher,
+}
+
+/// How much each attack does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scale {
+    /// The percentage of a crowd's size that is tried.
+    pub(crate) crowd: usize,
+    /// How many times as long an attack pauses between two changes as it would alone.
+    pub(crate) pause: u64,
 }
 
 /// How a controller is started: the program, and what keeps name look-ups from being answered where that can be had.
@@ -63,7 +71,7 @@ pub(crate) struct Launcher {
 }
 
 impl World {
-    pub(crate) async fn build(share: usize) -> Self {
+    pub(crate) async fn build(scale: Scale) -> Self {
         authority::install_crypto();
         let plane = ControlPlane::start_with(&definitions()).await;
         shipped::grant(&plane).await;
@@ -83,7 +91,7 @@ impl World {
         let controller = launcher.start(&plane);
         controller.ready().await;
         let world =
-            Self { controller, plane, authority, host, cluster, own, wild, victim, hostile, share, launcher };
+            Self { controller, plane, authority, host, cluster, own, wild, victim, hostile, scale, launcher };
         world.share_provider().await;
         world
     }

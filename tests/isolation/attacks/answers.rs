@@ -19,35 +19,36 @@ pub(crate) async fn forgotten_bundle(mut tenant: Tenant) {
 
 /// A provider that fails for one audience.
 pub(crate) async fn refused_audience(mut tenant: Tenant) {
-    for number in 0..12 {
-        let mut source = with_provider(&tenant, number, &block(&tenant.world.host));
-        source["spec"]["token"] = json!({"audience": "broken"});
-        tenant.create(Kind::Source, &source).await;
-    }
-    ask_again(&mut tenant, 12, 500).await;
+    at_shared_providers(&tenant, 24, &json!({"token": {"audience": "broken"}})).await;
+    ask_again(&mut tenant, 24, 500).await;
 }
 
-/// A client whose every request is answered 503, at a provider of all namespaces.
+/// A client whose every request is answered 503.
 pub(crate) async fn unavailable_client(mut tenant: Tenant) {
     let count = tenant.crowd(400);
-    for number in 0..count {
-        let mut source = tenant.source(number, &json!({"provider": null}));
-        source["spec"]["providerRef"] = json!({"kind": "ClusterTokenProvider", "name": SHARED});
-        source["spec"]["clientId"] = json!("unavailable");
-        tenant.create(Kind::Source, &source).await;
-    }
+    at_shared_providers(&tenant, count, &json!({"clientId": "unavailable"})).await;
     ask_again(&mut tenant, count, 500).await;
 }
 
-/// A client that is limited, at the victim's host.
+/// A client whose every request is answered 429.
 pub(crate) async fn limited_client(mut tenant: Tenant) {
     let count = tenant.crowd(500);
+    at_shared_providers(&tenant, count, &json!({"clientId": "limited"})).await;
+    ask_again(&mut tenant, count, 500).await;
+}
+
+/// Half of them at the `ClusterTokenProvider` of all namespaces, half at the host that the victim names, too.
+async fn at_shared_providers(tenant: &Tenant, count: usize, more: &Value) {
     for number in 0..count {
-        let mut source = with_provider(&tenant, number, &block(&tenant.world.host));
-        source["spec"]["clientId"] = json!("limited");
+        let mut source = if number % 2 == 0 {
+            with_provider(tenant, number, &block(&tenant.world.host))
+        } else {
+            let shared = json!({"kind": "ClusterTokenProvider", "name": SHARED});
+            tenant.source(number, &json!({"provider": null, "providerRef": shared}))
+        };
+        json_patch::merge(&mut source["spec"], more);
         tenant.create(Kind::Source, &source).await;
     }
-    ask_again(&mut tenant, count, 500).await;
 }
 
 /// An admission webhook that hangs whenever the controller writes for one of these.

@@ -118,7 +118,7 @@ pub(crate) async fn half_open_clients(mut tenant: Tenant) {
     loop {
         while open.len() < 600 {
             let (address, size) =
-                (tenant.world.controller.address().to_owned(), tenant.random.between(1, 400));
+                (tenant.world.controller.address().to_owned(), tenant.random.between(350, 400));
             tenant.count("connections");
             open.spawn(async move {
                 let Ok(mut stream) = TcpStream::connect(address).await else { return };
