@@ -1,9 +1,11 @@
 //! Much of everything: long fields, many keys for whatever is cached, many clients of the admin port.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
 use serde_json::{Value, json};
 use tokensource_kit::scripted_provider::Answer;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::net::TcpSocket;
 use tokio::task::JoinSet;
 
 use crate::tenant::{Kind, Tenant};
@@ -112,16 +114,18 @@ pub(crate) async fn many_references(mut tenant: Tenant) {
     }
 }
 
-/// Clients of the admin port that begin a header and never end it.
+/// Clients of the admin port, from 30 addresses, that begin a header and never end it.
 pub(crate) async fn half_open_clients(mut tenant: Tenant) {
     let mut open = JoinSet::new();
     loop {
         while open.len() < 600 {
-            let (address, size) =
-                (tenant.world.controller.address().to_owned(), tenant.random.between(350, 400));
+            let to = tenant.world.controller.address().parse().expect("an address");
+            let (from, size) = (another_pod(&mut tenant), tenant.random.between(350, 400));
             tenant.count("connections");
             open.spawn(async move {
-                let Ok(mut stream) = TcpStream::connect(address).await else { return };
+                let socket = TcpSocket::new_v4().expect("a socket");
+                socket.bind(SocketAddr::from((from, 0))).expect("a loopback address");
+                let Ok(mut stream) = socket.connect(to).await else { return };
                 let header = "x".repeat(usize::try_from(size).expect("KiB") * 1024);
                 let head = format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\nX-Half: {header}");
                 let _ = stream.write_all(head.as_bytes()).await;
@@ -135,12 +139,24 @@ pub(crate) async fn half_open_clients(mut tenant: Tenant) {
 }
 
 /// Whoever reaches the port may ask for all metrics.
-pub(crate) async fn metric_scrapes(tenant: Tenant) {
+pub(crate) async fn metric_scrapes(mut tenant: Tenant) {
+    let url = format!("http://{}/metrics", tenant.world.controller.address());
     loop {
-        let scrapes = (0..8).map(|_| tenant.world.controller.get("/metrics"));
-        for scrape in futures::future::join_all(scrapes).await {
-            tenant.count(if scrape.is_ok() { "scraped" } else { "refused" });
+        let scrapes = (0..8).map(|_| {
+            let client =
+                reqwest::Client::builder().no_proxy().local_address(IpAddr::from(another_pod(&mut tenant)));
+            client.build().expect("a client").get(&url).send()
+        });
+        for scrape in futures::future::join_all(scrapes.collect::<Vec<_>>()).await {
+            let well = scrape.is_ok_and(|answer| answer.status().is_success());
+            tenant.count(if well { "scraped" } else { "refused" });
         }
         tenant.pause(100).await;
     }
+}
+
+/// The kubelet's probes come from 127.0.0.1 here.
+fn another_pod(tenant: &mut Tenant) -> Ipv4Addr {
+    let last = tenant.random.between(1, 31);
+    Ipv4Addr::new(127, 66, 0, u8::try_from(last).expect("a small number"))
 }
