@@ -13,7 +13,7 @@ use tokensource::api::{ConditionType, TokenSource};
 use tokensource_kit::control_plane::AuditEntry;
 use tokensource_kit::controller::ControllerProcess;
 use tokensource_kit::scripted_provider::ScriptedProvider;
-use tokensource_kit::{eventually, kstatus};
+use tokensource_kit::{argocd, eventually, kstatus};
 
 use crate::leaks;
 use crate::world::{CONTROLLER, World};
@@ -62,6 +62,14 @@ impl Story {
         self.controller = start(self.world.kubeconfig(), &self.namespace, arguments, &[]).await;
     }
 
+    /// Replaces the controller by one with this in its environment.
+    pub(crate) async fn run_in(&mut self, environment: &[(&str, &str)]) {
+        self.controller.kill9();
+        self.said += &self.controller.logs();
+        let arguments = ["--allow-network", "127.0.0.0/8"];
+        self.controller = start(self.world.kubeconfig(), &self.namespace, &arguments, environment).await;
+    }
+
     /// Replaces the controller by one that speaks to the API server as somebody else.
     pub(crate) async fn run_as(&mut self, kubeconfig: &Path, arguments: &[&str]) {
         self.controller.kill9();
@@ -82,6 +90,7 @@ impl Story {
                     source.status
                 );
             }
+            assert_argo_agrees(&source);
         }
     }
 
@@ -280,6 +289,21 @@ async fn start_in(kubeconfig: &Path, arguments: &[&str], environment: &[(&str, &
     let mut variables = vec![("RUST_LOG", "trace")];
     variables.extend(environment);
     ControllerProcess::start(binary, kubeconfig, arguments, &variables).await
+}
+
+/// Argo CD waits for what is not there yet, and calls good what is good.
+fn assert_argo_agrees(source: &TokenSource) {
+    let health = argocd::health(source);
+    let seen =
+        source.status.as_ref().and_then(|status| status.observed_generation) == source.metadata.generation;
+    let expected = match () {
+        () if source.spec.suspend => "Suspended",
+        () if !seen => "Progressing",
+        () if is(source, ConditionType::Stalled, "True") => "Degraded",
+        () if is(source, ConditionType::Ready, "True") => "Healthy",
+        () => "Progressing",
+    };
+    assert_eq!(health.status, expected, "{}: {:#?}", source.name_any(), source.status);
 }
 
 /// Status, reason and message of a condition.

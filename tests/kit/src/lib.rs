@@ -88,6 +88,7 @@
 )]
 
 pub mod apply;
+pub mod argocd;
 pub mod assets;
 pub mod authority;
 pub mod canaries;

@@ -1,0 +1,80 @@
+//! The health checks for Argo CD, run on every state that an object can be in. The stories run them on the states that they
+//! leave, too. Knows Argo CD's words; must not know how they come about.
+
+use serde_json::{Value, json};
+use tokensource_kit::argocd::health;
+
+fn source(status: Value) -> Value {
+    json!({"apiVersion": "tokensource.dev/v1alpha1", "kind": "TokenSource",
+        "metadata": {"name": "a", "generation": 2}, "spec": {}, "status": status})
+}
+
+fn conditions(observed: i64, conditions: &[(&str, &str, &str)]) -> Value {
+    let conditions: Vec<_> = conditions
+        .iter()
+        .map(|(kind, status, message)| json!({"type": kind, "status": status, "message": message, "reason": "R"}))
+        .collect();
+    json!({"observedGeneration": observed, "conditions": conditions})
+}
+
+#[test]
+fn each_state_of_a_token_source_has_its_health() {
+    let good = [("Ready", "True", "valid"), ("Renewed", "True", "renewed")];
+    let cases = [
+        ("applied a moment ago", json!({"observedGeneration": -1}), "Progressing", "not seen"),
+        ("without a status", Value::Null, "Progressing", "not seen"),
+        ("a good token of the generation before", conditions(1, &good), "Progressing", "not seen"),
+        ("a good token", conditions(2, &good), "Healthy", "valid"),
+        (
+            "a good token whose renewal fails",
+            conditions(2, &[("Ready", "True", "valid"), ("Renewed", "False", "refused")]),
+            "Healthy",
+            "refused",
+        ),
+        (
+            "no token yet",
+            conditions(2, &[("Ready", "False", "none"), ("Reconciling", "True", "under way")]),
+            "Progressing",
+            "under way",
+        ),
+        (
+            "no token, and the provider is down",
+            conditions(
+                2,
+                &[("Ready", "False", "none"), ("Renewed", "False", "503"), ("Reconciling", "True", "503")],
+            ),
+            "Progressing",
+            "503",
+        ),
+        (
+            "no token, and none to be had",
+            conditions(
+                2,
+                &[("Ready", "False", "none"), ("Renewed", "False", "no"), ("Stalled", "True", "no")],
+            ),
+            "Degraded",
+            "no",
+        ),
+        (
+            "no token, and nothing said why",
+            conditions(2, &[("Ready", "False", "none")]),
+            "Progressing",
+            "none",
+        ),
+    ];
+    for (case, status, expected, message) in cases {
+        let found = health(&source(status));
+        assert_eq!(found.status, expected, "{case}");
+        assert!(found.message.contains(message), "{case}: {}", found.message);
+    }
+    let mut suspended = source(conditions(2, &good));
+    suspended["spec"]["suspend"] = json!(true);
+    assert_eq!(health(&suspended).status, "Suspended");
+}
+
+#[test]
+fn providers_are_healthy_when_they_exist() {
+    for kind in ["TokenProvider", "ClusterTokenProvider"] {
+        assert_eq!(health(&json!({"kind": kind, "metadata": {"name": "p"}, "spec": {}})).status, "Healthy");
+    }
+}
