@@ -164,8 +164,8 @@ reasons! {
         => "Create the Secret in the TokenSource's own namespace, with keys `client_id` and `client_secret`, or \
          name yours in `credentialsRef.keys`.",
     CredentialsInvalid: "A credential cannot be used as it stands."
-        => "The message names the key: empty, not text, holding control characters or, for raw Basic, a colon in \
-         the client id.",
+        => "The message names the key: empty, not text, holding control characters, still the placeholder of an \
+         example or, for raw Basic, a colon in the client id.",
     CredentialsNotBound: "The Secret's owner has not allowed this host; the message gives the command that does."
         => "If that host may have them, run the command in the message. If you did not expect that host there, \
          somebody has changed the endpoint: find out who.",
@@ -176,8 +176,8 @@ reasons! {
         => "Ask the provider's administrator to admit the namespace, or label it as `allowedNamespaces` wants. \
          With `--only-cluster-providers`, endpoints come from ClusterTokenProviders alone.",
     TargetConflict: "A Secret of that name exists and belongs to somebody else."
-        => "Set `target.name` to another name, or delete the Secret that is in the way; it is looked at again \
-         within a minute. Existing Secrets are never taken over.",
+        => "Set `target.name` to another name. Existing Secrets are never taken over; if the one in the way goes, \
+         that is noticed within a minute.",
     TargetWriteFailed: "The token was obtained but the Secret could not be written."
         => "Look for quotas, admission webhooks and missing rights: the message has the API server's words. The \
          token is kept in memory and written as soon as possible; no second one is asked for unless the \

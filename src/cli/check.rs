@@ -12,7 +12,7 @@ use super::arguments::{CheckArguments, CheckOutput};
 use super::output::print;
 use super::{Ending, Error, Surroundings};
 use crate::api::{Tls, TokenProviderSpec, TokenSource};
-use crate::decide::Failure;
+use crate::decide::{Failure, credentials};
 use crate::oauth::Moment;
 use manifests::Manifests;
 use report::{Fault, RenewalTime, Report, SourceReport};
@@ -57,6 +57,7 @@ async fn examine(
         Ok(provider) => provider,
         Err(failure) => return Ok(report.failed(Fault::from(failure))),
     };
+    report.doubts = credentials::doubts(&situation.spec, &provider, &situation.materials(&provider));
     let moment = Moment { now, nonce: (surroundings.nonce)().ok_or(Error::Random)? };
     match request::show(&situation, &provider, &moment) {
         Ok(shown) => report.request = Some(shown),

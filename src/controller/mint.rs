@@ -14,7 +14,7 @@ use super::{publish, refresh};
 use crate::api::{Reason, TokenSource};
 use crate::decide::gate::Met;
 use crate::decide::refresh::{Bond, gives_way, is_kept};
-use crate::decide::{Deferral, Failure, Observed, ask, disclosure};
+use crate::decide::{Deferral, Failure, Observed, ask, credentials, disclosure};
 use crate::oauth::{Moment, Secret, Token, build, read};
 
 /// Sent with every request: some firewalls refuse requests without one.
@@ -151,6 +151,9 @@ async fn send(
     let provider = &prepared.provider;
     let mut ask = ask(&source.spec, provider, &prepared.materials, refresh_token).map_err(Stop::Refused)?;
     ask.rules.disclosure = disclosure(observed, provider, &ask.request.endpoint, true);
+    if let Some(failure) = credentials::placeholder(&source.spec, provider, &prepared.materials) {
+        return Err(Stop::Refused(failure));
+    }
     context.lead().map_err(Error::Ask)?;
     let nonce = (context.settings.nonce)().ok_or(Error::Random)?;
     let moment = Moment { now: context.now(), nonce };
@@ -163,7 +166,8 @@ async fn send(
     context.metrics.request_took(started.elapsed());
     let confidential: Vec<&Secret> = ask.confidential.iter().chain(&signed).collect();
     let reading = ask.reading(&source.spec, provider, moment.now, &confidential);
-    answer
-        .and_then(|answer| read(&answer, &reading))
-        .map_err(|error| Stop::Failed(Failure::of_exchange(error, ask.rules.disclosure)))
+    answer.and_then(|answer| read(&answer, &reading)).map_err(|error| {
+        let failure = Failure::of_exchange(error, ask.rules.disclosure);
+        Stop::Failed(credentials::explained(failure, &source.spec, provider, &prepared.materials))
+    })
 }

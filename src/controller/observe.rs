@@ -114,6 +114,7 @@ pub(super) async fn observe<'a>(
     };
     let mut observed = Observed {
         now,
+        namespace: source.metadata.namespace.as_deref().unwrap_or_default(),
         name: source.metadata.name.as_deref().unwrap_or_default(),
         uid,
         generation: source.metadata.generation.unwrap_or_default(),

@@ -127,7 +127,8 @@ pub(super) async fn consent(
         )));
     };
     let hosts = account.annotations().get(annotation::ALLOWED_HOSTS).map(String::as_str);
-    match refuse_service_account(name, hosts, &source.spec, provider) {
+    let namespace = source.metadata.namespace.as_deref().unwrap_or_default();
+    match refuse_service_account(namespace, name, hosts, &source.spec, provider) {
         Some(failure) => Err(Stop::Refused(failure)),
         None => Ok(()),
     }

@@ -111,6 +111,7 @@ impl Scene {
     pub(super) fn observed(&self) -> Observed<'_> {
         Observed {
             now: self.now,
+            namespace: "payments",
             name: "source",
             uid: &self.uid,
             generation: self.generation,

@@ -10,6 +10,7 @@ mod allowance;
 mod ask;
 pub mod backoff;
 mod conditions;
+pub mod credentials;
 mod disclosure;
 mod event;
 mod failure;

@@ -12,6 +12,8 @@ use crate::api::{TokenProviderSpec, TokenSourceSpec, TokenSourceStatus, from_kub
 pub struct Observed<'a> {
     /// When this was gathered.
     pub now: DateTime<Utc>,
+    /// Namespace of the `TokenSource`; empty in a manifest that names none.
+    pub namespace: &'a str,
     /// Name of the `TokenSource`.
     pub name: &'a str,
     /// Its uid: the seed of its jitter.
@@ -90,6 +92,16 @@ pub enum Credentials {
         /// Value of its `allowed-hosts` annotation.
         allowed_hosts: Option<String>,
     },
+}
+
+impl Credentials {
+    /// The name of the Secret, where the spec names one.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Unnamed => None,
+            Self::Missing(name) | Self::Present { name, .. } => Some(name),
+        }
+    }
 }
 
 /// The Secret of the target's name.

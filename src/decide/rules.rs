@@ -73,9 +73,15 @@ fn suspended(observed: &Observed<'_>) -> Option<Plan> {
 fn conflicting_target(observed: &Observed<'_>) -> Option<Plan> {
     let target = observed.target_name();
     let message = match (&observed.target, &observed.rival) {
+        // Nobody is told to delete it: it may be what somebody's workloads, or this very request, are made with.
         (Target::Foreign(owner), _) => format!(
             "Secret {target} exists and {owner}; it was left as it is, and no token was asked for. \
-             Set target.name to another name, or delete that Secret."
+             Set target.name to another name{}.",
+            if observed.secrets.named().any(|secret| secret.name() == Some(target)) {
+                ": that Secret holds what this TokenSource is asked with"
+            } else {
+                ""
+            }
         ),
         (Target::Missing, Some(rival)) => format!(
             "The older TokenSource {rival} has the same target, Secret {target}; no token was asked for. \
@@ -84,7 +90,7 @@ fn conflicting_target(observed: &Observed<'_>) -> Option<Plan> {
         _ => match &observed.refresh_conflict {
             Some(owner) => format!(
                 "Secret {} is where the refresh token has to be kept, but it exists and {owner}; no token was asked \
-                 for. Delete that Secret, rename this TokenSource, or set provider.refresh.policy: Never.",
+                 for. Rename this TokenSource, or set provider.refresh.policy: Never.",
                 secret_name(observed.name)
             ),
             None => return None,

@@ -13,7 +13,7 @@ use tokensource_kit::canaries;
 use crate::example::{now, root};
 
 /// Would work, as far as can be told.
-const GOOD: [&str; 4] = ["discovered", "masked", "referred", "signed"];
+const GOOD: [&str; 5] = ["discovered", "doubtful", "masked", "referred", "signed"];
 
 #[derive(Parser)]
 struct Arguments {
@@ -25,7 +25,8 @@ fn check(arguments: &[&str]) -> (String, Ending) {
     let arguments = ["check"].iter().chain(arguments);
     let arguments = Arguments::try_parse_from(arguments).unwrap_or_else(|error| panic!("{error}")).check;
     let definition = clap::Command::new("tokensource");
-    let surroundings = Surroundings { now, nonce: || Some("nonce".to_owned()), definition };
+    let surroundings =
+        Surroundings { now, nonce: || Some("nonce".to_owned()), environment: |_| None, definition };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let (text, ending) = runtime.block_on(checked(&arguments, &surroundings)).unwrap();
     let text = anstream::adapter::strip_str(&text).to_string();

@@ -141,6 +141,7 @@ impl Example {
         let name = self.source.metadata.name.as_deref().unwrap();
         let observed = Observed {
             now: now(),
+            namespace: "payments",
             name,
             uid: "uid",
             generation: 1,

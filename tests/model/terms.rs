@@ -19,6 +19,7 @@ impl Real {
         let source = &look.source;
         Observed {
             now: at(look.now),
+            namespace: "payments",
             name: "source",
             uid: UID,
             generation: i64::from(source.generation),

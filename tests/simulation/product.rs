@@ -78,6 +78,7 @@ impl Product {
         let (secrets, inputs) = &self.inputs[version];
         Observed {
             now: at(now),
+            namespace: "payments",
             name: "source",
             uid,
             generation: 1,

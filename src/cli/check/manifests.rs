@@ -17,6 +17,10 @@ use crate::cli::Error;
 use crate::decide::publication::Data;
 use crate::panics::contain;
 
+/// The one version that the definitions have.
+const OUR_VERSION: &str = "tokensource.dev/v1alpha1";
+const OUR_KINDS: [&str; 3] = ["TokenSource", "TokenProvider", "ClusterTokenProvider"];
+
 #[derive(Default)]
 pub(super) struct Manifests {
     pub(super) sources: Vec<TokenSource>,
@@ -72,6 +76,10 @@ impl Manifests {
                     self.add(file, item, schemas);
                 }
             }
+            (_, kind) if OUR_KINDS.contains(&kind) && version != OUR_VERSION => self.problem(
+                &object,
+                &format!("has apiVersion {version}, which no cluster knows: write {OUR_VERSION}."),
+            ),
             (crate::api::GROUP, kind) => {
                 for field in schemas.unknown_fields(kind, &document) {
                     self.problem(&object, &format!("has no field {field}: correct its name, or its place."));

@@ -37,6 +37,8 @@ pub(super) struct SourceReport {
     pub(super) request: Option<Shown>,
     pub(super) answer: Option<Answer>,
     pub(super) renewal: Option<RenewalTime>,
+    /// What is unusual about the credentials.
+    pub(super) doubts: Vec<String>,
     /// What was not checked.
     pub(super) not_checked: Vec<String>,
 }
@@ -111,7 +113,17 @@ impl RenewalTime {
 impl SourceReport {
     pub(super) fn of(source: &TokenSource, not_checked: Vec<String>) -> Self {
         let (namespace, name) = (source.namespace(), source.name_any());
-        Self { namespace, name, failure: None, request: None, answer: None, renewal: None, not_checked }
+        let doubts = Vec::new();
+        Self {
+            namespace,
+            name,
+            failure: None,
+            request: None,
+            answer: None,
+            renewal: None,
+            doubts,
+            not_checked,
+        }
     }
 
     pub(super) fn failed(self, failure: Fault) -> Self {
@@ -143,6 +155,10 @@ impl SourceReport {
         if let Some(renewal) = &self.renewal {
             text += &heading(TITLE, "Renewal");
             text += &wrapped(&renewal.sentence(), 4);
+        }
+        if !self.doubts.is_empty() {
+            text += &heading(WARNING, "Looks wrong");
+            text.extend(self.doubts.iter().map(|doubt| wrapped(doubt, 4)));
         }
         if !self.not_checked.is_empty() {
             text += &heading(WARNING, "Not checked");

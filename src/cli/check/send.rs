@@ -12,7 +12,7 @@ use super::situation::Situation;
 use crate::api::{ClientAuthenticationMethod, Duration, TokenProviderSpec};
 use crate::cli::arguments::CheckArguments;
 use crate::cli::output::harmless;
-use crate::decide::{Ask, Failure, ask};
+use crate::decide::{Ask, Failure, ask, credentials};
 use crate::oauth::{AddressPolicy, Error, Exchanger, Issuer, Moment, Secret, Token, Transport, build, read};
 
 /// What the provider's answer holds, without the token.
@@ -100,13 +100,19 @@ impl Way {
         provider: &TokenProviderSpec,
         moment: &Moment,
     ) -> Result<Answer, Fault> {
-        let ask = ask(&situation.spec, provider, &situation.materials(provider), None)?;
+        let materials = situation.materials(provider);
+        let ask = ask(&situation.spec, provider, &materials, None)?;
+        if let Some(failure) = credentials::placeholder(&situation.spec, provider, &materials) {
+            return Err(failure.into());
+        }
         let mut request = build(&ask.request, moment, USER_AGENT)?;
         let signed = std::mem::take(&mut request.signed);
-        let answer = self.exchanger.send(request).await?;
+        let answer = self.exchanger.send(request).await;
         let confidential: Vec<&Secret> = ask.confidential.iter().chain(&signed).collect();
         let reading = ask.reading(&situation.spec, provider, moment.now, &confidential);
-        let token = read(&answer, &reading)?;
+        let token = answer.and_then(|answer| read(&answer, &reading)).map_err(|error| {
+            credentials::explained(Failure::from(&error), &situation.spec, provider, &materials)
+        })?;
         Ok(told(&token, &ask, &confidential, situation))
     }
 }

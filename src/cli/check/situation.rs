@@ -65,6 +65,7 @@ impl<'a> Situation<'a> {
         };
         Observed {
             now: self.now,
+            namespace: self.source.metadata.namespace.as_deref().unwrap_or_default(),
             name: self.source.metadata.name.as_deref().unwrap_or_default(),
             uid: "",
             generation: 1,

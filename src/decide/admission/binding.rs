@@ -26,17 +26,20 @@ pub fn credentials(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Opt
         ),
     ];
     let hosts = hosts(observed.spec, provider);
-    remedies.into_iter().find_map(|(secret, remedy)| usable(secret, remedy, &hosts, provider))
+    remedies
+        .into_iter()
+        .find_map(|(secret, remedy)| usable(observed.namespace, secret, remedy, &hosts, provider))
 }
 
 /// Judges the ServiceAccount whose token is about to be asked for, by its annotation.
 pub fn service_account(
+    namespace: &str,
     name: &str,
     allowed_hosts: Option<&str>,
     spec: &TokenSourceSpec,
     provider: &TokenProviderSpec,
 ) -> Option<Failure> {
-    unbound("ServiceAccount", name, allowed_hosts, &hosts(spec, provider))
+    unbound(namespace, "ServiceAccount", name, allowed_hosts, &hosts(spec, provider))
 }
 
 /// Where a credential or the token it brings will be sent: the token endpoint, where it is known, and the probe.
@@ -47,6 +50,7 @@ fn hosts(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Vec<Endpoint> 
 }
 
 fn usable(
+    namespace: &str,
     secret: &Credentials,
     remedy: &str,
     hosts: &[Endpoint],
@@ -60,17 +64,23 @@ fn usable(
         )),
         Credentials::Present { name, allowed_hosts, .. } => {
             let allowed = allowed_hosts.as_deref();
-            unbound("Secret", name, allowed, hosts).or_else(|| {
+            unbound(namespace, "Secret", name, allowed, hosts).or_else(|| {
                 // Where the endpoint has yet to be found: for those who allow no host at all not even a name is looked
                 // up.
                 let issuer = provider.issuer.as_deref().filter(|_| allowed.is_none())?;
-                unbound("Secret", name, allowed, &[Endpoint::parse(issuer).ok()?])
+                unbound(namespace, "Secret", name, allowed, &[Endpoint::parse(issuer).ok()?])
             })
         }
     }
 }
 
-fn unbound(kind: &str, name: &str, allowed: Option<&str>, hosts: &[Endpoint]) -> Option<Failure> {
+fn unbound(
+    namespace: &str,
+    kind: &str,
+    name: &str,
+    allowed: Option<&str>,
+    hosts: &[Endpoint],
+) -> Option<Failure> {
     let binding =
         HostBinding::parse(allowed.filter(|hosts| hosts.len() <= LONGEST_HOSTS).unwrap_or_default());
     let endpoint = hosts.iter().find(|endpoint| !binding.allows(endpoint))?;
@@ -87,15 +97,34 @@ fn unbound(kind: &str, name: &str, allowed: Option<&str>, hosts: &[Endpoint]) ->
             ));
         }
         None => "names no hosts that may receive it".to_owned(),
+        Some(list) if list.contains('/') => {
+            format!(
+                "has a URL in {}, where a host belongs, and does not allow {host}",
+                annotation::ALLOWED_HOSTS
+            )
+        }
         Some(_) => format!("does not allow {host} to receive it"),
     };
+    let command = permission(namespace, &kind.to_ascii_lowercase(), name, host, allowed.is_some());
     Some(Failure::local(
         Reason::CredentialsNotBound,
-        format!(
-            "{kind} {name} {state}; nothing was sent. If it may: kubectl annotate {} {name} --overwrite {}={host} \
-             (a comma-separated list; keep the hosts that stand there).",
-            kind.to_ascii_lowercase(),
-            annotation::ALLOWED_HOSTS
-        ),
+        format!("{kind} {name} {state}; nothing was sent. If it may: {command}"),
     ))
+}
+
+/// The command that adds a host to the list, if there is one: what stands there may be needed by others.
+fn permission(namespace: &str, kind: &str, name: &str, host: &str, extends: bool) -> String {
+    let key = annotation::ALLOWED_HOSTS;
+    let kubectl = match namespace {
+        "" => "kubectl".to_owned(),
+        namespace => format!("kubectl -n {namespace}"),
+    };
+    if !extends {
+        return format!("{kubectl} annotate {kind} {name} {key}={host}");
+    }
+    let path = key.replace('.', "\\.");
+    format!(
+        "{kubectl} annotate {kind} {name} --overwrite {key}=\"$({kubectl} get {kind} {name} -o \
+         jsonpath='{{.metadata.annotations.{path}}}'),{host}\""
+    )
 }

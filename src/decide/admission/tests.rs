@@ -167,9 +167,12 @@ fn the_message_gives_the_command_that_helps_and_not_the_present_list() {
             let message = refusal(&scene).unwrap().message;
             assert!(!message.contains("canary"), "{message}");
             assert!(message.contains("nothing was sent"), "{message}");
-            let command = "kubectl annotate secret client --overwrite tokensource.dev/allowed-hosts=";
-            let value = message.split(command).nth(1).and_then(|rest| rest.split(' ').next());
-            let helped = scene.with(|scene| scene.credentials = bound_to(value));
+            assert!(message.contains("kubectl -n payments annotate secret client "), "{message}");
+            // The last word is the host, behind what stands there already.
+            let host = message.trim_end_matches('"').rsplit(['=', ',']).next().unwrap();
+            let value = hosts.map_or(host.to_owned(), |list| format!("{list},{host}"));
+            assert_eq!(message.contains("get secret client -o jsonpath="), hosts.is_some(), "{message}");
+            let helped = scene.with(|scene| scene.credentials = bound_to(Some(&value)));
             assert_eq!(refusal(&helped), None, "the command does not help: {message}");
         }
     }
@@ -211,7 +214,7 @@ fn a_probes_host_must_be_allowed_as_well() {
     };
     let failure = refusal(&probed(HOST)).unwrap();
     assert_eq!(failure.reason, Reason::CredentialsNotBound);
-    assert!(failure.message.contains("allowed-hosts=api.example.com"), "{}", failure.message);
+    assert!(failure.message.contains(",api.example.com\""), "{}", failure.message);
     assert_eq!(refusal(&probed("auth.example.com, api.example.com")), None);
 }
 
@@ -309,4 +312,16 @@ fn annotations_beyond_what_an_object_may_hold_are_refused() {
     };
     assert_eq!(refusal(&annotated(29)), None);
     assert!(refusal(&annotated(30)).unwrap().message.contains("240 KiB"));
+}
+
+#[test]
+fn a_url_among_the_hosts_has_a_message_of_its_own() {
+    let scene =
+        Scene::fresh().with(|scene| scene.credentials = bound_to(Some("https://canary.example/token")));
+    let message = refusal(&scene).unwrap().message;
+    assert!(
+        message.contains("has a URL in tokensource.dev/allowed-hosts, where a host belongs"),
+        "{message}"
+    );
+    assert!(!message.contains("canary"), "{message}");
 }

@@ -299,3 +299,20 @@ fn what_does_not_ask_for_a_token() {
     });
     assert_eq!(relabelled.plan(), Plan::Rewrite, "labels are written without asking for a token");
 }
+
+#[test]
+fn nobody_is_told_to_delete_a_secret() {
+    let foreign = Target::Foreign("does not belong to any TokenSource".to_owned());
+    let told = |scene: &Scene| match decide(&scene.observed()) {
+        Plan::Refuse(failure) => failure.message,
+        other => panic!("{other:?}"),
+    };
+    let scene = Scene::fresh().with(|scene| scene.target = foreign.clone());
+    assert!(!told(&scene).contains("elete"), "{}", told(&scene));
+    // The credentials Secret has the name of the TokenSource, and so of the target.
+    let scene = scene.with(|scene| scene.spec.target.name = Some("client".to_owned()));
+    assert!(told(&scene).ends_with("holds what this TokenSource is asked with."), "{}", told(&scene));
+    let scene = Scene::fresh().with(|scene| scene.refresh_conflict = Some("is somebody's".to_owned()));
+    assert!(!told(&scene).contains("elete"), "{}", told(&scene));
+    assert!(!Reason::TargetConflict.advice().contains("delete"));
+}

@@ -126,8 +126,8 @@ fn what_goes_together_is_asked_for() {
 #[test]
 fn the_token_to_exchange_is_bound_to_hosts_of_its_own() {
     let cases = [
-        (subject(None), Reason::CredentialsNotBound, "kubectl annotate secret subject"),
-        (subject(Some("other.example")), Reason::CredentialsNotBound, "kubectl annotate secret subject"),
+        (subject(None), Reason::CredentialsNotBound, "annotate secret subject"),
+        (subject(Some("other.example")), Reason::CredentialsNotBound, "annotate secret subject"),
         (
             Credentials::Missing("subject".to_owned()),
             Reason::CredentialsNotFound,

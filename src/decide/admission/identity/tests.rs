@@ -112,7 +112,7 @@ fn a_client_certificate_must_exist_and_be_bound() {
     assert!(message.contains("kubernetes.io/tls"), "{message}");
     let (reason, message) = refusal(|s| certificate(s, Some("other.example.com")));
     assert_eq!(reason, Reason::CredentialsNotBound);
-    assert!(message.contains("kubectl annotate secret pair"), "{message}");
+    assert!(message.contains("annotate secret pair"), "{message}");
     let bound = Scene::fresh().with(|scene| certificate(scene, Some(HOST)));
     assert_eq!(bound.plan(), Plan::Mint(Reason::TokenPending));
 }
@@ -134,10 +134,10 @@ fn a_service_account_is_bound_by_its_own_annotation() {
     let mut scene = Scene::fresh();
     let provider = scene.provider().clone();
     for hosts in [None, Some("evil.example"), Some("*.example.com.evil")] {
-        let failure = service_account("worker", hosts, &scene.spec, &provider).unwrap();
+        let failure = service_account("payments", "worker", hosts, &scene.spec, &provider).unwrap();
         assert_eq!(failure.reason, Reason::CredentialsNotBound);
-        assert!(failure.message.contains("kubectl annotate serviceaccount worker"), "{}", failure.message);
+        assert!(failure.message.contains("annotate serviceaccount worker"), "{}", failure.message);
         assert!(!failure.message.contains("evil"), "the list is its owner's: {}", failure.message);
     }
-    assert_eq!(service_account("worker", Some(HOST), &scene.spec, &provider), None);
+    assert_eq!(service_account("payments", "worker", Some(HOST), &scene.spec, &provider), None);
 }

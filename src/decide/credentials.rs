@@ -1,0 +1,214 @@
+//! What can be seen of credentials before a provider refuses them: placeholders of examples, quotes, white space, base64
+//! twice. Knows the values; says where something is and never a value.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::publication::Data;
+use super::{Failure, Materials};
+use crate::api::{CredentialKeys, Reason, TokenProviderSpec, TokenSourceSpec};
+use crate::oauth::trim_one_newline;
+
+/// Texts that stand in examples where a value belongs.
+const PLACEHOLDERS: [&str; 9] = [
+    "replace-me",
+    "replace_me",
+    "replaceme",
+    "change-me",
+    "change_me",
+    "changeme",
+    "...",
+    "\u{2026}",
+    "********",
+];
+
+/// Shorter texts are base64 by accident.
+const SHORTEST_ENCODED: usize = 16;
+
+/// The values that a request may be made with, with the names of their Secrets and keys.
+fn used<'a>(
+    spec: &'a TokenSourceSpec,
+    provider: &'a TokenProviderSpec,
+    materials: &'a Materials,
+) -> impl Iterator<Item = (&'a str, String, &'a str)> {
+    let reference = spec.credentials_ref.as_ref();
+    let credentials = reference.into_iter().flat_map(|reference| {
+        let keys = names(&reference.keys);
+        keys.into_iter().map(move |key| (reference.name.as_str(), key))
+    });
+    let subject = provider.subject_secret().map(|reference| (reference.name.as_str(), reference.key.clone()));
+    let value = |data: &'a Data, key: &str| std::str::from_utf8(&data.get(key)?.0).ok().map(trim_one_newline);
+    let credentials = credentials.filter_map(move |(secret, key)| {
+        let value = value(&materials.credentials, &key)?;
+        Some((secret, key, value))
+    });
+    let subject = subject.into_iter().filter_map(move |(secret, key)| {
+        let value = value(&materials.subject, &key)?;
+        Some((secret, key, value))
+    });
+    credentials.chain(subject)
+}
+
+fn names(keys: &CredentialKeys) -> [String; 6] {
+    [
+        keys.client_id(),
+        keys.client_secret(),
+        keys.username(),
+        keys.password(),
+        keys.private_key(),
+        keys.refresh_token(),
+    ]
+    .map(str::to_owned)
+}
+
+/// A value that was never filled in: it is sent to nobody, since logins count wrong passwords.
+pub fn placeholder(
+    spec: &TokenSourceSpec,
+    provider: &TokenProviderSpec,
+    materials: &Materials,
+) -> Option<Failure> {
+    let (secret, key, _) =
+        used(spec, provider, materials).find(|(_, _, value)| is_placeholder(value.trim()))?;
+    Some(Failure::local(
+        Reason::CredentialsInvalid,
+        format!(
+            "Key {key} of Secret {secret} still holds the placeholder of an example; nothing was sent. Put the value \
+             there that the provider issued."
+        ),
+    ))
+}
+
+fn is_placeholder(value: &str) -> bool {
+    let bracketed = value.strip_prefix('<').and_then(|rest| rest.strip_suffix('>'));
+    PLACEHOLDERS.contains(&value.to_ascii_lowercase().as_str())
+        || bracketed.is_some_and(|words| {
+            words.chars().all(|letter| letter.is_ascii_alphabetic() || " -_".contains(letter))
+        })
+}
+
+/// What is unusual about the values, for those who look for the reason of a refusal.
+pub fn doubts(spec: &TokenSourceSpec, provider: &TokenProviderSpec, materials: &Materials) -> Vec<String> {
+    let doubt = |(secret, key, value): (&str, String, &str)| {
+        let what = doubt(value)?;
+        Some(format!("Key {key} of Secret {secret} {what}."))
+    };
+    used(spec, provider, materials).filter_map(doubt).collect()
+}
+
+fn doubt(value: &str) -> Option<&'static str> {
+    // Keys and certificates have lines.
+    if value.starts_with("-----") {
+        return None;
+    }
+    let quoted = |quote: char| value.len() > 1 && value.starts_with(quote) && value.ends_with(quote);
+    if value.trim() != value {
+        Some(
+            "begins or ends with white space, which is sent as it stands: remove it if the provider issued none",
+        )
+    } else if quoted('"') || quoted('\'') {
+        Some("is in quotes, which are sent as they stand: remove them if the provider issued none")
+    } else if is_encoded(value) {
+        Some(
+            "is base64 of a text: if it was encoded by hand and put into data, put it into stringData as it was issued",
+        )
+    } else {
+        None
+    }
+}
+
+/// A random value is hardly ever base64 of printable text.
+fn is_encoded(value: &str) -> bool {
+    let decoded = STANDARD.decode(value.trim()).unwrap_or_default();
+    value.len() >= SHORTEST_ENCODED
+        && !decoded.is_empty()
+        && decoded.iter().all(|byte| byte.is_ascii_graphic() || matches!(byte, b' ' | b'\n'))
+}
+
+/// Adds what is unusual about the credentials to the refusal of a client.
+pub fn explained(
+    mut failure: Failure,
+    spec: &TokenSourceSpec,
+    provider: &TokenProviderSpec,
+    materials: &Materials,
+) -> Failure {
+    let blames_credentials =
+        matches!(failure.reason, Reason::InvalidClient | Reason::UnauthorizedClient | Reason::InvalidGrant);
+    if blames_credentials {
+        for doubt in doubts(spec, provider, materials) {
+            failure.message.push(' ');
+            failure.message.push_str(&doubt);
+        }
+    }
+    failure
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::ByteString;
+
+    use super::*;
+    use crate::decide::fixture::Scene;
+
+    fn materials(secret: &str) -> Materials {
+        let entry = |key: &str, value: &str| (key.to_owned(), ByteString(value.as_bytes().to_vec()));
+        Materials {
+            credentials: [
+                entry("client_id", "the-client"),
+                entry("client_secret", secret),
+                entry("note", "replace-me"),
+            ]
+            .into(),
+            ..Materials::default()
+        }
+    }
+
+    #[test]
+    fn placeholders_are_sent_to_nobody() {
+        let scene = Scene::fresh();
+        let provider = scene.provider.clone().unwrap();
+        let refused = |secret: &str| placeholder(&scene.spec, &provider, &materials(secret));
+        for secret in
+            ["replace-me", "REPLACE_ME\n", "changeme", "<your client secret>", "<secret>", "\u{2026}", "..."]
+        {
+            let failure = refused(secret).unwrap_or_else(|| panic!("{secret} would be sent"));
+            assert_eq!(failure.reason, Reason::CredentialsInvalid);
+            assert!(failure.message.contains("Key client_secret of Secret client"), "{}", failure.message);
+        }
+        for secret in ["s3cr3t", "replace-me-not", "<a1b2c3>", "changeme7", ""] {
+            assert_eq!(refused(secret), None, "{secret}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_what_is_unusual_and_never_a_value() {
+        let scene = Scene::fresh();
+        let provider = scene.provider.clone().unwrap();
+        for (secret, words) in [
+            ("s3cr3t ", "white space"),
+            ("\ts3cr3t", "white space"),
+            ("s3cr3t\n\n", "white space"),
+            ("\"s3cr3t\"", "in quotes"),
+            ("'s3cr3t'", "in quotes"),
+            ("czNjcjN0LW9mLXRoZS1jbGllbnQ=", "base64 of a text"),
+            ("czNjcjN0LW9mLXRoZS1jbGllbnQK", "base64 of a text"),
+        ] {
+            let failure =
+                crate::decide::fixture::failure(Reason::InvalidClient, crate::oauth::Retry::TRANSIENT);
+            let told = explained(failure, &scene.spec, &provider, &materials(secret)).message;
+            assert!(
+                told.contains("Key client_secret of Secret client") && told.contains(words),
+                "{secret:?}: {told}"
+            );
+            assert!(!told.contains(secret.trim()), "{told}");
+        }
+        for secret in ["s3cr3t", "s3cr3t\n", "hZ9+Qm1vP0pXb2xk/w3rT7uK", "c2hvcnQ="] {
+            assert_eq!(
+                doubts(&scene.spec, &provider, &materials(secret)),
+                Vec::<String>::new(),
+                "{secret:?}"
+            );
+        }
+        let other = crate::decide::fixture::outage();
+        assert_eq!(explained(other.clone(), &scene.spec, &provider, &materials("x ")), other);
+    }
+}
