@@ -52,7 +52,12 @@ fn main() -> ExitCode {
             Err(_) => ExitCode::FAILURE, // it has been logged
         },
         Command::People(command) => {
-            let surroundings = Surroundings { now: runtime::now, nonce: runtime::nonce, definition };
+            let surroundings = Surroundings {
+                now: runtime::now,
+                nonce: runtime::nonce,
+                environment: runtime::environment,
+                definition,
+            };
             match runtime.block_on(cli::run(command, &surroundings)) {
                 Ok(Ending::Done) => ExitCode::SUCCESS,
                 Ok(Ending::Failed) => ExitCode::FAILURE,

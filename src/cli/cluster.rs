@@ -6,6 +6,7 @@ use kube::{Client, Config};
 
 use super::arguments::ClusterArguments;
 use super::error::{CALL_DEADLINE, Error};
+use super::proxy::{self, Environment};
 
 /// A cluster, and the namespace that is meant there.
 pub(super) struct Cluster {
@@ -14,8 +15,17 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    pub(super) async fn connect(arguments: &ClusterArguments) -> Result<Self, Error> {
+    pub(super) async fn connect(
+        arguments: &ClusterArguments,
+        environment: Environment,
+    ) -> Result<Self, Error> {
         let mut config = configuration(arguments).await?;
+        let kubeconfig = match &arguments.kubeconfig {
+            Some(path) => Kubeconfig::read_from(path).ok(),
+            // There is none in a pod.
+            None => Kubeconfig::read().ok(),
+        };
+        proxy::set(&mut config, kubeconfig.as_ref(), arguments.context.as_deref(), environment)?;
         // A person would rather know at once.
         config.default_retry = false;
         let namespace = arguments.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());

@@ -17,6 +17,9 @@ pub enum Error {
     /// The kubeconfig that was named cannot be used.
     #[error("the kubeconfig cannot be used")]
     Kubeconfig(#[source] kube::config::KubeconfigError),
+    /// The proxy is none that can be used.
+    #[error("the proxy for the API server (proxy-url of the kubeconfig, or HTTPS_PROXY) is no URL")]
+    Proxy,
     /// The client could not be made.
     #[error("the client for the API server could not be made")]
     Connect(#[source] kube::Error),

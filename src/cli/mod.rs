@@ -12,6 +12,7 @@ mod crd;
 mod error;
 mod list;
 mod output;
+mod proxy;
 mod renew;
 mod script;
 mod spans;
@@ -47,6 +48,8 @@ pub struct Surroundings {
     pub now: fn() -> DateTime<Utc>,
     /// A text never used before, where the system has random numbers.
     pub nonce: fn() -> Option<String>,
+    /// A variable of the environment.
+    pub environment: fn(&str) -> Option<String>,
     /// The whole command line as it is declared.
     pub definition: clap::Command,
 }

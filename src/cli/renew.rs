@@ -24,7 +24,7 @@ use verdict::{Verdict, judge};
 const FIELD_MANAGER: &str = "kubectl-tokensource";
 
 pub(super) async fn run(arguments: &RenewArguments, surroundings: &Surroundings) -> Result<Ending, Error> {
-    let cluster = Cluster::connect(&arguments.cluster).await?;
+    let cluster = Cluster::connect(&arguments.cluster, surroundings.environment).await?;
     let api: Api<TokenSource> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
     let names = names(arguments, &api).await?;
     if names.is_empty() {

@@ -17,7 +17,7 @@ use crate::api::TokenSource;
 use row::Row;
 
 pub(super) async fn run(arguments: &StatusArguments, surroundings: &Surroundings) -> Result<Ending, Error> {
-    let cluster = Cluster::connect(&arguments.cluster).await?;
+    let cluster = Cluster::connect(&arguments.cluster, surroundings.environment).await?;
     let selection = Selection { name: arguments.name.clone(), labels: arguments.selector.clone() };
     let api: Api<TokenSource> = if arguments.all_namespaces {
         Api::all(cluster.client.clone())

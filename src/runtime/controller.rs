@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use kube::Config;
+use kube::config::Kubeconfig;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
@@ -189,7 +190,25 @@ async fn configure() -> Result<Config, Error> {
     let mut config = Config::infer().await.map_err(Error::Configure)?;
     // The queue is the retry loop; kube's own would hold a reconcile for minutes.
     config.default_retry = false;
+    keep_own_proxy(&mut config);
     Ok(config)
+}
+
+/// The proxy that the kubeconfig names. The environment's is left aside: the API server is next to the controller, and a
+/// proxy for the rest of the world would cut it off.
+///
+/// What kube has made of both is kept where the kubeconfig names one, for then it comes first.
+fn keep_own_proxy(config: &mut Config) {
+    let names_one = |kubeconfig: &Kubeconfig| {
+        let current = kubeconfig.current_context.as_deref()?;
+        let context = kubeconfig.contexts.iter().find(|context| context.name == current)?;
+        let cluster = &context.context.as_ref()?.cluster;
+        let cluster = kubeconfig.clusters.iter().find(|found| found.name == *cluster)?;
+        cluster.cluster.as_ref()?.proxy_url.as_deref().filter(|proxy| !proxy.is_empty()).map(drop)
+    };
+    if Kubeconfig::read().ok().as_ref().and_then(names_one).is_none() {
+        config.proxy_url = None;
+    }
 }
 
 fn settings(arguments: &ControllerArguments, leadership: Leadership, resolver: Arc<Resolver>) -> Settings {

@@ -180,3 +180,31 @@ pub(crate) async fn no_core_is_dumped(story: &mut Story) {
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).expect("the limit");
     assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{core}");
 }
+
+/// A proxy for the rest of the world, where nobody listens: commands and controller reach the API server beside it, and
+/// tokens are asked for beside it, too.
+pub(crate) async fn proxies_of_the_environment_cut_nobody_off(story: &mut Story) {
+    let environment =
+        ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "HTTP_PROXY"].map(|name| (name, "http://127.0.0.1:9"));
+    story.run_in(&environment).await;
+    story.provider.always(TOKEN, Answer::token(3600));
+    story.ask("proxied", &json!({})).await;
+    story.ready("proxied").await;
+    let kubeconfig = story.world.plane().kubeconfig_for("admin");
+    let mut command = tokio::process::Command::new(crate::people::PROGRAM);
+    command.args(["status", "-n", &story.namespace]).env("KUBECONFIG", &kubeconfig).envs(environment);
+    let said = crate::people::judged(command.output().await.expect("the program runs"));
+    said.has(0, &["proxied", "TokenIssued"]);
+    // Where the kubeconfig itself names a proxy, that one is taken, by either.
+    let mut named: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&kubeconfig).expect("the kubeconfig")).expect("JSON");
+    named["clusters"][0]["cluster"]["proxy-url"] = json!("http://127.0.0.1:9");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("kubeconfig");
+    std::fs::write(&path, named.to_string()).expect("a file");
+    let mut command = tokio::process::Command::new(crate::people::PROGRAM);
+    command.args(["status", "-n", &story.namespace]).env("KUBECONFIG", &path);
+    let said = crate::people::judged(command.output().await.expect("the program runs"));
+    said.has(1, &["could not be listed"]);
+    assert!(!said.all.contains("disabled feature"), "{}", said.all);
+}

@@ -1,0 +1,6 @@
+//! The environment, for those who may not read it themselves. Knows no variable's name.
+
+/// The value of a variable, if it is set and text.
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
