@@ -222,7 +222,7 @@ pub(crate) async fn service_account_needs_no_stored_secret(story: &mut Story) {
         )
         .await;
     let unbound = message(story, "federated", "CredentialsNotBound").await;
-    assert!(unbound.contains("kubectl annotate serviceaccount worker"), "{unbound}");
+    assert!(unbound.contains("annotate serviceaccount worker"), "{unbound}");
     assert_eq!(story.provider.connections(), 0, "not even a connection was made");
 
     account(story, "worker", Some(&host)).await;

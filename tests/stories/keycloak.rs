@@ -141,7 +141,7 @@ pub(crate) async fn tokens_are_exchanged(story: &mut Story) {
     // The credentials are bound, but the token to exchange is a credential of its own.
     let source = story.failing("exchange", "CredentialsNotBound").await;
     let (_, _, message) = condition(&source, ConditionType::Renewed).unwrap();
-    assert!(message.contains("kubectl annotate secret subject-token"), "{message}");
+    assert!(message.contains("annotate secret subject-token"), "{message}");
 
     let bound = json!({"tokensource.dev/allowed-hosts": keycloak.host()});
     story.patch_secret("subject-token", &json!({"metadata": {"annotations": bound}})).await;

@@ -8,6 +8,7 @@
 
 mod changes;
 mod check;
+mod commands;
 mod conflicts;
 mod costs;
 mod disguise;
@@ -70,6 +71,8 @@ stories! {
     changes::type_of_the_target_can_change,
     check::keycloak_is_found_and_asked,
     check::provider_is_really_asked,
+    commands::command_for_an_unbound_secret_adds_the_host,
+    commands::printed_commands_are_understood,
     conflicts::foreign_secret_is_left_alone,
     conflicts::of_two_with_one_target_the_older_wins,
     costs::idle_controller_asks_nothing_of_the_api_server,
@@ -116,6 +119,7 @@ stories! {
     leaks::credentials_in_every_field_stay_unseen,
     leaks::provider_that_repeats_credentials_is_not_quoted,
     monitoring::every_query_finds_what_it_asks_for,
+    process::proxies_of_the_environment_cut_nobody_off,
     process::each_source_has_its_numbers_while_it_is_there,
     people::hostile_text_reaches_no_terminal,
     people::kubectl_finds_the_plugin,

@@ -6,6 +6,7 @@ use std::process::{Output, Stdio};
 
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
+use tokensource::api::text::escaped;
 use tokensource_kit::scripted_provider::Answer;
 use tokensource_kit::shipped::repository;
 use tokensource_kit::{canaries, manifest};
@@ -237,7 +238,7 @@ pub(crate) async fn renew_waits_for_the_answer(story: &mut Story) {
     story.patch_secret("client", &json!({"metadata": {"annotations": null}})).await;
     story.failing("good", "CredentialsNotBound").await;
     let refused = here(story, &["renew", "good"]).await;
-    refused.has(1, &["good: not renewed (CredentialsNotBound)", "kubectl annotate secret client"]);
+    refused.has(1, &["good: not renewed (CredentialsNotBound)", "annotate secret client"]);
     story.patch_source("bad", &json!({"spec": {"suspend": true}})).await;
     here(story, &["renew", "bad"]).await.has(1, &["bad: not renewed (Suspended)"]);
     here(story, &["renew", "nobody"]).await.has(1, &["\"nobody\" not found"]);
@@ -277,7 +278,8 @@ pub(crate) async fn hostile_text_reaches_no_terminal(story: &mut Story) {
         object("TokenSource", json!({"providerRef": {"kind": "TokenProvider", "name": hostile}})),
         object(hostile, json!({})),
     ];
-    let text: Vec<_> = manifests.iter().map(Value::to_string).collect();
+    // YAML takes no raw control characters, but takes them escaped.
+    let text: Vec<_> = manifests.iter().map(|object| escaped(&object.to_string()).into_owned()).collect();
     std::fs::write(&file, text.join("\n---\n")).expect("the manifests");
     let check = format!("check -f {}", file.display());
     let here = format!("-n {}", story.namespace);

@@ -153,7 +153,7 @@ fn refused() -> Vec<(&'static str, Value, &'static str)> {
         ),
         (
             "a resource with a control character",
-            json!({"token": {"resources": ["a\u{9b}b"]}}),
+            json!({"token": {"resources": ["a\u{200b}b"]}}),
             "invisible characters",
         ),
         ("a client id of two lines", json!({"clientId": "a\nb"}), "invisible characters"),

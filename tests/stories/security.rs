@@ -36,7 +36,7 @@ pub(crate) async fn unbound_credentials_never_leave(story: &mut Story) {
         story.apply(&story.source_for(&name, &json!({"credentialsRef": {"name": name}}))).await;
         let source = story.failing(&name, "CredentialsNotBound").await;
         let (_, _, message) = condition(&source, ConditionType::Renewed).unwrap();
-        assert!(message.contains(&format!("kubectl annotate secret {name}")), "{message}");
+        assert!(message.contains(&format!("annotate secret {name}")), "{message}");
         assert!(
             !message.contains("evil"),
             "the present list is for those who may read the Secret: {message}"
