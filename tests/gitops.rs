@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use tokensource_kit::argocd::health;
 
-fn source(status: Value) -> Value {
+fn source(status: &Value) -> Value {
     json!({"apiVersion": "tokensource.dev/v1alpha1", "kind": "TokenSource",
         "metadata": {"name": "a", "generation": 2}, "spec": {}, "status": status})
 }
@@ -63,11 +63,11 @@ fn each_state_of_a_token_source_has_its_health() {
         ),
     ];
     for (case, status, expected, message) in cases {
-        let found = health(&source(status));
+        let found = health(&source(&status));
         assert_eq!(found.status, expected, "{case}");
         assert!(found.message.contains(message), "{case}: {}", found.message);
     }
-    let mut suspended = source(conditions(2, &good));
+    let mut suspended = source(&conditions(2, &good));
     suspended["spec"]["suspend"] = json!(true);
     assert_eq!(health(&suspended).status, "Suspended");
 }

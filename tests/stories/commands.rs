@@ -127,10 +127,9 @@ pub(crate) async fn printed_commands_are_understood(story: &mut Story) {
         kubectl.parent().expect("a folder").display(),
         folder.path().display()
     );
-    let advice: String =
-        Reason::ALL.iter().map(|reason| format!("{} {}\n", reason.sentence(), reason.advice())).collect();
+    let advice: Vec<_> = Reason::ALL.iter().flat_map(|reason| [reason.sentence(), reason.advice()]).collect();
     let mut texts = pages();
-    texts.push(("src/api/reason.rs".into(), advice));
+    texts.push(("src/api/reason.rs".into(), advice.join("\n")));
     let mut seen = BTreeSet::new();
     let mut misunderstood = Vec::new();
     for (page, text) in &texts {
@@ -145,7 +144,7 @@ pub(crate) async fn printed_commands_are_understood(story: &mut Story) {
             }
         }
     }
-    assert!(seen.len() > 40, "{seen:#?}");
+    assert!(seen.len() > 35, "{seen:#?}");
     assert!(misunderstood.is_empty(), "{}", misunderstood.join("\n"));
 }
 

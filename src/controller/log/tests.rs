@@ -55,6 +55,7 @@ fn log_outcome(log: &Log, namespace: &str, outcome: &Outcome, news: bool) {
     let (spec, before) = (TokenSourceSpec::default(), TokenSourceStatus::default());
     let observed = Observed {
         now: now(),
+        namespace: "payments",
         name: "source",
         uid: "uid",
         generation: 1,
