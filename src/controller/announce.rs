@@ -12,37 +12,37 @@ use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 
 use super::error::call;
 use crate::api::FIELD_MANAGER;
-use crate::decide::{Allowance, SharedAllowance, Transition};
+use crate::decide::{SharedBuckets, TokenBucket, Transition};
 
 /// So many Events at once, and so many a second after that: of a namespace, so that no tenant uses up another's, and of all;
 /// of each type, so that good news does not crowd out bad.
-const OF_A_NAMESPACE: Allowance = Allowance::new(25.0, 2.0);
-const OF_ALL: Allowance = Allowance::new(100.0, 5.0);
+const OF_A_NAMESPACE: TokenBucket = TokenBucket::full(25.0, 2.0);
+const OF_ALL: TokenBucket = TokenBucket::full(100.0, 5.0);
 
 /// Sends Events.
 pub(super) struct Announcer {
     recorder: Recorder,
-    normal: Mutex<SharedAllowance>,
-    warning: Mutex<SharedAllowance>,
+    normal: Mutex<SharedBuckets>,
+    warning: Mutex<SharedBuckets>,
 }
 
 impl Announcer {
     pub(super) fn new(client: &Client) -> Self {
         let reporter = Reporter { controller: FIELD_MANAGER.to_owned(), instance: None };
         let recorder = Recorder::new(client.clone(), reporter);
-        let events = || Mutex::new(SharedAllowance::new(OF_A_NAMESPACE, OF_ALL));
-        Self { recorder, normal: events(), warning: events() }
+        let buckets = || Mutex::new(SharedBuckets::new(OF_A_NAMESPACE, OF_ALL));
+        Self { recorder, normal: buckets(), warning: buckets() }
     }
 
     /// Sends one about this object, on the side.
     pub(super) fn announce(&self, subject: ObjectReference, transition: Transition, now: DateTime<Utc>) {
-        let (type_, allowance) = if transition.warning {
+        let (type_, buckets) = if transition.warning {
             (EventType::Warning, &self.warning)
         } else {
             (EventType::Normal, &self.normal)
         };
         let namespace = subject.namespace.as_deref().unwrap_or_default();
-        if !allowance.lock().unwrap_or_else(PoisonError::into_inner).take(namespace, now) {
+        if !buckets.lock().unwrap_or_else(PoisonError::into_inner).take(namespace, now) {
             let reason = transition.reason;
             tracing::debug!(namespace, name = subject.name, %reason, "Event rate limit reached; event dropped");
             return;

@@ -1,4 +1,4 @@
-//! What is read at each scrape instead of being kept up: how each `TokenSource` stands, how busy the gates are.
+//! What is read at each scrape instead of being kept up: how each `TokenSource` stands, how busy the limiters are.
 //!
 //! Knows the caches and the names of the series. Must not decide what a number is: that is `decide::gauges`. Since nothing
 //! is kept, nothing can lag, and what is gone leaves no series behind.
@@ -17,9 +17,9 @@ use tokio::sync::watch;
 
 use super::context::Settings;
 use super::exchangers::Exchangers;
-use super::gates::Gates;
 use super::issuers::Issuers;
 use super::leadership::Leadership;
+use super::provider::Limiters;
 use super::scope::Scope;
 use super::service_accounts::Audiences;
 use super::view::Standing;
@@ -140,20 +140,20 @@ impl Collector for Watches {
     }
 }
 
-/// Who waits for a provider, and who is being answered. What waits for a place among all that are worked on is not in it.
+/// How many `TokenSource`s wait for their provider, and how many ask it. Those that wait for a reconcile permit are not counted.
 pub(super) struct Busyness {
-    gates: Arc<Gates>,
+    limiters: Arc<Limiters>,
 }
 
 impl Busyness {
-    pub(super) fn new(gates: Arc<Gates>) -> Self {
-        Self { gates }
+    pub(super) fn new(limiters: Arc<Limiters>) -> Self {
+        Self { limiters }
     }
 }
 
 impl Collector for Busyness {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let load = self.gates.load();
+        let load = self.limiters.load();
         let mut gauge = |name: &str, help: &str, value: usize| {
             let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
             gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)
@@ -171,7 +171,7 @@ impl Collector for Busyness {
         gauge(
             "tokensource_providers_in_trouble",
             "Providers that are tried by one TokenSource at a time.",
-            load.troubled,
+            load.open,
         )
     }
 }

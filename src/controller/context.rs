@@ -5,20 +5,20 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
-use tokio::sync::Semaphore;
 
 use super::announce::Announcer;
 use super::cluster::Cluster;
 use super::error::{CallError, call};
 use super::exchangers::Exchangers;
-use super::gates::Gates;
 use super::issuers::Issuers;
 use super::leadership::Leadership;
 use super::log::Log;
 use super::metrics::Metrics;
+use super::provider::Limiters;
 use super::scope::Scope;
 use super::secrets::Facts;
 use super::service_accounts::Audiences;
+use super::turn::Permits;
 use crate::api::TokenSource;
 use crate::oauth::{AddressPolicy, Resolver};
 
@@ -52,13 +52,13 @@ pub struct Context {
     pub(super) scope: Arc<Scope>,
     pub(super) cluster: Arc<Cluster>,
     pub(super) exchangers: Arc<Exchangers>,
-    pub(super) gates: Arc<Gates>,
+    pub(super) limiters: Arc<Limiters>,
     pub(super) issuers: Arc<Issuers>,
     pub(super) audiences: Arc<Audiences>,
     pub(super) announcer: Arc<Announcer>,
     pub(super) log: Arc<Log>,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) permits: Arc<Semaphore>,
+    pub(super) permits: Permits,
 }
 
 impl Context {

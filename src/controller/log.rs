@@ -12,16 +12,16 @@ use prometheus_client::metrics::counter::Counter;
 use super::error::{Error, chain};
 use super::references::NamespacedName;
 use crate::api::{TokenSourceStatus, from_kubernetes};
-use crate::decide::{Allowance, Failure, Observed, Outcome, SharedAllowance};
+use crate::decide::{Failure, Observed, Outcome, SharedBuckets, TokenBucket};
 use crate::oauth::Endpoint;
 
 /// How many lines at once, and how many a second after that: of a namespace, and of all.
-const OF_A_NAMESPACE: Allowance = Allowance::new(100.0, 10.0);
-const OF_ALL: Allowance = Allowance::new(1000.0, 100.0);
+const OF_A_NAMESPACE: TokenBucket = TokenBucket::full(100.0, 10.0);
+const OF_ALL: TokenBucket = TokenBucket::full(1000.0, 100.0);
 
 /// Writes the lines.
 pub(super) struct Log {
-    rate: Mutex<SharedAllowance>,
+    rate: Mutex<SharedBuckets>,
     dropped: Counter,
 }
 
@@ -46,7 +46,7 @@ struct Line {
 impl Log {
     /// `dropped` counts the lines beyond the rate.
     pub(super) fn new(dropped: Counter) -> Self {
-        Self { rate: Mutex::new(SharedAllowance::new(OF_A_NAMESPACE, OF_ALL)), dropped }
+        Self { rate: Mutex::new(SharedBuckets::new(OF_A_NAMESPACE, OF_ALL)), dropped }
     }
 
     /// What came of a plan. A refusal comes again with each reconcile, and is news only where `status` is.
@@ -87,9 +87,8 @@ impl Log {
                 let detail = Some(format!("{:?}", probed.verdict));
                 (Level::Debug, "Token probed", Line { detail, ..Line::default() })
             }
-            Outcome::Deferred(deferral) => {
-                let next_attempt = Some(time(deferral.until));
-                (Level::Debug, "Not now", Line { next_attempt, ..line })
+            Outcome::Deferred(_) => {
+                (Level::Debug, "Waits for its provider", Line { next_attempt: None, ..line })
             }
             // The error that goes with it is logged when the reconcile ends.
             Outcome::Unwritten(..) => return,

@@ -12,7 +12,7 @@ use super::target::is_outdated;
 use super::turn::Turn;
 use super::{publish, refresh};
 use crate::api::{Reason, TokenSource};
-use crate::decide::gate::Met;
+use crate::decide::limiter::Answer;
 use crate::decide::refresh::{Bond, gives_way, is_kept};
 use crate::decide::{Deferral, Failure, Observed, ask, credentials, disclosure};
 use crate::oauth::{Moment, Secret, Token, build, read};
@@ -30,7 +30,7 @@ pub(super) enum Stop {
     Failed(Failure),
     /// The target is another than the cache knew.
     Outdated,
-    /// Others come first.
+    /// It waits for its permit.
     Deferred(Deferral),
 }
 
@@ -40,15 +40,15 @@ impl From<Error> for Stop {
     }
 }
 
-/// Asks for a token when it is this one's turn.
+/// Asks for a token, if the limiter in front of the provider lets this `TokenSource`.
 pub(super) async fn mint(
     cause: Reason,
     source: &TokenSource,
     observed: &mut Observed<'_>,
     context: &Turn<'_>,
 ) -> Result<HeldToken, Stop> {
-    let pass = context.gates.enter(source, observed)?;
-    // Now, and not before: it costs a call, and who has to wait looks many times.
+    let permit = context.limiters.acquire(source, observed)?;
+    // Now, and not before: it costs a call.
     let answer = match is_outdated(source, observed, context).await {
         Ok(false) => match acceptable(source, observed, context).await {
             Ok(()) => obtain(cause, source, observed, context).await,
@@ -57,10 +57,10 @@ pub(super) async fn mint(
         Ok(true) => Err(Stop::Outdated),
         Err(error) => Err(Stop::Cluster(error)),
     };
-    pass.leave(match &answer {
-        Ok(_) => Met::Well,
-        Err(Stop::Failed(failure)) => Met::of(failure),
-        Err(Stop::Cluster(_) | Stop::Refused(_) | Stop::Outdated | Stop::Deferred(..)) => Met::NotAtAll,
+    permit.release(match &answer {
+        Ok(_) => Answer::Succeeded,
+        Err(Stop::Failed(failure)) => Answer::from(failure),
+        Err(Stop::Cluster(_) | Stop::Refused(_) | Stop::Outdated | Stop::Deferred(..)) => Answer::Unrelated,
     });
     answer
 }

@@ -3,7 +3,7 @@
 //! Knows the API server, and which objects lead to which `TokenSource`. Must not decide anything: what to do, what
 //! to report and when to look again are asked of `decide`.
 //!
-//! `reconcile` is the story, `scope` what sets it off, `queue` what is looked at when, `run` what holds it
+//! `reconcile` is the story, `scope` what sets it off, `queue` the workqueue, `run` what holds it
 //! together.
 
 mod act;
@@ -13,7 +13,6 @@ mod collectors;
 mod context;
 mod error;
 mod exchangers;
-mod gates;
 mod issuers;
 mod leadership;
 mod log;
@@ -23,6 +22,7 @@ mod metrics;
 mod mint;
 mod observe;
 mod probe;
+mod provider;
 mod publish;
 mod queue;
 mod reconcile;

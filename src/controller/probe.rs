@@ -55,7 +55,6 @@ async fn show(
     let ca_bundle = trust(source, provider, context).await?;
     let exchanger = exchanger(source, url.url().as_str(), provider, ca_bundle, None, context)?;
     let Some(token) = token(source, observed, context).await? else { return Ok(None) };
-    let _visit = context.gates.visit(source)?;
     let answer = context.aside(exchanger.probe(url, USER_AGENT, &token)).await;
     answer.map(Some).map_err(|error| Stop::Failed(Failure::from(&error)))
 }

@@ -14,7 +14,7 @@ use super::context::Context;
 use super::error::Error;
 use super::observe::{Provider, find_provider, observe};
 use super::record::record;
-use super::references::NamespacedName;
+use super::references::{NamespacedName, name_of};
 use super::turn::Turn;
 use crate::api::{TokenSource, from_kubernetes};
 use crate::decide::backoff::call_again_after;
@@ -39,9 +39,12 @@ pub(super) async fn look(named: NamespacedName, context: Arc<Context>) -> Option
         if !context.settings.leadership.certain(context.settings.clock).await {
             return None;
         }
-        let turn = Turn::take(&context).await;
-        let cached = context.scope.find(&named)?;
-        // In a box: hundreds wait for their turn, and it takes 10 kB.
+        let turn = Turn::take(&context, namespace).await;
+        let Some(cached) = context.scope.find(&named) else {
+            context.limiters.leave(&named);
+            return None;
+        };
+        // In a box: hundreds wait for a permit, and each reconcile takes 10 kB.
         let after = match Box::pin(reconcile(Arc::clone(&cached), &turn)).await {
             Ok(after) => after,
             Err(error) if error.is_not_leading() => context.scope.find(&named).map(|_| AGAIN),
@@ -72,6 +75,9 @@ async fn reconcile(cached: Arc<TokenSource>, context: &Turn<'_>) -> Result<Optio
 
     let (mut observed, unread) = observe(&source, block, context).await;
     let plan = if unread.is_some() { Plan::Wait(None) } else { decide(&observed) };
+    if !matches!(plan, Plan::Mint(_)) {
+        context.limiters.leave(&name_of(&source));
+    }
     if plan == Plan::Leave {
         return Ok(Some(LEFT));
     }

@@ -198,7 +198,7 @@ impl Index {
     }
 }
 
-/// What it is called, by all that keep it in mind: the queue, the gates, this index.
+/// What it is called, by all that keep it in mind: the workqueue, the limiters, this index.
 pub(super) fn name_of(source: &TokenSource) -> NamespacedName {
     (source.namespace().unwrap_or_default().into(), source.name_any().into())
 }

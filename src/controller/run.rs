@@ -6,23 +6,23 @@ use std::sync::Arc;
 use futures::{Stream, StreamExt, stream};
 use kube::{Client, Config};
 use prometheus_client::registry::Registry;
-use tokio::sync::Semaphore;
 
 use super::announce::Announcer;
 use super::cluster::Cluster;
 use super::collectors::{Busyness, Caches, Leading, Objects, Watches};
 use super::context::{Context, Settings};
 use super::exchangers::Exchangers;
-use super::gates::Gates;
 use super::issuers::Issuers;
 use super::log::Log;
 use super::metrics::Metrics;
+use super::provider::Limiters;
 use super::queue::serve;
 use super::reconcile::look;
 use super::references::NamespacedName;
 use super::rights::Rights;
 use super::scope::{Scope, Triggers, prepare};
 use super::service_accounts::Audiences;
+use super::turn::Permits;
 
 /// For each TokenSource that is worked on so many may be under way, waiting for a provider.
 const UNDER_WAY: usize = 16;
@@ -72,28 +72,27 @@ impl Controller {
         let cluster = Cluster::watch(client, !settings.namespaces.is_empty(), metrics);
         let exchangers =
             Arc::new(Exchangers::new(settings.addresses.clone(), Arc::clone(&settings.resolver)));
-        let gates = Arc::new(Gates::new(settings.concurrency, settings.clock));
+        let limiters = Limiters::new(settings.concurrency, settings.clock);
         let issuers = Arc::new(Issuers::new(settings.clock));
         let audiences = Arc::new(Audiences::new(config));
-        let permits = Arc::new(Semaphore::new(usize::from(settings.concurrency.max(1))));
+        let permits = Permits::new(usize::from(settings.concurrency.max(1)));
         let announcer = Arc::new(Announcer::new(client));
         let log = Arc::new(Log::new(metrics.dropped_lines()));
         let prepare = |namespace: Option<String>| {
-            let (scope, triggers) =
-                prepare(client, namespace.as_deref(), &settings, &cluster, &gates, metrics);
+            let (scope, triggers) = prepare(client, namespace.as_deref(), &settings, &cluster, metrics);
             let context = Context {
                 client: client.clone(),
                 settings: Arc::clone(&settings),
                 scope,
                 cluster: Arc::clone(&cluster),
                 exchangers: Arc::clone(&exchangers),
-                gates: Arc::clone(&gates),
+                limiters: Arc::clone(&limiters),
                 issuers: Arc::clone(&issuers),
                 audiences: Arc::clone(&audiences),
                 announcer: Arc::clone(&announcer),
                 log: Arc::clone(&log),
                 metrics: Arc::clone(metrics),
-                permits: Arc::clone(&permits),
+                permits: permits.clone(),
             };
             (Arc::new(context), triggers)
         };
@@ -104,7 +103,7 @@ impl Controller {
     /// Has the registry read, at each scrape, how busy the controller is and, if wanted, how each `TokenSource` stands.
     pub fn register(&self, registry: &mut Registry, per_object: bool) {
         let Some((context, _)) = self.scopes.first() else { return };
-        registry.register_collector(Box::new(Busyness::new(Arc::clone(&context.gates))));
+        registry.register_collector(Box::new(Busyness::new(Arc::clone(&context.limiters))));
         registry.register_collector(Box::new(Leading::new(&context.settings)));
         registry.register_collector(Box::new(Caches::new(
             Arc::clone(&context.exchangers),
@@ -183,7 +182,10 @@ async fn queue(context: Arc<Context>, triggers: impl Stream<Item = NamespacedNam
         () = calls.by_ref().for_each(async |_| {}) => return,
     }
     let calls = stream::iter(context.scope.everybody()).chain(calls);
-    // Most of these wait for strangers, and hold no permit meanwhile.
+    // Every scope hears of all that are woken.
+    let wakes =
+        context.limiters.wakes().filter(|name| std::future::ready(context.scope.find(name).is_some()));
+    // Most of these wait for a provider, and hold no reconcile permit meanwhile.
     let max_concurrent = usize::from(context.settings.concurrency.max(1)) * UNDER_WAY;
-    serve(calls, max_concurrent, |name| look(name, Arc::clone(&context))).await;
+    serve(calls, wakes, max_concurrent, |name| look(name, Arc::clone(&context))).await;
 }

@@ -17,7 +17,6 @@ use tokio::sync::watch;
 
 use super::cluster::{Change, Cluster};
 use super::context::Settings;
-use super::gates::Gates;
 use super::memory::Memory;
 use super::metrics::Metrics;
 use super::references::{NamespacedName, Reference, References, name_of};
@@ -173,7 +172,6 @@ pub(super) fn prepare(
     namespace: Option<&str>,
     settings: &Settings,
     cluster: &Arc<Cluster>,
-    gates: &Arc<Gates>,
     metrics: &Metrics,
 ) -> (Arc<Scope>, Triggers) {
     let (sources, mut sources_writer) = store();
@@ -187,11 +185,8 @@ pub(super) fn prepare(
     let provider_events = watched::<TokenProvider>(client, within, metrics, &mut scope);
     let scope = Arc::new(scope);
     let of_sources = {
-        let (scope, gates) = (Arc::clone(&scope), Arc::clone(gates));
+        let scope = Arc::clone(&scope);
         source_events.map(move |event| {
-            if let Event::Delete(source) = &event {
-                gates.forget(&name_of(source));
-            }
             sources_writer.apply_watcher_event(&event);
             scope.concerned_by_source(&event)
         })
@@ -215,18 +210,8 @@ pub(super) fn prepare(
         let scope = Arc::clone(&scope);
         leaps(settings.clock).map(move |()| scope.concerned_by_cluster(Change::Anything))
     };
-    let of_gates = {
-        let scope = Arc::clone(&scope);
-        gates.calls().map(move |called| scope.find(&called).map(|_| called).into_iter().collect())
-    };
-    let all = [
-        of_sources.boxed(),
-        of_secrets.boxed(),
-        of_providers.boxed(),
-        of_cluster.boxed(),
-        of_clock.boxed(),
-        of_gates.boxed(),
-    ];
+    let all =
+        [of_sources.boxed(), of_secrets.boxed(), of_providers.boxed(), of_cluster.boxed(), of_clock.boxed()];
     (scope, stream::select_all(all).flat_map(stream::iter).boxed())
 }
 

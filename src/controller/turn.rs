@@ -1,39 +1,102 @@
-//! One reconcile's turn among those that are worked on at once.
+//! The permit of a reconcile: so many work at once, and namespaces have them in turn.
 //!
-//! Knows that whoever waits for strangers, a provider or an issuer, must not keep others from their own cluster's
-//! work. Must not know what anybody waits for.
+//! Knows that a reconcile which waits for a provider or an issuer gives its permit back meanwhile. Must not know what
+//! anybody waits for.
 
+use std::collections::VecDeque;
 use std::ops::Deref;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::SemaphorePermit;
+use tokio::sync::oneshot;
 
 use super::context::Context;
+use crate::decide::limiter::{InTurn, Shares};
 
-/// The turn, and everything else that a reconcile shares.
+struct State {
+    shares: Shares,
+    waiting: InTurn<VecDeque<oneshot::Sender<Permit>>>,
+}
+
+/// A semaphore whose permits go to namespaces in turn. None holds more than its share: calls to the API server that hang
+/// for one namespace, in a webhook for example, must not hold up the others.
+#[derive(Clone)]
+pub(super) struct Permits(Arc<Mutex<State>>);
+
+/// One of its permits.
+pub(super) struct Permit {
+    permits: Permits,
+    namespace: String,
+}
+
+impl Permits {
+    pub(super) fn new(total: usize) -> Self {
+        Self(Arc::new(Mutex::new(State { shares: Shares::new(total), waiting: InTurn::default() })))
+    }
+
+    /// Waits for one.
+    pub(super) async fn acquire(&self, namespace: &str) -> Option<Permit> {
+        let (sender, receiver) = oneshot::channel();
+        self.lock().waiting.update(namespace, |queue| queue.push_back(sender));
+        self.grant();
+        // No sender is dropped but with its receiver.
+        receiver.await.ok()
+    }
+
+    /// Hands out what is free.
+    fn grant(&self) {
+        loop {
+            let mut state = self.lock();
+            let State { shares, waiting } = &mut *state;
+            let next = waiting.take(|namespace, queue| {
+                if shares.has_room(namespace) {
+                    Some((queue.pop_front()?, namespace.to_owned()))
+                } else {
+                    None
+                }
+            });
+            let Some((sender, namespace)) = next else { return };
+            shares.take(&namespace);
+            drop(state);
+            // A permit whose reconcile is gone comes back at once, by being dropped.
+            drop(sender.send(Permit { permits: self.clone(), namespace }));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.permits.lock().shares.give_back(&self.namespace);
+        self.permits.grant();
+    }
+}
+
+/// A reconcile's permit, and everything else that it shares.
 pub(super) struct Turn<'a> {
     context: &'a Context,
-    permit: Mutex<Option<SemaphorePermit<'a>>>,
+    namespace: &'a str,
+    permit: Mutex<Option<Permit>>,
 }
 
 impl<'a> Turn<'a> {
-    /// Waits for it.
-    pub(super) async fn take(context: &'a Context) -> Self {
-        // Nobody closes the semaphore; without a permit all would merely go at once.
-        let permit = context.permits.acquire().await.ok();
-        Self { context, permit: Mutex::new(permit) }
+    /// Waits for a permit.
+    pub(super) async fn take(context: &'a Context, namespace: &'a str) -> Self {
+        Self { context, namespace, permit: Mutex::new(context.permits.acquire(namespace).await) }
     }
 
-    /// Waits for a stranger, and then for another turn.
-    pub(super) async fn aside<T>(&self, stranger: impl Future<Output = T>) -> T {
+    /// Waits for a provider without the permit, and then for another permit.
+    pub(super) async fn aside<T>(&self, provider: impl Future<Output = T>) -> T {
         drop(self.lock().take());
-        let answer = stranger.await;
-        let permit = self.context.permits.acquire().await.ok();
+        let answer = provider.await;
+        let permit = self.context.permits.acquire(self.namespace).await;
         *self.lock() = permit;
         answer
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<SemaphorePermit<'a>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Permit>> {
         self.permit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -45,3 +108,6 @@ impl Deref for Turn<'_> {
         self.context
     }
 }
+
+#[cfg(test)]
+mod tests;

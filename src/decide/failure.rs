@@ -31,15 +31,9 @@ impl Failure {
         Self::from(&shown)
     }
 
-    /// Whether it says that the provider is in trouble, whoever asks.
-    pub const fn is_trouble(reason: Reason) -> bool {
-        matches!(
-            reason,
-            Reason::EndpointUnreachable
-                | Reason::ProviderUnavailable
-                | Reason::TLSVerificationFailed
-                | Reason::ProxyError
-        )
+    /// Whether it concerns the endpoint, whoever asks. Authorities and client certificates are the requester's own.
+    pub const fn is_of_endpoint(reason: Reason) -> bool {
+        matches!(reason, Reason::EndpointUnreachable | Reason::ProviderUnavailable | Reason::ProxyError)
     }
 
     /// Whether, without a usable token, retrying cannot help until something changes (kstatus's Stalled).

@@ -6,7 +6,6 @@
 //! Read `rules` first: the list in it is the product.
 
 mod admission;
-mod allowance;
 mod ask;
 pub mod backoff;
 mod conditions;
@@ -16,9 +15,9 @@ mod event;
 mod failure;
 #[cfg(test)]
 mod fixture;
-pub mod gate;
 mod gauges;
 pub mod inputs;
+pub mod limiter;
 mod observed;
 mod outcome;
 mod probe;
@@ -32,12 +31,12 @@ mod rules;
 pub mod schedule;
 mod spread;
 mod status;
+mod token_bucket;
 mod wake;
 
 pub use admission::{
     LONGEST_HOSTS, credentials as refuse_credentials, service_account as refuse_service_account,
 };
-pub use allowance::{Allowance, SharedAllowance};
 pub use ask::{Ask, Materials, ask};
 pub use disclosure::disclosure;
 pub use event::{Transition, transition};
@@ -51,4 +50,5 @@ pub use restart::{next_errand, restart_annotation};
 pub use revocation::flag as flag_revocation;
 pub use rules::{Plan, decide};
 pub use status::next_status;
+pub use token_bucket::{SharedBuckets, TokenBucket};
 pub use wake::wake_after;

@@ -15,7 +15,7 @@ pub enum Outcome {
     Kept,
     /// A token is called for, but the time has not come, or only a change helps.
     Waiting,
-    /// A token is called for, but others come first.
+    /// A token is called for, and waits for its limiter.
     Deferred(Deferral),
     /// The spec suspends renewal.
     Suspended,
@@ -40,13 +40,11 @@ pub enum Outcome {
     NotRestarted(Failure),
 }
 
-/// Why and how long others come first.
+/// A wait for a limiter, which ends when that wakes the `TokenSource`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Deferral {
-    /// Not before this instant.
-    pub until: DateTime<Utc>,
-    /// It has been so for so long that status should say so.
-    pub tell: bool,
+    /// The status is to say so.
+    pub report: bool,
     /// What is wrong with the provider, if anything.
     pub failure: Option<Failure>,
 }

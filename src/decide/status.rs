@@ -11,9 +11,6 @@ use super::schedule::SHORT_LIFE;
 use super::{Deferral, Failure, Observed, Outcome, Probed, Publication, Published, Target, Verdict, restart};
 use crate::api::{ConditionType, Reason, TargetStatus, TokenSourceStatus, from_kubernetes, to_kubernetes};
 use crate::oauth::Notice;
-use line::{is_no_news, is_over};
-
-mod line;
 
 /// Said while the probe says nothing.
 const UNCLEAR: &str = " ProbeUnclear: The probe's URL does not say whether it takes the token: it cannot be reached, or \
@@ -23,9 +20,6 @@ const UNCLEAR: &str = " ProbeUnclear: The probe's URL does not say whether it ta
 /// ([`Observed::settle`]).
 pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceStatus {
     let mut status = observed.status.clone();
-    if is_no_news(observed, outcome) {
-        return status;
-    }
     status.observed_generation = Some(observed.generation);
     match outcome {
         Outcome::Kept
@@ -62,7 +56,35 @@ pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceSta
     restart::account(&mut status, observed, outcome);
     describe_target(&mut status, observed);
     status.conditions = conditions(observed, &status, outcome);
-    status
+    if is_only_a_wait(observed, &status, outcome) { observed.status.clone() } else { status }
+}
+
+/// It waits for its limiter, and a write would say little else: it would cost the API server more than the token does, for
+/// each of the thousands that wait together. A change of `Ready` is written at once, and so is the end of `Stalled`.
+fn is_only_a_wait(observed: &Observed<'_>, next: &TokenSourceStatus, outcome: &Outcome) -> bool {
+    let Outcome::Deferred(Deferral { report: false, .. }) = outcome else { return false };
+    let before = observed.status;
+    let said = |status: &TokenSourceStatus, kind| {
+        let condition = find(&status.conditions, kind);
+        condition.map(|condition| (condition.status.clone(), condition.reason.clone()))
+    };
+    let is_news = |kind| said(before, kind) != said(next, kind);
+    match unusable(observed) {
+        // Pods go on with the old token.
+        Some(Reason::InputsChanged) if is_true(&before.conditions, ConditionType::Ready) => {
+            observed.published().is_some_and(|published| observed.now < published.expires_at)
+        }
+        Some(Reason::TokenPending) if before.is_blank() => true,
+        _ => !is_news(ConditionType::Ready) && !is_news(ConditionType::Stalled),
+    }
+}
+
+/// `Renewed` tells of an endpoint's trouble that others have met, and which is over.
+fn is_over(observed: &Observed<'_>) -> bool {
+    let renewed = find(&observed.status.conditions, ConditionType::Renewed);
+    let failed = renewed.filter(|renewed| renewed.status == State::False.as_str());
+    let reason = failed.and_then(|renewed| Reason::named(&renewed.reason));
+    observed.status.failures == 0 && reason.is_some_and(Failure::is_of_endpoint)
 }
 
 fn clear_failures(status: &mut TokenSourceStatus) {

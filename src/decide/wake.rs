@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::conditions::is_true;
-use super::{Deferral, Outcome, Plan};
+use super::{Outcome, Plan};
 use crate::api::{ConditionType, TokenSourceStatus, from_kubernetes};
 
 /// A safety net: whatever a watch may have lost is found within it.
@@ -31,8 +31,9 @@ pub fn wake_after(
         instants.extend(Some(from_kubernetes(expires_at)).filter(|expires_at| *expires_at > now));
     }
     match (plan, outcome) {
-        (Plan::Leave | Plan::Suspend | Plan::Wait(None), _) => {}
-        (Plan::Wait(Some(until)), _) | (_, Outcome::Deferred(Deferral { until, .. })) => {
+        // A limiter wakes those that wait for it.
+        (Plan::Leave | Plan::Suspend | Plan::Wait(None), _) | (_, Outcome::Deferred(_)) => {}
+        (Plan::Wait(Some(until)), _) => {
             instants.push(*until);
             // What waits may be a renewal that somebody asked for: the one that is due comes before it. One that is
             // due already is what waits.

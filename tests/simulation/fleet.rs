@@ -39,7 +39,7 @@ pub(crate) struct Flight {
 
 pub(crate) struct Source {
     pub(crate) uid: Box<str>,
-    /// Namespace and name.
+    /// Its number.
     pub(crate) name: Box<str>,
     pub(crate) namespace: u32,
     pub(crate) slice: usize,
@@ -66,7 +66,7 @@ impl Fleet {
                 let namespace = number / NAMESPACE;
                 let mut source = Source {
                     uid: random.uid(),
-                    name: format!("team-{namespace}/{number}").into(),
+                    name: number.to_string().into(),
                     namespace: u32::try_from(namespace).unwrap(),
                     slice: namespace % scenario.slices,
                     status: TokenSourceStatus::default(),
@@ -90,6 +90,10 @@ impl Fleet {
         Self { sources, namespaces }
     }
 
+    pub(crate) fn namespace(&self, number: u32) -> &str {
+        &self.namespaces[self[number].namespace as usize]
+    }
+
     pub(crate) fn len(&self) -> u32 {
         u32::try_from(self.sources.len()).unwrap()
     }
@@ -103,7 +107,8 @@ impl Source {
         let round = instant(renew_at(life, &product.spec.renewal, &self.uid, None)) / SECOND;
         let issued_at = -random.between(0, age.unwrap_or(round)) * SECOND;
         let outcome = Outcome::Published(product.publication(Reason::TokenPending, issued_at, 0, 0));
-        let mut observed = product.observed(&self.uid, &self.status, Target::Missing, 0, issued_at);
+        let mut observed =
+            product.observed((&self.uid, &self.name), &self.status, Target::Missing, 0, issued_at);
         observed.settle(&outcome);
         let status = next_status(&observed, &outcome);
         self.target = observed.target;
@@ -119,11 +124,6 @@ impl Source {
             _ => None,
         }
     }
-}
-
-/// Which of the fleet has this name.
-pub(crate) fn number_of(name: &str) -> u32 {
-    name.split('/').nth(1).unwrap().parse().unwrap()
 }
 
 impl Index<u32> for Fleet {

@@ -87,16 +87,10 @@ pub(crate) fn verdict(world: &World, end: Instant) -> Vec<String> {
         world.fleet.sources.iter().filter(|source| source.expires_at().is_none_or(|ends| ends < end));
     check(without.clone().count() == 0, format!("{} without a token at the end", without.count()));
     for (number, slice) in world.slices.iter().enumerate() {
-        let waiting = slice.gate.waiting(at(end));
-        let troubled = slice.gate.is_troubled();
-        check(
-            waiting <= 2 * slice.places && !troubled,
-            format!("{waiting} wait at gate {number} at the end"),
-        );
-        check(
-            slice.most_inside() <= slice.places,
-            format!("{} in gate {number} at once", slice.most_inside()),
-        );
+        let (waiting, most) = (slice.limiter.waiting(), slice.most_in_flight);
+        let is_calm = waiting <= 2 * slice.concurrency && !slice.limiter.is_open();
+        check(is_calm, format!("{waiting} wait at limiter {number} at the end"));
+        check(most <= slice.concurrency, format!("{most} requests at once in slice {number}"));
     }
     broken
 }

@@ -113,8 +113,8 @@ pub(crate) fn outage(size: &Size) -> Result<Play> {
     let tallies = size.each("outage", |scenario| Scenario { outage: outage.clone(), length, ..scenario })?;
     for ((label, tally), (slices, concurrency)) in tallies.iter().zip(&size.slices) {
         let asked = tally.total(Count::Unavailable);
-        // Whoever was under way, three strikes, and one try a minute.
-        let most = u64::try_from(slices * (concurrency + 45)).unwrap();
+        // Those under way, three failures, and three trials a minute.
+        let most = u64::try_from(slices * (concurrency + 105)).unwrap();
         hold(asked <= most, || format!("{label}: {asked} requests to a provider that was down"))?;
         let first = tally.each(Count::Request)[2400..2402].iter().sum::<u32>();
         hold(usize::try_from(first).unwrap() <= 12 * slices, || {

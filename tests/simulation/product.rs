@@ -11,11 +11,11 @@ use tokensource::api::{
     ClientAuthentication, ClientAuthenticationMethod, CredentialsReference, Reason, TokenProviderSpec,
     TokenSourceSpec, TokenSourceStatus,
 };
-use tokensource::decide::gate::Met;
+use tokensource::decide::limiter::Answer;
 use tokensource::decide::{
     Credentials, Failure, Inputs, Materials, Observed, Publication, Published, Secrets, Target, ask, inputs,
 };
-use tokensource::oauth::{Answer, Reading, Token, read};
+use tokensource::oauth::{self, Reading, Token, read};
 
 use crate::clock::{Instant, at};
 use crate::provider::Reply;
@@ -69,7 +69,7 @@ impl Product {
     /// A TokenSource as the controller observes it; the target is lent, and taken back from there.
     pub(crate) fn observed<'a>(
         &'a self,
-        uid: &'a str,
+        (uid, name): (&'a str, &'a str),
         status: &'a TokenSourceStatus,
         target: Target,
         version: usize,
@@ -79,7 +79,7 @@ impl Product {
         Observed {
             now: at(now),
             namespace: "payments",
-            name: "source",
+            name,
             uid,
             generation: 1,
             deleting: false,
@@ -147,13 +147,13 @@ impl Product {
         }
     }
 
-    /// What an answer says of the provider as a whole.
-    pub(crate) fn met(&self, reply: Reply) -> Met {
-        self.failure(reply).map_or(Met::Well, Met::of)
+    /// What the limiter is told of an answer.
+    pub(crate) fn answer(&self, reply: Reply) -> Answer {
+        self.failure(reply).map_or(Answer::Succeeded, Answer::from)
     }
 }
 
-/// As `controller::gates` tells those who may not ask: what others have met.
+/// As `controller::provider` tells those that wait: what others have met.
 pub(crate) fn troubled(reason: Reason) -> Failure {
     Failure::local(reason, format!("{} Requests of other TokenSources have failed so.", reason.sentence()))
 }
@@ -187,7 +187,7 @@ fn hear(
 }
 
 /// An answer as it comes over the wire.
-fn said(lifetime: u32, reply: Reply) -> Answer {
+fn said(lifetime: u32, reply: Reply) -> oauth::Answer {
     let mut headers = HeaderMap::new();
     let (status, body) = match reply {
         Reply::Token => {
@@ -199,5 +199,5 @@ fn said(lifetime: u32, reply: Reply) -> Answer {
             (429, String::new())
         }
     };
-    Answer { status, headers, body: body.into_bytes() }
+    oauth::Answer { status, headers, body: body.into_bytes() }
 }

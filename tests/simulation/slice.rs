@@ -1,13 +1,14 @@
-//! One controller of those that share the fleet: its queue, its permits, its gate. The gate is the product's own; the
-//! order of things around it is that of `controller::{queue, turn, gates}`. Knows no TokenSource but by its number.
+//! One controller of those that share the fleet: its workqueue, its reconcile permits, its limiter. Shares, turns and limiter
+//! are the product's own; the order of things around them is that of `controller::{queue, turn, provider}`. Knows no
+//! TokenSource but by its number.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
-use tokensource::decide::gate::Gate;
+use tokensource::decide::limiter::{InTurn, Limiter, Shares};
 
-use crate::clock::{Instant, SECOND};
+use crate::clock::{Instant, SECOND, at};
 
-/// As `controller::queue`: for each TokenSource that is worked on so many may be under way.
+/// As in `controller::run`: for each reconcile permit so many may be under way.
 const UNDER_WAY: usize = 16;
 /// CPU that a reconcile takes besides its calls: assumed, and generous. The decide layer's own share is measured.
 pub(crate) const LOOK: Instant = 100;
@@ -19,18 +20,22 @@ pub(crate) enum Task {
     Resume(u32),
 }
 
+type Numbers<T> = InTurn<VecDeque<T>>;
+
 pub(crate) struct Slice {
-    pub(crate) gate: Gate,
-    pub(crate) places: usize,
-    /// How many of a namespace are inside the gate.
-    inside: HashMap<u32, usize>,
-    ready: VecDeque<u32>,
-    running: usize,
-    tasks: VecDeque<Task>,
-    permits: usize,
+    pub(crate) limiter: Limiter,
+    pub(crate) concurrency: usize,
+    /// Those that the limiter has woken, and the others.
+    ready: [Numbers<u32>; 2],
+    woken_first: bool,
+    under_way: Shares,
+    tasks: Numbers<Task>,
+    permits: Shares,
     /// When its one thread is free.
     free: Instant,
-    most_inside: usize,
+    /// When the limiter's timer fires.
+    pub(crate) timer: Instant,
+    pub(crate) most_in_flight: usize,
     /// Before this, what the cache says of a target is compared with the target.
     pub(crate) settled: Instant,
 }
@@ -39,43 +44,62 @@ impl Slice {
     /// One that begins to lead at this instant.
     pub(crate) fn new(concurrency: usize, now: Instant) -> Self {
         Self {
-            gate: Gate::default(),
-            places: concurrency,
-            inside: HashMap::new(),
-            ready: VecDeque::new(),
-            running: 0,
-            tasks: VecDeque::new(),
-            permits: concurrency,
+            limiter: Limiter::new(concurrency, true, at(now)),
+            concurrency,
+            ready: Default::default(),
+            woken_first: true,
+            under_way: Shares::new(concurrency * UNDER_WAY),
+            tasks: Numbers::default(),
+            permits: Shares::new(concurrency),
             free: now,
-            most_inside: 0,
+            timer: Instant::MAX,
+            most_in_flight: 0,
             settled: now + 120 * SECOND,
         }
     }
 
-    /// A TokenSource is to be looked at.
-    pub(crate) fn push(&mut self, number: u32) {
-        self.ready.push_back(number);
+    /// A TokenSource is to be reconciled.
+    pub(crate) fn push(&mut self, namespace: &str, number: u32, is_woken: bool) {
+        self.ready[usize::from(!is_woken)].update(namespace, |queue| queue.push_back(number));
     }
 
     /// A reconcile has heard from the provider, and goes on.
-    pub(crate) fn resume(&mut self, number: u32) {
-        self.tasks.push_back(Task::Resume(number));
+    pub(crate) fn resume(&mut self, namespace: &str, number: u32) {
+        self.tasks.update(namespace, |queue| queue.push_back(Task::Resume(number)));
     }
 
     /// The next that may go on now, with a permit.
-    pub(crate) fn next(&mut self) -> Option<Task> {
-        while self.running < self.places * UNDER_WAY
-            && let Some(number) = self.ready.pop_front()
-        {
-            self.running += 1;
-            self.tasks.push_back(Task::Begin(number));
+    pub(crate) fn next(&mut self, mut begins: impl FnMut(u32) -> bool) -> Option<Task> {
+        while let Some((namespace, number)) = self.start(&mut begins) {
+            self.under_way.take(&namespace);
+            self.tasks.update(&namespace, |queue| queue.push_back(Task::Begin(number)));
         }
-        if self.permits == 0 {
+        let Self { tasks, permits, .. } = self;
+        let has_room = |namespace: &str| permits.has_room(namespace);
+        let (namespace, task) = tasks.take(|namespace, queue| {
+            if has_room(namespace) { Some((namespace.to_owned(), queue.pop_front()?)) } else { None }
+        })?;
+        permits.take(&namespace);
+        Some(task)
+    }
+
+    fn start(&mut self, mut begins: impl FnMut(u32) -> bool) -> Option<(String, u32)> {
+        if !self.under_way.is_free() {
             return None;
         }
-        let task = self.tasks.pop_front()?;
-        self.permits -= 1;
-        Some(task)
+        self.woken_first = !self.woken_first;
+        let Self { ready, under_way, woken_first, .. } = self;
+        let order = if *woken_first { [0, 1] } else { [1, 0] };
+        order.into_iter().find_map(|band| {
+            ready[band].take(|namespace, queue| {
+                if !under_way.has_room(namespace) {
+                    return None;
+                }
+                std::iter::from_fn(|| queue.pop_front())
+                    .find(|number| begins(*number))
+                    .map(|number| (namespace.to_owned(), number))
+            })
+        })
     }
 
     /// When the thread has done a look's work that is handed to it now.
@@ -84,40 +108,13 @@ impl Slice {
         self.free
     }
 
-    pub(crate) fn give_permit_back(&mut self) {
-        self.permits += 1;
+    pub(crate) fn give_permit_back(&mut self, namespace: &str) {
+        self.permits.give_back(namespace);
     }
 
     /// A reconcile is over.
-    pub(crate) fn end(&mut self) {
-        self.permits += 1;
-        self.running -= 1;
-    }
-
-    /// Somebody has entered the gate.
-    pub(crate) fn entered(&mut self) {
-        self.most_inside = self.most_inside.max(self.gate.in_flight());
-    }
-
-    /// A place in the namespace's share, if there is one.
-    pub(crate) fn visit(&mut self, namespace: u32) -> bool {
-        let inside = self.inside.entry(namespace).or_default();
-        let room = *inside < self.places * 2;
-        *inside += usize::from(room);
-        room
-    }
-
-    pub(crate) fn end_visit(&mut self, namespace: u32) {
-        if let Some(inside) = self.inside.get_mut(&namespace) {
-            *inside -= 1;
-            if *inside == 0 {
-                self.inside.remove(&namespace);
-            }
-        }
-    }
-
-    /// The most that were inside the gate at once.
-    pub(crate) fn most_inside(&self) -> usize {
-        self.most_inside
+    pub(crate) fn end(&mut self, namespace: &str) {
+        self.permits.give_back(namespace);
+        self.under_way.give_back(namespace);
     }
 }

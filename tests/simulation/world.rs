@@ -5,7 +5,7 @@ mod reconcile;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::clock::{Instant, SECOND};
+use crate::clock::{Instant, SECOND, at, instant};
 use crate::fleet::{Fleet, Phase};
 use crate::laws::Laws;
 use crate::plane::Plane;
@@ -30,6 +30,8 @@ enum Event {
     Answer(u32),
     /// What came of it has been written.
     Written(u32),
+    /// The timer of a slice's limiter fires.
+    Timer(usize),
     /// All credentials are replaced.
     Rotate,
     /// The controllers die.
@@ -109,6 +111,10 @@ impl World {
             Event::Send(number) => self.send(number),
             Event::Answer(number) => self.answer(number),
             Event::Written(number) => self.written(number),
+            Event::Timer(slice) => {
+                self.slices[slice].timer = Instant::MAX;
+                self.wake(slice);
+            }
             Event::Rotate => {
                 self.version += 1;
                 (0..self.fleet.len()).for_each(|number| self.trigger(number));
@@ -155,7 +161,7 @@ impl World {
             Phase::Idle => {
                 source.phase = Phase::Queued;
                 let slice = source.slice;
-                self.slices[slice].push(number);
+                self.slices[slice].push(self.fleet.namespace(number), number, false);
                 self.pump(slice);
             }
             // It is in the queue already, or is looked at again afterwards.
@@ -164,12 +170,38 @@ impl World {
         }
     }
 
+    /// Puts those on the workqueue that the limiter wakes, and sets its timer.
+    fn wake(&mut self, slice: usize) {
+        let wake = self.slices[slice].limiter.wake(at(self.now));
+        for (_, name) in wake.names {
+            let number: u32 = name.parse().unwrap();
+            let phase = &mut self.fleet[number].phase;
+            *phase = if *phase == Phase::Running { Phase::Again } else { *phase };
+            if matches!(phase, Phase::Idle | Phase::Queued) {
+                *phase = Phase::Queued;
+                self.fleet[number].next = Instant::MAX;
+                self.slices[slice].push(self.fleet.namespace(number), number, true);
+            }
+        }
+        let next = wake.next.map_or(Instant::MAX, instant);
+        if next < self.slices[slice].timer {
+            self.slices[slice].timer = next;
+            self.schedule(next, Event::Timer(slice));
+        }
+        self.pump(slice);
+    }
+
     /// Hands out permits while there are any.
     fn pump(&mut self, slice: usize) {
-        while let Some(task) = self.slices[slice].next() {
+        let start = |fleet: &mut Fleet, number| {
+            let phase = &mut fleet[number].phase;
+            let is_queued = *phase == Phase::Queued;
+            *phase = if is_queued { Phase::Running } else { *phase };
+            is_queued
+        };
+        while let Some(task) = self.slices[slice].next(|number| start(&mut self.fleet, number)) {
             match task {
                 Task::Begin(number) => {
-                    self.fleet[number].phase = Phase::Running;
                     let when = self.slices[slice].work(self.now);
                     self.schedule(when, Event::Look(number));
                 }

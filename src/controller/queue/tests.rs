@@ -3,11 +3,14 @@
 use std::cell::{Cell, RefCell};
 
 use futures::channel::mpsc::{UnboundedSender, unbounded};
+use futures::stream;
 use proptest::test_runner::{Config, TestRunner};
 use tokio::task::yield_now;
 use tokio::time::{advance, sleep};
 
 use super::*;
+
+const NAMES: [&str; 4] = ["one", "two", "three", "four"];
 
 /// A look: at what, from when to when, and whether it asked for another.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +69,10 @@ async fn play(
 ) {
     let began = Instant::now();
     let (caller, calls) = unbounded();
-    let serve = serve(calls, max_concurrent, async |name| {
+    // Each in a namespace of its own: no share but the whole is in the way.
+    let calls = calls.map(|name: &'static str| (name.into(), name.into()));
+    let serve = serve(calls, stream::pending(), max_concurrent, async |(_, name)| {
+        let name = NAMES.into_iter().find(|known| *known == name).unwrap();
         log.look(name, began, takes).await;
         let mut looks = log.looks.borrow_mut();
         let after = requeue(looks.len());
@@ -185,7 +191,6 @@ async fn the_end_waits_for_looks_under_way_and_begins_no_others() {
 /// asks for another. No name has two at once, and no more than so many are under way.
 #[test]
 fn nothing_that_was_asked_for_is_lost() {
-    const NAMES: [&str; 4] = ["one", "two", "three", "four"];
     let calls = proptest::collection::vec((0..NAMES.len(), 0_u64..8), 1..40);
     let settings = (calls, 1_usize..4, 0_u64..12, 0_usize..30, 0_u64..20);
     let config = Config { cases: 300, failure_persistence: None, ..Config::default() };
@@ -216,4 +221,52 @@ fn nothing_that_was_asked_for_is_lost() {
         Ok(())
     });
     played.unwrap();
+}
+
+fn name(namespace: &str, name: &str) -> NamespacedName {
+    (namespace.into(), name.into())
+}
+
+/// Starts all that may be, and says of which namespaces.
+fn started(queue: &mut Workqueue) -> Vec<String> {
+    std::iter::from_fn(|| queue.start()).map(|(namespace, _)| namespace.to_string()).collect()
+}
+
+#[test]
+fn namespaces_go_in_turn_and_none_has_more_than_its_share_under_way() {
+    let mut queue = Workqueue::new(16);
+    (0..100).for_each(|number| queue.add(name("many", &number.to_string()), Band::Triggered));
+    assert_eq!(started(&mut queue).len(), 12, "three quarters");
+    (0..3).for_each(|number| queue.add(name("few", &number.to_string()), Band::Triggered));
+    assert_eq!(started(&mut queue), ["few"; 3]);
+    for number in 3..6 {
+        queue.add(name("few", &number.to_string()), Band::Triggered);
+        queue.add(name("other", &number.to_string()), Band::Triggered);
+    }
+    (0..12).for_each(|number| queue.finish(name("many", &number.to_string()), None));
+    assert_eq!(started(&mut queue)[..6], ["many", "few", "other", "many", "few", "other"]);
+}
+
+#[test]
+fn woken_names_go_before_triggered_ones_in_every_other_turn() {
+    let mut queue = Workqueue::new(100);
+    (0..10).for_each(|number| queue.add(name(&number.to_string(), "triggered"), Band::Triggered));
+    queue.add(name("9", "triggered"), Band::Woken);
+    queue.add(name("woken", "a"), Band::Woken);
+    let first: Vec<_> = started(&mut queue);
+    assert_eq!(first[..4], ["0", "9", "1", "woken"]);
+    assert_eq!(first.len(), 11, "each once");
+}
+
+#[test]
+fn a_name_that_is_woken_while_it_is_reconciled_is_reconciled_again() {
+    let mut queue = Workqueue::new(1);
+    queue.add(name("a", "one"), Band::Triggered);
+    assert_eq!(queue.start(), Some(name("a", "one")));
+    queue.add(name("a", "one"), Band::Woken);
+    queue.add(name("a", "one"), Band::Triggered);
+    queue.finish(name("a", "one"), Some(Instant::now()));
+    assert_eq!(queue.start(), Some(name("a", "one")));
+    queue.finish(name("a", "one"), None);
+    assert_eq!((queue.start(), queue.due(), queue.entries.len()), (None, None, 0));
 }

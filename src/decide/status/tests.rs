@@ -6,8 +6,8 @@ use crate::api::Renewal;
 use crate::decide::fixture::{Scene, at, failure, outage};
 use crate::oauth::Retry;
 
-mod line;
 mod product;
+mod waiting;
 
 fn condition(scene: &Scene, kind: ConditionType) -> Option<(&str, &str)> {
     find(&scene.status.conditions, kind).map(|found| (found.status.as_str(), found.reason.as_str()))
@@ -23,8 +23,8 @@ fn other_inputs(scene: &mut Scene) {
     scene.spec.token.scopes.push(format!("scope-{}", scene.generation));
 }
 
-fn in_line(tell: bool, failure: Option<Failure>) -> Outcome {
-    Outcome::Deferred(Deferral { until: at(9000), tell, failure })
+fn waits(report: bool, failure: Option<Failure>) -> Outcome {
+    Outcome::Deferred(Deferral { report, failure })
 }
 
 fn failed(seconds: i64) -> Outcome {

@@ -2,44 +2,48 @@
 //! Knows the order of calls; what to do, what to report and when to look again is asked of the product.
 
 use tokensource::api::{Reason, from_kubernetes};
-use tokensource::decide::gate::{Entry, Met, Need, Wait};
+use tokensource::decide::limiter::{Entry, Request};
 use tokensource::decide::{Deferral, Outcome, Plan, Target, decide, next_status, wake_after};
 
 use super::{Event, World};
 use crate::clock::{Instant, MILLISECOND, SECOND, at, instant};
-use crate::fleet::{Flight, Phase, Source, number_of};
+use crate::fleet::{Flight, Phase};
 use crate::plane::{READ, SECRET, STATUS};
 use crate::product::troubled;
 use crate::provider::Reply;
-use crate::slice::Slice;
 use crate::tally::Count;
 
 /// Until a watch tells of a write.
 const WATCH: Instant = 5 * MILLISECOND;
 
 impl World {
-    /// `observe`, `decide`, and the gate.
+    /// `observe`, `decide`, and the limiter.
     pub(super) fn look(&mut self, number: u32) {
         self.tally.count(Count::Look, 1, self.now);
         let (now, version) = (self.now, self.version);
         let source = &mut self.fleet.sources[number as usize];
         let target = std::mem::replace(&mut source.target, Target::Missing);
-        let observed = self.product.observed(&source.uid, &source.status, target, version, now);
+        let observed =
+            self.product.observed((&source.uid, &source.name), &source.status, target, version, now);
         let plan = decide(&observed);
-        let need = Need::of(&observed);
+        let request = Request::of(&self.fleet.namespaces[source.namespace as usize], &observed);
+        let slice = &mut self.slices[source.slice];
+        if !matches!(plan, Plan::Mint(_)) {
+            slice.limiter.leave(&request.name, at(now));
+        }
         let came = match &plan {
             Plan::Keep => Some(Outcome::Kept),
             Plan::Wait(_) => Some(Outcome::Waiting),
-            Plan::Mint(_) => match enter(&mut self.slices[source.slice], source, need, now) {
-                Entry::Enter => None,
-                Entry::Later(Wait { until, tell, trouble }) => {
-                    let failure = trouble.map(troubled);
-                    Some(Outcome::Deferred(Deferral { until, tell, failure }))
+            Plan::Mint(_) => match slice.limiter.acquire(request, at(now)) {
+                Entry::Go => None,
+                Entry::Wait { report, trouble } => {
+                    Some(Outcome::Deferred(Deferral { report, failure: trouble.map(troubled) }))
                 }
             },
             other => panic!("this fleet asks for nothing of the kind: {other:?}"),
         };
-        let asks = came.is_none();
+        slice.most_in_flight = slice.most_in_flight.max(slice.limiter.in_flight());
+        let (asks, slice) = (came.is_none(), source.slice);
         source.target = observed.target;
         let flight = Flight { looked_at: now, version, plan, sent: None, came, writes: 0 };
         source.flight = Some(Box::new(flight));
@@ -48,6 +52,7 @@ impl World {
         } else {
             self.record(number);
         }
+        self.wake(slice);
     }
 
     fn read_credentials(&mut self, number: u32) {
@@ -71,32 +76,25 @@ impl World {
         let (reply, answered) = self.provider.ask(now);
         flight.sent = Some((now, reply));
         self.schedule(answered, Event::Answer(number));
-        self.slices[slice].give_permit_back();
+        self.slices[slice].give_permit_back(self.fleet.namespace(number));
         self.pump(slice);
     }
 
     pub(super) fn answer(&mut self, number: u32) {
         let slice = self.fleet[number].slice;
-        self.slices[slice].resume(number);
+        self.slices[slice].resume(self.fleet.namespace(number), number);
         self.pump(slice);
     }
 
-    /// The answer is there, and so is a permit: the gate is left, and what came is written.
+    /// The answer is there, and so is a reconcile permit: the limiter's is released, and what came is written.
     pub(super) fn resume(&mut self, number: u32) {
         let now = self.now;
         let source = &mut self.fleet.sources[number as usize];
         let flight = source.flight.as_mut().unwrap();
         let (sent_at, reply) = flight.sent.unwrap();
-        let met: Met = self.product.met(reply);
-        let slice = &mut self.slices[source.slice];
-        slice.gate.leave(
-            &source.name,
-            self.fleet.namespaces[source.namespace as usize].as_ref(),
-            &met,
-            at(now),
-        );
-        slice.end_visit(source.namespace);
-        let called = slice.gate.call(slice.places, at(now));
+        let namespace = &self.fleet.namespaces[source.namespace as usize];
+        let (name, slice) = ((namespace.as_ref().into(), source.name.as_ref().into()), source.slice);
+        self.slices[slice].limiter.release(&name, self.product.answer(reply), at(now));
         let what = match reply {
             Reply::Token => Count::Token,
             Reply::Unavailable => Count::Unavailable,
@@ -113,9 +111,7 @@ impl World {
             (None, other) => panic!("nobody asked: {other:?}"),
         });
         self.record(number);
-        if let Some(name) = called {
-            self.trigger(number_of(&name));
-        }
+        self.wake(slice);
     }
 
     /// Makes the status, and writes it if it is news, after the Secret if there is one to write.
@@ -124,8 +120,13 @@ impl World {
         let source = &mut self.fleet.sources[number as usize];
         let flight = source.flight.as_mut().unwrap();
         let target = std::mem::replace(&mut source.target, Target::Missing);
-        let mut observed =
-            self.product.observed(&source.uid, &source.status, target, flight.version, flight.looked_at);
+        let mut observed = self.product.observed(
+            (&source.uid, &source.name),
+            &source.status,
+            target,
+            flight.version,
+            flight.looked_at,
+        );
         let outcome = flight.came.as_ref().unwrap();
         let missing_from = match &observed.target {
             Target::Ours(published) => instant(published.expires_at),
@@ -170,21 +171,7 @@ impl World {
         source.next = next.min(source.next);
         let (next, slice) = (source.next, source.slice);
         self.schedule(next, Event::Due(number));
-        self.slices[slice].end();
+        self.slices[slice].end(self.fleet.namespace(number));
         self.pump(slice);
     }
-}
-
-/// As `controller::gates` has it: a place in the namespace's share, and then the gate.
-fn enter(slice: &mut Slice, source: &Source, need: Need, now: Instant) -> Entry {
-    if !slice.visit(source.namespace) {
-        return Entry::Later(Wait { until: at(now + SECOND), tell: false, trouble: None });
-    }
-    let entry = slice.gate.enter(&source.name, need, slice.places, at(now));
-    if entry == Entry::Enter {
-        slice.entered();
-    } else {
-        slice.end_visit(source.namespace);
-    }
-    entry
 }

@@ -171,7 +171,7 @@ proptest! {
             4 => Outcome::Failed(at(seconds), failure),
             5 => Outcome::Unwritten(at(seconds), failure),
             6 => Outcome::Withdrawn(Target::Missing),
-            9 => Outcome::Deferred(crate::decide::Deferral { until: at(seconds), tell: true, failure: Some(failure) }),
+            9 => Outcome::Deferred(crate::decide::Deferral { report: true, failure: Some(failure) }),
             7 => Outcome::Probed(Probed::following(None, at(0), at(seconds), Verdict::Rejected)),
             8 => Outcome::Rewritten(scene.publication(Reason::TokenPending, seconds).published),
             _ => Outcome::Published(scene.publication(Reason::RenewalDue, seconds)),

@@ -46,8 +46,8 @@ fn outcomes(scene: &Scene) -> Vec<(&'static str, Outcome)> {
     let locked = failure(Reason::InvalidGrant, Retry::Terminal { reprobe: false });
     let mut list = vec![
         ("waiting", Outcome::Waiting),
-        ("in line", in_line(true, None)),
-        ("in line behind trouble", in_line(false, Some(outage()))),
+        ("waiting for the limiter", waits(true, None)),
+        ("waiting for the limiter behind trouble", waits(true, Some(outage()))),
         ("suspended", Outcome::Suspended),
         ("refused for good", Outcome::Refused(Failure::local(Reason::ProviderNotFound, "No."))),
         ("refused for now", Outcome::Refused(failure(Reason::DiscoveryFailed, Retry::TRANSIENT))),
@@ -133,13 +133,13 @@ fn the_rules_of_kstatus_hold_in_every_combination() {
 
 /// What is not worth a write is left as it was; what is, is told as if it had been asked for.
 #[test]
-fn in_line_the_status_is_left_alone_or_wholly_right() {
+fn the_status_of_a_waiter_is_left_alone_or_wholly_right() {
     each(|name, scene, outcome| {
-        if *outcome != in_line(true, None) {
+        if *outcome != waits(true, None) {
             return;
         }
         let (mut quiet, mut told) = (scene.clone(), scene.clone());
-        quiet.record(&in_line(false, None));
+        quiet.record(&waits(false, None));
         told.record(outcome);
         assert!(quiet.status == scene.status || quiet.status == told.status, "{name}");
         let ready = |scene: &Scene| find(&scene.status.conditions, ConditionType::Ready).cloned();

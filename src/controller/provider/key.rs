@@ -1,0 +1,68 @@
+//! Which `TokenSource`s share a limiter. Knows specs; must not know what a limiter does.
+
+use std::time::Duration;
+
+use kube::ResourceExt;
+
+use crate::api::{ProviderKind, TokenProviderSpec, TokenSource};
+use crate::controller::exchangers::{Digest, digest};
+use crate::oauth::Endpoint;
+
+/// An endpoint as one party describes it. One namespace's timeout, authorities or client certificate say nothing of the
+/// host to another, nor do those of another provider block of the same namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    host: String,
+    owner: Owner,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Owner {
+    ClusterProvider(String),
+    Namespace {
+        name: String,
+        authorities: Authorities,
+        certificate: Option<String>,
+        timeout: Option<Duration>,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Authorities {
+    Bundle(Digest),
+    ConfigMap(String, String),
+}
+
+impl Key {
+    pub(super) fn of(source: &TokenSource, provider: &TokenProviderSpec) -> Self {
+        let url = provider.token_endpoint.as_deref().or(provider.issuer.as_deref()).unwrap_or_default();
+        // What cannot be read as a URL is refused before anything is sent.
+        let host =
+            Endpoint::parse(url).map(|url| format!("{}:{}", url.host(), url.port())).unwrap_or_default();
+        let of_cluster =
+            source.spec.provider_ref.as_ref().filter(|to| to.kind == ProviderKind::ClusterTokenProvider);
+        let tls = &provider.tls;
+        let owner = match of_cluster {
+            Some(to) => Owner::ClusterProvider(to.name.clone()),
+            None => Owner::Namespace {
+                name: source.namespace().unwrap_or_default(),
+                authorities: match &tls.ca_bundle_ref {
+                    Some(map) => Authorities::ConfigMap(map.name.clone(), map.key.clone()),
+                    None => Authorities::Bundle(digest(tls.ca_bundle.as_deref())),
+                },
+                certificate: tls.client_certificate_ref.as_ref().map(|secret| secret.name.clone()),
+                timeout: provider.timeout.map(crate::api::Duration::get),
+            },
+        };
+        Self { host, owner }
+    }
+
+    /// Whether several namespaces use it.
+    pub(super) const fn is_shared(&self) -> bool {
+        matches!(self.owner, Owner::ClusterProvider(_))
+    }
+
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+}

@@ -1,0 +1,147 @@
+use std::time::Duration;
+
+use futures::StreamExt;
+use tokio::time::{sleep, timeout};
+
+use super::*;
+use crate::api::{
+    ProviderKind, ProviderReference, Tls, TokenProviderSpec, TokenSourceSpec, TokenSourceStatus,
+};
+use crate::decide::{Secrets, Target};
+
+fn clock() -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH
+}
+
+fn source(namespace: &str, name: &str) -> TokenSource {
+    let mut source = TokenSource::new(name, TokenSourceSpec::default());
+    source.metadata.namespace = Some(namespace.to_owned());
+    source
+}
+
+fn provider(ca_bundle: Option<&str>) -> TokenProviderSpec {
+    TokenProviderSpec {
+        token_endpoint: Some("https://auth.example.com/token".to_owned()),
+        tls: Tls { ca_bundle: ca_bundle.map(str::to_owned), ..Tls::default() },
+        ..TokenProviderSpec::default()
+    }
+}
+
+/// `None` where it has to wait.
+fn acquire(limiters: &Limiters, source: &TokenSource) -> Option<Permit> {
+    let (provider, status) = (provider(None), TokenSourceStatus::default());
+    let observed = Observed {
+        now: clock(),
+        namespace: source.metadata.namespace.as_deref().unwrap(),
+        name: source.metadata.name.as_deref().unwrap(),
+        uid: "uid",
+        generation: 1,
+        deleting: false,
+        spec: &source.spec,
+        status: &status,
+        renew_request: None,
+        provider: Ok(&provider),
+        secrets: Secrets::default(),
+        inputs: None,
+        target: Target::Missing,
+        refresh_conflict: None,
+        rival: None,
+        held: None,
+        probed: None,
+    };
+    limiters.acquire(source, &observed).ok()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permit_that_is_dropped_wakes_the_next_waiter_in_every_workqueue() {
+    let limiters = Limiters::new(1, clock);
+    let mut workqueues = [limiters.wakes().boxed(), limiters.wakes().boxed()];
+    let permit = acquire(&limiters, &source("a", "one")).unwrap();
+    assert!(acquire(&limiters, &source("a", "two")).is_none());
+    assert_eq!(limiters.load(), Load { waiting: 1, in_flight: 1, open: 0 });
+    drop(permit);
+    for workqueue in &mut workqueues {
+        assert_eq!(workqueue.next().await, Some(("a".into(), "two".into())));
+    }
+    let permit = acquire(&limiters, &source("a", "two"));
+    assert!(permit.is_some() && limiters.lock().waiting.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waiter_that_leaves_is_not_woken() {
+    let limiters = Limiters::new(1, clock);
+    let mut woken = limiters.wakes().boxed();
+    let permit = acquire(&limiters, &source("a", "one")).unwrap();
+    for name in ["gone", "next"] {
+        assert!(acquire(&limiters, &source("a", name)).is_none());
+    }
+    limiters.leave(&("a".into(), "gone".into()));
+    permit.release(Answer::Succeeded);
+    assert_eq!(woken.next().await, Some(("a".into(), "next".into())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_timer_wakes_a_waiter_that_nothing_else_would_wake() {
+    let limiters = Limiters::new(4, clock);
+    let mut woken = limiters.wakes().boxed();
+    acquire(&limiters, &source("a", "limited")).unwrap().release(Answer::Limited);
+    assert!(acquire(&limiters, &source("a", "waits")).is_none());
+    assert!(timeout(Duration::from_millis(100), woken.next()).await.is_err());
+    let name = timeout(Duration::from_secs(5), woken.next()).await.unwrap();
+    assert_eq!(name, Some(("a".into(), "waits".into())));
+    assert!(acquire(&limiters, &source("a", "waits")).is_some());
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(limiters.load(), Load::default());
+}
+
+#[test]
+fn those_that_connect_otherwise_have_a_limiter_of_their_own() {
+    let of_cluster = |namespace: &str, name: &str| {
+        let mut source = source(namespace, "source");
+        let kind = ProviderKind::ClusterTokenProvider;
+        source.spec.provider_ref = Some(ProviderReference { kind, name: name.to_owned() });
+        source
+    };
+    let one = || source("a", "one");
+    let slow = TokenProviderSpec { timeout: "3s".parse().ok(), ..provider(None) };
+    let elsewhere = TokenProviderSpec {
+        token_endpoint: Some("https://auth.example.com/other/path".to_owned()),
+        ..provider(None)
+    };
+    for (case, left, right, same) in [
+        (
+            "another TokenSource",
+            Key::of(&one(), &provider(None)),
+            Key::of(&source("a", "two"), &provider(None)),
+            true,
+        ),
+        ("another path", Key::of(&one(), &provider(None)), Key::of(&one(), &elsewhere), true),
+        (
+            "another namespace",
+            Key::of(&one(), &provider(None)),
+            Key::of(&source("b", "one"), &provider(None)),
+            false,
+        ),
+        (
+            "other authorities",
+            Key::of(&one(), &provider(None)),
+            Key::of(&one(), &provider(Some("PEM"))),
+            false,
+        ),
+        ("another timeout", Key::of(&one(), &provider(None)), Key::of(&one(), &slow), false),
+        (
+            "the same ClusterTokenProvider",
+            Key::of(&of_cluster("a", "shared"), &provider(None)),
+            Key::of(&of_cluster("b", "shared"), &provider(None)),
+            true,
+        ),
+        (
+            "another ClusterTokenProvider",
+            Key::of(&of_cluster("a", "shared"), &provider(None)),
+            Key::of(&of_cluster("a", "other"), &provider(None)),
+            false,
+        ),
+    ] {
+        assert_eq!(left == right, same, "{case}");
+    }
+}

@@ -1,0 +1,336 @@
+//! The limiter in front of an endpoint: who may send a request now, and who is woken when that changes.
+//!
+//! Knows permits, a circuit breaker, token buckets, and waiters by namespace and deadline. Must not know what a request
+//! is, nor how anybody is woken. Time is an argument.
+
+mod breaker;
+mod in_turn;
+mod rate;
+mod request;
+mod waiters;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use compact_str::CompactString;
+
+use super::TokenBucket;
+use crate::api::Reason;
+use breaker::{Breaker, Failed, LastTwo};
+pub use in_turn::{InTurn, Queue, Shares};
+use rate::{Meter, Rate};
+pub use request::{Answer, Name, Need, Request};
+use waiters::{Waiter, Waiters};
+
+/// A TokenSource that was woken and has not come for so long has something else to do, and its permit is another's.
+const LAPSE: TimeDelta = TimeDelta::seconds(30);
+/// Two namespaces that are limited within this are limited by the provider, and not each for itself.
+const TOGETHER: TimeDelta = TimeDelta::seconds(30);
+/// So many statuses say at once that their TokenSource waits, and so many a second from then on: for a million, that would
+/// take the time that their tokens need.
+const REPORTS: TokenBucket = TokenBucket::full(100.0, 10.0);
+/// A limiter that nobody has used for so long is forgotten.
+const IDLE: TimeDelta = TimeDelta::hours(1);
+
+/// Whether a TokenSource may send its request.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Entry {
+    /// Yes, and the permit has to be released afterwards.
+    Go,
+    /// Not yet: it is woken by name.
+    Wait {
+        /// Its status is to say so.
+        report: bool,
+        /// What is wrong with the endpoint, if anything.
+        trouble: Option<Reason>,
+    },
+}
+
+/// Whom to wake, and when to ask again.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wake {
+    /// These may go now, or have something to report.
+    pub names: Vec<Name>,
+    /// The next instant at which somebody may, even if nothing happens.
+    pub next: Option<DateTime<Utc>>,
+}
+
+#[derive(Clone, Debug)]
+struct Permit {
+    request: Request,
+    /// The request that shows whether an endpoint in trouble is well again.
+    is_trial: bool,
+    /// The TokenSource has been woken, and has not come yet.
+    is_reserved: bool,
+    since: DateTime<Utc>,
+}
+
+/// The limiter in front of an endpoint.
+#[derive(Clone, Debug)]
+pub struct Limiter {
+    /// Several namespaces use it; otherwise it is one namespace's, and each client stands for itself.
+    is_shared: bool,
+    capacity: usize,
+    shares: Shares,
+    permits: BTreeMap<Name, Permit>,
+    breaker: Breaker,
+    /// The rate of all, while it is held back.
+    rate: Option<Rate>,
+    /// The rates of clients that are held back.
+    limited: BTreeMap<(CompactString, CompactString), Rate>,
+    limited_tenants: LastTwo<CompactString>,
+    meter: Meter,
+    waiters: Waiters,
+    reports: TokenBucket,
+    woken: Vec<Name>,
+    used_at: DateTime<Utc>,
+}
+
+impl Limiter {
+    /// With so many permits.
+    pub fn new(permits: usize, is_shared: bool, now: DateTime<Utc>) -> Self {
+        let capacity = permits.max(1);
+        Self {
+            is_shared,
+            capacity,
+            shares: Shares::new(capacity),
+            permits: BTreeMap::new(),
+            breaker: Breaker::default(),
+            rate: None,
+            limited: BTreeMap::new(),
+            limited_tenants: LastTwo::default(),
+            meter: Meter::default(),
+            waiters: Waiters::default(),
+            reports: REPORTS,
+            woken: Vec::new(),
+            used_at: now,
+        }
+    }
+
+    /// Lets a TokenSource send its request, or has it wait. [`Self::wake`] tells what else comes of that.
+    pub fn acquire(&mut self, request: Request, now: DateTime<Utc>) -> Entry {
+        self.used_at = now;
+        let name = request.name.clone();
+        let tenant = self.tenant(&request);
+        self.breaker.see(&tenant, now);
+        if let Some(permit) = self.permits.get_mut(&name) {
+            let may_go = permit.is_trial || self.breaker.trouble().is_none();
+            if permit.is_reserved && may_go && permit.request.credentials == request.credentials {
+                (permit.request, permit.is_reserved, permit.since) = (request, false, now);
+                self.meter.count(now);
+                return Entry::Go;
+            }
+            self.give_back(&name);
+        }
+        self.waiters.join(request, now);
+        self.grant(now);
+        if let Some(permit) = self.permits.get_mut(&name) {
+            permit.is_reserved = false;
+            self.woken.retain(|woken| *woken != name);
+            self.meter.count(now);
+            return Entry::Go;
+        }
+        let trouble = self.breaker.trouble();
+        if trouble.is_some() && !self.waiters.is_reported(&name) && self.reports.take(now) {
+            self.waiters.report(&name);
+        }
+        Entry::Wait { report: self.waiters.is_reported(&name), trouble }
+    }
+
+    /// A request has been answered so, or was not sent.
+    pub fn release(&mut self, name: &Name, answer: Answer, now: DateTime<Utc>) {
+        self.used_at = now;
+        let Some(Permit { request, is_trial, since: sent_at, .. }) = self.give_back(name) else { return };
+        let client = (request.name.0.clone(), request.credentials.clone());
+        match answer {
+            Answer::Succeeded => {
+                self.rate.iter_mut().for_each(|rate| rate.increase(sent_at, now));
+                self.limited.get_mut(&client).into_iter().for_each(|rate| rate.increase(sent_at, now));
+                if self.breaker.succeed(is_trial, sent_at, now) {
+                    self.rate = Some(Rate::after_recovery(self.rate.as_ref(), now));
+                }
+            }
+            Answer::Failed(_) if self.breaker.is_its_own(request.last_failure) => {
+                if is_trial {
+                    self.breaker.pause(now);
+                }
+            }
+            Answer::Failed(reason) => {
+                let (tenant, proven) = (self.tenant(&request), request.last_success.is_some());
+                let failed = Failed { name: request.name, tenant, proven, sent_at, reason };
+                self.breaker.fail(failed, is_trial, now);
+            }
+            Answer::Limited => self.slow_down(client, &request, sent_at, now),
+            Answer::Unrelated => {}
+        }
+        self.grant(now);
+    }
+
+    /// A TokenSource does not need a token any more, or is gone.
+    pub fn leave(&mut self, name: &Name, now: DateTime<Utc>) {
+        if self.permits.get(name).is_some_and(|permit| permit.is_reserved) {
+            self.give_back(name);
+        }
+        self.waiters.remove(name);
+        self.grant(now);
+    }
+
+    /// Whom to wake by now. To be asked after each change, and at the instant that it named before.
+    pub fn wake(&mut self, now: DateTime<Utc>) -> Wake {
+        let lapsed = |permit: &Permit| permit.is_reserved && now - permit.since >= LAPSE;
+        let lapsed: Vec<Name> =
+            self.permits.iter().filter(|(_, permit)| lapsed(permit)).map(|(name, _)| name.clone()).collect();
+        for name in &lapsed {
+            self.give_back(name);
+        }
+        self.grant(now);
+        while let Some((_, name)) = self.waiters.next_report().filter(|(at, _)| *at <= now)
+            && self.reports.take(now)
+        {
+            self.waiters.report(&name);
+            self.woken.push(name);
+        }
+        Wake { names: std::mem::take(&mut self.woken), next: self.next(now) }
+    }
+
+    /// How many wait.
+    pub fn waiting(&self) -> usize {
+        self.waiters.len() + self.permits.values().filter(|permit| permit.is_reserved).count()
+    }
+
+    /// How many requests are under way.
+    pub fn in_flight(&self) -> usize {
+        self.permits.values().filter(|permit| !permit.is_reserved).count()
+    }
+
+    /// Whether the breaker is open.
+    pub fn is_open(&self) -> bool {
+        self.breaker.trouble().is_some()
+    }
+
+    /// Nobody waits or asks, and nobody has for long.
+    pub fn is_idle(&self, now: DateTime<Utc>) -> bool {
+        self.permits.is_empty() && self.waiters.is_empty() && now - self.used_at >= IDLE
+    }
+
+    /// Whose evidence a request is.
+    fn tenant(&self, request: &Request) -> CompactString {
+        if self.is_shared { request.name.0.clone() } else { request.credentials.clone() }
+    }
+
+    fn give_back(&mut self, name: &Name) -> Option<Permit> {
+        let permit = self.permits.remove(name)?;
+        self.shares.give_back(&name.0);
+        self.woken.retain(|woken| woken != name);
+        Some(permit)
+    }
+
+    /// Hands out permits for as long as there is somebody who may have one. Those who get one are woken.
+    fn grant(&mut self, now: DateTime<Utc>) {
+        self.rate.take_if(|rate| rate.is_over(now));
+        self.limited.retain(|_, rate| !rate.is_over(now));
+        while self.permits.len() < self.capacity {
+            let is_trial = self.breaker.trouble().is_some();
+            let next = if is_trial { self.next_trial(now) } else { self.next_in_turn(now) };
+            let Some(Waiter { request, .. }) = next else { break };
+            self.shares.take(&request.name.0);
+            self.woken.push(request.name.clone());
+            let permit = Permit { request, is_trial, is_reserved: true, since: now };
+            self.permits.insert(permit.request.name.clone(), permit);
+        }
+    }
+
+    fn next_in_turn(&mut self, now: DateTime<Utc>) -> Option<Waiter> {
+        if self.rate.as_ref().is_some_and(|rate| rate.bucket.available_at(now) > now) {
+            return None;
+        }
+        let (limited, shares) = (&self.limited, &self.shares);
+        let next = self.waiters.take(|namespace, client| {
+            let rate = limited.get(&(namespace.into(), client.clone()));
+            (!self.is_shared || shares.has_room(namespace))
+                && rate.is_none_or(|rate| rate.bucket.available_at(now) <= now)
+        })?;
+        let client = (next.request.name.0.clone(), next.request.credentials.clone());
+        for rate in self.rate.iter_mut().chain(self.limited.get_mut(&client)) {
+            rate.bucket.take(now);
+        }
+        Some(next)
+    }
+
+    /// One request at a time shows whether the endpoint is well again. First comes the TokenSource whose same inputs succeeded
+    /// last, of a tenant that has not failed; then the others in turn. Evidence that says nothing of a waiter does not hold
+    /// it up.
+    fn next_trial(&mut self, now: DateTime<Utc>) -> Option<Waiter> {
+        if self.permits.values().any(|permit| permit.is_trial) {
+            return None;
+        }
+        let (breaker, is_shared) = (&self.breaker, self.is_shared);
+        let has_failed = |namespace: &str, client: &CompactString| {
+            breaker.has_failed(if is_shared { namespace } else { client })
+        };
+        let is_time = breaker.until().is_some_and(|until| now >= until);
+        let is_one = breaker.admits_others();
+        if (is_time || breaker.admits_proven())
+            && let Some(proven) =
+                self.waiters.take_proven(|namespace, client| !is_one && has_failed(namespace, client))
+        {
+            return Some(proven);
+        }
+        if is_one && let Some(other) = self.waiters.take(|namespace, client| !has_failed(namespace, client)) {
+            return Some(other);
+        }
+        if is_time && breaker.is_in_round() {
+            self.breaker.pause(now);
+            return None;
+        }
+        if is_time {
+            self.waiters.take_proven(|_, _| false).or_else(|| self.waiters.take(|_, _| true))
+        } else {
+            None
+        }
+    }
+
+    /// A 429 holds back the client that got it, and all only where clients of two tenants are limited together.
+    fn slow_down(
+        &mut self,
+        client: (CompactString, CompactString),
+        request: &Request,
+        sent_at: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) {
+        let tenant = self.tenant(request);
+        let together = self.limited_tenants.has_another(&tenant, now - TOGETHER);
+        self.limited_tenants.note(tenant, now);
+        let begun = Rate::below(self.meter.rate(now), now);
+        if let Some(rate) = self.limited.get_mut(&client) {
+            rate.decrease(sent_at, now);
+        } else if !together {
+            self.limited.insert(client, begun);
+        } else if let Some(rate) = &mut self.rate {
+            rate.decrease(sent_at, now);
+        } else {
+            self.rate = Some(begun);
+        }
+    }
+
+    /// The next instant at which somebody may go or has something to report.
+    fn next(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let lapse =
+            self.permits.values().filter(|permit| permit.is_reserved).map(|permit| permit.since + LAPSE);
+        let mut instants: Vec<DateTime<Utc>> = lapse.min().into_iter().collect();
+        instants.extend(self.waiters.next_report().map(|(at, _)| at.max(self.reports.available_at(now))));
+        if !self.waiters.is_empty() {
+            match self.breaker.until() {
+                Some(until) => instants.push(until),
+                None => instants.extend(
+                    self.rate.iter().chain(self.limited.values()).map(|rate| rate.bucket.available_at(now)),
+                ),
+            }
+        }
+        // What may happen now has happened: it waits for something else.
+        instants.into_iter().filter(|instant| *instant > now).min()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,202 @@
+//! The circuit breaker: whether an endpoint is asked at all, and when one request is tried.
+//! Knows what a failure proves. Must not know who waits, nor what a request is.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use compact_str::CompactString;
+
+use super::Name;
+use crate::api::Reason;
+
+/// So many requests in a row must have failed, of two TokenSources at least.
+const FAILURES: u32 = 3;
+/// The first pause before one request is tried, and the longest.
+const FIRST_PAUSE: TimeDelta = TimeDelta::seconds(5);
+const LAST_PAUSE: TimeDelta = TimeDelta::seconds(60);
+/// So many tenants are tried between two pauses, one after the other: a healthy one must not wait long behind others that
+/// fail for reasons of their own.
+const ROUND: u32 = 3;
+/// A tenant that has not been seen for so long is not counted on.
+const AROUND: TimeDelta = TimeDelta::hours(1);
+
+/// The last two that differ, and when.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct LastTwo<T> {
+    last: Option<(T, DateTime<Utc>)>,
+    other: Option<(T, DateTime<Utc>)>,
+}
+
+impl<T> Default for LastTwo<T> {
+    fn default() -> Self {
+        Self { last: None, other: None }
+    }
+}
+
+impl<T: PartialEq> LastTwo<T> {
+    pub(super) fn note(&mut self, one: T, now: DateTime<Utc>) {
+        if self.last.as_ref().is_some_and(|(last, _)| *last != one) {
+            self.other = self.last.take();
+        }
+        self.last = Some((one, now));
+    }
+
+    /// Whether another than this has been noted since.
+    pub(super) fn has_another(&self, one: &T, since: DateTime<Utc>) -> bool {
+        [&self.last, &self.other].into_iter().flatten().any(|(noted, at)| noted != one && *at >= since)
+    }
+
+    fn are_two(&self) -> bool {
+        self.other.is_some()
+    }
+}
+
+/// A request that failed, and what its failure proves.
+#[derive(Clone, Debug)]
+pub(super) struct Failed {
+    pub(super) name: Name,
+    /// Whose evidence it is: that of one tenant alone is none against an endpoint that others use.
+    pub(super) tenant: CompactString,
+    /// A token has been had with the same inputs before.
+    pub(super) proven: bool,
+    pub(super) sent_at: DateTime<Utc>,
+    pub(super) reason: Reason,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Evidence {
+    failures: u32,
+    /// When the first of them was known.
+    first: Option<DateTime<Utc>>,
+    names: LastTwo<Name>,
+    tenants: BTreeSet<CompactString>,
+    /// One of those that failed has had a token with the same inputs before.
+    proven: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Open {
+    until: DateTime<Utc>,
+    pause: TimeDelta,
+    next_pause: TimeDelta,
+    reason: Reason,
+    /// How many requests have been tried since the last pause.
+    tried: u32,
+}
+
+/// The circuit breaker in front of an endpoint.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Breaker {
+    /// None while it is closed.
+    open: Option<Open>,
+    /// The failures in a row, since the last success.
+    evidence: Evidence,
+    /// Whose requests it has seen.
+    seen: LastTwo<CompactString>,
+    /// When any request last succeeded.
+    last_success: Option<DateTime<Utc>>,
+}
+
+impl Breaker {
+    /// Why no request may pass, if it is open.
+    pub(super) fn trouble(&self) -> Option<Reason> {
+        self.open.as_ref().map(|open| open.reason)
+    }
+
+    /// When anybody may be tried, if it is open.
+    pub(super) fn until(&self) -> Option<DateTime<Utc>> {
+        self.open.as_ref().map(|open| open.until)
+    }
+
+    /// Somebody who has had a token with the same inputs, and has not failed since, may be tried at once: only requests
+    /// that never succeeded have failed.
+    pub(super) fn admits_proven(&self) -> bool {
+        !self.evidence.proven
+    }
+
+    /// Only one tenant has failed, so that another may be tried at once.
+    pub(super) fn admits_others(&self) -> bool {
+        self.evidence.tenants.len() < 2
+    }
+
+    /// Whether this tenant has failed since the last success.
+    pub(super) fn has_failed(&self, tenant: &str) -> bool {
+        self.evidence.tenants.contains(tenant)
+    }
+
+    /// Whether only those that nothing speaks against are to be tried before the next pause.
+    pub(super) fn is_in_round(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.tried > 0)
+    }
+
+    /// Somebody asks.
+    pub(super) fn see(&mut self, tenant: &CompactString, now: DateTime<Utc>) {
+        self.seen.note(tenant.clone(), now);
+    }
+
+    /// A request that was sent at this instant succeeded. Returns whether that closes the breaker.
+    pub(super) fn succeed(&mut self, was_trial: bool, sent_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+        self.last_success = Some(now);
+        if self.open.is_none() {
+            self.evidence = Evidence::default();
+            return false;
+        }
+        // What was sent before the first failure was known says nothing of what came then.
+        let closes = was_trial || self.evidence.first.is_some_and(|first| sent_at > first);
+        if closes {
+            (self.open, self.evidence) = (None, Evidence::default());
+        }
+        closes
+    }
+
+    /// Others have had tokens since this TokenSource last failed: its failures are about its own request.
+    pub(super) fn is_its_own(&self, last_failure: Option<DateTime<Utc>>) -> bool {
+        last_failure.zip(self.last_success).is_some_and(|(failure, success)| success > failure)
+    }
+
+    /// A request failed, for a reason of the endpoint's.
+    pub(super) fn fail(&mut self, failed: Failed, was_trial: bool, now: DateTime<Utc>) {
+        // What was sent before the last success was known says nothing of what came then.
+        if self.open.is_some() != was_trial
+            || self.last_success.is_some_and(|success| failed.sent_at < success)
+        {
+            return;
+        }
+        let Failed { name, tenant, proven, reason, .. } = failed;
+        let evidence = &mut self.evidence;
+        evidence.failures += 1;
+        evidence.first.get_or_insert(now);
+        evidence.names.note(name, now);
+        evidence.tenants.insert(tenant.clone());
+        evidence.proven |= proven;
+        if let Some(open) = &mut self.open {
+            // A request that never succeeded may fail by itself, and so may all of one tenant: the next one need not wait
+            // longer for that.
+            let is_telling = proven && evidence.tenants.len() > 1;
+            open.next_pause = if is_telling { (open.pause * 2).min(LAST_PAUSE) } else { open.pause };
+            (open.tried, open.reason) = (open.tried + 1, reason);
+            if open.tried >= ROUND {
+                self.pause(now);
+            }
+            return;
+        }
+        let several = evidence.tenants.len() > 1 || !self.seen.has_another(&tenant, now - AROUND);
+        if evidence.failures >= FAILURES && evidence.names.are_two() && several {
+            self.open = Some(Open {
+                until: now + FIRST_PAUSE,
+                pause: FIRST_PAUSE,
+                next_pause: FIRST_PAUSE,
+                reason,
+                tried: 0,
+            });
+        }
+    }
+
+    /// Nobody is tried for a while.
+    pub(super) fn pause(&mut self, now: DateTime<Utc>) {
+        if let Some(open) = &mut self.open {
+            open.pause = open.next_pause;
+            (open.until, open.tried) = (now + open.pause, 0);
+        }
+    }
+}

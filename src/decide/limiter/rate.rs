@@ -1,0 +1,112 @@
+//! How many requests a second are made, by what is answered: additive increase, multiplicative decrease, as in TCP.
+//! Knows no names.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::decide::token_bucket::TokenBucket;
+
+/// Requests a second after a recovery, and the fewest. Below a known limit each success adds one, which doubles the rate
+/// within a second.
+const LEAST: f64 = 1.0;
+const AFTER_RECOVERY: f64 = 2.0;
+/// From here on nothing is held back, where no limit has been met.
+const ENOUGH: f64 = 200.0;
+/// What is left of the rate after a 429.
+const DECREASE: f64 = 0.7;
+/// By which share of the limit the rate grows in a second, once it is near.
+const INCREASE: f64 = 0.01;
+/// A limit that has not been met again for so long is forgotten.
+const FORGOTTEN: TimeDelta = TimeDelta::minutes(10);
+/// Nothing is sent for so long after a 429: a provider that counts by the second refuses all until the next one.
+const PAUSE: f64 = 0.5;
+
+/// A rate that is held back.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Rate {
+    pub(super) bucket: TokenBucket,
+    /// From this rate on it grows slowly; none where no limit has been met.
+    threshold: Option<f64>,
+    /// Answers to requests that were sent before this say nothing of the present rate.
+    since: DateTime<Utc>,
+    /// A request has succeeded since. Until one has, a provider that counts by the minute may refuse everything, and
+    /// another 429 says nothing of where the limit is.
+    succeeded: bool,
+}
+
+impl Rate {
+    /// The first requests after a recovery, with the limit that was known before.
+    pub(super) fn after_recovery(before: Option<&Self>, now: DateTime<Utc>) -> Self {
+        let bucket = TokenBucket::holding(1.0, AFTER_RECOVERY, AFTER_RECOVERY, now);
+        Self { bucket, threshold: before.and_then(|rate| rate.threshold), since: now, succeeded: true }
+    }
+
+    /// After the first 429, at this rate.
+    pub(super) fn below(rate: f64, now: DateTime<Utc>) -> Self {
+        let mut begun = Self::after_recovery(None, now);
+        begun.reduce(rate, true, now);
+        begun
+    }
+
+    /// A request that was sent at this instant was refused with 429.
+    pub(super) fn decrease(&mut self, sent_at: DateTime<Utc>, now: DateTime<Utc>) {
+        if sent_at >= self.since {
+            self.reduce(self.bucket.rate(), self.succeeded, now);
+        }
+    }
+
+    /// A request that was sent at this instant succeeded.
+    pub(super) fn increase(&mut self, sent_at: DateTime<Utc>, now: DateTime<Utc>) {
+        if sent_at < self.since {
+            return;
+        }
+        self.succeeded = true;
+        let rate = self.bucket.rate();
+        let near = self.threshold.filter(|threshold| rate >= *threshold);
+        self.bucket.set_rate(rate + near.map_or(1.0, |threshold| threshold * INCREASE / rate), now);
+    }
+
+    /// Nothing needs to be held back any more.
+    pub(super) fn is_over(&self, now: DateTime<Utc>) -> bool {
+        match self.threshold {
+            None => self.bucket.rate() >= ENOUGH,
+            Some(_) => now - self.since >= FORGOTTEN,
+        }
+    }
+
+    fn reduce(&mut self, rate: f64, is_telling: bool, now: DateTime<Utc>) {
+        let reduced = (rate * DECREASE).max(LEAST);
+        self.bucket = TokenBucket::holding(1.0 - reduced * PAUSE, reduced, reduced, now);
+        if is_telling || self.threshold.is_none() {
+            self.threshold = Some(reduced);
+        }
+        (self.since, self.succeeded) = (now, false);
+    }
+}
+
+/// How many requests were made within the last second or so.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Meter {
+    second: i64,
+    count: u32,
+    before: u32,
+}
+
+impl Meter {
+    pub(super) fn count(&mut self, now: DateTime<Utc>) {
+        self.pass_to(now);
+        self.count = self.count.saturating_add(1);
+    }
+
+    pub(super) fn rate(&mut self, now: DateTime<Utc>) -> f64 {
+        self.pass_to(now);
+        f64::from(self.count.max(self.before))
+    }
+
+    fn pass_to(&mut self, now: DateTime<Utc>) {
+        let second = now.timestamp();
+        if second != self.second {
+            self.before = if second == self.second + 1 { self.count } else { 0 };
+            (self.second, self.count) = (second, 0);
+        }
+    }
+}
