@@ -7,7 +7,7 @@
 //!    as these, and `PROMPT` (5 s, and 1 s for our own watch) more; or there is an excuse. So much less does a token expire.
 //!    An excuse lasts:
 //!    - the provider was in trouble (down, or seen to answer 503 or 429): as long again as that trouble has lasted, plus
-//!      the first pause of 5 s, because gates and TokenSources double their waits; plus 15 s for the queue at the gate;
+//!      the first pause of 5 s, because limiters and TokenSources double their waits; plus 15 s for those that wait;
 //!    - the controller was dead, the API server stopped, the Secret behind the provider: 15 s from its end;
 //!    - this TokenSource's own last failure: its backoff by the design's table, at most 30 s while a token is valid,
 //!      20 minutes after three answers that may each have cost one, until a change where credentials were refused;
