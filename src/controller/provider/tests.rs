@@ -44,6 +44,7 @@ fn acquire(limiters: &Limiters, source: &TokenSource) -> Option<Permit> {
         secrets: Secrets::default(),
         inputs: None,
         target: Target::Missing,
+        template_problem: None,
         refresh_conflict: None,
         rival: None,
         held: None,
