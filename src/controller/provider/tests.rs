@@ -43,6 +43,7 @@ fn acquire(limiters: &Limiters, source: &TokenSource) -> Option<Permit> {
         provider: Ok(&provider),
         secrets: Secrets::default(),
         inputs: None,
+        template_problem: None,
         target: Target::Missing,
         template_problem: None,
         refresh_conflict: None,

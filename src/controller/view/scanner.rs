@@ -369,10 +369,9 @@ impl Scanner {
         };
         let path = self.path();
         let path: Vec<Name> = path.into_iter().flatten().collect();
-        let within = match path.as_slice() {
-            [Items, Element, rest @ ..] | [Object, rest @ ..] => rest,
-            rest => rest,
-        };
+        let path = path.as_slice();
+        let item = path.strip_prefix(&[Items, Element]);
+        let within = item.or_else(|| path.strip_prefix(&[Object])).unwrap_or(path);
         match within {
             [Metadata, ManagedFields, Element, FieldsV1 | Time] => Some(b"null"),
             // Others' annotations may matter to whoever has read one object, but never to a list or a watch.
