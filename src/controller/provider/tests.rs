@@ -1,3 +1,5 @@
+//! The I/O side alone: who is woken, and that permits come back. Knows no reconcile.
+
 use std::time::Duration;
 
 use futures::StreamExt;

@@ -1,3 +1,5 @@
+//! Tables over the limiter; the model, the scenarios and the fleet that they play are in the folder. Time is an argument.
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::*;
