@@ -47,7 +47,6 @@ fn acquire(limiters: &Limiters, source: &TokenSource) -> Option<Permit> {
         inputs: None,
         template_problem: None,
         target: Target::Missing,
-        template_problem: None,
         refresh_conflict: None,
         rival: None,
         held: None,
