@@ -66,6 +66,14 @@ impl ClientAuthenticationMethod {
             Self::None => "none",
         }
     }
+
+    /// The string that a provider registers the client with and lists in its metadata.
+    pub const fn registered(self) -> &'static str {
+        match self {
+            Self::FederatedJwt => "private_key_jwt",
+            method => method.as_str(),
+        }
+    }
 }
 
 /// What happens to id and secret before Basic's base64.

@@ -66,7 +66,7 @@ pub struct AssertionGrant {
     #[x_kube(validation = rule::visible())]
     pub issuer: Option<String>,
 
-    /// The sub claim. Default: the issuer.
+    /// The sub claim. Default: the issuer. Empty: no sub claim at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     #[x_kube(validation = rule::visible())]

@@ -118,6 +118,12 @@ impl TokenProviderSpec {
         self.subject_token.as_ref()?.secret_key_ref.as_ref()
     }
 
+    /// Whether the client shows a certificate, whatever it proves itself by: metadata may name another endpoint for such
+    /// clients (RFC 8705, section 5).
+    pub fn shows_certificate(&self) -> bool {
+        self.tls.client_certificate_ref.is_some()
+    }
+
     /// The ServiceAccounts whose tokens take part in a request: the client's, and the one to exchange.
     pub fn service_accounts(&self) -> impl Iterator<Item = &ServiceAccountTokenSettings> {
         let subject = self.subject_token.as_ref().and_then(|subject| subject.service_account_token.as_ref());

@@ -44,6 +44,12 @@ pub struct TokenSourceStatus {
     #[schemars(range(min = 0))]
     pub failures: i32,
 
+    /// How many of these failures, up to the last, were of the same kind as the last: passing trouble, answers without a
+    /// usable token, or refusals. How soon it is tried again depends on it.
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    #[schemars(range(min = 0))]
+    pub failures_of_class: i32,
+
     /// When the last failed attempt ended; kept after a success until the next failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_failure_time: Option<Time>,

@@ -13,6 +13,7 @@ use super::restart::restart;
 use super::target::{is_intact, is_outdated};
 use super::turn::Turn;
 use crate::api::{Reason, TokenSource};
+use crate::decide::refresh::explain;
 use crate::decide::render::render;
 use crate::decide::{Failure, Observed, Outcome, Plan, Publication, flag_revocation};
 use crate::oauth::Retry;
@@ -71,7 +72,9 @@ fn ended(
     let outcome = match asked {
         Ok(outcome) => outcome,
         // Waits are counted from when the failure is known.
-        Err(Stop::Failed(failure)) => Outcome::Failed(context.now(), flag_revocation(observed, failure)),
+        Err(Stop::Failed(failure)) => {
+            Outcome::Failed(context.now(), flag_revocation(observed, explain(observed, failure)))
+        }
         Err(Stop::Refused(failure)) => Outcome::Refused(failure),
         Err(Stop::Deferred(deferral)) => Outcome::Deferred(deferral),
         Err(Stop::Outdated) => return Ok(None),
@@ -112,6 +115,7 @@ async fn publish(
     let (published, unchanged_at) = match written {
         Written::New(published) => (published, None),
         Written::Unchanged(published) => (published, Some(token.issued_at)),
+        Written::Expired => return Outcome::Failed(context.now(), Failure::expired()).into(),
     };
     Outcome::Published(Publication {
         cause: held.cause,

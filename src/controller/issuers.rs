@@ -1,4 +1,4 @@
-//! The token endpoints that issuers' metadata name, kept so that a renewal does not read the same document again.
+//! What issuers' metadata says, kept so that a renewal does not read the same document again.
 //!
 //! Knows how long what was found holds, and that of many who ask at once one reads for all. Must not know what the
 //! document says, nor who may be sent what.
@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::exchangers::Digest;
 use super::tenant_cache::{Limits, TenantCache};
 use crate::api::Reason;
-use crate::oauth::{Error, Exchanger, Issuer};
+use crate::oauth::{Error, Exchanger, Issuer, Metadata};
 
 /// So long the document is not read again: endpoints move once in years, and are announced.
 const FRESH: TimeDelta = TimeDelta::hours(1);
@@ -38,7 +38,7 @@ pub(super) struct Key {
 
 #[derive(Default)]
 struct Known {
-    endpoint: Option<String>,
+    metadata: Option<Metadata>,
     /// When it was last read in the document, or said to be out of date.
     read_at: Option<DateTime<Utc>>,
     fresh: bool,
@@ -64,13 +64,13 @@ impl Issuers {
         Self { slots: TenantCache::new(LIMITS), swept: Mutex::default(), clock }
     }
 
-    /// The token endpoint of this issuer.
-    pub(super) async fn token_endpoint(
+    /// What the metadata of this issuer says.
+    pub(super) async fn metadata(
         &self,
         key: &Key,
         exchanger: &Exchanger,
         user_agent: &str,
-    ) -> Result<String, Error> {
+    ) -> Result<Metadata, Error> {
         let slot = self.slot(key);
         if let Some(known) = slot.lock().answer((self.clock)()) {
             return known;
@@ -120,9 +120,9 @@ impl Slot {
 
 impl Known {
     /// What can be said without reading the document.
-    fn answer(&self, now: DateTime<Utc>) -> Option<Result<String, Error>> {
+    fn answer(&self, now: DateTime<Utc>) -> Option<Result<Metadata, Error>> {
         let fresh = self.fresh && self.read_at.is_some_and(|at| within(at, FRESH, now));
-        let known = self.endpoint.clone().filter(|_| fresh).map(Ok);
+        let known = self.metadata.clone().filter(|_| fresh).map(Ok);
         known.or_else(|| {
             self.failed
                 .as_ref()
@@ -132,17 +132,17 @@ impl Known {
     }
 
     /// Takes in what came of reading it.
-    fn learn(&mut self, found: Result<String, Error>, now: DateTime<Utc>) -> Result<String, Error> {
+    fn learn(&mut self, found: Result<Metadata, Error>, now: DateTime<Utc>) -> Result<Metadata, Error> {
         match found {
-            Ok(endpoint) => {
+            Ok(metadata) => {
                 *self =
-                    Self { endpoint: Some(endpoint.clone()), read_at: Some(now), fresh: true, failed: None };
-                Ok(endpoint)
+                    Self { metadata: Some(metadata.clone()), read_at: Some(now), fresh: true, failed: None };
+                Ok(metadata)
             }
             Err(error) => {
                 // A document that speaks of somebody else takes back what it said.
                 if !matches!(error.reason(), Reason::DiscoveryFailed | Reason::TLSVerificationFailed) {
-                    self.endpoint = None;
+                    self.metadata = None;
                 }
                 self.failed = Some((error.clone(), now));
                 self.fall_back(&error, now)
@@ -150,14 +150,14 @@ impl Known {
         }
     }
 
-    fn fall_back(&self, error: &Error, now: DateTime<Utc>) -> Result<String, Error> {
+    fn fall_back(&self, error: &Error, now: DateTime<Utc>) -> Result<Metadata, Error> {
         let usable = self.read_at.is_some_and(|at| within(at, USABLE, now));
-        self.endpoint.clone().filter(|_| usable).ok_or_else(|| error.clone())
+        self.metadata.clone().filter(|_| usable).ok_or_else(|| error.clone())
     }
 
     fn is_worth_keeping(&self, now: DateTime<Utc>) -> bool {
         let used = |at: Option<DateTime<Utc>>, span| at.is_some_and(|at| within(at, span, now));
-        used(self.read_at.filter(|_| self.endpoint.is_some()), USABLE)
+        used(self.read_at.filter(|_| self.metadata.is_some()), USABLE)
             || used(self.failed.as_ref().map(|(_, at)| *at), FAILED)
     }
 }

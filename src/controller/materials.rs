@@ -14,13 +14,12 @@ use super::issuers::Key;
 use super::mint::{Stop, USER_AGENT};
 use super::turn::Turn;
 use super::{observe, service_accounts};
-use crate::api::{
-    ClientAuthenticationMethod, Duration, KeyReference, ObjectReference, Reason, TokenProviderSpec,
-    TokenSource,
-};
+use crate::api::{Duration, KeyReference, ObjectReference, Reason, TokenProviderSpec, TokenSource};
 use crate::decide::publication::Data;
 use crate::decide::{Credentials, Failure, Materials, Observed, disclosure, refuse_credentials};
-use crate::oauth::{ClientCertificate, Disclosure, Endpoint, Exchanger, Secret, Transport};
+use crate::oauth::{
+    ClientCertificate, Disclosure, Endpoint, Exchanger, Metadata, Secret, Transport,
+};
 
 /// Everything one request is made of, but for the refresh token.
 pub(super) struct Prepared<'a> {
@@ -30,8 +29,8 @@ pub(super) struct Prepared<'a> {
     pub(super) exchanger: Exchanger,
     /// Fingerprint of what is asked for.
     pub(super) asked: String,
-    /// Where the endpoint was found, if it had to be.
-    pub(super) found: Option<Key>,
+    /// The issuer's metadata that names the endpoint, and where it is kept; none where the spec names the endpoint.
+    pub(super) found: Option<(Key, Metadata)>,
 }
 
 /// Gathers it.
@@ -78,24 +77,25 @@ async fn locate<'a>(
     provider: &'a TokenProviderSpec,
     ca_bundle: Option<&str>,
     context: &Turn<'_>,
-) -> Result<(Cow<'a, TokenProviderSpec>, Option<Key>), Stop> {
+) -> Result<(Cow<'a, TokenProviderSpec>, Option<(Key, Metadata)>), Stop> {
     let Some(issuer) = &provider.issuer else { return Ok((Cow::Borrowed(provider), None)) };
     let key = Key {
         namespace: source.namespace().unwrap_or_default(),
         issuer: issuer.clone(),
         trust: digest(ca_bundle),
-        mutual_tls: provider.client_authentication.method == ClientAuthenticationMethod::TlsClientAuth,
+        mutual_tls: provider.shows_certificate(),
     };
     // Metadata is for everybody: no certificate is shown for it.
     let exchanger = exchanger(source, issuer, provider, ca_bundle.map(str::to_owned), None, context)?;
-    let endpoint = context.aside(context.issuers.token_endpoint(&key, &exchanger, USER_AGENT)).await;
-    let endpoint = endpoint.map_err(|error| {
+    let metadata = context.aside(context.issuers.metadata(&key, &exchanger, USER_AGENT)).await;
+    let metadata = metadata.map_err(|error| {
         let shown = Endpoint::parse(issuer)
             .map_or(Disclosure::Withheld, |host| disclosure(observed, provider, &host, false));
         Stop::Failed(Failure::of_exchange(error, shown))
     })?;
+    let endpoint = metadata.token_endpoint.clone();
     let located = TokenProviderSpec { token_endpoint: Some(endpoint), ..provider.clone() };
-    Ok((Cow::Owned(located), Some(key)))
+    Ok((Cow::Owned(located), Some((key, metadata))))
 }
 
 /// The largest bundle of certificates in bytes: twice what all public authorities take.

@@ -11,11 +11,11 @@ use super::references::name_of;
 use super::target::is_outdated;
 use super::turn::Turn;
 use super::{publish, refresh};
-use crate::api::{Reason, TokenSource};
+use crate::api::{Reason, TokenProviderSpec, TokenSource};
 use crate::decide::limiter::Answer;
 use crate::decide::refresh::{Bond, gives_way, is_kept};
 use crate::decide::{Deferral, Failure, Observed, ask, credentials, disclosure};
-use crate::oauth::{Moment, Secret, Token, build, read};
+use crate::oauth::{Disclosure, Endpoint, Metadata, Moment, Secret, Token, build, read};
 
 /// Sent with every request: some firewalls refuse requests without one.
 pub(super) const USER_AGENT: &str = concat!("tokensource/", env!("CARGO_PKG_VERSION"));
@@ -101,8 +101,9 @@ async fn obtain(
 
     let mut answer = send(&prepared, stored.as_ref(), source, observed, context).await;
     let mut fell_back = false;
+    let failures = observed.failures_in_a_row().saturating_add(1);
     if let (Some(_), Some(kept), Err(Stop::Failed(failure))) = (&stored, &kept, &answer)
-        && gives_way(&prepared.provider, failure)
+        && gives_way(&prepared.provider, failure, failures)
     {
         let (namespace, name) = name_of(source);
         let (reason, detail) = (failure.reason, &failure.message);
@@ -114,15 +115,33 @@ async fn obtain(
         fell_back = true;
         issue_tokens(source, &prepared.provider, &mut prepared.materials, context).await?;
         answer = send(&prepared, None, source, observed, context).await;
+        if let (Ok(token), Some(refused)) = (&mut answer, &stored) {
+            token.forget_refresh_token(refused);
+        }
     }
-    if let (Some(key), Err(Stop::Failed(failure))) = (&prepared.found, &answer)
-        && matches!(failure.reason, Reason::EndpointNotFound | Reason::EndpointUnreachable)
-    {
-        context.issuers.doubt(key);
+    if let (Some((key, metadata)), Err(Stop::Failed(failure))) = (&prepared.found, &mut answer) {
+        if matches!(failure.reason, Reason::EndpointNotFound | Reason::EndpointUnreachable) {
+            context.issuers.doubt(key);
+        }
+        if Failure::is_refusal_by_provider(failure.reason)
+            && let Some(unlisted) = unlisted(observed, &prepared.provider, metadata)
+        {
+            failure.message = format!("{} {unlisted}", failure.message);
+        }
     }
     // Whether it was open or not: a token that replaces the one which answered it must go on telling so.
     let answers = observed.renew_request.map(str::to_owned);
     Ok(HeldToken { token: answer?, asked: prepared.asked, cause, answers, bond, fell_back })
+}
+
+/// What the issuer's metadata does not list of what the request uses, where its host may be read from.
+fn unlisted(observed: &Observed<'_>, provider: &TokenProviderSpec, metadata: &Metadata) -> Option<String> {
+    let issuer = Endpoint::parse(provider.issuer.as_deref()?).ok()?;
+    if disclosure(observed, provider, &issuer, false) == Disclosure::Withheld {
+        return None;
+    }
+    let grant_type = provider.grant_type.as_deref().unwrap_or("client_credentials");
+    metadata.unlisted(grant_type, provider.client_authentication.method.registered())
 }
 
 /// Stores the refresh token that came with an access token which could not be written and is wanted no more: of a

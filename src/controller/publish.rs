@@ -31,6 +31,8 @@ pub(super) enum Written {
     New(Published),
     /// It stood there before: the provider has returned the same one again, and nothing was written.
     Unchanged(Published),
+    /// It stands there, and the provider says that nothing is left of its life: nothing was written.
+    Expired,
 }
 
 /// Writes a token as `data`, its rendering, unless it is the one that stands there.
@@ -46,6 +48,11 @@ pub(super) async fn token(
     let same = observed
         .published()
         .filter(|published| facts.is_some_and(|facts| is_same(held, source, published, &facts)));
+    // A write that was done though its answer was lost is no token seen before.
+    let seen_before = same.is_some_and(|published| published.issued_at < held.token.issued_at);
+    if seen_before && held.token.declared_zero {
+        return Ok(Written::Expired);
+    }
     if let Some(published) = same
         && stands(held, published)
     {

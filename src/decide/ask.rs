@@ -11,6 +11,7 @@ mod grant;
 
 use super::Failure;
 use super::publication::Data;
+use super::refresh::is_own_grant;
 use crate::api::{self, CredentialKeys, Reason, RequestedToken, TokenProviderSpec, TokenSourceSpec};
 use crate::oauth::{
     BodyFormat, ClientAuthentication, Disclosure, Endpoint, ExpiryRules, ExpiryUnit, FieldPointers, Grant,
@@ -104,11 +105,15 @@ pub fn ask(
         ) => GrantKind::JwtBearer,
         (_, kind) => kind,
     };
-    // A refresh request names no scope (RFC 6749 §6 would narrow it), and asks for nothing the grant did not.
-    let token = if refresh_token.is_some() { RequestedToken::default() } else { spec.token.clone() };
-    let parameters = match refresh_token {
-        Some(_) if !provider.refresh.parameters.is_empty() => &provider.refresh.parameters,
-        _ => &provider.parameters,
+    // A refresh request beside another grant names no scope (RFC 6749 §6 would narrow it), and asks for nothing that the
+    // grant did not. Where refreshing is the grant, nothing else ever asks: the first request and all later ones are alike.
+    let own = is_own_grant(provider);
+    let beside = refresh_token.is_some() && !own;
+    let token = if beside { RequestedToken::default() } else { spec.token.clone() };
+    let parameters = if (beside || own) && !provider.refresh.parameters.is_empty() {
+        &provider.refresh.parameters
+    } else {
+        &provider.parameters
     };
     Ok(Ask {
         request: TokenRequest {
@@ -134,10 +139,7 @@ pub fn ask(
 
 /// A refresh request. Where it is refused depends on whether another grant can take its place.
 fn refresh(provider: &TokenProviderSpec, token: &Secret) -> (Grant, GrantKind) {
-    let kind = match provider.grant_type.as_deref() {
-        Some("refresh_token") => GrantKind::RefreshToken,
-        _ => GrantKind::Refresh,
-    };
+    let kind = if is_own_grant(provider) { GrantKind::RefreshToken } else { GrantKind::Refresh };
     (Grant::RefreshToken { token: token.clone() }, kind)
 }
 

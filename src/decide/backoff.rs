@@ -1,13 +1,14 @@
-//! When to try again after a failure. Knows the retry classes and the life that is left in the stored token.
-//! Source: oauth.md §d.5 of the design.
+//! When to try again after a failure. Knows the retry classes, how often each has failed in a row, whether the inputs
+//! have ever worked, and the life that is left in the stored token. Must not know how a status is written.
 
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use super::Failure;
+use super::schedule::{MINIMUM_INTERVAL, PROPAGATION_MARGIN};
 use super::spread::spread;
-use crate::oauth::Retry;
+use crate::oauth::{Repeat, Retry};
 
 /// The first upper bound; each further failure doubles it.
 const FIRST: TimeDelta = TimeDelta::seconds(2);
@@ -15,39 +16,103 @@ const FIRST: TimeDelta = TimeDelta::seconds(2);
 const LONGEST: TimeDelta = TimeDelta::seconds(300);
 /// The least that the life left may cap a wait to.
 const SHORTEST_CAP: TimeDelta = TimeDelta::seconds(30);
-/// Between looks at a provider that has refused for good: such refusals are often mended on its side.
-const REPROBE: TimeDelta = TimeDelta::hours(1);
-/// From the third unusable answer on: each may have cost a token.
+/// Between two tries at a provider that has refused for good: such refusals are often mended on its side.
+const HOURLY: TimeDelta = TimeDelta::hours(1);
+/// The upper bounds while refused inputs are new: five tries in about three minutes, which is how long providers take
+/// until they know a client or a secret that was created a moment ago.
+const WHILE_NEW: [TimeDelta; 4] =
+    [TimeDelta::seconds(20), TimeDelta::seconds(40), TimeDelta::seconds(60), TimeDelta::seconds(90)];
+/// From the third unusable answer in a row on: each may have cost a token.
 const WASTEFUL_FLOOR: TimeDelta = TimeDelta::minutes(20);
-/// Unusable answers before [`WASTEFUL_FLOOR`] holds.
+/// Unusable answers in a row from which on [`WASTEFUL_FLOOR`] holds.
 const WASTEFUL_PATIENCE: i32 = 3;
 
 /// No wait is longer: one that was recorded and ends later than this was set by another clock. An hour between two looks,
 /// and an hour for `Retry-After` (`oauth::response::wait`); status has whole seconds.
 pub const LONGEST_WAIT: TimeDelta = TimeDelta::seconds(3601);
 
+/// What the wait after a failure depends on, besides the failure itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempts<'a> {
+    /// Failures in a row, this one included.
+    pub failures: i32,
+    /// How many of them, up to this one, were of its class.
+    pub of_class: i32,
+    /// The target holds a token that was asked for with these very inputs.
+    pub proven: bool,
+    /// What is left of the life of the token in the target; zero or less without one.
+    pub life_left: TimeDelta,
+    /// The uid, from which the jitter comes.
+    pub uid: &'a str,
+}
+
 /// The instant of the next attempt, or none where only a change can help.
-///
-/// `failures` counts this one; `life_left` is that of the token in the target, zero or less if it has none.
-pub fn retry_at(
-    failure: &Failure,
-    failures: i32,
-    life_left: TimeDelta,
-    uid: &str,
-    now: DateTime<Utc>,
-) -> Option<DateTime<Utc>> {
-    let transient = exponential(failures, life_left, uid);
-    let asked = failure.retry_after.map(signed).unwrap_or_default();
+pub fn retry_at(failure: &Failure, attempts: &Attempts<'_>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let transient = attempts.exponential();
     let wait = match failure.retry {
         Retry::Transient { floor } => transient.max(signed(floor)),
-        Retry::Wasteful if failures >= WASTEFUL_PATIENCE => transient.max(WASTEFUL_FLOOR),
-        Retry::Wasteful => transient,
-        Retry::Assertion { attempts } if i64::from(failures) < i64::from(attempts) => transient,
-        Retry::Assertion { .. } | Retry::Terminal { reprobe: true } => jittered(REPROBE, uid, failures),
-        Retry::Terminal { reprobe: false } => return None,
+        Retry::Wasteful if attempts.of_class < WASTEFUL_PATIENCE => transient,
+        Retry::Wasteful => attempts.long(transient.max(WASTEFUL_FLOOR), WASTEFUL_PATIENCE),
+        Retry::Assertion { .. } | Retry::Terminal { repeat: Repeat::WhileNew } if !attempts.proven => {
+            attempts.while_new()
+        }
+        Retry::Assertion { attempts: patience } => match i32::try_from(patience).unwrap_or(i32::MAX) {
+            patience if attempts.of_class < patience => transient,
+            patience => attempts.long(attempts.hourly(), patience),
+        },
+        Retry::Terminal { repeat: Repeat::WhileNew | Repeat::BeforeExpiry } => {
+            attempts.long(attempts.hourly(), 1)
+        }
+        Retry::Terminal { repeat: Repeat::Hourly } => attempts.hourly(),
+        Retry::Terminal { repeat: Repeat::Never } => return None,
     };
-    let wait = wait.max(asked).min(REPROBE);
-    Some(rounded_up(now + wait))
+    let asked = failure.retry_after.map(signed).unwrap_or_default();
+    Some(rounded_up(now + wait.max(asked).min(HOURLY)))
+}
+
+impl Attempts<'_> {
+    /// `min(cap, 2 s · 2^(failures−1)) · (½ + ½·h)`.
+    fn exponential(&self) -> TimeDelta {
+        let doublings = u32::try_from(self.failures.saturating_sub(1)).unwrap_or(0).min(16);
+        let cap = if self.life_left > TimeDelta::zero() {
+            (self.life_left / 8).clamp(SHORTEST_CAP, LONGEST)
+        } else {
+            LONGEST
+        };
+        self.jittered((FIRST * 2_i32.saturating_pow(doublings)).min(cap))
+    }
+
+    fn hourly(&self) -> TimeDelta {
+        self.jittered(HOURLY)
+    }
+
+    /// A few tries within minutes, then as for inputs that have worked.
+    fn while_new(&self) -> TimeDelta {
+        let so_far = usize::try_from(self.of_class.saturating_sub(1)).unwrap_or(0);
+        let patience = i32::try_from(WHILE_NEW.len()).unwrap_or(i32::MAX).saturating_add(1);
+        match WHILE_NEW.get(so_far) {
+            Some(bound) => self.jittered(*bound),
+            None => self.long(self.hourly(), patience),
+        }
+    }
+
+    /// A long wait, cut short for one more attempt before the stored token ends: early enough for every mount to show the
+    /// new token, or in the middle of a life that is too short for that. `patience` is the number of failures of this
+    /// class after which waits are long, so that the middle is not halved again.
+    fn long(&self, wait: TimeDelta, patience: i32) -> TimeDelta {
+        let sooner = if self.life_left > PROPAGATION_MARGIN * 2 {
+            self.life_left - PROPAGATION_MARGIN
+        } else if self.of_class <= patience {
+            self.life_left / 2
+        } else {
+            return wait;
+        };
+        if sooner >= MINIMUM_INTERVAL { wait.min(sooner) } else { wait }
+    }
+
+    fn jittered(&self, bound: TimeDelta) -> TimeDelta {
+        jittered(bound, self.uid, self.failures)
+    }
 }
 
 /// The first upper bound after a failed call to the API server; each further failure doubles it.
@@ -66,14 +131,6 @@ pub fn call_again_after(troubles: u32, life_left: TimeDelta, uid: &str) -> Durat
     };
     let bound = (FIRST_CALL * 2_i32.saturating_pow(troubles.saturating_sub(1).min(16))).min(cap);
     jittered(bound, uid, i32::try_from(troubles).unwrap_or(i32::MAX)).to_std().unwrap_or_default()
-}
-
-/// `min(cap, 2 s · 2^(failures−1)) · (½ + ½·h)`.
-fn exponential(failures: i32, life_left: TimeDelta, uid: &str) -> TimeDelta {
-    let doublings = u32::try_from(failures.saturating_sub(1)).unwrap_or(0).min(16);
-    let cap =
-        if life_left > TimeDelta::zero() { (life_left / 8).clamp(SHORTEST_CAP, LONGEST) } else { LONGEST };
-    jittered((FIRST * 2_i32.saturating_pow(doublings)).min(cap), uid, failures)
 }
 
 /// Between half of `bound` and the whole, by a hash of the uid and the number of failures.

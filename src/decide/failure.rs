@@ -22,7 +22,22 @@ pub struct Failure {
 impl Failure {
     /// Something in the cluster is missing or refused. A watch heals it; nothing was sent.
     pub fn local(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, retry: Retry::Terminal { reprobe: true }, retry_after: None, message: message.into() }
+        Self { reason, retry: Retry::TERMINAL, retry_after: None, message: message.into() }
+    }
+
+    /// The provider has answered with the token that is in the target, and with a life of zero.
+    pub fn expired() -> Self {
+        let reason = Reason::TokenAlreadyExpired;
+        Self {
+            reason,
+            retry: Retry::Wasteful,
+            retry_after: None,
+            message: format!(
+                "{} The provider returned the token that the Secret holds, with a life of 0. If it always says 0, set \
+                 response.expiry.ignoreResponse.",
+                reason.sentence()
+            ),
+        }
     }
 
     /// What came of an exchange with a host of which so much may be shown.
@@ -36,26 +51,70 @@ impl Failure {
         matches!(reason, Reason::EndpointUnreachable | Reason::ProviderUnavailable | Reason::ProxyError)
     }
 
+    /// Whether the provider has answered and refused, whatever it says was wrong.
+    pub const fn is_refusal_by_provider(reason: Reason) -> bool {
+        matches!(
+            reason,
+            Reason::RefreshTokenRejected
+                | Reason::InvalidRequest
+                | Reason::InvalidClient
+                | Reason::InvalidGrant
+                | Reason::AssertionRejected
+                | Reason::UnauthorizedClient
+                | Reason::UnsupportedGrantType
+                | Reason::InvalidScope
+                | Reason::InvalidTarget
+                | Reason::AccessDenied
+                | Reason::ConsentRequired
+                | Reason::ProviderRejected
+                | Reason::EndpointNotFound
+                | Reason::UnsupportedMediaType
+                | Reason::RequestTooLarge
+        )
+    }
+
     /// Whether, without a usable token, retrying cannot help until something changes (kstatus's Stalled).
     ///
     /// By the reason alone, so that the answer is the same for a failure just met and for one read from status.
     pub fn stalls(reason: Reason) -> bool {
-        !matches!(
-            reason,
+        matches!(FailureClass::of(reason), FailureClass::Assertion | FailureClass::Refusal)
+    }
+}
+
+/// Kinds of failures that the schedule is patient with in different ways. By the reason alone, as with
+/// [`Failure::stalls`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FailureClass {
+    /// It passes by itself.
+    Passing,
+    /// A good answer without a usable token: each may have cost one.
+    Unusable,
+    /// A refused assertion.
+    Assertion,
+    /// Anything else that is refused, by the provider or for something in the cluster.
+    Refusal,
+}
+
+impl FailureClass {
+    /// The class of failures with this reason.
+    pub(super) fn of(reason: Reason) -> Self {
+        match reason {
             Reason::RateLimited
-                | Reason::ProviderUnavailable
-                | Reason::ProviderError
-                | Reason::MalformedResponse
-                | Reason::ResponseTooLarge
-                | Reason::TokenAlreadyExpired
-                | Reason::EndpointUnreachable
-                | Reason::TLSVerificationFailed
-                | Reason::ProxyError
-                | Reason::TargetWriteFailed
-                | Reason::DiscoveryFailed
-                | Reason::ServiceAccountTokenFailed
-                | Reason::RefreshTokenRejected
-        )
+            | Reason::ProviderUnavailable
+            | Reason::ProviderError
+            | Reason::EndpointUnreachable
+            | Reason::TLSVerificationFailed
+            | Reason::ProxyError
+            | Reason::TargetWriteFailed
+            | Reason::DiscoveryFailed
+            | Reason::ServiceAccountTokenFailed
+            | Reason::RefreshTokenRejected => Self::Passing,
+            Reason::MalformedResponse | Reason::ResponseTooLarge | Reason::TokenAlreadyExpired => {
+                Self::Unusable
+            }
+            Reason::AssertionRejected => Self::Assertion,
+            _ => Self::Refusal,
+        }
     }
 }
 

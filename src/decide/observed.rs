@@ -193,6 +193,11 @@ impl Observed<'_> {
             && !self.succeeded_since()
     }
 
+    /// How many attempts with just these inputs have failed in a row.
+    pub fn failures_in_a_row(&self) -> i32 {
+        if self.failed_before() { self.status.failures } else { 0 }
+    }
+
     /// The target holds a token that was asked for after the last failure on record, and that status does not know:
     /// the process ended before it could record the success.
     pub(super) fn succeeded_since(&self) -> bool {

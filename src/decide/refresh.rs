@@ -10,10 +10,10 @@ use k8s_openapi::api::core::v1::Secret as SecretObject;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use sha2::{Digest, Sha256};
 
-use super::Failure;
 use super::inputs::hex;
+use super::{Failure, Observed};
 use crate::api::{Reason, RefreshPolicy, TokenProviderSpec, TokenSourceSpec, annotation};
-use crate::oauth::Secret;
+use crate::oauth::{Secret, is_refresh_token};
 
 /// Type of the Secret that holds a refresh token.
 const SECRET_TYPE: &str = "tokensource.dev/refresh-token";
@@ -34,15 +34,41 @@ pub fn is_kept(provider: &TokenProviderSpec) -> bool {
         && !matches!(provider.grant_type.as_deref(), None | Some("client_credentials"))
 }
 
-/// Whether a refused refresh request makes way for the grant's own (as Apiax asks for): only where the refusal is of
-/// the token itself. A firewall's 403 or a redirect says nothing of it. With grant `refresh_token` there is no other
-/// way: what the credentials began with has been used up by rotation, and sending it again may revoke the family.
-pub fn gives_way(provider: &TokenProviderSpec, failure: &Failure) -> bool {
-    provider.grant_type.as_deref() != Some("refresh_token")
-        && matches!(
-            failure.reason,
-            Reason::RefreshTokenRejected | Reason::InvalidGrant | Reason::InvalidRequest
-        )
+/// After so many failures in a row a stored refresh token is given up for the grant itself.
+const PATIENCE: i32 = 3;
+
+/// Whether a failed refresh request makes way for the grant's own, the stored refresh token being dropped: once the
+/// provider has refused it in any way, or the third attempt in a row has failed in any way. `failures` counts this one.
+///
+/// Nobody can tell a refused refresh token from a refused request by the words alone: providers answer 401, 403 or codes
+/// of their own. A limit (429) and a proxy's refusal say nothing of it, and another request at once would make the limit
+/// worse. With grant `refresh_token` there is no other way: what the credentials began with has been used up by rotation,
+/// and sending it again may revoke the family.
+pub fn gives_way(provider: &TokenProviderSpec, failure: &Failure, failures: i32) -> bool {
+    let third = failures >= PATIENCE && failure.reason != Reason::RateLimited;
+    !is_own_grant(provider) && (Failure::is_refusal_by_provider(failure.reason) || third)
+}
+
+/// Whether refreshing is the grant itself, with a refresh token that the credentials begin with.
+pub fn is_own_grant(provider: &TokenProviderSpec) -> bool {
+    provider.grant_type.as_deref() == Some("refresh_token")
+}
+
+/// The failure with what a person has to do, where a refresh token was refused that nothing but a person can replace.
+pub fn explain(observed: &Observed<'_>, mut failure: Failure) -> Failure {
+    let own = observed.provider.as_ref().is_ok_and(|provider| is_own_grant(provider));
+    if let (true, Reason::InvalidGrant, Some(reference)) =
+        (own, failure.reason, &observed.spec.credentials_ref)
+    {
+        failure.message = format!(
+            "{} Have a person authorise this client again at the provider, and put the new refresh token into key {} of \
+             Secret {}: it is used at once.",
+            failure.message,
+            reference.keys.refresh_token(),
+            reference.name
+        );
+    }
+    failure
 }
 
 /// What a refresh token is bound to.
@@ -65,7 +91,7 @@ impl Bond {
         credentials: &BTreeMap<String, ByteString>,
     ) -> Self {
         let key = spec.credentials_ref.as_ref().map(|reference| reference.keys.refresh_token());
-        let seed = key.filter(|_| provider.grant_type.as_deref() == Some("refresh_token"));
+        let seed = key.filter(|_| is_own_grant(provider));
         let key_of_id = spec.credentials_ref.as_ref().map(|named| named.keys.client_id());
         let stored = key_of_id.and_then(|key| credentials.get(key)).map(|id| id.0.as_slice());
         let client = spec.client_id.as_deref().map(str::as_bytes).or(stored);
@@ -93,7 +119,8 @@ impl Bond {
             None => is(annotation::INPUTS, &self.asked),
         };
         let token = data.get(TOKEN_KEY).filter(|_| same && is(annotation::ISSUED_BY, &self.endpoint))?;
-        String::from_utf8(token.0.clone()).ok().map(Secret::new)
+        // One that an earlier version has kept may be none.
+        String::from_utf8(token.0.clone()).ok().filter(|text| is_refresh_token(text)).map(Secret::new)
     }
 
     /// The Secret that keeps this refresh token.

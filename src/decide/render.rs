@@ -109,6 +109,7 @@ pub fn placeholder(scope: Option<String>) -> Token {
         refresh_token: None,
         issued_at: DateTime::UNIX_EPOCH,
         expires_at: DateTime::UNIX_EPOCH,
+        declared_zero: false,
         notices: BTreeSet::new(),
     }
 }

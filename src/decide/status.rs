@@ -4,8 +4,9 @@
 use chrono::{DateTime, Utc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use super::backoff::retry_at;
+use super::backoff::{Attempts, retry_at};
 use super::conditions::{Ledger, State, find, is_true};
+use super::failure::FailureClass;
 use super::readiness::{due, unusable};
 use super::schedule::SHORT_LIFE;
 use super::{Deferral, Failure, Observed, Outcome, Probed, Publication, Published, Target, Verdict, restart};
@@ -89,6 +90,7 @@ fn is_over(observed: &Observed<'_>) -> bool {
 
 fn clear_failures(status: &mut TokenSourceStatus) {
     status.failures = 0;
+    status.failures_of_class = 0;
     status.retry_at = None;
     status.failed_inputs = None;
     status.failed_reason = None;
@@ -103,13 +105,25 @@ fn tried(status: &mut TokenSourceStatus, observed: &Observed<'_>) {
 }
 
 fn count(status: &mut TokenSourceStatus, observed: &Observed<'_>, at: DateTime<Utc>, failure: &Failure) {
+    let before = observed.status;
     let again = observed.failed_before();
-    status.failures = if again { observed.status.failures.saturating_add(1) } else { 1 };
+    let class = |reason: Option<&str>| reason.and_then(Reason::named).map(FailureClass::of);
+    let alike = again && class(before.failed_reason.as_deref()) == Some(FailureClass::of(failure.reason));
+    status.failures = if again { before.failures.saturating_add(1) } else { 1 };
+    status.failures_of_class = if alike { before.failures_of_class.saturating_add(1) } else { 1 };
     status.failed_inputs = observed.inputs.as_ref().map(|inputs| inputs.attempt.clone());
     status.failed_reason = Some(failure.reason.as_str().to_owned());
     status.last_failure_time = Some(to_kubernetes(at));
-    let life_left = observed.published().map_or_else(Default::default, |published| published.expires_at - at);
-    status.retry_at = retry_at(failure, status.failures, life_left, observed.uid, at).map(to_kubernetes);
+    let published = observed.published();
+    let asked = observed.inputs.as_ref().map(|inputs| inputs.asked.as_str());
+    let attempts = Attempts {
+        failures: status.failures,
+        of_class: status.failures_of_class,
+        proven: published.is_some_and(|published| Some(published.asked.as_str()) == asked),
+        life_left: published.map_or_else(Default::default, |published| published.expires_at - at),
+        uid: observed.uid,
+    };
+    status.retry_at = retry_at(failure, &attempts, at).map(to_kubernetes);
 }
 
 /// What the target itself says wins over what was recorded: a failed status write must not outlive its cause.

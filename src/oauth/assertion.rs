@@ -48,8 +48,8 @@ pub struct Assertion {
     pub certificate: Option<String>,
     /// The `iss` claim.
     pub issuer: String,
-    /// The `sub` claim.
-    pub subject: String,
+    /// The `sub` claim; None = absent, for servers that allow no such claim.
+    pub subject: Option<String>,
     /// The `aud` claim.
     pub audience: String,
     /// From `iat` to `exp`; [`Assertion::LEAST_LIFETIME`] at least.
@@ -102,16 +102,18 @@ impl Assertion {
         }
         let issued = now.timestamp().saturating_sub(DATED_BACK);
         let lifetime = i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX);
-        let own: [(&str, Value); 6] = [
+        let own: [(&str, Value); 5] = [
             ("iss", self.issuer.as_str().into()),
-            ("sub", self.subject.as_str().into()),
             ("aud", self.audience.as_str().into()),
             ("iat", issued.into()),
             ("exp", issued.saturating_add(lifetime).into()),
             ("jti", jti.into()),
         ];
         let scope = self.scope.as_deref().map(|scope| ("scope", scope.into()));
-        claims.extend(own.into_iter().chain(scope).map(|(name, value)| (name.to_owned(), value)));
+        let subject = self.subject.as_deref().map(|subject| ("sub", subject.into()));
+        claims.extend(
+            own.into_iter().chain(subject).chain(scope).map(|(name, value)| (name.to_owned(), value)),
+        );
         Ok(claims)
     }
 }

@@ -154,7 +154,7 @@ pub struct Refusal {
     pub retry_after: Option<Duration>,
 }
 
-/// How the schedule treats a failure (`oauth.md` §d).
+/// How the schedule treats a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
     /// Retried with exponential waits.
@@ -162,28 +162,42 @@ pub enum Retry {
         /// Never sooner than this; zero = no floor.
         floor: Duration,
     },
-    /// A 2xx without a usable token: transient, but each try may mint one, so from the third failure on the wait
-    /// is at least [`Retry::WASTEFUL_FLOOR`].
+    /// A 2xx without a usable token: transient, but each try may cost a token, so from the third in a row on the waits
+    /// are long.
     Wasteful,
-    /// Transient for this many attempts, each with a fresh assertion, then terminal (with a re-probe).
+    /// Transient for this many attempts in a row, each with a fresh assertion, then terminal.
     Assertion {
         /// Attempts in total.
         attempts: u32,
     },
     /// Nothing helps until spec, provider or credentials change or a renewal is requested.
     Terminal {
-        /// Whether one slow attempt an hour is made all the same; not where accounts can lock.
-        reprobe: bool,
+        /// When it is tried again all the same.
+        repeat: Repeat,
     },
 }
 
+/// When a request that was refused for good is made again though nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeat {
+    /// Never: an account could lock.
+    Never,
+    /// Once an hour: each request shows a password.
+    Hourly,
+    /// Once an hour, and once before the stored token ends.
+    BeforeExpiry,
+    /// The same, and a few times within minutes where the inputs have never worked: a provider may need a while until it
+    /// knows them.
+    WhileNew,
+}
+
 impl Retry {
-    /// The wait after the third and later failures of class [`Retry::Wasteful`].
-    pub const WASTEFUL_FLOOR: Duration = Duration::from_secs(20 * 60);
     /// Transient without a floor.
     pub const TRANSIENT: Retry = Retry::Transient { floor: Duration::ZERO };
-    /// Terminal, with the hourly re-probe.
-    pub const TERMINAL: Retry = Retry::Terminal { reprobe: true };
+    /// Terminal, for what does not become better in minutes.
+    pub const TERMINAL: Retry = Retry::Terminal { repeat: Repeat::BeforeExpiry };
+    /// Terminal, as a provider says it of inputs that it does not know.
+    pub const REFUSED: Retry = Retry::Terminal { repeat: Repeat::WhileNew };
 }
 
 impl Error {
@@ -225,6 +239,13 @@ impl Error {
     /// The body exceeds the limit.
     pub fn too_large(host: impl Into<String>) -> Self {
         Error::TooLarge { host: host.into() }
+    }
+
+    /// A good answer whose body did not come to its end.
+    pub(super) fn cut_off(host: impl Into<String>, status: u16, deadline: bool) -> Self {
+        let answer = Provenance { host: host.into(), status, correlation: None };
+        let defect = if deadline { Defect::Unfinished } else { Defect::CutOff };
+        Error::Malformed { answer: Box::new(answer), defect }
     }
 
     /// An issuer's metadata could not be read; `why` is our own sentence.

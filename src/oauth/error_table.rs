@@ -1,4 +1,4 @@
-//! The tables of `oauth.md` §d.1 and §d.2: which code or status means what, and when to try again.
+//! Which error code or status of a provider means what, and when to try again.
 //! Knows the codes of RFC 6749, 8693, 8707 and 9449 and the documented ones of a few vendors; never keyed on
 //! vendors' numbers. Must not know bodies, headers or hosts.
 
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 
-use super::error::Retry;
+use super::error::{Repeat, Retry};
 use super::request::GrantKind;
 use crate::api::reason::Reason;
 
@@ -14,6 +14,9 @@ use crate::api::reason::Reason;
 const RATE_LIMIT_FLOOR: Duration = Duration::from_secs(60);
 /// The shortest wait after a proxy's refusal.
 const PROXY_FLOOR: Duration = Duration::from_secs(5 * 60);
+
+/// A refused password is not shown again: accounts lock.
+const LOCKING: Retry = Retry::Terminal { repeat: Repeat::Never };
 
 /// What an error code means, or None for one that nobody has documented. The description is asked only where one
 /// code has two meanings.
@@ -26,8 +29,10 @@ pub(super) fn for_code(code: &str, description: Option<&str>, grant: GrantKind) 
         | "inactive_org"
         | "incorrect_client_credentials"
         | "bad_client_secret" => Reason::InvalidClient,
-        // invalid_code is Zoho's word for a revoked refresh token.
-        "invalid_grant" | "invalid_code" => return Some(for_grant(grant)),
+        // Words for a refresh token that was revoked or has expired: Zoho, GitHub, others, HubSpot.
+        "invalid_grant" | "invalid_code" | "bad_refresh_token" | "invalid_refresh_token" => {
+            return Some(for_grant(grant));
+        }
         "unauthorized_client" => Reason::UnauthorizedClient,
         "unsupported_grant_type" => Reason::UnsupportedGrantType,
         "invalid_scope" => Reason::InvalidScope,
@@ -44,7 +49,7 @@ pub(super) fn for_code(code: &str, description: Option<&str>, grant: GrantKind) 
         "use_dpop_nonce" | "invalid_dpop_proof" => Reason::UnsupportedTokenType,
         _ => return None,
     };
-    Some((reason, Retry::TERMINAL))
+    Some((reason, refused(grant)))
 }
 
 /// Whether everybody may know that a provider said this: a code that means something here, or that a registry or RFC
@@ -81,23 +86,35 @@ pub(super) fn is_listed(code: &str) -> bool {
 /// What a status means when no known code explains it. `code` tells whether there is an unknown one.
 pub(super) fn for_status(status: u16, code: Option<&str>, grant: GrantKind) -> (Reason, Retry) {
     let spoken = code.is_some();
+    let refused = refused(grant);
     match status {
-        404 | 405 | 410 => (Reason::EndpointNotFound, Retry::TERMINAL),
-        406 | 415 => (Reason::UnsupportedMediaType, Retry::TERMINAL),
+        // It says what is wrong, which a good answer does not.
+        200..=299 if grant == GrantKind::Refresh => (Reason::RefreshTokenRejected, Retry::TRANSIENT),
+        404 | 405 | 410 => (Reason::EndpointNotFound, refused),
+        406 | 415 => (Reason::UnsupportedMediaType, refused),
         407 => (Reason::ProxyError, Retry::Transient { floor: PROXY_FLOOR }),
         408 | 425 | 500 | 502 | 503 | 504 | 520..=529 => (Reason::ProviderUnavailable, Retry::TRANSIENT),
-        413 | 431 => (Reason::RequestTooLarge, Retry::TERMINAL),
+        413 | 431 => (Reason::RequestTooLarge, refused),
         429 => rate_limited(None),
-        400 if !spoken => (Reason::InvalidRequest, Retry::TERMINAL),
+        400 if !spoken => (Reason::InvalidRequest, refused),
         // An account may lock, whatever the provider calls it.
         401 if grant == GrantKind::Password => {
             let reason = if spoken { Reason::ProviderRejected } else { Reason::InvalidClient };
-            (reason, Retry::Terminal { reprobe: false })
+            (reason, LOCKING)
         }
-        401 if !spoken => (Reason::InvalidClient, Retry::TERMINAL),
-        403 if !spoken => (Reason::AccessDenied, Retry::TERMINAL),
-        400..=499 => (Reason::ProviderRejected, Retry::TERMINAL),
+        401 if !spoken => (Reason::InvalidClient, refused),
+        403 if !spoken => (Reason::AccessDenied, refused),
+        400..=499 => (Reason::ProviderRejected, refused),
         _ => (Reason::ProviderError, Retry::TRANSIENT),
+    }
+}
+
+/// How a request is repeated that was refused for good: one that shows a password is not made more often for being new,
+/// nor before the token ends.
+fn refused(grant: GrantKind) -> Retry {
+    match grant {
+        GrantKind::Password => Retry::Terminal { repeat: Repeat::Hourly },
+        _ => Retry::REFUSED,
     }
 }
 
@@ -114,14 +131,13 @@ fn for_grant(grant: GrantKind) -> (Reason, Retry) {
         // The caller drops the refresh token and asks by the primary grant at once; should it be interrupted,
         // nothing stands in the way of the next attempt.
         GrantKind::Refresh => (Reason::RefreshTokenRejected, Retry::TRANSIENT),
-        // Accounts lock.
-        GrantKind::Password => (Reason::InvalidGrant, Retry::Terminal { reprobe: false }),
+        GrantKind::Password => (Reason::InvalidGrant, LOCKING),
         // Clocks drift and assertions age: a fresh one may do.
         GrantKind::JwtBearer => (Reason::AssertionRejected, Retry::Assertion { attempts: 3 }),
         GrantKind::ClientCredentials
         | GrantKind::RefreshToken
         | GrantKind::TokenExchange
-        | GrantKind::Extension => (Reason::InvalidGrant, Retry::TERMINAL),
+        | GrantKind::Extension => (Reason::InvalidGrant, Retry::REFUSED),
     }
 }
 

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use reqwest::header::{ACCEPT, CONTENT_LENGTH, HeaderValue, USER_AGENT};
 use reqwest::{Client, ClientBuilder, RequestBuilder, Response, redirect, retry, tls};
 
+use super::content;
 use super::egress::{AddressPolicy, GuardedResolver};
 use super::endpoint::Endpoint;
 use super::error::Error;
@@ -148,11 +149,15 @@ impl Exchanger {
         let classify = |error: reqwest::Error| fault::classify(&error, endpoint.host());
         let mut response = call.send().await.map_err(classify)?;
         let status = response.status().as_u16();
-        let headers = mem::take(response.headers_mut());
-        let Some(body) = read_body(response).await.map_err(classify)? else {
-            return Err(Error::too_large(endpoint.host()));
-        };
-        Ok(Answer { status, headers, body })
+        let mut headers = mem::take(response.headers_mut());
+        let too_large = || Error::too_large(endpoint.host());
+        let body = read_body(response).await.map_err(|error| match status {
+            // The provider has done what it was asked for: the token is lost, and another try may cost another one.
+            200..=299 => Error::cut_off(endpoint.host(), status, error.is_timeout()),
+            _ => classify(error),
+        })?;
+        let body = content::decode(&mut headers, body.ok_or_else(too_large)?, MAX_BODY);
+        Ok(Answer { status, headers, body: body.map_err(|_| too_large())? })
     }
 }
 

@@ -56,6 +56,8 @@ pub(super) struct Life {
     /// 1 to 315,360,000.
     pub(super) seconds: i64,
     pub(super) notices: BTreeSet<Notice>,
+    /// Nothing tells the life, but a declared value is zero.
+    pub(super) declared_zero: bool,
 }
 
 /// The token had expired before it arrived.
@@ -111,6 +113,7 @@ pub(super) fn determine(
         notices.insert(Notice::ClockSkew);
     }
     let jwt = jwt_remainder(payload, clocks);
+    let mut declared_zero = false;
     let seconds = if rules.ignore_response {
         ignoring_response(jwt, rules, &mut notices)
     } else {
@@ -124,7 +127,10 @@ pub(super) fn determine(
                 notices.insert(Notice::ExpiryFromJWT);
                 remainder
             }
-            (None, None) => assumed(rules, &mut notices),
+            (None, None) => {
+                declared_zero = declared.iter().flatten().any(|value| is_zero(value));
+                assumed(rules, &mut notices)
+            }
         }
     };
     let mut seconds = cross_check(seconds, jwt, clocks, &mut notices)?;
@@ -132,7 +138,7 @@ pub(super) fn determine(
         notices.insert(Notice::Capped);
         seconds = MAX_LIFE;
     }
-    if seconds <= 0 { Err(AlreadyExpired) } else { Ok(Life { seconds, notices }) }
+    if seconds <= 0 { Err(AlreadyExpired) } else { Ok(Life { seconds, notices, declared_zero }) }
 }
 
 /// The first declared value that says when; a negative one ends the search.
@@ -222,6 +228,15 @@ fn parse(value: &Value, unit: ExpiryUnit) -> Claim {
         Value::Number(number) => number.as_f64().map_or(Claim::Unusable, |number| classify(number, unit)),
         Value::String(text) => parse_text(text.trim(), unit),
         Value::Bool(_) | Value::Array(_) | Value::Object(_) => Claim::Unusable,
+    }
+}
+
+/// Zero as a number or in digits: of a token seen before it means that nothing is left, of a new one that nobody knows.
+fn is_zero(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => is_decimal(text.trim()) && text.trim().parse() == Ok(0.0),
+        _ => false,
     }
 }
 

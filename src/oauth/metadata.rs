@@ -1,7 +1,7 @@
 //! Where an issuer says its token endpoint is: authorization server metadata (RFC 8414, and OpenID Connect Discovery
 //! 1.0, which came before it). Knows where the document lies and what is taken from it.
 //! Must not know who may be sent what: the endpoint found is judged like one that a spec names. Nothing of the
-//! document but that URL goes any further, so that a foreign server cannot be read through it.
+//! document but that URL is shown to anybody, so that a foreign server cannot be read through it.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::endpoint::Endpoint;
 use super::error::Error;
 use super::exchange::Exchanger;
-use super::response::Answer;
+use super::response::{Answer, without_byte_order_mark};
 use crate::panics::contain;
 
 /// RFC 8414 §3: between host and path of the issuer.
@@ -23,6 +23,56 @@ const OPENID: &str = "/.well-known/openid-configuration";
 pub struct Issuer {
     text: String,
     endpoint: Endpoint,
+}
+
+/// What is taken from an issuer's metadata.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metadata {
+    /// Where tokens are asked for.
+    pub token_endpoint: String,
+    grant_types: Listed,
+    authentication_methods: Listed,
+}
+
+/// The values that a member lists; nothing where it is left out, is too long to be kept, or is no list of words. Used for
+/// comparison alone and never shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Listed(Option<Vec<String>>);
+
+/// How many values of a list are kept, and of which length: more than any standard has.
+const LONGEST_LIST: usize = 32;
+const LONGEST_VALUE: usize = 100;
+
+impl Listed {
+    fn read(value: Option<&Value>) -> Self {
+        let values = value.and_then(Value::as_array).filter(|values| values.len() <= LONGEST_LIST);
+        let word =
+            |value: &Value| value.as_str().filter(|word| word.len() <= LONGEST_VALUE).map(str::to_owned);
+        Self(values.and_then(|values| values.iter().map(word).collect()))
+    }
+
+    fn lacks(&self, wanted: &str) -> bool {
+        self.0.as_ref().is_some_and(|values| values.iter().all(|value| value != wanted))
+    }
+}
+
+impl Metadata {
+    /// Metadata that names this endpoint and nothing else.
+    #[cfg(test)]
+    pub(crate) fn of(token_endpoint: &str) -> Self {
+        let (grant_types, authentication_methods) = <(Listed, Listed)>::default();
+        Self { token_endpoint: token_endpoint.to_owned(), grant_types, authentication_methods }
+    }
+
+    /// What a request of this grant and client authentication uses though the metadata does not list it, in a sentence for
+    /// a person. Not every server lists all that it takes, so it explains a refusal and is none.
+    pub fn unlisted(&self, grant_type: &str, method: &str) -> Option<String> {
+        let grant = self.grant_types.lacks(grant_type).then(|| format!("grant type `{grant_type}`"));
+        let method =
+            self.authentication_methods.lacks(method).then(|| format!("client authentication `{method}`"));
+        let parts: Vec<String> = grant.into_iter().chain(method).collect();
+        (!parts.is_empty()).then(|| format!("The issuer's metadata does not list {}.", parts.join(" and ")))
+    }
 }
 
 /// What is wrong with metadata.
@@ -65,8 +115,8 @@ impl Issuer {
         [format!("{OAUTH}{path}"), format!("{path}{OPENID}")].map(|path| self.endpoint.with_path(&path))
     }
 
-    /// Finds the token endpoint; with `mutual_tls` the one for clients that identify themselves by a certificate, where
-    /// there is one of its own (RFC 8705 §5).
+    /// Finds the metadata. With `mutual_tls` the token endpoint is the one for clients that show a certificate, where there
+    /// is one of its own (RFC 8705 §5).
     ///
     /// Fails with [`Error::Discovery`], [`Error::IssuerMismatch`], [`Error::Tls`] or [`Error::EndpointNotAllowed`].
     pub async fn discover(
@@ -74,40 +124,48 @@ impl Issuer {
         exchanger: &Exchanger,
         user_agent: &str,
         mutual_tls: bool,
-    ) -> Result<String, Error> {
-        let mut missed = MetadataFault::NotJson;
+    ) -> Result<Metadata, Error> {
+        let mut missed = (false, self.fault(MetadataFault::NotJson));
         for location in self.locations() {
-            let answer = exchanger.document(&location, user_agent).await.map_err(|error| self.wrap(error))?;
-            // A library reads the document.
-            let read = contain(|| self.read(&answer, mutual_tls));
-            match read.unwrap_or(Err(Fault::Absent(MetadataFault::NotJson))) {
-                // A server without this document may answer anything at all there; the other place decides.
-                Err(Fault::Absent(fault)) => missed = fault,
-                Err(Fault::Wrong(fault)) => return Err(self.fault(fault)),
-                Err(Fault::Mismatch) => {
-                    return Err(Error::IssuerMismatch { host: self.endpoint.host().to_owned() });
-                }
-                Ok(url) => {
-                    return match Endpoint::parse(&url) {
-                        Ok(_) => Ok(url),
-                        // It is the document that says so, not the spec.
-                        Err(Error::EndpointNotAllowed { host, why, .. }) => {
-                            Err(Error::address_not_allowed(host, why))
-                        }
-                        Err(error) => Err(self.wrap(error)),
-                    };
-                }
+            let (is_document, error) = match exchanger.document(&location, user_agent).await {
+                // A library reads the document.
+                Ok(answer) => match contain(|| self.read(&answer, mutual_tls))
+                    .unwrap_or(Err(Fault::Absent(MetadataFault::NotJson)))
+                {
+                    Ok(found) => {
+                        return match Endpoint::parse(&found.token_endpoint) {
+                            Ok(_) => Ok(found),
+                            // It is the document that says so, not the spec.
+                            Err(Error::EndpointNotAllowed { host, why, .. }) => {
+                                Err(Error::address_not_allowed(host, why))
+                            }
+                            Err(error) => Err(self.wrap(error)),
+                        };
+                    }
+                    Err(Fault::Absent(fault)) => (false, self.fault(fault)),
+                    Err(Fault::Wrong(fault)) => (true, self.fault(fault)),
+                    Err(Fault::Mismatch) => {
+                        (true, Error::IssuerMismatch { host: self.endpoint.host().to_owned() })
+                    }
+                },
+                Err(error @ (Error::TooLarge { .. } | Error::Malformed { .. })) => (false, self.wrap(error)),
+                Err(error) => return Err(self.wrap(error)),
+            };
+            // A server without the document may answer anything at all here, even with that of another issuer: the other
+            // place decides. What is wrong with a document tells more than that there is none.
+            if is_document || !missed.0 {
+                missed = (is_document, error);
             }
         }
-        Err(self.fault(missed))
+        Err(missed.1)
     }
 
-    fn read(&self, answer: &Answer, mutual_tls: bool) -> Result<String, Fault> {
+    fn read(&self, answer: &Answer, mutual_tls: bool) -> Result<Metadata, Fault> {
         if answer.status != 200 {
             return Err(Fault::Absent(MetadataFault::Status(answer.status)));
         }
-        let document: Value =
-            serde_json::from_slice(&answer.body).map_err(|_| Fault::Absent(MetadataFault::NotJson))?;
+        let document: Value = serde_json::from_slice(without_byte_order_mark(&answer.body))
+            .map_err(|_| Fault::Absent(MetadataFault::NotJson))?;
         if !document.is_object() {
             return Err(Fault::Absent(MetadataFault::NotJson));
         }
@@ -119,7 +177,11 @@ impl Issuer {
         }
         let alias = text("/mtls_endpoint_aliases/token_endpoint").filter(|_| mutual_tls);
         let endpoint = alias.or_else(|| text("/token_endpoint"));
-        endpoint.map(str::to_owned).ok_or(Fault::Wrong(MetadataFault::NoTokenEndpoint))
+        Ok(Metadata {
+            token_endpoint: endpoint.ok_or(Fault::Wrong(MetadataFault::NoTokenEndpoint))?.to_owned(),
+            grant_types: Listed::read(document.get("grant_types_supported")),
+            authentication_methods: Listed::read(document.get("token_endpoint_auth_methods_supported")),
+        })
     }
 
     fn fault(&self, fault: MetadataFault) -> Error {

@@ -4,6 +4,7 @@
 //! layers only the vocabulary of reasons is used here.
 
 mod assertion;
+mod content;
 mod disclosure;
 mod egress;
 mod endpoint;
@@ -21,15 +22,17 @@ mod token;
 pub use assertion::{Algorithm, Assertion, Moment};
 pub use egress::AddressPolicy;
 pub use endpoint::{Endpoint, HostBinding};
-pub use error::{Error, Retry};
+pub use error::{Error, Repeat, Retry};
 pub use exchange::{ClientCertificate, Exchanger, Transport};
 pub use expiry::{ExpiryRules, ExpiryUnit};
-pub use metadata::Issuer;
+pub use metadata::{Issuer, Metadata};
 pub use request::{
     BasicEncoding, BodyFormat, Client, ClientAuthentication, Grant, GrantKind, Parameter, ParameterPlace,
     ParameterValue, SendClientId, TokenRequest, WireRequest, build, trim_one_newline,
 };
 pub use resolver::{Resolver, TenantResolver};
-pub use response::{Answer, Disclosure, FieldPointers, Reading, ResponseRules, read};
+pub use response::{
+    Answer, Disclosure, FieldPointers, Reading, ResponseRules, is_refresh_token, read,
+};
 pub use secret::Secret;
 pub use token::{Notice, Token};

@@ -20,7 +20,9 @@ use super::request::GrantKind;
 use super::secret::Secret;
 use super::token::Token;
 use crate::panics::contain;
+pub(super) use body::without_byte_order_mark;
 use members::Fault;
+pub use members::is_refresh_token;
 
 /// Largest body that is read, in bytes.
 pub(super) const MAX_BODY: usize = 256 * 1024;

@@ -30,11 +30,19 @@ pub struct Token {
     pub issued_at: DateTime<Utc>,
     /// When it ends by the local clock, whole seconds, later than `issued_at` by 1 s to 10 years.
     pub expires_at: DateTime<Utc>,
+    /// The answer leaves it no time to live: a life of zero. Of a token not seen before that says nothing, and
+    /// `expires_at` is assumed; one seen before has expired.
+    pub declared_zero: bool,
     /// What was odd about the answer. Sorted, so that an unchanged set reads the same.
     pub notices: BTreeSet<Notice>,
 }
 
 impl Token {
+    /// Leaves out the refresh token if it is this one: it has just been refused.
+    pub fn forget_refresh_token(&mut self, refused: &Secret) {
+        self.refresh_token.take_if(|token| token == refused);
+    }
+
     /// What a JWT says of parties and times, for a person: the standard claims alone, unverified. None where the token
     /// is no JWT.
     pub fn standard_claims(&self) -> Option<Vec<(&'static str, Value)>> {
@@ -134,6 +142,7 @@ mod tests {
             refresh_token: Some(Secret::new("canary-refresh".into())),
             issued_at: DateTime::UNIX_EPOCH,
             expires_at: DateTime::UNIX_EPOCH,
+            declared_zero: false,
             notices: BTreeSet::new(),
         };
         assert!(!format!("{token:?}").contains("canary"));

@@ -69,16 +69,26 @@ impl Model {
                     fell_back: again,
                 };
                 (world.ghost.failed, world.ghost.came) = (None, Some((asked, LIFETIME)));
+                world.ghost.refusals = None;
                 world.step = Step::Write(look, token);
                 Ok(world)
             }
-            Err(failure) if refreshing && self.real.gives_way(failure) => {
+            Err(failure) if refreshing && self.real.gives_way(&look, failure) => {
                 world.step = Step::Drop(look, cause);
                 Ok(world)
             }
             Err(failure) => {
-                let until = self.real.floor(failure).unwrap_or(Seconds::MAX);
                 let with = look.source.generation;
+                let before = world
+                    .ghost
+                    .refusals
+                    .filter(|(generation, inputs, _)| (*generation, *inputs) == (with, asked));
+                let refusals = before.map_or(0, |(.., refusals)| refusals).saturating_add(1).min(6);
+                world.ghost.refusals = self.real.is_refusal(failure).then_some((with, asked, refusals));
+                let ours = look.target.filter(|target| target.ours);
+                let proven = ours.is_some_and(|target| target.asked == asked);
+                let life_left = ours.map_or(0, |target| target.expires_at);
+                let until = self.real.floor(failure, proven, life_left, refusals).unwrap_or(Seconds::MAX);
                 world.ghost.failed = Some((with, asked, until));
                 let seen = world.source.is_some_and(|source| source.request == look.source.request);
                 if seen && world.ghost.requested == Requested::Open {

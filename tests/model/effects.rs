@@ -152,7 +152,7 @@ fn crash(mut world: World, into_the_past: bool) -> World {
     world.known_target = world.seen_target;
     (world.step, world.woken, world.timer, world.started) = (Step::Idle, true, None, false);
     if world.ghost.unrecorded {
-        (world.ghost.crashed, world.ghost.failed) = (true, None);
+        (world.ghost.crashed, world.ghost.failed, world.ghost.refusals) = (true, None, None);
     }
     world
 }

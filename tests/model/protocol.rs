@@ -41,8 +41,11 @@ impl Real {
     }
 
     /// Whether a refused refresh request makes way for the grant's own.
-    pub(crate) fn gives_way(&self, failure: u16) -> bool {
-        gives_way(&self.provider, &self.failures[usize::from(failure)])
+    pub(crate) fn gives_way(&mut self, look: &Look, failure: u16) -> bool {
+        let status = self.status(look.source.status);
+        let inputs = self.inputs(look);
+        let before = self.observed(look, &status, inputs).failures_in_a_row();
+        gives_way(&self.provider, &self.failures[usize::from(failure)], before + 1)
     }
 
     /// Whether refresh tokens are kept.

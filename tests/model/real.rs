@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use tokensource::api::{Reason, TokenProviderSpec, TokenSourceSpec, TokenSourceStatus, to_kubernetes};
 use tokensource::decide::schedule::{Life, renew_at};
 use tokensource::decide::{Failure, Inputs, Plan, Secrets, decide, inputs, next_status, wake_after};
-use tokensource::oauth::Retry;
+use tokensource::oauth::{Repeat, Retry};
 
 use crate::samples::{
     FAILURES, RETRY_AFTER_SECONDS, UID, at, move_status, present, provider, remembered, seconds, spec,
@@ -189,16 +189,33 @@ impl Real {
     }
 
     /// The least that must lie between this failure and the next attempt, by the design's table; none where only a
-    /// change may bring one.
-    pub(crate) fn floor(&self, failure: u16) -> Option<Seconds> {
+    /// change may bring one. `proven` says that the target's token was asked for with the same inputs, `life_left` is what
+    /// is left of it, and `refusals` counts those of these inputs in a row.
+    pub(crate) fn floor(
+        &self,
+        failure: u16,
+        proven: bool,
+        life_left: Seconds,
+        refusals: u8,
+    ) -> Option<Seconds> {
+        const HALF_HOUR: Seconds = 1800;
         let failure = &self.failures[usize::from(failure)];
+        // Once more before the stored token ends.
+        let long = || if life_left >= 10 { HALF_HOUR.min(life_left / 2) } else { HALF_HOUR };
         match (failure.reason, failure.retry) {
             (Reason::RateLimited, _) => Some(RETRY_AFTER_SECONDS),
             (_, Retry::Transient { .. }) => Some(1),
-            (_, Retry::Terminal { reprobe: true }) => Some(1800),
-            (_, Retry::Terminal { reprobe: false }) => None,
+            (_, Retry::Terminal { repeat: Repeat::WhileNew }) if !proven && refusals < 5 => Some(10),
+            (_, Retry::Terminal { repeat: Repeat::WhileNew | Repeat::BeforeExpiry }) => Some(long()),
+            (_, Retry::Terminal { repeat: Repeat::Hourly }) => Some(HALF_HOUR),
+            (_, Retry::Terminal { repeat: Repeat::Never }) => None,
             (_, other) => panic!("no such class in this model: {other:?}"),
         }
+    }
+
+    /// Whether the provider has refused, and not merely failed.
+    pub(crate) fn is_refusal(&self, failure: u16) -> bool {
+        matches!(self.failures[usize::from(failure)].retry, Retry::Terminal { .. })
     }
 
     pub(crate) fn shift(&mut self, status: Status, by: Seconds) -> Status {
@@ -225,7 +242,7 @@ impl Real {
         self.statuses.len()
     }
 
-    fn status(&self, status: Status) -> TokenSourceStatus {
+    pub(crate) fn status(&self, status: Status) -> TokenSourceStatus {
         let mut content = self.statuses[status.id as usize].clone();
         if let Some(target) = &mut content.target {
             target.resource_version = (status.target > 0).then(|| status.target.to_string());
@@ -241,6 +258,7 @@ impl Real {
         }
         // Counted further, a provider that refuses for ever would make a new state of every hour.
         status.failures = status.failures.min(FAILURES);
+        status.failures_of_class = status.failures_of_class.min(FAILURES);
         move_status(&mut status, 0);
         let name = serde_json::to_string(&status).unwrap();
         let id = *self.names.entry(name).or_insert_with(|| {
@@ -259,7 +277,7 @@ impl Real {
         u16::try_from(id).unwrap()
     }
 
-    fn inputs(&mut self, look: &Look) -> Inputs {
+    pub(crate) fn inputs(&mut self, look: &Look) -> Inputs {
         let asked = Asked { scope: look.source.scope, credentials: look.credentials };
         self.fingerprint(look.source.generation, asked)
     }

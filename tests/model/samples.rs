@@ -25,8 +25,8 @@ pub(crate) const UID: &str = "6f0c6f3a-0001";
 pub(crate) const LIFETIME: Seconds = 3600;
 /// What a provider that limits its clients asks for.
 pub(crate) const RETRY_AFTER_SECONDS: Seconds = 120;
-/// How far failures in a row are counted.
-pub(crate) const FAILURES: i32 = 4;
+/// How far failures in a row are counted: beyond the tries that inputs are given while they are new.
+pub(crate) const FAILURES: i32 = 6;
 /// The values of the annotation, in turn.
 pub(crate) const REQUESTS: [Option<&str>; 5] = [None, Some("1"), Some("2"), Some("3"), Some("4")];
 

@@ -154,6 +154,8 @@ pub(crate) struct Ghost {
     pub(crate) came: Option<(Asked, Seconds)>,
     /// The last request failed: with what generation and inputs, and until when it must not be repeated.
     pub(crate) failed: Option<(u8, Asked, Seconds)>,
+    /// How often in a row the provider has refused: with what generation and inputs.
+    pub(crate) refusals: Option<(u8, Asked, u8)>,
     /// A renewal that somebody has asked for, and for which no token has been published yet.
     pub(crate) requested: Requested,
     /// The clock was set since the controller last looked.

@@ -82,7 +82,7 @@ fn masked(mut request: TokenRequest, shows_id: bool) -> TokenRequest {
     }
     // The key stays, or nothing could be signed: it is no part of what is sent.
     let unnamed = |assertion: &mut Assertion| {
-        for party in [&mut assertion.issuer, &mut assertion.subject] {
+        for party in std::iter::once(&mut assertion.issuer).chain(&mut assertion.subject) {
             if Some(&*party) == id.as_ref() {
                 MASK.clone_into(party);
             }

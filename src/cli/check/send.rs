@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::report::{Fault, RenewalTime};
 use super::request::{MASK, USER_AGENT};
 use super::situation::Situation;
-use crate::api::{ClientAuthenticationMethod, Duration, TokenProviderSpec};
+use crate::api::{Duration, TokenProviderSpec};
 use crate::cli::arguments::CheckArguments;
 use crate::cli::output::harmless;
 use crate::decide::{Ask, Failure, ask, credentials};
@@ -89,9 +89,9 @@ impl Way {
     /// The provider with its token endpoint: the one that an issuer's metadata names, where it has an issuer.
     pub(super) async fn locate(&self, provider: &TokenProviderSpec) -> Result<TokenProviderSpec, Fault> {
         let Some(issuer) = &provider.issuer else { return Ok(provider.clone()) };
-        let mutual_tls = provider.client_authentication.method == ClientAuthenticationMethod::TlsClientAuth;
-        let found = Issuer::parse(issuer)?.discover(&self.anonymous, USER_AGENT, mutual_tls).await?;
-        Ok(TokenProviderSpec { token_endpoint: Some(found), ..provider.clone() })
+        let issuer = Issuer::parse(issuer)?;
+        let found = issuer.discover(&self.anonymous, USER_AGENT, provider.shows_certificate()).await?;
+        Ok(TokenProviderSpec { token_endpoint: Some(found.token_endpoint), ..provider.clone() })
     }
 
     pub(super) async fn send(

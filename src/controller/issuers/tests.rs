@@ -7,11 +7,11 @@ fn at(seconds: i64) -> DateTime<Utc> {
 }
 
 #[allow(clippy::unnecessary_wraps)] // as discovery has it
-fn found(endpoint: &str) -> Result<String, Error> {
-    Ok(endpoint.to_owned())
+fn found(endpoint: &str) -> Result<Metadata, Error> {
+    Ok(Metadata::of(endpoint))
 }
 
-fn down() -> Result<String, Error> {
+fn down() -> Result<Metadata, Error> {
     Err(Error::discovery("a.example", "it answered 503"))
 }
 

@@ -82,7 +82,7 @@ pub(super) fn client(
         key_id,
         certificate: x5t_s256.then(|| values.text(keys.certificate())).transpose()?,
         issuer: id.to_owned(),
-        subject: id.to_owned(),
+        subject: Some(id.to_owned()),
         audience: resolved(audience.as_deref(), provider),
         lifetime: lifetime.map_or(Assertion::DEFAULT_LIFETIME, crate::api::Duration::get),
         scope: None,
@@ -99,7 +99,7 @@ fn bearer(
 ) -> Result<Assertion, Failure> {
     let AssertionGrant { issuer, subject, audience, scope_claim, lifetime, algorithm, key_id, claims } =
         provider.assertion_grant.clone().unwrap_or_default();
-    let issuer = match issuer {
+    let issuer = match issuer.filter(|issuer| !issuer.is_empty()) {
         Some(issuer) => issuer,
         None => who::id(spec, keys, values)?,
     };
@@ -110,7 +110,7 @@ fn bearer(
         key: values.secret(key(keys, algorithm))?,
         key_id,
         certificate: None,
-        subject: subject.unwrap_or_else(|| issuer.clone()),
+        subject: Some(subject.unwrap_or_else(|| issuer.clone())).filter(|subject| !subject.is_empty()),
         issuer,
         audience: resolved(audience.as_deref(), provider),
         lifetime: lifetime.map_or(Assertion::DEFAULT_LIFETIME, crate::api::Duration::get),

@@ -175,6 +175,44 @@ fn what_is_left_out_has_the_documented_default() {
 }
 
 #[test]
+fn where_refreshing_is_the_grant_every_request_asks_for_the_same() {
+    let pairs: Pairs<'_> = &[
+        ("client_id", b"id"),
+        ("client_secret", b"s"),
+        ("refresh_token", b"first"),
+        ("username", b"u"),
+        ("password", b"p"),
+    ];
+    let materials = Materials { credentials: data(pairs), ..Materials::default() };
+    let parameter = |name: &str| api::Parameter { name: name.to_owned(), ..api::Parameter::default() };
+    let rotated = Secret::new("rotated".to_owned());
+    // Beside another grant a refresh request asks for nothing (RFC 6749 §6).
+    for (grant, asks_always) in [("refresh_token", true), ("password", false)] {
+        let scene = Scene::fresh().with(|scene| {
+            scene.provider().grant_type = Some(grant.to_owned());
+            scene.provider().parameters = vec![parameter("a")];
+            scene.provider().refresh.parameters = vec![parameter("b")];
+            scene.spec.token.scopes = vec!["read".to_owned()];
+            scene.spec.token.audience = Some("api".to_owned());
+            scene.spec.token.resources = vec!["urn:r".to_owned()];
+        });
+        let request = |refresh_token| {
+            ask(&scene.spec, scene.provider.as_ref().unwrap(), &materials, refresh_token).unwrap().request
+        };
+        let (first, later) = (request(None), request(Some(&rotated)));
+        let asked = |request: &TokenRequest| {
+            let names: Vec<_> = request.parameters.iter().map(|parameter| parameter.name.clone()).collect();
+            (request.scopes.clone(), request.audience.clone(), request.resources.clone(), names)
+        };
+        let names = |name: &str| vec![name.to_owned()];
+        let all = |name| (names("read"), Some("api".to_owned()), names("urn:r"), names(name));
+        assert_eq!(asked(&first), all(if asks_always { "b" } else { "a" }), "{grant}");
+        let nothing = (vec![], None, vec![], names("b"));
+        assert_eq!(asked(&later), if asks_always { all("b") } else { nothing }, "{grant}");
+    }
+}
+
+#[test]
 fn the_grant_written_out_is_the_default() {
     let scene =
         Scene::fresh().with(|scene| scene.provider().grant_type = Some("client_credentials".to_owned()));

@@ -4,6 +4,17 @@ use super::*;
 use crate::api::Reason;
 use crate::decide::fixture::{at, failure, outage};
 
+/// The next attempt after so many failures of this class alone, with inputs that have worked.
+fn next(
+    failure: &Failure,
+    failures: i32,
+    life_left: TimeDelta,
+    uid: &str,
+    now: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
+    retry_at(failure, &Attempts { failures, of_class: failures, proven: true, life_left, uid }, now)
+}
+
 const NO_LIFE: TimeDelta = TimeDelta::zero();
 
 fn uids() -> impl Iterator<Item = String> {
@@ -13,7 +24,7 @@ fn uids() -> impl Iterator<Item = String> {
 /// The shortest and the longest wait over many uids, in seconds.
 fn waits(failure: &Failure, failures: i32, life_left: TimeDelta) -> (i64, i64) {
     let waits: Vec<i64> = uids()
-        .map(|uid| (retry_at(failure, failures, life_left, &uid, at(0)).unwrap() - at(0)).num_seconds())
+        .map(|uid| (next(failure, failures, life_left, &uid, at(0)).unwrap() - at(0)).num_seconds())
         .collect();
     (*waits.iter().min().unwrap(), *waits.iter().max().unwrap())
 }
@@ -104,6 +115,13 @@ fn classes() {
         ("then looked at once an hour", assertion, 3, half_hour, hour),
         ("a terminal refusal is looked at once an hour", Retry::TERMINAL, 1, half_hour, hour),
         ("however often", Retry::TERMINAL, 50, half_hour, hour),
+        (
+            "also of inputs that a provider may not know yet, once they have worked",
+            Retry::REFUSED,
+            1,
+            half_hour,
+            hour,
+        ),
     ];
     for (name, retry, failures, at_least, at_most) in cases {
         let (shortest, longest) = waits(&failure(Reason::MalformedResponse, retry), failures, NO_LIFE);
@@ -113,9 +131,9 @@ fn classes() {
 
 #[test]
 fn a_refusal_that_could_lock_an_account_is_never_retried() {
-    let locked = asking(Retry::Terminal { reprobe: false }, 10);
+    let locked = asking(Retry::Terminal { repeat: Repeat::Never }, 10);
     for failures in [1, 2, 100] {
-        assert_eq!(retry_at(&locked, failures, TimeDelta::hours(1), "uid", at(0)), None);
+        assert_eq!(next(&locked, failures, TimeDelta::hours(1), "uid", at(0)), None);
     }
 }
 
@@ -124,7 +142,7 @@ fn the_instant_is_a_whole_second_and_never_earlier_than_told() {
     let told = asking(Retry::TRANSIENT, 60);
     for millis in [0, 1, 499, 999] {
         let sent_at = at(0) + TimeDelta::milliseconds(millis);
-        let instant = retry_at(&told, 1, NO_LIFE, "uid", sent_at).unwrap();
+        let instant = next(&told, 1, NO_LIFE, "uid", sent_at).unwrap();
         assert_eq!(instant.timestamp_subsec_nanos(), 0, "after {millis} ms");
         assert!(instant - sent_at >= TimeDelta::seconds(60), "after {millis} ms: {instant}");
         assert!(instant - sent_at < TimeDelta::seconds(61), "after {millis} ms: {instant}");
@@ -133,9 +151,9 @@ fn the_instant_is_a_whole_second_and_never_earlier_than_told() {
 
 #[test]
 fn the_same_failure_of_the_same_object_waits_the_same() {
-    let first = retry_at(&outage(), 7, NO_LIFE, "uid-1", at(0));
-    assert_eq!(first, retry_at(&outage(), 7, NO_LIFE, "uid-1", at(0)));
-    let others = uids().filter(|uid| retry_at(&outage(), 7, NO_LIFE, uid, at(0)) != first);
+    let first = next(&outage(), 7, NO_LIFE, "uid-1", at(0));
+    assert_eq!(first, next(&outage(), 7, NO_LIFE, "uid-1", at(0)));
+    let others = uids().filter(|uid| next(&outage(), 7, NO_LIFE, uid, at(0)) != first);
     assert!(others.count() > 150, "a thousand objects must not come back at once");
 }
 

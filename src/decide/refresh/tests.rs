@@ -62,19 +62,42 @@ fn the_secret_says_what_it_is_and_nothing_of_the_token_outside_its_data() {
 }
 
 #[test]
-fn only_a_refusal_of_the_token_itself_gives_way_to_the_primary_grant() {
+fn a_refused_refresh_request_gives_way_to_the_primary_grant_and_so_does_the_third_failure() {
     let cases = [
-        ("password", Reason::RefreshTokenRejected, true),
-        ("password", Reason::InvalidRequest, true),
-        ("password", Reason::ProviderUnavailable, false),
-        ("password", Reason::AccessDenied, false),
-        ("password", Reason::UnexpectedRedirect, false),
-        ("password", Reason::EndpointNotAllowed, false),
-        ("refresh_token", Reason::InvalidGrant, false),
+        ("password", Reason::RefreshTokenRejected, 1, true),
+        ("password", Reason::InvalidRequest, 1, true),
+        // A bare 401, 401 `invalid_token`, a bare 403, 404, other statuses and codes.
+        ("password", Reason::InvalidClient, 1, true),
+        ("password", Reason::ProviderRejected, 1, true),
+        ("password", Reason::AccessDenied, 1, true),
+        ("vendor", Reason::EndpointNotFound, 1, true),
+        ("vendor", Reason::AssertionRejected, 1, true),
+        ("password", Reason::ProviderUnavailable, 1, false),
+        ("password", Reason::ProviderUnavailable, 2, false),
+        ("password", Reason::ProviderUnavailable, 3, true),
+        ("password", Reason::ProviderUnavailable, 40, true),
+        ("password", Reason::MalformedResponse, 3, true),
+        ("password", Reason::EndpointUnreachable, 3, true),
+        ("password", Reason::UnexpectedRedirect, 1, false),
+        ("password", Reason::EndpointNotAllowed, 1, false),
+        ("password", Reason::ProxyError, 1, false),
+        ("password", Reason::RateLimited, 1, false),
+        ("password", Reason::RateLimited, 3, false),
+        ("refresh_token", Reason::InvalidGrant, 1, false),
+        ("refresh_token", Reason::ProviderUnavailable, 3, false),
     ];
-    for (grant, reason, expected) in cases {
+    for (grant, reason, failures, expected) in cases {
         let failure = Failure::local(reason, "");
-        assert_eq!(gives_way(&spec(grant).1, &failure), expected, "{grant}, {reason}");
+        assert_eq!(gives_way(&spec(grant).1, &failure, failures), expected, "{grant}, {reason}, {failures}");
+    }
+}
+
+#[test]
+fn a_word_that_an_earlier_version_has_kept_for_a_token_is_not_sent() {
+    let bond = bond("password", "a", ENDPOINT, "s");
+    for (kept, usable) in [("not_supported", false), ("", false), ("r1", true)] {
+        let kept = bond.keep("x", OwnerReference::default(), &Secret::new(kept.into()));
+        assert_eq!(bond.usable(&kept).is_some(), usable);
     }
 }
 

@@ -18,6 +18,7 @@ fn token(access: &str) -> Token {
         refresh_token: Some(Secret::new("canary-refresh".to_owned())),
         issued_at: at(0),
         expires_at: at(3600),
+        declared_zero: false,
         notices: BTreeSet::new(),
     }
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::api::{ShortText, TokenSourceStatus, to_kubernetes};
 use crate::decide::fixture::{Scene, at, failure, outage};
 use crate::decide::{Credentials, Held, Outcome};
-use crate::oauth::Retry;
+use crate::oauth::{Repeat, Retry};
 
 mod clock;
 mod pace;
@@ -88,7 +88,7 @@ fn the_first_rule_that_applies_decides() {
         (
             "a missing target waits like any other cause",
             Plan::Wait(None),
-            failing(Retry::Terminal { reprobe: false }).with(|s| {
+            failing(Retry::Terminal { repeat: Repeat::Never }).with(|s| {
                 s.target = Target::Missing;
             }),
         ),

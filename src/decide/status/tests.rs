@@ -4,8 +4,9 @@
 use super::*;
 use crate::api::Renewal;
 use crate::decide::fixture::{Scene, at, failure, outage};
-use crate::oauth::Retry;
+use crate::oauth::{Repeat, Retry};
 
+mod patience;
 mod product;
 mod waiting;
 
@@ -92,7 +93,7 @@ fn where_only_a_change_helps_there_is_no_time_to_try_again() {
     let mut scene = Scene::good().when(2700);
     scene.record(&Outcome::Failed(
         at(2700),
-        failure(Reason::InvalidGrant, Retry::Terminal { reprobe: false }),
+        failure(Reason::InvalidGrant, Retry::Terminal { repeat: Repeat::Never }),
     ));
     assert_eq!(scene.status.failures, 1);
     assert_eq!(scene.status.retry_at, None);

@@ -77,7 +77,7 @@ pub(crate) fn assertion(algorithm: Algorithm, key: &str) -> Assertion {
         key_id: None,
         certificate: None,
         issuer: "me".to_owned(),
-        subject: "me".to_owned(),
+        subject: Some("me".to_owned()),
         audience: "https://a.example/token".to_owned(),
         lifetime: Assertion::DEFAULT_LIFETIME,
         scope: None,
@@ -175,7 +175,7 @@ fn header_and_claims_are_what_was_asked_for() {
     let assertion = Assertion {
         key_id: Some("key-1".to_owned()),
         issuer: "issuer".to_owned(),
-        subject: "subject".to_owned(),
+        subject: Some("subject".to_owned()),
         audience: "account.example".to_owned(),
         lifetime: Duration::from_secs(3600),
         scope: Some("signature impersonation".to_owned()),
@@ -190,6 +190,8 @@ fn header_and_claims_are_what_was_asked_for() {
         "nbf": 1, "https://example.com/tenant": {"id": [1, "two"]},
     });
     assert_eq!(claims, expected);
+    let (_, claims, ..) = parts(&signed(&Assertion { subject: None, ..assertion.clone() }));
+    assert!(claims.get("sub").is_none() && claims.get("iss").is_some(), "{claims}");
 }
 
 #[test]

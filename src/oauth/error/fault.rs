@@ -78,8 +78,12 @@ impl Scheme {
 /// What is wrong with a 2xx answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Defect {
-    /// A `Content-Encoding` nobody asked for.
+    /// A `Content-Encoding` that nobody asked for and that cannot be decoded.
     Encoded,
+    /// The connection closed before the end.
+    CutOff,
+    /// The deadline passed before the end.
+    Unfinished,
     /// No body at all.
     Empty,
     /// Neither JSON nor a form.
@@ -158,7 +162,9 @@ impl fmt::Display for Scheme {
 impl fmt::Display for Defect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Defect::Encoded => "the body has a Content-Encoding that was not asked for",
+            Defect::Encoded => "the body has a Content-Encoding that was not asked for and cannot be decoded",
+            Defect::CutOff => "the connection broke off before the body was complete",
+            Defect::Unfinished => "the body was not complete at the deadline (`timeout`)",
             Defect::Empty => "the body is empty",
             Defect::NotAnAnswer => "the body is neither JSON nor a form",
             Defect::BrokenJson => "the body is not valid JSON",

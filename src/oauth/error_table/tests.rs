@@ -3,8 +3,9 @@
 use super::*;
 use Reason::*;
 
-const TERMINAL: Retry = Retry::TERMINAL;
-const NO_PROBE: Retry = Retry::Terminal { reprobe: false };
+const REFUSED: Retry = Retry::REFUSED;
+const HOURLY: Retry = Retry::Terminal { repeat: Repeat::Hourly };
+const LOCKED: Retry = Retry::Terminal { repeat: Repeat::Never };
 const TRANSIENT: Retry = Retry::TRANSIENT;
 const A_MINUTE: Retry = Retry::Transient { floor: Duration::from_secs(60) };
 const FIVE_MINUTES: Retry = Retry::Transient { floor: Duration::from_secs(300) };
@@ -22,33 +23,36 @@ const GRANTS: [GrantKind; 7] = [
 #[test]
 fn codes_that_mean_the_same_whatever_the_grant() {
     for (code, reason, retry) in [
-        ("invalid_request", InvalidRequest, TERMINAL),
-        ("invalid_client", InvalidClient, TERMINAL),
-        ("unauthorized_client", UnauthorizedClient, TERMINAL),
-        ("unsupported_grant_type", UnsupportedGrantType, TERMINAL),
-        ("invalid_scope", InvalidScope, TERMINAL),
-        ("invalid_target", InvalidTarget, TERMINAL),
-        ("access_denied", AccessDenied, TERMINAL),
-        ("consent_required", ConsentRequired, TERMINAL),
-        ("interaction_required", ConsentRequired, TERMINAL),
-        ("login_required", ConsentRequired, TERMINAL),
+        ("invalid_request", InvalidRequest, REFUSED),
+        ("invalid_client", InvalidClient, REFUSED),
+        ("unauthorized_client", UnauthorizedClient, REFUSED),
+        ("unsupported_grant_type", UnsupportedGrantType, REFUSED),
+        ("invalid_scope", InvalidScope, REFUSED),
+        ("invalid_target", InvalidTarget, REFUSED),
+        ("access_denied", AccessDenied, REFUSED),
+        ("consent_required", ConsentRequired, REFUSED),
+        ("interaction_required", ConsentRequired, REFUSED),
+        ("login_required", ConsentRequired, REFUSED),
         ("server_error", ProviderUnavailable, TRANSIENT),
         ("temporarily_unavailable", ProviderUnavailable, TRANSIENT),
         ("slow_down", RateLimited, A_MINUTE),
         ("too_many_requests", RateLimited, A_MINUTE),
         ("rate_limit_exceeded", RateLimited, A_MINUTE),
         ("RATE_LIMIT_REACHED", RateLimited, A_MINUTE),
-        ("use_dpop_nonce", UnsupportedTokenType, TERMINAL),
-        ("invalid_dpop_proof", UnsupportedTokenType, TERMINAL),
-        ("invalid_client_id", InvalidClient, TERMINAL),
-        ("inactive_user", InvalidClient, TERMINAL),
-        ("inactive_org", InvalidClient, TERMINAL),
-        ("incorrect_client_credentials", InvalidClient, TERMINAL),
-        ("bad_client_secret", InvalidClient, TERMINAL),
-        ("INVALID_CLIENT", InvalidClient, TERMINAL),
-        ("Invalid Client", InvalidClient, TERMINAL),
+        ("use_dpop_nonce", UnsupportedTokenType, REFUSED),
+        ("invalid_dpop_proof", UnsupportedTokenType, REFUSED),
+        ("invalid_client_id", InvalidClient, REFUSED),
+        ("inactive_user", InvalidClient, REFUSED),
+        ("inactive_org", InvalidClient, REFUSED),
+        ("incorrect_client_credentials", InvalidClient, REFUSED),
+        ("bad_client_secret", InvalidClient, REFUSED),
+        ("INVALID_CLIENT", InvalidClient, REFUSED),
+        ("Invalid Client", InvalidClient, REFUSED),
     ] {
         for grant in GRANTS {
+            // A password is shown once an hour at the most.
+            let password = grant == GrantKind::Password && retry == REFUSED;
+            let retry = if password { HOURLY } else { retry };
             assert_eq!(for_code(code, None, grant), Some((reason, retry)), "{code} {grant:?}");
         }
     }
@@ -56,15 +60,17 @@ fn codes_that_mean_the_same_whatever_the_grant() {
 
 #[test]
 fn a_refused_grant_depends_on_the_grant() {
-    for code in ["invalid_grant", "invalid_code"] {
+    for code in
+        ["invalid_grant", "invalid_code", "bad_refresh_token", "invalid_refresh_token", "BAD_REFRESH_TOKEN"]
+    {
         for (grant, reason, retry) in [
-            (GrantKind::ClientCredentials, InvalidGrant, TERMINAL),
-            (GrantKind::RefreshToken, InvalidGrant, TERMINAL),
-            (GrantKind::Password, InvalidGrant, NO_PROBE),
+            (GrantKind::ClientCredentials, InvalidGrant, REFUSED),
+            (GrantKind::RefreshToken, InvalidGrant, REFUSED),
+            (GrantKind::Password, InvalidGrant, LOCKED),
             (GrantKind::Refresh, RefreshTokenRejected, TRANSIENT),
             (GrantKind::JwtBearer, AssertionRejected, Retry::Assertion { attempts: 3 }),
-            (GrantKind::TokenExchange, InvalidGrant, TERMINAL),
-            (GrantKind::Extension, InvalidGrant, TERMINAL),
+            (GrantKind::TokenExchange, InvalidGrant, REFUSED),
+            (GrantKind::Extension, InvalidGrant, REFUSED),
         ] {
             assert_eq!(for_code(code, None, grant), Some((reason, retry)), "{code} {grant:?}");
         }
@@ -76,7 +82,7 @@ fn zoho_throttles_with_access_denied() {
     let description = Some("You have made too many requests continuously.");
     let grant = GrantKind::RefreshToken;
     assert_eq!(for_code("Access Denied", description, grant), Some((RateLimited, A_MINUTE)));
-    assert_eq!(for_code("invalid_client", description, grant), Some((InvalidClient, TERMINAL)));
+    assert_eq!(for_code("invalid_client", description, grant), Some((InvalidClient, REFUSED)));
 }
 
 #[test]
@@ -86,16 +92,16 @@ fn unknown_codes_are_left_to_the_status() {
         assert_eq!(for_code(code, None, grant), None, "{code}");
     }
     for (status, reason, retry) in [
-        (400, ProviderRejected, TERMINAL),
-        (401, ProviderRejected, TERMINAL),
-        (403, ProviderRejected, TERMINAL),
-        (422, ProviderRejected, TERMINAL),
+        (400, ProviderRejected, REFUSED),
+        (401, ProviderRejected, REFUSED),
+        (403, ProviderRejected, REFUSED),
+        (422, ProviderRejected, REFUSED),
         (200, ProviderError, TRANSIENT),
         (501, ProviderError, TRANSIENT),
         // Rows of the table that hold whatever the body says.
-        (404, EndpointNotFound, TERMINAL),
+        (404, EndpointNotFound, REFUSED),
         (408, ProviderUnavailable, TRANSIENT),
-        (415, UnsupportedMediaType, TERMINAL),
+        (415, UnsupportedMediaType, REFUSED),
         (503, ProviderUnavailable, TRANSIENT),
     ] {
         assert_eq!(for_status(status, Some("odd"), grant), (reason, retry), "{status}");
@@ -105,16 +111,16 @@ fn unknown_codes_are_left_to_the_status() {
 #[test]
 fn bare_statuses() {
     for (statuses, reason, retry) in [
-        (&[400][..], InvalidRequest, TERMINAL),
-        (&[401], InvalidClient, TERMINAL),
-        (&[403], AccessDenied, TERMINAL),
-        (&[404, 405, 410], EndpointNotFound, TERMINAL),
-        (&[406, 415], UnsupportedMediaType, TERMINAL),
+        (&[400][..], InvalidRequest, REFUSED),
+        (&[401], InvalidClient, REFUSED),
+        (&[403], AccessDenied, REFUSED),
+        (&[404, 405, 410], EndpointNotFound, REFUSED),
+        (&[406, 415], UnsupportedMediaType, REFUSED),
         (&[407], ProxyError, FIVE_MINUTES),
         (&[408, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529], ProviderUnavailable, TRANSIENT),
-        (&[413, 431], RequestTooLarge, TERMINAL),
+        (&[413, 431], RequestTooLarge, REFUSED),
         (&[429], RateLimited, A_MINUTE),
-        (&[402, 409, 418, 422, 451, 499], ProviderRejected, TERMINAL),
+        (&[402, 409, 418, 422, 451, 499], ProviderRejected, REFUSED),
         (&[501, 505, 530, 599], ProviderError, TRANSIENT),
     ] {
         for status in statuses {
@@ -126,9 +132,17 @@ fn bare_statuses() {
 
 #[test]
 fn a_401_to_a_password_is_never_probed() {
-    assert_eq!(for_status(401, None, GrantKind::Password), (InvalidClient, NO_PROBE));
-    assert_eq!(for_status(401, Some("odd"), GrantKind::Password), (ProviderRejected, NO_PROBE));
-    assert_eq!(for_status(403, None, GrantKind::Password), (AccessDenied, TERMINAL));
+    assert_eq!(for_status(401, None, GrantKind::Password), (InvalidClient, LOCKED));
+    assert_eq!(for_status(401, Some("odd"), GrantKind::Password), (ProviderRejected, LOCKED));
+    assert_eq!(for_status(403, None, GrantKind::Password), (AccessDenied, HOURLY));
+}
+
+#[test]
+fn an_error_in_a_good_answer_to_a_refresh_request_is_a_refusal() {
+    for code in [None, Some("odd")] {
+        assert_eq!(for_status(200, code, GrantKind::Refresh), (RefreshTokenRejected, TRANSIENT));
+        assert_eq!(for_status(200, code, GrantKind::Password), (ProviderError, TRANSIENT));
+    }
 }
 
 #[test]

@@ -216,11 +216,14 @@ async fn bodies_over_the_limit_are_refused() {
 async fn the_deadline_covers_the_whole_exchange() {
     let mut world = World::new();
     world.transport.timeout = Duration::from_millis(300);
-    for script in [Script::Drip, Script::Silence] {
+    // A good answer has begun: it may have cost a token.
+    let begun = Error::cut_off("localhost", 200, true);
+    let silent = unreachable("localhost", NetworkFault::Deadline);
+    for (script, expected) in [(Script::Drip, begun), (Script::Silence, silent)] {
         let server = world.server(script).await;
         let bound = tokio::time::timeout(Duration::from_secs(3), world.send("localhost", server.port));
         let error = error(bound.await.expect("no deadline"));
-        assert_eq!(error, unreachable("localhost", NetworkFault::Deadline));
+        assert_eq!(error, expected);
         assert_eq!(server.requests().len(), 1, "nothing is sent twice");
     }
 }
@@ -233,12 +236,42 @@ async fn connections_that_fail() {
     assert_eq!(error(world.send("127.0.0.1", closed).await), unreachable("127.0.0.1", refused));
 
     let nonsense = Script::Answer(b"canary\r\n\r\n".to_vec());
-    for script in [Script::HangUp, Script::CutShort, nonsense] {
+    let interrupted = || unreachable("localhost", NetworkFault::Interrupted);
+    let cases = [
+        (Script::HangUp, interrupted()),
+        (nonsense, interrupted()),
+        // A good answer has begun: it may have cost a token.
+        (Script::CutShort, Error::cut_off("localhost", 200, false)),
+    ];
+    for (script, expected) in cases {
         let server = world.server(script).await;
         let error = error(world.send("localhost", server.port).await);
-        assert_eq!(error, unreachable("localhost", NetworkFault::Interrupted));
+        assert_eq!(error, expected);
         assert_eq!(server.requests().len(), 1, "nothing is sent twice");
     }
+}
+
+/// R17: nobody asked for it, but the token in it may have cost something.
+#[tokio::test]
+async fn an_encoded_body_is_handed_on_plain() {
+    use std::io::Write as _;
+    let gzip = |text: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    };
+    let answer = |body: Vec<u8>| {
+        let head =
+            format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", body.len());
+        Script::Answer([head.into_bytes(), body].concat())
+    };
+    let world = World::new();
+    let server = world.server(answer(gzip(b"{\"a\":1}"))).await;
+    let plain = world.send("localhost", server.port).await.unwrap();
+    assert_eq!(&plain.body[..], b"{\"a\":1}");
+    assert!(!plain.headers.contains_key("content-encoding"));
+    let server = world.server(answer(gzip(&vec![b'x'; MAX_BODY + 1]))).await;
+    assert_eq!(error(world.send("localhost", server.port).await), Error::too_large("localhost"));
 }
 
 #[tokio::test]

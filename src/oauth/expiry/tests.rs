@@ -64,13 +64,46 @@ impl Vector {
 
     fn check(&self) {
         let rules = ExpiryRules { unit: self.unit, ..ExpiryRules::default() };
-        let found = life(&self.members, &self.token, self.date, &rules);
+        let found = life(&self.members, &self.token, self.date, &rules).map(without_zero);
         let expected = self
             .seconds
-            .map(|seconds| Life { seconds, notices: self.notices.iter().copied().collect() })
+            .map(|seconds| Life {
+                seconds,
+                notices: self.notices.iter().copied().collect(),
+                declared_zero: false,
+            })
             .ok_or(AlreadyExpired);
         assert_eq!(found, expected, "{}", self.id);
     }
+}
+
+/// That a zero was declared has a test of its own.
+fn without_zero(life: Life) -> Life {
+    Life { declared_zero: false, ..life }
+}
+
+#[test]
+fn a_zero_is_known_where_nothing_else_tells_the_life() {
+    let cases = [
+        ("a number", json!({"expires_in": 0}), "opaque", true),
+        ("text", json!({"expires_in": "0"}), "opaque", true),
+        ("a fraction", json!({"expires_in": " 0.0 "}), "opaque", true),
+        ("as an instant", json!({"expires_at": 0}), "opaque", true),
+        ("null", json!({"expires_in": null}), "opaque", false),
+        ("nothing", json!({}), "opaque", false),
+        ("another member tells", json!({"expires_in": 0, "expires_at": T0 + 60}), "opaque", false),
+        ("the JWT tells", json!({"expires_in": 0}), &jwt(T0 + 60), false),
+        ("a life", json!({"expires_in": 60}), "opaque", false),
+    ];
+    for (name, members, token, zero) in cases {
+        let found = life(&members, token, None, &ExpiryRules::default()).unwrap();
+        assert_eq!(found.declared_zero, zero, "{name}");
+    }
+    let ignoring = ExpiryRules { ignore_response: true, ..ExpiryRules::default() };
+    assert!(
+        !life(&json!({"expires_in": 0}), "opaque", None, &ignoring).unwrap().declared_zero,
+        "it is not looked at"
+    );
 }
 
 fn jwt(exp: i64) -> String {
@@ -209,7 +242,7 @@ fn an_ignored_answer_gives_the_assumed_life_unless_a_jwt_ends_sooner() {
     let rules = ExpiryRules { ignore_response: true, ..ExpiryRules::default() };
     let members = json!({"expires_in": -1});
     let expected = |seconds, notices: &[Notice]| {
-        Ok(Life { seconds, notices: notices.iter().copied().collect::<BTreeSet<_>>() })
+        Ok(Life { seconds, notices: notices.iter().copied().collect::<BTreeSet<_>>(), declared_zero: false })
     };
     assert_eq!(life(&members, "opaque", None, &rules), expected(3600, &[ExpiryAssumed]));
     assert_eq!(life(&members, &jwt(T0 + 9000), None, &rules), expected(3600, &[ExpiryAssumed]));

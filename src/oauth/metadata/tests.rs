@@ -13,7 +13,8 @@ fn answer(status: u16, body: &str) -> Answer {
 }
 
 fn read(text: &str, status: u16, body: &str, mutual_tls: bool) -> Result<String, &'static str> {
-    issuer(text).read(&answer(status, body), mutual_tls).map_err(|fault| match fault {
+    let read = issuer(text).read(&answer(status, body), mutual_tls);
+    read.map(|metadata| metadata.token_endpoint).map_err(|fault| match fault {
         Fault::Absent(MetadataFault::NoIssuer) => "no issuer",
         Fault::Absent(_) => "absent",
         Fault::Wrong(_) => "no endpoint",
@@ -59,6 +60,7 @@ fn only_a_document_of_this_very_issuer_counts() {
         "mtls_endpoint_aliases": {"token_endpoint": "https://mtls.example/token"}}"#;
     let cases = [
         ("the document", A, 200, good, false, Ok("https://t.example/token")),
+        ("after a byte order mark", A, 200, &format!("\u{feff}{good}"), false, Ok("https://t.example/token")),
         ("no alias", A, 200, good, true, Ok("https://t.example/token")),
         ("an alias that is not asked for", A, 200, aliased, false, Ok("https://t.example/token")),
         ("the alias", A, 200, aliased, true, Ok("https://mtls.example/token")),
@@ -76,6 +78,35 @@ fn only_a_document_of_this_very_issuer_counts() {
     for (name, text, status, body, mutual_tls, expected) in cases {
         assert_eq!(read(text, status, body, mutual_tls), expected.map(str::to_owned), "{name}");
     }
+}
+
+#[test]
+fn what_the_metadata_does_not_list_is_said() {
+    let unlisted = |members: &str| {
+        let text =
+            format!(r#"{{"issuer": "https://a.example", "token_endpoint": "https://a.example/t"{members}}}"#);
+        let Ok(metadata) = issuer("https://a.example").read(&answer(200, &text), false) else {
+            panic!("no document")
+        };
+        metadata.unlisted("password", "client_secret_post").unwrap_or_default()
+    };
+    let grants = r#", "grant_types_supported": ["client_credentials"]"#;
+    let methods = r#", "token_endpoint_auth_methods_supported": ["client_secret_basic", "private_key_jwt"]"#;
+    let long = format!(r#", "grant_types_supported": [{}"x"]"#, r#""canary","#.repeat(LONGEST_LIST));
+    let cases = [
+        ("", ""),
+        (r#", "grant_types_supported": ["password"]"#, ""),
+        (r#", "grant_types_supported": "canary""#, ""),
+        (r#", "grant_types_supported": [1]"#, ""),
+        (&long, ""),
+        (grants, "The issuer's metadata does not list grant type `password`."),
+        (methods, "The issuer's metadata does not list client authentication `client_secret_post`."),
+    ];
+    for (members, said) in cases {
+        assert_eq!(unlisted(members), said, "{members}");
+    }
+    let both = unlisted(&format!("{grants}{methods}"));
+    assert!(both.contains("`password` and client authentication `client_secret_post`"), "{both}");
 }
 
 #[test]

@@ -8,15 +8,17 @@ use serde_json::{Map, Value};
 use super::Answer;
 use crate::oauth::error::Defect;
 
-/// UTF-8's byte order mark, which `serde_json` refuses.
-const BOM: &[u8] = b"\xEF\xBB\xBF";
+/// A text without UTF-8's byte order mark, which `serde_json` refuses.
+pub(in crate::oauth) fn without_byte_order_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body)
+}
 
 /// The members of a body, always as an object. Of duplicate members the last wins.
 pub(super) fn parse(answer: &Answer) -> Result<Value, Defect> {
     if is_encoded(answer) {
         return Err(Defect::Encoded);
     }
-    let body = answer.body.strip_prefix(BOM).unwrap_or(&answer.body).trim_ascii();
+    let body = without_byte_order_mark(&answer.body).trim_ascii();
     if body.is_empty() {
         Err(Defect::Empty)
     } else if body.starts_with(b"{") {
@@ -29,7 +31,7 @@ pub(super) fn parse(answer: &Answer) -> Result<Value, Defect> {
     }
 }
 
-/// No decoder is compiled in and none was offered, so an encoding is the server's mistake (RFC 9110 §12.5.3).
+/// What could be decoded has been, and lost the header on the way: this is an encoding that is not known.
 fn is_encoded(answer: &Answer) -> bool {
     let plain = |value: &[u8]| value.is_empty() || value.eq_ignore_ascii_case(b"identity");
     answer.headers.get_all(CONTENT_ENCODING).iter().any(|value| !plain(value.as_bytes().trim_ascii()))

@@ -38,7 +38,10 @@ pub(super) fn token(mut content: Value, clocks: Clocks, reading: &Reading<'_>) -
     let fields = &reading.rules.fields;
     let access_token = access_token(&mut content, fields).map_err(Fault::Defect)?;
     let refresh_token =
-        take(&mut content, fields.refresh_token.as_deref(), "/refresh_token").and_then(usable_refresh);
+        take(&mut content, fields.refresh_token.as_deref(), "/refresh_token").filter(|token| {
+            // Some servers fill the member with the access token, which no refresh request will be granted for.
+            is_refresh_token(token.expose()) && *token != access_token
+        });
     check_issued_type(&content, reading.requested_token_type).map_err(Fault::Defect)?;
 
     let mut notices = BTreeSet::new();
@@ -53,12 +56,22 @@ pub(super) fn token(mut content: Value, clocks: Clocks, reading: &Reading<'_>) -
     }
     let life =
         expiry::determine(&declared(&content, fields), payload.as_ref(), clocks, &reading.rules.expiry)?;
+    let declared_zero = life.declared_zero;
     notices.extend(life.notices);
 
     // Only a clock at the end of chrono's range, 260,000 years from now, has no such instants.
     let issued_at = DateTime::from_timestamp(clocks.sent_at, 0).ok_or(AlreadyExpired)?;
     let expires_at = issued_at.checked_add_signed(TimeDelta::seconds(life.seconds)).ok_or(AlreadyExpired)?;
-    Ok(Token { access_token, token_type, scope, refresh_token, issued_at, expires_at, notices })
+    Ok(Token {
+        access_token,
+        token_type,
+        scope,
+        refresh_token,
+        issued_at,
+        expires_at,
+        declared_zero,
+        notices,
+    })
 }
 
 /// Whether something stands where the access token belongs, usable or not.
@@ -79,11 +92,17 @@ fn access_token(content: &mut Value, fields: &FieldPointers) -> Result<Secret, D
     if printable && at_rest && text.expose().len() <= MAX_TOKEN { Ok(text) } else { Err(Defect::BadToken) }
 }
 
-/// "" is as good as absent, and so is what cannot be a token at all.
-fn usable_refresh(text: Secret) -> Option<Secret> {
-    let shown = text.expose();
-    let usable = (1..=MAX_TOKEN).contains(&shown.len()) && !shown.chars().any(char::is_control);
-    usable.then_some(text)
+/// Words that stand where a refresh token would, to say that there is none.
+const NO_TOKEN: [&str; 6] = ["not_supported", "none", "null", "undefined", "n/a", "false"];
+
+/// Whether this text can be a refresh token: "" is as good as absent, and so is a word that says so.
+pub fn is_refresh_token(text: &str) -> bool {
+    let word = |none: &&str| text.trim().eq_ignore_ascii_case(none);
+    let length = (1..=MAX_TOKEN).contains(&text.len());
+    length
+        && !text.chars().any(char::is_control)
+        && !text.trim().is_empty()
+        && !NO_TOKEN.iter().any(|none| word(&none))
 }
 
 fn take(content: &mut Value, pointer: Option<&str>, standard: &str) -> Option<Secret> {

@@ -192,9 +192,19 @@ fn r21_scopes_in_every_shape() {
 
 #[test]
 fn r22_refresh_tokens() {
-    for (answered, kept) in
-        [(r#""r""#, true), (r#""""#, false), ("null", false), ("1", false), (r#""a\nb""#, false)]
-    {
+    for (answered, kept) in [
+        (r#""r""#, true),
+        (r#""""#, false),
+        ("null", false),
+        ("1", false),
+        (r#""a\nb""#, false),
+        // Words that say that there is none, and the access token in its place.
+        (r#""not_supported""#, false),
+        (r#""None""#, false),
+        (r#"" ""#, false),
+        (r#""a""#, false),
+        (r#""aa""#, true),
+    ] {
         let token = json(&format!(r#"{{"access_token":"a","refresh_token":{answered}}}"#)).token();
         assert_eq!(token.refresh_token.is_some(), kept, "{answered}");
     }

@@ -61,7 +61,7 @@ fn client_assertions_speak_of_the_client_and_sign_with_the_key_of_their_family()
     for (method, algorithm, key, material) in cases {
         let ask = good(|scene| scene.provider().client_authentication.method = method);
         let assertion = client_assertion(&ask);
-        assert_eq!((assertion.issuer.as_str(), assertion.subject.as_str()), ("me", "me"));
+        assert_eq!((assertion.issuer.as_str(), assertion.subject.as_deref()), ("me", Some("me")));
         assert_eq!(assertion.audience, "https://auth.example.com/oauth/token");
         assert_eq!((assertion.algorithm, assertion.key.expose()), (algorithm, key));
         assert_eq!(assertion.lifetime, Assertion::DEFAULT_LIFETIME);
@@ -106,7 +106,7 @@ fn bearer_of(settings: AssertionGrant) -> (Ask, Assertion) {
 #[test]
 fn bearer_grants_default_to_the_client() {
     let (ask, assertion) = bearer_of(AssertionGrant::default());
-    assert_eq!((assertion.issuer.as_str(), assertion.subject.as_str()), ("me", "me"));
+    assert_eq!((assertion.issuer.as_str(), assertion.subject.as_deref()), ("me", Some("me")));
     assert_eq!((assertion.scope, assertion.algorithm), (None, Algorithm::RS256));
     assert_eq!(ask.grant, GrantKind::JwtBearer);
 
@@ -119,14 +119,22 @@ fn bearer_grants_default_to_the_client() {
         ..AssertionGrant::default()
     });
     assert_eq!(
-        (assertion.issuer.as_str(), assertion.subject.as_str()),
-        ("account@project", "account@project")
+        (assertion.issuer.as_str(), assertion.subject.as_deref()),
+        ("account@project", Some("account@project"))
     );
     assert_eq!(
         (assertion.audience.as_str(), assertion.scope.as_deref()),
         ("account.docusign.com", Some("a b"))
     );
     assert_eq!((assertion.key.expose(), hidden(&ask)), ("canary-secret", NAMED.to_vec()));
+}
+
+#[test]
+fn an_empty_subject_is_none_and_an_empty_issuer_the_default() {
+    let empty = || Some(String::new());
+    let (_, assertion) =
+        bearer_of(AssertionGrant { subject: empty(), issuer: empty(), ..AssertionGrant::default() });
+    assert_eq!((assertion.issuer.as_str(), assertion.subject), ("me", None));
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn failed_inputs_wait_for_their_time_and_not_a_moment_longer() {
 
 #[test]
 fn a_refusal_that_could_lock_an_account_waits_for_a_change() {
-    let locked = || failing(Retry::Terminal { reprobe: false });
+    let locked = || failing(Retry::Terminal { repeat: Repeat::Never });
     assert_eq!(locked().when(50_000_000).plan(), Plan::Wait(None), "time heals nothing");
     let restarted = locked().with(|s| s.status = locked().status).when(4000);
     assert_eq!(restarted.plan(), Plan::Wait(None), "a restart heals nothing");

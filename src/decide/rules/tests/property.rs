@@ -12,7 +12,9 @@ use crate::decide::readiness::due;
 use crate::decide::{
     Credentials, Failure, Held, Outcome, Plan, Probed, Target, Verdict, next_probe, next_status, wake_after,
 };
-use crate::oauth::Retry;
+use crate::oauth::{Repeat, Retry};
+
+const REPEATS: [Repeat; 4] = [Repeat::Never, Repeat::Hourly, Repeat::BeforeExpiry, Repeat::WhileNew];
 
 /// Seconds around the fixture's, mostly near.
 fn seconds() -> impl Strategy<Value = i64> {
@@ -30,6 +32,7 @@ fn status() -> impl Strategy<Value = TokenSourceStatus> {
                 retry_at: time(times.2),
                 last_unchanged_time: time(times.3),
                 failures,
+                failures_of_class: failures,
                 failed_inputs: inputs,
                 last_handled_renew_request: handled,
                 ..TokenSourceStatus::default()
@@ -116,7 +119,7 @@ fn outcome() -> impl Strategy<Value = (Failure, i64, u8)> {
         (0..7200_u64).prop_map(|floor| Retry::Transient { floor: Duration::from_secs(floor) }),
         Just(Retry::Wasteful),
         (0..5_u32).prop_map(|attempts| Retry::Assertion { attempts }),
-        any::<bool>().prop_map(|reprobe| Retry::Terminal { reprobe }),
+        (0..4_usize).prop_map(|index| Retry::Terminal { repeat: REPEATS[index] }),
     ];
     let failure =
         (retry, option::of(1..=3600_u64), 0..Reason::ALL.len()).prop_map(|(retry, after, reason)| Failure {

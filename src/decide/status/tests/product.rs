@@ -43,7 +43,7 @@ const HISTORIES: [Change; 8] = [
 
 fn outcomes(scene: &Scene) -> Vec<(&'static str, Outcome)> {
     let terminal = failure(Reason::InvalidClient, Retry::TERMINAL);
-    let locked = failure(Reason::InvalidGrant, Retry::Terminal { reprobe: false });
+    let locked = failure(Reason::InvalidGrant, Retry::Terminal { repeat: Repeat::Never });
     let mut list = vec![
         ("waiting", Outcome::Waiting),
         ("waiting for the limiter", waits(true, None)),

@@ -10,7 +10,8 @@ use crate::oauth::secret::Secret;
 async fn discover(world: &World, issuer: &str) -> Result<String, Reason> {
     let exchanger = Exchanger::new(&world.transport).unwrap();
     let issuer = Issuer::parse(issuer).unwrap();
-    issuer.discover(&exchanger, "tokensource/0.0.0", false).await.map_err(|error| {
+    let found = issuer.discover(&exchanger, "tokensource/0.0.0", false).await;
+    found.map(|metadata| metadata.token_endpoint).map_err(|error| {
         assert!(!error.to_string().contains("canary"), "{error}");
         error.reason()
     })
