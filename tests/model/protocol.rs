@@ -8,7 +8,7 @@ use tokensource::oauth::{Reading, Secret, read};
 
 use crate::real::{Real, Reply};
 use crate::samples::{HOST, LIFETIME, at, credentials, remembered, said, seconds};
-use crate::world::Asked;
+use crate::world::{Asked, Look};
 
 impl Real {
     /// What the real reading makes of a real answer: nothing for a token, else the failure.
