@@ -73,10 +73,11 @@ reasons! {
     RenewalRequested: "A new value of `renew-requested-at` asks for a renewal."
         => "Nothing.",
     ProbeRejected: "The probe answered 401 to the current token."
-        => "A new token is fetched at once, or a minute after the last request. As an Event that comes again and \
-         again, and in the message of `Renewed`: the probe rejects fresh tokens as well, so its URL wants \
-         something else (an audience, a scope) or answers 401 to everybody. Renewals for it then wait ever \
-         longer, up to an hour.",
+        => "A new token is fetched at once, or a minute after the last request; `Ready` is False until the probe \
+         accepts a token or another one comes. If it comes again and again, the probe rejects fresh tokens as \
+         well: its URL wants something else (an audience, a scope) or answers 401 to everybody, or another user \
+         of the same client asks for tokens, and each one voids the one before. Give every user a client of its \
+         own. Renewals then wait ever longer, up to an hour.",
     WorkloadsRestarted: "Another token is in the target: the workloads of `target.rolloutRestart` take it up."
         => "Nothing. Workloads that read the mounted file anew need no restart: see docs/workloads.md.",
     RestartFailed: "A workload of `target.rolloutRestart` could not be restarted and may hold the token before."
@@ -91,7 +92,9 @@ reasons! {
          revoked there. With Basic, try the other `basicEncoding`; some providers want `client_secret_post`. \
          Then change the Secret: the new one is tried at once.",
     InvalidGrant: "The user name, password or refresh token is wrong, expired, revoked or locked."
-        => "With a vendor's own `grantType`: compare its `parameters` with the documentation.",
+        => "With `grantType: refresh_token`: have a person authorise the client again, and put the new refresh token \
+         into the credentials Secret. With a vendor's own `grantType`: compare its `parameters` with the \
+         documentation.",
     RefreshTokenRejected: "The stored refresh token was refused and has been dropped; the primary grant is tried once."
         => "As an Event beside a good token: nothing to do, a new one came by the primary grant. If it comes \
          with every renewal, the provider does not take its own refresh tokens: set `provider.refresh.policy: \
@@ -99,7 +102,8 @@ reasons! {
     AssertionRejected: "The provider refuses the signed assertion: check key, audience and clock."
         => "Compare `assertion.audience` (or `assertionGrant.audience`) with the provider's documentation, \
          `keyId` and key with what is registered there, and the controller's clock with the true time. It is \
-         tried three times with a fresh assertion, then once an hour.",
+         tried three times with a fresh assertion (five times in about three minutes if these inputs have never \
+         worked), then once an hour.",
     UnauthorizedClient: "The client is not allowed this grant; some providers say so for a wrong secret."
         => "Enable the grant for this client at the provider; if it is enabled, treat it as `InvalidClient`. A \
          wrong `token.audience` can look like this, too.",
@@ -128,13 +132,13 @@ reasons! {
         => "Wait; if it lasts, ask the provider's support, with the request id in the message.",
     MalformedResponse: "The answer is neither a token nor an OAuth error."
         => "Check that the URL is the token endpoint. If members have other names, name them in \
-         `response.fields`. From the third time on it is asked every 20 minutes only: each try may have cost \
-         a token.",
+         `response.fields`. From the third time in a row on it is asked every 20 minutes only: each try may have \
+         cost a token.",
     ResponseTooLarge: "The answer exceeds 256 KiB."
         => "As `MalformedResponse`: a web page, most likely.",
     TokenAlreadyExpired: "The token was expired on arrival: check both clocks and `response.expiry`."
         => "Compare the clock of the node with the provider's; if the provider gives a wrong expiry, set \
-         `response.expiry`. Every 20 minutes from the third time on.",
+         `response.expiry`. Every 20 minutes from the third time in a row on.",
     UnsupportedTokenType: "The token needs a proof or scheme this controller cannot give (DPoP, MAC, an unknown type)."
         => "Have the client set to plain bearer tokens. If the token is one and only the answer's `token_type` \
          is nonsense: `response.tokenType: Bearer`.",

@@ -12,9 +12,9 @@ use kube::ResourceExt;
 
 use super::secrets::version;
 use crate::api::{Reason, TokenSource, TokenSourceStatus, Workload};
-use crate::decide::Probed;
 use crate::decide::refresh::Bond;
 use crate::decide::render::{TemplateProblem, check};
+use crate::decide::{LoopGuard, Probed};
 use crate::oauth::Token;
 
 /// A token that was minted but could not be written.
@@ -45,13 +45,15 @@ struct Entry {
     templates: Option<(i64, Option<TemplateProblem>)>,
     /// Failed reconciles in a row.
     troubles: u32,
+    /// Reconciles that changed something without progress.
+    guard: Option<LoopGuard>,
 }
 
 impl Entry {
     fn is_empty(&self) -> bool {
-        let Self { written, unwritten, held, probed, restarted, templates, troubles } = self;
+        let Self { written, unwritten, held, probed, restarted, templates, troubles, guard } = self;
         let nothing = written.is_none() && unwritten.is_none() && held.is_none() && probed.is_none();
-        nothing && restarted.is_none() && templates.is_none() && *troubles == 0
+        nothing && restarted.is_none() && templates.is_none() && *troubles == 0 && guard.is_none()
     }
 }
 
@@ -165,6 +167,16 @@ impl Memory {
         let entry = entries.entry(uid.to_owned()).or_default();
         entry.troubles = entry.troubles.saturating_add(1);
         entry.troubles
+    }
+
+    /// What is known of reconciles without progress.
+    pub(super) fn guard(&self, uid: &str) -> Option<LoopGuard> {
+        self.lock().get(uid).and_then(|entry| entry.guard.clone())
+    }
+
+    /// One more without progress; or none, for there was progress.
+    pub(super) fn remember_guard(&self, uid: &str, guard: Option<LoopGuard>) {
+        self.update(uid, |entry| entry.guard = guard);
     }
 
     pub(super) fn calm(&self, uid: &str) {

@@ -39,6 +39,7 @@ struct Kind {
 pub struct Metrics {
     renewals: Family<Renewal, Counter>,
     troubles: Family<Trouble, Counter>,
+    loops: Counter,
     request_duration: Histogram,
     lateness: Histogram,
     dropped_lines: Counter,
@@ -52,6 +53,7 @@ impl Metrics {
         let metrics = Self {
             renewals: Family::default(),
             troubles: Family::default(),
+            loops: Counter::default(),
             request_duration: Histogram::new(REQUEST_BUCKETS),
             lateness: Histogram::new(LATENESS_BUCKETS),
             dropped_lines: Counter::default(),
@@ -71,6 +73,11 @@ impl Metrics {
             "tokensource_reconcile_errors",
             "Reconciles that ended because the API server did not do as asked, by the call that failed",
             metrics.troubles.clone(),
+        );
+        registry.register(
+            "tokensource_reconciles_put_off",
+            "Reconciles put off because those before changed something again and again without progress",
+            metrics.loops.clone(),
         );
         registry.register_with_unit(
             "tokensource_token_request_duration",
@@ -135,6 +142,11 @@ impl Metrics {
 
     pub(super) fn trouble(&self, reason: &'static str) {
         self.troubles.get_or_create(&Trouble { reason }).inc();
+    }
+
+    /// A reconcile is put off: those before have led to nothing.
+    pub(super) fn put_off(&self) {
+        self.loops.inc();
     }
 
     pub(super) fn request_took(&self, duration: Duration) {

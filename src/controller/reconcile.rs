@@ -16,9 +16,9 @@ use super::observe::{Provider, find_provider, observe};
 use super::record::record;
 use super::references::{NamespacedName, name_of};
 use super::turn::Turn;
-use crate::api::{TokenSource, from_kubernetes};
+use crate::api::{TokenSource, annotation, from_kubernetes};
 use crate::decide::backoff::call_again_after;
-use crate::decide::{Outcome, Plan, decide, next_errand, next_status, wake_after};
+use crate::decide::{LoopGuard, Outcome, Plan, decide, next_errand, next_status, wake_after};
 
 /// What turned out to be known wrongly is looked at again at once.
 const AGAIN: Duration = Duration::from_millis(10);
@@ -66,10 +66,16 @@ pub(super) async fn look(named: NamespacedName, context: Arc<Context>) -> Option
     .await
 }
 
-/// Brings one `TokenSource` a step further. A provider that refuses is an outcome to record; only a failing API
-/// server is an error.
+/// A requeue sooner than this comes back at once.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
+/// Brings one `TokenSource` a step further, unless the reconciles before have led to nothing. A provider that refuses is an
+/// outcome to record; only a failing API server is an error.
 async fn reconcile(cached: Arc<TokenSource>, context: &Turn<'_>) -> Result<Option<Duration>, Error> {
     let (source, owed) = context.scope.memory.latest(cached);
+    if let Some(wait) = put_off(&source, context) {
+        return Ok(Some(wait));
+    }
     let provider = find_provider(&source, context);
     let block = provider.as_ref().map(Provider::spec).map_err(Clone::clone);
 
@@ -83,7 +89,10 @@ async fn reconcile(cached: Arc<TokenSource>, context: &Turn<'_>) -> Result<Optio
     }
     let done = match act(&plan, &source, &mut observed, context).await {
         Ok(Some(done)) => done,
-        Ok(None) => return Ok(Some(AGAIN)),
+        Ok(None) => {
+            note_progress(&source, Progress::None, context);
+            return Ok(Some(AGAIN));
+        }
         // Whatever the API server would not do, the status still has to follow the clock.
         Err(error) => Done { outcome: Outcome::Waiting, trouble: Some(error) },
     };
@@ -98,7 +107,77 @@ async fn reconcile(cached: Arc<TokenSource>, context: &Turn<'_>) -> Result<Optio
     recorded?;
     context.scope.memory.calm(observed.uid);
     let errand = next_errand(&observed, &status);
-    Ok(Some(wake_after(&plan, &done.outcome, &status, errand, context.now())))
+    let after = wake_after(&plan, &done.outcome, &status, errand, context.now());
+    let again = status != *observed.status || after < AT_ONCE;
+    note_progress(&source, Progress::of(&done.outcome, again), context);
+    Ok(Some(after))
+}
+
+/// What a reconcile has led to, for the guard against hot loops.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// A token came, or its provider was asked: the schedule says when that may happen again.
+    Made,
+    /// Something was changed that may set off another reconcile, or it comes back at once by itself.
+    None,
+    /// Nothing was done.
+    Quiet,
+}
+
+impl Progress {
+    /// `again` says that the status changed, or that it comes back at once.
+    fn of(outcome: &Outcome, again: bool) -> Self {
+        match outcome {
+            Outcome::Published(_) | Outcome::Failed(..) | Outcome::Unwritten(..) => Self::Made,
+            // The limiter says when it may try again.
+            Outcome::Deferred(_) => Self::Quiet,
+            Outcome::Rewritten(_)
+            | Outcome::Withdrawn(_)
+            | Outcome::Restarted(_)
+            | Outcome::NotRestarted(_) => Self::None,
+            _ if again => Self::None,
+            _ => Self::Quiet,
+        }
+    }
+}
+
+/// What a person asks for: a change of it is no loop.
+fn subject(source: &TokenSource) -> (i64, Option<String>) {
+    let request = source.annotations().get(annotation::RENEW_REQUESTED_AT);
+    (source.metadata.generation.unwrap_or_default(), request.cloned())
+}
+
+/// How long to wait because those before have led to nothing.
+fn put_off(source: &TokenSource, context: &Context) -> Option<Duration> {
+    let (uid, now) = (source.uid()?, context.now());
+    let until = context.scope.memory.guard(&uid)?.not_before(&subject(source), now)?;
+    (until - now).to_std().ok()
+}
+
+fn note_progress(source: &TokenSource, progress: Progress, context: &Context) {
+    let uid = source.uid().unwrap_or_default();
+    let memory = &context.scope.memory;
+    let before = memory.guard(&uid);
+    match progress {
+        Progress::Quiet => {}
+        Progress::Made if before.is_none() => {}
+        Progress::Made => memory.remember_guard(&uid, None),
+        Progress::None => {
+            let (subject, now) = (subject(source), context.now());
+            let guard = LoopGuard::after(before, subject.clone(), now);
+            if guard.not_before(&subject, now).is_some() {
+                context.metrics.put_off();
+            }
+            if guard.begins() {
+                tracing::warn!(
+                    namespace = source.namespace().unwrap_or_default(),
+                    name = source.name_any(),
+                    "Reconciles change something again and again without progress; they are put off, up to a minute each"
+                );
+            }
+            memory.remember_guard(&uid, Some(guard));
+        }
+    }
 }
 
 /// When to look again after an error: ever later.

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::conditions::find;
 use super::schedule::is_of_another_clock;
 use super::{Observed, Published};
+use crate::api::{ConditionType, Reason, from_kubernetes};
 
 /// Where the spec names none.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(5 * 60);
@@ -39,6 +41,10 @@ impl Probed {
     ) -> Self {
         let earlier = before.map_or(0, |before| before.unclear);
         let unclear = if verdict == Verdict::Unclear { earlier.saturating_add(1) } else { 0 };
+        // A token that was rejected stays so until the probe accepts it: an answer that says nothing takes nothing back.
+        let rejected =
+            before.is_some_and(|before| before.issued_at == issued_at && before.verdict == Verdict::Rejected);
+        let verdict = if rejected && verdict == Verdict::Unclear { Verdict::Rejected } else { verdict };
         Self { issued_at, at, verdict, unclear }
     }
 }
@@ -73,6 +79,21 @@ pub(super) fn is_due(observed: &Observed<'_>) -> bool {
     turn > last
 }
 
+/// Whether the probe has rejected the published token and not accepted it since. After a restart nobody has shown it yet:
+/// what is recorded of this very token holds until the probe speaks.
+pub(super) fn is_rejected(observed: &Observed<'_>) -> bool {
+    let Some(published) = tried(observed) else { return false };
+    match verdict(observed, published) {
+        Some(probed) => probed.verdict == Verdict::Rejected,
+        None => {
+            let status = observed.status;
+            let ready = find(&status.conditions, ConditionType::Ready);
+            ready.is_some_and(|ready| ready.reason == Reason::ProbeRejected.as_str())
+                && status.issued_at.as_ref().map(from_kubernetes) == Some(published.issued_at)
+        }
+    }
+}
+
 /// Whether the published token is to be renewed for having been rejected.
 pub(super) fn calls_for_renewal(observed: &Observed<'_>) -> bool {
     owed(observed).is_some_and(|earliest| observed.now >= earliest)
@@ -87,7 +108,7 @@ pub fn next_probe(observed: &Observed<'_>) -> Option<DateTime<Utc>> {
 }
 
 /// The earliest instant at which a rejected token is renewed; none where there is none.
-fn owed(observed: &Observed<'_>) -> Option<DateTime<Utc>> {
+pub(super) fn owed(observed: &Observed<'_>) -> Option<DateTime<Utc>> {
     let published = tried(observed)?;
     let probed = verdict(observed, published).filter(|probed| probed.verdict == Verdict::Rejected)?;
     let before = u32::try_from(observed.status.probe_rejections).unwrap_or_default();

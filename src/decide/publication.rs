@@ -133,7 +133,10 @@ impl Memo {
     pub fn read(annotations: &BTreeMap<String, String>) -> Option<Self> {
         let time = |key| {
             let text = annotations.get(key)?;
-            DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc())
+            let time = DateTime::parse_from_rfc3339(text).ok()?;
+            // Whole seconds, as they are written and as a status holds them: a fraction that somebody has put there would
+            // never equal what was recorded of it.
+            DateTime::from_timestamp(time.timestamp(), 0)
         };
         let issued_at = time(annotation::ISSUED_AT)?;
         Some(Self {

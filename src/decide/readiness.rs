@@ -1,20 +1,23 @@
 //! What is wrong with the token in the target, if anything.
 //!
-//! One list serves both questions, "is it usable now" and "must it be renewed": they differ in one instant only,
-//! so readiness and renewal cannot drift apart.
+//! One list serves both questions, "is it usable now" and "must it be renewed": they differ only in when a token is
+//! renewed that will expire or that the probe rejects, so readiness and renewal cannot drift apart.
 
 use chrono::{DateTime, Utc};
 
-use super::schedule::{Life, renew_at};
+use super::schedule::{Life, REQUESTED_INTERVAL, renew_at};
 use super::{Observed, Published, Target, probe};
-use crate::api::Reason;
+use crate::api::{Reason, TokenSourceStatus, from_kubernetes};
 
 /// The first flaw of the token as the target stands now; none while it is usable.
 pub(super) fn unusable(observed: &Observed<'_>) -> Option<Reason> {
-    flaw(observed).or_else(|| {
-        let published = observed.published()?;
-        (observed.now >= published.expires_at).then_some(Reason::TokenExpired)
-    })
+    flaw(observed)
+        .or_else(|| {
+            let published = observed.published()?;
+            (observed.now >= published.expires_at).then_some(Reason::TokenExpired)
+        })
+        // Last: it says that the token may be useless, while the others say that it is.
+        .or_else(|| probe::is_rejected(observed).then_some(Reason::ProbeRejected))
 }
 
 /// Why a new token is to be asked for; none while the present one will do.
@@ -40,6 +43,29 @@ pub(super) fn due(
     unchanged: Option<DateTime<Utc>>,
 ) -> DateTime<Utc> {
     renew_at(life(published), &observed.spec.renewal, observed.uid, unchanged)
+}
+
+/// When the next request will be made, as far as it can be known; none where none is planned or it is about to be made
+/// for want of a token. `status` is the one to be recorded.
+pub(super) fn next_request(observed: &Observed<'_>, status: &TokenSourceStatus) -> Option<DateTime<Utc>> {
+    if observed.spec.suspend {
+        return None;
+    }
+    if status.failures > 0 && is_of_these_inputs(observed, status) {
+        return status.retry_at.as_ref().map(from_kubernetes);
+    }
+    let published = observed.published()?;
+    let due = due(observed, published, observed.last_unchanged(status));
+    let paced = observed.last_attempt().map(|last| last + REQUESTED_INTERVAL);
+    // What somebody asks for waits for its pace; what could be made by now is about to be made, or something is in its way.
+    let requested = observed.open_renew_request().and(paced).filter(|at| *at > observed.now);
+    let rejected = probe::owed(observed).map(|owed| paced.map_or(owed, |paced| owed.max(paced)));
+    [requested, rejected].into_iter().flatten().chain([due]).min()
+}
+
+fn is_of_these_inputs(observed: &Observed<'_>, status: &TokenSourceStatus) -> bool {
+    let attempt = observed.inputs.as_ref().map(|inputs| inputs.attempt.as_str());
+    attempt.is_some() && status.failed_inputs.as_deref() == attempt
 }
 
 fn life(published: &Published) -> Life {

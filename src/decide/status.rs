@@ -7,10 +7,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use super::backoff::{Attempts, retry_at};
 use super::conditions::{Ledger, State, find, is_true};
 use super::failure::FailureClass;
-use super::readiness::{due, unusable};
+use super::readiness::{next_request, unusable};
 use super::schedule::SHORT_LIFE;
-use super::{Deferral, Failure, Observed, Outcome, Probed, Publication, Published, Target, Verdict, restart};
-use crate::api::{ConditionType, Reason, TargetStatus, TokenSourceStatus, from_kubernetes, to_kubernetes};
+use super::{Deferral, Failure, Observed, Outcome, Probed, Publication, Target, Verdict, restart};
+use crate::api::{ConditionType, Reason, TargetStatus, TokenSourceStatus, to_kubernetes};
 use crate::oauth::Notice;
 
 /// Said while the probe says nothing.
@@ -135,7 +135,6 @@ fn describe_target(status: &mut TokenSourceStatus, observed: &Observed<'_>) {
             }
             status.issued_at = Some(to_kubernetes(published.issued_at));
             status.expires_at = Some(to_kubernetes(published.expires_at));
-            status.renew_at = Some(to_kubernetes(renewal(status, observed, published)));
             status.target = Some(TargetStatus {
                 name: observed.target_name().to_owned(),
                 // Of altered content the version is not recorded: it would pass for intact after a restart.
@@ -143,24 +142,18 @@ fn describe_target(status: &mut TokenSourceStatus, observed: &Observed<'_>) {
             });
         }
         Target::Withdrawn { resource_version, .. } => {
-            (status.expires_at, status.renew_at) = (None, None);
+            status.expires_at = None;
             status.target = Some(TargetStatus {
                 name: observed.target_name().to_owned(),
                 resource_version: Some(resource_version.clone()),
             });
         }
         Target::Missing | Target::Foreign(_) => {
-            status.renew_at = None;
             status.target =
                 Some(TargetStatus { name: observed.target_name().to_owned(), resource_version: None });
         }
     }
-}
-
-/// The instant of the next request: when it is due or, after a failure, when it is tried again.
-fn renewal(status: &TokenSourceStatus, observed: &Observed<'_>, published: &Published) -> DateTime<Utc> {
-    let due = due(observed, published, observed.last_unchanged(status));
-    status.retry_at.as_ref().map_or(due, from_kubernetes)
+    status.renew_at = next_request(observed, status).map(to_kubernetes);
 }
 
 fn conditions(observed: &Observed<'_>, status: &TokenSourceStatus, outcome: &Outcome) -> Vec<Condition> {

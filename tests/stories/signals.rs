@@ -58,7 +58,11 @@ pub(crate) async fn rejected_token_is_renewed_once(story: &mut Story) {
                 .is_some_and(|(.., message)| message.contains("ProbeRejected"))
         })
         .await;
-    assert!(is(&source, ConditionType::Ready, "True"));
+    assert_eq!(
+        condition(&source, ConditionType::Ready).map(|(_, reason, _)| reason).as_deref(),
+        Some("ProbeRejected")
+    );
+    assert!(is(&source, ConditionType::Ready, "False"));
     assert_eq!(source.status.unwrap().probe_rejections, 1);
     assert_eq!(story.provider.count(TOKEN), 2);
     assert!(story.events("probed").await.contains(&"ProbeRejected".to_owned()));

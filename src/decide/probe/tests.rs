@@ -140,6 +140,49 @@ fn an_altered_or_missing_target_is_not_shown() {
 }
 
 #[test]
+fn a_rejected_token_is_not_ready_until_the_probe_accepts_it_or_another_comes() {
+    let ready = |scene: &Scene| {
+        let ready = scene.status.conditions.iter().find(|condition| condition.type_ == "Ready").unwrap();
+        (ready.status.clone(), ready.reason.clone())
+    };
+    let is = |status: &str, reason: &str| (status.to_owned(), reason.to_owned());
+    let rejected = probed(probing().when(300), Verdict::Rejected);
+    assert_eq!(ready(&rejected), is("False", "ProbeRejected"));
+    // Nothing that says less takes it back: a probe that cannot be reached, a wait, a restart.
+    let unclear =
+        probed(rejected.clone().with(|scene| scene.status.probe_rejections = 3).when(600), Verdict::Unclear);
+    assert_eq!(ready(&unclear), is("False", "ProbeRejected"));
+    let mut restarted = rejected.clone();
+    restarted.probed = None;
+    restarted.record(&Outcome::Waiting);
+    assert_eq!(ready(&restarted), is("False", "ProbeRejected"));
+    let accepted = probed(unclear.when(900), Verdict::Accepted);
+    assert_eq!(ready(&accepted), is("True", "TokenIssued"));
+    assert_eq!(
+        ready(&renewed(rejected.clone(), 301)),
+        is("True", "TokenIssued"),
+        "the new one has not been shown"
+    );
+    let unasked = rejected
+        .clone()
+        .with(|scene| scene.spec.renewal.probe = None)
+        .with(|scene| scene.record(&Outcome::Kept));
+    assert_eq!(ready(&unasked), is("True", "TokenIssued"), "nobody asks any more");
+    let expired = rejected.when(3600).with(|scene| scene.record(&Outcome::Waiting));
+    assert_eq!(ready(&expired), is("False", "TokenExpired"));
+}
+
+#[test]
+fn the_next_request_for_a_rejected_token_is_told() {
+    let renew_at = |scene: &Scene| from_kubernetes(scene.status.renew_at.as_ref().unwrap());
+    let rejected = probed(probing().when(300), Verdict::Rejected);
+    assert_eq!(renew_at(&rejected), at(300), "at once");
+    let again = probed(renewed(rejected, 301).when(601), Verdict::Rejected);
+    assert_eq!(renew_at(&again), at(901), "the second in a row after twice the interval");
+    assert_eq!(again.when(901).plan(), Plan::Mint(Reason::ProbeRejected));
+}
+
+#[test]
 fn a_rejection_shows_while_it_lasts() {
     let message = |scene: &Scene| {
         let renewed = scene.status.conditions.iter().find(|condition| condition.type_ == "Renewed").unwrap();

@@ -13,6 +13,21 @@ fn data(pairs: &[(&str, &str)]) -> Data {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), ByteString(value.as_bytes().to_vec()))).collect()
 }
 
+#[test]
+fn fractions_of_a_second_that_somebody_wrote_are_not_read() {
+    let mut annotations =
+        target("t", &Target::default(), owner(), data(&[("a", "1")]), &memo()).metadata.annotations.unwrap();
+    assert_eq!(Memo::read(&annotations), Some(memo()));
+    for key in [annotation::TOKEN_SINCE, annotation::ISSUED_AT, annotation::EXPIRES_AT] {
+        let whole = annotations[key].clone();
+        for written in [whole.replace('Z', ".5Z"), whole.replace('Z', ".999999999+00:00")] {
+            annotations.insert(key.to_owned(), written);
+            assert_eq!(Memo::read(&annotations), Some(memo()), "{key}");
+        }
+        annotations.insert(key.to_owned(), whole);
+    }
+}
+
 fn owner() -> OwnerReference {
     OwnerReference { name: "source".to_owned(), uid: "uid".to_owned(), ..OwnerReference::default() }
 }

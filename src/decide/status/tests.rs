@@ -216,6 +216,33 @@ fn the_time_of_the_next_request_is_told() {
         scene.record(&Outcome::Kept);
     });
     assert!(from_kubernetes(earlier.status.renew_at.as_ref().unwrap()) <= at(1800), "the user's wish counts");
+    let never = |scene: &mut Scene| {
+        let never = failure(Reason::InvalidGrant, Retry::Terminal { repeat: Repeat::Never });
+        scene.record(&Outcome::Failed(scene.now, never));
+    };
+    assert_eq!(
+        Scene::good().when(2700).with(never).status.renew_at,
+        None,
+        "refused for good: none is planned"
+    );
+    let hourly = Scene::fresh().with(|scene| scene.record(&failed(0)));
+    assert_eq!(hourly.status.renew_at, hourly.status.retry_at, "without a token, too");
+    let suspended = Scene::good().with(|scene| {
+        scene.spec.suspend = true;
+        scene.record(&Outcome::Suspended);
+    });
+    assert_eq!(suspended.status.renew_at, None);
+    let paced = Scene::good().when(10).with(|scene| {
+        scene.renew_request = Some("1".to_owned());
+        scene.record(&Outcome::Waiting);
+    });
+    assert_eq!(paced.status.renew_at, time(60), "a request waits for its pace");
+    let changed = Scene::good().when(2700).with(|scene| {
+        scene.record(&failed(2700));
+        other_inputs(scene);
+        scene.record(&Outcome::Waiting);
+    });
+    assert_ne!(changed.status.renew_at, changed.status.retry_at, "that wait was for other inputs");
     let gone = Scene::good().with(|scene| {
         scene.target = Target::Missing;
         scene.record(&Outcome::Waiting);

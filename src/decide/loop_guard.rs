@@ -1,0 +1,104 @@
+//! The guard against hot loops: a reconcile that changes something, or asks to come back at once, again and again without
+//! progress is put off ever longer. Whatever the next fault may be, it then costs a few writes and not hundreds a second.
+//! Knows counts and instants. Must not know what a reconcile does.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// So many may follow one another at once: a change of several objects is several events.
+const FREE: u32 = 5;
+/// The first wait; each further reconcile without progress doubles it.
+const FIRST: TimeDelta = TimeDelta::seconds(1);
+/// The longest wait.
+const LONGEST: TimeDelta = TimeDelta::seconds(60);
+/// What lies so far apart is no loop.
+const APART: TimeDelta = TimeDelta::seconds(10);
+
+/// What one `TokenSource` has done lately without progress.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoopGuard {
+    /// What a person has asked for: another generation or request is another matter.
+    subject: (i64, Option<String>),
+    count: u32,
+    last: DateTime<Utc>,
+}
+
+impl LoopGuard {
+    /// Counts one more reconcile without progress.
+    #[must_use]
+    pub fn after(before: Option<Self>, subject: (i64, Option<String>), now: DateTime<Utc>) -> Self {
+        let count = before.filter(|before| before.holds(&subject, now)).map_or(0, |before| before.count);
+        Self { subject, count: count.saturating_add(1), last: now }
+    }
+
+    /// Before this instant there is to be no other reconcile; none where there may be one at once.
+    pub fn not_before(&self, subject: &(i64, Option<String>), now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let until = self.last + self.wait()?;
+        (self.holds(subject, now) && now < until).then_some(until)
+    }
+
+    /// Whether it has just begun to put reconciles off.
+    pub fn begins(&self) -> bool {
+        self.count == FREE + 1
+    }
+
+    fn holds(&self, subject: &(i64, Option<String>), now: DateTime<Utc>) -> bool {
+        let apart = self.wait().map_or(APART, |wait| APART.max(wait * 2));
+        // A clock that was set back makes an instant that is yet to come.
+        self.subject == *subject && self.last <= now && now - self.last < apart
+    }
+
+    fn wait(&self) -> Option<TimeDelta> {
+        let beyond = self.count.checked_sub(FREE + 1)?;
+        Some((FIRST * 2_i32.saturating_pow(beyond.min(16))).min(LONGEST))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::fixture::at;
+
+    /// How many reconciles without progress come about in so many seconds, if one follows the other at once.
+    fn reconciles(seconds: i64, subject: impl Fn(u32) -> (i64, Option<String>)) -> u32 {
+        let (mut guard, mut count) = (None::<LoopGuard>, 0);
+        for tenth in 0..seconds * 10 {
+            let now = at(0) + TimeDelta::milliseconds(tenth * 100);
+            let held = guard.as_ref().is_some_and(|guard| guard.not_before(&subject(count), now).is_some());
+            if !held {
+                guard = Some(LoopGuard::after(guard, subject(count), now));
+                count += 1;
+            }
+        }
+        count
+    }
+
+    #[test]
+    fn a_loop_without_progress_comes_to_one_reconcile_a_minute() {
+        let same = |_| (1, None);
+        assert!((6..=9).contains(&reconciles(10, same)), "{}", reconciles(10, same));
+        assert!((10..=14).contains(&reconciles(180, same)), "{}", reconciles(180, same));
+        assert!((65..=75).contains(&reconciles(3600, same)), "{}", reconciles(3600, same));
+    }
+
+    #[test]
+    fn what_a_person_changes_is_never_put_off() {
+        assert_eq!(reconciles(10, |count| (i64::from(count), None)), 100);
+        assert_eq!(reconciles(10, |count| (1, Some(count.to_string()))), 100);
+    }
+
+    #[test]
+    fn what_lies_apart_or_in_the_future_counts_for_nothing() {
+        let subject = || (1, None);
+        let after = |seconds: &[i64]| {
+            let guard =
+                seconds.iter().fold(None, |guard, s| Some(LoopGuard::after(guard, subject(), at(*s))));
+            guard.unwrap()
+        };
+        let often = after(&[0, 0, 0, 0, 0, 0]);
+        assert!(often.begins() && often.not_before(&subject(), at(0)) == Some(at(1)));
+        assert_eq!(often.not_before(&subject(), at(1)), None);
+        assert_eq!(often.not_before(&subject(), at(-3600)), None, "the clock was set back");
+        let apart: Vec<i64> = (0..20).map(|n| n * 10).collect();
+        assert_eq!(after(&apart).not_before(&subject(), at(190)), None);
+    }
+}
