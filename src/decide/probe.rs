@@ -83,15 +83,13 @@ pub(super) fn is_due(observed: &Observed<'_>) -> bool {
 /// what is recorded of this very token holds until the probe speaks.
 pub(super) fn is_rejected(observed: &Observed<'_>) -> bool {
     let Some(published) = tried(observed) else { return false };
-    match verdict(observed, published) {
-        Some(probed) => probed.verdict == Verdict::Rejected,
-        None => {
-            let status = observed.status;
-            let ready = find(&status.conditions, ConditionType::Ready);
-            ready.is_some_and(|ready| ready.reason == Reason::ProbeRejected.as_str())
-                && status.issued_at.as_ref().map(from_kubernetes) == Some(published.issued_at)
-        }
+    if let Some(probed) = verdict(observed, published) {
+        return probed.verdict == Verdict::Rejected;
     }
+    let status = observed.status;
+    let ready = find(&status.conditions, ConditionType::Ready);
+    ready.is_some_and(|ready| ready.reason == Reason::ProbeRejected.as_str())
+        && status.issued_at.as_ref().map(from_kubernetes) == Some(published.issued_at)
 }
 
 /// Whether the published token is to be renewed for having been rejected.

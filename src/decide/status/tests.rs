@@ -2,7 +2,7 @@
 //! `line` has what is written of who stands in line, `product` the rules of kstatus in every combination of target and outcome.
 
 use super::*;
-use crate::api::Renewal;
+use crate::api::{Renewal, from_kubernetes};
 use crate::decide::fixture::{Scene, at, failure, outage};
 use crate::oauth::{Repeat, Retry};
 

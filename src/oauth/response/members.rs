@@ -99,10 +99,7 @@ const NO_TOKEN: [&str; 6] = ["not_supported", "none", "null", "undefined", "n/a"
 pub fn is_refresh_token(text: &str) -> bool {
     let word = |none: &&str| text.trim().eq_ignore_ascii_case(none);
     let length = (1..=MAX_TOKEN).contains(&text.len());
-    length
-        && !text.chars().any(char::is_control)
-        && !text.trim().is_empty()
-        && !NO_TOKEN.iter().any(|none| word(&none))
+    length && !text.chars().any(char::is_control) && !text.trim().is_empty() && !NO_TOKEN.iter().any(word)
 }
 
 fn take(content: &mut Value, pointer: Option<&str>, standard: &str) -> Option<Secret> {

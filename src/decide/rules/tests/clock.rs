@@ -41,7 +41,7 @@ fn longest_wait_that_is_legal_is_waited_out() {
 #[test]
 fn refusal_that_only_a_change_can_mend_is_still_not_tried_again() {
     for ahead in AHEAD {
-        let scene = failed_at(2700 + ahead, Retry::Terminal { reprobe: false });
+        let scene = failed_at(2700 + ahead, Retry::Terminal { repeat: Repeat::Never });
         assert_eq!(scene.when(2712).plan(), Plan::Wait(None), "{ahead}");
     }
 }
@@ -77,7 +77,7 @@ fn repetition_by_another_clock_does_not_postpone_the_renewal() {
 #[test]
 fn success_after_a_failure_of_another_clock_is_a_success() {
     for ahead in AHEAD {
-        let scene = failed_at(2700 + ahead, Retry::Terminal { reprobe: false });
+        let scene = failed_at(2700 + ahead, Retry::Terminal { repeat: Repeat::Never });
         // A token came, and the status that would tell of it was lost.
         let published = scene.publication(Reason::RenewalDue, 2712).published;
         let scene = scene.with(|scene| scene.target = Target::Ours(published)).when(2713);

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::api::TokenSourceStatus;
+use crate::decide::Published;
 
 type Change = (&'static str, fn(&mut Scene));
 
