@@ -21,8 +21,7 @@ pub struct TokenSourceStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Time>,
 
-    /// When the controller will ask for the next token: when the present one is due, or when a failed request is tried
-    /// again. Absent while no request is planned.
+    /// When the controller will next ask for a token; absent while no request is planned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renew_at: Option<Time>,
 
