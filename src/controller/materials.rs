@@ -17,9 +17,7 @@ use super::{observe, service_accounts};
 use crate::api::{Duration, KeyReference, ObjectReference, Reason, TokenProviderSpec, TokenSource};
 use crate::decide::publication::Data;
 use crate::decide::{Credentials, Failure, Materials, Observed, disclosure, refuse_credentials};
-use crate::oauth::{
-    ClientCertificate, Disclosure, Endpoint, Exchanger, Metadata, Secret, Transport,
-};
+use crate::oauth::{ClientCertificate, Disclosure, Endpoint, Exchanger, Metadata, Secret, Transport};
 
 /// Everything one request is made of, but for the refresh token.
 pub(super) struct Prepared<'a> {

@@ -31,8 +31,6 @@ pub use request::{
     ParameterValue, SendClientId, TokenRequest, WireRequest, build, trim_one_newline,
 };
 pub use resolver::{Resolver, TenantResolver};
-pub use response::{
-    Answer, Disclosure, FieldPointers, Reading, ResponseRules, is_refresh_token, read,
-};
+pub use response::{Answer, Disclosure, FieldPointers, Reading, ResponseRules, is_refresh_token, read};
 pub use secret::Secret;
 pub use token::{Notice, Token};
