@@ -34,9 +34,13 @@ impl Model {
         if !world.ghost.in_the_past {
             properties::request(self, &world, &look, asked, again)?;
         }
-        if std::mem::take(&mut world.ghost.in_the_past) && world.ghost.requested != Requested::No {
-            // Of two requests in one second nobody can tell which came last; the pace that forbids them was lost, too.
-            world.ghost.requested = Requested::Unknown;
+        if std::mem::take(&mut world.ghost.in_the_past) {
+            // The status that is out of date is written over the newer one, and with it its count of refusals.
+            world.ghost.refusals = None;
+            if world.ghost.requested != Requested::No {
+                // Of two requests in one second nobody can tell which came last; the pace that forbids them was lost, too.
+                world.ghost.requested = Requested::Unknown;
+            }
         }
         let reply = match fault {
             Some(Fault::Reply(reply)) => reply,

@@ -51,6 +51,7 @@ fn acquire(limiters: &Limiters, source: &TokenSource) -> Option<Permit> {
         rival: None,
         held: None,
         probed: None,
+        template_problem: None,
     };
     limiters.acquire(source, &observed).ok()
 }

@@ -41,10 +41,7 @@ fn a_change_of_ready_and_the_end_of_stalled_are_written_at_once() {
     assert_eq!(condition(&deleted, ConditionType::Ready), Some(("False", "TargetMissing")));
     let mut mended = Scene::good().when(100);
     other_inputs(&mut mended);
-    mended.record(&Outcome::Failed(
-        mended.now,
-        failure(Reason::InvalidClient, Retry::Terminal { reprobe: true }),
-    ));
+    mended.record(&Outcome::Failed(mended.now, failure(Reason::InvalidClient, Retry::TERMINAL)));
     assert!(is_true(&mended.status.conditions, ConditionType::Stalled));
     other_inputs(&mut mended);
     mended.record(&waits(false, None));
