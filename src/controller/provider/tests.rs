@@ -51,7 +51,6 @@ fn acquire(limiters: &Limiters, source: &TokenSource) -> Option<Permit> {
         rival: None,
         held: None,
         probed: None,
-        template_problem: None,
     };
     limiters.acquire(source, &observed).ok()
 }
