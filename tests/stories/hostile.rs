@@ -110,18 +110,22 @@ fn bad_answers() -> Vec<(&'static str, Answer, &'static str)> {
     let both = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 400\r\n\r\n{\"a\":1}";
     vec![
         ("hang", Answer::hang(), "EndpointUnreachable"),
-        ("drip", Answer::endless_drip(Duration::from_millis(50)), "EndpointUnreachable"),
+        ("drip", Answer::endless_drip(Duration::from_millis(50)), "MalformedResponse"),
         ("headers", Answer::endless_headers(), "EndpointUnreachable"),
         ("closed", Answer::close(), "EndpointUnreachable"),
         ("reset", Answer::reset(), "EndpointUnreachable"),
-        ("cut", Answer::token(60).truncated(), "EndpointUnreachable"),
-        ("chunks", Answer::raw(garbage.as_bytes()), "EndpointUnreachable"),
+        ("cut", Answer::token(60).truncated(), "MalformedResponse"),
+        ("chunks", Answer::raw(garbage.as_bytes()), "MalformedResponse"),
         ("lengths", Answer::raw(both.as_bytes()), "EndpointUnreachable"),
         ("ancient", Answer::raw(b"{\"access_token\":\"of-http-0.9\"}"), "EndpointUnreachable"),
         ("large", Answer::of_size(300 * 1024), "ResponseTooLarge"),
         ("endless", Answer::endless_body(), "ResponseTooLarge"),
-        ("bomb", bomb(), "MalformedResponse"),
-        ("gzip", Answer::gzip(), "MalformedResponse"),
+        ("bomb", bomb(), "ResponseTooLarge"),
+        (
+            "brotli",
+            Answer::bytes(200, JSON, b"\x0b\x02\x80{}\x03").header("Content-Encoding", "br"),
+            "MalformedResponse",
+        ),
         ("deep", nested(200), "MalformedResponse"),
         ("abyss", nested(100_000), "MalformedResponse"),
         (
@@ -149,6 +153,15 @@ fn bad_answers() -> Vec<(&'static str, Answer, &'static str)> {
             "MalformedResponse",
         ),
     ]
+}
+
+pub(crate) async fn compressed_answer_is_read(story: &mut Story) {
+    story.provider.always(TOKEN, Answer::gzip());
+    story.ask("compressed", &json!({})).await;
+    story.ready("compressed").await;
+    let secret = story.secret("compressed-token").await;
+    let token = secret.data.unwrap_or_default().remove("access_token").map(|value| value.0);
+    assert_eq!(token.as_deref(), Some(b"a-token-in-gzip".as_slice()));
 }
 
 /// 200 KiB that are 200 MiB of white space to whoever unpacks them.

@@ -17,7 +17,8 @@ fn token(more: &Value) -> Answer {
     Answer::json(200, &body)
 }
 
-/// What helps only when something changes.
+/// What helps only when something changes. Inputs that have never worked are tried five times within about three minutes,
+/// since providers take a while until they know a new client: the second time after 10 to 20 s.
 fn terminal() -> Vec<(&'static str, Answer)> {
     let code = |status, code: &str| Answer::error(status, code);
     vec![
@@ -72,7 +73,7 @@ async fn ask(story: &Story, reason: &str, answer: Answer) -> ScriptedProvider {
     provider
 }
 
-pub(crate) async fn what_only_a_change_can_mend_is_asked_once(story: &mut Story) {
+pub(crate) async fn what_only_a_change_can_mend_is_seldom_asked(story: &mut Story) {
     let mut asked = Vec::new();
     for (reason, answer) in terminal() {
         asked.push((reason, ask(story, reason, answer).await));
@@ -85,7 +86,8 @@ pub(crate) async fn what_only_a_change_can_mend_is_asked_once(story: &mut Story)
     }
     tokio::time::sleep(Duration::from_secs(10)).await;
     for (reason, provider) in &asked {
-        assert_eq!(provider.count("/token"), 1, "{reason}");
+        let count = provider.count("/token");
+        assert!(count <= 2, "{reason}: {count} requests");
         // Mended: by the spec, and at once.
         provider.always("/token", Answer::token(3600));
         let scopes = json!({"spec": {"token": {"scopes": ["changed"]}}});
@@ -93,7 +95,9 @@ pub(crate) async fn what_only_a_change_can_mend_is_asked_once(story: &mut Story)
     }
     for (reason, provider) in &asked {
         story.ready(&reason.to_lowercase()).await;
-        assert_eq!(provider.count("/token"), 2, "{reason}");
+        let count = provider.count("/token");
+        // One more where the next try came between the provider's mending and the spec's.
+        assert!((2..=4).contains(&count), "{reason}: {count} requests");
     }
 }
 
