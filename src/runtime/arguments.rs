@@ -38,7 +38,7 @@ pub struct ControllerArguments {
     #[arg(long, env = "TOKENSOURCE_ONLY_CLUSTER_PROVIDERS")]
     pub only_cluster_providers: bool,
 
-    /// Where /livez, /readyz and /metrics are served. [::] takes IPv4 as well, and is 0.0.0.0 where there is no IPv6.
+    /// Where /livez, /readyz and /metrics are served. The default takes IPv4 as well; without IPv6 it is 0.0.0.0:8080.
     #[arg(long, value_name = "ADDR:PORT", env = "TOKENSOURCE_HTTP_ADDRESS", default_value = "[::]:8080")]
     pub http_address: SocketAddr,
 
