@@ -2,7 +2,7 @@
 //!
 //! Knows who shares a limiter, and how a waiter is woken. Must not decide who may ask.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -21,8 +21,10 @@ use key::Key;
 
 mod key;
 
-/// How often limiters that nobody uses are taken away.
+/// How often unused limiters are dropped.
 const SWEEP: TimeDelta = TimeDelta::minutes(1);
+/// Unused limiters that one namespace may keep: each other port or timeout in a spec makes another one.
+const UNUSED: usize = 64;
 
 struct Slot {
     limiter: Limiter,
@@ -191,12 +193,26 @@ impl Limiters {
 }
 
 impl State {
-    /// Takes away what nobody uses; only now and then, since it looks at all.
+    /// Drops unused limiters; only now and then, since it looks at all.
     fn sweep(&mut self, now: DateTime<Utc>) {
-        if now - self.swept >= SWEEP {
-            self.swept = now;
-            self.limiters.retain(|_, slot| !slot.limiter.is_idle(now));
+        if now - self.swept < SWEEP {
+            return;
         }
+        self.swept = now;
+        self.limiters.retain(|_, slot| !slot.limiter.is_idle(now));
+        let mut unused: HashMap<&str, Vec<&Arc<Key>>> = HashMap::new();
+        for (key, _) in self.limiters.iter().filter(|(_, slot)| slot.limiter.is_unused()) {
+            if let Some(namespace) = key.namespace() {
+                unused.entry(namespace).or_default().push(key);
+            }
+        }
+        let mut dropped = HashSet::new();
+        for mut keys in unused.into_values() {
+            let used_at = |key: &&Arc<Key>| self.limiters.get(*key).map(|slot| slot.limiter.used_at());
+            keys.sort_unstable_by_key(|key| std::cmp::Reverse(used_at(key)));
+            dropped.extend(keys.into_iter().skip(UNUSED).cloned());
+        }
+        self.limiters.retain(|key, _| !dropped.contains(key));
     }
 }
 
@@ -213,7 +229,7 @@ impl Drop for Permit {
     }
 }
 
-/// Nothing of what others were told is repeated: it may speak of their credentials.
+/// Does not repeat the error messages of the other TokenSources, which may mention their credentials.
 fn troubled(reason: Reason, host: &str) -> Failure {
     Failure::local(
         reason,

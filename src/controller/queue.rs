@@ -25,7 +25,7 @@ pub(super) async fn serve<Reconcile>(
 ) where
     Reconcile: Future<Output = Option<Duration>>,
 {
-    let (mut triggers, mut wakes) = (pin!(triggers), pin!(wakes));
+    let (mut triggers, mut wakes) = (pin!(triggers), pin!(wakes.fuse()));
     let mut queue = Workqueue::new(max_concurrent);
     let mut running = FuturesUnordered::new();
     loop {

@@ -74,6 +74,8 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 async fn reconcile(cached: Arc<TokenSource>, context: &Turn<'_>) -> Result<Option<Duration>, Error> {
     let (source, owed) = context.scope.memory.latest(cached);
     if let Some(wait) = put_off(&source, context) {
+        // A permit that is kept for it would be another's meanwhile.
+        context.limiters.leave(&name_of(&source));
         return Ok(Some(wait));
     }
     let provider = find_provider(&source, context);

@@ -22,14 +22,14 @@ use rate::{Meter, Rate};
 pub use request::{Answer, Name, Need, Request};
 use waiters::{Waiter, Waiters};
 
-/// A TokenSource that was woken and has not come for so long has something else to do, and its permit is another's.
+/// A woken TokenSource that has not acquired its permit within this time loses it.
 const LAPSE: TimeDelta = TimeDelta::seconds(30);
 /// Two namespaces that are limited within this are limited by the provider, and not each for itself.
 const TOGETHER: TimeDelta = TimeDelta::seconds(30);
-/// So many statuses say at once that their TokenSource waits, and so many a second from then on: for a million, that would
-/// take the time that their tokens need.
+/// Status writes about waiting: a burst of 100, then 10 a second, so that they do not take API capacity from the writes of
+/// tokens.
 const REPORTS: TokenBucket = TokenBucket::full(100.0, 10.0);
-/// A limiter that nobody has used for so long is forgotten.
+/// A limiter that has been unused for this long is dropped.
 const IDLE: TimeDelta = TimeDelta::hours(1);
 
 /// Whether a TokenSource may send its request.
@@ -208,9 +208,19 @@ impl Limiter {
         self.breaker.trouble().is_some()
     }
 
-    /// Nobody waits or asks, and nobody has for long.
+    /// Whether it has been unused for long.
     pub fn is_idle(&self, now: DateTime<Utc>) -> bool {
-        self.permits.is_empty() && self.waiters.is_empty() && now - self.used_at >= IDLE
+        self.is_unused() && now - self.used_at >= IDLE
+    }
+
+    /// Whether no TokenSource waits or asks.
+    pub fn is_unused(&self) -> bool {
+        self.permits.is_empty() && self.waiters.is_empty()
+    }
+
+    /// When it was last used.
+    pub const fn used_at(&self) -> DateTime<Utc> {
+        self.used_at
     }
 
     /// Whose evidence a request is.
@@ -258,8 +268,8 @@ impl Limiter {
     }
 
     /// One request at a time shows whether the endpoint is well again. First comes the TokenSource whose same inputs succeeded
-    /// last, of a tenant that has not failed; then the others in turn. Evidence that says nothing of a waiter does not hold
-    /// it up.
+    /// last, of a tenant that has not failed; then the others in turn. Failures of other tenants do not
+    /// delay the trial of a waiter.
     fn next_trial(&mut self, now: DateTime<Utc>) -> Option<Waiter> {
         if self.permits.values().any(|permit| permit.is_trial) {
             return None;

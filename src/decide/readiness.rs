@@ -57,7 +57,8 @@ pub(super) fn next_request(observed: &Observed<'_>, status: &TokenSourceStatus) 
     let published = observed.published()?;
     let due = due(observed, published, observed.last_unchanged(status));
     let paced = observed.last_attempt().map(|last| last + REQUESTED_INTERVAL);
-    // What somebody asks for waits for its pace; what could be made by now is about to be made, or something is in its way.
+    // A requested renewal waits for the minimum interval. A time already past is left out: the request is about to be made,
+    // or is blocked.
     let requested = observed.open_renew_request().and(paced).filter(|at| *at > observed.now);
     let rejected = probe::owed(observed).map(|owed| paced.map_or(owed, |paced| owed.max(paced)));
     [requested, rejected].into_iter().flatten().chain([due]).min()

@@ -73,7 +73,7 @@ fn suspended(observed: &Observed<'_>) -> Option<Plan> {
 fn conflicting_target(observed: &Observed<'_>) -> Option<Plan> {
     let target = observed.target_name();
     let message = match (&observed.target, &observed.rival) {
-        // Nobody is told to delete it: it may be what somebody's workloads, or this very request, are made with.
+        // The message never suggests deleting the Secret, because a workload or this request may use it.
         (Target::Foreign(owner), _) => format!(
             "Secret {target} exists and {owner}; it was left as it is, and no token was asked for. \
              Set target.name to another name{}.",

@@ -43,7 +43,7 @@ struct Admin {
     heartbeat: Heartbeat,
     registry: Registry,
     /// One text is made at a time.
-    encoding: Mutex<()>,
+    encoding: Arc<Mutex<()>>,
     scrapes: Arc<Semaphore>,
     clients: Arc<SyncMutex<HashMap<Client, usize>>>,
 }
@@ -61,7 +61,7 @@ pub(super) fn serve(
         rights,
         heartbeat,
         registry,
-        encoding: Mutex::default(),
+        encoding: Arc::default(),
         scrapes: Arc::new(Semaphore::new(SCRAPES)),
         clients: Arc::default(),
     };
@@ -102,15 +102,16 @@ async fn metrics(State(admin): State<Arc<Admin>>, Extension(client): Extension<C
     let Some(scrape) = Scrape::begin(&admin, client) else {
         return (StatusCode::TOO_MANY_REQUESTS, "other scrapes are being answered\n").into_response();
     };
-    let encoding = Arc::clone(&admin);
-    let _encoding = encoding.encoding.lock().await;
-    // On yet another thread, so that no probe waits for it.
+    let encoding = Arc::clone(&admin.encoding).lock_owned().await;
+    // On yet another thread, so that no probe waits for it. A client that leaves ends its connection, but not that thread:
+    // the scrape and the lock end with the thread.
     let encoded = spawn_blocking(move || {
+        let _encoding = encoding;
         let mut text = String::new();
-        encode(&mut text, &admin.registry).map(|()| text)
+        encode(&mut text, &admin.registry).map(|()| (text, scrape))
     });
     match encoded.await {
-        Ok(Ok(text)) => ([(header::CONTENT_TYPE, OPEN_METRICS)], scrape.body(text)).into_response(),
+        Ok(Ok((text, scrape))) => ([(header::CONTENT_TYPE, OPEN_METRICS)], scrape.body(text)).into_response(),
         Ok(Err(_)) | Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }

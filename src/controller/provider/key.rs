@@ -8,8 +8,8 @@ use crate::api::{ProviderKind, TokenProviderSpec, TokenSource};
 use crate::controller::exchangers::{Digest, digest};
 use crate::oauth::Endpoint;
 
-/// An endpoint as one party describes it. One namespace's timeout, authorities or client certificate say nothing of the
-/// host to another, nor do those of another provider block of the same namespace.
+/// What TokenSources share a limiter by. Provider blocks that differ in timeout, authorities or client certificate do not share
+/// one, because one of them can fail while another works.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     host: String,
@@ -60,6 +60,14 @@ impl Key {
     /// Whether several namespaces use it.
     pub(super) const fn is_shared(&self) -> bool {
         matches!(self.owner, Owner::ClusterProvider(_))
+    }
+
+    /// The namespace that it belongs to; none where several use it.
+    pub(super) fn namespace(&self) -> Option<&str> {
+        match &self.owner {
+            Owner::ClusterProvider(_) => None,
+            Owner::Namespace { name, .. } => Some(name),
+        }
     }
 
     pub(super) fn host(&self) -> &str {

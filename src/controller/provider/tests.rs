@@ -31,7 +31,11 @@ fn provider(ca_bundle: Option<&str>) -> TokenProviderSpec {
 
 /// `None` where it has to wait.
 fn acquire(limiters: &Limiters, source: &TokenSource) -> Option<Permit> {
-    let (provider, status) = (provider(None), TokenSourceStatus::default());
+    acquire_at(limiters, source, &provider(None))
+}
+
+fn acquire_at(limiters: &Limiters, source: &TokenSource, provider: &TokenProviderSpec) -> Option<Permit> {
+    let status = TokenSourceStatus::default();
     let observed = Observed {
         now: clock(),
         namespace: source.metadata.namespace.as_deref().unwrap(),
@@ -42,7 +46,7 @@ fn acquire(limiters: &Limiters, source: &TokenSource) -> Option<Permit> {
         spec: &source.spec,
         status: &status,
         renew_request: None,
-        provider: Ok(&provider),
+        provider: Ok(provider),
         secrets: Secrets::default(),
         inputs: None,
         template_problem: None,
@@ -147,4 +151,18 @@ fn those_that_connect_otherwise_have_a_limiter_of_their_own() {
     ] {
         assert_eq!(left == right, same, "{case}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_namespace_keeps_few_limiters_that_it_does_not_use() {
+    let limiters = Limiters::new(1, clock);
+    for timeout in 1..=200_u64 {
+        let provider =
+            TokenProviderSpec { timeout: Some(crate::api::Duration::from_secs(timeout)), ..provider(None) };
+        drop(acquire_at(&limiters, &source("a", "one"), &provider));
+    }
+    drop(acquire(&limiters, &source("b", "other")));
+    tokio::time::advance(Duration::from_secs(61)).await;
+    drop(acquire(&limiters, &source("b", "other")));
+    assert_eq!(limiters.lock().limiters.len(), UNUSED + 1);
 }

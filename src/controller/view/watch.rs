@@ -172,10 +172,11 @@ impl<K: Watched> Watch<K> {
                     }
                 }
             }
-            if !scanner.is_complete() {
+            let page = scanner.of_list();
+            // An answer that is no list, from a proxy for example, must not pass for an empty one.
+            if !scanner.is_complete() || page.resource_version.is_empty() {
                 return Err(WatchError::Broken);
             }
-            let page = scanner.of_list();
             if page.next_page.is_empty() {
                 self.faults.end_list();
                 self.budget.end_list();
@@ -205,7 +206,7 @@ impl<K: Watched> Watch<K> {
         let mut pieces = std::pin::pin!(pieces(body, WATCH_SILENCE));
         let mut scanner = Scanner::new(Shape::Watch, LONGEST);
         while let Some(piece) = pieces.next().await {
-            // Whether an error was more than the usual end shows when the watch is asked for again.
+            // An error is ignored here; if it lasts, the next watch request reports it.
             let Ok(piece) = piece else { break };
             for item in scan(&mut scanner, &piece) {
                 let seen = self.take_in(item).await?;
@@ -373,3 +374,6 @@ fn refusal(text: &[u8], code: i32) -> WatchError {
     let message = status.message.unwrap_or_default().chars().take(300).collect();
     WatchError::Refused { code, message }
 }
+
+#[cfg(test)]
+mod tests;

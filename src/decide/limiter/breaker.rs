@@ -17,6 +17,8 @@ const LAST_PAUSE: TimeDelta = TimeDelta::seconds(60);
 /// So many tenants are tried between two pauses, one after the other: a healthy one must not wait long behind others that
 /// fail for reasons of their own.
 const ROUND: u32 = 3;
+/// As many tenants are remembered as having failed; credentials that are made anew again and again must not fill memory.
+const TENANTS: usize = 1024;
 /// A tenant that has not been seen for so long is not counted on.
 const AROUND: TimeDelta = TimeDelta::hours(1);
 
@@ -124,7 +126,7 @@ impl Breaker {
         self.evidence.tenants.contains(tenant)
     }
 
-    /// Whether only those that nothing speaks against are to be tried before the next pause.
+    /// Whether a request has been tried since the last pause: until the next one, only tenants without failures are tried.
     pub(super) fn is_in_round(&self) -> bool {
         self.open.as_ref().is_some_and(|open| open.tried > 0)
     }
@@ -167,7 +169,9 @@ impl Breaker {
         evidence.failures += 1;
         evidence.first.get_or_insert(now);
         evidence.names.note(name, now);
-        evidence.tenants.insert(tenant.clone());
+        if evidence.tenants.len() < TENANTS {
+            evidence.tenants.insert(tenant.clone());
+        }
         evidence.proven |= proven;
         if let Some(open) = &mut self.open {
             // A request that never succeeded may fail by itself, and so may all of one tenant: the next one need not wait

@@ -79,7 +79,7 @@ impl Candidate {
         if found.holder.as_ref() == Some(&self.identity) {
             return Step::Write;
         }
-        // A lease that was cleared by hand is still this process's; one that another process took and gave up is not.
+        // A lease cleared by hand still belongs to this process; a lease that another process took and released does not.
         let changed_hands = found.holder.is_some() || found.transitions != self.transitions;
         if self.renewed.is_some() && changed_hands {
             return Step::Lost;
