@@ -19,6 +19,7 @@ use super::error::Error;
 use super::secret::Secret;
 use crate::panics::contain;
 pub use signature::Algorithm;
+pub(super) use signature::LONGEST_KEY;
 
 /// So far back an assertion is dated, in seconds: servers whose clocks are behind refuse an `iat` in the future.
 const DATED_BACK: i64 = 10;

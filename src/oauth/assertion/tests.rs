@@ -259,3 +259,10 @@ fn keys_that_do_not_fit_are_refused_without_showing_them() {
         }
     }
 }
+
+#[test]
+fn a_key_that_takes_long_to_sign_with_is_refused() {
+    let key = Secret::new(include_str!("tests/rsa8192.pem").to_owned());
+    let error = super::signature::sign(Algorithm::RS512, &key, b"a message").unwrap_err();
+    assert!(error.to_string().contains("2048 to 4096 bits"), "{error}");
+}

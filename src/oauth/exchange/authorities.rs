@@ -19,6 +19,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::ClientCertificate;
 use crate::oauth::Error;
+use crate::oauth::assertion::LONGEST_KEY;
 
 /// Those that new clients get, and since when.
 static SYSTEM: Mutex<Option<(Instant, Weak<Verifier>)>> = Mutex::new(None);
@@ -109,6 +110,11 @@ fn read(client: &ClientCertificate) -> Result<(Vec<CertificateDer<'static>>, Pri
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(client.certificate.as_bytes()).collect();
     let chain = chain.ok().filter(|chain| !chain.is_empty()).ok_or_else(unreadable)?;
     let key = PrivateKeyDer::from_pem_slice(client.key.expose().as_bytes()).map_err(|_| unreadable())?;
+    if key.secret_der().len() > LONGEST_KEY {
+        return Err(Error::credential(
+            "`tls.key` of the client certificate's Secret is too large: RSA keys have at most 4096 bits",
+        ));
+    }
     Ok((chain, key))
 }
 

@@ -1,3 +1,5 @@
+//! A watch against an API server that is made up. Knows answers that are no lists; must not know how an object is decoded.
+
 use std::convert::Infallible;
 use std::sync::Mutex;
 
