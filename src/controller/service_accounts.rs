@@ -71,13 +71,18 @@ impl Audiences {
         match call(Api::<SelfSubjectReview>::all(client).create(&PostParams::default(), &review)).await {
             Ok(_) => Ok(true),
             Err(error) if error.is_unauthorized() => {
-                self.foreign.retain(|at| now - *at < BELIEVED && *at <= now);
-                let size = ENTRY + asked.0.len() + asked.1.len();
-                self.foreign.insert(namespace, asked, now, size);
+                self.note_foreign(namespace, asked, now);
                 Ok(false)
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Keeps for a while that the API server has refused this token.
+    fn note_foreign(&self, namespace: &str, asked: Asked, now: DateTime<Utc>) {
+        self.foreign.retain(|at| now - *at < BELIEVED && *at <= now);
+        let size = ENTRY + asked.0.len() + asked.1.len();
+        self.foreign.insert(namespace, asked, now, size);
     }
 }
 
@@ -175,4 +180,22 @@ fn unissued(name: &str, error: &CallError, remedy: &str) -> Stop {
         retry_after: None,
         message: format!("{} ServiceAccount {name}: {error}.{remedy}", reason.sentence()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_that_asks_for_another_audience_each_time_keeps_its_share_alone() {
+        let audiences = Audiences::new(&Config::new(http::Uri::from_static("https://api.example")));
+        let (now, quiet) = (DateTime::UNIX_EPOCH, ("account".to_owned(), "https://quiet.example".to_owned()));
+        audiences.note_foreign("quiet", quiet.clone(), now);
+        let before = audiences.size();
+        for index in 0..10_000 {
+            audiences.note_foreign("loud", ("account".to_owned(), format!("https://{index}.example")), now);
+        }
+        assert!(audiences.size() <= before + LIMITS.share, "{} bytes", audiences.size());
+        assert_eq!(audiences.foreign.get("quiet", &quiet), Some(now));
+    }
 }

@@ -129,3 +129,22 @@ impl From<&Error> for Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failure_of_an_unbound_host_does_not_say_what_the_host_did() {
+        let of = |disclosure| {
+            let redirect = Error::Redirect { host: "auth.example.com".to_owned(), status: 307 };
+            Failure::of_exchange(redirect, disclosure)
+        };
+        let withheld = of(Disclosure::Withheld);
+        assert_eq!(withheld.reason, Reason::EndpointUnreachable);
+        assert!(!withheld.message.contains("redirect"), "{}", withheld.message);
+        for disclosure in [Disclosure::ListedCodes, Disclosure::Full] {
+            assert_eq!(of(disclosure).reason, Reason::UnexpectedRedirect);
+        }
+    }
+}
