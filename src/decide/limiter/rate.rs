@@ -11,6 +11,9 @@ const LEAST: f64 = 1.0;
 const AFTER_RECOVERY: f64 = 2.0;
 /// From here on nothing is held back, where no limit has been met.
 const ENOUGH: f64 = 200.0;
+/// A 429 at a lower rate than this has other reasons than the number of requests, and tells of no limit: growing slowly after
+/// it would leave a client short for minutes.
+const TELLING: f64 = 10.0;
 /// What is left of the rate after a 429.
 const DECREASE: f64 = 0.7;
 /// By which share of the limit the rate grows in a second, once it is near.
@@ -76,7 +79,7 @@ impl Rate {
     fn reduce(&mut self, rate: f64, is_telling: bool, now: DateTime<Utc>) {
         let reduced = (rate * DECREASE).max(LEAST);
         self.bucket = TokenBucket::holding(1.0 - reduced * PAUSE, reduced, reduced, now);
-        if is_telling || self.threshold.is_none() {
+        if rate >= TELLING && (is_telling || self.threshold.is_none()) {
             self.threshold = Some(reduced);
         }
         (self.since, self.succeeded) = (now, false);
@@ -108,5 +111,24 @@ impl Meter {
             self.before = if second == self.second + 1 { self.count } else { 0 };
             (self.second, self.count) = (second, 0);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::fixture::at;
+
+    /// The rate after a 429 at this rate and twenty successes, one a second.
+    fn after_twenty_successes(rate: f64) -> f64 {
+        let mut rate = Rate::below(rate, at(0));
+        (1..=20).for_each(|second| rate.increase(at(second), at(second)));
+        rate.bucket.rate()
+    }
+
+    #[test]
+    fn a_429_at_a_low_rate_tells_of_no_limit() {
+        assert!(after_twenty_successes(1.0) > 20.0);
+        assert!((70.0..71.0).contains(&after_twenty_successes(100.0)));
     }
 }
