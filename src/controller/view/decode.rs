@@ -225,7 +225,8 @@ impl<'a> Parts<'a> {
     ) -> (Option<S>, Option<String>) {
         let Some(raw) = self.spec else { return (None, Some("spec is missing".to_owned())) };
         let (spec, fault) = salvage::<S>(raw, "spec", SPEC);
-        let claims = spec.as_ref().and_then(provider).is_some_and(|provider| claims_of(provider) > CLAIMS);
+        let claims =
+            spec.as_ref().and_then(provider).is_some_and(|provider| length_of_claims(provider) > CLAIMS);
         if claims {
             return (None, Some(format!("claims of more than {} KiB", CLAIMS / 1024)));
         }
@@ -316,19 +317,22 @@ impl Bound {
     }
 }
 
-/// The length of all claims of a provider block as JSON.
-fn claims_of(provider: &TokenProviderSpec) -> usize {
+/// The claims of a provider block, of both kinds of assertion.
+fn claims_of(provider: &TokenProviderSpec) -> impl Iterator<Item = &serde_json::Map<String, Value>> {
     let of_client = provider.client_authentication.assertion.as_ref().and_then(|it| it.claims.as_ref());
     let of_grant = provider.assertion_grant.as_ref().and_then(|it| it.claims.as_ref());
+    of_client.into_iter().chain(of_grant)
+}
+
+/// Their length as JSON.
+fn length_of_claims(provider: &TokenProviderSpec) -> usize {
     let length = |claims| serde_json::to_string(claims).map_or(usize::MAX, |text| text.len());
-    of_client.into_iter().chain(of_grant).map(length).fold(0, usize::saturating_add)
+    claims_of(provider).map(length).fold(0, usize::saturating_add)
 }
 
 /// What claims take in memory as a tree: many times the length of their text.
 fn weight_of_claims(provider: &TokenProviderSpec) -> usize {
-    let of_client = provider.client_authentication.assertion.as_ref().and_then(|it| it.claims.as_ref());
-    let of_grant = provider.assertion_grant.as_ref().and_then(|it| it.claims.as_ref());
-    of_client.into_iter().chain(of_grant).flat_map(serde_json::Map::values).map(weight_of).sum()
+    claims_of(provider).flat_map(serde_json::Map::values).map(weight_of).sum()
 }
 
 fn weight_of(value: &Value) -> usize {
