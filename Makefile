@@ -50,7 +50,7 @@ simulation: ## a million TokenSources on virtual time, and pictures of it in doc
 	SEED="$${SEED:-1}" TOKENSOURCES="$${TOKENSOURCES:-1000000}" PICTURES="$(CURDIR)/docs/pictures" \
 		cargo test --release --locked --test simulation -- --nocapture --test-threads=1
 
-generate: tools ## write crds/ anew from src/api, and the chart's copies of crds/ and deploy/
+generate: tools ## write crds/, the generated parts of docs/, and the chart's copies of crds/ and deploy/ from the code
 	.ci/generate
 
 lint:       ## formatting, clippy, rustdoc; every warning is an error

@@ -1,5 +1,5 @@
-//! The pages for people: every link leads to a file and a heading that exist, every path that CONTRIBUTING.md names
-//! exists, no folder is missing from its map, and fields are called as the definitions call them.
+//! The pages for people: every link leads to a file and a heading that exist, every path and test that a page names
+//! exists, no folder is missing from the map in CONTRIBUTING.md, and fields are called as the definitions call them.
 //! Knows Markdown as far as links go; must not know what a page says.
 
 #![allow(clippy::unwrap_used)] // a test: also in its helpers
@@ -8,9 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
 use serde_json::Value;
-use tokensource::runtime::ControllerArguments;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -82,15 +80,33 @@ fn quoted(text: &str) -> Vec<&str> {
     text.lines().flat_map(|line| line.split('`').skip(1).step_by(2)).collect()
 }
 
+/// Whether this is a path below one of the folders that pages speak of.
+fn is_path(word: &str) -> bool {
+    ["src/", "tests/", "deploy/"].iter().any(|start| word.starts_with(start))
+        && !word.contains(['*', ' ', '{'])
+}
+
 #[test]
-fn the_map_of_the_house_is_true() {
+fn every_path_that_a_page_names_exists() {
+    let mut missing = Vec::new();
+    let mut seen = 0;
+    for page in pages() {
+        let text = prose(&page);
+        for path in quoted(&text).into_iter().filter(|word| is_path(word)) {
+            seen += 1;
+            if !root().join(path).exists() {
+                missing.push(format!("{}: {path}", page.strip_prefix(root()).unwrap().display()));
+            }
+        }
+    }
+    assert!(seen > 50, "{seen} paths were found");
+    assert!(missing.is_empty(), "there are no such files:\n{}", missing.join("\n"));
+}
+
+#[test]
+fn the_map_names_every_folder() {
     let text = prose(&root().join("CONTRIBUTING.md"));
-    let named: BTreeSet<&str> = quoted(&text)
-        .into_iter()
-        .filter(|word| ["src/", "tests/", "deploy/"].iter().any(|start| word.starts_with(start)))
-        .collect();
-    let missing: Vec<_> = named.iter().filter(|path| !root().join(path).exists()).collect();
-    assert!(missing.is_empty(), "CONTRIBUTING.md names what does not exist: {missing:?}");
+    let named: BTreeSet<&str> = quoted(&text).into_iter().filter(|word| is_path(word)).collect();
     for folder in ["src", "tests"] {
         for entry in fs::read_dir(root().join(folder)).unwrap().map(Result::unwrap) {
             let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
@@ -160,12 +176,28 @@ fn fields_are_called_as_the_definitions_call_them() {
 }
 
 #[test]
-fn every_flag_of_the_controller_is_told() {
+fn every_annotation_is_in_the_reference() {
+    let names = fs::read_to_string(root().join("src/api/annotation.rs")).unwrap();
+    // That one is on no object in the cluster.
+    let names = names
+        .split('"')
+        .skip(1)
+        .step_by(2)
+        .filter(|name| name.contains('/') && !name.ends_with("/unreadable"));
+    let page = fs::read_to_string(root().join("docs/reference.md")).unwrap();
+    let missing: Vec<_> = names.filter(|name| !page.contains(&format!("`{name}"))).collect();
+    assert!(missing.is_empty(), "docs/reference.md does not describe {missing:?}");
+}
+
+#[test]
+fn the_index_names_every_page_and_the_readme_is_short() {
+    let index = links(&root().join("docs/README.md"));
+    let missing: Vec<_> = fs::read_dir(root().join("docs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".md") && name != "README.md" && !index.contains(name))
+        .collect();
+    assert!(missing.is_empty(), "docs/README.md does not name {missing:?}");
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let definition = ControllerArguments::augment_args(clap::Command::new("controller"));
-    let shown = definition.get_arguments().filter(|flag| !flag.is_hide_set());
-    let flags: Vec<_> = shown.filter_map(clap::Arg::get_long).collect();
-    assert!(flags.len() > 10, "{flags:?}");
-    let untold: Vec<_> = flags.iter().filter(|flag| !readme.contains(&format!("`--{flag}"))).collect();
-    assert!(untold.is_empty(), "README.md does not tell of {untold:?}");
+    assert!(readme.lines().count() <= 250, "README.md has {} lines", readme.lines().count());
 }

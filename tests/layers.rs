@@ -7,6 +7,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+#[path = "generated/paths.rs"]
+mod paths;
+
+use paths::paths;
+
 const LAYERS: [&str; 6] = ["api", "oauth", "decide", "controller", "runtime", "cli"];
 
 /// What decisions must not be able to reach: clients, clocks, the environment, random numbers, an executor.
@@ -63,34 +68,6 @@ fn mentions(layer: &str) -> Vec<Mention> {
         paths.into_iter().map(move |path| Mention { file: file.clone(), path })
     };
     files_of(layer).into_iter().flat_map(read).collect()
-}
-
-/// Every path in a text, `a::{b, c::d}` being `a::b` and `a::c::d`.
-fn paths(text: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    // What the surrounding braces put before a path: nothing, unless they are a group of a `use`.
-    let mut prefixes = vec![String::new()];
-    let mut path = String::new();
-    let code = text.lines().map(|line| line.split("//").next().unwrap_or_default());
-    for letter in code.flat_map(|line| line.chars().chain(['\n'])) {
-        match letter {
-            'a'..='z' | 'A'..='Z' | '0'..='9' | '_' | ':' => path.push(letter),
-            _ => {
-                let whole = format!("{}{path}", prefixes.last().unwrap());
-                let group = path.ends_with("::");
-                if !path.is_empty() && !group {
-                    found.push(whole.clone());
-                }
-                path.clear();
-                match letter {
-                    '{' => prefixes.push(if group { whole } else { String::new() }),
-                    '}' if prefixes.len() > 1 => drop(prefixes.pop()),
-                    _ => {}
-                }
-            }
-        }
-    }
-    found
 }
 
 /// Names every path of the layer for which this is true.
