@@ -68,15 +68,17 @@ async fn resolve(resolver: &TenantResolver, name: &str) -> Result<Vec<String>, S
     Ok(found.map(|address| address.ip().to_string()).collect())
 }
 
-fn threads() -> usize {
-    std::fs::read_dir("/proc/self/task").unwrap().count()
+#[test]
+fn names_that_never_resolve_delay_no_other_tenant_and_take_no_threads() {
+    // With one thread for blocking calls, a look-up that blocked would hold up all others.
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build().unwrap();
+    runtime.block_on(names_that_never_resolve());
 }
 
-#[tokio::test]
-async fn names_that_never_resolve_delay_no_other_tenant_and_take_no_threads() {
+async fn names_that_never_resolve() {
     let (port, _names) = name_server(&[("provider.example.", [192, 0, 2, 1])]);
     let resolver = resolver(port, "");
-    let before = threads();
     let silent: Vec<_> = (0..1200)
         .map(|index| {
             let tenant = resolver.of(if index % 2 == 0 { "a" } else { "b" });
@@ -91,7 +93,6 @@ async fn names_that_never_resolve_delay_no_other_tenant_and_take_no_threads() {
         assert_eq!(resolve(&other, "provider.example").await, Ok(vec!["192.0.2.1".to_owned()]));
     }
     assert!(begun.elapsed() < DEADLINE / 2, "{:?}", begun.elapsed());
-    assert!(threads() <= before + 2, "{before} threads became {}", threads());
     for name in silent {
         assert!(name.await.unwrap().is_err(), "each of them ends by the deadline");
     }
