@@ -42,7 +42,7 @@ pub use source::{
     CredentialKeys, CredentialsReference, OnRevoked, Probe, ProviderKind, ProviderReference, Renewal,
     RequestedToken, TokenSource, TokenSourceSpec,
 };
-pub use status::{TargetStatus, TokenSourceStatus};
+pub use status::{StatusNotice, TargetStatus, TokenSourceStatus};
 pub use target::{LongText, RESERVED_TYPES, ShortText, TARGET_KEYS, Target};
 pub use time::{from_kubernetes, to_kubernetes};
 pub use workload::{Workload, WorkloadKind};

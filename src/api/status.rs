@@ -88,6 +88,12 @@ pub struct TokenSourceStatus {
     #[schemars(length(max = 1024))]
     pub last_handled_renew_request: Option<String>,
 
+    /// Facts about the token in the target that are worth an operator's eye, sorted by reason. None of them is a failure to
+    /// renew it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["reason"]))]
+    pub notices: Vec<StatusNotice>,
+
     /// Ready, Renewed and, only while True, Stalled or Reconciling.
     #[serde(default)]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
@@ -104,6 +110,22 @@ impl TokenSourceStatus {
         let seen = self.observed_generation.filter(|generation| *generation != Self::UNSEEN);
         seen.is_none() && Self { observed_generation: None, ..self.clone() } == Self::default()
     }
+}
+
+/// A fact about the token in the target.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusNotice {
+    /// A word in CamelCase from the table of notices or reasons.
+    #[schemars(length(max = 64))]
+    pub reason: String,
+
+    /// A sentence for a person.
+    #[schemars(length(max = 1024))]
+    pub message: String,
+
+    /// Since when this notice has been reported.
+    pub since: Time,
 }
 
 /// The Secret that holds the token, as last seen to be intact.

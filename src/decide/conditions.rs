@@ -58,25 +58,6 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    /// Adds a sentence to the message of a condition that has been entered, unless it stands there.
-    pub(super) fn amend(&mut self, kind: ConditionType, sentence: &str) {
-        self.retract(kind, sentence);
-        if let Some(condition) = self.entered(kind) {
-            condition.message.push_str(sentence);
-        }
-    }
-
-    /// Takes that sentence away.
-    pub(super) fn retract(&mut self, kind: ConditionType, sentence: &str) {
-        if let Some(condition) = self.entered(kind) {
-            condition.message = condition.message.replace(sentence, "");
-        }
-    }
-
-    fn entered(&mut self, kind: ConditionType) -> Option<&mut Condition> {
-        self.after.iter_mut().find(|condition| condition.type_ == kind.as_str())
-    }
-
     /// The condition as it will be reported, if it has been entered.
     pub(super) fn current(&self, kind: ConditionType) -> Option<&Condition> {
         find(&self.after, kind)

@@ -2,7 +2,7 @@
 
 use super::conditions::find;
 use super::status::success;
-use super::{Outcome, Probed, Verdict};
+use super::{Outcome, Probed, Verdict, notices};
 use crate::api::{ConditionType, Reason, TokenSourceStatus};
 
 /// Something worth an Event.
@@ -56,7 +56,7 @@ fn withdrawn(outcome: &Outcome) -> Option<Transition> {
 fn rejected(before: &TokenSourceStatus, after: &TokenSourceStatus, outcome: &Outcome) -> Option<Transition> {
     let reason = Reason::ProbeRejected;
     let news = matches!(outcome, Outcome::Probed(Probed { verdict: Verdict::Rejected, .. }))
-        && says_more(before, after);
+        && is_new(Reason::ProbeRejected, before, after);
     news.then(|| Transition { warning: true, reason, note: reason.sentence().to_owned() })
 }
 
@@ -68,19 +68,16 @@ fn restarted(before: &TokenSourceStatus, after: &TokenSourceStatus, outcome: &Ou
             let note = format!("{} Restarted: {}.", reason.sentence(), workloads.join(", "));
             Some(Transition { warning: false, reason, note })
         }
-        Outcome::NotRestarted(failure) if says_more(before, after) => {
+        Outcome::NotRestarted(failure) if is_new(Reason::RestartFailed, before, after) => {
             Some(Transition { warning: true, reason: failure.reason, note: failure.message.clone() })
         }
         _ => None,
     }
 }
 
-/// `Renewed` says something it did not say before.
-fn says_more(before: &TokenSourceStatus, after: &TokenSourceStatus) -> bool {
-    let message = |status: &TokenSourceStatus| {
-        find(&status.conditions, ConditionType::Renewed).map(|renewed| renewed.message.clone())
-    };
-    message(before) != message(after)
+/// Whether this notice was not there before.
+fn is_new(reason: Reason, before: &TokenSourceStatus, after: &TokenSourceStatus) -> bool {
+    notices::has(&after.notices, reason) && !notices::has(&before.notices, reason)
 }
 
 fn failed(before: &TokenSourceStatus, outcome: &Outcome) -> Option<Transition> {

@@ -19,6 +19,7 @@ mod gauges;
 pub mod inputs;
 pub mod limiter;
 mod loop_guard;
+mod notices;
 mod observed;
 mod outcome;
 mod probe;

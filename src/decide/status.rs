@@ -8,14 +8,8 @@ use super::backoff::{Attempts, retry_at};
 use super::conditions::{Ledger, State, find, is_true};
 use super::failure::FailureClass;
 use super::readiness::{next_request, unusable};
-use super::schedule::SHORT_LIFE;
-use super::{Deferral, Failure, Observed, Outcome, Probed, Publication, Target, Verdict, restart};
-use crate::api::{ConditionType, Reason, TargetStatus, TokenSourceStatus, to_kubernetes};
-use crate::oauth::Notice;
-
-/// Said while the probe says nothing.
-const UNCLEAR: &str = " ProbeUnclear: The probe's URL does not say whether it takes the token: it cannot be reached, or \
-                       answers neither 2xx, 401 nor 403.";
+use super::{Deferral, Failure, Observed, Outcome, Target, notices, restart};
+use crate::api::{ConditionType, Reason, StatusNotice, TargetStatus, TokenSourceStatus, to_kubernetes};
 
 /// The status to record. `observed` is the observation the plan was made from, settled with the outcome
 /// ([`Observed::settle`]).
@@ -56,6 +50,7 @@ pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceSta
     }
     restart::account(&mut status, observed, outcome);
     describe_target(&mut status, observed);
+    status.notices = notices::next(observed, &status, outcome);
     status.conditions = conditions(observed, &status, outcome);
     if is_only_a_wait(observed, &status, outcome) { observed.status.clone() } else { status }
 }
@@ -166,10 +161,7 @@ fn conditions(observed: &Observed<'_>, status: &TokenSourceStatus, outcome: &Out
         }
         Some(flaw) => ledger.set(ConditionType::Ready, State::False, flaw, sentence(flaw)),
     }
-    renewed(&mut ledger, observed, outcome);
-    if !restart::is_owed(observed, status) {
-        ledger.retract(ConditionType::Renewed, &remark_of(Reason::RestartFailed));
-    }
+    renewed(&mut ledger, observed, &status.notices, outcome);
     if flaw.is_some() && !observed.spec.suspend {
         progress(&mut ledger, observed, outcome);
     }
@@ -177,7 +169,7 @@ fn conditions(observed: &Observed<'_>, status: &TokenSourceStatus, outcome: &Out
 }
 
 /// `Renewed`: how the last attempt ended.
-fn renewed(ledger: &mut Ledger<'_>, observed: &Observed<'_>, outcome: &Outcome) {
+fn renewed(ledger: &mut Ledger<'_>, observed: &Observed<'_>, notices: &[StatusNotice], outcome: &Outcome) {
     let kind = ConditionType::Renewed;
     match outcome {
         Outcome::Refused(failure) | Outcome::Failed(_, failure) | Outcome::Unwritten(_, failure) => {
@@ -192,7 +184,7 @@ fn renewed(ledger: &mut Ledger<'_>, observed: &Observed<'_>, outcome: &Outcome) 
         }
         Outcome::Published(publication) => {
             let reason = success(publication.cause);
-            ledger.set(kind, State::True, reason, with_notices(reason, publication, observed));
+            ledger.set(kind, State::True, reason, notices::message(reason, notices));
         }
         Outcome::Kept
         | Outcome::Rewritten(_)
@@ -201,7 +193,8 @@ fn renewed(ledger: &mut Ledger<'_>, observed: &Observed<'_>, outcome: &Outcome) 
         | Outcome::NotRestarted(_)
             if !is_true(&observed.status.conditions, kind) =>
         {
-            ledger.set(kind, State::True, Reason::TokenIssued, sentence(Reason::TokenIssued));
+            let reason = Reason::TokenIssued;
+            ledger.set(kind, State::True, reason, notices::message(reason, notices));
         }
         // Its own attempt has yet to come.
         Outcome::Deferred(_) if is_over(observed) => {
@@ -218,37 +211,14 @@ fn renewed(ledger: &mut Ledger<'_>, observed: &Observed<'_>, outcome: &Outcome) 
         {
             ledger.set(kind, State::False, reason, sentence(reason));
         }
+        _ if is_true(&observed.status.conditions, kind) && *notices != *observed.status.notices => {
+            let before = find(&observed.status.conditions, kind);
+            let reason =
+                before.and_then(|renewed| Reason::named(&renewed.reason)).unwrap_or(Reason::TokenIssued);
+            ledger.set(kind, State::True, reason, notices::message(reason, notices));
+        }
         _ => ledger.keep(kind),
     }
-    match outcome {
-        Outcome::Probed(probed) => remark(ledger, probed),
-        Outcome::NotRestarted(_) => ledger.amend(kind, &remark_of(Reason::RestartFailed)),
-        _ => {}
-    }
-}
-
-/// What `Renewed` says of the token besides, for as long as the probe does.
-fn remark(ledger: &mut Ledger<'_>, probed: &Probed) {
-    let kind = ConditionType::Renewed;
-    let rejected = remark_of(Reason::ProbeRejected);
-    match probed.verdict {
-        Verdict::Rejected => {
-            ledger.retract(kind, UNCLEAR);
-            ledger.amend(kind, &rejected);
-        }
-        Verdict::Accepted => {
-            ledger.retract(kind, UNCLEAR);
-            ledger.retract(kind, &rejected);
-        }
-        // Once is a blip.
-        Verdict::Unclear if probed.unclear >= 3 => ledger.amend(kind, UNCLEAR),
-        Verdict::Unclear => {}
-    }
-}
-
-/// A further sentence in the message of a condition that has its own reason.
-fn remark_of(reason: Reason) -> String {
-    format!(" {reason}: {}", reason.sentence())
 }
 
 /// What the present wait is about, where `Renewed` does not say so.
@@ -295,28 +265,6 @@ pub(super) fn success(cause: Reason) -> Reason {
         Reason::RenewalDue | Reason::RenewalRequested | Reason::ProbeRejected => Reason::TokenRenewed,
         _ => Reason::TokenIssued,
     }
-}
-
-/// The notices are sorted and carry no numbers, so that an unchanged set writes nothing.
-fn with_notices(reason: Reason, publication: &Publication, observed: &Observed<'_>) -> String {
-    let mut notices = publication.notices.clone();
-    if publication.published.expires_at - publication.published.issued_at < SHORT_LIFE {
-        notices.insert(Notice::ShortLifetime);
-    }
-    let grant = observed.provider.as_ref().ok().and_then(|provider| provider.grant_type.as_deref());
-    if grant == Some("password") {
-        notices.insert(Notice::LegacyGrant);
-    }
-    if publication.repeated_at().is_some() {
-        notices.insert(Notice::StickyToken);
-    }
-    let mut message = sentence(reason);
-    for notice in notices {
-        for part in [" ", notice.as_str(), ": ", notice.sentence()] {
-            message.push_str(part);
-        }
-    }
-    message
 }
 
 fn sentence(reason: Reason) -> String {

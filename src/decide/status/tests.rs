@@ -1,10 +1,10 @@
-//! What is reported: failures counted and reset, requests acknowledged, Ready kept while the token is good.
-//! `line` has what is written of who stands in line, `product` the rules of kstatus in every combination of target and outcome.
+//! The status: failures are counted and reset, requests acknowledged, and Ready stays True while the token is good.
+//! `waiting` tests which waits are written, `product` the rules of kstatus for every combination of target and outcome.
 
 use super::*;
 use crate::api::{Renewal, from_kubernetes};
 use crate::decide::fixture::{Scene, at, failure, outage};
-use crate::oauth::{Repeat, Retry};
+use crate::oauth::{Notice, Repeat, Retry};
 
 mod patience;
 mod product;
@@ -260,7 +260,7 @@ fn altered_content_is_not_recorded_as_intact() {
 }
 
 #[test]
-fn notices_stand_in_the_message_sorted_and_without_the_same_one_twice() {
+fn notices_are_in_status_and_in_the_message_sorted_by_reason() {
     let mut scene = Scene::fresh();
     let mut publication = scene.publication(Reason::TokenPending, 0);
     publication.published.expires_at = at(300);
@@ -273,10 +273,44 @@ fn notices_stand_in_the_message_sorted_and_without_the_same_one_twice() {
         .map(|notice| (message.matches(notice).count(), message.find(notice)))
         .collect();
     assert!(places.iter().all(|(count, _)| *count == 1) && places.is_sorted(), "{message}");
+    let reasons: Vec<_> = scene.status.notices.iter().map(|notice| notice.reason.as_str()).collect();
+    assert_eq!(reasons, ["ClockSkew", "ScopeReduced", "ShortLifetime", "StickyToken"]);
     assert_eq!(scene.status.last_unchanged_time, time(60));
     let fresh = scene.publication(Reason::RenewalDue, 200);
     scene.record(&Outcome::Published(fresh));
     assert_eq!(scene.status.last_unchanged_time, None, "another token has come");
+    assert_eq!(scene.status.notices, []);
+}
+
+#[test]
+fn a_notice_keeps_its_time_and_returns_to_the_message_after_a_failure() {
+    let mut scene = Scene::fresh();
+    let mut publication = scene.publication(Reason::TokenPending, 0);
+    publication.notices.insert(Notice::ScopeReduced);
+    scene.record(&Outcome::Published(publication.clone()));
+    let message =
+        |scene: &Scene| find(&scene.status.conditions, ConditionType::Renewed).unwrap().message.clone();
+    let first = message(&scene);
+    let mut scene = scene.when(100);
+    scene.record(&Outcome::Refused(Failure::local(Reason::ProviderNotFound, "Gone.")));
+    assert_eq!(message(&scene), "Gone.");
+    scene.record(&Outcome::Kept);
+    assert_eq!(message(&scene), first);
+    assert_eq!(scene.status.notices[0].since, to_kubernetes(at(0)));
+    let mut scene = scene.with(|scene| scene.target = Target::Missing);
+    scene.record(&Outcome::Waiting);
+    assert_eq!(scene.status.notices, [], "there is no token that they could be about");
+}
+
+#[test]
+fn a_message_that_was_written_before_notices_were_entries_is_kept_until_the_notices_change() {
+    let mut scene = Scene::good();
+    scene.record(&Outcome::Kept);
+    let renewed = scene.status.conditions.iter_mut().find(|condition| condition.type_ == "Renewed").unwrap();
+    renewed.message.push_str(" ClockSkew: The clocks differ.");
+    let before = scene.status.clone();
+    scene.record(&Outcome::Kept);
+    assert_eq!(scene.status, before, "an upgrade writes no status");
 }
 
 #[test]
