@@ -194,8 +194,10 @@ fn the_index_names_every_page_and_the_readme_is_short() {
     let index = links(&root().join("docs/README.md"));
     let missing: Vec<_> = fs::read_dir(root().join("docs"))
         .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.ends_with(".md") && name != "README.md" && !index.contains(name))
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
+        .filter(|name| name != "README.md" && !index.contains(name))
         .collect();
     assert!(missing.is_empty(), "docs/README.md does not name {missing:?}");
     let readme = fs::read_to_string(root().join("README.md")).unwrap();

@@ -1,5 +1,5 @@
 //! Tables of all fields and flags, from the definitions and the command line of the program.
-//! Knows OpenAPI schemas and Markdown; must not know what a field is for.
+//! Knows schemas and Markdown; must not know what a field is for.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -196,7 +196,7 @@ fn flags() -> String {
     let mut table = String::from("| flag | environment variable | default | meaning |\n|---|---|---|---|\n");
     for flag in command.get_arguments().filter(|flag| !flag.is_hide_set()) {
         let value = flag.get_action().takes_values().then(|| flag.get_value_names()).flatten();
-        let value: String = value.into_iter().flatten().map(|name| format!(" {name}")).collect();
+        let value: String = value.into_iter().flatten().flat_map(|name| [" ", name.as_str()]).collect();
         let default: Vec<_> = flag.get_default_values().iter().filter_map(|value| value.to_str()).collect();
         let default = if default.is_empty() || value.is_empty() {
             String::new()
