@@ -63,7 +63,7 @@ fn kind(definition: &Value, other: &str, other_definition: &Value) -> String {
     if !columns.is_empty() {
         write!(
             page,
-            "\n### {name} columns\n\n| column of `kubectl get` | meaning |\n|---|---|\n{}",
+            "\n### {name} columns\n\n| column | meaning |\n|---|---|\n{}",
             columns.concat()
         )
         .unwrap();
