@@ -1,7 +1,7 @@
-// Calls an API again and again with the token that lies in a file. There is no OAuth in here: tokensource keeps the file
-// fresh. Standard library only.
+// Calls an API again and again with the token in a file. It contains no OAuth: tokensource keeps the file fresh. It needs
+// the standard library only.
 //
-// A private authority: SSL_CERT_FILE names its PEM file.
+// SSL_CERT_FILE names the PEM file of a private authority.
 package main
 
 import (
@@ -14,10 +14,10 @@ import (
 
 var client = &http.Client{Timeout: 30 * time.Second}
 
-// ask makes one request, with the token as the file has it now.
+// ask sends one request, with the token that is in the file now.
 func ask(api, file string) (int, error) {
-	// Opened by its name at each use: the kubelet swaps the folder behind the name, so a file that is kept open, and a
-	// value that is kept in memory, stay old.
+	// Open the file by its name for each use. The kubelet replaces the folder behind the name, so a file that is
+	// kept open, or a value that is kept in memory, stays old.
 	token, err := os.ReadFile(file)
 	if err != nil {
 		return 0, err
@@ -34,7 +34,7 @@ func ask(api, file string) (int, error) {
 	return response.StatusCode, response.Body.Close()
 }
 
-// call makes one request, and one more after a 401: the token may have been replaced between reading and sending.
+// call sends a request, and one more after a 401: the token may have been replaced between reading and sending.
 func call(api, file string) (int, error) {
 	status, err := ask(api, file)
 	if err == nil && status == http.StatusUnauthorized {

@@ -1,33 +1,33 @@
-// Calls an API again and again with the token that lies in a file. There is no OAuth in here: tokensource keeps the file
-// fresh. Node 18 or newer, nothing from npm.
+// Calls an API again and again with the token in a file. It contains no OAuth: tokensource keeps the file fresh. It needs
+// Node 18 or newer, and nothing from npm.
 //
-// A private authority: NODE_EXTRA_CA_CERTS names its PEM file.
+// NODE_EXTRA_CA_CERTS names the PEM file of a private authority.
 
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const { API_URL, TOKEN_FILE, INTERVAL_SECONDS } = process.env;
 
-// One request, with the token as the file has it now.
+// Sends one request, with the token that is in the file now.
 async function ask() {
-  // Opened by its name at each use: the kubelet swaps the folder behind the name, so a file that is kept open, and a
-  // value that is kept in memory, stay old.
+  // Open the file by its name for each use. The kubelet replaces the folder behind the name, so a file that is
+  // kept open, or a value that is kept in memory, stays old.
   const token = (await readFile(TOKEN_FILE, "utf8")).trim();
   const response = await fetch(API_URL, {
     headers: { Authorization: `Bearer ${token}` },
     signal: AbortSignal.timeout(30_000),
   });
-  await response.arrayBuffer(); // or the connection cannot be used again
+  await response.arrayBuffer(); // so that the connection can be used again
   return response.status;
 }
 
-// One request, and one more after a 401: the token may have been replaced between reading and sending.
+// Sends a request, and one more after a 401: the token may have been replaced between reading and sending.
 async function call() {
   const status = await ask();
   return status === 401 ? ask() : status;
 }
 
-// As process 1 of a container, node would ignore it.
+// Node ignores SIGTERM if it is process 1 of a container.
 process.on("SIGTERM", () => process.exit(0));
 
 for (;;) {

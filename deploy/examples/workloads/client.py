@@ -1,7 +1,7 @@
-"""Calls an API again and again with the token that lies in a file. There is no OAuth in here: tokensource keeps the
-file fresh. Python 3, standard library only.
+"""Calls an API again and again with the token in a file. It contains no OAuth: tokensource keeps the file fresh. It
+needs Python 3 and its standard library only.
 
-A private authority: SSL_CERT_FILE names its PEM file.
+SSL_CERT_FILE names the PEM file of a private authority.
 """
 
 import http.client
@@ -17,12 +17,12 @@ INTERVAL = float(os.environ["INTERVAL_SECONDS"])
 
 
 def ask():
-    """One request, with the token as the file has it now."""
-    # Opened by its name at each use: the kubelet swaps the folder behind the name, so a file that is kept open, and a
-    # value that is kept in memory, stay old.
+    """Sends one request, with the token that is in the file now."""
+    # Open the file by its name for each use. The kubelet replaces the folder behind the name, so a file that is
+    # kept open, or a value that is kept in memory, stays old.
     with open(TOKEN_FILE, encoding="ascii") as file:
         token = file.read().strip()
-    # http.client follows no redirect. urllib.request would, and carry the token along to another host.
+    # http.client follows no redirects. urllib.request would, and would send the token to another host.
     connection = http.client.HTTPSConnection(API.hostname, API.port, timeout=30)
     try:
         path = (API.path or "/") + ("?" + API.query if API.query else "")
@@ -33,12 +33,12 @@ def ask():
 
 
 def call():
-    """One request, and one more after a 401: the token may have been replaced between reading and sending."""
+    """Sends a request, and one more after a 401: the token may have been replaced between reading and sending."""
     status = ask()
     return ask() if status == 401 else status
 
 
-# As process 1 of a container, Python would ignore it.
+# Python ignores SIGTERM if it is process 1 of a container.
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 
 while True:
