@@ -131,6 +131,32 @@ fn tests_that_are_said_to_be_run_exist() {
     }
 }
 
+fn sources(folder: &Path, found: &mut String) {
+    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push_str(&fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn every_test_that_the_page_on_security_names_exists() {
+    let page = fs::read_to_string(root().join("docs/security.md")).unwrap();
+    let mut code = String::new();
+    for folder in ["src", "tests"] {
+        sources(&root().join(folder), &mut code);
+    }
+    let words: BTreeSet<&str> = page
+        .split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
+        .filter(|word| word.matches('_').count() > 2 && !word.starts_with("tokensource_"))
+        .collect();
+    assert!(words.len() > 50, "{words:?}");
+    let missing: Vec<_> = words.iter().filter(|word| !code.contains(&format!("fn {word}("))).collect();
+    assert!(missing.is_empty(), "docs/security.md names tests that do not exist: {missing:?}");
+}
+
 /// Every field of a definition, as `spec.target.name`; a list's elements are called as the list.
 fn fields(schema: &Value, path: &str, found: &mut Vec<String>) {
     let below = schema.get("items").unwrap_or(schema);
