@@ -10,11 +10,26 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 use super::context::Context;
-use crate::decide::limiter::{InTurn, Shares};
+use crate::decide::limiter::{InTurn, Queue, Shares};
+
+/// The reconciles of one namespace that wait for a permit.
+#[derive(Default)]
+struct Waiting {
+    /// Those that have been answered by a provider go first: until they have written the token, a process that ends
+    /// loses it.
+    answered: VecDeque<oneshot::Sender<Permit>>,
+    begun: VecDeque<oneshot::Sender<Permit>>,
+}
+
+impl Queue for Waiting {
+    fn is_empty(&self) -> bool {
+        self.answered.is_empty() && self.begun.is_empty()
+    }
+}
 
 struct State {
     shares: Shares,
-    waiting: InTurn<VecDeque<oneshot::Sender<Permit>>>,
+    waiting: InTurn<Waiting>,
 }
 
 /// A semaphore whose permits go to namespaces in turn. None holds more than its share: calls to the API server that hang
@@ -33,10 +48,23 @@ impl Permits {
         Self(Arc::new(Mutex::new(State { shares: Shares::new(total), waiting: InTurn::default() })))
     }
 
-    /// Waits for one.
+    /// Waits for one, to begin a reconcile.
     pub(super) async fn acquire(&self, namespace: &str) -> Option<Permit> {
+        self.wait(namespace, |waiting| &mut waiting.begun).await
+    }
+
+    /// Waits for one, to go on with a reconcile that has been answered: before those that begin.
+    async fn resume(&self, namespace: &str) -> Option<Permit> {
+        self.wait(namespace, |waiting| &mut waiting.answered).await
+    }
+
+    async fn wait(
+        &self,
+        namespace: &str,
+        queue: impl FnOnce(&mut Waiting) -> &mut VecDeque<oneshot::Sender<Permit>>,
+    ) -> Option<Permit> {
         let (sender, receiver) = oneshot::channel();
-        self.lock().waiting.update(namespace, |queue| queue.push_back(sender));
+        self.lock().waiting.update(namespace, |waiting| queue(waiting).push_back(sender));
         self.grant();
         // No sender is dropped but with its receiver.
         receiver.await.ok()
@@ -49,7 +77,8 @@ impl Permits {
             let State { shares, waiting } = &mut *state;
             let next = waiting.take(|namespace, queue| {
                 if shares.has_room(namespace) {
-                    Some((queue.pop_front()?, namespace.to_owned()))
+                    let next = queue.answered.pop_front().or_else(|| queue.begun.pop_front());
+                    Some((next?, namespace.to_owned()))
                 } else {
                     None
                 }
@@ -91,7 +120,7 @@ impl<'a> Turn<'a> {
     pub(super) async fn aside<T>(&self, provider: impl Future<Output = T>) -> T {
         drop(self.lock().take());
         let answer = provider.await;
-        let permit = self.context.permits.acquire(self.namespace).await;
+        let permit = self.context.permits.resume(self.namespace).await;
         *self.lock() = permit;
         answer
     }

@@ -56,6 +56,28 @@ async fn a_permit_comes_back_from_an_acquire_that_is_given_up() {
     assert!(timeout(SECOND, permits.acquire("c")).await.is_ok());
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_answered_reconcile_goes_before_those_that_begin() {
+    let permits = Permits::new(1);
+    let held = permits.acquire("a").await;
+    let order = Mutex::new(Vec::new());
+    let begin = async |number: u32| {
+        let _permit = permits.acquire("a").await;
+        order.lock().unwrap().push(number);
+    };
+    let resume = async {
+        sleep(SECOND).await;
+        let _permit = permits.resume("a").await;
+        order.lock().unwrap().push(0);
+    };
+    let release = async {
+        sleep(2 * SECOND).await;
+        drop(held);
+    };
+    futures::join!(begin(1), begin(2), resume, release);
+    assert_eq!(*order.lock().unwrap(), [0, 1, 2]);
+}
+
 proptest! {
     #[test]
     fn every_acquire_has_its_permit_and_no_more_than_all_are_held(
