@@ -61,12 +61,8 @@ fn kind(definition: &Value, other: &str, other_definition: &Value) -> String {
         })
         .collect();
     if !columns.is_empty() {
-        write!(
-            page,
-            "\n### {name} columns\n\n| column of `kubectl get` | meaning |\n|---|---|\n{}",
-            columns.concat()
-        )
-        .unwrap();
+        write!(page, "\n### {name} columns\n\n| column | meaning |\n|---|---|\n{}", columns.concat())
+            .unwrap();
     }
     page.trim_end().to_owned() + "\n"
 }
