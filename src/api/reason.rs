@@ -78,6 +78,9 @@ reasons! {
          well: its URL wants something else (an audience, a scope) or answers 401 to everybody, or another user \
          of the same client asks for tokens, and each one voids the one before. Give every user a client of its \
          own. Renewals then wait ever longer, up to an hour.",
+    FormerTargetDeleted: "`target.name` was changed: the Secret of the former name has been deleted."
+        => "Nothing, if every workload names the new Secret. Pods that name the former one keep what they have \
+         mounted, but cannot start again: see docs/workloads.md.",
     WorkloadsRestarted: "Another token is in the target: the workloads of `target.rolloutRestart` take it up."
         => "Nothing. Workloads that read the mounted file anew need no restart: see docs/workloads.md.",
     RestartFailed: "A workload of `target.rolloutRestart` could not be restarted and may hold the token before."

@@ -21,7 +21,8 @@ pub const TARGET_KEYS: [&str; 3] = ["access_token", "token_type", "expires_at"];
 #[serde(rename_all = "camelCase")]
 pub struct Target {
     /// Name of the Secret. Default: the TokenSource's own name. A Secret that exists and belongs to somebody else
-    /// is refused (TargetConflict), never adopted.
+    /// is refused (TargetConflict), never adopted. When the name changes, the Secret of the former name is deleted as
+    /// soon as the new one holds a token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     #[x_kube(validation = rule::object_name())]

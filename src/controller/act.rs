@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use kube::ResourceExt;
 
 use super::error::{CallError, Error};
+use super::former_targets;
 use super::memory::HeldToken;
 use super::mint::{Stop, mint};
 use super::probe::probe;
@@ -15,7 +16,7 @@ use super::turn::Turn;
 use crate::api::{Reason, TokenSource};
 use crate::decide::refresh::explain;
 use crate::decide::render::render;
-use crate::decide::{Failure, Observed, Outcome, Plan, Publication, flag_revocation};
+use crate::decide::{Failure, Observed, Outcome, Plan, Publication, Target, decide, flag_revocation};
 use crate::oauth::Retry;
 
 /// What came of a plan and, where the API server failed after the provider had answered, how.
@@ -44,11 +45,14 @@ pub(super) async fn act(
         Plan::Wait(_) => Outcome::Waiting.into(),
         Plan::Refuse(failure) => Outcome::Refused(failure.clone()).into(),
         Plan::Rewrite => rewrite(source, observed, context).await?,
-        Plan::Withdraw if is_outdated(source, observed, context).await? => return Ok(None),
-        Plan::Withdraw => match publish::withdraw(source, observed, context).await {
+        Plan::Withdraw | Plan::DeleteFormerTargets if is_outdated(source, observed, context).await? => {
+            return Ok(None);
+        }
+        Plan::Withdraw => match withdraw(source, observed, context).await {
             Ok(target) => Outcome::Withdrawn(target).into(),
             Err(error) => Done { outcome: Outcome::Waiting, trouble: Some(Error::WriteTarget(error)) },
         },
+        Plan::DeleteFormerTargets => return Ok(delete_former(source, observed, context).await),
         Plan::Probe => return ended(probe(source, observed, context).await, observed, context),
         Plan::Restart => restart(source, observed, context).await.into(),
         Plan::Publish => match context.scope.memory.held(observed.uid) {
@@ -81,6 +85,49 @@ fn ended(
         Err(Stop::Cluster(error)) => return Err(error),
     };
     Ok(Some(outcome.into()))
+}
+
+/// Takes the token out of every Secret that is or was the target.
+async fn withdraw(
+    source: &TokenSource,
+    observed: &Observed<'_>,
+    context: &Turn<'_>,
+) -> Result<Target, CallError> {
+    let target = match observed.published() {
+        Some(published) => {
+            publish::withdraw((observed.target_name(), &published.uid), source, observed, context).await?
+        }
+        None => observed.target.clone(),
+    };
+    for former in observed.former_targets.iter().filter(|former| former.holds_token) {
+        publish::withdraw((&former.name, &former.uid), source, observed, context).await?;
+    }
+    Ok(target)
+}
+
+/// Deletes the Secrets of the target's former names; none where all of them are others by now. One that cannot be deleted
+/// keeps nothing else from being done.
+async fn delete_former(
+    source: &TokenSource,
+    observed: &mut Observed<'_>,
+    context: &Turn<'_>,
+) -> Option<Done> {
+    let namespace = source.namespace().unwrap_or_default();
+    let (mut deleted, mut trouble) = (Vec::new(), None);
+    for former in std::mem::take(&mut observed.former_targets) {
+        match former_targets::delete(&former, &namespace, context).await {
+            Ok(true) => deleted.push(former.name),
+            Ok(false) => {}
+            Err(error) => trouble = Some(Error::DeleteFormerTarget(error)),
+        }
+    }
+    let outcome = match (deleted.is_empty(), &trouble) {
+        (false, _) => Outcome::FormerTargetsDeleted(deleted),
+        (true, None) => return None,
+        (true, Some(_)) if decide(observed) == Plan::Restart => restart(source, observed, context).await,
+        (true, Some(_)) => Outcome::Kept,
+    };
+    Some(Done { outcome, trouble })
 }
 
 /// Writes a token into the target; one that cannot be written is kept, and written first next time.

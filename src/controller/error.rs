@@ -27,6 +27,9 @@ pub enum Error {
     /// Writing the target Secret. The token is kept in memory and written first.
     #[error("the target Secret could not be written")]
     WriteTarget(#[source] CallError),
+    /// Deleting a Secret that was the target under a former name.
+    #[error("the Secret of the target's former name could not be deleted")]
+    DeleteFormerTarget(#[source] CallError),
     /// The system gave no random number.
     #[error("the system gave no random number for an assertion")]
     Random,
@@ -40,7 +43,7 @@ pub enum Error {
 
 impl Error {
     /// Every value of [`Error::reason`].
-    pub const REASONS: [&str; 10] = [
+    pub const REASONS: [&str; 11] = [
         "ReadCredentials",
         "ReadSubject",
         "ReadCertificate",
@@ -48,6 +51,7 @@ impl Error {
         "RefreshToken",
         "ReadTrust",
         "WriteTarget",
+        "DeleteFormerTarget",
         "Random",
         "Ask",
         "WriteStatus",
@@ -63,6 +67,7 @@ impl Error {
             | Error::RefreshToken(call)
             | Error::ReadTrust(call)
             | Error::WriteTarget(call)
+            | Error::DeleteFormerTarget(call)
             | Error::Ask(call)
             | Error::WriteStatus(call) => matches!(call, CallError::NotLeading),
             Error::Random => false,
@@ -79,6 +84,7 @@ impl Error {
             Error::RefreshToken(_) => "RefreshToken",
             Error::ReadTrust(_) => "ReadTrust",
             Error::WriteTarget(_) => "WriteTarget",
+            Error::DeleteFormerTarget(_) => "DeleteFormerTarget",
             Error::Random => "Random",
             Error::Ask(_) => "Ask",
             Error::WriteStatus(_) => "WriteStatus",
@@ -199,6 +205,7 @@ mod tests {
             Error::RefreshToken(empty()),
             Error::ReadTrust(empty()),
             Error::WriteTarget(empty()),
+            Error::DeleteFormerTarget(empty()),
             Error::Random,
             Error::Ask(empty()),
             Error::WriteStatus(empty()),

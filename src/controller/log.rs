@@ -75,6 +75,10 @@ impl Log {
                 let line = Line { next_attempt: None, ..line };
                 (level, "No token asked for", line.explained(failure))
             }
+            Outcome::FormerTargetsDeleted(names) => {
+                let detail = Some(format!("Secret {}", names.join(", ")));
+                (Level::Info, "Former target deleted", Line { detail, ..Line::default() })
+            }
             Outcome::Restarted(workloads) => {
                 let detail = Some(workloads.join(", "));
                 (Level::Info, "Workloads restarted", Line { detail, ..Line::default() })

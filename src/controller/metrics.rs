@@ -128,6 +128,7 @@ impl Metrics {
             | Outcome::Rewritten(_)
             | Outcome::Withdrawn(_)
             | Outcome::Probed(_)
+            | Outcome::FormerTargetsDeleted(_)
             | Outcome::Restarted(_)
             | Outcome::NotRestarted(_) => return,
         };

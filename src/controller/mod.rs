@@ -13,6 +13,7 @@ mod collectors;
 mod context;
 mod error;
 mod exchangers;
+mod former_targets;
 mod issuers;
 mod leadership;
 mod log;

@@ -10,6 +10,7 @@ use kube::runtime::reflector::ObjectRef;
 
 use super::context::Context;
 use super::error::Error;
+use super::former_targets::former_targets;
 use super::references::Reference;
 use super::secrets::Facts;
 use super::target::{stranger, target, unread_target};
@@ -128,6 +129,7 @@ pub(super) async fn observe<'a>(
         inputs: None,
         template_problem: context.scope.memory.template_problem(source),
         target: Target::Missing,
+        former_targets: Vec::new(),
         refresh_conflict: None,
         rival: rival(source, context),
         held: context
@@ -152,6 +154,7 @@ pub(super) async fn observe<'a>(
         Err(error) => (unread_target(&observed, &namespace, context), Some(error)),
     };
     observed.target = target;
+    observed.former_targets = former_targets(&observed, &namespace, context);
     observed.refresh_conflict = refresh_conflict(&observed, &namespace, context);
     (observed, unread)
 }

@@ -112,7 +112,7 @@ pub(super) async fn dress(
     let wanted = target(name, &observed.spec.target, owner, data, &memo);
     let written = match observed.target_uid() {
         None => create(&api, &wanted).await,
-        Some(uid) => match standing(uid, observed, &namespace, context) {
+        Some(uid) => match standing((name, uid), observed, &namespace, context) {
             Some(facts) => replace(&api, &wanted, &facts).await,
             None => Err(CallError::Replaced),
         },
@@ -162,21 +162,20 @@ async fn rehearse_creation(api: &Api<Secret>, mut wanted: Secret) -> Result<(), 
     call(api.create(&rehearsal, &wanted)).await.map(|_| ())
 }
 
-/// Takes the token out of the target and leaves the rest: mounts then lose it, while of a deleted Secret they would
+/// Takes the token out of a target, present or former, and leaves the rest: mounts then lose it, while of a deleted Secret they would
 /// keep the last content. Where the Secret's type does not permit that, it is deleted.
 pub(super) async fn withdraw(
+    (name, uid): (&str, &str),
     source: &TokenSource,
     observed: &Observed<'_>,
     context: &Context,
 ) -> Result<Target, CallError> {
     let namespace = source.namespace().unwrap_or_default();
-    let name = observed.target_name();
     context.lead()?;
     let api = context.secrets(&namespace);
     let owner = source.controller_owner_ref(&()).unwrap_or_default();
     let wanted = withdrawn(name, &observed.spec.target, owner, context.now());
-    let uid = observed.target_uid().unwrap_or_default();
-    let facts = standing(uid, observed, &namespace, context).ok_or(CallError::Replaced)?;
+    let facts = standing((name, uid), observed, &namespace, context).ok_or(CallError::Replaced)?;
     let written = match replace(&api, &wanted, &facts).await {
         // Some types demand keys.
         Err(error) if error.is_invalid() && secret_type(&observed.spec.target) != "Opaque" => {
@@ -207,8 +206,13 @@ async fn learned(
 }
 
 /// The target as it is known now, if it is still the one that was observed, and still ours.
-fn standing(uid: &str, observed: &Observed<'_>, namespace: &str, context: &Context) -> Option<Arc<Facts>> {
-    let facts = context.scope.secrets.get(namespace, observed.target_name())?;
+fn standing(
+    (name, uid): (&str, &str),
+    observed: &Observed<'_>,
+    namespace: &str,
+    context: &Context,
+) -> Option<Arc<Facts>> {
+    let facts = context.scope.secrets.get(namespace, name)?;
     (facts.uid == uid && stranger(&facts, observed.uid).is_none()).then_some(facts)
 }
 
@@ -297,7 +301,13 @@ async fn prune(api: &Api<Secret>, wanted: &Secret, written: Secret) -> Result<Se
     call(api.patch(&wanted.name_any(), &params, &Patch::Merge(&patch))).await
 }
 
-async fn refresh(api: &Api<Secret>, namespace: &str, name: &str, context: &Context) -> Result<(), CallError> {
+/// Takes in how the Secret stands now.
+pub(super) async fn refresh(
+    api: &Api<Secret>,
+    namespace: &str,
+    name: &str,
+    context: &Context,
+) -> Result<(), CallError> {
     let known = context.scope.secrets.get(namespace, name);
     match call(api.get_metadata_opt(name)).await? {
         Some(found) => {

@@ -135,6 +135,7 @@ impl Progress {
             Outcome::Deferred(_) => Self::Quiet,
             Outcome::Rewritten(_)
             | Outcome::Withdrawn(_)
+            | Outcome::FormerTargetsDeleted(_)
             | Outcome::Restarted(_)
             | Outcome::NotRestarted(_) => Self::None,
             _ if again => Self::None,

@@ -3,7 +3,7 @@
 //! Fed by a metadata watch and by our own writes and reads, whichever is newer, so that a decision never rests on a
 //! state older than what this process has seen itself.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use compact_str::CompactString;
@@ -12,10 +12,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::Event;
 
+use known::Known;
+
 use super::references::NamespacedName;
 use crate::api::{FIELD_MANAGER, annotation};
 use crate::decide::LONGEST_HOSTS;
 use crate::decide::publication::Memo;
+
+mod known;
 
 /// One Secret, by its metadata. Most are no target, so what only targets have is in boxes.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +33,8 @@ pub(super) struct Facts {
     pub(super) data_hash: Option<Box<str>>,
     pub(super) dressing: Option<Box<str>>,
     pub(super) withdrawn: bool,
+    /// This controller has written it: a copy that somebody has made, annotations and all, was not.
+    pub(super) written: bool,
     /// It was written by server-side apply, not only created: its fields can be taken back by another apply.
     pub(super) applied: bool,
 }
@@ -60,6 +66,13 @@ impl Facts {
         };
         let controller =
             metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
+        let mut operations = metadata
+            .managed_fields
+            .iter()
+            .flatten()
+            .filter(|entry| entry.manager.as_deref() == Some(FIELD_MANAGER))
+            .map(|entry| entry.operation.as_deref() == Some("Apply"))
+            .peekable();
         Self {
             uid: metadata.uid.clone().unwrap_or_default(),
             resource_version: metadata.resource_version.as_deref().unwrap_or_default().into(),
@@ -70,9 +83,8 @@ impl Facts {
             data_hash: text(annotation::DATA_HASH),
             dressing: text(annotation::DRESSING),
             withdrawn: annotations.contains_key(annotation::WITHDRAWN_AT),
-            applied: metadata.managed_fields.iter().flatten().any(|entry| {
-                entry.manager.as_deref() == Some(FIELD_MANAGER) && entry.operation.as_deref() == Some("Apply")
-            }),
+            written: operations.peek().is_some(),
+            applied: operations.any(|is_apply| is_apply),
         }
     }
 }
@@ -100,8 +112,6 @@ pub(super) fn version(resource_version: Option<&str>) -> u64 {
     resource_version.and_then(|version| version.parse().ok()).unwrap_or_default()
 }
 
-type Known = HashMap<NamespacedName, Arc<Facts>>;
-
 #[derive(Default)]
 struct State {
     known: Known,
@@ -121,6 +131,19 @@ impl Secrets {
         self.read().known.get(&(namespace.into(), name.into())).cloned()
     }
 
+    /// The Secrets that hold or held a token of the `TokenSource` with this name and uid, and that it controls: its target,
+    /// and those of former names of its target.
+    pub(super) fn targets_of(
+        &self,
+        namespace: &str,
+        source: &str,
+        uid: &str,
+    ) -> Vec<(CompactString, Arc<Facts>)> {
+        let state = self.read();
+        let targets = state.known.targets_of((namespace.into(), source.into()), uid);
+        targets.map(|(name, facts)| (name.clone(), Arc::clone(facts))).collect()
+    }
+
     /// Takes in what the watch brings, and says which Secrets may now be different, with their former facts' owner.
     pub(super) fn apply(
         &self,
@@ -129,12 +152,12 @@ impl Secrets {
         let mut state = self.write();
         match event {
             Event::Init => {
-                state.listed = Some(Known::new());
+                state.listed = Some(Known::default());
                 Vec::new()
             }
             Event::InitApply(secret) => {
                 let (key, facts) = entry(&secret.metadata);
-                learn(state.listed.get_or_insert_default(), &key, &facts);
+                state.listed.get_or_insert_default().learn(&key, &facts);
                 Vec::new()
             }
             Event::InitDone => state.adopt_list(),
@@ -181,9 +204,9 @@ impl Secrets {
 impl State {
     /// What our own calls return while a list is in progress may be newer than that list.
     fn learn(&mut self, key: &NamespacedName, facts: &Arc<Facts>) {
-        learn(&mut self.known, key, facts);
+        self.known.learn(key, facts);
         if let Some(listed) = &mut self.listed {
-            learn(listed, key, facts);
+            listed.learn(key, facts);
         }
     }
 
@@ -196,17 +219,9 @@ impl State {
 
     /// What is there now, and what is there no more.
     fn adopt_list(&mut self) -> Vec<(NamespacedName, Arc<Facts>)> {
-        let mut before = std::mem::replace(&mut self.known, self.listed.take().unwrap_or_default());
-        before.retain(|key, _| !self.known.contains_key(key));
-        let standing = self.known.iter().map(|(key, facts)| (key.clone(), Arc::clone(facts)));
-        standing.chain(before).collect()
-    }
-}
-
-/// Newer facts replace older ones, never the other way round.
-fn learn(known: &mut Known, key: &NamespacedName, facts: &Arc<Facts>) {
-    if known.get(key).is_none_or(|known| !is_newer(known, facts)) {
-        known.insert(key.clone(), Arc::clone(facts));
+        let before = std::mem::replace(&mut self.known, self.listed.take().unwrap_or_default());
+        let gone = before.iter().filter(|(key, _)| self.known.get(key).is_none());
+        self.known.iter().chain(gone).map(|(key, facts)| (key.clone(), Arc::clone(facts))).collect()
     }
 }
 

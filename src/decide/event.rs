@@ -27,6 +27,7 @@ pub fn transition(
         .or_else(|| rejected(before, after, outcome))
         .or_else(|| failed(before, outcome))
         .or_else(|| fell_back(outcome))
+        .or_else(|| former_targets_deleted(outcome))
         .or_else(|| restarted(before, after, outcome))
         .or_else(|| succeeded(before, outcome))
 }
@@ -58,6 +59,13 @@ fn rejected(before: &TokenSourceStatus, after: &TokenSourceStatus, outcome: &Out
     let news = matches!(outcome, Outcome::Probed(Probed { verdict: Verdict::Rejected, .. }))
         && is_new(Reason::ProbeRejected, before, after);
     news.then(|| Transition { warning: true, reason, note: reason.sentence().to_owned() })
+}
+
+fn former_targets_deleted(outcome: &Outcome) -> Option<Transition> {
+    let Outcome::FormerTargetsDeleted(names) = outcome else { return None };
+    let reason = Reason::FormerTargetDeleted;
+    let note = format!("{} Deleted: {}.", reason.sentence(), names.join(", "));
+    Some(Transition { warning: false, reason, note })
 }
 
 /// Pods that go down and come up again, each time; that they do not, once.

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 
 use super::{
-    Credentials, Failure, Held, Inputs, Observed, Outcome, Plan, Probed, Publication, Published, Secrets,
-    Target, inputs, next_status, render,
+    Credentials, Failure, FormerTarget, Held, Inputs, Observed, Outcome, Plan, Probed, Publication,
+    Published, Secrets, Target, inputs, next_status, render,
 };
 use crate::api::{
     ClientAuthentication, ClientAuthenticationMethod, CredentialsReference, Reason, TokenProviderSpec,
@@ -48,6 +48,7 @@ pub(super) struct Scene {
     pub(super) subject: Credentials,
     pub(super) certificate: Credentials,
     pub(super) target: Target,
+    pub(super) former_targets: Vec<FormerTarget>,
     pub(super) refresh_conflict: Option<String>,
     pub(super) rival: Option<String>,
     pub(super) held: Option<Held>,
@@ -91,6 +92,7 @@ impl Scene {
             subject: Credentials::Unnamed,
             certificate: Credentials::Unnamed,
             target: Target::Missing,
+            former_targets: Vec::new(),
             refresh_conflict: None,
             rival: None,
             held: None,
@@ -124,6 +126,7 @@ impl Scene {
             inputs: self.inputs(),
             template_problem: render::check(&self.spec.target).err(),
             target: self.target.clone(),
+            former_targets: self.former_targets.clone(),
             refresh_conflict: self.refresh_conflict.clone(),
             rival: self.rival.clone(),
             held: self.held.clone(),
@@ -152,8 +155,9 @@ impl Scene {
         let mut observed = self.observed();
         observed.settle(outcome);
         let status = next_status(&observed, outcome);
-        let (target, probed) = (observed.target, observed.probed);
+        let Observed { target, former_targets, probed, .. } = observed;
         (self.status, self.target, self.probed) = (status, target, probed);
+        self.former_targets = former_targets;
     }
 
     /// A token sent for at this second, good for an hour.
@@ -185,6 +189,21 @@ impl Scene {
             Target::Ours(published) => published,
             other => panic!("no token in the target: {other:?}"),
         }
+    }
+
+    /// The spec has just given the target another name.
+    pub(super) fn renamed(mut self) -> Self {
+        let former = FormerTarget {
+            name: self.observed().target_name().to_owned(),
+            uid: "target-uid".to_owned(),
+            resource_version: "100".to_owned(),
+            holds_token: matches!(self.target, Target::Ours(_)),
+        };
+        self.spec.target.name = Some(format!("{}-renamed", former.name));
+        self.former_targets.push(former);
+        self.target = Target::Missing;
+        self.generation += 1;
+        self
     }
 
     /// The provider block, to be changed.

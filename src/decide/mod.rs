@@ -15,6 +15,7 @@ mod event;
 mod failure;
 #[cfg(test)]
 mod fixture;
+mod former_target;
 mod gauges;
 pub mod inputs;
 pub mod limiter;
@@ -46,7 +47,7 @@ pub use failure::Failure;
 pub use gauges::{Gauges, gauges};
 pub use inputs::Inputs;
 pub use loop_guard::LoopGuard;
-pub use observed::{Credentials, Held, Observed, Published, Secrets, Target};
+pub use observed::{Credentials, FormerTarget, Held, Observed, Published, Secrets, Target};
 pub use outcome::{Deferral, Outcome, Publication};
 pub use probe::{Probed, Verdict, next_probe};
 pub use restart::{next_errand, restart_annotation};

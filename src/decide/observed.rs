@@ -38,6 +38,8 @@ pub struct Observed<'a> {
     pub template_problem: Option<TemplateProblem>,
     /// The target Secret.
     pub target: Target,
+    /// The Secrets that were the target before the spec gave it another name.
+    pub former_targets: Vec<FormerTarget>,
     /// Whose Secret stands where a refresh token would have to be kept, if it is not ours.
     pub refresh_conflict: Option<String>,
     /// An older `TokenSource` that names the same target.
@@ -145,6 +147,19 @@ pub struct Published {
     pub dressed: bool,
 }
 
+/// A Secret that was the target before the spec gave it another name: it is ours still, and nobody renews its token.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FormerTarget {
+    /// Its name.
+    pub name: String,
+    /// Its uid: this very object is deleted or none.
+    pub uid: String,
+    /// Its resourceVersion: one that somebody has changed since is looked at again first.
+    pub resource_version: String,
+    /// Its token has not been withdrawn.
+    pub holds_token: bool,
+}
+
 /// A token that was minted but could not be written; the token itself is the controller's to keep.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Held {
@@ -237,7 +252,13 @@ impl Observed<'_> {
             Outcome::Published(Publication { published, .. }) | Outcome::Rewritten(published) => {
                 self.target = Target::Ours(published.clone());
             }
-            Outcome::Withdrawn(target) => self.target = target.clone(),
+            Outcome::Withdrawn(target) => {
+                self.target = target.clone();
+                self.former_targets.iter_mut().for_each(|former| former.holds_token = false);
+            }
+            Outcome::FormerTargetsDeleted(names) => {
+                self.former_targets.retain(|former| !names.contains(&former.name));
+            }
             Outcome::Probed(probed) => self.probed = Some(probed.clone()),
             _ => {}
         }

@@ -30,10 +30,12 @@ pub enum Outcome {
     Published(Publication),
     /// The target has been dressed anew; its token is the same.
     Rewritten(Published),
-    /// The token has been taken out of the target, which now stands so.
+    /// The token has been taken out of the target, which now stands so, and of the Secrets of its former names.
     Withdrawn(Target),
     /// The token has been shown to the probe.
     Probed(Probed),
+    /// Secrets of former names of the target have been deleted: which.
+    FormerTargetsDeleted(Vec<String>),
     /// The workloads that hold an older token have been restarted: which, for a person.
     Restarted(Vec<String>),
     /// They have not.

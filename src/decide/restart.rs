@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 
 use super::publication::timestamp;
-use super::{Observed, Outcome, probe};
+use super::{Observed, Outcome, former_target, probe};
 use crate::api::{TokenSourceStatus, annotation, from_kubernetes, to_kubernetes};
 
 /// Whether the workloads are to be restarted for the token in the target, by what this status says of them.
@@ -19,8 +19,9 @@ pub(super) fn is_owed(observed: &Observed<'_>, status: &TokenSourceStatus) -> bo
 /// When there is something to do for the token in the target besides renewing it; none if never. `status` is what is
 /// recorded now.
 pub fn next_errand(observed: &Observed<'_>, status: &TokenSourceStatus) -> Option<DateTime<Utc>> {
-    let restart = is_owed(observed, status).then_some(observed.now);
-    restart.into_iter().chain(probe::next_probe(observed)).min()
+    let owed = is_owed(observed, status) || former_target::are_removable(observed);
+    let owed = owed.then_some(observed.now);
+    owed.into_iter().chain(probe::next_probe(observed)).min()
 }
 
 /// The annotation that makes a workload's pods new ones: which, and its value. The same for the same token, so that a

@@ -41,7 +41,10 @@ pub(super) fn withdrawal(observed: &Observed<'_>) -> Option<Plan> {
         let reason = observed.status.failed_reason.as_deref().and_then(Reason::named);
         observed.failed_before() && reason.is_some_and(|reason| is_of_credentials(observed, reason))
     };
-    let wanted = observed.spec.renewal.on_revoked == OnRevoked::Withdraw && observed.published().is_some();
+    // After a rename the refused token may stand in the Secret of the former name alone.
+    let held =
+        observed.published().is_some() || observed.former_targets.iter().any(|former| former.holds_token);
+    let wanted = observed.spec.renewal.on_revoked == OnRevoked::Withdraw && held;
     (wanted && refused()).then_some(Plan::Withdraw)
 }
 

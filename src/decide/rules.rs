@@ -6,7 +6,7 @@ use super::backoff::LONGEST_WAIT;
 use super::readiness::cause;
 use super::refresh::secret_name;
 use super::schedule::{MINIMUM_INTERVAL, REQUESTED_INTERVAL, is_of_another_clock};
-use super::{Failure, Observed, Target, admission, probe, restart, revocation};
+use super::{Failure, Observed, Target, admission, former_target, probe, restart, revocation};
 use crate::api::{Reason, from_kubernetes};
 
 /// What to do now.
@@ -26,10 +26,12 @@ pub enum Plan {
     Mint(Reason),
     /// Write the target again with the data it has: its labels, annotations or type are not what the spec wants.
     Rewrite,
-    /// Take the token out of the target: the provider has refused the credentials it came with.
+    /// Take the token out of the target and out of the Secrets of its former names: the provider has refused the credentials it came with.
     Withdraw,
     /// Show the token to the probe.
     Probe,
+    /// Delete the Secrets of the target's former names: nobody renews the tokens in them.
+    DeleteFormerTargets,
     /// Restart the workloads that hold an older token than the target.
     Restart,
     /// The token in the target will do.
@@ -54,6 +56,7 @@ const RULES: &[Rule] = &[
     token_wanted,           //
     undressed_target,       // costs no token
     untried_token,          //
+    former_targets,         // before restarts: no pod is to start with a token that nobody renews
     outdated_workloads,     // last: what cannot be done must not keep anything else from being done
 ];
 
@@ -166,6 +169,10 @@ fn undressed_target(observed: &Observed<'_>) -> Option<Plan> {
 
 fn untried_token(observed: &Observed<'_>) -> Option<Plan> {
     probe::is_due(observed).then_some(Plan::Probe)
+}
+
+fn former_targets(observed: &Observed<'_>) -> Option<Plan> {
+    former_target::are_removable(observed).then_some(Plan::DeleteFormerTargets)
 }
 
 fn outdated_workloads(observed: &Observed<'_>) -> Option<Plan> {

@@ -20,6 +20,7 @@ pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceSta
         Outcome::Kept
         | Outcome::Rewritten(_)
         | Outcome::Probed(_)
+        | Outcome::FormerTargetsDeleted(_)
         | Outcome::Restarted(_)
         | Outcome::NotRestarted(_) => clear_failures(&mut status),
         Outcome::Published(publication) => {
@@ -189,6 +190,7 @@ fn renewed(ledger: &mut Ledger<'_>, observed: &Observed<'_>, notices: &[StatusNo
         Outcome::Kept
         | Outcome::Rewritten(_)
         | Outcome::Probed(_)
+        | Outcome::FormerTargetsDeleted(_)
         | Outcome::Restarted(_)
         | Outcome::NotRestarted(_)
             if !is_true(&observed.status.conditions, kind) =>

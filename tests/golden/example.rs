@@ -154,6 +154,7 @@ impl Example {
             secrets,
             template_problem: render::check(&spec.target).err(),
             target: Target::Missing,
+            former_targets: Vec::new(),
             refresh_conflict: None,
             rival: None,
             held: None,

@@ -150,7 +150,7 @@ impl Real {
             Plan::Mint(cause) => Choice::Mint(cause),
             Plan::Rewrite => Choice::Rewrite,
             Plan::Keep => Choice::Keep,
-            Plan::Withdraw | Plan::Probe | Plan::Restart => {
+            Plan::Withdraw | Plan::Probe | Plan::DeleteFormerTargets | Plan::Restart => {
                 panic!("the model's specs ask for none of these: {plan:?}")
             }
         };

@@ -38,6 +38,7 @@ impl Real {
                 }
                 Some(secret) => Target::Ours(self.published(secret)),
             },
+            former_targets: Vec::new(),
             refresh_conflict: None,
             rival: None,
             held: look

@@ -91,6 +91,7 @@ impl Product {
             inputs: Some(inputs.clone()),
             template_problem: None,
             target,
+            former_targets: Vec::new(),
             refresh_conflict: None,
             rival: None,
             held: None,

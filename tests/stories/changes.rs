@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
+use kube::api::{ListParams, PostParams};
 use serde_json::json;
 use tokensource::api::ConditionType;
 use tokensource_kit::eventually;
@@ -122,6 +124,69 @@ pub(crate) async fn type_of_the_target_can_change(story: &mut Story) {
     holds_token(story, "typed-token", 1).await;
     story.asked_exactly(1).await;
     story.ready("typed").await;
+}
+
+async fn gone(story: &Story, secret: &str) {
+    eventually("the former target's end", SOON, async || match story.secrets().get_opt(secret).await {
+        Ok(None) => Ok(()),
+        other => Err(format!("{:?}", other.map(|found| found.map(|secret| secret.metadata)))),
+    })
+    .await;
+}
+
+async fn rename(story: &Story, name: &str, target: &str) {
+    story.patch_source(name, &json!({"spec": {"target": {"name": target}}})).await;
+}
+
+pub(crate) async fn renamed_target_takes_the_old_secret_along(story: &mut Story) {
+    settled(story, "renamed").await;
+    // Another one waits for the name.
+    story.apply(&story.source_for("heir", &json!({"target": {"name": "renamed-token"}}))).await;
+    story.failing("heir", "TargetConflict").await;
+    // A copy with all that the controller has written is somebody's own.
+    let mut copy = story.secret("renamed-token").await;
+    copy.metadata = ObjectMeta {
+        name: Some("copy".to_owned()),
+        annotations: copy.metadata.annotations,
+        owner_references: copy.metadata.owner_references,
+        ..ObjectMeta::default()
+    };
+    story.secrets().create(&PostParams::default(), &copy).await.unwrap();
+
+    rename(story, "renamed", "anew").await;
+    story.ready("renamed").await;
+    let heir = story.ready("heir").await;
+    story.asked_exactly(3).await;
+    let owner = story.secret("renamed-token").await.metadata.owner_references.unwrap().remove(0);
+    assert_eq!(Some(owner.uid), heir.metadata.uid, "the name is free for whoever wants it");
+    let events = story.events("renamed").await;
+    assert_eq!(events.iter().filter(|reason| *reason == "FormerTargetDeleted").count(), 1, "{events:?}");
+    story.secret("copy").await;
+
+    // Renamed twice while nobody looks, and then back to a name that is still there.
+    story.controller.kill9();
+    rename(story, "renamed", "never-written").await;
+    rename(story, "renamed", "renamed-after-the-crash").await;
+    story.controller.restart().await;
+    story.ready("renamed").await;
+    gone(story, "anew").await;
+    story.controller.kill9();
+    rename(story, "renamed", "elsewhere").await;
+    rename(story, "renamed", "renamed-after-the-crash").await;
+    story.controller.restart().await;
+    story.ready("renamed").await;
+    story.asked_exactly(4).await;
+
+    // One that its owner has been taken from is not deleted.
+    story.patch_secret("renamed-after-the-crash", &json!({"metadata": {"ownerReferences": null}})).await;
+    rename(story, "renamed", "last").await;
+    story.ready("renamed").await;
+    story.asked_exactly(5).await;
+    story.secret("renamed-after-the-crash").await;
+    let mut left: Vec<_> = story.secrets().list(&ListParams::default()).await.unwrap().items;
+    left.sort_by_key(ResourceExt::name_any);
+    let left: Vec<_> = left.iter().map(ResourceExt::name_any).collect();
+    assert_eq!(left, ["client", "copy", "last", "renamed-after-the-crash", "renamed-token"]);
 }
 
 pub(crate) async fn renewal_on_request_is_acknowledged(story: &mut Story) {

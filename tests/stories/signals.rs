@@ -182,6 +182,34 @@ pub(crate) async fn withdrawal_of_a_typed_secret_deletes_it(story: &mut Story) {
     story.asked_exactly(2).await;
 }
 
+pub(crate) async fn revoked_credentials_withdraw_the_token_under_its_former_name(story: &mut Story) {
+    story.provider.answer(TOKEN, Answer::token(3600));
+    story.provider.always(TOKEN, Answer::error(401, "invalid_client"));
+    story.ask("renamed", &json!({"renewal": {"onRevoked": "Withdraw"}})).await;
+    story.ready("renamed").await;
+    let uid = story.secret("renamed-token").await.metadata.uid;
+    story.patch_source("renamed", &json!({"spec": {"target": {"name": "anew"}}})).await;
+    eventually("the withdrawal", SOON, async || {
+        let secret = story.secret("renamed-token").await;
+        assert_eq!(secret.metadata.uid, uid, "the Secret itself stays: mounts lose the token");
+        let keys = secret.data.iter().flatten().count();
+        if keys == 0 { Ok(()) } else { Err(format!("{keys} keys")) }
+    })
+    .await;
+    assert!(story.events("renamed").await.contains(&"TokenWithdrawn".to_owned()));
+    story.provider.always(TOKEN, Answer::token(3600));
+    story.credentials("client", "the-new-secret").await;
+    story.ready("renamed").await;
+    eventually("the former target's end", SOON, async || {
+        match story.secrets().get_opt("renamed-token").await {
+            Ok(None) => Ok(()),
+            _ => Err("it is there"),
+        }
+    })
+    .await;
+    story.asked_exactly(3).await;
+}
+
 pub(crate) async fn revoked_credentials_flag_the_token(story: &mut Story) {
     story.provider.answer(TOKEN, Answer::token(BRIEF));
     story.provider.always(TOKEN, Answer::error(401, "invalid_client"));

@@ -78,6 +78,7 @@ impl<'a> Situation<'a> {
             secrets,
             template_problem: render::check(&self.spec.target).err(),
             target: Target::Missing,
+            former_targets: Vec::new(),
             refresh_conflict: None,
             rival: self.rival(),
             held: None,

@@ -68,6 +68,7 @@ fn log_outcome(log: &Log, namespace: &str, outcome: &Outcome, news: bool) {
         inputs: None,
         template_problem: None,
         target: Target::Missing,
+        former_targets: Vec::new(),
         refresh_conflict: None,
         rival: None,
         held: None,

@@ -51,6 +51,7 @@ fn acquire_at(limiters: &Limiters, source: &TokenSource, provider: &TokenProvide
         inputs: None,
         template_problem: None,
         target: Target::Missing,
+        former_targets: Vec::new(),
         refresh_conflict: None,
         rival: None,
         held: None,

@@ -1,0 +1,150 @@
+//! Secrets that a renamed target left behind: when they go, and what must not wait for that.
+
+use crate::api::{OnRevoked, Probe, Reason};
+use crate::decide::fixture::{Scene, at, failure, outage};
+use crate::decide::{Credentials, Failure, Outcome, Plan, Probed, Target, Verdict, next_errand, wake_after};
+use crate::oauth::Retry;
+
+/// Renamed a while after its token came; the new target is not there yet.
+fn renamed() -> Scene {
+    Scene::good().renamed()
+}
+
+/// The token for the new name stands since second 600.
+fn standing() -> Scene {
+    let mut scene = renamed();
+    let publication = scene.publication(Reason::TargetMissing, 600);
+    scene.record(&Outcome::Published(publication));
+    scene
+}
+
+#[test]
+fn former_targets_go_once_the_new_one_is_as_good() {
+    let removes = vec![
+        ("the new one stands", standing()),
+        ("nothing is recorded of it yet", standing().with(|s| s.status = renamed().status)),
+        ("it was the former one itself until a moment ago (a, b, a)", {
+            let mut scene = Scene::good().renamed();
+            let former = std::mem::take(&mut scene.former_targets);
+            Scene { former_targets: former, ..Scene::good() }
+        }),
+        ("its token was withdrawn before", standing().with(|s| s.former_targets[0].holds_token = false)),
+    ];
+    for (name, scene) in removes {
+        assert_eq!(scene.plan(), Plan::DeleteFormerTargets, "{name}");
+    }
+}
+
+#[test]
+fn former_targets_stay_while_there_is_nothing_as_good() {
+    let credentials = |s: &mut Scene| s.credentials = Credentials::Missing("client".to_owned());
+    let keeps = vec![
+        ("the new one is missing", Plan::Mint(Reason::TargetMissing), renamed()),
+        ("and cannot be had", Plan::Wait(Some(at(660))), {
+            let mut scene = renamed();
+            scene.record(&Outcome::Failed(at(600), outage()));
+            scene.with(|s| s.status.retry_at = Some(crate::api::to_kubernetes(at(660))))
+        }),
+        ("it was altered", Plan::Mint(Reason::TargetTampered), {
+            standing().when(700).with(|s| s.published().intact = false)
+        }),
+        ("it was asked for with something else", Plan::Mint(Reason::InputsChanged), {
+            standing().when(700).with(|s| s.spec.token.scopes.push("more".to_owned()))
+        }),
+        ("it has expired", Plan::Mint(Reason::RenewalDue), standing().when(600 + 3600)),
+        ("it is in the wrong dress", Plan::Rewrite, standing().with(|s| s.published().dressed = false)),
+        ("the spec rests", Plan::Suspend, standing().with(|s| s.spec.suspend = true)),
+        ("the object is on its way out", Plan::Leave, standing().with(|s| s.deleting = true)),
+    ];
+    for (name, plan, scene) in keeps {
+        assert_eq!(scene.plan(), plan, "{name}");
+    }
+    let refuses = vec![
+        ("the new name is taken", renamed().with(|s| s.target = Target::Foreign("is x's".to_owned()))),
+        ("credentials are missing", standing().with(credentials)),
+        (
+            "there is no provider",
+            standing().with(|s| s.provider = Err(Failure::local(Reason::ProviderNotFound, "No."))),
+        ),
+    ];
+    for (name, scene) in refuses {
+        assert!(matches!(scene.plan(), Plan::Refuse(_)), "{name}: {:?}", scene.plan());
+    }
+}
+
+#[test]
+fn former_target_stays_while_the_probe_rejects_the_new_token() {
+    let mut scene = standing().when(1000);
+    scene.spec.renewal.probe = Some(Probe { url: "https://auth.example.com/me".to_owned(), interval: None });
+    assert_eq!(scene.plan(), Plan::Probe, "the token is tried first");
+    let verdict = |verdict| Some(Probed::following(None, at(600), at(1000), verdict));
+    let rejected = scene.clone().with(|s| s.probed = verdict(Verdict::Rejected));
+    assert_ne!(rejected.plan(), Plan::DeleteFormerTargets);
+    let accepted = scene.with(|s| s.probed = verdict(Verdict::Accepted));
+    assert_eq!(accepted.plan(), Plan::DeleteFormerTargets);
+}
+
+#[test]
+fn deletion_follows_the_token_at_once_and_comes_before_the_restart() {
+    let mut scene = renamed();
+    scene
+        .spec
+        .target
+        .rollout_restart
+        .push(crate::api::Workload { kind: crate::api::WorkloadKind::Deployment, name: "app".to_owned() });
+    scene.status.restarted_for = scene.status.issued_at.clone();
+    let published = Outcome::Published(scene.publication(Reason::TargetMissing, 600));
+    scene.record(&published);
+    let errand = next_errand(&scene.observed(), &scene.status);
+    let after = wake_after(&Plan::Mint(Reason::TargetMissing), &published, &scene.status, errand, scene.now);
+    assert!(after.as_secs() < 1, "{after:?}");
+    assert_eq!(scene.plan(), Plan::DeleteFormerTargets);
+    // One that cannot be deleted is left out for the rest of the reconcile.
+    let stuck = scene.clone().with(|s| s.former_targets.clear());
+    assert_eq!(stuck.plan(), Plan::Restart);
+    scene.record(&Outcome::FormerTargetsDeleted(vec!["source".to_owned()]));
+    assert_eq!(scene.plan(), Plan::Restart, "it is another token for whoever holds the one before");
+    scene.record(&Outcome::Restarted(vec!["Deployment app".to_owned()]));
+    assert_eq!(scene.plan(), Plan::Keep);
+    assert_eq!(next_errand(&scene.observed(), &scene.status), None);
+}
+
+#[test]
+fn deletion_without_a_token_to_restart_for_is_followed_by_rest() {
+    let mut scene = standing();
+    let errand = next_errand(&scene.observed(), &scene.status);
+    assert_eq!(errand, Some(scene.now));
+    scene.record(&Outcome::FormerTargetsDeleted(vec!["another".to_owned()]));
+    assert_eq!(scene.plan(), Plan::DeleteFormerTargets, "those that are left");
+    scene.record(&Outcome::FormerTargetsDeleted(vec!["source".to_owned()]));
+    let before = scene.status.clone();
+    assert_eq!((scene.plan(), next_errand(&scene.observed(), &scene.status)), (Plan::Keep, None));
+    scene.record(&Outcome::Kept);
+    assert_eq!(scene.status, before, "nothing is written");
+}
+
+#[test]
+fn refused_token_is_taken_out_of_former_targets_where_the_spec_wants_that() {
+    let refused = |reason: Reason, on_revoked: OnRevoked| {
+        let mut scene = renamed();
+        scene.spec.renewal.on_revoked = on_revoked;
+        scene.record(&Outcome::Failed(at(600), failure(reason, Retry::TERMINAL)));
+        scene.when(601)
+    };
+    assert!(matches!(refused(Reason::InvalidClient, OnRevoked::Keep).plan(), Plan::Wait(_)));
+    assert!(matches!(refused(Reason::InvalidScope, OnRevoked::Withdraw).plan(), Plan::Wait(_)));
+    let mut scene = refused(Reason::InvalidClient, OnRevoked::Withdraw);
+    assert_eq!(scene.plan(), Plan::Withdraw);
+    scene.record(&Outcome::Withdrawn(Target::Missing));
+    assert!(matches!(scene.plan(), Plan::Wait(_)), "once, and it is not deleted before there is a new one");
+    // The new target stood before the refusal, and the former one has not been deleted yet.
+    let mut scene = standing().when(3300);
+    scene.spec.renewal.on_revoked = OnRevoked::Withdraw;
+    scene.record(&Outcome::Failed(at(3300), failure(Reason::InvalidClient, Retry::TERMINAL)));
+    assert_eq!(scene.plan(), Plan::Withdraw);
+    scene.record(&Outcome::Withdrawn(Target::Withdrawn {
+        uid: "u".to_owned(),
+        resource_version: "1".to_owned(),
+    }));
+    assert!(scene.former_targets.iter().all(|former| !former.holds_token));
+}
