@@ -15,6 +15,9 @@ pub const EXPIRES_AT: &str = "tokensource.dev/expires-at";
 /// On the target: the fingerprint of what its token was asked for with.
 pub const INPUTS: &str = "tokensource.dev/inputs";
 
+/// On the target: which versions of the credentials count in that fingerprint, and a keyed hash of their values (JSON).
+pub const CREDENTIALS: &str = "tokensource.dev/credentials";
+
 /// On the target: the value that [`RENEW_REQUESTED_AT`] had when its token was asked for.
 pub const ANSWERS: &str = "tokensource.dev/answers";
 

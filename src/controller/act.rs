@@ -160,7 +160,10 @@ async fn publish(
     context.scope.memory.release(observed.uid);
     let token = held.token;
     let (published, unchanged_at) = match written {
-        Written::New(published) => (published, None),
+        Written::New(published) => {
+            context.scope.memory.versions_written(observed.uid);
+            (published, None)
+        }
         Written::Unchanged(published) => (published, Some(token.issued_at)),
         Written::Expired => return Outcome::Failed(context.now(), Failure::expired()).into(),
     };

@@ -19,6 +19,7 @@ use super::scope::Scope;
 use super::secrets::Facts;
 use super::service_accounts::Audiences;
 use super::turn::Permits;
+use super::value_key::Keyring;
 use crate::api::TokenSource;
 use crate::oauth::{AddressPolicy, Resolver};
 
@@ -37,6 +38,8 @@ pub struct Settings {
     pub only_cluster_providers: bool,
     /// How many reconciles may run at once.
     pub concurrency: u16,
+    /// Namespace and name of the Secret that keeps the key for the hash of credentials.
+    pub key_secret: (String, String),
     /// Whether this process may act.
     pub leadership: Leadership,
     /// Reads the clock; the one way in which time enters.
@@ -59,6 +62,7 @@ pub struct Context {
     pub(super) log: Arc<Log>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) permits: Permits,
+    pub(super) keyring: Arc<Keyring>,
 }
 
 impl Context {

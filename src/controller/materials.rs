@@ -8,14 +8,15 @@ use std::borrow::Cow;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, ResourceExt};
 
-use super::error::{CallError, Error, call};
+use super::error::{Error, call};
 use super::exchangers::digest;
 use super::issuers::Key;
 use super::mint::{Stop, USER_AGENT};
 use super::turn::Turn;
-use super::{observe, service_accounts};
+use super::{observe, service_accounts, versions};
 use crate::api::{Duration, KeyReference, ObjectReference, Reason, TokenProviderSpec, TokenSource};
 use crate::decide::publication::Data;
+use crate::decide::versions::Versions;
 use crate::decide::{Credentials, Failure, Materials, Observed, disclosure, refuse_credentials};
 use crate::oauth::{ClientCertificate, Disclosure, Endpoint, Exchanger, Metadata, Secret, Transport};
 
@@ -27,6 +28,8 @@ pub(super) struct Prepared<'a> {
     pub(super) exchanger: Exchanger,
     /// Fingerprint of what is asked for.
     pub(super) asked: String,
+    /// The versions of the Secrets that count in it.
+    pub(super) versions: Versions,
     /// The issuer's metadata that names the endpoint, and where it is kept; none where the spec names the endpoint.
     pub(super) found: Option<(Key, Metadata)>,
 }
@@ -48,7 +51,8 @@ pub(super) async fn prepare<'a>(
     issue_tokens(source, &provider, &mut materials, context).await?;
     let url = provider.token_endpoint.as_deref().unwrap_or_default();
     let exchanger = exchanger(source, url, &provider, ca_bundle, certificate, context)?;
-    Ok(Prepared { provider, materials, exchanger, asked, found })
+    let versions = observed.secrets.versions.clone();
+    Ok(Prepared { provider, materials, exchanger, asked, versions, found })
 }
 
 /// Tokens of ServiceAccounts are made anew for each request: some servers refuse one that they have seen.
@@ -113,33 +117,24 @@ async fn read_secrets(
     let namespace = source.namespace().unwrap_or_default();
     let mut materials = Materials::default();
     if let Some(reference) = &source.spec.credentials_ref {
-        let read = read_secret(&namespace, &reference.name, context).await.map_err(Error::ReadCredentials)?;
+        let read = versions::read(&namespace, &reference.name, context).await.map_err(Error::ReadCredentials)?;
         (observed.secrets.credentials, materials.credentials) = read;
     }
     if let Some(KeyReference { name, .. }) = provider.subject_secret() {
-        let read = read_secret(&namespace, name, context).await.map_err(Error::ReadSubject)?;
+        let read = versions::read(&namespace, name, context).await.map_err(Error::ReadSubject)?;
         (observed.secrets.subject, materials.subject) = read;
     }
     let mut pair = Data::new();
     if let Some(ObjectReference { name }) = &provider.tls.client_certificate_ref {
-        let read = read_secret(&namespace, name, context).await.map_err(Error::ReadCertificate)?;
+        let read = versions::read(&namespace, name, context).await.map_err(Error::ReadCertificate)?;
         (observed.secrets.certificate, pair) = read;
     }
+    versions::count_read(observed, provider, [&materials.credentials, &materials.subject, &pair], context).await;
     observed.inputs = observe::fingerprint(observed);
     match refuse_credentials(observed, provider) {
         Some(failure) => Err(Stop::Refused(failure)),
         None => Ok((materials, certificate(&observed.secrets.certificate, pair)?)),
     }
-}
-
-/// One Secret, in full.
-async fn read_secret(
-    namespace: &str,
-    name: &str,
-    context: &Turn<'_>,
-) -> Result<(Credentials, Data), CallError> {
-    let (secret, facts) = context.read_secret(namespace, name).await?.unzip();
-    Ok((observe::credentials(name, facts), secret.and_then(|secret| secret.data).unwrap_or_default()))
 }
 
 /// The certificate and its key out of a kubernetes.io/tls Secret.

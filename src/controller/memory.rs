@@ -14,6 +14,7 @@ use super::secrets::version;
 use crate::api::{Reason, TokenSource, TokenSourceStatus, Workload};
 use crate::decide::refresh::Bond;
 use crate::decide::render::{TemplateProblem, check};
+use crate::decide::versions::Versions;
 use crate::decide::{LoopGuard, Probed};
 use crate::oauth::Token;
 
@@ -22,6 +23,8 @@ use crate::oauth::Token;
 pub(super) struct HeldToken {
     pub(super) token: Token,
     pub(super) asked: String,
+    /// The versions of the Secrets that count in it.
+    pub(super) versions: Versions,
     pub(super) cause: Reason,
     /// The renewal request it answers.
     pub(super) answers: Option<String>,
@@ -43,6 +46,8 @@ struct Entry {
     restarted: Option<(String, Vec<Workload>)>,
     /// Of which generation the templates have been tried, and what was wrong with them.
     templates: Option<(i64, Option<TemplateProblem>)>,
+    /// The versions of the Secrets that the last attempt was made with, or that have been compared since.
+    versions: Option<Versions>,
     /// Failed reconciles in a row.
     troubles: u32,
     /// Reconciles that changed something without progress.
@@ -51,9 +56,9 @@ struct Entry {
 
 impl Entry {
     fn is_empty(&self) -> bool {
-        let Self { written, unwritten, held, probed, restarted, templates, troubles, guard } = self;
+        let Self { written, unwritten, held, probed, restarted, templates, versions, troubles, guard } = self;
         let nothing = written.is_none() && unwritten.is_none() && held.is_none() && probed.is_none();
-        nothing && restarted.is_none() && templates.is_none() && *troubles == 0 && guard.is_none()
+        nothing && versions.is_none() && restarted.is_none() && templates.is_none() && *troubles == 0 && guard.is_none()
     }
 }
 
@@ -159,6 +164,21 @@ impl Memory {
     /// Some workloads have been restarted for a token and some have not; or none of that matters any more.
     pub(super) fn remember_restarts(&self, uid: &str, restarted: Option<(String, Vec<Workload>)>) {
         self.update(uid, |entry| entry.restarted = restarted);
+    }
+
+    /// What is known of the Secrets' versions.
+    pub(super) fn versions(&self, uid: &str) -> Versions {
+        self.lock().get(uid).and_then(|entry| entry.versions.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn remember_versions(&self, uid: &str, versions: Versions) {
+        self.update(uid, |entry| entry.versions = Some(versions).filter(|versions| !versions.is_empty()));
+    }
+
+    /// The target tells all of it now, unless a Secret has been rewritten since the first version that counts: where the
+    /// target is lost, that is remembered here alone.
+    pub(super) fn versions_written(&self, uid: &str) {
+        self.update(uid, |entry| entry.versions = entry.versions.take().filter(Versions::has_rewritten));
     }
 
     /// Counts one more failed reconcile, and says how many there have been in a row.

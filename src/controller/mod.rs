@@ -39,6 +39,8 @@ mod service_accounts;
 mod target;
 mod tenant_cache;
 mod turn;
+mod value_key;
+mod versions;
 mod view;
 
 pub use context::{Context, Settings};

@@ -1,7 +1,8 @@
 //! The first step: everything a decision needs, gathered in one place.
 //!
 //! In the steady state it costs no call at all: providers, Secrets' metadata and the object itself are in caches.
-//! The target is read in full only where its resourceVersion is not the one recorded as intact.
+//! The target is read in full only where its resourceVersion is not the one recorded as intact, credentials only where
+//! theirs is not known.
 
 use std::sync::{Arc, LazyLock};
 
@@ -14,6 +15,7 @@ use super::former_targets::former_targets;
 use super::references::Reference;
 use super::secrets::Facts;
 use super::target::{stranger, target, unread_target};
+use super::versions;
 use super::view::unreadable;
 use crate::api::{
     ClusterTokenProvider, ProviderKind, Reason, TokenProvider, TokenProviderSpec, TokenSource,
@@ -97,8 +99,8 @@ fn stray_probe(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> bool {
     probe.is_some() && host(probe) != host(provider.token_endpoint.as_deref().or(provider.issuer.as_deref()))
 }
 
-/// Gathers everything. Where the target could not be read, its metadata speak for it, and the error comes beside them:
-/// nothing may be decided then, but what is known still expires.
+/// Gathers everything. Where the target or rewritten credentials could not be read, their metadata speak for them, and the
+/// error comes beside them: nothing may be decided then, but what is known still expires.
 pub(super) async fn observe<'a>(
     source: &'a TokenSource,
     provider: Result<&'a TokenProviderSpec, Failure>,
@@ -148,6 +150,7 @@ pub(super) async fn observe<'a>(
         observed.secrets.subject = provider_secret(subject, &namespace, context);
         observed.secrets.certificate = provider_secret(certificate, &namespace, context);
     }
+    let uncounted = versions::count(&mut observed, context).await.err();
     observed.inputs = fingerprint(&observed);
     let (target, unread) = match target(&observed, &namespace, context).await {
         Ok(target) => (target, None),
@@ -156,7 +159,7 @@ pub(super) async fn observe<'a>(
     observed.target = target;
     observed.former_targets = former_targets(&observed, &namespace, context);
     observed.refresh_conflict = refresh_conflict(&observed, &namespace, context);
-    (observed, unread)
+    (observed, unread.or(uncounted))
 }
 
 /// As much of a renewal request as status has room for: with more, no status could be written any more.

@@ -19,6 +19,7 @@ use super::target::{as_written, stranger, without_token};
 use crate::api::{FIELD_MANAGER, Target as Described, TokenSource};
 use crate::decide::publication::{Data, Memo, content_hash, secret_type, target, withdrawn};
 use crate::decide::render::{placeholder, render};
+use crate::decide::versions::Versions;
 use crate::decide::{Observed, Published, Target};
 use crate::oauth::Token;
 
@@ -64,6 +65,7 @@ pub(super) async fn token(
         since: same.map_or(held.token.issued_at, |published| published.since),
         asked: held.asked.clone(),
         answers: held.answers.clone(),
+        versions: held.versions.clone(),
     };
     dress(source, observed, data, memo, context).await.map(Written::New)
 }
@@ -79,6 +81,7 @@ fn is_same(held: &HeldToken, source: &TokenSource, published: &Published, facts:
         since: published.since,
         asked: published.asked.clone(),
         answers: published.answers.clone(),
+        versions: Versions::default(),
     };
     let as_before = Token { issued_at: memo.issued_at, expires_at: memo.expires_at, ..held.token.clone() };
     render(&source.spec.target, &as_before)
@@ -148,6 +151,7 @@ pub(super) async fn rehearse(
         since: token.issued_at,
         asked: String::new(),
         answers: None,
+        versions: Versions::default(),
     };
     let owner = source.controller_owner_ref(&()).unwrap_or_default();
     let api = context.secrets(&source.namespace().unwrap_or_default());

@@ -23,6 +23,7 @@ use super::rights::Rights;
 use super::scope::{Scope, Triggers, prepare};
 use super::service_accounts::Audiences;
 use super::turn::Permits;
+use super::value_key::Keyring;
 
 /// For each TokenSource that is worked on so many may be under way, waiting for a provider.
 const UNDER_WAY: usize = 16;
@@ -75,6 +76,7 @@ impl Controller {
         let limiters = Limiters::new(settings.concurrency, settings.clock);
         let issuers = Arc::new(Issuers::new(settings.clock));
         let audiences = Arc::new(Audiences::new(config));
+        let keyring = Arc::new(Keyring::new(&settings));
         let permits = Permits::new(usize::from(settings.concurrency.max(1)));
         let announcer = Arc::new(Announcer::new(client));
         let log = Arc::new(Log::new(metrics.dropped_lines()));
@@ -93,6 +95,7 @@ impl Controller {
                 log: Arc::clone(&log),
                 metrics: Arc::clone(metrics),
                 permits: permits.clone(),
+                keyring: Arc::clone(&keyring),
             };
             (Arc::new(context), triggers)
         };

@@ -10,6 +10,7 @@ use super::error::Error;
 use super::secrets::Facts;
 use crate::api::{TokenSource, from_kubernetes};
 use crate::decide::publication::{Data, Memo, content_hash, dressing, labels, secret_type};
+use crate::decide::versions::Versions;
 use crate::decide::{Observed, Published, Target};
 
 /// Whose Secret this is, for a person; none if it is this `TokenSource`'s.
@@ -142,6 +143,7 @@ fn published(observed: &Observed<'_>, facts: &Facts) -> Published {
             asked: String::new(),
             since: issued_at,
             answers: None,
+            versions: Versions::default(),
         }
     });
     Published { intact: facts.memo.is_some(), dressed, ..as_written(facts, memo) }
@@ -156,6 +158,7 @@ pub(super) fn as_written(facts: &Facts, memo: Memo) -> Published {
         expires_at: memo.expires_at,
         since: memo.since,
         asked: memo.asked,
+        versions: memo.versions,
         answers: memo.answers,
         intact: true,
         dressed: true,

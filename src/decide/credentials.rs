@@ -49,7 +49,8 @@ fn used<'a>(
     credentials.chain(subject)
 }
 
-fn names(keys: &CredentialKeys) -> [String; 6] {
+/// The keys that a request may be made with.
+pub(super) fn names(keys: &CredentialKeys) -> [String; 6] {
     [
         keys.client_id(),
         keys.client_secret(),

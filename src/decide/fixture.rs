@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
+use super::versions::Versions;
 use super::{
     Credentials, Failure, FormerTarget, Held, Inputs, Observed, Outcome, Plan, Probed, Publication,
     Published, Secrets, Target, inputs, next_status, render,
@@ -47,6 +48,7 @@ pub(super) struct Scene {
     pub(super) credentials: Credentials,
     pub(super) subject: Credentials,
     pub(super) certificate: Credentials,
+    pub(super) versions: Versions,
     pub(super) target: Target,
     pub(super) former_targets: Vec<FormerTarget>,
     pub(super) refresh_conflict: Option<String>,
@@ -91,6 +93,7 @@ impl Scene {
             },
             subject: Credentials::Unnamed,
             certificate: Credentials::Unnamed,
+            versions: Versions::default(),
             target: Target::Missing,
             former_targets: Vec::new(),
             refresh_conflict: None,
@@ -135,8 +138,8 @@ impl Scene {
     }
 
     fn secrets(&self) -> Secrets {
-        let Self { credentials, subject, certificate, .. } = self.clone();
-        Secrets { credentials, subject, certificate }
+        let Self { credentials, subject, certificate, versions, .. } = self.clone();
+        Secrets { credentials, subject, certificate, versions }
     }
 
     /// The fingerprints, unless provider or credentials are missing.
@@ -171,6 +174,7 @@ impl Scene {
                 expires_at: at(issued + 3600),
                 since: at(issued),
                 asked: self.inputs().map(|inputs| inputs.asked).unwrap_or_default(),
+                versions: self.versions.clone(),
                 answers: self.renew_request.clone(),
                 intact: true,
                 dressed: true,

@@ -1,13 +1,15 @@
 //! The fingerprints that tell whether a token, or a failure, belongs to what is asked for now.
 //!
-//! Knows which fields shape request and rendering. Must not know a client's secret: credentials count by uid and
-//! resourceVersion, since a hash of a weak secret would give it away.
+//! Knows which fields shape request and rendering. Must not know a client's secret: credentials count by the uid and
+//! resourceVersion of the first version with the same values (`versions`), since a hash of a weak secret would give it
+//! away.
 
 use std::fmt::Write as _;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::versions::{Role, Versions};
 use super::{Credentials, Secrets};
 use crate::api::{Tls, TokenProviderSpec, TokenSourceSpec};
 
@@ -47,31 +49,43 @@ pub fn fingerprint(
     if secrets.named().any(|secret| matches!(secret, Credentials::Missing(_))) {
         return None;
     }
+    let asked = asked(spec, provider, |role| secrets.versions.current(role, secrets.of(role)));
+    let attempt = digest(&(&asked, generation, &provider.tls, &provider.timeout));
+    Some(Inputs { asked, attempt })
+}
+
+/// The fingerprint of what is asked for now, with the credentials of then: equal to the fingerprint of then where nothing but
+/// the values of credentials is different.
+pub(super) fn asked_with_earlier(
+    spec: &TokenSourceSpec,
+    provider: &TokenProviderSpec,
+    secrets: &Secrets,
+    then: &Versions,
+) -> String {
+    asked(spec, provider, |role| then.earlier(role, secrets.of(role)))
+}
+
+fn asked<'a>(
+    spec: &TokenSourceSpec,
+    provider: &TokenProviderSpec,
+    version: impl Fn(Role) -> Option<(&'a str, &'a str)>,
+) -> String {
     // Neither the roots of trust nor the deadline shape the request: changing them asks for no new token.
     let shaping = TokenProviderSpec {
         tls: Tls { client_certificate_ref: provider.tls.client_certificate_ref.clone(), ..Tls::default() },
         timeout: None,
         ..provider.clone()
     };
-    let asked = digest(&Asked {
+    digest(&Asked {
         provider: &shaping,
         token: &spec.token,
         data: &spec.target.data,
-        credentials: version(&secrets.credentials),
+        credentials: version(Role::Credentials),
         credential_keys: spec.credentials_ref.as_ref().map(|reference| &reference.keys),
-        subject: version(&secrets.subject),
-        certificate: version(&secrets.certificate),
+        subject: version(Role::Subject),
+        certificate: version(Role::Certificate),
         client_id: spec.client_id.as_deref(),
-    });
-    let attempt = digest(&(&asked, generation, &provider.tls, &provider.timeout));
-    Some(Inputs { asked, attempt })
-}
-
-fn version(secret: &Credentials) -> Option<(&str, &str)> {
-    match secret {
-        Credentials::Present { uid, resource_version, .. } => Some((uid, resource_version)),
-        Credentials::Unnamed | Credentials::Missing(_) => None,
-    }
+    })
 }
 
 /// SHA-256 of the value's JSON. Maps are ordered and defaults left out, so equal values have equal JSON.

@@ -35,6 +35,7 @@ pub mod schedule;
 mod spread;
 mod status;
 mod token_bucket;
+pub mod versions;
 mod wake;
 
 pub use admission::{

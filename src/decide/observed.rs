@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 
 use super::render::TemplateProblem;
 use super::schedule::is_of_another_clock;
+use super::versions::Versions;
 use super::{Failure, Inputs, Outcome, Probed, Publication};
 use crate::api::{TokenProviderSpec, TokenSourceSpec, TokenSourceStatus, from_kubernetes};
 
@@ -59,6 +60,8 @@ pub struct Secrets {
     pub subject: Credentials,
     /// `tls.clientCertificateRef`: who connects.
     pub certificate: Credentials,
+    /// As which versions they count.
+    pub versions: Versions,
 }
 
 impl Secrets {
@@ -72,7 +75,12 @@ impl Secrets {
 impl Default for Secrets {
     fn default() -> Self {
         let unnamed = Credentials::Unnamed;
-        Self { credentials: unnamed.clone(), subject: unnamed.clone(), certificate: unnamed }
+        Self {
+            credentials: unnamed.clone(),
+            subject: unnamed.clone(),
+            certificate: unnamed,
+            versions: Versions::default(),
+        }
     }
 }
 
@@ -139,6 +147,8 @@ pub struct Published {
     pub since: DateTime<Utc>,
     /// Fingerprint of what its token was asked for with.
     pub asked: String,
+    /// The versions of the Secrets that counted in it.
+    pub versions: Versions,
     /// The renewal request that its token answers.
     pub answers: Option<String>,
     /// Its content is what we wrote.

@@ -10,6 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use sha2::{Digest, Sha256};
 
 use super::inputs::hex;
+use super::versions::Versions;
 use crate::api::{Target, annotation};
 
 /// The data of a Secret.
@@ -30,6 +31,9 @@ pub struct Memo {
     /// The renewal request it answers. Remembered here, so that token and answer cannot be lost apart; no part of the
     /// hash, since a change to it costs no more than one renewal.
     pub answers: Option<String>,
+    /// The versions of the Secrets that counted in the fingerprint. No part of the hash either: an earlier version of the
+    /// controller, which does not know of them, would take the target for altered.
+    pub versions: Versions,
 }
 
 /// SHA-256 over data and memo, in hexadecimal. Each part is preceded by its length, so that no two contents run
@@ -63,6 +67,7 @@ pub fn target(name: &str, target: &Target, owner: OwnerReference, data: Data, me
         (annotation::DATA_HASH, content_hash(&data, memo)),
         (annotation::DRESSING, dressing(target, &owner.name)),
     ];
+    ours.extend(memo.versions.to_json().map(|versions| (annotation::CREDENTIALS, versions)));
     ours.extend(memo.answers.iter().map(|request| (annotation::ANSWERS, request.clone())));
     secret(name, target, owner, Some(data), ours)
 }
@@ -145,6 +150,10 @@ impl Memo {
             expires_at: time(annotation::EXPIRES_AT)?,
             asked: annotations.get(annotation::INPUTS)?.clone(),
             answers: annotations.get(annotation::ANSWERS).cloned(),
+            versions: annotations
+                .get(annotation::CREDENTIALS)
+                .map(|text| Versions::from_json(text))
+                .unwrap_or_default(),
         })
     }
 }

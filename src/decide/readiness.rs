@@ -6,12 +6,14 @@
 use chrono::{DateTime, Utc};
 
 use super::schedule::{Life, REQUESTED_INTERVAL, renew_at};
-use super::{Observed, Published, Target, probe};
+use super::{Observed, Published, Target, inputs, probe};
 use crate::api::{Reason, TokenSourceStatus, from_kubernetes};
 
 /// The first flaw of the token as the target stands now; none while it is usable.
 pub(super) fn unusable(observed: &Observed<'_>) -> Option<Reason> {
     flaw(observed)
+        // Rotated credentials call for a new token, and say nothing of the one that is there.
+        .filter(|flaw| *flaw != Reason::InputsChanged || !is_of_this_spec(observed))
         .or_else(|| {
             let published = observed.published()?;
             (observed.now >= published.expires_at).then_some(Reason::TokenExpired)
@@ -67,6 +69,14 @@ pub(super) fn next_request(observed: &Observed<'_>, status: &TokenSourceStatus) 
 fn is_of_these_inputs(observed: &Observed<'_>, status: &TokenSourceStatus) -> bool {
     let attempt = observed.inputs.as_ref().map(|inputs| inputs.attempt.as_str());
     attempt.is_some() && status.failed_inputs.as_deref() == attempt
+}
+
+/// Whether the token in the target was asked for by this spec and provider, if with other values of the credentials.
+fn is_of_this_spec(observed: &Observed<'_>) -> bool {
+    observed.published().zip(observed.provider.as_ref().ok()).is_some_and(|(published, provider)| {
+        let then = &published.versions;
+        inputs::asked_with_earlier(observed.spec, provider, &observed.secrets, then) == published.asked
+    })
 }
 
 fn life(published: &Published) -> Life {

@@ -50,11 +50,11 @@ pub struct ControllerArguments {
     #[arg(long, env = "TOKENSOURCE_LEADER_ELECT")]
     pub leader_elect: bool,
 
-    /// Where the lease is kept. Default: the namespace this runs in.
+    /// Where the lease is kept, and the key for the hash of credentials. Default: the namespace this runs in.
     #[arg(long, value_name = "NS", env = "TOKENSOURCE_LEASE_NAMESPACE")]
     pub lease_namespace: Option<String>,
 
-    /// The lease's name. Controllers that share their work, each with a --selector or --namespace of its own, need one
+    /// The lease's name; the Secret with the key is called NAME-key. Controllers that share their work, each with a --selector or --namespace of its own, need one
     /// each.
     #[arg(long, value_name = "NAME", env = "TOKENSOURCE_LEASE_NAME", default_value = "tokensource")]
     pub lease_name: String,

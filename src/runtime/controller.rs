@@ -83,7 +83,7 @@ async fn serve(arguments: ControllerArguments) -> Result<(), Error> {
     let leadership =
         if arguments.leader_elect { Leadership::contested() } else { Leadership::unshared(clock::now()) };
     let resolver = Arc::new(Resolver::system().map_err(Error::Resolve)?);
-    let settings = settings(&arguments, leadership.clone(), resolver);
+    let settings = settings(&arguments, &config, leadership.clone(), resolver);
     let controller = Controller::new(&client, &config, settings, &metrics);
     controller.register(&mut registry, !arguments.no_object_metrics);
     let health = controller.health();
@@ -178,12 +178,17 @@ fn election(
     heartbeat: &Heartbeat,
 ) -> Result<Election, Error> {
     let identity = format!("{}_{}", arguments.host, random::nonce().ok_or(Error::Identity)?);
-    let namespace = arguments.lease_namespace.as_deref().unwrap_or(&config.default_namespace);
+    let namespace = own_namespace(arguments, config);
     // A client belongs to the event loop that it is made in.
     let _on_its_thread = thread.enter();
     let client = connect(config.clone()).map_err(Error::Connect)?;
     let (leadership, heartbeat) = (leadership.clone(), heartbeat.clone());
     Ok(Election::new(&client, namespace, &arguments.lease_name, identity, leadership, heartbeat))
+}
+
+/// Where this controller keeps what is its own: the lease, and the key for the hash of credentials.
+fn own_namespace<'a>(arguments: &'a ControllerArguments, config: &'a Config) -> &'a str {
+    arguments.lease_namespace.as_deref().unwrap_or(&config.default_namespace)
 }
 
 async fn configure() -> Result<Config, Error> {
@@ -211,7 +216,12 @@ fn keep_own_proxy(config: &mut Config) {
     }
 }
 
-fn settings(arguments: &ControllerArguments, leadership: Leadership, resolver: Arc<Resolver>) -> Settings {
+fn settings(
+    arguments: &ControllerArguments,
+    config: &Config,
+    leadership: Leadership,
+    resolver: Arc<Resolver>,
+) -> Settings {
     // A namespace named twice would be served twice, and its tokens asked for twice.
     let namespaces: BTreeSet<_> =
         arguments.namespaces.iter().filter(|name| !name.is_empty()).cloned().collect();
@@ -225,6 +235,7 @@ fn settings(arguments: &ControllerArguments, leadership: Leadership, resolver: A
         resolver,
         only_cluster_providers: arguments.only_cluster_providers,
         concurrency: arguments.concurrency,
+        key_secret: (own_namespace(arguments, config).to_owned(), format!("{}-key", arguments.lease_name)),
         leadership,
         clock: clock::now,
         nonce: random::nonce,

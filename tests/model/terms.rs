@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use tokensource::api::{TokenSourceStatus, from_kubernetes};
+use tokensource::decide::versions::Versions;
 use tokensource::decide::{self, Held, Inputs, Observed, Plan, Publication, Published, Secrets, Target};
 
 use crate::real::{Choice, Outcome, Real};
@@ -56,6 +57,7 @@ impl Real {
             expires_at: at(secret.expires_at),
             since: at(secret.issued_at),
             asked: self.asked(secret.asked),
+            versions: Versions::default(),
             answers: REQUESTS[usize::from(secret.answers)].map(str::to_owned),
             intact: !secret.altered,
             dressed: true,

@@ -12,6 +12,7 @@ use tokensource::api::{
     TokenSourceSpec, TokenSourceStatus,
 };
 use tokensource::decide::limiter::Answer;
+use tokensource::decide::versions::Versions;
 use tokensource::decide::{
     Credentials, Failure, Inputs, Materials, Observed, Publication, Published, Secrets, Target, ask, inputs,
 };
@@ -127,6 +128,7 @@ impl Product {
                 since: issued_at,
                 expires_at: issued_at + self.lifetime,
                 asked: self.asked(version).to_owned(),
+                versions: Versions::default(),
                 answers: None,
                 intact: true,
                 dressed: true,

@@ -107,6 +107,7 @@ impl<'a> Situation<'a> {
             credentials: facts(self.spec.credentials_ref.as_ref().map(|reference| reference.name.as_str())),
             subject: facts(provider.subject_secret().map(|reference| reference.name.as_str())),
             certificate: facts(certificate.map(|reference| reference.name.as_str())),
+            ..Secrets::default()
         }
     }
 

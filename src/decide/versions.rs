@@ -1,0 +1,258 @@
+//! Which version of a Secret counts in the inputs fingerprint: one that was rewritten with the same values counts as the
+//! version before, and asks for no token.
+//!
+//! Knows versions and a keyed hash of the values that a request may be made with. Must not keep a value, nor a hash that
+//! can be compared with guesses without the key. Must not know where the key is kept.
+
+use aws_lc_rs::hmac;
+use serde::{Deserialize, Serialize};
+
+use super::credentials::names;
+use super::inputs::hex;
+use super::publication::Data;
+use super::{Credentials, Secrets};
+use crate::api::{TokenProviderSpec, TokenSourceSpec};
+
+/// What a Secret is in a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Role {
+    /// `credentialsRef`.
+    Credentials,
+    /// `subjectToken.secretKeyRef`.
+    Subject,
+    /// `tls.clientCertificateRef`.
+    Certificate,
+}
+
+impl Role {
+    /// Each of them.
+    pub const ALL: [Self; 3] = [Self::Credentials, Self::Subject, Self::Certificate];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Credentials => "credentials",
+            Self::Subject => "subject",
+            Self::Certificate => "certificate",
+        }
+    }
+
+    /// The keys of its Secret that a request may be made with.
+    fn keys(self, spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Vec<String> {
+        match self {
+            Self::Credentials => {
+                spec.credentials_ref.iter().flat_map(|reference| names(&reference.keys)).collect()
+            }
+            Self::Subject => provider.subject_secret().map(|reference| reference.key.clone()).into_iter().collect(),
+            Self::Certificate => ["tls.crt", "tls.key"].map(str::to_owned).to_vec(),
+        }
+    }
+}
+
+/// A version of a Secret: its uid and its resourceVersion.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Version(Box<str>, Box<str>);
+
+impl Version {
+    fn is(&self, (uid, resource_version): (&str, &str)) -> bool {
+        *self.0 == *uid && *self.1 == *resource_version
+    }
+
+    fn parts(&self) -> (&str, &str) {
+        (&self.0, &self.1)
+    }
+}
+
+/// What is remembered of one Secret that a request was made with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Counted {
+    role: Role,
+    name: Box<str>,
+    /// The version that counts in the fingerprint: the first one with these values.
+    #[serde(rename = "as")]
+    counts_as: Version,
+    /// The last version that was seen to have the same values, where that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seen: Option<Version>,
+    /// Keyed hash of the values; empty where there was no key.
+    hmac: Box<str>,
+}
+
+impl Counted {
+    fn is_of(&self, version: (&str, &str)) -> bool {
+        self.counts_as.is(version) || self.seen.as_ref().is_some_and(|seen| seen.is(version))
+    }
+}
+
+/// What is remembered of the Secrets that a request was made with: written beside its token.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Versions(Vec<Counted>);
+
+impl Versions {
+    /// Reads what [`Versions::to_json`] wrote. Whatever else stands there counts as nothing.
+    pub fn from_json(text: &str) -> Self {
+        let mut read: Self = serde_json::from_str(text).unwrap_or_default();
+        if read.0.len() > Role::ALL.len() {
+            return Self::default();
+        }
+        read.0.shrink_to_fit();
+        read
+    }
+
+    /// As it stands in the annotation; none where there is nothing to say.
+    pub fn to_json(&self) -> Option<String> {
+        if self.0.is_empty() { None } else { serde_json::to_string(self).ok() }
+    }
+
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds what is known of one Secret, if anything is.
+    pub fn extend(&mut self, counted: impl Into<Option<Counted>>) {
+        self.0.extend(counted.into());
+    }
+
+    /// Whether one of the Secrets counts as an earlier version than the one that was seen last.
+    pub fn has_rewritten(&self) -> bool {
+        self.0.iter().any(|counted| counted.seen.is_some())
+    }
+
+    fn find(&self, role: Role, secret: &Credentials) -> Option<&Counted> {
+        let name = secret.name()?;
+        self.0.iter().find(|counted| counted.role == role && *counted.name == *name)
+    }
+
+    /// The version as which a Secret counts: itself, unless it is known to have the values of an earlier one.
+    pub(super) fn current<'a>(&'a self, role: Role, secret: &'a Credentials) -> Option<(&'a str, &'a str)> {
+        let version = version(secret)?;
+        let known = self.find(role, secret).filter(|counted| counted.is_of(version));
+        Some(known.map_or(version, |counted| counted.counts_as.parts()))
+    }
+
+    /// The version as which a Secret counted then, whatever its values are now.
+    pub(super) fn earlier<'a>(&'a self, role: Role, secret: &'a Credentials) -> Option<(&'a str, &'a str)> {
+        let version = version(secret)?;
+        Some(self.find(role, secret).map_or(version, |counted| counted.counts_as.parts()))
+    }
+}
+
+fn version(secret: &Credentials) -> Option<(&str, &str)> {
+    match secret {
+        Credentials::Present { uid, resource_version, .. } => Some((uid, resource_version)),
+        Credentials::Unnamed | Credentials::Missing(_) => None,
+    }
+}
+
+impl Secrets {
+    /// The Secret in this role.
+    pub fn of(&self, role: Role) -> &Credentials {
+        match role {
+            Role::Credentials => &self.credentials,
+            Role::Subject => &self.subject,
+            Role::Certificate => &self.certificate,
+        }
+    }
+
+    /// The Secret in this role, to be replaced by what was read.
+    pub fn of_mut(&mut self, role: Role) -> &mut Credentials {
+        match role {
+            Role::Credentials => &mut self.credentials,
+            Role::Subject => &mut self.subject,
+            Role::Certificate => &mut self.certificate,
+        }
+    }
+}
+
+/// What the version of a Secret alone tells.
+#[derive(Debug, PartialEq)]
+pub enum Recalled {
+    /// Nothing is remembered that its values could be compared with.
+    Nothing,
+    /// This very version is known.
+    Known(Counted),
+    /// Its values have to be read and compared.
+    Unread,
+}
+
+/// What is known of a Secret without reading it. `known` is what is remembered, the most reliable first.
+pub fn recall(role: Role, secret: &Credentials, known: &[&Versions]) -> Recalled {
+    let Some(version) = version(secret) else { return Recalled::Nothing };
+    let mut remembered = known.iter().filter_map(|versions| versions.find(role, secret)).peekable();
+    if remembered.peek().is_none() {
+        return Recalled::Nothing;
+    }
+    match remembered.find(|counted| counted.is_of(version)) {
+        Some(counted) => Recalled::Known(counted.clone()),
+        None => Recalled::Unread,
+    }
+}
+
+/// What a Secret counts as, now that its values have been read: `hmac` is their keyed hash.
+pub fn compare(role: Role, secret: &Credentials, hmac: String, known: &[&Versions]) -> Option<Counted> {
+    let (uid, resource_version) = version(secret)?;
+    let remembered = || known.iter().filter_map(|versions| versions.find(role, secret));
+    let same = remembered()
+        .find(|counted| counted.is_of((uid, resource_version)))
+        .or_else(|| remembered().find(|counted| !hmac.is_empty() && *counted.hmac == *hmac));
+    let read = Version(uid.into(), resource_version.into());
+    let counts_as = same.map_or_else(|| read.clone(), |counted| counted.counts_as.clone());
+    let seen = (counts_as != read).then_some(read);
+    Some(Counted { role, name: secret.name()?.into(), counts_as, seen, hmac: hmac.into() })
+}
+
+/// The key of the hash. It can be neither printed nor serialized.
+#[derive(Clone)]
+pub struct ValueKey(hmac::Key);
+
+/// A shorter key could be guessed.
+const SHORTEST_KEY: usize = 32;
+
+/// What else is hashed with this key, if ever anything is, begins otherwise.
+const DOMAIN: &str = "tokensource.dev/credentials 1";
+
+impl ValueKey {
+    /// A key of these bytes; none where they are too few.
+    pub fn new(bytes: &[u8]) -> Option<Self> {
+        (bytes.len() >= SHORTEST_KEY).then(|| Self(hmac::Key::new(hmac::HMAC_SHA256, bytes)))
+    }
+
+    /// HMAC-SHA256, cut to 128 bits, of the values in `data` that a request may be made with.
+    ///
+    /// The uid of the `TokenSource` is part of it, so that nobody sees which of them have the same credentials, and so is
+    /// the name of the Secret, so that whoever may write another Secret learns nothing by putting guesses there.
+    pub fn hash(
+        &self,
+        role: Role,
+        source: &str,
+        secret: &str,
+        (spec, provider): (&TokenSourceSpec, &TokenProviderSpec),
+        data: &Data,
+    ) -> String {
+        let mut context = hmac::Context::with_key(&self.0);
+        // Each part after its length, so that no two contents run together to the same bytes.
+        let mut add = |part: &[u8]| {
+            context.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            context.update(part);
+        };
+        for part in [DOMAIN, role.as_str(), source, secret] {
+            add(part.as_bytes());
+        }
+        for key in role.keys(spec, provider) {
+            add(key.as_bytes());
+            // An empty value is another than none.
+            if let Some(value) = data.get(&key) {
+                add(b"=");
+                add(&value.0);
+            } else {
+                add(b"-");
+            }
+        }
+        hex(context.sign().as_ref().get(..16).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests;
