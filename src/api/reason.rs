@@ -61,9 +61,9 @@ reasons! {
         => "Nothing: a new token is on its way. If it keeps happening, find the tool that writes into this \
          Secret (`kubectl get secret NAME -o yaml --show-managed-fields`) and point it elsewhere: each of its \
          writes costs a token.",
-    InputsChanged: "The target's token was asked for by an earlier spec, provider or credential."
-        => "Nothing: a token for the new spec or credentials is on its way. If it stays, `Renewed` says what is \
-         in its way.",
+    InputsChanged: "The target's token was asked for by an earlier spec or provider."
+        => "Nothing: a token for the new spec is on its way. If it stays, `Renewed` says what is in its way. Other \
+         values of the credentials ask for a token, too, but leave `Ready` to the one that is there.",
     TokenWithdrawn: "The provider has refused the credentials for good, and the spec wants the token they brought removed."
         => "`Renewed` says how the credentials were refused: mend them, and a new token comes at once. The \
          Secret has no keys meanwhile (one whose type forbids that is deleted). To keep tokens until they \

@@ -150,6 +150,14 @@ impl Site {
         Api::<Secret>::namespaced(self.plane.admin(), TEAM).get_opt(name).await.expect("an answer")
     }
 
+    /// What the controller has put into the release's Secret.
+    async fn key(&self) -> Vec<u8> {
+        let api = Api::<Secret>::namespaced(self.plane.admin(), NAMESPACE);
+        let secret = api.get("tokensource-key").await.expect("the Secret of the chart");
+        assert_eq!(secret.immutable, Some(true));
+        secret.data.expect("data")["key"].0.clone()
+    }
+
     async fn definitions(&self) -> usize {
         use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
         let all = Api::<CustomResourceDefinition>::all(self.plane.admin());
@@ -185,6 +193,8 @@ async fn from_the_first_token_to_the_last_definition() {
     site.ready("first").await;
     site.asked_exactly(1).await;
     site.nothing_was_refused(mark, &[]);
+    let key = site.key().await;
+    assert!(key.len() >= 32);
 
     // Upgraded to one namespace, with authorities of its own: other rights, other arguments, the same token.
     let narrow = json!({
@@ -202,6 +212,7 @@ async fn from_the_first_token_to_the_last_definition() {
     site.asked_exactly(2).await;
     // It tries now and then whether it may have ClusterTokenProviders after all.
     site.nothing_was_refused(mark, &["clustertokenproviders", "namespaces"]);
+    assert_eq!(site.key().await, key, "an upgrade leaves it as it is");
     assert!(controller.terminate().await.success());
 
     // A second release beside it takes nothing away when it goes.

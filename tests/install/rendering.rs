@@ -250,7 +250,15 @@ fn what_is_switched_off_is_not_there() {
         "networkPolicy": {"ingress": false},
     }));
     let kinds: BTreeSet<_> = rendered.iter().map(kind).collect();
-    let left = ["ClusterRole", "ClusterRoleBinding", "Deployment", "Role", "RoleBinding", "ServiceAccount"];
+    let left = [
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "Deployment",
+        "Role",
+        "RoleBinding",
+        "Secret",
+        "ServiceAccount",
+    ];
     assert_eq!(kinds, BTreeSet::from(left), "no budget for a single replica, either");
 }
 

@@ -31,6 +31,13 @@ fn is_good(target: Option<Secret>, asked: Asked) -> bool {
     })
 }
 
+/// Whether the token is one for this spec and alive, with whichever version of the credentials it was asked for.
+fn is_usable(target: Option<Secret>, scope: u8, now: Seconds) -> bool {
+    target.is_some_and(|target| {
+        target.ours && !target.altered && target.asked.scope == scope && target.expires_at > now
+    })
+}
+
 fn inputs(world: &World, source: &Source) -> Asked {
     Asked { scope: source.scope, credentials: world.credentials }
 }
@@ -147,11 +154,7 @@ pub(crate) fn status_made(
         Outcome::Published { target, .. } => Some(*target),
         _ => look.target,
     };
-    let asked = Asked { scope: look.source.scope, credentials: look.credentials };
-    let good = settled.is_some_and(|target| {
-        target.ours && !target.altered && target.asked == asked && target.expires_at > look.now
-    });
-    if summary.ready != good {
+    if summary.ready != is_usable(settled, look.source.scope, look.now) {
         return wrong("Ready is not what was seen");
     }
     // What others do after the look comes with the next event.
@@ -170,7 +173,7 @@ pub(crate) fn state(model: &mut Model, world: &World) -> Verdict {
         return Ok(());
     }
     let summary = model.real.summary(source.status);
-    if summary.ready != is_good(world.target, inputs(world, &source)) {
+    if summary.ready != is_usable(world.target, source.scope, 0) {
         return violated(TRUTH, format!("at rest, but {}", model.real.describe(source.status)));
     }
     Ok(())

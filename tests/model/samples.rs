@@ -12,6 +12,7 @@ use tokensource::api::{
     ClientAuthentication, ClientAuthenticationMethod, ConditionType, CredentialsReference, Reason,
     TokenProviderSpec, TokenSourceSpec, TokenSourceStatus, from_kubernetes, to_kubernetes,
 };
+use tokensource::decide::versions::{Role, Versions, compare};
 use tokensource::decide::{Credentials, Failure};
 use tokensource::oauth::{Answer, Retry};
 
@@ -83,6 +84,14 @@ pub(crate) fn present(version: u8) -> Credentials {
         resource_version: version.to_string(),
         allowed_hosts: Some(HOST.to_owned()),
     }
+}
+
+/// What is remembered of that version beside a token.
+pub(crate) fn versions(version: u8) -> Versions {
+    let mut versions = Versions::default();
+    let hash = format!("hash-of-{version}");
+    versions.extend(compare(Role::Credentials, &present(version), hash, &[]));
+    versions
 }
 
 /// Its data: rotated, every version begins with another refresh token.

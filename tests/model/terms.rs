@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 
 use tokensource::api::{TokenSourceStatus, from_kubernetes};
-use tokensource::decide::versions::Versions;
 use tokensource::decide::{self, Held, Inputs, Observed, Plan, Publication, Published, Secrets, Target};
 
 use crate::real::{Choice, Outcome, Real};
-use crate::samples::{REQUESTS, UID, at, present, seconds, unwritten};
+use crate::samples::{REQUESTS, UID, at, present, seconds, unwritten, versions};
 use crate::world::{Asked, Look, Secret, Status};
 
 impl Real {
@@ -57,7 +56,7 @@ impl Real {
             expires_at: at(secret.expires_at),
             since: at(secret.issued_at),
             asked: self.asked(secret.asked),
-            versions: Versions::default(),
+            versions: versions(secret.asked.credentials),
             answers: REQUESTS[usize::from(secret.answers)].map(str::to_owned),
             intact: !secret.altered,
             dressed: true,

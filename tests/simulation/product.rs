@@ -12,7 +12,7 @@ use tokensource::api::{
     TokenSourceSpec, TokenSourceStatus,
 };
 use tokensource::decide::limiter::Answer;
-use tokensource::decide::versions::Versions;
+use tokensource::decide::versions::{Role, Versions, compare};
 use tokensource::decide::{
     Credentials, Failure, Inputs, Materials, Observed, Publication, Published, Secrets, Target, ask, inputs,
 };
@@ -128,7 +128,7 @@ impl Product {
                 since: issued_at,
                 expires_at: issued_at + self.lifetime,
                 asked: self.asked(version).to_owned(),
-                versions: Versions::default(),
+                versions: remembered(&self.inputs[version].0),
                 answers: None,
                 intact: true,
                 dressed: true,
@@ -159,6 +159,15 @@ impl Product {
 /// As `controller::provider` tells those that wait: what others have met.
 pub(crate) fn troubled(reason: Reason) -> Failure {
     Failure::local(reason, format!("{} Requests of other TokenSources have failed so.", reason.sentence()))
+}
+
+/// What is remembered of these credentials beside a token.
+fn remembered(secrets: &Secrets) -> Versions {
+    let mut versions = Versions::default();
+    let version = secrets.credentials.clone();
+    let Credentials::Present { resource_version, .. } = &version else { return versions };
+    versions.extend(compare(Role::Credentials, &version, format!("hash-of-{resource_version}"), &[]));
+    versions
 }
 
 fn inputs_of(spec: &TokenSourceSpec, provider: &TokenProviderSpec, version: usize) -> (Secrets, Inputs) {

@@ -29,6 +29,7 @@ mod reasons;
 mod refresh;
 mod renewal;
 mod restarts;
+mod rewrites;
 mod rights;
 mod schema;
 mod screens;
@@ -151,6 +152,11 @@ stories! {
     renewal::token_never_expires_in_the_secret,
     renewal::same_token_again_does_not_spin,
     restarts::each_other_token_restarts_once,
+    rewrites::key_is_made_once,
+    rewrites::lost_annotation_leaves_the_good_token_ready,
+    rewrites::refresh_token_outlives_a_rewrite,
+    rewrites::refused_values_are_not_tried_again,
+    rewrites::unchanged_values_cost_nothing,
     rights::controller_that_may_not_write_is_not_ready,
     rights::namespace_that_is_gone_keeps_nobody_waiting,
     rights::one_namespace_is_enough,

@@ -93,21 +93,21 @@ pub(crate) async fn refresh_token_of_the_credentials_is_only_the_first(story: &m
         )
     });
     let host = story.provider.host();
-    let seed = |labels: Value| {
+    let seed = |more: &str| {
         json!({
             "apiVersion": "v1", "kind": "Secret",
-            "metadata": {"name": "client", "labels": labels, "annotations": {"tokensource.dev/allowed-hosts": host}},
-            "stringData": {"client_id": "the-client", "refresh_token": "the-seed"},
+            "metadata": {"name": "client", "annotations": {"tokensource.dev/allowed-hosts": host}},
+            "stringData": {"client_id": "the-client", "refresh_token": "the-seed", more: "another-value"},
         })
     };
-    story.apply(&seed(json!({}))).await;
+    story.apply(&seed("note")).await;
     let grant =
         json!({"provider": {"grantType": "refresh_token", "clientAuthentication": {"method": "none"}}});
     story.apply(&story.source_for("seeded", &grant)).await;
     story.ready("seeded").await;
     assert_eq!(kept(story, "seeded").await, "rotated-1");
-    // A label on the credentials asks for a new token, but not with the seed, which rotation has used up.
-    story.apply(&seed(json!({"touched": "yes"}))).await;
+    // Another credential asks for a new token, but not with the seed, which rotation has used up.
+    story.apply(&seed("client_secret")).await;
     story.asked_exactly(2).await;
     let sent: Vec<_> = story
         .provider

@@ -30,7 +30,7 @@ pub(crate) async fn one_namespace_is_enough(story: &mut Story) {
         let is = |object: &&DynamicObject| object.types.as_ref().is_some_and(|types| types.kind == kind);
         objects.iter().filter(is).cloned().collect()
     };
-    for kind in ["Namespace", "ServiceAccount", "Role", "RoleBinding"] {
+    for kind in ["Namespace", "ServiceAccount", "Role", "RoleBinding", "Secret"] {
         story.world.plane().apply_objects(&of_kind(kind)).await;
     }
     assert!(of_kind("ClusterRole").is_empty() && of_kind("ClusterRoleBinding").is_empty());
@@ -59,6 +59,10 @@ pub(crate) async fn one_namespace_is_enough(story: &mut Story) {
     })
     .await;
     assert!(story.events("modest").await.contains(&"TokenIssued".to_owned()));
+    // The empty Secret of the manifests holds the key now: nothing had to be created there.
+    let system: Api<Secret> = Api::namespaced(story.world.plane().admin(), "tokensource-system");
+    let key = system.get("tokensource-key").await.expect("the Secret of the manifests");
+    assert!(key.data.is_some_and(|data| data["key"].0.len() >= 32) && key.immutable == Some(true));
 
     let client = client(&kubeconfig).await;
     let own: Api<Secret> = Api::namespaced(client.clone(), &story.namespace);
