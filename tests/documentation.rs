@@ -168,7 +168,14 @@ fn fields(schema: &Value, path: &str, found: &mut Vec<String>) {
 }
 
 /// Fields of other things: the chart's values, `PrometheusRule`.
-const OF_OTHERS: [&str; 2] = ["rolloutRestart.enabled", "spec.groups"];
+const OF_OTHERS: [&str; 6] = [
+    "rolloutRestart.enabled",
+    "spec.groups",
+    "spec.target.template.metadata.annotations",
+    "spec.template.metadata.annotations",
+    "spec.destination.annotations",
+    "spec.destination.create",
+];
 
 #[test]
 fn fields_are_called_as_the_definitions_call_them() {
