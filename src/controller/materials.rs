@@ -117,7 +117,8 @@ async fn read_secrets(
     let namespace = source.namespace().unwrap_or_default();
     let mut materials = Materials::default();
     if let Some(reference) = &source.spec.credentials_ref {
-        let read = versions::read(&namespace, &reference.name, context).await.map_err(Error::ReadCredentials)?;
+        let read =
+            versions::read(&namespace, &reference.name, context).await.map_err(Error::ReadCredentials)?;
         (observed.secrets.credentials, materials.credentials) = read;
     }
     if let Some(KeyReference { name, .. }) = provider.subject_secret() {
@@ -129,7 +130,8 @@ async fn read_secrets(
         let read = versions::read(&namespace, name, context).await.map_err(Error::ReadCertificate)?;
         (observed.secrets.certificate, pair) = read;
     }
-    versions::count_read(observed, provider, [&materials.credentials, &materials.subject, &pair], context).await;
+    versions::count_read(observed, provider, [&materials.credentials, &materials.subject, &pair], context)
+        .await;
     observed.inputs = observe::fingerprint(observed);
     match refuse_credentials(observed, provider) {
         Some(failure) => Err(Stop::Refused(failure)),

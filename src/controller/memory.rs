@@ -58,7 +58,12 @@ impl Entry {
     fn is_empty(&self) -> bool {
         let Self { written, unwritten, held, probed, restarted, templates, versions, troubles, guard } = self;
         let nothing = written.is_none() && unwritten.is_none() && held.is_none() && probed.is_none();
-        nothing && versions.is_none() && restarted.is_none() && templates.is_none() && *troubles == 0 && guard.is_none()
+        nothing
+            && versions.is_none()
+            && restarted.is_none()
+            && templates.is_none()
+            && *troubles == 0
+            && guard.is_none()
     }
 }
 

@@ -131,7 +131,15 @@ async fn obtain(
     }
     // Whether it was open or not: a token that replaces the one which answered it must go on telling so.
     let answers = observed.renew_request.map(str::to_owned);
-    Ok(HeldToken { token: answer?, asked: prepared.asked, versions: prepared.versions, cause, answers, bond, fell_back })
+    Ok(HeldToken {
+        token: answer?,
+        asked: prepared.asked,
+        versions: prepared.versions,
+        cause,
+        answers,
+        bond,
+        fell_back,
+    })
 }
 
 /// What the issuer's metadata does not list of what the request uses, where its host may be read from.

@@ -48,7 +48,8 @@ pub(super) async fn count(observed: &mut Observed<'_>, context: &Context) -> Res
             Recalled::Known(counted) => versions.extend(counted),
             Recalled::Unread => {
                 let name = observed.secrets.of(role).name().unwrap_or_default().to_owned();
-                let (secret, data) = read(observed.namespace, &name, context).await.map_err(error_of(role))?;
+                let (secret, data) =
+                    read(observed.namespace, &name, context).await.map_err(error_of(role))?;
                 let hash = hash(role, &secret, &data, observed, provider, context).await;
                 versions.extend(compare(role, &secret, hash, &known));
                 *observed.secrets.of_mut(role) = secret;

@@ -43,7 +43,9 @@ impl Role {
             Self::Credentials => {
                 spec.credentials_ref.iter().flat_map(|reference| names(&reference.keys)).collect()
             }
-            Self::Subject => provider.subject_secret().map(|reference| reference.key.clone()).into_iter().collect(),
+            Self::Subject => {
+                provider.subject_secret().map(|reference| reference.key.clone()).into_iter().collect()
+            }
             Self::Certificate => ["tls.crt", "tls.key"].map(str::to_owned).to_vec(),
         }
     }

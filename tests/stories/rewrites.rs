@@ -97,7 +97,11 @@ pub(crate) async fn refused_values_are_not_tried_again(story: &mut Story) {
     story.provider.always(TOKEN, Answer::error(400, "unauthorized_client"));
     story.credentials("client", "a-mistyped-secret").await;
     let source = story.failing("refused", "UnauthorizedClient").await;
-    assert!(is(&source, ConditionType::Ready, "True"), "the token is as good as before: {:#?}", source.status);
+    assert!(
+        is(&source, ConditionType::Ready, "True"),
+        "the token is as good as before: {:#?}",
+        source.status
+    );
     let asked = story.provider.count(TOKEN);
     let retry_at = |source: tokensource::api::TokenSource| source.status.unwrap().retry_at.unwrap().0;
     let before = retry_at(source);

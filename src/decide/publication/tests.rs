@@ -6,7 +6,14 @@ use crate::decide::fixture::at;
 
 fn memo() -> Memo {
     let asked = "fingerprint".to_owned();
-    Memo { issued_at: at(0), expires_at: at(3600), since: at(0), asked, answers: None, versions: Versions::default() }
+    Memo {
+        issued_at: at(0),
+        expires_at: at(3600),
+        since: at(0),
+        asked,
+        answers: None,
+        versions: Versions::default(),
+    }
 }
 
 fn data(pairs: &[(&str, &str)]) -> Data {

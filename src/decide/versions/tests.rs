@@ -123,8 +123,14 @@ fn only_the_values_that_may_be_used_are_hashed() {
     mapped.credentials_ref.as_mut().unwrap().keys =
         CredentialKeys { password: Some("note".to_owned()), ..CredentialKeys::default() };
     let others = [
-        ("a value", of(&key, ROLE, "uid", "client", spec, &[("client_id", "id"), ("client_secret", "other")])),
-        ("a border", of(&key, ROLE, "uid", "client", spec, &[("client_id", "ids"), ("client_secret", "ecret")])),
+        (
+            "a value",
+            of(&key, ROLE, "uid", "client", spec, &[("client_id", "id"), ("client_secret", "other")]),
+        ),
+        (
+            "a border",
+            of(&key, ROLE, "uid", "client", spec, &[("client_id", "ids"), ("client_secret", "ecret")]),
+        ),
         ("an empty one", of(&key, ROLE, "uid", "client", spec, &[pairs[0], pairs[1], ("username", "")])),
         ("a missing one", of(&key, ROLE, "uid", "client", spec, &pairs[..1])),
         ("the keys", of(&key, ROLE, "uid", "client", &mapped, &pairs)),
@@ -146,7 +152,12 @@ fn what_is_remembered_fits_the_annotation_and_nothing_else_is_read_there() {
     for role in Role::ALL {
         let name = "n".repeat(253);
         let first = only(compare(role, &named(&name, uid, "18446744073709551615"), "f".repeat(32), &[]));
-        versions.extend(compare(role, &named(&name, "another", "18446744073709551615"), "f".repeat(32), &[&first]));
+        versions.extend(compare(
+            role,
+            &named(&name, "another", "18446744073709551615"),
+            "f".repeat(32),
+            &[&first],
+        ));
     }
     let text = versions.to_json().unwrap();
     assert!(text.len() < 4096, "{}", text.len());
@@ -186,19 +197,31 @@ fn rotated_credentials_ask_for_a_token_and_leave_ready_to_the_one_that_is_there(
         ("rotated", |s| s.credentials = secret("8"), true),
         ("made anew", |s| s.credentials = named("client", "another-uid", "1"), true),
         ("another scope", |s| s.spec.token.scopes.push("read".to_owned()), false),
-        ("rotated, and another scope", |s| {
-            s.credentials = secret("8");
-            s.spec.token.scopes.push("read".to_owned());
-        }, false),
-        ("another Secret", |s| {
-            s.credentials = named("other", "other-uid", "9");
-            s.spec.credentials_ref.as_mut().unwrap().name = "other".to_owned();
-        }, false),
+        (
+            "rotated, and another scope",
+            |s| {
+                s.credentials = secret("8");
+                s.spec.token.scopes.push("read".to_owned());
+            },
+            false,
+        ),
+        (
+            "another Secret",
+            |s| {
+                s.credentials = named("other", "other-uid", "9");
+                s.spec.credentials_ref.as_mut().unwrap().name = "other".to_owned();
+            },
+            false,
+        ),
         ("a further Secret", |s| s.certificate = named("certificate", "certificate-uid", "1"), false),
-        ("a token of an earlier version of the controller", |s| {
-            s.credentials = secret("8");
-            s.published().versions = Versions::default();
-        }, false),
+        (
+            "a token of an earlier version of the controller",
+            |s| {
+                s.credentials = secret("8");
+                s.published().versions = Versions::default();
+            },
+            false,
+        ),
     ];
     for (case, change, is_ready) in cases {
         let mut scene = good().with(change);
@@ -260,5 +283,9 @@ fn a_refused_credential_that_is_rewritten_is_not_tried_again() {
     assert_eq!(back.plan(), Plan::Keep);
     let spec = (&back.spec, back.provider.as_ref().unwrap());
     let then = inputs::asked_with_earlier(spec.0, spec.1, &back.observed().secrets, &Versions::default());
-    assert_ne!(Some(then), back.inputs().map(|inputs| inputs.asked), "by its own version it would be another");
+    assert_ne!(
+        Some(then),
+        back.inputs().map(|inputs| inputs.asked),
+        "by its own version it would be another"
+    );
 }
