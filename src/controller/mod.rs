@@ -3,50 +3,27 @@
 //! Knows the API server, and which objects lead to which `TokenSource`. Must not decide anything: what to do, what
 //! to report and when to look again are asked of `decide`.
 //!
-//! `reconcile` is the story, `scope` what sets it off, `queue` the workqueue, `run` what holds it
-//! together.
+//! - `reconcile`: one reconcile, from what is observed to the status that is written.
+//! - `view`: what the process knows of the cluster, and which changes set off a reconcile.
+//! - `provider`: the limiters in front of providers.
+//! - `issue`: what a request for a token is made of.
+//! - `report`: metrics, Events and log lines.
+//! - `workqueue` decides which reconcile begins next; `run` starts and ends everything.
 
-mod act;
-mod announce;
-mod cluster;
-mod collectors;
-mod context;
 mod error;
-mod exchangers;
-mod former_targets;
-mod issuers;
+mod issue;
 mod leadership;
-mod log;
-mod materials;
-mod memory;
-mod metrics;
-mod mint;
-mod observe;
-mod probe;
 mod provider;
-mod publish;
-mod queue;
 mod reconcile;
-mod record;
-mod references;
-mod refresh;
-mod restart;
-mod rights;
+mod report;
 mod run;
-mod scope;
-mod secrets;
-mod service_accounts;
-mod target;
-mod tenant_cache;
-mod turn;
-mod value_key;
-mod versions;
 mod view;
+mod workqueue;
 
-pub use context::{Context, Settings};
 pub use error::{Error, chain};
 pub use leadership::{Leadership, Until};
-pub use metrics::Metrics;
-pub use rights::Rights;
+pub use reconcile::context::{Context, Settings};
+pub use report::metrics::Metrics;
 pub use run::{Controller, Health};
-pub use view::connect;
+pub use view::rights::Rights;
+pub use view::watch::connect;

@@ -1,4 +1,4 @@
-//! Everything a decision may rest on, gathered in one place by `controller::observe`.
+//! Everything a decision may rest on, gathered in one place by `controller::reconcile::observe`.
 //! Knows facts only; must not know where they came from.
 
 use chrono::{DateTime, Utc};

@@ -1,4 +1,4 @@
-//! The controller's part: `controller::{reconcile, observe, act, mint, publish, record, memory}` with every call to the
+//! The controller's part: `controller::reconcile` with every call to the
 //! API server and the provider made a step of its own. What to do is asked of the real logic; only the order of the
 //! calls, and what is remembered between them, is told again here.
 

@@ -123,7 +123,7 @@ pub(crate) fn said(reply: Reply) -> Answer {
     Answer { status, headers, body: body.into_bytes() }
 }
 
-/// As `controller::act` reports a target that could not be written.
+/// As `controller::reconcile::act` reports a target that could not be written.
 pub(crate) fn unwritten() -> Failure {
     let reason = Reason::TargetWriteFailed;
     Failure { reason, retry: Retry::TRANSIENT, retry_after: None, message: reason.sentence().to_owned() }

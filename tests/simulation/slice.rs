@@ -1,5 +1,5 @@
 //! One controller of those that share the fleet: its workqueue, its reconcile permits, its limiter. Shares, turns and limiter
-//! are the product's own; the order of things around them is that of `controller::{queue, turn, provider}`. Knows no
+//! are the product's own; the order of things around them is that of `controller::{workqueue, provider}`. Knows no
 //! TokenSource but by its number.
 
 use std::collections::VecDeque;

@@ -5,13 +5,13 @@ use std::time::Duration;
 use kube::ResourceExt;
 
 use crate::api::{ProviderKind, TokenProviderSpec, TokenSource};
-use crate::controller::exchangers::{Digest, digest};
+use crate::controller::issue::token_clients::{Digest, digest};
 use crate::oauth::Endpoint;
 
 /// What TokenSources share a limiter by. Provider blocks that differ in timeout, authorities or client certificate do not share
 /// one, because one of them can fail while another works.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Key {
+pub(crate) struct Key {
     host: String,
     owner: Owner,
 }
@@ -34,7 +34,7 @@ enum Authorities {
 }
 
 impl Key {
-    pub(super) fn of(source: &TokenSource, provider: &TokenProviderSpec) -> Self {
+    pub(crate) fn of(source: &TokenSource, provider: &TokenProviderSpec) -> Self {
         let url = provider.token_endpoint.as_deref().or(provider.issuer.as_deref()).unwrap_or_default();
         // What cannot be read as a URL is refused before anything is sent.
         let host =
@@ -58,19 +58,19 @@ impl Key {
     }
 
     /// Whether several namespaces use it.
-    pub(super) const fn is_shared(&self) -> bool {
+    pub(crate) const fn is_shared(&self) -> bool {
         matches!(self.owner, Owner::ClusterProvider(_))
     }
 
     /// The namespace that it belongs to; none where several use it.
-    pub(super) fn namespace(&self) -> Option<&str> {
+    pub(crate) fn namespace(&self) -> Option<&str> {
         match &self.owner {
             Owner::ClusterProvider(_) => None,
             Owner::Namespace { name, .. } => Some(name),
         }
     }
 
-    pub(super) fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         &self.host
     }
 }

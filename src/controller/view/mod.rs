@@ -1,16 +1,10 @@
-//! What the process knows of the cluster, and how that is kept up to date: lists, watches, and what is read of objects.
-//! Knows the API server's answers. Must not know what a reconcile does with them.
+//! What the process knows of the cluster: objects, Secret metadata, which TokenSource names what, and its own writes that
+//! no watch has brought back yet. Must not know what a reconcile does with them.
 
-mod budget;
-mod client;
-mod decode;
-mod faults;
-mod retry;
-mod scanner;
-mod watch;
-
-pub(in crate::controller) use budget::Budget;
-pub use client::connect;
-pub(in crate::controller) use decode::{Watched, unreadable};
-pub(in crate::controller) use faults::Faults;
-pub(in crate::controller) use watch::{Selection, Standing, watch_objects};
+pub(crate) mod cluster;
+pub(crate) mod index;
+pub(crate) mod pending;
+pub(crate) mod rights;
+pub(crate) mod scope;
+pub(crate) mod secrets;
+pub(crate) mod watch;

@@ -1,7 +1,7 @@
 //! Targets that the API server would never take: found before a token is asked for, which would have nowhere to go.
 //!
 //! Knows what the API server demands of a Secret beyond what the definition says, and shows the template to write. What
-//! else it may refuse, admission policies for one, a dry run tells (`controller::publish`). Must not know a token.
+//! else it may refuse, admission policies for one, a dry run tells (`controller::reconcile::target`). Must not know a token.
 
 use super::{Failure, Observed, invalid};
 use crate::api::{TARGET_KEYS, Target, TokenProviderSpec};

@@ -1,4 +1,4 @@
-//! One reconcile, as in `controller::{reconcile, act, mint}`, with each call an event of its own.
+//! One reconcile, as in `controller::reconcile`, with each call an event of its own.
 //! Knows the order of calls; what to do, what to report and when to look again is asked of the product.
 
 use tokensource::api::{Reason, from_kubernetes};

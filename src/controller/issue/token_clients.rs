@@ -1,0 +1,119 @@
+//! The HTTP clients that speak to providers, kept while they are in use.
+//!
+//! Knows what may share a connection: only requests of one namespace to one host, with the same roots of trust, client
+//! certificate and deadline; and that a namespace which keeps choosing others has no more than its share. Must not know
+//! what is sent.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sha2::{Digest as _, Sha256};
+
+use crate::controller::issue::tenant_cache::{Limits, TenantCache};
+use crate::oauth::{AddressPolicy, ClientCertificate, Endpoint, Error, Exchanger, Resolver, Transport};
+
+/// After this long without a request a client is dropped.
+const IDLE: TimeDelta = TimeDelta::minutes(5);
+
+/// Thirty clients that trust the system's authorities, or two that trust bundles of the largest size.
+const LIMITS: Limits = Limits { share: 2 << 20, total: 32 << 20 };
+
+/// About what a client holds beside its authorities: settings, sessions, and a connection that is kept for a moment.
+const CLIENT: usize = 64 << 10;
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    /// Host and port: what is evicted takes the connections to one host with it.
+    host: String,
+    trust: Digest,
+    /// The version of the client certificate's Secret.
+    certificate: Option<String>,
+    timeout: Duration,
+}
+
+/// Which roots of trust; None = the system's. Bundles are large, and many name the same.
+pub(crate) type Digest = Option<[u8; 32]>;
+
+/// Digest of a bundle.
+pub(crate) fn digest(ca_bundle: Option<&str>) -> Digest {
+    ca_bundle.map(|pem| Sha256::digest(pem).into())
+}
+
+/// A client, and when it was last used.
+type Kept = (Exchanger, Arc<Mutex<DateTime<Utc>>>);
+
+/// The clients in use.
+pub(crate) struct Exchangers {
+    addresses: Arc<AddressPolicy>,
+    resolver: Arc<Resolver>,
+    kept: TenantCache<Key, Kept>,
+}
+
+impl Exchangers {
+    pub(crate) fn new(addresses: AddressPolicy, resolver: Arc<Resolver>) -> Self {
+        Self { addresses: Arc::new(addresses), resolver, kept: TenantCache::new(LIMITS) }
+    }
+
+    /// The client for this namespace, host, trust, certificate (with the version of its Secret) and deadline. Fails where
+    /// certificates cannot be read.
+    pub(crate) fn get(
+        &self,
+        namespace: &str,
+        host: &Endpoint,
+        ca_bundle: Option<String>,
+        certificate: Option<(String, ClientCertificate)>,
+        timeout: Duration,
+        now: DateTime<Utc>,
+    ) -> Result<Exchanger, Error> {
+        let (version, identity) = certificate.unzip();
+        let trust = digest(ca_bundle.as_deref());
+        let host = format!("{}:{}", host.host(), host.port());
+        let key = Key { host, trust, certificate: version, timeout };
+        if let Some((exchanger, used)) = self.kept.get(namespace, &key) {
+            *used.lock().unwrap_or_else(PoisonError::into_inner) = now;
+            return Ok(exchanger);
+        }
+        self.kept.retain(|(_, used)| now - *used.lock().unwrap_or_else(PoisonError::into_inner) < IDLE);
+        let size = CLIENT + ca_bundle.as_ref().map_or(0, String::len);
+        let addresses = Arc::clone(&self.addresses);
+        let resolver = Some(self.resolver.of(namespace));
+        let transport = Transport { addresses, resolver, ca_bundle, identity, timeout };
+        let exchanger = Exchanger::new(&transport)?;
+        self.kept.insert(namespace, key, (exchanger.clone(), Arc::new(Mutex::new(now))), size);
+        Ok(exchanger)
+    }
+
+    /// About how many bytes they take.
+    pub(crate) fn size(&self) -> usize {
+        self.kept.size()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `caBundleRef` to another ConfigMap and another port each time.
+    #[test]
+    fn clients_of_a_namespace_that_keeps_choosing_others_are_bounded() {
+        rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+        let resolver = Arc::new(Resolver::system().unwrap());
+        let exchangers = Exchangers::new(AddressPolicy::default(), resolver);
+        let now = DateTime::UNIX_EPOCH;
+        let authority = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap().cert.pem();
+        let get = |namespace: &str, port: u32| {
+            let host = Endpoint::parse(&format!("https://a.example:{port}/")).unwrap();
+            let bundle = Some(format!("{authority}# {port}"));
+            exchangers.get(namespace, &host, bundle, None, Transport::DEFAULT_TIMEOUT, now).unwrap();
+        };
+        get("quiet", 1);
+        let quiet = exchangers.size();
+        for port in 1..=500 {
+            get("loud", port);
+        }
+        assert!(exchangers.size() <= quiet + LIMITS.share, "{} bytes", exchangers.size());
+        get("quiet", 1);
+        assert!(exchangers.size() <= quiet + LIMITS.share, "its client was kept");
+    }
+}

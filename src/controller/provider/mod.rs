@@ -1,0 +1,245 @@
+//! The limiters in front of the providers: the lock, the timers, and permits that come back however a reconcile ends.
+//!
+//! Knows who shares a limiter, and how a waiter is woken. Must not decide who may ask.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::Stream;
+use kube::ResourceExt;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use crate::api::{Reason, TokenSource};
+use crate::controller::reconcile::obtain::Stop;
+use crate::controller::view::index::{NamespacedName, name_of};
+use crate::decide::limiter::{Answer, Entry, Limiter, Request};
+use crate::decide::{Deferral, Failure, Observed};
+use key::Key;
+
+mod key;
+
+/// How often unused limiters are dropped.
+const SWEEP: TimeDelta = TimeDelta::minutes(1);
+/// Unused limiters that one namespace may keep: each other port or timeout in a spec makes another one.
+const UNUSED: usize = 64;
+
+struct Slot {
+    limiter: Limiter,
+    /// The next instant at which a waiter may be woken, and what waits for it.
+    timer: Option<(DateTime<Utc>, AbortHandle)>,
+}
+
+#[derive(Default)]
+struct State {
+    limiters: HashMap<Arc<Key>, Slot>,
+    /// Where each TokenSource waits.
+    waiting: HashMap<NamespacedName, Arc<Key>>,
+    /// The workqueues of all scopes.
+    workqueues: Vec<mpsc::UnboundedSender<NamespacedName>>,
+    swept: DateTime<Utc>,
+}
+
+/// How busy the limiters are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Load {
+    /// TokenSources that wait.
+    pub(crate) waiting: usize,
+    /// TokenSources that ask.
+    pub(crate) in_flight: usize,
+    /// Limiters whose breaker is open.
+    pub(crate) open: usize,
+}
+
+/// All limiters.
+pub(crate) struct Limiters {
+    this: Weak<Self>,
+    state: Mutex<State>,
+    permits: usize,
+    /// Limiters count time that passes, from this instant of the wall clock on: setting that clock holds up nobody.
+    began: (DateTime<Utc>, Instant),
+}
+
+/// The right to send a request, until it is dropped.
+pub(crate) struct Permit {
+    limiters: Arc<Limiters>,
+    key: Arc<Key>,
+    name: NamespacedName,
+    answer: Answer,
+}
+
+impl Limiters {
+    pub(crate) fn new(concurrency: u16, clock: fn() -> DateTime<Utc>) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
+            this: Weak::clone(this),
+            state: Mutex::default(),
+            permits: usize::from(concurrency.max(1)),
+            began: (clock(), Instant::now()),
+        })
+    }
+
+    /// The names of those that are woken, from now on. Each workqueue gets all.
+    pub(crate) fn wakes(&self) -> impl Stream<Item = NamespacedName> + Send + use<> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.lock().workqueues.push(sender);
+        futures::stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver)))
+    }
+
+    /// Lets this `TokenSource` send a request, or has it wait until it is woken.
+    pub(crate) fn acquire(&self, source: &TokenSource, observed: &Observed<'_>) -> Result<Permit, Stop> {
+        let provider = observed.provider.clone().map_err(Stop::Refused)?;
+        let Some(limiters) = self.this.upgrade() else { return Err(Stop::Outdated) };
+        let (name, key) = (name_of(source), Arc::new(Key::of(source, provider)));
+        let now = self.now();
+        let mut state = self.lock();
+        state.sweep(now);
+        if state.waiting.get(&name).is_some_and(|before| *before != key) {
+            self.leave_in(&mut state, &name, now);
+        }
+        let slot = state.limiters.entry(Arc::clone(&key)).or_insert_with(|| Slot {
+            limiter: Limiter::new(self.permits, key.is_shared(), now),
+            timer: None,
+        });
+        let namespace = source.namespace().unwrap_or_default();
+        let entry = slot.limiter.acquire(Request::of(&namespace, observed), now);
+        self.wake(&mut state, &key, now);
+        match entry {
+            Entry::Go => {
+                state.waiting.remove(&name);
+                drop(state);
+                Ok(Permit { limiters, key, name, answer: Answer::Unrelated })
+            }
+            Entry::Wait { report, trouble } => {
+                let failure = trouble.map(|reason| troubled(reason, key.host()));
+                state.waiting.insert(name, key);
+                Err(Stop::Deferred(Deferral { report, failure }))
+            }
+        }
+    }
+
+    /// A `TokenSource` does not need a token now, or is gone.
+    pub(crate) fn leave(&self, name: &NamespacedName) {
+        self.leave_in(&mut self.lock(), name, self.now());
+    }
+
+    /// How busy they are.
+    pub(crate) fn load(&self) -> Load {
+        self.lock().limiters.values().fold(Load::default(), |load, Slot { limiter, .. }| Load {
+            waiting: load.waiting + limiter.waiting(),
+            in_flight: load.in_flight + limiter.in_flight(),
+            open: load.open + usize::from(limiter.is_open()),
+        })
+    }
+
+    fn leave_in(&self, state: &mut State, name: &NamespacedName, now: DateTime<Utc>) {
+        let Some(key) = state.waiting.remove(name) else { return };
+        if let Some(slot) = state.limiters.get_mut(&key) {
+            slot.limiter.leave(name, now);
+        }
+        self.wake(state, &key, now);
+    }
+
+    fn release(&self, key: &Arc<Key>, name: &NamespacedName, answer: Answer) {
+        let (mut state, now) = (self.lock(), self.now());
+        if let Some(slot) = state.limiters.get_mut(key) {
+            slot.limiter.release(name, answer, now);
+        }
+        self.wake(&mut state, key, now);
+    }
+
+    /// Puts those whose turn it is on the workqueue, and sets the timer for the next.
+    fn wake(&self, state: &mut State, key: &Arc<Key>, now: DateTime<Utc>) {
+        let Some(slot) = state.limiters.get_mut(key) else { return };
+        let wake = slot.limiter.wake(now);
+        for name in wake.names {
+            // A workqueue that has ended listens no more.
+            state.workqueues.retain(|workqueue| workqueue.send(name.clone()).is_ok());
+        }
+        let Some(next) = wake.next else { return };
+        if slot.timer.as_ref().is_some_and(|(at, _)| *at <= next) {
+            return;
+        }
+        let (this, limiter) = (Weak::clone(&self.this), Arc::clone(key));
+        let wait = (next - now).to_std().unwrap_or_default();
+        let timer = tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            if let Some(limiters) = this.upgrade() {
+                limiters.timer(&limiter);
+            }
+        });
+        if let Some((_, later)) = slot.timer.replace((next, timer.abort_handle())) {
+            later.abort();
+        }
+    }
+
+    fn timer(&self, key: &Arc<Key>) {
+        let (mut state, now) = (self.lock(), self.now());
+        if let Some(slot) = state.limiters.get_mut(key) {
+            slot.timer = None;
+        }
+        self.wake(&mut state, key, now);
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        let (began, then) = self.began;
+        began + TimeDelta::from_std(then.elapsed()).unwrap_or_default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Drops unused limiters; only now and then, since it looks at all.
+    fn sweep(&mut self, now: DateTime<Utc>) {
+        if now - self.swept < SWEEP {
+            return;
+        }
+        self.swept = now;
+        self.limiters.retain(|_, slot| !slot.limiter.is_idle(now));
+        let mut unused: HashMap<&str, Vec<&Arc<Key>>> = HashMap::new();
+        for (key, _) in self.limiters.iter().filter(|(_, slot)| slot.limiter.is_unused()) {
+            if let Some(namespace) = key.namespace() {
+                unused.entry(namespace).or_default().push(key);
+            }
+        }
+        let mut dropped = HashSet::new();
+        for mut keys in unused.into_values() {
+            let used_at = |key: &&Arc<Key>| self.limiters.get(*key).map(|slot| slot.limiter.used_at());
+            keys.sort_unstable_by_key(|key| std::cmp::Reverse(used_at(key)));
+            dropped.extend(keys.into_iter().skip(UNUSED).cloned());
+        }
+        self.limiters.retain(|key, _| !dropped.contains(key));
+    }
+}
+
+impl Permit {
+    /// The request was answered so.
+    pub(crate) fn release(mut self, answer: Answer) {
+        self.answer = answer;
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.limiters.release(&self.key, &self.name, self.answer);
+    }
+}
+
+/// Does not repeat the error messages of the other TokenSources, which may mention their credentials.
+fn troubled(reason: Reason, host: &str) -> Failure {
+    Failure::local(
+        reason,
+        format!(
+            "{} Requests of other TokenSources to {host} have failed so; one at a time is tried until it answers, and \
+             then all are served, soonest expiry first.",
+            reason.sentence()
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,219 @@
+//! The third step: doing what was decided. Knows in which order things are written; must not decide what is.
+
+use chrono::{DateTime, Utc};
+use kube::ResourceExt;
+
+use crate::api::{Reason, TokenSource};
+use crate::controller::error::{CallError, Error};
+use crate::controller::reconcile::credentials::refresh_token as refresh;
+use crate::controller::reconcile::obtain::{Stop, mint};
+use crate::controller::reconcile::probe::probe;
+use crate::controller::reconcile::rollout::restart;
+use crate::controller::reconcile::target::apply::{self as publish, Written};
+use crate::controller::reconcile::target::former as former_targets;
+use crate::controller::reconcile::target::{is_intact, is_outdated};
+use crate::controller::view::pending::HeldToken;
+use crate::controller::workqueue::permits::Turn;
+use crate::decide::refresh::explain;
+use crate::decide::render::render;
+use crate::decide::{Failure, Observed, Outcome, Plan, Publication, Target, decide, flag_revocation};
+use crate::oauth::Retry;
+
+/// What came of a plan and, where the API server failed after the provider had answered, how.
+pub(crate) struct Done {
+    pub(crate) outcome: Outcome,
+    pub(crate) trouble: Option<Error>,
+}
+
+impl From<Outcome> for Done {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, trouble: None }
+    }
+}
+
+/// Carries out the plan; none where it was made from what is out of date by now, and has to be made anew. An error means
+/// that nothing was asked for.
+pub(crate) async fn act(
+    plan: &Plan,
+    source: &TokenSource,
+    observed: &mut Observed<'_>,
+    context: &Turn<'_>,
+) -> Result<Option<Done>, Error> {
+    let done = match plan {
+        Plan::Leave | Plan::Keep => Outcome::Kept.into(),
+        Plan::Suspend => Outcome::Suspended.into(),
+        Plan::Wait(_) => Outcome::Waiting.into(),
+        Plan::Refuse(failure) => Outcome::Refused(failure.clone()).into(),
+        Plan::Rewrite => rewrite(source, observed, context).await?,
+        Plan::Withdraw | Plan::DeleteFormerTargets if is_outdated(source, observed, context).await? => {
+            return Ok(None);
+        }
+        Plan::Withdraw => match withdraw(source, observed, context).await {
+            Ok(target) => Outcome::Withdrawn(target).into(),
+            Err(error) => Done { outcome: Outcome::Waiting, trouble: Some(Error::WriteTarget(error)) },
+        },
+        Plan::DeleteFormerTargets => return Ok(delete_former(source, observed, context).await),
+        Plan::Probe => return ended(probe(source, observed, context).await, observed, context),
+        Plan::Restart => restart(source, observed, context).await.into(),
+        Plan::Publish => match context.scope.memory.held(observed.uid) {
+            Some(held) => publish(held, source, observed, context).await,
+            None => Outcome::Waiting.into(),
+        },
+        Plan::Mint(cause) => match mint(*cause, source, observed, context).await {
+            Ok(held) => publish(held, source, observed, context).await,
+            Err(stop) => return ended(Err(stop), observed, context),
+        },
+    };
+    Ok(Some(done))
+}
+
+/// What came of asking, where it was no token.
+fn ended(
+    asked: Result<Outcome, Stop>,
+    observed: &Observed<'_>,
+    context: &Turn<'_>,
+) -> Result<Option<Done>, Error> {
+    let outcome = match asked {
+        Ok(outcome) => outcome,
+        // Waits are counted from when the failure is known.
+        Err(Stop::Failed(failure)) => {
+            Outcome::Failed(context.now(), flag_revocation(observed, explain(observed, failure)))
+        }
+        Err(Stop::Refused(failure)) => Outcome::Refused(failure),
+        Err(Stop::Deferred(deferral)) => Outcome::Deferred(deferral),
+        Err(Stop::Outdated) => return Ok(None),
+        Err(Stop::Cluster(error)) => return Err(error),
+    };
+    Ok(Some(outcome.into()))
+}
+
+/// Takes the token out of every Secret that is or was the target.
+async fn withdraw(
+    source: &TokenSource,
+    observed: &Observed<'_>,
+    context: &Turn<'_>,
+) -> Result<Target, CallError> {
+    let target = match observed.published() {
+        Some(published) => {
+            publish::withdraw((observed.target_name(), &published.uid), source, observed, context).await?
+        }
+        None => observed.target.clone(),
+    };
+    for former in observed.former_targets.iter().filter(|former| former.holds_token) {
+        publish::withdraw((&former.name, &former.uid), source, observed, context).await?;
+    }
+    Ok(target)
+}
+
+/// Deletes the Secrets of the target's former names; none where all of them are others by now. One that cannot be deleted
+/// keeps nothing else from being done.
+async fn delete_former(
+    source: &TokenSource,
+    observed: &mut Observed<'_>,
+    context: &Turn<'_>,
+) -> Option<Done> {
+    let namespace = source.namespace().unwrap_or_default();
+    let (mut deleted, mut trouble) = (Vec::new(), None);
+    for former in std::mem::take(&mut observed.former_targets) {
+        match former_targets::delete(&former, &namespace, context).await {
+            Ok(true) => deleted.push(former.name),
+            Ok(false) => {}
+            Err(error) => trouble = Some(Error::DeleteFormerTarget(error)),
+        }
+    }
+    let outcome = match (deleted.is_empty(), &trouble) {
+        (false, _) => Outcome::FormerTargetsDeleted(deleted),
+        (true, None) => return None,
+        (true, Some(_)) if decide(observed) == Plan::Restart => restart(source, observed, context).await,
+        (true, Some(_)) => Outcome::Kept,
+    };
+    Some(Done { outcome, trouble })
+}
+
+/// Writes a token into the target; one that cannot be written is kept, and written first next time.
+async fn publish(
+    mut held: HeldToken,
+    source: &TokenSource,
+    observed: &Observed<'_>,
+    context: &Turn<'_>,
+) -> Done {
+    // The refresh token first: of a rotated one there is no other copy, while an access token can be asked for again.
+    if let (Some(bond), Some(token)) = (&held.bond, &held.token.refresh_token) {
+        if let Err(error) = refresh::keep(source, bond, token, context).await {
+            return hold(held, observed, error, context);
+        }
+        held.token.refresh_token = None;
+    }
+    let data = match render(&source.spec.target, &held.token) {
+        Ok(data) => data,
+        Err(problem) => {
+            // Kept, it would be tried again for ever: no template becomes better by waiting.
+            context.scope.memory.release(observed.uid);
+            let failure = problem.failure("A token came and was dropped; the Secret is left as it is.");
+            return Outcome::Failed(context.now(), failure).into();
+        }
+    };
+    let written = match publish::token(&held, data, source, observed, context).await {
+        Ok(written) => written,
+        Err(error) => return hold(held, observed, error, context),
+    };
+    context.scope.memory.release(observed.uid);
+    let token = held.token;
+    let (published, unchanged_at) = match written {
+        Written::New(published) => {
+            context.scope.memory.versions_written(observed.uid);
+            (published, None)
+        }
+        Written::Unchanged(published) => (published, Some(token.issued_at)),
+        Written::Expired => return Outcome::Failed(context.now(), Failure::expired()).into(),
+    };
+    Outcome::Published(Publication {
+        cause: held.cause,
+        published,
+        unchanged_at,
+        fell_back: held.fell_back,
+        token_type: token.token_type,
+        scope: token.scope,
+        notices: token.notices,
+    })
+    .into()
+}
+
+/// Keeps a token that could not be written, and says so.
+fn hold(held: HeldToken, observed: &Observed<'_>, error: CallError, context: &Turn<'_>) -> Done {
+    let issued_at = held.token.issued_at;
+    context.scope.memory.hold(observed.uid, held);
+    unwritten(issued_at, observed.target_name(), error)
+}
+
+fn unwritten(at: DateTime<Utc>, target: &str, error: CallError) -> Done {
+    let reason = Reason::TargetWriteFailed;
+    let failure = Failure {
+        reason,
+        retry: Retry::TRANSIENT,
+        retry_after: None,
+        message: format!(
+            "{} Secret {target}: {error}. The token is kept in memory and written as soon as the API server lets it be.",
+            reason.sentence()
+        ),
+    };
+    Done { outcome: Outcome::Unwritten(at, failure), trouble: Some(Error::WriteTarget(error)) }
+}
+
+/// Dresses the target anew with the data it has. What is not ours any more is left to the next look.
+async fn rewrite(source: &TokenSource, observed: &Observed<'_>, context: &Turn<'_>) -> Result<Done, Error> {
+    let namespace = source.namespace().unwrap_or_default();
+    let found = context.read_secret(&namespace, observed.target_name()).await.map_err(Error::ReadTarget)?;
+    let Some((secret, facts)) = found else { return Ok(Outcome::Waiting.into()) };
+    let (Some(memo), Some(data), true) =
+        (facts.memo.as_deref().cloned(), secret.data.clone(), is_intact(&facts, secret.data.as_ref()))
+    else {
+        return Ok(Outcome::Waiting.into());
+    };
+    // Nothing was asked for now: the last request is the one that brought this token.
+    let asked_at = memo.issued_at;
+    Ok(match publish::dress(source, observed, data, memo, context).await {
+        Ok(published) => Outcome::Rewritten(published).into(),
+        Err(error) => unwritten(asked_at, observed.target_name(), error),
+    })
+}

@@ -1,0 +1,6 @@
+//! The Secrets that a request is made with: which of their versions count, and the one that keeps a refresh token.
+//! Must not know what a request looks like.
+
+pub(crate) mod refresh_token;
+pub(crate) mod value_key;
+pub(crate) mod versions;

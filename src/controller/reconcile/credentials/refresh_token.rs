@@ -1,0 +1,75 @@
+//! Reading and writing the Secret that keeps a refresh token. Must not decide whether the token in it may be used.
+//!
+//! Every write carries the resourceVersion that was read: a rotated refresh token is good for one use, and of two
+//! writers the one that read last must win.
+
+use k8s_openapi::api::core::v1::Secret as SecretObject;
+use kube::Resource;
+use kube::ResourceExt;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+
+use crate::api::{FIELD_MANAGER, TokenSource};
+use crate::controller::error::{CallError, call};
+use crate::controller::reconcile::context::Context;
+use crate::controller::view::secrets::Facts;
+use crate::decide::refresh::{Bond, secret_name};
+use crate::oauth::Secret;
+
+/// The Secret that keeps the refresh token, if there is one.
+pub(crate) async fn read(source: &TokenSource, context: &Context) -> Result<Option<SecretObject>, CallError> {
+    let api = context.secrets(&source.namespace().unwrap_or_default());
+    let found = call(api.get_opt(&secret_name(&source.name_any()))).await?;
+    // One that is not ours is never read from; that it stands in the way is `decide`'s to say.
+    Ok(found.filter(|found| owned(found, source)))
+}
+
+/// Keeps a refresh token, in place of the one that is there.
+pub(crate) async fn keep(
+    source: &TokenSource,
+    bond: &Bond,
+    token: &Secret,
+    context: &Context,
+) -> Result<(), CallError> {
+    context.lead()?;
+    let api = context.secrets(&source.namespace().unwrap_or_default());
+    let owner = source.controller_owner_ref(&()).unwrap_or_default();
+    let mut wanted = bond.keep(&source.name_any(), owner, token);
+    let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+    let written = match read(source, context).await? {
+        None => call(api.create(&params, &wanted)).await?,
+        Some(kept) => {
+            wanted.metadata.resource_version = kept.resource_version();
+            wanted.metadata.uid = kept.uid();
+            let params = PatchParams { field_manager: params.field_manager, ..PatchParams::default() };
+            call(api.patch(&kept.name_any(), &params, &Patch::Merge(&wanted))).await?
+        }
+    };
+    context.scope.secrets.learn(&written.metadata);
+    Ok(())
+}
+
+/// Drops a refresh token that the provider has refused.
+pub(crate) async fn drop(
+    source: &TokenSource,
+    kept: &SecretObject,
+    context: &Context,
+) -> Result<(), CallError> {
+    context.lead()?;
+    let namespace = source.namespace().unwrap_or_default();
+    let same = Preconditions { uid: kept.uid(), resource_version: kept.resource_version() };
+    let params = DeleteParams { preconditions: Some(same), ..DeleteParams::default() };
+    match call(context.secrets(&namespace).delete(&kept.name_any(), &params)).await {
+        Ok(_) => context.scope.secrets.lose(&namespace, &kept.name_any(), Some(&Facts::of(&kept.metadata))),
+        Err(error) if error.is_not_found() || error.is_conflict() => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+fn owned(found: &SecretObject, source: &TokenSource) -> bool {
+    let uid = source.uid();
+    found
+        .owner_references()
+        .iter()
+        .any(|owner| owner.controller == Some(true) && Some(&owner.uid) == uid.as_ref())
+}

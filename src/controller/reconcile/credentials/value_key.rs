@@ -1,0 +1,151 @@
+//! The key of the hash by which the controller knows the values of credentials again, in a Secret of its own namespace.
+//!
+//! Knows how the key is read and made. Must not know what is hashed. Nothing waits for the key: without the Secret, or the
+//! right to it, a key of this process serves, and credentials that are rewritten across a restart cost a token.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::ResourceExt;
+use kube::api::{Patch, PatchParams, PostParams};
+use serde_json::json;
+use tokio::sync::Mutex;
+
+use crate::api::{FIELD_MANAGER, annotation};
+use crate::controller::error::{CallError, call};
+use crate::controller::reconcile::context::{Context, Settings};
+use crate::decide::versions::ValueKey;
+
+/// The key in the Secret's data.
+const DATA_KEY: &str = "key";
+/// The pause before a Secret that could not be read or written is tried again.
+const AGAIN: TimeDelta = TimeDelta::minutes(1);
+/// Of two processes that make the key at once, one loses and reads the winner's.
+const ATTEMPTS: usize = 3;
+
+/// The key, and this process's own in its place.
+pub(crate) struct Keyring {
+    own: Option<ValueKey>,
+    stored: OnceLock<Option<ValueKey>>,
+    /// When the Secret was last tried.
+    tried: Mutex<Option<DateTime<Utc>>>,
+}
+
+impl Keyring {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let own = draw(settings).and_then(|key| ValueKey::new(&key));
+        Self { own, stored: OnceLock::new(), tried: Mutex::default() }
+    }
+
+    /// The key that the Secret holds, made if there is none. This process's own, where the Secret cannot be had; none
+    /// where the system gives no random number.
+    pub(crate) async fn get(&self, context: &Context) -> Option<&ValueKey> {
+        if self.stored.get().is_none() {
+            self.look(context).await;
+        }
+        self.stored.get().and_then(Option::as_ref).or(self.own.as_ref())
+    }
+
+    async fn look(&self, context: &Context) {
+        let mut tried = self.tried.lock().await;
+        let now = context.now();
+        if self.stored.get().is_some() || tried.is_some_and(|tried| (now - tried).abs() < AGAIN) {
+            return;
+        }
+        *tried = Some(now);
+        let (namespace, name) = &context.settings.key_secret;
+        match load(context).await {
+            Ok(Some(key)) => {
+                let _ = self.stored.set(Some(key));
+            }
+            Ok(None) => {
+                tracing::warn!(
+                    %namespace,
+                    secret = %name,
+                    "The Secret of the key for credentials holds no key of 32 bytes or more; delete it and restart the \
+                     controller. Until then, credentials that are rewritten across a restart cost a token"
+                );
+                let _ = self.stored.set(None);
+            }
+            Err(error) if error.is_forbidden() => {
+                tracing::info!(
+                    %namespace,
+                    secret = %name,
+                    detail = %error,
+                    "The key for credentials cannot be kept; credentials that are rewritten across a restart cost a token"
+                );
+                let _ = self.stored.set(None);
+            }
+            Err(error) => {
+                tracing::debug!(detail = %error, "The key for credentials could not be read or made; tried again later");
+            }
+        }
+    }
+}
+
+/// 64 hexadecimal digits that stand for 256 random bits.
+fn draw(settings: &Settings) -> Option<Vec<u8>> {
+    let (one, other) = ((settings.nonce)()?, (settings.nonce)()?);
+    Some([one, other].concat().into_bytes())
+}
+
+/// The key in the Secret; none where the Secret holds something else.
+async fn load(context: &Context) -> Result<Option<ValueKey>, CallError> {
+    let (namespace, name) = &context.settings.key_secret;
+    let api = context.secrets(namespace);
+    let mut last = CallError::Empty;
+    for _ in 0..ATTEMPTS {
+        let found = call(api.get_opt(name)).await?;
+        let key = found.as_ref().and_then(|secret| secret.data.as_ref()?.get(DATA_KEY));
+        if let Some(key) = key {
+            return Ok(ValueKey::new(&key.0));
+        }
+        context.lead()?;
+        let Some(drawn) = draw(&context.settings) else { return Ok(None) };
+        let key = ValueKey::new(&drawn);
+        let written = match &found {
+            None => create(&api, name, drawn).await,
+            Some(empty) => fill(&api, empty, drawn).await,
+        };
+        match written {
+            Ok(()) => {
+                tracing::info!(%namespace, secret = %name, "The key for credentials has been made");
+                return Ok(key);
+            }
+            Err(error) if error.is_conflict() || error.is_not_found() => last = error,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(last)
+}
+
+async fn create(api: &kube::Api<Secret>, name: &str, key: Vec<u8>) -> Result<(), CallError> {
+    let labels = [(annotation::MANAGED_BY_LABEL.to_owned(), annotation::MANAGED_BY.to_owned())];
+    let secret = Secret {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            labels: Some(labels.into()),
+            ..ObjectMeta::default()
+        },
+        data: Some(BTreeMap::from([(DATA_KEY.to_owned(), ByteString(key))])),
+        immutable: Some(true),
+        ..Secret::default()
+    };
+    let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+    call(api.create(&params, &secret)).await.map(drop)
+}
+
+/// Puts the key into the empty Secret that the manifests bring: `create` cannot be granted for one name alone.
+async fn fill(api: &kube::Api<Secret>, empty: &Secret, key: Vec<u8>) -> Result<(), CallError> {
+    let patch = json!({
+        "metadata": { "uid": empty.uid(), "resourceVersion": empty.resource_version() },
+        "data": { DATA_KEY: ByteString(key) },
+        "immutable": true,
+    });
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    call(api.patch(&empty.name_any(), &params, &Patch::Merge(&patch))).await.map(drop)
+}

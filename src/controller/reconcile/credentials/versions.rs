@@ -1,0 +1,115 @@
+//! Which versions of the credentials count in the fingerprint: reads a Secret whose version has changed, once, and compares
+//! its values with those that the last token or the last attempt was asked for with.
+//!
+//! Knows where that is remembered. Must not decide which version counts. An unchanged Secret is not read.
+
+use std::sync::Arc;
+
+use crate::api::TokenProviderSpec;
+use crate::controller::error::{CallError, Error};
+use crate::controller::reconcile::context::Context;
+use crate::controller::reconcile::observe;
+use crate::controller::reconcile::target::stranger;
+use crate::controller::view::secrets::Facts;
+use crate::decide::publication::Data;
+use crate::decide::versions::{Recalled, Role, Versions, compare, recall};
+use crate::decide::{Credentials, Observed};
+
+/// What is remembered of a `TokenSource`'s Secrets: beside its token, and since its last attempt.
+struct Remembered {
+    target: Option<Arc<Facts>>,
+    attempt: Versions,
+}
+
+impl Remembered {
+    fn of(observed: &Observed<'_>, context: &Context) -> Self {
+        let facts = context.scope.secrets.get(observed.namespace, observed.target_name());
+        Self {
+            target: facts.filter(|facts| stranger(facts, observed.uid).is_none()),
+            attempt: context.scope.memory.versions(observed.uid),
+        }
+    }
+
+    /// The token's first: it is the one that may be kept.
+    fn all(&self) -> Vec<&Versions> {
+        let memo = self.target.as_ref().and_then(|facts| facts.memo.as_deref());
+        memo.map(|memo| &memo.versions).into_iter().chain([&self.attempt]).collect()
+    }
+}
+
+/// Finds as which versions the observed Secrets count.
+pub(crate) async fn count(observed: &mut Observed<'_>, context: &Context) -> Result<(), Error> {
+    let Ok(provider) = observed.provider.clone() else { return Ok(()) };
+    let remembered = Remembered::of(observed, context);
+    let (known, mut versions, mut read_any) = (remembered.all(), Versions::default(), false);
+    for role in Role::ALL {
+        match recall(role, observed.secrets.of(role), &known) {
+            Recalled::Nothing => {}
+            Recalled::Known(counted) => versions.extend(counted),
+            Recalled::Unread => {
+                let name = observed.secrets.of(role).name().unwrap_or_default().to_owned();
+                let (secret, data) =
+                    read(observed.namespace, &name, context).await.map_err(error_of(role))?;
+                let hash = hash(role, &secret, &data, observed, provider, context).await;
+                versions.extend(compare(role, &secret, hash, &known));
+                *observed.secrets.of_mut(role) = secret;
+                read_any = true;
+            }
+        }
+    }
+    if read_any {
+        context.scope.memory.remember_versions(observed.uid, versions.clone());
+    }
+    observed.secrets.versions = versions;
+    Ok(())
+}
+
+/// Finds as which versions the Secrets count that were read to be sent, and remembers it of this attempt.
+pub(crate) async fn count_read(
+    observed: &mut Observed<'_>,
+    provider: &TokenProviderSpec,
+    read: [&Data; 3],
+    context: &Context,
+) {
+    let remembered = Remembered::of(observed, context);
+    let (known, mut versions) = (remembered.all(), Versions::default());
+    for (role, data) in Role::ALL.into_iter().zip(read) {
+        let secret = observed.secrets.of(role);
+        let hash = hash(role, secret, data, observed, provider, context).await;
+        versions.extend(compare(role, secret, hash, &known));
+    }
+    context.scope.memory.remember_versions(observed.uid, versions.clone());
+    observed.secrets.versions = versions;
+}
+
+async fn hash(
+    role: Role,
+    secret: &Credentials,
+    data: &Data,
+    observed: &Observed<'_>,
+    provider: &TokenProviderSpec,
+    context: &Context,
+) -> String {
+    let Credentials::Present { name, .. } = secret else { return String::new() };
+    let key = context.keyring.get(context).await;
+    key.map(|key| key.hash(role, observed.uid, name, (observed.spec, provider), data)).unwrap_or_default()
+}
+
+/// One Secret, in full.
+pub(crate) async fn read(
+    namespace: &str,
+    name: &str,
+    context: &Context,
+) -> Result<(Credentials, Data), CallError> {
+    let (secret, facts) = context.read_secret(namespace, name).await?.unzip();
+    Ok((observe::credentials(name, facts), secret.and_then(|secret| secret.data).unwrap_or_default()))
+}
+
+/// The error of a Secret that could not be read.
+fn error_of(role: Role) -> fn(CallError) -> Error {
+    match role {
+        Role::Credentials => Error::ReadCredentials,
+        Role::Subject => Error::ReadSubject,
+        Role::Certificate => Error::ReadCertificate,
+    }
+}

@@ -1,0 +1,222 @@
+//! The first step: everything a decision needs, gathered in one place.
+//!
+//! In the steady state it costs no call at all: providers, Secrets' metadata and the object itself are in caches.
+//! The target is read in full only where its resourceVersion is not the one recorded as intact, credentials only where
+//! theirs is not known.
+
+use std::sync::{Arc, LazyLock};
+
+use kube::ResourceExt;
+use kube::runtime::reflector::ObjectRef;
+
+use crate::api::{
+    ClusterTokenProvider, ProviderKind, Reason, TokenProvider, TokenProviderSpec, TokenSource,
+    TokenSourceSpec, TokenSourceStatus, annotation,
+};
+use crate::controller::error::Error;
+use crate::controller::reconcile::context::Context;
+use crate::controller::reconcile::credentials::versions;
+use crate::controller::reconcile::target::former::former_targets;
+use crate::controller::reconcile::target::{stranger, target, unread_target};
+use crate::controller::view::index::Reference;
+use crate::controller::view::secrets::Facts;
+use crate::controller::view::watch::unreadable;
+use crate::decide::refresh::{is_kept, secret_name};
+use crate::decide::{Credentials, Failure, Held, Observed, Secrets, Target, inputs};
+use crate::oauth::Endpoint;
+
+static NO_STATUS: LazyLock<TokenSourceStatus> = LazyLock::new(TokenSourceStatus::default);
+
+/// The provider block, wherever it is written.
+pub(crate) enum Provider<'a> {
+    Inline(&'a TokenProviderSpec),
+    Namespaced(Arc<TokenProvider>),
+    Cluster(Arc<ClusterTokenProvider>),
+}
+
+impl Provider<'_> {
+    pub(crate) fn spec(&self) -> &TokenProviderSpec {
+        match self {
+            Provider::Inline(spec) => spec,
+            Provider::Namespaced(provider) => &provider.spec,
+            Provider::Cluster(provider) => &provider.spec.provider,
+        }
+    }
+}
+
+/// Finds the provider block, or says why there is none.
+pub(crate) fn find_provider<'a>(source: &'a TokenSource, context: &Context) -> Result<Provider<'a>, Failure> {
+    let namespace = source.namespace().unwrap_or_default();
+    let spec = &source.spec;
+    let cluster_only = context.settings.only_cluster_providers;
+    if let Some(failure) = unreadable(source) {
+        return Err(failure);
+    }
+    match (&spec.provider, &spec.provider_ref) {
+        (Some(_), Some(_)) | (None, None) => {
+            Err(Failure::local(Reason::InvalidSpec, "Set exactly one of provider and providerRef."))
+        }
+        (_, Some(reference)) if reference.kind == ProviderKind::ClusterTokenProvider => {
+            let provider = context.cluster.provider(&reference.name, &namespace)?;
+            if cluster_only && stray_probe(spec, &provider.spec.provider) {
+                return Err(Failure::local(
+                    Reason::ProviderNotAllowed,
+                    "This controller speaks to the hosts of ClusterTokenProviders only (--only-cluster-providers): \
+                     remove renewal.probe, or point it at the provider's own host.",
+                ));
+            }
+            Ok(Provider::Cluster(provider))
+        }
+        _ if cluster_only => Err(Failure::local(
+            Reason::ProviderNotAllowed,
+            "This controller takes endpoints from ClusterTokenProviders only (--only-cluster-providers): set \
+             providerRef to one.",
+        )),
+        (Some(provider), None) => Ok(Provider::Inline(provider)),
+        (None, Some(reference)) => {
+            let found = context.scope.providers.get(&ObjectRef::new(&reference.name).within(&namespace));
+            let provider = found.ok_or_else(|| {
+                Failure::local(
+                    Reason::ProviderNotFound,
+                    format!(
+                        "There is no TokenProvider {} in this namespace: create it, or correct providerRef.",
+                        reference.name
+                    ),
+                )
+            })?;
+            unreadable(&*provider).map_or(Ok(Provider::Namespaced(provider)), Err)
+        }
+    }
+}
+
+/// Whether the probe is at another host than the provider.
+fn stray_probe(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> bool {
+    let host = |url: Option<&str>| {
+        let endpoint = Endpoint::parse(url?).ok()?;
+        Some((endpoint.host().to_owned(), endpoint.port()))
+    };
+    let probe = spec.renewal.probe.as_ref().map(|probe| probe.url.as_str());
+    probe.is_some() && host(probe) != host(provider.token_endpoint.as_deref().or(provider.issuer.as_deref()))
+}
+
+/// Gathers everything. Where the target or rewritten credentials could not be read, their metadata speak for them, and the
+/// error comes beside them: nothing may be decided then, but what is known still expires.
+pub(crate) async fn observe<'a>(
+    source: &'a TokenSource,
+    provider: Result<&'a TokenProviderSpec, Failure>,
+    context: &Context,
+) -> (Observed<'a>, Option<Error>) {
+    let namespace = source.namespace().unwrap_or_default();
+    let uid = source.metadata.uid.as_deref().unwrap_or_default();
+    let now = context.now();
+    let credentials = match &source.spec.credentials_ref {
+        None => Credentials::Unnamed,
+        Some(reference) => {
+            credentials(&reference.name, context.scope.secrets.get(&namespace, &reference.name))
+        }
+    };
+    let mut observed = Observed {
+        now,
+        namespace: source.metadata.namespace.as_deref().unwrap_or_default(),
+        name: source.metadata.name.as_deref().unwrap_or_default(),
+        uid,
+        generation: source.metadata.generation.unwrap_or_default(),
+        // With its namespace all goes, in any order: what is gone already is not to be replaced.
+        deleting: source.metadata.deletion_timestamp.is_some() || context.cluster.is_ending(&namespace),
+        spec: &source.spec,
+        status: source.status.as_ref().unwrap_or(&NO_STATUS),
+        renew_request: source.annotations().get(annotation::RENEW_REQUESTED_AT).map(|value| shortened(value)),
+        provider,
+        secrets: Secrets { credentials, ..Secrets::default() },
+        inputs: None,
+        template_problem: context.scope.memory.template_problem(source),
+        target: Target::Missing,
+        former_targets: Vec::new(),
+        refresh_conflict: None,
+        rival: rival(source, context),
+        held: context
+            .scope
+            .memory
+            .held(uid)
+            .map(|held| Held { asked: held.asked, expires_at: held.token.expires_at }),
+        probed: context.scope.memory.probed(uid),
+    };
+    if let Ok(provider) = &observed.provider {
+        let subject = provider.subject_secret().map(|reference| &reference.name);
+        let certificate = provider.tls.client_certificate_ref.as_ref().map(|reference| &reference.name);
+        let named: Vec<&str> = subject.into_iter().chain(certificate).map(String::as_str).collect();
+        // The block may stand elsewhere, so that the `TokenSource` alone does not tell which Secrets concern it.
+        context.scope.depends(&namespace, observed.name, &named);
+        observed.secrets.subject = provider_secret(subject, &namespace, context);
+        observed.secrets.certificate = provider_secret(certificate, &namespace, context);
+    }
+    let uncounted = versions::count(&mut observed, context).await.err();
+    observed.inputs = fingerprint(&observed);
+    let (target, unread) = match target(&observed, &namespace, context).await {
+        Ok(target) => (target, None),
+        Err(error) => (unread_target(&observed, &namespace, context), Some(error)),
+    };
+    observed.target = target;
+    observed.former_targets = former_targets(&observed, &namespace, context);
+    observed.refresh_conflict = refresh_conflict(&observed, &namespace, context);
+    (observed, unread.or(uncounted))
+}
+
+/// As much of a renewal request as status has room for: with more, no status could be written any more.
+fn shortened(request: &str) -> &str {
+    match request.char_indices().nth(1024) {
+        Some((end, _)) => request.get(..end).unwrap_or_default(),
+        None => request,
+    }
+}
+
+/// The inputs, unless the provider or one of the Secrets is missing.
+pub(crate) fn fingerprint(observed: &Observed<'_>) -> Option<inputs::Inputs> {
+    let provider = *observed.provider.as_ref().ok()?;
+    inputs::fingerprint(observed.spec, observed.generation, provider, &observed.secrets)
+}
+
+/// A Secret that the provider block names.
+fn provider_secret(name: Option<&String>, namespace: &str, context: &Context) -> Credentials {
+    let Some(name) = name else { return Credentials::Unnamed };
+    credentials(name, context.scope.secrets.get(namespace, name))
+}
+
+/// A Secret to be sent, as its metadata has it.
+pub(crate) fn credentials(name: &str, facts: Option<Arc<Facts>>) -> Credentials {
+    match facts {
+        None => Credentials::Missing(name.to_owned()),
+        Some(facts) => Credentials::Present {
+            name: name.to_owned(),
+            uid: facts.uid.clone(),
+            resource_version: facts.resource_version.to_string(),
+            allowed_hosts: facts.allowed_hosts.clone(),
+        },
+    }
+}
+
+/// Whose Secret is in the way of the refresh token's, where one would be kept.
+fn refresh_conflict(observed: &Observed<'_>, namespace: &str, context: &Context) -> Option<String> {
+    observed.provider.as_ref().ok().filter(|provider| is_kept(provider))?;
+    let facts = context.scope.secrets.get(namespace, &secret_name(observed.name))?;
+    stranger(&facts, observed.uid)
+}
+
+/// The oldest other `TokenSource` that names the same target, if it is older than this one.
+fn rival(source: &TokenSource, context: &Context) -> Option<String> {
+    let namespace = source.namespace().unwrap_or_default();
+    let target = |source: &TokenSource| source.spec.target.name.clone().unwrap_or_else(|| source.name_any());
+    let age = |source: &TokenSource| (source.creation_timestamp().map(|time| time.0), source.name_any());
+    let mine = target(source);
+    context
+        .scope
+        .users(&namespace, Reference::Secret(mine.as_str().into()))
+        .into_iter()
+        .filter(|(_, name)| *name != source.name_any())
+        .filter_map(|user| context.scope.find(&user))
+        .filter(|other| {
+            target(other) == mine && age(other) < age(source) && other.metadata.deletion_timestamp.is_none()
+        })
+        .min_by_key(|other| age(other))
+        .map(|other| other.name_any())
+}

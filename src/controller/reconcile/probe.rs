@@ -1,0 +1,78 @@
+//! Showing the published token to the probe's URL.
+//!
+//! Knows that the token goes only where its owners let it, as it stands in the target, and that an answer's body is
+//! nobody's business. Must not decide what an answer leads to.
+
+use kube::ResourceExt;
+
+use crate::api::{TARGET_KEYS, TokenSource};
+use crate::controller::error::Error;
+use crate::controller::issue::inputs::{exchanger, trust};
+use crate::controller::issue::service_accounts;
+use crate::controller::reconcile::obtain::{Stop, USER_AGENT};
+use crate::controller::reconcile::target::{is_intact, stranger};
+use crate::controller::workqueue::permits::Turn;
+use crate::decide::{Failure, Observed, Outcome, Probed, Verdict};
+use crate::oauth::{Endpoint, Secret};
+
+/// Shows it, and remembers how it was met.
+pub(crate) async fn probe(
+    source: &TokenSource,
+    observed: &Observed<'_>,
+    context: &Turn<'_>,
+) -> Result<Outcome, Stop> {
+    let (Some(settings), Some(published)) = (&source.spec.renewal.probe, observed.published()) else {
+        return Ok(Outcome::Waiting);
+    };
+    let url = Endpoint::parse(&settings.url).map_err(|error| Stop::Refused(Failure::from(&error)))?;
+    let verdict = match show(&url, source, observed, context).await {
+        Ok(Some(status)) => Verdict::of(status),
+        Ok(None) => return Ok(Outcome::Waiting),
+        // Not having been answered is no failed renewal, and must not be counted as one.
+        Err(Stop::Failed(failure)) => {
+            tracing::debug!(reason = %failure.reason, detail = failure.message, "The probe had no answer");
+            Verdict::Unclear
+        }
+        Err(stop) => return Err(stop),
+    };
+    let probed = Probed::following(observed.probed.as_ref(), published.issued_at, context.now(), verdict);
+    context.scope.memory.remember_probe(observed.uid, probed.clone());
+    Ok(Outcome::Probed(probed))
+}
+
+/// The status with which it was met; none where there is no token to show any more.
+async fn show(
+    url: &Endpoint,
+    source: &TokenSource,
+    observed: &Observed<'_>,
+    context: &Turn<'_>,
+) -> Result<Option<u16>, Stop> {
+    let provider = observed.provider.clone().map_err(Stop::Refused)?;
+    // The Secrets' owners have been heard by the rules; a ServiceAccount is looked at only when it matters.
+    for account in provider.service_accounts() {
+        service_accounts::consent(account, source, provider, context).await?;
+    }
+    let ca_bundle = trust(source, provider, context).await?;
+    let exchanger = exchanger(source, url.url().as_str(), provider, ca_bundle, None, context)?;
+    let Some(token) = token(source, observed, context).await? else { return Ok(None) };
+    let answer = context.aside(exchanger.probe(url, USER_AGENT, &token)).await;
+    answer.map(Some).map_err(|error| Stop::Failed(Failure::from(&error)))
+}
+
+/// The token as it stands in the target, if that is still what was written there.
+async fn token(
+    source: &TokenSource,
+    observed: &Observed<'_>,
+    context: &Turn<'_>,
+) -> Result<Option<Secret>, Error> {
+    let namespace = source.namespace().unwrap_or_default();
+    let found = context.read_secret(&namespace, observed.target_name()).await.map_err(Error::ReadTarget)?;
+    let [key, ..] = TARGET_KEYS;
+    Ok(found
+        .filter(|(secret, facts)| {
+            stranger(facts, observed.uid).is_none() && is_intact(facts, secret.data.as_ref())
+        })
+        .and_then(|(secret, _)| secret.data?.remove(key))
+        .and_then(|value| String::from_utf8(value.0).ok())
+        .map(Secret::new))
+}

@@ -1,0 +1,75 @@
+//! Restarting the workloads that read a token only when they start: an annotation on their pod template, as `kubectl
+//! rollout restart` does it. Knows the call; must not decide when it is made.
+
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
+use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
+use kube::{Api, ResourceExt};
+use serde_json::json;
+
+use crate::api::{FIELD_MANAGER, Reason, TokenSource, Workload, WorkloadKind};
+use crate::controller::error::{CallError, call};
+use crate::controller::reconcile::context::Context;
+use crate::controller::workqueue::permits::Turn;
+use crate::decide::{Failure, Observed, Outcome, restart_annotation};
+use crate::oauth::Retry;
+
+/// Restarts each that there is. After a failure only those are tried again that have not been restarted for this token:
+/// whoever else writes their templates may have taken the annotation away, and the same again would be one more restart.
+pub(crate) async fn restart(source: &TokenSource, observed: &Observed<'_>, context: &Turn<'_>) -> Outcome {
+    let Some((key, value)) = restart_annotation(observed) else { return Outcome::Waiting };
+    let patch = json!({ "spec": { "template": { "metadata": { "annotations": { key: &value } } } } });
+    let namespace = source.namespace().unwrap_or_default();
+    let memory = &context.scope.memory;
+    let mut done = memory.restarted(observed.uid, &value);
+    for workload in &source.spec.target.rollout_restart {
+        if done.contains(workload) {
+            continue;
+        }
+        // Webhooks that hang are strangers, too: renewals do not wait for them.
+        match context.aside(annotate(workload, &namespace, &patch, context)).await {
+            Ok(()) => done.push(workload.clone()),
+            Err(error) if error.is_not_found() => {
+                tracing::debug!(workload = name(workload), "Not restarted: it does not exist");
+            }
+            Err(error) => {
+                memory.remember_restarts(observed.uid, Some((value, done)));
+                return Outcome::NotRestarted(failure(&name(workload), &error));
+            }
+        }
+    }
+    memory.remember_restarts(observed.uid, None);
+    Outcome::Restarted(done.iter().map(name).collect())
+}
+
+fn name(workload: &Workload) -> String {
+    format!("{} {}", workload.kind.as_str(), workload.name)
+}
+
+async fn annotate(
+    workload: &Workload,
+    namespace: &str,
+    patch: &serde_json::Value,
+    context: &Context,
+) -> Result<(), CallError> {
+    context.lead()?;
+    let resource = match workload.kind {
+        WorkloadKind::Deployment => ApiResource::erase::<Deployment>(&()),
+        WorkloadKind::StatefulSet => ApiResource::erase::<StatefulSet>(&()),
+        WorkloadKind::DaemonSet => ApiResource::erase::<DaemonSet>(&()),
+    };
+    let api = Api::<DynamicObject>::namespaced_with(context.client.clone(), namespace, &resource);
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    call(api.patch_metadata(&workload.name, &params, &Patch::Merge(patch))).await.map(|_| ())
+}
+
+fn failure(workload: &str, error: &CallError) -> Failure {
+    let reason = Reason::RestartFailed;
+    let advice =
+        if error.is_forbidden() { " Give the controller the right to it (docs/workloads.md)." } else { "" };
+    Failure {
+        reason,
+        retry: Retry::TRANSIENT,
+        retry_after: None,
+        message: format!("{} {workload}: {error}.{advice} It is tried again.", reason.sentence()),
+    }
+}

@@ -1,0 +1,323 @@
+//! Writing the target Secret, in one request wherever that is possible.
+//!
+//! Created by POST, which alone can refuse to touch a Secret that somebody else made a moment ago; from then on by
+//! server-side apply, bound to the uid that was seen to be ours. Must not know where a token comes from.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::{Api, Resource, ResourceExt};
+use serde_json::json;
+
+use crate::api::{FIELD_MANAGER, Target as Described, TokenSource};
+use crate::controller::error::{CallError, call};
+use crate::controller::reconcile::context::Context;
+use crate::controller::reconcile::target::{as_written, stranger, without_token};
+use crate::controller::view::pending::HeldToken;
+use crate::controller::view::secrets::Facts;
+use crate::decide::publication::{Data, Memo, content_hash, secret_type, target, withdrawn};
+use crate::decide::render::{placeholder, render};
+use crate::decide::versions::Versions;
+use crate::decide::{Observed, Published, Target};
+use crate::oauth::Token;
+
+/// Within this two expiries are one: a rest of life is given in whole seconds, and the answer takes its time.
+const SAME_EXPIRY: TimeDelta = TimeDelta::seconds(60);
+
+/// What became of a token.
+pub(crate) enum Written {
+    /// It stands in the target.
+    New(Published),
+    /// It stood there before: the provider has returned the same one again, and nothing was written.
+    Unchanged(Published),
+    /// It stands there, and the provider says that nothing is left of its life: nothing was written.
+    Expired,
+}
+
+/// Writes a token as `data`, its rendering, unless it is the one that stands there.
+pub(crate) async fn token(
+    held: &HeldToken,
+    data: Data,
+    source: &TokenSource,
+    observed: &Observed<'_>,
+    context: &Context,
+) -> Result<Written, CallError> {
+    let namespace = source.namespace().unwrap_or_default();
+    let facts = context.scope.secrets.get(&namespace, observed.target_name());
+    let same = observed
+        .published()
+        .filter(|published| facts.is_some_and(|facts| is_same(held, source, published, &facts)));
+    // A write that was done though its answer was lost is no token seen before.
+    let seen_before = same.is_some_and(|published| published.issued_at < held.token.issued_at);
+    if seen_before && held.token.declared_zero {
+        return Ok(Written::Expired);
+    }
+    if let Some(published) = same
+        && stands(held, published)
+    {
+        return Ok(Written::Unchanged(Published { answers: held.answers.clone(), ..published.clone() }));
+    }
+    let memo = Memo {
+        issued_at: held.token.issued_at,
+        expires_at: held.token.expires_at,
+        since: same.map_or(held.token.issued_at, |published| published.since),
+        asked: held.asked.clone(),
+        answers: held.answers.clone(),
+        versions: held.versions.clone(),
+    };
+    dress(source, observed, data, memo, context).await.map(Written::New)
+}
+
+/// Whether rendering this token with the times of the published one gives the published data.
+fn is_same(held: &HeldToken, source: &TokenSource, published: &Published, facts: &Facts) -> bool {
+    if !published.intact {
+        return false;
+    }
+    let memo = Memo {
+        issued_at: published.issued_at,
+        expires_at: published.expires_at,
+        since: published.since,
+        asked: published.asked.clone(),
+        answers: published.answers.clone(),
+        versions: Versions::default(),
+    };
+    let as_before = Token { issued_at: memo.issued_at, expires_at: memo.expires_at, ..held.token.clone() };
+    render(&source.spec.target, &as_before)
+        .is_ok_and(|data| facts.data_hash.as_deref() == Some(&content_hash(&data, &memo)))
+}
+
+/// Whether what is published of the same token can stand as it is.
+fn stands(held: &HeldToken, published: &Published) -> bool {
+    // The same token with a longer life is news: an expiry that stood still would pass while the token is good.
+    let extended = held.token.expires_at - published.expires_at > SAME_EXPIRY;
+    let expired = held.token.issued_at >= published.expires_at;
+    // Times of a clock that has been set back since are no times: left standing, they would call for renewal for ever.
+    let misdated = published.issued_at > held.token.issued_at;
+    !(extended || expired || misdated) && published.asked == held.asked
+}
+
+/// Writes data and memo with the labels, annotations and type that the spec wants.
+pub(crate) async fn dress(
+    source: &TokenSource,
+    observed: &Observed<'_>,
+    data: Data,
+    memo: Memo,
+    context: &Context,
+) -> Result<Published, CallError> {
+    let namespace = source.namespace().unwrap_or_default();
+    let name = observed.target_name();
+    context.lead()?;
+    let api = context.secrets(&namespace);
+    // Metadata without a uid cannot be owned; objects from the API server always have one.
+    let owner = source.controller_owner_ref(&()).unwrap_or_default();
+    let wanted = target(name, &observed.spec.target, owner, data, &memo);
+    let written = match observed.target_uid() {
+        None => create(&api, &wanted).await,
+        Some(uid) => match standing((name, uid), observed, &namespace, context) {
+            Some(facts) => replace(&api, &wanted, &facts).await,
+            None => Err(CallError::Replaced),
+        },
+    };
+    Ok(as_written(&*learned(written, &api, &namespace, name, context).await?, memo))
+}
+
+/// Has the API server say, by a dry run with a placeholder for the token, whether it would take the target as the spec
+/// describes it now. A target that is described by nothing but its name always passes; others are tried before the
+/// first token that is asked for with these inputs.
+pub(crate) async fn rehearse(
+    source: &TokenSource,
+    observed: &Observed<'_>,
+    context: &Context,
+) -> Result<(), CallError> {
+    let spec = &observed.spec.target;
+    let plain = Described {
+        name: spec.name.clone(),
+        rollout_restart: spec.rollout_restart.clone(),
+        ..Described::default()
+    };
+    let asked = observed.inputs.as_ref().map(|inputs| inputs.asked.as_str());
+    let published = observed.published().map(|published| published.asked.as_str());
+    if *spec == plain || published.is_some() && published == asked {
+        return Ok(());
+    }
+    let token = placeholder(None);
+    // Templates have been tried before.
+    let Ok(data) = render(spec, &token) else { return Ok(()) };
+    let memo = Memo {
+        issued_at: token.issued_at,
+        expires_at: token.expires_at,
+        since: token.issued_at,
+        asked: String::new(),
+        answers: None,
+        versions: Versions::default(),
+    };
+    let owner = source.controller_owner_ref(&()).unwrap_or_default();
+    let api = context.secrets(&source.namespace().unwrap_or_default());
+    rehearse_creation(&api, target(observed.target_name(), spec, owner, data, &memo)).await
+}
+
+/// Under a name of its own, so that one that stands there is not in the way.
+async fn rehearse_creation(api: &Api<Secret>, mut wanted: Secret) -> Result<(), CallError> {
+    wanted.metadata.name = None;
+    wanted.metadata.generate_name = Some("tokensource-rehearsal-".to_owned());
+    let rehearsal = PostParams { dry_run: true, ..PostParams::default() };
+    call(api.create(&rehearsal, &wanted)).await.map(|_| ())
+}
+
+/// Takes the token out of a target, present or former, and leaves the rest: mounts then lose it, while of a deleted Secret they would
+/// keep the last content. Where the Secret's type does not permit that, it is deleted.
+pub(crate) async fn withdraw(
+    (name, uid): (&str, &str),
+    source: &TokenSource,
+    observed: &Observed<'_>,
+    context: &Context,
+) -> Result<Target, CallError> {
+    let namespace = source.namespace().unwrap_or_default();
+    context.lead()?;
+    let api = context.secrets(&namespace);
+    let owner = source.controller_owner_ref(&()).unwrap_or_default();
+    let wanted = withdrawn(name, &observed.spec.target, owner, context.now());
+    let facts = standing((name, uid), observed, &namespace, context).ok_or(CallError::Replaced)?;
+    let written = match replace(&api, &wanted, &facts).await {
+        // Some types demand keys.
+        Err(error) if error.is_invalid() && secret_type(&observed.spec.target) != "Opaque" => {
+            delete(&api, name, &facts).await?;
+            context.scope.secrets.lose(&namespace, name, Some(&facts));
+            return Ok(Target::Missing);
+        }
+        written => written,
+    };
+    Ok(without_token(&*learned(written, &api, &namespace, name, context).await?))
+}
+
+/// What a write returned. Where it was refused because what was known of the Secret is out of date, that is looked at
+/// again before the next try.
+async fn learned(
+    written: Result<Secret, CallError>,
+    api: &Api<Secret>,
+    namespace: &str,
+    name: &str,
+    context: &Context,
+) -> Result<Arc<Facts>, CallError> {
+    if let Err(error) = &written
+        && (error.is_conflict() || error.is_not_found())
+    {
+        refresh(api, namespace, name, context).await?;
+    }
+    Ok(context.scope.secrets.learn(&written?.metadata))
+}
+
+/// The target as it is known now, if it is still the one that was observed, and still ours.
+fn standing(
+    (name, uid): (&str, &str),
+    observed: &Observed<'_>,
+    namespace: &str,
+    context: &Context,
+) -> Option<Arc<Facts>> {
+    let facts = context.scope.secrets.get(namespace, name)?;
+    (facts.uid == uid && stranger(&facts, observed.uid).is_none()).then_some(facts)
+}
+
+async fn create(api: &Api<Secret>, wanted: &Secret) -> Result<Secret, CallError> {
+    let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+    call(api.create(&params, wanted)).await
+}
+
+async fn replace(api: &Api<Secret>, wanted: &Secret, standing: &Facts) -> Result<Secret, CallError> {
+    if !standing.applied {
+        claim(api, wanted, standing).await?;
+    }
+    match apply(api, wanted, standing).await {
+        Ok(written) => prune(api, wanted, written).await,
+        Err(error) if error.is_invalid() && is_of_another_type(api, wanted).await? => {
+            recreate(api, wanted, standing).await
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The type of a Secret cannot be changed; everything else that the API server finds wrong is no reason to delete.
+async fn is_of_another_type(api: &Api<Secret>, wanted: &Secret) -> Result<bool, CallError> {
+    Ok(call(api.get_opt(&wanted.name_any())).await?.is_some_and(|standing| standing.type_ != wanted.type_))
+}
+
+/// Deletes and creates, once the API server has said that it would take the new one: a working target is not given
+/// up for one that cannot be.
+async fn recreate(api: &Api<Secret>, wanted: &Secret, standing: &Facts) -> Result<Secret, CallError> {
+    rehearse_creation(api, wanted.clone()).await?;
+    delete(api, &wanted.name_any(), standing).await?;
+    create(api, wanted).await
+}
+
+async fn delete(api: &Api<Secret>, name: &str, standing: &Facts) -> Result<(), CallError> {
+    let ours = Preconditions { uid: Some(standing.uid.clone()), resource_version: None };
+    let params = DeleteParams { preconditions: Some(ours), ..DeleteParams::default() };
+    call(api.delete(name, &params)).await.map(|_| ())
+}
+
+/// Applies by force: the uid says that it is ours, so whatever others have done to our fields is undone.
+async fn apply(api: &Api<Secret>, wanted: &Secret, standing: &Facts) -> Result<Secret, CallError> {
+    let mut wanted = wanted.clone();
+    wanted.metadata.uid = Some(standing.uid.clone());
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    call(api.patch(&wanted.name_any(), &params, &Patch::Apply(&wanted))).await
+}
+
+/// Makes the fields we created ours by apply. Until then they belong to us as an *update*, and an apply that no
+/// longer names one of them would leave it standing.
+async fn claim(api: &Api<Secret>, wanted: &Secret, standing: &Facts) -> Result<(), CallError> {
+    let metadata = call(api.get_metadata(&wanted.name_any())).await?;
+    if metadata.uid().as_deref() != Some(&standing.uid) {
+        return Ok(()); // Not the one that was seen to be ours: the apply will fail on the uid.
+    }
+    let entries = metadata.metadata.managed_fields.clone().unwrap_or_default();
+    let position = entries.iter().position(|entry| {
+        entry.manager.as_deref() == Some(FIELD_MANAGER) && entry.operation.as_deref() == Some("Update")
+    });
+    let Some(position) = position else { return Ok(()) };
+    let patch = json!([
+        { "op": "test", "path": "/metadata/resourceVersion", "value": metadata.resource_version() },
+        { "op": "replace", "path": format!("/metadata/managedFields/{position}/operation"), "value": "Apply" },
+    ]);
+    // Two of these operations cannot fail to be a patch.
+    let patch: json_patch::Patch = serde_json::from_value(patch).unwrap_or_default();
+    call(api.patch_metadata(&wanted.name_any(), &PatchParams::default(), &Patch::Json::<()>(patch))).await?;
+    Ok(())
+}
+
+/// Removes keys that others have added: the target has exactly the keys it is to have.
+async fn prune(api: &Api<Secret>, wanted: &Secret, written: Secret) -> Result<Secret, CallError> {
+    let ours = wanted.data.clone().unwrap_or_default();
+    let strays: serde_json::Map<_, _> = written
+        .data
+        .iter()
+        .flatten()
+        .filter(|(key, _)| !ours.contains_key(*key))
+        .map(|(key, _)| (key.clone(), serde_json::Value::Null))
+        .collect();
+    if strays.is_empty() {
+        return Ok(written);
+    }
+    let patch = json!({ "metadata": { "resourceVersion": written.resource_version() }, "data": strays });
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    call(api.patch(&wanted.name_any(), &params, &Patch::Merge(&patch))).await
+}
+
+/// Takes in how the Secret stands now.
+pub(crate) async fn refresh(
+    api: &Api<Secret>,
+    namespace: &str,
+    name: &str,
+    context: &Context,
+) -> Result<(), CallError> {
+    let known = context.scope.secrets.get(namespace, name);
+    match call(api.get_metadata_opt(name)).await? {
+        Some(found) => {
+            context.scope.secrets.learn(&found.metadata);
+        }
+        None => context.scope.secrets.lose(namespace, name, known.as_deref()),
+    }
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! The Secrets that were a target before the spec gave it another name: finding and deleting them.
+//!
+//! Knows what makes sure that a Secret is one of these. Must not decide when one is deleted.
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+use kube::api::{DeleteParams, Preconditions};
+
+use crate::controller::error::{CallError, call};
+use crate::controller::reconcile::context::Context;
+use crate::controller::reconcile::target::apply::refresh;
+use crate::controller::reconcile::target::stranger;
+use crate::decide::refresh::secret_name;
+use crate::decide::{FormerTarget, Observed};
+
+/// Those that are known. A Secret that this very request is made with is none, whatever it says of itself.
+pub(crate) fn former_targets(
+    observed: &Observed<'_>,
+    namespace: &str,
+    context: &Context,
+) -> Vec<FormerTarget> {
+    let refresh_token = secret_name(observed.name);
+    let is_in_use = |name: &str| {
+        let mut read = observed.secrets.named().filter_map(|secret| secret.name());
+        name == observed.target_name() || name == refresh_token || read.any(|read| read == name)
+    };
+    let written = context.scope.secrets.targets_of(namespace, observed.name, observed.uid);
+    let former = written.into_iter().filter(|(name, _)| !is_in_use(name));
+    former
+        .filter(|(_, facts)| stranger(facts, observed.uid).is_none())
+        .map(|(name, facts)| FormerTarget {
+            name: name.to_string(),
+            uid: facts.uid.clone(),
+            resource_version: facts.resource_version.to_string(),
+            holds_token: facts.memo.is_some(),
+        })
+        .collect()
+}
+
+/// Deletes one, if it is still the one that was observed; else takes in how it stands now. Returns whether it was deleted.
+pub(crate) async fn delete(
+    former: &FormerTarget,
+    namespace: &str,
+    context: &Context,
+) -> Result<bool, CallError> {
+    context.lead()?;
+    let api: Api<Secret> = context.secrets(namespace);
+    let same = Preconditions {
+        uid: Some(former.uid.clone()),
+        resource_version: Some(former.resource_version.clone()),
+    };
+    let params = DeleteParams { preconditions: Some(same), ..DeleteParams::default() };
+    let known = context.scope.secrets.get(namespace, &former.name);
+    match call(api.delete(&former.name, &params)).await {
+        Ok(_) => {
+            context.scope.secrets.lose(namespace, &former.name, known.as_deref());
+            Ok(true)
+        }
+        Err(error) if error.is_not_found() || error.is_conflict() => {
+            refresh(&api, namespace, &former.name, context).await?;
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,169 @@
+//! The target Secret as it stands: whose it is, which token it says it holds, and whether that is so.
+//!
+//! Knows the cache of metadata, and reads the Secret itself only where that does not tell. Must not decide what a flaw leads to.
+
+pub(crate) mod apply;
+pub(crate) mod former;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use kube::ResourceExt;
+
+use crate::api::{TokenSource, from_kubernetes};
+use crate::controller::error::Error;
+use crate::controller::reconcile::context::Context;
+use crate::controller::view::secrets::Facts;
+use crate::decide::publication::{Data, Memo, content_hash, dressing, labels, secret_type};
+use crate::decide::versions::Versions;
+use crate::decide::{Observed, Published, Target};
+
+/// Whose Secret this is, for a person; none if it is this `TokenSource`'s.
+pub(crate) fn stranger(facts: &Facts, uid: &str) -> Option<String> {
+    if facts.deleting {
+        return Some("is being deleted".to_owned());
+    }
+    match &facts.controller {
+        Some(controller) if controller.uid == uid => None,
+        Some(controller) => Some(format!("belongs to {} {}", controller.kind, controller.name)),
+        None => Some("does not belong to any TokenSource".to_owned()),
+    }
+}
+
+/// After this a leader knows what there is.
+const SETTLING: TimeDelta = TimeDelta::minutes(2);
+
+/// Whether the target is another than the cache knew. Looked at before a token is asked for or taken away in the first
+/// minutes of a leader, for objects that are older: its lists may come from an API server that is behind, and the token
+/// that seems to be missing may be there. The watches have caught up later.
+pub(crate) async fn is_outdated(
+    source: &TokenSource,
+    observed: &Observed<'_>,
+    context: &Context,
+) -> Result<bool, Error> {
+    let Some(began) = context.settings.leadership.since() else { return Ok(true) };
+    // The API server tells whole seconds.
+    let created = |time| from_kubernetes(&time) + TimeDelta::seconds(1);
+    let older = source.creation_timestamp().is_some_and(|time| created(time) <= began);
+    // Either way: a beginning yet to come is one of another clock.
+    if !older || (context.now() - began).abs() > SETTLING {
+        return Ok(false);
+    }
+    let namespace = source.namespace().unwrap_or_default();
+    let name = observed.target_name();
+    let known = context.scope.secrets.get(&namespace, name).map(|facts| facts.resource_version.clone());
+    let found = context.read_secret(&namespace, name).await.map_err(Error::ReadTarget)?;
+    let differs = found.map(|(_, facts)| facts.resource_version.clone()) != known;
+    if differs {
+        tracing::info!(
+            namespace,
+            secret = name,
+            "The target is newer than the cache knew; it is judged anew"
+        );
+    }
+    Ok(differs)
+}
+
+/// The target by what is known of it, or by reading it where that is in doubt.
+pub(crate) async fn target(
+    observed: &Observed<'_>,
+    namespace: &str,
+    context: &Context,
+) -> Result<Target, Error> {
+    let name = observed.target_name();
+    let Some(facts) = context.scope.secrets.get(namespace, name) else { return Ok(Target::Missing) };
+    match stranger(&facts, observed.uid) {
+        Some(owner) => Ok(Target::Foreign(owner)),
+        // Somebody else may have laid a hand on the annotation, and then it outlives our next token.
+        None if facts.withdrawn && facts.memo.is_none() => Ok(without_token(&facts)),
+        None => ours(observed, namespace, &facts, context).await,
+    }
+}
+
+/// Our target after its token has been taken away. Whatever others may have put there since is none of ours.
+pub(crate) fn without_token(facts: &Facts) -> Target {
+    Target::Withdrawn { uid: facts.uid.clone(), resource_version: facts.resource_version.to_string() }
+}
+
+/// The target by what is known without reading it: taken to be as it was when it was last known to be intact.
+pub(crate) fn unread_target(observed: &Observed<'_>, namespace: &str, context: &Context) -> Target {
+    let Some(facts) = context.scope.secrets.get(namespace, observed.target_name()) else {
+        return Target::Missing;
+    };
+    let recorded = observed.status.target.as_ref().and_then(|target| target.resource_version.clone());
+    let known = published(observed, &facts);
+    Target::Ours(Published {
+        intact: known.intact && recorded.is_some(),
+        resource_version: recorded.unwrap_or_default(),
+        ..known
+    })
+}
+
+async fn ours(
+    observed: &Observed<'_>,
+    namespace: &str,
+    facts: &Facts,
+    context: &Context,
+) -> Result<Target, Error> {
+    let recorded = observed.status.target.as_ref().and_then(|target| target.resource_version.as_deref());
+    if recorded == Some(facts.resource_version.as_str()) {
+        return Ok(Target::Ours(published(observed, facts)));
+    }
+    let found = context.read_secret(namespace, observed.target_name()).await.map_err(Error::ReadTarget)?;
+    let Some((secret, facts)) = found else { return Ok(Target::Missing) };
+    // It may be another one than the cache knew.
+    if let Some(owner) = stranger(&facts, observed.uid) {
+        return Ok(Target::Foreign(owner));
+    }
+    let mut published = published(observed, &facts);
+    published.intact = is_intact(&facts, secret.data.as_ref());
+    let wanted = labels(&observed.spec.target, observed.name);
+    published.dressed &= secret_type(&observed.spec.target) == secret.type_.as_deref().unwrap_or("Opaque")
+        && wanted.iter().all(|(key, value)| secret.labels().get(key) == Some(value))
+        && observed
+            .spec
+            .target
+            .annotations
+            .iter()
+            .all(|(key, value)| secret.annotations().get(key) == Some(&value.0));
+    Ok(Target::Ours(published))
+}
+
+/// Whether this data is what was written with these annotations.
+pub(crate) fn is_intact(facts: &Facts, data: Option<&Data>) -> bool {
+    let (Some(memo), Some(data)) = (&facts.memo, data) else { return false };
+    facts.data_hash.as_deref() == Some(&content_hash(data, memo))
+}
+
+/// The target by its metadata, taken to be intact. Without a readable memo it is altered, and what status remembers
+/// stands in.
+fn published(observed: &Observed<'_>, facts: &Facts) -> Published {
+    let dressed = facts.dressing.as_deref() == Some(&dressing(&observed.spec.target, observed.name));
+    let memo = facts.memo.as_deref().cloned().unwrap_or_else(|| {
+        let time = |time: &Option<_>| time.as_ref().map_or(DateTime::<Utc>::UNIX_EPOCH, from_kubernetes);
+        let issued_at = time(&observed.status.issued_at);
+        Memo {
+            issued_at,
+            expires_at: time(&observed.status.expires_at),
+            asked: String::new(),
+            since: issued_at,
+            answers: None,
+            versions: Versions::default(),
+        }
+    });
+    Published { intact: facts.memo.is_some(), dressed, ..as_written(facts, memo) }
+}
+
+/// The target right after it was written with this memo.
+pub(crate) fn as_written(facts: &Facts, memo: Memo) -> Published {
+    Published {
+        uid: facts.uid.clone(),
+        resource_version: facts.resource_version.to_string(),
+        issued_at: memo.issued_at,
+        expires_at: memo.expires_at,
+        since: memo.since,
+        asked: memo.asked,
+        versions: memo.versions,
+        answers: memo.answers,
+        intact: true,
+        dressed: true,
+    }
+}

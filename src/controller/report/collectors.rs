@@ -1,0 +1,256 @@
+//! What is read at each scrape instead of being kept up: how each `TokenSource` stands, how busy the limiters are.
+//!
+//! Knows the caches and the names of the series. Must not decide what a number is: that is `decide::gauges`. Since nothing
+//! is kept, nothing can lag, and what is gone leaves no series behind.
+
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use kube::runtime::reflector::Store;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Unit;
+use tokio::sync::watch;
+
+use crate::api::TokenSource;
+use crate::controller::issue::metadata_cache::Issuers;
+use crate::controller::issue::service_accounts::Audiences;
+use crate::controller::issue::token_clients::Exchangers;
+use crate::controller::leadership::Leadership;
+use crate::controller::provider::Limiters;
+use crate::controller::reconcile::context::Settings;
+use crate::controller::view::scope::Scope;
+use crate::controller::view::watch::Standing;
+use crate::decide::{Gauges, gauges};
+
+/// One series for each `TokenSource`, four times.
+pub(crate) struct Objects {
+    scopes: Vec<Arc<Scope>>,
+    clock: fn() -> DateTime<Utc>,
+}
+
+/// A `TokenSource` and its numbers.
+type Row = (Arc<TokenSource>, Gauges);
+
+impl Objects {
+    pub(crate) fn new(scopes: Vec<Arc<Scope>>, clock: fn() -> DateTime<Utc>) -> Self {
+        Self { scopes, clock }
+    }
+
+    /// Those that anybody looks after: one that is being deleted gets no new token, and nobody is to be called for it.
+    fn rows(&self) -> Vec<Row> {
+        let now = (self.clock)();
+        let row = |scope: &Scope, source: Arc<TokenSource>| {
+            let numbers = scope.memory.with_status(&source, |status| gauges(&source.spec, status, now));
+            (source, numbers)
+        };
+        self.scopes
+            .iter()
+            .flat_map(|scope| {
+                let present = Store::state(&scope.sources).into_iter();
+                present
+                    .filter(|source| source.metadata.deletion_timestamp.is_none())
+                    .map(|source| row(scope, source))
+            })
+            .collect()
+    }
+}
+
+impl Collector for Objects {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let rows = self.rows();
+        let seconds = Some(&Unit::Seconds);
+        let mut family = |name: &str, help: &str, unit, value: fn(&Gauges) -> Option<i64>| {
+            let mut family = encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?;
+            for (source, numbers) in &rows {
+                let Some(value) = value(numbers) else { continue };
+                let metadata = &source.metadata;
+                let labels = [
+                    ("namespace", metadata.namespace.as_deref().unwrap_or_default()),
+                    ("name", metadata.name.as_deref().unwrap_or_default()),
+                ];
+                ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
+            }
+            Ok(())
+        };
+        family(
+            "tokensource_token_expiry_timestamp",
+            "When the token expires, or did.",
+            seconds,
+            |numbers| numbers.expires_at.map(|expires_at| expires_at.timestamp()),
+        )?;
+        family(
+            "tokensource_next_renewal_timestamp",
+            "When the next token is asked for; absent while none is planned.",
+            seconds,
+            |numbers| numbers.renews_at.map(|renews_at| renews_at.timestamp()),
+        )?;
+        family(
+            "tokensource_ready",
+            "1 while the target holds a token that is valid now.",
+            None,
+            |numbers| Some(i64::from(numbers.ready)),
+        )?;
+        family(
+            "tokensource_consecutive_failures",
+            "Attempts in a row that brought no token; 0 after a success.",
+            None,
+            |numbers| Some(i64::from(numbers.failures)),
+        )
+    }
+}
+
+impl fmt::Debug for Objects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Objects").field("scopes", &self.scopes.len()).finish_non_exhaustive()
+    }
+}
+
+/// Which watches work, by namespace and kind.
+#[derive(Debug)]
+pub(crate) struct Watches {
+    rows: Vec<(String, &'static str, watch::Receiver<Standing>)>,
+}
+
+impl Watches {
+    pub(crate) fn new<'a>(scopes: impl Iterator<Item = &'a Arc<Scope>>) -> Self {
+        let of_scope = |scope: &Arc<Scope>| {
+            let namespace = scope.namespace.clone().unwrap_or_default();
+            let rows = scope.standings.iter();
+            rows.map(|(kind, standing)| (namespace.clone(), *kind, standing.clone())).collect::<Vec<_>>()
+        };
+        Self { rows: scopes.flat_map(of_scope).collect() }
+    }
+}
+
+impl Collector for Watches {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "1 while changes of this kind are seen, 0 while its watch fails; no namespace means all";
+        let mut family =
+            encoder.encode_descriptor("tokensource_watch_working", help, None, MetricType::Gauge)?;
+        for (namespace, kind, standing) in &self.rows {
+            let works = i64::from(*standing.borrow() == Standing::Working);
+            ConstGauge::new(works)
+                .encode(family.encode_family(&[("namespace", namespace.as_str()), ("kind", kind)])?)?;
+        }
+        Ok(())
+    }
+}
+
+/// How many `TokenSource`s wait for their provider, and how many ask it. Those that wait for a reconcile permit are not counted.
+pub(crate) struct Busyness {
+    limiters: Arc<Limiters>,
+}
+
+impl Busyness {
+    pub(crate) fn new(limiters: Arc<Limiters>) -> Self {
+        Self { limiters }
+    }
+}
+
+impl Collector for Busyness {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let load = self.limiters.load();
+        let mut gauge = |name: &str, help: &str, value: usize| {
+            let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+            gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)
+        };
+        gauge(
+            "tokensource_queue_depth",
+            "TokenSources that wait until they may ask their provider.",
+            load.waiting,
+        )?;
+        gauge(
+            "tokensource_token_requests_in_flight",
+            "TokenSources that are asking their provider.",
+            load.in_flight,
+        )?;
+        gauge(
+            "tokensource_providers_in_trouble",
+            "Providers that are tried by one TokenSource at a time.",
+            load.open,
+        )
+    }
+}
+
+impl fmt::Debug for Busyness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Busyness").finish_non_exhaustive()
+    }
+}
+
+/// Whether this process leads: not kept up, since leadership ends by time alone.
+pub(crate) struct Leading {
+    leadership: Leadership,
+    clock: fn() -> DateTime<Utc>,
+}
+
+impl Leading {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self { leadership: settings.leadership.clone(), clock: settings.clock }
+    }
+}
+
+impl Collector for Leading {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let leads = i64::from(self.leadership.holds((self.clock)()));
+        ConstGauge::new(leads).encode(encoder.encode_descriptor(
+            "tokensource_leader",
+            "1 while this process is the one that asks for tokens",
+            None,
+            MetricType::Gauge,
+        )?)
+    }
+}
+
+impl fmt::Debug for Leading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Leading").finish_non_exhaustive()
+    }
+}
+
+/// How much is kept for namespaces, of what they can choose others each time.
+pub(crate) struct Caches {
+    exchangers: Arc<Exchangers>,
+    issuers: Arc<Issuers>,
+    audiences: Arc<Audiences>,
+}
+
+impl Caches {
+    pub(crate) fn new(exchangers: Arc<Exchangers>, issuers: Arc<Issuers>, audiences: Arc<Audiences>) -> Self {
+        Self { exchangers, issuers, audiences }
+    }
+}
+
+impl Collector for Caches {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut family = encoder.encode_descriptor(
+            "tokensource_cache_size",
+            "About how much memory a cache takes that namespaces fill.",
+            Some(&Unit::Bytes),
+            MetricType::Gauge,
+        )?;
+        let sizes = [
+            ("clients", self.exchangers.size()),
+            ("issuers", self.issuers.size()),
+            ("audiences", self.audiences.size()),
+        ];
+        for (cache, size) in sizes {
+            let gauge = ConstGauge::new(i64::try_from(size).unwrap_or(i64::MAX));
+            gauge.encode(family.encode_family(&[("cache", cache)])?)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Caches {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Caches").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,160 @@
+//! What the controller counts. Labels come from closed sets; no object's name is among them (see `collectors`).
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::api::Reason;
+use crate::controller::error::Error;
+use crate::controller::view::watch::{Budget, Faults};
+use crate::decide::Outcome;
+
+/// Upper bounds in seconds: from a provider next door to the longest deadline a spec may set.
+const REQUEST_BUCKETS: [f64; 10] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 120.0];
+/// Upper bounds in seconds: from a timer's precision to what an operator must hear of.
+const LATENESS_BUCKETS: [f64; 10] = [0.1, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0];
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Renewal {
+    result: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Trouble {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Kind {
+    kind: &'static str,
+}
+
+/// What the controller counts.
+pub struct Metrics {
+    renewals: Family<Renewal, Counter>,
+    troubles: Family<Trouble, Counter>,
+    loops: Counter,
+    request_duration: Histogram,
+    lateness: Histogram,
+    dropped_lines: Counter,
+    undecodable: Family<Kind, Gauge>,
+    large: Family<Kind, Gauge>,
+}
+
+impl Metrics {
+    /// Registers everything under `tokensource_`.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            renewals: Family::default(),
+            troubles: Family::default(),
+            loops: Counter::default(),
+            request_duration: Histogram::new(REQUEST_BUCKETS),
+            lateness: Histogram::new(LATENESS_BUCKETS),
+            dropped_lines: Counter::default(),
+            undecodable: Family::default(),
+            large: Family::default(),
+        };
+        // A series that begins with its first error hides that one from `increase`.
+        for reason in Error::REASONS {
+            drop(metrics.troubles.get_or_create(&Trouble { reason }));
+        }
+        registry.register(
+            "tokensource_renewals",
+            "Attempts to get a token, by result (success, failure, refused) and reason",
+            metrics.renewals.clone(),
+        );
+        registry.register(
+            "tokensource_reconcile_errors",
+            "Reconciles that ended because the API server did not do as asked, by the call that failed",
+            metrics.troubles.clone(),
+        );
+        registry.register(
+            "tokensource_reconciles_put_off",
+            "Reconciles put off because those before changed something again and again without progress",
+            metrics.loops.clone(),
+        );
+        registry.register_with_unit(
+            "tokensource_token_request_duration",
+            "Time from sending a token request to the end of its answer",
+            Unit::Seconds,
+            metrics.request_duration.clone(),
+        );
+        registry.register_with_unit(
+            "tokensource_renewal_lateness",
+            "Time from the instant a renewal was due to the token's being published",
+            Unit::Seconds,
+            metrics.lateness.clone(),
+        );
+        registry.register(
+            "tokensource_log_lines_dropped",
+            "Log lines beyond the rate of their namespace, which are written at DEBUG only",
+            metrics.dropped_lines.clone(),
+        );
+        registry.register(
+            "tokensource_undecodable_objects",
+            "Objects that this version cannot read, or cannot read in full, by kind",
+            metrics.undecodable.clone(),
+        );
+        registry.register_with_unit(
+            "tokensource_large_objects",
+            "Memory that objects of more than 16 KiB take, by kind; each namespace has a share",
+            Unit::Bytes,
+            metrics.large.clone(),
+        );
+        metrics
+    }
+
+    /// Counts the log lines that are left out.
+    pub(crate) fn dropped_lines(&self) -> Counter {
+        self.dropped_lines.clone()
+    }
+
+    /// Counts what came of a plan. A refusal counts at each look; what is good or waits does not count.
+    pub(crate) fn count(&self, outcome: &Outcome) {
+        let (result, reason) = match outcome {
+            Outcome::Published(publication) => ("success", publication.cause),
+            Outcome::Failed(_, failure) | Outcome::Unwritten(_, failure) => ("failure", failure.reason),
+            Outcome::Refused(failure) => ("refused", failure.reason),
+            Outcome::Kept
+            | Outcome::Waiting
+            | Outcome::Deferred(..)
+            | Outcome::Suspended
+            | Outcome::Rewritten(_)
+            | Outcome::Withdrawn(_)
+            | Outcome::Probed(_)
+            | Outcome::FormerTargetsDeleted(_)
+            | Outcome::Restarted(_)
+            | Outcome::NotRestarted(_) => return,
+        };
+        self.renewals.get_or_create(&Renewal { result, reason: Reason::as_str(reason) }).inc();
+    }
+
+    /// What one watch counts: the objects that cannot be decoded, and the large ones.
+    pub(crate) fn of_watch(&self, kind: &'static str) -> (Faults, Budget) {
+        let faults = Faults::new(kind, self.undecodable.get_or_create_owned(&Kind { kind }));
+        (faults, Budget::new(self.large.get_or_create_owned(&Kind { kind })))
+    }
+
+    pub(crate) fn trouble(&self, reason: &'static str) {
+        self.troubles.get_or_create(&Trouble { reason }).inc();
+    }
+
+    /// A reconcile is put off: those before have led to nothing.
+    pub(crate) fn put_off(&self) {
+        self.loops.inc();
+    }
+
+    pub(crate) fn request_took(&self, duration: Duration) {
+        self.request_duration.observe(duration.as_secs_f64());
+    }
+
+    pub(crate) fn published_late_by(&self, lateness: Duration) {
+        self.lateness.observe(lateness.as_secs_f64());
+    }
+}

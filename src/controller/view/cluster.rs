@@ -1,0 +1,197 @@
+//! What is cluster-scoped: `ClusterTokenProvider`s, and the labels of namespaces.
+//!
+//! A namespaced installation may not read either, which is no fault: then only the `TokenSource`s that name a
+//! `ClusterTokenProvider` are refused, with a message that says so.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::{Stream, StreamExt};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::core::{PartialObjectMeta, Selector, SelectorExt};
+use kube::runtime::reflector::{ObjectRef, Store, store};
+use kube::runtime::watcher::Event;
+use kube::{Client, Resource, ResourceExt};
+use tokio::sync::{broadcast, watch};
+
+use crate::api::{ClusterTokenProvider, Reason};
+use crate::controller::report::metrics::Metrics;
+use crate::controller::view::watch::{Selection, Standing, Watched, unreadable, watch_objects};
+use crate::decide::Failure;
+
+/// Changes waiting for a slow scope; one that falls further behind looks at everything anew.
+const BACKLOG: usize = 256;
+
+/// Something cluster-scoped has changed.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Change {
+    Provider(String),
+    Namespace(String),
+    /// More than could be kept: anything may be different.
+    Anything,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Access {
+    Filling,
+    Filled,
+    Forbidden,
+}
+
+/// What is cluster-scoped.
+pub(crate) struct Cluster {
+    providers: Store<ClusterTokenProvider>,
+    namespaces: Store<PartialObjectMeta<Namespace>>,
+    access: [watch::Receiver<Access>; 2],
+    changes: broadcast::Sender<Change>,
+}
+
+impl Cluster {
+    /// Starts the two watches; they end with the process. An installation for single namespaces need not have the right.
+    pub(crate) fn watch(client: &Client, is_optional: bool, metrics: &Metrics) -> Arc<Self> {
+        let (changes, _) = broadcast::channel(BACKLOG);
+        let selection = Selection { is_optional, ..Selection::default() };
+        let (providers, provider_access) =
+            follow::<ClusterTokenProvider>(client, &selection, changes.clone(), Change::Provider, metrics);
+        let (namespaces, namespace_access) = follow::<PartialObjectMeta<Namespace>>(
+            client,
+            &selection,
+            changes.clone(),
+            Change::Namespace,
+            metrics,
+        );
+        Arc::new(Self { providers, namespaces, access: [provider_access, namespace_access], changes })
+    }
+
+    /// Waits until both kinds are known, or known to be out of reach.
+    pub(crate) async fn settled(&self) {
+        for access in &self.access {
+            // An error means that the watch is gone, and with it the process.
+            let _ = access.clone().wait_for(|access| *access != Access::Filling).await;
+        }
+    }
+
+    /// Every change from now on.
+    pub(crate) fn changes(&self) -> impl Stream<Item = Change> + Send + use<> {
+        futures::stream::unfold(self.changes.subscribe(), |mut receiver| async move {
+            match receiver.recv().await {
+                Ok(change) => Some((change, receiver)),
+                Err(broadcast::error::RecvError::Lagged(_)) => Some((Change::Anything, receiver)),
+                Err(broadcast::error::RecvError::Closed) => None,
+            }
+        })
+    }
+
+    /// The provider of this name, if it admits the namespace.
+    pub(crate) fn provider(&self, name: &str, namespace: &str) -> Result<Arc<ClusterTokenProvider>, Failure> {
+        let [providers, namespaces] = &self.access;
+        if *providers.borrow() == Access::Forbidden {
+            return Err(Failure::local(
+                Reason::ProviderNotFound,
+                format!(
+                    "This controller may not read ClusterTokenProviders (it is installed for single namespaces), so \
+                     {name} cannot be used: use a TokenProvider, or grant it list and watch on clustertokenproviders."
+                ),
+            ));
+        }
+        let provider = self.providers.get(&ObjectRef::new(name)).ok_or_else(|| {
+            Failure::local(
+                Reason::ProviderNotFound,
+                format!("There is no ClusterTokenProvider {name}: create it, or correct providerRef."),
+            )
+        })?;
+        if let Some(failure) = unreadable(&*provider) {
+            return Err(failure);
+        }
+        let Some(allowed) = &provider.spec.allowed_namespaces else { return Ok(provider) };
+        if *namespaces.borrow() == Access::Forbidden {
+            return Err(not_allowed(
+                name,
+                namespace,
+                "and this controller may not read the namespace's labels to tell",
+            ));
+        }
+        // One that is not known yet has no labels that could admit it, nor any that could keep it out.
+        let Some(labels) = self.labels(namespace) else {
+            return Err(not_allowed(
+                name,
+                namespace,
+                "whose labels are not known yet: it is looked at again as they are",
+            ));
+        };
+        match Selector::try_from(allowed.clone()) {
+            Ok(selector) if selector.matches(&labels) => Ok(provider),
+            Ok(_) => Err(not_allowed(
+                name,
+                namespace,
+                "whose labels do not match: ask its administrator, or label the namespace",
+            )),
+            Err(_) => {
+                Err(not_allowed(name, namespace, "and its label selector is malformed: correct it there"))
+            }
+        }
+    }
+
+    /// Whether the namespace is on its way out: nothing can be created in it any more. False where that may not be read.
+    pub(crate) fn is_ending(&self, namespace: &str) -> bool {
+        let found = self.namespaces.get(&ObjectRef::new(namespace));
+        found.is_some_and(|found| found.meta().deletion_timestamp.is_some())
+    }
+
+    fn labels(&self, namespace: &str) -> Option<BTreeMap<String, String>> {
+        self.namespaces.get(&ObjectRef::new(namespace)).map(|found| found.labels().clone())
+    }
+}
+
+fn not_allowed(provider: &str, namespace: &str, why: &str) -> Failure {
+    Failure::local(
+        Reason::ProviderNotAllowed,
+        format!(
+            "ClusterTokenProvider {provider} admits namespaces by its allowedNamespaces, not {namespace}, {why}."
+        ),
+    )
+}
+
+/// Fills a store, announces changes, and says whether the kind may be read at all.
+fn follow<K>(
+    client: &Client,
+    selection: &Selection,
+    changes: broadcast::Sender<Change>,
+    change: fn(String) -> Change,
+    metrics: &Metrics,
+) -> (Store<K>, watch::Receiver<Access>)
+where
+    K: Watched + serde::de::DeserializeOwned,
+{
+    let (reader, mut writer) = store();
+    let (access, seen) = watch::channel(Access::Filling);
+    let (events, mut standing) =
+        watch_objects::<K>(client.clone(), selection.clone(), metrics.of_watch(K::KIND));
+    tokio::spawn(async move {
+        let mut events = std::pin::pin!(events);
+        loop {
+            let event = tokio::select! {
+                event = events.next() => event,
+                Ok(_) = standing.wait_for(|now| *now == Standing::Refused), if *access.borrow() == Access::Filling => {
+                    access.send_replace(Access::Forbidden);
+                    continue;
+                }
+            };
+            let Some(event) = event else { return };
+            writer.apply_watcher_event(&event);
+            match event {
+                Event::InitDone => {
+                    access.send_replace(Access::Filled);
+                    // A message that there is no such provider may be out of date now.
+                    let _ = changes.send(Change::Anything);
+                }
+                Event::Apply(object) | Event::Delete(object) => {
+                    // Nobody listens before the first scope runs; it looks at everything then anyway.
+                    let _ = changes.send(change(object.name_any()));
+                }
+                Event::Init | Event::InitApply(_) => {}
+            }
+        }
+    });
+    (reader, seen)
+}

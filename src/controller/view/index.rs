@@ -1,0 +1,268 @@
+//! Which `TokenSource`s a change elsewhere concerns: an index from what they name to themselves.
+//! Knows names only; must not know what a reference is for.
+
+use std::collections::{BTreeSet, HashMap};
+
+use compact_str::CompactString;
+use kube::ResourceExt;
+use kube::runtime::watcher::Event;
+
+use crate::api::{ProviderKind, TokenSource};
+
+/// Something a `TokenSource` names, in its own namespace unless cluster-scoped.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Reference {
+    Secret(CompactString),
+    TokenProvider(CompactString),
+    ClusterTokenProvider(CompactString),
+}
+
+/// Namespace and name.
+pub(crate) type NamespacedName = (CompactString, CompactString);
+
+#[derive(Default)]
+struct Index {
+    /// Lists, not sets: mostly of one, and each is in it once.
+    users: HashMap<(CompactString, Reference), Vec<CompactString>>,
+    named: HashMap<NamespacedName, Box<[Reference]>>,
+}
+
+/// The index, kept up to date by the watch of `TokenSource`s.
+#[derive(Default)]
+pub(crate) struct References {
+    current: Index,
+    listed: Option<Index>,
+    /// By namespace and name of a Secret: the `TokenSource`s that look at it because their provider block names it.
+    subjects: HashMap<NamespacedName, BTreeSet<CompactString>>,
+    /// By `TokenSource`: those Secrets. It never has more of them than a provider block can name.
+    looks_at: HashMap<NamespacedName, Box<[CompactString]>>,
+}
+
+impl References {
+    /// Takes in what the watch brings, and says which `TokenSource`s it concerns: the one that changed and, since
+    /// two may name one target, those that name the same Secrets. Of a list it concerns all, and none before it is
+    /// complete: until then the cache of the objects still has what was there before.
+    pub(crate) fn apply(&mut self, event: &Event<TokenSource>) -> Vec<NamespacedName> {
+        match event {
+            Event::Init => {
+                self.listed = Some(Index::default());
+                Vec::new()
+            }
+            Event::InitApply(source) => {
+                self.listed.get_or_insert_default().enter(source);
+                Vec::new()
+            }
+            Event::InitDone => {
+                self.current = self.listed.take().unwrap_or_default();
+                let gone: Vec<_> = self
+                    .looks_at
+                    .keys()
+                    .filter(|key| !self.current.named.contains_key(*key))
+                    .cloned()
+                    .collect();
+                for key in &gone {
+                    self.forget(key);
+                }
+                self.current.named.keys().cloned().collect()
+            }
+            Event::Apply(source) => {
+                let renamed = self.current.enter(source);
+                let mut concerned = vec![name_of(source)];
+                if renamed {
+                    concerned.extend(self.peers(source));
+                }
+                concerned
+            }
+            Event::Delete(source) => {
+                let peers = self.peers(source);
+                let key = name_of(source);
+                self.forget(&key);
+                self.current.remove(&key);
+                peers
+            }
+        }
+    }
+
+    /// The `TokenSource`s of a namespace that name this.
+    pub(crate) fn users(&self, namespace: &str, reference: Reference) -> Vec<NamespacedName> {
+        let looking = match &reference {
+            Reference::Secret(name) => self.subjects.get(&(namespace.into(), name.clone())),
+            Reference::TokenProvider(_) | Reference::ClusterTokenProvider(_) => None,
+        };
+        let users = self.current.users.get(&(namespace.into(), reference));
+        users
+            .into_iter()
+            .flatten()
+            .chain(looking.into_iter().flatten())
+            .map(|name| (namespace.into(), name.clone()))
+            .collect()
+    }
+
+    /// Whether these are the Secrets that a `TokenSource` is known to look at.
+    pub(crate) fn is_noted(&self, namespace: &str, source: &str, secrets: &[&str]) -> bool {
+        let noted = self.looks_at.get(&(namespace.into(), source.into()));
+        noted.map_or(&[][..], |noted| noted).iter().eq(secrets.iter())
+    }
+
+    /// Notes them.
+    pub(crate) fn note(&mut self, namespace: &str, source: &str, secrets: &[&str]) {
+        let key = (CompactString::from(namespace), CompactString::from(source));
+        self.forget(&key);
+        // One that has just been deleted would be kept for ever.
+        if secrets.is_empty() || !self.current.named.contains_key(&key) {
+            return;
+        }
+        for secret in secrets {
+            let slot = (key.0.clone(), CompactString::from(*secret));
+            self.subjects.entry(slot).or_default().insert(key.1.clone());
+        }
+        self.looks_at.insert(key, secrets.iter().map(|secret| CompactString::from(*secret)).collect());
+    }
+
+    fn forget(&mut self, key: &NamespacedName) {
+        for secret in self.looks_at.remove(key).into_iter().flatten() {
+            let slot = (key.0.clone(), secret);
+            if let Some(users) = self.subjects.get_mut(&slot) {
+                users.remove(&key.1);
+                if users.is_empty() {
+                    self.subjects.remove(&slot);
+                }
+            }
+        }
+    }
+
+    /// The `TokenSource`s of any namespace that name this cluster-scoped provider.
+    pub(crate) fn users_everywhere(&self, reference: &Reference) -> Vec<NamespacedName> {
+        self.filtered(|_, named| named == reference)
+    }
+
+    /// The `TokenSource`s that name any provider of their own namespace, whether it is there or not.
+    pub(crate) fn users_of_providers(&self) -> Vec<NamespacedName> {
+        self.filtered(|_, named| matches!(named, Reference::TokenProvider(_)))
+    }
+
+    /// The `TokenSource`s of a namespace that name any cluster-scoped provider.
+    pub(crate) fn users_of_cluster_providers(&self, namespace: &str) -> Vec<NamespacedName> {
+        self.filtered(|within, named| {
+            within == namespace && matches!(named, Reference::ClusterTokenProvider(_))
+        })
+    }
+
+    fn filtered(&self, wanted: impl Fn(&str, &Reference) -> bool) -> Vec<NamespacedName> {
+        self.current
+            .users
+            .iter()
+            .filter(|((namespace, reference), _)| wanted(namespace, reference))
+            .flat_map(|((namespace, _), names)| names.iter().map(|name| (namespace.clone(), name.clone())))
+            .collect()
+    }
+
+    fn peers(&self, source: &TokenSource) -> Vec<NamespacedName> {
+        let (namespace, name) = name_of(source);
+        let named = self.current.named.get(&(namespace.clone(), name.clone()));
+        let secrets = named.into_iter().flatten().filter(|named| matches!(named, Reference::Secret(_)));
+        let mut peers: Vec<_> =
+            secrets.flat_map(|reference| self.users(&namespace, reference.clone())).collect();
+        peers.retain(|(_, peer)| *peer != name);
+        peers
+    }
+}
+
+impl Index {
+    /// Whether the object names other things than before.
+    fn enter(&mut self, source: &TokenSource) -> bool {
+        let key = name_of(source);
+        let references = named_by(source);
+        if self.named.get(&key) == Some(&references) {
+            return false;
+        }
+        self.remove(&key);
+        for reference in &references {
+            let users = self.users.entry((key.0.clone(), reference.clone()));
+            users.or_insert_with(|| Vec::with_capacity(1)).push(key.1.clone());
+        }
+        self.named.insert(key, references);
+        true
+    }
+
+    fn remove(&mut self, key: &NamespacedName) {
+        for reference in self.named.remove(key).into_iter().flatten() {
+            let slot = (key.0.clone(), reference);
+            if let Some(names) = self.users.get_mut(&slot) {
+                names.retain(|name| *name != key.1);
+                if names.is_empty() {
+                    self.users.remove(&slot);
+                }
+            }
+        }
+    }
+}
+
+/// What it is called, by all that keep it in mind: the workqueue, the limiters, this index.
+pub(crate) fn name_of(source: &TokenSource) -> NamespacedName {
+    (source.namespace().unwrap_or_default().into(), source.name_any().into())
+}
+
+fn named_by(source: &TokenSource) -> Box<[Reference]> {
+    let spec = &source.spec;
+    let mut references =
+        vec![Reference::Secret(spec.target.name.clone().unwrap_or_else(|| source.name_any()).into())];
+    references.extend(
+        spec.credentials_ref.as_ref().map(|reference| Reference::Secret(reference.name.as_str().into())),
+    );
+    references.extend(spec.provider_ref.as_ref().map(|reference| match reference.kind {
+        ProviderKind::TokenProvider => Reference::TokenProvider(reference.name.as_str().into()),
+        ProviderKind::ClusterTokenProvider => Reference::ClusterTokenProvider(reference.name.as_str().into()),
+    }));
+    // Target and credentials may be one Secret, by mistake.
+    references.dedup();
+    references.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(name: &str) -> TokenSource {
+        let mut source = TokenSource::new(name, crate::api::TokenSourceSpec::default());
+        source.metadata.namespace = Some("ns".to_owned());
+        source
+    }
+
+    fn users(references: &References, secret: &str) -> Vec<String> {
+        let users = references.users("ns", Reference::Secret(secret.into()));
+        users.into_iter().map(|(_, name)| name.to_string()).collect()
+    }
+
+    #[test]
+    fn only_the_secrets_that_are_looked_at_now_are_remembered() {
+        let mut references = References::default();
+        references.apply(&Event::Apply(source("one")));
+        for port in 0..1000 {
+            references.note("ns", "one", &[&format!("subject-{port}")]);
+        }
+        assert_eq!((references.subjects.len(), references.looks_at.len()), (1, 1));
+        assert_eq!(users(&references, "subject-999"), ["one"]);
+        assert!(references.is_noted("ns", "one", &["subject-999"]) && !references.is_noted("ns", "one", &[]));
+        references.note("ns", "one", &[]);
+        assert!(references.subjects.is_empty() && references.looks_at.is_empty());
+    }
+
+    #[test]
+    fn nothing_is_remembered_of_what_is_gone() {
+        let mut references = References::default();
+        references.apply(&Event::Apply(source("one")));
+        references.note("ns", "one", &["subject"]);
+        references.apply(&Event::Delete(source("one")));
+        assert!(references.subjects.is_empty());
+        // A reconcile that was under way ends later.
+        references.note("ns", "one", &["subject"]);
+        assert!(references.subjects.is_empty());
+
+        references.apply(&Event::Apply(source("two")));
+        references.note("ns", "two", &["subject"]);
+        references.apply(&Event::Init);
+        references.apply(&Event::InitDone);
+        assert!(references.subjects.is_empty() && references.looks_at.is_empty());
+    }
+}

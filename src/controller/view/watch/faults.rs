@@ -1,0 +1,97 @@
+//! Which objects of one watch cannot be decoded: each is named once in the log, and all are counted.
+//! Knows names and bounds. Must not know what became of an object.
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use compact_str::CompactString;
+use prometheus_client::metrics::gauge::Gauge;
+
+use super::scanner::Captured;
+
+/// One namespace may have this many lines in the log within `PERIOD`, whatever its authors do.
+const LINES: u32 = 10;
+const PERIOD: Duration = Duration::from_secs(600);
+/// Namespaces and objects that are kept in mind; more are counted, as far as they fit, and not named.
+const KEPT: usize = 10_000;
+
+/// The objects of one watch that cannot be decoded.
+pub(crate) struct Faults {
+    kind: &'static str,
+    gauge: Gauge,
+    counted: i64,
+    known: HashSet<(CompactString, CompactString)>,
+    listed: Option<HashSet<(CompactString, CompactString)>>,
+    lines: HashMap<CompactString, (Instant, u32)>,
+}
+
+impl Faults {
+    /// The gauge is shared by all watches of the kind.
+    pub(crate) fn new(kind: &'static str, gauge: Gauge) -> Self {
+        Self { kind, gauge, counted: 0, known: HashSet::new(), listed: None, lines: HashMap::new() }
+    }
+
+    pub(crate) fn begin_list(&mut self) {
+        self.listed = Some(HashSet::new());
+    }
+
+    /// What the list did not have is gone.
+    pub(crate) fn end_list(&mut self) {
+        if let Some(listed) = self.listed.take() {
+            self.known.retain(|known| listed.contains(known));
+            self.count();
+        }
+    }
+
+    pub(crate) fn found(&mut self, object: &Captured, fault: &str, consequence: &str) {
+        let key = (CompactString::from(&object.namespace), CompactString::from(&object.name));
+        if let Some(listed) = &mut self.listed
+            && listed.len() < KEPT
+        {
+            listed.insert(key.clone());
+        }
+        if self.known.len() >= KEPT || !self.known.insert(key) {
+            return;
+        }
+        self.count();
+        if self.may_log(&object.namespace) {
+            tracing::warn!(
+                kind = self.kind,
+                namespace = ?object.namespace,
+                name = ?object.name,
+                fault = ?fault,
+                "An object cannot be read; it {consequence}"
+            );
+        }
+    }
+
+    pub(crate) fn mended(&mut self, object: &Captured) {
+        // Mostly there is none: no key is made then.
+        if !self.known.is_empty()
+            && self.known.remove(&(CompactString::from(&object.namespace), CompactString::from(&object.name)))
+        {
+            self.count();
+        }
+    }
+
+    fn count(&mut self) {
+        let now = i64::try_from(self.known.len()).unwrap_or(i64::MAX);
+        self.gauge.inc_by(now - self.counted);
+        self.counted = now;
+    }
+
+    fn may_log(&mut self, namespace: &str) -> bool {
+        if self.lines.len() >= KEPT {
+            self.lines.retain(|_, (since, _)| since.elapsed() < PERIOD);
+        }
+        if self.lines.len() >= KEPT && !self.lines.contains_key(namespace) {
+            return false;
+        }
+        let (since, lines) = self.lines.entry(namespace.into()).or_insert_with(|| (Instant::now(), 0));
+        if since.elapsed() >= PERIOD {
+            (*since, *lines) = (Instant::now(), 0);
+        }
+        *lines += 1;
+        *lines <= LINES
+    }
+}

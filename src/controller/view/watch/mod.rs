@@ -1,0 +1,387 @@
+//! Lists and watches one kind of object for as long as the process runs.
+//!
+//! Each object is decoded by itself, so one that cannot be decoded is left out and delays no other. Each watch waits
+//! longer after each failure and reports a failure once. Must not know what an object means to anybody.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::channel::mpsc;
+use futures::{SinkExt, Stream, StreamExt};
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
+use kube::Client;
+use kube::api::{ListParams, WatchParams};
+use kube::client::Body;
+use kube::runtime::watcher::Event;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+
+pub(crate) use budget::Budget;
+pub use client::connect;
+pub(crate) use decode::{Watched, unreadable};
+pub(crate) use faults::Faults;
+use retry::Retry;
+use scanner::{Item, Scanner, Shape};
+
+mod budget;
+mod client;
+mod decode;
+mod faults;
+mod retry;
+mod scanner;
+
+/// Objects in one page of a list: what a page takes in the API server.
+const PAGE: u32 = 100;
+/// The API server takes no object of more than about 1.5 MiB; managedFields, which it adds, are cut out.
+const LONGEST: usize = 2 * 1024 * 1024;
+/// How long the API server may be silent while it answers.
+const SILENCE: Duration = Duration::from_secs(30);
+/// How long a watch is asked for, and how long it may be silent.
+const WATCH_SECONDS: u32 = 290;
+const WATCH_SILENCE: Duration = Duration::from_secs(295);
+/// A watch that lasted this long did not fail at its start.
+const STABLE: Duration = Duration::from_secs(10);
+/// As much of an error's body as is read.
+const LONGEST_ERROR: usize = 64 * 1024;
+/// Of an object that is too much for what its namespace may take.
+const OVER_BUDGET: &str =
+    "the large objects of its namespace take too much memory together: shorten some, then this one";
+/// A right that an installation does not have may be given to it later.
+const REFUSED_AGAIN: Duration = Duration::from_secs(600);
+
+/// How a watch stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Its first attempt is under way.
+    Starting,
+    Working,
+    /// It has failed a few times in a row.
+    Failing,
+    /// The API server does not allow it, or does not know the kind.
+    Refused,
+}
+
+/// What is watched.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Selection {
+    /// One namespace; none for all.
+    pub(crate) namespace: Option<String>,
+    /// Labels.
+    pub(crate) selector: Option<String>,
+    /// Not every installation has the right: a refusal is reported as information, and asked about seldom.
+    pub(crate) is_optional: bool,
+}
+
+/// Why a list or a watch ended.
+#[derive(Debug, thiserror::Error)]
+enum WatchError {
+    #[error("the API server could not be reached")]
+    Unreachable(#[source] kube::Error),
+    #[error("the connection to the API server broke off")]
+    Broken,
+    #[error("the API server was silent for {} s", SILENCE.as_secs())]
+    Silent,
+    /// What was read last is too old to go on from.
+    #[error("the API server remembers no changes since the last one that was read")]
+    Expired,
+    #[error("the API server answered {code}: {message}")]
+    Refused { code: i32, message: String },
+    #[error("the request could not be made")]
+    Request(#[source] kube::core::request::Error),
+    /// Nobody takes the events any more.
+    #[error("the controller ends")]
+    Closed,
+}
+
+impl WatchError {
+    fn is_refusal(&self) -> bool {
+        matches!(self, WatchError::Refused { code: 401 | 403 | 404, .. })
+    }
+}
+
+/// The events of one kind, and how its watch stands. The watch ends when the events are dropped.
+pub(crate) fn watch_objects<K: Watched>(
+    client: Client,
+    selection: Selection,
+    (faults, budget): (Faults, Budget),
+) -> (impl Stream<Item = Event<K>> + Send + use<K>, watch::Receiver<Standing>) {
+    // Without room: an object that nobody has taken yet is in memory beside the page it came from.
+    let (events, received) = mpsc::channel(0);
+    let (standing, seen) = watch::channel(Standing::Starting);
+    let request = kube::core::Request::new(K::url_path(&(), selection.namespace.as_deref()));
+    let task =
+        Watch::<K> { client, request, selection, events, standing, faults, budget, retry: Retry::default() };
+    tokio::spawn(task.run());
+    (received, seen)
+}
+
+struct Watch<K> {
+    client: Client,
+    request: kube::core::Request,
+    selection: Selection,
+    events: mpsc::Sender<Event<K>>,
+    standing: watch::Sender<Standing>,
+    faults: Faults,
+    budget: Budget,
+    retry: Retry,
+}
+
+impl<K: Watched> Watch<K> {
+    async fn run(mut self) {
+        // From where a watch may go on without a list.
+        let mut version: Option<String> = None;
+        loop {
+            let step = match &version {
+                None => self.list().await.map(Some),
+                Some(from) => self.follow(from.clone(), &mut version).await.map(|()| version.clone()),
+            };
+            match step {
+                Ok(from) => version = from,
+                Err(WatchError::Closed) => return,
+                Err(error) => {
+                    if !matches!(error, WatchError::Unreachable(_) | WatchError::Broken | WatchError::Silent)
+                    {
+                        version = None;
+                    }
+                    let wait = self.failed(&error);
+                    tokio::time::sleep(wait).await;
+                }
+            }
+        }
+    }
+
+    /// Reads every page, and says from where a watch goes on.
+    async fn list(&mut self) -> Result<String, WatchError> {
+        let mut params =
+            ListParams { label_selector: self.selection.selector.clone(), ..ListParams::default() }
+                .limit(PAGE);
+        let mut begun = false;
+        loop {
+            let request = if K::METADATA_ONLY {
+                self.request.list_metadata(&params)
+            } else {
+                self.request.list(&params)
+            };
+            let body = self.send(request.map_err(WatchError::Request)?).await?;
+            if !begun {
+                self.faults.begin_list();
+                self.budget.begin_list();
+                self.emit(Event::Init).await?;
+                begun = true;
+            }
+            let mut pieces = std::pin::pin!(pieces(body, SILENCE));
+            let mut scanner = Scanner::new(Shape::List, LONGEST);
+            while let Some(piece) = pieces.next().await {
+                for item in scan(&mut scanner, &piece?) {
+                    if let Some(object) = self.decode(&item) {
+                        self.emit(Event::InitApply(object)).await?;
+                    }
+                }
+            }
+            let page = scanner.of_list();
+            // An answer that is no list, from a proxy for example, must not pass for an empty one.
+            if !scanner.is_complete() || page.resource_version.is_empty() {
+                return Err(WatchError::Broken);
+            }
+            if page.next_page.is_empty() {
+                self.faults.end_list();
+                self.budget.end_list();
+                self.emit(Event::InitDone).await?;
+                return Ok(page.resource_version.clone());
+            }
+            params.continue_token = Some(page.next_page.clone());
+        }
+    }
+
+    /// Watches until the API server ends it, which it does every few minutes. `version` is that of the last event.
+    async fn follow(&mut self, from: String, version: &mut Option<String>) -> Result<(), WatchError> {
+        let params = WatchParams {
+            label_selector: self.selection.selector.clone(),
+            timeout: Some(WATCH_SECONDS),
+            bookmarks: true,
+            ..WatchParams::default()
+        };
+        let request = if K::METADATA_ONLY {
+            self.request.watch_metadata(&params, &from)
+        } else {
+            self.request.watch(&params, &from)
+        };
+        let body = self.send(request.map_err(WatchError::Request)?).await?;
+        let began = Instant::now();
+        self.working();
+        let mut pieces = std::pin::pin!(pieces(body, WATCH_SILENCE));
+        let mut scanner = Scanner::new(Shape::Watch, LONGEST);
+        while let Some(piece) = pieces.next().await {
+            // An error is ignored here; if it lasts, the next watch request reports it.
+            let Ok(piece) = piece else { break };
+            for item in scan(&mut scanner, &piece) {
+                let seen = self.take_in(item).await?;
+                self.retry.reset();
+                if !seen.is_empty() {
+                    *version = Some(seen);
+                }
+            }
+        }
+        if began.elapsed() >= STABLE {
+            self.retry.reset();
+            return Ok(());
+        }
+        // An API server that ends each watch at once is not to be asked without a pause.
+        tokio::time::sleep(self.retry.next(K::KIND)).await;
+        Ok(())
+    }
+
+    /// One event of a watch; returns the version it is of.
+    async fn take_in(&mut self, item: Item) -> Result<String, WatchError> {
+        let event = item.captured.event.as_str();
+        if event == "ERROR" {
+            return Err(refusal(item.text.as_deref().unwrap_or_default(), 500));
+        }
+        if event != "BOOKMARK" {
+            let object = if event == "DELETED" {
+                self.faults.mended(&item.captured);
+                self.budget.gone(&item.captured);
+                let decoded = item.text.as_deref().and_then(|text| K::decode(text).ok());
+                Event::Delete(decoded.map_or_else(|| K::identified(&item.captured), |decoded| decoded.object))
+            } else {
+                match self.decode(&item) {
+                    Some(object) => Event::Apply(object),
+                    None => Event::Delete(K::identified(&item.captured)),
+                }
+            };
+            self.emit(object).await?;
+        }
+        Ok(item.captured.resource_version)
+    }
+
+    /// The object, unless nothing of it can be read. What cannot be read of it is reported.
+    fn decode(&mut self, item: &Item) -> Option<K> {
+        let decoded = match &item.text {
+            Some(text) => K::decode(text),
+            None => Err(format!("the object is larger than {} MiB", LONGEST / 1024 / 1024)),
+        };
+        match decoded {
+            Ok(mut decoded) => {
+                let weight = decoded.object.weight(item.text.as_ref().map_or(0, Vec::len));
+                if !self.budget.admits(&item.captured, weight) {
+                    decoded.object.lighten(OVER_BUDGET);
+                    decoded.fault = Some(OVER_BUDGET.to_owned());
+                }
+                match decoded.fault {
+                    Some(fault) => {
+                        self.faults.found(&item.captured, &fault, "is served as far as it can be read");
+                    }
+                    None => self.faults.mended(&item.captured),
+                }
+                Some(decoded.object)
+            }
+            Err(fault) => {
+                self.faults.found(&item.captured, &fault, "is left out");
+                None
+            }
+        }
+    }
+
+    async fn emit(&mut self, event: Event<K>) -> Result<(), WatchError> {
+        self.events.send(event).await.map_err(|_| WatchError::Closed)
+    }
+
+    async fn send(&self, request: Request<Vec<u8>>) -> Result<Body, WatchError> {
+        let answer = timeout(SILENCE, self.client.send(request.map(Body::from))).await;
+        let answer = answer.map_err(|_| WatchError::Silent)?.map_err(WatchError::Unreachable)?;
+        if answer.status().is_success() {
+            return Ok(answer.into_body());
+        }
+        Err(error_of(answer).await)
+    }
+
+    fn working(&mut self) {
+        if self.retry.recovered() {
+            tracing::info!(kind = K::KIND, namespace = self.namespace(), "Watch works again");
+        }
+        self.stand(Standing::Working);
+    }
+
+    /// Reports a failure that is the first, and says how long to wait.
+    fn failed(&mut self, error: &WatchError) -> Duration {
+        let kind = K::KIND;
+        let mut wait = self.retry.next(kind);
+        if matches!(error, WatchError::Expired) {
+            return wait;
+        }
+        let is_refused = error.is_refusal();
+        if is_refused && self.selection.is_optional {
+            wait = REFUSED_AGAIN;
+        }
+        if self.retry.failed() {
+            let (namespace, error) = (self.namespace(), crate::controller::chain(error));
+            if is_refused && self.selection.is_optional {
+                tracing::info!(kind, error, "Not allowed to watch; what needs it is not available");
+            } else {
+                tracing::warn!(kind, namespace, error, "Watch failed; it is tried again, ever more seldom");
+            }
+        }
+        if is_refused {
+            self.stand(Standing::Refused);
+        } else if self.retry.is_lasting() {
+            self.stand(Standing::Failing);
+        }
+        wait
+    }
+
+    fn stand(&self, now: Standing) {
+        self.standing.send_if_modified(|standing| std::mem::replace(standing, now) != now);
+    }
+
+    fn namespace(&self) -> Option<&str> {
+        self.selection.namespace.as_deref()
+    }
+}
+
+fn scan(scanner: &mut Scanner, piece: &[u8]) -> Vec<Item> {
+    let mut items = Vec::new();
+    scanner.feed(piece, |item| items.push(item));
+    items
+}
+
+/// The body piece by piece, each within a time.
+fn pieces(body: Body, silence: Duration) -> impl Stream<Item = Result<Bytes, WatchError>> + Send {
+    futures::stream::unfold(Some(body.into_data_stream()), move |body| async move {
+        let mut body = body?;
+        match timeout(silence, body.next()).await {
+            Ok(Some(Ok(piece))) => Some((Ok(piece), Some(body))),
+            Ok(Some(Err(_))) => Some((Err(WatchError::Broken), None)),
+            Ok(None) => None,
+            Err(_) => Some((Err(WatchError::Silent), None)),
+        }
+    })
+}
+
+async fn error_of(answer: Response<Body>) -> WatchError {
+    let code = i32::from(answer.status().as_u16());
+    let mut text = Vec::new();
+    let mut pieces = std::pin::pin!(pieces(answer.into_body(), SILENCE));
+    while let Some(Ok(piece)) = pieces.next().await {
+        text.extend(piece);
+        if text.len() > LONGEST_ERROR {
+            break;
+        }
+    }
+    refusal(&text, code)
+}
+
+/// What the API server says in a `Status`; nothing else of a body is repeated.
+fn refusal(text: &[u8], code: i32) -> WatchError {
+    let status = serde_json::from_slice::<Status>(text).unwrap_or_default();
+    let code = status.code.unwrap_or(code);
+    if code == 410 {
+        return WatchError::Expired;
+    }
+    let message = status.message.unwrap_or_default().chars().take(300).collect();
+    WatchError::Refused { code, message }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,422 @@
+//! Reads JSON from the API server as it arrives: cuts out what nobody reads, and splits lists and watches into objects.
+//!
+//! Knows where Kubernetes keeps metadata, and holds at most one object in memory. It has no recursion, so no depth of
+//! nesting can end it. Must not know any kind of object, nor judge whether an object can be decoded.
+
+/// How many levels the path is followed: `items[].metadata.managedFields[].fieldsV1` is the deepest place of interest.
+const TRACKED: usize = 6;
+/// A longer name of a member is none that matters.
+const LONGEST_NAME: usize = 64;
+/// A longer text in `Captured` is left out. The longest is the token by which a list is continued.
+const LONGEST_CAPTURE: usize = 4096;
+
+/// What the text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Any answer: what is cut out is missing in what is passed on, and nothing is split.
+    Any,
+    /// A list: an object with `items`.
+    List,
+    /// A watch: objects with `type` and `object`, one after the other.
+    Watch,
+}
+
+/// Texts that identify an object even where the object as a whole cannot be decoded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Captured {
+    /// Of a watch: `ADDED`, `MODIFIED`, `DELETED`, `BOOKMARK` or `ERROR`.
+    pub(crate) event: String,
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    pub(crate) uid: String,
+    pub(crate) resource_version: String,
+    /// Of a list: where its next page begins.
+    pub(crate) next_page: String,
+}
+
+/// One object of a list or a watch.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Item {
+    /// None where the object is larger than the bound.
+    pub(crate) text: Option<Vec<u8>>,
+    pub(crate) captured: Captured,
+}
+
+/// A member's name, as far as it matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Name {
+    Element,
+    Items,
+    Object,
+    Type,
+    Metadata,
+    ManagedFields,
+    FieldsV1,
+    Time,
+    Annotations,
+    LastApplied,
+    Ours,
+    Text(Field),
+    Other,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Field {
+    Name,
+    Namespace,
+    Uid,
+    ResourceVersion,
+    Continue,
+}
+
+impl Name {
+    fn of(name: &[u8]) -> Self {
+        match name {
+            b"items" => Name::Items,
+            b"object" => Name::Object,
+            b"type" => Name::Type,
+            b"metadata" => Name::Metadata,
+            b"managedFields" => Name::ManagedFields,
+            b"fieldsV1" => Name::FieldsV1,
+            b"time" => Name::Time,
+            b"annotations" => Name::Annotations,
+            b"kubectl.kubernetes.io/last-applied-configuration" => Name::LastApplied,
+            b"name" => Name::Text(Field::Name),
+            b"namespace" => Name::Text(Field::Namespace),
+            b"uid" => Name::Text(Field::Uid),
+            b"resourceVersion" => Name::Text(Field::ResourceVersion),
+            b"continue" => Name::Text(Field::Continue),
+            name if name.starts_with(b"tokensource.dev/") => Name::Ours,
+            _ => Name::Other,
+        }
+    }
+}
+
+/// One open object or array near the root.
+struct Frame {
+    is_object: bool,
+    /// In an object: a name is next, not a value.
+    name_next: bool,
+    member: Name,
+}
+
+/// Where in a text the scanner is.
+pub(crate) struct Scanner {
+    shape: Shape,
+    longest: usize,
+    frames: Vec<Frame>,
+    depth: usize,
+    in_string: bool,
+    escaped: bool,
+    name: Option<Vec<u8>>,
+    capture: Option<(Slot, Vec<u8>)>,
+    /// The depth at which a value is being left out.
+    cut: Option<usize>,
+    /// The depth at which the current object stands.
+    item: Option<usize>,
+    is_too_long: bool,
+    text: Vec<u8>,
+    captured: Captured,
+    of_list: Captured,
+}
+
+/// Where a captured text belongs.
+#[derive(Clone, Copy)]
+enum Slot {
+    Event,
+    Item(Field),
+    List(Field),
+}
+
+impl Scanner {
+    /// Objects of more bytes than `longest` are counted, and not kept.
+    pub(crate) fn new(shape: Shape, longest: usize) -> Self {
+        Self {
+            shape,
+            longest,
+            frames: Vec::with_capacity(TRACKED),
+            depth: 0,
+            in_string: false,
+            escaped: false,
+            name: None,
+            capture: None,
+            cut: None,
+            item: None,
+            is_too_long: false,
+            text: Vec::new(),
+            captured: Captured::default(),
+            of_list: Captured::default(),
+        }
+    }
+
+    /// Takes in a piece of the text, and hands over each object that is complete.
+    pub(crate) fn feed(&mut self, bytes: &[u8], mut emit: impl FnMut(Item)) {
+        let mut rest = bytes;
+        while let Some((byte, after)) = rest.split_first() {
+            if self.in_string && !self.escaped {
+                let end = rest.iter().position(|byte| matches!(byte, b'"' | b'\\')).unwrap_or(rest.len());
+                let (plain, after) = rest.split_at_checked(end).unwrap_or((rest, &[]));
+                self.within_string(plain);
+                let Some((byte, after)) = after.split_first() else { return };
+                self.escaped = *byte == b'\\';
+                if self.escaped {
+                    self.forget_texts();
+                } else {
+                    self.in_string = false;
+                    self.end_of_string();
+                }
+                self.copy(&[*byte]);
+                rest = after;
+                continue;
+            }
+            if self.in_string {
+                self.escaped = false;
+                self.copy(&[*byte]);
+            } else {
+                self.outside(*byte, &mut emit);
+            }
+            rest = after;
+        }
+    }
+
+    /// What has been passed on since this was last asked: of `Shape::Any` alone.
+    pub(crate) fn passed_on(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.text)
+    }
+
+    /// What a list says of itself, once it has been read.
+    pub(crate) fn of_list(&self) -> &Captured {
+        &self.of_list
+    }
+
+    /// Whether the text ended where it may end.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.depth == 0 && !self.in_string
+    }
+
+    fn outside(&mut self, byte: u8, emit: &mut impl FnMut(Item)) {
+        match byte {
+            b'"' => {
+                self.copy(b"\"");
+                self.begin_string();
+                return;
+            }
+            b'{' | b'[' => {
+                if self.begins_item(byte) {
+                    self.item = Some(self.depth);
+                }
+                self.open(byte);
+            }
+            b'}' | b']' => {
+                self.close(byte, emit);
+                return;
+            }
+            b':' => {
+                self.copy(b":");
+                self.begin_value();
+                return;
+            }
+            b',' => {
+                if self.cut == Some(self.depth) {
+                    self.cut = None;
+                }
+                if let Some(frame) = self.current() {
+                    frame.name_next = frame.is_object;
+                }
+            }
+            _ => {}
+        }
+        self.copy(&[byte]);
+    }
+
+    /// The frame of the innermost open object or array, unless that is too deep to matter.
+    fn current(&mut self) -> Option<&mut Frame> {
+        if self.frames.len() == self.depth { self.frames.last_mut() } else { None }
+    }
+
+    fn begins_item(&self, byte: u8) -> bool {
+        let path = |position: usize| self.frames.get(position).map(|frame| frame.member);
+        byte == b'{'
+            && match self.shape {
+                Shape::Any => false,
+                Shape::List => {
+                    self.depth == 2 && path(0) == Some(Name::Items) && path(1) == Some(Name::Element)
+                }
+                Shape::Watch => self.depth == 1 && path(0) == Some(Name::Object),
+            }
+    }
+
+    fn open(&mut self, byte: u8) {
+        if self.depth < TRACKED && self.frames.len() == self.depth {
+            let is_object = byte == b'{';
+            let member = if is_object { Name::Other } else { Name::Element };
+            self.frames.push(Frame { is_object, name_next: is_object, member });
+        }
+        self.depth = self.depth.saturating_add(1);
+    }
+
+    fn close(&mut self, byte: u8, emit: &mut impl FnMut(Item)) {
+        if self.cut == Some(self.depth) {
+            self.cut = None;
+        }
+        self.copy(&[byte]);
+        self.depth = self.depth.saturating_sub(1);
+        self.frames.truncate(self.depth);
+        let ends = match self.shape {
+            Shape::Any => false,
+            Shape::List => self.item == Some(self.depth),
+            // A watch names the event beside the object.
+            Shape::Watch => self.depth == 0,
+        };
+        if ends {
+            let text = std::mem::take(&mut self.text);
+            let text = (!std::mem::take(&mut self.is_too_long)).then_some(text);
+            emit(Item { text, captured: std::mem::take(&mut self.captured) });
+        }
+        if self.item == Some(self.depth) {
+            self.item = None;
+        }
+    }
+
+    fn begin_string(&mut self) {
+        self.in_string = true;
+        let slot = self.slot();
+        let Some(frame) = self.current() else { return };
+        if frame.is_object && frame.name_next {
+            self.name = Some(Vec::new());
+        } else {
+            self.capture = slot.map(|slot| (slot, Vec::new()));
+        }
+    }
+
+    fn within_string(&mut self, plain: &[u8]) {
+        let take = |text: &mut Option<Vec<u8>>, longest: usize| {
+            if let Some(taken) = text {
+                if taken.len().saturating_add(plain.len()) > longest {
+                    *text = None;
+                } else {
+                    taken.extend(plain);
+                }
+            }
+        };
+        take(&mut self.name, LONGEST_NAME);
+        if let Some((slot, text)) = self.capture.take() {
+            let mut text = Some(text);
+            take(&mut text, LONGEST_CAPTURE);
+            self.capture = text.map(|text| (slot, text));
+        }
+        self.copy(plain);
+    }
+
+    /// No text that matters needs an escape.
+    fn forget_texts(&mut self) {
+        (self.name, self.capture) = (None, None);
+    }
+
+    fn end_of_string(&mut self) {
+        if let Some((slot, text)) = self.capture.take() {
+            let text = String::from_utf8(text).unwrap_or_default();
+            let (captured, field) = match slot {
+                Slot::Event => {
+                    self.captured.event = text;
+                    return;
+                }
+                Slot::Item(field) => (&mut self.captured, field),
+                Slot::List(field) => (&mut self.of_list, field),
+            };
+            *match field {
+                Field::Name => &mut captured.name,
+                Field::Namespace => &mut captured.namespace,
+                Field::Uid => &mut captured.uid,
+                Field::ResourceVersion => &mut captured.resource_version,
+                Field::Continue => &mut captured.next_page,
+            } = text;
+        }
+        let name = self.name.take();
+        if let Some(frame) = self.current()
+            && frame.is_object
+            && frame.name_next
+        {
+            frame.member = name.map_or(Name::Other, |name| Name::of(&name));
+        }
+    }
+
+    /// After a name: what follows is its value, and may have to be left out.
+    fn begin_value(&mut self) {
+        let Some(frame) = self.current() else { return };
+        frame.name_next = false;
+        if self.cut.is_some() {
+            return;
+        }
+        if let Some(instead) = self.instead() {
+            self.copy(instead);
+            self.cut = Some(self.depth);
+        }
+    }
+
+    fn path(&self) -> [Option<Name>; TRACKED] {
+        let mut path = [None; TRACKED];
+        for (place, frame) in path.iter_mut().zip(&self.frames) {
+            *place = Some(frame.member);
+        }
+        path
+    }
+
+    /// What stands in place of a value that nobody reads.
+    fn instead(&self) -> Option<&'static [u8]> {
+        use Name::{
+            Annotations, Element, FieldsV1, Items, LastApplied, ManagedFields, Metadata, Object, Other, Time,
+        };
+        let path = self.path();
+        let path: Vec<Name> = path.into_iter().flatten().collect();
+        let path = path.as_slice();
+        let item = path.strip_prefix(&[Items, Element]);
+        let within = item.or_else(|| path.strip_prefix(&[Object])).unwrap_or(path);
+        match within {
+            [Metadata, ManagedFields, Element, FieldsV1 | Time] => Some(b"null"),
+            // Others' annotations may matter to whoever has read one object, but never to a list or a watch.
+            [Metadata, Annotations, name]
+                if *name == LastApplied
+                    || self.shape != Shape::Any && matches!(name, Other | Name::Text(_)) =>
+            {
+                Some(b"\"\"")
+            }
+            _ => None,
+        }
+    }
+
+    fn slot(&self) -> Option<Slot> {
+        use Name::{Element, Items, Metadata, Object, Text, Type};
+        let path = self.path();
+        match (self.shape, path) {
+            (Shape::Watch, [Some(Type), None, ..]) => Some(Slot::Event),
+            (Shape::Watch, [Some(Object), Some(Metadata), Some(Text(field)), None, ..])
+            | (Shape::List, [Some(Items), Some(Element), Some(Metadata), Some(Text(field)), None, ..]) => {
+                Some(Slot::Item(field))
+            }
+            (Shape::List, [Some(Metadata), Some(Text(field)), None, ..]) => Some(Slot::List(field)),
+            _ => None,
+        }
+    }
+
+    fn copy(&mut self, bytes: &[u8]) {
+        if self.cut.is_some() {
+            return;
+        }
+        match (self.shape, self.item) {
+            (Shape::Any, _) => self.text.extend(bytes),
+            (_, Some(_)) if !self.is_too_long => {
+                self.is_too_long = self.text.len().saturating_add(bytes.len()) > self.longest;
+                if self.is_too_long {
+                    self.text = Vec::new();
+                } else {
+                    self.text.extend(bytes);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

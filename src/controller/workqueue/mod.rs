@@ -1,0 +1,191 @@
+//! The workqueue: each name once however often it is triggered, one reconcile of it at a time, and another when that asks
+//! for it. Namespaces go in turn.
+//!
+//! Used in place of kube's `applier`, which knows no namespaces, polls all that is under way whenever one of them moves,
+//! and has a trigger wait for the timer. Must not know what a reconcile does.
+
+pub(crate) mod permits;
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::pin::pin;
+use std::time::Duration;
+
+use futures::stream::FuturesUnordered;
+use futures::{Stream, StreamExt};
+use tokio::time::{Instant, sleep_until};
+
+use crate::controller::view::index::NamespacedName;
+use crate::decide::limiter::{InTurn, Shares};
+
+/// Reconciles each name that is triggered or woken, at most so many at once, until the triggers end and the last reconcile
+/// has. A reconcile returns after how long there is to be another even without a trigger, unless there need not be one.
+pub(crate) async fn serve<Reconcile>(
+    triggers: impl Stream<Item = NamespacedName>,
+    wakes: impl Stream<Item = NamespacedName>,
+    max_concurrent: usize,
+    reconcile: impl Fn(NamespacedName) -> Reconcile,
+) where
+    Reconcile: Future<Output = Option<Duration>>,
+{
+    let (mut triggers, mut wakes) = (pin!(triggers), pin!(wakes.fuse()));
+    let mut queue = Workqueue::new(max_concurrent);
+    let mut running = FuturesUnordered::new();
+    loop {
+        queue.promote(Instant::now());
+        let due = queue.due();
+        tokio::select! {
+            // Triggers that come together are taken in before the first is answered: those of one name are one.
+            biased;
+            trigger = triggers.next() => match trigger {
+                Some(name) => queue.add(name, Band::Triggered),
+                None => break,
+            },
+            Some(name) = wakes.next() => queue.add(name, Band::Woken),
+            () = std::future::ready(()), if queue.may_start => if let Some(name) = queue.start() {
+                let reconciled = reconcile(name.clone());
+                running.push(async move { (name, reconciled.await) });
+            },
+            Some((name, requeue_after)) = running.next() => {
+                queue.finish(name, requeue_after.and_then(|after| Instant::now().checked_add(after)));
+            }
+            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
+        }
+    }
+    while running.next().await.is_some() {}
+}
+
+/// Why a name is in the queue. Those that a limiter has woken hold a permit already, and go before every other one of
+/// those that were triggered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Band {
+    Triggered,
+    Woken,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Entry {
+    Delayed(Instant),
+    Ready(Band),
+    /// Being reconciled, and perhaps to be again.
+    Busy(Option<Band>),
+}
+
+struct Workqueue {
+    entries: HashMap<NamespacedName, Entry>,
+    delayed: BTreeSet<(Instant, NamespacedName)>,
+    triggered: InTurn<VecDeque<NamespacedName>>,
+    woken: InTurn<VecDeque<NamespacedName>>,
+    woken_first: bool,
+    shares: Shares,
+    /// Something has changed since there was nothing to start.
+    may_start: bool,
+}
+
+impl Workqueue {
+    fn new(max_concurrent: usize) -> Self {
+        Self {
+            entries: HashMap::new(),
+            delayed: BTreeSet::new(),
+            triggered: InTurn::default(),
+            woken: InTurn::default(),
+            woken_first: true,
+            shares: Shares::new(max_concurrent),
+            may_start: false,
+        }
+    }
+
+    fn add(&mut self, name: NamespacedName, band: Band) {
+        match self.entries.get_mut(&name) {
+            Some(Entry::Busy(again)) => {
+                if *again != Some(Band::Woken) {
+                    *again = Some(band);
+                }
+                return;
+            }
+            Some(Entry::Ready(before)) if *before == band || *before == Band::Woken => return,
+            Some(Entry::Delayed(at)) => drop(self.delayed.remove(&(*at, name.clone()))),
+            // What is left of it in its former band is passed over.
+            Some(Entry::Ready(_)) | None => {}
+        }
+        self.make_ready(name, band);
+    }
+
+    fn make_ready(&mut self, name: NamespacedName, band: Band) {
+        self.may_start = true;
+        self.entries.insert(name.clone(), Entry::Ready(band));
+        self.band(band).update(&name.0.clone(), |queue| queue.push_back(name));
+    }
+
+    /// Takes in what was to happen by now.
+    fn promote(&mut self, now: Instant) {
+        while self.due().is_some_and(|due| due <= now) {
+            if let Some((_, name)) = self.delayed.pop_first() {
+                self.make_ready(name, Band::Triggered);
+            }
+        }
+    }
+
+    fn due(&self) -> Option<Instant> {
+        self.delayed.first().map(|(at, _)| *at)
+    }
+
+    /// The next one to reconcile, of a namespace that has not its share under way.
+    fn start(&mut self) -> Option<NamespacedName> {
+        self.may_start = self.shares.is_free();
+        if !self.may_start {
+            return None;
+        }
+        self.woken_first = !self.woken_first;
+        let bands =
+            if self.woken_first { [Band::Woken, Band::Triggered] } else { [Band::Triggered, Band::Woken] };
+        let name = bands.into_iter().find_map(|band| self.next(band));
+        match &name {
+            Some(name) => {
+                self.shares.take(&name.0);
+                self.entries.insert(name.clone(), Entry::Busy(None));
+            }
+            None => self.may_start = false,
+        }
+        name
+    }
+
+    fn next(&mut self, band: Band) -> Option<NamespacedName> {
+        let Self { entries, triggered, woken, shares, .. } = self;
+        let queues = if band == Band::Woken { woken } else { triggered };
+        queues.take(|namespace, queue| {
+            if !shares.has_room(namespace) {
+                return None;
+            }
+            let is_ready = |name: &NamespacedName| entries.get(name) == Some(&Entry::Ready(band));
+            while let Some(name) = queue.pop_front() {
+                if is_ready(&name) {
+                    return Some(name);
+                }
+            }
+            None
+        })
+    }
+
+    fn finish(&mut self, name: NamespacedName, requeue_at: Option<Instant>) {
+        self.may_start = true;
+        self.shares.give_back(&name.0);
+        match (self.entries.remove(&name), requeue_at) {
+            (Some(Entry::Busy(Some(band))), _) => self.make_ready(name, band),
+            (_, Some(at)) => {
+                self.entries.insert(name.clone(), Entry::Delayed(at));
+                self.delayed.insert((at, name));
+            }
+            (_, None) => {}
+        }
+    }
+
+    fn band(&mut self, band: Band) -> &mut InTurn<VecDeque<NamespacedName>> {
+        match band {
+            Band::Triggered => &mut self.triggered,
+            Band::Woken => &mut self.woken,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
