@@ -45,7 +45,7 @@ async fn tenants(story: &Story) {
         let object = story.source_for("early", &json!({}));
         let [alice, bob] = [try_as(story, "alice", &object).await, try_as(story, "bob", &object).await];
         match (alice, bob) {
-            (Ok(()), Err(refusal)) if refusal.contains("only who may get a Secret") => Ok(()),
+            (Ok(()), Err(refusal)) if refusal.contains("you may not get Secrets") => Ok(()),
             other => Err(format!("{other:?}")),
         }
     })
@@ -113,26 +113,26 @@ fn references() -> Vec<(&'static str, Value, &'static str)> {
             "subject",
             nobody(json!({"clientAuthentication": none, "grantType": EXCHANGE,
                 "subjectToken": {"secretKeyRef": {"name": "client", "key": "token"}}})),
-            "only who may get a Secret",
+            "you may not get Secrets",
         ),
         (
             "certificate",
             nobody(json!({"clientAuthentication": {"method": "tls_client_auth"},
                 "tls": {"clientCertificateRef": {"name": "client"}}})),
-            "only who may get a Secret",
+            "you may not get Secrets",
         ),
         (
             "trust",
             nobody(json!({"clientAuthentication": none,
                 "tls": {"caBundle": null, "caBundleRef": {"name": "trust", "key": "ca.crt"}}})),
-            "only who may get a ConfigMap",
+            "you may not get ConfigMaps",
         ),
         (
             "account",
             nobody(
                 json!({"clientAuthentication": {"method": "federated_jwt", "serviceAccountToken": account}}),
             ),
-            "only who may ask for a token of a ServiceAccount",
+            "you may not create tokens of ServiceAccounts",
         ),
         (
             "everything",
@@ -152,7 +152,7 @@ fn references() -> Vec<(&'static str, Value, &'static str)> {
             "subject-account",
             nobody(json!({"clientAuthentication": none, "grantType": EXCHANGE,
                 "subjectToken": {"serviceAccountToken": account}})),
-            "only who may ask for a token of a ServiceAccount",
+            "you may not create tokens of ServiceAccounts",
         ),
     ]
 }
@@ -178,7 +178,7 @@ pub(crate) async fn unchanged_specs_pass(story: &mut Story) {
         json!({"credentialsRef": {"name": "another"}}),
     ] {
         let refusal = patch(json!({"spec": change})).await.expect_err("a changed spec").to_string();
-        assert!(refusal.contains("only who may get a Secret"), "{change}: {refusal}");
+        assert!(refusal.contains("you may not get Secrets"), "{change}: {refusal}");
     }
     // Who gives the credentials up needs no right to them.
     let none = json!({"credentialsRef": null, "provider": {"clientAuthentication": {"method": "none"}}});

@@ -1,6 +1,6 @@
 {{/*
-What the names of all objects begin with. A release named `tokensource` has the names that deploy/kustomize uses.
-Of 52 characters at the most: with `-controller` behind it, it is still a label's value.
+The prefix of all object names. A release named `tokensource` has the names that deploy/kustomize uses.
+It has at most 52 characters, so that a name that ends in `-controller` is still valid as a label.
 */}}
 {{- define "tokensource.name" -}}
 {{- $name := .Release.Name -}}
@@ -10,7 +10,7 @@ Of 52 characters at the most: with `-controller` behind it, it is still a label'
 {{- $name | trunc 52 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* By these the Deployment finds its pods: they can never change. */}}
+{{/* The selector of the Deployment. It can never change. */}}
 {{- define "tokensource.selector" -}}
 app.kubernetes.io/name: tokensource
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -33,7 +33,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
-{{/* The ConfigMap with the certificate authorities, or nothing. */}}
+{{/* The name of the ConfigMap with the certificate authorities, if there is one. */}}
 {{- define "tokensource.authorities" -}}
 {{- if .Values.caBundle.configMap -}}
 {{ .Values.caBundle.configMap }}
@@ -43,15 +43,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 
 {{/*
-The rules of the role that a file of files/ begins with, as YAML. Those files are copies of deploy/kustomize, made by
-`make generate`: rights are written down there, once, each with its reason.
+The rules of the first role in a file of files/, as YAML. Those files are copies of deploy/kustomize, made by `make generate`:
+the rights are defined there, once, each with its reason.
 */}}
 {{- define "tokensource.rules" -}}
 {{- $role := index (splitList "\n---\n" (.Files.Get .file)) 0 | fromYaml -}}
 {{- required (printf "%s has no rules" .file) $role.rules | toYaml -}}
 {{- end -}}
 
-{{/* Whom all bindings bind. */}}
+{{/* The subjects of all bindings. */}}
 {{- define "tokensource.subjects" -}}
 - kind: ServiceAccount
   name: {{ include "tokensource.name" . }}-controller
