@@ -185,7 +185,10 @@ async fn from_the_first_token_to_the_last_definition() {
 
     // Installed for the whole cluster.
     let notes = site.install(&local);
-    assert!(notes.contains("serves every namespace") && notes.contains("FIRST: no image is published"), "{notes}");
+    assert!(
+        notes.contains("serves every namespace") && notes.contains("FIRST: no image is published"),
+        "{notes}"
+    );
     assert_eq!(site.definitions().await, 3);
     let mark = site.plane.audit_mark();
     let controller = site.run().await;
