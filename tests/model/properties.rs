@@ -6,13 +6,13 @@ use crate::real::{Grant, Outcome, Real};
 use crate::world::{Asked, Look, Requested, Seconds, Secret, Source, Status, Step, World};
 
 /// A request is made only for want of a usable token, when it is due, or when somebody asks for it.
-pub(crate) const NO_NEEDLESS_REQUEST: &str = "a token is asked for only where one is wanted";
+pub(crate) const NO_NEEDLESS_REQUEST: &str = "a token is requested only when one is needed";
 /// Waits are kept.
-pub(crate) const PACE: &str = "requests keep their distance";
+pub(crate) const PACE: &str = "waits are kept";
 /// Nothing of somebody else's is written, and nothing good is given up.
 pub(crate) const NOTHING_LOST: &str = "nothing good is overwritten";
 /// A used refresh token is never shown again, unless a crash or a lost answer has taken the good one.
-pub(crate) const NO_REUSE: &str = "a used refresh token is not shown again";
+pub(crate) const NO_REUSE: &str = "a used refresh token is not sent again";
 /// What the status says is so, in the form kstatus asks for.
 pub(crate) const TRUTH: &str = "the status is true";
 /// Left alone, the system comes to rest with a good token.
