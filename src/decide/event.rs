@@ -1,8 +1,7 @@
 //! Events: one for each transition a person would want to hear of, none for a routine renewal.
 
 use super::conditions::find;
-use super::status::success;
-use super::{Outcome, Probed, Verdict, notices};
+use super::{Cause, Outcome, Probed, Verdict, notices};
 use crate::api::{ConditionType, Reason, TokenSourceStatus};
 
 /// Something worth an Event.
@@ -109,8 +108,8 @@ fn succeeded(before: &TokenSourceStatus, outcome: &Outcome) -> Option<Transition
     let Outcome::Published(publication) = outcome else { return None };
     let recovered =
         find(&before.conditions, ConditionType::Renewed).is_some_and(|renewed| renewed.status == "False");
-    let routine = publication.cause == Reason::RenewalDue && !recovered;
-    let reason = success(publication.cause);
+    let routine = publication.cause == Cause::RenewalDue && !recovered;
+    let reason = publication.cause.success();
     (!routine).then(|| Transition { warning: false, reason, note: reason.sentence().to_owned() })
 }
 

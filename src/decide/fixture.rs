@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::versions::Versions;
 use super::{
-    Credentials, Failure, FormerTarget, Held, Inputs, Observed, Outcome, Plan, Probed, Publication,
+    Cause, Credentials, Failure, FormerTarget, Held, Inputs, Observed, Outcome, Plan, Probed, Publication,
     Published, Secrets, Target, inputs, next_status, render,
 };
 use crate::api::{
@@ -106,7 +106,7 @@ impl Scene {
     /// Ten minutes into the hour that its token lives, with everything recorded.
     pub(super) fn good() -> Self {
         let mut scene = Self::fresh();
-        let publication = scene.publication(Reason::TokenPending, 0);
+        let publication = scene.publication(Cause::TokenPending, 0);
         scene.record(&Outcome::Published(publication));
         scene.now = at(600);
         scene
@@ -164,7 +164,7 @@ impl Scene {
     }
 
     /// A token sent for at this second, good for an hour.
-    pub(super) fn publication(&self, cause: Reason, issued: i64) -> Publication {
+    pub(super) fn publication(&self, cause: Cause, issued: i64) -> Publication {
         Publication {
             cause,
             published: Published {

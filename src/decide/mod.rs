@@ -8,6 +8,7 @@
 mod admission;
 mod ask;
 pub mod backoff;
+mod cause;
 mod conditions;
 pub mod credentials;
 mod disclosure;
@@ -42,6 +43,7 @@ pub use admission::{
     LONGEST_HOSTS, credentials as refuse_credentials, service_account as refuse_service_account,
 };
 pub use ask::{Ask, Materials, ask};
+pub use cause::Cause;
 pub use disclosure::disclosure;
 pub use event::{Transition, transition};
 pub use failure::Failure;

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use super::{Failure, Probed, Published, Target};
-use crate::api::Reason;
+use super::{Cause, Failure, Probed, Published, Target};
 use crate::oauth::Notice;
 
 /// What came of a plan.
@@ -55,7 +54,7 @@ pub struct Deferral {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Publication {
     /// Why it was asked for.
-    pub cause: Reason,
+    pub cause: Cause,
     /// The target as it stands now.
     pub published: Published,
     /// The target held this very token already: when it was asked for.

@@ -6,14 +6,15 @@
 use chrono::{DateTime, Utc};
 
 use super::schedule::{Life, REQUESTED_INTERVAL, renew_at};
-use super::{Observed, Published, Target, inputs, probe};
+use super::{Cause, Observed, Published, Target, inputs, probe};
 use crate::api::{Reason, TokenSourceStatus, from_kubernetes};
 
 /// The first flaw of the token as the target stands now; none while it is usable.
 pub(super) fn unusable(observed: &Observed<'_>) -> Option<Reason> {
     flaw(observed)
         // Rotated credentials call for a new token, and say nothing of the one that is there.
-        .filter(|flaw| *flaw != Reason::InputsChanged || !is_of_this_spec(observed))
+        .filter(|flaw| *flaw != Cause::InputsChanged || !is_of_this_spec(observed))
+        .map(Cause::reason)
         .or_else(|| {
             let published = observed.published()?;
             (observed.now >= published.expires_at).then_some(Reason::TokenExpired)
@@ -23,18 +24,18 @@ pub(super) fn unusable(observed: &Observed<'_>) -> Option<Reason> {
 }
 
 /// Why a new token is to be asked for; none while the present one will do.
-pub(super) fn cause(observed: &Observed<'_>) -> Option<Reason> {
+pub(super) fn cause(observed: &Observed<'_>) -> Option<Cause> {
     flaw(observed)
         .or_else(|| {
             let published = observed.published()?;
             let unchanged = observed.last_unchanged(observed.status);
             let due = observed.now >= due(observed, published, unchanged);
-            (due || life(published).is_of_another_clock(observed.now)).then_some(Reason::RenewalDue)
+            (due || life(published).is_of_another_clock(observed.now)).then_some(Cause::RenewalDue)
         })
-        .or_else(|| probe::calls_for_renewal(observed).then_some(Reason::ProbeRejected))
-        .or_else(|| observed.open_renew_request().map(|_| Reason::RenewalRequested))
+        .or_else(|| probe::calls_for_renewal(observed).then_some(Cause::ProbeRejected))
+        .or_else(|| observed.open_renew_request().map(|_| Cause::RenewalRequested))
         // A renewal that somebody asked for and that failed stays owed, though the request has been acknowledged.
-        .or_else(|| observed.failed_before().then_some(Reason::RenewalRequested))
+        .or_else(|| observed.failed_before().then_some(Cause::RenewalRequested))
 }
 
 /// The instant from which on the published token is to be renewed; `unchanged` is when the provider last returned
@@ -84,17 +85,17 @@ fn life(published: &Published) -> Life {
 }
 
 /// Flaws that have nothing to do with time.
-fn flaw(observed: &Observed<'_>) -> Option<Reason> {
+fn flaw(observed: &Observed<'_>) -> Option<Cause> {
     match &observed.target {
-        Target::Missing if observed.status.issued_at.is_some() => Some(Reason::TargetMissing),
-        Target::Missing => Some(Reason::TokenPending),
-        Target::Foreign(_) => Some(Reason::TargetConflict),
-        Target::Withdrawn { .. } => Some(Reason::TokenWithdrawn),
-        Target::Ours(published) if !published.intact => Some(Reason::TargetTampered),
+        Target::Missing if observed.status.issued_at.is_some() => Some(Cause::TargetMissing),
+        Target::Missing => Some(Cause::TokenPending),
+        Target::Foreign(_) => Some(Cause::TargetConflict),
+        Target::Withdrawn { .. } => Some(Cause::TokenWithdrawn),
+        Target::Ours(published) if !published.intact => Some(Cause::TargetTampered),
         Target::Ours(published) => observed
             .inputs
             .as_ref()
             .is_some_and(|inputs| inputs.asked != published.asked)
-            .then_some(Reason::InputsChanged),
+            .then_some(Cause::InputsChanged),
     }
 }

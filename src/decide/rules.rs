@@ -6,7 +6,7 @@ use super::backoff::LONGEST_WAIT;
 use super::readiness::cause;
 use super::refresh::secret_name;
 use super::schedule::{MINIMUM_INTERVAL, REQUESTED_INTERVAL, is_of_another_clock};
-use super::{Failure, Observed, Target, admission, former_target, probe, restart, revocation};
+use super::{Cause, Failure, Observed, Target, admission, former_target, probe, restart, revocation};
 use crate::api::{Reason, from_kubernetes};
 
 /// What to do now.
@@ -22,8 +22,8 @@ pub enum Plan {
     Publish,
     /// A token is called for, but not yet; none where only a change helps.
     Wait(Option<DateTime<Utc>>),
-    /// Ask for a token.
-    Mint(Reason),
+    /// Ask for a token, for this cause.
+    Issue(Cause),
     /// Write the target again with the data it has: its labels, annotations or type are not what the spec wants.
     Rewrite,
     /// Take the token out of the target and out of the Secrets of its former names: the provider has refused the credentials it came with.
@@ -152,7 +152,7 @@ fn recorded_wait(observed: &Observed<'_>) -> Option<DateTime<Utc>> {
 
 fn asked_lately(observed: &Observed<'_>) -> Option<Plan> {
     let interval = match cause(observed)? {
-        Reason::RenewalRequested | Reason::ProbeRejected if !observed.failed_before() => REQUESTED_INTERVAL,
+        Cause::RenewalRequested | Cause::ProbeRejected if !observed.failed_before() => REQUESTED_INTERVAL,
         _ => MINIMUM_INTERVAL,
     };
     let earliest = observed.last_attempt()? + interval;
@@ -160,7 +160,7 @@ fn asked_lately(observed: &Observed<'_>) -> Option<Plan> {
 }
 
 fn token_wanted(observed: &Observed<'_>) -> Option<Plan> {
-    cause(observed).map(Plan::Mint)
+    cause(observed).map(Plan::Issue)
 }
 
 fn undressed_target(observed: &Observed<'_>) -> Option<Plan> {

@@ -8,7 +8,7 @@ use super::backoff::{Attempts, retry_at};
 use super::conditions::{Ledger, State, find, is_true};
 use super::failure::FailureClass;
 use super::readiness::{next_request, unusable};
-use super::{Deferral, Failure, Observed, Outcome, Target, notices, restart};
+use super::{Cause, Deferral, Failure, Observed, Outcome, Target, notices, restart};
 use crate::api::{ConditionType, Reason, StatusNotice, TargetStatus, TokenSourceStatus, to_kubernetes};
 
 /// The status to record. `observed` is the observation the plan was made from, settled with the outcome
@@ -29,7 +29,7 @@ pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceSta
             status.scope.clone_from(&publication.scope);
             status.last_unchanged_time = publication.repeated_at().map(to_kubernetes);
             status.probe_rejections = match publication.cause {
-                Reason::ProbeRejected => status.probe_rejections.saturating_add(1),
+                Cause::ProbeRejected => status.probe_rejections.saturating_add(1),
                 _ => 0,
             };
         }
@@ -184,7 +184,7 @@ fn renewed(ledger: &mut Ledger<'_>, observed: &Observed<'_>, notices: &[StatusNo
             ledger.set(kind, State::Unknown, Reason::Suspended, sentence(Reason::Suspended));
         }
         Outcome::Published(publication) => {
-            let reason = success(publication.cause);
+            let reason = publication.cause.success();
             ledger.set(kind, State::True, reason, notices::message(reason, notices));
         }
         Outcome::Kept
@@ -258,14 +258,6 @@ fn progress(ledger: &mut Ledger<'_>, observed: &Observed<'_>, outcome: &Outcome)
             let pending = Reason::TokenPending;
             ledger.set(ConditionType::Reconciling, State::True, pending, sentence(pending));
         }
-    }
-}
-
-/// Which success it is: one that replaced a token that was still good, or one that had none to replace.
-pub(super) fn success(cause: Reason) -> Reason {
-    match cause {
-        Reason::RenewalDue | Reason::RenewalRequested | Reason::ProbeRejected => Reason::TokenRenewed,
-        _ => Reason::TokenIssued,
     }
 }
 

@@ -9,9 +9,9 @@ use chrono::{DateTime, Utc};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::Value;
-use tokensource::api::{Reason, TokenProviderSpec, TokenSource, TokenSourceStatus, annotation};
+use tokensource::api::{TokenProviderSpec, TokenSource, TokenSourceStatus, annotation};
 use tokensource::decide::{
-    Ask, Credentials, Materials, Observed, Plan, Secrets, Target, ask, decide, inputs, render,
+    Ask, Cause, Credentials, Materials, Observed, Plan, Secrets, Target, ask, decide, inputs, render,
 };
 use tokensource::oauth::{Moment, Secret as Confidential, build};
 
@@ -160,7 +160,7 @@ impl Example {
             held: None,
             probed: None,
         };
-        assert_eq!(decide(&observed), Plan::Mint(Reason::TokenPending), "{name}");
+        assert_eq!(decide(&observed), Plan::Issue(Cause::TokenPending), "{name}");
     }
 
     /// The Secret's own keys with values that are hard to encode.

@@ -98,7 +98,7 @@ impl Model {
                 if seen && world.ghost.requested == Requested::Open {
                     world.ghost.requested = Requested::Tried(with, asked.credentials);
                 }
-                self.finish(world, look, Choice::Mint(cause), Outcome::Failed(failure), false)
+                self.finish(world, look, Choice::Issue(cause), Outcome::Failed(failure), false)
             }
         }
     }

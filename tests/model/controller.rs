@@ -2,7 +2,7 @@
 //! API server and the provider made a step of its own. What to do is asked of the real logic; only the order of the
 //! calls, and what is remembered between them, is told again here.
 
-use tokensource::api::Reason;
+use tokensource::decide::Cause;
 
 use crate::model::{Luck, Model, Mutation, Violation};
 use crate::properties;
@@ -46,7 +46,7 @@ impl Model {
                 world.step = Step::Write(look, world.held.unwrap());
                 Ok(world)
             }
-            Choice::Mint(cause) => {
+            Choice::Issue(cause) => {
                 let unkept = world.held.is_some_and(|held| held.refresh.is_some());
                 world.step = if unkept { Step::KeepHeld(look, cause) } else { Step::Ask(look, cause) };
                 Ok(world)
@@ -59,14 +59,14 @@ impl Model {
         let choice = self.real.decide(look);
         match (self.mutation, choice) {
             (Some(Mutation::MintsAtStart), Choice::Keep) if !world.started => {
-                Choice::Mint(Reason::RenewalDue)
+                Choice::Issue(Cause::RenewalDue)
             }
             (Some(Mutation::IgnoresRetryAt), Choice::Wait(Some(_))) => {
                 let waits = self.real.summary(look.source.status).retry_at.is_some_and(|at| at > 0);
-                if waits { Choice::Mint(Reason::RenewalDue) } else { choice }
+                if waits { Choice::Issue(Cause::RenewalDue) } else { choice }
             }
             (Some(Mutation::NeverPauses), Choice::Wait(Some(_)))
-            | (Some(Mutation::MintsWhileRefused), Choice::Refuse(_)) => Choice::Mint(Reason::TargetMissing),
+            | (Some(Mutation::MintsWhileRefused), Choice::Refuse(_)) => Choice::Issue(Cause::TargetMissing),
             _ => choice,
         }
     }
@@ -89,18 +89,18 @@ impl Model {
             Step::Record { .. } => Ok(self.record(world, luck)),
             // Answered by the provider: see `ask`. Only reading the credentials may fail here.
             Step::Ask(look, cause) | Step::AskAgain(look, cause) => {
-                self.finish(world, look, Choice::Mint(cause), Outcome::Waiting, true)
+                self.finish(world, look, Choice::Issue(cause), Outcome::Waiting, true)
             }
         }
     }
 
-    fn keep_held(&mut self, mut world: World, look: Look, cause: Reason, luck: Luck) -> Reached {
+    fn keep_held(&mut self, mut world: World, look: Look, cause: Cause, luck: Luck) -> Reached {
         let mut held = world.held.unwrap();
         if luck != Luck::Refused {
             world.stored = held.refresh.map(|token| Stored { token, asked: held.asked });
         }
         if luck != Luck::Good {
-            return self.finish(world, look, Choice::Mint(cause), Outcome::Waiting, true);
+            return self.finish(world, look, Choice::Issue(cause), Outcome::Waiting, true);
         }
         held.refresh = None;
         world.held = Some(held);

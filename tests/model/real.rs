@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use tokensource::api::{Reason, TokenProviderSpec, TokenSourceSpec, TokenSourceStatus, to_kubernetes};
 use tokensource::decide::schedule::{Life, renew_at};
-use tokensource::decide::{Failure, Inputs, Plan, Secrets, decide, inputs, next_status, wake_after};
+use tokensource::decide::{Cause, Failure, Inputs, Plan, Secrets, decide, inputs, next_status, wake_after};
 use tokensource::oauth::{Repeat, Retry};
 
 use crate::samples::{
@@ -44,7 +44,7 @@ pub(crate) enum Choice {
     Refuse(u16),
     Publish,
     Wait(Option<Seconds>),
-    Mint(Reason),
+    Issue(Cause),
     Rewrite,
     Keep,
 }
@@ -147,7 +147,7 @@ impl Real {
             Plan::Refuse(failure) => Choice::Refuse(self.failure(failure)),
             Plan::Publish => Choice::Publish,
             Plan::Wait(until) => Choice::Wait(until.map(seconds)),
-            Plan::Mint(cause) => Choice::Mint(cause),
+            Plan::Issue(cause) => Choice::Issue(cause),
             Plan::Rewrite => Choice::Rewrite,
             Plan::Keep => Choice::Keep,
             Plan::Withdraw | Plan::Probe | Plan::DeleteFormerTargets | Plan::Restart => {

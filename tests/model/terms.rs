@@ -76,7 +76,7 @@ impl Real {
             Choice::Refuse(failure) => Plan::Refuse(self.failures[usize::from(failure)].clone()),
             Choice::Publish => Plan::Publish,
             Choice::Wait(until) => Plan::Wait(until.map(at)),
-            Choice::Mint(cause) => Plan::Mint(cause),
+            Choice::Issue(cause) => Plan::Issue(cause),
             Choice::Rewrite => Plan::Rewrite,
             Choice::Keep => Plan::Keep,
         }

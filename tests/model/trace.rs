@@ -15,7 +15,7 @@ pub(crate) fn state(real: &Real, world: &World) -> String {
         Step::Idle if world.woken => "woken".to_owned(),
         Step::Idle => format!("sleeps {:?}", world.timer),
         Step::KeepHeld(..) => "about to keep a refresh token".to_owned(),
-        Step::Ask(_, cause) => format!("about to ask ({cause})"),
+        Step::Ask(_, cause) => format!("about to ask ({cause:?})"),
         Step::Drop(..) => "about to drop the refresh token".to_owned(),
         Step::AskAgain(..) => "about to ask without refresh token".to_owned(),
         Step::Write(_, held) => format!("about to write {}", token(&held)),

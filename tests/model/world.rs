@@ -3,7 +3,7 @@
 //!
 //! Times are seconds from now and versions are ranks, so that a world that has come round is the same state again.
 
-use tokensource::api::Reason;
+use tokensource::decide::Cause;
 
 /// Seconds from now: past ones are negative.
 pub(crate) type Seconds = i32;
@@ -85,7 +85,7 @@ pub(crate) struct HeldToken {
     pub(crate) asked: Asked,
     pub(crate) issued_at: Seconds,
     pub(crate) expires_at: Seconds,
-    pub(crate) cause: Reason,
+    pub(crate) cause: Cause,
     pub(crate) answers: u8,
     /// The same, whatever a mutation makes of that; for the properties alone.
     pub(crate) saw: u8,
@@ -110,13 +110,13 @@ pub(crate) struct Look {
 pub(crate) enum Step {
     Idle,
     /// The refresh token that came with a token nobody wants any more is stored first.
-    KeepHeld(Look, Reason),
+    KeepHeld(Look, Cause),
     /// About to send the token request.
-    Ask(Look, Reason),
+    Ask(Look, Cause),
     /// The stored refresh token was refused, and is about to be deleted.
-    Drop(Look, Reason),
+    Drop(Look, Cause),
     /// About to send the request of the grant itself.
-    AskAgain(Look, Reason),
+    AskAgain(Look, Cause),
     /// A token is in hand: about to store its refresh token, then to write the target.
     Write(Look, HeldToken),
     /// About to write the status; then to look again after so many seconds, or because of a trouble.

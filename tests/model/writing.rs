@@ -30,7 +30,7 @@ impl Model {
             world.held = None;
             let target = Secret { answers: token.answers, ..published };
             let outcome = Outcome::Published { token, target, unchanged: true };
-            return self.finish(world, look, Choice::Mint(token.cause), outcome, false);
+            return self.finish(world, look, Choice::Issue(token.cause), outcome, false);
         }
         let careless = self.mutation == Some(Mutation::OverwritesWhatIsThere);
         let uid = match (look.target, world.known_target, world.target) {
@@ -72,7 +72,7 @@ impl Model {
         world.known_target = Some(written);
         world.held = None;
         let outcome = Outcome::Published { token, target: written, unchanged: false };
-        self.finish(world, look, Choice::Mint(token.cause), outcome, false)
+        self.finish(world, look, Choice::Issue(token.cause), outcome, false)
     }
 
     fn hold(&mut self, mut world: World, look: Look, token: HeldToken) -> Reached {
@@ -88,7 +88,7 @@ impl Model {
             },
             None => Outcome::Unwritten(token.issued_at),
         };
-        self.finish(world, look, Choice::Mint(token.cause), outcome, true)
+        self.finish(world, look, Choice::Issue(token.cause), outcome, true)
     }
 }
 

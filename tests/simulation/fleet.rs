@@ -3,9 +3,9 @@
 
 use std::ops::{Index, IndexMut};
 
-use tokensource::api::{Reason, TokenSourceStatus};
+use tokensource::api::TokenSourceStatus;
 use tokensource::decide::schedule::{Life, renew_at};
-use tokensource::decide::{Outcome, Plan, Target, next_status, wake_after};
+use tokensource::decide::{Cause, Outcome, Plan, Target, next_status, wake_after};
 
 use crate::clock::{Instant, SECOND, at, instant};
 use crate::product::Product;
@@ -106,7 +106,7 @@ impl Source {
         let life = Life { issued_at: at(0), expires_at: at(0) + product.lifetime };
         let round = instant(renew_at(life, &product.spec.renewal, &self.uid, None)) / SECOND;
         let issued_at = -random.between(0, age.unwrap_or(round)) * SECOND;
-        let outcome = Outcome::Published(product.publication(Reason::TokenPending, issued_at, 0, 0));
+        let outcome = Outcome::Published(product.publication(Cause::TokenPending, issued_at, 0, 0));
         let mut observed =
             product.observed((&self.uid, &self.name), &self.status, Target::Missing, 0, issued_at);
         observed.settle(&outcome);

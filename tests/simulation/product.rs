@@ -14,7 +14,8 @@ use tokensource::api::{
 use tokensource::decide::limiter::Answer;
 use tokensource::decide::versions::{Role, Versions, compare};
 use tokensource::decide::{
-    Credentials, Failure, Inputs, Materials, Observed, Publication, Published, Secrets, Target, ask, inputs,
+    Cause, Credentials, Failure, Inputs, Materials, Observed, Publication, Published, Secrets, Target, ask,
+    inputs,
 };
 use tokensource::oauth::{self, Reading, Token, read};
 
@@ -113,7 +114,7 @@ impl Product {
     /// What is written of a token that was sent for at this instant.
     pub(crate) fn publication(
         &self,
-        cause: Reason,
+        cause: Cause,
         sent_at: Instant,
         version: usize,
         resource_version: u64,

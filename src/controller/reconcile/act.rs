@@ -59,7 +59,7 @@ pub(crate) async fn act(
             Some(held) => publish(held, source, observed, context).await,
             None => Outcome::Waiting.into(),
         },
-        Plan::Mint(cause) => match mint(*cause, source, observed, context).await {
+        Plan::Issue(cause) => match mint(*cause, source, observed, context).await {
             Ok(held) => publish(held, source, observed, context).await,
             Err(stop) => return ended(Err(stop), observed, context),
         },

@@ -93,7 +93,7 @@ async fn reconcile(cached: Arc<TokenSource>, context: &Turn<'_>) -> Result<Optio
 
     let (mut observed, unread) = observe(&source, block, context).await;
     let plan = if unread.is_some() { Plan::Wait(None) } else { decide(&observed) };
-    if !matches!(plan, Plan::Mint(_)) {
+    if !matches!(plan, Plan::Issue(_)) {
         context.limiters.leave(&name_of(&source));
     }
     if plan == Plan::Leave {

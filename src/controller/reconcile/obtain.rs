@@ -15,7 +15,7 @@ use crate::controller::view::pending::HeldToken;
 use crate::controller::workqueue::permits::Turn;
 use crate::decide::limiter::Answer;
 use crate::decide::refresh::{Bond, gives_way, is_kept};
-use crate::decide::{Deferral, Failure, Observed, ask, credentials, disclosure};
+use crate::decide::{Cause, Deferral, Failure, Observed, ask, credentials, disclosure};
 use crate::oauth::{Disclosure, Endpoint, Metadata, Moment, Secret, Token, build, read};
 
 /// Sent with every request: some firewalls refuse requests without one.
@@ -43,7 +43,7 @@ impl From<Error> for Stop {
 
 /// Asks for a token, if the limiter in front of the provider lets this `TokenSource`.
 pub(crate) async fn mint(
-    cause: Reason,
+    cause: Cause,
     source: &TokenSource,
     observed: &mut Observed<'_>,
     context: &Turn<'_>,
@@ -84,7 +84,7 @@ async fn acceptable(source: &TokenSource, observed: &Observed<'_>, context: &Tur
 /// Asks for a token: by the stored refresh token if there is one that may be used, else by the grant itself. A
 /// refresh token that is refused is dropped, and the grant's own request made once, at once.
 async fn obtain(
-    cause: Reason,
+    cause: Cause,
     source: &TokenSource,
     observed: &mut Observed<'_>,
     context: &Turn<'_>,

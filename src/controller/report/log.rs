@@ -62,7 +62,11 @@ impl Log {
         let (level, text, line) = match outcome {
             Outcome::Published(publication) => {
                 let expires_at = Some(time(publication.published.expires_at));
-                (Level::Info, "Token published", Line { expires_at, ..line.of(publication.cause.as_str()) })
+                (
+                    Level::Info,
+                    "Token published",
+                    Line { expires_at, ..line.of(publication.cause.reason().as_str()) },
+                )
             }
             Outcome::Failed(_, failure) => {
                 let retry_at = status.retry_at.as_ref().map(from_kubernetes).map(time);

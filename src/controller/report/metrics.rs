@@ -118,7 +118,7 @@ impl Metrics {
     /// Counts what came of a plan. A refusal counts at each look; what is good or waits does not count.
     pub(crate) fn count(&self, outcome: &Outcome) {
         let (result, reason) = match outcome {
-            Outcome::Published(publication) => ("success", publication.cause),
+            Outcome::Published(publication) => ("success", publication.cause.reason()),
             Outcome::Failed(_, failure) | Outcome::Unwritten(_, failure) => ("failure", failure.reason),
             Outcome::Refused(failure) => ("refused", failure.reason),
             Outcome::Kept

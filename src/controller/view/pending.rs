@@ -10,12 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kube::ResourceExt;
 
-use crate::api::{Reason, TokenSource, TokenSourceStatus, Workload};
+use crate::api::{TokenSource, TokenSourceStatus, Workload};
 use crate::controller::view::secrets::version;
 use crate::decide::refresh::Bond;
 use crate::decide::render::{TemplateProblem, check};
 use crate::decide::versions::Versions;
-use crate::decide::{LoopGuard, Probed};
+use crate::decide::{Cause, LoopGuard, Probed};
 use crate::oauth::Token;
 
 /// A token that was minted but could not be written.
@@ -25,7 +25,7 @@ pub(crate) struct HeldToken {
     pub(crate) asked: String,
     /// The versions of the Secrets that count in it.
     pub(crate) versions: Versions,
-    pub(crate) cause: Reason,
+    pub(crate) cause: Cause,
     /// The renewal request it answers.
     pub(crate) answers: Option<String>,
     /// What its refresh token is bound to, where that is kept.

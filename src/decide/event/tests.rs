@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::decide::fixture::{Scene, at, failure, outage};
-use crate::decide::{Failure, Target};
+use crate::decide::{Cause, Failure, Target};
 use crate::oauth::Retry;
 
 fn refused(reason: Reason) -> Outcome {
@@ -42,10 +42,10 @@ fn a_life_in_events() {
             refused(Reason::CredentialsNotBound),
             Some((true, Reason::CredentialsNotBound)),
         ),
-        ("the first token", 30, published(Reason::TokenPending, 30), Some((false, Reason::TokenIssued))),
+        ("the first token", 30, published(Cause::TokenPending, 30), Some((false, Reason::TokenIssued))),
         ("a resync", 40, Outcome::Kept, None),
-        ("a routine renewal", 2740, published(Reason::RenewalDue, 2740), None),
-        ("another", 5440, published(Reason::RenewalDue, 5440), None),
+        ("a routine renewal", 2740, published(Cause::RenewalDue, 2740), None),
+        ("another", 5440, published(Cause::RenewalDue, 5440), None),
         ("an outage", 8140, failed(8140), Some((true, Reason::ProviderUnavailable))),
         ("waiting", 8141, Outcome::Waiting, None),
         ("the same outage", 8145, failed(8145), None),
@@ -53,23 +53,23 @@ fn a_life_in_events() {
         ("the token expires", 9040, Outcome::Waiting, Some((true, Reason::TokenExpired))),
         ("and stays expired", 9050, Outcome::Waiting, None),
         ("the hourly attempt fails alike", 11_760, terminal(11_760), None),
-        ("it recovers", 15_360, published(Reason::RenewalDue, 15_360), Some((false, Reason::TokenRenewed))),
+        ("it recovers", 15_360, published(Cause::RenewalDue, 15_360), Some((false, Reason::TokenRenewed))),
         (
             "somebody asks",
             15_500,
-            published(Reason::RenewalRequested, 15_500),
+            published(Cause::RenewalRequested, 15_500),
             Some((false, Reason::TokenRenewed)),
         ),
         (
             "credentials are rotated",
             15_600,
-            published(Reason::InputsChanged, 15_600),
+            published(Cause::InputsChanged, 15_600),
             Some((false, Reason::TokenIssued)),
         ),
         (
             "somebody deleted the target",
             15_700,
-            published(Reason::TargetMissing, 15_700),
+            published(Cause::TargetMissing, 15_700),
             Some((false, Reason::TokenIssued)),
         ),
         ("it is suspended", 15_800, Outcome::Suspended, None),
@@ -94,7 +94,7 @@ fn a_token_that_could_not_be_written_is_told_and_so_is_its_writing() {
     let unwritten = Outcome::Unwritten(at(2700), failure(Reason::TargetWriteFailed, Retry::TRANSIENT));
     assert_eq!(told(&mut scene, &unwritten), Some((true, Reason::TargetWriteFailed)));
     assert_eq!(told(&mut scene, &unwritten), None);
-    let written = Outcome::Published(scene.publication(Reason::RenewalDue, 2700));
+    let written = Outcome::Published(scene.publication(Cause::RenewalDue, 2700));
     assert_eq!(told(&mut scene, &written), Some((false, Reason::TokenRenewed)));
 }
 

@@ -2,7 +2,9 @@
 
 use crate::api::{OnRevoked, Probe, Reason};
 use crate::decide::fixture::{Scene, at, failure, outage};
-use crate::decide::{Credentials, Failure, Outcome, Plan, Probed, Target, Verdict, next_errand, wake_after};
+use crate::decide::{
+    Cause, Credentials, Failure, Outcome, Plan, Probed, Target, Verdict, next_errand, wake_after,
+};
 use crate::oauth::Retry;
 
 /// Renamed a while after its token came; the new target is not there yet.
@@ -13,7 +15,7 @@ fn renamed() -> Scene {
 /// The token for the new name stands since second 600.
 fn standing() -> Scene {
     let mut scene = renamed();
-    let publication = scene.publication(Reason::TargetMissing, 600);
+    let publication = scene.publication(Cause::TargetMissing, 600);
     scene.record(&Outcome::Published(publication));
     scene
 }
@@ -39,19 +41,19 @@ fn former_targets_go_once_the_new_one_is_as_good() {
 fn former_targets_stay_while_there_is_nothing_as_good() {
     let credentials = |s: &mut Scene| s.credentials = Credentials::Missing("client".to_owned());
     let keeps = vec![
-        ("the new one is missing", Plan::Mint(Reason::TargetMissing), renamed()),
+        ("the new one is missing", Plan::Issue(Cause::TargetMissing), renamed()),
         ("and cannot be had", Plan::Wait(Some(at(660))), {
             let mut scene = renamed();
             scene.record(&Outcome::Failed(at(600), outage()));
             scene.with(|s| s.status.retry_at = Some(crate::api::to_kubernetes(at(660))))
         }),
-        ("it was altered", Plan::Mint(Reason::TargetTampered), {
+        ("it was altered", Plan::Issue(Cause::TargetTampered), {
             standing().when(700).with(|s| s.published().intact = false)
         }),
-        ("it was asked for with something else", Plan::Mint(Reason::InputsChanged), {
+        ("it was asked for with something else", Plan::Issue(Cause::InputsChanged), {
             standing().when(700).with(|s| s.spec.token.scopes.push("more".to_owned()))
         }),
-        ("it has expired", Plan::Mint(Reason::RenewalDue), standing().when(600 + 3600)),
+        ("it has expired", Plan::Issue(Cause::RenewalDue), standing().when(600 + 3600)),
         ("it is in the wrong dress", Plan::Rewrite, standing().with(|s| s.published().dressed = false)),
         ("the spec rests", Plan::Suspend, standing().with(|s| s.spec.suspend = true)),
         ("the object is on its way out", Plan::Leave, standing().with(|s| s.deleting = true)),
@@ -93,10 +95,10 @@ fn deletion_follows_the_token_at_once_and_comes_before_the_restart() {
         .rollout_restart
         .push(crate::api::Workload { kind: crate::api::WorkloadKind::Deployment, name: "app".to_owned() });
     scene.status.restarted_for = scene.status.issued_at.clone();
-    let published = Outcome::Published(scene.publication(Reason::TargetMissing, 600));
+    let published = Outcome::Published(scene.publication(Cause::TargetMissing, 600));
     scene.record(&published);
     let errand = next_errand(&scene.observed(), &scene.status);
-    let after = wake_after(&Plan::Mint(Reason::TargetMissing), &published, &scene.status, errand, scene.now);
+    let after = wake_after(&Plan::Issue(Cause::TargetMissing), &published, &scene.status, errand, scene.now);
     assert!(after.as_secs() < 1, "{after:?}");
     assert_eq!(scene.plan(), Plan::DeleteFormerTargets);
     // One that cannot be deleted is left out for the rest of the reconcile.

@@ -4,7 +4,7 @@
 use super::*;
 use crate::api::{Duration as ApiDuration, LongText, Probe, Reason};
 use crate::decide::fixture::{HOST, Scene, at};
-use crate::decide::{Failure, Outcome, Plan, Target};
+use crate::decide::{Cause, Failure, Outcome, Plan, Target};
 
 fn probing() -> Scene {
     Scene::good().with(|scene| {
@@ -25,9 +25,9 @@ fn probed(mut scene: Scene, verdict: Verdict) -> Scene {
 /// A token has come, `after` seconds after the fixture's first one.
 fn renewed(mut scene: Scene, after: i64) -> Scene {
     let scene_at = scene.clone().when(after);
-    assert_eq!(scene_at.plan(), Plan::Mint(Reason::ProbeRejected));
+    assert_eq!(scene_at.plan(), Plan::Issue(Cause::ProbeRejected));
     scene.now = at(after);
-    let publication = scene.publication(Reason::ProbeRejected, after);
+    let publication = scene.publication(Cause::ProbeRejected, after);
     scene.record(&Outcome::Published(publication));
     scene
 }
@@ -85,7 +85,7 @@ fn a_probe_that_rejects_every_token_does_not_mint_each_interval() {
         match scene.plan() {
             Plan::Keep => {}
             Plan::Probe => scene = probed(scene, Verdict::Rejected),
-            Plan::Mint(Reason::ProbeRejected) => {
+            Plan::Issue(Cause::ProbeRejected) => {
                 pauses.push((scene.now - scene.published().issued_at).num_seconds());
                 scene = renewed(scene, now);
             }
@@ -102,8 +102,8 @@ fn only_an_ordinary_renewal_ends_the_pauses() {
     scene = probed(scene.when(601), Verdict::Accepted);
     assert_eq!(scene.status.probe_rejections, 1);
     scene = probed(scene.when(901), Verdict::Rejected);
-    assert_eq!(scene.plan(), Plan::Mint(Reason::ProbeRejected), "ten minutes after its issue");
-    let publication = scene.publication(Reason::RenewalDue, 3000);
+    assert_eq!(scene.plan(), Plan::Issue(Cause::ProbeRejected), "ten minutes after its issue");
+    let publication = scene.publication(Cause::RenewalDue, 3000);
     scene.now = at(3000);
     scene.record(&Outcome::Published(publication));
     assert_eq!(scene.status.probe_rejections, 0);
@@ -118,9 +118,9 @@ fn a_provider_that_returns_the_same_token_is_not_asked_each_interval() {
         scene = scene.when(second);
         match scene.plan() {
             Plan::Probe => scene = probed(scene, Verdict::Rejected),
-            Plan::Mint(Reason::ProbeRejected) => {
+            Plan::Issue(Cause::ProbeRejected) => {
                 asked += 1;
-                let mut publication = scene.publication(Reason::ProbeRejected, 0);
+                let mut publication = scene.publication(Cause::ProbeRejected, 0);
                 publication.published = scene.published().clone();
                 publication.unchanged_at = Some(scene.now);
                 scene.record(&Outcome::Published(publication));
@@ -135,7 +135,7 @@ fn a_provider_that_returns_the_same_token_is_not_asked_each_interval() {
 fn an_altered_or_missing_target_is_not_shown() {
     for change in [|s: &mut Scene| s.published().intact = false, |s: &mut Scene| s.target = Target::Missing] {
         let scene = probing().when(300).with(change);
-        assert!(matches!(scene.plan(), Plan::Mint(_)), "{:?}", scene.plan());
+        assert!(matches!(scene.plan(), Plan::Issue(_)), "{:?}", scene.plan());
     }
 }
 
@@ -179,7 +179,7 @@ fn the_next_request_for_a_rejected_token_is_told() {
     assert_eq!(renew_at(&rejected), at(300), "at once");
     let again = probed(renewed(rejected, 301).when(601), Verdict::Rejected);
     assert_eq!(renew_at(&again), at(901), "the second in a row after twice the interval");
-    assert_eq!(again.when(901).plan(), Plan::Mint(Reason::ProbeRejected));
+    assert_eq!(again.when(901).plan(), Plan::Issue(Cause::ProbeRejected));
 }
 
 #[test]

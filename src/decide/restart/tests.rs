@@ -3,7 +3,7 @@
 use super::*;
 use crate::api::{Reason, Workload, WorkloadKind};
 use crate::decide::fixture::{Scene, at, failure, outage};
-use crate::decide::{Failure, Plan, Publication, Published, wake_after};
+use crate::decide::{Cause, Failure, Plan, Publication, Published, wake_after};
 use crate::oauth::Retry;
 
 fn naming(scene: &mut Scene) {
@@ -19,7 +19,7 @@ fn good() -> Scene {
     scene
 }
 
-fn publish(scene: &mut Scene, cause: Reason, seconds: i64) {
+fn publish(scene: &mut Scene, cause: Cause, seconds: i64) {
     scene.now = at(seconds);
     let publication = scene.publication(cause, seconds);
     scene.record(&Outcome::Published(publication));
@@ -44,10 +44,10 @@ fn message(scene: &Scene) -> String {
 #[test]
 fn each_other_token_restarts_once_and_the_first_never() {
     let mut scene = Scene::fresh().with(naming);
-    publish(&mut scene, Reason::TokenPending, 0);
+    publish(&mut scene, Cause::TokenPending, 0);
     assert_eq!(scene.plan(), Plan::Keep, "the first");
     for (cause, seconds) in
-        [(Reason::RenewalDue, 2700), (Reason::InputsChanged, 3000), (Reason::TargetMissing, 3100)]
+        [(Cause::RenewalDue, 2700), (Cause::InputsChanged, 3000), (Cause::TargetMissing, 3100)]
     {
         publish(&mut scene, cause, seconds);
         restarted(&mut scene);
@@ -61,11 +61,11 @@ fn nothing_but_another_token_restarts() {
     let cases: [Case; 5] = [
         ("nobody is named", |scene| {
             scene.spec.target.rollout_restart.clear();
-            publish(scene, Reason::RenewalDue, 2700);
+            publish(scene, Cause::RenewalDue, 2700);
         }),
         ("somebody is named later", |scene| {
             scene.spec.target.rollout_restart.clear();
-            publish(scene, Reason::RenewalDue, 2700);
+            publish(scene, Cause::RenewalDue, 2700);
             naming(scene);
             scene.record(&Outcome::Kept);
         }),
@@ -74,7 +74,7 @@ fn nothing_but_another_token_restarts() {
             scene.record(&Outcome::Rewritten(published));
         }),
         ("the same token with a longer life", |scene| {
-            let publication = scene.publication(Reason::RenewalDue, 2700);
+            let publication = scene.publication(Cause::RenewalDue, 2700);
             let published = Published { since: at(0), ..publication.published.clone() };
             scene.now = at(2700);
             scene.record(&Outcome::Published(Publication { published, ..publication }));
@@ -91,7 +91,7 @@ fn nothing_but_another_token_restarts() {
 #[test]
 fn who_is_named_as_the_token_changes_has_the_one_before() {
     let mut scene = Scene::good().with(naming);
-    publish(&mut scene, Reason::RenewalDue, 2700);
+    publish(&mut scene, Cause::RenewalDue, 2700);
     restarted(&mut scene);
 }
 
@@ -99,7 +99,7 @@ fn who_is_named_as_the_token_changes_has_the_one_before() {
 fn a_crash_between_token_and_restart_forgets_nothing() {
     let mut scene = good();
     let status = scene.status.clone();
-    publish(&mut scene, Reason::RenewalDue, 2700);
+    publish(&mut scene, Cause::RenewalDue, 2700);
     // The status was never written.
     scene.status = status;
     assert_eq!(scene.plan(), Plan::Restart);
@@ -108,11 +108,11 @@ fn a_crash_between_token_and_restart_forgets_nothing() {
 #[test]
 fn it_comes_at_once_and_the_same_for_the_same_token() {
     let mut scene = good();
-    publish(&mut scene, Reason::RenewalDue, 2700);
+    publish(&mut scene, Cause::RenewalDue, 2700);
     let observed = scene.observed();
     let after = wake_after(
-        &Plan::Mint(Reason::RenewalDue),
-        &Outcome::Published(scene.publication(Reason::RenewalDue, 2700)),
+        &Plan::Issue(Cause::RenewalDue),
+        &Outcome::Published(scene.publication(Cause::RenewalDue, 2700)),
         &scene.status,
         next_errand(&observed, &scene.status),
         scene.now,
@@ -128,13 +128,13 @@ fn it_comes_at_once_and_the_same_for_the_same_token() {
 #[test]
 fn a_restart_that_fails_is_told_beside_the_good_token_and_stays_owed() {
     let mut scene = good();
-    publish(&mut scene, Reason::RenewalDue, 2700);
+    publish(&mut scene, Cause::RenewalDue, 2700);
     for _ in 0..2 {
         assert_eq!(scene.plan(), Plan::Restart);
         scene.record(&Outcome::NotRestarted(not_restarted()));
         assert_eq!(message(&scene).matches("RestartFailed").count(), 1, "{}", message(&scene));
     }
-    assert!(matches!(scene.clone().when(5400).plan(), Plan::Mint(_)), "renewal comes first");
+    assert!(matches!(scene.clone().when(5400).plan(), Plan::Issue(_)), "renewal comes first");
     let mut unnamed = scene.clone().with(|scene| scene.spec.target.rollout_restart.clear());
     unnamed.record(&Outcome::Kept);
     restarted(&mut scene);
@@ -146,7 +146,7 @@ fn a_restart_that_fails_is_told_beside_the_good_token_and_stays_owed() {
 #[test]
 fn a_restart_that_fails_is_tried_again_in_a_minute_and_not_at_once() {
     let mut scene = good();
-    publish(&mut scene, Reason::RenewalDue, 2700);
+    publish(&mut scene, Cause::RenewalDue, 2700);
     let outcome = Outcome::NotRestarted(not_restarted());
     scene.record(&outcome);
     let errand = next_errand(&scene.observed(), &scene.status);

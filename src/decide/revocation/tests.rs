@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::decide::fixture::{Scene, at, failure, outage};
-use crate::decide::{Outcome, Target};
+use crate::decide::{Cause, Outcome, Target};
 use crate::oauth::Retry;
 
 /// A renewal has been refused so.
@@ -45,12 +45,12 @@ fn a_withdrawn_token_is_asked_for_again_when_something_changes_and_once_an_hour(
     assert_eq!(scene.status.expires_at, None);
     assert!(scene.status.renew_at.is_some() && scene.status.renew_at == scene.status.retry_at);
     assert!(matches!(scene.clone().when(2800).plan(), Plan::Wait(Some(_))));
-    assert_eq!(scene.clone().when(2700 + 4000).plan(), Plan::Mint(Reason::TokenWithdrawn));
+    assert_eq!(scene.clone().when(2700 + 4000).plan(), Plan::Issue(Cause::TokenWithdrawn));
     let rotated = scene.when(2800).with(|scene| {
         scene.generation = 2;
         scene.provider().grant_type = Some("vendor".to_owned());
     });
-    assert_eq!(rotated.plan(), Plan::Mint(Reason::TokenWithdrawn));
+    assert_eq!(rotated.plan(), Plan::Issue(Cause::TokenWithdrawn));
 }
 
 #[test]

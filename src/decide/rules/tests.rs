@@ -3,7 +3,7 @@
 use super::*;
 use crate::api::{ShortText, TokenSourceStatus, to_kubernetes};
 use crate::decide::fixture::{Scene, at, failure, outage};
-use crate::decide::{Credentials, Held, Outcome};
+use crate::decide::{Cause, Credentials, Held, Outcome};
 use crate::oauth::{Repeat, Retry};
 
 mod clock;
@@ -94,7 +94,7 @@ fn the_first_rule_that_applies_decides() {
         ),
         (
             "a due token is asked for, and the dressing comes with it",
-            Plan::Mint(Reason::RenewalDue),
+            Plan::Issue(Cause::RenewalDue),
             Scene::good().when(2700).with(|s| {
                 s.published().dressed = false;
             }),
@@ -206,40 +206,36 @@ fn a_conflict_names_the_secret_its_owner_and_the_way_out() {
 #[test]
 fn what_asks_for_a_token() {
     let cases = vec![
-        ("there was none yet", Reason::TokenPending, Scene::fresh()),
-        ("it is gone", Reason::TargetMissing, Scene::good().with(|s| s.target = Target::Missing)),
-        ("it was altered", Reason::TargetTampered, Scene::good().with(|s| s.published().intact = false)),
+        ("there was none yet", Cause::TokenPending, Scene::fresh()),
+        ("it is gone", Cause::TargetMissing, Scene::good().with(|s| s.target = Target::Missing)),
+        ("it was altered", Cause::TargetTampered, Scene::good().with(|s| s.published().intact = false)),
         (
             "the scopes changed",
-            Reason::InputsChanged,
+            Cause::InputsChanged,
             Scene::good().with(|s| s.spec.token.scopes.push("a".to_owned())),
         ),
-        ("it is due", Reason::RenewalDue, Scene::good().when(2700)),
-        ("it has expired", Reason::RenewalDue, Scene::good().when(999_999)),
-        ("somebody asked for it", Reason::RenewalRequested, Scene::good().with(requested("1"))),
-        (
-            "a held token has expired",
-            Reason::TokenPending,
-            Scene::fresh().with(|s| s.held = Some(held(s, 0))),
-        ),
+        ("it is due", Cause::RenewalDue, Scene::good().when(2700)),
+        ("it has expired", Cause::RenewalDue, Scene::good().when(999_999)),
+        ("somebody asked for it", Cause::RenewalRequested, Scene::good().with(requested("1"))),
+        ("a held token has expired", Cause::TokenPending, Scene::fresh().with(|s| s.held = Some(held(s, 0)))),
         (
             "a held token was asked for with something else",
-            Reason::TokenPending,
+            Cause::TokenPending,
             Scene::fresh().with(|s| {
                 s.held = Some(Held { asked: "else".to_owned(), expires_at: at(9000) });
             }),
         ),
         (
             "a failed attempt was made with something else",
-            Reason::RenewalDue,
+            Cause::RenewalDue,
             failing(Retry::TERMINAL).when(2760).with(|s| {
                 s.generation += 1;
             }),
         ),
-        ("the time to try again has come", Reason::RenewalDue, failing(Retry::TERMINAL).when(2700 + 3600)),
+        ("the time to try again has come", Cause::RenewalDue, failing(Retry::TERMINAL).when(2700 + 3600)),
         (
             "an alteration puts the last attempt in the future",
-            Reason::TargetTampered,
+            Cause::TargetTampered,
             Scene::good().with(|s| {
                 s.published().intact = false;
                 s.published().issued_at = at(1_000_000_000);
@@ -247,7 +243,7 @@ fn what_asks_for_a_token() {
         ),
         (
             "the clock was set back",
-            Reason::InputsChanged,
+            Cause::InputsChanged,
             Scene::good().with(|s| {
                 s.status.last_failure_time = Some(to_kubernetes(at(1_000_000)));
                 s.spec.token.scopes.push("a".to_owned());
@@ -255,7 +251,7 @@ fn what_asks_for_a_token() {
         ),
     ];
     for (name, cause, scene) in cases {
-        assert_eq!(scene.plan(), Plan::Mint(cause), "{name}");
+        assert_eq!(scene.plan(), Plan::Issue(cause), "{name}");
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::api::{Renewal, from_kubernetes};
+use crate::decide::Cause;
 use crate::decide::fixture::{Scene, at, failure, outage};
 use crate::oauth::{Notice, Repeat, Retry};
 
@@ -69,7 +70,7 @@ fn failures_are_counted_and_forgotten() {
     });
     assert_eq!(elsewhere.status.failures, 1, "other inputs start over");
     for (name, success) in [
-        ("a token", Outcome::Published(scene.publication(Reason::RenewalDue, 2730))),
+        ("a token", Outcome::Published(scene.publication(Cause::RenewalDue, 2730))),
         ("a good look", Outcome::Kept),
     ] {
         let mended = scene.clone().with(|scene| scene.record(&success));
@@ -120,7 +121,7 @@ fn the_wait_is_capped_by_the_life_that_is_left() {
 #[test]
 fn a_request_is_acknowledged_once_it_has_been_tried() {
     let scene = Scene::good().with(|scene| scene.renew_request = Some("1".to_owned()));
-    let publication = scene.publication(Reason::RenewalRequested, 600);
+    let publication = scene.publication(Cause::RenewalRequested, 600);
     let mut earlier = publication.clone();
     earlier.published.answers = None;
     let cases = [
@@ -153,7 +154,7 @@ fn ready_stays_while_a_renewal_fails_and_goes_at_expiry() {
     assert_eq!(condition(&scene, ConditionType::Ready), Some(("False", "TokenExpired")));
     assert_eq!(condition(&scene, ConditionType::Renewed), Some(("False", "InvalidClient")));
     assert_eq!(condition(&scene, ConditionType::Stalled), Some(("True", "InvalidClient")));
-    let publication = scene.publication(Reason::RenewalDue, 4000);
+    let publication = scene.publication(Cause::RenewalDue, 4000);
     scene.now = at(4001);
     scene.record(&Outcome::Published(publication));
     assert_eq!(condition(&scene, ConditionType::Ready), Some(("True", "TokenIssued")));
@@ -262,7 +263,7 @@ fn altered_content_is_not_recorded_as_intact() {
 #[test]
 fn notices_are_in_status_and_in_the_message_sorted_by_reason() {
     let mut scene = Scene::fresh();
-    let mut publication = scene.publication(Reason::TokenPending, 0);
+    let mut publication = scene.publication(Cause::TokenPending, 0);
     publication.published.expires_at = at(300);
     publication.unchanged_at = Some(at(60));
     publication.notices.extend([Notice::ScopeReduced, Notice::ClockSkew, Notice::ShortLifetime]);
@@ -276,7 +277,7 @@ fn notices_are_in_status_and_in_the_message_sorted_by_reason() {
     let reasons: Vec<_> = scene.status.notices.iter().map(|notice| notice.reason.as_str()).collect();
     assert_eq!(reasons, ["ClockSkew", "ScopeReduced", "ShortLifetime", "StickyToken"]);
     assert_eq!(scene.status.last_unchanged_time, time(60));
-    let fresh = scene.publication(Reason::RenewalDue, 200);
+    let fresh = scene.publication(Cause::RenewalDue, 200);
     scene.record(&Outcome::Published(fresh));
     assert_eq!(scene.status.last_unchanged_time, None, "another token has come");
     assert_eq!(scene.status.notices, []);
@@ -285,7 +286,7 @@ fn notices_are_in_status_and_in_the_message_sorted_by_reason() {
 #[test]
 fn a_notice_keeps_its_time_and_returns_to_the_message_after_a_failure() {
     let mut scene = Scene::fresh();
-    let mut publication = scene.publication(Reason::TokenPending, 0);
+    let mut publication = scene.publication(Cause::TokenPending, 0);
     publication.notices.insert(Notice::ScopeReduced);
     scene.record(&Outcome::Published(publication.clone()));
     let message =
@@ -317,7 +318,7 @@ fn a_message_that_was_written_before_notices_were_entries_is_kept_until_the_noti
 fn an_answer_written_twice_is_no_provider_that_repeats_itself() {
     let mut scene = Scene::fresh();
     scene.record(&Outcome::Unwritten(at(0), failure(Reason::TargetWriteFailed, Retry::TRANSIENT)));
-    let mut publication = scene.publication(Reason::TokenPending, 0);
+    let mut publication = scene.publication(Cause::TokenPending, 0);
     // The write had been done: what stands there is the answer to this very request.
     publication.unchanged_at = Some(at(0));
     scene.record(&Outcome::Published(publication));

@@ -7,7 +7,7 @@ use super::*;
 use crate::api::{CredentialKeys, Reason};
 use crate::decide::conditions::{find, is_true};
 use crate::decide::fixture::{HOST, Scene, at};
-use crate::decide::{Outcome, Plan, inputs};
+use crate::decide::{Cause, Outcome, Plan, inputs};
 
 const ROLE: Role = Role::Credentials;
 
@@ -178,7 +178,7 @@ fn what_is_remembered_fits_the_annotation_and_nothing_else_is_read_there() {
 fn good() -> Scene {
     Scene::fresh().with(|scene| {
         scene.versions = remembered("a", &["7"]);
-        let publication = scene.publication(Reason::TokenPending, 0);
+        let publication = scene.publication(Cause::TokenPending, 0);
         scene.record(&Outcome::Published(publication));
         scene.now = at(600);
     })
@@ -225,7 +225,7 @@ fn rotated_credentials_ask_for_a_token_and_leave_ready_to_the_one_that_is_there(
     ];
     for (case, change, is_ready) in cases {
         let mut scene = good().with(change);
-        assert_eq!(scene.plan(), Plan::Mint(Reason::InputsChanged), "{case}");
+        assert_eq!(scene.plan(), Plan::Issue(Cause::InputsChanged), "{case}");
         scene.record(&Outcome::Waiting);
         let reason = if is_ready { "TokenIssued" } else { "InputsChanged" };
         assert_eq!(ready(&scene), (is_ready, reason.to_owned()), "{case}");
@@ -264,7 +264,7 @@ fn a_refused_credential_that_is_rewritten_is_not_tried_again() {
     let mut scene = good().with(|scene| scene.credentials = secret("8"));
     scene.record(&Outcome::Failed(at(600), refusal));
     let attempt = remembered("b", &["8"]);
-    for (hash, plan) in [("b", None), ("c", Some(Plan::Mint(Reason::InputsChanged)))] {
+    for (hash, plan) in [("b", None), ("c", Some(Plan::Issue(Cause::InputsChanged)))] {
         let rewritten = scene.clone().when(700).with(|scene| {
             scene.credentials = secret("9");
             scene.versions = only(compare(ROLE, &scene.credentials, hash.to_owned(), &[&attempt]));

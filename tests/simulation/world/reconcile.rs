@@ -1,9 +1,9 @@
 //! One reconcile, as in `controller::reconcile`, with each call an event of its own.
 //! Knows the order of calls; what to do, what to report and when to look again is asked of the product.
 
-use tokensource::api::{Reason, from_kubernetes};
+use tokensource::api::from_kubernetes;
 use tokensource::decide::limiter::{Entry, Request};
-use tokensource::decide::{Deferral, Outcome, Plan, Target, decide, next_status, wake_after};
+use tokensource::decide::{Cause, Deferral, Outcome, Plan, Target, decide, next_status, wake_after};
 
 use super::{Event, World};
 use crate::clock::{Instant, MILLISECOND, SECOND, at, instant};
@@ -28,13 +28,13 @@ impl World {
         let plan = decide(&observed);
         let request = Request::of(&self.fleet.namespaces[source.namespace as usize], &observed);
         let slice = &mut self.slices[source.slice];
-        if !matches!(plan, Plan::Mint(_)) {
+        if !matches!(plan, Plan::Issue(_)) {
             slice.limiter.leave(&request.name, at(now));
         }
         let came = match &plan {
             Plan::Keep => Some(Outcome::Kept),
             Plan::Wait(_) => Some(Outcome::Waiting),
-            Plan::Mint(_) => match slice.limiter.acquire(request, at(now)) {
+            Plan::Issue(_) => match slice.limiter.acquire(request, at(now)) {
                 Entry::Go => None,
                 Entry::Wait { report, trouble } => {
                     Some(Outcome::Deferred(Deferral { report, failure: trouble.map(troubled) }))
@@ -70,7 +70,7 @@ impl World {
         self.tally.count(Count::Request, 1, now);
         let due = source.status.renew_at.as_ref().map(from_kubernetes);
         let flight = source.flight.as_mut().unwrap();
-        if let (Plan::Mint(Reason::RenewalDue), Some(due)) = (&flight.plan, due) {
+        if let (Plan::Issue(Cause::RenewalDue), Some(due)) = (&flight.plan, due) {
             self.tally.lateness.push(u32::try_from((now - instant(due)).max(0) / SECOND).unwrap());
         }
         let (reply, answered) = self.provider.ask(now);
@@ -103,9 +103,9 @@ impl World {
         self.tally.count(what, 1, now);
         flight.came = Some(match (self.product.failure(reply), &flight.plan) {
             (Some(failure), _) => Outcome::Failed(at(now), failure.clone()),
-            (None, Plan::Mint(cause)) => {
+            (None, Plan::Issue(cause)) => {
                 self.writes += 1;
-                self.tally.count(Count::Rotated, u32::from(*cause == Reason::InputsChanged), now);
+                self.tally.count(Count::Rotated, u32::from(*cause == Cause::InputsChanged), now);
                 Outcome::Published(self.product.publication(*cause, sent_at, flight.version, self.writes))
             }
             (None, other) => panic!("nobody asked: {other:?}"),

@@ -4,7 +4,7 @@ use super::*;
 use crate::api::{ObjectReference, Reason, SubjectToken};
 use crate::decide::admission::service_account;
 use crate::decide::fixture::{HOST, Scene};
-use crate::decide::{Credentials, Plan};
+use crate::decide::{Cause, Credentials, Plan};
 
 type Change = fn(&mut Scene);
 
@@ -99,7 +99,7 @@ fn without_any_secret_a_service_account_is_enough() {
         method(scene, ClientAuthenticationMethod::FederatedJwt);
         scene.provider().client_authentication.service_account_token = account("us");
     });
-    assert_eq!(scene.plan(), Plan::Mint(Reason::TokenPending));
+    assert_eq!(scene.plan(), Plan::Issue(Cause::TokenPending));
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn a_client_certificate_must_exist_and_be_bound() {
     assert_eq!(reason, Reason::CredentialsNotBound);
     assert!(message.contains("annotate secret pair"), "{message}");
     let bound = Scene::fresh().with(|scene| certificate(scene, Some(HOST)));
-    assert_eq!(bound.plan(), Plan::Mint(Reason::TokenPending));
+    assert_eq!(bound.plan(), Plan::Issue(Cause::TokenPending));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use super::*;
 use crate::decide::readiness::due;
-use crate::decide::{Probed, Verdict};
+use crate::decide::{Cause, Probed, Verdict};
 
 const AHEAD: [i64; 3] = [6 * 3600, 400 * 24 * 3600, 100 * 365 * 24 * 3600];
 
@@ -19,7 +19,7 @@ fn wait_that_another_clock_has_set_is_over() {
     for ahead in AHEAD {
         for retry in [Retry::TRANSIENT, Retry::TERMINAL, Retry::Wasteful] {
             let scene = failed_at(2700 + ahead, retry);
-            assert_eq!(scene.clone().when(2712).plan(), Plan::Mint(Reason::RenewalDue), "{ahead} {retry:?}");
+            assert_eq!(scene.clone().when(2712).plan(), Plan::Issue(Cause::RenewalDue), "{ahead} {retry:?}");
             // The failure that follows sets a wait by the right clock.
             let mut again = scene.when(2712);
             again.record(&Outcome::Failed(at(2712), failure(Reason::ProviderUnavailable, retry)));
@@ -35,7 +35,7 @@ fn longest_wait_that_is_legal_is_waited_out() {
     scene.status.retry_at = Some(to_kubernetes(at(2700) + LONGEST_WAIT));
     assert!(matches!(scene.clone().when(2706).plan(), Plan::Wait(Some(_))));
     scene.status.retry_at = Some(to_kubernetes(at(2707) + LONGEST_WAIT));
-    assert_eq!(scene.when(2706).plan(), Plan::Mint(Reason::RenewalDue));
+    assert_eq!(scene.when(2706).plan(), Plan::Issue(Cause::RenewalDue));
 }
 
 #[test]
@@ -50,10 +50,10 @@ fn refusal_that_only_a_change_can_mend_is_still_not_tried_again() {
 fn token_of_another_clock_is_replaced_once() {
     for ahead in AHEAD {
         let mut scene = Scene::good().when(600);
-        let publication = scene.publication(Reason::RenewalDue, 600 + ahead);
+        let publication = scene.publication(Cause::RenewalDue, 600 + ahead);
         scene.record(&Outcome::Published(publication));
-        assert_eq!(scene.plan(), Plan::Mint(Reason::RenewalDue), "{ahead}");
-        let publication = scene.publication(Reason::RenewalDue, 600);
+        assert_eq!(scene.plan(), Plan::Issue(Cause::RenewalDue), "{ahead}");
+        let publication = scene.publication(Cause::RenewalDue, 600);
         scene.record(&Outcome::Published(publication));
         assert_eq!(scene.when(601).plan(), Plan::Keep, "{ahead}");
     }
@@ -68,7 +68,7 @@ fn repetition_by_another_clock_does_not_postpone_the_renewal() {
         let expected = due(&observed, observed.published().unwrap(), None);
         assert_eq!(from_kubernetes(scene.status.renew_at.as_ref().unwrap()), expected);
         let past = scene.clone().when((expected - at(0)).num_seconds());
-        assert_eq!(past.plan(), Plan::Mint(Reason::RenewalDue), "{ahead}");
+        assert_eq!(past.plan(), Plan::Issue(Cause::RenewalDue), "{ahead}");
         scene.record(&Outcome::Kept);
         assert_eq!(from_kubernetes(scene.status.renew_at.as_ref().unwrap()), expected, "{ahead}");
     }
@@ -79,7 +79,7 @@ fn success_after_a_failure_of_another_clock_is_a_success() {
     for ahead in AHEAD {
         let scene = failed_at(2700 + ahead, Retry::Terminal { repeat: Repeat::Never });
         // A token came, and the status that would tell of it was lost.
-        let published = scene.publication(Reason::RenewalDue, 2712).published;
+        let published = scene.publication(Cause::RenewalDue, 2712).published;
         let scene = scene.with(|scene| scene.target = Target::Ours(published)).when(2713);
         assert_eq!(scene.plan(), Plan::Keep, "{ahead}");
     }
@@ -117,7 +117,7 @@ fn rejected_token_is_renewed_though_another_clock_repeated_it() {
         let late = at(600) + TimeDelta::minutes(3);
         assert_eq!(
             scene.when((late - at(0)).num_seconds()).plan(),
-            Plan::Mint(Reason::ProbeRejected),
+            Plan::Issue(Cause::ProbeRejected),
             "{ahead}"
         );
     }

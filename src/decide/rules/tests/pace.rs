@@ -1,6 +1,7 @@
 //! How often: failed inputs wait for their time, requests are dealt with once, and nothing is asked for in a hurry.
 
 use super::*;
+use crate::decide::Cause;
 
 #[test]
 fn failed_inputs_wait_for_their_time_and_not_a_moment_longer() {
@@ -9,7 +10,7 @@ fn failed_inputs_wait_for_their_time_and_not_a_moment_longer() {
         let retry_at = from_kubernetes(scene.status.retry_at.as_ref().unwrap());
         let seconds = (retry_at - at(0)).num_seconds();
         assert_eq!(scene.clone().when(seconds - 1).plan(), wait(seconds), "{retry:?}");
-        assert_eq!(scene.when(seconds.max(2705)).plan(), Plan::Mint(Reason::RenewalDue), "{retry:?}");
+        assert_eq!(scene.when(seconds.max(2705)).plan(), Plan::Issue(Cause::RenewalDue), "{retry:?}");
     }
 }
 
@@ -25,12 +26,12 @@ fn a_refusal_that_could_lock_an_account_waits_for_a_change() {
         };
         *resource_version = "8".to_owned();
     });
-    assert_eq!(rotated.plan(), Plan::Mint(Reason::InputsChanged), "other credentials do");
+    assert_eq!(rotated.plan(), Plan::Issue(Cause::InputsChanged), "other credentials do");
     let trusting = locked().when(2705).with(|s| s.provider().tls.ca_bundle = Some("PEM".to_owned()));
-    assert_eq!(trusting.plan(), Plan::Mint(Reason::RenewalDue), "so does other trust");
+    assert_eq!(trusting.plan(), Plan::Issue(Cause::RenewalDue), "so does other trust");
     assert_eq!(
         locked().when(2760).with(requested("1")).plan(),
-        Plan::Mint(Reason::RenewalDue),
+        Plan::Issue(Cause::RenewalDue),
         "so does a request"
     );
 }
@@ -39,13 +40,13 @@ fn a_refusal_that_could_lock_an_account_waits_for_a_change() {
 #[test]
 fn a_clock_that_was_stepped_costs_one_token_and_loses_none() {
     let back = Scene::good().when(-3600);
-    assert_eq!(back.plan(), Plan::Mint(Reason::RenewalDue), "it may end an hour before its time");
+    assert_eq!(back.plan(), Plan::Issue(Cause::RenewalDue), "it may end an hour before its time");
     let mut renewed = back;
-    let publication = renewed.publication(Reason::RenewalDue, -3600);
+    let publication = renewed.publication(Cause::RenewalDue, -3600);
     renewed.record(&Outcome::Published(publication));
     assert_eq!(renewed.when(-3599).plan(), Plan::Keep, "once");
     assert_eq!(Scene::good().when(-59).plan(), Plan::Keep, "clocks of two machines differ by this much");
-    assert_eq!(Scene::good().when(3600).plan(), Plan::Mint(Reason::RenewalDue), "forward is merely late");
+    assert_eq!(Scene::good().when(3600).plan(), Plan::Issue(Cause::RenewalDue), "forward is merely late");
     let mut failed = Scene::good().when(-3600);
     failed.record(&Outcome::Failed(at(-3600), outage()));
     assert!(matches!(failed.when(-3599).plan(), Plan::Wait(Some(_))), "nor is a provider in trouble pressed");
@@ -54,8 +55,8 @@ fn a_clock_that_was_stepped_costs_one_token_and_loses_none() {
 #[test]
 fn a_request_is_dealt_with_once_and_requests_once_a_minute() {
     let mut scene = Scene::good().with(requested("1"));
-    assert_eq!(scene.plan(), Plan::Mint(Reason::RenewalRequested));
-    let publication = scene.publication(Reason::RenewalRequested, 600);
+    assert_eq!(scene.plan(), Plan::Issue(Cause::RenewalRequested));
+    let publication = scene.publication(Cause::RenewalRequested, 600);
     scene.record(&Outcome::Published(publication));
     assert_eq!(scene.clone().when(700).plan(), Plan::Keep, "the same value, a second time");
     assert_eq!(
@@ -63,10 +64,10 @@ fn a_request_is_dealt_with_once_and_requests_once_a_minute() {
         wait(660),
         "a new value within the minute"
     );
-    assert_eq!(scene.clone().when(660).with(requested("2")).plan(), Plan::Mint(Reason::RenewalRequested));
+    assert_eq!(scene.clone().when(660).with(requested("2")).plan(), Plan::Issue(Cause::RenewalRequested));
     assert_eq!(
         scene.when(660).with(requested("")).plan(),
-        Plan::Mint(Reason::RenewalRequested),
+        Plan::Issue(Cause::RenewalRequested),
         "any value will do"
     );
 }
@@ -79,7 +80,7 @@ fn a_request_is_dealt_with_once_though_no_status_could_tell() {
     assert_eq!(scene.clone().plan(), Plan::Keep, "the target tells");
     assert_eq!(
         scene.clone().with(requested("2")).plan(),
-        Plan::Mint(Reason::RenewalRequested),
+        Plan::Issue(Cause::RenewalRequested),
         "a new value"
     );
     scene.record(&Outcome::Kept);
@@ -119,11 +120,11 @@ fn a_request_calls_off_a_wait_but_not_more_than_once_a_minute() {
         wait(2760),
         "each new value would be an attempt"
     );
-    assert_eq!(long().when(2760).with(requested("1")).plan(), Plan::Mint(Reason::RenewalDue));
+    assert_eq!(long().when(2760).with(requested("1")).plan(), Plan::Issue(Cause::RenewalDue));
     let without_a_token = long().when(2710).with(requested("1")).with(|s| s.target = Target::Missing);
     assert_eq!(without_a_token.plan(), wait(2760), "also where there is no token");
     let short = failing(Retry::TRANSIENT).when(2705).with(requested("1"));
-    assert_eq!(short.plan(), Plan::Mint(Reason::RenewalDue), "a request never makes a wait longer");
+    assert_eq!(short.plan(), Plan::Issue(Cause::RenewalDue), "a request never makes a wait longer");
 }
 
 #[test]
@@ -131,7 +132,7 @@ fn a_requested_renewal_that_failed_stays_owed() {
     let mut scene = Scene::good().with(requested("1"));
     scene.record(&Outcome::Failed(at(600), outage()));
     assert_eq!(scene.observed().open_renew_request(), None, "it is acknowledged");
-    assert_eq!(scene.when(610).plan(), Plan::Mint(Reason::RenewalRequested));
+    assert_eq!(scene.when(610).plan(), Plan::Issue(Cause::RenewalRequested));
 }
 
 #[test]
@@ -165,6 +166,6 @@ fn never_two_requests_within_five_seconds() {
     for (name, scene) in cases {
         let earliest = (scene.now - at(2) + at(5).signed_duration_since(at(0))).num_seconds();
         assert_eq!(scene.clone().plan(), wait(earliest), "{name}");
-        assert!(matches!(scene.when(earliest).plan(), Plan::Mint(_)), "{name}");
+        assert!(matches!(scene.when(earliest).plan(), Plan::Issue(_)), "{name}");
     }
 }

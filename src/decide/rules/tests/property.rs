@@ -10,7 +10,8 @@ use crate::api::{OnRevoked, Reason, Renewal, TokenSourceStatus, to_kubernetes};
 use crate::decide::fixture::{HOST, Scene, at, failure};
 use crate::decide::readiness::due;
 use crate::decide::{
-    Credentials, Failure, Held, Outcome, Plan, Probed, Target, Verdict, next_probe, next_status, wake_after,
+    Cause, Credentials, Failure, Held, Outcome, Plan, Probed, Target, Verdict, next_probe, next_status,
+    wake_after,
 };
 use crate::oauth::{Repeat, Retry};
 
@@ -157,7 +158,7 @@ proptest! {
         let believed = scene.observed().last_unchanged(scene.observed().status);
         prop_assume!(scene.now < crate::decide::readiness::due(&scene.observed(), &published, believed));
         let plan = scene.plan();
-        prop_assert!(!matches!(plan, Plan::Mint(_) | Plan::Wait(_)), "{plan:?}");
+        prop_assert!(!matches!(plan, Plan::Issue(_) | Plan::Wait(_)), "{plan:?}");
     }
 
     #[test]
@@ -176,8 +177,8 @@ proptest! {
             6 => Outcome::Withdrawn(Target::Missing),
             9 => Outcome::Deferred(crate::decide::Deferral { report: true, failure: Some(failure) }),
             7 => Outcome::Probed(Probed::following(None, at(0), at(seconds), Verdict::Rejected)),
-            8 => Outcome::Rewritten(scene.publication(Reason::TokenPending, seconds).published),
-            _ => Outcome::Published(scene.publication(Reason::RenewalDue, seconds)),
+            8 => Outcome::Rewritten(scene.publication(Cause::TokenPending, seconds).published),
+            _ => Outcome::Published(scene.publication(Cause::RenewalDue, seconds)),
         };
         let mut observed = scene.observed();
         observed.settle(&outcome);

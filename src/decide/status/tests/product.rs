@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::api::TokenSourceStatus;
-use crate::decide::Published;
+use crate::decide::{Cause, Published};
 
 type Change = (&'static str, fn(&mut Scene));
 
@@ -56,7 +56,7 @@ fn outcomes(scene: &Scene) -> Vec<(&'static str, Outcome)> {
         ("failed for good", Outcome::Failed(at(599), terminal)),
         ("failed until a change", Outcome::Failed(at(599), locked)),
         ("unwritten", Outcome::Unwritten(at(599), failure(Reason::TargetWriteFailed, Retry::TRANSIENT))),
-        ("published", Outcome::Published(scene.publication(Reason::RenewalDue, 599))),
+        ("published", Outcome::Published(scene.publication(Cause::RenewalDue, 599))),
     ];
     if let Target::Ours(published) = &scene.target {
         list.push(("kept", Outcome::Kept));

@@ -1,0 +1,54 @@
+//! Why a token is asked for.
+//!
+//! Knows the reason by which a cause is reported, and the reason of the success that follows. Must not know how a cause is
+//! found.
+
+use crate::api::Reason;
+
+/// Why a token is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Cause {
+    /// There has been no token yet.
+    TokenPending,
+    /// The target Secret is gone.
+    TargetMissing,
+    /// The target Secret belongs to somebody else.
+    TargetConflict,
+    /// The token was taken out of the target because the credentials were refused.
+    TokenWithdrawn,
+    /// Somebody else has changed the target's data.
+    TargetTampered,
+    /// The spec, the provider or the credentials have changed.
+    InputsChanged,
+    /// The token expires soon, or has expired.
+    RenewalDue,
+    /// The probe does not accept the token.
+    ProbeRejected,
+    /// A person asked for a renewal.
+    RenewalRequested,
+}
+
+impl Cause {
+    /// The reason that reports this cause, also in the metric label.
+    pub const fn reason(self) -> Reason {
+        match self {
+            Cause::TokenPending => Reason::TokenPending,
+            Cause::TargetMissing => Reason::TargetMissing,
+            Cause::TargetConflict => Reason::TargetConflict,
+            Cause::TokenWithdrawn => Reason::TokenWithdrawn,
+            Cause::TargetTampered => Reason::TargetTampered,
+            Cause::InputsChanged => Reason::InputsChanged,
+            Cause::RenewalDue => Reason::RenewalDue,
+            Cause::ProbeRejected => Reason::ProbeRejected,
+            Cause::RenewalRequested => Reason::RenewalRequested,
+        }
+    }
+
+    /// The reason of `Renewed` after the token has been published: `TokenRenewed` where it replaced a usable token.
+    pub(super) const fn success(self) -> Reason {
+        match self {
+            Cause::RenewalDue | Cause::RenewalRequested | Cause::ProbeRejected => Reason::TokenRenewed,
+            _ => Reason::TokenIssued,
+        }
+    }
+}
