@@ -2,6 +2,8 @@
 //! annotation takes nothing away from a token that is still good.
 //! Knows what owners and tools do to a Secret; must not know how the controller tells that its values are the same.
 
+use std::time::Duration;
+
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::PostParams;
@@ -93,30 +95,41 @@ pub(crate) async fn lost_annotation_leaves_the_good_token_ready(story: &mut Stor
 }
 
 pub(crate) async fn refused_values_are_not_tried_again(story: &mut Story) {
-    settled(story, "refused").await;
-    story.provider.always(TOKEN, Answer::error(400, "unauthorized_client"));
-    story.credentials("client", "a-mistyped-secret").await;
-    let source = story.failing("refused", "UnauthorizedClient").await;
-    assert!(
-        is(&source, ConditionType::Ready, "True"),
-        "the token is as good as before: {:#?}",
-        source.status
-    );
-    let asked = story.provider.count(TOKEN);
-    let retry_at = |source: tokensource::api::TokenSource| source.status.unwrap().retry_at.unwrap().0;
-    let before = retry_at(source);
+    story.provider.always(TOKEN, Answer::token(3600));
+    user(story, "the-password-of-the-user").await;
+    story.apply(&story.source_for("refused", &password_grant())).await;
+    story.ready("refused").await;
+    story.provider.always(TOKEN, Answer::error(400, "invalid_grant"));
+    user(story, "a-mistyped-password").await;
+    let source = story.failing("refused", "InvalidGrant").await;
+    assert!(is(&source, ConditionType::Ready, "True"), "the token is as good as before: {:#?}", source.status);
+    assert_eq!(source.status.unwrap().retry_at, None, "accounts lock");
     touch(story, "again").await;
     make_anew(story, bound(story)).await;
-    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
-    assert_eq!((story.provider.count(TOKEN), retry_at(story.source("refused").await)), (asked, before));
+    // Two requests are 5 s apart at the least.
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    story.asked_exactly(2).await;
     // The values that the token came with need no try at all.
-    story.credentials("client", "s3cr3t-of-the-client").await;
+    user(story, "the-password-of-the-user").await;
     eventually("no failure", SOON, async || {
         let status = story.source("refused").await.status.unwrap();
         if status.failures == 0 { Ok(()) } else { Err(format!("{status:#?}")) }
     })
     .await;
-    assert_eq!(story.provider.count(TOKEN), asked);
+    story.asked_exactly(2).await;
+}
+
+fn password_grant() -> Value {
+    json!({"provider": {"grantType": "password", "clientAuthentication": {"method": "none"}}})
+}
+
+async fn user(story: &Story, password: &str) {
+    story
+        .apply(&json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "client", "annotations": bound(story)},
+            "stringData": {"client_id": "the-client", "username": "u", "password": password},
+        }))
+        .await;
 }
 
 /// The refresh token belongs to who asked, not to a version of a Secret.
@@ -131,13 +144,8 @@ pub(crate) async fn refresh_token_outlives_a_rewrite(story: &mut Story) {
         }
         Answer::json(200, &answer)
     });
-    let user = json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "client", "annotations": bound(story)},
-        "stringData": {"client_id": "the-client", "username": "u", "password": "the-password-of-the-user"},
-    });
-    story.apply(&user).await;
-    let grant = json!({"provider": {"grantType": "password", "clientAuthentication": {"method": "none"}}});
-    story.apply(&story.source_for("lasting", &grant)).await;
+    user(story, "the-password-of-the-user").await;
+    story.apply(&story.source_for("lasting", &password_grant())).await;
     story.ready("lasting").await;
     touch(story, "once").await;
     make_anew(story, bound(story)).await;
