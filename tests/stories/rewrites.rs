@@ -12,6 +12,7 @@ use tokensource::api::ConditionType;
 use tokensource_kit::eventually;
 use tokensource_kit::scripted_provider::Answer;
 
+use crate::leaks;
 use crate::story::{SOON, Story, TOKEN, condition, is};
 
 async fn settled(story: &Story, name: &str) {
@@ -102,7 +103,11 @@ pub(crate) async fn refused_values_are_not_tried_again(story: &mut Story) {
     story.provider.always(TOKEN, Answer::error(400, "invalid_grant"));
     user(story, "a-mistyped-password").await;
     let source = story.failing("refused", "InvalidGrant").await;
-    assert!(is(&source, ConditionType::Ready, "True"), "the token is as good as before: {:#?}", source.status);
+    assert!(
+        is(&source, ConditionType::Ready, "True"),
+        "the token is as good as before: {:#?}",
+        source.status
+    );
     assert_eq!(source.status.unwrap().retry_at, None, "accounts lock");
     touch(story, "again").await;
     make_anew(story, bound(story)).await;
@@ -171,9 +176,8 @@ pub(crate) async fn key_is_made_once(story: &mut Story) {
     let target = story.secret("keyed-token").await;
     let annotation = &target.metadata.annotations.as_ref().unwrap()["tokensource.dev/credentials"];
     assert!(annotation.contains("\"hmac\"") && annotation.len() < 400, "{annotation}");
-    for place in [annotation.as_str(), &story.controller.logs()] {
-        assert!(!place.contains(&text), "the key is in {}", &place[..place.len().min(80)]);
-    }
+    // From here on the key is searched for wherever a credential must not be.
+    leaks::register(&json!({"stringData": {"key": text}}));
     story.controller.kill9();
     story.controller.restart().await;
     story.credentials("client", "another-secret").await;
