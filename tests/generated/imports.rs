@@ -4,31 +4,31 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::paths::paths;
 
-/// Folders that are drawn, if they exist. A folder within another one comes before it.
-const ROOMS: [&str; 10] = [
-    "api",
-    "oauth",
-    "decide",
-    "issue",
-    "controller/reconcile",
-    "controller/view",
-    "controller/provider",
-    "controller",
-    "runtime",
-    "cli",
-];
+/// From one room to another.
+type Edges = BTreeSet<(String, String)>;
 
-type Edges = BTreeSet<(&'static str, &'static str)>;
+/// The folders that are modules, up to the second level.
+fn rooms(source: &Path) -> BTreeSet<String> {
+    let folders = |folder: &Path| -> Vec<PathBuf> {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries.filter(|path| path.join("mod.rs").is_file()).collect()
+    };
+    let first = folders(source);
+    let second: Vec<_> = first.iter().flat_map(|folder| folders(folder)).collect();
+    let name = |path: PathBuf| path.strip_prefix(source).unwrap().to_str().unwrap().to_owned();
+    first.into_iter().chain(second).map(name).collect()
+}
 
-/// The folder that holds a module, or that its submodules are in.
-fn room(source: &Path, module: &str) -> Option<&'static str> {
-    let holds =
-        |room: &&str| module.strip_prefix(*room).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    ROOMS.into_iter().filter(|room| source.join(room).is_dir()).find(holds)
+/// The innermost room that holds a module.
+fn room<'a>(rooms: &'a BTreeSet<String>, module: &str) -> Option<&'a String> {
+    let holds = |room: &&String| {
+        module.strip_prefix(room.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    rooms.iter().filter(holds).max_by_key(|room| room.len())
 }
 
 /// The modules that a source file names, as paths below `src`. `module` is its own path.
@@ -36,7 +36,11 @@ fn named(text: &str, module: &str) -> Vec<String> {
     let own: Vec<&str> = module.split('/').collect();
     // Tests may import what they like.
     let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-    let resolved = paths(code).into_iter().filter_map(|path| {
+    // Nor is the scope of `pub(in crate::controller)` an import.
+    let mut parts = code.split("(in ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    let code = parts.filter_map(|part| part.split_once(')')).fold(first, |code, (_, rest)| code + "(" + rest);
+    let resolved = paths(&code).into_iter().filter_map(|path| {
         let segments: Vec<&str> = path.split("::").collect();
         let up = segments.iter().take_while(|segment| **segment == "super").count();
         match segments[0] {
@@ -48,20 +52,20 @@ fn named(text: &str, module: &str) -> Vec<String> {
     resolved.collect()
 }
 
-fn edges(source: &Path, folder: &Path, found: &mut Edges) {
+fn edges(source: &Path, folder: &Path, rooms: &BTreeSet<String>, found: &mut Edges) {
     for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
         if entry.is_dir() {
-            edges(source, &entry, found);
+            edges(source, &entry, rooms, found);
             continue;
         }
         let path = entry.strip_prefix(source).unwrap().with_extension("");
         let module = path.to_str().unwrap();
         let module = module.strip_suffix("/mod").unwrap_or(module);
         let is_test = module.split('/').any(|part| ["tests", "fixture"].contains(&part));
-        let Some(from) = room(source, module).filter(|_| !is_test) else { continue };
-        let text = fs::read_to_string(&entry).unwrap();
-        let rooms = named(&text, module).into_iter().filter_map(|named| room(source, &named));
-        found.extend(rooms.filter(|to| *to != from).map(|to| (from, to)));
+        let Some(from) = room(rooms, module).filter(|_| !is_test) else { continue };
+        let named = named(&fs::read_to_string(&entry).unwrap(), module);
+        let to = named.iter().filter_map(|named| room(rooms, named)).filter(|to| *to != from);
+        found.extend(to.map(|to| (from.clone(), to.clone())));
     }
 }
 
@@ -79,34 +83,60 @@ fn leads(edges: &Edges, from: &str, to: &str) -> bool {
 }
 
 /// Without the arrows that follow from others.
-fn reduced(all: Edges) -> Edges {
+fn reduced(all: &Edges) -> Edges {
     let mut kept = all.clone();
     for edge in all {
-        kept.remove(&edge);
-        if !leads(&kept, edge.0, edge.1) {
-            kept.insert(edge);
+        kept.remove(edge);
+        if !leads(&kept, &edge.0, &edge.1) {
+            kept.insert(edge.clone());
         }
     }
     kept
 }
 
+/// The rooms that import each other in a circle with this one, itself included.
+fn circle<'a>(rooms: &'a BTreeSet<String>, all: &Edges, room: &str) -> Vec<&'a String> {
+    rooms.iter().filter(|other| leads(all, room, other) && leads(all, other, room)).collect()
+}
+
 pub(crate) fn picture(source: &Path) -> String {
+    let rooms = rooms(source);
     let mut all = Edges::new();
-    edges(source, source, &mut all);
+    edges(source, source, &rooms, &mut all);
+    let name = |room: &str| room.replace('/', "_");
     let mut picture = String::from("```mermaid\nflowchart TD\n");
-    for room in ROOMS.into_iter().rev().filter(|room| source.join(room).is_dir()) {
-        writeln!(picture, "    {}[\"src/{room}\"]", room.replace('/', "_")).unwrap();
+    // Arrows within a circle show no order, so a circle is one box.
+    let head = |room: &str| circle(&rooms, &all, room)[0].clone();
+    for room in rooms.iter().filter(|room| head(room) == **room) {
+        let members = circle(&rooms, &all, room);
+        if members.len() > 1 {
+            writeln!(picture, "    subgraph {}_circle[\"these import one another\"]", name(room)).unwrap();
+            for member in members {
+                writeln!(picture, "        {}[\"src/{member}\"]", name(member)).unwrap();
+            }
+            picture.push_str("    end\n");
+        } else {
+            writeln!(picture, "    {}[\"src/{room}\"]", name(room)).unwrap();
+        }
     }
-    for (from, to) in reduced(all) {
-        writeln!(picture, "    {} --> {}", from.replace('/', "_"), to.replace('/', "_")).unwrap();
+    let between: Edges =
+        all.iter().map(|(from, to)| (head(from), head(to))).filter(|(from, to)| from != to).collect();
+    let end = |room: &str| name(room) + if circle(&rooms, &all, room).len() > 1 { "_circle" } else { "" };
+    for (from, to) in reduced(&between) {
+        writeln!(picture, "    {} --> {}", end(&from), end(&to)).unwrap();
     }
     picture + "```\n"
 }
 
 #[test]
 fn paths_are_read_from_code_alone() {
-    let text = "use crate::api::{A, b::C};\n// crate::cli\nuse super::super::{D, view::E};\n#[cfg(test)]\nuse crate::runtime;";
+    let text = "use crate::api::{A, b::C};\n// crate::cli\nuse super::super::{D, view::E};\npub(in crate::cli) use x::F;\n#[cfg(test)]\nuse crate::runtime;";
     assert_eq!(named(text, "controller/act/f"), ["api/A", "api/b/C", "controller/D", "controller/view/E"]);
-    let all = Edges::from([("cli", "decide"), ("decide", "api"), ("cli", "api")]);
-    assert_eq!(reduced(all), Edges::from([("cli", "decide"), ("decide", "api")]));
+    let edges = |pairs: &[(&str, &str)]| -> Edges {
+        pairs.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect()
+    };
+    let all = edges(&[("cli", "decide"), ("decide", "api"), ("cli", "api")]);
+    assert_eq!(reduced(&all), edges(&[("cli", "decide"), ("decide", "api")]));
+    let all = edges(&[("a", "b"), ("b", "c"), ("c", "b"), ("c", "d")]);
+    assert_eq!(circle(&["a", "b", "c", "d"].map(str::to_owned).into(), &all, "c"), ["b", "c"]);
 }
