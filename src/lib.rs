@@ -1,19 +1,21 @@
-//! tokensource: a user applies a `TokenSource`, and a Secret holds a fresh OAuth 2.0 access token for ever after.
+//! tokensource: a user applies a `TokenSource`, and the controller keeps a fresh OAuth 2.0 access token in a Secret.
 //!
-//! Folders are layers, and arrows point one way: each knows only those above it in this list.
+//! Each folder is a layer, which may use only the layers above it in this list:
 //!
-//! - [`api`]: what users write and read. Knows the contract; no behaviour.
-//! - [`oauth`]: the protocol. Knows no Kubernetes; of `api` it uses the vocabulary of reasons alone.
-//! - [`decide`]: what should happen. Pure: no async, client, clock, environment or random number.
-//! - [`controller`]: Kubernetes I/O, as a story: observe, decide, act, record.
+//! - [`api`]: the contract with users. No behaviour.
+//! - [`oauth`]: the protocol. Knows no Kubernetes; of `api` it uses only reasons and the types of a provider's settings.
+//! - [`decide`]: the decisions. Pure: no async, client, clock, environment or random number.
+//! - [`controller`]: Kubernetes I/O in four steps: observe, decide, act, record.
 //! - [`runtime`]: the process: arguments, admin endpoint, metrics, telemetry, shutdown.
-//! - [`cli`]: the subcommands for people. Of the others it knows `api`, `oauth` and `decide` alone, and nobody knows it.
+//! - [`cli`]: the subcommands for people. Uses only `api`, `oauth` and `decide`, and no layer uses it.
 //!
-//! Beside the layers stands [`panics`], which all of them may use: what becomes of a panic.
+//! Two modules belong to no layer, and every layer may use them: [`panics`] handles panics, [`api_calls`] calls to the API
+//! server.
 //!
-//! `tests/layers.rs` holds the arrows to that.
+//! `tests/layers.rs` checks these rules.
 
 pub mod api;
+pub mod api_calls;
 pub mod cli;
 pub mod controller;
 pub mod decide;

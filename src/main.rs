@@ -1,12 +1,12 @@
-//! The program: arguments, crypto provider, and the subcommand. Nothing else.
+//! The program: parses arguments, installs the crypto provider, and runs the subcommand.
 
 use std::fmt::Display;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tokensource::api::text::escaped;
-use tokensource::cli::{self, Ending, Surroundings};
-use tokensource::controller::chain;
+use tokensource::api_calls::chain;
+use tokensource::cli::{self, Environment, ExitStatus};
 use tokensource::panics;
 use tokensource::runtime::{self, ControllerArguments};
 
@@ -28,9 +28,9 @@ enum Command {
 
 fn main() -> ExitCode {
     panics::abort_unless_contained();
-    // Before any client is made: kube, reqwest and rustls must agree on one provider.
+    // Must precede every client, because kube, reqwest and rustls must use the same provider.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
-        return failed(&"a second TLS provider has been installed: this is a bug");
+        return failed(&"a second TLS provider was installed: this is a bug");
     }
     match cli::complete_for_kubectl(&Arguments::command(), std::env::args_os()) {
         Ok(false) => {}
@@ -40,8 +40,8 @@ fn main() -> ExitCode {
     let definition = cli::named_as_called(Arguments::command(), std::env::args_os().next().as_deref());
     let matches = definition.clone().get_matches();
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    // One thread: with several, most of each renewal's time goes into waking one another, and one is enough for more than
-    // the API server can take (docs/performance.md).
+    // One thread: with several, most of the time of a renewal is spent on waking other threads, and one thread can do more than
+    // the API server can (docs/performance.md).
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
@@ -49,25 +49,25 @@ fn main() -> ExitCode {
     match arguments.command {
         Command::Controller(arguments) => match runtime.block_on(runtime::run(*arguments)) {
             Ok(()) => ExitCode::SUCCESS,
-            Err(_) => ExitCode::FAILURE, // it has been logged
+            Err(_) => ExitCode::FAILURE, // the error has been logged
         },
         Command::People(command) => {
-            let surroundings = Surroundings {
+            let environment = Environment {
                 now: runtime::now,
                 nonce: runtime::nonce,
-                environment: runtime::environment,
+                variable: runtime::environment,
                 definition,
             };
-            match runtime.block_on(cli::run(command, &surroundings)) {
-                Ok(Ending::Done) => ExitCode::SUCCESS,
-                Ok(Ending::Failed) => ExitCode::FAILURE,
+            match runtime.block_on(cli::run(command, &environment)) {
+                Ok(ExitStatus::Success) => ExitCode::SUCCESS,
+                Ok(ExitStatus::Failure) => ExitCode::FAILURE,
                 Err(error) => failed(&chain(&error)),
             }
         }
     }
 }
 
-#[allow(clippy::print_stderr)] // logging may not have been started
+#[allow(clippy::print_stderr)] // logging may not have started
 fn failed(why: &dyn Display) -> ExitCode {
     eprintln!("tokensource: {}", escaped(&why.to_string()));
     ExitCode::FAILURE

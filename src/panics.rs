@@ -1,32 +1,33 @@
-//! What becomes of a panic: within [`contain`] it is an error for the caller, anywhere else it ends the process.
+//! Handles panics: within [`contain`] a panic is an error for the caller, elsewhere it ends the process.
 //!
-//! Libraries that parse what users and providers write run within [`contain`], so that one object cannot end the process
-//! that serves all of them. A panic elsewhere aborts, for a controller without its loop is worse than a restart. Must
-//! never print a panic's message, which may quote what a user wrote, or a secret.
+//! Libraries that parse input of users and providers run within [`contain`], so that one object cannot end the process that
+//! serves all objects. A panic elsewhere aborts, because a controller without its loop is worse than a restart. The message of
+//! a panic is never printed, because it may quote a secret.
 
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
 
 thread_local! {
-    /// How many calls of [`contain`] this thread is in.
+    /// The depth of nested calls of [`contain`] on this thread.
     static CONTAINED: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Something panicked; its message has been dropped.
+/// The work panicked. The message was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Panicked;
 
-/// Runs work that parses what users wrote. A panic in it is returned; whatever `work` was changing must not be used after.
+/// Runs work that parses foreign input, and returns a panic as an error. After an error, values that `work` was changing must
+/// not be used.
 pub fn contain<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
     let _inside = Inside::enter();
     panic::catch_unwind(AssertUnwindSafe(work)).map_err(|_message| Panicked)
 }
 
-/// Has every panic outside [`contain`] end the process. Called once, first of all.
+/// Makes every panic outside [`contain`] end the process. Called once, at the start.
 #[allow(clippy::print_stderr)] // logging may be what panicked
 pub fn abort_unless_contained() {
     panic::set_hook(Box::new(|panic| {
-        // A thread that is ending has no such value any more, and is in no call of `contain`.
+        // A thread that is ending has no value any more, and is not in a call of `contain`.
         if CONTAINED.try_with(Cell::get).unwrap_or_default() > 0 {
             return;
         }
@@ -38,7 +39,7 @@ pub fn abort_unless_contained() {
     }));
 }
 
-/// Counts a call of [`contain`] from its beginning to its end, however it ends.
+/// Counts a call of [`contain`] until it ends, even by a panic.
 struct Inside;
 
 impl Inside {
@@ -61,11 +62,11 @@ mod tests {
 
     use super::*;
 
-    /// Says to the test below, run in a process of its own, where to panic.
+    /// The variable that tells the test below, in a process of its own, where to panic.
     const WHERE: &str = "TOKENSOURCE_TEST_PANIC";
 
     #[test]
-    fn a_contained_panic_is_returned_and_nested_calls_end_one_by_one() {
+    fn contained_panic_is_returned_and_nested_calls_end_one_by_one() {
         let outer = contain(|| {
             assert_eq!(contain(|| panic!("inner")), Err::<(), _>(Panicked));
             CONTAINED.get()
@@ -74,17 +75,16 @@ mod tests {
         assert_eq!(CONTAINED.get(), 0);
     }
 
-    #[allow(clippy::disallowed_methods)] // the environment tells the process that this test starts what to do
+    #[allow(clippy::disallowed_methods)] // the test passes its instruction to another process by the environment
     #[test]
-    fn a_panic_ends_the_process_unless_it_is_contained_and_its_message_is_never_printed() {
-        let name =
-            "panics::tests::a_panic_ends_the_process_unless_it_is_contained_and_its_message_is_never_printed";
+    fn uncontained_panic_ends_the_process_and_no_message_is_printed() {
+        let name = "panics::tests::uncontained_panic_ends_the_process_and_no_message_is_printed";
         match std::env::var(WHERE).as_deref() {
             Ok("contained") => {
                 abort_unless_contained();
                 assert!(contain(|| panic!("canary-message")).is_err());
             }
-            // In another thread, whose end alone ends nothing.
+            // In another thread: without the hook, the panic would end only that thread.
             Ok(_) => {
                 abort_unless_contained();
                 let _ = std::thread::spawn(|| panic!("canary-message")).join();

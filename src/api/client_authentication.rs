@@ -1,35 +1,34 @@
-//! How the client proves who it is: the methods of RFC 6749, 7523 and 8705 under their registered names, and one of
-//! ours. Knows the fields of the contract; must not know how an assertion is signed.
+//! Client authentication: the methods of RFC 6749, 7523 and 8705 under their registered names, and `federated_jwt`.
+//! Knows the fields of the contract; must not know how an assertion is signed.
 
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::duration::Duration;
-use super::grant::any_object;
 use super::{is_default, rule};
 
-/// How the client proves who it is.
+/// How the client authenticates.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!has(self.method) || self.method != 'federated_jwt' || (has(self.serviceAccountToken) && size(self.serviceAccountToken.audience) > 0)").message("federated_jwt needs serviceAccountToken.audience: the audience the provider expects, never the API server's"))]
 #[x_kube(validation = Rule::new("!has(self.serviceAccountToken) || (has(self.method) && self.method == 'federated_jwt')").message("serviceAccountToken has an effect only with method: federated_jwt"))]
 pub struct ClientAuthentication {
     /// A registered method (client_secret_basic, the default; client_secret_post, client_secret_jwt,
-    /// private_key_jwt, tls_client_auth, none), or federated_jwt: a ServiceAccount token as client assertion.
+    /// private_key_jwt, tls_client_auth, none), or federated_jwt: a ServiceAccount token as the client assertion.
     #[serde(default, skip_serializing_if = "is_default")]
     pub method: ClientAuthenticationMethod,
 
-    /// For client_secret_basic. Form (the default): id and secret are form-encoded first (RFC 6749, section 2.3.1).
-    /// Raw: they are not, as many providers expect.
+    /// For client_secret_basic. Form (the default): id and secret are form-encoded before base64 (RFC 6749, section
+    /// 2.3.1). Raw: id and secret are not form-encoded, as many providers expect.
     #[serde(default, skip_serializing_if = "is_default")]
     pub basic_encoding: BasicEncoding,
 
-    /// Whether client_id stands in the body. Auto (the default): wherever the method calls for it.
+    /// Whether client_id is sent as a parameter. Auto (the default): if the method needs it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub send_client_id: SendClientId,
 
-    /// The client assertion to sign, for client_secret_jwt and private_key_jwt.
+    /// The client assertion, for client_secret_jwt and private_key_jwt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assertion: Option<AssertionSettings>,
 
@@ -38,7 +37,7 @@ pub struct ClientAuthentication {
     pub service_account_token: Option<ServiceAccountTokenSettings>,
 }
 
-/// Methods of RFC 6749, 7523, 8705 as registered for RFC 7591, and one of ours (federated_jwt).
+/// The methods registered for RFC 7591 (from RFC 6749, 7523 and 8705), and federated_jwt, which is this controller's own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)] // the registry's own strings
@@ -54,7 +53,7 @@ pub enum ClientAuthenticationMethod {
 }
 
 impl ClientAuthenticationMethod {
-    /// The registered string.
+    /// The value as it is written in a spec.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ClientSecretBasic => "client_secret_basic",
@@ -67,7 +66,7 @@ impl ClientAuthenticationMethod {
         }
     }
 
-    /// The string that a provider registers the client with and lists in its metadata.
+    /// The method's registered name, which a provider lists in its metadata. federated_jwt is a form of private_key_jwt.
     pub const fn registered(self) -> &'static str {
         match self {
             Self::FederatedJwt => "private_key_jwt",
@@ -76,29 +75,29 @@ impl ClientAuthenticationMethod {
     }
 }
 
-/// What happens to id and secret before Basic's base64.
+/// How id and secret are encoded before base64.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum BasicEncoding {
-    /// Form-encoded first: RFC 6749, section 2.3.1.
+    /// Form-encoded: RFC 6749, section 2.3.1.
     #[default]
     Form,
-    /// As they are: RFC 7617 alone.
+    /// Unchanged: RFC 7617 alone.
     Raw,
 }
 
-/// Whether client_id stands in the body.
+/// Whether client_id is sent as a parameter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum SendClientId {
-    /// Wherever the method calls for it.
+    /// If the method needs it.
     #[default]
     Auto,
-    /// In any case.
+    /// Always.
     Always,
-    /// In no case.
+    /// Never.
     Never,
 }
 
-/// The client assertion to sign (RFC 7523, section 2.2).
+/// The client assertion (RFC 7523, section 2.2).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AssertionSettings {
@@ -106,13 +105,13 @@ pub struct AssertionSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub algorithm: Option<JsonWebAlgorithm>,
 
-    /// The kid header, where the provider tells keys apart by it.
+    /// The kid header, if the provider needs it to find the key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     #[x_kube(validation = rule::visible())]
     pub key_id: Option<String>,
 
-    /// The aud claim: TokenEndpoint (the default), Issuer, or a literal.
+    /// The aud claim: TokenEndpoint (the default), Issuer, or the value itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
     #[x_kube(validation = rule::visible())]
@@ -126,9 +125,9 @@ pub struct AssertionSettings {
     #[serde(rename = "x5tS256", default, skip_serializing_if = "is_default")]
     pub x5t_s256: bool,
 
-    /// Further claims, as a JSON object.
+    /// Additional claims, as a JSON object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "any_object")]
+    #[schemars(schema_with = "rule::claims")]
     pub claims: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
@@ -150,7 +149,14 @@ pub enum JsonWebAlgorithm {
     EdDSA,
 }
 
-/// A ServiceAccount of the TokenSource's namespace, and the token to ask the API server for.
+impl JsonWebAlgorithm {
+    /// Whether the signing key is a secret that client and provider share.
+    pub const fn is_symmetric(self) -> bool {
+        matches!(self, Self::HS256 | Self::HS384 | Self::HS512)
+    }
+}
+
+/// A ServiceAccount in the TokenSource's namespace, and the token to request for it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceAccountTokenSettings {
@@ -160,12 +166,12 @@ pub struct ServiceAccountTokenSettings {
     #[x_kube(validation = rule::object_name())]
     pub name: Option<String>,
 
-    /// The audience of the token: what the provider expects, never the API server's own.
+    /// The audience of the token: the one that the provider expects, never the API server's own.
     #[schemars(length(min = 1, max = 2048))]
     #[x_kube(validation = rule::visible())]
     pub audience: String,
 
-    /// How long the token is valid, in seconds. Default: 600, which is also the least.
+    /// How long the token is valid, in seconds. Default and minimum: 600.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 600, max = 86_400))]
     pub expiration_seconds: Option<i64>,

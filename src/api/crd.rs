@@ -1,6 +1,5 @@
-//! The three CustomResourceDefinitions as they are installed.
-//!
-//! Knows what the derive leaves to be done. Must not know where the result is written.
+//! The three CustomResourceDefinitions, generated from the types of this folder and corrected where the derive macro
+//! cannot say what is needed. Must not know where they are written.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
@@ -12,38 +11,27 @@ use super::{ClusterTokenProvider, TokenProvider, TokenSource, TokenSourceStatus}
 
 /// The definitions of all three kinds, ready to be applied.
 pub fn definitions() -> [CustomResourceDefinition; 3] {
-    let [mut sources, providers, cluster_providers] =
-        [TokenSource::crd(), TokenProvider::crd(), ClusterTokenProvider::crd()].map(finished);
-    unseen(&mut sources);
-    [sources, providers, cluster_providers]
-}
-
-/// The one default: it is written into status, which is the controller's, until that has looked.
-fn unseen(definition: &mut CustomResourceDefinition) {
-    let schemas = definition.spec.versions.iter_mut().filter_map(|version| version.schema.as_mut());
-    for schema in schemas.filter_map(|schema| schema.open_api_v3_schema.as_mut()) {
-        if let Some(status) = schema.properties.as_mut().and_then(|all| all.get_mut("status")) {
-            status.default = Some(JSON(json!({ "observedGeneration": TokenSourceStatus::UNSEEN })));
-        }
+    let mut definitions = [TokenSource::crd(), TokenProvider::crd(), ClusterTokenProvider::crd()];
+    definitions.iter_mut().flat_map(schemas).for_each(tidy);
+    let [sources, ..] = &mut definitions;
+    for status in schemas(sources).filter_map(|schema| schema.properties.as_mut()?.get_mut("status")) {
+        // The only default: it marks the status of a TokenSource that no controller has read yet.
+        status.default = Some(JSON(json!({ "observedGeneration": TokenSourceStatus::UNSEEN })));
     }
+    definitions
 }
 
-fn finished(mut definition: CustomResourceDefinition) -> CustomResourceDefinition {
-    for version in &mut definition.spec.versions {
-        if let Some(schema) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) {
-            tidy(schema);
-        }
-    }
-    definition
+fn schemas(definition: &mut CustomResourceDefinition) -> impl Iterator<Item = &mut JSONSchemaProps> {
+    let versions = definition.spec.versions.iter_mut();
+    versions.filter_map(|version| version.schema.as_mut()?.open_api_v3_schema.as_mut())
 }
 
-/// Removes what serde's attributes bring in but users should not meet.
+/// Removes what serde's attributes add to a schema and users should not see:
 ///
-/// - Defaults: the API server would write them into every stored object, where a later version could not change
-///   them without changing the object. They stand in the descriptions instead.
-/// - `nullable`: an absent field and a null one would be two ways to say the same.
-///   For the same reason `null` is no value of an enum.
-/// - Number formats that the API server does not know, and warns of.
+/// - Defaults: the API server would write them into every stored object, and a later version could then not change them.
+///   The descriptions name the defaults instead.
+/// - `nullable`, and `null` as an enum value: an absent field and a null field would mean the same.
+/// - Number formats that the API server does not know, which it warns about.
 fn tidy(schema: &mut JSONSchemaProps) {
     schema.default = None;
     schema.nullable = None;
@@ -53,9 +41,7 @@ fn tidy(schema: &mut JSONSchemaProps) {
     if schema.format.as_deref().is_some_and(|format| format.starts_with("uint")) {
         schema.format = None;
     }
-    for property in schema.properties.iter_mut().flat_map(|properties| properties.values_mut()) {
-        tidy(property);
-    }
+    schema.properties.iter_mut().flat_map(|properties| properties.values_mut()).for_each(tidy);
     match schema.items.as_mut() {
         Some(JSONSchemaPropsOrArray::Schema(items)) => tidy(items),
         Some(JSONSchemaPropsOrArray::Schemas(items)) => items.iter_mut().for_each(tidy),

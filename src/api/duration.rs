@@ -1,7 +1,7 @@
 //! Durations as Kubernetes users write them: `15m`, `1h30m`, `500ms`.
 //!
-//! Parsed here, and not by kube's type, because that one panics where the number is too large: a single stored object
-//! would end the controller at every start. Here such a number is simply a very long time.
+//! This replaces kube's own type, which panics on very large numbers: a single stored object could then crash the
+//! controller at every start. Here such a number becomes [`LONGEST`].
 
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::rule;
 
-/// No duration is taken to be longer: ten thousand days.
+/// The longest duration: ten thousand days. Longer durations are cut to it.
 const LONGEST: Span = Span::from_secs(10_000 * 24 * 3600);
 const NANOSECONDS_A_SECOND: u128 = 1_000_000_000;
 
@@ -21,7 +21,7 @@ const NANOSECONDS_A_SECOND: u128 = 1_000_000_000;
 pub struct Duration(Span);
 
 impl Duration {
-    /// So many whole seconds.
+    /// A duration of whole seconds.
     pub fn from_secs(seconds: u64) -> Self {
         Self(Span::from_secs(seconds).min(LONGEST))
     }
@@ -31,7 +31,7 @@ impl Duration {
         self.0
     }
 
-    /// Reads numbers with units, largest or smallest first; None for anything else.
+    /// Parses numbers with units, in any order. None if the text is anything else.
     fn parse(text: &str) -> Option<Self> {
         let mut rest = text;
         let mut total = 0_u128;
@@ -57,7 +57,7 @@ impl FromStr for Duration {
     }
 }
 
-/// One number with its unit; too many digits count as the largest number.
+/// Parses one number with its unit. A number that is too large for a `u64` counts as its largest value.
 fn nanoseconds(digits: &str, unit: &str) -> Option<u128> {
     let factor: u128 = match unit {
         "h" => 3600 * NANOSECONDS_A_SECOND,
@@ -85,7 +85,7 @@ impl<'de> Deserialize<'de> for Duration {
 }
 
 impl Serialize for Duration {
-    /// One spelling for each span, whatever the user wrote: `60m` and `1h` ask for the same.
+    /// Writes equal durations alike, so that `60m` and `1h` give the same fingerprint.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if self.0.subsec_nanos() == 0 {
             serializer.collect_str(&format_args!("{}s", self.0.as_secs()))
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_with_units_are_read_and_nothing_else() {
+    fn only_numbers_with_units_are_parsed() {
         let cases = [
             ("15m", Some(900_000)),
             ("1h30m", Some(5_400_000)),
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_spans_are_written_alike_and_read_back() {
+    fn equal_durations_are_serialized_alike_and_read_back() {
         for (text, written) in [("60m", "\"3600s\""), ("1h", "\"3600s\""), ("1500ms", "\"1.500000000s\"")] {
             let duration = Duration::parse(text).unwrap();
             assert_eq!(serde_json::to_string(&duration).unwrap(), written);

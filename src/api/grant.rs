@@ -1,5 +1,5 @@
-//! What some grants need beside their name: refresh tokens, a token to exchange, an assertion to sign.
-//! Knows the fields of the contract; must not know what is done with them.
+//! Settings of single grants: refresh tokens, the token to exchange, the assertion of a JWT bearer grant.
+//! Knows the fields of the contract; must not know how a grant is carried out.
 
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -8,19 +8,20 @@ use serde::{Deserialize, Serialize};
 use super::client_authentication::{JsonWebAlgorithm, ServiceAccountTokenSettings};
 use super::duration::Duration;
 use super::is_default;
-use super::provider::{KeyReference, Parameter};
+use super::parameter::Parameter;
+use super::reference::KeyReference;
 use super::rule;
 
 /// What to do with refresh tokens.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RefreshSettings {
-    /// IfIssued (the default): a refresh token that comes with an access token is kept and used. Never: it is
-    /// dropped, and every renewal asks with the primary grant.
+    /// IfIssued (the default): a refresh token that the provider issues is stored and used for the next renewal. Never:
+    /// refresh tokens are dropped, and every renewal uses the primary grant.
     #[serde(default, skip_serializing_if = "is_default")]
     pub policy: RefreshPolicy,
 
-    /// On a refresh request these replace provider.parameters.
+    /// The parameters of refresh requests, in place of provider.parameters.
     #[serde(default, skip_serializing_if = "is_default")]
     #[schemars(length(max = 32))]
     pub parameters: Vec<Parameter>,
@@ -29,14 +30,14 @@ pub struct RefreshSettings {
 /// Whether refresh tokens are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum RefreshPolicy {
-    /// Whenever the provider issues one.
+    /// If the provider issues one.
     #[default]
     IfIssued,
-    /// Not at all.
+    /// Never.
     Never,
 }
 
-/// The token to exchange: from a Secret, or a ServiceAccount's.
+/// The token to exchange: from a Secret, or of a ServiceAccount.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.secretKeyRef) != has(self.serviceAccountToken)").message("set exactly one of secretKeyRef and serviceAccountToken"))]
@@ -45,7 +46,7 @@ pub struct SubjectToken {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_key_ref: Option<KeyReference>,
 
-    /// A ServiceAccount's token.
+    /// A ServiceAccount whose token is exchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_account_token: Option<ServiceAccountTokenSettings>,
 
@@ -72,13 +73,13 @@ pub struct AssertionGrant {
     #[x_kube(validation = rule::visible())]
     pub subject: Option<String>,
 
-    /// The aud claim: TokenEndpoint (the default), Issuer, or a literal.
+    /// The aud claim: TokenEndpoint (the default), Issuer, or the value itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
     #[x_kube(validation = rule::visible())]
     pub audience: Option<String>,
 
-    /// Whether the scope stands in the assertion as a claim instead of in the request.
+    /// Whether the scope is a claim of the assertion instead of a parameter of the request.
     #[serde(default, skip_serializing_if = "is_default")]
     pub scope_claim: bool,
 
@@ -96,18 +97,8 @@ pub struct AssertionGrant {
     #[x_kube(validation = rule::visible())]
     pub key_id: Option<String>,
 
-    /// Further claims, as a JSON object.
+    /// Additional claims, as a JSON object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "any_object")]
+    #[schemars(schema_with = "rule::claims")]
     pub claims: Option<serde_json::Map<String, serde_json::Value>>,
-}
-
-/// The schema of a free JSON object.
-pub(super) fn any_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({
-        "description": "Further claims, as a JSON object.",
-        "type": "object",
-        "maxProperties": 64,
-        "x-kubernetes-preserve-unknown-fields": true,
-    })
 }

@@ -1,11 +1,10 @@
-//! What the user writes and reads: kinds, fields, annotations, reasons.
+//! The contract with users: kinds, fields, annotations, reasons.
 //!
-//! Knows the contract and nothing else. Must not know how any of it comes about: no behaviour beyond defaults,
-//! no client, no clock.
+//! Must not know how any of it is carried out: no behaviour beyond defaults, no client, no clock.
 
-#![allow(unreachable_pub)] // KubeSchema expands to items marked so
-#![allow(clippy::duplicated_attributes)] // printer columns repeat their members
-#![allow(clippy::doc_markdown)] // these texts are what kubectl explain shows, where backticks are noise
+#![allow(unreachable_pub)] // KubeSchema expands to such items
+#![allow(clippy::duplicated_attributes)] // printer columns repeat attribute names
+#![allow(clippy::doc_markdown)] // kubectl explain shows these texts, where backticks are noise
 
 pub mod annotation;
 mod client_authentication;
@@ -13,8 +12,10 @@ mod condition;
 mod crd;
 mod duration;
 mod grant;
+mod parameter;
 mod provider;
 pub mod reason;
+mod reference;
 mod response;
 mod rule;
 mod source;
@@ -32,11 +33,10 @@ pub use condition::ConditionType;
 pub use crd::definitions;
 pub use duration::Duration;
 pub use grant::{AssertionGrant, RefreshPolicy, RefreshSettings, SubjectToken};
-pub use provider::{
-    BodyFormat, ClusterTokenProvider, ClusterTokenProviderSpec, Header, KeyReference, ObjectReference,
-    Parameter, ParameterPlace, ParameterType, Tls, TokenProvider, TokenProviderSpec,
-};
+pub use parameter::{BodyFormat, Header, Parameter, ParameterPlace, ParameterType};
+pub use provider::{ClusterTokenProvider, ClusterTokenProviderSpec, Tls, TokenProvider, TokenProviderSpec};
 pub use reason::Reason;
+pub use reference::{KeyReference, ObjectReference};
 pub use response::{ExpirySettings, ExpiryUnit, ResponseFields, ResponseSettings};
 pub use source::{
     CredentialKeys, CredentialsReference, OnRevoked, Probe, ProviderKind, ProviderReference, Renewal,
@@ -50,11 +50,22 @@ pub use workload::{Workload, WorkloadKind};
 /// The API group of all three kinds.
 pub const GROUP: &str = "tokensource.dev";
 
-/// The field manager of every write, so that server-side apply knows what is ours.
+/// The field manager of every write, by which server-side apply tells the controller's fields from others.
 pub const FIELD_MANAGER: &str = "tokensource";
 
-/// True for a value equal to its default: such fields are left out when a spec is written down, so that a field
-/// added by a later version changes no fingerprint of an existing object.
+/// Whether a value equals its default. Such fields are not serialized, so that a field which a later version adds does not
+/// change the fingerprints of existing objects.
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
+
+/// Declares one method for each optional text field, which returns the field's value or its default.
+macro_rules! text_defaults {
+    ($($(#[$documentation:meta])* $field:ident: $default:literal,)+) => {$(
+        $(#[$documentation])*
+        pub fn $field(&self) -> &str {
+            self.$field.as_deref().unwrap_or($default)
+        }
+    )+};
+}
+use text_defaults;

@@ -1,5 +1,5 @@
-//! How a provider's answer is to be read, where it departs from RFC 6749.
-//! Knows the fields of the contract; must not know how an answer is parsed.
+//! How to read a provider's response, if it differs from RFC 6749.
+//! Knows the fields of the contract and their defaults; must not know how a response is parsed.
 
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 use super::duration::Duration;
 use super::{is_default, rule};
 
-/// How to read the answer, where it departs from RFC 6749.
+/// How to read the response, if it differs from RFC 6749.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ResponseSettings {
-    /// Where the members of the answer stand, if not under their RFC names.
+    /// Where the members of the response are, if not under their names in the RFC.
     #[serde(default, skip_serializing_if = "is_default")]
     pub fields: ResponseFields,
 
-    /// The token type to assume whatever the answer says, for servers that answer nonsense.
+    /// The token type to publish instead of the response's token_type, for providers that send a wrong type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
     #[x_kube(validation = rule::token_type())]
@@ -27,7 +27,7 @@ pub struct ResponseSettings {
     pub expiry: ExpirySettings,
 }
 
-/// JSON Pointers (RFC 6901) to the members of the answer, such as /data/token.
+/// JSON Pointers (RFC 6901) to the members of the response, such as /data/token.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs)] // each is the pointer to the member of its name
@@ -58,11 +58,26 @@ pub struct ResponseFields {
     pub error: Option<String>,
 }
 
+impl ResponseFields {
+    super::text_defaults! {
+        /// The pointer to the access token.
+        access_token: "/access_token",
+        /// The pointer to the lifetime.
+        expires_in: "/expires_in",
+        /// The pointer to the instant of expiry.
+        expires_at: "/expires_at",
+        /// The pointer to the refresh token.
+        refresh_token: "/refresh_token",
+        /// The pointer to the token type.
+        token_type: "/token_type",
+    }
+}
+
 /// How to read the expiry.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExpirySettings {
-    /// The life of a token whose answer says nothing of it. Default: 1h.
+    /// The lifetime of a token if the response does not tell it. Default: 1h.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = rule::bounds("duration(self) >= duration('10s')", "an assumed lifetime is 10s or more"))]
     pub assumed_lifetime: Option<Duration>,
@@ -71,18 +86,25 @@ pub struct ExpirySettings {
     #[serde(default, skip_serializing_if = "is_default")]
     pub unit: ExpiryUnit,
 
-    /// Whether to pass over what the answer says and take assumedLifetime.
+    /// Whether to ignore the expiry in the response and use assumedLifetime.
     #[serde(default, skip_serializing_if = "is_default")]
     pub ignore_response: bool,
+}
+
+impl ExpirySettings {
+    /// The lifetime of a token if the response does not tell it.
+    pub fn assumed_lifetime(&self) -> std::time::Duration {
+        self.assumed_lifetime.unwrap_or(Duration::from_secs(3600)).get()
+    }
 }
 
 /// The unit of relative lifetimes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ExpiryUnit {
-    /// Seconds, or milliseconds where the token itself proves it.
+    /// Seconds; or milliseconds, if the exp claim of the token proves it.
     #[default]
     Auto,
-    /// Seconds, whatever the token says.
+    /// Seconds, whatever the exp claim of the token says.
     Seconds,
     /// Milliseconds.
     Milliseconds,

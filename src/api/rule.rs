@@ -1,13 +1,12 @@
-//! The validation rules that several fields share, each with a message that says what to write. A rule of the
-//! definitions and not a `pattern`: the API server would show a person the regular expression.
-//! Knows the syntax of names; must not know which field has which.
+//! Validation rules and schemas that several fields share, each rule with a message that says what to write.
+//! These are CEL rules rather than a `pattern`, because for a pattern the API server shows users a regular expression.
+//! Must not know which field has which rule.
 
 use kube::core::Rule;
 
-/// A duration: numbers with units.
 const DURATION: &str = r"^([0-9]{1,7}(\\.[0-9]{1,9})?(ms|s|m|h))+$";
 
-/// Characters that have no shape of their own: controls, and those that hide or reorder their neighbours.
+/// Characters without a visible shape: control characters, and characters that hide or reorder their neighbours.
 const UNSEEN: &str = r"[\p{C}\p{Zl}\p{Zp}]";
 
 fn rule(expression: impl Into<String>, message: &str) -> Rule {
@@ -27,7 +26,7 @@ pub(super) fn data_key() -> Rule {
     rule("self.matches('^[-._a-zA-Z0-9]+$')", "write a key of its data: letters, digits, '-', '_' and '.'")
 }
 
-/// Text in one line of visible characters.
+/// One line of visible characters.
 pub(super) fn visible() -> Rule {
     rule(
         format!("!self.matches(r'{UNSEEN}')"),
@@ -35,7 +34,7 @@ pub(super) fn visible() -> Rule {
     )
 }
 
-/// A list of such texts.
+/// A list of texts, each one line of visible characters.
 pub(super) fn all_visible() -> Rule {
     rule(
         format!("self.all(text, !text.matches(r'{UNSEEN}'))"),
@@ -98,7 +97,17 @@ pub(super) fn duration() -> Rule {
     )
 }
 
-/// Bounds of a duration. What is none is left to [`duration`], whose message is the better one.
+/// Bounds of a duration. A text that is no duration is left to [`duration`], whose message is more useful.
 pub(super) fn bounds(condition: &str, message: &str) -> Rule {
     rule(format!("!self.matches('{DURATION}') || ({condition})"), message)
+}
+
+/// The schema of additional claims: any JSON object.
+pub(super) fn claims(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "description": "Additional claims, as a JSON object.",
+        "type": "object",
+        "maxProperties": 64,
+        "x-kubernetes-preserve-unknown-fields": true,
+    })
 }

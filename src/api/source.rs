@@ -1,5 +1,5 @@
-//! `TokenSource`: what token to ask for, with which credentials, where to keep it, and when to renew it.
-//! Knows the fields of the contract; must not know what is done with them.
+//! `TokenSource`: which token to request, with which credentials, where to store it, and when to renew it.
+//! Knows the fields of the contract and their defaults; must not know how a token is requested.
 
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -12,7 +12,7 @@ use super::rule;
 use super::status::TokenSourceStatus;
 use super::target::Target;
 
-/// What token to ask for, with which credentials, where to keep it, and when to renew it.
+/// Which token to request, with which credentials, where to store it, and when to renew it.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(
     group = "tokensource.dev",
@@ -22,7 +22,7 @@ use super::target::Target;
     status = "TokenSourceStatus",
     shortname = "toksrc",
     category = "oauth-tokens",
-    doc = "A TokenSource keeps a fresh OAuth 2.0 access token in a Secret: it asks a provider's token endpoint, writes the token where pods can mount it, and comes back before it expires.",
+    doc = "A TokenSource keeps a fresh OAuth 2.0 access token in a Secret: the controller requests the token from a provider, writes it where pods can mount it, and renews it before it expires.",
     printcolumn(
         name = "Ready",
         type_ = "string",
@@ -51,14 +51,14 @@ use super::target::Target;
         name = "Renews",
         type_ = "string",
         json_path = ".status.renewAt",
-        description = "When the next token is asked for"
+        description = "When the next token is requested"
     ),
     printcolumn(
         name = "Endpoint",
         type_ = "string",
         json_path = ".spec.provider.tokenEndpoint",
         priority = "1",
-        description = "Where tokens are asked for, if the TokenSource says so itself"
+        description = "The token endpoint, if the TokenSource names it itself"
     ),
     printcolumn(
         name = "Provider",
@@ -79,8 +79,8 @@ use super::target::Target;
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.provider) != has(self.providerRef)").message("set exactly one of provider (written out here) and providerRef (a TokenProvider or ClusterTokenProvider)"))]
 pub struct TokenSourceSpec {
-    /// How to ask the provider, written out.
-    // In a box: most name one, and every TokenSource is kept in memory.
+    /// How to request tokens from the provider.
+    // Boxed: most TokenSources have a providerRef instead, and every TokenSource is kept in memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<Box<TokenProviderSpec>>,
 
@@ -88,18 +88,18 @@ pub struct TokenSourceSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider_ref: Option<ProviderReference>,
 
-    /// What to ask for.
+    /// Which token to request.
     #[serde(default, skip_serializing_if = "is_default")]
     pub token: RequestedToken,
 
-    /// The client's id, where it is not a key of the credentials Secret: it is no secret (RFC 6749, section 2.2).
+    /// The client id, if the credentials Secret does not hold it: a client id is no secret (RFC 6749, section 2.2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024))]
     #[x_kube(validation = rule::visible())]
     pub client_id: Option<String>,
 
-    /// The Secret with the client's credentials. It must say in its tokensource.dev/allowed-hosts annotation which
-    /// hosts may receive them.
+    /// The Secret with the client's credentials. Its annotation tokensource.dev/allowed-hosts must name the hosts that may
+    /// receive them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_ref: Option<CredentialsReference>,
 
@@ -111,7 +111,7 @@ pub struct TokenSourceSpec {
     #[serde(default, skip_serializing_if = "is_default")]
     pub renewal: Renewal,
 
-    /// Whether to leave everything as it is: nothing is asked for and nothing written while this is true.
+    /// Whether renewal is suspended: while this is true, no token is requested and nothing is written.
     #[serde(default, skip_serializing_if = "is_default")]
     pub suspend: bool,
 }
@@ -122,13 +122,13 @@ pub struct ProviderReference {
     /// TokenProvider (of this namespace) or ClusterTokenProvider.
     pub kind: ProviderKind,
 
-    /// Its name.
+    /// Name of the provider.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rule::object_name())]
     pub name: String,
 }
 
-/// The kinds a provider object may have.
+/// The kinds of provider objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[allow(missing_docs)] // the kinds' own names
 pub enum ProviderKind {
@@ -137,10 +137,10 @@ pub enum ProviderKind {
     ClusterTokenProvider,
 }
 
-/// What to ask for.
+/// Which token to request.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 pub struct RequestedToken {
-    /// Scopes; sent joined by spaces. Unset or empty: no scope member is sent at all.
+    /// Scopes, sent as one parameter, separated by spaces. Unset or empty: no scope parameter is sent.
     #[serde(default, skip_serializing_if = "is_default")]
     #[schemars(length(max = 64), inner(length(min = 1, max = 1024)))]
     #[x_kube(validation = rule::words())]
@@ -152,14 +152,14 @@ pub struct RequestedToken {
     #[x_kube(validation = rule::visible())]
     pub audience: Option<String>,
 
-    /// Resource indicators (RFC 8707), each sent as a resource member of its own.
+    /// Resource indicators (RFC 8707), each sent as a parameter of its own.
     #[serde(default, skip_serializing_if = "is_default")]
     #[schemars(length(max = 16), inner(length(min = 1, max = 2048)))]
     #[x_kube(validation = rule::all_visible())]
     pub resources: Vec<String>,
 }
 
-/// A Secret of the same namespace, always.
+/// A Secret in the same namespace.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CredentialsReference {
@@ -168,12 +168,12 @@ pub struct CredentialsReference {
     #[x_kube(validation = rule::object_name())]
     pub name: String,
 
-    /// Under which keys the credentials stand in it.
+    /// The keys of the Secret that hold the credentials.
     #[serde(default, skip_serializing_if = "is_default")]
     pub keys: CredentialKeys,
 }
 
-/// Keys of the credentials Secret; each defaults to its RFC name.
+/// Keys of the credentials Secret. Each defaults to the parameter's name in the RFC.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CredentialKeys {
@@ -207,7 +207,7 @@ pub struct CredentialKeys {
     #[x_kube(validation = rule::data_key())]
     pub private_key: Option<String>,
 
-    /// Default: certificate. PEM, for assertion.x5tS256 alone.
+    /// Default: certificate. In PEM; needed for assertion.x5tS256 only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rule::data_key())]
@@ -221,72 +221,53 @@ pub struct CredentialKeys {
 }
 
 impl CredentialKeys {
-    /// The key of the client id.
-    pub fn client_id(&self) -> &str {
-        self.client_id.as_deref().unwrap_or("client_id")
-    }
-
-    /// The key of the client secret.
-    pub fn client_secret(&self) -> &str {
-        self.client_secret.as_deref().unwrap_or("client_secret")
-    }
-
-    /// The key of the user name.
-    pub fn username(&self) -> &str {
-        self.username.as_deref().unwrap_or("username")
-    }
-
-    /// The key of the password.
-    pub fn password(&self) -> &str {
-        self.password.as_deref().unwrap_or("password")
-    }
-
-    /// The key of the certificate that goes with the private key.
-    pub fn certificate(&self) -> &str {
-        self.certificate.as_deref().unwrap_or("certificate")
-    }
-
-    /// The key of the refresh token to begin with.
-    pub fn refresh_token(&self) -> &str {
-        self.refresh_token.as_deref().unwrap_or("refresh_token")
-    }
-
-    /// The key of the private key.
-    pub fn private_key(&self) -> &str {
-        self.private_key.as_deref().unwrap_or("private_key")
+    super::text_defaults! {
+        /// The key of the client id.
+        client_id: "client_id",
+        /// The key of the client secret.
+        client_secret: "client_secret",
+        /// The key of the user name.
+        username: "username",
+        /// The key of the password.
+        password: "password",
+        /// The key of the private key.
+        private_key: "private_key",
+        /// The key of the certificate that belongs to the private key.
+        certificate: "certificate",
+        /// The key of the first refresh token.
+        refresh_token: "refresh_token",
     }
 }
 
-/// When to renew. Where neither field is set: at 75 percent of the token's life.
+/// When to renew. If neither atPercentage nor before is set: at 75 percent of the token's lifetime.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!(has(self.atPercentage) && has(self.before))").message("set one of atPercentage (of the token's life) and before (its end), not both"))]
 pub struct Renewal {
-    /// At this percentage of the token's life.
+    /// The percentage of the token's lifetime after which to renew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 99))]
     pub at_percentage: Option<u8>,
 
-    /// So long before its end. A value beyond the token's life means half its life.
+    /// How long before expiry to renew. If this exceeds the token's lifetime, half the lifetime is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Duration>,
 
-    /// A URL to try the token at; a 401 there renews it at once.
+    /// A URL to test the token at. A response of 401 renews the token at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<Probe>,
 
-    /// When the provider refuses the credentials for good (a 401 is enough, and so are invalid_client, invalid_grant and
-    /// unauthorized_client): Keep (the default) leaves the token in the target until
-    /// it expires, Withdraw removes it.
+    /// What to do with the token when the provider refuses the credentials with 401, invalid_client, invalid_grant or
+    /// unauthorized_client. Keep (the default) leaves it in the target until it expires; Withdraw removes it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub on_revoked: OnRevoked,
 }
 
-/// A URL to try the token at.
+/// A URL to test the token at.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 pub struct Probe {
-    /// Asked with GET and the token as bearer: https only. Its host, too, must be in the credentials' allowed-hosts,
-    /// and its certificate be from the authorities that provider.tls trusts.
+    /// The URL, requested with GET and the token as bearer token: https only. Its host must be in the credentials'
+    /// allowed-hosts, and provider.tls must trust its certificate.
     #[schemars(length(max = 2048))]
     #[x_kube(
         validation = Rule::new("self.startsWith('https://') && isURL(self)").message("write a full https:// URL"),
@@ -294,18 +275,18 @@ pub struct Probe {
     )]
     pub url: String,
 
-    /// How often. Default: 5m.
+    /// The time between two tests. Default: 5m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = rule::bounds("duration(self) >= duration('10s')", "a probe runs every 10s at the most"))]
     pub interval: Option<Duration>,
 }
 
-/// What becomes of the token when the provider refuses the credentials for good.
+/// What to do with the token when the provider refuses the credentials.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum OnRevoked {
-    /// It stays in the target until it expires.
+    /// The token stays in the target until it expires.
     #[default]
     Keep,
-    /// It is removed from the target.
+    /// The token is removed from the target.
     Withdraw,
 }

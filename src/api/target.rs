@@ -1,4 +1,4 @@
-//! The Secret a token is published in, as the user describes it. Knows nothing of how it is written.
+//! The target: the Secret that a token is published in. Must not know how the Secret is written.
 
 use std::collections::BTreeMap;
 
@@ -8,28 +8,28 @@ use serde::{Deserialize, Serialize};
 use super::workload::Workload;
 use super::{is_default, rule};
 
-/// Types of Secrets that Kubernetes, or this controller, reads as credentials of its own: no target may have one. The
-/// definition says the same; a stored object may be older than its rule.
+/// Types of Secrets that no target may have, because Kubernetes or this controller reads such Secrets as its own
+/// credentials. The definition has the same rule, but an object may have been stored before the rule existed.
 pub const RESERVED_TYPES: [&str; 3] =
     ["kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token", "tokensource.dev/refresh-token"];
 
-/// The keys of a target whose `data` is not set, in the order of the documentation.
+/// The keys of a target without `data`, in the order of the documentation.
 pub const TARGET_KEYS: [&str; 3] = ["access_token", "token_type", "expires_at"];
 
 /// The Secret that holds the token.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Target {
-    /// Name of the Secret. Default: the TokenSource's own name. A Secret that exists and belongs to somebody else
-    /// is refused (TargetConflict), never adopted. When the name changes, the Secret of the former name is deleted as
-    /// soon as the new one holds a token.
+    /// Name of the Secret. Default: the TokenSource's own name. If a Secret of this name exists and belongs to another
+    /// owner, the controller does not write to it and reports TargetConflict. After a change of the name, the Secret of the
+    /// former name is deleted as soon as the new one holds a token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     #[x_kube(validation = rule::object_name())]
     pub name: Option<String>,
 
-    /// Type of the Secret. Default: Opaque. Kubernetes forbids changing it later: a changed type makes the
-    /// controller delete the Secret and write it anew.
+    /// Type of the Secret. Default: Opaque. Kubernetes forbids changing the type of a Secret: if it is changed here, the
+    /// controller deletes the Secret and creates it again.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rule::visible(), validation = Rule::new("!(self in ['kubernetes.io/service-account-token', 'bootstrap.kubernetes.io/token', 'tokensource.dev/refresh-token'])").message("Kubernetes, or this controller, reads Secrets of this type as credentials of its own: choose another, such as Opaque"))]
@@ -50,24 +50,23 @@ pub struct Target {
     #[x_kube(validation = Rule::new("self.all(key, !key.startsWith('tokensource.dev/'))").message("tokensource.dev/ annotations are set by the controller: choose another key"))]
     pub annotations: BTreeMap<String, LongText>,
 
-    /// Exactly the keys of the Secret, each a minijinja template over access_token, token_type, scope, expires_at
-    /// and issued_at, for example `Authorization: Bearer {{ access_token }}`. Default: the keys access_token,
-    /// token_type and expires_at (RFC 3339).
+    /// The keys of the Secret, each with a minijinja template over access_token, token_type, scope, expires_at and
+    /// issued_at, for example `Authorization: Bearer {{ access_token }}`. Default: the keys access_token, token_type and
+    /// expires_at (RFC 3339).
     #[serde(default, skip_serializing_if = "is_default")]
     #[schemars(extend("maxProperties" = 32))]
     #[x_kube(validation = Rule::new("self.all(key, key.matches('^[-._A-Za-z0-9]+$') && size(key) <= 253)").message("a key of a Secret consists of letters, digits, '-', '_' and '.', 253 at the most"))]
     pub data: BTreeMap<String, LongText>,
 
-    /// Workloads of the same namespace to restart, as `kubectl rollout restart` does, each time another token is in the
-    /// Secret: for those that read it into the environment or once at their start, and cannot be taught to read the
-    /// mounted file. A token that comes back unchanged restarts nothing, nor does the first. The controller must have
-    /// been given the right to it (docs/workloads.md).
+    /// Workloads in the same namespace to restart, as `kubectl rollout restart` does, each time the Secret has a new token.
+    /// For workloads that read the token only at their start and cannot read the mounted file again. The first token and an
+    /// unchanged token restart nothing. The controller needs a permission for it (docs/workloads.md).
     #[serde(default, skip_serializing_if = "is_default")]
     #[schemars(extend("maxItems" = 8, "x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["kind", "name"]))]
     pub rollout_restart: Vec<Workload>,
 }
 
-/// A text of at most 63 characters (a label's value).
+/// A text of at most 63 characters, such as the value of a label.
 #[derive(
     Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
 )]

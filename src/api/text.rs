@@ -1,11 +1,11 @@
-//! Text of users where people and programs read it line by line: on a terminal, in a log.
-//! Knows which characters have no shape of their own; must not know where a text goes.
+//! Escapes user-controlled text for output that is read line by line, such as a terminal or a log.
+//! Knows which characters have no visible shape; must not know where a text is written.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Ranges of characters that hide, or that reorder or break up their neighbours, beside the control characters: format
-/// characters, line and paragraph separators, letters without a glyph.
+/// Ranges of invisible characters besides the control characters: format characters, line and paragraph separators, and
+/// letters without a glyph. They hide, reorder or separate their neighbours.
 const UNSEEN: [(char, char); 22] = [
     ('\u{ad}', '\u{ad}'),
     ('\u{34f}', '\u{34f}'),
@@ -31,13 +31,12 @@ const UNSEEN: [(char, char); 22] = [
     ('\u{e0000}', '\u{e01ef}'),
 ];
 
-/// Whether a character moves a cursor, breaks a line, or cannot be seen.
+/// Whether a character moves the cursor, breaks the line, or is invisible.
 pub fn is_unseen(letter: char) -> bool {
     letter.is_control() || UNSEEN.iter().any(|(first, last)| (*first..=*last).contains(&letter))
 }
 
-/// The text with such characters written as JSON writes them, for example `\u001b`: in a JSON document the text is then
-/// still the same.
+/// Escapes unseen characters as JSON does, for example as `\u001b`, so that an escaped JSON document keeps its meaning.
 pub fn escaped(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_unseen) {
         return Cow::Borrowed(text);
@@ -47,7 +46,7 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
     Cow::Owned(written)
 }
 
-/// Appends a character, escaped where it must be.
+/// Appends a character, escaped if it is an unseen character.
 pub fn push_escaped(text: &mut String, letter: char) {
     match letter {
         '\n' => text.push_str("\\n"),
@@ -67,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unseen_characters_are_written_out_and_others_stay() {
+    fn unseen_characters_are_escaped_and_others_are_kept() {
         for (text, shown) in [
             ("plain, höchst-länglich, 日本語 ✓", "plain, höchst-länglich, 日本語 ✓"),
             ("\u{1b}]0;owned\u{7}", "\\u001b]0;owned\\u0007"),
@@ -85,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn json_means_the_same_escaped() {
+    fn escaped_json_has_the_same_value() {
         let value = serde_json::json!({"a\u{9b}": "\u{202e}b\u{e0041}\n\"\\"});
         let shown = escaped(&value.to_string()).into_owned();
         assert!(!shown.chars().any(is_unseen), "{shown:?}");

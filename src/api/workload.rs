@@ -1,5 +1,5 @@
-//! A workload to restart, as the user names it. Knows the kinds that Kubernetes restarts by a change of their pod template;
-//! must not know when they are.
+//! A reference to a workload whose pods are restarted for a new token. Knows the kinds that roll out a change of their pod
+//! template; must not know when they are restarted.
 
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
@@ -13,13 +13,13 @@ pub struct Workload {
     /// Deployment, StatefulSet or DaemonSet (apps/v1).
     pub kind: WorkloadKind,
 
-    /// Its name. One that does not exist is passed over: it will start with the token that is there then.
+    /// Name of the workload. A workload that does not exist is skipped: its pods will start with the current token.
     #[schemars(length(max = 253))]
     #[x_kube(validation = rule::object_name())]
     pub name: String,
 }
 
-/// The kinds whose pods follow a change of the template.
+/// The kinds that roll out a change of their pod template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub enum WorkloadKind {
     /// apps/v1 Deployment
@@ -31,7 +31,7 @@ pub enum WorkloadKind {
 }
 
 impl WorkloadKind {
-    /// As the API server spells it.
+    /// The `kind` of such an object.
     pub const fn as_str(self) -> &'static str {
         match self {
             WorkloadKind::Deployment => "Deployment",

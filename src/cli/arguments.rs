@@ -1,4 +1,4 @@
-//! What people type: the subcommands and their flags, with the texts of `--help` and of the manual.
+//! The subcommands for people and their flags, with the texts of `--help` and of the manual.
 
 use std::path::PathBuf;
 
@@ -8,35 +8,36 @@ use ipnet::IpNet;
 
 use crate::api::Duration;
 
-/// Said at the end of every help text.
-pub const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 the command line is wrong.";
+/// The last line of every help text.
+pub const EXIT_CODES: &str = "Exit codes: 0 success, 1 failure, 2 wrong command line.";
 
 /// The subcommands for people.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show what every token is doing: a table, or everything about one.
+    /// Show the state of all tokens in a table, or all details of one.
     ///
-    /// READY says whether the token in the Secret is good now, REASON how the last attempt to get one ended. With a NAME
-    /// you get the conditions in whole sentences, what to do about them, and the Events.
+    /// READY says whether the token in the Secret is valid now; REASON says how the last attempt to get a token ended. With a
+    /// NAME, the output has the conditions with their messages, what to do about them, and the Events.
     #[command(after_help = EXIT_CODES)]
     Status(StatusArguments),
 
-    /// Ask for new tokens now, and wait until they are there.
+    /// Request new tokens now, and wait for them.
     ///
-    /// Sets the annotation tokensource.dev/renew-requested-at and waits until the controller has dealt with it. It is
-    /// held to one request a minute for each TokenSource. Fails where one could not be renewed, with the reason.
+    /// Sets the annotation tokensource.dev/renew-requested-at and waits until the controller has handled it. The controller
+    /// sends at most one request a minute for each TokenSource. Fails if a token could not be renewed, and prints the
+    /// reason.
     #[command(after_help = EXIT_CODES)]
     Renew(RenewArguments),
 
-    /// Read manifests without a cluster, and say what would be sent.
+    /// Check manifests without a cluster, and show the request.
     ///
-    /// Judges TokenSources by the controller's own rules and shows the request, with secrets masked, and when the token
-    /// would be renewed. Give it everything that a TokenSource names: the provider, the Secrets, the ConfigMap of
-    /// tls.caBundleRef. With --send the provider is really asked, once; the token is never shown, stored or kept.
+    /// Applies the controller's own rules, and shows the request with masked secrets and the time of the next renewal. Needs
+    /// every object that a TokenSource names: the provider, the Secrets, the ConfigMap of tls.caBundleRef. With --send, the
+    /// request is sent to the provider, once; the token is neither shown nor stored.
     #[command(after_help = EXIT_CODES)]
     Check(CheckArguments),
 
-    /// Print the CustomResourceDefinitions as YAML, to be piped into kubectl apply -f -.
+    /// Print the CustomResourceDefinitions as YAML, for kubectl apply -f -.
     Crd,
 
     /// Print the completion script for a shell.
@@ -47,22 +48,22 @@ pub enum Command {
         shell: Shell,
     },
 
-    /// Print the manual, to be read with man -l -.
+    /// Print the manual, for man -l -.
     Man,
 }
 
-/// Which cluster, and where in it.
+/// The cluster, and the namespace in it.
 #[derive(Debug, Args)]
 pub struct ClusterArguments {
-    /// The namespace. Default: the context's.
+    /// The namespace. Default: that of the context.
     #[arg(short, long, value_name = "NS")]
     pub namespace: Option<String>,
 
-    /// The context of the kubeconfig. Default: its current one.
+    /// The context of the kubeconfig. Default: the current context.
     #[arg(long, value_name = "NAME")]
     pub context: Option<String>,
 
-    /// The kubeconfig. Default: those that the variable KUBECONFIG names, else ~/.kube/config.
+    /// The kubeconfig. Default: the files in the variable KUBECONFIG, or else ~/.kube/config.
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
 }
@@ -70,7 +71,7 @@ pub struct ClusterArguments {
 /// `tokensource status`
 #[derive(Debug, Args)]
 pub struct StatusArguments {
-    /// Everything about this one.
+    /// Show all details of this TokenSource.
     #[arg(conflicts_with_all = ["all_namespaces", "selector"])]
     pub name: Option<String>,
 
@@ -78,29 +79,29 @@ pub struct StatusArguments {
     #[allow(missing_docs)]
     pub cluster: ClusterArguments,
 
-    /// In all namespaces.
+    /// Show TokenSources of all namespaces.
     #[arg(short = 'A', long, conflicts_with = "namespace")]
     pub all_namespaces: bool,
 
-    /// Only those with these labels, e.g. team=payments,slice!=2.
+    /// Show only TokenSources with these labels, e.g. team=payments,slice!=2.
     #[arg(short = 'l', long, value_name = "LABELS")]
     pub selector: Option<String>,
 
-    /// Go on showing the table as it changes: on a terminal in place, else a line for each change.
+    /// Keep showing changes: on a terminal the table is redrawn, otherwise each change is a line.
     #[arg(short, long)]
     pub watch: bool,
 
-    /// How it is shown.
+    /// The output format.
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     pub output: StatusOutput,
 }
 
-/// How a status is shown.
+/// The output format of `tokensource status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum StatusOutput {
     /// For people.
     Table,
-    /// For programs: a list of objects, with a NAME one object, with --watch one object a line.
+    /// For programs: a list of objects; with a NAME one object; with --watch one object per line.
     Json,
 }
 
@@ -108,15 +109,15 @@ pub enum StatusOutput {
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("which").required(true).args(["names", "all", "selector"]))]
 pub struct RenewArguments {
-    /// The TokenSources.
+    /// The TokenSources to renew.
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
 
-    /// All of the namespace.
+    /// Renew all TokenSources of the namespace.
     #[arg(long)]
     pub all: bool,
 
-    /// All with these labels.
+    /// Renew the TokenSources with these labels.
     #[arg(short = 'l', long, value_name = "LABELS")]
     pub selector: Option<String>,
 
@@ -132,28 +133,28 @@ pub struct RenewArguments {
 /// `tokensource check`
 #[derive(Debug, Args)]
 pub struct CheckArguments {
-    /// A file of manifests, YAML or JSON; - is the standard input. May be given several times.
+    /// A file with manifests in YAML or JSON; - is the standard input. May be repeated.
     #[arg(short = 'f', long = "file", value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
 
-    /// Really ask the provider, once for each TokenSource.
+    /// Send the request to the provider, once for each TokenSource.
     #[arg(long)]
     pub send: bool,
 
-    /// Let requests go to these addresses though a rule refuses them, as the controller's flag of this name.
+    /// Permit requests to these addresses, even if a rule refuses them; as the controller's flag of this name.
     #[arg(long = "allow-network", value_name = "CIDR", value_delimiter = ',', requires = "send")]
     pub allow_networks: Vec<IpNet>,
 
-    /// Let no request go to these addresses, as the controller's flag of this name.
+    /// Refuse requests to these addresses; as the controller's flag of this name.
     #[arg(long = "deny-network", value_name = "CIDR", value_delimiter = ',', requires = "send")]
     pub deny_networks: Vec<IpNet>,
 
-    /// How it is shown.
+    /// The output format.
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub output: CheckOutput,
 }
 
-/// How a check is shown.
+/// The output format of `tokensource check`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum CheckOutput {
     /// For people.

@@ -1,71 +1,72 @@
-//! `tokensource check`: whether manifests would work, found out without a cluster.
-//! Knows the order of the questions; each has a file of its own. What comes out is a report; its text is `report`'s.
+//! `tokensource check`: checks manifests without a cluster.
+//! Knows the order of the checks; each has a file of its own. The result is a report, which `text` renders.
 
 mod manifests;
+mod offline;
 mod report;
 mod request;
 mod schema;
 mod send;
-mod situation;
+mod text;
 
 use super::arguments::{CheckArguments, CheckOutput};
-use super::output::print;
-use super::{Ending, Error, Surroundings};
+use super::output::{json, print};
+use super::{Environment, Error, ExitStatus};
 use crate::api::{Tls, TokenProviderSpec, TokenSource};
-use crate::decide::{Failure, credentials};
-use crate::oauth::Moment;
+use crate::decide::credentials;
+use crate::oauth::SigningContext;
 use manifests::Manifests;
-use report::{Fault, RenewalTime, Report, SourceReport};
-use send::{Answer, Way};
-use situation::Situation;
+use offline::OfflineContext;
+use report::{Fault, RenewalTime, Report, SourceReport, TokenReport};
+use send::Transport;
 
-pub(super) async fn run(arguments: &CheckArguments, surroundings: &Surroundings) -> Result<Ending, Error> {
-    let (text, ending) = checked(arguments, surroundings).await?;
+pub(super) async fn run(arguments: &CheckArguments, environment: &Environment) -> Result<ExitStatus, Error> {
+    let (text, status) = checked(arguments, environment).await?;
     print(&text)?;
-    Ok(ending)
+    Ok(status)
 }
 
-/// What `tokensource check` says, and how it ends.
+/// The output of `tokensource check`, and its exit status.
 pub async fn checked(
     arguments: &CheckArguments,
-    surroundings: &Surroundings,
-) -> Result<(String, Ending), Error> {
+    environment: &Environment,
+) -> Result<(String, ExitStatus), Error> {
     let manifests = Manifests::read(&arguments.files)?;
     let mut report = Report { sources: Vec::new(), problems: manifests.problems.clone() };
     for source in &manifests.sources {
-        report.sources.push(examine(source, &manifests, arguments, surroundings).await?);
+        report.sources.push(examine(source, &manifests, arguments, environment).await?);
     }
-    let ending = if report.is_good() { Ending::Done } else { Ending::Failed };
+    let status = if report.has_failed() { ExitStatus::Failure } else { ExitStatus::Success };
     let text = match arguments.output {
-        CheckOutput::Text => report.text(),
-        CheckOutput::Json => report.json(),
+        CheckOutput::Text => text::report(&report),
+        CheckOutput::Json => json(&report),
     };
-    Ok((text, ending))
+    Ok((text, status))
 }
 
-/// Everything there is to say of one.
+/// Checks one `TokenSource`.
 async fn examine(
     source: &TokenSource,
     manifests: &Manifests,
     arguments: &CheckArguments,
-    surroundings: &Surroundings,
+    environment: &Environment,
 ) -> Result<SourceReport, Error> {
-    let now = (surroundings.now)();
-    let situation = Situation::of(source, manifests, now);
-    let mut report = SourceReport::of(source, situation.notes(arguments.send));
-    let provider = match situation.judge() {
+    let now = (environment.now)();
+    let context = OfflineContext::new(source, manifests, now);
+    let mut report = SourceReport::new(source, context.not_checked(arguments.send));
+    let provider = match context.validate() {
         Ok(provider) => provider,
-        Err(failure) => return Ok(report.failed(Fault::from(failure))),
+        Err(failure) => return Ok(report.failed(failure)),
     };
-    report.doubts = credentials::doubts(&situation.spec, &provider, &situation.materials(&provider));
-    let moment = Moment { now, nonce: (surroundings.nonce)().ok_or(Error::Random)? };
-    match request::show(&situation, &provider, &moment) {
+    report.doubts = credentials::doubts(&context.spec, &provider, &context.inputs(&provider));
+    let signing = SigningContext { now, nonce: (environment.nonce)().ok_or(Error::Random)? };
+    match request::show(&context, &provider, &signing) {
         Ok(shown) => report.request = Some(shown),
-        Err(failure) => return Ok(report.failed(Fault::from(failure))),
+        Err(failure) => return Ok(report.failed(failure)),
     }
-    // Certificates that cannot be read are found without sending anything.
+    // Without --send, too, certificates that cannot be parsed are an error.
     if provider.tls != Tls::default()
-        && let Err(fault) = Way::prepare(&situation, &provider, arguments)
+        && let Err(fault) = Transport::new(&context, &provider, arguments)
     {
         return Ok(report.failed(fault));
     }
@@ -73,48 +74,33 @@ async fn examine(
     if !arguments.send {
         return Ok(report);
     }
-    Ok(match answer(&situation, &provider, &mut report, arguments, surroundings).await {
-        Ok(answer) => {
-            report.renewal = Some(answer.renewal.clone());
-            report.answer = Some(answer);
+    Ok(match request_token(&context, &provider, &mut report, arguments, environment).await {
+        Ok(token) => {
+            report.renewal = Some(token.renewal.clone());
+            report.answer = Some(token);
             report
         }
         Err(fault) => report.failed(fault),
     })
 }
 
-/// Asks the provider, once, where that can be done.
-async fn answer(
-    situation: &Situation<'_>,
+/// Requests a token from the provider, once, if that is possible without a cluster.
+async fn request_token(
+    context: &OfflineContext<'_>,
     provider: &TokenProviderSpec,
     report: &mut SourceReport,
     arguments: &CheckArguments,
-    surroundings: &Surroundings,
-) -> Result<Answer, Fault> {
-    if let Some(fault) = send::cannot(provider) {
-        return Err(fault);
-    }
-    let way = Way::prepare(situation, provider, arguments)?;
-    let located = way.locate(provider).await?;
-    let nonce = (surroundings.nonce)();
-    let moment = Moment {
-        now: (surroundings.now)(),
-        nonce: nonce.ok_or_else(|| Fault::not_sent(&Error::Random.to_string()))?,
-    };
+    environment: &Environment,
+) -> Result<TokenReport, Fault> {
+    send::refuse(provider)?;
+    let transport = Transport::new(context, provider, arguments)?;
+    let located = transport.locate(provider).await?;
+    let nonce = (environment.nonce)().ok_or_else(|| Fault::not_sent(&Error::Random.to_string()))?;
+    let signing = SigningContext { now: (environment.now)(), nonce };
     if provider.issuer.is_some() {
-        // What is sent must be what was judged, and shown.
-        situation.judge_found(&located)?;
-        report.request = Some(request::show(situation, &located, &moment)?);
+        // The endpoint from the metadata is checked before anything secret is sent, and shown.
+        context.validate_located(&located)?;
+        report.request = Some(request::show(context, &located, &signing)?);
     }
-    way.send(situation, &located, &moment).await
-}
-
-impl From<Failure> for Fault {
-    fn from(failure: Failure) -> Self {
-        Self {
-            reason: failure.reason.as_str().to_owned(),
-            message: failure.message,
-            advice: failure.reason.advice().to_owned(),
-        }
-    }
+    transport.send(context, &located, &signing).await
 }

@@ -1,32 +1,35 @@
-//! The way to a cluster: kubeconfig, context, namespace, and calls that end.
-//! Must not know what is asked there.
+//! The connection to a cluster: kubeconfig, context, namespace, and calls with a deadline.
+//! Must not know what is called.
+
+use std::time::Duration;
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
 use super::arguments::ClusterArguments;
-use super::error::{CALL_DEADLINE, Error};
-use super::proxy::{self, Environment};
+use super::error::Error;
+use super::proxy::{self, ReadVariable};
+use crate::api_calls::within;
 
-/// A cluster, and the namespace that is meant there.
+/// The deadline for one call to the API server.
+const CALL_DEADLINE: Duration = Duration::from_secs(15);
+
+/// A cluster, and the selected namespace in it.
 pub(super) struct Cluster {
     pub(super) client: Client,
     pub(super) namespace: String,
 }
 
 impl Cluster {
-    pub(super) async fn connect(
-        arguments: &ClusterArguments,
-        environment: Environment,
-    ) -> Result<Self, Error> {
+    pub(super) async fn connect(arguments: &ClusterArguments, variable: ReadVariable) -> Result<Self, Error> {
         let mut config = configuration(arguments).await?;
         let kubeconfig = match &arguments.kubeconfig {
             Some(path) => Kubeconfig::read_from(path).ok(),
-            // There is none in a pod.
+            // In a pod there is no kubeconfig.
             None => Kubeconfig::read().ok(),
         };
-        proxy::set(&mut config, kubeconfig.as_ref(), arguments.context.as_deref(), environment)?;
-        // A person would rather know at once.
+        proxy::set(&mut config, kubeconfig.as_ref(), arguments.context.as_deref(), variable)?;
+        // A person prefers an immediate error to retries.
         config.default_retry = false;
         let namespace = arguments.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
         let client = Client::try_from(config).map_err(Error::Connect)?;
@@ -34,7 +37,7 @@ impl Cluster {
     }
 }
 
-/// As kubectl does; in a pod, where there is no kubeconfig, by its ServiceAccount.
+/// Finds the configuration as kubectl does. In a pod, where there is no kubeconfig, uses the ServiceAccount.
 async fn configuration(arguments: &ClusterArguments) -> Result<Config, Error> {
     let options = KubeConfigOptions { context: arguments.context.clone(), ..KubeConfigOptions::default() };
     match &arguments.kubeconfig {
@@ -49,16 +52,10 @@ async fn configuration(arguments: &ClusterArguments) -> Result<Config, Error> {
     }
 }
 
-/// Runs one call under the deadline.
+/// Runs one call under the deadline. `failed` says what failed.
 pub(super) async fn call<T>(
-    what: &'static str,
+    failed: &'static str,
     request: impl Future<Output = kube::Result<T>>,
 ) -> Result<T, Error> {
-    match tokio::time::timeout(CALL_DEADLINE, request).await {
-        Ok(answer) => answer.map_err(|error| Error::call(what, &error)),
-        Err(_) => Err(Error::Call(
-            what,
-            format!("the API server did not answer within {} s", CALL_DEADLINE.as_secs()),
-        )),
-    }
+    within(CALL_DEADLINE, request).await.map_err(|source| Error::Call(failed, source))
 }

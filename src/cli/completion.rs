@@ -1,46 +1,46 @@
-//! What may come next on the command line, for kubectl: it runs `kubectl_complete-NAME` with the words after a plugin's
-//! name, the last of which is being typed, and reads a line for each candidate and at the end what the shell is to do.
-//! Pure. Knows the declared command line; must not know a cluster, so names of objects are not offered.
+//! Command-line completion for kubectl. kubectl runs `kubectl_complete-NAME` with the words after a plugin's name, the last
+//! of which is incomplete, and reads one candidate per line and a directive for the shell at the end.
+//! Pure. Knows the declared command line but no cluster, so it does not complete names of objects.
 
 use std::ffi::OsStr;
 use std::path::Path;
 
 use clap::{Arg, Command, ValueHint};
 
-/// The name that kubectl looks for beside the plugin.
+/// The name by which kubectl calls the program for completions.
 const NAME: &str = "kubectl_complete-tokensource";
 
-/// What the shell is to do with the candidates (cobra's `ShellCompDirective`).
+/// What the shell does with the candidates (cobra's `ShellCompDirective`).
 #[derive(Clone, Copy)]
 enum Directive {
-    /// File names will do where there are none.
+    /// Complete file names if there are no candidates.
     Default = 0,
-    /// Nothing but the candidates will do.
+    /// Complete nothing but the candidates.
     NoFiles = 4,
 }
 
-/// Whether the program was called by the name that kubectl looks for.
-pub(super) fn is_asked_for_completions(called: Option<&OsStr>) -> bool {
+/// Whether kubectl called the program for completions.
+pub(super) fn is_completion_request(called: Option<&OsStr>) -> bool {
     called.and_then(|path| Path::new(path).file_name()).is_some_and(|name| name == NAME)
 }
 
-/// The answer to kubectl.
+/// The output for kubectl.
 pub(super) fn completions(definition: &Command, words: &[String]) -> String {
     let mut definition = definition.clone().bin_name("kubectl tokensource");
     definition.build();
-    let Some((current, before)) = words.split_last() else { return answer(&[], Directive::NoFiles) };
+    let Some((current, before)) = words.split_last() else { return output(&[], Directive::NoFiles) };
     let mut command = &definition;
-    let mut awaiting = None;
+    let mut pending = None;
     for word in before {
-        if awaiting.take().is_some() {
+        if pending.take().is_some() {
             continue;
         }
         match command.find_subcommand(word) {
             Some(found) => command = found,
-            None => awaiting = option(command, word),
+            None => pending = option(command, word),
         }
     }
-    if let Some(option) = awaiting {
+    if let Some(option) = pending {
         return values(option, "", current);
     }
     if let Some((flag, value)) = current.split_once('=')
@@ -55,15 +55,15 @@ pub(super) fn completions(definition: &Command, words: &[String]) -> String {
         let subcommands = command.get_subcommands().filter(|found| !found.is_hide_set());
         let described = subcommands.map(|found| (found.get_name().to_owned(), found.get_about()));
         let lines: Vec<_> = described.filter_map(|(name, about)| line(&name, about, current)).collect();
-        return answer(&lines, Directive::NoFiles);
+        return output(&lines, Directive::NoFiles);
     }
     command
         .get_positionals()
         .next()
-        .map_or_else(|| answer(&[], Directive::NoFiles), |arg| values(arg, "", current))
+        .map_or_else(|| output(&[], Directive::NoFiles), |arg| values(arg, "", current))
 }
 
-/// The option of this spelling that a value must follow.
+/// The option with this spelling, if it takes a value.
 fn option<'a>(command: &'a Command, word: &str) -> Option<&'a Arg> {
     let long = word.strip_prefix("--");
     let short =
@@ -83,24 +83,24 @@ fn values(arg: &Arg, start: &str, current: &str) -> String {
         .filter_map(|value| line(&format!("{start}{}", value.get_name()), value.get_help(), ""))
         .collect();
     let is_file = matches!(arg.get_value_hint(), ValueHint::AnyPath | ValueHint::FilePath);
-    answer(&lines, if is_file { Directive::Default } else { Directive::NoFiles })
+    output(&lines, if is_file { Directive::Default } else { Directive::NoFiles })
 }
 
 fn flags(command: &Command, current: &str) -> String {
     let named = command.get_arguments().filter(|arg| !arg.is_hide_set());
     let lines: Vec<_> =
         named.filter_map(|arg| line(&format!("--{}", arg.get_long()?), arg.get_help(), current)).collect();
-    answer(&lines, Directive::NoFiles)
+    output(&lines, Directive::NoFiles)
 }
 
-/// A candidate with the first line of its description, if it begins as what is typed.
+/// A candidate with the first line of its description, if it begins with the incomplete word.
 fn line(candidate: &str, about: Option<&clap::builder::StyledStr>, current: &str) -> Option<String> {
     let about = about.map(ToString::to_string).unwrap_or_default();
     let about = about.lines().next().unwrap_or_default();
     candidate.starts_with(current).then(|| format!("{candidate}\t{about}"))
 }
 
-fn answer(lines: &[String], directive: Directive) -> String {
+fn output(lines: &[String], directive: Directive) -> String {
     let directive = format!(":{}\n", directive as u8);
     [lines, &[directive]].concat().join("\n")
 }
@@ -123,16 +123,16 @@ mod tests {
     }
 
     #[test]
-    fn what_may_follow_is_offered() {
+    fn candidates_match_the_words_before_the_cursor() {
         let cases: [(&[&str], &[&str], &str); 9] = [
             (&["st"], &["status"], ":4"),
             (&["status", "--all"], &["--all-namespaces"], ":4"),
             (&["status", "-n", "payments", "-o", ""], &["table", "json"], ":4"),
             (&["status", "--output=j"], &["--output=json"], ":4"),
-            // A value that is called like a subcommand is none.
+            // The value of an option is not read as a subcommand.
             (&["status", "--selector", "renew", "--wat"], &["--watch"], ":4"),
             (&["completion", "z"], &["zsh"], ":4"),
-            // Files are the shell's business; names of objects are nobody's here.
+            // The shell completes file names; names of objects are not completed.
             (&["check", "-f", "man"], &[], ":0"),
             (&["renew", ""], &[], ":4"),
             (&[], &[], ":4"),
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_has_a_description() {
+    fn every_candidate_has_a_description() {
         let definition = crate::cli::Command::augment_subcommands(Command::new("tokensource"));
         for words in [vec![String::new()], vec!["status".to_owned(), "-".to_owned()]] {
             let answer = completions(&definition, &words);
@@ -161,9 +161,9 @@ mod tests {
     }
 
     #[test]
-    fn only_one_name_asks_for_it() {
-        assert!(is_asked_for_completions(Some(OsStr::new("/usr/bin/kubectl_complete-tokensource"))));
-        assert!(!is_asked_for_completions(Some(OsStr::new("/usr/bin/kubectl-tokensource"))));
-        assert!(!is_asked_for_completions(None));
+    fn completions_are_requested_by_one_program_name() {
+        assert!(is_completion_request(Some(OsStr::new("/usr/bin/kubectl_complete-tokensource"))));
+        assert!(!is_completion_request(Some(OsStr::new("/usr/bin/kubectl-tokensource"))));
+        assert!(!is_completion_request(None));
     }
 }

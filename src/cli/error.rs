@@ -1,40 +1,37 @@
-//! Why a command could not be carried out. Variants are named by what failed; what a cluster or a provider says of a
-//! `TokenSource` is no error but the answer.
+//! Why a command could not be carried out. A bad state of a `TokenSource` is no error, but the result of a command.
 
 use std::io;
 use std::path::PathBuf;
-use std::time::Duration;
 
-/// How long the API server may take over one call.
-pub(super) const CALL_DEADLINE: Duration = Duration::from_secs(15);
+use crate::api_calls::CallFailed;
 
 /// A command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No way to a cluster.
+    /// There is no configuration for a cluster.
     #[error("no usable kubeconfig, and this is no pod: set KUBECONFIG, or give --kubeconfig or --context")]
     Infer(#[source] kube::config::InferConfigError),
-    /// The kubeconfig that was named cannot be used.
+    /// The selected kubeconfig cannot be used.
     #[error("the kubeconfig cannot be used")]
     Kubeconfig(#[source] kube::config::KubeconfigError),
-    /// The proxy is none that can be used.
-    #[error("the proxy for the API server (proxy-url of the kubeconfig, or HTTPS_PROXY) is no URL")]
+    /// The proxy URL cannot be parsed.
+    #[error("the proxy for the API server (proxy-url of the kubeconfig, or HTTPS_PROXY) is not a URL")]
     Proxy,
     /// The client could not be made.
     #[error("the client for the API server could not be made")]
     Connect(#[source] kube::Error),
-    /// What was being done, and what the API server, or the way to it, said.
-    #[error("{0}: {1}")]
-    Call(&'static str, String),
-    /// The watch ended and could not be begun anew.
+    /// A call to the API server failed. The text says what failed.
+    #[error("{0}")]
+    Call(&'static str, #[source] CallFailed),
+    /// The watch ended and could not be restarted.
     #[error("the watch on TokenSources ended")]
     WatchEnded,
     /// A file could not be read.
     #[error("{} cannot be read", path.display())]
     Read {
-        /// Which one.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
@@ -47,32 +44,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// What the API server said of a call; its own sentence, without the object around it that kube prints as well.
-    pub(super) fn call(what: &'static str, error: &kube::Error) -> Self {
-        let said = match error {
-            kube::Error::Api(status) if !status.message.is_empty() => status.message.clone(),
-            other => chain(other),
-        };
-        Error::Call(what, said)
-    }
-
-    /// Whether the reader of the output has gone.
+    /// Whether the program that reads the output has exited.
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, Error::Write(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
-}
-
-/// The error and its causes on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        // Some libraries print their causes themselves.
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        next = cause.source();
-    }
-    text
 }

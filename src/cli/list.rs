@@ -1,5 +1,5 @@
-//! The TokenSources that a command is about: listed once, or kept up to date by a watch.
-//! Must not know what is done with them.
+//! The TokenSources that a command handles, from a list or from a watch.
+//! Must not know what a command does with them.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use super::cluster::call;
 use super::error::Error;
 use crate::api::TokenSource;
 
-/// Which ones.
+/// Which TokenSources are selected.
 #[derive(Clone, Default)]
 pub(super) struct Selection {
     pub(super) name: Option<String>,
@@ -36,19 +36,19 @@ impl Selection {
     }
 }
 
-/// By namespace and name.
+/// Namespace and name.
 pub(super) type Key = (String, String);
 
-/// The TokenSources as they are now.
+/// The current TokenSources, kept up to date by a watch.
 pub(super) struct Live {
     pub(super) sources: BTreeMap<Key, TokenSource>,
-    /// Those of a list that is still arriving.
-    arriving: BTreeMap<Key, TokenSource>,
+    /// Objects of a list that is not complete yet.
+    incoming: BTreeMap<Key, TokenSource>,
     events: Pin<Box<dyn Stream<Item = watcher::Result<Event<TokenSource>>> + Send>>,
 }
 
 impl Live {
-    /// A watch that survives what a watch may meet: it is begun anew, ever more slowly.
+    /// Starts a watch. After an error it is restarted, with increasing delays.
     pub(super) fn watch(api: Api<TokenSource>, selection: &Selection) -> Self {
         let config = watcher::Config {
             label_selector: selection.labels.clone(),
@@ -56,15 +56,15 @@ impl Live {
             ..watcher::Config::default()
         };
         let events = watch(api, config).default_backoff().boxed();
-        Self { sources: BTreeMap::new(), arriving: BTreeMap::new(), events }
+        Self { sources: BTreeMap::new(), incoming: BTreeMap::new(), events }
     }
 
-    /// Waits for the next change. What goes wrong on the way is said, and the watch goes on.
-    pub(super) async fn change(&mut self, complain: impl Fn(&watcher::Error)) -> Result<(), Error> {
+    /// Waits for the next change. `report` receives errors of the watch, which continues after them.
+    pub(super) async fn change(&mut self, report: impl Fn(&watcher::Error)) -> Result<(), Error> {
         loop {
             match self.events.next().await {
                 None => return Err(Error::WatchEnded),
-                Some(Err(error)) => complain(&error),
+                Some(Err(error)) => report(&error),
                 Some(Ok(event)) => {
                     if self.apply(event) {
                         return Ok(());
@@ -74,17 +74,17 @@ impl Live {
         }
     }
 
-    /// Whether that is news: parts of a list are not, the whole of it is.
+    /// Applies an event. Returns whether `sources` has changed, which parts of an incomplete list do not cause.
     fn apply(&mut self, event: Event<TokenSource>) -> bool {
-        let news = !matches!(event, Event::Init | Event::InitApply(_));
+        let changes = !matches!(event, Event::Init | Event::InitApply(_));
         match event {
-            Event::Init => self.arriving.clear(),
-            Event::InitApply(source) => drop(self.arriving.insert(key(&source), source)),
-            Event::InitDone => self.sources = std::mem::take(&mut self.arriving),
+            Event::Init => self.incoming.clear(),
+            Event::InitApply(source) => drop(self.incoming.insert(key(&source), source)),
+            Event::InitDone => self.sources = std::mem::take(&mut self.incoming),
             Event::Apply(source) => drop(self.sources.insert(key(&source), source)),
             Event::Delete(source) => drop(self.sources.remove(&key(&source))),
         }
-        news
+        changes
     }
 }
 

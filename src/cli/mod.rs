@@ -1,8 +1,7 @@
-//! The subcommands for people: what stands where, what to do about it, and whether a manifest would work.
+//! The subcommands for people: status, renewal, and the check of manifests.
 //!
-//! Knows the contract, the decisions and the protocol, and asks all three. Must not know how the controller works or
-//! how the process is run: clock and random numbers are lent to it. Shows no secret: what may be one is a mask of one
-//! width.
+//! Knows the layers `api`, `oauth` and `decide`. Must not know how the controller works or how the process runs; clock and
+//! random numbers are passed in. Shows no secret: anything that may be a secret is replaced by a mask of constant width.
 
 mod arguments;
 mod check;
@@ -23,47 +22,47 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
-use completion::{completions, is_asked_for_completions};
+use completion::{completions, is_completion_request};
 
 pub use arguments::{CheckArguments, CheckOutput, Command, EXIT_CODES};
 pub use check::checked;
 pub use crd::print_definitions;
 pub use error::Error;
 
-/// Prints what may come next on the command line, where it was kubectl that asked for that; whether it was.
+/// Prints completions if kubectl called the program for them. Returns whether it did.
 pub fn complete_for_kubectl(
     definition: &clap::Command,
     mut arguments: impl Iterator<Item = OsString>,
 ) -> Result<bool, Error> {
-    if !is_asked_for_completions(arguments.next().as_deref()) {
+    if !is_completion_request(arguments.next().as_deref()) {
         return Ok(false);
     }
     let words: Vec<_> = arguments.map(|word| word.to_string_lossy().into_owned()).collect();
     output::print(&completions(definition, &words)).map(|()| true)
 }
 
-/// What the process lends.
-pub struct Surroundings {
+/// What the process provides to the commands.
+pub struct Environment {
     /// The present instant.
     pub now: fn() -> DateTime<Utc>,
-    /// A text never used before, where the system has random numbers.
+    /// A unique text; None if the system has no random numbers.
     pub nonce: fn() -> Option<String>,
-    /// A variable of the environment.
-    pub environment: fn(&str) -> Option<String>,
-    /// The whole command line as it is declared.
+    /// The value of an environment variable.
+    pub variable: fn(&str) -> Option<String>,
+    /// The declaration of the whole command line.
     pub definition: clap::Command,
 }
 
-/// How a command ended that could be carried out.
+/// The exit status of a command that could be carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// As it should.
-    Done,
-    /// Something is wrong, and has been said.
-    Failed,
+pub enum ExitStatus {
+    /// The result is good.
+    Success,
+    /// The result is bad, and the output says why.
+    Failure,
 }
 
-/// The command line under the name it was called by: kubectl finds `kubectl-tokensource` and people type two words.
+/// Names the command line as the user called it: for the plugin `kubectl-tokensource`, `kubectl tokensource`.
 pub fn named_as_called(definition: clap::Command, called: Option<&OsStr>) -> clap::Command {
     match called.and_then(|path| Path::new(path).file_stem()) {
         Some(name) if name == "kubectl-tokensource" => {
@@ -73,19 +72,21 @@ pub fn named_as_called(definition: clap::Command, called: Option<&OsStr>) -> cla
     }
 }
 
-/// Carries a command out.
-pub async fn run(command: Command, surroundings: &Surroundings) -> Result<Ending, Error> {
-    let ended = match command {
-        Command::Status(arguments) => status::run(&arguments, surroundings).await,
-        Command::Renew(arguments) => renew::run(&arguments, surroundings).await,
-        Command::Check(arguments) => check::run(&arguments, surroundings).await,
-        Command::Crd => print_definitions(anstream::stdout()).map_err(Error::Write).map(|()| Ending::Done),
-        Command::Completion { shell } => script::completion(shell, &surroundings.definition),
-        Command::Man => script::manual(&surroundings.definition),
+/// Carries out a command.
+pub async fn run(command: Command, environment: &Environment) -> Result<ExitStatus, Error> {
+    let result = match command {
+        Command::Status(arguments) => status::run(&arguments, environment).await,
+        Command::Renew(arguments) => renew::run(&arguments, environment).await,
+        Command::Check(arguments) => check::run(&arguments, environment).await,
+        Command::Crd => {
+            print_definitions(anstream::stdout()).map_err(Error::Write).map(|()| ExitStatus::Success)
+        }
+        Command::Completion { shell } => script::completion(shell, &environment.definition),
+        Command::Man => script::manual(&environment.definition),
     };
-    match ended {
-        // A reader that has seen enough is no failure.
-        Err(error) if error.is_broken_pipe() => Ok(Ending::Done),
+    match result {
+        // A reader such as `head` may exit before the output is complete.
+        Err(error) if error.is_broken_pipe() => Ok(ExitStatus::Success),
         other => other,
     }
 }

@@ -1,5 +1,5 @@
-//! How text reaches a person: colours where a terminal reads, lines that fit it, and no control character of anybody
-//! else's. All output of the commands goes through [`print`], [`redraw`] or [`remark`]. Must not know what is said.
+//! Output for people: colours on a terminal, wrapped lines, and escaped control characters in foreign text.
+//! All output of the commands goes through [`print`], [`redraw`] or [`remark`]. Must not know what is printed.
 
 use std::io::Write as _;
 
@@ -8,7 +8,7 @@ use anstyle::{AnsiColor, Style};
 use super::Error;
 use crate::api::text::{escaped, push_escaped};
 
-/// Where lines of prose end.
+/// The length of wrapped lines.
 const WIDTH: usize = 100;
 
 pub(super) const GOOD: Style = AnsiColor::Green.on_default();
@@ -16,16 +16,16 @@ pub(super) const WARNING: Style = AnsiColor::Yellow.on_default();
 pub(super) const BAD: Style = AnsiColor::Red.on_default();
 pub(super) const TITLE: Style = Style::new().bold();
 
-/// To the first line and column, and away with what stands below.
+/// Moves the cursor to the first column of the first line, and clears the screen below.
 const FROM_THE_TOP: &str = "\u{1b}[H\u{1b}[J";
 
-/// Writes to the standard output. Colours are taken out unless a terminal reads that shows them (`NO_COLOR` and the
-/// like are obeyed).
+/// Writes to standard output. Colours are removed unless it is a terminal that supports them (`NO_COLOR` and similar
+/// variables are respected).
 pub(super) fn print(text: &str) -> Result<(), Error> {
     write(&printable(text))
 }
 
-/// The same in the place of what was printed before.
+/// Writes to standard output in place of the previous output.
 pub(super) fn redraw(text: &str) -> Result<(), Error> {
     write(&format!("{FROM_THE_TOP}{}", printable(text)))
 }
@@ -35,14 +35,14 @@ fn write(text: &str) -> Result<(), Error> {
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Error::Write)
 }
 
-/// The same for the standard error: progress, and what goes wrong on the way.
+/// Writes progress and errors to standard error.
 pub(super) fn remark(text: &str) {
     let mut out = anstream::stderr().lock();
-    // Whom should one tell?
+    // There is no other place to report an error of this write.
     let _ = out.write_all(printable(text).as_bytes()).and_then(|()| out.flush());
 }
 
-/// The text with nothing in it that acts on a terminal, but for line ends, tabs and the styles above.
+/// Escapes everything that affects a terminal, except line ends, tabs and the styles above.
 fn printable(text: &str) -> String {
     let styles = [GOOD, WARNING, BAD, TITLE].map(|style| style.render().to_string());
     let end_of_style = TITLE.render_reset().to_string();
@@ -65,13 +65,13 @@ fn printable(text: &str) -> String {
     printable
 }
 
-/// A text in this style.
+/// The text in this style.
 pub(super) fn styled(style: Style, text: &str) -> String {
     format!("{}{}{}", style.render(), escaped(text), style.render_reset())
 }
 
-/// Prose in lines of at most [`WIDTH`] characters, each after this indentation. What holds a command stays in one line,
-/// so that it can be copied.
+/// Wraps text in lines of at most [`WIDTH`] characters, each indented. A text with a command stays in one line, so that the
+/// command can be copied.
 pub(super) fn wrapped(text: &str, indentation: usize) -> String {
     if text.contains("kubectl ") {
         return format!("{}{}\n", " ".repeat(indentation), escaped(text));
@@ -97,9 +97,15 @@ pub(super) fn wrapped(text: &str, indentation: usize) -> String {
     wrapped
 }
 
-/// Somebody else's text in one line, without what would move a terminal's cursor.
+/// Foreign text in one line, with escaped control characters.
 pub(super) fn harmless(text: &str) -> String {
     escaped(text).into_owned()
+}
+
+/// A value as indented JSON.
+pub(super) fn json(value: &impl serde::Serialize) -> String {
+    // Serialization cannot fail: the values are structs of texts, numbers and lists.
+    serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
 }
 
 #[cfg(test)]
@@ -107,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prose_is_broken_between_words_and_commands_stay_whole() {
+    fn text_is_wrapped_between_words_unless_it_has_a_command() {
         let command = "x".repeat(120);
         let text = format!("{} {command} end", "word ".repeat(30).trim());
         let lines: Vec<String> = wrapped(&text, 2).lines().map(str::to_owned).collect();
@@ -120,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_else_moves_the_cursor() {
+    fn foreign_text_cannot_move_the_cursor() {
         assert_eq!(harmless("a\u{1b}[2Jb\u{9b}c\nd"), "a\\u001b[2Jb\\u009bc\\nd");
         let hostile = "\u{1b}]0;owned\u{7}\u{9b}2J\u{202e}\r\u{1b}[8m";
         let shown = "\\u001b]0;owned\\u0007\\u009b2J\\u202e\\r\\u001b[8m";
@@ -128,6 +134,6 @@ mod tests {
         let ours = styled(BAD, hostile);
         assert_eq!(printable(&ours), format!("{}{shown}{}", BAD.render(), BAD.render_reset()));
         assert_eq!(wrapped(&format!("kubectl get {hostile}"), 2), format!("  kubectl get {shown}\n"));
-        assert_eq!(wrapped(hostile, 0).matches('\\').count(), 5, "a line end is white space");
+        assert_eq!(wrapped(hostile, 0).matches('\\').count(), 5, "a line end counts as white space");
     }
 }

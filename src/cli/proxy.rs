@@ -1,5 +1,5 @@
-//! The proxy on the way to the API server, as kubectl finds it: the kubeconfig's `proxy-url`, else the environment's
-//! `HTTPS_PROXY` unless `NO_PROXY` names the server. Must not know what is sent there; token requests never use it.
+//! The proxy to the API server, found as kubectl does: `proxy-url` of the kubeconfig, or else `HTTPS_PROXY` of the
+//! environment unless `NO_PROXY` names the server. Must not know what is sent; token requests never use this proxy.
 
 use hyper_util::client::proxy::matcher::Matcher;
 use kube::Config;
@@ -7,23 +7,23 @@ use kube::config::Kubeconfig;
 
 use super::Error;
 
-/// A look into the environment.
-pub(super) type Environment = fn(&str) -> Option<String>;
+/// Reads an environment variable.
+pub(super) type ReadVariable = fn(&str) -> Option<String>;
 
 /// Sets the proxy of a configuration that was made from this kubeconfig and context.
 ///
-/// kube itself reads the environment, too, but compares `NO_PROXY` with the proxy and not with the server.
+/// kube reads the environment too, but compares `NO_PROXY` with the proxy instead of the server.
 pub(super) fn set(
     config: &mut Config,
     kubeconfig: Option<&Kubeconfig>,
     context: Option<&str>,
-    environment: Environment,
+    variable: ReadVariable,
 ) -> Result<(), Error> {
     let own = kubeconfig.and_then(|kubeconfig| of_cluster(kubeconfig, context));
-    let proxy = own.or_else(|| of_environment(&config.cluster_url.to_string(), environment));
+    let proxy = own.or_else(|| of_environment(&config.cluster_url.to_string(), variable));
     config.proxy_url = match proxy {
         None => None,
-        // As Go reads it: a proxy without a scheme is an HTTP proxy.
+        // As in Go, a proxy without a scheme is an HTTP proxy.
         Some(proxy) if !proxy.contains("://") => {
             Some(format!("http://{proxy}").parse().map_err(|_| Error::Proxy)?)
         }
@@ -40,14 +40,14 @@ fn of_cluster(kubeconfig: &Kubeconfig, context: Option<&str>) -> Option<String> 
     cluster.cluster.as_ref()?.proxy_url.clone().filter(|proxy| !proxy.is_empty())
 }
 
-fn of_environment(server: &str, environment: Environment) -> Option<String> {
+fn of_environment(server: &str, variable: ReadVariable) -> Option<String> {
     let either = |upper: &str, lower: &str| {
-        [upper, lower].into_iter().filter_map(environment).find(|value| !value.is_empty())
+        [upper, lower].into_iter().filter_map(variable).find(|value| !value.is_empty())
     };
     let proxy = either("HTTPS_PROXY", "https_proxy")?;
     let exempt = either("NO_PROXY", "no_proxy").unwrap_or_default();
     let server: url::Url = server.parse().ok()?;
-    // Go never goes to this machine by way of a proxy.
+    // Go never uses a proxy for the local machine.
     let is_here = match server.host()? {
         url::Host::Domain(name) => name == "localhost",
         url::Host::Ipv4(address) => address.is_loopback(),
@@ -62,7 +62,7 @@ fn of_environment(server: &str, environment: Environment) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn proxy(own: Option<&str>, server: &str, environment: Environment) -> Option<String> {
+    fn proxy(own: Option<&str>, server: &str, variable: ReadVariable) -> Option<String> {
         let kubeconfig: Kubeconfig = serde_json::from_value(serde_json::json!({
             "current-context": "c",
             "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
@@ -70,22 +70,22 @@ mod tests {
         }))
         .unwrap();
         let mut config = Config::new(server.parse().unwrap());
-        // What kube made of the environment.
+        // A proxy that kube took from the environment.
         config.proxy_url = "http://other.example:1".parse().ok();
-        set(&mut config, Some(&kubeconfig), None, environment).unwrap();
+        set(&mut config, Some(&kubeconfig), None, variable).unwrap();
         config.proxy_url.map(|proxy| proxy.to_string())
     }
 
     #[test]
-    fn the_proxy_is_the_one_that_kubectl_takes() {
+    fn proxy_is_the_one_that_kubectl_uses() {
         let server = "https://api.example:6443";
         let through = Some("http://proxy.example:3128/".to_owned());
-        let both: Environment = |name| match name {
+        let both: ReadVariable = |name| match name {
             "HTTPS_PROXY" => Some("http://proxy.example:3128".to_owned()),
             "NO_PROXY" => Some("10.0.0.0/8,.internal.example".to_owned()),
             _ => None,
         };
-        let lower: Environment = |name| (name == "https_proxy").then(|| "proxy.example:3128".to_owned());
+        let lower: ReadVariable = |name| (name == "https_proxy").then(|| "proxy.example:3128".to_owned());
         assert_eq!(proxy(None, server, |_| None), None);
         assert_eq!(proxy(None, server, both), through);
         assert_eq!(proxy(None, server, lower), through);

@@ -1,5 +1,5 @@
-//! `tokensource renew`: asks by annotation, as anybody may, and waits for the answer.
-//! Knows what is asked of the API server for it; whether there is an answer is for `verdict` to say.
+//! `tokensource renew`: requests renewals by annotation and waits for the results.
+//! Knows the calls to the API server; `verdict` decides what a result means.
 
 mod verdict;
 
@@ -16,24 +16,24 @@ use super::cluster::{Cluster, call};
 use super::list::{Live, Selection};
 use super::output::{BAD, GOOD, print, remark, styled, wrapped};
 use super::spans::relative;
-use super::{Ending, Error, Surroundings};
+use super::{Environment, Error, ExitStatus};
 use crate::api::{Reason, TokenSource, annotation, from_kubernetes};
 use verdict::{Verdict, judge};
 
-/// Who sets the annotation, as `kubectl get --show-managed-fields` has it.
+/// The field manager of the annotation, as `kubectl get --show-managed-fields` shows it.
 const FIELD_MANAGER: &str = "kubectl-tokensource";
 
-pub(super) async fn run(arguments: &RenewArguments, surroundings: &Surroundings) -> Result<Ending, Error> {
-    let cluster = Cluster::connect(&arguments.cluster, surroundings.environment).await?;
+pub(super) async fn run(arguments: &RenewArguments, environment: &Environment) -> Result<ExitStatus, Error> {
+    let cluster = Cluster::connect(&arguments.cluster, environment.variable).await?;
     let api: Api<TokenSource> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
     let names = names(arguments, &api).await?;
     if names.is_empty() {
         remark(&format!("There are no such TokenSources in namespace {}.\n", cluster.namespace));
-        return Ok(Ending::Failed);
+        return Ok(ExitStatus::Failure);
     }
-    let asked_at = (surroundings.now)();
-    // A value of its own, also for two requests within one second.
-    let request = asked_at.to_rfc3339_opts(SecondsFormat::Nanos, true);
+    let requested_at = (environment.now)();
+    // Nanoseconds make the value unique, even for two requests within a second.
+    let request = requested_at.to_rfc3339_opts(SecondsFormat::Nanos, true);
     for name in &names {
         let field_manager = Some(FIELD_MANAGER.to_owned());
         let patch = json!({"metadata": {"annotations": {annotation::RENEW_REQUESTED_AT: request}}});
@@ -46,16 +46,12 @@ pub(super) async fn run(arguments: &RenewArguments, surroundings: &Surroundings)
         _ => None,
     };
     let live = Live::watch(api, &Selection { name: only, labels: arguments.selector.clone() });
-    let waiting = Waiting {
-        request,
-        asked_at,
-        pending: names.into_iter().map(|name| (name, None)).collect(),
-        failed: false,
-    };
-    waiting.finish(live, arguments.timeout.get(), surroundings).await
+    let pending = names.into_iter().map(|name| (name, None)).collect();
+    let waiting = Waiting { request, requested_at, pending, failed: false };
+    waiting.finish(live, arguments.timeout.get(), environment).await
 }
 
-/// Those that are meant, each once.
+/// The selected TokenSources, without duplicates.
 async fn names(arguments: &RenewArguments, api: &Api<TokenSource>) -> Result<Vec<String>, Error> {
     let mut names = arguments.names.clone();
     if arguments.all || arguments.selector.is_some() {
@@ -67,11 +63,11 @@ async fn names(arguments: &RenewArguments, api: &Api<TokenSource>) -> Result<Vec
     Ok(names)
 }
 
-/// Who has not answered yet.
+/// The requests that have no result yet.
 struct Waiting {
     request: String,
-    asked_at: DateTime<Utc>,
-    /// With what was last said of it.
+    requested_at: DateTime<Utc>,
+    /// By name, with the progress that was last printed.
     pending: BTreeMap<String, Option<String>>,
     failed: bool,
 }
@@ -80,44 +76,44 @@ impl Waiting {
     async fn finish(
         mut self,
         mut live: Live,
-        patience: Duration,
-        surroundings: &Surroundings,
-    ) -> Result<Ending, Error> {
-        let patience = tokio::time::sleep(patience);
-        tokio::pin!(patience);
-        // Some verdicts come of time alone.
+        timeout: Duration,
+        environment: &Environment,
+    ) -> Result<ExitStatus, Error> {
+        let timeout = tokio::time::sleep(timeout);
+        tokio::pin!(timeout);
+        // Some verdicts depend on the time that has passed.
         let mut second = tokio::time::interval(Duration::from_secs(1));
         let mut listed = false;
         while !self.pending.is_empty() {
             let in_time = tokio::select! {
-                change = live.change(|error| remark(&format!("The watch is begun anew: {error}\n"))) => {
+                change = live.change(|error| remark(&format!("The watch failed and is restarted: {error}\n"))) => {
                     listed = true;
                     change.map(|()| true)?
                 }
                 _ = second.tick() => true,
-                () = &mut patience => false,
+                () = &mut timeout => false,
             };
             if listed || !in_time {
-                self.look(&live, in_time, (surroundings.now)())?;
+                self.check(&live, in_time, (environment.now)())?;
             }
         }
-        Ok(if self.failed { Ending::Failed } else { Ending::Done })
+        Ok(if self.failed { ExitStatus::Failure } else { ExitStatus::Success })
     }
 
-    fn look(&mut self, live: &Live, in_time: bool, now: DateTime<Utc>) -> Result<(), Error> {
+    fn check(&mut self, live: &Live, in_time: bool, now: DateTime<Utc>) -> Result<(), Error> {
         let sources: BTreeMap<&str, &TokenSource> =
             live.sources.iter().map(|((_, name), source)| (name.as_str(), source)).collect();
-        let mut still = BTreeMap::new();
-        for (name, said) in std::mem::take(&mut self.pending) {
+        let mut pending = BTreeMap::new();
+        for (name, printed) in std::mem::take(&mut self.pending) {
             let source = sources.get(name.as_str()).copied();
-            match judge(source, &self.request, now - self.asked_at, in_time) {
+            match judge(source, &self.request, now - self.requested_at, in_time) {
                 Verdict::Waiting(progress) => {
-                    if progress != said
+                    if progress != printed
                         && let Some(progress) = &progress
                     {
                         remark(&format!("{name}: {progress}\n"));
                     }
-                    still.insert(name, progress);
+                    pending.insert(name, progress);
                 }
                 Verdict::Renewed => {
                     let expires_at = source.and_then(|source| source.status.as_ref()?.expires_at.as_ref());
@@ -131,7 +127,7 @@ impl Waiting {
                 }
             }
         }
-        self.pending = still;
+        self.pending = pending;
         Ok(())
     }
 }

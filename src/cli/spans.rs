@@ -1,8 +1,8 @@
-//! Spans of time as people say them, coarser the longer they are. Time is an argument.
+//! Times and durations as people write them, less precise the longer a duration is. The present is an argument.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
-/// `59s`, `2m5s`, `12m`, `3h20m`, `2d3h`, `45d`: two units at the most.
+/// `59s`, `2m5s`, `12m`, `3h20m`, `2d3h`, `45d`: at most two units.
 pub(super) fn span(length: TimeDelta) -> String {
     let seconds = length.num_seconds().max(0);
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
@@ -20,7 +20,7 @@ pub(super) fn span(length: TimeDelta) -> String {
     }
 }
 
-/// A length of time to the second: `17h24m`, `44m15s`.
+/// A duration to the second: `17h24m`, `44m15s`.
 pub(super) fn exact(length: TimeDelta) -> String {
     let seconds = length.num_seconds().max(0);
     let parts =
@@ -30,7 +30,7 @@ pub(super) fn exact(length: TimeDelta) -> String {
     if text.is_empty() { "0s".to_owned() } else { text }
 }
 
-/// In a column: the time left, or how long ago, or `-`.
+/// For a column: the time left, how long ago, or `-`.
 pub(super) fn countdown(at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> String {
     match at.map(|at| at - now) {
         None => "-".to_owned(),
@@ -40,10 +40,15 @@ pub(super) fn countdown(at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> String
     }
 }
 
-/// In a sentence: `in 12m`, `now`, `3m ago`.
+/// For a sentence: `in 12m`, `now`, `3m ago`.
 pub(super) fn relative(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     let text = countdown(Some(at), now);
     if at > now && text != "now" { format!("in {text}") } else { text }
+}
+
+/// An instant in RFC 3339 with whole seconds.
+pub(super) fn timestamp(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 #[cfg(test)]
@@ -55,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn a_span_has_two_units_at_the_most() {
+    fn span_has_at_most_two_units() {
         for (seconds, text) in [
             (-5, "0s"),
             (0, "0s"),
@@ -79,14 +84,14 @@ mod tests {
     }
 
     #[test]
-    fn an_exact_span_leaves_nothing_out() {
+    fn exact_span_has_every_unit() {
         for (seconds, text) in [(0, "0s"), (2655, "44m15s"), (62_640, "17h24m"), (90_061, "1d1h1m1s")] {
             assert_eq!(exact(TimeDelta::seconds(seconds)), text);
         }
     }
 
     #[test]
-    fn countdowns_run_through_now_into_the_past() {
+    fn countdown_passes_through_now_into_the_past() {
         for (seconds, column, sentence) in [
             (61, "1m1s", "in 1m1s"),
             (1, "1s", "in 1s"),
@@ -98,7 +103,7 @@ mod tests {
             assert_eq!(relative(after(seconds), after(0)), sentence);
         }
         assert_eq!(countdown(None, after(0)), "-");
-        // Less than a second either way is now.
+        // Less than a second before or after is "now".
         let nearly = after(0) + TimeDelta::milliseconds(900);
         assert_eq!(
             (countdown(Some(nearly), after(0)), relative(nearly, after(0))),

@@ -1,4 +1,4 @@
-//! Columns of text. Knows widths; must not know what stands in them.
+//! Formats rows as columns. Knows widths; must not know what the cells mean.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use anstyle::Style;
 
 use super::output::harmless;
 
-/// One cell: its text, and how it looks on a terminal.
+/// One cell: its text, and its style on a terminal.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Cell {
     pub(super) text: String,
@@ -23,8 +23,8 @@ impl Cell {
     }
 }
 
-/// The rows below their heading, each column as wide as its widest cell and three spaces from the next. Styles are put
-/// around the padded text, so that they change no width.
+/// The rows below their heading. Each column is as wide as its widest cell, with three spaces to the next column. Styles
+/// enclose the padded text, so that they do not change the width.
 pub(super) fn table(heading: &[&str], rows: &[Vec<Cell>]) -> String {
     let widths: Vec<usize> = heading
         .iter()
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_as_wide_as_they_must_be_and_styles_add_nothing() {
+    fn columns_fit_their_widest_cell_and_styles_add_no_width() {
         let rows = [
             vec![Cell::plain("short"), Cell::styled("False", Style::new().bold()), Cell::plain("1")],
             vec![Cell::plain("höchst-länglich"), Cell::plain("-"), Cell::plain("22")],
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn without_rows_there_is_a_heading() {
+    fn table_without_rows_has_a_heading() {
         assert_eq!(table(&["A", "B"], &[]), "A   B\n");
     }
 }

@@ -3,6 +3,9 @@
 
 use std::time::Duration;
 
+pub use crate::api_calls::chain;
+use crate::api_calls::{CallFailed, in_words, within};
+
 /// A call to the API server failed; the queue tries the whole reconcile again.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -140,59 +143,20 @@ impl CallError {
     }
 }
 
-/// The API server's own sentence, without the object around it that kube prints as well.
-fn in_words(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) if status.message.is_empty() => {
-            format!("the API server answered {}", status.code)
-        }
-        kube::Error::Api(status) => status.message.clone(),
-        other => other.to_string(),
-    }
-}
-
-/// The error and its causes on one line. What kube says twice, or as Rust's Debug, is said once and in words.
-pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut texts: Vec<String> = Vec::new();
-    let mut next = Some(error);
-    while let Some(cause) = next {
-        let refusal = cause.downcast_ref().filter(|error| matches!(error, kube::Error::Api(_)));
-        let text = refusal.map_or_else(|| cause.to_string(), in_words);
-        if texts.last().is_none_or(|last| !last.ends_with(&text)) {
-            texts.push(text);
-        }
-        next = if refusal.is_some() { None } else { cause.source() };
-    }
-    texts.join(": ")
-}
-
 /// How long the API server may take over one call. kube sets no deadline of its own.
 const CALL_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Runs one call under the deadline.
 pub(super) async fn call<T>(request: impl Future<Output = kube::Result<T>>) -> Result<T, CallError> {
-    match tokio::time::timeout(CALL_DEADLINE, request).await {
-        Ok(answer) => answer.map_err(CallError::Kube),
-        Err(_) => Err(CallError::Deadline),
-    }
+    within(CALL_DEADLINE, request).await.map_err(|failed| match failed {
+        CallFailed::Kube(error) => CallError::Kube(error),
+        CallFailed::Deadline(_) => CallError::Deadline,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn refusal_of_the_api_server_is_its_own_sentence_alone() {
-        #[derive(Debug, thiserror::Error)]
-        #[error("the list failed")]
-        struct Outer(#[source] kube::Error);
-        let refusal = |message: &str| {
-            let status = kube::core::Status { message: message.to_owned(), code: 403, ..Default::default() };
-            chain(&Outer(kube::Error::Api(Box::new(status))))
-        };
-        assert_eq!(refusal("secrets is forbidden"), "the list failed: secrets is forbidden");
-        assert_eq!(refusal(""), "the list failed: the API server answered 403");
-    }
 
     #[test]
     fn every_reason_is_listed() {

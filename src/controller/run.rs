@@ -9,7 +9,7 @@ use prometheus_client::registry::Registry;
 
 use crate::controller::issue::metadata_cache::Issuers;
 use crate::controller::issue::service_accounts::Audiences;
-use crate::controller::issue::token_clients::Exchangers;
+use crate::controller::issue::token_clients::TokenClients;
 use crate::controller::provider::Limiters;
 use crate::controller::reconcile::context::{Context, Settings};
 use crate::controller::reconcile::credentials::value_key::Keyring;
@@ -71,8 +71,8 @@ impl Controller {
         };
         let settings = Arc::new(settings);
         let cluster = Cluster::watch(client, !settings.namespaces.is_empty(), metrics);
-        let exchangers =
-            Arc::new(Exchangers::new(settings.addresses.clone(), Arc::clone(&settings.resolver)));
+        let token_clients =
+            Arc::new(TokenClients::new(settings.addresses.clone(), Arc::clone(&settings.resolver)));
         let limiters = Limiters::new(settings.concurrency, settings.clock);
         let issuers = Arc::new(Issuers::new(settings.clock));
         let audiences = Arc::new(Audiences::new(config));
@@ -87,7 +87,7 @@ impl Controller {
                 settings: Arc::clone(&settings),
                 scope,
                 cluster: Arc::clone(&cluster),
-                exchangers: Arc::clone(&exchangers),
+                token_clients: Arc::clone(&token_clients),
                 limiters: Arc::clone(&limiters),
                 issuers: Arc::clone(&issuers),
                 audiences: Arc::clone(&audiences),
@@ -109,7 +109,7 @@ impl Controller {
         registry.register_collector(Box::new(Busyness::new(Arc::clone(&context.limiters))));
         registry.register_collector(Box::new(Leading::new(&context.settings)));
         registry.register_collector(Box::new(Caches::new(
-            Arc::clone(&context.exchangers),
+            Arc::clone(&context.token_clients),
             Arc::clone(&context.issuers),
             Arc::clone(&context.audiences),
         )));

@@ -2,7 +2,6 @@
 //! Knows both vocabularies, the contract's and the protocol's. Must not know how credentials are fetched or sent.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
@@ -12,26 +11,21 @@ mod grant;
 use super::Failure;
 use super::publication::Data;
 use super::refresh::is_own_grant;
-use crate::api::{self, CredentialKeys, Reason, RequestedToken, TokenProviderSpec, TokenSourceSpec};
+use crate::api::{CredentialKeys, Reason, RequestedToken, TokenProviderSpec, TokenSourceSpec};
 use crate::oauth::{
-    BodyFormat, ClientAuthentication, Disclosure, Endpoint, ExpiryRules, ExpiryUnit, FieldPointers, Grant,
-    GrantKind, Parameter, ParameterPlace, ParameterValue, Reading, ResponseRules, Secret, TokenRequest,
+    ClientAuthentication, Disclosure, Endpoint, Grant, GrantKind, ResponseContext, Secret, TokenRequest,
     trim_one_newline,
 };
 
-pub(super) use grant::{JWT_BEARER, TOKEN_EXCHANGE};
-
 /// The longest credential that is sent, in bytes: a longer one is no credential, and costs work with each answer.
 const MAX_CREDENTIAL: usize = 64 * 1024;
-/// Where the answer says nothing of its life.
-const ASSUMED_LIFETIME: Duration = Duration::from_secs(3600);
 
 /// One token request, and how to read its answer.
 pub struct Ask {
     /// The request.
     pub request: TokenRequest,
-    /// How its answer is read.
-    pub rules: ResponseRules,
+    /// How much of its response may be shown.
+    pub disclosure: Disclosure,
     /// Which grant it is, for the classification of refusals.
     pub grant: GrantKind,
     /// What must not appear in anything shown.
@@ -47,11 +41,12 @@ impl Ask {
         provider: &'a TokenProviderSpec,
         sent_at: DateTime<Utc>,
         confidential: &'a [&'a Secret],
-    ) -> Reading<'a> {
-        Reading {
+    ) -> ResponseContext<'a> {
+        ResponseContext {
             sent_at,
             host: self.request.endpoint.host(),
-            rules: &self.rules,
+            settings: &provider.response,
+            disclosure: self.disclosure,
             requested_scopes: &spec.token.scopes,
             grant: self.grant,
             confidential,
@@ -123,15 +118,11 @@ pub fn ask(
             scopes: token.scopes,
             audience: token.audience,
             resources: token.resources,
-            parameters: parameters.iter().map(parameter).collect(),
-            headers: provider.headers.iter().map(|h| (h.name.clone(), h.value.clone())).collect(),
-            body_format: match provider.body_format {
-                api::BodyFormat::Form => BodyFormat::Form,
-                api::BodyFormat::Json => BodyFormat::Json,
-                api::BodyFormat::Query => BodyFormat::Query,
-            },
+            parameters: parameters.clone(),
+            headers: provider.headers.clone(),
+            body_format: provider.body_format,
         },
-        rules: response_rules(provider),
+        disclosure: Disclosure::default(),
         grant: kind,
         confidential: confidential(provider, &keys, materials, refresh_token),
     })
@@ -219,47 +210,6 @@ impl Values<'_> {
             "" => Err(invalid("is empty")),
             text => Ok(text.to_owned()),
         }
-    }
-}
-
-fn parameter(parameter: &api::Parameter) -> Parameter {
-    let value = parameter.value.clone();
-    Parameter {
-        name: parameter.name.clone(),
-        value: match parameter.type_ {
-            api::ParameterType::String => ParameterValue::String(value),
-            api::ParameterType::Number => ParameterValue::Number(value),
-            api::ParameterType::Boolean => ParameterValue::Boolean(value),
-        },
-        place: match parameter.place {
-            api::ParameterPlace::Body => ParameterPlace::Body,
-            api::ParameterPlace::Query => ParameterPlace::Query,
-        },
-    }
-}
-
-fn response_rules(provider: &TokenProviderSpec) -> ResponseRules {
-    let response = &provider.response;
-    ResponseRules {
-        fields: FieldPointers {
-            access_token: response.fields.access_token.clone(),
-            expires_in: response.fields.expires_in.clone(),
-            expires_at: response.fields.expires_at.clone(),
-            refresh_token: response.fields.refresh_token.clone(),
-            token_type: response.fields.token_type.clone(),
-            error: response.fields.error.clone(),
-        },
-        token_type: response.token_type.clone(),
-        expiry: ExpiryRules {
-            assumed_lifetime: response.expiry.assumed_lifetime.map_or(ASSUMED_LIFETIME, api::Duration::get),
-            unit: match response.expiry.unit {
-                api::ExpiryUnit::Auto => ExpiryUnit::Auto,
-                api::ExpiryUnit::Seconds => ExpiryUnit::Seconds,
-                api::ExpiryUnit::Milliseconds => ExpiryUnit::Milliseconds,
-            },
-            ignore_response: response.expiry.ignore_response,
-        },
-        disclosure: Disclosure::default(),
     }
 }
 

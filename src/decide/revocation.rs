@@ -3,9 +3,9 @@
 //! Some providers let those die with the credentials, before their stated expiry (Ocrolus says so). Nobody can tell from
 //! here: the token is flagged or, where the spec wants it, withdrawn. Must not know how a Secret is written.
 
-use super::ask::TOKEN_EXCHANGE;
 use super::{Failure, Observed, Plan};
 use crate::api::{OnRevoked, Reason};
+use crate::oauth::TOKEN_EXCHANGE;
 
 /// Whether the provider refuses those who ask, rather than what they ask for. A token to exchange that has expired is
 /// no revocation, though it is refused by the same word.

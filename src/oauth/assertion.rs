@@ -1,7 +1,7 @@
-//! Signed assertions: JSON Web Tokens (RFC 7519) by which a client proves itself or asks for a token (RFC 7523).
-//! Knows claims and how they are signed. Must not know where keys are kept, which parameter carries the result, or
-//! what time it is: the instant and the nonce are arguments, so that the same description always gives the same text.
-//! Nothing here that holds a key has Debug, and no error quotes one.
+//! Signed assertions: JSON Web Tokens (RFC 7519) with which a client authenticates or requests a token (RFC 7523).
+//! Knows claims and how they are signed. Must not know where keys are stored or which parameter carries the assertion.
+//! Instant and nonce are arguments, so that equal inputs give equal assertions.
+//! No type here that holds a key has Debug, and no error quotes a key.
 
 mod signature;
 
@@ -17,31 +17,31 @@ use sha2::{Digest, Sha256};
 
 use super::error::Error;
 use super::secret::Secret;
+use crate::api::JsonWebAlgorithm;
 use crate::panics::contain;
-pub use signature::Algorithm;
 pub(super) use signature::LONGEST_KEY;
 
-/// So far back an assertion is dated, in seconds: servers whose clocks are behind refuse an `iat` in the future.
+/// How far `iat` is set back, in seconds: servers whose clocks are slow refuse an `iat` in the future.
 const DATED_BACK: i64 = 10;
 
-/// The claims that other fields set (RFC 7523 §3).
+/// Claims that other fields set (RFC 7523 §3), which additional claims must not contain.
 const RESERVED: [&str; 6] = ["iss", "sub", "aud", "exp", "iat", "jti"];
 
-/// What differs from one request to the next.
+/// The inputs of a signature that differ from request to request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Moment {
+pub struct SigningContext {
     /// The present instant.
     pub now: DateTime<Utc>,
-    /// A text never used before: servers refuse an assertion whose `jti` they have seen (RFC 7519 §4.1.7).
+    /// A unique text: servers refuse an assertion whose `jti` they have seen before (RFC 7519 §4.1.7).
     pub nonce: String,
 }
 
 /// One assertion to sign.
 #[derive(Clone)]
 pub struct Assertion {
-    /// How it is signed.
-    pub algorithm: Algorithm,
-    /// A PEM private key; for the HMAC algorithms the client secret.
+    /// The signature algorithm.
+    pub algorithm: JsonWebAlgorithm,
+    /// The private key as PEM; for HMAC algorithms the client secret.
     pub key: Secret,
     /// The `kid` header.
     pub key_id: Option<String>,
@@ -49,36 +49,35 @@ pub struct Assertion {
     pub certificate: Option<String>,
     /// The `iss` claim.
     pub issuer: String,
-    /// The `sub` claim; None = absent, for servers that allow no such claim.
+    /// The `sub` claim. None leaves it out, for servers that refuse it.
     pub subject: Option<String>,
     /// The `aud` claim.
     pub audience: String,
     /// From `iat` to `exp`; [`Assertion::LEAST_LIFETIME`] at least.
     pub lifetime: Duration,
-    /// The `scope` claim, where the scope belongs there.
+    /// The `scope` claim, if the scope is sent as a claim.
     pub scope: Option<String>,
-    /// Further claims.
+    /// Additional claims.
     pub claims: Map<String, Value>,
 }
 
 impl Assertion {
-    /// Where nothing else is said (`oauth.md` §b.10).
+    /// The default lifetime.
     pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
-    /// One dated back would else be expired on arrival.
+    /// The minimum lifetime: a shorter one could be over on arrival, because `iat` is set back.
     pub const LEAST_LIFETIME: Duration = Duration::from_secs(30);
 
     /// The assertion as text (RFC 7515 §7.1), with this `jti`.
     ///
-    /// Fails with [`Error::Spec`] for a claim that another field sets, and with [`Error::Credential`] for a key that
-    /// cannot be used.
+    /// [`Error::Spec`] for a claim that another field sets, [`Error::Credential`] for a key that cannot be used.
     pub(super) fn sign(&self, now: DateTime<Utc>, jti: &str) -> Result<Secret, Error> {
-        // Keys and certificates are read by libraries.
+        // Libraries parse keys and certificates.
         contain(|| self.signed(now, jti))
             .unwrap_or_else(|_| Err(Error::credential("the private key or the certificate cannot be used")))
     }
 
     fn signed(&self, now: DateTime<Utc>, jti: &str) -> Result<Secret, Error> {
-        let mut header = json!({"alg": self.algorithm.name(), "typ": "JWT"});
+        let mut header = json!({"alg": self.algorithm, "typ": "JWT"});
         if let Some(header) = header.as_object_mut() {
             header.extend(self.key_id.as_deref().map(|id| ("kid".to_owned(), id.into())));
             let thumbprint = self.certificate.as_deref().map(thumbprint).transpose()?;
@@ -119,7 +118,7 @@ impl Assertion {
     }
 }
 
-/// SHA-256 over the DER of the first certificate: the client's own comes before those that vouch for it.
+/// SHA-256 over the DER of the first certificate, which is the client's own; its chain follows.
 fn thumbprint(pem: &str) -> Result<String, Error> {
     let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| {
         Error::credential("the certificate is not readable as PEM (`-----BEGIN CERTIFICATE-----`)")

@@ -1,8 +1,8 @@
-//! Which addresses may be connected to, and the resolver that hands out no others.
+//! Which addresses the controller may connect to, and the resolver that returns no others.
 //! Knows address ranges and the operator's flags. Must not know requests, tenants or credentials.
-//! The resolver returns exactly the addresses it has judged, and the client connects to what it returns: there is
-//! no second look-up between check and use (`oauth.md` §e.2). Literal addresses never reach a resolver, so they
-//! are judged by [`AddressPolicy::check_literal`].
+//! The resolver returns exactly the addresses that it has checked, and the client connects to what it returns, so there is
+//! no second look-up between check and use. Literal addresses never reach a resolver; [`AddressPolicy::check_literal`]
+//! checks them.
 
 use std::fmt;
 use std::io;
@@ -16,12 +16,12 @@ use url::Host;
 use super::endpoint::Endpoint;
 use super::error::Error;
 
-/// Services of cloud platforms that hand credentials to whoever can connect, outside the link-local ranges:
-/// Azure's host, Alibaba's and Oracle's older metadata services.
+/// Services of cloud platforms that give credentials to anyone who can connect, outside the link-local ranges: Azure's host,
+/// and the older metadata services of Alibaba and Oracle.
 const METADATA_V4: [Ipv4Addr; 3] =
     [Ipv4Addr::new(168, 63, 129, 16), Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(192, 0, 0, 192)];
 
-/// The same over IPv6: Google's, Oracle's, Scaleway's, Akamai's and Alibaba's. Amazon's have a range of their own,
+/// The same over IPv6: Google, Oracle, Scaleway, Akamai and Alibaba. Amazon's services have a range of their own,
 /// `fd00:ec2::/32`.
 const METADATA_V6: [Ipv6Addr; 5] = [
     Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
@@ -31,27 +31,27 @@ const METADATA_V6: [Ipv6Addr; 5] = [
     Ipv6Addr::new(0xfd00, 0x100, 0, 0, 0, 0, 0x100, 0x200),
 ];
 
-/// Where connections may go: public and private addresses by default, never the node itself, its link, or a
-/// metadata service, unless the operator says otherwise.
+/// Which addresses may be connected to. By default: public and private addresses, but not the node itself, its link, or a
+/// metadata service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AddressPolicy {
-    /// `--allow-network`: permitted whatever else is said here.
+    /// `--allow-network`: permitted whatever other rule refuses it.
     pub allow: Vec<IpNet>,
     /// `--deny-network`: refused in addition to the built-in ranges.
     pub deny: Vec<IpNet>,
 }
 
-/// Why an address is refused. Says nothing of the address itself: the message reaches tenants, who need not learn
-/// what names resolve to inside the cluster.
+/// Why an address is refused. The text does not contain the address, because tenants read it and must not learn what names
+/// resolve to inside the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
-    /// `--deny-network` covers it.
+    /// `--deny-network` covers the address.
     #[error("an address in a network that the operator denies")]
     Denied,
     /// 127/8, `::1`.
     #[error("a loopback address")]
     Loopback,
-    /// 169.254/16, `fe80::/10`: most metadata services, too.
+    /// 169.254/16, `fe80::/10`; most metadata services are here.
     #[error("a link-local address")]
     LinkLocal,
     /// A cloud platform's service for its own machines.
@@ -63,21 +63,16 @@ pub(super) enum Refusal {
     /// 0/8, `::`, which many systems read as "this host".
     #[error("an unspecified address")]
     Unspecified,
-    /// 240/4 with the broadcast address, 192.0.0/24 (IETF protocols) and 198.18/15 (benchmarks): no service that
-    /// issues tokens has an address there, but a cluster's own machinery may.
+    /// 240/4 with the broadcast address, 192.0.0/24 (IETF protocols) and 198.18/15 (benchmarks): no token endpoint has such an
+    /// address, but the cluster's own machinery may.
     #[error("a reserved address")]
     Reserved,
 }
 
 impl AddressPolicy {
-    /// Whether a connection to this address may be opened.
-    pub fn permits(&self, address: IpAddr) -> bool {
-        self.refusal(address).is_none()
-    }
-
-    /// Why a connection to this address may not be opened; None = it may.
+    /// Why a connection to this address is refused; None if it is permitted.
     ///
-    /// An IPv6 address that carries an IPv4 one is reached under either, so both are judged.
+    /// An IPv6 address that embeds an IPv4 address may lead to either, so both are checked.
     pub(super) fn refusal(&self, address: IpAddr) -> Option<Refusal> {
         if contains(&self.allow, address) {
             return None;
@@ -95,7 +90,7 @@ impl AddressPolicy {
         }
     }
 
-    /// Judges an endpoint whose host is an address; names pass, to be judged once they are resolved.
+    /// Checks an endpoint whose host is a literal address. Names pass; their addresses are checked after resolution.
     pub(super) fn check_literal(&self, endpoint: &Endpoint) -> Result<(), Error> {
         let address = match endpoint.url().host() {
             Some(Host::Ipv4(address)) => IpAddr::V4(address),
@@ -138,8 +133,8 @@ fn built_in_v6(address: Ipv6Addr) -> Option<Refusal> {
     }
 }
 
-/// The IPv4 addresses at which a packet to this IPv6 address may end up, as far as the address itself tells. Prefixes
-/// that an operator has chosen for NAT64 (RFC 6052) cannot be told from others: `--deny-network` is for those.
+/// The IPv4 addresses that a packet to this IPv6 address may reach, if the address itself tells. NAT64 prefixes that an
+/// operator has chosen (RFC 6052) cannot be recognised; `--deny-network` is for those.
 fn embedded(address: Ipv6Addr) -> Vec<Ipv4Addr> {
     let octets = address.octets();
     let of = |[a, b, c, d]: [usize; 4]| {
@@ -153,8 +148,8 @@ fn embedded(address: Ipv6Addr) -> Vec<Ipv4Addr> {
         [0, 0, 0, 0, 0, 0xffff | 0, ..] | [0, 0, 0, 0, 0xffff, 0, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => {
             vec![last]
         }
-        // NAT64 under the local-use prefix (RFC 8215): the address stands in one of four places, depending on the
-        // length of the prefix in use (RFC 6052 §2.2), and the places that it does not stand in mostly hold zeros.
+        // NAT64 under the local-use prefix (RFC 8215): the position of the address depends on the length of the prefix
+        // (RFC 6052 §2.2), and the unused positions mostly hold zeros.
         [0x64, 0xff9b, 1, ..] => [[6, 7, 9, 10], [7, 9, 10, 11], [9, 10, 11, 12], [12, 13, 14, 15]]
             .map(of)
             .into_iter()
@@ -170,12 +165,12 @@ fn embedded(address: Ipv6Addr) -> Vec<Ipv4Addr> {
     }
 }
 
-/// A resolver's answer of which nothing may be used. Found again by type in the client's error.
+/// Every address of a name is refused. The token client finds this error by its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the name resolves to {0}")]
 pub(super) struct AddressRefused(pub(super) Refusal);
 
-/// A resolver that passes on another one's permitted addresses only.
+/// A resolver that returns only the permitted addresses of another resolver.
 #[derive(Clone)]
 pub(super) struct GuardedResolver {
     policy: Arc<AddressPolicy>,
@@ -183,7 +178,7 @@ pub(super) struct GuardedResolver {
 }
 
 impl GuardedResolver {
-    /// Guards the system's resolver, which keeps the cluster's search domains and `/etc/hosts`.
+    /// Guards the system's resolver, which uses the cluster's search domains and `/etc/hosts`.
     pub(super) fn system(policy: Arc<AddressPolicy>) -> Self {
         Self::new(policy, Arc::new(SystemResolver))
     }
@@ -231,7 +226,7 @@ struct SystemResolver;
 impl Resolve for SystemResolver {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
-            // The client puts the URL's port in the place of 0.
+            // The client replaces port 0 with the port of the URL.
             let addresses: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })

@@ -1,6 +1,6 @@
-//! Where credentials may be sent: an https URL judged once, and the list of hosts a credential's owner allows.
-//! Knows URL syntax and how hosts are compared. Must not know addresses (see [`super::egress`]), requests, or where
-//! the annotation that holds the list is kept.
+//! Where credentials may be sent: a checked https URL, and the list of hosts that the owner of a credential allows.
+//! Knows URL syntax and how hosts are compared. Must not know addresses (see [`super::egress`]), requests, or which object
+//! carries the list.
 
 use std::fmt;
 
@@ -9,16 +9,16 @@ use url::{Host, Url};
 use super::error::Error;
 use crate::panics::contain;
 
-/// Longest URL taken, in characters: what proxies and servers commonly accept.
+/// The longest URL, in characters: what proxies and servers commonly accept.
 const MAX_LENGTH: usize = 2048;
 /// How many hosts the owner of a credential may name.
 const MAX_ENTRIES: usize = 100;
-/// Longest of these entries, in bytes: a name of 253, a port, and some white space.
+/// The longest entry of the list, in bytes: a name of 253, a port, and some white space.
 const LONGEST_ENTRY: usize = 300;
 
-/// An https URL that has passed every rule a URL alone can break.
+/// An https URL that has passed every check which needs the URL alone.
 ///
-/// Its path and query may carry secrets, so Debug shows host and port only.
+/// Path and query may hold secrets, so Debug shows only host and port.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
     url: Url,
@@ -27,16 +27,16 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Reads and judges a URL (`oauth.md` §e.5, §e.6).
+    /// Parses and checks a URL.
     ///
-    /// What cannot be read as an absolute URL of at most 2048 characters is [`Error::Spec`]. What can, but is not
-    /// plain https to a host without user info, fragment and trailing dot, is [`Error::EndpointNotAllowed`].
+    /// [`Error::Spec`] if the text is not an absolute URL of at most 2048 characters. [`Error::EndpointNotAllowed`] if it is a
+    /// URL, but has another scheme than https, user information, a fragment, or a dot after the host.
     pub fn parse(text: &str) -> Result<Self, Error> {
         if text.chars().count() > MAX_LENGTH {
             return Err(Error::spec(format!("the endpoint's URL is longer than {MAX_LENGTH} characters")));
         }
-        // The URL parser would drop or trim these silently and read a backslash as a slash; other readers of the
-        // same text (CEL, people) do not, so both could see different hosts.
+        // The URL parser silently drops or trims these characters and reads a backslash as a slash. CEL and people do not,
+        // so they could see another host than the parser.
         if text.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\') {
             return Err(Error::spec(
                 "the endpoint's URL contains a control character, a space or a backslash",
@@ -60,17 +60,17 @@ impl Endpoint {
         &self.url
     }
 
-    /// Host in lower-case ASCII (Punycode where needed); IPv6 in brackets; never a trailing dot. Safe to show.
+    /// Host in lower-case ASCII (Punycode if needed); IPv6 in brackets; without a trailing dot. Safe to show.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// Port, 443 where the URL names none.
+    /// Port, 443 if the URL has none.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Another path of the same host, without a query.
+    /// The same host with another path and without a query.
     #[must_use]
     pub fn with_path(&self, path: &str) -> Self {
         let mut other = self.clone();
@@ -79,12 +79,12 @@ impl Endpoint {
         other
     }
 
-    /// The same endpoint with form-encoded pairs appended to whatever query it has.
+    /// The same endpoint with form-encoded pairs appended to its query.
     #[must_use]
     pub fn with_query<'a>(&self, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut extended = self.clone();
         let mut pairs = pairs.into_iter().peekable();
-        // Without this an endpoint would gain a bare `?`.
+        // An empty iterator would append a bare `?`.
         if pairs.peek().is_some() {
             extended.url.query_pairs_mut().extend_pairs(pairs);
         }
@@ -98,19 +98,19 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// The rule that a readable URL breaks.
+/// The rule that a valid URL breaks.
 fn refusal(text: &str, url: &Url, host: &str) -> Option<&'static str> {
     if url.scheme() != "https" {
-        return Some("only https is spoken");
+        return Some("only https is allowed");
     }
-    // `https:host` and `https:///host` are read as `https://host` by browsers and by nobody else.
+    // Browsers read `https:host` and `https:///host` as `https://host`; other programs do not.
     let after_scheme = match text.split_at_checked("https://".len()) {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https://") => rest,
         _ => "",
     };
     match after_scheme.split(['/', '?', '#']).next() {
         None | Some("") => Some("the URL must begin with https:// and a host"),
-        // Read from the text, because an empty user info leaves no trace in the parsed URL.
+        // Read from the text, because empty user information leaves no trace in the parsed URL.
         Some(authority) if authority.contains('@') => Some("the URL contains user information"),
         Some(_) if url.fragment().is_some() => Some("the URL contains a fragment"),
         Some(_) if host.ends_with('.') => Some("the host ends with a dot"),
@@ -118,7 +118,7 @@ fn refusal(text: &str, url: &Url, host: &str) -> Option<&'static str> {
     }
 }
 
-/// The hosts to which the owner of a credential lets it be sent (`oauth.md` §e.1).
+/// The hosts that may receive a credential, named by the owner of the credential.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HostBinding {
     entries: Vec<Entry>,
@@ -127,7 +127,7 @@ pub struct HostBinding {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Entry {
     hosts: Hosts,
-    /// None = any port.
+    /// None: any port.
     port: Option<u16>,
 }
 
@@ -135,21 +135,21 @@ struct Entry {
 enum Hosts {
     /// One host, in the spelling of [`Endpoint::host`].
     One(String),
-    /// Every name with exactly one label before this domain.
+    /// Every host with exactly one label before this domain.
     LabelUnder(String),
 }
 
 impl HostBinding {
-    /// Reads the value of the annotation `tokensource.dev/allowed-hosts`: entries separated by commas, each an
-    /// exact host or `*.domain` for exactly one label, with `:port` to pin a port. Case and surrounding white space
-    /// do not matter; an entry that cannot be read matches nothing, and neither does any after the first hundred: the
-    /// list is read at every reconcile.
+    /// Parses the annotation `tokensource.dev/allowed-hosts`: entries separated by commas, each an exact host or `*.domain`
+    /// for exactly one label, with `:port` to allow a single port. Case and surrounding white space are ignored. An entry
+    /// that cannot be parsed matches nothing. Entries after the hundredth are ignored, because the list is parsed at every
+    /// reconcile.
     pub fn parse(text: &str) -> Self {
         let short = |entry: &&str| entry.len() <= LONGEST_ENTRY;
         Self { entries: text.split(',').take(MAX_ENTRIES).filter(short).filter_map(Entry::parse).collect() }
     }
 
-    /// Whether the credential may be sent there.
+    /// Whether the credential may be sent to this endpoint.
     pub fn allows(&self, endpoint: &Endpoint) -> bool {
         self.entries.iter().any(|entry| entry.covers(endpoint))
     }
@@ -180,7 +180,7 @@ impl Entry {
     }
 }
 
-/// Splits `host:port`; the colons inside an IPv6 literal belong to the host.
+/// Splits `host:port`. The colons inside an IPv6 literal belong to the host.
 fn split_port(text: &str) -> Option<(&str, Option<u16>)> {
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, port),
@@ -190,9 +190,9 @@ fn split_port(text: &str) -> Option<(&str, Option<u16>)> {
     digits.then(|| port.parse().ok()).flatten().map(|port| (host, Some(port)))
 }
 
-/// A host in the one spelling that URLs use, or None where it is no plain host.
+/// The host in the spelling of parsed URLs; None if the text is not a plain host.
 fn canonical(text: &str) -> Option<Host> {
-    // `%` and `*` survive or are decoded by the URL parser; neither stands in a host that somebody meant.
+    // The URL parser would decode `%` and accept `*`; no real host contains either.
     if text.contains(['%', '*']) || text.ends_with('.') {
         return None;
     }

@@ -1,53 +1,56 @@
-//! Why no token could be had: one variant per operation that failed, each with a reason and a retry class.
-//! Knows words an operator may read: hosts, statuses, allow-listed codes and our own sentences.
-//! Must not know a byte of a response body, a URL's path or query, or a credential: nothing here can leak them,
-//! because nothing here carries foreign text that the `disclosure` module has not passed.
+//! Why a token could not be obtained: one variant for each operation that can fail, with a reason and a retry class.
+//! Knows texts that an operator may read: hosts, statuses, error codes and this program's own sentences.
+//! Must not know a byte of a response body, a URL's path or query, or a credential. Foreign text enters only after the
+//! `redactor` module has passed it, so no error can leak a secret.
 
 mod fault;
+mod refusal;
+mod retry;
 
-use std::fmt;
 use std::time::Duration;
 
 use crate::api::reason::Reason;
-pub(super) use fault::{Defect, NetworkFault, ProxyFault, Scheme, TlsFault};
+pub(super) use fault::{Defect, NetworkFault, Scheme, TlsFault};
+pub(super) use refusal::{Refusal, ResponseInfo};
+pub use retry::{Repeat, Retry};
 
-/// Shortest wait after a failed certificate check or a refusing proxy: both are mended by people, not by time.
-const PEOPLE_FLOOR: Duration = Duration::from_secs(5 * 60);
+/// The minimum wait after an error that a person must correct, such as a certificate or a proxy.
+pub(super) const MANUAL_FIX_FLOOR: Duration = Duration::from_secs(5 * 60);
 
-/// Everything that can go wrong between a request not yet built and a token in hand.
+/// Everything that can go wrong from building a request to having a token.
 ///
-/// `Display` is one line for a condition's message. No variant has a source: the libraries underneath put URLs and
-/// bodies into theirs, so causes are translated into the closed sets below instead.
+/// `Display` is one line for a condition's message. No variant has a source: the errors of the libraries contain URLs and
+/// bodies, so causes are translated into closed sets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// A credential cannot be used as it stands; found before anything is sent.
+    /// A credential cannot be used. Found before anything is sent.
     #[error("a credential cannot be used: {what}")]
     Credential {
-        /// Which one and why, by key name; never its value.
+        /// The key of the credential and why it cannot be used, without its value.
         what: String,
     },
-    /// The spec contradicts itself in a way the CRD's rules could not catch; found before anything is sent.
+    /// The spec contradicts itself in a way that the rules of the definition cannot check. Found before anything is sent.
     #[error("the spec cannot be carried out: {what}")]
     Spec {
-        /// Which fields, in the user's spelling.
+        /// The fields, as users write them.
         what: String,
     },
-    /// The URL or an address it resolves to is refused by policy; nothing was sent.
+    /// A rule forbids the URL, or an address that its host resolves to. Nothing was sent.
     #[error("{host} must not be contacted: {why}")]
     EndpointNotAllowed {
         /// Host of the endpoint, without path or query.
         host: String,
-        /// The rule that refuses it.
+        /// The rule that forbids it.
         why: String,
-        /// The rule refuses what the name resolves to, so that the refusal says something of the network.
+        /// Whether the rule forbids a resolved address, so that the error reveals something about the network.
         resolved: bool,
     },
-    /// No complete answer arrived: name resolution, connection, or the deadline over the whole exchange.
+    /// No complete response arrived.
     #[error("{host} {fault}")]
     Unreachable {
         /// Host of the endpoint, without path or query.
         host: String,
-        /// What the network said.
+        /// What failed.
         fault: NetworkFault,
     },
     /// The TLS handshake failed.
@@ -58,40 +61,32 @@ pub enum Error {
         /// What is wrong with certificate or protocol.
         fault: TlsFault,
     },
-    /// The operator's proxy did not open a tunnel to the endpoint.
-    #[error("the proxy on the way to {host} refused: {fault}")]
-    Proxy {
-        /// Host of the endpoint (not of the proxy), without path or query.
-        host: String,
-        /// How it refused.
-        fault: ProxyFault,
-    },
-    /// The endpoint answered 3xx. Credentials are never sent on.
-    #[error("{host} answered {status}, a redirect; credentials are not sent on: correct the URL")]
+    /// The endpoint answered 3xx. Redirects are not followed, because credentials would be sent to another URL.
+    #[error("{host} answered {status}, a redirect, which is not followed: correct the URL")]
     Redirect {
         /// Host of the endpoint, without path or query. Never the redirect's target, which the server chooses.
         host: String,
         /// 300 to 399.
         status: u16,
     },
-    /// The body exceeds 256 KiB; none of it was interpreted.
+    /// The body exceeds 256 KiB. No part of it was parsed.
     #[error("{host} sent more than 256 KiB")]
     TooLarge {
         /// Host of the endpoint, without path or query.
         host: String,
     },
-    /// An issuer's metadata could not be read.
+    /// The metadata of an issuer could not be read.
     #[error("the metadata of {host} could not be read: {why}")]
     Discovery {
         /// Host of the issuer.
         host: String,
-        /// What is wrong with it, in our words.
+        /// What is wrong, in this program's words.
         why: String,
     },
-    /// The metadata belongs to another issuer (RFC 8414 §3.3). Which one is not said: the document is foreign text.
+    /// The metadata is that of another issuer (RFC 8414 §3.3). The other issuer is not shown, because it is foreign text.
     #[error(
-        "the metadata at {host} names an `issuer` that is not this very text: copy it from the metadata, mind a slash \
-         at the end"
+        "the metadata at {host} names another `issuer`: copy the issuer from the metadata, with a slash at the end if it \
+         has one"
     )]
     IssuerMismatch {
         /// Host of the issuer.
@@ -100,108 +95,32 @@ pub enum Error {
     /// The provider refused, by an error code or by the status alone.
     #[error("{0}")]
     Refused(Box<Refusal>),
-    /// A 2xx answer that is neither a token nor an OAuth error.
-    #[error("{answer}, but {defect}")]
+    /// A 2xx response that is neither a token nor an OAuth error.
+    #[error("{response}, but {defect}")]
     Malformed {
-        /// Where it came from.
-        answer: Box<Provenance>,
+        /// The response.
+        response: Box<ResponseInfo>,
         /// What is wrong with it.
         defect: Defect,
     },
-    /// A token came that had expired on arrival (or whose expiry is negative).
-    #[error("{answer} with a token that had expired on arrival: check both clocks and `response.expiry`")]
+    /// The token had expired on arrival, or its lifetime is negative.
+    #[error("{response} with a token that had expired on arrival: check both clocks and `response.expiry`")]
     AlreadyExpired {
-        /// Where it came from.
-        answer: Box<Provenance>,
+        /// The response.
+        response: Box<ResponseInfo>,
     },
-    /// A token came that needs a proof or scheme we cannot give (RFC 6749 §7.1).
-    #[error("{answer} with a token of type {scheme}")]
+    /// The token needs a proof or scheme that this program does not support (RFC 6749 §7.1).
+    #[error("{response} with a token of type {scheme}")]
     UnsupportedTokenType {
-        /// Where it came from.
-        answer: Box<Provenance>,
-        /// The scheme it needs.
+        /// The response.
+        response: Box<ResponseInfo>,
+        /// The scheme that the token needs.
         scheme: Scheme,
     },
 }
 
-/// Where an answer came from: the part of an answer that may always be shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Provenance {
-    /// Host of the endpoint, without path or query.
-    pub host: String,
-    /// HTTP status.
-    pub status: u16,
-    /// The provider's own id for the request, where it sent one that may be shown.
-    pub correlation: Option<String>,
-}
-
-/// A refusal by the provider, already reduced to what may be shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// Where it came from.
-    pub answer: Provenance,
-    /// The word for conditions and metrics.
-    pub reason: Reason,
-    /// How the schedule treats it.
-    pub retry: Retry,
-    /// The error code in the provider's spelling, if it may be shown.
-    pub code: Option<String>,
-    /// There is a code that may not be shown, since it is in no list of codes that everybody may know.
-    pub unlisted: bool,
-    /// The provider's explanation, if it may be shown.
-    pub description: Option<String>,
-    /// How long the provider asks to wait, held between 1 s and 1 h.
-    pub retry_after: Option<Duration>,
-}
-
-/// How the schedule treats a failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Retry {
-    /// Retried with exponential waits.
-    Transient {
-        /// Never sooner than this; zero = no floor.
-        floor: Duration,
-    },
-    /// A 2xx without a usable token: transient, but each try may cost a token, so from the third in a row on the waits
-    /// are long.
-    Wasteful,
-    /// Transient for this many attempts in a row, each with a fresh assertion, then terminal.
-    Assertion {
-        /// Attempts in total.
-        attempts: u32,
-    },
-    /// Nothing helps until spec, provider or credentials change or a renewal is requested.
-    Terminal {
-        /// When it is tried again all the same.
-        repeat: Repeat,
-    },
-}
-
-/// When a request that was refused for good is made again though nothing has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Repeat {
-    /// Never: an account could lock.
-    Never,
-    /// Once an hour: each request shows a password.
-    Hourly,
-    /// Once an hour, and once before the stored token ends.
-    BeforeExpiry,
-    /// The same, and a few times within minutes where the inputs have never worked: a provider may need a while until it
-    /// knows them.
-    WhileNew,
-}
-
-impl Retry {
-    /// Transient without a floor.
-    pub const TRANSIENT: Retry = Retry::Transient { floor: Duration::ZERO };
-    /// Terminal, for what does not become better in minutes.
-    pub const TERMINAL: Retry = Retry::Terminal { repeat: Repeat::BeforeExpiry };
-    /// Terminal, as a provider says it of inputs that it does not know.
-    pub const REFUSED: Retry = Retry::Terminal { repeat: Repeat::WhileNew };
-}
-
 impl Error {
-    /// A credential cannot be used; `what` names key and fault, never a value.
+    /// A credential cannot be used; `what` names its key and the fault, never its value.
     pub fn credential(what: impl Into<String>) -> Self {
         Error::Credential { what: what.into() }
     }
@@ -211,17 +130,17 @@ impl Error {
         Error::Spec { what: what.into() }
     }
 
-    /// Policy forbids this endpoint; `why` names the rule.
+    /// A rule forbids this endpoint; `why` names the rule.
     pub fn not_allowed(host: impl Into<String>, why: impl Into<String>) -> Self {
         Error::EndpointNotAllowed { host: host.into(), why: why.into(), resolved: false }
     }
 
-    /// Policy forbids the addresses that this host's name resolves to; `why` names the rule.
+    /// A rule forbids the addresses that this host resolves to; `why` names the rule.
     pub fn address_not_allowed(host: impl Into<String>, why: impl Into<String>) -> Self {
         Error::EndpointNotAllowed { host: host.into(), why: why.into(), resolved: true }
     }
 
-    /// No complete answer arrived.
+    /// No complete response arrived.
     pub fn unreachable(host: impl Into<String>, fault: NetworkFault) -> Self {
         Error::Unreachable { host: host.into(), fault }
     }
@@ -231,43 +150,36 @@ impl Error {
         Error::Tls { host: host.into(), fault }
     }
 
-    /// The proxy refused; `host` is the endpoint's.
-    pub fn proxy(host: impl Into<String>, fault: ProxyFault) -> Self {
-        Error::Proxy { host: host.into(), fault }
-    }
-
     /// The body exceeds the limit.
     pub fn too_large(host: impl Into<String>) -> Self {
         Error::TooLarge { host: host.into() }
     }
 
-    /// A good answer whose body did not come to its end.
+    /// The body of a 2xx response is incomplete.
     pub(super) fn cut_off(host: impl Into<String>, status: u16, deadline: bool) -> Self {
-        let answer = Provenance { host: host.into(), status, correlation: None };
         let defect = if deadline { Defect::Unfinished } else { Defect::CutOff };
-        Error::Malformed { answer: Box::new(answer), defect }
+        Error::Malformed { response: Box::new(ResponseInfo::new(host, status)), defect }
     }
 
-    /// An issuer's metadata could not be read; `why` is our own sentence.
+    /// The metadata of an issuer could not be read; `why` is a sentence of this program.
     pub fn discovery(host: impl Into<String>, why: impl Into<String>) -> Self {
         Error::Discovery { host: host.into(), why: why.into() }
     }
 
-    /// This error as it may be told where nobody but the spec's author has named the host. Which way a host failed would
-    /// map a network that the author cannot reach: all ways become one, and are retried alike. What the spec alone
-    /// decides, and what only an authorization server says, stays as it is.
+    /// This error as it may be shown if only the author of the spec has named the host. The way in which a host fails would
+    /// let the author map a network that the author cannot reach, so all ways become one error with one retry class. Errors
+    /// that follow from the spec alone, or that only an authorization server sends, are unchanged.
     #[must_use]
     pub fn withheld(self) -> Self {
         match self {
-            Error::Malformed { answer, .. } => Error::unreachable(answer.host, NetworkFault::Withheld),
+            Error::Malformed { response, .. } => Error::unreachable(response.host, NetworkFault::Withheld),
             Error::Refused(refusal) if refusal.code.is_none() && refusal.reason != Reason::RateLimited => {
-                Error::unreachable(refusal.answer.host, NetworkFault::Withheld)
+                Error::unreachable(refusal.response.host, NetworkFault::Withheld)
             }
             Error::Unreachable { host, .. }
             | Error::Discovery { host, .. }
             | Error::IssuerMismatch { host }
             | Error::Tls { host, .. }
-            | Error::Proxy { host, .. }
             | Error::Redirect { host, .. }
             | Error::TooLarge { host }
             | Error::EndpointNotAllowed { host, resolved: true, .. } => {
@@ -277,7 +189,7 @@ impl Error {
         }
     }
 
-    /// The word for conditions, events, logs and the metric label.
+    /// The reason for conditions, Events, logs and the metric label.
     pub fn reason(&self) -> Reason {
         match self {
             Error::Credential { .. } => Reason::CredentialsInvalid,
@@ -285,7 +197,6 @@ impl Error {
             Error::EndpointNotAllowed { .. } => Reason::EndpointNotAllowed,
             Error::Unreachable { .. } => Reason::EndpointUnreachable,
             Error::Tls { .. } => Reason::TLSVerificationFailed,
-            Error::Proxy { .. } => Reason::ProxyError,
             Error::Redirect { .. } => Reason::UnexpectedRedirect,
             Error::TooLarge { .. } => Reason::ResponseTooLarge,
             Error::Discovery { .. } => Reason::DiscoveryFailed,
@@ -297,7 +208,7 @@ impl Error {
         }
     }
 
-    /// How the schedule treats it.
+    /// How the failure is retried.
     pub fn retry(&self) -> Retry {
         match self {
             Error::Credential { .. }
@@ -307,7 +218,7 @@ impl Error {
             | Error::IssuerMismatch { .. }
             | Error::UnsupportedTokenType { .. } => Retry::TERMINAL,
             Error::Unreachable { .. } | Error::Discovery { .. } => Retry::TRANSIENT,
-            Error::Tls { .. } | Error::Proxy { .. } => Retry::Transient { floor: PEOPLE_FLOOR },
+            Error::Tls { .. } => Retry::Transient { floor: MANUAL_FIX_FLOOR },
             Error::TooLarge { .. } | Error::Malformed { .. } | Error::AlreadyExpired { .. } => {
                 Retry::Wasteful
             }
@@ -315,54 +226,13 @@ impl Error {
         }
     }
 
-    /// How long the provider itself asks to wait (`Retry-After`, or `x-ratelimit-reset` on a 429), held between
-    /// 1 s and 1 h. It wins over the schedule's cap; where [`Error::retry`] has a floor too, the longer holds.
+    /// How long the provider asks to wait (`Retry-After`, or `x-ratelimit-reset` on a 429), between 1 s and 1 h. It takes
+    /// precedence over the cap of the retry schedule. If [`Error::retry`] has a floor, the longer of both holds.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Error::Refused(refusal) => refusal.retry_after,
             _ => None,
         }
-    }
-
-    /// The HTTP status, where an answer came that was looked at.
-    pub fn status(&self) -> Option<u16> {
-        match self {
-            Error::Redirect { status, .. } => Some(*status),
-            Error::Refused(refusal) => Some(refusal.answer.status),
-            Error::Malformed { answer, .. }
-            | Error::AlreadyExpired { answer }
-            | Error::UnsupportedTokenType { answer, .. } => Some(answer.status),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Provenance {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} answered {}", self.host, self.status)?;
-        match &self.correlation {
-            Some(id) => write!(f, " (request id {id})"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} answered {}", self.answer.host, self.answer.status)?;
-        if let Some(code) = &self.code {
-            write!(f, " {code}")?;
-        }
-        if self.unlisted {
-            f.write_str(" with an unlisted code")?;
-        }
-        if let Some(description) = &self.description {
-            write!(f, ": \"{description}\"")?;
-        }
-        if let Some(id) = &self.answer.correlation {
-            write!(f, " (request id {id})")?;
-        }
-        Ok(())
     }
 }
 

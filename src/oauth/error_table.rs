@@ -1,25 +1,23 @@
-//! Which error code or status of a provider means what, and when to try again.
-//! Knows the codes of RFC 6749, 8693, 8707 and 9449 and the documented ones of a few vendors; never keyed on
-//! vendors' numbers. Must not know bodies, headers or hosts.
+//! What the error codes and statuses of providers mean, and how each is retried.
+//! Knows the codes of RFC 6749, 8693, 8707 and 9449 and the documented codes of a few vendors, but no vendor's numeric codes.
+//! Must not know bodies, headers or hosts.
 
 use std::time::Duration;
 
 use reqwest::StatusCode;
 
-use super::error::{Repeat, Retry};
+use super::error::{MANUAL_FIX_FLOOR, Repeat, Retry};
 use super::request::GrantKind;
 use crate::api::reason::Reason;
 
-/// The shortest wait where the provider asks for fewer requests without saying when to come back.
+/// The minimum wait if the provider asks for fewer requests without naming a time.
 const RATE_LIMIT_FLOOR: Duration = Duration::from_secs(60);
-/// The shortest wait after a proxy's refusal.
-const PROXY_FLOOR: Duration = Duration::from_secs(5 * 60);
 
-/// A refused password is not shown again: accounts lock.
+/// A refused password is never sent again, because the account could be locked.
 const LOCKING: Retry = Retry::Terminal { repeat: Repeat::Never };
 
-/// What an error code means, or None for one that nobody has documented. The description is asked only where one
-/// code has two meanings.
+/// The meaning of an error code; None if the code is undocumented. The description matters only for a code with two
+/// meanings.
 pub(super) fn for_code(code: &str, description: Option<&str>, grant: GrantKind) -> Option<(Reason, Retry)> {
     let reason = match normalised(code).as_str() {
         "invalid_request" => Reason::InvalidRequest,
@@ -29,7 +27,7 @@ pub(super) fn for_code(code: &str, description: Option<&str>, grant: GrantKind) 
         | "inactive_org"
         | "incorrect_client_credentials"
         | "bad_client_secret" => Reason::InvalidClient,
-        // Words for a refresh token that was revoked or has expired: Zoho, GitHub, others, HubSpot.
+        // Codes for a refresh token that was revoked or has expired: Zoho, GitHub, others, HubSpot.
         "invalid_grant" | "invalid_code" | "bad_refresh_token" | "invalid_refresh_token" => {
             return Some(for_grant(grant));
         }
@@ -52,9 +50,8 @@ pub(super) fn for_code(code: &str, description: Option<&str>, grant: GrantKind) 
     Some((reason, refused(grant)))
 }
 
-/// Whether everybody may know that a provider said this: a code that means something here, or that a registry or RFC
-/// lists. Beyond those of [`for_code`] these are the rest of RFC 6749, 6750, 7009, 7591, 8628, 9396, 9470 and OpenID
-/// Connect Core.
+/// Whether a code reveals nothing about a particular provider: a code that [`for_code`] knows, or that an RFC or registry
+/// lists. `FURTHER` holds the remaining codes of RFC 6749, 6750, 7009, 7591, 8628, 9396, 9470 and OpenID Connect Core.
 pub(super) fn is_listed(code: &str) -> bool {
     const FURTHER: [&str; 21] = [
         "unsupported_response_type",
@@ -83,34 +80,34 @@ pub(super) fn is_listed(code: &str) -> bool {
     for_code(&code, None, GrantKind::ClientCredentials).is_some() || FURTHER.contains(&code.as_str())
 }
 
-/// What a status means when no known code explains it. `code` tells whether there is an unknown one.
+/// The meaning of a status that no known code explains. `code` is the unknown code, if there is one.
 pub(super) fn for_status(status: u16, code: Option<&str>, grant: GrantKind) -> (Reason, Retry) {
-    let spoken = code.is_some();
+    let has_code = code.is_some();
     let refused = refused(grant);
     match status {
-        // It says what is wrong, which a good answer does not.
+        // An error with a success status: the refresh token is refused.
         200..=299 if grant == GrantKind::Refresh => (Reason::RefreshTokenRejected, Retry::TRANSIENT),
         404 | 405 | 410 => (Reason::EndpointNotFound, refused),
         406 | 415 => (Reason::UnsupportedMediaType, refused),
-        407 => (Reason::ProxyError, Retry::Transient { floor: PROXY_FLOOR }),
+        407 => (Reason::ProxyError, Retry::Transient { floor: MANUAL_FIX_FLOOR }),
         408 | 425 | 500 | 502 | 503 | 504 | 520..=529 => (Reason::ProviderUnavailable, Retry::TRANSIENT),
         413 | 431 => (Reason::RequestTooLarge, refused),
         429 => rate_limited(None),
-        400 if !spoken => (Reason::InvalidRequest, refused),
-        // An account may lock, whatever the provider calls it.
+        400 if !has_code => (Reason::InvalidRequest, refused),
+        // The account may be locked, whatever code the provider sends.
         401 if grant == GrantKind::Password => {
-            let reason = if spoken { Reason::ProviderRejected } else { Reason::InvalidClient };
+            let reason = if has_code { Reason::ProviderRejected } else { Reason::InvalidClient };
             (reason, LOCKING)
         }
-        401 if !spoken => (Reason::InvalidClient, refused),
-        403 if !spoken => (Reason::AccessDenied, refused),
+        401 if !has_code => (Reason::InvalidClient, refused),
+        403 if !has_code => (Reason::AccessDenied, refused),
         400..=499 => (Reason::ProviderRejected, refused),
         _ => (Reason::ProviderError, Retry::TRANSIENT),
     }
 }
 
-/// How a request is repeated that was refused for good: one that shows a password is not made more often for being new,
-/// nor before the token ends.
+/// How a refused request is repeated. A request with a password is repeated less often: neither because the inputs are new,
+/// nor before the stored token expires.
 fn refused(grant: GrantKind) -> Retry {
     match grant {
         GrantKind::Password => Retry::Terminal { repeat: Repeat::Hourly },
@@ -118,21 +115,21 @@ fn refused(grant: GrantKind) -> Retry {
     }
 }
 
-/// Whether a code only repeats the status in words, as frameworks' default pages do
-/// (`{"status":401,"error":"Unauthorized"}`): then it explains nothing.
+/// Whether a code only repeats the status in words, as the default pages of web frameworks do
+/// (`{"status":401,"error":"Unauthorized"}`). Such a code explains nothing.
 pub(super) fn is_reason_phrase(code: &str, status: u16) -> bool {
     let phrase = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
     phrase.is_some_and(|phrase| normalised(phrase) == normalised(code))
 }
 
-/// `invalid_grant` depends on what was shown to the provider.
+/// The meaning of `invalid_grant`, which depends on the grant.
 fn for_grant(grant: GrantKind) -> (Reason, Retry) {
     match grant {
-        // The caller drops the refresh token and asks by the primary grant at once; should it be interrupted,
-        // nothing stands in the way of the next attempt.
+        // The caller drops the refresh token and uses the primary grant at once. If that is interrupted, the next
+        // attempt may follow without delay.
         GrantKind::Refresh => (Reason::RefreshTokenRejected, Retry::TRANSIENT),
         GrantKind::Password => (Reason::InvalidGrant, LOCKING),
-        // Clocks drift and assertions age: a fresh one may do.
+        // Clocks drift and assertions expire: a new assertion may be accepted.
         GrantKind::JwtBearer => (Reason::AssertionRejected, Retry::Assertion { attempts: 3 }),
         GrantKind::ClientCredentials
         | GrantKind::RefreshToken
@@ -141,12 +138,12 @@ fn for_grant(grant: GrantKind) -> (Reason, Retry) {
     }
 }
 
-/// Too many requests: the wait the provider names, else a minute.
+/// Rate limiting: the wait that the provider asks for, or else a minute.
 pub(super) fn rate_limited(retry_after: Option<Duration>) -> (Reason, Retry) {
     (Reason::RateLimited, Retry::Transient { floor: retry_after.unwrap_or(RATE_LIMIT_FLOOR) })
 }
 
-/// Zoho throttles with `Access Denied` and explains it in words.
+/// Zoho reports rate limiting as `Access Denied` and explains it in the description.
 fn is_rate_limit(description: &str) -> bool {
     description.to_ascii_lowercase().contains("too many requests")
 }

@@ -1,7 +1,7 @@
-//! Where an issuer says its token endpoint is: authorization server metadata (RFC 8414, and OpenID Connect Discovery
-//! 1.0, which came before it). Knows where the document lies and what is taken from it.
-//! Must not know who may be sent what: the endpoint found is judged like one that a spec names. Nothing of the
-//! document but that URL is shown to anybody, so that a foreign server cannot be read through it.
+//! Finds the token endpoint of an issuer in its metadata (RFC 8414, and OpenID Connect Discovery 1.0, which preceded it).
+//! Knows where the document is and which members are used.
+//! Must not know which hosts may receive credentials: the endpoint is checked like one that a spec names. Nothing of the
+//! document except that URL is shown, so that nobody can read a foreign server through it.
 
 use std::fmt;
 
@@ -9,41 +9,41 @@ use serde_json::Value;
 
 use super::endpoint::Endpoint;
 use super::error::Error;
-use super::exchange::Exchanger;
-use super::response::{Answer, without_byte_order_mark};
+use super::response::{HttpResponse, without_byte_order_mark};
+use super::token_client::TokenClient;
 use crate::panics::contain;
 
-/// RFC 8414 §3: between host and path of the issuer.
+/// RFC 8414 §3: inserted between host and path of the issuer.
 const OAUTH: &str = "/.well-known/oauth-authorization-server";
-/// OpenID Connect Discovery §4: after the issuer.
+/// OpenID Connect Discovery §4: appended to the issuer.
 const OPENID: &str = "/.well-known/openid-configuration";
 
-/// An issuer identifier (RFC 8414 §2): an https URL without query and fragment, compared as text.
+/// An issuer identifier (RFC 8414 §2): an https URL without query and fragment. It is compared as text.
 #[derive(Clone, Debug)]
 pub struct Issuer {
     text: String,
     endpoint: Endpoint,
 }
 
-/// What is taken from an issuer's metadata.
+/// The members of an issuer's metadata that are used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metadata {
-    /// Where tokens are asked for.
+    /// The URL of the token endpoint.
     pub token_endpoint: String,
-    grant_types: Listed,
-    authentication_methods: Listed,
+    grant_types: ListedValues,
+    authentication_methods: ListedValues,
 }
 
-/// The values that a member lists; nothing where it is left out, is too long to be kept, or is no list of words. Used for
-/// comparison alone and never shown.
+/// The values that a member lists. None if the member is absent, too long, or not a list of texts. Used for comparison only
+/// and never shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Listed(Option<Vec<String>>);
+struct ListedValues(Option<Vec<String>>);
 
-/// How many values of a list are kept, and of which length: more than any standard has.
+/// The longest list that is kept, and its longest value: more than any standard has.
 const LONGEST_LIST: usize = 32;
 const LONGEST_VALUE: usize = 100;
 
-impl Listed {
+impl ListedValues {
     fn read(value: Option<&Value>) -> Self {
         let values = value.and_then(Value::as_array).filter(|values| values.len() <= LONGEST_LIST);
         let word =
@@ -57,15 +57,15 @@ impl Listed {
 }
 
 impl Metadata {
-    /// Metadata that names this endpoint and nothing else.
+    /// Metadata with this endpoint and nothing else.
     #[cfg(test)]
     pub(crate) fn of(token_endpoint: &str) -> Self {
-        let (grant_types, authentication_methods) = <(Listed, Listed)>::default();
+        let (grant_types, authentication_methods) = <(ListedValues, ListedValues)>::default();
         Self { token_endpoint: token_endpoint.to_owned(), grant_types, authentication_methods }
     }
 
-    /// What a request of this grant and client authentication uses though the metadata does not list it, in a sentence for
-    /// a person. Not every server lists all that it takes, so it explains a refusal and is none.
+    /// A sentence about the grant type or client authentication that a request uses but the metadata does not list. Not every
+    /// server lists all that it supports, so the sentence only explains a refusal and is no reason to refuse.
     pub fn unlisted(&self, grant_type: &str, method: &str) -> Option<String> {
         let grant = self.grant_types.lacks(grant_type).then(|| format!("grant type `{grant_type}`"));
         let method =
@@ -78,13 +78,13 @@ impl Metadata {
 /// What is wrong with metadata.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum MetadataFault {
-    /// Neither place has a document: the status of the last answer.
+    /// The response has this status instead of 200.
     Status(u16),
-    /// It is no JSON object.
+    /// The body is not a JSON object.
     NotJson,
-    /// It names no issuer.
+    /// The document has no issuer.
     NoIssuer,
-    /// It names no token endpoint.
+    /// The document has no token endpoint.
     NoTokenEndpoint,
 }
 
@@ -100,7 +100,7 @@ impl fmt::Display for MetadataFault {
 }
 
 impl Issuer {
-    /// Reads and judges an issuer, as [`Endpoint::parse`] does.
+    /// Parses and checks an issuer, as [`Endpoint::parse`] does.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let endpoint = Endpoint::parse(text)?;
         if endpoint.url().query().is_some() {
@@ -109,33 +109,28 @@ impl Issuer {
         Ok(Self { text: text.to_owned(), endpoint })
     }
 
-    /// Where the document may lie, in the order in which it is looked for.
+    /// The URLs where the document may be, in the order in which they are tried.
     fn locations(&self) -> [Endpoint; 2] {
         let path = self.endpoint.url().path().trim_end_matches('/');
         [format!("{OAUTH}{path}"), format!("{path}{OPENID}")].map(|path| self.endpoint.with_path(&path))
     }
 
-    /// Finds the metadata. With `mutual_tls` the token endpoint is the one for clients that show a certificate, where there
-    /// is one of its own (RFC 8705 §5).
+    /// Fetches the metadata. With `mutual_tls`, the token endpoint is that for clients with a certificate, if the metadata
+    /// has one (RFC 8705 §5).
     ///
     /// Fails with [`Error::Discovery`], [`Error::IssuerMismatch`], [`Error::Tls`] or [`Error::EndpointNotAllowed`].
-    pub async fn discover(
-        &self,
-        exchanger: &Exchanger,
-        user_agent: &str,
-        mutual_tls: bool,
-    ) -> Result<Metadata, Error> {
+    pub async fn discover(&self, client: &TokenClient, mutual_tls: bool) -> Result<Metadata, Error> {
         let mut missed = (false, self.fault(MetadataFault::NotJson));
         for location in self.locations() {
-            let (is_document, error) = match exchanger.document(&location, user_agent).await {
-                // A library reads the document.
-                Ok(answer) => match contain(|| self.read(&answer, mutual_tls))
+            let (is_document, error) = match client.document(&location).await {
+                // A library parses the document.
+                Ok(response) => match contain(|| self.read(&response, mutual_tls))
                     .unwrap_or(Err(Fault::Absent(MetadataFault::NotJson)))
                 {
                     Ok(found) => {
                         return match Endpoint::parse(&found.token_endpoint) {
                             Ok(_) => Ok(found),
-                            // It is the document that says so, not the spec.
+                            // The document names the endpoint, so the error says something about the network.
                             Err(Error::EndpointNotAllowed { host, why, .. }) => {
                                 Err(Error::address_not_allowed(host, why))
                             }
@@ -151,8 +146,8 @@ impl Issuer {
                 Err(error @ (Error::TooLarge { .. } | Error::Malformed { .. })) => (false, self.wrap(error)),
                 Err(error) => return Err(self.wrap(error)),
             };
-            // A server without the document may answer anything at all here, even with that of another issuer: the other
-            // place decides. What is wrong with a document tells more than that there is none.
+            // A server without the document may answer anything here, even the document of another issuer, so the other
+            // URL decides. An error about a document tells more than an error about a missing document.
             if is_document || !missed.0 {
                 missed = (is_document, error);
             }
@@ -160,18 +155,18 @@ impl Issuer {
         Err(missed.1)
     }
 
-    fn read(&self, answer: &Answer, mutual_tls: bool) -> Result<Metadata, Fault> {
-        if answer.status != 200 {
-            return Err(Fault::Absent(MetadataFault::Status(answer.status)));
+    fn read(&self, response: &HttpResponse, mutual_tls: bool) -> Result<Metadata, Fault> {
+        if response.status != 200 {
+            return Err(Fault::Absent(MetadataFault::Status(response.status)));
         }
-        let document: Value = serde_json::from_slice(without_byte_order_mark(&answer.body))
+        let document: Value = serde_json::from_slice(without_byte_order_mark(&response.body))
             .map_err(|_| Fault::Absent(MetadataFault::NotJson))?;
         if !document.is_object() {
             return Err(Fault::Absent(MetadataFault::NotJson));
         }
         let text = |pointer: &str| document.pointer(pointer).and_then(Value::as_str);
         let issuer = text("/issuer").ok_or(Fault::Absent(MetadataFault::NoIssuer))?;
-        // RFC 8414 §3.3: identical, not equivalent.
+        // RFC 8414 §3.3 demands identical texts, not equivalent URLs.
         if issuer != self.text {
             return Err(Fault::Mismatch);
         }
@@ -179,8 +174,8 @@ impl Issuer {
         let endpoint = alias.or_else(|| text("/token_endpoint"));
         Ok(Metadata {
             token_endpoint: endpoint.ok_or(Fault::Wrong(MetadataFault::NoTokenEndpoint))?.to_owned(),
-            grant_types: Listed::read(document.get("grant_types_supported")),
-            authentication_methods: Listed::read(document.get("token_endpoint_auth_methods_supported")),
+            grant_types: ListedValues::read(document.get("grant_types_supported")),
+            authentication_methods: ListedValues::read(document.get("token_endpoint_auth_methods_supported")),
         })
     }
 
@@ -188,10 +183,10 @@ impl Issuer {
         Error::discovery(self.endpoint.host(), fault.to_string())
     }
 
-    /// What people and policy have to mend keeps its own word; the rest is a document that could not be read.
+    /// Keeps the reason of errors that a person or a network rule must resolve; all others become [`Error::Discovery`].
     fn wrap(&self, error: Error) -> Error {
         match error {
-            Error::Tls { .. } | Error::EndpointNotAllowed { .. } | Error::Proxy { .. } => error,
+            Error::Tls { .. } | Error::EndpointNotAllowed { .. } => error,
             Error::Spec { what } => {
                 Error::discovery(self.endpoint.host(), format!("its `token_endpoint`: {what}"))
             }
@@ -201,8 +196,11 @@ impl Issuer {
 }
 
 enum Fault {
+    /// There is no document of an issuer.
     Absent(MetadataFault),
+    /// The document of this issuer has a fault.
     Wrong(MetadataFault),
+    /// The document is that of another issuer.
     Mismatch,
 }
 

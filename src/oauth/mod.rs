@@ -1,36 +1,38 @@
-//! The protocol: RFC 6749 and its relatives, and token endpoints as they are in the wild.
+//! The protocol: RFC 6749 and related RFCs, and how token endpoints deviate from them.
 //!
-//! Knows requests, answers, lifetimes, and which addresses may be spoken to. Must not know Kubernetes: of the other
-//! layers only the vocabulary of reasons is used here.
+//! Knows requests, responses, lifetimes, and which addresses may be connected to. Must not know Kubernetes: of the other
+//! layers, only reasons and the types of a provider's settings are used here.
 
 mod assertion;
-mod content;
-mod disclosure;
+mod content_encoding;
 mod egress;
 mod endpoint;
 mod error;
 mod error_table;
-mod exchange;
 mod expiry;
 mod metadata;
+mod redactor;
 mod request;
 mod resolver;
 mod response;
 mod secret;
 mod token;
+mod token_client;
 
-pub use assertion::{Algorithm, Assertion, Moment};
+pub use assertion::{Assertion, SigningContext};
 pub use egress::AddressPolicy;
 pub use endpoint::{Endpoint, HostBinding};
 pub use error::{Error, Repeat, Retry};
-pub use exchange::{ClientCertificate, Exchanger, Transport};
-pub use expiry::{ExpiryRules, ExpiryUnit};
 pub use metadata::{Issuer, Metadata};
 pub use request::{
-    BasicEncoding, BodyFormat, Client, ClientAuthentication, Grant, GrantKind, Parameter, ParameterPlace,
-    ParameterValue, SendClientId, TokenRequest, WireRequest, build, trim_one_newline,
+    Client, ClientAuthentication, Grant, GrantKind, JWT_BEARER, PreparedRequest, TOKEN_EXCHANGE,
+    TokenRequest, build, trim_one_newline,
 };
 pub use resolver::{Resolver, TenantResolver};
-pub use response::{Answer, Disclosure, FieldPointers, Reading, ResponseRules, is_refresh_token, read};
+pub use response::{Disclosure, HttpResponse, ResponseContext, is_refresh_token, read};
 pub use secret::Secret;
 pub use token::{Notice, Token};
+pub use token_client::{ClientCertificate, ClientSettings, TokenClient};
+
+/// The `User-Agent` of every request: some firewalls refuse requests without one.
+pub const USER_AGENT: &str = concat!("tokensource/", env!("CARGO_PKG_VERSION"));

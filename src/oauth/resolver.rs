@@ -1,8 +1,8 @@
-//! Resolves the names of hosts, for many tenants at once.
+//! Resolves host names for many tenants at once.
 //!
-//! Knows DNS as `/etc/resolv.conf` and `/etc/hosts` describe it, and that names which never resolve may delay their own
-//! tenant alone: a look-up has a deadline, ends when it is abandoned, and counts against the tenant's share until then.
-//! Must not know which addresses may be connected to (see [`super::egress`]), nor what a tenant is.
+//! Reads `/etc/resolv.conf` and `/etc/hosts`. Names that never resolve may delay only their own tenant: a look-up has a
+//! deadline, ends when it is abandoned, and counts against the tenant's share until then.
+//! Must not know which addresses may be connected to (see [`super::egress`]), or what a tenant is.
 
 use std::collections::HashMap;
 use std::io;
@@ -22,23 +22,23 @@ use hickory_resolver::{Hosts, TokioResolver, system_conf};
 use reqwest::dns::{self, Addrs, Resolve, Resolving};
 use tokio::sync::Semaphore;
 
-/// Longest time for one name, with all search domains and the wait for a permit. Less than the time for a connection,
-/// of which it is a part, so that the failure is known for what it is.
+/// The deadline for one name, including all search domains and the wait for a permit. Shorter than the connect timeout, of
+/// which resolving is a part, so that the error names the cause.
 const DEADLINE: Duration = Duration::from_secs(4);
-/// How long a name server may take before it is asked once more.
+/// How long a name server may take before the query is repeated once.
 const ATTEMPT: Duration = Duration::from_millis(1500);
 
-/// How many names of one tenant are looked up at once.
+/// How many names of one tenant are resolved at once.
 const TENANT_LIMIT: usize = 8;
-/// How many names are looked up at once. Each look-up has a socket for each family of addresses and each of two name
-/// servers, and a process may have no more than 1024 of those where nobody raised the limit.
+/// How many names are resolved at once. Each look-up has a socket for each address family and each of two name servers, and
+/// by default a process may have only 1024 sockets.
 const TOTAL_LIMIT: usize = 128;
 
-/// Looks names up. The names of different tenants do not delay each other unless more than sixteen tenants have nothing
-/// but names that never resolve; then tenants take turns.
+/// Resolves names. Tenants do not delay each other unless more than sixteen tenants have only names that never resolve; then
+/// tenants take turns.
 pub struct Resolver {
     shared: Arc<Shared>,
-    /// A tenant without clients needs no entry.
+    /// The share of each tenant that has a resolver.
     tenants: Mutex<HashMap<String, Weak<Share>>>,
 }
 
@@ -51,8 +51,8 @@ struct Shared {
 
 struct Share {
     permits: Semaphore,
-    /// Held while waiting for one of the permits of all: of each tenant one look-up waits there, so that a queue of
-    /// look-ups is a queue of tenants.
+    /// Held while waiting for a permit of [`Shared::permits`]. Only one look-up of each tenant waits there, so that tenants
+    /// take turns.
     turn: tokio::sync::Mutex<()>,
 }
 
@@ -64,8 +64,8 @@ pub struct TenantResolver {
 }
 
 impl Resolver {
-    /// Resolves as the system is configured to. Like the C library it assumes a name server on this machine where
-    /// `/etc/resolv.conf` names none.
+    /// Uses the system's configuration. Like the C library, it assumes a name server on this machine if `/etc/resolv.conf`
+    /// names none.
     pub fn system() -> io::Result<Self> {
         let config = match system_conf::read_system_conf() {
             Ok((config, _)) => config,
@@ -87,7 +87,7 @@ impl Resolver {
         Ok(Self { shared: Arc::new(shared), tenants: Mutex::default() })
     }
 
-    /// The resolver for one tenant, whose look-ups count as that tenant's.
+    /// The resolver of one tenant. Its look-ups count against the tenant's share.
     pub fn of(&self, tenant: &str) -> TenantResolver {
         let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
         let share = tenants.get(tenant).and_then(Weak::upgrade).unwrap_or_else(|| {
@@ -103,16 +103,16 @@ impl Resolver {
     }
 }
 
-/// Nothing is kept between look-ups: connections are, and what one tenant makes of a name is not another's to find.
+/// Results are not cached, so that no tenant can see or influence the look-ups of another. Connections are kept.
 fn options() -> ResolverOpts {
     let mut options = ResolverOpts::default();
     options.cache_size = 0;
     options.timeout = ATTEMPT;
     options.attempts = 1;
     options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
-    // Asked here, once for each name.
+    // `/etc/hosts` is read in `look_up`, once for each name.
     options.use_hosts_file = ResolveHosts::Never;
-    // Over TCP; by default a 33rd is refused.
+    // Over TCP, the default would refuse the 33rd request.
     options.max_active_requests = 2 * TOTAL_LIMIT;
     options
 }
@@ -134,7 +134,7 @@ impl TenantResolver {
                 Ok(found) if found.iter().next().is_some() => return Ok(addresses(found)),
                 Ok(_) => {}
                 Err(error) if does_not_exist(&error) => {}
-                // Whether the name exists is not known: then another name must not take its place.
+                // It is unknown whether the name exists, so another name must not take its place.
                 Err(error) => return Err(io::Error::other(error)),
             }
         }
@@ -148,7 +148,7 @@ impl Resolve for TenantResolver {
         Box::pin(async move {
             let found = tokio::time::timeout(DEADLINE, this.look_up(name.as_str())).await;
             let found = found.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-            // The client puts the URL's port in the place of 0.
+            // The client replaces port 0 with the port of the URL.
             Ok(Box::new(found.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs)
         })
     }
@@ -169,8 +169,8 @@ fn addresses(found: LookupIp) -> Vec<IpAddr> {
     found.into_iter().collect()
 }
 
-/// The names to try, in this order. A name with a dot is first taken as it stands, whatever `ndots` says: with
-/// Kubernetes' `ndots:5`, a Service `login` in a namespace `com` would otherwise receive what is meant for `login.com`.
+/// The names to try, in this order. A name with a dot is tried unchanged first, whatever `ndots` says: with Kubernetes'
+/// `ndots:5`, a Service `login` in a namespace `com` would otherwise receive the requests for `login.com`.
 fn candidates(name: &Name, search: &[Name]) -> Vec<Name> {
     let mut absolute = name.clone();
     absolute.set_fqdn(true);
@@ -186,8 +186,8 @@ fn candidates(name: &Name, search: &[Name]) -> Vec<Name> {
     }
 }
 
-/// Whether a name server has said that there is no such name, or no address of that name. Only then may a search domain
-/// be tried: an answer that failed must not lead to another host.
+/// Whether a name server has answered that the name, or an address for it, does not exist. Only then may a search domain be
+/// tried: a failed look-up must not lead to another host.
 fn does_not_exist(error: &NetError) -> bool {
     let NetError::Dns(DnsError::NoRecordsFound(NoRecords { response_code, .. })) = error else {
         return false;

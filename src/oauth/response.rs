@@ -1,34 +1,34 @@
-//! From an HTTP answer to a token or a classified failure (`oauth.md` §c and §d): pure, and lenient where the world
-//! is. Knows what servers send. Must not know how the answer was fetched, what the request contained beyond
-//! [`Reading`], or when to try again.
-//! Nothing that holds a body or a token derives Debug here.
+//! Turns an HTTP response into a token or a classified error. Pure, and lenient where servers deviate from the RFCs.
+//! Must not know how the response was fetched, what the request contained beyond [`ResponseContext`], or when to retry.
+//! No type here that holds a body or a token has Debug.
 
 mod body;
-mod complaint;
+mod error_response;
 mod members;
-mod wait;
+mod retry_after;
 
 use chrono::{DateTime, Utc};
 use reqwest::header::{DATE, HeaderMap};
 use serde_json::Value;
 
-use super::disclosure::Screen;
-use super::error::{Defect, Error, Provenance, Refusal};
+use super::error::{Defect, Error, Refusal, ResponseInfo};
 use super::error_table;
-use super::expiry::{Clocks, ExpiryRules, http_date};
+use super::expiry::{Clocks, http_date};
+use super::redactor::Redactor;
 use super::request::GrantKind;
 use super::secret::Secret;
 use super::token::Token;
+use crate::api::ResponseSettings;
 use crate::panics::contain;
 pub(super) use body::without_byte_order_mark;
 use members::Fault;
 pub use members::is_refresh_token;
 
-/// Largest body that is read, in bytes.
+/// The longest body that is read, in bytes.
 pub(super) const MAX_BODY: usize = 256 * 1024;
 
-/// An HTTP answer as it came.
-pub struct Answer {
+/// An HTTP response.
+pub struct HttpResponse {
     /// HTTP status.
     pub status: u16,
     /// All headers.
@@ -37,172 +37,141 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// What must be known of a request to understand its answer.
-pub struct Reading<'a> {
-    /// Our clock when the request was sent.
+/// What must be known about a request to understand its response.
+pub struct ResponseContext<'a> {
+    /// The local clock when the request was sent.
     pub sent_at: DateTime<Utc>,
-    /// Host of the endpoint, without path or query: it appears in errors.
+    /// Host of the endpoint, without path or query. Errors show it.
     pub host: &'a str,
-    /// `response` of the spec.
-    pub rules: &'a ResponseRules,
-    /// The scopes asked for; empty = none were named.
+    /// How to read the response.
+    pub settings: &'a ResponseSettings,
+    /// How much of the response may be shown.
+    pub disclosure: Disclosure,
+    /// The requested scopes; empty if the request named none.
     pub requested_scopes: &'a [String],
-    /// On what authority the token was asked for.
+    /// The kind of the grant.
     pub grant: GrantKind,
-    /// Everything secret in the request. An explanation that contains any of it is not shown.
+    /// All secrets of the request. A text of the provider that contains one of them is not shown.
     pub confidential: &'a [&'a Secret],
     /// `requested_token_type` (RFC 8693 §2.1), if it was sent.
     pub requested_token_type: Option<&'a str>,
 }
 
-/// How much of a provider's words may be shown to those who read a status.
+/// How much of a provider's response may be shown to those who can read a status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Disclosure {
-    /// Codes of any kind, and explanations: somebody entitled has named both the host and the members.
+    /// All codes and descriptions: an administrator has named the host and the members.
     #[default]
     Full,
-    /// Explanations, but of what `fields.error` points at the listed codes only: an author who chose it may have pointed
-    /// at anything.
+    /// Descriptions, and codes. Of a member that `fields.error` names, only listed codes: the author of the spec chose the
+    /// member and could have chosen any.
     ListedCodes,
-    /// Listed codes and nothing else: nobody but an author has named the host, which may be anything.
+    /// Only listed codes: the author of the spec alone has named the host, which could be any host.
     Withheld,
 }
 
-/// `response` of the spec: where a provider deviates from RFC 6749.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct ResponseRules {
-    /// Where members stand.
-    pub fields: FieldPointers,
-    /// Published instead of the answer's `token_type`, which is then not looked at.
-    pub token_type: Option<String>,
-    /// How the life is found.
-    pub expiry: ExpiryRules,
-    /// How much of the answer may be shown.
-    pub disclosure: Disclosure,
-}
-
-/// JSON Pointers (RFC 6901) to members; None = the name of RFC 6749 at the top level. They work on form bodies too,
-/// which are read as a flat object of strings.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct FieldPointers {
-    /// Instead of `/access_token`.
-    pub access_token: Option<String>,
-    /// Instead of `/expires_in`.
-    pub expires_in: Option<String>,
-    /// Instead of `/expires_at`.
-    pub expires_at: Option<String>,
-    /// Instead of `/refresh_token`.
-    pub refresh_token: Option<String>,
-    /// Instead of `/token_type`.
-    pub token_type: Option<String>,
-    /// An error code, besides `/error`. As such a member may also be there in a good answer ("code": "ok"), it
-    /// counts only where the status is 400 or above or there is no access token.
-    pub error: Option<String>,
-}
-
-/// Understands an answer.
+/// Reads a response.
 ///
-/// Order of judgement: 3xx, 429 and 5xx by status; an error in the body, whatever the status; a token, if the
-/// status is 2xx; the bare status.
-pub fn read(answer: &Answer, reading: &Reading<'_>) -> Result<Token, Error> {
-    // JSON, dates and base64 are read by libraries.
-    contain(|| understood(answer, reading)).unwrap_or_else(|_| {
-        let host = reading.host.to_owned();
-        let answer = Provenance { host, status: answer.status, correlation: None };
-        Err(Error::Malformed { answer: Box::new(answer), defect: Defect::NotAnAnswer })
+/// Order of checks: 3xx, 429 and 5xx by status; an error in the body, whatever the status; a token, if the status is 2xx; any
+/// other response by status.
+pub fn read(response: &HttpResponse, context: &ResponseContext<'_>) -> Result<Token, Error> {
+    // Libraries parse JSON, dates and base64.
+    contain(|| parse(response, context)).unwrap_or_else(|_| {
+        let response = Box::new(ResponseInfo::new(context.host, response.status));
+        Err(Error::Malformed { response, defect: Defect::NotAnAnswer })
     })
 }
 
-fn understood(answer: &Answer, reading: &Reading<'_>) -> Result<Token, Error> {
-    if answer.body.len() > MAX_BODY {
-        return Err(Error::too_large(reading.host));
+fn parse(response: &HttpResponse, context: &ResponseContext<'_>) -> Result<Token, Error> {
+    if response.body.len() > MAX_BODY {
+        return Err(Error::too_large(context.host));
     }
-    match answer.status {
-        200..=299 => read_success(answer, reading),
-        300..=399 => Err(Error::Redirect { host: reading.host.to_owned(), status: answer.status }),
-        // A body that cannot be read only means that the status has to speak for itself.
-        400..=599 => Err(refused(answer, reading, &body::parse(answer).unwrap_or(Value::Null))),
-        _ => Err(malformed(answer, reading, Defect::BadStatus)),
+    match response.status {
+        200..=299 => read_success(response, context),
+        300..=399 => Err(Error::Redirect { host: context.host.to_owned(), status: response.status }),
+        // If the body cannot be parsed, the status alone decides.
+        400..=599 => Err(refused(response, context, &body::parse(response).unwrap_or(Value::Null))),
+        _ => Err(malformed(response, context, Defect::BadStatus)),
     }
 }
 
-fn read_success(answer: &Answer, reading: &Reading<'_>) -> Result<Token, Error> {
-    let content = body::parse(answer).map_err(|defect| malformed(answer, reading, defect))?;
-    if complaint::find(&content, answer.status, &reading.rules.fields).is_some() {
-        return Err(refused(answer, reading, &content));
+fn read_success(response: &HttpResponse, context: &ResponseContext<'_>) -> Result<Token, Error> {
+    let content = body::parse(response).map_err(|defect| malformed(response, context, defect))?;
+    if error_response::find(&content, response.status, &context.settings.fields).is_some() {
+        return Err(refused(response, context, &content));
     }
-    members::token(content, clocks(answer, reading), reading).map_err(|fault| match fault {
-        Fault::Defect(defect) => malformed(answer, reading, defect),
-        Fault::AlreadyExpired => Error::AlreadyExpired { answer: Box::new(provenance(answer, reading)) },
-        Fault::TokenType(scheme) => {
-            Error::UnsupportedTokenType { answer: Box::new(provenance(answer, reading)), scheme }
-        }
+    members::token(content, clocks(response, context), context).map_err(|fault| match fault {
+        Fault::Defect(defect) => malformed(response, context, defect),
+        Fault::AlreadyExpired => Error::AlreadyExpired { response: info(response, context) },
+        Fault::TokenType(scheme) => Error::UnsupportedTokenType { response: info(response, context), scheme },
     })
 }
 
-fn refused(answer: &Answer, reading: &Reading<'_>, content: &Value) -> Error {
-    let status = answer.status;
-    let complaint = complaint::find(content, status, &reading.rules.fields).unwrap_or_default();
-    let code = complaint.code.filter(|code| !error_table::is_reason_phrase(code, status));
-    let retry_after = wait::asked_for(&answer.headers, status, clocks(answer, reading));
+fn refused(response: &HttpResponse, context: &ResponseContext<'_>, content: &Value) -> Error {
+    let status = response.status;
+    let fields = &context.settings.fields;
+    let found = error_response::find(content, status, fields).unwrap_or_default();
+    let code = found.code.filter(|code| !error_table::is_reason_phrase(code, status));
+    let retry_after = retry_after::parse(&response.headers, status, clocks(response, context));
     let known =
-        code.as_deref().and_then(|code| error_table::for_code(code, complaint.description, reading.grant));
-    let showable = match reading.rules.disclosure {
-        // Where the spec says where the code stands, that may be a token: in a 2xx only a code that is one is shown.
-        Disclosure::Full => status >= 300 || reading.rules.fields.error.is_none(),
-        Disclosure::ListedCodes => reading.rules.fields.error.is_none(),
+        code.as_deref().and_then(|code| error_table::for_code(code, found.description, context.grant));
+    let showable = match context.disclosure {
+        // The member that `fields.error` names may be a token in a 2xx, so only listed codes are shown of it.
+        Disclosure::Full => status >= 300 || fields.error.is_none(),
+        Disclosure::ListedCodes => fields.error.is_none(),
         Disclosure::Withheld => false,
     };
     let showable = showable || code.as_deref().is_some_and(error_table::is_listed);
     let (reason, retry) = match (status, code.as_deref()) {
         (429, _) => error_table::rate_limited(retry_after),
         (400..=499 | ..=299, Some(code)) => {
-            known.unwrap_or_else(|| error_table::for_status(status, Some(code), reading.grant))
+            known.unwrap_or_else(|| error_table::for_status(status, Some(code), context.grant))
         }
-        (_, code) => error_table::for_status(status, code, reading.grant),
+        (_, code) => error_table::for_status(status, code, context.grant),
     };
-    let screen = screen(reading, content);
+    let redactor = redactor(context, content);
     let unlisted = code.is_some() && !showable;
-    let description = complaint.description.filter(|_| reading.rules.disclosure != Disclosure::Withheld);
+    let description = found.description.filter(|_| context.disclosure != Disclosure::Withheld);
     Error::Refused(Box::new(Refusal {
-        answer: provenance(answer, reading),
+        response: *info(response, context),
         reason,
         retry,
-        code: code.filter(|_| showable).and_then(|code| screen.code(&code)),
+        code: code.filter(|_| showable).and_then(|code| redactor.code(&code)),
         unlisted,
-        description: description.and_then(|text| screen.description(text)),
+        description: description.and_then(|text| redactor.description(text)),
         retry_after,
     }))
 }
 
-fn malformed(answer: &Answer, reading: &Reading<'_>, defect: Defect) -> Error {
-    Error::Malformed { answer: Box::new(provenance(answer, reading)), defect }
+fn malformed(response: &HttpResponse, context: &ResponseContext<'_>, defect: Defect) -> Error {
+    Error::Malformed { response: info(response, context), defect }
 }
 
-fn provenance(answer: &Answer, reading: &Reading<'_>) -> Provenance {
-    let shown = reading.rules.disclosure != Disclosure::Withheld;
-    let correlation = if shown { screen(reading, &Value::Null).correlation(&answer.headers) } else { None };
-    Provenance { host: reading.host.to_owned(), status: answer.status, correlation }
+fn info(response: &HttpResponse, context: &ResponseContext<'_>) -> Box<ResponseInfo> {
+    let shown = context.disclosure != Disclosure::Withheld;
+    let redactor = redactor(context, &Value::Null);
+    let correlation = if shown { redactor.correlation(&response.headers) } else { None };
+    Box::new(ResponseInfo { correlation, ..ResponseInfo::new(context.host, response.status) })
 }
 
-/// What nothing shown may contain: the request's secrets, and tokens that came along with an error.
-fn screen<'a>(reading: &Reading<'a>, content: &'a Value) -> Screen<'a> {
-    let fields = &reading.rules.fields;
+/// Withholds the secrets of the request, and tokens that an error response contains.
+fn redactor<'a>(context: &ResponseContext<'a>, content: &'a Value) -> Redactor<'a> {
+    let fields = &context.settings.fields;
     let issued = [
-        content.pointer(fields.access_token.as_deref().unwrap_or("/access_token")),
-        content.pointer(fields.refresh_token.as_deref().unwrap_or("/refresh_token")),
+        content.pointer(fields.access_token()),
+        content.pointer(fields.refresh_token()),
         content.get("access_token"),
         content.get("refresh_token"),
         content.get("id_token"),
     ];
     let issued = issued.into_iter().flatten().filter_map(Value::as_str);
-    Screen::new(reading.confidential.iter().map(|secret| secret.expose()).chain(issued))
+    Redactor::new(context.confidential.iter().map(|secret| secret.expose()).chain(issued))
 }
 
-/// Ours, in whole seconds, and the provider's, where it tells a time that can be read (RFC 9110 §6.6.1).
-fn clocks(answer: &Answer, reading: &Reading<'_>) -> Clocks {
-    let date = answer.headers.get(DATE).and_then(|value| value.to_str().ok());
-    Clocks { sent_at: reading.sent_at.timestamp(), server: date.and_then(http_date) }
+/// The local clock, and the provider's clock if the response has a valid date (RFC 9110 §6.6.1).
+fn clocks(response: &HttpResponse, context: &ResponseContext<'_>) -> Clocks {
+    let date = response.headers.get(DATE).and_then(|value| value.to_str().ok());
+    Clocks { sent_at: context.sent_at.timestamp(), server: date.and_then(http_date) }
 }
 
 #[cfg(test)]

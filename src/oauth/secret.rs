@@ -1,7 +1,6 @@
-//! A value that must never be seen: client secrets, passwords, tokens, keys.
-//! Knows how to hold text, wipe it when dropped and compare it without telling where it differs.
-//! Must not know what the text means, and must never gain Debug, Display or Serialize: what cannot be printed
-//! cannot leak into a log line by an innocent `{:?}` somewhere above.
+//! The type of values that must never be shown: client secrets, passwords, tokens, keys.
+//! Knows how to wipe text when it is dropped, and how to compare it in constant time.
+//! Must never implement Debug, Display or Serialize, so that no `{:?}` in another module can leak a secret.
 
 use std::hint::black_box;
 
@@ -38,22 +37,22 @@ use zeroize::Zeroizing;
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes the text over; the caller should keep no other copy.
+    /// Takes ownership of the text. The caller should keep no copy.
     pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
     }
 
-    /// The text itself. Whoever calls this is responsible for where it goes.
+    /// The text. The caller is responsible for where it goes.
     pub fn expose(&self) -> &str {
         &self.0
     }
 }
 
 impl PartialEq for Secret {
-    /// Takes the same time for any two texts of one length. Only the length may show in the timing.
+    /// Takes the same time for all texts of equal length, so that only the length can be measured.
     fn eq(&self, other: &Self) -> bool {
         let (left, right) = (self.0.as_bytes(), other.0.as_bytes());
-        // black_box keeps the optimiser from stopping at the first difference.
+        // black_box prevents the optimiser from stopping at the first difference.
         let difference = left.iter().zip(right).fold(0, |seen, (a, b)| black_box(seen | (a ^ b)));
         left.len() == right.len() && difference == 0
     }
@@ -66,7 +65,7 @@ mod tests {
     use super::Secret;
 
     #[test]
-    fn equality_is_that_of_the_text() {
+    fn secrets_are_equal_if_their_texts_are_equal() {
         let cases = [
             ("", "", true),
             ("a", "", false),

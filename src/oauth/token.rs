@@ -1,6 +1,5 @@
-//! An access token as the rest of the program sees it, and the facts worth telling about it.
-//! Knows when it was asked for, when it ends, and what was odd about a good answer.
-//! Must not know how any of that was found out, nor where the token is going.
+//! An access token with its times, and the notices about a successful response.
+//! Must not know how the response was parsed, or where the token is written.
 
 mod payload;
 
@@ -11,47 +10,45 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::secret::Secret;
-pub(super) use payload::Payload;
+pub(super) use payload::JwtPayload;
 
 /// A usable access token (RFC 6749 §5.1).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token {
-    /// 1 to 65,536 printable ASCII characters with no space at either end: safe in a header and in a file.
+    /// 1 to 65,536 printable ASCII characters without a space at either end, so that it is safe in a header and in a file.
     pub access_token: Secret,
-    /// How to present it, as published: `Bearer`, or the override of `response.tokenType`.
-    /// Always of `[A-Za-z0-9._~-]`.
+    /// The published type: `Bearer`, or the value of `response.tokenType`. Consists of `[A-Za-z0-9._~-]`.
     pub token_type: String,
-    /// What was granted, space-separated unless the provider used commas; printable ASCII. None where the provider
-    /// did not say, which by RFC 6749 §5.1 means "as asked for".
+    /// The granted scope in printable ASCII, separated by spaces unless the provider used commas. None if the response does
+    /// not tell it, which means the requested scope (RFC 6749 §5.1).
     pub scope: Option<String>,
-    /// The refresh token that came along. None means that a stored one stays good (RFC 6749 §6).
+    /// The refresh token of the response. None: a stored refresh token remains valid (RFC 6749 §6).
     pub refresh_token: Option<Secret>,
-    /// When the request was sent, whole seconds: life counts from here, so it is never over-estimated.
+    /// When the request was sent, in whole seconds. The lifetime counts from this instant, so that it is never overestimated.
     pub issued_at: DateTime<Utc>,
-    /// When it ends by the local clock, whole seconds, later than `issued_at` by 1 s to 10 years.
+    /// When the token expires by the local clock, in whole seconds: 1 s to 10 years after `issued_at`.
     pub expires_at: DateTime<Utc>,
-    /// The answer leaves it no time to live: a life of zero. Of a token not seen before that says nothing, and
-    /// `expires_at` is assumed; one seen before has expired.
+    /// The response declares a lifetime of zero. A token that was seen before has then expired; for a new token zero tells
+    /// nothing, and `expires_at` is assumed.
     pub declared_zero: bool,
-    /// What was odd about the answer. Sorted, so that an unchanged set reads the same.
+    /// Notices about the response. Sorted, so that an unchanged set gives the same message.
     pub notices: BTreeSet<Notice>,
 }
 
 impl Token {
-    /// Leaves out the refresh token if it is this one: it has just been refused.
+    /// Removes the refresh token if it is this one, which the provider has just refused.
     pub fn forget_refresh_token(&mut self, refused: &Secret) {
         self.refresh_token.take_if(|token| token == refused);
     }
 
-    /// What a JWT says of parties and times, for a person: the standard claims alone, unverified. None where the token
-    /// is no JWT.
+    /// The standard claims of a JWT about parties and times, unverified, for people to read. None if the token is not a JWT.
     pub fn standard_claims(&self) -> Option<Vec<(&'static str, Value)>> {
         payload::shown(self.access_token.expose())
     }
 }
 
 impl fmt::Debug for Token {
-    /// Shows neither token.
+    /// Shows neither the access token nor the refresh token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Token")
             .field("token_type", &self.token_type)
@@ -64,27 +61,27 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Declares [`Notice`] with its sentences, so that no notice can exist without one.
+/// Declares [`Notice`] with a sentence for each notice, so that none can be missing.
 macro_rules! notices {
     ($($name:ident: $sentence:literal,)+) => {
-        /// A fact about a good answer: not a failure, but worth an operator's eye.
+        /// A fact about a successful response that an operator should know. Not a failure.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Notice {
             $(#[doc = $sentence] $name,)+
         }
 
         impl Notice {
-            /// Every notice, in the order in which they sort.
+            /// Every notice, sorted.
             pub const ALL: &[Notice] = &[$(Notice::$name,)+];
 
-            /// The word as it stands in the message of `Renewed`.
+            /// The name of the notice in the message of `Renewed`.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Notice::$name => stringify!($name),)+
                 }
             }
 
-            /// One sentence for a person, without numbers: an unchanged set of notices must write nothing.
+            /// One sentence for people, without numbers, so that an unchanged set of notices writes no status.
             pub const fn sentence(self) -> &'static str {
                 match self {
                     $(Notice::$name => $sentence,)+
@@ -96,19 +93,19 @@ macro_rules! notices {
 
 notices! {
     BoundToken: "The token is bound to a key (`cnf`): an API that checks this refuses it as a plain bearer token.",
-    Capped: "The provider declares a life of more than ten years; ten years are assumed.",
-    ClockSkew: "The provider's clock and ours differ; its absolute times were converted.",
-    ClockSkewSuspected: "By our clock the JWT has expired already; the declared life was believed. Check the clock.",
-    ExpiryAssumed: "The life is not taken from the answer; `response.expiry.assumedLifetime` was used.",
-    ExpiryFromJWT: "The life was taken from the `exp` of the JWT.",
-    ExpiryMismatch: "The declared life is longer than that of the JWT, which was believed.",
-    InterpretedAsMilliseconds: "The declared life makes sense in milliseconds only; set `response.expiry.unit`.",
+    Capped: "The provider declares a lifetime of more than ten years; ten years are assumed.",
+    ClockSkew: "The provider's clock and the controller's differ; the provider's absolute times were converted.",
+    ClockSkewSuspected: "By the controller's clock the JWT has already expired; the declared lifetime was used. Check the clock.",
+    ExpiryAssumed: "The lifetime is not from the response; `response.expiry.assumedLifetime` was used.",
+    ExpiryFromJWT: "The lifetime was taken from the `exp` of the JWT.",
+    ExpiryMismatch: "The declared lifetime is longer than that of the JWT, which was used.",
+    InterpretedAsMilliseconds: "The declared lifetime makes sense in milliseconds only; set `response.expiry.unit`.",
     LegacyGrant: "The password grant is forbidden by RFC 9700; ask the provider for another.",
-    ScopeReduced: "Not every scope asked for was granted.",
-    ShortLifetime: "The life is short against the time a mounted Secret needs to change.",
-    StickyToken: "The provider returns the same token until shortly before its end.",
-    TokenTypeAssumed: "The answer has no `token_type`; `Bearer` is assumed.",
-    UnusableExpiry: "A declared expiry could not be understood and was passed over.",
+    ScopeReduced: "Not every requested scope was granted.",
+    ShortLifetime: "The lifetime is short compared with the time that a mounted Secret needs to update.",
+    StickyToken: "The provider returns the same token until shortly before it expires.",
+    TokenTypeAssumed: "The response has no `token_type`; `Bearer` is assumed.",
+    UnusableExpiry: "A declared expiry could not be understood and was ignored.",
 }
 
 impl fmt::Display for Notice {
@@ -122,13 +119,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn notices_sort_by_name_and_say_something_without_numbers() {
+    fn notices_are_sorted_by_name_and_their_sentences_have_no_numbers() {
         let names: Vec<_> = Notice::ALL.iter().map(ToString::to_string).collect();
         assert!(names.is_sorted(), "{names:?}");
         for notice in Notice::ALL {
             let sentence = notice.sentence();
             assert!(sentence.ends_with('.'), "{notice}");
-            // An RFC's number never changes; any other would make equal sets write different messages.
+            // The number of an RFC never changes. Any other number could give equal sets different messages.
             assert!(!sentence.replace("RFC 9700", "").contains(|c: char| c.is_ascii_digit()), "{notice}");
         }
     }

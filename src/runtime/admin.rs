@@ -1,5 +1,5 @@
-//! The admin endpoint: `/livez`, `/readyz`, `/metrics`. Knows HTTP and what each answer says; must not know what is
-//! measured, nor how connections are limited.
+//! The admin endpoint: `/livez`, `/readyz`, `/metrics`. Knows HTTP and the response to each path; must not know what is
+//! measured, or how connections are limited.
 
 mod connections;
 mod server;
@@ -24,16 +24,16 @@ use tokio::task::spawn_blocking;
 use super::heartbeat::Heartbeat;
 use crate::controller::{Health, Rights};
 
-/// What OpenMetrics scrapers negotiate for.
+/// The content type that OpenMetrics scrapers accept.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// How many scrapes are in memory at once. With many TokenSources each has megabytes, and a client may read slowly.
+/// How many scrapes may be in memory at once: with many TokenSources each has megabytes, and a client may read slowly.
 const SCRAPES: usize = 4;
-/// How many of them one client address may have.
+/// How many scrapes of one client address may be in memory at once.
 const SCRAPES_OF_A_CLIENT: usize = 2;
-/// The pieces in which a scrape is handed to the connection.
+/// The size of the pieces in which a scrape is passed to the connection.
 const PIECE: usize = 64 * 1024;
 
-/// The address of the client, as connections are counted by it.
+/// The address by which clients are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Client(IpAddr);
 
@@ -42,13 +42,13 @@ struct Admin {
     rights: Rights,
     heartbeat: Heartbeat,
     registry: Registry,
-    /// One text is made at a time.
+    /// Held while a scrape is encoded, so that only one is encoded at a time.
     encoding: Arc<Mutex<()>>,
     scrapes: Arc<Semaphore>,
     clients: Arc<SyncMutex<HashMap<Client, usize>>>,
 }
 
-/// Serves until the process ends. Fails at once where the address is taken.
+/// Serves until the process ends. Fails at once if the address is in use.
 pub(super) fn serve(
     address: SocketAddr,
     (health, rights): (Health, Rights),
@@ -73,7 +73,7 @@ pub(super) fn serve(
     Ok(server::serve(listener, routes))
 }
 
-/// Answers on a thread of its own, so it tells apart an event loop that is busy from one that is stuck.
+/// Runs on another thread than the reconciles, so that it can tell whether their event loop is stuck.
 async fn livez(State(admin): State<Arc<Admin>>) -> Response {
     match admin.heartbeat.stalled() {
         None => "ok\n".into_response(),
@@ -103,8 +103,8 @@ async fn metrics(State(admin): State<Arc<Admin>>, Extension(client): Extension<C
         return (StatusCode::TOO_MANY_REQUESTS, "other scrapes are being answered\n").into_response();
     };
     let encoding = Arc::clone(&admin.encoding).lock_owned().await;
-    // On yet another thread, so that no probe waits for it. A client that leaves ends its connection, but not that thread:
-    // the scrape and the lock end with the thread.
+    // On another thread, so that no probe waits for it. If the client disconnects, that thread still finishes, and only then
+    // releases the scrape and the lock.
     let encoded = spawn_blocking(move || {
         let _encoding = encoding;
         let mut text = String::new();
@@ -116,7 +116,7 @@ async fn metrics(State(admin): State<Arc<Admin>>, Extension(client): Extension<C
     }
 }
 
-/// One scrape, from the request to the last byte of its answer.
+/// One scrape, from the request to the last byte of the response.
 struct Scrape {
     client: Client,
     clients: Arc<SyncMutex<HashMap<Client, usize>>>,
@@ -124,7 +124,7 @@ struct Scrape {
 }
 
 impl Scrape {
-    /// None where too many are being answered, of this client or in all.
+    /// None if too many scrapes are in progress, of this client or of all clients.
     fn begin(admin: &Admin, client: Client) -> Option<Self> {
         let permit = Arc::clone(&admin.scrapes).try_acquire_owned().ok()?;
         let mut clients = admin.clients.lock().unwrap_or_else(PoisonError::into_inner);
@@ -136,7 +136,7 @@ impl Scrape {
         Some(Self { client, clients: Arc::clone(&admin.clients), _permit: permit })
     }
 
-    /// The text in pieces, so that this scrape counts until a slow reader has read nearly all of it.
+    /// The text in pieces, so that the scrape counts until a slow reader has read almost all of it.
     fn body(self, text: String) -> Body {
         let text = Bytes::from(text);
         Body::from_stream(stream::unfold((text, self), async |(mut rest, scrape)| {

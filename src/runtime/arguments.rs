@@ -1,14 +1,14 @@
-//! The command line of the controller: parsed once, and handed down as settings. Every flag is also a `TOKENSOURCE_…` variable.
+//! The command line of the controller. Every flag is also a `TOKENSOURCE_…` variable.
 
 use std::net::SocketAddr;
 
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
-/// How the controller is to run.
+/// The settings of the controller.
 #[derive(Debug, Args)]
 pub struct ControllerArguments {
-    /// Serve this namespace only; may be given several times (or comma-separated). Default: all namespaces.
+    /// Serve this namespace only; may be repeated or comma-separated. Default: all namespaces.
     #[arg(long = "namespace", value_name = "NS", env = "TOKENSOURCE_NAMESPACE", value_delimiter = ',')]
     pub namespaces: Vec<String>,
 
@@ -16,7 +16,7 @@ pub struct ControllerArguments {
     #[arg(long, value_name = "LABELS", env = "TOKENSOURCE_SELECTOR")]
     pub selector: Option<String>,
 
-    /// Let token requests go to these addresses though a rule refuses them; may be given several times.
+    /// Permit token requests to these addresses, even if a rule refuses them; may be repeated.
     #[arg(
         long = "allow-network",
         value_name = "CIDR",
@@ -25,7 +25,7 @@ pub struct ControllerArguments {
     )]
     pub allow_networks: Vec<IpNet>,
 
-    /// Let no token request go to these addresses, e.g. 10.0.0.0/8; may be given several times.
+    /// Refuse token requests to these addresses, e.g. 10.0.0.0/8; may be repeated.
     #[arg(
         long = "deny-network",
         value_name = "CIDR",
@@ -34,50 +34,50 @@ pub struct ControllerArguments {
     )]
     pub deny_networks: Vec<IpNet>,
 
-    /// Take endpoints from ClusterTokenProviders only, so that administrators decide who is asked.
+    /// Use only ClusterTokenProviders, so that administrators decide which endpoints receive requests.
     #[arg(long, env = "TOKENSOURCE_ONLY_CLUSTER_PROVIDERS")]
     pub only_cluster_providers: bool,
 
-    /// Where /livez, /readyz and /metrics are served. The default takes IPv4 as well; without IPv6 it is 0.0.0.0:8080.
+    /// The address of /livez, /readyz and /metrics. The default includes IPv4; without IPv6 it is 0.0.0.0:8080.
     #[arg(long, value_name = "ADDR:PORT", env = "TOKENSOURCE_HTTP_ADDRESS", default_value = "[::]:8080")]
     pub http_address: SocketAddr,
 
-    /// Leave out of /metrics the series that each TokenSource has for itself.
+    /// Leave out of /metrics the series of single TokenSources.
     #[arg(long, env = "TOKENSOURCE_NO_OBJECT_METRICS")]
     pub no_object_metrics: bool,
 
-    /// Run as one of several: only the one that holds the lease asks for tokens, the others stand by.
+    /// Run as one of several replicas: only the replica that holds the lease requests tokens, the others stand by.
     #[arg(long, env = "TOKENSOURCE_LEADER_ELECT")]
     pub leader_elect: bool,
 
-    /// Where the lease is kept, and the key for the hash of credentials. Default: the namespace this runs in.
+    /// The namespace of the lease and of the key for the hash of credentials. Default: the namespace of the pod.
     #[arg(long, value_name = "NS", env = "TOKENSOURCE_LEASE_NAMESPACE")]
     pub lease_namespace: Option<String>,
 
-    /// The lease's name; the Secret with the key is called NAME-key. Controllers that share their work, each with a --selector or --namespace of its own, need one
-    /// each.
+    /// The name of the lease; the Secret with the key is named NAME-key. Controllers that divide the TokenSources by
+    /// --selector or --namespace need different leases.
     #[arg(long, value_name = "NAME", env = "TOKENSOURCE_LEASE_NAME", default_value = "tokensource")]
     pub lease_name: String,
 
-    /// What people read in the lease: the pod's name.
+    /// The pod's name, which the lease shows as its holder.
     #[arg(long, env = "HOSTNAME", default_value = "tokensource", hide = true)]
     pub host: String,
 
-    /// How many TokenSources may be worked on at once.
+    /// How many TokenSources may be reconciled at once.
     #[arg(long, value_name = "N", env = "TOKENSOURCE_CONCURRENCY", default_value_t = 16,
           value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
 
-    /// How log lines are written. What is logged is set by RUST_LOG; default: info.
+    /// The format of log lines. RUST_LOG sets what is logged; default: info.
     #[arg(long, value_name = "FORMAT", env = "TOKENSOURCE_LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
 }
 
-/// How log lines are written.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// For people.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }

@@ -1,9 +1,9 @@
-//! The one place that reads the wall clock.
+//! The only place that reads the wall clock.
 
 use chrono::{DateTime, Utc};
 
 /// The present instant.
-#[allow(clippy::disallowed_methods)] // here and nowhere else
+#[allow(clippy::disallowed_methods)] // the only exception
 pub fn now() -> DateTime<Utc> {
     Utc::now()
 }

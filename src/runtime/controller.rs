@@ -1,4 +1,4 @@
-//! `tokensource controller`: puts the process together and runs it to its end.
+//! `tokensource controller`: assembles the process and runs it.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -19,10 +19,10 @@ use super::{admin, clock, core_dumps, own_thread, random, shutdown, telemetry};
 use crate::controller::{Controller, Health, Leadership, Metrics, Settings, chain, connect};
 use crate::oauth::{AddressPolicy, Resolver};
 
-/// Why the process could not start, or had to end.
+/// Why the process could not start, or ended with an error.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No way to a cluster.
+    /// There is no configuration for a cluster.
     #[error(
         "no usable kubeconfig and not in a cluster: set KUBECONFIG, or run in a pod with a ServiceAccount"
     )]
@@ -30,30 +30,30 @@ pub enum Error {
     /// The client could not be made.
     #[error("the client for the API server could not be made")]
     Connect(#[source] kube::Error),
-    /// The signals could not be listened to.
+    /// Signal handlers could not be installed.
     #[error("signals cannot be handled")]
     Signals(#[source] io::Error),
-    /// There is no thread for what must not wait for reconciles.
+    /// The thread for lease, admin endpoint and signals could not be started.
     #[error("no thread could be started")]
     Thread(#[source] io::Error),
     /// The admin endpoint could not be served.
     #[error("the admin endpoint cannot be served at --http-address")]
     Admin(#[source] io::Error),
-    /// There is no random number to tell this process from others.
+    /// The system gave no random number for the identity of this process.
     #[error("the system gave no random number for the lease's identity")]
     Identity,
-    /// Names of hosts cannot be looked up.
+    /// The resolver for host names could not be set up.
     #[error("the resolver for names of hosts could not be set up")]
     Resolve(#[source] io::Error),
     /// Another process leads.
-    #[error("leadership is lost: this process ends, so that nothing of it goes on")]
+    #[error("leadership is lost: this process ends, so that only one process leads")]
     Lead(#[source] lease::Lost),
     /// Requests in flight did not end in time.
     #[error("requests in flight did not end within {} s", shutdown::GRACE.as_secs())]
     Drain,
 }
 
-/// Runs the controller until a signal ends it, and logs why it ended otherwise.
+/// Runs the controller until a signal ends it. Logs an error that ends it.
 pub async fn run(arguments: ControllerArguments) -> Result<(), Error> {
     telemetry::start(arguments.log_format);
     let outcome = serve(arguments).await;
@@ -63,10 +63,10 @@ pub async fn run(arguments: ControllerArguments) -> Result<(), Error> {
     outcome
 }
 
-/// Runs it.
+/// Runs the controller.
 ///
-/// Reconciles run on the thread that calls this. The lease, the admin endpoint and the signals have a thread and a client of
-/// their own: a reconcile that takes seconds must neither lose the lease nor look like a dead process.
+/// Reconciles run on the calling thread. The lease, the admin endpoint and the signals have a thread and a client of their own:
+/// a reconcile that takes seconds must neither lose the lease nor look like a stuck process.
 async fn serve(arguments: ControllerArguments) -> Result<(), Error> {
     core_dumps::forbid();
     let attendant = own_thread::start("attendant").map_err(Error::Thread)?;
@@ -121,14 +121,14 @@ async fn serve(arguments: ControllerArguments) -> Result<(), Error> {
         never = heartbeat.beat() => match never {},
         () = drained => Err(Error::Drain),
     };
-    // Nothing is in flight any more, so somebody else may begin at once.
+    // No request is in flight any more, so another process may lead at once.
     if let (Ok(()), Some(candidacy)) = (&outcome, candidacy) {
         candidacy.withdraw().await;
     }
     outcome
 }
 
-/// This process's part in the election, as it runs on the other thread.
+/// The election of this process, which runs on the other thread.
 struct Candidacy {
     withdraw: oneshot::Sender<()>,
     ended: JoinHandle<Option<lease::Lost>>,
@@ -139,7 +139,7 @@ impl Candidacy {
         let (withdraw, withdrawn) = oneshot::channel::<()>();
         let lead = async move {
             let lost = async {
-                // A process that has not seen everything yet would lead without doing anything.
+                // A process whose caches are not filled would lead without working.
                 health.filled().await;
                 election.run().await
             };
@@ -157,19 +157,19 @@ impl Candidacy {
 
     /// Waits until another process leads.
     async fn lost(&mut self) -> lease::Lost {
-        // An error is a panic over there: without an election this process must not go on.
+        // An error means that the election panicked. Without an election this process must not continue.
         (&mut self.ended).await.ok().flatten().unwrap_or(lease::Lost)
     }
 
-    /// Gives the lease up.
+    /// Releases the lease.
     async fn withdraw(self) {
-        // Refused, and an error, where the election has ended already.
+        // Fails if the election has already ended.
         let _ = self.withdraw.send(());
         let _ = self.ended.await;
     }
 }
 
-/// This process's part in the election, under a name that no other process has.
+/// The election of this process, with an identity that no other process has.
 fn election(
     thread: &Handle,
     config: &Config,
@@ -179,7 +179,7 @@ fn election(
 ) -> Result<Election, Error> {
     let identity = format!("{}_{}", arguments.host, random::nonce().ok_or(Error::Identity)?);
     let namespace = own_namespace(arguments, config);
-    // A client belongs to the event loop that it is made in.
+    // A client belongs to the event loop in which it is made.
     let _on_its_thread = thread.enter();
     let client = connect(config.clone()).map_err(Error::Connect)?;
     let (leadership, heartbeat) = (leadership.clone(), heartbeat.clone());
@@ -193,16 +193,16 @@ fn own_namespace<'a>(arguments: &'a ControllerArguments, config: &'a Config) -> 
 
 async fn configure() -> Result<Config, Error> {
     let mut config = Config::infer().await.map_err(Error::Configure)?;
-    // The queue is the retry loop; kube's own would hold a reconcile for minutes.
+    // The workqueue retries; kube's own retries would block a reconcile for minutes.
     config.default_retry = false;
     keep_own_proxy(&mut config);
     Ok(config)
 }
 
-/// The proxy that the kubeconfig names. The environment's is left aside: the API server is next to the controller, and a
-/// proxy for the rest of the world would cut it off.
+/// Keeps a proxy that the kubeconfig names and drops one from the environment: the API server is near the controller, and a
+/// proxy to the outside could not reach it.
 ///
-/// What kube has made of both is kept where the kubeconfig names one, for then it comes first.
+/// kube has already set the proxy from both, and that of the kubeconfig takes precedence.
 fn keep_own_proxy(config: &mut Config) {
     let names_one = |kubeconfig: &Kubeconfig| {
         let current = kubeconfig.current_context.as_deref()?;
@@ -222,7 +222,7 @@ fn settings(
     leadership: Leadership,
     resolver: Arc<Resolver>,
 ) -> Settings {
-    // A namespace named twice would be served twice, and its tokens asked for twice.
+    // A namespace that is named twice would be served twice, and each token requested twice.
     let namespaces: BTreeSet<_> =
         arguments.namespaces.iter().filter(|name| !name.is_empty()).cloned().collect();
     Settings {

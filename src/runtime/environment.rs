@@ -1,7 +1,7 @@
-//! The environment, for those who may not read it themselves. Knows no variable's name.
+//! Access to the environment for layers that may not read it themselves. Knows no variable's name.
 
-/// The value of a variable, if it is set and text.
-#[allow(clippy::disallowed_methods)] // no setting of ours: kubectl's variables, which clap does not know
+/// The value of a variable, if it is set and is text.
+#[allow(clippy::disallowed_methods)] // for kubectl's variables, which clap does not know
 pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }

@@ -1,4 +1,4 @@
-//! Whether the event loop that runs the reconciles still turns. Knows when it last did; must not know what keeps it.
+//! Tells whether the event loop of the reconciles is running. Must not know what it runs.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 /// The pause between two beats.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// An event loop that has not run for so long is not busy but stuck, and only a new process helps.
+/// An event loop that has not run for this long is not busy but stuck, and only a new process helps.
 const LIMIT: Duration = Duration::from_secs(180);
 
-/// When the event loop last ran. Clones are one.
+/// When the event loop last ran. Clones share the state.
 #[derive(Clone, Debug)]
 pub(super) struct Heartbeat {
     started: Instant,
-    /// Milliseconds from the start to the last beat.
+    /// Milliseconds from `started` to the last beat.
     last: Arc<AtomicU64>,
 }
 
@@ -23,7 +23,7 @@ impl Heartbeat {
         Self { started: Instant::now(), last: Arc::default() }
     }
 
-    /// Beats for ever; to be run by the event loop that is watched.
+    /// Beats forever. To be run by the monitored event loop.
     pub(super) async fn beat(self) -> Infallible {
         loop {
             let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -32,14 +32,14 @@ impl Heartbeat {
         }
     }
 
-    /// Of an event loop that has not run for ever.
+    /// The heartbeat of an event loop that is stuck.
     #[cfg(test)]
     pub(super) fn stuck() -> Self {
         let started = Instant::now().checked_sub(LIMIT * 2).unwrap();
         Self { started, last: Arc::default() }
     }
 
-    /// How long the event loop has not run, where that is too long.
+    /// How long the event loop has not run, if that is too long.
     pub(super) fn stalled(&self) -> Option<Duration> {
         self.stalled_after(self.started.elapsed())
     }

@@ -1,10 +1,10 @@
-//! The lease by which one of several processes leads (coordination.k8s.io, as client-go uses it).
+//! The lease that elects one of several processes as leader (coordination.k8s.io, as client-go uses it).
 //!
-//! Trusts no other machine's clock: somebody else's lease has run out when its record has stood for its whole duration
-//! since this process first read it. Every write is bound to the version that was read. Must not know what a leader does.
+//! Relies on no other machine's clock: another process's lease has expired when its record has been unchanged for its whole
+//! duration since this process first read it. Every write names the version that was read. Must not know what a leader does.
 //!
-//! A leader that cannot renew its lease is fenced, not ended: it asks and writes nothing, and keeps what it could not write.
-//! Ending it would lose rotated refresh tokens, of which a provider takes only the newest.
+//! A leader that cannot renew its lease is fenced, but its process does not end: it sends and writes nothing, and keeps tokens
+//! that are not written yet. Ending it would lose rotated refresh tokens, of which providers accept only the newest.
 
 mod candidate;
 
@@ -18,34 +18,35 @@ use kube::{Api, Client};
 
 use super::clock;
 use super::heartbeat::Heartbeat;
-use crate::controller::{Leadership, Until, chain};
+use crate::api_calls::{CallFailed, chain, within};
+use crate::controller::{Leadership, Until};
 use candidate::{Candidate, Found, Standing, Step};
 
-/// A lease that is not renewed within this may be taken by another process.
+/// Another process may take a lease that was not renewed for this long.
 const DURATION: Duration = Duration::from_secs(15);
-/// The pause between two renewals, and between two reads of somebody else's lease.
+/// The pause between two renewals, and between two reads of another process's lease.
 const RENEWAL: Duration = Duration::from_secs(5);
 /// The pause after a failed call.
 const RETRY: Duration = Duration::from_secs(1);
-/// The pause after a conflict: the lease is read again.
+/// The pause after a conflict, before the lease is read again.
 const REREAD: Duration = Duration::from_millis(100);
-/// A leader that has not renewed its lease for so long is fenced, well before another process may lead.
+/// A leader that has not renewed its lease for this long is fenced, well before another process may lead.
 const CERTAINTY: Duration = Duration::from_secs(10);
-/// For one call to the API server.
+/// The deadline for one call to the API server.
 const DEADLINE: Duration = Duration::from_secs(4);
-/// The annotation of an announcement; its value is the identity of the process that wants the lease.
+/// The annotation of an announcement. Its value is the identity of the process that wants to take the lease.
 const CANDIDATE: &str = "tokensource.dev/candidate";
 
-/// One process's part in the election.
+/// One process of the election.
 pub(super) struct Election {
     api: Api<Lease>,
     name: String,
     candidate: Candidate,
     leadership: Leadership,
     heartbeat: Heartbeat,
-    /// The lease as we last wrote it.
+    /// The lease as this process last wrote it.
     ours: Option<Lease>,
-    /// What has been logged, so that an outage is logged once.
+    /// What has been logged, so that an outage is logged only once.
     reported: Reported,
 }
 
@@ -55,30 +56,28 @@ struct Reported {
     fenced: bool,
 }
 
-/// Another process leads now.
+/// Another process leads.
 #[derive(Debug, thiserror::Error)]
 #[error("another process holds the lease")]
 pub struct Lost;
 
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("the API server refused the call")]
-    Kube(#[source] kube::Error),
-    #[error("no answer within {} s", DEADLINE.as_secs())]
-    Deadline,
-    /// A process that does no work must not keep others from it.
+    #[error(transparent)]
+    Call(#[from] CallFailed),
+    /// A process that does not work must not keep others from working.
     #[error("reconciles have not run for {} s, so the lease is not renewed", .0.as_secs())]
     Stalled(Duration),
 }
 
 impl Failure {
     fn is_conflict(&self) -> bool {
-        matches!(self, Self::Kube(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists())
+        matches!(self, Self::Call(CallFailed::Kube(kube::Error::Api(status))) if status.is_conflict() || status.is_already_exists())
     }
 }
 
 impl Election {
-    /// `identity` must be unique to this process: an earlier process of the same pod must have had another one.
+    /// `identity` must be unique to this process; an earlier process of the same pod must have had another one.
     pub(super) fn new(
         client: &Client,
         namespace: &str,
@@ -98,8 +97,8 @@ impl Election {
         }
     }
 
-    /// Takes part until another process holds the lease after this one has led. A lease that cannot be renewed ends
-    /// nothing: [`Leadership`] fences the process by the time of the last renewal.
+    /// Runs until another process holds the lease after this process has led. A lease that cannot be renewed does not end the
+    /// election: [`Leadership`] fences the process by the time of the last renewal.
     pub(super) async fn run(&mut self) -> Lost {
         loop {
             let pause = match self.step().await {
@@ -117,28 +116,28 @@ impl Election {
         }
     }
 
-    /// Gives the lease up, so that nobody has to wait until it runs out.
+    /// Releases the lease, so that other processes need not wait until it expires.
     pub(super) async fn release(&mut self) {
         let Some(mut lease) = self.ours.take() else { return };
         if let Some(spec) = &mut lease.spec {
             spec.holder_identity = None;
             spec.lease_duration_seconds = Some(1);
         }
-        match within(self.api.replace(&self.name, &PostParams::default(), &lease)).await {
-            Ok(_) => tracing::info!(lease = self.name, "The lease is given up"),
-            Err(failure) => {
-                let detail = chain(&failure);
-                tracing::warn!(detail, lease = self.name, "The lease could not be given up; it runs out");
+        match within(DEADLINE, self.api.replace(&self.name, &PostParams::default(), &lease)).await {
+            Ok(_) => tracing::info!(lease = self.name, "The lease is released"),
+            Err(failed) => {
+                let detail = failed.to_string();
+                tracing::warn!(detail, lease = self.name, "The lease could not be released; it will expire");
             }
         }
     }
 
-    /// One read, and one write where it is called for. Returns when to do this again; none once another process leads.
+    /// One read, and one write if needed. Returns the pause before the next step; None once another process leads.
     async fn step(&mut self) -> Result<Option<Duration>, Failure> {
-        // A leader knows the version; if that is not the newest any more, the write fails.
+        // A leader knows the version it wrote. If there is a newer one, the write fails.
         let lease = match &self.ours {
             Some(ours) => Some(ours.clone()),
-            None => within(self.api.get_opt(&self.name)).await?,
+            None => within(DEADLINE, self.api.get_opt(&self.name)).await?,
         };
         let found = lease.as_ref().map(Found::from);
         match self.candidate.next(found.as_ref(), Instant::now()) {
@@ -158,13 +157,13 @@ impl Election {
         let wanted = self.candidate.lease(standing.as_ref(), &self.name, Timestamp::now());
         let parameters = PostParams::default();
         let written = match standing {
-            None => within(self.api.create(&parameters, &wanted)).await,
-            Some(_) => within(self.api.replace(&self.name, &parameters, &wanted)).await,
-        }?;
+            None => within(DEADLINE, self.api.create(&parameters, &wanted)).await?,
+            Some(_) => within(DEADLINE, self.api.replace(&self.name, &parameters, &wanted)).await?,
+        };
         let before = self.candidate.standing(begun);
         self.candidate.wrote(begun, Found::from(&written).transitions);
         self.ours = Some(written);
-        // Counted from before the request: the API server may have taken it at once.
+        // Counted from before the request, because the API server may have processed it at once.
         let wall = wall + chrono::TimeDelta::from_std(CERTAINTY).unwrap_or_default();
         self.leadership.grant(clock::now(), Until { elapsed: begun + CERTAINTY, wall });
         self.report_success(before);
@@ -174,13 +173,16 @@ impl Election {
     async fn announce(&mut self, mut lease: Lease) -> Result<(), Failure> {
         let annotations = lease.metadata.annotations.get_or_insert_default();
         annotations.insert(CANDIDATE.to_owned(), self.candidate.identity().to_owned());
-        within(self.api.replace(&self.name, &PostParams::default(), &lease)).await?;
-        tracing::info!(lease = self.name, "The lease is late; it is taken unless its holder renews it");
+        within(DEADLINE, self.api.replace(&self.name, &PostParams::default(), &lease)).await?;
+        tracing::info!(
+            lease = self.name,
+            "The lease is late; this process takes it unless its holder renews it"
+        );
         self.candidate.announced(Instant::now());
         Ok(())
     }
 
-    /// Logs an outage at its beginning, and when it fences a leader.
+    /// Logs the beginning of an outage, and that a leader is fenced.
     fn report_failure(&mut self, failure: &Failure) -> Duration {
         let (detail, lease) = (chain(failure), &self.name);
         if self.reported.failing {
@@ -189,7 +191,7 @@ impl Election {
             tracing::warn!(
                 detail,
                 lease,
-                "The lease could not be read or written; it is tried again every second"
+                "The lease could not be read or written; the next attempt is in a second"
             );
         }
         self.reported.failing = true;
@@ -197,7 +199,7 @@ impl Election {
             self.reported.fenced = true;
             tracing::warn!(
                 lease,
-                "The lease was not renewed in time: this process asks and writes nothing until it is"
+                "The lease was not renewed in time: this process sends and writes nothing until it is"
             );
         }
         RETRY
@@ -210,7 +212,7 @@ impl Election {
             _ if self.reported.fenced => {
                 tracing::info!(
                     lease,
-                    "The lease is renewed again: work goes on with what was kept in memory"
+                    "The lease is renewed again: work continues with what was kept in memory"
                 );
             }
             _ if self.reported.failing => tracing::info!(lease, "The lease is renewed again"),
@@ -221,7 +223,7 @@ impl Election {
 }
 
 impl Candidate {
-    /// The lease as it would stand with us as its holder.
+    /// The lease with this process as its holder.
     fn lease(&self, standing: Option<&Lease>, name: &str, now: Timestamp) -> Lease {
         let before = standing.and_then(|lease| lease.spec.clone()).unwrap_or_default();
         let is_ours = before.holder_identity.as_deref() == Some(self.identity());
@@ -252,20 +254,12 @@ impl From<&Lease> for Found {
         let spec = lease.spec.clone().unwrap_or_default();
         let seconds = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
         Self {
-            // Compared as a whole: any change of it is a sign of life.
+            // Compared as a whole: any change means that the holder is alive.
             record: format!("{spec:?}"),
             holder: spec.holder_identity.filter(|holder| !holder.is_empty()),
             duration: seconds.map_or(DURATION, Duration::from_secs),
             transitions: spec.lease_transitions.unwrap_or(0),
         }
-    }
-}
-
-/// One call under the deadline.
-async fn within<T>(request: impl Future<Output = kube::Result<T>>) -> Result<T, Failure> {
-    match tokio::time::timeout(DEADLINE, request).await {
-        Ok(answer) => answer.map_err(Failure::Kube),
-        Err(_) => Err(Failure::Deadline),
     }
 }
 

@@ -1,5 +1,5 @@
-//! One log line for each thing that is logged, whatever text is in it: line breaks, terminal sequences and invisible
-//! characters are written as escapes. Knows that the subscriber writes each line in one piece; must not know what is logged.
+//! Escapes line breaks, terminal sequences and invisible characters in log output, so that each log record is one line.
+//! Relies on the subscriber writing each line in one piece. Must not know what is logged.
 
 use std::io::{self, Write};
 
@@ -18,7 +18,7 @@ impl<'a> MakeWriter<'a> for EscapingStderr {
     }
 }
 
-/// Takes one whole line with each call.
+/// Escapes each line, which is written with one call.
 pub(super) struct Escaping<W>(W);
 
 impl<W: Write> Write for Escaping<W> {
@@ -40,7 +40,7 @@ mod tests {
 
     use super::*;
 
-    /// Keeps what is written.
+    /// Collects what is written.
     #[derive(Clone, Default)]
     struct Kept(Arc<Mutex<Vec<u8>>>);
 
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn no_text_begins_a_line_or_reaches_a_terminal() {
+    fn logged_text_cannot_begin_a_line_or_affect_a_terminal() {
         for json in [false, true] {
             let written = logged(json);
             let line = written.strip_suffix('\n').unwrap();

@@ -1,5 +1,5 @@
-//! The process: arguments, clock, random numbers, admin endpoint, telemetry, lease, shutdown, and what holds them
-//! together. Knows how the program is started and ended. Must not know what a controller does with its time.
+//! The process: arguments, clock, random numbers, admin endpoint, telemetry, lease, shutdown.
+//! Knows how the program starts and ends. Must not know what the controller does.
 
 mod admin;
 mod arguments;

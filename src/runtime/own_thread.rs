@@ -1,11 +1,11 @@
-//! A thread with an event loop of its own, for what must not wait for reconciles: the lease, the admin endpoint, signals.
-//! Knows threads and runtimes; must not know what runs on it.
+//! A thread with an event loop of its own, for tasks that must not wait for reconciles: lease, admin endpoint, signals.
+//! Must not know what runs on it.
 
 use std::{io, thread};
 
 use tokio::runtime::{Builder, Handle};
 
-/// Starts it. The thread ends with the process.
+/// Starts the thread, which ends with the process.
 pub(super) fn start(name: &str) -> io::Result<Handle> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let handle = runtime.handle().clone();

@@ -1,8 +1,8 @@
-//! The one place that draws random numbers.
+//! The only place that draws random numbers.
 
 use std::fmt::Write as _;
 
-/// 128 bits as hexadecimal: two of them are never the same. None where the system has no random numbers to give.
+/// 128 random bits in hexadecimal, so practically unique. None if the system has no random numbers.
 pub fn nonce() -> Option<String> {
     let mut bytes = [0_u8; 16];
     aws_lc_rs::rand::fill(&mut bytes).ok()?;

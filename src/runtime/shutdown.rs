@@ -1,4 +1,4 @@
-//! Signals. The first SIGTERM or SIGINT lets what is in flight end, the second ends the process at once.
+//! Signals: the first SIGTERM or SIGINT lets requests in flight finish, the second ends the process at once.
 
 use std::io;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
-/// An exchange in flight has its own deadline, which may be longer than anybody wants to wait for the end.
+/// How long requests in flight may take to finish. Their own deadline may be longer.
 pub(super) const GRACE: Duration = Duration::from_secs(20);
 
-/// Resolves at the first signal. `thread` handles them, so that the second is obeyed however busy the others are.
+/// Resolves at the first signal. `thread` handles the signals, so that the second is obeyed while other threads are busy.
 pub(super) fn signalled(thread: &Handle) -> io::Result<Shared<impl Future<Output = ()> + Send + 'static>> {
     let _on_its_thread = thread.enter();
     let mut terminate = signal(SignalKind::terminate())?;
@@ -28,7 +28,7 @@ pub(super) fn signalled(thread: &Handle) -> io::Result<Shared<impl Future<Output
             match first.take() {
                 Some(first) => {
                     tracing::info!(
-                        "Ending: requests in flight are finished first; another signal ends at once"
+                        "Ending: requests in flight are finished; another signal ends the process at once"
                     );
                     let _ = first.send(());
                 }

@@ -1,4 +1,4 @@
-//! Logging. Goes to standard error, so that standard output belongs to what a command prints.
+//! Logging to standard error, because standard output is for the output of commands.
 
 use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
@@ -9,7 +9,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use super::arguments::LogFormat;
 use super::log_writer::EscapingStderr;
 
-/// Starts logging by RUST_LOG, at info where that is not set.
+/// Starts logging as `RUST_LOG` says, or else at info.
 pub(super) fn start(format: LogFormat) {
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(EscapingStderr);
@@ -25,8 +25,8 @@ pub(super) fn start(format: LogFormat) {
     }
 }
 
-/// kube logs whole answers of the API server where it cannot decode them, and those of refusals: no RUST_LOG shows
-/// them. It also logs each failed call as an error, which is reported by whoever made the call.
+/// Hides events in which kube logs whole responses of the API server, whatever `RUST_LOG` says. Also hides kube's event for
+/// each failed call, because the caller reports the error.
 fn shows_no_body(metadata: &Metadata<'_>) -> bool {
     let client = "kube_client::client";
     match metadata.target().strip_prefix(client) {
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn no_directive_shows_what_kube_says_of_a_body() {
+    fn responses_that_kube_logs_are_hidden_at_every_level() {
         for directives in ["trace", "kube_client::client=trace", "warn,kube_client=trace"] {
             let log = Log::default();
             let writer = log.clone();

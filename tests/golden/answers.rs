@@ -2,8 +2,8 @@
 //! Knows answers; must not know how one is read. The tokens are made up; their odd characters are the providers'.
 
 use reqwest::header::HeaderMap;
-use tokensource::api::Reason;
-use tokensource::oauth::{Answer, Error, Notice, Reading, ResponseRules, Token, read};
+use tokensource::api::{Reason, ResponseSettings};
+use tokensource::oauth::{Disclosure, Error, HttpResponse, Notice, ResponseContext, Token, read};
 
 use crate::catalog::{CATALOG, load};
 use crate::example::{Example, now};
@@ -136,25 +136,26 @@ const GOOD: [Good; CATALOG.len()] = [
     ),
 ];
 
-/// Reads an answer as the controller would, but for the rules where others are given.
+/// Reads a response as the controller would, or with other settings.
 fn answered(
     example: &Example,
-    rules: Option<&ResponseRules>,
+    settings: Option<&ResponseSettings>,
     status: u16,
     body: &str,
 ) -> Result<Token, Error> {
     let ask = example.ask(None);
-    let answer = Answer { status, headers: HeaderMap::new(), body: body.as_bytes().to_vec() };
-    let reading = Reading {
+    let response = HttpResponse { status, headers: HeaderMap::new(), body: body.as_bytes().to_vec() };
+    let context = ResponseContext {
         sent_at: now(),
         host: ask.request.endpoint.host(),
-        rules: rules.unwrap_or(&ask.rules),
+        settings: settings.unwrap_or(&example.provider().response),
+        disclosure: Disclosure::default(),
         requested_scopes: &example.source.spec.token.scopes,
         grant: ask.grant,
         confidential: &[],
         requested_token_type: example.provider().requested_token_type.as_deref(),
     };
-    read(&answer, &reading)
+    read(&response, &context)
 }
 
 fn life(token: &Token) -> i64 {
@@ -181,7 +182,7 @@ fn answers_are_read_by_the_rules_of_their_manifest() {
 #[test]
 fn response_settings_stand_where_they_are_needed_and_nowhere_else() {
     for Good { name, body, life: expected, .. } in GOOD {
-        let plain = answered(&load(name), Some(&ResponseRules::default()), 200, body);
+        let plain = answered(&load(name), Some(&ResponseSettings::default()), 200, body);
         match name {
             "ebay" => assert_eq!(plain.unwrap_err().reason(), Reason::UnsupportedTokenType),
             "salesforce" => assert_eq!(life(&plain.unwrap()), 3600, "an hour is assumed"),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use serde_json::Value;
-use tokensource::cli::{CheckArguments, Ending, Surroundings, checked};
+use tokensource::cli::{CheckArguments, Environment, ExitStatus, checked};
 use tokensource_kit::canaries;
 
 use crate::example::{now, root};
@@ -21,16 +21,15 @@ struct Arguments {
     check: CheckArguments,
 }
 
-fn check(arguments: &[&str]) -> (String, Ending) {
+fn check(arguments: &[&str]) -> (String, ExitStatus) {
     let arguments = ["check"].iter().chain(arguments);
     let arguments = Arguments::try_parse_from(arguments).unwrap_or_else(|error| panic!("{error}")).check;
     let definition = clap::Command::new("tokensource");
-    let surroundings =
-        Surroundings { now, nonce: || Some("nonce".to_owned()), environment: |_| None, definition };
+    let environment = Environment { now, nonce: || Some("nonce".to_owned()), variable: |_| None, definition };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let (text, ending) = runtime.block_on(checked(&arguments, &surroundings)).unwrap();
+    let (text, status) = runtime.block_on(checked(&arguments, &environment)).unwrap();
     let text = anstream::adapter::strip_str(&text).to_string();
-    (text.replace(env!("CARGO_PKG_VERSION"), "VERSION"), ending)
+    (text.replace(env!("CARGO_PKG_VERSION"), "VERSION"), status)
 }
 
 fn compare(name: &str, text: &str) {
@@ -60,8 +59,8 @@ fn stem(path: &Path) -> &str {
 fn the_documented_providers_are_found_good() {
     for name in ["apiax", "ocrolus", "pliant", "prisjakt", "v2"] {
         let file = root().join("deploy/examples").join(name).with_extension("yaml");
-        let (text, ending) = check(&["-f", file.to_str().unwrap()]);
-        assert_eq!(ending, Ending::Done, "{text}");
+        let (text, status) = check(&["-f", file.to_str().unwrap()]);
+        assert_eq!(status, ExitStatus::Success, "{text}");
         compare(&format!("example-{name}"), &text);
     }
 }
@@ -69,9 +68,9 @@ fn the_documented_providers_are_found_good() {
 #[test]
 fn whatever_is_wrong_is_said_with_what_to_do() {
     for file in files("yaml") {
-        let (text, ending) = check(&["-f", file.to_str().unwrap()]);
-        let expected = if GOOD.contains(&stem(&file)) { Ending::Done } else { Ending::Failed };
-        assert_eq!(ending, expected, "{}: {text}", file.display());
+        let (text, status) = check(&["-f", file.to_str().unwrap()]);
+        let expected = if GOOD.contains(&stem(&file)) { ExitStatus::Success } else { ExitStatus::Failure };
+        assert_eq!(status, expected, "{}: {text}", file.display());
         compare(stem(&file), &text);
     }
     let told: Vec<_> = files("txt").iter().map(|path| stem(path).to_owned()).collect();
@@ -120,7 +119,7 @@ fn no_secret_of_any_manifest_is_shown_in_any_form() {
 fn several_files_are_read_as_one_and_programs_read_json() {
     let golden = |name: &str| root().join("tests/golden/check").join(name).display().to_string();
     // The Secret of one completes the other.
-    let (text, ending) =
+    let (text, status) =
         check(&["-f", &golden("without-secret.yaml"), "-f", &golden("signed.yaml"), "-o", "json"]);
     let report: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(report["sources"][0]["failure"], Value::Null, "{report:#}");
@@ -128,5 +127,5 @@ fn several_files_are_read_as_one_and_programs_read_json() {
     assert_eq!(report["sources"][0]["renewal"]["lifetimeSeconds"], 3600);
     // They have the same target.
     assert_eq!(report["sources"][1]["failure"]["reason"], "TargetConflict");
-    assert_eq!(ending, Ending::Failed);
+    assert_eq!(status, ExitStatus::Failure);
 }

@@ -13,7 +13,7 @@ use tokensource::api::{TokenProviderSpec, TokenSource, TokenSourceStatus, annota
 use tokensource::decide::{
     Ask, Cause, Credentials, Materials, Observed, Plan, Secrets, Target, ask, decide, inputs, render,
 };
-use tokensource::oauth::{Moment, Secret as Confidential, build};
+use tokensource::oauth::{Secret as Confidential, SigningContext, USER_AGENT, build};
 
 use crate::assertion;
 
@@ -112,17 +112,18 @@ impl Example {
     /// Request line, headers by name, empty line, body. What is signed stands decoded after it, for a signature need
     /// not be the same twice; it has been verified.
     pub(crate) fn request(&self, refresh_token: Option<&str>) -> String {
-        let moment = Moment { now: now(), nonce: "nonce".to_owned() };
-        let wire = build(&self.ask(refresh_token).request, &moment, "tokensource/VERSION")
-            .unwrap_or_else(|error| panic!("{error}"));
+        let signing = SigningContext { now: now(), nonce: "nonce".to_owned() };
+        let wire =
+            build(&self.ask(refresh_token).request, &signing).unwrap_or_else(|error| panic!("{error}"));
         let mut headers: Vec<String> = wire
             .headers
             .iter()
             .map(|(name, value)| format!("{name}: {}\n", value.to_str().unwrap()))
             .collect();
         headers.sort();
+        let headers = headers.concat().replace(USER_AGENT, "tokensource/VERSION");
         let body = std::str::from_utf8(&wire.body).unwrap();
-        let mut text = format!("POST {}\n{}\n{body}\n", wire.endpoint.url(), headers.concat());
+        let mut text = format!("POST {}\n{headers}\n{body}\n", wire.endpoint.url());
         for signed in wire.signed.iter().map(Confidential::expose) {
             assert_eq!(text.matches(signed).count(), 1, "the assertion stands in the request once");
             text = format!("{}\n{}", text.replace(signed, "ASSERTION"), assertion::readable(signed));

@@ -4,7 +4,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use tokensource::decide::refresh::{Bond, gives_way, is_kept};
 use tokensource::decide::{Failure, Materials, ask};
-use tokensource::oauth::{Reading, Secret, read};
+use tokensource::oauth::{ResponseContext, Secret, read};
 
 use crate::real::{Real, Reply};
 use crate::samples::{HOST, LIFETIME, at, credentials, remembered, said, seconds};
@@ -25,16 +25,17 @@ impl Real {
         let stored = refreshing.then(|| Secret::new("rt-stored".to_owned()));
         let materials = Materials { credentials: credentials(asked.credentials), ..Materials::default() };
         let ask = ask(spec, &self.provider, &materials, stored.as_ref())?;
-        let reading = Reading {
+        let context = ResponseContext {
             sent_at: at(0),
             host: HOST,
-            rules: &ask.rules,
+            settings: &self.provider.response,
+            disclosure: ask.disclosure,
             requested_scopes: &spec.token.scopes,
             grant: ask.grant,
             confidential: &ask.confidential.iter().collect::<Vec<_>>(),
             requested_token_type: None,
         };
-        let token = read(&said(reply), &reading).map_err(|error| Failure::from(&error))?;
+        let token = read(&said(reply), &context).map_err(|error| Failure::from(&error))?;
         assert_eq!((seconds(token.issued_at), seconds(token.expires_at)), (0, LIFETIME));
         assert_eq!(token.refresh_token.is_some(), reply == Reply::Token { refresh: true });
         Ok(())

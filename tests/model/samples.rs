@@ -14,7 +14,7 @@ use tokensource::api::{
 };
 use tokensource::decide::versions::{Role, Versions, compare};
 use tokensource::decide::{Credentials, Failure};
-use tokensource::oauth::{Answer, Retry};
+use tokensource::oauth::{HttpResponse, Retry};
 
 use crate::normal::{shifted, shifted_life};
 use crate::real::{Grant, Reply, Summary};
@@ -103,7 +103,7 @@ pub(crate) fn credentials(version: u8) -> BTreeMap<String, ByteString> {
 }
 
 /// An answer as it comes over the wire.
-pub(crate) fn said(reply: Reply) -> Answer {
+pub(crate) fn said(reply: Reply) -> HttpResponse {
     let error = |code: &str| format!(r#"{{"error":"{code}"}}"#);
     let (status, body) = match reply {
         Reply::Token { refresh } => {
@@ -120,7 +120,7 @@ pub(crate) fn said(reply: Reply) -> Answer {
     if reply == Reply::Limited {
         headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
     }
-    Answer { status, headers, body: body.into_bytes() }
+    HttpResponse { status, headers, body: body.into_bytes() }
 }
 
 /// As `controller::reconcile::act` reports a target that could not be written.

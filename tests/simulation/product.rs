@@ -17,7 +17,7 @@ use tokensource::decide::{
     Cause, Credentials, Failure, Inputs, Materials, Observed, Publication, Published, Secrets, Target, ask,
     inputs,
 };
-use tokensource::oauth::{self, Reading, Token, read};
+use tokensource::oauth::{HttpResponse, ResponseContext, Token, read};
 
 use crate::clock::{Instant, at};
 use crate::provider::Reply;
@@ -196,11 +196,11 @@ fn hear(
     let ask = ask(spec, provider, &Materials { credentials, ..Materials::default() }, None).unwrap();
     let confidential: Vec<_> = ask.confidential.iter().collect();
     let reading = ask.reading(spec, provider, at(0), &confidential);
-    read(&said(lifetime, reply), &reading as &Reading<'_>).map_err(|error| Failure::from(&error))
+    read(&said(lifetime, reply), &reading as &ResponseContext<'_>).map_err(|error| Failure::from(&error))
 }
 
 /// An answer as it comes over the wire.
-fn said(lifetime: u32, reply: Reply) -> oauth::Answer {
+fn said(lifetime: u32, reply: Reply) -> HttpResponse {
     let mut headers = HeaderMap::new();
     let (status, body) = match reply {
         Reply::Token => {
@@ -212,5 +212,5 @@ fn said(lifetime: u32, reply: Reply) -> oauth::Answer {
             (429, String::new())
         }
     };
-    oauth::Answer { status, headers, body: body.into_bytes() }
+    HttpResponse { status, headers, body: body.into_bytes() }
 }

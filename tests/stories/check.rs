@@ -49,9 +49,9 @@ pub(crate) async fn provider_is_really_asked(story: &mut Story) {
     let said = check(story, &objects, &send).await;
     said.has(
         0,
-        &["the provider issued a token", "Scope:            read", "ScopeReduced", "the token is no JWT"],
+        &["the provider issued a token", "Scope:            read", "ScopeReduced", "the token is not a JWT"],
     );
-    said.has(0, &["It lives 1h: the next is asked for 43m30s to 45m after its issue."]);
+    said.has(0, &["The token has a lifetime of 1h and is renewed 43m30s to 45m after it was issued."]);
     let request = story.provider.requests(TOKEN).remove(0);
     assert_eq!(
         request.form_value("client_secret").as_deref(),
@@ -83,7 +83,7 @@ pub(crate) async fn provider_is_really_asked(story: &mut Story) {
     let federated = source(
         &json!({"provider": {"clientAuthentication": method}, "clientId": "me", "credentialsRef": null}),
     );
-    check(story, &[federated], &send).await.has(1, &["NotSent", "can only be had in a cluster"]);
+    check(story, &[federated], &send).await.has(1, &["NotSent", "only a cluster can issue"]);
     assert_eq!(story.provider.count(TOKEN), 3);
 }
 

@@ -248,7 +248,7 @@ pub(crate) async fn renew_waits_for_the_answer(story: &mut Story) {
     story.patch_source("bad", &json!({"spec": {"suspend": false}})).await;
     story.controller.kill9();
     let late = here(story, &["renew", "bad", "--timeout", "2s"]).await;
-    late.has(1, &["bad: not renewed", "It was not dealt with in time"]);
+    late.has(1, &["bad: not renewed", "The request was not handled in time"]);
     story.controller.restart().await;
 }
 

@@ -1,5 +1,5 @@
-//! The manifests as they are read from files: those kinds that a token request is made of, the others left alone.
-//! Must not know what any of them leads to, and must not quote one: a Secret may be among them.
+//! Reads manifests from files. Keeps the kinds that a token request depends on and ignores others.
+//! Must not know how an object is used, and must not quote one, because it may be a Secret.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -17,7 +17,7 @@ use crate::cli::Error;
 use crate::decide::publication::Data;
 use crate::panics::contain;
 
-/// The one version that the definitions have.
+/// The only version of the definitions.
 const OUR_VERSION: &str = "tokensource.dev/v1alpha1";
 const OUR_KINDS: [&str; 3] = ["TokenSource", "TokenProvider", "ClusterTokenProvider"];
 
@@ -28,7 +28,7 @@ pub(super) struct Manifests {
     cluster_providers: Vec<ClusterTokenProvider>,
     secrets: Vec<Secret>,
     config_maps: Vec<ConfigMap>,
-    /// What could not be read, or says something that nobody would read.
+    /// Files and objects that could not be read, and fields that no kind has.
     pub(super) problems: Vec<Problem>,
 }
 
@@ -52,7 +52,7 @@ impl Manifests {
         };
         match read {
             Ok(documents) => documents.into_iter().for_each(|document| self.add(file, document, schemas)),
-            // The library's own text quotes the lines around.
+            // The library's error is not shown, because it quotes the surrounding lines.
             Err(error) => self.problem(
                 file,
                 &match error.location() {
@@ -78,21 +78,24 @@ impl Manifests {
             }
             (_, kind) if OUR_KINDS.contains(&kind) && version != OUR_VERSION => self.problem(
                 &object,
-                &format!("has apiVersion {version}, which no cluster knows: write {OUR_VERSION}."),
+                &format!("has apiVersion {version}, which does not exist: write {OUR_VERSION}."),
             ),
             (crate::api::GROUP, kind) => {
                 for field in schemas.unknown_fields(kind, &document) {
-                    self.problem(&object, &format!("has no field {field}: correct its name, or its place."));
+                    self.problem(
+                        &object,
+                        &format!("has no field {field}: correct its name, or its position."),
+                    );
                 }
                 let read = match kind {
                     "TokenSource" => push(&mut self.sources, document),
                     "TokenProvider" => push(&mut self.providers, document),
                     "ClusterTokenProvider" => push(&mut self.cluster_providers, document),
-                    _ => Err("is of no kind that tokensource has.".to_owned()),
+                    _ => Err("has a kind that this API group does not have.".to_owned()),
                 };
                 self.remember(&object, read);
             }
-            // These may be secret: what serde says of them is not repeated.
+            // serde's error is not shown, because it may quote a secret.
             ("", "Secret") => {
                 let read = push(&mut self.secrets, document);
                 let why = "cannot be read: data holds base64, stringData plain text.".to_owned();
@@ -134,7 +137,7 @@ impl Manifests {
     }
 }
 
-/// All the data of a Secret, as the API server would store it.
+/// The data of a Secret as the API server would store it, with `stringData`.
 pub(super) fn data(secret: &Secret) -> Data {
     let mut data: BTreeMap<_, _> = secret.data.clone().unwrap_or_default();
     let texts = secret.string_data.iter().flatten();
@@ -157,10 +160,10 @@ fn push<T: DeserializeOwned>(into: &mut Vec<T>, document: Value) -> Result<(), S
     Ok(())
 }
 
-/// A manifest without a namespace lands in whichever it is applied to.
+/// Finds an object. A manifest without a namespace matches every namespace, because it could be applied to any.
 fn find<'a, T: ResourceExt>(all: &'a [T], namespace: Option<&str>, name: &str) -> Option<&'a T> {
     all.iter().find(|object| {
-        let apart = object.namespace().zip(namespace).is_some_and(|(theirs, ours)| theirs != ours);
-        object.name_any() == name && !apart
+        let differs = object.namespace().zip(namespace).is_some_and(|(theirs, ours)| theirs != ours);
+        object.name_any() == name && !differs
     })
 }

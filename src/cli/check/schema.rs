@@ -1,5 +1,5 @@
-//! Fields that our kinds do not have: the API server would drop them without a word, and so would our own reader.
-//! Knows the definitions' schemas. Their rules and patterns are the API server's to judge.
+//! Finds fields that the kinds do not have. The API server, and serde, would drop such fields silently.
+//! Knows the schemas of the definitions. Does not check their rules, which only the API server can evaluate.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::api::definitions;
 
-/// The schema of each of our kinds.
+/// The schema of each kind of the API group.
 pub(super) struct Schemas(BTreeMap<String, Value>);
 
 impl Schemas {
@@ -20,7 +20,7 @@ impl Schemas {
         Self(definitions().into_iter().filter_map(schema).collect())
     }
 
-    /// The fields of the object's spec that its kind does not have, as paths.
+    /// The paths of all fields in the object's spec that its kind does not have.
     pub(super) fn unknown_fields(&self, kind: &str, object: &Value) -> Vec<String> {
         let spec = self.0.get(kind).and_then(|schema| schema.pointer("/properties/spec"));
         let mut found = Vec::new();
@@ -42,7 +42,7 @@ fn collect(path: &str, schema: &Value, value: &Value, found: &mut Vec<String>) {
                 let path = format!("{path}.{name}");
                 match known.or_else(|| schema.get("additionalProperties")) {
                     Some(schema) => collect(&path, schema, value, found),
-                    // A value of another type than an object is said by whoever reads it.
+                    // The schema expects no object here; reading the object reports the wrong type.
                     None if schema.get("properties").is_some() => found.push(path),
                     None => {}
                 }
@@ -64,7 +64,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn misspelt_fields_are_found_wherever_they_stand() {
+    fn misspelt_fields_are_found_at_every_depth() {
         let source = json!({"spec": {
             "scopes": ["a"],
             "token": {"scopes": ["a"], "audiance": "b"},

@@ -1,144 +1,121 @@
-//! Really asking the provider, once, by the exchange and the rules that the controller uses.
-//! Knows how a token is had, and tells everything of it but the token. Keeps nothing.
+//! Requests a token from the provider, once, with the client and the rules of the controller.
+//! Reports everything about the token but the token, and keeps nothing.
 
 use std::sync::Arc;
 
-use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::report::{Fault, RenewalTime};
-use super::request::{MASK, USER_AGENT};
-use super::situation::Situation;
-use crate::api::{Duration, TokenProviderSpec};
+use super::offline::OfflineContext;
+use super::report::{Fault, NoticeReport, RenewalTime, TokenReport};
+use super::request::MASK;
+use crate::api::TokenProviderSpec;
 use crate::cli::arguments::CheckArguments;
 use crate::cli::output::harmless;
+use crate::cli::spans::timestamp;
 use crate::decide::{Ask, Failure, ask, credentials};
-use crate::oauth::{AddressPolicy, Error, Exchanger, Issuer, Moment, Secret, Token, Transport, build, read};
+use crate::oauth::{
+    AddressPolicy, ClientSettings, Issuer, Secret, SigningContext, Token, TokenClient, build, read,
+};
 
-/// What the provider's answer holds, without the token.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Answer {
-    pub(super) endpoint: String,
-    pub(super) token_type: String,
-    pub(super) expires_at: String,
-    pub(super) scope: Option<String>,
-    /// Whether a refresh token came along. It was dropped.
-    pub(super) refresh_token: bool,
-    /// The standard claims of a JWT, unverified; none where the token is none.
-    pub(super) claims: Option<Map<String, Value>>,
-    pub(super) notices: Vec<Remark>,
-    #[serde(skip)]
-    pub(super) renewal: RenewalTime,
-}
-
-/// A notice in the words of the product.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub(super) struct Remark {
-    pub(super) notice: &'static str,
-    pub(super) meaning: &'static str,
-}
-
-/// Why it had better not be sent from here.
-pub(super) fn cannot(provider: &TokenProviderSpec) -> Option<Fault> {
+/// Refuses requests that need a cluster, and requests that would destroy a credential.
+pub(super) fn refuse(provider: &TokenProviderSpec) -> Result<(), Fault> {
     if let Some(account) = provider.service_accounts().next() {
-        return Some(Fault::not_sent(&format!(
-            "Nothing was sent: the token of ServiceAccount {} can only be had in a cluster.",
-            account.name.as_deref().unwrap_or("default")
+        return Err(Fault::not_sent(&format!(
+            "Nothing was sent: only a cluster can issue the token of ServiceAccount {}.",
+            account.name()
         )));
     }
-    (provider.grant_type.as_deref() == Some("refresh_token")).then(|| {
-        Fault::not_sent(
-            "Nothing was sent: a provider that rotates refresh tokens would answer with the only copy of the next one, \
-             and the one in the Secret would be worth nothing. Apply the manifests and let the controller ask: it keeps \
-             what it gets.",
-        )
-    })
+    if provider.grant_type() == "refresh_token" {
+        return Err(Fault::not_sent(
+            "Nothing was sent: a provider that rotates refresh tokens would invalidate the one in the Secret and return \
+             the only copy of the next one. Apply the manifests and let the controller request the token: it stores the \
+             next refresh token.",
+        ));
+    }
+    Ok(())
 }
 
-/// How requests of this provider travel.
-pub(super) struct Way {
-    exchanger: Exchanger,
-    /// Metadata is for everybody: no certificate is shown for it.
-    anonymous: Exchanger,
+/// The clients for one provider.
+pub(super) struct Transport {
+    client: TokenClient,
+    /// Without a certificate, for the issuer's metadata, which anyone may read.
+    anonymous: TokenClient,
 }
 
-impl Way {
-    pub(super) fn prepare(
-        situation: &Situation<'_>,
+impl Transport {
+    pub(super) fn new(
+        context: &OfflineContext<'_>,
         provider: &TokenProviderSpec,
         arguments: &CheckArguments,
     ) -> Result<Self, Fault> {
         let addresses =
             AddressPolicy { allow: arguments.allow_networks.clone(), deny: arguments.deny_networks.clone() };
-        let transport = Transport {
+        let settings = ClientSettings {
             addresses: Arc::new(addresses),
             resolver: None,
-            ca_bundle: situation.ca_bundle(provider)?,
+            ca_bundle: context.ca_bundle(provider)?,
             identity: None,
-            timeout: provider.timeout.map_or(Transport::DEFAULT_TIMEOUT, Duration::get),
+            timeout: provider.timeout(),
         };
-        let anonymous = Exchanger::new(&transport)?;
-        let exchanger = match situation.identity(provider)? {
+        let anonymous = TokenClient::new(&settings)?;
+        let client = match context.identity(provider)? {
             None => anonymous.clone(),
-            identity => Exchanger::new(&Transport { identity, ..transport })?,
+            identity => TokenClient::new(&ClientSettings { identity, ..settings })?,
         };
-        Ok(Self { exchanger, anonymous })
+        Ok(Self { client, anonymous })
     }
 
-    /// The provider with its token endpoint: the one that an issuer's metadata names, where it has an issuer.
+    /// The provider with its token endpoint, which is that of the issuer's metadata if the provider names an issuer.
     pub(super) async fn locate(&self, provider: &TokenProviderSpec) -> Result<TokenProviderSpec, Fault> {
         let Some(issuer) = &provider.issuer else { return Ok(provider.clone()) };
-        let issuer = Issuer::parse(issuer)?;
-        let found = issuer.discover(&self.anonymous, USER_AGENT, provider.shows_certificate()).await?;
+        let found = Issuer::parse(issuer)?.discover(&self.anonymous, provider.shows_certificate()).await?;
         Ok(TokenProviderSpec { token_endpoint: Some(found.token_endpoint), ..provider.clone() })
     }
 
     pub(super) async fn send(
         &self,
-        situation: &Situation<'_>,
+        context: &OfflineContext<'_>,
         provider: &TokenProviderSpec,
-        moment: &Moment,
-    ) -> Result<Answer, Fault> {
-        let materials = situation.materials(provider);
-        let ask = ask(&situation.spec, provider, &materials, None)?;
-        if let Some(failure) = credentials::placeholder(&situation.spec, provider, &materials) {
+        signing: &SigningContext,
+    ) -> Result<TokenReport, Fault> {
+        let (spec, inputs) = (&context.spec, context.inputs(provider));
+        let ask = ask(spec, provider, &inputs, None)?;
+        if let Some(failure) = credentials::placeholder(spec, provider, &inputs) {
             return Err(failure.into());
         }
-        let mut request = build(&ask.request, moment, USER_AGENT)?;
+        let mut request = build(&ask.request, signing)?;
         let signed = std::mem::take(&mut request.signed);
-        let answer = self.exchanger.send(request).await;
+        let response = self.client.send(request).await;
         let confidential: Vec<&Secret> = ask.confidential.iter().chain(&signed).collect();
-        let reading = ask.reading(&situation.spec, provider, moment.now, &confidential);
-        let token = answer.and_then(|answer| read(&answer, &reading)).map_err(|error| {
-            credentials::explained(Failure::from(&error), &situation.spec, provider, &materials)
-        })?;
-        Ok(told(&token, &ask, &confidential, situation))
+        let reading = ask.reading(spec, provider, signing.now, &confidential);
+        let token = response
+            .and_then(|response| read(&response, &reading))
+            .map_err(|error| credentials::explained(Failure::from(&error), spec, provider, &inputs))?;
+        Ok(report(&token, &ask, &confidential, context))
     }
 }
 
-fn told(token: &Token, ask: &Ask, confidential: &[&Secret], situation: &Situation<'_>) -> Answer {
+fn report(token: &Token, ask: &Ask, confidential: &[&Secret], context: &OfflineContext<'_>) -> TokenReport {
     let claims = token.standard_claims();
-    let claims = claims.map(|claims| {
-        claims.into_iter().map(|(name, value)| (name.to_owned(), shown(value, confidential))).collect()
-    });
     let notices = token.notices.iter();
-    Answer {
+    TokenReport {
         endpoint: ask.request.endpoint.url().to_string(),
         token_type: token.token_type.clone(),
-        expires_at: token.expires_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+        expires_at: timestamp(token.expires_at),
         scope: token.scope.as_deref().map(harmless),
         refresh_token: token.refresh_token.is_some(),
-        claims,
+        claims: claims.map(|claims| {
+            claims.into_iter().map(|(name, value)| (name, masked(value, confidential))).collect()
+        }),
         notices: notices
-            .map(|notice| Remark { notice: notice.as_str(), meaning: notice.sentence() })
+            .map(|notice| NoticeReport { notice: notice.as_str(), meaning: notice.sentence() })
             .collect(),
-        renewal: RenewalTime::of(token.expires_at - token.issued_at, &situation.spec.renewal),
+        renewal: RenewalTime::of(token.expires_at - token.issued_at, &context.spec.renewal),
     }
 }
 
-/// A claim's value, unless a provider has put in it what it was sent.
-fn shown(value: Value, confidential: &[&Secret]) -> Value {
+/// The value of a claim; masked if the provider has put a secret of the request into it.
+fn masked(value: Value, confidential: &[&Secret]) -> Value {
     let text = value.to_string();
     let repeats =
         confidential.iter().any(|secret| !secret.expose().is_empty() && text.contains(secret.expose()));
@@ -146,11 +123,5 @@ fn shown(value: Value, confidential: &[&Secret]) -> Value {
         _ if repeats => Value::from(MASK),
         Value::String(text) => Value::from(harmless(&text)),
         other => other,
-    }
-}
-
-impl From<Error> for Fault {
-    fn from(error: Error) -> Self {
-        Fault::from(Failure::from(&error))
     }
 }

@@ -1,15 +1,15 @@
-//! Whether a renewal request has been answered, and how. Pure: the time that has passed is an argument.
+//! Whether a renewal request has a result, and which. Pure: the time that has passed is an argument.
 
 use chrono::TimeDelta;
 
 use crate::api::{ConditionType, Reason, TokenSource};
 use crate::cli::output::harmless;
 
-/// So long a refusal from before the request is not yet taken for its answer.
+/// For this long, a failure may be older than the request and is not taken as its result.
 const GRACE: TimeDelta = TimeDelta::seconds(5);
 
-/// With these the provider is not asked, so that the request stays open until something in the cluster changes.
-const NOT_ASKED: [Reason; 8] = [
+/// With these reasons no request is sent to the provider, so the renewal request stays open until the cluster changes.
+const NOT_SENT: [Reason; 8] = [
     Reason::TargetConflict,
     Reason::ProviderNotFound,
     Reason::ProviderNotAllowed,
@@ -20,18 +20,18 @@ const NOT_ASKED: [Reason; 8] = [
     Reason::CredentialsInvalid,
 ];
 
-/// What has come of a request.
+/// The result of a renewal request.
 #[derive(Debug, PartialEq)]
 pub(super) enum Verdict {
-    /// Nothing yet; what there is to say meanwhile.
+    /// No result yet; the progress to print, if any.
     Waiting(Option<String>),
     /// There is a new token.
     Renewed,
-    /// There is none: the reason and its explanation.
+    /// There is no new token: reason and message.
     Failed(String, String),
 }
 
-/// Judges one `TokenSource`; none where it is gone.
+/// The result for one `TokenSource`; `source` is None if it was deleted.
 pub(super) fn judge(
     source: Option<&TokenSource>,
     request: &str,
@@ -40,7 +40,7 @@ pub(super) fn judge(
 ) -> Verdict {
     let failed = |reason: &str, message: &str| Verdict::Failed(harmless(reason), harmless(message));
     let Some(source) = source else {
-        return failed("NotFound", "There is no such TokenSource any more.");
+        return failed("NotFound", "The TokenSource does not exist any more.");
     };
     if source.spec.suspend {
         return failed(Reason::Suspended.as_str(), Reason::Suspended.sentence());
@@ -52,31 +52,32 @@ pub(super) fn judge(
     match (acknowledged, refused) {
         (true, None) => Verdict::Renewed,
         (true, Some(refused)) => failed(&refused.reason, &refused.message),
-        (false, Some(refused)) if waited >= GRACE && was_not_asked(&refused.reason) => {
+        (false, Some(refused)) if waited >= GRACE && was_not_sent(&refused.reason) => {
             failed(&refused.reason, &refused.message)
         }
         (false, Some(refused)) if !in_time => failed(
             &refused.reason,
-            &format!("It was not dealt with in time. What stands there: {}", refused.message),
+            &format!("The request was not handled in time. The current message is: {}", refused.message),
         ),
         (false, None) if !in_time => failed(
             "Timeout",
-            "It was not dealt with in time. Is a controller running that serves this namespace and these labels?",
+            "The request was not handled in time. Check that a controller is running that serves this namespace and these \
+             labels.",
         ),
         (false, Some(refused)) if waited >= GRACE && is_unwritten(&refused.reason) => {
             Verdict::Waiting(Some(format!("waiting: {}", harmless(&refused.message))))
         }
         (false, _) => Verdict::Waiting(
-            (waited >= GRACE).then(|| "waiting: a provider is asked once a minute at the most".to_owned()),
+            (waited >= GRACE).then(|| "waiting: a provider is asked at most once a minute".to_owned()),
         ),
     }
 }
 
-fn was_not_asked(reason: &str) -> bool {
-    Reason::named(reason).is_some_and(|reason| NOT_ASKED.contains(&reason))
+fn was_not_sent(reason: &str) -> bool {
+    Reason::named(reason).is_some_and(|reason| NOT_SENT.contains(&reason))
 }
 
-/// A token came and cannot be written: what there is to say is why.
+/// The token was obtained but could not be written; the progress says why.
 fn is_unwritten(reason: &str) -> bool {
     reason == Reason::TargetWriteFailed.as_str()
 }
@@ -102,16 +103,16 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_answered_when_it_is_acknowledged_or_never_will_be() {
+    fn request_has_a_result_once_it_is_acknowledged_or_cannot_be() {
         let waiting = |text: Option<&str>| Verdict::Waiting(text.map(str::to_owned));
         let failed = |reason: &str| Verdict::Failed(reason.to_owned(), "m".to_owned());
-        let patient = "waiting: a provider is asked once a minute at the most";
+        let patient = "waiting: a provider is asked at most once a minute";
         for (handled, renewed, reason, waited, expected) in [
             (None, "True", "TokenIssued", 0, waiting(None)),
             (Some("before"), "True", "TokenIssued", 5, waiting(Some(patient))),
             (Some("this"), "True", "TokenRenewed", 0, Verdict::Renewed),
             (Some("this"), "False", "InvalidClient", 0, failed("InvalidClient")),
-            // An earlier failure says nothing of this request, unless it keeps the provider from being asked.
+            // A failure before the request is no result, unless its reason prevents requests to the provider.
             (Some("before"), "False", "InvalidClient", 30, waiting(Some(patient))),
             (Some("before"), "False", "TargetWriteFailed", 30, waiting(Some("waiting: m"))),
             (None, "False", "CredentialsNotBound", 4, waiting(None)),
@@ -124,11 +125,11 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_ever() {
+    fn wait_ends_at_the_deadline_or_if_no_result_can_come() {
         let late = |source: &TokenSource| judge(Some(source), "this", TimeDelta::seconds(120), false);
         let Verdict::Failed(reason, message) = late(&source(None, "True", "TokenIssued")) else { panic!() };
         assert_eq!(reason, "Timeout");
-        assert!(message.contains("controller"));
+        assert!(message.contains("controller is running"));
         let Verdict::Failed(reason, message) = late(&source(None, "False", "TargetWriteFailed")) else {
             panic!()
         };

@@ -1,5 +1,4 @@
-//! Everything about one `TokenSource`: what it holds, its conditions in whole sentences, what to do, what happened.
-//! Pure: time is an argument.
+//! The details of one `TokenSource`: facts, conditions with their messages, advice, Events. Pure: the present is an argument.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -9,27 +8,28 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde::Serialize;
 
 use super::history::Entry;
-use super::row::{Row, timestamp, verdict};
+use super::row::{Row, colour, find};
 use crate::api::{ConditionType, Reason, TokenSource, from_kubernetes};
+use crate::api_calls::chain;
 use crate::cli::error::Error;
 use crate::cli::output::{BAD, TITLE, WARNING, harmless, styled, wrapped};
-use crate::cli::spans::{countdown, relative, span};
+use crate::cli::spans::{countdown, relative, span, timestamp};
 use crate::cli::table::Cell;
 
-/// The same for a program.
+/// The details for a program.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Document<'a> {
     #[serde(flatten)]
     row: Row,
-    conditions: Vec<Advised>,
+    conditions: Vec<ConditionReport>,
     events: &'a [Entry],
 }
 
-/// A condition, and what to do about it.
+/// A condition with advice.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Advised {
+struct ConditionReport {
     #[serde(rename = "type")]
     type_: String,
     status: String,
@@ -41,46 +41,46 @@ struct Advised {
 }
 
 pub(super) fn document<'a>(source: &TokenSource, events: &'a [Entry]) -> Document<'a> {
-    let conditions = conditions(source).into_iter().map(|condition| Advised {
+    let conditions = conditions(source).into_iter().map(|condition| ConditionReport {
         type_: condition.type_.clone(),
         status: condition.status.clone(),
         reason: harmless(&condition.reason),
         message: harmless(&condition.message),
         since: timestamp(from_kubernetes(&condition.last_transition_time)),
-        advice: trouble(condition).map(Reason::advice),
+        advice: problem(condition).map(Reason::advice),
     });
     Document { row: Row::of(source), conditions: conditions.collect(), events }
 }
 
 pub(super) fn page(source: &TokenSource, history: &Result<Vec<Entry>, Error>, now: DateTime<Utc>) -> String {
     let mut text = facts(source, now);
-    let mut told = "";
+    let mut printed = "";
     for condition in conditions(source) {
         let bad = if condition.type_ == "Ready" { BAD } else { WARNING };
         let _ = writeln!(
             text,
             "\n{} has been {} for {} ({})",
             styled(TITLE, &condition.type_),
-            styled(meaning(condition, bad), &condition.status),
+            styled(style(condition, bad), &condition.status),
             span(now - from_kubernetes(&condition.last_transition_time)),
             harmless(&condition.reason),
         );
-        // What stalls is mostly what failed.
-        if condition.message != told {
+        // The message of Stalled is mostly that of Renewed.
+        if condition.message != printed {
             text += &wrapped(&harmless(&condition.message), 2);
         }
-        told = &condition.message;
+        printed = &condition.message;
     }
     if conditions(source).is_empty() {
         text += "\n";
         text += &wrapped(
-            "No controller has looked at it yet. If that stays so, none runs that serves this namespace and these \
-             labels: see its log, and --namespace and --selector of the controller.",
+            "No controller has handled this TokenSource yet. If this does not change, check that a controller is running \
+             and that its --namespace and --selector include this TokenSource.",
             0,
         );
     }
     text += &advice(source);
-    text += &happened(history, now);
+    text += &events(history, now);
     text
 }
 
@@ -106,7 +106,7 @@ fn facts(source: &TokenSource, now: DateTime<Utc>) -> String {
         failures.map(|last| format!("{} in a row, the last {}", status.failures, relative(last, now))),
     ));
     if source.spec.suspend {
-        lines.push(("Suspended", Some("yes: nothing is asked for".to_owned())));
+        lines.push(("Suspended", Some("yes: no token is requested".to_owned())));
     }
     lines
         .iter()
@@ -118,43 +118,41 @@ fn facts(source: &TokenSource, now: DateTime<Utc>) -> String {
 
 fn provider(source: &TokenSource) -> Option<String> {
     let inline = source.spec.provider.as_ref();
-    let written =
-        inline.and_then(|provider| provider.token_endpoint.as_deref().or(provider.issuer.as_deref()));
-    let referred = source.spec.provider_ref.as_ref();
-    written
-        .map(str::to_owned)
-        .or_else(|| referred.map(|reference| format!("{:?} {}", reference.kind, reference.name)))
+    let url = inline.and_then(|provider| provider.token_endpoint.as_deref().or(provider.issuer.as_deref()));
+    let reference = source.spec.provider_ref.as_ref();
+    url.map(str::to_owned)
+        .or_else(|| reference.map(|reference| format!("{:?} {}", reference.kind, reference.name)))
 }
 
-/// In an order of their own: what workloads see, how the last attempt ended, the rest.
+/// The conditions in a fixed order: the state of the token, the last attempt, the others.
 fn conditions(source: &TokenSource) -> Vec<&Condition> {
     let order =
         [ConditionType::Ready, ConditionType::Renewed, ConditionType::Stalled, ConditionType::Reconciling];
     let all = source.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    order.into_iter().filter_map(|kind| super::row::find(all, kind)).collect()
+    order.into_iter().filter_map(|kind| find(all, kind)).collect()
 }
 
-/// `Stalled` and `Reconciling` stand only while something is wrong.
-fn meaning(condition: &Condition, bad: anstyle::Style) -> anstyle::Style {
+/// The style of a condition's status. `Stalled` and `Reconciling` are present only while something is wrong.
+fn style(condition: &Condition, bad: anstyle::Style) -> anstyle::Style {
     match condition.type_.as_str() {
         "Stalled" => BAD,
         "Reconciling" => WARNING,
-        _ => verdict(&condition.status, bad),
+        _ => colour(&condition.status, bad),
     }
 }
 
-/// The reason of a condition that something may be done about.
-fn trouble(condition: &Condition) -> Option<Reason> {
+/// The reason of a condition, if it is a problem that somebody can act on.
+fn problem(condition: &Condition) -> Option<Reason> {
     let judged = ["Ready", "Renewed"].contains(&condition.type_.as_str());
     Reason::named(&condition.reason).filter(|_| judged && condition.status != "True")
 }
 
-/// Each reason once, the one to start with first: why the last attempt failed, then what became of the token.
+/// The advice for each reason, once: first why the last attempt failed, then the state of the token.
 fn advice(source: &TokenSource) -> String {
     let conditions = conditions(source);
     let mut seen = BTreeSet::new();
     let mut text = String::new();
-    for reason in conditions.iter().rev().filter_map(|condition| trouble(condition)) {
+    for reason in conditions.iter().rev().filter_map(|condition| problem(condition)) {
         if !seen.insert(reason) {
             continue;
         }
@@ -167,10 +165,10 @@ fn advice(source: &TokenSource) -> String {
     text
 }
 
-fn happened(history: &Result<Vec<Entry>, Error>, now: DateTime<Utc>) -> String {
+fn events(history: &Result<Vec<Entry>, Error>, now: DateTime<Utc>) -> String {
     let title = styled(TITLE, "Events");
     match history {
-        Err(error) => format!("\n{title}\n{}", wrapped(&error.to_string(), 2)),
+        Err(error) => format!("\n{title}\n{}", wrapped(&chain(error), 2)),
         Ok(entries) if entries.is_empty() => {
             format!("\n{title}: none. The API server forgets them after an hour.\n")
         }
@@ -194,8 +192,11 @@ fn cells(entry: &Entry, now: DateTime<Utc>) -> Vec<Cell> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::row::tests::{condition, now, source};
     use super::*;
+    use crate::api_calls::CallFailed;
     use serde_json::json;
 
     fn failing() -> TokenSource {
@@ -231,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn one_page_says_what_is_wrong_and_what_to_do() {
+    fn page_shows_what_is_wrong_and_what_to_do() {
         let events = vec![event(1_767_222_000, "TokenIssued", 1), event(1_767_225_480, "InvalidClient", 3)];
         let advice = wrapped(Reason::InvalidClient.advice(), 2);
         assert_eq!(
@@ -265,17 +266,17 @@ mod tests {
     }
 
     #[test]
-    fn without_a_controller_and_without_rights_it_says_so() {
+    fn page_reports_a_missing_controller_and_a_missing_permission() {
         let text = shown(
             &source("new", &json!(null)),
-            &Err(Error::Call("its Events could not be read", "no".into())),
+            &Err(Error::Call("its Events could not be read", CallFailed::Deadline(Duration::from_secs(15)))),
         );
-        assert!(text.contains("No controller has looked at it yet."), "{text}");
-        assert!(text.ends_with("Events\n  its Events could not be read: no\n"), "{text}");
+        assert!(text.contains("No controller has handled this TokenSource yet."), "{text}");
+        assert!(text.ends_with("Events\n  its Events could not be read: no answer within 15 s\n"), "{text}");
     }
 
     #[test]
-    fn a_program_is_given_the_advice_where_something_is_wrong() {
+    fn json_has_advice_only_for_conditions_with_a_problem() {
         let events = [event(0, "TokenIssued", 1)];
         let read = serde_json::to_value(document(&failing(), &events)).unwrap();
         assert_eq!(read["conditions"][0]["type"], "Ready");

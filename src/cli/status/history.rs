@@ -1,4 +1,4 @@
-//! The Events about one `TokenSource` (events.k8s.io), oldest first.
+//! The Events of one `TokenSource` (events.k8s.io), oldest first.
 //! Must not know how they are shown.
 
 use chrono::{DateTime, Utc};
@@ -12,15 +12,16 @@ use crate::api::TokenSource;
 use crate::cli::cluster::{Cluster, call};
 use crate::cli::error::Error;
 use crate::cli::output::harmless;
+use crate::cli::spans::timestamp;
 
-/// Something that happened, once or in a row.
+/// An Event, or a series of Events.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Entry {
-    /// When it happened last.
+    /// When it last happened.
     #[serde(skip)]
     pub(super) at: Option<DateTime<Utc>>,
-    /// The same, for programs.
+    /// The same instant, for programs.
     pub(super) time: Option<String>,
     pub(super) warning: bool,
     pub(super) reason: String,
@@ -28,14 +29,14 @@ pub(super) struct Entry {
     pub(super) count: i32,
 }
 
-/// Reads them. Who may see the `TokenSource` need not be allowed to see its Events: that is said, and all else shown.
+/// Reads the Events. A user may be allowed to read the `TokenSource` but not its Events, so an error is shown as a result.
 pub(super) async fn read(source: &TokenSource, cluster: &Cluster) -> Result<Vec<Entry>, Error> {
     let namespace = source.namespace().unwrap_or_default();
     let api: Api<Event> = Api::namespaced(cluster.client.clone(), &namespace);
     let params = ListParams::default()
         .fields(&format!("regarding.kind=TokenSource,regarding.name={}", source.name_any()));
     let events = call("its Events could not be read", api.list(&params)).await?;
-    // An earlier object of this name has a history of its own.
+    // An earlier object of the same name has other Events.
     let about = |event: &Event| {
         event.regarding.as_ref().and_then(|subject| subject.uid.as_deref()) == source.metadata.uid.as_deref()
     };
@@ -51,7 +52,7 @@ fn entry(event: &Event) -> Entry {
     let at = last.and_then(micro);
     Entry {
         at,
-        time: at.map(super::row::timestamp),
+        time: at.map(timestamp),
         warning: event.type_.as_deref() == Some("Warning"),
         reason: harmless(event.reason.as_deref().unwrap_or("-")),
         note: harmless(event.note.as_deref().unwrap_or_default()),

@@ -1,27 +1,27 @@
-//! One line for a `TokenSource`. Pure: time is an argument.
+//! One `TokenSource` as a row of the table. Pure: the present is an argument.
 
 use anstyle::Style;
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt;
 use serde::{Serialize, Serializer};
 
 use crate::api::{ConditionType, TokenSource, from_kubernetes};
 use crate::cli::output::{BAD, GOOD, WARNING, harmless};
-use crate::cli::spans::countdown;
+use crate::cli::spans::{countdown, timestamp};
 use crate::cli::table::{Cell, table as columns};
 
-/// What a line says, and a program reads.
+/// A row, as the table shows it and as a program reads it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Row {
     pub(super) namespace: String,
     pub(super) name: String,
-    /// True, False or Unknown: whether the token in the Secret is good.
+    /// True, False or Unknown: whether the token in the Secret is valid.
     pub(super) ready: String,
     /// True, False or Unknown: whether the last attempt succeeded.
     pub(super) renewed: String,
-    /// How the last attempt ended.
+    /// The reason of the last attempt's result.
     pub(super) reason: Option<String>,
     pub(super) message: Option<String>,
     pub(super) target: Option<String>,
@@ -51,7 +51,7 @@ impl Row {
             target: status.target.as_ref().map(|target| target.name.clone()),
             issued_at: time(&status.issued_at),
             expires_at: time(&status.expires_at),
-            // What is due after a failure is the next attempt, and it may come where there is no token at all.
+            // After a failure the next attempt is a retry, which exists even without a token.
             renew_at: time(&status.renew_at).or_else(|| time(&status.retry_at)),
             failures: status.failures,
         }
@@ -59,10 +59,10 @@ impl Row {
 
     fn cells(&self, with_namespace: bool, now: DateTime<Utc>) -> Vec<Cell> {
         let expired = self.expires_at.is_some_and(|at| at <= now);
-        let ready = verdict(&self.ready, BAD);
+        let ready = colour(&self.ready, BAD);
         let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-        // A failure while the token is good leaves time.
-        let renewed = verdict(&self.renewed, if self.ready == "True" { WARNING } else { BAD });
+        // A failure while the token is still valid is less urgent.
+        let renewed = colour(&self.renewed, if self.ready == "True" { WARNING } else { BAD });
         let renewed = if self.renewed == "True" { Style::new() } else { renewed };
         let mut cells = vec![
             Cell::plain(&self.name),
@@ -95,18 +95,13 @@ pub(super) fn find(conditions: &[Condition], kind: ConditionType) -> Option<&Con
     conditions.iter().find(|condition| condition.type_ == kind.as_str())
 }
 
-/// How a condition's status looks.
-pub(super) fn verdict(status: &str, bad: Style) -> Style {
+/// The colour of a condition's status.
+pub(super) fn colour(status: &str, bad: Style) -> Style {
     match status {
         "True" => GOOD,
         "False" => bad,
         _ => WARNING,
     }
-}
-
-/// RFC 3339, whole seconds.
-pub(super) fn timestamp(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 #[allow(clippy::ref_option)] // serde's signature
@@ -123,7 +118,7 @@ pub(super) mod tests {
         DateTime::from_timestamp(1_767_225_600, 0).unwrap()
     }
 
-    /// A `TokenSource` as the API server has it; what is given is put over its status.
+    /// A `TokenSource` as the API server returns it, with this status.
     pub(in crate::cli::status) fn source(name: &str, status: &serde_json::Value) -> TokenSource {
         serde_json::from_value(json!({
             "apiVersion": "tokensource.dev/v1alpha1", "kind": "TokenSource",
@@ -172,7 +167,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_row_tells_what_an_operator_asks_first() {
+    fn row_shows_state_and_times() {
         let text = plain(&table(rows().iter(), false, now()));
         assert_eq!(
             text,
@@ -185,7 +180,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_program_reads_times_and_not_countdowns() {
+    fn json_has_instants_instead_of_countdowns() {
         let read = serde_json::to_value(&rows()[0]).unwrap();
         assert_eq!(
             read,
@@ -199,7 +194,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn only_trouble_is_coloured() {
+    fn only_problems_are_coloured() {
         let text = table(rows().iter(), false, now());
         let line = |name: &str| text.lines().find(|line| line.contains(name)).unwrap().to_owned();
         let red = BAD.render().to_string();

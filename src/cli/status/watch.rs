@@ -1,4 +1,4 @@
-//! The table while it changes: in place on a terminal, where countdowns run; else a line for each change.
+//! `tokensource status --watch`: on a terminal the table is redrawn, with running countdowns; otherwise each change is a line.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
@@ -12,27 +12,27 @@ use crate::api::TokenSource;
 use crate::cli::arguments::{StatusArguments, StatusOutput};
 use crate::cli::list::{Key, Live, Selection};
 use crate::cli::output::{print, redraw, remark};
-use crate::cli::{Ending, Error, Surroundings};
+use crate::cli::{Environment, Error, ExitStatus};
 
 pub(super) async fn run(
     api: Api<TokenSource>,
     selection: &Selection,
     arguments: &StatusArguments,
-    surroundings: &Surroundings,
-) -> Result<Ending, Error> {
+    environment: &Environment,
+) -> Result<ExitStatus, Error> {
     let mut live = Live::watch(api, selection);
     if arguments.output == StatusOutput::Table && std::io::stdout().is_terminal() {
-        in_place(&mut live, arguments.all_namespaces, surroundings).await
+        redrawn(&mut live, arguments.all_namespaces, environment).await
     } else {
-        line_by_line(&mut live, arguments, surroundings).await
+        line_by_line(&mut live, arguments, environment).await
     }
 }
 
-async fn in_place(
+async fn redrawn(
     live: &mut Live,
     with_namespace: bool,
-    surroundings: &Surroundings,
-) -> Result<Ending, Error> {
+    environment: &Environment,
+) -> Result<ExitStatus, Error> {
     let mut second = tokio::time::interval(Duration::from_secs(1));
     loop {
         tokio::select! {
@@ -40,7 +40,7 @@ async fn in_place(
             change = live.change(|_| ()) => change?,
         }
         let rows: Vec<Row> = live.sources.values().map(Row::of).collect();
-        let table = table(rows.iter(), with_namespace, (surroundings.now)());
+        let table = table(rows.iter(), with_namespace, (environment.now)());
         redraw(&table)?;
     }
 }
@@ -48,45 +48,49 @@ async fn in_place(
 async fn line_by_line(
     live: &mut Live,
     arguments: &StatusArguments,
-    surroundings: &Surroundings,
-) -> Result<Ending, Error> {
+    environment: &Environment,
+) -> Result<ExitStatus, Error> {
     let mut shown: BTreeMap<Key, Row> = BTreeMap::new();
-    let mut titled = false;
+    let mut has_heading = false;
     loop {
-        live.change(complain).await?;
+        live.change(report).await?;
         let rows: BTreeMap<Key, Row> =
             live.sources.iter().map(|(key, source)| (key.clone(), Row::of(source))).collect();
         let text = match arguments.output {
             StatusOutput::Json => documents(&shown, &rows),
             StatusOutput::Table => {
-                let table = table(rows.values(), arguments.all_namespaces, (surroundings.now)());
-                lines(&shown, &rows, &table, !titled)
+                let table = table(rows.values(), arguments.all_namespaces, (environment.now)());
+                lines(&shown, &rows, &table, !has_heading)
             }
         };
-        titled = true;
+        has_heading = true;
         print(&text)?;
         shown = rows;
     }
 }
 
-fn complain(error: &kube::runtime::watcher::Error) {
-    remark(&format!("The watch is begun anew: {error}\n"));
+fn report(error: &kube::runtime::watcher::Error) {
+    remark(&format!("The watch failed and is restarted: {error}\n"));
 }
 
-/// Those lines of the table that say something new.
-fn lines(shown: &BTreeMap<Key, Row>, rows: &BTreeMap<Key, Row>, table: &str, titled: bool) -> String {
+/// The lines of the table whose row has changed, with the heading if it was not printed before.
+fn lines(shown: &BTreeMap<Key, Row>, rows: &BTreeMap<Key, Row>, table: &str, with_heading: bool) -> String {
     let mut lines = table.lines();
-    let title = lines.next().filter(|_| titled);
-    let news = rows.iter().zip(lines).filter(|((key, row), _)| shown.get(*key) != Some(*row));
-    title.into_iter().chain(news.map(|(_, line)| line)).fold(String::new(), |text, line| text + line + "\n")
+    let heading = lines.next().filter(|_| with_heading);
+    let changed = rows.iter().zip(lines).filter(|((key, row), _)| shown.get(*key) != Some(*row));
+    heading
+        .into_iter()
+        .chain(changed.map(|(_, line)| line))
+        .fold(String::new(), |text, line| text + line + "\n")
 }
 
-/// One object a line for each that is new or different, or gone.
+/// One line of JSON for each row that is new, changed or deleted.
 fn documents(shown: &BTreeMap<Key, Row>, rows: &BTreeMap<Key, Row>) -> String {
-    let news = rows.iter().filter(|(key, row)| shown.get(*key) != Some(*row)).map(|(_, row)| json!(row));
-    let gone = shown.keys().filter(|key| !rows.contains_key(*key));
-    let gone = gone.map(|(namespace, name)| json!({"namespace": namespace, "name": name, "deleted": true}));
-    news.chain(gone).fold(String::new(), |text, document| text + &document.to_string() + "\n")
+    let changed = rows.iter().filter(|(key, row)| shown.get(*key) != Some(*row)).map(|(_, row)| json!(row));
+    let deleted = shown.keys().filter(|key| !rows.contains_key(*key));
+    let deleted =
+        deleted.map(|(namespace, name)| json!({"namespace": namespace, "name": name, "deleted": true}));
+    changed.chain(deleted).fold(String::new(), |text, document| text + &document.to_string() + "\n")
 }
 
 #[cfg(test)]
@@ -103,16 +107,16 @@ mod tests {
     }
 
     #[test]
-    fn only_what_changed_is_said_again() {
+    fn only_changed_rows_are_printed_again() {
         let (before, after) = (rows(&[("a", 0), ("b", 0), ("c", 0)]), rows(&[("a", 0), ("b", 1)]));
         let table = table(after.values(), false, now());
-        let said = lines(&before, &after, &table, false);
-        assert_eq!(said.lines().count(), 1);
-        assert!(said.starts_with('b'), "{said}");
+        let printed = lines(&before, &after, &table, false);
+        assert_eq!(printed.lines().count(), 1);
+        assert!(printed.starts_with('b'), "{printed}");
         assert_eq!(lines(&BTreeMap::new(), &after, &table, true).lines().count(), 3);
-        let said = documents(&before, &after);
-        let [changed, gone] = said.lines().collect::<Vec<_>>()[..] else { panic!("{said}") };
+        let printed = documents(&before, &after);
+        let [changed, deleted] = printed.lines().collect::<Vec<_>>()[..] else { panic!("{printed}") };
         assert!(changed.contains("\"failures\":1"), "{changed}");
-        assert_eq!(gone, r#"{"deleted":true,"name":"c","namespace":""}"#);
+        assert_eq!(deleted, r#"{"deleted":true,"name":"c","namespace":""}"#);
     }
 }

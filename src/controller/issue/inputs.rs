@@ -8,26 +8,26 @@ use std::borrow::Cow;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, ResourceExt};
 
-use crate::api::{Duration, KeyReference, ObjectReference, Reason, TokenProviderSpec, TokenSource};
+use crate::api::{KeyReference, ObjectReference, Reason, TokenProviderSpec, TokenSource};
 use crate::controller::error::{Error, call};
 use crate::controller::issue::metadata_cache::Key;
 use crate::controller::issue::service_accounts;
 use crate::controller::issue::token_clients::digest;
 use crate::controller::reconcile::credentials::versions;
 use crate::controller::reconcile::observe;
-use crate::controller::reconcile::obtain::{Stop, USER_AGENT};
+use crate::controller::reconcile::obtain::Stop;
 use crate::controller::workqueue::permits::Turn;
 use crate::decide::publication::Data;
 use crate::decide::versions::Versions;
 use crate::decide::{Credentials, Failure, Materials, Observed, disclosure, refuse_credentials};
-use crate::oauth::{ClientCertificate, Disclosure, Endpoint, Exchanger, Metadata, Secret, Transport};
+use crate::oauth::{ClientCertificate, Disclosure, Endpoint, Metadata, Secret, TokenClient};
 
 /// Everything one request is made of, but for the refresh token.
 pub(crate) struct Prepared<'a> {
     /// The provider block; its `tokenEndpoint` is known even where the spec has an `issuer`.
     pub(crate) provider: Cow<'a, TokenProviderSpec>,
     pub(crate) materials: Materials,
-    pub(crate) exchanger: Exchanger,
+    pub(crate) client: TokenClient,
     /// Fingerprint of what is asked for.
     pub(crate) asked: String,
     /// The versions of the Secrets that count in it.
@@ -52,9 +52,9 @@ pub(crate) async fn prepare<'a>(
     };
     issue_tokens(source, &provider, &mut materials, context).await?;
     let url = provider.token_endpoint.as_deref().unwrap_or_default();
-    let exchanger = exchanger(source, url, &provider, ca_bundle, certificate, context)?;
+    let client = token_client(source, url, &provider, ca_bundle, certificate, context)?;
     let versions = observed.secrets.versions.clone();
-    Ok(Prepared { provider, materials, exchanger, asked, versions, found })
+    Ok(Prepared { provider, materials, client, asked, versions, found })
 }
 
 /// Tokens of ServiceAccounts are made anew for each request: some servers refuse one that they have seen.
@@ -90,8 +90,8 @@ async fn locate<'a>(
         mutual_tls: provider.shows_certificate(),
     };
     // Metadata is for everybody: no certificate is shown for it.
-    let exchanger = exchanger(source, issuer, provider, ca_bundle.map(str::to_owned), None, context)?;
-    let metadata = context.aside(context.issuers.metadata(&key, &exchanger, USER_AGENT)).await;
+    let client = token_client(source, issuer, provider, ca_bundle.map(str::to_owned), None, context)?;
+    let metadata = context.aside(context.issuers.metadata(&key, &client)).await;
     let metadata = metadata.map_err(|error| {
         let shown = Endpoint::parse(issuer)
             .map_or(Disclosure::Withheld, |host| disclosure(observed, provider, &host, false));
@@ -160,18 +160,24 @@ fn certificate(secret: &Credentials, mut data: Data) -> Result<Option<Certificat
 }
 
 /// The client for requests to this URL's host.
-pub(crate) fn exchanger(
+pub(crate) fn token_client(
     source: &TokenSource,
     url: &str,
     provider: &TokenProviderSpec,
     ca_bundle: Option<String>,
     certificate: Option<Certificate>,
     context: &Turn<'_>,
-) -> Result<Exchanger, Stop> {
+) -> Result<TokenClient, Stop> {
     let namespace = source.namespace().unwrap_or_default();
-    let timeout = provider.timeout.map_or(Transport::DEFAULT_TIMEOUT, Duration::get);
     let made = Endpoint::parse(url).and_then(|host| {
-        context.exchangers.get(&namespace, &host, ca_bundle, certificate, timeout, context.now())
+        context.token_clients.get(
+            &namespace,
+            &host,
+            ca_bundle,
+            certificate,
+            provider.timeout(),
+            context.now(),
+        )
     });
     made.map_err(|error| Stop::Refused(Failure::from(&error)))
 }

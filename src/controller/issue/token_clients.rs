@@ -11,7 +11,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest as _, Sha256};
 
 use crate::controller::issue::tenant_cache::{Limits, TenantCache};
-use crate::oauth::{AddressPolicy, ClientCertificate, Endpoint, Error, Exchanger, Resolver, Transport};
+use crate::oauth::{
+    AddressPolicy, ClientCertificate, ClientSettings, Endpoint, Error, Resolver, TokenClient,
+};
 
 /// After this long without a request a client is dropped.
 const IDLE: TimeDelta = TimeDelta::minutes(5);
@@ -41,16 +43,16 @@ pub(crate) fn digest(ca_bundle: Option<&str>) -> Digest {
 }
 
 /// A client, and when it was last used.
-type Kept = (Exchanger, Arc<Mutex<DateTime<Utc>>>);
+type Kept = (TokenClient, Arc<Mutex<DateTime<Utc>>>);
 
 /// The clients in use.
-pub(crate) struct Exchangers {
+pub(crate) struct TokenClients {
     addresses: Arc<AddressPolicy>,
     resolver: Arc<Resolver>,
     kept: TenantCache<Key, Kept>,
 }
 
-impl Exchangers {
+impl TokenClients {
     pub(crate) fn new(addresses: AddressPolicy, resolver: Arc<Resolver>) -> Self {
         Self { addresses: Arc::new(addresses), resolver, kept: TenantCache::new(LIMITS) }
     }
@@ -65,23 +67,23 @@ impl Exchangers {
         certificate: Option<(String, ClientCertificate)>,
         timeout: Duration,
         now: DateTime<Utc>,
-    ) -> Result<Exchanger, Error> {
+    ) -> Result<TokenClient, Error> {
         let (version, identity) = certificate.unzip();
         let trust = digest(ca_bundle.as_deref());
         let host = format!("{}:{}", host.host(), host.port());
         let key = Key { host, trust, certificate: version, timeout };
-        if let Some((exchanger, used)) = self.kept.get(namespace, &key) {
+        if let Some((client, used)) = self.kept.get(namespace, &key) {
             *used.lock().unwrap_or_else(PoisonError::into_inner) = now;
-            return Ok(exchanger);
+            return Ok(client);
         }
         self.kept.retain(|(_, used)| now - *used.lock().unwrap_or_else(PoisonError::into_inner) < IDLE);
         let size = CLIENT + ca_bundle.as_ref().map_or(0, String::len);
         let addresses = Arc::clone(&self.addresses);
         let resolver = Some(self.resolver.of(namespace));
-        let transport = Transport { addresses, resolver, ca_bundle, identity, timeout };
-        let exchanger = Exchanger::new(&transport)?;
-        self.kept.insert(namespace, key, (exchanger.clone(), Arc::new(Mutex::new(now))), size);
-        Ok(exchanger)
+        let settings = ClientSettings { addresses, resolver, ca_bundle, identity, timeout };
+        let client = TokenClient::new(&settings)?;
+        self.kept.insert(namespace, key, (client.clone(), Arc::new(Mutex::new(now))), size);
+        Ok(client)
     }
 
     /// About how many bytes they take.
@@ -99,21 +101,21 @@ mod tests {
     fn clients_of_a_namespace_that_keeps_choosing_others_are_bounded() {
         rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
         let resolver = Arc::new(Resolver::system().unwrap());
-        let exchangers = Exchangers::new(AddressPolicy::default(), resolver);
+        let clients = TokenClients::new(AddressPolicy::default(), resolver);
         let now = DateTime::UNIX_EPOCH;
         let authority = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap().cert.pem();
         let get = |namespace: &str, port: u32| {
             let host = Endpoint::parse(&format!("https://a.example:{port}/")).unwrap();
             let bundle = Some(format!("{authority}# {port}"));
-            exchangers.get(namespace, &host, bundle, None, Transport::DEFAULT_TIMEOUT, now).unwrap();
+            clients.get(namespace, &host, bundle, None, Duration::from_secs(15), now).unwrap();
         };
         get("quiet", 1);
-        let quiet = exchangers.size();
+        let quiet = clients.size();
         for port in 1..=500 {
             get("loud", port);
         }
-        assert!(exchangers.size() <= quiet + LIMITS.share, "{} bytes", exchangers.size());
+        assert!(clients.size() <= quiet + LIMITS.share, "{} bytes", clients.size());
         get("quiet", 1);
-        assert!(exchangers.size() <= quiet + LIMITS.share, "its client was kept");
+        assert!(clients.size() <= quiet + LIMITS.share, "its client was kept");
     }
 }

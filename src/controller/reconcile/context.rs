@@ -10,7 +10,7 @@ use crate::api::TokenSource;
 use crate::controller::error::{CallError, call};
 use crate::controller::issue::metadata_cache::Issuers;
 use crate::controller::issue::service_accounts::Audiences;
-use crate::controller::issue::token_clients::Exchangers;
+use crate::controller::issue::token_clients::TokenClients;
 use crate::controller::leadership::Leadership;
 use crate::controller::provider::Limiters;
 use crate::controller::reconcile::credentials::value_key::Keyring;
@@ -54,7 +54,7 @@ pub struct Context {
     pub(crate) settings: Arc<Settings>,
     pub(crate) scope: Arc<Scope>,
     pub(crate) cluster: Arc<Cluster>,
-    pub(crate) exchangers: Arc<Exchangers>,
+    pub(crate) token_clients: Arc<TokenClients>,
     pub(crate) limiters: Arc<Limiters>,
     pub(crate) issuers: Arc<Issuers>,
     pub(crate) audiences: Arc<Audiences>,

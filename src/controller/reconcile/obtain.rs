@@ -16,10 +16,7 @@ use crate::controller::workqueue::permits::Turn;
 use crate::decide::limiter::Answer;
 use crate::decide::refresh::{Bond, gives_way, is_kept};
 use crate::decide::{Cause, Deferral, Failure, Observed, ask, credentials, disclosure};
-use crate::oauth::{Disclosure, Endpoint, Metadata, Moment, Secret, Token, build, read};
-
-/// Sent with every request: some firewalls refuse requests without one.
-pub(crate) const USER_AGENT: &str = concat!("tokensource/", env!("CARGO_PKG_VERSION"));
+use crate::oauth::{Disclosure, Endpoint, Metadata, Secret, SigningContext, Token, build, read};
 
 /// Why there is no token.
 pub(crate) enum Stop {
@@ -149,8 +146,7 @@ fn unlisted(observed: &Observed<'_>, provider: &TokenProviderSpec, metadata: &Me
     if disclosure(observed, provider, &issuer, false) == Disclosure::Withheld {
         return None;
     }
-    let grant_type = provider.grant_type.as_deref().unwrap_or("client_credentials");
-    metadata.unlisted(grant_type, provider.client_authentication.method.registered())
+    metadata.unlisted(provider.grant_type(), provider.client_authentication.method.registered())
 }
 
 /// Stores the refresh token that came with an access token which could not be written and is wanted no more: of a
@@ -178,24 +174,23 @@ async fn send(
 ) -> Result<Token, Stop> {
     let provider = &prepared.provider;
     let mut ask = ask(&source.spec, provider, &prepared.materials, refresh_token).map_err(Stop::Refused)?;
-    ask.rules.disclosure = disclosure(observed, provider, &ask.request.endpoint, true);
+    ask.disclosure = disclosure(observed, provider, &ask.request.endpoint, true);
     if let Some(failure) = credentials::placeholder(&source.spec, provider, &prepared.materials) {
         return Err(Stop::Refused(failure));
     }
     context.lead().map_err(Error::Ask)?;
     let nonce = (context.settings.nonce)().ok_or(Error::Random)?;
-    let moment = Moment { now: context.now(), nonce };
-    let mut request =
-        build(&ask.request, &moment, USER_AGENT).map_err(|error| Stop::Refused(Failure::from(&error)))?;
+    let signing = SigningContext { now: context.now(), nonce };
+    let mut request = build(&ask.request, &signing).map_err(|error| Stop::Refused(Failure::from(&error)))?;
     let signed = std::mem::take(&mut request.signed);
 
     let started = Instant::now();
-    let answer = context.aside(prepared.exchanger.send(request)).await;
+    let answer = context.aside(prepared.client.send(request)).await;
     context.metrics.request_took(started.elapsed());
     let confidential: Vec<&Secret> = ask.confidential.iter().chain(&signed).collect();
-    let reading = ask.reading(&source.spec, provider, moment.now, &confidential);
+    let reading = ask.reading(&source.spec, provider, signing.now, &confidential);
     answer.and_then(|answer| read(&answer, &reading)).map_err(|error| {
-        let failure = Failure::of_exchange(error, ask.rules.disclosure);
+        let failure = Failure::of_exchange(error, ask.disclosure);
         Stop::Failed(credentials::explained(failure, &source.spec, provider, &prepared.materials))
     })
 }

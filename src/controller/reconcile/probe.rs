@@ -7,9 +7,9 @@ use kube::ResourceExt;
 
 use crate::api::{TARGET_KEYS, TokenSource};
 use crate::controller::error::Error;
-use crate::controller::issue::inputs::{exchanger, trust};
+use crate::controller::issue::inputs::{token_client, trust};
 use crate::controller::issue::service_accounts;
-use crate::controller::reconcile::obtain::{Stop, USER_AGENT};
+use crate::controller::reconcile::obtain::Stop;
 use crate::controller::reconcile::target::{is_intact, stranger};
 use crate::controller::workqueue::permits::Turn;
 use crate::decide::{Failure, Observed, Outcome, Probed, Verdict};
@@ -53,9 +53,9 @@ async fn show(
         service_accounts::consent(account, source, provider, context).await?;
     }
     let ca_bundle = trust(source, provider, context).await?;
-    let exchanger = exchanger(source, url.url().as_str(), provider, ca_bundle, None, context)?;
+    let client = token_client(source, url.url().as_str(), provider, ca_bundle, None, context)?;
     let Some(token) = token(source, observed, context).await? else { return Ok(None) };
-    let answer = context.aside(exchanger.probe(url, USER_AGENT, &token)).await;
+    let answer = context.aside(client.probe(url, &token)).await;
     answer.map(Some).map_err(|error| Stop::Failed(Failure::from(&error)))
 }
 

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use crate::api::TokenSource;
 use crate::controller::issue::metadata_cache::Issuers;
 use crate::controller::issue::service_accounts::Audiences;
-use crate::controller::issue::token_clients::Exchangers;
+use crate::controller::issue::token_clients::TokenClients;
 use crate::controller::leadership::Leadership;
 use crate::controller::provider::Limiters;
 use crate::controller::reconcile::context::Settings;
@@ -214,14 +214,18 @@ impl fmt::Debug for Leading {
 
 /// How much is kept for namespaces, of what they can choose others each time.
 pub(crate) struct Caches {
-    exchangers: Arc<Exchangers>,
+    token_clients: Arc<TokenClients>,
     issuers: Arc<Issuers>,
     audiences: Arc<Audiences>,
 }
 
 impl Caches {
-    pub(crate) fn new(exchangers: Arc<Exchangers>, issuers: Arc<Issuers>, audiences: Arc<Audiences>) -> Self {
-        Self { exchangers, issuers, audiences }
+    pub(crate) fn new(
+        token_clients: Arc<TokenClients>,
+        issuers: Arc<Issuers>,
+        audiences: Arc<Audiences>,
+    ) -> Self {
+        Self { token_clients, issuers, audiences }
     }
 }
 
@@ -234,7 +238,7 @@ impl Collector for Caches {
             MetricType::Gauge,
         )?;
         let sizes = [
-            ("clients", self.exchangers.size()),
+            ("clients", self.token_clients.size()),
             ("issuers", self.issuers.size()),
             ("audiences", self.audiences.size()),
         ];

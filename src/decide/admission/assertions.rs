@@ -2,9 +2,8 @@
 //! key. A field that would have no effect is refused, for whoever sets it counts on it.
 
 use super::{Failure, Observed, invalid};
-use crate::api::{ClientAuthenticationMethod, Duration, JsonWebAlgorithm, TokenProviderSpec};
-use crate::decide::ask::{JWT_BEARER, TOKEN_EXCHANGE};
-use crate::oauth::{Algorithm, Assertion};
+use crate::api::{ClientAuthenticationMethod, Duration, TokenProviderSpec};
+use crate::oauth::{Assertion, JWT_BEARER, TOKEN_EXCHANGE};
 
 type Rule = fn(&Observed<'_>, &TokenProviderSpec) -> Option<String>;
 
@@ -67,8 +66,7 @@ fn subject_is_target(observed: &Observed<'_>, provider: &TokenProviderSpec) -> O
 
 fn wrong_family(_: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String> {
     let authentication = &provider.client_authentication;
-    let algorithm: JsonWebAlgorithm = authentication.assertion.as_ref()?.algorithm?;
-    let algorithm = Algorithm::from(algorithm);
+    let algorithm = authentication.assertion.as_ref()?.algorithm?;
     let (fits, instead) = match authentication.method {
         ClientAuthenticationMethod::ClientSecretJwt => {
             (algorithm.is_symmetric(), "write HS256, HS384 or HS512, or set method: private_key_jwt")
@@ -81,8 +79,7 @@ fn wrong_family(_: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String
     };
     (!fits).then(|| {
         format!(
-            "clientAuthentication.assertion.algorithm {} does not go with method {}: {instead}.",
-            algorithm.name(),
+            "clientAuthentication.assertion.algorithm {algorithm:?} does not go with method {}: {instead}.",
             authentication.method.as_str()
         )
     })

@@ -2,9 +2,9 @@
 //! Must not know how a credential is fetched, nor what a grant needs.
 
 use super::{Materials, Values, grant};
-use crate::api::{self, ClientAuthenticationMethod, CredentialKeys, TokenProviderSpec, TokenSourceSpec};
+use crate::api::{ClientAuthenticationMethod, CredentialKeys, TokenProviderSpec, TokenSourceSpec};
 use crate::decide::Failure;
-use crate::oauth::{BasicEncoding, Client, ClientAuthentication, Secret, SendClientId};
+use crate::oauth::{Client, ClientAuthentication, Secret};
 
 /// The client as the method wants it.
 pub(super) fn client(
@@ -24,11 +24,7 @@ pub(super) fn client(
     let secret = || values.secret(keys.client_secret());
     let authentication = match settings.method {
         Method::ClientSecretBasic => {
-            let encoding = match settings.basic_encoding {
-                api::BasicEncoding::Form => BasicEncoding::Form,
-                api::BasicEncoding::Raw => BasicEncoding::Raw,
-            };
-            ClientAuthentication::Basic { secret: secret()?, encoding }
+            ClientAuthentication::Basic { secret: secret()?, encoding: settings.basic_encoding }
         }
         Method::ClientSecretPost => ClientAuthentication::Post { secret: secret()? },
         Method::ClientSecretJwt | Method::PrivateKeyJwt => {
@@ -42,12 +38,7 @@ pub(super) fn client(
         },
         Method::None => ClientAuthentication::None,
     };
-    let send_client_id = match settings.send_client_id {
-        api::SendClientId::Auto => SendClientId::Auto,
-        api::SendClientId::Always => SendClientId::Always,
-        api::SendClientId::Never => SendClientId::Never,
-    };
-    Ok(Client { id, authentication, send_client_id })
+    Ok(Client { id, authentication, send_client_id: settings.send_client_id })
 }
 
 /// The client id: the spec's, else the credentials'.

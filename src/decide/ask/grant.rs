@@ -7,12 +7,7 @@ use crate::api::{
     KeyReference, TokenProviderSpec, TokenSourceSpec,
 };
 use crate::decide::Failure;
-use crate::oauth::{Algorithm, Assertion, Grant, GrantKind};
-
-/// RFC 7523 §2.1.
-pub(in crate::decide) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-/// RFC 8693 §2.1.
-pub(in crate::decide) const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+use crate::oauth::{Assertion, Grant, GrantKind, JWT_BEARER, TOKEN_EXCHANGE};
 
 /// RFC 8693 §3: what a Secret most likely holds.
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
@@ -75,7 +70,6 @@ pub(super) fn client(
         ClientAuthenticationMethod::ClientSecretJwt => JsonWebAlgorithm::HS256,
         _ => JsonWebAlgorithm::RS256,
     });
-    let algorithm = algorithm.into();
     Ok(Assertion {
         algorithm,
         key: values.secret(key(keys, algorithm))?,
@@ -103,7 +97,7 @@ fn bearer(
         Some(issuer) => issuer,
         None => who::id(spec, keys, values)?,
     };
-    let algorithm = algorithm.unwrap_or(JsonWebAlgorithm::RS256).into();
+    let algorithm = algorithm.unwrap_or(JsonWebAlgorithm::RS256);
     let scope = spec.token.scopes.join(" ");
     Ok(Assertion {
         algorithm,
@@ -120,7 +114,7 @@ fn bearer(
 }
 
 /// The key of the credentials Secret that an algorithm signs with.
-fn key(keys: &CredentialKeys, algorithm: Algorithm) -> &str {
+fn key(keys: &CredentialKeys, algorithm: JsonWebAlgorithm) -> &str {
     if algorithm.is_symmetric() { keys.client_secret() } else { keys.private_key() }
 }
 
@@ -132,25 +126,6 @@ fn resolved(audience: Option<&str>, provider: &TokenProviderSpec) -> String {
         literal => literal,
     };
     named.unwrap_or_default().to_owned()
-}
-
-impl From<JsonWebAlgorithm> for Algorithm {
-    fn from(algorithm: JsonWebAlgorithm) -> Self {
-        match algorithm {
-            JsonWebAlgorithm::HS256 => Self::HS256,
-            JsonWebAlgorithm::HS384 => Self::HS384,
-            JsonWebAlgorithm::HS512 => Self::HS512,
-            JsonWebAlgorithm::RS256 => Self::RS256,
-            JsonWebAlgorithm::RS384 => Self::RS384,
-            JsonWebAlgorithm::RS512 => Self::RS512,
-            JsonWebAlgorithm::PS256 => Self::PS256,
-            JsonWebAlgorithm::PS384 => Self::PS384,
-            JsonWebAlgorithm::PS512 => Self::PS512,
-            JsonWebAlgorithm::ES256 => Self::ES256,
-            JsonWebAlgorithm::ES384 => Self::ES384,
-            JsonWebAlgorithm::EdDSA => Self::EdDSA,
-        }
-    }
 }
 
 #[cfg(test)]

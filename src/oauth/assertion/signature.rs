@@ -1,6 +1,6 @@
-//! The signatures of RFC 7518 §3 and RFC 8037 §3.1. Knows keys in PEM: PKCS#8, PKCS#1 and SEC1 (RFC 7468, RFC 5958,
-//! RFC 8017, RFC 5915). Must not know what is signed.
-//! The library's texts are not passed on: each fault has a sentence of ours, without a byte of the key.
+//! The signatures of RFC 7518 §3 and RFC 8037 §3.1, with keys in PEM: PKCS#8, PKCS#1 and SEC1 (RFC 7468, RFC 5958, RFC
+//! 8017, RFC 5915). Must not know what is signed.
+//! Errors of the library are not passed on: each fault has a sentence of this program, without a byte of the key.
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
@@ -14,26 +14,9 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 use zeroize::Zeroizing;
 
+use crate::api::JsonWebAlgorithm;
 use crate::oauth::error::Error;
 use crate::oauth::secret::Secret;
-
-/// `alg`, by its registered name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)] // the registry's own strings
-pub enum Algorithm {
-    HS256,
-    HS384,
-    HS512,
-    RS256,
-    RS384,
-    RS512,
-    PS256,
-    PS384,
-    PS512,
-    ES256,
-    ES384,
-    EdDSA,
-}
 
 enum Method {
     Hmac(hmac::Algorithm),
@@ -42,64 +25,37 @@ enum Method {
     Ed25519,
 }
 
-impl Algorithm {
-    /// The registered name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::HS256 => "HS256",
-            Self::HS384 => "HS384",
-            Self::HS512 => "HS512",
-            Self::RS256 => "RS256",
-            Self::RS384 => "RS384",
-            Self::RS512 => "RS512",
-            Self::PS256 => "PS256",
-            Self::PS384 => "PS384",
-            Self::PS512 => "PS512",
-            Self::ES256 => "ES256",
-            Self::ES384 => "ES384",
-            Self::EdDSA => "EdDSA",
-        }
-    }
-
-    /// Whether the key is a secret that both sides know.
-    pub const fn is_symmetric(self) -> bool {
-        matches!(self, Self::HS256 | Self::HS384 | Self::HS512)
-    }
-
-    fn method(self) -> Method {
-        match self {
-            Self::HS256 => Method::Hmac(hmac::HMAC_SHA256),
-            Self::HS384 => Method::Hmac(hmac::HMAC_SHA384),
-            Self::HS512 => Method::Hmac(hmac::HMAC_SHA512),
-            Self::RS256 => Method::Rsa(&RSA_PKCS1_SHA256),
-            Self::RS384 => Method::Rsa(&RSA_PKCS1_SHA384),
-            Self::RS512 => Method::Rsa(&RSA_PKCS1_SHA512),
-            Self::PS256 => Method::Rsa(&RSA_PSS_SHA256),
-            Self::PS384 => Method::Rsa(&RSA_PSS_SHA384),
-            Self::PS512 => Method::Rsa(&RSA_PSS_SHA512),
-            Self::ES256 => Method::Ecdsa(&ECDSA_P256_SHA256_FIXED_SIGNING),
-            Self::ES384 => Method::Ecdsa(&ECDSA_P384_SHA384_FIXED_SIGNING),
-            Self::EdDSA => Method::Ed25519,
-        }
-    }
-
-    /// The keys that fit, for a person.
-    const fn wants(self) -> &'static str {
-        match self {
-            Self::HS256 | Self::HS384 | Self::HS512 => "a shared secret",
-            Self::RS256 | Self::RS384 | Self::RS512 | Self::PS256 | Self::PS384 | Self::PS512 => {
-                "an RSA key of 2048 to 4096 bits"
-            }
-            Self::ES256 => "an EC key on the curve P-256",
-            Self::ES384 => "an EC key on the curve P-384",
-            Self::EdDSA => "an Ed25519 key",
-        }
+fn method(algorithm: JsonWebAlgorithm) -> Method {
+    match algorithm {
+        JsonWebAlgorithm::HS256 => Method::Hmac(hmac::HMAC_SHA256),
+        JsonWebAlgorithm::HS384 => Method::Hmac(hmac::HMAC_SHA384),
+        JsonWebAlgorithm::HS512 => Method::Hmac(hmac::HMAC_SHA512),
+        JsonWebAlgorithm::RS256 => Method::Rsa(&RSA_PKCS1_SHA256),
+        JsonWebAlgorithm::RS384 => Method::Rsa(&RSA_PKCS1_SHA384),
+        JsonWebAlgorithm::RS512 => Method::Rsa(&RSA_PKCS1_SHA512),
+        JsonWebAlgorithm::PS256 => Method::Rsa(&RSA_PSS_SHA256),
+        JsonWebAlgorithm::PS384 => Method::Rsa(&RSA_PSS_SHA384),
+        JsonWebAlgorithm::PS512 => Method::Rsa(&RSA_PSS_SHA512),
+        JsonWebAlgorithm::ES256 => Method::Ecdsa(&ECDSA_P256_SHA256_FIXED_SIGNING),
+        JsonWebAlgorithm::ES384 => Method::Ecdsa(&ECDSA_P384_SHA384_FIXED_SIGNING),
+        JsonWebAlgorithm::EdDSA => Method::Ed25519,
     }
 }
 
-/// The signature, as RFC 7518 writes it: for ECDSA the two numbers side by side.
-pub(super) fn sign(algorithm: Algorithm, key: &Secret, message: &[u8]) -> Result<Vec<u8>, Error> {
-    let method = match algorithm.method() {
+/// The keys that fit an algorithm, in words.
+fn wanted_key(algorithm: JsonWebAlgorithm) -> &'static str {
+    match method(algorithm) {
+        Method::Hmac(_) => "a shared secret",
+        Method::Rsa(_) => "an RSA key of 2048 to 4096 bits",
+        Method::Ecdsa(_) if algorithm == JsonWebAlgorithm::ES256 => "an EC key on the curve P-256",
+        Method::Ecdsa(_) => "an EC key on the curve P-384",
+        Method::Ed25519 => "an Ed25519 key",
+    }
+}
+
+/// The signature in the form of RFC 7518: for ECDSA, both numbers concatenated.
+pub(super) fn sign(algorithm: JsonWebAlgorithm, key: &Secret, message: &[u8]) -> Result<Vec<u8>, Error> {
+    let method = match method(algorithm) {
         Method::Hmac(hash) => {
             let key = hmac::Key::new(hash, key.expose().as_bytes());
             return Ok(hmac::sign(&key, message).as_ref().to_vec());
@@ -109,24 +65,23 @@ pub(super) fn sign(algorithm: Algorithm, key: &Secret, message: &[u8]) -> Result
     let der = read(key)?;
     by_key_pair(&method, &der, message).ok_or_else(|| {
         Error::credential(format!(
-            "the private key cannot sign {}, which needs {}: store the right key, or set `algorithm` to what the key is \
-             for",
-            algorithm.name(),
-            algorithm.wants()
+            "the private key cannot sign {algorithm:?}, which needs {}: store the right key, or set `algorithm` to what the \
+             key is for",
+            wanted_key(algorithm)
         ))
     })
 }
 
-/// The key out of its PEM.
+/// Parses the PEM of a key.
 fn read(key: &Secret) -> Result<Zeroizing<PrivateKeyDer<'static>>, Error> {
     let text = key.expose();
     let fault = match PrivateKeyDer::from_pem_slice(text.as_bytes()) {
         Ok(der) => return Ok(Zeroizing::new(der)),
         Err(_) if text.contains("ENCRYPTED") => {
-            "is encrypted: nobody is there to type its passphrase; decrypt it with `openssl pkcs8 -topk8 -nocrypt`"
+            "is encrypted, which is not supported: decrypt it with `openssl pkcs8 -topk8 -nocrypt`"
         }
         Err(_) if text.contains("\\n") => {
-            "has `\\n` written out where its line ends should be: store it with real line ends"
+            "has `\\n` as two characters in place of line ends: store it with real line ends"
         }
         Err(_) => {
             "is not readable as PEM (`-----BEGIN PRIVATE KEY-----`, `RSA PRIVATE KEY` or `EC PRIVATE KEY`): convert it \
@@ -136,11 +91,11 @@ fn read(key: &Secret) -> Result<Zeroizing<PrivateKeyDer<'static>>, Error> {
     Err(Error::credential(format!("the private key {fault}")))
 }
 
-/// The longest private key that is read, in bytes of DER: an RSA key of 4096 bits takes 2.4 KB. The time of a signature grows
-/// with the cube of a key's length, and signatures are made on the thread that serves every tenant.
+/// The longest private key that is used, in bytes of DER: an RSA key of 4096 bits has 2.4 KB. The time for a signature grows
+/// with the cube of the key's length, and signatures are made on the thread that serves every tenant.
 pub(in crate::oauth) const LONGEST_KEY: usize = 3 * 1024;
 
-/// None where the key is of another kind, curve or size, or damaged.
+/// The signature; None if the key has another kind, curve or size, or is damaged.
 fn by_key_pair(method: &Method, der: &PrivateKeyDer<'_>, message: &[u8]) -> Option<Vec<u8>> {
     if der.secret_der().len() > LONGEST_KEY {
         return None;

@@ -1,4 +1,4 @@
-//! Every algorithm with every form of key, read back and verified; and that no refusal shows a byte of a key.
+//! Signs with every algorithm and every form of key and verifies the signatures. No refusal shows a byte of a key.
 
 use aws_lc_rs::encoding::{AsDer, EcPrivateKeyRfc5915Der, Pkcs8V1Der};
 use aws_lc_rs::hmac;
@@ -31,7 +31,7 @@ fn rsa() -> [Key; 2] {
     let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
     let public = pair.public_key().as_ref().to_vec();
     let pkcs8: Pkcs8V1Der<'_> = pair.as_der().unwrap();
-    // For 2048 bits the PKCS#1 key is what follows the 26 bytes of the wrapping.
+    // For 2048 bits, the PKCS#1 key follows 26 bytes of the PKCS#8 structure.
     let pkcs1 = pem("RSA PRIVATE KEY", &pkcs8.as_ref()[26..]);
     [
         Key { form: "RSA in PKCS#8", pem: pem("PRIVATE KEY", pkcs8.as_ref()), public: public.clone() },
@@ -50,7 +50,7 @@ fn ec(curve: &'static EcdsaSigningAlgorithm) -> [Key; 2] {
             pem: pem("PRIVATE KEY", pair.to_pkcs8v1().unwrap().as_ref()),
             public: public.clone(),
         },
-        // As `openssl ecparam -genkey` writes it, with the curve in a block of its own before.
+        // As `openssl ecparam -genkey` writes it: the curve is in a block of its own before the key.
         Key {
             form: "EC in SEC1",
             pem: format!("{parameters}\n{}", pem("EC PRIVATE KEY", sec1.as_ref())),
@@ -69,8 +69,8 @@ fn ed25519() -> Key {
     }
 }
 
-/// The plainest assertion.
-pub(crate) fn assertion(algorithm: Algorithm, key: &str) -> Assertion {
+/// An assertion with as few claims as possible.
+pub(crate) fn assertion(algorithm: JsonWebAlgorithm, key: &str) -> Assertion {
     Assertion {
         algorithm,
         key: Secret::new(key.to_owned()),
@@ -103,7 +103,7 @@ fn refusal(assertion: &Assertion) -> (Reason, String) {
     }
 }
 
-/// Header, claims, what was signed, and the signature.
+/// Header, claims, signed text, and signature.
 fn parts(text: &str) -> (Value, Value, String, Vec<u8>) {
     let pieces: Vec<&str> = text.split('.').collect();
     let [header, claims, signature] = pieces[..] else { panic!("three parts: {text}") };
@@ -113,29 +113,29 @@ fn parts(text: &str) -> (Value, Value, String, Vec<u8>) {
 }
 
 #[test]
-fn asymmetric_algorithms_sign_with_each_form_of_key() {
+fn asymmetric_algorithms_sign_with_every_form_of_key() {
     let (rsa, p256, p384) =
         (rsa(), ec(&ECDSA_P256_SHA256_FIXED_SIGNING), ec(&ECDSA_P384_SHA384_FIXED_SIGNING));
     let ed25519 = [ed25519()];
-    let cases: [(Algorithm, &[Key], &'static dyn VerificationAlgorithm); 9] = [
-        (Algorithm::RS256, &rsa, &signature::RSA_PKCS1_2048_8192_SHA256),
-        (Algorithm::RS384, &rsa, &signature::RSA_PKCS1_2048_8192_SHA384),
-        (Algorithm::RS512, &rsa, &signature::RSA_PKCS1_2048_8192_SHA512),
-        (Algorithm::PS256, &rsa, &signature::RSA_PSS_2048_8192_SHA256),
-        (Algorithm::PS384, &rsa, &signature::RSA_PSS_2048_8192_SHA384),
-        (Algorithm::PS512, &rsa, &signature::RSA_PSS_2048_8192_SHA512),
-        (Algorithm::ES256, &p256, &signature::ECDSA_P256_SHA256_FIXED),
-        (Algorithm::ES384, &p384, &signature::ECDSA_P384_SHA384_FIXED),
-        (Algorithm::EdDSA, &ed25519, &signature::ED25519),
+    let cases: [(JsonWebAlgorithm, &[Key], &'static dyn VerificationAlgorithm); 9] = [
+        (JsonWebAlgorithm::RS256, &rsa, &signature::RSA_PKCS1_2048_8192_SHA256),
+        (JsonWebAlgorithm::RS384, &rsa, &signature::RSA_PKCS1_2048_8192_SHA384),
+        (JsonWebAlgorithm::RS512, &rsa, &signature::RSA_PKCS1_2048_8192_SHA512),
+        (JsonWebAlgorithm::PS256, &rsa, &signature::RSA_PSS_2048_8192_SHA256),
+        (JsonWebAlgorithm::PS384, &rsa, &signature::RSA_PSS_2048_8192_SHA384),
+        (JsonWebAlgorithm::PS512, &rsa, &signature::RSA_PSS_2048_8192_SHA512),
+        (JsonWebAlgorithm::ES256, &p256, &signature::ECDSA_P256_SHA256_FIXED),
+        (JsonWebAlgorithm::ES384, &p384, &signature::ECDSA_P384_SHA384_FIXED),
+        (JsonWebAlgorithm::EdDSA, &ed25519, &signature::ED25519),
     ];
     for (algorithm, keys, verifier) in cases {
         for key in keys {
             let (header, claims, message, signature) = parts(&signed(&assertion(algorithm, &key.pem)));
-            assert_eq!(header, json!({"alg": algorithm.name(), "typ": "JWT"}));
+            assert_eq!(header, json!({"alg": format!("{algorithm:?}"), "typ": "JWT"}));
             assert_eq!(claims["jti"], "n0nce");
             let verified =
                 UnparsedPublicKey::new(verifier, &key.public).verify(message.as_bytes(), &signature);
-            assert!(verified.is_ok(), "{} with {}", algorithm.name(), key.form);
+            assert!(verified.is_ok(), "{algorithm:?} with {}", key.form);
         }
     }
 }
@@ -143,22 +143,22 @@ fn asymmetric_algorithms_sign_with_each_form_of_key() {
 #[test]
 fn symmetric_algorithms_sign_with_the_shared_secret() {
     let cases = [
-        (Algorithm::HS256, hmac::HMAC_SHA256),
-        (Algorithm::HS384, hmac::HMAC_SHA384),
-        (Algorithm::HS512, hmac::HMAC_SHA512),
+        (JsonWebAlgorithm::HS256, hmac::HMAC_SHA256),
+        (JsonWebAlgorithm::HS384, hmac::HMAC_SHA384),
+        (JsonWebAlgorithm::HS512, hmac::HMAC_SHA512),
     ];
     for (algorithm, hash) in cases {
         let (header, _, message, signature) = parts(&signed(&assertion(algorithm, SHARED)));
-        assert_eq!(header["alg"], algorithm.name());
+        assert_eq!(header["alg"], format!("{algorithm:?}"));
         let key = hmac::Key::new(hash, SHARED.as_bytes());
-        assert!(hmac::verify(&key, message.as_bytes(), &signature).is_ok(), "{}", algorithm.name());
+        assert!(hmac::verify(&key, message.as_bytes(), &signature).is_ok(), "{algorithm:?}");
     }
 }
 
-/// Byte for byte; the signature as Python's `hmac` computes it.
+/// The signature was computed with Python's `hmac`.
 #[test]
-fn golden_assertion() {
-    let text = signed(&assertion(Algorithm::HS256, SHARED));
+fn assertion_has_exactly_the_expected_bytes() {
+    let text = signed(&assertion(JsonWebAlgorithm::HS256, SHARED));
     let (_, claims, ..) = parts(&text);
     let expected = r#"{"aud":"https://a.example/token","exp":1767225650,"iat":1767225590,"iss":"me","jti":"n0nce","sub":"me"}"#;
     assert_eq!(claims.to_string(), expected);
@@ -170,7 +170,7 @@ const GOLDEN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.\
     cCl4k7SI1dzPN5nTTaD9N9oxcbcjUo26VrTezvWQaic";
 
 #[test]
-fn header_and_claims_are_what_was_asked_for() {
+fn header_and_claims_have_the_given_values() {
     let further = json!({"nbf": 1, "https://example.com/tenant": {"id": [1, "two"]}});
     let assertion = Assertion {
         key_id: Some("key-1".to_owned()),
@@ -180,7 +180,7 @@ fn header_and_claims_are_what_was_asked_for() {
         lifetime: Duration::from_secs(3600),
         scope: Some("signature impersonation".to_owned()),
         claims: further.as_object().unwrap().clone(),
-        ..assertion(Algorithm::HS256, SHARED)
+        ..assertion(JsonWebAlgorithm::HS256, SHARED)
     };
     let (header, claims, ..) = parts(&signed(&assertion));
     assert_eq!(header, json!({"alg": "HS256", "typ": "JWT", "kid": "key-1"}));
@@ -195,15 +195,16 @@ fn header_and_claims_are_what_was_asked_for() {
 }
 
 #[test]
-fn the_thumbprint_is_that_of_the_first_certificate() {
+fn thumbprint_is_that_of_the_first_certificate() {
     let certificate = |name: &str| {
         let key = rcgen::KeyPair::generate().unwrap();
         rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap().self_signed(&key).unwrap()
     };
     let (own, other) = (certificate("own.example"), certificate("other.example"));
-    let chained = |pem: String| Assertion { certificate: Some(pem), ..assertion(Algorithm::HS256, SHARED) };
+    let chained =
+        |pem: String| Assertion { certificate: Some(pem), ..assertion(JsonWebAlgorithm::HS256, SHARED) };
     let (header, ..) = parts(&signed(&chained(format!("{}\n{}", own.pem(), other.pem()))));
-    // RFC 7515 §4.1.8, computed by another library.
+    // RFC 7515 §4.1.8, computed with another library.
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, own.der());
     assert_eq!(header["x5t#S256"], URL_SAFE_NO_PAD.encode(digest));
 
@@ -213,42 +214,42 @@ fn the_thumbprint_is_that_of_the_first_certificate() {
 }
 
 #[test]
-fn claims_of_other_fields_are_refused() {
+fn additional_claims_that_other_fields_set_are_refused() {
     for name in ["iss", "sub", "aud", "exp", "iat", "jti"] {
-        let mut assertion = assertion(Algorithm::HS256, SHARED);
+        let mut assertion = assertion(JsonWebAlgorithm::HS256, SHARED);
         assertion.claims.insert(name.to_owned(), 1.into());
         let (reason, message) = refusal(&assertion);
         assert_eq!(reason, Reason::InvalidSpec);
         assert!(message.contains(name), "{message}");
     }
-    let mut assertion = assertion(Algorithm::HS256, SHARED);
+    let mut assertion = assertion(JsonWebAlgorithm::HS256, SHARED);
     assertion.claims.insert("scope".to_owned(), "mine".into());
-    assert_eq!(parts(&signed(&assertion)).1["scope"], "mine", "nobody else sets it");
+    assert_eq!(parts(&signed(&assertion)).1["scope"], "mine", "no other field sets it");
     assertion.scope = Some("read".to_owned());
     assert_eq!(refusal(&assertion).0, Reason::InvalidSpec);
 }
 
 #[test]
-fn keys_that_do_not_fit_are_refused_without_showing_them() {
+fn keys_that_do_not_fit_are_refused_and_not_shown() {
     let ([rsa, _], [ec, sec1]) = (rsa(), ec(&ECDSA_P256_SHA256_FIXED_SIGNING));
     let damaged = rsa.pem.replacen("MII", "QUF", 1);
     let cases = [
-        (Algorithm::ES256, rsa.pem.clone(), "P-256"),
-        (Algorithm::RS256, ec.pem.clone(), "an RSA key"),
-        (Algorithm::PS256, sec1.pem.clone(), "an RSA key"),
-        (Algorithm::ES384, ec.pem.clone(), "P-384"),
-        (Algorithm::ES384, sec1.pem, "P-384"),
-        (Algorithm::EdDSA, ec.pem, "Ed25519"),
-        (Algorithm::RS256, damaged, "an RSA key"),
-        (Algorithm::RS256, rsa.pem.replace('\n', "\\n"), "line ends"),
-        (Algorithm::RS256, rsa.pem.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY"), "-nocrypt"),
+        (JsonWebAlgorithm::ES256, rsa.pem.clone(), "P-256"),
+        (JsonWebAlgorithm::RS256, ec.pem.clone(), "an RSA key"),
+        (JsonWebAlgorithm::PS256, sec1.pem.clone(), "an RSA key"),
+        (JsonWebAlgorithm::ES384, ec.pem.clone(), "P-384"),
+        (JsonWebAlgorithm::ES384, sec1.pem, "P-384"),
+        (JsonWebAlgorithm::EdDSA, ec.pem, "Ed25519"),
+        (JsonWebAlgorithm::RS256, damaged, "an RSA key"),
+        (JsonWebAlgorithm::RS256, rsa.pem.replace('\n', "\\n"), "line ends"),
+        (JsonWebAlgorithm::RS256, rsa.pem.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY"), "-nocrypt"),
         (
-            Algorithm::RS256,
+            JsonWebAlgorithm::RS256,
             rsa.pem.replace("PRIVATE KEY", "OPENSSH PRIVATE KEY"),
             "openssl pkcs8 -topk8 -nocrypt",
         ),
-        (Algorithm::RS256, rsa.pem.replace("-----END", "----"), "openssl pkcs8 -topk8 -nocrypt"),
-        (Algorithm::RS256, "canary".to_owned(), "-----BEGIN PRIVATE KEY-----"),
+        (JsonWebAlgorithm::RS256, rsa.pem.replace("-----END", "----"), "openssl pkcs8 -topk8 -nocrypt"),
+        (JsonWebAlgorithm::RS256, "canary".to_owned(), "-----BEGIN PRIVATE KEY-----"),
     ];
     for (algorithm, key, named) in cases {
         let (reason, message) = refusal(&assertion(algorithm, &key));
@@ -261,8 +262,8 @@ fn keys_that_do_not_fit_are_refused_without_showing_them() {
 }
 
 #[test]
-fn a_key_that_takes_long_to_sign_with_is_refused() {
+fn rsa_key_of_8192_bits_is_refused() {
     let key = Secret::new(include_str!("tests/rsa8192.pem").to_owned());
-    let error = super::signature::sign(Algorithm::RS512, &key, b"a message").unwrap_err();
+    let error = super::signature::sign(JsonWebAlgorithm::RS512, &key, b"a message").unwrap_err();
     assert!(error.to_string().contains("2048 to 4096 bits"), "{error}");
 }

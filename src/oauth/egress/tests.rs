@@ -1,4 +1,4 @@
-//! Which addresses may be spoken to: tables of literals, disguises and lying resolvers.
+//! Which addresses may be connected to: tables of literals, unusual spellings and hostile resolvers.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -123,12 +123,12 @@ fn addresses_permitted_by_default() {
         "2606:4700::5eff:7f00:1",
     ];
     for address in cases {
-        assert!(AddressPolicy::default().permits(address.parse().unwrap()), "{address}");
+        assert!(AddressPolicy::default().refusal(address.parse().unwrap()).is_none(), "{address}");
     }
 }
 
 #[test]
-fn operators_flags() {
+fn flags_of_the_operator_permit_and_refuse_addresses() {
     let cases: &[(&[&str], &[&str], &str, bool)] = &[
         (&[], &["10.0.0.0/8"], "10.1.2.3", false),
         (&[], &["10.0.0.0/8"], "11.1.2.3", true),
@@ -144,18 +144,22 @@ fn operators_flags() {
         (&["127.0.0.0/8"], &[], "::ffff:127.0.0.1", true),
         (&["169.254.169.254/32"], &[], "169.254.169.254", true),
         (&["::1/128"], &[], "::1", true),
-        // The outer address is refused by itself, whatever the inner one may do.
+        // The outer address is refused although the embedded one is permitted.
         (&["10.0.0.0/8"], &["64:ff9b::/96"], "64:ff9b::10.1.2.3", false),
         (&["64:ff9b::/96"], &["10.0.0.0/8"], "64:ff9b::10.1.2.3", true),
     ];
     for (allow, deny, address, permitted) in cases {
         let address: IpAddr = address.parse().unwrap();
-        assert_eq!(policy(allow, deny).permits(address), *permitted, "{allow:?} {deny:?} {address}");
+        assert_eq!(
+            policy(allow, deny).refusal(address).is_none(),
+            *permitted,
+            "{allow:?} {deny:?} {address}"
+        );
     }
 }
 
 #[test]
-fn literal_hosts_are_judged_in_every_spelling() {
+fn literal_hosts_are_checked_in_every_spelling() {
     let refused = [
         "https://127.0.0.1/",
         "https://2130706433/",
@@ -181,10 +185,10 @@ fn literal_hosts_are_judged_in_every_spelling() {
     }
 }
 
-/// A name server in the hands of an attacker.
-struct Liar(Vec<SocketAddr>);
+/// A resolver that an attacker controls.
+struct HostileResolver(Vec<SocketAddr>);
 
-impl Resolve for Liar {
+impl Resolve for HostileResolver {
     fn resolve(&self, _: Name) -> Resolving {
         let answer = self.0.clone();
         Box::pin(async move { Ok(Box::new(answer.into_iter()) as Addrs) })
@@ -193,13 +197,13 @@ impl Resolve for Liar {
 
 async fn resolve(answer: &[&str]) -> Result<Vec<String>, Box<dyn std::error::Error + Send + Sync>> {
     let answer = answer.iter().map(|text| SocketAddr::new(text.parse().unwrap(), 0)).collect();
-    let guarded = GuardedResolver::new(Arc::default(), Arc::new(Liar(answer)));
+    let guarded = GuardedResolver::new(Arc::default(), Arc::new(HostileResolver(answer)));
     let addresses = guarded.resolve("provider.example".parse().unwrap()).await?;
     Ok(addresses.map(|address| address.ip().to_string()).collect())
 }
 
 #[tokio::test]
-async fn only_permitted_addresses_are_handed_out() {
+async fn only_permitted_addresses_are_returned() {
     let mixed = resolve(&["127.0.0.1", "1.1.1.1", "::ffff:169.254.169.254", "10.0.0.5"]).await.unwrap();
     assert_eq!(mixed, ["1.1.1.1", "10.0.0.5"]);
 
@@ -207,14 +211,14 @@ async fn only_permitted_addresses_are_handed_out() {
     assert_eq!(refused.downcast_ref(), Some(&AddressRefused(Refusal::Metadata)));
 
     let empty = resolve(&[]).await.unwrap_err();
-    assert!(empty.downcast_ref::<AddressRefused>().is_none(), "no address is no refusal");
+    assert!(empty.downcast_ref::<AddressRefused>().is_none(), "an empty result is not a refusal");
 }
 
 #[tokio::test]
-async fn the_system_resolver_is_guarded() {
+async fn system_resolver_is_guarded() {
     let guarded = GuardedResolver::system(Arc::default());
     let Err(error) = guarded.resolve("localhost".parse().unwrap()).await else {
-        panic!("localhost was handed out");
+        panic!("localhost was resolved");
     };
     assert_eq!(error.downcast_ref(), Some(&AddressRefused(Refusal::Loopback)));
 }

@@ -1,10 +1,10 @@
-//! Which URLs are token endpoints, and which hosts a binding lets in: tables of look-alikes.
+//! Which URLs are accepted, and which hosts a list allows: tables with look-alikes.
 
 use super::{Endpoint, HostBinding};
 use crate::api::reason::Reason;
 
 #[test]
-fn urls_that_may_be_used() {
+fn https_urls_are_accepted() {
     let cases = [
         ("https://auth.pj.nu/oauth2/token", "auth.pj.nu", 443),
         ("https://AUTH.PJ.NU/oauth2/token", "auth.pj.nu", 443),
@@ -15,7 +15,7 @@ fn urls_that_may_be_used() {
         ("https://b\u{fc}cher.example/t", "xn--bcher-kva.example", 443),
         ("https://10.0.0.5/t", "10.0.0.5", 443),
         ("https://[FD00::5]:8443/t", "[fd00::5]", 8443),
-        // Numbers in disguise become the addresses they are; the address policy then judges those.
+        // Other spellings of an address become the usual one, which the address policy then checks.
         ("https://2130706433/", "127.0.0.1", 443),
         ("https://0x7f.1/", "127.0.0.1", 443),
         ("https://0177.0.0.1/", "127.0.0.1", 443),
@@ -30,7 +30,7 @@ fn urls_that_may_be_used() {
 }
 
 #[test]
-fn urls_that_may_not_be_used() {
+fn other_urls_are_refused() {
     let long = format!("https://a.example/{}", "x".repeat(2048));
     let cases = [
         ("http://a.example/t", Reason::EndpointNotAllowed),
@@ -78,7 +78,7 @@ fn debug_hides_path_and_query() {
 }
 
 #[test]
-fn pairs_are_appended_to_the_query() {
+fn pairs_are_appended_to_an_existing_query() {
     let cases = [
         ("https://a.example/t", "https://a.example/t?k=a+b%26c"),
         ("https://a.example/t?x=1", "https://a.example/t?x=1&k=a+b%26c"),
@@ -90,9 +90,8 @@ fn pairs_are_appended_to_the_query() {
     }
 }
 
-/// The hosts of `oauth.md` e.1 and every look-alike we know.
 #[test]
-fn a_list_of_hosts_is_read_up_to_its_hundredth_entry() {
+fn list_of_hosts_is_read_up_to_its_hundredth_entry() {
     let endpoint = Endpoint::parse("https://example.com/t").unwrap();
     let after = |count: usize| HostBinding::parse(&format!("{}example.com", "a.example,".repeat(count)));
     assert!(after(99).allows(&endpoint));
@@ -101,8 +100,9 @@ fn a_list_of_hosts_is_read_up_to_its_hundredth_entry() {
     assert!(!HostBinding::parse(&long).allows(&endpoint), "an entry longer than any name");
 }
 
+/// Hosts, and look-alikes of each.
 #[test]
-fn bindings() {
+fn list_allows_exactly_the_hosts_that_it_names() {
     let cases: &[(&str, &str, bool)] = &[
         ("example.com", "https://example.com/t", true),
         ("EXAMPLE.com", "https://example.com/t", true),
@@ -143,7 +143,7 @@ fn bindings() {
         ("[FD00::5]:8443", "https://[fd00::5]:8443/t", true),
         ("[fd00::5]:8443", "https://[fd00::5]/t", false),
         ("fd00::5", "https://[fd00::5]/t", false),
-        // entries that mean nothing
+        // entries that cannot be parsed
         ("", "https://example.com/t", false),
         ("*", "https://example.com/t", false),
         ("*", "https://localhost/t", false),

@@ -1,22 +1,22 @@
-//! What can be wrong with a connection or an answer, as closed sets with a sentence each.
-//! Knows the words shown to an operator. Must not know the libraries' error types: their texts quote URLs, names
-//! from certificates and bodies, so whoever meets such an error chooses one of these instead.
+//! What can be wrong with a connection or a response, as closed sets with a sentence each.
+//! Must not know the libraries' error types: their texts quote URLs, names from certificates and bodies, so such errors are
+//! translated into these types.
 
 use std::fmt;
 use std::io;
 
-/// What the network said, as far as it helps an operator.
+/// Why no complete response arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NetworkFault {
     /// The name has no address, or the resolver failed.
     NameResolution,
-    /// Connecting, sending or receiving failed. The kind's own text is fixed by the standard library.
+    /// Connecting, sending or receiving failed. The standard library defines the text of each kind.
     Connection(io::ErrorKind),
-    /// The connection closed, or broke HTTP's rules, before the answer was complete.
+    /// The connection closed, or the server violated HTTP, before the response was complete.
     Interrupted,
-    /// The answer was not complete when the total deadline passed.
+    /// The response was not complete at the deadline.
     Deadline,
-    /// It gave no token, and how is not for the author of the spec to know.
+    /// The host returned no token, and the author of the spec may not learn why.
     Withheld,
 }
 
@@ -25,46 +25,37 @@ pub enum NetworkFault {
 /// A closed set because the library's texts quote names from the peer's certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TlsFault {
-    /// No trusted root signed it.
+    /// No trusted certificate authority signed it.
     UnknownIssuer,
     /// It is for other names.
     WrongName,
-    /// Its time has passed.
+    /// It has expired.
     Expired,
-    /// Its time has not come.
+    /// It is not valid yet.
     NotYetValid,
     /// It was revoked.
     Revoked,
-    /// It is unreadable, or not meant for servers.
+    /// It cannot be parsed, or is not a server certificate.
     Unusable,
-    /// No version or cipher suite in common, or the server broke off the handshake.
+    /// Client and server have no version or cipher suite in common, or the server ended the handshake.
     Handshake,
 }
 
-/// How a proxy refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProxyFault {
-    /// It wants credentials, or others than it got.
-    AuthenticationRequired,
-    /// It would not open, or could not open, the tunnel.
-    TunnelRefused,
-}
-
-/// A token type other than bearer. A closed set, because what stands in its place is the provider's free text.
+/// A token type other than bearer. A closed set, because the response's own text is arbitrary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
     /// RFC 9449.
     DPoP,
-    /// The expired draft of MAC tokens, the example of RFC 6749 §7.1.
+    /// The expired draft of MAC tokens, which RFC 6749 §7.1 has as an example.
     Mac,
-    /// `N_A` of RFC 8693 §2.2.1: what was issued is no access token.
+    /// `N_A` of RFC 8693 §2.2.1: the issued token is not an access token.
     NotApplicable,
-    /// Anything else.
+    /// Any other type.
     Unknown,
 }
 
 impl Scheme {
-    /// Recognises a `token_type` that is not `Bearer`.
+    /// The scheme of a `token_type` other than `Bearer`.
     pub(in crate::oauth) fn of(token_type: &str) -> Self {
         match token_type.to_ascii_lowercase().as_str() {
             "dpop" => Scheme::DPoP,
@@ -75,28 +66,28 @@ impl Scheme {
     }
 }
 
-/// What is wrong with a 2xx answer.
+/// What is wrong with a 2xx response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Defect {
-    /// A `Content-Encoding` that nobody asked for and that cannot be decoded.
+    /// The body has a `Content-Encoding` that the request did not accept and that cannot be decoded.
     Encoded,
-    /// The connection closed before the end.
+    /// The connection closed before the end of the body.
     CutOff,
-    /// The deadline passed before the end.
+    /// The body was not complete at the deadline.
     Unfinished,
-    /// No body at all.
+    /// There is no body.
     Empty,
-    /// Neither JSON nor a form.
+    /// The body is neither JSON nor a form.
     NotAnAnswer,
-    /// JSON that does not parse, or nests too deeply.
+    /// The JSON cannot be parsed, or is nested too deeply.
     BrokenJson,
-    /// It has no access token where one is expected.
+    /// The body has no access token.
     NoToken,
-    /// The access token is not a string, empty, over 64 KiB, or has bytes that no header may carry.
+    /// The access token is not a string, is empty or over 64 KiB, or has bytes that a header cannot carry.
     BadToken,
-    /// RFC 8693: a token of another type than the one asked for.
+    /// The token has another type than the requested one (RFC 8693).
     OtherTokenType,
-    /// A status outside HTTP's range.
+    /// The status is outside HTTP's range.
     BadStatus,
 }
 
@@ -108,13 +99,13 @@ impl fmt::Display for NetworkFault {
             }
             NetworkFault::Connection(kind) => write!(f, "could not be reached: {kind}"),
             NetworkFault::Interrupted => {
-                f.write_str("broke off the connection before its answer was complete")
+                f.write_str("closed the connection before its response was complete")
             }
             NetworkFault::Deadline => {
-                f.write_str("did not complete its answer before the deadline (`timeout`)")
+                f.write_str("did not complete its response before the deadline (`timeout`)")
             }
             NetworkFault::Withheld => f.write_str(
-                "gave no OAuth answer; how it failed is shown where the credentials' owner allows the host, or a \
+                "returned no OAuth response; details are shown only if the owner of the credentials allows the host, or a \
                  ClusterTokenProvider names it",
             ),
         }
@@ -137,21 +128,12 @@ impl fmt::Display for TlsFault {
     }
 }
 
-impl fmt::Display for ProxyFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            ProxyFault::AuthenticationRequired => "it wants (other) credentials",
-            ProxyFault::TunnelRefused => "it did not open the tunnel",
-        })
-    }
-}
-
 impl fmt::Display for Scheme {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Scheme::DPoP => "`DPoP`, which needs a proof with every request; switch it off for this client",
             Scheme::Mac => "`mac`, which needs a signature with every request",
-            Scheme::NotApplicable => "`N_A`: it is no access token; see `requestedTokenType`",
+            Scheme::NotApplicable => "`N_A`: it is not an access token; see `requestedTokenType`",
             Scheme::Unknown => {
                 "an unknown kind; if an API takes it as a bearer token, set `response.tokenType`"
             }
@@ -163,17 +145,15 @@ impl fmt::Display for Defect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Defect::Encoded => "the body has a Content-Encoding that was not asked for and cannot be decoded",
-            Defect::CutOff => "the connection broke off before the body was complete",
+            Defect::CutOff => "the connection closed before the body was complete",
             Defect::Unfinished => "the body was not complete at the deadline (`timeout`)",
             Defect::Empty => "the body is empty",
             Defect::NotAnAnswer => "the body is neither JSON nor a form",
             Defect::BrokenJson => "the body is not valid JSON",
             Defect::NoToken => "the body has no access token; see `response.fields`",
-            Defect::BadToken => {
-                "the access token is no usable string (1 to 65536 printable ASCII characters)"
-            }
+            Defect::BadToken => "the access token is not a string of 1 to 65536 printable ASCII characters",
             Defect::OtherTokenType => "the token is of another type than `requestedTokenType`",
-            Defect::BadStatus => "that is no HTTP status",
+            Defect::BadStatus => "that is not an HTTP status",
         })
     }
 }

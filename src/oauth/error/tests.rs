@@ -1,16 +1,16 @@
-//! Every error has a reason, a retry class and a text that leaks nothing.
+//! Every error has a reason, a retry class and a text. Errors of a host that only the author of the spec named look alike.
 
 use super::*;
 
 const HOST: &str = "auth.example.com";
 
-fn answered(status: u16, correlation: Option<&str>) -> Provenance {
-    Provenance { host: HOST.into(), status, correlation: correlation.map(str::to_owned) }
+fn answered(status: u16, correlation: Option<&str>) -> ResponseInfo {
+    ResponseInfo { host: HOST.into(), status, correlation: correlation.map(str::to_owned) }
 }
 
 fn refusal() -> Refusal {
     Refusal {
-        answer: answered(401, None),
+        response: answered(401, None),
         reason: Reason::InvalidClient,
         retry: Retry::TERMINAL,
         code: None,
@@ -22,7 +22,7 @@ fn refusal() -> Refusal {
 
 fn examples() -> Vec<(Error, Reason, Retry, &'static str)> {
     let five_minutes = Retry::Transient { floor: Duration::from_secs(300) };
-    let answer = || Box::new(answered(200, Some("abc")));
+    let response = || Box::new(answered(200, Some("abc")));
     vec![
         (
             Error::credential("`client_secret` is not UTF-8"),
@@ -55,16 +55,10 @@ fn examples() -> Vec<(Error, Reason, Retry, &'static str)> {
             "the TLS connection to auth.example.com was not accepted: its certificate has expired",
         ),
         (
-            Error::proxy(HOST, ProxyFault::TunnelRefused),
-            Reason::ProxyError,
-            five_minutes,
-            "the proxy on the way to auth.example.com refused: it did not open the tunnel",
-        ),
-        (
             Error::Redirect { host: HOST.into(), status: 307 },
             Reason::UnexpectedRedirect,
             Retry::TERMINAL,
-            "auth.example.com answered 307, a redirect; credentials are not sent on: correct the URL",
+            "auth.example.com answered 307, a redirect, which is not followed: correct the URL",
         ),
         (
             Error::too_large(HOST),
@@ -73,20 +67,20 @@ fn examples() -> Vec<(Error, Reason, Retry, &'static str)> {
             "auth.example.com sent more than 256 KiB",
         ),
         (
-            Error::Malformed { answer: answer(), defect: Defect::Empty },
+            Error::Malformed { response: response(), defect: Defect::Empty },
             Reason::MalformedResponse,
             Retry::Wasteful,
             "auth.example.com answered 200 (request id abc), but the body is empty",
         ),
         (
-            Error::AlreadyExpired { answer: answer() },
+            Error::AlreadyExpired { response: response() },
             Reason::TokenAlreadyExpired,
             Retry::Wasteful,
             "auth.example.com answered 200 (request id abc) with a token that had expired on arrival: check both \
              clocks and `response.expiry`",
         ),
         (
-            Error::UnsupportedTokenType { answer: answer(), scheme: Scheme::of("dPoP") },
+            Error::UnsupportedTokenType { response: response(), scheme: Scheme::of("dPoP") },
             Reason::UnsupportedTokenType,
             Retry::TERMINAL,
             "auth.example.com answered 200 (request id abc) with a token of type `DPoP`, which needs a proof with \
@@ -102,7 +96,7 @@ fn examples() -> Vec<(Error, Reason, Retry, &'static str)> {
 }
 
 #[test]
-fn every_error_has_its_reason_its_class_and_one_line() {
+fn every_error_has_its_reason_retry_class_and_text() {
     for (error, reason, retry, text) in examples() {
         assert_eq!(error.to_string(), text);
         assert_eq!((error.reason(), error.retry()), (reason, retry), "{text}");
@@ -111,19 +105,17 @@ fn every_error_has_its_reason_its_class_and_one_line() {
 }
 
 #[test]
-fn status_and_wait_are_known_where_an_answer_came() {
+fn only_a_refusal_has_a_retry_after() {
     for (error, ..) in examples() {
-        let answered = error.to_string().contains(" answered ");
-        assert_eq!(error.status().is_some(), answered, "{error}");
         let refused = matches!(error, Error::Refused(_));
         assert_eq!(error.retry_after(), refused.then_some(Duration::from_secs(7)), "{error}");
     }
 }
 
 #[test]
-fn a_refusal_says_status_code_description_and_id() {
+fn text_of_a_refusal_has_status_code_description_and_id() {
     let full = Refusal {
-        answer: answered(401, Some("abc")),
+        response: answered(401, Some("abc")),
         code: Some("invalid_client".into()),
         description: Some("Unknown client".into()),
         ..refusal()
@@ -133,7 +125,7 @@ fn a_refusal_says_status_code_description_and_id() {
 }
 
 #[test]
-fn every_fault_has_words_of_its_own() {
+fn every_fault_has_a_text_of_its_own() {
     let texts = [
         NetworkFault::NameResolution.to_string(),
         NetworkFault::Interrupted.to_string(),
@@ -144,7 +136,6 @@ fn every_fault_has_words_of_its_own() {
         TlsFault::Revoked.to_string(),
         TlsFault::Unusable.to_string(),
         TlsFault::Handshake.to_string(),
-        ProxyFault::AuthenticationRequired.to_string(),
         Scheme::of("MAC").to_string(),
         Scheme::of("N_A").to_string(),
         Scheme::of("Application Access Token").to_string(),
@@ -160,11 +151,11 @@ fn every_fault_has_words_of_its_own() {
     assert_eq!(distinct.len(), texts.len());
 }
 
-/// Where nobody entitled has named the host, status must not tell a closed port from a wrong certificate, a name that does
-/// not exist, a forbidden address, or a service that is no authorization server.
+/// If only the author of the spec has named the host, the status must not tell a closed port from a wrong certificate, an unknown
+/// name, a forbidden address, or a service that is not an authorization server.
 #[test]
-fn all_ways_in_which_an_unbound_host_fails_look_the_same() {
-    let unlisted = Refusal { reason: Reason::AccessDenied, answer: answered(403, None), ..refusal() };
+fn all_errors_of_an_unbound_host_look_the_same() {
+    let unlisted = Refusal { reason: Reason::AccessDenied, response: answered(403, None), ..refusal() };
     let faults = [
         Error::unreachable(HOST, NetworkFault::NameResolution),
         Error::unreachable(HOST, NetworkFault::Connection(std::io::ErrorKind::ConnectionRefused)),
@@ -173,31 +164,27 @@ fn all_ways_in_which_an_unbound_host_fails_look_the_same() {
         Error::tls(HOST, TlsFault::UnknownIssuer),
         Error::tls(HOST, TlsFault::WrongName),
         Error::tls(HOST, TlsFault::Handshake),
-        Error::proxy(HOST, ProxyFault::TunnelRefused),
         Error::address_not_allowed(HOST, "its name resolves to a loopback address"),
         Error::Redirect { host: HOST.into(), status: 302 },
         Error::too_large(HOST),
         Error::discovery(HOST, "it answered 404 where metadata should be"),
         Error::IssuerMismatch { host: HOST.into() },
-        Error::Malformed { answer: Box::new(answered(200, None)), defect: Defect::NoToken },
-        Error::Malformed { answer: Box::new(answered(200, None)), defect: Defect::NotAnAnswer },
+        Error::Malformed { response: Box::new(answered(200, None)), defect: Defect::NoToken },
+        Error::Malformed { response: Box::new(answered(200, None)), defect: Defect::NotAnAnswer },
         Error::Refused(Box::new(unlisted)),
     ];
     let expected = Error::unreachable(HOST, NetworkFault::Withheld);
     for fault in faults {
         let withheld = fault.clone().withheld();
         assert_eq!(withheld, expected, "{fault}");
-        assert_eq!(
-            (withheld.retry(), withheld.retry_after(), withheld.status()),
-            (Retry::TRANSIENT, None, None)
-        );
+        assert_eq!((withheld.retry(), withheld.retry_after()), (Retry::TRANSIENT, None));
     }
-    let of_an_authorization_server = Refusal { code: Some("invalid_client".into()), ..refusal() };
+    let from_an_authorization_server = Refusal { code: Some("invalid_client".into()), ..refusal() };
     for kept in [
         Error::not_allowed(HOST, "it is a loopback address"),
         Error::spec("`issuer` and `tokenEndpoint` exclude each other"),
         Error::credential("`client_secret` is not UTF-8"),
-        Error::Refused(Box::new(of_an_authorization_server)),
+        Error::Refused(Box::new(from_an_authorization_server)),
         Error::Refused(Box::new(Refusal { reason: Reason::RateLimited, ..refusal() })),
     ] {
         assert_eq!(kept.clone().withheld(), kept);

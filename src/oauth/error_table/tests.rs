@@ -1,4 +1,4 @@
-//! A case for each row of the two error tables.
+//! The reason and retry class of every error code and status.
 
 use super::*;
 use Reason::*;
@@ -21,7 +21,7 @@ const GRANTS: [GrantKind; 7] = [
 ];
 
 #[test]
-fn codes_that_mean_the_same_whatever_the_grant() {
+fn codes_have_the_same_meaning_for_every_grant() {
     for (code, reason, retry) in [
         ("invalid_request", InvalidRequest, REFUSED),
         ("invalid_client", InvalidClient, REFUSED),
@@ -50,7 +50,7 @@ fn codes_that_mean_the_same_whatever_the_grant() {
         ("Invalid Client", InvalidClient, REFUSED),
     ] {
         for grant in GRANTS {
-            // A password is shown once an hour at the most.
+            // A password is sent at most once an hour.
             let password = grant == GrantKind::Password && retry == REFUSED;
             let retry = if password { HOURLY } else { retry };
             assert_eq!(for_code(code, None, grant), Some((reason, retry)), "{code} {grant:?}");
@@ -59,7 +59,7 @@ fn codes_that_mean_the_same_whatever_the_grant() {
 }
 
 #[test]
-fn a_refused_grant_depends_on_the_grant() {
+fn meaning_of_invalid_grant_depends_on_the_grant() {
     for code in
         ["invalid_grant", "invalid_code", "bad_refresh_token", "invalid_refresh_token", "BAD_REFRESH_TOKEN"]
     {
@@ -78,7 +78,7 @@ fn a_refused_grant_depends_on_the_grant() {
 }
 
 #[test]
-fn zoho_throttles_with_access_denied() {
+fn access_denied_with_too_many_requests_is_a_rate_limit() {
     let description = Some("You have made too many requests continuously.");
     let grant = GrantKind::RefreshToken;
     assert_eq!(for_code("Access Denied", description, grant), Some((RateLimited, A_MINUTE)));
@@ -86,7 +86,7 @@ fn zoho_throttles_with_access_denied() {
 }
 
 #[test]
-fn unknown_codes_are_left_to_the_status() {
+fn status_decides_for_unknown_codes() {
     let grant = GrantKind::ClientCredentials;
     for code in ["", "10401", "invalid", "AADSTS70011", "invalid_client_x"] {
         assert_eq!(for_code(code, None, grant), None, "{code}");
@@ -98,7 +98,7 @@ fn unknown_codes_are_left_to_the_status() {
         (422, ProviderRejected, REFUSED),
         (200, ProviderError, TRANSIENT),
         (501, ProviderError, TRANSIENT),
-        // Rows of the table that hold whatever the body says.
+        // Statuses that have a meaning of their own, whatever the body has.
         (404, EndpointNotFound, REFUSED),
         (408, ProviderUnavailable, TRANSIENT),
         (415, UnsupportedMediaType, REFUSED),
@@ -109,7 +109,7 @@ fn unknown_codes_are_left_to_the_status() {
 }
 
 #[test]
-fn bare_statuses() {
+fn status_without_a_code_has_its_reason() {
     for (statuses, reason, retry) in [
         (&[400][..], InvalidRequest, REFUSED),
         (&[401], InvalidClient, REFUSED),
@@ -131,14 +131,14 @@ fn bare_statuses() {
 }
 
 #[test]
-fn a_401_to_a_password_is_never_probed() {
+fn password_is_not_sent_again_after_a_401() {
     assert_eq!(for_status(401, None, GrantKind::Password), (InvalidClient, LOCKED));
     assert_eq!(for_status(401, Some("odd"), GrantKind::Password), (ProviderRejected, LOCKED));
     assert_eq!(for_status(403, None, GrantKind::Password), (AccessDenied, HOURLY));
 }
 
 #[test]
-fn an_error_in_a_good_answer_to_a_refresh_request_is_a_refusal() {
+fn error_in_a_2xx_to_a_refresh_request_refuses_the_refresh_token() {
     for code in [None, Some("odd")] {
         assert_eq!(for_status(200, code, GrantKind::Refresh), (RefreshTokenRejected, TRANSIENT));
         assert_eq!(for_status(200, code, GrantKind::Password), (ProviderError, TRANSIENT));
@@ -146,7 +146,7 @@ fn an_error_in_a_good_answer_to_a_refresh_request_is_a_refusal() {
 }
 
 #[test]
-fn a_code_that_repeats_the_status_is_none() {
+fn code_that_repeats_the_status_is_recognised() {
     assert!(is_reason_phrase("Unauthorized", 401));
     assert!(is_reason_phrase("not_found", 404));
     assert!(!is_reason_phrase("Unauthorized", 400));

@@ -1,7 +1,6 @@
-//! The expiry vectors, and what holds for any input.
+//! The lifetime that follows from each form of expiry that servers send, and properties of any input.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -9,13 +8,14 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::api::Duration;
 use crate::oauth::token::Notice::{self, *};
 
 const T0: i64 = 1_767_225_600; // 2026-01-01T00:00:00Z
 
-/// A row of `oauth.md` §c.5: what the provider says, and what it must come to.
-struct Vector {
-    id: &'static str,
+/// A response, and the lifetime that must follow from it.
+struct Case {
+    name: &'static str,
     members: Value,
     token: String,
     date: Option<i64>,
@@ -24,9 +24,9 @@ struct Vector {
     notices: Vec<Notice>,
 }
 
-fn vector(id: &'static str, members: Value, seconds: impl Into<Option<i64>>, notices: &[Notice]) -> Vector {
-    Vector {
-        id,
+fn case(name: &'static str, members: Value, seconds: impl Into<Option<i64>>, notices: &[Notice]) -> Case {
+    Case {
+        name,
         members,
         token: "opaque".into(),
         date: None,
@@ -36,13 +36,13 @@ fn vector(id: &'static str, members: Value, seconds: impl Into<Option<i64>>, not
     }
 }
 
-/// The most frequent kind: the value of `expires_in`.
+/// A case with a value of `expires_in` only.
 #[expect(clippy::needless_pass_by_value, reason = "the tables below read better without `&`")]
-fn lasting(id: &'static str, value: Value, seconds: impl Into<Option<i64>>, notices: &[Notice]) -> Vector {
-    vector(id, json!({ "expires_in": value }), seconds, notices)
+fn lasting(name: &'static str, value: Value, seconds: impl Into<Option<i64>>, notices: &[Notice]) -> Case {
+    case(name, json!({ "expires_in": value }), seconds, notices)
 }
 
-impl Vector {
+impl Case {
     fn token(mut self, token: impl Into<String>) -> Self {
         self.token = token.into();
         self
@@ -63,46 +63,46 @@ impl Vector {
     }
 
     fn check(&self) {
-        let rules = ExpiryRules { unit: self.unit, ..ExpiryRules::default() };
-        let found = life(&self.members, &self.token, self.date, &rules).map(without_zero);
+        let settings = ExpirySettings { unit: self.unit, ..ExpirySettings::default() };
+        let found = lifetime(&self.members, &self.token, self.date, &settings).map(ignoring_declared_zero);
         let expected = self
             .seconds
-            .map(|seconds| Life {
+            .map(|seconds| Lifetime {
                 seconds,
                 notices: self.notices.iter().copied().collect(),
                 declared_zero: false,
             })
             .ok_or(AlreadyExpired);
-        assert_eq!(found, expected, "{}", self.id);
+        assert_eq!(found, expected, "{}", self.name);
     }
 }
 
-/// That a zero was declared has a test of its own.
-fn without_zero(life: Life) -> Life {
-    Life { declared_zero: false, ..life }
+/// Another test checks `declared_zero`.
+fn ignoring_declared_zero(lifetime: Lifetime) -> Lifetime {
+    Lifetime { declared_zero: false, ..lifetime }
 }
 
 #[test]
-fn a_zero_is_known_where_nothing_else_tells_the_life() {
+fn declared_zero_is_reported_if_nothing_else_tells_the_lifetime() {
     let cases = [
         ("a number", json!({"expires_in": 0}), "opaque", true),
         ("text", json!({"expires_in": "0"}), "opaque", true),
         ("a fraction", json!({"expires_in": " 0.0 "}), "opaque", true),
-        ("as an instant", json!({"expires_at": 0}), "opaque", true),
+        ("zero as an instant", json!({"expires_at": 0}), "opaque", true),
         ("null", json!({"expires_in": null}), "opaque", false),
         ("nothing", json!({}), "opaque", false),
         ("another member tells", json!({"expires_in": 0, "expires_at": T0 + 60}), "opaque", false),
         ("the JWT tells", json!({"expires_in": 0}), &jwt(T0 + 60), false),
-        ("a life", json!({"expires_in": 60}), "opaque", false),
+        ("a lifetime", json!({"expires_in": 60}), "opaque", false),
     ];
     for (name, members, token, zero) in cases {
-        let found = life(&members, token, None, &ExpiryRules::default()).unwrap();
+        let found = lifetime(&members, token, None, &ExpirySettings::default()).unwrap();
         assert_eq!(found.declared_zero, zero, "{name}");
     }
-    let ignoring = ExpiryRules { ignore_response: true, ..ExpiryRules::default() };
+    let ignoring = ExpirySettings { ignore_response: true, ..ExpirySettings::default() };
     assert!(
-        !life(&json!({"expires_in": 0}), "opaque", None, &ignoring).unwrap().declared_zero,
-        "it is not looked at"
+        !lifetime(&json!({"expires_in": 0}), "opaque", None, &ignoring).unwrap().declared_zero,
+        "declared values are ignored"
     );
 }
 
@@ -110,57 +110,67 @@ fn jwt(exp: i64) -> String {
     format!("eyJhbGciOiJub25lIn0.{}.c2ln", BASE64_URL_SAFE_NO_PAD.encode(json!({ "exp": exp }).to_string()))
 }
 
-fn life(
+fn lifetime(
     members: &Value,
     token: &str,
     date: Option<i64>,
-    rules: &ExpiryRules,
-) -> Result<Life, AlreadyExpired> {
+    settings: &ExpirySettings,
+) -> Result<Lifetime, AlreadyExpired> {
     let declared = ["expires_in", "expires_at", "expires_on"].map(|name| members.get(name));
-    determine(&declared, Payload::of(token).as_ref(), Clocks { sent_at: T0, server: date }, rules)
+    determine(&declared, JwtPayload::of(token).as_ref(), Clocks { sent_at: T0, server: date }, settings)
 }
 
 #[test]
-fn numbers_and_strings_of_expires_in() {
+fn expires_in_as_number_and_as_text() {
     for case in [
-        lasting("V01", json!(3600), 3600, &[]),
-        lasting("V02", json!(86399), 86399, &[]),
-        lasting("V03", json!("3600"), 3600, &[]),
-        lasting("V04", json!(" 14399 "), 14399, &[]),
-        lasting("V05", json!(3600.0), 3600, &[]),
-        lasting("V06", json!(3599.97), 3599, &[]),
-        lasting("V07", json!("3599.5"), 3599, &[]),
-        lasting("V08", serde_json::from_str("3.6e3").unwrap(), 3600, &[]),
-        lasting("V09", json!(1_767_229_200), 3600, &[]),
-        lasting("V10", json!(1_767_227_400_000_i64), 1800, &[]),
-        lasting("V47", json!(604_800), 604_800, &[]),
-        lasting("V48", json!(12), 12, &[]),
+        lasting("seconds", json!(3600), 3600, &[]),
+        lasting("almost a day", json!(86399), 86399, &[]),
+        lasting("seconds as text", json!("3600"), 3600, &[]),
+        lasting("text with spaces", json!(" 14399 "), 14399, &[]),
+        lasting("float", json!(3600.0), 3600, &[]),
+        lasting("fraction, rounded down", json!(3599.97), 3599, &[]),
+        lasting("fraction as text", json!("3599.5"), 3599, &[]),
+        lasting("exponent", serde_json::from_str("3.6e3").unwrap(), 3600, &[]),
+        lasting("epoch seconds", json!(1_767_229_200), 3600, &[]),
+        lasting("epoch milliseconds", json!(1_767_227_400_000_i64), 1800, &[]),
+        lasting("a week", json!(604_800), 604_800, &[]),
+        lasting("twelve seconds", json!(12), 12, &[]),
     ] {
         case.check();
     }
 }
 
 #[test]
-fn instants_and_other_names() {
+fn expires_at_and_expires_on() {
     for case in [
-        vector("V11", json!({"expires_at": 1_767_227_400_000_i64}), 1800, &[]),
-        vector("V12", json!({"expires_at": "1767227400000"}), 1800, &[]),
-        vector("V13", json!({"expires_at": 1800}), 1800, &[]),
-        vector(
-            "V14",
+        case("expires_at in epoch milliseconds", json!({"expires_at": 1_767_227_400_000_i64}), 1800, &[]),
+        case("expires_at in epoch milliseconds, as text", json!({"expires_at": "1767227400000"}), 1800, &[]),
+        case("expires_at with a duration", json!({"expires_at": 1800}), 1800, &[]),
+        case(
+            "Entra v1, every number as text",
             json!({"expires_in": "3599", "ext_expires_in": "0", "expires_on": "1767229199"}),
             3599,
             &[],
         ),
-        vector("V15", json!({"expires_at": "2026-01-01T01:00:00Z"}), 3600, &[]),
-        vector("V16", json!({"expires_at": "2026-01-01T02:00:00.123+01:00"}), 3600, &[]),
-        vector("V17", json!({"expires_at": "2026-01-01T01:00:00.000+0000"}), 3600, &[]),
-        vector("V18", json!({"expires_at": "Thu, 01 Jan 2026 01:00:00 GMT"}), 3600, &[]),
-        vector("V19", json!({"expires_at": "2026-01-01T01:00:00"}), 3600, &[UnusableExpiry, ExpiryAssumed]),
-        vector("V43", json!({"expires_at": T0 - 10}), None, &[]),
-        vector("V52", json!({"expires_in": 0, "expires_at": T0 + 3600}), 3600, &[]),
-        vector(
-            "V53",
+        case("RFC 3339", json!({"expires_at": "2026-01-01T01:00:00Z"}), 3600, &[]),
+        case(
+            "RFC 3339 with fraction and offset",
+            json!({"expires_at": "2026-01-01T02:00:00.123+01:00"}),
+            3600,
+            &[],
+        ),
+        case("offset without colon", json!({"expires_at": "2026-01-01T01:00:00.000+0000"}), 3600, &[]),
+        case("HTTP date", json!({"expires_at": "Thu, 01 Jan 2026 01:00:00 GMT"}), 3600, &[]),
+        case(
+            "no offset",
+            json!({"expires_at": "2026-01-01T01:00:00"}),
+            3600,
+            &[UnusableExpiry, ExpiryAssumed],
+        ),
+        case("expires_at in the past", json!({"expires_at": T0 - 10}), None, &[]),
+        case("zero, then expires_at", json!({"expires_in": 0, "expires_at": T0 + 3600}), 3600, &[]),
+        case(
+            "unusable, then expires_at",
             json!({"expires_in": "1h", "expires_at": "2026-01-01T00:30:00Z"}),
             1800,
             &[UnusableExpiry],
@@ -171,23 +181,28 @@ fn instants_and_other_names() {
 }
 
 #[test]
-fn nothing_said_and_nonsense() {
+fn missing_and_unusable_values() {
     for case in [
-        vector("V20", json!({}), 3600, &[ExpiryAssumed]),
-        lasting("V21", json!(null), 3600, &[ExpiryAssumed]),
-        lasting("V22", json!(0), 3600, &[ExpiryAssumed]),
-        lasting("V23", json!("0"), 3600, &[ExpiryAssumed]),
-        lasting("V24", json!(-1), None, &[]),
-        lasting("V25", json!("-1"), None, &[]),
-        lasting("V26", json!(true), 3600, &[UnusableExpiry, ExpiryAssumed]),
-        lasting("V27", json!({"seconds": 3600}), 3600, &[UnusableExpiry, ExpiryAssumed]),
-        lasting("V28", json!(""), 3600, &[ExpiryAssumed]),
-        lasting("V29", json!("1h"), 3600, &[UnusableExpiry, ExpiryAssumed]),
-        lasting("V30", json!("0xE10"), 3600, &[UnusableExpiry, ExpiryAssumed]),
-        lasting("V44", json!("32693148245"), 315_360_000, &[Capped]),
-        lasting("V45", json!(1_767_225_600_000_000_000_i64), 3600, &[UnusableExpiry, ExpiryAssumed]),
+        case("no member", json!({}), 3600, &[ExpiryAssumed]),
+        lasting("null", json!(null), 3600, &[ExpiryAssumed]),
+        lasting("zero", json!(0), 3600, &[ExpiryAssumed]),
+        lasting("zero as text", json!("0"), 3600, &[ExpiryAssumed]),
+        lasting("negative", json!(-1), None, &[]),
+        lasting("negative text", json!("-1"), None, &[]),
+        lasting("boolean", json!(true), 3600, &[UnusableExpiry, ExpiryAssumed]),
+        lasting("object", json!({"seconds": 3600}), 3600, &[UnusableExpiry, ExpiryAssumed]),
+        lasting("empty text", json!(""), 3600, &[ExpiryAssumed]),
+        lasting("a unit in the text", json!("1h"), 3600, &[UnusableExpiry, ExpiryAssumed]),
+        lasting("hexadecimal", json!("0xE10"), 3600, &[UnusableExpiry, ExpiryAssumed]),
+        lasting("the year 3006", json!("32693148245"), 315_360_000, &[Capped]),
         lasting(
-            "V46",
+            "epoch nanoseconds",
+            json!(1_767_225_600_000_000_000_i64),
+            3600,
+            &[UnusableExpiry, ExpiryAssumed],
+        ),
+        lasting(
+            "23 digits",
             serde_json::from_str("99999999999999999999999").unwrap(),
             3600,
             &[UnusableExpiry, ExpiryAssumed],
@@ -198,25 +213,26 @@ fn nothing_said_and_nonsense() {
 }
 
 #[test]
-fn the_jwt_shortens_fills_a_gap_or_proves_milliseconds() {
+fn jwt_shortens_a_lifetime_or_fills_a_gap_or_proves_milliseconds() {
     for case in [
-        vector("V31", json!({}), 3600, &[ExpiryFromJWT]).jwt(T0 + 3600),
-        lasting("V32", json!(3600), 3600, &[]).jwt(T0 + 3600),
-        lasting("V33", json!(86400), 3600, &[ExpiryMismatch]).jwt(T0 + 3600),
-        lasting("V34", json!(300), 300, &[]).jwt(T0 + 3600),
-        lasting("V35", json!(86_399_999), 86399, &[InterpretedAsMilliseconds]).jwt(T0 + 86400),
-        lasting("V36", json!(86_399_999), 86_399_999, &[]),
-        lasting("V37", json!(86_399_999), 86399, &[]).milliseconds(),
-        vector("V38", json!({}), 3600, &[ExpiryFromJWT]).jwt((T0 + 3600) * 1000),
-        lasting("V49", json!(900), 900, &[]).token("a.b.c.d.e"),
-        lasting("V50", json!(900), 900, &[]).token("aaa.bbb.ccc"),
-        lasting("V51", json!(2_592_000_000_i64), 2_592_000, &[]).milliseconds(),
+        case("only the JWT", json!({}), 3600, &[ExpiryFromJWT]).jwt(T0 + 3600),
+        lasting("equal to the JWT", json!(3600), 3600, &[]).jwt(T0 + 3600),
+        lasting("longer than the JWT", json!(86400), 3600, &[ExpiryMismatch]).jwt(T0 + 3600),
+        lasting("shorter than the JWT", json!(300), 300, &[]).jwt(T0 + 3600),
+        lasting("milliseconds, proved by the JWT", json!(86_399_999), 86399, &[InterpretedAsMilliseconds])
+            .jwt(T0 + 86400),
+        lasting("an opaque token proves nothing", json!(86_399_999), 86_399_999, &[]),
+        lasting("unit Milliseconds", json!(86_399_999), 86399, &[]).milliseconds(),
+        case("exp in milliseconds", json!({}), 3600, &[ExpiryFromJWT]).jwt((T0 + 3600) * 1000),
+        lasting("five-part JWE", json!(900), 900, &[]).token("a.b.c.d.e"),
+        lasting("three parts, but no JWT", json!(900), 900, &[]).token("aaa.bbb.ccc"),
+        lasting("30 days in milliseconds", json!(2_592_000_000_i64), 2_592_000, &[]).milliseconds(),
         lasting("a minute longer", json!(3660), 3660, &[]).jwt(T0 + 3600),
         lasting("a minute and a second", json!(3661), 3600, &[ExpiryMismatch]).jwt(T0 + 3600),
-        // Beyond the document: a tolerance of 60 s proves nothing about a JWT that has less than that left.
+        // A tolerance of 60 s proves nothing about a JWT that is valid for less than that.
         lasting("nearly over", json!(3600), 50, &[ExpiryMismatch]).jwt(T0 + 50),
         lasting("just over, no Date", json!(3600), 3600, &[ClockSkewSuspected]).jwt(T0 - 50),
-        // The unit rule is about the answer, not about the JWT.
+        // The unit setting applies to the response, not to the JWT.
         lasting("unit and JWT", json!(7_200_000), 3600, &[ExpiryMismatch]).milliseconds().jwt(T0 + 3600),
     ] {
         case.check();
@@ -224,30 +240,35 @@ fn the_jwt_shortens_fills_a_gap_or_proves_milliseconds() {
 }
 
 #[test]
-fn clocks_that_differ() {
+fn lifetime_with_clocks_that_differ() {
     for case in [
-        vector("V39", json!({"expires_at": T0 + 4200}), 3600, &[ClockSkew]).date(T0 + 600),
-        lasting("V40", json!(3600), 3600, &[ClockSkew]).date(T0 + 600),
-        lasting("V41", json!(3600), 3600, &[ClockSkew]).jwt(T0 - 3600).date(T0 - 7200),
-        lasting("V42", json!(3600), 3600, &[ClockSkewSuspected]).jwt(T0 - 3600),
+        case("expires_at, slow local clock", json!({"expires_at": T0 + 4200}), 3600, &[ClockSkew])
+            .date(T0 + 600),
+        lasting("relative, slow local clock", json!(3600), 3600, &[ClockSkew]).date(T0 + 600),
+        lasting("JWT, fast local clock", json!(3600), 3600, &[ClockSkew]).jwt(T0 - 3600).date(T0 - 7200),
+        lasting("expired JWT, no Date", json!(3600), 3600, &[ClockSkewSuspected]).jwt(T0 - 3600),
         lasting("expired by the server's clock", json!(3600), None, &[]).jwt(T0 - 3600).date(T0),
-        lasting("half a minute is no skew", json!(3600), 3600, &[]).date(T0 - 30),
+        lasting("a difference of half a minute", json!(3600), 3600, &[]).date(T0 - 30),
     ] {
         case.check();
     }
 }
 
 #[test]
-fn an_ignored_answer_gives_the_assumed_life_unless_a_jwt_ends_sooner() {
-    let rules = ExpiryRules { ignore_response: true, ..ExpiryRules::default() };
+fn ignored_response_gives_the_assumed_lifetime_or_that_of_a_shorter_jwt() {
+    let settings = ExpirySettings { ignore_response: true, ..ExpirySettings::default() };
     let members = json!({"expires_in": -1});
     let expected = |seconds, notices: &[Notice]| {
-        Ok(Life { seconds, notices: notices.iter().copied().collect::<BTreeSet<_>>(), declared_zero: false })
+        Ok(Lifetime {
+            seconds,
+            notices: notices.iter().copied().collect::<BTreeSet<_>>(),
+            declared_zero: false,
+        })
     };
-    assert_eq!(life(&members, "opaque", None, &rules), expected(3600, &[ExpiryAssumed]));
-    assert_eq!(life(&members, &jwt(T0 + 9000), None, &rules), expected(3600, &[ExpiryAssumed]));
+    assert_eq!(lifetime(&members, "opaque", None, &settings), expected(3600, &[ExpiryAssumed]));
+    assert_eq!(lifetime(&members, &jwt(T0 + 9000), None, &settings), expected(3600, &[ExpiryAssumed]));
     let shortened = expected(3590, &[ExpiryAssumed, ExpiryFromJWT]);
-    assert_eq!(life(&members, &jwt(T0 + 3590), None, &rules), shortened);
+    assert_eq!(lifetime(&members, &jwt(T0 + 3590), None, &settings), shortened);
 }
 
 #[test]
@@ -282,7 +303,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn whatever_is_declared_nothing_panics_and_lives_stay_within_ten_years(
+    fn no_declared_value_panics_and_lifetimes_are_at_most_ten_years(
         expires_in in any_json(),
         expires_at in any_json(),
         expires_on in any_json(),
@@ -294,16 +315,16 @@ proptest! {
         assumed in any::<u64>(),
     ) {
         let declared = [Some(&expires_in), Some(&expires_at), Some(&expires_on)];
-        let payload = Payload { exp, bound: false };
-        let rules = ExpiryRules { assumed_lifetime: Duration::from_secs(assumed), unit, ignore_response };
+        let payload = JwtPayload { exp, bound: false };
+        let settings = ExpirySettings { assumed_lifetime: Some(Duration::from_secs(assumed)), unit, ignore_response };
         let clocks = Clocks { sent_at, server: date };
-        if let Ok(life) = determine(&declared, Some(&payload), clocks, &rules) {
-            prop_assert!((1..=MAX_LIFE).contains(&life.seconds));
+        if let Ok(found) = determine(&declared, Some(&payload), clocks, &settings) {
+            prop_assert!((1..=MAX_LIFETIME).contains(&found.seconds));
         }
     }
 
     #[test]
-    fn no_life_exceeds_the_number_of_seconds_declared(
+    fn no_lifetime_exceeds_the_declared_seconds(
         declared in 0.001..1e9_f64,
         exp in prop::option::of(T0..T0 + 1_000_000_000),
         as_text: bool,
@@ -311,20 +332,20 @@ proptest! {
         let value = if as_text { json!(format!("{declared:.3}")) } else { json!(declared) };
         let limit = if as_text { format!("{declared:.3}").parse().unwrap() } else { declared };
         let token = exp.map_or_else(|| "opaque".to_owned(), jwt);
-        if let Ok(life) = life(&json!({"expires_in": value}), &token, None, &ExpiryRules::default()) {
-            let seconds = i32::try_from(life.seconds).map(f64::from).unwrap();
+        if let Ok(found) = lifetime(&json!({"expires_in": value}), &token, None, &ExpirySettings::default()) {
+            let seconds = i32::try_from(found.seconds).map(f64::from).unwrap();
             prop_assert!(seconds <= limit, "{seconds} from {limit}");
             if let Some(exp) = exp {
-                prop_assert!(exp <= T0 || life.seconds <= exp - T0 + TOLERANCE);
+                prop_assert!(exp <= T0 || found.seconds <= exp - T0 + TOLERANCE);
             }
         }
     }
 
     #[test]
-    fn no_life_exceeds_the_instant_declared(instant in 1_000_000_000_i64..4_000_000_000, date in T0 - 9999..T0 + 9999) {
+    fn no_lifetime_exceeds_the_declared_instant(instant in 1_000_000_000_i64..4_000_000_000, date in T0 - 9999..T0 + 9999) {
         for value in [json!(instant), json!(instant * 1000 + 999), json!(instant.to_string())] {
-            match life(&json!({ "expires_at": value }), "opaque", Some(date), &ExpiryRules::default()) {
-                Ok(life) => prop_assert_eq!(life.seconds, (instant - date).min(MAX_LIFE)),
+            match lifetime(&json!({ "expires_at": value }), "opaque", Some(date), &ExpirySettings::default()) {
+                Ok(found) => prop_assert_eq!(found.seconds, (instant - date).min(MAX_LIFETIME)),
                 Err(AlreadyExpired) => prop_assert!(instant <= date),
             }
         }

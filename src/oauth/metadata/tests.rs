@@ -1,4 +1,4 @@
-//! Where metadata is looked for, and what is taken from it. The fetching itself is shown in `exchange::tests`.
+//! Where metadata is requested, and which members are used. `token_client::tests` has tests of the requests.
 
 use reqwest::header::HeaderMap;
 
@@ -8,12 +8,12 @@ fn issuer(text: &str) -> Issuer {
     Issuer::parse(text).unwrap()
 }
 
-fn answer(status: u16, body: &str) -> Answer {
-    Answer { status, headers: HeaderMap::new(), body: body.as_bytes().to_vec() }
+fn response(status: u16, body: &str) -> HttpResponse {
+    HttpResponse { status, headers: HeaderMap::new(), body: body.as_bytes().to_vec() }
 }
 
 fn read(text: &str, status: u16, body: &str, mutual_tls: bool) -> Result<String, &'static str> {
-    let read = issuer(text).read(&answer(status, body), mutual_tls);
+    let read = issuer(text).read(&response(status, body), mutual_tls);
     read.map(|metadata| metadata.token_endpoint).map_err(|fault| match fault {
         Fault::Absent(MetadataFault::NoIssuer) => "no issuer",
         Fault::Absent(_) => "absent",
@@ -23,7 +23,7 @@ fn read(text: &str, status: u16, body: &str, mutual_tls: bool) -> Result<String,
 }
 
 #[test]
-fn the_document_lies_where_the_two_specifications_say() {
+fn metadata_has_the_urls_of_both_specifications() {
     let cases = [
         (
             "https://as.example.com",
@@ -53,7 +53,7 @@ fn the_document_lies_where_the_two_specifications_say() {
 }
 
 #[test]
-fn only_a_document_of_this_very_issuer_counts() {
+fn only_metadata_of_the_same_issuer_is_used() {
     const A: &str = "https://a.example";
     let good = r#"{"issuer": "https://a.example", "token_endpoint": "https://t.example/token", "more": 1}"#;
     let aliased = r#"{"issuer": "https://a.example", "token_endpoint": "https://t.example/token",
@@ -81,11 +81,11 @@ fn only_a_document_of_this_very_issuer_counts() {
 }
 
 #[test]
-fn what_the_metadata_does_not_list_is_said() {
+fn sentence_names_what_the_metadata_does_not_list() {
     let unlisted = |members: &str| {
         let text =
             format!(r#"{{"issuer": "https://a.example", "token_endpoint": "https://a.example/t"{members}}}"#);
-        let Ok(metadata) = issuer("https://a.example").read(&answer(200, &text), false) else {
+        let Ok(metadata) = issuer("https://a.example").read(&response(200, &text), false) else {
             panic!("no document")
         };
         metadata.unlisted("password", "client_secret_post").unwrap_or_default()
@@ -110,7 +110,7 @@ fn what_the_metadata_does_not_list_is_said() {
 }
 
 #[test]
-fn an_issuer_is_an_https_url_without_query_and_fragment() {
+fn issuer_is_an_https_url_without_query_and_fragment() {
     for text in [
         "http://a.example",
         "a.example",

@@ -1,14 +1,14 @@
-//! Members written as a form or as JSON, straight into a buffer that is wiped when dropped.
-//! Knows the two encodings. Must not know what the members mean.
-//! Both are written by hand: a JSON map of the library would sort the members, and either library would leave
-//! copies of secrets in buffers of its own.
+//! Encodes parameters as a form or as JSON, directly into a buffer that is wiped when dropped.
+//! Must not know what the parameters mean.
+//! The encoders are written by hand, because a JSON map of the library would sort the members, and both libraries would
+//! leave copies of secrets in buffers of their own.
 
 use zeroize::Zeroizing;
 
 use super::members::{Member, Value};
 
-/// `application/x-www-form-urlencoded` by the WHATWG's rules, which RFC 6749 appendix B means: space becomes `+`,
-/// `*-._` stay, everything else outside letters and digits becomes `%XX`.
+/// `application/x-www-form-urlencoded` by the rules of the WHATWG, to which RFC 6749 appendix B refers: space becomes `+`,
+/// `*-._` are kept, all other characters except letters and digits become `%XX`.
 pub(super) fn form<'a>(members: impl Iterator<Item = &'a Member<'a>> + Clone) -> Zeroizing<Vec<u8>> {
     let mut body = buffer(members.clone());
     for member in members {
@@ -29,7 +29,7 @@ pub(super) fn form_encode(text: &str, to: &mut Vec<u8>) {
     }
 }
 
-/// One JSON object. A name that occurs once has a plain value, one that is repeated a list of them.
+/// One JSON object. A name that occurs once has a plain value; a repeated name has a list of values.
 pub(super) fn json<'a>(members: impl Iterator<Item = &'a Member<'a>> + Clone) -> Zeroizing<Vec<u8>> {
     let mut body = buffer(members.clone());
     let mut members = members.peekable();
@@ -66,7 +66,7 @@ fn json_value(member: &Member<'_>, to: &mut Vec<u8>) {
     }
 }
 
-/// Appends one JSON string (RFC 8259 §7), escaping no more than must be.
+/// Appends a JSON string (RFC 8259 §7), escaping only what must be escaped.
 fn json_string(text: &str, to: &mut Vec<u8>) {
     to.push(b'"');
     for byte in text.bytes() {
@@ -79,9 +79,9 @@ fn json_string(text: &str, to: &mut Vec<u8>) {
     to.push(b'"');
 }
 
-/// An empty buffer that no encoding of these members outgrows, since growing would leave a copy behind unwiped.
+/// An empty buffer that is large enough for any encoding of these members: a buffer that grows leaves a copy in memory.
 fn buffer<'a>(members: impl Iterator<Item = &'a Member<'a>>) -> Zeroizing<Vec<u8>> {
-    // One byte becomes six at most (`\u0000`); five more per member for quotes, colon and separator.
+    // A byte becomes at most six (`\u0000`). A member adds at most seven for quotes, colon, separator and brackets.
     let bound: usize = members.map(|member| 6 * (member.name.len() + member.plain().len()) + 7).sum();
     Zeroizing::new(Vec::with_capacity(bound + 2))
 }

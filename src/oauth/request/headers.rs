@@ -1,16 +1,19 @@
 //! The headers of a token request, the Authorization header among them.
-//! Knows which headers a user may add. Must not know the body beyond its media type.
+//! Knows which headers users may add. Must not know the body beyond its media type.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT as USER_AGENT_HEADER,
+};
 use zeroize::Zeroizing;
 
 use super::body::form_encode;
 use super::{BasicEncoding, BodyFormat, ClientAuthentication, Error, TokenRequest};
+use crate::oauth::USER_AGENT;
 
-/// Headers that belong to HTTP, to us, or to other fields of the spec (`oauth.md` §e.10). Accept-Encoding would
-/// bring answers that nobody here decodes.
+/// Headers that HTTP, this program or other fields of the spec set. `Accept-Encoding` would bring responses that this program
+/// cannot decode.
 const DENIED: [&str; 13] = [
     "accept",
     "accept-encoding",
@@ -27,22 +30,21 @@ const DENIED: [&str; 13] = [
     "user-agent",
 ];
 
-/// The same for families of names.
+/// Prefixes of further such headers.
 const DENIED_PREFIXES: [&str; 2] = ["content-", "proxy-"];
 
-/// All headers but those that HTTP itself adds.
-pub(super) fn build(request: &TokenRequest, user_agent: &str) -> Result<HeaderMap, Error> {
+/// All headers except those that HTTP adds.
+pub(super) fn build(request: &TokenRequest) -> Result<HeaderMap, Error> {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type(request.body_format)));
-    let user_agent = HeaderValue::from_str(user_agent);
-    headers.insert(USER_AGENT, user_agent.map_err(|_| Error::spec("the User-Agent is no header value"))?);
+    headers.insert(USER_AGENT_HEADER, HeaderValue::from_static(USER_AGENT));
     if let ClientAuthentication::Basic { secret, encoding } = &request.client.authentication {
         let id = request.client.required_id()?;
         headers.insert(AUTHORIZATION, basic(id, secret.expose(), *encoding)?);
     }
-    for (name, value) in &request.headers {
-        let (name, value) = additional(name, value)?;
+    for header in &request.headers {
+        let (name, value) = additional(&header.name, &header.value)?;
         headers.append(name, value);
     }
     Ok(headers)
@@ -50,7 +52,7 @@ pub(super) fn build(request: &TokenRequest, user_agent: &str) -> Result<HeaderMa
 
 fn media_type(format: BodyFormat) -> &'static str {
     match format {
-        // Also for an empty body: servers that insist on the type would answer 415 without it.
+        // Also for an empty body, because some servers answer 415 without it.
         BodyFormat::Form | BodyFormat::Query => "application/x-www-form-urlencoded",
         BodyFormat::Json => "application/json",
     }
@@ -65,7 +67,7 @@ fn basic(id: &str, secret: &str, encoding: BasicEncoding) -> Result<HeaderValue,
             )));
         }
     }
-    // Three bytes for each is the most that form encoding makes of one.
+    // Form encoding turns a byte into at most three.
     let mut pair = Zeroizing::new(Vec::with_capacity(3 * (id.len() + secret.len()) + 1));
     match encoding {
         BasicEncoding::Form => {
@@ -87,7 +89,7 @@ fn basic(id: &str, secret: &str, encoding: BasicEncoding) -> Result<HeaderValue,
     sensitive(&value).ok_or_else(|| Error::credential("client_id and client_secret make no header value"))
 }
 
-/// One header of the user's.
+/// A header that the user added.
 fn additional(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Error> {
     let Ok(parsed) = HeaderName::from_bytes(name.as_bytes()) else {
         return Err(Error::spec(format!("{name:?} is no header name")));
@@ -102,9 +104,9 @@ fn additional(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Erro
     }
 }
 
-/// A header value that no Debug output shows, or None where the text cannot be one.
+/// A header value that Debug does not show; None if the text cannot be one.
 fn sensitive(text: &str) -> Option<HeaderValue> {
-    // The library lets anything beyond ASCII pass, which servers read in encodings of their own.
+    // The library accepts bytes beyond ASCII, which servers decode in different ways.
     let mut value = HeaderValue::from_str(text).ok().filter(|_| text.is_ascii())?;
     value.set_sensitive(true);
     Some(value)

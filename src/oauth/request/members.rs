@@ -1,14 +1,13 @@
-//! The parameters of a token request, in their fixed order.
-//! Knows which names are ours and what a parameter's type allows. Must not know how members are encoded.
+//! The parameters of a token request, in a fixed order.
+//! Knows which names are reserved and which values fit a parameter's type. Must not know how parameters are encoded.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::{
-    ClientAuthentication, Error, Grant, Parameter, ParameterPlace, ParameterValue, Signed, TokenRequest,
-};
+use super::{ClientAuthentication, Error, Grant, Parameter, ParameterPlace, SignedAssertions, TokenRequest};
+use crate::api::ParameterType;
 
-/// Names that other fields of the spec set: a parameter of that name would contradict them.
+/// Names that other fields of the spec set. An additional parameter of such a name would contradict them.
 const RESERVED: [&str; 11] = [
     "grant_type",
     "client_id",
@@ -23,13 +22,13 @@ const RESERVED: [&str; 11] = [
     "audience",
 ];
 
-/// The same for families of names (RFC 8693 §2.1).
+/// Prefixes of further such names (RFC 8693 §2.1).
 const RESERVED_PREFIXES: [&str; 2] = ["subject_token", "actor_token"];
 
 /// The value of `client_assertion_type` (RFC 7523 §2.2).
 const CLIENT_ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// One parameter on its way to the wire.
+/// One parameter of the request.
 pub(super) struct Member<'a> {
     pub(super) name: &'a str,
     pub(super) value: Value<'a>,
@@ -37,9 +36,9 @@ pub(super) struct Member<'a> {
 }
 
 pub(super) enum Value<'a> {
-    /// Text everywhere.
+    /// Text, in every format.
     Text(Cow<'a, str>),
-    /// A number, `true` or `false`: bare in JSON, text elsewhere.
+    /// A number, `true` or `false`: without quotes in JSON, text in other formats.
     Literal(&'a str),
 }
 
@@ -48,7 +47,7 @@ impl<'a> Member<'a> {
         Self { name, value: Value::Text(value.into()), place: ParameterPlace::Body }
     }
 
-    /// The value as forms write it.
+    /// The value as it is written in forms.
     pub(super) fn plain(&self) -> &str {
         match &self.value {
             Value::Text(text) => text,
@@ -57,8 +56,11 @@ impl<'a> Member<'a> {
     }
 }
 
-/// All members of a request. A name occurs more than once only for `resource`, and then in one run.
-pub(super) fn list<'a>(request: &'a TokenRequest, signed: &'a Signed) -> Result<Vec<Member<'a>>, Error> {
+/// All parameters of a request. Only `resource` may occur more than once, and then without others in between.
+pub(super) fn list<'a>(
+    request: &'a TokenRequest,
+    signed: &'a SignedAssertions,
+) -> Result<Vec<Member<'a>>, Error> {
     let grant_type = request.grant.grant_type();
     if grant_type.is_empty() {
         return Err(Error::spec("`grantType` is empty"));
@@ -79,7 +81,7 @@ pub(super) fn list<'a>(request: &'a TokenRequest, signed: &'a Signed) -> Result<
         members.push(Member::text("client_assertion", assertion.expose()));
     }
     append_grant(&mut members, &request.grant, signed);
-    // Absent and empty are different requests: an empty scope means "no permissions" to some servers.
+    // An absent scope and an empty scope are different requests: some servers read an empty one as "no permissions".
     let scope = request.scopes.join(" ");
     if !scope.is_empty() && !has_scope_claim(&request.grant) {
         members.push(Member::text("scope", scope));
@@ -92,8 +94,8 @@ pub(super) fn list<'a>(request: &'a TokenRequest, signed: &'a Signed) -> Result<
     Ok(members)
 }
 
-/// What belongs to the grant alone.
-fn append_grant<'a>(members: &mut Vec<Member<'a>>, grant: &'a Grant, signed: &'a Signed) {
+/// Appends the parameters of the grant.
+fn append_grant<'a>(members: &mut Vec<Member<'a>>, grant: &'a Grant, signed: &'a SignedAssertions) {
     match grant {
         Grant::Password { username, password } => {
             members.push(Member::text("username", username.expose()));
@@ -120,7 +122,7 @@ fn has_scope_claim(grant: &Grant) -> bool {
 fn append_parameters<'a>(members: &mut Vec<Member<'a>>, request: &'a TokenRequest) -> Result<(), Error> {
     let mut seen = HashSet::new();
     for parameter in &request.parameters {
-        let Parameter { name, value, place } = parameter;
+        let Parameter { name, value, type_, place } = parameter;
         if name.is_empty() {
             return Err(Error::spec("a parameter has no name"));
         }
@@ -130,14 +132,14 @@ fn append_parameters<'a>(members: &mut Vec<Member<'a>>, request: &'a TokenReques
         if !seen.insert(name) {
             return Err(Error::spec(format!("the parameter {name:?} is given twice")));
         }
-        members.push(Member { name, value: typed(name, value)?, place: *place });
+        members.push(Member { name, value: typed(name, value, *type_)?, place: *place });
     }
     Ok(())
 }
 
 fn is_reserved(name: &str, request: &TokenRequest) -> bool {
     if name == "client_assertion_type" {
-        // Without an assertion of our own it contradicts nothing, and one provider wants it alone.
+        // Without a client assertion the parameter contradicts nothing, and one provider requires it alone.
         return match request.client.authentication {
             ClientAuthentication::Assertion(_) | ClientAuthentication::IssuedAssertion { .. } => true,
             ClientAuthentication::Basic { .. }
@@ -152,22 +154,20 @@ fn is_reserved(name: &str, request: &TokenRequest) -> bool {
     RESERVED.contains(&name) || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// A value whose text fits its type.
-fn typed<'a>(name: &str, value: &'a ParameterValue) -> Result<Value<'a>, Error> {
-    match value {
-        ParameterValue::String(text) => Ok(Value::Text(text.into())),
-        ParameterValue::Number(text) if is_number(text) => Ok(Value::Literal(text)),
-        ParameterValue::Number(_) => Err(Error::spec(format!("the parameter {name:?} is no JSON number"))),
-        ParameterValue::Boolean(text) if matches!(text.as_str(), "true" | "false") => {
-            Ok(Value::Literal(text))
-        }
-        ParameterValue::Boolean(_) => {
+/// The value, if its text fits its type.
+fn typed<'a>(name: &str, text: &'a str, type_: ParameterType) -> Result<Value<'a>, Error> {
+    match type_ {
+        ParameterType::String => Ok(Value::Text(text.into())),
+        ParameterType::Number if is_number(text) => Ok(Value::Literal(text)),
+        ParameterType::Number => Err(Error::spec(format!("the parameter {name:?} is not a JSON number"))),
+        ParameterType::Boolean if matches!(text, "true" | "false") => Ok(Value::Literal(text)),
+        ParameterType::Boolean => {
             Err(Error::spec(format!("the parameter {name:?} is neither `true` nor `false`")))
         }
     }
 }
 
 fn is_number(text: &str) -> bool {
-    // The parser tolerates white space around a number.
+    // The parser accepts white space around a number.
     !text.contains(char::is_whitespace) && serde_json::from_str::<serde_json::Number>(text).is_ok()
 }

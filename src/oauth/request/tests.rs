@@ -1,10 +1,11 @@
-//! The bytes of requests: encodings, orders and documented examples.
+//! The bytes of requests: encodings, order of parameters, and documented examples.
 
 use super::{
     BasicEncoding, BodyFormat, Client, ClientAuthentication, Grant, Parameter, ParameterPlace,
-    ParameterValue, SendClientId, TokenRequest, WireRequest, build, trim_one_newline,
+    PreparedRequest, SendClientId, TokenRequest, build, trim_one_newline,
 };
-use crate::oauth::assertion::Moment;
+use crate::api::{Header, ParameterType};
+use crate::oauth::assertion::SigningContext;
 use crate::oauth::endpoint::Endpoint;
 use crate::oauth::secret::Secret;
 
@@ -24,7 +25,7 @@ fn basic(text: &str, encoding: BasicEncoding) -> ClientAuthentication {
     ClientAuthentication::Basic { secret: secret(text), encoding }
 }
 
-/// The plainest request, for tests to change one thing in.
+/// A request with as few parts as possible.
 fn plain() -> TokenRequest {
     TokenRequest {
         endpoint: Endpoint::parse("https://a.example/token").unwrap(),
@@ -43,28 +44,31 @@ fn plain() -> TokenRequest {
     }
 }
 
-/// The plainest request with one thing changed.
+/// The request of [`plain`], changed.
 fn with(change: impl FnOnce(&mut TokenRequest)) -> TokenRequest {
     let mut request = plain();
     change(&mut request);
     request
 }
 
-fn parameter(name: &str, value: ParameterValue, place: ParameterPlace) -> Parameter {
-    Parameter { name: name.to_owned(), value, place }
+fn parameter(name: &str, value: &str, type_: ParameterType, place: ParameterPlace) -> Parameter {
+    Parameter { name: name.to_owned(), value: value.to_owned(), type_, place }
 }
 
 fn string(name: &str, value: &str) -> Parameter {
-    parameter(name, ParameterValue::String(value.to_owned()), ParameterPlace::Body)
+    parameter(name, value, ParameterType::String, ParameterPlace::Body)
 }
 
 /// Always the same.
-fn moment() -> Moment {
-    Moment { now: chrono::DateTime::from_timestamp(1_767_225_600, 0).unwrap(), nonce: "n0nce".to_owned() }
+fn signing() -> SigningContext {
+    SigningContext {
+        now: chrono::DateTime::from_timestamp(1_767_225_600, 0).unwrap(),
+        nonce: "n0nce".to_owned(),
+    }
 }
 
-fn wire(request: &TokenRequest) -> WireRequest {
-    match build(request, &moment(), "tokensource/0.0.0") {
+fn wire(request: &TokenRequest) -> PreparedRequest {
+    match build(request, &signing()) {
         Ok(wire) => wire,
         Err(error) => panic!("{error}"),
     }
@@ -78,9 +82,9 @@ fn authorization(request: &TokenRequest) -> String {
     wire(request).headers["authorization"].to_str().unwrap().to_owned()
 }
 
-/// `oauth.md` §b.1.
+/// RFC 6749 §2.3.1 form-encodes id and secret; RFC 7617 alone does not.
 #[test]
-fn basic_vectors() {
+fn basic_header_has_the_chosen_encoding() {
     let (id, secret) = ("1PpG/Q 1", "z/tZ9VwFZqApmIQ+ZH1I5pLk/uB4ud:X2/8bL+wfFTt1rFw=");
     let cases = [
         (
@@ -115,9 +119,9 @@ fn basic_vectors() {
     }
 }
 
-/// `oauth.md` §b.5, and every ASCII character that is not a letter or a digit.
+/// Every ASCII character that is not a letter or a digit, and others.
 #[test]
-fn forms_are_encoded_by_the_whatwg_rules() {
+fn form_is_encoded_by_the_rules_of_the_whatwg() {
     let cases = [
         ("a b+c&d=\u{e9}%", "a+b%2Bc%26d%3D%C3%A9%25"),
         ("~*-._", "%7E*-._"),
@@ -143,10 +147,8 @@ fn forms_are_encoded_by_the_whatwg_rules() {
     }
 }
 
-/// Everything at once, in each format: order, types, repetition and places.
-fn crowded(body_format: BodyFormat) -> TokenRequest {
-    let number = ParameterValue::Number("100200300400500600700800".to_owned());
-    let boolean = ParameterValue::Boolean("true".to_owned());
+/// A request with every kind of parameter.
+fn full_request(body_format: BodyFormat) -> TokenRequest {
     TokenRequest {
         endpoint: Endpoint::parse("https://a.example/token?v=1").unwrap(),
         grant: Grant::Password { username: secret("u\"\\\u{1}\u{e9}"), password: secret("p w") },
@@ -154,9 +156,9 @@ fn crowded(body_format: BodyFormat) -> TokenRequest {
         audience: Some("api.example/".to_owned()),
         resources: vec!["https://r/1".to_owned(), "https://r/2".to_owned()],
         parameters: vec![
-            parameter("account_id", number, ParameterPlace::Body),
-            parameter("tenant", ParameterValue::String("t 1".to_owned()), ParameterPlace::Query),
-            parameter("offline", boolean, ParameterPlace::Body),
+            parameter("account_id", "100200300400500600700800", ParameterType::Number, ParameterPlace::Body),
+            parameter("tenant", "t 1", ParameterType::String, ParameterPlace::Query),
+            parameter("offline", "true", ParameterType::Boolean, ParameterPlace::Body),
             string("empty", ""),
         ],
         body_format,
@@ -165,15 +167,15 @@ fn crowded(body_format: BodyFormat) -> TokenRequest {
 }
 
 #[test]
-fn everything_at_once_in_each_format() {
+fn every_kind_of_parameter_in_each_format() {
     let members = "grant_type=password&client_id=me&client_secret=s3&username=u%22%5C%01%C3%A9&password=p+w\
                    &scope=openid%2CAdobeID+x&audience=api.example%2F&resource=https%3A%2F%2Fr%2F1\
                    &resource=https%3A%2F%2Fr%2F2&account_id=100200300400500600700800";
-    let form = crowded(BodyFormat::Form);
+    let form = full_request(BodyFormat::Form);
     assert_eq!(body(&form), format!("{members}&offline=true&empty="));
     assert_eq!(wire(&form).endpoint.url().as_str(), "https://a.example/token?v=1&tenant=t+1");
 
-    let json = crowded(BodyFormat::Json);
+    let json = full_request(BodyFormat::Json);
     assert_eq!(
         body(&json),
         r#"{"grant_type":"password","client_id":"me","client_secret":"s3","username":"u\"\\\u0001é","password":"p w","scope":"openid,AdobeID x","audience":"api.example/","resource":["https://r/1","https://r/2"],"account_id":100200300400500600700800,"offline":true,"empty":""}"#
@@ -181,7 +183,7 @@ fn everything_at_once_in_each_format() {
     assert_eq!(wire(&json).endpoint.url().as_str(), "https://a.example/token?v=1&tenant=t+1");
     assert_eq!(wire(&json).headers["content-type"], "application/json");
 
-    let query = crowded(BodyFormat::Query);
+    let query = full_request(BodyFormat::Query);
     assert_eq!(body(&query), "");
     assert_eq!(
         wire(&query).endpoint.url().as_str(),
@@ -190,7 +192,7 @@ fn everything_at_once_in_each_format() {
 }
 
 #[test]
-fn json_reads_back_as_what_was_meant() {
+fn json_body_is_read_back_unchanged() {
     let all_control: String = (0..0x80).map(char::from).collect();
     let request = with(|request| {
         request.body_format = BodyFormat::Json;
@@ -205,7 +207,7 @@ fn json_reads_back_as_what_was_meant() {
 }
 
 #[test]
-fn bodies_never_outgrow_their_buffer() {
+fn body_never_outgrows_its_buffer() {
     for body_format in [BodyFormat::Form, BodyFormat::Json] {
         let request = with(|request| {
             request.body_format = body_format;
@@ -213,17 +215,17 @@ fn bodies_never_outgrow_their_buffer() {
             request.resources = vec!["\u{1}".to_owned(); 50];
             request.parameters = vec![string("\u{2}", "")];
         });
-        let signed = super::Signed::default();
+        let signed = super::SignedAssertions::default();
         let members = super::members::list(&request, &signed).unwrap_or_else(|error| panic!("{error}"));
         let bound: usize =
             members.iter().map(|m| 6 * (m.name.len() + m.plain().len()) + 7).sum::<usize>() + 2;
-        // Vec grows by doubling, so an exact capacity shows that it never grew.
+        // Vec grows by doubling, so an exact capacity proves that it never grew.
         assert_eq!(wire(&request).body.capacity(), bound, "{body_format:?}");
     }
 }
 
 #[test]
-fn absent_and_empty_are_different_requests() {
+fn empty_scope_and_audience_are_left_out() {
     let request = with(|request| {
         request.scopes = vec![String::new()];
         request.audience = Some(String::new());
@@ -232,7 +234,7 @@ fn absent_and_empty_are_different_requests() {
 }
 
 #[test]
-fn when_the_client_id_is_a_parameter() {
+fn client_id_is_a_parameter_as_send_client_id_says() {
     use SendClientId::{Always, Auto, Never};
     let cases = [
         (post("s"), Auto, "&client_id=me&client_secret=s"),
@@ -254,12 +256,10 @@ fn when_the_client_id_is_a_parameter() {
 }
 
 #[test]
-fn further_headers_are_sent_and_never_shown() {
+fn additional_headers_are_sent_and_not_shown_by_debug() {
     let request = with(|request| {
-        request.headers = vec![
-            ("X-Merchant-Id".to_owned(), "canary one".to_owned()),
-            ("x-key".to_owned(), "canary\ttwo".to_owned()),
-        ];
+        let header = |name: &str, value: &str| Header { name: name.to_owned(), value: value.to_owned() };
+        request.headers = vec![header("X-Merchant-Id", "canary one"), header("x-key", "canary\ttwo")];
     });
     let headers = wire(&request).headers;
     assert_eq!(headers["x-merchant-id"], "canary one");
@@ -268,7 +268,7 @@ fn further_headers_are_sent_and_never_shown() {
 }
 
 #[test]
-fn one_line_end_is_trimmed() {
+fn exactly_one_line_end_is_trimmed() {
     let cases = [
         ("s", "s"),
         ("s\n", "s"),

@@ -1,4 +1,4 @@
-//! Look-ups against a name server of the test's own, which answers for some names and never for others.
+//! Look-ups at a test name server, which does not answer for some names.
 
 use std::net::UdpSocket;
 use std::str::FromStr;
@@ -12,9 +12,9 @@ use hickory_resolver::proto::rr::{RData, Record};
 
 use super::*;
 
-/// Serves on a free port of 127.0.0.1 until the process ends: names below `silent.example` get no answer, those below
-/// `broken.example` get SERVFAIL, those that are listed have their address, and all others do not exist. Hands out the
-/// names that it is asked for.
+/// Serves on a free port of 127.0.0.1 until the process ends. Names below `silent.example` get no answer, names below
+/// `broken.example` get SERVFAIL, `known` names have their address, and all others do not exist. The receiver gets the name of
+/// each query.
 fn name_server(known: &'static [(&str, [u8; 4])]) -> (u16, mpsc::Receiver<String>) {
     let socket = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
     let port = socket.local_addr().unwrap().port();
@@ -51,7 +51,7 @@ fn name_server(known: &'static [(&str, [u8; 4])]) -> (u16, mpsc::Receiver<String
     (port, names)
 }
 
-/// A resolver that asks this server, in a pod of namespace `tokensource`.
+/// A resolver that uses this server, with the search domains of a pod in namespace `tokensource`.
 fn resolver(port: u16, hosts: &str) -> Resolver {
     let mut udp = ConnectionConfig::udp();
     udp.port = port;
@@ -69,14 +69,14 @@ async fn resolve(resolver: &TenantResolver, name: &str) -> Result<Vec<String>, S
 }
 
 #[test]
-fn names_that_never_resolve_delay_no_other_tenant_and_take_no_threads() {
-    // With one thread for blocking calls, a look-up that blocked would hold up all others.
+fn names_without_an_answer_delay_no_other_tenant_and_use_no_threads() {
+    // There is one thread for blocking calls, so a look-up that blocked would delay all others.
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build().unwrap();
-    runtime.block_on(names_that_never_resolve());
+    runtime.block_on(names_without_an_answer());
 }
 
-async fn names_that_never_resolve() {
+async fn names_without_an_answer() {
     let (port, _names) = name_server(&[("provider.example.", [192, 0, 2, 1])]);
     let resolver = resolver(port, "");
     let silent: Vec<_> = (0..1200)
@@ -85,7 +85,7 @@ async fn names_that_never_resolve() {
             tokio::spawn(async move { resolve(&tenant, &format!("n{index}.silent.example")).await })
         })
         .collect();
-    // All of them have begun to wait.
+    // Lets all of them begin to wait.
     tokio::task::yield_now().await;
     let begun = Instant::now();
     let other = resolver.of("other");
@@ -94,12 +94,12 @@ async fn names_that_never_resolve() {
     }
     assert!(begun.elapsed() < DEADLINE / 2, "{:?}", begun.elapsed());
     for name in silent {
-        assert!(name.await.unwrap().is_err(), "each of them ends by the deadline");
+        assert!(name.await.unwrap().is_err(), "each ends at the deadline");
     }
 }
 
 #[tokio::test]
-async fn an_abandoned_look_up_returns_its_permits() {
+async fn abandoned_look_up_returns_its_permits() {
     let (port, _names) = name_server(&[]);
     let resolver = resolver(port, "");
     let tenant = resolver.of("a");
@@ -112,7 +112,7 @@ async fn an_abandoned_look_up_returns_its_permits() {
     assert_eq!(resolver.shared.permits.available_permits(), TOTAL_LIMIT);
 }
 
-/// More tenants than there are shares: those who come later wait for a turn of each tenant, not for every look-up.
+/// With more tenants than shares, a late tenant waits for one look-up of each tenant, not for all look-ups.
 #[tokio::test]
 async fn tenants_take_turns_when_all_permits_are_in_use() {
     let (port, _names) = name_server(&[("provider.example.", [192, 0, 2, 1])]);
@@ -133,13 +133,12 @@ async fn tenants_take_turns_when_all_permits_are_in_use() {
     tokio::task::yield_now().await;
     // One permit for each tenant before it, and one of its own.
     drop(held.into_iter().take(4).collect::<Vec<_>>());
-    let found =
-        tokio::time::timeout(DEADLINE / 2, late).await.expect("it waits for more than a turn of each");
+    let found = tokio::time::timeout(DEADLINE / 2, late).await.expect("waits for one look-up of each tenant");
     assert_eq!(found.unwrap(), Ok(vec!["192.0.2.1".to_owned()]));
 }
 
 #[tokio::test]
-async fn the_clusters_search_domains_complete_short_names() {
+async fn search_domains_of_the_cluster_complete_short_names() {
     let known = &[
         ("keycloak.tokensource.svc.cluster.local.", [10, 0, 0, 1]),
         ("keycloak.auth.svc.cluster.local.", [10, 0, 0, 2]),
@@ -169,7 +168,7 @@ async fn the_clusters_search_domains_complete_short_names() {
     assert!(!asked.iter().any(|name| name.contains("localhost") || name.contains("alias")), "{asked:?}");
 }
 
-/// A failing name server must not turn a public name into one of the cluster.
+/// A failing name server must not turn a public name into a name of the cluster.
 #[tokio::test]
 async fn search_domains_are_not_tried_after_a_failure() {
     let (port, names) = name_server(&[("a.broken.example.svc.cluster.local.", [10, 6, 6, 6])]);
@@ -179,7 +178,7 @@ async fn search_domains_are_not_tried_after_a_failure() {
 }
 
 #[test]
-fn a_tenant_without_clients_is_forgotten() {
+fn tenant_without_clients_is_removed() {
     let resolver = resolver(53, "");
     let kept = resolver.of("kept");
     for index in 0..100 {

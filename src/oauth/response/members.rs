@@ -1,26 +1,26 @@
-//! The members of a good answer (RFC 6749 §5.1), each read as tolerantly as real servers need.
-//! Knows what a token and its companions must look like to be of use. Must not know HTTP: status and headers have
-//! been dealt with.
+//! The members of a successful response (RFC 6749 §5.1), each read as leniently as real servers require.
+//! Must not know HTTP: status and headers have been handled.
 
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta};
 use serde_json::Value;
 
-use super::{FieldPointers, Reading};
+use super::ResponseContext;
+use crate::api::ResponseFields;
 use crate::oauth::error::{Defect, Scheme};
 use crate::oauth::expiry::{self, AlreadyExpired, Clocks};
 use crate::oauth::secret::Secret;
-use crate::oauth::token::{Notice, Payload, Token};
+use crate::oauth::token::{JwtPayload, Notice, Token};
 
-/// Longest token, in bytes.
+/// The longest token, in bytes.
 const MAX_TOKEN: usize = 64 * 1024;
-/// Longest `scope` that is passed on, in bytes: it ends up in the status.
+/// The longest `scope` that is kept, in bytes: the status contains it.
 const MAX_SCOPE: usize = 4096;
-/// How the one usable type is published.
+/// The published form of the only supported type.
 const BEARER: &str = "Bearer";
 
-/// Why an answer with a token in it is of no use.
+/// Why a response with a token cannot be used.
 pub(super) enum Fault {
     Defect(Defect),
     AlreadyExpired,
@@ -33,35 +33,38 @@ impl From<AlreadyExpired> for Fault {
     }
 }
 
-/// Reads a token. Takes the members over, so that the token's text moves into a [`Secret`] uncopied.
-pub(super) fn token(mut content: Value, clocks: Clocks, reading: &Reading<'_>) -> Result<Token, Fault> {
-    let fields = &reading.rules.fields;
+/// Reads a token. Takes ownership of the members, so that the token's text moves into a [`Secret`] without a copy.
+pub(super) fn token(
+    mut content: Value,
+    clocks: Clocks,
+    context: &ResponseContext<'_>,
+) -> Result<Token, Fault> {
+    let fields = &context.settings.fields;
     let access_token = access_token(&mut content, fields).map_err(Fault::Defect)?;
-    let refresh_token =
-        take(&mut content, fields.refresh_token.as_deref(), "/refresh_token").filter(|token| {
-            // Some servers fill the member with the access token, which no refresh request will be granted for.
-            is_refresh_token(token.expose()) && *token != access_token
-        });
-    check_issued_type(&content, reading.requested_token_type).map_err(Fault::Defect)?;
+    let refresh_token = take(&mut content, fields.refresh_token()).filter(|token| {
+        // Some servers put the access token here, which no refresh request can use.
+        is_refresh_token(token.expose()) && *token != access_token
+    });
+    check_issued_type(&content, context.requested_token_type).map_err(Fault::Defect)?;
 
     let mut notices = BTreeSet::new();
-    let token_type = token_type(&content, reading, &mut notices)?;
-    let payload = Payload::of(access_token.expose());
+    let token_type = token_type(&content, context, &mut notices)?;
+    let payload = JwtPayload::of(access_token.expose());
     if payload.is_some_and(|payload| payload.bound) {
         notices.insert(Notice::BoundToken);
     }
     let scope = content.get("scope").and_then(scope);
-    if scope.as_deref().is_some_and(|granted| is_reduced(granted, reading.requested_scopes)) {
+    if scope.as_deref().is_some_and(|granted| is_reduced(granted, context.requested_scopes)) {
         notices.insert(Notice::ScopeReduced);
     }
-    let life =
-        expiry::determine(&declared(&content, fields), payload.as_ref(), clocks, &reading.rules.expiry)?;
-    let declared_zero = life.declared_zero;
-    notices.extend(life.notices);
+    let expiry = &context.settings.expiry;
+    let lifetime = expiry::determine(&declared(&content, fields), payload.as_ref(), clocks, expiry)?;
+    notices.extend(lifetime.notices);
 
-    // Only a clock at the end of chrono's range, 260,000 years from now, has no such instants.
+    // Fails only for a clock at the end of chrono's range, 260,000 years from now.
     let issued_at = DateTime::from_timestamp(clocks.sent_at, 0).ok_or(AlreadyExpired)?;
-    let expires_at = issued_at.checked_add_signed(TimeDelta::seconds(life.seconds)).ok_or(AlreadyExpired)?;
+    let expires_at =
+        issued_at.checked_add_signed(TimeDelta::seconds(lifetime.seconds)).ok_or(AlreadyExpired)?;
     Ok(Token {
         access_token,
         token_type,
@@ -69,47 +72,47 @@ pub(super) fn token(mut content: Value, clocks: Clocks, reading: &Reading<'_>) -
         refresh_token,
         issued_at,
         expires_at,
-        declared_zero,
+        declared_zero: lifetime.declared_zero,
         notices,
     })
 }
 
-/// Whether something stands where the access token belongs, usable or not.
-pub(super) fn has_access_token(content: &Value, fields: &FieldPointers) -> bool {
-    let found = content.pointer(fields.access_token.as_deref().unwrap_or("/access_token"));
+/// Whether the response has an access token, usable or not.
+pub(super) fn has_access_token(content: &Value, fields: &ResponseFields) -> bool {
+    let found = content.pointer(fields.access_token());
     found.is_some_and(|value| !value.is_null() && value.as_str() != Some(""))
 }
 
-/// Real tokens contain `|`, `:` and `*`, which RFC 6750's grammar does not know, but JSON can smuggle line breaks
-/// and NUL into a header: printable ASCII it must be.
-fn access_token(content: &mut Value, fields: &FieldPointers) -> Result<Secret, Defect> {
+/// Real tokens contain `|`, `:` and `*`, which the grammar of RFC 6750 excludes. But JSON could carry line breaks and NUL into
+/// a header, so printable ASCII is required.
+fn access_token(content: &mut Value, fields: &ResponseFields) -> Result<Secret, Defect> {
     if !has_access_token(content, fields) {
         return Err(Defect::NoToken);
     }
-    let text = take(content, fields.access_token.as_deref(), "/access_token").ok_or(Defect::BadToken)?;
+    let text = take(content, fields.access_token()).ok_or(Defect::BadToken)?;
     let printable = text.expose().bytes().all(|byte| (0x20..=0x7e).contains(&byte));
-    let at_rest = text.expose().trim_ascii() == text.expose();
-    if printable && at_rest && text.expose().len() <= MAX_TOKEN { Ok(text) } else { Err(Defect::BadToken) }
+    let is_trimmed = text.expose().trim_ascii() == text.expose();
+    if printable && is_trimmed && text.expose().len() <= MAX_TOKEN { Ok(text) } else { Err(Defect::BadToken) }
 }
 
-/// Words that stand where a refresh token would, to say that there is none.
+/// Values that servers send to say that there is no refresh token.
 const NO_TOKEN: [&str; 6] = ["not_supported", "none", "null", "undefined", "n/a", "false"];
 
-/// Whether this text can be a refresh token: "" is as good as absent, and so is a word that says so.
+/// Whether the text can be a refresh token. An empty text, or one that says there is none, cannot.
 pub fn is_refresh_token(text: &str) -> bool {
     let word = |none: &&str| text.trim().eq_ignore_ascii_case(none);
     let length = (1..=MAX_TOKEN).contains(&text.len());
     length && !text.chars().any(char::is_control) && !text.trim().is_empty() && !NO_TOKEN.iter().any(word)
 }
 
-fn take(content: &mut Value, pointer: Option<&str>, standard: &str) -> Option<Secret> {
-    match content.pointer_mut(pointer.unwrap_or(standard))?.take() {
+fn take(content: &mut Value, pointer: &str) -> Option<Secret> {
+    match content.pointer_mut(pointer)?.take() {
         Value::String(text) => Some(Secret::new(text)),
         _ => None,
     }
 }
 
-/// RFC 8693 §2.2.1: another type than the one asked for is another thing than the one asked for.
+/// RFC 8693 §2.2.1: the issued type must be the requested type.
 fn check_issued_type(content: &Value, requested: Option<&str>) -> Result<(), Defect> {
     match (content.get("issued_token_type"), requested) {
         (None | Some(Value::Null), _) | (_, None) => Ok(()),
@@ -121,14 +124,13 @@ fn check_issued_type(content: &Value, requested: Option<&str>) -> Result<(), Def
 /// The published form of the type, compared without case (RFC 6749 §5.1).
 fn token_type(
     content: &Value,
-    reading: &Reading<'_>,
+    context: &ResponseContext<'_>,
     notices: &mut BTreeSet<Notice>,
 ) -> Result<String, Fault> {
-    if let Some(own) = reading.rules.token_type.as_deref() {
+    if let Some(own) = context.settings.token_type.as_deref() {
         return published(own).ok_or(Fault::TokenType(Scheme::Unknown));
     }
-    let pointer = reading.rules.fields.token_type.as_deref().unwrap_or("/token_type");
-    let text = match content.pointer(pointer) {
+    let text = match content.pointer(context.settings.fields.token_type()) {
         None | Some(Value::Null) => "",
         Some(Value::String(text)) => text.trim(),
         Some(_) => return Err(Fault::TokenType(Scheme::Unknown)),
@@ -141,7 +143,7 @@ fn token_type(
     Ok(BEARER.to_owned())
 }
 
-/// The user's own type, if it may stand in headers and files.
+/// The type that the spec sets, if it is safe in headers and files.
 fn published(own: &str) -> Option<String> {
     let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte);
     if own.eq_ignore_ascii_case(BEARER) {
@@ -151,7 +153,7 @@ fn published(own: &str) -> Option<String> {
     }
 }
 
-/// A string or a list of strings; anything else, and the empty string, tells nothing.
+/// The scope, from a string or a list of strings. Any other value, and an empty one, tells nothing.
 fn scope(value: &Value) -> Option<String> {
     let text = match value {
         Value::String(text) => text.trim().to_owned(),
@@ -162,8 +164,8 @@ fn scope(value: &Value) -> Option<String> {
     (presentable && (1..=MAX_SCOPE).contains(&text.len())).then_some(text)
 }
 
-/// Whether something asked for is missing. A comma separates (GitHub) or belongs to a scope's name (Adobe): both
-/// sides are taken apart alike, so that neither reading invents a loss.
+/// Whether a requested scope was not granted. A comma separates scopes (GitHub) or belongs to the name of a scope (Adobe), so
+/// both sides are split at commas, and neither reading reports a missing scope by mistake.
 fn is_reduced(granted: &str, requested: &[String]) -> bool {
     let granted: BTreeSet<&str> = scopes(granted).collect();
     requested.iter().flat_map(|scope| scopes(scope)).any(|scope| !granted.contains(scope))
@@ -173,12 +175,11 @@ fn scopes(text: &str) -> impl Iterator<Item = &str> {
     text.split([' ', ',']).filter(|scope| !scope.is_empty())
 }
 
-/// What the three names of an expiry say, in the order in which they are asked; `expires_on` is Entra's and never
-/// elsewhere.
-fn declared<'a>(content: &'a Value, fields: &FieldPointers) -> [Option<&'a Value>; 3] {
+/// The declared values in the order of precedence. `expires_on` is a member of Entra's responses only and has no setting.
+fn declared<'a>(content: &'a Value, fields: &ResponseFields) -> [Option<&'a Value>; 3] {
     [
-        content.pointer(fields.expires_in.as_deref().unwrap_or("/expires_in")),
-        content.pointer(fields.expires_at.as_deref().unwrap_or("/expires_at")),
+        content.pointer(fields.expires_in()),
+        content.pointer(fields.expires_at()),
         content.pointer("/expires_on"),
     ]
 }

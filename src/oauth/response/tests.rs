@@ -1,16 +1,15 @@
-//! Answers of the wild, and what becomes of them.
-
-use std::time::Duration;
+//! Responses as real servers send them, and the token or error that follows.
 
 use super::*;
 use crate::api::reason::Reason;
+use crate::api::{Duration, ResponseFields};
 use crate::oauth::error::{Retry, Scheme};
 use crate::oauth::token::Notice;
-use situation::{FORM, HOST, JSON, Situation, json, now, situation};
+use fixture::{FORM, Fixture, HOST, JSON, json, now, response};
 
+mod fixture;
 mod properties;
 mod refusals;
-mod situation;
 
 fn noticed(token: &Token, notice: Notice) -> bool {
     token.notices.contains(&notice)
@@ -19,18 +18,18 @@ fn noticed(token: &Token, notice: Notice) -> bool {
 const GOOD: &str = r#"{"access_token":"a","expires_in":3600,"token_type":"bearer"}"#;
 
 #[test]
-fn r01_r02_r03_r13_tokens_come_as_forms_or_json_under_any_2xx() {
+fn token_is_read_from_a_form_or_json_with_any_2xx() {
     let form = "access_token=a&expires_in=3600&token_type=bearer";
-    for (id, situation) in [
-        ("R01", situation(200, FORM, form)),
-        ("R01 with charset", situation(200, "Application/X-WWW-Form-Urlencoded; charset=utf-8", form)),
-        ("R01 as text", situation(200, "text/plain", form)),
-        ("R02", situation(200, "text/plain; charset=utf-8", GOOD)),
-        ("R02 HTML", situation(200, "text/html", GOOD)),
-        ("R03", situation(201, JSON, GOOD)),
-        ("R13", json(&format!("\u{feff} {GOOD}\r\n"))),
+    for (id, fixture) in [
+        ("a form", response(200, FORM, form)),
+        ("a form with charset", response(200, "Application/X-WWW-Form-Urlencoded; charset=utf-8", form)),
+        ("a form as text", response(200, "text/plain", form)),
+        ("JSON as text", response(200, "text/plain; charset=utf-8", GOOD)),
+        ("JSON as HTML", response(200, "text/html", GOOD)),
+        ("JSON with status 201", response(201, JSON, GOOD)),
+        ("JSON after a byte order mark", json(&format!("\u{feff} {GOOD}\r\n"))),
     ] {
-        let token = situation.token();
+        let token = fixture.token();
         assert_eq!(token.access_token.expose(), "a", "{id}");
         assert_eq!(token.token_type, "Bearer", "{id}");
         assert_eq!(token.issued_at.to_rfc3339(), "2026-01-01T00:00:00+00:00", "{id}");
@@ -40,44 +39,56 @@ fn r01_r02_r03_r13_tokens_come_as_forms_or_json_under_any_2xx() {
 }
 
 #[test]
-fn r04_r05_r10_r24_the_code_wins_over_the_status() {
-    for (id, situation, reason) in [
-        ("R04", json(r#"{"error":"invalid_client"}"#), Reason::InvalidClient),
-        ("R04 beside a token", json(r#"{"error":"invalid_scope","access_token":"a"}"#), Reason::InvalidScope),
-        ("R05", json(r#"{"ok":false,"error":"invalid_client_id"}"#), Reason::InvalidClient),
+fn error_code_takes_precedence_over_the_status() {
+    for (id, fixture, reason) in [
+        ("an error in a 200", json(r#"{"error":"invalid_client"}"#), Reason::InvalidClient),
         (
-            "R10",
-            situation(400, JSON, r#"{"error":"invalid_grant"}"#).grant(GrantKind::Refresh),
+            "an error beside a token",
+            json(r#"{"error":"invalid_scope","access_token":"a"}"#),
+            Reason::InvalidScope,
+        ),
+        ("an error of Slack", json(r#"{"ok":false,"error":"invalid_client_id"}"#), Reason::InvalidClient),
+        (
+            "a refused refresh token",
+            response(400, JSON, r#"{"error":"invalid_grant"}"#).grant(GrantKind::Refresh),
             Reason::RefreshTokenRejected,
         ),
-        ("R24", situation(403, JSON, r#"{"error":"unauthorized_client"}"#), Reason::UnauthorizedClient),
-        ("form", situation(400, FORM, "error=invalid_target"), Reason::InvalidTarget),
+        (
+            "a code with a 403",
+            response(403, JSON, r#"{"error":"unauthorized_client"}"#),
+            Reason::UnauthorizedClient,
+        ),
+        ("form", response(400, FORM, "error=invalid_target"), Reason::InvalidTarget),
         ("unknown in a 200", json(r#"{"error":"odd"}"#), Reason::ProviderError),
-        ("unknown in a 400", situation(400, JSON, r#"{"error":"odd"}"#), Reason::ProviderRejected),
-        ("framework's page", situation(401, JSON, r#"{"error":"Unauthorized"}"#), Reason::InvalidClient),
-        ("empty code", situation(401, JSON, r#"{"error":""}"#), Reason::InvalidClient),
+        ("unknown in a 400", response(400, JSON, r#"{"error":"odd"}"#), Reason::ProviderRejected),
+        ("framework's page", response(401, JSON, r#"{"error":"Unauthorized"}"#), Reason::InvalidClient),
+        ("empty code", response(401, JSON, r#"{"error":""}"#), Reason::InvalidClient),
     ] {
-        assert_eq!(situation.error().reason(), reason, "{id}");
+        assert_eq!(fixture.error().reason(), reason, "{id}");
     }
 }
 
 #[test]
-fn r06_r07_r08_r09_bodies_that_are_no_answers() {
+fn body_without_a_token_is_malformed() {
     let html = "<html>canary</html>";
-    for (id, situation, defect) in [
-        ("R06", situation(200, "text/html", html), Defect::NotAnAnswer),
-        ("R07 {}", json("{}"), Defect::NoToken),
-        ("R07 empty", json(""), Defect::Empty),
-        ("R07 BOM", json("\u{feff}\n"), Defect::Empty),
-        ("R07 []", json("[]"), Defect::NotAnAnswer),
-        ("R07 string", json("\"tok\""), Defect::NotAnAnswer),
-        ("R07 string as text", situation(200, "text/plain", "\"tok\""), Defect::NoToken),
-        ("204", situation(204, JSON, ""), Defect::Empty),
-        ("form without type", situation(200, "", "access_token=a"), Defect::NotAnAnswer),
+    for (id, fixture, defect) in [
+        ("HTML", response(200, "text/html", html), Defect::NotAnAnswer),
+        ("an empty object", json("{}"), Defect::NoToken),
+        ("empty", json(""), Defect::Empty),
+        ("only a byte order mark", json("\u{feff}\n"), Defect::Empty),
+        ("a list", json("[]"), Defect::NotAnAnswer),
+        ("a JSON string", json("\"tok\""), Defect::NotAnAnswer),
+        ("a JSON string as text", response(200, "text/plain", "\"tok\""), Defect::NoToken),
+        ("204", response(204, JSON, ""), Defect::Empty),
+        ("form without type", response(200, "", "access_token=a"), Defect::NotAnAnswer),
         ("truncated", json(r#"{"access_token":"canary"#), Defect::BrokenJson),
-        ("R18", json(&format!("{{\"a\":{}{}}}", "[".repeat(200), "]".repeat(200))), Defect::BrokenJson),
+        (
+            "nested 200 deep",
+            json(&format!("{{\"a\":{}{}}}", "[".repeat(200), "]".repeat(200))),
+            Defect::BrokenJson,
+        ),
     ] {
-        let error = situation.error();
+        let error = fixture.error();
         assert!(
             matches!(&error, Error::Malformed { defect: found, .. } if *found == defect),
             "{id}: {error}"
@@ -85,18 +96,18 @@ fn r06_r07_r08_r09_bodies_that_are_no_answers() {
         assert_eq!(error.retry(), Retry::Wasteful, "{id}");
         assert!(!format!("{error} {error:?}").contains("canary"), "{id}");
     }
-    assert_eq!(situation(401, JSON, "").error().reason(), Reason::InvalidClient, "R08");
-    assert_eq!(situation(401, "text/html", html).error().reason(), Reason::InvalidClient, "R09");
+    assert_eq!(response(401, JSON, "").error().reason(), Reason::InvalidClient);
+    assert_eq!(response(401, "text/html", html).error().reason(), Reason::InvalidClient);
 }
 
 #[test]
-fn r11_r12_tokens_may_be_odd_but_not_dangerous() {
+fn token_with_characters_that_a_header_cannot_carry_is_refused() {
     for escaped in [r"a\nb", r"a\u0000b", "é", r"a\u007f", r"\u0085", " a", "a ", " ", r"a\r\nSet-Cookie: x"]
     {
         assert_eq!(
             json(&format!(r#"{{"access_token":"{escaped}"}}"#)).defect(),
             Defect::BadToken,
-            "R11 {escaped}"
+            "{escaped}"
         );
     }
     for value in ["1", "true", "{}", "[\"a\"]"] {
@@ -108,43 +119,43 @@ fn r11_r12_tokens_may_be_odd_but_not_dangerous() {
     let longest = "x".repeat(65_536);
     for good in ["Atza|x", "cdf0-01:int", "a/b+c**", "abc=", "a b", &longest] {
         let token = json(&format!(r#"{{"access_token":"{good}"}}"#)).token();
-        assert!(token.access_token.expose() == good, "R12 {good}");
+        assert!(token.access_token.expose() == good, "{good}");
     }
     assert_eq!(json(&format!(r#"{{"access_token":"{longest}x"}}"#)).defect(), Defect::BadToken);
 }
 
 #[test]
-fn r14_r15_r17_what_is_judged_before_the_body() {
+fn redirect_size_encoding_and_status_are_checked_before_the_body() {
     for status in [300, 301, 302, 303, 304, 307, 308] {
-        let error = situation(status, JSON, GOOD).header("location", "https://canary.example").error();
-        assert_eq!(error, Error::Redirect { host: HOST.into(), status }, "R14");
+        let error = response(status, JSON, GOOD).header("location", "https://canary.example").error();
+        assert_eq!(error, Error::Redirect { host: HOST.into(), status });
     }
-    assert_eq!(json(&" ".repeat(MAX_BODY + 1)).error().reason(), Reason::ResponseTooLarge, "R15");
-    assert_eq!(json(GOOD).header("content-encoding", "gzip").defect(), Defect::Encoded, "R17");
-    let hidden = situation(401, JSON, r#"{"error":"invalid_scope"}"#).header("content-encoding", "br");
-    assert_eq!(hidden.error().reason(), Reason::InvalidClient, "R17: then the status speaks");
+    assert_eq!(json(&" ".repeat(MAX_BODY + 1)).error().reason(), Reason::ResponseTooLarge);
+    assert_eq!(json(GOOD).header("content-encoding", "gzip").defect(), Defect::Encoded);
+    let hidden = response(401, JSON, r#"{"error":"invalid_scope"}"#).header("content-encoding", "br");
+    assert_eq!(hidden.error().reason(), Reason::InvalidClient, "the status decides");
     json(GOOD).header("content-encoding", "identity").token();
     for status in [0, 100, 199, 600, 999] {
-        assert_eq!(situation(status, JSON, GOOD).defect(), Defect::BadStatus);
+        assert_eq!(response(status, JSON, GOOD).defect(), Defect::BadStatus);
     }
 }
 
 #[test]
-fn r19_of_duplicate_members_the_last_wins() {
+fn last_of_duplicate_members_wins() {
     let twice = r#"{"access_token":"a","access_token":"b"}"#;
     assert_eq!(json(twice).token().access_token.expose(), "b");
-    assert_eq!(situation(200, FORM, "access_token=a&access_token=b").token().access_token.expose(), "b");
+    assert_eq!(response(200, FORM, "access_token=a&access_token=b").token().access_token.expose(), "b");
 }
 
 #[test]
-fn r20_r25_token_types() {
+fn token_type_is_bearer_or_the_one_in_the_spec() {
     for missing in ["null", "\"\"", "\" \""] {
         let token = json(&format!(r#"{{"access_token":"a","expires_in":9,"token_type":{missing}}}"#)).token();
         assert_eq!(token.token_type, "Bearer");
         assert!(noticed(&token, Notice::TokenTypeAssumed));
     }
     let bare = json(r#"{"access_token":"a"}"#).token();
-    assert!(bare.notices.into_iter().eq([Notice::ExpiryAssumed, Notice::TokenTypeAssumed]), "R25");
+    assert!(bare.notices.into_iter().eq([Notice::ExpiryAssumed, Notice::TokenTypeAssumed]));
 
     for (answered, scheme) in [
         (r#""Application Access Token""#, Scheme::Unknown),
@@ -158,16 +169,16 @@ fn r20_r25_token_types() {
             Error::UnsupportedTokenType { scheme: found, .. } => assert_eq!(found, scheme),
             other => panic!("{answered}: {other}"),
         }
-        let token = json(&body).rules(|rules| rules.token_type = Some("bearer".into())).token();
+        let token = json(&body).settings(|settings| settings.token_type = Some("bearer".into())).token();
         assert_eq!(token.token_type, "Bearer", "the spec overrides {answered}");
     }
-    let own = |own: &str| json(GOOD).rules(|rules| rules.token_type = Some(own.into())).read();
+    let own = |own: &str| json(GOOD).settings(|settings| settings.token_type = Some(own.into())).read();
     assert_eq!(own("token").unwrap().token_type, "token");
     assert_eq!(own("a b").unwrap_err().reason(), Reason::UnsupportedTokenType);
 }
 
 #[test]
-fn r21_scopes_in_every_shape() {
+fn scope_is_read_in_every_form() {
     for (answered, published, reduced) in [
         (r#"["a","b"]"#, Some("a b"), false),
         (r#""b a c""#, Some("b a c"), false),
@@ -184,21 +195,21 @@ fn r21_scopes_in_every_shape() {
         let token = json(&body).scopes(&["a", "b"]).token();
         assert_eq!(token.scope.as_deref(), published, "{answered}");
         assert_eq!(noticed(&token, Notice::ScopeReduced), reduced, "{answered}");
-        assert!(!noticed(&json(&body).token(), Notice::ScopeReduced), "nothing was asked for: {answered}");
+        assert!(!noticed(&json(&body).token(), Notice::ScopeReduced), "no scope was requested: {answered}");
     }
     let adobe = json(r#"{"access_token":"t","scope":"AdobeID,openid"}"#).scopes(&["openid,AdobeID"]).token();
     assert!(!noticed(&adobe, Notice::ScopeReduced));
 }
 
 #[test]
-fn r22_refresh_tokens() {
+fn texts_that_are_no_refresh_token_are_ignored() {
     for (answered, kept) in [
         (r#""r""#, true),
         (r#""""#, false),
         ("null", false),
         ("1", false),
         (r#""a\nb""#, false),
-        // Words that say that there is none, and the access token in its place.
+        // Texts that mean "none", and the access token in the place of the refresh token.
         (r#""not_supported""#, false),
         (r#""None""#, false),
         (r#"" ""#, false),
@@ -211,10 +222,10 @@ fn r22_refresh_tokens() {
 }
 
 #[test]
-fn a_token_of_another_kind_than_requested_is_refused() {
+fn token_of_another_type_than_requested_is_refused() {
     let body = |issued: &str| format!(r#"{{"access_token":"a","issued_token_type":{issued}}}"#);
     let read = |issued: &str, requested| {
-        Situation { requested_type: requested, ..json(&body(issued)) }.read().map_err(|error| error.reason())
+        Fixture { requested_type: requested, ..json(&body(issued)) }.read().map_err(|error| error.reason())
     };
     assert!(read(r#""urn:x""#, None).is_ok());
     assert!(read(r#""urn:x""#, Some("urn:x")).is_ok());
@@ -224,14 +235,14 @@ fn a_token_of_another_kind_than_requested_is_refused() {
 }
 
 #[test]
-fn a_key_bound_jwt_is_published_with_a_notice() {
+fn key_bound_jwt_has_a_notice() {
     // {"cnf":{"jkt":"x"}}
     let token = json(r#"{"access_token":"e30.eyJjbmYiOnsiamt0IjoieCJ9fQ.c2ln","expires_in":60}"#).token();
     assert!(noticed(&token, Notice::BoundToken));
 }
 
 #[test]
-fn times_come_from_the_clocks_and_expiry_rules() {
+fn times_follow_from_clocks_and_expiry_settings() {
     let skewed = json(r#"{"access_token":"a","expires_at":1767229800}"#)
         .header("date", "Thu, 01 Jan 2026 00:10:00 GMT")
         .token();
@@ -240,16 +251,16 @@ fn times_come_from_the_clocks_and_expiry_rules() {
     let past = json(r#"{"access_token":"a","expires_in":-1}"#);
     assert_eq!(past.error().reason(), Reason::TokenAlreadyExpired);
     let assumed = json(r#"{"access_token":"a","expires_in":-1}"#)
-        .rules(|rules| rules.expiry.ignore_response = true)
-        .rules(|rules| rules.expiry.assumed_lifetime = Duration::from_secs(60));
+        .settings(|settings| settings.expiry.ignore_response = true)
+        .settings(|settings| settings.expiry.assumed_lifetime = Some(Duration::from_secs(60)));
     assert_eq!(assumed.token().expires_at.to_rfc3339(), "2026-01-01T00:01:00+00:00");
 }
 
 #[test]
-fn pointers_lead_to_members_elsewhere() {
+fn pointers_name_members_elsewhere() {
     let nested = |body: &str| {
-        json(body).rules(|rules| {
-            rules.fields = FieldPointers {
+        json(body).settings(|settings| {
+            settings.fields = ResponseFields {
                 access_token: Some("/data/token".into()),
                 expires_in: Some("/data/ttl".into()),
                 expires_at: Some("/data/end".into()),
@@ -268,6 +279,7 @@ fn pointers_lead_to_members_elsewhere() {
     let unknown = nested(r#"{"code":4711}"#);
     assert_eq!(unknown.refusal().code, None, "in a 2xx it might be a token");
     assert_eq!(nested(r#"{"access_token":"a"}"#).defect(), Defect::NoToken);
-    let form = situation(200, FORM, "tok=a").rules(|rules| rules.fields.access_token = Some("/tok".into()));
+    let form =
+        response(200, FORM, "tok=a").settings(|settings| settings.fields.access_token = Some("/tok".into()));
     assert_eq!(form.token().access_token.expose(), "a");
 }

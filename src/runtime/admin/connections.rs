@@ -1,17 +1,17 @@
-//! Which connection is closed when there are too many. Knows addresses and an order; must not know what a connection is.
+//! Selects the connection to close when there are too many. Must not know what a connection is.
 //!
-//! Anyone who reaches the port may open connections and leave them open. The newest is always let in, at the expense of the
-//! client with the most connections: a probe is answered before it could be the oldest.
+//! Anyone who reaches the port may open connections and leave them open. A new connection is always accepted, and a connection
+//! of the client with the most connections is closed instead. A probe has its response before its connection is the oldest.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv6Addr};
 
-/// How many connections may be open.
+/// The maximum of open connections.
 pub(super) const MOST: usize = 64;
-/// How many of them one client may have.
+/// The maximum of open connections of one client.
 pub(super) const MOST_OF_A_CLIENT: usize = 8;
 
-/// The open connections, oldest first, each with its client and what closes it.
+/// The open connections, oldest first, each with its client and a handle that closes it.
 pub(super) struct Connections<T> {
     open: VecDeque<(IpAddr, T)>,
 }
@@ -21,21 +21,21 @@ impl<T> Connections<T> {
         Self { open: VecDeque::new() }
     }
 
-    /// Adds a connection; returns the one to be closed in its place, if there are too many.
+    /// Adds a connection. If there are too many, returns the connection to close.
     pub(super) fn add(&mut self, client: IpAddr, connection: T) -> Option<T> {
         self.open.push_back((client, connection));
-        let most_of = if self.count(client) > MOST_OF_A_CLIENT {
+        let client_to_reduce = if self.count(client) > MOST_OF_A_CLIENT {
             client
         } else if self.open.len() > MOST {
             self.largest()?
         } else {
             return None;
         };
-        let oldest = self.open.iter().position(|(client, _)| *client == most_of)?;
+        let oldest = self.open.iter().position(|(client, _)| *client == client_to_reduce)?;
         self.open.remove(oldest).map(|(_, connection)| connection)
     }
 
-    /// Removes those that have ended.
+    /// Removes connections that have ended.
     pub(super) fn retain(&mut self, open: impl Fn(&T) -> bool) {
         self.open.retain(|(_, connection)| open(connection));
     }
@@ -44,14 +44,14 @@ impl<T> Connections<T> {
         self.open.iter().filter(|(other, _)| *other == client).count()
     }
 
-    /// The client with the most connections; of several, the one with the oldest.
+    /// The client with the most connections; of several such clients, the one with the oldest connection.
     fn largest(&self) -> Option<IpAddr> {
         let clients = self.open.iter().map(|(client, _)| *client);
         clients.rev().max_by_key(|client| self.count(*client))
     }
 }
 
-/// An address as clients are told apart by it: whoever has an IPv6 address has a whole network of them.
+/// The address by which clients are told apart. For IPv6 the network, because a client usually has a whole network.
 pub(super) fn client(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),

@@ -1,5 +1,5 @@
-//! The HTTP server under the admin endpoint, with a limit on everything that an unauthenticated client could use up.
-//! Knows sockets and limits; must not know what is answered.
+//! The HTTP server of the admin endpoint, with a limit on every resource that an unauthenticated client could exhaust.
+//! Must not know how requests are answered.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -16,19 +16,19 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::Client;
 use super::connections::{Connections, client};
 
-/// How long a client may take for the head of its request.
+/// The deadline for the head of a request.
 const HEAD_DEADLINE: Duration = Duration::from_secs(5);
-/// How long a connection may last, from its beginning to the last byte of the answer.
+/// The deadline for a connection, from its beginning to the last byte of the response.
 const DEADLINE: Duration = Duration::from_secs(30);
-/// The largest head of a request. Bodies are not read.
+/// The largest head of a request, and the most headers in it. Bodies are not read.
 const HEAD: usize = 16 * 1024;
 const HEADERS: usize = 64;
-/// Connections that wait to be accepted.
+/// How many connections may wait to be accepted.
 const BACKLOG: i32 = 1024;
-/// After a failed `accept`: mostly there are too many open files, and some will be closed.
+/// The pause after a failed `accept`, most likely because of too many open files.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// Takes the address. `[::]` takes IPv4 as well, and is `0.0.0.0` where there is no IPv6.
+/// Listens on the address. `[::]` includes IPv4, and becomes `0.0.0.0` if the system has no IPv6.
 pub(super) fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     match bind(address) {
         Err(error) if lacks_ipv6(&error) && address.is_ipv6() && address.ip().is_unspecified() => {
@@ -50,14 +50,14 @@ fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-/// The kernel has no IPv6, or none of its addresses.
+/// Whether the kernel has no IPv6, or no IPv6 address.
 fn lacks_ipv6(error: &io::Error) -> bool {
     use nix::errno::Errno;
     let errno = error.raw_os_error().map(Errno::from_raw);
     error.kind() == io::ErrorKind::AddrNotAvailable || errno == Some(Errno::EAFNOSUPPORT)
 }
 
-/// Answers for ever.
+/// Serves forever.
 pub(super) async fn serve(listener: std::net::TcpListener, routes: Router) {
     let listener = match TcpListener::from_std(listener) {
         Ok(listener) => listener,
@@ -95,6 +95,6 @@ async fn answer(stream: TcpStream, client: Client, routes: Router) {
         .max_headers(HEADERS)
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);
-    // A client that is cut off is no concern of ours.
+    // A connection that was ended by a limit needs no further handling.
     let _ = tokio::time::timeout(DEADLINE, connection).await;
 }

@@ -1,4 +1,4 @@
-//! The admin endpoint on real sockets, with clients that mean no good.
+//! The admin endpoint on real sockets, with hostile clients.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -11,7 +11,7 @@ use super::super::own_thread;
 use super::connections::MOST_OF_A_CLIENT;
 use super::*;
 
-/// Serves on a thread of its own, with so many series, and returns the address.
+/// Serves on a thread of its own, with this many series, and returns the address.
 fn serving(series: usize) -> SocketAddr {
     let mut registry = Registry::default();
     let family = Family::<Vec<(String, String)>, Gauge>::default();
@@ -31,7 +31,7 @@ fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// The status line of the answer, and how long it took.
+/// The status line of the response, and the time it took.
 fn get(address: SocketAddr, path: &str) -> (String, Duration) {
     let begun = Instant::now();
     let mut stream = connect(address);
@@ -53,7 +53,7 @@ fn thousand_half_open_clients_leave_room_for_probes() {
     let clients: Vec<_> = (0..1000)
         .map(|_| {
             let mut client = connect(address);
-            // Refused once the connection has made way for a newer one.
+            // Fails if the connection was closed in favour of a newer one.
             let _ = client.write_all(half.as_bytes());
             client
         })
@@ -76,7 +76,7 @@ fn client_that_never_ends_its_head_is_cut_off() {
     let _ = huge.read_to_string(&mut answer);
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
     let mut nothing = Vec::new();
-    slow.read_to_end(&mut nothing).expect("closed before this test loses patience");
+    slow.read_to_end(&mut nothing).expect("the connection is closed before the read timeout");
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn slow_readers_hold_few_scrapes_and_no_probe() {
     assert!(refused >= MOST_OF_A_CLIENT - 1 - SCRAPES_OF_A_CLIENT, "{refused} refused");
 }
 
-/// Reconciles run on the thread of this test, and keep it for seconds.
+/// The thread of this test takes the place of reconciles that keep their thread busy for seconds.
 #[tokio::test]
 #[allow(clippy::disallowed_methods)] // that is the point
 async fn busy_event_loop_delays_no_answer() {

@@ -1,8 +1,8 @@
 //! The rules of the election: pure steps, with the instant as an argument. Must not know how a lease is read or written.
 //!
-//! A lease that is late is taken over in two steps, the announcement and the takeover. The announcement shows that the API
-//! server takes writes; from then on the holder has time to renew. Without it a candidate would take the lease as soon as an
-//! outage of the API server ends, and with it the only copy of what the holder could not write during the outage.
+//! A late lease is taken in two steps, announcement and takeover. The announcement proves that the API server accepts writes,
+//! and the holder then has time to renew. Without it, a candidate would take the lease at the end of an outage of the API
+//! server, and what the former holder could not write during the outage would be lost.
 
 use std::time::{Duration, Instant};
 
@@ -11,11 +11,11 @@ use super::CERTAINTY;
 /// The lease as it was read.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Found {
-    /// Its holder; none if it has been given up.
+    /// Its holder; None if the lease was released.
     pub(super) holder: Option<String>,
     /// How long its holder may go without renewing it.
     pub(super) duration: Duration,
-    /// Its spec, as text: another one is a renewal, whatever the times in it say.
+    /// Its spec as text. A different text is a renewal, whatever times it has.
     pub(super) record: String,
     /// How often it has changed hands.
     pub(super) transitions: i32,
@@ -30,27 +30,27 @@ pub(super) enum Step {
     Announce,
     /// Another process holds the lease.
     Wait(Duration),
-    /// Another process has held the lease since this one led.
+    /// Another process has held the lease since this process led.
     Lost,
 }
 
-/// What a process may do.
+/// What a process may do in the election's view.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Standing {
     /// It has not led yet.
     Follower,
-    /// It leads, and no other process can.
+    /// It leads, and no other process may lead.
     Leader,
-    /// It has led, and could not renew the lease in time: it may do nothing until the lease is renewed.
+    /// It has led, but could not renew the lease in time: it may do nothing until the lease is renewed.
     Fenced,
 }
 
-/// Somebody else's lease.
+/// Another process's lease.
 struct Seen {
     record: String,
     /// When this record was first read.
     since: Instant,
-    /// When this process succeeded in announcing that it wants the lease.
+    /// When this process announced that it wants to take the lease.
     announced: Option<Instant>,
 }
 
@@ -58,7 +58,7 @@ struct Seen {
 pub(super) struct Candidate {
     identity: String,
     seen: Option<Seen>,
-    /// When the last successful write was begun; none before this process has led.
+    /// When the last successful write began; None before this process has led.
     renewed: Option<Instant>,
     /// How often the lease had changed hands when this process last wrote it.
     transitions: i32,
@@ -73,13 +73,13 @@ impl Candidate {
         &self.identity
     }
 
-    /// What to do about the lease that was found.
+    /// The next step for this lease.
     pub(super) fn next(&mut self, found: Option<&Found>, now: Instant) -> Step {
         let Some(found) = found else { return Step::Write };
         if found.holder.as_ref() == Some(&self.identity) {
             return Step::Write;
         }
-        // A lease cleared by hand still belongs to this process; a lease that another process took and released does not.
+        // A lease that was cleared by hand still belongs to this process; one that another process took and released does not.
         let changed_hands = found.holder.is_some() || found.transitions != self.transitions;
         if self.renewed.is_some() && changed_hands {
             return Step::Lost;
@@ -108,14 +108,14 @@ impl Candidate {
         step
     }
 
-    /// The announcement has been written.
+    /// The announcement was written.
     pub(super) fn announced(&mut self, now: Instant) {
         if let Some(seen) = &mut self.seen {
             seen.announced = Some(now);
         }
     }
 
-    /// A write of the lease that was begun at this instant has succeeded.
+    /// A write that began at this instant was successful.
     pub(super) fn wrote(&mut self, begun: Instant, transitions: i32) {
         self.seen = None;
         self.renewed = Some(begun);
@@ -131,7 +131,7 @@ impl Candidate {
     }
 }
 
-/// A lease that has not been renewed for so long is late: its holder must be fenced by now, or soon.
+/// A lease is late when it has not been renewed for this long: its holder is fenced by now, or soon.
 fn late_after(duration: Duration) -> Duration {
     duration * 3 / 5
 }

@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::api::Reason;
 use crate::controller::issue::tenant_cache::{Limits, TenantCache};
 use crate::controller::issue::token_clients::Digest;
-use crate::oauth::{Error, Exchanger, Issuer, Metadata};
+use crate::oauth::{Error, Issuer, Metadata, TokenClient};
 
 /// So long the document is not read again: endpoints move once in years, and are announced.
 const FRESH: TimeDelta = TimeDelta::hours(1);
@@ -65,12 +65,7 @@ impl Issuers {
     }
 
     /// What the metadata of this issuer says.
-    pub(crate) async fn metadata(
-        &self,
-        key: &Key,
-        exchanger: &Exchanger,
-        user_agent: &str,
-    ) -> Result<Metadata, Error> {
+    pub(crate) async fn metadata(&self, key: &Key, client: &TokenClient) -> Result<Metadata, Error> {
         let slot = self.slot(key);
         if let Some(known) = slot.lock().answer((self.clock)()) {
             return known;
@@ -79,7 +74,7 @@ impl Issuers {
         if let Some(known) = slot.lock().answer((self.clock)()) {
             return known;
         }
-        let found = Issuer::parse(&key.issuer)?.discover(exchanger, user_agent, key.mutual_tls).await;
+        let found = Issuer::parse(&key.issuer)?.discover(client, key.mutual_tls).await;
         slot.lock().learn(found, (self.clock)())
     }
 

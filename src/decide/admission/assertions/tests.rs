@@ -1,7 +1,7 @@
 //! Which fields do not go together, and that the message says what to write instead.
 
 use super::*;
-use crate::api::{AssertionGrant, AssertionSettings, KeyReference, Reason, SubjectToken};
+use crate::api::{AssertionGrant, AssertionSettings, JsonWebAlgorithm, KeyReference, Reason, SubjectToken};
 use crate::decide::fixture::Scene;
 use crate::decide::{Credentials, Plan};
 

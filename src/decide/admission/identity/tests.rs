@@ -78,7 +78,7 @@ fn contradictions_say_what_to_write_instead() {
         ),
         (
             |s| {
-                s.provider().grant_type = Some(crate::decide::ask::TOKEN_EXCHANGE.to_owned());
+                s.provider().grant_type = Some(crate::oauth::TOKEN_EXCHANGE.to_owned());
                 s.provider().subject_token =
                     Some(SubjectToken { service_account_token: account("kubernetes"), ..Default::default() });
             },

@@ -49,10 +49,15 @@ fn hidden(ask: &Ask) -> Vec<&str> {
 #[test]
 fn client_assertions_speak_of_the_client_and_sign_with_the_key_of_their_family() {
     let cases = [
-        (ClientAuthenticationMethod::ClientSecretJwt, Algorithm::HS256, "canary-secret", "canary-secret"),
+        (
+            ClientAuthenticationMethod::ClientSecretJwt,
+            JsonWebAlgorithm::HS256,
+            "canary-secret",
+            "canary-secret",
+        ),
         (
             ClientAuthenticationMethod::PrivateKeyJwt,
-            Algorithm::RS256,
+            JsonWebAlgorithm::RS256,
             PEM.trim_end(),
             // Without "PRIVATE KEY", which an innocent explanation may well contain.
             "Y2FuYXJ5LW9mLXRoZS1rZXk=",
@@ -85,7 +90,7 @@ fn settings_of_a_client_assertion() {
         });
     });
     let assertion = client_assertion(&ask);
-    assert_eq!((assertion.algorithm, assertion.key_id.as_deref()), (Algorithm::ES256, Some("k")));
+    assert_eq!((assertion.algorithm, assertion.key_id.as_deref()), (JsonWebAlgorithm::ES256, Some("k")));
     assert_eq!(
         (assertion.audience.as_str(), assertion.lifetime.as_secs()),
         ("https://auth.example.com", 300)
@@ -107,7 +112,7 @@ fn bearer_of(settings: AssertionGrant) -> (Ask, Assertion) {
 fn bearer_grants_default_to_the_client() {
     let (ask, assertion) = bearer_of(AssertionGrant::default());
     assert_eq!((assertion.issuer.as_str(), assertion.subject.as_deref()), ("me", Some("me")));
-    assert_eq!((assertion.scope, assertion.algorithm), (None, Algorithm::RS256));
+    assert_eq!((assertion.scope, assertion.algorithm), (None, JsonWebAlgorithm::RS256));
     assert_eq!(ask.grant, GrantKind::JwtBearer);
 
     let text = |text: &str| Some(text.to_owned());

@@ -1,27 +1,28 @@
-//! Requests with something signed, and token exchange, by a moment that never changes.
+//! Requests with assertions, and token exchange, with a fixed signing context.
 
-use super::{ClientAuthentication, Grant, SendClientId, body, build, moment, secret, string, wire, with};
+use super::{ClientAuthentication, Grant, SendClientId, body, build, secret, signing, string, wire, with};
+use crate::api::JsonWebAlgorithm;
 use crate::api::reason::Reason;
+use crate::oauth::assertion::Assertion;
 use crate::oauth::assertion::tests::assertion;
-use crate::oauth::assertion::{Algorithm, Assertion};
 
 const SHARED: &str = "canary-secret";
 const CLIENT: &str = "client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer\
                       &client_assertion=";
 
 fn hs256() -> Assertion {
-    assertion(Algorithm::HS256, SHARED)
+    assertion(JsonWebAlgorithm::HS256, SHARED)
 }
 
 fn text(assertion: &Assertion, jti: &str) -> String {
-    match assertion.sign(moment().now, jti) {
+    match assertion.sign(signing().now, jti) {
         Ok(text) => text.expose().to_owned(),
         Err(error) => panic!("{error}"),
     }
 }
 
 #[test]
-fn client_assertions_stand_where_the_secret_stood() {
+fn client_assertion_takes_the_place_of_the_secret() {
     let cases = [
         (SendClientId::Auto, "&client_id=me"),
         (SendClientId::Always, "&client_id=me"),
@@ -38,12 +39,12 @@ fn client_assertions_stand_where_the_secret_stood() {
         let wire = wire(&request);
         assert!(!wire.headers.contains_key("authorization"));
         let signed: Vec<_> = wire.signed.iter().map(crate::oauth::Secret::expose).collect();
-        assert_eq!(signed, [jwt], "so that no answer can have it shown");
+        assert_eq!(signed, [jwt], "so that it can be withheld from texts");
     }
 }
 
 #[test]
-fn an_issued_assertion_stands_there_too_and_needs_no_client_id() {
+fn issued_assertion_needs_no_client_id() {
     for (id, expected) in [(None, ""), (Some("me"), "&client_id=me")] {
         let request = with(|request| {
             let token = secret("canary.service.account");
@@ -59,14 +60,14 @@ fn an_issued_assertion_stands_there_too_and_needs_no_client_id() {
 }
 
 #[test]
-fn with_a_certificate_the_client_is_named_and_nothing_else_sent() {
+fn mutual_tls_sends_the_client_id_only() {
     let named = with(|request| request.client.authentication = ClientAuthentication::MutualTls);
     assert_eq!(body(&named), "grant_type=client_credentials&client_id=me");
     let nameless = with(|request| {
         request.client.authentication = ClientAuthentication::MutualTls;
         request.client.id = None;
     });
-    match build(&nameless, &moment(), "x") {
+    match build(&nameless, &signing()) {
         Ok(_) => panic!("the request was built"),
         Err(error) => assert_eq!(error.reason(), Reason::CredentialsInvalid),
     }
@@ -112,7 +113,7 @@ fn exchange(requested_token_type: Option<&str>) -> Grant {
 }
 
 #[test]
-fn token_exchange() {
+fn token_exchange_sends_subject_token_and_types() {
     let cases = [(None, ""), (Some("urn:t:access"), "&requested_token_type=urn%3At%3Aaccess")];
     for (requested, member) in cases {
         let request = with(|request| {
@@ -130,7 +131,7 @@ fn token_exchange() {
 }
 
 #[test]
-fn parameters_that_would_contradict_are_refused() {
+fn parameters_that_the_request_sets_itself_are_refused() {
     let by_assertion = |parameter| {
         with(|request| {
             request.client.authentication = ClientAuthentication::Assertion(hs256());
@@ -142,7 +143,7 @@ fn parameters_that_would_contradict_are_refused() {
         request.parameters = vec![string("requested_token_type", "x")];
     });
     for request in [by_assertion("client_assertion_type"), by_assertion("client_assertion"), exchanging] {
-        match build(&request, &moment(), "x") {
+        match build(&request, &signing()) {
             Ok(_) => panic!("the request was built"),
             Err(error) => {
                 assert_eq!(error.reason(), Reason::InvalidSpec);

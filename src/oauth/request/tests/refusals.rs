@@ -1,20 +1,21 @@
-//! Requests that must not be built, and that saying so gives nothing away.
+//! Requests that must not be built. No error shows a secret.
 
 use super::{
-    BasicEncoding, Client, ClientAuthentication, Grant, ParameterPlace, ParameterValue, SendClientId,
-    TokenRequest, authorization, basic, body, build, moment, parameter, post, string, with,
+    BasicEncoding, Client, ClientAuthentication, Grant, ParameterPlace, SendClientId, TokenRequest,
+    authorization, basic, body, build, parameter, post, signing, string, with,
 };
 use crate::api::reason::Reason;
+use crate::api::{Header, ParameterType};
 
 fn refusal(request: &TokenRequest) -> (Reason, String) {
-    match build(request, &moment(), "tokensource/0.0.0") {
+    match build(request, &signing()) {
         Ok(_) => panic!("the request was built"),
         Err(error) => (error.reason(), error.to_string()),
     }
 }
 
 #[test]
-fn a_client_id_that_is_needed_but_missing() {
+fn missing_client_id_is_refused_if_it_is_needed() {
     let cases = [
         (post("s"), SendClientId::Auto, true),
         (post("s"), SendClientId::Never, false),
@@ -25,7 +26,7 @@ fn a_client_id_that_is_needed_but_missing() {
     ];
     for (authentication, send_client_id, needed) in cases {
         let request = with(|request| request.client = Client { id: None, authentication, send_client_id });
-        match build(&request, &moment(), "x") {
+        match build(&request, &signing()) {
             Ok(_) => assert!(!needed, "{send_client_id:?}"),
             Err(error) => {
                 assert!(needed, "{error}");
@@ -36,7 +37,7 @@ fn a_client_id_that_is_needed_but_missing() {
 }
 
 #[test]
-fn credentials_that_no_header_can_carry() {
+fn credentials_that_a_header_cannot_carry_are_refused() {
     let cases = [
         ("me", "canary\n", BasicEncoding::Raw),
         ("me", "canary\r\n", BasicEncoding::Form),
@@ -59,7 +60,7 @@ fn credentials_that_no_header_can_carry() {
 }
 
 #[test]
-fn reserved_parameters() {
+fn reserved_parameters_are_refused() {
     let reserved = [
         "grant_type",
         "client_id",
@@ -79,8 +80,8 @@ fn reserved_parameters() {
     ];
     for name in reserved {
         for place in [ParameterPlace::Body, ParameterPlace::Query] {
-            let value = ParameterValue::String("canary".to_owned());
-            let request = with(|request| request.parameters = vec![parameter(name, value, place)]);
+            let parameters = vec![parameter(name, "canary", ParameterType::String, place)];
+            let request = with(|request| request.parameters = parameters);
             let (reason, message) = refusal(&request);
             assert_eq!(reason, Reason::InvalidSpec, "{message}");
             assert!(message.contains(name) && !message.contains("canary"), "{message}");
@@ -91,15 +92,13 @@ fn reserved_parameters() {
 }
 
 #[test]
-fn parameters_that_contradict_themselves() {
-    let number =
-        |text: &str| vec![parameter("n", ParameterValue::Number(text.to_owned()), ParameterPlace::Body)];
-    let boolean =
-        |text: &str| vec![parameter("b", ParameterValue::Boolean(text.to_owned()), ParameterPlace::Body)];
+fn invalid_and_repeated_parameters_are_refused() {
+    let number = |text: &str| vec![parameter("n", text, ParameterType::Number, ParameterPlace::Body)];
+    let boolean = |text: &str| vec![parameter("b", text, ParameterType::Boolean, ParameterPlace::Body)];
     let cases = [
         vec![string("", "x")],
         vec![string("x", "1"), string("x", "2")],
-        vec![string("x", "1"), parameter("x", ParameterValue::String("2".to_owned()), ParameterPlace::Query)],
+        vec![string("x", "1"), parameter("x", "2", ParameterType::String, ParameterPlace::Query)],
         number(""),
         number("x"),
         number(" 1"),
@@ -120,9 +119,9 @@ fn parameters_that_contradict_themselves() {
     }
 }
 
-/// `oauth.md` §e.10.
 #[test]
-fn headers_that_are_not_the_users() {
+fn reserved_headers_and_invalid_headers_are_refused() {
+    let header = |name: &str, value: &str| vec![Header { name: name.to_owned(), value: value.to_owned() }];
     let denied = [
         "Authorization",
         "Host",
@@ -149,13 +148,13 @@ fn headers_that_are_not_the_users() {
         ":path",
     ];
     for name in denied {
-        let request = with(|request| request.headers = vec![(name.to_owned(), "canary".to_owned())]);
+        let request = with(|request| request.headers = header(name, "canary"));
         let (reason, message) = refusal(&request);
         assert_eq!(reason, Reason::InvalidSpec, "{message}");
         assert!(!message.contains("canary") && !message.contains('\n'), "{message}");
     }
     for value in ["canary\r\nHost: evil.example", "canary\n", "canary\u{0}", "canary\u{7f}", "canary\u{e9}"] {
-        let request = with(|request| request.headers = vec![("x-key".to_owned(), value.to_owned())]);
+        let request = with(|request| request.headers = header("x-key", value));
         let (reason, message) = refusal(&request);
         assert_eq!(reason, Reason::InvalidSpec, "{message}");
         assert!(!message.contains("canary"), "{message}");
@@ -163,7 +162,7 @@ fn headers_that_are_not_the_users() {
 }
 
 #[test]
-fn a_grant_needs_a_name() {
+fn empty_grant_type_is_refused() {
     let request = with(|request| request.grant = Grant::Extension { grant_type: String::new() });
     assert_eq!(refusal(&request).0, Reason::InvalidSpec);
 }

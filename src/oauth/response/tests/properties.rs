@@ -1,4 +1,4 @@
-//! What holds for any bytes: no panic, and no byte of a body in an error.
+//! Properties of any bytes: no panic, and no byte of a body in an error.
 
 use std::error::Error as StdError;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// Marks every place of a body of which nothing may be shown.
+/// A text in every place of a body that must not be shown.
 const CANARY: &str = "QxJ7zK";
 
 fn any_status() -> impl Strategy<Value = u16> {
@@ -19,7 +19,7 @@ fn any_grant() -> impl Strategy<Value = GrantKind> {
     prop_oneof![Just(GrantKind::Password), Just(GrantKind::Refresh), Just(GrantKind::JwtBearer)]
 }
 
-/// Headers the reader looks at, with values it may not expect.
+/// The headers that are used, with unexpected values.
 fn any_headers() -> impl Strategy<Value = Vec<(HeaderName, HeaderValue)>> {
     let name = prop::sample::select(vec![
         "content-type",
@@ -45,7 +45,7 @@ fn marked() -> impl Strategy<Value = String> {
     "[ -~]{0,12}".prop_map(|text| format!("{text}{CANARY}{text}"))
 }
 
-/// A value with the mark in it, of any shape.
+/// A value of any type that contains the canary.
 fn any_value() -> impl Strategy<Value = Value> {
     prop_oneof![
         marked().prop_map(Value::from),
@@ -56,7 +56,7 @@ fn any_value() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// Known members with odd values. `error` and `error_description` are absent: they may be shown.
+/// Known members with unexpected values, without `error` and `error_description`, which may be shown.
 fn any_members() -> impl Strategy<Value = Value> {
     let name = prop_oneof![
         prop::sample::select(vec![
@@ -78,7 +78,7 @@ fn any_members() -> impl Strategy<Value = Value> {
     prop::collection::btree_map(name, any_value(), 0..8).prop_map(|members| json!(members))
 }
 
-/// Documents, broken documents, pages and noise, each with the mark in it.
+/// Documents, broken documents, pages and noise, each with the canary.
 fn any_body() -> impl Strategy<Value = Vec<u8>> {
     let document = || any_members().prop_map(|members| members.to_string());
     prop_oneof![
@@ -104,15 +104,15 @@ fn everything_shown(error: &Error) -> String {
 
 proptest! {
     #[test]
-    fn no_answer_panics(
+    fn no_response_panics(
         status in any_status(),
         headers in any_headers(),
         body in prop_oneof![any::<Vec<u8>>(), any_body()],
         grant in any_grant(),
     ) {
-        let mut situation = situation(status, JSON, body).grant(grant);
-        situation.headers = headers.into_iter().collect();
-        if let Ok(token) = situation.read() {
+        let mut fixture = response(status, JSON, body).grant(grant);
+        fixture.headers = headers.into_iter().collect();
+        if let Ok(token) = fixture.read() {
             prop_assert!((200..300).contains(&status));
             let text = token.access_token.expose();
             prop_assert!(!text.is_empty() && text.bytes().all(|byte| (0x20..0x7f).contains(&byte)));
@@ -127,7 +127,7 @@ proptest! {
         content_type in prop::sample::select(vec![JSON, FORM, "text/plain", "text/html"]),
         body in any_body(),
     ) {
-        match situation(status, content_type, body).read() {
+        match response(status, content_type, body).read() {
             Ok(token) => {
                 let shown = format!("{token:?}").replace(&format!("{:?}", token.scope), "");
                 prop_assert!(!shown.contains(CANARY), "{shown}");
@@ -140,7 +140,7 @@ proptest! {
     }
 
     #[test]
-    fn of_a_reported_error_only_code_and_description_show(
+    fn only_code_and_description_of_an_error_are_shown(
         status in prop::sample::select(vec![200_u16, 400, 401, 403, 429, 500]),
         code in "[a-z_]{1,20}",
         description in "[a-z ]{1,40}",
@@ -148,7 +148,7 @@ proptest! {
     ) {
         members["error"] = json!(code);
         members["error_description"] = json!(description);
-        let error = situation(status, JSON, members.to_string()).read().unwrap_err();
+        let error = response(status, JSON, members.to_string()).read().unwrap_err();
         let shown = everything_shown(&error);
         prop_assert!(!shown.contains(CANARY), "{shown}");
         if let Error::Refused(refusal) = error {
@@ -157,12 +157,12 @@ proptest! {
     }
 
     #[test]
-    fn a_code_or_description_that_is_no_such_thing_is_not_shown(
+    fn error_members_of_another_form_are_not_shown(
         status in prop::sample::select(vec![200_u16, 400, 503]),
         page in "[ -~]{0,20}<[ -~]{0,20}",
     ) {
         let body = json!({"error": format!("{CANARY}{page}"), "error_description": {"text": CANARY}});
-        let shown = everything_shown(&situation(status, JSON, body.to_string()).read().unwrap_err());
+        let shown = everything_shown(&response(status, JSON, body.to_string()).read().unwrap_err());
         prop_assert!(!shown.contains(CANARY), "{shown}");
     }
 }

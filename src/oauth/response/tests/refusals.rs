@@ -1,4 +1,4 @@
-//! Answers by which a provider says no, and what of them reaches an operator.
+//! Responses by which a provider refuses, and which of their texts an operator sees.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::api::reason::Reason;
 use crate::oauth::error::Retry;
 
 #[test]
-fn vendors_errors() {
+fn errors_of_vendors_have_their_code_and_reason() {
     for (name, status, body, code, reason) in [
         (
             "Fitbit",
@@ -40,7 +40,7 @@ fn vendors_errors() {
             Reason::RateLimited,
         ),
     ] {
-        let refusal = situation(status, JSON, body).refusal();
+        let refusal = response(status, JSON, body).refusal();
         assert_eq!((refusal.code.as_deref(), refusal.reason), (code, reason), "{name}");
         assert!(!format!("{refusal} {refusal:?}").contains("canary"), "{name}");
     }
@@ -49,17 +49,17 @@ fn vendors_errors() {
 }
 
 #[test]
-fn a_429_or_5xx_is_judged_by_status_but_told_in_full() {
-    let aws = situation(429, JSON, r#"{"error":"INVALID_REQUEST"}"#).refusal();
+fn status_decides_for_a_429_or_5xx_and_the_code_is_shown() {
+    let aws = response(429, JSON, r#"{"error":"INVALID_REQUEST"}"#).refusal();
     assert_eq!((aws.reason, aws.code.as_deref()), (Reason::RateLimited, Some("INVALID_REQUEST")));
     assert_eq!(aws.retry, Retry::Transient { floor: Duration::from_secs(60) });
-    let failing = situation(503, JSON, r#"{"error":"invalid_client"}"#).refusal();
+    let failing = response(503, JSON, r#"{"error":"invalid_client"}"#).refusal();
     assert_eq!((failing.reason, failing.retry), (Reason::ProviderUnavailable, Retry::TRANSIENT));
     assert_eq!(failing.code.as_deref(), Some("invalid_client"));
 }
 
 #[test]
-fn waits_the_provider_asks_for() {
+fn retry_after_and_reset_headers_give_the_wait() {
     let at_once = Some(1);
     for (headers, on_429, on_503) in [
         (&[("retry-after", "120")][..], Some(120), Some(120)),
@@ -83,7 +83,7 @@ fn waits_the_provider_asks_for() {
         (&[], None, None),
     ] {
         for (status, expected) in [(429, on_429), (503, on_503)] {
-            let start = situation(status, JSON, "");
+            let start = response(status, JSON, "");
             let refusal = headers.iter().fold(start, |it, (name, value)| it.header(name, value)).refusal();
             assert_eq!(refusal.retry_after, expected.map(Duration::from_secs), "{status} {headers:?}");
             if status == 429 {
@@ -95,39 +95,37 @@ fn waits_the_provider_asks_for() {
 }
 
 #[test]
-fn an_operator_reads_status_code_description_and_id() {
+fn error_shows_status_code_description_and_id() {
     let body = r#"{"error":"invalid_client","error_description":"Unknown client.\r\nTrace: 1"}"#;
-    let error = situation(401, JSON, body).header("x-ms-request-id", "abc-1").error();
+    let error = response(401, JSON, body).header("x-ms-request-id", "abc-1").error();
     let text =
         "auth.example.com answered 401 invalid_client: \"Unknown client. Trace: 1\" (request id abc-1)";
     assert_eq!(error.to_string(), text);
 }
 
 #[test]
-fn neither_credentials_nor_tokens_come_back_in_an_explanation() {
+fn description_with_a_credential_or_token_is_withheld() {
     for echo in ["hunter2-hunter2", "aHVudGVyMi1odW50ZXIy", "issued-token", "again-token"] {
         let body = format!(
             r#"{{"error":"invalid_scope","error_description":"got {echo}",
                 "access_token":"issued-token","refresh_token":"again-token"}}"#
         );
-        let refusal = situation(400, JSON, body).refusal();
+        let refusal = response(400, JSON, body).refusal();
         assert_eq!((refusal.reason, refusal.description), (Reason::InvalidScope, None), "{echo}");
     }
     let id = json("{}").header("x-request-id", "hunter2-hunter2").error();
     assert!(!id.to_string().contains("request id"), "{id}");
 }
 
-/// `fields.error` may point at anything; what is shown of it depends on who chose it.
+/// `fields.error` may name any member, so what is shown depends on who has chosen the member.
 #[test]
-fn of_a_members_text_only_listed_codes_are_shown_where_an_author_chose_the_member() {
+fn only_listed_codes_are_shown_of_a_member_that_an_author_chose() {
     let body = r#"{"owner":"alice","reason":"invalid_scope","error_description":"said by a service"}"#;
     let shown = |pointer: Option<&str>, disclosure| {
-        let refusal = situation(400, JSON, body)
+        let refusal = response(400, JSON, body)
             .header("x-request-id", "r1")
-            .rules(|rules| {
-                rules.fields.error = pointer.map(str::to_owned);
-                rules.disclosure = disclosure;
-            })
+            .settings(|settings| settings.fields.error = pointer.map(str::to_owned))
+            .disclosure(disclosure)
             .refusal();
         (refusal.to_string(), refusal.reason)
     };
@@ -144,10 +142,9 @@ fn of_a_members_text_only_listed_codes_are_shown_where_an_author_chose_the_membe
     let withheld = "auth.example.com answered 400 invalid_scope";
     assert_eq!(shown(Some("/reason"), Disclosure::Withheld), (withheld.to_owned(), Reason::InvalidScope));
 
-    // Where the member is the protocol's own, a provider's own codes help.
-    let standard =
-        situation(400, JSON, r#"{"error":"E4711"}"#).rules(|r| r.disclosure = Disclosure::ListedCodes);
+    // If the member is that of the RFC, other codes are shown too.
+    let standard = response(400, JSON, r#"{"error":"E4711"}"#).disclosure(Disclosure::ListedCodes);
     assert_eq!(standard.refusal().code.as_deref(), Some("E4711"));
-    let unbound = situation(400, JSON, r#"{"error":"E4711"}"#).rules(|r| r.disclosure = Disclosure::Withheld);
+    let unbound = response(400, JSON, r#"{"error":"E4711"}"#).disclosure(Disclosure::Withheld);
     assert_eq!(unbound.refusal().code, None);
 }

@@ -1,4 +1,4 @@
-//! The rules of the election, and what follows from them for several processes, an API server that fails, and time.
+//! The rules of the election, and their effect on several processes while the API server fails and time passes.
 
 use proptest::prelude::*;
 
@@ -73,15 +73,15 @@ fn former_leader_is_lost_where_another_process_holds_or_has_held_the_lease() {
     }
 }
 
-/// What becomes of a call.
+/// How the API server handles calls.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Api {
     Answers,
-    /// Reads are answered, writes are not taken: a full etcd.
+    /// Reads succeed, writes fail, as with a full etcd.
     ReadOnly,
     /// Nothing is answered.
     Silent,
-    /// Writes are taken, but their answers are lost.
+    /// Writes succeed, but their responses are lost.
     Mute,
 }
 
@@ -93,20 +93,20 @@ struct Stored {
 
 struct Process {
     candidate: Candidate,
-    /// When it acts next; none once it has ended.
+    /// When it acts next; None once it has ended.
     at: Option<Duration>,
-    /// The lease as it last wrote it.
+    /// The lease as this process last wrote it.
     ours: Option<Stored>,
-    /// When it was gone without a word.
+    /// When the process is killed.
     killed: Option<Duration>,
 }
 
-/// Several processes and one lease. Every call takes no time; silence takes as long as a deadline.
+/// Several processes and one lease. A call takes no time, except that a silent API server takes the whole deadline.
 struct World {
     start: Instant,
     lease: Option<Stored>,
     processes: Vec<Process>,
-    /// What the API server does from these instants on, for every process.
+    /// How the API server behaves from each of these instants, for every process.
     api: Vec<(Duration, Api)>,
 }
 
@@ -126,7 +126,7 @@ impl World {
         self.api.iter().rev().find(|(since, _)| *since <= now).map_or(Api::Answers, |(_, api)| *api)
     }
 
-    /// Runs until this instant, and says who led when, and never two.
+    /// Runs until this instant. Returns who led when; fails if two processes lead at once.
     fn run(&mut self, until: Duration) -> Vec<(Duration, Option<usize>)> {
         let mut led = Vec::new();
         loop {
@@ -166,7 +166,7 @@ impl World {
         self.processes.swap(number, last);
     }
 
-    /// As `Election` does it.
+    /// Does the same as `Election`.
     fn step(&mut self, process: &mut Process, api: Api, now: Instant) -> Option<Duration> {
         let silence = super::super::DEADLINE + RETRY;
         if process.ours.is_none() && api == Api::Silent {
@@ -216,9 +216,9 @@ fn seconds(count: u64) -> Duration {
 }
 
 proptest! {
-    /// Whatever the API server does, and whoever is killed when: never two lead, and in the end one does.
+    /// Whatever the API server does, and whenever a process is killed: never two lead, and in the end one does.
     #[test]
-    fn never_do_two_lead_and_a_dead_leader_is_replaced(
+    fn two_processes_never_lead_and_a_dead_leader_is_replaced(
         starts in prop::collection::vec(0_u64..20_000, 2..4),
         mut api in prop::collection::vec(
             (0_u64..300, prop::sample::select(vec![Api::Answers, Api::ReadOnly, Api::Silent, Api::Mute])), 0..8),
@@ -229,13 +229,13 @@ proptest! {
         let mut world = World::new(&starts, api.into_iter().map(|(at, api)| (seconds(at), api)).collect());
         world.processes[0].killed = killed.map(seconds);
         let led = world.run(seconds(400));
-        let last = led.last().expect("somebody acts");
+        let last = led.last().expect("a process acts");
         prop_assert!(last.1.is_some(), "{:?}", led.iter().rev().take(20).collect::<Vec<_>>());
     }
 
-    /// However long the API server takes no writes, or does not answer at all: the leader of before leads after.
+    /// However long the API server accepts no writes or does not answer: the leader before the outage leads after it.
     #[test]
-    fn leader_of_before_an_outage_leads_after_it(
+    fn leader_before_an_outage_leads_after_it(
         starts in prop::collection::vec(0_u64..20_000, 2..4),
         begin in 40_000_u64..60_000,
         length in 1_000_u64..3_600_000,

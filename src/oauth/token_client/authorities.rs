@@ -1,7 +1,7 @@
-//! Whom a connection's other end must be vouched for by, and whom this end shows itself as.
+//! The TLS configuration of a client: which certificate authorities it trusts, and which certificate it presents.
 //!
-//! Knows how certificates are read, and that authorities are in memory once, however many clients trust them: the
-//! system's take 150 KiB, and there is a client for each namespace and host. Must not know who connects where.
+//! Keeps one copy of the system's authorities and of each bundle in memory for all clients: the system's take 150 KiB, and
+//! there is a client for each namespace and host. Must not know who connects where.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
@@ -21,21 +21,21 @@ use super::ClientCertificate;
 use crate::oauth::Error;
 use crate::oauth::assertion::LONGEST_KEY;
 
-/// Those that new clients get, and since when.
+/// The system's authorities, and when they were read.
 static SYSTEM: Mutex<Option<(Instant, Weak<Verifier>)>> = Mutex::new(None);
 
-/// Those of bundles in use, by the bundle's digest. Tenants that name the same bundle share no more than what it says.
+/// The bundles in use, by digest. Tenants with the same bundle share nothing but the parsed certificates.
 static BUNDLES: LazyLock<Mutex<HashMap<[u8; 32], Weak<WebPkiServerVerifier>>>> =
     LazyLock::new(Mutex::default);
 
-/// After this they are read anew for new clients: whoever changes them need not restart anything.
+/// After this, new clients read the system's authorities again, so that changing them needs no restart.
 const FRESH: Duration = Duration::from_secs(600);
 
-/// How many TLS sessions a client keeps to resume. Each holds the server's certificates, and a client speaks to one host.
+/// How many TLS sessions a client keeps for resumption. Each holds the server's certificates, and a client has one host.
 const SESSIONS: usize = 4;
 
-/// A TLS client with sessions of its own; nothing but the authorities is shared. TLS 1.2 and 1.3, and HTTP/1.1, as reqwest
-/// has it where it makes the client itself. A bundle takes the place of the system's authorities.
+/// A TLS configuration with sessions of its own; only the authorities are shared. TLS 1.2 and 1.3, and HTTP/1.1 as in
+/// reqwest's own configuration. A bundle replaces the system's authorities.
 pub(super) fn client(
     ca_bundle: Option<&str>,
     identity: Option<&ClientCertificate>,
@@ -47,7 +47,7 @@ pub(super) fn client(
     let builder = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13, &TLS12])
         .map_err(|_| Error::spec("the controller was built without TLS 1.2 and 1.3"))?
-        // Neither verifier checks less than a plain list of authorities would.
+        // Both verifiers check as much as a plain list of authorities would.
         .dangerous()
         .with_custom_certificate_verifier(verifier);
     let mut client = match identity {
@@ -56,8 +56,8 @@ pub(super) fn client(
             let (chain, key) = read(identity)?;
             builder.with_client_auth_cert(chain, key).map_err(|_| {
                 Error::credential(
-                    "`tls.crt` and `tls.key` of the client certificate's Secret do not belong together or are of a \
-                     kind that TLS does not know",
+                    "`tls.crt` and `tls.key` of the client certificate's Secret do not belong together, or TLS does not \
+                     support their kind",
                 )
             })?
         }
@@ -80,7 +80,7 @@ pub(super) fn system() -> Result<Arc<Verifier>, Error> {
     Ok(verifier)
 }
 
-/// Those of a PEM bundle.
+/// The authorities of a PEM bundle.
 pub(super) fn of_bundle(pem: &str) -> Result<Arc<WebPkiServerVerifier>, Error> {
     let digest = Sha256::digest(pem).into();
     let mut kept = BUNDLES.lock().unwrap_or_else(PoisonError::into_inner);
@@ -118,7 +118,7 @@ fn read(client: &ClientCertificate) -> Result<(Vec<CertificateDer<'static>>, Pri
     Ok((chain, key))
 }
 
-/// The one that the process has installed; what is linked is the same.
+/// The provider that the process has installed, or else the one that is linked.
 fn provider() -> Arc<CryptoProvider> {
     CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(aws_lc_rs::default_provider()))
 }

@@ -1,4 +1,4 @@
-//! An answer with all its surroundings, of which a test names only what matters to it.
+//! A response with its context. A test sets only the parts that matter to it.
 
 use chrono::{DateTime, Utc};
 use reqwest::header::{HeaderName, HeaderValue};
@@ -9,24 +9,26 @@ pub(super) const HOST: &str = "auth.example.com";
 pub(super) const JSON: &str = "application/json";
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 
-/// What the tests vary; everything else is as dull as possible.
-pub(super) struct Situation {
+/// The parts that tests vary.
+pub(super) struct Fixture {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
-    pub(super) rules: ResponseRules,
+    pub(super) settings: ResponseSettings,
+    pub(super) disclosure: Disclosure,
     pub(super) scopes: Vec<String>,
     pub(super) grant: GrantKind,
     pub(super) secret: Secret,
     pub(super) requested_type: Option<&'static str>,
 }
 
-pub(super) fn situation(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Situation {
-    Situation {
+pub(super) fn response(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Fixture {
+    Fixture {
         status,
         headers: HeaderMap::new(),
         body: body.into(),
-        rules: ResponseRules::default(),
+        settings: ResponseSettings::default(),
+        disclosure: Disclosure::default(),
         scopes: Vec::new(),
         grant: GrantKind::ClientCredentials,
         secret: Secret::new("hunter2-hunter2".into()),
@@ -35,11 +37,11 @@ pub(super) fn situation(status: u16, content_type: &str, body: impl Into<Vec<u8>
     .header("content-type", content_type)
 }
 
-pub(super) fn json(body: &str) -> Situation {
-    situation(200, JSON, body)
+pub(super) fn json(body: &str) -> Fixture {
+    response(200, JSON, body)
 }
 
-impl Situation {
+impl Fixture {
     pub(super) fn header(mut self, name: &str, value: &str) -> Self {
         let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
         self.headers.append(name, HeaderValue::from_str(value).unwrap());
@@ -56,22 +58,28 @@ impl Situation {
         self
     }
 
-    pub(super) fn rules(mut self, change: impl FnOnce(&mut ResponseRules)) -> Self {
-        change(&mut self.rules);
+    pub(super) fn settings(mut self, change: impl FnOnce(&mut ResponseSettings)) -> Self {
+        change(&mut self.settings);
+        self
+    }
+
+    pub(super) fn disclosure(mut self, disclosure: Disclosure) -> Self {
+        self.disclosure = disclosure;
         self
     }
 
     pub(super) fn read(self) -> Result<Token, Error> {
-        let reading = Reading {
+        let context = ResponseContext {
             sent_at: now(),
             host: HOST,
-            rules: &self.rules,
+            settings: &self.settings,
+            disclosure: self.disclosure,
             requested_scopes: &self.scopes,
             grant: self.grant,
             confidential: &[&self.secret],
             requested_token_type: self.requested_type,
         };
-        read(&Answer { status: self.status, headers: self.headers, body: self.body }, &reading)
+        read(&HttpResponse { status: self.status, headers: self.headers, body: self.body }, &context)
     }
 
     pub(super) fn token(self) -> Token {

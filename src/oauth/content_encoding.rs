@@ -1,5 +1,6 @@
-//! Bodies in an encoding that nobody asked for, made plain: some servers and gateways compress every answer, and each may
-//! have cost a token. Knows content codings (RFC 9110 §8.4.1). Must not know what a body says.
+//! Decodes response bodies that are compressed although the request did not accept compression: some servers and gateways
+//! compress every response, and a response that is dropped may cost a token. Knows content codings (RFC 9110 §8.4.1).
+//! Must not know what a body means.
 
 use std::io::Read;
 
@@ -8,16 +9,16 @@ use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 
 use crate::panics::contain;
 
-/// The body exceeds the limit once it is decoded.
+/// The decoded body exceeds the limit.
 pub(super) struct TooLarge;
 
-/// Decodes a body in gzip or deflate, to at most `limit` bytes, and takes the header away that says so. A body in another
-/// encoding, in several, or with a fault in it, stays as it came, with its header.
+/// Decodes a gzip or deflate body to at most `limit` bytes and removes the header that names the encoding. A body that has
+/// another encoding or several, or that cannot be decoded, is returned unchanged, with its header.
 pub(super) fn decode(headers: &mut HeaderMap, body: Vec<u8>, limit: usize) -> Result<Vec<u8>, TooLarge> {
     let Some(coding) = coding(headers) else { return Ok(body) };
-    // One byte beyond the limit tells a body that is too large from one that just fits.
+    // One byte over the limit tells a body that is too large from a body that just fits.
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    // A library reads what the provider sent; of a fault in either, the body stays as it came.
+    // The decoder is a library that reads the provider's bytes. If it panics, the body is returned unchanged.
     let decoded = contain(|| {
         let mut plain = Vec::new();
         let end = match coding {
@@ -42,7 +43,7 @@ enum Coding {
     Deflate,
 }
 
-/// The one encoding that the headers name, if it is known.
+/// The content coding, if the headers name exactly one and it is known.
 fn coding(headers: &HeaderMap) -> Option<Coding> {
     let values = headers.get_all(CONTENT_ENCODING).iter().map(|value| value.to_str().unwrap_or("unreadable"));
     let mut names = values
@@ -82,34 +83,34 @@ mod tests {
     }
 
     #[test]
-    fn known_encodings_are_decoded_and_others_left() {
+    fn gzip_and_deflate_are_decoded_and_other_encodings_are_kept() {
         let token: &[u8] = br#"{"access_token":"a"}"#;
         let truncated = gzip(token).split_last().unwrap().1.to_vec();
         let cases = [
             ("gzip", "gzip", gzip(token), true),
             ("its old name, in upper case", "X-GZIP", gzip(token), true),
             ("deflate", "deflate", deflate(token), true),
-            ("gzip and nothing", "gzip, identity", gzip(token), true),
-            ("no encoding at all", "", token.to_vec(), true),
-            ("one that was never there", "gzip", token.to_vec(), false),
-            ("cut off", "gzip", truncated, false),
-            ("twice", "gzip, gzip", gzip(&gzip(token)), false),
-            ("unknown", "br", token.to_vec(), false),
+            ("gzip and identity", "gzip, identity", gzip(token), true),
+            ("no encoding", "", token.to_vec(), true),
+            ("gzip named for a plain body", "gzip", token.to_vec(), false),
+            ("truncated gzip", "gzip", truncated, false),
+            ("gzip twice", "gzip, gzip", gzip(&gzip(token)), false),
+            ("an unknown encoding", "br", token.to_vec(), false),
         ];
         for (name, encoding, body, plain) in cases {
             let mut headers = HeaderMap::new();
             if !encoding.is_empty() {
                 headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
             }
-            let came = body.clone();
+            let original = body.clone();
             let Ok(decoded) = decode(&mut headers, body, LIMIT) else { panic!("{name}: too large") };
-            assert_eq!(decoded, if plain { token.to_vec() } else { came }, "{name}");
+            assert_eq!(decoded, if plain { token.to_vec() } else { original }, "{name}");
             assert_eq!(headers.contains_key(CONTENT_ENCODING), !plain, "{name}");
         }
     }
 
     #[test]
-    fn what_is_decoded_is_bounded() {
+    fn decoded_body_over_the_limit_is_refused() {
         let decoded = |length: usize| {
             let mut headers = HeaderMap::new();
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));

@@ -1,5 +1,5 @@
-//! One `TokenSource` and what the manifests hold of its surroundings, as the controller would observe them at the
-//! first look. Knows how manifests stand for objects of a cluster; decides nothing: that is asked of `decide`.
+//! One `TokenSource` and the objects in the manifests that it refers to, as the controller would observe them at its first
+//! reconcile. Knows how manifests take the place of objects in a cluster; all decisions are those of `decide`.
 
 use chrono::{DateTime, Utc};
 use k8s_openapi::api::core::v1::Secret as SecretObject;
@@ -17,12 +17,15 @@ use crate::decide::{
 };
 use crate::oauth::{ClientCertificate, Secret};
 
-/// Stands where a ServiceAccount's token would: only a cluster can issue one.
+/// Replaces the token of a ServiceAccount, which only a cluster can issue.
 const SERVICE_ACCOUNT_TOKEN: &str = "SERVICE-ACCOUNT-TOKEN";
 
-pub(super) struct Situation<'a> {
-    pub(super) source: &'a TokenSource,
-    /// The spec as it would be without `suspend`.
+/// The last part of a URL that replaces a token endpoint which is only known after discovery.
+pub(super) const STAND_IN: &str = "found-by-discovery";
+
+pub(super) struct OfflineContext<'a> {
+    source: &'a TokenSource,
+    /// The spec without `suspend`.
     pub(super) spec: TokenSourceSpec,
     manifests: &'a Manifests,
     provider: Result<TokenProviderSpec, Failure>,
@@ -30,31 +33,26 @@ pub(super) struct Situation<'a> {
     status: TokenSourceStatus,
 }
 
-impl<'a> Situation<'a> {
-    pub(super) fn of(source: &'a TokenSource, manifests: &'a Manifests, now: DateTime<Utc>) -> Self {
+impl<'a> OfflineContext<'a> {
+    pub(super) fn new(source: &'a TokenSource, manifests: &'a Manifests, now: DateTime<Utc>) -> Self {
         let spec = TokenSourceSpec { suspend: false, ..source.spec.clone() };
         let provider = provider(source, manifests);
         Self { source, spec, manifests, provider, now, status: TokenSourceStatus::default() }
     }
 
-    /// The provider block, if nothing is wrong that can be seen before anything is sent.
-    pub(super) fn judge(&self) -> Result<TokenProviderSpec, Failure> {
-        self.decided(self.provider.as_ref().map_err(Clone::clone))?;
+    /// The provider block; fails for anything that the controller would refuse before it sends a request.
+    pub(super) fn validate(&self) -> Result<TokenProviderSpec, Failure> {
+        if let Plan::Refuse(failure) = decide(&self.observed(self.provider.as_ref().map_err(Clone::clone))) {
+            return Err(failure);
+        }
         let provider = self.provider.clone()?;
         self.ca_bundle(&provider)?;
         Ok(provider)
     }
 
-    /// Judges the endpoint that an issuer's metadata names, before anything secret is sent there.
-    pub(super) fn judge_found(&self, located: &TokenProviderSpec) -> Result<(), Failure> {
+    /// Checks the endpoint that an issuer's metadata names, before anything secret is sent to it.
+    pub(super) fn validate_located(&self, located: &TokenProviderSpec) -> Result<(), Failure> {
         refuse_credentials(&self.observed(Ok(located)), located).map_or(Ok(()), Err)
-    }
-
-    fn decided(&self, provider: Result<&TokenProviderSpec, Failure>) -> Result<(), Failure> {
-        match decide(&self.observed(provider)) {
-            Plan::Refuse(failure) => Err(failure),
-            _ => Ok(()),
-        }
     }
 
     fn observed<'b>(&'b self, provider: Result<&'b TokenProviderSpec, Failure>) -> Observed<'b> {
@@ -80,14 +78,14 @@ impl<'a> Situation<'a> {
             target: Target::Missing,
             former_targets: Vec::new(),
             refresh_conflict: None,
-            rival: self.rival(),
+            rival: self.conflicting_source(),
             held: None,
             probed: None,
         }
     }
 
-    /// One that stands before this one and has the same target.
-    fn rival(&self) -> Option<String> {
+    /// An earlier `TokenSource` of the manifests with the same target.
+    fn conflicting_source(&self) -> Option<String> {
         let target = |source: &TokenSource| {
             let name = source.spec.target.name.clone().unwrap_or_else(|| source.name_any());
             (source.namespace(), name)
@@ -119,9 +117,9 @@ impl<'a> Situation<'a> {
         name.and_then(|name| self.secret(name)).map(data).unwrap_or_default()
     }
 
-    /// What the request is made with.
-    pub(super) fn materials(&self, provider: &TokenProviderSpec) -> Materials {
-        let stand_in = |settings: bool| settings.then(|| Secret::new(SERVICE_ACCOUNT_TOKEN.to_owned()));
+    /// The inputs of the request.
+    pub(super) fn inputs(&self, provider: &TokenProviderSpec) -> Materials {
+        let stand_in = |needed: bool| needed.then(|| Secret::new(SERVICE_ACCOUNT_TOKEN.to_owned()));
         let subject = provider.subject_token.as_ref();
         Materials {
             credentials: self
@@ -132,7 +130,7 @@ impl<'a> Situation<'a> {
         }
     }
 
-    /// The certificates to trust instead of the public authorities', if the provider names any.
+    /// The certificates to trust instead of the public authorities, if the provider names any.
     pub(super) fn ca_bundle(&self, provider: &TokenProviderSpec) -> Result<Option<String>, Failure> {
         let Some(KeyReference { name, key }) = &provider.tls.ca_bundle_ref else {
             return Ok(provider.tls.ca_bundle.clone());
@@ -145,7 +143,7 @@ impl<'a> Situation<'a> {
         })
     }
 
-    /// The client's certificate and its key.
+    /// The client certificate and its key.
     pub(super) fn identity(
         &self,
         provider: &TokenProviderSpec,
@@ -167,27 +165,27 @@ impl<'a> Situation<'a> {
         Ok(Some(ClientCertificate { certificate: text("tls.crt")?, key: Secret::new(text("tls.key")?) }))
     }
 
-    /// What cannot be told without a cluster, or was not tried.
-    pub(super) fn notes(&self, send: bool) -> Vec<String> {
+    /// What cannot be checked without a cluster, or was not.
+    pub(super) fn not_checked(&self, send: bool) -> Vec<String> {
         let mut notes = Vec::new();
         if self.source.spec.suspend {
             notes.push(
-                "It is suspended: the controller would ask for nothing until suspend is false.".to_owned(),
+                "The TokenSource is suspended: the controller requests no token until suspend is false."
+                    .to_owned(),
             );
         }
         if let Ok(provider) = &self.provider {
             notes.extend(provider.service_accounts().map(|account| {
                 format!(
-                    "The token of ServiceAccount {}: only a cluster issues one. That the account allows the host in \
-                     its annotation, and that the controller may have its tokens, is not checked either.",
-                    account.name.as_deref().unwrap_or("default")
+                    "The token of ServiceAccount {}, which only a cluster can issue; whether the account's annotation \
+                     allows the host; and whether the controller may request its tokens.",
+                    account.name()
                 )
             }));
             if let (Some(issuer), false) = (&provider.issuer, send) {
                 notes.push(format!(
-                    "The token endpoint is the one that the metadata of {issuer} names. It is looked up with --send; \
-                     a URL that ends in /{} stands for it here.",
-                    super::request::STAND_IN
+                    "The token endpoint, which the metadata of {issuer} names. --send looks it up; here a URL that ends \
+                     in /{STAND_IN} takes its place."
                 ));
             }
         }
@@ -197,7 +195,7 @@ impl<'a> Situation<'a> {
             );
         }
         if send && self.spec.renewal.probe.is_some() {
-            notes.push("The probe (renewal.probe): the token is shown to nobody.".to_owned());
+            notes.push("The probe (renewal.probe): the token is not sent to its URL.".to_owned());
         }
         notes
     }
@@ -232,7 +230,7 @@ fn provider(source: &TokenSource, manifests: &Manifests) -> Result<TokenProvider
     }
 }
 
-/// What the controller would observe of a Secret.
+/// The facts about a Secret that the controller would observe.
 fn facts(secret: &SecretObject) -> Credentials {
     Credentials::Present {
         name: secret.name_any(),

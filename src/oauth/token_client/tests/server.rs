@@ -1,4 +1,4 @@
-//! A TLS server that answers from a script and remembers what it was sent.
+//! A TLS server that answers as a script says and records the requests.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-/// An authority of one test's own.
+/// A certificate authority for one test.
 pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
@@ -47,25 +47,25 @@ pub(super) struct Identity {
     key: PrivateKeyDer<'static>,
 }
 
-/// What the server does once it has read a request.
+/// What the server does after it has read a request.
 #[derive(Clone)]
 pub(super) enum Script {
     /// Sends these bytes.
     Answer(Vec<u8>),
     /// The metadata of an issuer at this server's root, with this token endpoint.
     Metadata(&'static str),
-    /// Begins an answer, and continues it byte by byte for ever.
+    /// Begins a response and sends its body byte by byte, without end.
     Drip,
-    /// Says nothing.
+    /// Sends nothing.
     Silence,
-    /// Closes the connection in the middle of an answer.
+    /// Closes the connection in the middle of a response.
     CutShort,
     /// Closes the connection.
     HangUp,
 }
 
 impl Script {
-    /// A complete answer with a body.
+    /// A complete response with a body.
     pub(super) fn answer(status: &str, headers: &str, body: &str) -> Self {
         let length = body.len();
         Self::Answer(
@@ -106,7 +106,7 @@ impl Server {
         server
     }
 
-    /// The same without TLS.
+    /// A server without TLS.
     pub(super) async fn start_plain(script: Script) -> Self {
         let (listener, server) = Self::bind().await;
         let handle = server.clone();
@@ -133,7 +133,7 @@ impl Server {
         self.connections.load(Ordering::SeqCst)
     }
 
-    /// Each request as it came, head and body.
+    /// Each request, with head and body.
     pub(super) fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
@@ -143,7 +143,7 @@ impl Server {
             self.requests.lock().unwrap().push(request);
             match &script {
                 Script::Answer(bytes) => {
-                    // A client that has read enough hangs up.
+                    // A client closes the connection when it has read enough.
                     if stream.write_all(bytes).await.is_err() {
                         return;
                     }

@@ -1,4 +1,4 @@
-//! The exchange against real TLS servers that misbehave.
+//! The token client with real TLS servers that misbehave.
 
 use std::ffi::OsStr;
 use std::io::ErrorKind;
@@ -10,13 +10,13 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, HeaderValue};
 use zeroize::Zeroizing;
 
-use super::{Exchanger, Transport};
+use super::{ClientSettings, TokenClient, USER_AGENT};
 use crate::api::reason::Reason;
 use crate::oauth::egress::{AddressPolicy, GuardedResolver};
 use crate::oauth::endpoint::Endpoint;
 use crate::oauth::error::{Error, NetworkFault};
-use crate::oauth::request::WireRequest;
-use crate::oauth::response::{Answer, MAX_BODY};
+use crate::oauth::request::PreparedRequest;
+use crate::oauth::response::{HttpResponse, MAX_BODY};
 use server::{Authority, Script, Server};
 
 mod certificates;
@@ -28,56 +28,56 @@ fn ok() -> Script {
 }
 
 fn provider_installed() {
-    // Another test may have been first.
+    // Another test may have installed it.
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
 }
 
-/// One authority and the servers and clients that trust it.
+/// A certificate authority, and servers and clients that use it.
 struct World {
     authority: Authority,
-    transport: Transport,
+    settings: ClientSettings,
 }
 
 impl World {
-    /// A world whose policy permits the loopback network.
+    /// Its policy permits the loopback network.
     fn new() -> Self {
         provider_installed();
         let authority = Authority::new("test");
         let addresses = AddressPolicy { allow: vec!["127.0.0.0/8".parse().unwrap()], deny: Vec::new() };
-        let transport = Transport {
+        let settings = ClientSettings {
             addresses: Arc::new(addresses),
             resolver: None,
             ca_bundle: Some(authority.pem()),
             identity: None,
             timeout: Duration::from_secs(5),
         };
-        Self { authority, transport }
+        Self { authority, settings }
     }
 
     async fn server(&self, script: Script) -> Server {
         Server::start(self.authority.identity(), script).await
     }
 
-    async fn send(&self, host: &str, port: u16) -> Result<Answer, Error> {
-        let exchanger = Exchanger::new(&self.transport).unwrap();
-        checked(exchanger.send(request(host, port)).await)
+    async fn send(&self, host: &str, port: u16) -> Result<HttpResponse, Error> {
+        let client = TokenClient::new(&self.settings).unwrap();
+        checked(client.send(request(host, port)).await)
     }
 
-    /// Sends to `provider.test`, which resolves to this answer.
-    async fn send_resolving(&self, answer: Lookup, port: u16) -> Result<Answer, Error> {
-        let resolver = GuardedResolver::new(Arc::clone(&self.transport.addresses), Arc::new(answer));
-        let exchanger = Exchanger::with_resolver(&self.transport, resolver).unwrap();
-        checked(exchanger.send(request("provider.test", port)).await)
+    /// Sends to `provider.test`, for which the resolver returns this result.
+    async fn send_resolving(&self, answer: Lookup, port: u16) -> Result<HttpResponse, Error> {
+        let resolver = GuardedResolver::new(Arc::clone(&self.settings.addresses), Arc::new(answer));
+        let client = TokenClient::with_resolver(&self.settings, resolver).unwrap();
+        checked(client.send(request("provider.test", port)).await)
     }
 }
 
-/// A request full of secrets.
-fn request(host: &str, port: u16) -> WireRequest {
+/// A request with secrets in every part.
+fn request(host: &str, port: u16) -> PreparedRequest {
     let mut headers = HeaderMap::new();
     headers.insert("authorization", HeaderValue::from_static("Basic canary"));
     headers.insert("user-agent", HeaderValue::from_static("tokensource/0.0.0"));
     headers.insert("accept", HeaderValue::from_static("application/json"));
-    WireRequest {
+    PreparedRequest {
         endpoint: Endpoint::parse(&format!("https://{host}:{port}/canary?key=canary")).unwrap(),
         headers,
         body: Zeroizing::new(b"client_secret=canary".to_vec()),
@@ -85,8 +85,8 @@ fn request(host: &str, port: u16) -> WireRequest {
     }
 }
 
-/// No error says more of the request than its host.
-fn checked(result: Result<Answer, Error>) -> Result<Answer, Error> {
+/// Checks that an error shows no part of the request except its host.
+fn checked(result: Result<HttpResponse, Error>) -> Result<HttpResponse, Error> {
     if let Err(error) = &result {
         let shown = format!("{error} {error:?}");
         assert!(!shown.contains("canary") && !shown.contains("https"), "{shown}");
@@ -94,7 +94,7 @@ fn checked(result: Result<Answer, Error>) -> Result<Answer, Error> {
     result
 }
 
-fn error(result: Result<Answer, Error>) -> Error {
+fn error(result: Result<HttpResponse, Error>) -> Error {
     match result {
         Ok(answer) => panic!("answered {}", answer.status),
         Err(error) => error,
@@ -105,7 +105,7 @@ fn unreachable(host: &str, fault: NetworkFault) -> Error {
     Error::unreachable(host, fault)
 }
 
-/// A name server that says what it likes; None = it fails.
+/// A resolver with a fixed result; None fails.
 struct Lookup(Option<&'static [&'static str]>);
 
 impl Resolve for Lookup {
@@ -121,7 +121,7 @@ impl Resolve for Lookup {
 }
 
 #[tokio::test]
-async fn an_answer_is_handed_on_as_it_came() {
+async fn response_is_returned_unchanged() {
     let world = World::new();
     let server = world.server(Script::answer("201 Created", "x-request-id: r1\r\n", "{\"a\":1}")).await;
     let answer = world.send("127.0.0.1", server.port).await.unwrap();
@@ -131,7 +131,7 @@ async fn an_answer_is_handed_on_as_it_came() {
 }
 
 #[tokio::test]
-async fn the_request_is_sent_as_it_is_and_nothing_is_added() {
+async fn request_is_sent_without_additional_headers() {
     let world = World::new();
     let server = world.server(ok()).await;
     world.send("localhost", server.port).await.unwrap();
@@ -144,28 +144,28 @@ async fn the_request_is_sent_as_it_is_and_nothing_is_added() {
 }
 
 #[tokio::test]
-async fn an_empty_body_has_a_length() {
+async fn empty_body_has_a_content_length() {
     let world = World::new();
     let server = world.server(ok()).await;
-    let request = WireRequest { body: Zeroizing::default(), ..request("localhost", server.port) };
-    Exchanger::new(&world.transport).unwrap().send(request).await.unwrap();
+    let request = PreparedRequest { body: Zeroizing::default(), ..request("localhost", server.port) };
+    TokenClient::new(&world.settings).unwrap().send(request).await.unwrap();
     assert!(server.requests()[0].contains("\r\ncontent-length: 0\r\n"));
 }
 
 #[tokio::test]
-async fn cookies_are_not_kept() {
+async fn cookies_are_not_stored() {
     let world = World::new();
     let server = world.server(Script::answer("200 OK", "set-cookie: a=b\r\n", "{}")).await;
-    let exchanger = Exchanger::new(&world.transport).unwrap();
+    let client = TokenClient::new(&world.settings).unwrap();
     for _ in 0..2 {
-        exchanger.send(request("localhost", server.port)).await.unwrap();
+        client.send(request("localhost", server.port)).await.unwrap();
     }
     assert_eq!(server.requests().len(), 2);
     assert!(!server.requests()[1].contains("cookie"));
 }
 
 #[tokio::test]
-async fn tenants_share_no_connection() {
+async fn separate_clients_share_no_connection() {
     let world = World::new();
     let server = world.server(ok()).await;
     for _ in 0..2 {
@@ -174,9 +174,9 @@ async fn tenants_share_no_connection() {
     assert_eq!(server.connections(), 2);
 }
 
-/// R14: the second host sees neither a request nor a connection.
+/// The target of the redirect receives neither a request nor a connection.
 #[tokio::test]
-async fn redirects_are_answers() {
+async fn redirect_is_not_followed() {
     let world = World::new();
     let target = world.server(ok()).await;
     for status in [301, 302, 303, 307, 308] {
@@ -189,9 +189,9 @@ async fn redirects_are_answers() {
     assert_eq!(target.connections(), 0);
 }
 
-/// R15, with a declared length and without.
+/// With a declared length and without.
 #[tokio::test]
-async fn bodies_over_the_limit_are_refused() {
+async fn body_over_the_limit_is_refused() {
     let world = World::new();
     let full = "x".repeat(MAX_BODY);
     let server = world.server(Script::answer("200 OK", "", &full)).await;
@@ -211,12 +211,11 @@ async fn bodies_over_the_limit_are_refused() {
     }
 }
 
-/// R16: the deadline holds over the body, too.
 #[tokio::test]
-async fn the_deadline_covers_the_whole_exchange() {
+async fn deadline_includes_the_body() {
     let mut world = World::new();
-    world.transport.timeout = Duration::from_millis(300);
-    // A good answer has begun: it may have cost a token.
+    world.settings.timeout = Duration::from_millis(300);
+    // A 2xx response has begun, so a token may have been issued.
     let begun = Error::cut_off("localhost", 200, true);
     let silent = unreachable("localhost", NetworkFault::Deadline);
     for (script, expected) in [(Script::Drip, begun), (Script::Silence, silent)] {
@@ -229,7 +228,7 @@ async fn the_deadline_covers_the_whole_exchange() {
 }
 
 #[tokio::test]
-async fn connections_that_fail() {
+async fn failed_connection_has_its_fault() {
     let world = World::new();
     let closed = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
     let refused = NetworkFault::Connection(ErrorKind::ConnectionRefused);
@@ -240,7 +239,7 @@ async fn connections_that_fail() {
     let cases = [
         (Script::HangUp, interrupted()),
         (nonsense, interrupted()),
-        // A good answer has begun: it may have cost a token.
+        // A 2xx response has begun, so a token may have been issued.
         (Script::CutShort, Error::cut_off("localhost", 200, false)),
     ];
     for (script, expected) in cases {
@@ -251,9 +250,9 @@ async fn connections_that_fail() {
     }
 }
 
-/// R17: nobody asked for it, but the token in it may have cost something.
+/// The request accepts no encoding, but the token in the response may have cost something.
 #[tokio::test]
-async fn an_encoded_body_is_handed_on_plain() {
+async fn compressed_body_is_decoded() {
     use std::io::Write as _;
     let gzip = |text: &[u8]| {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
@@ -275,7 +274,7 @@ async fn an_encoded_body_is_handed_on_plain() {
 }
 
 #[tokio::test]
-async fn names_that_do_not_resolve() {
+async fn unresolved_name_has_its_fault() {
     let world = World::new();
     for answer in [None, Some(&[][..])] {
         let error = error(world.send_resolving(Lookup(answer), 443).await);
@@ -284,13 +283,13 @@ async fn names_that_do_not_resolve() {
 }
 
 #[tokio::test]
-async fn forbidden_addresses_see_no_connection() {
+async fn forbidden_address_receives_no_connection() {
     let mut world = World::new();
     let server = world.server(ok()).await;
     assert!(world.send_resolving(Lookup(Some(&["127.0.0.1"])), server.port).await.is_ok());
     let before = server.connections();
 
-    world.transport.addresses = Arc::default();
+    world.settings.addresses = Arc::default();
     for host in
         ["127.0.0.1", "2130706433", "0x7f.1", "0177.0.0.1", "127.1", "[::ffff:127.0.0.1]", "localhost"]
     {
@@ -305,11 +304,10 @@ async fn forbidden_addresses_see_no_connection() {
     assert_eq!(server.connections(), before);
 }
 
-/// Of several addresses only the permitted ones are connected to.
 #[tokio::test]
-async fn forbidden_addresses_are_skipped() {
+async fn only_permitted_addresses_of_a_name_are_connected_to() {
     let mut world = World::new();
-    world.transport.addresses =
+    world.settings.addresses =
         Arc::new(AddressPolicy { allow: vec!["127.0.0.1/32".parse().unwrap()], deny: Vec::new() });
     let server = world.server(ok()).await;
     let answer = Lookup(Some(&["127.0.0.2", "169.254.169.254", "127.0.0.1"]));
@@ -317,14 +315,14 @@ async fn forbidden_addresses_are_skipped() {
     assert_eq!(server.connections(), 1);
 }
 
-/// e.3: another test of this file is run in a process whose environment names a proxy.
+/// Runs another test of this file in a process whose environment names a proxy.
 #[tokio::test]
-async fn proxies_of_the_environment_are_ignored() {
+async fn proxy_of_the_environment_is_ignored() {
     let proxy = Server::start_plain(Script::HangUp).await;
     let url = format!("http://127.0.0.1:{}", proxy.port);
     let names = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"];
     let environment: Vec<_> = names.map(|name| (name, url.as_ref())).into_iter().collect();
-    pass_elsewhere("an_answer_is_handed_on_as_it_came", &environment).await;
+    pass_elsewhere("response_is_returned_unchanged", &environment).await;
     assert_eq!(proxy.connections(), 0);
 }
 

@@ -1,6 +1,6 @@
-//! What a failure of the HTTP client means to an operator.
-//! Knows the error types of the libraries underneath, found by type along the chain of sources. Must not pass on
-//! their texts: they quote URLs, certificates and the peer's bytes.
+//! Translates errors of the HTTP client into errors of this layer.
+//! Knows the error types of the libraries, which it finds along the chain of sources. Must not pass on their texts, which
+//! quote URLs, certificates and the peer's bytes.
 
 use std::error::Error as StdError;
 use std::io;
@@ -11,7 +11,7 @@ use rustls::CertificateError;
 use crate::oauth::egress::AddressRefused;
 use crate::oauth::error::{Error, NetworkFault, TlsFault};
 
-/// Classifies a failed exchange with this host (`oauth.md` §d.2).
+/// Classifies a failed request to this host.
 pub(super) fn classify(error: &reqwest::Error, host: &str) -> Error {
     if let Some(AddressRefused(refusal)) = find(error) {
         return Error::address_not_allowed(host, format!("its name resolves to {refusal}"));
@@ -26,10 +26,10 @@ fn network(error: &reqwest::Error) -> NetworkFault {
     if error.is_dns() {
         return NetworkFault::NameResolution;
     }
-    // TLS wraps the socket's error in further ones of kind Other.
+    // TLS wraps the socket's error in others of kind Other.
     let mut kinds = causes(error).filter_map(|cause| cause.downcast_ref()).map(io::Error::kind);
     match kinds.find(|&kind| kind != io::ErrorKind::Other) {
-        // "unexpected end of file": there is no file.
+        // The text of this kind, "unexpected end of file", would mislead: there is no file.
         Some(io::ErrorKind::UnexpectedEof) => NetworkFault::Interrupted,
         Some(kind) => NetworkFault::Connection(kind),
         None if error.is_timeout() && error.is_connect() => NetworkFault::Connection(io::ErrorKind::TimedOut),
@@ -43,7 +43,7 @@ fn tls(fault: &rustls::Error) -> TlsFault {
         return TlsFault::Handshake;
     };
     match fault {
-        // A signature fails where somebody else's authority bears the name of a trusted one.
+        // A signature does not verify if another authority has the name of a trusted one.
         CertificateError::UnknownIssuer | CertificateError::BadSignature => TlsFault::UnknownIssuer,
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             TlsFault::WrongName
@@ -55,13 +55,12 @@ fn tls(fault: &rustls::Error) -> TlsFault {
     }
 }
 
-/// The first error of a type in the chain.
+/// The first error of this type in the chain.
 fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
     causes(error).find_map(|cause| cause.downcast_ref())
 }
 
-/// An error and everything behind it. Unlike the chain of sources it includes what an `io::Error` wraps, which that
-/// type's own `source` skips.
+/// The error and its causes. Includes what an `io::Error` wraps, which `io::Error::source` skips.
 fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     successors(Some(error), |&error| match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         Some(wrapped) => Some(wrapped),

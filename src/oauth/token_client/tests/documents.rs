@@ -1,6 +1,6 @@
-//! What is asked for with GET: an issuer's metadata, and a resource that a token is shown to.
+//! GET requests: the metadata of an issuer, and the URL of a probe.
 
-use super::{Exchanger, Script, Server, World};
+use super::{Script, Server, TokenClient, USER_AGENT, World};
 use crate::api::reason::Reason;
 use crate::oauth::endpoint::Endpoint;
 use crate::oauth::metadata::Issuer;
@@ -8,16 +8,16 @@ use crate::oauth::response::MAX_BODY;
 use crate::oauth::secret::Secret;
 
 async fn discover(world: &World, issuer: &str) -> Result<String, Reason> {
-    let exchanger = Exchanger::new(&world.transport).unwrap();
+    let client = TokenClient::new(&world.settings).unwrap();
     let issuer = Issuer::parse(issuer).unwrap();
-    let found = issuer.discover(&exchanger, "tokensource/0.0.0", false).await;
+    let found = issuer.discover(&client, false).await;
     found.map(|metadata| metadata.token_endpoint).map_err(|error| {
         assert!(!error.to_string().contains("canary"), "{error}");
         error.reason()
     })
 }
 
-/// A server that says the same whatever it is asked, and the reason that comes of it.
+/// Runs discovery with a server that answers every request alike. Returns the server and the reason of the error.
 async fn answered(world: &World, script: Script) -> (Server, Reason) {
     let server = world.server(script).await;
     let reason = discover(world, &format!("https://localhost:{}/r", server.port)).await.unwrap_err();
@@ -25,13 +25,13 @@ async fn answered(world: &World, script: Script) -> (Server, Reason) {
 }
 
 #[tokio::test]
-async fn metadata_is_asked_for_in_two_places_and_nothing_else_is_sent() {
+async fn metadata_is_requested_at_two_urls() {
     let world = World::new();
     let (server, reason) = answered(&world, Script::answer("404 Not Found", "", "canary")).await;
     assert_eq!(reason, Reason::DiscoveryFailed);
     let expected = ["/.well-known/oauth-authorization-server/r", "/r/.well-known/openid-configuration"].map(|path| {
         format!(
-            "GET {path} HTTP/1.1\r\naccept: application/json\r\nuser-agent: tokensource/0.0.0\r\nhost: localhost:{}\r\n\r\n",
+            "GET {path} HTTP/1.1\r\naccept: application/json\r\nuser-agent: {USER_AGENT}\r\nhost: localhost:{}\r\n\r\n",
             server.port
         )
     });
@@ -39,7 +39,7 @@ async fn metadata_is_asked_for_in_two_places_and_nothing_else_is_sent() {
 }
 
 #[tokio::test]
-async fn metadata_that_cannot_be_read_has_its_reason() {
+async fn unusable_metadata_has_its_reason() {
     let world = World::new();
     let cases = [
         ("a page", Script::answer("200 OK", "", "<html>canary"), Reason::DiscoveryFailed),
@@ -57,7 +57,7 @@ async fn metadata_that_cannot_be_read_has_its_reason() {
 }
 
 #[tokio::test]
-async fn an_endpoint_found_is_judged_like_one_that_was_written() {
+async fn endpoint_from_metadata_is_checked_like_one_in_a_spec() {
     let world = World::new();
     let cases = [
         ("http://localhost/token", Err(Reason::EndpointNotAllowed)),
@@ -66,7 +66,7 @@ async fn an_endpoint_found_is_judged_like_one_that_was_written() {
         ("https://login.example/token", Ok("https://login.example/token".to_owned())),
     ];
     for (found, expected) in cases {
-        // The port is not known before the server runs: its answer names the issuer by any that is asked for.
+        // The port is unknown before the server runs, so the server itself puts it into the metadata.
         let server = world.server(Script::Metadata(found)).await;
         assert_eq!(
             discover(&world, &format!("https://localhost:{}", server.port)).await,
@@ -77,9 +77,9 @@ async fn an_endpoint_found_is_judged_like_one_that_was_written() {
 }
 
 #[tokio::test]
-async fn metadata_is_held_to_the_same_addresses() {
+async fn metadata_is_not_requested_from_forbidden_addresses() {
     let mut world = World::new();
-    world.transport.addresses = std::sync::Arc::default();
+    world.settings.addresses = std::sync::Arc::default();
     let server = world.server(Script::answer("200 OK", "", "{}")).await;
     for host in ["localhost", "127.0.0.1", "2130706433", "[::ffff:127.0.0.1]"] {
         let refused = discover(&world, &format!("https://{host}:{}", server.port)).await;
@@ -89,28 +89,28 @@ async fn metadata_is_held_to_the_same_addresses() {
 }
 
 #[tokio::test]
-async fn a_token_is_shown_as_bearer_and_the_body_left_unread() {
+async fn probe_sends_the_token_as_bearer_and_reads_no_body() {
     let world = World::new();
     let server = world.server(Script::Drip).await;
     let url = Endpoint::parse(&format!("https://localhost:{}/echo", server.port)).unwrap();
-    let exchanger = Exchanger::new(&world.transport).unwrap();
+    let client = TokenClient::new(&world.settings).unwrap();
     let token = Secret::new("a.token".to_owned());
-    let status = exchanger.probe(&url, "tokensource/0.0.0", &token).await.unwrap();
-    assert_eq!(status, 200, "known long before the body ends");
+    let status = client.probe(&url, &token).await.unwrap();
+    assert_eq!(status, 200, "returned before the end of the body");
     let request = &server.requests()[0];
     assert!(request.starts_with("GET /echo HTTP/1.1\r\n"), "{request}");
     assert!(request.contains("\r\nauthorization: Bearer a.token\r\n"), "{request}");
 }
 
 #[tokio::test]
-async fn a_probe_follows_no_redirect() {
+async fn probe_follows_no_redirect() {
     let world = World::new();
     let target = world.server(Script::answer("200 OK", "", "")).await;
     let location = format!("location: https://localhost:{}/\r\n", target.port);
     let server = world.server(Script::answer("302 Found", &location, "")).await;
     let url = Endpoint::parse(&format!("https://localhost:{}/echo", server.port)).unwrap();
-    let exchanger = Exchanger::new(&world.transport).unwrap();
+    let client = TokenClient::new(&world.settings).unwrap();
     let token = Secret::new("a.token".to_owned());
-    assert_eq!(exchanger.probe(&url, "x", &token).await, Ok(302));
+    assert_eq!(client.probe(&url, &token).await, Ok(302));
     assert_eq!(target.connections(), 0);
 }

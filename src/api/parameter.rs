@@ -1,0 +1,79 @@
+//! What users can add to a token request: parameters and headers, and how the request's body is encoded.
+//! Knows the fields of the contract; must not know how a request is built.
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{is_default, rule};
+
+/// How the parameters of the request are encoded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum BodyFormat {
+    /// application/x-www-form-urlencoded: RFC 6749, section 4.
+    #[default]
+    Form,
+    /// A JSON object.
+    #[serde(rename = "JSON")]
+    Json,
+    /// In the URL's query, with an empty body.
+    Query,
+}
+
+/// An additional parameter of the request.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Parameter {
+    /// Name of the parameter.
+    #[schemars(length(min = 1, max = 128))]
+    #[x_kube(validation = rule::visible())]
+    #[x_kube(validation = Rule::new("!(self in ['grant_type', 'client_id', 'client_secret', 'client_assertion', 'scope', 'refresh_token', 'username', 'password', 'assertion', 'resource', 'audience']) && !self.startsWith('subject_token') && !self.startsWith('actor_token')").message("this name has a field of its own (token.scopes, token.audience, token.resources, credentialsRef, clientAuthentication, …): use that"))]
+    pub name: String,
+
+    /// Value of the parameter. Not for secrets: everybody who may read this object can read the value.
+    #[schemars(length(max = 4096))]
+    pub value: String,
+
+    /// String (the default), Number or Boolean: the type of the value in a JSON body.
+    #[serde(rename = "type", default, skip_serializing_if = "is_default")]
+    pub type_: ParameterType,
+
+    /// Body (the default) or Query.
+    #[serde(rename = "in", default, skip_serializing_if = "is_default")]
+    pub place: ParameterPlace,
+}
+
+/// The type of a parameter's value in a JSON body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[allow(missing_docs)] // JSON's own types
+pub enum ParameterType {
+    #[default]
+    String,
+    Number,
+    Boolean,
+}
+
+/// Where a parameter is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ParameterPlace {
+    /// With the other parameters of the request, as bodyFormat says.
+    #[default]
+    Body,
+    /// In the URL's query.
+    Query,
+}
+
+/// An additional header of the request.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+pub struct Header {
+    /// Name of the header.
+    #[schemars(length(min = 1, max = 128))]
+    #[x_kube(validation = rule::header_name())]
+    #[x_kube(validation = Rule::new("!(self.lowerAscii() in ['accept', 'accept-encoding', 'authorization', 'connection', 'cookie', 'expect', 'host', 'keep-alive', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'user-agent']) && !self.lowerAscii().startsWith('content-') && !self.lowerAscii().startsWith('proxy-')").message("this header is the controller's own: client authentication belongs in clientAuthentication, the body's form in bodyFormat"))]
+    pub name: String,
+
+    /// Value of the header. Not for secrets: everybody who may read this object can read the value.
+    #[schemars(length(max = 4096))]
+    #[x_kube(validation = rule::header_value())]
+    pub value: String,
+}

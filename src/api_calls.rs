@@ -1,0 +1,70 @@
+//! Calls to the API server, for every layer with a client: the deadline, and errors as text.
+//! Must not know what a call is for.
+
+use std::time::Duration;
+
+/// A call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CallFailed {
+    /// The API server refused the call, or could not be reached.
+    #[error("{}", chain(.0))]
+    Kube(kube::Error),
+    /// The API server did not answer within this time.
+    #[error("no answer within {} s", .0.as_secs())]
+    Deadline(Duration),
+}
+
+/// Runs one call under a deadline. kube sets no deadline of its own.
+pub async fn within<T>(
+    deadline: Duration,
+    call: impl Future<Output = kube::Result<T>>,
+) -> Result<T, CallFailed> {
+    match tokio::time::timeout(deadline, call).await {
+        Ok(answer) => answer.map_err(CallFailed::Kube),
+        Err(_) => Err(CallFailed::Deadline(deadline)),
+    }
+}
+
+/// The API server's own message, without the status object that kube prints around it.
+pub fn in_words(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) if status.message.is_empty() => {
+            format!("the API server answered {}", status.code)
+        }
+        kube::Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// The error and its causes in one line, without texts that kube repeats.
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        let refusal = cause.downcast_ref().filter(|error| matches!(error, kube::Error::Api(_)));
+        let text = refusal.map_or_else(|| cause.to_string(), in_words);
+        if texts.last().is_none_or(|last| !last.ends_with(&text)) {
+            texts.push(text);
+        }
+        next = if refusal.is_some() { None } else { cause.source() };
+    }
+    texts.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusal_of_the_api_server_is_shown_as_its_message_alone() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("the list failed")]
+        struct Outer(#[source] kube::Error);
+        let refusal = |message: &str| {
+            let status = kube::core::Status { message: message.to_owned(), code: 403, ..Default::default() };
+            chain(&Outer(kube::Error::Api(Box::new(status))))
+        };
+        assert_eq!(refusal("secrets is forbidden"), "the list failed: secrets is forbidden");
+        assert_eq!(refusal(""), "the list failed: the API server answered 403");
+    }
+}

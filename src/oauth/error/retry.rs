@@ -1,0 +1,49 @@
+//! The retry classes of failures. Must not know how long each waits.
+
+use std::time::Duration;
+
+/// How a failure is retried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// With exponential backoff.
+    Transient {
+        /// The minimum wait; zero if there is none.
+        floor: Duration,
+    },
+    /// A 2xx response without a usable token. Transient, but each attempt may cost a token, so waits are long from the third
+    /// failure in a row.
+    Wasteful,
+    /// With exponential backoff for this many attempts in a row, each with a new assertion; then terminal.
+    Assertion {
+        /// Attempts in total.
+        attempts: u32,
+    },
+    /// Nothing helps until spec, provider or credentials change, or a renewal is requested.
+    Terminal {
+        /// When the request is repeated even without a change.
+        repeat: Repeat,
+    },
+}
+
+/// When a request that was refused is repeated although nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeat {
+    /// Never, because an account could be locked.
+    Never,
+    /// Once an hour, because each request sends a password.
+    Hourly,
+    /// Once an hour, and once before the stored token expires.
+    BeforeExpiry,
+    /// As [`Repeat::BeforeExpiry`], and a few times within minutes if the inputs have never worked: a provider may need a
+    /// while until it knows new inputs.
+    WhileNew,
+}
+
+impl Retry {
+    /// Transient without a minimum wait.
+    pub const TRANSIENT: Retry = Retry::Transient { floor: Duration::ZERO };
+    /// Terminal, for failures that minutes do not change.
+    pub const TERMINAL: Retry = Retry::Terminal { repeat: Repeat::BeforeExpiry };
+    /// Terminal, for refusals by a provider, which may not know new inputs yet.
+    pub const REFUSED: Retry = Retry::Terminal { repeat: Repeat::WhileNew };
+}

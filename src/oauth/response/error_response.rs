@@ -1,0 +1,62 @@
+//! Finds the error that a response body reports.
+//! Knows RFC 6749 §5.2 and the forms of vendors that deviate. Must not know what a code means, or whether it may be shown.
+
+use serde_json::Value;
+
+use super::members::has_access_token;
+use crate::api::ResponseFields;
+
+/// An error in the provider's own words.
+#[derive(Default)]
+pub(super) struct ErrorResponse<'a> {
+    /// None if the body reports a failure without a code.
+    pub(super) code: Option<String>,
+    /// `error_description` of RFC 6749. Other members with explanations are not used, because only this one is meant for
+    /// the client's developer.
+    pub(super) description: Option<&'a str>,
+}
+
+/// The error that a body reports; None if it reports none.
+pub(super) fn find<'a>(
+    content: &'a Value,
+    status: u16,
+    fields: &ResponseFields,
+) -> Option<ErrorResponse<'a>> {
+    let description = text(content, "/error_description");
+    if let Some(code) = text(content, "/error") {
+        return Some(ErrorResponse { code: Some(code.to_owned()), description });
+    }
+    if status < 400 && has_access_token(content, fields) {
+        return None;
+    }
+    let own = fields.error.as_ref().and_then(|pointer| scalar(content.pointer(pointer)?));
+    let code = own.or_else(|| vendor_code(content, status));
+    let failed = code.is_some() || reports_failure(content);
+    failed.then_some(ErrorResponse { code, description })
+}
+
+/// The codes of Fitbit, UPS and PayPal, in this order. `name` is too common a member to mean an error in a 2xx.
+fn vendor_code(content: &Value, status: u16) -> Option<String> {
+    text(content, "/errors/0/errorType")
+        .map(str::to_owned)
+        .or_else(|| scalar(content.pointer("/response/errors/0/code")?))
+        .or_else(|| text(content, "/name").filter(|_| status >= 400).map(str::to_owned))
+}
+
+/// Whether the body reports a failure without a code, as Slack and Zoho do.
+fn reports_failure(content: &Value) -> bool {
+    content.get("ok") == Some(&Value::Bool(false)) || text(content, "/status") == Some("failure")
+}
+
+fn text<'a>(content: &'a Value, pointer: &str) -> Option<&'a str> {
+    content.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+/// A code as text or as a number. The number 0 is no error code.
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) if number.as_f64() != Some(0.0) => Some(number.to_string()),
+        _ => None,
+    }
+}
