@@ -75,6 +75,14 @@ fn former_targets_stay_while_there_is_nothing_as_good() {
 }
 
 #[test]
+fn former_target_is_no_reason_to_come_back_before_the_new_one_stands() {
+    let scene = renamed();
+    assert_eq!(next_errand(&scene.observed(), &scene.status), None);
+    let expired = standing().when(600 + 3600);
+    assert_eq!(next_errand(&expired.observed(), &expired.status), None);
+}
+
+#[test]
 fn former_target_stays_while_the_probe_rejects_the_new_token() {
     let mut scene = standing().when(1000);
     scene.spec.renewal.probe = Some(Probe { url: "https://auth.example.com/me".to_owned(), interval: None });
