@@ -104,6 +104,8 @@ fn faults(world: &Arc<World>) -> Vec<Trial> {
         targets::created_by_another_while_the_first_token_is_under_way,
         targets::deleted_while_a_renewal_is_under_way,
         targets::emptied_while_a_renewal_is_under_way,
+        targets::former_target_that_cannot_be_deleted_keeps_nothing_else_from_being_done,
+        targets::former_target_that_changes_under_its_deletion_is_left_alone,
         targets::replaced_by_another_while_a_renewal_is_under_way,
         targets::two_at_once_with_one_target,
         unobserved::source_replaced_while_nobody_watched,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kube::ResourceExt;
 use serde_json::{Value, json};
-use tokensource_kit::proxy::Proxy;
+use tokensource_kit::proxy::{Call, Fault, Injection, Proxy};
 use tokensource_kit::scripted_provider::Answer;
 
 use crate::story::{SOON, Story, TOKEN};
@@ -71,6 +71,85 @@ async fn left_alone_until_it_goes(story: &Story, requests: usize) {
     assert_eq!((after.data, after.metadata), (before.data, before.metadata));
     story.delete_secret("shaken-token").await;
     at_rest(story, "shaken", requests).await;
+}
+
+fn deletes_secret(call: &Call) -> bool {
+    call.method == "DELETE" && call.path().contains("/secrets/")
+}
+
+async fn meets(fault: &Injection, times: usize) {
+    tokio::time::timeout(SOON, fault.met(times)).await.expect("a deletion");
+}
+
+/// The target of `shaken` gets another name.
+async fn rename(story: &Story) {
+    story.patch_source("shaken", &json!({"spec": {"target": {"name": "anew"}}})).await;
+}
+
+/// What is found under the former name is another Secret, or nobody's, when the deletion arrives.
+pub(crate) async fn former_target_that_changes_under_its_deletion_is_left_alone(
+    story: &mut Story,
+    proxy: &Proxy,
+) {
+    settled(story, "shaken").await;
+    let deletion = proxy.inject(1, Fault::Hold, deletes_secret);
+    rename(story).await;
+    meets(&deletion, 1).await;
+    story.patch_secret("shaken-token", &json!({"metadata": {"ownerReferences": null}})).await;
+    proxy.clear();
+    story.ready("shaken").await;
+    story.asked_exactly(2).await;
+    let left = story.secret("shaken-token").await;
+
+    // One more rename, and the name is somebody else's before the deletion arrives.
+    let deletion = proxy.inject(1, Fault::Hold, deletes_secret);
+    story.patch_source("shaken", &json!({"spec": {"target": {"name": "anew-again"}}})).await;
+    meets(&deletion, 1).await;
+    story.delete_secret("anew").await;
+    let mut theirs = theirs();
+    theirs["metadata"]["name"] = json!("anew");
+    story.apply(&theirs).await;
+    let theirs = story.secret("anew").await;
+    proxy.clear();
+    story.ready("shaken").await;
+    story.asked_exactly(3).await;
+    for before in [left, theirs] {
+        let after = story.secret(&before.name_any()).await;
+        assert_eq!((after.data, after.metadata), (before.data, before.metadata));
+    }
+    assert!(!story.events("shaken").await.contains(&"FormerTargetDeleted".to_owned()));
+}
+
+pub(crate) async fn former_target_that_cannot_be_deleted_keeps_nothing_else_from_being_done(
+    story: &mut Story,
+    proxy: &Proxy,
+) {
+    settled(story, "shaken").await;
+    let workload = json!({"kind": "Deployment", "name": "web"});
+    story.patch_source("shaken", &json!({"spec": {"target": {"rolloutRestart": [workload]}}})).await;
+    story.ready("shaken").await;
+    let refusals = proxy.inject(4, Fault::Answer(403, None), deletes_secret);
+    rename(story).await;
+    meets(&refusals, 2).await;
+    let source = story.ready("shaken").await;
+    let notices = source.status.unwrap().notices;
+    assert!(
+        notices.iter().any(|notice| notice.reason == "RestartFailed"),
+        "a restart was tried: {notices:?}"
+    );
+    rotate(story, "another-secret").await;
+    story.asked(3).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(story.value("anew", "access_token").await, *story.provider.issued().last().unwrap());
+    tokensource_kit::eventually("the former target's end", Duration::from_secs(75), async || {
+        match story.secrets().get_opt("shaken-token").await {
+            Ok(None) => Ok(()),
+            _ => Err(format!("{} refusals", refusals.count())),
+        }
+    })
+    .await;
+    story.asked_exactly(3).await;
+    assert!(story.controller.get("/metrics").await.unwrap().contains("reason=\"DeleteFormerTarget\"} 4"));
 }
 
 pub(crate) async fn two_at_once_with_one_target(story: &mut Story, _: &Proxy) {
