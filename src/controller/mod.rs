@@ -17,13 +17,14 @@ mod provider;
 mod reconcile;
 mod report;
 mod run;
+mod settings;
 mod view;
 mod workqueue;
 
 pub use error::{Error, chain};
 pub use leadership::{Leadership, Until};
-pub use reconcile::context::{Context, Settings};
 pub use report::metrics::Metrics;
 pub use run::{Controller, Health};
+pub use settings::Settings;
 pub use view::rights::Rights;
 pub use view::watch::connect;

@@ -7,19 +7,18 @@ use futures::{Stream, StreamExt, stream};
 use kube::{Client, Config};
 use prometheus_client::registry::Registry;
 
-use crate::controller::issue::metadata_cache::Issuers;
-use crate::controller::issue::service_accounts::Audiences;
-use crate::controller::issue::token_clients::TokenClients;
+use crate::controller::issue::caches::Caches;
 use crate::controller::provider::Limiters;
-use crate::controller::reconcile::context::{Context, Settings};
+use crate::controller::reconcile::context::Context;
 use crate::controller::reconcile::credentials::value_key::Keyring;
 use crate::controller::reconcile::look;
-use crate::controller::report::collectors::{Busyness, Caches, Leading, Objects, Watches};
+use crate::controller::report::collectors::{Busyness, CacheSizes, Leading, Objects, Watches};
 use crate::controller::report::events::Announcer;
 use crate::controller::report::log::Log;
 use crate::controller::report::metrics::Metrics;
+use crate::controller::settings::Settings;
 use crate::controller::view::cluster::Cluster;
-use crate::controller::view::index::NamespacedName;
+use crate::controller::view::name::NamespacedName;
 use crate::controller::view::rights::Rights;
 use crate::controller::view::scope::{Scope, Triggers, prepare};
 use crate::controller::workqueue::permits::Permits;
@@ -70,27 +69,23 @@ impl Controller {
             some => some.iter().cloned().map(Some).collect(),
         };
         let settings = Arc::new(settings);
-        let cluster = Cluster::watch(client, !settings.namespaces.is_empty(), metrics);
-        let token_clients =
-            Arc::new(TokenClients::new(settings.addresses.clone(), Arc::clone(&settings.resolver)));
+        let cluster = Cluster::watch(client, !settings.namespaces.is_empty(), metrics.watches());
         let limiters = Limiters::new(settings.concurrency, settings.clock);
-        let issuers = Arc::new(Issuers::new(settings.clock));
-        let audiences = Arc::new(Audiences::new(config));
-        let keyring = Arc::new(Keyring::new(&settings));
+        let caches = Arc::new(Caches::new(config, &settings));
+        let keyring = Arc::new(Keyring::new(client.clone(), Arc::clone(&settings)));
         let permits = Permits::new(usize::from(settings.concurrency.max(1)));
         let announcer = Arc::new(Announcer::new(client));
         let log = Arc::new(Log::new(metrics.dropped_lines()));
         let prepare = |namespace: Option<String>| {
-            let (scope, triggers) = prepare(client, namespace.as_deref(), &settings, &cluster, metrics);
+            let (scope, triggers) =
+                prepare(client, namespace.as_deref(), &settings, &cluster, metrics.watches());
             let context = Context {
                 client: client.clone(),
                 settings: Arc::clone(&settings),
                 scope,
                 cluster: Arc::clone(&cluster),
-                token_clients: Arc::clone(&token_clients),
                 limiters: Arc::clone(&limiters),
-                issuers: Arc::clone(&issuers),
-                audiences: Arc::clone(&audiences),
+                caches: Arc::clone(&caches),
                 announcer: Arc::clone(&announcer),
                 log: Arc::clone(&log),
                 metrics: Arc::clone(metrics),
@@ -108,11 +103,7 @@ impl Controller {
         let Some((context, _)) = self.scopes.first() else { return };
         registry.register_collector(Box::new(Busyness::new(Arc::clone(&context.limiters))));
         registry.register_collector(Box::new(Leading::new(&context.settings)));
-        registry.register_collector(Box::new(Caches::new(
-            Arc::clone(&context.token_clients),
-            Arc::clone(&context.issuers),
-            Arc::clone(&context.audiences),
-        )));
+        registry.register_collector(Box::new(CacheSizes::new(Arc::clone(&context.caches))));
         let scopes = self.scopes.iter().map(|(context, _)| &context.scope);
         registry.register_collector(Box::new(Watches::new(scopes)));
         if per_object {

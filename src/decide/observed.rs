@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use super::render::TemplateProblem;
 use super::schedule::is_of_another_clock;
 use super::versions::Versions;
-use super::{Failure, Inputs, Outcome, Probed, Publication};
+use super::{Failure, Inputs, Outcome, Probed, Publication, inputs};
 use crate::api::{TokenProviderSpec, TokenSourceSpec, TokenSourceStatus, from_kubernetes};
 
 /// One `TokenSource` and its surroundings at one instant.
@@ -186,6 +186,12 @@ impl Observed<'_> {
             Target::Ours(published) => Some(published),
             Target::Missing | Target::Foreign(_) | Target::Withdrawn { .. } => None,
         }
+    }
+
+    /// The inputs of a request that is made now; none where the provider or one of the Secrets is missing.
+    pub fn fingerprint(&self) -> Option<Inputs> {
+        let provider = *self.provider.as_ref().ok()?;
+        inputs::fingerprint(self.spec, self.generation, provider, &self.secrets)
     }
 
     /// The uid of the target, if it is ours.

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::paths::paths;
+use crate::modules::Modules;
 
 /// From one room to another.
 type Edges = BTreeSet<(String, String)>;
@@ -24,49 +24,17 @@ fn rooms(source: &Path) -> BTreeSet<String> {
 }
 
 /// The innermost room that holds a module.
-fn room<'a>(rooms: &'a BTreeSet<String>, module: &str) -> Option<&'a String> {
-    let holds = |room: &&String| {
-        module.strip_prefix(room.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    rooms.iter().filter(holds).max_by_key(|room| room.len())
+fn room<'a>(rooms: &'a BTreeSet<String>, module: &[String]) -> Option<&'a String> {
+    let module = PathBuf::from_iter(module);
+    rooms.iter().filter(|room| module.starts_with(room)).max_by_key(|room| room.len())
 }
 
-/// The modules that a source file names, as paths below `src`. `module` is its own path.
-fn named(text: &str, module: &str) -> Vec<String> {
-    let own: Vec<&str> = module.split('/').collect();
-    // Tests may import what they like.
-    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-    // Nor is the scope of `pub(in crate::controller)` an import.
-    let mut parts = code.split("(in ");
-    let first = parts.next().unwrap_or_default().to_owned();
-    let code = parts.filter_map(|part| part.split_once(')')).fold(first, |code, (_, rest)| code + "(" + rest);
-    let resolved = paths(&code).into_iter().filter_map(|path| {
-        let segments: Vec<&str> = path.split("::").collect();
-        let up = segments.iter().take_while(|segment| **segment == "super").count();
-        match segments[0] {
-            "crate" => Some(segments[1..].join("/")),
-            "super" if up <= own.len() => Some([&own[..own.len() - up], &segments[up..]].concat().join("/")),
-            _ => None,
-        }
-    });
-    resolved.collect()
-}
-
-fn edges(source: &Path, folder: &Path, rooms: &BTreeSet<String>, found: &mut Edges) {
-    for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-        if entry.is_dir() {
-            edges(source, &entry, rooms, found);
-            continue;
-        }
-        let path = entry.strip_prefix(source).unwrap().with_extension("");
-        let module = path.to_str().unwrap();
-        let module = module.strip_suffix("/mod").unwrap_or(module);
-        let is_test = module.split('/').any(|part| ["tests", "fixture"].contains(&part));
-        let Some(from) = room(rooms, module).filter(|_| !is_test) else { continue };
-        let named = named(&fs::read_to_string(&entry).unwrap(), module);
-        let to = named.iter().filter_map(|named| room(rooms, named)).filter(|to| *to != from);
-        found.extend(to.map(|to| (from.clone(), to.clone())));
-    }
+/// Which room imports which. What the files around a room define is no room of its own.
+fn edges(source: &Path, rooms: &BTreeSet<String>) -> Edges {
+    let imports = Modules::read(source).imports();
+    let between = imports.iter().filter_map(|(from, to)| Some((room(rooms, from)?, room(rooms, to)?)));
+    let across = between.filter(|(from, to)| !Path::new(from).starts_with(to));
+    across.map(|(from, to)| (from.clone(), to.clone())).collect()
 }
 
 fn leads(edges: &Edges, from: &str, to: &str) -> bool {
@@ -101,8 +69,7 @@ fn circle<'a>(rooms: &'a BTreeSet<String>, all: &Edges, room: &str) -> Vec<&'a S
 
 pub(crate) fn picture(source: &Path) -> String {
     let rooms = rooms(source);
-    let mut all = Edges::new();
-    edges(source, source, &rooms, &mut all);
+    let all = edges(source, &rooms);
     let name = |room: &str| room.replace('/', "_");
     let mut picture = String::from("```mermaid\nflowchart TD\n");
     // Arrows within a circle show no order, so a circle is one box.
@@ -129,9 +96,7 @@ pub(crate) fn picture(source: &Path) -> String {
 }
 
 #[test]
-fn paths_are_read_from_code_alone() {
-    let text = "use crate::api::{A, b::C};\n// crate::cli\nuse super::super::{D, view::E};\npub(in crate::cli) use x::F;\n#[cfg(test)]\nuse crate::runtime;";
-    assert_eq!(named(text, "controller/act/f"), ["api/A", "api/b/C", "controller/D", "controller/view/E"]);
+fn arrows_that_follow_from_others_are_left_out_and_circles_are_found() {
     let edges = |pairs: &[(&str, &str)]| -> Edges {
         pairs.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect()
     };

@@ -11,6 +11,7 @@ use std::{env, fs};
 use tokensource::api::definitions;
 
 mod imports;
+mod modules;
 mod paths;
 mod reference;
 

@@ -5,25 +5,22 @@
 
 use std::borrow::Cow;
 
-use k8s_openapi::api::core::v1::ConfigMap;
-use kube::{Api, ResourceExt};
+use kube::ResourceExt;
 
 use crate::api::{KeyReference, ObjectReference, Reason, TokenProviderSpec, TokenSource};
-use crate::controller::error::{Error, call};
+use crate::controller::error::Error;
+use crate::controller::issue::error::IssueError;
+use crate::controller::issue::lookup::Lookup;
 use crate::controller::issue::metadata_cache::Key;
 use crate::controller::issue::service_accounts;
 use crate::controller::issue::token_clients::digest;
-use crate::controller::reconcile::credentials::versions;
-use crate::controller::reconcile::observe;
-use crate::controller::reconcile::obtain::Stop;
-use crate::controller::workqueue::permits::Turn;
 use crate::decide::publication::Data;
 use crate::decide::versions::Versions;
 use crate::decide::{Credentials, Failure, Materials, Observed, disclosure, refuse_credentials};
 use crate::oauth::{ClientCertificate, Disclosure, Endpoint, Metadata, Secret, TokenClient};
 
 /// Everything one request is made of, but for the refresh token.
-pub(crate) struct Prepared<'a> {
+pub(crate) struct PreparedRequest<'a> {
     /// The provider block; its `tokenEndpoint` is known even where the spec has an `issuer`.
     pub(crate) provider: Cow<'a, TokenProviderSpec>,
     pub(crate) materials: Materials,
@@ -40,21 +37,21 @@ pub(crate) struct Prepared<'a> {
 pub(crate) async fn prepare<'a>(
     source: &TokenSource,
     observed: &mut Observed<'a>,
-    context: &Turn<'_>,
-) -> Result<Prepared<'a>, Stop> {
-    let provider = observed.provider.clone().map_err(Stop::Refused)?;
-    let ca_bundle = trust(source, provider, context).await?;
-    let (provider, found) = locate(source, observed, provider, ca_bundle.as_deref(), context).await?;
-    let (mut materials, certificate) = read_secrets(source, observed, &provider, context).await?;
+    lookup: &impl Lookup,
+) -> Result<PreparedRequest<'a>, IssueError> {
+    let provider = observed.provider.clone().map_err(IssueError::Refused)?;
+    let ca_bundle = trust(source, provider, lookup).await?;
+    let (provider, found) = locate(source, observed, provider, ca_bundle.as_deref(), lookup).await?;
+    let (mut materials, certificate) = read_secrets(source, observed, &provider, lookup).await?;
     let Some(asked) = observed.inputs.as_ref().map(|inputs| inputs.asked.clone()) else {
         let gone = "The credentials have just gone.";
-        return Err(Stop::Refused(Failure::local(Reason::CredentialsNotFound, gone)));
+        return Err(IssueError::Refused(Failure::local(Reason::CredentialsNotFound, gone)));
     };
-    issue_tokens(source, &provider, &mut materials, context).await?;
+    issue_tokens(source, &provider, &mut materials, lookup).await?;
     let url = provider.token_endpoint.as_deref().unwrap_or_default();
-    let client = token_client(source, url, &provider, ca_bundle, certificate, context)?;
+    let client = token_client(source, url, &provider, ca_bundle, certificate, lookup)?;
     let versions = observed.secrets.versions.clone();
-    Ok(Prepared { provider, materials, client, asked, versions, found })
+    Ok(PreparedRequest { provider, materials, client, asked, versions, found })
 }
 
 /// Tokens of ServiceAccounts are made anew for each request: some servers refuse one that they have seen.
@@ -62,14 +59,14 @@ pub(crate) async fn issue_tokens(
     source: &TokenSource,
     provider: &TokenProviderSpec,
     materials: &mut Materials,
-    context: &Turn<'_>,
-) -> Result<(), Stop> {
+    lookup: &impl Lookup,
+) -> Result<(), IssueError> {
     if let Some(settings) = &provider.client_authentication.service_account_token {
-        materials.client_token = Some(service_accounts::token(settings, source, provider, context).await?);
+        materials.client_token = Some(service_accounts::token(settings, source, provider, lookup).await?);
     }
     let subject = provider.subject_token.as_ref().and_then(|subject| subject.service_account_token.as_ref());
     if let Some(settings) = subject {
-        materials.subject_token = Some(service_accounts::token(settings, source, provider, context).await?);
+        materials.subject_token = Some(service_accounts::token(settings, source, provider, lookup).await?);
     }
     Ok(())
 }
@@ -80,8 +77,8 @@ async fn locate<'a>(
     observed: &Observed<'_>,
     provider: &'a TokenProviderSpec,
     ca_bundle: Option<&str>,
-    context: &Turn<'_>,
-) -> Result<(Cow<'a, TokenProviderSpec>, Option<(Key, Metadata)>), Stop> {
+    lookup: &impl Lookup,
+) -> Result<(Cow<'a, TokenProviderSpec>, Option<(Key, Metadata)>), IssueError> {
     let Some(issuer) = &provider.issuer else { return Ok((Cow::Borrowed(provider), None)) };
     let key = Key {
         namespace: source.namespace().unwrap_or_default(),
@@ -90,12 +87,12 @@ async fn locate<'a>(
         mutual_tls: provider.shows_certificate(),
     };
     // Metadata is for everybody: no certificate is shown for it.
-    let client = token_client(source, issuer, provider, ca_bundle.map(str::to_owned), None, context)?;
-    let metadata = context.aside(context.issuers.metadata(&key, &client)).await;
+    let client = token_client(source, issuer, provider, ca_bundle.map(str::to_owned), None, lookup)?;
+    let metadata = lookup.wait_for(lookup.caches().metadata.metadata(&key, &client)).await;
     let metadata = metadata.map_err(|error| {
         let shown = Endpoint::parse(issuer)
             .map_or(Disclosure::Withheld, |host| disclosure(observed, provider, &host, false));
-        Stop::Failed(Failure::of_exchange(error, shown))
+        IssueError::Failed(Failure::of_exchange(error, shown))
     })?;
     let endpoint = metadata.token_endpoint.clone();
     let located = TokenProviderSpec { token_endpoint: Some(endpoint), ..provider.clone() };
@@ -114,45 +111,43 @@ async fn read_secrets(
     source: &TokenSource,
     observed: &mut Observed<'_>,
     provider: &TokenProviderSpec,
-    context: &Turn<'_>,
-) -> Result<(Materials, Option<Certificate>), Stop> {
+    lookup: &impl Lookup,
+) -> Result<(Materials, Option<Certificate>), IssueError> {
     let namespace = source.namespace().unwrap_or_default();
     let mut materials = Materials::default();
     if let Some(reference) = &source.spec.credentials_ref {
-        let read =
-            versions::read(&namespace, &reference.name, context).await.map_err(Error::ReadCredentials)?;
+        let read = lookup.secret(&namespace, &reference.name).await.map_err(Error::ReadCredentials)?;
         (observed.secrets.credentials, materials.credentials) = read;
     }
     if let Some(KeyReference { name, .. }) = provider.subject_secret() {
-        let read = versions::read(&namespace, name, context).await.map_err(Error::ReadSubject)?;
+        let read = lookup.secret(&namespace, name).await.map_err(Error::ReadSubject)?;
         (observed.secrets.subject, materials.subject) = read;
     }
     let mut pair = Data::new();
     if let Some(ObjectReference { name }) = &provider.tls.client_certificate_ref {
-        let read = versions::read(&namespace, name, context).await.map_err(Error::ReadCertificate)?;
+        let read = lookup.secret(&namespace, name).await.map_err(Error::ReadCertificate)?;
         (observed.secrets.certificate, pair) = read;
     }
-    versions::count_read(observed, provider, [&materials.credentials, &materials.subject, &pair], context)
-        .await;
-    observed.inputs = observe::fingerprint(observed);
+    lookup.count_versions(observed, provider, [&materials.credentials, &materials.subject, &pair]).await;
+    observed.inputs = observed.fingerprint();
     match refuse_credentials(observed, provider) {
-        Some(failure) => Err(Stop::Refused(failure)),
+        Some(failure) => Err(IssueError::Refused(failure)),
         None => Ok((materials, certificate(&observed.secrets.certificate, pair)?)),
     }
 }
 
 /// The certificate and its key out of a kubernetes.io/tls Secret.
-fn certificate(secret: &Credentials, mut data: Data) -> Result<Option<Certificate>, Stop> {
+fn certificate(secret: &Credentials, mut data: Data) -> Result<Option<Certificate>, IssueError> {
     let Credentials::Present { name, uid, resource_version, .. } = secret else { return Ok(None) };
     let mut text = |key: &str| {
         let bytes = data.remove(key).filter(|value| !value.0.is_empty()).ok_or_else(|| {
             let message =
                 format!("Secret {name} has no key {key}: a client certificate needs tls.crt and tls.key.");
-            Stop::Refused(Failure::local(Reason::CredentialsNotFound, message))
+            IssueError::Refused(Failure::local(Reason::CredentialsNotFound, message))
         })?;
         String::from_utf8(bytes.0).map_err(|_| {
             let message = format!("Key {key} of Secret {name} is not UTF-8 text: correct it.");
-            Stop::Refused(Failure::local(Reason::CredentialsInvalid, message))
+            IssueError::Refused(Failure::local(Reason::CredentialsInvalid, message))
         })
     };
     let certificate = ClientCertificate { certificate: text("tls.crt")?, key: Secret::new(text("tls.key")?) };
@@ -166,37 +161,36 @@ pub(crate) fn token_client(
     provider: &TokenProviderSpec,
     ca_bundle: Option<String>,
     certificate: Option<Certificate>,
-    context: &Turn<'_>,
-) -> Result<TokenClient, Stop> {
+    lookup: &impl Lookup,
+) -> Result<TokenClient, IssueError> {
     let namespace = source.namespace().unwrap_or_default();
     let made = Endpoint::parse(url).and_then(|host| {
-        context.token_clients.get(
+        lookup.caches().clients.get(
             &namespace,
             &host,
             ca_bundle,
             certificate,
             provider.timeout(),
-            context.now(),
+            lookup.now(),
         )
     });
-    made.map_err(|error| Stop::Refused(Failure::from(&error)))
+    made.map_err(|error| IssueError::Refused(Failure::from(&error)))
 }
 
 /// The certificates to trust instead of the public authorities', if the provider block names any.
 pub(crate) async fn trust(
     source: &TokenSource,
     provider: &TokenProviderSpec,
-    context: &Turn<'_>,
-) -> Result<Option<String>, Stop> {
+    lookup: &impl Lookup,
+) -> Result<Option<String>, IssueError> {
     let Some(KeyReference { name, key }) = &provider.tls.ca_bundle_ref else {
         return Ok(provider.tls.ca_bundle.clone());
     };
     let namespace = source.namespace().unwrap_or_default();
-    let api: Api<ConfigMap> = Api::namespaced(context.client.clone(), &namespace);
-    let found = call(api.get_opt(name)).await.map_err(Error::ReadTrust)?;
-    let value = found.and_then(|map| map.data).and_then(|mut data| data.remove(key));
+    let found = lookup.config_map(&namespace, name).await.map_err(Error::ReadTrust)?;
+    let value = found.and_then(|mut data| data.remove(key));
     if value.as_ref().is_some_and(|value| value.len() > MAX_BUNDLE) {
-        return Err(Stop::Refused(Failure::local(
+        return Err(IssueError::Refused(Failure::local(
             Reason::InvalidSpec,
             format!(
                 "tls.caBundleRef: key {key} of ConfigMap {name} has more than {} KiB: keep the certificates that the \
@@ -206,7 +200,7 @@ pub(crate) async fn trust(
         )));
     }
     value.map(Some).ok_or_else(|| {
-        Stop::Refused(Failure::local(
+        IssueError::Refused(Failure::local(
             Reason::InvalidSpec,
             format!(
                 "tls.caBundleRef: there is no ConfigMap {name} with a key {key} in this namespace: create it."

@@ -12,9 +12,8 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use crate::api::{Reason, TokenSource};
-use crate::controller::reconcile::obtain::Stop;
-use crate::controller::view::index::{NamespacedName, name_of};
+use crate::api::{Reason, TokenProviderSpec, TokenSource};
+use crate::controller::view::name::{NamespacedName, name_of};
 use crate::decide::limiter::{Answer, Entry, Limiter, Request};
 use crate::decide::{Deferral, Failure, Observed};
 use key::Key;
@@ -88,9 +87,12 @@ impl Limiters {
     }
 
     /// Lets this `TokenSource` send a request, or has it wait until it is woken.
-    pub(crate) fn acquire(&self, source: &TokenSource, observed: &Observed<'_>) -> Result<Permit, Stop> {
-        let provider = observed.provider.clone().map_err(Stop::Refused)?;
-        let Some(limiters) = self.this.upgrade() else { return Err(Stop::Outdated) };
+    pub(crate) fn acquire(
+        self: &Arc<Self>,
+        source: &TokenSource,
+        provider: &TokenProviderSpec,
+        observed: &Observed<'_>,
+    ) -> Result<Permit, Deferral> {
         let (name, key) = (name_of(source), Arc::new(Key::of(source, provider)));
         let now = self.now();
         let mut state = self.lock();
@@ -109,12 +111,12 @@ impl Limiters {
             Entry::Go => {
                 state.waiting.remove(&name);
                 drop(state);
-                Ok(Permit { limiters, key, name, answer: Answer::Unrelated })
+                Ok(Permit { limiters: Arc::clone(self), key, name, answer: Answer::Unrelated })
             }
             Entry::Wait { report, trouble } => {
                 let failure = trouble.map(|reason| troubled(reason, key.host()));
                 state.waiting.insert(name, key);
-                Err(Stop::Deferred(Deferral { report, failure }))
+                Err(Deferral { report, failure })
             }
         }
     }

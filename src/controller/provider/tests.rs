@@ -30,11 +30,15 @@ fn provider(ca_bundle: Option<&str>) -> TokenProviderSpec {
 }
 
 /// `None` where it has to wait.
-fn acquire(limiters: &Limiters, source: &TokenSource) -> Option<Permit> {
+fn acquire(limiters: &Arc<Limiters>, source: &TokenSource) -> Option<Permit> {
     acquire_at(limiters, source, &provider(None))
 }
 
-fn acquire_at(limiters: &Limiters, source: &TokenSource, provider: &TokenProviderSpec) -> Option<Permit> {
+fn acquire_at(
+    limiters: &Arc<Limiters>,
+    source: &TokenSource,
+    provider: &TokenProviderSpec,
+) -> Option<Permit> {
     let status = TokenSourceStatus::default();
     let observed = Observed {
         now: clock(),
@@ -57,7 +61,7 @@ fn acquire_at(limiters: &Limiters, source: &TokenSource, provider: &TokenProvide
         held: None,
         probed: None,
     };
-    limiters.acquire(source, &observed).ok()
+    limiters.acquire(source, provider, &observed).ok()
 }
 
 #[tokio::test(start_paused = true)]

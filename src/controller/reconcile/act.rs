@@ -5,15 +5,16 @@ use kube::ResourceExt;
 
 use crate::api::{Reason, TokenSource};
 use crate::controller::error::{CallError, Error};
-use crate::controller::reconcile::credentials::refresh_token as refresh;
-use crate::controller::reconcile::obtain::{Stop, mint};
+use crate::controller::issue::error::IssueError;
+use crate::controller::reconcile::context::ReconcilePermit;
+use crate::controller::reconcile::credentials::refresh_token;
+use crate::controller::reconcile::obtain::{ObtainError, obtain};
 use crate::controller::reconcile::probe::probe;
 use crate::controller::reconcile::rollout::restart;
-use crate::controller::reconcile::target::apply::{self as publish, Written};
-use crate::controller::reconcile::target::former as former_targets;
+use crate::controller::reconcile::target::apply::{self, Written};
+use crate::controller::reconcile::target::former;
 use crate::controller::reconcile::target::{is_intact, is_outdated};
 use crate::controller::view::pending::HeldToken;
-use crate::controller::workqueue::permits::Turn;
 use crate::decide::refresh::explain;
 use crate::decide::render::render;
 use crate::decide::{Failure, Observed, Outcome, Plan, Publication, Target, decide, flag_revocation};
@@ -37,7 +38,7 @@ pub(crate) async fn act(
     plan: &Plan,
     source: &TokenSource,
     observed: &mut Observed<'_>,
-    context: &Turn<'_>,
+    context: &ReconcilePermit<'_>,
 ) -> Result<Option<Done>, Error> {
     let done = match plan {
         Plan::Leave | Plan::Keep => Outcome::Kept.into(),
@@ -53,15 +54,21 @@ pub(crate) async fn act(
             Err(error) => Done { outcome: Outcome::Waiting, trouble: Some(Error::WriteTarget(error)) },
         },
         Plan::DeleteFormerTargets => return Ok(delete_former(source, observed, context).await),
-        Plan::Probe => return ended(probe(source, observed, context).await, observed, context),
+        Plan::Probe => {
+            return ended(
+                probe(source, observed, context).await.map_err(ObtainError::Issue),
+                observed,
+                context,
+            );
+        }
         Plan::Restart => restart(source, observed, context).await.into(),
         Plan::Publish => match context.scope.memory.held(observed.uid) {
             Some(held) => publish(held, source, observed, context).await,
             None => Outcome::Waiting.into(),
         },
-        Plan::Issue(cause) => match mint(*cause, source, observed, context).await {
+        Plan::Issue(cause) => match obtain(*cause, source, observed, context).await {
             Ok(held) => publish(held, source, observed, context).await,
-            Err(stop) => return ended(Err(stop), observed, context),
+            Err(error) => return ended(Err(error), observed, context),
         },
     };
     Ok(Some(done))
@@ -69,20 +76,20 @@ pub(crate) async fn act(
 
 /// What came of asking, where it was no token.
 fn ended(
-    asked: Result<Outcome, Stop>,
+    asked: Result<Outcome, ObtainError>,
     observed: &Observed<'_>,
-    context: &Turn<'_>,
+    context: &ReconcilePermit<'_>,
 ) -> Result<Option<Done>, Error> {
     let outcome = match asked {
         Ok(outcome) => outcome,
         // Waits are counted from when the failure is known.
-        Err(Stop::Failed(failure)) => {
+        Err(ObtainError::Issue(IssueError::Failed(failure))) => {
             Outcome::Failed(context.now(), flag_revocation(observed, explain(observed, failure)))
         }
-        Err(Stop::Refused(failure)) => Outcome::Refused(failure),
-        Err(Stop::Deferred(deferral)) => Outcome::Deferred(deferral),
-        Err(Stop::Outdated) => return Ok(None),
-        Err(Stop::Cluster(error)) => return Err(error),
+        Err(ObtainError::Issue(IssueError::Refused(failure))) => Outcome::Refused(failure),
+        Err(ObtainError::Deferred(deferral)) => Outcome::Deferred(deferral),
+        Err(ObtainError::Outdated) => return Ok(None),
+        Err(ObtainError::Issue(IssueError::Cluster(error))) => return Err(error),
     };
     Ok(Some(outcome.into()))
 }
@@ -91,16 +98,16 @@ fn ended(
 async fn withdraw(
     source: &TokenSource,
     observed: &Observed<'_>,
-    context: &Turn<'_>,
+    context: &ReconcilePermit<'_>,
 ) -> Result<Target, CallError> {
     let target = match observed.published() {
         Some(published) => {
-            publish::withdraw((observed.target_name(), &published.uid), source, observed, context).await?
+            apply::withdraw((observed.target_name(), &published.uid), source, observed, context).await?
         }
         None => observed.target.clone(),
     };
     for former in observed.former_targets.iter().filter(|former| former.holds_token) {
-        publish::withdraw((&former.name, &former.uid), source, observed, context).await?;
+        apply::withdraw((&former.name, &former.uid), source, observed, context).await?;
     }
     Ok(target)
 }
@@ -110,12 +117,12 @@ async fn withdraw(
 async fn delete_former(
     source: &TokenSource,
     observed: &mut Observed<'_>,
-    context: &Turn<'_>,
+    context: &ReconcilePermit<'_>,
 ) -> Option<Done> {
     let namespace = source.namespace().unwrap_or_default();
     let (mut deleted, mut trouble) = (Vec::new(), None);
     for former in std::mem::take(&mut observed.former_targets) {
-        match former_targets::delete(&former, &namespace, context).await {
+        match former::delete(&former, &namespace, context).await {
             Ok(true) => deleted.push(former.name),
             Ok(false) => {}
             Err(error) => trouble = Some(Error::DeleteFormerTarget(error)),
@@ -135,11 +142,11 @@ async fn publish(
     mut held: HeldToken,
     source: &TokenSource,
     observed: &Observed<'_>,
-    context: &Turn<'_>,
+    context: &ReconcilePermit<'_>,
 ) -> Done {
     // The refresh token first: of a rotated one there is no other copy, while an access token can be asked for again.
     if let (Some(bond), Some(token)) = (&held.bond, &held.token.refresh_token) {
-        if let Err(error) = refresh::keep(source, bond, token, context).await {
+        if let Err(error) = refresh_token::keep(source, bond, token, context).await {
             return hold(held, observed, error, context);
         }
         held.token.refresh_token = None;
@@ -153,7 +160,7 @@ async fn publish(
             return Outcome::Failed(context.now(), failure).into();
         }
     };
-    let written = match publish::token(&held, data, source, observed, context).await {
+    let written = match apply::token(&held, data, source, observed, context).await {
         Ok(written) => written,
         Err(error) => return hold(held, observed, error, context),
     };
@@ -180,7 +187,7 @@ async fn publish(
 }
 
 /// Keeps a token that could not be written, and says so.
-fn hold(held: HeldToken, observed: &Observed<'_>, error: CallError, context: &Turn<'_>) -> Done {
+fn hold(held: HeldToken, observed: &Observed<'_>, error: CallError, context: &ReconcilePermit<'_>) -> Done {
     let issued_at = held.token.issued_at;
     context.scope.memory.hold(observed.uid, held);
     unwritten(issued_at, observed.target_name(), error)
@@ -201,7 +208,11 @@ fn unwritten(at: DateTime<Utc>, target: &str, error: CallError) -> Done {
 }
 
 /// Dresses the target anew with the data it has. What is not ours any more is left to the next look.
-async fn rewrite(source: &TokenSource, observed: &Observed<'_>, context: &Turn<'_>) -> Result<Done, Error> {
+async fn rewrite(
+    source: &TokenSource,
+    observed: &Observed<'_>,
+    context: &ReconcilePermit<'_>,
+) -> Result<Done, Error> {
     let namespace = source.namespace().unwrap_or_default();
     let found = context.read_secret(&namespace, observed.target_name()).await.map_err(Error::ReadTarget)?;
     let Some((secret, facts)) = found else { return Ok(Outcome::Waiting.into()) };
@@ -212,7 +223,7 @@ async fn rewrite(source: &TokenSource, observed: &Observed<'_>, context: &Turn<'
     };
     // Nothing was asked for now: the last request is the one that brought this token.
     let asked_at = memo.issued_at;
-    Ok(match publish::dress(source, observed, data, memo, context).await {
+    Ok(match apply::dress(source, observed, data, memo, context).await {
         Ok(published) => Outcome::Rewritten(published).into(),
         Err(error) => unwritten(asked_at, observed.target_name(), error),
     })

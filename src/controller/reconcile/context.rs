@@ -1,6 +1,8 @@
-//! What every reconcile shares. Knows handles and settings; must not hold anything that differs by object.
+//! What reconciles share, and the permit that each of them holds. Knows handles and settings; must not hold anything that
+//! differs by object.
 
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 use k8s_openapi::api::core::v1::Secret;
@@ -8,56 +10,26 @@ use kube::{Api, Client};
 
 use crate::api::TokenSource;
 use crate::controller::error::{CallError, call};
-use crate::controller::issue::metadata_cache::Issuers;
-use crate::controller::issue::service_accounts::Audiences;
-use crate::controller::issue::token_clients::TokenClients;
-use crate::controller::leadership::Leadership;
+use crate::controller::issue::caches::Caches;
 use crate::controller::provider::Limiters;
 use crate::controller::reconcile::credentials::value_key::Keyring;
 use crate::controller::report::events::Announcer;
 use crate::controller::report::log::Log;
 use crate::controller::report::metrics::Metrics;
+use crate::controller::settings::Settings;
 use crate::controller::view::cluster::Cluster;
 use crate::controller::view::scope::Scope;
 use crate::controller::view::secrets::Facts;
-use crate::controller::workqueue::permits::Permits;
-use crate::oauth::{AddressPolicy, Resolver};
-
-/// What the operator chose on the command line.
-#[derive(Clone)]
-pub struct Settings {
-    /// The namespaces to serve; empty for all.
-    pub namespaces: Vec<String>,
-    /// The `TokenSource`s to serve, by label; none for all.
-    pub selector: Option<String>,
-    /// Which addresses may be spoken to.
-    pub addresses: AddressPolicy,
-    /// How names of hosts become addresses.
-    pub resolver: Arc<Resolver>,
-    /// Endpoints may come from `ClusterTokenProvider`s only.
-    pub only_cluster_providers: bool,
-    /// How many reconciles may run at once.
-    pub concurrency: u16,
-    /// Namespace and name of the Secret that keeps the key for the hash of credentials.
-    pub key_secret: (String, String),
-    /// Whether this process may act.
-    pub leadership: Leadership,
-    /// Reads the clock; the one way in which time enters.
-    pub clock: fn() -> DateTime<Utc>,
-    /// Draws a text never used before; the one way in which chance enters. None where the system gives none.
-    pub nonce: fn() -> Option<String>,
-}
+use crate::controller::workqueue::permits::{Permit, Permits};
 
 /// What every reconcile of one scope shares.
-pub struct Context {
+pub(crate) struct Context {
     pub(crate) client: Client,
     pub(crate) settings: Arc<Settings>,
     pub(crate) scope: Arc<Scope>,
     pub(crate) cluster: Arc<Cluster>,
-    pub(crate) token_clients: Arc<TokenClients>,
     pub(crate) limiters: Arc<Limiters>,
-    pub(crate) issuers: Arc<Issuers>,
-    pub(crate) audiences: Arc<Audiences>,
+    pub(crate) caches: Arc<Caches>,
     pub(crate) announcer: Arc<Announcer>,
     pub(crate) log: Arc<Log>,
     pub(crate) metrics: Arc<Metrics>,
@@ -67,12 +39,12 @@ pub struct Context {
 
 impl Context {
     pub(crate) fn now(&self) -> DateTime<Utc> {
-        (self.settings.clock)()
+        self.settings.now()
     }
 
-    /// Whether this process leads still: looked at before anything is asked of a provider, or written.
+    /// Fails unless this process leads.
     pub(crate) fn lead(&self) -> Result<(), CallError> {
-        if self.settings.leadership.holds(self.now()) { Ok(()) } else { Err(CallError::NotLeading) }
+        self.settings.lead()
     }
 
     pub(crate) fn sources(&self, namespace: &str) -> Api<TokenSource> {
@@ -98,5 +70,41 @@ impl Context {
             let facts = self.scope.secrets.learn(&secret.metadata);
             (secret, facts)
         }))
+    }
+}
+
+/// The permit of one reconcile, and the context that it works in.
+pub(crate) struct ReconcilePermit<'a> {
+    context: &'a Context,
+    namespace: &'a str,
+    permit: Mutex<Option<Permit>>,
+}
+
+impl<'a> ReconcilePermit<'a> {
+    /// Waits for a permit.
+    pub(crate) async fn acquire(context: &'a Context, namespace: &'a str) -> Self {
+        Self { context, namespace, permit: Mutex::new(context.permits.acquire(namespace).await) }
+    }
+
+    /// Releases the permit while waiting for a provider or a webhook, so that slow ones do not block other reconciles.
+    /// Then waits for another permit.
+    pub(crate) async fn without_permit<T>(&self, wait: impl Future<Output = T>) -> T {
+        drop(self.lock().take());
+        let answer = wait.await;
+        let permit = self.context.permits.resume(self.namespace).await;
+        *self.lock() = permit;
+        answer
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Permit>> {
+        self.permit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Deref for ReconcilePermit<'_> {
+    type Target = Context;
+
+    fn deref(&self) -> &Context {
+        self.context
     }
 }

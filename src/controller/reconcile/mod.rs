@@ -22,11 +22,10 @@ use tracing::Instrument;
 use crate::api::{TokenSource, annotation, from_kubernetes};
 use crate::controller::error::Error;
 use crate::controller::reconcile::act::{Done, act};
-use crate::controller::reconcile::context::Context;
+use crate::controller::reconcile::context::{Context, ReconcilePermit};
 use crate::controller::reconcile::observe::{Provider, find_provider, observe};
 use crate::controller::reconcile::record::record;
-use crate::controller::view::index::{NamespacedName, name_of};
-use crate::controller::workqueue::permits::Turn;
+use crate::controller::view::name::{NamespacedName, name_of};
 use crate::decide::backoff::call_again_after;
 use crate::decide::{LoopGuard, Outcome, Plan, decide, next_errand, next_status, wake_after};
 
@@ -49,13 +48,13 @@ pub(crate) async fn look(named: NamespacedName, context: Arc<Context>) -> Option
         if !context.settings.leadership.certain(context.settings.clock).await {
             return None;
         }
-        let turn = Turn::take(&context, namespace).await;
+        let permit = ReconcilePermit::acquire(&context, namespace).await;
         let Some(cached) = context.scope.find(&named) else {
             context.limiters.leave(&named);
             return None;
         };
         // In a box: hundreds wait for a permit, and each reconcile takes 10 kB.
-        let after = match Box::pin(reconcile(Arc::clone(&cached), &turn)).await {
+        let after = match Box::pin(reconcile(Arc::clone(&cached), &permit)).await {
             Ok(after) => after,
             Err(error) if error.is_not_leading() => context.scope.find(&named).map(|_| AGAIN),
             Err(error) => {
@@ -81,7 +80,10 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// Brings one `TokenSource` a step further, unless the reconciles before have led to nothing. A provider that refuses is an
 /// outcome to record; only a failing API server is an error.
-async fn reconcile(cached: Arc<TokenSource>, context: &Turn<'_>) -> Result<Option<Duration>, Error> {
+async fn reconcile(
+    cached: Arc<TokenSource>,
+    context: &ReconcilePermit<'_>,
+) -> Result<Option<Duration>, Error> {
     let (source, owed) = context.scope.memory.latest(cached);
     if let Some(wait) = put_off(&source, context) {
         // A permit that is kept for it would be another's meanwhile.

@@ -19,10 +19,10 @@ use crate::controller::reconcile::credentials::versions;
 use crate::controller::reconcile::target::former::former_targets;
 use crate::controller::reconcile::target::{stranger, target, unread_target};
 use crate::controller::view::index::Reference;
-use crate::controller::view::secrets::Facts;
+use crate::controller::view::secrets::credentials;
 use crate::controller::view::watch::unreadable;
 use crate::decide::refresh::{is_kept, secret_name};
-use crate::decide::{Credentials, Failure, Held, Observed, Secrets, Target, inputs};
+use crate::decide::{Credentials, Failure, Held, Observed, Secrets, Target};
 use crate::oauth::Endpoint;
 
 static NO_STATUS: LazyLock<TokenSourceStatus> = LazyLock::new(TokenSourceStatus::default);
@@ -151,7 +151,7 @@ pub(crate) async fn observe<'a>(
         observed.secrets.certificate = provider_secret(certificate, &namespace, context);
     }
     let uncounted = versions::count(&mut observed, context).await.err();
-    observed.inputs = fingerprint(&observed);
+    observed.inputs = observed.fingerprint();
     let (target, unread) = match target(&observed, &namespace, context).await {
         Ok(target) => (target, None),
         Err(error) => (unread_target(&observed, &namespace, context), Some(error)),
@@ -170,29 +170,10 @@ fn shortened(request: &str) -> &str {
     }
 }
 
-/// The inputs, unless the provider or one of the Secrets is missing.
-pub(crate) fn fingerprint(observed: &Observed<'_>) -> Option<inputs::Inputs> {
-    let provider = *observed.provider.as_ref().ok()?;
-    inputs::fingerprint(observed.spec, observed.generation, provider, &observed.secrets)
-}
-
 /// A Secret that the provider block names.
 fn provider_secret(name: Option<&String>, namespace: &str, context: &Context) -> Credentials {
     let Some(name) = name else { return Credentials::Unnamed };
     credentials(name, context.scope.secrets.get(namespace, name))
-}
-
-/// A Secret to be sent, as its metadata has it.
-pub(crate) fn credentials(name: &str, facts: Option<Arc<Facts>>) -> Credentials {
-    match facts {
-        None => Credentials::Missing(name.to_owned()),
-        Some(facts) => Credentials::Present {
-            name: name.to_owned(),
-            uid: facts.uid.clone(),
-            resource_version: facts.resource_version.to_string(),
-            allowed_hosts: facts.allowed_hosts.clone(),
-        },
-    }
 }
 
 /// Whose Secret is in the way of the refresh token's, where one would be kept.

@@ -7,11 +7,11 @@ use kube::ResourceExt;
 
 use crate::api::{TARGET_KEYS, TokenSource};
 use crate::controller::error::Error;
+use crate::controller::issue::error::IssueError;
 use crate::controller::issue::inputs::{token_client, trust};
 use crate::controller::issue::service_accounts;
-use crate::controller::reconcile::obtain::Stop;
+use crate::controller::reconcile::context::ReconcilePermit;
 use crate::controller::reconcile::target::{is_intact, stranger};
-use crate::controller::workqueue::permits::Turn;
 use crate::decide::{Failure, Observed, Outcome, Probed, Verdict};
 use crate::oauth::{Endpoint, Secret};
 
@@ -19,21 +19,21 @@ use crate::oauth::{Endpoint, Secret};
 pub(crate) async fn probe(
     source: &TokenSource,
     observed: &Observed<'_>,
-    context: &Turn<'_>,
-) -> Result<Outcome, Stop> {
+    context: &ReconcilePermit<'_>,
+) -> Result<Outcome, IssueError> {
     let (Some(settings), Some(published)) = (&source.spec.renewal.probe, observed.published()) else {
         return Ok(Outcome::Waiting);
     };
-    let url = Endpoint::parse(&settings.url).map_err(|error| Stop::Refused(Failure::from(&error)))?;
+    let url = Endpoint::parse(&settings.url).map_err(|error| IssueError::Refused(Failure::from(&error)))?;
     let verdict = match show(&url, source, observed, context).await {
         Ok(Some(status)) => Verdict::of(status),
         Ok(None) => return Ok(Outcome::Waiting),
         // Not having been answered is no failed renewal, and must not be counted as one.
-        Err(Stop::Failed(failure)) => {
+        Err(IssueError::Failed(failure)) => {
             tracing::debug!(reason = %failure.reason, detail = failure.message, "The probe had no answer");
             Verdict::Unclear
         }
-        Err(stop) => return Err(stop),
+        Err(error) => return Err(error),
     };
     let probed = Probed::following(observed.probed.as_ref(), published.issued_at, context.now(), verdict);
     context.scope.memory.remember_probe(observed.uid, probed.clone());
@@ -45,9 +45,9 @@ async fn show(
     url: &Endpoint,
     source: &TokenSource,
     observed: &Observed<'_>,
-    context: &Turn<'_>,
-) -> Result<Option<u16>, Stop> {
-    let provider = observed.provider.clone().map_err(Stop::Refused)?;
+    context: &ReconcilePermit<'_>,
+) -> Result<Option<u16>, IssueError> {
+    let provider = observed.provider.clone().map_err(IssueError::Refused)?;
     // The Secrets' owners have been heard by the rules; a ServiceAccount is looked at only when it matters.
     for account in provider.service_accounts() {
         service_accounts::consent(account, source, provider, context).await?;
@@ -55,15 +55,15 @@ async fn show(
     let ca_bundle = trust(source, provider, context).await?;
     let client = token_client(source, url.url().as_str(), provider, ca_bundle, None, context)?;
     let Some(token) = token(source, observed, context).await? else { return Ok(None) };
-    let answer = context.aside(client.probe(url, &token)).await;
-    answer.map(Some).map_err(|error| Stop::Failed(Failure::from(&error)))
+    let answer = context.without_permit(client.probe(url, &token)).await;
+    answer.map(Some).map_err(|error| IssueError::Failed(Failure::from(&error)))
 }
 
 /// The token as it stands in the target, if that is still what was written there.
 async fn token(
     source: &TokenSource,
     observed: &Observed<'_>,
-    context: &Turn<'_>,
+    context: &ReconcilePermit<'_>,
 ) -> Result<Option<Secret>, Error> {
     let namespace = source.namespace().unwrap_or_default();
     let found = context.read_secret(&namespace, observed.target_name()).await.map_err(Error::ReadTarget)?;

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::api::{FIELD_MANAGER, TokenSource, TokenSourceStatus, from_kubernetes};
 use crate::controller::error::{CallError, Error, call};
 use crate::controller::reconcile::context::Context;
-use crate::controller::view::index::name_of;
+use crate::controller::view::name::name_of;
 use crate::controller::view::watch::Watched;
 use crate::decide::{Observed, Outcome, transition};
 

@@ -8,14 +8,17 @@ use serde_json::json;
 
 use crate::api::{FIELD_MANAGER, Reason, TokenSource, Workload, WorkloadKind};
 use crate::controller::error::{CallError, call};
-use crate::controller::reconcile::context::Context;
-use crate::controller::workqueue::permits::Turn;
+use crate::controller::reconcile::context::{Context, ReconcilePermit};
 use crate::decide::{Failure, Observed, Outcome, restart_annotation};
 use crate::oauth::Retry;
 
 /// Restarts each that there is. After a failure only those are tried again that have not been restarted for this token:
 /// whoever else writes their templates may have taken the annotation away, and the same again would be one more restart.
-pub(crate) async fn restart(source: &TokenSource, observed: &Observed<'_>, context: &Turn<'_>) -> Outcome {
+pub(crate) async fn restart(
+    source: &TokenSource,
+    observed: &Observed<'_>,
+    context: &ReconcilePermit<'_>,
+) -> Outcome {
     let Some((key, value)) = restart_annotation(observed) else { return Outcome::Waiting };
     let patch = json!({ "spec": { "template": { "metadata": { "annotations": { key: &value } } } } });
     let namespace = source.namespace().unwrap_or_default();
@@ -26,7 +29,7 @@ pub(crate) async fn restart(source: &TokenSource, observed: &Observed<'_>, conte
             continue;
         }
         // Webhooks that hang are strangers, too: renewals do not wait for them.
-        match context.aside(annotate(workload, &namespace, &patch, context)).await {
+        match context.without_permit(annotate(workload, &namespace, &patch, context)).await {
             Ok(()) => done.push(workload.clone()),
             Err(error) if error.is_not_found() => {
                 tracing::debug!(workload = name(workload), "Not restarted: it does not exist");

@@ -16,12 +16,10 @@ use prometheus_client::registry::Unit;
 use tokio::sync::watch;
 
 use crate::api::TokenSource;
-use crate::controller::issue::metadata_cache::Issuers;
-use crate::controller::issue::service_accounts::Audiences;
-use crate::controller::issue::token_clients::TokenClients;
+use crate::controller::issue::caches::Caches;
 use crate::controller::leadership::Leadership;
 use crate::controller::provider::Limiters;
-use crate::controller::reconcile::context::Settings;
+use crate::controller::settings::Settings;
 use crate::controller::view::scope::Scope;
 use crate::controller::view::watch::Standing;
 use crate::decide::{Gauges, gauges};
@@ -212,24 +210,18 @@ impl fmt::Debug for Leading {
     }
 }
 
-/// How much is kept for namespaces, of what they can choose others each time.
-pub(crate) struct Caches {
-    token_clients: Arc<TokenClients>,
-    issuers: Arc<Issuers>,
-    audiences: Arc<Audiences>,
+/// The memory that the caches take which namespaces fill.
+pub(crate) struct CacheSizes {
+    caches: Arc<Caches>,
 }
 
-impl Caches {
-    pub(crate) fn new(
-        token_clients: Arc<TokenClients>,
-        issuers: Arc<Issuers>,
-        audiences: Arc<Audiences>,
-    ) -> Self {
-        Self { token_clients, issuers, audiences }
+impl CacheSizes {
+    pub(crate) fn new(caches: Arc<Caches>) -> Self {
+        Self { caches }
     }
 }
 
-impl Collector for Caches {
+impl Collector for CacheSizes {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut family = encoder.encode_descriptor(
             "tokensource_cache_size",
@@ -238,9 +230,9 @@ impl Collector for Caches {
             MetricType::Gauge,
         )?;
         let sizes = [
-            ("clients", self.token_clients.size()),
-            ("issuers", self.issuers.size()),
-            ("audiences", self.audiences.size()),
+            ("clients", self.caches.clients.size()),
+            ("issuers", self.caches.metadata.size()),
+            ("audiences", self.caches.audiences.size()),
         ];
         for (cache, size) in sizes {
             let gauge = ConstGauge::new(i64::try_from(size).unwrap_or(i64::MAX));
@@ -250,9 +242,9 @@ impl Collector for Caches {
     }
 }
 
-impl fmt::Debug for Caches {
+impl fmt::Debug for CacheSizes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Caches").finish_non_exhaustive()
+        f.debug_struct("CacheSizes").finish_non_exhaustive()
     }
 }
 

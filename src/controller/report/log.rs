@@ -11,7 +11,7 @@ use prometheus_client::metrics::counter::Counter;
 
 use crate::api::{TokenSourceStatus, from_kubernetes};
 use crate::controller::error::{Error, chain};
-use crate::controller::view::index::NamespacedName;
+use crate::controller::view::name::NamespacedName;
 use crate::decide::{Failure, Observed, Outcome, SharedBuckets, TokenBucket};
 use crate::oauth::Endpoint;
 

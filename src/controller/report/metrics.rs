@@ -5,13 +5,12 @@ use std::time::Duration;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::api::Reason;
 use crate::controller::error::Error;
-use crate::controller::view::watch::{Budget, Faults};
+use crate::controller::view::watch::WatchMetrics;
 use crate::decide::Outcome;
 
 /// Upper bounds in seconds: from a provider next door to the longest deadline a spec may set.
@@ -30,11 +29,6 @@ struct Trouble {
     reason: &'static str,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Kind {
-    kind: &'static str,
-}
-
 /// What the controller counts.
 pub struct Metrics {
     renewals: Family<Renewal, Counter>,
@@ -43,8 +37,7 @@ pub struct Metrics {
     request_duration: Histogram,
     lateness: Histogram,
     dropped_lines: Counter,
-    undecodable: Family<Kind, Gauge>,
-    large: Family<Kind, Gauge>,
+    watches: WatchMetrics,
 }
 
 impl Metrics {
@@ -57,8 +50,7 @@ impl Metrics {
             request_duration: Histogram::new(REQUEST_BUCKETS),
             lateness: Histogram::new(LATENESS_BUCKETS),
             dropped_lines: Counter::default(),
-            undecodable: Family::default(),
-            large: Family::default(),
+            watches: WatchMetrics::default(),
         };
         // A series that begins with its first error hides that one from `increase`.
         for reason in Error::REASONS {
@@ -96,17 +88,7 @@ impl Metrics {
             "Log lines beyond the rate of their namespace, which are written at DEBUG only",
             metrics.dropped_lines.clone(),
         );
-        registry.register(
-            "tokensource_undecodable_objects",
-            "Objects that this version cannot read, or cannot read in full, by kind",
-            metrics.undecodable.clone(),
-        );
-        registry.register_with_unit(
-            "tokensource_large_objects",
-            "Memory that objects of more than 16 KiB take, by kind; each namespace has a share",
-            Unit::Bytes,
-            metrics.large.clone(),
-        );
+        metrics.watches.register(registry);
         metrics
     }
 
@@ -135,10 +117,9 @@ impl Metrics {
         self.renewals.get_or_create(&Renewal { result, reason: Reason::as_str(reason) }).inc();
     }
 
-    /// What one watch counts: the objects that cannot be decoded, and the large ones.
-    pub(crate) fn of_watch(&self, kind: &'static str) -> (Faults, Budget) {
-        let faults = Faults::new(kind, self.undecodable.get_or_create_owned(&Kind { kind }));
-        (faults, Budget::new(self.large.get_or_create_owned(&Kind { kind })))
+    /// What the watches count.
+    pub(crate) fn watches(&self) -> &WatchMetrics {
+        &self.watches
     }
 
     pub(crate) fn trouble(&self, reason: &'static str) {

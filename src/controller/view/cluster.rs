@@ -15,8 +15,7 @@ use kube::{Client, Resource, ResourceExt};
 use tokio::sync::{broadcast, watch};
 
 use crate::api::{ClusterTokenProvider, Reason};
-use crate::controller::report::metrics::Metrics;
-use crate::controller::view::watch::{Selection, Standing, Watched, unreadable, watch_objects};
+use crate::controller::view::watch::{Selection, Standing, WatchMetrics, Watched, unreadable, watch_objects};
 use crate::decide::Failure;
 
 /// Changes waiting for a slow scope; one that falls further behind looks at everything anew.
@@ -48,7 +47,7 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     /// Starts the two watches; they end with the process. An installation for single namespaces need not have the right.
-    pub(crate) fn watch(client: &Client, is_optional: bool, metrics: &Metrics) -> Arc<Self> {
+    pub(crate) fn watch(client: &Client, is_optional: bool, metrics: &WatchMetrics) -> Arc<Self> {
         let (changes, _) = broadcast::channel(BACKLOG);
         let selection = Selection { is_optional, ..Selection::default() };
         let (providers, provider_access) =
@@ -158,15 +157,14 @@ fn follow<K>(
     selection: &Selection,
     changes: broadcast::Sender<Change>,
     change: fn(String) -> Change,
-    metrics: &Metrics,
+    metrics: &WatchMetrics,
 ) -> (Store<K>, watch::Receiver<Access>)
 where
     K: Watched + serde::de::DeserializeOwned,
 {
     let (reader, mut writer) = store();
     let (access, seen) = watch::channel(Access::Filling);
-    let (events, mut standing) =
-        watch_objects::<K>(client.clone(), selection.clone(), metrics.of_watch(K::KIND));
+    let (events, mut standing) = watch_objects::<K>(client.clone(), selection.clone(), metrics);
     tokio::spawn(async move {
         let mut events = std::pin::pin!(events);
         loop {

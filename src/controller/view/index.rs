@@ -8,6 +8,7 @@ use kube::ResourceExt;
 use kube::runtime::watcher::Event;
 
 use crate::api::{ProviderKind, TokenSource};
+use crate::controller::view::name::{NamespacedName, name_of};
 
 /// Something a `TokenSource` names, in its own namespace unless cluster-scoped.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -16,9 +17,6 @@ pub(crate) enum Reference {
     TokenProvider(CompactString),
     ClusterTokenProvider(CompactString),
 }
-
-/// Namespace and name.
-pub(crate) type NamespacedName = (CompactString, CompactString);
 
 #[derive(Default)]
 struct Index {
@@ -196,11 +194,6 @@ impl Index {
             }
         }
     }
-}
-
-/// What it is called, by all that keep it in mind: the workqueue, the limiters, this index.
-pub(crate) fn name_of(source: &TokenSource) -> NamespacedName {
-    (source.namespace().unwrap_or_default().into(), source.name_any().into())
 }
 
 fn named_by(source: &TokenSource) -> Box<[Reference]> {

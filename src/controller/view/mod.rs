@@ -3,6 +3,7 @@
 
 pub(crate) mod cluster;
 pub(crate) mod index;
+pub(crate) mod name;
 pub(crate) mod pending;
 pub(crate) mod rights;
 pub(crate) mod scope;

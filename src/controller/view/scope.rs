@@ -16,13 +16,13 @@ use kube::{Client, Resource, ResourceExt};
 use tokio::sync::watch;
 
 use crate::api::{TokenProvider, TokenSource};
-use crate::controller::reconcile::context::Settings;
-use crate::controller::report::metrics::Metrics;
+use crate::controller::settings::Settings;
 use crate::controller::view::cluster::{Change, Cluster};
-use crate::controller::view::index::{NamespacedName, Reference, References, name_of};
+use crate::controller::view::index::{Reference, References};
+use crate::controller::view::name::{NamespacedName, name_of};
 use crate::controller::view::pending::Memory;
 use crate::controller::view::secrets::Secrets;
-use crate::controller::view::watch::{Selection, Standing, Watched, watch_objects};
+use crate::controller::view::watch::{Selection, Standing, WatchMetrics, Watched, watch_objects};
 
 /// How often the clock is compared with the time that has passed.
 const LOOK_AT_CLOCK: Duration = Duration::from_secs(5);
@@ -172,7 +172,7 @@ pub(crate) fn prepare(
     namespace: Option<&str>,
     settings: &Settings,
     cluster: &Arc<Cluster>,
-    metrics: &Metrics,
+    metrics: &WatchMetrics,
 ) -> (Arc<Scope>, Triggers) {
     let (sources, mut sources_writer) = store();
     let (providers, mut providers_writer) = store();
@@ -236,10 +236,10 @@ fn leaps(clock: fn() -> DateTime<Utc>) -> impl Stream<Item = ()> + Send {
 fn watched<K: Watched>(
     client: &Client,
     selection: Selection,
-    metrics: &Metrics,
+    metrics: &WatchMetrics,
     scope: &mut Scope,
 ) -> impl Stream<Item = Event<K>> + Send + use<K> {
-    let (events, standing) = watch_objects(client.clone(), selection, metrics.of_watch(K::KIND));
+    let (events, standing) = watch_objects(client.clone(), selection, metrics);
     scope.standings.push((K::KIND, standing));
     events
 }

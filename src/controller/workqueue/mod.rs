@@ -14,7 +14,7 @@ use futures::stream::FuturesUnordered;
 use futures::{Stream, StreamExt};
 use tokio::time::{Instant, sleep_until};
 
-use crate::controller::view::index::NamespacedName;
+use crate::controller::view::name::NamespacedName;
 use crate::decide::limiter::{InTurn, Shares};
 
 /// Reconciles each name that is triggered or woken, at most so many at once, until the triggers end and the last reconcile

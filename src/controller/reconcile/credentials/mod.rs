@@ -1,6 +1,7 @@
 //! The Secrets that a request is made with: which of their versions count, and the one that keeps a refresh token.
 //! Must not know what a request looks like.
 
+pub(crate) mod lookup;
 pub(crate) mod refresh_token;
 pub(crate) mod value_key;
 pub(crate) mod versions;

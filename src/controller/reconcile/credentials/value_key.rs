@@ -4,20 +4,20 @@
 //! right to it, a key of this process serves, and credentials that are rewritten across a restart cost a token.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::ResourceExt;
 use kube::api::{Patch, PatchParams, PostParams};
+use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 use tokio::sync::Mutex;
 
 use crate::api::{FIELD_MANAGER, annotation};
 use crate::controller::error::{CallError, call};
-use crate::controller::reconcile::context::{Context, Settings};
+use crate::controller::settings::Settings;
 use crate::decide::versions::ValueKey;
 
 /// The key in the Secret's data.
@@ -29,6 +29,8 @@ const ATTEMPTS: usize = 3;
 
 /// The key, and this process's own in its place.
 pub(crate) struct Keyring {
+    client: Client,
+    settings: Arc<Settings>,
     own: Option<ValueKey>,
     stored: OnceLock<Option<ValueKey>>,
     /// When the Secret was last tried.
@@ -36,29 +38,29 @@ pub(crate) struct Keyring {
 }
 
 impl Keyring {
-    pub(crate) fn new(settings: &Settings) -> Self {
-        let own = draw(settings).and_then(|key| ValueKey::new(&key));
-        Self { own, stored: OnceLock::new(), tried: Mutex::default() }
+    pub(crate) fn new(client: Client, settings: Arc<Settings>) -> Self {
+        let own = draw(&settings).and_then(|key| ValueKey::new(&key));
+        Self { client, settings, own, stored: OnceLock::new(), tried: Mutex::default() }
     }
 
     /// The key that the Secret holds, made if there is none. This process's own, where the Secret cannot be had; none
     /// where the system gives no random number.
-    pub(crate) async fn get(&self, context: &Context) -> Option<&ValueKey> {
+    pub(crate) async fn get(&self) -> Option<&ValueKey> {
         if self.stored.get().is_none() {
-            self.look(context).await;
+            self.look().await;
         }
         self.stored.get().and_then(Option::as_ref).or(self.own.as_ref())
     }
 
-    async fn look(&self, context: &Context) {
+    async fn look(&self) {
         let mut tried = self.tried.lock().await;
-        let now = context.now();
+        let now = self.settings.now();
         if self.stored.get().is_some() || tried.is_some_and(|tried| (now - tried).abs() < AGAIN) {
             return;
         }
         *tried = Some(now);
-        let (namespace, name) = &context.settings.key_secret;
-        match load(context).await {
+        let (namespace, name) = &self.settings.key_secret;
+        match load(&self.client, &self.settings).await {
             Ok(Some(key)) => {
                 let _ = self.stored.set(Some(key));
             }
@@ -94,9 +96,9 @@ fn draw(settings: &Settings) -> Option<Vec<u8>> {
 }
 
 /// The key in the Secret; none where the Secret holds something else.
-async fn load(context: &Context) -> Result<Option<ValueKey>, CallError> {
-    let (namespace, name) = &context.settings.key_secret;
-    let api = context.secrets(namespace);
+async fn load(client: &Client, settings: &Settings) -> Result<Option<ValueKey>, CallError> {
+    let (namespace, name) = &settings.key_secret;
+    let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
     let mut last = CallError::Empty;
     for _ in 0..ATTEMPTS {
         let found = call(api.get_opt(name)).await?;
@@ -104,8 +106,8 @@ async fn load(context: &Context) -> Result<Option<ValueKey>, CallError> {
         if let Some(key) = key {
             return Ok(ValueKey::new(&key.0));
         }
-        context.lead()?;
-        let Some(drawn) = draw(&context.settings) else { return Ok(None) };
+        settings.lead()?;
+        let Some(drawn) = draw(settings) else { return Ok(None) };
         let key = ValueKey::new(&drawn);
         let written = match &found {
             None => create(&api, name, drawn).await,
@@ -123,7 +125,7 @@ async fn load(context: &Context) -> Result<Option<ValueKey>, CallError> {
     Err(last)
 }
 
-async fn create(api: &kube::Api<Secret>, name: &str, key: Vec<u8>) -> Result<(), CallError> {
+async fn create(api: &Api<Secret>, name: &str, key: Vec<u8>) -> Result<(), CallError> {
     let labels = [(annotation::MANAGED_BY_LABEL.to_owned(), annotation::MANAGED_BY.to_owned())];
     let secret = Secret {
         metadata: ObjectMeta {
@@ -140,7 +142,7 @@ async fn create(api: &kube::Api<Secret>, name: &str, key: Vec<u8>) -> Result<(),
 }
 
 /// Puts the key into the empty Secret that the manifests bring: `create` cannot be granted for one name alone.
-async fn fill(api: &kube::Api<Secret>, empty: &Secret, key: Vec<u8>) -> Result<(), CallError> {
+async fn fill(api: &Api<Secret>, empty: &Secret, key: Vec<u8>) -> Result<(), CallError> {
     let patch = json!({
         "metadata": { "uid": empty.uid(), "resourceVersion": empty.resource_version() },
         "data": { DATA_KEY: ByteString(key) },

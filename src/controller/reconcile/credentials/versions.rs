@@ -8,9 +8,8 @@ use std::sync::Arc;
 use crate::api::TokenProviderSpec;
 use crate::controller::error::{CallError, Error};
 use crate::controller::reconcile::context::Context;
-use crate::controller::reconcile::observe;
 use crate::controller::reconcile::target::stranger;
-use crate::controller::view::secrets::Facts;
+use crate::controller::view::secrets::{Facts, credentials};
 use crate::decide::publication::Data;
 use crate::decide::versions::{Recalled, Role, Versions, compare, recall};
 use crate::decide::{Credentials, Observed};
@@ -91,7 +90,7 @@ async fn hash(
     context: &Context,
 ) -> String {
     let Credentials::Present { name, .. } = secret else { return String::new() };
-    let key = context.keyring.get(context).await;
+    let key = context.keyring.get().await;
     key.map(|key| key.hash(role, observed.uid, name, (observed.spec, provider), data)).unwrap_or_default()
 }
 
@@ -102,7 +101,7 @@ pub(crate) async fn read(
     context: &Context,
 ) -> Result<(Credentials, Data), CallError> {
     let (secret, facts) = context.read_secret(namespace, name).await?.unzip();
-    Ok((observe::credentials(name, facts), secret.and_then(|secret| secret.data).unwrap_or_default()))
+    Ok((credentials(name, facts), secret.and_then(|secret| secret.data).unwrap_or_default()))
 }
 
 /// The error of a Secret that could not be read.

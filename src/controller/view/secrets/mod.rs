@@ -15,9 +15,9 @@ use kube::runtime::watcher::Event;
 use known::Known;
 
 use crate::api::{FIELD_MANAGER, annotation};
-use crate::controller::view::index::NamespacedName;
-use crate::decide::LONGEST_HOSTS;
+use crate::controller::view::name::NamespacedName;
 use crate::decide::publication::Memo;
+use crate::decide::{Credentials, LONGEST_HOSTS};
 
 mod known;
 
@@ -86,6 +86,19 @@ impl Facts {
             written: operations.peek().is_some(),
             applied: operations.any(|is_apply| is_apply),
         }
+    }
+}
+
+/// A Secret to be sent, as its metadata has it.
+pub(crate) fn credentials(name: &str, facts: Option<Arc<Facts>>) -> Credentials {
+    match facts {
+        None => Credentials::Missing(name.to_owned()),
+        Some(facts) => Credentials::Present {
+            name: name.to_owned(),
+            uid: facts.uid.clone(),
+            resource_version: facts.resource_version.to_string(),
+            allowed_hosts: facts.allowed_hosts.clone(),
+        },
     }
 }
 

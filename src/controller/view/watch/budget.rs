@@ -16,7 +16,7 @@ const NAMESPACE: usize = 4 * 1024 * 1024;
 type Key = (CompactString, CompactString);
 
 /// The weights of large objects, by namespace.
-pub(crate) struct Budget {
+pub(super) struct Budget {
     gauge: Gauge,
     weights: HashMap<Key, usize>,
     totals: HashMap<CompactString, usize>,
@@ -25,16 +25,16 @@ pub(crate) struct Budget {
 
 impl Budget {
     /// The gauge is shared by all watches of the kind.
-    pub(crate) fn new(gauge: Gauge) -> Self {
+    pub(super) fn new(gauge: Gauge) -> Self {
         Self { gauge, weights: HashMap::new(), totals: HashMap::new(), listed: None }
     }
 
-    pub(crate) fn begin_list(&mut self) {
+    pub(super) fn begin_list(&mut self) {
         self.listed = Some(HashSet::new());
     }
 
     /// What the list did not have is gone.
-    pub(crate) fn end_list(&mut self) {
+    pub(super) fn end_list(&mut self) {
         let listed = self.listed.take().unwrap_or_default();
         let gone: Vec<_> = self.weights.keys().filter(|key| !listed.contains(*key)).cloned().collect();
         for key in &gone {
@@ -43,7 +43,7 @@ impl Budget {
     }
 
     /// Whether an object of this weight may be kept, in place of what it was before.
-    pub(crate) fn admits(&mut self, object: &Captured, weight: usize) -> bool {
+    pub(super) fn admits(&mut self, object: &Captured, weight: usize) -> bool {
         if weight <= LIGHT && self.weights.is_empty() {
             return true;
         }
@@ -67,7 +67,7 @@ impl Budget {
         admitted
     }
 
-    pub(crate) fn gone(&mut self, object: &Captured) {
+    pub(super) fn gone(&mut self, object: &Captured) {
         if !self.weights.is_empty() {
             self.release(&key(object));
         }

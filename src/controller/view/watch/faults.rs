@@ -16,7 +16,7 @@ const PERIOD: Duration = Duration::from_secs(600);
 const KEPT: usize = 10_000;
 
 /// The objects of one watch that cannot be decoded.
-pub(crate) struct Faults {
+pub(super) struct Faults {
     kind: &'static str,
     gauge: Gauge,
     counted: i64,
@@ -27,23 +27,23 @@ pub(crate) struct Faults {
 
 impl Faults {
     /// The gauge is shared by all watches of the kind.
-    pub(crate) fn new(kind: &'static str, gauge: Gauge) -> Self {
+    pub(super) fn new(kind: &'static str, gauge: Gauge) -> Self {
         Self { kind, gauge, counted: 0, known: HashSet::new(), listed: None, lines: HashMap::new() }
     }
 
-    pub(crate) fn begin_list(&mut self) {
+    pub(super) fn begin_list(&mut self) {
         self.listed = Some(HashSet::new());
     }
 
     /// What the list did not have is gone.
-    pub(crate) fn end_list(&mut self) {
+    pub(super) fn end_list(&mut self) {
         if let Some(listed) = self.listed.take() {
             self.known.retain(|known| listed.contains(known));
             self.count();
         }
     }
 
-    pub(crate) fn found(&mut self, object: &Captured, fault: &str, consequence: &str) {
+    pub(super) fn found(&mut self, object: &Captured, fault: &str, consequence: &str) {
         let key = (CompactString::from(&object.namespace), CompactString::from(&object.name));
         if let Some(listed) = &mut self.listed
             && listed.len() < KEPT
@@ -65,7 +65,7 @@ impl Faults {
         }
     }
 
-    pub(crate) fn mended(&mut self, object: &Captured) {
+    pub(super) fn mended(&mut self, object: &Captured) {
         // Mostly there is none: no key is made then.
         if !self.known.is_empty()
             && self.known.remove(&(CompactString::from(&object.namespace), CompactString::from(&object.name)))

@@ -18,10 +18,11 @@ use kube::runtime::watcher::Event;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
-pub(crate) use budget::Budget;
+use budget::Budget;
 pub use client::connect;
 pub(crate) use decode::{Watched, unreadable};
-pub(crate) use faults::Faults;
+use faults::Faults;
+pub(crate) use metrics::WatchMetrics;
 use retry::Retry;
 use scanner::{Item, Scanner, Shape};
 
@@ -29,6 +30,7 @@ mod budget;
 mod client;
 mod decode;
 mod faults;
+mod metrics;
 mod retry;
 mod scanner;
 
@@ -105,12 +107,13 @@ impl WatchError {
 pub(crate) fn watch_objects<K: Watched>(
     client: Client,
     selection: Selection,
-    (faults, budget): (Faults, Budget),
+    metrics: &WatchMetrics,
 ) -> (impl Stream<Item = Event<K>> + Send + use<K>, watch::Receiver<Standing>) {
     // Without room: an object that nobody has taken yet is in memory beside the page it came from.
     let (events, received) = mpsc::channel(0);
     let (standing, seen) = watch::channel(Standing::Starting);
     let request = kube::core::Request::new(K::url_path(&(), selection.namespace.as_deref()));
+    let (faults, budget) = metrics.of(K::KIND);
     let task =
         Watch::<K> { client, request, selection, events, standing, faults, budget, retry: Retry::default() };
     tokio::spawn(task.run());

@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::sync::Mutex;
 
 use kube::ResourceExt;
-use prometheus_client::metrics::gauge::Gauge;
 
 use super::*;
 use crate::api::TokenProvider;
@@ -32,8 +31,8 @@ fn client(answers: &'static [&'static str]) -> Client {
 async fn an_answer_that_is_no_list_does_not_pass_for_an_empty_one() {
     for no_list in ["", "{}", "<html>Please log in</html>", r#"{"metadata": {}, "items": []}"#] {
         let answers: &'static [&'static str] = Box::leak(Box::new([no_list, LIST]));
-        let parts = (Faults::new("TokenProvider", Gauge::default()), Budget::new(Gauge::default()));
-        let (events, _) = watch_objects::<TokenProvider>(client(answers), Selection::default(), parts);
+        let metrics = WatchMetrics::default();
+        let (events, _) = watch_objects::<TokenProvider>(client(answers), Selection::default(), &metrics);
         let mut events = std::pin::pin!(events);
         let mut listed = Vec::new();
         loop {

@@ -4,12 +4,10 @@
 //! anybody waits for.
 
 use std::collections::VecDeque;
-use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use crate::controller::reconcile::context::Context;
 use crate::decide::limiter::{InTurn, Queue, Shares};
 
 /// The reconciles of one namespace that wait for a permit.
@@ -54,7 +52,7 @@ impl Permits {
     }
 
     /// Waits for one, to go on with a reconcile that has been answered: before those that begin.
-    async fn resume(&self, namespace: &str) -> Option<Permit> {
+    pub(crate) async fn resume(&self, namespace: &str) -> Option<Permit> {
         self.wait(namespace, |waiting| &mut waiting.answered).await
     }
 
@@ -100,41 +98,6 @@ impl Drop for Permit {
     fn drop(&mut self) {
         self.permits.lock().shares.give_back(&self.namespace);
         self.permits.grant();
-    }
-}
-
-/// A reconcile's permit, and everything else that it shares.
-pub(crate) struct Turn<'a> {
-    context: &'a Context,
-    namespace: &'a str,
-    permit: Mutex<Option<Permit>>,
-}
-
-impl<'a> Turn<'a> {
-    /// Waits for a permit.
-    pub(crate) async fn take(context: &'a Context, namespace: &'a str) -> Self {
-        Self { context, namespace, permit: Mutex::new(context.permits.acquire(namespace).await) }
-    }
-
-    /// Waits for a provider without the permit, and then for another permit.
-    pub(crate) async fn aside<T>(&self, provider: impl Future<Output = T>) -> T {
-        drop(self.lock().take());
-        let answer = provider.await;
-        let permit = self.context.permits.resume(self.namespace).await;
-        *self.lock() = permit;
-        answer
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Permit>> {
-        self.permit.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Deref for Turn<'_> {
-    type Target = Context;
-
-    fn deref(&self) -> &Context {
-        self.context
     }
 }
 

@@ -1,0 +1,95 @@
+//! Which tokens of ServiceAccounts the API server itself takes: such a token must not leave the cluster.
+//!
+//! Knows how the API server is asked, and for how long its refusal is believed. Must not know what a token is for.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use k8s_openapi::api::authentication::v1::SelfSubjectReview;
+use kube::api::PostParams;
+use kube::config::AuthInfo;
+use kube::{Api, Client, Config};
+
+use crate::controller::error::{CallError, call};
+use crate::controller::issue::tenant_cache::{Limits, TenantCache};
+use crate::oauth::Secret;
+
+/// Asks the API server whether a token is meant for itself.
+pub(crate) struct Audiences {
+    /// The way to the API server, without anybody's credentials.
+    config: Config,
+    /// Whose token for which audience it has refused as a bearer, and when: not its own.
+    foreign: TenantCache<Asked, DateTime<Utc>>,
+}
+
+/// ServiceAccount and audience.
+type Asked = (String, String);
+
+/// Hundreds of ServiceAccounts and audiences of a namespace: who asks for another each time asks the API server each time.
+const LIMITS: Limits = Limits { share: 64 << 10, total: 2 << 20 };
+/// About what an entry takes beside its texts.
+const ENTRY: usize = 128;
+
+/// So long that is believed: the API server may be given other audiences.
+const BELIEVED: TimeDelta = TimeDelta::hours(1);
+
+impl Audiences {
+    pub(crate) fn new(config: &Config) -> Self {
+        let mut config = config.clone();
+        config.auth_info = AuthInfo::default();
+        Self { config, foreign: TenantCache::new(LIMITS) }
+    }
+
+    /// About how many bytes are kept.
+    pub(crate) fn size(&self) -> usize {
+        self.foreign.size()
+    }
+
+    /// Whether the API server itself takes this token.
+    pub(crate) async fn is_api_servers(
+        &self,
+        namespace: &str,
+        asked: Asked,
+        token: &Secret,
+        now: DateTime<Utc>,
+    ) -> Result<bool, CallError> {
+        if self.foreign.get(namespace, &asked).is_some_and(|at| now - at < BELIEVED && at <= now) {
+            return Ok(false);
+        }
+        let mut config = self.config.clone();
+        config.auth_info.token = Some(token.expose().to_owned().into());
+        let client = Client::try_from(config).map_err(CallError::Kube)?;
+        let review = SelfSubjectReview::default();
+        match call(Api::<SelfSubjectReview>::all(client).create(&PostParams::default(), &review)).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_unauthorized() => {
+                self.note_foreign(namespace, asked, now);
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Keeps for a while that the API server has refused this token.
+    fn note_foreign(&self, namespace: &str, asked: Asked, now: DateTime<Utc>) {
+        self.foreign.retain(|at| now - *at < BELIEVED && *at <= now);
+        let size = ENTRY + asked.0.len() + asked.1.len();
+        self.foreign.insert(namespace, asked, now, size);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_that_asks_for_another_audience_each_time_keeps_its_share_alone() {
+        let audiences = Audiences::new(&Config::new(http::Uri::from_static("https://api.example")));
+        let (now, quiet) = (DateTime::UNIX_EPOCH, ("account".to_owned(), "https://quiet.example".to_owned()));
+        audiences.note_foreign("quiet", quiet.clone(), now);
+        let before = audiences.size();
+        for index in 0..10_000 {
+            audiences.note_foreign("loud", ("account".to_owned(), format!("https://{index}.example")), now);
+        }
+        assert!(audiences.size() <= before + LIMITS.share, "{} bytes", audiences.size());
+        assert_eq!(audiences.foreign.get("quiet", &quiet), Some(now));
+    }
+}
