@@ -28,7 +28,7 @@ const WASTEFUL_FLOOR: TimeDelta = TimeDelta::minutes(20);
 const WASTEFUL_PATIENCE: i32 = 3;
 
 /// No wait is longer: one that was recorded and ends later than this was set by another clock. An hour between two looks,
-/// and an hour for `Retry-After` (`oauth::response::wait`); status has whole seconds.
+/// and an hour for `Retry-After` (`oauth::response::retry_after`); status has whole seconds.
 pub const LONGEST_WAIT: TimeDelta = TimeDelta::seconds(3601);
 
 /// What the wait after a failure depends on, besides the failure itself.

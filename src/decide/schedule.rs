@@ -1,5 +1,5 @@
 //! When a token is due. Knows its life, the user's wish, and how long a mounted Secret takes to show a change.
-//! Source: oauth.md §c.7 of the design; the propagation delay is the kubelet's sync period plus its cache.
+//! The propagation delay is the kubelet's sync period plus its cache (docs/workloads.md).
 
 use chrono::{DateTime, TimeDelta, Utc};
 

@@ -3,8 +3,6 @@
 //! Must not know which hosts may receive credentials: the endpoint is checked like one that a spec names. Nothing of the
 //! document except that URL is shown, so that nobody can read a foreign server through it.
 
-use std::fmt;
-
 use serde_json::Value;
 
 use super::endpoint::Endpoint;
@@ -76,27 +74,16 @@ impl Metadata {
 }
 
 /// What is wrong with metadata.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 enum MetadataFault {
-    /// The response has this status instead of 200.
+    #[error("it answered {0} where metadata should be")]
     Status(u16),
-    /// The body is not a JSON object.
+    #[error("it sent no JSON object")]
     NotJson,
-    /// The document has no issuer.
+    #[error("its metadata names no `issuer`")]
     NoIssuer,
-    /// The document has no token endpoint.
+    #[error("its metadata names no `token_endpoint`")]
     NoTokenEndpoint,
-}
-
-impl fmt::Display for MetadataFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Status(status) => write!(f, "it answered {status} where metadata should be"),
-            Self::NotJson => f.write_str("it sent no JSON object"),
-            Self::NoIssuer => f.write_str("its metadata names no `issuer`"),
-            Self::NoTokenEndpoint => f.write_str("its metadata names no `token_endpoint`"),
-        }
-    }
 }
 
 impl Issuer {

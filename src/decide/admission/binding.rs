@@ -1,4 +1,5 @@
-//! Whether what a request is made with exists, and its owner lets the hosts of the spec have it (`oauth.md` §e.1).
+//! Whether what a request is made with exists, and its owner lets the hosts of the spec have it
+//! (docs/security.md, e.1).
 //! Knows the annotation and its remedy. Must not know a credential's value, nor repeat an owner's list: whoever reads
 //! a status may not be allowed to read that Secret.
 

@@ -1,4 +1,4 @@
-//! The schedule of `oauth.md` §d.5: bounds, caps, floors, and what wins over what.
+//! The retry schedule: bounds, caps, minimum waits, and which of them takes precedence.
 
 use super::*;
 use crate::api::Reason;

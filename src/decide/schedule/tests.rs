@@ -1,4 +1,4 @@
-//! The table of `oauth.md` §c.7, and what jitter may and may not do to it.
+//! The time of renewal for lifetimes of all sizes, and the bounds of jitter.
 
 use super::*;
 use crate::api::Duration;

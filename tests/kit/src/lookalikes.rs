@@ -1,9 +1,7 @@
-//! The five documented providers, as look-alikes on this machine.
+//! Local servers that behave like the five providers of docs/providers/.
 //!
-//! Each answers as its document says and refuses every request that deviates from it, with the reason in
-//! [`Lookalike::refusals`]. What no document settles (error bodies, mostly) follows RFC 6749. They know the
-//! documents (`seeds/*.txt`, `design/providers.md`) and must not know the controller: what it makes of an
-//! answer is not theirs.
+//! Each answers as the provider documents and refuses every other request, with the reason in [`Lookalike::refusals`].
+//! Undocumented details, mostly error bodies, follow RFC 6749. Must not know the controller.
 
 mod apiax;
 mod books;

@@ -169,7 +169,7 @@ async fn v2() {
     let raw = "MVBwRy9RIDE6ei90WjlWd0ZacUFwbUlRK1pIMUk1cExrL3VCNHVkOlgyLzhiTCt3ZkZUdDFyRnc9";
     let bare = Ask::form(&[("grant_type", "client_credentials")]);
     let (status, body) = visit.ask(&bare.clone().with("authorization", &format!("Basic {raw}"))).await;
-    assert_eq!((status, &body["expires_in"]), (200, &json!(3600)), "the vector of oauth.md b.1");
+    assert_eq!((status, &body["expires_in"]), (200, &json!(3600)), "raw Basic is accepted");
     let token = body["access_token"].as_str().unwrap();
     assert!(token.ends_with('=') && STANDARD.decode(token).is_ok());
 

@@ -1,8 +1,8 @@
-//! Apiax (`seeds/apiax-keycloak.txt`): the password grant first, then refresh tokens that rotate.
+//! Apiax (docs/providers/apiax.md): the password grant first, then refresh tokens that rotate.
 //!
-//! It knows that document, with its epoch milliseconds called `expires_in` at first and `expires_at` on
-//! refresh. A refresh token used twice ends its whole family, as RFC 9700 §4.14 has it: the mistake must not
-//! go unnoticed. Errors are those of Keycloak, on which Apiax runs.
+//! As documented, epoch milliseconds are in `expires_in` of the first response and in `expires_at` of refresh responses. A
+//! refresh token that is used twice invalidates its whole family (RFC 9700 §4.14), so that tests notice the mistake. Errors
+//! are those of Keycloak, on which Apiax runs.
 
 use std::time::Duration;
 

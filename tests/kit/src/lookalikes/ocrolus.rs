@@ -1,9 +1,8 @@
-//! Ocrolus (`seeds/ocrolus.txt`, `design/providers.md` §5): the request that no source contradicts, a form
-//! with the secret in it and no audience.
+//! Ocrolus (docs/providers/ocrolus.md): a form with the client secret and without an audience, the request that no source
+//! contradicts.
 //!
-//! It knows those documents only. An audience is taken where it is the one legal value, byte for byte; any
-//! other is answered 403 `unauthorized_client`, as reported. Errors follow RFC 6749, as the reference page
-//! says.
+//! An audience is accepted only if it is exactly the one valid value; any other is answered with 403 `unauthorized_client`, as
+//! users report. Errors follow RFC 6749, as the provider's reference page says.
 
 use std::time::Duration;
 

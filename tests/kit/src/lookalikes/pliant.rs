@@ -1,7 +1,7 @@
-//! Pliant (`seeds/pliant.txt`): a JSON body with an audience, in two environments that share nothing.
+//! Pliant (docs/providers/pliant.md): a JSON body with an audience, in two environments that share nothing.
 //!
-//! It knows that document only. Error bodies are not documented and follow RFC 6749, but for the audience:
-//! Auth0, on which Pliant runs, answers 403 `access_denied` to one that the client has no grant for.
+//! Error bodies are not documented and follow RFC 6749, except for an audience that the client has no grant for: Auth0, on
+//! which Pliant runs, answers 403 `access_denied`.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! Prisjakt (`seeds/prisjakt.txt`): client credentials in a form, and `Accept: application/json` with it.
+//! Prisjakt (docs/providers/prisjakt.md): client credentials in a form, with `Accept: application/json`.
 //!
-//! It knows that document only. Error bodies are not documented and follow RFC 6749.
+//! Error bodies are not documented and follow RFC 6749.
 
 use std::time::Duration;
 

@@ -1,8 +1,7 @@
-//! The `/oauth/v2/token` provider (`seeds/oauth-v2-token.txt`): raw HTTP Basic, `grant_type` alone in the
-//! body.
+//! The `/oauth/v2/token` provider (docs/providers/v2.md): raw HTTP Basic, and only `grant_type` in the body.
 //!
-//! It knows that document only, which promises a JWT and shows a token that is none: so is the one given
-//! here. Bad credentials are answered 401; since no body is documented, there is none.
+//! The provider's documentation promises a JWT but shows a token that is not one, and so does this server. Bad credentials are
+//! answered with 401 and an empty body, because no body is documented.
 
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ pub(super) static DOCUMENT: Document = Document {
     token_path: "/oauth/v2/token",
     api_path: "/api",
     lifetime: Duration::from_secs(3600),
-    // The vectors of `oauth.md` §b.1: form-encoding would alter both, and the colon tells a wrong split.
+    // Form-encoding would change both values, and the colon in the secret reveals a wrong split.
     credentials: || {
         vec![
             ("client_id", "1PpG/Q 1".into()),
