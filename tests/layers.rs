@@ -171,13 +171,9 @@ fn circular(imports: &BTreeSet<(Module, Module)>) -> Vec<&(Module, Module)> {
     imports.iter().filter(|(from, to)| leads_back(from, to)).collect()
 }
 
-/// Folders whose files still import each other in a circle. This list is to be emptied.
-const CIRCULAR: [&str; 1] = ["decide"];
-
 fn assert_no_circle(imports: &BTreeSet<(Module, Module)>) {
     let circular: Vec<String> = circular(imports)
         .into_iter()
-        .filter(|(from, _)| !CIRCULAR.contains(&from[0].as_str()))
         .map(|(from, to)| format!("{} imports {}", from.join("/"), to.join("/")))
         .collect();
     assert!(circular.is_empty(), "These imports in src form a circle:\n{}", circular.join("\n"));

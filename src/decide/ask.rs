@@ -9,8 +9,8 @@ mod client;
 mod grant;
 
 use super::Failure;
-use super::publication::Data;
 use super::refresh::is_own_grant;
+use super::secrets::Data;
 use crate::api::{CredentialKeys, Reason, RequestedToken, TokenProviderSpec, TokenSourceSpec};
 use crate::oauth::{
     ClientAuthentication, Disclosure, Endpoint, Grant, GrantKind, ResponseContext, Secret, TokenRequest,
@@ -211,6 +211,11 @@ impl Values<'_> {
             text => Ok(text.to_owned()),
         }
     }
+}
+
+/// The client id: the spec's, else the credentials'.
+fn client_id(spec: &TokenSourceSpec, keys: &CredentialKeys, values: &Values<'_>) -> Result<String, Failure> {
+    spec.client_id.clone().map_or_else(|| values.text(keys.client_id()), Ok)
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::publication::Data;
+use super::secrets::{Data, names};
 use super::{Failure, Materials};
-use crate::api::{CredentialKeys, Reason, TokenProviderSpec, TokenSourceSpec};
+use crate::api::{Reason, TokenProviderSpec, TokenSourceSpec};
 use crate::oauth::trim_one_newline;
 
 /// Texts that stand in examples where a value belongs.
@@ -47,19 +47,6 @@ fn used<'a>(
         Some((secret, key, value))
     });
     credentials.chain(subject)
-}
-
-/// The keys that a request may be made with.
-pub(super) fn names(keys: &CredentialKeys) -> [String; 6] {
-    [
-        keys.client_id(),
-        keys.client_secret(),
-        keys.username(),
-        keys.password(),
-        keys.private_key(),
-        keys.refresh_token(),
-    ]
-    .map(str::to_owned)
 }
 
 /// A value that was never filled in: it is sent to nobody, since logins count wrong passwords.

@@ -4,14 +4,66 @@
 //! resourceVersion of the first version with the same values (`versions`), since a hash of a weak secret would give it
 //! away.
 
-use std::fmt::Write as _;
-
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::hex::hex;
+use super::secrets::Credentials;
 use super::versions::{Role, Versions};
-use super::{Credentials, Secrets};
 use crate::api::{Tls, TokenProviderSpec, TokenSourceSpec};
+
+/// The Secrets that a request is made with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Secrets {
+    /// `credentialsRef`: who asks.
+    pub credentials: Credentials,
+    /// `subjectToken.secretKeyRef`: the token to exchange.
+    pub subject: Credentials,
+    /// `tls.clientCertificateRef`: who connects.
+    pub certificate: Credentials,
+    /// As which versions they count.
+    pub versions: Versions,
+}
+
+impl Secrets {
+    /// Those that the spec and its provider name, whether or not they exist.
+    pub fn named(&self) -> impl Iterator<Item = &Credentials> {
+        let all = [&self.credentials, &self.subject, &self.certificate];
+        all.into_iter().filter(|secret| **secret != Credentials::Unnamed)
+    }
+}
+
+impl Default for Secrets {
+    fn default() -> Self {
+        let unnamed = Credentials::Unnamed;
+        Self {
+            credentials: unnamed.clone(),
+            subject: unnamed.clone(),
+            certificate: unnamed,
+            versions: Versions::default(),
+        }
+    }
+}
+
+impl Secrets {
+    /// The Secret in this role.
+    pub fn of(&self, role: Role) -> &Credentials {
+        match role {
+            Role::Credentials => &self.credentials,
+            Role::Subject => &self.subject,
+            Role::Certificate => &self.certificate,
+        }
+    }
+
+    /// The Secret in this role, to be replaced by what was read.
+    pub fn of_mut(&mut self, role: Role) -> &mut Credentials {
+        match role {
+            Role::Credentials => &mut self.credentials,
+            Role::Subject => &mut self.subject,
+            Role::Certificate => &mut self.certificate,
+        }
+    }
+}
 
 /// Two fingerprints, each 64 hexadecimal digits.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,14 +145,6 @@ fn digest(value: &impl Serialize) -> String {
     // The values are our own structs of strings, numbers and ordered maps: JSON has a form for each.
     let json = serde_json::to_vec(value).unwrap_or_default();
     hex(&Sha256::digest(json))
-}
-
-/// Lower-case hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@ use chrono::{DateTime, Utc};
 
 use super::render::TemplateProblem;
 use super::schedule::is_of_another_clock;
-use super::versions::Versions;
-use super::{Failure, Inputs, Outcome, Probed, Publication, inputs};
+use super::{
+    Failure, FormerTarget, Inputs, Outcome, Probed, Publication, Published, Secrets, Target, inputs,
+};
 use crate::api::{TokenProviderSpec, TokenSourceSpec, TokenSourceStatus, from_kubernetes};
 
 /// One `TokenSource` and its surroundings at one instant.
@@ -49,125 +50,6 @@ pub struct Observed<'a> {
     pub held: Option<Held>,
     /// What the probe last said.
     pub probed: Option<Probed>,
-}
-
-/// The Secrets that a request is made with.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Secrets {
-    /// `credentialsRef`: who asks.
-    pub credentials: Credentials,
-    /// `subjectToken.secretKeyRef`: the token to exchange.
-    pub subject: Credentials,
-    /// `tls.clientCertificateRef`: who connects.
-    pub certificate: Credentials,
-    /// As which versions they count.
-    pub versions: Versions,
-}
-
-impl Secrets {
-    /// Those that the spec and its provider name, whether or not they exist.
-    pub fn named(&self) -> impl Iterator<Item = &Credentials> {
-        let all = [&self.credentials, &self.subject, &self.certificate];
-        all.into_iter().filter(|secret| **secret != Credentials::Unnamed)
-    }
-}
-
-impl Default for Secrets {
-    fn default() -> Self {
-        let unnamed = Credentials::Unnamed;
-        Self {
-            credentials: unnamed.clone(),
-            subject: unnamed.clone(),
-            certificate: unnamed,
-            versions: Versions::default(),
-        }
-    }
-}
-
-/// A Secret that takes part in a request, by its metadata alone.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Credentials {
-    /// The spec names none.
-    Unnamed,
-    /// The spec names one that does not exist.
-    Missing(String),
-    /// It exists.
-    Present {
-        /// Its name.
-        name: String,
-        /// Its uid.
-        uid: String,
-        /// Its resourceVersion.
-        resource_version: String,
-        /// Value of its `allowed-hosts` annotation.
-        allowed_hosts: Option<String>,
-    },
-}
-
-impl Credentials {
-    /// The name of the Secret, where the spec names one.
-    pub fn name(&self) -> Option<&str> {
-        match self {
-            Self::Unnamed => None,
-            Self::Missing(name) | Self::Present { name, .. } => Some(name),
-        }
-    }
-}
-
-/// The Secret of the target's name.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Target {
-    /// There is none.
-    Missing,
-    /// There is one that does not belong to this `TokenSource`: whose it is, for a person.
-    Foreign(String),
-    /// It is ours.
-    Ours(Published),
-    /// It is ours, and its token has been taken away: its uid and resourceVersion.
-    Withdrawn {
-        /// Its uid.
-        uid: String,
-        /// Its resourceVersion.
-        resource_version: String,
-    },
-}
-
-/// What our target says of the token in it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Published {
-    /// Its uid: what is written later is written to this very object or not at all.
-    pub uid: String,
-    /// Its resourceVersion.
-    pub resource_version: String,
-    /// When the request for its token was sent.
-    pub issued_at: DateTime<Utc>,
-    /// When its token expires.
-    pub expires_at: DateTime<Utc>,
-    /// When this very token came first.
-    pub since: DateTime<Utc>,
-    /// Fingerprint of what its token was asked for with.
-    pub asked: String,
-    /// The versions of the Secrets that counted in it.
-    pub versions: Versions,
-    /// The renewal request that its token answers.
-    pub answers: Option<String>,
-    /// Its content is what we wrote.
-    pub intact: bool,
-    /// Its labels, annotations and type are what the spec wants.
-    pub dressed: bool,
-}
-
-/// A Secret that was the target before the spec gave it another name: it is ours still, and nobody renews its token.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FormerTarget {
-    /// Its name.
-    pub name: String,
-    /// Its uid: this very object is deleted or none.
-    pub uid: String,
-    /// Its resourceVersion: one that somebody has changed since is looked at again first.
-    pub resource_version: String,
-    /// Its token has not been withdrawn.
-    pub holds_token: bool,
 }
 
 /// A token that was minted but could not be written; the token itself is the controller's to keep.

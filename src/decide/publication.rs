@@ -4,17 +4,14 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use sha2::{Digest, Sha256};
 
-use super::inputs::hex;
+use super::hex::hex;
+pub use super::secrets::Data;
 use super::versions::Versions;
 use crate::api::{Target, annotation};
-
-/// The data of a Secret.
-pub type Data = BTreeMap<String, ByteString>;
 
 /// What the target remembers of its token, in annotations written with the same request as the data.
 #[derive(Clone, Debug, PartialEq)]

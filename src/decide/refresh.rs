@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::Secret as SecretObject;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use sha2::{Digest, Sha256};
 
-use super::inputs::hex;
+use super::hex::hex;
 use super::{Failure, Observed};
 use crate::api::{Reason, RefreshPolicy, TokenProviderSpec, TokenSourceSpec, annotation};
 use crate::oauth::{Secret, is_refresh_token};

@@ -10,6 +10,7 @@ mod fault;
 mod filters;
 mod grammar;
 mod value;
+mod vocabulary;
 mod work;
 
 use std::collections::BTreeSet;
@@ -21,7 +22,8 @@ use minijinja::machinery::parse;
 use minijinja::syntax::SyntaxConfig;
 
 use super::Failure;
-use super::publication::{Data, secret_type, timestamp};
+use super::publication::{secret_type, timestamp};
+use super::secrets::Data;
 use crate::api::{Reason, Target};
 use crate::oauth::{Secret, Token};
 use crate::panics;

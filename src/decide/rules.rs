@@ -6,37 +6,8 @@ use super::backoff::LONGEST_WAIT;
 use super::readiness::cause;
 use super::refresh::secret_name;
 use super::schedule::{MINIMUM_INTERVAL, REQUESTED_INTERVAL, is_of_another_clock};
-use super::{Cause, Failure, Observed, Target, admission, former_target, probe, restart, revocation};
+use super::{Cause, Failure, Observed, Plan, Target, admission, former_target, probe, restart, revocation};
 use crate::api::{Reason, from_kubernetes};
-
-/// What to do now.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Plan {
-    /// Write nothing at all: the object is on its way out.
-    Leave,
-    /// The spec suspends renewal.
-    Suspend,
-    /// Nothing can be asked for until something in the cluster changes.
-    Refuse(Failure),
-    /// Write the token that was minted before and could not be written.
-    Publish,
-    /// A token is called for, but not yet; none where only a change helps.
-    Wait(Option<DateTime<Utc>>),
-    /// Ask for a token, for this cause.
-    Issue(Cause),
-    /// Write the target again with the data it has: its labels, annotations or type are not what the spec wants.
-    Rewrite,
-    /// Take the token out of the target and out of the Secrets of its former names: the provider has refused the credentials it came with.
-    Withdraw,
-    /// Show the token to the probe.
-    Probe,
-    /// Delete the Secrets of the target's former names: nobody renews the tokens in them.
-    DeleteFormerTargets,
-    /// Restart the workloads that hold an older token than the target.
-    Restart,
-    /// The token in the target will do.
-    Keep,
-}
 
 type Rule = fn(&Observed<'_>) -> Option<Plan>;
 

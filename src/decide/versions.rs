@@ -7,10 +7,8 @@
 use aws_lc_rs::hmac;
 use serde::{Deserialize, Serialize};
 
-use super::credentials::names;
-use super::inputs::hex;
-use super::publication::Data;
-use super::{Credentials, Secrets};
+use super::hex::hex;
+use super::secrets::{Credentials, Data, names};
 use crate::api::{TokenProviderSpec, TokenSourceSpec};
 
 /// What a Secret is in a request.
@@ -145,26 +143,6 @@ fn version(secret: &Credentials) -> Option<(&str, &str)> {
     match secret {
         Credentials::Present { uid, resource_version, .. } => Some((uid, resource_version)),
         Credentials::Unnamed | Credentials::Missing(_) => None,
-    }
-}
-
-impl Secrets {
-    /// The Secret in this role.
-    pub fn of(&self, role: Role) -> &Credentials {
-        match role {
-            Role::Credentials => &self.credentials,
-            Role::Subject => &self.subject,
-            Role::Certificate => &self.certificate,
-        }
-    }
-
-    /// The Secret in this role, to be replaced by what was read.
-    pub fn of_mut(&mut self, role: Role) -> &mut Credentials {
-        match role {
-            Role::Credentials => &mut self.credentials,
-            Role::Subject => &mut self.subject,
-            Role::Certificate => &mut self.certificate,
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The client, and how it proves itself: from the contract's fields to the protocol's (RFC 6749 §2, 7523, 8705).
 //! Must not know how a credential is fetched, nor what a grant needs.
 
-use super::{Materials, Values, grant};
+use super::{Materials, Values, client_id, grant};
 use crate::api::{ClientAuthenticationMethod, CredentialKeys, TokenProviderSpec, TokenSourceSpec};
 use crate::decide::Failure;
 use crate::oauth::{Client, ClientAuthentication, Secret};
@@ -19,7 +19,7 @@ pub(super) fn client(
     let id = match settings.method {
         // These can do without: a public client may have no id, and an issued assertion names its subject itself.
         Method::None | Method::FederatedJwt if !knows_id(spec, keys, values) => None,
-        _ => Some(id(spec, keys, values)?),
+        _ => Some(client_id(spec, keys, values)?),
     };
     let secret = || values.secret(keys.client_secret());
     let authentication = match settings.method {
@@ -39,15 +39,6 @@ pub(super) fn client(
         Method::None => ClientAuthentication::None,
     };
     Ok(Client { id, authentication, send_client_id: settings.send_client_id })
-}
-
-/// The client id: the spec's, else the credentials'.
-pub(super) fn id(
-    spec: &TokenSourceSpec,
-    keys: &CredentialKeys,
-    values: &Values<'_>,
-) -> Result<String, Failure> {
-    spec.client_id.clone().map_or_else(|| values.text(keys.client_id()), Ok)
 }
 
 fn knows_id(spec: &TokenSourceSpec, keys: &CredentialKeys, values: &Values<'_>) -> bool {

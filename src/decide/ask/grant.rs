@@ -1,7 +1,7 @@
 //! The grants and client authentications that sign something, and token exchange: from the contract's fields to the
 //! protocol's. Must not know how credentials are fetched, or what is sent.
 
-use super::{Materials, Values, client as who};
+use super::{Materials, Values, client_id};
 use crate::api::{
     AssertionGrant, AssertionSettings, ClientAuthenticationMethod, CredentialKeys, JsonWebAlgorithm,
     KeyReference, TokenProviderSpec, TokenSourceSpec,
@@ -95,7 +95,7 @@ fn bearer(
         provider.assertion_grant.clone().unwrap_or_default();
     let issuer = match issuer.filter(|issuer| !issuer.is_empty()) {
         Some(issuer) => issuer,
-        None => who::id(spec, keys, values)?,
+        None => client_id(spec, keys, values)?,
     };
     let algorithm = algorithm.unwrap_or(JsonWebAlgorithm::RS256);
     let scope = spec.token.scopes.join(" ");

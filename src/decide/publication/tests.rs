@@ -1,5 +1,7 @@
 //! The target Secret: what is in it, what it remembers, and that no alteration goes unnoticed.
 
+use k8s_openapi::ByteString;
+
 use super::*;
 use crate::api::{LongText, ShortText};
 use crate::decide::fixture::at;

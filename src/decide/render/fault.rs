@@ -1,7 +1,6 @@
 //! Why a template cannot be rendered, in words for its author. Must not hold a value or a piece of the template.
 
-use super::filters;
-use super::grammar::{DEPTH, STATEMENTS, TOKENS};
+use super::vocabulary::{DEPTH, FILTERS, STATEMENTS, TOKENS};
 
 /// What is wrong, and what to write instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,11 +22,11 @@ pub(super) enum Fault {
          issued_at, and none of them has members"
     )]
     Missing,
-    #[error("there is no such filter; there are {}", filters::NAMES.join(", "))]
+    #[error("there is no such filter; there are {}", FILTERS.join(", "))]
     UnknownFilter,
     #[error("there are no tests behind `is`; compare with == or ask `if scope`")]
     UnknownTest,
-    #[error("there are no functions and methods; use a filter: {}", filters::NAMES.join(", "))]
+    #[error("there are no functions and methods; use a filter: {}", FILTERS.join(", "))]
     Call,
     #[error("a filter is given too few arguments, or too many")]
     Arguments,

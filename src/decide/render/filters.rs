@@ -7,24 +7,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use super::vocabulary::FILTERS;
 use super::work::{ITEM, Work};
 use super::{Fault, LIMIT};
-
-/// Their names, for people.
-pub(super) const NAMES: [&str; 12] = [
-    "b64encode",
-    "first",
-    "join",
-    "last",
-    "length",
-    "lower",
-    "replace",
-    "split",
-    "tojson",
-    "trim",
-    "upper",
-    "urlencode",
-];
 
 /// Applies the filter of this name.
 pub(super) fn apply(name: &str, input: Value, arguments: &[Value], work: &mut Work) -> Result<Value, Fault> {
@@ -65,7 +50,7 @@ pub(super) fn apply(name: &str, input: Value, arguments: &[Value], work: &mut Wo
             Ok(Value::from(text.trim()))
         }
         ("urlencode", Value::String(text), []) => urlencode(&text, work),
-        (name, _, arguments) if NAMES.contains(&name) => Err(match (name, arguments.len()) {
+        (name, _, arguments) if FILTERS.contains(&name) => Err(match (name, arguments.len()) {
             ("replace", 2) | ("join" | "split", 0 | 1) => Fault::Unfit,
             ("replace" | "join" | "split", _) | (_, 1..) => Fault::Arguments,
             _ => Fault::Unfit,

@@ -7,14 +7,8 @@
 use minijinja::machinery::{Token, tokenize};
 use minijinja::syntax::SyntaxConfig;
 
+use super::vocabulary::{DEPTH, STATEMENTS, TOKENS};
 use super::{Fault, Flaw};
-
-/// The statements.
-pub(super) const STATEMENTS: [&str; 4] = ["if", "elif", "else", "endif"];
-/// How many words and signs may stand in the braces of one template.
-pub(super) const TOKENS: usize = 500;
-/// How deep brackets, conditions and signs before a value may be nested.
-pub(super) const DEPTH: usize = 32;
 
 /// Refuses what could grow without bounds.
 pub(super) fn check(source: &str, syntax: &SyntaxConfig) -> Result<(), Flaw> {

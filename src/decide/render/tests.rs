@@ -148,7 +148,7 @@ fn a_secret_holds_one_mebibyte() {
 
 #[test]
 fn every_filter_is_there_under_its_name() {
-    for name in filters::NAMES {
+    for name in vocabulary::FILTERS {
         let applied = filters::apply(name, "a".into(), &[], &mut Work::new());
         assert_ne!(applied, Err(Fault::UnknownFilter), "{name}");
     }

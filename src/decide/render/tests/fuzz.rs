@@ -60,7 +60,7 @@ fn expression() -> impl Strategy<Value = String> {
             "~", "+", "-", "/", "//", "%", "==", "!=", "<", "<=", ">", ">=", "in", "not in", "and", "or", "is", "*", "**",
         ];
         let optional = || prop_oneof![Just(String::new()), inner.clone()];
-        let filters: Vec<&str> = filters::NAMES.into_iter().chain(["nonsense"]).collect();
+        let filters: Vec<&str> = vocabulary::FILTERS.into_iter().chain(["nonsense"]).collect();
         prop_oneof![
             4 => (inner.clone(), prop::sample::select(operators), inner.clone())
                 .prop_map(|(left, operator, right)| format!("({left} {operator} {right})")),

@@ -95,7 +95,7 @@ fn nesting_beyond_the_limit_is_refused_and_within_it_needs_little_stack() {
                 let outcome =
                     render(&target(&shape(depth)), &token("canary-access")).map_err(|problem| problem.why);
                 let refused = [Fault::TooDeep, Fault::TooManyTokens].map(|fault| Err(fault.to_string()));
-                let deep = depth > grammar::DEPTH + usize::from(index == 5);
+                let deep = depth > vocabulary::DEPTH + usize::from(index == 5);
                 assert_eq!(refused.contains(&outcome), deep || depth == 400, "{index}, {depth}: {outcome:?}");
             }
         }

@@ -1,0 +1,54 @@
+//! The Secrets that a request is made with.
+//! Knows them by their metadata; must not know what a request looks like.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::ByteString;
+
+use crate::api::CredentialKeys;
+
+/// The data of a Secret.
+pub type Data = BTreeMap<String, ByteString>;
+
+/// A Secret that takes part in a request, by its metadata alone.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Credentials {
+    /// The spec names none.
+    Unnamed,
+    /// The spec names one that does not exist.
+    Missing(String),
+    /// It exists.
+    Present {
+        /// Its name.
+        name: String,
+        /// Its uid.
+        uid: String,
+        /// Its resourceVersion.
+        resource_version: String,
+        /// Value of its `allowed-hosts` annotation.
+        allowed_hosts: Option<String>,
+    },
+}
+
+impl Credentials {
+    /// The name of the Secret, where the spec names one.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Unnamed => None,
+            Self::Missing(name) | Self::Present { name, .. } => Some(name),
+        }
+    }
+}
+
+/// The keys that a request may be made with.
+pub(super) fn names(keys: &CredentialKeys) -> [String; 6] {
+    [
+        keys.client_id(),
+        keys.client_secret(),
+        keys.username(),
+        keys.password(),
+        keys.private_key(),
+        keys.refresh_token(),
+    ]
+    .map(str::to_owned)
+}
