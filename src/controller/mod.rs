@@ -27,4 +27,4 @@ pub use report::metrics::Metrics;
 pub use run::{Controller, Health};
 pub use settings::Settings;
 pub use view::rights::Rights;
-pub use view::watch::connect;
+pub use view::watch::{WatchClient, connect};

@@ -20,6 +20,7 @@ use crate::controller::settings::Settings;
 use crate::controller::view::cluster::Cluster;
 use crate::controller::view::name::NamespacedName;
 use crate::controller::view::rights::Rights;
+use crate::controller::view::watch::WatchClient;
 use crate::controller::view::scope::{Scope, Triggers, prepare};
 use crate::controller::workqueue::permits::Permits;
 use crate::controller::workqueue::serve;
@@ -63,13 +64,18 @@ pub struct Controller {
 
 impl Controller {
     /// Starts the watches of what is cluster-scoped, and prepares the rest. `config` is how `client` was made.
-    pub fn new(client: &Client, config: &Config, settings: Settings, metrics: &Arc<Metrics>) -> Self {
+    pub fn new(
+        (client, watches): (&Client, &WatchClient),
+        config: &Config,
+        settings: Settings,
+        metrics: &Arc<Metrics>,
+    ) -> Self {
         let namespaces: Vec<Option<String>> = match settings.namespaces.as_slice() {
             [] => vec![None],
             some => some.iter().cloned().map(Some).collect(),
         };
         let settings = Arc::new(settings);
-        let cluster = Cluster::watch(client, !settings.namespaces.is_empty(), metrics.watches());
+        let cluster = Cluster::watch(watches, !settings.namespaces.is_empty(), metrics.watches());
         let limiters = Limiters::new(settings.concurrency, settings.clock);
         let caches = Arc::new(Caches::new(config, &settings));
         let keyring = Arc::new(Keyring::new(client.clone(), Arc::clone(&settings)));
@@ -78,7 +84,7 @@ impl Controller {
         let log = Arc::new(Log::new(metrics.dropped_lines()));
         let prepare = |namespace: Option<String>| {
             let (scope, triggers) =
-                prepare(client, namespace.as_deref(), &settings, &cluster, metrics.watches());
+                prepare(watches, namespace.as_deref(), &settings, &cluster, metrics.watches());
             let context = Context {
                 client: client.clone(),
                 settings: Arc::clone(&settings),
@@ -167,6 +173,19 @@ async fn announce_filled(context: Arc<Context>) {
     tracing::info!(token_sources = scope.sources.len(), "Caches are filled");
 }
 
+/// Whether the cache has this object. One that is gone leaves its limiter at once: until its last reconcile, which may
+/// have to wait for others of its namespace, it would keep a permit that it never uses.
+fn is_present(name: &NamespacedName, context: &Context) -> bool {
+    let (scope, (namespace, _)) = (&context.scope, name);
+    // Every scope hears of all that are woken.
+    let is_of_scope = scope.namespace.as_ref().is_none_or(|own| own == namespace.as_str());
+    let is_present = is_of_scope && scope.find(name).is_some();
+    if is_of_scope && !is_present {
+        context.limiters.leave(name);
+    }
+    is_present
+}
+
 async fn queue(context: Arc<Context>, triggers: impl Stream<Item = NamespacedName> + Send + 'static) {
     let mut calls = triggers.boxed();
     // Until then only the caches are kept: whoever takes over begins with all there is.
@@ -175,10 +194,10 @@ async fn queue(context: Arc<Context>, triggers: impl Stream<Item = NamespacedNam
         () = context.settings.leadership.gained() => {}
         () = calls.by_ref().for_each(async |_| {}) => return,
     }
-    let calls = stream::iter(context.scope.everybody()).chain(calls);
-    // Every scope hears of all that are woken.
-    let wakes =
-        context.limiters.wakes().filter(|name| std::future::ready(context.scope.find(name).is_some()));
+    let calls = stream::iter(context.scope.everybody()).chain(calls).inspect(|name| {
+        is_present(name, &context);
+    });
+    let wakes = context.limiters.wakes().filter(|name| std::future::ready(is_present(name, &context)));
     // Most of these wait for a provider, and hold no reconcile permit meanwhile.
     let max_concurrent = usize::from(context.settings.concurrency.max(1)) * UNDER_WAY;
     serve(calls, wakes, max_concurrent, |name| look(name, Arc::clone(&context))).await;

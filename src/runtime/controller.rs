@@ -16,7 +16,7 @@ use super::arguments::ControllerArguments;
 use super::heartbeat::Heartbeat;
 use super::lease::{self, Election};
 use super::{admin, clock, core_dumps, own_thread, random, shutdown, telemetry};
-use crate::controller::{Controller, Health, Leadership, Metrics, Settings, chain, connect};
+use crate::controller::{Controller, Health, Leadership, Metrics, Settings, WatchClient, chain, connect};
 use crate::oauth::{AddressPolicy, Resolver};
 
 /// Why the process could not start, or ended with an error.
@@ -33,7 +33,7 @@ pub enum Error {
     /// Signal handlers could not be installed.
     #[error("signals cannot be handled")]
     Signals(#[source] io::Error),
-    /// The thread for lease, admin endpoint and signals could not be started.
+    /// A thread could not be started.
     #[error("no thread could be started")]
     Thread(#[source] io::Error),
     /// The admin endpoint could not be served.
@@ -66,13 +66,16 @@ pub async fn run(arguments: ControllerArguments) -> Result<(), Error> {
 /// Runs the controller.
 ///
 /// Reconciles run on the calling thread. The lease, the admin endpoint and the signals have a thread and a client of their own:
-/// a reconcile that takes seconds must neither lose the lease nor look like a stuck process.
+/// a reconcile that takes seconds must neither lose the lease nor look like a stuck process. Lists and watches have a thread, too:
+/// large objects of one namespace must not delay the reconciles of another one.
 async fn serve(arguments: ControllerArguments) -> Result<(), Error> {
     core_dumps::forbid();
     let attendant = own_thread::start("attendant").map_err(Error::Thread)?;
     let ended = shutdown::signalled(&attendant).map_err(Error::Signals)?;
     let config = configure().await?;
     let client = connect(config.clone()).map_err(Error::Connect)?;
+    let reader = own_thread::start("watches").map_err(Error::Thread)?;
+    let watches = WatchClient::new(config.clone(), reader).map_err(Error::Connect)?;
     let heartbeat = Heartbeat::new();
 
     let mut registry = Registry::default();
@@ -84,7 +87,7 @@ async fn serve(arguments: ControllerArguments) -> Result<(), Error> {
         if arguments.leader_elect { Leadership::contested() } else { Leadership::unshared(clock::now()) };
     let resolver = Arc::new(Resolver::system().map_err(Error::Resolve)?);
     let settings = settings(&arguments, &config, leadership.clone(), resolver);
-    let controller = Controller::new(&client, &config, settings, &metrics);
+    let controller = Controller::new((&client, &watches), &config, settings, &metrics);
     controller.register(&mut registry, !arguments.no_object_metrics);
     let health = controller.health();
     let mut candidacy = if arguments.leader_elect {

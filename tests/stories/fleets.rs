@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kube::api::ListParams;
+use kube::api::{DeleteParams, ListParams};
 use serde_json::{Value, json};
 use tokensource::api::ConditionType;
 use tokensource_kit::eventually;
@@ -65,6 +65,25 @@ pub(crate) async fn hanging_provider_leaves_room_for_others(story: &mut Story) {
     apply_fleet(story, &json!({})).await;
     others_are_served(story, TOKEN).await;
     assert!(story.provider.count(TOKEN) <= 40, "no more than there are places");
+}
+
+pub(crate) async fn deleted_sources_leave_their_limiter_at_once(story: &mut Story) {
+    story.provider.always(TOKEN, Answer::hang());
+    apply_fleet(story, &json!({"provider": {"timeout": "60s"}})).await;
+    let depth = async || story.controller.metric("tokensource_queue_depth", &[]).await.unwrap_or_default();
+    eventually("the others wait", Duration::from_secs(20), async || {
+        let depth = depth().await;
+        if depth >= 60.0 { Ok(()) } else { Err(depth.to_string()) }
+    })
+    .await;
+    let all = ListParams::default();
+    story.sources().delete_collection(&DeleteParams::default(), &all).await.expect("to delete all");
+    // Long before the requests under way have ended.
+    eventually("nobody waits", Duration::from_secs(10), async || {
+        let depth = depth().await;
+        if depth < 1.0 { Ok(()) } else { Err(depth.to_string()) }
+    })
+    .await;
 }
 
 pub(crate) async fn hanging_issuer_leaves_room_for_others(story: &mut Story) {

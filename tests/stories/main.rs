@@ -94,6 +94,7 @@ stories! {
     failures::refused_credentials_stop_the_asking,
     failures::retry_after_is_obeyed,
     failures::unavailable_provider_is_tried_again,
+    fleets::deleted_sources_leave_their_limiter_at_once,
     fleets::hanging_issuer_leaves_room_for_others,
     fleets::hanging_provider_leaves_room_for_others,
     fleets::provider_in_trouble_is_tried_by_one_at_a_time,

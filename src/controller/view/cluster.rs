@@ -11,11 +11,11 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::core::{PartialObjectMeta, Selector, SelectorExt};
 use kube::runtime::reflector::{ObjectRef, Store, store};
 use kube::runtime::watcher::Event;
-use kube::{Client, Resource, ResourceExt};
+use kube::{Resource, ResourceExt};
 use tokio::sync::{broadcast, watch};
 
 use crate::api::{ClusterTokenProvider, Reason};
-use crate::controller::view::watch::{Selection, Standing, WatchMetrics, Watched, unreadable, watch_objects};
+use crate::controller::view::watch::{Selection, Standing, WatchClient, WatchMetrics, Watched, unreadable, watch_objects};
 use crate::decide::Failure;
 
 /// Changes waiting for a slow scope; one that falls further behind looks at everything anew.
@@ -47,7 +47,7 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     /// Starts the two watches; they end with the process. An installation for single namespaces need not have the right.
-    pub(crate) fn watch(client: &Client, is_optional: bool, metrics: &WatchMetrics) -> Arc<Self> {
+    pub(crate) fn watch(client: &WatchClient, is_optional: bool, metrics: &WatchMetrics) -> Arc<Self> {
         let (changes, _) = broadcast::channel(BACKLOG);
         let selection = Selection { is_optional, ..Selection::default() };
         let (providers, provider_access) =
@@ -153,7 +153,7 @@ fn not_allowed(provider: &str, namespace: &str, why: &str) -> Failure {
 
 /// Fills a store, announces changes, and says whether the kind may be read at all.
 fn follow<K>(
-    client: &Client,
+    client: &WatchClient,
     selection: &Selection,
     changes: broadcast::Sender<Change>,
     change: fn(String) -> Change,
@@ -164,7 +164,7 @@ where
 {
     let (reader, mut writer) = store();
     let (access, seen) = watch::channel(Access::Filling);
-    let (events, mut standing) = watch_objects::<K>(client.clone(), selection.clone(), metrics);
+    let (events, mut standing) = watch_objects::<K>(client, selection.clone(), metrics);
     tokio::spawn(async move {
         let mut events = std::pin::pin!(events);
         loop {

@@ -51,17 +51,13 @@ impl References {
                 Vec::new()
             }
             Event::InitDone => {
-                self.current = self.listed.take().unwrap_or_default();
-                let gone: Vec<_> = self
-                    .looks_at
-                    .keys()
-                    .filter(|key| !self.current.named.contains_key(*key))
-                    .cloned()
-                    .collect();
+                let before = std::mem::replace(&mut self.current, self.listed.take().unwrap_or_default());
+                let is_gone = |key: &&NamespacedName| !self.current.named.contains_key(*key);
+                let gone: Vec<_> = before.named.keys().filter(is_gone).cloned().collect();
                 for key in &gone {
                     self.forget(key);
                 }
-                self.current.named.keys().cloned().collect()
+                self.current.named.keys().cloned().chain(gone).collect()
             }
             Event::Apply(source) => {
                 let renamed = self.current.enter(source);
@@ -72,11 +68,13 @@ impl References {
                 concerned
             }
             Event::Delete(source) => {
-                let peers = self.peers(source);
+                let mut concerned = self.peers(source);
                 let key = name_of(source);
                 self.forget(&key);
                 self.current.remove(&key);
-                peers
+                // Its own last reconcile gives up what it waits for.
+                concerned.push(key);
+                concerned
             }
         }
     }

@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store, store};
 use kube::runtime::watcher::Event;
-use kube::{Client, Resource, ResourceExt};
+use kube::{Resource, ResourceExt};
 use tokio::sync::watch;
 
 use crate::api::{TokenProvider, TokenSource};
@@ -22,7 +22,7 @@ use crate::controller::view::index::{Reference, References};
 use crate::controller::view::name::{NamespacedName, name_of};
 use crate::controller::view::pending::Memory;
 use crate::controller::view::secrets::Secrets;
-use crate::controller::view::watch::{Selection, Standing, WatchMetrics, Watched, watch_objects};
+use crate::controller::view::watch::{Selection, Standing, WatchClient, WatchMetrics, Watched, watch_objects};
 
 /// How often the clock is compared with the time that has passed.
 const LOOK_AT_CLOCK: Duration = Duration::from_secs(5);
@@ -168,7 +168,7 @@ impl Scope {
 
 /// The caches of a scope and everything that sets off a reconcile in it.
 pub(crate) fn prepare(
-    client: &Client,
+    client: &WatchClient,
     namespace: Option<&str>,
     settings: &Settings,
     cluster: &Arc<Cluster>,
@@ -234,12 +234,12 @@ fn leaps(clock: fn() -> DateTime<Utc>) -> impl Stream<Item = ()> + Send {
 
 /// The events of one kind; how their watch stands is noted in the scope.
 fn watched<K: Watched>(
-    client: &Client,
+    client: &WatchClient,
     selection: Selection,
     metrics: &WatchMetrics,
     scope: &mut Scope,
 ) -> impl Stream<Item = Event<K>> + Send + use<K> {
-    let (events, standing) = watch_objects(client.clone(), selection, metrics);
+    let (events, standing) = watch_objects(client, selection, metrics);
     scope.standings.push((K::KIND, standing));
     events
 }

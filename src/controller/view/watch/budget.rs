@@ -8,15 +8,15 @@ use prometheus_client::metrics::gauge::Gauge;
 
 use super::scanner::Captured;
 
-/// Lighter objects are not counted: there may be thousands of them, and their number is a matter of quotas.
-const LIGHT: usize = 16 * 1024;
-/// Of all others of one namespace.
-const NAMESPACE: usize = 4 * 1024 * 1024;
+/// Of all objects of one namespace that are not light.
+const NAMESPACE: usize = 8 * 1024 * 1024;
 
 type Key = (CompactString, CompactString);
 
 /// The weights of large objects, by namespace.
 pub(super) struct Budget {
+    /// Objects up to this weight are not counted: there may be thousands of them, and their number is a matter of quotas.
+    light: usize,
     gauge: Gauge,
     weights: HashMap<Key, usize>,
     totals: HashMap<CompactString, usize>,
@@ -25,8 +25,8 @@ pub(super) struct Budget {
 
 impl Budget {
     /// The gauge is shared by all watches of the kind.
-    pub(super) fn new(gauge: Gauge) -> Self {
-        Self { gauge, weights: HashMap::new(), totals: HashMap::new(), listed: None }
+    pub(super) fn new(light: usize, gauge: Gauge) -> Self {
+        Self { light, gauge, weights: HashMap::new(), totals: HashMap::new(), listed: None }
     }
 
     pub(super) fn begin_list(&mut self) {
@@ -44,12 +44,12 @@ impl Budget {
 
     /// Whether an object of this weight may be kept, in place of what it was before.
     pub(super) fn admits(&mut self, object: &Captured, weight: usize) -> bool {
-        if weight <= LIGHT && self.weights.is_empty() {
+        if weight <= self.light && self.weights.is_empty() {
             return true;
         }
         let key = key(object);
         self.release(&key);
-        if weight <= LIGHT {
+        if weight <= self.light {
             return true;
         }
         let total = self.totals.entry(key.0.clone()).or_default();
@@ -93,6 +93,8 @@ fn key(object: &Captured) -> Key {
 mod tests {
     use super::*;
 
+    const LIGHT: usize = 1024;
+
     fn object(namespace: &str, name: usize) -> Captured {
         Captured { namespace: namespace.to_owned(), name: name.to_string(), ..Captured::default() }
     }
@@ -100,7 +102,7 @@ mod tests {
     #[test]
     fn each_namespace_has_a_share_and_light_objects_take_none() {
         let gauge = Gauge::default();
-        let mut budget = Budget::new(gauge.clone());
+        let mut budget = Budget::new(LIGHT, gauge.clone());
         let heavy = NAMESPACE / 4;
         let admitted: Vec<_> = (0..6).map(|name| budget.admits(&object("a", name), heavy)).collect();
         assert_eq!(admitted, [true, true, true, true, false, false]);

@@ -11,14 +11,40 @@ use http::Response;
 use http_body::{Body, Frame};
 use kube::client::ClientBuilder;
 use kube::{Client, Config};
+use tokio::runtime::Handle;
 use tower::util::MapResponseLayer;
 
 use super::scanner::{Scanner, Shape};
 
-/// Makes the client. Controllers must use no other one.
+/// Makes the client for everything but lists and watches. Controllers must use no other one for that.
 pub fn connect(config: Config) -> kube::Result<Client> {
     let cut = MapResponseLayer::new(cut);
     Ok(ClientBuilder::try_from(config)?.with_layer(&cut).build())
+}
+
+/// The client of lists and watches, and the event loop that reads them.
+#[derive(Clone)]
+pub struct WatchClient {
+    pub(super) client: Client,
+    pub(super) runtime: Handle,
+}
+
+impl WatchClient {
+    /// Makes the client. Its event loop should be another than that of reconciles: anyone who may write Secrets can have
+    /// megabytes of them read.
+    pub fn new(config: Config, runtime: Handle) -> kube::Result<Self> {
+        // A client belongs to the event loop in which it is made.
+        let _entered = runtime.enter();
+        // Lists and watches leave out by themselves what nobody reads.
+        let client = ClientBuilder::try_from(config)?.build();
+        Ok(Self { client, runtime })
+    }
+
+    /// For a client that the calling thread's event loop runs.
+    #[cfg(test)]
+    pub(crate) fn on_this_thread(client: Client) -> Self {
+        Self { client, runtime: Handle::current() }
+    }
 }
 
 fn cut<B>(response: Response<B>) -> Response<Cut<B>> {

@@ -30,15 +30,15 @@ impl WatchMetrics {
         );
         registry.register_with_unit(
             "tokensource_large_objects",
-            "Memory that objects of more than 16 KiB take, by kind; each namespace has a share",
+            "Memory that objects larger than a few KiB take, by kind; each namespace has a share",
             Unit::Bytes,
             self.large.clone(),
         );
     }
 
     /// The gauges of one watch.
-    pub(super) fn of(&self, kind: &'static str) -> (Faults, Budget) {
+    pub(super) fn of(&self, kind: &'static str, light: usize) -> (Faults, Budget) {
         let faults = Faults::new(kind, self.undecodable.get_or_create_owned(&Kind { kind }));
-        (faults, Budget::new(self.large.get_or_create_owned(&Kind { kind })))
+        (faults, Budget::new(light, self.large.get_or_create_owned(&Kind { kind })))
     }
 }

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use budget::Budget;
-pub use client::connect;
+pub use client::{WatchClient, connect};
 pub(crate) use decode::{Watched, unreadable};
 use faults::Faults;
 pub(crate) use metrics::WatchMetrics;
@@ -105,7 +105,7 @@ impl WatchError {
 
 /// The events of one kind, and how its watch stands. The watch ends when the events are dropped.
 pub(crate) fn watch_objects<K: Watched>(
-    client: Client,
+    client: &WatchClient,
     selection: Selection,
     metrics: &WatchMetrics,
 ) -> (impl Stream<Item = Event<K>> + Send + use<K>, watch::Receiver<Standing>) {
@@ -113,10 +113,10 @@ pub(crate) fn watch_objects<K: Watched>(
     let (events, received) = mpsc::channel(0);
     let (standing, seen) = watch::channel(Standing::Starting);
     let request = kube::core::Request::new(K::url_path(&(), selection.namespace.as_deref()));
-    let (faults, budget) = metrics.of(K::KIND);
+    let (faults, budget) = metrics.of(K::KIND, K::LIGHT);
     let task =
-        Watch::<K> { client, request, selection, events, standing, faults, budget, retry: Retry::default() };
-    tokio::spawn(task.run());
+        Watch::<K> { client: client.client.clone(), request, selection, events, standing, faults, budget, retry: Retry::default() };
+    client.runtime.spawn(task.run());
     (received, seen)
 }
 

@@ -12,7 +12,7 @@ const LIST: &str = r#"{"metadata": {"resourceVersion": "7"}, "items": [{"metadat
     "resourceVersion": "5"}, "spec": {"tokenEndpoint": "https://auth.example.com/token"}}]}"#;
 
 /// An API server that gives these answers in turn, and then none.
-fn client(answers: &'static [&'static str]) -> Client {
+fn client(answers: &'static [&'static str]) -> WatchClient {
     let mut answers = answers.iter();
     let next = std::sync::Arc::new(Mutex::new(move || answers.next()));
     let service = tower::service_fn(move |_: Request<Body>| {
@@ -24,7 +24,7 @@ fn client(answers: &'static [&'static str]) -> Client {
             }
         }
     });
-    Client::new(service, "default")
+    WatchClient::on_this_thread(Client::new(service, "default"))
 }
 
 #[tokio::test(start_paused = true)]
@@ -32,7 +32,7 @@ async fn an_answer_that_is_no_list_does_not_pass_for_an_empty_one() {
     for no_list in ["", "{}", "<html>Please log in</html>", r#"{"metadata": {}, "items": []}"#] {
         let answers: &'static [&'static str] = Box::leak(Box::new([no_list, LIST]));
         let metrics = WatchMetrics::default();
-        let (events, _) = watch_objects::<TokenProvider>(client(answers), Selection::default(), &metrics);
+        let (events, _) = watch_objects::<TokenProvider>(&client(answers), Selection::default(), &metrics);
         let mut events = std::pin::pin!(events);
         let mut listed = Vec::new();
         loop {

@@ -48,6 +48,9 @@ pub(crate) trait Watched:
     /// Whether its metadata alone is asked for.
     const METADATA_ONLY: bool = false;
 
+    /// Weights up to this one are not counted.
+    const LIGHT: usize = 8 * 1024;
+
     /// Reads an object, or says where the fault is that makes this impossible.
     fn decode(text: &[u8]) -> Result<Decoded<Self>, String>;
 
@@ -165,9 +168,19 @@ impl Watched for ClusterTokenProvider {
 impl Watched for PartialObjectMeta<Secret> {
     const KIND: &'static str = "Secret";
     const METADATA_ONLY: bool = true;
+    /// A target has less than half of this.
+    const LIGHT: usize = 3 * 1024;
 
     fn decode(text: &[u8]) -> Result<Decoded<Self>, String> {
-        Ok(Decoded { object: read(text)?, fault: None })
+        let mut object: Self = read(text)?;
+        // Only a controller is looked at. Freeing thousands of other owners would take the time of reconciles.
+        if let Some(owners) = &mut object.metadata.owner_references {
+            owners.retain(|owner| owner.controller == Some(true));
+            owners.truncate(1);
+            owners.shrink_to_fit();
+        }
+        (object.metadata.labels, object.metadata.finalizers) = (None, None);
+        Ok(Decoded { object, fault: None })
     }
 
     fn weight(&self, _: usize) -> usize {
