@@ -20,8 +20,8 @@ use crate::controller::settings::Settings;
 use crate::controller::view::cluster::Cluster;
 use crate::controller::view::name::NamespacedName;
 use crate::controller::view::rights::Rights;
-use crate::controller::view::watch::WatchClient;
 use crate::controller::view::scope::{Scope, Triggers, prepare};
+use crate::controller::view::watch::WatchClient;
 use crate::controller::workqueue::permits::Permits;
 use crate::controller::workqueue::serve;
 

@@ -52,6 +52,7 @@ attacks! {
     decoding::forged_names,
     sizes::huge_claims,
     sizes::huge_allowed_hosts,
+    sizes::escaped_owners,
     sizes::bundle_ports,
     sizes::issuer_urls,
     sizes::many_references,

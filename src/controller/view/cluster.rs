@@ -15,7 +15,9 @@ use kube::{Resource, ResourceExt};
 use tokio::sync::{broadcast, watch};
 
 use crate::api::{ClusterTokenProvider, Reason};
-use crate::controller::view::watch::{Selection, Standing, WatchClient, WatchMetrics, Watched, unreadable, watch_objects};
+use crate::controller::view::watch::{
+    Selection, Standing, WatchClient, WatchMetrics, Watched, unreadable, watch_objects,
+};
 use crate::decide::Failure;
 
 /// Changes waiting for a slow scope; one that falls further behind looks at everything anew.

@@ -22,7 +22,9 @@ use crate::controller::view::index::{Reference, References};
 use crate::controller::view::name::{NamespacedName, name_of};
 use crate::controller::view::pending::Memory;
 use crate::controller::view::secrets::Secrets;
-use crate::controller::view::watch::{Selection, Standing, WatchClient, WatchMetrics, Watched, watch_objects};
+use crate::controller::view::watch::{
+    Selection, Standing, WatchClient, WatchMetrics, Watched, watch_objects,
+};
 
 /// How often the clock is compared with the time that has passed.
 const LOOK_AT_CLOCK: Duration = Duration::from_secs(5);

@@ -38,6 +38,22 @@ pub(crate) async fn huge_allowed_hosts(mut tenant: Tenant) {
     }
 }
 
+/// The API server writes each of these characters as six bytes, in every event of the watch.
+pub(crate) async fn escaped_owners(tenant: Tenant) {
+    let owner = json!({"apiVersion": "nobody.example/v1", "kind": "Nobody", "name": "n", "uid": "<".repeat(1_400_000)});
+    for number in 0.. {
+        let name = tenant.name(number % 16);
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "ownerReferences": [owner]},
+        });
+        tenant.create(Kind::Secret, &secret).await;
+        if number >= 15 {
+            tenant.delete(Kind::Secret, &tenant.name((number + 1) % 16)).await;
+        }
+        tenant.pause(1_000).await;
+    }
+}
+
 /// A client is kept for each host, port and set of authorities.
 pub(crate) async fn bundle_ports(mut tenant: Tenant) {
     let pem = tenant.world.authority.pem();

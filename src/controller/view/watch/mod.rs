@@ -114,8 +114,16 @@ pub(crate) fn watch_objects<K: Watched>(
     let (standing, seen) = watch::channel(Standing::Starting);
     let request = kube::core::Request::new(K::url_path(&(), selection.namespace.as_deref()));
     let (faults, budget) = metrics.of(K::KIND, K::LIGHT);
-    let task =
-        Watch::<K> { client: client.client.clone(), request, selection, events, standing, faults, budget, retry: Retry::default() };
+    let task = Watch::<K> {
+        client: client.client.clone(),
+        request,
+        selection,
+        events,
+        standing,
+        faults,
+        budget,
+        retry: Retry::default(),
+    };
     client.runtime.spawn(task.run());
     (received, seen)
 }
