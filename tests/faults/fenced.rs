@@ -18,7 +18,7 @@ use crate::story::{SOON, Story, TOKEN, text};
 
 /// Longer than a lease lasts.
 const OUTAGE: Duration = Duration::from_secs(25);
-const FENCED: &str = "this process asks and writes nothing until it is";
+const FENCED: &str = "this process sends and writes nothing until it is";
 
 pub(crate) async fn rotated_refresh_token_survives_the_api_server(story: &mut Story, _: &Proxy) {
     let (replicas, first) = refresh_under_way(story, Duration::from_secs(3)).await;

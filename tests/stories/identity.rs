@@ -110,7 +110,7 @@ pub(crate) async fn keycloak_is_discovered(story: &mut Story) {
     story.apply(&story.source_for("slash", &provider(&format!("{}/", keycloak.issuer(REALM))))).await;
     story.ready("exact").await;
     let message = message(story, "slash", "IssuerMismatch").await;
-    assert!(message.contains("mind a slash"), "{message}");
+    assert!(message.contains("with a slash at the end"), "{message}");
 }
 
 pub(crate) async fn certificate_identifies_the_client(story: &mut Story) {

@@ -160,7 +160,7 @@ pub(crate) async fn kubectl_finds_the_plugin(story: &mut Story) {
     kubectl(&["__complete", "tokensource", "re"]).await.has(0, &[":0"]);
     std::os::unix::fs::symlink(PROGRAM, folder.join("kubectl_complete-tokensource")).expect("the symlink");
     let offered = kubectl(&["__complete", "tokensource", "re"]).await;
-    offered.has(0, &["renew\tAsk for new tokens now", "\n:4\n"]);
+    offered.has(0, &["renew\tRequest new tokens now", "\n:4\n"]);
     assert!(!offered.out.contains("status"), "{}", offered.out);
     kubectl(&["__complete", "tokensource", "status", "-o", ""]).await.has(0, &["table\t", "json\t", ":4"]);
     kubectl(&["__complete", "tokensource", "check", "-f", ""]).await.has(0, &[":0"]);
