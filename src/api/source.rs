@@ -116,6 +116,14 @@ pub struct TokenSourceSpec {
     pub suspend: bool,
 }
 
+impl TokenSource {
+    /// The name of the Secret that holds the token.
+    pub fn target_name(&self) -> &str {
+        let own = self.metadata.name.as_deref();
+        self.spec.target.name.as_deref().or(own).unwrap_or_default()
+    }
+}
+
 /// A provider object.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 pub struct ProviderReference {

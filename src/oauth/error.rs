@@ -19,104 +19,56 @@ pub(super) const MANUAL_FIX_FLOOR: Duration = Duration::from_secs(5 * 60);
 
 /// Everything that can go wrong from building a request to having a token.
 ///
+/// `host` is the host of the endpoint or issuer, without path or query; `what` and `why` are sentences of this program.
 /// `Display` is one line for a condition's message. No variant has a source: the errors of the libraries contain URLs and
 /// bodies, so causes are translated into closed sets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)] // the fields are described above
 pub enum Error {
-    /// A credential cannot be used. Found before anything is sent.
+    /// A credential cannot be used. Found before anything is sent. `what` names its key, never its value.
     #[error("a credential cannot be used: {what}")]
-    Credential {
-        /// The key of the credential and why it cannot be used, without its value.
-        what: String,
-    },
+    Credential { what: String },
     /// The spec contradicts itself in a way that the rules of the definition cannot check. Found before anything is sent.
     #[error("the spec cannot be carried out: {what}")]
-    Spec {
-        /// The fields, as users write them.
-        what: String,
-    },
-    /// A rule forbids the URL, or an address that its host resolves to. Nothing was sent.
+    Spec { what: String },
+    /// A rule forbids the URL, or an address that its host resolves to (`resolved`), so that the error reveals something about
+    /// the network. Nothing was sent.
     #[error("{host} must not be contacted: {why}")]
-    EndpointNotAllowed {
-        /// Host of the endpoint, without path or query.
-        host: String,
-        /// The rule that forbids it.
-        why: String,
-        /// Whether the rule forbids a resolved address, so that the error reveals something about the network.
-        resolved: bool,
-    },
+    EndpointNotAllowed { host: String, why: String, resolved: bool },
     /// No complete response arrived.
     #[error("{host} {fault}")]
-    Unreachable {
-        /// Host of the endpoint, without path or query.
-        host: String,
-        /// What failed.
-        fault: NetworkFault,
-    },
+    Unreachable { host: String, fault: NetworkFault },
     /// The TLS handshake failed.
     #[error("the TLS connection to {host} was not accepted: {fault}")]
-    Tls {
-        /// Host of the endpoint, without path or query.
-        host: String,
-        /// What is wrong with certificate or protocol.
-        fault: TlsFault,
-    },
-    /// The endpoint answered 3xx. Redirects are not followed, because credentials would be sent to another URL.
+    Tls { host: String, fault: TlsFault },
+    /// The endpoint answered 3xx. Redirects are not followed, because credentials would be sent to another URL. The target is
+    /// not shown, because the server chooses it.
     #[error("{host} answered {status}, a redirect, which is not followed: correct the URL")]
-    Redirect {
-        /// Host of the endpoint, without path or query. Never the redirect's target, which the server chooses.
-        host: String,
-        /// 300 to 399.
-        status: u16,
-    },
+    Redirect { host: String, status: u16 },
     /// The body exceeds 256 KiB. No part of it was parsed.
     #[error("{host} sent more than 256 KiB")]
-    TooLarge {
-        /// Host of the endpoint, without path or query.
-        host: String,
-    },
+    TooLarge { host: String },
     /// The metadata of an issuer could not be read.
     #[error("the metadata of {host} could not be read: {why}")]
-    Discovery {
-        /// Host of the issuer.
-        host: String,
-        /// What is wrong, in this program's words.
-        why: String,
-    },
-    /// The metadata is that of another issuer (RFC 8414 §3.3). The other issuer is not shown, because it is foreign text.
+    Discovery { host: String, why: String },
+    /// The metadata is that of another issuer (RFC 8414 §3.3), which is not shown, because it is foreign text.
     #[error(
         "the metadata at {host} names another `issuer`: copy the issuer from the metadata, with a slash at the end if it \
          has one"
     )]
-    IssuerMismatch {
-        /// Host of the issuer.
-        host: String,
-    },
+    IssuerMismatch { host: String },
     /// The provider refused, by an error code or by the status alone.
     #[error("{0}")]
     Refused(Box<Refusal>),
     /// A 2xx response that is neither a token nor an OAuth error.
     #[error("{response}, but {defect}")]
-    Malformed {
-        /// The response.
-        response: Box<ResponseInfo>,
-        /// What is wrong with it.
-        defect: Defect,
-    },
+    Malformed { response: Box<ResponseInfo>, defect: Defect },
     /// The token had expired on arrival, or its lifetime is negative.
     #[error("{response} with a token that had expired on arrival: check both clocks and `response.expiry`")]
-    AlreadyExpired {
-        /// The response.
-        response: Box<ResponseInfo>,
-    },
+    AlreadyExpired { response: Box<ResponseInfo> },
     /// The token needs a proof or scheme that this program does not support (RFC 6749 §7.1).
     #[error("{response} with a token of type {scheme}")]
-    UnsupportedTokenType {
-        /// The response.
-        response: Box<ResponseInfo>,
-        /// The scheme that the token needs.
-        scheme: Scheme,
-    },
+    UnsupportedTokenType { response: Box<ResponseInfo>, scheme: Scheme },
 }
 
 impl Error {

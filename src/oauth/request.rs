@@ -45,42 +45,22 @@ pub struct TokenRequest {
     pub body_format: BodyFormat,
 }
 
-/// A grant with its own parameters.
+/// A grant with its own parameters, under their names in the RFC.
 #[derive(Clone)]
+#[allow(missing_docs)] // the fields are those parameters
 pub enum Grant {
     /// RFC 6749 §4.4.
     ClientCredentials,
     /// RFC 6749 §4.3. RFC 9700 §2.4 forbids it, but some providers support no other.
-    Password {
-        /// `username`.
-        username: Secret,
-        /// `password`.
-        password: Secret,
-    },
+    Password { username: Secret, password: Secret },
     /// RFC 6749 §6.
-    RefreshToken {
-        /// `refresh_token`.
-        token: Secret,
-    },
-    /// RFC 7523 §2.1.
-    JwtBearer {
-        /// `assertion`. If it has a `scope` claim, the request has no `scope` parameter.
-        assertion: Assertion,
-    },
+    RefreshToken { token: Secret },
+    /// RFC 7523 §2.1. If the assertion has a `scope` claim, the request has no `scope` parameter.
+    JwtBearer { assertion: Assertion },
     /// RFC 8693 §2.1.
-    TokenExchange {
-        /// `subject_token`.
-        subject_token: Secret,
-        /// `subject_token_type`.
-        subject_token_type: String,
-        /// `requested_token_type`. None leaves it out.
-        requested_token_type: Option<String>,
-    },
+    TokenExchange { subject_token: Secret, subject_token_type: String, requested_token_type: Option<String> },
     /// RFC 6749 §4.5, or a vendor's own grant. Its parameters are [`TokenRequest::parameters`].
-    Extension {
-        /// `grant_type`, unchanged.
-        grant_type: String,
-    },
+    Extension { grant_type: String },
 }
 
 /// The kind of a grant, on which the meaning of an error code depends.
@@ -116,27 +96,17 @@ pub struct Client {
 /// How the client authenticates. A request has exactly one method (RFC 6749 §2.3) and is never repeated with another one,
 /// because every attempt may count towards a quota or a lock.
 #[derive(Clone)]
+#[allow(missing_docs)] // `secret` is the client secret
 pub enum ClientAuthentication {
     /// `client_secret_basic`: an `Authorization` header.
-    Basic {
-        /// The client secret.
-        secret: Secret,
-        /// How id and secret are encoded.
-        encoding: BasicEncoding,
-    },
+    Basic { secret: Secret, encoding: BasicEncoding },
     /// `client_secret_post`: a parameter.
-    Post {
-        /// The client secret.
-        secret: Secret,
-    },
+    Post { secret: Secret },
     /// `client_secret_jwt` or `private_key_jwt` (RFC 7523 §2.2): a parameter, signed for each request.
     Assertion(Assertion),
-    /// An assertion that somebody else has issued for the client (RFC 7521 §4.2), such as a Kubernetes ServiceAccount's
-    /// token. Sent as the same parameter.
-    IssuedAssertion {
-        /// The assertion.
-        token: Secret,
-    },
+    /// An assertion from another issuer (RFC 7521 §4.2), such as the token of a Kubernetes ServiceAccount. Sent as the same
+    /// parameter.
+    IssuedAssertion { token: Secret },
     /// `tls_client_auth` (RFC 8705 §2.1): the certificate of the connection authenticates the client that `client_id` names.
     MutualTls,
     /// `none`: a public client.

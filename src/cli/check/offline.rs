@@ -86,10 +86,7 @@ impl<'a> OfflineContext<'a> {
 
     /// An earlier `TokenSource` of the manifests with the same target.
     fn conflicting_source(&self) -> Option<String> {
-        let target = |source: &TokenSource| {
-            let name = source.spec.target.name.clone().unwrap_or_else(|| source.name_any());
-            (source.namespace(), name)
-        };
+        let target = |source: &TokenSource| (source.namespace(), source.target_name().to_owned());
         let before = self.manifests.sources.iter().take_while(|other| !std::ptr::eq(*other, self.source));
         let mine = target(self.source);
         before.into_iter().find(|other| target(other) == mine).map(ResourceExt::name_any)

@@ -186,7 +186,7 @@ fn refresh_conflict(observed: &Observed<'_>, namespace: &str, context: &Context)
 /// The oldest other `TokenSource` that names the same target, if it is older than this one.
 fn rival(source: &TokenSource, context: &Context) -> Option<String> {
     let namespace = source.namespace().unwrap_or_default();
-    let target = |source: &TokenSource| source.spec.target.name.clone().unwrap_or_else(|| source.name_any());
+    let target = |source: &TokenSource| source.target_name().to_owned();
     let age = |source: &TokenSource| (source.creation_timestamp().map(|time| time.0), source.name_any());
     let mine = target(source);
     context

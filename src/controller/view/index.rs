@@ -4,7 +4,6 @@
 use std::collections::{BTreeSet, HashMap};
 
 use compact_str::CompactString;
-use kube::ResourceExt;
 use kube::runtime::watcher::Event;
 
 use crate::api::{ProviderKind, TokenSource};
@@ -196,8 +195,7 @@ impl Index {
 
 fn named_by(source: &TokenSource) -> Box<[Reference]> {
     let spec = &source.spec;
-    let mut references =
-        vec![Reference::Secret(spec.target.name.clone().unwrap_or_else(|| source.name_any()).into())];
+    let mut references = vec![Reference::Secret(source.target_name().into())];
     references.extend(
         spec.credentials_ref.as_ref().map(|reference| Reference::Secret(reference.name.as_str().into())),
     );

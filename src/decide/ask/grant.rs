@@ -20,22 +20,22 @@ pub(super) fn grant(
     credentials: &Values<'_>,
     materials: &Materials,
 ) -> Result<(Grant, GrantKind), Failure> {
-    Ok(match provider.grant_type.as_deref() {
-        None | Some("client_credentials") => (Grant::ClientCredentials, GrantKind::ClientCredentials),
-        Some("password") => {
+    Ok(match provider.grant_type() {
+        "client_credentials" => (Grant::ClientCredentials, GrantKind::ClientCredentials),
+        "password" => {
             let (username, password) =
                 (credentials.secret(keys.username())?, credentials.secret(keys.password())?);
             (Grant::Password { username, password }, GrantKind::Password)
         }
-        Some("refresh_token") => (
+        "refresh_token" => (
             Grant::RefreshToken { token: credentials.secret(keys.refresh_token())? },
             GrantKind::RefreshToken,
         ),
-        Some(JWT_BEARER) => {
+        JWT_BEARER => {
             (Grant::JwtBearer { assertion: bearer(spec, provider, keys, credentials)? }, GrantKind::JwtBearer)
         }
-        Some(TOKEN_EXCHANGE) => (exchange(provider, materials)?, GrantKind::TokenExchange),
-        Some(vendors) => (Grant::Extension { grant_type: vendors.to_owned() }, GrantKind::Extension),
+        TOKEN_EXCHANGE => (exchange(provider, materials)?, GrantKind::TokenExchange),
+        vendors => (Grant::Extension { grant_type: vendors.to_owned() }, GrantKind::Extension),
     })
 }
 

@@ -65,15 +65,9 @@ impl Case {
     fn check(&self) {
         let settings = ExpirySettings { unit: self.unit, ..ExpirySettings::default() };
         let found = lifetime(&self.members, &self.token, self.date, &settings).map(ignoring_declared_zero);
-        let expected = self
-            .seconds
-            .map(|seconds| Lifetime {
-                seconds,
-                notices: self.notices.iter().copied().collect(),
-                declared_zero: false,
-            })
-            .ok_or(AlreadyExpired);
-        assert_eq!(found, expected, "{}", self.name);
+        let notices = self.notices.iter().copied().collect();
+        let expected = self.seconds.map(|seconds| Lifetime { seconds, notices, declared_zero: false });
+        assert_eq!(found, expected.ok_or(AlreadyExpired), "{}", self.name);
     }
 }
 
