@@ -3,7 +3,7 @@
 use kube::Config;
 
 use crate::controller::issue::audiences::Audiences;
-use crate::controller::issue::metadata_cache::Issuers;
+use crate::controller::issue::metadata_cache::MetadataCache;
 use crate::controller::issue::token_clients::TokenClients;
 use crate::controller::settings::Settings;
 
@@ -11,8 +11,8 @@ use crate::controller::settings::Settings;
 pub(crate) struct Caches {
     /// HTTP clients.
     pub(crate) clients: TokenClients,
-    /// Issuers' metadata.
-    pub(crate) metadata: Issuers,
+    /// Metadata of issuers.
+    pub(crate) metadata: MetadataCache,
     /// Audiences that are not the API server's own.
     pub(crate) audiences: Audiences,
 }
@@ -22,7 +22,7 @@ impl Caches {
     pub(crate) fn new(config: &Config, settings: &Settings) -> Self {
         Self {
             clients: TokenClients::new(settings.addresses.clone(), settings.resolver.clone()),
-            metadata: Issuers::new(settings.clock),
+            metadata: MetadataCache::new(settings.clock),
             audiences: Audiences::new(config),
         }
     }

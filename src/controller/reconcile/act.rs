@@ -14,21 +14,21 @@ use crate::controller::reconcile::rollout::restart;
 use crate::controller::reconcile::target::apply::{self, Written};
 use crate::controller::reconcile::target::former;
 use crate::controller::reconcile::target::{is_intact, is_outdated};
-use crate::controller::view::pending::HeldToken;
+use crate::controller::view::local_state::IssuedToken;
 use crate::decide::refresh::explain;
 use crate::decide::render::render;
 use crate::decide::{Failure, Observed, Outcome, Plan, Publication, Target, decide, flag_revocation};
 use crate::oauth::Retry;
 
 /// What came of a plan and, where the API server failed after the provider had answered, how.
-pub(crate) struct Done {
+pub(crate) struct Acted {
     pub(crate) outcome: Outcome,
-    pub(crate) trouble: Option<Error>,
+    pub(crate) error: Option<Error>,
 }
 
-impl From<Outcome> for Done {
+impl From<Outcome> for Acted {
     fn from(outcome: Outcome) -> Self {
-        Self { outcome, trouble: None }
+        Self { outcome, error: None }
     }
 }
 
@@ -39,8 +39,8 @@ pub(crate) async fn act(
     source: &TokenSource,
     observed: &mut Observed<'_>,
     context: &ReconcilePermit<'_>,
-) -> Result<Option<Done>, Error> {
-    let done = match plan {
+) -> Result<Option<Acted>, Error> {
+    let acted = match plan {
         Plan::Leave | Plan::Keep => Outcome::Kept.into(),
         Plan::Suspend => Outcome::Suspended.into(),
         Plan::Wait(_) => Outcome::Waiting.into(),
@@ -51,7 +51,7 @@ pub(crate) async fn act(
         }
         Plan::Withdraw => match withdraw(source, observed, context).await {
             Ok(target) => Outcome::Withdrawn(target).into(),
-            Err(error) => Done { outcome: Outcome::Waiting, trouble: Some(Error::WriteTarget(error)) },
+            Err(error) => Acted { outcome: Outcome::Waiting, error: Some(Error::WriteTarget(error)) },
         },
         Plan::DeleteFormerTargets => return Ok(delete_former(source, observed, context).await),
         Plan::Probe => {
@@ -62,7 +62,7 @@ pub(crate) async fn act(
             );
         }
         Plan::Restart => restart(source, observed, context).await.into(),
-        Plan::Publish => match context.scope.memory.held(observed.uid) {
+        Plan::Publish => match context.view.local.unwritten_token(observed.uid) {
             Some(held) => publish(held, source, observed, context).await,
             None => Outcome::Waiting.into(),
         },
@@ -71,7 +71,7 @@ pub(crate) async fn act(
             Err(error) => return ended(Err(error), observed, context),
         },
     };
-    Ok(Some(done))
+    Ok(Some(acted))
 }
 
 /// What came of asking, where it was no token.
@@ -79,7 +79,7 @@ fn ended(
     asked: Result<Outcome, ObtainError>,
     observed: &Observed<'_>,
     context: &ReconcilePermit<'_>,
-) -> Result<Option<Done>, Error> {
+) -> Result<Option<Acted>, Error> {
     let outcome = match asked {
         Ok(outcome) => outcome,
         // Waits are counted from when the failure is known.
@@ -118,32 +118,32 @@ async fn delete_former(
     source: &TokenSource,
     observed: &mut Observed<'_>,
     context: &ReconcilePermit<'_>,
-) -> Option<Done> {
+) -> Option<Acted> {
     let namespace = source.namespace().unwrap_or_default();
-    let (mut deleted, mut trouble) = (Vec::new(), None);
+    let (mut deleted, mut error) = (Vec::new(), None);
     for former in std::mem::take(&mut observed.former_targets) {
         match former::delete(&former, &namespace, context).await {
             Ok(true) => deleted.push(former.name),
             Ok(false) => {}
-            Err(error) => trouble = Some(Error::DeleteFormerTarget(error)),
+            Err(failed) => error = Some(Error::DeleteFormerTarget(failed)),
         }
     }
-    let outcome = match (deleted.is_empty(), &trouble) {
+    let outcome = match (deleted.is_empty(), &error) {
         (false, _) => Outcome::FormerTargetsDeleted(deleted),
         (true, None) => return None,
         (true, Some(_)) if decide(observed) == Plan::Restart => restart(source, observed, context).await,
         (true, Some(_)) => Outcome::Kept,
     };
-    Some(Done { outcome, trouble })
+    Some(Acted { outcome, error })
 }
 
 /// Writes a token into the target; one that cannot be written is kept, and written first next time.
 async fn publish(
-    mut held: HeldToken,
+    mut held: IssuedToken,
     source: &TokenSource,
     observed: &Observed<'_>,
     context: &ReconcilePermit<'_>,
-) -> Done {
+) -> Acted {
     // The refresh token first: of a rotated one there is no other copy, while an access token can be asked for again.
     if let (Some(bond), Some(token)) = (&held.bond, &held.token.refresh_token) {
         if let Err(error) = refresh_token::keep(source, bond, token, context).await {
@@ -155,7 +155,7 @@ async fn publish(
         Ok(data) => data,
         Err(problem) => {
             // Kept, it would be tried again for ever: no template becomes better by waiting.
-            context.scope.memory.release(observed.uid);
+            context.view.local.forget_unwritten_token(observed.uid);
             let failure = problem.failure("A token came and was dropped; the Secret is left as it is.");
             return Outcome::Failed(context.now(), failure).into();
         }
@@ -164,11 +164,11 @@ async fn publish(
         Ok(written) => written,
         Err(error) => return hold(held, observed, error, context),
     };
-    context.scope.memory.release(observed.uid);
+    context.view.local.forget_unwritten_token(observed.uid);
     let token = held.token;
     let (published, unchanged_at) = match written {
         Written::New(published) => {
-            context.scope.memory.versions_written(observed.uid);
+            context.view.local.forget_written_versions(observed.uid);
             (published, None)
         }
         Written::Unchanged(published) => (published, Some(token.issued_at)),
@@ -187,13 +187,18 @@ async fn publish(
 }
 
 /// Keeps a token that could not be written, and says so.
-fn hold(held: HeldToken, observed: &Observed<'_>, error: CallError, context: &ReconcilePermit<'_>) -> Done {
+fn hold(
+    held: IssuedToken,
+    observed: &Observed<'_>,
+    error: CallError,
+    context: &ReconcilePermit<'_>,
+) -> Acted {
     let issued_at = held.token.issued_at;
-    context.scope.memory.hold(observed.uid, held);
+    context.view.local.keep_unwritten_token(observed.uid, held);
     unwritten(issued_at, observed.target_name(), error)
 }
 
-fn unwritten(at: DateTime<Utc>, target: &str, error: CallError) -> Done {
+fn unwritten(at: DateTime<Utc>, target: &str, error: CallError) -> Acted {
     let reason = Reason::TargetWriteFailed;
     let failure = Failure {
         reason,
@@ -204,7 +209,7 @@ fn unwritten(at: DateTime<Utc>, target: &str, error: CallError) -> Done {
             reason.sentence()
         ),
     };
-    Done { outcome: Outcome::Unwritten(at, failure), trouble: Some(Error::WriteTarget(error)) }
+    Acted { outcome: Outcome::Unwritten(at, failure), error: Some(Error::WriteTarget(error)) }
 }
 
 /// Dresses the target anew with the data it has. What is not ours any more is left to the next look.
@@ -212,12 +217,12 @@ async fn rewrite(
     source: &TokenSource,
     observed: &Observed<'_>,
     context: &ReconcilePermit<'_>,
-) -> Result<Done, Error> {
+) -> Result<Acted, Error> {
     let namespace = source.namespace().unwrap_or_default();
     let found = context.read_secret(&namespace, observed.target_name()).await.map_err(Error::ReadTarget)?;
-    let Some((secret, facts)) = found else { return Ok(Outcome::Waiting.into()) };
+    let Some((secret, meta)) = found else { return Ok(Outcome::Waiting.into()) };
     let (Some(memo), Some(data), true) =
-        (facts.memo.as_deref().cloned(), secret.data.clone(), is_intact(&facts, secret.data.as_ref()))
+        (meta.memo.as_deref().cloned(), secret.data.clone(), is_intact(&meta, secret.data.as_ref()))
     else {
         return Ok(Outcome::Waiting.into());
     };

@@ -13,24 +13,24 @@ use crate::controller::error::{CallError, call};
 use crate::controller::issue::caches::Caches;
 use crate::controller::provider::Limiters;
 use crate::controller::reconcile::credentials::value_key::Keyring;
-use crate::controller::report::events::Announcer;
+use crate::controller::report::events::EventRecorder;
 use crate::controller::report::log::Log;
 use crate::controller::report::metrics::Metrics;
 use crate::controller::settings::Settings;
-use crate::controller::view::cluster::Cluster;
-use crate::controller::view::scope::Scope;
-use crate::controller::view::secrets::Facts;
+use crate::controller::view::cluster_scoped::ClusterScoped;
+use crate::controller::view::cluster_view::ClusterView;
+use crate::controller::view::secrets::SecretMeta;
 use crate::controller::workqueue::permits::{Permit, Permits};
 
 /// What every reconcile of one scope shares.
 pub(crate) struct Context {
     pub(crate) client: Client,
     pub(crate) settings: Arc<Settings>,
-    pub(crate) scope: Arc<Scope>,
-    pub(crate) cluster: Arc<Cluster>,
+    pub(crate) view: Arc<ClusterView>,
+    pub(crate) cluster: Arc<ClusterScoped>,
     pub(crate) limiters: Arc<Limiters>,
     pub(crate) caches: Arc<Caches>,
-    pub(crate) announcer: Arc<Announcer>,
+    pub(crate) events: Arc<EventRecorder>,
     pub(crate) log: Arc<Log>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) permits: Permits,
@@ -60,15 +60,15 @@ impl Context {
         &self,
         namespace: &str,
         name: &str,
-    ) -> Result<Option<(Secret, Arc<Facts>)>, CallError> {
-        let known = self.scope.secrets.get(namespace, name);
+    ) -> Result<Option<(Secret, Arc<SecretMeta>)>, CallError> {
+        let known = self.view.secrets.get(namespace, name);
         let found = call(self.secrets(namespace).get_opt(name)).await?;
         if found.is_none() {
-            self.scope.secrets.lose(namespace, name, known.as_deref());
+            self.view.secrets.lose(namespace, name, known.as_deref());
         }
         Ok(found.map(|secret| {
-            let facts = self.scope.secrets.learn(&secret.metadata);
-            (secret, facts)
+            let meta = self.view.secrets.learn(&secret.metadata);
+            (secret, meta)
         }))
     }
 }

@@ -21,7 +21,7 @@ use tracing::Instrument;
 
 use crate::api::{TokenSource, annotation, from_kubernetes};
 use crate::controller::error::Error;
-use crate::controller::reconcile::act::{Done, act};
+use crate::controller::reconcile::act::{Acted, act};
 use crate::controller::reconcile::context::{Context, ReconcilePermit};
 use crate::controller::reconcile::observe::{Provider, find_provider, observe};
 use crate::controller::reconcile::record::record;
@@ -38,36 +38,36 @@ const LEFT: Duration = Duration::from_secs(30);
 
 /// One look at the `TokenSource` of this name. Returns after how long to look again even if nothing changes, unless
 /// nothing but a change can matter.
-pub(crate) async fn look(named: NamespacedName, context: Arc<Context>) -> Option<Duration> {
+pub(crate) async fn reconcile(named: NamespacedName, context: Arc<Context>) -> Option<Duration> {
     let (namespace, name) = &named;
     // Lines of this level and above name the object themselves.
     let span = tracing::debug_span!("reconcile", object = %format_args!("{namespace}/{name}"));
     async {
-        context.scope.filled().await;
+        context.view.filled().await;
         // A leader that could not renew its lease waits here, with all it has in memory.
         if !context.settings.leadership.certain(context.settings.clock).await {
             return None;
         }
         let permit = ReconcilePermit::acquire(&context, namespace).await;
-        let Some(cached) = context.scope.find(&named) else {
+        let Some(cached) = context.view.find(&named) else {
             context.limiters.leave(&named);
             return None;
         };
         // In a box: hundreds wait for a permit, and each reconcile takes 10 kB.
-        let after = match Box::pin(reconcile(Arc::clone(&cached), &permit)).await {
+        let after = match Box::pin(step(Arc::clone(&cached), &permit)).await {
             Ok(after) => after,
-            Err(error) if error.is_not_leading() => context.scope.find(&named).map(|_| AGAIN),
+            Err(error) if error.is_not_leading() => context.view.find(&named).map(|_| AGAIN),
             Err(error) => {
-                context.metrics.trouble(error.reason());
-                context.scope.find(&named)?;
+                context.metrics.count_error(error.reason());
+                context.view.find(&named)?;
                 let after = try_again(&cached, &context);
                 context.log.failed(&named, &error, after, context.now());
                 Some(after)
             }
         };
         // It may have been deleted, or have left the selector, meanwhile: what was remembered of it has no end then.
-        if context.scope.find(&named).is_none_or(|now| now.uid() != cached.uid()) {
-            context.scope.memory.forget(&cached.uid().unwrap_or_default());
+        if context.view.find(&named).is_none_or(|now| now.uid() != cached.uid()) {
+            context.view.local.forget(&cached.uid().unwrap_or_default());
         }
         after
     }
@@ -80,11 +80,8 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// Brings one `TokenSource` a step further, unless the reconciles before have led to nothing. A provider that refuses is an
 /// outcome to record; only a failing API server is an error.
-async fn reconcile(
-    cached: Arc<TokenSource>,
-    context: &ReconcilePermit<'_>,
-) -> Result<Option<Duration>, Error> {
-    let (source, owed) = context.scope.memory.latest(cached);
+async fn step(cached: Arc<TokenSource>, context: &ReconcilePermit<'_>) -> Result<Option<Duration>, Error> {
+    let (source, status_pending) = context.view.local.current(cached);
     if let Some(wait) = put_off(&source, context) {
         // A permit that is kept for it would be another's meanwhile.
         context.limiters.leave(&name_of(&source));
@@ -101,29 +98,29 @@ async fn reconcile(
     if plan == Plan::Leave {
         return Ok(Some(LEFT));
     }
-    let done = match act(&plan, &source, &mut observed, context).await {
-        Ok(Some(done)) => done,
+    let acted = match act(&plan, &source, &mut observed, context).await {
+        Ok(Some(acted)) => acted,
         Ok(None) => {
             note_progress(&source, Progress::None, context);
             return Ok(Some(AGAIN));
         }
         // Whatever the API server would not do, the status still has to follow the clock.
-        Err(error) => Done { outcome: Outcome::Waiting, trouble: Some(error) },
+        Err(error) => Acted { outcome: Outcome::Waiting, error: Some(error) },
     };
-    observed.settle(&done.outcome);
-    let status = next_status(&observed, &done.outcome);
-    let recorded = record(&source, &observed, &done.outcome, &status, owed, context).await;
+    observed.settle(&acted.outcome);
+    let status = next_status(&observed, &acted.outcome);
+    let recorded = record(&source, &observed, &acted.outcome, &status, status_pending, context).await;
 
     // Of two errors the first is the one that explains the other.
-    if let Some(error) = unread.or(done.trouble) {
+    if let Some(error) = unread.or(acted.error) {
         return Err(error);
     }
     recorded?;
-    context.scope.memory.calm(observed.uid);
+    context.view.local.reset_errors(observed.uid);
     let errand = next_errand(&observed, &status);
-    let after = wake_after(&plan, &done.outcome, &status, errand, context.now());
+    let after = wake_after(&plan, &acted.outcome, &status, errand, context.now());
     let again = status != *observed.status || after < AT_ONCE;
-    note_progress(&source, Progress::of(&done.outcome, again), context);
+    note_progress(&source, Progress::of(&acted.outcome, again), context);
     Ok(Some(after))
 }
 
@@ -165,18 +162,18 @@ fn subject(source: &TokenSource) -> (i64, Option<String>) {
 /// How long to wait because those before have led to nothing.
 fn put_off(source: &TokenSource, context: &Context) -> Option<Duration> {
     let (uid, now) = (source.uid()?, context.now());
-    let until = context.scope.memory.guard(&uid)?.not_before(&subject(source), now)?;
+    let until = context.view.local.loop_guard(&uid)?.not_before(&subject(source), now)?;
     (until - now).to_std().ok()
 }
 
 fn note_progress(source: &TokenSource, progress: Progress, context: &Context) {
     let uid = source.uid().unwrap_or_default();
-    let memory = &context.scope.memory;
-    let before = memory.guard(&uid);
+    let local = &context.view.local;
+    let before = local.loop_guard(&uid);
     match progress {
         Progress::Quiet => {}
         Progress::Made if before.is_none() => {}
-        Progress::Made => memory.remember_guard(&uid, None),
+        Progress::Made => local.set_loop_guard(&uid, None),
         Progress::None => {
             let (subject, now) = (subject(source), context.now());
             let guard = LoopGuard::after(before, subject.clone(), now);
@@ -190,7 +187,7 @@ fn note_progress(source: &TokenSource, progress: Progress, context: &Context) {
                     "Reconciles change something again and again without progress; they are put off, up to a minute each"
                 );
             }
-            memory.remember_guard(&uid, Some(guard));
+            local.set_loop_guard(&uid, Some(guard));
         }
     }
 }
@@ -198,9 +195,9 @@ fn note_progress(source: &TokenSource, progress: Progress, context: &Context) {
 /// When to look again after an error: ever later.
 fn try_again(source: &TokenSource, context: &Context) -> Duration {
     let uid = source.uid().unwrap_or_default();
-    let troubles = context.scope.memory.trouble(&uid);
+    let errors = context.view.local.count_error(&uid);
     let expires_at =
         source.status.as_ref().and_then(|status| status.expires_at.as_ref()).map(from_kubernetes);
     let life_left = expires_at.map_or_else(TimeDelta::zero, |expires_at| expires_at - context.now());
-    call_again_after(troubles, life_left, &uid)
+    call_again_after(errors, life_left, &uid)
 }

@@ -17,7 +17,7 @@ use crate::controller::error::Error;
 use crate::controller::reconcile::context::Context;
 use crate::controller::reconcile::credentials::versions;
 use crate::controller::reconcile::target::former::former_targets;
-use crate::controller::reconcile::target::{stranger, target, unread_target};
+use crate::controller::reconcile::target::{foreign_owner, target, unread_target};
 use crate::controller::view::index::Reference;
 use crate::controller::view::secrets::credentials;
 use crate::controller::view::watch::unreadable;
@@ -74,7 +74,7 @@ pub(crate) fn find_provider<'a>(source: &'a TokenSource, context: &Context) -> R
         )),
         (Some(provider), None) => Ok(Provider::Inline(provider)),
         (None, Some(reference)) => {
-            let found = context.scope.providers.get(&ObjectRef::new(&reference.name).within(&namespace));
+            let found = context.view.providers.get(&ObjectRef::new(&reference.name).within(&namespace));
             let provider = found.ok_or_else(|| {
                 Failure::local(
                     Reason::ProviderNotFound,
@@ -112,7 +112,7 @@ pub(crate) async fn observe<'a>(
     let credentials = match &source.spec.credentials_ref {
         None => Credentials::Unnamed,
         Some(reference) => {
-            credentials(&reference.name, context.scope.secrets.get(&namespace, &reference.name))
+            credentials(&reference.name, context.view.secrets.get(&namespace, &reference.name))
         }
     };
     let mut observed = Observed {
@@ -129,24 +129,24 @@ pub(crate) async fn observe<'a>(
         provider,
         secrets: Secrets { credentials, ..Secrets::default() },
         inputs: None,
-        template_problem: context.scope.memory.template_problem(source),
+        template_problem: context.view.local.template_problem(source),
         target: Target::Missing,
         former_targets: Vec::new(),
         refresh_conflict: None,
         rival: rival(source, context),
         held: context
-            .scope
-            .memory
-            .held(uid)
+            .view
+            .local
+            .unwritten_token(uid)
             .map(|held| Held { asked: held.asked, expires_at: held.token.expires_at }),
-        probed: context.scope.memory.probed(uid),
+        probed: context.view.local.probed(uid),
     };
     if let Ok(provider) = &observed.provider {
         let subject = provider.subject_secret().map(|reference| &reference.name);
         let certificate = provider.tls.client_certificate_ref.as_ref().map(|reference| &reference.name);
         let named: Vec<&str> = subject.into_iter().chain(certificate).map(String::as_str).collect();
         // The block may stand elsewhere, so that the `TokenSource` alone does not tell which Secrets concern it.
-        context.scope.depends(&namespace, observed.name, &named);
+        context.view.depends(&namespace, observed.name, &named);
         observed.secrets.subject = provider_secret(subject, &namespace, context);
         observed.secrets.certificate = provider_secret(certificate, &namespace, context);
     }
@@ -173,14 +173,14 @@ fn shortened(request: &str) -> &str {
 /// A Secret that the provider block names.
 fn provider_secret(name: Option<&String>, namespace: &str, context: &Context) -> Credentials {
     let Some(name) = name else { return Credentials::Unnamed };
-    credentials(name, context.scope.secrets.get(namespace, name))
+    credentials(name, context.view.secrets.get(namespace, name))
 }
 
 /// Whose Secret is in the way of the refresh token's, where one would be kept.
 fn refresh_conflict(observed: &Observed<'_>, namespace: &str, context: &Context) -> Option<String> {
     observed.provider.as_ref().ok().filter(|provider| is_kept(provider))?;
-    let facts = context.scope.secrets.get(namespace, &secret_name(observed.name))?;
-    stranger(&facts, observed.uid)
+    let meta = context.view.secrets.get(namespace, &secret_name(observed.name))?;
+    foreign_owner(&meta, observed.uid)
 }
 
 /// The oldest other `TokenSource` that names the same target, if it is older than this one.
@@ -190,11 +190,11 @@ fn rival(source: &TokenSource, context: &Context) -> Option<String> {
     let age = |source: &TokenSource| (source.creation_timestamp().map(|time| time.0), source.name_any());
     let mine = target(source);
     context
-        .scope
+        .view
         .users(&namespace, Reference::Secret(mine.as_str().into()))
         .into_iter()
         .filter(|(_, name)| *name != source.name_any())
-        .filter_map(|user| context.scope.find(&user))
+        .filter_map(|user| context.view.find(&user))
         .filter(|other| {
             target(other) == mine && age(other) < age(source) && other.metadata.deletion_timestamp.is_none()
         })

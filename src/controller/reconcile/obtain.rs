@@ -10,8 +10,8 @@ use crate::controller::issue::send::{send, unlisted};
 use crate::controller::reconcile::context::ReconcilePermit;
 use crate::controller::reconcile::credentials::refresh_token;
 use crate::controller::reconcile::target::{apply, is_outdated};
+use crate::controller::view::local_state::IssuedToken;
 use crate::controller::view::name::name_of;
-use crate::controller::view::pending::HeldToken;
 use crate::decide::limiter::Answer;
 use crate::decide::refresh::{Bond, gives_way, is_kept};
 use crate::decide::{Cause, Deferral, Failure, Observed};
@@ -38,7 +38,7 @@ pub(crate) async fn obtain(
     source: &TokenSource,
     observed: &mut Observed<'_>,
     context: &ReconcilePermit<'_>,
-) -> Result<HeldToken, ObtainError> {
+) -> Result<IssuedToken, ObtainError> {
     let provider = observed.provider.clone().map_err(IssueError::Refused)?;
     let permit = context.limiters.acquire(source, provider, observed).map_err(ObtainError::Deferred)?;
     // Not before there is a permit, since this costs a call.
@@ -84,7 +84,7 @@ async fn issue(
     source: &TokenSource,
     observed: &mut Observed<'_>,
     context: &ReconcilePermit<'_>,
-) -> Result<HeldToken, IssueError> {
+) -> Result<IssuedToken, IssueError> {
     let mut prepared = prepare(source, observed, context).await?;
     let bond = is_kept(&prepared.provider).then(|| {
         Bond::now(&source.spec, &prepared.provider, &prepared.asked, &prepared.materials.credentials)
@@ -128,7 +128,7 @@ async fn issue(
     }
     // Whether it was open or not: a token that replaces the one which answered it must go on telling so.
     let answers = observed.renew_request.map(str::to_owned);
-    Ok(HeldToken {
+    Ok(IssuedToken {
         token: answer?,
         asked: prepared.asked,
         versions: prepared.versions,
@@ -146,10 +146,10 @@ async fn keep_held(
     observed: &Observed<'_>,
     context: &ReconcilePermit<'_>,
 ) -> Result<(), CallError> {
-    let Some(mut held) = context.scope.memory.held(observed.uid) else { return Ok(()) };
+    let Some(mut held) = context.view.local.unwritten_token(observed.uid) else { return Ok(()) };
     if let (Some(bond), Some(token)) = (&held.bond, held.token.refresh_token.take()) {
         refresh_token::keep(source, bond, &token, context).await?;
-        context.scope.memory.hold(observed.uid, held);
+        context.view.local.keep_unwritten_token(observed.uid, held);
     }
     Ok(())
 }

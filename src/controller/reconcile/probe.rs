@@ -11,7 +11,7 @@ use crate::controller::issue::error::IssueError;
 use crate::controller::issue::inputs::{token_client, trust};
 use crate::controller::issue::service_accounts;
 use crate::controller::reconcile::context::ReconcilePermit;
-use crate::controller::reconcile::target::{is_intact, stranger};
+use crate::controller::reconcile::target::{foreign_owner, is_intact};
 use crate::decide::{Failure, Observed, Outcome, Probed, Verdict};
 use crate::oauth::{Endpoint, Secret};
 
@@ -36,7 +36,7 @@ pub(crate) async fn probe(
         Err(error) => return Err(error),
     };
     let probed = Probed::following(observed.probed.as_ref(), published.issued_at, context.now(), verdict);
-    context.scope.memory.remember_probe(observed.uid, probed.clone());
+    context.view.local.remember_probe(observed.uid, probed.clone());
     Ok(Outcome::Probed(probed))
 }
 
@@ -69,8 +69,8 @@ async fn token(
     let found = context.read_secret(&namespace, observed.target_name()).await.map_err(Error::ReadTarget)?;
     let [key, ..] = TARGET_KEYS;
     Ok(found
-        .filter(|(secret, facts)| {
-            stranger(facts, observed.uid).is_none() && is_intact(facts, secret.data.as_ref())
+        .filter(|(secret, meta)| {
+            foreign_owner(meta, observed.uid).is_none() && is_intact(meta, secret.data.as_ref())
         })
         .and_then(|(secret, _)| secret.data?.remove(key))
         .and_then(|value| String::from_utf8(value.0).ok())

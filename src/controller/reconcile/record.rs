@@ -11,22 +11,22 @@ use crate::controller::view::name::name_of;
 use crate::controller::view::watch::Watched;
 use crate::decide::{Observed, Outcome, transition};
 
-/// Records what came of a plan. `owed` says that the observed status itself has yet to be written.
+/// Records what came of a plan. `status_pending` says that the observed status itself has yet to be written.
 pub(crate) async fn record(
     source: &TokenSource,
     observed: &Observed<'_>,
     outcome: &Outcome,
     status: &TokenSourceStatus,
-    owed: bool,
+    status_pending: bool,
     context: &Context,
 ) -> Result<(), Error> {
     count(observed, outcome, context);
     context.log.outcome(&name_of(source), observed, outcome, status);
-    if owed || status != observed.status {
+    if status_pending || status != observed.status {
         write(source, status, outcome, context).await?;
     }
     if let Some(transition) = transition(observed.status, status, outcome) {
-        context.announcer.announce(source.object_ref(&()), transition, context.now());
+        context.events.publish(source.object_ref(&()), transition, context.now());
     }
     Ok(())
 }
@@ -45,7 +45,7 @@ async fn write(
         Ok(answer) => {
             // An answer that cannot be read is no failure: the watch brings the object, too.
             if let Ok(written) = TokenSource::decode(answer.as_bytes()) {
-                context.scope.memory.status_written(written.object);
+                context.view.local.status_written(written.object);
             }
             Ok(())
         }
@@ -84,20 +84,20 @@ fn unwritten(
     context: &Context,
 ) -> Result<(), Error> {
     let uid = source.uid().unwrap_or_default();
-    let cached = context.scope.find(&name_of(source));
-    let memory = &context.scope.memory;
+    let cached = context.view.find(&name_of(source));
+    let local = &context.view.local;
     if (error.is_not_found() || error.is_conflict())
         && cached.is_none_or(|cached| cached.uid() != source.uid())
     {
         // The object is gone, and with it whatever there was to say of it.
-        memory.forget(&uid);
+        local.forget(&uid);
         return Ok(());
     }
     // Until the watch says that it is gone, it is looked at all the same: without its status, each look would find that
     // no token had ever been asked for. And nobody else can know of what came of our own request.
     let is_news = matches!(outcome, Outcome::Failed(..) | Outcome::Unwritten(..) | Outcome::Published(_));
     if is_news || !(error.is_conflict() || error.is_not_found()) {
-        memory.status_unwritten(&uid, status.clone());
+        local.keep_unwritten_status(&uid, status.clone());
     }
     // Somebody has changed the object meanwhile, and the watch is about to say so.
     if error.is_not_found() || error.is_conflict() { Ok(()) } else { Err(Error::WriteStatus(error)) }

@@ -22,8 +22,8 @@ pub(crate) async fn restart(
     let Some((key, value)) = restart_annotation(observed) else { return Outcome::Waiting };
     let patch = json!({ "spec": { "template": { "metadata": { "annotations": { key: &value } } } } });
     let namespace = source.namespace().unwrap_or_default();
-    let memory = &context.scope.memory;
-    let mut done = memory.restarted(observed.uid, &value);
+    let local = &context.view.local;
+    let mut done = local.restarted(observed.uid, &value);
     for workload in &source.spec.target.rollout_restart {
         if done.contains(workload) {
             continue;
@@ -35,12 +35,12 @@ pub(crate) async fn restart(
                 tracing::debug!(workload = name(workload), "Not restarted: it does not exist");
             }
             Err(error) => {
-                memory.remember_restarts(observed.uid, Some((value, done)));
+                local.remember_restarts(observed.uid, Some((value, done)));
                 return Outcome::NotRestarted(failure(&name(workload), &error));
             }
         }
     }
-    memory.remember_restarts(observed.uid, None);
+    local.remember_restarts(observed.uid, None);
     Outcome::Restarted(done.iter().map(name).collect())
 }
 

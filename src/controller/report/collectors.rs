@@ -20,13 +20,13 @@ use crate::controller::issue::caches::Caches;
 use crate::controller::leadership::Leadership;
 use crate::controller::provider::Limiters;
 use crate::controller::settings::Settings;
-use crate::controller::view::scope::Scope;
+use crate::controller::view::cluster_view::ClusterView;
 use crate::controller::view::watch::Standing;
 use crate::decide::{Gauges, gauges};
 
 /// One series for each `TokenSource`, four times.
 pub(crate) struct Objects {
-    scopes: Vec<Arc<Scope>>,
+    views: Vec<Arc<ClusterView>>,
     clock: fn() -> DateTime<Utc>,
 }
 
@@ -34,24 +34,24 @@ pub(crate) struct Objects {
 type Row = (Arc<TokenSource>, Gauges);
 
 impl Objects {
-    pub(crate) fn new(scopes: Vec<Arc<Scope>>, clock: fn() -> DateTime<Utc>) -> Self {
-        Self { scopes, clock }
+    pub(crate) fn new(views: Vec<Arc<ClusterView>>, clock: fn() -> DateTime<Utc>) -> Self {
+        Self { views, clock }
     }
 
     /// Those that anybody looks after: one that is being deleted gets no new token, and nobody is to be called for it.
     fn rows(&self) -> Vec<Row> {
         let now = (self.clock)();
-        let row = |scope: &Scope, source: Arc<TokenSource>| {
-            let numbers = scope.memory.with_status(&source, |status| gauges(&source.spec, status, now));
+        let row = |view: &ClusterView, source: Arc<TokenSource>| {
+            let numbers = view.local.with_status(&source, |status| gauges(&source.spec, status, now));
             (source, numbers)
         };
-        self.scopes
+        self.views
             .iter()
-            .flat_map(|scope| {
-                let present = Store::state(&scope.sources).into_iter();
+            .flat_map(|view| {
+                let present = Store::state(&view.sources).into_iter();
                 present
                     .filter(|source| source.metadata.deletion_timestamp.is_none())
-                    .map(|source| row(scope, source))
+                    .map(|source| row(view, source))
             })
             .collect()
     }
@@ -103,7 +103,7 @@ impl Collector for Objects {
 
 impl fmt::Debug for Objects {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Objects").field("scopes", &self.scopes.len()).finish_non_exhaustive()
+        f.debug_struct("Objects").field("views", &self.views.len()).finish_non_exhaustive()
     }
 }
 
@@ -114,13 +114,13 @@ pub(crate) struct Watches {
 }
 
 impl Watches {
-    pub(crate) fn new<'a>(scopes: impl Iterator<Item = &'a Arc<Scope>>) -> Self {
-        let of_scope = |scope: &Arc<Scope>| {
-            let namespace = scope.namespace.clone().unwrap_or_default();
-            let rows = scope.standings.iter();
+    pub(crate) fn new<'a>(views: impl Iterator<Item = &'a Arc<ClusterView>>) -> Self {
+        let of_view = |view: &Arc<ClusterView>| {
+            let namespace = view.namespace.clone().unwrap_or_default();
+            let rows = view.standings.iter();
             rows.map(|(kind, standing)| (namespace.clone(), *kind, standing.clone())).collect::<Vec<_>>()
         };
-        Self { rows: scopes.flat_map(of_scope).collect() }
+        Self { rows: views.flat_map(of_view).collect() }
     }
 }
 

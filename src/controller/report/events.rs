@@ -20,13 +20,13 @@ const OF_A_NAMESPACE: TokenBucket = TokenBucket::full(25.0, 2.0);
 const OF_ALL: TokenBucket = TokenBucket::full(100.0, 5.0);
 
 /// Sends Events.
-pub(crate) struct Announcer {
+pub(crate) struct EventRecorder {
     recorder: Recorder,
     normal: Mutex<SharedBuckets>,
     warning: Mutex<SharedBuckets>,
 }
 
-impl Announcer {
+impl EventRecorder {
     pub(crate) fn new(client: &Client) -> Self {
         let reporter = Reporter { controller: FIELD_MANAGER.to_owned(), instance: None };
         let recorder = Recorder::new(client.clone(), reporter);
@@ -35,7 +35,7 @@ impl Announcer {
     }
 
     /// Sends one about this object, on the side.
-    pub(crate) fn announce(&self, subject: ObjectReference, transition: Transition, now: DateTime<Utc>) {
+    pub(crate) fn publish(&self, subject: ObjectReference, transition: Transition, now: DateTime<Utc>) {
         let (type_, buckets) = if transition.warning {
             (EventType::Warning, &self.warning)
         } else {

@@ -25,14 +25,14 @@ struct Renewal {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Trouble {
+struct ReconcileError {
     reason: &'static str,
 }
 
 /// What the controller counts.
 pub struct Metrics {
     renewals: Family<Renewal, Counter>,
-    troubles: Family<Trouble, Counter>,
+    errors: Family<ReconcileError, Counter>,
     loops: Counter,
     request_duration: Histogram,
     lateness: Histogram,
@@ -45,7 +45,7 @@ impl Metrics {
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
             renewals: Family::default(),
-            troubles: Family::default(),
+            errors: Family::default(),
             loops: Counter::default(),
             request_duration: Histogram::new(REQUEST_BUCKETS),
             lateness: Histogram::new(LATENESS_BUCKETS),
@@ -54,7 +54,7 @@ impl Metrics {
         };
         // A series that begins with its first error hides that one from `increase`.
         for reason in Error::REASONS {
-            drop(metrics.troubles.get_or_create(&Trouble { reason }));
+            drop(metrics.errors.get_or_create(&ReconcileError { reason }));
         }
         registry.register(
             "tokensource_renewals",
@@ -64,7 +64,7 @@ impl Metrics {
         registry.register(
             "tokensource_reconcile_errors",
             "Reconciles that ended because the API server did not do as asked, by the call that failed",
-            metrics.troubles.clone(),
+            metrics.errors.clone(),
         );
         registry.register(
             "tokensource_reconciles_put_off",
@@ -122,8 +122,8 @@ impl Metrics {
         &self.watches
     }
 
-    pub(crate) fn trouble(&self, reason: &'static str) {
-        self.troubles.get_or_create(&Trouble { reason }).inc();
+    pub(crate) fn count_error(&self, reason: &'static str) {
+        self.errors.get_or_create(&ReconcileError { reason }).inc();
     }
 
     /// A reconcile is put off: those before have led to nothing.

@@ -26,16 +26,16 @@ struct Index {
 
 /// The index, kept up to date by the watch of `TokenSource`s.
 #[derive(Default)]
-pub(crate) struct References {
+pub(crate) struct ReferenceIndex {
     current: Index,
     listed: Option<Index>,
     /// By namespace and name of a Secret: the `TokenSource`s that look at it because their provider block names it.
-    subjects: HashMap<NamespacedName, BTreeSet<CompactString>>,
+    by_provider_secret: HashMap<NamespacedName, BTreeSet<CompactString>>,
     /// By `TokenSource`: those Secrets. It never has more of them than a provider block can name.
-    looks_at: HashMap<NamespacedName, Box<[CompactString]>>,
+    provider_secrets: HashMap<NamespacedName, Box<[CompactString]>>,
 }
 
-impl References {
+impl ReferenceIndex {
     /// Takes in what the watch brings, and says which `TokenSource`s it concerns: the one that changed and, since
     /// two may name one target, those that name the same Secrets. Of a list it concerns all, and none before it is
     /// complete: until then the cache of the objects still has what was there before.
@@ -60,20 +60,20 @@ impl References {
             }
             Event::Apply(source) => {
                 let renamed = self.current.enter(source);
-                let mut concerned = vec![name_of(source)];
+                let mut affected = vec![name_of(source)];
                 if renamed {
-                    concerned.extend(self.peers(source));
+                    affected.extend(self.peers(source));
                 }
-                concerned
+                affected
             }
             Event::Delete(source) => {
-                let mut concerned = self.peers(source);
+                let mut affected = self.peers(source);
                 let key = name_of(source);
                 self.forget(&key);
                 self.current.remove(&key);
                 // Its own last reconcile gives up what it waits for.
-                concerned.push(key);
-                concerned
+                affected.push(key);
+                affected
             }
         }
     }
@@ -81,7 +81,7 @@ impl References {
     /// The `TokenSource`s of a namespace that name this.
     pub(crate) fn users(&self, namespace: &str, reference: Reference) -> Vec<NamespacedName> {
         let looking = match &reference {
-            Reference::Secret(name) => self.subjects.get(&(namespace.into(), name.clone())),
+            Reference::Secret(name) => self.by_provider_secret.get(&(namespace.into(), name.clone())),
             Reference::TokenProvider(_) | Reference::ClusterTokenProvider(_) => None,
         };
         let users = self.current.users.get(&(namespace.into(), reference));
@@ -94,8 +94,8 @@ impl References {
     }
 
     /// Whether these are the Secrets that a `TokenSource` is known to look at.
-    pub(crate) fn is_noted(&self, namespace: &str, source: &str, secrets: &[&str]) -> bool {
-        let noted = self.looks_at.get(&(namespace.into(), source.into()));
+    pub(crate) fn has_provider_secrets(&self, namespace: &str, source: &str, secrets: &[&str]) -> bool {
+        let noted = self.provider_secrets.get(&(namespace.into(), source.into()));
         noted.map_or(&[][..], |noted| noted).iter().eq(secrets.iter())
     }
 
@@ -109,18 +109,19 @@ impl References {
         }
         for secret in secrets {
             let slot = (key.0.clone(), CompactString::from(*secret));
-            self.subjects.entry(slot).or_default().insert(key.1.clone());
+            self.by_provider_secret.entry(slot).or_default().insert(key.1.clone());
         }
-        self.looks_at.insert(key, secrets.iter().map(|secret| CompactString::from(*secret)).collect());
+        self.provider_secrets
+            .insert(key, secrets.iter().map(|secret| CompactString::from(*secret)).collect());
     }
 
     fn forget(&mut self, key: &NamespacedName) {
-        for secret in self.looks_at.remove(key).into_iter().flatten() {
+        for secret in self.provider_secrets.remove(key).into_iter().flatten() {
             let slot = (key.0.clone(), secret);
-            if let Some(users) = self.subjects.get_mut(&slot) {
+            if let Some(users) = self.by_provider_secret.get_mut(&slot) {
                 users.remove(&key.1);
                 if users.is_empty() {
-                    self.subjects.remove(&slot);
+                    self.by_provider_secret.remove(&slot);
                 }
             }
         }
@@ -218,40 +219,43 @@ mod tests {
         source
     }
 
-    fn users(references: &References, secret: &str) -> Vec<String> {
+    fn users(references: &ReferenceIndex, secret: &str) -> Vec<String> {
         let users = references.users("ns", Reference::Secret(secret.into()));
         users.into_iter().map(|(_, name)| name.to_string()).collect()
     }
 
     #[test]
     fn only_the_secrets_that_are_looked_at_now_are_remembered() {
-        let mut references = References::default();
+        let mut references = ReferenceIndex::default();
         references.apply(&Event::Apply(source("one")));
         for port in 0..1000 {
             references.note("ns", "one", &[&format!("subject-{port}")]);
         }
-        assert_eq!((references.subjects.len(), references.looks_at.len()), (1, 1));
+        assert_eq!((references.by_provider_secret.len(), references.provider_secrets.len()), (1, 1));
         assert_eq!(users(&references, "subject-999"), ["one"]);
-        assert!(references.is_noted("ns", "one", &["subject-999"]) && !references.is_noted("ns", "one", &[]));
+        assert!(
+            references.has_provider_secrets("ns", "one", &["subject-999"])
+                && !references.has_provider_secrets("ns", "one", &[])
+        );
         references.note("ns", "one", &[]);
-        assert!(references.subjects.is_empty() && references.looks_at.is_empty());
+        assert!(references.by_provider_secret.is_empty() && references.provider_secrets.is_empty());
     }
 
     #[test]
     fn nothing_is_remembered_of_what_is_gone() {
-        let mut references = References::default();
+        let mut references = ReferenceIndex::default();
         references.apply(&Event::Apply(source("one")));
         references.note("ns", "one", &["subject"]);
         references.apply(&Event::Delete(source("one")));
-        assert!(references.subjects.is_empty());
+        assert!(references.by_provider_secret.is_empty());
         // A reconcile that was under way ends later.
         references.note("ns", "one", &["subject"]);
-        assert!(references.subjects.is_empty());
+        assert!(references.by_provider_secret.is_empty());
 
         references.apply(&Event::Apply(source("two")));
         references.note("ns", "two", &["subject"]);
         references.apply(&Event::Init);
         references.apply(&Event::InitDone);
-        assert!(references.subjects.is_empty() && references.looks_at.is_empty());
+        assert!(references.by_provider_secret.is_empty() && references.provider_secrets.is_empty());
     }
 }

@@ -1,11 +1,11 @@
-//! What the process knows of the cluster: objects, Secret metadata, which TokenSource names what, and its own writes that
-//! no watch has brought back yet. Must not know what a reconcile does with them.
+//! What this process knows of the cluster: the objects in its caches, the metadata of Secrets, which TokenSource names what,
+//! and its own writes that no watch has delivered yet. Must not know what a reconcile does with any of that.
 
-pub(crate) mod cluster;
+pub(crate) mod cluster_scoped;
+pub(crate) mod cluster_view;
 pub(crate) mod index;
+pub(crate) mod local_state;
 pub(crate) mod name;
-pub(crate) mod pending;
 pub(crate) mod rights;
-pub(crate) mod scope;
 pub(crate) mod secrets;
 pub(crate) mod watch;

@@ -1,4 +1,4 @@
-//! On paused time, which moves only when everybody waits for it.
+//! On paused time, which moves only when all_names waits for it.
 
 use std::cell::{Cell, RefCell};
 

@@ -17,7 +17,7 @@ const FRESH: TimeDelta = TimeDelta::hours(1);
 /// So long what was found is used while the document cannot be read: a broken metadata server is no reason to let
 /// tokens expire.
 const USABLE: TimeDelta = TimeDelta::hours(24);
-/// So long a failure holds for everybody: the next one to ask would meet the same.
+/// So long a failure holds for all_names: the next one to ask would meet the same.
 const FAILED: TimeDelta = TimeDelta::seconds(5);
 /// How often what is no longer worth keeping is looked for.
 const SWEEP: TimeDelta = TimeDelta::minutes(1);
@@ -53,13 +53,13 @@ struct Slot {
 }
 
 /// The endpoints found.
-pub(crate) struct Issuers {
+pub(crate) struct MetadataCache {
     slots: TenantCache<Key, Arc<Slot>>,
     swept: Mutex<DateTime<Utc>>,
     clock: fn() -> DateTime<Utc>,
 }
 
-impl Issuers {
+impl MetadataCache {
     pub(crate) fn new(clock: fn() -> DateTime<Utc>) -> Self {
         Self { slots: TenantCache::new(LIMITS), swept: Mutex::default(), clock }
     }

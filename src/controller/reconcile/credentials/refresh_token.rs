@@ -11,7 +11,7 @@ use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use crate::api::{FIELD_MANAGER, TokenSource};
 use crate::controller::error::{CallError, call};
 use crate::controller::reconcile::context::Context;
-use crate::controller::view::secrets::Facts;
+use crate::controller::view::secrets::SecretMeta;
 use crate::decide::refresh::{Bond, secret_name};
 use crate::oauth::Secret;
 
@@ -44,7 +44,7 @@ pub(crate) async fn keep(
             call(api.patch(&kept.name_any(), &params, &Patch::Merge(&wanted))).await?
         }
     };
-    context.scope.secrets.learn(&written.metadata);
+    context.view.secrets.learn(&written.metadata);
     Ok(())
 }
 
@@ -59,7 +59,9 @@ pub(crate) async fn drop(
     let same = Preconditions { uid: kept.uid(), resource_version: kept.resource_version() };
     let params = DeleteParams { preconditions: Some(same), ..DeleteParams::default() };
     match call(context.secrets(&namespace).delete(&kept.name_any(), &params)).await {
-        Ok(_) => context.scope.secrets.lose(&namespace, &kept.name_any(), Some(&Facts::of(&kept.metadata))),
+        Ok(_) => {
+            context.view.secrets.lose(&namespace, &kept.name_any(), Some(&SecretMeta::of(&kept.metadata)))
+        }
         Err(error) if error.is_not_found() || error.is_conflict() => {}
         Err(error) => return Err(error),
     }

@@ -8,30 +8,30 @@ use std::sync::Arc;
 use crate::api::TokenProviderSpec;
 use crate::controller::error::{CallError, Error};
 use crate::controller::reconcile::context::Context;
-use crate::controller::reconcile::target::stranger;
-use crate::controller::view::secrets::{Facts, credentials};
+use crate::controller::reconcile::target::foreign_owner;
+use crate::controller::view::secrets::{SecretMeta, credentials};
 use crate::decide::publication::Data;
 use crate::decide::versions::{Recalled, Role, Versions, compare, recall};
 use crate::decide::{Credentials, Observed};
 
 /// What is remembered of a `TokenSource`'s Secrets: beside its token, and since its last attempt.
 struct Remembered {
-    target: Option<Arc<Facts>>,
+    target: Option<Arc<SecretMeta>>,
     attempt: Versions,
 }
 
 impl Remembered {
     fn of(observed: &Observed<'_>, context: &Context) -> Self {
-        let facts = context.scope.secrets.get(observed.namespace, observed.target_name());
+        let meta = context.view.secrets.get(observed.namespace, observed.target_name());
         Self {
-            target: facts.filter(|facts| stranger(facts, observed.uid).is_none()),
-            attempt: context.scope.memory.versions(observed.uid),
+            target: meta.filter(|meta| foreign_owner(meta, observed.uid).is_none()),
+            attempt: context.view.local.versions(observed.uid),
         }
     }
 
     /// The token's first: it is the one that may be kept.
     fn all(&self) -> Vec<&Versions> {
-        let memo = self.target.as_ref().and_then(|facts| facts.memo.as_deref());
+        let memo = self.target.as_ref().and_then(|meta| meta.memo.as_deref());
         memo.map(|memo| &memo.versions).into_iter().chain([&self.attempt]).collect()
     }
 }
@@ -57,7 +57,7 @@ pub(crate) async fn count(observed: &mut Observed<'_>, context: &Context) -> Res
         }
     }
     if read_any {
-        context.scope.memory.remember_versions(observed.uid, versions.clone());
+        context.view.local.remember_versions(observed.uid, versions.clone());
     }
     observed.secrets.versions = versions;
     Ok(())
@@ -77,7 +77,7 @@ pub(crate) async fn count_read(
         let hash = hash(role, secret, data, observed, provider, context).await;
         versions.extend(compare(role, secret, hash, &known));
     }
-    context.scope.memory.remember_versions(observed.uid, versions.clone());
+    context.view.local.remember_versions(observed.uid, versions.clone());
     observed.secrets.versions = versions;
 }
 
@@ -100,8 +100,8 @@ pub(crate) async fn read(
     name: &str,
     context: &Context,
 ) -> Result<(Credentials, Data), CallError> {
-    let (secret, facts) = context.read_secret(namespace, name).await?.unzip();
-    Ok((credentials(name, facts), secret.and_then(|secret| secret.data).unwrap_or_default()))
+    let (secret, meta) = context.read_secret(namespace, name).await?.unzip();
+    Ok((credentials(name, meta), secret.and_then(|secret| secret.data).unwrap_or_default()))
 }
 
 /// The error of a Secret that could not be read.

@@ -14,9 +14,9 @@ use serde_json::json;
 use crate::api::{FIELD_MANAGER, Target as Described, TokenSource};
 use crate::controller::error::{CallError, call};
 use crate::controller::reconcile::context::Context;
-use crate::controller::reconcile::target::{as_written, stranger, without_token};
-use crate::controller::view::pending::HeldToken;
-use crate::controller::view::secrets::Facts;
+use crate::controller::reconcile::target::{as_written, foreign_owner, without_token};
+use crate::controller::view::local_state::IssuedToken;
+use crate::controller::view::secrets::SecretMeta;
 use crate::decide::publication::{Data, Memo, content_hash, secret_type, target, withdrawn};
 use crate::decide::render::{placeholder, render};
 use crate::decide::versions::Versions;
@@ -38,17 +38,17 @@ pub(crate) enum Written {
 
 /// Writes a token as `data`, its rendering, unless it is the one that stands there.
 pub(crate) async fn token(
-    held: &HeldToken,
+    held: &IssuedToken,
     data: Data,
     source: &TokenSource,
     observed: &Observed<'_>,
     context: &Context,
 ) -> Result<Written, CallError> {
     let namespace = source.namespace().unwrap_or_default();
-    let facts = context.scope.secrets.get(&namespace, observed.target_name());
+    let meta = context.view.secrets.get(&namespace, observed.target_name());
     let same = observed
         .published()
-        .filter(|published| facts.is_some_and(|facts| is_same(held, source, published, &facts)));
+        .filter(|published| meta.is_some_and(|meta| is_same(held, source, published, &meta)));
     // A write that was done though its answer was lost is no token seen before.
     let seen_before = same.is_some_and(|published| published.issued_at < held.token.issued_at);
     if seen_before && held.token.declared_zero {
@@ -71,7 +71,7 @@ pub(crate) async fn token(
 }
 
 /// Whether rendering this token with the times of the published one gives the published data.
-fn is_same(held: &HeldToken, source: &TokenSource, published: &Published, facts: &Facts) -> bool {
+fn is_same(held: &IssuedToken, source: &TokenSource, published: &Published, meta: &SecretMeta) -> bool {
     if !published.intact {
         return false;
     }
@@ -85,11 +85,11 @@ fn is_same(held: &HeldToken, source: &TokenSource, published: &Published, facts:
     };
     let as_before = Token { issued_at: memo.issued_at, expires_at: memo.expires_at, ..held.token.clone() };
     render(&source.spec.target, &as_before)
-        .is_ok_and(|data| facts.data_hash.as_deref() == Some(&content_hash(&data, &memo)))
+        .is_ok_and(|data| meta.data_hash.as_deref() == Some(&content_hash(&data, &memo)))
 }
 
 /// Whether what is published of the same token can stand as it is.
-fn stands(held: &HeldToken, published: &Published) -> bool {
+fn stands(held: &IssuedToken, published: &Published) -> bool {
     // The same token with a longer life is news: an expiry that stood still would pass while the token is good.
     let extended = held.token.expires_at - published.expires_at > SAME_EXPIRY;
     let expired = held.token.issued_at >= published.expires_at;
@@ -116,7 +116,7 @@ pub(crate) async fn dress(
     let written = match observed.target_uid() {
         None => create(&api, &wanted).await,
         Some(uid) => match standing((name, uid), observed, &namespace, context) {
-            Some(facts) => replace(&api, &wanted, &facts).await,
+            Some(meta) => replace(&api, &wanted, &meta).await,
             None => Err(CallError::Replaced),
         },
     };
@@ -179,12 +179,12 @@ pub(crate) async fn withdraw(
     let api = context.secrets(&namespace);
     let owner = source.controller_owner_ref(&()).unwrap_or_default();
     let wanted = withdrawn(name, &observed.spec.target, owner, context.now());
-    let facts = standing((name, uid), observed, &namespace, context).ok_or(CallError::Replaced)?;
-    let written = match replace(&api, &wanted, &facts).await {
+    let meta = standing((name, uid), observed, &namespace, context).ok_or(CallError::Replaced)?;
+    let written = match replace(&api, &wanted, &meta).await {
         // Some types demand keys.
         Err(error) if error.is_invalid() && secret_type(&observed.spec.target) != "Opaque" => {
-            delete(&api, name, &facts).await?;
-            context.scope.secrets.lose(&namespace, name, Some(&facts));
+            delete(&api, name, &meta).await?;
+            context.view.secrets.lose(&namespace, name, Some(&meta));
             return Ok(Target::Missing);
         }
         written => written,
@@ -200,13 +200,13 @@ async fn learned(
     namespace: &str,
     name: &str,
     context: &Context,
-) -> Result<Arc<Facts>, CallError> {
+) -> Result<Arc<SecretMeta>, CallError> {
     if let Err(error) = &written
         && (error.is_conflict() || error.is_not_found())
     {
         refresh(api, namespace, name, context).await?;
     }
-    Ok(context.scope.secrets.learn(&written?.metadata))
+    Ok(context.view.secrets.learn(&written?.metadata))
 }
 
 /// The target as it is known now, if it is still the one that was observed, and still ours.
@@ -215,9 +215,9 @@ fn standing(
     observed: &Observed<'_>,
     namespace: &str,
     context: &Context,
-) -> Option<Arc<Facts>> {
-    let facts = context.scope.secrets.get(namespace, name)?;
-    (facts.uid == uid && stranger(&facts, observed.uid).is_none()).then_some(facts)
+) -> Option<Arc<SecretMeta>> {
+    let meta = context.view.secrets.get(namespace, name)?;
+    (meta.uid == uid && foreign_owner(&meta, observed.uid).is_none()).then_some(meta)
 }
 
 async fn create(api: &Api<Secret>, wanted: &Secret) -> Result<Secret, CallError> {
@@ -225,7 +225,7 @@ async fn create(api: &Api<Secret>, wanted: &Secret) -> Result<Secret, CallError>
     call(api.create(&params, wanted)).await
 }
 
-async fn replace(api: &Api<Secret>, wanted: &Secret, standing: &Facts) -> Result<Secret, CallError> {
+async fn replace(api: &Api<Secret>, wanted: &Secret, standing: &SecretMeta) -> Result<Secret, CallError> {
     if !standing.applied {
         claim(api, wanted, standing).await?;
     }
@@ -245,20 +245,20 @@ async fn is_of_another_type(api: &Api<Secret>, wanted: &Secret) -> Result<bool, 
 
 /// Deletes and creates, once the API server has said that it would take the new one: a working target is not given
 /// up for one that cannot be.
-async fn recreate(api: &Api<Secret>, wanted: &Secret, standing: &Facts) -> Result<Secret, CallError> {
+async fn recreate(api: &Api<Secret>, wanted: &Secret, standing: &SecretMeta) -> Result<Secret, CallError> {
     rehearse_creation(api, wanted.clone()).await?;
     delete(api, &wanted.name_any(), standing).await?;
     create(api, wanted).await
 }
 
-async fn delete(api: &Api<Secret>, name: &str, standing: &Facts) -> Result<(), CallError> {
+async fn delete(api: &Api<Secret>, name: &str, standing: &SecretMeta) -> Result<(), CallError> {
     let ours = Preconditions { uid: Some(standing.uid.clone()), resource_version: None };
     let params = DeleteParams { preconditions: Some(ours), ..DeleteParams::default() };
     call(api.delete(name, &params)).await.map(|_| ())
 }
 
 /// Applies by force: the uid says that it is ours, so whatever others have done to our fields is undone.
-async fn apply(api: &Api<Secret>, wanted: &Secret, standing: &Facts) -> Result<Secret, CallError> {
+async fn apply(api: &Api<Secret>, wanted: &Secret, standing: &SecretMeta) -> Result<Secret, CallError> {
     let mut wanted = wanted.clone();
     wanted.metadata.uid = Some(standing.uid.clone());
     let params = PatchParams::apply(FIELD_MANAGER).force();
@@ -267,7 +267,7 @@ async fn apply(api: &Api<Secret>, wanted: &Secret, standing: &Facts) -> Result<S
 
 /// Makes the fields we created ours by apply. Until then they belong to us as an *update*, and an apply that no
 /// longer names one of them would leave it standing.
-async fn claim(api: &Api<Secret>, wanted: &Secret, standing: &Facts) -> Result<(), CallError> {
+async fn claim(api: &Api<Secret>, wanted: &Secret, standing: &SecretMeta) -> Result<(), CallError> {
     let metadata = call(api.get_metadata(&wanted.name_any())).await?;
     if metadata.uid().as_deref() != Some(&standing.uid) {
         return Ok(()); // Not the one that was seen to be ours: the apply will fail on the uid.
@@ -312,12 +312,12 @@ pub(crate) async fn refresh(
     name: &str,
     context: &Context,
 ) -> Result<(), CallError> {
-    let known = context.scope.secrets.get(namespace, name);
+    let known = context.view.secrets.get(namespace, name);
     match call(api.get_metadata_opt(name)).await? {
         Some(found) => {
-            context.scope.secrets.learn(&found.metadata);
+            context.view.secrets.learn(&found.metadata);
         }
-        None => context.scope.secrets.lose(namespace, name, known.as_deref()),
+        None => context.view.secrets.lose(namespace, name, known.as_deref()),
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use kube::api::{DeleteParams, Preconditions};
 use crate::controller::error::{CallError, call};
 use crate::controller::reconcile::context::Context;
 use crate::controller::reconcile::target::apply::refresh;
-use crate::controller::reconcile::target::stranger;
+use crate::controller::reconcile::target::foreign_owner;
 use crate::decide::refresh::secret_name;
 use crate::decide::{FormerTarget, Observed};
 
@@ -24,15 +24,15 @@ pub(crate) fn former_targets(
         let mut read = observed.secrets.named().filter_map(|secret| secret.name());
         name == observed.target_name() || name == refresh_token || read.any(|read| read == name)
     };
-    let written = context.scope.secrets.targets_of(namespace, observed.name, observed.uid);
+    let written = context.view.secrets.targets_of(namespace, observed.name, observed.uid);
     let former = written.into_iter().filter(|(name, _)| !is_in_use(name));
     former
-        .filter(|(_, facts)| stranger(facts, observed.uid).is_none())
-        .map(|(name, facts)| FormerTarget {
+        .filter(|(_, meta)| foreign_owner(meta, observed.uid).is_none())
+        .map(|(name, meta)| FormerTarget {
             name: name.to_string(),
-            uid: facts.uid.clone(),
-            resource_version: facts.resource_version.to_string(),
-            holds_token: facts.memo.is_some(),
+            uid: meta.uid.clone(),
+            resource_version: meta.resource_version.to_string(),
+            holds_token: meta.memo.is_some(),
         })
         .collect()
 }
@@ -50,10 +50,10 @@ pub(crate) async fn delete(
         resource_version: Some(former.resource_version.clone()),
     };
     let params = DeleteParams { preconditions: Some(same), ..DeleteParams::default() };
-    let known = context.scope.secrets.get(namespace, &former.name);
+    let known = context.view.secrets.get(namespace, &former.name);
     match call(api.delete(&former.name, &params)).await {
         Ok(_) => {
-            context.scope.secrets.lose(namespace, &former.name, known.as_deref());
+            context.view.secrets.lose(namespace, &former.name, known.as_deref());
             Ok(true)
         }
         Err(error) if error.is_not_found() || error.is_conflict() => {

@@ -11,17 +11,17 @@ use kube::ResourceExt;
 use crate::api::{TokenSource, from_kubernetes};
 use crate::controller::error::Error;
 use crate::controller::reconcile::context::Context;
-use crate::controller::view::secrets::Facts;
+use crate::controller::view::secrets::SecretMeta;
 use crate::decide::publication::{Data, Memo, content_hash, dressing, labels, secret_type};
 use crate::decide::versions::Versions;
 use crate::decide::{Observed, Published, Target};
 
 /// Whose Secret this is, for a person; none if it is this `TokenSource`'s.
-pub(crate) fn stranger(facts: &Facts, uid: &str) -> Option<String> {
-    if facts.deleting {
+pub(crate) fn foreign_owner(meta: &SecretMeta, uid: &str) -> Option<String> {
+    if meta.deleting {
         return Some("is being deleted".to_owned());
     }
-    match &facts.controller {
+    match &meta.controller {
         Some(controller) if controller.uid == uid => None,
         Some(controller) => Some(format!("belongs to {} {}", controller.kind, controller.name)),
         None => Some("does not belong to any TokenSource".to_owned()),
@@ -49,9 +49,9 @@ pub(crate) async fn is_outdated(
     }
     let namespace = source.namespace().unwrap_or_default();
     let name = observed.target_name();
-    let known = context.scope.secrets.get(&namespace, name).map(|facts| facts.resource_version.clone());
+    let known = context.view.secrets.get(&namespace, name).map(|meta| meta.resource_version.clone());
     let found = context.read_secret(&namespace, name).await.map_err(Error::ReadTarget)?;
-    let differs = found.map(|(_, facts)| facts.resource_version.clone()) != known;
+    let differs = found.map(|(_, meta)| meta.resource_version.clone()) != known;
     if differs {
         tracing::info!(
             namespace,
@@ -69,27 +69,27 @@ pub(crate) async fn target(
     context: &Context,
 ) -> Result<Target, Error> {
     let name = observed.target_name();
-    let Some(facts) = context.scope.secrets.get(namespace, name) else { return Ok(Target::Missing) };
-    match stranger(&facts, observed.uid) {
+    let Some(meta) = context.view.secrets.get(namespace, name) else { return Ok(Target::Missing) };
+    match foreign_owner(&meta, observed.uid) {
         Some(owner) => Ok(Target::Foreign(owner)),
         // Somebody else may have laid a hand on the annotation, and then it outlives our next token.
-        None if facts.withdrawn && facts.memo.is_none() => Ok(without_token(&facts)),
-        None => ours(observed, namespace, &facts, context).await,
+        None if meta.withdrawn && meta.memo.is_none() => Ok(without_token(&meta)),
+        None => ours(observed, namespace, &meta, context).await,
     }
 }
 
 /// Our target after its token has been taken away. Whatever others may have put there since is none of ours.
-pub(crate) fn without_token(facts: &Facts) -> Target {
-    Target::Withdrawn { uid: facts.uid.clone(), resource_version: facts.resource_version.to_string() }
+pub(crate) fn without_token(meta: &SecretMeta) -> Target {
+    Target::Withdrawn { uid: meta.uid.clone(), resource_version: meta.resource_version.to_string() }
 }
 
 /// The target by what is known without reading it: taken to be as it was when it was last known to be intact.
 pub(crate) fn unread_target(observed: &Observed<'_>, namespace: &str, context: &Context) -> Target {
-    let Some(facts) = context.scope.secrets.get(namespace, observed.target_name()) else {
+    let Some(meta) = context.view.secrets.get(namespace, observed.target_name()) else {
         return Target::Missing;
     };
     let recorded = observed.status.target.as_ref().and_then(|target| target.resource_version.clone());
-    let known = published(observed, &facts);
+    let known = published(observed, &meta);
     Target::Ours(Published {
         intact: known.intact && recorded.is_some(),
         resource_version: recorded.unwrap_or_default(),
@@ -100,21 +100,21 @@ pub(crate) fn unread_target(observed: &Observed<'_>, namespace: &str, context: &
 async fn ours(
     observed: &Observed<'_>,
     namespace: &str,
-    facts: &Facts,
+    meta: &SecretMeta,
     context: &Context,
 ) -> Result<Target, Error> {
     let recorded = observed.status.target.as_ref().and_then(|target| target.resource_version.as_deref());
-    if recorded == Some(facts.resource_version.as_str()) {
-        return Ok(Target::Ours(published(observed, facts)));
+    if recorded == Some(meta.resource_version.as_str()) {
+        return Ok(Target::Ours(published(observed, meta)));
     }
     let found = context.read_secret(namespace, observed.target_name()).await.map_err(Error::ReadTarget)?;
-    let Some((secret, facts)) = found else { return Ok(Target::Missing) };
+    let Some((secret, meta)) = found else { return Ok(Target::Missing) };
     // It may be another one than the cache knew.
-    if let Some(owner) = stranger(&facts, observed.uid) {
+    if let Some(owner) = foreign_owner(&meta, observed.uid) {
         return Ok(Target::Foreign(owner));
     }
-    let mut published = published(observed, &facts);
-    published.intact = is_intact(&facts, secret.data.as_ref());
+    let mut published = published(observed, &meta);
+    published.intact = is_intact(&meta, secret.data.as_ref());
     let wanted = labels(&observed.spec.target, observed.name);
     published.dressed &= secret_type(&observed.spec.target) == secret.type_.as_deref().unwrap_or("Opaque")
         && wanted.iter().all(|(key, value)| secret.labels().get(key) == Some(value))
@@ -128,16 +128,16 @@ async fn ours(
 }
 
 /// Whether this data is what was written with these annotations.
-pub(crate) fn is_intact(facts: &Facts, data: Option<&Data>) -> bool {
-    let (Some(memo), Some(data)) = (&facts.memo, data) else { return false };
-    facts.data_hash.as_deref() == Some(&content_hash(data, memo))
+pub(crate) fn is_intact(meta: &SecretMeta, data: Option<&Data>) -> bool {
+    let (Some(memo), Some(data)) = (&meta.memo, data) else { return false };
+    meta.data_hash.as_deref() == Some(&content_hash(data, memo))
 }
 
 /// The target by its metadata, taken to be intact. Without a readable memo it is altered, and what status remembers
 /// stands in.
-fn published(observed: &Observed<'_>, facts: &Facts) -> Published {
-    let dressed = facts.dressing.as_deref() == Some(&dressing(&observed.spec.target, observed.name));
-    let memo = facts.memo.as_deref().cloned().unwrap_or_else(|| {
+fn published(observed: &Observed<'_>, meta: &SecretMeta) -> Published {
+    let dressed = meta.dressing.as_deref() == Some(&dressing(&observed.spec.target, observed.name));
+    let memo = meta.memo.as_deref().cloned().unwrap_or_else(|| {
         let time = |time: &Option<_>| time.as_ref().map_or(DateTime::<Utc>::UNIX_EPOCH, from_kubernetes);
         let issued_at = time(&observed.status.issued_at);
         Memo {
@@ -149,14 +149,14 @@ fn published(observed: &Observed<'_>, facts: &Facts) -> Published {
             versions: Versions::default(),
         }
     });
-    Published { intact: facts.memo.is_some(), dressed, ..as_written(facts, memo) }
+    Published { intact: meta.memo.is_some(), dressed, ..as_written(meta, memo) }
 }
 
 /// The target right after it was written with this memo.
-pub(crate) fn as_written(facts: &Facts, memo: Memo) -> Published {
+pub(crate) fn as_written(meta: &SecretMeta, memo: Memo) -> Published {
     Published {
-        uid: facts.uid.clone(),
-        resource_version: facts.resource_version.to_string(),
+        uid: meta.uid.clone(),
+        resource_version: meta.resource_version.to_string(),
         issued_at: memo.issued_at,
         expires_at: memo.expires_at,
         since: memo.since,

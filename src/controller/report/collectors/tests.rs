@@ -15,10 +15,10 @@ fn ten_past() -> DateTime<Utc> {
     DateTime::from_timestamp(1_767_226_200, 0).unwrap()
 }
 
-fn scope() -> (Arc<Scope>, Writer<TokenSource>) {
+fn view() -> (Arc<ClusterView>, Writer<TokenSource>) {
     let (sources, writer) = store();
     let (providers, _) = store();
-    (Arc::new(Scope::new(sources, providers)), writer)
+    (Arc::new(ClusterView::new(sources, providers)), writer)
 }
 
 fn status(failures: i32, expires_at: &str) -> TokenSourceStatus {
@@ -43,10 +43,10 @@ fn source(namespace: &str, name: &str, version: &str, status: Option<&TokenSourc
 }
 
 /// The samples, without what describes them.
-fn scrape(scopes: &[&Arc<Scope>]) -> Vec<String> {
+fn scrape(views: &[&Arc<ClusterView>]) -> Vec<String> {
     let mut registry = Registry::default();
-    let scopes = scopes.iter().map(|scope| Arc::clone(scope)).collect();
-    registry.register_collector(Box::new(Objects::new(scopes, ten_past)));
+    let views = views.iter().map(|view| Arc::clone(view)).collect();
+    registry.register_collector(Box::new(Objects::new(views, ten_past)));
     let mut text = String::new();
     encode(&mut text, &registry).unwrap();
     text.lines().filter(|line| !line.starts_with('#')).map(ToOwned::to_owned).collect()
@@ -54,7 +54,7 @@ fn scrape(scopes: &[&Arc<Scope>]) -> Vec<String> {
 
 #[test]
 fn the_text_is_what_prometheus_reads() {
-    let (scope, mut writer) = scope();
+    let (view, mut writer) = view();
     writer.apply_watcher_event(&Event::Apply(source(
         "a",
         "one",
@@ -62,7 +62,7 @@ fn the_text_is_what_prometheus_reads() {
         Some(&status(0, "2026-01-01T01:00:00Z")),
     )));
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(Objects::new(vec![scope], ten_past)));
+    registry.register_collector(Box::new(Objects::new(vec![view], ten_past)));
     let mut text = String::new();
     encode(&mut text, &registry).unwrap();
     let expected = r#"# HELP tokensource_token_expiry_timestamp_seconds When the token expires, or did.
@@ -86,7 +86,7 @@ tokensource_consecutive_failures{namespace="a",name="one"} 0
 
 #[test]
 fn every_scope_is_shown_and_what_is_unknown_is_left_out() {
-    let ((one, mut of_one), (two, mut of_two)) = (scope(), scope());
+    let ((one, mut of_one), (two, mut of_two)) = (view(), view());
     of_one.apply_watcher_event(&Event::Apply(source("a", "new", "1", None)));
     of_two.apply_watcher_event(&Event::Apply(source(
         "b",
@@ -109,34 +109,34 @@ fn every_scope_is_shown_and_what_is_unknown_is_left_out() {
 
 #[test]
 fn what_is_gone_or_going_leaves_nothing_behind() {
-    let (scope, mut writer) = scope();
+    let (view, mut writer) = view();
     let good = status(0, "2026-01-01T01:00:00Z");
     let gone = source("a", "gone", "1", Some(&good));
     writer.apply_watcher_event(&Event::Apply(gone.clone()));
     let mut going = source("a", "going", "1", Some(&good));
     going.metadata.deletion_timestamp = Some(crate::api::to_kubernetes(ten_past()));
     writer.apply_watcher_event(&Event::Apply(going));
-    assert_eq!(scrape(&[&scope]).len(), 4, "of the one that is not being deleted");
+    assert_eq!(scrape(&[&view]).len(), 4, "of the one that is not being deleted");
     writer.apply_watcher_event(&Event::Delete(gone));
-    assert_eq!(scrape(&[&scope]), Vec::<String>::new());
+    assert_eq!(scrape(&[&view]), Vec::<String>::new());
 }
 
 #[test]
 fn our_own_writes_show_before_the_cache_has_them_and_are_not_forgotten_for_it() {
-    let (scope, mut writer) = scope();
+    let (view, mut writer) = view();
     let [early, later] = ["2026-01-01T01:00:00Z", "2026-01-01T02:00:00Z"].map(|time| status(0, time));
     let cached = source("a", "one", "1", Some(&early));
     writer.apply_watcher_event(&Event::Apply(cached.clone()));
-    let expiry = || scrape(&[&scope]).remove(0).rsplit(' ').next().unwrap().to_owned();
+    let expiry = || scrape(&[&view]).remove(0).rsplit(' ').next().unwrap().to_owned();
     assert_eq!(expiry(), "1767229200");
-    scope.memory.status_written(source("a", "one", "2", Some(&later)));
+    view.local.status_written(source("a", "one", "2", Some(&later)));
     assert_eq!(expiry(), "1767232800");
     // A reconcile that began before the cache caught up still learns of the write, though somebody scraped meanwhile.
     writer.apply_watcher_event(&Event::Apply(source("a", "one", "2", Some(&later))));
     assert_eq!(expiry(), "1767232800");
-    let (latest, _) = scope.memory.latest(Arc::new(cached));
+    let (latest, _) = view.local.current(Arc::new(cached));
     assert_eq!(latest.metadata.resource_version.as_deref(), Some("2"));
     // What could not be written holds all the same.
-    scope.memory.status_unwritten("one", early);
+    view.local.keep_unwritten_status("one", early);
     assert_eq!(expiry(), "1767229200");
 }

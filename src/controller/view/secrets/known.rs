@@ -8,23 +8,24 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use kube::Resource;
 
-use super::{Facts, NamespacedName, is_newer};
+use super::meta::{SecretMeta, is_newer};
 use crate::api::TokenSource;
+use crate::controller::view::name::NamespacedName;
 
-/// So many Secrets that claim to be targets of one `TokenSource` are looked at: anyone who may write Secrets may make more.
+/// How many Secrets that claim to be targets of one `TokenSource` are considered. Anyone who may create Secrets may create more.
 const LOOKED_AT: usize = 64;
 
-/// The Secrets of a scope.
+/// The known Secrets.
 #[derive(Default)]
 pub(crate) struct Known {
-    facts: HashMap<NamespacedName, Arc<Facts>>,
+    secrets: HashMap<NamespacedName, Arc<SecretMeta>>,
     /// Namespace, `TokenSource` and Secret.
     targets: BTreeSet<(CompactString, CompactString, CompactString)>,
 }
 
 impl Known {
-    pub(crate) fn get(&self, key: &NamespacedName) -> Option<&Arc<Facts>> {
-        self.facts.get(key)
+    pub(crate) fn get(&self, key: &NamespacedName) -> Option<&Arc<SecretMeta>> {
+        self.secrets.get(key)
     }
 
     /// The Secrets that hold or held a token of the `TokenSource` with this name and uid, and that it controls.
@@ -32,57 +33,56 @@ impl Known {
         &self,
         (namespace, source): NamespacedName,
         uid: &str,
-    ) -> impl Iterator<Item = (&CompactString, &Arc<Facts>)> {
+    ) -> impl Iterator<Item = (&CompactString, &Arc<SecretMeta>)> {
         let first = (namespace.clone(), source.clone(), CompactString::default());
         self.targets
             .range(first..)
             .take_while(move |(within, owner, _)| *within == namespace && *owner == source)
             .take(LOOKED_AT)
-            .filter_map(|(within, _, name)| Some((name, self.facts.get(&(within.clone(), name.clone()))?)))
-            .filter(move |(_, facts)| facts.controller.as_ref().is_some_and(|owner| owner.uid == uid))
+            .filter_map(|(within, _, name)| Some((name, self.secrets.get(&(within.clone(), name.clone()))?)))
+            .filter(move |(_, meta)| meta.controller.as_ref().is_some_and(|owner| owner.uid == uid))
     }
 
-    /// Newer facts replace older ones, never the other way round.
-    pub(crate) fn learn(&mut self, key: &NamespacedName, facts: &Arc<Facts>) {
-        let before = self.facts.get(key);
-        if before.is_some_and(|before| is_newer(before, facts)) {
+    /// Keeps this state of a Secret unless a newer one is known.
+    pub(crate) fn learn(&mut self, key: &NamespacedName, meta: &Arc<SecretMeta>) {
+        let before = self.secrets.get(key);
+        if before.is_some_and(|before| is_newer(before, meta)) {
             return;
         }
-        let owner = owner(facts).cloned();
+        let owner = owner(meta).cloned();
         if before.and_then(|before| self::owner(before)) != owner.as_ref() {
             self.remove(key);
             self.targets.extend(owner.map(|owner| (key.0.clone(), owner, key.1.clone())));
         }
-        self.facts.insert(key.clone(), Arc::clone(facts));
+        self.secrets.insert(key.clone(), Arc::clone(meta));
     }
 
     pub(crate) fn remove(&mut self, key: &NamespacedName) {
-        if let Some(owner) = self.facts.remove(key).as_deref().and_then(owner) {
+        if let Some(owner) = self.secrets.remove(key).as_deref().and_then(owner) {
             self.targets.remove(&(key.0.clone(), owner.clone(), key.1.clone()));
         }
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&NamespacedName, &Arc<Facts>)> {
-        self.facts.iter()
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&NamespacedName, &Arc<SecretMeta>)> {
+        self.secrets.iter()
     }
 }
 
-/// The `TokenSource` whose target this is or was. A copy that somebody has made of a target is none: this controller has
-/// not written it.
-fn owner(facts: &Facts) -> Option<&CompactString> {
-    let was_target = facts.written && !facts.deleting && (facts.memo.is_some() || facts.withdrawn);
+/// The `TokenSource` whose target this is or was. A copy of a target does not count, since this controller did not write it.
+fn owner(meta: &SecretMeta) -> Option<&CompactString> {
+    let was_target = meta.written && !meta.deleting && (meta.memo.is_some() || meta.withdrawn);
     let controller =
-        facts.controller.as_deref().filter(|controller| controller.kind == TokenSource::kind(&()));
+        meta.controller.as_deref().filter(|controller| controller.kind == TokenSource::kind(&()));
     controller.filter(|_| was_target).map(|controller| &controller.name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::controller::view::secrets::Controller;
+    use crate::controller::view::secrets::meta::Controller;
 
-    fn target(source: &str, uid: &str, resource_version: u64) -> Facts {
-        Facts {
+    fn target(source: &str, uid: &str, resource_version: u64) -> SecretMeta {
+        SecretMeta {
             resource_version: resource_version.to_string().into(),
             controller: Some(Box::new(Controller {
                 kind: "TokenSource".into(),
@@ -91,12 +91,12 @@ mod tests {
             })),
             withdrawn: true,
             written: true,
-            ..Facts::default()
+            ..SecretMeta::default()
         }
     }
 
-    fn learn(known: &mut Known, name: &str, facts: Facts) {
-        known.learn(&("ns".into(), name.into()), &Arc::new(facts));
+    fn learn(known: &mut Known, name: &str, meta: SecretMeta) {
+        known.learn(&("ns".into(), name.into()), &Arc::new(meta));
     }
 
     fn targets(known: &Known, source: &str, uid: &str) -> Vec<String> {
@@ -118,25 +118,25 @@ mod tests {
 
     #[test]
     fn only_what_this_controller_wrote_as_a_target_is_one() {
-        let change: [(&str, fn(&mut Facts)); 5] = [
-            ("without a word of a token", |facts| facts.withdrawn = false),
-            ("written by somebody else", |facts| facts.written = false),
-            ("on its way out", |facts| facts.deleting = true),
-            ("controlled by nobody", |facts| facts.controller = None),
-            ("controlled by another kind", |facts| {
-                facts.controller.as_mut().unwrap().kind = "Deployment".into();
+        let change: [(&str, fn(&mut SecretMeta)); 5] = [
+            ("without a word of a token", |meta| meta.withdrawn = false),
+            ("written by somebody else", |meta| meta.written = false),
+            ("on its way out", |meta| meta.deleting = true),
+            ("controlled by nobody", |meta| meta.controller = None),
+            ("controlled by another kind", |meta| {
+                meta.controller.as_mut().unwrap().kind = "Deployment".into();
             }),
         ];
         for (what, change) in change {
             let mut known = Known::default();
-            let mut facts = target("one", "uid-1", 1);
-            change(&mut facts);
-            learn(&mut known, "a", facts.clone());
+            let mut meta = target("one", "uid-1", 1);
+            change(&mut meta);
+            learn(&mut known, "a", meta.clone());
             assert!(targets(&known, "one", "uid-1").is_empty(), "{what}");
             // The same, of one that was a target before.
             learn(&mut known, "b", target("one", "uid-1", 1));
-            facts.resource_version = "2".into();
-            learn(&mut known, "b", facts);
+            meta.resource_version = "2".into();
+            learn(&mut known, "b", meta);
             assert!(known.targets.is_empty(), "{what}, later");
         }
     }
@@ -150,7 +150,7 @@ mod tests {
         learn(&mut known, "a", target("two", "uid-2", 6));
         assert_eq!(targets(&known, "two", "uid-2"), ["a"]);
         known.remove(&("ns".into(), "a".into()));
-        assert!(known.targets.is_empty() && known.facts.is_empty());
+        assert!(known.targets.is_empty() && known.secrets.is_empty());
     }
 
     #[test]

@@ -40,14 +40,14 @@ enum Access {
 }
 
 /// What is cluster-scoped.
-pub(crate) struct Cluster {
+pub(crate) struct ClusterScoped {
     providers: Store<ClusterTokenProvider>,
     namespaces: Store<PartialObjectMeta<Namespace>>,
     access: [watch::Receiver<Access>; 2],
     changes: broadcast::Sender<Change>,
 }
 
-impl Cluster {
+impl ClusterScoped {
     /// Starts the two watches; they end with the process. An installation for single namespaces need not have the right.
     pub(crate) fn watch(client: &WatchClient, is_optional: bool, metrics: &WatchMetrics) -> Arc<Self> {
         let (changes, _) = broadcast::channel(BACKLOG);

@@ -5,9 +5,9 @@ use serde_json::json;
 
 use super::*;
 
-/// A scope, and what fills its caches.
+/// A view, and what fills its caches.
 struct Scene {
-    scope: Scope,
+    view: ClusterView,
     sources: Writer<TokenSource>,
     providers: Writer<TokenProvider>,
 }
@@ -15,28 +15,32 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let ((sources, sources_writer), (providers, providers_writer)) = (store(), store());
-        Self { scope: Scope::new(sources, providers), sources: sources_writer, providers: providers_writer }
+        Self {
+            view: ClusterView::new(sources, providers),
+            sources: sources_writer,
+            providers: providers_writer,
+        }
     }
 
     /// Who is called, each with the generation that whoever looks at it now would find.
     fn source(&mut self, event: &Event<TokenSource>) -> Vec<(String, Option<i64>)> {
         self.sources.apply_watcher_event(event);
-        let called = self.scope.concerned_by_source(event);
+        let called = self.view.affected_by_source(event);
         self.found(called)
     }
 
     /// The same, of a `TokenProvider`, with what a look would find of that.
     fn provider(&mut self, event: &Event<TokenProvider>) -> Vec<(String, Option<i64>)> {
         self.providers.apply_watcher_event(event);
-        let called = self.scope.concerned_by_provider(event);
+        let called = self.view.affected_by_provider(event);
         let generation =
-            self.scope.providers.state().first().and_then(|provider| provider.metadata.generation);
+            self.view.providers.state().first().and_then(|provider| provider.metadata.generation);
         called.into_iter().map(|(_, name)| (name.to_string(), generation)).collect()
     }
 
     fn found(&self, called: Vec<NamespacedName>) -> Vec<(String, Option<i64>)> {
         let find = |name: NamespacedName| {
-            let generation = self.scope.find(&name).and_then(|source| source.metadata.generation);
+            let generation = self.view.find(&name).and_then(|source| source.metadata.generation);
             (name.1.to_string(), generation)
         };
         let mut found: Vec<_> = called.into_iter().map(find).collect();

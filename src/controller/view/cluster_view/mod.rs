@@ -1,4 +1,4 @@
-//! A scope, one namespace or all of them: its caches, and what sets off a reconcile.
+//! A view, one namespace or all of them: its caches, and what sets off a reconcile.
 //!
 //! Knows which change concerns which `TokenSource`. Must not know the queue, nor what a reconcile does.
 
@@ -17,10 +17,10 @@ use tokio::sync::watch;
 
 use crate::api::{TokenProvider, TokenSource};
 use crate::controller::settings::Settings;
-use crate::controller::view::cluster::{Change, Cluster};
-use crate::controller::view::index::{Reference, References};
+use crate::controller::view::cluster_scoped::{Change, ClusterScoped};
+use crate::controller::view::index::{Reference, ReferenceIndex};
+use crate::controller::view::local_state::LocalState;
 use crate::controller::view::name::{NamespacedName, name_of};
-use crate::controller::view::pending::Memory;
 use crate::controller::view::secrets::Secrets;
 use crate::controller::view::watch::{
     Selection, Standing, WatchClient, WatchMetrics, Watched, watch_objects,
@@ -35,12 +35,12 @@ const LEAP: TimeDelta = TimeDelta::seconds(2);
 pub(crate) type Triggers = BoxStream<'static, NamespacedName>;
 
 /// One namespace, or all of them.
-pub(crate) struct Scope {
+pub(crate) struct ClusterView {
     pub(crate) sources: Store<TokenSource>,
     pub(crate) providers: Store<TokenProvider>,
     pub(crate) secrets: Secrets,
-    pub(crate) memory: Memory,
-    references: RwLock<References>,
+    pub(crate) local: LocalState,
+    references: RwLock<ReferenceIndex>,
     pub(crate) secrets_filled: watch::Sender<bool>,
     pub(crate) filled: watch::Sender<bool>,
     /// How its watches stand, each with the kind's name.
@@ -49,14 +49,14 @@ pub(crate) struct Scope {
     pub(crate) namespace: Option<String>,
 }
 
-impl Scope {
+impl ClusterView {
     /// With nothing in it but what these come to hold.
     pub(crate) fn new(sources: Store<TokenSource>, providers: Store<TokenProvider>) -> Self {
         Self {
             sources,
             providers,
             secrets: Secrets::default(),
-            memory: Memory::default(),
+            local: LocalState::default(),
             references: RwLock::default(),
             secrets_filled: watch::Sender::new(false),
             filled: watch::Sender::new(false),
@@ -96,7 +96,7 @@ impl Scope {
     }
 
     /// The names of all that the cache has.
-    pub(crate) fn everybody(&self) -> Vec<NamespacedName> {
+    pub(crate) fn all_names(&self) -> Vec<NamespacedName> {
         self.sources.state().iter().map(|source| name_of(source)).collect()
     }
 
@@ -106,46 +106,46 @@ impl Scope {
 
     /// Notes which Secrets a `TokenSource` looks at because its provider block names them, in place of those before.
     pub(crate) fn depends(&self, namespace: &str, source: &str, secrets: &[&str]) {
-        if !self.read().is_noted(namespace, source, secrets) {
+        if !self.read().has_provider_secrets(namespace, source, secrets) {
             self.references.write().unwrap_or_else(PoisonError::into_inner).note(namespace, source, secrets);
         }
     }
 
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, References> {
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, ReferenceIndex> {
         self.references.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Those a `TokenSource`'s change concerns: itself, and whoever shares a Secret with it.
-    fn concerned_by_source(&self, event: &Event<TokenSource>) -> Vec<NamespacedName> {
+    fn affected_by_source(&self, event: &Event<TokenSource>) -> Vec<NamespacedName> {
         if let Event::Delete(source) = event {
-            self.memory.forget(&source.uid().unwrap_or_default());
+            self.local.forget(&source.uid().unwrap_or_default());
         }
         if matches!(event, Event::InitDone) {
-            self.memory.retain(&self.sources.state().iter().filter_map(|source| source.uid()).collect());
+            self.local.retain(&self.sources.state().iter().filter_map(|source| source.uid()).collect());
         }
         self.references.write().unwrap_or_else(PoisonError::into_inner).apply(event)
     }
 
     /// Those a Secret's change concerns: whoever names it, and whoever owns it.
-    fn concerned_by_secret(&self, event: &Event<PartialObjectMeta<Secret>>) -> Vec<NamespacedName> {
+    fn affected_by_secret(&self, event: &Event<PartialObjectMeta<Secret>>) -> Vec<NamespacedName> {
         if matches!(event, Event::InitDone) {
             self.secrets_filled.send_replace(true);
         }
         let changed = self.secrets.apply(event);
         let references = self.read();
-        let mut concerned = Vec::new();
-        for ((namespace, name), facts) in changed {
-            concerned.extend(references.users(&namespace, Reference::Secret(name)));
-            if let Some(controller) = &facts.controller
+        let mut affected = Vec::new();
+        for ((namespace, name), meta) in changed {
+            affected.extend(references.users(&namespace, Reference::Secret(name)));
+            if let Some(controller) = &meta.controller
                 && controller.kind == TokenSource::kind(&())
             {
-                concerned.push((namespace.clone(), controller.name.clone()));
+                affected.push((namespace.clone(), controller.name.clone()));
             }
         }
-        concerned
+        affected
     }
 
-    fn concerned_by_provider(&self, event: &Event<TokenProvider>) -> Vec<NamespacedName> {
+    fn affected_by_provider(&self, event: &Event<TokenProvider>) -> Vec<NamespacedName> {
         match event {
             Event::Init | Event::InitApply(_) => Vec::new(),
             // Of those that were in the last list and are in this one no more nothing is told.
@@ -157,64 +157,64 @@ impl Scope {
         }
     }
 
-    fn concerned_by_cluster(&self, change: Change) -> Vec<NamespacedName> {
+    fn affected_by_cluster(&self, change: Change) -> Vec<NamespacedName> {
         match change {
             Change::Provider(name) => {
                 self.read().users_everywhere(&Reference::ClusterTokenProvider(name.into()))
             }
             Change::Namespace(namespace) => self.read().users_of_cluster_providers(&namespace),
-            Change::Anything => self.everybody(),
+            Change::Anything => self.all_names(),
         }
     }
 }
 
-/// The caches of a scope and everything that sets off a reconcile in it.
+/// The caches of a view and everything that sets off a reconcile in it.
 pub(crate) fn prepare(
     client: &WatchClient,
     namespace: Option<&str>,
     settings: &Settings,
-    cluster: &Arc<Cluster>,
+    cluster: &Arc<ClusterScoped>,
     metrics: &WatchMetrics,
-) -> (Arc<Scope>, Triggers) {
+) -> (Arc<ClusterView>, Triggers) {
     let (sources, mut sources_writer) = store();
     let (providers, mut providers_writer) = store();
-    let mut scope = Scope::new(sources, providers);
-    scope.namespace = namespace.map(str::to_owned);
-    let within = Selection { namespace: scope.namespace.clone(), ..Selection::default() };
+    let mut view = ClusterView::new(sources, providers);
+    view.namespace = namespace.map(str::to_owned);
+    let within = Selection { namespace: view.namespace.clone(), ..Selection::default() };
     let selected = Selection { selector: settings.selector.clone(), ..within.clone() };
-    let source_events = watched::<TokenSource>(client, selected, metrics, &mut scope);
-    let secret_events = watched::<PartialObjectMeta<Secret>>(client, within.clone(), metrics, &mut scope);
-    let provider_events = watched::<TokenProvider>(client, within, metrics, &mut scope);
-    let scope = Arc::new(scope);
+    let source_events = watched::<TokenSource>(client, selected, metrics, &mut view);
+    let secret_events = watched::<PartialObjectMeta<Secret>>(client, within.clone(), metrics, &mut view);
+    let provider_events = watched::<TokenProvider>(client, within, metrics, &mut view);
+    let view = Arc::new(view);
     let of_sources = {
-        let scope = Arc::clone(&scope);
+        let view = Arc::clone(&view);
         source_events.map(move |event| {
             sources_writer.apply_watcher_event(&event);
-            scope.concerned_by_source(&event)
+            view.affected_by_source(&event)
         })
     };
     let of_secrets = {
-        let scope = Arc::clone(&scope);
-        secret_events.map(move |event| scope.concerned_by_secret(&event))
+        let view = Arc::clone(&view);
+        secret_events.map(move |event| view.affected_by_secret(&event))
     };
     let of_providers = {
-        let scope = Arc::clone(&scope);
+        let view = Arc::clone(&view);
         provider_events.map(move |event| {
             providers_writer.apply_watcher_event(&event);
-            scope.concerned_by_provider(&event)
+            view.affected_by_provider(&event)
         })
     };
     let of_cluster = {
-        let scope = Arc::clone(&scope);
-        cluster.changes().map(move |change| scope.concerned_by_cluster(change))
+        let view = Arc::clone(&view);
+        cluster.changes().map(move |change| view.affected_by_cluster(change))
     };
     let of_clock = {
-        let scope = Arc::clone(&scope);
-        leaps(settings.clock).map(move |()| scope.concerned_by_cluster(Change::Anything))
+        let view = Arc::clone(&view);
+        leaps(settings.clock).map(move |()| view.affected_by_cluster(Change::Anything))
     };
     let all =
         [of_sources.boxed(), of_secrets.boxed(), of_providers.boxed(), of_cluster.boxed(), of_clock.boxed()];
-    (scope, stream::select_all(all).flat_map(stream::iter).boxed())
+    (view, stream::select_all(all).flat_map(stream::iter).boxed())
 }
 
 /// Whenever the wall clock has moved otherwise than time itself has passed: it was set, or the machine has slept. What
@@ -234,15 +234,15 @@ fn leaps(clock: fn() -> DateTime<Utc>) -> impl Stream<Item = ()> + Send {
     })
 }
 
-/// The events of one kind; how their watch stands is noted in the scope.
+/// The events of one kind; how their watch stands is noted in the view.
 fn watched<K: Watched>(
     client: &WatchClient,
     selection: Selection,
     metrics: &WatchMetrics,
-    scope: &mut Scope,
+    view: &mut ClusterView,
 ) -> impl Stream<Item = Event<K>> + Send + use<K> {
     let (events, standing) = watch_objects(client, selection, metrics);
-    scope.standings.push((K::KIND, standing));
+    view.standings.push((K::KIND, standing));
     events
 }
 

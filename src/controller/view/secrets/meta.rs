@@ -1,0 +1,121 @@
+//! The metadata of a Secret, as far as the controller needs it: never a byte of its data.
+//! Knows the controller's annotations; must not know where a Secret was read.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use compact_str::CompactString;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+
+use crate::api::{FIELD_MANAGER, annotation};
+use crate::decide::publication::Memo;
+use crate::decide::{Credentials, LONGEST_HOSTS};
+
+/// The metadata of one Secret. Boxes hold what only targets have, since most Secrets are no target.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SecretMeta {
+    pub(crate) uid: String,
+    pub(crate) resource_version: CompactString,
+    pub(crate) deleting: bool,
+    pub(crate) controller: Option<Box<Controller>>,
+    pub(crate) allowed_hosts: Option<String>,
+    pub(crate) memo: Option<Box<Memo>>,
+    pub(crate) data_hash: Option<Box<str>>,
+    pub(crate) dressing: Option<Box<str>>,
+    pub(crate) withdrawn: bool,
+    /// This controller has written it: a copy that somebody has made, annotations and all, was not.
+    pub(crate) written: bool,
+    /// Was written by server-side apply, not only created, so that another apply can remove fields.
+    pub(crate) applied: bool,
+}
+
+/// The owner that controls a Secret.
+#[derive(Clone, Debug)]
+pub(crate) struct Controller {
+    pub(crate) kind: CompactString,
+    pub(crate) name: CompactString,
+    pub(crate) uid: String,
+}
+
+impl From<&OwnerReference> for Controller {
+    fn from(owner: &OwnerReference) -> Self {
+        // The API server does not check the lengths.
+        let short = |text: &str| text.chars().take(253).collect();
+        Self { kind: short(&owner.kind), name: short(&owner.name), uid: owner.uid.chars().take(64).collect() }
+    }
+}
+
+impl SecretMeta {
+    pub(crate) fn of(metadata: &ObjectMeta) -> Self {
+        let none = BTreeMap::new();
+        let annotations = metadata.annotations.as_ref().unwrap_or(&none);
+        // Anyone who may update the Secret may write these. A longer value is not ours.
+        let text = |key| {
+            let text: Option<&String> = annotations.get(key);
+            text.filter(|text| text.len() <= LONGEST_ANNOTATION).map(|text| text.as_str().into())
+        };
+        let controller =
+            metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
+        let mut operations = metadata
+            .managed_fields
+            .iter()
+            .flatten()
+            .filter(|entry| entry.manager.as_deref() == Some(FIELD_MANAGER))
+            .map(|entry| entry.operation.as_deref() == Some("Apply"))
+            .peekable();
+        Self {
+            uid: metadata.uid.clone().unwrap_or_default(),
+            resource_version: metadata.resource_version.as_deref().unwrap_or_default().into(),
+            deleting: metadata.deletion_timestamp.is_some(),
+            controller: controller.map(|owner| Box::new(owner.into())),
+            allowed_hosts: annotations.get(annotation::ALLOWED_HOSTS).map(|hosts| bounded_hosts(hosts)),
+            memo: is_ours(annotations).then(|| Memo::read(annotations)).flatten().map(Box::new),
+            data_hash: text(annotation::DATA_HASH),
+            dressing: text(annotation::DRESSING),
+            withdrawn: annotations.contains_key(annotation::WITHDRAWN_AT),
+            written: operations.peek().is_some(),
+            applied: operations.any(|is_apply| is_apply),
+        }
+    }
+}
+
+/// The credentials Secret of this name, by its metadata; None if it does not exist.
+pub(crate) fn credentials(name: &str, meta: Option<Arc<SecretMeta>>) -> Credentials {
+    match meta {
+        None => Credentials::Missing(name.to_owned()),
+        Some(meta) => Credentials::Present {
+            name: name.to_owned(),
+            uid: meta.uid.clone(),
+            resource_version: meta.resource_version.to_string(),
+            allowed_hosts: meta.allowed_hosts.clone(),
+        },
+    }
+}
+
+/// The longest annotation value that is kept in memory. The longest of ours is the answer to a renewal request.
+const LONGEST_ANNOTATION: usize = 4096;
+
+/// The hosts, cut to a length that is still refused for being too long.
+fn bounded_hosts(hosts: &str) -> String {
+    match hosts.char_indices().find(|(at, _)| *at > LONGEST_HOSTS) {
+        Some((end, _)) => hosts.get(..end).unwrap_or_default().to_owned(),
+        None => hosts.to_owned(),
+    }
+}
+
+/// Whether the annotations are short enough to be ours.
+fn is_ours(annotations: &BTreeMap<String, String>) -> bool {
+    let ours = annotations.iter().filter(|(key, _)| key.starts_with(annotation::PREFIX));
+    ours.filter(|(key, _)| *key != annotation::ALLOWED_HOSTS)
+        .all(|(_, value)| value.len() <= LONGEST_ANNOTATION)
+}
+
+/// A resourceVersion as a number, comparable within the storage of one API server. Anything else counts as oldest.
+pub(crate) fn version(resource_version: Option<&str>) -> u64 {
+    resource_version.and_then(|version| version.parse().ok()).unwrap_or_default()
+}
+
+/// Whether the first state of a Secret is newer than the second.
+pub(super) fn is_newer(one: &SecretMeta, other: &SecretMeta) -> bool {
+    version(Some(&one.resource_version)) > version(Some(&other.resource_version))
+}
