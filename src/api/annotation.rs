@@ -25,7 +25,7 @@ pub const ANSWERS: &str = "tokensource.dev/answers";
 pub const DATA_HASH: &str = "tokensource.dev/data-hash";
 
 /// On the target: the hash of the labels, annotations and type that the controller wrote.
-pub const DRESSING: &str = "tokensource.dev/dressing";
+pub const METADATA_HASH: &str = "tokensource.dev/dressing";
 
 /// On the target: when its token was removed because the provider refused the credentials (RFC 3339, UTC).
 pub const WITHDRAWN_AT: &str = "tokensource.dev/withdrawn-at";

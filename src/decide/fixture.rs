@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 
 use super::versions::Versions;
 use super::{
-    Cause, Credentials, Failure, FormerTarget, Held, Inputs, Observed, Outcome, Plan, Probed, Publication,
-    Published, Secrets, Target, inputs, next_status, render,
+    Cause, Credentials, Failure, FormerTarget, Inputs, Observed, Outcome, Plan, Probed, Publication,
+    Published, Secrets, Target, UnwrittenToken, inputs, next_status, render,
 };
 use crate::api::{
     ClientAuthentication, ClientAuthenticationMethod, CredentialsReference, Reason, TokenProviderSpec,
@@ -52,8 +52,8 @@ pub(super) struct Scene {
     pub(super) target: Target,
     pub(super) former_targets: Vec<FormerTarget>,
     pub(super) refresh_conflict: Option<String>,
-    pub(super) rival: Option<String>,
-    pub(super) held: Option<Held>,
+    pub(super) conflicting_source: Option<String>,
+    pub(super) unwritten_token: Option<UnwrittenToken>,
     pub(super) probed: Option<Probed>,
 }
 
@@ -97,8 +97,8 @@ impl Scene {
             target: Target::Missing,
             former_targets: Vec::new(),
             refresh_conflict: None,
-            rival: None,
-            held: None,
+            conflicting_source: None,
+            unwritten_token: None,
             probed: None,
         }
     }
@@ -131,8 +131,8 @@ impl Scene {
             target: self.target.clone(),
             former_targets: self.former_targets.clone(),
             refresh_conflict: self.refresh_conflict.clone(),
-            rival: self.rival.clone(),
-            held: self.held.clone(),
+            conflicting_source: self.conflicting_source.clone(),
+            unwritten_token: self.unwritten_token.clone(),
             probed: self.probed.clone(),
         }
     }
@@ -177,7 +177,7 @@ impl Scene {
                 versions: self.versions.clone(),
                 answers: self.renew_request.clone(),
                 intact: true,
-                dressed: true,
+                metadata_in_sync: true,
             },
             unchanged_at: None,
             fell_back: false,

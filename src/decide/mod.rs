@@ -55,7 +55,7 @@ pub use failure::Failure;
 pub use gauges::{Gauges, gauges};
 pub use inputs::{Inputs, Secrets};
 pub use loop_guard::LoopGuard;
-pub use observed::{Held, Observed};
+pub use observed::{Observed, UnwrittenToken};
 pub use outcome::{Deferral, Outcome, Publication};
 pub use plan::Plan;
 pub use probe::next_probe;

@@ -45,16 +45,16 @@ pub struct Observed<'a> {
     /// Whose Secret stands where a refresh token would have to be kept, if it is not ours.
     pub refresh_conflict: Option<String>,
     /// An older `TokenSource` that names the same target.
-    pub rival: Option<String>,
+    pub conflicting_source: Option<String>,
     /// A token that was minted but could not be written.
-    pub held: Option<Held>,
+    pub unwritten_token: Option<UnwrittenToken>,
     /// What the probe last said.
     pub probed: Option<Probed>,
 }
 
 /// A token that was minted but could not be written; the token itself is the controller's to keep.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Held {
+pub struct UnwrittenToken {
     /// Fingerprint of what it was asked for with.
     pub asked: String,
     /// When it expires.

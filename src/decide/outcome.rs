@@ -27,7 +27,7 @@ pub enum Outcome {
     Unwritten(DateTime<Utc>, Failure),
     /// The target holds a new token.
     Published(Publication),
-    /// The target has been dressed anew; its token is the same.
+    /// The target was written again with new metadata and the same token.
     Rewritten(Published),
     /// The token has been taken out of the target, which now stands so, and of the Secrets of its former names.
     Withdrawn(Target),

@@ -15,7 +15,7 @@ use crate::api::{Target, annotation};
 
 /// What the target remembers of its token, in annotations written with the same request as the data.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Memo {
+pub struct TokenRecord {
     /// When the request for the token was sent.
     pub issued_at: DateTime<Utc>,
     /// When the token expires.
@@ -33,15 +33,15 @@ pub struct Memo {
     pub versions: Versions,
 }
 
-/// SHA-256 over data and memo, in hexadecimal. Each part is preceded by its length, so that no two contents run
-/// together to the same bytes. The memo is included: a hand-edited expiry is an alteration like any other.
-pub fn content_hash(data: &Data, memo: &Memo) -> String {
+/// SHA-256 over data and record, in hexadecimal. Each part is preceded by its length, so that no two contents run
+/// together to the same bytes. The record is included: a hand-edited expiry is an alteration like any other.
+pub fn content_hash(data: &Data, record: &TokenRecord) -> String {
     let mut digest = Sha256::new();
     for (key, value) in data {
         add(&mut digest, key.as_bytes());
         add(&mut digest, &value.0);
     }
-    for line in [timestamp(memo.issued_at), timestamp(memo.expires_at), memo.asked.clone()] {
+    for line in [timestamp(record.issued_at), timestamp(record.expires_at), record.asked.clone()] {
         add(&mut digest, line.as_bytes());
     }
     hex(&digest.finalize())
@@ -54,18 +54,24 @@ fn add(digest: &mut Sha256, part: &[u8]) {
 }
 
 /// The whole Secret, as it is created or applied.
-pub fn target(name: &str, target: &Target, owner: OwnerReference, data: Data, memo: &Memo) -> Secret {
+pub fn target(
+    name: &str,
+    target: &Target,
+    owner: OwnerReference,
+    data: Data,
+    record: &TokenRecord,
+) -> Secret {
     let mut ours = vec![
-        (annotation::ISSUED_AT, timestamp(memo.issued_at)),
-        (annotation::EXPIRES_AT, timestamp(memo.expires_at)),
+        (annotation::ISSUED_AT, timestamp(record.issued_at)),
+        (annotation::EXPIRES_AT, timestamp(record.expires_at)),
         // Always: one that somebody else has put there would outlive every later token.
-        (annotation::TOKEN_SINCE, timestamp(memo.since)),
-        (annotation::INPUTS, memo.asked.clone()),
-        (annotation::DATA_HASH, content_hash(&data, memo)),
-        (annotation::DRESSING, dressing(target, &owner.name)),
+        (annotation::TOKEN_SINCE, timestamp(record.since)),
+        (annotation::INPUTS, record.asked.clone()),
+        (annotation::DATA_HASH, content_hash(&data, record)),
+        (annotation::METADATA_HASH, metadata_hash(target, &owner.name)),
     ];
-    ours.extend(memo.versions.to_json().map(|versions| (annotation::CREDENTIALS, versions)));
-    ours.extend(memo.answers.iter().map(|request| (annotation::ANSWERS, request.clone())));
+    ours.extend(record.versions.to_json().map(|versions| (annotation::CREDENTIALS, versions)));
+    ours.extend(record.answers.iter().map(|request| (annotation::ANSWERS, request.clone())));
     secret(name, target, owner, Some(data), ours)
 }
 
@@ -97,9 +103,9 @@ fn secret(
     }
 }
 
-/// Fingerprint of how the target is to look apart from its data. A target written with another one is dressed anew,
-/// which also takes away what the spec no longer names.
-pub fn dressing(target: &Target, source: &str) -> String {
+/// Hash of the wanted labels, annotations and type. A target written with another hash is written again, which also removes
+/// what the spec no longer names.
+pub fn metadata_hash(target: &Target, source: &str) -> String {
     let mut digest = Sha256::new();
     let annotations = target.annotations.iter().map(|(key, value)| (key.as_str(), value.0.as_str()));
     let labels = labels(target, source);
@@ -130,8 +136,8 @@ pub fn labels(target: &Target, source: &str) -> BTreeMap<String, String> {
     labels
 }
 
-impl Memo {
-    /// Reads the memo back from a target's annotations; none if any part is missing or unreadable.
+impl TokenRecord {
+    /// Reads the record back from a target's annotations; none if any part is missing or unreadable.
     pub fn read(annotations: &BTreeMap<String, String>) -> Option<Self> {
         let time = |key| {
             let text = annotations.get(key)?;

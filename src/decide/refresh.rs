@@ -73,7 +73,7 @@ pub fn explain(observed: &Observed<'_>, mut failure: Failure) -> Failure {
 
 /// What a refresh token is bound to.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Bond {
+pub struct RefreshBinding {
     /// Fingerprint of the endpoint and the client id: the token is sent by this client to this endpoint alone.
     endpoint: String,
     /// Fingerprint of everything it was asked for with.
@@ -82,7 +82,7 @@ pub struct Bond {
     seed: Option<String>,
 }
 
-impl Bond {
+impl RefreshBinding {
     /// What a refresh token got now would be bound to.
     pub fn now(
         spec: &TokenSourceSpec,

@@ -20,12 +20,12 @@ const RULES: &[Rule] = &[
     contradictory_spec,     //
     broken_template,        // a token that could not be rendered must not be minted
     unusable_credentials,   // looked at even while the token is good: the operator has time to mend them
-    held_token,             // a token in hand is never asked for again
+    unwritten_token,        // a token in hand is never asked for again
     revocation::withdrawal, // before the wait that the refusal asks for
     failed_lately,          // these very inputs have failed: not before the time that was set then
     asked_lately,           // whatever the cause, never faster than the minimum
     token_wanted,           //
-    undressed_target,       // costs no token
+    outdated_metadata,      // costs no token
     untried_token,          //
     former_targets,         // before restarts: no pod is to start with a token that nobody renews
     outdated_workloads,     // last: what cannot be done must not keep anything else from being done
@@ -46,7 +46,7 @@ fn suspended(observed: &Observed<'_>) -> Option<Plan> {
 
 fn conflicting_target(observed: &Observed<'_>) -> Option<Plan> {
     let target = observed.target_name();
-    let message = match (&observed.target, &observed.rival) {
+    let message = match (&observed.target, &observed.conflicting_source) {
         // The message never suggests deleting the Secret, because a workload or this request may use it.
         (Target::Foreign(owner), _) => format!(
             "Secret {target} exists and {owner}; it was left as it is, and no token was asked for. \
@@ -57,8 +57,8 @@ fn conflicting_target(observed: &Observed<'_>) -> Option<Plan> {
                 ""
             }
         ),
-        (Target::Missing, Some(rival)) => format!(
-            "The older TokenSource {rival} has the same target, Secret {target}; no token was asked for. \
+        (Target::Missing, Some(older)) => format!(
+            "The older TokenSource {older} has the same target, Secret {target}; no token was asked for. \
              Set target.name to another name."
         ),
         _ => match &observed.refresh_conflict {
@@ -91,10 +91,10 @@ fn unusable_credentials(observed: &Observed<'_>) -> Option<Plan> {
     admission::credentials(observed, provider).map(Plan::Refuse)
 }
 
-fn held_token(observed: &Observed<'_>) -> Option<Plan> {
-    let held = observed.held.as_ref()?;
-    let wanted = observed.inputs.as_ref().is_some_and(|inputs| inputs.asked == held.asked);
-    (wanted && observed.now < held.expires_at).then_some(Plan::Publish)
+fn unwritten_token(observed: &Observed<'_>) -> Option<Plan> {
+    let unwritten = observed.unwritten_token.as_ref()?;
+    let wanted = observed.inputs.as_ref().is_some_and(|inputs| inputs.asked == unwritten.asked);
+    (wanted && observed.now < unwritten.expires_at).then_some(Plan::Publish)
 }
 
 fn failed_lately(observed: &Observed<'_>) -> Option<Plan> {
@@ -134,8 +134,8 @@ fn token_wanted(observed: &Observed<'_>) -> Option<Plan> {
     cause(observed).map(Plan::Issue)
 }
 
-fn undressed_target(observed: &Observed<'_>) -> Option<Plan> {
-    observed.published().is_some_and(|published| !published.dressed).then_some(Plan::Rewrite)
+fn outdated_metadata(observed: &Observed<'_>) -> Option<Plan> {
+    observed.published().is_some_and(|published| !published.metadata_in_sync).then_some(Plan::Rewrite)
 }
 
 fn untried_token(observed: &Observed<'_>) -> Option<Plan> {

@@ -45,7 +45,7 @@ pub struct Published {
     /// Its content is what we wrote.
     pub intact: bool,
     /// Its labels, annotations and type are what the spec wants.
-    pub dressed: bool,
+    pub metadata_in_sync: bool,
 }
 
 /// A Secret that was the target before the spec gave it another name: it is ours still, and nobody renews its token.

@@ -157,8 +157,8 @@ impl Example {
             target: Target::Missing,
             former_targets: Vec::new(),
             refresh_conflict: None,
-            rival: None,
-            held: None,
+            conflicting_source: None,
+            unwritten_token: None,
             probed: None,
         };
         assert_eq!(decide(&observed), Plan::Issue(Cause::TokenPending), "{name}");

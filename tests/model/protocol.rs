@@ -1,8 +1,8 @@
 //! The real protocol, asked once for each question: requests as `ask` makes them, answers as `read` understands them,
-//! refresh tokens as their `Bond` allows. Must not know when a request is made.
+//! refresh tokens as their `RefreshBinding` allows. Must not know when a request is made.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use tokensource::decide::refresh::{Bond, gives_way, is_kept};
+use tokensource::decide::refresh::{RefreshBinding, gives_way, is_kept};
 use tokensource::decide::{Failure, Materials, ask};
 use tokensource::oauth::{ResponseContext, Secret, read};
 
@@ -58,16 +58,16 @@ impl Real {
     pub(crate) fn may_refresh(&mut self, kept: Asked, now: Asked) -> bool {
         remembered(&self.bonds, &(kept, now)).unwrap_or_else(|| {
             let token = Secret::new("rt".to_owned());
-            let secret = self.bond(kept).keep("source", OwnerReference::default(), &token);
-            let usable = self.bond(now).usable(&secret).is_some();
+            let secret = self.binding(kept).keep("source", OwnerReference::default(), &token);
+            let usable = self.binding(now).usable(&secret).is_some();
             self.bonds.insert((kept, now), usable);
             usable
         })
     }
 
-    fn bond(&mut self, asked: Asked) -> Bond {
+    fn binding(&mut self, asked: Asked) -> RefreshBinding {
         let inputs = self.fingerprint(1, asked);
         let spec = &self.specs[usize::from(asked.scope) * 2];
-        Bond::now(spec, &self.provider, &inputs.asked, &credentials(asked.credentials))
+        RefreshBinding::now(spec, &self.provider, &inputs.asked, &credentials(asked.credentials))
     }
 }

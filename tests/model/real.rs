@@ -1,5 +1,5 @@
 //! The real logic, called with the model's states and remembered by them: `decide`, `next_status`, `wake_after`, the
-//! fingerprints, the refresh token's bond, and the reading of the provider's answers.
+//! fingerprints, the refresh token's binding, and the reading of the provider's answers.
 //!
 //! Knows how the model's numbers become the product's types and back. Must not know what a move is.
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use tokensource::api::{TokenSourceStatus, from_kubernetes};
-use tokensource::decide::{self, Held, Inputs, Observed, Plan, Publication, Published, Secrets, Target};
+use tokensource::decide::{
+    self, Inputs, Observed, Plan, Publication, Published, Secrets, Target, UnwrittenToken,
+};
 
 use crate::real::{Choice, Outcome, Real};
 use crate::samples::{REQUESTS, UID, at, present, seconds, unwritten, versions};
@@ -40,10 +42,11 @@ impl Real {
             },
             former_targets: Vec::new(),
             refresh_conflict: None,
-            rival: None,
-            held: look
-                .held
-                .map(|held| Held { asked: self.asked(held.asked), expires_at: at(held.expires_at) }),
+            conflicting_source: None,
+            unwritten_token: look.held.map(|held| UnwrittenToken {
+                asked: self.asked(held.asked),
+                expires_at: at(held.expires_at),
+            }),
             probed: None,
         }
     }
@@ -59,7 +62,7 @@ impl Real {
             versions: versions(secret.asked.credentials),
             answers: REQUESTS[usize::from(secret.answers)].map(str::to_owned),
             intact: !secret.altered,
-            dressed: true,
+            metadata_in_sync: true,
         }
     }
 

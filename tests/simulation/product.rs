@@ -95,8 +95,8 @@ impl Product {
             target,
             former_targets: Vec::new(),
             refresh_conflict: None,
-            rival: None,
-            held: None,
+            conflicting_source: None,
+            unwritten_token: None,
             probed: None,
         }
     }
@@ -132,7 +132,7 @@ impl Product {
                 versions: remembered(&self.inputs[version].0),
                 answers: None,
                 intact: true,
-                dressed: true,
+                metadata_in_sync: true,
             },
             unchanged_at: None,
             fell_back: false,

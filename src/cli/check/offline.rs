@@ -78,8 +78,8 @@ impl<'a> OfflineContext<'a> {
             target: Target::Missing,
             former_targets: Vec::new(),
             refresh_conflict: None,
-            rival: self.conflicting_source(),
-            held: None,
+            conflicting_source: self.conflicting_source(),
+            unwritten_token: None,
             probed: None,
         }
     }

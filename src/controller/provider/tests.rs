@@ -57,8 +57,8 @@ fn acquire_at(
         target: Target::Missing,
         former_targets: Vec::new(),
         refresh_conflict: None,
-        rival: None,
-        held: None,
+        conflicting_source: None,
+        unwritten_token: None,
         probed: None,
     };
     limiters.acquire(source, provider, &observed).ok()

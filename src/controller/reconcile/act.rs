@@ -63,11 +63,11 @@ pub(crate) async fn act(
         }
         Plan::Restart => restart(source, observed, context).await.into(),
         Plan::Publish => match context.view.local.unwritten_token(observed.uid) {
-            Some(held) => publish(held, source, observed, context).await,
+            Some(issued) => publish(issued, source, observed, context).await,
             None => Outcome::Waiting.into(),
         },
         Plan::Issue(cause) => match obtain(*cause, source, observed, context).await {
-            Ok(held) => publish(held, source, observed, context).await,
+            Ok(issued) => publish(issued, source, observed, context).await,
             Err(error) => return ended(Err(error), observed, context),
         },
     };
@@ -139,19 +139,19 @@ async fn delete_former(
 
 /// Writes a token into the target; one that cannot be written is kept, and written first next time.
 async fn publish(
-    mut held: IssuedToken,
+    mut issued: IssuedToken,
     source: &TokenSource,
     observed: &Observed<'_>,
     context: &ReconcilePermit<'_>,
 ) -> Acted {
     // The refresh token first: of a rotated one there is no other copy, while an access token can be asked for again.
-    if let (Some(bond), Some(token)) = (&held.bond, &held.token.refresh_token) {
-        if let Err(error) = refresh_token::keep(source, bond, token, context).await {
-            return hold(held, observed, error, context);
+    if let (Some(binding), Some(token)) = (&issued.binding, &issued.token.refresh_token) {
+        if let Err(error) = refresh_token::keep(source, binding, token, context).await {
+            return keep(issued, observed, error, context);
         }
-        held.token.refresh_token = None;
+        issued.token.refresh_token = None;
     }
-    let data = match render(&source.spec.target, &held.token) {
+    let data = match render(&source.spec.target, &issued.token) {
         Ok(data) => data,
         Err(problem) => {
             // Kept, it would be tried again for ever: no template becomes better by waiting.
@@ -160,12 +160,12 @@ async fn publish(
             return Outcome::Failed(context.now(), failure).into();
         }
     };
-    let written = match apply::token(&held, data, source, observed, context).await {
+    let written = match apply::token(&issued, data, source, observed, context).await {
         Ok(written) => written,
-        Err(error) => return hold(held, observed, error, context),
+        Err(error) => return keep(issued, observed, error, context),
     };
     context.view.local.forget_unwritten_token(observed.uid);
-    let token = held.token;
+    let token = issued.token;
     let (published, unchanged_at) = match written {
         Written::New(published) => {
             context.view.local.forget_written_versions(observed.uid);
@@ -175,10 +175,10 @@ async fn publish(
         Written::Expired => return Outcome::Failed(context.now(), Failure::expired()).into(),
     };
     Outcome::Published(Publication {
-        cause: held.cause,
+        cause: issued.cause,
         published,
         unchanged_at,
-        fell_back: held.fell_back,
+        fell_back: issued.fell_back,
         token_type: token.token_type,
         scope: token.scope,
         notices: token.notices,
@@ -187,14 +187,14 @@ async fn publish(
 }
 
 /// Keeps a token that could not be written, and says so.
-fn hold(
-    held: IssuedToken,
+fn keep(
+    issued: IssuedToken,
     observed: &Observed<'_>,
     error: CallError,
     context: &ReconcilePermit<'_>,
 ) -> Acted {
-    let issued_at = held.token.issued_at;
-    context.view.local.keep_unwritten_token(observed.uid, held);
+    let issued_at = issued.token.issued_at;
+    context.view.local.keep_unwritten_token(observed.uid, issued);
     unwritten(issued_at, observed.target_name(), error)
 }
 
@@ -221,14 +221,14 @@ async fn rewrite(
     let namespace = source.namespace().unwrap_or_default();
     let found = context.read_secret(&namespace, observed.target_name()).await.map_err(Error::ReadTarget)?;
     let Some((secret, meta)) = found else { return Ok(Outcome::Waiting.into()) };
-    let (Some(memo), Some(data), true) =
-        (meta.memo.as_deref().cloned(), secret.data.clone(), is_intact(&meta, secret.data.as_ref()))
+    let (Some(record), Some(data), true) =
+        (meta.record.as_deref().cloned(), secret.data.clone(), is_intact(&meta, secret.data.as_ref()))
     else {
         return Ok(Outcome::Waiting.into());
     };
     // Nothing was asked for now: the last request is the one that brought this token.
-    let asked_at = memo.issued_at;
-    Ok(match apply::dress(source, observed, data, memo, context).await {
+    let asked_at = record.issued_at;
+    Ok(match apply::write(source, observed, data, record, context).await {
         Ok(published) => Outcome::Rewritten(published).into(),
         Err(error) => unwritten(asked_at, observed.target_name(), error),
     })

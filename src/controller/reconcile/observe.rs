@@ -22,7 +22,7 @@ use crate::controller::view::index::Reference;
 use crate::controller::view::secrets::credentials;
 use crate::controller::view::watch::unreadable;
 use crate::decide::refresh::{is_kept, secret_name};
-use crate::decide::{Credentials, Failure, Held, Observed, Secrets, Target};
+use crate::decide::{Credentials, Failure, Observed, Secrets, Target, UnwrittenToken};
 use crate::oauth::Endpoint;
 
 static NO_STATUS: LazyLock<TokenSourceStatus> = LazyLock::new(TokenSourceStatus::default);
@@ -133,12 +133,12 @@ pub(crate) async fn observe<'a>(
         target: Target::Missing,
         former_targets: Vec::new(),
         refresh_conflict: None,
-        rival: rival(source, context),
-        held: context
+        conflicting_source: conflicting_source(source, context),
+        unwritten_token: context
             .view
             .local
             .unwritten_token(uid)
-            .map(|held| Held { asked: held.asked, expires_at: held.token.expires_at }),
+            .map(|issued| UnwrittenToken { asked: issued.asked, expires_at: issued.token.expires_at }),
         probed: context.view.local.probed(uid),
     };
     if let Ok(provider) = &observed.provider {
@@ -184,7 +184,7 @@ fn refresh_conflict(observed: &Observed<'_>, namespace: &str, context: &Context)
 }
 
 /// The oldest other `TokenSource` that names the same target, if it is older than this one.
-fn rival(source: &TokenSource, context: &Context) -> Option<String> {
+fn conflicting_source(source: &TokenSource, context: &Context) -> Option<String> {
     let namespace = source.namespace().unwrap_or_default();
     let target = |source: &TokenSource| source.target_name().to_owned();
     let age = |source: &TokenSource| (source.creation_timestamp().map(|time| time.0), source.name_any());

@@ -13,7 +13,7 @@ use crate::controller::reconcile::target::{apply, is_outdated};
 use crate::controller::view::local_state::IssuedToken;
 use crate::controller::view::name::name_of;
 use crate::decide::limiter::Answer;
-use crate::decide::refresh::{Bond, gives_way, is_kept};
+use crate::decide::refresh::{RefreshBinding, gives_way, is_kept};
 use crate::decide::{Cause, Deferral, Failure, Observed};
 
 /// Why there is no token.
@@ -86,15 +86,20 @@ async fn issue(
     context: &ReconcilePermit<'_>,
 ) -> Result<IssuedToken, IssueError> {
     let mut prepared = prepare(source, observed, context).await?;
-    let bond = is_kept(&prepared.provider).then(|| {
-        Bond::now(&source.spec, &prepared.provider, &prepared.asked, &prepared.materials.credentials)
+    let binding = is_kept(&prepared.provider).then(|| {
+        RefreshBinding::now(
+            &source.spec,
+            &prepared.provider,
+            &prepared.asked,
+            &prepared.materials.credentials,
+        )
     });
-    keep_held(source, observed, context).await.map_err(Error::RefreshToken)?;
-    let kept = match &bond {
+    store_unwritten_refresh_token(source, observed, context).await.map_err(Error::RefreshToken)?;
+    let kept = match &binding {
         Some(_) => refresh_token::read(source, context).await.map_err(Error::RefreshToken)?,
         None => None,
     };
-    let stored = bond.as_ref().zip(kept.as_ref()).and_then(|(bond, kept)| bond.usable(kept));
+    let stored = binding.as_ref().zip(kept.as_ref()).and_then(|(binding, kept)| binding.usable(kept));
 
     let mut answer = send(&prepared, stored.as_ref(), source, observed, context).await;
     let mut fell_back = false;
@@ -134,22 +139,22 @@ async fn issue(
         versions: prepared.versions,
         cause,
         answers,
-        bond,
+        binding,
         fell_back,
     })
 }
 
 /// Stores the refresh token that came with an access token which could not be written and is wanted no more: of a
 /// rotated one there is no other copy.
-async fn keep_held(
+async fn store_unwritten_refresh_token(
     source: &TokenSource,
     observed: &Observed<'_>,
     context: &ReconcilePermit<'_>,
 ) -> Result<(), CallError> {
-    let Some(mut held) = context.view.local.unwritten_token(observed.uid) else { return Ok(()) };
-    if let (Some(bond), Some(token)) = (&held.bond, held.token.refresh_token.take()) {
-        refresh_token::keep(source, bond, &token, context).await?;
-        context.view.local.keep_unwritten_token(observed.uid, held);
+    let Some(mut issued) = context.view.local.unwritten_token(observed.uid) else { return Ok(()) };
+    if let (Some(binding), Some(token)) = (&issued.binding, issued.token.refresh_token.take()) {
+        refresh_token::keep(source, binding, &token, context).await?;
+        context.view.local.keep_unwritten_token(observed.uid, issued);
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use kube::ResourceExt;
 
 use crate::api::{TokenSource, TokenSourceStatus, Workload};
 use crate::controller::view::secrets::version;
-use crate::decide::refresh::Bond;
+use crate::decide::refresh::RefreshBinding;
 use crate::decide::render::{TemplateProblem, check};
 use crate::decide::versions::Versions;
 use crate::decide::{Cause, LoopGuard, Probed};
@@ -30,7 +30,7 @@ pub(crate) struct IssuedToken {
     /// The renewal request that the token answers.
     pub(crate) answers: Option<String>,
     /// What the refresh token is bound to, if refresh tokens are stored.
-    pub(crate) bond: Option<Bond>,
+    pub(crate) binding: Option<RefreshBinding>,
     /// The stored refresh token was refused, and the grant's own request was sent.
     pub(crate) fell_back: bool,
 }

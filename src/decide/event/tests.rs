@@ -106,7 +106,7 @@ fn a_conflict_is_told_once() {
 }
 
 #[test]
-fn a_new_dress_is_no_event() {
+fn new_metadata_of_the_target_is_no_event() {
     let mut scene = Scene::good();
     let rewritten = Outcome::Rewritten(scene.published().clone());
     assert_eq!(told(&mut scene, &rewritten), None);

@@ -54,7 +54,11 @@ fn former_targets_stay_while_there_is_nothing_as_good() {
             standing().when(700).with(|s| s.spec.token.scopes.push("more".to_owned()))
         }),
         ("it has expired", Plan::Issue(Cause::RenewalDue), standing().when(600 + 3600)),
-        ("it is in the wrong dress", Plan::Rewrite, standing().with(|s| s.published().dressed = false)),
+        (
+            "its metadata is outdated",
+            Plan::Rewrite,
+            standing().with(|s| s.published().metadata_in_sync = false),
+        ),
         ("the spec rests", Plan::Suspend, standing().with(|s| s.spec.suspend = true)),
         ("the object is on its way out", Plan::Leave, standing().with(|s| s.deleting = true)),
     ];

@@ -6,9 +6,9 @@ use super::*;
 use crate::api::{LongText, ShortText};
 use crate::decide::fixture::at;
 
-fn memo() -> Memo {
+fn record() -> TokenRecord {
     let asked = "fingerprint".to_owned();
-    Memo {
+    TokenRecord {
         issued_at: at(0),
         expires_at: at(3600),
         since: at(0),
@@ -24,14 +24,16 @@ fn data(pairs: &[(&str, &str)]) -> Data {
 
 #[test]
 fn fractions_of_a_second_that_somebody_wrote_are_not_read() {
-    let mut annotations =
-        target("t", &Target::default(), owner(), data(&[("a", "1")]), &memo()).metadata.annotations.unwrap();
-    assert_eq!(Memo::read(&annotations), Some(memo()));
+    let mut annotations = target("t", &Target::default(), owner(), data(&[("a", "1")]), &record())
+        .metadata
+        .annotations
+        .unwrap();
+    assert_eq!(TokenRecord::read(&annotations), Some(record()));
     for key in [annotation::TOKEN_SINCE, annotation::ISSUED_AT, annotation::EXPIRES_AT] {
         let whole = annotations[key].clone();
         for written in [whole.replace('Z', ".5Z"), whole.replace('Z', ".999999999+00:00")] {
             annotations.insert(key.to_owned(), written);
-            assert_eq!(Memo::read(&annotations), Some(memo()), "{key}");
+            assert_eq!(TokenRecord::read(&annotations), Some(record()), "{key}");
         }
         annotations.insert(key.to_owned(), whole);
     }
@@ -41,7 +43,7 @@ fn owner() -> OwnerReference {
     OwnerReference { name: "source".to_owned(), uid: "uid".to_owned(), ..OwnerReference::default() }
 }
 
-fn dressed(labels: &[(&str, &str)], annotations: &[(&str, &str)], type_: Option<&str>) -> Target {
+fn described(labels: &[(&str, &str)], annotations: &[(&str, &str)], type_: Option<&str>) -> Target {
     Target {
         type_: type_.map(str::to_owned),
         labels: labels
@@ -59,27 +61,31 @@ fn dressed(labels: &[(&str, &str)], annotations: &[(&str, &str)], type_: Option<
 #[test]
 fn the_hash_changes_with_every_part() {
     let plain = [("a", "1"), ("b", "2")];
-    let later = |memo: Memo| Memo { issued_at: at(1), ..memo };
-    let longer = |memo: Memo| Memo { expires_at: at(3601), ..memo };
-    let other = |memo: Memo| Memo { asked: "another".to_owned(), ..memo };
+    let later = |record: TokenRecord| TokenRecord { issued_at: at(1), ..record };
+    let longer = |record: TokenRecord| TokenRecord { expires_at: at(3601), ..record };
+    let other = |record: TokenRecord| TokenRecord { asked: "another".to_owned(), ..record };
     let contents = [
-        ("as it is", data(&plain), memo()),
-        ("another value", data(&[("a", "1"), ("b", "3")]), memo()),
-        ("another key", data(&[("a", "1"), ("c", "2")]), memo()),
-        ("a key more", data(&[("a", "1"), ("b", "2"), ("c", "")]), memo()),
-        ("a key less", data(&[("a", "1")]), memo()),
-        ("values exchanged", data(&[("a", "2"), ("b", "1")]), memo()),
-        ("a border moved between key and value", data(&[("a", "1"), ("b2", "")]), memo()),
-        ("a border moved between two keys", data(&[("a", "1b"), ("", "2")]), memo()),
-        ("nothing", data(&[]), memo()),
-        ("another time of issue", data(&plain), later(memo())),
-        ("another expiry", data(&plain), longer(memo())),
-        ("other inputs", data(&plain), other(memo())),
+        ("as it is", data(&plain), record()),
+        ("another value", data(&[("a", "1"), ("b", "3")]), record()),
+        ("another key", data(&[("a", "1"), ("c", "2")]), record()),
+        ("a key more", data(&[("a", "1"), ("b", "2"), ("c", "")]), record()),
+        ("a key less", data(&[("a", "1")]), record()),
+        ("values exchanged", data(&[("a", "2"), ("b", "1")]), record()),
+        ("a border moved between key and value", data(&[("a", "1"), ("b2", "")]), record()),
+        ("a border moved between two keys", data(&[("a", "1b"), ("", "2")]), record()),
+        ("nothing", data(&[]), record()),
+        ("another time of issue", data(&plain), later(record())),
+        ("another expiry", data(&plain), longer(record())),
+        ("other inputs", data(&plain), other(record())),
     ];
-    for (index, (left, data, memo)) in contents.iter().enumerate() {
-        assert_eq!(content_hash(data, memo), content_hash(data, memo), "{left}");
-        for (right, other_data, other_memo) in contents.iter().skip(index + 1) {
-            assert_ne!(content_hash(data, memo), content_hash(other_data, other_memo), "{left} and {right}");
+    for (index, (left, data, record)) in contents.iter().enumerate() {
+        assert_eq!(content_hash(data, record), content_hash(data, record), "{left}");
+        for (right, other_data, other_record) in contents.iter().skip(index + 1) {
+            assert_ne!(
+                content_hash(data, record),
+                content_hash(other_data, other_record),
+                "{left} and {right}"
+            );
         }
     }
 }
@@ -87,52 +93,58 @@ fn the_hash_changes_with_every_part() {
 #[test]
 fn a_hash_stands_for_ever() {
     let expected = "82c18c2f2a8ea54613a008c7fc3df070375fd03986781733866dc3216c832e8f";
-    assert_eq!(content_hash(&data(&[("access_token", "t")]), &memo()), expected);
+    assert_eq!(content_hash(&data(&[("access_token", "t")]), &record()), expected);
 }
 
 #[test]
 fn the_memo_reads_back_and_the_hash_still_fits() {
-    let secret = target("target", &Target::default(), owner(), data(&[("access_token", "opaque")]), &memo());
+    let secret =
+        target("target", &Target::default(), owner(), data(&[("access_token", "opaque")]), &record());
     let annotations = secret.metadata.annotations.unwrap();
-    let read = Memo::read(&annotations).unwrap();
-    assert_eq!(read, memo());
+    let read = TokenRecord::read(&annotations).unwrap();
+    assert_eq!(read, record());
     // Always there: what somebody else has written into it is overwritten with the next token.
     assert!(annotations.contains_key(annotation::TOKEN_SINCE));
     assert_eq!(annotations[annotation::DATA_HASH], content_hash(&secret.data.unwrap(), &read));
-    assert_eq!(annotations[annotation::DRESSING], dressing(&Target::default(), "source"));
+    assert_eq!(annotations[annotation::METADATA_HASH], metadata_hash(&Target::default(), "source"));
 }
 
 #[test]
 fn the_request_that_a_token_answers_is_remembered_and_hashed_by_nobody() {
-    let answering = Memo { answers: Some("1".to_owned()), ..memo() };
+    let answering = TokenRecord { answers: Some("1".to_owned()), ..record() };
     let secret = target("target", &Target::default(), owner(), Data::new(), &answering);
     let annotations = secret.metadata.annotations.unwrap();
-    assert_eq!(Memo::read(&annotations), Some(answering.clone()));
-    assert_eq!(content_hash(&Data::new(), &answering), content_hash(&Data::new(), &memo()));
+    assert_eq!(TokenRecord::read(&annotations), Some(answering.clone()));
+    assert_eq!(content_hash(&Data::new(), &answering), content_hash(&Data::new(), &record()));
 }
 
 #[test]
 fn a_memo_with_a_part_missing_or_unreadable_is_none() {
     let whole =
-        target("target", &Target::default(), owner(), Data::new(), &memo()).metadata.annotations.unwrap();
+        target("target", &Target::default(), owner(), Data::new(), &record()).metadata.annotations.unwrap();
     for key in [annotation::ISSUED_AT, annotation::EXPIRES_AT, annotation::INPUTS] {
         let mut less = whole.clone();
         less.remove(key);
-        assert_eq!(Memo::read(&less), None, "without {key}");
+        assert_eq!(TokenRecord::read(&less), None, "without {key}");
     }
     for key in [annotation::ISSUED_AT, annotation::EXPIRES_AT] {
         for value in ["", "yesterday", "1767225600", "2026-01-01", "2026-13-01T00:00:00Z"] {
             let mut altered = whole.clone();
             altered.insert(key.to_owned(), value.to_owned());
-            assert_eq!(Memo::read(&altered), None, "{key}: {value}");
+            assert_eq!(TokenRecord::read(&altered), None, "{key}: {value}");
         }
     }
 }
 
 #[test]
 fn the_secret_belongs_to_its_source_and_says_so() {
-    let secret =
-        target("target", &dressed(&[("team", "a")], &[("note", "b")], None), owner(), Data::new(), &memo());
+    let secret = target(
+        "target",
+        &described(&[("team", "a")], &[("note", "b")], None),
+        owner(),
+        Data::new(),
+        &record(),
+    );
     assert_eq!(secret.metadata.name.as_deref(), Some("target"));
     assert_eq!(secret.metadata.owner_references, Some(vec![owner()]));
     assert_eq!(secret.type_.as_deref(), Some("Opaque"));
@@ -141,23 +153,24 @@ fn the_secret_belongs_to_its_source_and_says_so() {
     assert_eq!(labels[annotation::MANAGED_BY_LABEL], annotation::MANAGED_BY);
     assert_eq!(labels[annotation::SOURCE_LABEL], "source");
     assert_eq!(secret.metadata.annotations.unwrap()["note"], "b");
-    let typed = target("target", &dressed(&[], &[], Some("example.com/t")), owner(), Data::new(), &memo());
+    let typed =
+        target("target", &described(&[], &[], Some("example.com/t")), owner(), Data::new(), &record());
     assert_eq!(typed.type_.as_deref(), Some("example.com/t"));
 }
 
 #[test]
 fn what_the_user_writes_never_replaces_what_is_ours() {
-    let forged = dressed(
+    let forged = described(
         &[(annotation::MANAGED_BY_LABEL, "me"), (annotation::SOURCE_LABEL, "other")],
         &[(annotation::EXPIRES_AT, "2099-01-01T00:00:00Z"), (annotation::DATA_HASH, "0")],
         None,
     );
-    let secret = target("target", &forged, owner(), Data::new(), &memo());
+    let secret = target("target", &forged, owner(), Data::new(), &record());
     let (labels, annotations) = (secret.metadata.labels.unwrap(), secret.metadata.annotations.unwrap());
     assert_eq!(labels[annotation::MANAGED_BY_LABEL], annotation::MANAGED_BY);
     assert_eq!(labels[annotation::SOURCE_LABEL], "source");
-    assert_eq!(Memo::read(&annotations), Some(memo()));
-    assert_eq!(annotations[annotation::DATA_HASH], content_hash(&Data::new(), &memo()));
+    assert_eq!(TokenRecord::read(&annotations), Some(record()));
+    assert_eq!(annotations[annotation::DATA_HASH], content_hash(&Data::new(), &record()));
 }
 
 #[test]
@@ -168,27 +181,27 @@ fn a_name_too_long_for_a_label_is_left_out_of_the_labels() {
 }
 
 #[test]
-fn the_dressing_changes_with_every_part_of_it_and_with_nothing_else() {
+fn the_metadata_hash_changes_with_every_part_of_the_metadata_and_with_nothing_else() {
     let looks = [
-        ("plain", dressed(&[], &[], None)),
-        ("a type", dressed(&[], &[], Some("example.com/t"))),
-        ("a label", dressed(&[("z", "1")], &[], None)),
-        ("another value", dressed(&[("z", "2")], &[], None)),
-        ("another label", dressed(&[("y", "1")], &[], None)),
-        ("the label as an annotation", dressed(&[], &[("z", "1")], None)),
-        ("both", dressed(&[("z", "1")], &[("z", "1")], None)),
+        ("plain", described(&[], &[], None)),
+        ("a type", described(&[], &[], Some("example.com/t"))),
+        ("a label", described(&[("z", "1")], &[], None)),
+        ("another value", described(&[("z", "2")], &[], None)),
+        ("another label", described(&[("y", "1")], &[], None)),
+        ("the label as an annotation", described(&[], &[("z", "1")], None)),
+        ("both", described(&[("z", "1")], &[("z", "1")], None)),
     ];
     for (index, (left, look)) in looks.iter().enumerate() {
         for (right, other) in looks.iter().skip(index + 1) {
-            assert_ne!(dressing(look, "source"), dressing(other, "source"), "{left} and {right}");
+            assert_ne!(metadata_hash(look, "source"), metadata_hash(other, "source"), "{left} and {right}");
         }
     }
     let renamed = Target { name: Some("other".to_owned()), ..Target::default() };
-    assert_eq!(dressing(&renamed, "source"), dressing(&Target::default(), "source"));
-    let opaque = dressed(&[], &[], Some("Opaque"));
+    assert_eq!(metadata_hash(&renamed, "source"), metadata_hash(&Target::default(), "source"));
+    let opaque = described(&[], &[], Some("Opaque"));
     assert_eq!(
-        dressing(&opaque, "source"),
-        dressing(&Target::default(), "source"),
+        metadata_hash(&opaque, "source"),
+        metadata_hash(&Target::default(), "source"),
         "the default, written out"
     );
 }

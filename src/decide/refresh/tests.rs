@@ -21,10 +21,10 @@ fn credentials(seed: &str) -> BTreeMap<String, ByteString> {
     BTreeMap::from([("refresh_token".to_owned(), ByteString(seed.as_bytes().to_vec()))])
 }
 
-fn bond(grant: &str, asked: &str, endpoint: &str, seed: &str) -> Bond {
+fn binding(grant: &str, asked: &str, endpoint: &str, seed: &str) -> RefreshBinding {
     let (spec, mut provider) = spec(grant);
     provider.token_endpoint = Some(endpoint.to_owned());
-    Bond::now(&spec, &provider, asked, &credentials(seed))
+    RefreshBinding::now(&spec, &provider, asked, &credentials(seed))
 }
 
 #[test]
@@ -40,16 +40,19 @@ fn a_kept_token_is_sent_only_under_its_own_bond() {
         ("own grant, another endpoint", "refresh_token", "a", elsewhere, "s", false),
     ];
     for (case, grant, asked, endpoint, seed, usable) in cases {
-        let kept =
-            bond(grant, "a", ENDPOINT, "s").keep("x", OwnerReference::default(), &Secret::new("r1".into()));
-        let found = bond(grant, asked, endpoint, seed).usable(&kept);
+        let kept = binding(grant, "a", ENDPOINT, "s").keep(
+            "x",
+            OwnerReference::default(),
+            &Secret::new("r1".into()),
+        );
+        let found = binding(grant, asked, endpoint, seed).usable(&kept);
         assert_eq!(found.as_ref().map(Secret::expose), usable.then_some("r1"), "{case}");
     }
 }
 
 #[test]
 fn the_secret_says_what_it_is_and_nothing_of_the_token_outside_its_data() {
-    let kept = bond("refresh_token", "a", ENDPOINT, "the-seed").keep(
+    let kept = binding("refresh_token", "a", ENDPOINT, "the-seed").keep(
         "x",
         OwnerReference::default(),
         &Secret::new("the-token".into()),
@@ -94,10 +97,10 @@ fn a_refused_refresh_request_gives_way_to_the_primary_grant_and_so_does_the_thir
 
 #[test]
 fn a_word_that_an_earlier_version_has_kept_for_a_token_is_not_sent() {
-    let bond = bond("password", "a", ENDPOINT, "s");
+    let binding = binding("password", "a", ENDPOINT, "s");
     for (kept, usable) in [("not_supported", false), ("", false), ("r1", true)] {
-        let kept = bond.keep("x", OwnerReference::default(), &Secret::new(kept.into()));
-        assert_eq!(bond.usable(&kept).is_some(), usable);
+        let kept = binding.keep("x", OwnerReference::default(), &Secret::new(kept.into()));
+        assert_eq!(binding.usable(&kept).is_some(), usable);
     }
 }
 

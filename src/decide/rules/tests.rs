@@ -3,7 +3,7 @@
 use super::*;
 use crate::api::{ShortText, TokenSourceStatus, to_kubernetes};
 use crate::decide::fixture::{Scene, at, failure, outage};
-use crate::decide::{Cause, Credentials, Held, Outcome};
+use crate::decide::{Cause, Credentials, Outcome, UnwrittenToken};
 use crate::oauth::{Repeat, Retry};
 
 mod clock;
@@ -31,8 +31,8 @@ fn refusal(plan: &Plan) -> Reason {
 }
 
 /// A token held in memory for these inputs, good until this second.
-fn held(scene: &Scene, until: i64) -> Held {
-    Held { asked: scene.inputs().unwrap().asked, expires_at: at(until) }
+fn unwritten(scene: &Scene, until: i64) -> UnwrittenToken {
+    UnwrittenToken { asked: scene.inputs().unwrap().asked, expires_at: at(until) }
 }
 
 /// A good token that was due, and whose renewal has failed at second 2700.
@@ -71,18 +71,18 @@ fn the_first_rule_that_applies_decides() {
             }),
         ),
         (
-            "a held token is written before anything is asked for",
+            "an unwritten token is written before another is requested",
             Plan::Publish,
             failing(Retry::TRANSIENT).with(|s| {
-                s.held = Some(held(s, 9000));
+                s.unwritten_token = Some(unwritten(s, 9000));
                 s.target = Target::Missing;
             }),
         ),
         (
-            "a held token is written although its inputs have failed since",
+            "an unwritten token is written although its inputs have failed since",
             Plan::Publish,
             failing(Retry::TRANSIENT).with(|s| {
-                s.held = Some(held(s, 9000));
+                s.unwritten_token = Some(unwritten(s, 9000));
             }),
         ),
         (
@@ -93,17 +93,17 @@ fn the_first_rule_that_applies_decides() {
             }),
         ),
         (
-            "a due token is asked for, and the dressing comes with it",
+            "a due token is requested, and the metadata is updated with it",
             Plan::Issue(Cause::RenewalDue),
             Scene::good().when(2700).with(|s| {
-                s.published().dressed = false;
+                s.published().metadata_in_sync = false;
             }),
         ),
         (
-            "a good token in the wrong dress is dressed",
+            "outdated metadata of a good token is updated",
             Plan::Rewrite,
             Scene::good().with(|s| {
-                s.published().dressed = false;
+                s.published().metadata_in_sync = false;
             }),
         ),
         ("a good token is kept", Plan::Keep, Scene::good()),
@@ -129,10 +129,10 @@ fn the_first_refusal_that_applies_is_told() {
             Scene::good().with(|s| s.refresh_conflict = Some("belongs to ConfigMap x".to_owned())),
         ),
         (
-            "a rival comes before the provider",
+            "a conflicting source comes before the provider",
             Reason::TargetConflict,
             Scene::fresh().with(provider).with(|s| {
-                s.rival = Some("older".to_owned());
+                s.conflicting_source = Some("older".to_owned());
             }),
         ),
         (
@@ -165,10 +165,10 @@ fn the_first_refusal_that_applies_is_told() {
             }),
         ),
         (
-            "unbound credentials come before a held token",
+            "unbound credentials come before an unwritten token",
             Reason::CredentialsNotBound,
             Scene::fresh().with(|s| {
-                s.held = Some(held(s, 9000));
+                s.unwritten_token = Some(unwritten(s, 9000));
                 s.credentials = unbound();
             }),
         ),
@@ -187,15 +187,15 @@ fn the_first_refusal_that_applies_is_told() {
 
 #[test]
 fn a_rival_matters_only_until_the_target_is_ours() {
-    let scene = Scene::good().with(|s| s.rival = Some("older".to_owned()));
+    let scene = Scene::good().with(|s| s.conflicting_source = Some("older".to_owned()));
     assert_eq!(scene.plan(), Plan::Keep);
 }
 
 #[test]
 fn a_conflict_names_the_secret_its_owner_and_the_way_out() {
     let foreign = Scene::fresh().with(|s| s.target = Target::Foreign("belongs to ConfigMap x".to_owned()));
-    let rival = Scene::fresh().with(|s| s.rival = Some("older".to_owned()));
-    for (scene, who) in [(foreign, "belongs to ConfigMap x"), (rival, "TokenSource older")] {
+    let conflicting = Scene::fresh().with(|s| s.conflicting_source = Some("older".to_owned()));
+    for (scene, who) in [(foreign, "belongs to ConfigMap x"), (conflicting, "TokenSource older")] {
         let Plan::Refuse(failure) = scene.plan() else { panic!("not refused") };
         for part in [who, "Secret source", "target.name"] {
             assert!(failure.message.contains(part), "{part} is missing: {}", failure.message);
@@ -217,12 +217,16 @@ fn what_asks_for_a_token() {
         ("it is due", Cause::RenewalDue, Scene::good().when(2700)),
         ("it has expired", Cause::RenewalDue, Scene::good().when(999_999)),
         ("somebody asked for it", Cause::RenewalRequested, Scene::good().with(requested("1"))),
-        ("a held token has expired", Cause::TokenPending, Scene::fresh().with(|s| s.held = Some(held(s, 0)))),
         (
-            "a held token was asked for with something else",
+            "an unwritten token has expired",
+            Cause::TokenPending,
+            Scene::fresh().with(|s| s.unwritten_token = Some(unwritten(s, 0))),
+        ),
+        (
+            "an unwritten token was requested with other inputs",
             Cause::TokenPending,
             Scene::fresh().with(|s| {
-                s.held = Some(Held { asked: "else".to_owned(), expires_at: at(9000) });
+                s.unwritten_token = Some(UnwrittenToken { asked: "else".to_owned(), expires_at: at(9000) });
             }),
         ),
         (
@@ -291,7 +295,7 @@ fn what_does_not_ask_for_a_token() {
     }
     let relabelled = Scene::good().with(|s| {
         s.spec.target.labels.insert("team".to_owned(), ShortText("a".to_owned()));
-        s.published().dressed = false;
+        s.published().metadata_in_sync = false;
     });
     assert_eq!(relabelled.plan(), Plan::Rewrite, "labels are written without asking for a token");
 }

@@ -12,7 +12,7 @@ use crate::api::{FIELD_MANAGER, TokenSource};
 use crate::controller::error::{CallError, call};
 use crate::controller::reconcile::context::Context;
 use crate::controller::view::secrets::SecretMeta;
-use crate::decide::refresh::{Bond, secret_name};
+use crate::decide::refresh::{RefreshBinding, secret_name};
 use crate::oauth::Secret;
 
 /// The Secret that keeps the refresh token, if there is one.
@@ -26,14 +26,14 @@ pub(crate) async fn read(source: &TokenSource, context: &Context) -> Result<Opti
 /// Keeps a refresh token, in place of the one that is there.
 pub(crate) async fn keep(
     source: &TokenSource,
-    bond: &Bond,
+    binding: &RefreshBinding,
     token: &Secret,
     context: &Context,
 ) -> Result<(), CallError> {
     context.lead()?;
     let api = context.secrets(&source.namespace().unwrap_or_default());
     let owner = source.controller_owner_ref(&()).unwrap_or_default();
-    let mut wanted = bond.keep(&source.name_any(), owner, token);
+    let mut wanted = binding.keep(&source.name_any(), owner, token);
     let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
     let written = match read(source, context).await? {
         None => call(api.create(&params, &wanted)).await?,

@@ -31,8 +31,8 @@ impl Remembered {
 
     /// The token's first: it is the one that may be kept.
     fn all(&self) -> Vec<&Versions> {
-        let memo = self.target.as_ref().and_then(|meta| meta.memo.as_deref());
-        memo.map(|memo| &memo.versions).into_iter().chain([&self.attempt]).collect()
+        let record = self.target.as_ref().and_then(|meta| meta.record.as_deref());
+        record.map(|record| &record.versions).into_iter().chain([&self.attempt]).collect()
     }
 }
 

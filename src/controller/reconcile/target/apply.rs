@@ -17,7 +17,7 @@ use crate::controller::reconcile::context::Context;
 use crate::controller::reconcile::target::{as_written, foreign_owner, without_token};
 use crate::controller::view::local_state::IssuedToken;
 use crate::controller::view::secrets::SecretMeta;
-use crate::decide::publication::{Data, Memo, content_hash, secret_type, target, withdrawn};
+use crate::decide::publication::{Data, TokenRecord, content_hash, secret_type, target, withdrawn};
 use crate::decide::render::{placeholder, render};
 use crate::decide::versions::Versions;
 use crate::decide::{Observed, Published, Target};
@@ -38,7 +38,7 @@ pub(crate) enum Written {
 
 /// Writes a token as `data`, its rendering, unless it is the one that stands there.
 pub(crate) async fn token(
-    held: &IssuedToken,
+    issued: &IssuedToken,
     data: Data,
     source: &TokenSource,
     observed: &Observed<'_>,
@@ -48,34 +48,34 @@ pub(crate) async fn token(
     let meta = context.view.secrets.get(&namespace, observed.target_name());
     let same = observed
         .published()
-        .filter(|published| meta.is_some_and(|meta| is_same(held, source, published, &meta)));
+        .filter(|published| meta.is_some_and(|meta| is_same(issued, source, published, &meta)));
     // A write that was done though its answer was lost is no token seen before.
-    let seen_before = same.is_some_and(|published| published.issued_at < held.token.issued_at);
-    if seen_before && held.token.declared_zero {
+    let seen_before = same.is_some_and(|published| published.issued_at < issued.token.issued_at);
+    if seen_before && issued.token.declared_zero {
         return Ok(Written::Expired);
     }
     if let Some(published) = same
-        && stands(held, published)
+        && stands(issued, published)
     {
-        return Ok(Written::Unchanged(Published { answers: held.answers.clone(), ..published.clone() }));
+        return Ok(Written::Unchanged(Published { answers: issued.answers.clone(), ..published.clone() }));
     }
-    let memo = Memo {
-        issued_at: held.token.issued_at,
-        expires_at: held.token.expires_at,
-        since: same.map_or(held.token.issued_at, |published| published.since),
-        asked: held.asked.clone(),
-        answers: held.answers.clone(),
-        versions: held.versions.clone(),
+    let record = TokenRecord {
+        issued_at: issued.token.issued_at,
+        expires_at: issued.token.expires_at,
+        since: same.map_or(issued.token.issued_at, |published| published.since),
+        asked: issued.asked.clone(),
+        answers: issued.answers.clone(),
+        versions: issued.versions.clone(),
     };
-    dress(source, observed, data, memo, context).await.map(Written::New)
+    write(source, observed, data, record, context).await.map(Written::New)
 }
 
 /// Whether rendering this token with the times of the published one gives the published data.
-fn is_same(held: &IssuedToken, source: &TokenSource, published: &Published, meta: &SecretMeta) -> bool {
+fn is_same(issued: &IssuedToken, source: &TokenSource, published: &Published, meta: &SecretMeta) -> bool {
     if !published.intact {
         return false;
     }
-    let memo = Memo {
+    let record = TokenRecord {
         issued_at: published.issued_at,
         expires_at: published.expires_at,
         since: published.since,
@@ -83,27 +83,28 @@ fn is_same(held: &IssuedToken, source: &TokenSource, published: &Published, meta
         answers: published.answers.clone(),
         versions: Versions::default(),
     };
-    let as_before = Token { issued_at: memo.issued_at, expires_at: memo.expires_at, ..held.token.clone() };
+    let as_before =
+        Token { issued_at: record.issued_at, expires_at: record.expires_at, ..issued.token.clone() };
     render(&source.spec.target, &as_before)
-        .is_ok_and(|data| meta.data_hash.as_deref() == Some(&content_hash(&data, &memo)))
+        .is_ok_and(|data| meta.data_hash.as_deref() == Some(&content_hash(&data, &record)))
 }
 
 /// Whether what is published of the same token can stand as it is.
-fn stands(held: &IssuedToken, published: &Published) -> bool {
+fn stands(issued: &IssuedToken, published: &Published) -> bool {
     // The same token with a longer life is news: an expiry that stood still would pass while the token is good.
-    let extended = held.token.expires_at - published.expires_at > SAME_EXPIRY;
-    let expired = held.token.issued_at >= published.expires_at;
+    let extended = issued.token.expires_at - published.expires_at > SAME_EXPIRY;
+    let expired = issued.token.issued_at >= published.expires_at;
     // Times of a clock that has been set back since are no times: left standing, they would call for renewal for ever.
-    let misdated = published.issued_at > held.token.issued_at;
-    !(extended || expired || misdated) && published.asked == held.asked
+    let misdated = published.issued_at > issued.token.issued_at;
+    !(extended || expired || misdated) && published.asked == issued.asked
 }
 
-/// Writes data and memo with the labels, annotations and type that the spec wants.
-pub(crate) async fn dress(
+/// Writes data and record with the labels, annotations and type that the spec wants.
+pub(crate) async fn write(
     source: &TokenSource,
     observed: &Observed<'_>,
     data: Data,
-    memo: Memo,
+    record: TokenRecord,
     context: &Context,
 ) -> Result<Published, CallError> {
     let namespace = source.namespace().unwrap_or_default();
@@ -112,7 +113,7 @@ pub(crate) async fn dress(
     let api = context.secrets(&namespace);
     // Metadata without a uid cannot be owned; objects from the API server always have one.
     let owner = source.controller_owner_ref(&()).unwrap_or_default();
-    let wanted = target(name, &observed.spec.target, owner, data, &memo);
+    let wanted = target(name, &observed.spec.target, owner, data, &record);
     let written = match observed.target_uid() {
         None => create(&api, &wanted).await,
         Some(uid) => match standing((name, uid), observed, &namespace, context) {
@@ -120,7 +121,7 @@ pub(crate) async fn dress(
             None => Err(CallError::Replaced),
         },
     };
-    Ok(as_written(&*learned(written, &api, &namespace, name, context).await?, memo))
+    Ok(as_written(&*learned(written, &api, &namespace, name, context).await?, record))
 }
 
 /// Has the API server say, by a dry run with a placeholder for the token, whether it would take the target as the spec
@@ -145,7 +146,7 @@ pub(crate) async fn rehearse(
     let token = placeholder(None);
     // Templates have been tried before.
     let Ok(data) = render(spec, &token) else { return Ok(()) };
-    let memo = Memo {
+    let record = TokenRecord {
         issued_at: token.issued_at,
         expires_at: token.expires_at,
         since: token.issued_at,
@@ -155,7 +156,7 @@ pub(crate) async fn rehearse(
     };
     let owner = source.controller_owner_ref(&()).unwrap_or_default();
     let api = context.secrets(&source.namespace().unwrap_or_default());
-    rehearse_creation(&api, target(observed.target_name(), spec, owner, data, &memo)).await
+    rehearse_creation(&api, target(observed.target_name(), spec, owner, data, &record)).await
 }
 
 /// Under a name of its own, so that one that stands there is not in the way.

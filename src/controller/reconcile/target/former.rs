@@ -32,7 +32,7 @@ pub(crate) fn former_targets(
             name: name.to_string(),
             uid: meta.uid.clone(),
             resource_version: meta.resource_version.to_string(),
-            holds_token: meta.memo.is_some(),
+            holds_token: meta.record.is_some(),
         })
         .collect()
 }

@@ -12,7 +12,7 @@ use crate::api::{TokenSource, from_kubernetes};
 use crate::controller::error::Error;
 use crate::controller::reconcile::context::Context;
 use crate::controller::view::secrets::SecretMeta;
-use crate::decide::publication::{Data, Memo, content_hash, dressing, labels, secret_type};
+use crate::decide::publication::{Data, TokenRecord, content_hash, labels, metadata_hash, secret_type};
 use crate::decide::versions::Versions;
 use crate::decide::{Observed, Published, Target};
 
@@ -73,7 +73,7 @@ pub(crate) async fn target(
     match foreign_owner(&meta, observed.uid) {
         Some(owner) => Ok(Target::Foreign(owner)),
         // Somebody else may have laid a hand on the annotation, and then it outlives our next token.
-        None if meta.withdrawn && meta.memo.is_none() => Ok(without_token(&meta)),
+        None if meta.withdrawn && meta.record.is_none() => Ok(without_token(&meta)),
         None => ours(observed, namespace, &meta, context).await,
     }
 }
@@ -116,7 +116,8 @@ async fn ours(
     let mut published = published(observed, &meta);
     published.intact = is_intact(&meta, secret.data.as_ref());
     let wanted = labels(&observed.spec.target, observed.name);
-    published.dressed &= secret_type(&observed.spec.target) == secret.type_.as_deref().unwrap_or("Opaque")
+    published.metadata_in_sync &= secret_type(&observed.spec.target)
+        == secret.type_.as_deref().unwrap_or("Opaque")
         && wanted.iter().all(|(key, value)| secret.labels().get(key) == Some(value))
         && observed
             .spec
@@ -129,18 +130,19 @@ async fn ours(
 
 /// Whether this data is what was written with these annotations.
 pub(crate) fn is_intact(meta: &SecretMeta, data: Option<&Data>) -> bool {
-    let (Some(memo), Some(data)) = (&meta.memo, data) else { return false };
-    meta.data_hash.as_deref() == Some(&content_hash(data, memo))
+    let (Some(record), Some(data)) = (&meta.record, data) else { return false };
+    meta.data_hash.as_deref() == Some(&content_hash(data, record))
 }
 
-/// The target by its metadata, taken to be intact. Without a readable memo it is altered, and what status remembers
+/// The target by its metadata, taken to be intact. Without a readable record it is altered, and what status remembers
 /// stands in.
 fn published(observed: &Observed<'_>, meta: &SecretMeta) -> Published {
-    let dressed = meta.dressing.as_deref() == Some(&dressing(&observed.spec.target, observed.name));
-    let memo = meta.memo.as_deref().cloned().unwrap_or_else(|| {
+    let metadata_in_sync =
+        meta.metadata_hash.as_deref() == Some(&metadata_hash(&observed.spec.target, observed.name));
+    let record = meta.record.as_deref().cloned().unwrap_or_else(|| {
         let time = |time: &Option<_>| time.as_ref().map_or(DateTime::<Utc>::UNIX_EPOCH, from_kubernetes);
         let issued_at = time(&observed.status.issued_at);
-        Memo {
+        TokenRecord {
             issued_at,
             expires_at: time(&observed.status.expires_at),
             asked: String::new(),
@@ -149,21 +151,21 @@ fn published(observed: &Observed<'_>, meta: &SecretMeta) -> Published {
             versions: Versions::default(),
         }
     });
-    Published { intact: meta.memo.is_some(), dressed, ..as_written(meta, memo) }
+    Published { intact: meta.record.is_some(), metadata_in_sync, ..as_written(meta, record) }
 }
 
-/// The target right after it was written with this memo.
-pub(crate) fn as_written(meta: &SecretMeta, memo: Memo) -> Published {
+/// The target right after it was written with this record.
+pub(crate) fn as_written(meta: &SecretMeta, record: TokenRecord) -> Published {
     Published {
         uid: meta.uid.clone(),
         resource_version: meta.resource_version.to_string(),
-        issued_at: memo.issued_at,
-        expires_at: memo.expires_at,
-        since: memo.since,
-        asked: memo.asked,
-        versions: memo.versions,
-        answers: memo.answers,
+        issued_at: record.issued_at,
+        expires_at: record.expires_at,
+        since: record.since,
+        asked: record.asked,
+        versions: record.versions,
+        answers: record.answers,
         intact: true,
-        dressed: true,
+        metadata_in_sync: true,
     }
 }

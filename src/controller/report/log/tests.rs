@@ -70,8 +70,8 @@ fn log_outcome(log: &Log, namespace: &str, outcome: &Outcome, news: bool) {
         target: Target::Missing,
         former_targets: Vec::new(),
         refresh_conflict: None,
-        rival: None,
-        held: None,
+        conflicting_source: None,
+        unwritten_token: None,
         probed: None,
     };
     let status = if news {

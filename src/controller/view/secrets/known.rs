@@ -70,7 +70,7 @@ impl Known {
 
 /// The `TokenSource` whose target this is or was. A copy of a target does not count, since this controller did not write it.
 fn owner(meta: &SecretMeta) -> Option<&CompactString> {
-    let was_target = meta.written && !meta.deleting && (meta.memo.is_some() || meta.withdrawn);
+    let was_target = meta.written && !meta.deleting && (meta.record.is_some() || meta.withdrawn);
     let controller =
         meta.controller.as_deref().filter(|controller| controller.kind == TokenSource::kind(&()));
     controller.filter(|_| was_target).map(|controller| &controller.name)

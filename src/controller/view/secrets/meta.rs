@@ -8,7 +8,7 @@ use compact_str::CompactString;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
 use crate::api::{FIELD_MANAGER, annotation};
-use crate::decide::publication::Memo;
+use crate::decide::publication::TokenRecord;
 use crate::decide::{Credentials, LONGEST_HOSTS};
 
 /// The metadata of one Secret. Boxes hold what only targets have, since most Secrets are no target.
@@ -19,9 +19,9 @@ pub(crate) struct SecretMeta {
     pub(crate) deleting: bool,
     pub(crate) controller: Option<Box<Controller>>,
     pub(crate) allowed_hosts: Option<String>,
-    pub(crate) memo: Option<Box<Memo>>,
+    pub(crate) record: Option<Box<TokenRecord>>,
     pub(crate) data_hash: Option<Box<str>>,
-    pub(crate) dressing: Option<Box<str>>,
+    pub(crate) metadata_hash: Option<Box<str>>,
     pub(crate) withdrawn: bool,
     /// This controller has written it: a copy that somebody has made, annotations and all, was not.
     pub(crate) written: bool,
@@ -69,9 +69,9 @@ impl SecretMeta {
             deleting: metadata.deletion_timestamp.is_some(),
             controller: controller.map(|owner| Box::new(owner.into())),
             allowed_hosts: annotations.get(annotation::ALLOWED_HOSTS).map(|hosts| bounded_hosts(hosts)),
-            memo: is_ours(annotations).then(|| Memo::read(annotations)).flatten().map(Box::new),
+            record: is_ours(annotations).then(|| TokenRecord::read(annotations)).flatten().map(Box::new),
             data_hash: text(annotation::DATA_HASH),
-            dressing: text(annotation::DRESSING),
+            metadata_hash: text(annotation::METADATA_HASH),
             withdrawn: annotations.contains_key(annotation::WITHDRAWN_AT),
             written: operations.peek().is_some(),
             applied: operations.any(|is_apply| is_apply),

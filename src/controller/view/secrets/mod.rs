@@ -236,11 +236,11 @@ mod tests {
         assert!(hosts.len() > LONGEST_HOSTS && hosts.len() <= LONGEST_HOSTS + 4, "{}", hosts.len());
         let meta = annotated(&[
             annotation::DATA_HASH,
-            annotation::DRESSING,
+            annotation::METADATA_HASH,
             annotation::INPUTS,
             annotation::ANSWERS,
         ]);
-        assert!(meta.data_hash.is_none() && meta.dressing.is_none() && meta.memo.is_none());
+        assert!(meta.data_hash.is_none() && meta.metadata_hash.is_none() && meta.record.is_none());
     }
 
     #[test]

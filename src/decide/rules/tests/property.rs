@@ -10,8 +10,8 @@ use crate::api::{OnRevoked, Reason, Renewal, TokenSourceStatus, to_kubernetes};
 use crate::decide::fixture::{HOST, Scene, at, failure};
 use crate::decide::readiness::due;
 use crate::decide::{
-    Cause, Credentials, Failure, Held, Outcome, Plan, Probed, Target, Verdict, next_probe, next_status,
-    wake_after,
+    Cause, Credentials, Failure, Outcome, Plan, Probed, Target, UnwrittenToken, Verdict, next_probe,
+    next_status, wake_after,
 };
 use crate::oauth::{Repeat, Retry};
 
@@ -71,9 +71,9 @@ prop_compose! {
         renewal in renewal(),
         (now, issued, lifetime, uid) in (seconds(), seconds(), 0..200_000_i64, "[a-f0-9]{8}"),
         (deleting, suspend, missing, foreign) in (weighted(1), weighted(1), weighted(1), weighted(1)),
-        (intact, dressed, same, provider) in (weighted(8), weighted(8), weighted(8), weighted(9)),
-        (request, rival) in (option::of("[ab]"), option::of(Just("older".to_owned()))),
-        held in option::of((any::<bool>(), seconds())),
+        (intact, metadata_in_sync, same, provider) in (weighted(8), weighted(8), weighted(8), weighted(9)),
+        (request, conflicting) in (option::of("[ab]"), option::of(Just("older".to_owned()))),
+        unwritten in option::of((any::<bool>(), seconds())),
         generation in 0..5_i64,
     ) -> Scene {
         let mut scene = Scene::good();
@@ -85,21 +85,21 @@ prop_compose! {
         scene.deleting = deleting;
         scene.credentials = credentials;
         scene.renew_request = request;
-        scene.rival = rival;
+        scene.conflicting_source = conflicting;
         let mut inputs = scene.inputs();
         if !provider {
             scene.provider = Err(Failure::local(Reason::ProviderNotFound, "No."));
             inputs = None;
         }
         let asked = inputs.as_ref().filter(|_| same).map_or_else(|| "else".to_owned(), |inputs| inputs.asked.clone());
-        scene.held = held.map(|(_, until)| Held { asked: "else".to_owned(), expires_at: at(until) });
-        if let (Some((true, until)), Some(inputs)) = (held, &inputs) {
-            scene.held = Some(Held { asked: inputs.asked.clone(), expires_at: at(until) });
+        scene.unwritten_token = unwritten.map(|(_, until)| UnwrittenToken { asked: "else".to_owned(), expires_at: at(until) });
+        if let (Some((true, until)), Some(inputs)) = (unwritten, &inputs) {
+            scene.unwritten_token = Some(UnwrittenToken { asked: inputs.asked.clone(), expires_at: at(until) });
         }
         let published = scene.published();
         published.issued_at = at(issued);
         published.expires_at = at(issued + lifetime);
-        (published.intact, published.dressed, published.asked) = (intact, dressed, asked);
+        (published.intact, published.metadata_in_sync, published.asked) = (intact, metadata_in_sync, asked);
         if missing { scene.target = Target::Missing; }
         if foreign { scene.target = Target::Foreign("belongs to x".to_owned()); }
         scene.status = status;

@@ -15,7 +15,7 @@ const TARGETS: [Change; 8] = [
     ("expired", |s| s.published().expires_at = at(10)),
     ("altered", |s| s.published().intact = false),
     ("of other inputs", |s| s.published().asked = "else".to_owned()),
-    ("in the wrong dress", |s| s.published().dressed = false),
+    ("with outdated metadata", |s| s.published().metadata_in_sync = false),
 ];
 
 const HISTORIES: [Change; 8] = [
@@ -60,7 +60,10 @@ fn outcomes(scene: &Scene) -> Vec<(&'static str, Outcome)> {
     ];
     if let Target::Ours(published) = &scene.target {
         list.push(("kept", Outcome::Kept));
-        list.push(("rewritten", Outcome::Rewritten(Published { dressed: true, ..published.clone() })));
+        list.push((
+            "rewritten",
+            Outcome::Rewritten(Published { metadata_in_sync: true, ..published.clone() }),
+        ));
     }
     list
 }
