@@ -12,7 +12,7 @@ use super::parameter::Parameter;
 use super::reference::KeyReference;
 use super::rule;
 
-/// What to do with refresh tokens.
+/// Settings for refresh tokens.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RefreshSettings {

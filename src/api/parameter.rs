@@ -1,4 +1,4 @@
-//! What users can add to a token request: parameters and headers, and how the request's body is encoded.
+//! Parameters and headers that users can add to a token request, and the encoding of the request's body.
 //! Knows the fields of the contract; must not know how a request is built.
 
 use kube::KubeSchema;

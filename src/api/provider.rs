@@ -80,7 +80,7 @@ pub struct TokenProviderSpec {
     #[schemars(length(max = 32))]
     pub headers: Vec<Header>,
 
-    /// What to do with refresh tokens.
+    /// Settings for refresh tokens.
     #[serde(default, skip_serializing_if = "is_default")]
     pub refresh: RefreshSettings,
 

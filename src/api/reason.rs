@@ -1,5 +1,5 @@
 //! The reasons that conditions, Events, logs and the `reason` label of metrics share.
-//! Knows what each reason means to a person, and what to do about it. Must not know which situation has which reason.
+//! Knows each reason's meaning for a person and the advice about it. Must not know when a reason is set.
 
 use std::fmt;
 
@@ -35,7 +35,7 @@ macro_rules! reasons {
                 }
             }
 
-            /// What to do about it. docs/reasons.md has the same text.
+            /// The advice on the reason. docs/reasons.md has the same text.
             pub const fn advice(self) -> &'static str {
                 match self {
                     $(Reason::$name => $advice,)+

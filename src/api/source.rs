@@ -265,8 +265,8 @@ pub struct Renewal {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<Probe>,
 
-    /// What to do with the token when the provider refuses the credentials with 401, invalid_client, invalid_grant or
-    /// unauthorized_client. Keep (the default) leaves it in the target until it expires; Withdraw removes it.
+    /// Whether the token stays in the target when the provider refuses the credentials with 401, invalid_client,
+    /// invalid_grant or unauthorized_client. Keep (the default) leaves it there until it expires; Withdraw removes it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub on_revoked: OnRevoked,
 }
@@ -289,7 +289,7 @@ pub struct Probe {
     pub interval: Option<Duration>,
 }
 
-/// What to do with the token when the provider refuses the credentials.
+/// Whether the token stays in the target when the provider refuses the credentials.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum OnRevoked {
     /// The token stays in the target until it expires.

@@ -10,7 +10,7 @@ use clap::{Arg, Command, ValueHint};
 /// The name by which kubectl calls the program for completions.
 const NAME: &str = "kubectl_complete-tokensource";
 
-/// What the shell does with the candidates (cobra's `ShellCompDirective`).
+/// The shell's treatment of the candidates (cobra's `ShellCompDirective`).
 #[derive(Clone, Copy)]
 enum Directive {
     /// Complete file names if there are no candidates.

@@ -41,7 +41,7 @@ pub fn complete_for_kubectl(
     output::print(&completions(definition, &words)).map(|()| true)
 }
 
-/// What the process provides to the commands.
+/// The clock, the environment variables and the command line of the process, which the commands use.
 pub struct Environment {
     /// The present instant.
     pub now: fn() -> DateTime<Utc>,

@@ -1,4 +1,4 @@
-//! What the error codes and statuses of providers mean, and how each is retried.
+//! The meaning of the error codes and statuses of providers, and how each is retried.
 //! Knows the codes of RFC 6749, 8693, 8707 and 9449 and the documented codes of a few vendors, but no vendor's numeric codes.
 //! Must not know bodies, headers or hosts.
 

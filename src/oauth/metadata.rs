@@ -73,7 +73,7 @@ impl Metadata {
     }
 }
 
-/// What is wrong with metadata.
+/// A fault of metadata.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 enum MetadataFault {
     #[error("it answered {0} where metadata should be")]

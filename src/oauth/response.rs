@@ -37,7 +37,7 @@ pub struct HttpResponse {
     pub body: Vec<u8>,
 }
 
-/// What must be known about a request to understand its response.
+/// The facts about a request that are needed to understand its response.
 pub struct ResponseContext<'a> {
     /// The local clock when the request was sent.
     pub sent_at: DateTime<Utc>,
@@ -96,21 +96,21 @@ fn parse(response: &HttpResponse, context: &ResponseContext<'_>) -> Result<Token
 }
 
 fn read_success(response: &HttpResponse, context: &ResponseContext<'_>) -> Result<Token, Error> {
-    let content = body::parse(response).map_err(|defect| malformed(response, context, defect))?;
-    if error_response::find(&content, response.status, &context.settings.fields).is_some() {
-        return Err(refused(response, context, &content));
+    let object = body::parse(response).map_err(|defect| malformed(response, context, defect))?;
+    if error_response::find(&object, response.status, &context.settings.fields).is_some() {
+        return Err(refused(response, context, &object));
     }
-    members::token(content, clocks(response, context), context).map_err(|fault| match fault {
+    members::token(object, clocks(response, context), context).map_err(|fault| match fault {
         Fault::Defect(defect) => malformed(response, context, defect),
         Fault::AlreadyExpired => Error::AlreadyExpired { response: info(response, context) },
         Fault::TokenType(scheme) => Error::UnsupportedTokenType { response: info(response, context), scheme },
     })
 }
 
-fn refused(response: &HttpResponse, context: &ResponseContext<'_>, content: &Value) -> Error {
+fn refused(response: &HttpResponse, context: &ResponseContext<'_>, object: &Value) -> Error {
     let status = response.status;
     let fields = &context.settings.fields;
-    let found = error_response::find(content, status, fields).unwrap_or_default();
+    let found = error_response::find(object, status, fields).unwrap_or_default();
     let code = found.code.filter(|code| !error_table::is_reason_phrase(code, status));
     let retry_after = retry_after::parse(&response.headers, status, clocks(response, context));
     let known =
@@ -129,7 +129,7 @@ fn refused(response: &HttpResponse, context: &ResponseContext<'_>, content: &Val
         }
         (_, code) => error_table::for_status(status, code, context.grant),
     };
-    let redactor = redactor(context, content);
+    let redactor = redactor(context, object);
     let unlisted = code.is_some() && !showable;
     let description = found.description.filter(|_| context.disclosure != Disclosure::Withheld);
     Error::Refused(Box::new(Refusal {
@@ -155,14 +155,14 @@ fn info(response: &HttpResponse, context: &ResponseContext<'_>) -> Box<ResponseI
 }
 
 /// Withholds the secrets of the request, and tokens that an error response contains.
-fn redactor<'a>(context: &ResponseContext<'a>, content: &'a Value) -> Redactor<'a> {
+fn redactor<'a>(context: &ResponseContext<'a>, object: &'a Value) -> Redactor<'a> {
     let fields = &context.settings.fields;
     let issued = [
-        content.pointer(fields.access_token()),
-        content.pointer(fields.refresh_token()),
-        content.get("access_token"),
-        content.get("refresh_token"),
-        content.get("id_token"),
+        object.pointer(fields.access_token()),
+        object.pointer(fields.refresh_token()),
+        object.get("access_token"),
+        object.get("refresh_token"),
+        object.get("id_token"),
     ];
     let issued = issued.into_iter().flatten().filter_map(Value::as_str);
     Redactor::new(context.confidential.iter().map(|secret| secret.expose()).chain(issued))

@@ -46,7 +46,7 @@ pub(super) struct Election {
     heartbeat: Heartbeat,
     /// The lease as this process last wrote it.
     ours: Option<Lease>,
-    /// What has been logged, so that an outage is logged only once.
+    /// The messages already logged, so that an outage is logged only once.
     reported: Reported,
 }
 

@@ -162,7 +162,7 @@ impl<'a> OfflineContext<'a> {
         Ok(Some(ClientCertificate { certificate: text("tls.crt")?, key: Secret::new(text("tls.key")?) }))
     }
 
-    /// What cannot be checked without a cluster, or was not.
+    /// Checks that need a cluster, or that were left out.
     pub(super) fn not_checked(&self, send: bool) -> Vec<String> {
         let mut notes = Vec::new();
         if self.source.spec.suspend {

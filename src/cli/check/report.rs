@@ -36,9 +36,9 @@ pub(super) struct SourceReport {
     pub(super) request: Option<RequestReport>,
     pub(super) answer: Option<TokenReport>,
     pub(super) renewal: Option<RenewalTime>,
-    /// What is unusual about the credentials.
+    /// Unusual properties of the credentials.
     pub(super) doubts: Vec<String>,
-    /// What was not checked.
+    /// Checks that were left out.
     pub(super) not_checked: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What can be wrong with a connection or a response: closed sets, each value with its text.
+//! The faults of a connection or a response: closed sets, each value with its text.
 //! Must not know the libraries' error types: their texts quote URLs, names from certificates and bodies, so such errors are
 //! translated into these types.
 
@@ -27,7 +27,7 @@ pub enum NetworkFault {
     Withheld,
 }
 
-/// What is wrong with a certificate or with the handshake.
+/// A fault of a certificate or of the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum TlsFault {
     #[error("no trusted authority signed its certificate; see `tls.caBundle`")]
@@ -75,7 +75,7 @@ impl Scheme {
     }
 }
 
-/// What is wrong with a 2xx response.
+/// A fault of a 2xx response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Defect {
     #[error("the body has a Content-Encoding that was not asked for and cannot be decoded")]

@@ -17,39 +17,35 @@ pub(super) struct ErrorResponse<'a> {
 }
 
 /// The error that a body reports; None if it reports none.
-pub(super) fn find<'a>(
-    content: &'a Value,
-    status: u16,
-    fields: &ResponseFields,
-) -> Option<ErrorResponse<'a>> {
-    let description = text(content, "/error_description");
-    if let Some(code) = text(content, "/error") {
+pub(super) fn find<'a>(object: &'a Value, status: u16, fields: &ResponseFields) -> Option<ErrorResponse<'a>> {
+    let description = text(object, "/error_description");
+    if let Some(code) = text(object, "/error") {
         return Some(ErrorResponse { code: Some(code.to_owned()), description });
     }
-    if status < 400 && has_access_token(content, fields) {
+    if status < 400 && has_access_token(object, fields) {
         return None;
     }
-    let own = fields.error.as_ref().and_then(|pointer| scalar(content.pointer(pointer)?));
-    let code = own.or_else(|| vendor_code(content, status));
-    let failed = code.is_some() || reports_failure(content);
+    let own = fields.error.as_ref().and_then(|pointer| scalar(object.pointer(pointer)?));
+    let code = own.or_else(|| vendor_code(object, status));
+    let failed = code.is_some() || reports_failure(object);
     failed.then_some(ErrorResponse { code, description })
 }
 
 /// The codes of Fitbit, UPS and PayPal, in this order. `name` is too common a member to mean an error in a 2xx.
-fn vendor_code(content: &Value, status: u16) -> Option<String> {
-    text(content, "/errors/0/errorType")
+fn vendor_code(object: &Value, status: u16) -> Option<String> {
+    text(object, "/errors/0/errorType")
         .map(str::to_owned)
-        .or_else(|| scalar(content.pointer("/response/errors/0/code")?))
-        .or_else(|| text(content, "/name").filter(|_| status >= 400).map(str::to_owned))
+        .or_else(|| scalar(object.pointer("/response/errors/0/code")?))
+        .or_else(|| text(object, "/name").filter(|_| status >= 400).map(str::to_owned))
 }
 
 /// Whether the body reports a failure without a code, as Slack and Zoho do.
-fn reports_failure(content: &Value) -> bool {
-    content.get("ok") == Some(&Value::Bool(false)) || text(content, "/status") == Some("failure")
+fn reports_failure(object: &Value) -> bool {
+    object.get("ok") == Some(&Value::Bool(false)) || text(object, "/status") == Some("failure")
 }
 
-fn text<'a>(content: &'a Value, pointer: &str) -> Option<&'a str> {
-    content.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty())
+fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
+    object.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
 /// A code as text or as a number. The number 0 is no error code.

@@ -35,30 +35,30 @@ impl From<AlreadyExpired> for Fault {
 
 /// Reads a token. Takes ownership of the members, so that the token's text moves into a [`Secret`] without a copy.
 pub(super) fn token(
-    mut content: Value,
+    mut object: Value,
     clocks: Clocks,
     context: &ResponseContext<'_>,
 ) -> Result<Token, Fault> {
     let fields = &context.settings.fields;
-    let access_token = access_token(&mut content, fields).map_err(Fault::Defect)?;
-    let refresh_token = take(&mut content, fields.refresh_token()).filter(|token| {
+    let access_token = access_token(&mut object, fields).map_err(Fault::Defect)?;
+    let refresh_token = take(&mut object, fields.refresh_token()).filter(|token| {
         // Some servers put the access token here, which no refresh request can use.
         is_refresh_token(token.expose()) && *token != access_token
     });
-    check_issued_type(&content, context.requested_token_type).map_err(Fault::Defect)?;
+    check_issued_type(&object, context.requested_token_type).map_err(Fault::Defect)?;
 
     let mut notices = BTreeSet::new();
-    let token_type = token_type(&content, context, &mut notices)?;
+    let token_type = token_type(&object, context, &mut notices)?;
     let payload = JwtPayload::of(access_token.expose());
     if payload.is_some_and(|payload| payload.bound) {
         notices.insert(Notice::BoundToken);
     }
-    let scope = content.get("scope").and_then(scope);
+    let scope = object.get("scope").and_then(scope);
     if scope.as_deref().is_some_and(|granted| is_reduced(granted, context.requested_scopes)) {
         notices.insert(Notice::ScopeReduced);
     }
     let expiry = &context.settings.expiry;
-    let lifetime = expiry::determine(&declared(&content, fields), payload.as_ref(), clocks, expiry)?;
+    let lifetime = expiry::determine(&declared(&object, fields), payload.as_ref(), clocks, expiry)?;
     notices.extend(lifetime.notices);
 
     // Fails only for a clock at the end of chrono's range, 260,000 years from now.
@@ -78,18 +78,18 @@ pub(super) fn token(
 }
 
 /// Whether the response has an access token, usable or not.
-pub(super) fn has_access_token(content: &Value, fields: &ResponseFields) -> bool {
-    let found = content.pointer(fields.access_token());
+pub(super) fn has_access_token(object: &Value, fields: &ResponseFields) -> bool {
+    let found = object.pointer(fields.access_token());
     found.is_some_and(|value| !value.is_null() && value.as_str() != Some(""))
 }
 
 /// Real tokens contain `|`, `:` and `*`, which the grammar of RFC 6750 excludes. But JSON could carry line breaks and NUL into
 /// a header, so printable ASCII is required.
-fn access_token(content: &mut Value, fields: &ResponseFields) -> Result<Secret, Defect> {
-    if !has_access_token(content, fields) {
+fn access_token(object: &mut Value, fields: &ResponseFields) -> Result<Secret, Defect> {
+    if !has_access_token(object, fields) {
         return Err(Defect::NoToken);
     }
-    let text = take(content, fields.access_token()).ok_or(Defect::BadToken)?;
+    let text = take(object, fields.access_token()).ok_or(Defect::BadToken)?;
     let printable = text.expose().bytes().all(|byte| (0x20..=0x7e).contains(&byte));
     let is_trimmed = text.expose().trim_ascii() == text.expose();
     if printable && is_trimmed && text.expose().len() <= MAX_TOKEN { Ok(text) } else { Err(Defect::BadToken) }
@@ -105,16 +105,16 @@ pub fn is_refresh_token(text: &str) -> bool {
     length && !text.chars().any(char::is_control) && !text.trim().is_empty() && !NO_TOKEN.iter().any(word)
 }
 
-fn take(content: &mut Value, pointer: &str) -> Option<Secret> {
-    match content.pointer_mut(pointer)?.take() {
+fn take(object: &mut Value, pointer: &str) -> Option<Secret> {
+    match object.pointer_mut(pointer)?.take() {
         Value::String(text) => Some(Secret::new(text)),
         _ => None,
     }
 }
 
 /// RFC 8693 §2.2.1: the issued type must be the requested type.
-fn check_issued_type(content: &Value, requested: Option<&str>) -> Result<(), Defect> {
-    match (content.get("issued_token_type"), requested) {
+fn check_issued_type(object: &Value, requested: Option<&str>) -> Result<(), Defect> {
+    match (object.get("issued_token_type"), requested) {
         (None | Some(Value::Null), _) | (_, None) => Ok(()),
         (Some(issued), Some(requested)) if issued.as_str() == Some(requested) => Ok(()),
         _ => Err(Defect::OtherTokenType),
@@ -123,14 +123,14 @@ fn check_issued_type(content: &Value, requested: Option<&str>) -> Result<(), Def
 
 /// The published form of the type, compared without case (RFC 6749 §5.1).
 fn token_type(
-    content: &Value,
+    object: &Value,
     context: &ResponseContext<'_>,
     notices: &mut BTreeSet<Notice>,
 ) -> Result<String, Fault> {
     if let Some(own) = context.settings.token_type.as_deref() {
         return published(own).ok_or(Fault::TokenType(Scheme::Unknown));
     }
-    let text = match content.pointer(context.settings.fields.token_type()) {
+    let text = match object.pointer(context.settings.fields.token_type()) {
         None | Some(Value::Null) => "",
         Some(Value::String(text)) => text.trim(),
         Some(_) => return Err(Fault::TokenType(Scheme::Unknown)),
@@ -176,10 +176,6 @@ fn scopes(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The declared values in the order of precedence. `expires_on` is a member of Entra's responses only and has no setting.
-fn declared<'a>(content: &'a Value, fields: &ResponseFields) -> [Option<&'a Value>; 3] {
-    [
-        content.pointer(fields.expires_in()),
-        content.pointer(fields.expires_at()),
-        content.pointer("/expires_on"),
-    ]
+fn declared<'a>(object: &'a Value, fields: &ResponseFields) -> [Option<&'a Value>; 3] {
+    [object.pointer(fields.expires_in()), object.pointer(fields.expires_at()), object.pointer("/expires_on")]
 }

@@ -21,7 +21,7 @@ pub(super) struct Found {
     pub(super) transitions: i32,
 }
 
-/// What to do next.
+/// The next step of a candidate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Step {
     /// Take or renew the lease, bound to the version that was read.
@@ -34,7 +34,7 @@ pub(super) enum Step {
     Lost,
 }
 
-/// What a process may do in the election's view.
+/// A process's rights in the election.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Standing {
     /// It has not led yet.

@@ -47,7 +47,7 @@ pub(super) struct Identity {
     key: PrivateKeyDer<'static>,
 }
 
-/// What the server does after it has read a request.
+/// The server's action after it has read a request.
 #[derive(Clone)]
 pub(super) enum Script {
     /// Sends these bytes.
