@@ -57,7 +57,7 @@ impl Ask {
 
 /// What is read for one request, and dropped with it.
 #[derive(Default)]
-pub struct Materials {
+pub struct RequestInputs {
     /// The data of the credentials Secret; empty where the spec names none.
     pub credentials: Data,
     /// The data of the Secret with the token to exchange; empty where the provider names none.
@@ -75,7 +75,7 @@ pub struct Materials {
 pub fn ask(
     spec: &TokenSourceSpec,
     provider: &TokenProviderSpec,
-    materials: &Materials,
+    inputs: &RequestInputs,
     refresh_token: Option<&Secret>,
 ) -> Result<Ask, Failure> {
     let endpoint = provider.token_endpoint.as_deref().unwrap_or_default();
@@ -83,14 +83,14 @@ pub fn ask(
     let reference = spec.credentials_ref.as_ref();
     let keys = reference.map(|reference| reference.keys.clone()).unwrap_or_default();
     let credentials = Values {
-        data: &materials.credentials,
+        data: &inputs.credentials,
         secret: reference.map(|reference| reference.name.as_str()),
         field: "credentialsRef.keys",
     };
-    let client = client::client(spec, provider, &keys, &credentials, materials)?;
+    let client = client::client(spec, provider, &keys, &credentials, inputs)?;
     let (grant, kind) = match refresh_token {
         Some(token) => refresh(provider, token),
-        None => grant::grant(spec, provider, &keys, &credentials, materials)?,
+        None => grant::grant(spec, provider, &keys, &credentials, inputs)?,
     };
     // A refused assertion is a matter of its own, whatever it was to prove.
     let kind = match (&client.authentication, kind) {
@@ -124,7 +124,7 @@ pub fn ask(
         },
         disclosure: Disclosure::default(),
         grant: kind,
-        confidential: confidential(provider, &keys, materials, refresh_token),
+        confidential: confidential(provider, &keys, inputs, refresh_token),
     })
 }
 
@@ -140,10 +140,10 @@ fn refresh(provider: &TokenProviderSpec, token: &Secret) -> (Grant, GrantKind) {
 fn confidential(
     provider: &TokenProviderSpec,
     keys: &CredentialKeys,
-    materials: &Materials,
+    inputs: &RequestInputs,
     refresh_token: Option<&Secret>,
 ) -> Vec<Secret> {
-    let Materials { credentials, subject, client_token, subject_token } = materials;
+    let RequestInputs { credentials, subject, client_token, subject_token } = inputs;
     let named = BTreeSet::from([
         keys.client_id(),
         keys.client_secret(),

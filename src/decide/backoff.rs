@@ -6,8 +6,8 @@ use std::time::Duration;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use super::Failure;
+use super::jitter::jitter;
 use super::schedule::{MINIMUM_INTERVAL, PROPAGATION_MARGIN};
-use super::spread::spread;
 use crate::oauth::{Repeat, Retry};
 
 /// The first upper bound; each further failure doubles it.
@@ -123,19 +123,19 @@ const SHORTEST_CALL_CAP: TimeDelta = TimeDelta::seconds(1);
 
 /// How long to wait after so many failed calls to the API server in a row. A call costs nobody a token: the less life
 /// the token in the target has left, the sooner it is made again.
-pub fn call_again_after(troubles: u32, life_left: TimeDelta, uid: &str) -> Duration {
+pub fn retry_after_error(errors: u32, life_left: TimeDelta, uid: &str) -> Duration {
     let cap = if life_left > TimeDelta::zero() {
         (life_left / 8).clamp(SHORTEST_CALL_CAP, LONGEST_CALL)
     } else {
         LONGEST_CALL
     };
-    let bound = (FIRST_CALL * 2_i32.saturating_pow(troubles.saturating_sub(1).min(16))).min(cap);
-    jittered(bound, uid, i32::try_from(troubles).unwrap_or(i32::MAX)).to_std().unwrap_or_default()
+    let bound = (FIRST_CALL * 2_i32.saturating_pow(errors.saturating_sub(1).min(16))).min(cap);
+    jittered(bound, uid, i32::try_from(errors).unwrap_or(i32::MAX)).to_std().unwrap_or_default()
 }
 
 /// Between half of `bound` and the whole, by a hash of the uid and the number of failures.
 fn jittered(bound: TimeDelta, uid: &str, failures: i32) -> TimeDelta {
-    let share = 0.5 + 0.5 * spread(uid, failures.unsigned_abs());
+    let share = 0.5 + 0.5 * jitter(uid, failures.unsigned_abs());
     #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)] // at most an hour in milliseconds
     TimeDelta::milliseconds((bound.num_milliseconds() as f64 * share) as i64)
 }

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::secrets::{Data, names};
-use super::{Failure, Materials};
+use super::{Failure, RequestInputs};
 use crate::api::{Reason, TokenProviderSpec, TokenSourceSpec};
 use crate::oauth::trim_one_newline;
 
@@ -29,7 +29,7 @@ const SHORTEST_ENCODED: usize = 16;
 fn used<'a>(
     spec: &'a TokenSourceSpec,
     provider: &'a TokenProviderSpec,
-    materials: &'a Materials,
+    inputs: &'a RequestInputs,
 ) -> impl Iterator<Item = (&'a str, String, &'a str)> {
     let reference = spec.credentials_ref.as_ref();
     let credentials = reference.into_iter().flat_map(|reference| {
@@ -39,11 +39,11 @@ fn used<'a>(
     let subject = provider.subject_secret().map(|reference| (reference.name.as_str(), reference.key.clone()));
     let value = |data: &'a Data, key: &str| std::str::from_utf8(&data.get(key)?.0).ok().map(trim_one_newline);
     let credentials = credentials.filter_map(move |(secret, key)| {
-        let value = value(&materials.credentials, &key)?;
+        let value = value(&inputs.credentials, &key)?;
         Some((secret, key, value))
     });
     let subject = subject.into_iter().filter_map(move |(secret, key)| {
-        let value = value(&materials.subject, &key)?;
+        let value = value(&inputs.subject, &key)?;
         Some((secret, key, value))
     });
     credentials.chain(subject)
@@ -53,10 +53,9 @@ fn used<'a>(
 pub fn placeholder(
     spec: &TokenSourceSpec,
     provider: &TokenProviderSpec,
-    materials: &Materials,
+    inputs: &RequestInputs,
 ) -> Option<Failure> {
-    let (secret, key, _) =
-        used(spec, provider, materials).find(|(_, _, value)| is_placeholder(value.trim()))?;
+    let (secret, key, _) = used(spec, provider, inputs).find(|(_, _, value)| is_placeholder(value.trim()))?;
     Some(Failure::local(
         Reason::CredentialsInvalid,
         format!(
@@ -75,12 +74,12 @@ fn is_placeholder(value: &str) -> bool {
 }
 
 /// What is unusual about the values, for those who look for the reason of a refusal.
-pub fn doubts(spec: &TokenSourceSpec, provider: &TokenProviderSpec, materials: &Materials) -> Vec<String> {
+pub fn doubts(spec: &TokenSourceSpec, provider: &TokenProviderSpec, inputs: &RequestInputs) -> Vec<String> {
     let doubt = |(secret, key, value): (&str, String, &str)| {
         let what = doubt(value)?;
         Some(format!("Key {key} of Secret {secret} {what}."))
     };
-    used(spec, provider, materials).filter_map(doubt).collect()
+    used(spec, provider, inputs).filter_map(doubt).collect()
 }
 
 fn doubt(value: &str) -> Option<&'static str> {
@@ -117,12 +116,12 @@ pub fn explained(
     mut failure: Failure,
     spec: &TokenSourceSpec,
     provider: &TokenProviderSpec,
-    materials: &Materials,
+    inputs: &RequestInputs,
 ) -> Failure {
     let blames_credentials =
         matches!(failure.reason, Reason::InvalidClient | Reason::UnauthorizedClient | Reason::InvalidGrant);
     if blames_credentials {
-        for doubt in doubts(spec, provider, materials) {
+        for doubt in doubts(spec, provider, inputs) {
             failure.message.push(' ');
             failure.message.push_str(&doubt);
         }
@@ -137,16 +136,16 @@ mod tests {
     use super::*;
     use crate::decide::fixture::Scene;
 
-    fn materials(secret: &str) -> Materials {
+    fn inputs(secret: &str) -> RequestInputs {
         let entry = |key: &str, value: &str| (key.to_owned(), ByteString(value.as_bytes().to_vec()));
-        Materials {
+        RequestInputs {
             credentials: [
                 entry("client_id", "the-client"),
                 entry("client_secret", secret),
                 entry("note", "replace-me"),
             ]
             .into(),
-            ..Materials::default()
+            ..RequestInputs::default()
         }
     }
 
@@ -154,7 +153,7 @@ mod tests {
     fn placeholders_are_sent_to_nobody() {
         let scene = Scene::fresh();
         let provider = scene.provider.clone().unwrap();
-        let refused = |secret: &str| placeholder(&scene.spec, &provider, &materials(secret));
+        let refused = |secret: &str| placeholder(&scene.spec, &provider, &inputs(secret));
         for secret in
             ["replace-me", "REPLACE_ME\n", "changeme", "<your client secret>", "<secret>", "\u{2026}", "..."]
         {
@@ -182,7 +181,7 @@ mod tests {
         ] {
             let failure =
                 crate::decide::fixture::failure(Reason::InvalidClient, crate::oauth::Retry::TRANSIENT);
-            let told = explained(failure, &scene.spec, &provider, &materials(secret)).message;
+            let told = explained(failure, &scene.spec, &provider, &inputs(secret)).message;
             assert!(
                 told.contains("Key client_secret of Secret client") && told.contains(words),
                 "{secret:?}: {told}"
@@ -190,13 +189,9 @@ mod tests {
             assert!(!told.contains(secret.trim()), "{told}");
         }
         for secret in ["s3cr3t", "s3cr3t\n", "hZ9+Qm1vP0pXb2xk/w3rT7uK", "c2hvcnQ="] {
-            assert_eq!(
-                doubts(&scene.spec, &provider, &materials(secret)),
-                Vec::<String>::new(),
-                "{secret:?}"
-            );
+            assert_eq!(doubts(&scene.spec, &provider, &inputs(secret)), Vec::<String>::new(), "{secret:?}");
         }
         let other = crate::decide::fixture::outage();
-        assert_eq!(explained(other.clone(), &scene.spec, &provider, &materials("x ")), other);
+        assert_eq!(explained(other.clone(), &scene.spec, &provider, &inputs("x ")), other);
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn is_owed(observed: &Observed<'_>, status: &TokenSourceStatus) -> bo
 
 /// When there is something to do for the token in the target besides renewing it; none if never. `status` is what is
 /// recorded now.
-pub fn next_errand(observed: &Observed<'_>, status: &TokenSourceStatus) -> Option<DateTime<Utc>> {
+pub fn next_follow_up(observed: &Observed<'_>, status: &TokenSourceStatus) -> Option<DateTime<Utc>> {
     let owed = is_owed(observed, status) || former_target::are_removable(observed);
     let owed = owed.then_some(observed.now);
     owed.into_iter().chain(probe::next_probe(observed)).min()

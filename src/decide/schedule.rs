@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::spread::spread;
+use super::jitter::jitter;
 use crate::api::Renewal;
 
 /// Twice the delay (about 90 s) until every kubelet shows a changed Secret in its mounts.
@@ -74,7 +74,7 @@ pub fn renew_at(
 fn due_after(lifetime: TimeDelta, renewal: &Renewal, uid: &str) -> TimeDelta {
     let (due, lead) = due_and_lead(lifetime.max(TimeDelta::zero()), renewal);
     #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)] // a tenth of ten years is 3e7
-    let jitter = (spread(uid, 0) * lead.num_seconds() as f64 / 10.0).round() as i64;
+    let jitter = (jitter(uid, 0) * lead.num_seconds() as f64 / 10.0).round() as i64;
     (due - TimeDelta::seconds(jitter)).max(TimeDelta::zero())
 }
 

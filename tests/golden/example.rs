@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::Secret;
 use serde_json::Value;
 use tokensource::api::{TokenProviderSpec, TokenSource, TokenSourceStatus, annotation};
 use tokensource::decide::{
-    Ask, Cause, Credentials, Materials, Observed, Plan, Secrets, Target, ask, decide, inputs, render,
+    Ask, Cause, Credentials, Observed, Plan, RequestInputs, Secrets, Target, ask, decide, inputs, render,
 };
 use tokensource::oauth::{Secret as Confidential, SigningContext, USER_AGENT, build};
 
@@ -99,13 +99,13 @@ impl Example {
         let provider = self.provider();
         let subject =
             provider.subject_token.as_ref().and_then(|subject| subject.service_account_token.as_ref());
-        let materials = Materials {
+        let inputs = RequestInputs {
             credentials: self.data(self.credentials.as_ref()),
             subject: self.data(self.subject.as_ref()),
             client_token: token(provider.client_authentication.service_account_token.as_ref()),
             subject_token: token(subject),
         };
-        ask(&self.source.spec, provider, &materials, refresh_token.as_ref())
+        ask(&self.source.spec, provider, &inputs, refresh_token.as_ref())
             .unwrap_or_else(|failure| panic!("{failure:?}"))
     }
 

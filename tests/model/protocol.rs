@@ -3,7 +3,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use tokensource::decide::refresh::{RefreshBinding, gives_way, is_kept};
-use tokensource::decide::{Failure, Materials, ask};
+use tokensource::decide::{Failure, RequestInputs, ask};
 use tokensource::oauth::{ResponseContext, Secret, read};
 
 use crate::real::{Real, Reply};
@@ -23,8 +23,9 @@ impl Real {
     fn read(&self, asked: Asked, refreshing: bool, reply: Reply) -> Result<(), Failure> {
         let spec = &self.specs[usize::from(asked.scope) * 2];
         let stored = refreshing.then(|| Secret::new("rt-stored".to_owned()));
-        let materials = Materials { credentials: credentials(asked.credentials), ..Materials::default() };
-        let ask = ask(spec, &self.provider, &materials, stored.as_ref())?;
+        let inputs =
+            RequestInputs { credentials: credentials(asked.credentials), ..RequestInputs::default() };
+        let ask = ask(spec, &self.provider, &inputs, stored.as_ref())?;
         let context = ResponseContext {
             sent_at: at(0),
             host: HOST,

@@ -1,4 +1,4 @@
-//! The real logic, called with the model's states and remembered by them: `decide`, `next_status`, `wake_after`, the
+//! The real logic, called with the model's states and remembered by them: `decide`, `next_status`, `requeue_after`, the
 //! fingerprints, the refresh token's binding, and the reading of the provider's answers.
 //!
 //! Knows how the model's numbers become the product's types and back. Must not know what a move is.
@@ -7,7 +7,9 @@ use std::collections::HashMap;
 
 use tokensource::api::{Reason, TokenProviderSpec, TokenSourceSpec, TokenSourceStatus, to_kubernetes};
 use tokensource::decide::schedule::{Life, renew_at};
-use tokensource::decide::{Cause, Failure, Inputs, Plan, Secrets, decide, inputs, next_status, wake_after};
+use tokensource::decide::{
+    Cause, Failure, Inputs, Plan, Secrets, decide, inputs, next_status, requeue_after,
+};
 use tokensource::oauth::{Repeat, Retry};
 
 use crate::samples::{
@@ -170,7 +172,7 @@ impl Real {
         observed.settle(&came);
         let recorded = next_status(&observed, &came);
         // The twenty milliseconds after an instant are at that instant here, where all is in whole seconds.
-        let wake = wake_after(&plan, &came, &recorded, None, at(0)).as_secs();
+        let wake = requeue_after(&plan, &came, &recorded, None, at(0)).as_secs();
         let next = Next { status: self.intern(recorded), wake: Seconds::try_from(wake).unwrap() };
         self.nexts.insert((*look, choice, outcome), next);
         next

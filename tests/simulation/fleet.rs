@@ -5,7 +5,7 @@ use std::ops::{Index, IndexMut};
 
 use tokensource::api::TokenSourceStatus;
 use tokensource::decide::schedule::{Life, renew_at};
-use tokensource::decide::{Cause, Outcome, Plan, Target, next_status, wake_after};
+use tokensource::decide::{Cause, Outcome, Plan, Target, next_status, requeue_after};
 
 use crate::clock::{Instant, SECOND, at, instant};
 use crate::product::Product;
@@ -113,7 +113,7 @@ impl Source {
         let status = next_status(&observed, &outcome);
         self.target = observed.target;
         self.status = status;
-        let wake = wake_after(&Plan::Keep, &Outcome::Kept, &self.status, None, at(0));
+        let wake = requeue_after(&Plan::Keep, &Outcome::Kept, &self.status, None, at(0));
         self.next = Instant::try_from(wake.as_micros()).unwrap();
     }
 

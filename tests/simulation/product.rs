@@ -14,8 +14,8 @@ use tokensource::api::{
 use tokensource::decide::limiter::Answer;
 use tokensource::decide::versions::{Role, Versions, compare};
 use tokensource::decide::{
-    Cause, Credentials, Failure, Inputs, Materials, Observed, Publication, Published, Secrets, Target, ask,
-    inputs,
+    Cause, Credentials, Failure, Inputs, Observed, Publication, Published, RequestInputs, Secrets, Target,
+    ask, inputs,
 };
 use tokensource::oauth::{HttpResponse, ResponseContext, Token, read};
 
@@ -193,7 +193,7 @@ fn hear(
     let text = |text: &str| ByteString(text.as_bytes().to_vec());
     let credentials =
         BTreeMap::from(["client_id", "client_secret"].map(|key| (key.to_owned(), text("of the fleet"))));
-    let ask = ask(spec, provider, &Materials { credentials, ..Materials::default() }, None).unwrap();
+    let ask = ask(spec, provider, &RequestInputs { credentials, ..RequestInputs::default() }, None).unwrap();
     let confidential: Vec<_> = ask.confidential.iter().collect();
     let reading = ask.reading(spec, provider, at(0), &confidential);
     read(&said(lifetime, reply), &reading as &ResponseContext<'_>).map_err(|error| Failure::from(&error))

@@ -12,7 +12,7 @@ use crate::api::{
 };
 use crate::decide::publication::Data;
 use crate::decide::{
-    Credentials, Failure, Materials, Observed, Plan, Secrets, Target, decide, inputs, refuse_credentials,
+    Credentials, Failure, Observed, Plan, RequestInputs, Secrets, Target, decide, inputs, refuse_credentials,
     render,
 };
 use crate::oauth::{ClientCertificate, Secret};
@@ -115,10 +115,10 @@ impl<'a> OfflineContext<'a> {
     }
 
     /// The inputs of the request.
-    pub(super) fn inputs(&self, provider: &TokenProviderSpec) -> Materials {
+    pub(super) fn inputs(&self, provider: &TokenProviderSpec) -> RequestInputs {
         let stand_in = |needed: bool| needed.then(|| Secret::new(SERVICE_ACCOUNT_TOKEN.to_owned()));
         let subject = provider.subject_token.as_ref();
-        Materials {
+        RequestInputs {
             credentials: self
                 .data(self.spec.credentials_ref.as_ref().map(|reference| reference.name.as_str())),
             subject: self.data(provider.subject_secret().map(|reference| reference.name.as_str())),

@@ -16,14 +16,14 @@ use crate::controller::issue::service_accounts;
 use crate::controller::issue::token_clients::digest;
 use crate::decide::publication::Data;
 use crate::decide::versions::Versions;
-use crate::decide::{Credentials, Failure, Materials, Observed, disclosure, refuse_credentials};
+use crate::decide::{Credentials, Failure, Observed, RequestInputs, disclosure, refuse_credentials};
 use crate::oauth::{ClientCertificate, Disclosure, Endpoint, Metadata, Secret, TokenClient};
 
 /// Everything one request is made of, but for the refresh token.
 pub(crate) struct PreparedRequest<'a> {
     /// The provider block; its `tokenEndpoint` is known even where the spec has an `issuer`.
     pub(crate) provider: Cow<'a, TokenProviderSpec>,
-    pub(crate) materials: Materials,
+    pub(crate) inputs: RequestInputs,
     pub(crate) client: TokenClient,
     /// Fingerprint of what is asked for.
     pub(crate) asked: String,
@@ -42,31 +42,31 @@ pub(crate) async fn prepare<'a>(
     let provider = observed.provider.clone().map_err(IssueError::Refused)?;
     let ca_bundle = trust(source, provider, lookup).await?;
     let (provider, found) = locate(source, observed, provider, ca_bundle.as_deref(), lookup).await?;
-    let (mut materials, certificate) = read_secrets(source, observed, &provider, lookup).await?;
+    let (mut inputs, certificate) = read_secrets(source, observed, &provider, lookup).await?;
     let Some(asked) = observed.inputs.as_ref().map(|inputs| inputs.asked.clone()) else {
         let gone = "The credentials have just gone.";
         return Err(IssueError::Refused(Failure::local(Reason::CredentialsNotFound, gone)));
     };
-    issue_tokens(source, &provider, &mut materials, lookup).await?;
+    issue_tokens(source, &provider, &mut inputs, lookup).await?;
     let url = provider.token_endpoint.as_deref().unwrap_or_default();
     let client = token_client(source, url, &provider, ca_bundle, certificate, lookup)?;
     let versions = observed.secrets.versions.clone();
-    Ok(PreparedRequest { provider, materials, client, asked, versions, found })
+    Ok(PreparedRequest { provider, inputs, client, asked, versions, found })
 }
 
 /// Tokens of ServiceAccounts are made anew for each request: some servers refuse one that they have seen.
 pub(crate) async fn issue_tokens(
     source: &TokenSource,
     provider: &TokenProviderSpec,
-    materials: &mut Materials,
+    inputs: &mut RequestInputs,
     lookup: &impl Lookup,
 ) -> Result<(), IssueError> {
     if let Some(settings) = &provider.client_authentication.service_account_token {
-        materials.client_token = Some(service_accounts::token(settings, source, provider, lookup).await?);
+        inputs.client_token = Some(service_accounts::token(settings, source, provider, lookup).await?);
     }
     let subject = provider.subject_token.as_ref().and_then(|subject| subject.service_account_token.as_ref());
     if let Some(settings) = subject {
-        materials.subject_token = Some(service_accounts::token(settings, source, provider, lookup).await?);
+        inputs.subject_token = Some(service_accounts::token(settings, source, provider, lookup).await?);
     }
     Ok(())
 }
@@ -112,27 +112,27 @@ async fn read_secrets(
     observed: &mut Observed<'_>,
     provider: &TokenProviderSpec,
     lookup: &impl Lookup,
-) -> Result<(Materials, Option<Certificate>), IssueError> {
+) -> Result<(RequestInputs, Option<Certificate>), IssueError> {
     let namespace = source.namespace().unwrap_or_default();
-    let mut materials = Materials::default();
+    let mut inputs = RequestInputs::default();
     if let Some(reference) = &source.spec.credentials_ref {
         let read = lookup.secret(&namespace, &reference.name).await.map_err(Error::ReadCredentials)?;
-        (observed.secrets.credentials, materials.credentials) = read;
+        (observed.secrets.credentials, inputs.credentials) = read;
     }
     if let Some(KeyReference { name, .. }) = provider.subject_secret() {
         let read = lookup.secret(&namespace, name).await.map_err(Error::ReadSubject)?;
-        (observed.secrets.subject, materials.subject) = read;
+        (observed.secrets.subject, inputs.subject) = read;
     }
     let mut pair = Data::new();
     if let Some(ObjectReference { name }) = &provider.tls.client_certificate_ref {
         let read = lookup.secret(&namespace, name).await.map_err(Error::ReadCertificate)?;
         (observed.secrets.certificate, pair) = read;
     }
-    lookup.count_versions(observed, provider, [&materials.credentials, &materials.subject, &pair]).await;
+    lookup.count_versions(observed, provider, [&inputs.credentials, &inputs.subject, &pair]).await;
     observed.inputs = observed.fingerprint();
     match refuse_credentials(observed, provider) {
         Some(failure) => Err(IssueError::Refused(failure)),
-        None => Ok((materials, certificate(&observed.secrets.certificate, pair)?)),
+        None => Ok((inputs, certificate(&observed.secrets.certificate, pair)?)),
     }
 }
 

@@ -21,9 +21,9 @@ pub(crate) async fn send(
 ) -> Result<Token, IssueError> {
     let provider = &prepared.provider;
     let mut ask =
-        ask(&source.spec, provider, &prepared.materials, refresh_token).map_err(IssueError::Refused)?;
+        ask(&source.spec, provider, &prepared.inputs, refresh_token).map_err(IssueError::Refused)?;
     ask.disclosure = disclosure(observed, provider, &ask.request.endpoint, true);
-    if let Some(failure) = credentials::placeholder(&source.spec, provider, &prepared.materials) {
+    if let Some(failure) = credentials::placeholder(&source.spec, provider, &prepared.inputs) {
         return Err(IssueError::Refused(failure));
     }
     lookup.may_send().map_err(Error::Ask)?;
@@ -40,7 +40,7 @@ pub(crate) async fn send(
     let reading = ask.reading(&source.spec, provider, signing.now, &confidential);
     answer.and_then(|answer| read(&answer, &reading)).map_err(|error| {
         let failure = Failure::of_exchange(error, ask.disclosure);
-        IssueError::Failed(credentials::explained(failure, &source.spec, provider, &prepared.materials))
+        IssueError::Failed(credentials::explained(failure, &source.spec, provider, &prepared.inputs))
     })
 }
 

@@ -26,8 +26,8 @@ use crate::controller::reconcile::context::{Context, ReconcilePermit};
 use crate::controller::reconcile::observe::{Provider, find_provider, observe};
 use crate::controller::reconcile::record::record;
 use crate::controller::view::name::{NamespacedName, name_of};
-use crate::decide::backoff::call_again_after;
-use crate::decide::{LoopGuard, Outcome, Plan, decide, next_errand, next_status, wake_after};
+use crate::decide::backoff::retry_after_error;
+use crate::decide::{LoopGuard, Outcome, Plan, decide, next_follow_up, next_status, requeue_after};
 
 /// What turned out to be known wrongly is looked at again at once.
 const AGAIN: Duration = Duration::from_millis(10);
@@ -117,8 +117,8 @@ async fn step(cached: Arc<TokenSource>, context: &ReconcilePermit<'_>) -> Result
     }
     recorded?;
     context.view.local.reset_errors(observed.uid);
-    let errand = next_errand(&observed, &status);
-    let after = wake_after(&plan, &acted.outcome, &status, errand, context.now());
+    let follow_up = next_follow_up(&observed, &status);
+    let after = requeue_after(&plan, &acted.outcome, &status, follow_up, context.now());
     let again = status != *observed.status || after < AT_ONCE;
     note_progress(&source, Progress::of(&acted.outcome, again), context);
     Ok(Some(after))
@@ -199,5 +199,5 @@ fn try_again(source: &TokenSource, context: &Context) -> Duration {
     let expires_at =
         source.status.as_ref().and_then(|status| status.expires_at.as_ref()).map(from_kubernetes);
     let life_left = expires_at.map_or_else(TimeDelta::zero, |expires_at| expires_at - context.now());
-    call_again_after(errors, life_left, &uid)
+    retry_after_error(errors, life_left, &uid)
 }

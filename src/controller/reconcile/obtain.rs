@@ -87,12 +87,7 @@ async fn issue(
 ) -> Result<IssuedToken, IssueError> {
     let mut prepared = prepare(source, observed, context).await?;
     let binding = is_kept(&prepared.provider).then(|| {
-        RefreshBinding::now(
-            &source.spec,
-            &prepared.provider,
-            &prepared.asked,
-            &prepared.materials.credentials,
-        )
+        RefreshBinding::now(&source.spec, &prepared.provider, &prepared.asked, &prepared.inputs.credentials)
     });
     store_unwritten_refresh_token(source, observed, context).await.map_err(Error::RefreshToken)?;
     let kept = match &binding {
@@ -115,7 +110,7 @@ async fn issue(
             tracing::warn!(%namespace, %name, detail = %error, "The refused refresh token could not be deleted");
         }
         fell_back = true;
-        issue_tokens(source, &prepared.provider, &mut prepared.materials, context).await?;
+        issue_tokens(source, &prepared.provider, &mut prepared.inputs, context).await?;
         answer = send(&prepared, None, source, observed, context).await;
         if let (Ok(token), Some(refused)) = (&mut answer, &stored) {
             token.forget_refresh_token(refused);

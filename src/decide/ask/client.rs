@@ -1,7 +1,7 @@
 //! The client, and how it proves itself: from the contract's fields to the protocol's (RFC 6749 §2, 7523, 8705).
 //! Must not know how a credential is fetched, nor what a grant needs.
 
-use super::{Materials, Values, client_id, grant};
+use super::{RequestInputs, Values, client_id, grant};
 use crate::api::{ClientAuthenticationMethod, CredentialKeys, TokenProviderSpec, TokenSourceSpec};
 use crate::decide::Failure;
 use crate::oauth::{Client, ClientAuthentication, Secret};
@@ -12,7 +12,7 @@ pub(super) fn client(
     provider: &TokenProviderSpec,
     keys: &CredentialKeys,
     values: &Values<'_>,
-    materials: &Materials,
+    inputs: &RequestInputs,
 ) -> Result<Client, Failure> {
     use ClientAuthenticationMethod as Method;
     let settings = &provider.client_authentication;
@@ -34,7 +34,7 @@ pub(super) fn client(
         Method::TlsClientAuth => ClientAuthentication::MutualTls,
         // Without the token nothing comes this far; an empty assertion would be refused by any provider.
         Method::FederatedJwt => ClientAuthentication::IssuedAssertion {
-            token: materials.client_token.clone().unwrap_or_else(|| Secret::new(String::new())),
+            token: inputs.client_token.clone().unwrap_or_else(|| Secret::new(String::new())),
         },
         Method::None => ClientAuthentication::None,
     };

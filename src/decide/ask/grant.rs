@@ -1,7 +1,7 @@
 //! The grants and client authentications that sign something, and token exchange: from the contract's fields to the
 //! protocol's. Must not know how credentials are fetched, or what is sent.
 
-use super::{Materials, Values, client_id};
+use super::{RequestInputs, Values, client_id};
 use crate::api::{
     AssertionGrant, AssertionSettings, ClientAuthenticationMethod, CredentialKeys, JsonWebAlgorithm,
     KeyReference, TokenProviderSpec, TokenSourceSpec,
@@ -18,7 +18,7 @@ pub(super) fn grant(
     provider: &TokenProviderSpec,
     keys: &CredentialKeys,
     credentials: &Values<'_>,
-    materials: &Materials,
+    inputs: &RequestInputs,
 ) -> Result<(Grant, GrantKind), Failure> {
     Ok(match provider.grant_type() {
         "client_credentials" => (Grant::ClientCredentials, GrantKind::ClientCredentials),
@@ -34,20 +34,20 @@ pub(super) fn grant(
         JWT_BEARER => {
             (Grant::JwtBearer { assertion: bearer(spec, provider, keys, credentials)? }, GrantKind::JwtBearer)
         }
-        TOKEN_EXCHANGE => (exchange(provider, materials)?, GrantKind::TokenExchange),
+        TOKEN_EXCHANGE => (exchange(provider, inputs)?, GrantKind::TokenExchange),
         vendors => (Grant::Extension { grant_type: vendors.to_owned() }, GrantKind::Extension),
     })
 }
 
-fn exchange(provider: &TokenProviderSpec, materials: &Materials) -> Result<Grant, Failure> {
+fn exchange(provider: &TokenProviderSpec, inputs: &RequestInputs) -> Result<Grant, Failure> {
     let settings = provider.subject_token.clone().unwrap_or_default();
-    let subject_token = if let Some(token) = &materials.subject_token {
+    let subject_token = if let Some(token) = &inputs.subject_token {
         token.clone()
     } else {
         // Without a reference the spec has been refused before (`admission::contradiction`).
         let KeyReference { name, key } = settings.secret_key_ref.unwrap_or_default();
         let field = "subjectToken.secretKeyRef.key";
-        Values { data: &materials.subject, secret: Some(&name), field }.secret(&key)?
+        Values { data: &inputs.subject, secret: Some(&name), field }.secret(&key)?
     };
     Ok(Grant::TokenExchange {
         subject_token,

@@ -19,8 +19,8 @@ fn data(pairs: Pairs<'_>) -> Data {
 }
 
 fn asked(scene: &Scene, pairs: Pairs<'_>) -> Result<Ask, Failure> {
-    let materials = Materials { credentials: data(pairs), ..Materials::default() };
-    ask(&scene.spec, scene.provider.as_ref().unwrap(), &materials, None)
+    let inputs = RequestInputs { credentials: data(pairs), ..RequestInputs::default() };
+    ask(&scene.spec, scene.provider.as_ref().unwrap(), &inputs, None)
 }
 
 fn using(method: ClientAuthenticationMethod) -> Scene {
@@ -189,7 +189,7 @@ fn where_refreshing_is_the_grant_every_request_asks_for_the_same() {
         ("username", b"u"),
         ("password", b"p"),
     ];
-    let materials = Materials { credentials: data(pairs), ..Materials::default() };
+    let inputs = RequestInputs { credentials: data(pairs), ..RequestInputs::default() };
     let parameter = |name: &str| Parameter { name: name.to_owned(), ..Parameter::default() };
     let rotated = Secret::new("rotated".to_owned());
     // Beside another grant a refresh request asks for nothing (RFC 6749 §6).
@@ -203,7 +203,7 @@ fn where_refreshing_is_the_grant_every_request_asks_for_the_same() {
             scene.spec.token.resources = vec!["urn:r".to_owned()];
         });
         let request = |refresh_token| {
-            ask(&scene.spec, scene.provider.as_ref().unwrap(), &materials, refresh_token).unwrap().request
+            ask(&scene.spec, scene.provider.as_ref().unwrap(), &inputs, refresh_token).unwrap().request
         };
         let (first, later) = (request(None), request(Some(&rotated)));
         let asked = |request: &TokenRequest| {
@@ -234,8 +234,8 @@ fn of_thousands_of_keys_only_those_that_the_spec_names_are_looked_for_in_answers
     credentials.insert("client_secret".to_owned(), ByteString(b"s3cret".to_vec()));
     credentials.insert("password".to_owned(), ByteString(vec![b'x'; 1024 * 1024]));
     let scene = Scene::fresh();
-    let materials = Materials { credentials, ..Materials::default() };
-    let ask = ask(&scene.spec, scene.provider.as_ref().unwrap(), &materials, None).unwrap();
+    let inputs = RequestInputs { credentials, ..RequestInputs::default() };
+    let ask = ask(&scene.spec, scene.provider.as_ref().unwrap(), &inputs, None).unwrap();
     assert_eq!(ask.confidential.iter().map(Secret::expose).collect::<Vec<_>>(), ["s3cret"]);
 }
 

@@ -159,9 +159,9 @@ fn the_same_failure_of_the_same_object_waits_the_same() {
 
 #[test]
 fn calls_to_the_api_server_come_the_sooner_the_less_life_is_left() {
-    let within = |troubles, life_left, least: f64, most: f64| {
-        let wait = call_again_after(troubles, TimeDelta::seconds(life_left), "6f0c6f3a-0001").as_secs_f64();
-        assert!((least..=most).contains(&wait), "{troubles} troubles, {life_left} s left: {wait} s");
+    let within = |errors, life_left, least: f64, most: f64| {
+        let wait = retry_after_error(errors, TimeDelta::seconds(life_left), "6f0c6f3a-0001").as_secs_f64();
+        assert!((least..=most).contains(&wait), "{errors} errors, {life_left} s left: {wait} s");
     };
     within(1, 3600, 0.25, 0.5);
     within(2, 3600, 0.5, 1.0);

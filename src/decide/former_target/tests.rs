@@ -3,7 +3,7 @@
 use crate::api::{OnRevoked, Probe, Reason};
 use crate::decide::fixture::{Scene, at, failure, outage};
 use crate::decide::{
-    Cause, Credentials, Failure, Outcome, Plan, Probed, Target, Verdict, next_errand, wake_after,
+    Cause, Credentials, Failure, Outcome, Plan, Probed, Target, Verdict, next_follow_up, requeue_after,
 };
 use crate::oauth::Retry;
 
@@ -81,9 +81,9 @@ fn former_targets_stay_while_there_is_nothing_as_good() {
 #[test]
 fn former_target_is_no_reason_to_come_back_before_the_new_one_stands() {
     let scene = renamed();
-    assert_eq!(next_errand(&scene.observed(), &scene.status), None);
+    assert_eq!(next_follow_up(&scene.observed(), &scene.status), None);
     let expired = standing().when(600 + 3600);
-    assert_eq!(next_errand(&expired.observed(), &expired.status), None);
+    assert_eq!(next_follow_up(&expired.observed(), &expired.status), None);
 }
 
 #[test]
@@ -109,8 +109,9 @@ fn deletion_follows_the_token_at_once_and_comes_before_the_restart() {
     scene.status.restarted_for = scene.status.issued_at.clone();
     let published = Outcome::Published(scene.publication(Cause::TargetMissing, 600));
     scene.record(&published);
-    let errand = next_errand(&scene.observed(), &scene.status);
-    let after = wake_after(&Plan::Issue(Cause::TargetMissing), &published, &scene.status, errand, scene.now);
+    let follow_up = next_follow_up(&scene.observed(), &scene.status);
+    let after =
+        requeue_after(&Plan::Issue(Cause::TargetMissing), &published, &scene.status, follow_up, scene.now);
     assert!(after.as_secs() < 1, "{after:?}");
     assert_eq!(scene.plan(), Plan::DeleteFormerTargets);
     // One that cannot be deleted is left out for the rest of the reconcile.
@@ -120,19 +121,19 @@ fn deletion_follows_the_token_at_once_and_comes_before_the_restart() {
     assert_eq!(scene.plan(), Plan::Restart, "it is another token for whoever holds the one before");
     scene.record(&Outcome::Restarted(vec!["Deployment app".to_owned()]));
     assert_eq!(scene.plan(), Plan::Keep);
-    assert_eq!(next_errand(&scene.observed(), &scene.status), None);
+    assert_eq!(next_follow_up(&scene.observed(), &scene.status), None);
 }
 
 #[test]
 fn deletion_without_a_token_to_restart_for_is_followed_by_rest() {
     let mut scene = standing();
-    let errand = next_errand(&scene.observed(), &scene.status);
-    assert_eq!(errand, Some(scene.now));
+    let follow_up = next_follow_up(&scene.observed(), &scene.status);
+    assert_eq!(follow_up, Some(scene.now));
     scene.record(&Outcome::FormerTargetsDeleted(vec!["another".to_owned()]));
     assert_eq!(scene.plan(), Plan::DeleteFormerTargets, "those that are left");
     scene.record(&Outcome::FormerTargetsDeleted(vec!["source".to_owned()]));
     let before = scene.status.clone();
-    assert_eq!((scene.plan(), next_errand(&scene.observed(), &scene.status)), (Plan::Keep, None));
+    assert_eq!((scene.plan(), next_follow_up(&scene.observed(), &scene.status)), (Plan::Keep, None));
     scene.record(&Outcome::Kept);
     assert_eq!(scene.status, before, "nothing is written");
 }

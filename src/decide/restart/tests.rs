@@ -3,7 +3,7 @@
 use super::*;
 use crate::api::{Reason, Workload, WorkloadKind};
 use crate::decide::fixture::{Scene, at, failure, outage};
-use crate::decide::{Cause, Failure, Plan, Publication, Published, wake_after};
+use crate::decide::{Cause, Failure, Plan, Publication, Published, requeue_after};
 use crate::oauth::Retry;
 
 fn naming(scene: &mut Scene) {
@@ -110,11 +110,11 @@ fn it_comes_at_once_and_the_same_for_the_same_token() {
     let mut scene = good();
     publish(&mut scene, Cause::RenewalDue, 2700);
     let observed = scene.observed();
-    let after = wake_after(
+    let after = requeue_after(
         &Plan::Issue(Cause::RenewalDue),
         &Outcome::Published(scene.publication(Cause::RenewalDue, 2700)),
         &scene.status,
-        next_errand(&observed, &scene.status),
+        next_follow_up(&observed, &scene.status),
         scene.now,
     );
     assert!(after.as_secs() < 1, "{after:?}");
@@ -149,9 +149,9 @@ fn a_restart_that_fails_is_tried_again_in_a_minute_and_not_at_once() {
     publish(&mut scene, Cause::RenewalDue, 2700);
     let outcome = Outcome::NotRestarted(not_restarted());
     scene.record(&outcome);
-    let errand = next_errand(&scene.observed(), &scene.status);
-    assert_eq!(errand, Some(scene.now), "it is owed");
-    let after = wake_after(&Plan::Restart, &outcome, &scene.status, errand, scene.now);
+    let follow_up = next_follow_up(&scene.observed(), &scene.status);
+    assert_eq!(follow_up, Some(scene.now), "it is owed");
+    let after = requeue_after(&Plan::Restart, &outcome, &scene.status, follow_up, scene.now);
     assert!((59..=61).contains(&after.as_secs()), "{after:?}");
 }
 

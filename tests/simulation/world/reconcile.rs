@@ -3,7 +3,7 @@
 
 use tokensource::api::from_kubernetes;
 use tokensource::decide::limiter::{Entry, Request};
-use tokensource::decide::{Cause, Deferral, Outcome, Plan, Target, decide, next_status, wake_after};
+use tokensource::decide::{Cause, Deferral, Outcome, Plan, Target, decide, next_status, requeue_after};
 
 use super::{Event, World};
 use crate::clock::{Instant, MILLISECOND, SECOND, at, instant};
@@ -160,7 +160,7 @@ impl World {
         let flight = source.flight.take().unwrap();
         let outcome = flight.came.unwrap();
         self.tally.count(Count::Write, flight.writes, now);
-        let wake = wake_after(&flight.plan, &outcome, &source.status, None, at(now));
+        let wake = requeue_after(&flight.plan, &outcome, &source.status, None, at(now));
         let mut next = now + Instant::try_from(wake.as_micros()).unwrap();
         if source.phase == Phase::Again {
             next = now;

@@ -25,7 +25,7 @@ fn asked(change: impl FnOnce(&mut Scene)) -> Result<Ask, Failure> {
     let provider = scene.provider().clone();
     let credentials = data(&[("client_id", "me"), ("client_secret", "canary-secret"), ("private_key", PEM)]);
     let subject = data(&[("token", "canary.token\n")]);
-    ask(&scene.spec, &provider, &Materials { credentials, subject, ..Materials::default() }, None)
+    ask(&scene.spec, &provider, &RequestInputs { credentials, subject, ..RequestInputs::default() }, None)
 }
 
 fn good(change: impl FnOnce(&mut Scene)) -> Ask {

@@ -11,7 +11,7 @@ use crate::decide::fixture::{HOST, Scene, at, failure};
 use crate::decide::readiness::due;
 use crate::decide::{
     Cause, Credentials, Failure, Outcome, Plan, Probed, Target, UnwrittenToken, Verdict, next_probe,
-    next_status, wake_after,
+    next_status, requeue_after,
 };
 use crate::oauth::{Repeat, Retry};
 
@@ -183,7 +183,7 @@ proptest! {
         let mut observed = scene.observed();
         observed.settle(&outcome);
         let status = next_status(&observed, &outcome);
-        let wake = wake_after(&plan, &outcome, &status, next_probe(&observed), scene.now);
+        let wake = requeue_after(&plan, &outcome, &status, next_probe(&observed), scene.now);
         prop_assert!(wake > Duration::ZERO, "a wait of nothing is a busy loop");
         prop_assert!(wake <= Duration::from_secs(3601), "{wake:?}");
         let written = serde_json::to_value(&status).unwrap();

@@ -1,4 +1,4 @@
-//! When to look again if nothing happens before. Knows the instants a status names.
+//! When the next reconcile is due if no change triggers one before. Knows the instants in the status; must not know a queue.
 
 use std::time::Duration;
 
@@ -8,26 +8,25 @@ use super::conditions::is_true;
 use super::{Outcome, Plan};
 use crate::api::{ConditionType, TokenSourceStatus, from_kubernetes};
 
-/// A safety net: whatever a watch may have lost is found within it.
-const LOOK_AGAIN: TimeDelta = TimeDelta::hours(1);
-/// What was refused for something in the cluster heals within this, even where no watch says that it has come or
-/// gone, as of the ConfigMap of `tls.caBundleRef`.
+/// The longest pause, so that a change which no watch delivered is noticed.
+const LONGEST: TimeDelta = TimeDelta::hours(1);
+/// The pause after a refusal. Some causes, such as a missing ConfigMap of `tls.caBundleRef`, are not watched.
 const REFUSED: TimeDelta = TimeDelta::seconds(60);
-/// After an instant, not at it: "now" must have passed it when the timer fires.
+/// Added to each wait, so that the instant has passed when the timer fires.
 const SLACK: TimeDelta = TimeDelta::milliseconds(20);
 
-/// How long to wait; never zero, never more than an hour.
-pub fn wake_after(
+/// How long to wait: more than zero, at most an hour.
+pub fn requeue_after(
     plan: &Plan,
     outcome: &Outcome,
     status: &TokenSourceStatus,
-    next_errand: Option<DateTime<Utc>>,
+    next_follow_up: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> Duration {
-    let mut instants = vec![now + LOOK_AGAIN];
+    let mut instants = vec![now + LONGEST];
     let ready = is_true(&status.conditions, ConditionType::Ready);
     if let (true, Some(expires_at)) = (ready, status.expires_at.as_ref()) {
-        // One that has passed was looked at now.
+        // This reconcile has dealt with an expiry that has passed.
         instants.extend(Some(from_kubernetes(expires_at)).filter(|expires_at| *expires_at > now));
     }
     match (plan, outcome) {
@@ -35,8 +34,8 @@ pub fn wake_after(
         (Plan::Leave | Plan::Suspend | Plan::Wait(None), _) | (_, Outcome::Deferred(_)) => {}
         (Plan::Wait(Some(until)), _) => {
             instants.push(*until);
-            // What waits may be a renewal that somebody asked for: the one that is due comes before it. One that is
-            // due already is what waits.
+            // The wait may be for a requested renewal, and the scheduled one comes before it. A renewal that is already due is
+            // the one that waits.
             instants.extend(status.renew_at.as_ref().map(from_kubernetes).filter(|due| *due > now));
         }
         (_, Outcome::Refused(_)) => instants.push(now + REFUSED),
@@ -47,7 +46,7 @@ pub fn wake_after(
         _ => {
             instants.extend(status.retry_at.as_ref().map(from_kubernetes));
             if status.failures == 0 {
-                instants.extend(next_errand);
+                instants.extend(next_follow_up);
                 instants.extend(status.renew_at.as_ref().map(from_kubernetes));
             }
         }
@@ -67,7 +66,7 @@ mod tests {
             renew_at: Some(to_kubernetes(now + TimeDelta::seconds(renew_at))),
             ..TokenSourceStatus::default()
         };
-        wake_after(plan, &Outcome::Waiting, &status, None, now)
+        requeue_after(plan, &Outcome::Waiting, &status, None, now)
     }
 
     #[test]
