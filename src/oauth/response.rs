@@ -102,8 +102,10 @@ fn read_success(response: &HttpResponse, context: &ResponseContext<'_>) -> Resul
     }
     members::token(object, clocks(response, context), context).map_err(|fault| match fault {
         Fault::Defect(defect) => malformed(response, context, defect),
-        Fault::AlreadyExpired => Error::AlreadyExpired { response: info(response, context) },
-        Fault::TokenType(scheme) => Error::UnsupportedTokenType { response: info(response, context), scheme },
+        Fault::AlreadyExpired => Error::AlreadyExpired { response: info(response, context).into() },
+        Fault::TokenType(scheme) => {
+            Error::UnsupportedTokenType { response: info(response, context).into(), scheme }
+        }
     })
 }
 
@@ -133,7 +135,7 @@ fn refused(response: &HttpResponse, context: &ResponseContext<'_>, object: &Valu
     let unlisted = code.is_some() && !showable;
     let description = found.description.filter(|_| context.disclosure != Disclosure::Withheld);
     Error::Refused(Box::new(Refusal {
-        response: *info(response, context),
+        response: info(response, context),
         reason,
         retry,
         code: code.filter(|_| showable).and_then(|code| redactor.code(&code)),
@@ -144,14 +146,14 @@ fn refused(response: &HttpResponse, context: &ResponseContext<'_>, object: &Valu
 }
 
 fn malformed(response: &HttpResponse, context: &ResponseContext<'_>, defect: Defect) -> Error {
-    Error::Malformed { response: info(response, context), defect }
+    Error::Malformed { response: info(response, context).into(), defect }
 }
 
-fn info(response: &HttpResponse, context: &ResponseContext<'_>) -> Box<ResponseInfo> {
+fn info(response: &HttpResponse, context: &ResponseContext<'_>) -> ResponseInfo {
     let shown = context.disclosure != Disclosure::Withheld;
     let redactor = redactor(context, &Value::Null);
     let correlation = if shown { redactor.correlation(&response.headers) } else { None };
-    Box::new(ResponseInfo { correlation, ..ResponseInfo::new(context.host, response.status) })
+    ResponseInfo { correlation, ..ResponseInfo::new(context.host, response.status) }
 }
 
 /// Withholds the secrets of the request, and tokens that an error response contains.
