@@ -41,16 +41,18 @@ pub(crate) async fn huge_allowed_hosts(mut tenant: Tenant) {
 /// The API server writes each of these characters as six bytes, in every event of the watch.
 pub(crate) async fn escaped_owners(tenant: Tenant) {
     let owner = json!({"apiVersion": "nobody.example/v1", "kind": "Nobody", "name": "n", "uid": "<".repeat(1_400_000)});
-    for number in 0.. {
-        let name = tenant.name(number % 16);
-        let secret = json!({
-            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "ownerReferences": [owner]},
-        });
-        tenant.create(Kind::Secret, &secret).await;
-        if number >= 15 {
-            tenant.delete(Kind::Secret, &tenant.name((number + 1) % 16)).await;
+    loop {
+        for number in 0..16 {
+            let secret = json!({
+                "apiVersion": "v1", "kind": "Secret",
+                "metadata": {"name": tenant.name(number), "ownerReferences": [owner]},
+            });
+            tenant.create(Kind::Secret, &secret).await;
+            tenant.pause(300).await;
         }
-        tenant.pause(1_000).await;
+        for number in 0..16 {
+            tenant.delete(Kind::Secret, &tenant.name(number)).await;
+        }
     }
 }
 
