@@ -15,12 +15,9 @@ verdict = [[ -z "$${missing}" ]] || { printf '%s\n' "Missing on this machine:$${
 help:       ## list the targets
 	awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-demo: tools ## show the controller at work: a real API server, a provider, tokens that live a minute
-	tests/assets/kubernetes.sh >/dev/null
-	# One build of both programs, started directly: `cargo run --package` would choose other features of their common
-	# dependencies, and compile all of those a second time.
-	cargo build --release --locked --workspace --bins
-	"$${CARGO_TARGET_DIR:-target}/release/demo"
+demo: tools ## show the controller at work: a real API server, providers, tokens that live a minute, a failure explained
+	folder=$$(tests/assets/demo.sh)
+	"$${folder}/demo"
 
 test: assets tools-workloads ## all tests: units, the test kit, and the stories on a real API server and a real Keycloak
 	cargo test --locked --workspace
@@ -41,7 +38,7 @@ e2e: tools tools-keycloak tools-e2e ## as root: a real node, the image of the Do
 	cargo test --locked --workspace --test e2e
 
 bench: tools ## what the release binary takes beside a bare client: SIZES=100,1000,10000, about 40 minutes; SIZES=100 is 4
-	tests/assets/kubernetes.sh >/dev/null
+	tests/assets/kubernetes.sh server >/dev/null
 	cargo build --release --locked --workspace --bins
 	"$${CARGO_TARGET_DIR:-target}/release/bench"
 

@@ -19,6 +19,7 @@ needed_go=$(awk '$1 == "go" { print $2 }' "$module/go.mod")
 flags=(-trimpath -ldflags "-s -w -X helm.sh/helm/v4/internal/version.version=$helm_version")
 export CGO_ENABLED=0 GOFLAGS=-mod=readonly
 
+# The last flag of the build is no part of the key, see kubernetes.sh; both share what they have compiled.
 key=$(cd "$module" && { cat go.mod go.sum && echo "${flags[*]}"; } | sha256sum | cut -c1-12)
 folder=$assets/helm-$key
 
@@ -45,7 +46,7 @@ if [[ ! -d "$folder" ]]; then
     chmod 755 "$building"
 
     say "building helm $helm_version (about 3 minutes the first time on two cores; later runs are instant)"
-    (cd "$module" && go build "${flags[@]}" -o "$building/helm" helm.sh/helm/v4/cmd/helm) >&2
+    (cd "$module" && go build "${flags[@]}" -gcflags=all=-dwarf=false -o "$building/helm" helm.sh/helm/v4/cmd/helm) >&2
     mv "$building" "$folder"
     say "built $folder"
 fi

@@ -2,6 +2,7 @@
 # Prints a folder that holds kube-apiserver, kube-controller-manager, kubectl and etcd; builds them first where needed.
 #
 #   kubernetes.sh          the control plane
+#   kubernetes.sh server   only kube-apiserver and etcd of these, which is all that `make demo` runs, in the same folder
 #   kubernetes.sh node     kubelet, kube-scheduler and kube-proxy, which `make e2e` alone needs, in a folder of their own
 #
 # The versions stand in kubernetes/go.mod and nowhere else. The one line on stdout is the folder's absolute
@@ -11,13 +12,15 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 assets=$(cd "$here/../.." && pwd -P)/.assets
+. "$here/progress.sh"
 module=$here/kubernetes
 case ${1:-} in
-'') name=kubernetes programs=(kube-apiserver kube-controller-manager kubectl etcd) sums=(go.sum) minutes=10 ;;
+'') name=kubernetes programs=(kube-apiserver kube-controller-manager kubectl etcd) sums=(go.sum) ;;
+server) name=kubernetes programs=(kube-apiserver etcd) sums=(go.sum) ;;
 # The same go.mod. Only the sums of the few modules that a node needs besides stand in a file of their own, so that the
 # folder of the control plane does not depend on them.
-node) name=kubernetes-node programs=(kubelet kube-scheduler kube-proxy) sums=(go.sum node.sum) minutes=5 ;;
-*) echo "kubernetes.sh: \`$1\` is neither nothing nor \`node\`" >&2; exit 1 ;;
+node) name=kubernetes-node programs=(kubelet kube-scheduler kube-proxy) sums=(go.sum node.sum) ;;
+*) echo "kubernetes.sh: \`$1\` is none of nothing, \`server\` and \`node\`" >&2; exit 1 ;;
 esac
 
 say() { printf '%s\n' "$*" >&2; }
@@ -27,7 +30,7 @@ if [[ $name == kubernetes && -n "${KUBEBUILDER_ASSETS:-}" ]]; then
     for program in "${programs[@]}"; do
         [[ -x "$KUBEBUILDER_ASSETS/$program" ]] ||
             fail "KUBEBUILDER_ASSETS is $KUBEBUILDER_ASSETS, which holds no $program; add it there, or unset" \
-                "KUBEBUILDER_ASSETS to have all four built from source"
+                "KUBEBUILDER_ASSETS to have it built from source"
     done
     cd "$KUBEBUILDER_ASSETS" && pwd -P
     exit
@@ -42,12 +45,20 @@ version=k8s.io/component-base/version
 IFS=. read -r major minor _ <<<"${kubernetes_version#v}"
 ldflags="-s -w -X $version.gitVersion=$kubernetes_version -X $version.gitMajor=$major -X $version.gitMinor=$minor"
 flags=(-trimpath -ldflags "$ldflags")
+# Debugging information, which -s -w leaves out of the program, is not made in the first place: a tenth less work for the
+# same result, so it is no part of the key.
+sooner=(-gcflags=all=-dwarf=false)
 export CGO_ENABLED=0 GOFLAGS=-mod=readonly
 
 key=$(cd "$module" && { cat go.mod "${sums[@]}" && echo "${flags[*]}"; } | sha256sum | cut -c1-12)
 folder=$assets/$name-$key
 
-if [[ ! -d "$folder" ]]; then
+missing() {
+    local program
+    for program in "${programs[@]}"; do [[ -x "$folder/$program" ]] || printf '%s\n' "$program"; done
+}
+
+if [[ -n $(missing) ]]; then
     mkdir -p "$assets"
     exec {lock}>"$assets/$name.lock"
     flock --nonblock "$lock" || {
@@ -56,7 +67,8 @@ if [[ ! -d "$folder" ]]; then
     }
 fi
 
-if [[ ! -d "$folder" ]]; then
+mapfile -t wanted < <(missing)
+if ((${#wanted[@]})); then
     install="install Go $needed_go or newer, from Go's own download page or with: apt-get install golang (any Go from"
     install+=" 1.21 on will do where GOTOOLCHAIN lets it fetch the newer one)"
     command -v go >/dev/null || fail "the Go toolchain is missing: $install"
@@ -68,23 +80,29 @@ if [[ ! -d "$folder" ]]; then
     building=$(mktemp -d "$assets/$name.building.XXXXXX")
     sources=$(mktemp -d)
     trap 'rm -rf "$building" "$sources"' EXIT
-    chmod 755 "$building"
     cp "$module/go.mod" "$sources/"
     (cd "$module" && cat "${sums[@]}") >"$sources/go.sum"
 
-    count=0
-    for program in "${programs[@]}"; do
-        count=$((count + 1))
-        say "building $program, $count of ${#programs[@]} (all of them: about $minutes minutes the first time on two" \
-            "cores; later runs are instant)"
+    packages=()
+    for program in "${wanted[@]}"; do
         case $program in
-        etcd) package=go.etcd.io/etcd/server/v3 ;;
-        *) package=k8s.io/kubernetes/cmd/$program ;;
+        etcd) packages+=(go.etcd.io/etcd/server/v3) ;; # go names this program `server`
+        *) packages+=(k8s.io/kubernetes/cmd/"$program") ;;
         esac
-        (cd "$sources" && go build "${flags[@]}" -o "$building/$program" "$package") >&2
     done
-    mv "$building" "$folder"
-    say "built $folder"
+    what="building $(printf '%s, ' "${wanted[@]}")from source"
+    what=${what/%, from source/ from source}
+    cd "$sources"
+    # Lists the packages, and fetches the modules that they come from.
+    progress "${what/#building/fetching what is needed to build}" '' '^go: downloading' \
+        go list -deps -f '{{.ImportPath}}' "${packages[@]}"
+    # All in one build, so that one is linked while another is still being compiled. -v prints each package.
+    progress "$what, later runs find it" "$(go list -deps "${packages[@]}" | wc -l) packages" '^[^ :#]+$' \
+        go build -v "${flags[@]}" "${sooner[@]}" -o "$building/" "${packages[@]}"
+    [[ ! -e "$building/server" ]] || mv "$building/server" "$building/etcd"
+    mkdir -p "$folder"
+    mv "$building"/* "$folder/"
+    say "built ${wanted[*]} in $folder"
 fi
 
 printf '%s\n' "$folder"

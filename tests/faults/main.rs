@@ -44,9 +44,9 @@ use world::{CONTROLLER, World};
 /// How many stories run at once: they mostly wait, but a control plane that starts does not.
 const PARALLEL: usize = 6;
 
-const USUAL: Shape = Shape { etcd_quota: None, follower: false, unaudited: false };
-const SMALL: Shape = Shape { etcd_quota: Some(16 * 1024 * 1024), follower: false, unaudited: false };
-const WITH_FOLLOWER: Shape = Shape { etcd_quota: None, follower: true, unaudited: false };
+const USUAL: Shape = Shape { etcd_quota: None, follower: false, unaudited: false, uncontrolled: false };
+const SMALL: Shape = Shape { etcd_quota: Some(16 * 1024 * 1024), ..USUAL };
+const WITH_FOLLOWER: Shape = Shape { follower: true, ..USUAL };
 
 macro_rules! together {
     ($world:expr, $($module:ident :: $story:ident,)+) => {

@@ -8,10 +8,16 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 /// The folder with `etcd`, `kube-apiserver`, `kube-controller-manager` and `kubectl`. The first call on a
-/// machine takes about ten minutes.
+/// machine takes minutes.
 pub fn kubernetes() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| run("kubernetes.sh", &[]))
+}
+
+/// The same folder, of which only `etcd` and `kube-apiserver` are sure to be there: `make demo` builds no more.
+pub fn server() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| run("kubernetes.sh", &["server"]))
 }
 
 /// The folder with `kubelet`, `kube-proxy` and `kube-scheduler`. The first call on a machine takes minutes.

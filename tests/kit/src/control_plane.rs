@@ -40,6 +40,8 @@ pub struct Shape {
     pub follower: bool,
     /// No audit log, which costs the API server some of its time: for those who measure that.
     pub unaudited: bool,
+    /// No kube-controller-manager: nothing collects garbage, ends namespaces or makes `ServiceAccount`s.
+    pub uncontrolled: bool,
 }
 
 /// A running control plane. Dropping it ends the programs and removes their files. A static is never dropped, nor is
@@ -50,7 +52,7 @@ pub struct Shape {
 pub struct ControlPlane {
     etcd: Process,
     api_server: Process,
-    controller_manager: Process,
+    controller_manager: Option<Process>,
     follower: Option<Follower>,
     users: Users,
     authority_pem: String,
@@ -102,8 +104,8 @@ impl ControlPlane {
         // The garbage collector looks for new kinds only every 30 s: what exists before it starts, it knows.
         apply::all(&users.client("admin"), None, objects).await.map_err(|error| error.to_string())?;
         let kubeconfig = users.kubeconfig("kube-controller-manager");
-        let controller_manager =
-            Process::start(components::controller_manager(folder.path(), site, &kubeconfig));
+        let controller_manager = (!shape.uncontrolled)
+            .then(|| Process::start(components::controller_manager(folder.path(), site, &kubeconfig)));
         let follower = if shape.follower {
             let follower = Follower::start(folder.path());
             await_api(&follower.server, authority.pem(), token, &[&etcd, &follower.api_server]).await?;
@@ -179,10 +181,10 @@ impl ControlPlane {
         let client = self.admin();
         let new_kinds = apply::brings_new_kinds(&client, objects).await;
         let applied = apply::all(&client, None, objects).await.unwrap_or_else(|error| panic!("{error}"));
-        if new_kinds {
+        if let Some(controller_manager) = self.controller_manager.as_ref().filter(|_| new_kinds) {
             // See `attempt`: otherwise owned objects of these kinds would stay uncollected for up to 41 s.
-            self.controller_manager.kill9();
-            self.controller_manager.start_again();
+            controller_manager.kill9();
+            controller_manager.start_again();
         }
         applied
     }
@@ -245,7 +247,7 @@ impl ControlPlane {
 
     /// kube-controller-manager: garbage collection, namespaces, `ServiceAccount`s.
     pub fn controller_manager(&self) -> &Process {
-        &self.controller_manager
+        self.controller_manager.as_ref().expect("a control plane of a shape with a kube-controller-manager")
     }
 
     /// Waits until the API server answers again, after one of the components was ended and started again.

@@ -86,7 +86,7 @@ pub(super) fn etcd(folder: &Path, quota: Option<u64>) -> Program {
         "--initial-cluster=default=unix://peer.sock:0".into(),
     ];
     arguments.extend(quota.map(|bytes| format!("--quota-backend-bytes={bytes}")));
-    program(folder, "etcd", "etcd", arguments)
+    program(folder, &assets::server().join("etcd"), "etcd", arguments)
 }
 
 pub(super) fn api_server(folder: &Path, site: Site, port: u16, audited: bool) -> Program {
@@ -133,7 +133,7 @@ fn serving(folder: &Path, name: &str, site: Site, port: u16, etcd: &str) -> Prog
         }
         .map(ToOwned::to_owned),
     );
-    program(folder, "kube-apiserver", name, arguments)
+    program(folder, &assets::server().join("kube-apiserver"), name, arguments)
 }
 
 pub(super) fn controller_manager(folder: &Path, site: Site, kubeconfig: &Path) -> Program {
@@ -151,13 +151,13 @@ pub(super) fn controller_manager(folder: &Path, site: Site, kubeconfig: &Path) -
         format!("--root-ca-file={}", folder.join("ca.crt").display()),
         format!("--controllers={controllers}"),
     ];
-    program(folder, "kube-controller-manager", "controller-manager", arguments)
+    program(folder, &assets::kubernetes().join("kube-controller-manager"), "controller-manager", arguments)
 }
 
-fn program(folder: &Path, binary: &str, log: &str, arguments: Vec<String>) -> Program {
+fn program(folder: &Path, binary: &Path, log: &str, arguments: Vec<String>) -> Program {
     Program {
-        name: binary.to_owned(),
-        binary: assets::kubernetes().join(binary),
+        name: binary.file_name().expect("a program's path ends in its name").display().to_string(),
+        binary: binary.to_owned(),
         arguments,
         environment: Vec::new(),
         folder: folder.to_owned(),

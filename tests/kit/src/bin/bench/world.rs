@@ -27,10 +27,10 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn build() -> Self {
-        let shape = Shape { unaudited: true, ..Shape::default() };
+        // The watches of kube-controller-manager would be counted for the controller's, and its garbage collector share
+        // the processors.
+        let shape = Shape { unaudited: true, uncontrolled: true, ..Shape::default() };
         let plane = ControlPlane::start_as(&shipped::definitions(), shape).await;
-        // Its watches would be counted for the controller's, and its garbage collector share the processors.
-        plane.controller_manager().kill9();
         shipped::grant(&plane).await;
         let namespace = shipped::repository().join("deploy/kustomize/base/namespace.yaml");
         plane.apply_objects(&manifest::load(namespace)).await;

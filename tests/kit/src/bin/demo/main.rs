@@ -1,25 +1,31 @@
-//! `make demo`: the documentation's manifests, a control plane, six look-alike providers over TLS, and the release
-//! binary, with a live table of what it does.
+//! `make demo`: the documentation's manifests, an API server, six look-alike providers over TLS, and our own binary.
 //!
-//! On a terminal it runs until Ctrl-C; without one it shows a bounded round, and fails if a token is missing.
+//! It tells its tour, each step of which is checked, and fails where one does not happen. On a terminal a live table
+//! follows, until Ctrl-C.
 
 #![allow(clippy::print_stdout, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a program for people
 #![allow(clippy::disallowed_methods)] // which counts down in real time
 
-mod round;
+mod failure;
+mod shown;
 mod table;
+mod tour;
+mod volume;
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokensource_kit::authority::{Authority, install_crypto};
-use tokensource_kit::control_plane::ControlPlane;
+use kube::api::DynamicObject;
+use tokensource_kit::authority::{Authority, https_client, install_crypto};
+use tokensource_kit::control_plane::{ControlPlane, Shape};
 use tokensource_kit::controller::ControllerProcess;
 use tokensource_kit::lookalikes::Lookalike;
-use tokensource_kit::manifest;
 use tokensource_kit::shipped::{definitions, repository};
+use tokensource_kit::{assets, manifest};
+
+use crate::volume::Volume;
 
 /// Where everything of the demo lives.
 const NAMESPACE: &str = "demo";
@@ -27,13 +33,19 @@ const NAMESPACE: &str = "demo";
 const LIFETIME: Duration = Duration::from_secs(60);
 /// Between two looks at the table.
 const REFRESH: Duration = Duration::from_secs(1);
-const EXAMPLES: [&str; 5] = ["prisjakt", "pliant", "v2", "apiax", "ocrolus"];
+const EXAMPLES: [&str; 5] = ["ocrolus", "prisjakt", "pliant", "v2", "apiax"];
+/// The example that is shown in full: that of README, and the one whose Secret deploy/examples/pod.yaml mounts.
+const HERO: &str = "ocrolus";
 
 /// Everything that runs; dropping it ends it all.
 struct Demo {
+    started: Instant,
     plane: ControlPlane,
+    authority: Authority,
     providers: Vec<Lookalike>,
     controller: ControllerProcess,
+    /// The objects of the example that is shown, as they were applied.
+    hero: Vec<DynamicObject>,
 }
 
 fn main() -> ExitCode {
@@ -43,7 +55,7 @@ fn main() -> ExitCode {
         tokio::select! {
             code = run() => code,
             _ = tokio::signal::ctrl_c() => {
-                println!("\nEnding: control plane, providers and controller go with this process.");
+                println!("\nEnding: API server, providers and controller go with this process.");
                 ExitCode::SUCCESS
             }
         }
@@ -52,25 +64,35 @@ fn main() -> ExitCode {
 
 async fn run() -> ExitCode {
     let demo = Demo::start().await;
-    if std::io::stdout().is_terminal() { demo.show_for_ever().await } else { round::run(&demo).await }
+    match tour::run(&demo).await {
+        Ok(volume) if std::io::stdout().is_terminal() => demo.show_for_ever(&volume).await,
+        Ok(_) => ExitCode::SUCCESS,
+        Err(code) => code,
+    }
 }
 
 impl Demo {
     async fn start() -> Self {
-        step("control plane (etcd, kube-apiserver, kube-controller-manager)");
-        let plane = ControlPlane::start_with(&definitions()).await;
-        step("six look-alike providers over TLS: what their documents say, and tokens that live 60 s");
+        let started = Instant::now();
+        step(started, "etcd and kube-apiserver");
+        let shape = Shape { uncontrolled: true, ..Shape::default() };
+        let plane = ControlPlane::start_as(&definitions(), shape).await;
+        step(
+            started,
+            "six look-alike providers over TLS: what their documents say, and tokens that live 60 s",
+        );
         let authority = Authority::new("The demo's authority");
         let providers = Lookalike::all(&authority);
         for provider in &providers {
             provider.set_lifetime(LIFETIME);
         }
-        step("tokensource controller (the release binary)");
+        step(started, "tokensource controller");
         let arguments = ["--namespace", NAMESPACE, "--allow-network", "127.0.0.0/8"];
         plane.apply(&format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {NAMESPACE}}}\n")).await;
         let kubeconfig = plane.kubeconfig_for("admin");
         let controller = ControllerProcess::start(&binary(), &kubeconfig, &arguments, &[]).await;
-        step("deploy/examples/, endpoints redirected to the look-alikes");
+        step(started, "deploy/examples/, endpoints redirected to the look-alikes");
+        let mut hero = Vec::new();
         for example in EXAMPLES {
             let mut objects = manifest::load(repository().join(format!("deploy/examples/{example}.yaml")));
             for provider in &providers {
@@ -78,46 +100,95 @@ impl Demo {
             }
             manifest::into_namespace(&mut objects, NAMESPACE);
             plane.apply_objects(&objects).await;
+            if example == HERO {
+                hero = objects;
+            }
         }
-        Self { plane, providers, controller }
+        Self { started, plane, authority, providers, controller, hero }
     }
 
-    async fn show_for_ever(&self) -> ExitCode {
+    fn provider(&self, name: &str) -> &Lookalike {
+        self.providers.iter().find(|provider| provider.name() == name).expect("a look-alike of this name")
+    }
+
+    /// What a workload does: reads the token from its file, calls the provider's API with it, and looks at the answer.
+    async fn fetch(&self, volume: &Volume) -> Result<u16, String> {
+        let request = https_client(self.authority.pem()).get(self.provider(HERO).api_url());
+        let response = request.bearer_auth(volume.token()).send().await;
+        let status = response.map_err(|error| format!("calling the provider's API: {error}"))?.status();
+        if status.is_success() {
+            Ok(status.as_u16())
+        } else {
+            Err(format!("the provider's API answers {status}"))
+        }
+    }
+
+    async fn show_for_ever(&self, volume: &Volume) -> ExitCode {
+        if std::io::stdin().is_terminal() {
+            println!("\nEnter shows the table as it changes, Ctrl-C ends everything.");
+            // In a thread of its own: reading a line blocks, and the runtime would wait for it after Ctrl-C.
+            let (sender, line) = tokio::sync::oneshot::channel();
+            std::thread::spawn(move || sender.send(std::io::stdin().read_line(&mut String::new())));
+            let _ = line.await;
+        }
         loop {
+            // An error here is one of the API server's, which the table shows, too.
+            let _ = volume.refresh().await;
             let table = table::draw(self).await;
-            // Home, the table with each line's rest cleared, then whatever was below it.
-            print!("\x1b[H\x1b[2J{table}\n{}", self.commands());
+            // Home, and everything below cleared.
+            print!("\x1b[H\x1b[2J{table}\n{}", self.commands(volume));
             let _ = std::io::stdout().flush();
             tokio::time::sleep(REFRESH).await;
         }
     }
 
     /// What to try in another terminal.
-    fn commands(&self) -> String {
-        let kubectl = self.plane.kubectl();
-        let kubectl = kubectl.display();
-        format!(
+    fn commands(&self, volume: &Volume) -> String {
+        let (kubeconfig, file) = (self.plane.kubeconfig_for("admin"), volume.path());
+        let (kubeconfig, file, binary) = (kubeconfig.display(), file.display(), binary());
+        let tokensource = binary.display();
+        let mut text = format!(
             "In another terminal:\n  \
-             export KUBECONFIG={}\n  \
-             {kubectl} get toksrc -n {NAMESPACE} -w\n  \
-             {kubectl} get secret prisjakt-token -n {NAMESPACE} -o yaml\n  \
-             {kubectl} delete secret prisjakt-token -n {NAMESPACE}                      # comes back at once\n  \
-             {kubectl} annotate toksrc v2 -n {NAMESPACE} --overwrite tokensource.dev/renew-requested-at=now\n  \
-             {kubectl} annotate secret v2-client -n {NAMESPACE} --overwrite tokensource.dev/allowed-hosts=elsewhere.example\n  \
-             {kubectl} describe toksrc apiax -n {NAMESPACE}                             # conditions and Events\n\
-             Ctrl-C ends everything.\n",
-            self.plane.kubeconfig_for("admin").display()
-        )
+             export KUBECONFIG={kubeconfig}\n  \
+             {tokensource} status {HERO} -n {NAMESPACE}\n  \
+             {tokensource} renew v2 -n {NAMESPACE}\n  \
+             sha256sum {file}        # as a pod sees it\n"
+        );
+        text += &kubectl().map_or_else(
+            || "More can be tried with kubectl, which is not on this machine's PATH.\n".to_owned(),
+            |kubectl| {
+                let kubectl = kubectl.display();
+                format!(
+                    "  {kubectl} get secret prisjakt-token -n {NAMESPACE} -o yaml\n  \
+                     {kubectl} delete secret prisjakt-token -n {NAMESPACE}        # comes back at once\n  \
+                     {kubectl} annotate secret v2-client -n {NAMESPACE} --overwrite tokensource.dev/allowed-hosts=elsewhere.example\n  \
+                     {kubectl} describe toksrc v2 -n {NAMESPACE}        # conditions and Events\n"
+                )
+            },
+        );
+        text + "Ctrl-C ends everything.\n"
     }
 }
 
-fn step(what: &str) {
-    println!("starting: {what}");
+fn step(started: Instant, what: &str) {
+    println!("starting: {what} [{:.0} s]", started.elapsed().as_secs_f64());
 }
 
-/// The release binary lies beside this one.
+/// The binary that lies beside this one.
 fn binary() -> PathBuf {
     let binary = std::env::current_exe().expect("this program's own path").with_file_name("tokensource");
     assert!(binary.exists(), "{} does not exist: run `make demo`, which builds it first", binary.display());
     binary
+}
+
+/// A kubectl that is here anyway: the tests' own, or that of this machine. The demo itself builds and needs none.
+fn kubectl() -> Option<PathBuf> {
+    let built = assets::server().join("kubectl");
+    if built.exists() {
+        return Some(built);
+    }
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .any(|folder| folder.join("kubectl").exists())
+        .then(|| Path::new("kubectl").to_owned())
 }

@@ -1,0 +1,107 @@
+//! The file that a pod would read: a Secret in a folder, laid out and replaced as the kubelet does it.
+//!
+//! It knows the Secret and the folder. It must not print a token: a person sees its length and the beginning of its
+//! SHA-256, which are enough to see it change.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, Client};
+use sha2::{Digest, Sha256};
+use tokensource_kit::mount::Mount;
+
+/// Where deploy/examples/pod.yaml mounts the Secret.
+const MOUNT_PATH: &str = "/var/run/token";
+/// The file that a workload reads.
+const TOKEN: &str = "access_token";
+
+/// The volume of one Secret.
+pub(crate) struct Volume {
+    secrets: Api<Secret>,
+    secret: String,
+    mount: Mount,
+}
+
+impl Volume {
+    /// Reads the Secret and lays its keys out as files.
+    pub(crate) async fn new(client: Client, namespace: &str, secret: &str) -> Result<Self, String> {
+        let secrets = Api::namespaced(client, namespace);
+        let files = files(&secrets, secret).await?;
+        Ok(Self { secrets, secret: secret.to_owned(), mount: Mount::new(&borrowed(&files)) })
+    }
+
+    /// Replaces the files if the Secret has changed, and says whether it has. A kubelet does so after up to a minute and
+    /// a half.
+    pub(crate) async fn refresh(&self) -> Result<bool, String> {
+        let files = files(&self.secrets, &self.secret).await?;
+        let changed = files.iter().any(|(name, text)| self.read(name) != *text);
+        if changed {
+            self.mount.replace(&borrowed(&files));
+        }
+        Ok(changed)
+    }
+
+    /// The token, read from its file as a workload reads it.
+    pub(crate) fn token(&self) -> String {
+        self.read(TOKEN)
+    }
+
+    /// Where the file lies on this machine.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.mount.path(TOKEN)
+    }
+
+    /// What is in the folder.
+    pub(crate) fn listing(&self) -> String {
+        let mut text = String::new();
+        let folder = self.path().parent().map(PathBuf::from).unwrap_or_default();
+        let entries = fs::read_dir(&folder).expect("our own folder");
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.expect("an entry").file_name().display().to_string()).collect();
+        names.sort_unstable();
+        for name in names {
+            let Ok(target) = fs::read_link(folder.join(&name)) else { continue };
+            let shown = match name.as_str() {
+                name if name.starts_with("..") => String::new(),
+                TOKEN => summary(&self.token()),
+                other => self.read(other),
+            };
+            let link = format!("{MOUNT_PATH}/{name} -> {}", target.display());
+            let _ = writeln!(text, "{}", format!("    {link:<60}  {shown}").trim_end());
+        }
+        text
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.mount.path(name)).unwrap_or_default()
+    }
+}
+
+/// What may be shown of a token.
+pub(crate) fn summary(token: &str) -> String {
+    let hash: String = Sha256::digest(token).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    format!("{} bytes, SHA-256 {hash}…", token.len())
+}
+
+async fn files(secrets: &Api<Secret>, name: &str) -> Result<Vec<(String, String)>, String> {
+    let secret = secrets.get(name).await.map_err(|error| format!("reading Secret {name}: {error}"))?;
+    let data = secret.data.unwrap_or_default();
+    Ok(data.into_iter().map(|(key, value)| (key, String::from_utf8_lossy(&value.0).into_owned())).collect())
+}
+
+fn borrowed(files: &[(String, String)]) -> Vec<(&str, &str)> {
+    files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_tells_two_tokens_apart_and_shows_neither() {
+        let (one, two) = (summary("token-number-one"), summary("token-number-two"));
+        assert!(one != two && !one.contains("token") && !two.contains("number"), "{one} / {two}");
+    }
+}
