@@ -86,7 +86,7 @@ async fn locate<'a>(
         trust: digest(ca_bundle),
         mutual_tls: provider.shows_certificate(),
     };
-    // Metadata is for all_names: no certificate is shown for it.
+    // Metadata is public, so no client certificate is shown for it.
     let client = token_client(source, issuer, provider, ca_bundle.map(str::to_owned), None, lookup)?;
     let metadata = lookup.wait_for(lookup.caches().metadata.metadata(&key, &client)).await;
     let metadata = metadata.map_err(|error| {

@@ -79,8 +79,8 @@ impl Log {
                 let line = Line { next_attempt: None, ..line };
                 (level, "No token asked for", line.explained(failure))
             }
-            Outcome::FormerTargetsDeleted(names) => {
-                let detail = Some(format!("Secret {}", names.join(", ")));
+            Outcome::FormerTargetsDeleted(secrets) => {
+                let detail = Some(format!("Secret {}", secrets.join(", ")));
                 (Level::Info, "Former target deleted", Line { detail, ..Line::default() })
             }
             Outcome::Restarted(workloads) => {

@@ -1,4 +1,4 @@
-//! On paused time, which moves only when all_names waits for it.
+//! The workqueue on paused time, which moves only when every task waits for it.
 
 use std::cell::{Cell, RefCell};
 

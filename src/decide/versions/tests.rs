@@ -167,7 +167,7 @@ fn what_is_remembered_fits_the_annotation_and_nothing_else_is_read_there() {
         one.to_json().unwrap(),
         r#"[{"role":"credentials","name":"client","as":["secret-uid","7"],"hmac":"a"}]"#
     );
-    let four = format!("[{}]", vec![one.to_json().unwrap().trim_matches(['[', ']']); 4].join(","));
+    let four = format!("[{}]", [one.to_json().unwrap().trim_matches(['[', ']']); 4].join(","));
     for other in ["", "{}", "null", "[1]", r#"[{"role":"other"}]"#, &four] {
         assert_eq!(Versions::from_json(other), Versions::default(), "{other}");
     }

@@ -1,4 +1,4 @@
-//! A user who may write TokenSources and TokenProviders but may not create Secrets: the shipped admission policy lets
+//! A user who may write `TokenSource`s and `TokenProvider`s but may not create Secrets: the shipped admission policy lets
 //! nothing pass that would decide which Secret is written, or what is in it. Knows the policy by its effect alone.
 
 use kube::Api;

@@ -12,14 +12,14 @@ use crate::controller::issue::tenant_cache::{Limits, TenantCache};
 use crate::controller::issue::token_clients::Digest;
 use crate::oauth::{Error, Issuer, Metadata, TokenClient};
 
-/// So long the document is not read again: endpoints move once in years, and are announced.
+/// How long the document is not read again: endpoints move once in years, and are announced.
 const FRESH: TimeDelta = TimeDelta::hours(1);
-/// So long what was found is used while the document cannot be read: a broken metadata server is no reason to let
+/// How long found endpoints are used while the document cannot be read: a broken metadata server is no reason to let
 /// tokens expire.
 const USABLE: TimeDelta = TimeDelta::hours(24);
-/// So long a failure holds for all_names: the next one to ask would meet the same.
+/// How long a failure is the answer to every request: the next attempt would fail, too.
 const FAILED: TimeDelta = TimeDelta::seconds(5);
-/// How often what is no longer worth keeping is looked for.
+/// How often entries that are no longer worth keeping are removed.
 const SWEEP: TimeDelta = TimeDelta::minutes(1);
 
 /// Sixty issuers of a namespace: who names another each time reads their documents more often than once an hour.

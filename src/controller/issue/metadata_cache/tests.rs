@@ -23,7 +23,7 @@ fn what_was_found_holds_for_an_hour_and_outlives_the_document_for_a_day() {
     assert_eq!(known.answer(at(3599)), Some(found("t")));
     assert!(known.answer(at(3600)).is_none(), "time to look again");
     assert_eq!(known.learn(down(), at(3600)), found("t"), "the document is away");
-    assert_eq!(known.answer(at(3604)), Some(found("t")), "and is not looked for by all_names");
+    assert_eq!(known.answer(at(3604)), Some(found("t")), "and is not read again by each request");
     assert!(known.answer(at(3605)).is_none());
     assert_eq!(known.learn(down(), at(86_400)), down(), "a day is enough");
 }

@@ -60,7 +60,8 @@ pub(crate) async fn drop(
     let params = DeleteParams { preconditions: Some(same), ..DeleteParams::default() };
     match call(context.secrets(&namespace).delete(&kept.name_any(), &params)).await {
         Ok(_) => {
-            context.view.secrets.lose(&namespace, &kept.name_any(), Some(&SecretMeta::of(&kept.metadata)))
+            let meta = SecretMeta::of(&kept.metadata);
+            context.view.secrets.lose(&namespace, &kept.name_any(), Some(&meta));
         }
         Err(error) if error.is_not_found() || error.is_conflict() => {}
         Err(error) => return Err(error),

@@ -16,7 +16,7 @@ use crate::controller::error::{CallError, call};
 use crate::controller::reconcile::context::Context;
 use crate::controller::reconcile::target::{as_written, foreign_owner, without_token};
 use crate::controller::view::local_state::IssuedToken;
-use crate::controller::view::secrets::SecretMeta;
+use crate::controller::view::secrets::{OwnWrite, SecretMeta};
 use crate::decide::publication::{Data, TokenRecord, content_hash, secret_type, target, withdrawn};
 use crate::decide::render::{placeholder, render};
 use crate::decide::versions::Versions;
@@ -227,7 +227,7 @@ async fn create(api: &Api<Secret>, wanted: &Secret) -> Result<Secret, CallError>
 }
 
 async fn replace(api: &Api<Secret>, wanted: &Secret, standing: &SecretMeta) -> Result<Secret, CallError> {
-    if !standing.applied {
+    if standing.own_write != OwnWrite::Applied {
         claim(api, wanted, standing).await?;
     }
     match apply(api, wanted, standing).await {

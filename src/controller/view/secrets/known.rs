@@ -8,7 +8,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use kube::Resource;
 
-use super::meta::{SecretMeta, is_newer};
+use super::meta::{OwnWrite, SecretMeta, is_newer};
 use crate::api::TokenSource;
 use crate::controller::view::name::NamespacedName;
 
@@ -70,7 +70,8 @@ impl Known {
 
 /// The `TokenSource` whose target this is or was. A copy of a target does not count, since this controller did not write it.
 fn owner(meta: &SecretMeta) -> Option<&CompactString> {
-    let was_target = meta.written && !meta.deleting && (meta.record.is_some() || meta.withdrawn);
+    let was_target =
+        meta.own_write != OwnWrite::Never && !meta.deleting && (meta.record.is_some() || meta.withdrawn);
     let controller =
         meta.controller.as_deref().filter(|controller| controller.kind == TokenSource::kind(&()));
     controller.filter(|_| was_target).map(|controller| &controller.name)
@@ -90,7 +91,7 @@ mod tests {
                 uid: uid.to_owned(),
             })),
             withdrawn: true,
-            written: true,
+            own_write: OwnWrite::Updated,
             ..SecretMeta::default()
         }
     }
@@ -118,9 +119,10 @@ mod tests {
 
     #[test]
     fn only_what_this_controller_wrote_as_a_target_is_one() {
-        let change: [(&str, fn(&mut SecretMeta)); 5] = [
+        type Change = fn(&mut SecretMeta);
+        let change: [(&str, Change); 5] = [
             ("without a word of a token", |meta| meta.withdrawn = false),
-            ("written by somebody else", |meta| meta.written = false),
+            ("written by somebody else", |meta| meta.own_write = OwnWrite::Never),
             ("on its way out", |meta| meta.deleting = true),
             ("controlled by nobody", |meta| meta.controller = None),
             ("controlled by another kind", |meta| {

@@ -23,10 +23,19 @@ pub(crate) struct SecretMeta {
     pub(crate) data_hash: Option<Box<str>>,
     pub(crate) metadata_hash: Option<Box<str>>,
     pub(crate) withdrawn: bool,
-    /// This controller has written it: a copy that somebody has made, annotations and all, was not.
-    pub(crate) written: bool,
-    /// Was written by server-side apply, not only created, so that another apply can remove fields.
-    pub(crate) applied: bool,
+    pub(crate) own_write: OwnWrite,
+}
+
+/// How this controller has written a Secret.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum OwnWrite {
+    /// Not at all. A copy that somebody has made has all annotations, and is not written by this controller.
+    #[default]
+    Never,
+    /// By create or update.
+    Updated,
+    /// By server-side apply, so that another apply can remove fields.
+    Applied,
 }
 
 /// The owner that controls a Secret.
@@ -56,13 +65,13 @@ impl SecretMeta {
         };
         let controller =
             metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
-        let mut operations = metadata
-            .managed_fields
-            .iter()
-            .flatten()
-            .filter(|entry| entry.manager.as_deref() == Some(FIELD_MANAGER))
-            .map(|entry| entry.operation.as_deref() == Some("Apply"))
-            .peekable();
+        let mut own_write = OwnWrite::Never;
+        for entry in metadata.managed_fields.iter().flatten() {
+            if entry.manager.as_deref() == Some(FIELD_MANAGER) && own_write != OwnWrite::Applied {
+                let is_apply = entry.operation.as_deref() == Some("Apply");
+                own_write = if is_apply { OwnWrite::Applied } else { OwnWrite::Updated };
+            }
+        }
         Self {
             uid: metadata.uid.clone().unwrap_or_default(),
             resource_version: metadata.resource_version.as_deref().unwrap_or_default().into(),
@@ -73,8 +82,7 @@ impl SecretMeta {
             data_hash: text(annotation::DATA_HASH),
             metadata_hash: text(annotation::METADATA_HASH),
             withdrawn: annotations.contains_key(annotation::WITHDRAWN_AT),
-            written: operations.peek().is_some(),
-            applied: operations.any(|is_apply| is_apply),
+            own_write,
         }
     }
 }

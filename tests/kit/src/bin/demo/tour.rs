@@ -134,17 +134,17 @@ pub(crate) async fn await_rows(
             }
         }
         let reached = rows.iter().filter(|row| wanted(row)).count();
-        let waited = start.elapsed();
+        let elapsed = start.elapsed();
         if reached == count {
-            println!("{what}: after {:.1} s", waited.as_secs_f64());
+            println!("{what}: after {:.1} s", elapsed.as_secs_f64());
             return Ok(());
         }
-        if waited > patience {
+        if elapsed > patience {
             return Err(format!("waited {patience:?} for {what}: {reached} of {count}"));
         }
         if reported.elapsed() > REPORT {
             reported = Instant::now();
-            println!("waiting for {what}: {} s, {reached} of {count}", waited.as_secs());
+            println!("waiting for {what}: {} s, {reached} of {count}", elapsed.as_secs());
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
     }

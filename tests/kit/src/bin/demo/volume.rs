@@ -81,8 +81,9 @@ impl Volume {
 
 /// What may be shown of a token.
 pub(crate) fn summary(token: &str) -> String {
-    let hash: String = Sha256::digest(token).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    format!("{} bytes, SHA-256 {hash}…", token.len())
+    let [first, second, third, fourth, ..] = <[u8; 32]>::from(Sha256::digest(token));
+    let start = u32::from_be_bytes([first, second, third, fourth]);
+    format!("{} bytes, SHA-256 {start:08x}…", token.len())
 }
 
 async fn files(secrets: &Api<Secret>, name: &str) -> Result<Vec<(String, String)>, String> {
