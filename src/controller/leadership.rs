@@ -1,7 +1,7 @@
 //! Whether this process may act, where several are run and one leads.
 //!
-//! Fed by whoever holds the lease, asked at the moment of asking and of writing: an election alone is no fence, for a
-//! process may have slept since. Must not know how a lease is won.
+//! Updated by the code of the lease. Checked before each token request and each write, because the process may have been
+//! suspended since it won the election. Must not know how a lease is won.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;

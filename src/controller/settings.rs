@@ -40,7 +40,7 @@ impl Settings {
         (self.clock)()
     }
 
-    /// Fails unless this process leads. Checked before each request to a provider and each write.
+    /// Fails unless this process leads. Checked before each token request and each write.
     pub(crate) fn lead(&self) -> Result<(), CallError> {
         if self.leadership.holds(self.now()) { Ok(()) } else { Err(CallError::NotLeading) }
     }

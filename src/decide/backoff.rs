@@ -22,7 +22,8 @@ const HOURLY: TimeDelta = TimeDelta::hours(1);
 /// until they know a client or a secret that was created a moment ago.
 const WHILE_NEW: [TimeDelta; 4] =
     [TimeDelta::seconds(20), TimeDelta::seconds(40), TimeDelta::seconds(60), TimeDelta::seconds(90)];
-/// From the third unusable answer in a row on: each may have cost a token.
+/// The wait from the third unusable answer in a row on, since each may have cost a token. The life left in the stored token may
+/// shorten it.
 const WASTEFUL_FLOOR: TimeDelta = TimeDelta::minutes(20);
 /// Unusable answers in a row from which on [`WASTEFUL_FLOOR`] holds.
 const WASTEFUL_PATIENCE: i32 = 3;

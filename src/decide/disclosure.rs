@@ -1,8 +1,8 @@
 //! How much the people who read a `TokenSource` may learn from the host that its provider block names.
 //!
 //! Knows who has named the host: an administrator in a `ClusterTokenProvider`, the owner of a credential in
-//! `allowed-hosts`, or nobody but the author of the spec, to whom the controller must not be eyes inside a network. Must
-//! not know what a host answered.
+//! `allowed-hosts`, or nobody but the author of the spec, who must not be able to probe an internal network through the
+//! controller. Must not know what a host answered.
 
 use super::{Credentials, Observed};
 use crate::api::{ProviderKind, TokenProviderSpec, TokenSourceSpec};

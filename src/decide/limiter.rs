@@ -24,7 +24,8 @@ use waiters::{Waiter, Waiters};
 
 /// A woken TokenSource that has not acquired its permit within this time loses it.
 const LAPSE: TimeDelta = TimeDelta::seconds(30);
-/// Two namespaces that are limited within this are limited by the provider, and not each for itself.
+/// Two tenants that get a 429 within this time are limited by the provider together, and not each for itself. The tenants are
+/// namespaces, or the clients of one namespace.
 const TOGETHER: TimeDelta = TimeDelta::seconds(30);
 /// Status writes about waiting: a burst of 100, then 10 a second, so that they do not take API capacity from the writes of
 /// tokens.

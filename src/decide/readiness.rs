@@ -1,7 +1,8 @@
 //! What is wrong with the token in the target, if anything.
 //!
-//! One list serves both questions, "is it usable now" and "must it be renewed": they differ only in when a token is
-//! renewed that will expire or that the probe rejects, so readiness and renewal cannot drift apart.
+//! One list of flaws serves both questions, "is the token usable now" and "must it be renewed", so that the answers agree. They
+//! differ for rotated credentials, which leave the present token usable, for a token that will expire, for one that the probe
+//! rejects, and for renewals that somebody requested.
 
 use chrono::{DateTime, Utc};
 
@@ -60,7 +61,7 @@ pub(super) fn next_request(observed: &Observed<'_>, status: &TokenSourceStatus) 
     let published = observed.published()?;
     let due = due(observed, published, observed.last_unchanged(status));
     let paced = observed.last_attempt().map(|last| last + REQUESTED_INTERVAL);
-    // A requested renewal waits for the minimum interval. A time already past is left out: the request is about to be made,
+    // A requested renewal waits for the interval of requests. A time already past is left out: the request is about to be made,
     // or is blocked.
     let requested = observed.open_renew_request().and(paced).filter(|at| *at > observed.now);
     let rejected = probe::owed(observed).map(|owed| paced.map_or(owed, |paced| owed.max(paced)));

@@ -32,7 +32,7 @@ pub fn restart_annotation(observed: &Observed<'_>) -> Option<(String, String)> {
     Some((format!("{}{name}", annotation::RESTARTED_FOR), timestamp(published.since)))
 }
 
-/// Keeps account of it.
+/// Records for which token the workloads have been restarted.
 pub(super) fn account(status: &mut TokenSourceStatus, observed: &Observed<'_>, outcome: &Outcome) {
     if observed.spec.target.rollout_restart.is_empty() {
         status.restarted_for = None;
@@ -42,11 +42,11 @@ pub(super) fn account(status: &mut TokenSourceStatus, observed: &Observed<'_>, o
     let since = Some(to_kubernetes(published.since));
     match outcome {
         Outcome::Restarted(_) => status.restarted_for = since,
-        // Named in the very look that brings another token: the pods still have the one before, if there was one.
+        // The workload was added in the reconcile that published a new token, so its pods have the previous token.
         Outcome::Published(_) if status.restarted_for.is_none() && observed.status.issued_at.is_some() => {
             status.restarted_for.clone_from(&observed.status.issued_at);
         }
-        // Whoever starts with the first token, or is named later, has what there is.
+        // A workload that starts with the first token, or is added later, is not restarted.
         _ if status.restarted_for.is_none() => status.restarted_for = since,
         _ => {}
     }

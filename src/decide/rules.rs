@@ -102,7 +102,7 @@ fn failed_lately(observed: &Observed<'_>) -> Option<Plan> {
         return None;
     }
     let retry_at = recorded_wait(observed);
-    // A request calls the wait off, but is held to the pace of requests.
+    // A renewal requested by annotation ends the wait, but not within 60 s of the last token request.
     let requested = observed
         .open_renew_request()
         .map(|_| observed.last_attempt().map_or(observed.now, |last| last + REQUESTED_INTERVAL));

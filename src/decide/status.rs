@@ -57,7 +57,8 @@ pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceSta
 }
 
 /// It waits for its limiter, and a write would say little else: it would cost the API server more than the token does, for
-/// each of the thousands that wait together. A change of `Ready` is written at once, and so is the end of `Stalled`.
+/// each of the thousands that wait together. A change of `Ready` is written at once, and so is the end of `Stalled`,
+/// except where the target still has a valid token or nothing has been written yet.
 fn is_only_a_wait(observed: &Observed<'_>, next: &TokenSourceStatus, outcome: &Outcome) -> bool {
     let Outcome::Deferred(Deferral { report: false, .. }) = outcome else { return false };
     let before = observed.status;

@@ -10,7 +10,7 @@ use super::versions::Versions;
 pub enum Target {
     /// There is none.
     Missing,
-    /// There is one that does not belong to this `TokenSource`: whose it is, for a person.
+    /// There is one that belongs to somebody else or is being deleted: which, as the end of a sentence.
     Foreign(String),
     /// It is ours.
     Ours(Published),

@@ -23,12 +23,13 @@ pub(crate) struct Audiences {
 /// ServiceAccount and audience.
 type Asked = (String, String);
 
-/// Hundreds of ServiceAccounts and audiences of a namespace: who asks for another each time asks the API server each time.
+/// Room for hundreds of ServiceAccounts and audiences of a namespace. A namespace that uses more of them asks the API server
+/// more often.
 const LIMITS: Limits = Limits { share: 64 << 10, total: 2 << 20 };
 /// About what an entry takes beside its texts.
 const ENTRY: usize = 128;
 
-/// So long that is believed: the API server may be given other audiences.
+/// How long a cached answer is used: the audiences of the API server may change.
 const BELIEVED: TimeDelta = TimeDelta::hours(1);
 
 impl Audiences {

@@ -205,14 +205,15 @@ fn unwritten(at: DateTime<Utc>, target: &str, error: CallError) -> Acted {
         retry: Retry::TRANSIENT,
         retry_after: None,
         message: format!(
-            "{} Secret {target}: {error}. The token is kept in memory and written as soon as the API server lets it be.",
+            "{} Secret {target}: {error}. The token is kept in memory and written as soon as the API server accepts it.",
             reason.sentence()
         ),
     };
     Acted { outcome: Outcome::Unwritten(at, failure), error: Some(Error::WriteTarget(error)) }
 }
 
-/// Dresses the target anew with the data it has. What is not ours any more is left to the next look.
+/// Updates type, labels and annotations of the target, and keeps its data. A Secret that is no longer ours is left to the next
+/// reconcile.
 async fn rewrite(
     source: &TokenSource,
     observed: &Observed<'_>,

@@ -9,17 +9,18 @@ use compact_str::CompactString;
 use super::Name;
 use crate::api::Reason;
 
-/// So many requests in a row must have failed, of two TokenSources at least.
+/// How many requests in a row must have failed to open the breaker: of two TokenSources at least, and of two tenants unless
+/// only one has been seen within [`AROUND`].
 const FAILURES: u32 = 3;
 /// The first pause before one request is tried, and the longest.
 const FIRST_PAUSE: TimeDelta = TimeDelta::seconds(5);
 const LAST_PAUSE: TimeDelta = TimeDelta::seconds(60);
-/// So many tenants are tried between two pauses, one after the other: a healthy one must not wait long behind others that
+/// How many tenants are tried between two pauses, one after the other: a healthy one must not wait long behind others that
 /// fail for reasons of their own.
 const ROUND: u32 = 3;
-/// As many tenants are remembered as having failed; credentials that are made anew again and again must not fill memory.
+/// How many tenants are remembered as having failed; credentials that are made anew again and again must not fill memory.
 const TENANTS: usize = 1024;
-/// A tenant that has not been seen for so long is not counted on.
+/// How long a tenant counts after its last request.
 const AROUND: TimeDelta = TimeDelta::hours(1);
 
 /// The last two that differ, and when.

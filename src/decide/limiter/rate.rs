@@ -5,9 +5,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::decide::token_bucket::TokenBucket;
 
-/// Requests a second after a recovery, and the fewest. Below a known limit each success adds one, which doubles the rate
-/// within a second.
+/// The fewest requests a second.
 const LEAST: f64 = 1.0;
+/// Requests a second after a recovery. Each success adds one until a limit is near, which doubles the rate within a second.
 const AFTER_RECOVERY: f64 = 2.0;
 /// From here on nothing is held back, where no limit has been met.
 const ENOUGH: f64 = 200.0;
@@ -18,9 +18,9 @@ const TELLING: f64 = 10.0;
 const DECREASE: f64 = 0.7;
 /// By which share of the limit the rate grows in a second, once it is near.
 const INCREASE: f64 = 0.01;
-/// A limit that has not been met again for so long is forgotten.
+/// How long a limit is remembered that has not been met again.
 const FORGOTTEN: TimeDelta = TimeDelta::minutes(10);
-/// Nothing is sent for so long after a 429: a provider that counts by the second refuses all until the next one.
+/// How many seconds nothing is sent after a 429: a provider that counts by the second refuses all until the next one.
 const PAUSE: f64 = 0.5;
 
 /// A rate that is held back.

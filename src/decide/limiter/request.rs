@@ -19,13 +19,13 @@ const CHANGED: TimeDelta = TimeDelta::hours(1);
 /// By when a TokenSource needs a token.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Need {
-    /// It has none that can be used.
+    /// The TokenSource has no usable token.
     First,
-    /// The one it has expires then.
+    /// The present token expires then.
     Renewal(DateTime<Utc>),
-    /// The same, and its last request failed: it is no more urgent than one without a token.
+    /// The present token expires then, and the last request failed: no more urgent than a TokenSource without a token.
     Retry(DateTime<Utc>),
-    /// The one it has was asked for with other inputs, and expires then.
+    /// The present token was requested with other inputs, and expires then.
     Changed(DateTime<Utc>),
 }
 
@@ -43,9 +43,9 @@ impl Need {
 /// A request that is to be sent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
-    /// Whose it is.
+    /// The TokenSource.
     pub name: Name,
-    /// The client within the namespace: the uid of its credentials Secret.
+    /// The client within the namespace: the uid of its credentials Secret or certificate, or the name of its ServiceAccount.
     pub credentials: CompactString,
     /// By when its token is needed.
     pub need: Need,

@@ -1,4 +1,5 @@
-//! What is known of an issuer, and for how long. That one reads for all is told by `stories::identity`.
+//! The cache of issuer metadata: what an answer is, and for how long. The story `identity` tests that TokenSources share one
+//! metadata request.
 
 use super::*;
 

@@ -89,12 +89,12 @@ fn is_same(issued: &IssuedToken, source: &TokenSource, published: &Published, me
         .is_ok_and(|data| meta.data_hash.as_deref() == Some(&content_hash(&data, &record)))
 }
 
-/// Whether what is published of the same token can stand as it is.
+/// Whether the published record of the same token needs no update.
 fn stands(issued: &IssuedToken, published: &Published) -> bool {
     // The same token with a longer life is news: an expiry that stood still would pass while the token is good.
     let extended = issued.token.expires_at - published.expires_at > SAME_EXPIRY;
     let expired = issued.token.issued_at >= published.expires_at;
-    // Times of a clock that has been set back since are no times: left standing, they would call for renewal for ever.
+    // Times that were recorded before the clock was set back would call for renewal for ever.
     let misdated = published.issued_at > issued.token.issued_at;
     !(extended || expired || misdated) && published.asked == issued.asked
 }

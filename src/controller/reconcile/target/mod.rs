@@ -16,7 +16,7 @@ use crate::decide::publication::{Data, TokenRecord, content_hash, labels, metada
 use crate::decide::versions::Versions;
 use crate::decide::{Observed, Published, Target};
 
-/// Whose Secret this is, for a person; none if it is this `TokenSource`'s.
+/// Why this Secret cannot be used as the target, as the end of a sentence: it belongs to somebody else, or is being deleted.
 pub(crate) fn foreign_owner(meta: &SecretMeta, uid: &str) -> Option<String> {
     if meta.deleting {
         return Some("is being deleted".to_owned());
@@ -28,7 +28,7 @@ pub(crate) fn foreign_owner(meta: &SecretMeta, uid: &str) -> Option<String> {
     }
 }
 
-/// After this a leader knows what there is.
+/// How long the caches of a new leader may be out of date.
 const SETTLING: TimeDelta = TimeDelta::minutes(2);
 
 /// Whether the target is another than the cache knew. Looked at before a token is asked for or taken away in the first
@@ -72,7 +72,7 @@ pub(crate) async fn target(
     let Some(meta) = context.view.secrets.get(namespace, name) else { return Ok(Target::Missing) };
     match foreign_owner(&meta, observed.uid) {
         Some(owner) => Ok(Target::Foreign(owner)),
-        // Somebody else may have laid a hand on the annotation, and then it outlives our next token.
+        // If somebody else has changed the annotation, it stays after our next token.
         None if meta.withdrawn && meta.record.is_none() => Ok(without_token(&meta)),
         None => ours(observed, namespace, &meta, context).await,
     }

@@ -148,7 +148,7 @@ impl ClusterView {
     fn affected_by_provider(&self, event: &Event<TokenProvider>) -> Vec<NamespacedName> {
         match event {
             Event::Init | Event::InitApply(_) => Vec::new(),
-            // Of those that were in the last list and are in this one no more nothing is told.
+            // The watch sends no event for objects that were deleted between two lists.
             Event::InitDone => self.read().users_of_providers(),
             Event::Apply(provider) | Event::Delete(provider) => {
                 let namespace = provider.namespace().unwrap_or_default();

@@ -8,7 +8,7 @@ use prometheus_client::metrics::gauge::Gauge;
 
 use super::scanner::Captured;
 
-/// Of all objects of one namespace that are not light.
+/// The most bytes of all objects of one namespace that are not light.
 const NAMESPACE: usize = 8 * 1024 * 1024;
 
 type Key = (CompactString, CompactString);

@@ -45,9 +45,9 @@ const WATCH_SECONDS: u32 = 290;
 const WATCH_SILENCE: Duration = Duration::from_secs(295);
 /// A watch that lasted this long did not fail at its start.
 const STABLE: Duration = Duration::from_secs(10);
-/// As much of an error's body as is read.
+/// The most bytes of an error's body that are read.
 const LONGEST_ERROR: usize = 64 * 1024;
-/// Of an object that is too much for what its namespace may take.
+/// The fault of an object for which its namespace has no memory left.
 const OVER_BUDGET: &str =
     "the large objects of its namespace take too much memory together: shorten some, then this one";
 /// A right that an installation does not have may be given to it later.

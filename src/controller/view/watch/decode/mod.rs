@@ -22,13 +22,13 @@ use crate::api::{
 
 use crate::decide::Failure;
 
-/// Of a spec; what the definitions admit is less.
+/// The limits for decoding a spec. The limits of the definitions are lower.
 const SPEC: Bound = Bound { bytes: 512 * 1024, depth: 32, values: 1024 };
-/// Of a status, which may have been written by a newer version.
+/// The limits for decoding a status, which a newer version may have written.
 const STATUS: Bound = Bound { bytes: 128 * 1024, depth: 16, values: 1024 };
-/// Of all claims of an assertion together, as JSON.
+/// The most bytes of all claims of an assertion together, as JSON.
 const CLAIMS: usize = 64 * 1024;
-/// Of the value of `renew-requested-at`, in characters: as many as status has room for.
+/// The most characters of the value of `renew-requested-at`: as many as status has room for.
 const RENEW_REQUEST: usize = 1024;
 
 /// An object, and what could not be read of it.
@@ -353,7 +353,7 @@ fn weight_of(value: &Value) -> usize {
         Value::Null | Value::Bool(_) | Value::Number(_) => 32,
         Value::String(text) => 32 + text.len(),
         Value::Array(values) => 128 + values.iter().map(weight_of).sum::<usize>(),
-        // A node of a map has room for eleven members.
+        // A node of a `BTreeMap` has room for eleven members.
         Value::Object(members) => {
             640 + members.iter().map(|(name, value)| 64 + name.len() + weight_of(value)).sum::<usize>()
         }
