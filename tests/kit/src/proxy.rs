@@ -38,9 +38,10 @@ impl Call {
         self.target.contains("watch=true")
     }
 
-    /// It writes a Secret.
+    /// It writes a Secret other than the controller's own key, which a controller without a lease keeps in namespace `default`.
     pub fn writes_secret(&self) -> bool {
-        self.method != "GET" && self.path().contains("/secrets")
+        let path = self.path();
+        self.method != "GET" && path.contains("/secrets") && !path.contains("/namespaces/default/")
     }
 
     /// It writes the status of a `TokenSource`.
