@@ -11,7 +11,7 @@ use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -106,11 +106,13 @@ async fn read_call(client: &mut TlsStream<TcpStream>) -> io::Result<Option<(Call
     }
 }
 
-/// Waits until the injection lets go; false if the client has gone before.
+/// Waits until the injection lets go; false if the client has gone before. A client that was killed just before may not have
+/// been noticed yet.
 async fn let_go(injection: &Injection, client: &mut TlsStream<TcpStream>) -> bool {
+    const NOTICED: Duration = Duration::from_millis(100);
     let mut held = injection.held.subscribe();
     tokio::select! {
-        let_go = held.wait_for(|held| !held) => let_go.is_ok(),
+        let_go = held.wait_for(|held| !held) => let_go.is_ok() && timeout(NOTICED, gone(client)).await.is_err(),
         () = gone(client) => false,
     }
 }
