@@ -112,7 +112,9 @@ async fn let_go(injection: &Injection, client: &mut TlsStream<TcpStream>) -> boo
     const NOTICED: Duration = Duration::from_millis(100);
     let mut held = injection.held.subscribe();
     tokio::select! {
-        let_go = held.wait_for(|held| !held) => let_go.is_ok() && timeout(NOTICED, gone(client)).await.is_err(),
+        is_let_go = async { held.wait_for(|held| !held).await.is_ok() } => {
+            is_let_go && timeout(NOTICED, gone(client)).await.is_err()
+        }
         () = gone(client) => false,
     }
 }
