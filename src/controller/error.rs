@@ -1,12 +1,12 @@
-//! What may go wrong with Kubernetes itself. A provider that refuses is no error here but an outcome to record.
-//! Variants are named by the call that failed.
+//! Errors of calls to the API server, named by the call that failed. A refusal by a provider is an outcome, not an error.
+//! Must not know what follows from an error.
 
 use std::time::Duration;
 
 pub use crate::api_calls::chain;
 use crate::api_calls::{CallFailed, in_words, within};
 
-/// A call to the API server failed; the queue tries the whole reconcile again.
+/// A call to the API server failed. The whole reconcile is tried again.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Reading the credentials Secret.
@@ -21,7 +21,7 @@ pub enum Error {
     /// Reading the target Secret.
     #[error("the target Secret could not be read")]
     ReadTarget(#[source] CallError),
-    /// Reading or keeping the refresh token.
+    /// Reading or storing the refresh token.
     #[error("the refresh token could not be read or kept")]
     RefreshToken(#[source] CallError),
     /// Reading the ConfigMap with the certificates to trust.
@@ -36,7 +36,7 @@ pub enum Error {
     /// The system gave no random number.
     #[error("the system gave no random number for an assertion")]
     Random,
-    /// Asking a provider, which only the leader may.
+    /// Sending a request to a provider, which only the leader may do.
     #[error("no provider was asked")]
     Ask(#[source] CallError),
     /// Writing the status.
@@ -60,7 +60,7 @@ impl Error {
         "WriteStatus",
     ];
 
-    /// Whether nothing is wrong but that this process could not renew its lease in time.
+    /// Whether the only cause is that this process could not renew its lease in time.
     pub fn is_not_leading(&self) -> bool {
         match self {
             Error::ReadCredentials(call)
@@ -98,31 +98,31 @@ impl Error {
 /// One call to the API server.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
-    /// The API server, or the way to it, said no.
+    /// The API server refused the call, or could not be reached.
     #[error("{}", in_words(.0))]
     Kube(kube::Error),
-    /// The Secret that was seen to be ours has been replaced since.
+    /// The Secret that was ours has been replaced.
     #[error("the Secret has just been replaced by somebody else")]
     Replaced,
-    /// It was not called: this process could not renew its lease in time, so another one may lead.
+    /// The call was not made: this process could not renew its lease in time, so another one may lead.
     #[error("the lease could not be renewed in time, so nothing is written until it is")]
     NotLeading,
-    /// It answered without what was asked for.
+    /// The answer lacks what was requested.
     #[error("the answer is empty")]
     Empty,
-    /// It said nothing.
+    /// There was no answer in time.
     #[error("no answer within {} s", CALL_DEADLINE.as_secs())]
     Deadline,
 }
 
 impl CallError {
-    /// 409: somebody else was faster.
+    /// 409: the object was changed or created by somebody else first.
     pub fn is_conflict(&self) -> bool {
         matches!(self, CallError::Replaced)
             || matches!(self, CallError::Kube(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists())
     }
 
-    /// 422: the API server finds the object itself wrong.
+    /// 422: the API server refuses the object itself.
     pub fn is_invalid(&self) -> bool {
         matches!(self, CallError::Kube(kube::Error::Api(status)) if status.is_invalid())
     }
@@ -143,7 +143,7 @@ impl CallError {
     }
 }
 
-/// How long the API server may take over one call. kube sets no deadline of its own.
+/// The deadline of one call. kube sets none of its own.
 const CALL_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Runs one call under the deadline.

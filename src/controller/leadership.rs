@@ -1,4 +1,4 @@
-//! Whether this process may act, where several are run and one leads.
+//! Whether this process leads, where several replicas run and one of them may act.
 //!
 //! Updated by the code of the lease. Checked before each token request and each write, because the process may have been
 //! suspended since it won the election. Must not know how a lease is won.
@@ -9,7 +9,7 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
-/// Until when leadership is certain, by two clocks: the monotonic one stands still while a machine sleeps, the wall clock
+/// Until when leadership is certain, by two clocks: the monotonic clock stops while a machine sleeps, and the wall clock
 /// may be set.
 #[derive(Clone, Copy, Debug)]
 pub struct Until {
@@ -21,9 +21,9 @@ pub struct Until {
 
 #[derive(Clone, Copy, Debug)]
 enum Term {
-    /// Only one process is run.
+    /// There is only one replica.
     Unlimited,
-    /// Another process leads, or none yet.
+    /// Another process leads, or no process yet.
     None,
     Until(Until),
 }
@@ -41,25 +41,25 @@ impl Term {
 #[derive(Debug)]
 struct State {
     term: Term,
-    /// The process ends: nothing waits for leadership any more.
+    /// The process shuts down: nothing waits for leadership any more.
     ending: bool,
 }
 
-/// Whether this process leads. Clones are one.
+/// Whether this process leads. Clones share one state.
 #[derive(Clone, Debug)]
 pub struct Leadership {
     state: Arc<watch::Sender<State>>,
-    /// When it was gained.
+    /// When this process began to lead.
     since: Arc<OnceLock<DateTime<Utc>>>,
 }
 
 impl Leadership {
-    /// Of a process that is run alone, since this instant.
+    /// The leadership of a single replica, held since this instant.
     pub fn unshared(since: DateTime<Utc>) -> Self {
         Self::new(Term::Unlimited, OnceLock::from(since))
     }
 
-    /// Of one of several, which does not lead until it is granted.
+    /// The leadership of one of several replicas, which has to be granted.
     pub fn contested() -> Self {
         Self::new(Term::None, OnceLock::new())
     }
@@ -79,7 +79,8 @@ impl Leadership {
         self.state.send_modify(|state| state.term = Term::None);
     }
 
-    /// The process ends: whoever waits for leadership gives up. What is under way may be finished while it is certain.
+    /// The process shuts down: nothing waits for leadership any more. Reconciles in flight may finish while the process
+    /// leads for certain.
     pub fn end(&self) {
         self.state.send_modify(|state| state.ending = true);
     }
@@ -96,12 +97,12 @@ impl Leadership {
 
     /// Waits until this process has led for the first time.
     pub(super) async fn gained(&self) {
-        // An error means that the sender is gone; it lives in `self`.
+        // There is no error: `self` keeps the sender.
         let _ = self.state.subscribe().wait_for(|state| !matches!(state.term, Term::None)).await;
     }
 
-    /// Waits until this process leads for certain: a leader whose lease could not be renewed in time does nothing until
-    /// it is. False where the process ends instead.
+    /// Waits until this process leads for certain. A leader that could not renew its lease in time waits here too. Returns
+    /// false at shutdown.
     pub(super) async fn certain(&self, clock: fn() -> DateTime<Utc>) -> bool {
         let mut states = self.state.subscribe();
         let Ok(state) = states.wait_for(|state| state.ending || state.term.holds(clock())).await else {

@@ -1,14 +1,14 @@
-//! Kubernetes I/O, as a story of four steps: observe → decide → act → record.
+//! Kubernetes I/O. A reconcile has four steps: observe → decide → act → record.
 //!
-//! Knows the API server, and which objects lead to which `TokenSource`. Must not decide anything: what to do, what
-//! to report and when to look again are asked of `decide`.
+//! Knows the API server, and which objects affect which `TokenSource`. Must not decide anything: what to do, what to
+//! report and when to reconcile again is decided in `decide`.
 //!
-//! - `reconcile`: one reconcile, from what is observed to the status that is written.
-//! - `view`: what the process knows of the cluster, and which changes set off a reconcile.
+//! - `reconcile`: one reconcile, from the observation to the status that is written.
+//! - `view`: what the process knows of the cluster, and which changes trigger a reconcile.
 //! - `provider`: the limiters in front of providers.
-//! - `issue`: what a request for a token is made of.
+//! - `issue`: what a token request is made of, and sending it.
 //! - `report`: metrics, Events and log lines.
-//! - `workqueue` decides which reconcile begins next; `run` starts and ends everything.
+//! - `workqueue`: which reconcile begins next. `run`: start and shutdown.
 
 mod error;
 mod issue;

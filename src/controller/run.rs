@@ -1,5 +1,5 @@
-//! The controller as a whole: a queue for each scope, its start, its readiness and its end.
-//! Knows the order of these. Must not know what sets off a reconcile, nor what one does.
+//! The whole controller: its start, its readiness and its shutdown, with one workqueue for each view of the cluster.
+//! Must not know what triggers a reconcile, nor what a reconcile does.
 
 use std::sync::Arc;
 
@@ -25,45 +25,45 @@ use crate::controller::view::watch::WatchClient;
 use crate::controller::workqueue::permits::Permits;
 use crate::controller::workqueue::serve;
 
-/// For each TokenSource that is worked on so many may be under way, waiting for a provider.
+/// How many reconciles may be in flight for each reconcile permit. Most of them wait for a provider and hold no permit.
 const UNDER_WAY: usize = 16;
 
-/// Whether the controller has seen what there is to see.
+/// Whether the caches are filled.
 #[derive(Clone, Default)]
 pub struct Health {
     scopes: Vec<Arc<ClusterView>>,
 }
 
 impl Health {
-    /// True once the caches of each namespace are filled. A namespace that cannot be read, for example because it is
-    /// gone, keeps nobody from serving the others.
+    /// True once the caches of every namespace are filled. A namespace that cannot be read, for example because it was
+    /// deleted, does not keep the others from being served.
     pub fn is_ready(&self) -> bool {
         let is_settled = |view: &Arc<ClusterView>| *view.filled.borrow() || view.is_failing();
         let is_filled = |view: &Arc<ClusterView>| *view.filled.borrow();
         self.scopes.iter().all(is_settled) && (self.scopes.is_empty() || self.scopes.iter().any(is_filled))
     }
 
-    /// Waits until then.
+    /// Waits until the controller is ready.
     pub async fn filled(&self) {
         let mut changes = stream::select_all(self.scopes.iter().map(|view| view.changes().boxed()));
         while !self.is_ready() && changes.next().await.is_some() {}
     }
 
-    /// The namespaces that are not served at present, because they cannot be listed or watched.
+    /// The namespaces that are not served now because they cannot be listed or watched.
     pub fn missing(&self) -> Vec<String> {
         let failing = self.scopes.iter().filter(|view| view.is_failing());
         failing.map(|view| view.namespace.clone().unwrap_or_else(|| "all".to_owned())).collect()
     }
 }
 
-/// The controller: a queue for each scope.
+/// The controller: one workqueue for each view of the cluster.
 pub struct Controller {
     scopes: Vec<(Arc<Context>, Triggers)>,
     rights: Rights,
 }
 
 impl Controller {
-    /// Starts the watches of what is cluster-scoped, and prepares the rest. `config` is how `client` was made.
+    /// Starts the watches. `config` is the configuration that `client` was made from.
     pub fn new(
         (client, watches): (&Client, &WatchClient),
         config: &Config,
@@ -104,7 +104,7 @@ impl Controller {
         Self { scopes: namespaces.into_iter().map(prepare).collect(), rights }
     }
 
-    /// Has the registry read, at each scrape, how busy the controller is and, if wanted, how each `TokenSource` stands.
+    /// Registers the collectors that are read at each scrape; those of single `TokenSource`s only with `per_object`.
     pub fn register(&self, registry: &mut Registry, per_object: bool) {
         let Some((context, _)) = self.scopes.first() else { return };
         registry.register_collector(Box::new(Busyness::new(Arc::clone(&context.limiters))));
@@ -118,17 +118,17 @@ impl Controller {
         }
     }
 
-    /// What `/readyz` asks.
+    /// The caches, for `/readyz`.
     pub fn health(&self) -> Health {
         Health { scopes: self.scopes.iter().map(|(context, _)| Arc::clone(&context.view)).collect() }
     }
 
-    /// What `/readyz` asks besides.
+    /// The rights of the controller, for `/readyz`.
     pub fn rights(&self) -> Rights {
         self.rights.clone()
     }
 
-    /// Runs until `shutdown` resolves and every reconcile in flight has ended.
+    /// Runs until `shutdown` resolves and every reconcile in flight has finished.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Clone + Send + 'static) {
         let queues = self.scopes.into_iter().map(|(context, triggers)| {
             let announce = announce_filled(Arc::clone(&context));
@@ -137,7 +137,7 @@ impl Controller {
             let queue = queue(context, triggers.take_until(shutdown.clone()));
             async move {
                 let (announce, queue) = (std::pin::pin!(announce), std::pin::pin!(queue));
-                // The announcement ends early, the queue at shutdown; neither keeps the other waiting.
+                // `announce` ends once the caches are filled, `queue` at shutdown.
                 let serve = async {
                     if let futures::future::Either::Left(((), queue)) =
                         futures::future::select(announce, queue).await
@@ -145,7 +145,7 @@ impl Controller {
                         queue.await;
                     }
                 };
-                // Before the caches are filled nothing is in flight, and nothing would ever end by itself.
+                // Until the caches are filled, no reconcile is in flight, and the queue would wait for them forever.
                 let cut_short = async {
                     ended.await;
                     if *filled.borrow() {
@@ -165,7 +165,7 @@ impl Controller {
 async fn announce_filled(context: Arc<Context>) {
     let view = &context.view;
     context.cluster.settled().await;
-    // Errors mean that the writer is gone, and with it the queue.
+    // Errors mean that the writer has been dropped, and the queue with it.
     let _ = view.sources.wait_until_ready().await;
     let _ = view.providers.wait_until_ready().await;
     let _ = view.secrets_filled.subscribe().wait_for(|filled| *filled).await;
@@ -173,11 +173,11 @@ async fn announce_filled(context: Arc<Context>) {
     tracing::info!(token_sources = view.sources.len(), "Caches are filled");
 }
 
-/// Whether the cache has this object. One that is gone leaves its limiter at once: until its last reconcile, which may
-/// have to wait for others of its namespace, it would keep a permit that it never uses.
+/// Whether the cache has this object. A deleted object leaves its limiter at once, without waiting for its last reconcile:
+/// until then it would keep a permit that it never uses.
 fn is_present(name: &NamespacedName, context: &Context) -> bool {
     let (view, (namespace, _)) = (&context.view, name);
-    // Every workqueue hears of all that are woken.
+    // Every workqueue gets the names of all woken TokenSources.
     let is_in_view = view.namespace.as_ref().is_none_or(|own| own == namespace.as_str());
     let is_present = is_in_view && view.find(name).is_some();
     if is_in_view && !is_present {
@@ -188,7 +188,7 @@ fn is_present(name: &NamespacedName, context: &Context) -> bool {
 
 async fn queue(context: Arc<Context>, triggers: impl Stream<Item = NamespacedName> + Send + 'static) {
     let mut triggers = triggers.boxed();
-    // Until then only the caches are kept: whoever takes over begins with all there is.
+    // A process that does not lead only fills its caches. When it takes over, it reconciles every TokenSource.
     tokio::select! {
         biased;
         () = context.settings.leadership.gained() => {}
@@ -198,7 +198,6 @@ async fn queue(context: Arc<Context>, triggers: impl Stream<Item = NamespacedNam
         is_present(name, &context);
     });
     let wakes = context.limiters.wakes().filter(|name| std::future::ready(is_present(name, &context)));
-    // Most of these wait for a provider, and hold no reconcile permit meanwhile.
     let max_concurrent = usize::from(context.settings.concurrency.max(1)) * UNDER_WAY;
     serve(triggers, wakes, max_concurrent, |name| reconcile(name, Arc::clone(&context))).await;
 }

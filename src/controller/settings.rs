@@ -1,4 +1,4 @@
-//! What the operator chose, and the clock and random numbers of the process.
+//! The operator's settings, and the clock and random numbers of the process.
 //! Must not know how a setting is given.
 
 use std::sync::Arc;
@@ -9,28 +9,29 @@ use crate::controller::error::CallError;
 use crate::controller::leadership::Leadership;
 use crate::oauth::{AddressPolicy, Resolver};
 
-/// What the operator chose on the command line.
+/// The settings from the command line, and what differs in tests.
 #[derive(Clone)]
 pub struct Settings {
     /// The namespaces to serve; empty for all.
     pub namespaces: Vec<String>,
     /// The `TokenSource`s to serve, by label; none for all.
     pub selector: Option<String>,
-    /// Which addresses may be spoken to.
+    /// The addresses that requests may be sent to.
     pub addresses: AddressPolicy,
-    /// How names of hosts become addresses.
+    /// Resolves host names.
     pub resolver: Arc<Resolver>,
-    /// Endpoints may come from `ClusterTokenProvider`s only.
+    /// Endpoints may come only from `ClusterTokenProvider`s.
     pub only_cluster_providers: bool,
     /// How many reconciles may run at once.
     pub concurrency: u16,
     /// Namespace and name of the Secret that keeps the key for the hash of credentials.
     pub key_secret: (String, String),
-    /// Whether this process may act.
+    /// Whether this process leads.
     pub leadership: Leadership,
-    /// Reads the clock; the one way in which time enters.
+    /// Reads the clock. The controller takes the time from nowhere else.
     pub clock: fn() -> DateTime<Utc>,
-    /// Draws a text never used before; the one way in which chance enters. None where the system gives none.
+    /// Makes a text that was never used before; None if the system gives no random numbers. The controller uses no other
+    /// randomness.
     pub nonce: fn() -> Option<String>,
 }
 

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::versions::Versions;
 use super::{
     Cause, Credentials, Failure, FormerTarget, Inputs, Observed, Outcome, Plan, Probed, Publication,
-    Published, Secrets, Target, UnwrittenToken, inputs, next_status, render,
+    Published, Secrets, Settled, Target, UnwrittenToken, inputs, next_status, render,
 };
 use crate::api::{
     ClientAuthentication, ClientAuthenticationMethod, CredentialsReference, Reason, TokenProviderSpec,
@@ -155,10 +155,9 @@ impl Scene {
 
     /// Settles and records an outcome, as the controller does.
     pub(super) fn record(&mut self, outcome: &Outcome) {
-        let mut observed = self.observed();
-        observed.settle(outcome);
-        let status = next_status(&observed, outcome);
-        let Observed { target, former_targets, probed, .. } = observed;
+        let settled = Settled::new(self.observed(), outcome);
+        let status = next_status(&settled, outcome);
+        let Observed { target, former_targets, probed, .. } = Observed::clone(&settled);
         (self.status, self.target, self.probed) = (status, target, probed);
         self.former_targets = former_targets;
     }

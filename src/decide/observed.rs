@@ -5,12 +5,11 @@ use chrono::{DateTime, Utc};
 
 use super::render::TemplateProblem;
 use super::schedule::is_of_another_clock;
-use super::{
-    Failure, FormerTarget, Inputs, Outcome, Probed, Publication, Published, Secrets, Target, inputs,
-};
+use super::{Failure, FormerTarget, Inputs, Probed, Published, Secrets, Target, inputs};
 use crate::api::{TokenProviderSpec, TokenSourceSpec, TokenSourceStatus, from_kubernetes};
 
 /// One `TokenSource` and its surroundings at one instant.
+#[derive(Clone)]
 pub struct Observed<'a> {
     /// When this was gathered.
     pub now: DateTime<Utc>,
@@ -144,21 +143,10 @@ impl Observed<'_> {
             .max()
     }
 
-    /// Brings the target up to date with what came of the plan.
-    pub fn settle(&mut self, outcome: &Outcome) {
-        match outcome {
-            Outcome::Published(Publication { published, .. }) | Outcome::Rewritten(published) => {
-                self.target = Target::Ours(published.clone());
-            }
-            Outcome::Withdrawn(target) => {
-                self.target = target.clone();
-                self.former_targets.iter_mut().for_each(|former| former.holds_token = false);
-            }
-            Outcome::FormerTargetsDeleted(names) => {
-                self.former_targets.retain(|former| !names.contains(&former.name));
-            }
-            Outcome::Probed(probed) => self.probed = Some(probed.clone()),
-            _ => {}
-        }
+    /// The same with the Secrets as they have been read for a request.
+    #[must_use]
+    pub fn with_secrets(&self, secrets: Secrets) -> Self {
+        let read = Self { secrets, ..self.clone() };
+        Self { inputs: read.fingerprint(), ..read }
     }
 }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use tokensource::api::{Reason, TokenProviderSpec, TokenSourceSpec, TokenSourceStatus, to_kubernetes};
 use tokensource::decide::schedule::{Life, renew_at};
 use tokensource::decide::{
-    Cause, Failure, Inputs, Plan, Secrets, decide, inputs, next_status, requeue_after,
+    Cause, Failure, Inputs, Plan, Secrets, Settled, decide, inputs, next_status, requeue_after,
 };
 use tokensource::oauth::{Repeat, Retry};
 
@@ -168,9 +168,8 @@ impl Real {
         let status = self.status(look.source.status);
         let inputs = self.inputs(look);
         let (plan, came) = (self.plan(choice), self.outcome(outcome));
-        let mut observed = self.observed(look, &status, inputs);
-        observed.settle(&came);
-        let recorded = next_status(&observed, &came);
+        let settled = Settled::new(self.observed(look, &status, inputs), &came);
+        let recorded = next_status(&settled, &came);
         // The twenty milliseconds after an instant are at that instant here, where all is in whole seconds.
         let wake = requeue_after(&plan, &came, &recorded, None, at(0)).as_secs();
         let next = Next { status: self.intern(recorded), wake: Seconds::try_from(wake).unwrap() };

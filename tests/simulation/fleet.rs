@@ -5,7 +5,7 @@ use std::ops::{Index, IndexMut};
 
 use tokensource::api::TokenSourceStatus;
 use tokensource::decide::schedule::{Life, renew_at};
-use tokensource::decide::{Cause, Outcome, Plan, Target, next_status, requeue_after};
+use tokensource::decide::{Cause, Outcome, Plan, Settled, Target, next_status, requeue_after};
 
 use crate::clock::{Instant, SECOND, at, instant};
 use crate::product::Product;
@@ -107,11 +107,10 @@ impl Source {
         let round = instant(renew_at(life, &product.spec.renewal, &self.uid, None)) / SECOND;
         let issued_at = -random.between(0, age.unwrap_or(round)) * SECOND;
         let outcome = Outcome::Published(product.publication(Cause::TokenPending, issued_at, 0, 0));
-        let mut observed =
-            product.observed((&self.uid, &self.name), &self.status, Target::Missing, 0, issued_at);
-        observed.settle(&outcome);
-        let status = next_status(&observed, &outcome);
-        self.target = observed.target;
+        let observed = product.observed((&self.uid, &self.name), &self.status, Target::Missing, 0, issued_at);
+        let settled = Settled::new(observed, &outcome);
+        let status = next_status(&settled, &outcome);
+        self.target = settled.target.clone();
         self.status = status;
         let wake = requeue_after(&Plan::Keep, &Outcome::Kept, &self.status, None, at(0));
         self.next = Instant::try_from(wake.as_micros()).unwrap();

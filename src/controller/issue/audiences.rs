@@ -1,6 +1,6 @@
-//! Which tokens of ServiceAccounts the API server itself takes: such a token must not leave the cluster.
+//! Checks whether the API server itself accepts a ServiceAccount token. Such a token must not leave the cluster.
 //!
-//! Knows how the API server is asked, and for how long its refusal is believed. Must not know what a token is for.
+//! Knows how long a refusal by the API server is cached. Must not know what a token is for.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
@@ -12,11 +12,11 @@ use crate::controller::error::{CallError, call};
 use crate::controller::issue::tenant_cache::{Limits, TenantCache};
 use crate::oauth::Secret;
 
-/// Asks the API server whether a token is meant for itself.
+/// Presents tokens to the API server, and caches its refusals.
 pub(crate) struct Audiences {
-    /// The way to the API server, without anybody's credentials.
+    /// The configuration of the API server's client, without credentials.
     config: Config,
-    /// Whose token for which audience it has refused as a bearer, and when: not its own.
+    /// The ServiceAccounts and audiences whose tokens the API server has refused, and when.
     foreign: TenantCache<Asked, DateTime<Utc>>,
 }
 
@@ -26,7 +26,7 @@ type Asked = (String, String);
 /// Room for hundreds of ServiceAccounts and audiences of a namespace. A namespace that uses more of them asks the API server
 /// more often.
 const LIMITS: Limits = Limits { share: 64 << 10, total: 2 << 20 };
-/// About what an entry takes beside its texts.
+/// The approximate size of an entry without its texts.
 const ENTRY: usize = 128;
 
 /// How long a cached answer is used: the audiences of the API server may change.
@@ -39,12 +39,12 @@ impl Audiences {
         Self { config, foreign: TenantCache::new(LIMITS) }
     }
 
-    /// About how many bytes are kept.
+    /// The approximate size in bytes.
     pub(crate) fn size(&self) -> usize {
         self.foreign.size()
     }
 
-    /// Whether the API server itself takes this token.
+    /// Whether the API server itself accepts this token.
     pub(crate) async fn is_api_servers(
         &self,
         namespace: &str,
@@ -69,7 +69,7 @@ impl Audiences {
         }
     }
 
-    /// Keeps for a while that the API server has refused this token.
+    /// Caches that the API server has refused this token.
     fn note_foreign(&self, namespace: &str, asked: Asked, now: DateTime<Utc>) {
         self.foreign.retain(|at| now - *at < BELIEVED && *at <= now);
         let size = ENTRY + asked.0.len() + asked.1.len();

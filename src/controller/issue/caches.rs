@@ -1,4 +1,4 @@
-//! The caches that requests of all TokenSources share. Must not know what any of them holds.
+//! The caches that the requests of all TokenSources share. Must not know what a request is made of.
 
 use kube::Config;
 
@@ -18,7 +18,7 @@ pub(crate) struct Caches {
 }
 
 impl Caches {
-    /// Empty ones. `config` leads to the API server.
+    /// Empty caches. `config` is the configuration of the API server's client.
     pub(crate) fn new(config: &Config, settings: &Settings) -> Self {
         Self {
             clients: TokenClients::new(settings.addresses.clone(), settings.resolver.clone()),

@@ -1,5 +1,4 @@
-//! Why a request for a token, or another request to a host of the spec, brought nothing.
-//! Must not know what follows from that.
+//! Why a token request, or another request to a host of the spec, failed. Must not know what follows from that.
 
 use crate::controller::error::Error;
 use crate::decide::Failure;

@@ -1,7 +1,7 @@
-//! What one request is made of: the endpoint, the Secrets, the tokens of ServiceAccounts, the trust.
+//! Collects what a token request is made of: the endpoint, Secrets, tokens of ServiceAccounts, and roots of trust.
 //!
-//! Since what is sent must be what was judged, everything read here is judged again before it is handed on. Must not
-//! know what a request looks like, nor why a token is wanted.
+//! Everything that is read is checked again, so that nothing is sent that was not checked. Must not know what a request
+//! looks like, nor why a token is wanted.
 
 use std::borrow::Cow;
 
@@ -16,33 +16,40 @@ use crate::controller::issue::service_accounts;
 use crate::controller::issue::token_clients::digest;
 use crate::decide::publication::Data;
 use crate::decide::versions::Versions;
-use crate::decide::{Credentials, Failure, Observed, RequestInputs, disclosure, refuse_credentials};
+use crate::decide::{Credentials, Failure, Observed, RequestInputs, Secrets, disclosure, refuse_credentials};
 use crate::oauth::{ClientCertificate, Disclosure, Endpoint, Metadata, Secret, TokenClient};
 
-/// Everything one request is made of, but for the refresh token.
+/// Everything that a request is made of, except a stored refresh token.
 pub(crate) struct PreparedRequest<'a> {
-    /// The provider block; its `tokenEndpoint` is known even where the spec has an `issuer`.
+    /// The provider block, with the `tokenEndpoint` also if the spec has an `issuer`.
     pub(crate) provider: Cow<'a, TokenProviderSpec>,
     pub(crate) inputs: RequestInputs,
     pub(crate) client: TokenClient,
-    /// Fingerprint of what is asked for.
+    /// The fingerprint of the request's inputs.
     pub(crate) asked: String,
-    /// The versions of the Secrets that count in it.
+    /// The versions of the Secrets that count in the fingerprint.
     pub(crate) versions: Versions,
-    /// The issuer's metadata that names the endpoint, and where it is kept; none where the spec names the endpoint.
+    /// The issuer's metadata with its key in the cache; None if the spec names the endpoint.
     pub(crate) found: Option<(Key, Metadata)>,
 }
 
-/// Gathers it.
+/// Prepares the request, and checks again what has been read. `read` becomes the observation with the Secrets as they
+/// were read, also if the request is refused afterwards.
 pub(crate) async fn prepare<'a>(
     source: &TokenSource,
-    observed: &mut Observed<'a>,
+    observed: &Observed<'a>,
+    read: &mut Option<Observed<'a>>,
     lookup: &impl Lookup,
 ) -> Result<PreparedRequest<'a>, IssueError> {
     let provider = observed.provider.clone().map_err(IssueError::Refused)?;
     let ca_bundle = trust(source, provider, lookup).await?;
     let (provider, found) = locate(source, observed, provider, ca_bundle.as_deref(), lookup).await?;
-    let (mut inputs, certificate) = read_secrets(source, observed, &provider, lookup).await?;
+    let (secrets, mut inputs, pair) = read_secrets(source, observed, &provider, lookup).await?;
+    let observed = &*read.insert(observed.with_secrets(secrets));
+    if let Some(failure) = refuse_credentials(observed, &provider) {
+        return Err(IssueError::Refused(failure));
+    }
+    let certificate = certificate(&observed.secrets.certificate, pair)?;
     let Some(asked) = observed.inputs.as_ref().map(|inputs| inputs.asked.clone()) else {
         let gone = "The credentials have just gone.";
         return Err(IssueError::Refused(Failure::local(Reason::CredentialsNotFound, gone)));
@@ -54,7 +61,7 @@ pub(crate) async fn prepare<'a>(
     Ok(PreparedRequest { provider, inputs, client, asked, versions, found })
 }
 
-/// Tokens of ServiceAccounts are made anew for each request: some servers refuse one that they have seen.
+/// Creates the tokens of ServiceAccounts. Done for each request, since some servers refuse a token that they have seen.
 pub(crate) async fn issue_tokens(
     source: &TokenSource,
     provider: &TokenProviderSpec,
@@ -71,7 +78,7 @@ pub(crate) async fn issue_tokens(
     Ok(())
 }
 
-/// The provider block with its endpoint: where it names an issuer instead, the one that the issuer's metadata names.
+/// The provider block with its endpoint, which comes from the issuer's metadata if the spec names an issuer.
 async fn locate<'a>(
     source: &TokenSource,
     observed: &Observed<'_>,
@@ -99,44 +106,40 @@ async fn locate<'a>(
     Ok((Cow::Owned(located), Some((key, metadata))))
 }
 
-/// The largest bundle of certificates in bytes: twice what all public authorities take.
+/// The largest bundle of certificates in bytes: twice the size of all public authorities.
 const MAX_BUNDLE: usize = 512 << 10;
 
-/// A client certificate, and the version of the Secret it is from.
+/// A client certificate and the version of its Secret.
 type Certificate = (String, ClientCertificate);
 
-/// Reads the Secrets that take part, and judges the objects that were read: their binding to the host, and their part
-/// in the fingerprint.
+/// Reads the Secrets that the request is made with. Returns their metadata and versions, the data of the credentials and of
+/// the token to exchange, and the data of the client certificate.
 async fn read_secrets(
     source: &TokenSource,
-    observed: &mut Observed<'_>,
+    observed: &Observed<'_>,
     provider: &TokenProviderSpec,
     lookup: &impl Lookup,
-) -> Result<(RequestInputs, Option<Certificate>), IssueError> {
+) -> Result<(Secrets, RequestInputs, Data), IssueError> {
     let namespace = source.namespace().unwrap_or_default();
-    let mut inputs = RequestInputs::default();
+    let (mut secrets, mut inputs, mut pair) = (Secrets::default(), RequestInputs::default(), Data::new());
     if let Some(reference) = &source.spec.credentials_ref {
         let read = lookup.secret(&namespace, &reference.name).await.map_err(Error::ReadCredentials)?;
-        (observed.secrets.credentials, inputs.credentials) = read;
+        (secrets.credentials, inputs.credentials) = read;
     }
     if let Some(KeyReference { name, .. }) = provider.subject_secret() {
         let read = lookup.secret(&namespace, name).await.map_err(Error::ReadSubject)?;
-        (observed.secrets.subject, inputs.subject) = read;
+        (secrets.subject, inputs.subject) = read;
     }
-    let mut pair = Data::new();
     if let Some(ObjectReference { name }) = &provider.tls.client_certificate_ref {
         let read = lookup.secret(&namespace, name).await.map_err(Error::ReadCertificate)?;
-        (observed.secrets.certificate, pair) = read;
+        (secrets.certificate, pair) = read;
     }
-    lookup.count_versions(observed, provider, [&inputs.credentials, &inputs.subject, &pair]).await;
-    observed.inputs = observed.fingerprint();
-    match refuse_credentials(observed, provider) {
-        Some(failure) => Err(IssueError::Refused(failure)),
-        None => Ok((inputs, certificate(&observed.secrets.certificate, pair)?)),
-    }
+    let data = [&inputs.credentials, &inputs.subject, &pair];
+    secrets.versions = lookup.count_versions(observed, provider, &secrets, data).await;
+    Ok((secrets, inputs, pair))
 }
 
-/// The certificate and its key out of a kubernetes.io/tls Secret.
+/// The certificate and the key in a kubernetes.io/tls Secret.
 fn certificate(secret: &Credentials, mut data: Data) -> Result<Option<Certificate>, IssueError> {
     let Credentials::Present { name, uid, resource_version, .. } = secret else { return Ok(None) };
     let mut text = |key: &str| {
@@ -177,7 +180,7 @@ pub(crate) fn token_client(
     made.map_err(|error| IssueError::Refused(Failure::from(&error)))
 }
 
-/// The certificates to trust instead of the public authorities', if the provider block names any.
+/// The certificates to trust instead of the system's authorities, if the provider block names any.
 pub(crate) async fn trust(
     source: &TokenSource,
     provider: &TokenProviderSpec,

@@ -1,5 +1,5 @@
-//! What issuing a token needs of its surroundings. The controller answers from its caches and the API server.
-//! Must not know who answers.
+//! What issuing a token needs from its environment. The controller implements it with its caches and the API server.
+//! Must not know an implementation.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,22 +11,23 @@ use crate::api::{ServiceAccountTokenSettings, TokenProviderSpec};
 use crate::controller::error::CallError;
 use crate::controller::issue::caches::Caches;
 use crate::decide::publication::Data;
-use crate::decide::{Credentials, Observed};
+use crate::decide::versions::Versions;
+use crate::decide::{Credentials, Observed, Secrets};
 use crate::oauth::Secret;
 
-/// Reads of the cluster, and what requests share.
+/// Reads from the cluster, and the shared caches.
 pub(crate) trait Lookup {
     fn caches(&self) -> &Caches;
 
     fn now(&self) -> DateTime<Utc>;
 
-    /// A text never used before; none where the system gives no random number.
+    /// A text that was never used before; None if the system gives no random numbers.
     fn nonce(&self) -> Option<String>;
 
-    /// Fails where this process may not send a request now.
+    /// Fails if this process may not send a request now.
     fn may_send(&self) -> Result<(), CallError>;
 
-    /// A Secret by its metadata, and its data.
+    /// A Secret: its metadata and its data.
     async fn secret(&self, namespace: &str, name: &str) -> Result<(Credentials, Data), CallError>;
 
     /// The data of a ConfigMap; none if the ConfigMap does not exist.
@@ -46,17 +47,18 @@ pub(crate) trait Lookup {
         settings: &ServiceAccountTokenSettings,
     ) -> Result<Secret, CallError>;
 
-    /// Brings `observed` up to date with the data of the Secrets that were read: as which versions they count.
+    /// The versions as which the Secrets count, determined from their data.
     async fn count_versions(
         &self,
-        observed: &mut Observed<'_>,
+        observed: &Observed<'_>,
         provider: &TokenProviderSpec,
-        read: [&Data; 3],
-    );
+        secrets: &Secrets,
+        data: [&Data; 3],
+    ) -> Versions;
 
-    /// Waits for a host outside the cluster. Nothing that others need is held meanwhile.
+    /// Waits for a host outside the cluster, without a reconcile permit.
     async fn wait_for<T>(&self, answer: impl Future<Output = T>) -> T;
 
-    /// A token request was answered, or failed, after this time.
+    /// Reports how long a token request took.
     fn request_took(&self, duration: Duration);
 }

@@ -1,4 +1,4 @@
-//! One way to get a token: everything that a request is made of is looked up, the request is sent, the answer is read.
+//! Issuing a token: collects what a request is made of, sends the request, and reads the answer.
 //! Must not know why a token is wanted, nor where it is written.
 
 pub(crate) mod audiences;

@@ -1,4 +1,4 @@
-//! Sending a prepared request, and reading the answer.
+//! Sends a prepared request, and reads the answer.
 //! Must not know why a token is wanted, nor where it is written.
 
 use std::time::Instant;
@@ -11,7 +11,8 @@ use crate::controller::issue::lookup::Lookup;
 use crate::decide::{Failure, Observed, ask, credentials, disclosure};
 use crate::oauth::{Disclosure, Endpoint, Metadata, Secret, SigningContext, Token, build, read};
 
-/// One request, never repeated in another form: every try may count towards a quota or a lock.
+/// Sends one request. A refused request is not repeated in another form, since each attempt may count towards a quota or
+/// a lockout.
 pub(crate) async fn send(
     prepared: &PreparedRequest<'_>,
     refresh_token: Option<&Secret>,
@@ -44,7 +45,7 @@ pub(crate) async fn send(
     })
 }
 
-/// What the issuer's metadata does not list of what the request uses, where its host may be read from.
+/// What the request uses and the issuer's metadata does not list. None if answers of the issuer's host must not be shown.
 pub(crate) fn unlisted(
     observed: &Observed<'_>,
     provider: &TokenProviderSpec,

@@ -1,6 +1,7 @@
-//! Tokens of ServiceAccounts, as client assertions and as tokens to exchange: made for one request, and never stored.
+//! Tokens of ServiceAccounts, for client authentication and for token exchange. They are created for one request and
+//! never stored.
 //!
-//! Knows the account, its owner's consent, and that a token of the API server's own audience must not leave the cluster.
+//! Checks that the ServiceAccount's owner allows the hosts, and that the API server does not accept the token itself.
 //! Must not know what a token is for.
 
 use kube::ResourceExt;
@@ -12,7 +13,7 @@ use crate::controller::issue::lookup::Lookup;
 use crate::decide::{Failure, refuse_service_account};
 use crate::oauth::{Retry, Secret};
 
-/// A token of this account, fresh for one request.
+/// A new token of this ServiceAccount.
 pub(crate) async fn token(
     settings: &ServiceAccountTokenSettings,
     source: &TokenSource,
@@ -40,7 +41,7 @@ pub(crate) async fn token(
     Ok(token)
 }
 
-/// Whether the account exists, and its owner lets the hosts of the spec have what it brings.
+/// Fails unless the ServiceAccount exists and its owner allows the hosts of the spec.
 pub(crate) async fn consent(
     settings: &ServiceAccountTokenSettings,
     source: &TokenSource,
@@ -67,7 +68,7 @@ pub(crate) async fn consent(
     }
 }
 
-/// What a 403 calls for.
+/// What to do about a 403.
 const ROLE: &str = " The controller needs the right to `get` this ServiceAccount and to `create` its `token`: apply the Role of \
          deploy/examples/catalog/entra-secretless.yaml, for this ServiceAccount, in this namespace.";
 

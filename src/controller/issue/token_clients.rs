@@ -1,7 +1,7 @@
-//! The HTTP clients that speak to providers, kept while they are in use.
+//! The HTTP clients for requests to providers, kept while they are in use.
 //!
-//! Knows what may share a connection: only requests of one namespace to one host, with the same roots of trust, client
-//! certificate and deadline; and that a namespace which keeps choosing others has no more than its share. Must not know
+//! A client, and so a connection, is shared only by requests of one namespace to one host with the same roots of trust,
+//! client certificate and timeout. A namespace that keeps changing these has a limited share of the cache. Must not know
 //! what is sent.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,15 +18,15 @@ use crate::oauth::{
 /// After this long without a request a client is dropped.
 const IDLE: TimeDelta = TimeDelta::minutes(5);
 
-/// Thirty clients that trust the system's authorities, or two that trust bundles of the largest size.
+/// Enough for thirty clients of a namespace with the system's authorities, or for two with the largest bundles.
 const LIMITS: Limits = Limits { share: 2 << 20, total: 32 << 20 };
 
-/// About what a client holds beside its authorities: settings, sessions, and a connection that is kept for a moment.
+/// The approximate size of a client without its authorities: settings, sessions, and an idle connection.
 const CLIENT: usize = 64 << 10;
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
-    /// Host and port: what is evicted takes the connections to one host with it.
+    /// Host and port, so that evicting a client closes connections to one host only.
     host: String,
     trust: Digest,
     /// The version of the client certificate's Secret.
@@ -34,10 +34,10 @@ struct Key {
     timeout: Duration,
 }
 
-/// Which roots of trust; None = the system's. Bundles are large, and many name the same.
+/// The roots of trust, as a hash since bundles are large; None for the system's.
 pub(crate) type Digest = Option<[u8; 32]>;
 
-/// Digest of a bundle.
+/// The hash of a bundle.
 pub(crate) fn digest(ca_bundle: Option<&str>) -> Digest {
     ca_bundle.map(|pem| Sha256::digest(pem).into())
 }
@@ -57,8 +57,8 @@ impl TokenClients {
         Self { addresses: Arc::new(addresses), resolver, kept: TenantCache::new(LIMITS) }
     }
 
-    /// The client for this namespace, host, trust, certificate (with the version of its Secret) and deadline. Fails where
-    /// certificates cannot be read.
+    /// The client for this namespace, host, bundle, certificate (with the version of its Secret) and timeout. Fails if
+    /// the certificates cannot be parsed.
     pub(crate) fn get(
         &self,
         namespace: &str,
@@ -86,7 +86,7 @@ impl TokenClients {
         Ok(client)
     }
 
-    /// About how many bytes they take.
+    /// The approximate size in bytes.
     pub(crate) fn size(&self) -> usize {
         self.kept.size()
     }

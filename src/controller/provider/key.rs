@@ -8,8 +8,8 @@ use crate::api::{ProviderKind, TokenProviderSpec, TokenSource};
 use crate::controller::issue::token_clients::{Digest, digest};
 use crate::oauth::Endpoint;
 
-/// What TokenSources share a limiter by. Provider blocks that differ in timeout, authorities or client certificate do not share
-/// one, because one of them can fail while another works.
+/// TokenSources with equal keys share a limiter. Provider blocks with different timeouts, authorities or client
+/// certificates do not, because one of them can fail while another works.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     host: String,
@@ -36,7 +36,7 @@ enum Authorities {
 impl Key {
     pub(crate) fn of(source: &TokenSource, provider: &TokenProviderSpec) -> Self {
         let url = provider.token_endpoint.as_deref().or(provider.issuer.as_deref()).unwrap_or_default();
-        // What cannot be read as a URL is refused before anything is sent.
+        // A URL that cannot be parsed is refused before anything is sent.
         let host =
             Endpoint::parse(url).map(|url| format!("{}:{}", url.host(), url.port())).unwrap_or_default();
         let of_cluster =
@@ -57,12 +57,12 @@ impl Key {
         Self { host, owner }
     }
 
-    /// Whether several namespaces use it.
+    /// Whether several namespaces share the limiter.
     pub(crate) const fn is_shared(&self) -> bool {
         matches!(self.owner, Owner::ClusterProvider(_))
     }
 
-    /// The namespace that it belongs to; none where several use it.
+    /// The namespace that the limiter belongs to; None if several namespaces share it.
     pub(crate) fn namespace(&self) -> Option<&str> {
         match &self.owner {
             Owner::ClusterProvider(_) => None,

@@ -1,6 +1,6 @@
-//! The limiters in front of the providers: the lock, the timers, and permits that come back however a reconcile ends.
+//! The limiters in front of providers: their lock, their timers, and permits that are given back however a reconcile ends.
 //!
-//! Knows who shares a limiter, and how a waiter is woken. Must not decide who may ask.
+//! Knows which TokenSources share a limiter, and how a waiter is woken. Must not decide which of them may send a request.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -22,21 +22,21 @@ mod key;
 
 /// How often unused limiters are dropped.
 const SWEEP: TimeDelta = TimeDelta::minutes(1);
-/// Unused limiters that one namespace may keep: each other port or timeout in a spec makes another one.
+/// How many unused limiters one namespace may keep. Each other port or timeout in a spec makes another limiter.
 const UNUSED: usize = 64;
 
 struct Slot {
     limiter: Limiter,
-    /// The next instant at which a waiter may be woken, and what waits for it.
+    /// The next instant at which a waiter may be woken, and the task that waits for it.
     timer: Option<(DateTime<Utc>, AbortHandle)>,
 }
 
 #[derive(Default)]
 struct State {
     limiters: HashMap<Arc<Key>, Slot>,
-    /// Where each TokenSource waits.
+    /// The limiter that each waiting TokenSource waits for.
     waiting: HashMap<NamespacedName, Arc<Key>>,
-    /// The workqueues of all scopes.
+    /// The workqueues of all views.
     workqueues: Vec<mpsc::UnboundedSender<NamespacedName>>,
     swept: DateTime<Utc>,
 }
@@ -44,11 +44,11 @@ struct State {
 /// How busy the limiters are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Load {
-    /// TokenSources that wait.
+    /// How many TokenSources wait.
     pub(crate) waiting: usize,
-    /// TokenSources that ask.
+    /// How many TokenSources are sending a request.
     pub(crate) in_flight: usize,
-    /// Limiters whose breaker is open.
+    /// How many limiters have an open circuit breaker.
     pub(crate) open: usize,
 }
 
@@ -57,11 +57,12 @@ pub(crate) struct Limiters {
     this: Weak<Self>,
     state: Mutex<State>,
     permits: usize,
-    /// Limiters count time that passes, from this instant of the wall clock on: setting that clock holds up nobody.
+    /// When the limiters were created, by both clocks. Limiters count elapsed time from here, so that setting the wall
+    /// clock delays no request.
     began: (DateTime<Utc>, Instant),
 }
 
-/// The right to send a request, until it is dropped.
+/// The permission to send a request, given back when it is dropped.
 pub(crate) struct Permit {
     limiters: Arc<Limiters>,
     key: Arc<Key>,
@@ -79,14 +80,14 @@ impl Limiters {
         })
     }
 
-    /// The names of those that are woken, from now on. Each workqueue gets all.
+    /// The names of the TokenSources that are woken from now on. Each workqueue gets all of them.
     pub(crate) fn wakes(&self) -> impl Stream<Item = NamespacedName> + Send + use<> {
         let (sender, receiver) = mpsc::unbounded_channel();
         self.lock().workqueues.push(sender);
         futures::stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver)))
     }
 
-    /// Lets this `TokenSource` send a request, or has it wait until it is woken.
+    /// Lets this `TokenSource` send a request, or makes it wait until it is woken.
     pub(crate) fn acquire(
         self: &Arc<Self>,
         source: &TokenSource,
@@ -114,19 +115,19 @@ impl Limiters {
                 Ok(Permit { limiters: Arc::clone(self), key, name, answer: Answer::Unrelated })
             }
             Entry::Wait { report, trouble } => {
-                let failure = trouble.map(|reason| troubled(reason, key.host()));
+                let failure = trouble.map(|reason| failing(reason, key.host()));
                 state.waiting.insert(name, key);
                 Err(Deferral { report, failure })
             }
         }
     }
 
-    /// A `TokenSource` does not need a token now, or is gone.
+    /// Removes a `TokenSource` that needs no token now or is gone.
     pub(crate) fn leave(&self, name: &NamespacedName) {
         self.leave_in(&mut self.lock(), name, self.now());
     }
 
-    /// How busy they are.
+    /// How busy the limiters are.
     pub(crate) fn load(&self) -> Load {
         self.lock().limiters.values().fold(Load::default(), |load, Slot { limiter, .. }| Load {
             waiting: load.waiting + limiter.waiting(),
@@ -151,12 +152,12 @@ impl Limiters {
         self.wake(&mut state, key, now);
     }
 
-    /// Puts those whose turn it is on the workqueue, and sets the timer for the next.
+    /// Queues the TokenSources that may send now, and sets the timer for the next one.
     fn wake(&self, state: &mut State, key: &Arc<Key>, now: DateTime<Utc>) {
         let Some(slot) = state.limiters.get_mut(key) else { return };
         let wake = slot.limiter.wake(now);
         for name in wake.names {
-            // A workqueue that has ended listens no more.
+            // A workqueue that has ended is removed.
             state.workqueues.retain(|workqueue| workqueue.send(name.clone()).is_ok());
         }
         let Some(next) = wake.next else { return };
@@ -195,7 +196,7 @@ impl Limiters {
 }
 
 impl State {
-    /// Drops unused limiters; only now and then, since it looks at all.
+    /// Drops unused limiters. Done at most once in `SWEEP`, since all limiters are visited.
     fn sweep(&mut self, now: DateTime<Utc>) {
         if now - self.swept < SWEEP {
             return;
@@ -219,7 +220,7 @@ impl State {
 }
 
 impl Permit {
-    /// The request was answered so.
+    /// Reports how the request was answered.
     pub(crate) fn release(mut self, answer: Answer) {
         self.answer = answer;
     }
@@ -231,8 +232,9 @@ impl Drop for Permit {
     }
 }
 
-/// Does not repeat the error messages of the other TokenSources, which may mention their credentials.
-fn troubled(reason: Reason, host: &str) -> Failure {
+/// The failure to report while the circuit breaker is open. Does not repeat the error messages of other TokenSources,
+/// which may mention their credentials.
+fn failing(reason: Reason, host: &str) -> Failure {
     Failure::local(
         reason,
         format!(

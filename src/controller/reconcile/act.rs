@@ -1,4 +1,4 @@
-//! The third step: doing what was decided. Knows in which order things are written; must not decide what is.
+//! The third step: carrying out the plan. Knows in which order objects are written; must not decide what is written.
 
 use chrono::{DateTime, Utc};
 use kube::ResourceExt;
@@ -20,9 +20,10 @@ use crate::decide::render::render;
 use crate::decide::{Failure, Observed, Outcome, Plan, Publication, Target, decide, flag_revocation};
 use crate::oauth::Retry;
 
-/// What came of a plan and, where the API server failed after the provider had answered, how.
+/// The result of a plan.
 pub(crate) struct Acted {
     pub(crate) outcome: Outcome,
+    /// An error of the API server after something had been done.
     pub(crate) error: Option<Error>,
 }
 
@@ -32,12 +33,22 @@ impl From<Outcome> for Acted {
     }
 }
 
-/// Carries out the plan; none where it was made from what is out of date by now, and has to be made anew. An error means
-/// that nothing was asked for.
-pub(crate) async fn act(
+impl Acted {
+    /// The result if the API server failed.
+    pub(crate) fn failed(outcome: Outcome, error: Error) -> Self {
+        Self { outcome, error: Some(error) }
+    }
+}
+
+/// Carries out the plan.
+///
+/// A request reads Secrets; `read` becomes the observation with these. Returns None if the plan relied on outdated
+/// knowledge and has to be made again, and an error if the API server failed before anything was done.
+pub(crate) async fn act<'a>(
     plan: &Plan,
     source: &TokenSource,
-    observed: &mut Observed<'_>,
+    observed: &Observed<'a>,
+    read: &mut Option<Observed<'a>>,
     context: &ReconcilePermit<'_>,
 ) -> Result<Option<Acted>, Error> {
     let acted = match plan {
@@ -51,50 +62,45 @@ pub(crate) async fn act(
         }
         Plan::Withdraw => match withdraw(source, observed, context).await {
             Ok(target) => Outcome::Withdrawn(target).into(),
-            Err(error) => Acted { outcome: Outcome::Waiting, error: Some(Error::WriteTarget(error)) },
+            Err(error) => Acted::failed(Outcome::Waiting, Error::WriteTarget(error)),
         },
         Plan::DeleteFormerTargets => return Ok(delete_former(source, observed, context).await),
-        Plan::Probe => {
-            return ended(
-                probe(source, observed, context).await.map_err(ObtainError::Issue),
-                observed,
-                context,
-            );
-        }
+        Plan::Probe => match probe(source, observed, context).await {
+            Ok(outcome) => outcome.into(),
+            Err(error) => without_token(error, observed, context),
+        },
         Plan::Restart => restart(source, observed, context).await.into(),
         Plan::Publish => match context.view.local.unwritten_token(observed.uid) {
             Some(issued) => publish(issued, source, observed, context).await,
             None => Outcome::Waiting.into(),
         },
-        Plan::Issue(cause) => match obtain(*cause, source, observed, context).await {
-            Ok(issued) => publish(issued, source, observed, context).await,
-            Err(error) => return ended(Err(error), observed, context),
-        },
+        Plan::Issue(cause) => {
+            let obtained = obtain(*cause, source, observed, read, context).await;
+            let observed = read.as_ref().unwrap_or(observed);
+            match obtained {
+                Ok(issued) => publish(issued, source, observed, context).await,
+                Err(ObtainError::Issue(error)) => without_token(error, observed, context),
+                Err(ObtainError::Deferred(deferral)) => Outcome::Deferred(deferral).into(),
+                Err(ObtainError::Outdated) => return Ok(None),
+            }
+        }
     };
     Ok(Some(acted))
 }
 
-/// What came of asking, where it was no token.
-fn ended(
-    asked: Result<Outcome, ObtainError>,
-    observed: &Observed<'_>,
-    context: &ReconcilePermit<'_>,
-) -> Result<Option<Acted>, Error> {
-    let outcome = match asked {
-        Ok(outcome) => outcome,
-        // Waits are counted from when the failure is known.
-        Err(ObtainError::Issue(IssueError::Failed(failure))) => {
-            Outcome::Failed(context.now(), flag_revocation(observed, explain(observed, failure)))
+/// The result of a request that brought no token.
+fn without_token(error: IssueError, observed: &Observed<'_>, context: &ReconcilePermit<'_>) -> Acted {
+    match error {
+        // Waits are counted from the instant at which the failure is known.
+        IssueError::Failed(failure) => {
+            Outcome::Failed(context.now(), flag_revocation(observed, explain(observed, failure))).into()
         }
-        Err(ObtainError::Issue(IssueError::Refused(failure))) => Outcome::Refused(failure),
-        Err(ObtainError::Deferred(deferral)) => Outcome::Deferred(deferral),
-        Err(ObtainError::Outdated) => return Ok(None),
-        Err(ObtainError::Issue(IssueError::Cluster(error))) => return Err(error),
-    };
-    Ok(Some(outcome.into()))
+        IssueError::Refused(failure) => Outcome::Refused(failure).into(),
+        IssueError::Cluster(error) => Acted::failed(Outcome::Waiting, error),
+    }
 }
 
-/// Takes the token out of every Secret that is or was the target.
+/// Removes the token from every Secret that is or was the target.
 async fn withdraw(
     source: &TokenSource,
     observed: &Observed<'_>,
@@ -112,39 +118,43 @@ async fn withdraw(
     Ok(target)
 }
 
-/// Deletes the Secrets of the target's former names; none where all of them are others by now. One that cannot be deleted
-/// keeps nothing else from being done.
+/// Deletes the Secrets of the target's former names. Returns None if all of them have been replaced or changed by now. A
+/// Secret that cannot be deleted does not keep workloads from being restarted.
 async fn delete_former(
     source: &TokenSource,
-    observed: &mut Observed<'_>,
+    observed: &Observed<'_>,
     context: &ReconcilePermit<'_>,
 ) -> Option<Acted> {
     let namespace = source.namespace().unwrap_or_default();
     let (mut deleted, mut error) = (Vec::new(), None);
-    for former in std::mem::take(&mut observed.former_targets) {
-        match former::delete(&former, &namespace, context).await {
-            Ok(true) => deleted.push(former.name),
+    for former in &observed.former_targets {
+        match former::delete(former, &namespace, context).await {
+            Ok(true) => deleted.push(former.name.clone()),
             Ok(false) => {}
             Err(failed) => error = Some(Error::DeleteFormerTarget(failed)),
         }
     }
+    let without_former = || Observed { former_targets: Vec::new(), ..observed.clone() };
     let outcome = match (deleted.is_empty(), &error) {
         (false, _) => Outcome::FormerTargetsDeleted(deleted),
         (true, None) => return None,
-        (true, Some(_)) if decide(observed) == Plan::Restart => restart(source, observed, context).await,
+        (true, Some(_)) if decide(&without_former()) == Plan::Restart => {
+            restart(source, observed, context).await
+        }
         (true, Some(_)) => Outcome::Kept,
     };
     Some(Acted { outcome, error })
 }
 
-/// Writes a token into the target; one that cannot be written is kept, and written first next time.
+/// Writes a token into the target. A token that cannot be written is kept, and the next reconcile writes it first.
 async fn publish(
     mut issued: IssuedToken,
     source: &TokenSource,
     observed: &Observed<'_>,
     context: &ReconcilePermit<'_>,
 ) -> Acted {
-    // The refresh token first: of a rotated one there is no other copy, while an access token can be asked for again.
+    // The refresh token is stored first: there is no other copy of a rotated one, while an access token can be requested
+    // again.
     if let (Some(binding), Some(token)) = (&issued.binding, &issued.token.refresh_token) {
         if let Err(error) = refresh_token::keep(source, binding, token, context).await {
             return keep(issued, observed, error, context);
@@ -154,7 +164,7 @@ async fn publish(
     let data = match render(&source.spec.target, &issued.token) {
         Ok(data) => data,
         Err(problem) => {
-            // Kept, it would be tried again for ever: no template becomes better by waiting.
+            // The token is dropped: waiting mends no template, so it would be tried again forever.
             context.view.local.forget_unwritten_token(observed.uid);
             let failure = problem.failure("A token came and was dropped; the Secret is left as it is.");
             return Outcome::Failed(context.now(), failure).into();
@@ -186,7 +196,7 @@ async fn publish(
     .into()
 }
 
-/// Keeps a token that could not be written, and says so.
+/// Keeps a token that could not be written, and reports that.
 fn keep(
     issued: IssuedToken,
     observed: &Observed<'_>,
@@ -209,7 +219,7 @@ fn unwritten(at: DateTime<Utc>, target: &str, error: CallError) -> Acted {
             reason.sentence()
         ),
     };
-    Acted { outcome: Outcome::Unwritten(at, failure), error: Some(Error::WriteTarget(error)) }
+    Acted::failed(Outcome::Unwritten(at, failure), Error::WriteTarget(error))
 }
 
 /// Updates type, labels and annotations of the target, and keeps its data. A Secret that is no longer ours is left to the next
@@ -227,7 +237,7 @@ async fn rewrite(
     else {
         return Ok(Outcome::Waiting.into());
     };
-    // Nothing was asked for now: the last request is the one that brought this token.
+    // No request was sent now. The last one brought this token.
     let asked_at = record.issued_at;
     Ok(match apply::write(source, observed, data, record, context).await {
         Ok(published) => Outcome::Rewritten(published).into(),

@@ -1,5 +1,5 @@
-//! What reconciles share, and the permit that each of them holds. Knows handles and settings; must not hold anything that
-//! differs by object.
+//! What all reconciles share, and the permit that each of them holds.
+//! Knows handles and settings; must not hold anything of a single object, except in the permit.
 
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,7 +22,7 @@ use crate::controller::view::cluster_view::ClusterView;
 use crate::controller::view::secrets::SecretMeta;
 use crate::controller::workqueue::permits::{Permit, Permits};
 
-/// What every reconcile of one scope shares.
+/// What all reconciles of one view share.
 pub(crate) struct Context {
     pub(crate) client: Client,
     pub(crate) settings: Arc<Settings>,
@@ -55,7 +55,7 @@ impl Context {
         Api::namespaced(self.client.clone(), namespace)
     }
 
-    /// One Secret in full, with its metadata taken in: what is known of it is never older than what was read.
+    /// Reads a Secret in full, and updates its metadata in the view.
     pub(crate) async fn read_secret(
         &self,
         namespace: &str,

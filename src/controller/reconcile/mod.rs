@@ -1,6 +1,7 @@
-//! The story of one `TokenSource`: observe → decide → act → record.
+//! One reconcile of a `TokenSource`: observe → decide → act → record.
 //!
-//! Knows the order of the steps, and when to look again after an error. Must not know who called, nor how a step is done.
+//! Knows the order of the steps, and when to reconcile again after an error. Must not know what triggered the reconcile,
+//! nor how a step is done.
 
 pub(crate) mod act;
 pub(crate) mod context;
@@ -27,24 +28,24 @@ use crate::controller::reconcile::observe::{Provider, find_provider, observe};
 use crate::controller::reconcile::record::record;
 use crate::controller::view::name::{NamespacedName, name_of};
 use crate::decide::backoff::retry_after_error;
-use crate::decide::{LoopGuard, Outcome, Plan, decide, next_follow_up, next_status, requeue_after};
+use crate::decide::{LoopGuard, Outcome, Plan, Settled, decide, next_follow_up, next_status, requeue_after};
 
-/// What turned out to be known wrongly is looked at again at once.
+/// The pause before a reconcile is repeated because it relied on outdated knowledge.
 const AGAIN: Duration = Duration::from_millis(10);
 
-/// What is left because it, or its namespace, is being deleted: the watch that says so may lag behind a namespace that
-/// has been made again.
+/// The pause while the `TokenSource` or its namespace is being deleted. The watch may report a deleted namespace after it
+/// has been created again.
 const LEFT: Duration = Duration::from_secs(30);
 
-/// One look at the `TokenSource` of this name. Returns after how long to look again even if nothing changes, unless
-/// nothing but a change can matter.
+/// Reconciles the `TokenSource` of this name. Returns after how long to reconcile again if nothing changes; None if only
+/// a change can matter.
 pub(crate) async fn reconcile(named: NamespacedName, context: Arc<Context>) -> Option<Duration> {
     let (namespace, name) = &named;
-    // Lines of this level and above name the object themselves.
+    // Log lines above DEBUG name the object themselves.
     let span = tracing::debug_span!("reconcile", object = %format_args!("{namespace}/{name}"));
     async {
         context.view.filled().await;
-        // A leader that could not renew its lease waits here, with all it has in memory.
+        // A leader that could not renew its lease waits here and keeps its state in memory.
         if !context.settings.leadership.certain(context.settings.clock).await {
             return None;
         }
@@ -53,7 +54,7 @@ pub(crate) async fn reconcile(named: NamespacedName, context: Arc<Context>) -> O
             context.limiters.leave(&named);
             return None;
         };
-        // In a box: hundreds wait for a permit, and each reconcile takes 10 kB.
+        // Boxed, since a reconcile takes 10 kB and hundreds wait for a permit.
         let after = match Box::pin(step(Arc::clone(&cached), &permit)).await {
             Ok(after) => after,
             Err(error) if error.is_not_leading() => context.view.find(&named).map(|_| AGAIN),
@@ -65,7 +66,7 @@ pub(crate) async fn reconcile(named: NamespacedName, context: Arc<Context>) -> O
                 Some(after)
             }
         };
-        // It may have been deleted, or have left the selector, meanwhile: what was remembered of it has no end then.
+        // If the object was deleted or left the selector meanwhile, nothing else would drop its local state.
         if context.view.find(&named).is_none_or(|now| now.uid() != cached.uid()) {
             context.view.local.forget(&cached.uid().unwrap_or_default());
         }
@@ -75,22 +76,22 @@ pub(crate) async fn reconcile(named: NamespacedName, context: Arc<Context>) -> O
     .await
 }
 
-/// A requeue sooner than this comes back at once.
+/// A requeue sooner than this counts as immediate.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
-/// Brings one `TokenSource` a step further, unless the reconciles before have led to nothing. A provider that refuses is an
-/// outcome to record; only a failing API server is an error.
+/// Carries out the four steps, unless the loop guard puts the reconcile off. A refusal by a provider is an outcome to
+/// record; only a failing API server is an error.
 async fn step(cached: Arc<TokenSource>, context: &ReconcilePermit<'_>) -> Result<Option<Duration>, Error> {
     let (source, status_pending) = context.view.local.current(cached);
     if let Some(wait) = put_off(&source, context) {
-        // A permit that is kept for it would be another's meanwhile.
+        // Meanwhile other TokenSources may use its permit of the limiter.
         context.limiters.leave(&name_of(&source));
         return Ok(Some(wait));
     }
     let provider = find_provider(&source, context);
     let block = provider.as_ref().map(Provider::spec).map_err(Clone::clone);
 
-    let (mut observed, unread) = observe(&source, block, context).await;
+    let (observed, unread) = observe(&source, block, context).await;
     let plan = if unread.is_some() { Plan::Wait(None) } else { decide(&observed) };
     if !matches!(plan, Plan::Issue(_)) {
         context.limiters.leave(&name_of(&source));
@@ -98,49 +99,50 @@ async fn step(cached: Arc<TokenSource>, context: &ReconcilePermit<'_>) -> Result
     if plan == Plan::Leave {
         return Ok(Some(LEFT));
     }
-    let acted = match act(&plan, &source, &mut observed, context).await {
+    let mut read = None;
+    let acted = match act(&plan, &source, &observed, &mut read, context).await {
         Ok(Some(acted)) => acted,
         Ok(None) => {
             note_progress(&source, Progress::None, context);
             return Ok(Some(AGAIN));
         }
-        // Whatever the API server would not do, the status still has to follow the clock.
-        Err(error) => Acted { outcome: Outcome::Waiting, error: Some(error) },
+        // The status has to follow the clock even while the API server fails.
+        Err(error) => Acted::failed(Outcome::Waiting, error),
     };
-    observed.settle(&acted.outcome);
-    let status = next_status(&observed, &acted.outcome);
-    let recorded = record(&source, &observed, &acted.outcome, &status, status_pending, context).await;
+    let settled = Settled::new(read.unwrap_or(observed), &acted.outcome);
+    let status = next_status(&settled, &acted.outcome);
+    let recorded = record(&source, &settled, &acted.outcome, &status, status_pending, context).await;
 
-    // Of two errors the first is the one that explains the other.
+    // The first error explains the later ones.
     if let Some(error) = unread.or(acted.error) {
         return Err(error);
     }
     recorded?;
-    context.view.local.reset_errors(observed.uid);
-    let follow_up = next_follow_up(&observed, &status);
+    context.view.local.reset_errors(settled.uid);
+    let follow_up = next_follow_up(&settled, &status);
     let after = requeue_after(&plan, &acted.outcome, &status, follow_up, context.now());
-    let again = status != *observed.status || after < AT_ONCE;
+    let again = status != *settled.status || after < AT_ONCE;
     note_progress(&source, Progress::of(&acted.outcome, again), context);
     Ok(Some(after))
 }
 
-/// What a reconcile has led to, for the guard against hot loops.
+/// The result of a reconcile for the loop guard.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Progress {
-    /// A token came, or its provider was asked: the schedule says when that may happen again.
+    /// A token was issued or requested. The schedule says when that may happen again.
     Made,
-    /// Something was changed that may set off another reconcile, or it comes back at once by itself.
+    /// Something was changed that may trigger another reconcile, or the requeue is immediate.
     None,
     /// Nothing was done.
     Quiet,
 }
 
 impl Progress {
-    /// `again` says that the status changed, or that it comes back at once.
+    /// `again` says that the status changed, or that the requeue is immediate.
     fn of(outcome: &Outcome, again: bool) -> Self {
         match outcome {
             Outcome::Published(_) | Outcome::Failed(..) | Outcome::Unwritten(..) => Self::Made,
-            // The limiter says when it may try again.
+            // The limiter says when to try again.
             Outcome::Deferred(_) => Self::Quiet,
             Outcome::Rewritten(_)
             | Outcome::Withdrawn(_)
@@ -153,13 +155,13 @@ impl Progress {
     }
 }
 
-/// What a person asks for: a change of it is no loop.
+/// What people can change. A change resets the loop guard.
 fn subject(source: &TokenSource) -> (i64, Option<String>) {
     let request = source.annotations().get(annotation::RENEW_REQUESTED_AT);
     (source.metadata.generation.unwrap_or_default(), request.cloned())
 }
 
-/// How long to wait because those before have led to nothing.
+/// How long the loop guard puts this reconcile off.
 fn put_off(source: &TokenSource, context: &Context) -> Option<Duration> {
     let (uid, now) = (source.uid()?, context.now());
     let until = context.view.local.loop_guard(&uid)?.not_before(&subject(source), now)?;
@@ -192,7 +194,7 @@ fn note_progress(source: &TokenSource, progress: Progress, context: &Context) {
     }
 }
 
-/// When to look again after an error: ever later.
+/// After how long to reconcile again after an error: longer after each further error.
 fn try_again(source: &TokenSource, context: &Context) -> Duration {
     let uid = source.uid().unwrap_or_default();
     let errors = context.view.local.count_error(&uid);

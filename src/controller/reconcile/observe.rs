@@ -1,8 +1,8 @@
-//! The first step: everything a decision needs, gathered in one place.
+//! The first step: collects everything that a decision needs into `Observed`, which nothing else writes.
 //!
-//! In the steady state it costs no call at all: providers, Secrets' metadata and the object itself are in caches.
-//! The target is read in full only where its resourceVersion is not the one recorded as intact, credentials only where
-//! theirs is not known.
+//! In the steady state this costs no call: the object, the provider and the metadata of Secrets are in caches. The target
+//! is read in full only if its resourceVersion is not the one recorded as intact, and credentials only if their version
+//! is not known.
 
 use std::sync::{Arc, LazyLock};
 
@@ -27,7 +27,7 @@ use crate::oauth::Endpoint;
 
 static NO_STATUS: LazyLock<TokenSourceStatus> = LazyLock::new(TokenSourceStatus::default);
 
-/// The provider block, wherever it is written.
+/// The provider block: in the spec, a `TokenProvider` or a `ClusterTokenProvider`.
 pub(crate) enum Provider<'a> {
     Inline(&'a TokenProviderSpec),
     Namespaced(Arc<TokenProvider>),
@@ -44,7 +44,7 @@ impl Provider<'_> {
     }
 }
 
-/// Finds the provider block, or says why there is none.
+/// Finds the provider block, or the reason why there is none.
 pub(crate) fn find_provider<'a>(source: &'a TokenSource, context: &Context) -> Result<Provider<'a>, Failure> {
     let namespace = source.namespace().unwrap_or_default();
     let spec = &source.spec;
@@ -89,7 +89,7 @@ pub(crate) fn find_provider<'a>(source: &'a TokenSource, context: &Context) -> R
     }
 }
 
-/// Whether the probe is at another host than the provider.
+/// Whether the probe's URL is at another host than the provider.
 fn stray_probe(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> bool {
     let host = |url: Option<&str>| {
         let endpoint = Endpoint::parse(url?).ok()?;
@@ -99,8 +99,8 @@ fn stray_probe(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> bool {
     probe.is_some() && host(probe) != host(provider.token_endpoint.as_deref().or(provider.issuer.as_deref()))
 }
 
-/// Gathers everything. Where the target or rewritten credentials could not be read, their metadata speak for them, and the
-/// error comes beside them: nothing may be decided then, but what is known still expires.
+/// Collects the observation. If the target or rewritten credentials cannot be read, their cached metadata is used and the
+/// error is returned too: nothing may be decided then, but the status still has to follow the clock.
 pub(crate) async fn observe<'a>(
     source: &'a TokenSource,
     provider: Result<&'a TokenProviderSpec, Failure>,
@@ -121,7 +121,7 @@ pub(crate) async fn observe<'a>(
         name: source.metadata.name.as_deref().unwrap_or_default(),
         uid,
         generation: source.metadata.generation.unwrap_or_default(),
-        // With its namespace all goes, in any order: what is gone already is not to be replaced.
+        // When a namespace is deleted, its objects go in any order, and none of them may be created again.
         deleting: source.metadata.deletion_timestamp.is_some() || context.cluster.is_ending(&namespace),
         spec: &source.spec,
         status: source.status.as_ref().unwrap_or(&NO_STATUS),
@@ -145,7 +145,7 @@ pub(crate) async fn observe<'a>(
         let subject = provider.subject_secret().map(|reference| &reference.name);
         let certificate = provider.tls.client_certificate_ref.as_ref().map(|reference| &reference.name);
         let named: Vec<&str> = subject.into_iter().chain(certificate).map(String::as_str).collect();
-        // The block may stand elsewhere, so that the `TokenSource` alone does not tell which Secrets concern it.
+        // The spec alone does not tell these Secrets if the provider block is in another object.
         context.view.depends(&namespace, observed.name, &named);
         observed.secrets.subject = provider_secret(subject, &namespace, context);
         observed.secrets.certificate = provider_secret(certificate, &namespace, context);
@@ -162,7 +162,7 @@ pub(crate) async fn observe<'a>(
     (observed, unread.or(uncounted))
 }
 
-/// As much of a renewal request as status has room for: with more, no status could be written any more.
+/// A renewal request, cut to the length that fits into the status. A longer one would make every write of the status fail.
 fn shortened(request: &str) -> &str {
     match request.char_indices().nth(1024) {
         Some((end, _)) => request.get(..end).unwrap_or_default(),
@@ -176,14 +176,14 @@ fn provider_secret(name: Option<&String>, namespace: &str, context: &Context) ->
     credentials(name, context.view.secrets.get(namespace, name))
 }
 
-/// Whose Secret is in the way of the refresh token's, where one would be kept.
+/// The foreign owner of the Secret in which the refresh token would be stored.
 fn refresh_conflict(observed: &Observed<'_>, namespace: &str, context: &Context) -> Option<String> {
     observed.provider.as_ref().ok().filter(|provider| is_kept(provider))?;
     let meta = context.view.secrets.get(namespace, &secret_name(observed.name))?;
     foreign_owner(&meta, observed.uid)
 }
 
-/// The oldest other `TokenSource` that names the same target, if it is older than this one.
+/// The oldest other `TokenSource` with the same target, if it is older than this one.
 fn conflicting_source(source: &TokenSource, context: &Context) -> Option<String> {
     let namespace = source.namespace().unwrap_or_default();
     let target = |source: &TokenSource| source.target_name().to_owned();

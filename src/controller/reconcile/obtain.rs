@@ -1,6 +1,6 @@
-//! Asking for a token: one request, and the other way where a refresh token is refused.
+//! Getting a token: a permit of the limiter, the checks right before a request, and the stored refresh token.
 //!
-//! Knows how a request comes about. Must not know why a token is wanted, nor write one down.
+//! Knows what happens if a refresh token is refused. Must not know why a token is wanted, nor write it into the target.
 
 use crate::api::{Reason, TokenSource};
 use crate::controller::error::{CallError, Error};
@@ -20,7 +20,7 @@ use crate::decide::{Cause, Deferral, Failure, Observed};
 pub(crate) enum ObtainError {
     /// The token could not be issued.
     Issue(IssueError),
-    /// The target is not the one that the cache had: everything is to be observed again.
+    /// The cache had an older state of the target: everything has to be observed again.
     Outdated,
     /// The request waits for the provider's limiter.
     Deferred(Deferral),
@@ -32,19 +32,21 @@ impl From<IssueError> for ObtainError {
     }
 }
 
-/// Gets a token, if the limiter in front of the provider lets this `TokenSource` ask now.
-pub(crate) async fn obtain(
+/// Gets a token, if the provider's limiter lets this `TokenSource` send a request now. `read` becomes the observation
+/// with the Secrets as they were read.
+pub(crate) async fn obtain<'a>(
     cause: Cause,
     source: &TokenSource,
-    observed: &mut Observed<'_>,
+    observed: &Observed<'a>,
+    read: &mut Option<Observed<'a>>,
     context: &ReconcilePermit<'_>,
 ) -> Result<IssuedToken, ObtainError> {
     let provider = observed.provider.clone().map_err(IssueError::Refused)?;
     let permit = context.limiters.acquire(source, provider, observed).map_err(ObtainError::Deferred)?;
-    // Not before there is a permit, since this costs a call.
+    // Checked only with a permit, since this costs a call.
     let answer = match is_outdated(source, observed, context).await {
         Ok(false) => match acceptable(source, observed, context).await {
-            Ok(()) => issue(cause, source, observed, context).await,
+            Ok(()) => issue(cause, source, observed, read, context).await,
             Err(error) => Err(error),
         },
         Ok(true) => return Err(ObtainError::Outdated),
@@ -58,8 +60,8 @@ pub(crate) async fn obtain(
     answer.map_err(ObtainError::Issue)
 }
 
-/// Stops where the API server would refuse the target itself: the token would have nowhere to go. Other failures of a dry
-/// run (webhooks that know none, quotas, outages) say nothing of the target.
+/// Refuses if the API server would refuse the target, so that no token is requested that cannot be written. Other
+/// failures of the dry run (quotas, outages, webhooks without dry runs) say nothing about the target.
 async fn acceptable(
     source: &TokenSource,
     observed: &Observed<'_>,
@@ -77,15 +79,17 @@ async fn acceptable(
     }
 }
 
-/// Asks for a token: by the stored refresh token if there is one that may be used, else by the grant itself. A
-/// refresh token that is refused is dropped, and the grant's own request made once, at once.
-async fn issue(
+/// Requests a token, with the stored refresh token if there is a usable one, else with the grant itself. A refused
+/// refresh token is dropped, and the grant's own request is sent once, immediately.
+async fn issue<'a>(
     cause: Cause,
     source: &TokenSource,
-    observed: &mut Observed<'_>,
+    observed: &Observed<'a>,
+    read: &mut Option<Observed<'a>>,
     context: &ReconcilePermit<'_>,
 ) -> Result<IssuedToken, IssueError> {
-    let mut prepared = prepare(source, observed, context).await?;
+    let mut prepared = prepare(source, observed, read, context).await?;
+    let observed = read.as_ref().unwrap_or(observed);
     let binding = is_kept(&prepared.provider).then(|| {
         RefreshBinding::now(&source.spec, &prepared.provider, &prepared.asked, &prepared.inputs.credentials)
     });
@@ -105,7 +109,7 @@ async fn issue(
         let (namespace, name) = name_of(source);
         let (reason, detail) = (failure.reason, &failure.message);
         tracing::info!(%namespace, %name, %reason, detail, "The stored refresh token is dropped");
-        // One that cannot be deleted is refused again next time; that must not keep a token from coming now.
+        // If it cannot be deleted, the provider refuses it again next time. A token can still be issued now.
         if let Err(error) = refresh_token::drop(source, kept, context).await {
             tracing::warn!(%namespace, %name, detail = %error, "The refused refresh token could not be deleted");
         }
@@ -126,7 +130,7 @@ async fn issue(
             failure.message = format!("{} {unlisted}", failure.message);
         }
     }
-    // Whether it was open or not: a token that replaces the one which answered it must go on telling so.
+    // Kept also if the request was answered before: the new token replaces the one that recorded the answer.
     let answers = observed.renew_request.map(str::to_owned);
     Ok(IssuedToken {
         token: answer?,
@@ -139,8 +143,7 @@ async fn issue(
     })
 }
 
-/// Stores the refresh token that came with an access token which could not be written and is wanted no more: of a
-/// rotated one there is no other copy.
+/// Stores the refresh token of an unwritten token that is about to be replaced: there is no other copy of a rotated one.
 async fn store_unwritten_refresh_token(
     source: &TokenSource,
     observed: &Observed<'_>,

@@ -1,7 +1,7 @@
-//! Showing the published token to the probe's URL.
+//! Sending the published token to the probe's URL.
 //!
-//! Knows that the token goes only where its owners let it, as it stands in the target, and that an answer's body is
-//! nobody's business. Must not decide what an answer leads to.
+//! The token is sent as it is in the target, only to hosts that its owners allow, and the body of the answer is not read.
+//! Must not decide what follows from an answer.
 
 use kube::ResourceExt;
 
@@ -15,7 +15,7 @@ use crate::controller::reconcile::target::{foreign_owner, is_intact};
 use crate::decide::{Failure, Observed, Outcome, Probed, Verdict};
 use crate::oauth::{Endpoint, Secret};
 
-/// Shows it, and remembers how it was met.
+/// Sends the token, and remembers the result.
 pub(crate) async fn probe(
     source: &TokenSource,
     observed: &Observed<'_>,
@@ -28,7 +28,7 @@ pub(crate) async fn probe(
     let verdict = match show(&url, source, observed, context).await {
         Ok(Some(status)) => Verdict::of(status),
         Ok(None) => return Ok(Outcome::Waiting),
-        // Not having been answered is no failed renewal, and must not be counted as one.
+        // A missing answer is not a failed renewal, and must not count as one.
         Err(IssueError::Failed(failure)) => {
             tracing::debug!(reason = %failure.reason, detail = failure.message, "The probe had no answer");
             Verdict::Unclear
@@ -40,7 +40,7 @@ pub(crate) async fn probe(
     Ok(Outcome::Probed(probed))
 }
 
-/// The status with which it was met; none where there is no token to show any more.
+/// The HTTP status of the answer; None if there is no token to send any more.
 async fn show(
     url: &Endpoint,
     source: &TokenSource,
@@ -48,7 +48,7 @@ async fn show(
     context: &ReconcilePermit<'_>,
 ) -> Result<Option<u16>, IssueError> {
     let provider = observed.provider.clone().map_err(IssueError::Refused)?;
-    // The Secrets' owners have been heard by the rules; a ServiceAccount is looked at only when it matters.
+    // The rules have checked the Secrets' allowed hosts. ServiceAccounts are not cached, so they are checked here.
     for account in provider.service_accounts() {
         service_accounts::consent(account, source, provider, context).await?;
     }
@@ -59,7 +59,7 @@ async fn show(
     answer.map(Some).map_err(|error| IssueError::Failed(Failure::from(&error)))
 }
 
-/// The token as it stands in the target, if that is still what was written there.
+/// The token in the target, if the target still holds what was written.
 async fn token(
     source: &TokenSource,
     observed: &Observed<'_>,

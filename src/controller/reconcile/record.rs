@@ -1,4 +1,4 @@
-//! The last step: status, Event, metrics. Writes only what changed.
+//! The last step: status, Event, metrics and log. Writes only what changed. Must not decide what is reported.
 
 use kube::api::{Patch, PatchParams, Request};
 use kube::{Resource, ResourceExt};
@@ -11,7 +11,7 @@ use crate::controller::view::name::name_of;
 use crate::controller::view::watch::Watched;
 use crate::decide::{Observed, Outcome, transition};
 
-/// Records what came of a plan. `status_pending` says that the observed status itself has yet to be written.
+/// Records the outcome. `status_pending` says that the observed status has not been written yet.
 pub(crate) async fn record(
     source: &TokenSource,
     observed: &Observed<'_>,
@@ -43,7 +43,7 @@ async fn write(
     };
     match written {
         Ok(answer) => {
-            // An answer that cannot be read is no failure: the watch brings the object, too.
+            // An answer that cannot be decoded is no failure, since the watch delivers the object too.
             if let Ok(written) = TokenSource::decode(answer.as_bytes()) {
                 context.view.local.status_written(written.object);
             }
@@ -53,7 +53,7 @@ async fn write(
     }
 }
 
-/// Returns the object as text: its spec may be one that cannot be decoded.
+/// Returns the object as text, since its spec may be undecodable.
 async fn patch(source: &TokenSource, status: &TokenSourceStatus, context: &Context) -> kube::Result<String> {
     let api = context.sources(&source.namespace().unwrap_or_default());
     let version = source.resource_version();
@@ -66,9 +66,9 @@ async fn patch(source: &TokenSource, status: &TokenSourceStatus, context: &Conte
     context.client.request_text(request).await
 }
 
-/// The status instead of whatever stands there: nobody else writes one, so there is nothing to merge, and this costs the
-/// API server less than an apply. The version keeps it from landing on what somebody else has written since, or on a later
-/// object of the same name: a process whose cache is behind knows less than they did.
+/// A patch that replaces the whole status. Nobody else writes a status, so there is nothing to merge, and this costs the
+/// API server less than an apply. The version protects newer writes, and a later object of the same name, from a process
+/// with an old cache.
 fn replacement(version: Option<&str>, status: &TokenSourceStatus) -> serde_json::Result<json_patch::Patch> {
     serde_json::from_value(json!([
         { "op": "replace", "path": "/metadata/resourceVersion", "value": version },
@@ -89,17 +89,17 @@ fn unwritten(
     if (error.is_not_found() || error.is_conflict())
         && cached.is_none_or(|cached| cached.uid() != source.uid())
     {
-        // The object is gone, and with it whatever there was to say of it.
+        // The object is gone, so nothing is left to report.
         local.forget(&uid);
         return Ok(());
     }
-    // Until the watch says that it is gone, it is looked at all the same: without its status, each look would find that
-    // no token had ever been asked for. And nobody else can know of what came of our own request.
+    // Until the watch reports a deletion, the object is reconciled. Without this status, each reconcile would find that
+    // no token was ever requested. Only this process knows the outcome of its own request.
     let is_news = matches!(outcome, Outcome::Failed(..) | Outcome::Unwritten(..) | Outcome::Published(_));
     if is_news || !(error.is_conflict() || error.is_not_found()) {
         local.keep_unwritten_status(&uid, status.clone());
     }
-    // Somebody has changed the object meanwhile, and the watch is about to say so.
+    // Somebody has changed the object, and the watch is about to deliver the change.
     if error.is_not_found() || error.is_conflict() { Ok(()) } else { Err(Error::WriteStatus(error)) }
 }
 

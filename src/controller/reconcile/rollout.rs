@@ -1,5 +1,5 @@
-//! Restarting the workloads that read a token only when they start: an annotation on their pod template, as `kubectl
-//! rollout restart` does it. Knows the call; must not decide when it is made.
+//! Restarts workloads that read a token only when they start, with an annotation on their pod template, as `kubectl rollout
+//! restart` does. Knows the call; must not decide when it is made.
 
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
@@ -12,8 +12,9 @@ use crate::controller::reconcile::context::{Context, ReconcilePermit};
 use crate::decide::{Failure, Observed, Outcome, restart_annotation};
 use crate::oauth::Retry;
 
-/// Restarts each that there is. After a failure only those are tried again that have not been restarted for this token:
-/// whoever else writes their templates may have taken the annotation away, and the same again would be one more restart.
+/// Restarts each workload that exists. After a failure, only workloads that have not been restarted for this token are
+/// tried again: another writer of the template may have removed the annotation, so that adding it would restart the
+/// workload once more.
 pub(crate) async fn restart(
     source: &TokenSource,
     observed: &Observed<'_>,
@@ -28,7 +29,7 @@ pub(crate) async fn restart(
         if done.contains(workload) {
             continue;
         }
-        // Webhooks that hang are strangers, too: renewals do not wait for them.
+        // Webhooks may hang like providers, and renewals must not wait for them.
         match context.without_permit(annotate(workload, &namespace, &patch, context)).await {
             Ok(()) => done.push(workload.clone()),
             Err(error) if error.is_not_found() => {

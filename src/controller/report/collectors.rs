@@ -1,7 +1,8 @@
-//! What is read at each scrape instead of being kept up: how each `TokenSource` stands, how busy the limiters are.
+//! Metrics that are computed at each scrape: the state of each `TokenSource`, the load of the limiters, the sizes of
+//! caches.
 //!
-//! Knows the caches and the names of the series. Must not decide what a number is: that is `decide::gauges`. Since nothing
-//! is kept, nothing can lag, and what is gone leaves no series behind.
+//! Nothing is stored, so no value lags, and a deleted object leaves no series behind. Must not decide what a number is:
+//! that is `decide::gauges`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use crate::controller::view::cluster_view::ClusterView;
 use crate::controller::view::watch::Standing;
 use crate::decide::{Gauges, gauges};
 
-/// One series for each `TokenSource`, four times.
+/// Four metrics with one series for each `TokenSource`.
 pub(crate) struct Objects {
     views: Vec<Arc<ClusterView>>,
     clock: fn() -> DateTime<Utc>,
@@ -38,7 +39,7 @@ impl Objects {
         Self { views, clock }
     }
 
-    /// Those that anybody looks after: one that is being deleted gets no new token, and nobody is to be called for it.
+    /// All TokenSources except those that are being deleted, which get no new token and must not cause an alert.
     fn rows(&self) -> Vec<Row> {
         let now = (self.clock)();
         let row = |view: &ClusterView, source: Arc<TokenSource>| {
@@ -138,7 +139,8 @@ impl Collector for Watches {
     }
 }
 
-/// How many `TokenSource`s wait for their provider, and how many ask it. Those that wait for a reconcile permit are not counted.
+/// How many `TokenSource`s wait for their provider, and how many are sending a request. Those that wait for a reconcile
+/// permit do not count.
 pub(crate) struct Busyness {
     limiters: Arc<Limiters>,
 }
@@ -180,7 +182,7 @@ impl fmt::Debug for Busyness {
     }
 }
 
-/// Whether this process leads: not kept up, since leadership ends by time alone.
+/// Whether this process leads. Computed at each scrape, since leadership ends when time passes.
 pub(crate) struct Leading {
     leadership: Leadership,
     clock: fn() -> DateTime<Utc>,
@@ -210,7 +212,7 @@ impl fmt::Debug for Leading {
     }
 }
 
-/// The memory that the caches take which namespaces fill.
+/// The sizes of the caches that namespaces fill.
 pub(crate) struct CacheSizes {
     caches: Arc<Caches>,
 }

@@ -1,7 +1,8 @@
-//! Events, in moderation: they are a courtesy, sent on the side, and their failure changes nothing.
+//! Sends Events in the background and within a rate. A failure to send one has no consequence.
 //!
-//! When thousands of TokenSources come at once, an Event for each would cost the API server as much as their Secrets. What
-//! is left out stands in status and log. Must not know what is worth an Event: that is `decide`'s.
+//! If thousands of TokenSources change at once, an Event for each would cost the API server as much as their Secrets.
+//! Dropped Events are still visible in the status and the log. Must not decide what is worth an Event: that is
+//! `decide::event`.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -14,8 +15,9 @@ use crate::api::FIELD_MANAGER;
 use crate::controller::error::call;
 use crate::decide::{SharedBuckets, TokenBucket, Transition};
 
-/// So many Events at once, and so many a second after that: of a namespace, so that no tenant uses up another's, and of all;
-/// of each type, so that good news does not crowd out bad.
+/// How many Events may be sent at once, and how many a second after that: for each namespace, so that no tenant uses up
+/// the rate of others, and for all. Normal and Warning Events have separate rates, so that normal ones do not crowd out
+/// warnings.
 const OF_A_NAMESPACE: TokenBucket = TokenBucket::full(25.0, 2.0);
 const OF_ALL: TokenBucket = TokenBucket::full(100.0, 5.0);
 
@@ -34,7 +36,7 @@ impl EventRecorder {
         Self { recorder, normal: buckets(), warning: buckets() }
     }
 
-    /// Sends one about this object, on the side.
+    /// Sends an Event about this object in the background.
     pub(crate) fn publish(&self, subject: ObjectReference, transition: Transition, now: DateTime<Utc>) {
         let (type_, buckets) = if transition.warning {
             (EventType::Warning, &self.warning)

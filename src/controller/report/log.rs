@@ -1,7 +1,7 @@
-//! What the log says of one `TokenSource`: one line for each thing that happened, with the fields of docs/operations.md.
+//! Log lines about single `TokenSource`s: one line for each outcome, with the fields of docs/operations.md.
 //!
-//! Users control how many there are and how often they fail, so each namespace has a rate; a line beyond it is written at
-//! DEBUG and counted. Must not decide what a failure leads to.
+//! Users control how many TokenSources there are and how often they fail, so each namespace has a rate. A line beyond the
+//! rate is written at DEBUG and counted. Must not decide what follows from a failure.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::controller::view::name::NamespacedName;
 use crate::decide::{Failure, Observed, Outcome, SharedBuckets, TokenBucket};
 use crate::oauth::Endpoint;
 
-/// How many lines at once, and how many a second after that: of a namespace, and of all.
+/// How many lines may be written at once, and how many a second after that: for each namespace, and for all.
 const OF_A_NAMESPACE: TokenBucket = TokenBucket::full(100.0, 10.0);
 const OF_ALL: TokenBucket = TokenBucket::full(1000.0, 100.0);
 
@@ -32,7 +32,7 @@ enum Level {
     Debug,
 }
 
-/// What is known of a thing that happened. What is not known is left out.
+/// The fields of a line. Unknown fields are left out.
 #[derive(Default)]
 struct Line {
     reason: Option<&'static str>,
@@ -49,7 +49,8 @@ impl Log {
         Self { rate: Mutex::new(SharedBuckets::new(OF_A_NAMESPACE, OF_ALL)), dropped }
     }
 
-    /// What came of a plan. A refusal comes again with each reconcile, and is news only where `status` is.
+    /// Logs the outcome of a plan. A refusal is repeated by each reconcile, and is logged at INFO only if the status
+    /// changes.
     pub(crate) fn outcome(
         &self,
         named: &NamespacedName,
@@ -98,7 +99,7 @@ impl Log {
             Outcome::Deferred(_) => {
                 (Level::Debug, "Waits for its provider", Line { next_attempt: None, ..line })
             }
-            // The error that goes with it is logged when the reconcile ends.
+            // Its error is logged when the reconcile ends.
             Outcome::Unwritten(..) => return,
             Outcome::Kept | Outcome::Waiting | Outcome::Suspended | Outcome::Rewritten(_) => {
                 (Level::Debug, "Nothing to do", Line::default())
@@ -107,7 +108,7 @@ impl Log {
         self.write(named, level, text, &line, observed.now);
     }
 
-    /// The API server did not do as asked; the whole reconcile is tried again after this.
+    /// Logs that the API server failed, and that the reconcile is tried again `after` this time.
     pub(crate) fn failed(&self, named: &NamespacedName, error: &Error, after: Duration, now: DateTime<Utc>) {
         let after = TimeDelta::from_std(after).unwrap_or_default();
         let line = Line {
@@ -156,7 +157,7 @@ impl Line {
     }
 }
 
-/// The provider's host, where its URL can be read.
+/// The provider's host, if its URL can be parsed.
 fn host(observed: &Observed<'_>) -> Option<String> {
     let provider = *observed.provider.as_ref().ok()?;
     let url = provider.token_endpoint.as_deref().or(provider.issuer.as_deref())?;

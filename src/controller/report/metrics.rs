@@ -1,4 +1,5 @@
-//! What the controller counts. Labels come from closed sets; no object's name is among them (see `collectors`).
+//! The counters of the controller. Labels come from fixed sets and never contain the name of an object (`collectors` has
+//! those). Must not decide what an outcome is.
 
 use std::time::Duration;
 
@@ -13,9 +14,9 @@ use crate::controller::error::Error;
 use crate::controller::view::watch::WatchMetrics;
 use crate::decide::Outcome;
 
-/// Upper bounds in seconds: from a provider next door to the longest deadline a spec may set.
+/// Upper bounds in seconds, from a provider in the same network to the longest timeout in a spec.
 const REQUEST_BUCKETS: [f64; 10] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 120.0];
-/// Upper bounds in seconds: from a timer's precision to what an operator must hear of.
+/// Upper bounds in seconds, from the precision of a timer to delays that need an operator.
 const LATENESS_BUCKETS: [f64; 10] = [0.1, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0];
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -29,7 +30,7 @@ struct ReconcileError {
     reason: &'static str,
 }
 
-/// What the controller counts.
+/// The counters.
 pub struct Metrics {
     renewals: Family<Renewal, Counter>,
     errors: Family<ReconcileError, Counter>,
@@ -52,7 +53,7 @@ impl Metrics {
             dropped_lines: Counter::default(),
             watches: WatchMetrics::default(),
         };
-        // A series that begins with its first error hides that one from `increase`.
+        // A series that appears with its first error hides that error from `increase`.
         for reason in Error::REASONS {
             drop(metrics.errors.get_or_create(&ReconcileError { reason }));
         }
@@ -92,12 +93,12 @@ impl Metrics {
         metrics
     }
 
-    /// Counts the log lines that are left out.
+    /// The counter of dropped log lines.
     pub(crate) fn dropped_lines(&self) -> Counter {
         self.dropped_lines.clone()
     }
 
-    /// Counts what came of a plan. A refusal counts at each look; what is good or waits does not count.
+    /// Counts an outcome. A refusal counts in each reconcile; outcomes without a request do not count.
     pub(crate) fn count(&self, outcome: &Outcome) {
         let (result, reason) = match outcome {
             Outcome::Published(publication) => ("success", publication.cause.reason()),
@@ -117,7 +118,7 @@ impl Metrics {
         self.renewals.get_or_create(&Renewal { result, reason: Reason::as_str(reason) }).inc();
     }
 
-    /// What the watches count.
+    /// The gauges of the watches.
     pub(crate) fn watches(&self) -> &WatchMetrics {
         &self.watches
     }
@@ -126,7 +127,7 @@ impl Metrics {
         self.errors.get_or_create(&ReconcileError { reason }).inc();
     }
 
-    /// A reconcile is put off: those before have led to nothing.
+    /// Counts a reconcile that the loop guard puts off.
     pub(crate) fn put_off(&self) {
         self.loops.inc();
     }

@@ -1,4 +1,4 @@
-//! What the controller reports beside status: metrics, Events and log lines.
+//! What the controller reports besides the status: metrics, Events and log lines.
 //! Must not decide what is worth reporting.
 
 pub(crate) mod collectors;

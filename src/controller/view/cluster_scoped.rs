@@ -1,7 +1,7 @@
-//! What is cluster-scoped: `ClusterTokenProvider`s, and the labels of namespaces.
+//! The cluster-scoped objects: `ClusterTokenProvider`s, and the labels of namespaces.
 //!
-//! A namespaced installation may not read either, which is no fault: then only the `TokenSource`s that name a
-//! `ClusterTokenProvider` are refused, with a message that says so.
+//! An installation for single namespaces may lack the right to read them. Then only `TokenSource`s that name a
+//! `ClusterTokenProvider` are refused, with a message that explains it. Must not know what a reconcile does.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,15 +20,15 @@ use crate::controller::view::watch::{
 };
 use crate::decide::Failure;
 
-/// Changes waiting for a slow scope; one that falls further behind looks at everything anew.
+/// How many changes are kept for a slow view. A view that falls further behind reconciles everything.
 const BACKLOG: usize = 256;
 
-/// Something cluster-scoped has changed.
+/// A change of a cluster-scoped object.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Change {
     Provider(String),
     Namespace(String),
-    /// More than could be kept: anything may be different.
+    /// Changes were lost: anything may be different.
     Anything,
 }
 
@@ -39,7 +39,7 @@ enum Access {
     Forbidden,
 }
 
-/// What is cluster-scoped.
+/// The cluster-scoped objects.
 pub(crate) struct ClusterScoped {
     providers: Store<ClusterTokenProvider>,
     namespaces: Store<PartialObjectMeta<Namespace>>,
@@ -48,7 +48,7 @@ pub(crate) struct ClusterScoped {
 }
 
 impl ClusterScoped {
-    /// Starts the two watches; they end with the process. An installation for single namespaces need not have the right.
+    /// Starts the two watches, which end with the process. `is_optional` says that the right to watch may be missing.
     pub(crate) fn watch(client: &WatchClient, is_optional: bool, metrics: &WatchMetrics) -> Arc<Self> {
         let (changes, _) = broadcast::channel(BACKLOG);
         let selection = Selection { is_optional, ..Selection::default() };
@@ -64,15 +64,15 @@ impl ClusterScoped {
         Arc::new(Self { providers, namespaces, access: [provider_access, namespace_access], changes })
     }
 
-    /// Waits until both kinds are known, or known to be out of reach.
+    /// Waits until both kinds have been read, or turned out to be forbidden.
     pub(crate) async fn settled(&self) {
         for access in &self.access {
-            // An error means that the watch is gone, and with it the process.
+            // An error means that the watch has ended with the process.
             let _ = access.clone().wait_for(|access| *access != Access::Filling).await;
         }
     }
 
-    /// Every change from now on.
+    /// All changes from now on.
     pub(crate) fn changes(&self) -> impl Stream<Item = Change> + Send + use<> {
         futures::stream::unfold(self.changes.subscribe(), |mut receiver| async move {
             match receiver.recv().await {
@@ -83,7 +83,7 @@ impl ClusterScoped {
         })
     }
 
-    /// The provider of this name, if it admits the namespace.
+    /// The provider of this name, if it allows the namespace.
     pub(crate) fn provider(&self, name: &str, namespace: &str) -> Result<Arc<ClusterTokenProvider>, Failure> {
         let [providers, namespaces] = &self.access;
         if *providers.borrow() == Access::Forbidden {
@@ -112,7 +112,7 @@ impl ClusterScoped {
                 "and this controller may not read the namespace's labels to tell",
             ));
         }
-        // One that is not known yet has no labels that could admit it, nor any that could keep it out.
+        // The labels of a namespace that is not known yet neither match nor fail to match.
         let Some(labels) = self.labels(namespace) else {
             return Err(not_allowed(
                 name,
@@ -133,7 +133,7 @@ impl ClusterScoped {
         }
     }
 
-    /// Whether the namespace is on its way out: nothing can be created in it any more. False where that may not be read.
+    /// Whether the namespace is being deleted, so that nothing can be created in it. False if namespaces may not be read.
     pub(crate) fn is_ending(&self, namespace: &str) -> bool {
         let found = self.namespaces.get(&ObjectRef::new(namespace));
         found.is_some_and(|found| found.meta().deletion_timestamp.is_some())
@@ -153,7 +153,7 @@ fn not_allowed(provider: &str, namespace: &str, why: &str) -> Failure {
     )
 }
 
-/// Fills a store, announces changes, and says whether the kind may be read at all.
+/// Fills a store, sends changes, and reports whether the kind may be read at all.
 fn follow<K>(
     client: &WatchClient,
     selection: &Selection,
@@ -182,11 +182,11 @@ where
             match event {
                 Event::InitDone => {
                     access.send_replace(Access::Filled);
-                    // A message that there is no such provider may be out of date now.
+                    // A status that says that there is no such provider may be outdated now.
                     let _ = changes.send(Change::Anything);
                 }
                 Event::Apply(object) | Event::Delete(object) => {
-                    // Nobody listens before the first scope runs; it looks at everything then anyway.
+                    // Before the first view runs, nobody receives this. It reconciles everything at its start.
                     let _ = changes.send(change(object.name_any()));
                 }
                 Event::Init | Event::InitApply(_) => {}

@@ -1,5 +1,5 @@
-//! Which `TokenSource`s a change elsewhere concerns: an index from what they name to themselves.
-//! Knows names only; must not know what a reference is for.
+//! An index from the objects that `TokenSource`s name to the `TokenSource`s, to find those that a change affects.
+//! Knows only names; must not know what a reference is for.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -9,7 +9,7 @@ use kube::runtime::watcher::Event;
 use crate::api::{ProviderKind, TokenSource};
 use crate::controller::view::name::{NamespacedName, name_of};
 
-/// Something a `TokenSource` names, in its own namespace unless cluster-scoped.
+/// An object that a `TokenSource` names. It is in the same namespace, unless it is cluster-scoped.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Reference {
     Secret(CompactString),
@@ -19,7 +19,7 @@ pub(crate) enum Reference {
 
 #[derive(Default)]
 struct Index {
-    /// Lists, not sets: mostly of one, and each is in it once.
+    /// Lists instead of sets, since most of them have one element. No list has duplicates.
     users: HashMap<(CompactString, Reference), Vec<CompactString>>,
     named: HashMap<NamespacedName, Box<[Reference]>>,
 }
@@ -29,16 +29,16 @@ struct Index {
 pub(crate) struct ReferenceIndex {
     current: Index,
     listed: Option<Index>,
-    /// By namespace and name of a Secret: the `TokenSource`s that look at it because their provider block names it.
+    /// By namespace and name of a Secret: the `TokenSource`s whose provider block names it.
     by_provider_secret: HashMap<NamespacedName, BTreeSet<CompactString>>,
-    /// By `TokenSource`: those Secrets. It never has more of them than a provider block can name.
+    /// The Secrets that the provider block of a `TokenSource` names; never more than a provider block can name.
     provider_secrets: HashMap<NamespacedName, Box<[CompactString]>>,
 }
 
 impl ReferenceIndex {
-    /// Takes in what the watch brings, and says which `TokenSource`s it concerns: the one that changed and, since
-    /// two may name one target, those that name the same Secrets. Of a list it concerns all, and none before it is
-    /// complete: until then the cache of the objects still has what was there before.
+    /// Applies an event of the watch. Returns the affected `TokenSource`s: the changed one and those that name the same
+    /// Secrets, since two may name one target. A list affects all of them, once it is complete: until then the cache has
+    /// the former objects.
     pub(crate) fn apply(&mut self, event: &Event<TokenSource>) -> Vec<NamespacedName> {
         match event {
             Event::Init => {
@@ -71,14 +71,14 @@ impl ReferenceIndex {
                 let key = name_of(source);
                 self.forget(&key);
                 self.current.remove(&key);
-                // Its own last reconcile gives up what it waits for.
+                // In its last reconcile, the deleted object leaves its limiter.
                 affected.push(key);
                 affected
             }
         }
     }
 
-    /// The `TokenSource`s of a namespace that name this.
+    /// The `TokenSource`s of a namespace that name this object.
     pub(crate) fn users(&self, namespace: &str, reference: Reference) -> Vec<NamespacedName> {
         let looking = match &reference {
             Reference::Secret(name) => self.by_provider_secret.get(&(namespace.into(), name.clone())),
@@ -93,17 +93,17 @@ impl ReferenceIndex {
             .collect()
     }
 
-    /// Whether these are the Secrets that a `TokenSource` is known to look at.
+    /// Whether these Secrets are recorded for the provider block of a `TokenSource`.
     pub(crate) fn has_provider_secrets(&self, namespace: &str, source: &str, secrets: &[&str]) -> bool {
         let noted = self.provider_secrets.get(&(namespace.into(), source.into()));
         noted.map_or(&[][..], |noted| noted).iter().eq(secrets.iter())
     }
 
-    /// Notes them.
+    /// Records the Secrets that the provider block of a `TokenSource` names.
     pub(crate) fn note(&mut self, namespace: &str, source: &str, secrets: &[&str]) {
         let key = (CompactString::from(namespace), CompactString::from(source));
         self.forget(&key);
-        // One that has just been deleted would be kept for ever.
+        // An entry of a deleted `TokenSource` would never be removed.
         if secrets.is_empty() || !self.current.named.contains_key(&key) {
             return;
         }
@@ -132,12 +132,12 @@ impl ReferenceIndex {
         self.filtered(|_, named| named == reference)
     }
 
-    /// The `TokenSource`s that name any provider of their own namespace, whether it is there or not.
+    /// The `TokenSource`s that name a provider of their own namespace, whether or not it exists.
     pub(crate) fn users_of_providers(&self) -> Vec<NamespacedName> {
         self.filtered(|_, named| matches!(named, Reference::TokenProvider(_)))
     }
 
-    /// The `TokenSource`s of a namespace that name any cluster-scoped provider.
+    /// The `TokenSource`s of a namespace that name a cluster-scoped provider.
     pub(crate) fn users_of_cluster_providers(&self, namespace: &str) -> Vec<NamespacedName> {
         self.filtered(|within, named| {
             within == namespace && matches!(named, Reference::ClusterTokenProvider(_))
@@ -165,7 +165,7 @@ impl ReferenceIndex {
 }
 
 impl Index {
-    /// Whether the object names other things than before.
+    /// Records what the object names. Returns whether that has changed.
     fn enter(&mut self, source: &TokenSource) -> bool {
         let key = name_of(source);
         let references = named_by(source);
@@ -204,7 +204,7 @@ fn named_by(source: &TokenSource) -> Box<[Reference]> {
         ProviderKind::TokenProvider => Reference::TokenProvider(reference.name.as_str().into()),
         ProviderKind::ClusterTokenProvider => Reference::ClusterTokenProvider(reference.name.as_str().into()),
     }));
-    // Target and credentials may be one Secret, by mistake.
+    // Target and credentials may be the same Secret by mistake.
     references.dedup();
     references.into()
 }
@@ -248,7 +248,7 @@ mod tests {
         references.note("ns", "one", &["subject"]);
         references.apply(&Event::Delete(source("one")));
         assert!(references.by_provider_secret.is_empty());
-        // A reconcile that was under way ends later.
+        // A reconcile in flight finishes after the deletion.
         references.note("ns", "one", &["subject"]);
         assert!(references.by_provider_secret.is_empty());
 

@@ -2,8 +2,8 @@
 //! for the next.
 //!
 //! A reconcile that relied on a cache older than our last write would request a token twice. Entries are dropped when the
-//! cache has caught up or the object is gone. A restart loses them without harm: what matters is in the target's annotations
-//! and in the status.
+//! cache has caught up or the object is gone. A restart loses them without harm: what matters is in the target's
+//! annotations and in the status.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -107,8 +107,8 @@ impl LocalState {
         (current, status_pending)
     }
 
-    /// Reads the status that `current` would return. Drops no entry: a reconcile that waits for its permit may hold an older
-    /// cached object, and would then miss our write.
+    /// Reads the status that `current` would return. Drops no entry: a reconcile that waits for its permit may hold an
+    /// older cached object, and would then miss our write.
     pub(crate) fn with_status<T>(
         &self,
         cached: &TokenSource,

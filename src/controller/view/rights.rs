@@ -1,7 +1,7 @@
-//! Whether the controller has the rights without which no token can be kept, by asking the API server itself.
+//! Asks the API server whether the controller has the rights that it needs to write tokens.
 //!
-//! A missing right to read shows in the caches, which stay empty; one to write would show only when a token has been issued.
-//! Knows the calls that keep a token. Must not know who grants rights.
+//! A missing right to read shows at once in empty caches; a missing right to write would show only after a token has been
+//! issued. Must not know who grants rights.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -23,13 +23,13 @@ const NEEDED: [(&str, &str, &str, &str); 4] = [
     ("patch", "", "secrets", ""),
     ("patch", "tokensource.dev", "tokensources", "status"),
 ];
-/// The pause before rights that are missing are looked at again.
+/// The pause before missing rights are checked again.
 const AGAIN: Duration = Duration::from_secs(30);
 
-/// The rights that are missing, by namespace; the empty name stands for the whole cluster.
+/// The missing rights by namespace. The empty name stands for the whole cluster.
 type Missing = BTreeMap<String, Vec<String>>;
 
-/// What the API server said last. Clones are one.
+/// The last answers of the API server. Clones share one state.
 #[derive(Clone)]
 pub struct Rights {
     missing: watch::Receiver<Missing>,
@@ -37,7 +37,7 @@ pub struct Rights {
 }
 
 impl Rights {
-    /// Looks at them now, and again while any is missing. `namespaces` is empty for the whole cluster.
+    /// Checks the rights now, and again while one is missing. `namespaces` is empty for the whole cluster.
     pub(crate) fn watch(client: &Client, namespaces: &[String]) -> Self {
         let scopes = if namespaces.is_empty() { vec![String::new()] } else { namespaces.to_vec() };
         let (sender, missing) = watch::channel(Missing::new());
@@ -45,7 +45,7 @@ impl Rights {
         let api: Api<SelfSubjectAccessReview> = Api::all(client.clone());
         tokio::spawn(async move {
             loop {
-                // What could not be asked is not taken for missing.
+                // A failed check does not count as a missing right.
                 let complete = match look(&api, &scopes).await {
                     Ok(missing) => {
                         let complete = missing.is_empty();
@@ -66,18 +66,19 @@ impl Rights {
         rights
     }
 
-    /// Whether a token can be kept anywhere: a namespace without its Role is no reason to call the others unserved.
+    /// Whether tokens can be written in at least one namespace. A namespace without its Role does not make the others
+    /// unready.
     pub fn suffice(&self) -> bool {
         self.missing.borrow().len() < self.scopes
     }
 
-    /// Those of a controller that has all.
+    /// The rights of a controller that lacks none.
     #[cfg(test)]
     pub(crate) fn complete() -> Self {
         Self { missing: watch::channel(Missing::new()).1, scopes: 1 }
     }
 
-    /// What is missing, a line for each namespace; empty where nothing is.
+    /// The missing rights in words, one line for each namespace; empty if none is missing.
     pub fn in_words(&self) -> String {
         in_words(&self.missing.borrow())
     }

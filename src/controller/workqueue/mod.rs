@@ -1,8 +1,8 @@
-//! The workqueue: each name once however often it is triggered, one reconcile of it at a time, and another when that asks
-//! for it. Namespaces go in turn.
+//! The workqueue: each name is queued once however often it is triggered, and has one reconcile at a time. Namespaces
+//! take turns.
 //!
-//! Used in place of kube's `applier`, which knows no namespaces, polls all that is under way whenever one of them moves,
-//! and has a trigger wait for the timer. Must not know what a reconcile does.
+//! Used instead of kube's `applier`, which does not share by namespace, polls all reconciles in flight whenever one of them
+//! makes progress, and lets a trigger wait for the timer. Must not know what a reconcile does.
 
 pub(crate) mod permits;
 
@@ -17,8 +17,9 @@ use tokio::time::{Instant, sleep_until};
 use crate::controller::view::name::NamespacedName;
 use crate::decide::limiter::{InTurn, Shares};
 
-/// Reconciles each name that is triggered or woken, at most so many at once, until the triggers end and the last reconcile
-/// has. A reconcile returns after how long there is to be another even without a trigger, unless there need not be one.
+/// Reconciles each name that is triggered or woken, at most `max_concurrent` at a time. Ends when the triggers have ended
+/// and the last reconcile has finished. A reconcile returns after how long it is to be repeated without a trigger, if
+/// ever.
 pub(crate) async fn serve<Reconcile>(
     triggers: impl Stream<Item = NamespacedName>,
     wakes: impl Stream<Item = NamespacedName>,
@@ -34,7 +35,7 @@ pub(crate) async fn serve<Reconcile>(
         queue.promote(Instant::now());
         let due = queue.due();
         tokio::select! {
-            // Triggers that come together are taken in before the first is answered: those of one name are one.
+            // Takes all pending triggers before it starts a reconcile, so that several triggers of one name are one.
             biased;
             trigger = triggers.next() => match trigger {
                 Some(name) => queue.add(name, Band::Triggered),
@@ -54,8 +55,8 @@ pub(crate) async fn serve<Reconcile>(
     while running.next().await.is_some() {}
 }
 
-/// Why a name is in the queue. Those that a limiter has woken hold a permit already, and go before every other one of
-/// those that were triggered.
+/// Why a name is queued. Woken names hold a permit of their limiter already, so they take every other place, before
+/// triggered names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Band {
     Triggered,
@@ -66,7 +67,7 @@ enum Band {
 enum Entry {
     Delayed(Instant),
     Ready(Band),
-    /// Being reconciled, and perhaps to be again.
+    /// In a reconcile, and perhaps queued for another one.
     Busy(Option<Band>),
 }
 
@@ -77,7 +78,7 @@ struct Workqueue {
     woken: InTurn<VecDeque<NamespacedName>>,
     woken_first: bool,
     shares: Shares,
-    /// Something has changed since there was nothing to start.
+    /// Something has changed since no reconcile could be started.
     may_start: bool,
 }
 
@@ -104,7 +105,7 @@ impl Workqueue {
             }
             Some(Entry::Ready(before)) if *before == band || *before == Band::Woken => return,
             Some(Entry::Delayed(at)) => drop(self.delayed.remove(&(*at, name.clone()))),
-            // What is left of it in its former band is passed over.
+            // `next` skips the entry that is left in the former band.
             Some(Entry::Ready(_)) | None => {}
         }
         self.make_ready(name, band);
@@ -116,7 +117,7 @@ impl Workqueue {
         self.band(band).update(&name.0.clone(), |queue| queue.push_back(name));
     }
 
-    /// Takes in what was to happen by now.
+    /// Queues the names whose delay is over.
     fn promote(&mut self, now: Instant) {
         while self.due().is_some_and(|due| due <= now) {
             if let Some((_, name)) = self.delayed.pop_first() {
@@ -129,7 +130,7 @@ impl Workqueue {
         self.delayed.first().map(|(at, _)| *at)
     }
 
-    /// The next one to reconcile, of a namespace that has not its share under way.
+    /// The next name to reconcile, of a namespace that has not used up its share.
     fn start(&mut self) -> Option<NamespacedName> {
         self.may_start = self.shares.is_free();
         if !self.may_start {

@@ -12,20 +12,20 @@ use super::*;
 
 const NAMES: [&str; 4] = ["one", "two", "three", "four"];
 
-/// A look: at what, from when to when, and whether it asked for another.
+/// A reconcile: its name, its beginning and end, and whether it asked to be repeated.
 #[derive(Clone, Copy, Debug)]
-struct Looked {
+struct Reconciled {
     name: &'static str,
     from: Duration,
     to: Duration,
-    /// Which of all calls and looks it was.
+    /// Its number among all triggers and reconciles.
     number: usize,
     asks: bool,
 }
 
 #[derive(Default)]
 struct Log {
-    looks: RefCell<Vec<Looked>>,
+    reconciles: RefCell<Vec<Reconciled>>,
     happened: Cell<usize>,
     under_way: Cell<usize>,
     most: Cell<usize>,
@@ -37,8 +37,8 @@ impl Log {
         self.happened.get()
     }
 
-    /// A look that takes so long.
-    async fn look(&self, name: &'static str, began: Instant, takes: Duration) {
+    /// A reconcile that takes this long.
+    async fn reconcile(&self, name: &'static str, began: Instant, takes: Duration) {
         let (from, number) = (began.elapsed(), self.number());
         self.under_way.set(self.under_way.get() + 1);
         self.most.set(self.most.get().max(self.under_way.get()));
@@ -46,12 +46,22 @@ impl Log {
             sleep(takes).await;
         }
         self.under_way.set(self.under_way.get() - 1);
-        self.looks.borrow_mut().push(Looked { name, from, to: began.elapsed(), number, asks: false });
+        self.reconciles.borrow_mut().push(Reconciled {
+            name,
+            from,
+            to: began.elapsed(),
+            number,
+            asks: false,
+        });
     }
 
-    /// Names and times of all looks, in the order in which they ended.
+    /// Names and times of all reconciles, in the order in which they ended.
     fn times(&self) -> Vec<(&'static str, Duration, Duration)> {
-        self.looks.borrow().iter().map(|look| (look.name, look.from, look.to)).collect()
+        self.reconciles
+            .borrow()
+            .iter()
+            .map(|reconcile| (reconcile.name, reconcile.from, reconcile.to))
+            .collect()
     }
 }
 
@@ -59,29 +69,29 @@ const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// Serves what `call` calls, each look taking so long and asking for another after `requeue`.
+/// Serves the names that `trigger` sends. Each reconcile takes this long and asks to be repeated after `requeue`.
 async fn play(
     log: &Log,
     max_concurrent: usize,
     takes: Duration,
     requeue: impl Fn(usize) -> Option<Duration>,
-    call: impl AsyncFnOnce(UnboundedSender<&'static str>),
+    trigger: impl AsyncFnOnce(UnboundedSender<&'static str>),
 ) {
     let began = Instant::now();
-    let (caller, calls) = unbounded();
-    // Each in a namespace of its own: no share but the whole is in the way.
-    let calls = calls.map(|name: &'static str| (name.into(), name.into()));
-    let serve = serve(calls, stream::pending(), max_concurrent, async |(_, name)| {
+    let (sender, triggers) = unbounded();
+    // Each name has a namespace of its own, so that no share limits it.
+    let triggers = triggers.map(|name: &'static str| (name.into(), name.into()));
+    let serve = serve(triggers, stream::pending(), max_concurrent, async |(_, name)| {
         let name = NAMES.into_iter().find(|known| *known == name).unwrap();
-        log.look(name, began, takes).await;
-        let mut looks = log.looks.borrow_mut();
-        let after = requeue(looks.len());
-        if let Some(look) = looks.last_mut() {
-            look.asks = after.is_some();
+        log.reconcile(name, began, takes).await;
+        let mut reconciles = log.reconciles.borrow_mut();
+        let after = requeue(reconciles.len());
+        if let Some(reconcile) = reconciles.last_mut() {
+            reconcile.asks = after.is_some();
         }
         after
     });
-    tokio::join!(serve, call(caller));
+    tokio::join!(serve, trigger(sender));
 }
 
 fn never(_: usize) -> Option<Duration> {
@@ -89,13 +99,13 @@ fn never(_: usize) -> Option<Duration> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_is_called_is_looked_at_without_waiting_for_the_timer() {
-    // The queue begins between two ticks of the timer, and so does each call.
+async fn a_triggered_name_is_reconciled_without_waiting_for_the_timer() {
+    // The queue starts between two ticks of the timer, and so does each trigger.
     let (log, odd) = (Log::default(), Duration::from_micros(1100));
     advance(Duration::from_micros(700)).await;
-    play(&log, 16, Duration::ZERO, never, async |calls| {
+    play(&log, 16, Duration::ZERO, never, async |triggers| {
         for _ in 0..4 {
-            calls.unbounded_send("one").unwrap();
+            triggers.unbounded_send("one").unwrap();
             // Others have a chance, and time has not.
             yield_now().await;
             yield_now().await;
@@ -112,9 +122,9 @@ async fn whoever_is_called_is_looked_at_without_waiting_for_the_timer() {
 async fn calls_that_come_together_are_one() {
     for _ in 0..50 {
         let log = Log::default();
-        play(&log, 16, Duration::ZERO, never, async |calls| {
+        play(&log, 16, Duration::ZERO, never, async |triggers| {
             for name in ["one", "two", "one", "one"] {
-                calls.unbounded_send(name).unwrap();
+                triggers.unbounded_send(name).unwrap();
             }
             sleep(millis(5)).await;
         })
@@ -126,9 +136,9 @@ async fn calls_that_come_together_are_one() {
 #[tokio::test(start_paused = true)]
 async fn calls_during_a_look_lead_to_one_more_and_never_to_two_at_once() {
     let log = Log::default();
-    play(&log, 16, millis(10), never, async |calls| {
+    play(&log, 16, millis(10), never, async |triggers| {
         for _ in 0..5 {
-            calls.unbounded_send("one").unwrap();
+            triggers.unbounded_send("one").unwrap();
             sleep(millis(1)).await;
         }
         sleep(millis(30)).await;
@@ -141,9 +151,9 @@ async fn calls_during_a_look_lead_to_one_more_and_never_to_two_at_once() {
 #[tokio::test(start_paused = true)]
 async fn others_go_at_once_up_to_the_limit() {
     let log = Log::default();
-    play(&log, 2, millis(10), never, async |calls| {
+    play(&log, 2, millis(10), never, async |triggers| {
         for name in ["one", "two", "three", "four"] {
-            calls.unbounded_send(name).unwrap();
+            triggers.unbounded_send(name).unwrap();
         }
         sleep(millis(50)).await;
     })
@@ -154,17 +164,17 @@ async fn others_go_at_once_up_to_the_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_look_is_repeated_when_it_asks_for_that_and_sooner_when_called() {
+async fn a_reconcile_is_repeated_when_it_asks_for_that_and_sooner_when_triggered() {
     let log = Log::default();
-    let twice = |looks| (looks < 3).then_some(millis(100));
-    play(&log, 16, Duration::ZERO, twice, async |calls| {
-        calls.unbounded_send("one").unwrap();
+    let twice = |reconciles| (reconciles < 3).then_some(millis(100));
+    play(&log, 16, Duration::ZERO, twice, async |triggers| {
+        triggers.unbounded_send("one").unwrap();
         sleep(millis(40)).await;
-        calls.unbounded_send("one").unwrap();
+        triggers.unbounded_send("one").unwrap();
         sleep(millis(500)).await;
     })
     .await;
-    // Called at 40, and from then on by itself; the first request, for 100, gave way to the call.
+    // Triggered at 40, which replaced the requeue at 100, and from then on requeued.
     let at: Vec<_> = log.times().iter().map(|(_, from, _)| *from).collect();
     assert_eq!(at, [0, 40, 140].map(millis));
 }
@@ -177,9 +187,9 @@ async fn the_end_waits_for_looks_under_way_and_begins_no_others() {
         1,
         millis(10),
         |_| Some(millis(1)),
-        async |calls| {
-            calls.unbounded_send("one").unwrap();
-            calls.unbounded_send("two").unwrap();
+        async |triggers| {
+            triggers.unbounded_send("one").unwrap();
+            triggers.unbounded_send("two").unwrap();
             sleep(millis(5)).await;
         },
     )
@@ -187,39 +197,46 @@ async fn the_end_waits_for_looks_under_way_and_begins_no_others() {
     assert_eq!(log.times().len(), 1);
 }
 
-/// Whatever is called, whenever, and whatever asks for more: each call is followed by a look, and so is each look that
-/// asks for another. No name has two at once, and no more than so many are under way.
+/// For all triggers and requeues: each trigger is followed by a reconcile, and so is each reconcile that asks to be repeated. No
+/// name has two reconciles at once, and no more than `max_concurrent` run at once.
 #[test]
 fn nothing_that_was_asked_for_is_lost() {
-    let calls = proptest::collection::vec((0..NAMES.len(), 0_u64..8), 1..40);
-    let settings = (calls, 1_usize..4, 0_u64..12, 0_usize..30, 0_u64..20);
+    let triggers = proptest::collection::vec((0..NAMES.len(), 0_u64..8), 1..40);
+    let settings = (triggers, 1_usize..4, 0_u64..12, 0_usize..30, 0_u64..20);
     let config = Config { cases: 300, failure_persistence: None, ..Config::default() };
-    let played = TestRunner::new(config).run(&settings, |(calls, max_concurrent, takes, requeues, after)| {
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        let (log, called) = (Log::default(), RefCell::new(Vec::new()));
-        let requeue = |looks| (looks <= requeues).then_some(millis(after));
-        runtime.block_on(play(&log, max_concurrent, millis(takes), requeue, async |caller| {
-            for (name, pause) in calls {
-                sleep(millis(pause)).await;
-                called.borrow_mut().push((NAMES[name], log.number()));
-                caller.unbounded_send(NAMES[name]).unwrap();
-            }
-            sleep(millis(2000)).await;
-        }));
+    let played =
+        TestRunner::new(config).run(&settings, |(triggers, max_concurrent, takes, requeues, after)| {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .start_paused(true)
+                .build()
+                .unwrap();
+            let (log, triggered) = (Log::default(), RefCell::new(Vec::new()));
+            let requeue = |reconciles| (reconciles <= requeues).then_some(millis(after));
+            runtime.block_on(play(&log, max_concurrent, millis(takes), requeue, async |caller| {
+                for (name, pause) in triggers {
+                    sleep(millis(pause)).await;
+                    triggered.borrow_mut().push((NAMES[name], log.number()));
+                    caller.unbounded_send(NAMES[name]).unwrap();
+                }
+                sleep(millis(2000)).await;
+            }));
 
-        let looks = log.looks.into_inner();
-        assert!(log.most.get() <= max_concurrent);
-        for (name, number) in called.into_inner() {
-            assert!(looks.iter().any(|look| look.name == name && look.number > number), "{name}, {number}");
-        }
-        for (index, look) in looks.iter().enumerate() {
-            let mut later = looks[index + 1..].iter().filter(|other| other.name == look.name);
-            assert!(!look.asks || later.clone().next().is_some(), "{look:?} asked for another");
-            assert!(later.all(|other| other.from >= look.to), "{look:?} and another at once");
-        }
-        Ok(())
-    });
+            let reconciles = log.reconciles.into_inner();
+            assert!(log.most.get() <= max_concurrent);
+            for (name, number) in triggered.into_inner() {
+                assert!(
+                    reconciles.iter().any(|reconcile| reconcile.name == name && reconcile.number > number),
+                    "{name}, {number}"
+                );
+            }
+            for (index, reconcile) in reconciles.iter().enumerate() {
+                let mut later = reconciles[index + 1..].iter().filter(|other| other.name == reconcile.name);
+                assert!(!reconcile.asks || later.clone().next().is_some(), "{reconcile:?} asked for another");
+                assert!(later.all(|other| other.from >= reconcile.to), "{reconcile:?} and another at once");
+            }
+            Ok(())
+        });
     played.unwrap();
 }
 

@@ -3,7 +3,9 @@
 
 use tokensource::api::from_kubernetes;
 use tokensource::decide::limiter::{Entry, Request};
-use tokensource::decide::{Cause, Deferral, Outcome, Plan, Target, decide, next_status, requeue_after};
+use tokensource::decide::{
+    Cause, Deferral, Outcome, Plan, Settled, Target, decide, next_status, requeue_after,
+};
 
 use super::{Event, World};
 use crate::clock::{Instant, MILLISECOND, SECOND, at, instant};
@@ -120,7 +122,7 @@ impl World {
         let source = &mut self.fleet.sources[number as usize];
         let flight = source.flight.as_mut().unwrap();
         let target = std::mem::replace(&mut source.target, Target::Missing);
-        let mut observed = self.product.observed(
+        let observed = self.product.observed(
             (&source.uid, &source.name),
             &source.status,
             target,
@@ -132,9 +134,9 @@ impl World {
             Target::Ours(published) => instant(published.expires_at),
             _ => 0,
         };
-        observed.settle(outcome);
-        let status = next_status(&observed, outcome);
-        let target = observed.target;
+        let settled = Settled::new(observed, outcome);
+        let status = next_status(&settled, outcome);
+        let target = settled.target.clone();
         let secret = matches!(outcome, Outcome::Published(_));
         if let (true, Target::Ours(published)) = (secret, &target) {
             self.tally.replaced(missing_from, now);

@@ -1,7 +1,6 @@
-//! What issuers' metadata says, kept so that a renewal does not read the same document again.
+//! A cache of issuers' metadata, so that renewals do not read the same document again.
 //!
-//! Knows how long what was found holds, and that of many who ask at once one reads for all. Must not know what the
-//! document says, nor who may be sent what.
+//! Concurrent requests for one issuer share one read. Must not know what a document contains, nor what is sent to whom.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,22 +11,22 @@ use crate::controller::issue::tenant_cache::{Limits, TenantCache};
 use crate::controller::issue::token_clients::Digest;
 use crate::oauth::{Error, Issuer, Metadata, TokenClient};
 
-/// How long the document is not read again: endpoints move once in years, and are announced.
+/// How long a document is used without being read again. Endpoints move once in years, with notice.
 const FRESH: TimeDelta = TimeDelta::hours(1);
-/// How long found endpoints are used while the document cannot be read: a broken metadata server is no reason to let
-/// tokens expire.
+/// How long a document is used while it cannot be read again. A broken metadata server is no reason to let tokens expire.
 const USABLE: TimeDelta = TimeDelta::hours(24);
-/// How long a failure is the answer to every request: the next attempt would fail, too.
+/// How long a failure is returned without another read, since the next read would most likely fail too.
 const FAILED: TimeDelta = TimeDelta::seconds(5);
 /// How often entries that are no longer worth keeping are removed.
 const SWEEP: TimeDelta = TimeDelta::minutes(1);
 
-/// Sixty issuers of a namespace: who names another each time reads their documents more often than once an hour.
+/// Enough for sixty issuers of a namespace. With more, documents are read more often than once an hour.
 const LIMITS: Limits = Limits { share: 256 << 10, total: 8 << 20 };
-/// About what is kept of an issuer beside its name: an endpoint's URL may have 2 KiB, an error's text 2 KiB.
+/// The approximate size of an entry without the issuer's name: up to 2 KiB for an endpoint, and 2 KiB for an error.
 const ISSUER: usize = 4 << 10;
 
-/// Whose finding it is. Not shared between namespaces or roots of trust: who chooses those might answer for others.
+/// What entries are kept by. Namespaces and roots of trust share nothing, since whoever chooses them could forge a
+/// document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     pub(crate) namespace: String,
@@ -39,7 +38,7 @@ pub(crate) struct Key {
 #[derive(Default)]
 struct Known {
     metadata: Option<Metadata>,
-    /// When it was last read in the document, or said to be out of date.
+    /// When the document was last read.
     read_at: Option<DateTime<Utc>>,
     fresh: bool,
     failed: Option<(Error, DateTime<Utc>)>,
@@ -48,11 +47,11 @@ struct Known {
 #[derive(Default)]
 struct Slot {
     known: Mutex<Known>,
-    /// Held while the document is being read: whoever else needs it waits for the answer.
+    /// Locked while the document is read. Other requests wait for the result.
     reading: tokio::sync::Mutex<()>,
 }
 
-/// The endpoints found.
+/// The cache.
 pub(crate) struct MetadataCache {
     slots: TenantCache<Key, Arc<Slot>>,
     swept: Mutex<DateTime<Utc>>,
@@ -64,7 +63,7 @@ impl MetadataCache {
         Self { slots: TenantCache::new(LIMITS), swept: Mutex::default(), clock }
     }
 
-    /// What the metadata of this issuer says.
+    /// The metadata of this issuer.
     pub(crate) async fn metadata(&self, key: &Key, client: &TokenClient) -> Result<Metadata, Error> {
         let slot = self.slot(key);
         if let Some(known) = slot.lock().answer((self.clock)()) {
@@ -78,7 +77,7 @@ impl MetadataCache {
         slot.lock().learn(found, (self.clock)())
     }
 
-    /// What was found turned out not to answer: the next request reads the document again, if it can.
+    /// The endpoint did not answer: the next request reads the document again, if possible.
     pub(crate) fn doubt(&self, key: &Key) {
         self.slot(key).lock().fresh = false;
     }
@@ -101,7 +100,7 @@ impl MetadataCache {
         }
     }
 
-    /// About how many bytes they take.
+    /// The approximate size in bytes.
     pub(crate) fn size(&self) -> usize {
         self.slots.size()
     }
@@ -114,7 +113,7 @@ impl Slot {
 }
 
 impl Known {
-    /// What can be said without reading the document.
+    /// The result without reading the document, if there is one.
     fn answer(&self, now: DateTime<Utc>) -> Option<Result<Metadata, Error>> {
         let fresh = self.fresh && self.read_at.is_some_and(|at| within(at, FRESH, now));
         let known = self.metadata.clone().filter(|_| fresh).map(Ok);
@@ -126,7 +125,7 @@ impl Known {
         })
     }
 
-    /// Takes in what came of reading it.
+    /// Stores the result of reading the document.
     fn learn(&mut self, found: Result<Metadata, Error>, now: DateTime<Utc>) -> Result<Metadata, Error> {
         match found {
             Ok(metadata) => {
@@ -135,7 +134,7 @@ impl Known {
                 Ok(metadata)
             }
             Err(error) => {
-                // A document that speaks of somebody else takes back what it said.
+                // A document that names another issuer or is invalid is trusted no longer.
                 if !matches!(error.reason(), Reason::DiscoveryFailed | Reason::TLSVerificationFailed) {
                     self.metadata = None;
                 }
@@ -157,7 +156,8 @@ impl Known {
     }
 }
 
-/// Whether this was so lately. What was found at an instant yet to come was found by another clock, and is not believed.
+/// Whether `at` is less than `span` ago. An instant in the future comes from a clock that has been set back, and does not
+/// count.
 fn within(at: DateTime<Utc>, span: TimeDelta, now: DateTime<Utc>) -> bool {
     at <= now && now - at < span
 }

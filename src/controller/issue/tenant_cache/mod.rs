@@ -1,14 +1,14 @@
-//! A cache that many namespaces fill, with a bound for each of them and for all.
+//! A cache that is filled by many namespaces, with a limit for each of them and for all.
 //!
-//! Knows sizes, and what was used last. A namespace over its share evicts its own entries, and where all entries together
-//! are too many, the namespace that holds most gives up one. Must not know what is kept.
+//! A namespace over its share evicts its own least recently used entries. If all entries together exceed the total, the
+//! namespace that uses most evicts one. Must not know what is kept.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// How many bytes may be kept.
+/// The limits in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     /// For one namespace.
@@ -46,7 +46,7 @@ impl<K: Eq + Hash + Clone, V: Clone> TenantCache<K, V> {
         Self { limits, state: Mutex::new(State { tenants: HashMap::new(), size: 0, uses: 0 }) }
     }
 
-    /// The value kept under this key, which counts as used.
+    /// The value of this key. This counts as a use.
     pub(crate) fn get<Q: Eq + Hash + ?Sized>(&self, namespace: &str, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
@@ -59,8 +59,8 @@ impl<K: Eq + Hash + Clone, V: Clone> TenantCache<K, V> {
         Some(entry.value.clone())
     }
 
-    /// Keeps a value of about this many bytes, in place of what stood under the key, and evicts what is then too much.
-    /// The new value itself stays, whatever its size.
+    /// Keeps a value of this approximate size and evicts older entries to meet the limits. The new value is kept whatever
+    /// its size.
     pub(crate) fn insert(&self, namespace: &str, key: K, value: V, size: usize) {
         let mut state = self.lock();
         state.remove(namespace, &key);
@@ -83,7 +83,7 @@ impl<K: Eq + Hash + Clone, V: Clone> TenantCache<K, V> {
         }
     }
 
-    /// Drops what does not pass.
+    /// Drops the values for which `keep` is false.
     pub(crate) fn retain(&self, mut keep: impl FnMut(&V) -> bool) {
         let mut state = self.lock();
         for tenant in state.tenants.values_mut() {
@@ -94,7 +94,7 @@ impl<K: Eq + Hash + Clone, V: Clone> TenantCache<K, V> {
         state.size = state.tenants.values().map(|tenant| tenant.size).sum();
     }
 
-    /// About how many bytes are kept.
+    /// The approximate size in bytes.
     pub(crate) fn size(&self) -> usize {
         self.lock().size
     }
@@ -109,7 +109,7 @@ impl<K: Eq + Hash + Clone, V> State<K, V> {
         self.tenants.get(namespace).map_or(0, |tenant| tenant.size)
     }
 
-    /// Drops the entry that this namespace has not used for longest, unless it is the newest of all.
+    /// Drops the least recently used entry of the namespace, unless that is the newest entry of all.
     fn evict(&mut self, namespace: &str) -> bool {
         let Some(tenant) = self.tenants.get(namespace) else { return false };
         let oldest = tenant.entries.iter().min_by_key(|(_, entry)| entry.used);

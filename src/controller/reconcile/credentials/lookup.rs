@@ -1,5 +1,5 @@
-//! Answers what issuing a token asks of the cluster, from the API server, with the permit of the reconcile at hand.
-//! Must not know what a request looks like.
+//! The controller's `Lookup`: answers from the caches and the API server, within the permit of a reconcile.
+//! Must not know what a token request looks like.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,10 +18,11 @@ use crate::controller::issue::lookup::Lookup;
 use crate::controller::reconcile::context::ReconcilePermit;
 use crate::controller::reconcile::credentials::versions;
 use crate::decide::publication::Data;
-use crate::decide::{Credentials, Observed};
+use crate::decide::versions::Versions;
+use crate::decide::{Credentials, Observed, Secrets};
 use crate::oauth::Secret;
 
-/// The least that the API server grants, and more than one request needs.
+/// The shortest lifetime that the API server grants; one request needs less.
 const LIFETIME_SECONDS: i64 = 600;
 
 impl Lookup for ReconcilePermit<'_> {
@@ -81,11 +82,12 @@ impl Lookup for ReconcilePermit<'_> {
 
     async fn count_versions(
         &self,
-        observed: &mut Observed<'_>,
+        observed: &Observed<'_>,
         provider: &TokenProviderSpec,
-        read: [&Data; 3],
-    ) {
-        versions::count_read(observed, provider, read, self).await;
+        secrets: &Secrets,
+        data: [&Data; 3],
+    ) -> Versions {
+        versions::count_read(observed, provider, secrets, data, self).await
     }
 
     async fn wait_for<T>(&self, answer: impl Future<Output = T>) -> T {

@@ -1,7 +1,7 @@
-//! Reading and writing the Secret that keeps a refresh token. Must not decide whether the token in it may be used.
+//! Reads and writes the Secret that stores a refresh token. Must not decide whether the stored token may be used.
 //!
-//! Every write carries the resourceVersion that was read: a rotated refresh token is good for one use, and of two
-//! writers the one that read last must win.
+//! Every write carries the resourceVersion that was read: a rotated refresh token is good for one use, so of two writers
+//! the one that read last must win.
 
 use k8s_openapi::api::core::v1::Secret as SecretObject;
 use kube::Resource;
@@ -15,15 +15,15 @@ use crate::controller::view::secrets::SecretMeta;
 use crate::decide::refresh::{RefreshBinding, secret_name};
 use crate::oauth::Secret;
 
-/// The Secret that keeps the refresh token, if there is one.
+/// The Secret that stores the refresh token, if it exists and is ours.
 pub(crate) async fn read(source: &TokenSource, context: &Context) -> Result<Option<SecretObject>, CallError> {
     let api = context.secrets(&source.namespace().unwrap_or_default());
     let found = call(api.get_opt(&secret_name(&source.name_any()))).await?;
-    // One that is not ours is never read from; that it stands in the way is `decide`'s to say.
+    // A foreign Secret is never used. `decide` reports that it is in the way.
     Ok(found.filter(|found| owned(found, source)))
 }
 
-/// Keeps a refresh token, in place of the one that is there.
+/// Stores a refresh token and replaces the stored one.
 pub(crate) async fn keep(
     source: &TokenSource,
     binding: &RefreshBinding,
@@ -48,7 +48,7 @@ pub(crate) async fn keep(
     Ok(())
 }
 
-/// Drops a refresh token that the provider has refused.
+/// Deletes a refresh token that the provider has refused.
 pub(crate) async fn drop(
     source: &TokenSource,
     kept: &SecretObject,

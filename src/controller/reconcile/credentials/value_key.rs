@@ -1,7 +1,7 @@
-//! The key of the hash by which the controller knows the values of credentials again, in a Secret of its own namespace.
+//! The key of the hash by which the controller recognizes unchanged credentials, stored in a Secret of its own namespace.
 //!
-//! Knows how the key is read and made. Must not know what is hashed. Nothing waits for the key: without the Secret, or the
-//! right to it, a key of this process serves, and credentials that are rewritten across a restart cost a token.
+//! Nothing waits for the key. Without the Secret or the right to it, the process uses a key of its own, and credentials
+//! that are rewritten across a restart cost one token. Must not know what is hashed.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -22,12 +22,12 @@ use crate::decide::versions::ValueKey;
 
 /// The key in the Secret's data.
 const DATA_KEY: &str = "key";
-/// The pause before a Secret that could not be read or written is tried again.
+/// The pause before the Secret is tried again after a failure.
 const AGAIN: TimeDelta = TimeDelta::minutes(1);
-/// Of two processes that make the key at once, one loses and reads the winner's.
+/// If two processes create the key at once, one of them fails and reads the other's key.
 const ATTEMPTS: usize = 3;
 
-/// The key, and this process's own in its place.
+/// The stored key, and the process's own key as its replacement.
 pub(crate) struct Keyring {
     client: Client,
     settings: Arc<Settings>,
@@ -43,8 +43,8 @@ impl Keyring {
         Self { client, settings, own, stored: OnceLock::new(), tried: Mutex::default() }
     }
 
-    /// The key that the Secret holds, made if there is none. This process's own, where the Secret cannot be had; none
-    /// where the system gives no random number.
+    /// The key in the Secret, which is created if it does not exist. The process's own key if the Secret cannot be used;
+    /// None if the system gives no random numbers.
     pub(crate) async fn get(&self) -> Option<&ValueKey> {
         if self.stored.get().is_none() {
             self.look().await;
@@ -89,13 +89,13 @@ impl Keyring {
     }
 }
 
-/// 64 hexadecimal digits that stand for 256 random bits.
+/// 256 random bits as 64 hexadecimal digits.
 fn draw(settings: &Settings) -> Option<Vec<u8>> {
     let (one, other) = ((settings.nonce)()?, (settings.nonce)()?);
     Some([one, other].concat().into_bytes())
 }
 
-/// The key in the Secret; none where the Secret holds something else.
+/// The key in the Secret; None if the Secret holds something else.
 async fn load(client: &Client, settings: &Settings) -> Result<Option<ValueKey>, CallError> {
     let (namespace, name) = &settings.key_secret;
     let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
@@ -141,7 +141,7 @@ async fn create(api: &Api<Secret>, name: &str, key: Vec<u8>) -> Result<(), CallE
     call(api.create(&params, &secret)).await.map(drop)
 }
 
-/// Puts the key into the empty Secret that the manifests bring: `create` cannot be granted for one name alone.
+/// Writes the key into the empty Secret that the manifests contain, since RBAC cannot grant `create` for a single name.
 async fn fill(api: &Api<Secret>, empty: &Secret, key: Vec<u8>) -> Result<(), CallError> {
     let patch = json!({
         "metadata": { "uid": empty.uid(), "resourceVersion": empty.resource_version() },

@@ -1,7 +1,7 @@
-//! Which versions of the credentials count in the fingerprint: reads a Secret whose version has changed, once, and compares
-//! its values with those that the last token or the last attempt was asked for with.
+//! Which versions of the credentials count in the fingerprint. A Secret with a new version is read once, and its values
+//! are compared with those of the last token and the last attempt. An unchanged Secret is not read.
 //!
-//! Knows where that is remembered. Must not decide which version counts. An unchanged Secret is not read.
+//! Knows where the versions are remembered. Must not decide which version counts.
 
 use std::sync::Arc;
 
@@ -12,9 +12,9 @@ use crate::controller::reconcile::target::foreign_owner;
 use crate::controller::view::secrets::{SecretMeta, credentials};
 use crate::decide::publication::Data;
 use crate::decide::versions::{Recalled, Role, Versions, compare, recall};
-use crate::decide::{Credentials, Observed};
+use crate::decide::{Credentials, Observed, Secrets};
 
-/// What is remembered of a `TokenSource`'s Secrets: beside its token, and since its last attempt.
+/// The remembered versions of a `TokenSource`'s Secrets: those recorded with its token, and those of its last attempt.
 struct Remembered {
     target: Option<Arc<SecretMeta>>,
     attempt: Versions,
@@ -29,14 +29,14 @@ impl Remembered {
         }
     }
 
-    /// The token's first: it is the one that may be kept.
+    /// The token's versions come first, since the token may be kept.
     fn all(&self) -> Vec<&Versions> {
         let record = self.target.as_ref().and_then(|meta| meta.record.as_deref());
         record.map(|record| &record.versions).into_iter().chain([&self.attempt]).collect()
     }
 }
 
-/// Finds as which versions the observed Secrets count.
+/// Determines as which versions the observed Secrets count.
 pub(crate) async fn count(observed: &mut Observed<'_>, context: &Context) -> Result<(), Error> {
     let Ok(provider) = observed.provider.clone() else { return Ok(()) };
     let remembered = Remembered::of(observed, context);
@@ -63,22 +63,23 @@ pub(crate) async fn count(observed: &mut Observed<'_>, context: &Context) -> Res
     Ok(())
 }
 
-/// Finds as which versions the Secrets count that were read to be sent, and remembers it of this attempt.
+/// Determines as which versions the Secrets count that were read for a request, and remembers them for this attempt.
 pub(crate) async fn count_read(
-    observed: &mut Observed<'_>,
+    observed: &Observed<'_>,
     provider: &TokenProviderSpec,
-    read: [&Data; 3],
+    secrets: &Secrets,
+    data: [&Data; 3],
     context: &Context,
-) {
+) -> Versions {
     let remembered = Remembered::of(observed, context);
     let (known, mut versions) = (remembered.all(), Versions::default());
-    for (role, data) in Role::ALL.into_iter().zip(read) {
-        let secret = observed.secrets.of(role);
+    for (role, data) in Role::ALL.into_iter().zip(data) {
+        let secret = secrets.of(role);
         let hash = hash(role, secret, data, observed, provider, context).await;
         versions.extend(compare(role, secret, hash, &known));
     }
     context.view.local.remember_versions(observed.uid, versions.clone());
-    observed.secrets.versions = versions;
+    versions
 }
 
 async fn hash(
@@ -94,7 +95,7 @@ async fn hash(
     key.map(|key| key.hash(role, observed.uid, name, (observed.spec, provider), data)).unwrap_or_default()
 }
 
-/// One Secret, in full.
+/// Reads one Secret: its metadata and its data.
 pub(crate) async fn read(
     namespace: &str,
     name: &str,
@@ -104,7 +105,7 @@ pub(crate) async fn read(
     Ok((credentials(name, meta), secret.and_then(|secret| secret.data).unwrap_or_default()))
 }
 
-/// The error of a Secret that could not be read.
+/// The error if the Secret in this role cannot be read.
 fn error_of(role: Role) -> fn(CallError) -> Error {
     match role {
         Role::Credentials => Error::ReadCredentials,

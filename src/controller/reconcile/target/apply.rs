@@ -1,7 +1,7 @@
-//! Writing the target Secret, in one request wherever that is possible.
+//! Writes the target Secret, with one request where that is possible.
 //!
-//! Created by POST, which alone can refuse to touch a Secret that somebody else made a moment ago; from then on by
-//! server-side apply, bound to the uid that was seen to be ours. Must not know where a token comes from.
+//! The Secret is created with POST, the only call that cannot overwrite a Secret that somebody else has just created.
+//! Later writes are server-side applies that carry the uid of our Secret. Must not know where a token comes from.
 
 use std::sync::Arc;
 
@@ -23,20 +23,20 @@ use crate::decide::versions::Versions;
 use crate::decide::{Observed, Published, Target};
 use crate::oauth::Token;
 
-/// Within this two expiries are one: a rest of life is given in whole seconds, and the answer takes its time.
+/// Expiries that differ by less are equal: lifetimes are given in whole seconds, and answers take time.
 const SAME_EXPIRY: TimeDelta = TimeDelta::seconds(60);
 
-/// What became of a token.
+/// The result of writing a token.
 pub(crate) enum Written {
-    /// It stands in the target.
+    /// The target holds the token.
     New(Published),
-    /// It stood there before: the provider has returned the same one again, and nothing was written.
+    /// The target held the token already, since the provider returned the same token again. Nothing was written.
     Unchanged(Published),
-    /// It stands there, and the provider says that nothing is left of its life: nothing was written.
+    /// The target held the token already, and the provider says that it has expired. Nothing was written.
     Expired,
 }
 
-/// Writes a token as `data`, its rendering, unless it is the one that stands there.
+/// Writes a token, rendered as `data`, unless the target holds that token already.
 pub(crate) async fn token(
     issued: &IssuedToken,
     data: Data,
@@ -49,7 +49,7 @@ pub(crate) async fn token(
     let same = observed
         .published()
         .filter(|published| meta.is_some_and(|meta| is_same(issued, source, published, &meta)));
-    // A write that was done though its answer was lost is no token seen before.
+    // A write whose answer was lost does not make this a token that the provider returned again.
     let seen_before = same.is_some_and(|published| published.issued_at < issued.token.issued_at);
     if seen_before && issued.token.declared_zero {
         return Ok(Written::Expired);
@@ -91,7 +91,7 @@ fn is_same(issued: &IssuedToken, source: &TokenSource, published: &Published, me
 
 /// Whether the published record of the same token needs no update.
 fn stands(issued: &IssuedToken, published: &Published) -> bool {
-    // The same token with a longer life is news: an expiry that stood still would pass while the token is good.
+    // The provider has extended the token. The recorded expiry would pass while the token is valid.
     let extended = issued.token.expires_at - published.expires_at > SAME_EXPIRY;
     let expired = issued.token.issued_at >= published.expires_at;
     // Times that were recorded before the clock was set back would call for renewal for ever.
@@ -111,7 +111,7 @@ pub(crate) async fn write(
     let name = observed.target_name();
     context.lead()?;
     let api = context.secrets(&namespace);
-    // Metadata without a uid cannot be owned; objects from the API server always have one.
+    // Only an object without a uid has no owner reference; the API server gives each object one.
     let owner = source.controller_owner_ref(&()).unwrap_or_default();
     let wanted = target(name, &observed.spec.target, owner, data, &record);
     let written = match observed.target_uid() {
@@ -124,9 +124,9 @@ pub(crate) async fn write(
     Ok(as_written(&*learned(written, &api, &namespace, name, context).await?, record))
 }
 
-/// Has the API server say, by a dry run with a placeholder for the token, whether it would take the target as the spec
-/// describes it now. A target that is described by nothing but its name always passes; others are tried before the
-/// first token that is asked for with these inputs.
+/// Checks with a dry run and a placeholder for the token whether the API server would accept the target that the spec
+/// describes. Done before the first token with these inputs, and not for a target that only has a name, since such a
+/// target always passes.
 pub(crate) async fn rehearse(
     source: &TokenSource,
     observed: &Observed<'_>,
@@ -144,7 +144,7 @@ pub(crate) async fn rehearse(
         return Ok(());
     }
     let token = placeholder(None);
-    // Templates have been tried before.
+    // Templates were checked before.
     let Ok(data) = render(spec, &token) else { return Ok(()) };
     let record = TokenRecord {
         issued_at: token.issued_at,
@@ -159,7 +159,7 @@ pub(crate) async fn rehearse(
     rehearse_creation(&api, target(observed.target_name(), spec, owner, data, &record)).await
 }
 
-/// Under a name of its own, so that one that stands there is not in the way.
+/// Uses a generated name, so that an existing target does not make the dry run fail.
 async fn rehearse_creation(api: &Api<Secret>, mut wanted: Secret) -> Result<(), CallError> {
     wanted.metadata.name = None;
     wanted.metadata.generate_name = Some("tokensource-rehearsal-".to_owned());
@@ -167,8 +167,8 @@ async fn rehearse_creation(api: &Api<Secret>, mut wanted: Secret) -> Result<(), 
     call(api.create(&rehearsal, &wanted)).await.map(|_| ())
 }
 
-/// Takes the token out of a target, present or former, and leaves the rest: mounts then lose it, while of a deleted Secret they would
-/// keep the last content. Where the Secret's type does not permit that, it is deleted.
+/// Removes the token from a present or former target and leaves the rest. Mounted volumes then lose the token, while they
+/// would keep the content of a deleted Secret. If the Secret's type requires keys, the Secret is deleted.
 pub(crate) async fn withdraw(
     (name, uid): (&str, &str),
     source: &TokenSource,
@@ -182,7 +182,7 @@ pub(crate) async fn withdraw(
     let wanted = withdrawn(name, &observed.spec.target, owner, context.now());
     let meta = standing((name, uid), observed, &namespace, context).ok_or(CallError::Replaced)?;
     let written = match replace(&api, &wanted, &meta).await {
-        // Some types demand keys.
+        // The type requires keys.
         Err(error) if error.is_invalid() && secret_type(&observed.spec.target) != "Opaque" => {
             delete(&api, name, &meta).await?;
             context.view.secrets.lose(&namespace, name, Some(&meta));
@@ -193,8 +193,8 @@ pub(crate) async fn withdraw(
     Ok(without_token(&*learned(written, &api, &namespace, name, context).await?))
 }
 
-/// What a write returned. Where it was refused because what was known of the Secret is out of date, that is looked at
-/// again before the next try.
+/// The metadata that a write returned. If the write failed because the known metadata is outdated, the metadata is read
+/// again.
 async fn learned(
     written: Result<Secret, CallError>,
     api: &Api<Secret>,
@@ -210,7 +210,7 @@ async fn learned(
     Ok(context.view.secrets.learn(&written?.metadata))
 }
 
-/// The target as it is known now, if it is still the one that was observed, and still ours.
+/// The known metadata of the target, if it is still the observed Secret and still ours.
 fn standing(
     (name, uid): (&str, &str),
     observed: &Observed<'_>,
@@ -239,13 +239,13 @@ async fn replace(api: &Api<Secret>, wanted: &Secret, standing: &SecretMeta) -> R
     }
 }
 
-/// The type of a Secret cannot be changed; everything else that the API server finds wrong is no reason to delete.
+/// Whether the target has another type. A type cannot be changed; no other refusal is a reason to delete a Secret.
 async fn is_of_another_type(api: &Api<Secret>, wanted: &Secret) -> Result<bool, CallError> {
     Ok(call(api.get_opt(&wanted.name_any())).await?.is_some_and(|standing| standing.type_ != wanted.type_))
 }
 
-/// Deletes and creates, once the API server has said that it would take the new one: a working target is not given
-/// up for one that cannot be.
+/// Deletes and creates the target. A dry run first makes sure that the API server would accept the new one, so that a
+/// working target is not lost.
 async fn recreate(api: &Api<Secret>, wanted: &Secret, standing: &SecretMeta) -> Result<Secret, CallError> {
     rehearse_creation(api, wanted.clone()).await?;
     delete(api, &wanted.name_any(), standing).await?;
@@ -258,7 +258,7 @@ async fn delete(api: &Api<Secret>, name: &str, standing: &SecretMeta) -> Result<
     call(api.delete(name, &params)).await.map(|_| ())
 }
 
-/// Applies by force: the uid says that it is ours, so whatever others have done to our fields is undone.
+/// Applies with force, which undoes changes that others have made to our fields. The uid ensures that the Secret is ours.
 async fn apply(api: &Api<Secret>, wanted: &Secret, standing: &SecretMeta) -> Result<Secret, CallError> {
     let mut wanted = wanted.clone();
     wanted.metadata.uid = Some(standing.uid.clone());
@@ -266,8 +266,8 @@ async fn apply(api: &Api<Secret>, wanted: &Secret, standing: &SecretMeta) -> Res
     call(api.patch(&wanted.name_any(), &params, &Patch::Apply(&wanted))).await
 }
 
-/// Makes the fields we created ours by apply. Until then they belong to us as an *update*, and an apply that no
-/// longer names one of them would leave it standing.
+/// Turns our ownership of created fields from *update* into *apply*. Without this, an apply that omits one of these
+/// fields would not remove it.
 async fn claim(api: &Api<Secret>, wanted: &Secret, standing: &SecretMeta) -> Result<(), CallError> {
     let metadata = call(api.get_metadata(&wanted.name_any())).await?;
     if metadata.uid().as_deref() != Some(&standing.uid) {
@@ -282,13 +282,13 @@ async fn claim(api: &Api<Secret>, wanted: &Secret, standing: &SecretMeta) -> Res
         { "op": "test", "path": "/metadata/resourceVersion", "value": metadata.resource_version() },
         { "op": "replace", "path": format!("/metadata/managedFields/{position}/operation"), "value": "Apply" },
     ]);
-    // Two of these operations cannot fail to be a patch.
+    // These two operations are always a valid patch.
     let patch: json_patch::Patch = serde_json::from_value(patch).unwrap_or_default();
     call(api.patch_metadata(&wanted.name_any(), &PatchParams::default(), &Patch::Json::<()>(patch))).await?;
     Ok(())
 }
 
-/// Removes keys that others have added: the target has exactly the keys it is to have.
+/// Removes keys that others have added, so that the target has exactly the wanted keys.
 async fn prune(api: &Api<Secret>, wanted: &Secret, written: Secret) -> Result<Secret, CallError> {
     let ours = wanted.data.clone().unwrap_or_default();
     let strays: serde_json::Map<_, _> = written
@@ -306,7 +306,7 @@ async fn prune(api: &Api<Secret>, wanted: &Secret, written: Secret) -> Result<Se
     call(api.patch(&wanted.name_any(), &params, &Patch::Merge(&patch))).await
 }
 
-/// Takes in how the Secret stands now.
+/// Reads the metadata of the Secret and updates the view.
 pub(crate) async fn refresh(
     api: &Api<Secret>,
     namespace: &str,

@@ -1,6 +1,6 @@
-//! The Secrets that were a target before the spec gave it another name: finding and deleting them.
+//! Finds and deletes former targets: the Secrets that were the target before the spec changed its name.
 //!
-//! Knows what makes sure that a Secret is one of these. Must not decide when one is deleted.
+//! Knows how a former target is recognized. Must not decide when it is deleted.
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
@@ -13,7 +13,8 @@ use crate::controller::reconcile::target::foreign_owner;
 use crate::decide::refresh::secret_name;
 use crate::decide::{FormerTarget, Observed};
 
-/// Those that are known. A Secret that this very request is made with is none, whatever it says of itself.
+/// The known former targets. A Secret that is in use, for example as credentials, does not count, whatever its
+/// annotations say.
 pub(crate) fn former_targets(
     observed: &Observed<'_>,
     namespace: &str,
@@ -37,7 +38,7 @@ pub(crate) fn former_targets(
         .collect()
 }
 
-/// Deletes one, if it is still the one that was observed; else takes in how it stands now. Returns whether it was deleted.
+/// Deletes a former target if it is unchanged since it was observed; else updates the view. Returns whether it was deleted.
 pub(crate) async fn delete(
     former: &FormerTarget,
     namespace: &str,

@@ -1,6 +1,6 @@
-//! The target Secret as it stands: whose it is, which token it says it holds, and whether that is so.
+//! The present state of the target Secret: its owner, the token that it records, and whether its data is intact.
 //!
-//! Knows the cache of metadata, and reads the Secret itself only where that does not tell. Must not decide what a flaw leads to.
+//! Uses cached metadata, and reads the Secret only if the metadata is not enough. Must not decide what follows from a flaw.
 
 pub(crate) mod apply;
 pub(crate) mod former;
@@ -31,19 +31,19 @@ pub(crate) fn foreign_owner(meta: &SecretMeta, uid: &str) -> Option<String> {
 /// How long the caches of a new leader may be out of date.
 const SETTLING: TimeDelta = TimeDelta::minutes(2);
 
-/// Whether the target is another than the cache knew. Looked at before a token is asked for or taken away in the first
-/// minutes of a leader, for objects that are older: its lists may come from an API server that is behind, and the token
-/// that seems to be missing may be there. The watches have caught up later.
+/// Whether the cached state of the target is outdated. Checked in the first minutes of a leader, for objects older than
+/// its term, before a token is requested or withdrawn: the lists may come from an API server that lags behind, so that a
+/// token only seems to be missing.
 pub(crate) async fn is_outdated(
     source: &TokenSource,
     observed: &Observed<'_>,
     context: &Context,
 ) -> Result<bool, Error> {
     let Some(began) = context.settings.leadership.since() else { return Ok(true) };
-    // The API server tells whole seconds.
+    // Creation timestamps have whole seconds.
     let created = |time| from_kubernetes(&time) + TimeDelta::seconds(1);
     let older = source.creation_timestamp().is_some_and(|time| created(time) <= began);
-    // Either way: a beginning yet to come is one of another clock.
+    // The absolute difference, since the clock may have been set back.
     if !older || (context.now() - began).abs() > SETTLING {
         return Ok(false);
     }
@@ -56,13 +56,13 @@ pub(crate) async fn is_outdated(
         tracing::info!(
             namespace,
             secret = name,
-            "The target is newer than the cache knew; it is judged anew"
+            "The target is newer than in the cache; it is observed again"
         );
     }
     Ok(differs)
 }
 
-/// The target by what is known of it, or by reading it where that is in doubt.
+/// The target, from its cached metadata, or by reading it if the metadata is not enough.
 pub(crate) async fn target(
     observed: &Observed<'_>,
     namespace: &str,
@@ -78,12 +78,12 @@ pub(crate) async fn target(
     }
 }
 
-/// Our target after its token has been taken away. Whatever others may have put there since is none of ours.
+/// Our target after its token was withdrawn. Data that others have added since is ignored.
 pub(crate) fn without_token(meta: &SecretMeta) -> Target {
     Target::Withdrawn { uid: meta.uid.clone(), resource_version: meta.resource_version.to_string() }
 }
 
-/// The target by what is known without reading it: taken to be as it was when it was last known to be intact.
+/// The target if it cannot be read: assumed to be as it was when it was last known to be intact.
 pub(crate) fn unread_target(observed: &Observed<'_>, namespace: &str, context: &Context) -> Target {
     let Some(meta) = context.view.secrets.get(namespace, observed.target_name()) else {
         return Target::Missing;
@@ -109,7 +109,7 @@ async fn ours(
     }
     let found = context.read_secret(namespace, observed.target_name()).await.map_err(Error::ReadTarget)?;
     let Some((secret, meta)) = found else { return Ok(Target::Missing) };
-    // It may be another one than the cache knew.
+    // It may be another Secret than the cached one.
     if let Some(owner) = foreign_owner(&meta, observed.uid) {
         return Ok(Target::Foreign(owner));
     }
@@ -128,14 +128,14 @@ async fn ours(
     Ok(Target::Ours(published))
 }
 
-/// Whether this data is what was written with these annotations.
+/// Whether this data is the data that was written with these annotations.
 pub(crate) fn is_intact(meta: &SecretMeta, data: Option<&Data>) -> bool {
     let (Some(record), Some(data)) = (&meta.record, data) else { return false };
     meta.data_hash.as_deref() == Some(&content_hash(data, record))
 }
 
-/// The target by its metadata, taken to be intact. Without a readable record it is altered, and what status remembers
-/// stands in.
+/// The target from its metadata, assumed to be intact. Without a readable record the target is altered, and the status is
+/// used instead.
 fn published(observed: &Observed<'_>, meta: &SecretMeta) -> Published {
     let metadata_in_sync =
         meta.metadata_hash.as_deref() == Some(&metadata_hash(&observed.spec.target, observed.name));
@@ -154,7 +154,7 @@ fn published(observed: &Observed<'_>, meta: &SecretMeta) -> Published {
     Published { intact: meta.record.is_some(), metadata_in_sync, ..as_written(meta, record) }
 }
 
-/// The target right after it was written with this record.
+/// The target right after this record was written.
 pub(crate) fn as_written(meta: &SecretMeta, record: TokenRecord) -> Published {
     Published {
         uid: meta.uid.clone(),

@@ -134,8 +134,8 @@ fn our_own_writes_show_before_the_cache_has_them_and_are_not_forgotten_for_it() 
     // A reconcile that began before the cache caught up still learns of the write, though somebody scraped meanwhile.
     writer.apply_watcher_event(&Event::Apply(source("a", "one", "2", Some(&later))));
     assert_eq!(expiry(), "1767232800");
-    let (latest, _) = view.local.current(Arc::new(cached));
-    assert_eq!(latest.metadata.resource_version.as_deref(), Some("2"));
+    let (current, _) = view.local.current(Arc::new(cached));
+    assert_eq!(current.metadata.resource_version.as_deref(), Some("2"));
     // What could not be written holds all the same.
     view.local.keep_unwritten_status("one", early);
     assert_eq!(expiry(), "1767229200");

@@ -1,6 +1,6 @@
-//! A view, one namespace or all of them: its caches, and what sets off a reconcile.
+//! The view of one namespace or of all namespaces: its caches, and the changes that trigger a reconcile.
 //!
-//! Knows which change concerns which `TokenSource`. Must not know the queue, nor what a reconcile does.
+//! Knows which change affects which `TokenSource`. Must not know the workqueue, nor what a reconcile does.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -26,15 +26,15 @@ use crate::controller::view::watch::{
     Selection, Standing, WatchClient, WatchMetrics, Watched, watch_objects,
 };
 
-/// How often the clock is compared with the time that has passed.
+/// How often the wall clock is compared with the monotonic clock.
 const LOOK_AT_CLOCK: Duration = Duration::from_secs(5);
-/// Further than this no clock drifts meanwhile.
+/// A larger difference is not drift: the clock was set.
 const LEAP: TimeDelta = TimeDelta::seconds(2);
 
-/// The objects to look at.
+/// The names of the TokenSources to reconcile.
 pub(crate) type Triggers = BoxStream<'static, NamespacedName>;
 
-/// One namespace, or all of them.
+/// The caches of one namespace, or of all namespaces.
 pub(crate) struct ClusterView {
     pub(crate) sources: Store<TokenSource>,
     pub(crate) providers: Store<TokenProvider>,
@@ -43,14 +43,14 @@ pub(crate) struct ClusterView {
     references: RwLock<ReferenceIndex>,
     pub(crate) secrets_filled: watch::Sender<bool>,
     pub(crate) filled: watch::Sender<bool>,
-    /// How its watches stand, each with the kind's name.
+    /// The state of each watch, with the name of its kind.
     pub(crate) standings: Vec<(&'static str, watch::Receiver<Standing>)>,
     /// None for all namespaces.
     pub(crate) namespace: Option<String>,
 }
 
 impl ClusterView {
-    /// With nothing in it but what these come to hold.
+    /// A view with these stores and nothing else in it.
     pub(crate) fn new(sources: Store<TokenSource>, providers: Store<TokenProvider>) -> Self {
         Self {
             sources,
@@ -65,19 +65,19 @@ impl ClusterView {
         }
     }
 
-    /// Waits until every cache holds what the API server held: a decision before that might rest on absences.
+    /// Waits until every cache is filled. Before that, a decision could take a missing object for a deleted one.
     pub(crate) async fn filled(&self) {
-        // An error means that the sender is gone; it lives in `self`.
+        // There is no error: `self` keeps the sender.
         let _ = self.filled.subscribe().wait_for(|filled| *filled).await;
     }
 
-    /// Whether one of its watches has been refused, or has failed a few times in a row.
+    /// Whether a watch has been refused, or has failed several times in a row.
     pub(crate) fn is_failing(&self) -> bool {
         let fails = |standing| matches!(standing, Standing::Failing | Standing::Refused);
         self.standings.iter().any(|(_, standing)| fails(*standing.borrow()))
     }
 
-    /// Whenever something that readiness depends on is different.
+    /// An item for each change that may affect readiness.
     pub(crate) fn changes(&self) -> impl Stream<Item = ()> + use<> {
         let filled = stream::unfold(self.filled.subscribe(), async |mut filled| {
             filled.changed().await.ok().map(|()| ((), filled))
@@ -90,12 +90,12 @@ impl ClusterView {
         stream::select_all(standings.map(StreamExt::boxed).chain([filled.boxed()]))
     }
 
-    /// The object of this name, as the cache has it.
+    /// The cached object of this name.
     pub(crate) fn find(&self, (namespace, name): &NamespacedName) -> Option<Arc<TokenSource>> {
         self.sources.get(&ObjectRef::new(name).within(namespace))
     }
 
-    /// The names of all that the cache has.
+    /// The names of all cached TokenSources.
     pub(crate) fn all_names(&self) -> Vec<NamespacedName> {
         self.sources.state().iter().map(|source| name_of(source)).collect()
     }
@@ -104,7 +104,7 @@ impl ClusterView {
         self.read().users(namespace, reference)
     }
 
-    /// Notes which Secrets a `TokenSource` looks at because its provider block names them, in place of those before.
+    /// Records the Secrets that the provider block of a `TokenSource` names, and replaces the former ones.
     pub(crate) fn depends(&self, namespace: &str, source: &str, secrets: &[&str]) {
         if !self.read().has_provider_secrets(namespace, source, secrets) {
             self.references.write().unwrap_or_else(PoisonError::into_inner).note(namespace, source, secrets);
@@ -115,7 +115,7 @@ impl ClusterView {
         self.references.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Those a `TokenSource`'s change concerns: itself, and whoever shares a Secret with it.
+    /// The TokenSources that a change of a `TokenSource` affects: itself, and those that name the same Secrets.
     fn affected_by_source(&self, event: &Event<TokenSource>) -> Vec<NamespacedName> {
         if let Event::Delete(source) = event {
             self.local.forget(&source.uid().unwrap_or_default());
@@ -126,7 +126,7 @@ impl ClusterView {
         self.references.write().unwrap_or_else(PoisonError::into_inner).apply(event)
     }
 
-    /// Those a Secret's change concerns: whoever names it, and whoever owns it.
+    /// The TokenSources that a change of a Secret affects: those that name it, and its owner.
     fn affected_by_secret(&self, event: &Event<PartialObjectMeta<Secret>>) -> Vec<NamespacedName> {
         if matches!(event, Event::InitDone) {
             self.secrets_filled.send_replace(true);
@@ -168,7 +168,7 @@ impl ClusterView {
     }
 }
 
-/// The caches of a view and everything that sets off a reconcile in it.
+/// Creates a view and its triggers.
 pub(crate) fn prepare(
     client: &WatchClient,
     namespace: Option<&str>,
@@ -217,8 +217,8 @@ pub(crate) fn prepare(
     (view, stream::select_all(all).flat_map(stream::iter).boxed())
 }
 
-/// Whenever the wall clock has moved otherwise than time itself has passed: it was set, or the machine has slept. What
-/// was to happen at an instant waits for a duration, which knows nothing of that.
+/// An item each time that the wall clock was set or the machine has slept. Requeues are due at an instant but wait for a
+/// duration, so they have to be computed again then.
 fn leaps(clock: fn() -> DateTime<Utc>) -> impl Stream<Item = ()> + Send {
     stream::unfold((clock(), Instant::now()), move |(mut wall, mut elapsed)| async move {
         loop {
@@ -234,7 +234,7 @@ fn leaps(clock: fn() -> DateTime<Utc>) -> impl Stream<Item = ()> + Send {
     })
 }
 
-/// The events of one kind; how their watch stands is noted in the view.
+/// Starts the watch of one kind, and records its state in the view.
 fn watched<K: Watched>(
     client: &WatchClient,
     selection: Selection,

@@ -1,6 +1,6 @@
-//! Secrets by namespace and name, and among them the targets by the `TokenSource` that controls them.
+//! The known Secrets by namespace and name, and the targets among them by the `TokenSource` that controls them.
 //!
-//! Knows which of two states of a Secret is newer. Must not know a watch, nor what a target's name should be.
+//! Keeps the newest state of each Secret. Must not know where a state comes from, nor what a target's name should be.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -12,7 +12,8 @@ use super::meta::{OwnWrite, SecretMeta, is_newer};
 use crate::api::TokenSource;
 use crate::controller::view::name::NamespacedName;
 
-/// How many Secrets that claim to be targets of one `TokenSource` are considered. Anyone who may create Secrets may create more.
+/// How many Secrets that claim to be targets of one `TokenSource` are considered. Anyone who may create Secrets may
+/// create more.
 const LOOKED_AT: usize = 64;
 
 /// The known Secrets.
@@ -68,7 +69,8 @@ impl Known {
     }
 }
 
-/// The `TokenSource` whose target this is or was. A copy of a target does not count, since this controller did not write it.
+/// The `TokenSource` whose target this is or was. A copy of a target does not count, since this controller did not write
+/// it.
 fn owner(meta: &SecretMeta) -> Option<&CompactString> {
     let was_target =
         meta.own_write != OwnWrite::Never && !meta.deleting && (meta.record.is_some() || meta.withdrawn);

@@ -29,7 +29,7 @@ pub(crate) struct SecretMeta {
 /// How this controller has written a Secret.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum OwnWrite {
-    /// Not at all. A copy that somebody has made has all annotations, and is not written by this controller.
+    /// Never. Somebody's copy of a target has all its annotations, but this controller did not write it.
     #[default]
     Never,
     /// By create or update.

@@ -1,7 +1,7 @@
 //! The Secrets in the view, by their metadata alone.
 //!
-//! Fed by a metadata watch and by the controller's own reads and writes. The newest state wins, so that no decision relies on
-//! a state older than what this process has seen.
+//! Fed by a metadata watch and by the controller's own reads and writes. The newest state wins, so that no decision
+//! relies on a state older than what this process has seen.
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -23,8 +23,8 @@ mod meta;
 #[derive(Default)]
 struct State {
     known: Known,
-    /// A list in progress. Replaces `known` when it is complete. A Secret that is missing in it was deleted while there was no
-    /// watch.
+    /// A list in progress. Replaces `known` when it is complete. A Secret that is missing in it was deleted while there
+    /// was no watch.
     listed: Option<Known>,
 }
 
@@ -89,8 +89,8 @@ impl Secrets {
         meta
     }
 
-    /// Forgets a Secret that one of our own calls did not find. `known` is its metadata from before the call, so that a Secret
-    /// created since is kept.
+    /// Forgets a Secret that one of our own calls did not find. `known` is its metadata from before the call, so that a
+    /// Secret created since is kept.
     pub(crate) fn lose(&self, namespace: &str, name: &str, known: Option<&SecretMeta>) {
         let key = (namespace.into(), name.into());
         let mut state = self.write();

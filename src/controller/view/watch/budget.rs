@@ -1,5 +1,5 @@
-//! How much memory the large objects of one namespace may take, for each watch.
-//! Knows weights and names; must not know what makes an object heavy.
+//! Limits the memory that the large objects of one namespace may take in each watch.
+//! Knows weights and names; must not know how a weight is computed.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,7 +15,7 @@ type Key = (CompactString, CompactString);
 
 /// The weights of large objects, by namespace.
 pub(super) struct Budget {
-    /// Objects up to this weight are not counted: there may be thousands of them, and their number is a matter of quotas.
+    /// Objects up to this weight are not counted. There may be thousands of them, which quotas limit.
     light: usize,
     gauge: Gauge,
     weights: HashMap<Key, usize>,
@@ -33,7 +33,7 @@ impl Budget {
         self.listed = Some(HashSet::new());
     }
 
-    /// What the list did not have is gone.
+    /// Drops the objects that were not in the list.
     pub(super) fn end_list(&mut self) {
         let listed = self.listed.take().unwrap_or_default();
         let gone: Vec<_> = self.weights.keys().filter(|key| !listed.contains(*key)).cloned().collect();
@@ -42,7 +42,7 @@ impl Budget {
         }
     }
 
-    /// Whether an object of this weight may be kept, in place of what it was before.
+    /// Whether an object of this weight may be kept. It replaces the former weight of the object.
     pub(super) fn admits(&mut self, object: &Captured, weight: usize) -> bool {
         if weight <= self.light && self.weights.is_empty() {
             return true;

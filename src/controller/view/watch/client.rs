@@ -1,7 +1,7 @@
-//! The client for the API server. Every answer arrives without the parts that nobody reads.
+//! The client for the API server. It removes unused parts from every answer.
 //!
-//! Anyone who may write an object may nest `managedFields` deeper than `serde_json` reads, and kubectl's
-//! `last-applied-configuration` holds the data of a Secret once more. Must not know what is asked.
+//! Anyone who may write an object may nest `managedFields` deeper than `serde_json` can read, and kubectl's
+//! `last-applied-configuration` has a copy of a Secret's data. Must not know what a request is for.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -51,7 +51,7 @@ fn cut<B>(response: Response<B>) -> Response<Cut<B>> {
     response.map(|body| Cut { body, scanner: Scanner::new(Shape::Any, usize::MAX) })
 }
 
-/// A body without the parts that nobody reads.
+/// A body without the unused parts.
 struct Cut<B> {
     body: B,
     scanner: Scanner,
@@ -76,7 +76,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Cut<B> {
             };
             self.scanner.feed(&data, |_| {});
             let passed_on = self.scanner.passed_on();
-            // All of this piece may have been cut out, and an empty one would look like the end.
+            // The whole piece may have been removed, and an empty piece would look like the end.
             if !passed_on.is_empty() {
                 return Poll::Ready(Some(Ok(Frame::data(passed_on.into()))));
             }

@@ -1,5 +1,5 @@
-//! Which objects of one watch cannot be decoded: each is named once in the log, and all are counted.
-//! Knows names and bounds. Must not know what became of an object.
+//! The objects of one watch that cannot be decoded. Each is logged once, and all are counted.
+//! Knows names and limits. Must not know what is done about such an object.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -9,10 +9,10 @@ use prometheus_client::metrics::gauge::Gauge;
 
 use super::scanner::Captured;
 
-/// One namespace may have this many lines in the log within `PERIOD`, whatever its authors do.
+/// How many log lines one namespace may cause within `PERIOD`.
 const LINES: u32 = 10;
 const PERIOD: Duration = Duration::from_secs(600);
-/// Namespaces and objects that are kept in mind; more are counted, as far as they fit, and not named.
+/// How many namespaces and objects are remembered. Further objects are not logged.
 const KEPT: usize = 10_000;
 
 /// The objects of one watch that cannot be decoded.
@@ -35,7 +35,7 @@ impl Faults {
         self.listed = Some(HashSet::new());
     }
 
-    /// What the list did not have is gone.
+    /// Drops the objects that were not in the list.
     pub(super) fn end_list(&mut self) {
         if let Some(listed) = self.listed.take() {
             self.known.retain(|known| listed.contains(known));
@@ -66,7 +66,7 @@ impl Faults {
     }
 
     pub(super) fn mended(&mut self, object: &Captured) {
-        // Mostly there is none: no key is made then.
+        // Mostly there is none, so that no key has to be created.
         if !self.known.is_empty()
             && self.known.remove(&(CompactString::from(&object.namespace), CompactString::from(&object.name)))
         {

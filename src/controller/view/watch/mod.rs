@@ -1,7 +1,7 @@
 //! Lists and watches one kind of object for as long as the process runs.
 //!
-//! Each object is decoded by itself, so one that cannot be decoded is left out and delays no other. Each watch waits
-//! longer after each failure and reports a failure once. Must not know what an object means to anybody.
+//! Each object is decoded by itself, so an undecodable object is left out and delays no other. A watch waits longer after
+//! each consecutive failure, and logs only the first. Must not know what an object is for.
 
 use std::time::Duration;
 
@@ -34,32 +34,32 @@ mod metrics;
 mod retry;
 mod scanner;
 
-/// Objects in one page of a list: what a page takes in the API server.
+/// The number of objects in one page of a list, which limits the memory of a page in the API server.
 const PAGE: u32 = 100;
-/// The API server takes no object of more than about 1.5 MiB; managedFields, which it adds, are cut out.
+/// The longest object. The API server accepts about 1.5 MiB; the managedFields that it adds are removed before.
 const LONGEST: usize = 2 * 1024 * 1024;
 /// How long the API server may be silent while it answers.
 const SILENCE: Duration = Duration::from_secs(30);
-/// How long a watch is asked for, and how long it may be silent.
+/// The requested duration of a watch, and how long it may be silent.
 const WATCH_SECONDS: u32 = 290;
 const WATCH_SILENCE: Duration = Duration::from_secs(295);
-/// A watch that lasted this long did not fail at its start.
+/// A watch that lasted this long counts as a success.
 const STABLE: Duration = Duration::from_secs(10);
 /// The most bytes of an error's body that are read.
 const LONGEST_ERROR: usize = 64 * 1024;
 /// The fault of an object for which its namespace has no memory left.
 const OVER_BUDGET: &str =
     "the large objects of its namespace take too much memory together: shorten some, then this one";
-/// A right that an installation does not have may be given to it later.
+/// The pause after a refusal of an optional watch. The right may be granted later.
 const REFUSED_AGAIN: Duration = Duration::from_secs(600);
 
-/// How a watch stands.
+/// The state of a watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// Its first attempt is under way.
+    /// The first attempt is in progress.
     Starting,
     Working,
-    /// It has failed a few times in a row.
+    /// It has failed several times in a row.
     Failing,
     /// The API server does not allow it, or does not know the kind.
     Refused,
@@ -70,9 +70,9 @@ pub(crate) enum Standing {
 pub(crate) struct Selection {
     /// One namespace; none for all.
     pub(crate) namespace: Option<String>,
-    /// Labels.
+    /// A label selector.
     pub(crate) selector: Option<String>,
-    /// Not every installation has the right: a refusal is reported as information, and asked about seldom.
+    /// Not every installation has the right. A refusal is logged at INFO, and retries are rare.
     pub(crate) is_optional: bool,
 }
 
@@ -85,14 +85,14 @@ enum WatchError {
     Broken,
     #[error("the API server was silent for {} s", SILENCE.as_secs())]
     Silent,
-    /// What was read last is too old to go on from.
+    /// The last version that was read is too old to continue from.
     #[error("the API server remembers no changes since the last one that was read")]
     Expired,
     #[error("the API server answered {code}: {message}")]
     Refused { code: i32, message: String },
     #[error("the request could not be made")]
     Request(#[source] kube::core::request::Error),
-    /// Nobody takes the events any more.
+    /// The receiver of the events is gone.
     #[error("the controller ends")]
     Closed,
 }
@@ -103,13 +103,13 @@ impl WatchError {
     }
 }
 
-/// The events of one kind, and how its watch stands. The watch ends when the events are dropped.
+/// The events of one kind, and the state of the watch. The watch ends when the events are dropped.
 pub(crate) fn watch_objects<K: Watched>(
     client: &WatchClient,
     selection: Selection,
     metrics: &WatchMetrics,
 ) -> (impl Stream<Item = Event<K>> + Send + use<K>, watch::Receiver<Standing>) {
-    // Without room: an object that nobody has taken yet is in memory beside the page it came from.
+    // A channel without buffer: a buffered object would take memory in addition to its page.
     let (events, received) = mpsc::channel(0);
     let (standing, seen) = watch::channel(Standing::Starting);
     let request = kube::core::Request::new(K::url_path(&(), selection.namespace.as_deref()));
@@ -141,7 +141,7 @@ struct Watch<K> {
 
 impl<K: Watched> Watch<K> {
     async fn run(mut self) {
-        // From where a watch may go on without a list.
+        // The version from which a watch can continue without a list.
         let mut version: Option<String> = None;
         loop {
             let step = match &version {
@@ -163,7 +163,7 @@ impl<K: Watched> Watch<K> {
         }
     }
 
-    /// Reads every page, and says from where a watch goes on.
+    /// Reads every page. Returns the version from which a watch continues.
     async fn list(&mut self) -> Result<String, WatchError> {
         let mut params =
             ListParams { label_selector: self.selection.selector.clone(), ..ListParams::default() }
@@ -192,7 +192,7 @@ impl<K: Watched> Watch<K> {
                 }
             }
             let page = scanner.of_list();
-            // An answer that is no list, from a proxy for example, must not pass for an empty one.
+            // An answer that is no list, for example from a proxy, must not count as an empty list.
             if !scanner.is_complete() || page.resource_version.is_empty() {
                 return Err(WatchError::Broken);
             }
@@ -206,7 +206,8 @@ impl<K: Watched> Watch<K> {
         }
     }
 
-    /// Watches until the API server ends it, which it does every few minutes. `version` is that of the last event.
+    /// Watches until the API server ends the watch, which happens every few minutes. `version` becomes that of the last
+    /// event.
     async fn follow(&mut self, from: String, version: &mut Option<String>) -> Result<(), WatchError> {
         let params = WatchParams {
             label_selector: self.selection.selector.clone(),
@@ -239,12 +240,12 @@ impl<K: Watched> Watch<K> {
             self.retry.reset();
             return Ok(());
         }
-        // An API server that ends each watch at once is not to be asked without a pause.
+        // If the API server ends each watch at once, a pause is needed.
         tokio::time::sleep(self.retry.next(K::KIND)).await;
         Ok(())
     }
 
-    /// One event of a watch; returns the version it is of.
+    /// Handles one event of a watch. Returns its version.
     async fn take_in(&mut self, item: Item) -> Result<String, WatchError> {
         let event = item.captured.event.as_str();
         if event == "ERROR" {
@@ -267,7 +268,7 @@ impl<K: Watched> Watch<K> {
         Ok(item.captured.resource_version)
     }
 
-    /// The object, unless nothing of it can be read. What cannot be read of it is reported.
+    /// Decodes the object, and reports what cannot be decoded. None if nothing can.
     fn decode(&mut self, item: &Item) -> Option<K> {
         let decoded = match &item.text {
             Some(text) => K::decode(text),
@@ -315,7 +316,7 @@ impl<K: Watched> Watch<K> {
         self.stand(Standing::Working);
     }
 
-    /// Reports a failure that is the first, and says how long to wait.
+    /// Logs the first of consecutive failures. Returns how long to wait.
     fn failed(&mut self, error: &WatchError) -> Duration {
         let kind = K::KIND;
         let mut wait = self.retry.next(kind);
@@ -357,7 +358,7 @@ fn scan(scanner: &mut Scanner, piece: &[u8]) -> Vec<Item> {
     items
 }
 
-/// The body piece by piece, each within a time.
+/// The pieces of a body, each within `silence`.
 fn pieces(body: Body, silence: Duration) -> impl Stream<Item = Result<Bytes, WatchError>> + Send {
     futures::stream::unfold(Some(body.into_data_stream()), move |body| async move {
         let mut body = body?;
@@ -383,7 +384,7 @@ async fn error_of(answer: Response<Body>) -> WatchError {
     refusal(&text, code)
 }
 
-/// What the API server says in a `Status`; nothing else of a body is repeated.
+/// The error in a `Status` of the API server. Nothing else in the body is quoted.
 fn refusal(text: &[u8], code: i32) -> WatchError {
     let status = serde_json::from_slice::<Status>(text).unwrap_or_default();
     let code = status.code.unwrap_or(code);

@@ -1,12 +1,12 @@
-//! How long a watch waits after failures in a row, and which of them is worth a line in the log.
-//! Knows counts alone; must not know a clock, nor what failed.
+//! How long a watch waits after consecutive failures, and which failure is logged.
+//! Knows only counts; must not know a clock, nor what failed.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 const FIRST: Duration = Duration::from_millis(800);
 const LONGEST: Duration = Duration::from_secs(30);
-/// After this many failures in a row nobody waits for the watch any more.
+/// After this many consecutive failures, readiness does not wait for the watch any more.
 const LASTING: u32 = 3;
 
 /// Failures in a row.
@@ -17,8 +17,7 @@ pub(crate) struct Retry {
 }
 
 impl Retry {
-    /// Counts one more attempt that came to nothing. The wait doubles, less a fifth at most that differs from one
-    /// watch to the next.
+    /// Counts a failed attempt. The wait doubles, minus up to a fifth that differs between watches.
     pub(crate) fn next(&mut self, what: &str) -> Duration {
         let doubled = FIRST.saturating_mul(1_u32.checked_shl(self.failures.min(16)).unwrap_or(u32::MAX));
         self.failures = self.failures.saturating_add(1);
@@ -29,7 +28,7 @@ impl Retry {
         wait.saturating_sub(wait / 5000 * thousandths)
     }
 
-    /// Whether the failure that was counted last has to be reported: the first since the last success.
+    /// Whether the last counted failure has to be logged: it is the first since the last success.
     pub(crate) fn failed(&mut self) -> bool {
         !std::mem::replace(&mut self.is_reported, true)
     }

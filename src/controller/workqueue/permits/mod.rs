@@ -1,7 +1,6 @@
-//! The permit of a reconcile: so many work at once, and namespaces have them in turn.
+//! Reconcile permits: they limit how many reconciles work at once, and namespaces take turns to get them.
 //!
-//! Knows that a reconcile which waits for a provider or an issuer gives its permit back meanwhile. Must not know what
-//! anybody waits for.
+//! A reconcile that waits for a provider or an issuer gives its permit back meanwhile. Must not know what is waited for.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,8 +12,7 @@ use crate::decide::limiter::{InTurn, Queue, Shares};
 /// The reconciles of one namespace that wait for a permit.
 #[derive(Default)]
 struct Waiting {
-    /// Those that have been answered by a provider go first: until they have written the token, a process that ends
-    /// loses it.
+    /// Reconciles that a provider has answered go first: a process that ends before the token is written loses the token.
     answered: VecDeque<oneshot::Sender<Permit>>,
     begun: VecDeque<oneshot::Sender<Permit>>,
 }
@@ -30,12 +28,12 @@ struct State {
     waiting: InTurn<Waiting>,
 }
 
-/// A semaphore whose permits go to namespaces in turn. None holds more than its share: calls to the API server that hang
-/// for one namespace, in a webhook for example, must not hold up the others.
+/// A semaphore whose permits go to namespaces in turn. No namespace holds more than its share, so that calls to the API
+/// server that hang for one namespace, for example in a webhook, do not block the others.
 #[derive(Clone)]
 pub(crate) struct Permits(Arc<Mutex<State>>);
 
-/// One of its permits.
+/// One permit, given back when it is dropped.
 pub(crate) struct Permit {
     permits: Permits,
     namespace: String,
@@ -46,12 +44,12 @@ impl Permits {
         Self(Arc::new(Mutex::new(State { shares: Shares::new(total), waiting: InTurn::default() })))
     }
 
-    /// Waits for one, to begin a reconcile.
+    /// Waits for a permit to begin a reconcile.
     pub(crate) async fn acquire(&self, namespace: &str) -> Option<Permit> {
         self.wait(namespace, |waiting| &mut waiting.begun).await
     }
 
-    /// Waits for one, to go on with a reconcile that has been answered: before those that begin.
+    /// Waits for a permit to continue a reconcile that has been answered, before reconciles that begin.
     pub(crate) async fn resume(&self, namespace: &str) -> Option<Permit> {
         self.wait(namespace, |waiting| &mut waiting.answered).await
     }
@@ -64,11 +62,11 @@ impl Permits {
         let (sender, receiver) = oneshot::channel();
         self.lock().waiting.update(namespace, |waiting| queue(waiting).push_back(sender));
         self.grant();
-        // No sender is dropped but with its receiver.
+        // There is no error: a sender is dropped only after its receiver.
         receiver.await.ok()
     }
 
-    /// Hands out what is free.
+    /// Hands out the free permits.
     fn grant(&self) {
         loop {
             let mut state = self.lock();
@@ -84,7 +82,7 @@ impl Permits {
             let Some((sender, namespace)) = next else { return };
             shares.take(&namespace);
             drop(state);
-            // A permit whose reconcile is gone comes back at once, by being dropped.
+            // If the reconcile is gone, the permit is dropped here, which gives it back.
             drop(sender.send(Permit { permits: self.clone(), namespace }));
         }
     }

@@ -10,7 +10,7 @@ use crate::api::{OnRevoked, Reason, Renewal, TokenSourceStatus, to_kubernetes};
 use crate::decide::fixture::{HOST, Scene, at, failure};
 use crate::decide::readiness::due;
 use crate::decide::{
-    Cause, Credentials, Failure, Outcome, Plan, Probed, Target, UnwrittenToken, Verdict, next_probe,
+    Cause, Credentials, Failure, Outcome, Plan, Probed, Settled, Target, UnwrittenToken, Verdict, next_probe,
     next_status, requeue_after,
 };
 use crate::oauth::{Repeat, Retry};
@@ -180,10 +180,9 @@ proptest! {
             8 => Outcome::Rewritten(scene.publication(Cause::TokenPending, seconds).published),
             _ => Outcome::Published(scene.publication(Cause::RenewalDue, seconds)),
         };
-        let mut observed = scene.observed();
-        observed.settle(&outcome);
-        let status = next_status(&observed, &outcome);
-        let wake = requeue_after(&plan, &outcome, &status, next_probe(&observed), scene.now);
+        let settled = Settled::new(scene.observed(), &outcome);
+        let status = next_status(&settled, &outcome);
+        let wake = requeue_after(&plan, &outcome, &status, next_probe(&settled), scene.now);
         prop_assert!(wake > Duration::ZERO, "a wait of nothing is a busy loop");
         prop_assert!(wake <= Duration::from_secs(3601), "{wake:?}");
         let written = serde_json::to_value(&status).unwrap();

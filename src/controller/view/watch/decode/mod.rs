@@ -1,7 +1,8 @@
-//! From the text of one object to the object, as much of it as can be read and as little as is needed.
+//! Decodes the text of one object: as much of the object as can be decoded, without the parts that the controller does
+//! not use.
 //!
-//! Knows the bounds of what is kept in memory, and which parts of an object nobody reads. An error never quotes the
-//! text: another tenant's data may stand in it. Must not know where the text comes from.
+//! Limits what is kept in memory. An error never quotes the text, which may hold another tenant's data. Must not know
+//! where the text comes from.
 
 use std::collections::BTreeMap;
 
@@ -31,11 +32,11 @@ const CLAIMS: usize = 64 * 1024;
 /// The most characters of the value of `renew-requested-at`: as many as status has room for.
 const RENEW_REQUEST: usize = 1024;
 
-/// An object, and what could not be read of it.
+/// A decoded object, and what could not be decoded.
 #[derive(Debug)]
 pub(crate) struct Decoded<K> {
     pub(crate) object: K,
-    /// Where the fault is, without a word of what stands there.
+    /// Where the fault is, without a quotation.
     pub(crate) fault: Option<String>,
 }
 
@@ -43,29 +44,29 @@ pub(crate) struct Decoded<K> {
 pub(crate) trait Watched:
     Resource<DynamicType = ()> + Clone + std::fmt::Debug + Send + Sync + 'static
 {
-    /// Its name, for logs and metrics.
+    /// The name of the kind, for logs and metrics.
     const KIND: &'static str;
-    /// Whether its metadata alone is asked for.
+    /// Whether only metadata is requested.
     const METADATA_ONLY: bool = false;
 
-    /// Weights up to this one are not counted.
+    /// Weights up to this one are not counted by the budget.
     const LIGHT: usize = 8 * 1024;
 
-    /// Reads an object, or says where the fault is that makes this impossible.
+    /// Decodes an object, or returns where the fault is that makes this impossible.
     fn decode(text: &[u8]) -> Result<Decoded<Self>, String>;
 
-    /// About how many bytes it takes in memory, if its text has so many.
+    /// The approximate size in memory of an object whose text has this length.
     fn weight(&self, text: usize) -> usize {
         text
     }
 
-    /// Gives up what makes it heavy, and keeps what its author is told by.
+    /// Drops the large parts, and keeps what a status needs to explain it.
     fn lighten(&mut self, why: &str);
 
-    /// An object of which the metadata alone is known.
+    /// An object of which only the metadata is known.
     fn bare(metadata: ObjectMeta) -> Self;
 
-    /// The object by what identifies it: to say that it is not to be had.
+    /// An object with nothing but its identity, to report that it cannot be decoded.
     fn identified(captured: &Captured) -> Self {
         let text = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
         Self::bare(ObjectMeta {
@@ -78,7 +79,7 @@ pub(crate) trait Watched:
     }
 }
 
-/// The failure of whatever needs the spec of this object, if that could not be read in full.
+/// The failure to report if the spec of this object could not be decoded in full.
 pub(crate) fn unreadable<K: Watched>(object: &K) -> Option<Failure> {
     let fault = object.meta().annotations.as_ref()?.get(annotation::UNREADABLE)?;
     let message = format!(
@@ -168,12 +169,12 @@ impl Watched for ClusterTokenProvider {
 impl Watched for PartialObjectMeta<Secret> {
     const KIND: &'static str = "Secret";
     const METADATA_ONLY: bool = true;
-    /// A target has less than half of this.
+    /// A target weighs less than half of this.
     const LIGHT: usize = 3 * 1024;
 
     fn decode(text: &[u8]) -> Result<Decoded<Self>, String> {
         let mut object: Self = read(text)?;
-        // Only a controller is looked at. Freeing thousands of other owners would take the time of reconciles.
+        // Only the controlling owner is used. Freeing thousands of other owners later would delay reconciles.
         if let Some(owners) = &mut object.metadata.owner_references {
             owners.retain(|owner| owner.controller == Some(true));
             owners.truncate(1);
@@ -184,7 +185,7 @@ impl Watched for PartialObjectMeta<Secret> {
     }
 
     fn weight(&self, _: usize) -> usize {
-        // Of a Secret's metadata, what is kept of any length is annotations of ours.
+        // Our annotations are the only part of a Secret's metadata that may be long.
         self.metadata.annotations.iter().flatten().map(|(_, value)| value.len()).sum()
     }
 
@@ -216,7 +217,7 @@ impl Watched for PartialObjectMeta<Namespace> {
     }
 }
 
-/// An object with its parts unread: text that is not read has no depth.
+/// An object with its parts as raw text, so that no nesting is decoded.
 #[derive(Deserialize)]
 struct Parts<'a> {
     metadata: ObjectMeta,
@@ -231,7 +232,7 @@ impl<'a> Parts<'a> {
         serde_json::from_slice(text).map_err(|error| place("the object", &error))
     }
 
-    /// The spec, as far as it can be read, and what cannot.
+    /// The spec as far as it can be decoded, and the fault.
     fn spec<S: DeserializeOwned>(
         &self,
         provider: impl Fn(&S) -> Option<&TokenProviderSpec>,
@@ -263,12 +264,12 @@ fn read<K: DeserializeOwned>(text: &[u8]) -> Result<K, String> {
     serde_json::from_slice(text).map_err(|error| place("the object", &error))
 }
 
-/// Where reading ended. The error itself quotes what it found.
+/// Where decoding failed. The error itself is not shown, since it quotes the text.
 fn place(what: &str, error: &serde_json::Error) -> String {
     format!("{what} cannot be read from byte {} on", error.column())
 }
 
-/// All that can be read, and what cannot: member by member where not the whole.
+/// Decodes the whole value or, if that fails, each member by itself. Returns the first fault too.
 fn salvage<T: DeserializeOwned>(raw: &RawValue, what: &str, bound: Bound) -> (Option<T>, Option<String>) {
     if bound.allows(raw)
         && let Ok(whole) = serde_json::from_str(raw.get())
@@ -288,7 +289,7 @@ fn salvage<T: DeserializeOwned>(raw: &RawValue, what: &str, bound: Bound) -> (Op
         }
         is_read
     });
-    // All members together may be over the bound where none is.
+    // All members together may exceed the limit although none of them does.
     let rest = serde_json::value::to_raw_value(&members).ok().filter(|rest| bound.allows(rest));
     let rest = rest.and_then(|rest| serde_json::from_str(rest.get()).ok());
     unread.truncate(8);
@@ -296,12 +297,12 @@ fn salvage<T: DeserializeOwned>(raw: &RawValue, what: &str, bound: Bound) -> (Op
     (rest, Some(fault))
 }
 
-/// What bounds a part of an object.
+/// The limits for a part of an object.
 #[derive(Clone, Copy, Debug)]
 struct Bound {
     bytes: usize,
     depth: usize,
-    /// Each takes hundreds of bytes in memory, however short its text.
+    /// Each of them takes hundreds of bytes in memory, however short its text is.
     values: usize,
 }
 
@@ -330,20 +331,20 @@ impl Bound {
     }
 }
 
-/// The claims of a provider block, of both kinds of assertion.
+/// The claims of a provider block, for both kinds of assertion.
 fn claims_of(provider: &TokenProviderSpec) -> impl Iterator<Item = &serde_json::Map<String, Value>> {
     let of_client = provider.client_authentication.assertion.as_ref().and_then(|it| it.claims.as_ref());
     let of_grant = provider.assertion_grant.as_ref().and_then(|it| it.claims.as_ref());
     of_client.into_iter().chain(of_grant)
 }
 
-/// Their length as JSON.
+/// The length of the claims as JSON.
 fn length_of_claims(provider: &TokenProviderSpec) -> usize {
     let length = |claims| serde_json::to_string(claims).map_or(usize::MAX, |text| text.len());
     claims_of(provider).map(length).fold(0, usize::saturating_add)
 }
 
-/// What claims take in memory as a tree: many times the length of their text.
+/// The size of claims in memory, which is many times the length of their text.
 fn weight_of_claims(provider: &TokenProviderSpec) -> usize {
     claims_of(provider).flat_map(serde_json::Map::values).map(weight_of).sum()
 }
@@ -360,8 +361,8 @@ fn weight_of(value: &Value) -> usize {
     }
 }
 
-/// Says in the object itself, as it is in memory, what of its spec could not be read. An annotation of this name that
-/// somebody has written is not kept.
+/// Records in the object in memory, as an annotation, what of its spec could not be decoded. An annotation of this name
+/// from the API server is dropped.
 fn mark(metadata: &mut ObjectMeta, fault: Option<&str>) {
     if let Some(annotations) = &mut metadata.annotations {
         annotations.remove(annotation::UNREADABLE);
@@ -372,8 +373,8 @@ fn mark(metadata: &mut ObjectMeta, fault: Option<&str>) {
     }
 }
 
-/// Takes out what nobody looks at: there may be thousands of these in memory. Clearing a list or a map would keep its
-/// room; of the annotations one is ours to obey, and kubectl's holds the whole object once more.
+/// Drops unused metadata, since thousands of objects may be in memory. Lists and maps are replaced, because cleared ones
+/// keep their memory. Of the annotations only one is used; kubectl's has a copy of the whole object.
 fn prune(source: &mut TokenSource) {
     let metadata = &mut source.metadata;
     let request =
@@ -387,7 +388,7 @@ fn prune(source: &mut TokenSource) {
     });
     (metadata.labels, metadata.owner_references, metadata.finalizers) = (None, None, None);
     metadata.managed_fields = None;
-    // What was read piece by piece has room for more.
+    // Collections that were decoded in steps have spare capacity.
     source.spec.token.scopes.shrink_to_fit();
     if let Some(status) = &mut source.status {
         status.conditions.shrink_to_fit();

@@ -1,19 +1,19 @@
-//! Reads JSON from the API server as it arrives: cuts out what nobody reads, and splits lists and watches into objects.
+//! Scans JSON from the API server as it arrives: removes unused parts, and splits lists and watches into objects.
 //!
-//! Knows where Kubernetes keeps metadata, and holds at most one object in memory. It has no recursion, so no depth of
-//! nesting can end it. Must not know any kind of object, nor judge whether an object can be decoded.
+//! Holds at most one object in memory. Without recursion, no depth of nesting can exhaust the stack. Must not know any
+//! kind of object, nor whether an object can be decoded.
 
-/// How many levels the path is followed: `items[].metadata.managedFields[].fieldsV1` is the deepest place of interest.
+/// How many levels the path is tracked. The deepest path of interest is `items[].metadata.managedFields[].fieldsV1`.
 const TRACKED: usize = 6;
-/// A longer name of a member is none that matters.
+/// The longest member name of interest.
 const LONGEST_NAME: usize = 64;
-/// A longer text in `Captured` is left out. The longest is the token by which a list is continued.
+/// The longest text in `Captured`; longer ones are left out. The continue token of a list is the longest of interest.
 const LONGEST_CAPTURE: usize = 4096;
 
-/// What the text is.
+/// The shape of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
-    /// Any answer: what is cut out is missing in what is passed on, and nothing is split.
+    /// Any answer: passed on without the unused parts, and not split.
     Any,
     /// A list: an object with `items`.
     List,
@@ -21,28 +21,28 @@ pub(crate) enum Shape {
     Watch,
 }
 
-/// Texts that identify an object even where the object as a whole cannot be decoded.
+/// The texts that identify an object, also if the object cannot be decoded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Captured {
-    /// Of a watch: `ADDED`, `MODIFIED`, `DELETED`, `BOOKMARK` or `ERROR`.
+    /// The event of a watch: `ADDED`, `MODIFIED`, `DELETED`, `BOOKMARK` or `ERROR`.
     pub(crate) event: String,
     pub(crate) namespace: String,
     pub(crate) name: String,
     pub(crate) uid: String,
     pub(crate) resource_version: String,
-    /// Of a list: where its next page begins.
+    /// The continue token of a list.
     pub(crate) next_page: String,
 }
 
 /// One object of a list or a watch.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Item {
-    /// None where the object is larger than the bound.
+    /// None if the object exceeds the limit.
     pub(crate) text: Option<Vec<u8>>,
     pub(crate) captured: Captured,
 }
 
-/// A member's name, as far as it matters.
+/// The member names of interest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Name {
     Element,
@@ -95,12 +95,12 @@ impl Name {
 /// One open object or array near the root.
 struct Frame {
     is_object: bool,
-    /// In an object: a name is next, not a value.
+    /// In an object: the next string is a name, not a value.
     name_next: bool,
     member: Name,
 }
 
-/// Where in a text the scanner is.
+/// The position in the text.
 pub(crate) struct Scanner {
     shape: Shape,
     longest: usize,
@@ -110,9 +110,9 @@ pub(crate) struct Scanner {
     escaped: bool,
     name: Option<Vec<u8>>,
     capture: Option<(Slot, Vec<u8>)>,
-    /// The depth at which a value is being left out.
+    /// The depth of the value that is being left out.
     cut: Option<usize>,
-    /// The depth at which the current object stands.
+    /// The depth of the current object.
     item: Option<usize>,
     is_too_long: bool,
     text: Vec<u8>,
@@ -120,7 +120,7 @@ pub(crate) struct Scanner {
     of_list: Captured,
 }
 
-/// Where a captured text belongs.
+/// The field that a captured text belongs to.
 #[derive(Clone, Copy)]
 enum Slot {
     Event,
@@ -129,7 +129,7 @@ enum Slot {
 }
 
 impl Scanner {
-    /// Objects of more bytes than `longest` are counted, and not kept.
+    /// Objects of more than `longest` bytes are not kept.
     pub(crate) fn new(shape: Shape, longest: usize) -> Self {
         Self {
             shape,
@@ -149,7 +149,7 @@ impl Scanner {
         }
     }
 
-    /// Takes in a piece of the text, and hands over each object that is complete.
+    /// Scans a piece of the text, and emits each object that is complete.
     pub(crate) fn feed(&mut self, bytes: &[u8], mut emit: impl FnMut(Item)) {
         let mut rest = bytes;
         while let Some((byte, after)) = rest.split_first() {
@@ -179,17 +179,17 @@ impl Scanner {
         }
     }
 
-    /// What has been passed on since this was last asked: of `Shape::Any` alone.
+    /// Takes the text that has been passed on since the last call. Only for `Shape::Any`.
     pub(crate) fn passed_on(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.text)
     }
 
-    /// What a list says of itself, once it has been read.
+    /// The metadata of a list that has been scanned.
     pub(crate) fn of_list(&self) -> &Captured {
         &self.of_list
     }
 
-    /// Whether the text ended where it may end.
+    /// Whether the text is complete.
     pub(crate) fn is_complete(&self) -> bool {
         self.depth == 0 && !self.in_string
     }
@@ -229,7 +229,7 @@ impl Scanner {
         self.copy(&[byte]);
     }
 
-    /// The frame of the innermost open object or array, unless that is too deep to matter.
+    /// The frame of the innermost open object or array, unless it is deeper than any path of interest.
     fn current(&mut self) -> Option<&mut Frame> {
         if self.frames.len() == self.depth { self.frames.last_mut() } else { None }
     }
@@ -265,7 +265,7 @@ impl Scanner {
         let ends = match self.shape {
             Shape::Any => false,
             Shape::List => self.item == Some(self.depth),
-            // A watch names the event beside the object.
+            // In a watch, the event's type is outside the object.
             Shape::Watch => self.depth == 0,
         };
         if ends {
@@ -308,7 +308,7 @@ impl Scanner {
         self.copy(plain);
     }
 
-    /// No text that matters needs an escape.
+    /// A text with an escape is of no interest.
     fn forget_texts(&mut self) {
         (self.name, self.capture) = (None, None);
     }
@@ -341,7 +341,7 @@ impl Scanner {
         }
     }
 
-    /// After a name: what follows is its value, and may have to be left out.
+    /// Called after a name. The value that follows may have to be left out.
     fn begin_value(&mut self) {
         let Some(frame) = self.current() else { return };
         frame.name_next = false;
@@ -362,7 +362,7 @@ impl Scanner {
         path
     }
 
-    /// What stands in place of a value that nobody reads.
+    /// The replacement of a value that is left out.
     fn instead(&self) -> Option<&'static [u8]> {
         use Name::{
             Annotations, Element, FieldsV1, Items, LastApplied, ManagedFields, Metadata, Object, Other, Time,
@@ -374,7 +374,7 @@ impl Scanner {
         let within = item.or_else(|| path.strip_prefix(&[Object])).unwrap_or(path);
         match within {
             [Metadata, ManagedFields, Element, FieldsV1 | Time] => Some(b"null"),
-            // Others' annotations may matter to whoever has read one object, but never to a list or a watch.
+            // Annotations of others are kept only in answers with a single object.
             [Metadata, Annotations, name]
                 if *name == LastApplied
                     || self.shape != Shape::Any && matches!(name, Other | Name::Text(_)) =>

@@ -1,0 +1,38 @@
+//! What is known once a plan has been carried out: the status is made from this.
+//! Knows what an outcome changes; must not know how a plan is carried out.
+
+use std::ops::Deref;
+
+use super::{Observed, Outcome, Publication, Target};
+
+/// An observation, brought up to date with what came of the plan.
+pub struct Settled<'a>(Observed<'a>);
+
+impl<'a> Settled<'a> {
+    /// Applies the outcome to what was observed.
+    pub fn new(mut observed: Observed<'a>, outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Published(Publication { published, .. }) | Outcome::Rewritten(published) => {
+                observed.target = Target::Ours(published.clone());
+            }
+            Outcome::Withdrawn(target) => {
+                observed.target = target.clone();
+                observed.former_targets.iter_mut().for_each(|former| former.holds_token = false);
+            }
+            Outcome::FormerTargetsDeleted(names) => {
+                observed.former_targets.retain(|former| !names.contains(&former.name));
+            }
+            Outcome::Probed(probed) => observed.probed = Some(probed.clone()),
+            _ => {}
+        }
+        Self(observed)
+    }
+}
+
+impl<'a> Deref for Settled<'a> {
+    type Target = Observed<'a>;
+
+    fn deref(&self) -> &Observed<'a> {
+        &self.0
+    }
+}
