@@ -5,9 +5,10 @@
 //! - [`api`]: the contract with users. No behaviour.
 //! - [`oauth`]: the protocol. Knows no Kubernetes; of `api` it uses only reasons and the types of a provider's settings.
 //! - [`decide`]: the decisions. Pure: no async, client, clock, environment or random number.
+//! - `issue`: the one way to get a token, over a trait that reads its inputs.
 //! - [`controller`]: Kubernetes I/O in four steps: observe, decide, act, record.
 //! - [`runtime`]: the process: arguments, admin endpoint, metrics, telemetry, shutdown.
-//! - [`cli`]: the subcommands for people. Uses only `api`, `oauth` and `decide`, and no layer uses it.
+//! - [`cli`]: the subcommands for people. Uses only `api`, `oauth`, `decide` and `issue`, and no layer uses it.
 //!
 //! Two modules belong to no layer, and every layer may use them: [`panics`] handles panics, [`api_calls`] calls to the API
 //! server.
@@ -19,6 +20,7 @@ pub mod api_calls;
 pub mod cli;
 pub mod controller;
 pub mod decide;
+mod issue;
 pub mod oauth;
 pub mod panics;
 pub mod runtime;

@@ -16,7 +16,7 @@ mod paths;
 use modules::{Module, Modules};
 use paths::paths;
 
-const LAYERS: [&str; 6] = ["api", "oauth", "decide", "controller", "runtime", "cli"];
+const LAYERS: [&str; 7] = ["api", "oauth", "decide", "issue", "controller", "runtime", "cli"];
 
 /// The types of `api` that `oauth` may use: reasons, and the settings of a provider. None of them belongs to Kubernetes.
 const SETTINGS: [&str; 15] = [
@@ -126,9 +126,17 @@ fn oauth_uses_reasons_and_settings_of_api_and_no_kubernetes() {
 #[test]
 fn decide_is_pure_and_uses_no_layer_below_it() {
     assert_none("decide", "uses a layer below it", |mention| {
-        mention.layer().is_some_and(|layer| ["controller", "runtime", "cli"].contains(&layer))
+        mention.layer().is_some_and(|layer| ["issue", "controller", "runtime", "cli"].contains(&layer))
     });
     assert_none("decide", "is not pure", |mention| IMPURE.iter().any(|impure| mention.has(impure)));
+}
+
+#[test]
+fn issue_uses_no_layer_below_it_and_no_cluster() {
+    assert_none("issue", "uses a layer below it", |mention| {
+        mention.layer().is_some_and(|layer| ["controller", "runtime", "cli"].contains(&layer))
+    });
+    assert_none("issue", "uses a client of the API server", |mention| mention.has("kube"));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `tokensource check`: checks manifests without a cluster.
 //! Knows the order of the checks; each has a file of its own. The result is a report, which `text` renders.
 
+mod lookup;
 mod manifests;
 mod offline;
 mod report;
@@ -12,13 +13,15 @@ mod text;
 use super::arguments::{CheckArguments, CheckOutput};
 use super::output::{json, print};
 use super::{Environment, Error, ExitStatus};
-use crate::api::{Tls, TokenProviderSpec, TokenSource};
+use crate::api::{TokenProviderSpec, TokenSource};
 use crate::decide::credentials;
+use crate::issue::inputs::{parse_certificates, read_inputs};
+use crate::issue::lookup::Lookup;
 use crate::oauth::SigningContext;
 use manifests::Manifests;
 use offline::OfflineContext;
-use report::{Fault, RenewalTime, Report, SourceReport, TokenReport};
-use send::Transport;
+use report::{Fault, RenewalTime, Report, SourceReport};
+use send::request_token;
 
 pub(super) async fn run(arguments: &CheckArguments, environment: &Environment) -> Result<ExitStatus, Error> {
     let (text, status) = checked(arguments, environment).await?;
@@ -34,7 +37,7 @@ pub async fn checked(
     let manifests = Manifests::read(&arguments.files)?;
     let mut report = Report { sources: Vec::new(), problems: manifests.problems.clone() };
     for source in &manifests.sources {
-        report.sources.push(examine(source, &manifests, arguments, environment).await?);
+        report.sources.push(examine(source, &manifests, arguments, environment).await);
     }
     let status = if report.has_failed() { ExitStatus::Failure } else { ExitStatus::Success };
     let text = match arguments.output {
@@ -50,57 +53,40 @@ async fn examine(
     manifests: &Manifests,
     arguments: &CheckArguments,
     environment: &Environment,
-) -> Result<SourceReport, Error> {
-    let now = (environment.now)();
-    let context = OfflineContext::new(source, manifests, now);
+) -> SourceReport {
+    let context = OfflineContext::new(source, manifests, arguments, environment);
     let mut report = SourceReport::new(source, context.not_checked(arguments.send));
     let provider = match context.validate() {
         Ok(provider) => provider,
-        Err(failure) => return Ok(report.failed(failure)),
+        Err(failure) => return report.failed(failure),
     };
-    report.doubts = credentials::doubts(&context.spec, &provider, &context.inputs(&provider));
-    let signing = SigningContext { now, nonce: (environment.nonce)().ok_or(Error::Random)? };
-    match request::show(&context, &provider, &signing) {
-        Ok(shown) => report.request = Some(shown),
-        Err(failure) => return Ok(report.failed(failure)),
+    if let Err(fault) = describe(&context, provider, &mut report).await {
+        return report.failed(fault);
     }
-    // Without --send, too, certificates that cannot be parsed are an error.
-    if provider.tls != Tls::default()
-        && let Err(fault) = Transport::new(&context, &provider, arguments)
-    {
-        return Ok(report.failed(fault));
-    }
-    report.renewal = Some(RenewalTime::expected(&source.spec, &provider));
+    report.renewal = Some(RenewalTime::expected(&source.spec, provider));
     if !arguments.send {
-        return Ok(report);
+        return report;
     }
-    Ok(match request_token(&context, &provider, &mut report, arguments, environment).await {
+    match request_token(&context, provider, &mut report).await {
         Ok(token) => {
             report.renewal = Some(token.renewal.clone());
             report.answer = Some(token);
             report
         }
         Err(fault) => report.failed(fault),
-    })
+    }
 }
 
-/// Requests a token from the provider, once, if that is possible without a cluster.
-async fn request_token(
+/// Builds the request without contact to any host.
+async fn describe(
     context: &OfflineContext<'_>,
     provider: &TokenProviderSpec,
     report: &mut SourceReport,
-    arguments: &CheckArguments,
-    environment: &Environment,
-) -> Result<TokenReport, Fault> {
-    send::refuse(provider)?;
-    let transport = Transport::new(context, provider, arguments)?;
-    let located = transport.locate(provider).await?;
-    let nonce = (environment.nonce)().ok_or_else(|| Fault::not_sent(&Error::Random.to_string()))?;
-    let signing = SigningContext { now: (environment.now)(), nonce };
-    if provider.issuer.is_some() {
-        // The endpoint from the metadata is checked before anything secret is sent, and shown.
-        context.validate_located(&located)?;
-        report.request = Some(request::show(context, &located, &signing)?);
-    }
-    transport.send(context, &located, &signing).await
+) -> Result<(), Fault> {
+    let observed = context.observed();
+    let inputs = read_inputs(&observed, provider, context).await?;
+    report.doubts = credentials::doubts(&context.spec, provider, &inputs);
+    let signing = SigningContext { now: context.now(), nonce: context.nonce()? };
+    report.request = Some(request::show(&context.spec, provider, &inputs, &signing)?);
+    Ok(parse_certificates(&observed, provider, context).await?)
 }

@@ -5,6 +5,10 @@ use std::time::Duration;
 
 pub use crate::api_calls::chain;
 use crate::api_calls::{CallFailed, in_words, within};
+use crate::issue::error;
+
+/// Why the controller has no token, or no answer of another host.
+pub(crate) type IssueError = error::IssueError<Error>;
 
 /// A call to the API server failed. The whole reconcile is tried again.
 #[derive(Debug, thiserror::Error)]

@@ -6,12 +6,10 @@
 //! - `reconcile`: one reconcile, from the observation to the status that is written.
 //! - `view`: what the process knows of the cluster, and which changes trigger a reconcile.
 //! - `provider`: the limiters in front of providers.
-//! - `issue`: what a token request is made of, and sending it.
 //! - `report`: metrics, Events and log lines.
 //! - `workqueue`: which reconcile begins next. `run`: start and shutdown.
 
 mod error;
-mod issue;
 mod leadership;
 mod provider;
 mod reconcile;

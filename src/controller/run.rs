@@ -7,7 +7,6 @@ use futures::{Stream, StreamExt, stream};
 use kube::{Client, Config};
 use prometheus_client::registry::Registry;
 
-use crate::controller::issue::caches::Caches;
 use crate::controller::provider::Limiters;
 use crate::controller::reconcile::context::Context;
 use crate::controller::reconcile::credentials::value_key::Keyring;
@@ -17,6 +16,7 @@ use crate::controller::report::events::EventRecorder;
 use crate::controller::report::log::Log;
 use crate::controller::report::metrics::Metrics;
 use crate::controller::settings::Settings;
+use crate::controller::view::audiences::Audiences;
 use crate::controller::view::cluster_scoped::ClusterScoped;
 use crate::controller::view::cluster_view::{ClusterView, Triggers, prepare};
 use crate::controller::view::name::NamespacedName;
@@ -24,6 +24,7 @@ use crate::controller::view::rights::Rights;
 use crate::controller::view::watch::WatchClient;
 use crate::controller::workqueue::permits::Permits;
 use crate::controller::workqueue::serve;
+use crate::issue::caches::Caches;
 
 /// How many reconciles may be in flight for each reconcile permit. Most of them wait for a provider and hold no permit.
 const UNDER_WAY: usize = 16;
@@ -77,7 +78,9 @@ impl Controller {
         let settings = Arc::new(settings);
         let cluster = ClusterScoped::watch(watches, !settings.namespaces.is_empty(), metrics.watches());
         let limiters = Limiters::new(settings.concurrency, settings.clock);
-        let caches = Arc::new(Caches::new(config, &settings));
+        let resolver = Some(Arc::clone(&settings.resolver));
+        let caches = Arc::new(Caches::new(settings.addresses.clone(), resolver, settings.clock));
+        let audiences = Arc::new(Audiences::new(config));
         let keyring = Arc::new(Keyring::new(client.clone(), Arc::clone(&settings)));
         let permits = Permits::new(usize::from(settings.concurrency.max(1)));
         let events = Arc::new(EventRecorder::new(client));
@@ -92,6 +95,7 @@ impl Controller {
                 cluster: Arc::clone(&cluster),
                 limiters: Arc::clone(&limiters),
                 caches: Arc::clone(&caches),
+                audiences: Arc::clone(&audiences),
                 events: Arc::clone(&events),
                 log: Arc::clone(&log),
                 metrics: Arc::clone(metrics),
@@ -109,7 +113,7 @@ impl Controller {
         let Some((context, _)) = self.scopes.first() else { return };
         registry.register_collector(Box::new(Busyness::new(Arc::clone(&context.limiters))));
         registry.register_collector(Box::new(Leading::new(&context.settings)));
-        registry.register_collector(Box::new(CacheSizes::new(Arc::clone(&context.caches))));
+        registry.register_collector(Box::new(CacheSizes::new(&context.caches, &context.audiences)));
         let scopes = self.scopes.iter().map(|(context, _)| &context.view);
         registry.register_collector(Box::new(Watches::new(scopes)));
         if per_object {

@@ -131,9 +131,8 @@ impl Manifests {
         find(&self.secrets, namespace, name)
     }
 
-    /// The text of a key of a ConfigMap.
-    pub(super) fn text(&self, namespace: Option<&str>, name: &str, key: &str) -> Option<&String> {
-        find(&self.config_maps, namespace, name)?.data.as_ref()?.get(key)
+    pub(super) fn config_map(&self, namespace: Option<&str>, name: &str) -> Option<&ConfigMap> {
+        find(&self.config_maps, namespace, name)
     }
 }
 

@@ -2,23 +2,18 @@
 //! reconcile. Knows how manifests take the place of objects in a cluster; all decisions are those of `decide`.
 
 use chrono::{DateTime, Utc};
-use k8s_openapi::api::core::v1::Secret as SecretObject;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret as SecretObject};
 use kube::ResourceExt;
 
-use super::manifests::{Manifests, data};
+use super::manifests::Manifests;
 use crate::api::{
-    KeyReference, ProviderKind, Reason, TokenProviderSpec, TokenSource, TokenSourceSpec, TokenSourceStatus,
-    annotation,
+    ProviderKind, Reason, TokenProviderSpec, TokenSource, TokenSourceSpec, TokenSourceStatus, annotation,
 };
-use crate::decide::publication::Data;
-use crate::decide::{
-    Credentials, Failure, Observed, Plan, RequestInputs, Secrets, Target, decide, inputs, refuse_credentials,
-    render,
-};
-use crate::oauth::{ClientCertificate, Secret};
-
-/// Replaces the token of a ServiceAccount, which only a cluster can issue.
-const SERVICE_ACCOUNT_TOKEN: &str = "SERVICE-ACCOUNT-TOKEN";
+use crate::cli::Environment;
+use crate::cli::arguments::CheckArguments;
+use crate::decide::{Credentials, Failure, Observed, Plan, Secrets, Target, decide, inputs, render};
+use crate::issue::caches::Caches;
+use crate::oauth::AddressPolicy;
 
 /// The last part of a URL that replaces a token endpoint which is only known after discovery.
 pub(super) const STAND_IN: &str = "found-by-discovery";
@@ -29,33 +24,44 @@ pub(super) struct OfflineContext<'a> {
     pub(super) spec: TokenSourceSpec,
     manifests: &'a Manifests,
     provider: Result<TokenProviderSpec, Failure>,
+    pub(super) environment: &'a Environment,
+    pub(super) caches: Caches,
     now: DateTime<Utc>,
     status: TokenSourceStatus,
 }
 
 impl<'a> OfflineContext<'a> {
-    pub(super) fn new(source: &'a TokenSource, manifests: &'a Manifests, now: DateTime<Utc>) -> Self {
-        let spec = TokenSourceSpec { suspend: false, ..source.spec.clone() };
-        let provider = provider(source, manifests);
-        Self { source, spec, manifests, provider, now, status: TokenSourceStatus::default() }
-    }
-
-    /// The provider block; fails for anything that the controller would refuse before it sends a request.
-    pub(super) fn validate(&self) -> Result<TokenProviderSpec, Failure> {
-        if let Plan::Refuse(failure) = decide(&self.observed(self.provider.as_ref().map_err(Clone::clone))) {
-            return Err(failure);
+    pub(super) fn new(
+        source: &'a TokenSource,
+        manifests: &'a Manifests,
+        arguments: &CheckArguments,
+        environment: &'a Environment,
+    ) -> Self {
+        let addresses =
+            AddressPolicy { allow: arguments.allow_networks.clone(), deny: arguments.deny_networks.clone() };
+        Self {
+            source,
+            spec: TokenSourceSpec { suspend: false, ..source.spec.clone() },
+            manifests,
+            provider: provider(source, manifests),
+            environment,
+            caches: Caches::new(addresses, None, environment.now),
+            now: (environment.now)(),
+            status: TokenSourceStatus::default(),
         }
-        let provider = self.provider.clone()?;
-        self.ca_bundle(&provider)?;
-        Ok(provider)
     }
 
-    /// Checks the endpoint that an issuer's metadata names, before anything secret is sent to it.
-    pub(super) fn validate_located(&self, located: &TokenProviderSpec) -> Result<(), Failure> {
-        refuse_credentials(&self.observed(Ok(located)), located).map_or(Ok(()), Err)
+    /// The provider block; fails for anything that the controller would refuse before it reads a Secret.
+    pub(super) fn validate(&self) -> Result<&TokenProviderSpec, Failure> {
+        match decide(&self.observed()) {
+            Plan::Refuse(failure) => Err(failure),
+            _ => self.provider.as_ref().map_err(Clone::clone),
+        }
     }
 
-    fn observed<'b>(&'b self, provider: Result<&'b TokenProviderSpec, Failure>) -> Observed<'b> {
+    /// The `TokenSource` as the controller would observe it.
+    pub(super) fn observed(&self) -> Observed<'_> {
+        let provider = self.provider.as_ref().map_err(Clone::clone);
         let secrets = provider.as_ref().map(|provider| self.secrets(provider)).unwrap_or_default();
         let inputs = match &provider {
             Ok(provider) => inputs::fingerprint(&self.spec, 1, provider, &secrets),
@@ -93,10 +99,7 @@ impl<'a> OfflineContext<'a> {
     }
 
     fn secrets(&self, provider: &TokenProviderSpec) -> Secrets {
-        let facts = |name: Option<&str>| match name {
-            None => Credentials::Unnamed,
-            Some(name) => self.secret(name).map_or_else(|| Credentials::Missing(name.to_owned()), facts),
-        };
+        let facts = |name: Option<&str>| name.map_or(Credentials::Unnamed, |name| self.facts(name));
         let certificate = provider.tls.client_certificate_ref.as_ref();
         Secrets {
             credentials: facts(self.spec.credentials_ref.as_ref().map(|reference| reference.name.as_str())),
@@ -106,60 +109,25 @@ impl<'a> OfflineContext<'a> {
         }
     }
 
-    fn secret(&self, name: &str) -> Option<&SecretObject> {
-        self.manifests.secret(self.source.namespace().as_deref(), name)
-    }
-
-    fn data(&self, name: Option<&str>) -> Data {
-        name.and_then(|name| self.secret(name)).map(data).unwrap_or_default()
-    }
-
-    /// The inputs of the request.
-    pub(super) fn inputs(&self, provider: &TokenProviderSpec) -> RequestInputs {
-        let stand_in = |needed: bool| needed.then(|| Secret::new(SERVICE_ACCOUNT_TOKEN.to_owned()));
-        let subject = provider.subject_token.as_ref();
-        RequestInputs {
-            credentials: self
-                .data(self.spec.credentials_ref.as_ref().map(|reference| reference.name.as_str())),
-            subject: self.data(provider.subject_secret().map(|reference| reference.name.as_str())),
-            client_token: stand_in(provider.client_authentication.service_account_token.is_some()),
-            subject_token: stand_in(subject.is_some_and(|subject| subject.service_account_token.is_some())),
+    /// The metadata of a Secret that the controller would observe.
+    pub(super) fn facts(&self, name: &str) -> Credentials {
+        match self.secret(name) {
+            None => Credentials::Missing(name.to_owned()),
+            Some(secret) => Credentials::Present {
+                name: secret.name_any(),
+                uid: String::new(),
+                resource_version: String::new(),
+                allowed_hosts: secret.annotations().get(annotation::ALLOWED_HOSTS).cloned(),
+            },
         }
     }
 
-    /// The certificates to trust instead of the public authorities, if the provider names any.
-    pub(super) fn ca_bundle(&self, provider: &TokenProviderSpec) -> Result<Option<String>, Failure> {
-        let Some(KeyReference { name, key }) = &provider.tls.ca_bundle_ref else {
-            return Ok(provider.tls.ca_bundle.clone());
-        };
-        let found = self.manifests.text(self.source.namespace().as_deref(), name, key);
-        found.cloned().map(Some).ok_or_else(|| {
-            let message =
-                format!("tls.caBundleRef: there is no ConfigMap {name} with a key {key}: create it.");
-            Failure::local(Reason::InvalidSpec, message)
-        })
+    pub(super) fn secret(&self, name: &str) -> Option<&SecretObject> {
+        self.manifests.secret(self.source.namespace().as_deref(), name)
     }
 
-    /// The client certificate and its key.
-    pub(super) fn identity(
-        &self,
-        provider: &TokenProviderSpec,
-    ) -> Result<Option<ClientCertificate>, Failure> {
-        let Some(reference) = &provider.tls.client_certificate_ref else { return Ok(None) };
-        let data = self.data(Some(&reference.name));
-        let text = |key: &str| {
-            let bytes = data.get(key).filter(|value| !value.0.is_empty()).ok_or_else(|| {
-                let message =
-                    format!("Secret {} has no key {key}: a client certificate needs both.", reference.name);
-                Failure::local(Reason::CredentialsNotFound, message)
-            })?;
-            String::from_utf8(bytes.0.clone()).map_err(|_| {
-                let message =
-                    format!("Key {key} of Secret {} is not UTF-8 text: correct it.", reference.name);
-                Failure::local(Reason::CredentialsInvalid, message)
-            })
-        };
-        Ok(Some(ClientCertificate { certificate: text("tls.crt")?, key: Secret::new(text("tls.key")?) }))
+    pub(super) fn config_map(&self, name: &str) -> Option<&ConfigMap> {
+        self.manifests.config_map(self.source.namespace().as_deref(), name)
     }
 
     /// Checks that need a cluster, or that were left out.
@@ -224,15 +192,5 @@ fn provider(source: &TokenSource, manifests: &Manifests) -> Result<TokenProvider
             .map(|provider| provider.spec.clone())
             .ok_or_else(|| missing("TokenProvider", &reference.name)),
         _ => Err(Failure::local(Reason::InvalidSpec, "Set exactly one of provider and providerRef.")),
-    }
-}
-
-/// The facts about a Secret that the controller would observe.
-fn facts(secret: &SecretObject) -> Credentials {
-    Credentials::Present {
-        name: secret.name_any(),
-        uid: String::new(),
-        resource_version: String::new(),
-        allowed_hosts: secret.annotations().get(annotation::ALLOWED_HOSTS).cloned(),
     }
 }

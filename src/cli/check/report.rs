@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::api::{Renewal, TokenProviderSpec, TokenSource, TokenSourceSpec};
 use crate::decide::Failure;
 use crate::decide::schedule::due_between;
+use crate::issue::error::IssueError;
 use crate::oauth::Error;
 
 #[derive(Serialize)]
@@ -152,6 +153,15 @@ impl From<Failure> for Fault {
             reason: failure.reason.as_str().to_owned(),
             message: failure.message,
             advice: failure.reason.advice().to_owned(),
+        }
+    }
+}
+
+impl From<IssueError<Fault>> for Fault {
+    fn from(error: IssueError<Fault>) -> Self {
+        match error {
+            IssueError::Lookup(fault) => fault,
+            IssueError::Refused(failure) | IssueError::Failed(failure) => failure.into(),
         }
     }
 }

@@ -7,10 +7,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
-use super::offline::{OfflineContext, STAND_IN};
+use super::offline::STAND_IN;
 use super::report::{AssertionReport, RequestReport};
 use crate::api::{TokenProviderSpec, TokenSourceSpec};
-use crate::decide::{Ask, Failure, ask};
+use crate::decide::{Ask, Failure, RequestInputs, ask};
 use crate::oauth::{
     Assertion, ClientAuthentication, Endpoint, Grant, PreparedRequest, Secret, SigningContext, TokenRequest,
     build,
@@ -21,15 +21,16 @@ pub(super) const MASK: &str = "********";
 
 /// The masked request; fails if the request cannot be built.
 pub(super) fn show(
-    context: &OfflineContext<'_>,
+    spec: &TokenSourceSpec,
     provider: &TokenProviderSpec,
+    inputs: &RequestInputs,
     signing: &SigningContext,
 ) -> Result<RequestReport, Failure> {
     let located = with_endpoint(provider);
-    let Ask { request, .. } = ask(&context.spec, &located, &context.inputs(&located), None)?;
+    let Ask { request, .. } = ask(spec, &located, inputs, None)?;
     let build = |request: &TokenRequest| build(request, signing).map_err(|error| Failure::from(&error));
     build(&request)?;
-    Ok(report(&build(&masked(request, shows_id(&context.spec)))?))
+    Ok(report(&build(&masked(request, shows_id(spec)))?))
 }
 
 /// The provider with a stand-in for an endpoint that is only known after discovery.

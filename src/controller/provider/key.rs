@@ -5,7 +5,7 @@ use std::time::Duration;
 use kube::ResourceExt;
 
 use crate::api::{ProviderKind, TokenProviderSpec, TokenSource};
-use crate::controller::issue::token_clients::{Digest, digest};
+use crate::issue::token_clients::{Digest, digest};
 use crate::oauth::Endpoint;
 
 /// TokenSources with equal keys share a limiter. Provider blocks with different timeouts, authorities or client

@@ -4,8 +4,7 @@ use chrono::{DateTime, Utc};
 use kube::ResourceExt;
 
 use crate::api::{Reason, TokenSource};
-use crate::controller::error::{CallError, Error};
-use crate::controller::issue::error::IssueError;
+use crate::controller::error::{CallError, Error, IssueError};
 use crate::controller::reconcile::context::ReconcilePermit;
 use crate::controller::reconcile::credentials::refresh_token;
 use crate::controller::reconcile::obtain::{ObtainError, obtain};
@@ -96,7 +95,7 @@ fn without_token(error: IssueError, observed: &Observed<'_>, context: &Reconcile
             Outcome::Failed(context.now(), flag_revocation(observed, explain(observed, failure))).into()
         }
         IssueError::Refused(failure) => Outcome::Refused(failure).into(),
-        IssueError::Cluster(error) => Acted::failed(Outcome::Waiting, error),
+        IssueError::Lookup(error) => Acted::failed(Outcome::Waiting, error),
     }
 }
 

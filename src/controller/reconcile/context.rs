@@ -10,17 +10,18 @@ use kube::{Api, Client};
 
 use crate::api::TokenSource;
 use crate::controller::error::{CallError, call};
-use crate::controller::issue::caches::Caches;
 use crate::controller::provider::Limiters;
 use crate::controller::reconcile::credentials::value_key::Keyring;
 use crate::controller::report::events::EventRecorder;
 use crate::controller::report::log::Log;
 use crate::controller::report::metrics::Metrics;
 use crate::controller::settings::Settings;
+use crate::controller::view::audiences::Audiences;
 use crate::controller::view::cluster_scoped::ClusterScoped;
 use crate::controller::view::cluster_view::ClusterView;
 use crate::controller::view::secrets::SecretMeta;
 use crate::controller::workqueue::permits::{Permit, Permits};
+use crate::issue::caches::Caches;
 
 /// What all reconciles of one view share.
 pub(crate) struct Context {
@@ -30,6 +31,7 @@ pub(crate) struct Context {
     pub(crate) cluster: Arc<ClusterScoped>,
     pub(crate) limiters: Arc<Limiters>,
     pub(crate) caches: Arc<Caches>,
+    pub(crate) audiences: Arc<Audiences>,
     pub(crate) events: Arc<EventRecorder>,
     pub(crate) log: Arc<Log>,
     pub(crate) metrics: Arc<Metrics>,

@@ -3,10 +3,7 @@
 //! Knows what happens if a refresh token is refused. Must not know why a token is wanted, nor write it into the target.
 
 use crate::api::{Reason, TokenSource};
-use crate::controller::error::{CallError, Error};
-use crate::controller::issue::error::IssueError;
-use crate::controller::issue::inputs::{issue_tokens, prepare};
-use crate::controller::issue::send::{send, unlisted};
+use crate::controller::error::{CallError, Error, IssueError};
 use crate::controller::reconcile::context::ReconcilePermit;
 use crate::controller::reconcile::credentials::refresh_token;
 use crate::controller::reconcile::target::{apply, is_outdated};
@@ -15,6 +12,8 @@ use crate::controller::view::name::name_of;
 use crate::decide::limiter::Answer;
 use crate::decide::refresh::{RefreshBinding, gives_way, is_kept};
 use crate::decide::{Cause, Deferral, Failure, Observed};
+use crate::issue::inputs::{issue_tokens, prepare};
+use crate::issue::send::{send, unlisted};
 
 /// Why there is no token.
 pub(crate) enum ObtainError {
@@ -55,7 +54,7 @@ pub(crate) async fn obtain<'a>(
     permit.release(match &answer {
         Ok(_) => Answer::Succeeded,
         Err(IssueError::Failed(failure)) => Answer::from(failure),
-        Err(IssueError::Cluster(_) | IssueError::Refused(_)) => Answer::Unrelated,
+        Err(IssueError::Lookup(_) | IssueError::Refused(_)) => Answer::Unrelated,
     });
     answer.map_err(ObtainError::Issue)
 }
@@ -88,7 +87,7 @@ async fn issue<'a>(
     read: &mut Option<Observed<'a>>,
     context: &ReconcilePermit<'_>,
 ) -> Result<IssuedToken, IssueError> {
-    let mut prepared = prepare(source, observed, read, context).await?;
+    let mut prepared = prepare(observed, read, context).await?;
     let observed = read.as_ref().unwrap_or(observed);
     let binding = is_kept(&prepared.provider).then(|| {
         RefreshBinding::now(&source.spec, &prepared.provider, &prepared.asked, &prepared.inputs.credentials)
@@ -100,7 +99,7 @@ async fn issue<'a>(
     };
     let stored = binding.as_ref().zip(kept.as_ref()).and_then(|(binding, kept)| binding.usable(kept));
 
-    let mut answer = send(&prepared, stored.as_ref(), source, observed, context).await;
+    let mut answer = send(&prepared, stored.as_ref(), observed, context).await;
     let mut fell_back = false;
     let failures = observed.failures_in_a_row().saturating_add(1);
     if let (Some(_), Some(kept), Err(IssueError::Failed(failure))) = (&stored, &kept, &answer)
@@ -114,10 +113,10 @@ async fn issue<'a>(
             tracing::warn!(%namespace, %name, detail = %error, "The refused refresh token could not be deleted");
         }
         fell_back = true;
-        issue_tokens(source, &prepared.provider, &mut prepared.inputs, context).await?;
-        answer = send(&prepared, None, source, observed, context).await;
-        if let (Ok(token), Some(refused)) = (&mut answer, &stored) {
-            token.forget_refresh_token(refused);
+        issue_tokens(observed, &prepared.provider, &mut prepared.inputs, context).await?;
+        answer = send(&prepared, None, observed, context).await;
+        if let (Ok(answer), Some(refused)) = (&mut answer, &stored) {
+            answer.token.forget_refresh_token(refused);
         }
     }
     if let (Some((key, metadata)), Err(IssueError::Failed(failure))) = (&prepared.found, &mut answer) {
@@ -133,7 +132,7 @@ async fn issue<'a>(
     // Kept also if the request was answered before: the new token replaces the one that recorded the answer.
     let answers = observed.renew_request.map(str::to_owned);
     Ok(IssuedToken {
-        token: answer?,
+        token: answer?.token,
         asked: prepared.asked,
         versions: prepared.versions,
         cause,

@@ -6,13 +6,12 @@
 use kube::ResourceExt;
 
 use crate::api::{TARGET_KEYS, TokenSource};
-use crate::controller::error::Error;
-use crate::controller::issue::error::IssueError;
-use crate::controller::issue::inputs::{token_client, trust};
-use crate::controller::issue::service_accounts;
+use crate::controller::error::{Error, IssueError};
 use crate::controller::reconcile::context::ReconcilePermit;
+use crate::controller::reconcile::credentials::service_accounts;
 use crate::controller::reconcile::target::{foreign_owner, is_intact};
 use crate::decide::{Failure, Observed, Outcome, Probed, Verdict};
+use crate::issue::inputs::{token_client, trust};
 use crate::oauth::{Endpoint, Secret};
 
 /// Sends the token, and remembers the result.
@@ -50,10 +49,10 @@ async fn show(
     let provider = observed.provider.clone().map_err(IssueError::Refused)?;
     // The rules have checked the Secrets' allowed hosts. ServiceAccounts are not cached, so they are checked here.
     for account in provider.service_accounts() {
-        service_accounts::consent(account, source, provider, context).await?;
+        service_accounts::consent(account, observed, provider, context).await?;
     }
-    let ca_bundle = trust(source, provider, context).await?;
-    let client = token_client(source, url.url().as_str(), provider, ca_bundle, None, context)?;
+    let ca_bundle = trust(observed, provider, context).await?;
+    let client = token_client(observed, url.url().as_str(), provider, ca_bundle, None, context)?;
     let Some(token) = token(source, observed, context).await? else { return Ok(None) };
     let answer = context.without_permit(client.probe(url, &token)).await;
     answer.map(Some).map_err(|error| IssueError::Failed(Failure::from(&error)))

@@ -17,13 +17,14 @@ use prometheus_client::registry::Unit;
 use tokio::sync::watch;
 
 use crate::api::TokenSource;
-use crate::controller::issue::caches::Caches;
 use crate::controller::leadership::Leadership;
 use crate::controller::provider::Limiters;
 use crate::controller::settings::Settings;
+use crate::controller::view::audiences::Audiences;
 use crate::controller::view::cluster_view::ClusterView;
 use crate::controller::view::watch::Standing;
 use crate::decide::{Gauges, gauges};
+use crate::issue::caches::Caches;
 
 /// Four metrics with one series for each `TokenSource`.
 pub(crate) struct Objects {
@@ -215,11 +216,12 @@ impl fmt::Debug for Leading {
 /// The sizes of the caches that namespaces fill.
 pub(crate) struct CacheSizes {
     caches: Arc<Caches>,
+    audiences: Arc<Audiences>,
 }
 
 impl CacheSizes {
-    pub(crate) fn new(caches: Arc<Caches>) -> Self {
-        Self { caches }
+    pub(crate) fn new(caches: &Arc<Caches>, audiences: &Arc<Audiences>) -> Self {
+        Self { caches: Arc::clone(caches), audiences: Arc::clone(audiences) }
     }
 }
 
@@ -234,7 +236,7 @@ impl Collector for CacheSizes {
         let sizes = [
             ("clients", self.caches.clients.size()),
             ("issuers", self.caches.metadata.size()),
-            ("audiences", self.caches.audiences.size()),
+            ("audiences", self.audiences.size()),
         ];
         for (cache, size) in sizes {
             let gauge = ConstGauge::new(i64::try_from(size).unwrap_or(i64::MAX));

@@ -1,6 +1,7 @@
 //! What this process knows of the cluster: the objects in its caches, the metadata of Secrets, which TokenSource names
 //! what, and its own writes that no watch has delivered yet. Must not know what a reconcile does with any of that.
 
+pub(crate) mod audiences;
 pub(crate) mod cluster_scoped;
 pub(crate) mod cluster_view;
 pub(crate) mod index;

@@ -5,27 +5,23 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
-use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
-use kube::api::PostParams;
 
 use crate::api::{ServiceAccountTokenSettings, TokenProviderSpec};
-use crate::controller::error::{CallError, call};
-use crate::controller::issue::caches::Caches;
-use crate::controller::issue::lookup::Lookup;
+use crate::controller::error::{Error, IssueError, call};
 use crate::controller::reconcile::context::ReconcilePermit;
-use crate::controller::reconcile::credentials::versions;
+use crate::controller::reconcile::credentials::{service_accounts, versions};
 use crate::decide::publication::Data;
 use crate::decide::versions::Versions;
 use crate::decide::{Credentials, Observed, Secrets};
+use crate::issue::caches::Caches;
+use crate::issue::lookup::{Lookup, SecretPurpose};
 use crate::oauth::Secret;
 
-/// The shortest lifetime that the API server grants; one request needs less.
-const LIFETIME_SECONDS: i64 = 600;
-
 impl Lookup for ReconcilePermit<'_> {
+    type Error = Error;
+
     fn caches(&self) -> &Caches {
         &self.caches
     }
@@ -34,50 +30,44 @@ impl Lookup for ReconcilePermit<'_> {
         self.settings.now()
     }
 
-    fn nonce(&self) -> Option<String> {
-        (self.settings.nonce)()
+    fn nonce(&self) -> Result<String, Error> {
+        (self.settings.nonce)().ok_or(Error::Random)
     }
 
-    fn may_send(&self) -> Result<(), CallError> {
-        self.lead()
+    fn may_send(&self) -> Result<(), Error> {
+        self.lead().map_err(Error::Ask)
     }
 
-    async fn secret(&self, namespace: &str, name: &str) -> Result<(Credentials, Data), CallError> {
-        versions::read(namespace, name, self).await
+    async fn secret(
+        &self,
+        namespace: &str,
+        name: &str,
+        purpose: SecretPurpose,
+    ) -> Result<(Credentials, Data), Error> {
+        versions::read(namespace, name, self).await.map_err(match purpose {
+            SecretPurpose::Credentials => Error::ReadCredentials,
+            SecretPurpose::Subject => Error::ReadSubject,
+            SecretPurpose::Certificate => Error::ReadCertificate,
+        })
     }
 
     async fn config_map(
         &self,
         namespace: &str,
         name: &str,
-    ) -> Result<Option<BTreeMap<String, String>>, CallError> {
+    ) -> Result<Option<BTreeMap<String, String>>, Error> {
         let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
-        Ok(call(api.get_opt(name)).await?.and_then(|map| map.data))
-    }
-
-    async fn service_account(&self, namespace: &str, name: &str) -> Result<Option<ObjectMeta>, CallError> {
-        let api: Api<ServiceAccount> = Api::namespaced(self.client.clone(), namespace);
-        Ok(call(api.get_metadata_opt(name)).await?.map(|account| account.metadata))
+        let found = call(api.get_opt(name)).await.map_err(Error::ReadTrust)?;
+        Ok(found.and_then(|map| map.data))
     }
 
     async fn service_account_token(
         &self,
-        namespace: &str,
         settings: &ServiceAccountTokenSettings,
-    ) -> Result<Secret, CallError> {
-        let api: Api<ServiceAccount> = Api::namespaced(self.client.clone(), namespace);
-        let wanted = TokenRequest {
-            spec: TokenRequestSpec {
-                audiences: vec![settings.audience.clone()],
-                expiration_seconds: Some(settings.expiration_seconds.unwrap_or(LIFETIME_SECONDS)),
-                bound_object_ref: None,
-            },
-            ..TokenRequest::default()
-        };
-        let issued = call(api.create_token_request(settings.name(), &PostParams::default(), &wanted)).await?;
-        // With an empty token, the provider would refuse the request, and its message would mislead.
-        let token = issued.status.map(|status| status.token).filter(|token| !token.is_empty());
-        token.map(Secret::new).ok_or(CallError::Empty)
+        observed: &Observed<'_>,
+        provider: &TokenProviderSpec,
+    ) -> Result<Secret, IssueError> {
+        service_accounts::token(settings, observed, provider, self).await
     }
 
     async fn count_versions(

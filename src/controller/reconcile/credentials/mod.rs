@@ -3,5 +3,6 @@
 
 pub(crate) mod lookup;
 pub(crate) mod refresh_token;
+pub(crate) mod service_accounts;
 pub(crate) mod value_key;
 pub(crate) mod versions;

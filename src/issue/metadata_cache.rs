@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::api::Reason;
-use crate::controller::issue::tenant_cache::{Limits, TenantCache};
-use crate::controller::issue::token_clients::Digest;
+use crate::issue::tenant_cache::{Limits, TenantCache};
+use crate::issue::token_clients::Digest;
 use crate::oauth::{Error, Issuer, Metadata, TokenClient};
 
 /// How long a document is used without being read again. Endpoints move once in years, with notice.

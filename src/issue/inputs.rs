@@ -5,18 +5,14 @@
 
 use std::borrow::Cow;
 
-use kube::ResourceExt;
-
-use crate::api::{KeyReference, ObjectReference, Reason, TokenProviderSpec, TokenSource};
-use crate::controller::error::Error;
-use crate::controller::issue::error::IssueError;
-use crate::controller::issue::lookup::Lookup;
-use crate::controller::issue::metadata_cache::Key;
-use crate::controller::issue::service_accounts;
-use crate::controller::issue::token_clients::digest;
+use crate::api::{KeyReference, ObjectReference, Reason, Tls, TokenProviderSpec};
 use crate::decide::publication::Data;
 use crate::decide::versions::Versions;
 use crate::decide::{Credentials, Failure, Observed, RequestInputs, Secrets, disclosure, refuse_credentials};
+use crate::issue::error::IssueError;
+use crate::issue::lookup::{Lookup, SecretPurpose};
+use crate::issue::metadata_cache::Key;
+use crate::issue::token_clients::digest;
 use crate::oauth::{ClientCertificate, Disclosure, Endpoint, Metadata, Secret, TokenClient};
 
 /// Everything that a request is made of, except a stored refresh token.
@@ -35,16 +31,15 @@ pub(crate) struct PreparedRequest<'a> {
 
 /// Prepares the request, and checks again what has been read. `read` becomes the observation with the Secrets as they
 /// were read, also if the request is refused afterwards.
-pub(crate) async fn prepare<'a>(
-    source: &TokenSource,
+pub(crate) async fn prepare<'a, L: Lookup>(
     observed: &Observed<'a>,
     read: &mut Option<Observed<'a>>,
-    lookup: &impl Lookup,
-) -> Result<PreparedRequest<'a>, IssueError> {
+    lookup: &L,
+) -> Result<PreparedRequest<'a>, IssueError<L::Error>> {
     let provider = observed.provider.clone().map_err(IssueError::Refused)?;
-    let ca_bundle = trust(source, provider, lookup).await?;
-    let (provider, found) = locate(source, observed, provider, ca_bundle.as_deref(), lookup).await?;
-    let (secrets, mut inputs, pair) = read_secrets(source, observed, &provider, lookup).await?;
+    let ca_bundle = trust(observed, provider, lookup).await?;
+    let (provider, found) = locate(observed, provider, ca_bundle.as_deref(), lookup).await?;
+    let (secrets, mut inputs, pair) = read_secrets(observed, &provider, lookup).await?;
     let observed = &*read.insert(observed.with_secrets(secrets));
     if let Some(failure) = refuse_credentials(observed, &provider) {
         return Err(IssueError::Refused(failure));
@@ -54,47 +49,73 @@ pub(crate) async fn prepare<'a>(
         let gone = "The credentials have just gone.";
         return Err(IssueError::Refused(Failure::local(Reason::CredentialsNotFound, gone)));
     };
-    issue_tokens(source, &provider, &mut inputs, lookup).await?;
+    issue_tokens(observed, &provider, &mut inputs, lookup).await?;
     let url = provider.token_endpoint.as_deref().unwrap_or_default();
-    let client = token_client(source, url, &provider, ca_bundle, certificate, lookup)?;
+    let client = token_client(observed, url, &provider, ca_bundle, certificate, lookup)?;
     let versions = observed.secrets.versions.clone();
     Ok(PreparedRequest { provider, inputs, client, asked, versions, found })
 }
 
+/// Reads what the request is made of, without contact to any host.
+pub(crate) async fn read_inputs<L: Lookup>(
+    observed: &Observed<'_>,
+    provider: &TokenProviderSpec,
+    lookup: &L,
+) -> Result<RequestInputs, IssueError<L::Error>> {
+    let (_, mut inputs, _) = read_secrets(observed, provider, lookup).await?;
+    issue_tokens(observed, provider, &mut inputs, lookup).await?;
+    Ok(inputs)
+}
+
+/// Reads and parses the certificates that the provider block names.
+pub(crate) async fn parse_certificates<L: Lookup>(
+    observed: &Observed<'_>,
+    provider: &TokenProviderSpec,
+    lookup: &L,
+) -> Result<(), IssueError<L::Error>> {
+    if provider.tls == Tls::default() {
+        return Ok(());
+    }
+    let ca_bundle = trust(observed, provider, lookup).await?;
+    let (secrets, _, pair) = read_secrets(observed, provider, lookup).await?;
+    let certificate = certificate(&secrets.certificate, pair)?;
+    let url = provider.token_endpoint.as_deref().or(provider.issuer.as_deref()).unwrap_or_default();
+    token_client(observed, url, provider, ca_bundle, certificate, lookup).map(drop)
+}
+
 /// Creates the tokens of ServiceAccounts. Done for each request, since some servers refuse a token that they have seen.
-pub(crate) async fn issue_tokens(
-    source: &TokenSource,
+pub(crate) async fn issue_tokens<L: Lookup>(
+    observed: &Observed<'_>,
     provider: &TokenProviderSpec,
     inputs: &mut RequestInputs,
-    lookup: &impl Lookup,
-) -> Result<(), IssueError> {
+    lookup: &L,
+) -> Result<(), IssueError<L::Error>> {
     if let Some(settings) = &provider.client_authentication.service_account_token {
-        inputs.client_token = Some(service_accounts::token(settings, source, provider, lookup).await?);
+        inputs.client_token = Some(lookup.service_account_token(settings, observed, provider).await?);
     }
     let subject = provider.subject_token.as_ref().and_then(|subject| subject.service_account_token.as_ref());
     if let Some(settings) = subject {
-        inputs.subject_token = Some(service_accounts::token(settings, source, provider, lookup).await?);
+        inputs.subject_token = Some(lookup.service_account_token(settings, observed, provider).await?);
     }
     Ok(())
 }
 
 /// The provider block with its endpoint, which comes from the issuer's metadata if the spec names an issuer.
-async fn locate<'a>(
-    source: &TokenSource,
+async fn locate<'a, L: Lookup>(
     observed: &Observed<'_>,
     provider: &'a TokenProviderSpec,
     ca_bundle: Option<&str>,
-    lookup: &impl Lookup,
-) -> Result<(Cow<'a, TokenProviderSpec>, Option<(Key, Metadata)>), IssueError> {
+    lookup: &L,
+) -> Result<(Cow<'a, TokenProviderSpec>, Option<(Key, Metadata)>), IssueError<L::Error>> {
     let Some(issuer) = &provider.issuer else { return Ok((Cow::Borrowed(provider), None)) };
     let key = Key {
-        namespace: source.namespace().unwrap_or_default(),
+        namespace: observed.namespace.to_owned(),
         issuer: issuer.clone(),
         trust: digest(ca_bundle),
         mutual_tls: provider.shows_certificate(),
     };
     // Metadata is public, so no client certificate is shown for it.
-    let client = token_client(source, issuer, provider, ca_bundle.map(str::to_owned), None, lookup)?;
+    let client = token_client(observed, issuer, provider, ca_bundle.map(str::to_owned), None, lookup)?;
     let metadata = lookup.wait_for(lookup.caches().metadata.metadata(&key, &client)).await;
     let metadata = metadata.map_err(|error| {
         let shown = Endpoint::parse(issuer)
@@ -114,24 +135,23 @@ type Certificate = (String, ClientCertificate);
 
 /// Reads the Secrets that the request is made with. Returns their metadata and versions, the data of the credentials and of
 /// the token to exchange, and the data of the client certificate.
-async fn read_secrets(
-    source: &TokenSource,
+async fn read_secrets<L: Lookup>(
     observed: &Observed<'_>,
     provider: &TokenProviderSpec,
-    lookup: &impl Lookup,
-) -> Result<(Secrets, RequestInputs, Data), IssueError> {
-    let namespace = source.namespace().unwrap_or_default();
+    lookup: &L,
+) -> Result<(Secrets, RequestInputs, Data), IssueError<L::Error>> {
+    let namespace = observed.namespace;
     let (mut secrets, mut inputs, mut pair) = (Secrets::default(), RequestInputs::default(), Data::new());
-    if let Some(reference) = &source.spec.credentials_ref {
-        let read = lookup.secret(&namespace, &reference.name).await.map_err(Error::ReadCredentials)?;
+    if let Some(reference) = &observed.spec.credentials_ref {
+        let read = lookup.secret(namespace, &reference.name, SecretPurpose::Credentials).await?;
         (secrets.credentials, inputs.credentials) = read;
     }
     if let Some(KeyReference { name, .. }) = provider.subject_secret() {
-        let read = lookup.secret(&namespace, name).await.map_err(Error::ReadSubject)?;
+        let read = lookup.secret(namespace, name, SecretPurpose::Subject).await?;
         (secrets.subject, inputs.subject) = read;
     }
     if let Some(ObjectReference { name }) = &provider.tls.client_certificate_ref {
-        let read = lookup.secret(&namespace, name).await.map_err(Error::ReadCertificate)?;
+        let read = lookup.secret(namespace, name, SecretPurpose::Certificate).await?;
         (secrets.certificate, pair) = read;
     }
     let data = [&inputs.credentials, &inputs.subject, &pair];
@@ -140,7 +160,7 @@ async fn read_secrets(
 }
 
 /// The certificate and the key in a kubernetes.io/tls Secret.
-fn certificate(secret: &Credentials, mut data: Data) -> Result<Option<Certificate>, IssueError> {
+fn certificate<E>(secret: &Credentials, mut data: Data) -> Result<Option<Certificate>, IssueError<E>> {
     let Credentials::Present { name, uid, resource_version, .. } = secret else { return Ok(None) };
     let mut text = |key: &str| {
         let bytes = data.remove(key).filter(|value| !value.0.is_empty()).ok_or_else(|| {
@@ -158,18 +178,17 @@ fn certificate(secret: &Credentials, mut data: Data) -> Result<Option<Certificat
 }
 
 /// The client for requests to this URL's host.
-pub(crate) fn token_client(
-    source: &TokenSource,
+pub(crate) fn token_client<L: Lookup>(
+    observed: &Observed<'_>,
     url: &str,
     provider: &TokenProviderSpec,
     ca_bundle: Option<String>,
     certificate: Option<Certificate>,
-    lookup: &impl Lookup,
-) -> Result<TokenClient, IssueError> {
-    let namespace = source.namespace().unwrap_or_default();
+    lookup: &L,
+) -> Result<TokenClient, IssueError<L::Error>> {
     let made = Endpoint::parse(url).and_then(|host| {
         lookup.caches().clients.get(
-            &namespace,
+            observed.namespace,
             &host,
             ca_bundle,
             certificate,
@@ -181,16 +200,15 @@ pub(crate) fn token_client(
 }
 
 /// The certificates to trust instead of the system's authorities, if the provider block names any.
-pub(crate) async fn trust(
-    source: &TokenSource,
+pub(crate) async fn trust<L: Lookup>(
+    observed: &Observed<'_>,
     provider: &TokenProviderSpec,
-    lookup: &impl Lookup,
-) -> Result<Option<String>, IssueError> {
+    lookup: &L,
+) -> Result<Option<String>, IssueError<L::Error>> {
     let Some(KeyReference { name, key }) = &provider.tls.ca_bundle_ref else {
         return Ok(provider.tls.ca_bundle.clone());
     };
-    let namespace = source.namespace().unwrap_or_default();
-    let found = lookup.config_map(&namespace, name).await.map_err(Error::ReadTrust)?;
+    let found = lookup.config_map(observed.namespace, name).await?;
     let value = found.and_then(|mut data| data.remove(key));
     if value.as_ref().is_some_and(|value| value.len() > MAX_BUNDLE) {
         return Err(IssueError::Refused(Failure::local(

@@ -9,7 +9,7 @@ use kube::config::AuthInfo;
 use kube::{Api, Client, Config};
 
 use crate::controller::error::{CallError, call};
-use crate::controller::issue::tenant_cache::{Limits, TenantCache};
+use crate::issue::tenant_cache::{Limits, TenantCache};
 use crate::oauth::Secret;
 
 /// Presents tokens to the API server, and caches its refusals.

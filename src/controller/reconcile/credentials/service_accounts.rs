@@ -4,30 +4,34 @@
 //! Checks that the ServiceAccount's owner allows the hosts, and that the API server does not accept the token itself.
 //! Must not know what a token is for.
 
-use kube::ResourceExt;
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::Api;
+use kube::api::PostParams;
 
-use crate::api::{Reason, ServiceAccountTokenSettings, TokenProviderSpec, TokenSource, annotation};
-use crate::controller::error::CallError;
-use crate::controller::issue::error::IssueError;
-use crate::controller::issue::lookup::Lookup;
-use crate::decide::{Failure, refuse_service_account};
+use crate::api::{Reason, ServiceAccountTokenSettings, TokenProviderSpec, annotation};
+use crate::controller::error::{CallError, IssueError, call};
+use crate::controller::reconcile::context::Context;
+use crate::decide::{Failure, Observed, refuse_service_account};
 use crate::oauth::{Retry, Secret};
+
+/// The shortest lifetime that the API server grants; one request needs less.
+const LIFETIME_SECONDS: i64 = 600;
 
 /// A new token of this ServiceAccount.
 pub(crate) async fn token(
     settings: &ServiceAccountTokenSettings,
-    source: &TokenSource,
+    observed: &Observed<'_>,
     provider: &TokenProviderSpec,
-    lookup: &impl Lookup,
+    context: &Context,
 ) -> Result<Secret, IssueError> {
-    consent(settings, source, provider, lookup).await?;
+    consent(settings, observed, provider, context).await?;
     let name = settings.name();
-    let namespace = source.namespace().unwrap_or_default();
-    let token = lookup.service_account_token(&namespace, settings).await;
-    let token = token.map_err(|error| unissued(name, &error, ROLE))?;
+    let token =
+        issue(settings, observed.namespace, context).await.map_err(|error| unissued(name, &error, ROLE))?;
     let audience = &settings.audience;
     let asked = (name.to_owned(), audience.clone());
-    let own = lookup.caches().audiences.is_api_servers(&namespace, asked, &token, lookup.now()).await;
+    let own = context.audiences.is_api_servers(observed.namespace, asked, &token, context.now()).await;
     if own.map_err(|error| unissued(name, &error, ""))? {
         return Err(IssueError::Refused(Failure::local(
             Reason::InvalidSpec,
@@ -44,14 +48,14 @@ pub(crate) async fn token(
 /// Fails unless the ServiceAccount exists and its owner allows the hosts of the spec.
 pub(crate) async fn consent(
     settings: &ServiceAccountTokenSettings,
-    source: &TokenSource,
+    observed: &Observed<'_>,
     provider: &TokenProviderSpec,
-    lookup: &impl Lookup,
+    context: &Context,
 ) -> Result<(), IssueError> {
     let name = settings.name();
-    let namespace = source.namespace().unwrap_or_default();
-    let account = lookup.service_account(&namespace, name).await;
-    let account = account.map_err(|error| unissued(name, &error, ROLE))?;
+    let accounts: Api<ServiceAccount> = Api::namespaced(context.client.clone(), observed.namespace);
+    let account =
+        call(accounts.get_metadata_opt(name)).await.map_err(|error| unissued(name, &error, ROLE))?;
     let Some(account) = account else {
         return Err(IssueError::Refused(Failure::local(
             Reason::CredentialsNotFound,
@@ -60,12 +64,33 @@ pub(crate) async fn consent(
             ),
         )));
     };
-    let annotations = account.annotations.unwrap_or_default();
+    let annotations = account.metadata.annotations.unwrap_or_default();
     let hosts = annotations.get(annotation::ALLOWED_HOSTS).map(String::as_str);
-    match refuse_service_account(&namespace, name, hosts, &source.spec, provider) {
+    match refuse_service_account(observed.namespace, name, hosts, observed.spec, provider) {
         Some(failure) => Err(IssueError::Refused(failure)),
         None => Ok(()),
     }
+}
+
+async fn issue(
+    settings: &ServiceAccountTokenSettings,
+    namespace: &str,
+    context: &Context,
+) -> Result<Secret, CallError> {
+    let accounts: Api<ServiceAccount> = Api::namespaced(context.client.clone(), namespace);
+    let wanted = TokenRequest {
+        spec: TokenRequestSpec {
+            audiences: vec![settings.audience.clone()],
+            expiration_seconds: Some(settings.expiration_seconds.unwrap_or(LIFETIME_SECONDS)),
+            bound_object_ref: None,
+        },
+        ..TokenRequest::default()
+    };
+    let issued =
+        call(accounts.create_token_request(settings.name(), &PostParams::default(), &wanted)).await?;
+    // With an empty token, the provider would refuse the request, and its message would mislead.
+    let token = issued.status.map(|status| status.token).filter(|token| !token.is_empty());
+    token.map(Secret::new).ok_or(CallError::Empty)
 }
 
 /// What to do about a 403.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest as _, Sha256};
 
-use crate::controller::issue::tenant_cache::{Limits, TenantCache};
+use crate::issue::tenant_cache::{Limits, TenantCache};
 use crate::oauth::{
     AddressPolicy, ClientCertificate, ClientSettings, Endpoint, Error, Resolver, TokenClient,
 };
@@ -48,12 +48,13 @@ type Kept = (TokenClient, Arc<Mutex<DateTime<Utc>>>);
 /// The clients in use.
 pub(crate) struct TokenClients {
     addresses: Arc<AddressPolicy>,
-    resolver: Arc<Resolver>,
+    /// None: the system's library resolves names.
+    resolver: Option<Arc<Resolver>>,
     kept: TenantCache<Key, Kept>,
 }
 
 impl TokenClients {
-    pub(crate) fn new(addresses: AddressPolicy, resolver: Arc<Resolver>) -> Self {
+    pub(crate) fn new(addresses: AddressPolicy, resolver: Option<Arc<Resolver>>) -> Self {
         Self { addresses: Arc::new(addresses), resolver, kept: TenantCache::new(LIMITS) }
     }
 
@@ -79,7 +80,7 @@ impl TokenClients {
         self.kept.retain(|(_, used)| now - *used.lock().unwrap_or_else(PoisonError::into_inner) < IDLE);
         let size = CLIENT + ca_bundle.as_ref().map_or(0, String::len);
         let addresses = Arc::clone(&self.addresses);
-        let resolver = Some(self.resolver.of(namespace));
+        let resolver = self.resolver.as_ref().map(|resolver| resolver.of(namespace));
         let settings = ClientSettings { addresses, resolver, ca_bundle, identity, timeout };
         let client = TokenClient::new(&settings)?;
         self.kept.insert(namespace, key, (client.clone(), Arc::new(Mutex::new(now))), size);
@@ -101,7 +102,7 @@ mod tests {
     fn clients_of_a_namespace_that_keeps_choosing_others_are_bounded() {
         rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
         let resolver = Arc::new(Resolver::system().unwrap());
-        let clients = TokenClients::new(AddressPolicy::default(), resolver);
+        let clients = TokenClients::new(AddressPolicy::default(), Some(resolver));
         let now = DateTime::UNIX_EPOCH;
         let authority = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap().cert.pem();
         let get = |namespace: &str, port: u32| {

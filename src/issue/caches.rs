@@ -1,0 +1,28 @@
+//! The caches that all requests share. Must not know what a request is made of.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::issue::metadata_cache::MetadataCache;
+use crate::issue::token_clients::TokenClients;
+use crate::oauth::{AddressPolicy, Resolver};
+
+/// The caches.
+pub(crate) struct Caches {
+    /// HTTP clients.
+    pub(crate) clients: TokenClients,
+    /// Metadata of issuers.
+    pub(crate) metadata: MetadataCache,
+}
+
+impl Caches {
+    /// Empty caches. Without a resolver, the system's library resolves names.
+    pub(crate) fn new(
+        addresses: AddressPolicy,
+        resolver: Option<Arc<Resolver>>,
+        clock: fn() -> DateTime<Utc>,
+    ) -> Self {
+        Self { clients: TokenClients::new(addresses, resolver), metadata: MetadataCache::new(clock) }
+    }
+}

@@ -1,0 +1,20 @@
+//! Why a token request, or another request to a host of the spec, failed. Must not know what follows from that.
+
+use crate::decide::Failure;
+
+/// Why there is no token. `E` is the error of a [`super::lookup::Lookup`].
+#[derive(Debug)]
+pub(crate) enum IssueError<E> {
+    /// An input could not be read; nothing was sent.
+    Lookup(E),
+    /// Nothing was sent, for a reason in the cluster or the manifests.
+    Refused(Failure),
+    /// A request was sent and did not lead to a token.
+    Failed(Failure),
+}
+
+impl<E> From<E> for IssueError<E> {
+    fn from(error: E) -> Self {
+        Self::Lookup(error)
+    }
+}

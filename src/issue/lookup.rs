@@ -1,0 +1,86 @@
+//! What issuing a token needs from its environment. The controller implements it with its caches and the API server,
+//! `tokensource check` with the manifests. Must not know an implementation.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::api::{ServiceAccountTokenSettings, TokenProviderSpec};
+use crate::decide::publication::Data;
+use crate::decide::versions::Versions;
+use crate::decide::{Credentials, Observed, Secrets};
+use crate::issue::caches::Caches;
+use crate::issue::error::IssueError;
+use crate::oauth::{Disclosure, Secret};
+
+/// The purpose of a Secret that is read for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SecretPurpose {
+    /// `credentialsRef`.
+    Credentials,
+    /// `subjectToken.secretKeyRef`.
+    Subject,
+    /// `tls.clientCertificateRef`.
+    Certificate,
+}
+
+/// Reads inputs of a request, and holds the shared caches. Secrets and ConfigMaps are those of the namespace of the
+/// `TokenSource`.
+pub(crate) trait Lookup {
+    /// Why an input could not be read.
+    type Error;
+
+    fn caches(&self) -> &Caches;
+
+    fn now(&self) -> DateTime<Utc>;
+
+    /// A text that was never used before.
+    fn nonce(&self) -> Result<String, Self::Error>;
+
+    /// Fails if this process may not send a request now.
+    fn may_send(&self) -> Result<(), Self::Error>;
+
+    /// A Secret: its metadata and its data.
+    async fn secret(
+        &self,
+        namespace: &str,
+        name: &str,
+        purpose: SecretPurpose,
+    ) -> Result<(Credentials, Data), Self::Error>;
+
+    /// The data of the ConfigMap with the certificates to trust; None if the ConfigMap does not exist.
+    async fn config_map(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<BTreeMap<String, String>>, Self::Error>;
+
+    /// A new token of a ServiceAccount whose owner allows the hosts of the spec.
+    async fn service_account_token(
+        &self,
+        settings: &ServiceAccountTokenSettings,
+        observed: &Observed<'_>,
+        provider: &TokenProviderSpec,
+    ) -> Result<Secret, IssueError<Self::Error>>;
+
+    /// The versions as which the Secrets count, determined from their data.
+    async fn count_versions(
+        &self,
+        observed: &Observed<'_>,
+        provider: &TokenProviderSpec,
+        secrets: &Secrets,
+        data: [&Data; 3],
+    ) -> Versions;
+
+    /// How much of an answer may be shown, if the rules allow this much.
+    fn disclosure(&self, allowed: Disclosure) -> Disclosure {
+        allowed
+    }
+
+    /// Waits for a host outside the cluster.
+    async fn wait_for<T>(&self, answer: impl Future<Output = T>) -> T;
+
+    /// Reports how long a token request took.
+    fn request_took(&self, duration: Duration);
+}
