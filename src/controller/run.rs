@@ -66,7 +66,8 @@ pub struct Controller {
 impl Controller {
     /// Starts the watches. `config` is the configuration that `client` was made from.
     pub fn new(
-        (client, watches): (&Client, &WatchClient),
+        client: &Client,
+        watches: &WatchClient,
         config: &Config,
         settings: Settings,
         metrics: &Arc<Metrics>,
@@ -177,17 +178,17 @@ async fn announce_filled(context: Arc<Context>) {
     tracing::info!(token_sources = view.sources.len(), "Caches are filled");
 }
 
-/// Whether the cache has this object. A deleted object leaves its limiter at once, without waiting for its last reconcile:
-/// until then it would keep a permit that it never uses.
-fn is_present(name: &NamespacedName, context: &Context) -> bool {
+/// Whether this workqueue's cache has this object. A deleted object leaves its limiter, since it would never use the permit
+/// that it was woken for.
+fn leave_if_gone(name: &NamespacedName, context: &Context) -> bool {
     let (view, (namespace, _)) = (&context.view, name);
     // Every workqueue gets the names of all woken TokenSources.
     let is_in_view = view.namespace.as_ref().is_none_or(|own| own == namespace.as_str());
-    let is_present = is_in_view && view.find(name).is_some();
-    if is_in_view && !is_present {
+    let is_gone = view.find(name).is_none();
+    if is_in_view && is_gone {
         context.limiters.leave(name);
     }
-    is_present
+    is_in_view && !is_gone
 }
 
 async fn queue(context: Arc<Context>, triggers: impl Stream<Item = NamespacedName> + Send + 'static) {
@@ -198,10 +199,8 @@ async fn queue(context: Arc<Context>, triggers: impl Stream<Item = NamespacedNam
         () = context.settings.leadership.gained() => {}
         () = triggers.by_ref().for_each(async |_| {}) => return,
     }
-    let triggers = stream::iter(context.view.all_names()).chain(triggers).inspect(|name| {
-        is_present(name, &context);
-    });
-    let wakes = context.limiters.wakes().filter(|name| std::future::ready(is_present(name, &context)));
+    let triggers = stream::iter(context.view.all_names()).chain(triggers);
+    let wakes = context.limiters.wakes().filter(|name| std::future::ready(leave_if_gone(name, &context)));
     let max_concurrent = usize::from(context.settings.concurrency.max(1)) * UNDER_WAY;
     serve(triggers, wakes, max_concurrent, |name| reconcile(name, Arc::clone(&context))).await;
 }

@@ -42,7 +42,7 @@ impl Settings {
     }
 
     /// Fails unless this process leads. Checked before each token request and each write.
-    pub(crate) fn lead(&self) -> Result<(), CallError> {
+    pub(crate) fn ensure_leading(&self) -> Result<(), CallError> {
         if self.leadership.holds(self.now()) { Ok(()) } else { Err(CallError::NotLeading) }
     }
 }

@@ -114,7 +114,7 @@ pub enum ClientAuthentication {
 }
 
 /// A request that is ready to be sent. The method is always POST (RFC 6749 §3.2).
-pub struct PreparedRequest {
+pub struct HttpRequest {
     /// The endpoint, with the parameters that belong in its query. Checked by [`Endpoint::parse`].
     pub endpoint: Endpoint,
     /// All headers except those that HTTP adds (Host, Content-Length). Confidential values are marked as sensitive.
@@ -131,14 +131,14 @@ pub struct PreparedRequest {
 /// [`TokenRequest::parameters`]. The signing context affects assertions only.
 ///
 /// [`Error::Credential`] if id, secret or key cannot be used, [`Error::Spec`] if parameters or headers cannot.
-pub fn build(request: &TokenRequest, context: &SigningContext) -> Result<PreparedRequest, Error> {
+pub fn build(request: &TokenRequest, context: &SigningContext) -> Result<HttpRequest, Error> {
     let signed = SignedAssertions::of(request, context)?;
     let members = members::list(request, &signed)?;
     let in_body = || members.iter().filter(|member| member.place == ParameterPlace::Body);
     let in_query = |member: &&members::Member<'_>| {
         request.body_format == BodyFormat::Query || member.place == ParameterPlace::Query
     };
-    Ok(PreparedRequest {
+    Ok(HttpRequest {
         endpoint: request
             .endpoint
             .with_query(members.iter().filter(in_query).map(|member| (member.name, member.plain()))),

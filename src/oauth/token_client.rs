@@ -18,7 +18,7 @@ use super::content_encoding;
 use super::egress::{AddressPolicy, GuardedResolver};
 use super::endpoint::Endpoint;
 use super::error::Error;
-use super::request::PreparedRequest;
+use super::request::HttpRequest;
 use super::resolver::TenantResolver;
 use super::response::{HttpResponse, MAX_BODY};
 use super::secret::Secret;
@@ -110,8 +110,8 @@ impl TokenClient {
     /// Sends a request once and reads the response, whatever its status. Redirects are not followed.
     ///
     /// Fails with [`Error::EndpointNotAllowed`], [`Error::Unreachable`], [`Error::Tls`] or [`Error::TooLarge`].
-    pub async fn send(&self, request: PreparedRequest) -> Result<HttpResponse, Error> {
-        let PreparedRequest { endpoint, mut headers, body, .. } = request;
+    pub async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Error> {
+        let HttpRequest { endpoint, mut headers, body, .. } = request;
         // The library omits this header for an empty body, and some servers then answer 411.
         headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         let call = self.client.post(endpoint.url().clone()).headers(headers);

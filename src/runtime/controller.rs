@@ -87,7 +87,7 @@ async fn serve(arguments: ControllerArguments) -> Result<(), Error> {
         if arguments.leader_elect { Leadership::contested() } else { Leadership::unshared(clock::now()) };
     let resolver = Arc::new(Resolver::system().map_err(Error::Resolve)?);
     let settings = settings(&arguments, &config, leadership.clone(), resolver);
-    let controller = Controller::new((&client, &watches), &config, settings, &metrics);
+    let controller = Controller::new(&client, &watches, &config, settings, &metrics);
     controller.register(&mut registry, !arguments.no_object_metrics);
     let health = controller.health();
     let mut candidacy = if arguments.leader_elect {

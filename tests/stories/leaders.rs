@@ -121,7 +121,7 @@ pub(crate) async fn killed_leaders_are_replaced_without_a_gap(story: &mut Story)
         let before = holder(story).await;
         replicas[first].kill9();
         let killed = Instant::now();
-        kills.push((killed, issued_at(story).await));
+        kills.push((killed, instants(story, annotation::ISSUED_AT).await));
         eventually("a new holder", Duration::from_secs(30), async || {
             assert_nothing_expired(story, FLEET).await;
             let now = holder(story).await;
@@ -158,27 +158,20 @@ pub(crate) async fn killed_leaders_are_replaced_without_a_gap(story: &mut Story)
 }
 
 /// When the token in each target was issued.
-async fn issued_at(story: &Story) -> HashMap<String, DateTime<Utc>> {
+/// The instants in this annotation of the targets, by the Secret's name.
+async fn instants(story: &Story, annotation: &str) -> HashMap<String, DateTime<Utc>> {
     let secrets = story.secrets().list(&ListParams::default()).await.expect("the Secrets");
-    let issued_at = |secret: Secret| {
-        let at = secret.metadata.annotations.unwrap_or_default().remove(annotation::ISSUED_AT)?;
+    let instant = |secret: Secret| {
+        let at = secret.metadata.annotations.unwrap_or_default().remove(annotation)?;
         Some((secret.metadata.name?, DateTime::parse_from_rfc3339(&at).unwrap().to_utc()))
     };
-    secrets.into_iter().filter_map(issued_at).collect()
+    secrets.into_iter().filter_map(instant).collect()
 }
 
 async fn assert_nothing_expired(story: &Story, fleet: usize) {
     let now = Utc::now();
-    let secrets = story.secrets().list(&ListParams::default()).await.expect("the Secrets");
-    let mut expiries = HashMap::new();
-    for secret in secrets {
-        let until = secret.metadata.annotations.unwrap_or_default().remove(annotation::EXPIRES_AT);
-        if let Some(until) = until {
-            let left = DateTime::parse_from_rfc3339(&until).unwrap().to_utc() - now;
-            expiries.insert(secret.metadata.name.unwrap(), left);
-        }
-    }
+    let expiries = instants(story, annotation::EXPIRES_AT).await;
     assert_eq!(expiries.len(), fleet, "every target is there");
-    let expired: Vec<_> = expiries.iter().filter(|(_, left)| **left <= TimeDelta::zero()).collect();
+    let expired: Vec<_> = expiries.iter().filter(|(_, until)| **until <= now).collect();
     assert!(expired.is_empty(), "{expired:?}");
 }

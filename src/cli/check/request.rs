@@ -12,7 +12,7 @@ use super::report::{AssertionReport, RequestReport};
 use crate::api::{TokenProviderSpec, TokenSourceSpec};
 use crate::decide::{Ask, Failure, RequestInputs, ask};
 use crate::oauth::{
-    Assertion, ClientAuthentication, Endpoint, Grant, PreparedRequest, Secret, SigningContext, TokenRequest,
+    Assertion, ClientAuthentication, Endpoint, Grant, HttpRequest, Secret, SigningContext, TokenRequest,
     build,
 };
 
@@ -81,7 +81,7 @@ fn masked(mut request: TokenRequest, shows_id: bool) -> TokenRequest {
     request
 }
 
-fn report(request: &PreparedRequest) -> RequestReport {
+fn report(request: &HttpRequest) -> RequestReport {
     // An assertion consists of base64url and dots, so it is the same in every encoding.
     let without_signed = |text: &str| {
         request.signed.iter().fold(text.to_owned(), |text, signed| text.replace(signed.expose(), MASK))

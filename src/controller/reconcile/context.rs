@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 use k8s_openapi::api::core::v1::Secret;
+use kube::api::{DeleteParams, Preconditions};
 use kube::{Api, Client};
 
 use crate::api::TokenSource;
@@ -45,8 +46,8 @@ impl Context {
     }
 
     /// Fails unless this process leads.
-    pub(crate) fn lead(&self) -> Result<(), CallError> {
-        self.settings.lead()
+    pub(crate) fn ensure_leading(&self) -> Result<(), CallError> {
+        self.settings.ensure_leading()
     }
 
     pub(crate) fn sources(&self, namespace: &str) -> Api<TokenSource> {
@@ -72,6 +73,41 @@ impl Context {
             let meta = self.view.secrets.learn(&secret.metadata);
             (secret, meta)
         }))
+    }
+
+    /// Reads the metadata of a Secret, and updates the view.
+    pub(crate) async fn refresh_secret(&self, namespace: &str, name: &str) -> Result<(), CallError> {
+        let known = self.view.secrets.get(namespace, name);
+        match call(self.secrets(namespace).get_metadata_opt(name)).await? {
+            Some(found) => {
+                self.view.secrets.learn(&found.metadata);
+            }
+            None => self.view.secrets.lose(namespace, name, known.as_deref()),
+        }
+        Ok(())
+    }
+
+    /// Deletes a Secret if this version of it is the current one; else updates the view. Returns whether it was deleted.
+    pub(crate) async fn delete_secret(
+        &self,
+        namespace: &str,
+        name: &str,
+        version: Preconditions,
+    ) -> Result<bool, CallError> {
+        self.ensure_leading()?;
+        let known = self.view.secrets.get(namespace, name);
+        let params = DeleteParams { preconditions: Some(version), ..DeleteParams::default() };
+        match call(self.secrets(namespace).delete(name, &params)).await {
+            Ok(_) => {
+                self.view.secrets.lose(namespace, name, known.as_deref());
+                Ok(true)
+            }
+            Err(error) if error.is_not_found() || error.is_conflict() => {
+                self.refresh_secret(namespace, name).await?;
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 

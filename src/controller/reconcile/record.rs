@@ -37,7 +37,7 @@ async fn write(
     outcome: &Outcome,
     context: &Context,
 ) -> Result<(), Error> {
-    let written = match context.lead() {
+    let written = match context.ensure_leading() {
         Ok(()) => call(patch(source, status, context)).await,
         Err(error) => Err(error),
     };

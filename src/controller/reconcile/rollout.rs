@@ -55,7 +55,7 @@ async fn annotate(
     patch: &serde_json::Value,
     context: &Context,
 ) -> Result<(), CallError> {
-    context.lead()?;
+    context.ensure_leading()?;
     let resource = match workload.kind {
         WorkloadKind::Deployment => ApiResource::erase::<Deployment>(&()),
         WorkloadKind::StatefulSet => ApiResource::erase::<StatefulSet>(&()),

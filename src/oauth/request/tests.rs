@@ -1,8 +1,8 @@
 //! The bytes of requests: encodings, order of parameters, and documented examples.
 
 use super::{
-    BasicEncoding, BodyFormat, Client, ClientAuthentication, Grant, Parameter, ParameterPlace,
-    PreparedRequest, SendClientId, TokenRequest, build, trim_one_newline,
+    BasicEncoding, BodyFormat, Client, ClientAuthentication, Grant, HttpRequest, Parameter, ParameterPlace,
+    SendClientId, TokenRequest, build, trim_one_newline,
 };
 use crate::api::{Header, ParameterType};
 use crate::oauth::assertion::SigningContext;
@@ -67,7 +67,7 @@ fn signing() -> SigningContext {
     }
 }
 
-fn wire(request: &TokenRequest) -> PreparedRequest {
+fn wire(request: &TokenRequest) -> HttpRequest {
     match build(request, &signing()) {
         Ok(wire) => wire,
         Err(error) => panic!("{error}"),

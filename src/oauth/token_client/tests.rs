@@ -15,7 +15,7 @@ use crate::api::reason::Reason;
 use crate::oauth::egress::{AddressPolicy, GuardedResolver};
 use crate::oauth::endpoint::Endpoint;
 use crate::oauth::error::{Error, NetworkFault};
-use crate::oauth::request::PreparedRequest;
+use crate::oauth::request::HttpRequest;
 use crate::oauth::response::{HttpResponse, MAX_BODY};
 use server::{Authority, Script, Server};
 
@@ -72,12 +72,12 @@ impl World {
 }
 
 /// A request with secrets in every part.
-fn request(host: &str, port: u16) -> PreparedRequest {
+fn request(host: &str, port: u16) -> HttpRequest {
     let mut headers = HeaderMap::new();
     headers.insert("authorization", HeaderValue::from_static("Basic canary"));
     headers.insert("user-agent", HeaderValue::from_static("tokensource/0.0.0"));
     headers.insert("accept", HeaderValue::from_static("application/json"));
-    PreparedRequest {
+    HttpRequest {
         endpoint: Endpoint::parse(&format!("https://{host}:{port}/canary?key=canary")).unwrap(),
         headers,
         body: Zeroizing::new(b"client_secret=canary".to_vec()),
@@ -147,7 +147,7 @@ async fn request_is_sent_without_additional_headers() {
 async fn empty_body_has_a_content_length() {
     let world = World::new();
     let server = world.server(ok()).await;
-    let request = PreparedRequest { body: Zeroizing::default(), ..request("localhost", server.port) };
+    let request = HttpRequest { body: Zeroizing::default(), ..request("localhost", server.port) };
     TokenClient::new(&world.settings).unwrap().send(request).await.unwrap();
     assert!(server.requests()[0].contains("\r\ncontent-length: 0\r\n"));
 }

@@ -35,7 +35,7 @@ impl Lookup for ReconcilePermit<'_> {
     }
 
     fn may_send(&self) -> Result<(), Error> {
-        self.lead().map_err(Error::Ask)
+        self.ensure_leading().map_err(Error::Ask)
     }
 
     async fn secret(

@@ -6,12 +6,11 @@
 use k8s_openapi::api::core::v1::Secret as SecretObject;
 use kube::Resource;
 use kube::ResourceExt;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::api::{Patch, PatchParams, PostParams, Preconditions};
 
 use crate::api::{FIELD_MANAGER, TokenSource};
 use crate::controller::error::{CallError, call};
 use crate::controller::reconcile::context::Context;
-use crate::controller::view::secrets::SecretMeta;
 use crate::decide::refresh::{RefreshBinding, secret_name};
 use crate::oauth::Secret;
 
@@ -30,7 +29,7 @@ pub(crate) async fn keep(
     token: &Secret,
     context: &Context,
 ) -> Result<(), CallError> {
-    context.lead()?;
+    context.ensure_leading()?;
     let api = context.secrets(&source.namespace().unwrap_or_default());
     let owner = source.controller_owner_ref(&()).unwrap_or_default();
     let mut wanted = binding.keep(&source.name_any(), owner, token);
@@ -54,19 +53,9 @@ pub(crate) async fn drop(
     kept: &SecretObject,
     context: &Context,
 ) -> Result<(), CallError> {
-    context.lead()?;
     let namespace = source.namespace().unwrap_or_default();
-    let same = Preconditions { uid: kept.uid(), resource_version: kept.resource_version() };
-    let params = DeleteParams { preconditions: Some(same), ..DeleteParams::default() };
-    match call(context.secrets(&namespace).delete(&kept.name_any(), &params)).await {
-        Ok(_) => {
-            let meta = SecretMeta::of(&kept.metadata);
-            context.view.secrets.lose(&namespace, &kept.name_any(), Some(&meta));
-        }
-        Err(error) if error.is_not_found() || error.is_conflict() => {}
-        Err(error) => return Err(error),
-    }
-    Ok(())
+    let version = Preconditions { uid: kept.uid(), resource_version: kept.resource_version() };
+    context.delete_secret(&namespace, &kept.name_any(), version).await.map(|_| ())
 }
 
 fn owned(found: &SecretObject, source: &TokenSource) -> bool {

@@ -106,7 +106,7 @@ async fn load(client: &Client, settings: &Settings) -> Result<Option<ValueKey>, 
         if let Some(key) = key {
             return Ok(ValueKey::new(&key.0));
         }
-        settings.lead()?;
+        settings.ensure_leading()?;
         let Some(drawn) = draw(settings) else { return Ok(None) };
         let key = ValueKey::new(&drawn);
         let written = match &found {

@@ -109,7 +109,7 @@ pub(crate) async fn write(
 ) -> Result<Published, CallError> {
     let namespace = source.namespace().unwrap_or_default();
     let name = observed.target_name();
-    context.lead()?;
+    context.ensure_leading()?;
     let api = context.secrets(&namespace);
     // Only an object without a uid has no owner reference; the API server gives each object one.
     let owner = source.controller_owner_ref(&()).unwrap_or_default();
@@ -121,7 +121,7 @@ pub(crate) async fn write(
             None => Err(CallError::Replaced),
         },
     };
-    Ok(as_written(&*learned(written, &api, &namespace, name, context).await?, record))
+    Ok(as_written(&*learned(written, &namespace, name, context).await?, record))
 }
 
 /// Checks with a dry run and a placeholder for the token whether the API server would accept the target that the spec
@@ -176,7 +176,7 @@ pub(crate) async fn withdraw(
     context: &Context,
 ) -> Result<Target, CallError> {
     let namespace = source.namespace().unwrap_or_default();
-    context.lead()?;
+    context.ensure_leading()?;
     let api = context.secrets(&namespace);
     let owner = source.controller_owner_ref(&()).unwrap_or_default();
     let wanted = withdrawn(name, &observed.spec.target, owner, context.now());
@@ -190,14 +190,13 @@ pub(crate) async fn withdraw(
         }
         written => written,
     };
-    Ok(without_token(&*learned(written, &api, &namespace, name, context).await?))
+    Ok(without_token(&*learned(written, &namespace, name, context).await?))
 }
 
 /// The metadata that a write returned. If the write failed because the known metadata is outdated, the metadata is read
 /// again.
 async fn learned(
     written: Result<Secret, CallError>,
-    api: &Api<Secret>,
     namespace: &str,
     name: &str,
     context: &Context,
@@ -205,7 +204,7 @@ async fn learned(
     if let Err(error) = &written
         && (error.is_conflict() || error.is_not_found())
     {
-        refresh(api, namespace, name, context).await?;
+        context.refresh_secret(namespace, name).await?;
     }
     Ok(context.view.secrets.learn(&written?.metadata))
 }
@@ -304,21 +303,4 @@ async fn prune(api: &Api<Secret>, wanted: &Secret, written: Secret) -> Result<Se
     let patch = json!({ "metadata": { "resourceVersion": written.resource_version() }, "data": strays });
     let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     call(api.patch(&wanted.name_any(), &params, &Patch::Merge(&patch))).await
-}
-
-/// Reads the metadata of the Secret and updates the view.
-pub(crate) async fn refresh(
-    api: &Api<Secret>,
-    namespace: &str,
-    name: &str,
-    context: &Context,
-) -> Result<(), CallError> {
-    let known = context.view.secrets.get(namespace, name);
-    match call(api.get_metadata_opt(name)).await? {
-        Some(found) => {
-            context.view.secrets.learn(&found.metadata);
-        }
-        None => context.view.secrets.lose(namespace, name, known.as_deref()),
-    }
-    Ok(())
 }

@@ -2,13 +2,10 @@
 //!
 //! Knows how a former target is recognized. Must not decide when it is deleted.
 
-use k8s_openapi::api::core::v1::Secret;
-use kube::Api;
-use kube::api::{DeleteParams, Preconditions};
+use kube::api::Preconditions;
 
-use crate::controller::error::{CallError, call};
+use crate::controller::error::CallError;
 use crate::controller::reconcile::context::Context;
-use crate::controller::reconcile::target::apply::refresh;
 use crate::controller::reconcile::target::foreign_owner;
 use crate::decide::refresh::secret_name;
 use crate::decide::{FormerTarget, Observed};
@@ -44,23 +41,9 @@ pub(crate) async fn delete(
     namespace: &str,
     context: &Context,
 ) -> Result<bool, CallError> {
-    context.lead()?;
-    let api: Api<Secret> = context.secrets(namespace);
-    let same = Preconditions {
+    let version = Preconditions {
         uid: Some(former.uid.clone()),
         resource_version: Some(former.resource_version.clone()),
     };
-    let params = DeleteParams { preconditions: Some(same), ..DeleteParams::default() };
-    let known = context.view.secrets.get(namespace, &former.name);
-    match call(api.delete(&former.name, &params)).await {
-        Ok(_) => {
-            context.view.secrets.lose(namespace, &former.name, known.as_deref());
-            Ok(true)
-        }
-        Err(error) if error.is_not_found() || error.is_conflict() => {
-            refresh(&api, namespace, &former.name, context).await?;
-            Ok(false)
-        }
-        Err(error) => Err(error),
-    }
+    context.delete_secret(namespace, &former.name, version).await
 }
