@@ -99,7 +99,9 @@ fn every_reference_of_a_provider_is_judged_by_all_policies() {
         let judged: String = variables
             .iter()
             .filter(|variable| {
-                ["secrets", "configMaps", "serviceAccounts"].iter().any(|name| variable["name"] == *name)
+                ["secrets", "configMaps", "serviceAccounts", "tokenSources"]
+                    .iter()
+                    .any(|name| variable["name"] == *name)
             })
             .map(|variable| variable["expression"].as_str().unwrap())
             .collect();

@@ -19,7 +19,7 @@ use paths::paths;
 const LAYERS: [&str; 7] = ["api", "oauth", "decide", "issue", "controller", "runtime", "cli"];
 
 /// The types of `api` that `oauth` may use: reasons, and the settings of a provider. None of them belongs to Kubernetes.
-const SETTINGS: [&str; 15] = [
+const SETTINGS: [&str; 14] = [
     "Reason",
     "reason",
     "BasicEncoding",
@@ -27,11 +27,10 @@ const SETTINGS: [&str; 15] = [
     "Duration",
     "ExpirySettings",
     "ExpiryUnit",
-    "Header",
     "JsonWebAlgorithm",
-    "Parameter",
     "ParameterPlace",
     "ParameterType",
+    "RequestMethod",
     "ResponseFields",
     "ResponseSettings",
     "SendClientId",

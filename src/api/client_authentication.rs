@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::duration::Duration;
+use super::input::{InputSource, ServiceAccountTokenSettings, first};
+use super::reference::ObjectReference;
 use super::{is_default, rule};
 
 /// How the client authenticates.
@@ -13,9 +15,11 @@ use super::{is_default, rule};
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!has(self.method) || self.method != 'federated_jwt' || (has(self.serviceAccountToken) && size(self.serviceAccountToken.audience) > 0)").message("federated_jwt needs serviceAccountToken.audience: the audience the provider expects, never the API server's"))]
 #[x_kube(validation = Rule::new("!has(self.serviceAccountToken) || (has(self.method) && self.method == 'federated_jwt')").message("serviceAccountToken has an effect only with method: federated_jwt"))]
+#[x_kube(validation = Rule::new("has(self.bearerToken) == (has(self.method) && self.method == 'bearer_token')").message("bearerToken and method: bearer_token belong together: set both or neither"))]
 pub struct ClientAuthentication {
     /// A registered method (client_secret_basic, the default; client_secret_post, client_secret_jwt,
-    /// private_key_jwt, tls_client_auth, none), or federated_jwt: a ServiceAccount token as the client assertion.
+    /// private_key_jwt, tls_client_auth, none), federated_jwt (a ServiceAccount token as the client assertion), or
+    /// bearer_token (a token in the Authorization header).
     #[serde(default, skip_serializing_if = "is_default")]
     pub method: ClientAuthenticationMethod,
 
@@ -35,6 +39,42 @@ pub struct ClientAuthentication {
     /// The ServiceAccount whose token identifies the client, for federated_jwt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_account_token: Option<ServiceAccountTokenSettings>,
+
+    /// The token in the Authorization header, for bearer_token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bearer_token: Option<BearerToken>,
+}
+
+/// A token that the client presents in the Authorization header (RFC 6750, section 2.1). Exactly one field is set.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("[has(self.assertion), has(self.credentialsKey), has(self.serviceAccountToken), has(self.tokenSourceRef)].filter(set, set).size() == 1").message("set exactly one of assertion, credentialsKey, serviceAccountToken and tokenSourceRef"))]
+pub struct BearerToken {
+    /// A JWT that is signed with the private key in the credentials. Its iss claim is the client id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assertion: Option<AssertionSettings>,
+
+    /// A key of the Secret that credentialsRef names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = rule::data_key())]
+    pub credentials_key: Option<String>,
+
+    /// A ServiceAccount whose token is presented.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account_token: Option<ServiceAccountTokenSettings>,
+
+    /// Another TokenSource of the namespace, whose current token is presented.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_source_ref: Option<ObjectReference>,
+}
+
+impl BearerToken {
+    /// Where the token comes from, if it is not signed for the request.
+    pub fn source(&self) -> Option<InputSource<'_>> {
+        let account = self.service_account_token.as_ref();
+        first(self.credentials_key.as_ref(), None, account, self.token_source_ref.as_ref())
+    }
 }
 
 /// The methods registered for RFC 7591 (from RFC 6749, 7523 and 8705), and federated_jwt, which is this controller's own.
@@ -49,6 +89,7 @@ pub enum ClientAuthenticationMethod {
     PrivateKeyJwt,
     TlsClientAuth,
     FederatedJwt,
+    BearerToken,
     None,
 }
 
@@ -62,6 +103,7 @@ impl ClientAuthenticationMethod {
             Self::PrivateKeyJwt => "private_key_jwt",
             Self::TlsClientAuth => "tls_client_auth",
             Self::FederatedJwt => "federated_jwt",
+            Self::BearerToken => "bearer_token",
             Self::None => "none",
         }
     }
@@ -153,33 +195,5 @@ impl JsonWebAlgorithm {
     /// Whether the signing key is a secret that client and provider share.
     pub const fn is_symmetric(self) -> bool {
         matches!(self, Self::HS256 | Self::HS384 | Self::HS512)
-    }
-}
-
-/// A ServiceAccount in the TokenSource's namespace, and the token to request for it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ServiceAccountTokenSettings {
-    /// Name of the ServiceAccount. Default: default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253))]
-    #[x_kube(validation = rule::object_name())]
-    pub name: Option<String>,
-
-    /// The audience of the token: the one that the provider expects, never the API server's own.
-    #[schemars(length(min = 1, max = 2048))]
-    #[x_kube(validation = rule::visible())]
-    pub audience: String,
-
-    /// How long the token is valid, in seconds. Default and minimum: 600.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 600, max = 86_400))]
-    pub expiration_seconds: Option<i64>,
-}
-
-impl ServiceAccountTokenSettings {
-    /// The name of the ServiceAccount.
-    pub fn name(&self) -> &str {
-        self.name.as_deref().unwrap_or("default")
     }
 }

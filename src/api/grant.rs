@@ -5,11 +5,12 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::client_authentication::{JsonWebAlgorithm, ServiceAccountTokenSettings};
+use super::client_authentication::JsonWebAlgorithm;
 use super::duration::Duration;
+use super::input::{InputSource, ServiceAccountTokenSettings, TokenInput, first};
 use super::is_default;
 use super::parameter::Parameter;
-use super::reference::KeyReference;
+use super::reference::{KeyReference, ObjectReference};
 use super::rule;
 
 /// Settings for refresh tokens.
@@ -37,29 +38,42 @@ pub enum RefreshPolicy {
     Never,
 }
 
-/// The token to exchange: from a Secret, or of a ServiceAccount.
+/// A token of a token exchange, with its type. Exactly one of secretKeyRef, serviceAccountToken and tokenSourceRef is set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.secretKeyRef) != has(self.serviceAccountToken)").message("set exactly one of secretKeyRef and serviceAccountToken"))]
+#[x_kube(validation = Rule::new("[has(self.secretKeyRef), has(self.serviceAccountToken), has(self.tokenSourceRef)].filter(set, set).size() == 1").message("set exactly one of secretKeyRef, serviceAccountToken and tokenSourceRef"))]
 pub struct SubjectToken {
     /// A key of a Secret in the TokenSource's namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_key_ref: Option<KeyReference>,
 
-    /// A ServiceAccount whose token is exchanged.
+    /// A ServiceAccount whose token is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_account_token: Option<ServiceAccountTokenSettings>,
 
-    /// The subject_token_type. Default: urn:ietf:params:oauth:token-type:jwt.
+    /// Another TokenSource of the namespace, whose current token is used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_source_ref: Option<ObjectReference>,
+
+    /// The subject_token_type or actor_token_type. Default: urn:ietf:params:oauth:token-type:jwt.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     #[x_kube(validation = rule::visible())]
     pub type_: Option<String>,
 }
 
+impl SubjectToken {
+    /// Where the token comes from.
+    pub fn source(&self) -> Option<InputSource<'_>> {
+        let account = self.service_account_token.as_ref();
+        first(None, self.secret_key_ref.as_ref(), account, self.token_source_ref.as_ref())
+    }
+}
+
 /// The assertion of a JWT bearer grant (RFC 7523, section 2.1).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.assertionFrom) || !(has(self.issuer) || has(self.subject) || has(self.audience) || has(self.scopeClaim) || has(self.lifetime) || has(self.algorithm) || has(self.keyId) || has(self.claims))").message("assertionFrom takes an assertion that is signed already: leave issuer, subject, audience, claims and the other fields out"))]
 pub struct AssertionGrant {
     /// The iss claim. Default: the client id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -101,4 +115,8 @@ pub struct AssertionGrant {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "rule::claims")]
     pub claims: Option<serde_json::Map<String, serde_json::Value>>,
+
+    /// An assertion that somebody else has issued (RFC 7521), in place of one that is signed with the client's key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assertion_from: Option<TokenInput>,
 }

@@ -12,6 +12,7 @@ mod condition;
 mod crd;
 mod duration;
 mod grant;
+mod input;
 mod parameter;
 mod provider;
 pub mod reason;
@@ -26,14 +27,15 @@ mod time;
 mod workload;
 
 pub use client_authentication::{
-    AssertionSettings, BasicEncoding, ClientAuthentication, ClientAuthenticationMethod, JsonWebAlgorithm,
-    SendClientId, ServiceAccountTokenSettings,
+    AssertionSettings, BasicEncoding, BearerToken, ClientAuthentication, ClientAuthenticationMethod,
+    JsonWebAlgorithm, SendClientId,
 };
 pub use condition::ConditionType;
 pub use crd::definitions;
 pub use duration::Duration;
 pub use grant::{AssertionGrant, RefreshPolicy, RefreshSettings, SubjectToken};
-pub use parameter::{BodyFormat, Header, Parameter, ParameterPlace, ParameterType};
+pub use input::{InputSource, Place, ServiceAccountTokenSettings, TokenInput, ValueSource};
+pub use parameter::{BodyFormat, Header, Parameter, ParameterPlace, ParameterType, RequestMethod};
 pub use provider::{ClusterTokenProvider, ClusterTokenProviderSpec, Tls, TokenProvider, TokenProviderSpec};
 pub use reason::Reason;
 pub use reference::{KeyReference, ObjectReference};

@@ -5,6 +5,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::input::ValueSource;
 use super::{is_default, rule};
 
 /// How the parameters of the request are encoded.
@@ -20,9 +21,22 @@ pub enum BodyFormat {
     Query,
 }
 
+/// The method of the request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum RequestMethod {
+    /// RFC 6749, section 3.2.
+    #[default]
+    Post,
+    /// Everything is in the URL's query, and there is no body.
+    Get,
+}
+
 /// An additional parameter of the request.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.value) != has(self.valueFrom)").message("set exactly one of value and valueFrom"))]
+#[x_kube(validation = Rule::new("!has(self.valueFrom) || !has(self.type) || self.type == 'String'").message("a value from elsewhere is sent as text: leave type out"))]
 pub struct Parameter {
     /// Name of the parameter.
     #[schemars(length(min = 1, max = 128))]
@@ -31,10 +45,15 @@ pub struct Parameter {
     pub name: String,
 
     /// Value of the parameter. Not for secrets: everybody who may read this object can read the value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
-    pub value: String,
+    pub value: Option<String>,
 
-    /// String (the default), Number or Boolean: the type of the value in a JSON body.
+    /// Where the value comes from, in place of value: for secrets and tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value_from: Option<ValueSource>,
+
+    /// The type of the value in a JSON body: String (the default), Number, Boolean, or JSON for a value that is JSON itself.
     #[serde(rename = "type", default, skip_serializing_if = "is_default")]
     pub type_: ParameterType,
 
@@ -51,6 +70,8 @@ pub enum ParameterType {
     String,
     Number,
     Boolean,
+    #[serde(rename = "JSON")]
+    Json,
 }
 
 /// Where a parameter is sent.
@@ -65,15 +86,22 @@ pub enum ParameterPlace {
 
 /// An additional header of the request.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.value) != has(self.valueFrom)").message("set exactly one of value and valueFrom"))]
 pub struct Header {
     /// Name of the header.
     #[schemars(length(min = 1, max = 128))]
     #[x_kube(validation = rule::header_name())]
-    #[x_kube(validation = Rule::new("!(self.lowerAscii() in ['accept', 'accept-encoding', 'authorization', 'connection', 'cookie', 'expect', 'host', 'keep-alive', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'user-agent']) && !self.lowerAscii().startsWith('content-') && !self.lowerAscii().startsWith('proxy-')").message("this header is the controller's own: client authentication belongs in clientAuthentication, the body's form in bodyFormat"))]
+    #[x_kube(validation = Rule::new("!(self.lowerAscii() in ['accept', 'accept-encoding', 'authorization', 'connection', 'cookie', 'expect', 'host', 'keep-alive', 'te', 'trailer', 'transfer-encoding', 'upgrade']) && !self.lowerAscii().startsWith('content-') && !self.lowerAscii().startsWith('proxy-')").message("this header is the controller's own: client authentication belongs in clientAuthentication, the body's form in bodyFormat"))]
     pub name: String,
 
     /// Value of the header. Not for secrets: everybody who may read this object can read the value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
     #[x_kube(validation = rule::header_value())]
-    pub value: String,
+    pub value: Option<String>,
+
+    /// Where the value comes from, in place of value: for secrets and tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value_from: Option<ValueSource>,
 }

@@ -7,10 +7,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::client_authentication::{ClientAuthentication, ServiceAccountTokenSettings};
+use super::client_authentication::{BearerToken, ClientAuthentication};
 use super::duration::Duration;
 use super::grant::{AssertionGrant, RefreshSettings, SubjectToken};
-use super::parameter::{BodyFormat, Header, Parameter};
+use super::input::{InputSource, Place, ServiceAccountTokenSettings, TokenInput, ValueSource};
+use super::parameter::{BodyFormat, Header, Parameter, RequestMethod};
 use super::reference::{KeyReference, ObjectReference};
 use super::response::ResponseSettings;
 use super::{is_default, rule};
@@ -32,6 +33,7 @@ use super::{is_default, rule};
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!has(self.clientAuthentication) || !has(self.clientAuthentication.method) || self.clientAuthentication.method != 'tls_client_auth' || (has(self.tls) && has(self.tls.clientCertificateRef))").message("tls_client_auth needs tls.clientCertificateRef: the kubernetes.io/tls Secret with the client's certificate"))]
 #[x_kube(validation = Rule::new("has(self.tokenEndpoint) != has(self.issuer)").message("set exactly one of tokenEndpoint (the URL tokens are asked at) and issuer (whose metadata names that URL)"))]
+#[x_kube(validation = Rule::new("!has(self.method) || self.method != 'GET' || !has(self.bodyFormat)").message("a GET request has no body, and everything is in its query: leave bodyFormat out"))]
 pub struct TokenProviderSpec {
     /// URL of the token endpoint: https only, without user information or fragment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,7 +56,8 @@ pub struct TokenProviderSpec {
     pub issuer: Option<String>,
 
     /// The grant_type to send: client_credentials (the default), password, refresh_token,
-    /// urn:ietf:params:oauth:grant-type:jwt-bearer, urn:ietf:params:oauth:grant-type:token-exchange, or a vendor's own.
+    /// urn:ietf:params:oauth:grant-type:jwt-bearer, urn:ietf:params:oauth:grant-type:token-exchange, a vendor's own, or None
+    /// for a request without grant_type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     #[x_kube(validation = rule::token())]
@@ -63,6 +66,10 @@ pub struct TokenProviderSpec {
     /// How the client authenticates.
     #[serde(default, skip_serializing_if = "is_default")]
     pub client_authentication: ClientAuthentication,
+
+    /// The method of the request: POST (the default), or GET with everything in the URL's query and no body.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub method: RequestMethod,
 
     /// How the parameters of the request are encoded: Form (RFC 6749, the default), JSON, or Query.
     #[serde(default, skip_serializing_if = "is_default")]
@@ -74,8 +81,8 @@ pub struct TokenProviderSpec {
     #[schemars(length(max = 32))]
     pub parameters: Vec<Parameter>,
 
-    /// Additional headers of the request. Authorization, Host, Cookie, Accept, User-Agent, Content-* and hop-by-hop
-    /// headers are refused.
+    /// Additional headers of the request. Authorization, Host, Cookie, Accept, Content-* and hop-by-hop headers are
+    /// refused.
     #[serde(default, skip_serializing_if = "is_default")]
     #[schemars(length(max = 32))]
     pub headers: Vec<Header>,
@@ -87,6 +94,10 @@ pub struct TokenProviderSpec {
     /// Token exchange (RFC 8693): the token to exchange.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject_token: Option<SubjectToken>,
+
+    /// Token exchange (RFC 8693): the token of the party that acts on behalf of the subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor_token: Option<SubjectToken>,
 
     /// Token exchange (RFC 8693): the type of the requested token, as a URN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -123,9 +134,50 @@ impl TokenProviderSpec {
         self.timeout.unwrap_or(Duration::from_secs(15)).get()
     }
 
-    /// The Secret and key of the token to exchange, if the token is in a Secret.
-    pub fn subject_secret(&self) -> Option<&KeyReference> {
-        self.subject_token.as_ref()?.secret_key_ref.as_ref()
+    /// The values of a request that are not written in the spec, each with its source.
+    pub fn inputs(&self) -> impl Iterator<Item = (Place, InputSource<'_>)> {
+        fn each<'a>(
+            values: impl Iterator<Item = &'a Option<ValueSource>>,
+            place: fn(usize) -> Place,
+        ) -> impl Iterator<Item = (Place, Option<InputSource<'a>>)> {
+            let source = |value: &'a Option<ValueSource>| value.as_ref().and_then(ValueSource::source);
+            values.enumerate().map(move |(index, value)| (place(index), source(value)))
+        }
+        let client = &self.client_authentication;
+        let tokens = [
+            (Place::ClientAssertion, client.service_account_token.as_ref().map(InputSource::ServiceAccount)),
+            (Place::BearerToken, client.bearer_token.as_ref().and_then(BearerToken::source)),
+            (Place::SubjectToken, self.subject_token.as_ref().and_then(SubjectToken::source)),
+            (Place::ActorToken, self.actor_token.as_ref().and_then(SubjectToken::source)),
+            (Place::Assertion, self.foreign_assertion().and_then(TokenInput::source)),
+        ];
+        let parameters = each(self.parameters.iter().map(|each| &each.value_from), Place::Parameter);
+        let of_refresh = self.refresh.parameters.iter().map(|each| &each.value_from);
+        let of_refresh = each(of_refresh, Place::RefreshParameter);
+        let headers = each(self.headers.iter().map(|each| &each.value_from), Place::Header);
+        let all = tokens.into_iter().chain(parameters).chain(of_refresh).chain(headers);
+        all.filter_map(|(place, source)| Some((place, source?)))
+    }
+
+    /// The assertion that somebody else has issued.
+    pub fn foreign_assertion(&self) -> Option<&TokenInput> {
+        self.assertion_grant.as_ref()?.assertion_from.as_ref()
+    }
+
+    /// The keys of the credentials Secret that this provider block names.
+    pub fn credentials_keys(&self) -> impl Iterator<Item = &str> {
+        self.inputs().filter_map(|(_, source)| match source {
+            InputSource::CredentialsKey(key) => Some(key),
+            _ => None,
+        })
+    }
+
+    /// The TokenSources whose tokens a request needs, by name.
+    pub fn token_sources(&self) -> impl Iterator<Item = &str> {
+        self.inputs().filter_map(|(_, source)| match source {
+            InputSource::TokenSource(name) => Some(name),
+            _ => None,
+        })
     }
 
     /// Whether the client presents a certificate. The issuer's metadata may name another endpoint for such clients (RFC
@@ -134,10 +186,12 @@ impl TokenProviderSpec {
         self.tls.client_certificate_ref.is_some()
     }
 
-    /// The ServiceAccounts whose tokens a request needs, as client assertion or as the token to exchange.
+    /// The ServiceAccounts whose tokens a request needs.
     pub fn service_accounts(&self) -> impl Iterator<Item = &ServiceAccountTokenSettings> {
-        let subject = self.subject_token.as_ref().and_then(|subject| subject.service_account_token.as_ref());
-        self.client_authentication.service_account_token.as_ref().into_iter().chain(subject)
+        self.inputs().filter_map(|(_, source)| match source {
+            InputSource::ServiceAccount(settings) => Some(settings),
+            _ => None,
+        })
     }
 }
 

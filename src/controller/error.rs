@@ -16,9 +16,9 @@ pub enum Error {
     /// Reading the credentials Secret.
     #[error("the credentials Secret could not be read")]
     ReadCredentials(#[source] CallError),
-    /// Reading the Secret with the token to exchange.
-    #[error("the Secret of subjectToken.secretKeyRef could not be read")]
-    ReadSubject(#[source] CallError),
+    /// Reading a Secret with a token or an assertion that somebody else has issued.
+    #[error("the Secret of a secretKeyRef could not be read")]
+    ReadToken(#[source] CallError),
     /// Reading the Secret with the client certificate.
     #[error("the Secret of tls.clientCertificateRef could not be read")]
     ReadCertificate(#[source] CallError),
@@ -52,7 +52,7 @@ impl Error {
     /// Every value of [`Error::reason`].
     pub const REASONS: [&str; 11] = [
         "ReadCredentials",
-        "ReadSubject",
+        "ReadToken",
         "ReadCertificate",
         "ReadTarget",
         "RefreshToken",
@@ -68,7 +68,7 @@ impl Error {
     pub fn is_not_leading(&self) -> bool {
         match self {
             Error::ReadCredentials(call)
-            | Error::ReadSubject(call)
+            | Error::ReadToken(call)
             | Error::ReadCertificate(call)
             | Error::ReadTarget(call)
             | Error::RefreshToken(call)
@@ -85,7 +85,7 @@ impl Error {
     pub const fn reason(&self) -> &'static str {
         match self {
             Error::ReadCredentials(_) => "ReadCredentials",
-            Error::ReadSubject(_) => "ReadSubject",
+            Error::ReadToken(_) => "ReadToken",
             Error::ReadCertificate(_) => "ReadCertificate",
             Error::ReadTarget(_) => "ReadTarget",
             Error::RefreshToken(_) => "RefreshToken",
@@ -167,7 +167,7 @@ mod tests {
         let empty = || CallError::Empty;
         let all = [
             Error::ReadCredentials(empty()),
-            Error::ReadSubject(empty()),
+            Error::ReadToken(empty()),
             Error::ReadCertificate(empty()),
             Error::ReadTarget(empty()),
             Error::RefreshToken(empty()),

@@ -111,11 +111,17 @@ pub(super) fn templates(observed: &Observed<'_>) -> Option<Failure> {
 /// The spec names no credentials, but the request needs some.
 fn missing_credentials(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Option<Failure> {
     let method = provider.client_authentication.method;
+    if let Some(key) = provider.credentials_keys().next() {
+        return Some(invalid(format!(
+            "The request needs the key {key} of the credentials (credentialsKey): name their Secret in credentialsRef."
+        )));
+    }
     let needed = match method {
         ClientAuthenticationMethod::ClientSecretBasic
         | ClientAuthenticationMethod::ClientSecretPost
         | ClientAuthenticationMethod::ClientSecretJwt => "a client secret",
         ClientAuthenticationMethod::PrivateKeyJwt => "a private key",
+        ClientAuthenticationMethod::BearerToken if identity::signs_bearer(provider) => "a private key",
         ClientAuthenticationMethod::TlsClientAuth if spec.client_id.is_none() => {
             return Some(invalid(
                 "clientAuthentication.method tls_client_auth needs a client id: write it in clientId, or name a Secret \

@@ -1,7 +1,7 @@
 //! From what the user wrote to one token request: which credentials are needed, and how the answer is to be read.
 //! Knows both vocabularies, the contract's and the protocol's. Must not know how credentials are fetched or sent.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
@@ -11,10 +11,14 @@ mod grant;
 use super::Failure;
 use super::refresh::is_own_grant;
 use super::secrets::Data;
-use crate::api::{CredentialKeys, Reason, RequestedToken, TokenProviderSpec, TokenSourceSpec};
+use super::versions::Role;
+use crate::api::{
+    CredentialKeys, Header, InputSource, Parameter, Place, Reason, RequestedToken, TokenProviderSpec,
+    TokenSourceSpec,
+};
 use crate::oauth::{
-    ClientAuthentication, Disclosure, Endpoint, Grant, GrantKind, ResponseContext, Secret, TokenRequest,
-    trim_one_newline,
+    ClientAuthentication, Disclosure, Endpoint, Grant, GrantKind, RequestHeader, RequestParameter,
+    ResponseContext, Secret, TokenRequest, trim_one_newline,
 };
 
 /// The longest credential that is sent, in bytes: a longer one is no credential, and costs work with each answer.
@@ -55,17 +59,52 @@ impl Ask {
     }
 }
 
-/// What is read for one request, and dropped with it.
+/// The values that are read for one request, and dropped with it.
 #[derive(Default)]
 pub struct RequestInputs {
-    /// The data of the credentials Secret; empty where the spec names none.
+    /// The data of the credentials Secret; empty if the spec names none.
     pub credentials: Data,
-    /// The data of the Secret with the token to exchange; empty where the provider names none.
-    pub subject: Data,
-    /// The token of `clientAuthentication.serviceAccountToken`.
-    pub client_token: Option<Secret>,
-    /// The token of `subjectToken.serviceAccountToken`.
-    pub subject_token: Option<Secret>,
+    /// The data of the Secrets with tokens of others, by role.
+    pub secrets: BTreeMap<Role, Data>,
+    /// The tokens of ServiceAccounts and other TokenSources.
+    pub tokens: BTreeMap<Place, Secret>,
+}
+
+impl RequestInputs {
+    /// The value for this part of the request; None if the provider block names no source.
+    fn value(
+        &self,
+        place: Place,
+        provider: &TokenProviderSpec,
+        credentials: &Values<'_>,
+    ) -> Result<Option<Secret>, Failure> {
+        let Some((_, source)) = provider.inputs().find(|(found, _)| *found == place) else { return Ok(None) };
+        match source {
+            InputSource::CredentialsKey(key) => {
+                let field = match place {
+                    Place::BearerToken => "clientAuthentication.bearerToken.credentialsKey",
+                    _ => "valueFrom.credentialsKey",
+                };
+                Values { field, ..*credentials }.secret(key).map(Some)
+            }
+            InputSource::SecretKey(reference) => {
+                let role = Role::ALL.into_iter().find(|role| role.reference(provider) == Some(reference));
+                let none = Data::new();
+                let data = role.and_then(|role| self.secrets.get(&role)).unwrap_or(&none);
+                let secret = Some(reference.name.as_str());
+                let field = match place {
+                    Place::SubjectToken => "subjectToken.secretKeyRef.key",
+                    Place::ActorToken => "actorToken.secretKeyRef.key",
+                    _ => "assertionGrant.assertionFrom.secretKeyRef.key",
+                };
+                Values { data, secret, field }.secret(&reference.key).map(Some)
+            }
+            // Without the token the request is not built. A provider would refuse an empty one.
+            InputSource::ServiceAccount(_) | InputSource::TokenSource(_) => {
+                Ok(Some(self.tokens.get(&place).cloned().unwrap_or_else(|| Secret::new(String::new()))))
+            }
+        }
+    }
 }
 
 /// Puts the request together. With a stored refresh token it is a refresh request (RFC 6749 §6) in place of the grant's
@@ -95,7 +134,9 @@ pub fn ask(
     // A refused assertion is a matter of its own, whatever it was to prove.
     let kind = match (&client.authentication, kind) {
         (
-            ClientAuthentication::Assertion(_) | ClientAuthentication::IssuedAssertion { .. },
+            ClientAuthentication::Assertion(_)
+            | ClientAuthentication::BearerAssertion(_)
+            | ClientAuthentication::IssuedAssertion { .. },
             GrantKind::ClientCredentials,
         ) => GrantKind::JwtBearer,
         (_, kind) => kind,
@@ -106,10 +147,11 @@ pub fn ask(
     let beside = refresh_token.is_some() && !own;
     let token = if beside { RequestedToken::default() } else { spec.token.clone() };
     let parameters = if (beside || own) && !provider.refresh.parameters.is_empty() {
-        &provider.refresh.parameters
+        parameters(&provider.refresh.parameters, Place::RefreshParameter, provider, &credentials, inputs)?
     } else {
-        &provider.parameters
+        parameters(&provider.parameters, Place::Parameter, provider, &credentials, inputs)?
     };
+    let headers = headers(provider, &credentials, inputs)?;
     Ok(Ask {
         request: TokenRequest {
             endpoint,
@@ -118,14 +160,52 @@ pub fn ask(
             scopes: token.scopes,
             audience: token.audience,
             resources: token.resources,
-            parameters: parameters.clone(),
-            headers: provider.headers.clone(),
+            parameters,
+            headers,
+            method: provider.method,
             body_format: provider.body_format,
         },
         disclosure: Disclosure::default(),
         grant: kind,
         confidential: confidential(provider, &keys, inputs, refresh_token),
     })
+}
+
+/// The additional parameters with their values.
+fn parameters(
+    written: &[Parameter],
+    place: fn(usize) -> Place,
+    provider: &TokenProviderSpec,
+    credentials: &Values<'_>,
+    inputs: &RequestInputs,
+) -> Result<Vec<RequestParameter>, Failure> {
+    let parameter = |(index, parameter): (usize, &Parameter)| {
+        let read = inputs.value(place(index), provider, credentials)?;
+        let is_confidential = read.is_some();
+        Ok(RequestParameter {
+            name: parameter.name.clone(),
+            value: read.unwrap_or_else(|| Secret::new(parameter.value.clone().unwrap_or_default())),
+            is_confidential,
+            type_: parameter.type_,
+            place: parameter.place,
+        })
+    };
+    written.iter().enumerate().map(parameter).collect()
+}
+
+/// The additional headers with their values.
+fn headers(
+    provider: &TokenProviderSpec,
+    credentials: &Values<'_>,
+    inputs: &RequestInputs,
+) -> Result<Vec<RequestHeader>, Failure> {
+    let header = |(index, header): (usize, &Header)| {
+        let read = inputs.value(Place::Header(index), provider, credentials)?;
+        let is_confidential = read.is_some();
+        let value = read.unwrap_or_else(|| Secret::new(header.value.clone().unwrap_or_default()));
+        Ok(RequestHeader { name: header.name.clone(), value, is_confidential })
+    };
+    provider.headers.iter().enumerate().map(header).collect()
 }
 
 /// A refresh request. Where it is refused depends on whether another grant can take its place.
@@ -143,8 +223,8 @@ fn confidential(
     inputs: &RequestInputs,
     refresh_token: Option<&Secret>,
 ) -> Vec<Secret> {
-    let RequestInputs { credentials, subject, client_token, subject_token } = inputs;
-    let named = BTreeSet::from([
+    let RequestInputs { credentials, secrets, tokens } = inputs;
+    let mut named = BTreeSet::from([
         keys.client_id(),
         keys.client_secret(),
         keys.username(),
@@ -153,13 +233,13 @@ fn confidential(
         keys.certificate(),
         keys.refresh_token(),
     ]);
+    named.extend(provider.credentials_keys());
     let named = named.into_iter().filter(|key| *key != "client_id").filter_map(|key| credentials.get(key));
-    let subject = provider.subject_secret().and_then(|reference| subject.get(&reference.key));
-    let texts = named.chain(subject).filter(|value| value.0.len() <= MAX_CREDENTIAL);
+    let of_others = secrets.iter().filter_map(|(role, data)| data.get(&role.reference(provider)?.key));
+    let texts = named.chain(of_others).filter(|value| value.0.len() <= MAX_CREDENTIAL);
     let texts = texts.filter_map(|value| std::str::from_utf8(&value.0).ok()).map(without_pem_frame);
     let secrets = texts.filter(|text| !text.is_empty()).map(Secret::new);
-    let tokens = [client_token.as_ref(), subject_token.as_ref(), refresh_token];
-    secrets.chain(tokens.into_iter().flatten().cloned()).collect()
+    secrets.chain(tokens.values().chain(refresh_token).cloned()).collect()
 }
 
 /// A key without PEM's first and last line: words such as "private key" stand in innocent explanations, too.
@@ -171,6 +251,7 @@ fn without_pem_frame(text: &str) -> String {
 }
 
 /// The values of a Secret.
+#[derive(Clone, Copy)]
 struct Values<'a> {
     data: &'a Data,
     secret: Option<&'a str>,

@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::secrets::{Data, names};
+use super::secrets::{Data, used_keys};
 use super::{Failure, RequestInputs};
 use crate::api::{Reason, TokenProviderSpec, TokenSourceSpec};
 use crate::oauth::trim_one_newline;
@@ -31,22 +31,16 @@ fn used<'a>(
     provider: &'a TokenProviderSpec,
     inputs: &'a RequestInputs,
 ) -> impl Iterator<Item = (&'a str, String, &'a str)> {
-    let reference = spec.credentials_ref.as_ref();
-    let credentials = reference.into_iter().flat_map(|reference| {
-        let keys = names(&reference.keys);
-        keys.into_iter().map(move |key| (reference.name.as_str(), key))
-    });
-    let subject = provider.subject_secret().map(|reference| (reference.name.as_str(), reference.key.clone()));
     let value = |data: &'a Data, key: &str| std::str::from_utf8(&data.get(key)?.0).ok().map(trim_one_newline);
-    let credentials = credentials.filter_map(move |(secret, key)| {
+    let credentials = used_keys(spec, provider).into_iter().filter_map(move |key| {
         let value = value(&inputs.credentials, &key)?;
-        Some((secret, key, value))
+        Some((spec.credentials_ref.as_ref()?.name.as_str(), key, value))
     });
-    let subject = subject.into_iter().filter_map(move |(secret, key)| {
-        let value = value(&inputs.subject, &key)?;
-        Some((secret, key, value))
+    let others = inputs.secrets.iter().filter_map(move |(role, data)| {
+        let reference = role.reference(provider)?;
+        Some((reference.name.as_str(), reference.key.clone(), value(data, &reference.key)?))
     });
-    credentials.chain(subject)
+    credentials.chain(others)
 }
 
 /// A value that was never filled in: it is sent to nobody, since logins count wrong passwords.

@@ -139,7 +139,7 @@ impl Scene {
 
     fn secrets(&self) -> Secrets {
         let Self { credentials, subject, certificate, versions, .. } = self.clone();
-        Secrets { credentials, subject, certificate, versions }
+        Secrets { credentials, subject, certificate, versions, ..Secrets::default() }
     }
 
     /// The fingerprints, unless provider or credentials are missing.

@@ -15,42 +15,61 @@ use crate::api::{Tls, TokenProviderSpec, TokenSourceSpec};
 /// The Secrets that a request is made with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Secrets {
-    /// `credentialsRef`: who asks.
+    /// `credentialsRef`: the client's credentials.
     pub credentials: Credentials,
     /// `subjectToken.secretKeyRef`: the token to exchange.
     pub subject: Credentials,
-    /// `tls.clientCertificateRef`: who connects.
+    /// `actorToken.secretKeyRef`: the token of the acting party.
+    pub actor: Credentials,
+    /// `assertionGrant.assertionFrom.secretKeyRef`: an assertion of another issuer.
+    pub assertion: Credentials,
+    /// `tls.clientCertificateRef`: the certificate of the connection.
     pub certificate: Credentials,
-    /// As which versions they count.
+    /// The versions as which they count.
     pub versions: Versions,
-}
-
-impl Secrets {
-    /// Those that the spec and its provider name, whether or not they exist.
-    pub fn named(&self) -> impl Iterator<Item = &Credentials> {
-        let all = [&self.credentials, &self.subject, &self.certificate];
-        all.into_iter().filter(|secret| **secret != Credentials::Unnamed)
-    }
 }
 
 impl Default for Secrets {
     fn default() -> Self {
-        let unnamed = Credentials::Unnamed;
         Self {
-            credentials: unnamed.clone(),
-            subject: unnamed.clone(),
-            certificate: unnamed,
+            credentials: Credentials::Unnamed,
+            subject: Credentials::Unnamed,
+            actor: Credentials::Unnamed,
+            assertion: Credentials::Unnamed,
+            certificate: Credentials::Unnamed,
             versions: Versions::default(),
         }
     }
 }
 
 impl Secrets {
+    /// The Secrets that the spec and its provider block name, each as `find` describes it.
+    pub fn find(
+        spec: &TokenSourceSpec,
+        provider: &TokenProviderSpec,
+        find: impl Fn(&str) -> Credentials,
+    ) -> Self {
+        let mut secrets = Self::default();
+        for role in Role::ALL {
+            if let Some(name) = role.secret_name(spec, provider) {
+                *secrets.of_mut(role) = find(name);
+            }
+        }
+        secrets
+    }
+
+    /// The Secrets that the spec and its provider name, whether or not they exist.
+    pub fn named(&self) -> impl Iterator<Item = &Credentials> {
+        Role::ALL.into_iter().map(|role| self.of(role)).filter(|secret| **secret != Credentials::Unnamed)
+    }
+
     /// The Secret in this role.
     pub fn of(&self, role: Role) -> &Credentials {
         match role {
             Role::Credentials => &self.credentials,
             Role::Subject => &self.subject,
+            Role::Actor => &self.actor,
+            Role::Assertion => &self.assertion,
             Role::Certificate => &self.certificate,
         }
     }
@@ -60,6 +79,8 @@ impl Secrets {
         match role {
             Role::Credentials => &mut self.credentials,
             Role::Subject => &mut self.subject,
+            Role::Actor => &mut self.actor,
+            Role::Assertion => &mut self.assertion,
             Role::Certificate => &mut self.certificate,
         }
     }
@@ -89,6 +110,10 @@ struct Asked<'a> {
     certificate: Option<(&'a str, &'a str)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor: Option<(&'a str, &'a str)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    assertion: Option<(&'a str, &'a str)>,
 }
 
 /// Fingerprints what is asked for now; none while one of the Secrets is missing.
@@ -137,6 +162,8 @@ fn asked<'a>(
         subject: version(Role::Subject),
         certificate: version(Role::Certificate),
         client_id: spec.client_id.as_deref(),
+        actor: version(Role::Actor),
+        assertion: version(Role::Assertion),
     })
 }
 

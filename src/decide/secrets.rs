@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;
 
-use crate::api::CredentialKeys;
+use crate::api::{CredentialKeys, TokenProviderSpec, TokenSourceSpec};
 
 /// The data of a Secret.
 pub type Data = BTreeMap<String, ByteString>;
@@ -40,8 +40,19 @@ impl Credentials {
     }
 }
 
-/// The keys that a request may be made with.
-pub(super) fn names(keys: &CredentialKeys) -> [String; 6] {
+/// The keys of the credentials Secret that a request may be made with, each once.
+pub(super) fn used_keys(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Vec<String> {
+    let Some(reference) = &spec.credentials_ref else { return Vec::new() };
+    let mut used = names(&reference.keys).to_vec();
+    for key in provider.credentials_keys() {
+        if !used.iter().any(|known| known == key) {
+            used.push(key.to_owned());
+        }
+    }
+    used
+}
+
+fn names(keys: &CredentialKeys) -> [String; 6] {
     [
         keys.client_id(),
         keys.client_secret(),

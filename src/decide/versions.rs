@@ -8,41 +8,77 @@ use aws_lc_rs::hmac;
 use serde::{Deserialize, Serialize};
 
 use super::hex::hex;
-use super::secrets::{Credentials, Data, names};
-use crate::api::{TokenProviderSpec, TokenSourceSpec};
+use super::secrets::{Credentials, Data, used_keys};
+use crate::api::{InputSource, KeyReference, Place, TokenProviderSpec, TokenSourceSpec};
 
 /// What a Secret is in a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Role {
     /// `credentialsRef`.
     Credentials,
     /// `subjectToken.secretKeyRef`.
     Subject,
+    /// `actorToken.secretKeyRef`.
+    Actor,
+    /// `assertionGrant.assertionFrom.secretKeyRef`.
+    Assertion,
     /// `tls.clientCertificateRef`.
     Certificate,
 }
 
 impl Role {
     /// Each of them.
-    pub const ALL: [Self; 3] = [Self::Credentials, Self::Subject, Self::Certificate];
+    pub const ALL: [Self; 5] =
+        [Self::Credentials, Self::Subject, Self::Actor, Self::Assertion, Self::Certificate];
 
     const fn as_str(self) -> &'static str {
         match self {
             Self::Credentials => "credentials",
             Self::Subject => "subject",
+            Self::Actor => "actor",
+            Self::Assertion => "assertion",
             Self::Certificate => "certificate",
+        }
+    }
+
+    /// The Secret and key of a token that somebody else has issued.
+    pub fn reference(self, provider: &TokenProviderSpec) -> Option<&KeyReference> {
+        let place = match self {
+            Self::Subject => Place::SubjectToken,
+            Self::Actor => Place::ActorToken,
+            Self::Assertion => Place::Assertion,
+            Self::Credentials | Self::Certificate => return None,
+        };
+        provider.inputs().find_map(|input| match input {
+            (found, InputSource::SecretKey(reference)) if found == place => Some(reference),
+            _ => None,
+        })
+    }
+
+    /// The name of the Secret that the spec or its provider block names.
+    pub fn secret_name<'a>(
+        self,
+        spec: &'a TokenSourceSpec,
+        provider: &'a TokenProviderSpec,
+    ) -> Option<&'a str> {
+        match self {
+            Self::Credentials => spec.credentials_ref.as_ref().map(|reference| reference.name.as_str()),
+            Self::Certificate => {
+                provider.tls.client_certificate_ref.as_ref().map(|reference| reference.name.as_str())
+            }
+            Self::Subject | Self::Actor | Self::Assertion => {
+                self.reference(provider).map(|reference| reference.name.as_str())
+            }
         }
     }
 
     /// The keys of its Secret that a request may be made with.
     fn keys(self, spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Vec<String> {
         match self {
-            Self::Credentials => {
-                spec.credentials_ref.iter().flat_map(|reference| names(&reference.keys)).collect()
-            }
-            Self::Subject => {
-                provider.subject_secret().map(|reference| reference.key.clone()).into_iter().collect()
+            Self::Credentials => used_keys(spec, provider),
+            Self::Subject | Self::Actor | Self::Assertion => {
+                self.reference(provider).map(|reference| reference.key.clone()).into_iter().collect()
             }
             Self::Certificate => ["tls.crt", "tls.key"].map(str::to_owned).to_vec(),
         }

@@ -4,13 +4,14 @@
 //! looks like, nor why a token is wanted.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use crate::api::{KeyReference, ObjectReference, Reason, Tls, TokenProviderSpec};
+use crate::api::{InputSource, KeyReference, Reason, Tls, TokenProviderSpec};
 use crate::decide::publication::Data;
-use crate::decide::versions::Versions;
+use crate::decide::versions::{Role, Versions};
 use crate::decide::{Credentials, Failure, Observed, RequestInputs, Secrets, disclosure, refuse_credentials};
 use crate::issue::error::IssueError;
-use crate::issue::lookup::{Lookup, SecretPurpose};
+use crate::issue::lookup::Lookup;
 use crate::issue::metadata_cache::Key;
 use crate::issue::token_clients::digest;
 use crate::oauth::{ClientCertificate, Disclosure, Endpoint, Metadata, Secret, TokenClient};
@@ -90,12 +91,11 @@ pub(crate) async fn issue_tokens<L: Lookup>(
     inputs: &mut RequestInputs,
     lookup: &L,
 ) -> Result<(), IssueError<L::Error>> {
-    if let Some(settings) = &provider.client_authentication.service_account_token {
-        inputs.client_token = Some(lookup.service_account_token(settings, observed, provider).await?);
-    }
-    let subject = provider.subject_token.as_ref().and_then(|subject| subject.service_account_token.as_ref());
-    if let Some(settings) = subject {
-        inputs.subject_token = Some(lookup.service_account_token(settings, observed, provider).await?);
+    for (place, source) in provider.inputs() {
+        if let InputSource::ServiceAccount(settings) = source {
+            let token = lookup.service_account_token(settings, observed, provider).await?;
+            inputs.tokens.insert(place, token);
+        }
     }
     Ok(())
 }
@@ -133,30 +133,25 @@ const MAX_BUNDLE: usize = 512 << 10;
 /// A client certificate and the version of its Secret.
 type Certificate = (String, ClientCertificate);
 
-/// Reads the Secrets that the request is made with. Returns their metadata and versions, the data of the credentials and of
-/// the token to exchange, and the data of the client certificate.
+/// Reads the Secrets that the request is made with. Returns their metadata and versions, their data, and the data of the
+/// client certificate.
 async fn read_secrets<L: Lookup>(
     observed: &Observed<'_>,
     provider: &TokenProviderSpec,
     lookup: &L,
 ) -> Result<(Secrets, RequestInputs, Data), IssueError<L::Error>> {
-    let namespace = observed.namespace;
-    let (mut secrets, mut inputs, mut pair) = (Secrets::default(), RequestInputs::default(), Data::new());
-    if let Some(reference) = &observed.spec.credentials_ref {
-        let read = lookup.secret(namespace, &reference.name, SecretPurpose::Credentials).await?;
-        (secrets.credentials, inputs.credentials) = read;
+    let (mut secrets, mut data) = (Secrets::default(), BTreeMap::new());
+    for role in Role::ALL {
+        if let Some(name) = role.secret_name(observed.spec, provider) {
+            let (secret, values) = lookup.secret(observed.namespace, name, role).await?;
+            *secrets.of_mut(role) = secret;
+            data.insert(role, values);
+        }
     }
-    if let Some(KeyReference { name, .. }) = provider.subject_secret() {
-        let read = lookup.secret(namespace, name, SecretPurpose::Subject).await?;
-        (secrets.subject, inputs.subject) = read;
-    }
-    if let Some(ObjectReference { name }) = &provider.tls.client_certificate_ref {
-        let read = lookup.secret(namespace, name, SecretPurpose::Certificate).await?;
-        (secrets.certificate, pair) = read;
-    }
-    let data = [&inputs.credentials, &inputs.subject, &pair];
-    secrets.versions = lookup.count_versions(observed, provider, &secrets, data).await;
-    Ok((secrets, inputs, pair))
+    secrets.versions = lookup.count_versions(observed, provider, &secrets, &data).await;
+    let pair = data.remove(&Role::Certificate).unwrap_or_default();
+    let credentials = data.remove(&Role::Credentials).unwrap_or_default();
+    Ok((secrets, RequestInputs { credentials, secrets: data, tokens: BTreeMap::new() }, pair))
 }
 
 /// The certificate and the key in a kubernetes.io/tls Secret.

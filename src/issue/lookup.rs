@@ -8,22 +8,11 @@ use chrono::{DateTime, Utc};
 
 use crate::api::{ServiceAccountTokenSettings, TokenProviderSpec};
 use crate::decide::publication::Data;
-use crate::decide::versions::Versions;
+use crate::decide::versions::{Role, Versions};
 use crate::decide::{Credentials, Observed, Secrets};
 use crate::issue::caches::Caches;
 use crate::issue::error::IssueError;
 use crate::oauth::{Disclosure, Secret};
-
-/// The purpose of a Secret that is read for a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SecretPurpose {
-    /// `credentialsRef`.
-    Credentials,
-    /// `subjectToken.secretKeyRef`.
-    Subject,
-    /// `tls.clientCertificateRef`.
-    Certificate,
-}
 
 /// Reads inputs of a request, and holds the shared caches. Secrets and ConfigMaps are those of the namespace of the
 /// `TokenSource`.
@@ -46,7 +35,7 @@ pub(crate) trait Lookup {
         &self,
         namespace: &str,
         name: &str,
-        purpose: SecretPurpose,
+        role: Role,
     ) -> Result<(Credentials, Data), Self::Error>;
 
     /// The data of the ConfigMap with the certificates to trust; None if the ConfigMap does not exist.
@@ -70,7 +59,7 @@ pub(crate) trait Lookup {
         observed: &Observed<'_>,
         provider: &TokenProviderSpec,
         secrets: &Secrets,
-        data: [&Data; 3],
+        data: &BTreeMap<Role, Data>,
     ) -> Versions;
 
     /// How much of an answer may be shown, if the rules allow this much.

@@ -25,8 +25,8 @@ pub use endpoint::{Endpoint, HostBinding};
 pub use error::{Error, Repeat, Retry};
 pub use metadata::{Issuer, Metadata};
 pub use request::{
-    Client, ClientAuthentication, Grant, GrantKind, HttpRequest, JWT_BEARER, TOKEN_EXCHANGE, TokenRequest,
-    build, trim_one_newline,
+    Client, ClientAuthentication, Grant, GrantKind, HttpRequest, JWT_BEARER, RequestHeader, RequestParameter,
+    TOKEN_EXCHANGE, TokenRequest, TypedToken, build, trim_one_newline,
 };
 pub use resolver::{Resolver, TenantResolver};
 pub use response::{Disclosure, HttpResponse, ResponseContext, is_refresh_token, read};

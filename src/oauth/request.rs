@@ -10,7 +10,7 @@ use super::assertion::{Assertion, SigningContext};
 use super::endpoint::Endpoint;
 use super::error::Error;
 use super::secret::Secret;
-use crate::api::{BasicEncoding, BodyFormat, Header, Parameter, ParameterPlace, SendClientId};
+use crate::api::{BasicEncoding, BodyFormat, ParameterPlace, ParameterType, RequestMethod, SendClientId};
 
 mod body;
 mod headers;
@@ -38,11 +38,39 @@ pub struct TokenRequest {
     /// `resource` (RFC 8707), repeated in forms.
     pub resources: Vec<String>,
     /// Additional parameters, in this order, after all others.
-    pub parameters: Vec<Parameter>,
+    pub parameters: Vec<RequestParameter>,
     /// Additional headers. Their values are treated as confidential, because API keys may be among them.
-    pub headers: Vec<Header>,
-    /// How parameters are encoded.
+    pub headers: Vec<RequestHeader>,
+    /// The method. With GET, all parameters are in the query and there is no body.
+    pub method: RequestMethod,
+    /// How parameters are encoded, unless the method is GET.
     pub body_format: BodyFormat,
+}
+
+/// An additional parameter.
+#[derive(Clone)]
+pub struct RequestParameter {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: Secret,
+    /// Whether the value comes from a Secret or is a token.
+    pub is_confidential: bool,
+    /// The type of the value in a JSON body.
+    pub type_: ParameterType,
+    /// Body or query.
+    pub place: ParameterPlace,
+}
+
+/// An additional header.
+#[derive(Clone)]
+pub struct RequestHeader {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: Secret,
+    /// Whether the value comes from a Secret or is a token.
+    pub is_confidential: bool,
 }
 
 /// A grant with its own parameters, under their names in the RFC.
@@ -57,10 +85,22 @@ pub enum Grant {
     RefreshToken { token: Secret },
     /// RFC 7523 §2.1. If the assertion has a `scope` claim, the request has no `scope` parameter.
     JwtBearer { assertion: Assertion },
+    /// RFC 7521 §4.1, with an assertion of another issuer. `grant_type` tells its format.
+    IssuedAssertion { grant_type: String, assertion: Secret },
     /// RFC 8693 §2.1.
-    TokenExchange { subject_token: Secret, subject_token_type: String, requested_token_type: Option<String> },
+    TokenExchange { subject: TypedToken, actor: Option<TypedToken>, requested_token_type: Option<String> },
+    /// A request without `grant_type`, as some providers expect it.
+    None,
     /// RFC 6749 §4.5, or a vendor's own grant. Its parameters are [`TokenRequest::parameters`].
     Extension { grant_type: String },
+}
+
+/// A token with the URN of its type (RFC 8693 §3).
+#[derive(Clone)]
+#[allow(missing_docs)] // token and type
+pub struct TypedToken {
+    pub token: Secret,
+    pub type_: String,
 }
 
 /// The kind of a grant, on which the meaning of an error code depends.
@@ -78,7 +118,7 @@ pub enum GrantKind {
     JwtBearer,
     /// RFC 8693.
     TokenExchange,
-    /// A vendor's own grant.
+    /// A vendor's own grant, or none.
     Extension,
 }
 
@@ -107,14 +147,20 @@ pub enum ClientAuthentication {
     /// An assertion from another issuer (RFC 7521 §4.2), such as the token of a Kubernetes ServiceAccount. Sent as the same
     /// parameter.
     IssuedAssertion { token: Secret },
+    /// `bearer_token`: a token in the `Authorization` header (RFC 6750 §2.1).
+    Bearer { token: Secret },
+    /// `bearer_token` with a JWT that is signed for each request.
+    BearerAssertion(Assertion),
     /// `tls_client_auth` (RFC 8705 §2.1): the certificate of the connection authenticates the client that `client_id` names.
     MutualTls,
     /// `none`: a public client.
     None,
 }
 
-/// A request that is ready to be sent. The method is always POST (RFC 6749 §3.2).
+/// A request that is ready to be sent.
 pub struct HttpRequest {
+    /// POST (RFC 6749 §3.2), unless the provider wants GET.
+    pub method: RequestMethod,
     /// The endpoint, with the parameters that belong in its query. Checked by [`Endpoint::parse`].
     pub endpoint: Endpoint,
     /// All headers except those that HTTP adds (Host, Content-Length). Confidential values are marked as sensitive.
@@ -135,20 +181,20 @@ pub fn build(request: &TokenRequest, context: &SigningContext) -> Result<HttpReq
     let signed = SignedAssertions::of(request, context)?;
     let members = members::list(request, &signed)?;
     let in_body = || members.iter().filter(|member| member.place == ParameterPlace::Body);
-    let in_query = |member: &&members::Member<'_>| {
-        request.body_format == BodyFormat::Query || member.place == ParameterPlace::Query
-    };
+    let all_in_query = request.method == RequestMethod::Get || request.body_format == BodyFormat::Query;
+    let in_query = |member: &&members::Member<'_>| all_in_query || member.place == ParameterPlace::Query;
     Ok(HttpRequest {
+        method: request.method,
         endpoint: request
             .endpoint
             .with_query(members.iter().filter(in_query).map(|member| (member.name, member.plain()))),
-        headers: headers::build(request)?,
+        headers: headers::build(request, &signed)?,
         body: match request.body_format {
-            BodyFormat::Form => body::form(in_body()),
+            _ if all_in_query => Zeroizing::default(),
             BodyFormat::Json => body::json(in_body()),
-            BodyFormat::Query => Zeroizing::default(),
+            BodyFormat::Form | BodyFormat::Query => body::form(in_body()),
         },
-        signed: signed.client.into_iter().chain(signed.grant).collect(),
+        signed: signed.client.into_iter().chain(signed.bearer).chain(signed.grant).collect(),
     })
 }
 
@@ -156,14 +202,21 @@ pub fn build(request: &TokenRequest, context: &SigningContext) -> Result<HttpReq
 #[derive(Default)]
 struct SignedAssertions {
     client: Option<Secret>,
+    bearer: Option<Secret>,
     grant: Option<Secret>,
 }
 
 impl SignedAssertions {
     fn of(request: &TokenRequest, context: &SigningContext) -> Result<Self, Error> {
         let mut signed = Self::default();
-        if let ClientAuthentication::Assertion(assertion) = &request.client.authentication {
-            signed.client = Some(assertion.sign(context.now, &context.nonce)?);
+        match &request.client.authentication {
+            ClientAuthentication::Assertion(assertion) => {
+                signed.client = Some(assertion.sign(context.now, &context.nonce)?);
+            }
+            ClientAuthentication::BearerAssertion(assertion) => {
+                signed.bearer = Some(assertion.sign(context.now, &context.nonce)?);
+            }
+            _ => {}
         }
         if let Grant::JwtBearer { assertion } = &request.grant {
             // A request may have both assertions. A server that remembers each `jti` would take equal ones for a replay.
@@ -182,16 +235,17 @@ pub fn trim_one_newline(text: &str) -> &str {
 }
 
 impl Grant {
-    /// The value of `grant_type`.
-    pub fn grant_type(&self) -> &str {
-        match self {
+    /// The value of `grant_type`; None if the request has no such parameter.
+    pub fn grant_type(&self) -> Option<&str> {
+        Some(match self {
             Grant::ClientCredentials => "client_credentials",
             Grant::Password { .. } => "password",
             Grant::RefreshToken { .. } => "refresh_token",
             Grant::JwtBearer { .. } => JWT_BEARER,
             Grant::TokenExchange { .. } => TOKEN_EXCHANGE,
-            Grant::Extension { grant_type } => grant_type,
-        }
+            Grant::IssuedAssertion { grant_type, .. } | Grant::Extension { grant_type } => grant_type,
+            Grant::None => return None,
+        })
     }
 }
 
@@ -205,7 +259,13 @@ impl Client {
     /// The id as a parameter, if it is sent as one.
     fn id_parameter(&self) -> Result<Option<&str>, Error> {
         match (self.send_client_id, &self.authentication) {
-            (SendClientId::Never, _) | (SendClientId::Auto, ClientAuthentication::Basic { .. }) => Ok(None),
+            (SendClientId::Never, _)
+            | (
+                SendClientId::Auto,
+                ClientAuthentication::Basic { .. }
+                | ClientAuthentication::Bearer { .. }
+                | ClientAuthentication::BearerAssertion(_),
+            ) => Ok(None),
             // The issuer of the assertion may name the client in it, and some servers refuse a second name.
             (
                 SendClientId::Auto,

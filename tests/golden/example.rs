@@ -9,7 +9,10 @@ use chrono::{DateTime, Utc};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::Value;
-use tokensource::api::{TokenProviderSpec, TokenSource, TokenSourceStatus, annotation};
+use tokensource::api::{
+    InputSource, Place, RequestMethod, TokenProviderSpec, TokenSource, TokenSourceStatus, annotation,
+};
+use tokensource::decide::versions::Role;
 use tokensource::decide::{
     Ask, Cause, Credentials, Observed, Plan, RequestInputs, Secrets, Target, ask, decide, inputs, render,
 };
@@ -28,6 +31,7 @@ const PASSWORD: &str = "p&ss=w+rd%~";
 /// Tokens that are sent: to be exchanged, and to get others with.
 const SUBJECT_TOKEN: &str = "eyJ.subject+/=.~";
 const SERVICE_ACCOUNT_TOKEN: &str = "eyJ.service-account.token";
+const TOKEN_OF_ANOTHER: &str = "eyJ.token-of-another-token-source";
 const REFRESH_TOKEN: &str = "Atzr|1000.seed+/=~";
 
 /// Made with openssl for this test; its key was thrown away at once, and only its thumbprint is used.
@@ -54,8 +58,7 @@ pub(crate) fn compare(folder: &str, name: &str, text: &str) {
 /// A `TokenSource` and the Secrets it names.
 pub(crate) struct Example {
     pub(crate) source: TokenSource,
-    credentials: Option<Secret>,
-    subject: Option<Secret>,
+    secrets: BTreeMap<Role, Secret>,
     /// Values that this provider wants prepared, by key.
     prepared: BTreeMap<&'static str, &'static str>,
 }
@@ -73,13 +76,10 @@ impl Example {
         };
         let secret = |name: &String| serde_json::from_value(find("Secret", name)).unwrap();
         let source: TokenSource = serde_json::from_value(find("TokenSource", name)).unwrap();
-        let subject = source.spec.provider.as_ref().unwrap().subject_secret();
-        Self {
-            credentials: source.spec.credentials_ref.as_ref().map(|reference| secret(&reference.name)),
-            subject: subject.map(|reference| secret(&reference.name)),
-            source,
-            prepared: BTreeMap::new(),
-        }
+        let provider = source.spec.provider.as_ref().unwrap();
+        let found = |role: Role| Some((role, secret(&role.secret_name(&source.spec, provider)?.to_owned())));
+        let roles = [Role::Credentials, Role::Subject, Role::Actor, Role::Assertion];
+        Self { secrets: roles.into_iter().filter_map(found).collect(), source, prepared: BTreeMap::new() }
     }
 
     /// With these values in the Secrets in place of the usual ones.
@@ -94,16 +94,21 @@ impl Example {
 
     pub(crate) fn ask(&self, refresh_token: Option<&str>) -> Ask {
         let refresh_token = refresh_token.map(|token| Confidential::new(token.to_owned()));
-        let token =
-            |settings: Option<&_>| settings.map(|_| Confidential::new(SERVICE_ACCOUNT_TOKEN.to_owned()));
+        let token = |(place, source): (Place, InputSource<'_>)| {
+            let token = match source {
+                InputSource::ServiceAccount(_) => SERVICE_ACCOUNT_TOKEN,
+                InputSource::TokenSource(_) => TOKEN_OF_ANOTHER,
+                InputSource::CredentialsKey(_) | InputSource::SecretKey(_) => return None,
+            };
+            Some((place, Confidential::new(token.to_owned())))
+        };
         let provider = self.provider();
-        let subject =
-            provider.subject_token.as_ref().and_then(|subject| subject.service_account_token.as_ref());
+        let mut secrets: BTreeMap<_, _> =
+            self.secrets.iter().map(|(role, secret)| (*role, self.data(secret))).collect();
         let inputs = RequestInputs {
-            credentials: self.data(self.credentials.as_ref()),
-            subject: self.data(self.subject.as_ref()),
-            client_token: token(provider.client_authentication.service_account_token.as_ref()),
-            subject_token: token(subject),
+            credentials: secrets.remove(&Role::Credentials).unwrap_or_default(),
+            secrets,
+            tokens: provider.inputs().filter_map(token).collect(),
         };
         ask(&self.source.spec, provider, &inputs, refresh_token.as_ref())
             .unwrap_or_else(|failure| panic!("{failure:?}"))
@@ -123,7 +128,11 @@ impl Example {
         headers.sort();
         let headers = headers.concat().replace(USER_AGENT, "tokensource/VERSION");
         let body = std::str::from_utf8(&wire.body).unwrap();
-        let mut text = format!("POST {}\n{headers}\n{body}\n", wire.endpoint.url());
+        let method = match wire.method {
+            RequestMethod::Post => "POST",
+            RequestMethod::Get => "GET",
+        };
+        let mut text = format!("{method} {}\n{headers}\n{body}\n", wire.endpoint.url());
         for signed in wire.signed.iter().map(Confidential::expose) {
             assert_eq!(text.matches(signed).count(), 1, "the assertion stands in the request once");
             text = format!("{}\n{}", text.replace(signed, "ASSERTION"), assertion::readable(signed));
@@ -133,11 +142,10 @@ impl Example {
 
     /// The product would ask for a token at once.
     pub(crate) fn assert_admitted(&self) {
-        let secrets = Secrets {
-            credentials: facts(self.credentials.as_ref()),
-            subject: facts(self.subject.as_ref()),
-            ..Secrets::default()
-        };
+        let mut secrets = Secrets::default();
+        for (role, secret) in &self.secrets {
+            *secrets.of_mut(*role) = facts(secret);
+        }
         let (spec, provider) = (&self.source.spec, self.provider());
         let name = self.source.metadata.name.as_deref().unwrap();
         let observed = Observed {
@@ -165,8 +173,8 @@ impl Example {
     }
 
     /// The Secret's own keys with values that are hard to encode.
-    fn data(&self, secret: Option<&Secret>) -> BTreeMap<String, ByteString> {
-        let keys = secret.and_then(|secret| secret.string_data.as_ref()).into_iter().flat_map(BTreeMap::keys);
+    fn data(&self, secret: &Secret) -> BTreeMap<String, ByteString> {
+        let keys = secret.string_data.iter().flat_map(BTreeMap::keys);
         let value = |key: &str| self.prepared.get(key).copied().unwrap_or_else(|| usual(key));
         keys.map(|key| (key.clone(), ByteString(value(key).as_bytes().to_vec()))).collect()
     }
@@ -187,8 +195,8 @@ fn usual(key: &str) -> &'static str {
 }
 
 /// What the controller would observe of a Secret.
-fn facts(secret: Option<&Secret>) -> Credentials {
-    let Some(metadata) = secret.map(|secret| &secret.metadata) else { return Credentials::Unnamed };
+fn facts(secret: &Secret) -> Credentials {
+    let metadata = &secret.metadata;
     let annotations = metadata.annotations.as_ref();
     Credentials::Present {
         name: metadata.name.clone().unwrap(),

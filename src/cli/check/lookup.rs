@@ -12,11 +12,11 @@ use super::report::Fault;
 use crate::api::{ServiceAccountTokenSettings, TokenProviderSpec};
 use crate::cli::Error;
 use crate::decide::publication::Data;
-use crate::decide::versions::Versions;
+use crate::decide::versions::{Role, Versions};
 use crate::decide::{Credentials, Observed, Secrets};
 use crate::issue::caches::Caches;
 use crate::issue::error::IssueError;
-use crate::issue::lookup::{Lookup, SecretPurpose};
+use crate::issue::lookup::Lookup;
 use crate::oauth::{Disclosure, Secret};
 
 /// Replaces the token of a ServiceAccount.
@@ -41,7 +41,7 @@ impl Lookup for OfflineContext<'_> {
         Ok(())
     }
 
-    async fn secret(&self, _: &str, name: &str, _: SecretPurpose) -> Result<(Credentials, Data), Fault> {
+    async fn secret(&self, _: &str, name: &str, _: Role) -> Result<(Credentials, Data), Fault> {
         Ok((self.facts(name), self.secret(name).map(data).unwrap_or_default()))
     }
 
@@ -63,7 +63,7 @@ impl Lookup for OfflineContext<'_> {
         _: &Observed<'_>,
         _: &TokenProviderSpec,
         secrets: &Secrets,
-        _: [&Data; 3],
+        _: &BTreeMap<Role, Data>,
     ) -> Versions {
         secrets.versions.clone()
     }

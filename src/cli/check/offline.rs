@@ -62,7 +62,10 @@ impl<'a> OfflineContext<'a> {
     /// The `TokenSource` as the controller would observe it.
     pub(super) fn observed(&self) -> Observed<'_> {
         let provider = self.provider.as_ref().map_err(Clone::clone);
-        let secrets = provider.as_ref().map(|provider| self.secrets(provider)).unwrap_or_default();
+        let secrets = provider
+            .as_ref()
+            .map(|provider| Secrets::find(&self.spec, provider, |name| self.facts(name)))
+            .unwrap_or_default();
         let inputs = match &provider {
             Ok(provider) => inputs::fingerprint(&self.spec, 1, provider, &secrets),
             Err(_) => None,
@@ -96,17 +99,6 @@ impl<'a> OfflineContext<'a> {
         let before = self.manifests.sources.iter().take_while(|other| !std::ptr::eq(*other, self.source));
         let mine = target(self.source);
         before.into_iter().find(|other| target(other) == mine).map(ResourceExt::name_any)
-    }
-
-    fn secrets(&self, provider: &TokenProviderSpec) -> Secrets {
-        let facts = |name: Option<&str>| name.map_or(Credentials::Unnamed, |name| self.facts(name));
-        let certificate = provider.tls.client_certificate_ref.as_ref();
-        Secrets {
-            credentials: facts(self.spec.credentials_ref.as_ref().map(|reference| reference.name.as_str())),
-            subject: facts(provider.subject_secret().map(|reference| reference.name.as_str())),
-            certificate: facts(certificate.map(|reference| reference.name.as_str())),
-            ..Secrets::default()
-        }
     }
 
     /// The metadata of a Secret that the controller would observe.

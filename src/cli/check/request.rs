@@ -9,7 +9,7 @@ use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
 use super::offline::STAND_IN;
 use super::report::{AssertionReport, RequestReport};
-use crate::api::{TokenProviderSpec, TokenSourceSpec};
+use crate::api::{RequestMethod, TokenProviderSpec, TokenSourceSpec};
 use crate::decide::{Ask, Failure, RequestInputs, ask};
 use crate::oauth::{
     Assertion, ClientAuthentication, Endpoint, Grant, HttpRequest, Secret, SigningContext, TokenRequest,
@@ -67,16 +67,27 @@ fn masked(mut request: TokenRequest, shows_id: bool) -> TokenRequest {
         ClientAuthentication::Basic { secret, .. } | ClientAuthentication::Post { secret } => {
             *secret = mask();
         }
-        ClientAuthentication::IssuedAssertion { token } => *token = mask(),
-        ClientAuthentication::Assertion(assertion) => mask_id(assertion),
+        ClientAuthentication::IssuedAssertion { token } | ClientAuthentication::Bearer { token } => {
+            *token = mask();
+        }
+        ClientAuthentication::Assertion(assertion) | ClientAuthentication::BearerAssertion(assertion) => {
+            mask_id(assertion);
+        }
         ClientAuthentication::MutualTls | ClientAuthentication::None => {}
     }
     match &mut request.grant {
         Grant::Password { username, password } => (*username, *password) = (mask(), mask()),
         Grant::RefreshToken { token } => *token = mask(),
-        Grant::TokenExchange { subject_token, .. } => *subject_token = mask(),
+        Grant::TokenExchange { subject, actor, .. } => {
+            subject.token = mask();
+            actor.iter_mut().for_each(|actor| actor.token = mask());
+        }
         Grant::JwtBearer { assertion } => mask_id(assertion),
-        Grant::ClientCredentials | Grant::Extension { .. } => {}
+        Grant::IssuedAssertion { assertion, .. } => *assertion = mask(),
+        Grant::ClientCredentials | Grant::Extension { .. } | Grant::None => {}
+    }
+    for parameter in request.parameters.iter_mut().filter(|parameter| parameter.is_confidential) {
+        parameter.value = mask();
     }
     request
 }
@@ -90,7 +101,10 @@ fn report(request: &HttpRequest) -> RequestReport {
         request.headers.iter().map(|(name, value)| (name.to_string(), header(name, value))).collect();
     headers.sort();
     RequestReport {
-        method: "POST",
+        method: match request.method {
+            RequestMethod::Post => "POST",
+            RequestMethod::Get => "GET",
+        },
         url: without_signed(request.endpoint.url().as_str()),
         headers,
         body: without_signed(&String::from_utf8_lossy(&request.body)),

@@ -109,12 +109,6 @@ pub(crate) async fn observe<'a>(
     let namespace = source.namespace().unwrap_or_default();
     let uid = source.metadata.uid.as_deref().unwrap_or_default();
     let now = context.now();
-    let credentials = match &source.spec.credentials_ref {
-        None => Credentials::Unnamed,
-        Some(reference) => {
-            credentials(&reference.name, context.view.secrets.get(&namespace, &reference.name))
-        }
-    };
     let mut observed = Observed {
         now,
         namespace: source.metadata.namespace.as_deref().unwrap_or_default(),
@@ -127,7 +121,7 @@ pub(crate) async fn observe<'a>(
         status: source.status.as_ref().unwrap_or(&NO_STATUS),
         renew_request: source.annotations().get(annotation::RENEW_REQUESTED_AT).map(|value| shortened(value)),
         provider,
-        secrets: Secrets { credentials, ..Secrets::default() },
+        secrets: Secrets::default(),
         inputs: None,
         template_problem: context.view.local.template_problem(source),
         target: Target::Missing,
@@ -142,13 +136,12 @@ pub(crate) async fn observe<'a>(
         probed: context.view.local.probed(uid),
     };
     if let Ok(provider) = &observed.provider {
-        let subject = provider.subject_secret().map(|reference| &reference.name);
-        let certificate = provider.tls.client_certificate_ref.as_ref().map(|reference| &reference.name);
-        let named: Vec<&str> = subject.into_iter().chain(certificate).map(String::as_str).collect();
+        observed.secrets = Secrets::find(&source.spec, provider, |name| {
+            credentials(name, context.view.secrets.get(&namespace, name))
+        });
         // The spec alone does not tell these Secrets if the provider block is in another object.
+        let named: Vec<&str> = observed.secrets.named().filter_map(Credentials::name).collect();
         context.view.depends(&namespace, observed.name, &named);
-        observed.secrets.subject = provider_secret(subject, &namespace, context);
-        observed.secrets.certificate = provider_secret(certificate, &namespace, context);
     }
     let uncounted = versions::count(&mut observed, context).await.err();
     observed.inputs = observed.fingerprint();
@@ -168,12 +161,6 @@ fn shortened(request: &str) -> &str {
         Some((end, _)) => request.get(..end).unwrap_or_default(),
         None => request,
     }
-}
-
-/// A Secret that the provider block names.
-fn provider_secret(name: Option<&String>, namespace: &str, context: &Context) -> Credentials {
-    let Some(name) = name else { return Credentials::Unnamed };
-    credentials(name, context.view.secrets.get(namespace, name))
 }
 
 /// The foreign owner of the Secret in which the refresh token would be stored.

@@ -3,12 +3,16 @@
 
 use super::{Failure, Observed, invalid};
 use crate::api::{ClientAuthenticationMethod, Duration, TokenProviderSpec};
+use crate::decide::versions::Role;
 use crate::oauth::{Assertion, JWT_BEARER, TOKEN_EXCHANGE};
+
+/// RFC 7522.
+const SAML2_BEARER: &str = "urn:ietf:params:oauth:grant-type:saml2-bearer";
 
 type Rule = fn(&Observed<'_>, &TokenProviderSpec) -> Option<String>;
 
 const RULES: [Rule; 6] =
-    [idle_fields, missing_subject, subject_is_target, wrong_family, unknown_audience, short_life];
+    [idle_fields, missing_subject, input_is_target, wrong_family, unknown_audience, short_life];
 
 /// The first contradiction, with what to write instead.
 pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
@@ -17,7 +21,16 @@ pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpe
 
 /// Whether the grant signs with a key of the credentials.
 pub(super) fn grant_signs(provider: &TokenProviderSpec) -> bool {
-    provider.grant_type.as_deref() == Some(JWT_BEARER)
+    provider.grant_type.as_deref() == Some(JWT_BEARER) && provider.foreign_assertion().is_none()
+}
+
+/// Whether the grant presents an assertion: one that is signed for the request, or one of another issuer, which may be SAML.
+fn presents_assertion(provider: &TokenProviderSpec) -> bool {
+    match provider.grant_type.as_deref() {
+        Some(JWT_BEARER) => true,
+        Some(SAML2_BEARER) => provider.foreign_assertion().is_some(),
+        _ => false,
+    }
 }
 
 fn exchanges(provider: &TokenProviderSpec) -> bool {
@@ -34,10 +47,12 @@ fn idle_fields(_: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String>
             "clientAuthentication.assertion",
             "clientAuthentication.method: private_key_jwt or client_secret_jwt",
         )
-    } else if provider.assertion_grant.is_some() && !grant_signs(provider) {
+    } else if provider.assertion_grant.is_some() && !presents_assertion(provider) {
         ("assertionGrant", "grantType: urn:ietf:params:oauth:grant-type:jwt-bearer")
     } else if provider.subject_token.is_some() && !exchanges(provider) {
         ("subjectToken", "grantType: urn:ietf:params:oauth:grant-type:token-exchange")
+    } else if provider.actor_token.is_some() && !exchanges(provider) {
+        ("actorToken", "grantType: urn:ietf:params:oauth:grant-type:token-exchange")
     } else if provider.requested_token_type.is_some() && !exchanges(provider) {
         ("requestedTokenType", "grantType: urn:ietf:params:oauth:grant-type:token-exchange")
     } else {
@@ -50,18 +65,23 @@ fn missing_subject(_: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Str
     let missing = exchanges(provider) && provider.subject_token.is_none();
     missing.then(|| {
         "provider.grantType token-exchange needs a token to exchange: name the Secret and key that hold it in \
-         provider.subjectToken.secretKeyRef, or a ServiceAccount in provider.subjectToken.serviceAccountToken."
+         provider.subjectToken.secretKeyRef, a ServiceAccount in provider.subjectToken.serviceAccountToken, or another \
+         TokenSource in provider.subjectToken.tokenSourceRef."
             .to_owned()
     })
 }
 
-fn subject_is_target(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String> {
-    let name = &provider.subject_secret()?.name;
-    (observed.target_name() == name).then(|| {
-        format!(
-            "subjectToken.secretKeyRef and target both name the Secret {name}: give the target another name."
-        )
-    })
+fn input_is_target(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String> {
+    let target = observed.target_name();
+    let inputs = [
+        (Role::Subject, "subjectToken.secretKeyRef"),
+        (Role::Actor, "actorToken.secretKeyRef"),
+        (Role::Assertion, "assertionGrant.assertionFrom.secretKeyRef"),
+    ];
+    let (_, field) = inputs
+        .into_iter()
+        .find(|(role, _)| role.reference(provider).is_some_and(|reference| reference.name == target))?;
+    Some(format!("{field} and target both name the Secret {target}: give the target another name."))
 }
 
 fn wrong_family(_: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String> {

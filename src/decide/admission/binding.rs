@@ -20,6 +20,11 @@ pub fn credentials(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Opt
              credentialsRef.name",
         ),
         (&secrets.subject, "create it with the token to exchange, or correct subjectToken.secretKeyRef.name"),
+        (&secrets.actor, "create it with the token of the actor, or correct actorToken.secretKeyRef.name"),
+        (
+            &secrets.assertion,
+            "create it with the assertion, or correct assertionGrant.assertionFrom.secretKeyRef.name",
+        ),
         (
             &secrets.certificate,
             "create it (type kubernetes.io/tls, with the keys tls.crt and tls.key), or correct \

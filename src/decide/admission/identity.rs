@@ -2,15 +2,20 @@
 //! (RFC 8705), a ServiceAccount's token. Knows the spec alone; must not know a certificate or a token.
 
 use super::{Failure, Observed, invalid};
-use crate::api::{ClientAuthenticationMethod, ServiceAccountTokenSettings, TokenProviderSpec};
+use crate::api::{
+    BodyFormat, ClientAuthenticationMethod, RequestMethod, ServiceAccountTokenSettings, TokenProviderSpec,
+};
 
 type Rule = fn(&Observed<'_>, &TokenProviderSpec) -> Option<String>;
 
-const RULES: [Rule; 5] = [
+const RULES: [Rule; 8] = [
     missing_certificate,
     certificate_is_target,
     missing_service_account,
     idle_service_account,
+    lone_bearer_token,
+    body_of_get,
+    many_service_accounts,
     audience_of_the_api_server,
 ];
 
@@ -68,13 +73,47 @@ fn idle_service_account(_: &Observed<'_>, provider: &TokenProviderSpec) -> Optio
     })
 }
 
+/// Whether the bearer token is signed with the key of the credentials.
+pub(super) fn signs_bearer(provider: &TokenProviderSpec) -> bool {
+    let bearer = provider.client_authentication.bearer_token.as_ref();
+    bearer.is_some_and(|bearer| bearer.assertion.is_some())
+}
+
+fn lone_bearer_token(_: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String> {
+    let authentication = &provider.client_authentication;
+    let wanted = authentication.method == ClientAuthenticationMethod::BearerToken;
+    let is_given = authentication
+        .bearer_token
+        .as_ref()
+        .is_some_and(|bearer| bearer.assertion.is_some() || bearer.source().is_some());
+    (wanted != is_given).then(|| {
+        "clientAuthentication.method bearer_token and clientAuthentication.bearerToken belong together: set both, with \
+         exactly one of assertion, credentialsKey, serviceAccountToken and tokenSourceRef, or neither."
+            .to_owned()
+    })
+}
+
+fn body_of_get(_: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String> {
+    let is_idle = provider.method == RequestMethod::Get && provider.body_format != BodyFormat::default();
+    is_idle.then(|| {
+        "provider.bodyFormat has no effect with method: GET, which sends everything in the query: leave it out.".to_owned()
+    })
+}
+
+/// As many tokens of ServiceAccounts as one request may need. Each costs a call to the API server.
+const MOST_SERVICE_ACCOUNTS: usize = 4;
+
+fn many_service_accounts(_: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String> {
+    (provider.service_accounts().count() > MOST_SERVICE_ACCOUNTS).then(|| {
+        format!("The provider block has more than {MOST_SERVICE_ACCOUNTS} serviceAccountToken: remove some of them.")
+    })
+}
+
 fn audience_of_the_api_server(_: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String> {
-    let subject = provider.subject_token.as_ref().and_then(|subject| subject.service_account_token.as_ref());
-    let settings = [provider.client_authentication.service_account_token.as_ref(), subject];
     let taken = |settings: &&ServiceAccountTokenSettings| {
         API_SERVERS.contains(&settings.audience.trim_end_matches('/'))
     };
-    settings.into_iter().flatten().find(taken).map(|_| {
+    provider.service_accounts().find(taken).map(|_| {
         "serviceAccountToken.audience is the Kubernetes API server's own: whoever receives such a token can act as the \
          ServiceAccount in this cluster. Write the audience that the provider documents."
             .to_owned()

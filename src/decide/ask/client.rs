@@ -2,7 +2,9 @@
 //! Must not know how a credential is fetched, nor what a grant needs.
 
 use super::{RequestInputs, Values, client_id, grant};
-use crate::api::{ClientAuthenticationMethod, CredentialKeys, TokenProviderSpec, TokenSourceSpec};
+use crate::api::{
+    ClientAuthenticationMethod, CredentialKeys, JsonWebAlgorithm, Place, TokenProviderSpec, TokenSourceSpec,
+};
 use crate::decide::Failure;
 use crate::oauth::{Client, ClientAuthentication, Secret};
 
@@ -19,6 +21,7 @@ pub(super) fn client(
     let id = match settings.method {
         // These can do without: a public client may have no id, and an issued assertion names its subject itself.
         Method::None | Method::FederatedJwt if !knows_id(spec, keys, values) => None,
+        Method::BearerToken if !signs_bearer(provider) && !knows_id(spec, keys, values) => None,
         _ => Some(client_id(spec, keys, values)?),
     };
     let secret = || values.secret(keys.client_secret());
@@ -32,13 +35,37 @@ pub(super) fn client(
             ClientAuthentication::Assertion(grant::client(provider, keys, values, id)?)
         }
         Method::TlsClientAuth => ClientAuthentication::MutualTls,
-        // Without the token nothing comes this far; an empty assertion would be refused by any provider.
         Method::FederatedJwt => ClientAuthentication::IssuedAssertion {
-            token: inputs.client_token.clone().unwrap_or_else(|| Secret::new(String::new())),
+            token: inputs.value(Place::ClientAssertion, provider, values)?.unwrap_or_else(empty),
         },
+        Method::BearerToken => {
+            match settings.bearer_token.as_ref().and_then(|bearer| bearer.assertion.as_ref()) {
+                Some(assertion) => {
+                    let id = id.as_deref().unwrap_or_default();
+                    let algorithm = JsonWebAlgorithm::RS256;
+                    ClientAuthentication::BearerAssertion(grant::own(
+                        assertion, algorithm, provider, keys, values, id,
+                    )?)
+                }
+                None => ClientAuthentication::Bearer {
+                    token: inputs.value(Place::BearerToken, provider, values)?.unwrap_or_else(empty),
+                },
+            }
+        }
         Method::None => ClientAuthentication::None,
     };
     Ok(Client { id, authentication, send_client_id: settings.send_client_id })
+}
+
+/// A method without its token is refused before (`admission`).
+fn empty() -> Secret {
+    Secret::new(String::new())
+}
+
+/// Whether the bearer token is signed for the request.
+fn signs_bearer(provider: &TokenProviderSpec) -> bool {
+    let bearer = provider.client_authentication.bearer_token.as_ref();
+    bearer.is_some_and(|bearer| bearer.assertion.is_some())
 }
 
 fn knows_id(spec: &TokenSourceSpec, keys: &CredentialKeys, values: &Values<'_>) -> bool {

@@ -3,11 +3,11 @@
 
 use super::{RequestInputs, Values, client_id};
 use crate::api::{
-    AssertionGrant, AssertionSettings, ClientAuthenticationMethod, CredentialKeys, JsonWebAlgorithm,
-    KeyReference, TokenProviderSpec, TokenSourceSpec,
+    AssertionGrant, AssertionSettings, ClientAuthenticationMethod, CredentialKeys, JsonWebAlgorithm, Place,
+    SubjectToken, TokenProviderSpec, TokenSourceSpec,
 };
 use crate::decide::Failure;
-use crate::oauth::{Assertion, Grant, GrantKind, JWT_BEARER, TOKEN_EXCHANGE};
+use crate::oauth::{Assertion, Grant, GrantKind, JWT_BEARER, Secret, TOKEN_EXCHANGE, TypedToken};
 
 /// RFC 8693 §3: what a Secret most likely holds.
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
@@ -31,27 +31,36 @@ pub(super) fn grant(
             Grant::RefreshToken { token: credentials.secret(keys.refresh_token())? },
             GrantKind::RefreshToken,
         ),
+        grant_type if provider.foreign_assertion().is_some() => {
+            let assertion = inputs.value(Place::Assertion, provider, credentials)?;
+            let assertion = assertion.unwrap_or_else(|| Secret::new(String::new()));
+            (Grant::IssuedAssertion { grant_type: grant_type.to_owned(), assertion }, GrantKind::JwtBearer)
+        }
         JWT_BEARER => {
             (Grant::JwtBearer { assertion: bearer(spec, provider, keys, credentials)? }, GrantKind::JwtBearer)
         }
-        TOKEN_EXCHANGE => (exchange(provider, inputs)?, GrantKind::TokenExchange),
+        TOKEN_EXCHANGE => (exchange(provider, credentials, inputs)?, GrantKind::TokenExchange),
+        "None" => (Grant::None, GrantKind::Extension),
         vendors => (Grant::Extension { grant_type: vendors.to_owned() }, GrantKind::Extension),
     })
 }
 
-fn exchange(provider: &TokenProviderSpec, inputs: &RequestInputs) -> Result<Grant, Failure> {
-    let settings = provider.subject_token.clone().unwrap_or_default();
-    let subject_token = if let Some(token) = &inputs.subject_token {
-        token.clone()
-    } else {
-        // Without a reference the spec has been refused before (`admission::contradiction`).
-        let KeyReference { name, key } = settings.secret_key_ref.unwrap_or_default();
-        let field = "subjectToken.secretKeyRef.key";
-        Values { data: &inputs.subject, secret: Some(&name), field }.secret(&key)?
+fn exchange(
+    provider: &TokenProviderSpec,
+    credentials: &Values<'_>,
+    inputs: &RequestInputs,
+) -> Result<Grant, Failure> {
+    let typed = |settings: &Option<SubjectToken>, place| -> Result<Option<TypedToken>, Failure> {
+        let token = inputs.value(place, provider, credentials)?;
+        let type_ = settings.as_ref().and_then(|settings| settings.type_.clone());
+        Ok(token.map(|token| TypedToken { token, type_: type_.unwrap_or_else(|| JWT.to_owned()) }))
     };
+    let subject = typed(&provider.subject_token, Place::SubjectToken)?;
+    // A spec without a subject token has been refused before (`admission::assertions`).
+    let nothing = || TypedToken { token: Secret::new(String::new()), type_: JWT.to_owned() };
     Ok(Grant::TokenExchange {
-        subject_token,
-        subject_token_type: settings.type_.unwrap_or_else(|| JWT.to_owned()),
+        subject: subject.unwrap_or_else(nothing),
+        actor: typed(&provider.actor_token, Place::ActorToken)?,
         requested_token_type: provider.requested_token_type.clone(),
     })
 }
@@ -64,12 +73,26 @@ pub(super) fn client(
     id: &str,
 ) -> Result<Assertion, Failure> {
     let authentication = &provider.client_authentication;
-    let AssertionSettings { algorithm, key_id, audience, lifetime, x5t_s256, claims } =
-        authentication.assertion.clone().unwrap_or_default();
-    let algorithm = algorithm.unwrap_or(match authentication.method {
+    let algorithm = match authentication.method {
         ClientAuthenticationMethod::ClientSecretJwt => JsonWebAlgorithm::HS256,
         _ => JsonWebAlgorithm::RS256,
-    });
+    };
+    let settings = authentication.assertion.clone().unwrap_or_default();
+    own(&settings, algorithm, provider, keys, values, id)
+}
+
+/// A JWT in which the client speaks of itself. The algorithm is that of the settings, or else this one.
+pub(super) fn own(
+    settings: &AssertionSettings,
+    algorithm: JsonWebAlgorithm,
+    provider: &TokenProviderSpec,
+    keys: &CredentialKeys,
+    values: &Values<'_>,
+    id: &str,
+) -> Result<Assertion, Failure> {
+    let AssertionSettings { algorithm: chosen, key_id, audience, lifetime, x5t_s256, claims } =
+        settings.clone();
+    let algorithm = chosen.unwrap_or(algorithm);
     Ok(Assertion {
         algorithm,
         key: values.secret(key(keys, algorithm))?,
@@ -91,8 +114,9 @@ fn bearer(
     keys: &CredentialKeys,
     values: &Values<'_>,
 ) -> Result<Assertion, Failure> {
-    let AssertionGrant { issuer, subject, audience, scope_claim, lifetime, algorithm, key_id, claims } =
-        provider.assertion_grant.clone().unwrap_or_default();
+    let AssertionGrant {
+        issuer, subject, audience, scope_claim, lifetime, algorithm, key_id, claims, ..
+    } = provider.assertion_grant.clone().unwrap_or_default();
     let issuer = match issuer.filter(|issuer| !issuer.is_empty()) {
         Some(issuer) => issuer,
         None => client_id(spec, keys, values)?,

@@ -5,8 +5,8 @@ use k8s_openapi::ByteString;
 
 use super::*;
 use crate::api::{
-    BasicEncoding, BodyFormat, ClientAuthenticationMethod, CredentialKeys, CredentialsReference, Header,
-    Parameter, ParameterPlace, ParameterType, SendClientId,
+    BasicEncoding, BodyFormat, ClientAuthenticationMethod, CredentialKeys, CredentialsReference, Parameter,
+    ParameterPlace, ParameterType, SendClientId,
 };
 use crate::decide::fixture::{HOST, Scene};
 
@@ -156,19 +156,20 @@ fn what_the_spec_says_reaches_the_request() {
     assert_eq!(request.scopes, ["b", "a"], "in the user's order");
     assert_eq!(request.audience.as_deref(), Some("API/x"));
     assert_eq!(request.resources, ["urn:r"]);
-    assert_eq!(request.headers, [Header { name: "X-A".to_owned(), value: "1".to_owned() }]);
-    let parameter = |name: &str, value: &str, type_, place| Parameter {
-        name: name.to_owned(),
-        value: value.to_owned(),
-        type_,
-        place,
-    };
+    let headers: Vec<_> =
+        request.headers.iter().map(|header| (&*header.name, header.value.expose())).collect();
+    assert_eq!(headers, [("X-A", "1")]);
+    let parameter =
+        |each: &RequestParameter| (each.name.clone(), each.value.expose().to_owned(), each.type_, each.place);
     let expected = [
-        parameter("n", "1", ParameterType::Number, ParameterPlace::Query),
-        parameter("b", "true", ParameterType::Boolean, ParameterPlace::Body),
-        parameter("s", "", ParameterType::String, ParameterPlace::Body),
+        ("n", "1", ParameterType::Number, ParameterPlace::Query),
+        ("b", "true", ParameterType::Boolean, ParameterPlace::Body),
+        ("s", "", ParameterType::String, ParameterPlace::Body),
     ];
-    assert_eq!(request.parameters, expected);
+    let expected =
+        expected.map(|(name, value, type_, place)| (name.to_owned(), value.to_owned(), type_, place));
+    assert_eq!(request.parameters.iter().map(parameter).collect::<Vec<_>>(), expected);
+    assert!(request.parameters.iter().all(|parameter| !parameter.is_confidential));
 }
 
 #[test]
@@ -245,4 +246,60 @@ fn a_credential_of_more_than_64_kib_is_refused_and_not_sent() {
     let failure = asked(&Scene::fresh(), &[("client_id", b"id"), ("client_secret", &long)]).err().unwrap();
     assert_eq!(failure.reason, Reason::CredentialsInvalid);
     assert!(failure.message.contains("64 KiB"), "{}", failure.message);
+}
+
+/// A spec in which every place takes its value from somewhere else.
+fn from_everywhere() -> Scene {
+    let provider = r#"{"tokenEndpoint": "https://auth.example.com/t", "grantType": "None", "method": "GET",
+        "clientAuthentication": {"method": "bearer_token", "bearerToken": {"credentialsKey": "api_key"}},
+        "parameters": [{"name": "app_secret", "valueFrom": {"credentialsKey": "app_secret"}},
+                       {"name": "plain", "value": "1"},
+                       {"name": "jwt", "valueFrom": {"serviceAccountToken": {"audience": "vault"}}}],
+        "headers": [{"name": "X-Key", "valueFrom": {"credentialsKey": "subscription"}},
+                    {"name": "X-Up", "valueFrom": {"tokenSourceRef": {"name": "sts"}}}]}"#;
+    Scene::fresh().with(|scene| scene.provider = Ok(serde_json::from_str(provider).unwrap()))
+}
+
+#[test]
+fn values_come_from_where_the_spec_says_and_none_of_them_is_shown() {
+    let scene = from_everywhere();
+    let credentials = data(&[("api_key", b"k3y\n"), ("app_secret", b"app"), ("subscription", b"sub")]);
+    let token = |text: &str| Secret::new(text.to_owned());
+    let tokens = [(Place::Parameter(2), token("sa-token")), (Place::Header(1), token("sts-token"))].into();
+    let inputs = RequestInputs { credentials, tokens, ..RequestInputs::default() };
+    let ask = ask(&scene.spec, scene.provider.as_ref().unwrap(), &inputs, None).unwrap();
+    assert!(matches!(&ask.request.client.authentication,
+        ClientAuthentication::Bearer { token } if token.expose() == "k3y"));
+    assert_eq!(ask.request.client.id, None, "a bearer token needs no client id");
+    assert!(matches!(ask.request.grant, Grant::None));
+    let parameters: Vec<_> = ask
+        .request
+        .parameters
+        .iter()
+        .map(|parameter| (&*parameter.name, parameter.value.expose(), parameter.is_confidential))
+        .collect();
+    assert_eq!(parameters, [("app_secret", "app", true), ("plain", "1", false), ("jwt", "sa-token", true)]);
+    let headers: Vec<_> = ask.request.headers.iter().map(|header| header.value.expose()).collect();
+    assert_eq!(headers, ["sub", "sts-token"]);
+    let hidden: Vec<_> = ask.confidential.iter().map(Secret::expose).collect();
+    for value in ["k3y", "app", "sub", "sa-token", "sts-token"] {
+        assert!(hidden.contains(&value), "{value} may be shown: {hidden:?}");
+    }
+}
+
+#[test]
+fn missing_keys_are_named_with_their_field() {
+    let scene = from_everywhere();
+    let complete: Pairs<'_> = &[("api_key", b"k"), ("app_secret", b"a"), ("subscription", b"s")];
+    for (missing, field) in [
+        ("api_key", "clientAuthentication.bearerToken.credentialsKey"),
+        ("app_secret", "valueFrom.credentialsKey"),
+        ("subscription", "valueFrom.credentialsKey"),
+    ] {
+        let pairs: Vec<_> = complete.iter().copied().filter(|(key, _)| *key != missing).collect();
+        let Err(failure) = asked(&scene, &pairs) else { panic!("{missing} is missing") };
+        assert_eq!(failure.reason, Reason::CredentialsNotFound);
+        assert!(failure.message.contains(&format!("has no key {missing}")), "{}", failure.message);
+        assert!(failure.message.contains(field), "{}", failure.message);
+    }
 }

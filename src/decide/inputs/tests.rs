@@ -61,12 +61,12 @@ const SHAPING: &[Change] = &[
     ("a parameter", |s| {
         s.provider().parameters.push(Parameter {
             name: "tenant".to_owned(),
-            value: "1".to_owned(),
+            value: text("1"),
             ..Parameter::default()
         });
     }),
     ("a header", |s| {
-        s.provider().headers.push(Header { name: "X-Tenant".to_owned(), value: "1".to_owned() });
+        s.provider().headers.push(Header { name: "X-Tenant".to_owned(), value: text("1"), value_from: None });
     }),
     ("how the answer is read", |s| {
         s.provider().response =

@@ -92,7 +92,7 @@ fn credentials(observed: &Observed<'_>) -> CompactString {
     });
     let account = || {
         let provider = observed.provider.as_ref().ok()?;
-        Some(provider.client_authentication.service_account_token.as_ref()?.name.as_deref()?.into())
+        Some(provider.service_accounts().next()?.name.as_deref()?.into())
     };
     uid.or_else(account).unwrap_or_default()
 }

@@ -167,8 +167,9 @@ fn what_is_remembered_fits_the_annotation_and_nothing_else_is_read_there() {
         one.to_json().unwrap(),
         r#"[{"role":"credentials","name":"client","as":["secret-uid","7"],"hmac":"a"}]"#
     );
-    let four = format!("[{}]", [one.to_json().unwrap().trim_matches(['[', ']']); 4].join(","));
-    for other in ["", "{}", "null", "[1]", r#"[{"role":"other"}]"#, &four] {
+    let too_many = [one.to_json().unwrap().trim_matches(['[', ']']); Role::ALL.len() + 1].join(",");
+    let too_many = format!("[{too_many}]");
+    for other in ["", "{}", "null", "[1]", r#"[{"role":"other"}]"#, &too_many] {
         assert_eq!(Versions::from_json(other), Versions::default(), "{other}");
     }
     assert_eq!(Versions::default().to_json(), None);

@@ -9,12 +9,15 @@ use reqwest::header::{
 use zeroize::Zeroizing;
 
 use super::body::form_encode;
-use super::{BasicEncoding, BodyFormat, ClientAuthentication, Error, TokenRequest};
+use super::{
+    BasicEncoding, BodyFormat, ClientAuthentication, Error, RequestHeader, RequestMethod, SignedAssertions,
+    TokenRequest,
+};
 use crate::oauth::USER_AGENT;
 
 /// Headers that HTTP, this program or other fields of the spec set. `Accept-Encoding` would bring responses that this program
 /// cannot decode.
-const DENIED: [&str; 13] = [
+const DENIED: [&str; 12] = [
     "accept",
     "accept-encoding",
     "authorization",
@@ -27,27 +30,47 @@ const DENIED: [&str; 13] = [
     "trailer",
     "transfer-encoding",
     "upgrade",
-    "user-agent",
 ];
 
 /// Prefixes of further such headers.
 const DENIED_PREFIXES: [&str; 2] = ["content-", "proxy-"];
 
 /// All headers except those that HTTP adds.
-pub(super) fn build(request: &TokenRequest) -> Result<HeaderMap, Error> {
+pub(super) fn build(request: &TokenRequest, signed: &SignedAssertions) -> Result<HeaderMap, Error> {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type(request.body_format)));
-    headers.insert(USER_AGENT_HEADER, HeaderValue::from_static(USER_AGENT));
-    if let ClientAuthentication::Basic { secret, encoding } = &request.client.authentication {
-        let id = request.client.required_id()?;
-        headers.insert(AUTHORIZATION, basic(id, secret.expose(), *encoding)?);
+    if request.method == RequestMethod::Post {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type(request.body_format)));
+    }
+    let bearer_token = match &request.client.authentication {
+        ClientAuthentication::Basic { secret, encoding } => {
+            let id = request.client.required_id()?;
+            headers.insert(AUTHORIZATION, basic(id, secret.expose(), *encoding)?);
+            None
+        }
+        ClientAuthentication::Bearer { token } => Some(token),
+        _ => signed.bearer.as_ref(),
+    };
+    if let Some(token) = bearer_token {
+        headers.insert(AUTHORIZATION, bearer(token.expose())?);
     }
     for header in &request.headers {
-        let (name, value) = additional(&header.name, &header.value)?;
+        let (name, value) = additional(header)?;
         headers.append(name, value);
     }
+    headers.entry(USER_AGENT_HEADER).or_insert(HeaderValue::from_static(USER_AGENT));
     Ok(headers)
+}
+
+/// The credentials of the Bearer scheme (RFC 6750 §2.1).
+fn bearer(token: &str) -> Result<HeaderValue, Error> {
+    let value = Zeroizing::new(format!("Bearer {token}"));
+    let is_token = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+    sensitive(&value).filter(|_| is_token).ok_or_else(|| {
+        Error::credential(
+            "the bearer token contains a space, a line end or other characters that no token has",
+        )
+    })
 }
 
 fn media_type(format: BodyFormat) -> &'static str {
@@ -90,7 +113,8 @@ fn basic(id: &str, secret: &str, encoding: BasicEncoding) -> Result<HeaderValue,
 }
 
 /// A header that the user added.
-fn additional(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Error> {
+fn additional(header: &RequestHeader) -> Result<(HeaderName, HeaderValue), Error> {
+    let name = &header.name;
     let Ok(parsed) = HeaderName::from_bytes(name.as_bytes()) else {
         return Err(Error::spec(format!("{name:?} is no header name")));
     };
@@ -98,8 +122,11 @@ fn additional(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Erro
     if DENIED.contains(&lower) || DENIED_PREFIXES.iter().any(|prefix| lower.starts_with(prefix)) {
         return Err(Error::spec(format!("the header {lower:?} cannot be set here")));
     }
-    match sensitive(value) {
+    match sensitive(header.value.expose()) {
         Some(value) => Ok((parsed, value)),
+        None if header.is_confidential => Err(Error::credential(format!(
+            "the value of the header {lower:?} contains a line end or a character beyond printable ASCII"
+        ))),
         None => Err(Error::spec(format!("the header {lower:?} has a value beyond printable ASCII"))),
     }
 }

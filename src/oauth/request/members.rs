@@ -4,7 +4,9 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::{ClientAuthentication, Error, Grant, Parameter, ParameterPlace, SignedAssertions, TokenRequest};
+use super::{
+    ClientAuthentication, Error, Grant, ParameterPlace, RequestParameter, SignedAssertions, TokenRequest,
+};
 use crate::api::ParameterType;
 
 /// Names that other fields of the spec set. An additional parameter of such a name would contradict them.
@@ -38,7 +40,7 @@ pub(super) struct Member<'a> {
 pub(super) enum Value<'a> {
     /// Text, in every format.
     Text(Cow<'a, str>),
-    /// A number, `true` or `false`: without quotes in JSON, text in other formats.
+    /// JSON that is no string: a number, `true`, an object. Unchanged in a JSON body, and as text in other formats.
     Literal(&'a str),
 }
 
@@ -61,11 +63,10 @@ pub(super) fn list<'a>(
     request: &'a TokenRequest,
     signed: &'a SignedAssertions,
 ) -> Result<Vec<Member<'a>>, Error> {
-    let grant_type = request.grant.grant_type();
-    if grant_type.is_empty() {
-        return Err(Error::spec("`grantType` is empty"));
-    }
-    let mut members = vec![Member::text("grant_type", grant_type)];
+    let mut members: Vec<_> = match request.grant.grant_type() {
+        Some("") => return Err(Error::spec("`grantType` is empty")),
+        grant_type => grant_type.map(|value| Member::text("grant_type", value)).into_iter().collect(),
+    };
     if let Some(id) = request.client.id_parameter()? {
         members.push(Member::text("client_id", id));
     }
@@ -105,13 +106,20 @@ fn append_grant<'a>(members: &mut Vec<Member<'a>>, grant: &'a Grant, signed: &'a
         Grant::JwtBearer { .. } => {
             members.extend(signed.grant.iter().map(|text| Member::text("assertion", text.expose())));
         }
-        Grant::TokenExchange { subject_token, subject_token_type, requested_token_type } => {
+        Grant::IssuedAssertion { assertion, .. } => {
+            members.push(Member::text("assertion", assertion.expose()));
+        }
+        Grant::TokenExchange { subject, actor, requested_token_type } => {
             let requested = requested_token_type.as_deref();
             members.extend(requested.map(|urn| Member::text("requested_token_type", urn)));
-            members.push(Member::text("subject_token", subject_token.expose()));
-            members.push(Member::text("subject_token_type", subject_token_type.as_str()));
+            members.push(Member::text("subject_token", subject.token.expose()));
+            members.push(Member::text("subject_token_type", subject.type_.as_str()));
+            if let Some(actor) = actor {
+                members.push(Member::text("actor_token", actor.token.expose()));
+                members.push(Member::text("actor_token_type", actor.type_.as_str()));
+            }
         }
-        Grant::ClientCredentials | Grant::Extension { .. } => {}
+        Grant::ClientCredentials | Grant::Extension { .. } | Grant::None => {}
     }
 }
 
@@ -122,7 +130,7 @@ fn has_scope_claim(grant: &Grant) -> bool {
 fn append_parameters<'a>(members: &mut Vec<Member<'a>>, request: &'a TokenRequest) -> Result<(), Error> {
     let mut seen = HashSet::new();
     for parameter in &request.parameters {
-        let Parameter { name, value, type_, place } = parameter;
+        let RequestParameter { name, value, type_, place, .. } = parameter;
         if name.is_empty() {
             return Err(Error::spec("a parameter has no name"));
         }
@@ -132,7 +140,7 @@ fn append_parameters<'a>(members: &mut Vec<Member<'a>>, request: &'a TokenReques
         if !seen.insert(name) {
             return Err(Error::spec(format!("the parameter {name:?} is given twice")));
         }
-        members.push(Member { name, value: typed(name, value, *type_)?, place: *place });
+        members.push(Member { name, value: typed(name, value.expose(), *type_)?, place: *place });
     }
     Ok(())
 }
@@ -144,6 +152,8 @@ fn is_reserved(name: &str, request: &TokenRequest) -> bool {
             ClientAuthentication::Assertion(_) | ClientAuthentication::IssuedAssertion { .. } => true,
             ClientAuthentication::Basic { .. }
             | ClientAuthentication::Post { .. }
+            | ClientAuthentication::Bearer { .. }
+            | ClientAuthentication::BearerAssertion(_)
             | ClientAuthentication::MutualTls
             | ClientAuthentication::None => false,
         };
@@ -164,6 +174,10 @@ fn typed<'a>(name: &str, text: &'a str, type_: ParameterType) -> Result<Value<'a
         ParameterType::Boolean => {
             Err(Error::spec(format!("the parameter {name:?} is neither `true` nor `false`")))
         }
+        ParameterType::Json if serde_json::from_str::<serde_json::Value>(text).is_ok() => {
+            Ok(Value::Literal(text))
+        }
+        ParameterType::Json => Err(Error::spec(format!("the parameter {name:?} is not JSON"))),
     }
 }
 

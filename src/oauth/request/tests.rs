@@ -1,15 +1,16 @@
 //! The bytes of requests: encodings, order of parameters, and documented examples.
 
 use super::{
-    BasicEncoding, BodyFormat, Client, ClientAuthentication, Grant, HttpRequest, Parameter, ParameterPlace,
-    SendClientId, TokenRequest, build, trim_one_newline,
+    BasicEncoding, BodyFormat, Client, ClientAuthentication, Grant, HttpRequest, ParameterPlace,
+    RequestHeader, RequestMethod, RequestParameter, SendClientId, TokenRequest, build, trim_one_newline,
 };
-use crate::api::{Header, ParameterType};
+use crate::api::ParameterType;
 use crate::oauth::assertion::SigningContext;
 use crate::oauth::endpoint::Endpoint;
 use crate::oauth::secret::Secret;
 
 mod assertions;
+mod forms;
 mod golden;
 mod refusals;
 
@@ -40,6 +41,7 @@ fn plain() -> TokenRequest {
         resources: Vec::new(),
         parameters: Vec::new(),
         headers: Vec::new(),
+        method: RequestMethod::Post,
         body_format: BodyFormat::Form,
     }
 }
@@ -51,11 +53,11 @@ fn with(change: impl FnOnce(&mut TokenRequest)) -> TokenRequest {
     request
 }
 
-fn parameter(name: &str, value: &str, type_: ParameterType, place: ParameterPlace) -> Parameter {
-    Parameter { name: name.to_owned(), value: value.to_owned(), type_, place }
+fn parameter(name: &str, value: &str, type_: ParameterType, place: ParameterPlace) -> RequestParameter {
+    RequestParameter { name: name.to_owned(), value: secret(value), is_confidential: false, type_, place }
 }
 
-fn string(name: &str, value: &str) -> Parameter {
+fn string(name: &str, value: &str) -> RequestParameter {
     parameter(name, value, ParameterType::String, ParameterPlace::Body)
 }
 
@@ -258,7 +260,11 @@ fn client_id_is_a_parameter_as_send_client_id_says() {
 #[test]
 fn additional_headers_are_sent_and_not_shown_by_debug() {
     let request = with(|request| {
-        let header = |name: &str, value: &str| Header { name: name.to_owned(), value: value.to_owned() };
+        let header = |name: &str, value: &str| RequestHeader {
+            name: name.to_owned(),
+            value: secret(value),
+            is_confidential: false,
+        };
         request.headers = vec![header("X-Merchant-Id", "canary one"), header("x-key", "canary\ttwo")];
     });
     let headers = wire(&request).headers;

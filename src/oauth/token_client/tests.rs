@@ -11,6 +11,7 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use zeroize::Zeroizing;
 
 use super::{ClientSettings, TokenClient, USER_AGENT};
+use crate::api::RequestMethod;
 use crate::api::reason::Reason;
 use crate::oauth::egress::{AddressPolicy, GuardedResolver};
 use crate::oauth::endpoint::Endpoint;
@@ -78,6 +79,7 @@ fn request(host: &str, port: u16) -> HttpRequest {
     headers.insert("user-agent", HeaderValue::from_static("tokensource/0.0.0"));
     headers.insert("accept", HeaderValue::from_static("application/json"));
     HttpRequest {
+        method: RequestMethod::Post,
         endpoint: Endpoint::parse(&format!("https://{host}:{port}/canary?key=canary")).unwrap(),
         headers,
         body: Zeroizing::new(b"client_secret=canary".to_vec()),

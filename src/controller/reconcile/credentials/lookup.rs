@@ -13,10 +13,10 @@ use crate::controller::error::{Error, IssueError, call};
 use crate::controller::reconcile::context::ReconcilePermit;
 use crate::controller::reconcile::credentials::{service_accounts, versions};
 use crate::decide::publication::Data;
-use crate::decide::versions::Versions;
+use crate::decide::versions::{Role, Versions};
 use crate::decide::{Credentials, Observed, Secrets};
 use crate::issue::caches::Caches;
-use crate::issue::lookup::{Lookup, SecretPurpose};
+use crate::issue::lookup::Lookup;
 use crate::oauth::Secret;
 
 impl Lookup for ReconcilePermit<'_> {
@@ -38,17 +38,8 @@ impl Lookup for ReconcilePermit<'_> {
         self.ensure_leading().map_err(Error::Ask)
     }
 
-    async fn secret(
-        &self,
-        namespace: &str,
-        name: &str,
-        purpose: SecretPurpose,
-    ) -> Result<(Credentials, Data), Error> {
-        versions::read(namespace, name, self).await.map_err(match purpose {
-            SecretPurpose::Credentials => Error::ReadCredentials,
-            SecretPurpose::Subject => Error::ReadSubject,
-            SecretPurpose::Certificate => Error::ReadCertificate,
-        })
+    async fn secret(&self, namespace: &str, name: &str, role: Role) -> Result<(Credentials, Data), Error> {
+        versions::read(namespace, name, self).await.map_err(versions::error_of(role))
     }
 
     async fn config_map(
@@ -75,7 +66,7 @@ impl Lookup for ReconcilePermit<'_> {
         observed: &Observed<'_>,
         provider: &TokenProviderSpec,
         secrets: &Secrets,
-        data: [&Data; 3],
+        data: &BTreeMap<Role, Data>,
     ) -> Versions {
         versions::count_read(observed, provider, secrets, data, self).await
     }

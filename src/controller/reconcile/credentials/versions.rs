@@ -3,6 +3,7 @@
 //!
 //! Knows where the versions are remembered. Must not decide which version counts.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::api::TokenProviderSpec;
@@ -68,13 +69,13 @@ pub(crate) async fn count_read(
     observed: &Observed<'_>,
     provider: &TokenProviderSpec,
     secrets: &Secrets,
-    data: [&Data; 3],
+    data: &BTreeMap<Role, Data>,
     context: &Context,
 ) -> Versions {
     let remembered = Remembered::of(observed, context);
     let (known, mut versions) = (remembered.all(), Versions::default());
-    for (role, data) in Role::ALL.into_iter().zip(data) {
-        let secret = secrets.of(role);
+    for (role, data) in data {
+        let (role, secret) = (*role, secrets.of(*role));
         let hash = hash(role, secret, data, observed, provider, context).await;
         versions.extend(compare(role, secret, hash, &known));
     }
@@ -106,10 +107,10 @@ pub(crate) async fn read(
 }
 
 /// The error if the Secret in this role cannot be read.
-fn error_of(role: Role) -> fn(CallError) -> Error {
+pub(crate) fn error_of(role: Role) -> fn(CallError) -> Error {
     match role {
         Role::Credentials => Error::ReadCredentials,
-        Role::Subject => Error::ReadSubject,
+        Role::Subject | Role::Actor | Role::Assertion => Error::ReadToken,
         Role::Certificate => Error::ReadCertificate,
     }
 }

@@ -1,7 +1,7 @@
 //! Which fields of certificates and ServiceAccounts do not go together, and that the message says what to write.
 
 use super::*;
-use crate::api::{ObjectReference, Reason, SubjectToken};
+use crate::api::{BearerToken, ObjectReference, Parameter, Reason, SubjectToken, ValueSource};
 use crate::decide::admission::service_account;
 use crate::decide::fixture::{HOST, Scene};
 use crate::decide::{Cause, Credentials, Plan};
@@ -34,6 +34,10 @@ fn account(audience: &str) -> Option<ServiceAccountTokenSettings> {
     Some(ServiceAccountTokenSettings { audience: audience.to_owned(), ..Default::default() })
 }
 
+fn key() -> BearerToken {
+    BearerToken { credentials_key: Some("api_key".to_owned()), ..BearerToken::default() }
+}
+
 fn without_secrets(scene: &mut Scene) {
     (scene.spec.credentials_ref, scene.credentials) = (None, Credentials::Unnamed);
 }
@@ -41,7 +45,47 @@ fn without_secrets(scene: &mut Scene) {
 #[test]
 fn contradictions_say_what_to_write_instead() {
     use ClientAuthenticationMethod::{FederatedJwt, TlsClientAuth};
-    let cases: [(Change, &str); 8] = [
+    let cases: [(Change, &str); 14] = [
+        (
+            |s| {
+                let value_from =
+                    Some(ValueSource { service_account_token: account("vault"), ..ValueSource::default() });
+                let parameter = |index: usize| Parameter {
+                    name: format!("p{index}"),
+                    value_from: value_from.clone(),
+                    ..Parameter::default()
+                };
+                s.provider().parameters = (0..5).map(parameter).collect();
+            },
+            "more than 4 serviceAccountToken",
+        ),
+        (|s| method(s, ClientAuthenticationMethod::BearerToken), "bearerToken belong together"),
+        (|s| s.provider().client_authentication.bearer_token = Some(key()), "bearerToken belong together"),
+        (
+            |s| {
+                method(s, ClientAuthenticationMethod::BearerToken);
+                s.provider().client_authentication.bearer_token = Some(key());
+                without_secrets(s);
+            },
+            "key api_key of the credentials",
+        ),
+        (
+            |s| {
+                s.provider().method = RequestMethod::Get;
+                s.provider().body_format = BodyFormat::Json;
+            },
+            "leave it out",
+        ),
+        (
+            |s| {
+                method(s, ClientAuthenticationMethod::BearerToken);
+                let assertion = Some(crate::api::AssertionSettings::default());
+                s.provider().client_authentication.bearer_token =
+                    Some(BearerToken { assertion, ..BearerToken::default() });
+                without_secrets(s);
+            },
+            "needs a private key",
+        ),
         (|s| method(s, TlsClientAuth), "provider.tls.clientCertificateRef"),
         (
             |s| {

@@ -8,6 +8,7 @@ use super::*;
 use crate::api::{Duration, KeyReference, Reason, SubjectToken};
 use crate::decide::ask::{Ask, ask};
 use crate::decide::fixture::Scene;
+use crate::decide::versions::Role;
 use crate::oauth::{ClientAuthentication, Secret};
 
 /// Every secret of the fixture, whether the request uses it or not; the key without PEM's frame, as "PRIVATE KEY" may
@@ -24,8 +25,8 @@ fn asked(change: impl FnOnce(&mut Scene)) -> Result<Ask, Failure> {
     let mut scene = Scene::fresh().with(change);
     let provider = scene.provider().clone();
     let credentials = data(&[("client_id", "me"), ("client_secret", "canary-secret"), ("private_key", PEM)]);
-    let subject = data(&[("token", "canary.token\n")]);
-    ask(&scene.spec, &provider, &RequestInputs { credentials, subject, ..RequestInputs::default() }, None)
+    let secrets = BTreeMap::from([(Role::Subject, data(&[("token", "canary.token\n")]))]);
+    ask(&scene.spec, &provider, &RequestInputs { credentials, secrets, ..RequestInputs::default() }, None)
 }
 
 fn good(change: impl FnOnce(&mut Scene)) -> Ask {
@@ -154,11 +155,11 @@ fn token_exchange_takes_the_other_secret() {
         }
     };
     let ask = good(exchanging("token"));
-    let Grant::TokenExchange { subject_token, subject_token_type, requested_token_type } = &ask.request.grant
-    else {
+    let Grant::TokenExchange { subject, actor, requested_token_type } = &ask.request.grant else {
         panic!("another grant")
     };
-    assert_eq!((subject_token.expose(), subject_token_type.as_str()), ("canary.token", JWT));
+    assert_eq!((subject.token.expose(), subject.type_.as_str()), ("canary.token", JWT));
+    assert!(actor.is_none());
     assert!(hidden(&ask).contains(&"canary.token"));
     assert_eq!((requested_token_type, ask.grant), (&None, GrantKind::TokenExchange));
 

@@ -3,6 +3,7 @@
 use super::{ClientAuthentication, Grant, SendClientId, body, build, secret, signing, string, wire, with};
 use crate::api::JsonWebAlgorithm;
 use crate::api::reason::Reason;
+use crate::oauth::TypedToken;
 use crate::oauth::assertion::Assertion;
 use crate::oauth::assertion::tests::assertion;
 
@@ -106,8 +107,8 @@ fn two_assertions_of_one_request_differ_in_their_jti() {
 
 fn exchange(requested_token_type: Option<&str>) -> Grant {
     Grant::TokenExchange {
-        subject_token: secret("canary.subject.token"),
-        subject_token_type: "urn:t:jwt".to_owned(),
+        subject: TypedToken { token: secret("canary.subject.token"), type_: "urn:t:jwt".to_owned() },
+        actor: None,
         requested_token_type: requested_token_type.map(str::to_owned),
     }
 }

@@ -1,11 +1,11 @@
 //! Requests that must not be built. No error shows a secret.
 
 use super::{
-    BasicEncoding, Client, ClientAuthentication, Grant, ParameterPlace, SendClientId, TokenRequest,
-    authorization, basic, body, build, parameter, post, signing, string, with,
+    BasicEncoding, Client, ClientAuthentication, Grant, ParameterPlace, RequestHeader, SendClientId,
+    TokenRequest, authorization, basic, body, build, parameter, post, secret, signing, string, with,
 };
+use crate::api::ParameterType;
 use crate::api::reason::Reason;
-use crate::api::{Header, ParameterType};
 
 fn refusal(request: &TokenRequest) -> (Reason, String) {
     match build(request, &signing()) {
@@ -121,7 +121,9 @@ fn invalid_and_repeated_parameters_are_refused() {
 
 #[test]
 fn reserved_headers_and_invalid_headers_are_refused() {
-    let header = |name: &str, value: &str| vec![Header { name: name.to_owned(), value: value.to_owned() }];
+    let header = |name: &str, value: &str| {
+        vec![RequestHeader { name: name.to_owned(), value: secret(value), is_confidential: false }]
+    };
     let denied = [
         "Authorization",
         "Host",
@@ -140,7 +142,6 @@ fn reserved_headers_and_invalid_headers_are_refused() {
         "Expect",
         "ACCEPT",
         "Accept-Encoding",
-        "User-Agent",
         "",
         "a b",
         "x:y",
