@@ -45,7 +45,7 @@ pub use source::{
     RequestedToken, TokenSource, TokenSourceSpec,
 };
 pub use status::{StatusNotice, TargetStatus, TokenSourceStatus};
-pub use target::{LongText, RESERVED_TYPES, ShortText, TARGET_KEYS, Target};
+pub use target::{HostText, LongText, RESERVED_TYPES, ShortText, TARGET_KEYS, Target};
 pub use time::{from_kubernetes, to_kubernetes};
 pub use workload::{Workload, WorkloadKind};
 

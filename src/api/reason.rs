@@ -197,6 +197,9 @@ reasons! {
     IssuerMismatch: "The metadata belongs to another issuer."
         => "Copy `issuer` from the provider's metadata, letter by letter: a slash at the end matters. If `issuer` is \
          right and the metadata names another issuer, do not trust that host.",
+    SubjectTokenNotReady: "Another TokenSource, whose token is needed, has no valid token now."
+        => "Read the conditions of the TokenSource that the message names. A token is requested as soon as it has one; the \
+         token in this target stays until it expires.",
     ServiceAccountTokenFailed: "The API server did not issue the ServiceAccount token."
         => "The message quotes the API server. If the controller lacks the permission, grant it for this one \
          ServiceAccount: see the Role in deploy/examples/catalog/entra-secretless.yaml. Otherwise the controller \

@@ -58,6 +58,14 @@ pub struct Target {
     #[x_kube(validation = Rule::new("self.all(key, key.matches('^[-._A-Za-z0-9]+$') && size(key) <= 253)").message("a key of a Secret consists of letters, digits, '-', '_' and '.', 253 at the most"))]
     pub data: BTreeMap<String, LongText>,
 
+    /// Hosts that may receive this token from other TokenSources of the namespace, which name this one in a tokenSourceRef:
+    /// auth.example.com, *.example.com, or with a port. The controller writes them as the annotation
+    /// tokensource.dev/allowed-hosts of the Secret.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("maxItems" = 16, "x-kubernetes-list-type" = "set"))]
+    #[x_kube(validation = Rule::new("self.all(host, host.matches('^[-*A-Za-z0-9._:\\\\[\\\\]]+$'))").message("write a host without https:// and path: auth.example.com, *.example.com, or with a port, auth.example.com:8443"))]
+    pub allowed_hosts: Vec<HostText>,
+
     /// Workloads in the same namespace to restart, as `kubectl rollout restart` does, each time the Secret has a new token.
     /// For workloads that read the token only at their start and cannot read the mounted file again. The first token and an
     /// unchanged token restart nothing. The controller needs a permission for it (docs/workloads.md).
@@ -73,6 +81,14 @@ pub struct Target {
 #[schemars(inline)]
 #[serde(transparent)]
 pub struct ShortText(#[schemars(length(max = 63))] pub String);
+
+/// A host, with or without a port.
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[schemars(inline)]
+#[serde(transparent)]
+pub struct HostText(#[schemars(length(min = 1, max = 261))] pub String);
 
 /// A text of at most 8192 characters.
 #[derive(

@@ -7,6 +7,7 @@ mod assertions;
 mod binding;
 mod identity;
 mod target;
+mod upstream;
 
 use super::disclosure::is_of_cluster;
 use super::refresh::{is_kept, secret_name};
@@ -16,7 +17,14 @@ use crate::api::{
 };
 use crate::oauth::{Endpoint, Issuer};
 
-pub use binding::{LONGEST_HOSTS, credentials, service_account};
+pub use binding::{LONGEST_HOSTS, service_account};
+pub use upstream::unready;
+
+/// Judges the Secrets and the tokens of other TokenSources that a request is made with. Whether such a token is there now, only
+/// [`unready`] judges.
+pub fn credentials(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
+    binding::credentials(observed, provider).or_else(|| upstream::unusable(observed, provider))
+}
 
 /// What the CRD's rules could not catch: they see one field at a time, and not a referenced provider.
 pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
@@ -35,6 +43,7 @@ pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpe
     .or_else(|| target::unacceptable(observed, provider))
     .or_else(|| assertions::contradiction(observed, provider))
     .or_else(|| identity::contradiction(observed, provider))
+    .or_else(|| upstream::circle(observed))
     .or_else(|| probe(observed, provider))
     .or_else(|| chosen_members(observed, provider))
 }

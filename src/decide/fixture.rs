@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::versions::Versions;
 use super::{
     Cause, Credentials, Failure, FormerTarget, Inputs, Observed, Outcome, Plan, Probed, Publication,
-    Published, Secrets, Settled, Target, UnwrittenToken, inputs, next_status, render,
+    Published, Secrets, Settled, Target, UnwrittenToken, Upstream, inputs, next_status, render,
 };
 use crate::api::{
     ClientAuthentication, ClientAuthenticationMethod, CredentialsReference, Reason, TokenProviderSpec,
@@ -48,6 +48,8 @@ pub(super) struct Scene {
     pub(super) credentials: Credentials,
     pub(super) subject: Credentials,
     pub(super) certificate: Credentials,
+    pub(super) upstreams: Vec<Upstream>,
+    pub(super) circle: Vec<String>,
     pub(super) versions: Versions,
     pub(super) target: Target,
     pub(super) former_targets: Vec<FormerTarget>,
@@ -93,6 +95,7 @@ impl Scene {
             },
             subject: Credentials::Unnamed,
             certificate: Credentials::Unnamed,
+            upstreams: Vec::new(),
             versions: Versions::default(),
             target: Target::Missing,
             former_targets: Vec::new(),
@@ -100,6 +103,7 @@ impl Scene {
             conflicting_source: None,
             unwritten_token: None,
             probed: None,
+            circle: Vec::new(),
         }
     }
 
@@ -134,12 +138,13 @@ impl Scene {
             conflicting_source: self.conflicting_source.clone(),
             unwritten_token: self.unwritten_token.clone(),
             probed: self.probed.clone(),
+            circle: self.circle.clone(),
         }
     }
 
     fn secrets(&self) -> Secrets {
-        let Self { credentials, subject, certificate, versions, .. } = self.clone();
-        Secrets { credentials, subject, certificate, versions, ..Secrets::default() }
+        let Self { credentials, subject, certificate, upstreams, versions, .. } = self.clone();
+        Secrets { credentials, subject, certificate, upstreams, versions, ..Secrets::default() }
     }
 
     /// The fingerprints, unless provider or credentials are missing.

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::hex::hex;
 use super::secrets::Credentials;
+use super::upstream::{Upstream, UpstreamState};
 use super::versions::{Role, Versions};
 use crate::api::{Tls, TokenProviderSpec, TokenSourceSpec};
 
@@ -25,6 +26,9 @@ pub struct Secrets {
     pub assertion: Credentials,
     /// `tls.clientCertificateRef`: the certificate of the connection.
     pub certificate: Credentials,
+    /// The TokenSources whose tokens are used. They do not count in the fingerprint: a renewal of such a token asks for
+    /// no new one here.
+    pub upstreams: Vec<Upstream>,
     /// The versions as which they count.
     pub versions: Versions,
 }
@@ -37,6 +41,7 @@ impl Default for Secrets {
             actor: Credentials::Unnamed,
             assertion: Credentials::Unnamed,
             certificate: Credentials::Unnamed,
+            upstreams: Vec::new(),
             versions: Versions::default(),
         }
     }
@@ -58,9 +63,14 @@ impl Secrets {
         secrets
     }
 
-    /// The Secrets that the spec and its provider name, whether or not they exist.
+    /// The Secrets that the spec and its provider name, whether or not they exist, and the targets of upstream TokenSources.
     pub fn named(&self) -> impl Iterator<Item = &Credentials> {
-        Role::ALL.into_iter().map(|role| self.of(role)).filter(|secret| **secret != Credentials::Unnamed)
+        let upstreams = self.upstreams.iter().filter_map(|upstream| match &upstream.state {
+            UpstreamState::Ready(target) => Some(target),
+            _ => None,
+        });
+        let secrets = Role::ALL.into_iter().map(|role| self.of(role));
+        secrets.filter(|secret| **secret != Credentials::Unnamed).chain(upstreams)
     }
 
     /// The Secret in this role.

@@ -43,10 +43,12 @@ mod settled;
 mod status;
 mod target;
 mod token_bucket;
+mod upstream;
 pub mod versions;
 
 pub use admission::{
     LONGEST_HOSTS, credentials as refuse_credentials, service_account as refuse_service_account,
+    unready as refuse_unready,
 };
 pub use ask::{Ask, RequestInputs, ask};
 pub use cause::Cause;
@@ -70,3 +72,4 @@ pub use settled::Settled;
 pub use status::next_status;
 pub use target::{FormerTarget, Published, Target};
 pub use token_bucket::{SharedBuckets, TokenBucket};
+pub use upstream::{Upstream, UpstreamState, circle};

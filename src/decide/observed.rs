@@ -33,6 +33,8 @@ pub struct Observed<'a> {
     pub provider: Result<&'a TokenProviderSpec, Failure>,
     /// The Secrets that a request is made with.
     pub secrets: Secrets,
+    /// The names along a circle of `tokenSourceRef`s that leads back to this `TokenSource`; empty if there is none.
+    pub circle: Vec<String>,
     /// What shapes request and rendering; none where provider or credentials are missing.
     pub inputs: Option<Inputs>,
     /// Why the templates of `target.data` cannot be rendered. Found once for each generation, since it takes work.

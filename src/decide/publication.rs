@@ -88,7 +88,9 @@ fn secret(
     ours: Vec<(&str, String)>,
 ) -> Secret {
     let users = target.annotations.iter().map(|(key, value)| (key.clone(), value.0.clone()));
-    let annotations = users.chain(ours.into_iter().map(|(key, value)| (key.to_owned(), value))).collect();
+    let hosts = allowed_hosts(target).map(|hosts| (annotation::ALLOWED_HOSTS.to_owned(), hosts));
+    let annotations =
+        users.chain(hosts).chain(ours.into_iter().map(|(key, value)| (key.to_owned(), value))).collect();
     Secret {
         metadata: ObjectMeta {
             name: Some(name.to_owned()),
@@ -103,6 +105,12 @@ fn secret(
     }
 }
 
+/// The hosts that may receive the token from other TokenSources, as an annotation has them; None if there are none.
+pub fn allowed_hosts(target: &Target) -> Option<String> {
+    let hosts: Vec<&str> = target.allowed_hosts.iter().map(|host| host.0.as_str()).collect();
+    (!hosts.is_empty()).then(|| hosts.join(","))
+}
+
 /// Hash of the wanted labels, annotations and type. A target written with another hash is written again, which also removes
 /// what the spec no longer names.
 pub fn metadata_hash(target: &Target, source: &str) -> String {
@@ -112,7 +120,9 @@ pub fn metadata_hash(target: &Target, source: &str) -> String {
     let labels = labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
     // No key is empty: a label that is made an annotation is a difference.
     let (kind, border) = ([("type", secret_type(target))], [("", "")]);
-    for (key, value) in kind.into_iter().chain(labels).chain(border).chain(annotations) {
+    let hosts = allowed_hosts(target);
+    let hosts = hosts.iter().map(|hosts| (annotation::ALLOWED_HOSTS, hosts.as_str()));
+    for (key, value) in kind.into_iter().chain(labels).chain(border).chain(annotations).chain(hosts) {
         for part in [key, value] {
             add(&mut digest, part.as_bytes());
         }

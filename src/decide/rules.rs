@@ -24,6 +24,7 @@ const RULES: &[Rule] = &[
     revocation::withdrawal, // before the wait that the refusal asks for
     failed_lately,          // these very inputs have failed: not before the time that was set then
     asked_lately,           // whatever the cause, never faster than the minimum
+    unready_upstream,       // only once a token is wanted: until then the other one may come and go
     token_wanted,           //
     outdated_metadata,      // costs no token
     untried_token,          //
@@ -128,6 +129,11 @@ fn asked_lately(observed: &Observed<'_>) -> Option<Plan> {
     };
     let earliest = observed.last_attempt()? + interval;
     (observed.now < earliest).then_some(Plan::Wait(Some(earliest)))
+}
+
+fn unready_upstream(observed: &Observed<'_>) -> Option<Plan> {
+    cause(observed)?;
+    admission::unready(observed).map(Plan::Refuse)
 }
 
 fn token_wanted(observed: &Observed<'_>) -> Option<Plan> {

@@ -4,12 +4,15 @@
 //! looks like, nor why a token is wanted.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::{InputSource, KeyReference, Reason, Tls, TokenProviderSpec};
 use crate::decide::publication::Data;
 use crate::decide::versions::{Role, Versions};
-use crate::decide::{Credentials, Failure, Observed, RequestInputs, Secrets, disclosure, refuse_credentials};
+use crate::decide::{
+    Credentials, Failure, Observed, RequestInputs, Secrets, Upstream, disclosure, refuse_credentials,
+    refuse_unready,
+};
 use crate::issue::error::IssueError;
 use crate::issue::lookup::Lookup;
 use crate::issue::metadata_cache::Key;
@@ -42,7 +45,7 @@ pub(crate) async fn prepare<'a, L: Lookup>(
     let (provider, found) = locate(observed, provider, ca_bundle.as_deref(), lookup).await?;
     let (secrets, mut inputs, pair) = read_secrets(observed, &provider, lookup).await?;
     let observed = &*read.insert(observed.with_secrets(secrets));
-    if let Some(failure) = refuse_credentials(observed, &provider) {
+    if let Some(failure) = refuse_credentials(observed, &provider).or_else(|| refuse_unready(observed)) {
         return Err(IssueError::Refused(failure));
     }
     let certificate = certificate(&observed.secrets.certificate, pair)?;
@@ -151,7 +154,27 @@ async fn read_secrets<L: Lookup>(
     secrets.versions = lookup.count_versions(observed, provider, &secrets, &data).await;
     let pair = data.remove(&Role::Certificate).unwrap_or_default();
     let credentials = data.remove(&Role::Credentials).unwrap_or_default();
-    Ok((secrets, RequestInputs { credentials, secrets: data, tokens: BTreeMap::new() }, pair))
+    let mut inputs = RequestInputs { credentials, secrets: data, tokens: BTreeMap::new() };
+    read_upstreams(observed, provider, &mut secrets, &mut inputs, lookup).await?;
+    Ok((secrets, inputs, pair))
+}
+
+/// Reads the tokens of other TokenSources, each once.
+async fn read_upstreams<L: Lookup>(
+    observed: &Observed<'_>,
+    provider: &TokenProviderSpec,
+    secrets: &mut Secrets,
+    inputs: &mut RequestInputs,
+    lookup: &L,
+) -> Result<(), IssueError<L::Error>> {
+    for name in provider.token_sources().collect::<BTreeSet<_>>() {
+        let (state, token) = lookup.upstream(observed.namespace, name).await?;
+        secrets.upstreams.push(Upstream { name: name.to_owned(), state });
+        let places = provider.inputs().filter(|(_, source)| *source == InputSource::TokenSource(name));
+        let tokens = places.filter_map(|(place, _)| Some((place, token.clone()?)));
+        inputs.tokens.extend(tokens);
+    }
+    Ok(())
 }
 
 /// The certificate and the key in a kubernetes.io/tls Secret.

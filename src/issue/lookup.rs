@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use crate::api::{ServiceAccountTokenSettings, TokenProviderSpec};
 use crate::decide::publication::Data;
 use crate::decide::versions::{Role, Versions};
-use crate::decide::{Credentials, Observed, Secrets};
+use crate::decide::{Credentials, Observed, Secrets, UpstreamState};
 use crate::issue::caches::Caches;
 use crate::issue::error::IssueError;
 use crate::oauth::{Disclosure, Secret};
@@ -52,6 +52,13 @@ pub(crate) trait Lookup {
         observed: &Observed<'_>,
         provider: &TokenProviderSpec,
     ) -> Result<Secret, IssueError<Self::Error>>;
+
+    /// Another TokenSource of the namespace, and its token if it has a valid one.
+    async fn upstream(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<(UpstreamState, Option<Secret>), Self::Error>;
 
     /// The versions as which the Secrets count, determined from their data.
     async fn count_versions(

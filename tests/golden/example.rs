@@ -168,6 +168,7 @@ impl Example {
             conflicting_source: None,
             unwritten_token: None,
             probed: None,
+            circle: Vec::new(),
         };
         assert_eq!(decide(&observed), Plan::Issue(Cause::TokenPending), "{name}");
     }

@@ -48,6 +48,7 @@ impl Real {
                 expires_at: at(held.expires_at),
             }),
             probed: None,
+            circle: Vec::new(),
         }
     }
 

@@ -98,6 +98,7 @@ impl Product {
             conflicting_source: None,
             unwritten_token: None,
             probed: None,
+            circle: Vec::new(),
         }
     }
 

@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods)] // stories live in real time
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // and end where they fail
 
+mod chains;
 mod changes;
 mod check;
 mod commands;
@@ -60,6 +61,10 @@ macro_rules! stories {
 }
 
 stories! {
+    chains::bearer_token_of_another_source_is_presented,
+    chains::circle_of_references_is_named,
+    chains::token_of_another_source_is_exchanged,
+    chains::values_come_from_keys,
     changes::altered_target_is_replaced_once,
     changes::changed_labels_cost_no_token,
     changes::changed_spec_asks_once,

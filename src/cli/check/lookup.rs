@@ -1,5 +1,5 @@
-//! The `Lookup` of `check`: answers from the manifests. Tokens of ServiceAccounts have a stand-in, since only a cluster can
-//! issue them. Must not know what a token request looks like.
+//! The `Lookup` of `check`: answers from the manifests. Tokens of ServiceAccounts and of other TokenSources
+//! have stand-ins, since only a cluster has them. Must not know what a token request looks like.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::api::{ServiceAccountTokenSettings, TokenProviderSpec};
 use crate::cli::Error;
 use crate::decide::publication::Data;
 use crate::decide::versions::{Role, Versions};
-use crate::decide::{Credentials, Observed, Secrets};
+use crate::decide::{Credentials, Observed, Secrets, UpstreamState};
 use crate::issue::caches::Caches;
 use crate::issue::error::IssueError;
 use crate::issue::lookup::Lookup;
@@ -21,6 +21,8 @@ use crate::oauth::{Disclosure, Secret};
 
 /// Replaces the token of a ServiceAccount.
 const SERVICE_ACCOUNT_TOKEN: &str = "SERVICE-ACCOUNT-TOKEN";
+/// Replaces the token of another `TokenSource`.
+const TOKEN_OF_TOKEN_SOURCE: &str = "TOKEN-OF-TOKEN-SOURCE";
 
 impl Lookup for OfflineContext<'_> {
     type Error = Fault;
@@ -56,6 +58,10 @@ impl Lookup for OfflineContext<'_> {
         _: &TokenProviderSpec,
     ) -> Result<Secret, IssueError<Fault>> {
         Ok(Secret::new(SERVICE_ACCOUNT_TOKEN.to_owned()))
+    }
+
+    async fn upstream(&self, _: &str, name: &str) -> Result<(UpstreamState, Option<Secret>), Fault> {
+        Ok((self.upstream_state(name), Some(Secret::new(TOKEN_OF_TOKEN_SOURCE.to_owned()))))
     }
 
     async fn count_versions(

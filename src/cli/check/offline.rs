@@ -1,6 +1,8 @@
 //! One `TokenSource` and the objects in the manifests that it refers to, as the controller would observe them at its first
 //! reconcile. Knows how manifests take the place of objects in a cluster; all decisions are those of `decide`.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret as SecretObject};
 use kube::ResourceExt;
@@ -11,7 +13,11 @@ use crate::api::{
 };
 use crate::cli::Environment;
 use crate::cli::arguments::CheckArguments;
-use crate::decide::{Credentials, Failure, Observed, Plan, Secrets, Target, decide, inputs, render};
+use crate::decide::publication::allowed_hosts;
+use crate::decide::{
+    Credentials, Failure, Observed, Plan, Secrets, Target, Upstream, UpstreamState, circle, decide, inputs,
+    render,
+};
 use crate::issue::caches::Caches;
 use crate::oauth::AddressPolicy;
 
@@ -62,10 +68,15 @@ impl<'a> OfflineContext<'a> {
     /// The `TokenSource` as the controller would observe it.
     pub(super) fn observed(&self) -> Observed<'_> {
         let provider = self.provider.as_ref().map_err(Clone::clone);
-        let secrets = provider
+        let mut secrets = provider
             .as_ref()
             .map(|provider| Secrets::find(&self.spec, provider, |name| self.facts(name)))
             .unwrap_or_default();
+        if let Ok(provider) = &provider {
+            let names: BTreeSet<&str> = provider.token_sources().collect();
+            let upstream = |name: &str| Upstream { name: name.to_owned(), state: self.upstream_state(name) };
+            secrets.upstreams = names.into_iter().map(upstream).collect();
+        }
         let inputs = match &provider {
             Ok(provider) => inputs::fingerprint(&self.spec, 1, provider, &secrets),
             Err(_) => None,
@@ -90,6 +101,7 @@ impl<'a> OfflineContext<'a> {
             conflicting_source: self.conflicting_source(),
             unwritten_token: None,
             probed: None,
+            circle: circle(&self.source.name_any(), |name| self.upstreams_of(name)),
         }
     }
 
@@ -112,6 +124,34 @@ impl<'a> OfflineContext<'a> {
                 allowed_hosts: secret.annotations().get(annotation::ALLOWED_HOSTS).cloned(),
             },
         }
+    }
+
+    /// Another `TokenSource` of the manifests, as if it had a token.
+    pub(super) fn upstream_state(&self, name: &str) -> UpstreamState {
+        let Some(source) = self.find(name) else { return UpstreamState::Missing };
+        if !render::keeps_token(&source.spec.target) {
+            return UpstreamState::TokenNotKept;
+        }
+        UpstreamState::Ready(Credentials::Present {
+            name: source.target_name().to_owned(),
+            uid: String::new(),
+            resource_version: String::new(),
+            allowed_hosts: allowed_hosts(&source.spec.target),
+        })
+    }
+
+    /// A `TokenSource` of the same namespace.
+    fn find(&self, name: &str) -> Option<&TokenSource> {
+        let namespace = self.source.namespace();
+        self.manifests
+            .sources
+            .iter()
+            .find(|source| source.name_any() == name && source.namespace() == namespace)
+    }
+
+    fn upstreams_of(&self, name: &str) -> Vec<String> {
+        let provider = self.find(name).and_then(|source| provider(source, self.manifests).ok());
+        provider.map(|provider| provider.token_sources().map(str::to_owned).collect()).unwrap_or_default()
     }
 
     pub(super) fn secret(&self, name: &str) -> Option<&SecretObject> {
@@ -138,6 +178,9 @@ impl<'a> OfflineContext<'a> {
                      allows the host; and whether the controller may request its tokens.",
                     account.name()
                 )
+            }));
+            notes.extend(provider.token_sources().map(|name| {
+                format!("The token of TokenSource {name}, which is in the cluster; here a stand-in takes its place.")
             }));
             if let (Some(issuer), false) = (&provider.issuer, send) {
                 notes.push(format!(

@@ -22,6 +22,11 @@ fn refuse(provider: &TokenProviderSpec) -> Result<(), Fault> {
             account.name()
         )));
     }
+    if let Some(name) = provider.token_sources().next() {
+        return Err(Fault::not_sent(&format!(
+            "Nothing was sent: the token of TokenSource {name} is in the cluster."
+        )));
+    }
     if provider.grant_type() == "refresh_token" {
         return Err(Fault::not_sent(
             "Nothing was sent: a provider that rotates refresh tokens would invalidate the one in the Secret and return \

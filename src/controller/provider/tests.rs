@@ -60,6 +60,7 @@ fn acquire_at(
         conflicting_source: None,
         unwritten_token: None,
         probed: None,
+        circle: Vec::new(),
     };
     limiters.acquire(source, provider, &observed).ok()
 }

@@ -4,6 +4,7 @@
 //! is read in full only if its resourceVersion is not the one recorded as intact, and credentials only if their version
 //! is not known.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
 use kube::ResourceExt;
@@ -15,14 +16,14 @@ use crate::api::{
 };
 use crate::controller::error::Error;
 use crate::controller::reconcile::context::Context;
-use crate::controller::reconcile::credentials::versions;
+use crate::controller::reconcile::credentials::{upstream, versions};
 use crate::controller::reconcile::target::former::former_targets;
 use crate::controller::reconcile::target::{foreign_owner, target, unread_target};
 use crate::controller::view::index::Reference;
 use crate::controller::view::secrets::credentials;
 use crate::controller::view::watch::unreadable;
 use crate::decide::refresh::{is_kept, secret_name};
-use crate::decide::{Credentials, Failure, Observed, Secrets, Target, UnwrittenToken};
+use crate::decide::{Failure, Observed, Secrets, Target, UnwrittenToken, circle};
 use crate::oauth::Endpoint;
 
 static NO_STATUS: LazyLock<TokenSourceStatus> = LazyLock::new(TokenSourceStatus::default);
@@ -134,14 +135,28 @@ pub(crate) async fn observe<'a>(
             .unwritten_token(uid)
             .map(|issued| UnwrittenToken { asked: issued.asked, expires_at: issued.token.expires_at }),
         probed: context.view.local.probed(uid),
+        circle: Vec::new(),
     };
     if let Ok(provider) = &observed.provider {
         observed.secrets = Secrets::find(&source.spec, provider, |name| {
             credentials(name, context.view.secrets.get(&namespace, name))
         });
-        // The spec alone does not tell these Secrets if the provider block is in another object.
-        let named: Vec<&str> = observed.secrets.named().filter_map(Credentials::name).collect();
-        context.view.depends(&namespace, observed.name, &named);
+        let mut named: Vec<Reference> = observed
+            .secrets
+            .named()
+            .filter_map(|secret| Some(Reference::Secret(secret.name()?.into())))
+            .collect();
+        for name in provider.token_sources().collect::<BTreeSet<_>>() {
+            let (upstream, source) = upstream::known(&namespace, name, context);
+            named.push(Reference::TokenSource(name.into()));
+            named.extend(source.map(|source| Reference::Secret(source.target_name().into())));
+            observed.secrets.upstreams.push(upstream);
+        }
+        if !observed.secrets.upstreams.is_empty() {
+            observed.circle = circle(observed.name, |name| upstreams_of(name, source, context));
+        }
+        // The spec alone does not tell these objects if the provider block is in another one.
+        context.view.depends(&namespace, observed.name, named);
     }
     let uncounted = versions::count(&mut observed, context).await.err();
     observed.inputs = observed.fingerprint();
@@ -161,6 +176,16 @@ fn shortened(request: &str) -> &str {
         Some((end, _)) => request.get(..end).unwrap_or_default(),
         None => request,
     }
+}
+
+/// The TokenSources that the provider block of this one names.
+fn upstreams_of(name: &str, asking: &TokenSource, context: &Context) -> Vec<String> {
+    let namespace = asking.namespace().unwrap_or_default();
+    let Some(source) = context.view.find(&(namespace.as_str().into(), name.into())) else {
+        return Vec::new();
+    };
+    let provider = find_provider(&source, context);
+    provider.map(|provider| provider.spec().token_sources().map(str::to_owned).collect()).unwrap_or_default()
 }
 
 /// The foreign owner of the Secret in which the refresh token would be stored.

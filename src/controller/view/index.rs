@@ -15,6 +15,8 @@ pub(crate) enum Reference {
     Secret(CompactString),
     TokenProvider(CompactString),
     ClusterTokenProvider(CompactString),
+    /// Another `TokenSource`, whose token is used.
+    TokenSource(CompactString),
 }
 
 #[derive(Default)]
@@ -29,10 +31,10 @@ struct Index {
 pub(crate) struct ReferenceIndex {
     current: Index,
     listed: Option<Index>,
-    /// By namespace and name of a Secret: the `TokenSource`s whose provider block names it.
-    by_provider_secret: HashMap<NamespacedName, BTreeSet<CompactString>>,
-    /// The Secrets that the provider block of a `TokenSource` names; never more than a provider block can name.
-    provider_secrets: HashMap<NamespacedName, Box<[CompactString]>>,
+    /// By namespace and object: the `TokenSource`s whose provider block leads to it.
+    by_noted: HashMap<(CompactString, Reference), BTreeSet<CompactString>>,
+    /// The objects to which the provider block of a `TokenSource` leads; never more than a provider block can name.
+    noted: HashMap<NamespacedName, Box<[Reference]>>,
 }
 
 impl ReferenceIndex {
@@ -64,10 +66,12 @@ impl ReferenceIndex {
                 if renamed {
                     affected.extend(self.peers(source));
                 }
+                affected.extend(self.downstream(source));
                 affected
             }
             Event::Delete(source) => {
                 let mut affected = self.peers(source);
+                affected.extend(self.downstream(source));
                 let key = name_of(source);
                 self.forget(&key);
                 self.current.remove(&key);
@@ -80,48 +84,44 @@ impl ReferenceIndex {
 
     /// The `TokenSource`s of a namespace that name this object.
     pub(crate) fn users(&self, namespace: &str, reference: Reference) -> Vec<NamespacedName> {
-        let looking = match &reference {
-            Reference::Secret(name) => self.by_provider_secret.get(&(namespace.into(), name.clone())),
-            Reference::TokenProvider(_) | Reference::ClusterTokenProvider(_) => None,
-        };
-        let users = self.current.users.get(&(namespace.into(), reference));
+        let object = (namespace.into(), reference);
+        let users = self.current.users.get(&object);
+        let noted = self.by_noted.get(&object);
         users
             .into_iter()
             .flatten()
-            .chain(looking.into_iter().flatten())
+            .chain(noted.into_iter().flatten())
             .map(|name| (namespace.into(), name.clone()))
             .collect()
     }
 
-    /// Whether these Secrets are recorded for the provider block of a `TokenSource`.
-    pub(crate) fn has_provider_secrets(&self, namespace: &str, source: &str, secrets: &[&str]) -> bool {
-        let noted = self.provider_secrets.get(&(namespace.into(), source.into()));
-        noted.map_or(&[][..], |noted| noted).iter().eq(secrets.iter())
+    /// Whether these objects are recorded for the provider block of a `TokenSource`.
+    pub(crate) fn has_noted(&self, namespace: &str, source: &str, references: &[Reference]) -> bool {
+        self.noted.get(&(namespace.into(), source.into())).map_or(&[][..], |noted| noted) == references
     }
 
-    /// Records the Secrets that the provider block of a `TokenSource` names.
-    pub(crate) fn note(&mut self, namespace: &str, source: &str, secrets: &[&str]) {
+    /// Records the objects to which the provider block of a `TokenSource` leads.
+    pub(crate) fn note(&mut self, namespace: &str, source: &str, references: Vec<Reference>) {
         let key = (CompactString::from(namespace), CompactString::from(source));
         self.forget(&key);
         // An entry of a deleted `TokenSource` would never be removed.
-        if secrets.is_empty() || !self.current.named.contains_key(&key) {
+        if references.is_empty() || !self.current.named.contains_key(&key) {
             return;
         }
-        for secret in secrets {
-            let slot = (key.0.clone(), CompactString::from(*secret));
-            self.by_provider_secret.entry(slot).or_default().insert(key.1.clone());
+        for reference in &references {
+            let slot = (key.0.clone(), reference.clone());
+            self.by_noted.entry(slot).or_default().insert(key.1.clone());
         }
-        self.provider_secrets
-            .insert(key, secrets.iter().map(|secret| CompactString::from(*secret)).collect());
+        self.noted.insert(key, references.into());
     }
 
     fn forget(&mut self, key: &NamespacedName) {
-        for secret in self.provider_secrets.remove(key).into_iter().flatten() {
-            let slot = (key.0.clone(), secret);
-            if let Some(users) = self.by_provider_secret.get_mut(&slot) {
+        for reference in self.noted.remove(key).into_iter().flatten() {
+            let slot = (key.0.clone(), reference);
+            if let Some(users) = self.by_noted.get_mut(&slot) {
                 users.remove(&key.1);
                 if users.is_empty() {
-                    self.by_provider_secret.remove(&slot);
+                    self.by_noted.remove(&slot);
                 }
             }
         }
@@ -151,6 +151,12 @@ impl ReferenceIndex {
             .filter(|((namespace, reference), _)| wanted(namespace, reference))
             .flat_map(|((namespace, _), names)| names.iter().map(|name| (namespace.clone(), name.clone())))
             .collect()
+    }
+
+    /// The `TokenSource`s that use the token of this one.
+    fn downstream(&self, source: &TokenSource) -> Vec<NamespacedName> {
+        let (namespace, name) = name_of(source);
+        self.users(&namespace, Reference::TokenSource(name))
     }
 
     fn peers(&self, source: &TokenSource) -> Vec<NamespacedName> {
@@ -219,6 +225,10 @@ mod tests {
         source
     }
 
+    fn secret(name: &str) -> Reference {
+        Reference::Secret(name.into())
+    }
+
     fn users(references: &ReferenceIndex, secret: &str) -> Vec<String> {
         let users = references.users("ns", Reference::Secret(secret.into()));
         users.into_iter().map(|(_, name)| name.to_string()).collect()
@@ -229,33 +239,47 @@ mod tests {
         let mut references = ReferenceIndex::default();
         references.apply(&Event::Apply(source("one")));
         for port in 0..1000 {
-            references.note("ns", "one", &[&format!("subject-{port}")]);
+            references.note("ns", "one", vec![secret(&format!("subject-{port}"))]);
         }
-        assert_eq!((references.by_provider_secret.len(), references.provider_secrets.len()), (1, 1));
+        assert_eq!((references.by_noted.len(), references.noted.len()), (1, 1));
         assert_eq!(users(&references, "subject-999"), ["one"]);
         assert!(
-            references.has_provider_secrets("ns", "one", &["subject-999"])
-                && !references.has_provider_secrets("ns", "one", &[])
+            references.has_noted("ns", "one", &[secret("subject-999")])
+                && !references.has_noted("ns", "one", &[])
         );
-        references.note("ns", "one", &[]);
-        assert!(references.by_provider_secret.is_empty() && references.provider_secrets.is_empty());
+        references.note("ns", "one", Vec::new());
+        assert!(references.by_noted.is_empty() && references.noted.is_empty());
+    }
+
+    #[test]
+    fn a_change_of_a_source_affects_those_that_use_its_token() {
+        let mut references = ReferenceIndex::default();
+        references.apply(&Event::Apply(source("downstream")));
+        references.note("ns", "downstream", vec![Reference::TokenSource("sts".into())]);
+        let key = |name: &str| ("ns".into(), name.into());
+        // The upstream may be created, changed and deleted later.
+        for event in [Event::Apply(source("sts")), Event::Apply(source("sts")), Event::Delete(source("sts"))]
+        {
+            assert!(references.apply(&event).contains(&key("downstream")));
+        }
+        assert!(!references.apply(&Event::Apply(source("other"))).contains(&key("downstream")));
     }
 
     #[test]
     fn nothing_is_remembered_of_what_is_gone() {
         let mut references = ReferenceIndex::default();
         references.apply(&Event::Apply(source("one")));
-        references.note("ns", "one", &["subject"]);
+        references.note("ns", "one", vec![secret("subject")]);
         references.apply(&Event::Delete(source("one")));
-        assert!(references.by_provider_secret.is_empty());
+        assert!(references.by_noted.is_empty());
         // A reconcile in flight finishes after the deletion.
-        references.note("ns", "one", &["subject"]);
-        assert!(references.by_provider_secret.is_empty());
+        references.note("ns", "one", vec![secret("subject")]);
+        assert!(references.by_noted.is_empty());
 
         references.apply(&Event::Apply(source("two")));
-        references.note("ns", "two", &["subject"]);
+        references.note("ns", "two", vec![secret("subject")]);
         references.apply(&Event::Init);
         references.apply(&Event::InitDone);
-        assert!(references.by_provider_secret.is_empty() && references.provider_secrets.is_empty());
+        assert!(references.by_noted.is_empty() && references.noted.is_empty());
     }
 }

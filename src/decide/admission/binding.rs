@@ -11,7 +11,7 @@ use crate::oauth::{Endpoint, HostBinding};
 pub const LONGEST_HOSTS: usize = 4096;
 
 /// Judges every Secret that takes part in a request.
-pub fn credentials(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
+pub(super) fn credentials(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
     let secrets = &observed.secrets;
     let remedies = [
         (
@@ -49,7 +49,7 @@ pub fn service_account(
 }
 
 /// Where a credential or the token it brings will be sent: the token endpoint, where it is known, and the probe.
-fn hosts(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Vec<Endpoint> {
+pub(super) fn hosts(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Vec<Endpoint> {
     let probe = spec.renewal.probe.as_ref().map(|probe| probe.url.as_str());
     let urls = [provider.token_endpoint.as_deref(), probe];
     urls.into_iter().flatten().filter_map(|url| Endpoint::parse(url).ok()).collect()

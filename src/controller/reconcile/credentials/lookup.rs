@@ -11,10 +11,10 @@ use kube::Api;
 use crate::api::{ServiceAccountTokenSettings, TokenProviderSpec};
 use crate::controller::error::{Error, IssueError, call};
 use crate::controller::reconcile::context::ReconcilePermit;
-use crate::controller::reconcile::credentials::{service_accounts, versions};
+use crate::controller::reconcile::credentials::{service_accounts, upstream, versions};
 use crate::decide::publication::Data;
 use crate::decide::versions::{Role, Versions};
-use crate::decide::{Credentials, Observed, Secrets};
+use crate::decide::{Credentials, Observed, Secrets, UpstreamState};
 use crate::issue::caches::Caches;
 use crate::issue::lookup::Lookup;
 use crate::oauth::Secret;
@@ -59,6 +59,10 @@ impl Lookup for ReconcilePermit<'_> {
         provider: &TokenProviderSpec,
     ) -> Result<Secret, IssueError> {
         service_accounts::token(settings, observed, provider, self).await
+    }
+
+    async fn upstream(&self, namespace: &str, name: &str) -> Result<(UpstreamState, Option<Secret>), Error> {
+        upstream::read(namespace, name, self).await
     }
 
     async fn count_versions(

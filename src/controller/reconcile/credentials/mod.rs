@@ -4,5 +4,6 @@
 pub(crate) mod lookup;
 pub(crate) mod refresh_token;
 pub(crate) mod service_accounts;
+pub(crate) mod upstream;
 pub(crate) mod value_key;
 pub(crate) mod versions;

@@ -73,6 +73,7 @@ fn log_outcome(log: &Log, namespace: &str, outcome: &Outcome, news: bool) {
         conflicting_source: None,
         unwritten_token: None,
         probed: None,
+        circle: Vec::new(),
     };
     let status = if news {
         let retry_at = Some(to_kubernetes(now() + TimeDelta::hours(1)));

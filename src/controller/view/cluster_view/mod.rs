@@ -105,9 +105,12 @@ impl ClusterView {
     }
 
     /// Records the Secrets that the provider block of a `TokenSource` names, and replaces the former ones.
-    pub(crate) fn depends(&self, namespace: &str, source: &str, secrets: &[&str]) {
-        if !self.read().has_provider_secrets(namespace, source, secrets) {
-            self.references.write().unwrap_or_else(PoisonError::into_inner).note(namespace, source, secrets);
+    pub(crate) fn depends(&self, namespace: &str, source: &str, references: Vec<Reference>) {
+        if !self.read().has_noted(namespace, source, &references) {
+            self.references
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .note(namespace, source, references);
         }
     }
 

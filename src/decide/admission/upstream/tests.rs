@@ -1,0 +1,63 @@
+//! What is said of upstream TokenSources, and when.
+
+use super::*;
+use crate::decide::fixture::{HOST, Scene, at};
+use crate::decide::{Cause, Plan, Upstream};
+
+fn chained(state: UpstreamState) -> impl FnOnce(&mut Scene) {
+    move |scene| scene.upstreams = vec![Upstream { name: "sts".to_owned(), state }]
+}
+
+fn ready(allowed_hosts: Option<&str>) -> UpstreamState {
+    UpstreamState::Ready(Credentials::Present {
+        name: "sts-token".to_owned(),
+        uid: "uid".to_owned(),
+        resource_version: "1".to_owned(),
+        allowed_hosts: allowed_hosts.map(str::to_owned),
+    })
+}
+
+#[test]
+fn an_upstream_that_cannot_be_used_is_refused_with_what_to_do() {
+    let cases = [
+        (UpstreamState::Missing, Reason::SubjectTokenNotReady, "There is no TokenSource sts"),
+        (UpstreamState::NotReady, Reason::SubjectTokenNotReady, "kubectl describe tokensource sts"),
+        (UpstreamState::TokenNotKept, Reason::InvalidSpec, "add the key access_token"),
+        (ready(None), Reason::CredentialsNotBound, "spec.target.allowedHosts of TokenSource sts"),
+        (ready(Some("other.example")), Reason::CredentialsNotBound, "does not allow auth.example.com"),
+    ];
+    for (state, reason, words) in cases {
+        let name = format!("{state:?}");
+        let Plan::Refuse(failure) = Scene::fresh().with(chained(state)).plan() else { panic!("{name}") };
+        assert_eq!(failure.reason, reason, "{name}: {}", failure.message);
+        assert!(failure.message.contains(words), "{name}: {}", failure.message);
+    }
+}
+
+#[test]
+fn an_upstream_with_a_token_for_this_host_is_used() {
+    let scene = Scene::fresh().with(chained(ready(Some(HOST))));
+    assert_eq!(scene.plan(), Plan::Issue(Cause::TokenPending));
+}
+
+/// Neither readiness nor version of the upstream's token counts while no token is wanted.
+#[test]
+fn a_good_token_does_not_depend_on_its_upstream() {
+    for state in [UpstreamState::NotReady, ready(Some(HOST))] {
+        let scene = Scene::good().with(chained(state.clone()));
+        assert_eq!(scene.plan(), Plan::Keep, "{state:?}");
+        let due = Scene::good().with(chained(state.clone())).with(|scene| scene.now = at(3500));
+        let is_refused = matches!(due.plan(), Plan::Refuse(_));
+        assert_eq!(is_refused, state == UpstreamState::NotReady, "{state:?}");
+    }
+}
+
+#[test]
+fn circles_are_refused_with_their_names() {
+    let scene = Scene::fresh().with(|scene| {
+        scene.circle = ["source", "sts", "source"].map(str::to_owned).to_vec();
+    });
+    let Plan::Refuse(failure) = scene.plan() else { panic!("not refused") };
+    assert_eq!(failure.reason, Reason::InvalidSpec);
+    assert!(failure.message.contains("source -> sts -> source"), "{}", failure.message);
+}

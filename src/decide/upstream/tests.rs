@@ -1,0 +1,97 @@
+//! States of upstream TokenSources, and circles of references.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use super::*;
+use crate::api::{LongText, TokenSourceSpec, TokenSourceStatus, to_kubernetes};
+use crate::decide::fixture::at;
+
+fn condition(status: &str) -> Condition {
+    Condition {
+        type_: "Ready".to_owned(),
+        status: status.to_owned(),
+        reason: "TokenIssued".to_owned(),
+        message: String::new(),
+        last_transition_time: to_kubernetes(at(0)),
+        observed_generation: None,
+    }
+}
+
+fn source(ready: &str) -> TokenSource {
+    let mut source = TokenSource::new("sts", TokenSourceSpec::default());
+    source.status = Some(TokenSourceStatus { conditions: vec![condition(ready)], ..Default::default() });
+    source
+}
+
+fn target() -> Credentials {
+    Credentials::Present {
+        name: "sts".to_owned(),
+        uid: "uid".to_owned(),
+        resource_version: "1".to_owned(),
+        allowed_hosts: None,
+    }
+}
+
+#[test]
+fn only_a_ready_source_with_a_valid_token_has_one_to_give() {
+    let valid = Some((target(), at(600)));
+    let cases = [
+        ("ready", source("True"), valid.clone(), UpstreamState::Ready(target())),
+        ("not ready", source("False"), valid.clone(), UpstreamState::NotReady),
+        (
+            "without status",
+            TokenSource::new("sts", TokenSourceSpec::default()),
+            valid,
+            UpstreamState::NotReady,
+        ),
+        ("without target", source("True"), None, UpstreamState::NotReady),
+        ("expired", source("True"), Some((target(), at(100))), UpstreamState::NotReady),
+    ];
+    for (name, source, target, expected) in cases {
+        assert_eq!(UpstreamState::of(&source, target, at(100)), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_target_that_keeps_no_token_is_told_apart() {
+    let mut source = source("True");
+    source.spec.target.data =
+        [("header".to_owned(), LongText("Bearer {{ access_token }}".to_owned()))].into();
+    assert_eq!(UpstreamState::of(&source, Some((target(), at(600))), at(100)), UpstreamState::TokenNotKept);
+}
+
+fn circle_in(edges: &[(&str, &[&str])]) -> Vec<String> {
+    let edges: BTreeMap<&str, &[&str]> = edges.iter().copied().collect();
+    circle("a", |name| {
+        edges.get(name).into_iter().flat_map(|next| next.iter()).map(|next| (*next).to_owned()).collect()
+    })
+}
+
+#[test]
+fn circles_are_named_from_start_to_start() {
+    let cases: [(&[(&str, &[&str])], &[&str]); 6] = [
+        (&[], &[]),
+        (&[("a", &["b"]), ("b", &["c"])], &[]),
+        (&[("a", &["a"])], &["a", "a"]),
+        (&[("a", &["b"]), ("b", &["c"]), ("c", &["a"])], &["a", "b", "c", "a"]),
+        (&[("a", &["b", "c"]), ("b", &["d"]), ("c", &["a"])], &["a", "c", "a"]),
+        // A circle that others form is theirs to report.
+        (&[("a", &["b"]), ("b", &["c"]), ("c", &["b"])], &[]),
+    ];
+    for (edges, expected) in cases {
+        assert_eq!(circle_in(edges), expected, "{edges:?}");
+    }
+}
+
+#[test]
+fn a_long_chain_is_followed_only_so_far() {
+    let asked = std::cell::Cell::new(0);
+    let found = circle("0", |name| {
+        asked.set(asked.get() + 1);
+        vec![(name.parse::<usize>().unwrap() + 1).to_string()]
+    });
+    assert!(found.is_empty());
+    assert!(asked.get() <= MOST_FOLLOWED + 1, "{} objects were asked", asked.get());
+}

@@ -1,0 +1,181 @@
+//! Tokens that other TokenSources have (`tokenSourceRef`), and values that come from keys of Secrets (`valueFrom`).
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokensource::api::ConditionType;
+use tokensource_kit::eventually;
+use tokensource_kit::keycloak::{MACHINE, REALM, SECRET};
+use tokensource_kit::scripted_provider::Answer;
+
+use crate::story::{Story, TOKEN, condition};
+
+const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+
+async fn message(story: &Story, name: &str, reason: &str) -> String {
+    let source = story.failing(name, reason).await;
+    condition(&source, ConditionType::Renewed).unwrap().2
+}
+
+fn keycloak_source(story: &Story, name: &str) -> Value {
+    let keycloak = story.world.keycloak();
+    json!({
+        "apiVersion": "tokensource.dev/v1alpha1", "kind": "TokenSource",
+        "metadata": {"name": name},
+        "spec": {
+            "provider": {
+                "tokenEndpoint": keycloak.token_endpoint(REALM),
+                "clientAuthentication": {"method": "client_secret_post"},
+                "tls": {"caBundle": keycloak.ca_pem()},
+            },
+            "credentialsRef": {"name": "machine"},
+            "target": {"name": format!("{name}-token")},
+        },
+    })
+}
+
+/// Keycloak's token is exchanged at Keycloak. Each step that is missing is named.
+pub(crate) async fn token_of_another_source_is_exchanged(story: &mut Story) {
+    let world = story.world.clone();
+    let keycloak = world.keycloak();
+    story
+        .apply(&json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": "machine", "annotations": {"tokensource.dev/allowed-hosts": keycloak.host()}},
+            "stringData": {"client_id": MACHINE, "client_secret": SECRET},
+        }))
+        .await;
+    let mut second = keycloak_source(story, "second");
+    let provider = &mut second["spec"]["provider"];
+    provider["grantType"] = json!(EXCHANGE);
+    provider["requestedTokenType"] = json!(ACCESS_TOKEN);
+    provider["subjectToken"] = json!({"type": ACCESS_TOKEN, "tokenSourceRef": {"name": "first"}});
+    story.apply(&second).await;
+    let absent = message(story, "second", "SubjectTokenNotReady").await;
+    assert!(absent.contains("There is no TokenSource first"), "{absent}");
+
+    let mut first = keycloak_source(story, "first");
+    first["spec"]["suspend"] = json!(true);
+    story.apply(&first).await;
+    eventually("the first is known and has no token", Duration::from_secs(20), async || {
+        let message = message(story, "second", "SubjectTokenNotReady").await;
+        if message.contains("no valid token now") { Ok(()) } else { Err(message) }
+    })
+    .await;
+
+    story.patch_source("first", &json!({"spec": {"suspend": false}})).await;
+    let unbound = message(story, "second", "CredentialsNotBound").await;
+    assert!(unbound.contains("spec.target.allowedHosts of TokenSource first"), "{unbound}");
+    let token = story.value("first-token", "access_token").await;
+
+    // The author of the first allows the host: the second is woken, and the first asks for nothing.
+    story.patch_source("first", &json!({"spec": {"target": {"allowedHosts": [keycloak.host()]}}})).await;
+    story.ready("second").await;
+    assert_eq!(story.value("first-token", "access_token").await, token, "hosts cost no token");
+    let exchanged = story.value("second-token", "access_token").await;
+    assert_ne!(exchanged, token);
+
+    // Another token of the first asks for no second exchange.
+    story.patch_source("first", &json!({"spec": {"token": {"scopes": ["profile"]}}})).await;
+    eventually("the first has another token", Duration::from_secs(20), async || {
+        if story.value("first-token", "access_token").await == token { Err("the same") } else { Ok(()) }
+    })
+    .await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(story.value("second-token", "access_token").await, exchanged);
+    let logs = story.controller.logs();
+    assert!(!logs.contains(&token) && !logs.contains(&exchanged));
+}
+
+/// As cloud platforms do it: a key is exchanged for a token, which is presented for another token in a JSON answer.
+pub(crate) async fn bearer_token_of_another_source_is_presented(story: &mut Story) {
+    let path = "/v1/serviceAccounts/sa:generateAccessToken";
+    story.provider.always(TOKEN, Answer::token(3600));
+    story.provider.always(
+        path,
+        Answer::json(
+            200,
+            &json!({"accessToken": "impersonated-canary", "expireTime": "2999-01-01T00:00:00Z"}),
+        ),
+    );
+    let host = story.provider.host();
+    story.ask("sts", &json!({"target": {"allowedHosts": [host]}})).await;
+    let provider = json!({
+        "tokenEndpoint": story.provider.url(path),
+        "grantType": "None",
+        "bodyFormat": "JSON",
+        "clientAuthentication": {"method": "bearer_token", "bearerToken": {"tokenSourceRef": {"name": "sts"}}},
+        "parameters": [{"name": "scope_list", "type": "JSON", "value": "[\"a\",\"b\"]"}],
+        "response": {"fields": {"accessToken": "/accessToken", "expiresAt": "/expireTime"}},
+    });
+    let mut source = story.source_for("impersonated", &json!({"provider": provider}));
+    source["spec"].as_object_mut().unwrap().remove("credentialsRef");
+    story.apply(&source).await;
+    story.ready("impersonated").await;
+    assert_eq!(story.value("impersonated-token", "access_token").await, "impersonated-canary");
+    let token = story.value("sts-token", "access_token").await;
+    let request = &story.provider.requests(path)[0];
+    assert_eq!(request.header("authorization"), Some(format!("Bearer {token}")).as_deref());
+    assert_eq!(request.text(), r#"{"scope_list":["a","b"]}"#);
+    assert!(!story.controller.logs().contains("impersonated-canary"));
+}
+
+pub(crate) async fn circle_of_references_is_named(story: &mut Story) {
+    let needs = |name: &str| {
+        json!({"provider": {"clientAuthentication": {
+            "method": "bearer_token", "bearerToken": {"tokenSourceRef": {"name": name}}}}})
+    };
+    story.ask("one", &needs("two")).await;
+    story.apply(&story.source_for("two", &needs("one"))).await;
+    let message = message(story, "two", "InvalidSpec").await;
+    assert!(message.contains("two -> one -> two"), "{message}");
+    self::message(story, "one", "InvalidSpec").await;
+    assert_eq!(story.provider.connections(), 0);
+}
+
+/// A request by GET with a key in the query, another in a header, and a User-Agent: each arrives, and none is shown.
+pub(crate) async fn values_come_from_keys(story: &mut Story) {
+    story.provider.always("/cgi-bin/token", Answer::token(3600));
+    story
+        .apply(&json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": "app", "annotations": {"tokensource.dev/allowed-hosts": story.provider.host()}},
+            "stringData": {"app_secret": "canary-of-the-app", "subscription": "canary-of-the-subscription"},
+        }))
+        .await;
+    let provider = json!({
+        "tokenEndpoint": story.provider.url("/cgi-bin/token"),
+        "method": "GET",
+        "grantType": "client_credential",
+        "clientAuthentication": {"method": "none"},
+        "parameters": [
+            {"name": "appid", "value": "wx1"},
+            {"name": "secret", "valueFrom": {"credentialsKey": "app_secret"}},
+        ],
+        "headers": [
+            {"name": "Ocp-Apim-Subscription-Key", "valueFrom": {"credentialsKey": "subscription"}},
+            {"name": "User-Agent", "value": "my-app/1.0"},
+        ],
+    });
+    story
+        .apply(&story.source_for("get", &json!({"provider": provider, "credentialsRef": {"name": "app"}})))
+        .await;
+    story.ready("get").await;
+    let request = &story.provider.requests("/cgi-bin/token")[0];
+    assert_eq!(request.method, "GET");
+    let query = "/cgi-bin/token?grant_type=client_credential&appid=wx1&secret=canary-of-the-app";
+    assert_eq!(request.target, query);
+    assert_eq!(request.header("ocp-apim-subscription-key"), Some("canary-of-the-subscription"));
+    assert_eq!(request.header("user-agent"), Some("my-app/1.0"));
+    assert!(request.text().is_empty());
+
+    // Another value of a key is another request; a provider that fails repeats none of it.
+    story.provider.always("/cgi-bin/token", Answer::status(503));
+    story.patch_secret("app", &json!({"stringData": {"app_secret": "second-canary-of-the-app"}})).await;
+    let said = message(story, "get", "ProviderUnavailable").await;
+    let logs = story.controller.logs();
+    for text in ["canary-of-the-app", "canary-of-the-subscription", "appid="] {
+        assert!(!said.contains(text) && !logs.contains(text), "{text}: {said}");
+    }
+}
