@@ -1,12 +1,16 @@
 //! The subcommands for people and their flags, with the texts of `--help` and of the manual.
 
+use std::convert::Infallible;
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use ipnet::IpNet;
 
 use crate::api::Duration;
+use crate::oauth::Secret;
 
 /// The last line of every help text.
 pub const EXIT_CODES: &str = "Exit codes: 0 success, 1 failure, 2 wrong command line.";
@@ -36,6 +40,14 @@ pub enum Command {
     /// request is sent to the provider, once; the token is neither shown nor stored.
     #[command(after_help = EXIT_CODES)]
     Check(CheckArguments),
+
+    /// Write manifests from the curl line of a provider's documentation.
+    ///
+    /// Prints a TokenSource for the token request that the line makes, and Secrets with placeholders in place of the line's
+    /// secrets, which are never printed. Comments in the output say what is left to do. Runs and sends nothing. With
+    /// --from-curl - the line is read from standard input, so that no secret of it is kept in the history of the shell.
+    #[command(after_help = EXIT_CODES)]
+    Init(InitArguments),
 
     /// Print the CustomResourceDefinitions as YAML, for kubectl apply -f -.
     Crd,
@@ -152,6 +164,48 @@ pub struct CheckArguments {
     /// The output format.
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub output: CheckOutput,
+}
+
+/// `tokensource init`
+#[derive(Debug, Args)]
+pub struct InitArguments {
+    /// The curl line, in quotes; - reads it from standard input.
+    #[arg(long, value_name = "LINE", required = true, allow_hyphen_values = true)]
+    pub from_curl: CurlLine,
+
+    /// The name of the TokenSource. Default: from the host.
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+
+    /// The namespace to write into the manifests. Default: none.
+    #[arg(short, long, value_name = "NS")]
+    pub namespace: Option<String>,
+
+    /// The file to write, which must not exist. Default: the standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// The words of a line that is not in quotes. They are read so that no error repeats one.
+    #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub unquoted: Vec<CurlLine>,
+}
+
+/// A curl line, which may hold secrets and is therefore not shown.
+#[derive(Clone)]
+pub struct CurlLine(pub Secret);
+
+impl FromStr for CurlLine {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(Secret::new(text.to_owned())))
+    }
+}
+
+impl fmt::Debug for CurlLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CurlLine(********)")
+    }
 }
 
 /// The output format of `tokensource check`.

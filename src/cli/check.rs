@@ -13,7 +13,7 @@ mod text;
 use super::arguments::{CheckArguments, CheckOutput};
 use super::output::{json, print};
 use super::{Environment, Error, ExitStatus};
-use crate::api::{TokenProviderSpec, TokenSource};
+use crate::api::{Reason, TokenProviderSpec, TokenSource};
 use crate::decide::credentials;
 use crate::issue::inputs::{parse_certificates, read_inputs};
 use crate::issue::lookup::Lookup;
@@ -87,6 +87,23 @@ async fn describe(
     let inputs = read_inputs(&observed, provider, context).await?;
     report.doubts = credentials::doubts(&context.spec, provider, &inputs);
     let signing = SigningContext { now: context.now(), nonce: context.nonce()? };
-    report.request = Some(request::show(&context.spec, provider, &inputs, &signing)?);
-    Ok(parse_certificates(&observed, provider, context).await?)
+    match request::show(&context.spec, provider, &inputs, &signing) {
+        Ok(shown) => report.request = Some(shown),
+        // A placeholder cannot sign. It is no mistake before it is filled in, and the controller sends nothing with it.
+        Err(failure) => match credentials::placeholder(&context.spec, provider, &inputs) {
+            Some(placeholder) if failure.reason == Reason::CredentialsInvalid => {
+                report
+                    .not_checked
+                    .push(format!("The request, which has to be signed. {}", placeholder.message));
+            }
+            _ => return Err(failure.into()),
+        },
+    }
+    match parse_certificates(&observed, provider, context).await {
+        Err(_) if context.has_placeholder_certificate(provider) => {
+            report.not_checked.push("The client's certificate: its Secret holds placeholders.".to_owned());
+            Ok(())
+        }
+        parsed => Ok(parsed?),
+    }
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::init::LineError;
 use crate::api_calls::CallFailed;
 
 /// A command failed.
@@ -35,6 +36,18 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// A file could not be created.
+    #[error("{} cannot be written, and an existing file is never replaced", path.display())]
+    Create {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// A curl line cannot become a manifest.
+    #[error("the curl line cannot be used")]
+    Line(#[from] LineError),
     /// The output could not be written.
     #[error("the output cannot be written")]
     Write(#[source] io::Error),

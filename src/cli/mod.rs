@@ -1,4 +1,4 @@
-//! The subcommands for people: status, renewal, and the check of manifests.
+//! The subcommands for people: status, renewal, and the writing and the check of manifests.
 //!
 //! Knows the layers `api`, `oauth` and `decide`. Must not know how the controller works or how the process runs; clock and
 //! random numbers are passed in. Shows no secret: anything that may be a secret is replaced by a mask of constant width.
@@ -9,6 +9,7 @@ mod cluster;
 mod completion;
 mod crd;
 mod error;
+mod init;
 mod list;
 mod output;
 mod proxy;
@@ -28,6 +29,7 @@ pub use arguments::{CheckArguments, CheckOutput, Command, EXIT_CODES};
 pub use check::checked;
 pub use crd::print_definitions;
 pub use error::Error;
+pub use init::{LineError, manifests_of};
 
 /// Prints completions if kubectl called the program for them. Returns whether it did.
 pub fn complete_for_kubectl(
@@ -78,6 +80,7 @@ pub async fn run(command: Command, environment: &Environment) -> Result<ExitStat
         Command::Status(arguments) => status::run(&arguments, environment).await,
         Command::Renew(arguments) => renew::run(&arguments, environment).await,
         Command::Check(arguments) => check::run(&arguments, environment).await,
+        Command::Init(arguments) => init::run(&arguments),
         Command::Crd => {
             print_definitions(anstream::stdout()).map_err(Error::Write).map(|()| ExitStatus::Success)
         }

@@ -59,7 +59,8 @@ pub fn placeholder(
     ))
 }
 
-fn is_placeholder(value: &str) -> bool {
+/// Whether a value is one that examples have in place of a credential.
+pub fn is_placeholder(value: &str) -> bool {
     let bracketed = value.strip_prefix('<').and_then(|rest| rest.strip_suffix('>'));
     PLACEHOLDERS.contains(&value.to_ascii_lowercase().as_str())
         || bracketed.is_some_and(|words| {

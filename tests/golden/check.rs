@@ -21,7 +21,7 @@ struct Arguments {
     check: CheckArguments,
 }
 
-fn check(arguments: &[&str]) -> (String, ExitStatus) {
+pub(crate) fn check(arguments: &[&str]) -> (String, ExitStatus) {
     let arguments = ["check"].iter().chain(arguments);
     let arguments = Arguments::try_parse_from(arguments).unwrap_or_else(|error| panic!("{error}")).check;
     let definition = clap::Command::new("tokensource");

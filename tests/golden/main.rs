@@ -9,6 +9,7 @@ mod assertion;
 mod catalog;
 mod check;
 mod example;
+mod init;
 mod pages;
 
 use example::{Example, compare};

@@ -7,12 +7,13 @@ use chrono::{DateTime, Utc};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret as SecretObject};
 use kube::ResourceExt;
 
-use super::manifests::Manifests;
+use super::manifests::{Manifests, data};
 use crate::api::{
     ProviderKind, Reason, TokenProviderSpec, TokenSource, TokenSourceSpec, TokenSourceStatus, annotation,
 };
 use crate::cli::Environment;
 use crate::cli::arguments::CheckArguments;
+use crate::decide::credentials::is_placeholder;
 use crate::decide::publication::allowed_hosts;
 use crate::decide::{
     Credentials, Failure, Observed, Plan, Secrets, Target, Upstream, UpstreamState, circle, decide, inputs,
@@ -160,6 +161,14 @@ impl<'a> OfflineContext<'a> {
 
     pub(super) fn config_map(&self, name: &str) -> Option<&ConfigMap> {
         self.manifests.config_map(self.source.namespace().as_deref(), name)
+    }
+
+    /// Whether the client's certificate or its key was never filled in.
+    pub(super) fn has_placeholder_certificate(&self, provider: &TokenProviderSpec) -> bool {
+        let reference = provider.tls.client_certificate_ref.as_ref();
+        let data = reference.and_then(|reference| self.secret(&reference.name)).map(data).unwrap_or_default();
+        let text = |key: &str| data.get(key).and_then(|value| std::str::from_utf8(&value.0).ok());
+        ["tls.crt", "tls.key"].into_iter().filter_map(text).any(|text| is_placeholder(text.trim()))
     }
 
     /// Checks that need a cluster, or that were left out.

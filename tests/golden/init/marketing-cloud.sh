@@ -1,0 +1,1 @@
+curl -X POST https://YOUR_SUBDOMAIN.auth.marketingcloudapis.com/v2/token --json '{"grant_type": "client_credentials", "client_id": "mc", "client_secret": "canary-mc", "account_id": 12345, "offline": true}'
