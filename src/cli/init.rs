@@ -43,7 +43,7 @@ pub(super) fn run(arguments: &InitArguments) -> Result<ExitStatus, Error> {
     match &arguments.output {
         None => print(&text)?,
         Some(path) => {
-            write_new(path, &text).map_err(|source| Error::Create { path: path.clone(), source })?
+            write_new(path, &text).map_err(|source| Error::Create { path: path.clone(), source })?;
         }
     }
     Ok(ExitStatus::Success)

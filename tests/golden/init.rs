@@ -3,6 +3,8 @@
 //! documents are those of the documents; the others are from memory, and unverified. `UPDATE_GOLDEN=1` writes the files anew.
 
 use std::fs;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 
 use tokensource::cli::{ExitStatus, manifests_of};
 
@@ -63,5 +65,37 @@ fn the_page_shows_what_is_written_for_its_line() {
         fs::write(&path, format!("{before}{start}{line}EOF\n{text}```{after}")).unwrap();
     } else {
         assert_eq!(text, shown);
+    }
+}
+
+/// What the program writes when it is run with these arguments and this standard input.
+fn run(arguments: &[&str], input: &str) -> (Option<i32>, String) {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_tokensource"));
+    program.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = program.spawn().unwrap();
+    // A program that reads no input may have exited.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    (output.status.code(), text.into_owned())
+}
+
+#[test]
+fn the_program_never_repeats_a_secret_of_its_line() {
+    let line = "curl https://auth.example.com/token -u id:canary -d grant_type=client_credentials";
+    let bad = "curl https://auth.example.com/token?client_secret=canary -d client_secret=canary -F canary";
+    for (arguments, input, expected) in [
+        (vec!["init", "--from-curl", line], "", Some(0)),
+        (vec!["init", "--from-curl", "-"], line, Some(0)),
+        (vec!["init", "--from-curl", bad], "", Some(1)),
+        (vec!["init", "--from-curl", "-"], bad, Some(1)),
+        // Without quotes, the shell makes words of the line.
+        ([vec!["init", "--from-curl"], line.split(' ').collect()].concat(), "", Some(1)),
+        ([vec!["init", "--from-curl"], bad.split(' ').collect()].concat(), "", Some(1)),
+        ([vec!["init", "--name", "a"], bad.split(' ').collect()].concat(), "", Some(2)),
+    ] {
+        let (status, text) = run(&arguments, input);
+        assert_eq!(status, expected, "{arguments:?}: {text}");
+        assert!(!text.is_empty() && !text.contains(CANARY), "{arguments:?}: {text}");
     }
 }

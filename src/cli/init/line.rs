@@ -6,6 +6,7 @@ use super::options::{Effect, FILE, long_option, short_option};
 
 /// The request that curl would send.
 #[derive(Default)]
+#[allow(clippy::struct_excessive_bools)] // flags of a command line
 pub(super) struct Call {
     pub(super) method: Option<String>,
     pub(super) url: String,

@@ -1,6 +1,9 @@
 //! From a request to manifests: a `TokenSource`, and Secrets whose values are still to be filled in.
 //! Knows which field of the contract each parameter has. Must not know how the request was described.
 
+mod client;
+mod grant;
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Secret;
@@ -9,23 +12,16 @@ use kube::core::ObjectMeta;
 use super::error::LineError;
 use super::request::{Member, Request, Value};
 use crate::api::{
-    AssertionGrant, BasicEncoding, BearerToken, ClientAuthenticationMethod as Method, CredentialsReference,
-    Header, KeyReference, ObjectReference, Parameter, ParameterPlace, ParameterType, RequestMethod,
-    SendClientId, SubjectToken, Target, TokenProviderSpec, TokenSource, TokenSourceSpec, ValueSource,
-    annotation,
+    CredentialsReference, Header, Parameter, ParameterPlace, ParameterType, RequestMethod, Target,
+    TokenProviderSpec, TokenSource, TokenSourceSpec, ValueSource, annotation,
 };
-use crate::oauth::{JWT_BEARER, TOKEN_EXCHANGE};
 
 /// A value that the controller recognizes as not filled in, and sends to nobody.
 const PLACEHOLDER: &str = "replace-me";
 
-/// Grants that need a person with a browser.
-const OF_PERSONS: [&str; 4] =
-    ["authorization_code", "implicit", "urn:ietf:params:oauth:grant-type:device_code", "device_code"];
-
 /// Parameters that have a field, and are no additional parameters therefore.
-const RESERVED: [&str; 6] =
-    ["client_assertion", "client_secret", "refresh_token", "username", "password", "assertion"];
+const RESERVED: [&str; 7] =
+    ["resource", "client_assertion", "client_secret", "refresh_token", "username", "password", "assertion"];
 
 /// The objects for one line, and what a person has to do with them.
 pub(super) struct Manifests {
@@ -57,7 +53,7 @@ pub(super) fn build(request: Request, name: &str, namespace: Option<&str>) -> Re
             "it uses a token and gets none: give the line that asks the token endpoint for a token",
         ));
     }
-    builder.grant()?;
+    builder.grant(request.basic.is_some() || request.bearer)?;
     builder.client(request.basic, request.bearer, request.certificate)?;
     builder.token()?;
     builder.headers(request.headers);
@@ -101,6 +97,11 @@ impl Builder<'_> {
 
     fn take_text(&mut self, name: &str) -> Result<Option<(String, bool)>, LineError> {
         Ok(match self.take(name)? {
+            Some(Value::Text { type_: ParameterType::Json, .. }) => {
+                return Err(LineError::new(format!(
+                    "{name} is a list or an object in its body, and its field is a text: try a text, as RFC 6749 has it"
+                )));
+            }
             Some(Value::Text { text, unfilled, .. }) => Some((text, unfilled)),
             Some(Value::Secret) => {
                 return Err(LineError::new(format!(
@@ -109,165 +110,6 @@ impl Builder<'_> {
             }
             None => None,
         })
-    }
-
-    /// The grant, and the parameters of its own.
-    fn grant(&mut self) -> Result<(), LineError> {
-        let Some((grant, _)) = self.take_text("grant_type")? else {
-            self.provider.grant_type = Some("None".to_owned());
-            self.notes.push("The line has no grant_type (grantType: None).".to_owned());
-            return Ok(());
-        };
-        if OF_PERSONS.contains(&grant.as_str()) {
-            return Err(LineError::new(
-                "its grant needs a person with a browser: get a refresh token that way once, and give the line that uses it, \
-                 with grant_type=refresh_token",
-            ));
-        }
-        let required: &[&'static str] = match grant.as_str() {
-            "password" => &["username", "password"],
-            "refresh_token" => &["refresh_token"],
-            _ => &[],
-        };
-        for name in required {
-            if !self.has(name)? {
-                return Err(LineError::new(format!(
-                    "it has no {name}, which its grant_type needs: copy the whole line"
-                )));
-            }
-            self.keys.push((*name).to_owned());
-        }
-        if grant == JWT_BEARER {
-            self.assertion()?;
-        }
-        if grant == TOKEN_EXCHANGE {
-            self.exchange()?;
-        }
-        self.provider.grant_type = Some(grant).filter(|grant| grant != "client_credentials");
-        Ok(())
-    }
-
-    fn assertion(&mut self) -> Result<(), LineError> {
-        self.has("assertion")?;
-        self.keys.push("private_key".to_owned());
-        let knows_client = self.members.iter().any(|member| member.name == "client_id");
-        let issuer = Some(PLACEHOLDER.to_owned()).filter(|_| !knows_client);
-        self.provider.assertion_grant = Some(AssertionGrant { issuer, ..AssertionGrant::default() });
-        self.to_do.push(
-            "Fill in provider.assertionGrant with the claims that the provider documents: issuer (default: the client id), \
-             subject, audience (default: the token endpoint), and scopeClaim: true if the scope is a claim. The controller \
-             signs a new assertion for each request with the key private_key. If somebody else issues the assertion, name it in \
-             assertionFrom in place of all of these. The assertion of the line is not used."
-                .to_owned(),
-        );
-        Ok(())
-    }
-
-    fn exchange(&mut self) -> Result<(), LineError> {
-        self.provider.requested_token_type = self.take_text("requested_token_type")?.map(|(text, _)| text);
-        self.provider.subject_token = Some(self.exchanged("subject")?.unwrap_or_default());
-        self.provider.actor_token = self.exchanged("actor")?;
-        Ok(())
-    }
-
-    /// The token that is exchanged, or the token of the actor.
-    fn exchanged(&mut self, role: &'static str) -> Result<Option<SubjectToken>, LineError> {
-        let is_given = self.has(&format!("{role}_token"))?;
-        let type_ = self.take_text(&format!("{role}_token_type"))?.map(|(text, _)| text);
-        if !is_given && role != "subject" {
-            return Ok(None);
-        }
-        let name = self.named(role);
-        self.others.push(role);
-        self.to_do.push(format!(
-            "Put the token into Secret {name}, key token, and keep it fresh; or set provider.{role}Token.serviceAccountToken or \
-             tokenSourceRef in place of secretKeyRef."
-        ));
-        let secret_key_ref = Some(KeyReference { name, key: "token".to_owned() });
-        Ok(Some(SubjectToken { secret_key_ref, type_, ..SubjectToken::default() }))
-    }
-
-    /// How the client proves itself.
-    fn client(&mut self, basic: Option<Value>, bearer: bool, certificate: bool) -> Result<(), LineError> {
-        let id = self.take("client_id")?;
-        let (secret, assertion) = (self.has("client_secret")?, self.has("client_assertion")?);
-        if [basic.is_some(), bearer, secret, assertion].into_iter().filter(|proof| *proof).count() > 1 {
-            return Err(LineError::new(
-                "it proves the client's identity in two ways (Authorization, client_secret, client_assertion), and RFC 6749 \
-                 allows one: leave the others out",
-            ));
-        }
-        if certificate {
-            self.provider.tls.client_certificate_ref =
-                Some(ObjectReference { name: self.named("certificate") });
-        }
-        if let Some(basic_id) = basic {
-            self.basic(id, basic_id);
-            return Ok(());
-        }
-        let authentication = &mut self.provider.client_authentication;
-        authentication.method = if bearer {
-            Method::BearerToken
-        } else if secret {
-            Method::ClientSecretPost
-        } else if assertion {
-            Method::PrivateKeyJwt
-        } else if certificate && id.is_some() {
-            Method::TlsClientAuth
-        } else {
-            Method::None
-        };
-        if bearer {
-            let credentials_key = Some("bearer_token".to_owned());
-            authentication.bearer_token = Some(BearerToken { credentials_key, ..BearerToken::default() });
-            self.keys.push("bearer_token".to_owned());
-            self.to_do.push(
-                "If the bearer token is a JWT that you sign, set clientAuthentication.bearerToken.assertion in place of \
-                 credentialsKey, and put the key into private_key."
-                    .to_owned(),
-            );
-        }
-        if secret {
-            self.keys.push("client_secret".to_owned());
-        }
-        if assertion {
-            self.has("client_assertion_type")?;
-            self.keys.push("private_key".to_owned());
-            self.to_do.push(
-                "The controller signs a new client assertion for each request with the key private_key; the one in the line is \
-                 not used. If the provider wants it signed with the client secret, set method: client_secret_jwt. \
-                 provider.clientAuthentication.assertion has the other claims."
-                    .to_owned(),
-            );
-        }
-        let needs_id = secret || assertion;
-        self.client_id(id.or_else(|| needs_id.then_some(Value::Secret)));
-        Ok(())
-    }
-
-    fn basic(&mut self, id: Option<Value>, basic_id: Value) {
-        let authentication = &mut self.provider.client_authentication;
-        authentication.method = Method::ClientSecretBasic;
-        authentication.basic_encoding = BasicEncoding::Raw;
-        if id.is_some() {
-            authentication.send_client_id = SendClientId::Always;
-        }
-        self.notes.push(
-            "curl sends client id and secret unencoded (basicEncoding: Raw). If the provider refuses a secret with other \
-             characters than letters, digits, '-', '.' and '_', remove the field: the default is RFC 6749's encoding."
-                .to_owned(),
-        );
-        self.client_id(Some(id.unwrap_or(basic_id)));
-        self.keys.push("client_secret".to_owned());
-    }
-
-    /// A client id is public, so that it is a field; one that is not known becomes a key of the Secret.
-    fn client_id(&mut self, id: Option<Value>) {
-        match id {
-            Some(Value::Text { text, unfilled: false, .. }) => self.spec.client_id = Some(text),
-            Some(_) => self.keys.insert(0, "client_id".to_owned()),
-            None => {}
-        }
     }
 
     fn token(&mut self) -> Result<(), LineError> {
@@ -286,12 +128,12 @@ impl Builder<'_> {
             }
             self.spec.token.audience = Some(audience);
         }
-        let (resources, others) = std::mem::take(&mut self.members)
-            .into_iter()
-            .partition(|member| member.name == "resource" && member.place == ParameterPlace::Body);
+        let is_resource = |member: &Member| member.name == "resource" && member.place == ParameterPlace::Body;
+        let (resources, others): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.members).into_iter().partition(is_resource);
         self.members = others;
-        for resource in Vec::<Member>::from(resources) {
-            if let Value::Text { text, unfilled, .. } = resource.value {
+        for resource in resources {
+            if let Value::Text { text, unfilled, type_: ParameterType::String } = resource.value {
                 if unfilled {
                     self.to_do.push("Replace token.resources: the line has a placeholder there.".to_owned());
                 }

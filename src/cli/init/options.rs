@@ -150,16 +150,13 @@ pub(super) fn long_option(name: &str) -> Result<(&'static str, Effect), LineErro
     let find = |name: &str| OPTIONS.iter().find(|(long, ..)| *long == name);
     let negated =
         || name.strip_prefix("no-").and_then(find).filter(|(.., effect)| matches!(effect, Effect::Flag));
-    match find(name).or_else(negated) {
-        Some((known, _, effect)) => Ok((known, *effect)),
-        None => {
-            // A word that only looks like an option may be part of a secret, so that only plausible names are repeated.
-            let plausible =
-                name.len() <= 24 && name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '-');
-            let shown = if plausible { format!("--{name}") } else { "one that begins with --".to_owned() };
-            Err(unknown(&shown))
-        }
+    if let Some((known, _, effect)) = find(name).or_else(negated) {
+        return Ok((known, *effect));
     }
+    // A word that only looks like an option may be part of a secret, so that only plausible names are repeated.
+    let plausible =
+        name.len() <= 24 && name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '-');
+    Err(unknown(&if plausible { format!("--{name}") } else { "one that begins with --".to_owned() }))
 }
 
 /// The option with this letter.

@@ -225,13 +225,13 @@ impl Reader<'_> {
         let ahead = self.rest.clone().take_while(|letter| *letter != '\n');
         let closes = ahead.take(100).any(|letter| letter == '>');
         self.push('<');
-        while closes {
-            match self.rest.next() {
-                Some('>') | None => {
-                    self.push('>');
-                    break;
-                }
-                Some(letter) => self.push(letter),
+        if !closes {
+            return;
+        }
+        for letter in self.rest.by_ref() {
+            self.word.get_or_insert_default().push(letter);
+            if letter == '>' {
+                return;
             }
         }
     }
