@@ -30,13 +30,14 @@ const UNDERSTOOD: [&str; 7] = [
 const UNFINISHED: [&str; 5] = ["SUBCOMMAND", "SHELL", "{{ with", "{{ .Chart", "…"];
 
 /// Names of commands, as prose speaks of them.
-const NAMES: [&str; 6] = [
+const NAMES: [&str; 7] = [
     "kubectl apply",
     "kubectl apply --dry-run=server",
     "kubectl delete -k",
     "kubectl rollout restart",
     "kubectl tokensource",
     "kubectl wait",
+    "tokensource init",
 ];
 
 fn pages() -> Vec<(PathBuf, String)> {

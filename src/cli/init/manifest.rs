@@ -170,6 +170,12 @@ impl Builder<'_> {
                 let is_of_key = |letter: char| letter.is_ascii_alphanumeric() || "-._".contains(letter);
                 let key: String =
                     name.chars().map(|letter| if is_of_key(letter) { letter } else { '_' }).collect();
+                if name == "jwt" {
+                    self.to_do.push(
+                        "If jwt is a ServiceAccount's token, set valueFrom.serviceAccountToken in place of credentialsKey."
+                            .to_owned(),
+                    );
+                }
                 self.keys.push(key.clone());
                 let source = ValueSource { credentials_key: Some(key), ..ValueSource::default() };
                 (None, Some(source), ParameterType::String)

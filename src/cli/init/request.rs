@@ -63,22 +63,30 @@ impl Value {
 }
 
 /// Headers that say nothing about the request, or that the controller sets itself.
-const SILENT: [&str; 14] = [
+const SILENT: [&str; 18] = [
     "accept",
     "accept-encoding",
     "accept-language",
     "cache-control",
     "connection",
-    "content-length",
     "dnt",
     "expect",
     "host",
+    "keep-alive",
     "origin",
     "pragma",
     "priority",
     "referer",
     "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "upgrade-insecure-requests",
 ];
+/// Beginnings of further such names.
+const SILENT_PREFIXES: [&str; 3] = ["content-", "proxy-", "sec-"];
+/// The longest value of a parameter, in characters.
+const LONGEST_VALUE: usize = 4096;
 
 /// Reads the request that a curl command would send.
 pub(super) fn read(mut call: Call) -> Result<Request, LineError> {
@@ -146,9 +154,15 @@ impl Request {
                 "cookie" => self
                     .notes
                     .push("The header Cookie is left out: a token request has no session.".to_owned()),
-                _ if SILENT.contains(&lower.as_str()) || lower.starts_with("sec-") => {}
+                _ if SILENT.contains(&lower.as_str()) => {}
+                _ if SILENT_PREFIXES.iter().any(|prefix| lower.starts_with(prefix)) => {}
                 _ if !is_header_name(&name) => {
                     return Err(LineError::new("a header in it has no proper name: write -H 'Name: value'"));
+                }
+                _ if !value.bytes().all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte)) => {
+                    return Err(LineError::new(format!(
+                        "the header {name} has a value beyond ASCII, which servers read differently: write it in ASCII"
+                    )));
                 }
                 _ => self.headers.push(Member {
                     value: Value::new(&name, value, ParameterType::String),
@@ -257,6 +271,11 @@ impl Request {
             };
         }
         let value = Value::new(name, text, type_);
+        if matches!(&value, Value::Text { text, .. } if text.chars().count() > LONGEST_VALUE) {
+            return Err(LineError::new(format!(
+                "the value of {name} is longer than {LONGEST_VALUE} characters: shorten it"
+            )));
+        }
         self.members.push(Member { name: name.to_owned(), value, place });
         Ok(())
     }

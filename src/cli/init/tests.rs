@@ -43,6 +43,8 @@ fn lines_that_are_no_token_request_are_refused_with_what_to_do() {
         ),
         (format!("curl {URL} --json '{{\"grant_type\": }}'"), "line 1, column 16"),
         (format!("curl {URL} -H 'Content-Type: text/xml' -d {ok}"), "Content-Type"),
+        (format!("curl {URL} -d {ok} -H 'X-Name: \u{e4}'"), "X-Name has a value beyond ASCII"),
+        (format!("curl {URL} -d {ok} -d 'a={}'", "b c ".repeat(1025)), "longer than 4096"),
         (format!("curl {URL} -H 'Authorization: SSWS x' -d {ok}"), "neither Basic nor Bearer"),
         (format!("curl {URL} -H 'Authorization: Bearer x'"), "uses a token and gets none"),
     ];
@@ -72,6 +74,17 @@ fn names_come_from_hosts() {
     assert!(
         manifests_of(&line, Some("Own"), None).is_err() && manifests_of(&line, None, Some("a b")).is_err()
     );
+}
+
+#[test]
+fn headers_of_the_connection_are_left_out_without_a_word() {
+    let line = format!(
+        "curl {URL} -d grant_type=client_credentials -H 'Content-Length: 29' -H 'Proxy-Authorization: x' \
+         -H 'Sec-Fetch-Mode: cors' -H 'Accept: */*' -H 'Host: other' -H 'Upgrade: h2c' -H 'X-Tenant;' -H 'X-Own: 1'"
+    );
+    let text = manifests_of(&line, None, None).unwrap();
+    let headers = text.split_once("headers:").unwrap().1.matches("- name:").count();
+    assert_eq!(headers, 1, "{text}");
 }
 
 #[test]
