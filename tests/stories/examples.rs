@@ -47,6 +47,27 @@ pub(crate) async fn catalog_is_accepted(story: &mut Story) {
     assert!(stored.items.is_empty(), "a rehearsal stores nothing");
 }
 
+/// What `tokensource init` writes for the lines of `tests/golden/init`, by the API server's own reading of the schema.
+pub(crate) async fn manifests_of_init_are_accepted(story: &mut Story) {
+    let plane = story.world.plane();
+    let mut files: Vec<_> = std::fs::read_dir(repository().join("tests/golden/init"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .collect();
+    files.sort();
+    assert!(files.len() > 35, "{} manifests", files.len());
+    let mut refused = Vec::new();
+    for file in files {
+        let mut objects = manifest::load(&file);
+        manifest::into_namespace(&mut objects, &story.namespace);
+        if let Err(error) = plane.rehearse(&story.namespace, &objects).await {
+            refused.push(format!("{}: {error}", file.display()));
+        }
+    }
+    assert!(refused.is_empty(), "{}", refused.join("\n"));
+}
+
 /// The workloads of docs/workloads.md, by the API server's schema of a Deployment.
 pub(crate) async fn workloads_are_accepted(story: &mut Story) {
     let plane = story.world.plane();

@@ -86,6 +86,7 @@ stories! {
     costs::renewal_costs_two_writes_and_one_read,
     costs::restart_asks_and_writes_nothing,
     examples::catalog_is_accepted,
+    examples::manifests_of_init_are_accepted,
     examples::credentials_are_put_as_the_pages_say,
     disguise::addresses_in_disguise_are_refused,
     disguise::smuggled_members_are_refused,
