@@ -146,7 +146,7 @@ reasons! {
          response's `token_type` is wrong, set `response.tokenType: Bearer`.",
     EndpointUnreachable: "The endpoint could not be reached, or its response was not complete at the deadline."
         => "Check from a pod whether the name resolves and the port is open. Look for NetworkPolicies and egress \
-         firewalls. HTTP proxies are not supported. A slow provider needs a longer `timeout`. For a host that neither \
+         firewalls. A slow provider needs a longer `timeout`. For a host that neither \
          `allowed-hosts` nor a ClusterTokenProvider names, no more than this is reported, whatever went wrong.",
     TLSVerificationFailed: "The endpoint's certificate is not trusted: see `tls.caBundle`."
         => "For a private certificate authority, put its certificate in `tls.caBundle`. Otherwise the certificate has \
@@ -162,9 +162,11 @@ reasons! {
         => "Set `bodyFormat` to the other of `Form` and `JSON`.",
     RequestTooLarge: "The provider finds the request too large."
         => "Shorten `token.scopes` or `parameters`.",
-    ProxyError: "A proxy between controller and provider asked for credentials."
-        => "A proxy answered 407 instead of the provider. Proxies are not supported: let the controller connect to the \
-         provider directly. The controller tries every 5 minutes at most.",
+    ProxyError: "The proxy between controller and provider gave no connection, or asked for credentials."
+        => "Only the operator can correct it. The message says what the proxy did: check `--https-proxy`, \
+         `--proxy-credentials-file` and the proxy's log, or exempt the host with `--no-proxy`. Without these flags, the \
+         network has a proxy of its own, which answered 407. A failing proxy affects every provider behind it. After 407 \
+         the controller tries every 5 minutes at most.",
     CredentialsNotFound: "The credentials Secret or one of its keys does not exist."
         => "Create the Secret in the TokenSource's own namespace, with keys `client_id` and `client_secret`, or \
          name yours in `credentialsRef.keys`.",

@@ -161,6 +161,18 @@ pub struct CheckArguments {
     #[arg(long = "deny-network", value_name = "CIDR", value_delimiter = ',', requires = "send")]
     pub deny_networks: Vec<IpNet>,
 
+    /// Send requests to providers through this HTTP proxy. Proxies in the environment are ignored.
+    #[arg(long, value_name = "http://HOST:PORT", requires = "send")]
+    pub https_proxy: Option<String>,
+
+    /// Contact these hosts, domains and networks without the proxy, e.g. internal.example,10.0.0.0/8; may be repeated.
+    #[arg(long, value_name = "HOST", requires = "send", value_delimiter = ',')]
+    pub no_proxy: Vec<String>,
+
+    /// The file with user:password for the proxy. A changed file is read again.
+    #[arg(long, value_name = "FILE", requires = "send")]
+    pub proxy_credentials_file: Option<PathBuf>,
+
     /// The output format.
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub output: CheckOutput,

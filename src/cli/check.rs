@@ -10,6 +10,8 @@ mod schema;
 mod send;
 mod text;
 
+use std::sync::Arc;
+
 use super::arguments::{CheckArguments, CheckOutput};
 use super::output::{json, print};
 use super::{Environment, Error, ExitStatus};
@@ -17,7 +19,7 @@ use crate::api::{Reason, TokenProviderSpec, TokenSource};
 use crate::decide::credentials;
 use crate::issue::inputs::{parse_certificates, read_inputs};
 use crate::issue::lookup::Lookup;
-use crate::oauth::SigningContext;
+use crate::oauth::{OutboundProxy, SigningContext};
 use manifests::Manifests;
 use offline::OfflineContext;
 use report::{Fault, RenewalTime, Report, SourceReport};
@@ -35,9 +37,15 @@ pub async fn checked(
     environment: &Environment,
 ) -> Result<(String, ExitStatus), Error> {
     let manifests = Manifests::read(&arguments.files)?;
+    let proxy = OutboundProxy::of_flags(
+        arguments.https_proxy.as_deref(),
+        &arguments.no_proxy,
+        arguments.proxy_credentials_file.clone(),
+    )?
+    .map(Arc::new);
     let mut report = Report { sources: Vec::new(), problems: manifests.problems.clone() };
     for source in &manifests.sources {
-        report.sources.push(examine(source, &manifests, arguments, environment).await);
+        report.sources.push(examine(source, &manifests, arguments, (environment, proxy.clone())).await);
     }
     let status = if report.has_failed() { ExitStatus::Failure } else { ExitStatus::Success };
     let text = match arguments.output {
@@ -52,9 +60,9 @@ async fn examine(
     source: &TokenSource,
     manifests: &Manifests,
     arguments: &CheckArguments,
-    environment: &Environment,
+    (environment, proxy): (&Environment, Option<Arc<OutboundProxy>>),
 ) -> SourceReport {
-    let context = OfflineContext::new(source, manifests, arguments, environment);
+    let context = OfflineContext::new(source, manifests, arguments, environment, proxy);
     let mut report = SourceReport::new(source, context.not_checked(arguments.send));
     let provider = match context.validate() {
         Ok(provider) => provider,

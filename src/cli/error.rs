@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::init::LineError;
 use crate::api_calls::CallFailed;
+use crate::oauth::ProxyFlagError;
 
 /// A command failed.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,9 @@ pub enum Error {
     /// The proxy URL cannot be parsed.
     #[error("the proxy for the API server (proxy-url of the kubeconfig, or HTTPS_PROXY) is not a URL")]
     Proxy,
+    /// The flags for the proxy to providers cannot be used.
+    #[error(transparent)]
+    ProxyFlag(#[from] ProxyFlagError),
     /// The client could not be made.
     #[error("the client for the API server could not be made")]
     Connect(#[source] kube::Error),

@@ -80,7 +80,8 @@ impl Controller {
         let cluster = ClusterScoped::watch(watches, !settings.namespaces.is_empty(), metrics.watches());
         let limiters = Limiters::new(settings.concurrency, settings.clock);
         let resolver = Some(Arc::clone(&settings.resolver));
-        let caches = Arc::new(Caches::new(settings.addresses.clone(), resolver, settings.clock));
+        let (addresses, proxy) = (settings.addresses.clone(), settings.proxy.clone());
+        let caches = Arc::new(Caches::new(addresses, resolver, proxy, settings.clock));
         let audiences = Arc::new(Audiences::new(config));
         let keyring = Arc::new(Keyring::new(client.clone(), Arc::clone(&settings)));
         let permits = Permits::new(usize::from(settings.concurrency.max(1)));

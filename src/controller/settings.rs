@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::controller::error::CallError;
 use crate::controller::leadership::Leadership;
-use crate::oauth::{AddressPolicy, Resolver};
+use crate::oauth::{AddressPolicy, OutboundProxy, Resolver};
 
 /// The settings from the command line, and what differs in tests.
 #[derive(Clone)]
@@ -18,6 +18,8 @@ pub struct Settings {
     pub selector: Option<String>,
     /// The addresses that requests may be sent to.
     pub addresses: AddressPolicy,
+    /// The proxy for requests to providers.
+    pub proxy: Option<Arc<OutboundProxy>>,
     /// Resolves host names.
     pub resolver: Arc<Resolver>,
     /// Endpoints may come only from `ClusterTokenProvider`s.

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::issue::metadata_cache::MetadataCache;
 use crate::issue::token_clients::TokenClients;
-use crate::oauth::{AddressPolicy, Resolver};
+use crate::oauth::{AddressPolicy, OutboundProxy, Resolver};
 
 /// The caches.
 pub(crate) struct Caches {
@@ -21,8 +21,9 @@ impl Caches {
     pub(crate) fn new(
         addresses: AddressPolicy,
         resolver: Option<Arc<Resolver>>,
+        proxy: Option<Arc<OutboundProxy>>,
         clock: fn() -> DateTime<Utc>,
     ) -> Self {
-        Self { clients: TokenClients::new(addresses, resolver), metadata: MetadataCache::new(clock) }
+        Self { clients: TokenClients::new(addresses, resolver, proxy), metadata: MetadataCache::new(clock) }
     }
 }

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::issue::tenant_cache::{Limits, TenantCache};
 use crate::oauth::{
-    AddressPolicy, ClientCertificate, ClientSettings, Endpoint, Error, Resolver, TokenClient,
+    AddressPolicy, ClientCertificate, ClientSettings, Endpoint, Error, OutboundProxy, Resolver, TokenClient,
 };
 
 /// After this long without a request a client is dropped.
@@ -50,12 +50,17 @@ pub(crate) struct TokenClients {
     addresses: Arc<AddressPolicy>,
     /// None: the system's library resolves names.
     resolver: Option<Arc<Resolver>>,
+    proxy: Option<Arc<OutboundProxy>>,
     kept: TenantCache<Key, Kept>,
 }
 
 impl TokenClients {
-    pub(crate) fn new(addresses: AddressPolicy, resolver: Option<Arc<Resolver>>) -> Self {
-        Self { addresses: Arc::new(addresses), resolver, kept: TenantCache::new(LIMITS) }
+    pub(crate) fn new(
+        addresses: AddressPolicy,
+        resolver: Option<Arc<Resolver>>,
+        proxy: Option<Arc<OutboundProxy>>,
+    ) -> Self {
+        Self { addresses: Arc::new(addresses), resolver, proxy, kept: TenantCache::new(LIMITS) }
     }
 
     /// The client for this namespace, host, bundle, certificate (with the version of its Secret) and timeout. Fails if
@@ -78,10 +83,13 @@ impl TokenClients {
             return Ok(client);
         }
         self.kept.retain(|(_, used)| now - *used.lock().unwrap_or_else(PoisonError::into_inner) < IDLE);
-        let size = CLIENT + ca_bundle.as_ref().map_or(0, String::len);
+        // With a proxy, there may be a direct client and one for the proxy.
+        let clients = if self.proxy.is_some() { 2 } else { 1 };
+        let size = clients * CLIENT + ca_bundle.as_ref().map_or(0, String::len);
         let addresses = Arc::clone(&self.addresses);
         let resolver = self.resolver.as_ref().map(|resolver| resolver.of(namespace));
-        let settings = ClientSettings { addresses, resolver, ca_bundle, identity, timeout };
+        let settings =
+            ClientSettings { addresses, resolver, proxy: self.proxy.clone(), ca_bundle, identity, timeout };
         let client = TokenClient::new(&settings)?;
         self.kept.insert(namespace, key, (client.clone(), Arc::new(Mutex::new(now))), size);
         Ok(client)
@@ -102,7 +110,7 @@ mod tests {
     fn clients_of_a_namespace_that_keeps_choosing_others_are_bounded() {
         rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
         let resolver = Arc::new(Resolver::system().unwrap());
-        let clients = TokenClients::new(AddressPolicy::default(), Some(resolver));
+        let clients = TokenClients::new(AddressPolicy::default(), Some(resolver), None);
         let now = DateTime::UNIX_EPOCH;
         let authority = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap().cert.pem();
         let get = |namespace: &str, port: u32| {

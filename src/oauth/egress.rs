@@ -220,6 +220,29 @@ impl Resolve for GuardedResolver {
     }
 }
 
+/// A resolver for the name of the operator's proxy, whose addresses no rule restricts: the operator has chosen it. Any other
+/// name fails, so that no endpoint can pass through it unchecked.
+pub(super) struct ProxyResolver {
+    inner: Arc<dyn Resolve>,
+    name: String,
+}
+
+impl ProxyResolver {
+    /// Resolves this name only, with the given resolver or else the system's.
+    pub(super) fn new(name: &str, inner: Option<Arc<dyn Resolve>>) -> Self {
+        Self { inner: inner.unwrap_or_else(|| Arc::new(SystemResolver)), name: name.to_owned() }
+    }
+}
+
+impl Resolve for ProxyResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        if name.as_str() == self.name {
+            return self.inner.resolve(name);
+        }
+        Box::pin(async { Err(io::Error::from(io::ErrorKind::NotFound).into()) })
+    }
+}
+
 /// `getaddrinfo`, on tokio's threads for blocking calls.
 struct SystemResolver;
 

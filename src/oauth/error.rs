@@ -10,7 +10,7 @@ mod retry;
 use std::time::Duration;
 
 use crate::api::reason::Reason;
-pub(super) use fault::{Defect, NetworkFault, Scheme, TlsFault};
+pub(super) use fault::{CredentialsFault, Defect, NetworkFault, ProxyFault, Scheme, TlsFault};
 pub(super) use refusal::{Refusal, ResponseInfo};
 pub use retry::{Repeat, Retry};
 
@@ -38,6 +38,9 @@ pub enum Error {
     /// No complete response arrived.
     #[error("{host} {fault}")]
     Unreachable { host: String, fault: NetworkFault },
+    /// The operator's `proxy` (host and port) gave no connection to the host.
+    #[error("{host} was not reached: the proxy {proxy} {fault}")]
+    Proxy { host: String, proxy: String, fault: ProxyFault },
     /// The TLS handshake failed.
     #[error("the TLS connection to {host} was not accepted: {fault}")]
     Tls { host: String, fault: TlsFault },
@@ -97,6 +100,11 @@ impl Error {
         Error::Unreachable { host: host.into(), fault }
     }
 
+    /// The operator's proxy gave no connection.
+    pub(super) fn proxy(host: impl Into<String>, proxy: impl Into<String>, fault: ProxyFault) -> Self {
+        Error::Proxy { host: host.into(), proxy: proxy.into(), fault }
+    }
+
     /// The TLS handshake failed.
     pub fn tls(host: impl Into<String>, fault: TlsFault) -> Self {
         Error::Tls { host: host.into(), fault }
@@ -129,6 +137,7 @@ impl Error {
                 Error::unreachable(refusal.response.host, NetworkFault::Withheld)
             }
             Error::Unreachable { host, .. }
+            | Error::Proxy { host, .. }
             | Error::Discovery { host, .. }
             | Error::IssuerMismatch { host }
             | Error::Tls { host, .. }
@@ -148,6 +157,7 @@ impl Error {
             Error::Spec { .. } => Reason::InvalidSpec,
             Error::EndpointNotAllowed { .. } => Reason::EndpointNotAllowed,
             Error::Unreachable { .. } => Reason::EndpointUnreachable,
+            Error::Proxy { .. } => Reason::ProxyError,
             Error::Tls { .. } => Reason::TLSVerificationFailed,
             Error::Redirect { .. } => Reason::UnexpectedRedirect,
             Error::TooLarge { .. } => Reason::ResponseTooLarge,
@@ -169,8 +179,9 @@ impl Error {
             | Error::Redirect { .. }
             | Error::IssuerMismatch { .. }
             | Error::UnsupportedTokenType { .. } => Retry::TERMINAL,
-            Error::Unreachable { .. } | Error::Discovery { .. } => Retry::TRANSIENT,
-            Error::Tls { .. } => Retry::Transient { floor: MANUAL_FIX_FLOOR },
+            Error::Proxy { fault: ProxyFault::Authentication | ProxyFault::Credentials(_), .. }
+            | Error::Tls { .. } => Retry::Transient { floor: MANUAL_FIX_FLOOR },
+            Error::Unreachable { .. } | Error::Proxy { .. } | Error::Discovery { .. } => Retry::TRANSIENT,
             Error::TooLarge { .. } | Error::Malformed { .. } | Error::AlreadyExpired { .. } => {
                 Retry::Wasteful
             }

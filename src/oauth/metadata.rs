@@ -105,7 +105,8 @@ impl Issuer {
     /// Fetches the metadata. With `mutual_tls`, the token endpoint is that for clients with a certificate, if the metadata
     /// has one (RFC 8705 §5).
     ///
-    /// Fails with [`Error::Discovery`], [`Error::IssuerMismatch`], [`Error::Tls`] or [`Error::EndpointNotAllowed`].
+    /// Fails with [`Error::Discovery`], [`Error::IssuerMismatch`], [`Error::Tls`], [`Error::Proxy`] or
+    /// [`Error::EndpointNotAllowed`].
     pub async fn discover(&self, client: &TokenClient, mutual_tls: bool) -> Result<Metadata, Error> {
         let mut missed = (false, self.fault(MetadataFault::NotJson));
         for location in self.locations() {
@@ -173,7 +174,7 @@ impl Issuer {
     /// Keeps the reason of errors that a person or a network rule must resolve; all others become [`Error::Discovery`].
     fn wrap(&self, error: Error) -> Error {
         match error {
-            Error::Tls { .. } | Error::EndpointNotAllowed { .. } => error,
+            Error::Tls { .. } | Error::Proxy { .. } | Error::EndpointNotAllowed { .. } => error,
             Error::Spec { what } => {
                 Error::discovery(self.endpoint.host(), format!("its `token_endpoint`: {what}"))
             }

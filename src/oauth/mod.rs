@@ -11,6 +11,7 @@ mod error;
 mod error_table;
 mod expiry;
 mod metadata;
+mod proxy;
 mod redactor;
 mod request;
 mod resolver;
@@ -24,6 +25,7 @@ pub use egress::AddressPolicy;
 pub use endpoint::{Endpoint, HostBinding};
 pub use error::{Error, Repeat, Retry};
 pub use metadata::{Issuer, Metadata};
+pub use proxy::{OutboundProxy, ProxyFlagError};
 pub use request::{
     Client, ClientAuthentication, Grant, GrantKind, HttpRequest, JWT_BEARER, RequestHeader, RequestParameter,
     TOKEN_EXCHANGE, TokenRequest, TypedToken, build, trim_one_newline,

@@ -18,15 +18,18 @@ use super::content_encoding;
 use super::egress::{AddressPolicy, GuardedResolver};
 use super::endpoint::Endpoint;
 use super::error::Error;
+use super::proxy::OutboundProxy;
 use super::request::HttpRequest;
 use super::resolver::TenantResolver;
 use super::response::{HttpResponse, MAX_BODY};
 use super::secret::Secret;
 use crate::api::RequestMethod;
 use crate::panics::contain;
+use proxied::Proxied;
 
 mod authorities;
 mod fault;
+mod proxied;
 
 /// The deadline for resolving, connecting and the TLS handshake together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -47,6 +50,8 @@ pub struct ClientSettings {
     /// How names are resolved. None: by the system's library, which may block a thread after the caller has given up; for a
     /// person's own machine.
     pub resolver: Option<TenantResolver>,
+    /// The operator's proxy.
+    pub proxy: Option<Arc<OutboundProxy>>,
     /// PEM certificates that **replace** the system's certificate authorities. None: the system's.
     pub ca_bundle: Option<String>,
     /// The certificate to present if the server requests one.
@@ -70,8 +75,17 @@ pub struct ClientCertificate {
 /// share the authorities, and so do clients with the same bundle.
 #[derive(Clone)]
 pub struct TokenClient {
+    /// Connects directly, to permitted addresses only.
     client: Client,
+    proxied: Option<Arc<Proxied>>,
     addresses: Arc<AddressPolicy>,
+}
+
+/// How an endpoint is reached.
+struct Route {
+    client: Client,
+    /// The proxy's host and port.
+    proxy: Option<String>,
 }
 
 impl TokenClient {
@@ -93,70 +107,83 @@ impl TokenClient {
     }
 
     fn with_resolver(settings: &ClientSettings, resolver: GuardedResolver) -> Result<Self, Error> {
-        let builder = guarded(Client::builder())
-            .dns_resolver(resolver)
-            .timeout(settings.timeout)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS)
-            .pool_idle_timeout(IDLE_TIMEOUT);
+        let builder = limited(guarded(Client::builder()), settings.timeout).dns_resolver(resolver);
         let tls = authorities::client(settings.ca_bundle.as_deref(), settings.identity.as_ref())?;
-        // The library's error is not passed on, because it may quote the certificates.
-        let client = builder
-            .tls_backend_preconfigured(tls)
-            .build()
-            .map_err(|_| Error::spec("the HTTP client could not be made"))?;
-        Ok(Self { client, addresses: Arc::clone(&settings.addresses) })
+        let proxied = settings.proxy.as_ref().map(|proxy| Arc::new(Proxied::new(proxy, settings, &tls)));
+        let client = built(builder.tls_backend_preconfigured(tls))?;
+        Ok(Self { client, proxied, addresses: Arc::clone(&settings.addresses) })
     }
 
     /// Sends a request once and reads the response, whatever its status. Redirects are not followed.
     ///
-    /// Fails with [`Error::EndpointNotAllowed`], [`Error::Unreachable`], [`Error::Tls`] or [`Error::TooLarge`].
+    /// Fails with [`Error::EndpointNotAllowed`], [`Error::Unreachable`], [`Error::Proxy`], [`Error::Tls`] or
+    /// [`Error::TooLarge`].
     pub async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Error> {
         let HttpRequest { method, endpoint, mut headers, body, .. } = request;
+        let route = self.route(&endpoint)?;
         if method == RequestMethod::Get {
-            return self.perform(&endpoint, self.client.get(endpoint.url().clone()).headers(headers)).await;
+            let call = route.client.get(endpoint.url().clone()).headers(headers);
+            return perform(&endpoint, &route, call).await;
         }
         // The library omits this header for an empty body, and some servers then answer 411.
         headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-        let call = self.client.post(endpoint.url().clone()).headers(headers);
+        let call = route.client.post(endpoint.url().clone()).headers(headers);
         // Passed without a copy, so that the body is wiped when the client drops it.
-        self.perform(&endpoint, call.body(Bytes::from_owner(body))).await
+        perform(&endpoint, &route, call.body(Bytes::from_owner(body))).await
     }
 
     /// Fetches a document once, under the same rules as [`TokenClient::send`].
     pub(super) async fn document(&self, endpoint: &Endpoint) -> Result<HttpResponse, Error> {
-        self.perform(endpoint, self.get(endpoint)).await
+        let route = self.route(endpoint)?;
+        perform(endpoint, &route, get(&route, endpoint)).await
     }
 
     /// Presents a token as bearer token (RFC 6750 §2.1), once, and returns the status. The body is not read.
     pub async fn probe(&self, endpoint: &Endpoint, token: &Secret) -> Result<u16, Error> {
-        self.addresses.check_literal(endpoint)?;
+        let route = self.route(endpoint)?;
         // The library marks the header as sensitive.
-        let call = self.get(endpoint).bearer_auth(token.expose());
-        let response = call.send().await.map_err(|error| fault::classify(&error, endpoint.host()))?;
+        let call = get(&route, endpoint).bearer_auth(token.expose());
+        let response = call.send().await.map_err(|error| route.fault(&error, endpoint))?;
         Ok(response.status().as_u16())
     }
 
-    fn get(&self, endpoint: &Endpoint) -> RequestBuilder {
-        let call = self.client.get(endpoint.url().clone());
-        call.header(ACCEPT, "application/json").header(USER_AGENT_HEADER, USER_AGENT)
-    }
-
-    async fn perform(&self, endpoint: &Endpoint, call: RequestBuilder) -> Result<HttpResponse, Error> {
+    /// The way to this endpoint. A literal address is checked in any case; the addresses of a name only if the connection is
+    /// direct, because otherwise the proxy resolves it.
+    fn route(&self, endpoint: &Endpoint) -> Result<Route, Error> {
         self.addresses.check_literal(endpoint)?;
-        let classify = |error: reqwest::Error| fault::classify(&error, endpoint.host());
-        let mut response = call.send().await.map_err(classify)?;
-        let status = response.status().as_u16();
-        let mut headers = mem::take(response.headers_mut());
-        let too_large = || Error::too_large(endpoint.host());
-        let body = read_body(response).await.map_err(|error| match status {
-            // The provider has carried out the request: its token is lost, and another attempt may cost another token.
-            200..=299 => Error::cut_off(endpoint.host(), status, error.is_timeout()),
-            _ => classify(error),
-        })?;
-        let body = content_encoding::decode(&mut headers, body.ok_or_else(too_large)?, MAX_BODY);
-        Ok(HttpResponse { status, headers, body: body.map_err(|_| too_large())? })
+        match self.proxied.as_ref().filter(|proxied| proxied.proxy.applies(endpoint)) {
+            Some(proxied) => {
+                Ok(Route { client: proxied.client(endpoint)?, proxy: Some(proxied.proxy.name().to_owned()) })
+            }
+            None => Ok(Route { client: self.client.clone(), proxy: None }),
+        }
     }
+}
+
+impl Route {
+    fn fault(&self, error: &reqwest::Error, endpoint: &Endpoint) -> Error {
+        fault::classify(error, endpoint.host(), self.proxy.as_deref())
+    }
+}
+
+fn get(route: &Route, endpoint: &Endpoint) -> RequestBuilder {
+    let call = route.client.get(endpoint.url().clone());
+    call.header(ACCEPT, "application/json").header(USER_AGENT_HEADER, USER_AGENT)
+}
+
+async fn perform(endpoint: &Endpoint, route: &Route, call: RequestBuilder) -> Result<HttpResponse, Error> {
+    let classify = |error: reqwest::Error| route.fault(&error, endpoint);
+    let mut response = call.send().await.map_err(classify)?;
+    let status = response.status().as_u16();
+    let mut headers = mem::take(response.headers_mut());
+    let too_large = || Error::too_large(endpoint.host());
+    let body = read_body(response).await.map_err(|error| match status {
+        // The provider has carried out the request: its token is lost, and another attempt may cost another token.
+        200..=299 => Error::cut_off(endpoint.host(), status, error.is_timeout()),
+        _ => classify(error),
+    })?;
+    let body = content_encoding::decode(&mut headers, body.ok_or_else(too_large)?, MAX_BODY);
+    Ok(HttpResponse { status, headers, body: body.map_err(|_| too_large())? })
 }
 
 impl fmt::Debug for TokenClient {
@@ -175,6 +202,20 @@ fn guarded(builder: ClientBuilder) -> ClientBuilder {
         .referer(false)
         .retry(retry::never())
         .tls_version_min(tls::Version::TLS_1_2)
+}
+
+/// Sets the deadlines, and how long connections are kept.
+fn limited(builder: ClientBuilder, timeout: Duration) -> ClientBuilder {
+    builder
+        .timeout(timeout)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_max_idle_per_host(IDLE_CONNECTIONS)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+}
+
+/// The library's error is not passed on, because it may quote the certificates.
+fn built(builder: ClientBuilder) -> Result<Client, Error> {
+    builder.build().map_err(|_| Error::spec("the HTTP client could not be made"))
 }
 
 /// Reads the body; None if it exceeds the limit. Counts received bytes, because the declared length proves nothing.

@@ -1,6 +1,7 @@
 //! The command line of the controller. Every flag is also a `TOKENSOURCE_…` variable.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
@@ -33,6 +34,18 @@ pub struct ControllerArguments {
         value_delimiter = ','
     )]
     pub deny_networks: Vec<IpNet>,
+
+    /// Send requests to providers through this HTTP proxy. Proxies in the environment are ignored.
+    #[arg(long, value_name = "http://HOST:PORT", env = "TOKENSOURCE_HTTPS_PROXY")]
+    pub https_proxy: Option<String>,
+
+    /// Contact these hosts, domains and networks without the proxy, e.g. internal.example,10.0.0.0/8; may be repeated.
+    #[arg(long, value_name = "HOST", env = "TOKENSOURCE_NO_PROXY", value_delimiter = ',')]
+    pub no_proxy: Vec<String>,
+
+    /// The file with user:password for the proxy. A changed file is read again.
+    #[arg(long, value_name = "FILE", env = "TOKENSOURCE_PROXY_CREDENTIALS_FILE")]
+    pub proxy_credentials_file: Option<PathBuf>,
 
     /// Use only ClusterTokenProviders, so that administrators decide which endpoints receive requests.
     #[arg(long, env = "TOKENSOURCE_ONLY_CLUSTER_PROVIDERS")]

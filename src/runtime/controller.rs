@@ -17,7 +17,7 @@ use super::heartbeat::Heartbeat;
 use super::lease::{self, Election};
 use super::{admin, clock, core_dumps, own_thread, random, shutdown, telemetry};
 use crate::controller::{Controller, Health, Leadership, Metrics, Settings, WatchClient, chain, connect};
-use crate::oauth::{AddressPolicy, Resolver};
+use crate::oauth::{AddressPolicy, OutboundProxy, ProxyFlagError, Resolver};
 
 /// Why the process could not start, or ended with an error.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +45,9 @@ pub enum Error {
     /// The resolver for host names could not be set up.
     #[error("the resolver for names of hosts could not be set up")]
     Resolve(#[source] io::Error),
+    /// The flags for the proxy cannot be used.
+    #[error("the proxy for requests to providers cannot be used")]
+    Proxy(#[source] ProxyFlagError),
     /// Another process leads.
     #[error("leadership is lost: this process ends, so that only one process leads")]
     Lead(#[source] lease::Lost),
@@ -86,7 +89,8 @@ async fn serve(arguments: ControllerArguments) -> Result<(), Error> {
     let leadership =
         if arguments.leader_elect { Leadership::contested() } else { Leadership::unshared(clock::now()) };
     let resolver = Arc::new(Resolver::system().map_err(Error::Resolve)?);
-    let settings = settings(&arguments, &config, leadership.clone(), resolver);
+    let proxy = proxy(&arguments).map_err(Error::Proxy)?;
+    let settings = Settings { proxy, ..settings(&arguments, &config, leadership.clone(), resolver) };
     let controller = Controller::new(&client, &watches, &config, settings, &metrics);
     controller.register(&mut registry, !arguments.no_object_metrics);
     let health = controller.health();
@@ -219,6 +223,12 @@ fn keep_own_proxy(config: &mut Config) {
     }
 }
 
+fn proxy(arguments: &ControllerArguments) -> Result<Option<Arc<OutboundProxy>>, ProxyFlagError> {
+    let file = arguments.proxy_credentials_file.clone();
+    let proxy = OutboundProxy::of_flags(arguments.https_proxy.as_deref(), &arguments.no_proxy, file)?;
+    Ok(proxy.map(Arc::new))
+}
+
 fn settings(
     arguments: &ControllerArguments,
     config: &Config,
@@ -235,6 +245,7 @@ fn settings(
             allow: arguments.allow_networks.clone(),
             deny: arguments.deny_networks.clone(),
         },
+        proxy: None,
         resolver,
         only_cluster_providers: arguments.only_cluster_providers,
         concurrency: arguments.concurrency,

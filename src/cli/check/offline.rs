@@ -2,6 +2,7 @@
 //! reconcile. Knows how manifests take the place of objects in a cluster; all decisions are those of `decide`.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret as SecretObject};
@@ -20,7 +21,7 @@ use crate::decide::{
     render,
 };
 use crate::issue::caches::Caches;
-use crate::oauth::AddressPolicy;
+use crate::oauth::{AddressPolicy, OutboundProxy};
 
 /// The last part of a URL that replaces a token endpoint which is only known after discovery.
 pub(super) const STAND_IN: &str = "found-by-discovery";
@@ -43,6 +44,7 @@ impl<'a> OfflineContext<'a> {
         manifests: &'a Manifests,
         arguments: &CheckArguments,
         environment: &'a Environment,
+        proxy: Option<Arc<OutboundProxy>>,
     ) -> Self {
         let addresses =
             AddressPolicy { allow: arguments.allow_networks.clone(), deny: arguments.deny_networks.clone() };
@@ -52,7 +54,7 @@ impl<'a> OfflineContext<'a> {
             manifests,
             provider: provider(source, manifests),
             environment,
-            caches: Caches::new(addresses, None, environment.now),
+            caches: Caches::new(addresses, None, proxy, environment.now),
             now: (environment.now)(),
             status: TokenSourceStatus::default(),
         }

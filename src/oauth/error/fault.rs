@@ -27,6 +27,41 @@ pub enum NetworkFault {
     Withheld,
 }
 
+/// Why the operator's proxy gave no connection to a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum ProxyFault {
+    /// The proxy answered 407.
+    #[error("asked for other credentials (407): check `--proxy-credentials-file`")]
+    Authentication,
+    /// Nothing was sent, not even to the proxy.
+    #[error("was not asked, because of the file of `--proxy-credentials-file`: {0}")]
+    Credentials(CredentialsFault),
+    /// Another status than 200, or no HTTP at all. The client does not tell which.
+    #[error(
+        "refused: it may not permit this host or port, not resolve the name, or not reach the host; see the proxy's log, or          exempt the host with `--no-proxy`"
+    )]
+    Refused,
+    #[error("could not be reached: its name could not be resolved; check `--https-proxy`")]
+    NameResolution,
+    #[error("could not be reached: {0}; check `--https-proxy` and that the proxy runs")]
+    Unreachable(io::ErrorKind),
+    #[error("closed the connection before it answered; see the proxy's log")]
+    Interrupted,
+    #[error("gave no connection within 5 seconds; see the proxy's log")]
+    Timeout,
+}
+
+/// Why the credentials file cannot be used. The text quotes nothing from the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum CredentialsFault {
+    #[error("it cannot be read")]
+    Unreadable,
+    #[error("it is longer than 4096 bytes")]
+    TooLong,
+    #[error("it is not one line `user:password`")]
+    Format,
+}
+
 /// A fault of a certificate or of the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum TlsFault {

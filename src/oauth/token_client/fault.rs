@@ -9,16 +9,42 @@ use std::iter::successors;
 use rustls::CertificateError;
 
 use crate::oauth::egress::AddressRefused;
-use crate::oauth::error::{Error, NetworkFault, TlsFault};
+use crate::oauth::error::{Error, NetworkFault, ProxyFault, TlsFault};
 
-/// Classifies a failed request to this host.
-pub(super) fn classify(error: &reqwest::Error, host: &str) -> Error {
+/// Classifies a failed request to this host, which was sent through this proxy if one is given.
+pub(super) fn classify(error: &reqwest::Error, host: &str, proxy: Option<&str>) -> Error {
     if let Some(AddressRefused(refusal)) = find(error) {
         return Error::address_not_allowed(host, format!("its name resolves to {refusal}"));
+    }
+    if let Some((proxy, fault)) = proxy.and_then(|proxy| Some((proxy, of_proxy(error)?))) {
+        return Error::proxy(host, proxy, fault);
     }
     match find(error) {
         Some(fault) => Error::tls(host, tls(fault)),
         None => Error::unreachable(host, network(error)),
+    }
+}
+
+/// What the proxy did wrong; None if the tunnel was open when the request failed.
+///
+/// hyper-util does not export the type of these errors, so they are recognised by their texts, which are constant. The tests
+/// provoke each.
+fn of_proxy(error: &reqwest::Error) -> Option<ProxyFault> {
+    if error.is_dns() {
+        return Some(ProxyFault::NameResolution);
+    }
+    let texts = causes(error).map(ToString::to_string);
+    let fault = texts.into_iter().find_map(|text| text.strip_prefix("tunnel error: ").map(str::to_owned));
+    match fault.as_deref() {
+        Some("proxy authorization required") => Some(ProxyFault::Authentication),
+        Some("unsuccessful" | "proxy response headers too long") => Some(ProxyFault::Refused),
+        Some("failed to create underlying connection") => match network(error) {
+            NetworkFault::Connection(kind) => Some(ProxyFault::Unreachable(kind)),
+            _ => Some(ProxyFault::Interrupted),
+        },
+        Some(_) => Some(ProxyFault::Interrupted),
+        None if error.is_timeout() && error.is_connect() => Some(ProxyFault::Timeout),
+        None => None,
     }
 }
 

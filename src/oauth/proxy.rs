@@ -1,0 +1,175 @@
+//! The operator's proxy for requests to providers: which endpoints use it, and its credentials.
+//! Knows the flags `--https-proxy`, `--no-proxy` and `--proxy-credentials-file`. Must not know requests or tenants: no spec can
+//! name a proxy. The client tunnels TLS through the proxy (CONNECT), so the proxy sees host and port of a provider and no
+//! request.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hyper_util::client::proxy::matcher::Matcher;
+use ipnet::IpNet;
+use reqwest::header::HeaderValue;
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::endpoint::Endpoint;
+use super::error::CredentialsFault;
+
+/// The longest credentials file, in bytes.
+const MAX_CREDENTIALS: u64 = 4096;
+
+/// A flag of the proxy cannot be used. The text does not quote the proxy's URL, which may contain a password.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)] // the texts say it
+pub enum ProxyFlagError {
+    #[error("--https-proxy is not a URL of the form http://HOST:PORT")]
+    Url,
+    #[error(
+        "--https-proxy must begin with http://: TLS to the proxy itself is not supported. Requests are encrypted for the \
+         provider all the same"
+    )]
+    Scheme,
+    #[error("--https-proxy must not contain credentials: put `user:password` into --proxy-credentials-file")]
+    UserInfo,
+    #[error("--no-proxy: `{0}` is not a network")]
+    Network(String),
+    #[error("--no-proxy and --proxy-credentials-file have no effect without --https-proxy")]
+    NoProxy,
+}
+
+/// The proxy, and the hosts that are contacted without it.
+pub struct OutboundProxy {
+    url: Url,
+    name: String,
+    exemptions: Vec<Exemption>,
+    credentials: Option<PathBuf>,
+}
+
+/// An entry of `--no-proxy`.
+enum Exemption {
+    All,
+    /// Hosts that the matcher does not intercept; with this port only, if there is one.
+    Host(Box<Matcher>, Option<u16>),
+}
+
+impl OutboundProxy {
+    /// The proxy of these flags; None without `--https-proxy`.
+    pub fn of_flags(
+        url: Option<&str>,
+        no_proxy: &[String],
+        credentials: Option<PathBuf>,
+    ) -> Result<Option<Self>, ProxyFlagError> {
+        let exempt = no_proxy.iter().flat_map(|list| list.split(',')).map(str::trim);
+        let exempt: Vec<&str> = exempt.filter(|entry| !entry.is_empty()).collect();
+        let Some(text) = url.filter(|url| !url.is_empty()) else {
+            let unused = exempt.is_empty() && credentials.is_none();
+            return if unused { Ok(None) } else { Err(ProxyFlagError::NoProxy) };
+        };
+        let url = Url::parse(text).map_err(|_| ProxyFlagError::Url)?;
+        if url.scheme() != "http" {
+            return Err(if url.scheme() == "https" { ProxyFlagError::Scheme } else { ProxyFlagError::Url });
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(ProxyFlagError::UserInfo);
+        }
+        let host = url.host_str().filter(|host| !host.is_empty()).ok_or(ProxyFlagError::Url)?;
+        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+            return Err(ProxyFlagError::Url);
+        }
+        let name = format!("{host}:{}", url.port_or_known_default().unwrap_or(80));
+        let exemptions = exempt.into_iter().map(Exemption::parse).collect::<Result<_, _>>()?;
+        Ok(Some(Self { url, name, exemptions, credentials }))
+    }
+
+    /// Host and port. Safe to show.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Whether requests to this endpoint go through the proxy.
+    pub(super) fn applies(&self, endpoint: &Endpoint) -> bool {
+        !self.exemptions.iter().any(|exemption| exemption.covers(endpoint))
+    }
+
+    /// The header for the proxy, from the credentials file as it is now; None without a file. Kubernetes replaces the file of a
+    /// mounted Secret when the Secret changes.
+    pub(super) fn authorization(&self) -> Result<Option<HeaderValue>, CredentialsFault> {
+        let Some(path) = &self.credentials else { return Ok(None) };
+        let unreadable = |_| CredentialsFault::Unreadable;
+        // A pipe would block.
+        if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+            return Err(CredentialsFault::Unreadable);
+        }
+        let mut bytes = Zeroizing::new(Vec::new());
+        let file = File::open(path).map_err(unreadable)?;
+        file.take(MAX_CREDENTIALS + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        if bytes.len() as u64 > MAX_CREDENTIALS {
+            return Err(CredentialsFault::TooLong);
+        }
+        basic(&bytes).map(Some)
+    }
+}
+
+impl fmt::Debug for OutboundProxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutboundProxy").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Basic authentication (RFC 7617) with the content of a credentials file.
+fn basic(content: &[u8]) -> Result<HeaderValue, CredentialsFault> {
+    let text = std::str::from_utf8(content).map_err(|_| CredentialsFault::Format)?;
+    let line = text.strip_suffix('\n').unwrap_or(text);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    let user = line.split_once(':').map(|(user, _)| user);
+    if user.is_none_or(str::is_empty) || line.chars().any(char::is_control) {
+        return Err(CredentialsFault::Format);
+    }
+    let value = Zeroizing::new(format!("Basic {}", STANDARD.encode(line)));
+    let mut header = HeaderValue::from_str(&value).map_err(|_| CredentialsFault::Format)?;
+    header.set_sensitive(true);
+    Ok(header)
+}
+
+impl Exemption {
+    fn parse(entry: &str) -> Result<Self, ProxyFlagError> {
+        if entry == "*" {
+            return Ok(Exemption::All);
+        }
+        if entry.contains('/') && entry.parse::<IpNet>().is_err() {
+            return Err(ProxyFlagError::Network(entry.to_owned()));
+        }
+        // An IPv6 address has a port only if it is in brackets.
+        let (host, port) = match entry.rsplit_once(':') {
+            Some((host, port)) if host.ends_with(']') || !host.contains(':') => (host, port.parse().ok()),
+            _ => (entry, None),
+        };
+        let host = if port.is_some() { host } else { entry };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        // The matcher needs some proxy in order to say that it would not be used.
+        let matcher = Matcher::builder().https("http://proxy.invalid").no(host).build();
+        Ok(Exemption::Host(Box::new(matcher), port))
+    }
+
+    fn covers(&self, endpoint: &Endpoint) -> bool {
+        match self {
+            Exemption::All => true,
+            Exemption::Host(matcher, port) => {
+                let host = format!("https://{}/", endpoint.host()).parse();
+                port.is_none_or(|port| port == endpoint.port())
+                    && host.is_ok_and(|host| matcher.intercept(&host).is_none())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

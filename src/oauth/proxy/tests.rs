@@ -1,0 +1,97 @@
+//! Tables of the flags and of the credentials file.
+
+use super::*;
+
+fn proxy(no_proxy: &str, credentials: Option<PathBuf>) -> OutboundProxy {
+    let list = [no_proxy.to_owned()];
+    OutboundProxy::of_flags(Some("http://proxy.corp:3128"), &list, credentials).unwrap().unwrap()
+}
+
+#[test]
+fn hosts_of_no_proxy_are_contacted_directly() {
+    for (list, url, direct) in [
+        ("", "https://a.example/", false),
+        ("a.example", "https://a.example/", true),
+        ("A.Example", "https://a.example/", true),
+        ("a.example", "https://x.a.example/", true),
+        ("a.example", "https://xa.example/", false),
+        (".corp", "https://a.corp/", true),
+        ("corp", "https://a.corp/", true),
+        (".corp", "https://acorp/", false),
+        ("a.example:8443", "https://a.example:8443/", true),
+        ("a.example:8443", "https://a.example/", false),
+        ("a.example:443", "https://a.example/", true),
+        ("b.example, a.example", "https://a.example/", true),
+        ("10.0.0.0/8", "https://10.1.2.3/", true),
+        ("10.0.0.0/8", "https://11.1.2.3/", false),
+        ("10.1.2.3", "https://10.1.2.3/", true),
+        ("10.1.2.3:8443", "https://10.1.2.3/", false),
+        ("fd00::/8", "https://[fd00::1]/", true),
+        ("fd00::1", "https://[fd00::1]/", true),
+        ("[fd00::1]:8443", "https://[fd00::1]:8443/", true),
+        ("[fd00::1]:8443", "https://[fd00::1]/", false),
+        // Only literal addresses are compared with networks: names are not resolved for this.
+        ("10.0.0.0/8", "https://a.example/", false),
+        ("*", "https://a.example/", true),
+        ("*", "https://10.1.2.3/", true),
+    ] {
+        let endpoint = Endpoint::parse(url).unwrap();
+        assert_eq!(!proxy(list, None).applies(&endpoint), direct, "{list} {url}");
+    }
+}
+
+#[test]
+fn flags_that_cannot_be_used_are_refused_without_quoting_a_password() {
+    for (url, no_proxy, error) in [
+        ("proxy.corp:3128", "", ProxyFlagError::Url),
+        ("socks5://proxy.corp", "", ProxyFlagError::Url),
+        ("http://proxy.corp/path", "", ProxyFlagError::Url),
+        ("https://proxy.corp:3128", "", ProxyFlagError::Scheme),
+        ("http://user:canary@proxy.corp", "", ProxyFlagError::UserInfo),
+        ("http://proxy.corp", "10.0.0.0/64", ProxyFlagError::Network("10.0.0.0/64".to_owned())),
+        ("", "a.example", ProxyFlagError::NoProxy),
+    ] {
+        let found = OutboundProxy::of_flags(Some(url), &[no_proxy.to_owned()], None).unwrap_err();
+        assert_eq!(found, error, "{url}");
+        assert!(!found.to_string().contains("canary"));
+    }
+    assert!(OutboundProxy::of_flags(None, &[], None).unwrap().is_none());
+    assert_eq!(proxy("", None).name(), "proxy.corp:3128");
+}
+
+#[test]
+fn credentials_are_one_line_with_a_colon() {
+    let good = "Basic dTpwOncgeA==";
+    for (content, expected) in [
+        ("u:p:w x", Ok(good)),
+        ("u:p:w x\n", Ok(good)),
+        ("u:p:w x\r\n", Ok(good)),
+        ("u:", Ok("Basic dTo=")),
+        ("u:p:w x\n\n", Err(CredentialsFault::Format)),
+        ("canary", Err(CredentialsFault::Format)),
+        (":canary", Err(CredentialsFault::Format)),
+        ("u:a\nb:c", Err(CredentialsFault::Format)),
+        ("", Err(CredentialsFault::Format)),
+    ] {
+        let header = basic(content.as_bytes());
+        let found = header.as_ref().map(|header| header.to_str().unwrap()).map_err(|fault| *fault);
+        assert_eq!(found, expected, "{content:?}");
+        assert!(header.is_err() || format!("{header:?}").contains("Sensitive"));
+    }
+    assert_eq!(basic(b"u:\xff"), Err(CredentialsFault::Format));
+}
+
+#[test]
+fn credentials_file_is_read_again_each_time() {
+    let path = std::env::temp_dir().join(format!("tokensource-proxy-{}", std::process::id()));
+    let proxy = proxy("", Some(path.clone()));
+    assert_eq!(proxy.authorization(), Err(CredentialsFault::Unreadable));
+    std::fs::write(&path, "u:1").unwrap();
+    let first = proxy.authorization().unwrap().unwrap();
+    std::fs::write(&path, "u:2").unwrap();
+    assert_ne!(proxy.authorization().unwrap().unwrap(), first);
+    std::fs::write(&path, "u:".repeat(2049)).unwrap();
+    assert_eq!(proxy.authorization(), Err(CredentialsFault::TooLong));
+    std::fs::remove_file(&path).unwrap();
+    assert!(!format!("{proxy:?}").contains("u:"));
+}

@@ -1,0 +1,241 @@
+//! The token client behind proxies that work, refuse, hang and lie.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::server::{Authority, Server};
+use super::{World, error, ok};
+use crate::api::reason::Reason;
+use crate::oauth::egress::AddressPolicy;
+use crate::oauth::error::{Error, ProxyFault, Retry, TlsFault};
+use crate::oauth::proxy::OutboundProxy;
+
+/// What the proxy does with a CONNECT.
+#[derive(Clone, Copy)]
+enum Manner {
+    /// Connects to this port of 127.0.0.1, whatever name was asked for.
+    Tunnel(u16),
+    Answer(&'static [u8]),
+    /// Opens a tunnel, reads, and answers without TLS.
+    PlainText,
+    Hang,
+    HangUp,
+}
+
+/// A CONNECT proxy on a free port of 127.0.0.1, and every byte that clients have sent to it before a tunnel was open.
+struct Proxy {
+    port: u16,
+    heads: Arc<Mutex<Vec<String>>>,
+    /// What it has carried from clients to servers.
+    carried: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Proxy {
+    async fn start(manner: Manner) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let proxy = Self {
+            port: listener.local_addr().unwrap().port(),
+            heads: Arc::default(),
+            carried: Arc::default(),
+        };
+        let (heads, carried) = (Arc::clone(&proxy.heads), Arc::clone(&proxy.carried));
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(serve(stream, manner, Arc::clone(&heads), Arc::clone(&carried)));
+            }
+        });
+        proxy
+    }
+
+    fn heads(&self) -> Vec<String> {
+        self.heads.lock().unwrap().clone()
+    }
+}
+
+async fn serve(
+    mut client: TcpStream,
+    manner: Manner,
+    heads: Arc<Mutex<Vec<String>>>,
+    carried: Arc<Mutex<Vec<u8>>>,
+) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        match client.read_u8().await {
+            Ok(byte) => head.push(byte),
+            Err(_) => return,
+        }
+    }
+    heads.lock().unwrap().push(String::from_utf8(head).unwrap());
+    match manner {
+        Manner::HangUp => {}
+        Manner::Hang => tokio::time::sleep(Duration::from_secs(60)).await,
+        Manner::Answer(bytes) => {
+            client.write_all(bytes).await.ok();
+            let mut rest = Vec::new();
+            client.read_to_end(&mut rest).await.ok();
+            carried.lock().unwrap().extend(rest);
+        }
+        Manner::PlainText => {
+            client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+            let mut first = vec![0; 4096];
+            let length = client.read(&mut first).await.unwrap();
+            carried.lock().unwrap().extend_from_slice(&first[..length]);
+            client.write_all(b"HTTP/1.1 200 OK\r\n\r\n{}").await.unwrap();
+        }
+        Manner::Tunnel(port) => {
+            let mut server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await.unwrap();
+            // The first record, in which a client without TLS would send its request.
+            let mut first = vec![0; 4096];
+            let length = client.read(&mut first).await.unwrap();
+            carried.lock().unwrap().extend_from_slice(&first[..length]);
+            server.write_all(&first[..length]).await.unwrap();
+            copy_bidirectional(&mut client, &mut server).await.ok();
+        }
+    }
+}
+
+/// A world whose policy refuses loopback addresses, as for tenants, and whose clients use the proxy.
+fn behind(port: u16, no_proxy: &str, credentials: Option<PathBuf>) -> World {
+    let mut world = World::new();
+    world.settings.addresses = Arc::new(AddressPolicy::default());
+    let url = format!("http://localhost:{port}");
+    let proxy = OutboundProxy::of_flags(Some(&url), &[no_proxy.to_owned()], credentials).unwrap().unwrap();
+    world.settings.proxy = Some(Arc::new(proxy));
+    world
+}
+
+async fn fault(manner: Manner) -> (ProxyFault, Error) {
+    let proxy = Proxy::start(manner).await;
+    let found = error(behind(proxy.port, "", None).send("provider.test", 443).await);
+    assert!(found.to_string().contains(&format!("the proxy localhost:{}", proxy.port)), "{found}");
+    assert_eq!(found.reason(), Reason::ProxyError);
+    match &found {
+        Error::Proxy { fault, .. } => (*fault, found),
+        other => panic!("{other}"),
+    }
+}
+
+/// The proxy resolves the name; its own address is a loopback address, which the policy refuses for endpoints.
+#[tokio::test]
+async fn requests_go_through_the_proxy_which_sees_host_and_port_only() {
+    let server = World::new();
+    let server = (server.server(ok()).await, server);
+    let proxy = Proxy::start(Manner::Tunnel(server.0.port)).await;
+    let mut world = behind(proxy.port, "", None);
+    world.settings.ca_bundle = Some(server.1.authority.pem());
+    assert_eq!(world.send("provider.test", 8443).await.unwrap().status, 200);
+    let expected = "CONNECT provider.test:8443 HTTP/1.1\r\nHost: provider.test:8443\r\n\r\n";
+    assert_eq!(proxy.heads(), [expected]);
+    let carried = proxy.carried.lock().unwrap().clone();
+    assert!(!carried.is_empty() && !String::from_utf8_lossy(&carried).contains("canary"));
+    assert!(server.0.requests()[0].contains("client_secret=canary"));
+}
+
+#[tokio::test]
+async fn changed_credentials_are_presented_to_the_proxy() {
+    let path = std::env::temp_dir().join(format!("tokensource-proxied-{}", std::process::id()));
+    let server = World::new();
+    let (server, authority) = (server.server(ok()).await, server.authority.pem());
+    let proxy = Proxy::start(Manner::Tunnel(server.port)).await;
+    let mut world = behind(proxy.port, "", Some(path.clone()));
+    world.settings.ca_bundle = Some(authority);
+    let client = super::TokenClient::new(&world.settings).unwrap();
+    for (port, content) in [(8001, "u:canary1\n"), (8002, "u:canary2")] {
+        fs::write(&path, content).unwrap();
+        client.send(super::request("provider.test", port)).await.unwrap();
+    }
+    let heads = proxy.heads();
+    assert!(heads[0].contains("Proxy-Authorization: Basic dTpjYW5hcnkx\r\n"), "{heads:?}");
+    assert!(heads[1].contains("Proxy-Authorization: Basic dTpjYW5hcnky\r\n"), "{heads:?}");
+    assert!(!server.requests()[0].to_lowercase().contains("proxy-authorization"));
+    fs::remove_file(&path).unwrap();
+    let found = error(world.send("provider.test", 8003).await);
+    assert!(matches!(found, Error::Proxy { fault: ProxyFault::Credentials(_), .. }), "{found}");
+    assert_eq!(proxy.heads().len(), 2, "nothing is sent without the credentials");
+}
+
+#[tokio::test]
+async fn proxy_that_gives_no_tunnel_is_named() {
+    let long: &'static str =
+        Box::leak(format!("HTTP/1.1 200 OK\r\na: {}", "x".repeat(9000)).into_boxed_str());
+    for (manner, expected) in [
+        (Manner::Answer(b"HTTP/1.1 407 No\r\n\r\ncanary"), ProxyFault::Authentication),
+        (Manner::Answer(b"HTTP/1.1 502 Bad\r\n\r\ncanary"), ProxyFault::Refused),
+        (Manner::Answer(b"HTTP/1.1 503 Bad\r\n\r\ncanary"), ProxyFault::Refused),
+        (Manner::Answer(b"HTTP/1.1 403 Canary\r\n\r\ncanary"), ProxyFault::Refused),
+        (Manner::Answer(b"canary canary\r\n\r\n"), ProxyFault::Refused),
+        (Manner::Answer(long.as_bytes()), ProxyFault::Refused),
+        (Manner::HangUp, ProxyFault::Interrupted),
+    ] {
+        let (found, error) = fault(manner).await;
+        assert_eq!(found, expected);
+        let is_manual = matches!(error.retry(), Retry::Transient { floor } if !floor.is_zero());
+        assert_eq!(is_manual, expected == ProxyFault::Authentication, "{error}");
+        assert_eq!(error.withheld().reason(), Reason::EndpointUnreachable);
+    }
+}
+
+#[tokio::test]
+async fn proxy_that_hangs_is_left_at_the_deadline_for_connecting() {
+    let began = Instant::now();
+    let proxy = Proxy::start(Manner::Hang).await;
+    let mut world = behind(proxy.port, "", None);
+    world.settings.timeout = Duration::from_secs(15);
+    let found = error(world.send("provider.test", 443).await);
+    assert!(matches!(found, Error::Proxy { fault: ProxyFault::Timeout, .. }), "{found}");
+    assert!(began.elapsed() < Duration::from_secs(8));
+}
+
+#[tokio::test]
+async fn proxy_that_is_not_there_is_named() {
+    let port = TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap().port();
+    let found = error(behind(port, "", None).send("provider.test", 443).await);
+    let refused = ProxyFault::Unreachable(ErrorKind::ConnectionRefused);
+    assert!(matches!(found, Error::Proxy { fault, .. } if fault == refused), "{found}");
+    let mut world = World::new();
+    let proxy = OutboundProxy::of_flags(Some("http://proxy.invalid"), &[], None).unwrap().unwrap();
+    world.settings.proxy = Some(Arc::new(proxy));
+    let found = error(world.send("provider.test", 443).await);
+    assert!(matches!(found, Error::Proxy { fault: ProxyFault::NameResolution, .. }), "{found}");
+}
+
+/// Text instead of TLS, and a certificate of the proxy's own authority.
+#[tokio::test]
+async fn proxy_that_plays_the_provider_gets_no_secret() {
+    let proxy = Proxy::start(Manner::PlainText).await;
+    let found = error(behind(proxy.port, "", None).send("provider.test", 443).await);
+    assert!(matches!(found, Error::Tls { fault: TlsFault::Handshake, .. }), "{found}");
+    let carried = proxy.carried.lock().unwrap().clone();
+    assert!(!carried.is_empty() && !String::from_utf8_lossy(&carried).contains("canary"));
+
+    let forged = Server::start(Authority::new("proxy").identity(), ok()).await;
+    let proxy = Proxy::start(Manner::Tunnel(forged.port)).await;
+    let found = error(behind(proxy.port, "", None).send("provider.test", 443).await);
+    assert!(matches!(found, Error::Tls { fault: TlsFault::UnknownIssuer, .. }), "{found}");
+    assert!(forged.requests().is_empty());
+}
+
+/// Also if the endpoint has the name of the proxy, whose address no rule restricts.
+#[tokio::test]
+async fn address_rules_hold_for_literals_and_for_hosts_without_proxy() {
+    let proxy = Proxy::start(Manner::HangUp).await;
+    for (host, no_proxy) in [
+        ("127.0.0.1", ""),
+        ("[::1]", ""),
+        ("169.254.169.254", ""),
+        ("localhost", "localhost"),
+        ("localhost", "*"),
+    ] {
+        let found = error(behind(proxy.port, no_proxy, None).send(host, proxy.port).await);
+        assert!(matches!(found, Error::EndpointNotAllowed { .. }), "{host} {no_proxy}: {found}");
+    }
+    assert!(proxy.heads().is_empty());
+}
