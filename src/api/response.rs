@@ -82,7 +82,7 @@ pub struct ExpirySettings {
     #[x_kube(validation = rule::bounds("duration(self) >= duration('10s')", "an assumed lifetime is 10s or more"))]
     pub assumed_lifetime: Option<Duration>,
 
-    /// The unit of relative lifetimes: Auto (the default), Seconds or Milliseconds.
+    /// The unit of relative lifetimes: Auto (the default), Seconds, Milliseconds or Minutes.
     #[serde(default, skip_serializing_if = "is_default")]
     pub unit: ExpiryUnit,
 
@@ -108,4 +108,6 @@ pub enum ExpiryUnit {
     Seconds,
     /// Milliseconds.
     Milliseconds,
+    /// Minutes.
+    Minutes,
 }

@@ -263,6 +263,8 @@ fn classify(number: f64, unit: ExpiryUnit) -> Declared {
         Declared::Nothing
     } else if unit == ExpiryUnit::Milliseconds && number < 1e11 {
         Declared::Expiry(Expiry::Relative(number as i64 / 1000))
+    } else if unit == ExpiryUnit::Minutes && number < 1e9 {
+        Declared::Expiry(Expiry::Relative((number * 60.0) as i64))
     } else if number < 1e9 {
         Declared::Expiry(Expiry::Relative(number as i64))
     } else if number < 1e11 {

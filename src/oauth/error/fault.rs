@@ -86,7 +86,7 @@ pub enum TlsFault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Scheme {
     /// RFC 9449.
-    #[error("`DPoP`, which needs a proof with every request; switch it off for this client")]
+    #[error("`DPoP`, which needs a proof with every request; switch it off for this client at the provider")]
     DPoP,
     /// The expired draft of MAC tokens, which RFC 6749 §7.1 has as an example.
     #[error("`mac`, which needs a signature with every request")]

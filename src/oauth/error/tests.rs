@@ -84,7 +84,7 @@ fn examples() -> Vec<(Error, Reason, Retry, &'static str)> {
             Reason::UnsupportedTokenType,
             Retry::TERMINAL,
             "auth.example.com answered 200 (request id abc) with a token of type `DPoP`, which needs a proof with \
-             every request; switch it off for this client",
+             every request; switch it off for this client at the provider",
         ),
         (
             Error::Refused(Box::new(refusal())),
@@ -122,6 +122,19 @@ fn text_of_a_refusal_has_status_code_description_and_id() {
     };
     let text = "auth.example.com answered 401 invalid_client: \"Unknown client\" (request id abc)";
     assert_eq!(Error::Refused(Box::new(full)).to_string(), text);
+}
+
+#[test]
+fn refusal_that_demands_dpop_says_to_switch_it_off() {
+    let demands = Refusal {
+        response: answered(400, Some("abc")),
+        reason: Reason::UnsupportedTokenType,
+        code: Some("invalid_dpop_proof".into()),
+        ..refusal()
+    };
+    let text = "auth.example.com answered 400 invalid_dpop_proof (request id abc); DPoP is not supported: switch it off \
+                for this client at the provider";
+    assert_eq!(Error::Refused(Box::new(demands)).to_string(), text);
 }
 
 #[test]

@@ -57,6 +57,11 @@ impl Case {
         self
     }
 
+    fn minutes(mut self) -> Self {
+        self.unit = ExpiryUnit::Minutes;
+        self
+    }
+
     fn milliseconds(mut self) -> Self {
         self.unit = ExpiryUnit::Milliseconds;
         self
@@ -234,6 +239,25 @@ fn jwt_shortens_a_lifetime_or_fills_a_gap_or_proves_milliseconds() {
 }
 
 #[test]
+fn minutes_are_converted_and_instants_are_not() {
+    for case in [
+        lasting("unit Minutes", json!(90), 5400, &[]).minutes(),
+        lasting("unit Minutes, as text", json!("90"), 5400, &[]).minutes(),
+        lasting("unit Minutes, with a fraction", json!(1.5), 90, &[]).minutes(),
+        lasting("unit Minutes, zero", json!(0), 3600, &[ExpiryAssumed]).minutes(),
+        lasting("unit Minutes, negative", json!(-1), None, &[]).minutes(),
+        lasting("unit Minutes, an instant", json!(T0 + 3600), 3600, &[]).minutes(),
+        lasting("unit Minutes, an instant in milliseconds", json!((T0 + 3600) * 1000), 3600, &[]).minutes(),
+        lasting("unit Minutes, over ten years", json!(999_999_999), 315_360_000, &[Capped]).minutes(),
+        lasting("unit Minutes, beside a shorter JWT", json!(90), 3600, &[ExpiryMismatch])
+            .minutes()
+            .jwt(T0 + 3600),
+    ] {
+        case.check();
+    }
+}
+
+#[test]
 fn lifetime_with_clocks_that_differ() {
     for case in [
         case("expires_at, slow local clock", json!({"expires_at": T0 + 4200}), 3600, &[ClockSkew])
@@ -304,7 +328,12 @@ proptest! {
         exp in any::<Option<f64>>(),
         date in prop::option::of(-62_135_596_800_i64..253_402_300_800),
         sent_at in -8_000_000_000_000_i64..8_000_000_000_000,
-        unit in prop_oneof![Just(ExpiryUnit::Auto), Just(ExpiryUnit::Seconds), Just(ExpiryUnit::Milliseconds)],
+        unit in prop::sample::select(vec![
+            ExpiryUnit::Auto,
+            ExpiryUnit::Seconds,
+            ExpiryUnit::Milliseconds,
+            ExpiryUnit::Minutes,
+        ]),
         ignore_response: bool,
         assumed in any::<u64>(),
     ) {
