@@ -169,6 +169,8 @@ pub(crate) fn everything() -> Value {
         "selector": "slice notin (a,b)",
         "allowNetworks": ["10.1.2.0/24"], "denyNetworks": ["10.0.0.0/8", "fd00::/8"],
         "onlyClusterProviders": true,
+        "proxy": {"url": "http://proxy.example:3128", "noProxy": [".svc", "10.0.0.0/8"],
+                  "credentialsSecret": "proxy"},
         "caBundle": {"pem": "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n", "key": "ours.pem"},
         "crds": {"keep": false},
         "rolloutRestart": {"enabled": true},
@@ -205,6 +207,10 @@ fn values_arrive_where_they_belong() {
             "--allow-network=10.1.2.0/24",
             "--deny-network=10.0.0.0/8",
             "--deny-network=fd00::/8",
+            "--https-proxy=http://proxy.example:3128",
+            "--no-proxy=.svc",
+            "--no-proxy=10.0.0.0/8",
+            "--proxy-credentials-file=/etc/tokensource-proxy/credentials",
             "--only-cluster-providers",
             "--log-format=json",
             "--concurrency=32",
@@ -220,6 +226,8 @@ fn values_arrive_where_they_belong() {
                {"name": "SSL_CERT_FILE", "value": "/etc/tokensource/ours.pem"}])
     );
     assert_eq!(pod["volumes"][0]["configMap"]["name"], "tokensource-authorities");
+    assert_eq!(pod["volumes"][1]["secret"]["secretName"], "proxy");
+    assert_eq!(container["volumeMounts"][1]["mountPath"], "/etc/tokensource-proxy");
     let authorities = find(&rendered, "ConfigMap", "tokensource-authorities");
     assert_eq!(authorities.data["data"]["ours.pem"], everything()["caBundle"]["pem"]);
     assert_eq!(pod["priorityClassName"], "system-cluster-critical");
@@ -231,7 +239,8 @@ fn values_arrive_where_they_belong() {
     assert_eq!(pod["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"], own);
     let policy = find(&rendered, "NetworkPolicy", CONTROLLER);
     assert_eq!(policy.data["spec"]["policyTypes"], json!(["Ingress", "Egress"]));
-    assert_eq!(policy.data["spec"]["egress"].as_array().unwrap().len(), 3);
+    assert_eq!(policy.data["spec"]["egress"].as_array().unwrap().len(), 4);
+    assert_eq!(policy.data["spec"]["egress"][2]["ports"][0]["port"], 3128);
     assert_eq!(policy.data["spec"]["ingress"][0]["from"], everything()["networkPolicy"]["metricsFrom"]);
     let budget = find(&rendered, "PodDisruptionBudget", CONTROLLER);
     assert_eq!(budget.data["spec"]["maxUnavailable"], "50%");

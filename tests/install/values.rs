@@ -26,8 +26,11 @@ fn wrong_values_are_refused_with_their_name() {
         (json!({"resources": {"limit": {}}}), "additional properties 'limit' not allowed"),
         (json!({"tolerations": [{"keys": "a"}]}), "additional properties 'keys' not allowed"),
         (json!({"caBundle": {"pem": "MIIB…"}}), "at '/caBundle/pem'"),
+        (json!({"proxy": {"url": "http://user:password@proxy.example"}}), "at '/proxy/url'"),
         // By the templates, which can say it in a sentence.
         (json!({"extraArgs": ["--namespace=a"]}), "--namespace=a has a value of its own"),
+        (json!({"extraArgs": ["--https-proxy=http://p"]}), "--https-proxy=http://p has a value of its own"),
+        (json!({"proxy": {"credentialsSecret": "p"}}), "no effect without proxy.url"),
         (json!({"caBundle": {"configMap": "c", "pem": "-----BEGIN CERTIFICATE-----"}}), "exclude each other"),
     ] {
         let problem = helm.try_template(&values).err().unwrap_or_else(|| panic!("{values} is taken"));

@@ -26,6 +26,7 @@ mod monitoring;
 mod people;
 mod process;
 mod providers;
+mod proxies;
 mod reasons;
 mod refresh;
 mod renewal;
@@ -147,6 +148,7 @@ stories! {
     providers::edited_provider_asks_once,
     providers::missing_provider_is_named,
     providers::only_cluster_providers,
+    proxies::tokens_arrive_through_a_real_proxy,
     reasons::what_may_pass_is_tried_again,
     reasons::what_only_a_change_can_mend_is_seldom_asked,
     refresh::apiax_is_refreshed_and_falls_back,

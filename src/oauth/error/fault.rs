@@ -38,7 +38,8 @@ pub enum ProxyFault {
     Credentials(CredentialsFault),
     /// Another status than 200, or no HTTP at all. The client does not tell which.
     #[error(
-        "refused: it may not permit this host or port, not resolve the name, or not reach the host; see the proxy's log, or          exempt the host with `--no-proxy`"
+        "refused: it may not accept the credentials, not permit this host or port, not resolve the name, or not reach the \
+         host; see the proxy's log, or exempt the host with `--no-proxy`"
     )]
     Refused,
     #[error("could not be reached: its name could not be resolved; check `--https-proxy`")]

@@ -1,4 +1,4 @@
-//! Where the programs are: kube-apiserver and its company, helm, Keycloak, Prometheus.
+//! Where the programs are: kube-apiserver and its company, helm, Keycloak, Prometheus, tinyproxy.
 //!
 //! It knows the scripts in `tests/assets`, which build or fetch what is missing and print a folder. It must
 //! not know versions, download addresses or `KUBEBUILDER_ASSETS`: those are the scripts' business.
@@ -42,6 +42,12 @@ pub fn keycloak() -> &'static Path {
 pub fn prometheus() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| run("prometheus.sh", &[]))
+}
+
+/// The folder with `tinyproxy`.
+pub fn tinyproxy() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| run("tinyproxy.sh", &[]))
 }
 
 /// Runs a script with its stderr passed through, so that a person sees why nothing happens for minutes.

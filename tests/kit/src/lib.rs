@@ -108,6 +108,7 @@ pub mod prometheus;
 pub mod proxy;
 pub mod scripted_provider;
 pub mod shipped;
+pub mod tinyproxy;
 pub mod unique;
 
 use kube::api::{ApiResource, DynamicObject};

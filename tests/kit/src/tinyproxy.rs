@@ -1,0 +1,81 @@
+//! A real forward proxy, Debian's tinyproxy, that wants a user and a password.
+//!
+//! It knows tinyproxy's configuration and log. It must not know who uses the proxy.
+
+use std::net::TcpStream;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::process::{Process, Program};
+use crate::{assets, eventually, unique};
+
+/// A tenth of a second on an idle machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running tinyproxy on 127.0.0.1. Dropping it ends it.
+pub struct Tinyproxy {
+    process: Process,
+    port: u16,
+    // Last: the files outlive the process.
+    folder: TempDir,
+}
+
+impl Tinyproxy {
+    /// Starts one that lets in this user with this password, both of letters and digits.
+    pub async fn start(user: &str, password: &str) -> Self {
+        let folder = tempfile::Builder::new().prefix("tinyproxy-").tempdir().expect("a temporary folder");
+        let port = unique::port();
+        let program = Program {
+            name: "tinyproxy".into(),
+            binary: assets::tinyproxy().join("tinyproxy"),
+            arguments: vec!["-d".into(), "-c".into(), "tinyproxy.conf".into()],
+            environment: Vec::new(),
+            folder: folder.path().to_owned(),
+            log: folder.path().join("tinyproxy.log"),
+        };
+        configure(&folder, port, user, password);
+        let proxy = Self { process: Process::start(program), port, folder };
+        proxy.ready().await;
+        proxy
+    }
+
+    /// Restarts it at the same port, with other credentials. All connections through it end.
+    pub async fn restart(&self, user: &str, password: &str) {
+        self.process.kill9();
+        configure(&self.folder, self.port, user, password);
+        self.process.start_again();
+        self.ready().await;
+    }
+
+    /// `http://127.0.0.1:PORT`
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Host and port.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// How many connections to this host and port it has been asked for, and was let to open by its credentials.
+    pub fn tunnels(&self, host: &str) -> usize {
+        let opened = format!("Established connection to host \"{}\"", host.split(':').next().unwrap_or(host));
+        self.process.logs().lines().filter(|line| line.contains(&opened)).count()
+    }
+
+    async fn ready(&self) {
+        eventually("tinyproxy", PATIENCE, async || {
+            let connected = TcpStream::connect(("127.0.0.1", self.port)).map(drop);
+            connected.map_err(|error| format!("{error}: {}", self.process.tail(20)))
+        })
+        .await;
+    }
+}
+
+fn configure(folder: &TempDir, port: u16, user: &str, password: &str) {
+    let configuration = format!(
+        "Port {port}\nListen 127.0.0.1\nTimeout 60\nMaxClients 20\nLogLevel Info\nBasicAuth {user} {password}\n"
+    );
+    std::fs::write(folder.path().join("tinyproxy.conf"), configuration).expect("a file in our folder");
+}

@@ -1,0 +1,60 @@
+//! A cluster that reaches its providers only through the operator's proxy, a real one that wants a password.
+
+use serde_json::json;
+use tokensource::api::ConditionType;
+use tokensource_kit::scripted_provider::Answer;
+use tokensource_kit::tinyproxy::Tinyproxy;
+use tokensource_kit::{canaries, unique};
+
+use crate::story::{Story, TOKEN, condition};
+
+pub(crate) async fn tokens_arrive_through_a_real_proxy(story: &mut Story) {
+    let passwords = [unique::word(16), unique::word(16), unique::word(16)];
+    for password in &passwords {
+        canaries::register("a password for the proxy", password);
+    }
+    let [first, second, wrong] = &passwords;
+    let proxy = Tinyproxy::start("controller", first).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("credentials");
+    let write = |password: &str| {
+        std::fs::write(&file, format!("controller:{password}\n")).expect("a file in our folder");
+    };
+    write(first);
+    let (url, path) = (proxy.url(), file.display().to_string());
+    let arguments = ["--allow-network", "127.0.0.0/8", "--https-proxy", &url];
+    story.run_with(&[&arguments[..], &["--proxy-credentials-file", &path]].concat()).await;
+    story.provider.always(TOKEN, Answer::token(3600));
+
+    story.ask("before", &json!({})).await;
+    story.ready("before").await;
+    let tunnels = proxy.tunnels(&story.provider.host());
+    assert!(tunnels > 0 && story.provider.connections() == tunnels, "{tunnels} tunnels");
+
+    // The password is changed at the proxy and in the file.
+    proxy.restart("controller", second).await;
+    write(second);
+    story.ask("after", &json!({})).await;
+    story.ready("after").await;
+
+    // Tinyproxy answers 401 instead of 407, as if it were the provider.
+    write(wrong);
+    story.ask("refused", &json!({})).await;
+    fails(
+        story,
+        "refused",
+        &format!("the proxy {} refused: it may not accept the credentials", proxy.address()),
+    )
+    .await;
+    story.run_with(&arguments).await;
+    story.ask("without", &json!({})).await;
+    fails(story, "without", &format!("the proxy {} asked for other credentials (407)", proxy.address()))
+        .await;
+    assert_eq!(story.provider.count(TOKEN), 2);
+}
+
+async fn fails(story: &Story, name: &str, why: &str) {
+    let source = story.failing(name, "ProxyError").await;
+    let (_, _, message) = condition(&source, ConditionType::Renewed).expect("a condition");
+    assert!(message.contains(why), "{message}");
+}
