@@ -1,6 +1,8 @@
 //! Client authentication: the methods of RFC 6749, 7523 and 8705 under their registered names, and `federated_jwt`.
 //! Knows the fields of the contract; must not know how an assertion is signed.
 
+use std::collections::BTreeMap;
+
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -142,6 +144,7 @@ pub enum SendClientId {
 /// The client assertion (RFC 7523, section 2.2).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[allow(clippy::struct_excessive_bools)] // each a field that a user sets by itself
 pub struct AssertionSettings {
     /// Signature algorithm. Default: RS256 (HS256 for client_secret_jwt).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -153,7 +156,13 @@ pub struct AssertionSettings {
     #[x_kube(validation = rule::visible())]
     pub key_id: Option<String>,
 
-    /// The aud claim: TokenEndpoint (the default), Issuer, or the value itself.
+    /// The sub claim. Default: the client id. Empty: no sub claim at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    #[x_kube(validation = rule::visible())]
+    pub subject: Option<String>,
+
+    /// The aud claim: TokenEndpoint (the default), Issuer, None (no aud claim at all), or the value itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
     #[x_kube(validation = rule::visible())]
@@ -171,6 +180,30 @@ pub struct AssertionSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "rule::claims")]
     pub claims: Option<serde_json::Map<String, serde_json::Value>>,
+
+    /// Whether to send the x5t header, the SHA-1 thumbprint of the certificate in the credentials Secret. For servers that do
+    /// not know x5t#S256.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub x5t: bool,
+
+    /// Whether to send the x5c header, the certificate in the credentials Secret with its chain: 10 certificates at most.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub x5c: bool,
+
+    /// Additional members of the JOSE header, such as typ, whose default is JWT. alg, crit, b64 and members with a field of
+    /// their own are refused.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(schema_with = "rule::jose_headers")]
+    pub headers: BTreeMap<String, String>,
+
+    /// Whether to send the nbf claim. It equals iat.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub not_before: bool,
+
+    /// How far the iat claim lies in the past, for servers with slow clocks: 0s to 10m. Default: 10s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = rule::backdate())]
+    pub backdate: Option<Duration>,
 }
 
 /// Signature algorithms of RFC 7518.
@@ -188,6 +221,7 @@ pub enum JsonWebAlgorithm {
     PS512,
     ES256,
     ES384,
+    ES512,
     EdDSA,
 }
 

@@ -1,6 +1,8 @@
 //! Settings of single grants: refresh tokens, the token to exchange, the assertion of a JWT bearer grant.
 //! Knows the fields of the contract; must not know how a grant is carried out.
 
+use std::collections::BTreeMap;
+
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -73,7 +75,8 @@ impl SubjectToken {
 /// The assertion of a JWT bearer grant (RFC 7523, section 2.1).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!has(self.assertionFrom) || !(has(self.issuer) || has(self.subject) || has(self.audience) || has(self.scopeClaim) || has(self.lifetime) || has(self.algorithm) || has(self.keyId) || has(self.claims))").message("assertionFrom takes an assertion that is signed already: leave issuer, subject, audience, claims and the other fields out"))]
+#[x_kube(validation = Rule::new("!has(self.assertionFrom) || !(has(self.issuer) || has(self.subject) || has(self.audience) || has(self.scopeClaim) || has(self.lifetime) || has(self.algorithm) || has(self.keyId) || has(self.claims) || has(self.x5t) || has(self.x5tS256) || has(self.x5c) || has(self.headers) || has(self.notBefore) || has(self.backdate))").message("assertionFrom takes an assertion that is signed already: leave issuer, subject, audience, claims and the other fields out"))]
+#[allow(clippy::struct_excessive_bools)] // each a field that a user sets by itself
 pub struct AssertionGrant {
     /// The iss claim. Default: the client id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -87,7 +90,7 @@ pub struct AssertionGrant {
     #[x_kube(validation = rule::visible())]
     pub subject: Option<String>,
 
-    /// The aud claim: TokenEndpoint (the default), Issuer, or the value itself.
+    /// The aud claim: TokenEndpoint (the default), Issuer, None (no aud claim at all), or the value itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
     #[x_kube(validation = rule::visible())]
@@ -115,6 +118,34 @@ pub struct AssertionGrant {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "rule::claims")]
     pub claims: Option<serde_json::Map<String, serde_json::Value>>,
+
+    /// Whether to send the x5t header, the SHA-1 thumbprint of the certificate in the credentials Secret. For servers that do
+    /// not know x5t#S256.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub x5t: bool,
+
+    /// Whether to send the x5t#S256 header, the SHA-256 thumbprint of the certificate in the credentials Secret.
+    #[serde(rename = "x5tS256", default, skip_serializing_if = "is_default")]
+    pub x5t_s256: bool,
+
+    /// Whether to send the x5c header, the certificate in the credentials Secret with its chain: 10 certificates at most.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub x5c: bool,
+
+    /// Additional members of the JOSE header, such as typ, whose default is JWT. alg, crit, b64 and members with a field of
+    /// their own are refused.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(schema_with = "rule::jose_headers")]
+    pub headers: BTreeMap<String, String>,
+
+    /// Whether to send the nbf claim. It equals iat.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub not_before: bool,
+
+    /// How far the iat claim lies in the past, for servers with slow clocks: 0s to 10m. Default: 10s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = rule::backdate())]
+    pub backdate: Option<Duration>,
 
     /// An assertion that somebody else has issued (RFC 7521), in place of one that is signed with the client's key.
     #[serde(default, skip_serializing_if = "Option::is_none")]

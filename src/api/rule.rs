@@ -102,6 +102,36 @@ pub(super) fn bounds(condition: &str, message: &str) -> Rule {
     rule(format!("!self.matches('{DURATION}') || ({condition})"), message)
 }
 
+/// The schema of additional JOSE header members, whose description is the field's. Members with a field of their own are refused, and those that change
+/// how a signature is read (`crit`, `b64`).
+pub(super) fn jose_headers(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "object",
+        "maxProperties": 16,
+        "additionalProperties": {"type": "string", "maxLength": 1024},
+        "x-kubernetes-validations": [
+            {
+                "rule": "self.all(name, !(name in ['alg', 'kid', 'x5t', 'x5t#S256', 'x5c', 'crit', 'b64']))",
+                "message": "write algorithm, keyId, x5t, x5tS256 or x5c beside headers instead of alg, kid, x5t, x5t#S256 or x5c; leave \
+                            crit and b64 out",
+            },
+            {
+                "rule": "self.all(name, size(name) >= 1 && size(name) <= 64)",
+                "message": "the name of a header member has 1 to 64 characters",
+            },
+            {
+                "rule": format!("self.all(name, !self[name].matches(r'{UNSEEN}'))"),
+                "message": "leave out line breaks, control characters and invisible characters",
+            },
+        ],
+    })
+}
+
+/// How far an assertion may be dated back.
+pub(super) fn backdate() -> Rule {
+    bounds("duration(self) <= duration('10m')", "an assertion is dated back by 10m at most")
+}
+
 /// The schema of additional claims: any JSON object.
 pub(super) fn claims(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({

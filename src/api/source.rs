@@ -215,7 +215,7 @@ pub struct CredentialKeys {
     #[x_kube(validation = rule::data_key())]
     pub private_key: Option<String>,
 
-    /// Default: certificate. In PEM; needed for assertion.x5tS256 only.
+    /// Default: certificate. In PEM; needed for x5t, x5tS256 and x5c only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = rule::data_key())]

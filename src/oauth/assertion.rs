@@ -3,26 +3,23 @@
 //! Instant and nonce are arguments, so that equal inputs give equal assertions.
 //! No type here that holds a key has Debug, and no error quotes a key.
 
+mod certificate;
 mod signature;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
 use super::error::Error;
 use super::secret::Secret;
 use crate::api::JsonWebAlgorithm;
 use crate::panics::contain;
+pub use certificate::CertificateHeaders;
 pub(super) use signature::LONGEST_KEY;
-
-/// How far `iat` is set back, in seconds: servers whose clocks are slow refuse an `iat` in the future.
-const DATED_BACK: i64 = 10;
 
 /// Claims that other fields set (RFC 7523 §3), which additional claims must not contain.
 const RESERVED: [&str; 6] = ["iss", "sub", "aud", "exp", "iat", "jti"];
@@ -45,16 +42,22 @@ pub struct Assertion {
     pub key: Secret,
     /// The `kid` header.
     pub key_id: Option<String>,
-    /// The certificate whose thumbprint is the `x5t#S256` header (RFC 7515 §4.1.8), as PEM.
-    pub certificate: Option<String>,
+    /// The certificate that belongs to the key, with its chain, as PEM; and in which headers it stands.
+    pub certificate: Option<(String, CertificateHeaders)>,
+    /// Further members of the header. Those that other fields set win over them, but for `typ`.
+    pub headers: BTreeMap<String, String>,
     /// The `iss` claim.
     pub issuer: String,
     /// The `sub` claim. None leaves it out, for servers that refuse it.
     pub subject: Option<String>,
-    /// The `aud` claim.
-    pub audience: String,
-    /// From `iat` to `exp`; [`Assertion::LEAST_LIFETIME`] at least.
+    /// The `aud` claim. None leaves it out, for servers that know no audience.
+    pub audience: Option<String>,
+    /// From `iat` to `exp`; [`Assertion::least_lifetime`] at least.
     pub lifetime: Duration,
+    /// How far `iat` is set back: servers whose clocks are slow refuse an `iat` in the future.
+    pub backdate: Duration,
+    /// Whether there is an `nbf` claim, equal to `iat`.
+    pub not_before: bool,
     /// The `scope` claim, if the scope is sent as a claim.
     pub scope: Option<String>,
     /// Additional claims.
@@ -64,8 +67,28 @@ pub struct Assertion {
 impl Assertion {
     /// The default lifetime.
     pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
-    /// The minimum lifetime: a shorter one could be over on arrival, because `iat` is set back.
-    pub const LEAST_LIFETIME: Duration = Duration::from_secs(30);
+    /// The default of `backdate`.
+    pub const DEFAULT_BACKDATE: Duration = Duration::from_secs(10);
+
+    /// The minimum lifetime of an assertion that is dated back by this: a shorter one could be over on arrival.
+    pub fn least_lifetime(backdate: Duration) -> Duration {
+        backdate.saturating_add(Duration::from_secs(20)).max(Duration::from_secs(30))
+    }
+
+    /// Which field to use, if this member of the header must not stand among `headers`.
+    pub fn refused_header(name: &str) -> Option<&'static str> {
+        Some(match name {
+            "alg" => "write algorithm beside headers instead",
+            "kid" => "write keyId beside headers instead",
+            "x5t" => "write x5t: true beside headers instead",
+            "x5t#S256" => "write x5tS256: true beside headers instead",
+            "x5c" => "write x5c: true beside headers instead",
+            "crit" | "b64" => {
+                "it changes how the signature is read (RFC 7515, RFC 7797), which is not supported: remove it"
+            }
+            _ => return None,
+        })
+    }
 
     /// The assertion as text (RFC 7515 §7.1), with this `jti`.
     ///
@@ -77,12 +100,7 @@ impl Assertion {
     }
 
     fn signed(&self, now: DateTime<Utc>, jti: &str) -> Result<Secret, Error> {
-        let mut header = json!({"alg": self.algorithm, "typ": "JWT"});
-        if let Some(header) = header.as_object_mut() {
-            header.extend(self.key_id.as_deref().map(|id| ("kid".to_owned(), id.into())));
-            let thumbprint = self.certificate.as_deref().map(thumbprint).transpose()?;
-            header.extend(thumbprint.map(|text| ("x5t#S256".to_owned(), text.into())));
-        }
+        let header = Value::Object(self.header()?);
         let claims = Value::Object(self.claims(now, jti)?);
         let mut text = format!("{}.{}", encode(header.to_string()), encode(claims.to_string()));
         let signature = signature::sign(self.algorithm, &self.key, text.as_bytes())?;
@@ -91,39 +109,44 @@ impl Assertion {
         Ok(Secret::new(text))
     }
 
+    fn header(&self) -> Result<Map<String, Value>, Error> {
+        let mut header = Map::from_iter([("typ".to_owned(), json!("JWT"))]);
+        header.extend(self.headers.iter().map(|(name, value)| (name.clone(), json!(value))));
+        header.insert("alg".to_owned(), json!(self.algorithm));
+        header.extend(self.key_id.as_deref().map(|id| ("kid".to_owned(), id.into())));
+        if let Some((pem, headers)) = &self.certificate {
+            header.extend(headers.members(pem)?);
+        }
+        Ok(header)
+    }
+
     fn claims(&self, now: DateTime<Utc>, jti: &str) -> Result<Map<String, Value>, Error> {
         let mut claims = self.claims.clone();
         let taken = |name: &&&str| claims.contains_key(**name);
         let scope = self.scope.as_ref().map(|_| &"scope");
-        if let Some(name) = RESERVED.iter().chain(scope).find(taken) {
+        let not_before = self.not_before.then_some(&"nbf");
+        if let Some(name) = RESERVED.iter().chain(scope).chain(not_before).find(taken) {
             return Err(Error::spec(format!(
                 "`claims` must not hold {name}: another field of the spec sets it"
             )));
         }
-        let issued = now.timestamp().saturating_sub(DATED_BACK);
+        let backdate = i64::try_from(self.backdate.as_secs()).unwrap_or(i64::MAX);
+        let issued = now.timestamp().saturating_sub(backdate);
         let lifetime = i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX);
-        let own: [(&str, Value); 5] = [
+        let own: [(&str, Value); 4] = [
             ("iss", self.issuer.as_str().into()),
-            ("aud", self.audience.as_str().into()),
             ("iat", issued.into()),
             ("exp", issued.saturating_add(lifetime).into()),
             ("jti", jti.into()),
         ];
         let scope = self.scope.as_deref().map(|scope| ("scope", scope.into()));
         let subject = self.subject.as_deref().map(|subject| ("sub", subject.into()));
-        claims.extend(
-            own.into_iter().chain(subject).chain(scope).map(|(name, value)| (name.to_owned(), value)),
-        );
+        let audience = self.audience.as_deref().map(|audience| ("aud", audience.into()));
+        let not_before = self.not_before.then(|| ("nbf", issued.into()));
+        let all = own.into_iter().chain(subject).chain(audience).chain(scope).chain(not_before);
+        claims.extend(all.map(|(name, value)| (name.to_owned(), value)));
         Ok(claims)
     }
-}
-
-/// SHA-256 over the DER of the first certificate, which is the client's own; its chain follows.
-fn thumbprint(pem: &str) -> Result<String, Error> {
-    let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| {
-        Error::credential("the certificate is not readable as PEM (`-----BEGIN CERTIFICATE-----`)")
-    })?;
-    Ok(encode(Sha256::digest(certificate)))
 }
 
 fn encode(bytes: impl AsRef<[u8]>) -> String {

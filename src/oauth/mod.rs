@@ -20,7 +20,7 @@ mod secret;
 mod token;
 mod token_client;
 
-pub use assertion::{Assertion, SigningContext};
+pub use assertion::{Assertion, CertificateHeaders, SigningContext};
 pub use egress::AddressPolicy;
 pub use endpoint::{Endpoint, HostBinding};
 pub use error::{Error, Repeat, Retry};

@@ -134,6 +134,28 @@ const GOOD: [Good; CATALOG.len()] = [
         r#"{"access_token": "1000.8c.d", "api_domain": "https://www.zohoapis.com", "token_type": "Bearer",
             "expires_in": 3600}"#,
     ),
+    good(
+        "github-app",
+        3600,
+        r#"{"token": "ghs_16C7e42F292c6912E7710c838347Ae178B4a", "expires_at": "2026-01-01T01:00:00Z",
+            "permissions": {"contents": "read"}, "repository_selection": "selected"}"#,
+    ),
+    good(
+        "maskinporten",
+        119,
+        r#"{"access_token": "a.b.c", "token_type": "Bearer", "expires_in": 119, "scope": "prefix:api.read"}"#,
+    ),
+    good(
+        "adfs-certificate",
+        3600,
+        r#"{"access_token": "a.b.c", "token_type": "bearer", "expires_in": 3600}"#,
+    ),
+    good(
+        "keycloak-signed-jwt",
+        300,
+        r#"{"access_token": "a.b.c", "expires_in": 300, "refresh_expires_in": 0, "token_type": "Bearer",
+            "not-before-policy": 0, "scope": "profile email"}"#,
+    ),
 ];
 
 /// Reads a response as the controller would, or with other settings.
@@ -185,6 +207,7 @@ fn response_settings_stand_where_they_are_needed_and_nowhere_else() {
         let plain = answered(&load(name), Some(&ResponseSettings::default()), 200, body);
         match name {
             "ebay" => assert_eq!(plain.unwrap_err().reason(), Reason::UnsupportedTokenType),
+            "github-app" => assert_eq!(plain.unwrap_err().reason(), Reason::MalformedResponse),
             "salesforce" => assert_eq!(life(&plain.unwrap()), 3600, "an hour is assumed"),
             _ => assert_eq!(life(&plain.unwrap()), expected, "{name}"),
         }

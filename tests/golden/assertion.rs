@@ -6,7 +6,9 @@ use std::sync::OnceLock;
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::hmac;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
-use aws_lc_rs::signature::{self, KeyPair, UnparsedPublicKey, VerificationAlgorithm};
+use aws_lc_rs::signature::{
+    self, ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair, KeyPair, UnparsedPublicKey, VerificationAlgorithm,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::Value;
@@ -37,7 +39,25 @@ pub(crate) fn private_key() -> &'static str {
     &key().pem
 }
 
-/// Header and claims of an assertion, whose signature must be that of [`private_key`] or of the client secret.
+/// An EC key on the curve P-521, likewise.
+fn ec_key() -> &'static Key {
+    static KEY: OnceLock<Key> = OnceLock::new();
+    KEY.get_or_init(|| {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P521_SHA512_FIXED_SIGNING).unwrap();
+        let pem = format!(
+            "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+            STANDARD.encode(pair.to_pkcs8v1().unwrap().as_ref())
+        );
+        Key { pem, public: pair.public_key().as_ref().to_vec() }
+    })
+}
+
+/// An EC key on the curve P-521 as PEM.
+pub(crate) fn ec_private_key() -> &'static str {
+    &ec_key().pem
+}
+
+/// Header and claims of an assertion, whose signature must be that of [`private_key`], [`ec_private_key`] or the client secret.
 pub(crate) fn readable(assertion: &str) -> String {
     let parts: Vec<&str> = assertion.split('.').collect();
     let [header, claims, signature] = parts[..] else { panic!("{} parts", parts.len()) };
@@ -50,14 +70,15 @@ pub(crate) fn readable(assertion: &str) -> String {
 }
 
 fn verify(algorithm: &str, message: &[u8], signature: &[u8]) {
-    let verifier: &'static dyn VerificationAlgorithm = match algorithm {
+    let (verifier, key): (&'static dyn VerificationAlgorithm, _) = match algorithm {
         "HS256" => {
             let key = hmac::Key::new(hmac::HMAC_SHA256, CLIENT_SECRET.as_bytes());
             return hmac::verify(&key, message, signature).unwrap();
         }
-        "RS256" => &signature::RSA_PKCS1_2048_8192_SHA256,
-        "PS256" => &signature::RSA_PSS_2048_8192_SHA256,
+        "RS256" => (&signature::RSA_PKCS1_2048_8192_SHA256, key()),
+        "PS256" => (&signature::RSA_PSS_2048_8192_SHA256, key()),
+        "ES512" => (&signature::ECDSA_P521_SHA512_FIXED, ec_key()),
         other => panic!("no manifest asked for {other}"),
     };
-    UnparsedPublicKey::new(verifier, &key().public).verify(message, signature).unwrap();
+    UnparsedPublicKey::new(verifier, &key.public).verify(message, signature).unwrap();
 }

@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use crate::assertion;
 use crate::example::{Example, compare, root};
 
 /// Name of the file and of the `TokenSource` in it.
-pub(crate) const CATALOG: [&str; 22] = [
+pub(crate) const CATALOG: [&str; 26] = [
     "auth0",
     "okta",
     "entra-certificate",
@@ -30,6 +31,10 @@ pub(crate) const CATALOG: [&str; 22] = [
     "adobe",
     "amazon-lwa",
     "zoho",
+    "github-app",
+    "maskinporten",
+    "adfs-certificate",
+    "keycloak-signed-jwt",
 ];
 
 /// `yourclientid` and `yourclientsecret` in base64: the values that Sabre wants in the Secret.
@@ -38,7 +43,11 @@ const SABRE: [(&str, &str); 2] =
 
 pub(crate) fn load(name: &str) -> Example {
     let example = Example::load(&format!("catalog/{name}"), name);
-    if name == "sabre" { example.with(SABRE) } else { example }
+    match name {
+        "sabre" => example.with(SABRE),
+        "keycloak-signed-jwt" => example.with([("private_key", assertion::ec_private_key())]),
+        _ => example,
+    }
 }
 
 #[test]

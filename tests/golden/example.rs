@@ -83,7 +83,10 @@ impl Example {
     }
 
     /// With these values in the Secrets in place of the usual ones.
-    pub(crate) fn with(mut self, prepared: [(&'static str, &'static str); 2]) -> Self {
+    pub(crate) fn with<const COUNT: usize>(
+        mut self,
+        prepared: [(&'static str, &'static str); COUNT],
+    ) -> Self {
         self.prepared.extend(prepared);
         self
     }

@@ -16,7 +16,7 @@ pub(crate) async fn accepts_and_refuses(story: &mut Story) {
     // Nobody has looked at it, and it says so to whoever judges by kstatus.
     let source = story.source("accepted").await;
     assert_eq!(source.status.and_then(|status| status.observed_generation), Some(-1));
-    for (case, more, words) in refused().into_iter().chain(refused_texts()) {
+    for (case, more, words) in refused().into_iter().chain(refused_texts()).chain(refused_signing()) {
         let source = story.source_for("refused", &more);
         match story.world.plane().try_apply("admin", &story.namespace, &source.to_string()).await {
             Ok(_) => panic!("{case} was accepted"),
@@ -39,8 +39,46 @@ fn accepted() -> Vec<(&'static str, Value)> {
             {"name": "client_assertion_type", "value": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}]}}}),
         ),
         ("an issuer", json!({"provider": {"tokenEndpoint": null, "issuer": "https://h.example/realms/r"}})),
+        (
+            "an assertion with everything",
+            json!({"provider": {"clientAuthentication": {"method": "private_key_jwt", "assertion": signing()}}}),
+        ),
+        (
+            "a bearer token with everything",
+            json!({"provider": {"clientAuthentication": {"method": "bearer_token", "bearerToken": {"assertion": signing()}}}}),
+        ),
+        ("a grant with everything", json!({"provider": {"assertionGrant": signing()}})),
         ("the longest timeout", json!({"provider": {"timeout": "2m"}})),
     ]
+}
+
+fn signing() -> Value {
+    json!({"algorithm": "ES512", "x5t": true, "x5tS256": true, "x5c": true, "notBefore": true, "backdate": "10m",
+        "lifetime": "1h", "subject": "", "audience": "None", "headers": {"typ": "client-authentication+jwt"}})
+}
+
+/// One setting in each place that signs.
+fn refused_signing() -> Vec<(&'static str, Value, &'static str)> {
+    let settings = [
+        ("alg among the headers", json!({"headers": {"alg": "none"}}), "write algorithm"),
+        ("x5t#S256 among the headers", json!({"headers": {"x5t#S256": "t"}}), "x5tS256"),
+        ("crit among the headers", json!({"headers": {"crit": "x"}}), "leave crit"),
+        ("a header of two lines", json!({"headers": {"typ": "a\nb"}}), "invisible characters"),
+        ("a long header", json!({"headers": {"typ": "x".repeat(1025)}}), "1024"),
+        ("a header with a long name", json!({"headers": {"n".repeat(65): "x"}}), "1 to 64 characters"),
+        ("a long way back", json!({"backdate": "10m1s"}), "10m at most"),
+    ];
+    let places = |settings: Value| {
+        [
+            json!({"provider": {"clientAuthentication": {"method": "private_key_jwt", "assertion": settings}}}),
+            json!({"provider": {"clientAuthentication": {"method": "bearer_token", "bearerToken": {"assertion": settings}}}}),
+            json!({"provider": {"assertionGrant": settings}}),
+        ]
+    };
+    let each = |(case, settings, words)| places(settings).map(|more| (case, more, words));
+    let foreign = json!({"provider": {"assertionGrant": {"assertionFrom": {"tokenSourceRef": {"name": "a"}}, "x5t": true}}});
+    let beside = ("a header beside a foreign assertion", foreign, "signed already");
+    settings.into_iter().flat_map(each).chain([beside]).collect()
 }
 
 #[allow(clippy::too_many_lines)] // a table

@@ -80,7 +80,9 @@ fn masked(mut request: TokenRequest, shows_id: bool) -> TokenRequest {
         Grant::RefreshToken { token } => *token = mask(),
         Grant::TokenExchange { subject, actor, .. } => {
             subject.token = mask();
-            actor.iter_mut().for_each(|actor| actor.token = mask());
+            if let Some(actor) = actor {
+                actor.token = mask();
+            }
         }
         Grant::JwtBearer { assertion } => mask_id(assertion),
         Grant::IssuedAssertion { assertion, .. } => *assertion = mask(),

@@ -1,18 +1,35 @@
 //! Contradictions among the fields of signed assertions and token exchange. Knows the spec alone; must not know a
 //! key. A field that would have no effect is refused, for whoever sets it counts on it.
 
+use std::collections::BTreeMap;
+
 use super::{Failure, Observed, invalid};
-use crate::api::{ClientAuthenticationMethod, Duration, TokenProviderSpec};
+use crate::api::{
+    AssertionGrant, AssertionSettings, ClientAuthenticationMethod, Duration, TokenProviderSpec,
+};
 use crate::decide::versions::Role;
 use crate::oauth::{Assertion, JWT_BEARER, TOKEN_EXCHANGE};
 
 /// RFC 7522.
 const SAML2_BEARER: &str = "urn:ietf:params:oauth:grant-type:saml2-bearer";
 
+/// The most a date of issue is set back: further back, an assertion would hide a wrong clock.
+const LONGEST_BACKDATE: std::time::Duration = std::time::Duration::from_secs(600);
+/// The most additional members of a JOSE header.
+const MOST_HEADERS: usize = 16;
+
 type Rule = fn(&Observed<'_>, &TokenProviderSpec) -> Option<String>;
 
-const RULES: [Rule; 6] =
-    [idle_fields, missing_subject, input_is_target, wrong_family, unknown_audience, short_life];
+const RULES: [Rule; 8] = [
+    idle_fields,
+    missing_subject,
+    input_is_target,
+    wrong_family,
+    unknown_audience,
+    long_backdate,
+    short_life,
+    refused_header,
+];
 
 /// The first contradiction, with what to write instead.
 pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
@@ -105,31 +122,94 @@ fn wrong_family(_: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String
     })
 }
 
+/// The fields of one assertion that is signed here, wherever it stands.
+struct Signed<'a> {
+    /// Where it stands in the provider block.
+    field: &'static str,
+    audience: Option<&'a str>,
+    lifetime: Option<Duration>,
+    backdate: Option<Duration>,
+    headers: &'a BTreeMap<String, String>,
+}
+
+impl Signed<'_> {
+    fn backdate(&self) -> std::time::Duration {
+        self.backdate.map_or(Assertion::DEFAULT_BACKDATE, Duration::get)
+    }
+}
+
+/// The assertions that are signed for a request.
+fn signed(provider: &TokenProviderSpec) -> impl Iterator<Item = Signed<'_>> {
+    let authentication = &provider.client_authentication;
+    let bearer = authentication.bearer_token.as_ref().and_then(|bearer| bearer.assertion.as_ref());
+    let settings = [
+        (authentication.assertion.as_ref(), "clientAuthentication.assertion"),
+        (bearer, "clientAuthentication.bearerToken.assertion"),
+    ];
+    let settings = settings.into_iter().filter_map(|(settings, field)| {
+        let AssertionSettings { audience, lifetime, backdate, headers, .. } = settings?;
+        let (audience, lifetime, backdate) = (audience.as_deref(), *lifetime, *backdate);
+        Some(Signed { field, audience, lifetime, backdate, headers })
+    });
+    let grant = provider.assertion_grant.as_ref().map(|grant| {
+        let AssertionGrant { audience, lifetime, backdate, headers, .. } = grant;
+        let (audience, lifetime, backdate) = (audience.as_deref(), *lifetime, *backdate);
+        Signed { field: "assertionGrant", audience, lifetime, backdate, headers }
+    });
+    settings.chain(grant)
+}
+
 fn unknown_audience(_: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String> {
-    let assertion = provider.client_authentication.assertion.as_ref().and_then(|a| a.audience.as_deref());
-    let grant = provider.assertion_grant.as_ref().and_then(|grant| grant.audience.as_deref());
-    let field = [(assertion, "clientAuthentication.assertion.audience"), (grant, "assertionGrant.audience")]
-        .into_iter()
-        .find_map(|(audience, field)| {
-            (audience == Some("Issuer") && provider.issuer.is_none()).then_some(field)
-        })?;
+    let unknown = |signed: &Signed<'_>| signed.audience == Some("Issuer") && provider.issuer.is_none();
+    let field = signed(provider).find(unknown)?.field;
     Some(format!(
-        "provider.{field}: Issuer needs provider.issuer, which is not set: write the issuer's URL itself there."
+        "provider.{field}.audience: Issuer needs provider.issuer, which is not set: write the issuer's URL itself there."
     ))
 }
 
+fn long_backdate(_: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String> {
+    let field = signed(provider).find(|signed| signed.backdate() > LONGEST_BACKDATE)?.field;
+    Some(format!("provider.{field}.backdate is too long: write 10m or less."))
+}
+
 fn short_life(_: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String> {
-    let assertion =
-        provider.client_authentication.assertion.as_ref().and_then(|assertion| assertion.lifetime);
-    let grant = provider.assertion_grant.as_ref().and_then(|grant| grant.lifetime);
-    let field = [(assertion, "clientAuthentication.assertion.lifetime"), (grant, "assertionGrant.lifetime")]
-        .into_iter()
-        .find_map(|(life, field)| {
-            life.is_some_and(|life| Duration::get(life) < Assertion::LEAST_LIFETIME).then_some(field)
-        })?;
+    let (field, least) = signed(provider).find_map(|signed| {
+        let least = Assertion::least_lifetime(signed.backdate());
+        let lifetime = signed.lifetime.map_or(Assertion::DEFAULT_LIFETIME, Duration::get);
+        (lifetime < least).then_some((signed.field, least))
+    })?;
     Some(format!(
-        "provider.{field} is too short: an assertion is dated ten seconds back, for clocks differ; write 30s or more."
+        "provider.{field}.lifetime is too short: it counts from iat, which is dated back because clocks differ; write {}s or more.",
+        least.as_secs() + u64::from(least.subsec_nanos() > 0)
     ))
+}
+
+fn refused_header(_: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String> {
+    signed(provider).find_map(|Signed { field, headers, .. }| {
+        if headers.len() > MOST_HEADERS {
+            return Some(format!("provider.{field}.headers has more than {MOST_HEADERS} members: remove some."));
+        }
+        headers.iter().find_map(|(name, value)| {
+            if let Some(instead) = Assertion::refused_header(name) {
+                return Some(format!("provider.{field}.headers must not have {name}: {instead}."));
+            }
+            if name.is_empty() || name.chars().count() > 64 || !is_visible(name) {
+                return Some(format!(
+                    "provider.{field}.headers has a name that cannot be sent: write 1 to 64 visible characters."
+                ));
+            }
+            (value.chars().count() > 1024 || !is_visible(value)).then(|| {
+                format!(
+                    "provider.{field}.headers.{name} cannot be sent: write at most 1024 characters, all of them visible."
+                )
+            })
+        })
+    })
+}
+
+/// The definition's rules cannot bound the characters of a member's name, and may be older than the controller.
+fn is_visible(text: &str) -> bool {
+    !text.chars().any(char::is_control)
 }
 
 #[cfg(test)]

@@ -7,7 +7,9 @@ use crate::api::{
     SubjectToken, TokenProviderSpec, TokenSourceSpec,
 };
 use crate::decide::Failure;
-use crate::oauth::{Assertion, Grant, GrantKind, JWT_BEARER, Secret, TOKEN_EXCHANGE, TypedToken};
+use crate::oauth::{
+    Assertion, CertificateHeaders, Grant, GrantKind, JWT_BEARER, Secret, TOKEN_EXCHANGE, TypedToken,
+};
 
 /// RFC 8693 §3: what a Secret most likely holds.
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
@@ -81,7 +83,8 @@ pub(super) fn client(
     own(&settings, algorithm, provider, keys, values, id)
 }
 
-/// A JWT in which the client speaks of itself. The algorithm is that of the settings, or else this one.
+/// A JWT in which this party speaks of itself, unless the settings name a subject. The algorithm is that of the settings, or
+/// else this one.
 pub(super) fn own(
     settings: &AssertionSettings,
     algorithm: JsonWebAlgorithm,
@@ -90,18 +93,33 @@ pub(super) fn own(
     values: &Values<'_>,
     id: &str,
 ) -> Result<Assertion, Failure> {
-    let AssertionSettings { algorithm: chosen, key_id, audience, lifetime, x5t_s256, claims } =
-        settings.clone();
+    let AssertionSettings {
+        algorithm: chosen,
+        key_id,
+        subject,
+        audience,
+        lifetime,
+        x5t_s256,
+        claims,
+        x5t,
+        x5c,
+        headers,
+        not_before,
+        backdate,
+    } = settings.clone();
     let algorithm = chosen.unwrap_or(algorithm);
     Ok(Assertion {
         algorithm,
         key: values.secret(key(keys, algorithm))?,
         key_id,
-        certificate: x5t_s256.then(|| values.text(keys.certificate())).transpose()?,
+        certificate: certificate(CertificateHeaders { x5t, x5t_s256, x5c }, keys, values)?,
+        headers,
         issuer: id.to_owned(),
-        subject: Some(id.to_owned()),
+        subject: Some(subject.unwrap_or_else(|| id.to_owned())).filter(|subject| !subject.is_empty()),
         audience: resolved(audience.as_deref(), provider),
         lifetime: lifetime.map_or(Assertion::DEFAULT_LIFETIME, crate::api::Duration::get),
+        backdate: backdate.map_or(Assertion::DEFAULT_BACKDATE, crate::api::Duration::get),
+        not_before,
         scope: None,
         claims: claims.unwrap_or_default(),
     })
@@ -115,26 +133,52 @@ fn bearer(
     values: &Values<'_>,
 ) -> Result<Assertion, Failure> {
     let AssertionGrant {
-        issuer, subject, audience, scope_claim, lifetime, algorithm, key_id, claims, ..
+        issuer,
+        subject,
+        audience,
+        scope_claim,
+        lifetime,
+        algorithm,
+        key_id,
+        claims,
+        x5t,
+        x5t_s256,
+        x5c,
+        headers,
+        not_before,
+        backdate,
+        assertion_from: _,
     } = provider.assertion_grant.clone().unwrap_or_default();
     let issuer = match issuer.filter(|issuer| !issuer.is_empty()) {
         Some(issuer) => issuer,
         None => client_id(spec, keys, values)?,
     };
-    let algorithm = algorithm.unwrap_or(JsonWebAlgorithm::RS256);
-    let scope = spec.token.scopes.join(" ");
-    Ok(Assertion {
+    let settings = AssertionSettings {
         algorithm,
-        key: values.secret(key(keys, algorithm))?,
         key_id,
-        certificate: None,
-        subject: Some(subject.unwrap_or_else(|| issuer.clone())).filter(|subject| !subject.is_empty()),
-        issuer,
-        audience: resolved(audience.as_deref(), provider),
-        lifetime: lifetime.map_or(Assertion::DEFAULT_LIFETIME, crate::api::Duration::get),
-        scope: (scope_claim && !scope.is_empty()).then_some(scope),
-        claims: claims.unwrap_or_default(),
-    })
+        subject,
+        audience,
+        lifetime,
+        x5t_s256,
+        claims,
+        x5t,
+        x5c,
+        headers,
+        not_before,
+        backdate,
+    };
+    let scope = spec.token.scopes.join(" ");
+    let assertion = own(&settings, JsonWebAlgorithm::RS256, provider, keys, values, &issuer)?;
+    Ok(Assertion { scope: (scope_claim && !scope.is_empty()).then_some(scope), ..assertion })
+}
+
+/// The certificate of the key, if a header stands for it.
+fn certificate(
+    headers: CertificateHeaders,
+    keys: &CredentialKeys,
+    values: &Values<'_>,
+) -> Result<Option<(String, CertificateHeaders)>, Failure> {
+    headers.any().then(|| Ok((values.text(keys.certificate())?, headers))).transpose()
 }
 
 /// The key of the credentials Secret that an algorithm signs with.
@@ -142,14 +186,15 @@ fn key(keys: &CredentialKeys, algorithm: JsonWebAlgorithm) -> &str {
     if algorithm.is_symmetric() { keys.client_secret() } else { keys.private_key() }
 }
 
-/// The `aud` claim, byte for byte as the user wrote it: servers compare texts, not URLs.
-fn resolved(audience: Option<&str>, provider: &TokenProviderSpec) -> String {
+/// The `aud` claim, byte for byte as the user wrote it; None if there is to be none. Servers compare texts, not URLs.
+fn resolved(audience: Option<&str>, provider: &TokenProviderSpec) -> Option<String> {
     let named = match audience {
         None | Some("TokenEndpoint") => provider.token_endpoint.as_deref(),
         Some("Issuer") => provider.issuer.as_deref(),
+        Some("None") => return None,
         literal => literal,
     };
-    named.unwrap_or_default().to_owned()
+    Some(named.unwrap_or_default().to_owned())
 }
 
 #[cfg(test)]

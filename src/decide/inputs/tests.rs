@@ -13,6 +13,9 @@ const OF_A_FIXED_SPEC: &str = "07be4a652f00c121cd721a2e1bc93868ca4d29422bd794040
 /// The fingerprint of [`rich`], for ever.
 const OF_A_RICH_SPEC: &str = "f1d5ea96251fc30fddfd28dfe8c03917d729c315939d7b151a9aca58d52f54b7";
 
+/// The fingerprint of [`signing`], for ever: computed before assertions had more settings than these.
+const OF_A_SIGNING_SPEC: &str = "ae55f2267c7bbe3ff1a4988dfe57e4b9eddba476fd524aa32d8c30dfd56d1971";
+
 type Change = (&'static str, fn(&mut Scene));
 
 #[allow(clippy::unnecessary_wraps)] // the fields are optional
@@ -43,6 +46,24 @@ fn rich() -> Scene {
         scene.spec.token = serde_json::from_str(token).unwrap();
         scene.spec.target.data.insert("header".to_owned(), LongText("Bearer {{ access_token }}".to_owned()));
     })
+}
+
+/// A spec that signs, in both places that there were first.
+fn signing() -> Scene {
+    let provider = r#"{"tokenEndpoint": "https://auth.example.com/oauth/token",
+        "grantType": "urn:ietf:params:oauth:grant-type:jwt-bearer", "clientAuthentication": {"method": "private_key_jwt",
+        "assertion": {"algorithm": "PS256", "keyId": "k", "audience": "Issuer", "lifetime": "5m", "x5tS256": true,
+        "claims": {"a": 1}}}, "assertionGrant": {"issuer": "i", "subject": "", "audience": "a", "scopeClaim": true,
+        "lifetime": "5m", "algorithm": "ES256", "keyId": "k", "claims": {"a": 1}}}"#;
+    Scene::fresh().with(|scene| scene.provider = Ok(serde_json::from_str(provider).unwrap()))
+}
+
+fn assertion(scene: &mut Scene, settings: &str) {
+    scene.provider().client_authentication.assertion = Some(serde_json::from_str(settings).unwrap());
+}
+
+fn grant(scene: &mut Scene, settings: &str) {
+    scene.provider().assertion_grant = Some(serde_json::from_str(settings).unwrap());
 }
 
 const SHAPING: &[Change] = &[
@@ -84,6 +105,20 @@ const SHAPING: &[Change] = &[
     }),
     ("the client's id", |s| s.spec.client_id = text("another")),
     ("a client certificate", |s| s.certificate = secret("certificate-uid", "1", None)),
+    ("an ES512 assertion", |s| assertion(s, r#"{"algorithm": "ES512"}"#)),
+    ("an assertion's subject", |s| assertion(s, r#"{"subject": ""}"#)),
+    ("an assertion's audience", |s| assertion(s, r#"{"audience": "None"}"#)),
+    ("an assertion's header", |s| assertion(s, r#"{"headers": {"typ": "x"}}"#)),
+    ("an assertion's thumbprint", |s| assertion(s, r#"{"x5t": true}"#)),
+    ("an assertion's chain", |s| assertion(s, r#"{"x5c": true}"#)),
+    ("an assertion's beginning", |s| assertion(s, r#"{"notBefore": true}"#)),
+    ("an assertion's date", |s| assertion(s, r#"{"backdate": "1m"}"#)),
+    ("a grant's header", |s| grant(s, r#"{"headers": {"typ": "x"}}"#)),
+    ("a grant's thumbprint", |s| grant(s, r#"{"x5t": true}"#)),
+    ("a grant's better thumbprint", |s| grant(s, r#"{"x5tS256": true}"#)),
+    ("a grant's chain", |s| grant(s, r#"{"x5c": true}"#)),
+    ("a grant's beginning", |s| grant(s, r#"{"notBefore": true}"#)),
+    ("a grant's date", |s| grant(s, r#"{"backdate": "1m"}"#)),
     ("rotated credentials", |s| s.credentials = secret("secret-uid", "8", None)),
     ("re-created credentials", |s| s.credentials = secret("another-uid", "7", None)),
     ("no credentials", |s| {
@@ -193,6 +228,7 @@ fn a_default_written_out_is_the_same_as_one_left_out() {
 fn an_upgrade_changes_no_fingerprint() {
     assert_eq!(of(&Scene::fresh()).asked, OF_A_FIXED_SPEC);
     assert_eq!(of(&rich()).asked, OF_A_RICH_SPEC);
+    assert_eq!(of(&signing()).asked, OF_A_SIGNING_SPEC);
 }
 
 #[test]

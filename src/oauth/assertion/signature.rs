@@ -6,9 +6,9 @@ use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair as RsaKeyPair;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm,
-    Ed25519KeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384,
-    RSA_PSS_SHA512, RsaEncoding,
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING,
+    EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384,
+    RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512, RsaEncoding,
 };
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
@@ -38,6 +38,7 @@ fn method(algorithm: JsonWebAlgorithm) -> Method {
         JsonWebAlgorithm::PS512 => Method::Rsa(&RSA_PSS_SHA512),
         JsonWebAlgorithm::ES256 => Method::Ecdsa(&ECDSA_P256_SHA256_FIXED_SIGNING),
         JsonWebAlgorithm::ES384 => Method::Ecdsa(&ECDSA_P384_SHA384_FIXED_SIGNING),
+        JsonWebAlgorithm::ES512 => Method::Ecdsa(&ECDSA_P521_SHA512_FIXED_SIGNING),
         JsonWebAlgorithm::EdDSA => Method::Ed25519,
     }
 }
@@ -48,6 +49,7 @@ fn wanted_key(algorithm: JsonWebAlgorithm) -> &'static str {
         Method::Hmac(_) => "a shared secret",
         Method::Rsa(_) => "an RSA key of 2048 to 4096 bits",
         Method::Ecdsa(_) if algorithm == JsonWebAlgorithm::ES256 => "an EC key on the curve P-256",
+        Method::Ecdsa(_) if algorithm == JsonWebAlgorithm::ES512 => "an EC key on the curve P-521",
         Method::Ecdsa(_) => "an EC key on the curve P-384",
         Method::Ed25519 => "an Ed25519 key",
     }

@@ -4,10 +4,11 @@ use aws_lc_rs::encoding::{AsDer, EcPrivateKeyRfc5915Der, Pkcs8V1Der};
 use aws_lc_rs::hmac;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{
-    self, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
-    EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, UnparsedPublicKey, VerificationAlgorithm,
+    self, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING,
+    EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, UnparsedPublicKey, VerificationAlgorithm,
 };
 use base64::engine::general_purpose::STANDARD;
+use sha2::Digest;
 
 use super::*;
 use crate::api::reason::Reason;
@@ -76,10 +77,13 @@ pub(crate) fn assertion(algorithm: JsonWebAlgorithm, key: &str) -> Assertion {
         key: Secret::new(key.to_owned()),
         key_id: None,
         certificate: None,
+        headers: BTreeMap::new(),
         issuer: "me".to_owned(),
         subject: Some("me".to_owned()),
-        audience: "https://a.example/token".to_owned(),
+        audience: Some("https://a.example/token".to_owned()),
         lifetime: Assertion::DEFAULT_LIFETIME,
+        backdate: Assertion::DEFAULT_BACKDATE,
+        not_before: false,
         scope: None,
         claims: Map::new(),
     }
@@ -116,8 +120,9 @@ fn parts(text: &str) -> (Value, Value, String, Vec<u8>) {
 fn asymmetric_algorithms_sign_with_every_form_of_key() {
     let (rsa, p256, p384) =
         (rsa(), ec(&ECDSA_P256_SHA256_FIXED_SIGNING), ec(&ECDSA_P384_SHA384_FIXED_SIGNING));
+    let p521 = ec(&ECDSA_P521_SHA512_FIXED_SIGNING);
     let ed25519 = [ed25519()];
-    let cases: [(JsonWebAlgorithm, &[Key], &'static dyn VerificationAlgorithm); 9] = [
+    let cases: [(JsonWebAlgorithm, &[Key], &'static dyn VerificationAlgorithm); 10] = [
         (JsonWebAlgorithm::RS256, &rsa, &signature::RSA_PKCS1_2048_8192_SHA256),
         (JsonWebAlgorithm::RS384, &rsa, &signature::RSA_PKCS1_2048_8192_SHA384),
         (JsonWebAlgorithm::RS512, &rsa, &signature::RSA_PKCS1_2048_8192_SHA512),
@@ -126,6 +131,7 @@ fn asymmetric_algorithms_sign_with_every_form_of_key() {
         (JsonWebAlgorithm::PS512, &rsa, &signature::RSA_PSS_2048_8192_SHA512),
         (JsonWebAlgorithm::ES256, &p256, &signature::ECDSA_P256_SHA256_FIXED),
         (JsonWebAlgorithm::ES384, &p384, &signature::ECDSA_P384_SHA384_FIXED),
+        (JsonWebAlgorithm::ES512, &p521, &signature::ECDSA_P521_SHA512_FIXED),
         (JsonWebAlgorithm::EdDSA, &ed25519, &signature::ED25519),
     ];
     for (algorithm, keys, verifier) in cases {
@@ -138,6 +144,33 @@ fn asymmetric_algorithms_sign_with_every_form_of_key() {
             assert!(verified.is_ok(), "{algorithm:?} with {}", key.form);
         }
     }
+}
+
+/// Key and signature of RFC 7515, appendix A.4: they tie the verifier of the other tests to something that this library has not
+/// made.
+#[test]
+fn es512_is_that_of_the_rfc() {
+    let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).unwrap();
+    let x = "AekpBQ8ST8a8VcfVOTNl353vSrDCLLJXmPk06wTjxrrjcBpXp5EOnYG_NjFZ6OvLFV1jSfS9tsz4qUxcWceqwQGk";
+    let y = "ADSmRA43Z1DSNx_RvcLI87cdL07l6jQyyBXMoxVg_l2Th-x3S1WDhjDly79ajL4Kkd0AZMaZmh9ubmf63e3kyMj2";
+    let d = "AY5pb7A0UFiB3RELSD64fTLOSV_jazdF7fLYyuTw8lOfRhWg6Y6rUrPAxerEzgdRhajnu0ferB0d53vM9mE15j2C";
+    let published = "AdwMgeerwtHoh-l192l60hp9wAHZFVJbLfD_UxMi70cwnZOYaRI1bKPWROc-mZZqwqT2SI-KGDKB34XO0aw_7XdtAG8GaSwFKdCAPZgoXD2YBJZCPEX3xKpRwcdOO8KpEHwJjyqOgzDO7iKvU8vcnwNrmxYbSW9ERBXukOXolLzeO_Jn";
+    let message = b"eyJhbGciOiJFUzUxMiJ9.UGF5bG9hZA";
+    let public = [vec![4], decode(x), decode(y)].concat();
+    let verifier = UnparsedPublicKey::new(&signature::ECDSA_P521_SHA512_FIXED, &public);
+    verifier.verify(message, &decode(published)).unwrap();
+
+    // RFC 5915: version, the key, the curve's identifier, the public half.
+    let sec1 = [
+        b"\x30\x81\xdc\x02\x01\x01\x04\x42".to_vec(),
+        decode(d),
+        b"\xa0\x07\x06\x05\x2b\x81\x04\x00\x23\xa1\x81\x89\x03\x81\x86\x00".to_vec(),
+        public.clone(),
+    ];
+    let key = Secret::new(pem("EC PRIVATE KEY", &sec1.concat()));
+    let signature = super::signature::sign(JsonWebAlgorithm::ES512, &key, message).unwrap();
+    assert_eq!(signature.len(), 132);
+    verifier.verify(message, &signature).unwrap();
 }
 
 #[test]
@@ -176,7 +209,7 @@ fn header_and_claims_have_the_given_values() {
         key_id: Some("key-1".to_owned()),
         issuer: "issuer".to_owned(),
         subject: Some("subject".to_owned()),
-        audience: "account.example".to_owned(),
+        audience: Some("account.example".to_owned()),
         lifetime: Duration::from_secs(3600),
         scope: Some("signature impersonation".to_owned()),
         claims: further.as_object().unwrap().clone(),
@@ -192,6 +225,40 @@ fn header_and_claims_have_the_given_values() {
     assert_eq!(claims, expected);
     let (_, claims, ..) = parts(&signed(&Assertion { subject: None, ..assertion.clone() }));
     assert!(claims.get("sub").is_none() && claims.get("iss").is_some(), "{claims}");
+    let (_, claims, ..) = parts(&signed(&Assertion { audience: None, ..assertion }));
+    assert!(claims.get("aud").is_none() && claims.get("sub").is_some(), "{claims}");
+}
+
+#[test]
+fn dates_are_set_back_as_far_as_asked() {
+    let plain = assertion(JsonWebAlgorithm::HS256, SHARED);
+    for (seconds, issued) in [(0, 1_767_225_600), (60, 1_767_225_540)] {
+        let assertion = Assertion {
+            backdate: Duration::from_secs(seconds),
+            lifetime: Duration::from_secs(120),
+            not_before: true,
+            ..plain.clone()
+        };
+        let (_, claims, ..) = parts(&signed(&assertion));
+        let dates = [&claims["iat"], &claims["nbf"], &claims["exp"]].map(|date| date.as_i64().unwrap());
+        assert_eq!(dates, [issued, issued, issued + 120]);
+    }
+    let mut twice = Assertion { not_before: true, ..plain };
+    twice.claims.insert("nbf".to_owned(), 1.into());
+    assert!(refusal(&twice).1.contains("nbf"));
+}
+
+#[test]
+fn further_header_members_override_the_type_alone() {
+    let members = [("typ", "client-authentication+jwt"), ("tenant", "t"), ("alg", "none"), ("kid", "other")];
+    let assertion = Assertion {
+        key_id: Some("own".to_owned()),
+        headers: members.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        ..assertion(JsonWebAlgorithm::HS256, SHARED)
+    };
+    let (header, ..) = parts(&signed(&assertion));
+    let expected = json!({"alg": "HS256", "kid": "own", "tenant": "t", "typ": "client-authentication+jwt"});
+    assert_eq!(header, expected);
 }
 
 #[test]
@@ -201,14 +268,31 @@ fn thumbprint_is_that_of_the_first_certificate() {
         rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap().self_signed(&key).unwrap()
     };
     let (own, other) = (certificate("own.example"), certificate("other.example"));
-    let chained =
-        |pem: String| Assertion { certificate: Some(pem), ..assertion(JsonWebAlgorithm::HS256, SHARED) };
-    let (header, ..) = parts(&signed(&chained(format!("{}\n{}", own.pem(), other.pem()))));
+    let chained = |pem: String, headers| Assertion {
+        certificate: Some((pem, headers)),
+        ..assertion(JsonWebAlgorithm::HS256, SHARED)
+    };
+    let all = CertificateHeaders { x5t: true, x5t_s256: true, x5c: true };
+    // Somebody may store key and certificate as one text.
+    let key = rsa()[0].pem.clone();
+    let (header, ..) = parts(&signed(&chained(format!("{}\n{key}\n{}", own.pem(), other.pem()), all)));
     // RFC 7515 §4.1.8, computed with another library.
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, own.der());
+    let digest = sha2::Sha256::digest(own.der());
     assert_eq!(header["x5t#S256"], URL_SAFE_NO_PAD.encode(digest));
+    assert_eq!(URL_SAFE_NO_PAD.decode(header["x5t"].as_str().unwrap()).unwrap().len(), 20);
+    assert_eq!(header["x5c"], json!([STANDARD.encode(own.der()), STANDARD.encode(other.der())]));
+    for alone in [
+        CertificateHeaders { x5t: true, ..CertificateHeaders::default() },
+        CertificateHeaders { x5c: true, ..CertificateHeaders::default() },
+    ] {
+        let (header, ..) = parts(&signed(&chained(own.pem(), alone)));
+        let present = ["x5t", "x5t#S256", "x5c"].map(|name| header.get(name).is_some());
+        assert_eq!(present, [alone.x5t, false, alone.x5c]);
+    }
+    let (_, message) = refusal(&chained(own.pem().repeat(11), all));
+    assert!(message.contains("more than 10 certificates"), "{message}");
 
-    let (reason, message) = refusal(&chained("canary".to_owned()));
+    let (reason, message) = refusal(&chained("canary".to_owned(), all));
     assert_eq!(reason, Reason::CredentialsInvalid);
     assert!(message.contains("BEGIN CERTIFICATE") && !message.contains("canary"), "{message}");
 }

@@ -8,6 +8,10 @@ use crate::decide::{Credentials, Plan};
 type Change = fn(&mut Scene);
 
 fn refusal(change: Change) -> (Reason, String) {
+    refusal_of(change)
+}
+
+fn refusal_of(change: impl FnOnce(&mut Scene)) -> (Reason, String) {
     match Scene::fresh().with(change).plan() {
         Plan::Refuse(failure) => (failure.reason, failure.message),
         plan => panic!("not refused: {plan:?}"),
@@ -105,6 +109,55 @@ fn contradictions_say_what_to_write_instead() {
         let (reason, message) = refusal(change);
         assert_eq!(reason, Reason::InvalidSpec, "{message}");
         assert!(message.contains(named), "{named}: {message}");
+    }
+}
+
+#[test]
+fn settings_that_cannot_be_signed_are_refused_wherever_they_stand() {
+    let many: Vec<String> = (0..17).map(|number| format!(r#""h{number}": "x""#)).collect();
+    let cases = [
+        (r#"{"headers": {"alg": "none"}}"#.to_owned(), "headers must not have alg: write algorithm"),
+        (r#"{"headers": {"kid": "k"}}"#.to_owned(), "write keyId"),
+        (r#"{"headers": {"x5t": "t"}}"#.to_owned(), "write x5t: true"),
+        (r#"{"headers": {"x5t#S256": "t"}}"#.to_owned(), "write x5tS256: true"),
+        (r#"{"headers": {"x5c": "t"}}"#.to_owned(), "write x5c: true"),
+        (r#"{"headers": {"crit": "t"}}"#.to_owned(), "remove it"),
+        (r#"{"headers": {"b64": "false"}}"#.to_owned(), "remove it"),
+        (r#"{"headers": {"a\u0007": "x"}}"#.to_owned(), "1 to 64 visible"),
+        (r#"{"headers": {"a": "x\n"}}"#.to_owned(), "headers.a cannot be sent"),
+        (format!(r#"{{"headers": {{"a": "{}"}}}}"#, "x".repeat(1025)), "at most 1024"),
+        (format!(r#"{{"headers": {{{}}}}}"#, many.join(",")), "more than 16"),
+        (r#"{"backdate": "11m", "lifetime": "1h"}"#.to_owned(), "10m or less"),
+        (r#"{"backdate": "1m"}"#.to_owned(), "write 80s or more"),
+        (r#"{"backdate": "0s", "lifetime": "29s"}"#.to_owned(), "write 30s or more"),
+        (r#"{"audience": "Issuer"}"#.to_owned(), "audience: Issuer"),
+    ];
+    for (settings, words) in &cases {
+        let refusals = [
+            refusal_of(|scene| {
+                method(scene, ClientAuthenticationMethod::PrivateKeyJwt, None);
+                scene.provider().client_authentication.assertion =
+                    Some(serde_json::from_str(settings).unwrap());
+            }),
+            refusal_of(|scene| {
+                method(scene, ClientAuthenticationMethod::BearerToken, None);
+                scene.provider().client_authentication.bearer_token =
+                    Some(serde_json::from_str(&format!(r#"{{"assertion": {settings}}}"#)).unwrap());
+            }),
+            refusal_of(|scene| {
+                scene.provider().grant_type = Some(JWT_BEARER.to_owned());
+                scene.provider().assertion_grant = Some(serde_json::from_str(settings).unwrap());
+            }),
+        ];
+        let places = [
+            "clientAuthentication.assertion",
+            "clientAuthentication.bearerToken.assertion",
+            "assertionGrant",
+        ];
+        for ((reason, message), place) in refusals.into_iter().zip(places) {
+            assert_eq!(reason, Reason::InvalidSpec, "{message}");
+            assert!(message.contains(words) && message.contains(place), "{place}: {words}: {message}");
+        }
     }
 }
 

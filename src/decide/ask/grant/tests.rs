@@ -68,7 +68,7 @@ fn client_assertions_speak_of_the_client_and_sign_with_the_key_of_their_family()
         let ask = good(|scene| scene.provider().client_authentication.method = method);
         let assertion = client_assertion(&ask);
         assert_eq!((assertion.issuer.as_str(), assertion.subject.as_deref()), ("me", Some("me")));
-        assert_eq!(assertion.audience, "https://auth.example.com/oauth/token");
+        assert_eq!(assertion.audience.as_deref(), Some("https://auth.example.com/oauth/token"));
         assert_eq!((assertion.algorithm, assertion.key.expose()), (algorithm, key));
         assert_eq!(assertion.lifetime, Assertion::DEFAULT_LIFETIME);
         assert_eq!(hidden(&ask), NAMED);
@@ -93,9 +93,50 @@ fn settings_of_a_client_assertion() {
     let assertion = client_assertion(&ask);
     assert_eq!((assertion.algorithm, assertion.key_id.as_deref()), (JsonWebAlgorithm::ES256, Some("k")));
     assert_eq!(
-        (assertion.audience.as_str(), assertion.lifetime.as_secs()),
-        ("https://auth.example.com", 300)
+        (assertion.audience.as_deref(), assertion.lifetime.as_secs()),
+        (Some("https://auth.example.com"), 300)
     );
+}
+
+#[test]
+fn every_assertion_has_the_settings_of_its_own_place() {
+    let settings = r#"{"subject": "", "audience": "None", "headers": {"typ": "x+jwt"}, "notBefore": true, "backdate": "1m",
+        "lifetime": "9m", "algorithm": "ES512"}"#;
+    let own = good(|scene| {
+        let authentication = &mut scene.provider().client_authentication;
+        authentication.method = ClientAuthenticationMethod::PrivateKeyJwt;
+        authentication.assertion = serde_json::from_str(settings).unwrap();
+    });
+    let shown = good(|scene| {
+        let authentication = &mut scene.provider().client_authentication;
+        authentication.method = ClientAuthenticationMethod::BearerToken;
+        authentication.bearer_token =
+            Some(serde_json::from_str(&format!(r#"{{"assertion": {settings}}}"#)).unwrap());
+    });
+    let ClientAuthentication::BearerAssertion(shown) = &shown.request.client.authentication else {
+        panic!("another authentication")
+    };
+    let (_, grant) = bearer_of(serde_json::from_str(settings).unwrap());
+    for assertion in [client_assertion(&own), shown, &grant] {
+        assert_eq!((assertion.subject.as_deref(), assertion.audience.as_deref()), (None, None));
+        assert_eq!(assertion.headers["typ"], "x+jwt");
+        assert_eq!((assertion.not_before, assertion.backdate.as_secs()), (true, 60));
+        assert_eq!((assertion.lifetime.as_secs(), assertion.algorithm), (540, JsonWebAlgorithm::ES512));
+    }
+}
+
+#[test]
+fn headers_for_a_certificate_need_the_certificate() {
+    for header in ["x5t", "x5tS256", "x5c"] {
+        let missing = asked(|scene| {
+            scene.provider().client_authentication.method = ClientAuthenticationMethod::None;
+            scene.provider().grant_type = Some(JWT_BEARER.to_owned());
+            scene.provider().assertion_grant =
+                Some(serde_json::from_str(&format!(r#"{{"{header}": true}}"#)).unwrap());
+        });
+        let Err(failure) = missing else { panic!("{header} without a certificate") };
+        assert!(failure.message.contains("no key certificate"), "{}", failure.message);
+    }
 }
 
 fn bearer_of(settings: AssertionGrant) -> (Ask, Assertion) {
@@ -129,8 +170,8 @@ fn bearer_grants_default_to_the_client() {
         ("account@project", Some("account@project"))
     );
     assert_eq!(
-        (assertion.audience.as_str(), assertion.scope.as_deref()),
-        ("account.docusign.com", Some("a b"))
+        (assertion.audience.as_deref(), assertion.scope.as_deref()),
+        (Some("account.docusign.com"), Some("a b"))
     );
     assert_eq!((assertion.key.expose(), hidden(&ask)), ("canary-secret", NAMED.to_vec()));
 }
