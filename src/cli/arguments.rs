@@ -162,7 +162,7 @@ pub struct CheckArguments {
     pub deny_networks: Vec<IpNet>,
 
     /// Send requests to providers through this HTTP proxy. Proxies in the environment are ignored.
-    #[arg(long, value_name = "http://HOST:PORT", requires = "send")]
+    #[arg(long, value_name = "http[s]://HOST:PORT", requires = "send")]
     pub https_proxy: Option<String>,
 
     /// Contact these hosts, domains and networks without the proxy, e.g. internal.example,10.0.0.0/8; may be repeated.

@@ -102,6 +102,17 @@ impl AddressPolicy {
             Some(refusal) => Err(Error::not_allowed(endpoint.host(), format!("it is {refusal}"))),
         }
     }
+
+    /// Checks an endpoint whose name a proxy resolves. The only name with known addresses is `localhost` (RFC 6761 §6.3), as
+    /// which a proxy would contact its own machine.
+    pub(super) fn check_name(&self, endpoint: &Endpoint) -> Result<(), Error> {
+        let host = endpoint.host();
+        let is_local = host == "localhost" || host.ends_with(".localhost");
+        match self.refusal(IpAddr::V4(Ipv4Addr::LOCALHOST)).filter(|_| is_local) {
+            None => Ok(()),
+            Some(refusal) => Err(Error::not_allowed(host, format!("it is {refusal}"))),
+        }
+    }
 }
 
 fn contains(networks: &[IpNet], address: IpAddr) -> bool {

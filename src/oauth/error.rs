@@ -179,7 +179,10 @@ impl Error {
             | Error::Redirect { .. }
             | Error::IssuerMismatch { .. }
             | Error::UnsupportedTokenType { .. } => Retry::TERMINAL,
-            Error::Proxy { fault: ProxyFault::Authentication | ProxyFault::Credentials(_), .. }
+            Error::Proxy {
+                fault: ProxyFault::Authentication | ProxyFault::Credentials(_) | ProxyFault::Tls(_),
+                ..
+            }
             | Error::Tls { .. } => Retry::Transient { floor: MANUAL_FIX_FLOOR },
             Error::Unreachable { .. } | Error::Proxy { .. } | Error::Discovery { .. } => Retry::TRANSIENT,
             Error::TooLarge { .. } | Error::Malformed { .. } | Error::AlreadyExpired { .. } => {

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io::Read as _;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use base64::Engine as _;
@@ -13,7 +14,8 @@ use base64::engine::general_purpose::STANDARD;
 use hyper_util::client::proxy::matcher::Matcher;
 use ipnet::IpNet;
 use reqwest::header::HeaderValue;
-use url::Url;
+use rustls::pki_types::ServerName;
+use url::{Host, Url};
 use zeroize::Zeroizing;
 
 use super::endpoint::Endpoint;
@@ -26,17 +28,16 @@ const MAX_CREDENTIALS: u64 = 4096;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs)] // the texts say it
 pub enum ProxyFlagError {
-    #[error("--https-proxy is not a URL of the form http://HOST:PORT")]
+    #[error("--https-proxy is not a URL of the form http://HOST:PORT or https://HOST:PORT")]
     Url,
-    #[error(
-        "--https-proxy must begin with http://: TLS to the proxy itself is not supported. Requests are encrypted for the \
-         provider all the same"
-    )]
-    Scheme,
     #[error("--https-proxy must not contain credentials: put `user:password` into --proxy-credentials-file")]
     UserInfo,
     #[error("--no-proxy: `{0}` is not a network")]
     Network(String),
+    #[error(
+        "--no-proxy: `{0}` is not a host, with or without a port: a suffix is written .example.com, and all hosts *"
+    )]
+    Host(String),
     #[error("--no-proxy and --proxy-credentials-file have no effect without --https-proxy")]
     NoProxy,
 }
@@ -70,8 +71,8 @@ impl OutboundProxy {
             return if unused { Ok(None) } else { Err(ProxyFlagError::NoProxy) };
         };
         let url = Url::parse(text).map_err(|_| ProxyFlagError::Url)?;
-        if url.scheme() != "http" {
-            return Err(if url.scheme() == "https" { ProxyFlagError::Scheme } else { ProxyFlagError::Url });
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(ProxyFlagError::Url);
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(ProxyFlagError::UserInfo);
@@ -92,6 +93,12 @@ impl OutboundProxy {
 
     pub(super) fn url(&self) -> &Url {
         &self.url
+    }
+
+    /// The proxy's name for its certificate, if the connection to the proxy has TLS itself.
+    pub(super) fn tls_name(&self) -> Option<ServerName<'static>> {
+        let host = self.url.host_str().filter(|_| self.url.scheme() == "https")?;
+        ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).ok()
     }
 
     /// Whether requests to this endpoint go through the proxy.
@@ -154,6 +161,12 @@ impl Exemption {
         };
         let host = if port.is_some() { host } else { entry };
         let host = host.trim_start_matches('[').trim_end_matches(']');
+        // An entry that matches no host would be a mistake that nobody notices.
+        let is_literal = host.parse::<IpAddr>().is_ok() || host.parse::<IpNet>().is_ok();
+        let is_name = matches!(Host::parse(host.strip_prefix('.').unwrap_or(host)), Ok(Host::Domain(_)));
+        if !is_literal && (!is_name || host.contains('*')) {
+            return Err(ProxyFlagError::Host(entry.to_owned()));
+        }
         // The matcher needs some proxy in order to say that it would not be used.
         let matcher = Matcher::builder().https("http://proxy.invalid").no(host).build();
         Ok(Exemption::Host(Box::new(matcher), port))

@@ -108,9 +108,15 @@ impl TokenClient {
 
     fn with_resolver(settings: &ClientSettings, resolver: GuardedResolver) -> Result<Self, Error> {
         let builder = limited(guarded(Client::builder()), settings.timeout).dns_resolver(resolver);
-        let tls = authorities::client(settings.ca_bundle.as_deref(), settings.identity.as_ref())?;
-        let proxied = settings.proxy.as_ref().map(|proxy| Arc::new(Proxied::new(proxy, settings, &tls)));
-        let client = built(builder.tls_backend_preconfigured(tls))?;
+        let (bundle, identity) = (settings.ca_bundle.as_deref(), settings.identity.as_ref());
+        let client = built(builder.tls_backend_preconfigured(authorities::client(bundle, identity, None)?))?;
+        let proxied = match &settings.proxy {
+            None => None,
+            Some(proxy) => {
+                let tls = authorities::client(bundle, identity, Some(proxy))?;
+                Some(Arc::new(Proxied::new(proxy, settings, tls)))
+            }
+        };
         Ok(Self { client, proxied, addresses: Arc::clone(&settings.addresses) })
     }
 
@@ -153,6 +159,7 @@ impl TokenClient {
         self.addresses.check_literal(endpoint)?;
         match self.proxied.as_ref().filter(|proxied| proxied.proxy.applies(endpoint)) {
             Some(proxied) => {
+                self.addresses.check_name(endpoint)?;
                 Ok(Route { client: proxied.client(endpoint)?, proxy: Some(proxied.proxy.name().to_owned()) })
             }
             None => Ok(Route { client: self.client.clone(), proxy: None }),

@@ -36,7 +36,7 @@ pub struct ControllerArguments {
     pub deny_networks: Vec<IpNet>,
 
     /// Send requests to providers through this HTTP proxy. Proxies in the environment are ignored.
-    #[arg(long, value_name = "http://HOST:PORT", env = "TOKENSOURCE_HTTPS_PROXY")]
+    #[arg(long, value_name = "http[s]://HOST:PORT", env = "TOKENSOURCE_HTTPS_PROXY")]
     pub https_proxy: Option<String>,
 
     /// Contact these hosts, domains and networks without the proxy, e.g. internal.example,10.0.0.0/8; may be repeated.

@@ -46,8 +46,14 @@ pub enum ProxyFault {
     NameResolution,
     #[error("could not be reached: {0}; check `--https-proxy` and that the proxy runs")]
     Unreachable(io::ErrorKind),
-    #[error("closed the connection before it answered; see the proxy's log")]
+    /// Also if the tunnel was open, and closed before the TLS handshake with the provider.
+    #[error("closed the connection before it could be used; see the proxy's log")]
     Interrupted,
+    /// The TLS of the connection to the proxy, not to the provider.
+    #[error(
+        "failed in its own TLS, for which the authorities of the controller's system count and not `tls.caBundle`: {0}"
+    )]
+    Tls(TlsFault),
     #[error("gave no connection within 5 seconds; see the proxy's log")]
     Timeout,
 }

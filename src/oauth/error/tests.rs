@@ -55,6 +55,27 @@ fn examples() -> Vec<(Error, Reason, Retry, &'static str)> {
             "the TLS connection to auth.example.com was not accepted: its certificate has expired",
         ),
         (
+            Error::proxy(HOST, "proxy.example:3128", ProxyFault::Authentication),
+            Reason::ProxyError,
+            five_minutes,
+            "auth.example.com was not reached: the proxy proxy.example:3128 asked for other credentials (407): check \
+             `--proxy-credentials-file`",
+        ),
+        (
+            Error::proxy(HOST, "proxy.example:3128", ProxyFault::Tls(TlsFault::Expired)),
+            Reason::ProxyError,
+            five_minutes,
+            "auth.example.com was not reached: the proxy proxy.example:3128 failed in its own TLS, for which the \
+             authorities of the controller's system count and not `tls.caBundle`: its certificate has expired",
+        ),
+        (
+            Error::proxy(HOST, "proxy.example:3128", ProxyFault::Timeout),
+            Reason::ProxyError,
+            Retry::TRANSIENT,
+            "auth.example.com was not reached: the proxy proxy.example:3128 gave no connection within 5 seconds; see the \
+             proxy's log",
+        ),
+        (
             Error::Redirect { host: HOST.into(), status: 307 },
             Reason::UnexpectedRedirect,
             Retry::TERMINAL,
@@ -143,6 +164,15 @@ fn every_fault_has_a_text_of_its_own() {
         NetworkFault::NameResolution.to_string(),
         NetworkFault::Interrupted.to_string(),
         NetworkFault::Deadline.to_string(),
+        ProxyFault::Authentication.to_string(),
+        ProxyFault::Credentials(CredentialsFault::Unreadable).to_string(),
+        ProxyFault::Credentials(CredentialsFault::TooLong).to_string(),
+        ProxyFault::Credentials(CredentialsFault::Format).to_string(),
+        ProxyFault::Refused.to_string(),
+        ProxyFault::NameResolution.to_string(),
+        ProxyFault::Interrupted.to_string(),
+        ProxyFault::Timeout.to_string(),
+        ProxyFault::Tls(TlsFault::UnknownIssuer).to_string(),
         TlsFault::UnknownIssuer.to_string(),
         TlsFault::WrongName.to_string(),
         TlsFault::NotYetValid.to_string(),
@@ -174,6 +204,8 @@ fn all_errors_of_an_unbound_host_look_the_same() {
         Error::unreachable(HOST, NetworkFault::Connection(std::io::ErrorKind::ConnectionRefused)),
         Error::unreachable(HOST, NetworkFault::Interrupted),
         Error::unreachable(HOST, NetworkFault::Deadline),
+        Error::proxy(HOST, "proxy.example:3128", ProxyFault::Refused),
+        Error::proxy(HOST, "proxy.example:3128", ProxyFault::Timeout),
         Error::tls(HOST, TlsFault::UnknownIssuer),
         Error::tls(HOST, TlsFault::WrongName),
         Error::tls(HOST, TlsFault::Handshake),

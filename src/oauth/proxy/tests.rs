@@ -46,9 +46,13 @@ fn flags_that_cannot_be_used_are_refused_without_quoting_a_password() {
         ("proxy.corp:3128", "", ProxyFlagError::Url),
         ("socks5://proxy.corp", "", ProxyFlagError::Url),
         ("http://proxy.corp/path", "", ProxyFlagError::Url),
-        ("https://proxy.corp:3128", "", ProxyFlagError::Scheme),
         ("http://user:canary@proxy.corp", "", ProxyFlagError::UserInfo),
         ("http://proxy.corp", "10.0.0.0/64", ProxyFlagError::Network("10.0.0.0/64".to_owned())),
+        ("http://proxy.corp", "https://a.example", ProxyFlagError::Network("https://a.example".to_owned())),
+        ("http://proxy.corp", "*.example", ProxyFlagError::Host("*.example".to_owned())),
+        ("http://proxy.corp", "a.example:https", ProxyFlagError::Host("a.example:https".to_owned())),
+        ("http://proxy.corp", "10.1", ProxyFlagError::Host("10.1".to_owned())),
+        ("http://proxy.corp", "a b", ProxyFlagError::Host("a b".to_owned())),
         ("", "a.example", ProxyFlagError::NoProxy),
     ] {
         let found = OutboundProxy::of_flags(Some(url), &[no_proxy.to_owned()], None).unwrap_err();
@@ -57,6 +61,15 @@ fn flags_that_cannot_be_used_are_refused_without_quoting_a_password() {
     }
     assert!(OutboundProxy::of_flags(None, &[], None).unwrap().is_none());
     assert_eq!(proxy("", None).name(), "proxy.corp:3128");
+    for (url, name, tls) in [
+        ("http://proxy.corp", "proxy.corp:80", None),
+        ("https://Proxy.corp", "proxy.corp:443", Some("proxy.corp")),
+        ("https://[fd00::1]:3128/", "[fd00::1]:3128", Some("fd00::1")),
+    ] {
+        let proxy = OutboundProxy::of_flags(Some(url), &[], None).unwrap().unwrap();
+        assert_eq!(proxy.name(), name);
+        assert_eq!(proxy.tls_name(), tls.map(|name| name.try_into().unwrap()), "{url}");
+    }
 }
 
 #[test]

@@ -7,19 +7,20 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use rustls::client::danger::ServerCertVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 use sha2::{Digest as _, Sha256};
 
 use super::ClientCertificate;
 use crate::oauth::Error;
 use crate::oauth::assertion::LONGEST_KEY;
+use crate::oauth::proxy::OutboundProxy;
 
 /// The system's authorities, and when they were read.
 static SYSTEM: Mutex<Option<(Instant, Weak<Verifier>)>> = Mutex::new(None);
@@ -35,14 +36,18 @@ const FRESH: Duration = Duration::from_secs(600);
 const SESSIONS: usize = 4;
 
 /// A TLS configuration with sessions of its own; only the authorities are shared. TLS 1.2 and 1.3, and HTTP/1.1 as in
-/// reqwest's own configuration. A bundle replaces the system's authorities.
+/// reqwest's own configuration. A bundle replaces the system's authorities, but not for the proxy's own certificate.
 pub(super) fn client(
     ca_bundle: Option<&str>,
     identity: Option<&ClientCertificate>,
+    proxy: Option<&OutboundProxy>,
 ) -> Result<ClientConfig, Error> {
     let verifier: Arc<dyn ServerCertVerifier> = match ca_bundle {
         None => system()?,
-        Some(pem) => of_bundle(pem)?,
+        Some(pem) => match proxy.and_then(OutboundProxy::tls_name) {
+            None => of_bundle(pem)?,
+            Some(proxy) => Arc::new(WithProxy { proxy, system: system()?, others: of_bundle(pem)? }),
+        },
     };
     let builder = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13, &TLS12])
@@ -101,6 +106,52 @@ pub(super) fn of_bundle(pem: &str) -> Result<Arc<WebPkiServerVerifier>, Error> {
     kept.retain(|_, verifier| verifier.strong_count() > 0);
     kept.insert(digest, Arc::downgrade(&verifier));
     Ok(verifier)
+}
+
+/// Judges the certificate of the operator's proxy by the system's authorities, and all others by a bundle. The client library
+/// has one configuration for both.
+#[derive(Debug)]
+struct WithProxy {
+    proxy: ServerName<'static>,
+    system: Arc<Verifier>,
+    others: Arc<WebPkiServerVerifier>,
+}
+
+impl ServerCertVerifier for WithProxy {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verifier: &dyn ServerCertVerifier =
+            if *server_name == self.proxy { &*self.system } else { &*self.others };
+        verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.others.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.others.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.others.supported_verify_schemes()
+    }
 }
 
 fn read(client: &ClientCertificate) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Error> {

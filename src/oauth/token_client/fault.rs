@@ -25,7 +25,7 @@ pub(super) fn classify(error: &reqwest::Error, host: &str, proxy: Option<&str>) 
     }
 }
 
-/// What the proxy did wrong; None if the tunnel was open when the request failed.
+/// What the proxy did wrong; None if TLS with the provider had begun when the request failed.
 ///
 /// hyper-util does not export the type of these errors, so they are recognised by their texts, which are constant. The tests
 /// provoke each.
@@ -38,12 +38,14 @@ fn of_proxy(error: &reqwest::Error) -> Option<ProxyFault> {
     match fault.as_deref() {
         Some("proxy authorization required") => Some(ProxyFault::Authentication),
         Some("unsuccessful" | "proxy response headers too long") => Some(ProxyFault::Refused),
-        Some("failed to create underlying connection") => match network(error) {
-            NetworkFault::Connection(kind) => Some(ProxyFault::Unreachable(kind)),
-            _ => Some(ProxyFault::Interrupted),
-        },
+        Some("failed to create underlying connection") => Some(match (find(error), network(error)) {
+            (Some(fault), _) => ProxyFault::Tls(tls(fault)),
+            (None, NetworkFault::Connection(kind)) => ProxyFault::Unreachable(kind),
+            (None, _) => ProxyFault::Interrupted,
+        }),
         Some(_) => Some(ProxyFault::Interrupted),
         None if error.is_timeout() && error.is_connect() => Some(ProxyFault::Timeout),
+        None if error.is_connect() && find::<rustls::Error>(error).is_none() => Some(ProxyFault::Interrupted),
         None => None,
     }
 }

@@ -26,11 +26,11 @@ pub(super) struct Proxied {
 }
 
 impl Proxied {
-    pub(super) fn new(proxy: &Arc<OutboundProxy>, settings: &ClientSettings, tls: &ClientConfig) -> Self {
+    pub(super) fn new(proxy: &Arc<OutboundProxy>, settings: &ClientSettings, tls: ClientConfig) -> Self {
         let inner = settings.resolver.clone().map(|resolver| Arc::new(resolver) as Arc<dyn Resolve>);
         let name = proxy.url().host_str().unwrap_or_default();
         let resolver = Arc::new(ProxyResolver::new(name, inner));
-        let (proxy, tls) = (Arc::clone(proxy), tls.clone());
+        let proxy = Arc::clone(proxy);
         Self { proxy, resolver, tls, timeout: settings.timeout, kept: Mutex::default() }
     }
 

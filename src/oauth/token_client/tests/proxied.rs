@@ -2,15 +2,16 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 
-use super::server::{Authority, Server};
-use super::{World, error, ok};
+use super::server::{Authority, Identity, Server};
+use super::{World, error, ok, pass_elsewhere, provider_installed};
 use crate::api::reason::Reason;
 use crate::oauth::egress::AddressPolicy;
 use crate::oauth::error::{Error, ProxyFault, Retry, TlsFault};
@@ -24,6 +25,8 @@ enum Manner {
     Answer(&'static [u8]),
     /// Opens a tunnel, reads, and answers without TLS.
     PlainText,
+    /// Opens a tunnel, and closes it.
+    Close,
     Hang,
     HangUp,
 }
@@ -38,6 +41,11 @@ struct Proxy {
 
 impl Proxy {
     async fn start(manner: Manner) -> Self {
+        Self::start_with(None, manner).await
+    }
+
+    /// A proxy with TLS, if an acceptor is given.
+    async fn start_with(acceptor: Option<TlsAcceptor>, manner: Manner) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let proxy = Self {
             port: listener.local_addr().unwrap().port(),
@@ -48,7 +56,15 @@ impl Proxy {
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(serve(stream, manner, Arc::clone(&heads), Arc::clone(&carried)));
+                let (heads, carried) = (Arc::clone(&heads), Arc::clone(&carried));
+                match acceptor.clone() {
+                    None => drop(tokio::spawn(serve(stream, manner, heads, carried))),
+                    Some(acceptor) => drop(tokio::spawn(async move {
+                        if let Ok(stream) = acceptor.accept(stream).await {
+                            serve(stream, manner, heads, carried).await;
+                        }
+                    })),
+                }
             }
         });
         proxy
@@ -60,7 +76,7 @@ impl Proxy {
 }
 
 async fn serve(
-    mut client: TcpStream,
+    mut client: impl AsyncRead + AsyncWrite + Unpin,
     manner: Manner,
     heads: Arc<Mutex<Vec<String>>>,
     carried: Arc<Mutex<Vec<u8>>>,
@@ -75,6 +91,7 @@ async fn serve(
     heads.lock().unwrap().push(String::from_utf8(head).unwrap());
     match manner {
         Manner::HangUp => {}
+        Manner::Close => client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap(),
         Manner::Hang => tokio::time::sleep(Duration::from_secs(60)).await,
         Manner::Answer(bytes) => {
             client.write_all(bytes).await.ok();
@@ -174,6 +191,7 @@ async fn proxy_that_gives_no_tunnel_is_named() {
         (Manner::Answer(b"canary canary\r\n\r\n"), ProxyFault::Refused),
         (Manner::Answer(long.as_bytes()), ProxyFault::Refused),
         (Manner::HangUp, ProxyFault::Interrupted),
+        (Manner::Close, ProxyFault::Interrupted),
     ] {
         let (found, error) = fault(manner).await;
         assert_eq!(found, expected);
@@ -231,6 +249,9 @@ async fn address_rules_hold_for_literals_and_for_hosts_without_proxy() {
         ("127.0.0.1", ""),
         ("[::1]", ""),
         ("169.254.169.254", ""),
+        // The proxy would contact its own machine.
+        ("localhost", ""),
+        ("a.localhost", ""),
         ("localhost", "localhost"),
         ("localhost", "*"),
     ] {
@@ -238,4 +259,50 @@ async fn address_rules_hold_for_literals_and_for_hosts_without_proxy() {
         assert!(matches!(found, Error::EndpointNotAllowed { .. }), "{host} {no_proxy}: {found}");
     }
     assert!(proxy.heads().is_empty());
+}
+
+/// The file that takes the place of the system's authorities in the test below.
+const SYSTEM: &str = "tokensource-test-proxy-authorities.pem";
+
+/// The provider's bundle does not vouch for the proxy, nor the system's authorities for the provider. The test needs a process
+/// whose environment names the system's authorities, so it runs itself again.
+#[tokio::test]
+async fn proxy_with_tls_is_trusted_by_the_authorities_of_the_system() {
+    let Some(system) = std::env::var_os("SSL_CERT_FILE").filter(|path| Path::new(path).ends_with(SYSTEM))
+    else {
+        let folder = std::env::temp_dir().join(format!("tokensource-proxy-tls-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join(SYSTEM);
+        let test = "proxied::proxy_with_tls_is_trusted_by_the_authorities_of_the_system";
+        pass_elsewhere(test, &[("SSL_CERT_FILE", path.as_os_str())]).await;
+        return fs::remove_dir_all(folder).unwrap();
+    };
+    provider_installed();
+    let authority = Authority::new("system");
+    fs::write(system, authority.pem()).unwrap();
+    let mut world = World::new();
+    let server = world.server(ok()).await;
+    let mut reached = async |identity: Identity, port: u16| {
+        let proxy = Proxy::start_with(Some(identity.acceptor()), Manner::Tunnel(port)).await;
+        let url = format!("https://localhost:{}", proxy.port);
+        world.settings.proxy = OutboundProxy::of_flags(Some(&url), &[], None).unwrap().map(Arc::new);
+        (world.send("provider.test", 443).await, proxy.heads().len())
+    };
+    let (result, _) = reached(authority.identity(), server.port).await;
+    assert_eq!(result.unwrap().status, 200);
+
+    let forged = Server::start(authority.identity(), ok()).await;
+    let (result, _) = reached(authority.identity(), forged.port).await;
+    assert_eq!(error(result), Error::tls("provider.test", TlsFault::UnknownIssuer));
+
+    let of_bundle = World::new();
+    world.settings.ca_bundle = Some(of_bundle.authority.pem());
+    let identity = of_bundle.authority.identity();
+    let proxy = Proxy::start_with(Some(identity.acceptor()), Manner::Tunnel(server.port)).await;
+    let url = format!("https://localhost:{}", proxy.port);
+    world.settings.proxy = OutboundProxy::of_flags(Some(&url), &[], None).unwrap().map(Arc::new);
+    let found = error(world.send("provider.test", 443).await);
+    let untrusted = ProxyFault::Tls(TlsFault::UnknownIssuer);
+    assert!(matches!(found, Error::Proxy { fault, .. } if fault == untrusted), "{found}");
+    assert!(proxy.heads().is_empty(), "nothing is sent to it");
 }

@@ -47,6 +47,16 @@ pub(super) struct Identity {
     key: PrivateKeyDer<'static>,
 }
 
+impl Identity {
+    pub(super) fn acceptor(self) -> TlsAcceptor {
+        let config = rustls::ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![self.certificate], self.key)
+            .unwrap();
+        TlsAcceptor::from(Arc::new(config))
+    }
+}
+
 /// The server's action after it has read a request.
 #[derive(Clone)]
 pub(super) enum Script {
@@ -85,11 +95,7 @@ pub(super) struct Server {
 impl Server {
     pub(super) async fn start(identity: Identity, script: Script) -> Self {
         let (listener, server) = Self::bind().await;
-        let config = rustls::ServerConfig::builder()
-            .with_no_client_auth()
-            .with_single_cert(vec![identity.certificate], identity.key)
-            .unwrap();
-        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let acceptor = identity.acceptor();
         let handle = server.clone();
         tokio::spawn(async move {
             loop {
