@@ -16,7 +16,7 @@ use crate::screens::assert_shown;
 use crate::story::{Story, TOKEN};
 
 /// Checks these objects, given to it through its standard input.
-async fn check(story: &Story, objects: &[Value], arguments: &[&str]) -> Said {
+pub(crate) async fn check(story: &Story, objects: &[Value], arguments: &[&str]) -> Said {
     objects.iter().filter(|object| object["kind"] == "Secret").for_each(leaks::register);
     let text = objects.iter().fold(String::new(), |text, object| text + "---\n" + &object.to_string() + "\n");
     let mut command = command(story, Path::new(PROGRAM), &[&["check", "-f", "-"], arguments].concat());

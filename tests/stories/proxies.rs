@@ -6,6 +6,7 @@ use tokensource_kit::scripted_provider::Answer;
 use tokensource_kit::tinyproxy::Tinyproxy;
 use tokensource_kit::{canaries, unique};
 
+use crate::check::check;
 use crate::story::{Story, TOKEN, condition};
 
 pub(crate) async fn tokens_arrive_through_a_real_proxy(story: &mut Story) {
@@ -37,6 +38,18 @@ pub(crate) async fn tokens_arrive_through_a_real_proxy(story: &mut Story) {
     story.ask("after", &json!({})).await;
     story.ready("after").await;
 
+    // `check` sends with the same flags.
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {"name": "client", "annotations": {"tokensource.dev/allowed-hosts": story.provider.host()}},
+        "stringData": {"client_id": "the-client", "client_secret": "s3cr3t-of-the-client"},
+    });
+    let objects = [secret, story.source_for("checked", &json!({}))];
+    let send = [&["--send"], &arguments[..], &["--proxy-credentials-file", &path]].concat();
+    let tunnels = proxy.tunnels(&story.provider.host());
+    check(story, &objects, &send).await.has(0, &["the provider issued a token"]);
+    assert_eq!(proxy.tunnels(&story.provider.host()), tunnels + 1);
+
     // Tinyproxy answers 401 instead of 407, as if it were the provider.
     write(wrong);
     story.ask("refused", &json!({})).await;
@@ -46,11 +59,14 @@ pub(crate) async fn tokens_arrive_through_a_real_proxy(story: &mut Story) {
         &format!("the proxy {} refused: it may not accept the credentials", proxy.address()),
     )
     .await;
+    let said = check(story, &objects, &send).await;
+    said.has(1, &["ProxyError", "it may not accept the credentials"]);
+    assert!(canaries::search(&said.all).is_empty(), "{}", said.all);
     story.run_with(&arguments).await;
     story.ask("without", &json!({})).await;
     fails(story, "without", &format!("the proxy {} asked for other credentials (407)", proxy.address()))
         .await;
-    assert_eq!(story.provider.count(TOKEN), 2);
+    assert_eq!(story.provider.count(TOKEN), 3);
 }
 
 async fn fails(story: &Story, name: &str, why: &str) {
