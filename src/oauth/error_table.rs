@@ -38,6 +38,10 @@ pub(super) fn for_code(code: &str, description: Option<&str>, grant: GrantKind) 
         "access_denied" if description.is_some_and(is_rate_limit) => return Some(rate_limited(None)),
         "access_denied" => Reason::AccessDenied,
         "consent_required" | "interaction_required" | "login_required" => Reason::ConsentRequired,
+        // ServiceNow answers so to a wrong client or secret.
+        "server_error" if description.is_some_and(|text| normalised(text) == "access_denied") => {
+            Reason::InvalidClient
+        }
         "server_error" | "temporarily_unavailable" => {
             return Some((Reason::ProviderUnavailable, Retry::TRANSIENT));
         }

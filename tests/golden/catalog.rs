@@ -8,7 +8,7 @@ use crate::assertion;
 use crate::example::{Example, compare, root};
 
 /// Name of the file and of the `TokenSource` in it.
-pub(crate) const CATALOG: [&str; 26] = [
+pub(crate) const CATALOG: [&str; 48] = [
     "auth0",
     "okta",
     "entra-certificate",
@@ -35,7 +35,32 @@ pub(crate) const CATALOG: [&str; 26] = [
     "maskinporten",
     "adfs-certificate",
     "keycloak-signed-jwt",
+    "ibm-cloud",
+    "vipps",
+    "cloudsmith",
+    "tailscale",
+    "tailscale-federated",
+    "docker-registry",
+    "artifactory",
+    "databricks",
+    "sap-xsuaa",
+    "entra-on-behalf-of",
+    "netsuite",
+    "servicenow",
+    "box",
+    "shopify",
+    "amadeus",
+    "crowdstrike",
+    "withings",
+    "xero",
+    "quickbooks",
+    "slack",
+    "azure-devops",
+    "azure-container-registry",
 ];
+
+/// The file of a manifest with two `TokenSource`s, and the name of the one that the other needs.
+const FIRST: [(&str, &str); 1] = [("azure-container-registry", "azure-container-registry-entra")];
 
 /// `yourclientid` and `yourclientsecret` in base64: the values that Sabre wants in the Secret.
 const SABRE: [(&str, &str); 2] =
@@ -55,13 +80,20 @@ fn the_requests_are_the_recorded_ones_byte_for_byte() {
     for name in CATALOG {
         compare("catalog", name, &load(name).request(None));
     }
-    assert_eq!(names("tests/golden/catalog"), CATALOG.map(str::to_owned).into());
+    for (file, name) in FIRST {
+        compare("catalog", name, &Example::load(&format!("catalog/{file}"), name).request(None));
+    }
+    let all = CATALOG.into_iter().chain(FIRST.map(|(_, name)| name)).map(str::to_owned);
+    assert_eq!(names("tests/golden/catalog"), all.collect());
 }
 
 #[test]
 fn the_catalog_is_admitted_as_it_stands() {
     for name in CATALOG {
         load(name).assert_admitted();
+    }
+    for (file, name) in FIRST {
+        Example::load(&format!("catalog/{file}"), name).assert_admitted();
     }
 }
 

@@ -14,7 +14,8 @@ use tokensource::api::{
 };
 use tokensource::decide::versions::Role;
 use tokensource::decide::{
-    Ask, Cause, Credentials, Observed, Plan, RequestInputs, Secrets, Target, ask, decide, inputs, render,
+    Ask, Cause, Credentials, Observed, Plan, RequestInputs, Secrets, Target, Upstream, UpstreamState, ask,
+    decide, inputs, render,
 };
 use tokensource::oauth::{Secret as Confidential, SigningContext, USER_AGENT, build};
 
@@ -59,6 +60,8 @@ pub(crate) fn compare(folder: &str, name: &str, text: &str) {
 pub(crate) struct Example {
     pub(crate) source: TokenSource,
     secrets: BTreeMap<Role, Secret>,
+    /// The `TokenSource`s of the same file whose tokens are used.
+    upstreams: Vec<TokenSource>,
     /// Values that this provider wants prepared, by key.
     prepared: BTreeMap<&'static str, &'static str>,
 }
@@ -79,7 +82,10 @@ impl Example {
         let provider = source.spec.provider.as_ref().unwrap();
         let found = |role: Role| Some((role, secret(&role.secret_name(&source.spec, provider)?.to_owned())));
         let roles = [Role::Credentials, Role::Subject, Role::Actor, Role::Assertion];
-        Self { secrets: roles.into_iter().filter_map(found).collect(), source, prepared: BTreeMap::new() }
+        let secrets = roles.into_iter().filter_map(found).collect();
+        let upstream = |name: &str| serde_json::from_value(find("TokenSource", name)).unwrap();
+        let upstreams = provider.token_sources().map(upstream).collect();
+        Self { secrets, upstreams, source, prepared: BTreeMap::new() }
     }
 
     /// With these values in the Secrets in place of the usual ones.
@@ -149,6 +155,7 @@ impl Example {
         for (role, secret) in &self.secrets {
             *secrets.of_mut(*role) = facts(secret);
         }
+        secrets.upstreams = self.upstreams.iter().map(ready).collect();
         let (spec, provider) = (&self.source.spec, self.provider());
         let name = self.source.metadata.name.as_deref().unwrap();
         let observed = Observed {
@@ -194,8 +201,23 @@ fn usual(key: &str) -> &'static str {
         "certificate" => CERTIFICATE,
         "refresh_token" => REFRESH_TOKEN,
         "token" => SUBJECT_TOKEN,
+        "apikey" => "api+key/=",
+        "subscription_key" => "0123456789abcdef",
         other => panic!("an unexpected key in the Secret: {other}"),
     }
+}
+
+/// What the controller would observe of a `TokenSource` with a token.
+fn ready(source: &TokenSource) -> Upstream {
+    let target = &source.spec.target;
+    let hosts: Vec<_> = target.allowed_hosts.iter().map(|host| host.0.as_str()).collect();
+    let state = UpstreamState::Ready(Credentials::Present {
+        name: target.name.clone().unwrap(),
+        uid: "uid".to_owned(),
+        resource_version: "1".to_owned(),
+        allowed_hosts: (!hosts.is_empty()).then(|| hosts.join(",")),
+    });
+    Upstream { name: source.metadata.name.clone().unwrap(), state }
 }
 
 /// What the controller would observe of a Secret.

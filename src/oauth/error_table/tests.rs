@@ -20,6 +20,15 @@ const GRANTS: [GrantKind; 7] = [
     GrantKind::Extension,
 ];
 
+/// ServiceNow's answer to a wrong client: not an outage, and not to be tried again and again.
+#[test]
+fn server_error_with_access_denied_is_the_clients_fault() {
+    let meaning = |description| for_code("server_error", description, GrantKind::ClientCredentials);
+    assert_eq!(meaning(Some("access_denied")), Some((InvalidClient, REFUSED)));
+    assert_eq!(meaning(Some("Access Denied")), Some((InvalidClient, REFUSED)));
+    assert_eq!(meaning(Some("database is down")), Some((ProviderUnavailable, TRANSIENT)));
+}
+
 #[test]
 fn codes_have_the_same_meaning_for_every_grant() {
     for (code, reason, retry) in [
