@@ -1,6 +1,7 @@
 //! The annotation and label keys of the contract. Knows names only.
 
-/// On a credentials Secret: the hosts that may receive its values, comma-separated.
+/// On a credentials Secret: the hosts that may receive its values, comma-separated; and `jwt:AUDIENCE` for each audience for
+/// which its key may sign tokens.
 pub const ALLOWED_HOSTS: &str = "tokensource.dev/allowed-hosts";
 
 /// On a `TokenSource`: each new value requests one renewal.

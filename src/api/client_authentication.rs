@@ -1,6 +1,8 @@
 //! Client authentication: the methods of RFC 6749, 7523 and 8705 under their registered names, and `federated_jwt`.
 //! Knows the fields of the contract; must not know how an assertion is signed.
 
+#![allow(clippy::struct_excessive_bools)] // each a field that a user sets by itself; the derives copy the structs
+
 use std::collections::BTreeMap;
 
 use kube::KubeSchema;
@@ -144,7 +146,6 @@ pub enum SendClientId {
 /// The client assertion (RFC 7523, section 2.2).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[allow(clippy::struct_excessive_bools)] // each a field that a user sets by itself
 pub struct AssertionSettings {
     /// Signature algorithm. Default: RS256 (HS256 for client_secret_jwt).
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,8 @@
 //! Settings of single grants: refresh tokens, the token to exchange, the assertion of a JWT bearer grant.
 //! Knows the fields of the contract; must not know how a grant is carried out.
 
+#![allow(clippy::struct_excessive_bools)] // each a field that a user sets by itself; the derives copy the structs
+
 use std::collections::BTreeMap;
 
 use kube::KubeSchema;
@@ -76,7 +78,6 @@ impl SubjectToken {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!has(self.assertionFrom) || !(has(self.issuer) || has(self.subject) || has(self.audience) || has(self.scopeClaim) || has(self.lifetime) || has(self.algorithm) || has(self.keyId) || has(self.claims) || has(self.x5t) || has(self.x5tS256) || has(self.x5c) || has(self.headers) || has(self.notBefore) || has(self.backdate))").message("assertionFrom takes an assertion that is signed already: leave issuer, subject, audience, claims and the other fields out"))]
-#[allow(clippy::struct_excessive_bools)] // each a field that a user sets by itself
 pub struct AssertionGrant {
     /// The iss claim. Default: the client id.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -19,6 +19,7 @@ pub mod reason;
 mod reference;
 mod response;
 mod rule;
+mod signed_token;
 mod source;
 mod status;
 mod target;
@@ -40,6 +41,7 @@ pub use provider::{ClusterTokenProvider, ClusterTokenProviderSpec, Tls, TokenPro
 pub use reason::Reason;
 pub use reference::{KeyReference, ObjectReference};
 pub use response::{ExpirySettings, ExpiryUnit, ResponseFields, ResponseSettings};
+pub use signed_token::SignedToken;
 pub use source::{
     CredentialKeys, CredentialsReference, OnRevoked, Probe, ProviderKind, ProviderReference, Renewal,
     RequestedToken, TokenSource, TokenSourceSpec,

@@ -14,6 +14,7 @@ use super::input::{InputSource, Place, ServiceAccountTokenSettings, TokenInput, 
 use super::parameter::{BodyFormat, Header, Parameter, RequestMethod};
 use super::reference::{KeyReference, ObjectReference};
 use super::response::ResponseSettings;
+use super::signed_token::SignedToken;
 use super::{is_default, rule};
 
 /// How to request tokens from a provider: the spec of a TokenProvider, the spec of a ClusterTokenProvider (with
@@ -32,7 +33,8 @@ use super::{is_default, rule};
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!has(self.clientAuthentication) || !has(self.clientAuthentication.method) || self.clientAuthentication.method != 'tls_client_auth' || (has(self.tls) && has(self.tls.clientCertificateRef))").message("tls_client_auth needs tls.clientCertificateRef: the kubernetes.io/tls Secret with the client's certificate"))]
-#[x_kube(validation = Rule::new("has(self.tokenEndpoint) != has(self.issuer)").message("set exactly one of tokenEndpoint (the URL tokens are asked at) and issuer (whose metadata names that URL)"))]
+#[x_kube(validation = Rule::new("[has(self.tokenEndpoint), has(self.issuer), has(self.signedToken)].filter(set, set).size() == 1").message("set exactly one of tokenEndpoint (the URL tokens are asked at), issuer (whose metadata names that URL) and signedToken (a token that is signed here)"))]
+#[x_kube(validation = Rule::new("!has(self.signedToken) || !(has(self.grantType) || has(self.clientAuthentication) || has(self.method) || has(self.bodyFormat) || has(self.parameters) || has(self.headers) || has(self.refresh) || has(self.subjectToken) || has(self.actorToken) || has(self.requestedTokenType) || has(self.assertionGrant) || has(self.response))").message("signedToken sends no request: leave out grantType, clientAuthentication, parameters, headers, response and the other fields of a request"))]
 #[x_kube(validation = Rule::new("!has(self.method) || self.method != 'GET' || !has(self.bodyFormat)").message("a GET request has no body, and everything is in its query: leave bodyFormat out"))]
 pub struct TokenProviderSpec {
     /// URL of the token endpoint: https only, without user information or fragment.
@@ -108,6 +110,10 @@ pub struct TokenProviderSpec {
     /// JWT bearer grant (RFC 7523): the assertion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assertion_grant: Option<AssertionGrant>,
+
+    /// Instead of tokenEndpoint: a JWT that is signed here and is the token itself. No request is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_token: Option<SignedToken>,
 
     /// How to read the response, if it differs from RFC 6749.
     #[serde(default, skip_serializing_if = "is_default")]

@@ -6,6 +6,7 @@
 mod assertions;
 mod binding;
 mod identity;
+mod signed_token;
 mod target;
 mod upstream;
 
@@ -23,12 +24,17 @@ pub use upstream::unready;
 /// Judges the Secrets and the tokens of other TokenSources that a request is made with. Whether such a token is there now, only
 /// [`unready`] judges.
 pub fn credentials(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
-    binding::credentials(observed, provider).or_else(|| upstream::unusable(observed, provider))
+    binding::credentials(observed, provider)
+        .or_else(|| signed_token::consent(observed, provider))
+        .or_else(|| upstream::unusable(observed, provider))
 }
 
 /// What the CRD's rules could not catch: they see one field at a time, and not a referenced provider.
 pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
     if let Some(failure) = reserved_type(observed.spec).or_else(|| unreadable_url(observed.spec, provider)) {
+        return Some(failure);
+    }
+    if let Some(failure) = signed_token::contradiction(observed, provider) {
         return Some(failure);
     }
     match &observed.spec.credentials_ref {
@@ -64,8 +70,11 @@ fn unreadable_url(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Optio
         provider.token_endpoint.as_deref().map(|url| ("provider.tokenEndpoint", Endpoint::parse(url).err()));
     let probe = spec.renewal.probe.as_ref();
     let probe = probe.map(|probe| ("renewal.probe.url", Endpoint::parse(&probe.url).err()));
-    if issuer.is_some() == endpoint.is_some() {
-        return Some(invalid("Set exactly one of provider.tokenEndpoint and provider.issuer."));
+    let ways = [issuer.is_some(), endpoint.is_some(), provider.signed_token.is_some()];
+    if ways.into_iter().filter(|way| *way).count() != 1 {
+        return Some(invalid(
+            "Set exactly one of provider.tokenEndpoint, provider.issuer and provider.signedToken.",
+        ));
     }
     let mut read = [issuer, endpoint, probe].into_iter().flatten();
     read.find_map(|(field, error)| Some(invalid(format!("{field}: {}.", error?))))

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 
 mod client;
 mod grant;
+mod signed_token;
 
 use super::Failure;
 use super::refresh::is_own_grant;
@@ -20,6 +21,8 @@ use crate::oauth::{
     ClientAuthentication, Disclosure, Endpoint, Grant, GrantKind, RequestHeader, RequestParameter,
     ResponseContext, Secret, TokenRequest, trim_one_newline,
 };
+
+pub use signed_token::{TokenToSign, token_to_sign};
 
 /// The longest credential that is sent, in bytes: a longer one is no credential, and costs work with each answer.
 const MAX_CREDENTIAL: usize = 64 * 1024;

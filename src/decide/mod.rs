@@ -50,7 +50,7 @@ pub use admission::{
     LONGEST_HOSTS, credentials as refuse_credentials, service_account as refuse_service_account,
     unready as refuse_unready,
 };
-pub use ask::{Ask, RequestInputs, ask};
+pub use ask::{Ask, RequestInputs, TokenToSign, ask, token_to_sign};
 pub use cause::Cause;
 pub use disclosure::disclosure;
 pub use event::{Transition, transition};

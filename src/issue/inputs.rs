@@ -24,7 +24,8 @@ pub(crate) struct PreparedRequest<'a> {
     /// The provider block, with the `tokenEndpoint` also if the spec has an `issuer`.
     pub(crate) provider: Cow<'a, TokenProviderSpec>,
     pub(crate) inputs: RequestInputs,
-    pub(crate) client: TokenClient,
+    /// The client for the token endpoint; None if the token is signed here.
+    pub(crate) client: Option<TokenClient>,
     /// The fingerprint of the request's inputs.
     pub(crate) asked: String,
     /// The versions of the Secrets that count in the fingerprint.
@@ -54,8 +55,12 @@ pub(crate) async fn prepare<'a, L: Lookup>(
         return Err(IssueError::Refused(Failure::local(Reason::CredentialsNotFound, gone)));
     };
     issue_tokens(observed, &provider, &mut inputs, lookup).await?;
-    let url = provider.token_endpoint.as_deref().unwrap_or_default();
-    let client = token_client(observed, url, &provider, ca_bundle, certificate, lookup)?;
+    let client = if provider.signed_token.is_some() {
+        None
+    } else {
+        let url = provider.token_endpoint.as_deref().unwrap_or_default();
+        Some(token_client(observed, url, &provider, ca_bundle, certificate, lookup)?)
+    };
     let versions = observed.secrets.versions.clone();
     Ok(PreparedRequest { provider, inputs, client, asked, versions, found })
 }
@@ -83,7 +88,10 @@ pub(crate) async fn parse_certificates<L: Lookup>(
     let ca_bundle = trust(observed, provider, lookup).await?;
     let (secrets, _, pair) = read_secrets(observed, provider, lookup).await?;
     let certificate = certificate(&secrets.certificate, pair)?;
-    let url = provider.token_endpoint.as_deref().or(provider.issuer.as_deref()).unwrap_or_default();
+    let probe = observed.spec.renewal.probe.as_ref().map(|probe| probe.url.as_str());
+    let url = provider.token_endpoint.as_deref().or(provider.issuer.as_deref()).or(probe);
+    // A token that is signed here and is not probed is sent to nobody.
+    let Some(url) = url else { return Ok(()) };
     token_client(observed, url, provider, ca_bundle, certificate, lookup).map(drop)
 }
 

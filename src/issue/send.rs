@@ -1,20 +1,22 @@
-//! Sends a prepared request, and reads the answer.
+//! Sends a prepared request, and reads the answer; or signs the token, where no provider issues it.
 //! Must not know why a token is wanted, nor where it is written.
 
 use std::time::Instant;
 
-use crate::api::TokenProviderSpec;
-use crate::decide::{Ask, Failure, Observed, ask, credentials, disclosure};
+use crate::api::{Reason, TokenProviderSpec};
+use crate::decide::{Ask, Failure, Observed, ask, credentials, disclosure, token_to_sign};
 use crate::issue::error::IssueError;
 use crate::issue::inputs::PreparedRequest;
 use crate::issue::lookup::Lookup;
 use crate::oauth::{Disclosure, Endpoint, Metadata, Secret, SigningContext, Token, build, read};
 
-/// A token, and the request that brought it.
+/// A token, and where it is from.
 pub(crate) struct Answer {
     pub(crate) token: Token,
-    /// Its `confidential` has what was signed for the request, too.
-    pub(crate) ask: Ask,
+    /// The endpoint that answered; None if the token was signed here.
+    pub(crate) endpoint: Option<Endpoint>,
+    /// What must not appear in anything shown, with what was signed for the request.
+    pub(crate) confidential: Vec<Secret>,
 }
 
 /// Sends one request. A refused request is not repeated in another form, since each attempt may count towards a quota or
@@ -26,6 +28,7 @@ pub(crate) async fn send<L: Lookup>(
     lookup: &L,
 ) -> Result<Answer, IssueError<L::Error>> {
     let (spec, provider) = (observed.spec, &prepared.provider);
+    let Some(client) = &prepared.client else { return sign(prepared, observed, lookup) };
     let mut ask = ask(spec, provider, &prepared.inputs, refresh_token).map_err(IssueError::Refused)?;
     ask.disclosure = lookup.disclosure(disclosure(observed, provider, &ask.request.endpoint, true));
     if let Some(failure) = credentials::placeholder(spec, provider, &prepared.inputs) {
@@ -38,17 +41,41 @@ pub(crate) async fn send<L: Lookup>(
     ask.confidential.append(&mut request.signed);
 
     let started = Instant::now();
-    let answer = lookup.wait_for(prepared.client.send(request)).await;
+    let answer = lookup.wait_for(client.send(request)).await;
     lookup.request_took(started.elapsed());
     let confidential: Vec<&Secret> = ask.confidential.iter().collect();
     let reading = ask.reading(spec, provider, signing.now, &confidential);
     match answer.and_then(|answer| read(&answer, &reading)) {
-        Ok(token) => Ok(Answer { token, ask }),
+        Ok(token) => {
+            let Ask { request, confidential, .. } = ask;
+            Ok(Answer { token, endpoint: Some(request.endpoint), confidential })
+        }
         Err(error) => {
             let failure = Failure::of_exchange(error, ask.disclosure);
             Err(IssueError::Failed(credentials::explained(failure, spec, provider, &prepared.inputs)))
         }
     }
+}
+
+/// Signs the token. It counts as a request does: only the leader signs, and no more often.
+fn sign<L: Lookup>(
+    prepared: &PreparedRequest<'_>,
+    observed: &Observed<'_>,
+    lookup: &L,
+) -> Result<Answer, IssueError<L::Error>> {
+    let (spec, provider) = (observed.spec, &prepared.provider);
+    let refused = |failure| IssueError::Refused(failure);
+    if let Some(failure) = credentials::placeholder(spec, provider, &prepared.inputs) {
+        return Err(refused(failure));
+    }
+    let Some(to_sign) = token_to_sign(spec, provider, &prepared.inputs).map_err(refused)? else {
+        let message = "The provider block names no endpoint and no token to sign.";
+        return Err(refused(Failure::local(Reason::InvalidSpec, message)));
+    };
+    lookup.may_send()?;
+    let signing = SigningContext { now: lookup.now(), nonce: lookup.nonce()? };
+    let token = to_sign.assertion.token(&signing).map_err(|error| refused(Failure::from(&error)))?;
+    Ok(Answer { token, endpoint: None, confidential: to_sign.confidential })
 }
 
 /// What the request uses and the issuer's metadata does not list. None if answers of the issuer's host must not be shown.

@@ -6,20 +6,24 @@
 mod certificate;
 mod signature;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde_json::{Map, Value, json};
 
 use super::error::Error;
 use super::secret::Secret;
+use super::token::Token;
 use crate::api::JsonWebAlgorithm;
 use crate::panics::contain;
 pub use certificate::CertificateHeaders;
 pub(super) use signature::LONGEST_KEY;
+
+/// The longest token, in bytes: as long as one that a provider issues may be.
+const LONGEST_TOKEN: usize = 65_536;
 
 /// Claims that other fields set (RFC 7523 §3), which additional claims must not contain.
 const RESERVED: [&str; 6] = ["iss", "sub", "aud", "exp", "iat", "jti"];
@@ -97,6 +101,28 @@ impl Assertion {
         // Libraries parse keys and certificates.
         contain(|| self.signed(now, jti))
             .unwrap_or_else(|_| Err(Error::credential("the private key or the certificate cannot be used")))
+    }
+
+    /// The assertion as a token of its own.
+    ///
+    /// Fails as a signature fails; [`Error::Spec`] for a token of more than 64 KiB.
+    pub fn token(&self, signing: &SigningContext) -> Result<Token, Error> {
+        let access_token = self.sign(signing.now, &signing.nonce)?;
+        if access_token.expose().len() > LONGEST_TOKEN {
+            return Err(Error::spec("the signed token is longer than 64 KiB: leave out claims or headers"));
+        }
+        let issued_at = signing.now.trunc_subsecs(0);
+        let left = TimeDelta::from_std(self.lifetime.saturating_sub(self.backdate)).unwrap_or_default();
+        Ok(Token {
+            access_token,
+            token_type: "Bearer".to_owned(),
+            scope: None,
+            refresh_token: None,
+            issued_at,
+            expires_at: (issued_at + left).trunc_subsecs(0),
+            declared_zero: false,
+            notices: BTreeSet::new(),
+        })
     }
 
     fn signed(&self, now: DateTime<Utc>, jti: &str) -> Result<Secret, Error> {

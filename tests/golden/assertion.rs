@@ -7,7 +7,8 @@ use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::hmac;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{
-    self, ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair, KeyPair, UnparsedPublicKey, VerificationAlgorithm,
+    self, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair,
+    EcdsaSigningAlgorithm, KeyPair, UnparsedPublicKey, VerificationAlgorithm,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -39,17 +40,29 @@ pub(crate) fn private_key() -> &'static str {
     &key().pem
 }
 
-/// An EC key on the curve P-521, likewise.
+fn ec(curve: &'static EcdsaSigningAlgorithm) -> Key {
+    let pair = EcdsaKeyPair::generate(curve).unwrap();
+    let pem = format!(
+        "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+        STANDARD.encode(pair.to_pkcs8v1().unwrap().as_ref())
+    );
+    Key { pem, public: pair.public_key().as_ref().to_vec() }
+}
+
+/// EC keys, likewise.
 fn ec_key() -> &'static Key {
     static KEY: OnceLock<Key> = OnceLock::new();
-    KEY.get_or_init(|| {
-        let pair = EcdsaKeyPair::generate(&ECDSA_P521_SHA512_FIXED_SIGNING).unwrap();
-        let pem = format!(
-            "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
-            STANDARD.encode(pair.to_pkcs8v1().unwrap().as_ref())
-        );
-        Key { pem, public: pair.public_key().as_ref().to_vec() }
-    })
+    KEY.get_or_init(|| ec(&ECDSA_P521_SHA512_FIXED_SIGNING))
+}
+
+fn p256_key() -> &'static Key {
+    static KEY: OnceLock<Key> = OnceLock::new();
+    KEY.get_or_init(|| ec(&ECDSA_P256_SHA256_FIXED_SIGNING))
+}
+
+/// An EC key on the curve P-256 as PEM.
+pub(crate) fn p256_private_key() -> &'static str {
+    &p256_key().pem
 }
 
 /// An EC key on the curve P-521 as PEM.
@@ -77,6 +90,7 @@ fn verify(algorithm: &str, message: &[u8], signature: &[u8]) {
         }
         "RS256" => (&signature::RSA_PKCS1_2048_8192_SHA256, key()),
         "PS256" => (&signature::RSA_PSS_2048_8192_SHA256, key()),
+        "ES256" => (&signature::ECDSA_P256_SHA256_FIXED, p256_key()),
         "ES512" => (&signature::ECDSA_P521_SHA512_FIXED, ec_key()),
         other => panic!("no manifest asked for {other}"),
     };

@@ -13,7 +13,7 @@ use tokensource_kit::canaries;
 use crate::example::{now, root};
 
 /// Would work, as far as can be told.
-const GOOD: [&str; 5] = ["discovered", "doubtful", "masked", "referred", "signed"];
+const GOOD: [&str; 6] = ["discovered", "doubtful", "masked", "referred", "signed", "signed-token"];
 
 #[derive(Parser)]
 struct Arguments {

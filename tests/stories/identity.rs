@@ -1,10 +1,13 @@
 //! Clients that prove themselves by something else than a secret or a signature, and endpoints that nobody wrote down.
 
+use std::time::Duration;
+
 use k8s_openapi::api::authentication::v1::TokenReview;
 use kube::Api;
 use kube::api::PostParams;
 use serde_json::{Value, json};
 use tokensource::api::ConditionType;
+use tokensource_kit::eventually;
 use tokensource_kit::keycloak::{MACHINE, MUTUAL_TLS, REALM, SECRET};
 use tokensource_kit::scripted_provider::Answer;
 
@@ -277,4 +280,34 @@ pub(crate) async fn service_account_token_is_exchanged(story: &mut Story) {
     let subject = request.form_value("subject_token").expect("a subject token");
     let expected = format!("system:serviceaccount:{}:worker", story.namespace);
     assert_eq!(identity(story, &subject, &[AUDIENCE]).await, Some(expected));
+}
+
+/// No request is sent, and consent to a host is none to sign.
+pub(crate) async fn token_is_signed_here(story: &mut Story) {
+    story.credentials("client", "s3cr3t-of-the-client").await;
+    let mut source = story.source_for("signed", &json!({}));
+    source["spec"]["provider"] =
+        json!({"signedToken": {"algorithm": "HS256", "audience": "https://api.example/", "lifetime": "1h"}});
+    story.apply(&source).await;
+    let refused = story.failing("signed", "CredentialsNotBound").await;
+    let (.., message) = condition(&refused, ConditionType::Renewed).unwrap();
+    assert!(message.contains("add the entry jwt:https://api.example/"), "{message}");
+
+    let annotations = json!({"tokensource.dev/allowed-hosts": "other.example,jwt:https://api.example/"});
+    story.patch_secret("client", &json!({"metadata": {"annotations": annotations}})).await;
+    let status = story.ready("signed").await.status.unwrap();
+    let token = story.value("signed-token", "access_token").await;
+    assert_eq!(token.split('.').count(), 3);
+    let life = status.expires_at.unwrap().0.as_second() - status.issued_at.unwrap().0.as_second();
+    assert_eq!(life, 3590, "it counts from iat");
+    assert!(!story.controller.logs().contains(&token));
+
+    // Another lifetime asks for another token, and no endpoint was ever asked.
+    story.patch_source("signed", &json!({"spec": {"provider": {"signedToken": {"lifetime": "30m"}}}})).await;
+    eventually("another token", Duration::from_secs(20), async || {
+        let found = story.value("signed-token", "access_token").await;
+        if found == token { Err("still the first".to_owned()) } else { Ok(()) }
+    })
+    .await;
+    assert!(story.provider.requests(TOKEN).is_empty());
 }

@@ -113,6 +113,7 @@ stories! {
     identity::service_account_needs_no_stored_secret,
     identity::service_account_token_is_exchanged,
     identity::token_for_the_api_server_never_leaves,
+    identity::token_is_signed_here,
     hostile::good_tokens_survive_bad_answers,
     hostile::good_tokens_survive_bad_connections,
     hostile::compressed_answer_is_read,

@@ -97,6 +97,27 @@ fn refused() -> Vec<(&'static str, Value, &'static str)> {
             json!({"provider": {"issuer": "https://h.example"}}),
             "exactly one of tokenEndpoint",
         ),
+        (
+            "endpoint and signed token",
+            json!({"provider": {"signedToken": {"audience": "a"}}}),
+            "exactly one of tokenEndpoint",
+        ),
+        (
+            "parameters beside a signed token",
+            json!({"provider": {"tokenEndpoint": null, "clientAuthentication": null, "signedToken": {},
+                "parameters": [{"name": "a", "value": "b"}]}}),
+            "signedToken sends no request",
+        ),
+        (
+            "a signed token for two days",
+            json!({"provider": {"tokenEndpoint": null, "clientAuthentication": null, "signedToken": {"lifetime": "48h"}}}),
+            "between 1m and 24h",
+        ),
+        (
+            "a signed token for two audiences",
+            json!({"provider": {"tokenEndpoint": null, "clientAuthentication": null, "signedToken": {"audience": "a,b"}}}),
+            "no comma",
+        ),
         ("neither", json!({"provider": {"tokenEndpoint": null}}), "exactly one of tokenEndpoint"),
         (
             "two providers",

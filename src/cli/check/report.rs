@@ -12,7 +12,7 @@ use crate::api::{Renewal, TokenProviderSpec, TokenSource, TokenSourceSpec};
 use crate::decide::Failure;
 use crate::decide::schedule::due_between;
 use crate::issue::error::IssueError;
-use crate::oauth::Error;
+use crate::oauth::{Assertion, Error};
 
 #[derive(Serialize)]
 pub(super) struct Report {
@@ -179,8 +179,12 @@ impl RenewalTime {
         Self { source: LifetimeSource::Answer, lifetime, earliest, latest }
     }
 
-    /// For the lifetime that the spec assumes, or else for an hour.
+    /// For the lifetime of a token that is signed here; for the one that the spec assumes, or else for an hour.
     pub(super) fn expected(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Self {
+        if let Some(signed) = &provider.signed_token {
+            let left = signed.lifetime().get().saturating_sub(Assertion::DEFAULT_BACKDATE);
+            return Self::of(TimeDelta::from_std(left).unwrap_or_default(), &spec.renewal);
+        }
         let expiry = &provider.response.expiry;
         let lifetime = TimeDelta::from_std(expiry.assumed_lifetime()).unwrap_or(TimeDelta::hours(1));
         let is_example = expiry.assumed_lifetime.is_none();

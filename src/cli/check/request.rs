@@ -10,7 +10,7 @@ use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use super::offline::STAND_IN;
 use super::report::{AssertionReport, RequestReport};
 use crate::api::{RequestMethod, TokenProviderSpec, TokenSourceSpec};
-use crate::decide::{Ask, Failure, RequestInputs, ask};
+use crate::decide::{Ask, Failure, RequestInputs, TokenToSign, ask, token_to_sign};
 use crate::oauth::{
     Assertion, ClientAuthentication, Endpoint, Grant, HttpRequest, Secret, SigningContext, TokenRequest,
     build,
@@ -19,6 +19,9 @@ use crate::oauth::{
 /// Replaces a secret of any length. These characters are the same in a form, in JSON and in a URL.
 pub(super) const MASK: &str = "********";
 
+/// In place of an endpoint, where there is none.
+pub(super) const SIGNED: &str = "here, nothing is sent";
+
 /// The masked request; fails if the request cannot be built.
 pub(super) fn show(
     spec: &TokenSourceSpec,
@@ -26,6 +29,19 @@ pub(super) fn show(
     inputs: &RequestInputs,
     signing: &SigningContext,
 ) -> Result<RequestReport, Failure> {
+    if let Some(TokenToSign { mut assertion, names_client, .. }) = token_to_sign(spec, provider, inputs)? {
+        if names_client && !shows_id(spec) {
+            MASK.clone_into(&mut assertion.issuer);
+        }
+        let token = assertion.token(signing).map_err(|error| Failure::from(&error))?;
+        return Ok(RequestReport {
+            method: "SIGN",
+            url: SIGNED.to_owned(),
+            headers: Vec::new(),
+            body: String::new(),
+            assertions: self::assertion(&token.access_token).into_iter().collect(),
+        });
+    }
     let located = with_endpoint(provider);
     let Ask { request, .. } = ask(spec, &located, inputs, None)?;
     let build = |request: &TokenRequest| build(request, signing).map_err(|error| Failure::from(&error));

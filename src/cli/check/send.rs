@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::offline::OfflineContext;
 use super::report::{Fault, NoticeReport, RenewalTime, SourceReport, TokenReport};
-use super::request::{self, MASK};
+use super::request::{self, MASK, SIGNED};
 use crate::api::TokenProviderSpec;
 use crate::cli::output::harmless;
 use crate::cli::spans::timestamp;
@@ -54,17 +54,17 @@ pub(super) async fn request_token(
     Ok(describe(&answer, context))
 }
 
-fn describe(Answer { token, ask }: &Answer, context: &OfflineContext<'_>) -> TokenReport {
+fn describe(Answer { token, endpoint, confidential }: &Answer, context: &OfflineContext<'_>) -> TokenReport {
     let claims = token.standard_claims();
     let notices = token.notices.iter();
     TokenReport {
-        endpoint: ask.request.endpoint.url().to_string(),
+        endpoint: endpoint.as_ref().map_or_else(|| SIGNED.to_owned(), |endpoint| endpoint.url().to_string()),
         token_type: token.token_type.clone(),
         expires_at: timestamp(token.expires_at),
         scope: token.scope.as_deref().map(harmless),
         refresh_token: token.refresh_token.is_some(),
         claims: claims.map(|claims| {
-            claims.into_iter().map(|(name, value)| (name, masked(value, &ask.confidential))).collect()
+            claims.into_iter().map(|(name, value)| (name, masked(value, confidential))).collect()
         }),
         notices: notices
             .map(|notice| NoticeReport { notice: notice.as_str(), meaning: notice.sentence() })

@@ -156,7 +156,14 @@ fn signed(provider: &TokenProviderSpec) -> impl Iterator<Item = Signed<'_>> {
         let (audience, lifetime, backdate) = (audience.as_deref(), *lifetime, *backdate);
         Signed { field: "assertionGrant", audience, lifetime, backdate, headers }
     });
-    settings.chain(grant)
+    let token = provider.signed_token.as_ref().map(|token| Signed {
+        field: "signedToken",
+        audience: None,
+        lifetime: Some(token.lifetime()),
+        backdate: None,
+        headers: &token.headers,
+    });
+    settings.chain(grant).chain(token)
 }
 
 fn unknown_audience(_: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String> {

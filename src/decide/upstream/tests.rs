@@ -71,7 +71,8 @@ fn circle_in(edges: &[(&str, &[&str])]) -> Vec<String> {
 
 #[test]
 fn circles_are_named_from_start_to_start() {
-    let cases: [(&[(&str, &[&str])], &[&str]); 6] = [
+    type References<'a> = &'a [(&'a str, &'a [&'a str])];
+    let cases: [(References<'_>, &[&str]); 6] = [
         (&[], &[]),
         (&[("a", &["b"]), ("b", &["c"])], &[]),
         (&[("a", &["a"])], &["a", "a"]),

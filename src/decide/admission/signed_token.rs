@@ -1,0 +1,72 @@
+//! What goes with a token that is signed here, and whether the owner of the key lets it be signed.
+//! Knows the spec and the annotation; must not know a key.
+//!
+//! Consent to a host is none to sign: whoever may send a request with a key gets what the provider grants, but whoever has a
+//! JWT for that provider is the client, wherever it is used. So each audience is named by itself.
+
+use super::{Failure, Observed, invalid};
+use crate::api::{Duration, Reason, RequestedToken, Tls, TokenProviderSpec, annotation};
+use crate::decide::Credentials;
+
+/// The first contradiction, with what to write instead.
+pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
+    let signed = provider.signed_token.as_ref()?;
+    let tls = Tls { client_certificate_ref: None, ..provider.tls.clone() };
+    let alone = TokenProviderSpec {
+        signed_token: Some(signed.clone()),
+        tls,
+        timeout: provider.timeout,
+        ..TokenProviderSpec::default()
+    };
+    if *provider != alone {
+        return Some(invalid(
+            "provider.signedToken sends no request, so fields of a request or of its answer have no effect: remove them, and \
+             keep signedToken, and tls and timeout for a probe.",
+        ));
+    }
+    if observed.spec.token != RequestedToken::default() {
+        return Some(invalid(
+            "token.scopes, token.audience and token.resources are asked of a provider, and provider.signedToken asks none: \
+             write signedToken.audience, and scopes among signedToken.claims.",
+        ));
+    }
+    if observed.spec.credentials_ref.is_none() {
+        return Some(invalid(
+            "provider.signedToken needs a key to sign with: name its Secret in credentialsRef.",
+        ));
+    }
+    let lifetime = Duration::get(signed.lifetime()).as_secs();
+    if !(60..=24 * 3600).contains(&lifetime) {
+        return Some(invalid("provider.signedToken.lifetime: write 1m to 24h."));
+    }
+    // `jwt:8443` would be a host with a port, too.
+    let is_ambiguous =
+        |audience: &str| audience.contains(',') || audience.bytes().all(|byte| byte.is_ascii_digit());
+    signed.audience.as_deref().is_some_and(is_ambiguous).then(|| {
+        invalid(
+            "provider.signedToken.audience has a comma or consists of digits alone, so that its entry in allowed-hosts would be \
+             read as something else: write another audience.",
+        )
+    })
+}
+
+/// Whether the Secret with the key consents.
+pub(super) fn consent(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
+    let wanted = provider.signed_token.as_ref()?.consent();
+    let Credentials::Present { name, allowed_hosts, .. } = &observed.secrets.credentials else { return None };
+    let entries = allowed_hosts.as_deref().filter(|entries| entries.len() <= super::LONGEST_HOSTS);
+    let allowed = entries.unwrap_or_default().split(',').any(|entry| entry.trim() == wanted);
+    (!allowed).then(|| {
+        Failure::local(
+            Reason::CredentialsNotBound,
+            format!(
+                "Secret {name} does not consent to sign this token; nothing was signed. If it may: add the entry {wanted} to its \
+                 annotation {}, whose entries are separated by commas.",
+                annotation::ALLOWED_HOSTS
+            ),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,56 @@
+//! The token that is signed here: from the contract's fields to the protocol's.
+//! Must not know how the key is fetched, nor when it signs.
+
+use super::{RequestInputs, Values, client_id, confidential, grant};
+use crate::api::{AssertionSettings, JsonWebAlgorithm, SignedToken, TokenProviderSpec, TokenSourceSpec};
+use crate::decide::Failure;
+use crate::oauth::{Assertion, Secret};
+
+/// A token to sign, and what must not appear in anything shown.
+pub struct TokenToSign {
+    /// The token.
+    pub assertion: Assertion,
+    /// Whether its issuer is the client id.
+    pub names_client: bool,
+    /// The values of the credentials.
+    pub confidential: Vec<Secret>,
+}
+
+/// The token to sign; None if a provider issues it.
+///
+/// Fails with `CredentialsNotFound` for a missing key, `CredentialsInvalid` for a value that cannot be used.
+pub fn token_to_sign(
+    spec: &TokenSourceSpec,
+    provider: &TokenProviderSpec,
+    inputs: &RequestInputs,
+) -> Result<Option<TokenToSign>, Failure> {
+    let Some(settings) = provider.signed_token.clone() else { return Ok(None) };
+    let SignedToken { issuer, subject, audience, lifetime: _, algorithm, key_id, claims, headers } =
+        settings.clone();
+    let reference = spec.credentials_ref.as_ref();
+    let keys = reference.map(|reference| reference.keys.clone()).unwrap_or_default();
+    let values = Values {
+        data: &inputs.credentials,
+        secret: reference.map(|reference| reference.name.as_str()),
+        field: "credentialsRef.keys",
+    };
+    let names_client = issuer.is_none();
+    let issuer = issuer.map_or_else(|| client_id(spec, &keys, &values), Ok)?;
+    let lifetime = Some(settings.lifetime());
+    let subject = Some(subject.unwrap_or_default());
+    let settings = AssertionSettings {
+        algorithm,
+        key_id,
+        subject,
+        lifetime,
+        claims,
+        headers,
+        ..AssertionSettings::default()
+    };
+    let assertion = grant::own(&settings, JsonWebAlgorithm::RS256, provider, &keys, &values, &issuer)?;
+    Ok(Some(TokenToSign {
+        assertion: Assertion { audience, ..assertion },
+        names_client,
+        confidential: confidential(provider, &keys, inputs, None),
+    }))
+}
