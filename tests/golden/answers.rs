@@ -330,8 +330,7 @@ fn response_settings_stand_where_they_are_needed_and_nowhere_else() {
     for Good { name, body, life: expected, .. } in GOOD {
         let plain = answered(&load(name), Some(&ResponseSettings::default()), 200, body);
         match name {
-            "ebay" => assert_eq!(plain.unwrap_err().reason(), Reason::UnsupportedTokenType),
-            "slack" => assert_eq!(plain.unwrap_err().reason(), Reason::UnsupportedTokenType),
+            "ebay" | "slack" => assert_eq!(plain.unwrap_err().reason(), Reason::UnsupportedTokenType),
             "github-app" | "cloudsmith" | "withings" | "azure-container-registry" => {
                 assert_eq!(plain.unwrap_err().reason(), Reason::MalformedResponse, "{name}");
             }
