@@ -19,12 +19,13 @@ use paths::paths;
 const LAYERS: [&str; 7] = ["api", "oauth", "decide", "issue", "controller", "runtime", "cli"];
 
 /// The types of `api` that `oauth` may use: reasons, and the settings of a provider. None of them belongs to Kubernetes.
-const SETTINGS: [&str; 14] = [
+const SETTINGS: [&str; 16] = [
     "Reason",
     "reason",
     "BasicEncoding",
     "BodyFormat",
     "Duration",
+    "ErrorCode",
     "ExpirySettings",
     "ExpiryUnit",
     "JsonWebAlgorithm",
@@ -34,6 +35,7 @@ const SETTINGS: [&str; 14] = [
     "ResponseFields",
     "ResponseSettings",
     "SendClientId",
+    "ShortText",
 ];
 
 /// What decisions must not use: clients, clocks, the environment, random numbers, an executor.

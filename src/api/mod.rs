@@ -40,7 +40,7 @@ pub use parameter::{BodyFormat, Header, Parameter, ParameterPlace, ParameterType
 pub use provider::{ClusterTokenProvider, ClusterTokenProviderSpec, Tls, TokenProvider, TokenProviderSpec};
 pub use reason::Reason;
 pub use reference::{KeyReference, ObjectReference};
-pub use response::{ExpirySettings, ExpiryUnit, ResponseFields, ResponseSettings};
+pub use response::{ErrorCode, ExpirySettings, ExpiryUnit, ResponseFields, ResponseSettings};
 pub use signed_token::SignedToken;
 pub use source::{
     CredentialKeys, CredentialsReference, OnRevoked, Probe, ProviderKind, ProviderReference, Renewal,

@@ -1,20 +1,37 @@
 //! How to read a provider's response, if it differs from RFC 6749.
 //! Knows the fields of the contract and their defaults; must not know how a response is parsed.
 
+use std::collections::BTreeMap;
+
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::duration::Duration;
+use super::target::ShortText;
 use super::{is_default, rule};
 
 /// How to read the response, if it differs from RFC 6749.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("(!has(self.successCodes) && !has(self.errors)) || (has(self.fields) && has(self.fields.error))").message("successCodes and errors are values of the member that fields.error points to: set fields.error, for example /code"))]
 pub struct ResponseSettings {
     /// Where the members of the response are, if not under their names in the RFC.
     #[serde(default, skip_serializing_if = "is_default")]
     pub fields: ResponseFields,
+
+    /// Values of the member at fields.error that mean success, for providers that send a code in every answer, such as "0".
+    /// Any other value is an error, also beside a token. Numbers and booleans are compared as text.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("maxItems" = 16, "x-kubernetes-list-type" = "set"))]
+    pub success_codes: Vec<ShortText>,
+
+    /// The meaning of the provider's own codes at fields.error, as codes of RFC 6749 and its extensions, for example
+    /// "10014": invalid_grant.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("maxProperties" = 64))]
+    #[x_kube(validation = Rule::new("self.all(code, size(code) >= 1 && size(code) <= 128)").message("a code has 1 to 128 characters"))]
+    pub errors: BTreeMap<String, ErrorCode>,
 
     /// The token type to publish instead of the response's token_type, for providers that send a wrong type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,6 +73,49 @@ pub struct ResponseFields {
     #[schemars(length(max = 256))]
     #[x_kube(validation = rule::pointer())]
     pub error: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    #[x_kube(validation = rule::pointer())]
+    pub error_description: Option<String>,
+}
+
+/// An error code with a known meaning, from RFC 6749, 8628, 8707 and OpenID Connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)] // the registry's own strings
+pub enum ErrorCode {
+    InvalidRequest,
+    InvalidClient,
+    InvalidGrant,
+    UnauthorizedClient,
+    UnsupportedGrantType,
+    InvalidScope,
+    InvalidTarget,
+    AccessDenied,
+    ConsentRequired,
+    SlowDown,
+    ServerError,
+    TemporarilyUnavailable,
+}
+
+impl ErrorCode {
+    /// The code as RFCs write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::InvalidClient => "invalid_client",
+            Self::InvalidGrant => "invalid_grant",
+            Self::UnauthorizedClient => "unauthorized_client",
+            Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::InvalidScope => "invalid_scope",
+            Self::InvalidTarget => "invalid_target",
+            Self::AccessDenied => "access_denied",
+            Self::ConsentRequired => "consent_required",
+            Self::SlowDown => "slow_down",
+            Self::ServerError => "server_error",
+            Self::TemporarilyUnavailable => "temporarily_unavailable",
+        }
+    }
 }
 
 impl ResponseFields {

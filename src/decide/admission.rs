@@ -52,6 +52,7 @@ pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpe
     .or_else(|| upstream::circle(observed))
     .or_else(|| probe(observed, provider))
     .or_else(|| chosen_members(observed, provider))
+    .or_else(|| codes_without_member(provider))
 }
 
 /// A Secret that Kubernetes would obey: it fills in the token of any ServiceAccount that an annotation names.
@@ -106,6 +107,18 @@ fn chosen_members(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Opti
         invalid(
             "response.fields needs a host that somebody else has named, and the spec names no credentials: name them in \
              credentialsRef, with the host in their allowed-hosts, or use a ClusterTokenProvider.",
+        )
+    })
+}
+
+/// Codes without the member that they are values of.
+fn codes_without_member(provider: &TokenProviderSpec) -> Option<Failure> {
+    let response = &provider.response;
+    let has_codes = !response.success_codes.is_empty() || !response.errors.is_empty();
+    (has_codes && response.fields.error.is_none()).then(|| {
+        invalid(
+            "response.successCodes and response.errors are values of the member that response.fields.error points to: set \
+             that, for example /code.",
         )
     })
 }

@@ -97,7 +97,7 @@ fn parse(response: &HttpResponse, context: &ResponseContext<'_>) -> Result<Token
 
 fn read_success(response: &HttpResponse, context: &ResponseContext<'_>) -> Result<Token, Error> {
     let object = body::parse(response).map_err(|defect| malformed(response, context, defect))?;
-    if error_response::find(&object, response.status, &context.settings.fields).is_some() {
+    if error_response::find(&object, response.status, context.settings).is_some() {
         return Err(refused(response, context, &object));
     }
     members::token(object, clocks(response, context), context).map_err(|fault| match fault {
@@ -112,7 +112,7 @@ fn read_success(response: &HttpResponse, context: &ResponseContext<'_>) -> Resul
 fn refused(response: &HttpResponse, context: &ResponseContext<'_>, object: &Value) -> Error {
     let status = response.status;
     let fields = &context.settings.fields;
-    let found = error_response::find(object, status, fields).unwrap_or_default();
+    let found = error_response::find(object, status, context.settings).unwrap_or_default();
     let code = found.code.filter(|code| !error_table::is_reason_phrase(code, status));
     let retry_after = retry_after::parse(&response.headers, status, clocks(response, context));
     let known =
@@ -133,7 +133,13 @@ fn refused(response: &HttpResponse, context: &ResponseContext<'_>, object: &Valu
     };
     let redactor = redactor(context, object);
     let unlisted = code.is_some() && !showable;
-    let description = found.description.filter(|_| context.disclosure != Disclosure::Withheld);
+    // The author of the spec could point `errorDescription` at any member.
+    let described = match context.disclosure {
+        Disclosure::Full => true,
+        Disclosure::ListedCodes => fields.error_description.is_none(),
+        Disclosure::Withheld => false,
+    };
+    let description = found.description.filter(|_| described);
     Error::Refused(Box::new(Refusal {
         response: info(response, context),
         reason,

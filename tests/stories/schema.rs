@@ -197,6 +197,16 @@ fn refused_texts() -> Vec<(&'static str, Value, &'static str)> {
             "JSON Pointer",
         ),
         (
+            "codes without their member",
+            json!({"provider": {"response": {"successCodes": ["0"]}}}),
+            "set fields.error",
+        ),
+        (
+            "a code with an unknown meaning",
+            json!({"provider": {"response": {"fields": {"error": "/code"}, "errors": {"1": "oops"}}}}),
+            "invalid_client",
+        ),
+        (
             "a space in a grant type",
             json!({"provider": {"grantType": "client credentials"}}),
             "without spaces",

@@ -235,6 +235,19 @@ fn reserved_types_are_refused_and_the_definition_knows_the_same() {
 }
 
 #[test]
+fn codes_need_the_member_that_they_are_values_of() {
+    let with_codes = |scene: &mut Scene| {
+        scene.provider().response.success_codes = vec![ShortText("0".to_owned())];
+    };
+    let failure = refusal(&Scene::fresh().with(with_codes)).unwrap();
+    assert_eq!(failure.reason, Reason::InvalidSpec);
+    assert!(failure.message.contains("response.fields.error"), "{}", failure.message);
+    let complete = Scene::fresh().with(with_codes);
+    let complete = complete.with(|scene| scene.provider().response.fields.error = text("/code"));
+    assert_eq!(refusal(&complete), None);
+}
+
+#[test]
 fn members_of_the_authors_choice_need_a_host_that_somebody_else_named() {
     let mut scene = Scene::fresh();
     scene.provider().response.fields.access_token = text("/data/password");

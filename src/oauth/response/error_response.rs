@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::members::has_access_token;
-use crate::api::ResponseFields;
+use crate::api::ResponseSettings;
 
 /// An error in the provider's own words.
 #[derive(Default)]
@@ -17,18 +17,59 @@ pub(super) struct ErrorResponse<'a> {
 }
 
 /// The error that a body reports; None if it reports none.
-pub(super) fn find<'a>(object: &'a Value, status: u16, fields: &ResponseFields) -> Option<ErrorResponse<'a>> {
-    let description = text(object, "/error_description");
+pub(super) fn find<'a>(
+    object: &'a Value,
+    status: u16,
+    settings: &ResponseSettings,
+) -> Option<ErrorResponse<'a>> {
+    let fields = &settings.fields;
+    let description = text(object, fields.error_description.as_deref().unwrap_or("/error_description"));
+    let own = fields.error.as_ref().and_then(|pointer| object.pointer(pointer));
+    match own.and_then(as_text).map(|code| meaning(code, status, settings)) {
+        Some(Meaning::Success) => return None,
+        Some(Meaning::Error(code)) => return Some(ErrorResponse { code: Some(code), description }),
+        Some(Meaning::Unknown) | None => {}
+    }
     if let Some(code) = text(object, "/error") {
         return Some(ErrorResponse { code: Some(code.to_owned()), description });
     }
     if status < 400 && has_access_token(object, fields) {
         return None;
     }
-    let own = fields.error.as_ref().and_then(|pointer| scalar(object.pointer(pointer)?));
-    let code = own.or_else(|| vendor_code(object, status));
+    let code = own.and_then(scalar).or_else(|| vendor_code(object, status));
     let failed = code.is_some() || reports_failure(object);
     failed.then_some(ErrorResponse { code, description })
+}
+
+/// The meaning that the spec gives to the value of the member at `fields.error`.
+enum Meaning {
+    Success,
+    Error(String),
+    /// The spec says nothing about it.
+    Unknown,
+}
+
+fn meaning(code: String, status: u16, settings: &ResponseSettings) -> Meaning {
+    let success = &settings.success_codes;
+    if let Some(mapped) = settings.errors.get(&code) {
+        Meaning::Error(mapped.as_str().to_owned())
+    } else if success.is_empty() || status >= 300 {
+        Meaning::Unknown
+    } else if success.iter().any(|success| success.0 == code) {
+        Meaning::Success
+    } else {
+        Meaning::Error(code)
+    }
+}
+
+/// A code as text, whether the provider sends text, a number or a boolean.
+fn as_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
 }
 
 /// The codes of Fitbit, UPS and PayPal, in this order. `name` is too common a member to mean an error in a 2xx.

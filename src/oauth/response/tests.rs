@@ -267,6 +267,7 @@ fn pointers_name_members_elsewhere() {
                 refresh_token: Some("/data/again".into()),
                 token_type: Some("/data/kind".into()),
                 error: Some("/code".into()),
+                error_description: None,
             }
         })
     };

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::api::reason::Reason;
+use crate::api::{ErrorCode, ShortText};
 use crate::oauth::error::Retry;
 
 #[test]
@@ -147,4 +148,57 @@ fn only_listed_codes_are_shown_of_a_member_that_an_author_chose() {
     assert_eq!(standard.refusal().code.as_deref(), Some("E4711"));
     let unbound = response(400, JSON, r#"{"error":"E4711"}"#).disclosure(Disclosure::Withheld);
     assert_eq!(unbound.refusal().code, None);
+}
+
+/// Codes that the spec explains, as Feishu, WeChat and Withings send them: an error may come in a 200, beside a token.
+#[test]
+fn codes_of_the_spec_decide_before_the_token_is_looked_for() {
+    let explained = |body: &str| {
+        json(body).settings(|settings| {
+            settings.fields.error = Some("/code".to_owned());
+            settings.success_codes = ["0", "true"].map(|code| ShortText(code.to_owned())).to_vec();
+            let errors = [("10014", ErrorCode::InvalidClient), ("99991663", ErrorCode::InvalidGrant)];
+            settings.errors = errors.map(|(code, meaning)| (code.to_owned(), meaning)).into();
+        })
+    };
+    for success in ["0", r#""0""#, "true"] {
+        let token =
+            explained(&format!(r#"{{"code":{success},"msg":"ok","access_token":"a","expires_in":60}}"#))
+                .token();
+        assert_eq!(token.access_token.expose(), "a", "{success}");
+    }
+    for (body, reason) in [
+        (r#"{"code":10014,"msg":"app secret invalid"}"#, Reason::InvalidClient),
+        (r#"{"code":"10014"}"#, Reason::InvalidClient),
+        (r#"{"code":99991663,"access_token":"a"}"#, Reason::InvalidGrant),
+        (r#"{"code":1,"access_token":"a"}"#, Reason::ProviderError),
+        (r#"{"code":false,"access_token":"a"}"#, Reason::ProviderError),
+    ] {
+        assert_eq!(explained(body).refusal().reason, reason, "{body}");
+    }
+    // Without a code, the answer is read as any other.
+    assert_eq!(explained(GOOD).token().access_token.expose(), "a");
+    // A code that means success in a 200 explains no 400.
+    let refused = response(400, JSON, r#"{"code":0}"#);
+    let refused = refused.settings(|settings| {
+        settings.fields.error = Some("/code".to_owned());
+        settings.success_codes = vec![ShortText("0".to_owned())];
+    });
+    assert_eq!(refused.refusal().response.status, 400);
+}
+
+/// `fields.errorDescription` may name any member, so it is shown only if an administrator chose it.
+#[test]
+fn descriptions_of_a_chosen_member_are_shown_to_those_who_may_see_everything() {
+    for (disclosure, shown) in [
+        (Disclosure::Full, Some("app secret invalid")),
+        (Disclosure::ListedCodes, None),
+        (Disclosure::Withheld, None),
+    ] {
+        let refusal = response(400, JSON, r#"{"error":"invalid_client","msg":"app secret invalid"}"#)
+            .settings(|settings| settings.fields.error_description = Some("/msg".to_owned()))
+            .disclosure(disclosure)
+            .refusal();
+        assert_eq!(refusal.description.as_deref(), shown, "{disclosure:?}");
+    }
 }
