@@ -189,6 +189,7 @@ stories! {
     signals::revoked_credentials_withdraw_the_token_under_its_former_name,
     signals::withdrawal_of_a_typed_secret_deletes_it,
     tenants::only_who_may_get_a_secret_may_have_it_sent,
+    tenants::only_who_may_get_all_secrets_may_use_another_token,
     tenants::only_who_may_create_secrets_decides_what_is_in_them,
     tenants::only_who_may_create_secrets_may_have_a_target,
     tenants::provider_object_lends_nobodys_secret,

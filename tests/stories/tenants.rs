@@ -16,6 +16,7 @@ pub(crate) use targets::{
     only_who_may_create_secrets_decides_what_is_in_them, only_who_may_create_secrets_may_have_a_target,
 };
 
+const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 
 /// Both may write sources and providers; alice may also use what `client`, `trust` and `builder` are.
@@ -109,6 +110,21 @@ pub(crate) async fn only_who_may_get_a_secret_may_have_it_sent(story: &mut Story
     story.ready("served").await;
 }
 
+/// The Secret with another TokenSource's token is named by that TokenSource, so the right to one Secret is not enough.
+pub(crate) async fn only_who_may_get_all_secrets_may_use_another_token(story: &mut Story) {
+    tenants(story).await;
+    let bearer = json!({"method": "bearer_token", "bearerToken": {"tokenSourceRef": {"name": "first"}}});
+    let chained = story.source_for("chained", &json!({"provider": {"clientAuthentication": bearer}}));
+    let refusal = try_as(story, "alice", &chained).await.expect_err("alice may get one Secret");
+    assert!(refusal.contains("the right to get the Secrets of this namespace"), "{refusal}");
+
+    let all = json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]);
+    story.apply(&role("all-secrets", &all)).await;
+    story.apply(&bind("all-secrets", &["alice"])).await;
+    eventually("the right", SOON, async || try_as(story, "alice", &chained).await).await;
+    try_as(story, "bob", &chained).await.expect_err("bob may get none");
+}
+
 /// What is merged into a spec, and how bob is refused; not at all where nothing is said.
 fn references() -> Vec<(&'static str, Value, &'static str)> {
     let nobody = |provider: Value| json!({"credentialsRef": null, "provider": provider});
@@ -142,6 +158,38 @@ fn references() -> Vec<(&'static str, Value, &'static str)> {
             nobody(
                 json!({"clientAuthentication": {"method": "federated_jwt", "serviceAccountToken": account}}),
             ),
+            "you may not create tokens of ServiceAccounts",
+        ),
+        (
+            "actor",
+            nobody(
+                json!({"clientAuthentication": none, "grantType": EXCHANGE, "subjectToken": {"serviceAccountToken": account},
+                "actorToken": {"secretKeyRef": {"name": "client", "key": "token"}}}),
+            ),
+            "you may not get Secrets",
+        ),
+        (
+            "assertion",
+            nobody(json!({"clientAuthentication": none, "grantType": JWT_BEARER,
+                "assertionGrant": {"assertionFrom": {"secretKeyRef": {"name": "client", "key": "token"}}}})),
+            "you may not get Secrets",
+        ),
+        (
+            "parameter",
+            nobody(json!({"clientAuthentication": none,
+                "parameters": [{"name": "jwt", "valueFrom": {"serviceAccountToken": account}}]})),
+            "you may not create tokens of ServiceAccounts",
+        ),
+        (
+            "header",
+            nobody(json!({"clientAuthentication": none,
+                "headers": [{"name": "X-Token", "valueFrom": {"serviceAccountToken": account}}]})),
+            "you may not create tokens of ServiceAccounts",
+        ),
+        (
+            "bearer",
+            nobody(json!({"clientAuthentication": {
+                "method": "bearer_token", "bearerToken": {"serviceAccountToken": account}}})),
             "you may not create tokens of ServiceAccounts",
         ),
         (
