@@ -150,7 +150,7 @@ fn only_listed_codes_are_shown_of_a_member_that_an_author_chose() {
     assert_eq!(unbound.refusal().code, None);
 }
 
-/// Codes that the spec explains, as Feishu, WeChat and Withings send them: an error may come in a 200, beside a token.
+/// Codes that the spec explains, as `Feishu`, `WeChat` and `Withings` send them: an error may come in a 200, beside a token.
 #[test]
 fn codes_of_the_spec_decide_before_the_token_is_looked_for() {
     let explained = |body: &str| {
