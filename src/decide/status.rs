@@ -12,7 +12,7 @@ use super::{Cause, Deferral, Failure, Observed, Outcome, Target, notices, restar
 use crate::api::{ConditionType, Reason, StatusNotice, TargetStatus, TokenSourceStatus, to_kubernetes};
 
 /// The status to record. `observed` is the observation the plan was made from, settled with the outcome
-/// ([`Observed::settle`]).
+/// ([`super::Settled`]).
 pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceStatus {
     let mut status = observed.status.clone();
     status.observed_generation = Some(observed.generation);
