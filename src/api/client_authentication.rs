@@ -1,4 +1,5 @@
-//! Client authentication: the methods of RFC 6749, 7523 and 8705 under their registered names, and `federated_jwt`.
+//! Client authentication: the methods of RFC 6749, 7523 and 8705 under their registered names, `federated_jwt` and
+//! `bearer_token`.
 //! Knows the fields of the contract; must not know how an assertion is signed.
 
 #![allow(clippy::struct_excessive_bools)] // each a field that a user sets by itself; the derives copy the structs
@@ -49,6 +50,13 @@ pub struct ClientAuthentication {
     pub bearer_token: Option<BearerToken>,
 }
 
+impl ClientAuthentication {
+    /// The bearer token, if it is signed for each request.
+    pub fn bearer_assertion(&self) -> Option<&AssertionSettings> {
+        self.bearer_token.as_ref()?.assertion.as_ref()
+    }
+}
+
 /// A token that the client presents in the Authorization header (RFC 6750, section 2.1). Exactly one field is set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -81,7 +89,8 @@ impl BearerToken {
     }
 }
 
-/// The methods registered for RFC 7591 (from RFC 6749, 7523 and 8705), and federated_jwt, which is this controller's own.
+/// The methods registered for RFC 7591 (from RFC 6749, 7523 and 8705), and two of this controller's own: federated_jwt and
+/// bearer_token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)] // the registry's own strings

@@ -3,6 +3,8 @@
 //! Field names are those of RFC 6749, 7591 and 8414 in camelCase, and enum values are the strings of the registries, so that
 //! values can be pasted from a provider's documentation. Must not know how a request is built.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
@@ -178,12 +180,13 @@ impl TokenProviderSpec {
         })
     }
 
-    /// The TokenSources whose tokens a request needs, by name.
-    pub fn token_sources(&self) -> impl Iterator<Item = &str> {
-        self.inputs().filter_map(|(_, source)| match source {
+    /// The TokenSources whose tokens a request needs, by name, each once.
+    pub fn token_sources(&self) -> BTreeSet<&str> {
+        let names = self.inputs().filter_map(|(_, source)| match source {
             InputSource::TokenSource(name) => Some(name),
             _ => None,
-        })
+        });
+        names.collect()
     }
 
     /// Whether the client presents a certificate. The issuer's metadata may name another endpoint for such clients (RFC

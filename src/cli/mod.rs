@@ -1,6 +1,6 @@
 //! The subcommands for people: status, renewal, and the writing and the check of manifests.
 //!
-//! Knows the layers `api`, `oauth` and `decide`. Must not know how the controller works or how the process runs; clock and
+//! Knows the layers `api`, `oauth`, `decide` and `issue`. Must not know how the controller works or how the process runs; clock and
 //! random numbers are passed in. Shows no secret: anything that may be a secret is replaced by a mask of constant width.
 
 mod arguments;

@@ -152,7 +152,11 @@ fn missing_credentials(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> 
         | ClientAuthenticationMethod::ClientSecretPost
         | ClientAuthenticationMethod::ClientSecretJwt => "a client secret",
         ClientAuthenticationMethod::PrivateKeyJwt => "a private key",
-        ClientAuthenticationMethod::BearerToken if identity::signs_bearer(provider) => "a private key",
+        ClientAuthenticationMethod::BearerToken
+            if provider.client_authentication.bearer_assertion().is_some() =>
+        {
+            "a private key"
+        }
         ClientAuthenticationMethod::TlsClientAuth if spec.client_id.is_none() => {
             return Some(invalid(
                 "clientAuthentication.method tls_client_auth needs a client id: write it in clientId, or name a Secret \

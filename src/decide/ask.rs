@@ -74,6 +74,17 @@ pub struct RequestInputs {
 }
 
 impl RequestInputs {
+    /// The token at this place. Empty if the provider block names no source, which is refused before (`admission`).
+    fn token(
+        &self,
+        place: Place,
+        provider: &TokenProviderSpec,
+        credentials: &Values<'_>,
+    ) -> Result<Secret, Failure> {
+        let token = self.value(place, provider, credentials)?;
+        Ok(token.unwrap_or_else(|| Secret::new(String::new())))
+    }
+
     /// The value for this part of the request; None if the provider block names no source.
     fn value(
         &self,
@@ -91,9 +102,8 @@ impl RequestInputs {
                 Values { field, ..*credentials }.secret(key).map(Some)
             }
             InputSource::SecretKey(reference) => {
-                let role = Role::ALL.into_iter().find(|role| role.reference(provider) == Some(reference));
                 let none = Data::new();
-                let data = role.and_then(|role| self.secrets.get(&role)).unwrap_or(&none);
+                let data = Role::at(place).and_then(|role| self.secrets.get(&role)).unwrap_or(&none);
                 let secret = Some(reference.name.as_str());
                 let field = match place {
                     Place::SubjectToken => "subjectToken.secretKeyRef.key",
@@ -104,7 +114,8 @@ impl RequestInputs {
             }
             // Without the token the request is not built. A provider would refuse an empty one.
             InputSource::ServiceAccount(_) | InputSource::TokenSource(_) => {
-                Ok(Some(self.tokens.get(&place).cloned().unwrap_or_else(|| Secret::new(String::new()))))
+                let token = self.tokens.get(&place).cloned();
+                Ok(Some(token.unwrap_or_else(|| Secret::new(String::new()))))
             }
         }
     }
@@ -124,11 +135,7 @@ pub fn ask(
     let endpoint = Endpoint::parse(endpoint).map_err(|error| Failure::from(&error))?;
     let reference = spec.credentials_ref.as_ref();
     let keys = reference.map(|reference| reference.keys.clone()).unwrap_or_default();
-    let credentials = Values {
-        data: &inputs.credentials,
-        secret: reference.map(|reference| reference.name.as_str()),
-        field: "credentialsRef.keys",
-    };
+    let credentials = Values::of_credentials(spec, inputs);
     let client = client::client(spec, provider, &keys, &credentials, inputs)?;
     let (grant, kind) = match refresh_token {
         Some(token) => refresh(provider, token),
@@ -262,7 +269,13 @@ struct Values<'a> {
     field: &'static str,
 }
 
-impl Values<'_> {
+impl<'a> Values<'a> {
+    /// The values of the credentials Secret.
+    fn of_credentials(spec: &'a TokenSourceSpec, inputs: &'a RequestInputs) -> Self {
+        let secret = spec.credentials_ref.as_ref().map(|reference| reference.name.as_str());
+        Self { data: &inputs.credentials, secret, field: "credentialsRef.keys" }
+    }
+
     fn has(&self, key: &str) -> bool {
         self.data.contains_key(key)
     }

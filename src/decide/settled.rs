@@ -1,4 +1,4 @@
-//! What is known once a plan has been carried out: the status is made from this.
+//! The observation after a plan has been carried out, from which the status is made.
 //! Knows what an outcome changes; must not know how a plan is carried out.
 
 use std::ops::Deref;

@@ -42,16 +42,20 @@ impl Role {
         }
     }
 
+    /// The role of the Secret that a `secretKeyRef` names at this place; None if the place has no such field.
+    pub const fn at(place: Place) -> Option<Self> {
+        match place {
+            Place::SubjectToken => Some(Self::Subject),
+            Place::ActorToken => Some(Self::Actor),
+            Place::Assertion => Some(Self::Assertion),
+            _ => None,
+        }
+    }
+
     /// The Secret and key of a token that somebody else has issued.
     pub fn reference(self, provider: &TokenProviderSpec) -> Option<&KeyReference> {
-        let place = match self {
-            Self::Subject => Place::SubjectToken,
-            Self::Actor => Place::ActorToken,
-            Self::Assertion => Place::Assertion,
-            Self::Credentials | Self::Certificate => return None,
-        };
-        provider.inputs().find_map(|input| match input {
-            (found, InputSource::SecretKey(reference)) if found == place => Some(reference),
+        provider.inputs().find_map(|(place, source)| match source {
+            InputSource::SecretKey(reference) if Self::at(place) == Some(self) => Some(reference),
             _ => None,
         })
     }

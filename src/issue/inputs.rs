@@ -4,7 +4,7 @@
 //! looks like, nor why a token is wanted.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::api::{InputSource, KeyReference, Reason, Tls, TokenProviderSpec};
 use crate::decide::publication::Data;
@@ -175,7 +175,7 @@ async fn read_upstreams<L: Lookup>(
     inputs: &mut RequestInputs,
     lookup: &L,
 ) -> Result<(), IssueError<L::Error>> {
-    for name in provider.token_sources().collect::<BTreeSet<_>>() {
+    for name in provider.token_sources() {
         let (state, token) = lookup.upstream(observed.namespace, name).await?;
         secrets.upstreams.push(Upstream { name: name.to_owned(), state });
         let places = provider.inputs().filter(|(_, source)| *source == InputSource::TokenSource(name));

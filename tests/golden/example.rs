@@ -84,7 +84,7 @@ impl Example {
         let roles = [Role::Credentials, Role::Subject, Role::Actor, Role::Assertion];
         let secrets = roles.into_iter().filter_map(found).collect();
         let upstream = |name: &str| serde_json::from_value(find("TokenSource", name)).unwrap();
-        let upstreams = provider.token_sources().map(upstream).collect();
+        let upstreams = provider.token_sources().into_iter().map(upstream).collect();
         Self { secrets, upstreams, source, prepared: BTreeMap::new() }
     }
 

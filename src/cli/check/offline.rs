@@ -1,7 +1,6 @@
 //! One `TokenSource` and the objects in the manifests that it refers to, as the controller would observe them at its first
 //! reconcile. Knows how manifests take the place of objects in a cluster; all decisions are those of `decide`.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -76,9 +75,8 @@ impl<'a> OfflineContext<'a> {
             .map(|provider| Secrets::find(&self.spec, provider, |name| self.facts(name)))
             .unwrap_or_default();
         if let Ok(provider) = &provider {
-            let names: BTreeSet<&str> = provider.token_sources().collect();
             let upstream = |name: &str| Upstream { name: name.to_owned(), state: self.upstream_state(name) };
-            secrets.upstreams = names.into_iter().map(upstream).collect();
+            secrets.upstreams = provider.token_sources().into_iter().map(upstream).collect();
         }
         let inputs = match &provider {
             Ok(provider) => inputs::fingerprint(&self.spec, 1, provider, &secrets),
@@ -154,7 +152,9 @@ impl<'a> OfflineContext<'a> {
 
     fn upstreams_of(&self, name: &str) -> Vec<String> {
         let provider = self.find(name).and_then(|source| provider(source, self.manifests).ok());
-        provider.map(|provider| provider.token_sources().map(str::to_owned).collect()).unwrap_or_default()
+        provider
+            .map(|provider| provider.token_sources().into_iter().map(str::to_owned).collect())
+            .unwrap_or_default()
     }
 
     pub(super) fn secret(&self, name: &str) -> Option<&SecretObject> {
@@ -190,7 +190,7 @@ impl<'a> OfflineContext<'a> {
                     account.name()
                 )
             }));
-            notes.extend(provider.token_sources().map(|name| {
+            notes.extend(provider.token_sources().into_iter().map(|name| {
                 format!("The token of TokenSource {name}, which is in the cluster; here a stand-in takes its place.")
             }));
             if let (Some(issuer), false) = (&provider.issuer, send) {

@@ -12,7 +12,7 @@ use crate::api::{Renewal, TokenProviderSpec, TokenSource, TokenSourceSpec};
 use crate::decide::Failure;
 use crate::decide::schedule::due_between;
 use crate::issue::error::IssueError;
-use crate::oauth::{Assertion, Error};
+use crate::oauth::Assertion;
 
 #[derive(Serialize)]
 pub(super) struct Report {
@@ -163,12 +163,6 @@ impl From<IssueError<Fault>> for Fault {
             IssueError::Lookup(fault) => fault,
             IssueError::Refused(failure) | IssueError::Failed(failure) => failure.into(),
         }
-    }
-}
-
-impl From<Error> for Fault {
-    fn from(error: Error) -> Self {
-        Failure::from(&error).into()
     }
 }
 

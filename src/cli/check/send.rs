@@ -22,7 +22,7 @@ fn refuse(provider: &TokenProviderSpec) -> Result<(), Fault> {
             account.name()
         )));
     }
-    if let Some(name) = provider.token_sources().next() {
+    if let Some(name) = provider.token_sources().first() {
         return Err(Fault::not_sent(&format!(
             "Nothing was sent: the token of TokenSource {name} is in the cluster."
         )));

@@ -4,7 +4,6 @@
 //! is read in full only if its resourceVersion is not the one recorded as intact, and credentials only if their version
 //! is not known.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
 use kube::ResourceExt;
@@ -146,7 +145,7 @@ pub(crate) async fn observe<'a>(
             .named()
             .filter_map(|secret| Some(Reference::Secret(secret.name()?.into())))
             .collect();
-        for name in provider.token_sources().collect::<BTreeSet<_>>() {
+        for name in provider.token_sources() {
             let (upstream, source) = upstream::known(&namespace, name, context);
             named.push(Reference::TokenSource(name.into()));
             named.extend(source.map(|source| Reference::Secret(source.target_name().into())));
@@ -185,7 +184,9 @@ fn upstreams_of(name: &str, asking: &TokenSource, context: &Context) -> Vec<Stri
         return Vec::new();
     };
     let provider = find_provider(&source, context);
-    provider.map(|provider| provider.spec().token_sources().map(str::to_owned).collect()).unwrap_or_default()
+    provider
+        .map(|provider| provider.spec().token_sources().into_iter().map(str::to_owned).collect())
+        .unwrap_or_default()
 }
 
 /// The foreign owner of the Secret in which the refresh token would be stored.

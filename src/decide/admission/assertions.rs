@@ -141,10 +141,9 @@ impl Signed<'_> {
 /// The assertions that are signed for a request.
 fn signed(provider: &TokenProviderSpec) -> impl Iterator<Item = Signed<'_>> {
     let authentication = &provider.client_authentication;
-    let bearer = authentication.bearer_token.as_ref().and_then(|bearer| bearer.assertion.as_ref());
     let settings = [
         (authentication.assertion.as_ref(), "clientAuthentication.assertion"),
-        (bearer, "clientAuthentication.bearerToken.assertion"),
+        (authentication.bearer_assertion(), "clientAuthentication.bearerToken.assertion"),
     ];
     let settings = settings.into_iter().filter_map(|(settings, field)| {
         let AssertionSettings { audience, lifetime, backdate, headers, .. } = settings?;

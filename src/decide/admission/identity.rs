@@ -73,12 +73,6 @@ fn idle_service_account(_: &Observed<'_>, provider: &TokenProviderSpec) -> Optio
     })
 }
 
-/// Whether the bearer token is signed with the key of the credentials.
-pub(super) fn signs_bearer(provider: &TokenProviderSpec) -> bool {
-    let bearer = provider.client_authentication.bearer_token.as_ref();
-    bearer.is_some_and(|bearer| bearer.assertion.is_some())
-}
-
 fn lone_bearer_token(_: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String> {
     let authentication = &provider.client_authentication;
     let wanted = authentication.method == ClientAuthenticationMethod::BearerToken;

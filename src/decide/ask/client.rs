@@ -6,7 +6,7 @@ use crate::api::{
     ClientAuthenticationMethod, CredentialKeys, JsonWebAlgorithm, Place, TokenProviderSpec, TokenSourceSpec,
 };
 use crate::decide::Failure;
-use crate::oauth::{Client, ClientAuthentication, Secret};
+use crate::oauth::{Client, ClientAuthentication};
 
 /// The client as the method wants it.
 pub(super) fn client(
@@ -21,7 +21,7 @@ pub(super) fn client(
     let id = match settings.method {
         // These can do without: a public client may have no id, and an issued assertion names its subject itself.
         Method::None | Method::FederatedJwt if !knows_id(spec, keys, values) => None,
-        Method::BearerToken if !signs_bearer(provider) && !knows_id(spec, keys, values) => None,
+        Method::BearerToken if settings.bearer_assertion().is_none() && !knows_id(spec, keys, values) => None,
         _ => Some(client_id(spec, keys, values)?),
     };
     let secret = || values.secret(keys.client_secret());
@@ -36,36 +36,22 @@ pub(super) fn client(
         }
         Method::TlsClientAuth => ClientAuthentication::MutualTls,
         Method::FederatedJwt => ClientAuthentication::IssuedAssertion {
-            token: inputs.value(Place::ClientAssertion, provider, values)?.unwrap_or_else(empty),
+            token: inputs.token(Place::ClientAssertion, provider, values)?,
         },
-        Method::BearerToken => {
-            match settings.bearer_token.as_ref().and_then(|bearer| bearer.assertion.as_ref()) {
-                Some(assertion) => {
-                    let id = id.as_deref().unwrap_or_default();
-                    let algorithm = JsonWebAlgorithm::RS256;
-                    ClientAuthentication::BearerAssertion(grant::own(
-                        assertion, algorithm, provider, keys, values, id,
-                    )?)
-                }
-                None => ClientAuthentication::Bearer {
-                    token: inputs.value(Place::BearerToken, provider, values)?.unwrap_or_else(empty),
-                },
+        Method::BearerToken => match settings.bearer_assertion() {
+            Some(assertion) => {
+                let id = id.as_deref().unwrap_or_default();
+                let algorithm = JsonWebAlgorithm::RS256;
+                let signed = grant::own(assertion, algorithm, provider, keys, values, id)?;
+                ClientAuthentication::BearerAssertion(signed)
             }
-        }
+            None => {
+                ClientAuthentication::Bearer { token: inputs.token(Place::BearerToken, provider, values)? }
+            }
+        },
         Method::None => ClientAuthentication::None,
     };
     Ok(Client { id, authentication, send_client_id: settings.send_client_id })
-}
-
-/// A method without its token is refused before (`admission`).
-fn empty() -> Secret {
-    Secret::new(String::new())
-}
-
-/// Whether the bearer token is signed for the request.
-fn signs_bearer(provider: &TokenProviderSpec) -> bool {
-    let bearer = provider.client_authentication.bearer_token.as_ref();
-    bearer.is_some_and(|bearer| bearer.assertion.is_some())
 }
 
 fn knows_id(spec: &TokenSourceSpec, keys: &CredentialKeys, values: &Values<'_>) -> bool {

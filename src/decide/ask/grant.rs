@@ -7,9 +7,7 @@ use crate::api::{
     SubjectToken, TokenProviderSpec, TokenSourceSpec,
 };
 use crate::decide::Failure;
-use crate::oauth::{
-    Assertion, CertificateHeaders, Grant, GrantKind, JWT_BEARER, Secret, TOKEN_EXCHANGE, TypedToken,
-};
+use crate::oauth::{Assertion, CertificateHeaders, Grant, GrantKind, JWT_BEARER, TOKEN_EXCHANGE, TypedToken};
 
 /// RFC 8693 §3: what a Secret most likely holds.
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
@@ -34,8 +32,7 @@ pub(super) fn grant(
             GrantKind::RefreshToken,
         ),
         grant_type if provider.foreign_assertion().is_some() => {
-            let assertion = inputs.value(Place::Assertion, provider, credentials)?;
-            let assertion = assertion.unwrap_or_else(|| Secret::new(String::new()));
+            let assertion = inputs.token(Place::Assertion, provider, credentials)?;
             (Grant::IssuedAssertion { grant_type: grant_type.to_owned(), assertion }, GrantKind::JwtBearer)
         }
         JWT_BEARER => {
@@ -52,17 +49,15 @@ fn exchange(
     credentials: &Values<'_>,
     inputs: &RequestInputs,
 ) -> Result<Grant, Failure> {
-    let typed = |settings: &Option<SubjectToken>, place| -> Result<Option<TypedToken>, Failure> {
-        let token = inputs.value(place, provider, credentials)?;
-        let type_ = settings.as_ref().and_then(|settings| settings.type_.clone());
-        Ok(token.map(|token| TypedToken { token, type_: type_.unwrap_or_else(|| JWT.to_owned()) }))
+    let typed = |settings: Option<&SubjectToken>, place| -> Result<TypedToken, Failure> {
+        let type_ = settings.and_then(|settings| settings.type_.clone());
+        let token = inputs.token(place, provider, credentials)?;
+        Ok(TypedToken { token, type_: type_.unwrap_or_else(|| JWT.to_owned()) })
     };
-    let subject = typed(&provider.subject_token, Place::SubjectToken)?;
-    // A spec without a subject token has been refused before (`admission::assertions`).
-    let nothing = || TypedToken { token: Secret::new(String::new()), type_: JWT.to_owned() };
+    let actor = provider.actor_token.as_ref();
     Ok(Grant::TokenExchange {
-        subject: subject.unwrap_or_else(nothing),
-        actor: typed(&provider.actor_token, Place::ActorToken)?,
+        subject: typed(provider.subject_token.as_ref(), Place::SubjectToken)?,
+        actor: actor.map(|actor| typed(Some(actor), Place::ActorToken)).transpose()?,
         requested_token_type: provider.requested_token_type.clone(),
     })
 }

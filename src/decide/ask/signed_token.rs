@@ -29,11 +29,7 @@ pub fn token_to_sign(
         settings.clone();
     let reference = spec.credentials_ref.as_ref();
     let keys = reference.map(|reference| reference.keys.clone()).unwrap_or_default();
-    let values = Values {
-        data: &inputs.credentials,
-        secret: reference.map(|reference| reference.name.as_str()),
-        field: "credentialsRef.keys",
-    };
+    let values = Values::of_credentials(spec, inputs);
     let names_client = issuer.is_none();
     let issuer = issuer.map_or_else(|| client_id(spec, &keys, &values), Ok)?;
     let lifetime = Some(settings.lifetime());

@@ -1,4 +1,4 @@
-//! What is said of upstream TokenSources, and when.
+//! Refusals that upstream TokenSources lead to, and when they are made.
 
 use super::*;
 use crate::decide::fixture::{HOST, Scene, at};
