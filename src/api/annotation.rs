@@ -42,6 +42,9 @@ pub const RESTARTED_FOR: &str = "restarted-for.tokensource.dev/";
 /// On the Secret of a refresh token: the fingerprint of the endpoint that issued it. It is sent to no other endpoint.
 pub const ISSUED_BY: &str = "tokensource.dev/issued-by";
 
+/// The finalizer of a `TokenSource` whose tokens are revoked when it is deleted.
+pub const FINALIZER: &str = "tokensource.dev/revocation";
+
 /// Only on the controller's copy of an object in memory, never in the cluster: the parts of its spec that this version
 /// cannot read.
 pub const UNREADABLE: &str = "tokensource.dev/unreadable";

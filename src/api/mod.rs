@@ -18,6 +18,7 @@ mod provider;
 pub mod reason;
 mod reference;
 mod response;
+mod revocation;
 mod rule;
 mod signed_token;
 mod source;
@@ -41,6 +42,7 @@ pub use provider::{ClusterTokenProvider, ClusterTokenProviderSpec, Tls, TokenPro
 pub use reason::Reason;
 pub use reference::{KeyReference, ObjectReference};
 pub use response::{ErrorCode, ExpirySettings, ExpiryUnit, ResponseFields, ResponseSettings};
+pub use revocation::Revocation;
 pub use signed_token::SignedToken;
 pub use source::{
     CredentialKeys, CredentialsReference, OnRevoked, Probe, ProviderKind, ProviderReference, Renewal,

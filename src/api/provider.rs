@@ -16,6 +16,7 @@ use super::input::{InputSource, Place, ServiceAccountTokenSettings, TokenInput, 
 use super::parameter::{BodyFormat, Header, Parameter, RequestMethod};
 use super::reference::{KeyReference, ObjectReference};
 use super::response::ResponseSettings;
+use super::revocation::Revocation;
 use super::signed_token::SignedToken;
 use super::{is_default, rule};
 
@@ -37,6 +38,8 @@ use super::{is_default, rule};
 #[x_kube(validation = Rule::new("!has(self.clientAuthentication) || !has(self.clientAuthentication.method) || self.clientAuthentication.method != 'tls_client_auth' || (has(self.tls) && has(self.tls.clientCertificateRef))").message("tls_client_auth needs tls.clientCertificateRef: the kubernetes.io/tls Secret with the client's certificate"))]
 #[x_kube(validation = Rule::new("[has(self.tokenEndpoint), has(self.issuer), has(self.signedToken)].filter(set, set).size() == 1").message("set exactly one of tokenEndpoint (the URL tokens are asked at), issuer (whose metadata names that URL) and signedToken (a token that is signed here)"))]
 #[x_kube(validation = Rule::new("!has(self.signedToken) || !(has(self.grantType) || has(self.clientAuthentication) || has(self.method) || has(self.bodyFormat) || has(self.parameters) || has(self.headers) || has(self.refresh) || has(self.subjectToken) || has(self.actorToken) || has(self.requestedTokenType) || has(self.assertionGrant) || has(self.response))").message("signedToken sends no request: leave out grantType, clientAuthentication, parameters, headers, response and the other fields of a request"))]
+#[x_kube(validation = Rule::new("!has(self.signedToken) || !has(self.revocation)").message("a token that is signed here cannot be revoked, because no provider has issued it: leave revocation out"))]
+#[x_kube(validation = Rule::new("!has(self.revocation) || has(self.revocation.endpoint) || has(self.issuer)").message("revocation needs a URL: set revocation.endpoint, or set issuer instead of tokenEndpoint, whose metadata names it"))]
 #[x_kube(validation = Rule::new("!has(self.method) || self.method != 'GET' || !has(self.bodyFormat)").message("a GET request has no body, and everything is in its query: leave bodyFormat out"))]
 pub struct TokenProviderSpec {
     /// URL of the token endpoint: https only, without user information or fragment.
@@ -121,6 +124,10 @@ pub struct TokenProviderSpec {
     #[serde(default, skip_serializing_if = "is_default")]
     pub response: ResponseSettings,
 
+    /// Which tokens are revoked at the provider (RFC 7009). Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocation: Option<Revocation>,
+
     /// TLS: which certificates to trust, and the client's own certificate.
     #[serde(default, skip_serializing_if = "is_default")]
     pub tls: Tls,
@@ -135,6 +142,32 @@ impl TokenProviderSpec {
     /// The `grant_type` of requests.
     pub fn grant_type(&self) -> &str {
         self.grant_type.as_deref().unwrap_or("client_credentials")
+    }
+
+    /// The parts of the provider block that a revocation request needs. Headers are among them, since gateways demand theirs of
+    /// every request.
+    #[must_use]
+    pub fn revoking(&self) -> Self {
+        Self {
+            token_endpoint: self.token_endpoint.clone(),
+            issuer: self.issuer.clone(),
+            client_authentication: self.client_authentication.clone(),
+            headers: self.headers.clone(),
+            revocation: self.revocation.clone(),
+            tls: self.tls.clone(),
+            timeout: self.timeout,
+            ..Self::default()
+        }
+    }
+
+    /// The URL of the revocation endpoint.
+    pub fn revocation_endpoint(&self) -> Option<&str> {
+        self.revocation.as_ref()?.endpoint.as_deref()
+    }
+
+    /// Whether tokens are revoked when their TokenSource is deleted.
+    pub fn revokes_on_delete(&self) -> bool {
+        self.revocation.as_ref().is_some_and(|revocation| revocation.on_delete)
     }
 
     /// The deadline for a request.

@@ -87,6 +87,9 @@ reasons! {
         => "An Event quotes the API server. Usually the controller lacks the permission, which an installation grants \
          only on request (docs/workloads.md). The controller retries within a minute; until then `kubectl rollout \
          restart` does the same.",
+    RevocationFailed: "A token could not be revoked at the provider and stays valid until it expires."
+        => "The message says why. Revoke the token at the provider, for example by disabling the client, if it must not \
+         be used any more. The deletion of the TokenSource went on: see docs/revocation.md.",
     InvalidRequest: "The provider calls the request malformed: compare `bodyFormat`, `grantType` and `parameters` with its documentation."
         => "Compare `bodyFormat` (form or JSON?), `token.audience` and `parameters` with the provider's example \
          call.",

@@ -22,7 +22,7 @@ use crate::issue::lookup::Lookup;
 use crate::oauth::{OutboundProxy, SigningContext};
 use manifests::Manifests;
 use offline::OfflineContext;
-use report::{Fault, RenewalTime, Report, SourceReport};
+use report::{Fault, RenewalTime, Report, RevocationReport, SourceReport};
 use send::request_token;
 
 pub(super) async fn run(arguments: &CheckArguments, environment: &Environment) -> Result<ExitStatus, Error> {
@@ -72,6 +72,7 @@ async fn examine(
         return report.failed(fault);
     }
     report.renewal = Some(RenewalTime::expected(&source.spec, provider));
+    report.revocation = RevocationReport::of(provider);
     if !arguments.send {
         return report;
     }

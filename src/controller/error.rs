@@ -46,11 +46,14 @@ pub enum Error {
     /// Writing the status.
     #[error("the status could not be written")]
     WriteStatus(#[source] CallError),
+    /// Adding or removing the finalizer of `provider.revocation.onDelete`.
+    #[error("the finalizer could not be written")]
+    WriteFinalizer(#[source] CallError),
 }
 
 impl Error {
     /// Every value of [`Error::reason`].
-    pub const REASONS: [&str; 11] = [
+    pub const REASONS: [&str; 12] = [
         "ReadCredentials",
         "ReadToken",
         "ReadCertificate",
@@ -62,6 +65,7 @@ impl Error {
         "Random",
         "Ask",
         "WriteStatus",
+        "WriteFinalizer",
     ];
 
     /// Whether the only cause is that this process could not renew its lease in time.
@@ -76,7 +80,8 @@ impl Error {
             | Error::WriteTarget(call)
             | Error::DeleteFormerTarget(call)
             | Error::Ask(call)
-            | Error::WriteStatus(call) => matches!(call, CallError::NotLeading),
+            | Error::WriteStatus(call)
+            | Error::WriteFinalizer(call) => matches!(call, CallError::NotLeading),
             Error::Random => false,
         }
     }
@@ -95,6 +100,7 @@ impl Error {
             Error::Random => "Random",
             Error::Ask(_) => "Ask",
             Error::WriteStatus(_) => "WriteStatus",
+            Error::WriteFinalizer(_) => "WriteFinalizer",
         }
     }
 }
@@ -177,6 +183,7 @@ mod tests {
             Error::Random,
             Error::Ask(empty()),
             Error::WriteStatus(empty()),
+            Error::WriteFinalizer(empty()),
         ];
         assert_eq!(all.map(|error| error.reason()), Error::REASONS);
     }

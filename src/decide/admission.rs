@@ -51,6 +51,7 @@ pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpe
     .or_else(|| identity::contradiction(observed, provider))
     .or_else(|| upstream::circle(observed))
     .or_else(|| probe(observed, provider))
+    .or_else(|| revocation(observed, provider))
     .or_else(|| chosen_members(observed, provider))
     .or_else(|| codes_without_member(provider))
 }
@@ -69,6 +70,9 @@ fn unreadable_url(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Optio
     let issuer = provider.issuer.as_deref().map(|url| ("provider.issuer", Issuer::parse(url).err()));
     let endpoint =
         provider.token_endpoint.as_deref().map(|url| ("provider.tokenEndpoint", Endpoint::parse(url).err()));
+    let revocation = provider
+        .revocation_endpoint()
+        .map(|url| ("provider.revocation.endpoint", Endpoint::parse(url).err()));
     let probe = spec.renewal.probe.as_ref();
     let probe = probe.map(|probe| ("renewal.probe.url", Endpoint::parse(&probe.url).err()));
     let ways = [issuer.is_some(), endpoint.is_some(), provider.signed_token.is_some()];
@@ -77,7 +81,7 @@ fn unreadable_url(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Optio
             "Set exactly one of provider.tokenEndpoint, provider.issuer and provider.signedToken.",
         ));
     }
-    let mut read = [issuer, endpoint, probe].into_iter().flatten();
+    let mut read = [issuer, endpoint, revocation, probe].into_iter().flatten();
     read.find_map(|(field, error)| Some(invalid(format!("{field}: {}.", error?))))
 }
 
@@ -94,6 +98,28 @@ fn probe(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failur
         invalid(
             "renewal.probe needs the token itself, and target.data does not keep it: add the key access_token with \
              the template {{ access_token }}, or remove the probe.",
+        )
+    })
+}
+
+/// A revocation that nothing calls for, that has no URL, or without the token.
+fn revocation(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
+    let revocation = provider.revocation.as_ref()?;
+    if !revocation.on_delete {
+        return Some(invalid(
+            "provider.revocation has no effect yet: set onDelete: true, or leave revocation out.",
+        ));
+    }
+    if revocation.endpoint.is_none() && provider.issuer.is_none() {
+        return Some(invalid(
+            "provider.revocation needs a URL: set revocation.endpoint, or set issuer instead of tokenEndpoint, whose metadata \
+             names it.",
+        ));
+    }
+    (!render::keeps_token(&observed.spec.target)).then(|| {
+        invalid(
+            "provider.revocation needs the token itself, and target.data does not keep it: add the key access_token with \
+             the template {{ access_token }}, or leave revocation out.",
         )
     })
 }

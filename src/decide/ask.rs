@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 
 mod client;
 mod grant;
+mod revocation;
 mod signed_token;
 
 use super::Failure;
@@ -22,6 +23,7 @@ use crate::oauth::{
     ResponseContext, Secret, TokenRequest, trim_one_newline,
 };
 
+pub use revocation::ask_revocation;
 pub use signed_token::{TokenToSign, token_to_sign};
 
 /// The longest credential that is sent, in bytes: a longer one is no credential, and costs work with each answer.

@@ -1,7 +1,7 @@
 //! Events: one for each transition a person would want to hear of, none for a routine renewal.
 
 use super::conditions::find;
-use super::{Cause, Outcome, Probed, Verdict, notices};
+use super::{Cause, Failure, Outcome, Probed, Verdict, notices};
 use crate::api::{ConditionType, Reason, TokenSourceStatus};
 
 /// Something worth an Event.
@@ -29,6 +29,12 @@ pub fn transition(
         .or_else(|| former_targets_deleted(outcome))
         .or_else(|| restarted(before, after, outcome))
         .or_else(|| succeeded(before, outcome))
+}
+
+/// The Event of tokens that were not revoked.
+pub fn revocation_failed(failure: &Failure) -> Transition {
+    let reason = Reason::RevocationFailed;
+    Transition { warning: true, reason, note: format!("{} {}", reason.sentence(), failure.message) }
 }
 
 fn expired(before: &TokenSourceStatus, after: &TokenSourceStatus) -> Option<Transition> {

@@ -25,6 +25,11 @@ impl Failure {
         Self { reason, retry: Retry::TERMINAL, retry_after: None, message: message.into() }
     }
 
+    /// Tokens were not revoked, and nothing was sent.
+    pub fn not_revoked(message: impl Into<String>) -> Self {
+        Self::local(Reason::RevocationFailed, message)
+    }
+
     /// The provider has answered with the token that is in the target, and with a life of zero.
     pub fn expired() -> Self {
         let reason = Reason::TokenAlreadyExpired;

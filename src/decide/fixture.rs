@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 
 use super::versions::Versions;
 use super::{
-    Cause, Credentials, Failure, FormerTarget, Inputs, Observed, Outcome, Plan, Probed, Publication,
-    Published, Secrets, Settled, Target, UnwrittenToken, Upstream, inputs, next_status, render,
+    Cause, Credentials, Deletion, Failure, FormerTarget, Inputs, Observed, Outcome, Plan, Probed,
+    Publication, Published, Secrets, Settled, Target, UnwrittenToken, Upstream, inputs, next_status, render,
 };
 use crate::api::{
     ClientAuthentication, ClientAuthenticationMethod, CredentialsReference, Reason, TokenProviderSpec,
@@ -41,6 +41,7 @@ pub(super) struct Scene {
     pub(super) uid: String,
     pub(super) generation: i64,
     pub(super) deleting: bool,
+    pub(super) deletion: Deletion,
     pub(super) spec: TokenSourceSpec,
     pub(super) status: TokenSourceStatus,
     pub(super) renew_request: Option<String>,
@@ -83,6 +84,7 @@ impl Scene {
             uid: "6f0c6f3a-0001".to_owned(),
             generation: 1,
             deleting: false,
+            deletion: Deletion::default(),
             spec,
             status: TokenSourceStatus::default(),
             renew_request: None,
@@ -125,6 +127,7 @@ impl Scene {
             uid: &self.uid,
             generation: self.generation,
             deleting: self.deleting,
+            deletion: self.deletion.clone(),
             spec: &self.spec,
             status: &self.status,
             renew_request: self.renew_request.as_deref(),

@@ -157,10 +157,12 @@ fn asked<'a>(
     provider: &TokenProviderSpec,
     version: impl Fn(Role) -> Option<(&'a str, &'a str)>,
 ) -> String {
-    // Neither the roots of trust nor the deadline shape the request: changing them asks for no new token.
+    // Neither the roots of trust nor the deadline shape the request, nor does it matter to a token when it is revoked:
+    // changing them asks for no new token.
     let shaping = TokenProviderSpec {
         tls: Tls { client_certificate_ref: provider.tls.client_certificate_ref.clone(), ..Tls::default() },
         timeout: None,
+        revocation: None,
         ..provider.clone()
     };
     digest(&Asked {

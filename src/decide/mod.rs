@@ -11,7 +11,9 @@ pub mod backoff;
 mod cause;
 mod conditions;
 pub mod credentials;
+mod deletion;
 mod disclosure;
+mod ending;
 mod event;
 mod failure;
 #[cfg(test)]
@@ -50,10 +52,11 @@ pub use admission::{
     LONGEST_HOSTS, credentials as refuse_credentials, service_account as refuse_service_account,
     unready as refuse_unready,
 };
-pub use ask::{Ask, RequestInputs, TokenToSign, ask, token_to_sign};
+pub use ask::{Ask, RequestInputs, TokenToSign, ask, ask_revocation, token_to_sign};
 pub use cause::Cause;
+pub use deletion::{Deletion, Ending, RevocationTries};
 pub use disclosure::disclosure;
-pub use event::{Transition, transition};
+pub use event::{Transition, revocation_failed, transition};
 pub use failure::Failure;
 pub use gauges::{Gauges, gauges};
 pub use inputs::{Inputs, Secrets};

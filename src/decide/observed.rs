@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 
 use super::render::TemplateProblem;
 use super::schedule::is_of_another_clock;
-use super::{Failure, FormerTarget, Inputs, Probed, Published, Secrets, Target, inputs};
+use super::{Deletion, Failure, FormerTarget, Inputs, Probed, Published, Secrets, Target, inputs};
 use crate::api::{TokenProviderSpec, TokenSourceSpec, TokenSourceStatus, from_kubernetes};
 
 /// One `TokenSource` and its surroundings at one instant.
@@ -23,6 +23,8 @@ pub struct Observed<'a> {
     pub generation: i64,
     /// It is on its way out.
     pub deleting: bool,
+    /// What decides how it goes.
+    pub deletion: Deletion,
     /// What the user wants.
     pub spec: &'a TokenSourceSpec,
     /// What was last recorded.

@@ -2,13 +2,15 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Cause, Failure};
+use super::{Cause, Ending, Failure};
 
 /// What to do now.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Plan {
     /// Write nothing at all: the object is on its way out.
     Leave,
+    /// The object is on its way out and has our finalizer.
+    End(Ending),
     /// The spec suspends renewal.
     Suspend,
     /// Nothing can be asked for until something in the cluster changes.
@@ -25,6 +27,8 @@ pub enum Plan {
     Withdraw,
     /// Show the token to the probe.
     Probe,
+    /// Add our finalizer to the object, or remove it.
+    SetFinalizer(bool),
     /// Delete the Secrets of the target's former names: nobody renews the tokens in them.
     DeleteFormerTargets,
     /// Restart the workloads that hold an older token than the target.

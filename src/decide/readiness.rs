@@ -74,7 +74,7 @@ fn is_of_these_inputs(observed: &Observed<'_>, status: &TokenSourceStatus) -> bo
 }
 
 /// Whether the token in the target was asked for by this spec and provider, if with other values of the credentials.
-fn is_of_this_spec(observed: &Observed<'_>) -> bool {
+pub(super) fn is_of_this_spec(observed: &Observed<'_>) -> bool {
     observed.published().zip(observed.provider.as_ref().ok()).is_some_and(|(published, provider)| {
         let then = &published.versions;
         inputs::asked_with_earlier(observed.spec, provider, &observed.secrets, then) == published.asked

@@ -6,14 +6,16 @@ use super::backoff::LONGEST_WAIT;
 use super::readiness::cause;
 use super::refresh::secret_name;
 use super::schedule::{MINIMUM_INTERVAL, REQUESTED_INTERVAL, is_of_another_clock};
-use super::{Cause, Failure, Observed, Plan, Target, admission, former_target, probe, restart, revocation};
+use super::{
+    Cause, Failure, Observed, Plan, Target, admission, ending, former_target, probe, restart, revocation,
+};
 use crate::api::{Reason, from_kubernetes};
 
 type Rule = fn(&Observed<'_>) -> Option<Plan>;
 
 /// The order is the meaning.
 const RULES: &[Rule] = &[
-    deleting,               // never re-create what garbage collection is taking away
+    ending::deleting,       // never re-create what garbage collection is taking away
     suspended,              // before everything that would write
     conflicting_target,     // a token that could not be kept must not be minted
     unresolved_provider,    // without it the rest of the spec cannot be judged
@@ -26,6 +28,7 @@ const RULES: &[Rule] = &[
     asked_lately,           // whatever the cause, never faster than the minimum
     unready_upstream,       // only once a token is wanted: until then the other one may come and go
     token_wanted,           //
+    ending::finalizer,      // after the request: a controller that may not write it must still renew
     outdated_metadata,      // costs no token
     untried_token,          //
     former_targets,         // before restarts: no pod is to start with a token that nobody renews
@@ -37,12 +40,9 @@ pub fn decide(observed: &Observed<'_>) -> Plan {
     RULES.iter().find_map(|rule| rule(observed)).unwrap_or(Plan::Keep)
 }
 
-fn deleting(observed: &Observed<'_>) -> Option<Plan> {
-    observed.deleting.then_some(Plan::Leave)
-}
-
 fn suspended(observed: &Observed<'_>) -> Option<Plan> {
-    observed.spec.suspend.then_some(Plan::Suspend)
+    // The deletion of a suspended object revokes its tokens, too.
+    observed.spec.suspend.then(|| ending::finalizer(observed).unwrap_or(Plan::Suspend))
 }
 
 fn conflicting_target(observed: &Observed<'_>) -> Option<Plan> {

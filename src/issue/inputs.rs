@@ -19,12 +19,32 @@ use crate::issue::metadata_cache::Key;
 use crate::issue::token_clients::digest;
 use crate::oauth::{ClientCertificate, Disclosure, Endpoint, Metadata, Secret, TokenClient};
 
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Purpose {
+    /// To get a token.
+    Token,
+    /// To revoke one.
+    Revocation,
+}
+
+impl Purpose {
+    /// The URL that the request is sent to; None if there is none.
+    fn url(self, provider: &TokenProviderSpec) -> Option<&str> {
+        match self {
+            Self::Token if provider.signed_token.is_some() => None,
+            Self::Token => Some(provider.token_endpoint.as_deref().unwrap_or_default()),
+            Self::Revocation => provider.revocation_endpoint(),
+        }
+    }
+}
+
 /// Everything that a request is made of, except a stored refresh token.
 pub(crate) struct PreparedRequest<'a> {
-    /// The provider block, with the `tokenEndpoint` also if the spec has an `issuer`.
+    /// The provider block, with its endpoints also if the spec has an `issuer`.
     pub(crate) provider: Cow<'a, TokenProviderSpec>,
     pub(crate) inputs: RequestInputs,
-    /// The client for the token endpoint; None if the token is signed here.
+    /// The client for the endpoint; None if there is no endpoint, as for a token that is signed here.
     pub(crate) client: Option<TokenClient>,
     /// The fingerprint of the request's inputs.
     pub(crate) asked: String,
@@ -37,6 +57,7 @@ pub(crate) struct PreparedRequest<'a> {
 /// Prepares the request, and checks again what has been read. `read` becomes the observation with the Secrets as they
 /// were read, also if the request is refused afterwards.
 pub(crate) async fn prepare<'a, L: Lookup>(
+    purpose: Purpose,
     observed: &Observed<'a>,
     read: &mut Option<Observed<'a>>,
     lookup: &L,
@@ -44,7 +65,7 @@ pub(crate) async fn prepare<'a, L: Lookup>(
     let provider = observed.provider.clone().map_err(IssueError::Refused)?;
     let ca_bundle = trust(observed, provider, lookup).await?;
     let (provider, found) = locate(observed, provider, ca_bundle.as_deref(), lookup).await?;
-    let (secrets, mut inputs, pair) = read_secrets(observed, &provider, lookup).await?;
+    let (secrets, mut inputs, pair) = read_secrets(purpose, observed, &provider, lookup).await?;
     let observed = &*read.insert(observed.with_secrets(secrets));
     if let Some(failure) = refuse_credentials(observed, &provider).or_else(|| refuse_unready(observed)) {
         return Err(IssueError::Refused(failure));
@@ -55,11 +76,9 @@ pub(crate) async fn prepare<'a, L: Lookup>(
         return Err(IssueError::Refused(Failure::local(Reason::CredentialsNotFound, gone)));
     };
     issue_tokens(observed, &provider, &mut inputs, lookup).await?;
-    let client = if provider.signed_token.is_some() {
-        None
-    } else {
-        let url = provider.token_endpoint.as_deref().unwrap_or_default();
-        Some(token_client(observed, url, &provider, ca_bundle, certificate, lookup)?)
+    let client = match purpose.url(&provider) {
+        None => None,
+        Some(url) => Some(token_client(observed, url, &provider, ca_bundle, certificate, lookup)?),
     };
     let versions = observed.secrets.versions.clone();
     Ok(PreparedRequest { provider, inputs, client, asked, versions, found })
@@ -71,7 +90,7 @@ pub(crate) async fn read_inputs<L: Lookup>(
     provider: &TokenProviderSpec,
     lookup: &L,
 ) -> Result<RequestInputs, IssueError<L::Error>> {
-    let (_, mut inputs, _) = read_secrets(observed, provider, lookup).await?;
+    let (_, mut inputs, _) = read_secrets(Purpose::Token, observed, provider, lookup).await?;
     issue_tokens(observed, provider, &mut inputs, lookup).await?;
     Ok(inputs)
 }
@@ -86,7 +105,7 @@ pub(crate) async fn parse_certificates<L: Lookup>(
         return Ok(());
     }
     let ca_bundle = trust(observed, provider, lookup).await?;
-    let (secrets, _, pair) = read_secrets(observed, provider, lookup).await?;
+    let (secrets, _, pair) = read_secrets(Purpose::Token, observed, provider, lookup).await?;
     let certificate = certificate(&secrets.certificate, pair)?;
     let probe = observed.spec.renewal.probe.as_ref().map(|probe| probe.url.as_str());
     let url = provider.token_endpoint.as_deref().or(provider.issuer.as_deref()).or(probe);
@@ -111,7 +130,8 @@ pub(crate) async fn issue_tokens<L: Lookup>(
     Ok(())
 }
 
-/// The provider block with its endpoint, which comes from the issuer's metadata if the spec names an issuer.
+/// The provider block with its endpoints, which come from the issuer's metadata if the spec names an issuer. A revocation
+/// endpoint in the spec comes first.
 async fn locate<'a, L: Lookup>(
     observed: &Observed<'_>,
     provider: &'a TokenProviderSpec,
@@ -134,7 +154,10 @@ async fn locate<'a, L: Lookup>(
         IssueError::Failed(Failure::of_exchange(error, shown))
     })?;
     let endpoint = metadata.token_endpoint.clone();
-    let located = TokenProviderSpec { token_endpoint: Some(endpoint), ..provider.clone() };
+    let mut located = TokenProviderSpec { token_endpoint: Some(endpoint), ..provider.clone() };
+    if let Some(revocation) = &mut located.revocation {
+        revocation.endpoint = revocation.endpoint.take().or_else(|| metadata.revocation_endpoint.clone());
+    }
     Ok((Cow::Owned(located), Some((key, metadata))))
 }
 
@@ -147,6 +170,7 @@ type Certificate = (String, ClientCertificate);
 /// Reads the Secrets that the request is made with. Returns their metadata and versions, their data, and the data of the
 /// client certificate.
 async fn read_secrets<L: Lookup>(
+    purpose: Purpose,
     observed: &Observed<'_>,
     provider: &TokenProviderSpec,
     lookup: &L,
@@ -159,7 +183,11 @@ async fn read_secrets<L: Lookup>(
             data.insert(role, values);
         }
     }
-    secrets.versions = lookup.count_versions(observed, provider, &secrets, &data).await;
+    secrets.versions = match purpose {
+        Purpose::Token => lookup.count_versions(observed, provider, &secrets, &data).await,
+        // No token is recorded with these versions.
+        Purpose::Revocation => observed.secrets.versions.clone(),
+    };
     let pair = data.remove(&Role::Certificate).unwrap_or_default();
     let credentials = data.remove(&Role::Credentials).unwrap_or_default();
     let mut inputs = RequestInputs { credentials, secrets: data, tokens: BTreeMap::new() };

@@ -20,10 +20,10 @@ const FAILED: TimeDelta = TimeDelta::seconds(5);
 /// How often entries that are no longer worth keeping are removed.
 const SWEEP: TimeDelta = TimeDelta::minutes(1);
 
-/// Enough for sixty issuers of a namespace. With more, documents are read more often than once an hour.
+/// Enough for forty issuers of a namespace. With more, documents are read more often than once an hour.
 const LIMITS: Limits = Limits { share: 256 << 10, total: 8 << 20 };
-/// The approximate size of an entry without the issuer's name: up to 2 KiB for an endpoint, and 2 KiB for an error.
-const ISSUER: usize = 4 << 10;
+/// The approximate size of an entry without the issuer's name: up to 2 KiB for each endpoint, and 2 KiB for an error.
+const ISSUER: usize = 6 << 10;
 
 /// What entries are kept by. Namespaces and roots of trust share nothing, since whoever chooses them could forge a
 /// document.

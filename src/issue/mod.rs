@@ -7,6 +7,7 @@ pub(crate) mod error;
 pub(crate) mod inputs;
 pub(crate) mod lookup;
 pub(crate) mod metadata_cache;
+pub(crate) mod revoke;
 pub(crate) mod send;
 pub(crate) mod tenant_cache;
 pub(crate) mod token_clients;

@@ -121,6 +121,11 @@ impl Error {
         Error::Malformed { response: Box::new(ResponseInfo::new(host, status)), defect }
     }
 
+    /// The response could not be read.
+    pub(super) fn bad_status(host: impl Into<String>, status: u16) -> Self {
+        Error::Malformed { response: Box::new(ResponseInfo::new(host, status)), defect: Defect::BadStatus }
+    }
+
     /// The metadata of an issuer could not be read; `why` is a sentence of this program.
     pub fn discovery(host: impl Into<String>, why: impl Into<String>) -> Self {
         Error::Discovery { host: host.into(), why: why.into() }

@@ -1,7 +1,7 @@
-//! Finds the token endpoint of an issuer in its metadata (RFC 8414, and OpenID Connect Discovery 1.0, which preceded it).
+//! Finds the endpoints of an issuer in its metadata (RFC 8414, and OpenID Connect Discovery 1.0, which preceded it).
 //! Knows where the document is and which members are used.
-//! Must not know which hosts may receive credentials: the endpoint is checked like one that a spec names. Nothing of the
-//! document except that URL is shown, so that nobody can read a foreign server through it.
+//! Must not know which hosts may receive credentials: each endpoint is checked like one that a spec names. Nothing of the
+//! document except those URLs is shown, so that nobody can read a foreign server through it.
 
 use serde_json::Value;
 
@@ -28,6 +28,8 @@ pub struct Issuer {
 pub struct Metadata {
     /// The URL of the token endpoint.
     pub token_endpoint: String,
+    /// The URL of the revocation endpoint (RFC 7009), if the metadata names one.
+    pub revocation_endpoint: Option<String>,
     grant_types: ListedValues,
     authentication_methods: ListedValues,
 }
@@ -40,6 +42,8 @@ struct ListedValues(Option<Vec<String>>);
 /// The longest list that is kept, and its longest value: more than any standard has.
 const LONGEST_LIST: usize = 32;
 const LONGEST_VALUE: usize = 100;
+/// The longest URL that is kept without being parsed, in bytes.
+const LONGEST_URL: usize = 2048;
 
 impl ListedValues {
     fn read(value: Option<&Value>) -> Self {
@@ -59,7 +63,8 @@ impl Metadata {
     #[cfg(test)]
     pub(crate) fn of(token_endpoint: &str) -> Self {
         let (grant_types, authentication_methods) = <(ListedValues, ListedValues)>::default();
-        Self { token_endpoint: token_endpoint.to_owned(), grant_types, authentication_methods }
+        let token_endpoint = token_endpoint.to_owned();
+        Self { token_endpoint, revocation_endpoint: None, grant_types, authentication_methods }
     }
 
     /// A sentence about the grant type or client authentication that a request uses but the metadata does not list. Not every
@@ -102,8 +107,8 @@ impl Issuer {
         [format!("{OAUTH}{path}"), format!("{path}{OPENID}")].map(|path| self.endpoint.with_path(&path))
     }
 
-    /// Fetches the metadata. With `mutual_tls`, the token endpoint is that for clients with a certificate, if the metadata
-    /// has one (RFC 8705 §5).
+    /// Fetches the metadata. With `mutual_tls`, the endpoints are those for clients with a certificate, if the metadata has
+    /// any (RFC 8705 §5).
     ///
     /// Fails with [`Error::Discovery`], [`Error::IssuerMismatch`], [`Error::Tls`], [`Error::Proxy`] or
     /// [`Error::EndpointNotAllowed`].
@@ -158,10 +163,15 @@ impl Issuer {
         if issuer != self.text {
             return Err(Fault::Mismatch);
         }
-        let alias = text("/mtls_endpoint_aliases/token_endpoint").filter(|_| mutual_tls);
-        let endpoint = alias.or_else(|| text("/token_endpoint"));
+        let endpoint = |name: &str| {
+            let alias = text(&format!("/mtls_endpoint_aliases/{name}")).filter(|_| mutual_tls);
+            alias.or_else(|| text(&format!("/{name}"))).map(str::to_owned)
+        };
+        // Checked when it is used, since tokens can be had without it.
+        let revocation_endpoint = endpoint("revocation_endpoint").filter(|url| url.len() <= LONGEST_URL);
         Ok(Metadata {
-            token_endpoint: endpoint.ok_or(Fault::Wrong(MetadataFault::NoTokenEndpoint))?.to_owned(),
+            token_endpoint: endpoint("token_endpoint").ok_or(Fault::Wrong(MetadataFault::NoTokenEndpoint))?,
+            revocation_endpoint,
             grant_types: ListedValues::read(document.get("grant_types_supported")),
             authentication_methods: ListedValues::read(document.get("token_endpoint_auth_methods_supported")),
         })

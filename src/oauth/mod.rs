@@ -16,6 +16,7 @@ mod redactor;
 mod request;
 mod resolver;
 mod response;
+mod revocation;
 mod secret;
 mod token;
 mod token_client;
@@ -32,6 +33,7 @@ pub use request::{
 };
 pub use resolver::{Resolver, TenantResolver};
 pub use response::{Disclosure, HttpResponse, ResponseContext, is_refresh_token, read};
+pub use revocation::{TokenTypeHint, read_revocation, revocation};
 pub use secret::Secret;
 pub use token::{Notice, Token};
 pub use token_client::{ClientCertificate, ClientSettings, TokenClient};

@@ -86,13 +86,18 @@ fn parse(response: &HttpResponse, context: &ResponseContext<'_>) -> Result<Token
     if response.body.len() > MAX_BODY {
         return Err(Error::too_large(context.host));
     }
-    match response.status {
-        200..=299 => read_success(response, context),
-        300..=399 => Err(Error::Redirect { host: context.host.to_owned(), status: response.status }),
+    failure(response, context).map_or_else(|| read_success(response, context), Err)
+}
+
+/// The error of a response whose status is not 2xx.
+pub(super) fn failure(response: &HttpResponse, context: &ResponseContext<'_>) -> Option<Error> {
+    Some(match response.status {
+        200..=299 => return None,
+        300..=399 => Error::Redirect { host: context.host.to_owned(), status: response.status },
         // If the body cannot be parsed, the status alone decides.
-        400..=599 => Err(refused(response, context, &body::parse(response).unwrap_or(Value::Null))),
-        _ => Err(malformed(response, context, Defect::BadStatus)),
-    }
+        400..=599 => refused(response, context, &body::parse(response).unwrap_or(Value::Null)),
+        _ => malformed(response, context, Defect::BadStatus),
+    })
 }
 
 fn read_success(response: &HttpResponse, context: &ResponseContext<'_>) -> Result<Token, Error> {

@@ -13,7 +13,8 @@ use tokensource_kit::canaries;
 use crate::example::{now, root};
 
 /// Would work, as far as can be told.
-const GOOD: [&str; 6] = ["discovered", "doubtful", "masked", "referred", "signed", "signed-token"];
+const GOOD: [&str; 7] =
+    ["discovered", "doubtful", "masked", "referred", "revoking", "signed", "signed-token"];
 
 #[derive(Parser)]
 struct Arguments {

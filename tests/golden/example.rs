@@ -14,8 +14,8 @@ use tokensource::api::{
 };
 use tokensource::decide::versions::Role;
 use tokensource::decide::{
-    Ask, Cause, Credentials, Observed, Plan, RequestInputs, Secrets, Target, Upstream, UpstreamState, ask,
-    decide, inputs, render, token_to_sign,
+    Ask, Cause, Credentials, Deletion, Observed, Plan, RequestInputs, Secrets, Target, Upstream,
+    UpstreamState, ask, decide, inputs, render, token_to_sign,
 };
 use tokensource::oauth::{Secret as Confidential, SigningContext, USER_AGENT, build};
 
@@ -181,6 +181,7 @@ impl Example {
             uid: "uid",
             generation: 1,
             deleting: false,
+            deletion: Deletion::default(),
             spec,
             status: &TokenSourceStatus::default(),
             renew_request: None,

@@ -152,7 +152,12 @@ impl Real {
             Plan::Issue(cause) => Choice::Issue(cause),
             Plan::Rewrite => Choice::Rewrite,
             Plan::Keep => Choice::Keep,
-            Plan::Withdraw | Plan::Probe | Plan::DeleteFormerTargets | Plan::Restart => {
+            Plan::Withdraw
+            | Plan::Probe
+            | Plan::DeleteFormerTargets
+            | Plan::Restart
+            | Plan::SetFinalizer(_)
+            | Plan::End(_) => {
                 panic!("the model's specs ask for none of these: {plan:?}")
             }
         };

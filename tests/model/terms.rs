@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tokensource::api::{TokenSourceStatus, from_kubernetes};
 use tokensource::decide::{
-    self, Inputs, Observed, Plan, Publication, Published, Secrets, Target, UnwrittenToken,
+    self, Deletion, Inputs, Observed, Plan, Publication, Published, Secrets, Target, UnwrittenToken,
 };
 
 use crate::real::{Choice, Outcome, Real};
@@ -26,6 +26,7 @@ impl Real {
             uid: UID,
             generation: i64::from(source.generation),
             deleting: source.deleting,
+            deletion: Deletion::default(),
             spec: &self.specs[usize::from(source.scope) * 2 + usize::from(source.suspend)],
             status,
             renew_request: REQUESTS[usize::from(source.request)],

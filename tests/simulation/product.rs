@@ -14,8 +14,8 @@ use tokensource::api::{
 use tokensource::decide::limiter::Answer;
 use tokensource::decide::versions::{Role, Versions, compare};
 use tokensource::decide::{
-    Cause, Credentials, Failure, Inputs, Observed, Publication, Published, RequestInputs, Secrets, Target,
-    ask, inputs,
+    Cause, Credentials, Deletion, Failure, Inputs, Observed, Publication, Published, RequestInputs, Secrets,
+    Target, ask, inputs,
 };
 use tokensource::oauth::{HttpResponse, ResponseContext, Token, read};
 
@@ -85,6 +85,7 @@ impl Product {
             uid,
             generation: 1,
             deleting: false,
+            deletion: Deletion::default(),
             spec: &self.spec,
             status,
             renew_request: None,

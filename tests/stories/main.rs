@@ -31,6 +31,7 @@ mod reasons;
 mod refresh;
 mod renewal;
 mod restarts;
+mod revocation;
 mod rewrites;
 mod rights;
 mod schema;
@@ -162,6 +163,14 @@ stories! {
     renewal::token_never_expires_in_the_secret,
     renewal::same_token_again_does_not_spin,
     restarts::each_other_token_restarts_once,
+    revocation::deleted_source_revokes_its_token,
+    revocation::deletion_never_hangs,
+    revocation::failed_revocations_are_reported,
+    revocation::finalizer_is_there_only_on_demand,
+    revocation::hopeless_deletions_end_at_once,
+    revocation::keycloak_forgets_the_tokens,
+    revocation::namespace_waits_for_no_revocation,
+    revocation::refresh_token_is_revoked_first,
     rewrites::key_is_made_once,
     rewrites::lost_annotation_leaves_the_good_token_ready,
     rewrites::refresh_token_outlives_a_rewrite,

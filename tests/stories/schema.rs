@@ -48,6 +48,14 @@ fn accepted() -> Vec<(&'static str, Value)> {
             json!({"provider": {"clientAuthentication": {"method": "bearer_token", "bearerToken": {"assertion": signing()}}}}),
         ),
         ("a grant with everything", json!({"provider": {"assertionGrant": signing()}})),
+        (
+            "revocation at a URL",
+            json!({"provider": {"revocation": {"endpoint": "https://h.example/r", "onDelete": true}}}),
+        ),
+        (
+            "revocation at the issuer's URL",
+            json!({"provider": {"tokenEndpoint": null, "issuer": "https://h.example", "revocation": {"onDelete": true}}}),
+        ),
         ("the longest timeout", json!({"provider": {"timeout": "2m"}})),
     ]
 }
@@ -117,6 +125,23 @@ fn refused() -> Vec<(&'static str, Value, &'static str)> {
             "a signed token for two audiences",
             json!({"provider": {"tokenEndpoint": null, "clientAuthentication": null, "signedToken": {"audience": "a,b"}}}),
             "no comma",
+        ),
+        (
+            "revocation of a signed token",
+            json!({"provider": {"tokenEndpoint": null, "clientAuthentication": null, "signedToken": {},
+                "revocation": {"endpoint": "https://h.example/r", "onDelete": true}}}),
+            "cannot be revoked",
+        ),
+        ("revocation without a URL", json!({"provider": {"revocation": {"onDelete": true}}}), "needs a URL"),
+        (
+            "revocation without effect",
+            json!({"provider": {"revocation": {"endpoint": "https://h.example/r"}}}),
+            "set onDelete",
+        ),
+        (
+            "revocation over http",
+            json!({"provider": {"revocation": {"endpoint": "http://h.example/r", "onDelete": true}}}),
+            "write a full https:// URL",
         ),
         ("neither", json!({"provider": {"tokenEndpoint": null}}), "exactly one of tokenEndpoint"),
         (

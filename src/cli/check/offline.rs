@@ -16,8 +16,8 @@ use crate::cli::arguments::CheckArguments;
 use crate::decide::credentials::is_placeholder;
 use crate::decide::publication::allowed_hosts;
 use crate::decide::{
-    Credentials, Failure, Observed, Plan, Secrets, Target, Upstream, UpstreamState, circle, decide, inputs,
-    render,
+    Credentials, Deletion, Failure, Observed, Plan, Secrets, Target, Upstream, UpstreamState, circle, decide,
+    inputs, render,
 };
 use crate::issue::caches::Caches;
 use crate::oauth::{AddressPolicy, OutboundProxy};
@@ -89,6 +89,7 @@ impl<'a> OfflineContext<'a> {
             uid: "",
             generation: 1,
             deleting: false,
+            deletion: Deletion::default(),
             spec: &self.spec,
             status: &self.status,
             renew_request: None,

@@ -37,6 +37,7 @@ pub(super) struct SourceReport {
     pub(super) request: Option<RequestReport>,
     pub(super) answer: Option<TokenReport>,
     pub(super) renewal: Option<RenewalTime>,
+    pub(super) revocation: Option<RevocationReport>,
     /// Unusual properties of the credentials.
     pub(super) doubts: Vec<String>,
     /// Checks that were left out.
@@ -116,6 +117,23 @@ pub(super) enum LifetimeSource {
     Example,
 }
 
+/// Which tokens are revoked, and where.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RevocationReport {
+    /// None if the issuer's metadata names it.
+    pub(super) endpoint: Option<String>,
+    pub(super) on_delete: bool,
+}
+
+impl RevocationReport {
+    /// What the provider block says, if it revokes anything.
+    pub(super) fn of(provider: &TokenProviderSpec) -> Option<Self> {
+        let revocation = provider.revocation.as_ref()?;
+        Some(Self { endpoint: revocation.endpoint.clone(), on_delete: revocation.on_delete })
+    }
+}
+
 impl Report {
     pub(super) fn has_failed(&self) -> bool {
         !self.problems.is_empty() || self.sources.iter().any(|source| source.failure.is_some())
@@ -131,13 +149,14 @@ impl SourceReport {
             request: None,
             answer: None,
             renewal: None,
+            revocation: None,
             doubts: Vec::new(),
             not_checked,
         }
     }
 
     pub(super) fn failed(self, failure: impl Into<Fault>) -> Self {
-        Self { failure: Some(failure.into()), renewal: None, ..self }
+        Self { failure: Some(failure.into()), renewal: None, revocation: None, ..self }
     }
 }
 

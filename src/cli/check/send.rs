@@ -4,12 +4,12 @@
 use serde_json::Value;
 
 use super::offline::OfflineContext;
-use super::report::{Fault, NoticeReport, RenewalTime, SourceReport, TokenReport};
+use super::report::{Fault, NoticeReport, RenewalTime, RevocationReport, SourceReport, TokenReport};
 use super::request::{self, MASK, SIGNED};
 use crate::api::TokenProviderSpec;
 use crate::cli::output::harmless;
 use crate::cli::spans::timestamp;
-use crate::issue::inputs::prepare;
+use crate::issue::inputs::{Purpose, prepare};
 use crate::issue::lookup::Lookup;
 use crate::issue::send::{Answer, send};
 use crate::oauth::{Secret, SigningContext};
@@ -45,10 +45,11 @@ pub(super) async fn request_token(
 ) -> Result<TokenReport, Fault> {
     refuse(provider)?;
     let (observed, mut read) = (context.observed(), None);
-    let prepared = prepare(&observed, &mut read, context).await?;
+    let prepared = prepare(Purpose::Token, &observed, &mut read, context).await?;
     if provider.issuer.is_some() {
         let signing = SigningContext { now: context.now(), nonce: context.nonce()? };
         report.request = Some(request::show(&context.spec, &prepared.provider, &prepared.inputs, &signing)?);
+        report.revocation = RevocationReport::of(&prepared.provider);
     }
     let answer = send(&prepared, None, read.as_ref().unwrap_or(&observed), context).await?;
     Ok(describe(&answer, context))

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use anstyle::Style;
 
-use super::report::{LifetimeSource, RenewalTime, Report, RequestReport, SourceReport, TokenReport};
+use super::report::{
+    LifetimeSource, RenewalTime, Report, RequestReport, RevocationReport, SourceReport, TokenReport,
+};
 use crate::cli::output::{BAD, GOOD, TITLE, WARNING, harmless, styled, wrapped};
 use crate::cli::spans::exact;
 
@@ -42,6 +44,9 @@ fn source(report: &SourceReport) -> String {
     if let Some(renewal) = &report.renewal {
         section(TITLE, "Renewal", &wrapped(&sentence(renewal), 4));
     }
+    if let Some(revocation) = &report.revocation {
+        section(TITLE, "Revocation", &wrapped(&revoked(revocation), 4));
+    }
     for (title, notes) in [("Looks wrong", &report.doubts), ("Not checked", &report.not_checked)] {
         if !notes.is_empty() {
             section(WARNING, title, &notes.iter().map(|note| wrapped(note, 4)).collect::<String>());
@@ -61,6 +66,14 @@ fn sentence(renewal: &RenewalTime) -> String {
     };
     let (earliest, latest) = (exact(renewal.earliest), exact(renewal.latest));
     format!("{subject} is renewed {earliest} to {latest} after it was issued.")
+}
+
+fn revoked(revocation: &RevocationReport) -> String {
+    let place = match &revocation.endpoint {
+        Some(endpoint) => harmless(endpoint),
+        None => "the revocation endpoint that the issuer's metadata names".to_owned(),
+    };
+    format!("The deletion of the TokenSource revokes its tokens at {place}.")
 }
 
 fn wire(request: &RequestReport) -> String {

@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt;
 use serde::Serialize;
 
 use super::history::Entry;
 use super::row::{Row, colour, find};
-use crate::api::{ConditionType, Reason, TokenSource, from_kubernetes};
+use crate::api::{ConditionType, Reason, TokenSource, annotation, from_kubernetes};
 use crate::api_calls::chain;
 use crate::cli::error::Error;
 use crate::cli::output::{BAD, TITLE, WARNING, harmless, styled, wrapped};
@@ -105,6 +106,11 @@ fn facts(source: &TokenSource, now: DateTime<Utc>) -> String {
         "Failures",
         failures.map(|last| format!("{} in a row, the last {}", status.failures, relative(last, now))),
     ));
+    if source.metadata.deletion_timestamp.is_some() {
+        let revokes = source.finalizers().iter().any(|finalizer| finalizer == annotation::FINALIZER);
+        let state = if revokes { "being deleted: revoking its tokens" } else { "being deleted" };
+        lines.push(("Deletion", Some(state.to_owned())));
+    }
     if source.spec.suspend {
         lines.push(("Suspended", Some("yes: no token is requested".to_owned())));
     }
@@ -196,6 +202,7 @@ mod tests {
 
     use super::super::row::tests::{condition, now, source};
     use super::*;
+    use crate::api::to_kubernetes;
     use crate::api_calls::CallFailed;
     use serde_json::json;
 
@@ -263,6 +270,20 @@ mod tests {
                  \u{20} 2m ago   InvalidClient   It happened. (3 times)\n"
             )
         );
+    }
+
+    #[test]
+    fn page_says_what_a_deletion_waits_for() {
+        let mut source = failing();
+        source.metadata.deletion_timestamp = Some(to_kubernetes(now()));
+        let line = |source: &TokenSource| {
+            let text = shown(source, &Ok(Vec::new()));
+            text.lines().find(|line| line.starts_with("Deletion:")).map(str::to_owned)
+        };
+        assert_eq!(line(&failing()), None);
+        assert_eq!(line(&source).as_deref(), Some("Deletion:   being deleted"));
+        source.metadata.finalizers = Some(vec![annotation::FINALIZER.to_owned()]);
+        assert_eq!(line(&source).as_deref(), Some("Deletion:   being deleted: revoking its tokens"));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use kube::ResourceExt;
 
 use crate::api::{ProviderKind, TokenProviderSpec, TokenSource};
+use crate::issue::inputs::Purpose;
 use crate::issue::token_clients::{Digest, digest};
 use crate::oauth::Endpoint;
 
@@ -12,6 +13,7 @@ use crate::oauth::Endpoint;
 /// certificates do not, because one of them can fail while another works.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
+    purpose: Purpose,
     host: String,
     owner: Owner,
 }
@@ -34,8 +36,12 @@ enum Authorities {
 }
 
 impl Key {
-    pub(crate) fn of(source: &TokenSource, provider: &TokenProviderSpec) -> Self {
-        let url = provider.token_endpoint.as_deref().or(provider.issuer.as_deref()).unwrap_or_default();
+    pub(crate) fn of(source: &TokenSource, provider: &TokenProviderSpec, purpose: Purpose) -> Self {
+        let url = match purpose {
+            Purpose::Token => provider.token_endpoint.as_deref(),
+            Purpose::Revocation => provider.revocation_endpoint().or(provider.token_endpoint.as_deref()),
+        };
+        let url = url.or(provider.issuer.as_deref()).unwrap_or_default();
         // A URL that cannot be parsed is refused before anything is sent.
         let host =
             Endpoint::parse(url).map(|url| format!("{}:{}", url.host(), url.port())).unwrap_or_default();
@@ -54,7 +60,7 @@ impl Key {
                 timeout: provider.timeout.map(crate::api::Duration::get),
             },
         };
-        Self { host, owner }
+        Self { purpose, host, owner }
     }
 
     /// Whether several namespaces share the limiter.

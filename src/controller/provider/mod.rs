@@ -16,6 +16,7 @@ use crate::api::{Reason, TokenProviderSpec, TokenSource};
 use crate::controller::view::name::{NamespacedName, name_of};
 use crate::decide::limiter::{Answer, Entry, Limiter, Request};
 use crate::decide::{Deferral, Failure, Observed};
+use crate::issue::inputs::Purpose;
 use key::Key;
 
 mod key;
@@ -94,7 +95,31 @@ impl Limiters {
         provider: &TokenProviderSpec,
         observed: &Observed<'_>,
     ) -> Result<Permit, Deferral> {
-        let (name, key) = (name_of(source), Arc::new(Key::of(source, provider)));
+        let namespace = source.namespace().unwrap_or_default();
+        let key = Key::of(source, provider, Purpose::Token);
+        self.enter(name_of(source), Arc::new(key), Request::of(&namespace, observed))
+    }
+
+    /// Lets this `TokenSource` send the requests that revoke its tokens, or makes it wait until it is woken. These requests have
+    /// a limiter of their own: a revocation endpoint that hangs must not hold the permits that renewals need, nor stop renewals
+    /// by its failures.
+    pub(crate) fn acquire_for_revocation(
+        self: &Arc<Self>,
+        source: &TokenSource,
+        provider: &TokenProviderSpec,
+        observed: &Observed<'_>,
+    ) -> Result<Permit, Deferral> {
+        let namespace = source.namespace().unwrap_or_default();
+        let key = Key::of(source, provider, Purpose::Revocation);
+        self.enter(name_of(source), Arc::new(key), Request::of_revocation(&namespace, observed))
+    }
+
+    fn enter(
+        self: &Arc<Self>,
+        name: NamespacedName,
+        key: Arc<Key>,
+        request: Request,
+    ) -> Result<Permit, Deferral> {
         let now = self.now();
         let mut state = self.lock();
         state.sweep(now);
@@ -105,8 +130,7 @@ impl Limiters {
             limiter: Limiter::new(self.permits, key.is_shared(), now),
             timer: None,
         });
-        let namespace = source.namespace().unwrap_or_default();
-        let entry = slot.limiter.acquire(Request::of(&namespace, observed), now);
+        let entry = slot.limiter.acquire(request, now);
         self.wake(&mut state, &key, now);
         match entry {
             Entry::Go => {

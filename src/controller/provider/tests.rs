@@ -9,7 +9,7 @@ use super::*;
 use crate::api::{
     ProviderKind, ProviderReference, Tls, TokenProviderSpec, TokenSourceSpec, TokenSourceStatus,
 };
-use crate::decide::{Secrets, Target};
+use crate::decide::{Deletion, Secrets, Target};
 
 fn clock() -> DateTime<Utc> {
     DateTime::UNIX_EPOCH
@@ -29,6 +29,10 @@ fn provider(ca_bundle: Option<&str>) -> TokenProviderSpec {
     }
 }
 
+fn key_of(source: &TokenSource, provider: &TokenProviderSpec) -> Key {
+    Key::of(source, provider, Purpose::Token)
+}
+
 /// `None` where it has to wait.
 fn acquire(limiters: &Arc<Limiters>, source: &TokenSource) -> Option<Permit> {
     acquire_at(limiters, source, &provider(None))
@@ -39,6 +43,19 @@ fn acquire_at(
     source: &TokenSource,
     provider: &TokenProviderSpec,
 ) -> Option<Permit> {
+    enter(source, provider, |observed| limiters.acquire(source, provider, observed))
+}
+
+fn revoke(limiters: &Arc<Limiters>, source: &TokenSource) -> Option<Permit> {
+    let provider = provider(None);
+    enter(source, &provider, |observed| limiters.acquire_for_revocation(source, &provider, observed))
+}
+
+fn enter(
+    source: &TokenSource,
+    provider: &TokenProviderSpec,
+    acquire: impl FnOnce(&Observed<'_>) -> Result<Permit, Deferral>,
+) -> Option<Permit> {
     let status = TokenSourceStatus::default();
     let observed = Observed {
         now: clock(),
@@ -47,6 +64,7 @@ fn acquire_at(
         uid: "uid",
         generation: 1,
         deleting: false,
+        deletion: Deletion::default(),
         spec: &source.spec,
         status: &status,
         renew_request: None,
@@ -62,7 +80,16 @@ fn acquire_at(
         probed: None,
         circle: Vec::new(),
     };
-    limiters.acquire(source, provider, &observed).ok()
+    acquire(&observed).ok()
+}
+
+#[tokio::test(start_paused = true)]
+async fn revocations_hold_no_permit_that_renewals_need() {
+    let limiters = Limiters::new(1, clock);
+    let (one, two) = (source("a", "one"), source("a", "two"));
+    let _hanging = revoke(&limiters, &one).unwrap();
+    assert!(revoke(&limiters, &two).is_none(), "revocations wait for each other");
+    assert!(acquire(&limiters, &two).is_some());
 }
 
 #[tokio::test(start_paused = true)]
@@ -124,34 +151,29 @@ fn those_that_connect_otherwise_have_a_limiter_of_their_own() {
     for (case, left, right, same) in [
         (
             "another TokenSource",
-            Key::of(&one(), &provider(None)),
-            Key::of(&source("a", "two"), &provider(None)),
+            key_of(&one(), &provider(None)),
+            key_of(&source("a", "two"), &provider(None)),
             true,
         ),
-        ("another path", Key::of(&one(), &provider(None)), Key::of(&one(), &elsewhere), true),
+        ("another path", key_of(&one(), &provider(None)), key_of(&one(), &elsewhere), true),
         (
             "another namespace",
-            Key::of(&one(), &provider(None)),
-            Key::of(&source("b", "one"), &provider(None)),
+            key_of(&one(), &provider(None)),
+            key_of(&source("b", "one"), &provider(None)),
             false,
         ),
-        (
-            "other authorities",
-            Key::of(&one(), &provider(None)),
-            Key::of(&one(), &provider(Some("PEM"))),
-            false,
-        ),
-        ("another timeout", Key::of(&one(), &provider(None)), Key::of(&one(), &slow), false),
+        ("other authorities", key_of(&one(), &provider(None)), key_of(&one(), &provider(Some("PEM"))), false),
+        ("another timeout", key_of(&one(), &provider(None)), key_of(&one(), &slow), false),
         (
             "the same ClusterTokenProvider",
-            Key::of(&of_cluster("a", "shared"), &provider(None)),
-            Key::of(&of_cluster("b", "shared"), &provider(None)),
+            key_of(&of_cluster("a", "shared"), &provider(None)),
+            key_of(&of_cluster("b", "shared"), &provider(None)),
             true,
         ),
         (
             "another ClusterTokenProvider",
-            Key::of(&of_cluster("a", "shared"), &provider(None)),
-            Key::of(&of_cluster("a", "other"), &provider(None)),
+            key_of(&of_cluster("a", "shared"), &provider(None)),
+            key_of(&of_cluster("a", "other"), &provider(None)),
             false,
         ),
     ] {

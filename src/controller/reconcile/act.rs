@@ -7,6 +7,7 @@ use crate::api::{Reason, TokenSource};
 use crate::controller::error::{CallError, Error, IssueError};
 use crate::controller::reconcile::context::ReconcilePermit;
 use crate::controller::reconcile::credentials::refresh_token;
+use crate::controller::reconcile::finalizer;
 use crate::controller::reconcile::obtain::{ObtainError, obtain};
 use crate::controller::reconcile::probe::probe;
 use crate::controller::reconcile::rollout::restart;
@@ -51,7 +52,12 @@ pub(crate) async fn act<'a>(
     context: &ReconcilePermit<'_>,
 ) -> Result<Option<Acted>, Error> {
     let acted = match plan {
-        Plan::Leave | Plan::Keep => Outcome::Kept.into(),
+        Plan::Leave | Plan::End(_) | Plan::Keep => Outcome::Kept.into(),
+        Plan::SetFinalizer(wanted) => match finalizer::set(*wanted, source, context).await {
+            Ok(()) => return Ok(None),
+            Err(error) if error.is_conflict() => return Ok(None),
+            Err(error) => Acted::failed(Outcome::Waiting, Error::WriteFinalizer(error)),
+        },
         Plan::Suspend => Outcome::Suspended.into(),
         Plan::Wait(_) => Outcome::Waiting.into(),
         Plan::Refuse(failure) => Outcome::Refused(failure.clone()).into(),

@@ -6,6 +6,8 @@
 pub(crate) mod act;
 pub(crate) mod context;
 pub(crate) mod credentials;
+pub(crate) mod ending;
+pub(crate) mod finalizer;
 pub(crate) mod observe;
 pub(crate) mod obtain;
 pub(crate) mod probe;
@@ -24,11 +26,14 @@ use crate::api::{TokenSource, annotation, from_kubernetes};
 use crate::controller::error::Error;
 use crate::controller::reconcile::act::{Acted, act};
 use crate::controller::reconcile::context::{Context, ReconcilePermit};
+use crate::controller::reconcile::ending::end;
 use crate::controller::reconcile::observe::{Provider, find_provider, observe};
 use crate::controller::reconcile::record::record;
 use crate::controller::view::name::{NamespacedName, name_of};
 use crate::decide::backoff::retry_after_error;
-use crate::decide::{LoopGuard, Outcome, Plan, Settled, decide, next_follow_up, next_status, requeue_after};
+use crate::decide::{
+    Ending, LoopGuard, Outcome, Plan, Settled, decide, next_follow_up, next_status, requeue_after,
+};
 
 /// The pause before a reconcile is repeated because it relied on outdated knowledge.
 const AGAIN: Duration = Duration::from_millis(10);
@@ -92,12 +97,15 @@ async fn step(cached: Arc<TokenSource>, context: &ReconcilePermit<'_>) -> Result
     let block = provider.as_ref().map(Provider::spec).map_err(Clone::clone);
 
     let (observed, unread) = observe(&source, block, context).await;
-    let plan = if unread.is_some() { Plan::Wait(None) } else { decide(&observed) };
-    if !matches!(plan, Plan::Issue(_)) {
+    // A deletion goes on even if something cannot be read.
+    let plan = if unread.is_some() && !observed.deleting { Plan::Wait(None) } else { decide(&observed) };
+    if !matches!(plan, Plan::Issue(_) | Plan::End(Ending::Revoke)) {
         context.limiters.leave(&name_of(&source));
     }
-    if plan == Plan::Leave {
-        return Ok(Some(LEFT));
+    match &plan {
+        Plan::Leave => return Ok(Some(LEFT)),
+        Plan::End(ending) => return end(ending, &source, &observed, context).await.map(Some),
+        _ => {}
     }
     let mut read = None;
     let acted = match act(&plan, &source, &observed, &mut read, context).await {

@@ -11,7 +11,7 @@ use kube::runtime::reflector::ObjectRef;
 
 use crate::api::{
     ClusterTokenProvider, ProviderKind, Reason, TokenProvider, TokenProviderSpec, TokenSource,
-    TokenSourceSpec, TokenSourceStatus, annotation,
+    TokenSourceSpec, TokenSourceStatus, annotation, from_kubernetes,
 };
 use crate::controller::error::Error;
 use crate::controller::reconcile::context::Context;
@@ -22,7 +22,7 @@ use crate::controller::view::index::Reference;
 use crate::controller::view::secrets::credentials;
 use crate::controller::view::watch::unreadable;
 use crate::decide::refresh::{is_kept, secret_name};
-use crate::decide::{Failure, Observed, Secrets, Target, UnwrittenToken, circle};
+use crate::decide::{Deletion, Failure, Observed, Secrets, Target, UnwrittenToken, circle};
 use crate::oauth::Endpoint;
 
 static NO_STATUS: LazyLock<TokenSourceStatus> = LazyLock::new(TokenSourceStatus::default);
@@ -117,6 +117,7 @@ pub(crate) async fn observe<'a>(
         generation: source.metadata.generation.unwrap_or_default(),
         // When a namespace is deleted, its objects go in any order, and none of them may be created again.
         deleting: source.metadata.deletion_timestamp.is_some() || context.cluster.is_ending(&namespace),
+        deletion: deletion(source, context),
         spec: &source.spec,
         status: source.status.as_ref().unwrap_or(&NO_STATUS),
         renew_request: source.annotations().get(annotation::RENEW_REQUESTED_AT).map(|value| shortened(value)),
@@ -167,6 +168,18 @@ pub(crate) async fn observe<'a>(
     observed.former_targets = former_targets(&observed, &namespace, context);
     observed.refresh_conflict = refresh_conflict(&observed, &namespace, context);
     (observed, unread.or(uncounted))
+}
+
+fn deletion(source: &TokenSource, context: &Context) -> Deletion {
+    let (namespace, uid) = (source.namespace().unwrap_or_default(), source.uid().unwrap_or_default());
+    let stored = context.view.secrets.get(&namespace, &secret_name(&source.name_any()));
+    Deletion {
+        finalizer: source.finalizers().iter().any(|finalizer| finalizer == annotation::FINALIZER),
+        since: source.metadata.deletion_timestamp.as_ref().map(from_kubernetes),
+        of_namespace: context.cluster.is_ending(&namespace),
+        refresh_token: stored.is_some_and(|meta| foreign_owner(&meta, &uid).is_none()),
+        tries: context.view.local.tries(&uid),
+    }
 }
 
 /// A renewal request, cut to the length that fits into the status. A longer one would make every write of the status fail.

@@ -12,7 +12,7 @@ use crate::controller::view::name::name_of;
 use crate::decide::limiter::Answer;
 use crate::decide::refresh::{RefreshBinding, gives_way, is_kept};
 use crate::decide::{Cause, Deferral, Failure, Observed};
-use crate::issue::inputs::{issue_tokens, prepare};
+use crate::issue::inputs::{Purpose, issue_tokens, prepare};
 use crate::issue::send::{send, unlisted};
 
 /// Why there is no token.
@@ -87,7 +87,7 @@ async fn issue<'a>(
     read: &mut Option<Observed<'a>>,
     context: &ReconcilePermit<'_>,
 ) -> Result<IssuedToken, IssueError> {
-    let mut prepared = prepare(observed, read, context).await?;
+    let mut prepared = prepare(Purpose::Token, observed, read, context).await?;
     let observed = read.as_ref().unwrap_or(observed);
     let binding = is_kept(&prepared.provider).then(|| {
         RefreshBinding::now(&source.spec, &prepared.provider, &prepared.asked, &prepared.inputs.credentials)

@@ -3,16 +3,14 @@
 //! The token is sent as it is in the target, only to hosts that its owners allow, and the body of the answer is not read.
 //! Must not decide what follows from an answer.
 
-use kube::ResourceExt;
-
-use crate::api::{TARGET_KEYS, TokenSource};
-use crate::controller::error::{Error, IssueError};
+use crate::api::TokenSource;
+use crate::controller::error::IssueError;
 use crate::controller::reconcile::context::ReconcilePermit;
 use crate::controller::reconcile::credentials::service_accounts;
-use crate::controller::reconcile::target::{foreign_owner, is_intact};
+use crate::controller::reconcile::target::stored_token;
 use crate::decide::{Failure, Observed, Outcome, Probed, Verdict};
 use crate::issue::inputs::{token_client, trust};
-use crate::oauth::{Endpoint, Secret};
+use crate::oauth::Endpoint;
 
 /// Sends the token, and remembers the result.
 pub(crate) async fn probe(
@@ -53,25 +51,7 @@ async fn show(
     }
     let ca_bundle = trust(observed, provider, context).await?;
     let client = token_client(observed, url.url().as_str(), provider, ca_bundle, None, context)?;
-    let Some(token) = token(source, observed, context).await? else { return Ok(None) };
+    let Some(token) = stored_token(source, observed, context).await? else { return Ok(None) };
     let answer = context.without_permit(client.probe(url, &token)).await;
     answer.map(Some).map_err(|error| IssueError::Failed(Failure::from(&error)))
-}
-
-/// The token in the target, if the target still holds what was written.
-async fn token(
-    source: &TokenSource,
-    observed: &Observed<'_>,
-    context: &ReconcilePermit<'_>,
-) -> Result<Option<Secret>, Error> {
-    let namespace = source.namespace().unwrap_or_default();
-    let found = context.read_secret(&namespace, observed.target_name()).await.map_err(Error::ReadTarget)?;
-    let [key, ..] = TARGET_KEYS;
-    Ok(found
-        .filter(|(secret, meta)| {
-            foreign_owner(meta, observed.uid).is_none() && is_intact(meta, secret.data.as_ref())
-        })
-        .and_then(|(secret, _)| secret.data?.remove(key))
-        .and_then(|value| String::from_utf8(value.0).ok())
-        .map(Secret::new))
 }

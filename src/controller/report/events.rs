@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 
-use crate::api::FIELD_MANAGER;
+use crate::api::{FIELD_MANAGER, Reason};
 use crate::controller::error::call;
 use crate::decide::{SharedBuckets, TokenBucket, Transition};
 
@@ -55,7 +55,8 @@ impl EventRecorder {
                 type_,
                 reason: transition.reason.as_str().to_owned(),
                 note: Some(transition.note),
-                action: "Renew".to_owned(),
+                action: if transition.reason == Reason::RevocationFailed { "Revoke" } else { "Renew" }
+                    .to_owned(),
                 secondary: None,
             };
             if let Err(error) = call(recorder.publish(&event, &subject)).await {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use prometheus_client::metrics::counter::Counter;
 
-use crate::api::{TokenSourceStatus, from_kubernetes};
+use crate::api::{Reason, TokenSourceStatus, from_kubernetes};
 use crate::controller::error::{Error, chain};
 use crate::controller::view::name::NamespacedName;
 use crate::decide::{Failure, Observed, Outcome, SharedBuckets, TokenBucket};
@@ -117,6 +117,18 @@ impl Log {
             ..Line::default().of(error.reason())
         };
         self.write(named, Level::Warn, "Reconcile failed", &line, now);
+    }
+
+    /// Logs that the tokens of a deleted object were revoked.
+    pub(crate) fn revoked(&self, named: &NamespacedName, now: DateTime<Utc>) {
+        self.write(named, Level::Info, "Tokens revoked", &Line::default(), now);
+    }
+
+    /// Logs that tokens were not revoked.
+    pub(crate) fn not_revoked(&self, named: &NamespacedName, failure: &Failure, now: DateTime<Utc>) {
+        let detail = Some(failure.message.clone());
+        let line = Line { detail, ..Line::default().of(Reason::RevocationFailed.as_str()) };
+        self.write(named, Level::Warn, "Tokens not revoked", &line, now);
     }
 
     fn write(&self, named: &NamespacedName, level: Level, text: &str, line: &Line, now: DateTime<Utc>) {

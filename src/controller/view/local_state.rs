@@ -15,7 +15,7 @@ use crate::controller::view::secrets::version;
 use crate::decide::refresh::RefreshBinding;
 use crate::decide::render::{TemplateProblem, check};
 use crate::decide::versions::Versions;
-use crate::decide::{Cause, LoopGuard, Probed};
+use crate::decide::{Cause, LoopGuard, Probed, RevocationTries};
 use crate::oauth::Token;
 
 /// A token, and what is written beside it.
@@ -55,6 +55,8 @@ struct Entry {
     consecutive_errors: u32,
     /// Reconciles that changed something without progress.
     loop_guard: Option<LoopGuard>,
+    /// The tries to revoke the tokens, once the object is deleted.
+    tries: RevocationTries,
 }
 
 impl Entry {
@@ -69,6 +71,7 @@ impl Entry {
             versions,
             consecutive_errors,
             loop_guard,
+            tries,
         } = self;
         written.is_none()
             && unwritten_status.is_none()
@@ -79,6 +82,7 @@ impl Entry {
             && versions.is_none()
             && *consecutive_errors == 0
             && loop_guard.is_none()
+            && *tries == RevocationTries::default()
     }
 }
 
@@ -128,6 +132,20 @@ impl LocalState {
             entry.unwritten_status = None;
             entry.written = Some(Arc::new(source));
         });
+    }
+
+    /// Another write returned this object.
+    pub(crate) fn written(&self, source: TokenSource) {
+        self.update(&source.uid().unwrap_or_default(), |entry| entry.written = Some(Arc::new(source)));
+    }
+
+    /// The tries to revoke the tokens of a deleted object.
+    pub(crate) fn tries(&self, uid: &str) -> RevocationTries {
+        self.lock().get(uid).map(|entry| entry.tries.clone()).unwrap_or_default()
+    }
+
+    pub(crate) fn remember_tries(&self, uid: &str, tries: RevocationTries) {
+        self.update(uid, |entry| entry.tries = tries);
     }
 
     /// Keeps a status that could not be written.

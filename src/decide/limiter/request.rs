@@ -77,6 +77,17 @@ impl Request {
         }
     }
 
+    /// The request that revokes the tokens of the TokenSource that is observed. They are served in the order in which they come.
+    pub fn of_revocation(namespace: &str, observed: &Observed<'_>) -> Self {
+        Self {
+            name: (namespace.into(), observed.name.into()),
+            credentials: credentials(observed),
+            need: Need::First,
+            last_success: None,
+            last_failure: None,
+        }
+    }
+
     /// When the same inputs last succeeded, if they have not failed since.
     pub(super) fn is_well_since(&self) -> Option<DateTime<Utc>> {
         self.last_success.filter(|_| self.last_failure.is_none())

@@ -51,6 +51,21 @@ fn a_kept_token_is_sent_only_under_its_own_bond() {
 }
 
 #[test]
+fn a_token_is_revoked_where_it_came_from_whatever_it_was_asked_for_with() {
+    let kept = binding("password", "a", ENDPOINT, "s").keep(
+        "x",
+        OwnerReference::default(),
+        &Secret::new("r1".into()),
+    );
+    for (endpoint, asked, found) in
+        [(ENDPOINT, "a", true), (ENDPOINT, "b", true), ("https://auth.example.com/other", "a", false)]
+    {
+        let token = binding("password", asked, endpoint, "s").token_of_this_client(&kept);
+        assert_eq!(token.as_ref().map(Secret::expose), found.then_some("r1"), "{endpoint} {asked}");
+    }
+}
+
+#[test]
 fn the_secret_says_what_it_is_and_nothing_of_the_token_outside_its_data() {
     let kept = binding("refresh_token", "a", ENDPOINT, "the-seed").keep(
         "x",

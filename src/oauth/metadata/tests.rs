@@ -81,6 +81,31 @@ fn only_metadata_of_the_same_issuer_is_used() {
 }
 
 #[test]
+fn revocation_endpoint_is_optional_and_has_an_alias_too() {
+    let endpoint = |members: &str, mutual_tls| {
+        let text =
+            format!(r#"{{"issuer": "https://a.example", "token_endpoint": "https://a.example/t"{members}}}"#);
+        let Ok(metadata) = issuer("https://a.example").read(&response(200, &text), mutual_tls) else {
+            panic!("no document")
+        };
+        metadata.revocation_endpoint
+    };
+    let aliased = r#", "revocation_endpoint": "https://a.example/r",
+        "mtls_endpoint_aliases": {"revocation_endpoint": "https://mtls.example/r"}"#;
+    let long = format!(r#", "revocation_endpoint": "https://a.example/{}""#, "x".repeat(2048));
+    let cases = [
+        ("", false, None),
+        (r#", "revocation_endpoint": 1"#, false, None),
+        (&long, false, None),
+        (aliased, false, Some("https://a.example/r")),
+        (aliased, true, Some("https://mtls.example/r")),
+    ];
+    for (members, mutual_tls, expected) in cases {
+        assert_eq!(endpoint(members, mutual_tls).as_deref(), expected, "{members}, {mutual_tls}");
+    }
+}
+
+#[test]
 fn sentence_names_what_the_metadata_does_not_list() {
     let unlisted = |members: &str| {
         let text =

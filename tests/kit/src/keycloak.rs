@@ -148,6 +148,20 @@ impl Keycloak {
         self.admin(Method::GET, &path, None).await.as_array().cloned().unwrap_or_default()
     }
 
+    /// Whether Keycloak calls a token active (RFC 7662), asked as [`MACHINE`].
+    pub async fn is_active(&self, realm: &str, token: &str) -> bool {
+        let form = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([("client_id", MACHINE), ("client_secret", SECRET), ("token", token)])
+            .finish();
+        let request = https_client(&self.ca_pem)
+            .post(format!("{}/introspect", self.token_endpoint(realm)))
+            .header("Content-Type", "application/x-www-form-urlencoded");
+        let response = request.body(form).send().await.expect("Keycloak's introspection endpoint");
+        let text = response.text().await.expect("an answer");
+        let answer: Value = serde_json::from_str(&text).unwrap_or_default();
+        answer["active"].as_bool().unwrap_or_else(|| panic!("Keycloak's introspection: {text}"))
+    }
+
     /// Merges members into a client's representation.
     pub async fn alter_client(&self, realm: &str, client_id: &str, change: &Value) {
         let id = self.id_of(realm, "clients", "clientId", client_id).await;

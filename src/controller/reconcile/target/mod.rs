@@ -8,13 +8,14 @@ pub(crate) mod former;
 use chrono::{DateTime, TimeDelta, Utc};
 use kube::ResourceExt;
 
-use crate::api::{TokenSource, from_kubernetes};
+use crate::api::{TARGET_KEYS, TokenSource, from_kubernetes};
 use crate::controller::error::Error;
 use crate::controller::reconcile::context::Context;
 use crate::controller::view::secrets::SecretMeta;
 use crate::decide::publication::{Data, TokenRecord, content_hash, labels, metadata_hash, secret_type};
 use crate::decide::versions::Versions;
 use crate::decide::{Observed, Published, Target};
+use crate::oauth::Secret;
 
 /// Why this Secret cannot be used as the target, as the end of a sentence: it belongs to somebody else, or is being deleted.
 pub(crate) fn foreign_owner(meta: &SecretMeta, uid: &str) -> Option<String> {
@@ -132,6 +133,24 @@ async fn ours(
 pub(crate) fn is_intact(meta: &SecretMeta, data: Option<&Data>) -> bool {
     let (Some(record), Some(data)) = (&meta.record, data) else { return false };
     meta.data_hash.as_deref() == Some(&content_hash(data, record))
+}
+
+/// The token in the target, if the target still holds what was written.
+pub(crate) async fn stored_token(
+    source: &TokenSource,
+    observed: &Observed<'_>,
+    context: &Context,
+) -> Result<Option<Secret>, Error> {
+    let namespace = source.namespace().unwrap_or_default();
+    let found = context.read_secret(&namespace, observed.target_name()).await.map_err(Error::ReadTarget)?;
+    let [key, ..] = TARGET_KEYS;
+    Ok(found
+        .filter(|(secret, meta)| {
+            foreign_owner(meta, observed.uid).is_none() && is_intact(meta, secret.data.as_ref())
+        })
+        .and_then(|(secret, _)| secret.data?.remove(key))
+        .and_then(|value| String::from_utf8(value.0).ok())
+        .map(Secret::new))
 }
 
 /// The target from its metadata, assumed to be intact. Without a readable record the target is altered, and the status is

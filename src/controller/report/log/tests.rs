@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::api::{Reason, TokenProviderSpec, TokenSourceSpec, to_kubernetes};
-use crate::decide::{Secrets, Target};
+use crate::decide::{Deletion, Secrets, Target};
 use crate::oauth::Retry;
 
 #[derive(Clone, Default)]
@@ -60,6 +60,7 @@ fn log_outcome(log: &Log, namespace: &str, outcome: &Outcome, news: bool) {
         uid: "uid",
         generation: 1,
         deleting: false,
+        deletion: Deletion::default(),
         spec: &spec,
         status: &before,
         renew_request: None,

@@ -386,13 +386,24 @@ fn prune(source: &mut TokenSource) {
         }
         BTreeMap::from([(key, value)])
     });
-    (metadata.labels, metadata.owner_references, metadata.finalizers) = (None, None, None);
-    metadata.managed_fields = None;
+    (metadata.labels, metadata.owner_references, metadata.managed_fields) = (None, None, None);
+    metadata.finalizers = metadata.finalizers.take().map(finalizers);
     // Collections that were decoded in steps have spare capacity.
     source.spec.token.scopes.shrink_to_fit();
     if let Some(status) = &mut source.status {
         status.conditions.shrink_to_fit();
     }
+}
+
+/// The finalizers up to ours, without the names of others: only the place of ours is used, and whether there are any.
+fn finalizers(mut all: Vec<String>) -> Vec<String> {
+    let ours = all.iter().position(|finalizer| finalizer == annotation::FINALIZER);
+    all.truncate(ours.map_or(1, |place| place + 1));
+    for other in all.iter_mut().filter(|finalizer| *finalizer != annotation::FINALIZER) {
+        *other = String::new();
+    }
+    all.shrink_to_fit();
+    all
 }
 
 #[cfg(test)]

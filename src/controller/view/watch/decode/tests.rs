@@ -80,6 +80,21 @@ fn the_mark_of_an_unreadable_spec_cannot_be_written_by_users() {
 }
 
 #[test]
+fn of_the_finalizers_only_the_place_of_ours_is_kept() {
+    let ours = annotation::FINALIZER;
+    for (written, kept) in [
+        (vec![], vec![]),
+        (vec![ours], vec![ours]),
+        (vec!["example.com/a", ours, "example.com/b"], vec!["", ours]),
+        (vec!["example.com/a", "example.com/b"], vec![""]),
+    ] {
+        let text = json!({"metadata": {"name": "n", "finalizers": written}, "spec": {}});
+        let decoded = TokenSource::decode(text.to_string().as_bytes()).unwrap();
+        assert_eq!(decoded.object.finalizers(), kept, "{written:?}");
+    }
+}
+
+#[test]
 fn a_renewal_request_is_kept_as_far_as_status_has_room() {
     let text = json!({"metadata": {"name": "n", "annotations": {"tokensource.dev/renew-requested-at": "ä".repeat(9000)}}, "spec": {}});
     let decoded = TokenSource::decode(text.to_string().as_bytes()).unwrap();

@@ -1,0 +1,38 @@
+//! From what the user wrote to the request that revokes a token (RFC 7009).
+//! Must not know which tokens are revoked, nor how a request is sent.
+
+use super::{Ask, RequestInputs, Values, client, confidential, headers};
+use crate::api::{Reason, TokenProviderSpec, TokenSourceSpec};
+use crate::decide::Failure;
+use crate::oauth::{Disclosure, Endpoint, GrantKind, Secret, TokenTypeHint, revocation};
+
+/// Puts the request together. The revocation endpoint must be known: if the provider block names none, it is the one that the
+/// issuer's metadata names.
+///
+/// Fails as [`super::ask`] does.
+pub fn ask_revocation(
+    spec: &TokenSourceSpec,
+    provider: &TokenProviderSpec,
+    inputs: &RequestInputs,
+    token: &Secret,
+    hint: TokenTypeHint,
+) -> Result<Ask, Failure> {
+    let Some(url) = provider.revocation_endpoint() else {
+        return Err(Failure::local(
+            Reason::InvalidSpec,
+            "The metadata of the issuer names no revocation_endpoint: set provider.revocation.endpoint.",
+        ));
+    };
+    let endpoint = Endpoint::parse(url).map_err(|error| Failure::from(&error))?;
+    let reference = spec.credentials_ref.as_ref();
+    let keys = reference.map(|reference| reference.keys.clone()).unwrap_or_default();
+    let credentials = Values::of_credentials(spec, inputs);
+    let client = client::client(spec, provider, &keys, &credentials, inputs)?;
+    let headers = headers(provider, &credentials, inputs)?;
+    Ok(Ask {
+        request: revocation(endpoint, client, headers, token, hint),
+        disclosure: Disclosure::default(),
+        grant: GrantKind::ClientCredentials,
+        confidential: confidential(provider, &keys, inputs, Some(token)),
+    })
+}

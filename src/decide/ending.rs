@@ -1,0 +1,80 @@
+//! The rules for an object that is being deleted: what our finalizer still waits for. Also when the finalizer is needed.
+//!
+//! Knows which tokens an object has left. Must not know how a token is revoked.
+
+use super::readiness::is_of_this_spec;
+use super::{Ending, Failure, Observed, Plan, Target, admission};
+use crate::api::from_kubernetes;
+
+/// A deleted object without our finalizer is left alone. One with it keeps it while its tokens can still be revoked.
+pub(super) fn deleting(observed: &Observed<'_>) -> Option<Plan> {
+    let deletion = &observed.deletion;
+    observed.deleting.then(|| {
+        if !deletion.finalizer {
+            Plan::Leave
+        } else if deletion.of_namespace {
+            // The credentials go at the same time, and the namespace must not wait for a provider.
+            Plan::End(Ending::Release(None))
+        } else {
+            Plan::End(revoking(observed))
+        }
+    })
+}
+
+/// The finalizer that the provider block wants, or does not want any more.
+pub(super) fn finalizer(observed: &Observed<'_>) -> Option<Plan> {
+    let wanted = observed.provider.as_ref().ok()?.revokes_on_delete();
+    (wanted != observed.deletion.finalizer).then_some(Plan::SetFinalizer(wanted))
+}
+
+fn revoking(observed: &Observed<'_>) -> Ending {
+    let unwanted = observed.provider.as_ref().is_ok_and(|provider| !provider.revokes_on_delete());
+    if unwanted || !has_tokens(observed) {
+        return Ending::Release(lost_token(observed).filter(|_| !unwanted));
+    }
+    let provider = match observed.provider.clone() {
+        Ok(provider) => provider,
+        Err(failure) => return Ending::Release(Some(failure)),
+    };
+    let refused = admission::contradiction(observed, provider)
+        .or_else(|| admission::credentials(observed, provider))
+        .or_else(|| foreign_token(observed));
+    match refused {
+        Some(failure) => Ending::Release(Some(failure)),
+        None => observed.deletion.next(observed.now),
+    }
+}
+
+/// Whether there is a token that the provider may still accept.
+fn has_tokens(observed: &Observed<'_>) -> bool {
+    let is_valid = |expires_at| observed.now < expires_at;
+    observed.published().is_some_and(|published| is_valid(published.expires_at))
+        || observed.unwritten_token.as_ref().is_some_and(|token| is_valid(token.expires_at))
+        || observed.deletion.refresh_token
+}
+
+/// A valid token that cannot be read any more, as in a foreground deletion, which deletes the Secret first.
+fn lost_token(observed: &Observed<'_>) -> Option<Failure> {
+    let expires_at = observed.status.expires_at.as_ref().map(from_kubernetes)?;
+    let is_gone = matches!(observed.target, Target::Missing | Target::Foreign(_));
+    (is_gone && observed.now < expires_at).then(|| {
+        Failure::not_revoked(format!(
+            "Secret {} was gone before its token could be read.",
+            observed.target_name()
+        ))
+    })
+}
+
+/// A token that was requested with another spec may be another provider's.
+fn foreign_token(observed: &Observed<'_>) -> Option<Failure> {
+    let published = observed.published()?;
+    (observed.now < published.expires_at && !is_of_this_spec(observed)).then(|| {
+        Failure::not_revoked(format!(
+            "The token in Secret {} was requested with an earlier spec or provider, so it is not sent to this one.",
+            observed.target_name()
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests;

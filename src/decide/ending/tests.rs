@@ -1,0 +1,137 @@
+//! Which objects keep their finalizer, and for what.
+
+use super::*;
+use crate::api::{Reason, Revocation};
+use crate::decide::fixture::{HOST, Scene, at, failure, outage};
+use crate::decide::{Credentials, Target, UnwrittenToken};
+use crate::oauth::Retry;
+
+/// An object with a good token that revokes it at this host.
+fn revoking_at(host: &str) -> Scene {
+    let revocation = Revocation { endpoint: Some(format!("https://{host}/revoke")), on_delete: true };
+    Scene::good().with(|scene| {
+        scene.provider().revocation = Some(revocation);
+        scene.deletion.finalizer = true;
+    })
+}
+
+fn deleted(scene: Scene) -> Scene {
+    scene.with(|scene| {
+        scene.deleting = true;
+        scene.deletion.since = Some(scene.now);
+    })
+}
+
+fn released(plan: Plan) -> Option<Reason> {
+    match plan {
+        Plan::End(Ending::Release(failure)) => failure.map(|failure| failure.reason),
+        other => panic!("not released: {other:?}"),
+    }
+}
+
+#[test]
+fn finalizer_is_there_exactly_where_it_is_wanted() {
+    assert_eq!(Scene::good().plan(), Plan::Keep, "by default there is none");
+    assert_eq!(revoking_at(HOST).plan(), Plan::Keep);
+    let without = revoking_at(HOST).with(|scene| scene.deletion.finalizer = false);
+    assert_eq!(without.clone().plan(), Plan::SetFinalizer(true));
+    let suspended = without.clone().with(|scene| scene.spec.suspend = true);
+    assert_eq!(suspended.plan(), Plan::SetFinalizer(true));
+    // A controller without the right to write it still renews.
+    assert!(matches!(without.when(3000).plan(), Plan::Issue(_)));
+    let unset = revoking_at(HOST).with(|scene| scene.provider().revocation = None);
+    assert_eq!(unset.plan(), Plan::SetFinalizer(false));
+    let unknown = revoking_at(HOST).with(|scene| scene.provider = Err(outage()));
+    assert!(matches!(unknown.plan(), Plan::Refuse(_)), "nobody knows what it wants");
+}
+
+#[test]
+fn revocation_asks_for_no_new_token() {
+    let revoking = revoking_at(HOST);
+    assert_eq!(revoking.inputs().unwrap().asked, Scene::good().inputs().unwrap().asked);
+}
+
+#[test]
+fn deleted_object_with_a_token_revokes_it() {
+    assert_eq!(deleted(revoking_at(HOST)).plan(), Plan::End(Ending::Revoke));
+    let suspended = deleted(revoking_at(HOST)).with(|scene| scene.spec.suspend = true);
+    assert_eq!(suspended.plan(), Plan::End(Ending::Revoke));
+    let waiting = deleted(revoking_at(HOST))
+        .with(|scene| scene.deletion.tries = scene.deletion.tries.clone().failed(outage(), scene.now));
+    assert!(matches!(waiting.plan(), Plan::End(Ending::Wait(_))));
+    let refresh = deleted(revoking_at(HOST).when(9000)).with(|scene| {
+        scene.target = Target::Missing;
+        scene.deletion.refresh_token = true;
+    });
+    assert_eq!(refresh.plan(), Plan::End(Ending::Revoke), "a refresh token gets new tokens");
+    let unwritten = deleted(revoking_at(HOST)).with(|scene| {
+        scene.target = Target::Missing;
+        scene.unwritten_token = Some(UnwrittenToken { asked: String::new(), expires_at: at(9000) });
+    });
+    assert_eq!(unwritten.plan(), Plan::End(Ending::Revoke));
+}
+
+#[test]
+fn nothing_is_tried_if_there_is_nothing_to_revoke() {
+    let without_finalizer = deleted(revoking_at(HOST)).with(|scene| scene.deletion.finalizer = false);
+    assert_eq!(without_finalizer.plan(), Plan::Leave);
+    for target in [Target::Missing, Target::Foreign("is being deleted".to_owned())] {
+        let gone = deleted(revoking_at(HOST)).with(|scene| scene.target = target.clone());
+        assert_eq!(released(gone.clone().plan()), Some(Reason::RevocationFailed), "a foreground deletion");
+        let never = gone.with(|scene| scene.status = crate::api::TokenSourceStatus::default());
+        assert_eq!(released(never.plan()), None, "there has been no token");
+    }
+    assert_eq!(released(deleted(revoking_at(HOST).when(3600)).plan()), None, "the token has expired");
+    let namespace = revoking_at(HOST).with(|scene| {
+        scene.deleting = true;
+        scene.deletion.of_namespace = true;
+    });
+    assert_eq!(released(namespace.plan()), None);
+    let unset = deleted(revoking_at(HOST)).with(|scene| scene.provider().revocation = None);
+    assert_eq!(released(unset.plan()), None);
+}
+
+#[test]
+fn object_that_cannot_revoke_goes_at_once_and_says_so() {
+    let missing = failure(Reason::ProviderNotFound, Retry::TERMINAL);
+    let provider = deleted(revoking_at(HOST)).with(|scene| scene.provider = Err(missing));
+    assert_eq!(released(provider.plan()), Some(Reason::ProviderNotFound));
+    let spec = deleted(revoking_at(HOST)).with(|scene| {
+        scene.provider().issuer = Some("https://issuer.example.com".to_owned());
+    });
+    assert_eq!(released(spec.plan()), Some(Reason::InvalidSpec));
+    let credentials = deleted(revoking_at(HOST))
+        .with(|scene| scene.credentials = Credentials::Missing("client".to_owned()));
+    assert_eq!(released(credentials.plan()), Some(Reason::CredentialsNotFound));
+    let unbound = deleted(revoking_at("elsewhere.example.com"));
+    assert_eq!(released(unbound.plan()), Some(Reason::CredentialsNotBound));
+    let changed = deleted(revoking_at(HOST)).with(|scene| {
+        scene.provider().token_endpoint = Some(format!("https://{HOST}/other"));
+    });
+    assert_eq!(released(changed.plan()), Some(Reason::RevocationFailed), "the token is another provider's");
+}
+
+#[test]
+fn contradictions_are_refused_before_a_token_is_requested() {
+    let refused = |scene: Scene| match scene.plan() {
+        Plan::Refuse(failure) => failure.message,
+        other => panic!("not refused: {other:?}"),
+    };
+    let idle = revoking_at(HOST).with(|scene| scene.provider().revocation = Some(Revocation::default()));
+    assert!(refused(idle).contains("set onDelete: true"));
+    let nowhere = revoking_at(HOST).with(|scene| {
+        scene.provider().revocation = Some(Revocation { endpoint: None, on_delete: true });
+    });
+    assert!(refused(nowhere).contains("needs a URL"));
+    let http = revoking_at(HOST).with(|scene| {
+        let endpoint = Some(format!("http://{HOST}/revoke"));
+        scene.provider().revocation = Some(Revocation { endpoint, on_delete: true });
+    });
+    assert!(refused(http).contains("provider.revocation.endpoint"));
+    let rendered = revoking_at(HOST).with(|scene| {
+        let template = crate::api::LongText("Bearer {{ access_token }}".to_owned());
+        scene.spec.target.data.insert("header".to_owned(), template);
+    });
+    assert!(refused(rendered).contains("needs the token itself"));
+    assert!(refused(revoking_at("elsewhere.example.com")).contains("elsewhere.example.com"));
+}

@@ -1,0 +1,85 @@
+//! Revokes tokens at the provider (RFC 7009), with one request for each.
+//! Must not know why they are revoked, nor where they are stored.
+
+use std::time::Instant;
+
+use k8s_openapi::api::core::v1::Secret as SecretObject;
+
+use crate::api::Reason;
+use crate::decide::refresh::RefreshBinding;
+use crate::decide::{Failure, Observed, ask_revocation, credentials, disclosure};
+use crate::issue::error::IssueError;
+use crate::issue::inputs::{PreparedRequest, Purpose, prepare};
+use crate::issue::lookup::Lookup;
+use crate::oauth::{Retry, Secret, SigningContext, TokenTypeHint, build, read_revocation};
+
+/// The tokens to revoke.
+#[derive(Default)]
+pub(crate) struct Tokens {
+    /// The Secret that stores the refresh token. The token is sent only to the provider that it came from.
+    pub(crate) refresh: Option<SecretObject>,
+    pub(crate) access: Vec<Secret>,
+}
+
+/// Revokes the tokens, the refresh token first: a server revokes the access tokens of the same grant with it (RFC 7009 §2.1),
+/// and nobody can get another one meanwhile. A token that the provider refuses to revoke does not keep the others from being
+/// revoked.
+pub(crate) async fn revoke<L: Lookup>(
+    tokens: &Tokens,
+    observed: &Observed<'_>,
+    lookup: &L,
+) -> Result<(), IssueError<L::Error>> {
+    let provider = observed.provider.clone().map_err(IssueError::Refused)?.revoking();
+    let asking = Observed { provider: Ok(&provider), ..observed.clone() };
+    let mut read = None;
+    let prepared = prepare(Purpose::Revocation, &asking, &mut read, lookup).await?;
+    let observed = read.as_ref().unwrap_or(&asking);
+    let stored = tokens.refresh.as_ref().and_then(|stored| {
+        RefreshBinding::now(observed.spec, &prepared.provider, "", &prepared.inputs.credentials)
+            .token_of_this_client(stored)
+    });
+    let refresh = stored.iter().map(|token| (token, TokenTypeHint::RefreshToken));
+    let access = tokens.access.iter().map(|token| (token, TokenTypeHint::AccessToken));
+    let mut refused = None;
+    for (token, hint) in refresh.chain(access) {
+        match send(token, hint, &prepared, observed, lookup).await {
+            Err(IssueError::Failed(failure)) if matches!(failure.retry, Retry::Terminal { .. }) => {
+                refused.get_or_insert(failure);
+            }
+            sent => sent?,
+        }
+    }
+    refused.map_or(Ok(()), |failure| Err(IssueError::Failed(failure)))
+}
+
+async fn send<L: Lookup>(
+    token: &Secret,
+    hint: TokenTypeHint,
+    prepared: &PreparedRequest<'_>,
+    observed: &Observed<'_>,
+    lookup: &L,
+) -> Result<(), IssueError<L::Error>> {
+    let (spec, provider) = (observed.spec, &prepared.provider);
+    let refused = IssueError::Refused;
+    let mut ask = ask_revocation(spec, provider, &prepared.inputs, token, hint).map_err(refused)?;
+    let Some(client) = &prepared.client else {
+        let message = "The provider block names no revocation endpoint.";
+        return Err(refused(Failure::local(Reason::InvalidSpec, message)));
+    };
+    ask.disclosure = lookup.disclosure(disclosure(observed, provider, &ask.request.endpoint, true));
+    if let Some(failure) = credentials::placeholder(spec, provider, &prepared.inputs) {
+        return Err(refused(failure));
+    }
+    lookup.may_send()?;
+    let signing = SigningContext { now: lookup.now(), nonce: lookup.nonce()? };
+    let mut request = build(&ask.request, &signing).map_err(|error| refused(Failure::from(&error)))?;
+    ask.confidential.append(&mut request.signed);
+
+    let started = Instant::now();
+    let answer = lookup.wait_for(client.send(request)).await;
+    lookup.request_took(started.elapsed());
+    let confidential: Vec<&Secret> = ask.confidential.iter().collect();
+    let reading = ask.reading(spec, provider, signing.now, &confidential);
+    read_revocation(answer, &reading)
+        .map_err(|error| IssueError::Failed(Failure::of_exchange(error, ask.disclosure)))
+}
