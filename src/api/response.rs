@@ -14,6 +14,7 @@ use super::{is_default, rule};
 /// How to read the response, if it differs from RFC 6749.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.keep) || self.keep.all(name, !(self.keep[name] in ['/refresh_token', has(self.fields) && has(self.fields.refreshToken) ? self.fields.refreshToken : '/refresh_token', has(self.fields) && has(self.fields.accessToken) ? self.fields.accessToken : '/access_token']))").message("keep is not for tokens: a template has the access token as access_token, and never has the refresh token; remove that entry"))]
 #[x_kube(validation = Rule::new("(!has(self.successCodes) && !has(self.errors)) || (has(self.fields) && has(self.fields.error))").message("successCodes and errors are values of the member that fields.error points to: set fields.error, for example /code"))]
 pub struct ResponseSettings {
     /// Where the members of the response are, if not under their names in the RFC.
@@ -32,6 +33,12 @@ pub struct ResponseSettings {
     #[schemars(extend("maxProperties" = 64))]
     #[x_kube(validation = Rule::new("self.all(code, size(code) >= 1 && size(code) <= 128)").message("a code has 1 to 128 characters"))]
     pub errors: BTreeMap<String, ErrorCode>,
+
+    /// Further members of the response for the templates of target.data, as names and JSON Pointers: instance_url:
+    /// /instance_url becomes fields.instance_url. Each is a text of one line, a number or a boolean, of at most 4 KiB.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(schema_with = "rule::kept_members")]
+    pub keep: BTreeMap<String, String>,
 
     /// The token type to publish instead of the response's token_type, for providers that send a wrong type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -115,6 +122,15 @@ impl ErrorCode {
             Self::ServerError => "server_error",
             Self::TemporarilyUnavailable => "temporarily_unavailable",
         }
+    }
+}
+
+impl ResponseSettings {
+    /// The entry of `keep` that points to the access token or to a refresh token.
+    pub fn kept_token(&self) -> Option<&str> {
+        let tokens = ["/refresh_token", self.fields.refresh_token(), self.fields.access_token()];
+        let found = self.keep.iter().find(|(_, pointer)| tokens.contains(&pointer.as_str()))?;
+        Some(found.0)
     }
 }
 

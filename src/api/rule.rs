@@ -127,6 +127,26 @@ pub(super) fn jose_headers(_: &mut schemars::SchemaGenerator) -> schemars::Schem
     })
 }
 
+/// The schema of kept members, whose description is the field's: pointers by the names that templates use.
+pub(super) fn kept_members(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "object",
+        "maxProperties": 16,
+        "additionalProperties": {"type": "string", "maxLength": 256},
+        "x-kubernetes-validations": [
+            {
+                "rule": "self.all(name, name.matches('^[A-Za-z_][A-Za-z0-9_]{0,62}$'))",
+                "message": "a template uses the name as fields.NAME: write at most 63 letters, digits and '_', without a digit at \
+                            its beginning",
+            },
+            {
+                "rule": format!("self.all(name, self[name].startsWith('/') && !self[name].matches(r'{UNSEEN}'))"),
+                "message": "write a JSON Pointer, which begins with '/': /instance_url, or /data/host for a member of a member",
+            },
+        ],
+    })
+}
+
 /// How far an assertion may be dated back.
 pub(super) fn backdate() -> Rule {
     bounds("duration(self) <= duration('10m')", "an assertion is dated back by 10m at most")

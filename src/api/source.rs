@@ -78,6 +78,7 @@ use super::target::Target;
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.provider) != has(self.providerRef)").message("set exactly one of provider (written out here) and providerRef (a TokenProvider or ClusterTokenProvider)"))]
+#[x_kube(validation = Rule::new("!(has(self.provider) && has(self.provider.response) && has(self.provider.response.keep)) || (has(self.target) && has(self.target.data))").message("response.keep has an effect only on templates: use fields.NAME in target.data, or leave keep out"))]
 pub struct TokenSourceSpec {
     /// How to request tokens from the provider.
     // Boxed: most TokenSources have a providerRef instead, and every TokenSource is kept in memory.

@@ -50,8 +50,8 @@ pub struct Target {
     #[x_kube(validation = Rule::new("self.all(key, !key.startsWith('tokensource.dev/'))").message("tokensource.dev/ annotations are set by the controller: choose another key"))]
     pub annotations: BTreeMap<String, LongText>,
 
-    /// The keys of the Secret, each with a minijinja template over access_token, token_type, scope, expires_at and
-    /// issued_at, for example `Authorization: Bearer {{ access_token }}`. Default: the keys access_token, token_type and
+    /// The keys of the Secret, each with a minijinja template over access_token, token_type, scope, expires_at,
+    /// issued_at, and fields with the members that response.keep names, for example `Authorization: Bearer {{ access_token }}`. Default: the keys access_token, token_type and
     /// expires_at (RFC 3339).
     #[serde(default, skip_serializing_if = "is_default")]
     #[schemars(extend("maxProperties" = 32))]

@@ -77,11 +77,7 @@ async fn examine(
         return report;
     }
     match request_token(&context, provider, &mut report).await {
-        Ok(token) => {
-            report.renewal = Some(token.renewal.clone());
-            report.answer = Some(token);
-            report
-        }
+        Ok(()) => report,
         Err(fault) => report.failed(fault),
     }
 }

@@ -6,16 +6,14 @@
 mod assertions;
 mod binding;
 mod identity;
+mod response;
 mod signed_token;
 mod target;
 mod upstream;
 
-use super::disclosure::is_of_cluster;
 use super::refresh::{is_kept, secret_name};
 use super::{Failure, Observed, render};
-use crate::api::{
-    ClientAuthenticationMethod, RESERVED_TYPES, Reason, ResponseFields, TokenProviderSpec, TokenSourceSpec,
-};
+use crate::api::{ClientAuthenticationMethod, RESERVED_TYPES, Reason, TokenProviderSpec, TokenSourceSpec};
 use crate::oauth::{Endpoint, Issuer};
 
 pub use binding::{LONGEST_HOSTS, service_account};
@@ -52,8 +50,7 @@ pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpe
     .or_else(|| upstream::circle(observed))
     .or_else(|| probe(observed, provider))
     .or_else(|| revocation(observed, provider))
-    .or_else(|| chosen_members(observed, provider))
-    .or_else(|| codes_without_member(provider))
+    .or_else(|| response::contradiction(observed, provider))
 }
 
 /// A Secret that Kubernetes would obey: it fills in the token of any ServiceAccount that an annotation names.
@@ -120,31 +117,6 @@ fn revocation(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<F
         invalid(
             "provider.revocation needs the token itself, and target.data does not keep it: add the key access_token with \
              the template {{ access_token }}, or leave revocation out.",
-        )
-    })
-}
-
-/// Members of the author's choice, of an answer from a host of the author's choice: that would copy what any service
-/// answers into a Secret.
-fn chosen_members(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
-    let bound = observed.secrets.named().next().is_some() || provider.service_accounts().next().is_some();
-    let chosen = provider.response.fields != ResponseFields::default();
-    (chosen && !bound && !is_of_cluster(observed.spec)).then(|| {
-        invalid(
-            "response.fields needs a host that somebody else has named, and the spec names no credentials: name them in \
-             credentialsRef, with the host in their allowed-hosts, or use a ClusterTokenProvider.",
-        )
-    })
-}
-
-/// Codes without the member that they are values of.
-fn codes_without_member(provider: &TokenProviderSpec) -> Option<Failure> {
-    let response = &provider.response;
-    let has_codes = !response.success_codes.is_empty() || !response.errors.is_empty();
-    (has_codes && response.fields.error.is_none()).then(|| {
-        invalid(
-            "response.successCodes and response.errors are values of the member that response.fields.error points to: set \
-             that, for example /code.",
         )
     })
 }

@@ -134,7 +134,7 @@ impl Scene {
             provider: self.provider.as_ref().map_err(Clone::clone),
             secrets: self.secrets(),
             inputs: self.inputs(),
-            template_problem: render::check(&self.spec.target).err(),
+            template_problem: self.template_problem(),
             target: self.target.clone(),
             former_targets: self.former_targets.clone(),
             refresh_conflict: self.refresh_conflict.clone(),
@@ -143,6 +143,10 @@ impl Scene {
             probed: self.probed.clone(),
             circle: self.circle.clone(),
         }
+    }
+
+    fn template_problem(&self) -> Option<render::TemplateProblem> {
+        render::check(&self.spec.target, &self.provider.as_ref().ok()?.response.keep).err()
     }
 
     fn secrets(&self) -> Secrets {

@@ -39,7 +39,8 @@ pub struct Observed<'a> {
     pub circle: Vec<String>,
     /// What shapes request and rendering; none where provider or credentials are missing.
     pub inputs: Option<Inputs>,
-    /// Why the templates of `target.data` cannot be rendered. Found once for each generation, since it takes work.
+    /// Why the templates of `target.data` cannot be rendered. Not known without the provider block, which
+    /// names the fields that they may use.
     pub template_problem: Option<TemplateProblem>,
     /// The target Secret.
     pub target: Target,

@@ -13,7 +13,7 @@ mod value;
 mod vocabulary;
 mod work;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use chrono::DateTime;
@@ -89,26 +89,30 @@ fn render_within(target: &Target, token: &Token, work: &mut Work) -> Result<Data
     Ok(data)
 }
 
-/// Whether the templates can be rendered with a plausible token, whether or not the provider names its scope.
-pub fn check(target: &Target) -> Result<(), TemplateProblem> {
+/// Whether the templates can be rendered with a plausible token, whether or not the provider names its scope. `keep` is
+/// `response.keep` of the provider block.
+pub fn check(target: &Target, keep: &BTreeMap<String, String>) -> Result<(), TemplateProblem> {
     if target.data.is_empty() {
         return Ok(());
     }
     for scope in [Some("first second".to_owned()), None] {
-        let data = render_within(target, &placeholder(scope), &mut Work::of_a_check())?;
+        let data = render_within(target, &placeholder(scope, keep), &mut Work::of_a_check())?;
         typed(target, &data)?;
     }
     Ok(())
 }
 
 /// A token that is none, to try with what stands in the target what a token would make of it.
-pub fn placeholder(scope: Option<String>) -> Token {
+pub fn placeholder(scope: Option<String>, keep: &BTreeMap<String, String>) -> Token {
+    // An address has parts that templates take apart, too.
+    let member = || Some(Secret::new("https://host.example.com/v1".to_owned()));
     Token {
         // Three parts, as a JWT has, for templates that take it apart.
         access_token: Secret::new("aGVhZGVy.cGF5bG9hZA.c2lnbmF0dXJl".to_owned()),
         token_type: "Bearer".to_owned(),
         scope,
         refresh_token: None,
+        kept: keep.keys().map(|name| (name.clone(), member())).collect(),
         issued_at: DateTime::UNIX_EPOCH,
         expires_at: DateTime::UNIX_EPOCH,
         declared_zero: false,
@@ -207,6 +211,17 @@ impl<'a> Words<'a> {
             "issued_at" => Some(&self.issued_at),
             _ => None,
         }
+    }
+
+    /// A member of `fields`.
+    fn field(&self, name: &str) -> Result<&str, Fault> {
+        let field = self.token.kept.get(name).ok_or(Fault::NotKept)?;
+        field.as_ref().map(Secret::expose).ok_or(Fault::NotAnswered)
+    }
+
+    /// The members of `fields` that the response has.
+    fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.token.kept.iter().filter_map(|(name, text)| Some((name.as_str(), text.as_ref()?.expose())))
     }
 }
 

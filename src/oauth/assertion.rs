@@ -118,6 +118,7 @@ impl Assertion {
             token_type: "Bearer".to_owned(),
             scope: None,
             refresh_token: None,
+            kept: BTreeMap::new(),
             issued_at,
             expires_at: (issued_at + left).trunc_subsecs(0),
             declared_zero: false,

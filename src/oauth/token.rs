@@ -3,7 +3,7 @@
 
 mod payload;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -24,6 +24,9 @@ pub struct Token {
     pub scope: Option<String>,
     /// The refresh token of the response. None: a stored refresh token remains valid (RFC 6749 §6).
     pub refresh_token: Option<Secret>,
+    /// The members that `response.keep` names, by the names that templates use. None: the response has no such text of one
+    /// line, number or boolean, or it is longer than 4 KiB.
+    pub kept: BTreeMap<String, Option<Secret>>,
     /// When the request was sent, in whole seconds. The lifetime counts from this instant, so that it is never overestimated.
     pub issued_at: DateTime<Utc>,
     /// When the token expires by the local clock, in whole seconds: 1 s to 10 years after `issued_at`.
@@ -48,7 +51,7 @@ impl Token {
 }
 
 impl fmt::Debug for Token {
-    /// Shows neither the access token nor the refresh token.
+    /// Shows neither a token nor a kept member.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Token")
             .field("token_type", &self.token_type)
@@ -131,12 +134,13 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_neither_token() {
+    fn debug_shows_neither_tokens_nor_kept_members() {
         let token = Token {
             access_token: Secret::new("canary-access".into()),
             token_type: "Bearer".into(),
             scope: None,
             refresh_token: Some(Secret::new("canary-refresh".into())),
+            kept: BTreeMap::from([("id".into(), Some(Secret::new("canary-kept".into())))]),
             issued_at: DateTime::UNIX_EPOCH,
             expires_at: DateTime::UNIX_EPOCH,
             declared_zero: false,

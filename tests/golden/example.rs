@@ -188,7 +188,7 @@ impl Example {
             provider: Ok(provider),
             inputs: inputs::fingerprint(spec, 1, provider, &secrets),
             secrets,
-            template_problem: render::check(&spec.target).err(),
+            template_problem: render::check(&spec.target, &provider.response.keep).err(),
             target: Target::Missing,
             former_targets: Vec::new(),
             refresh_conflict: None,

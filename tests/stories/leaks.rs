@@ -127,6 +127,7 @@ pub(crate) async fn credentials_in_every_field_stay_unseen(story: &mut Story) {
             json!({"grantType": exchange, "subjectToken": {"secretKeyRef": {"name": "client", "key": "subject"}}}),
         ),
         ("headers", json!({"headers": [{"name": "X-Api-Key", "value": header}]})),
+        ("kept", json!({"response": {"keep": {"host": "/host"}}})),
         ("parameters", json!({"parameters": [{"name": "key", "value": header, "in": "Query"}]})),
     ];
     let secret = |what: &str| unseen(&format!("the client's {what}"));
@@ -148,7 +149,10 @@ pub(crate) async fn credentials_in_every_field_stay_unseen(story: &mut Story) {
         story.provider.always(&path, Answer::error(401, "invalid_client"));
         let mut provider = provider.clone();
         provider["tokenEndpoint"] = json!(story.provider.url(&path));
-        story.apply(&story.source_for(name, &json!({"provider": provider}))).await;
+        let template = if *name == "kept" { json!({"host": "{{ fields.host }}"}) } else { Value::Null };
+        story
+            .apply(&story.source_for(name, &json!({"provider": provider, "target": {"data": template}})))
+            .await;
     }
     for (name, _) in &cases {
         story.ready(name).await;
@@ -216,8 +220,8 @@ fn unseen(what: &str) -> String {
 }
 
 fn with_refresh_token() -> Answer {
-    let [access, refresh] = ["an access token", "a refresh token"].map(unseen);
-    let body =
-        json!({"access_token": access, "token_type": "bearer", "expires_in": 3600, "refresh_token": refresh});
+    let [access, refresh, host] = ["an access token", "a refresh token", "a kept member"].map(unseen);
+    let body = json!({"access_token": access, "token_type": "bearer", "expires_in": 3600, "refresh_token": refresh,
+        "host": host});
     Answer::json(200, &body)
 }

@@ -15,6 +15,7 @@ mod costs;
 mod disguise;
 mod examples;
 mod failures;
+mod fields;
 mod fleets;
 mod hostile;
 mod identity;
@@ -115,6 +116,10 @@ stories! {
     identity::service_account_token_is_exchanged,
     identity::token_for_the_api_server_never_leaves,
     identity::token_is_signed_here,
+    fields::answer_without_a_kept_member_leaves_the_secret_alone,
+    fields::check_names_the_members,
+    fields::members_of_the_answer_are_in_the_secret,
+    fields::provider_object_names_the_fields,
     hostile::good_tokens_survive_bad_answers,
     hostile::good_tokens_survive_bad_connections,
     hostile::compressed_answer_is_read,

@@ -16,7 +16,9 @@ pub(crate) async fn accepts_and_refuses(story: &mut Story) {
     // Nobody has looked at it, and it says so to whoever judges by kstatus.
     let source = story.source("accepted").await;
     assert_eq!(source.status.and_then(|status| status.observed_generation), Some(-1));
-    for (case, more, words) in refused().into_iter().chain(refused_texts()).chain(refused_signing()) {
+    for (case, more, words) in
+        refused().into_iter().chain(refused_texts()).chain(refused_signing()).chain(refused_members())
+    {
         let source = story.source_for("refused", &more);
         match story.world.plane().try_apply("admin", &story.namespace, &source.to_string()).await {
             Ok(_) => panic!("{case} was accepted"),
@@ -56,7 +58,57 @@ fn accepted() -> Vec<(&'static str, Value)> {
             "revocation at the issuer's URL",
             json!({"provider": {"tokenEndpoint": null, "issuer": "https://h.example", "revocation": {"onDelete": true}}}),
         ),
+        (
+            "kept members",
+            keeping(&json!({"_instance_url1": "/a/0/b~1c", "n".repeat(63): format!("/{}", "x".repeat(255))})),
+        ),
+        ("the most kept members", keeping(&(0..16).map(|n| (format!("n{n}"), json!("/a"))).collect())),
+        (
+            "kept members of an answer whose token is elsewhere",
+            json!({"provider": {"response": {"fields": {"accessToken": "/id_token"}, "keep": {"opaque": "/access_token"}}},
+                "target": {"data": {"a": "{{ fields.opaque }}"}}}),
+        ),
         ("the longest timeout", json!({"provider": {"timeout": "2m"}})),
+    ]
+}
+
+/// Members for templates, and a template.
+fn keeping(keep: &Value) -> Value {
+    json!({"provider": {"response": {"keep": keep}}, "target": {"data": {"token": "{{ access_token }}"}}})
+}
+
+fn refused_members() -> Vec<(&'static str, Value, &'static str)> {
+    let tokens = json!({"accessToken": "/data/token", "refreshToken": "/data/again"});
+    let elsewhere = |pointer: &str| {
+        let mut source = keeping(&json!({"a": pointer}));
+        source["provider"]["response"]["fields"] = tokens.clone();
+        source
+    };
+    let mut without_template = keeping(&json!({"a": "/a"}));
+    without_template["target"]["data"] = Value::Null;
+    vec![
+        ("a kept access token", keeping(&json!({"a": "/access_token"})), "keep is not for tokens"),
+        (
+            "a kept refresh token",
+            keeping(&json!({"a": "/b", "c": "/refresh_token"})),
+            "keep is not for tokens",
+        ),
+        ("a kept access token elsewhere", elsewhere("/data/token"), "keep is not for tokens"),
+        ("a kept refresh token elsewhere", elsewhere("/data/again"), "keep is not for tokens"),
+        ("a kept refresh token in its usual place", elsewhere("/refresh_token"), "keep is not for tokens"),
+        ("a kept member with a hyphen", keeping(&json!({"a-b": "/a"})), "fields.NAME"),
+        ("a kept member with a digit first", keeping(&json!({"1a": "/a"})), "fields.NAME"),
+        ("a kept member with a long name", keeping(&json!({"n".repeat(64): "/a"})), "fields.NAME"),
+        ("a kept member without a slash", keeping(&json!({"a": "a"})), "write a JSON Pointer"),
+        ("a kept member with a long pointer", keeping(&json!({"a": format!("/{}", "x".repeat(256))})), "256"),
+        ("many kept members", keeping(&(0..17).map(|n| (format!("n{n}"), json!("/a"))).collect()), "16"),
+        ("kept members without a template", without_template, "use fields.NAME in target.data"),
+        (
+            "kept members beside a signed token",
+            json!({"provider": {"tokenEndpoint": null, "clientAuthentication": null, "signedToken": {},
+                "response": {"keep": {"a": "/a"}}}, "target": {"data": {"token": "{{ access_token }}"}}}),
+            "signedToken sends no request",
+        ),
     ]
 }
 

@@ -15,6 +15,7 @@ use crate::cli::Environment;
 use crate::cli::arguments::CheckArguments;
 use crate::decide::credentials::is_placeholder;
 use crate::decide::publication::allowed_hosts;
+use crate::decide::render::TemplateProblem;
 use crate::decide::{
     Credentials, Deletion, Failure, Observed, Plan, Secrets, Target, Upstream, UpstreamState, circle, decide,
     inputs, render,
@@ -96,7 +97,7 @@ impl<'a> OfflineContext<'a> {
             provider,
             inputs,
             secrets,
-            template_problem: render::check(&self.spec.target).err(),
+            template_problem: self.template_problem(),
             target: Target::Missing,
             former_targets: Vec::new(),
             refresh_conflict: None,
@@ -105,6 +106,11 @@ impl<'a> OfflineContext<'a> {
             probed: None,
             circle: circle(&self.source.name_any(), |name| self.upstreams_of(name)),
         }
+    }
+
+    fn template_problem(&self) -> Option<TemplateProblem> {
+        let provider = self.provider.as_ref().ok()?;
+        render::check(&self.spec.target, &provider.response.keep).err()
     }
 
     /// An earlier `TokenSource` of the manifests with the same target.

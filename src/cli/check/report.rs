@@ -79,6 +79,10 @@ pub(super) struct TokenReport {
     pub(super) scope: Option<String>,
     /// Whether the response had a refresh token. It was dropped.
     pub(super) refresh_token: bool,
+    /// The names in `response.keep` for which the response has a member, without the values.
+    pub(super) kept: Vec<String>,
+    /// The other names in `response.keep`.
+    pub(super) lacking: Vec<String>,
     /// The standard claims of a JWT, unverified; None if the token is not a JWT.
     pub(super) claims: Option<BTreeMap<&'static str, Value>>,
     pub(super) notices: Vec<NoticeReport>,

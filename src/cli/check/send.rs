@@ -9,6 +9,7 @@ use super::request::{self, MASK, SIGNED};
 use crate::api::TokenProviderSpec;
 use crate::cli::output::harmless;
 use crate::cli::spans::timestamp;
+use crate::decide::render::render;
 use crate::issue::inputs::{Purpose, prepare};
 use crate::issue::lookup::Lookup;
 use crate::issue::send::{Answer, send};
@@ -37,12 +38,13 @@ fn refuse(provider: &TokenProviderSpec) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Requests a token, and shows the request as well if its endpoint was not known before.
+/// Requests a token, describes it, and tries the templates with it. Shows the request as well if its endpoint was not known
+/// before.
 pub(super) async fn request_token(
     context: &OfflineContext<'_>,
     provider: &TokenProviderSpec,
     report: &mut SourceReport,
-) -> Result<TokenReport, Fault> {
+) -> Result<(), Fault> {
     refuse(provider)?;
     let (observed, mut read) = (context.observed(), None);
     let prepared = prepare(Purpose::Token, &observed, &mut read, context).await?;
@@ -52,18 +54,29 @@ pub(super) async fn request_token(
         report.revocation = RevocationReport::of(&prepared.provider);
     }
     let answer = send(&prepared, None, read.as_ref().unwrap_or(&observed), context).await?;
-    Ok(describe(&answer, context))
+    let token = describe(&answer, context);
+    report.renewal = Some(token.renewal.clone());
+    report.answer = Some(token);
+    let rendered = render(&context.spec.target, &answer.token);
+    rendered.map_err(|problem| problem.failure("The token was dropped."))?;
+    Ok(())
 }
 
 fn describe(Answer { token, endpoint, confidential }: &Answer, context: &OfflineContext<'_>) -> TokenReport {
     let claims = token.standard_claims();
     let notices = token.notices.iter();
+    let members = |present: bool| {
+        let members = token.kept.iter().filter(move |(_, text)| text.is_some() == present);
+        members.map(|(name, _)| name.clone()).collect()
+    };
     TokenReport {
         endpoint: endpoint.as_ref().map_or_else(|| SIGNED.to_owned(), |endpoint| endpoint.url().to_string()),
         token_type: token.token_type.clone(),
         expires_at: timestamp(token.expires_at),
         scope: token.scope.as_deref().map(harmless),
         refresh_token: token.refresh_token.is_some(),
+        kept: members(true),
+        lacking: members(false),
         claims: claims.map(|claims| {
             claims.into_iter().map(|(name, value)| (name, masked(value, confidential))).collect()
         }),

@@ -102,6 +102,11 @@ fn response(token: &TokenReport) -> String {
     line("Expires", &token.expires_at);
     line("Scope", token.scope.as_deref().unwrap_or("not told, so as requested"));
     line("Refresh token", if token.refresh_token { "yes, dropped" } else { "no" });
+    for (label, names) in [("Kept members", &token.kept), ("Missing members", &token.lacking)] {
+        if !names.is_empty() {
+            line(label, &names.join(", "));
+        }
+    }
     match &token.claims {
         None => line("Claims", "none: the token is not a JWT"),
         Some(claims) => claims.iter().for_each(|(name, value)| line(&format!("Claim {name}"), &plain(value))),

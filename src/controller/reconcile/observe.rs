@@ -124,7 +124,7 @@ pub(crate) async fn observe<'a>(
         provider,
         secrets: Secrets::default(),
         inputs: None,
-        template_problem: context.view.local.template_problem(source),
+        template_problem: None,
         target: Target::Missing,
         former_targets: Vec::new(),
         refresh_conflict: None,
@@ -138,6 +138,7 @@ pub(crate) async fn observe<'a>(
         circle: Vec::new(),
     };
     if let Ok(provider) = &observed.provider {
+        observed.template_problem = context.view.local.template_problem(source, &provider.response.keep);
         observed.secrets = Secrets::find(&source.spec, provider, |name| {
             credentials(name, context.view.secrets.get(&namespace, name))
         });

@@ -5,7 +5,7 @@
 //! cache has caught up or the object is gone. A restart loses them without harm: what matters is in the target's
 //! annotations and in the status.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kube::ResourceExt;
@@ -47,8 +47,8 @@ struct Entry {
     probed: Option<Probed>,
     /// The workloads restarted for a token, while others of its workloads could not be restarted.
     restarted: Option<(String, Vec<Workload>)>,
-    /// The generation whose templates were checked, and what is wrong with them.
-    templates: Option<(i64, Option<TemplateProblem>)>,
+    /// The templates that were checked, and what is wrong with them.
+    templates: Option<(Checked, Option<TemplateProblem>)>,
     /// The versions of the Secrets that the last attempt was made with, or that have been compared since.
     versions: Option<Versions>,
     /// How many reconciles in a row have failed.
@@ -58,6 +58,10 @@ struct Entry {
     /// The tries to revoke the tokens, once the object is deleted.
     tries: RevocationTries,
 }
+
+/// Which templates were checked: the generation of the object, and the names that they may use.
+#[derive(PartialEq)]
+struct Checked(i64, Box<[String]>);
 
 impl Entry {
     fn is_empty(&self) -> bool {
@@ -166,19 +170,23 @@ impl LocalState {
         self.update(uid, |entry| entry.unwritten_token = None);
     }
 
-    /// What is wrong with the templates. Checked once for each generation, since checking takes work and only the spec
-    /// matters.
-    pub(crate) fn template_problem(&self, source: &TokenSource) -> Option<TemplateProblem> {
+    /// What is wrong with the templates. Checked once for each generation and set of names in `response.keep`, since checking
+    /// takes work and nothing else matters.
+    pub(crate) fn template_problem(
+        &self,
+        source: &TokenSource,
+        keep: &BTreeMap<String, String>,
+    ) -> Option<TemplateProblem> {
         let target = &source.spec.target;
         let (Some(uid), false) = (source.metadata.uid.as_deref(), target.data.is_empty()) else {
             return None;
         };
-        let generation = source.metadata.generation.unwrap_or_default();
+        let now = Checked(source.metadata.generation.unwrap_or_default(), keep.keys().cloned().collect());
         let mut entries = self.lock();
         let templates = &mut entries.entry(uid.to_owned()).or_default().templates;
         match templates {
-            Some((checked, problem)) if *checked == generation => problem.clone(),
-            _ => templates.insert((generation, check(target).err())).1.clone(),
+            Some((checked, problem)) if *checked == now => problem.clone(),
+            _ => templates.insert((now, check(target, keep).err())).1.clone(),
         }
     }
 

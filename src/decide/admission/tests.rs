@@ -1,7 +1,7 @@
 //! What is refused before anything is asked, and whether the message says what to do about it.
 
 use super::*;
-use crate::api::{CredentialsReference, LongText, Probe, ProviderKind, ProviderReference, ShortText};
+use crate::api::{CredentialsReference, LongText, Probe, ShortText};
 use crate::decide::Credentials;
 use crate::decide::fixture::{HOST, Scene};
 
@@ -232,38 +232,6 @@ fn reserved_types_are_refused_and_the_definition_knows_the_same() {
     let mut scene = Scene::fresh();
     scene.spec.target.type_ = text("example.com/own");
     assert_eq!(refusal(&scene), None);
-}
-
-#[test]
-fn codes_need_the_member_that_they_are_values_of() {
-    let with_codes = |scene: &mut Scene| {
-        scene.provider().response.success_codes = vec![ShortText("0".to_owned())];
-    };
-    let failure = refusal(&Scene::fresh().with(with_codes)).unwrap();
-    assert_eq!(failure.reason, Reason::InvalidSpec);
-    assert!(failure.message.contains("response.fields.error"), "{}", failure.message);
-    let complete = Scene::fresh().with(with_codes);
-    let complete = complete.with(|scene| scene.provider().response.fields.error = text("/code"));
-    assert_eq!(refusal(&complete), None);
-}
-
-#[test]
-fn members_of_the_authors_choice_need_a_host_that_somebody_else_named() {
-    let mut scene = Scene::fresh();
-    scene.provider().response.fields.access_token = text("/data/password");
-    assert_eq!(refusal(&scene), None, "the owner of the credentials has named it");
-
-    scene.provider().client_authentication.method = ClientAuthenticationMethod::None;
-    scene.spec.credentials_ref = None;
-    scene.credentials = Credentials::Unnamed;
-    let failure = refusal(&scene).expect("nobody has");
-    assert_eq!(failure.reason, Reason::InvalidSpec);
-    assert!(failure.message.contains("response.fields"), "{}", failure.message);
-
-    scene.spec.provider = None;
-    let kind = ProviderKind::ClusterTokenProvider;
-    scene.spec.provider_ref = Some(ProviderReference { kind, name: "corporate".to_owned() });
-    assert_eq!(refusal(&scene), None, "an administrator has");
 }
 
 #[test]

@@ -93,6 +93,9 @@ const SHAPING: &[Change] = &[
         s.provider().response =
             ResponseSettings { token_type: text("Bearer"), ..ResponseSettings::default() };
     }),
+    ("the members for templates", |s| {
+        s.provider().response.keep.insert("host".to_owned(), "/host".to_owned());
+    }),
     ("the scopes", |s| s.spec.token.scopes.push("read".to_owned())),
     ("the audience", |s| s.spec.token = RequestedToken { audience: text("api"), ..s.spec.token.clone() }),
     ("a resource", |s| s.spec.token.resources.push("https://api.example.com".to_owned())),

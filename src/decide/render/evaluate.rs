@@ -10,6 +10,7 @@ use minijinja::machinery::ast::{
 use serde_json::{Number, Value};
 
 use super::value::{contains, item, negative, places, size, text, truth};
+use super::vocabulary::FIELDS;
 use super::work::{ITEM, Work};
 use super::{Fault, Flaw, LIMIT, Words, filters};
 
@@ -56,6 +57,7 @@ impl Evaluation<'_> {
     fn value(&mut self, expression: &Expr<'_>) -> Result<Value, Flaw> {
         let here = at(expression.span().start_line);
         match expression {
+            Expr::Var(word) if word.id == FIELDS => self.fields().map_err(here),
             Expr::Var(word) => {
                 let text = self.words.get(word.id).ok_or(Fault::Missing).map_err(here)?;
                 self.copied(text).map_err(here)
@@ -87,14 +89,10 @@ impl Evaluation<'_> {
                 }
                 filters::apply(filter.name, input, &arguments, self.work).map_err(here)
             }
-            Expr::GetAttr(member) => {
-                let whole = self.value(&member.expr)?;
-                item(whole, &Value::from(member.name)).map_err(here)
-            }
+            Expr::GetAttr(member) => self.member(&member.expr, &Value::from(member.name)),
             Expr::GetItem(member) => {
-                let whole = self.value(&member.expr)?;
                 let key = self.value(&member.subscript_expr)?;
-                item(whole, &key).map_err(here)
+                self.member(&member.expr, &key)
             }
             Expr::Slice(slice) => self.slice(slice),
             Expr::List(list) => self.list(&list.items),
@@ -111,6 +109,32 @@ impl Evaluation<'_> {
             Expr::Test(_) => Err(here(Fault::UnknownTest)),
             Expr::Call(_) => Err(here(Fault::Call)),
         }
+    }
+
+    /// `whole.key` and `whole[key]`
+    fn member(&mut self, whole: &Expr<'_>, key: &Value) -> Result<Value, Flaw> {
+        let here = at(whole.span().start_line);
+        match (whole, key) {
+            // Taken from the token, so that the other fields need not be copied.
+            (Expr::Var(word), Value::String(name)) if word.id == FIELDS => {
+                let text = self.words.field(name).map_err(here)?;
+                self.copied(text).map_err(here)
+            }
+            _ => item(self.value(whole)?, key).map_err(here),
+        }
+    }
+
+    /// All fields, for `in` and `tojson`.
+    fn fields(&mut self) -> Result<Value, Fault> {
+        let words = self.words;
+        if words.token.kept.is_empty() {
+            return Err(Fault::NotKept);
+        }
+        let fields = words.fields().map(|(name, text)| {
+            self.work.charge(ITEM + name.len())?;
+            Ok((name.to_owned(), self.copied(text)?))
+        });
+        fields.collect::<Result<_, Fault>>().map(Value::Object)
     }
 
     fn list(&mut self, items: &[Expr<'_>]) -> Result<Value, Flaw> {

@@ -19,9 +19,18 @@ pub(super) enum Fault {
     TooDeep,
     #[error(
         "it uses something that is not there; a template knows access_token, token_type, scope, expires_at and \
-         issued_at, and none of them has members"
+         issued_at, which have no members, and fields, which has those that response.keep names"
     )]
     Missing,
+    #[error(
+        "it uses a member of fields that response.keep of the provider block does not name; add it there"
+    )]
+    NotKept,
+    #[error(
+        "the provider's answer lacks a member of fields, or has no line of at most 4 KiB there; correct the pointer in \
+         response.keep, and if only answers to a refresh lack it, set refresh.policy: Never"
+    )]
+    NotAnswered,
     #[error("there is no such filter; there are {}", FILTERS.join(", "))]
     UnknownFilter,
     #[error("there are no tests behind `is`; compare with == or ask `if scope`")]

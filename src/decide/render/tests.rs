@@ -16,6 +16,7 @@ fn token(access: &str) -> Token {
         token_type: "Bearer".to_owned(),
         scope: None,
         refresh_token: Some(Secret::new("canary-refresh".to_owned())),
+        kept: BTreeMap::new(),
         issued_at: at(0),
         expires_at: at(3600),
         declared_zero: false,
@@ -45,7 +46,7 @@ fn example(name: &str, access: &str) -> String {
         render(&source.spec.target, &token(access)).unwrap_or_else(|problem| panic!("{name}: {problem}"));
     let page = include_str!("../../../docs/templates.md");
     for (key, template) in &source.spec.target.data {
-        check(&source.spec.target).unwrap();
+        check(&source.spec.target, &BTreeMap::new()).unwrap();
         for line in template.0.lines() {
             assert!(page.contains(line), "docs/templates.md lacks {key}: {line}");
         }
@@ -135,7 +136,10 @@ fn what_is_wrong_is_told_by_key_and_line_and_never_by_value() {
         assert!(line.is_none() || problem.line == *line, "{template}: {problem}");
         assert!(problem.why.contains(why), "{template}: {problem}");
         assert!(!format!("{problem} {problem:?}").contains("canary"), "{template}: {problem}");
-        assert!(check(&target(template)).is_err(), "{template} is found out before a token is asked for");
+        assert!(
+            check(&target(template), &BTreeMap::new()).is_err(),
+            "{template} is found out before a token is asked for"
+        );
     }
 }
 
@@ -218,11 +222,77 @@ fn operations_that_fit_no_value_are_refused() {
     }
 }
 
+fn with_fields(template: &str, kept: &[(&str, Option<&str>)]) -> Result<String, TemplateProblem> {
+    let kept = kept
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), value.map(|value| Secret::new(value.to_owned()))));
+    let given = Token { kept: kept.collect(), ..token("canary-access") };
+    render(&target(template), &given).map(|data| text(&data, "file"))
+}
+
+#[test]
+fn members_of_the_answer_are_fields() {
+    let kept = [("host", Some("https://a.example")), ("region", None), ("n", Some("7"))];
+    for (template, expected) in [
+        ("{{ fields.host }}/v1", "https://a.example/v1"),
+        ("{{ fields['host'] | urlencode }}", "https%3A%2F%2Fa.example"),
+        (
+            "{{ fields.host if 'host' in fields else 'b' }}{{ fields.region if 'region' in fields else 'b' }}",
+            "https://a.exampleb",
+        ),
+        ("{{ fields | tojson }}", r#"{"host":"https://a.example","n":"7"}"#),
+        ("{{ fields['n' ~ ''] ~ (fields.n | length) }}", "71"),
+    ] {
+        assert_eq!(with_fields(template, &kept).as_deref(), Ok(expected), "{template}");
+    }
+    for (template, fault) in [
+        ("{{ fields.region }}", Fault::NotAnswered),
+        ("{% if fields.region %}{% endif %}", Fault::NotAnswered),
+        ("{{ fields.other }}", Fault::NotKept),
+        ("{{ fields }}", Fault::NoText),
+        ("{{ fields[0] }}", Fault::Missing),
+        ("{{ fields.host.length }}", Fault::Missing),
+        ("{{ field.host }}", Fault::Missing),
+    ] {
+        let problem = with_fields(template, &kept).unwrap_err();
+        assert_eq!((problem.why, problem.line), (fault.to_string(), Some(1)), "{template}");
+    }
+    for template in ["{{ fields.host }}", "{{ fields | tojson }}", "{{ 'a' in fields }}"] {
+        assert_eq!(with_fields(template, &[]).unwrap_err().why, Fault::NotKept.to_string(), "{template}");
+    }
+}
+
+#[test]
+fn a_field_that_is_not_kept_is_found_out_before_a_token_is_asked_for() {
+    let keep = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), "/a".to_owned())).collect();
+    let uses = target("{{ fields.host | replace('https://', '') | split('/') | first }}");
+    assert_eq!(check(&uses, &keep(&["host", "other"])), Ok(()));
+    for names in [&["other"][..], &[]] {
+        assert_eq!(check(&uses, &keep(names)).unwrap_err().why, Fault::NotKept.to_string(), "{names:?}");
+    }
+}
+
+#[test]
+fn the_work_for_fields_is_counted() {
+    let long = "x".repeat(4096);
+    let kept: Vec<_> = [("a", Some(long.as_str())), ("b", Some(long.as_str()))].into();
+    let many = "{{ fields | tojson | length }}".repeat(60);
+    assert!(with_fields(&many, &kept).is_ok());
+    let data =
+        (0..8).map(|n| (format!("key{n}"), LongText("{{ fields | tojson | length }}".repeat(60)))).collect();
+    let kept =
+        kept.into_iter().map(|(name, text)| (name.to_owned(), text.map(|text| Secret::new(text.to_owned()))));
+    let given = Token { kept: kept.collect(), ..token("canary-access") };
+    let problem = render(&Target { data, ..Target::default() }, &given).unwrap_err();
+    assert_eq!(problem.why, Fault::TooMuchWork.to_string());
+}
+
 #[test]
 fn a_type_that_wants_json_is_checked_for_json() {
     let of = |template: &str| {
         let data = [(".dockerconfigjson".to_owned(), LongText(template.to_owned()))].into();
-        check(&Target { type_: Some("kubernetes.io/dockerconfigjson".to_owned()), data, ..Target::default() })
+        let type_ = Some("kubernetes.io/dockerconfigjson".to_owned());
+        check(&Target { type_, data, ..Target::default() }, &BTreeMap::new())
     };
     let (_, example) = json_key("kubernetes.io/dockerconfigjson").unwrap();
     assert_eq!(of(example), Ok(()));

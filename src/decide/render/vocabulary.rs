@@ -1,5 +1,7 @@
 //! What the author of a template may use, and how much of it. Must not know how a template is evaluated.
 
+/// The word for the members that `response.keep` names.
+pub(super) const FIELDS: &str = "fields";
 /// The statements.
 pub(super) const STATEMENTS: [&str; 4] = ["if", "elif", "else", "endif"];
 /// How many words and signs may stand in the braces of one template.

@@ -50,3 +50,13 @@ fn form(body: &[u8]) -> Value {
     let members = form_urlencoded::parse(body);
     Value::Object(members.map(|(name, value)| (name.into_owned(), Value::from(value))).collect::<Map<_, _>>())
 }
+
+/// A member as text, whether the provider sends text, a number or a boolean.
+pub(super) fn as_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use super::body::as_text;
 use super::members::has_access_token;
 use crate::api::ResponseSettings;
 
@@ -59,16 +60,6 @@ fn meaning(code: String, status: u16, settings: &ResponseSettings) -> Meaning {
         Meaning::Success
     } else {
         Meaning::Error(code)
-    }
-}
-
-/// A code as text, whether the provider sends text, a number or a boolean.
-fn as_text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(flag) => Some(flag.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }
 

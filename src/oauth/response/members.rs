@@ -1,12 +1,13 @@
 //! The members of a successful response (RFC 6749 §5.1), each read as leniently as real servers require.
 //! Must not know HTTP: status and headers have been handled.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta};
 use serde_json::Value;
 
 use super::ResponseContext;
+use super::body::as_text;
 use crate::api::ResponseFields;
 use crate::oauth::error::{Defect, Scheme};
 use crate::oauth::expiry::{self, AlreadyExpired, Clocks};
@@ -17,6 +18,8 @@ use crate::oauth::token::{JwtPayload, Notice, Token};
 const MAX_TOKEN: usize = 64 * 1024;
 /// The longest `scope` that is kept, in bytes: the status contains it.
 const MAX_SCOPE: usize = 4096;
+/// The longest member that is kept for templates, in bytes.
+const MAX_KEPT: usize = 4096;
 /// The published form of the only supported type.
 const BEARER: &str = "Bearer";
 
@@ -70,6 +73,8 @@ pub(super) fn token(
         token_type,
         scope,
         refresh_token,
+        // Both tokens have been taken out of the object, so that no pointer leads to them.
+        kept: kept(&object, &context.settings.keep),
         issued_at,
         expires_at,
         declared_zero: lifetime.declared_zero,
@@ -103,6 +108,13 @@ pub fn is_refresh_token(text: &str) -> bool {
     let word = |none: &&str| text.trim().eq_ignore_ascii_case(none);
     let length = (1..=MAX_TOKEN).contains(&text.len());
     length && !text.chars().any(char::is_control) && !text.trim().is_empty() && !NO_TOKEN.iter().any(word)
+}
+
+/// The members that templates may use. One with a line break could add lines to a file whose template has a line for it.
+fn kept(object: &Value, keep: &BTreeMap<String, String>) -> BTreeMap<String, Option<Secret>> {
+    let is_line = |text: &String| text.len() <= MAX_KEPT && !text.contains(char::is_control);
+    let member = |pointer: &str| object.pointer(pointer).and_then(as_text).filter(is_line).map(Secret::new);
+    keep.iter().map(|(name, pointer)| (name.clone(), member(pointer))).collect()
 }
 
 fn take(object: &mut Value, pointer: &str) -> Option<Secret> {

@@ -222,6 +222,55 @@ fn texts_that_are_no_refresh_token_are_ignored() {
 }
 
 #[test]
+fn members_are_kept_as_text_if_they_are_short_lines() {
+    let long = "x".repeat(4096);
+    for (answered, kept) in [
+        (r#""https://a.example""#, Some("https://a.example")),
+        (r#""""#, Some("")),
+        ("7", Some("7")),
+        ("-1.5", Some("-1.5")),
+        ("9007199254740993", Some("9007199254740993")),
+        ("true", Some("true")),
+        (format!("\"{long}\"").as_str(), Some(long.as_str())),
+        (format!("\"{long}x\"").as_str(), None),
+        (r#""a\nb""#, None),
+        (r#""a\u0000""#, None),
+        ("null", None),
+        ("{}", None),
+        ("[\"a\"]", None),
+    ] {
+        let body = format!(r#"{{"access_token":"a","data":[{{"host":{answered}}}]}}"#);
+        let token = json(&body).settings(|settings| {
+            settings.keep = [("host", "/data/0/host"), ("absent", "/host")]
+                .map(|(name, pointer)| (name.to_owned(), pointer.to_owned()))
+                .into();
+        });
+        let found = token.token().kept;
+        assert_eq!(found["host"].as_ref().map(Secret::expose), kept, "{answered}");
+        assert!(found["absent"].is_none() && found.len() == 2, "{answered}");
+    }
+    let form = response(200, FORM, "access_token=a&host=b+c")
+        .settings(|settings| settings.keep = [("host".to_owned(), "/host".to_owned())].into());
+    assert_eq!(form.token().kept["host"].as_ref().map(Secret::expose), Some("b c"));
+}
+
+/// Whatever the spec says: the definition and the admission refuse such pointers, too.
+#[test]
+fn tokens_are_never_kept() {
+    let body = r#"{"data":{"token":"canary-access","again":"canary-refresh"}}"#;
+    let token = json(body).settings(|settings| {
+        settings.fields.access_token = Some("/data/token".into());
+        settings.fields.refresh_token = Some("/data/again".into());
+        settings.keep = [("a", "/data/token"), ("b", "/data/again"), ("c", "/data")]
+            .map(|(name, pointer)| (name.to_owned(), pointer.to_owned()))
+            .into();
+    });
+    let token = token.token();
+    assert!(token.refresh_token.is_some() && token.kept.len() == 3);
+    assert!(token.kept.values().all(Option::is_none));
+}
+
+#[test]
 fn token_of_another_type_than_requested_is_refused() {
     let body = |issued: &str| format!(r#"{{"access_token":"a","issued_token_type":{issued}}}"#);
     let read = |issued: &str, requested| {

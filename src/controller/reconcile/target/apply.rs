@@ -143,7 +143,8 @@ pub(crate) async fn rehearse(
     if *spec == plain || published.is_some() && published == asked {
         return Ok(());
     }
-    let token = placeholder(None);
+    let Ok(provider) = &observed.provider else { return Ok(()) };
+    let token = placeholder(None, &provider.response.keep);
     // Templates were checked before.
     let Ok(data) = render(spec, &token) else { return Ok(()) };
     let record = TokenRecord {

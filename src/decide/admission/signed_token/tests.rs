@@ -55,7 +55,7 @@ fn each_audience_needs_an_entry_of_its_own() {
 #[test]
 fn fields_without_effect_and_out_of_bounds_are_refused() {
     type Change = fn(&mut Scene);
-    let cases: [(&str, Change, &str); 9] = [
+    let cases: [(&str, Change, &str); 10] = [
         ("{}", |s| s.provider().grant_type = Some("x".to_owned()), "remove them"),
         (
             "{}",
@@ -63,6 +63,11 @@ fn fields_without_effect_and_out_of_bounds_are_refused() {
             "remove them",
         ),
         ("{}", |s| s.provider().response.token_type = Some("x".to_owned()), "remove them"),
+        (
+            "{}",
+            |s| s.provider().response.keep = [("host".to_owned(), "/host".to_owned())].into(),
+            "remove them",
+        ),
         ("{}", |s| s.provider().token_endpoint = Some("https://a.example".to_owned()), "exactly one of"),
         ("{}", |s| s.spec.token.scopes = vec!["read".to_owned()], "signedToken.claims"),
         (r#"{"lifetime": "59s"}"#, |_| (), "1m to 24h"),

@@ -9,7 +9,9 @@ use super::*;
 /// Renders outside of the guard, so that a panic is seen.
 fn try_one(template: &str, scope: Option<&str>) -> Result<(), TestCaseError> {
     for access in ["canary-access", ""] {
-        let given = Token { scope: scope.map(str::to_owned), ..token(access) };
+        let kept = [("host", Some("canary-host")), ("region", None)]
+            .map(|(name, text)| (name.to_owned(), text.map(|text| Secret::new(text.to_owned()))));
+        let given = Token { scope: scope.map(str::to_owned), kept: kept.into(), ..token(access) };
         let outcome = one(template, &Words::new(&given), &mut Work::new());
         if let Err(flaw) = outcome {
             let told = format!("{flaw:?} {}", flaw.fault);
@@ -29,6 +31,9 @@ fn leaf() -> impl Strategy<Value = String> {
             "expires_at",
             "issued_at",
             "refresh_token",
+            "fields",
+            "fields.host",
+            "fields.region",
             "''",
             "[]",
             "{}",
@@ -99,7 +104,7 @@ proptest! {
 
     #[test]
     fn no_sequence_of_tokens_panics(parts in prop::collection::vec(prop::sample::select(vec![
-        "{{", "}}", "{%", "%}", "{#", "#}", "{{-", "-}}", "{%-", "+%}", " access_token ", " scope ", "|", "split", "first", "tojson",
+        "{{", "}}", "{%", "%}", "{#", "#}", "{{-", "-}}", "{%-", "+%}", " access_token ", " scope ", " fields ", "|", "split", "first", "tojson",
         "replace", "(", ")", "[", "]", "{", "}", "'", "\"", "\\", " if ", "endif", " elif ", " else ", "raw", "endraw", "~", "-", "+", "/",
         "%", "1", "0", ".", ",", ":", "::", " not ", " in ", " is ", "loop", "self", "=", "e", "_", "0x", "\n", "\u{e9}",
     ]), 0..40)) {
