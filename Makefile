@@ -68,6 +68,7 @@ reproducible: tools ## build the release binary twice, in different places, and 
 assets: tools tools-keycloak ## build the Kubernetes programs and helm, fetch Keycloak, Prometheus and tinyproxy, once: about 15 minutes
 	tests/assets/kubernetes.sh >/dev/null
 	tests/assets/helm.sh >/dev/null
+	tests/assets/helm.sh 3 >/dev/null
 	tests/assets/keycloak.sh >/dev/null
 	tests/assets/prometheus.sh >/dev/null
 	tests/assets/tinyproxy.sh >/dev/null

@@ -1,4 +1,4 @@
-//! Generated files: `crds/`, and the generated parts of pages in `docs/`. Each must be what the code would generate.
+//! Generated files: `crds/`, the generated parts of pages in `docs/`, and of the chart's schema. Each must be what the code would generate.
 //! `make generate` writes them, by running this test with `GENERATE_INTO=FOLDER`.
 //! Knows which files there are, and how a page marks its generated parts; must not know what they say.
 
@@ -10,6 +10,7 @@ use std::{env, fs};
 
 use tokensource::api::definitions;
 
+mod chart;
 mod imports;
 mod modules;
 mod paths;
@@ -42,6 +43,8 @@ fn generated() -> Vec<(String, String)> {
     });
     let mut files = Vec::from(definitions);
     files.push(page("docs/reference.md", &reference::parts()));
+    files.push(page("docs/install.md", &[("values", chart::table())]));
+    files.push(chart::schema());
     files.push(page("docs/architecture.md", &[("rooms", imports::picture(&root().join("src")))]));
     files
 }

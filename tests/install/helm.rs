@@ -9,17 +9,14 @@ use kube::core::DynamicObject;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokensource_kit::shipped::repository;
-use tokensource_kit::{assets, manifest};
+use tokensource_kit::{assets, chart, manifest};
 
 pub(crate) const RELEASE: &str = "tokensource";
 pub(crate) const NAMESPACE: &str = "tokensource-system";
 
-pub(crate) fn chart() -> PathBuf {
-    repository().join("deploy/helm/tokensource")
-}
-
 /// helm with a home of its own, so that it neither finds nor leaves anything on the machine.
 pub(crate) struct Helm {
+    folder: fn() -> &'static Path,
     home: TempDir,
     kubeconfig: PathBuf,
 }
@@ -32,12 +29,17 @@ impl Helm {
 
     pub(crate) fn at(kubeconfig: &Path) -> Self {
         let home = tempfile::Builder::new().prefix("helm-").tempdir().expect("a temporary folder");
-        Self { home, kubeconfig: kubeconfig.to_owned() }
+        Self { folder: assets::helm, home, kubeconfig: kubeconfig.to_owned() }
+    }
+
+    /// Helm 3 in place of Helm 4.
+    pub(crate) fn of_major_3(self) -> Self {
+        Self { folder: assets::helm3, ..self }
     }
 
     /// What helm prints, or why it would not.
     pub(crate) fn try_run(&self, arguments: &[&str]) -> Result<String, String> {
-        let output = Command::new(assets::helm().join("helm"))
+        let output = Command::new((self.folder)().join("helm"))
             .args(arguments)
             .env("KUBECONFIG", &self.kubeconfig)
             .env("HELM_CACHE_HOME", self.home.path().join("cache"))
@@ -62,7 +64,7 @@ impl Helm {
 
     /// `helm template` with these values.
     pub(crate) fn try_template(&self, values: &Value) -> Result<Vec<DynamicObject>, String> {
-        let chart = chart().display().to_string();
+        let chart = chart::folder().display().to_string();
         let arguments =
             ["template", RELEASE, &chart, "--namespace", NAMESPACE, "--values", &self.values(values)];
         self.try_run(&arguments).map(|text| manifest::parse(&text))
@@ -75,12 +77,14 @@ impl Helm {
 
 /// `kubectl kustomize` of an overlay, as text.
 pub(crate) fn kustomize(overlay: &str) -> String {
-    let output = Command::new(assets::kubernetes().join("kubectl"))
-        .args(["kustomize", &format!("deploy/kustomize/{overlay}")])
-        .current_dir(repository())
-        .output()
-        .expect("kubectl");
-    outcome(&output).unwrap_or_else(|problem| panic!("{overlay}: {problem}"))
+    kustomize_folder(&repository().join("deploy/kustomize").join(overlay))
+}
+
+/// `kubectl kustomize` of a folder.
+pub(crate) fn kustomize_folder(folder: &Path) -> String {
+    let kubectl = assets::kubernetes().join("kubectl");
+    let output = Command::new(kubectl).arg("kustomize").arg(folder).output().expect("kubectl");
+    outcome(&output).unwrap_or_else(|problem| panic!("{}: {problem}", folder.display()))
 }
 
 pub(crate) fn outcome(output: &Output) -> Result<String, String> {

@@ -16,13 +16,16 @@ use tokensource_kit::control_plane::ControlPlane;
 use tokensource_kit::controller::ControllerProcess;
 use tokensource_kit::scripted_provider::{Answer, ScriptedProvider};
 use tokensource_kit::shipped::{self, repository};
-use tokensource_kit::{eventually, token_sources};
+use tokensource_kit::{chart, eventually, token_sources};
 
-use crate::helm::{Helm, NAMESPACE, RELEASE, arguments, chart, outcome};
+use crate::helm::{Helm, NAMESPACE, RELEASE, arguments, outcome};
 
 const TEAM: &str = "team-a";
 const SOON: Duration = Duration::from_secs(40);
 const CONTROLLER: &str = "tokensource-controller";
+
+/// Where the pods have the authorities of `caBundle`.
+const AUTHORITIES: &str = "/etc/tokensource";
 
 struct Site {
     plane: ControlPlane,
@@ -43,7 +46,7 @@ impl Site {
     }
 
     fn helm(&self, verb: &[&str], release: &str, values: &Value) -> String {
-        let (values, chart) = (self.helm.values(values), chart().display().to_string());
+        let (values, chart) = (self.helm.values(values), chart::folder().display().to_string());
         let rest = [release, &chart, "--namespace", NAMESPACE, "--values", &values];
         self.helm.run(&[verb, &rest].concat())
     }
@@ -56,23 +59,25 @@ impl Site {
         self.helm.run(&["uninstall", release, "--namespace", NAMESPACE])
     }
 
+    async fn deployment(&self) -> DynamicObject {
+        let deployments: Api<Deployment> = Api::namespaced(self.plane.admin(), NAMESPACE);
+        let deployment = deployments.get(CONTROLLER).await.expect("the Deployment");
+        serde_json::from_value(serde_json::to_value(deployment).unwrap()).unwrap()
+    }
+
     /// What the Deployment's pod would do.
     async fn run(&self) -> ControllerProcess {
-        let client = self.plane.admin();
-        let deployments: Api<Deployment> = Api::namespaced(client.clone(), NAMESPACE);
-        let deployment = deployments.get(CONTROLLER).await.expect("the Deployment");
-        let deployment: DynamicObject =
-            serde_json::from_value(serde_json::to_value(deployment).unwrap()).unwrap();
+        let deployment = self.deployment().await;
         let pod = &deployment.data["spec"]["template"]["spec"];
         let account = pod["serviceAccountName"].as_str().unwrap();
         let kubeconfig = self.plane.kubeconfig_for_service_account(NAMESPACE, account).await;
         let mut environment = Vec::new();
         for variable in pod["containers"][0]["env"].as_array().unwrap() {
             let (name, value) = (variable["name"].as_str().unwrap(), variable["value"].as_str().unwrap());
-            // A file of the mounted ConfigMap.
-            let value = match Path::new(value).strip_prefix("/etc/tokensource") {
-                Ok(key) => self.mounted(&pod["volumes"][0], key.to_str().unwrap()).await,
-                Err(_) => value.to_owned(),
+            let value = if value.contains(AUTHORITIES) {
+                value.replace(AUTHORITIES, &self.mounted(&pod["volumes"][0]["configMap"]).await)
+            } else {
+                value.to_owned()
             };
             environment.push((name.to_owned(), value));
         }
@@ -92,13 +97,17 @@ impl Site {
         controller
     }
 
-    async fn mounted(&self, volume: &Value, key: &str) -> String {
-        let name = volume["configMap"]["name"].as_str().unwrap();
+    /// A folder with what the volume of a ConfigMap would contain.
+    async fn mounted(&self, volume: &Value) -> String {
         let maps: Api<ConfigMap> = Api::namespaced(self.plane.admin(), NAMESPACE);
-        let data = maps.get(name).await.expect("the ConfigMap").data.unwrap();
-        let path = self.plane.folder().join(key);
-        std::fs::write(&path, &data[key]).unwrap();
-        path.display().to_string()
+        let data = maps.get(volume["name"].as_str().unwrap()).await.expect("the ConfigMap").data.unwrap();
+        let folder = self.plane.folder().join("authorities");
+        std::fs::create_dir_all(&folder).unwrap();
+        for item in volume["items"].as_array().unwrap() {
+            let content = &data[item["key"].as_str().unwrap()];
+            std::fs::write(folder.join(item["path"].as_str().unwrap()), content).unwrap();
+        }
+        folder.display().to_string()
     }
 
     /// A `TokenSource` and, before it, its credentials.
@@ -283,4 +292,52 @@ async fn kustomize_hands_over_to_helm() {
     assert_eq!(site.definitions().await, 3, "no longer part of the release, and kept all the same");
     site.uninstall(RELEASE);
     site.ready("kept").await;
+}
+
+/// The program is the same throughout: what differs between two versions of it cannot be tested before there are two. What this
+/// shows is that the objects and the arguments go back, and that the process which starts then continues with what is stored.
+async fn rollback_asks_for_nothing(site: Site) {
+    let local = json!({"allowNetworks": ["127.0.0.0/8"], "image": {"tag": "1.0.0"}});
+    site.install(&local);
+    let controller = site.run().await;
+    site.ask("first", Some(site.provider.ca_pem())).await;
+    site.ready("first").await;
+    let (key, installed) = (site.key().await, site.deployment().await);
+
+    // With the authorities of the system and one more.
+    let newer = json!({
+        "allowNetworks": ["127.0.0.0/8"], "image": {"tag": "1.1.0"}, "logFormat": "json", "podLabels": {"a": "b"},
+        "caBundle": {"pem": site.provider.ca_pem(), "includeSystem": true},
+    });
+    site.helm(&["upgrade"], RELEASE, &newer);
+    assert!(controller.terminate().await.success());
+    let controller = site.run().await;
+    site.ask("second", None).await;
+    site.ready("second").await;
+    site.asked_exactly(2).await;
+
+    site.helm.run(&["rollback", RELEASE, "1", "--namespace", NAMESPACE]);
+    let back = site.deployment().await;
+    assert_eq!(back.data["spec"], installed.data["spec"]);
+    assert_eq!(back.data["spec"]["template"]["spec"]["containers"][0]["image"], "tokensource:1.0.0");
+    assert!(controller.terminate().await.success());
+    let controller = site.run().await;
+    site.asked_exactly(2).await;
+    for name in ["first", "second"] {
+        site.ready(name).await;
+    }
+    assert_eq!(site.key().await, key);
+    assert_eq!(site.definitions().await, 3);
+    assert!(controller.terminate().await.success());
+}
+
+#[tokio::test]
+async fn rollback_with_helm_4_asks_for_nothing() {
+    rollback_asks_for_nothing(Site::prepare().await).await;
+}
+
+#[tokio::test]
+async fn rollback_with_helm_3_asks_for_nothing() {
+    let site = Site::prepare().await;
+    rollback_asks_for_nothing(Site { helm: site.helm.of_major_3(), ..site }).await;
 }

@@ -6,8 +6,11 @@
 #![allow(clippy::disallowed_methods)] // these tests live in real time
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // and end where they fail
 
+mod effects;
 mod helm;
 mod lifecycle;
+mod overlay;
+mod people;
 mod rehearsal;
 mod rendering;
 mod values;

@@ -7,9 +7,10 @@ use std::process::{Command, Stdio};
 use kube::ResourceExt;
 use serde_json::json;
 use tokensource_kit::control_plane::ControlPlane;
-use tokensource_kit::manifest;
+use tokensource_kit::{chart, manifest};
 
-use crate::helm::{Helm, NAMESPACE, RELEASE, chart, find, kustomize, outcome};
+use crate::effects::conventional;
+use crate::helm::{Helm, NAMESPACE, RELEASE, find, kustomize, outcome};
 use crate::rendering::everything;
 
 async fn plane() -> ControlPlane {
@@ -45,14 +46,19 @@ async fn api_server_takes_everything() {
         let rendering = kustomize(overlay);
         assert_eq!(rehearse(&plane, &rendering), manifest::parse(&rendering).len(), "{overlay}");
     }
-    let helm = Helm::at(&plane.kubeconfig_for("admin"));
-    let chart = chart().display().to_string();
-    for values in [json!({}), json!({"namespaces": ["team-a"]}), everything()] {
-        let values = helm.values(&values);
-        let common = [RELEASE, &chart, "--namespace", NAMESPACE, "--values", &values];
-        let rendering = helm.run(&[&["template"][..], &common].concat());
-        assert_eq!(rehearse(&plane, &rendering), manifest::parse(&rendering).len());
-        helm.run(&[&["install", "--dry-run=server"][..], &common].concat());
+    let chart = chart::folder().display().to_string();
+    // Its kinds are those of an operator that is not there.
+    let mut conventional = conventional();
+    conventional["monitoring"] = json!({"service": {"enabled": true}});
+    let of_major_4 = Helm::at(&plane.kubeconfig_for("admin"));
+    for helm in [Helm::at(&plane.kubeconfig_for("admin")).of_major_3(), of_major_4] {
+        for values in [json!({}), json!({"namespaces": ["team-a"]}), everything(), conventional.clone()] {
+            let values = helm.values(&values);
+            let common = [RELEASE, &chart, "--namespace", NAMESPACE, "--values", &values];
+            let rendering = helm.run(&[&["template"][..], &common].concat());
+            assert_eq!(rehearse(&plane, &rendering), manifest::parse(&rendering).len());
+            helm.run(&[&["install", "--dry-run=server"][..], &common].concat());
+        }
     }
 }
 

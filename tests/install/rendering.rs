@@ -5,17 +5,17 @@ use std::collections::BTreeSet;
 use kube::ResourceExt;
 use kube::core::DynamicObject;
 use serde_json::{Value, json};
-use tokensource_kit::manifest;
 use tokensource_kit::shipped::repository;
+use tokensource_kit::{chart, manifest};
 
-use crate::helm::{Helm, NAMESPACE, RELEASE, arguments, chart, find, kind, kustomize, names};
+use crate::helm::{Helm, NAMESPACE, RELEASE, arguments, find, kind, kustomize, names};
 
 const CONTROLLER: &str = "tokensource-controller";
 
 #[test]
 fn lint_has_nothing_to_say() {
     let helm = Helm::offline();
-    let chart = chart().display().to_string();
+    let chart = chart::folder().display().to_string();
     let said = helm.run(&["lint", "--strict", &chart]);
     assert!(said.contains("0 chart(s) failed") && !said.contains("[WARNING]"), "{said}");
     helm.run(&["lint", "--strict", &chart, "--values", &helm.values(&everything())]);
@@ -24,7 +24,7 @@ fn lint_has_nothing_to_say() {
 #[test]
 fn copies_are_what_they_are_copies_of() {
     let originals = [("crds", "crds"), ("deploy/kustomize", ""), ("deploy/monitoring", "monitoring")];
-    let files = chart().join("files");
+    let files = chart::folder().join("files");
     let mut copied = BTreeSet::new();
     for (original, copy) in originals {
         for file in files_below(&repository().join(original)) {
@@ -116,7 +116,11 @@ fn namespaces_get_the_role_of_the_namespaced_overlay() {
     let wanted = manifest::parse(&kustomize("namespaced"));
     let wanted = &find(&wanted, "Role", CONTROLLER).data["rules"];
     let rendered = Helm::offline().template(&json!({"namespaces": ["team-a", "team-b"]}));
-    assert!(rendered.iter().all(|object| !kind(object).starts_with("ClusterRole")), "{:?}", names(&rendered));
+    let mut of_the_cluster = names(&rendered);
+    of_the_cluster.retain(|(kind, _)| kind.starts_with("ClusterRole"));
+    let for_people =
+        ["tokensource-edit", "tokensource-view"].map(|name| ("ClusterRole".to_owned(), name.to_owned()));
+    assert_eq!(of_the_cluster, for_people);
     for name in ["Role", "RoleBinding"] {
         let objects: Vec<_> = rendered
             .iter()
@@ -246,7 +250,7 @@ fn values_arrive_where_they_belong() {
     assert_eq!(budget.data["spec"]["maxUnavailable"], "50%");
     let account = find(&rendered, "ServiceAccount", CONTROLLER);
     assert_eq!(account.annotations()["example.com/role"], "tokens");
-    assert_eq!(account.data["imagePullSecrets"], json!([{"name": "registry"}]));
+    assert_eq!(pod["imagePullSecrets"], json!([{"name": "registry"}]));
     for object in rendered.iter().filter(|object| kind(object) == "CustomResourceDefinition") {
         assert!(object.annotations().is_empty(), "with crds.keep=false nothing keeps them");
     }
@@ -321,7 +325,7 @@ fn definitions_are_kept_unless_asked() {
 fn another_release_shares_no_name() {
     let helm = Helm::offline();
     let first = helm.template(&json!({"crds": {"install": false}}));
-    let chart = chart().display().to_string();
+    let chart = chart::folder().display().to_string();
     let long = "a-name-as-long-as-helm-permits-it-which-is-53-charact";
     let arguments = ["template", long, &chart, "--namespace", NAMESPACE, "--set", "crds.install=false"];
     let second = manifest::parse(&helm.run(&arguments));
@@ -333,32 +337,36 @@ fn another_release_shares_no_name() {
 }
 
 #[test]
-fn monitoring_comes_when_asked_for() {
-    let helm = Helm::offline();
-    let files = files_below(&chart().join("files/monitoring"));
-    let is_dashboard = |file: &&std::path::PathBuf| file.extension().is_some_and(|end| end == "json");
-    let originals: Vec<_> = files
-        .iter()
-        .filter(|file| !is_dashboard(file))
+fn monitoring_is_what_kustomize_has() {
+    let originals: Vec<_> = files_below(&repository().join("deploy/monitoring"))
+        .into_iter()
+        .filter(|file| {
+            !file.ends_with("kustomization.yaml") && file.extension().is_some_and(|end| end == "yaml")
+        })
         .flat_map(manifest::load)
-        .map(|object| (kind(&object).to_owned(), CONTROLLER))
-        .chain(files.iter().filter(is_dashboard).map(|_| ("ConfigMap".to_owned(), "tokensource-dashboard")))
         .collect();
-    for (switch, kinds) in [
-        ("podMonitor", &["PodMonitor"][..]),
-        ("prometheusRule", &["PrometheusRule"][..]),
-        ("dashboard", &["ConfigMap"][..]),
-    ] {
-        let values = json!({"monitoring": {switch: {"enabled": true, "labels": {"release": "prometheus"}}}});
-        let wanted: Vec<_> = originals.iter().filter(|(kind, _)| kinds.contains(&kind.as_str())).collect();
-        if wanted.is_empty() {
-            let problem = helm.try_template(&values).unwrap_err();
-            assert!(problem.contains("has none to install"), "{problem}");
-        }
-        for (wanted, name) in wanted {
-            let rendered = helm.template(&values);
-            let found = find(&rendered, wanted, name);
-            assert!(found.labels().contains_key("release"), "{wanted}");
+    assert_eq!(originals.len(), 4);
+    for on in ["podMonitor", "serviceMonitor"] {
+        let rendered = Helm::offline().template(&json!({
+            "monitoring": {on: {"enabled": true}, "prometheusRule": {"enabled": true}, "dashboard": {"enabled": true}},
+        }));
+        let dashboard =
+            std::fs::read_to_string(repository().join("deploy/monitoring/dashboard.json")).unwrap();
+        assert_eq!(
+            find(&rendered, "ConfigMap", "tokensource-dashboard").data["data"]["dashboard.json"],
+            dashboard
+        );
+        for object in &rendered {
+            let Some(original) = originals.iter().find(|original| kind(original) == kind(object)) else {
+                continue;
+            };
+            let (found, wanted) = (object.data["spec"].clone(), original.data["spec"].clone());
+            let without_selector = |mut spec: Value| {
+                spec.as_object_mut().unwrap().remove("selector");
+                spec
+            };
+            let difference = difference("", &without_selector(found), &without_selector(wanted));
+            assert_eq!(difference, None, "{}", kind(object));
         }
     }
 }

@@ -1,19 +1,30 @@
 //! The values: what is refused, and that defaults, schema and documentation name the same ones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use tokensource_kit::shipped::repository;
+use tokensource_kit::chart;
 
-use crate::helm::{Helm, chart, kustomize};
+use crate::helm::{Helm, kustomize};
 
 #[test]
 fn wrong_values_are_refused_with_their_name() {
     let helm = Helm::offline();
     for (values, said) in [
         (json!({"replica": 2}), "additional properties 'replica' not allowed"),
-        (json!({"image": {"registry": "r"}}), "additional properties 'registry' not allowed"),
+        // With the names that come near.
+        (json!({"replica": 2}), "'replicaCount', 'replicas', 'resources'"),
+        (json!({"Tolerations": []}), "value must be one of 'tolerations', 'topologySpreadConstraints'"),
+        (json!({"serviceMonitor": {"enabled": true}}), "value must be 'monitoring.serviceMonitor'"),
+        (json!({"http_proxy": "http://p"}), "value must be 'proxy.url'"),
+        (json!({"zone": 1}), "'affinity', 'allowNetworks', "),
+        (
+            json!({"image": {"registri": "r"}}),
+            "at '/image/registri': value must be 'absent: the names here are digest, ",
+        ),
+        (json!({"imagePullSecrets": [{"nam": "a"}]}), "the names here are name'"),
+        (json!({"livenessProbe": {"httpGet": {}}}), "at '/livenessProbe/httpGet'"),
         (json!({"replicas": "two"}), "at '/replicas': got string, want integer"),
         (json!({"replicas": -1}), "at '/replicas': minimum: got -1, want 0"),
         (json!({"namespaces": "team-a"}), "at '/namespaces': got string, want array"),
@@ -23,8 +34,11 @@ fn wrong_values_are_refused_with_their_name() {
         (json!({"logFormat": "xml"}), "value must be one of 'text', 'json'"),
         (json!({"crds": {"keep": "false"}}), "at '/crds/keep': got string, want boolean"),
         (json!({"extraArgs": ["concurrency"]}), "at '/extraArgs/0'"),
-        (json!({"resources": {"limit": {}}}), "additional properties 'limit' not allowed"),
-        (json!({"tolerations": [{"keys": "a"}]}), "additional properties 'keys' not allowed"),
+        (
+            json!({"resources": {"limit": {}}}),
+            "at '/resources/limit': value must be 'absent: the names here are claims, limits, requests'",
+        ),
+        (json!({"tolerations": [{"keys": "a"}]}), "at '/tolerations/0/keys'"),
         (json!({"caBundle": {"pem": "MIIB…"}}), "at '/caBundle/pem'"),
         (json!({"proxy": {"url": "http://user:password@proxy.example"}}), "at '/proxy/url'"),
         // By the templates, which can say it in a sentence.
@@ -32,62 +46,56 @@ fn wrong_values_are_refused_with_their_name() {
         (json!({"extraArgs": ["--https-proxy=http://p"]}), "--https-proxy=http://p has a value of its own"),
         (json!({"proxy": {"credentialsSecret": "p"}}), "no effect without proxy.url"),
         (json!({"caBundle": {"configMap": "c", "pem": "-----BEGIN CERTIFICATE-----"}}), "exclude each other"),
+        (
+            json!({"caBundle": {"includeSystem": true}}),
+            "no effect without caBundle.pem or caBundle.configMap",
+        ),
+        (json!({"extraEnv": [{"name": "RUST_LOG", "value": "debug"}]}), "RUST_LOG has a value of its own"),
+        (
+            json!({"extraEnv": [{"name": "TOKENSOURCE_SELECTOR"}]}),
+            "TOKENSOURCE_SELECTOR has a value of its own",
+        ),
+        (json!({"extraEnv": [{"name": "HTTPS_PROXY", "value": "p"}]}), "set proxy.url"),
+        (
+            json!({"extraEnv": [{"name": "SSL_CERT_DIR"}], "caBundle": {"configMap": "c"}}),
+            "exclude each other",
+        ),
+        (json!({"image": {"registry": "a.example", "repository": "b.example/t"}}), "begins with a host, too"),
+        (json!({"serviceAccount": {"create": false}}), "name yours in serviceAccount.name"),
+        (
+            json!({"serviceAccount": {"create": false, "name": "a", "annotations": {"a": "b"}}}),
+            "serviceAccount.annotations has no effect",
+        ),
+        (json!({"podLabels": {"app.kubernetes.io/name": "a"}}), "is a label of the chart's own"),
+        (json!({"commonLabels": {"helm.sh/chart": "a"}}), "is a label of the chart's own"),
+        (
+            json!({"monitoring": {"podMonitor": {"enabled": true}, "serviceMonitor": {"enabled": true}}}),
+            "count each pod twice",
+        ),
+        (json!({"crds": {"install": false, "enabled": true}}), "they mean the same"),
+        (json!({"crds": {"install": false}, "installCRDs": true}), "they mean the same"),
     ] {
         let problem = helm.try_template(&values).err().unwrap_or_else(|| panic!("{values} is taken"));
         assert!(problem.contains(said), "{values}: {problem}");
     }
 }
 
-fn defaults() -> Value {
-    serde_saphyr::from_str(&std::fs::read_to_string(chart().join("values.yaml")).unwrap()).unwrap()
-}
-
-/// Each value by its path; `resources`, and labels, count as one.
-fn leaves(path: &str, value: &Value, found: &mut BTreeMap<String, Value>) {
-    match value.as_object() {
-        Some(members) if !members.is_empty() && path != "resources" && !path.ends_with(".labels") => {
-            for (name, member) in members {
-                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                leaves(&path, member, found);
-            }
-        }
-        _ => {
-            found.insert(path.to_owned(), value.clone());
-        }
-    }
-}
-
-#[test]
-fn every_value_is_documented_with_its_default() {
-    let mut wanted = BTreeMap::new();
-    leaves("", &defaults(), &mut wanted);
-    let page = std::fs::read_to_string(repository().join("docs/install.md")).unwrap();
-    let rows = page.lines().filter_map(|line| {
-        let mut cells = line.strip_prefix("| `")?.split(" | ");
-        let (path, default) = (cells.next()?.strip_suffix('`')?, cells.next()?);
-        let default: Value = serde_saphyr::from_str(default.trim_matches('`')).unwrap();
-        wanted.contains_key(path).then(|| (path.to_owned(), default))
-    });
-    assert_eq!(rows.collect::<BTreeMap<_, _>>(), wanted, "docs/install.md beside values.yaml");
-}
+/// Other names for values, which have no default of their own.
+const ALIASES: [&str; 3] = ["crds.enabled", "installCRDs", "replicaCount"];
 
 /// Otherwise a typing error in a default would be found by the first who overrides it.
 #[test]
 fn schema_knows_the_values_and_no_others() {
-    let text = std::fs::read_to_string(chart().join("values.schema.json")).unwrap();
+    let text = std::fs::read_to_string(chart::folder().join("values.schema.json")).unwrap();
     let schema: Value = serde_json::from_str(&text).unwrap();
-    let (mut wanted, mut found) = (BTreeMap::new(), BTreeMap::new());
-    leaves("", &defaults(), &mut wanted);
+    let mut found = BTreeMap::new();
     properties("", &schema, &mut found);
-    for path in wanted.keys() {
+    let wanted: BTreeSet<_> = chart::values().into_iter().map(|value| value.path).collect();
+    for path in &wanted {
         assert!(found.contains_key(path), "{path} is not in the schema");
     }
-    for path in found.keys().filter(|path| *path != "global") {
-        let known = wanted.keys().any(|wanted| {
-            wanted == path
-                || wanted.starts_with(&format!("{path}."))
-                || path.starts_with(&format!("{wanted}."))
-        });
+    for path in found.keys().filter(|path| !ALIASES.contains(&path.as_str())) {
+        let known = wanted.iter().any(|wanted| wanted == path || path.starts_with(&format!("{wanted}.")));
         assert!(known, "{path} is in the schema only");
     }
 }
@@ -97,6 +105,7 @@ fn properties(path: &str, schema: &Value, found: &mut BTreeMap<String, Value>) {
         let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
         assert!(
             member["type"] != "object"
+                || path == "global"
                 || member["additionalProperties"].is_object()
                 || member["properties"].is_null()
                 || member["additionalProperties"] == false,
@@ -110,11 +119,31 @@ fn properties(path: &str, schema: &Value, found: &mut BTreeMap<String, Value>) {
 #[test]
 fn versions_agree() {
     let chart: Value =
-        serde_saphyr::from_str(&std::fs::read_to_string(chart().join("Chart.yaml")).unwrap()).unwrap();
+        serde_saphyr::from_str(&std::fs::read_to_string(chart::folder().join("Chart.yaml")).unwrap())
+            .unwrap();
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(chart["version"], version);
     assert_eq!(chart["appVersion"], version);
     for overlay in ["cluster", "namespaced"] {
         assert!(kustomize(overlay).contains(&format!("image: tokensource:{version}")), "{overlay}");
     }
+}
+
+/// Artifact Hub shows what stands there.
+#[test]
+fn chart_names_the_kinds_of_this_version() {
+    let chart: Value =
+        serde_saphyr::from_str(&std::fs::read_to_string(chart::folder().join("Chart.yaml")).unwrap())
+            .unwrap();
+    let listed = chart["annotations"]["artifacthub.io/crds"].as_str().unwrap();
+    let listed: Vec<Value> = serde_saphyr::from_str(listed).unwrap();
+    let listed: Vec<_> = listed
+        .iter()
+        .map(|kind| (kind["kind"].clone(), kind["version"].clone(), kind["name"].clone()))
+        .collect();
+    let definitions = tokensource::api::definitions().map(|definition| {
+        let version = definition.spec.versions[0].name.clone();
+        (definition.spec.names.kind.into(), version.into(), definition.metadata.name.unwrap().into())
+    });
+    assert_eq!(listed, definitions);
 }

@@ -26,7 +26,13 @@ pub fn node() -> &'static Path {
     FOLDER.get_or_init(|| run("kubernetes.sh", &["node"]))
 }
 
-/// The folder with `helm`.
+/// The folder with Helm 3's `helm`.
+pub fn helm3() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| run("helm.sh", &["3"]))
+}
+
+/// The folder with `helm`, which is Helm 4's.
 pub fn helm() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| run("helm.sh", &[]))

@@ -92,6 +92,7 @@ pub mod argocd;
 pub mod assets;
 pub mod authority;
 pub mod canaries;
+pub mod chart;
 pub mod control_plane;
 pub mod controller;
 pub mod enclosure;

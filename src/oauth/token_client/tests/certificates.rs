@@ -58,6 +58,39 @@ async fn bundle_replaces_the_authorities_of_the_system() {
     assert_eq!(error, Error::tls("localhost", TlsFault::UnknownIssuer));
 }
 
+/// A part of the folders' names in the test below.
+const FOLDERS: &str = "tokensource-test-folders";
+
+/// The chart adds authorities to those of the image by naming two folders (`caBundle.includeSystem`). Kubernetes mounts a
+/// ConfigMap as links into a hidden folder.
+#[tokio::test]
+async fn authorities_of_all_folders_are_trusted() {
+    let folders = std::env::var_os("SSL_CERT_DIR").filter(|list| list.to_string_lossy().contains(FOLDERS));
+    let Some(folders) = folders else {
+        let root = std::env::temp_dir().join(format!("{FOLDERS}-{}", std::process::id()));
+        let folders = ["system", "ours"].map(|name| root.join(name));
+        folders.iter().for_each(|folder| std::fs::create_dir_all(folder.join("..data")).unwrap());
+        let list = std::env::join_paths(folders).unwrap();
+        let environment = [("SSL_CERT_DIR", list.as_os_str())];
+        pass_elsewhere("certificates::authorities_of_all_folders_are_trusted", &environment).await;
+        return std::fs::remove_dir_all(root).unwrap();
+    };
+    let mut world = World::new();
+    world.settings.ca_bundle = None;
+    let authorities = ["system", "ours"].map(Authority::new);
+    for (folder, authority) in std::env::split_paths(&folders).zip(&authorities) {
+        std::fs::write(folder.join("..data/ca.crt"), authority.pem()).unwrap();
+        std::os::unix::fs::symlink("..data/ca.crt", folder.join("ca.crt")).unwrap();
+    }
+    for authority in &authorities {
+        let server = Server::start(authority.identity(), ok()).await;
+        assert!(world.send("localhost", server.port).await.is_ok());
+    }
+    let server = Server::start(Authority::new("third").identity(), ok()).await;
+    let error = error(world.send("localhost", server.port).await);
+    assert_eq!(error, Error::tls("localhost", TlsFault::UnknownIssuer));
+}
+
 #[tokio::test]
 async fn certificate_with_wrong_name_or_dates_is_refused() {
     let world = World::new();

@@ -1,0 +1,44 @@
+//! The overlay that docs/install.md shows, as kustomize makes it.
+//! Knows where the example stands; must not know how transformers work.
+
+use kube::ResourceExt;
+use serde_json::{Value, json};
+use tokensource_kit::manifest;
+use tokensource_kit::shipped::repository;
+
+use crate::helm::{find, kind, kustomize_folder, names};
+
+#[test]
+fn example_has_registry_labels_pull_secrets_and_a_service_monitor() {
+    let page = std::fs::read_to_string(repository().join("docs/install.md")).unwrap();
+    let (_, section) = page.split_once("\n## kustomize\n").unwrap();
+    let example = section.split_once("```yaml\n").unwrap().1.split_once("```").unwrap().0;
+
+    // kustomize follows relative paths only. The example is for a folder in deploy/kustomize.
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let up = "../".repeat(folder.path().canonicalize().unwrap().components().count() - 1);
+    let deploy = format!("{up}{}", repository().join("deploy").strip_prefix("/").unwrap().display());
+    let example =
+        example.replace("../../", "DEPLOY/").replace("../", "DEPLOY/kustomize/").replace("DEPLOY", &deploy);
+    std::fs::write(folder.path().join("kustomization.yaml"), example).unwrap();
+    let objects = manifest::parse(&kustomize_folder(folder.path()));
+
+    let deployment = find(&objects, "Deployment", "tokensource-controller");
+    let pod = &deployment.data["spec"]["template"];
+    assert_eq!(pod["spec"]["containers"][0]["image"], "registry.example/team/tokensource:0.1.0");
+    assert_eq!(pod["spec"]["imagePullSecrets"], json!([{"name": "registry"}]));
+    assert_eq!(pod["spec"]["securityContext"]["runAsNonRoot"], true);
+    assert_eq!(pod["spec"]["securityContext"]["runAsUser"], Value::Null);
+    assert_eq!(pod["metadata"]["labels"]["team"], "platform");
+    let selector = json!({"app.kubernetes.io/name": "tokensource"});
+    assert_eq!(deployment.data["spec"]["selector"]["matchLabels"], selector);
+    for object in &objects {
+        assert_eq!(object.labels()["team"], "platform", "{} {}", kind(object), object.name_any());
+    }
+    find(&objects, "ClusterRole", "tokensource-rollout-restart");
+    find(&objects, "ServiceMonitor", "tokensource");
+    find(&objects, "PrometheusRule", "tokensource");
+    let service = find(&objects, "Service", "tokensource-metrics");
+    assert_eq!(service.data["spec"]["selector"], selector);
+    assert!(names(&objects).iter().all(|(kind, _)| kind != "PodMonitor"), "it would count each pod twice");
+}
