@@ -165,6 +165,12 @@ impl TokenProviderSpec {
         self.revocation.as_ref()?.endpoint.as_deref()
     }
 
+    /// How long after its replacement a token is revoked; None if it is not.
+    pub fn grace_of_replaced(&self) -> Option<std::time::Duration> {
+        let revocation = self.revocation.as_ref().filter(|revocation| revocation.on_replace)?;
+        Some(revocation.grace().get())
+    }
+
     /// Whether tokens are revoked when their TokenSource is deleted.
     pub fn revokes_on_delete(&self) -> bool {
         self.revocation.as_ref().is_some_and(|revocation| revocation.on_delete)

@@ -102,10 +102,20 @@ fn probe(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failur
 /// A revocation that nothing calls for, that has no URL, or without the token.
 fn revocation(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
     let revocation = provider.revocation.as_ref()?;
-    if !revocation.on_delete {
+    if !revocation.on_delete && !revocation.on_replace {
         return Some(invalid(
-            "provider.revocation has no effect yet: set onDelete: true, or leave revocation out.",
+            "provider.revocation has no effect yet: set onDelete or onReplace to true, or leave revocation out.",
         ));
+    }
+    if revocation.grace.is_some() && !revocation.on_replace {
+        return Some(invalid(
+            "provider.revocation.grace is the time between a replacement and the revocation: set onReplace: true, or leave grace \
+             out.",
+        ));
+    }
+    let grace = revocation.grace().get().as_secs();
+    if !(1..=3600).contains(&grace) {
+        return Some(invalid("provider.revocation.grace: write 1s to 1h."));
     }
     if revocation.endpoint.is_none() && provider.issuer.is_none() {
         return Some(invalid(

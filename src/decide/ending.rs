@@ -1,6 +1,9 @@
-//! The rules for an object that is being deleted: what our finalizer still waits for. Also when the finalizer is needed.
+//! The rules for tokens that are to be revoked: at the end of an object, for which it needs our finalizer, and after a token was
+//! replaced.
 //!
 //! Knows which tokens an object has left. Must not know how a token is revoked.
+
+use chrono::TimeDelta;
 
 use super::readiness::is_of_this_spec;
 use super::{Ending, Failure, Observed, Plan, Target, admission};
@@ -27,6 +30,22 @@ pub(super) fn finalizer(observed: &Observed<'_>) -> Option<Plan> {
     (wanted != observed.deletion.finalizer).then_some(Plan::SetFinalizer(wanted))
 }
 
+/// The replaced token, once its time has come.
+pub(super) fn replaced(observed: &Observed<'_>) -> Option<Plan> {
+    let replacement = observed.replacement.as_ref()?;
+    let wanted = observed.provider.as_ref().ok()?.grace_of_replaced().is_some();
+    (wanted && observed.now >= replacement.due).then_some(Plan::RevokeReplaced)
+}
+
+/// How long after its replacement the token in the target is revoked; None if it is not, because the spec does not ask for it, or
+/// the token may be another provider's.
+pub fn grace_of_present(observed: &Observed<'_>) -> Option<TimeDelta> {
+    let grace = observed.provider.as_ref().ok()?.grace_of_replaced()?;
+    observed.published().filter(|published| published.intact)?;
+    let grace = TimeDelta::from_std(grace).ok()?;
+    is_of_this_spec(observed).then_some(grace)
+}
+
 fn revoking(observed: &Observed<'_>) -> Ending {
     let unwanted = observed.provider.as_ref().is_ok_and(|provider| !provider.revokes_on_delete());
     if unwanted || !has_tokens(observed) {
@@ -50,6 +69,7 @@ fn has_tokens(observed: &Observed<'_>) -> bool {
     let is_valid = |expires_at| observed.now < expires_at;
     observed.published().is_some_and(|published| is_valid(published.expires_at))
         || observed.unwritten_token.as_ref().is_some_and(|token| is_valid(token.expires_at))
+        || observed.replacement.as_ref().is_some_and(|replaced| is_valid(replaced.until))
         || observed.deletion.refresh_token
 }
 

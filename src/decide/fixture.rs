@@ -8,7 +8,8 @@ use chrono::{DateTime, Utc};
 use super::versions::Versions;
 use super::{
     Cause, Credentials, Deletion, Failure, FormerTarget, Inputs, Observed, Outcome, Plan, Probed,
-    Publication, Published, Secrets, Settled, Target, UnwrittenToken, Upstream, inputs, next_status, render,
+    Publication, Published, Replacement, Secrets, Settled, Target, UnwrittenToken, Upstream, inputs,
+    next_status, render,
 };
 use crate::api::{
     ClientAuthentication, ClientAuthenticationMethod, CredentialsReference, Reason, TokenProviderSpec,
@@ -42,6 +43,7 @@ pub(super) struct Scene {
     pub(super) generation: i64,
     pub(super) deleting: bool,
     pub(super) deletion: Deletion,
+    pub(super) replacement: Option<Replacement>,
     pub(super) spec: TokenSourceSpec,
     pub(super) status: TokenSourceStatus,
     pub(super) renew_request: Option<String>,
@@ -85,6 +87,7 @@ impl Scene {
             generation: 1,
             deleting: false,
             deletion: Deletion::default(),
+            replacement: None,
             spec,
             status: TokenSourceStatus::default(),
             renew_request: None,
@@ -128,6 +131,7 @@ impl Scene {
             generation: self.generation,
             deleting: self.deleting,
             deletion: self.deletion.clone(),
+            replacement: self.replacement.clone(),
             spec: &self.spec,
             status: &self.status,
             renew_request: self.renew_request.as_deref(),

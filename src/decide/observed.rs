@@ -5,7 +5,9 @@ use chrono::{DateTime, Utc};
 
 use super::render::TemplateProblem;
 use super::schedule::is_of_another_clock;
-use super::{Deletion, Failure, FormerTarget, Inputs, Probed, Published, Secrets, Target, inputs};
+use super::{
+    Deletion, Failure, FormerTarget, Inputs, Probed, Published, Replacement, Secrets, Target, inputs,
+};
 use crate::api::{TokenProviderSpec, TokenSourceSpec, TokenSourceStatus, from_kubernetes};
 
 /// One `TokenSource` and its surroundings at one instant.
@@ -25,6 +27,8 @@ pub struct Observed<'a> {
     pub deleting: bool,
     /// What decides how it goes.
     pub deletion: Deletion,
+    /// The token that was replaced last, if it is still to be revoked.
+    pub replacement: Option<Replacement>,
     /// What the user wants.
     pub spec: &'a TokenSourceSpec,
     /// What was last recorded.

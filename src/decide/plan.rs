@@ -27,6 +27,8 @@ pub enum Plan {
     Withdraw,
     /// Show the token to the probe.
     Probe,
+    /// Revoke the token that was replaced.
+    RevokeReplaced,
     /// Add our finalizer to the object, or remove it.
     SetFinalizer(bool),
     /// Delete the Secrets of the target's former names: nobody renews the tokens in them.

@@ -21,7 +21,8 @@ pub(super) fn is_owed(observed: &Observed<'_>, status: &TokenSourceStatus) -> bo
 pub fn next_follow_up(observed: &Observed<'_>, status: &TokenSourceStatus) -> Option<DateTime<Utc>> {
     let owed = is_owed(observed, status) || former_target::are_removable(observed);
     let owed = owed.then_some(observed.now);
-    owed.into_iter().chain(probe::next_probe(observed)).min()
+    let replaced = observed.replacement.as_ref().map(|replaced| replaced.due);
+    owed.into_iter().chain(probe::next_probe(observed)).chain(replaced).min()
 }
 
 /// The annotation that makes a workload's pods new ones: which, and its value. The same for the same token, so that a

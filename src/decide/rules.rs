@@ -32,7 +32,8 @@ const RULES: &[Rule] = &[
     outdated_metadata,      // costs no token
     untried_token,          //
     former_targets,         // before restarts: no pod is to start with a token that nobody renews
-    outdated_workloads,     // last: what cannot be done must not keep anything else from being done
+    outdated_workloads,     // late: what cannot be done must not keep anything else from being done
+    ending::replaced,       // after restarts: workloads may still use the old token
 ];
 
 /// Decides what to do; [`Plan::Keep`] where no rule applies.

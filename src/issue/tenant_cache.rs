@@ -83,6 +83,11 @@ impl<K: Eq + Hash + Clone, V: Clone> TenantCache<K, V> {
         }
     }
 
+    /// Drops the value of this key.
+    pub(crate) fn remove(&self, namespace: &str, key: &K) {
+        self.lock().remove(namespace, key);
+    }
+
     /// Drops the values for which `keep` is false.
     pub(crate) fn retain(&self, mut keep: impl FnMut(&V) -> bool) {
         let mut state = self.lock();

@@ -182,6 +182,7 @@ impl Example {
             generation: 1,
             deleting: false,
             deletion: Deletion::default(),
+            replacement: None,
             spec,
             status: &TokenSourceStatus::default(),
             renew_request: None,

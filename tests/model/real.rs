@@ -157,6 +157,7 @@ impl Real {
             | Plan::DeleteFormerTargets
             | Plan::Restart
             | Plan::SetFinalizer(_)
+            | Plan::RevokeReplaced
             | Plan::End(_) => {
                 panic!("the model's specs ask for none of these: {plan:?}")
             }

@@ -27,6 +27,7 @@ impl Real {
             generation: i64::from(source.generation),
             deleting: source.deleting,
             deletion: Deletion::default(),
+            replacement: None,
             spec: &self.specs[usize::from(source.scope) * 2 + usize::from(source.suspend)],
             status,
             renew_request: REQUESTS[usize::from(source.request)],

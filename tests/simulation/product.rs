@@ -86,6 +86,7 @@ impl Product {
             generation: 1,
             deleting: false,
             deletion: Deletion::default(),
+            replacement: None,
             spec: &self.spec,
             status,
             renew_request: None,

@@ -176,6 +176,8 @@ stories! {
     revocation::keycloak_forgets_the_tokens,
     revocation::namespace_waits_for_no_revocation,
     revocation::refresh_token_is_revoked_first,
+    revocation::replaced_token_is_revoked_after_the_grace,
+    revocation::same_token_again_is_not_revoked,
     rewrites::key_is_made_once,
     rewrites::lost_annotation_leaves_the_good_token_ready,
     rewrites::refresh_token_outlives_a_rewrite,

@@ -1,4 +1,4 @@
-//! Tokens are revoked when their TokenSource is deleted, and no deletion hangs.
+//! Tokens are revoked when their TokenSource is deleted or another token has replaced them, and no deletion hangs.
 
 use std::time::{Duration, Instant};
 
@@ -6,14 +6,14 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::api::DeleteParams;
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
-use tokensource::api::TokenProvider;
+use tokensource::api::{ConditionType, TokenProvider};
 use tokensource_kit::eventually;
 use tokensource_kit::keycloak::{
     MACHINE, PASSWORD, PUBLIC, REALM, ROTATING_REALM, SECRET, SIGNED_JWT, USERNAME,
 };
 use tokensource_kit::scripted_provider::{Answer, RecordedRequest};
 
-use crate::story::{SOON, Story, TOKEN, text};
+use crate::story::{SOON, Story, TOKEN, is, text};
 
 /// The path of the scripted revocation endpoint.
 const REVOKE: &str = "/revoke";
@@ -211,6 +211,58 @@ fn merged(mut block: Value, more: &Value) -> Value {
         block[name] = value.clone();
     }
     block
+}
+
+/// The old token is revoked some time after the new one has come; what fails then changes no condition.
+pub(crate) async fn replaced_token_is_revoked_after_the_grace(story: &mut Story) {
+    story.provider.always(TOKEN, Answer::token(3600));
+    story.provider.answer(REVOKE, Answer::status(200));
+    let endpoint = story.provider.url(REVOKE);
+    let revocation = json!({"endpoint": endpoint, "onReplace": true, "grace": "4s"});
+    story.ask("rolling", &json!({"provider": {"revocation": revocation}})).await;
+    story.ready("rolling").await;
+    assert_eq!(story.source("rolling").await.finalizers(), Vec::<String>::new());
+    let first = story.value("rolling-token", "access_token").await;
+    story.credentials("client", "another-s3cr3t-of-the-client").await;
+    story.asked(2).await;
+    story
+        .until("rolling", "the next token", |source| source.status.as_ref().is_some_and(|s| s.failures == 0))
+        .await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(story.provider.count(REVOKE), 0, "workloads may still use it");
+    eventually("the revocation", SOON, async || {
+        let revoked = revoked(story);
+        if revoked.is_empty() { Err("none") } else { Ok(()) }
+    })
+    .await;
+    assert_eq!(revoked(story), [(first, "access_token".to_owned())]);
+    let second = story.value("rolling-token", "access_token").await;
+
+    // A refusal is reported, and the present token is as good as before.
+    story.provider.answer(REVOKE, Answer::error(400, "unsupported_token_type"));
+    story.credentials("client", "a-third-s3cr3t-of-the-client").await;
+    story.asked(3).await;
+    until_event(story, "rolling").await;
+    assert_eq!(revoked(story)[1..], [(second, "access_token".to_owned())]);
+    let source = story.ready("rolling").await;
+    assert!(is(&source, ConditionType::Renewed, "True"), "{:#?}", source.status);
+    story.asked_exactly(3).await;
+    assert_eq!(story.provider.count(REVOKE), 2);
+}
+
+/// A provider that returns the same token again must not have it revoked.
+pub(crate) async fn same_token_again_is_not_revoked(story: &mut Story) {
+    story.provider.always(REVOKE, Answer::status(200));
+    let same =
+        json!({"access_token": "the-very-same-token-each-time", "token_type": "bearer", "expires_in": 3600});
+    story.provider.always(TOKEN, Answer::json(200, &same));
+    let revocation = json!({"endpoint": story.provider.url(REVOKE), "onReplace": true, "grace": "1s"});
+    story.ask("sticky", &json!({"provider": {"revocation": revocation}})).await;
+    story.ready("sticky").await;
+    story.credentials("client", "another-s3cr3t-of-the-client").await;
+    story.asked(2).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(story.provider.count(REVOKE), 0);
 }
 
 /// Keycloak confirms that a token was active before the deletion and is not afterwards, for each way to authenticate.

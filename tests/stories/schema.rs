@@ -55,6 +55,10 @@ fn accepted() -> Vec<(&'static str, Value)> {
             json!({"provider": {"revocation": {"endpoint": "https://h.example/r", "onDelete": true}}}),
         ),
         (
+            "revocation after replacement",
+            json!({"provider": {"revocation": {"endpoint": "https://h.example/r", "onReplace": true, "grace": "10m"}}}),
+        ),
+        (
             "revocation at the issuer's URL",
             json!({"provider": {"tokenEndpoint": null, "issuer": "https://h.example", "revocation": {"onDelete": true}}}),
         ),
@@ -188,7 +192,17 @@ fn refused() -> Vec<(&'static str, Value, &'static str)> {
         (
             "revocation without effect",
             json!({"provider": {"revocation": {"endpoint": "https://h.example/r"}}}),
-            "set onDelete",
+            "set onDelete or onReplace",
+        ),
+        (
+            "grace without onReplace",
+            json!({"provider": {"revocation": {"endpoint": "https://h.example/r", "onDelete": true, "grace": "1m"}}}),
+            "set onReplace: true",
+        ),
+        (
+            "a grace of a day",
+            json!({"provider": {"revocation": {"endpoint": "https://h.example/r", "onReplace": true, "grace": "24h"}}}),
+            "between 1s and 1h",
         ),
         (
             "revocation over http",

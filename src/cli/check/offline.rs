@@ -91,6 +91,7 @@ impl<'a> OfflineContext<'a> {
             generation: 1,
             deleting: false,
             deletion: Deletion::default(),
+            replacement: None,
             spec: &self.spec,
             status: &self.status,
             renew_request: None,

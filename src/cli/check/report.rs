@@ -128,13 +128,16 @@ pub(super) struct RevocationReport {
     /// None if the issuer's metadata names it.
     pub(super) endpoint: Option<String>,
     pub(super) on_delete: bool,
+    /// How long after its replacement a token is revoked; None if it is not.
+    pub(super) grace_seconds: Option<u64>,
 }
 
 impl RevocationReport {
     /// What the provider block says, if it revokes anything.
     pub(super) fn of(provider: &TokenProviderSpec) -> Option<Self> {
         let revocation = provider.revocation.as_ref()?;
-        Some(Self { endpoint: revocation.endpoint.clone(), on_delete: revocation.on_delete })
+        let grace_seconds = provider.grace_of_replaced().map(|grace| grace.as_secs());
+        Some(Self { endpoint: revocation.endpoint.clone(), on_delete: revocation.on_delete, grace_seconds })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use anstyle::Style;
+use chrono::TimeDelta;
 
 use super::report::{
     LifetimeSource, RenewalTime, Report, RequestReport, RevocationReport, SourceReport, TokenReport,
@@ -73,7 +74,11 @@ fn revoked(revocation: &RevocationReport) -> String {
         Some(endpoint) => harmless(endpoint),
         None => "the revocation endpoint that the issuer's metadata names".to_owned(),
     };
-    format!("The deletion of the TokenSource revokes its tokens at {place}.")
+    let grace = revocation.grace_seconds.and_then(|grace| i64::try_from(grace).ok()).map(TimeDelta::seconds);
+    let on_replace = grace.map(|grace| format!("a token {} after a new one has replaced it", exact(grace)));
+    let on_delete = revocation.on_delete.then(|| "all tokens when the TokenSource is deleted".to_owned());
+    let tokens: Vec<String> = on_delete.into_iter().chain(on_replace).collect();
+    format!("Revoked at {place}: {}.", tokens.join("; "))
 }
 
 fn wire(request: &RequestReport) -> String {

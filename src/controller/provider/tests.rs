@@ -65,6 +65,7 @@ fn enter(
         generation: 1,
         deleting: false,
         deletion: Deletion::default(),
+        replacement: None,
         spec: &source.spec,
         status: &status,
         renew_request: None,

@@ -10,6 +10,7 @@ use crate::controller::reconcile::credentials::refresh_token;
 use crate::controller::reconcile::finalizer;
 use crate::controller::reconcile::obtain::{ObtainError, obtain};
 use crate::controller::reconcile::probe::probe;
+use crate::controller::reconcile::replaced;
 use crate::controller::reconcile::rollout::restart;
 use crate::controller::reconcile::target::apply::{self, Written};
 use crate::controller::reconcile::target::former;
@@ -53,6 +54,11 @@ pub(crate) async fn act<'a>(
 ) -> Result<Option<Acted>, Error> {
     let acted = match plan {
         Plan::Leave | Plan::End(_) | Plan::Keep => Outcome::Kept.into(),
+        Plan::RevokeReplaced => {
+            let replacement = replaced::revoke(source, observed, context).await?;
+            *read = Some(Observed { replacement, ..observed.clone() });
+            Outcome::Kept.into()
+        }
         Plan::SetFinalizer(wanted) => match finalizer::set(*wanted, source, context).await {
             Ok(()) => return Ok(None),
             Err(error) if error.is_conflict() => return Ok(None),
@@ -175,6 +181,7 @@ async fn publish(
             return Outcome::Failed(context.now(), failure).into();
         }
     };
+    let present = replaced::present(source, observed, context).await;
     let written = match apply::token(&issued, data, source, observed, context).await {
         Ok(written) => written,
         Err(error) => return keep(issued, observed, error, context),
@@ -184,6 +191,7 @@ async fn publish(
     let (published, unchanged_at) = match written {
         Written::New(published) => {
             context.view.local.forget_written_versions(observed.uid);
+            replaced::was_replaced(present, &token.access_token, observed, context);
             (published, None)
         }
         Written::Unchanged(published) => (published, Some(token.issued_at)),

@@ -7,16 +7,15 @@ use std::time::Duration;
 use kube::Resource;
 
 use crate::api::TokenSource;
-use crate::controller::error::{Error, IssueError, chain};
+use crate::controller::error::Error;
 use crate::controller::reconcile::context::ReconcilePermit;
 use crate::controller::reconcile::credentials::refresh_token;
 use crate::controller::reconcile::finalizer;
+use crate::controller::reconcile::revocation::{self, Tried};
 use crate::controller::reconcile::target::stored_token;
 use crate::controller::view::name::name_of;
-use crate::decide::limiter::Answer;
 use crate::decide::{Ending, Failure, Observed, revocation_failed};
-use crate::issue::revoke::{Tokens, revoke};
-use crate::oauth::Retry;
+use crate::issue::revoke::Tokens;
 
 /// The pause before the object is looked at again after something was done.
 const AGAIN: Duration = Duration::from_millis(10);
@@ -61,56 +60,41 @@ async fn attempt(
     observed: &Observed<'_>,
     context: &ReconcilePermit<'_>,
 ) -> Result<Duration, Error> {
-    let Ok(provider) = observed.provider.clone() else { return Ok(AGAIN) };
     let tries = observed.deletion.tries.clone();
-    let Ok(permit) = context.limiters.acquire_for_revocation(source, provider, observed) else {
-        context.view.local.remember_tries(observed.uid, tries.waiting(context.now()));
-        // The limiter wakes it, or the time is up.
-        let left = observed.deletion.deadline(context.now()) - context.now();
-        return Ok(left.to_std().unwrap_or_default().max(AGAIN));
-    };
     let allowance = observed.deletion.allowance(context.now()).to_std().unwrap_or_default();
-    let tried = match tokio::time::timeout(allowance, revoke_all(source, observed, context)).await {
-        Ok(tried) => tried,
-        Err(_) => Err(IssueError::Failed(unfinished(allowance))),
-    };
-    let (answer, failure) = match tried {
-        Ok(()) => {
-            permit.release(Answer::Succeeded);
+    let tokens = Box::pin(all_tokens(source, observed, context));
+    match revocation::attempt(tokens, allowance, source, observed, context).await? {
+        Tried::Revoked => {
             context.log.revoked(&name_of(source), context.now());
-            return release(None, source, context).await;
+            release(None, source, context).await
         }
-        Err(IssueError::Lookup(error)) if error.is_not_leading() => return Err(error),
-        Err(IssueError::Lookup(error)) => {
-            let failure = Failure::not_revoked(format!("{}.", chain(&error)));
-            (Answer::Unrelated, Failure { retry: Retry::TRANSIENT, ..failure })
+        Tried::Failed(failure) => {
+            context.view.local.remember_tries(observed.uid, tries.failed(failure, context.now()));
+            Ok(AGAIN)
         }
-        Err(IssueError::Refused(failure)) => (Answer::Unrelated, failure),
-        Err(IssueError::Failed(failure)) => (Answer::from(&failure), failure),
-    };
-    permit.release(answer);
-    context.view.local.remember_tries(observed.uid, tries.failed(failure, context.now()));
-    Ok(AGAIN)
+        Tried::Waiting => {
+            context.view.local.remember_tries(observed.uid, tries.waiting(context.now()));
+            // The limiter wakes it, or the time is up.
+            let left = observed.deletion.deadline(context.now()) - context.now();
+            Ok(left.to_std().unwrap_or_default().max(AGAIN))
+        }
+    }
 }
 
-fn unfinished(allowance: Duration) -> Failure {
-    let failure =
-        Failure::not_revoked(format!("The provider did not answer within {} s.", allowance.as_secs()));
-    Failure { retry: Retry::TRANSIENT, ..failure }
-}
-
-/// Revokes the refresh token, the token in the target, and one that could not be written.
-async fn revoke_all(
+/// The refresh token, the token in the target, the one before it, and one that could not be written.
+async fn all_tokens(
     source: &TokenSource,
     observed: &Observed<'_>,
     context: &ReconcilePermit<'_>,
-) -> Result<(), IssueError> {
+) -> Result<Tokens, Error> {
     let mut tokens = Tokens::default();
     if observed.deletion.refresh_token {
         tokens.refresh = refresh_token::read(source, context).await.map_err(Error::RefreshToken)?;
     }
     tokens.access.extend(stored_token(source, observed, context).await?);
+    let replaced = context.view.replaced.get(observed.namespace, observed.uid, context.now());
+    tokens.access.extend(replaced.map(|(token, _)| token));
     let unwritten = context.view.local.unwritten_token(observed.uid);
     tokens.access.extend(unwritten.map(|issued| issued.token.access_token));
-    revoke(&tokens, observed, context).await
+    Ok(tokens)
 }

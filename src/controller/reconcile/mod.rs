@@ -12,6 +12,8 @@ pub(crate) mod observe;
 pub(crate) mod obtain;
 pub(crate) mod probe;
 pub(crate) mod record;
+pub(crate) mod replaced;
+pub(crate) mod revocation;
 pub(crate) mod rollout;
 pub(crate) mod target;
 
@@ -99,7 +101,7 @@ async fn step(cached: Arc<TokenSource>, context: &ReconcilePermit<'_>) -> Result
     let (observed, unread) = observe(&source, block, context).await;
     // A deletion goes on even if something cannot be read.
     let plan = if unread.is_some() && !observed.deleting { Plan::Wait(None) } else { decide(&observed) };
-    if !matches!(plan, Plan::Issue(_) | Plan::End(Ending::Revoke)) {
+    if !matches!(plan, Plan::Issue(_) | Plan::End(Ending::Revoke) | Plan::RevokeReplaced) {
         context.limiters.leave(&name_of(&source));
     }
     match &plan {

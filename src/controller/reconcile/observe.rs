@@ -118,6 +118,7 @@ pub(crate) async fn observe<'a>(
         // When a namespace is deleted, its objects go in any order, and none of them may be created again.
         deleting: source.metadata.deletion_timestamp.is_some() || context.cluster.is_ending(&namespace),
         deletion: deletion(source, context),
+        replacement: context.view.replaced.get(&namespace, uid, now).map(|(_, replacement)| replacement),
         spec: &source.spec,
         status: source.status.as_ref().unwrap_or(&NO_STATUS),
         renew_request: source.annotations().get(annotation::RENEW_REQUESTED_AT).map(|value| shortened(value)),

@@ -7,6 +7,7 @@ pub(crate) mod cluster_view;
 pub(crate) mod index;
 pub(crate) mod local_state;
 pub(crate) mod name;
+pub(crate) mod replaced;
 pub(crate) mod rights;
 pub(crate) mod secrets;
 pub(crate) mod watch;

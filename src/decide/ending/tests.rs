@@ -3,16 +3,21 @@
 use super::*;
 use crate::api::{Reason, Revocation};
 use crate::decide::fixture::{HOST, Scene, at, failure, outage};
-use crate::decide::{Credentials, Target, UnwrittenToken};
+use crate::decide::{Credentials, Replacement, Target, UnwrittenToken};
 use crate::oauth::Retry;
 
 /// An object with a good token that revokes it at this host.
 fn revoking_at(host: &str) -> Scene {
-    let revocation = Revocation { endpoint: Some(format!("https://{host}/revoke")), on_delete: true };
+    let endpoint = Some(format!("https://{host}/revoke"));
+    let revocation = Revocation { endpoint, on_delete: true, ..Revocation::default() };
     Scene::good().with(|scene| {
         scene.provider().revocation = Some(revocation);
         scene.deletion.finalizer = true;
     })
+}
+
+fn revocation_of(scene: &mut Scene) -> &mut Revocation {
+    scene.provider().revocation.as_mut().unwrap()
 }
 
 fn deleted(scene: Scene) -> Scene {
@@ -118,14 +123,23 @@ fn contradictions_are_refused_before_a_token_is_requested() {
         other => panic!("not refused: {other:?}"),
     };
     let idle = revoking_at(HOST).with(|scene| scene.provider().revocation = Some(Revocation::default()));
-    assert!(refused(idle).contains("set onDelete: true"));
+    assert!(refused(idle).contains("set onDelete or onReplace"));
+    let graceful = revoking_at(HOST).with(|scene| {
+        revocation_of(scene).grace = Some(crate::api::Duration::from_secs(60));
+    });
+    assert!(refused(graceful).contains("set onReplace"));
+    let endless = revoking_at(HOST).with(|scene| {
+        let revocation = revocation_of(scene);
+        (revocation.on_replace, revocation.grace) = (true, Some(crate::api::Duration::from_secs(3601)));
+    });
+    assert!(refused(endless).contains("1s to 1h"));
     let nowhere = revoking_at(HOST).with(|scene| {
-        scene.provider().revocation = Some(Revocation { endpoint: None, on_delete: true });
+        scene.provider().revocation = Some(Revocation { on_delete: true, ..Revocation::default() });
     });
     assert!(refused(nowhere).contains("needs a URL"));
     let http = revoking_at(HOST).with(|scene| {
         let endpoint = Some(format!("http://{HOST}/revoke"));
-        scene.provider().revocation = Some(Revocation { endpoint, on_delete: true });
+        scene.provider().revocation = Some(Revocation { endpoint, on_delete: true, ..Revocation::default() });
     });
     assert!(refused(http).contains("provider.revocation.endpoint"));
     let rendered = revoking_at(HOST).with(|scene| {
@@ -134,4 +148,37 @@ fn contradictions_are_refused_before_a_token_is_requested() {
     });
     assert!(refused(rendered).contains("needs the token itself"));
     assert!(refused(revoking_at("elsewhere.example.com")).contains("elsewhere.example.com"));
+}
+
+#[test]
+fn replaced_token_is_revoked_when_its_grace_is_over() {
+    let replaced = |due| {
+        revoking_at(HOST).with(|scene| {
+            revocation_of(scene).on_replace = true;
+            scene.replacement = Replacement::new(at(due), TimeDelta::zero(), at(9000));
+        })
+    };
+    assert_eq!(replaced(601).plan(), Plan::Keep);
+    assert_eq!(replaced(600).plan(), Plan::RevokeReplaced);
+    let unwanted = replaced(600).with(|scene| revocation_of(scene).on_replace = false);
+    assert_eq!(unwanted.plan(), Plan::Keep);
+    assert!(matches!(replaced(600).when(3000).plan(), Plan::Issue(_)), "a renewal comes first");
+    // The deletion need not wait for the grace.
+    let ending = deleted(replaced(601)).with(|scene| scene.target = Target::Missing);
+    assert_eq!(ending.plan(), Plan::End(Ending::Revoke));
+}
+
+#[test]
+fn token_that_is_about_to_be_replaced_is_remembered_only_if_the_spec_wants_it() {
+    let grace = |scene: &Scene| grace_of_present(&scene.observed());
+    let wanted = revoking_at(HOST).with(|scene| revocation_of(scene).on_replace = true);
+    assert_eq!(grace(&wanted), Some(TimeDelta::minutes(3)));
+    assert_eq!(grace(&revoking_at(HOST)), None);
+    assert_eq!(grace(&Scene::good()), None);
+    let altered = wanted.clone().with(|scene| scene.published().intact = false);
+    assert_eq!(grace(&altered), None, "somebody else's data");
+    let changed = wanted.with(|scene| {
+        scene.provider().token_endpoint = Some(format!("https://{HOST}/other"));
+    });
+    assert_eq!(grace(&changed), None, "another provider's token");
 }

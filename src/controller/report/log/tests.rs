@@ -61,6 +61,7 @@ fn log_outcome(log: &Log, namespace: &str, outcome: &Outcome, news: bool) {
         generation: 1,
         deleting: false,
         deletion: Deletion::default(),
+        replacement: None,
         spec: &spec,
         status: &before,
         renew_request: None,

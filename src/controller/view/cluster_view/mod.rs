@@ -21,6 +21,7 @@ use crate::controller::view::cluster_scoped::{Change, ClusterScoped};
 use crate::controller::view::index::{Reference, ReferenceIndex};
 use crate::controller::view::local_state::LocalState;
 use crate::controller::view::name::{NamespacedName, name_of};
+use crate::controller::view::replaced::ReplacedTokens;
 use crate::controller::view::secrets::Secrets;
 use crate::controller::view::watch::{
     Selection, Standing, WatchClient, WatchMetrics, Watched, watch_objects,
@@ -40,6 +41,7 @@ pub(crate) struct ClusterView {
     pub(crate) providers: Store<TokenProvider>,
     pub(crate) secrets: Secrets,
     pub(crate) local: LocalState,
+    pub(crate) replaced: ReplacedTokens,
     references: RwLock<ReferenceIndex>,
     pub(crate) secrets_filled: watch::Sender<bool>,
     pub(crate) filled: watch::Sender<bool>,
@@ -57,6 +59,7 @@ impl ClusterView {
             providers,
             secrets: Secrets::default(),
             local: LocalState::default(),
+            replaced: ReplacedTokens::default(),
             references: RwLock::default(),
             secrets_filled: watch::Sender::new(false),
             filled: watch::Sender::new(false),

@@ -1,0 +1,92 @@
+//! Revoking a token that another one has replaced, some time after the replacement.
+//!
+//! What fails here is reported by an Event and changes no condition, since the token in the target is good. Must not decide
+//! when a token is revoked.
+
+use std::time::Duration;
+
+use kube::Resource;
+
+use crate::api::TokenSource;
+use crate::controller::error::Error;
+use crate::controller::reconcile::context::{Context, ReconcilePermit};
+use crate::controller::reconcile::revocation::{self, Tried};
+use crate::controller::reconcile::target::stored_token;
+use crate::controller::view::name::name_of;
+use crate::decide::{Observed, Replacement, grace_of_present, revocation_failed};
+use crate::issue::revoke::Tokens;
+use crate::oauth::Secret;
+
+/// How long a try may take.
+const ALLOWANCE: Duration = Duration::from_secs(25);
+
+/// The token in the target with the time at which it is revoked, if a new one replaces it now.
+pub(crate) struct Present {
+    token: Secret,
+    replacement: Replacement,
+}
+
+/// Reads the token in the target before it is replaced; None if it is not to be revoked. A token that cannot be read is not
+/// revoked, since the new one must not wait for that.
+pub(crate) async fn present(
+    source: &TokenSource,
+    observed: &Observed<'_>,
+    context: &Context,
+) -> Option<Present> {
+    let grace = grace_of_present(observed)?;
+    let replacement = Replacement::new(context.now(), grace, observed.published()?.expires_at)?;
+    let token = stored_token(source, observed, context).await.ok()??;
+    Some(Present { token, replacement })
+}
+
+/// A new token was written. The one before is revoked later, unless it is the same.
+pub(crate) fn was_replaced(
+    present: Option<Present>,
+    by: &Secret,
+    observed: &Observed<'_>,
+    context: &Context,
+) -> Option<Replacement> {
+    let (namespace, uid, now) = (observed.namespace, observed.uid, context.now());
+    let tokens = &context.view.replaced;
+    // A provider may return an earlier token again.
+    if tokens.get(namespace, uid, now).is_some_and(|(token, _)| token == *by) {
+        tokens.forget(namespace, uid);
+    }
+    if let Some(Present { token, replacement }) = present.filter(|present| present.token != *by) {
+        tokens.remember(namespace, uid, token, replacement, now);
+    }
+    tokens.get(namespace, uid, now).map(|(_, replacement)| replacement)
+}
+
+/// Revokes the replaced token. Returns what is left to do.
+pub(crate) async fn revoke(
+    source: &TokenSource,
+    observed: &Observed<'_>,
+    context: &ReconcilePermit<'_>,
+) -> Result<Option<Replacement>, Error> {
+    let (namespace, uid) = (observed.namespace, observed.uid);
+    let Some((token, replacement)) = context.view.replaced.get(namespace, uid, context.now()) else {
+        return Ok(None);
+    };
+    let tokens = Tokens { refresh: None, access: vec![token.clone()] };
+    let tried = revocation::attempt(async { Ok(tokens) }, ALLOWANCE, source, observed, context).await?;
+    let now = context.now();
+    let failure = match tried {
+        Tried::Waiting => return Ok(Some(replacement.waiting(now))),
+        Tried::Revoked => {
+            context.log.revoked(&name_of(source), now);
+            context.view.replaced.forget(namespace, uid);
+            return Ok(None);
+        }
+        Tried::Failed(failure) => failure,
+    };
+    let next = replacement.failed(&failure, now);
+    if let Some(next) = &next {
+        context.view.replaced.remember(namespace, uid, token, next.clone(), now);
+    } else {
+        context.view.replaced.forget(namespace, uid);
+        context.log.not_revoked(&name_of(source), &failure, now);
+        context.events.publish(source.object_ref(&()), revocation_failed(&failure), now);
+    }
+    Ok(next)
+}
