@@ -55,8 +55,10 @@ fn revoking(observed: &Observed<'_>) -> Ending {
         Ok(provider) => provider,
         Err(failure) => return Ending::Release(Some(failure)),
     };
+    let asking = provider.revoking();
+    let secrets = observed.secrets.of_client(&asking);
     let refused = admission::contradiction(observed, provider)
-        .or_else(|| admission::credentials(observed, provider))
+        .or_else(|| admission::credentials(&Observed { secrets, ..observed.clone() }, &asking))
         .or_else(|| foreign_token(observed));
     match refused {
         Some(failure) => Ending::Release(Some(failure)),

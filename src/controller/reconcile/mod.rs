@@ -90,7 +90,9 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 /// record; only a failing API server is an error.
 async fn step(cached: Arc<TokenSource>, context: &ReconcilePermit<'_>) -> Result<Option<Duration>, Error> {
     let (source, status_pending) = context.view.local.current(cached);
-    if let Some(wait) = put_off(&source, context) {
+    // Nothing delays a deletion.
+    let is_deleted = source.metadata.deletion_timestamp.is_some();
+    if let Some(wait) = put_off(&source, context).filter(|_| !is_deleted) {
         // Meanwhile other TokenSources may use its permit of the limiter.
         context.limiters.leave(&name_of(&source));
         return Ok(Some(wait));

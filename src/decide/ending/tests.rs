@@ -117,6 +117,14 @@ fn object_that_cannot_revoke_goes_at_once_and_says_so() {
 }
 
 #[test]
+fn revoking_needs_only_the_secrets_of_the_client() {
+    let exchange = deleted(revoking_at(HOST)).with(|scene| {
+        scene.subject = Credentials::Missing("subject".to_owned());
+    });
+    assert_eq!(exchange.plan(), Plan::End(Ending::Revoke));
+}
+
+#[test]
 fn contradictions_are_refused_before_a_token_is_requested() {
     let refused = |scene: Scene| match scene.plan() {
         Plan::Refuse(failure) => failure.message,
