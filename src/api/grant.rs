@@ -29,6 +29,7 @@ pub struct RefreshSettings {
     /// The parameters of refresh requests, in place of provider.parameters.
     #[serde(default, skip_serializing_if = "is_default")]
     #[schemars(length(max = 32))]
+    #[x_kube(validation = Rule::new("!self.exists(parameter, parameter.name == 'scope')").message("refresh requests have no parameter scope: leave it out"))]
     pub parameters: Vec<Parameter>,
 }
 

@@ -36,12 +36,13 @@ pub enum RequestMethod {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.value) != has(self.valueFrom)").message("set exactly one of value and valueFrom"))]
+#[x_kube(validation = Rule::new("self.name != 'scope' || (has(self.type) && self.type == 'JSON')").message("this name has a field of its own, token.scopes: use that; only a list of scopes in a JSON body is a parameter, with type: JSON"))]
 #[x_kube(validation = Rule::new("!has(self.valueFrom) || !has(self.type) || self.type == 'String'").message("a value from elsewhere is sent as text: leave type out"))]
 pub struct Parameter {
     /// Name of the parameter.
     #[schemars(length(min = 1, max = 128))]
     #[x_kube(validation = rule::visible())]
-    #[x_kube(validation = Rule::new("!(self in ['grant_type', 'client_id', 'client_secret', 'client_assertion', 'scope', 'refresh_token', 'username', 'password', 'assertion', 'resource', 'audience']) && !self.startsWith('subject_token') && !self.startsWith('actor_token')").message("this name has a field of its own (token.scopes, token.audience, token.resources, credentialsRef, clientAuthentication, …): use that"))]
+    #[x_kube(validation = Rule::new("!(self in ['grant_type', 'client_id', 'client_secret', 'client_assertion', 'refresh_token', 'username', 'password', 'assertion', 'resource', 'audience']) && !self.startsWith('subject_token') && !self.startsWith('actor_token')").message("this name has a field of its own (token.scopes, token.audience, token.resources, credentialsRef, clientAuthentication, …): use that"))]
     pub name: String,
 
     /// Value of the parameter. Not for secrets: everybody who may read this object can read the value.

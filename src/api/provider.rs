@@ -41,6 +41,7 @@ use super::{is_default, rule};
 #[x_kube(validation = Rule::new("!has(self.signedToken) || !has(self.revocation)").message("a token that is signed here cannot be revoked, because no provider has issued it: leave revocation out"))]
 #[x_kube(validation = Rule::new("!has(self.revocation) || has(self.revocation.endpoint) || has(self.issuer)").message("revocation needs a URL: set revocation.endpoint, or set issuer instead of tokenEndpoint, whose metadata names it"))]
 #[x_kube(validation = Rule::new("!has(self.method) || self.method != 'GET' || !has(self.bodyFormat)").message("a GET request has no body, and everything is in its query: leave bodyFormat out"))]
+#[x_kube(validation = Rule::new("!has(self.parameters) || !self.parameters.exists(parameter, parameter.name == 'scope') || (has(self.bodyFormat) && self.bodyFormat == 'JSON')").message("a parameter scope is a list of scopes in a JSON body: set bodyFormat: JSON, or write token.scopes instead"))]
 pub struct TokenProviderSpec {
     /// URL of the token endpoint: https only, without user information or fragment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -83,7 +84,7 @@ pub struct TokenProviderSpec {
     pub body_format: BodyFormat,
 
     /// Additional parameters of the request. Names that have a field of their own (grant_type, client_id, client_secret,
-    /// scope, audience, …) are refused.
+    /// scope, audience, …) are refused, except scope with type: JSON, for a list of scopes in a JSON body.
     #[serde(default, skip_serializing_if = "is_default")]
     #[schemars(length(max = 32))]
     pub parameters: Vec<Parameter>,

@@ -79,6 +79,7 @@ use super::target::Target;
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.provider) != has(self.providerRef)").message("set exactly one of provider (written out here) and providerRef (a TokenProvider or ClusterTokenProvider)"))]
 #[x_kube(validation = Rule::new("!(has(self.provider) && has(self.provider.response) && has(self.provider.response.keep)) || (has(self.target) && has(self.target.data))").message("response.keep has an effect only on templates: use fields.NAME in target.data, or leave keep out"))]
+#[x_kube(validation = Rule::new("!has(self.token) || !has(self.token.scopes) || !has(self.provider) || !has(self.provider.parameters) || !self.provider.parameters.exists(parameter, parameter.name == 'scope')").message("token.scopes and the parameter scope both are the scope: keep the one whose form the provider documents"))]
 pub struct TokenSourceSpec {
     /// How to request tokens from the provider.
     // Boxed: most TokenSources have a providerRef instead, and every TokenSource is kept in memory.

@@ -16,8 +16,12 @@ pub(crate) async fn accepts_and_refuses(story: &mut Story) {
     // Nobody has looked at it, and it says so to whoever judges by kstatus.
     let source = story.source("accepted").await;
     assert_eq!(source.status.and_then(|status| status.observed_generation), Some(-1));
-    for (case, more, words) in
-        refused().into_iter().chain(refused_texts()).chain(refused_signing()).chain(refused_members())
+    for (case, more, words) in refused()
+        .into_iter()
+        .chain(refused_texts())
+        .chain(refused_signing())
+        .chain(refused_members())
+        .chain(refused_scopes())
     {
         let source = story.source_for("refused", &more);
         match story.world.plane().try_apply("admin", &story.namespace, &source.to_string()).await {
@@ -66,6 +70,7 @@ fn accepted() -> Vec<(&'static str, Value)> {
             "kept members",
             keeping(&json!({"_instance_url1": "/a/0/b~1c", "n".repeat(63): format!("/{}", "x".repeat(255))})),
         ),
+        ("scopes as a list", list_of_scopes()),
         ("the most kept members", keeping(&(0..16).map(|n| (format!("n{n}"), json!("/a"))).collect())),
         (
             "kept members of an answer whose token is elsewhere",
@@ -73,6 +78,38 @@ fn accepted() -> Vec<(&'static str, Value)> {
                 "target": {"data": {"a": "{{ fields.opaque }}"}}}),
         ),
         ("the longest timeout", json!({"provider": {"timeout": "2m"}})),
+    ]
+}
+
+fn list_of_scopes() -> Value {
+    json!({"provider": {"bodyFormat": "JSON", "parameters": [{"name": "scope", "type": "JSON", "value": "[\"a\"]"}]}})
+}
+
+fn refused_scopes() -> Vec<(&'static str, Value, &'static str)> {
+    let with = |pointer: &str, value: Value| {
+        let mut source = list_of_scopes();
+        match source.pointer_mut(pointer) {
+            Some(found) => *found = value,
+            None => source[pointer] = value,
+        }
+        source
+    };
+    vec![
+        (
+            "scopes as text in a parameter",
+            with("/provider/parameters/0/type", json!("String")),
+            "field of its own, token.scopes",
+        ),
+        ("scopes as a list in a form", with("/provider/bodyFormat", json!("Form")), "set bodyFormat: JSON"),
+        ("two forms of scopes", with("token", json!({"scopes": ["a"]})), "keep the one"),
+        (
+            "scopes among the parameters of a refresh",
+            with(
+                "/provider",
+                json!({"refresh": {"parameters": [{"name": "scope", "type": "JSON", "value": "[]"}]}}),
+            ),
+            "refresh requests have no parameter scope",
+        ),
     ]
 }
 

@@ -7,15 +7,15 @@ use std::collections::HashSet;
 use super::{
     ClientAuthentication, Error, Grant, ParameterPlace, RequestParameter, SignedAssertions, TokenRequest,
 };
-use crate::api::ParameterType;
+use crate::api::{BodyFormat, ParameterType};
 
-/// Names that other fields of the spec set. An additional parameter of such a name would contradict them.
-const RESERVED: [&str; 11] = [
+/// Names that other fields of the spec set. An additional parameter of such a name would contradict them. `scope` is another:
+/// [`is_list_of_scopes`].
+const RESERVED: [&str; 10] = [
     "grant_type",
     "client_id",
     "client_secret",
     "client_assertion",
-    "scope",
     "refresh_token",
     "username",
     "password",
@@ -134,6 +134,12 @@ fn append_parameters<'a>(members: &mut Vec<Member<'a>>, request: &'a TokenReques
         if name.is_empty() {
             return Err(Error::spec("a parameter has no name"));
         }
+        if name == "scope" && !is_list_of_scopes(parameter, request) {
+            return Err(Error::spec(
+                "the parameter scope is set by token.scopes; a list of scopes is a parameter with `type: JSON` in a JSON body, \
+                 without token.scopes",
+            ));
+        }
         if is_reserved(name, request) {
             return Err(Error::spec(format!("the parameter {name:?} is set by other fields of the spec")));
         }
@@ -143,6 +149,14 @@ fn append_parameters<'a>(members: &mut Vec<Member<'a>>, request: &'a TokenReques
         members.push(Member { name, value: typed(name, value.expose(), *type_)?, place: *place });
     }
     Ok(())
+}
+
+/// Whether the parameter is the scope in a form that `token.scopes`, which are sent as one text, cannot have.
+fn is_list_of_scopes(parameter: &RequestParameter, request: &TokenRequest) -> bool {
+    parameter.type_ == ParameterType::Json
+        && parameter.place == ParameterPlace::Body
+        && request.body_format == BodyFormat::Json
+        && request.scopes.is_empty()
 }
 
 fn is_reserved(name: &str, request: &TokenRequest) -> bool {

@@ -55,6 +55,33 @@ fn a_request_without_grant_type_has_only_the_parameters_of_the_spec() {
     assert_eq!(body(&form), "a=%5B1%5D", "in a form, JSON is text");
 }
 
+/// Google's API for impersonation wants such a list.
+#[test]
+fn scopes_are_a_list_only_in_a_json_body_and_only_without_token_scopes() {
+    let list = |change: fn(&mut super::TokenRequest)| {
+        public(|request| {
+            request.grant = Grant::None;
+            request.body_format = BodyFormat::Json;
+            request.parameters =
+                vec![parameter("scope", r#"["a","b"]"#, ParameterType::Json, ParameterPlace::Body)];
+            request.scopes = Vec::new();
+            change(request);
+        })
+    };
+    assert_eq!(body(&list(|_| {})), r#"{"scope":["a","b"]}"#);
+    let contradictions: [fn(&mut super::TokenRequest); 4] = [
+        |request| request.scopes = vec!["a".to_owned()],
+        |request| request.body_format = BodyFormat::Form,
+        |request| request.parameters[0].place = ParameterPlace::Query,
+        |request| request.parameters[0].type_ = ParameterType::String,
+    ];
+    for change in contradictions {
+        let error = build(&list(change), &signing()).err().unwrap();
+        assert_eq!(error.reason(), Reason::InvalidSpec, "{error}");
+        assert!(error.to_string().contains("set by token.scopes"), "{error}");
+    }
+}
+
 #[test]
 fn values_that_are_not_json_are_refused() {
     for text in ["", "{", "{} ,\"admin\":true", "a", "[1,]"] {
