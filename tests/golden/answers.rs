@@ -1,8 +1,11 @@
 //! What the providers of the catalog answer, as far as their documentation tells, read by the rules of their manifests.
 //! Knows answers; must not know how one is read. The tokens are made up; their odd characters are the providers'.
 
+use std::collections::BTreeSet;
+
 use reqwest::header::HeaderMap;
 use tokensource::api::{Reason, ResponseSettings};
+use tokensource::decide::render::render;
 use tokensource::oauth::{Disclosure, Error, HttpResponse, Notice, ResponseContext, Token, read};
 
 use crate::catalog::{CATALOG, load};
@@ -277,6 +280,31 @@ const GOOD: [Good; CATALOG.len()] = [
             r#"{"refresh_token": "eyJhbGciOiJSUzI1NiJ9.eyJpYXQiOjE3NjcyMjU2MDAsImV4cCI6MTc2NzIzNjQwMH0.c2ln"}"#,
         )
     },
+    good(
+        "feishu",
+        7200,
+        r#"{"code": 0, "expire": 7200, "msg": "ok", "tenant_access_token": "t-g1044ghJRUIJJ5Z"}"#,
+    ),
+    good("dingtalk", 7200, r#"{"accessToken": "fw8ef8we8f76e6f7s8d", "expireIn": 7200}"#),
+    good("wechat", 7200, r#"{"access_token": "57_x-Y_z", "expires_in": 7200}"#),
+    // The lease of the answer itself is 0: the token's counts.
+    good(
+        "vault-kubernetes",
+        3600,
+        r#"{"request_id": "0f1e", "lease_id": "", "renewable": false, "lease_duration": 0, "data": null, "warnings": null,
+            "auth": {"client_token": "hvs.CAESIx-Y_z", "accessor": "A1", "policies": ["default"], "lease_duration": 3600,
+            "renewable": true, "token_type": "service"}}"#,
+    ),
+    good(
+        "google-workload-identity",
+        3600,
+        r#"{"accessToken": "ya29.c.impersonated", "expireTime": "2026-01-01T01:00:00Z"}"#,
+    ),
+    good(
+        "google-impersonation",
+        3600,
+        r#"{"accessToken": "ya29.c.impersonated", "expireTime": "2026-01-01T01:00:00Z"}"#,
+    ),
 ];
 
 /// Reads a response as the controller would, or with other settings.
@@ -321,6 +349,8 @@ fn answers_are_read_by_the_rules_of_their_manifest() {
         let refreshable =
             body.contains("refresh_token") && !["ibm-cloud", "azure-container-registry"].contains(&name);
         assert_eq!(token.refresh_token.is_some(), refreshable, "{name}");
+        assert!(token.kept.values().all(Option::is_some), "{name}: the answer has every member that is kept");
+        render(&load(name).source.spec.target, &token).unwrap_or_else(|problem| panic!("{name}: {problem}"));
     }
 }
 
@@ -331,12 +361,37 @@ fn response_settings_stand_where_they_are_needed_and_nowhere_else() {
         let plain = answered(&load(name), Some(&ResponseSettings::default()), 200, body);
         match name {
             "ebay" | "slack" => assert_eq!(plain.unwrap_err().reason(), Reason::UnsupportedTokenType),
-            "github-app" | "cloudsmith" | "withings" | "azure-container-registry" => {
+            "github-app"
+            | "cloudsmith"
+            | "withings"
+            | "azure-container-registry"
+            | "feishu"
+            | "dingtalk"
+            | "vault-kubernetes"
+            | "google-workload-identity"
+            | "google-impersonation" => {
                 assert_eq!(plain.unwrap_err().reason(), Reason::MalformedResponse, "{name}");
             }
             "salesforce" => assert_eq!(life(&plain.unwrap()), 3600, "an hour is assumed"),
             _ => assert_eq!(life(&plain.unwrap()), expected, "{name}"),
         }
+    }
+}
+
+/// As the comments in the manifests say.
+#[test]
+fn addresses_of_apis_reach_the_secret() {
+    let expected = [
+        ("salesforce", "instance_url", "https://d.my.salesforce.com"),
+        ("zoho", "api_domain", "https://www.zohoapis.com"),
+    ];
+    for (name, key, address) in expected {
+        let body = GOOD.iter().find(|good| good.name == name).unwrap().body;
+        let example = load(name);
+        let token = answered(&example, None, 200, body).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let data = render(&example.source.spec.target, &token).unwrap();
+        assert_eq!(data[key].0, address.as_bytes(), "{name}");
+        assert_eq!(data["access_token"].0, token.access_token.expose().as_bytes(), "{name}");
     }
 }
 
@@ -351,97 +406,202 @@ fn zohos_milliseconds_need_the_other_member() {
     assert_eq!(life(&answered(&example, None, 200, body).unwrap()), 3600);
 }
 
+/// The commonest refusals: a provider, the status and the body of its answer, and the reason that is reported.
+const REFUSALS: &[(&str, u16, &str, Reason)] = &[
+    ("okta", 200, r#"{"access_token": "a.b.c", "token_type": "DPoP"}"#, Reason::UnsupportedTokenType),
+    ("docusign", 400, r#"{"error": "consent_required"}"#, Reason::ConsentRequired),
+    ("google-service-account", 400, r#"{"error": "invalid_grant"}"#, Reason::AssertionRejected),
+    ("paypal", 429, r#"{"name": "RATE_LIMIT_REACHED", "message": "Slow."}"#, Reason::RateLimited),
+    ("ups", 401, r#"{"response": {"errors": [{"code": "10401"}]}}"#, Reason::ProviderRejected),
+    ("zoho", 200, r#"{"error": "invalid_code"}"#, Reason::InvalidGrant),
+    (
+        "zoho",
+        400,
+        r#"{"error": "Access Denied", "error_description": "You have made too many requests"}"#,
+        Reason::RateLimited,
+    ),
+    (
+        "ibm-cloud",
+        400,
+        r#"{"errorCode": "BXNIM0415E", "errorMessage": "Provided API key could not be found."}"#,
+        Reason::InvalidRequest,
+    ),
+    (
+        "vipps",
+        401,
+        r#"{"statusCode": 401, "message": "Access denied due to invalid subscription key."}"#,
+        Reason::InvalidClient,
+    ),
+    ("cloudsmith", 401, r#"{"detail": "Invalid OIDC token"}"#, Reason::InvalidClient),
+    ("tailscale", 401, r#"{"message": "API token invalid"}"#, Reason::InvalidClient),
+    ("tailscale-federated", 401, r#"{"message": "no match"}"#, Reason::InvalidClient),
+    ("docker-registry", 401, r#"{"details": "incorrect username or password"}"#, Reason::InvalidClient),
+    (
+        "artifactory",
+        403,
+        r#"{"errors": [{"code": "FORBIDDEN", "message": "No identity mapping"}]}"#,
+        Reason::AccessDenied,
+    ),
+    ("databricks", 400, r#"{"error": "invalid_grant"}"#, Reason::InvalidGrant),
+    (
+        "sap-xsuaa",
+        401,
+        r#"{"error": "unauthorized", "error_description": "Bad credentials"}"#,
+        Reason::InvalidClient,
+    ),
+    (
+        "entra-on-behalf-of",
+        400,
+        r#"{"error": "invalid_grant", "error_description": "AADSTS65001: no consent"}"#,
+        Reason::AssertionRejected,
+    ),
+    ("entra-on-behalf-of", 400, r#"{"error": "interaction_required"}"#, Reason::ConsentRequired),
+    ("netsuite", 400, r#"{"error": "invalid_request"}"#, Reason::InvalidRequest),
+    (
+        "servicenow",
+        401,
+        r#"{"error_description": "access_denied", "error": "server_error"}"#,
+        Reason::InvalidClient,
+    ),
+    (
+        "box",
+        400,
+        r#"{"error": "unauthorized_client", "error_description": "This app is not authorized."}"#,
+        Reason::UnauthorizedClient,
+    ),
+    ("shopify", 400, r#"{"error": "shop_not_permitted"}"#, Reason::ProviderRejected),
+    ("amadeus", 401, r#"{"error": "invalid_client", "code": 38187}"#, Reason::InvalidClient),
+    (
+        "crowdstrike",
+        403,
+        r#"{"meta": {}, "errors": [{"code": 403, "message": "access denied, authorization failed"}]}"#,
+        Reason::AccessDenied,
+    ),
+    ("withings", 200, r#"{"status": 503, "body": {}, "error": "Invalid Params"}"#, Reason::InvalidGrant),
+    ("withings", 200, r#"{"status": 401, "body": {}, "error": "XRequestID: 1"}"#, Reason::InvalidClient),
+    ("withings", 200, r#"{"status": 601, "body": {}, "error": "Too Many Requests"}"#, Reason::RateLimited),
+    ("feishu", 200, r#"{"code": 10014, "msg": "app secret invalid"}"#, Reason::InvalidClient),
+    ("feishu", 200, r#"{"code": 10003, "msg": "invalid param"}"#, Reason::InvalidClient),
+    ("feishu", 400, r#"{"code": 99991400, "msg": "request trigger frequency limit"}"#, Reason::RateLimited),
+    (
+        "dingtalk",
+        400,
+        r#"{"code": "invalidClientIdOrSecret", "requestid": "1", "message": "clientId"}"#,
+        Reason::InvalidClient,
+    ),
+    ("wechat", 200, r#"{"errcode": 40013, "errmsg": "invalid appid"}"#, Reason::InvalidClient),
+    ("wechat", 200, r#"{"errcode": 40164, "errmsg": "invalid ip 1.2.3.4"}"#, Reason::AccessDenied),
+    ("wechat", 200, r#"{"errcode": -1, "errmsg": "system error"}"#, Reason::ProviderUnavailable),
+    ("vault-kubernetes", 403, r#"{"errors": ["permission denied"]}"#, Reason::AccessDenied),
+    ("vault-kubernetes", 400, r#"{"errors": ["invalid role name \"ROLE\""]}"#, Reason::InvalidRequest),
+    (
+        "google-workload-identity",
+        403,
+        r#"{"error": {"code": 403, "message": "Permission denied", "status": "PERMISSION_DENIED"}}"#,
+        Reason::AccessDenied,
+    ),
+    (
+        "google-impersonation",
+        401,
+        r#"{"error": {"code": 401, "message": "no credentials", "status": "UNAUTHENTICATED"}}"#,
+        Reason::InvalidClient,
+    ),
+    ("xero", 400, r#"{"error": "invalid_client"}"#, Reason::InvalidClient),
+    ("quickbooks", 400, r#"{"error": "invalid_grant"}"#, Reason::InvalidGrant),
+    ("slack", 200, r#"{"ok": false, "error": "invalid_refresh_token"}"#, Reason::InvalidGrant),
+    (
+        "azure-devops",
+        401,
+        r#"{"error": "invalid_client", "error_description": "AADSTS700213: no matching identity"}"#,
+        Reason::InvalidClient,
+    ),
+    (
+        "azure-container-registry",
+        401,
+        r#"{"errors": [{"code": "UNAUTHORIZED", "message": "authentication required"}]}"#,
+        Reason::InvalidClient,
+    ),
+    (
+        "auth0",
+        401,
+        r#"{"error": "access_denied", "error_description": "Unauthorized"}"#,
+        Reason::AccessDenied,
+    ),
+    (
+        "entra-certificate",
+        401,
+        r#"{"error": "invalid_client", "error_codes": [700027]}"#,
+        Reason::InvalidClient,
+    ),
+    (
+        "entra-secretless",
+        401,
+        r#"{"error": "invalid_client", "error_codes": [700213]}"#,
+        Reason::InvalidClient,
+    ),
+    ("entra-v1", 401, r#"{"error": "invalid_client", "error_codes": [7000215]}"#, Reason::InvalidClient),
+    ("keycloak-serviceaccount", 401, r#"{"error": "invalid_client"}"#, Reason::InvalidClient),
+    ("keycloak-signed-jwt", 400, r#"{"error": "invalid_client"}"#, Reason::InvalidClient),
+    ("salesforce", 400, r#"{"error": "invalid_client_id"}"#, Reason::InvalidClient),
+    (
+        "salesforce-marketing-cloud",
+        401,
+        r#"{"error": "invalid_client", "error_uri": "x"}"#,
+        Reason::InvalidClient,
+    ),
+    (
+        "zoom",
+        400,
+        r#"{"reason": "Invalid client_id or client_secret", "error": "invalid_client"}"#,
+        Reason::InvalidClient,
+    ),
+    (
+        "google-sts",
+        400,
+        r#"{"error": "invalid_grant", "error_description": "audience"}"#,
+        Reason::InvalidGrant,
+    ),
+    ("cognito", 400, r#"{"error": "invalid_client"}"#, Reason::InvalidClient),
+    ("pingone", 401, r#"{"error": "invalid_client"}"#, Reason::InvalidClient),
+    ("ebay", 401, r#"{"error": "invalid_client"}"#, Reason::InvalidClient),
+    ("sabre", 401, r#"{"error": "invalid_client"}"#, Reason::InvalidClient),
+    ("marketo", 401, r#"{"error": "unauthorized", "error_description": "No client"}"#, Reason::InvalidClient),
+    ("adobe", 400, r#"{"error": "invalid_client"}"#, Reason::InvalidClient),
+    ("amazon-lwa", 400, r#"{"error": "invalid_grant"}"#, Reason::InvalidGrant),
+    ("github-app", 401, r#"{"message": "A JSON web token could not be decoded"}"#, Reason::InvalidClient),
+    (
+        "maskinporten",
+        400,
+        r#"{"error": "invalid_grant", "error_description": "Invalid JWT"}"#,
+        Reason::AssertionRejected,
+    ),
+    (
+        "adfs-certificate",
+        400,
+        r#"{"error": "invalid_client", "error_description": "MSIS9622"}"#,
+        Reason::InvalidClient,
+    ),
+];
+
 #[test]
 fn refusals_are_told_apart() {
-    let cases = [
-        ("okta", 200, r#"{"access_token": "a.b.c", "token_type": "DPoP"}"#, Reason::UnsupportedTokenType),
-        ("docusign", 400, r#"{"error": "consent_required"}"#, Reason::ConsentRequired),
-        ("google-service-account", 400, r#"{"error": "invalid_grant"}"#, Reason::AssertionRejected),
-        ("paypal", 429, r#"{"name": "RATE_LIMIT_REACHED", "message": "Slow."}"#, Reason::RateLimited),
-        ("ups", 401, r#"{"response": {"errors": [{"code": "10401"}]}}"#, Reason::ProviderRejected),
-        ("zoho", 200, r#"{"error": "invalid_code"}"#, Reason::InvalidGrant),
-        (
-            "zoho",
-            400,
-            r#"{"error": "Access Denied", "error_description": "You have made too many requests"}"#,
-            Reason::RateLimited,
-        ),
-        (
-            "ibm-cloud",
-            400,
-            r#"{"errorCode": "BXNIM0415E", "errorMessage": "Provided API key could not be found."}"#,
-            Reason::InvalidRequest,
-        ),
-        (
-            "vipps",
-            401,
-            r#"{"statusCode": 401, "message": "Access denied due to invalid subscription key."}"#,
-            Reason::InvalidClient,
-        ),
-        ("cloudsmith", 401, r#"{"detail": "Invalid OIDC token"}"#, Reason::InvalidClient),
-        ("tailscale", 401, r#"{"message": "API token invalid"}"#, Reason::InvalidClient),
-        ("tailscale-federated", 401, r#"{"message": "no match"}"#, Reason::InvalidClient),
-        ("docker-registry", 401, r#"{"details": "incorrect username or password"}"#, Reason::InvalidClient),
-        (
-            "artifactory",
-            403,
-            r#"{"errors": [{"code": "FORBIDDEN", "message": "No identity mapping"}]}"#,
-            Reason::AccessDenied,
-        ),
-        ("databricks", 400, r#"{"error": "invalid_grant"}"#, Reason::InvalidGrant),
-        (
-            "sap-xsuaa",
-            401,
-            r#"{"error": "unauthorized", "error_description": "Bad credentials"}"#,
-            Reason::InvalidClient,
-        ),
-        (
-            "entra-on-behalf-of",
-            400,
-            r#"{"error": "invalid_grant", "error_description": "AADSTS65001: no consent"}"#,
-            Reason::AssertionRejected,
-        ),
-        ("entra-on-behalf-of", 400, r#"{"error": "interaction_required"}"#, Reason::ConsentRequired),
-        ("netsuite", 400, r#"{"error": "invalid_request"}"#, Reason::InvalidRequest),
-        (
-            "servicenow",
-            401,
-            r#"{"error_description": "access_denied", "error": "server_error"}"#,
-            Reason::InvalidClient,
-        ),
-        (
-            "box",
-            400,
-            r#"{"error": "unauthorized_client", "error_description": "This app is not authorized."}"#,
-            Reason::UnauthorizedClient,
-        ),
-        ("shopify", 400, r#"{"error": "shop_not_permitted"}"#, Reason::ProviderRejected),
-        ("amadeus", 401, r#"{"error": "invalid_client", "code": 38187}"#, Reason::InvalidClient),
-        (
-            "crowdstrike",
-            403,
-            r#"{"meta": {}, "errors": [{"code": 403, "message": "access denied, authorization failed"}]}"#,
-            Reason::AccessDenied,
-        ),
-        ("withings", 200, r#"{"status": 503, "body": {}, "error": "Invalid Params"}"#, Reason::ProviderError),
-        ("xero", 400, r#"{"error": "invalid_client"}"#, Reason::InvalidClient),
-        ("quickbooks", 400, r#"{"error": "invalid_grant"}"#, Reason::InvalidGrant),
-        ("slack", 200, r#"{"ok": false, "error": "invalid_refresh_token"}"#, Reason::InvalidGrant),
-        (
-            "azure-devops",
-            401,
-            r#"{"error": "invalid_client", "error_description": "AADSTS700213: no matching identity"}"#,
-            Reason::InvalidClient,
-        ),
-        (
-            "azure-container-registry",
-            401,
-            r#"{"errors": [{"code": "UNAUTHORIZED", "message": "authentication required"}]}"#,
-            Reason::InvalidClient,
-        ),
-    ];
-    for (name, status, body, expected) in cases {
-        let error = answered(&load(name), None, status, body).unwrap_err();
-        assert_eq!(error.reason(), expected, "{name}: {error}");
+    for (name, status, body, expected) in REFUSALS {
+        let error = answered(&load(name), None, *status, body).unwrap_err();
+        assert_eq!(error.reason(), *expected, "{name}: {error}");
+    }
+}
+
+/// `tokensource check --send` and the status show the reason, what it means and what to do.
+#[test]
+fn each_provider_has_a_refusal_that_is_explained() {
+    let refused: BTreeSet<&str> = REFUSALS.iter().map(|(name, ..)| *name).collect();
+    assert_eq!(refused, BTreeSet::from(CATALOG));
+    let unexplained = [Reason::ProviderError, Reason::MalformedResponse, Reason::ProviderRejected];
+    for name in CATALOG {
+        let is_explained =
+            |(of, _, _, reason): &&(&str, u16, &str, Reason)| *of == name && !unexplained.contains(reason);
+        // Their own codes, which the message shows, say what is wrong.
+        let shows_code = ["ups", "shopify"].contains(&name);
+        assert_eq!(REFUSALS.iter().any(|refusal| is_explained(&refusal)), !shows_code, "{name}");
     }
 }

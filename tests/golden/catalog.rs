@@ -8,7 +8,7 @@ use crate::assertion;
 use crate::example::{Example, compare, root};
 
 /// Name of the file and of the `TokenSource` in it.
-pub(crate) const CATALOG: [&str; 48] = [
+pub(crate) const CATALOG: [&str; 54] = [
     "auth0",
     "okta",
     "entra-certificate",
@@ -57,10 +57,20 @@ pub(crate) const CATALOG: [&str; 48] = [
     "slack",
     "azure-devops",
     "azure-container-registry",
+    "feishu",
+    "dingtalk",
+    "wechat",
+    "vault-kubernetes",
+    "google-workload-identity",
+    "google-impersonation",
 ];
 
 /// The file of a manifest with two `TokenSource`s, and the name of the one that the other needs.
-const FIRST: [(&str, &str); 1] = [("azure-container-registry", "azure-container-registry-entra")];
+const FIRST: [(&str, &str); 3] = [
+    ("azure-container-registry", "azure-container-registry-entra"),
+    ("google-workload-identity", "google-workload-identity-sts"),
+    ("google-impersonation", "google-impersonation-key"),
+];
 
 /// Those whose token is signed here: there is no answer to read.
 const SIGNED: [&str; 2] = ["app-store-connect", "snowflake-key-pair"];

@@ -220,6 +220,8 @@ fn usual(key: &str) -> &'static str {
         "refresh_token" => REFRESH_TOKEN,
         "token" => SUBJECT_TOKEN,
         "apikey" => "api+key/=",
+        "app_key" => "dingeq+key/=",
+        "app_secret" => "app+secret/=~&%",
         "subscription_key" => "0123456789abcdef",
         other => panic!("an unexpected key in the Secret: {other}"),
     }

@@ -4,13 +4,18 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokensource::api::ConditionType;
-use tokensource_kit::eventually;
 use tokensource_kit::keycloak::{MACHINE, REALM, SECRET};
+use tokensource_kit::manifest::Redirection;
 use tokensource_kit::scripted_provider::Answer;
+use tokensource_kit::shipped::repository;
+use tokensource_kit::{canaries, eventually, manifest, unique};
 
+use crate::identity::identity;
 use crate::story::{Story, TOKEN, condition};
+use crate::world::CONTROLLER;
 
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+const CLOUD_PLATFORM: &str = "https://www.googleapis.com/auth/cloud-platform";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
 async fn message(story: &Story, name: &str, reason: &str) -> String {
@@ -119,6 +124,68 @@ pub(crate) async fn bearer_token_of_another_source_is_presented(story: &mut Stor
     assert_eq!(request.header("authorization"), Some(format!("Bearer {token}")).as_deref());
     assert_eq!(request.text(), r#"{"scope_list":["a","b"]}"#);
     assert!(!story.controller.logs().contains("impersonated-canary"));
+}
+
+/// The catalog's manifest for Google, at look-alikes of both hosts: a ServiceAccount's token becomes a federated token, and that
+/// one becomes a token of an account there. Each look-alike refuses all but the request that is documented.
+pub(crate) async fn service_account_becomes_an_account_of_another_platform(story: &mut Story) {
+    const ACCOUNT: &str =
+        "/v1/projects/-/serviceAccounts/ACCOUNT@PROJECT.iam.gserviceaccount.com:generateAccessToken";
+    const POOL: &str = "//iam.googleapis.com/projects/PROJECT_NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER";
+    let [federated, impersonated] = ["federated", "impersonated"].map(|what| {
+        let token = format!("{what}-{}", unique::word(24));
+        canaries::register(what, &token);
+        token
+    });
+    let answer = json!({
+        "access_token": federated, "issued_token_type": ACCESS_TOKEN, "token_type": "Bearer", "expires_in": 3599,
+    });
+    story.provider.respond("/v1/token", move |request, _| {
+        let sent = |name: &str| request.form_value(name).unwrap_or_default();
+        let documented = sent("audience") == POOL
+            && sent("grant_type") == EXCHANGE
+            && sent("requested_token_type") == ACCESS_TOKEN
+            && sent("subject_token_type") == "urn:ietf:params:oauth:token-type:jwt"
+            && sent("scope") == CLOUD_PLATFORM
+            && request.header("authorization").is_none();
+        if documented { Answer::json(200, &answer) } else { Answer::error(400, "invalid_request") }
+    });
+    let (bearer, answer) =
+        (federated.clone(), json!({"accessToken": impersonated, "expireTime": "2999-01-01T00:00:00Z"}));
+    story.provider.respond(ACCOUNT, move |request, _| {
+        let documented =
+            request.bearer() == Some(&bearer) && request.json() == json!({"scope": [CLOUD_PLATFORM]});
+        if documented { Answer::json(200, &answer) } else { Answer::status(403) }
+    });
+
+    let mut objects =
+        manifest::load(repository().join("deploy/examples/catalog/google-workload-identity.yaml"));
+    let host = story.provider.host();
+    for from_host in ["sts.googleapis.com", "iamcredentials.googleapis.com"] {
+        let ca_pem = story.provider.ca_pem();
+        manifest::redirect(&mut objects, &Redirection { from_host, to_host: &host, ca_pem });
+    }
+    for object in &mut objects {
+        if let Some(hosts) = object.data.pointer_mut("/spec/target/allowedHosts") {
+            *hosts = json!([host]);
+        }
+        if let Some(subjects) = object.data.get_mut("subjects") {
+            *subjects =
+                json!([{"kind": "User", "name": CONTROLLER, "apiGroup": "rbac.authorization.k8s.io"}]);
+        }
+    }
+    manifest::into_namespace(&mut objects, &story.namespace);
+    story.world.plane().apply_objects(&objects).await;
+    story.ready("google-workload-identity").await;
+    assert_eq!(story.value("google-workload-identity-token", "access_token").await, impersonated);
+    assert_eq!(story.value("google-workload-identity-sts-token", "access_token").await, federated);
+
+    // The API server itself says whose token the first step has presented.
+    let presented = story.provider.requests("/v1/token")[0].form_value("subject_token").unwrap();
+    let expected = format!("system:serviceaccount:{}:google-workload-identity", story.namespace);
+    assert_eq!(identity(story, &presented, &[&format!("https:{POOL}")]).await, Some(expected));
+    let logs = story.controller.logs();
+    assert!(!logs.contains(&presented) && !logs.contains(&federated));
 }
 
 pub(crate) async fn circle_of_references_is_named(story: &mut Story) {

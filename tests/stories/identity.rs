@@ -199,7 +199,7 @@ fn federated(account: &str, audience: &str) -> Value {
 }
 
 /// Whom the API server takes the bearer of this token for, if it was issued for this audience.
-async fn identity(story: &Story, token: &str, audiences: &[&str]) -> Option<String> {
+pub(crate) async fn identity(story: &Story, token: &str, audiences: &[&str]) -> Option<String> {
     let review = json!({"metadata": {}, "spec": {"token": token, "audiences": audiences}});
     let review: TokenReview = serde_json::from_value(review).unwrap();
     let api: Api<TokenReview> = Api::all(story.world.plane().admin());

@@ -66,6 +66,7 @@ macro_rules! stories {
 stories! {
     chains::bearer_token_of_another_source_is_presented,
     chains::circle_of_references_is_named,
+    chains::service_account_becomes_an_account_of_another_platform,
     chains::token_of_another_source_is_exchanged,
     chains::values_come_from_keys,
     changes::altered_target_is_replaced_once,
