@@ -77,12 +77,14 @@ fn is_only_a_wait(observed: &Observed<'_>, next: &TokenSourceStatus, outcome: &O
     }
 }
 
-/// `Renewed` tells of an endpoint's trouble that others have met, and which is over.
+/// Whether `Renewed` is False for a reason that no longer holds: something in the cluster that has been corrected, or an
+/// endpoint that failed for other TokenSources and answers again. The reason of an own request is in `failed_reason`, and
+/// stays until the next request.
 fn is_over(observed: &Observed<'_>) -> bool {
     let renewed = find(&observed.status.conditions, ConditionType::Renewed);
     let failed = renewed.filter(|renewed| renewed.status == State::False.as_str());
-    let reason = failed.and_then(|renewed| Reason::named(&renewed.reason));
-    observed.status.failures == 0 && reason.is_some_and(Failure::is_of_endpoint)
+    let reason = observed.status.failed_reason.as_deref();
+    !observed.failed_before() && failed.is_some_and(|renewed| Some(renewed.reason.as_str()) != reason)
 }
 
 fn clear_failures(status: &mut TokenSourceStatus) {
@@ -199,12 +201,9 @@ fn renewed(ledger: &mut Ledger<'_>, observed: &Observed<'_>, notices: &[StatusNo
             let reason = Reason::TokenIssued;
             ledger.set(kind, State::True, reason, notices::message(reason, notices));
         }
-        // Its own attempt has yet to come.
-        Outcome::Deferred(_) if is_over(observed) => {
-            ledger.set(kind, State::Unknown, Reason::TokenPending, sentence(Reason::TokenPending));
-        }
-        Outcome::Waiting | Outcome::Deferred(..)
-            if observed.status.failures == 0 && find(&observed.status.conditions, kind).is_none() =>
+        Outcome::Waiting | Outcome::Deferred(_)
+            if is_over(observed)
+                || observed.status.failures == 0 && find(&observed.status.conditions, kind).is_none() =>
         {
             ledger.set(kind, State::Unknown, Reason::TokenPending, sentence(Reason::TokenPending));
         }

@@ -73,3 +73,27 @@ fn trouble_of_others_that_is_over_is_no_failure() {
     scene.record(&waits(true, None));
     assert_eq!(condition(&scene, ConditionType::Renewed), Some(("False", "ProviderUnavailable")));
 }
+
+#[test]
+fn a_corrected_refusal_is_not_reported_while_the_request_has_to_wait() {
+    let refused =
+        Outcome::Refused(Failure::local(Reason::CredentialsNotFound, "Secret client does not exist."));
+    for outcome in [Outcome::Waiting, waits(true, None)] {
+        let mut scene = Scene::fresh();
+        scene.record(&refused);
+        assert_eq!(condition(&scene, ConditionType::Renewed), Some(("False", "CredentialsNotFound")));
+        scene.record(&outcome);
+        assert_eq!(condition(&scene, ConditionType::Renewed), Some(("Unknown", "TokenPending")));
+    }
+    // The refusal hid the failure of the last request, which is still what the wait is about.
+    let mut failing = Scene::good().when(3700);
+    failing.record(&failed(3700));
+    failing.record(&refused);
+    failing.record(&Outcome::Waiting);
+    assert_eq!(condition(&failing, ConditionType::Renewed), Some(("False", "ProviderUnavailable")));
+    // With other inputs, that failure explains nothing either.
+    failing.record(&refused);
+    other_inputs(&mut failing);
+    failing.record(&Outcome::Waiting);
+    assert_eq!(condition(&failing, ConditionType::Renewed), Some(("Unknown", "TokenPending")));
+}
