@@ -40,6 +40,12 @@ pub enum ProxyFlagError {
     Host(String),
     #[error("--no-proxy and --proxy-credentials-file have no effect without --https-proxy")]
     NoProxy,
+    #[error(
+        "--api-server-proxy needs --https-proxy with an http:// URL: the Kubernetes client knows no proxy with https://"
+    )]
+    ApiServer,
+    #[error("--api-server-proxy: {0}")]
+    Credentials(CredentialsFault),
 }
 
 /// The proxy, and the hosts that are contacted without it.
@@ -106,9 +112,31 @@ impl OutboundProxy {
         !self.exemptions.iter().any(|exemption| exemption.covers(endpoint))
     }
 
-    /// The header for the proxy, from the credentials file as it is now; None without a file. Kubernetes replaces the file of a
-    /// mounted Secret when the Secret changes.
+    /// The URL with the credentials as they are now, percent-encoded: for a client that finds credentials in the URL alone.
+    /// A secret.
+    pub fn url_with_credentials(&self) -> Result<Zeroizing<String>, ProxyFlagError> {
+        if self.url.scheme() != "http" {
+            return Err(ProxyFlagError::ApiServer);
+        }
+        let mut url = self.url.clone();
+        if let Some(line) = self.read_credentials().map_err(ProxyFlagError::Credentials)? {
+            // `Url` takes a percent sign for the start of an escape, and leaves it.
+            let line = Zeroizing::new(line.replace('%', "%25"));
+            let (user, password) = line.split_once(':').unwrap_or((&line, ""));
+            let set = url.set_username(user).and_then(|()| url.set_password(Some(password)));
+            set.map_err(|()| ProxyFlagError::ApiServer)?;
+        }
+        Ok(Zeroizing::new(url.into()))
+    }
+
+    /// The header for the proxy, from the credentials file as it is now; None without a file.
     pub(super) fn authorization(&self) -> Result<Option<HeaderValue>, CredentialsFault> {
+        self.read_credentials()?.map(|line| basic(&line)).transpose()
+    }
+
+    /// The line `user:password` of the credentials file; None without a file. Kubernetes replaces the file of a mounted Secret
+    /// when the Secret changes.
+    fn read_credentials(&self) -> Result<Option<Zeroizing<String>>, CredentialsFault> {
         let Some(path) = &self.credentials else { return Ok(None) };
         let unreadable = |_| CredentialsFault::Unreadable;
         // A pipe would block.
@@ -121,7 +149,7 @@ impl OutboundProxy {
         if bytes.len() as u64 > MAX_CREDENTIALS {
             return Err(CredentialsFault::TooLong);
         }
-        basic(&bytes).map(Some)
+        credentials(&bytes).map(Some)
     }
 }
 
@@ -131,8 +159,8 @@ impl fmt::Debug for OutboundProxy {
     }
 }
 
-/// Basic authentication (RFC 7617) with the content of a credentials file.
-fn basic(content: &[u8]) -> Result<HeaderValue, CredentialsFault> {
+/// The line `user:password` in the content of a credentials file.
+fn credentials(content: &[u8]) -> Result<Zeroizing<String>, CredentialsFault> {
     let text = std::str::from_utf8(content).map_err(|_| CredentialsFault::Format)?;
     let line = text.strip_suffix('\n').unwrap_or(text);
     let line = line.strip_suffix('\r').unwrap_or(line);
@@ -140,6 +168,11 @@ fn basic(content: &[u8]) -> Result<HeaderValue, CredentialsFault> {
     if user.is_none_or(str::is_empty) || line.chars().any(char::is_control) {
         return Err(CredentialsFault::Format);
     }
+    Ok(Zeroizing::new(line.to_owned()))
+}
+
+/// Basic authentication (RFC 7617).
+fn basic(line: &str) -> Result<HeaderValue, CredentialsFault> {
     let value = Zeroizing::new(format!("Basic {}", STANDARD.encode(line)));
     let mut header = HeaderValue::from_str(&value).map_err(|_| CredentialsFault::Format)?;
     header.set_sensitive(true);

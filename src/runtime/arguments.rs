@@ -47,6 +47,10 @@ pub struct ControllerArguments {
     #[arg(long, value_name = "FILE", env = "TOKENSOURCE_PROXY_CREDENTIALS_FILE")]
     pub proxy_credentials_file: Option<PathBuf>,
 
+    /// Reach the API server through the proxy of --https-proxy as well. The proxy's credentials are read at the start.
+    #[arg(long, env = "TOKENSOURCE_API_SERVER_PROXY")]
+    pub api_server_proxy: bool,
+
     /// Use only ClusterTokenProviders, so that administrators decide which endpoints receive requests.
     #[arg(long, env = "TOKENSOURCE_ONLY_CLUSTER_PROVIDERS")]
     pub only_cluster_providers: bool,

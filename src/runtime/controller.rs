@@ -75,7 +75,8 @@ async fn serve(arguments: ControllerArguments) -> Result<(), Error> {
     core_dumps::forbid();
     let attendant = own_thread::start("attendant").map_err(Error::Thread)?;
     let ended = shutdown::signalled(&attendant).map_err(Error::Signals)?;
-    let config = configure().await?;
+    let proxy = proxy(&arguments).map_err(Error::Proxy)?;
+    let config = configure(&arguments, proxy.as_deref()).await?;
     let client = connect(config.clone()).map_err(Error::Connect)?;
     let reader = own_thread::start("watches").map_err(Error::Thread)?;
     let watches = WatchClient::new(config.clone(), reader).map_err(Error::Connect)?;
@@ -89,7 +90,6 @@ async fn serve(arguments: ControllerArguments) -> Result<(), Error> {
     let leadership =
         if arguments.leader_elect { Leadership::contested() } else { Leadership::unshared(clock::now()) };
     let resolver = Arc::new(Resolver::system().map_err(Error::Resolve)?);
-    let proxy = proxy(&arguments).map_err(Error::Proxy)?;
     let settings = Settings { proxy, ..settings(&arguments, &config, leadership.clone(), resolver) };
     let controller = Controller::new(&client, &watches, &config, settings, &metrics);
     controller.register(&mut registry, !arguments.no_object_metrics);
@@ -198,11 +198,17 @@ fn own_namespace<'a>(arguments: &'a ControllerArguments, config: &'a Config) -> 
     arguments.lease_namespace.as_deref().unwrap_or(&config.default_namespace)
 }
 
-async fn configure() -> Result<Config, Error> {
+async fn configure(arguments: &ControllerArguments, proxy: Option<&OutboundProxy>) -> Result<Config, Error> {
     let mut config = Config::infer().await.map_err(Error::Configure)?;
     // The workqueue retries; kube's own retries would block a reconcile for minutes.
     config.default_retry = false;
-    keep_own_proxy(&mut config);
+    if arguments.api_server_proxy {
+        let proxy = proxy.ok_or(ProxyFlagError::ApiServer).map_err(Error::Proxy)?;
+        let url = proxy.url_with_credentials().map_err(Error::Proxy)?;
+        config.proxy_url = Some(url.parse().map_err(|_| ProxyFlagError::ApiServer).map_err(Error::Proxy)?);
+    } else {
+        keep_own_proxy(&mut config);
+    }
     Ok(config)
 }
 

@@ -45,6 +45,7 @@ fn wrong_values_are_refused_with_their_name() {
         (json!({"extraArgs": ["--namespace=a"]}), "--namespace=a has a value of its own"),
         (json!({"extraArgs": ["--https-proxy=http://p"]}), "--https-proxy=http://p has a value of its own"),
         (json!({"proxy": {"credentialsSecret": "p"}}), "no effect without proxy.url"),
+        (json!({"proxy": {"apiServer": true}}), "no effect without proxy.url"),
         (json!({"caBundle": {"configMap": "c", "pem": "-----BEGIN CERTIFICATE-----"}}), "exclude each other"),
         (
             json!({"caBundle": {"includeSystem": true}}),

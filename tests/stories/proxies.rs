@@ -50,6 +50,14 @@ pub(crate) async fn tokens_arrive_through_a_real_proxy(story: &mut Story) {
     check(story, &objects, &send).await.has(0, &["the provider issued a token"]);
     assert_eq!(proxy.tunnels(&story.provider.host()), tunnels + 1);
 
+    // The API server is reached through the proxy only if a flag says so.
+    assert_eq!(proxy.tunnels("127.0.0.1"), 0);
+    let far = [&arguments[..], &["--proxy-credentials-file", &path, "--api-server-proxy"]].concat();
+    story.run_with(&far).await;
+    story.ask("far", &json!({})).await;
+    story.ready("far").await;
+    assert!(proxy.tunnels("127.0.0.1") > 0);
+
     // Tinyproxy answers 401 instead of 407, as if it were the provider.
     write(wrong);
     story.ask("refused", &json!({})).await;
@@ -66,7 +74,7 @@ pub(crate) async fn tokens_arrive_through_a_real_proxy(story: &mut Story) {
     story.ask("without", &json!({})).await;
     fails(story, "without", &format!("the proxy {} asked for other credentials (407)", proxy.address()))
         .await;
-    assert_eq!(story.provider.count(TOKEN), 3);
+    assert_eq!(story.provider.count(TOKEN), 4);
 }
 
 async fn fails(story: &Story, name: &str, why: &str) {

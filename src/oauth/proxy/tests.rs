@@ -86,12 +86,12 @@ fn credentials_are_one_line_with_a_colon() {
         ("u:a\nb:c", Err(CredentialsFault::Format)),
         ("", Err(CredentialsFault::Format)),
     ] {
-        let header = basic(content.as_bytes());
+        let header = credentials(content.as_bytes()).and_then(|line| basic(&line));
         let found = header.as_ref().map(|header| header.to_str().unwrap()).map_err(|fault| *fault);
         assert_eq!(found, expected, "{content:?}");
         assert!(header.is_err() || format!("{header:?}").contains("Sensitive"));
     }
-    assert_eq!(basic(b"u:\xff"), Err(CredentialsFault::Format));
+    assert_eq!(credentials(b"u:\xff"), Err(CredentialsFault::Format));
 }
 
 #[test]
@@ -107,4 +107,20 @@ fn credentials_file_is_read_again_each_time() {
     assert_eq!(proxy.authorization(), Err(CredentialsFault::TooLong));
     std::fs::remove_file(&path).unwrap();
     assert!(!format!("{proxy:?}").contains("u:"));
+}
+
+#[test]
+fn credentials_in_the_url_are_percent_encoded_and_only_an_http_proxy_has_them() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let url = |content: &str| {
+        std::fs::write(file.path(), content).unwrap();
+        proxy("", Some(file.path().to_owned())).url_with_credentials().map(|url| url.to_string())
+    };
+    assert_eq!(url("u:p@s:s/%").unwrap(), "http://u:p%40s%3As%2F%25@proxy.corp:3128/");
+    let found = url("canary").unwrap_err();
+    assert_eq!(found, ProxyFlagError::Credentials(CredentialsFault::Format));
+    assert!(!found.to_string().contains("canary"));
+    assert_eq!(proxy("", None).url_with_credentials().unwrap().as_str(), "http://proxy.corp:3128/");
+    let over_tls = OutboundProxy::of_flags(Some("https://proxy.corp"), &[], None).unwrap().unwrap();
+    assert_eq!(over_tls.url_with_credentials(), Err(ProxyFlagError::ApiServer));
 }

@@ -1,7 +1,7 @@
 {{/* Refuses values that contradict one another or have no effect. The schema has refused what is wrong by itself. */}}
 {{- define "tokensource.checks" -}}
 {{- range .Values.extraArgs -}}
-{{- if regexMatch "^--(namespace|selector|allow-network|deny-network|only-cluster-providers|https-proxy|no-proxy|proxy-credentials-file|lease-name|leader-elect|log-format)(=|$)" . -}}
+{{- if regexMatch "^--(namespace|selector|allow-network|deny-network|only-cluster-providers|https-proxy|no-proxy|proxy-credentials-file|api-server-proxy|lease-name|leader-elect|log-format)(=|$)" . -}}
 {{- fail (printf "extraArgs: %s has a value of its own in this chart (see `helm show values`), which also grants what it needs" .) -}}
 {{- end -}}
 {{- end -}}
@@ -16,8 +16,8 @@
 {{- fail (printf "extraEnv: %s and caBundle exclude each other: set one of them" .name) -}}
 {{- end -}}
 {{- end -}}
-{{- if and (or .Values.proxy.noProxy .Values.proxy.credentialsSecret) (not .Values.proxy.url) -}}
-{{- fail "proxy.noProxy and proxy.credentialsSecret have no effect without proxy.url" -}}
+{{- if and (or .Values.proxy.noProxy .Values.proxy.credentialsSecret .Values.proxy.apiServer) (not .Values.proxy.url) -}}
+{{- fail "proxy.noProxy, proxy.credentialsSecret and proxy.apiServer have no effect without proxy.url" -}}
 {{- end -}}
 {{- if and .Values.caBundle.pem .Values.caBundle.configMap -}}
 {{- fail "caBundle.pem and caBundle.configMap exclude each other: set one of them" -}}
