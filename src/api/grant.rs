@@ -20,6 +20,7 @@ use super::rule;
 /// Settings for refresh tokens.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.policy) || self.policy != 'Never' || !(has(self.tokenEndpoint) || has(self.sendScope))").message("with policy Never there are no refresh requests: leave tokenEndpoint and sendScope out"))]
 pub struct RefreshSettings {
     /// IfIssued (the default): a refresh token that the provider issues is stored and used for the next renewal. Never:
     /// refresh tokens are dropped, and every renewal uses the primary grant.
@@ -31,6 +32,22 @@ pub struct RefreshSettings {
     #[schemars(length(max = 32))]
     #[x_kube(validation = Rule::new("!self.exists(parameter, parameter.name == 'scope')").message("refresh requests have no parameter scope: leave it out"))]
     pub parameters: Vec<Parameter>,
+
+    /// URL of the endpoint for refresh requests, if it is not the token endpoint: https only. The credentials must be
+    /// allowed for its host, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    #[x_kube(
+        validation = rule::https_url(),
+        validation = rule::without_user(),
+        validation = rule::without_fragment()
+    )]
+    pub token_endpoint: Option<String>,
+
+    /// Whether refresh requests name token.scopes. Without it a refresh token keeps the scopes that it was issued for (RFC
+    /// 6749, section 6).
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub send_scope: bool,
 }
 
 /// Whether refresh tokens are used.

@@ -42,14 +42,15 @@ use super::{is_default, rule};
 #[x_kube(validation = Rule::new("!has(self.revocation) || has(self.revocation.endpoint) || has(self.issuer)").message("revocation needs a URL: set revocation.endpoint, or set issuer instead of tokenEndpoint, whose metadata names it"))]
 #[x_kube(validation = Rule::new("!has(self.method) || self.method != 'GET' || !has(self.bodyFormat)").message("a GET request has no body, and everything is in its query: leave bodyFormat out"))]
 #[x_kube(validation = Rule::new("!has(self.parameters) || !self.parameters.exists(parameter, parameter.name == 'scope') || (has(self.bodyFormat) && self.bodyFormat == 'JSON')").message("a parameter scope is a list of scopes in a JSON body: set bodyFormat: JSON, or write token.scopes instead"))]
+#[x_kube(validation = Rule::new("!has(self.refresh) || !(has(self.refresh.tokenEndpoint) || has(self.refresh.sendScope)) || (has(self.grantType) && !(self.grantType in ['client_credentials', 'refresh_token']))").message("leave refresh.tokenEndpoint and refresh.sendScope out: with grantType client_credentials (the default) no refresh token is kept, and with refresh_token every request goes to tokenEndpoint and names token.scopes"))]
 pub struct TokenProviderSpec {
     /// URL of the token endpoint: https only, without user information or fragment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     #[x_kube(
-        validation = Rule::new("self.startsWith('https://') && isURL(self)").message("write a full https:// URL: tokens and secrets are never sent unencrypted, and there is no switch for it"),
-        validation = Rule::new("!self.matches('^https://[^/?#]*@')").message("leave user:password@ out of the URL: credentials belong in the Secret that credentialsRef names"),
-        validation = Rule::new("!self.contains('#')").message("leave the fragment (#...) out: it is never sent")
+        validation = rule::https_url(),
+        validation = rule::without_user(),
+        validation = rule::without_fragment()
     )]
     pub token_endpoint: Option<String>,
 
@@ -154,6 +155,11 @@ impl TokenProviderSpec {
             issuer: self.issuer.clone(),
             client_authentication: self.client_authentication.clone(),
             headers: self.headers.clone(),
+            // A stored refresh token is bound to this endpoint as well.
+            refresh: RefreshSettings {
+                token_endpoint: self.refresh.token_endpoint.clone(),
+                ..RefreshSettings::default()
+            },
             revocation: self.revocation.clone(),
             tls: self.tls.clone(),
             timeout: self.timeout,
@@ -175,6 +181,11 @@ impl TokenProviderSpec {
     /// Whether tokens are revoked when their TokenSource is deleted.
     pub fn revokes_on_delete(&self) -> bool {
         self.revocation.as_ref().is_some_and(|revocation| revocation.on_delete)
+    }
+
+    /// The endpoint of refresh requests, if it is not the token endpoint.
+    pub fn refresh_endpoint(&self) -> Option<&str> {
+        self.refresh.token_endpoint.as_deref()
     }
 
     /// The deadline for a request.

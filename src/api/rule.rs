@@ -73,6 +73,27 @@ pub(super) fn token_type() -> Rule {
     rule("self.matches('^[A-Za-z0-9._~-]+$')", "a token type is one word, such as Bearer")
 }
 
+/// The URL of an endpoint.
+pub(super) fn https_url() -> Rule {
+    rule(
+        "self.startsWith('https://') && isURL(self)",
+        "write a full https:// URL: tokens and secrets are never sent unencrypted, and there is no switch for it",
+    )
+}
+
+/// The URL of an endpoint has no user information.
+pub(super) fn without_user() -> Rule {
+    rule(
+        "!self.matches('^https://[^/?#]*@')",
+        "leave user:password@ out of the URL: credentials belong in the Secret that credentialsRef names",
+    )
+}
+
+/// The URL of an endpoint has no fragment.
+pub(super) fn without_fragment() -> Rule {
+    rule("!self.contains('#')", "leave the fragment (#...) out: it is never sent")
+}
+
 /// A JSON Pointer.
 pub(super) fn pointer() -> Rule {
     rule(

@@ -72,13 +72,15 @@ fn unreadable_url(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Optio
         .map(|url| ("provider.revocation.endpoint", Endpoint::parse(url).err()));
     let probe = spec.renewal.probe.as_ref();
     let probe = probe.map(|probe| ("renewal.probe.url", Endpoint::parse(&probe.url).err()));
+    let refresh = provider.refresh_endpoint();
+    let refresh = refresh.map(|url| ("provider.refresh.tokenEndpoint", Endpoint::parse(url).err()));
     let ways = [issuer.is_some(), endpoint.is_some(), provider.signed_token.is_some()];
     if ways.into_iter().filter(|way| *way).count() != 1 {
         return Some(invalid(
             "Set exactly one of provider.tokenEndpoint, provider.issuer and provider.signedToken.",
         ));
     }
-    let mut read = [issuer, endpoint, revocation, probe].into_iter().flatten();
+    let mut read = [issuer, endpoint, refresh, revocation, probe].into_iter().flatten();
     read.find_map(|(field, error)| Some(invalid(format!("{field}: {}.", error?))))
 }
 

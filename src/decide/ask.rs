@@ -1,6 +1,7 @@
 //! From what the user wrote to one token request: which credentials are needed, and how the answer is to be read.
 //! Knows both vocabularies, the contract's and the protocol's. Must not know how credentials are fetched or sent.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
@@ -133,6 +134,7 @@ pub fn ask(
     inputs: &RequestInputs,
     refresh_token: Option<&Secret>,
 ) -> Result<Ask, Failure> {
+    let provider = &*with_refresh_endpoint(provider, refresh_token.is_some());
     let endpoint = provider.token_endpoint.as_deref().unwrap_or_default();
     let endpoint = Endpoint::parse(endpoint).map_err(|error| Failure::from(&error))?;
     let reference = spec.credentials_ref.as_ref();
@@ -153,11 +155,15 @@ pub fn ask(
         ) => GrantKind::JwtBearer,
         (_, kind) => kind,
     };
-    // A refresh request beside another grant names no scope (RFC 6749 §6 would narrow it), and asks for nothing that the
-    // grant did not. Where refreshing is the grant, nothing else ever asks: the first request and all later ones are alike.
+    // A refresh request beside another grant names no scope unless the spec says so (RFC 6749 §6 would narrow it), and asks
+    // for nothing that the grant did not. Where refreshing is the grant, nothing else ever asks: the first request and all later ones are alike.
     let own = is_own_grant(provider);
     let beside = refresh_token.is_some() && !own;
-    let token = if beside { RequestedToken::default() } else { spec.token.clone() };
+    let token = match (beside, provider.refresh.send_scope) {
+        (false, _) => spec.token.clone(),
+        (true, true) => RequestedToken { scopes: spec.token.scopes.clone(), ..RequestedToken::default() },
+        (true, false) => RequestedToken::default(),
+    };
     let parameters = if (beside || own) && !provider.refresh.parameters.is_empty() {
         parameters(&provider.refresh.parameters, Place::RefreshParameter, provider, &credentials, inputs)?
     } else {
@@ -181,6 +187,16 @@ pub fn ask(
         grant: kind,
         confidential: confidential(provider, &keys, inputs, refresh_token),
     })
+}
+
+/// The provider block with the endpoint that a request goes to, which is also the audience of its assertions.
+fn with_refresh_endpoint(provider: &TokenProviderSpec, is_refresh: bool) -> Cow<'_, TokenProviderSpec> {
+    match provider.refresh_endpoint().filter(|_| is_refresh) {
+        Some(url) => {
+            Cow::Owned(TokenProviderSpec { token_endpoint: Some(url.to_owned()), ..provider.clone() })
+        }
+        None => Cow::Borrowed(provider),
+    }
 }
 
 /// The additional parameters with their values.

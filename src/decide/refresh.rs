@@ -74,7 +74,8 @@ pub fn explain(observed: &Observed<'_>, mut failure: Failure) -> Failure {
 /// What a refresh token is bound to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RefreshBinding {
-    /// Fingerprint of the endpoint and the client id: the token is sent by this client to this endpoint alone.
+    /// Fingerprint of the endpoint, the client id and the endpoint of refresh requests: the token is sent by this client to
+    /// these endpoints alone.
     endpoint: String,
     /// Fingerprint of everything it was asked for with.
     asked: String,
@@ -98,6 +99,10 @@ impl RefreshBinding {
         let mut issued_to = provider.token_endpoint.clone().unwrap_or_default().into_bytes();
         issued_to.push(b'\n');
         issued_to.extend(client.unwrap_or_default());
+        if let Some(url) = provider.refresh_endpoint() {
+            issued_to.push(b'\n');
+            issued_to.extend(url.as_bytes());
+        }
         Self {
             endpoint: digest(&issued_to),
             asked: asked.to_owned(),

@@ -46,6 +46,8 @@ pub(crate) struct PreparedRequest<'a> {
     pub(crate) inputs: RequestInputs,
     /// The client for the endpoint; None if there is no endpoint, as for a token that is signed here.
     pub(crate) client: Option<TokenClient>,
+    /// The client for refresh requests, if they go to another endpoint.
+    pub(crate) refresh_client: Option<TokenClient>,
     /// The fingerprint of the request's inputs.
     pub(crate) asked: String,
     /// The versions of the Secrets that count in the fingerprint.
@@ -76,12 +78,14 @@ pub(crate) async fn prepare<'a, L: Lookup>(
         return Err(IssueError::Refused(Failure::local(Reason::CredentialsNotFound, gone)));
     };
     issue_tokens(observed, &provider, &mut inputs, lookup).await?;
-    let client = match purpose.url(&provider) {
-        None => None,
-        Some(url) => Some(token_client(observed, url, &provider, ca_bundle, certificate, lookup)?),
+    let client = |url: Option<&str>| {
+        url.map(|url| token_client(observed, url, &provider, ca_bundle.clone(), certificate.clone(), lookup))
+            .transpose()
     };
+    let refresh_client = client(provider.refresh_endpoint().filter(|_| purpose == Purpose::Token))?;
+    let client = client(purpose.url(&provider))?;
     let versions = observed.secrets.versions.clone();
-    Ok(PreparedRequest { provider, inputs, client, asked, versions, found })
+    Ok(PreparedRequest { provider, inputs, client, refresh_client, asked, versions, found })
 }
 
 /// Reads what the request is made of, without contact to any host.

@@ -28,7 +28,10 @@ pub(crate) async fn send<L: Lookup>(
     lookup: &L,
 ) -> Result<Answer, IssueError<L::Error>> {
     let (spec, provider) = (observed.spec, &prepared.provider);
-    let Some(client) = &prepared.client else { return sign(prepared, observed, lookup) };
+    let refresh_client = prepared.refresh_client.as_ref().filter(|_| refresh_token.is_some());
+    let Some(client) = refresh_client.or(prepared.client.as_ref()) else {
+        return sign(prepared, observed, lookup);
+    };
     let mut ask = ask(spec, provider, &prepared.inputs, refresh_token).map_err(IssueError::Refused)?;
     ask.disclosure = lookup.disclosure(disclosure(observed, provider, &ask.request.endpoint, true));
     if let Some(failure) = credentials::placeholder(spec, provider, &prepared.inputs) {

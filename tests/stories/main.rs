@@ -162,6 +162,7 @@ stories! {
     refresh::apiax_is_refreshed_and_falls_back,
     refresh::crash_between_the_writes_costs_one_refresh,
     refresh::keycloak_rotates,
+    refresh::refresh_requests_go_to_their_own_endpoint_if_its_host_is_allowed,
     refresh::refresh_token_goes_only_where_it_came_from,
     refresh::refresh_token_of_the_credentials_is_only_the_first,
     refresh::refused_password_is_not_tried_again,

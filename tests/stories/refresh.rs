@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokensource::api::ConditionType;
 use tokensource_kit::keycloak::{PASSWORD, PUBLIC, ROTATING_REALM, USERNAME};
 use tokensource_kit::lookalikes::Lookalike;
-use tokensource_kit::scripted_provider::Answer;
+use tokensource_kit::scripted_provider::{Answer, ScriptedProvider};
 use tokensource_kit::shipped::repository;
 use tokensource_kit::{eventually, manifest};
 
@@ -134,6 +134,46 @@ pub(crate) async fn refresh_token_goes_only_where_it_came_from(story: &mut Story
 }
 
 /// A crash between the two writes loses nothing but one refresh.
+pub(crate) async fn refresh_requests_go_to_their_own_endpoint_if_its_host_is_allowed(story: &mut Story) {
+    let refreshing = ScriptedProvider::start(&story.world.authority);
+    let token = |number: usize| {
+        Answer::json(
+            200,
+            &json!({
+                "access_token": format!("access-{number}"), "token_type": "bearer", "expires_in": 14,
+                "refresh_token": "kept",
+            }),
+        )
+    };
+    story.provider.respond(TOKEN, move |_, number| token(number));
+    refreshing.respond("/refresh", move |_, number| token(100 + number));
+    user(story, "the-password").await;
+    let source = json!({
+        "token": {"scopes": ["read"]},
+        "provider": {
+            "grantType": "password", "clientAuthentication": {"method": "none"},
+            "refresh": {"tokenEndpoint": refreshing.url("/refresh"), "sendScope": true},
+        },
+    });
+    story.apply(&story.source_for("apart", &source)).await;
+    story.failing("apart", "CredentialsNotBound").await;
+    story.asked_exactly(0).await;
+    let hosts = format!("{}, {}", story.provider.host(), refreshing.host());
+    let bound = json!({"metadata": {"annotations": {"tokensource.dev/allowed-hosts": hosts}}});
+    story.patch_secret("client", &bound).await;
+    story.ready("apart").await;
+    eventually("a refresh request", SOON, async || match refreshing.count("/refresh") {
+        0 => Err("none yet".to_owned()),
+        _ => Ok(()),
+    })
+    .await;
+    let asked = &refreshing.requests("/refresh")[0];
+    assert_eq!(asked.form_value("grant_type").as_deref(), Some("refresh_token"));
+    assert_eq!(asked.form_value("refresh_token").as_deref(), Some("kept"));
+    assert_eq!(asked.form_value("scope").as_deref(), Some("read"));
+    story.asked_exactly(1).await;
+}
+
 pub(crate) async fn crash_between_the_writes_costs_one_refresh(story: &mut Story) {
     story.provider.respond(TOKEN, |_, _| with_refresh_token());
     let policy = deny_secret(story, "torn-token").await;

@@ -77,6 +77,11 @@ fn accepted() -> Vec<(&'static str, Value)> {
             json!({"provider": {"response": {"fields": {"accessToken": "/id_token"}, "keep": {"opaque": "/access_token"}}},
                 "target": {"data": {"a": "{{ fields.opaque }}"}}}),
         ),
+        (
+            "an endpoint of refresh requests",
+            json!({"provider": {"grantType": "password", "refresh": {
+                "tokenEndpoint": "https://h.example/refresh", "sendScope": true}}}),
+        ),
         ("the longest timeout", json!({"provider": {"timeout": "2m"}})),
     ]
 }
@@ -333,6 +338,27 @@ fn refused_texts() -> Vec<(&'static str, Value, &'static str)> {
             "a code with an unknown meaning",
             json!({"provider": {"response": {"fields": {"error": "/code"}, "errors": {"1": "oops"}}}}),
             "invalid_client",
+        ),
+        (
+            "scopes of refresh requests that are never sent",
+            json!({"provider": {"refresh": {"sendScope": true}}}),
+            "with grantType client_credentials (the default) no refresh token is kept",
+        ),
+        (
+            "another endpoint where every request is a refresh request",
+            json!({"provider": {"grantType": "refresh_token", "refresh": {"tokenEndpoint": "https://h.example/r"}}}),
+            "with refresh_token every request goes to tokenEndpoint",
+        ),
+        (
+            "an endpoint of refresh requests that are switched off",
+            json!({"provider": {"grantType": "password", "refresh": {
+                "policy": "Never", "tokenEndpoint": "https://h.example/r"}}}),
+            "with policy Never there are no refresh requests",
+        ),
+        (
+            "an endpoint of refresh requests without TLS",
+            json!({"provider": {"grantType": "password", "refresh": {"tokenEndpoint": "http://h.example/r"}}}),
+            "write a full https:// URL",
         ),
         (
             "a space in a grant type",

@@ -48,11 +48,16 @@ pub fn service_account(
     unbound(namespace, "ServiceAccount", name, allowed_hosts, &hosts(spec, provider))
 }
 
-/// Where a credential or the token it brings will be sent: the token endpoint and the revocation endpoint, where they are
-/// known, and the probe.
+/// Where a credential or the token it brings will be sent: the endpoints for tokens, refresh requests and revocation, where they
+/// are known, and the probe.
 pub(super) fn hosts(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Vec<Endpoint> {
     let probe = spec.renewal.probe.as_ref().map(|probe| probe.url.as_str());
-    let urls = [provider.token_endpoint.as_deref(), provider.revocation_endpoint(), probe];
+    let urls = [
+        provider.token_endpoint.as_deref(),
+        provider.refresh_endpoint(),
+        provider.revocation_endpoint(),
+        probe,
+    ];
     urls.into_iter().flatten().filter_map(|url| Endpoint::parse(url).ok()).collect()
 }
 

@@ -306,3 +306,19 @@ fn a_url_among_the_hosts_has_a_message_of_its_own() {
     );
     assert!(!message.contains("canary"), "{message}");
 }
+
+#[test]
+fn credentials_are_bound_to_the_host_of_refresh_requests_as_well() {
+    let mut scene = Scene::fresh();
+    scene.provider().grant_type = text("password");
+    scene.provider().refresh.token_endpoint = Some(format!("https://{HOST}/refresh"));
+    assert_eq!(refusal(&scene), None);
+    scene.provider().refresh.token_endpoint = text("https://elsewhere.example/refresh");
+    let refused = refusal(&scene).unwrap();
+    assert_eq!(refused.reason, Reason::CredentialsNotBound);
+    assert!(refused.message.contains("elsewhere.example"), "{}", refused.message);
+    scene.provider().refresh.token_endpoint = text("https://user@auth.example/refresh");
+    let refused = refusal(&scene).unwrap();
+    assert_eq!(refused.reason, Reason::InvalidSpec);
+    assert!(refused.message.contains("provider.refresh.tokenEndpoint"), "{}", refused.message);
+}

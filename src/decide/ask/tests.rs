@@ -303,3 +303,34 @@ fn missing_keys_are_named_with_their_field() {
         assert!(failure.message.contains(field), "{}", failure.message);
     }
 }
+
+#[test]
+fn a_refresh_request_goes_to_its_own_endpoint_and_names_scopes_if_the_spec_says_so() {
+    let refresh = "https://auth.example.com/refresh";
+    let scene = Scene::fresh().with(|scene| {
+        scene.spec.token.scopes = vec!["read".to_owned()];
+        scene.spec.token.audience = Some("api".to_owned());
+        let provider = scene.provider();
+        provider.grant_type = Some("password".to_owned());
+        provider.client_authentication.method = ClientAuthenticationMethod::ClientSecretJwt;
+        provider.refresh.token_endpoint = Some(refresh.to_owned());
+        provider.refresh.send_scope = true;
+    });
+    let pairs: Pairs<'_> =
+        &[("client_id", b"id"), ("client_secret", b"s"), ("username", b"u"), ("password", b"p")];
+    let inputs = RequestInputs { credentials: data(pairs), ..RequestInputs::default() };
+    let request = |refresh_token| {
+        ask(&scene.spec, scene.provider.as_ref().unwrap(), &inputs, refresh_token).unwrap().request
+    };
+    let audience = |request: &TokenRequest| match &request.client.authentication {
+        ClientAuthentication::Assertion(assertion) => assertion.audience.clone(),
+        _ => None,
+    };
+    let first = request(None);
+    assert_eq!(first.endpoint.url().path(), "/oauth/token");
+    assert_eq!((first.scopes, first.audience.as_deref()), (vec!["read".to_owned()], Some("api")));
+    let later = request(Some(&Secret::new("kept".to_owned())));
+    assert_eq!(later.endpoint.url().as_str(), refresh);
+    assert_eq!(audience(&later).as_deref(), Some(refresh), "the server that reads the assertion");
+    assert_eq!((later.scopes, later.audience), (vec!["read".to_owned()], None));
+}

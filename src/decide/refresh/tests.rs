@@ -66,6 +66,22 @@ fn a_token_is_revoked_where_it_came_from_whatever_it_was_asked_for_with() {
 }
 
 #[test]
+fn a_kept_token_is_not_sent_to_another_endpoint_of_refresh_requests() {
+    for grant in ["password", "refresh_token"] {
+        let (spec, mut provider) = spec(grant);
+        let binding = |provider: &_| RefreshBinding::now(&spec, provider, "a", &credentials("s"));
+        let none = binding(&provider);
+        provider.refresh.token_endpoint = Some("https://auth.example.com/refresh".to_owned());
+        let first = binding(&provider);
+        provider.refresh.token_endpoint = Some("https://other.example.com/refresh".to_owned());
+        let second = binding(&provider);
+        let kept = first.keep("x", OwnerReference::default(), &Secret::new("r1".into()));
+        assert!(first.usable(&kept).is_some(), "{grant}");
+        assert!(none.usable(&kept).is_none() && second.usable(&kept).is_none(), "{grant}");
+    }
+}
+
+#[test]
 fn the_secret_says_what_it_is_and_nothing_of_the_token_outside_its_data() {
     let kept = binding("refresh_token", "a", ENDPOINT, "the-seed").keep(
         "x",
