@@ -10,7 +10,7 @@ use super::{is_default, rule};
 /// Which tokens are revoked at the provider (RFC 7009).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.onDelete) && self.onDelete || has(self.onReplace) && self.onReplace").message("revocation has no effect yet: set onDelete or onReplace to true, or leave revocation out"))]
+#[x_kube(validation = Rule::new("has(self.onDelete) && self.onDelete || has(self.onReplace) && self.onReplace").message("revocation has an effect only with onDelete or onReplace: set one of them to true, or leave revocation out"))]
 #[x_kube(validation = Rule::new("!has(self.grace) || has(self.onReplace) && self.onReplace").message("grace is the time between a replacement and the revocation: set onReplace: true, or leave grace out"))]
 pub struct Revocation {
     /// URL of the revocation endpoint: https only. Default: the one that the metadata of the issuer names. It gets the token and
@@ -18,8 +18,9 @@ pub struct Revocation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     #[x_kube(
-        validation = Rule::new("self.startsWith('https://') && isURL(self)").message("write a full https:// URL: tokens and secrets are never sent unencrypted, and there is no switch for it"),
-        validation = Rule::new("!self.matches('^https://[^/?#]*@') && !self.contains('#')").message("leave user:password@ and the fragment out of the URL")
+        validation = rule::https_url(),
+        validation = rule::without_user(),
+        validation = rule::without_fragment()
     )]
     pub endpoint: Option<String>,
 
