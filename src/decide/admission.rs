@@ -16,6 +16,7 @@ use super::{Failure, Observed, render};
 use crate::api::{ClientAuthenticationMethod, RESERVED_TYPES, Reason, TokenProviderSpec, TokenSourceSpec};
 use crate::oauth::{Endpoint, Issuer};
 
+use binding::has_owner;
 pub use binding::{LONGEST_HOSTS, service_account};
 pub use upstream::unready;
 
@@ -87,7 +88,7 @@ fn unreadable_url(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Optio
 /// A probe without the token, or without anybody who could allow its host.
 fn probe(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
     observed.spec.renewal.probe.as_ref()?;
-    if observed.secrets.named().next().is_none() && provider.service_accounts().next().is_none() {
+    if !has_owner(observed, provider) {
         return Some(invalid(
             "renewal.probe sends the token to a host that the owner of the credentials must have allowed, and the spec \
              names no credentials: remove the probe, or name them in credentialsRef.",
@@ -106,7 +107,7 @@ fn revocation(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<F
     let revocation = provider.revocation.as_ref()?;
     if !revocation.on_delete && !revocation.on_replace {
         return Some(invalid(
-            "provider.revocation has no effect yet: set onDelete or onReplace to true, or leave revocation out.",
+            "provider.revocation has an effect only with onDelete or onReplace: set one of them to true, or leave revocation out.",
         ));
     }
     if revocation.grace.is_some() && !revocation.on_replace {
@@ -118,6 +119,12 @@ fn revocation(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<F
     let grace = revocation.grace().get().as_secs();
     if !(1..=3600).contains(&grace) {
         return Some(invalid("provider.revocation.grace: write 1s to 1h."));
+    }
+    if !has_owner(observed, provider) {
+        return Some(invalid(
+            "provider.revocation sends the token to a host that the owner of the credentials must have allowed, and the spec \
+             names no credentials: remove revocation, or name them in credentialsRef.",
+        ));
     }
     if revocation.endpoint.is_none() && provider.issuer.is_none() {
         return Some(invalid(

@@ -24,7 +24,8 @@ pub fn disclosure(
         _ => false,
     };
     let by_account = accounts_asked && provider.service_accounts().next().is_some();
-    if by_account || observed.secrets.named().any(allows) {
+    let by_upstream = observed.upstream_has_owner && observed.secrets.upstream_targets().any(allows);
+    if by_account || by_upstream || observed.secrets.named().any(allows) {
         Disclosure::ListedCodes
     } else {
         Disclosure::Withheld

@@ -53,6 +53,7 @@ pub(super) struct Scene {
     pub(super) certificate: Credentials,
     pub(super) upstreams: Vec<Upstream>,
     pub(super) circle: Vec<String>,
+    pub(super) upstream_has_owner: bool,
     pub(super) versions: Versions,
     pub(super) target: Target,
     pub(super) former_targets: Vec<FormerTarget>,
@@ -109,6 +110,7 @@ impl Scene {
             unwritten_token: None,
             probed: None,
             circle: Vec::new(),
+            upstream_has_owner: false,
         }
     }
 
@@ -146,6 +148,7 @@ impl Scene {
             unwritten_token: self.unwritten_token.clone(),
             probed: self.probed.clone(),
             circle: self.circle.clone(),
+            upstream_has_owner: self.upstream_has_owner,
         }
     }
 

@@ -63,14 +63,18 @@ impl Secrets {
         secrets
     }
 
-    /// The Secrets that the spec and its provider name, whether or not they exist, and the targets of upstream TokenSources.
+    /// The Secrets that the spec and its provider name, whether or not they exist.
     pub fn named(&self) -> impl Iterator<Item = &Credentials> {
-        let upstreams = self.upstreams.iter().filter_map(|upstream| match &upstream.state {
+        let secrets = Role::ALL.into_iter().map(|role| self.of(role));
+        secrets.filter(|secret| **secret != Credentials::Unnamed)
+    }
+
+    /// The targets of the upstream TokenSources that have a valid token.
+    pub fn upstream_targets(&self) -> impl Iterator<Item = &Credentials> {
+        self.upstreams.iter().filter_map(|upstream| match &upstream.state {
             UpstreamState::Ready(target) => Some(target),
             _ => None,
-        });
-        let secrets = Role::ALL.into_iter().map(|role| self.of(role));
-        secrets.filter(|secret| **secret != Credentials::Unnamed).chain(upstreams)
+        })
     }
 
     /// Those by which the client of this provider block authenticates, without tokens that only a token request needs.

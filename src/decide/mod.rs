@@ -78,4 +78,4 @@ pub use settled::Settled;
 pub use status::next_status;
 pub use target::{FormerTarget, Published, Target};
 pub use token_bucket::{SharedBuckets, TokenBucket};
-pub use upstream::{Upstream, UpstreamState, circle};
+pub use upstream::{Upstream, UpstreamState, circle, has_owner, names_owned};

@@ -41,6 +41,9 @@ pub struct Observed<'a> {
     pub secrets: Secrets,
     /// The names along a circle of `tokenSourceRef`s that leads back to this `TokenSource`; empty if there is none.
     pub circle: Vec<String>,
+    /// Whether an upstream `TokenSource`, directly or through others, requests its token with a Secret or ServiceAccount. Its owner has
+    /// then allowed the hosts that the upstream's target allows.
+    pub upstream_has_owner: bool,
     /// What shapes request and rendering; none where provider or credentials are missing.
     pub inputs: Option<Inputs>,
     /// Why the templates of `target.data` cannot be rendered. Not known without the provider block, which

@@ -1,13 +1,14 @@
 //! Other TokenSources whose tokens a request needs (`tokenSourceRef`): whether they have one to give, and circles among
 //! them. Knows a TokenSource and its target by what was observed of them; must not know a token.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chrono::{DateTime, Utc};
 
 use super::render::keeps_token;
 use super::secrets::Credentials;
-use crate::api::{ConditionType, TokenSource};
+use super::versions::Role;
+use crate::api::{ConditionType, TokenProviderSpec, TokenSource, TokenSourceSpec};
 
 /// Another TokenSource whose token a request needs.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,14 +48,51 @@ impl UpstreamState {
             status.conditions.iter().any(|condition| condition.type_ == ready && condition.status == "True")
         });
         match target.filter(|(_, expires_at)| is_ready && now < *expires_at) {
-            Some((target, _)) => Self::Ready(target),
+            Some((target, _)) => Self::Ready(still_allowed(source, target)),
             None => Self::NotReady,
         }
     }
 }
 
+/// The target with the hosts that its annotation and the spec allow. A host that was removed from the spec may stay in the annotation
+/// for as long as nothing can be written.
+fn still_allowed(source: &TokenSource, target: Credentials) -> Credentials {
+    let Credentials::Present { name, uid, resource_version, allowed_hosts } = target else { return target };
+    let in_spec = |host: &&str| source.spec.target.allowed_hosts.iter().any(|allowed| allowed.0 == **host);
+    let hosts = allowed_hosts.map(|hosts| hosts.split(',').filter(in_spec).collect::<Vec<_>>().join(","));
+    Credentials::Present { name, uid, resource_version, allowed_hosts: hosts }
+}
+
 /// More references than this are not followed.
 const MOST_FOLLOWED: usize = 64;
+
+/// Whether the request is made with a Secret or a ServiceAccount, whose owner decides where it may be sent.
+pub fn names_owned(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> bool {
+    let secret = Role::ALL.into_iter().any(|role| role.secret_name(spec, provider).is_some());
+    secret || provider.service_accounts().next().is_some()
+}
+
+/// Whether one of these TokenSources, directly or through others, requests its token with something that has an owner.
+/// `described` tells for a name whether the TokenSource does so itself, and which others it names.
+pub fn has_owner<'a>(
+    names: impl IntoIterator<Item = &'a str>,
+    described: impl Fn(&str) -> (bool, Vec<String>),
+) -> bool {
+    let mut open: Vec<String> = names.into_iter().map(str::to_owned).collect();
+    let mut seen: BTreeSet<String> = open.iter().cloned().collect();
+    while let Some(name) = open.pop() {
+        let (has_owner, named) = described(&name);
+        if has_owner {
+            return true;
+        }
+        for next in named {
+            if seen.len() < MOST_FOLLOWED && seen.insert(next.clone()) {
+                open.push(next);
+            }
+        }
+    }
+    false
+}
 
 /// A circle of references that leads from this TokenSource back to it: the names along it, beginning and ending with its own.
 /// Empty if there is none. `named_by` tells which TokenSources one names.

@@ -153,6 +153,12 @@ impl HostBinding {
     pub fn allows(&self, endpoint: &Endpoint) -> bool {
         self.entries.iter().any(|entry| entry.covers(endpoint))
     }
+
+    /// The first entry of another list that names a host which this list does not allow.
+    pub fn first_beyond(&self, other: &Self) -> Option<String> {
+        let beyond = |wanted: &&Entry| !self.entries.iter().any(|entry| entry.contains(wanted));
+        other.entries.iter().find(beyond).map(ToString::to_string)
+    }
 }
 
 impl Entry {
@@ -169,14 +175,37 @@ impl Entry {
     }
 
     fn covers(&self, endpoint: &Endpoint) -> bool {
-        let host = match &self.hosts {
-            Hosts::One(host) => host == endpoint.host(),
-            Hosts::LabelUnder(domain) => endpoint
-                .host()
-                .split_once('.')
-                .is_some_and(|(label, parent)| !label.is_empty() && parent == domain),
+        self.hosts.include(endpoint.host()) && self.port.is_none_or(|port| port == endpoint.port())
+    }
+
+    /// Whether every endpoint that the other entry covers is covered by this one.
+    fn contains(&self, other: &Self) -> bool {
+        let hosts = match &other.hosts {
+            Hosts::One(host) => self.hosts.include(host),
+            under @ Hosts::LabelUnder(_) => self.hosts == *under,
         };
-        host && self.port.is_none_or(|port| port == endpoint.port())
+        hosts && self.port.is_none_or(|port| other.port == Some(port))
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.hosts {
+            Hosts::One(host) => write!(f, "{host}")?,
+            Hosts::LabelUnder(domain) => write!(f, "*.{domain}")?,
+        }
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
+impl Hosts {
+    fn include(&self, name: &str) -> bool {
+        match self {
+            Hosts::One(host) => host == name,
+            Hosts::LabelUnder(domain) => {
+                name.split_once('.').is_some_and(|(label, parent)| !label.is_empty() && parent == domain)
+            }
+        }
     }
 }
 

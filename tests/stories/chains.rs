@@ -188,6 +188,22 @@ pub(crate) async fn service_account_becomes_an_account_of_another_platform(story
     assert!(!logs.contains(&presented) && !logs.contains(&federated));
 }
 
+/// Otherwise two TokenSources would carry the token of somebody's credentials to any host.
+pub(crate) async fn token_goes_no_further_than_its_credentials(story: &mut Story) {
+    story.provider.always(TOKEN, Answer::token(3600));
+    story.ask("kept", &json!({})).await;
+    story.ready("kept").await;
+    story.ask("fresh", &json!({"target": {"allowedHosts": ["elsewhere.example"]}})).await;
+    story.patch_source("kept", &json!({"spec": {"target": {"allowedHosts": ["elsewhere.example"]}}})).await;
+    for name in ["fresh", "kept"] {
+        let refused = message(story, name, "CredentialsNotBound").await;
+        assert!(refused.contains("elsewhere.example"), "{refused}");
+    }
+    let annotations = story.secret("kept-token").await.metadata.annotations.unwrap_or_default();
+    assert!(!annotations.contains_key("tokensource.dev/allowed-hosts"), "{annotations:?}");
+    story.asked_exactly(1).await;
+}
+
 pub(crate) async fn circle_of_references_is_named(story: &mut Story) {
     let needs = |name: &str| {
         json!({"provider": {"clientAuthentication": {

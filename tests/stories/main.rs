@@ -67,6 +67,7 @@ stories! {
     chains::bearer_token_of_another_source_is_presented,
     chains::circle_of_references_is_named,
     chains::service_account_becomes_an_account_of_another_platform,
+    chains::token_goes_no_further_than_its_credentials,
     chains::token_of_another_source_is_exchanged,
     chains::values_come_from_keys,
     changes::altered_target_is_replaced_once,

@@ -18,7 +18,7 @@ use crate::decide::publication::allowed_hosts;
 use crate::decide::render::TemplateProblem;
 use crate::decide::{
     Credentials, Deletion, Failure, Observed, Plan, Secrets, Target, Upstream, UpstreamState, circle, decide,
-    inputs, render,
+    has_owner, inputs, names_owned, render,
 };
 use crate::issue::caches::Caches;
 use crate::oauth::{AddressPolicy, OutboundProxy};
@@ -79,6 +79,8 @@ impl<'a> OfflineContext<'a> {
             let upstream = |name: &str| Upstream { name: name.to_owned(), state: self.upstream_state(name) };
             secrets.upstreams = provider.token_sources().into_iter().map(upstream).collect();
         }
+        let named = provider.as_ref().map(|provider| provider.token_sources()).unwrap_or_default();
+        let upstream_has_owner = has_owner(named, |name| self.described(name));
         let inputs = match &provider {
             Ok(provider) => inputs::fingerprint(&self.spec, 1, provider, &secrets),
             Err(_) => None,
@@ -105,7 +107,8 @@ impl<'a> OfflineContext<'a> {
             conflicting_source: self.conflicting_source(),
             unwritten_token: None,
             probed: None,
-            circle: circle(&self.source.name_any(), |name| self.upstreams_of(name)),
+            circle: circle(&self.source.name_any(), |name| self.described(name).1),
+            upstream_has_owner,
         }
     }
 
@@ -158,11 +161,12 @@ impl<'a> OfflineContext<'a> {
             .find(|source| source.name_any() == name && source.namespace() == namespace)
     }
 
-    fn upstreams_of(&self, name: &str) -> Vec<String> {
-        let provider = self.find(name).and_then(|source| provider(source, self.manifests).ok());
-        provider
-            .map(|provider| provider.token_sources().into_iter().map(str::to_owned).collect())
-            .unwrap_or_default()
+    /// Whether the request of another `TokenSource` has something with an owner, and the TokenSources that it names.
+    fn described(&self, name: &str) -> (bool, Vec<String>) {
+        let Some(source) = self.find(name) else { return (false, Vec::new()) };
+        let Ok(provider) = provider(source, self.manifests) else { return (false, Vec::new()) };
+        let named = provider.token_sources().into_iter().map(str::to_owned).collect();
+        (names_owned(&source.spec, &provider), named)
     }
 
     pub(super) fn secret(&self, name: &str) -> Option<&SecretObject> {

@@ -80,6 +80,7 @@ fn enter(
         unwritten_token: None,
         probed: None,
         circle: Vec::new(),
+        upstream_has_owner: false,
     };
     acquire(&observed).ok()
 }

@@ -22,7 +22,9 @@ use crate::controller::view::index::Reference;
 use crate::controller::view::secrets::credentials;
 use crate::controller::view::watch::unreadable;
 use crate::decide::refresh::{is_kept, secret_name};
-use crate::decide::{Deletion, Failure, Observed, Secrets, Target, UnwrittenToken, circle};
+use crate::decide::{
+    Deletion, Failure, Observed, Secrets, Target, UnwrittenToken, circle, has_owner, names_owned,
+};
 use crate::oauth::Endpoint;
 
 static NO_STATUS: LazyLock<TokenSourceStatus> = LazyLock::new(TokenSourceStatus::default);
@@ -137,6 +139,7 @@ pub(crate) async fn observe<'a>(
             .map(|issued| UnwrittenToken { asked: issued.asked, expires_at: issued.token.expires_at }),
         probed: context.view.local.probed(uid),
         circle: Vec::new(),
+        upstream_has_owner: false,
     };
     if let Ok(provider) = &observed.provider {
         observed.template_problem = context.view.local.template_problem(source, &provider.response.keep);
@@ -155,7 +158,10 @@ pub(crate) async fn observe<'a>(
             observed.secrets.upstreams.push(upstream);
         }
         if !observed.secrets.upstreams.is_empty() {
-            observed.circle = circle(observed.name, |name| upstreams_of(name, source, context));
+            let namespace = observed.namespace;
+            observed.circle = circle(observed.name, |name| described(name, namespace, context).1);
+            let names = provider.token_sources();
+            observed.upstream_has_owner = has_owner(names, |name| described(name, namespace, context));
         }
         // The spec alone does not tell these objects if the provider block is in another one.
         context.view.depends(&namespace, observed.name, named);
@@ -192,16 +198,14 @@ fn shortened(request: &str) -> &str {
     }
 }
 
-/// The TokenSources that the provider block of this one names.
-fn upstreams_of(name: &str, asking: &TokenSource, context: &Context) -> Vec<String> {
-    let namespace = asking.namespace().unwrap_or_default();
-    let Some(source) = context.view.find(&(namespace.as_str().into(), name.into())) else {
-        return Vec::new();
+/// Whether the request of a TokenSource has something with an owner, and the TokenSources that its provider block names.
+fn described(name: &str, namespace: &str, context: &Context) -> (bool, Vec<String>) {
+    let Some(source) = context.view.find(&(namespace.into(), name.into())) else {
+        return (false, Vec::new());
     };
-    let provider = find_provider(&source, context);
-    provider
-        .map(|provider| provider.spec().token_sources().into_iter().map(str::to_owned).collect())
-        .unwrap_or_default()
+    let Ok(provider) = find_provider(&source, context) else { return (false, Vec::new()) };
+    let named = provider.spec().token_sources().into_iter().map(str::to_owned).collect();
+    (names_owned(&source.spec, provider.spec()), named)
 }
 
 /// The foreign owner of the Secret in which the refresh token would be stored.

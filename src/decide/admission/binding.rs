@@ -4,6 +4,8 @@
 //! a status may not be allowed to read that Secret.
 
 use crate::api::{Reason, TokenProviderSpec, TokenSourceSpec, annotation};
+use crate::decide::publication::allowed_hosts;
+use crate::decide::upstream::names_owned;
 use crate::decide::{Credentials, Failure, Observed};
 use crate::oauth::{Endpoint, HostBinding};
 
@@ -31,7 +33,7 @@ pub(super) fn credentials(observed: &Observed<'_>, provider: &TokenProviderSpec)
              tls.clientCertificateRef.name",
         ),
     ];
-    let hosts = hosts(observed.spec, provider);
+    let hosts = Destinations::of(observed.spec, provider);
     remedies
         .into_iter()
         .find_map(|(secret, remedy)| usable(observed.namespace, secret, remedy, &hosts, provider))
@@ -45,27 +47,54 @@ pub fn service_account(
     spec: &TokenSourceSpec,
     provider: &TokenProviderSpec,
 ) -> Option<Failure> {
-    unbound(namespace, "ServiceAccount", name, allowed_hosts, &hosts(spec, provider))
+    unbound(namespace, "ServiceAccount", name, allowed_hosts, &Destinations::of(spec, provider))
 }
 
-/// Where a credential or the token it brings will be sent: the endpoints for tokens, refresh requests and revocation, where they
-/// are known, and the probe.
-pub(super) fn hosts(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Vec<Endpoint> {
-    let probe = spec.renewal.probe.as_ref().map(|probe| probe.url.as_str());
-    let urls = [
-        provider.token_endpoint.as_deref(),
-        provider.refresh_endpoint(),
-        provider.revocation_endpoint(),
-        probe,
-    ];
-    urls.into_iter().flatten().filter_map(|url| Endpoint::parse(url).ok()).collect()
+/// Where a credential, or a token that was requested with it, may be sent.
+#[derive(Default)]
+pub(super) struct Destinations {
+    /// The endpoints for tokens, refresh requests and revocation, where they are known, and the probe.
+    endpoints: Vec<Endpoint>,
+    /// The hosts of requests that other TokenSources make with the token.
+    of_others: HostBinding,
+}
+
+impl Destinations {
+    /// The destinations that the spec and its provider block name.
+    pub(super) fn of(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Self {
+        let probe = spec.renewal.probe.as_ref().map(|probe| probe.url.as_str());
+        let urls = [
+            provider.token_endpoint.as_deref(),
+            provider.refresh_endpoint(),
+            provider.revocation_endpoint(),
+            probe,
+        ];
+        let of_others = HostBinding::parse(&allowed_hosts(&spec.target).unwrap_or_default());
+        Self {
+            endpoints: urls.into_iter().flatten().filter_map(|url| Endpoint::parse(url).ok()).collect(),
+            of_others,
+        }
+    }
+
+    /// The first host that an owner's list does not allow.
+    pub(super) fn first_beyond(&self, binding: &HostBinding) -> Option<String> {
+        let endpoint = self.endpoints.iter().find(|endpoint| !binding.allows(endpoint));
+        let host = endpoint.map(|endpoint| endpoint.host().to_owned());
+        host.or_else(|| binding.first_beyond(&self.of_others))
+    }
+}
+
+/// Whether somebody other than the spec's author decides where requests may be sent: the owner of a Secret or ServiceAccount that the
+/// request is made with, here or for an upstream TokenSource.
+pub(super) fn has_owner(observed: &Observed<'_>, provider: &TokenProviderSpec) -> bool {
+    observed.upstream_has_owner || names_owned(observed.spec, provider)
 }
 
 fn usable(
     namespace: &str,
     secret: &Credentials,
     remedy: &str,
-    hosts: &[Endpoint],
+    hosts: &Destinations,
     provider: &TokenProviderSpec,
 ) -> Option<Failure> {
     match secret {
@@ -80,7 +109,9 @@ fn usable(
                 // Where the endpoint has yet to be found: for those who allow no host at all not even a name is looked
                 // up.
                 let issuer = provider.issuer.as_deref().filter(|_| allowed.is_none())?;
-                unbound(namespace, "Secret", name, allowed, &[Endpoint::parse(issuer).ok()?])
+                let endpoints = vec![Endpoint::parse(issuer).ok()?];
+                let issuer = Destinations { endpoints, ..Destinations::default() };
+                unbound(namespace, "Secret", name, allowed, &issuer)
             })
         }
     }
@@ -91,12 +122,11 @@ fn unbound(
     kind: &str,
     name: &str,
     allowed: Option<&str>,
-    hosts: &[Endpoint],
+    hosts: &Destinations,
 ) -> Option<Failure> {
     let binding =
         HostBinding::parse(allowed.filter(|hosts| hosts.len() <= LONGEST_HOSTS).unwrap_or_default());
-    let endpoint = hosts.iter().find(|endpoint| !binding.allows(endpoint))?;
-    let host = endpoint.host();
+    let host = &*hosts.first_beyond(&binding)?;
     let state = match allowed {
         Some(hosts) if hosts.len() > LONGEST_HOSTS => {
             return Some(Failure::local(

@@ -1,6 +1,7 @@
 //! Contradictions in how an answer is read: codes without their member, members that nobody may choose or nobody uses.
 //! Knows the spec alone; must not know an answer.
 
+use super::binding::has_owner;
 use super::{Failure, Observed, invalid};
 use crate::api::{ResponseFields, TokenProviderSpec};
 use crate::decide::disclosure::is_of_cluster;
@@ -25,10 +26,9 @@ pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpe
 /// Members of the author's choice, of an answer from a host of the author's choice: that would copy what any service
 /// answers into a Secret.
 fn chosen_members(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String> {
-    let bound = observed.secrets.named().next().is_some() || provider.service_accounts().next().is_some();
     let response = &provider.response;
     let chosen = response.fields != ResponseFields::default() || !response.keep.is_empty();
-    (chosen && !bound && !is_of_cluster(observed.spec)).then(|| {
+    (chosen && !has_owner(observed, provider) && !is_of_cluster(observed.spec)).then(|| {
         "response.fields and response.keep need a host that somebody else has named, and the spec names no credentials: name \
          them in credentialsRef, with the host in their allowed-hosts, or use a ClusterTokenProvider."
             .to_owned()

@@ -1,11 +1,11 @@
 //! Whether the tokens of other TokenSources may be used (`tokenSourceRef`): no circle, a target that keeps the token, and a
 //! host that the author of the other TokenSource allows. Must not know a token.
 
-use super::binding::{LONGEST_HOSTS, hosts};
+use super::binding::{Destinations, LONGEST_HOSTS};
 use super::{Failure, Observed, invalid};
 use crate::api::{Reason, TokenProviderSpec};
 use crate::decide::{Credentials, UpstreamState};
-use crate::oauth::{Endpoint, HostBinding};
+use crate::oauth::HostBinding;
 
 /// References in a circle, of which none could ever get a token.
 pub(super) fn circle(observed: &Observed<'_>) -> Option<Failure> {
@@ -20,7 +20,7 @@ pub(super) fn circle(observed: &Observed<'_>) -> Option<Failure> {
 
 /// An upstream that does not exist, keeps no token, or does not allow the host.
 pub(super) fn unusable(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
-    let hosts = hosts(observed.spec, provider);
+    let hosts = Destinations::of(observed.spec, provider);
     observed.secrets.upstreams.iter().find_map(|upstream| {
         let name = &upstream.name;
         match &upstream.state {
@@ -52,11 +52,11 @@ pub fn unready(observed: &Observed<'_>) -> Option<Failure> {
     ))
 }
 
-fn unbound(name: &str, target: &Credentials, hosts: &[Endpoint]) -> Option<Failure> {
+fn unbound(name: &str, target: &Credentials, hosts: &Destinations) -> Option<Failure> {
     let Credentials::Present { allowed_hosts, .. } = target else { return None };
     let allowed = allowed_hosts.as_deref().filter(|hosts| hosts.len() <= LONGEST_HOSTS).unwrap_or_default();
     let binding = HostBinding::parse(allowed);
-    let host = hosts.iter().find(|host| !binding.allows(host))?.host();
+    let host = hosts.first_beyond(&binding)?;
     Some(Failure::local(
         Reason::CredentialsNotBound,
         format!(

@@ -96,3 +96,41 @@ fn a_long_chain_is_followed_only_so_far() {
     assert!(found.is_empty());
     assert!(asked.get() <= MOST_FOLLOWED + 1, "{} objects were asked", asked.get());
 }
+
+#[test]
+fn a_host_counts_while_spec_and_annotation_allow_it() {
+    let hosts = |written: &str, spec: &[&str]| {
+        let mut source = source("True");
+        source.spec.target.allowed_hosts =
+            spec.iter().map(|host| crate::api::HostText((*host).to_owned())).collect();
+        let Credentials::Present { name, uid, resource_version, .. } = target() else { unreachable!() };
+        let target =
+            Credentials::Present { name, uid, resource_version, allowed_hosts: Some(written.to_owned()) };
+        match UpstreamState::of(&source, Some((target, at(600))), at(100)) {
+            UpstreamState::Ready(Credentials::Present { allowed_hosts, .. }) => allowed_hosts.unwrap(),
+            state => panic!("{state:?}"),
+        }
+    };
+    assert_eq!(hosts("a.example,b.example", &["a.example", "b.example"]), "a.example,b.example");
+    assert_eq!(hosts("a.example,b.example", &["b.example"]), "b.example", "removed, and not written yet");
+    assert_eq!(hosts("a.example", &["a.example", "b.example"]), "a.example", "added, and not written yet");
+}
+
+#[test]
+fn owners_are_found_through_the_whole_chain() {
+    let described = |owned: &'static str| {
+        move |name: &str| {
+            let next: &[&str] = match name {
+                "a" => &["b", "c"],
+                "b" => &["a"],
+                "c" => &["d"],
+                _ => &[],
+            };
+            (name == owned, next.iter().map(|next| (*next).to_owned()).collect())
+        }
+    };
+    for (owned, found) in [("a", true), ("d", true), ("none", false)] {
+        assert_eq!(has_owner(["a"], described(owned)), found, "{owned}");
+    }
+    assert!(!has_owner([], described("a")));
+}

@@ -169,3 +169,28 @@ fn list_allows_exactly_the_hosts_that_it_names() {
         assert_eq!(HostBinding::parse(annotation).allows(&endpoint), *allowed, "{annotation:?} and {url}");
     }
 }
+
+#[test]
+fn one_list_allows_another_one_or_names_its_first_host_beyond() {
+    for (owner, wanted, beyond) in [
+        ("a.example", "", None),
+        ("", "a.example", Some("a.example")),
+        ("a.example", "A.Example", None),
+        ("a.example, b.example", "b.example,c.example,d.example", Some("c.example")),
+        ("*.example", "a.example", None),
+        ("*.example", "a.b.example", Some("a.b.example")),
+        ("*.example", "*.example", None),
+        ("a.example", "*.example", Some("*.example")),
+        ("*.example", "*.a.example", Some("*.a.example")),
+        ("a.example", "a.example:8443", None),
+        ("a.example:8443", "a.example:8443", None),
+        ("a.example:8443", "a.example", Some("a.example")),
+        ("a.example:8443", "a.example:443", Some("a.example:443")),
+        ("[fd00::1]", "[fd00::1]:8443", None),
+        // No host matches an entry that cannot be read.
+        ("a.example", "*, %,jwt:https://x", None),
+    ] {
+        let found = HostBinding::parse(owner).first_beyond(&HostBinding::parse(wanted));
+        assert_eq!(found.as_deref(), beyond, "{owner}: {wanted}");
+    }
+}

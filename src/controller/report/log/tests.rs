@@ -76,6 +76,7 @@ fn log_outcome(log: &Log, namespace: &str, outcome: &Outcome, news: bool) {
         unwritten_token: None,
         probed: None,
         circle: Vec::new(),
+        upstream_has_owner: false,
     };
     let status = if news {
         let retry_at = Some(to_kubernetes(now() + TimeDelta::hours(1)));

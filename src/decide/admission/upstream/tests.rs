@@ -61,3 +61,62 @@ fn circles_are_refused_with_their_names() {
     assert_eq!(failure.reason, Reason::InvalidSpec);
     assert!(failure.message.contains("source -> sts -> source"), "{}", failure.message);
 }
+
+/// Otherwise an author could send the token of somebody's credentials to any host, in two steps.
+#[test]
+fn a_token_may_be_sent_only_where_the_owner_of_its_credentials_allows() {
+    let allowing = |host: &str| {
+        let hosts = vec![crate::api::HostText(host.to_owned())];
+        move |scene: &mut Scene| scene.spec.target.allowed_hosts = hosts
+    };
+    assert_eq!(Scene::fresh().with(allowing(HOST)).plan(), Plan::Issue(Cause::TokenPending));
+    // With a good token as well: the annotation with the new host is not written.
+    for scene in [Scene::fresh(), Scene::good()] {
+        let Plan::Refuse(failure) = scene.with(allowing("elsewhere.example")).plan() else {
+            panic!("not refused")
+        };
+        assert_eq!(failure.reason, Reason::CredentialsNotBound);
+        assert!(failure.message.contains("elsewhere.example"), "{}", failure.message);
+    }
+    // So does a chain: the second may pass its own token on only where the first one allows.
+    let second = |host: &str| Scene::fresh().with(chained(ready(Some(HOST)))).with(allowing(host));
+    let credentials_allow_all = |scene: &mut Scene| scene.credentials = everywhere();
+    assert_eq!(second(HOST).plan(), Plan::Issue(Cause::TokenPending));
+    let Plan::Refuse(failure) = second("elsewhere.example").with(credentials_allow_all).plan() else {
+        panic!("not refused")
+    };
+    assert!(failure.message.contains("spec.target.allowedHosts of TokenSource sts"), "{}", failure.message);
+}
+
+fn everywhere() -> Credentials {
+    let UpstreamState::Ready(secret) = ready(Some(&format!("{HOST},elsewhere.example"))) else {
+        unreachable!()
+    };
+    secret
+}
+
+/// The author of a TokenSource without credentials could allow any host.
+#[test]
+fn an_upstream_without_an_owner_allows_no_choice_of_members() {
+    for state in [UpstreamState::Missing, UpstreamState::NotReady, ready(Some(HOST))] {
+        let name = format!("{state:?}");
+        let choosing = |has_owner: bool| {
+            let scene = Scene::fresh().with(chained(state.clone())).with(|scene| {
+                scene.spec.credentials_ref = None;
+                scene.credentials = Credentials::Unnamed;
+                scene.upstream_has_owner = has_owner;
+                let provider = scene.provider();
+                provider.client_authentication.method = crate::api::ClientAuthenticationMethod::None;
+                provider.response.fields.access_token = Some("/data/password".to_owned());
+            });
+            match scene.plan() {
+                Plan::Refuse(failure) => Some(failure.reason),
+                _ => None,
+            }
+        };
+        assert_eq!(choosing(false), Some(Reason::InvalidSpec), "{name}");
+        // The spec of a chain is not to blame while its first token is missing.
+        let expected = matches!(state, UpstreamState::Missing | UpstreamState::NotReady);
+        assert_eq!(choosing(true), expected.then_some(Reason::SubjectTokenNotReady), "{name}");
+    }
+}
