@@ -5,7 +5,7 @@
 
 use chrono::TimeDelta;
 
-use super::readiness::is_of_this_spec;
+use super::readiness::{is_of_this_spec, was_asked};
 use super::{Ending, Failure, Observed, Plan, Target, admission};
 use crate::api::from_kubernetes;
 
@@ -34,7 +34,30 @@ pub(super) fn finalizer(observed: &Observed<'_>) -> Option<Plan> {
 pub(super) fn replaced(observed: &Observed<'_>) -> Option<Plan> {
     let replacement = observed.replacement.as_ref()?;
     let wanted = observed.provider.as_ref().ok()?.grace_of_replaced().is_some();
-    (wanted && observed.now >= replacement.due).then_some(Plan::RevokeReplaced)
+    (wanted && observed.now >= replacement.due && revocable(observed).replaced)
+        .then_some(Plan::RevokeReplaced)
+}
+
+/// The tokens that were requested with the present spec, provider and credentials. Any other may be another provider's, and the
+/// owners of what it was requested with have not allowed the present revocation endpoint.
+pub struct Revocable {
+    /// The one in the target.
+    pub published: bool,
+    /// The one that was in the target before.
+    pub replaced: bool,
+    /// The one that could not be written.
+    pub unwritten: bool,
+}
+
+/// Which tokens may be revoked.
+pub fn revocable(observed: &Observed<'_>) -> Revocable {
+    let asked = observed.inputs.as_ref().map(|inputs| inputs.asked.as_str());
+    let replaced = observed.replacement.as_ref();
+    Revocable {
+        published: is_of_this_spec(observed),
+        replaced: replaced.is_some_and(|token| was_asked(observed, &token.asked, &token.versions)),
+        unwritten: observed.unwritten_token.as_ref().is_some_and(|token| asked == Some(token.asked.as_str())),
+    }
 }
 
 /// How long after its replacement the token in the target is revoked; None if it is not, because the spec does not ask for it, or
@@ -55,10 +78,10 @@ fn revoking(observed: &Observed<'_>) -> Ending {
         Ok(provider) => provider,
         Err(failure) => return Ending::Release(Some(failure)),
     };
-    let asking = provider.revoking();
-    let secrets = observed.secrets.of_client(&asking);
+    // The owner of everything that the token was requested with has to allow the host.
     let refused = admission::contradiction(observed, provider)
-        .or_else(|| admission::credentials(&Observed { secrets, ..observed.clone() }, &asking))
+        .or_else(|| admission::credentials(observed, provider))
+        .or_else(|| admission::unready(observed))
         .or_else(|| foreign_token(observed));
     match refused {
         Some(failure) => Ending::Release(Some(failure)),
@@ -69,9 +92,10 @@ fn revoking(observed: &Observed<'_>) -> Ending {
 /// Whether there is a token that the provider may still accept.
 fn has_tokens(observed: &Observed<'_>) -> bool {
     let is_valid = |expires_at| observed.now < expires_at;
+    let Revocable { unwritten, replaced, .. } = revocable(observed);
     observed.published().is_some_and(|published| is_valid(published.expires_at))
-        || observed.unwritten_token.as_ref().is_some_and(|token| is_valid(token.expires_at))
-        || observed.replacement.as_ref().is_some_and(|replaced| is_valid(replaced.until))
+        || unwritten && observed.unwritten_token.as_ref().is_some_and(|token| is_valid(token.expires_at))
+        || replaced && observed.replacement.as_ref().is_some_and(|replaced| is_valid(replaced.until))
         || observed.deletion.refresh_token
 }
 

@@ -77,20 +77,6 @@ impl Secrets {
         })
     }
 
-    /// Those by which the client of this provider block authenticates, without tokens that only a token request needs.
-    #[must_use]
-    pub fn of_client(&self, provider: &TokenProviderSpec) -> Self {
-        let names = provider.token_sources();
-        let upstreams = self.upstreams.iter().filter(|upstream| names.contains(upstream.name.as_str()));
-        Self {
-            credentials: self.credentials.clone(),
-            certificate: self.certificate.clone(),
-            upstreams: upstreams.cloned().collect(),
-            versions: self.versions.clone(),
-            ..Self::default()
-        }
-    }
-
     /// The Secret in this role.
     pub fn of(&self, role: Role) -> &Credentials {
         match role {

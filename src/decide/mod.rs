@@ -57,7 +57,7 @@ pub use ask::{Ask, RequestInputs, TokenToSign, ask, ask_revocation, token_to_sig
 pub use cause::Cause;
 pub use deletion::{Deletion, Ending, RevocationTries};
 pub use disclosure::disclosure;
-pub use ending::grace_of_present;
+pub use ending::{Revocable, grace_of_present, revocable};
 pub use event::{Transition, revocation_failed, transition};
 pub use failure::Failure;
 pub use gauges::{Gauges, gauges};

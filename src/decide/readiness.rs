@@ -7,6 +7,7 @@
 use chrono::{DateTime, Utc};
 
 use super::schedule::{Life, REQUESTED_INTERVAL, renew_at};
+use super::versions::Versions;
 use super::{Cause, Observed, Published, Target, inputs, probe};
 use crate::api::{Reason, TokenSourceStatus, from_kubernetes};
 
@@ -75,9 +76,14 @@ fn is_of_these_inputs(observed: &Observed<'_>, status: &TokenSourceStatus) -> bo
 
 /// Whether the token in the target was asked for by this spec and provider, if with other values of the credentials.
 pub(super) fn is_of_this_spec(observed: &Observed<'_>) -> bool {
-    observed.published().zip(observed.provider.as_ref().ok()).is_some_and(|(published, provider)| {
-        let then = &published.versions;
-        inputs::asked_with_earlier(observed.spec, provider, &observed.secrets, then) == published.asked
+    observed.published().is_some_and(|published| was_asked(observed, &published.asked, &published.versions))
+}
+
+/// Whether a token with this fingerprint and these versions was asked for by this spec and provider, if with other values of
+/// the credentials.
+pub(super) fn was_asked(observed: &Observed<'_>, asked: &str, versions: &Versions) -> bool {
+    observed.provider.as_ref().is_ok_and(|provider| {
+        inputs::asked_with_earlier(observed.spec, provider, &observed.secrets, versions) == asked
     })
 }
 

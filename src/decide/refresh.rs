@@ -123,13 +123,7 @@ impl RefreshBinding {
             Some(seed) => data.get(SEED_KEY).is_some_and(|found| found.0 == seed.as_bytes()),
             None => is(annotation::INPUTS, &self.asked),
         };
-        if same { self.token_of_this_client(kept) } else { None }
-    }
-
-    /// The refresh token in this Secret, if this client got it from this endpoint, whatever it was asked for with.
-    pub fn token_of_this_client(&self, kept: &SecretObject) -> Option<Secret> {
-        let issued_by = kept.metadata.annotations.as_ref()?.get(annotation::ISSUED_BY)?;
-        let token = kept.data.as_ref()?.get(TOKEN_KEY).filter(|_| *issued_by == self.endpoint)?;
+        let token = data.get(TOKEN_KEY).filter(|_| same && is(annotation::ISSUED_BY, &self.endpoint))?;
         // One that an earlier version has kept may be none.
         String::from_utf8(token.0.clone()).ok().filter(|text| is_refresh_token(text)).map(Secret::new)
     }

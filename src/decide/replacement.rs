@@ -3,7 +3,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::Failure;
+use super::versions::Versions;
+use super::{Failure, Published};
 use crate::oauth::Retry;
 
 /// The pause before the second try, which is the last.
@@ -18,14 +19,24 @@ pub struct Replacement {
     pub due: DateTime<Utc>,
     /// When it is forgotten.
     pub until: DateTime<Utc>,
+    /// Fingerprint of what it was requested with.
+    pub(super) asked: String,
+    /// The versions of the Secrets that count in the fingerprint.
+    pub(super) versions: Versions,
     has_failed: bool,
 }
 
 impl Replacement {
-    /// A token that expires at this instant is replaced now. None if it expires before it would be revoked.
-    pub fn new(now: DateTime<Utc>, grace: TimeDelta, expires_at: DateTime<Utc>) -> Option<Self> {
+    /// This token is replaced now. None if it expires before it would be revoked.
+    pub fn new(now: DateTime<Utc>, grace: TimeDelta, token: &Published) -> Option<Self> {
         let due = now + grace;
-        (due < expires_at).then(|| Self { due, until: expires_at.min(due + KEPT), has_failed: false })
+        (due < token.expires_at).then(|| Self {
+            due,
+            until: token.expires_at.min(due + KEPT),
+            asked: token.asked.clone(),
+            versions: token.versions.clone(),
+            has_failed: false,
+        })
     }
 
     /// After this failure; None if nothing more is tried.
@@ -44,23 +55,37 @@ impl Replacement {
 }
 
 #[cfg(test)]
+impl Replacement {
+    /// One of a token that expires at this instant.
+    pub(crate) fn until(now: DateTime<Utc>, grace: TimeDelta, expires_at: DateTime<Utc>) -> Self {
+        let (due, until) = (now + grace, expires_at.min(now + grace + KEPT));
+        Self { due, until, asked: String::new(), versions: Versions::default(), has_failed: false }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::api::Reason;
-    use crate::decide::fixture::{at, failure, outage};
+    use crate::decide::fixture::{Scene, at, failure, outage};
+
+    /// A token that expires then.
+    fn until(seconds: i64) -> Published {
+        Published { expires_at: at(seconds), ..Scene::good().published().clone() }
+    }
 
     #[test]
     fn replaced_token_is_revoked_after_the_grace() {
-        let replaced = Replacement::new(at(0), TimeDelta::minutes(3), at(900)).unwrap();
+        let replaced = Replacement::new(at(0), TimeDelta::minutes(3), &until(900)).unwrap();
         assert_eq!((replaced.due, replaced.until), (at(180), at(780)));
-        let brief = Replacement::new(at(0), TimeDelta::minutes(3), at(200)).unwrap();
+        let brief = Replacement::new(at(0), TimeDelta::minutes(3), &until(200)).unwrap();
         assert_eq!(brief.until, at(200), "an expired token is forgotten");
-        assert_eq!(Replacement::new(at(0), TimeDelta::minutes(3), at(180)), None);
+        assert_eq!(Replacement::new(at(0), TimeDelta::minutes(3), &until(180)), None);
     }
 
     #[test]
     fn one_failure_is_tried_again_and_a_refusal_is_not() {
-        let replaced = Replacement::new(at(0), TimeDelta::minutes(3), at(3600)).unwrap();
+        let replaced = Replacement::new(at(0), TimeDelta::minutes(3), &until(3600)).unwrap();
         let again = replaced.failed(&outage(), at(190)).unwrap();
         assert_eq!(again.due, at(250));
         assert_eq!(again.failed(&outage(), at(260)), None);

@@ -45,6 +45,14 @@ pub(crate) trait Lookup {
         name: &str,
     ) -> Result<Option<BTreeMap<String, String>>, Self::Error>;
 
+    /// Fails unless the owner of a ServiceAccount allows the hosts of the spec.
+    async fn consent(
+        &self,
+        settings: &ServiceAccountTokenSettings,
+        observed: &Observed<'_>,
+        provider: &TokenProviderSpec,
+    ) -> Result<(), IssueError<Self::Error>>;
+
     /// A new token of a ServiceAccount whose owner allows the hosts of the spec.
     async fn service_account_token(
         &self,

@@ -5,9 +5,11 @@ use std::time::Instant;
 
 use k8s_openapi::api::core::v1::Secret as SecretObject;
 
-use crate::api::Reason;
+use crate::api::{Reason, TokenProviderSpec};
 use crate::decide::refresh::RefreshBinding;
-use crate::decide::{Failure, Observed, ask_revocation, credentials, disclosure};
+use crate::decide::{
+    Failure, Observed, ask_revocation, credentials, disclosure, refuse_credentials, refuse_unready,
+};
 use crate::issue::error::IssueError;
 use crate::issue::inputs::{PreparedRequest, Purpose, prepare};
 use crate::issue::lookup::Lookup;
@@ -29,18 +31,27 @@ pub(crate) async fn revoke<L: Lookup>(
     observed: &Observed<'_>,
     lookup: &L,
 ) -> Result<(), IssueError<L::Error>> {
-    let provider = observed.provider.clone().map_err(IssueError::Refused)?.revoking();
+    let whole = observed.provider.clone().map_err(IssueError::Refused)?;
+    let provider = whole.revoking();
     let asking = Observed { provider: Ok(&provider), ..observed.clone() };
     let mut read = None;
     let prepared = prepare(Purpose::Revocation, &asking, &mut read, lookup).await?;
-    let observed = read.as_ref().unwrap_or(&asking);
-    let stored = tokens.refresh.as_ref().and_then(|stored| {
-        RefreshBinding::now(observed.spec, &prepared.provider, "", &prepared.inputs.credentials)
-            .token_of_this_client(stored)
+    let located = TokenProviderSpec {
+        token_endpoint: prepared.provider.token_endpoint.clone(),
+        revocation: prepared.provider.revocation.clone(),
+        ..whole.clone()
+    };
+    consent(&located, observed, lookup).await?;
+    let asked = observed.inputs.as_ref().map(|inputs| inputs.asked.as_str()).unwrap_or_default();
+    let binding = RefreshBinding::now(observed.spec, &located, asked, &prepared.inputs.credentials);
+    let stored = tokens.refresh.as_ref().map(|stored| binding.usable(stored));
+    let mut refused = matches!(stored, Some(None)).then(|| {
+        Failure::not_revoked("The refresh token was requested with an earlier spec or provider, so it is not sent to this one.")
     });
+    let stored = stored.flatten();
+    let observed = read.as_ref().unwrap_or(&asking);
     let refresh = stored.iter().map(|token| (token, TokenTypeHint::RefreshToken));
     let access = tokens.access.iter().map(|token| (token, TokenTypeHint::AccessToken));
-    let mut refused = None;
     for (token, hint) in refresh.chain(access) {
         match send(token, hint, &prepared, observed, lookup).await {
             Err(IssueError::Failed(failure)) if matches!(failure.retry, Retry::Terminal { .. }) => {
@@ -50,6 +61,22 @@ pub(crate) async fn revoke<L: Lookup>(
         }
     }
     refused.map_or(Ok(()), |failure| Err(IssueError::Failed(failure)))
+}
+
+/// Asks the owners of everything that a token is requested with, whether the host may have it: of more than a revocation request
+/// is made with, and with the endpoints that the issuer's metadata names.
+async fn consent<L: Lookup>(
+    provider: &TokenProviderSpec,
+    observed: &Observed<'_>,
+    lookup: &L,
+) -> Result<(), IssueError<L::Error>> {
+    if let Some(failure) = refuse_credentials(observed, provider).or_else(|| refuse_unready(observed)) {
+        return Err(IssueError::Refused(failure));
+    }
+    for account in provider.service_accounts() {
+        lookup.consent(account, observed, provider).await?;
+    }
+    Ok(())
 }
 
 async fn send<L: Lookup>(

@@ -51,6 +51,15 @@ impl Lookup for OfflineContext<'_> {
         Ok(self.config_map(name).and_then(|map| map.data.clone()))
     }
 
+    async fn consent(
+        &self,
+        _: &ServiceAccountTokenSettings,
+        _: &Observed<'_>,
+        _: &TokenProviderSpec,
+    ) -> Result<(), IssueError<Fault>> {
+        Ok(())
+    }
+
     async fn service_account_token(
         &self,
         _: &ServiceAccountTokenSettings,

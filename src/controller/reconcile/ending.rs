@@ -14,7 +14,7 @@ use crate::controller::reconcile::finalizer;
 use crate::controller::reconcile::revocation::{self, Tried};
 use crate::controller::reconcile::target::stored_token;
 use crate::controller::view::name::name_of;
-use crate::decide::{Ending, Failure, Observed, revocation_failed};
+use crate::decide::{Ending, Failure, Observed, revocable, revocation_failed};
 use crate::issue::revoke::Tokens;
 
 /// The pause before the object is looked at again after something was done.
@@ -81,7 +81,7 @@ async fn attempt(
     }
 }
 
-/// The refresh token, the token in the target, the one before it, and one that could not be written.
+/// The refresh token, the token in the target, the one before it, and one that could not be written, as far as they may be revoked.
 async fn all_tokens(
     source: &TokenSource,
     observed: &Observed<'_>,
@@ -91,10 +91,17 @@ async fn all_tokens(
     if observed.deletion.refresh_token {
         tokens.refresh = refresh_token::read(source, context).await.map_err(Error::RefreshToken)?;
     }
-    tokens.access.extend(stored_token(source, observed, context).await?);
-    let replaced = context.view.replaced.get(observed.namespace, observed.uid, context.now());
-    tokens.access.extend(replaced.map(|(token, _)| token));
-    let unwritten = context.view.local.unwritten_token(observed.uid);
-    tokens.access.extend(unwritten.map(|issued| issued.token.access_token));
+    let revocable = revocable(observed);
+    if revocable.published {
+        tokens.access.extend(stored_token(source, observed, context).await?);
+    }
+    if revocable.replaced {
+        let replaced = context.view.replaced.get(observed.namespace, observed.uid, context.now());
+        tokens.access.extend(replaced.map(|(token, _)| token));
+    }
+    if revocable.unwritten {
+        let unwritten = context.view.local.unwritten_token(observed.uid);
+        tokens.access.extend(unwritten.map(|issued| issued.token.access_token));
+    }
     Ok(tokens)
 }

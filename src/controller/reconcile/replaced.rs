@@ -34,7 +34,7 @@ pub(crate) async fn present(
     context: &Context,
 ) -> Option<Present> {
     let grace = grace_of_present(observed)?;
-    let replacement = Replacement::new(context.now(), grace, observed.published()?.expires_at)?;
+    let replacement = Replacement::new(context.now(), grace, observed.published()?)?;
     let token = stored_token(source, observed, context).await.ok()??;
     Some(Present { token, replacement })
 }

@@ -67,7 +67,7 @@ mod tests {
     fn each_source_has_one_token_until_it_expires() {
         let (tokens, now) = (ReplacedTokens::default(), DateTime::UNIX_EPOCH);
         let later = now + TimeDelta::minutes(5);
-        let replacement = Replacement::new(now, TimeDelta::minutes(1), later).unwrap();
+        let replacement = Replacement::until(now, TimeDelta::minutes(1), later);
         for token in ["first", "second"] {
             tokens.remember("a", "uid", secret(token), replacement.clone(), now);
         }
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn tokens_of_a_namespace_are_bounded() {
         let (tokens, now) = (ReplacedTokens::default(), DateTime::UNIX_EPOCH);
-        let replacement = Replacement::new(now, TimeDelta::minutes(1), now + TimeDelta::hours(1)).unwrap();
+        let replacement = Replacement::until(now, TimeDelta::minutes(1), now + TimeDelta::hours(1));
         tokens.remember("quiet", "uid", secret("quiet"), replacement.clone(), now);
         for number in 0..100 {
             let token = secret(&"x".repeat(64 << 10));

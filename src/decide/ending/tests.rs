@@ -3,7 +3,7 @@
 use super::*;
 use crate::api::{Reason, Revocation};
 use crate::decide::fixture::{HOST, Scene, at, failure, outage};
-use crate::decide::{Credentials, Replacement, Target, UnwrittenToken};
+use crate::decide::{Credentials, Published, Replacement, Target, UnwrittenToken};
 use crate::oauth::Retry;
 
 /// An object with a good token that revokes it at this host.
@@ -71,7 +71,8 @@ fn deleted_object_with_a_token_revokes_it() {
     assert_eq!(refresh.plan(), Plan::End(Ending::Revoke), "a refresh token gets new tokens");
     let unwritten = deleted(revoking_at(HOST)).with(|scene| {
         scene.target = Target::Missing;
-        scene.unwritten_token = Some(UnwrittenToken { asked: String::new(), expires_at: at(9000) });
+        scene.unwritten_token =
+            Some(UnwrittenToken { asked: scene.inputs().unwrap().asked, expires_at: at(9000) });
     });
     assert_eq!(unwritten.plan(), Plan::End(Ending::Revoke));
 }
@@ -116,12 +117,47 @@ fn object_that_cannot_revoke_goes_at_once_and_says_so() {
     assert_eq!(released(changed.plan()), Some(Reason::RevocationFailed), "the token is another provider's");
 }
 
+/// The owner of each of them decides where a token that was requested with it may be sent.
 #[test]
-fn revoking_needs_only_the_secrets_of_the_client() {
+fn revoking_needs_every_secret_that_the_token_was_requested_with() {
     let exchange = deleted(revoking_at(HOST)).with(|scene| {
         scene.subject = Credentials::Missing("subject".to_owned());
     });
-    assert_eq!(exchange.plan(), Plan::End(Ending::Revoke));
+    assert_eq!(released(exchange.plan()), Some(Reason::CredentialsNotFound));
+}
+
+/// Who may change the spec, and may not read Secrets, must not be able to have tokens of an earlier spec sent to a new endpoint.
+#[test]
+fn tokens_of_an_earlier_spec_are_not_revoked() {
+    let stolen = |scene: &mut Scene| {
+        scene.provider().token_endpoint = Some(format!("https://{HOST}/other"));
+    };
+    let replacement = {
+        let mut scene = revoking_at(HOST);
+        Replacement::new(at(0), TimeDelta::zero(), scene.published())
+    };
+    let with_all = || {
+        deleted(revoking_at(HOST)).with(|scene| {
+            scene.unwritten_token =
+                Some(UnwrittenToken { asked: scene.inputs().unwrap().asked, expires_at: at(9000) });
+            scene.replacement.clone_from(&replacement);
+        })
+    };
+    let found = |scene: &Scene| {
+        let Revocable { published, replaced, unwritten } = revocable(&scene.observed());
+        [published, replaced, unwritten]
+    };
+    assert_eq!(found(&with_all()), [true; 3]);
+    assert_eq!(found(&with_all().with(stolen)), [false; 3]);
+    // Whatever the record says of its expiry: a provider may still accept it.
+    assert_eq!(found(&with_all().with(stolen).when(9000)), [false; 3]);
+    // Neither while the object stays.
+    let due = revoking_at(HOST).with(|scene| {
+        revocation_of(scene).on_replace = true;
+        scene.replacement.clone_from(&replacement);
+    });
+    assert_eq!(due.plan(), Plan::RevokeReplaced);
+    assert_ne!(due.with(stolen).plan(), Plan::RevokeReplaced);
 }
 
 #[test]
@@ -131,7 +167,7 @@ fn contradictions_are_refused_before_a_token_is_requested() {
         other => panic!("not refused: {other:?}"),
     };
     let idle = revoking_at(HOST).with(|scene| scene.provider().revocation = Some(Revocation::default()));
-    assert!(refused(idle).contains("set onDelete or onReplace"));
+    assert!(refused(idle).contains("set one of them to true"));
     let graceful = revoking_at(HOST).with(|scene| {
         revocation_of(scene).grace = Some(crate::api::Duration::from_secs(60));
     });
@@ -163,7 +199,8 @@ fn replaced_token_is_revoked_when_its_grace_is_over() {
     let replaced = |due| {
         revoking_at(HOST).with(|scene| {
             revocation_of(scene).on_replace = true;
-            scene.replacement = Replacement::new(at(due), TimeDelta::zero(), at(9000));
+            let token = Published { expires_at: at(9000), ..scene.published().clone() };
+            scene.replacement = Replacement::new(at(due), TimeDelta::zero(), &token);
         })
     };
     assert_eq!(replaced(601).plan(), Plan::Keep);

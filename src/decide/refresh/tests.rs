@@ -51,21 +51,6 @@ fn a_kept_token_is_sent_only_under_its_own_bond() {
 }
 
 #[test]
-fn a_token_is_revoked_where_it_came_from_whatever_it_was_asked_for_with() {
-    let kept = binding("password", "a", ENDPOINT, "s").keep(
-        "x",
-        OwnerReference::default(),
-        &Secret::new("r1".into()),
-    );
-    for (endpoint, asked, found) in
-        [(ENDPOINT, "a", true), (ENDPOINT, "b", true), ("https://auth.example.com/other", "a", false)]
-    {
-        let token = binding("password", asked, endpoint, "s").token_of_this_client(&kept);
-        assert_eq!(token.as_ref().map(Secret::expose), found.then_some("r1"), "{endpoint} {asked}");
-    }
-}
-
-#[test]
 fn a_kept_token_is_not_sent_to_another_endpoint_of_refresh_requests() {
     for grant in ["password", "refresh_token"] {
         let (spec, mut provider) = spec(grant);

@@ -52,6 +52,15 @@ impl Lookup for ReconcilePermit<'_> {
         Ok(found.and_then(|map| map.data))
     }
 
+    async fn consent(
+        &self,
+        settings: &ServiceAccountTokenSettings,
+        observed: &Observed<'_>,
+        provider: &TokenProviderSpec,
+    ) -> Result<(), IssueError> {
+        service_accounts::consent(settings, observed, provider, self).await
+    }
+
     async fn service_account_token(
         &self,
         settings: &ServiceAccountTokenSettings,
