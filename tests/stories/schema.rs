@@ -234,7 +234,7 @@ fn refused() -> Vec<(&'static str, Value, &'static str)> {
         (
             "revocation without effect",
             json!({"provider": {"revocation": {"endpoint": "https://h.example/r"}}}),
-            "set onDelete or onReplace",
+            "set one of them to true",
         ),
         (
             "grace without onReplace",
