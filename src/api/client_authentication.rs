@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::duration::Duration;
-use super::input::{InputSource, ServiceAccountTokenSettings, first};
+use super::input::{InputSource, ServiceAccountTokenSettings, ValueSource, first};
 use super::reference::ObjectReference;
 use super::{is_default, rule};
 
@@ -21,6 +21,7 @@ use super::{is_default, rule};
 #[x_kube(validation = Rule::new("!has(self.method) || self.method != 'federated_jwt' || (has(self.serviceAccountToken) && size(self.serviceAccountToken.audience) > 0)").message("federated_jwt needs serviceAccountToken.audience: the audience the provider expects, never the API server's"))]
 #[x_kube(validation = Rule::new("!has(self.serviceAccountToken) || (has(self.method) && self.method == 'federated_jwt')").message("serviceAccountToken has an effect only with method: federated_jwt"))]
 #[x_kube(validation = Rule::new("has(self.bearerToken) == (has(self.method) && self.method == 'bearer_token')").message("bearerToken and method: bearer_token belong together: set both or neither"))]
+#[x_kube(validation = Rule::new("!has(self.clientSecretFrom) || !has(self.method) || self.method in ['client_secret_basic', 'client_secret_post']").message("clientSecretFrom has an effect only with method: client_secret_basic or client_secret_post"))]
 pub struct ClientAuthentication {
     /// A registered method (client_secret_basic, the default; client_secret_post, client_secret_jwt,
     /// private_key_jwt, tls_client_auth, none), federated_jwt (a ServiceAccount token as the client assertion), or
@@ -48,6 +49,12 @@ pub struct ClientAuthentication {
     /// The token in the Authorization header, for bearer_token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bearer_token: Option<BearerToken>,
+
+    /// A token that is sent in place of the client's secret, for client_secret_basic and client_secret_post: of a
+    /// ServiceAccount, or of another TokenSource.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("!has(self.credentialsKey)").message("a key of the credentials belongs in credentialsRef.keys.clientSecret: name it there, and leave clientSecretFrom out"))]
+    pub client_secret_from: Option<ValueSource>,
 }
 
 impl ClientAuthentication {

@@ -80,6 +80,8 @@ pub enum Place {
     ClientAssertion,
     /// `clientAuthentication.bearerToken`.
     BearerToken,
+    /// `clientAuthentication.clientSecretFrom`.
+    ClientSecret,
     /// `subjectToken`.
     SubjectToken,
     /// `actorToken`.

@@ -206,6 +206,7 @@ impl TokenProviderSpec {
         let tokens = [
             (Place::ClientAssertion, client.service_account_token.as_ref().map(InputSource::ServiceAccount)),
             (Place::BearerToken, client.bearer_token.as_ref().and_then(BearerToken::source)),
+            (Place::ClientSecret, client.client_secret_from.as_ref().and_then(ValueSource::source)),
             (Place::SubjectToken, self.subject_token.as_ref().and_then(SubjectToken::source)),
             (Place::ActorToken, self.actor_token.as_ref().and_then(SubjectToken::source)),
             (Place::Assertion, self.foreign_assertion().and_then(TokenInput::source)),

@@ -165,6 +165,16 @@ fn missing_credentials(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> 
         )));
     }
     let needed = match method {
+        ClientAuthenticationMethod::ClientSecretBasic | ClientAuthenticationMethod::ClientSecretPost
+            if provider.client_authentication.client_secret_from.is_some() =>
+        {
+            return spec.client_id.is_none().then(|| {
+                invalid(
+                    "clientAuthentication.clientSecretFrom needs a client id: write it in clientId, or name a Secret that holds \
+                     it in credentialsRef.",
+                )
+            });
+        }
         ClientAuthenticationMethod::ClientSecretBasic
         | ClientAuthenticationMethod::ClientSecretPost
         | ClientAuthenticationMethod::ClientSecretJwt => "a client secret",

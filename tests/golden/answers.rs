@@ -305,6 +305,10 @@ const GOOD: [Good; CATALOG.len()] = [
         3600,
         r#"{"accessToken": "ya29.c.impersonated", "expireTime": "2026-01-01T01:00:00Z"}"#,
     ),
+    Good {
+        notices: &[Notice::ExpiryAssumed],
+        ..good("quay-robot-federation", 3600, r#"{"token": "a-robots-token"}"#)
+    },
 ];
 
 /// Reads a response as the controller would, or with other settings.
@@ -369,7 +373,8 @@ fn response_settings_stand_where_they_are_needed_and_nowhere_else() {
             | "dingtalk"
             | "vault-kubernetes"
             | "google-workload-identity"
-            | "google-impersonation" => {
+            | "google-impersonation"
+            | "quay-robot-federation" => {
                 assert_eq!(plain.unwrap_err().reason(), Reason::MalformedResponse, "{name}");
             }
             "salesforce" => assert_eq!(life(&plain.unwrap()), 3600, "an hour is assumed"),
@@ -561,6 +566,7 @@ const REFUSALS: &[(&str, u16, &str, Reason)] = &[
         r#"{"error": "invalid_grant", "error_description": "audience"}"#,
         Reason::InvalidGrant,
     ),
+    ("quay-robot-federation", 401, "", Reason::InvalidClient),
     ("cognito", 400, r#"{"error": "invalid_client"}"#, Reason::InvalidClient),
     ("pingone", 401, r#"{"error": "invalid_client"}"#, Reason::InvalidClient),
     ("ebay", 401, r#"{"error": "invalid_client"}"#, Reason::InvalidClient),

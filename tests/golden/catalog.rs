@@ -8,7 +8,7 @@ use crate::assertion;
 use crate::example::{Example, compare, root};
 
 /// Name of the file and of the `TokenSource` in it.
-pub(crate) const CATALOG: [&str; 54] = [
+pub(crate) const CATALOG: [&str; 55] = [
     "auth0",
     "okta",
     "entra-certificate",
@@ -63,6 +63,7 @@ pub(crate) const CATALOG: [&str; 54] = [
     "vault-kubernetes",
     "google-workload-identity",
     "google-impersonation",
+    "quay-robot-federation",
 ];
 
 /// The file of a manifest with two `TokenSource`s, and the name of the one that the other needs.

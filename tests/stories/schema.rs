@@ -71,6 +71,10 @@ fn accepted() -> Vec<(&'static str, Value)> {
             keeping(&json!({"_instance_url1": "/a/0/b~1c", "n".repeat(63): format!("/{}", "x".repeat(255))})),
         ),
         ("scopes as a list", list_of_scopes()),
+        (
+            "a token in place of the secret",
+            json!({"provider": {"clientAuthentication": {"clientSecretFrom": {"tokenSourceRef": {"name": "a"}}}}}),
+        ),
         ("the most kept members", keeping(&(0..16).map(|n| (format!("n{n}"), json!("/a"))).collect())),
         (
             "kept members of an answer whose token is elsewhere",
@@ -100,6 +104,17 @@ fn refused_scopes() -> Vec<(&'static str, Value, &'static str)> {
         source
     };
     vec![
+        (
+            "a token in place of the secret of another method",
+            json!({"provider": {"clientAuthentication": {
+                "method": "private_key_jwt", "clientSecretFrom": {"tokenSourceRef": {"name": "a"}}}}}),
+            "clientSecretFrom has an effect only",
+        ),
+        (
+            "a key in place of the secret",
+            json!({"provider": {"clientAuthentication": {"clientSecretFrom": {"credentialsKey": "a"}}}}),
+            "credentialsRef.keys.clientSecret",
+        ),
         (
             "scopes as text in a parameter",
             with("/provider/parameters/0/type", json!("String")),

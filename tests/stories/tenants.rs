@@ -193,6 +193,12 @@ fn references() -> Vec<(&'static str, Value, &'static str)> {
             "you may not create tokens of ServiceAccounts",
         ),
         (
+            "secret",
+            nobody(json!({"clientAuthentication": {
+                "method": "client_secret_post", "clientSecretFrom": {"serviceAccountToken": account}}})),
+            "you may not create tokens of ServiceAccounts",
+        ),
+        (
             "everything",
             json!({"provider": {"clientAuthentication": {"method": "tls_client_auth"}, "grantType": EXCHANGE,
                 "subjectToken": {"secretKeyRef": {"name": "client", "key": "token"}},

@@ -8,12 +8,13 @@ use crate::api::{
 
 type Rule = fn(&Observed<'_>, &TokenProviderSpec) -> Option<String>;
 
-const RULES: [Rule; 8] = [
+const RULES: [Rule; 9] = [
     missing_certificate,
     certificate_is_target,
     missing_service_account,
     idle_service_account,
     lone_bearer_token,
+    idle_secret_source,
     body_of_get,
     many_service_accounts,
     audience_of_the_api_server,
@@ -83,6 +84,25 @@ fn lone_bearer_token(_: &Observed<'_>, provider: &TokenProviderSpec) -> Option<S
     (wanted != is_given).then(|| {
         "clientAuthentication.method bearer_token and clientAuthentication.bearerToken belong together: set both, with \
          exactly one of assertion, credentialsKey, serviceAccountToken and tokenSourceRef, or neither."
+            .to_owned()
+    })
+}
+
+fn idle_secret_source(_: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String> {
+    use ClientAuthenticationMethod::{ClientSecretBasic, ClientSecretPost};
+    let authentication = &provider.client_authentication;
+    let source = authentication.client_secret_from.as_ref()?;
+    if !matches!(authentication.method, ClientSecretBasic | ClientSecretPost) {
+        return Some(
+            "provider.clientAuthentication.clientSecretFrom has an effect only with clientAuthentication.method: \
+             client_secret_basic or client_secret_post: set one of these, or remove it."
+                .to_owned(),
+        );
+    }
+    let is_token = source.service_account_token.is_some() != source.token_source_ref.is_some();
+    (!is_token || source.credentials_key.is_some()).then(|| {
+        "provider.clientAuthentication.clientSecretFrom takes exactly one of serviceAccountToken and tokenSourceRef; a key of \
+         the credentials belongs in credentialsRef.keys.clientSecret."
             .to_owned()
     })
 }

@@ -24,7 +24,10 @@ pub(super) fn client(
         Method::BearerToken if settings.bearer_assertion().is_none() && !knows_id(spec, keys, values) => None,
         _ => Some(client_id(spec, keys, values)?),
     };
-    let secret = || values.secret(keys.client_secret());
+    let secret = || match &settings.client_secret_from {
+        Some(_) => inputs.token(Place::ClientSecret, provider, values),
+        None => values.secret(keys.client_secret()),
+    };
     let authentication = match settings.method {
         Method::ClientSecretBasic => {
             ClientAuthentication::Basic { secret: secret()?, encoding: settings.basic_encoding }

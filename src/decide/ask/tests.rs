@@ -288,6 +288,23 @@ fn values_come_from_where_the_spec_says_and_none_of_them_is_shown() {
 }
 
 #[test]
+fn a_token_takes_the_place_of_the_clients_secret() {
+    let provider = r#"{"tokenEndpoint": "https://auth.example.com/token", "clientAuthentication":
+        {"basicEncoding": "Raw", "clientSecretFrom": {"serviceAccountToken": {"audience": "quay.io"}}}}"#;
+    let scene = Scene::fresh().with(|scene| {
+        scene.provider = Ok(serde_json::from_str(provider).unwrap());
+        (scene.spec.credentials_ref, scene.spec.client_id) = (None, Some("org+robot".to_owned()));
+    });
+    let tokens = [(Place::ClientSecret, Secret::new("sa-token".to_owned()))].into();
+    let inputs = RequestInputs { tokens, ..RequestInputs::default() };
+    let ask = ask(&scene.spec, scene.provider.as_ref().unwrap(), &inputs, None).unwrap();
+    assert!(matches!(&ask.request.client.authentication,
+        ClientAuthentication::Basic { secret, .. } if secret.expose() == "sa-token"));
+    assert_eq!(ask.request.client.id.as_deref(), Some("org+robot"));
+    assert!(ask.confidential.iter().any(|hidden| hidden.expose() == "sa-token"));
+}
+
+#[test]
 fn missing_keys_are_named_with_their_field() {
     let scene = from_everywhere();
     let complete: Pairs<'_> = &[("api_key", b"k"), ("app_secret", b"a"), ("subscription", b"s")];

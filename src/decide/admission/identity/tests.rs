@@ -34,6 +34,11 @@ fn account(audience: &str) -> Option<ServiceAccountTokenSettings> {
     Some(ServiceAccountTokenSettings { audience: audience.to_owned(), ..Default::default() })
 }
 
+#[allow(clippy::unnecessary_wraps)] // the field is optional
+fn secret_from(audience: &str) -> Option<ValueSource> {
+    Some(ValueSource { service_account_token: account(audience), ..ValueSource::default() })
+}
+
 fn key() -> BearerToken {
     BearerToken { credentials_key: Some("api_key".to_owned()), ..BearerToken::default() }
 }
@@ -45,7 +50,28 @@ fn without_secrets(scene: &mut Scene) {
 #[test]
 fn contradictions_say_what_to_write_instead() {
     use ClientAuthenticationMethod::{FederatedJwt, TlsClientAuth};
-    let cases: [(Change, &str); 14] = [
+    let cases: [(Change, &str); 17] = [
+        (
+            |s| {
+                method(s, ClientAuthenticationMethod::PrivateKeyJwt);
+                s.provider().client_authentication.client_secret_from = secret_from("quay.io");
+            },
+            "only with clientAuthentication.method: client_secret_basic",
+        ),
+        (
+            |s| {
+                let key = ValueSource { credentials_key: Some("k".to_owned()), ..ValueSource::default() };
+                s.provider().client_authentication.client_secret_from = Some(key);
+            },
+            "credentialsRef.keys.clientSecret",
+        ),
+        (
+            |s| {
+                without_secrets(s);
+                s.provider().client_authentication.client_secret_from = secret_from("quay.io");
+            },
+            "clientSecretFrom needs a client id",
+        ),
         (
             |s| {
                 let value_from =
