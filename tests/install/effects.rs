@@ -213,8 +213,8 @@ fn container() -> Vec<(Value, Effect)> {
             ),
         ),
         (
-            json!({"podSecurityContext": {"runAsUser": 1000680000}}),
-            at("/spec/template/spec/securityContext/runAsUser", json!(1000680000)),
+            json!({"podSecurityContext": {"runAsUser": 1_000_680_000}}),
+            at("/spec/template/spec/securityContext/runAsUser", json!(1_000_680_000)),
         ),
         (
             json!({"podSecurityContext": {"fsGroup": 7}}),
@@ -539,6 +539,6 @@ fn openshift_chooses_the_user() {
     let rest = json!({"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}});
     assert_eq!(context(json!({}), &openshift), rest);
     assert_eq!(context(json!({}), &[])["runAsUser"], 65532);
-    let chosen = json!({"podSecurityContext": {"runAsUser": 1000680000}});
-    assert_eq!(context(chosen, &openshift)["runAsUser"], 1000680000);
+    let chosen = json!({"podSecurityContext": {"runAsUser": 1_000_680_000}});
+    assert_eq!(context(chosen, &openshift)["runAsUser"], 1_000_680_000);
 }

@@ -97,7 +97,7 @@ impl Site {
         controller
     }
 
-    /// A folder with what the volume of a ConfigMap would contain.
+    /// A folder with what the volume of a `ConfigMap` would contain.
     async fn mounted(&self, volume: &Value) -> String {
         let maps: Api<ConfigMap> = Api::namespaced(self.plane.admin(), NAMESPACE);
         let data = maps.get(volume["name"].as_str().unwrap()).await.expect("the ConfigMap").data.unwrap();

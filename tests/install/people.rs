@@ -1,4 +1,4 @@
-//! The rights of people: what the ClusterRoles `view`, `edit` and `admin` of Kubernetes grant after an installation.
+//! The rights of people: what the cluster roles `view`, `edit` and `admin` of Kubernetes grant after an installation.
 //! Knows questions to the API server's authorizer; must not know how roles are aggregated.
 
 use std::process::Command;
