@@ -30,6 +30,7 @@ use proxied::Proxied;
 mod authorities;
 mod fault;
 mod proxied;
+mod reach;
 
 /// The deadline for resolving, connecting and the TLS handshake together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -81,6 +82,9 @@ pub struct TokenClient {
     addresses: Arc<AddressPolicy>,
 }
 
+/// Changes how a client connects.
+type Connections = fn(ClientBuilder) -> ClientBuilder;
+
 /// How an endpoint is reached.
 struct Route {
     client: Client,
@@ -94,27 +98,37 @@ impl TokenClient {
     ///
     /// The process must have installed rustls's default crypto provider.
     pub fn new(settings: &ClientSettings) -> Result<Self, Error> {
+        Self::made(settings, |builder| builder)
+    }
+
+    /// Makes a client whose connections this function may change.
+    fn made(settings: &ClientSettings, connections: Connections) -> Result<Self, Error> {
         let addresses = Arc::clone(&settings.addresses);
         let resolver = match &settings.resolver {
             Some(resolver) => GuardedResolver::new(addresses, Arc::new(resolver.clone())),
             None => GuardedResolver::system(addresses),
         };
         // Libraries parse the certificates.
-        contain(|| Self::with_resolver(settings, resolver)).unwrap_or_else(|_| {
+        contain(|| Self::with_resolver(settings, resolver, connections)).unwrap_or_else(|_| {
             let what = "`tls.caBundle` or the client certificate cannot be used";
             Err(if settings.identity.is_some() { Error::credential(what) } else { Error::spec(what) })
         })
     }
 
-    fn with_resolver(settings: &ClientSettings, resolver: GuardedResolver) -> Result<Self, Error> {
-        let builder = limited(guarded(Client::builder()), settings.timeout).dns_resolver(resolver);
+    fn with_resolver(
+        settings: &ClientSettings,
+        resolver: GuardedResolver,
+        connections: Connections,
+    ) -> Result<Self, Error> {
+        let builder =
+            connections(limited(guarded(Client::builder()), settings.timeout)).dns_resolver(resolver);
         let (bundle, identity) = (settings.ca_bundle.as_deref(), settings.identity.as_ref());
         let client = built(builder.tls_backend_preconfigured(authorities::client(bundle, identity, None)?))?;
         let proxied = match &settings.proxy {
             None => None,
             Some(proxy) => {
                 let tls = authorities::client(bundle, identity, Some(proxy))?;
-                Some(Arc::new(Proxied::new(proxy, settings, tls)))
+                Some(Arc::new(Proxied::new(proxy, settings, tls, connections)))
             }
         };
         Ok(Self { client, proxied, addresses: Arc::clone(&settings.addresses) })

@@ -84,7 +84,7 @@ fn tls(fault: &rustls::Error) -> TlsFault {
 }
 
 /// The first error of this type in the chain.
-fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+pub(super) fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
     causes(error).find_map(|cause| cause.downcast_ref())
 }
 

@@ -10,7 +10,7 @@ use reqwest::header::HeaderValue;
 use reqwest::{Client, Proxy};
 use rustls::ClientConfig;
 
-use super::{ClientSettings, built, guarded, limited};
+use super::{ClientSettings, Connections, built, guarded, limited};
 use crate::oauth::egress::ProxyResolver;
 use crate::oauth::endpoint::Endpoint;
 use crate::oauth::error::{Error, ProxyFault};
@@ -21,17 +21,23 @@ pub(super) struct Proxied {
     resolver: Arc<ProxyResolver>,
     tls: ClientConfig,
     timeout: Duration,
+    connections: Connections,
     /// The last client, with the credentials that it presents to the proxy.
     kept: Mutex<Option<(Option<HeaderValue>, Client)>>,
 }
 
 impl Proxied {
-    pub(super) fn new(proxy: &Arc<OutboundProxy>, settings: &ClientSettings, tls: ClientConfig) -> Self {
+    pub(super) fn new(
+        proxy: &Arc<OutboundProxy>,
+        settings: &ClientSettings,
+        tls: ClientConfig,
+        connections: Connections,
+    ) -> Self {
         let inner = settings.resolver.clone().map(|resolver| Arc::new(resolver) as Arc<dyn Resolve>);
         let name = proxy.url().host_str().unwrap_or_default();
         let resolver = Arc::new(ProxyResolver::new(name, inner));
         let proxy = Arc::clone(proxy);
-        Self { proxy, resolver, tls, timeout: settings.timeout, kept: Mutex::default() }
+        Self { proxy, resolver, tls, timeout: settings.timeout, connections, kept: Mutex::default() }
     }
 
     /// The client for an endpoint. Another one is made if the proxy's credentials have changed.
@@ -48,7 +54,7 @@ impl Proxied {
         if let Some(credentials) = &credentials {
             through = through.custom_http_auth(credentials.clone());
         }
-        let builder = limited(guarded(Client::builder()), self.timeout)
+        let builder = (self.connections)(limited(guarded(Client::builder()), self.timeout))
             .proxy(through)
             .dns_resolver(Arc::clone(&self.resolver));
         let client = built(builder.tls_backend_preconfigured(self.tls.clone()))?;

@@ -69,7 +69,7 @@ impl World {
     /// Sends to `provider.test`, for which the resolver returns this result.
     async fn send_resolving(&self, answer: Lookup, port: u16) -> Result<HttpResponse, Error> {
         let resolver = GuardedResolver::new(Arc::clone(&self.settings.addresses), Arc::new(answer));
-        let client = TokenClient::with_resolver(&self.settings, resolver).unwrap();
+        let client = TokenClient::with_resolver(&self.settings, resolver, |builder| builder).unwrap();
         checked(client.send(request("provider.test", port)).await)
     }
 }
@@ -176,6 +176,28 @@ async fn separate_clients_share_no_connection() {
         world.send("localhost", server.port).await.unwrap();
     }
     assert_eq!(server.connections(), 2);
+}
+
+#[tokio::test]
+async fn endpoint_is_reached_without_a_request() {
+    let mut world = World::new();
+    let server = world.server(ok()).await;
+    let endpoint = |port: u16| Endpoint::parse(&format!("https://localhost:{port}/token")).unwrap();
+    let reason = |found: Result<(), Error>| found.map_err(|error| error.reason());
+    assert_eq!(reason(TokenClient::reach(&world.settings, &endpoint(server.port)).await), Ok(()));
+    assert_eq!(
+        reason(TokenClient::reach(&world.settings, &endpoint(1)).await),
+        Err(Reason::EndpointUnreachable)
+    );
+    let foreign = Authority::new("foreign").issue(&["localhost"], (2020, 2120));
+    let foreign = Server::start(foreign, ok()).await;
+    let untrusted = TokenClient::reach(&world.settings, &endpoint(foreign.port)).await;
+    assert_eq!(reason(untrusted), Err(Reason::TLSVerificationFailed));
+    assert_eq!((server.connections(), server.requests().len(), foreign.requests().len()), (1, 0, 0));
+    world.settings.addresses = Arc::new(AddressPolicy::default());
+    let refused = TokenClient::reach(&world.settings, &endpoint(server.port)).await;
+    assert_eq!(reason(refused), Err(Reason::EndpointNotAllowed));
+    assert_eq!(server.connections(), 1, "an address that a rule refuses is not contacted");
 }
 
 /// The target of the redirect receives neither a request nor a connection.

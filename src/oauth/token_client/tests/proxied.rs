@@ -157,6 +157,22 @@ async fn requests_go_through_the_proxy_which_sees_host_and_port_only() {
 }
 
 #[tokio::test]
+async fn endpoint_behind_the_proxy_is_reached_without_a_request() {
+    let server = World::new();
+    let (server, authority) = (server.server(ok()).await, server.authority.pem());
+    let proxy = Proxy::start(Manner::Tunnel(server.port)).await;
+    let mut world = behind(proxy.port, "", None);
+    world.settings.ca_bundle = Some(authority);
+    let endpoint = super::request("provider.test", 8443).endpoint;
+    super::TokenClient::reach(&world.settings, &endpoint).await.unwrap();
+    assert_eq!((proxy.heads().len(), server.connections(), server.requests().len()), (1, 1, 0));
+    let refusing = Proxy::start(Manner::Answer(b"HTTP/1.1 407 No\r\n\r\n")).await;
+    let world = behind(refusing.port, "", None);
+    let found = super::TokenClient::reach(&world.settings, &endpoint).await.unwrap_err();
+    assert_eq!(found.reason(), Reason::ProxyError);
+}
+
+#[tokio::test]
 async fn changed_credentials_are_presented_to_the_proxy() {
     let path = std::env::temp_dir().join(format!("tokensource-proxied-{}", std::process::id()));
     let server = World::new();
