@@ -7,6 +7,9 @@ pub const ALLOWED_HOSTS: &str = "tokensource.dev/allowed-hosts";
 /// On a `TokenSource`: each new value requests one renewal.
 pub const RENEW_REQUESTED_AT: &str = "tokensource.dev/renew-requested-at";
 
+/// On the Lease: the version of the process that holds it.
+pub const VERSION: &str = "tokensource.dev/version";
+
 /// On the target: when the request for its token was sent (RFC 3339, UTC, whole seconds).
 pub const ISSUED_AT: &str = "tokensource.dev/issued-at";
 

@@ -18,6 +18,7 @@ use kube::{Api, Client};
 
 use super::clock;
 use super::heartbeat::Heartbeat;
+use crate::api::annotation;
 use crate::api_calls::{CallFailed, chain, within};
 use crate::controller::{Leadership, Until};
 use candidate::{Candidate, Found, Standing, Step};
@@ -232,9 +233,9 @@ impl Candidate {
             || ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
             |lease| lease.metadata.clone(),
         );
-        if let Some(annotations) = &mut metadata.annotations {
-            annotations.remove(CANDIDATE);
-        }
+        let annotations = metadata.annotations.get_or_insert_default();
+        annotations.remove(CANDIDATE);
+        annotations.insert(annotation::VERSION.to_owned(), env!("CARGO_PKG_VERSION").to_owned());
         Lease {
             metadata,
             spec: Some(LeaseSpec {
