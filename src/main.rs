@@ -32,38 +32,35 @@ fn main() -> ExitCode {
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         return failed(&"a second TLS provider was installed: this is a bug");
     }
-    match cli::complete_for_kubectl(&Arguments::command(), std::env::args_os()) {
-        Ok(false) => {}
-        Ok(true) => return ExitCode::SUCCESS,
-        Err(error) => return failed(&chain(&error)),
-    }
-    let definition = cli::named_as_called(Arguments::command(), std::env::args_os().next().as_deref());
-    let matches = definition.clone().get_matches();
-    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     // One thread: with several, most of the time of a renewal is spent on waking other threads, and one thread can do more than
     // the API server can (docs/performance.md).
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
     };
+    let environment = Environment {
+        now: runtime::now,
+        nonce: runtime::nonce,
+        variable: runtime::environment,
+        definition: cli::named_as_called(Arguments::command(), std::env::args_os().next().as_deref()),
+    };
+    match runtime.block_on(cli::complete_for_kubectl(&environment, std::env::args_os())) {
+        Ok(false) => {}
+        Ok(true) => return ExitCode::SUCCESS,
+        Err(error) => return failed(&chain(&error)),
+    }
+    let matches = environment.definition.clone().get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     match arguments.command {
         Command::Controller(arguments) => match runtime.block_on(runtime::run(*arguments)) {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE, // the error has been logged
         },
-        Command::People(command) => {
-            let environment = Environment {
-                now: runtime::now,
-                nonce: runtime::nonce,
-                variable: runtime::environment,
-                definition,
-            };
-            match runtime.block_on(cli::run(command, &environment)) {
-                Ok(ExitStatus::Success) => ExitCode::SUCCESS,
-                Ok(ExitStatus::Failure) => ExitCode::FAILURE,
-                Err(error) => failed(&chain(&error)),
-            }
-        }
+        Command::People(command) => match runtime.block_on(cli::run(command, &environment)) {
+            Ok(ExitStatus::Success) => ExitCode::SUCCESS,
+            Ok(ExitStatus::Failure) => ExitCode::FAILURE,
+            Err(error) => failed(&chain(&error)),
+        },
     }
 }
 

@@ -1,16 +1,22 @@
 //! The subcommands for people and their flags, with the texts of `--help` and of the manual.
 
+mod cluster;
+mod doctor;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use ipnet::IpNet;
 
 use crate::api::Duration;
 use crate::oauth::Secret;
+
+pub(super) use cluster::{ClusterArguments, ObjectArguments};
+pub(super) use doctor::{DoctorArguments, ReportOutput};
 
 /// The last line of every help text.
 pub const EXIT_CODES: &str = "Exit codes: 0 success, 1 failure, 2 wrong command line.";
@@ -33,6 +39,27 @@ pub enum Command {
     #[command(after_help = EXIT_CODES)]
     Renew(RenewArguments),
 
+    /// Suspend TokenSources: their tokens are not renewed until they are resumed.
+    ///
+    /// Sets spec.suspend. The token in the Secret stays, and expires at its usual time. If a tool such as Argo CD or Flux applies
+    /// the TokenSource, it may set the field back: change its source instead.
+    #[command(after_help = EXIT_CODES)]
+    Suspend(SuspendArguments),
+
+    /// Resume suspended TokenSources.
+    ///
+    /// Removes spec.suspend. A token that is due is requested at once.
+    #[command(after_help = EXIT_CODES)]
+    Resume(SuspendArguments),
+
+    /// Check the installation: definitions, versions, rights, leader, clock, providers' hosts, admission policy, tokens.
+    ///
+    /// Each check ends as ok, warning, failure or "not checked", with what to do. No Secret is read. The hosts of providers are
+    /// contacted from this machine only (name resolution and a TLS handshake; nothing is sent), and compared with what the
+    /// controller says of them. The exit code is 1 if there is a failure; warnings do not count.
+    #[command(after_help = EXIT_CODES)]
+    Doctor(DoctorArguments),
+
     /// Check manifests without a cluster, and show the request.
     ///
     /// Applies the controller's own rules, and shows the request with masked secrets and the time of the next renewal. Needs
@@ -52,6 +79,10 @@ pub enum Command {
     /// Print the CustomResourceDefinitions as YAML, for kubectl apply -f -.
     Crd,
 
+    /// Print the versions of this program, the API server and the controller.
+    #[command(after_help = EXIT_CODES)]
+    Version(VersionArguments),
+
     /// Print the completion script for a shell.
     ///
     /// For bash: source <(tokensource completion bash)
@@ -64,28 +95,12 @@ pub enum Command {
     Man,
 }
 
-/// The cluster, and the namespace in it.
-#[derive(Debug, Args)]
-pub struct ClusterArguments {
-    /// The namespace. Default: that of the context.
-    #[arg(short, long, value_name = "NS")]
-    pub namespace: Option<String>,
-
-    /// The context of the kubeconfig. Default: the current context.
-    #[arg(long, value_name = "NAME")]
-    pub context: Option<String>,
-
-    /// The kubeconfig. Default: the files in the variable KUBECONFIG, or else ~/.kube/config.
-    #[arg(long, value_name = "FILE")]
-    pub kubeconfig: Option<PathBuf>,
-}
-
 /// `tokensource status`
 #[derive(Debug, Args)]
 pub struct StatusArguments {
-    /// Show all details of this TokenSource.
-    #[arg(conflicts_with_all = ["all_namespaces", "selector"])]
-    pub name: Option<String>,
+    /// Show only these TokenSources; with one name, all details of it.
+    #[arg(value_name = "NAME", conflicts_with_all = ["all_namespaces", "selector"])]
+    pub names: Vec<String>,
 
     #[command(flatten)]
     #[allow(missing_docs)]
@@ -98,6 +113,10 @@ pub struct StatusArguments {
     /// Show only TokenSources with these labels, e.g. team=payments,slice!=2.
     #[arg(short = 'l', long, value_name = "LABELS")]
     pub selector: Option<String>,
+
+    /// Show only TokenSources whose Secret has no valid token now.
+    #[arg(long, conflicts_with_all = ["names", "watch"])]
+    pub not_ready: bool,
 
     /// Keep showing changes: on a terminal the table is redrawn, otherwise each change is a line.
     #[arg(short, long)]
@@ -113,25 +132,22 @@ pub struct StatusArguments {
 pub enum StatusOutput {
     /// For people.
     Table,
-    /// For programs: a list of objects; with a NAME one object; with --watch one object per line.
+    /// For people, with more columns.
+    Wide,
+    /// For programs: a list of objects; with one NAME one object; with --watch one object per line.
     Json,
+    /// The same as YAML.
+    Yaml,
+    /// Kind and name alone, for other commands: tokensource.tokensource.dev/NAME.
+    Name,
 }
 
 /// `tokensource renew`
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("which").required(true).args(["names", "all", "selector"]))]
 pub struct RenewArguments {
-    /// The TokenSources to renew.
-    #[arg(value_name = "NAME")]
-    pub names: Vec<String>,
-
-    /// Renew all TokenSources of the namespace.
-    #[arg(long)]
-    pub all: bool,
-
-    /// Renew the TokenSources with these labels.
-    #[arg(short = 'l', long, value_name = "LABELS")]
-    pub selector: Option<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub objects: ObjectArguments,
 
     #[command(flatten)]
     #[allow(missing_docs)]
@@ -140,6 +156,35 @@ pub struct RenewArguments {
     /// How long to wait.
     #[arg(long, value_name = "TIME", default_value = "2m")]
     pub timeout: Duration,
+}
+
+/// `tokensource suspend` and `tokensource resume`
+#[derive(Debug, Args)]
+pub struct SuspendArguments {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub objects: ObjectArguments,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub cluster: ClusterArguments,
+}
+
+/// `tokensource version`
+#[derive(Debug, Args)]
+pub struct VersionArguments {
+    /// Print the version of this program only, and contact no cluster.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          default_value_t = false, action = clap::ArgAction::Set)]
+    pub client: bool,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub cluster: ClusterArguments,
+
+    /// The output format.
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub output: ReportOutput,
 }
 
 /// `tokensource check`

@@ -1,6 +1,8 @@
 //! Command-line completion for kubectl. kubectl runs `kubectl_complete-NAME` with the words after a plugin's name, the last
 //! of which is incomplete, and reads one candidate per line and a directive for the shell at the end.
-//! Pure. Knows the declared command line but no cluster, so it does not complete names of objects.
+//! Pure. Knows the declared command line; [`names`] reads names from the cluster.
+
+pub(super) mod names;
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -19,16 +21,45 @@ enum Directive {
     NoFiles = 4,
 }
 
+/// What is offered.
+#[derive(Debug, PartialEq)]
+pub(super) enum Offer {
+    /// The output for kubectl.
+    Text(String),
+    /// Names of the cluster or of the kubeconfig, which follow this text (`--namespace=`) and begin with that one.
+    Names(Kind, String, String),
+}
+
+/// What a name is the name of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Source,
+    Namespace,
+    Context,
+}
+
+impl Kind {
+    /// What the value of an argument names, by the argument's id.
+    fn of(arg: &Arg) -> Option<Self> {
+        match arg.get_id().as_str() {
+            "names" => Some(Kind::Source),
+            "namespace" | "controller_namespace" => Some(Kind::Namespace),
+            "context" => Some(Kind::Context),
+            _ => None,
+        }
+    }
+}
+
 /// Whether kubectl called the program for completions.
 pub(super) fn is_completion_request(called: Option<&OsStr>) -> bool {
     called.and_then(|path| Path::new(path).file_name()).is_some_and(|name| name == NAME)
 }
 
-/// The output for kubectl.
-pub(super) fn completions(definition: &Command, words: &[String]) -> String {
+/// What to offer for the last of these words.
+pub(super) fn completions(definition: &Command, words: &[String]) -> Offer {
     let mut definition = definition.clone().bin_name("kubectl tokensource");
     definition.build();
-    let Some((current, before)) = words.split_last() else { return output(&[], Directive::NoFiles) };
+    let Some((current, before)) = words.split_last() else { return offer(&[], Directive::NoFiles) };
     let mut command = &definition;
     let mut pending = None;
     for word in before {
@@ -55,12 +86,12 @@ pub(super) fn completions(definition: &Command, words: &[String]) -> String {
         let subcommands = command.get_subcommands().filter(|found| !found.is_hide_set());
         let described = subcommands.map(|found| (found.get_name().to_owned(), found.get_about()));
         let lines: Vec<_> = described.filter_map(|(name, about)| line(&name, about, current)).collect();
-        return output(&lines, Directive::NoFiles);
+        return offer(&lines, Directive::NoFiles);
     }
     command
         .get_positionals()
         .next()
-        .map_or_else(|| output(&[], Directive::NoFiles), |arg| values(arg, "", current))
+        .map_or_else(|| offer(&[], Directive::NoFiles), |arg| values(arg, "", current))
 }
 
 /// The option with this spelling, if it takes a value.
@@ -75,7 +106,10 @@ fn option<'a>(command: &'a Command, word: &str) -> Option<&'a Arg> {
     })
 }
 
-fn values(arg: &Arg, start: &str, current: &str) -> String {
+fn values(arg: &Arg, start: &str, current: &str) -> Offer {
+    if let Some(kind) = Kind::of(arg) {
+        return Offer::Names(kind, start.to_owned(), current.to_owned());
+    }
     let known = arg.get_possible_values();
     let lines: Vec<_> = known
         .iter()
@@ -83,14 +117,18 @@ fn values(arg: &Arg, start: &str, current: &str) -> String {
         .filter_map(|value| line(&format!("{start}{}", value.get_name()), value.get_help(), ""))
         .collect();
     let is_file = matches!(arg.get_value_hint(), ValueHint::AnyPath | ValueHint::FilePath);
-    output(&lines, if is_file { Directive::Default } else { Directive::NoFiles })
+    offer(&lines, if is_file { Directive::Default } else { Directive::NoFiles })
 }
 
-fn flags(command: &Command, current: &str) -> String {
+fn flags(command: &Command, current: &str) -> Offer {
     let named = command.get_arguments().filter(|arg| !arg.is_hide_set());
     let lines: Vec<_> =
         named.filter_map(|arg| line(&format!("--{}", arg.get_long()?), arg.get_help(), current)).collect();
-    output(&lines, Directive::NoFiles)
+    offer(&lines, Directive::NoFiles)
+}
+
+fn offer(lines: &[String], directive: Directive) -> Offer {
+    Offer::Text(output(lines, directive))
 }
 
 /// A candidate with the first line of its description, if it begins with the incomplete word.
@@ -115,7 +153,10 @@ mod tests {
     fn offered(words: &[&str]) -> (Vec<String>, String) {
         let definition = crate::cli::Command::augment_subcommands(Command::new("tokensource"));
         let words: Vec<_> = words.iter().map(ToString::to_string).collect();
-        let answer = completions(&definition, &words);
+        let answer = match completions(&definition, &words) {
+            Offer::Text(text) => text,
+            Offer::Names(kind, start, current) => format!("{kind:?} {start}{current}\n:4"),
+        };
         let mut lines: Vec<_> =
             answer.lines().map(|line| line.split('\t').next().unwrap().to_owned()).collect();
         let directive = lines.pop().unwrap();
@@ -124,17 +165,22 @@ mod tests {
 
     #[test]
     fn candidates_match_the_words_before_the_cursor() {
-        let cases: [(&[&str], &[&str], &str); 9] = [
+        let cases: [(&[&str], &[&str], &str); 14] = [
             (&["st"], &["status"], ":4"),
             (&["status", "--all"], &["--all-namespaces"], ":4"),
-            (&["status", "-n", "payments", "-o", ""], &["table", "json"], ":4"),
+            (&["status", "-n", "payments", "-o", ""], &["table", "wide", "json", "yaml", "name"], ":4"),
             (&["status", "--output=j"], &["--output=json"], ":4"),
             // The value of an option is not read as a subcommand.
             (&["status", "--selector", "renew", "--wat"], &["--watch"], ":4"),
             (&["completion", "z"], &["zsh"], ":4"),
-            // The shell completes file names; names of objects are not completed.
+            (&["renew", "first", "se"], &["Source se"], ":4"),
+            (&["status", "-n", ""], &["Namespace "], ":4"),
+            (&["status", "--namespace=pay"], &["Namespace --namespace=pay"], ":4"),
+            (&["doctor", "--controller-namespace", "t"], &["Namespace t"], ":4"),
+            (&["status", "--context", "prod"], &["Context prod"], ":4"),
+            // The shell completes file names.
             (&["check", "-f", "man"], &[], ":0"),
-            (&["renew", ""], &[], ":4"),
+            (&["crd", ""], &[], ":4"),
             (&[], &[], ":4"),
         ];
         for (words, expected, directive) in cases {
@@ -151,7 +197,7 @@ mod tests {
     fn every_candidate_has_a_description() {
         let definition = crate::cli::Command::augment_subcommands(Command::new("tokensource"));
         for words in [vec![String::new()], vec!["status".to_owned(), "-".to_owned()]] {
-            let answer = completions(&definition, &words);
+            let Offer::Text(answer) = completions(&definition, &words) else { panic!("{words:?}") };
             let (lines, _) = answer.rsplit_once(":4").unwrap();
             assert!(lines.lines().count() >= 6, "{lines}");
             for line in lines.lines() {

@@ -10,38 +10,77 @@ use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch};
 use kube::{Api, ResourceExt};
 
-use super::cluster::call;
+use super::arguments::ObjectArguments;
+use super::cluster::{Cluster, Key};
 use super::error::Error;
+use super::output::remark;
 use crate::api::TokenSource;
 
 /// Which TokenSources are selected.
 #[derive(Clone, Default)]
 pub(super) struct Selection {
-    pub(super) name: Option<String>,
+    /// Empty for all.
+    pub(super) names: Vec<String>,
     pub(super) labels: Option<String>,
 }
 
 impl Selection {
-    fn fields(&self) -> Option<String> {
-        self.name.as_ref().map(|name| format!("metadata.name={name}"))
+    pub(super) fn of(objects: &ObjectArguments) -> Self {
+        Self { names: objects.names.clone(), labels: objects.selector.clone() }
     }
 
-    pub(super) async fn list(&self, api: &Api<TokenSource>) -> Result<Vec<TokenSource>, Error> {
-        let params = ListParams {
-            label_selector: self.labels.clone(),
-            field_selector: self.fields(),
-            ..ListParams::default()
-        };
-        Ok(call("TokenSources could not be listed", api.list(&params)).await?.items)
+    /// The API server can select one name; several are selected here.
+    fn fields(&self) -> Option<String> {
+        match self.names.as_slice() {
+            [name] => Some(format!("metadata.name={name}")),
+            _ => None,
+        }
+    }
+
+    fn includes(&self, source: &TokenSource) -> bool {
+        self.names.is_empty() || self.names.contains(&source.name_any())
+    }
+
+    /// Reads them. A name that does not exist is an error; a name that is given twice is read once.
+    pub(super) async fn read(
+        &self,
+        cluster: &Cluster,
+        api: &Api<TokenSource>,
+    ) -> Result<Vec<TokenSource>, Error> {
+        if !self.names.is_empty() {
+            let mut sources = BTreeMap::new();
+            for name in &self.names {
+                if !sources.contains_key(name) {
+                    let source = cluster.call("the TokenSource could not be read", api.get(name)).await?;
+                    sources.insert(name.clone(), source);
+                }
+            }
+            return Ok(sources.into_values().collect());
+        }
+        let params = ListParams { label_selector: self.labels.clone(), ..ListParams::default() };
+        Ok(cluster.call("TokenSources could not be listed", api.list(&params)).await?.items)
     }
 }
 
-/// Namespace and name.
-pub(super) type Key = (String, String);
+/// The TokenSources that a command changes. If there are none, says so.
+pub(super) async fn selected(
+    objects: &ObjectArguments,
+    cluster: &Cluster,
+) -> Result<Vec<TokenSource>, Error> {
+    let api = cluster.sources(objects.all_namespaces);
+    let sources = Selection::of(objects).read(cluster, &api).await?;
+    if sources.is_empty() {
+        let place = format!(" in namespace {}", cluster.namespace);
+        let place = if objects.all_namespaces { "" } else { &place };
+        remark(&format!("There are no such TokenSources{place}.\n"));
+    }
+    Ok(sources)
+}
 
 /// The current TokenSources, kept up to date by a watch.
 pub(super) struct Live {
     pub(super) sources: BTreeMap<Key, TokenSource>,
+    selection: Selection,
     /// Objects of a list that is not complete yet.
     incoming: BTreeMap<Key, TokenSource>,
     events: Pin<Box<dyn Stream<Item = watcher::Result<Event<TokenSource>>> + Send>>,
@@ -56,7 +95,7 @@ impl Live {
             ..watcher::Config::default()
         };
         let events = watch(api, config).default_backoff().boxed();
-        Self { sources: BTreeMap::new(), incoming: BTreeMap::new(), events }
+        Self { sources: BTreeMap::new(), selection: selection.clone(), incoming: BTreeMap::new(), events }
     }
 
     /// Waits for the next change. `report` receives errors of the watch, which continues after them.
@@ -76,6 +115,11 @@ impl Live {
 
     /// Applies an event. Returns whether `sources` has changed, which parts of an incomplete list do not cause.
     fn apply(&mut self, event: Event<TokenSource>) -> bool {
+        if let Event::Apply(source) | Event::InitApply(source) | Event::Delete(source) = &event
+            && !self.selection.includes(source)
+        {
+            return false;
+        }
         let changes = !matches!(event, Event::Init | Event::InitApply(_));
         match event {
             Event::Init => self.incoming.clear(),
@@ -88,6 +132,6 @@ impl Live {
     }
 }
 
-fn key(source: &TokenSource) -> Key {
+pub(super) fn key(source: &TokenSource) -> Key {
     (source.namespace().unwrap_or_default(), source.name_any())
 }

@@ -1,4 +1,4 @@
-//! The subcommands for people: status, renewal, and the writing and the check of manifests.
+//! The subcommands for people: status, renewal, the check of an installation, and the writing and the check of manifests.
 //!
 //! Knows the layers `api`, `oauth`, `decide` and `issue`. Must not know how the controller works or how the process runs; clock and
 //! random numbers are passed in. Shows no secret: anything that may be a secret is replaced by a mask of constant width.
@@ -8,6 +8,7 @@ mod check;
 mod cluster;
 mod completion;
 mod crd;
+mod doctor;
 mod error;
 mod init;
 mod list;
@@ -17,13 +18,15 @@ mod renew;
 mod script;
 mod spans;
 mod status;
+mod suspend;
 mod table;
+mod version;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
-use completion::{completions, is_completion_request};
+use completion::{Offer, completions, is_completion_request};
 
 pub use arguments::{CheckArguments, CheckOutput, Command, EXIT_CODES};
 pub use check::checked;
@@ -32,15 +35,22 @@ pub use error::Error;
 pub use init::{LineError, manifests_of};
 
 /// Prints completions if kubectl called the program for them. Returns whether it did.
-pub fn complete_for_kubectl(
-    definition: &clap::Command,
+pub async fn complete_for_kubectl(
+    environment: &Environment,
     mut arguments: impl Iterator<Item = OsString>,
 ) -> Result<bool, Error> {
     if !is_completion_request(arguments.next().as_deref()) {
         return Ok(false);
     }
     let words: Vec<_> = arguments.map(|word| word.to_string_lossy().into_owned()).collect();
-    output::print(&completions(definition, &words)).map(|()| true)
+    let text = match completions(&environment.definition, &words) {
+        Offer::Text(text) => text,
+        Offer::Names(kind, start, current) => {
+            let before = words.split_last().map(|(_, before)| before).unwrap_or_default();
+            completion::names::offered(kind, (&start, &current), before, environment).await
+        }
+    };
+    output::print(&text).map(|()| true)
 }
 
 /// The clock, the environment variables and the command line of the process, which the commands use.
@@ -79,6 +89,10 @@ pub async fn run(command: Command, environment: &Environment) -> Result<ExitStat
     let result = match command {
         Command::Status(arguments) => status::run(&arguments, environment).await,
         Command::Renew(arguments) => renew::run(&arguments, environment).await,
+        Command::Suspend(arguments) => suspend::run(&arguments, true, environment).await,
+        Command::Resume(arguments) => suspend::run(&arguments, false, environment).await,
+        Command::Doctor(arguments) => doctor::run(&arguments, environment).await,
+        Command::Version(arguments) => version::run(&arguments, environment).await,
         Command::Check(arguments) => check::run(&arguments, environment).await,
         Command::Init(arguments) => init::run(&arguments),
         Command::Crd => {

@@ -108,6 +108,11 @@ pub(super) fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
 }
 
+/// A value as YAML.
+pub(super) fn yaml(value: &impl serde::Serialize) -> String {
+    serde_saphyr::to_string(value).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,58 +6,62 @@ mod history;
 mod row;
 mod watch;
 
-use kube::Api;
-
 use super::arguments::{StatusArguments, StatusOutput};
-use super::cluster::{Cluster, call};
+use super::cluster::Cluster;
 use super::list::Selection;
-use super::output::{json, print, remark};
+use super::output::{json, print, remark, yaml};
 use super::{Environment, Error, ExitStatus};
-use crate::api::TokenSource;
-use row::Row;
+use crate::api::{GROUP, TokenSource};
+use row::{Columns, Row};
 
 pub(super) async fn run(arguments: &StatusArguments, environment: &Environment) -> Result<ExitStatus, Error> {
     let cluster = Cluster::connect(&arguments.cluster, environment.variable).await?;
-    let selection = Selection { name: arguments.name.clone(), labels: arguments.selector.clone() };
-    let api: Api<TokenSource> = if arguments.all_namespaces {
-        Api::all(cluster.client.clone())
-    } else {
-        Api::namespaced(cluster.client.clone(), &cluster.namespace)
-    };
+    let selection = Selection { names: arguments.names.clone(), labels: arguments.selector.clone() };
+    let api = cluster.sources(arguments.all_namespaces);
     // A missing permission, or a missing TokenSource, is an error even with --watch.
-    if let Some(name) = &arguments.name {
-        let source = call("the TokenSource could not be read", api.get(name)).await?;
-        if !arguments.watch {
-            return one(&source, &cluster, arguments.output, environment).await;
-        }
-    } else {
-        let sources = selection.list(&api).await?;
-        if !arguments.watch {
-            return table(&sources, &cluster, arguments, environment);
-        }
+    let sources = selection.read(&cluster, &api).await?;
+    if arguments.watch {
+        return watch::run(api, &selection, arguments, environment).await;
     }
-    watch::run(api, &selection, arguments, environment).await
+    let is_detailed = !matches!(arguments.output, StatusOutput::Wide | StatusOutput::Name);
+    match sources.as_slice() {
+        [source] if arguments.names.len() == 1 && is_detailed => {
+            one(source, &cluster, arguments.output, environment).await
+        }
+        sources => list(sources, &cluster, arguments, environment),
+    }
 }
 
-fn table(
+fn list(
     sources: &[TokenSource],
     cluster: &Cluster,
     arguments: &StatusArguments,
     environment: &Environment,
 ) -> Result<ExitStatus, Error> {
-    let rows: Vec<Row> = sources.iter().map(Row::of).collect();
+    let now = (environment.now)();
+    let mut rows: Vec<Row> = sources.iter().map(Row::of).collect();
+    rows.retain(|row| !(arguments.not_ready && row.is_ready(now)));
     match arguments.output {
         StatusOutput::Json => print(&json(&rows))?,
-        StatusOutput::Table if rows.is_empty() => {
+        StatusOutput::Yaml => print(&yaml(&rows))?,
+        _ if rows.is_empty() => {
             let place = format!(" in namespace {}", cluster.namespace);
             let place = if arguments.all_namespaces { "" } else { &place };
             remark(&format!("There are no such TokenSources{place}.\n"));
         }
-        StatusOutput::Table => {
-            print(&row::table(rows.iter(), arguments.all_namespaces, (environment.now)()))?;
-        }
+        StatusOutput::Name => print(&rows.iter().map(name).collect::<String>())?,
+        StatusOutput::Table | StatusOutput::Wide => print(&row::table(rows.iter(), columns(arguments), now))?,
     }
     Ok(ExitStatus::Success)
+}
+
+fn columns(arguments: &StatusArguments) -> Columns {
+    Columns { namespace: arguments.all_namespaces, more: arguments.output == StatusOutput::Wide }
+}
+
+/// As kubectl names an object: `tokensource.tokensource.dev/NAME`.
+fn name(row: &Row) -> String {
+    format!("tokensource.{GROUP}/{}\n", row.name)
 }
 
 async fn one(
@@ -68,11 +72,11 @@ async fn one(
 ) -> Result<ExitStatus, Error> {
     let history = history::read(source, cluster).await;
     let now = (environment.now)();
-    match output {
-        StatusOutput::Json => {
-            print(&json(&detail::document(source, history.as_deref().unwrap_or_default())))?;
-        }
-        StatusOutput::Table => print(&detail::page(source, &history, now))?,
-    }
+    let document = || detail::document(source, history.as_deref().unwrap_or_default());
+    print(&match output {
+        StatusOutput::Json => json(&document()),
+        StatusOutput::Yaml => yaml(&document()),
+        _ => detail::page(source, &history, now),
+    })?;
     Ok(ExitStatus::Success)
 }

@@ -13,6 +13,7 @@ mod commands;
 mod conflicts;
 mod costs;
 mod disguise;
+mod doctor;
 mod examples;
 mod failures;
 mod fields;
@@ -25,6 +26,7 @@ mod leaders;
 mod leaks;
 mod monitoring;
 mod people;
+mod plugin;
 mod process;
 mod providers;
 mod proxies;
@@ -96,6 +98,7 @@ stories! {
     disguise::addresses_in_disguise_are_refused,
     disguise::smuggled_members_are_refused,
     disguise::target_is_no_credential_of_kubernetes,
+    doctor::doctor_finds_planted_faults,
     examples::documents_hold,
     examples::workloads_are_accepted,
     failures::templates_end_no_process_and_cost_little,
@@ -147,6 +150,11 @@ stories! {
     people::status_follows_changes,
     people::status_is_redrawn_on_a_terminal,
     people::status_tells_what_every_token_does,
+    plugin::flags_name_another_user_cluster_and_deadline,
+    plugin::names_are_completed_from_the_cluster,
+    plugin::renewal_of_all_namespaces_names_them,
+    plugin::status_selects_and_prints_as_kubectl_does,
+    plugin::suspended_sources_keep_their_token_until_they_are_resumed,
     process::endpoints_tell_the_state,
     process::half_open_clients_take_neither_memory_nor_probes,
     process::last_line_is_json_where_lines_are_json,

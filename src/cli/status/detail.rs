@@ -92,7 +92,7 @@ fn facts(source: &TokenSource, now: DateTime<Utc>) -> String {
     let mut lines = vec![
         ("Name", Some(row.name)),
         ("Namespace", Some(row.namespace)),
-        ("Provider", provider(source)),
+        ("Provider", row.provider),
         ("Target", row.target.map(|target| format!("Secret {target}"))),
         ("Type", status.token_type),
         ("Scope", status.scope),
@@ -120,14 +120,6 @@ fn facts(source: &TokenSource, now: DateTime<Utc>) -> String {
             Some(format!("{:<12}{}\n", format!("{label}:"), harmless(value.as_ref()?)))
         })
         .collect()
-}
-
-fn provider(source: &TokenSource) -> Option<String> {
-    let inline = source.spec.provider.as_ref();
-    let url = inline.and_then(|provider| provider.token_endpoint.as_deref().or(provider.issuer.as_deref()));
-    let reference = source.spec.provider_ref.as_ref();
-    url.map(str::to_owned)
-        .or_else(|| reference.map(|reference| format!("{:?} {}", reference.kind, reference.name)))
 }
 
 /// The conditions in a fixed order: the state of the token, the last attempt, the others.

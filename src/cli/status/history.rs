@@ -9,7 +9,7 @@ use kube::{Api, ResourceExt};
 use serde::Serialize;
 
 use crate::api::TokenSource;
-use crate::cli::cluster::{Cluster, call};
+use crate::cli::cluster::Cluster;
 use crate::cli::error::Error;
 use crate::cli::output::harmless;
 use crate::cli::spans::timestamp;
@@ -35,7 +35,7 @@ pub(super) async fn read(source: &TokenSource, cluster: &Cluster) -> Result<Vec<
     let api: Api<Event> = Api::namespaced(cluster.client.clone(), &namespace);
     let params = ListParams::default()
         .fields(&format!("regarding.kind=TokenSource,regarding.name={}", source.name_any()));
-    let events = call("its Events could not be read", api.list(&params)).await?;
+    let events = cluster.call("its Events could not be read", api.list(&params)).await?;
     // An earlier object of the same name has other Events.
     let about = |event: &Event| {
         event.regarding.as_ref().and_then(|subject| subject.uid.as_deref()) == source.metadata.uid.as_deref()

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use crate::api::{ConditionType, TokenSource, from_kubernetes};
 use crate::cli::output::{BAD, GOOD, WARNING, harmless};
 use crate::cli::spans::{countdown, timestamp};
-use crate::cli::table::{Cell, table as columns};
+use crate::cli::table::{Cell, table as aligned};
 
 /// A row, as the table shows it and as a program reads it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -32,6 +32,17 @@ pub(super) struct Row {
     #[serde(serialize_with = "instant")]
     pub(super) renew_at: Option<DateTime<Utc>>,
     pub(super) failures: i32,
+    /// The URL of the provider, or kind and name of the provider object.
+    pub(super) provider: Option<String>,
+    pub(super) suspended: bool,
+}
+
+/// Which columns a table has.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Columns {
+    pub(super) namespace: bool,
+    /// Those of `-o wide`.
+    pub(super) more: bool,
 }
 
 impl Row {
@@ -54,10 +65,17 @@ impl Row {
             // After a failure the next attempt is a retry, which exists even without a token.
             renew_at: time(&status.renew_at).or_else(|| time(&status.retry_at)),
             failures: status.failures,
+            provider: provider(source),
+            suspended: source.spec.suspend,
         }
     }
 
-    fn cells(&self, with_namespace: bool, now: DateTime<Utc>) -> Vec<Cell> {
+    /// Whether the Secret holds a valid token. A condition that nobody writes any more must not look well for ever.
+    pub(super) fn is_ready(&self, now: DateTime<Utc>) -> bool {
+        self.ready == "True" && self.expires_at.is_none_or(|at| at > now)
+    }
+
+    fn cells(&self, columns: Columns, now: DateTime<Utc>) -> Vec<Cell> {
         let expired = self.expires_at.is_some_and(|at| at <= now);
         let ready = colour(&self.ready, BAD);
         let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
@@ -73,7 +91,16 @@ impl Row {
             Cell::plain(countdown(self.renew_at, now)),
             Cell::styled(self.failures.to_string(), if self.failures > 0 { renewed } else { Style::new() }),
         ];
-        if with_namespace {
+        if columns.more {
+            cells.extend([
+                Cell::plain(countdown(self.issued_at, now)),
+                Cell::plain(if self.suspended { "yes" } else { "no" }),
+                Cell::plain(or_dash(&self.provider)),
+                // Escaped already.
+                Cell { text: or_dash(&self.message), style: Style::new() },
+            ]);
+        }
+        if columns.namespace {
             cells.insert(0, Cell::plain(&self.namespace));
         }
         cells
@@ -81,14 +108,24 @@ impl Row {
 }
 
 /// The table of these rows.
-pub(super) fn table<'a>(
-    rows: impl Iterator<Item = &'a Row>,
-    with_namespace: bool,
-    now: DateTime<Utc>,
-) -> String {
-    let heading = ["NAMESPACE", "NAME", "READY", "REASON", "TARGET", "EXPIRES", "RENEWS", "FAILURES"];
-    let cells: Vec<_> = rows.map(|row| row.cells(with_namespace, now)).collect();
-    columns(if with_namespace { &heading } else { heading.get(1..).unwrap_or_default() }, &cells)
+pub(super) fn table<'a>(rows: impl Iterator<Item = &'a Row>, columns: Columns, now: DateTime<Utc>) -> String {
+    let mut heading = vec!["NAME", "READY", "REASON", "TARGET", "EXPIRES", "RENEWS", "FAILURES"];
+    if columns.more {
+        heading.extend(["ISSUED", "SUSPENDED", "PROVIDER", "MESSAGE"]);
+    }
+    if columns.namespace {
+        heading.insert(0, "NAMESPACE");
+    }
+    let cells: Vec<_> = rows.map(|row| row.cells(columns, now)).collect();
+    aligned(&heading, &cells)
+}
+
+fn provider(source: &TokenSource) -> Option<String> {
+    let inline = source.spec.provider.as_ref();
+    let url = inline.and_then(|provider| provider.token_endpoint.as_deref().or(provider.issuer.as_deref()));
+    let reference = source.spec.provider_ref.as_ref();
+    url.map(str::to_owned)
+        .or_else(|| reference.map(|reference| format!("{:?} {}", reference.kind, reference.name)))
 }
 
 pub(super) fn find(conditions: &[Condition], kind: ConditionType) -> Option<&Condition> {
@@ -168,7 +205,7 @@ pub(super) mod tests {
 
     #[test]
     fn row_shows_state_and_times() {
-        let text = plain(&table(rows().iter(), false, now()));
+        let text = plain(&table(rows().iter(), Columns::default(), now()));
         assert_eq!(
             text,
             "NAME      READY     REASON          TARGET          EXPIRES   RENEWS   FAILURES\n\
@@ -176,7 +213,33 @@ pub(super) mod tests {
              failing   False     InvalidClient   failing-token   30s ago   9s       12\n\
              new       Unknown   -               -               -         -        0\n"
         );
-        assert!(plain(&table(rows().iter(), true, now())).starts_with("NAMESPACE   NAME      READY"));
+        let with_namespace = Columns { namespace: true, more: false };
+        assert!(
+            plain(&table(rows().iter(), with_namespace, now())).starts_with("NAMESPACE   NAME      READY")
+        );
+    }
+
+    #[test]
+    fn wide_table_has_more_columns() {
+        let text = plain(&table(rows().iter(), Columns { namespace: false, more: true }, now()));
+        let good = text.lines().nth(1).unwrap().split_whitespace().collect::<Vec<_>>();
+        assert!(
+            text.lines()
+                .next()
+                .unwrap()
+                .ends_with("ISSUED    SUSPENDED   PROVIDER                         MESSAGE"),
+            "{text}"
+        );
+        assert_eq!(good[7..], ["12m", "ago", "no", "https://auth.example.com/token", "m"]);
+    }
+
+    #[test]
+    fn expired_token_is_not_ready_whatever_the_condition_says() {
+        let rows = rows();
+        let ready = |row: &Row, seconds| row.is_ready(now() + chrono::TimeDelta::seconds(seconds));
+        assert!(
+            ready(&rows[0], 0) && !ready(&rows[0], 48 * 60) && !ready(&rows[1], 0) && !ready(&rows[2], 0)
+        );
     }
 
     #[test]
@@ -189,13 +252,14 @@ pub(super) mod tests {
                 "reason": "TokenRenewed", "message": "m", "target": "good-token",
                 "issuedAt": "2025-12-31T23:48:00Z", "expiresAt": "2026-01-01T00:48:00Z",
                 "renewAt": "2026-01-01T00:33:05Z", "failures": 0,
+                "provider": "https://auth.example.com/token", "suspended": false,
             })
         );
     }
 
     #[test]
     fn only_problems_are_coloured() {
-        let text = table(rows().iter(), false, now());
+        let text = table(rows().iter(), Columns::default(), now());
         let line = |name: &str| text.lines().find(|line| line.contains(name)).unwrap().to_owned();
         let red = BAD.render().to_string();
         assert!(!line("good").contains(&red));

@@ -5,13 +5,15 @@ use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use kube::Api;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::row::{Row, table};
+use super::row::{Columns, Row, table};
+use super::{columns, name};
 use crate::api::TokenSource;
 use crate::cli::arguments::{StatusArguments, StatusOutput};
-use crate::cli::list::{Key, Live, Selection};
-use crate::cli::output::{print, redraw, remark};
+use crate::cli::cluster::Key;
+use crate::cli::list::{Live, Selection};
+use crate::cli::output::{print, redraw, remark, yaml};
 use crate::cli::{Environment, Error, ExitStatus};
 
 pub(super) async fn run(
@@ -21,18 +23,15 @@ pub(super) async fn run(
     environment: &Environment,
 ) -> Result<ExitStatus, Error> {
     let mut live = Live::watch(api, selection);
-    if arguments.output == StatusOutput::Table && std::io::stdout().is_terminal() {
-        redrawn(&mut live, arguments.all_namespaces, environment).await
+    let is_table = matches!(arguments.output, StatusOutput::Table | StatusOutput::Wide);
+    if is_table && std::io::stdout().is_terminal() {
+        redrawn(&mut live, columns(arguments), environment).await
     } else {
         line_by_line(&mut live, arguments, environment).await
     }
 }
 
-async fn redrawn(
-    live: &mut Live,
-    with_namespace: bool,
-    environment: &Environment,
-) -> Result<ExitStatus, Error> {
+async fn redrawn(live: &mut Live, columns: Columns, environment: &Environment) -> Result<ExitStatus, Error> {
     let mut second = tokio::time::interval(Duration::from_secs(1));
     loop {
         tokio::select! {
@@ -40,7 +39,7 @@ async fn redrawn(
             change = live.change(|_| ()) => change?,
         }
         let rows: Vec<Row> = live.sources.values().map(Row::of).collect();
-        let table = table(rows.iter(), with_namespace, (environment.now)());
+        let table = table(rows.iter(), columns, (environment.now)());
         redraw(&table)?;
     }
 }
@@ -57,9 +56,15 @@ async fn line_by_line(
         let rows: BTreeMap<Key, Row> =
             live.sources.iter().map(|(key, source)| (key.clone(), Row::of(source))).collect();
         let text = match arguments.output {
-            StatusOutput::Json => documents(&shown, &rows),
-            StatusOutput::Table => {
-                let table = table(rows.values(), arguments.all_namespaces, (environment.now)());
+            StatusOutput::Json => documents(&shown, &rows, |document| document.to_string() + "\n"),
+            StatusOutput::Yaml => documents(&shown, &rows, |document| format!("---\n{}", yaml(document))),
+            StatusOutput::Name => rows
+                .iter()
+                .filter(|(key, row)| shown.get(*key) != Some(*row))
+                .map(|(_, row)| name(row))
+                .collect(),
+            StatusOutput::Table | StatusOutput::Wide => {
+                let table = table(rows.values(), columns(arguments), (environment.now)());
                 lines(&shown, &rows, &table, !has_heading)
             }
         };
@@ -84,13 +89,17 @@ fn lines(shown: &BTreeMap<Key, Row>, rows: &BTreeMap<Key, Row>, table: &str, wit
         .fold(String::new(), |text, line| text + line + "\n")
 }
 
-/// One line of JSON for each row that is new, changed or deleted.
-fn documents(shown: &BTreeMap<Key, Row>, rows: &BTreeMap<Key, Row>) -> String {
+/// One document for each row that is new, changed or deleted.
+fn documents(
+    shown: &BTreeMap<Key, Row>,
+    rows: &BTreeMap<Key, Row>,
+    written: impl Fn(&Value) -> String,
+) -> String {
     let changed = rows.iter().filter(|(key, row)| shown.get(*key) != Some(*row)).map(|(_, row)| json!(row));
     let deleted = shown.keys().filter(|key| !rows.contains_key(*key));
     let deleted =
         deleted.map(|(namespace, name)| json!({"namespace": namespace, "name": name, "deleted": true}));
-    changed.chain(deleted).fold(String::new(), |text, document| text + &document.to_string() + "\n")
+    changed.chain(deleted).map(|document| written(&document)).collect()
 }
 
 #[cfg(test)]
@@ -109,12 +118,12 @@ mod tests {
     #[test]
     fn only_changed_rows_are_printed_again() {
         let (before, after) = (rows(&[("a", 0), ("b", 0), ("c", 0)]), rows(&[("a", 0), ("b", 1)]));
-        let table = table(after.values(), false, now());
+        let table = table(after.values(), Columns::default(), now());
         let printed = lines(&before, &after, &table, false);
         assert_eq!(printed.lines().count(), 1);
         assert!(printed.starts_with('b'), "{printed}");
         assert_eq!(lines(&BTreeMap::new(), &after, &table, true).lines().count(), 3);
-        let printed = documents(&before, &after);
+        let printed = documents(&before, &after, |document| document.to_string() + "\n");
         let [changed, deleted] = printed.lines().collect::<Vec<_>>()[..] else { panic!("{printed}") };
         assert!(changed.contains("\"failures\":1"), "{changed}");
         assert_eq!(deleted, r#"{"deleted":true,"name":"c","namespace":""}"#);

@@ -1,0 +1,200 @@
+//! What the checks found, as a program reads it and as people do. Must not know how anything is found.
+
+use anstyle::Style;
+use serde::Serialize;
+
+use crate::cli::ExitStatus;
+use crate::cli::output::{BAD, GOOD, TITLE, WARNING, harmless, styled, wrapped};
+use crate::cli::table::{Cell, table};
+
+/// The checks, in the order of the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Check {
+    Definitions,
+    Versions,
+    Rights,
+    Leader,
+    Clock,
+    Hosts,
+    Policy,
+    Tokens,
+}
+
+impl Check {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Check::Definitions => "definitions",
+            Check::Versions => "versions",
+            Check::Rights => "rights",
+            Check::Leader => "leader",
+            Check::Clock => "clock",
+            Check::Hosts => "hosts",
+            Check::Policy => "policy",
+            Check::Tokens => "tokens",
+        }
+    }
+}
+
+/// How a check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Outcome {
+    Ok,
+    Warning,
+    Failure,
+    NotChecked,
+}
+
+impl Outcome {
+    const fn shown(self) -> (&'static str, Style) {
+        match self {
+            Outcome::Ok => ("ok", GOOD),
+            Outcome::Warning => ("warning", WARNING),
+            Outcome::Failure => ("failure", BAD),
+            Outcome::NotChecked => ("not checked", Style::new()),
+        }
+    }
+}
+
+/// One finding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Finding {
+    pub(super) check: Check,
+    pub(super) result: Outcome,
+    /// A word that programs may compare.
+    pub(super) reason: &'static str,
+    /// A sentence for people.
+    pub(super) message: String,
+    /// What to do; absent if there is nothing to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) advice: Option<String>,
+}
+
+impl Finding {
+    pub(super) fn ok(check: Check, message: impl Into<String>) -> Self {
+        Self { check, result: Outcome::Ok, reason: "Ok", message: harmless(&message.into()), advice: None }
+    }
+
+    pub(super) fn not_checked(check: Check, message: impl Into<String>) -> Self {
+        let message = harmless(&message.into());
+        Self { check, result: Outcome::NotChecked, reason: "NotChecked", message, advice: None }
+    }
+
+    pub(super) fn warning(
+        check: Check,
+        reason: &'static str,
+        message: impl Into<String>,
+        advice: impl Into<String>,
+    ) -> Self {
+        let (message, advice) = (harmless(&message.into()), Some(harmless(&advice.into())));
+        Self { check, result: Outcome::Warning, reason, message, advice }
+    }
+
+    pub(super) fn failure(
+        check: Check,
+        reason: &'static str,
+        message: impl Into<String>,
+        advice: impl Into<String>,
+    ) -> Self {
+        Self { result: Outcome::Failure, ..Self::warning(check, reason, message, advice) }
+    }
+}
+
+/// All findings, in the order of the checks.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    /// Whether nothing failed. Warnings, and what was not checked, do not count.
+    healthy: bool,
+    findings: Vec<Finding>,
+}
+
+impl Report {
+    pub(super) fn new(findings: Vec<Finding>) -> Self {
+        Self { healthy: findings.iter().all(|finding| finding.result != Outcome::Failure), findings }
+    }
+
+    pub(super) fn status(&self) -> ExitStatus {
+        if self.healthy { ExitStatus::Success } else { ExitStatus::Failure }
+    }
+
+    /// A table of all findings, and below it what to do about each.
+    pub(super) fn text(&self) -> String {
+        let row = |finding: &Finding| {
+            let (word, style) = finding.result.shown();
+            vec![
+                Cell::styled(word, style),
+                Cell::plain(finding.check.as_str()),
+                // Escaped already.
+                Cell { text: finding.message.clone(), style: Style::new() },
+            ]
+        };
+        let rows: Vec<_> = self.findings.iter().map(row).collect();
+        let mut text = table(&["RESULT", "CHECK", "FINDING"], &rows);
+        let mut advised: Vec<(&str, &str)> = Vec::new();
+        for finding in &self.findings {
+            let Some(advice) = &finding.advice else { continue };
+            // Two findings with the same advice need it once.
+            if advised.contains(&(finding.reason, advice.as_str())) {
+                continue;
+            }
+            advised.push((finding.reason, advice.as_str()));
+            let title = format!("What to do about {} ({})", finding.check.as_str(), finding.reason);
+            text += &format!("\n{}\n{}", styled(TITLE, &title), wrapped(advice, 2));
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(findings: &[Finding]) -> (String, ExitStatus) {
+        let report = Report::new(findings.to_vec());
+        (anstream::adapter::strip_str(&report.text()).to_string(), report.status())
+    }
+
+    #[test]
+    fn table_is_followed_by_what_to_do() {
+        let failure = Finding::failure(Check::Leader, "NoLeader", "Nobody\u{1b}[2J leads.", "Start one.");
+        let again = Finding { message: "Nobody leads there.".to_owned(), ..failure.clone() };
+        let findings = [
+            Finding::ok(Check::Definitions, "All are installed."),
+            failure,
+            again,
+            Finding::not_checked(Check::Policy, "It is not known."),
+        ];
+        assert_eq!(
+            shown(&findings),
+            (
+                "RESULT        CHECK         FINDING\n\
+                 ok            definitions   All are installed.\n\
+                 failure       leader        Nobody\\u001b[2J leads.\n\
+                 failure       leader        Nobody leads there.\n\
+                 not checked   policy        It is not known.\n\
+                 \n\
+                 What to do about leader (NoLeader)\n\
+                 \u{20} Start one.\n"
+                    .to_owned(),
+                ExitStatus::Failure
+            )
+        );
+    }
+
+    #[test]
+    fn warning_is_no_failure() {
+        let findings =
+            [Finding::warning(Check::Clock, "ClockSkew", "a", "b"), Finding::ok(Check::Leader, "c")];
+        assert_eq!(shown(&findings).1, ExitStatus::Success);
+        let json = serde_json::to_value(Report::new(findings.to_vec())).unwrap();
+        assert_eq!(
+            json,
+            serde_json::json!({"healthy": true, "findings": [
+                {"check": "clock", "result": "warning", "reason": "ClockSkew", "message": "a", "advice": "b"},
+                {"check": "leader", "result": "ok", "reason": "Ok", "message": "c"},
+            ]})
+        );
+        assert_eq!(serde_json::json!(Outcome::NotChecked), "notChecked");
+    }
+}

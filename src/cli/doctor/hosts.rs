@@ -1,0 +1,115 @@
+//! Judges how the hosts of providers are reached: from this machine, and by the controller as it reports itself. Pure.
+
+use crate::api::Reason;
+
+use super::facts::{Facts, HostFact};
+use super::finding::{Check, Finding};
+
+/// The failures of the way to a host, as the controller reports them.
+pub(super) const UNREACHED: [Reason; 4] = [
+    Reason::EndpointUnreachable,
+    Reason::TLSVerificationFailed,
+    Reason::EndpointNotAllowed,
+    Reason::ProxyError,
+];
+
+pub(super) fn check(facts: &Facts) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = facts.hosts.iter().filter_map(judge).collect();
+    if facts.hosts_left_out > 0 {
+        findings.push(Finding::not_checked(
+            Check::Hosts,
+            format!("{} more hosts; -l and -n select fewer TokenSources.", facts.hosts_left_out),
+        ));
+    }
+    if findings.is_empty() {
+        findings.push(match facts.hosts.len() {
+            0 => Finding::ok(Check::Hosts, "No TokenSource names a host."),
+            1 => Finding::ok(Check::Hosts, "The host of the provider is reached from this machine."),
+            count => Finding::ok(Check::Hosts, format!("All {count} hosts are reached from this machine.")),
+        });
+    }
+    findings
+}
+
+fn judge(fact: &HostFact) -> Option<Finding> {
+    let host = &fact.host;
+    let here = match &fact.reached {
+        Ok(()) => "this machine reaches it".to_owned(),
+        Err((_, why)) => format!("from this machine: {why}"),
+    };
+    // Every reason has a count of its own; the most frequent one is the one to act on first.
+    if let Some((reason, count)) = fact.failing.iter().max_by_key(|(_, count)| **count) {
+        let sources = if fact.sources == 1 { "TokenSource" } else { "TokenSources" };
+        return Some(Finding::failure(
+            Check::Hosts,
+            "ControllerCannotReach",
+            format!(
+                "{host}: the controller reports {reason} for {count} of {} {sources}; {here}.",
+                fact.sources
+            ),
+            reason.advice(),
+        ));
+    }
+    match &fact.reached {
+        Ok(()) => None,
+        Err((Reason::TLSVerificationFailed, _)) if fact.foreign_authority => Some(Finding::not_checked(
+            Check::Hosts,
+            format!("{host}: its certificate needs the authorities of a ConfigMap, which is not read here."),
+        )),
+        Err((_, why)) => Some(Finding::warning(
+            Check::Hosts,
+            "HostUnreachable",
+            format!("{host}, from this machine: {why}."),
+            "The controller has no such failure. Its way out may be another one: an address that only the cluster reaches, or \
+             a proxy (give --https-proxy here, too).",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{facts, host, results};
+    use super::*;
+
+    fn fact(reached: Option<Reason>, failing: &[(Reason, usize)], foreign_authority: bool) -> HostFact {
+        HostFact {
+            reached: reached.map_or(Ok(()), |reason| Err((reason, "why".to_owned()))),
+            failing: failing.iter().copied().collect(),
+            foreign_authority,
+            ..host("h.example:443")
+        }
+    }
+
+    #[test]
+    fn the_controller_s_own_view_counts_more() {
+        use Reason::{EndpointUnreachable, ProxyError, TLSVerificationFailed};
+        let cases: [(HostFact, &[&str]); 6] = [
+            (fact(None, &[], false), &["ok Ok"]),
+            (fact(Some(EndpointUnreachable), &[], false), &["warning HostUnreachable"]),
+            (fact(None, &[(EndpointUnreachable, 1)], false), &["failure ControllerCannotReach"]),
+            (
+                fact(Some(EndpointUnreachable), &[(EndpointUnreachable, 1)], false),
+                &["failure ControllerCannotReach"],
+            ),
+            (fact(Some(TLSVerificationFailed), &[], true), &["notChecked NotChecked"]),
+            (fact(Some(TLSVerificationFailed), &[], false), &["warning HostUnreachable"]),
+        ];
+        for (at, (fact, expected)) in cases.into_iter().enumerate() {
+            let facts = Facts { hosts: vec![fact], ..facts() };
+            assert_eq!(results(&check(&facts)), expected, "case {at}");
+        }
+        let mixed = fact(None, &[(ProxyError, 1), (EndpointUnreachable, 2)], false);
+        let found = check(&Facts { hosts: vec![HostFact { sources: 5, ..mixed }], ..facts() });
+        assert_eq!(
+            found[0].message,
+            "h.example:443: the controller reports EndpointUnreachable for 2 of 5 TokenSources; this machine reaches it."
+        );
+        assert_eq!(found[0].advice.as_deref(), Some(EndpointUnreachable.advice()));
+    }
+
+    #[test]
+    fn hosts_beyond_the_bound_are_counted() {
+        let facts = Facts { hosts_left_out: 3, ..facts() };
+        assert_eq!(results(&check(&facts)), ["notChecked NotChecked"]);
+    }
+}

@@ -1,0 +1,89 @@
+//! `tokensource version`: the versions of this program, of the API server, and of the controllers.
+//! Must not know how a controller's version is found.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::arguments::{ReportOutput, VersionArguments};
+use super::cluster::Cluster;
+use super::doctor::installed;
+use super::output::{json, print, yaml};
+use super::{Environment, Error, ExitStatus};
+
+/// The versions, for a program. What is not known is absent.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Versions {
+    client_version: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server_version: Option<String>,
+    /// Several, if several controllers divide the TokenSources; empty if none is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    controller_versions: Option<BTreeSet<String>>,
+}
+
+/// As kubectl does, prints what is known even if the API server does not answer, which is an error.
+pub(super) async fn run(
+    arguments: &VersionArguments,
+    environment: &Environment,
+) -> Result<ExitStatus, Error> {
+    let mut versions = Versions { client_version: env!("CARGO_PKG_VERSION"), ..Versions::default() };
+    let mut failed = None;
+    if !arguments.client {
+        match of_cluster(arguments, environment).await {
+            Ok((server, controllers)) => {
+                versions.server_version = Some(server);
+                versions.controller_versions = Some(controllers);
+            }
+            Err(error) => failed = Some(error),
+        }
+    }
+    print(&match arguments.output {
+        ReportOutput::Text => text(&versions),
+        ReportOutput::Json => json(&versions),
+        ReportOutput::Yaml => yaml(&versions),
+    })?;
+    failed.map_or(Ok(ExitStatus::Success), Err)
+}
+
+async fn of_cluster(
+    arguments: &VersionArguments,
+    environment: &Environment,
+) -> Result<(String, BTreeSet<String>), Error> {
+    let cluster = Cluster::connect(&arguments.cluster, environment.variable).await?;
+    installed(&cluster, environment).await
+}
+
+fn text(versions: &Versions) -> String {
+    let mut text = format!("Client Version: {}\n", versions.client_version);
+    if let Some(server) = &versions.server_version {
+        text += &format!("Server Version: {server}\n");
+    }
+    if let Some(controllers) = &versions.controller_versions {
+        let known = controllers.iter().cloned().collect::<Vec<_>>().join(", ");
+        let known = if known.is_empty() { "unknown".to_owned() } else { known };
+        text += &format!("Controller Version: {known}\n");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_is_absent_or_said() {
+        let mut versions = Versions { client_version: "1.2.3", ..Versions::default() };
+        assert_eq!(text(&versions), "Client Version: 1.2.3\n");
+        assert_eq!(serde_json::json!(versions), serde_json::json!({"clientVersion": "1.2.3"}));
+        versions.server_version = Some("v1.36.0".to_owned());
+        versions.controller_versions = Some(BTreeSet::new());
+        assert_eq!(
+            text(&versions),
+            "Client Version: 1.2.3\nServer Version: v1.36.0\nController Version: unknown\n"
+        );
+        versions.controller_versions = Some(["1.2.3".to_owned(), "1.2.4".to_owned()].into());
+        assert!(text(&versions).ends_with("Controller Version: 1.2.3, 1.2.4\n"));
+    }
+}
