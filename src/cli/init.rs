@@ -15,7 +15,6 @@ mod text;
 
 use std::fs::OpenOptions;
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use super::arguments::InitArguments;
@@ -75,9 +74,14 @@ fn read_line() -> Result<Secret, Error> {
     Ok(Secret::new(text))
 }
 
-/// Writes a file that does not exist yet. Secrets will be filled in, so only the owner may read it.
+/// Writes a file that does not exist yet. Secrets will be filled in, so only the owner may read it. (On Windows the folder's
+/// own rights decide.)
 fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
     file.write_all(text.as_bytes())
 }
 

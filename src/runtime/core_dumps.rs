@@ -1,11 +1,11 @@
 //! Disables core dumps: a core dump of this process would store tokens and credentials on the node's disk.
 //! A panic aborts the process, and the kernel then writes a core dump if the limit permits it.
 
-use nix::sys::resource::{Resource, setrlimit};
-
-/// Disables core dumps for this process. If that fails, the process continues with them.
+/// Disables core dumps for this process. If that fails, the process continues with them. Does nothing on Windows, which has no
+/// such limit and where no controller runs.
 pub(super) fn forbid() {
-    if let Err(error) = setrlimit(Resource::RLIMIT_CORE, 0, 0) {
+    #[cfg(unix)]
+    if let Err(error) = nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0) {
         tracing::warn!(%error, "Core dumps could not be disabled");
     }
 }

@@ -50,11 +50,15 @@ fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
+/// The error of a kernel that does not have IPv6.
+#[cfg(unix)]
+const NO_SUCH_FAMILY: i32 = nix::errno::Errno::EAFNOSUPPORT as i32;
+#[cfg(windows)]
+const NO_SUCH_FAMILY: i32 = 10_047; // WSAEAFNOSUPPORT
+
 /// Whether the kernel has no IPv6, or no IPv6 address.
 fn lacks_ipv6(error: &io::Error) -> bool {
-    use nix::errno::Errno;
-    let errno = error.raw_os_error().map(Errno::from_raw);
-    error.kind() == io::ErrorKind::AddrNotAvailable || errno == Some(Errno::EAFNOSUPPORT)
+    error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(NO_SUCH_FAMILY)
 }
 
 /// Serves forever.
