@@ -65,13 +65,14 @@ deny:       ## licences, bans and sources of the dependencies
 reproducible: tools ## build the release binary twice, in different places, and compare: 5 to 10 minutes
 	.ci/reproducible
 
-assets: tools tools-keycloak ## build the Kubernetes programs and helm, fetch Keycloak, Prometheus and tinyproxy, once: about 15 minutes
+assets: tools tools-keycloak ## build the Kubernetes programs, helm and actionlint, fetch Keycloak, Prometheus and tinyproxy, once: about 15 minutes
 	tests/assets/kubernetes.sh >/dev/null
 	tests/assets/helm.sh >/dev/null
 	tests/assets/helm.sh 3 >/dev/null
 	tests/assets/keycloak.sh >/dev/null
 	tests/assets/prometheus.sh >/dev/null
 	tests/assets/tinyproxy.sh >/dev/null
+	tests/assets/actionlint.sh >/dev/null
 
 clean:      ## delete what was built; .assets, which takes 15 minutes to make, stays
 	cargo clean

@@ -22,7 +22,8 @@ fn pages() -> Vec<PathBuf> {
         for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
             let (path, name) = (entry.path(), entry.file_name());
             if entry.file_type().unwrap().is_dir() {
-                let foreign = name == "target" || name.to_string_lossy().starts_with('.');
+                let hidden = name.to_string_lossy().starts_with('.') && name != ".github";
+                let foreign = name == "target" || hidden;
                 folders.extend((!foreign).then_some(path));
             } else if path.extension().is_some_and(|extension| extension == "md") {
                 pages.push(path);

@@ -1,4 +1,4 @@
-//! Where the programs are: kube-apiserver and its company, helm, Keycloak, Prometheus, tinyproxy.
+//! Where the programs are: kube-apiserver and its company, helm, Keycloak, Prometheus, tinyproxy, actionlint.
 //!
 //! It knows the scripts in `tests/assets`, which build or fetch what is missing and print a folder. It must
 //! not know versions, download addresses or `KUBEBUILDER_ASSETS`: those are the scripts' business.
@@ -54,6 +54,12 @@ pub fn prometheus() -> &'static Path {
 pub fn tinyproxy() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| run("tinyproxy.sh", &[]))
+}
+
+/// The folder with `actionlint`.
+pub fn actionlint() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| run("actionlint.sh", &[]))
 }
 
 /// Runs a script with its stderr passed through, so that a person sees why nothing happens for minutes.

@@ -1,0 +1,59 @@
+# To be sourced. Knows how to build one program from a Go module whose go.mod and go.sum lie in a folder of this one; must not
+# know which program it is.
+#
+#   go_program NAME PACKAGE NOTE [LDFLAG…]
+#
+# prints a folder that holds the program NAME, and builds it first where needed: PACKAGE of the module in the folder NAME. NOTE
+# says how long that takes. The caller has set `here`, the folder of this file. The one line on stdout is the folder's absolute path; everything for people goes to stderr.
+
+. "$here/progress.sh"
+
+say() { printf '%s\n' "$*" >&2; }
+fail() { say "$(basename "$0"): $*"; exit 1; }
+
+go_program() {
+    local name=$1 package=$2 note=$3 module=$here/$1 assets folder key lock needed found install building
+    shift 3
+    local flags=(-trimpath -ldflags "-s -w${*:+ $*}")
+    assets=$(cd "$here/../.." && pwd -P)/.assets
+    needed=$(awk '$1 == "go" { print $2 }' "$module/go.mod")
+    export CGO_ENABLED=0 GOFLAGS=-mod=readonly
+
+    # The last flag of the build is no part of the key, see kubernetes.sh; both share what they have compiled.
+    key=$(cd "$module" && { cat go.mod go.sum && echo "${flags[*]}"; } | sha256sum | cut -c1-12)
+    folder=$assets/$name-$key
+
+    if [[ ! -d "$folder" ]]; then
+        mkdir -p "$assets"
+        exec {lock}>"$assets/$name.lock"
+        flock --nonblock "$lock" || {
+            say "waiting for another build of $name to end"
+            flock "$lock"
+        }
+    fi
+
+    if [[ ! -d "$folder" ]]; then
+        install="install Go $needed or newer, from Go's own download page or with: apt-get install golang (any Go from"
+        install+=" 1.21 on will do where GOTOOLCHAIN lets it fetch the newer one)"
+        command -v go >/dev/null || fail "the Go toolchain is missing: $install"
+        found=$(cd "$module" && go env GOVERSION) || fail "this Go is too old: $install"
+        [[ $(printf '%s\n' "$needed" "${found#go}" | sort -V | head -1) == "$needed" ]] ||
+            fail "this Go is ${found#go}: $install"
+
+        rm -rf "$assets/$name.building".*        # what an interrupted build left; we hold the lock
+        building=$(mktemp -d "$assets/$name.building.XXXXXX")
+        # shellcheck disable=SC2064 # the path of now
+        trap "rm -rf '$building'" EXIT
+        chmod 755 "$building"
+
+        say "building $name ($note; later runs are instant)"
+        cd "$module"
+        # -v prints each package.
+        progress "building $name" "$(go list -deps "$package" | wc -l) packages" '^[^ :#]+$' \
+            go build -v "${flags[@]}" -gcflags=all=-dwarf=false -o "$building/" "$package"
+        mv "$building" "$folder"
+        say "built $folder"
+    fi
+
+    printf '%s\n' "$folder"
+}
