@@ -6,7 +6,7 @@ SHELL := bash
 .ONESHELL:
 .SILENT:
 .PHONY: help demo test soak isolation bench simulation generate lint deny reproducible assets clean tools tools-keycloak tools-workloads
-.PHONY: e2e tools-e2e
+.PHONY: e2e tools-e2e oldest
 
 # $(call need,PROGRAM,HOW TO INSTALL IT): collects what is missing, so that one run names it all.
 need = command -v $(1) >/dev/null || missing+=$$'\n'"  $(1): $(2)"
@@ -21,6 +21,15 @@ demo: tools ## show the controller at work: a real API server, providers, tokens
 
 test: assets tools-workloads ## all tests: units, the test kit, and the stories on a real API server and a real Keycloak
 	cargo test --locked --workspace
+
+oldest: tools ## the installation, the definitions, the policy and tokens on the oldest Kubernetes that is supported
+	folder=$$(tests/assets/kubernetes-oldest.sh)
+	"$${folder}/kube-apiserver" --version
+	export KUBEBUILDER_ASSETS=$${folder}
+	cargo test --locked --workspace --test install lifecycle
+	for stories in schema tenants rights issue changes; do
+		cargo test --locked --workspace --test stories -- "$${stories}::"
+	done
 
 soak: tools ## an hour's work in a quarter of one, with faults; DURATION=15m SEED=… TOKENSOURCES=200
 	tests/assets/kubernetes.sh >/dev/null

@@ -8,6 +8,8 @@ use serde_json::json;
 use tokensource::api::{ConditionType, annotation};
 use tokensource_kit::eventually;
 use tokensource_kit::scripted_provider::Answer;
+use tokensource_kit::shipped::repository;
+use tokio::process::Command;
 
 use crate::story::{Story, TOKEN, condition, is, text};
 
@@ -43,6 +45,27 @@ pub(crate) async fn token_arrives_with_everything_it_should_have(story: &mut Sto
     assert!(condition(&source, ConditionType::Reconciling).is_none());
     story.asked_exactly(1).await;
     assert_eq!(story.events("all").await, ["TokenIssued"]);
+}
+
+pub(crate) async fn kubectl_shows_the_columns_of_the_reference(story: &mut Story) {
+    story.provider.always(TOKEN, Answer::token(3600));
+    story.ask("shown", &json!({})).await;
+    story.ready("shown").await;
+    let plane = story.world.plane();
+    let mut kubectl = Command::new(plane.kubectl());
+    kubectl.args(["get", "tokensources", "--output", "wide", "--namespace", &story.namespace]);
+    let output = kubectl.env("KUBECONFIG", plane.kubeconfig_for("admin")).output().await.expect("kubectl");
+    let table = String::from_utf8_lossy(&output.stdout);
+    let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+
+    let page = std::fs::read_to_string(repository().join("docs/reference.md")).expect("the reference");
+    let (_, section) = page.split_once("### TokenSource columns\n").expect("a section on columns");
+    let described = section.lines().take_while(|line| !line.starts_with('#'));
+    let described = described.filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let columns: Vec<_> = ["NAME"].into_iter().chain(described).chain(["AGE"]).collect();
+    assert!(columns.len() > 8 && rows.len() == 2, "{columns:?}\n{table}");
+    assert_eq!(rows[0], columns);
+    assert_eq!(rows[1][..4], ["shown", "True", "TokenIssued", "shown-token"], "{table}");
 }
 
 pub(crate) async fn deleted_source_takes_its_secret_along(story: &mut Story) {

@@ -130,6 +130,7 @@ stories! {
     hostile::compressed_answer_is_read,
         hostile::odd_lifetimes_are_read_or_assumed,
     issue::deleted_source_takes_its_secret_along,
+    issue::kubectl_shows_the_columns_of_the_reference,
     issue::templates_shape_the_secret,
     issue::token_arrives_with_everything_it_should_have,
     keycloak::assertions_are_accepted,
