@@ -6,7 +6,7 @@ SHELL := bash
 .ONESHELL:
 .SILENT:
 .PHONY: help demo test soak isolation bench simulation generate lint deny reproducible assets clean tools tools-keycloak tools-workloads
-.PHONY: e2e tools-e2e oldest
+.PHONY: e2e tools-e2e oldest release
 
 # $(call need,PROGRAM,HOW TO INSTALL IT): collects what is missing, so that one run names it all.
 need = command -v $(1) >/dev/null || missing+=$$'\n'"  $(1): $(2)"
@@ -74,14 +74,18 @@ deny:       ## licences, bans and sources of the dependencies
 reproducible: tools ## build the release binary twice, in different places, and compare: 5 to 10 minutes
 	.ci/reproducible
 
-assets: tools tools-keycloak ## build the Kubernetes programs, helm and actionlint, fetch Keycloak, Prometheus and tinyproxy, once: about 15 minutes
+assets: tools tools-keycloak ## build the Kubernetes programs, helm and what checks a release, fetch Keycloak, Prometheus and tinyproxy, once: about 15 minutes
 	tests/assets/kubernetes.sh >/dev/null
 	tests/assets/helm.sh >/dev/null
 	tests/assets/helm.sh 3 >/dev/null
 	tests/assets/keycloak.sh >/dev/null
 	tests/assets/prometheus.sh >/dev/null
 	tests/assets/tinyproxy.sh >/dev/null
-	tests/assets/actionlint.sh >/dev/null
+	for script in actionlint oras krew; do "tests/assets/$${script}.sh" >/dev/null; done
+
+release: tools ## all of a release but the upload, into dist/: VERSION=0.2.0; docs/releasing.md
+	[[ -n "$${VERSION:-}" ]] || { echo "which version? make release VERSION=0.2.0" >&2; exit 1; }
+	.ci/release "$${VERSION}"
 
 clean:      ## delete what was built; .assets, which takes 15 minutes to make, stays
 	cargo clean

@@ -1,4 +1,4 @@
-//! Where the programs are: kube-apiserver and its company, helm, Keycloak, Prometheus, tinyproxy, actionlint.
+//! Where the programs are: kube-apiserver and its company, helm, Keycloak, Prometheus, tinyproxy, and what checks a release.
 //!
 //! It knows the scripts in `tests/assets`, which build or fetch what is missing and print a folder. It must
 //! not know versions, download addresses or `KUBEBUILDER_ASSETS`: those are the scripts' business.
@@ -60,6 +60,18 @@ pub fn tinyproxy() -> &'static Path {
 pub fn actionlint() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| run("actionlint.sh", &[]))
+}
+
+/// The folder with `oras`.
+pub fn oras() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| run("oras.sh", &[]))
+}
+
+/// The folder with `krew`.
+pub fn krew() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| run("krew.sh", &[]))
 }
 
 /// Runs a script with its stderr passed through, so that a person sees why nothing happens for minutes.

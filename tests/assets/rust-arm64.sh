@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Prints a folder that holds bin/rustc, which compiles for x86_64 and for aarch64, from Debian's packages; unpacks them there first
+# where needed. For machines that rustup's server cannot be reached from; elsewhere `rustup target add aarch64-unknown-linux-gnu`
+# is the better way. `.ci/release` knows which. The one line on stdout is the folder's absolute path; everything for people goes to
+# stderr.
+#
+# The compiler is the one that Debian keeps for its browsers (rustc-web), newer than that of the distribution itself. apt fetches the
+# packages, which needs no root, and checks their signatures; they are unpacked and not installed. apt's lists are kept in a folder
+# of their own, so that this machine need not be told of a foreign architecture.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+assets=$(cd "$here/../.." && pwd -P)/.assets
+folder=$assets/rust-arm64
+needed=$(sed -n 's/^rust-version = "\(.*\)".*/\1/p' "$here/../../Cargo.toml")
+
+say() { printf '%s\n' "$*" >&2; }
+fail() { say "rust-arm64.sh: $*"; exit 1; }
+
+if [[ ! -d "$folder" ]]; then
+    mkdir -p "$assets"
+    exec {lock}>"$assets/rust-arm64.lock"
+    flock "$lock"
+fi
+
+if [[ ! -d "$folder" ]]; then
+    instead="rustup target add aarch64-unknown-linux-gnu"
+    command -v apt-get >/dev/null && command -v dpkg >/dev/null || fail "there is no apt here: $instead"
+    [[ $(dpkg --print-architecture) == amd64 ]] || fail "this is no x86_64 machine: $instead"
+
+    rm -rf "$assets"/rust-arm64.building.*      # what an interrupted run left; we hold the lock
+    building=$(mktemp -d "$assets/rust-arm64.building.XXXXXX")
+    trap 'rm -rf "$building"' EXIT
+    chmod 755 "$building"
+    mkdir -p "$building"/apt/{state,lists/partial,cache/archives/partial}
+    : >"$building/apt/state/status"
+    cat >"$building/apt/apt.conf" <<END
+APT::Architectures { "amd64"; "arm64"; };
+APT::Sandbox::User "";
+Dir::State "$building/apt/state";
+Dir::State::status "$building/apt/state/status";
+Dir::State::lists "$building/apt/lists";
+Dir::Cache "$building/apt/cache";
+END
+    export APT_CONFIG=$building/apt/apt.conf
+
+    say "fetching Debian's lists of packages for two architectures, 25 MB"
+    apt-get --quiet=2 update >&2 || fail "apt could not fetch its lists"
+    # depends PACKAGE START: the package on which it depends and whose name starts so.
+    depends() { apt-cache depends "$1" | sed -n "s/^ *Depends: \($2[^ ]*\)$/\1/p" | head -1; }
+    library=$(depends libstd-rust-web-dev:amd64 libstd-rust-web-)
+    llvm=$(depends "${library:-none}" libllvm)
+    [[ -n $llvm ]] || fail "this Debian has no rustc-web: $instead"
+
+    say "fetching Debian's rustc for x86_64 and its library for aarch64, 125 MB"
+    (cd "$building/apt" && apt-get --quiet=2 download rustc-web "$library" "$llvm" \
+        libstd-rust-web-dev:amd64 libstd-rust-web-dev:arm64) >&2 || fail "apt could not fetch the packages"
+    for package in "$building"/apt/*.deb; do dpkg -x "$package" "$building"; done
+    rm -rf "$building/apt"
+    mkdir "$building/bin"
+    # The compiler's own libraries lie beside it and not where the loader looks.
+    cat >"$building/bin/rustc" <<'END'
+#!/bin/sh
+root=$(dirname "$(dirname "$(readlink -f "$0")")")/usr
+LD_LIBRARY_PATH=$root/lib/x86_64-linux-gnu${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} exec "$root/bin/rustc" "$@"
+END
+    chmod +x "$building/bin/rustc"
+
+    found=$("$building/bin/rustc" --version | cut -d ' ' -f 2) || fail "Debian's rustc does not run here: $instead"
+    [[ $(printf '%s\n' "$needed" "$found" | sort -V | head -1) == "$needed" ]] ||
+        fail "Debian's rustc is $found, and this program needs $needed: $instead"
+    mv "$building" "$folder"
+    say "unpacked $folder"
+fi
+
+printf '%s\n' "$folder"
