@@ -31,9 +31,9 @@ fn run(command: &mut Command) -> Result<String, String> {
 }
 
 /// A copy of the files that a release reads or changes.
-struct Copy(TempDir);
+struct Tree(TempDir);
 
-impl Copy {
+impl Tree {
     fn new() -> Self {
         let copy = tempfile::tempdir().unwrap();
         let parts = [
@@ -108,7 +108,7 @@ fn files(folder: &Path, below: &str, found: &mut BTreeMap<String, Vec<u8>>) {
 
 #[test]
 fn version_is_bumped_everywhere_and_once() {
-    let copy = Copy::new();
+    let copy = Tree::new();
     copy.script(".ci/bump", &[VERSION]).unwrap();
     let mut grep = Command::new("grep");
     grep.args([
@@ -134,7 +134,7 @@ fn version_is_bumped_everywhere_and_once() {
     assert!(chart.contains(&format!("\nversion: {VERSION}\nappVersion: \"{VERSION}\"")), "{chart}");
     let changes = copy.read("CHANGELOG.md");
     let heading = format!("\n## Unreleased\n\n## {VERSION} (2023-11-14)\n");
-    assert_eq!(changes.matches(&heading).count(), 1, "{}", &changes[..400]);
+    assert_eq!(changes.matches(&heading).count(), 1, "{changes}");
 
     let mut before = BTreeMap::new();
     files(copy.0.path(), "docs", &mut before);
@@ -157,7 +157,7 @@ fn version_is_bumped_everywhere_and_once() {
 
 #[test]
 fn release_of_the_same_tree_is_the_same_byte_for_byte() {
-    let [one, two] = [Copy::new(), Copy::new()].map(|copy| {
+    let [one, two] = [Tree::new(), Tree::new()].map(|copy| {
         let mut found = BTreeMap::new();
         files(&copy.release(), ".", &mut found);
         found
@@ -179,7 +179,7 @@ fn release_of_the_same_tree_is_the_same_byte_for_byte() {
 
 #[test]
 fn release_is_understood_by_those_who_read_it() {
-    let copy = Copy::new();
+    let copy = Tree::new();
     let dist = copy.release();
     run(Command::new("sha256sum").args(["--check", "--strict", "SHA256SUMS"]).current_dir(&dist)).unwrap();
 

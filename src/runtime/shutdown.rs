@@ -25,7 +25,7 @@ impl Signals {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    async fn next(&mut self) {
+    async fn wait(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
@@ -43,7 +43,7 @@ impl Signals {
         tokio::signal::windows::ctrl_c().map(Self)
     }
 
-    async fn next(&mut self) {
+    async fn wait(&mut self) {
         self.0.recv().await;
     }
 }
@@ -56,7 +56,7 @@ pub(super) fn signalled(thread: &Handle) -> io::Result<Shared<impl Future<Output
     tokio::spawn(async move {
         let mut first = Some(first);
         loop {
-            signals.next().await;
+            signals.wait().await;
             match first.take() {
                 Some(first) => {
                     tracing::info!(
