@@ -12,6 +12,7 @@ say() { printf '%s\n' "$*" >&2; }
 fail() { say "$(basename "$0"): $*"; exit 1; }
 
 go_program() {
+    set -e # a command substitution has switched it off, and a failed build must not count as built
     local name=$1 package=$2 note=$3 module=$here/$1 assets folder key lock needed found install building
     shift 3
     local flags=(-trimpath -ldflags "-s -w${*:+ $*}")
