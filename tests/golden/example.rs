@@ -15,7 +15,7 @@ use tokensource::api::{
 use tokensource::decide::versions::Role;
 use tokensource::decide::{
     Ask, Cause, Credentials, Deletion, Observed, Plan, RequestInputs, Secrets, Target, Upstream,
-    UpstreamState, ask, decide, inputs, render, token_to_sign,
+    UpstreamState, ask, decide, inputs, names_owned, render, token_to_sign,
 };
 use tokensource::oauth::{Secret as Confidential, SigningContext, USER_AGENT, build};
 
@@ -197,6 +197,10 @@ impl Example {
             unwritten_token: None,
             probed: None,
             circle: Vec::new(),
+            upstream_has_owner: self.upstreams.iter().any(|upstream| {
+                let provider = upstream.spec.provider.as_ref();
+                provider.is_some_and(|provider| names_owned(&upstream.spec, provider))
+            }),
         };
         assert_eq!(decide(&observed), Plan::Issue(Cause::TokenPending), "{name}");
     }

@@ -51,6 +51,7 @@ impl Real {
             }),
             probed: None,
             circle: Vec::new(),
+            upstream_has_owner: false,
         }
     }
 

@@ -101,6 +101,7 @@ impl Product {
             unwritten_token: None,
             probed: None,
             circle: Vec::new(),
+            upstream_has_owner: false,
         }
     }
 
