@@ -1,5 +1,5 @@
-//! Calls to the API server, for every layer with a client: the deadline, and errors as text.
-//! Must not know what a call is for.
+//! Calls to the API server, for every layer with a client: the deadline, and errors as text. Must not know the purpose of a
+//! call.
 
 use std::time::Duration;
 

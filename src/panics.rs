@@ -62,7 +62,7 @@ mod tests {
 
     use super::*;
 
-    /// The variable that tells the test below, in a process of its own, where to panic.
+    /// The variable that names, for the test below in a process of its own, the place of the panic.
     const WHERE: &str = "TOKENSOURCE_TEST_PANIC";
 
     #[test]

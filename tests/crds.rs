@@ -1,6 +1,6 @@
-//! The definitions: printed under their own names, with rules that people can read. The admission policies must know
-//! every reference that a definition has. That `crds/` is what the code generates, `tests/generated` checks.
-//! Knows these files; must not know what a field is for.
+//! The definitions: printed under their own names, with rules that people can read. The admission policies must know every
+//! reference of a definition. `tests/generated` checks that `crds/` is what the code generates. Knows these files; must not
+//! know the use of a field.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test: also in its helpers
 
@@ -53,7 +53,7 @@ fn schema(file: &str) -> Value {
     yaml(&format!("crds/{file}"))[0]["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone()
 }
 
-/// A `pattern` is shown to people as a regular expression; a rule has a message.
+/// The API server shows a `pattern` to people as a regular expression, while a rule has a message.
 #[test]
 fn no_person_is_shown_a_regular_expression() {
     for file in FILES {
@@ -76,7 +76,7 @@ fn no_person_is_shown_a_regular_expression() {
 const POLICIES: [&str; 3] =
     ["tokensource-references", "tokensource-provider-references", "tokensource-cluster-provider-references"];
 
-/// Who adds a reference to the provider block adds it to the policies: this finds those that are missing.
+/// Finds references of the provider block that are missing in the policies.
 #[test]
 fn every_reference_of_a_provider_is_judged_by_all_policies() {
     let schema = schema("tokenproviders.yaml");

@@ -1,6 +1,6 @@
-//! The pages for people: every link leads to a file and a heading that exist, every path and test that a page names
-//! exists, no folder is missing from the map in CONTRIBUTING.md, and fields are called as the definitions call them.
-//! Knows Markdown as far as links go; must not know what a page says.
+//! The pages for people: every link leads to an existing file and heading, every path and test that a page names exists, no
+//! folder is missing in the map in CONTRIBUTING.md, and fields have the names of the definitions. Knows the part of Markdown
+//! that links need; must not know the content of a page.
 
 #![allow(clippy::unwrap_used)] // a test: also in its helpers
 
@@ -14,7 +14,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// All pages of the repository, but for what was built or fetched.
+/// All pages of the repository, except built and fetched ones.
 fn pages() -> Vec<PathBuf> {
     let mut pages = Vec::new();
     let mut folders = vec![root().to_owned()];
@@ -33,7 +33,7 @@ fn pages() -> Vec<PathBuf> {
     pages
 }
 
-/// The text without what stands in fenced blocks, where neither links nor headings are.
+/// The text without fenced blocks, which have neither links nor headings.
 fn prose(page: &Path) -> String {
     let text = fs::read_to_string(page).unwrap();
     text.split("\n```").step_by(2).collect::<Vec<_>>().join("\n")
@@ -50,7 +50,7 @@ fn anchors(page: &Path) -> BTreeSet<String> {
     headings.map(anchor).collect()
 }
 
-/// What the links of a page point to.
+/// The targets of the links of a page.
 fn links(page: &Path) -> Vec<String> {
     let text = prose(page);
     let ends = text.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
@@ -76,12 +76,12 @@ fn every_link_leads_somewhere() {
     assert!(dead.is_empty(), "dead links:\n{}", dead.join("\n"));
 }
 
-/// What stands between single backticks.
+/// The texts between single backticks.
 fn quoted(text: &str) -> Vec<&str> {
     text.lines().flat_map(|line| line.split('`').skip(1).step_by(2)).collect()
 }
 
-/// Whether this is a path below one of the folders that pages speak of.
+/// Whether this is a path below one of the folders that pages mention.
 fn is_path(word: &str) -> bool {
     ["src/", "tests/", "deploy/"].iter().any(|start| word.starts_with(start))
         && !word.contains(['*', ' ', '{'])
@@ -111,7 +111,7 @@ fn the_map_names_every_folder() {
     for folder in ["src", "tests"] {
         for entry in fs::read_dir(root().join(folder)).unwrap().map(Result::unwrap) {
             let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
-            // `assets` is scripts; `crds.rs`, `lib.rs` and `main.rs` are no places to look for anything.
+            // `assets` has scripts; `crds.rs`, `lib.rs` and `main.rs` need no entry in the map.
             let told = named.contains(path.as_str())
                 || ["tests/assets", "tests/crds.rs", "src/lib.rs", "src/main.rs"].contains(&path.as_str());
             assert!(told, "CONTRIBUTING.md does not tell of {path}");
@@ -158,7 +158,7 @@ fn every_test_that_the_page_on_security_names_exists() {
     assert!(missing.is_empty(), "docs/security.md names tests that do not exist: {missing:?}");
 }
 
-/// Every field of a definition, as `spec.target.name`; a list's elements are called as the list.
+/// Every field of a definition, as `spec.target.name`; the elements of a list have the name of the list.
 fn fields(schema: &Value, path: &str, found: &mut Vec<String>) {
     let below = schema.get("items").unwrap_or(schema);
     for (name, field) in below["properties"].as_object().into_iter().flatten() {
@@ -212,7 +212,7 @@ fn fields_are_called_as_the_definitions_call_them() {
 #[test]
 fn every_annotation_is_in_the_reference() {
     let names = fs::read_to_string(root().join("src/api/annotation.rs")).unwrap();
-    // That one is on no object in the cluster.
+    // Never on an object in the cluster.
     let names = names
         .split('"')
         .skip(1)

@@ -1,5 +1,5 @@
-//! The health checks for Argo CD, run on every state that an object can be in. The stories run them on the states that they
-//! leave, too. Knows Argo CD's words; must not know how they come about.
+//! The health checks for Argo CD, run on every possible state of an object. The stories run them on their objects, too.
+//! Knows Argo CD's states; must not know how a status is made.
 
 use serde_json::{Value, json};
 use tokensource_kit::argocd::health;

@@ -1,7 +1,7 @@
-//! The programs of docs/workloads.md at work: each calls an API that takes the present token only, and reads it from a
-//! folder like that of a mounted Secret, whose files are replaced while it runs. No call may fail. And that the page and
-//! the manifests are about these programs.
-//! Knows how a workload is judged from outside; must not know how a program does it, but for those it breaks on purpose.
+//! The programs of docs/workloads.md: each calls an API that accepts only the present token, and reads it from a folder like
+//! that of a mounted Secret, whose files are replaced meanwhile. No call may fail. Also checks that the page and the
+//! manifests contain these programs. Knows how to judge a workload from outside; must not know its code, except for the
+//! programs that it breaks on purpose.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test: also in its helpers
 
@@ -21,14 +21,14 @@ use tokensource_kit::scripted_provider::{Answer, ScriptedProvider};
 use tokensource_kit::shipped::repository;
 use tokensource_kit::{manifest, unique};
 
-/// The token is replaced while these requests are on their way: they bring the one before, and a 401 answers them.
+/// The token is replaced while these requests are sent: they have the previous one, and get a 401.
 const CAUGHT: [usize; 2] = [5, 30];
-/// The token is replaced when this request has been answered: the next one must bring the new token at once.
+/// The token is replaced after the answer to this request: the next one must have the new token.
 const BETWEEN: usize = 20;
-/// These are refused whatever they bring: three calls, each of which tries twice and no more.
+/// These requests are always refused: three calls with exactly two attempts each.
 const REFUSED: RangeInclusive<usize> = 40..=45;
 
-/// What the program says of its calls: 37 are good, through the three replacements; three fail; the rest are good again.
+/// The program's report of its calls: 37 succeed, with three replacements; three fail; the others succeed again.
 const SAID: [(&str, usize); 3] = [("200", 37), ("401", 3), ("200", 5)];
 
 /// The API, and the Secret in the workload's folder.
@@ -65,7 +65,7 @@ impl Api {
     }
 }
 
-/// The keys that the controller writes where the spec names none.
+/// The default keys of a target.
 fn files(token: &str) -> [(&str, &str); 3] {
     [("access_token", token), ("token_type", "Bearer"), ("expires_at", "2026-01-01T00:00:00Z")]
 }
@@ -74,7 +74,7 @@ fn example(name: &str) -> PathBuf {
     repository().join("deploy/examples/workloads").join(name)
 }
 
-/// What a tool says of its version.
+/// The version that a tool reports.
 fn tool(name: &str, version: &str, package: &str) -> String {
     let output = Command::new(name).arg(version).output().unwrap_or_else(|error| {
         panic!("{name} does not run ({error}), and this example cannot be tested without. apt-get install {package}")
@@ -82,7 +82,7 @@ fn tool(name: &str, version: &str, package: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Runs a workload and holds every call to what it should have been.
+/// Runs a workload and checks every call.
 async fn judge(binary: &str, arguments: &[&Path]) -> Result<(), String> {
     let provider = ScriptedProvider::start(&Authority::new("the API's authority"));
     let api = Arc::new(Mutex::new(Api::new()));
@@ -116,7 +116,7 @@ async fn judge(binary: &str, arguments: &[&Path]) -> Result<(), String> {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    // As the kubelet ends it.
+    // As the kubelet does.
     program.terminate(Duration::from_secs(5)).await;
     let said = program.logs();
     let api = api.lock().unwrap();
@@ -152,7 +152,7 @@ async fn go_goes_on_through_three_tokens() {
     tool("go", "version", "golang-go");
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("client");
-    // Not `go run`, whose child would outlive it. With the flags of tests/assets/kubernetes.sh, so that the standard
+    // Not `go run`, whose child would continue to run. With the flags of tests/assets/kubernetes.sh, so that the standard
     // library is in Go's cache already.
     let output = Command::new("go")
         .args(["build", "-trimpath", "-o"])
@@ -164,7 +164,7 @@ async fn go_goes_on_through_three_tokens() {
     judge(program.to_str().unwrap(), &[]).await.unwrap();
 }
 
-/// What people write first, and what is wrong with it.
+/// Common mistakes, and their faults.
 const BROKEN: [(&str, &[(&str, &str)]); 4] = [
     (
         "the token is read once, at the start, as an environment variable is",
@@ -208,14 +208,14 @@ async fn programs_that_do_it_otherwise_are_found_out() {
     }
 }
 
-/// Names of what `docs/workloads.md` quotes from, by the language of the block.
+/// The names of the files that `docs/workloads.md` quotes, by the language of the block.
 const QUOTED: [(&str, &str); 4] =
     [("python", "client.py"), ("go", "client.go"), ("js", "client.mjs"), ("yaml", "python.yaml")];
 
 #[test]
 fn the_page_quotes_what_is_tested() {
     let page = fs::read_to_string(repository().join("docs/workloads.md")).unwrap();
-    // What follows is about workloads that do not read a file.
+    // The rest is about workloads that do not read a file.
     let (page, _) = page.split_once("## Workloads that cannot reload").unwrap();
     for (language, file) in QUOTED {
         let text = fs::read_to_string(example(file)).unwrap();

@@ -166,7 +166,7 @@ pub struct AssertionGrant {
     #[x_kube(validation = rule::backdate())]
     pub backdate: Option<Duration>,
 
-    /// An assertion that somebody else has issued (RFC 7521), in place of one that is signed with the client's key.
+    /// An assertion of another issuer (RFC 7521), in place of one that is signed with the client's key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assertion_from: Option<TokenInput>,
 }

@@ -55,7 +55,7 @@ pub struct ValueSource {
     pub token_source_ref: Option<ObjectReference>,
 }
 
-/// Where a token comes from that somebody else has issued. Exactly one field is set.
+/// Where the token of another issuer comes from. Exactly one field is set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("[has(self.secretKeyRef), has(self.serviceAccountToken), has(self.tokenSourceRef)].filter(set, set).size() == 1").message("set exactly one of secretKeyRef, serviceAccountToken and tokenSourceRef"))]

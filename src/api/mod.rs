@@ -39,7 +39,7 @@ pub use grant::{AssertionGrant, RefreshPolicy, RefreshSettings, SubjectToken};
 pub use input::{InputSource, Place, ServiceAccountTokenSettings, TokenInput, ValueSource};
 pub use parameter::{BodyFormat, Header, Parameter, ParameterPlace, ParameterType, RequestMethod};
 pub use provider::{ClusterTokenProvider, ClusterTokenProviderSpec, Tls, TokenProvider, TokenProviderSpec};
-pub use reason::Reason;
+pub use reason::{Reason, ReasonKind};
 pub use reference::{KeyReference, ObjectReference};
 pub use response::{ErrorCode, ExpirySettings, ExpiryUnit, ResponseFields, ResponseSettings};
 pub use revocation::Revocation;
@@ -56,7 +56,7 @@ pub use workload::{Workload, WorkloadKind};
 /// The API group of all three kinds.
 pub const GROUP: &str = "tokensource.dev";
 
-/// The field manager of every write, by which server-side apply tells the controller's fields from others.
+/// The field manager of every write, by which server-side apply distinguishes the controller's fields from others.
 pub const FIELD_MANAGER: &str = "tokensource";
 
 /// Whether a value equals its default. Such fields are not serialized, so that a field which a later version adds does not

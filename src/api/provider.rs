@@ -104,7 +104,7 @@ pub struct TokenProviderSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject_token: Option<SubjectToken>,
 
-    /// Token exchange (RFC 8693): the token of the party that acts on behalf of the subject.
+    /// Token exchange (RFC 8693): the token of the actor, which acts on behalf of the subject.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor_token: Option<SubjectToken>,
 
@@ -118,7 +118,7 @@ pub struct TokenProviderSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assertion_grant: Option<AssertionGrant>,
 
-    /// Instead of tokenEndpoint: a JWT that is signed here and is the token itself. No request is sent.
+    /// Instead of tokenEndpoint: a JWT that the controller signs and that is the token itself. No request is sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed_token: Option<SignedToken>,
 
@@ -219,7 +219,7 @@ impl TokenProviderSpec {
         all.filter_map(|(place, source)| Some((place, source?)))
     }
 
-    /// The assertion that somebody else has issued.
+    /// The assertion of another issuer.
     pub fn foreign_assertion(&self) -> Option<&TokenInput> {
         self.assertion_grant.as_ref()?.assertion_from.as_ref()
     }

@@ -153,7 +153,7 @@ impl ResponseFields {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExpirySettings {
-    /// The lifetime of a token if the response does not tell it. Default: 1h.
+    /// The lifetime of a token if the response does not contain it. Default: 1h.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = rule::bounds("duration(self) >= duration('10s')", "an assumed lifetime is 10s or more"))]
     pub assumed_lifetime: Option<Duration>,
@@ -168,7 +168,7 @@ pub struct ExpirySettings {
 }
 
 impl ExpirySettings {
-    /// The lifetime of a token if the response does not tell it.
+    /// The lifetime of a token if the response does not contain it.
     pub fn assumed_lifetime(&self) -> std::time::Duration {
         self.assumed_lifetime.unwrap_or(Duration::from_secs(3600)).get()
     }

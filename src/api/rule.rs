@@ -123,8 +123,8 @@ pub(super) fn bounds(condition: &str, message: &str) -> Rule {
     rule(format!("!self.matches('{DURATION}') || ({condition})"), message)
 }
 
-/// The schema of additional JOSE header members, whose description is the field's. Members with a field of their own are refused, and those that change
-/// how a signature is read (`crit`, `b64`).
+/// The schema of additional JOSE header members. The field has the description. Members with a field of their own are
+/// refused, and so are `crit` and `b64`, which change how a signature is read.
 pub(super) fn jose_headers(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({
         "type": "object",

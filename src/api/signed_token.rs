@@ -1,5 +1,5 @@
-//! A token that is signed here, with the client's key, in place of one that a provider issues.
-//! Knows the fields of the contract; must not know how a token is signed.
+//! A token that the controller signs with the client's key, in place of one that a provider issues. Knows the fields of the
+//! API; must not know how a token is signed.
 
 use std::collections::BTreeMap;
 

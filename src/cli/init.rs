@@ -63,7 +63,7 @@ pub fn manifests_of(line: &str, name: Option<&str>, namespace: Option<&str>) -> 
     text::render(&manifests)
 }
 
-/// The line from the standard input, where a shell's history does not keep it.
+/// Reads the line from the standard input, so that it is not kept in the history of the shell.
 fn read_line() -> Result<Secret, Error> {
     let mut text = String::new();
     let bound = u64::try_from(shell::MAX_LENGTH).unwrap_or(u64::MAX).saturating_add(1);

@@ -16,7 +16,7 @@ use super::error::Error;
 use super::output::remark;
 use crate::api::TokenSource;
 
-/// Which TokenSources are selected.
+/// The selected TokenSources.
 #[derive(Clone, Default)]
 pub(super) struct Selection {
     /// Empty for all.
@@ -113,7 +113,7 @@ impl Live {
         }
     }
 
-    /// Applies an event. Returns whether `sources` has changed, which parts of an incomplete list do not cause.
+    /// Applies an event. Returns whether `sources` has changed; a part of an incomplete list does not change it.
     fn apply(&mut self, event: Event<TokenSource>) -> bool {
         if let Event::Apply(source) | Event::InitApply(source) | Event::Delete(source) = &event
             && !self.selection.includes(source)

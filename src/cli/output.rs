@@ -1,5 +1,5 @@
-//! Output for people: colours on a terminal, wrapped lines, and escaped control characters in foreign text.
-//! All output of the commands goes through [`print`], [`redraw`] or [`remark`]. Must not know what is printed.
+//! Output for people: colours on a terminal, wrapped lines, and escaped control characters in foreign text. All output of
+//! the commands goes through [`print`], [`redraw`] or [`remark`]. Must not know the content of the output.
 
 use std::io::Write as _;
 

@@ -16,7 +16,7 @@ pub enum Error {
     /// Reading the credentials Secret.
     #[error("the credentials Secret could not be read")]
     ReadCredentials(#[source] CallError),
-    /// Reading a Secret with a token or an assertion that somebody else has issued.
+    /// Reading a Secret with a token or an assertion of another issuer.
     #[error("the Secret of a secretKeyRef could not be read")]
     ReadToken(#[source] CallError),
     /// Reading the Secret with the client certificate.
@@ -111,7 +111,7 @@ pub enum CallError {
     /// The API server refused the call, or could not be reached.
     #[error("{}", in_words(.0))]
     Kube(kube::Error),
-    /// The Secret that was ours has been replaced.
+    /// The Secret of this TokenSource has been replaced.
     #[error("the Secret has just been replaced by somebody else")]
     Replaced,
     /// The call was not made: this process could not renew its lease in time, so another one may lead.
@@ -126,7 +126,7 @@ pub enum CallError {
 }
 
 impl CallError {
-    /// 409: the object was changed or created by somebody else first.
+    /// 409: another client changed or created the object first.
     pub fn is_conflict(&self) -> bool {
         matches!(self, CallError::Replaced)
             || matches!(self, CallError::Kube(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists())

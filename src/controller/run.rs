@@ -137,16 +137,16 @@ impl Controller {
     /// Runs until `shutdown` resolves and every reconcile in flight has finished.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Clone + Send + 'static) {
         let queues = self.scopes.into_iter().map(|(context, triggers)| {
-            let announce = announce_filled(Arc::clone(&context));
+            let filling = set_filled(Arc::clone(&context));
             let filled = context.view.filled.subscribe();
             let ended = shutdown.clone();
             let queue = queue(context, triggers.take_until(shutdown.clone()));
             async move {
-                let (announce, queue) = (std::pin::pin!(announce), std::pin::pin!(queue));
-                // `announce` ends once the caches are filled, `queue` at shutdown.
+                let (filling, queue) = (std::pin::pin!(filling), std::pin::pin!(queue));
+                // `filling` ends once the caches are filled, `queue` at shutdown.
                 let serve = async {
                     if let futures::future::Either::Left(((), queue)) =
-                        futures::future::select(announce, queue).await
+                        futures::future::select(filling, queue).await
                     {
                         queue.await;
                     }
@@ -168,7 +168,7 @@ impl Controller {
     }
 }
 
-async fn announce_filled(context: Arc<Context>) {
+async fn set_filled(context: Arc<Context>) {
     let view = &context.view;
     context.cluster.settled().await;
     // Errors mean that the writer has been dropped, and the queue with it.
@@ -180,10 +180,10 @@ async fn announce_filled(context: Arc<Context>) {
 }
 
 /// Whether this workqueue's cache has this object. A deleted object leaves its limiter, since it would never use the permit
-/// that it was woken for.
+/// that it was given.
 fn leave_if_gone(name: &NamespacedName, context: &Context) -> bool {
     let (view, (namespace, _)) = (&context.view, name);
-    // Every workqueue gets the names of all woken TokenSources.
+    // Every workqueue gets the names of all resumed TokenSources.
     let is_in_view = view.namespace.as_ref().is_none_or(|own| own == namespace.as_str());
     let is_gone = view.find(name).is_none();
     if is_in_view && is_gone {
@@ -201,7 +201,8 @@ async fn queue(context: Arc<Context>, triggers: impl Stream<Item = NamespacedNam
         () = triggers.by_ref().for_each(async |_| {}) => return,
     }
     let triggers = stream::iter(context.view.all_names()).chain(triggers);
-    let wakes = context.limiters.wakes().filter(|name| std::future::ready(leave_if_gone(name, &context)));
+    let resumed =
+        context.limiters.resumptions().filter(|name| std::future::ready(leave_if_gone(name, &context)));
     let max_concurrent = usize::from(context.settings.concurrency.max(1)) * UNDER_WAY;
-    serve(triggers, wakes, max_concurrent, |name| reconcile(name, Arc::clone(&context))).await;
+    serve(triggers, resumed, max_concurrent, |name| reconcile(name, Arc::clone(&context))).await;
 }

@@ -9,7 +9,7 @@ use crate::controller::error::CallError;
 use crate::controller::leadership::Leadership;
 use crate::oauth::{AddressPolicy, OutboundProxy, Resolver};
 
-/// The settings from the command line, and what differs in tests.
+/// The settings from the command line, and the clock and random numbers, which tests replace.
 #[derive(Clone)]
 pub struct Settings {
     /// The namespaces to serve; empty for all.

@@ -1,5 +1,5 @@
-//! What can be refused before anything is asked: contradictions in the spec, credentials that are missing or not bound
-//! to the host.
+//! Specs that are refused before any request: contradictions, missing credentials, and credentials whose owner does not
+//! allow the host.
 //!
 //! Every message says what to write or run instead. Must not know a credential's value.
 
@@ -20,15 +20,15 @@ use binding::has_owner;
 pub use binding::{LONGEST_HOSTS, service_account};
 pub use upstream::unready;
 
-/// Judges the Secrets and the tokens of other TokenSources that a request is made with. Whether such a token is there now, only
-/// [`unready`] judges.
+/// Checks the Secrets and the tokens of other TokenSources that a request is made with. [`unready`] checks separately
+/// whether such a token is valid now.
 pub fn credentials(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
     binding::credentials(observed, provider)
         .or_else(|| signed_token::consent(observed, provider))
         .or_else(|| upstream::unusable(observed, provider))
 }
 
-/// What the CRD's rules could not catch: they see one field at a time, and not a referenced provider.
+/// Contradictions that the CRD's rules cannot catch, because a rule sees one field at a time and not a referenced provider.
 pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
     if let Some(failure) = reserved_type(observed.spec).or_else(|| unreadable_url(observed.spec, provider)) {
         return Some(failure);
@@ -54,7 +54,8 @@ pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpe
     .or_else(|| response::contradiction(observed, provider))
 }
 
-/// A Secret that Kubernetes would obey: it fills in the token of any ServiceAccount that an annotation names.
+/// Refuses the Secret type for ServiceAccount tokens: Kubernetes fills such a Secret with the token of the ServiceAccount
+/// that an annotation names.
 fn reserved_type(spec: &TokenSourceSpec) -> Option<Failure> {
     let reserved = spec.target.type_.as_deref().filter(|type_| RESERVED_TYPES.contains(type_))?;
     Some(invalid(format!(
@@ -63,7 +64,7 @@ fn reserved_type(spec: &TokenSourceSpec) -> Option<Failure> {
     )))
 }
 
-/// The CRD's rules read URLs less strictly than the client does.
+/// Refuses URLs that the CRD's rules accept and the client cannot read.
 fn unreadable_url(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Option<Failure> {
     let issuer = provider.issuer.as_deref().map(|url| ("provider.issuer", Issuer::parse(url).err()));
     let endpoint =
@@ -85,7 +86,7 @@ fn unreadable_url(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Optio
     read.find_map(|(field, error)| Some(invalid(format!("{field}: {}.", error?))))
 }
 
-/// A probe without the token, or without anybody who could allow its host.
+/// Refuses a probe that does not send the token, and a probe whose host no owner of a credential could allow.
 fn probe(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
     observed.spec.renewal.probe.as_ref()?;
     if !has_owner(observed, provider) {
@@ -102,7 +103,7 @@ fn probe(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failur
     })
 }
 
-/// A revocation that nothing calls for, that has no URL, or without the token.
+/// Refuses a revocation that is never needed, that has no URL, or whose token the target does not keep.
 fn revocation(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
     let revocation = provider.revocation.as_ref()?;
     if !revocation.on_delete && !revocation.on_replace {
@@ -140,7 +141,7 @@ fn revocation(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<F
     })
 }
 
-/// The Secret that pods mount would be the one that keeps the refresh token.
+/// Refuses a target whose name is that of the Secret for the refresh token: pods would mount the refresh token.
 fn refresh_token_in_target(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
     let target = observed.target_name();
     (is_kept(provider) && secret_name(observed.name) == target).then(|| {
@@ -150,13 +151,13 @@ fn refresh_token_in_target(observed: &Observed<'_>, provider: &TokenProviderSpec
     })
 }
 
-/// A template that no token could be rendered with: better found before one is asked for.
+/// Refuses templates that cannot be rendered, before a token is requested for them.
 pub(super) fn templates(observed: &Observed<'_>) -> Option<Failure> {
     let problem = observed.template_problem.as_ref()?;
     Some(problem.failure("Nothing was asked for, and a Secret that stands there is left as it is."))
 }
 
-/// The spec names no credentials, but the request needs some.
+/// Refuses a spec that names no credentials although the request needs some.
 fn missing_credentials(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Option<Failure> {
     let method = provider.client_authentication.method;
     if let Some(key) = provider.credentials_keys().next() {

@@ -1,5 +1,5 @@
-//! From what the user wrote to one token request: which credentials are needed, and how the answer is to be read.
-//! Knows both vocabularies, the contract's and the protocol's. Must not know how credentials are fetched or sent.
+//! Makes one token request from a spec: which credentials are needed, and how the answer is read. Knows the fields of the
+//! API and of the protocol. Must not know how credentials are fetched or sent.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,24 +27,24 @@ use crate::oauth::{
 pub use revocation::ask_revocation;
 pub use signed_token::{TokenToSign, token_to_sign};
 
-/// The longest credential that is sent, in bytes: a longer one is no credential, and costs work with each answer.
+/// The maximum size of a credential, in bytes. Each byte costs work with each answer.
 const MAX_CREDENTIAL: usize = 64 * 1024;
 
 /// One token request, and how to read its answer.
 pub struct Ask {
     /// The request.
     pub request: TokenRequest,
-    /// How much of its response may be shown.
+    /// How much of the response may be shown.
     pub disclosure: Disclosure,
-    /// Which grant it is, for the classification of refusals.
+    /// The kind of the grant, which decides how a refusal is classified.
     pub grant: GrantKind,
-    /// What must not appear in anything shown.
+    /// The values that must not appear in any message.
     pub confidential: Vec<Secret>,
 }
 
 impl Ask {
-    /// How the answer is read if it was sent at this instant. `confidential` is what this holds under that name, and
-    /// what was signed for the request.
+    /// How to read the answer to a request that was sent at `sent_at`. `confidential` is the field of this name plus
+    /// everything that was signed for the request.
     pub fn reading<'a>(
         &'a self,
         spec: &'a TokenSourceSpec,
@@ -65,19 +65,19 @@ impl Ask {
     }
 }
 
-/// The values that are read for one request, and dropped with it.
+/// The secret values of one request. They are dropped with it.
 #[derive(Default)]
 pub struct RequestInputs {
     /// The data of the credentials Secret; empty if the spec names none.
     pub credentials: Data,
-    /// The data of the Secrets with tokens of others, by role.
+    /// The data of the Secrets that hold tokens of other issuers, by role.
     pub secrets: BTreeMap<Role, Data>,
     /// The tokens of ServiceAccounts and other TokenSources.
     pub tokens: BTreeMap<Place, Secret>,
 }
 
 impl RequestInputs {
-    /// The token at this place. Empty if the provider block names no source, which is refused before (`admission`).
+    /// The token at this place. Empty if the provider block names no source, which `admission` refuses earlier.
     fn token(
         &self,
         place: Place,
@@ -115,7 +115,7 @@ impl RequestInputs {
                 };
                 Values { data, secret, field }.secret(&reference.key).map(Some)
             }
-            // Without the token the request is not built. A provider would refuse an empty one.
+            // An error, because a provider would refuse an empty token.
             InputSource::ServiceAccount(_) | InputSource::TokenSource(_) => {
                 let token = self.tokens.get(&place).cloned();
                 Ok(Some(token.unwrap_or_else(|| Secret::new(String::new()))))
@@ -124,8 +124,8 @@ impl RequestInputs {
     }
 }
 
-/// Puts the request together. With a stored refresh token it is a refresh request (RFC 6749 §6) in place of the grant's
-/// own. The provider's `tokenEndpoint` must be known: where it has an `issuer`, the one its metadata names.
+/// Builds the request. With a stored refresh token it is a refresh request (RFC 6749 §6) instead of the configured grant.
+/// `tokenEndpoint` must be known: with an `issuer`, the caller has read it from the metadata.
 ///
 /// Fails with `CredentialsNotFound` for a missing key, `CredentialsInvalid` for a value that cannot be used.
 pub fn ask(
@@ -145,7 +145,7 @@ pub fn ask(
         Some(token) => refresh(provider, token),
         None => grant::grant(spec, provider, &keys, &credentials, inputs)?,
     };
-    // A refused assertion is a matter of its own, whatever it was to prove.
+    // A refused assertion has a class of its own, whether it authenticates the client or is the grant.
     let kind = match (&client.authentication, kind) {
         (
             ClientAuthentication::Assertion(_)
@@ -155,8 +155,8 @@ pub fn ask(
         ) => GrantKind::JwtBearer,
         (_, kind) => kind,
     };
-    // A refresh request beside another grant names no scope unless the spec says so (RFC 6749 §6 would narrow it), and asks
-    // for nothing that the grant did not. Where refreshing is the grant, nothing else ever asks: the first request and all later ones are alike.
+    // A refresh request of another grant names no scope unless the spec says so (RFC 6749 §6 would narrow it), and no additional
+    // members of the grant. If `refresh_token` is the grant, the first request and all later ones are the same.
     let own = is_own_grant(provider);
     let beside = refresh_token.is_some() && !own;
     let token = match (beside, provider.refresh.send_scope) {
@@ -236,15 +236,15 @@ fn headers(
     provider.headers.iter().enumerate().map(header).collect()
 }
 
-/// A refresh request. Where it is refused depends on whether another grant can take its place.
+/// A refresh request. The class of its refusal depends on whether another grant can replace it.
 fn refresh(provider: &TokenProviderSpec, token: &Secret) -> (Grant, GrantKind) {
     let kind = if is_own_grant(provider) { GrantKind::RefreshToken } else { GrantKind::Refresh };
     (Grant::RefreshToken { token: token.clone() }, kind)
 }
 
-/// What must not come back in anything shown: the values of the keys that the spec names, whatever they are used for,
-/// for the keys are the author's to name, and a `client_id` may point at a password. Only the key of that very name is
-/// known to hold no secret. Other values of the Secrets are sent to nobody, and may be thousands.
+/// The values that must not appear in any message: all keys that the spec names, whatever they are used for, because the
+/// author chooses the keys and `client_id` may name a password. Only the key called `client_id` is known not to be secret.
+/// Other values of the Secrets are not sent, and may be thousands.
 fn confidential(
     provider: &TokenProviderSpec,
     keys: &CredentialKeys,
@@ -270,7 +270,8 @@ fn confidential(
     secrets.chain(tokens.values().chain(refresh_token).cloned()).collect()
 }
 
-/// A key without PEM's first and last line: words such as "private key" stand in innocent explanations, too.
+/// The key without PEM's first and last line. These contain words such as "private key", which also appear in harmless
+/// messages.
 fn without_pem_frame(text: &str) -> String {
     if !text.starts_with("-----") {
         return trim_one_newline(text).to_owned();
@@ -283,7 +284,7 @@ fn without_pem_frame(text: &str) -> String {
 struct Values<'a> {
     data: &'a Data,
     secret: Option<&'a str>,
-    /// Where the spec names its keys.
+    /// The field of the spec that names the keys.
     field: &'static str,
 }
 
@@ -302,7 +303,7 @@ impl<'a> Values<'a> {
         self.text(key).map(Secret::new)
     }
 
-    /// The value without the one newline that `echo` leaves at the end of a file.
+    /// The value without one trailing newline, which `echo` adds to a file.
     fn text(&self, key: &str) -> Result<String, Failure> {
         let secret = self.secret.unwrap_or("(none)");
         let bytes = self.data.get(key).ok_or_else(|| {
@@ -328,7 +329,7 @@ impl<'a> Values<'a> {
     }
 }
 
-/// The client id: the spec's, else the credentials'.
+/// The client id of the spec, or else of the credentials.
 fn client_id(spec: &TokenSourceSpec, keys: &CredentialKeys, values: &Values<'_>) -> Result<String, Failure> {
     spec.client_id.clone().map_or_else(|| values.text(keys.client_id()), Ok)
 }

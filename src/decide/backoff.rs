@@ -1,5 +1,5 @@
-//! When to try again after a failure. Knows the retry classes, how often each has failed in a row, whether the inputs
-//! have ever worked, and the life that is left in the stored token. Must not know how a status is written.
+//! When to retry after a failure. Knows the retry classes, how often each has failed in a row, whether the inputs have ever
+//! worked, and the remaining life of the stored token. Must not know how a status is written.
 
 use std::time::Duration;
 
@@ -12,42 +12,43 @@ use crate::oauth::{Repeat, Retry};
 
 /// The first upper bound; each further failure doubles it.
 const FIRST: TimeDelta = TimeDelta::seconds(2);
-/// No transient failure waits longer on its own account.
+/// The longest wait after a transient failure, unless the provider asks for a longer one.
 const LONGEST: TimeDelta = TimeDelta::seconds(300);
-/// The least that the life left may cap a wait to.
+/// The remaining life of the stored token never shortens the maximum wait below this.
 const SHORTEST_CAP: TimeDelta = TimeDelta::seconds(30);
-/// Between two tries at a provider that has refused for good: such refusals are often mended on its side.
+/// The wait after a permanent refusal. Such refusals are often corrected at the provider, which no watch shows.
 const HOURLY: TimeDelta = TimeDelta::hours(1);
-/// The upper bounds while refused inputs are new: five tries in about three minutes, which is how long providers take
-/// until they know a client or a secret that was created a moment ago.
+/// The maximum waits while refused inputs are new: five attempts in about three minutes. Providers take that long until they
+/// know a client or a secret that was just created.
 const WHILE_NEW: [TimeDelta; 4] =
     [TimeDelta::seconds(20), TimeDelta::seconds(40), TimeDelta::seconds(60), TimeDelta::seconds(90)];
-/// The wait from the third unusable answer in a row on, since each may have cost a token. The life left in the stored token may
-/// shorten it.
+/// The minimum wait from the third unusable answer in a row, since each may have cost a token. The remaining life of the
+/// stored token may shorten it.
 const WASTEFUL_FLOOR: TimeDelta = TimeDelta::minutes(20);
-/// Unusable answers in a row from which on [`WASTEFUL_FLOOR`] holds.
+/// The number of unusable answers in a row from which [`WASTEFUL_FLOOR`] applies.
 const WASTEFUL_PATIENCE: i32 = 3;
 
-/// No wait is longer: one that was recorded and ends later than this was set by another clock. An hour between two looks,
-/// and an hour for `Retry-After` (`oauth::response::retry_after`); status has whole seconds.
+/// The longest possible wait. A recorded wait that ends later was written with another clock. It is one hour, both for
+/// repeated attempts and for `Retry-After` (`oauth::response::retry_after`), plus a second because the status has whole
+/// seconds.
 pub const LONGEST_WAIT: TimeDelta = TimeDelta::seconds(3601);
 
-/// What the wait after a failure depends on, besides the failure itself.
+/// Everything besides the failure itself that the wait depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct Attempts<'a> {
     /// Failures in a row, this one included.
     pub failures: i32,
-    /// How many of them, up to this one, were of its class.
+    /// How many failures in a row, up to this one, were of the same class.
     pub of_class: i32,
-    /// The target holds a token that was asked for with these very inputs.
+    /// Whether the target holds a token that was requested with the same inputs.
     pub proven: bool,
-    /// What is left of the life of the token in the target; zero or less without one.
+    /// The remaining life of the token in the target; zero or less without a token.
     pub life_left: TimeDelta,
-    /// The uid, from which the jitter comes.
+    /// The uid of the TokenSource, which seeds the jitter.
     pub uid: &'a str,
 }
 
-/// The instant of the next attempt, or none where only a change can help.
+/// The instant of the next attempt; None if only a change can help.
 pub fn retry_at(failure: &Failure, attempts: &Attempts<'_>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let transient = attempts.exponential();
     let wait = match failure.retry {
@@ -87,7 +88,7 @@ impl Attempts<'_> {
         self.jittered(HOURLY)
     }
 
-    /// A few tries within minutes, then as for inputs that have worked.
+    /// A few attempts within minutes, then the waits of inputs that have worked before.
     fn while_new(&self) -> TimeDelta {
         let so_far = usize::try_from(self.of_class.saturating_sub(1)).unwrap_or(0);
         let patience = i32::try_from(WHILE_NEW.len()).unwrap_or(i32::MAX).saturating_add(1);
@@ -97,9 +98,9 @@ impl Attempts<'_> {
         }
     }
 
-    /// A long wait, cut short for one more attempt before the stored token ends: early enough for every mount to show the
-    /// new token, or in the middle of a life that is too short for that. `patience` is the number of failures of this
-    /// class after which waits are long, so that the middle is not halved again.
+    /// A long wait, shortened for one more attempt before the stored token expires: early enough for every mount to show the
+    /// new token, or after half of a remaining life that is too short for that. `patience` is the number of failures of this
+    /// class after which waits are long. It prevents the remaining life from being halved again and again.
     fn long(&self, wait: TimeDelta, patience: i32) -> TimeDelta {
         let sooner = if self.life_left > PROPAGATION_MARGIN * 2 {
             self.life_left - PROPAGATION_MARGIN
@@ -116,14 +117,14 @@ impl Attempts<'_> {
     }
 }
 
-/// The first upper bound after a failed call to the API server; each further failure doubles it.
+/// The maximum wait after the first failed call to the API server. Each further failure doubles it.
 const FIRST_CALL: TimeDelta = TimeDelta::milliseconds(500);
-/// The longest, and the shortest that the life left may cap it to.
+/// The longest maximum wait, and the shortest to which the remaining life of the token may reduce it.
 const LONGEST_CALL: TimeDelta = TimeDelta::seconds(60);
 const SHORTEST_CALL_CAP: TimeDelta = TimeDelta::seconds(1);
 
-/// How long to wait after so many failed calls to the API server in a row. A call costs nobody a token: the less life
-/// the token in the target has left, the sooner it is made again.
+/// How long to wait after this number of failed calls to the API server in a row. Such a call costs no token, so it is
+/// repeated sooner the less life the token in the target has left.
 pub fn retry_after_error(errors: u32, life_left: TimeDelta, uid: &str) -> Duration {
     let cap = if life_left > TimeDelta::zero() {
         (life_left / 8).clamp(SHORTEST_CALL_CAP, LONGEST_CALL)
@@ -134,14 +135,14 @@ pub fn retry_after_error(errors: u32, life_left: TimeDelta, uid: &str) -> Durati
     jittered(bound, uid, i32::try_from(errors).unwrap_or(i32::MAX)).to_std().unwrap_or_default()
 }
 
-/// Between half of `bound` and the whole, by a hash of the uid and the number of failures.
+/// A value between half of `bound` and `bound`, by a hash of the uid and the number of failures.
 fn jittered(bound: TimeDelta, uid: &str, failures: i32) -> TimeDelta {
     let share = 0.5 + 0.5 * jitter(uid, failures.unsigned_abs());
     #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)] // at most an hour in milliseconds
     TimeDelta::milliseconds((bound.num_milliseconds() as f64 * share) as i64)
 }
 
-/// Status holds whole seconds: an instant cut short would let the next attempt come too early.
+/// Rounded up, because the status has whole seconds and an earlier instant would permit the next attempt too early.
 fn rounded_up(instant: DateTime<Utc>) -> DateTime<Utc> {
     let whole = instant.trunc_subsecs(0);
     if whole < instant { whole + TimeDelta::seconds(1) } else { whole }

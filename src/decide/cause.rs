@@ -1,22 +1,22 @@
-//! Why a token is asked for.
+//! Why a token is requested.
 //!
 //! Knows the reason by which a cause is reported, and the reason of the success that follows. Must not know how a cause is
 //! found.
 
 use crate::api::Reason;
 
-/// Why a token is asked for.
+/// Why a token is requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Cause {
-    /// There has been no token yet.
+    /// No token has been issued yet.
     TokenPending,
     /// The target Secret is gone.
     TargetMissing,
-    /// The target Secret belongs to somebody else.
+    /// The target Secret has another owner.
     TargetConflict,
     /// The token was taken out of the target because the credentials were refused.
     TokenWithdrawn,
-    /// Somebody else has changed the target's data.
+    /// Another client has changed the target's data.
     TargetTampered,
     /// The spec, the provider or the credentials have changed.
     InputsChanged,

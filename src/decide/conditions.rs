@@ -1,5 +1,5 @@
-//! The conditions, by the rules of kstatus and of the Kubernetes API conventions.
-//! Knows how a condition changes; must not know why.
+//! The conditions of a TokenSource, by the rules of kstatus and of the Kubernetes API conventions. Knows how a condition
+//! changes; must not know why it changes.
 
 use chrono::{DateTime, Utc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -34,15 +34,15 @@ pub(super) fn is_true(conditions: &[Condition], kind: ConditionType) -> bool {
     find(conditions, kind).is_some_and(|condition| condition.status == State::True.as_str())
 }
 
-/// The conditions to report, each keeping its transition time unless its status changes.
-pub(super) struct Ledger<'a> {
+/// The conditions to report. A condition keeps its transition time unless its status changes.
+pub(super) struct ConditionSet<'a> {
     before: &'a [Condition],
     after: Vec<Condition>,
     generation: i64,
     now: DateTime<Utc>,
 }
 
-impl<'a> Ledger<'a> {
+impl<'a> ConditionSet<'a> {
     pub(super) fn new(before: &'a [Condition], generation: i64, now: DateTime<Utc>) -> Self {
         Self { before, after: Vec::with_capacity(4), generation, now }
     }
@@ -51,14 +51,14 @@ impl<'a> Ledger<'a> {
         self.enter(kind, state.as_str().to_owned(), reason.as_str().to_owned(), message);
     }
 
-    /// Carries a condition over as it was, for this generation. Nothing happens where there was none.
+    /// Keeps the observed condition for this generation. Does nothing if there was none.
     pub(super) fn keep(&mut self, kind: ConditionType) {
         if let Some(before) = find(self.before, kind) {
             self.enter(kind, before.status.clone(), before.reason.clone(), before.message.clone());
         }
     }
 
-    /// The condition as it will be reported, if it has been entered.
+    /// The condition that will be reported; None if it has not been set.
     pub(super) fn current(&self, kind: ConditionType) -> Option<&Condition> {
         find(&self.after, kind)
     }

@@ -1,15 +1,15 @@
-//! What can be seen of credentials before a provider refuses them: placeholders of examples, quotes, white space, base64
-//! twice. Knows the values; says where something is and never a value.
+//! Mistakes in credentials that are visible before a provider refuses them: placeholders from examples, quotes, white space,
+//! double base64. Knows the values. Its messages say where a mistake is and never quote a value.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::secrets::{Data, used_keys};
 use super::{Failure, RequestInputs};
-use crate::api::{Reason, TokenProviderSpec, TokenSourceSpec};
+use crate::api::{Reason, ReasonKind, TokenProviderSpec, TokenSourceSpec};
 use crate::oauth::trim_one_newline;
 
-/// Texts that stand in examples where a value belongs.
+/// Texts that examples use in place of a value.
 const PLACEHOLDERS: [&str; 9] = [
     "replace-me",
     "replace_me",
@@ -22,10 +22,10 @@ const PLACEHOLDERS: [&str; 9] = [
     "********",
 ];
 
-/// Shorter texts are base64 by accident.
+/// The minimum length of a text that is judged. Shorter texts may be valid base64 by chance.
 const SHORTEST_ENCODED: usize = 16;
 
-/// The values that a request may be made with, with the names of their Secrets and keys.
+/// The values that a request may use, with the names of their Secrets and keys.
 fn used<'a>(
     spec: &'a TokenSourceSpec,
     provider: &'a TokenProviderSpec,
@@ -43,7 +43,7 @@ fn used<'a>(
     credentials.chain(others)
 }
 
-/// A value that was never filled in: it is sent to nobody, since logins count wrong passwords.
+/// Refuses placeholders. They are never sent, because providers count wrong passwords.
 pub fn placeholder(
     spec: &TokenSourceSpec,
     provider: &TokenProviderSpec,
@@ -59,7 +59,7 @@ pub fn placeholder(
     ))
 }
 
-/// Whether a value is one that examples have in place of a credential.
+/// Whether this is a text that examples use in place of a credential.
 pub fn is_placeholder(value: &str) -> bool {
     let bracketed = value.strip_prefix('<').and_then(|rest| rest.strip_suffix('>'));
     PLACEHOLDERS.contains(&value.to_ascii_lowercase().as_str())
@@ -68,7 +68,7 @@ pub fn is_placeholder(value: &str) -> bool {
         })
 }
 
-/// What is unusual about the values, for those who look for the reason of a refusal.
+/// The mistakes that the values may contain, for a person who looks for the reason of a refusal.
 pub fn doubts(spec: &TokenSourceSpec, provider: &TokenProviderSpec, inputs: &RequestInputs) -> Vec<String> {
     let doubt = |(secret, key, value): (&str, String, &str)| {
         let what = doubt(value)?;
@@ -78,7 +78,7 @@ pub fn doubts(spec: &TokenSourceSpec, provider: &TokenProviderSpec, inputs: &Req
 }
 
 fn doubt(value: &str) -> Option<&'static str> {
-    // Keys and certificates have lines.
+    // Line breaks are normal in keys and certificates.
     if value.starts_with("-----") {
         return None;
     }
@@ -98,7 +98,7 @@ fn doubt(value: &str) -> Option<&'static str> {
     }
 }
 
-/// A random value is hardly ever base64 of printable text.
+/// Whether the value is base64 of printable text. A random value almost never is.
 fn is_encoded(value: &str) -> bool {
     let decoded = STANDARD.decode(value.trim()).unwrap_or_default();
     value.len() >= SHORTEST_ENCODED
@@ -106,16 +106,14 @@ fn is_encoded(value: &str) -> bool {
         && decoded.iter().all(|byte| byte.is_ascii_graphic() || matches!(byte, b' ' | b'\n'))
 }
 
-/// Adds what is unusual about the credentials to the refusal of a client.
+/// Adds possible mistakes in the credentials to the refusal of a client.
 pub fn explained(
     mut failure: Failure,
     spec: &TokenSourceSpec,
     provider: &TokenProviderSpec,
     inputs: &RequestInputs,
 ) -> Failure {
-    let blames_credentials =
-        matches!(failure.reason, Reason::InvalidClient | Reason::UnauthorizedClient | Reason::InvalidGrant);
-    if blames_credentials {
+    if failure.reason.kind() == ReasonKind::Credentials {
         for doubt in doubts(spec, provider, inputs) {
             failure.message.push(' ');
             failure.message.push_str(&doubt);
@@ -176,12 +174,12 @@ mod tests {
         ] {
             let failure =
                 crate::decide::fixture::failure(Reason::InvalidClient, crate::oauth::Retry::TRANSIENT);
-            let told = explained(failure, &scene.spec, &provider, &inputs(secret)).message;
+            let text = explained(failure, &scene.spec, &provider, &inputs(secret)).message;
             assert!(
-                told.contains("Key client_secret of Secret client") && told.contains(words),
-                "{secret:?}: {told}"
+                text.contains("Key client_secret of Secret client") && text.contains(words),
+                "{secret:?}: {text}"
             );
-            assert!(!told.contains(secret.trim()), "{told}");
+            assert!(!text.contains(secret.trim()), "{text}");
         }
         for secret in ["s3cr3t", "s3cr3t\n", "hZ9+Qm1vP0pXb2xk/w3rT7uK", "c2hvcnQ="] {
             assert_eq!(doubts(&scene.spec, &provider, &inputs(secret)), Vec::<String>::new(), "{secret:?}");

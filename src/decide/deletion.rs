@@ -1,49 +1,49 @@
-//! The deletion of a `TokenSource` whose tokens are to be revoked: what is known of it, and when revoking is tried.
+//! The deletion of a `TokenSource` whose tokens must be revoked: its progress, and the times of the attempts.
 //!
-//! Knows times and the last failure. Must not know which tokens there are. The tries are in memory; the deadline counts from
-//! the object's own deletionTimestamp, so a restart does not extend it.
+//! Knows times and the last failure. Must not know the tokens. The attempts are in memory; the deadline counts from the
+//! object's deletionTimestamp, so that a restart does not extend it.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Failure;
 use crate::oauth::Retry;
 
-/// How long after its deletion an object goes at the latest, with or without a revocation.
+/// The maximum time from the deletion until the object is gone, with or without a revocation.
 const DEADLINE: TimeDelta = TimeDelta::minutes(2);
-/// The pause after each try. A third failure is the last.
+/// The pause after each attempt. The third failure is the last.
 const PAUSES: [TimeDelta; 2] = [TimeDelta::seconds(10), TimeDelta::seconds(20)];
-/// How long one try may take: three tries and the pauses between them fit before the deadline.
+/// The maximum time of one attempt: three attempts with their pauses fit before the deadline.
 const TRY: TimeDelta = TimeDelta::seconds(25);
 
-/// What is known of the deletion of a `TokenSource`.
+/// The progress of the deletion of a `TokenSource`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Deletion {
-    /// Our finalizer is on the object.
+    /// Whether the object has the controller's finalizer.
     pub finalizer: bool,
-    /// When somebody deleted the object; None if nobody did.
+    /// When the object was deleted; None if it was not.
     pub since: Option<DateTime<Utc>>,
-    /// The whole namespace is being deleted.
+    /// Whether the whole namespace is being deleted.
     pub of_namespace: bool,
-    /// A refresh token is stored for the object.
+    /// Whether a refresh token is stored for the object.
     pub refresh_token: bool,
-    /// What has been tried.
+    /// The attempts so far.
     pub tries: RevocationTries,
 }
 
-/// The tries to revoke the tokens of one object.
+/// The attempts to revoke the tokens of one object.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RevocationTries {
-    /// When this process began to try, or to wait for the limiter.
+    /// When this process began to try or to wait for the limiter.
     begun: Option<DateTime<Utc>>,
     count: usize,
-    /// The last failure, and when to try again; None if nothing more is tried.
+    /// The last failure, and the time of the next attempt; None if there is none.
     failed: Option<(Failure, Option<DateTime<Utc>>)>,
 }
 
-/// What to do next with an object that has our finalizer and is being deleted.
+/// The next step for an object with the controller's finalizer that is being deleted.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ending {
-    /// Try to revoke the tokens.
+    /// Revoke the tokens.
     Revoke,
     /// Wait until then.
     Wait(DateTime<Utc>),
@@ -52,7 +52,7 @@ pub enum Ending {
 }
 
 impl Deletion {
-    /// What to do, if there is something to revoke.
+    /// The next step if there is a token to revoke.
     pub(super) fn next(&self, now: DateTime<Utc>) -> Ending {
         let deadline = self.deadline(now);
         let waited = self.tries.begun.is_some() && now >= deadline;
@@ -67,14 +67,14 @@ impl Deletion {
         }
     }
 
-    /// When the object goes at the latest. The clocks of the API server and of this process may differ.
+    /// When the object is gone at the latest. The clocks of the API server and of this process may differ.
     pub fn deadline(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         let begun = self.tries.begun.unwrap_or(now);
         self.since.map_or(begun, |since| since.min(begun)) + DEADLINE
     }
 
-    /// How long a try that begins now may take. The first try of a process is made even after the deadline: the controller may
-    /// have been down.
+    /// The maximum time of an attempt that begins now. The first attempt of a process is made even after the deadline,
+    /// because the controller may have been down.
     pub fn allowance(&self, now: DateTime<Utc>) -> TimeDelta {
         let left = self.deadline(now) - now;
         if self.tries.count == 0 { TRY } else { TRY.min(left) }
@@ -89,7 +89,7 @@ impl RevocationTries {
         self
     }
 
-    /// One more try failed. A refusal is final, because the same request would be refused again.
+    /// Records a failed attempt. A refusal is final, because the same request would be refused again.
     #[must_use]
     pub fn failed(self, failure: Failure, now: DateTime<Utc>) -> Self {
         let pause = PAUSES.get(self.count).filter(|_| !matches!(failure.retry, Retry::Terminal { .. }));

@@ -1,15 +1,15 @@
-//! How much the people who read a `TokenSource` may learn from the host that its provider block names.
+//! How much readers of a `TokenSource` may learn about the host that its provider block names.
 //!
-//! Knows who has named the host: an administrator in a `ClusterTokenProvider`, the owner of a credential in
-//! `allowed-hosts`, or nobody but the author of the spec, who must not be able to probe an internal network through the
-//! controller. Must not know what a host answered.
+//! Knows who has chosen the host: an administrator by a `ClusterTokenProvider`, the owner of a credential by
+//! `allowed-hosts`, or only the author of the spec. Such an author must not be able to probe an internal network through the
+//! controller. Must not know a host's answer.
 
 use super::{Credentials, Observed};
 use crate::api::{ProviderKind, TokenProviderSpec, TokenSourceSpec};
 use crate::oauth::{Disclosure, Endpoint, HostBinding};
 
-/// What may be shown of an exchange with this host. Tokens of ServiceAccounts count only where their owners have been
-/// asked, which is so before anything is sent to a token endpoint, and not before metadata are read.
+/// How much may be shown of the answer of this host. Tokens of ServiceAccounts count only if the consent of their owners has
+/// been checked: this is so before a request to a token endpoint, and not before metadata are read.
 pub fn disclosure(
     observed: &Observed<'_>,
     provider: &TokenProviderSpec,
@@ -32,7 +32,7 @@ pub fn disclosure(
     }
 }
 
-/// Whether the provider block is one that the cluster's administrators have written.
+/// Whether an administrator of the cluster has written the provider block.
 pub(super) fn is_of_cluster(spec: &TokenSourceSpec) -> bool {
     spec.provider_ref.as_ref().is_some_and(|to| to.kind == ProviderKind::ClusterTokenProvider)
 }

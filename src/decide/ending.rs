@@ -1,5 +1,5 @@
-//! The rules for tokens that are to be revoked: at the end of an object, for which it needs our finalizer, and after a token was
-//! replaced.
+//! The rules for tokens that must be revoked: when an object is deleted, for which it needs the controller's finalizer, and
+//! after a token was replaced.
 //!
 //! Knows which tokens an object has left. Must not know how a token is revoked.
 
@@ -9,14 +9,15 @@ use super::readiness::{is_of_this_spec, was_asked};
 use super::{Ending, Failure, Observed, Plan, Target, admission};
 use crate::api::from_kubernetes;
 
-/// A deleted object without our finalizer is left alone. One with it keeps it while its tokens can still be revoked.
+/// Leaves an object without the controller's finalizer alone. An object with it keeps it while its tokens can still be
+/// revoked.
 pub(super) fn deleting(observed: &Observed<'_>) -> Option<Plan> {
     let deletion = &observed.deletion;
     observed.deleting.then(|| {
         if !deletion.finalizer {
             Plan::Leave
         } else if deletion.of_namespace {
-            // The credentials go at the same time, and the namespace must not wait for a provider.
+            // The credentials are deleted, too, and the namespace must not wait for a provider.
             Plan::End(Ending::Release(None))
         } else {
             Plan::End(revoking(observed))
@@ -24,13 +25,13 @@ pub(super) fn deleting(observed: &Observed<'_>) -> Option<Plan> {
     })
 }
 
-/// The finalizer that the provider block wants, or does not want any more.
+/// Adds or removes the finalizer as the provider block requires.
 pub(super) fn finalizer(observed: &Observed<'_>) -> Option<Plan> {
     let wanted = observed.provider.as_ref().ok()?.revokes_on_delete();
     (wanted != observed.deletion.finalizer).then_some(Plan::SetFinalizer(wanted))
 }
 
-/// The replaced token, once its time has come.
+/// Revokes the replaced token when it is due.
 pub(super) fn replaced(observed: &Observed<'_>) -> Option<Plan> {
     let replacement = observed.replacement.as_ref()?;
     let wanted = observed.provider.as_ref().ok()?.grace_of_replaced().is_some();
@@ -99,7 +100,7 @@ fn has_tokens(observed: &Observed<'_>) -> bool {
         || observed.deletion.refresh_token
 }
 
-/// A valid token that cannot be read any more, as in a foreground deletion, which deletes the Secret first.
+/// A valid token that cannot be read any more, for example after a foreground deletion, which deletes the Secret first.
 fn lost_token(observed: &Observed<'_>) -> Option<Failure> {
     let expires_at = observed.status.expires_at.as_ref().map(from_kubernetes)?;
     let is_gone = matches!(observed.target, Target::Missing | Target::Foreign(_));

@@ -1,21 +1,21 @@
-//! Events: one for each transition a person would want to hear of, none for a routine renewal.
+//! Events: one for each transition that a person wants to know, none for a routine renewal.
 
 use super::conditions::find;
 use super::{Cause, Failure, Outcome, Probed, Verdict, notices};
 use crate::api::{ConditionType, Reason, TokenSourceStatus};
 
-/// Something worth an Event.
+/// A transition that an Event reports.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Transition {
     /// Whether an operator may have to act.
     pub warning: bool,
-    /// The word from the table.
+    /// The reason of the Event.
     pub reason: Reason,
-    /// What happened, for a person.
+    /// The text of the Event: what happened.
     pub note: String,
 }
 
-/// The transition between two statuses, if there is one; the gravest where there are several.
+/// The transition between two statuses; the most severe if there are several, None if there is none.
 pub fn transition(
     before: &TokenSourceStatus,
     after: &TokenSourceStatus,
@@ -73,7 +73,7 @@ fn former_targets_deleted(outcome: &Outcome) -> Option<Transition> {
     Some(Transition { warning: false, reason, note })
 }
 
-/// Pods that go down and come up again, each time; that they do not, once.
+/// A restart of the workloads, reported each time; a failed restart, reported once.
 fn restarted(before: &TokenSourceStatus, after: &TokenSourceStatus, outcome: &Outcome) -> Option<Transition> {
     match outcome {
         Outcome::Restarted(workloads) if !workloads.is_empty() => {
@@ -88,7 +88,7 @@ fn restarted(before: &TokenSourceStatus, after: &TokenSourceStatus, outcome: &Ou
     }
 }
 
-/// Whether this notice was not there before.
+/// Whether the notice is new.
 fn is_new(reason: Reason, before: &TokenSourceStatus, after: &TokenSourceStatus) -> bool {
     notices::has(&after.notices, reason) && !notices::has(&before.notices, reason)
 }
@@ -103,7 +103,8 @@ fn failed(before: &TokenSourceStatus, outcome: &Outcome) -> Option<Transition> {
     (!known).then(|| Transition { warning: true, reason: failure.reason, note: failure.message.clone() })
 }
 
-/// A renewal that succeeded by another way than it was meant to: worth knowing, since that way may be a password.
+/// A renewal for which another grant replaced the refused refresh token. It is reported because that grant may use a
+/// password.
 fn fell_back(outcome: &Outcome) -> Option<Transition> {
     let Outcome::Published(publication) = outcome else { return None };
     let reason = Reason::RefreshTokenRejected;

@@ -1,36 +1,36 @@
-//! Why there is no (new) token, in one shape for all layers: a reason, a retry class and a message for a person.
-//! Must not know who found it; carries no secret, since its message goes into status and events.
+//! Why there is no new token, in one type for all layers: a reason, a retry class and a message. Must not know which layer
+//! found it. Holds no secret, because its message is written into the status and Events.
 
 use std::time::Duration;
 
-use crate::api::Reason;
+use crate::api::{Reason, ReasonKind};
 use crate::oauth::{Disclosure, Error, Retry};
 
 /// A failure to record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Failure {
-    /// The word from the table.
+    /// The reason to report.
     pub reason: Reason,
-    /// How the schedule treats it.
+    /// When the request is repeated.
     pub retry: Retry,
     /// How long the provider asks to wait.
     pub retry_after: Option<Duration>,
-    /// What happened, and what to do: one or two sentences.
+    /// What happened and what to do: one or two sentences.
     pub message: String,
 }
 
 impl Failure {
-    /// Something in the cluster is missing or refused. A watch heals it; nothing was sent.
+    /// An object in the cluster is missing or refused. Nothing was sent, and a watch delivers the correction.
     pub fn local(reason: Reason, message: impl Into<String>) -> Self {
         Self { reason, retry: Retry::TERMINAL, retry_after: None, message: message.into() }
     }
 
-    /// Tokens were not revoked, and nothing was sent.
+    /// Tokens were not revoked, and no request was sent.
     pub fn not_revoked(message: impl Into<String>) -> Self {
         Self::local(Reason::RevocationFailed, message)
     }
 
-    /// The provider has answered with the token that is in the target, and with a life of zero.
+    /// The provider has answered with the token that is in the target, and with a lifetime of zero.
     pub fn expired() -> Self {
         let reason = Reason::TokenAlreadyExpired;
         Self {
@@ -45,80 +45,46 @@ impl Failure {
         }
     }
 
-    /// What came of an exchange with a host of which so much may be shown.
+    /// The failure of an exchange with a host, reduced to what `disclosure` permits.
     pub fn of_exchange(error: Error, disclosure: Disclosure) -> Self {
         let shown = if disclosure == Disclosure::Withheld { error.withheld() } else { error };
         Self::from(&shown)
     }
 
-    /// Whether it concerns the endpoint, whoever asks. Authorities and client certificates are the requester's own.
-    pub const fn is_of_endpoint(reason: Reason) -> bool {
-        matches!(reason, Reason::EndpointUnreachable | Reason::ProviderUnavailable | Reason::ProxyError)
-    }
-
-    /// Whether the provider has answered and refused, whatever it says was wrong.
+    /// Whether the provider has answered and refused, for any reason.
     pub const fn is_refusal_by_provider(reason: Reason) -> bool {
-        matches!(
-            reason,
-            Reason::RefreshTokenRejected
-                | Reason::InvalidRequest
-                | Reason::InvalidClient
-                | Reason::InvalidGrant
-                | Reason::AssertionRejected
-                | Reason::UnauthorizedClient
-                | Reason::UnsupportedGrantType
-                | Reason::InvalidScope
-                | Reason::InvalidTarget
-                | Reason::AccessDenied
-                | Reason::ConsentRequired
-                | Reason::ProviderRejected
-                | Reason::EndpointNotFound
-                | Reason::UnsupportedMediaType
-                | Reason::RequestTooLarge
-        )
+        use ReasonKind::{Assertion, Credentials, RefreshToken, Refused};
+        matches!(reason.kind(), RefreshToken | Assertion | Credentials | Refused)
     }
 
     /// Whether, without a usable token, retrying cannot help until something changes (kstatus's Stalled).
-    ///
-    /// By the reason alone, so that the answer is the same for a failure just met and for one read from status.
     pub fn stalls(reason: Reason) -> bool {
         matches!(FailureClass::of(reason), FailureClass::Assertion | FailureClass::Refusal)
     }
 }
 
-/// Kinds of failures that the schedule is patient with in different ways. By the reason alone, as with
-/// [`Failure::stalls`].
+/// Failures after which requests are repeated in the same way. Failures of one class are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FailureClass {
-    /// It passes by itself.
+    /// It may end without a change.
     Passing,
-    /// A good answer without a usable token: each may have cost one.
+    /// A success response without a usable token, which may have cost a token.
     Unusable,
     /// A refused assertion.
     Assertion,
-    /// Anything else that is refused, by the provider or for something in the cluster.
+    /// Any other refusal, by the provider or for a reason in the cluster.
     Refusal,
 }
 
 impl FailureClass {
     /// The class of failures with this reason.
-    pub(super) fn of(reason: Reason) -> Self {
-        match reason {
-            Reason::RateLimited
-            | Reason::ProviderUnavailable
-            | Reason::ProviderError
-            | Reason::EndpointUnreachable
-            | Reason::TLSVerificationFailed
-            | Reason::ProxyError
-            | Reason::TargetWriteFailed
-            | Reason::DiscoveryFailed
-            | Reason::ServiceAccountTokenFailed
-            | Reason::RefreshTokenRejected => Self::Passing,
-            Reason::MalformedResponse | Reason::ResponseTooLarge | Reason::TokenAlreadyExpired => {
-                Self::Unusable
-            }
-            Reason::AssertionRejected => Self::Assertion,
-            _ => Self::Refusal,
+    pub(super) const fn of(reason: Reason) -> Self {
+        use ReasonKind as Kind;
+        match reason.kind() {
+            Kind::Endpoint | Kind::Passing | Kind::RefreshToken => Self::Passing,
+            Kind::Unusable => Self::Unusable,
+            Kind::Assertion => Self::Assertion,
+            Kind::Credentials | Kind::Refused | Kind::NotSent | Kind::Other | Kind::Fact => Self::Refusal,
         }
     }
 }

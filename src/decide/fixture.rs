@@ -1,5 +1,5 @@
-//! A `TokenSource` whose token is good, to be changed by the tests of this layer.
-//! Knows one plausible world; must not know what any test expects of it.
+//! A `TokenSource` with a valid token, which the tests of this layer change. Knows one plausible state; must not know what a
+//! test expects.
 
 use std::collections::BTreeSet;
 
@@ -17,25 +17,25 @@ use crate::api::{
 };
 use crate::oauth::Retry;
 
-/// The host that the fixture's credentials are bound to.
+/// The host that the fixture's credentials allow.
 pub(super) const HOST: &str = "auth.example.com";
 
-/// So many seconds after the fixture's token was issued.
+/// This number of seconds after the fixture's token was issued.
 pub(super) fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_767_225_600 + seconds, 0).unwrap()
 }
 
-/// A failure of this reason and class.
+/// A failure with this reason and retry class.
 pub(super) fn failure(reason: Reason, retry: Retry) -> Failure {
     Failure { reason, retry, retry_after: None, message: format!("{}.", reason.as_str()) }
 }
 
-/// A failure that passes by itself.
+/// A temporary failure of the provider.
 pub(super) fn outage() -> Failure {
     failure(Reason::ProviderUnavailable, Retry::TRANSIENT)
 }
 
-/// Owns what an [`Observed`] borrows.
+/// Owns the values that an [`Observed`] borrows.
 #[derive(Clone, Debug)]
 pub(super) struct Scene {
     pub(super) now: DateTime<Utc>,
@@ -64,7 +64,7 @@ pub(super) struct Scene {
 }
 
 impl Scene {
-    /// Applied a moment ago: no token yet, nothing recorded.
+    /// A new TokenSource: no token, and nothing recorded.
     pub(super) fn fresh() -> Self {
         let provider = TokenProviderSpec {
             token_endpoint: Some(format!("https://{HOST}/oauth/token")),
@@ -114,7 +114,7 @@ impl Scene {
         }
     }
 
-    /// Ten minutes into the hour that its token lives, with everything recorded.
+    /// Ten minutes after a token for one hour was issued and recorded.
     pub(super) fn good() -> Self {
         let mut scene = Self::fresh();
         let publication = scene.publication(Cause::TokenPending, 0);
@@ -123,13 +123,14 @@ impl Scene {
         scene
     }
 
-    /// As the controller sees it.
+    /// The observation of this scene.
     pub(super) fn observed(&self) -> Observed<'_> {
         Observed {
             now: self.now,
             namespace: "payments",
             name: "source",
             uid: &self.uid,
+            created_at: None,
             generation: self.generation,
             deleting: self.deleting,
             deletion: self.deletion.clone(),
@@ -167,12 +168,12 @@ impl Scene {
         inputs::fingerprint(&self.spec, self.generation, provider, &self.secrets())
     }
 
-    /// What the rules say.
+    /// The plan that the rules choose.
     pub(super) fn plan(&self) -> Plan {
         super::decide(&self.observed())
     }
 
-    /// Settles and records an outcome, as the controller does.
+    /// Updates the observation with an outcome and records the status, as the controller does.
     pub(super) fn record(&mut self, outcome: &Outcome) {
         let settled = Settled::new(self.observed(), outcome);
         let status = next_status(&settled, outcome);
@@ -181,7 +182,7 @@ impl Scene {
         self.former_targets = former_targets;
     }
 
-    /// A token sent for at this second, good for an hour.
+    /// A token that was requested at this second and is valid for an hour.
     pub(super) fn publication(&self, cause: Cause, issued: i64) -> Publication {
         Publication {
             cause,
@@ -213,7 +214,7 @@ impl Scene {
         }
     }
 
-    /// The spec has just given the target another name.
+    /// The scene right after the spec changed the target's name.
     pub(super) fn renamed(mut self) -> Self {
         let former = FormerTarget {
             name: self.observed().target_name().to_owned(),
@@ -233,13 +234,13 @@ impl Scene {
         self.provider.as_mut().unwrap()
     }
 
-    /// The same at another second.
+    /// The same scene at another second.
     pub(super) fn when(mut self, seconds: i64) -> Self {
         self.now = at(seconds);
         self
     }
 
-    /// The same with a change.
+    /// The same scene with a change.
     pub(super) fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
         change(&mut self);
         self

@@ -1,5 +1,5 @@
-//! What is said of a `TokenSource` in numbers, for whoever watches many. Knows status and the time; must not know how a
-//! number is named or shown.
+//! The state of a `TokenSource` in numbers, for monitoring. Knows the status and the time; must not know how a number is
+//! named or shown.
 
 use chrono::{DateTime, Utc};
 
@@ -9,17 +9,17 @@ use crate::api::{ConditionType, TokenSourceSpec, TokenSourceStatus, from_kuberne
 /// One `TokenSource` in numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gauges {
-    /// The target holds a token that is valid now and was asked for by this spec.
+    /// Whether the target holds a token that is valid now and was requested with this spec.
     pub ready: bool,
     /// Failed attempts in a row.
     pub failures: i32,
-    /// When the last token that was published expires, or did.
+    /// When the last published token expires or expired.
     pub expires_at: Option<DateTime<Utc>>,
-    /// When the next one is asked for; in the past, the controller is behind. None while nothing is planned.
+    /// When the next token is requested. In the past if the controller is late. None if no request is planned.
     pub renews_at: Option<DateTime<Utc>>,
 }
 
-/// What status says, held against the clock: a status that nobody writes any more must not look well for ever.
+/// Makes the numbers from the status and the time, so that an outdated status does not look healthy forever.
 pub fn gauges(spec: &TokenSourceSpec, status: Option<&TokenSourceStatus>, now: DateTime<Utc>) -> Gauges {
     let expires_at = status.and_then(|status| status.expires_at.as_ref()).map(from_kubernetes);
     let renews_at = status.and_then(|status| status.renew_at.as_ref()).map(from_kubernetes);
@@ -28,7 +28,7 @@ pub fn gauges(spec: &TokenSourceSpec, status: Option<&TokenSourceStatus>, now: D
         ready: said && expires_at.is_some_and(|expires_at| now < expires_at),
         failures: status.map_or(0, |status| status.failures),
         expires_at,
-        // While it is suspended, the time stands in status, but nobody keeps it.
+        // A suspended TokenSource is not renewed, although its status still has the time.
         renews_at: renews_at.filter(|_| !spec.suspend),
     }
 }

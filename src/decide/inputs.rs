@@ -1,8 +1,9 @@
-//! The fingerprints that tell whether a token, or a failure, belongs to what is asked for now.
+//! Fingerprints of the inputs of a request. They show whether a stored token or a recorded failure belongs to the current
+//! inputs.
 //!
-//! Knows which fields shape request and rendering. Must not know a client's secret: credentials count by the uid and
-//! resourceVersion of the first version with the same values (`versions`), since a hash of a weak secret would give it
-//! away.
+//! Knows which fields shape the request and the rendering. Must not know a client's secret: credentials are represented by
+//! the uid and resourceVersion of the first version with the same values (`versions`), because a hash of a weak secret could
+//! be guessed.
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -20,16 +21,16 @@ pub struct Secrets {
     pub credentials: Credentials,
     /// `subjectToken.secretKeyRef`: the token to exchange.
     pub subject: Credentials,
-    /// `actorToken.secretKeyRef`: the token of the acting party.
+    /// `actorToken.secretKeyRef`: the token of the actor.
     pub actor: Credentials,
     /// `assertionGrant.assertionFrom.secretKeyRef`: an assertion of another issuer.
     pub assertion: Credentials,
     /// `tls.clientCertificateRef`: the certificate of the connection.
     pub certificate: Credentials,
-    /// The TokenSources whose tokens are used. They do not count in the fingerprint: a renewal of such a token asks for
-    /// no new one here.
+    /// The TokenSources whose tokens are used. They are not part of the fingerprint: a renewal of such a token requests no
+    /// new token here.
     pub upstreams: Vec<Upstream>,
-    /// The versions as which they count.
+    /// The versions that represent the Secrets in the fingerprint.
     pub versions: Versions,
 }
 
@@ -88,7 +89,7 @@ impl Secrets {
         }
     }
 
-    /// The Secret in this role, to be replaced by what was read.
+    /// The Secret in this role, to be replaced by the one that was read.
     pub fn of_mut(&mut self, role: Role) -> &mut Credentials {
         match role {
             Role::Credentials => &mut self.credentials,
@@ -103,14 +104,14 @@ impl Secrets {
 /// Two fingerprints, each 64 hexadecimal digits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Inputs {
-    /// What shapes the token and its rendering. A target asked for with another one is renewed at once.
+    /// The inputs that shape the token and its rendering. A target with another fingerprint is renewed at once.
     pub asked: String,
-    /// What may decide whether an attempt succeeds: the above, and the trust, deadline and generation under which
-    /// it is made. A failure under another one is no reason to wait.
+    /// All inputs that can decide whether a request succeeds: those above, and the trusted CAs, the timeout and the
+    /// generation. A failure with another fingerprint causes no wait.
     pub attempt: String,
 }
 
-/// Everything that is fingerprinted; the field order is the format, so it only ever grows at the end.
+/// The data of the fingerprint. The order of the fields is the format, so new fields are added only at the end.
 #[derive(Serialize)]
 struct Asked<'a> {
     provider: &'a TokenProviderSpec,
@@ -130,7 +131,7 @@ struct Asked<'a> {
     assertion: Option<(&'a str, &'a str)>,
 }
 
-/// Fingerprints what is asked for now; none while one of the Secrets is missing.
+/// The fingerprints of the current inputs; None while one of the Secrets is missing.
 pub fn fingerprint(
     spec: &TokenSourceSpec,
     generation: i64,
@@ -145,8 +146,8 @@ pub fn fingerprint(
     Some(Inputs { asked, attempt })
 }
 
-/// The fingerprint of what is asked for now, with the credentials of then: equal to the fingerprint of then where nothing but
-/// the values of credentials is different.
+/// The fingerprint of the current spec with the earlier versions of the credentials. It equals the earlier fingerprint if
+/// nothing but the values of credentials has changed.
 pub(super) fn asked_with_earlier(
     spec: &TokenSourceSpec,
     provider: &TokenProviderSpec,
@@ -161,8 +162,8 @@ fn asked<'a>(
     provider: &TokenProviderSpec,
     version: impl Fn(Role) -> Option<(&'a str, &'a str)>,
 ) -> String {
-    // Neither the roots of trust nor the deadline shape the request, nor does it matter to a token when it is revoked:
-    // changing them asks for no new token.
+    // Neither the trusted CAs nor the timeout shape the request, and the time of a revocation does not affect a token: changing
+    // them requests no new token.
     let shaping = TokenProviderSpec {
         tls: Tls { client_certificate_ref: provider.tls.client_certificate_ref.clone(), ..Tls::default() },
         timeout: None,
@@ -183,9 +184,9 @@ fn asked<'a>(
     })
 }
 
-/// SHA-256 of the value's JSON. Maps are ordered and defaults left out, so equal values have equal JSON.
+/// SHA-256 of the value's JSON. Maps are ordered and defaults are left out, so equal values have equal JSON.
 fn digest(value: &impl Serialize) -> String {
-    // The values are our own structs of strings, numbers and ordered maps: JSON has a form for each.
+    // Cannot fail: the values are structs of strings, numbers and ordered maps.
     let json = serde_json::to_vec(value).unwrap_or_default();
     hex(&Sha256::digest(json))
 }

@@ -3,7 +3,7 @@
 
 use sha2::{Digest, Sha256};
 
-/// A number in [0, 1) that depends on the uid and the salt alone, evenly spread over uids.
+/// A number in [0, 1) that depends only on the uid and the salt, evenly distributed over uids.
 pub(super) fn jitter(uid: &str, salt: u32) -> f64 {
     let digest = Sha256::new().chain_update(uid).chain_update(salt.to_be_bytes()).finalize();
     let head = digest.iter().take(4).fold(0_u32, |head, byte| (head << 8) | u32::from(*byte));
@@ -15,7 +15,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn uids_spread_evenly_and_each_stays_where_it_is() {
+    fn jitter_is_evenly_distributed_over_uids_and_constant_for_each() {
         let values: Vec<f64> = (0..1000).map(|n| jitter(&format!("uid-{n}"), 0)).collect();
         assert!(values.iter().all(|value| (0.0..1.0).contains(value)));
         for tenth in 0..10 {

@@ -1,7 +1,7 @@
-//! The limiter in front of an endpoint: who may send a request now, and who is woken when that changes.
+//! The limiter of an endpoint: which TokenSources may send a request now, and which are resumed when that changes.
 //!
-//! Knows permits, a circuit breaker, token buckets, and waiters by namespace and deadline. Must not know what a request
-//! is, nor how anybody is woken. Time is an argument.
+//! Knows permits, a circuit breaker, token buckets, and waiters by namespace and deadline. Must not know the content of a
+//! request, nor how a reconcile is started. Time is an argument.
 
 mod breaker;
 mod in_turn;
@@ -22,73 +22,74 @@ use rate::{Meter, Rate};
 pub use request::{Answer, Name, Need, Request};
 use waiters::{Waiter, Waiters};
 
-/// A woken TokenSource that has not acquired its permit within this time loses it.
+/// A resumed TokenSource loses its permit if it has not acquired it within this time.
 const LAPSE: TimeDelta = TimeDelta::seconds(30);
-/// Two tenants that get a 429 within this time are limited by the provider together, and not each for itself. The tenants are
-/// namespaces, or the clients of one namespace.
+/// If two tenants get a 429 within this time, the provider limits them together and not separately. Tenants are namespaces,
+/// or the clients of one namespace.
 const TOGETHER: TimeDelta = TimeDelta::seconds(30);
-/// Status writes about waiting: a burst of 100, then 10 a second, so that they do not take API capacity from the writes of
-/// tokens.
+/// The rate of status writes about waiting: a burst of 100, then 10 a second, so that they do not take API capacity from the
+/// writes of tokens.
 const REPORTS: TokenBucket = TokenBucket::full(100.0, 10.0);
-/// A limiter that has been unused for this long is dropped.
+/// How long an unused limiter is kept.
 const IDLE: TimeDelta = TimeDelta::hours(1);
 
 /// Whether a TokenSource may send its request.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Entry {
-    /// Yes, and the permit has to be released afterwards.
+    /// The request may be sent. The caller must release the permit afterwards.
     Go,
-    /// Not yet: it is woken by name.
+    /// The TokenSource must wait until it is resumed.
     Wait {
-        /// Its status is to say so.
+        /// Whether its status must report the wait.
         report: bool,
-        /// What is wrong with the endpoint, if anything.
-        trouble: Option<Reason>,
+        /// Why the circuit breaker is open; None if it is closed.
+        open_reason: Option<Reason>,
     },
 }
 
-/// Whom to wake, and when to ask again.
+/// The TokenSources to resume, and the time of the next call.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Wake {
-    /// These may go now, or have something to report.
+pub struct Resumed {
+    /// They may send a request now, or must report their wait.
     pub names: Vec<Name>,
-    /// The next instant at which somebody may, even if nothing happens.
+    /// The next instant at which this may change without an event; None if there is none.
     pub next: Option<DateTime<Utc>>,
 }
 
 #[derive(Clone, Debug)]
 struct Permit {
     request: Request,
-    /// The request that shows whether an endpoint in trouble is well again.
+    /// Whether this request tests if a failing endpoint works again.
     is_trial: bool,
-    /// The TokenSource has been woken, and has not come yet.
+    /// Whether the TokenSource was resumed and has not yet acquired the permit.
     is_reserved: bool,
     since: DateTime<Utc>,
 }
 
-/// The limiter in front of an endpoint.
+/// The limiter of an endpoint.
 #[derive(Clone, Debug)]
 pub struct Limiter {
-    /// Several namespaces use it; otherwise it is one namespace's, and each client stands for itself.
+    /// Whether several namespaces use the limiter, so that each is a tenant. Otherwise each client of the one namespace is a
+    /// tenant.
     is_shared: bool,
     capacity: usize,
     shares: Shares,
     permits: BTreeMap<Name, Permit>,
     breaker: Breaker,
-    /// The rate of all, while it is held back.
+    /// The rate of all requests, while it is limited.
     rate: Option<Rate>,
-    /// The rates of clients that are held back.
+    /// The rates of limited clients, by namespace and client.
     limited: BTreeMap<(CompactString, CompactString), Rate>,
     limited_tenants: LastTwo<CompactString>,
     meter: Meter,
     waiters: Waiters,
     reports: TokenBucket,
-    woken: Vec<Name>,
+    resumed: Vec<Name>,
     used_at: DateTime<Utc>,
 }
 
 impl Limiter {
-    /// With so many permits.
+    /// A limiter with this number of permits.
     pub fn new(permits: usize, is_shared: bool, now: DateTime<Utc>) -> Self {
         let capacity = permits.max(1);
         Self {
@@ -103,19 +104,19 @@ impl Limiter {
             meter: Meter::default(),
             waiters: Waiters::default(),
             reports: REPORTS,
-            woken: Vec::new(),
+            resumed: Vec::new(),
             used_at: now,
         }
     }
 
-    /// Lets a TokenSource send its request, or has it wait. [`Self::wake`] tells what else comes of that.
+    /// Grants a permit, or adds the TokenSource to the waiters. [`Self::resume`] returns the effect on others.
     pub fn acquire(&mut self, request: Request, now: DateTime<Utc>) -> Entry {
         self.used_at = now;
         let name = request.name.clone();
         let tenant = self.tenant(&request);
         self.breaker.see(&tenant, now);
         if let Some(permit) = self.permits.get_mut(&name) {
-            let may_go = permit.is_trial || self.breaker.trouble().is_none();
+            let may_go = permit.is_trial || self.breaker.open_reason().is_none();
             if permit.is_reserved && may_go && permit.request.credentials == request.credentials {
                 (permit.request, permit.is_reserved, permit.since) = (request, false, now);
                 self.meter.count(now);
@@ -127,18 +128,18 @@ impl Limiter {
         self.grant(now);
         if let Some(permit) = self.permits.get_mut(&name) {
             permit.is_reserved = false;
-            self.woken.retain(|woken| *woken != name);
+            self.resumed.retain(|resumed| *resumed != name);
             self.meter.count(now);
             return Entry::Go;
         }
-        let trouble = self.breaker.trouble();
-        if trouble.is_some() && !self.waiters.is_reported(&name) && self.reports.take(now) {
+        let open_reason = self.breaker.open_reason();
+        if open_reason.is_some() && !self.waiters.is_reported(&name) && self.reports.take(now) {
             self.waiters.report(&name);
         }
-        Entry::Wait { report: self.waiters.is_reported(&name), trouble }
+        Entry::Wait { report: self.waiters.is_reported(&name), open_reason }
     }
 
-    /// A request has been answered so, or was not sent.
+    /// Returns the permit after a request that was answered in this way or was not sent.
     pub fn release(&mut self, name: &Name, answer: Answer, now: DateTime<Utc>) {
         self.used_at = now;
         let Some(Permit { request, is_trial, since: sent_at, .. }) = self.give_back(name) else { return };
@@ -167,7 +168,7 @@ impl Limiter {
         self.grant(now);
     }
 
-    /// A TokenSource does not need a token any more, or is gone.
+    /// Removes a TokenSource that does not need a token any more or is gone.
     pub fn leave(&mut self, name: &Name, now: DateTime<Utc>) {
         if self.permits.get(name).is_some_and(|permit| permit.is_reserved) {
             self.give_back(name);
@@ -176,8 +177,8 @@ impl Limiter {
         self.grant(now);
     }
 
-    /// Whom to wake by now. To be asked after each change, and at the instant that it named before.
-    pub fn wake(&mut self, now: DateTime<Utc>) -> Wake {
+    /// The TokenSources to resume now. Must be called after each change, and at the instant that the last call returned.
+    pub fn resume(&mut self, now: DateTime<Utc>) -> Resumed {
         let lapsed = |permit: &Permit| permit.is_reserved && now - permit.since >= LAPSE;
         let lapsed: Vec<Name> =
             self.permits.iter().filter(|(_, permit)| lapsed(permit)).map(|(name, _)| name.clone()).collect();
@@ -189,42 +190,42 @@ impl Limiter {
             && self.reports.take(now)
         {
             self.waiters.report(&name);
-            self.woken.push(name);
+            self.resumed.push(name);
         }
-        Wake { names: std::mem::take(&mut self.woken), next: self.next(now) }
+        Resumed { names: std::mem::take(&mut self.resumed), next: self.next(now) }
     }
 
-    /// How many wait.
+    /// The number of waiting TokenSources.
     pub fn waiting(&self) -> usize {
         self.waiters.len() + self.permits.values().filter(|permit| permit.is_reserved).count()
     }
 
-    /// How many requests are under way.
+    /// The number of requests that are being sent.
     pub fn in_flight(&self) -> usize {
         self.permits.values().filter(|permit| !permit.is_reserved).count()
     }
 
     /// Whether the breaker is open.
     pub fn is_open(&self) -> bool {
-        self.breaker.trouble().is_some()
+        self.breaker.open_reason().is_some()
     }
 
-    /// Whether it has been unused for long.
+    /// Whether the limiter has been unused for [`IDLE`].
     pub fn is_idle(&self, now: DateTime<Utc>) -> bool {
         self.is_unused() && now - self.used_at >= IDLE
     }
 
-    /// Whether no TokenSource waits or asks.
+    /// Whether no TokenSource waits or sends a request.
     pub fn is_unused(&self) -> bool {
         self.permits.is_empty() && self.waiters.is_empty()
     }
 
-    /// When it was last used.
+    /// When the limiter was last used.
     pub const fn used_at(&self) -> DateTime<Utc> {
         self.used_at
     }
 
-    /// Whose evidence a request is.
+    /// The tenant of a request, whose failure alone proves nothing about a shared endpoint.
     fn tenant(&self, request: &Request) -> CompactString {
         if self.is_shared { request.name.0.clone() } else { request.credentials.clone() }
     }
@@ -232,20 +233,20 @@ impl Limiter {
     fn give_back(&mut self, name: &Name) -> Option<Permit> {
         let permit = self.permits.remove(name)?;
         self.shares.give_back(&name.0);
-        self.woken.retain(|woken| woken != name);
+        self.resumed.retain(|resumed| resumed != name);
         Some(permit)
     }
 
-    /// Hands out permits for as long as there is somebody who may have one. Those who get one are woken.
+    /// Grants permits while there is a waiter that may have one. The TokenSources that get one are resumed.
     fn grant(&mut self, now: DateTime<Utc>) {
         self.rate.take_if(|rate| rate.is_over(now));
         self.limited.retain(|_, rate| !rate.is_over(now));
         while self.permits.len() < self.capacity {
-            let is_trial = self.breaker.trouble().is_some();
+            let is_trial = self.breaker.open_reason().is_some();
             let next = if is_trial { self.next_trial(now) } else { self.next_in_turn(now) };
             let Some(Waiter { request, .. }) = next else { break };
             self.shares.take(&request.name.0);
-            self.woken.push(request.name.clone());
+            self.resumed.push(request.name.clone());
             let permit = Permit { request, is_trial, is_reserved: true, since: now };
             self.permits.insert(permit.request.name.clone(), permit);
         }
@@ -268,9 +269,9 @@ impl Limiter {
         Some(next)
     }
 
-    /// One request at a time shows whether the endpoint is well again. First comes the TokenSource whose same inputs succeeded
-    /// last, of a tenant that has not failed; then the others in turn. Failures of other tenants do not
-    /// delay the trial of a waiter.
+    /// The next waiter to test the endpoint with; one at a time. First comes the TokenSource whose same inputs succeeded
+    /// last, of a tenant that has not failed; then the others in turn. Failures of other tenants do not delay the trial of a
+    /// waiter.
     fn next_trial(&mut self, now: DateTime<Utc>) -> Option<Waiter> {
         if self.permits.values().any(|permit| permit.is_trial) {
             return None;
@@ -301,7 +302,8 @@ impl Limiter {
         }
     }
 
-    /// A 429 holds back the client that got it, and all only where clients of two tenants are limited together.
+    /// Limits the client that got a 429. All requests are limited only if the provider limits clients of two tenants
+    /// together.
     fn slow_down(
         &mut self,
         client: (CompactString, CompactString),
@@ -324,7 +326,7 @@ impl Limiter {
         }
     }
 
-    /// The next instant at which somebody may go or has something to report.
+    /// The next instant at which a waiter may get a permit or must report its wait.
     fn next(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let lapse =
             self.permits.values().filter(|permit| permit.is_reserved).map(|permit| permit.since + LAPSE);
@@ -338,7 +340,7 @@ impl Limiter {
                 ),
             }
         }
-        // What may happen now has happened: it waits for something else.
+        // Everything that is possible now has been done.
         instants.into_iter().filter(|instant| *instant > now).min()
     }
 }

@@ -1,22 +1,22 @@
-//! The guard against hot loops: a reconcile that changes something, or asks to come back at once, again and again without
-//! progress is put off ever longer. Whatever the next fault may be, it then costs a few writes and not hundreds a second.
-//! Knows counts and instants. Must not know what a reconcile does.
+//! Delays reconciles that repeat without progress: the delay grows with each one. A fault that makes the controller
+//! reconcile in a loop then costs a few writes, not hundreds a second. Knows counts and instants. Must not know what a
+//! reconcile does.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// So many may follow one another at once: a change of several objects is several events.
+/// The number of reconciles that may follow one another without delay: a change of several objects is several events.
 const FREE: u32 = 5;
 /// The first wait; each further reconcile without progress doubles it.
 const FIRST: TimeDelta = TimeDelta::seconds(1);
 /// The longest wait.
 const LONGEST: TimeDelta = TimeDelta::seconds(60);
-/// What lies so far apart is no loop.
+/// Reconciles that are this far apart are not a loop.
 const APART: TimeDelta = TimeDelta::seconds(10);
 
-/// What one `TokenSource` has done lately without progress.
+/// The recent reconciles of one `TokenSource` without progress.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoopGuard {
-    /// What a person has asked for: another generation or request is another matter.
+    /// The generation and the renewal request. A change of either starts a new count.
     subject: (i64, Option<String>),
     count: u32,
     last: DateTime<Utc>,
@@ -30,20 +30,20 @@ impl LoopGuard {
         Self { subject, count: count.saturating_add(1), last: now }
     }
 
-    /// Before this instant there is to be no other reconcile; none where there may be one at once.
+    /// The earliest instant of the next reconcile; None if it may be at once.
     pub fn not_before(&self, subject: &(i64, Option<String>), now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let until = self.last + self.wait()?;
         (self.holds(subject, now) && now < until).then_some(until)
     }
 
-    /// Whether it has just begun to put reconciles off.
+    /// Whether the delays begin with this reconcile.
     pub fn begins(&self) -> bool {
         self.count == FREE + 1
     }
 
     fn holds(&self, subject: &(i64, Option<String>), now: DateTime<Utc>) -> bool {
         let apart = self.wait().map_or(APART, |wait| APART.max(wait * 2));
-        // A clock that was set back makes an instant that is yet to come.
+        // After the clock was set back, the last reconcile may lie in the future.
         self.subject == *subject && self.last <= now && now - self.last < apart
     }
 
@@ -63,8 +63,9 @@ mod tests {
         let (mut guard, mut count) = (None::<LoopGuard>, 0);
         for tenth in 0..seconds * 10 {
             let now = at(0) + TimeDelta::milliseconds(tenth * 100);
-            let held = guard.as_ref().is_some_and(|guard| guard.not_before(&subject(count), now).is_some());
-            if !held {
+            let delayed =
+                guard.as_ref().is_some_and(|guard| guard.not_before(&subject(count), now).is_some());
+            if !delayed {
                 guard = Some(LoopGuard::after(guard, subject(count), now));
                 count += 1;
             }

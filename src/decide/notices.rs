@@ -1,7 +1,7 @@
-//! Notices: facts about a usable token that are worth an operator's eye.
+//! Notices: facts about a usable token that an operator should know.
 //!
-//! Knows which entries `status.notices` has, since when, and how the message of `Renewed` is made from them. Must not read
-//! a message to learn what was reported before.
+//! Knows which entries `status.notices` has and since when, and makes the message of `Renewed` from them. Must not read a
+//! message to find out what was reported before.
 
 use std::collections::BTreeMap;
 
@@ -13,13 +13,13 @@ use crate::oauth::Notice;
 const PROBE_UNCLEAR: &str = "ProbeUnclear";
 const PROBE_UNCLEAR_MESSAGE: &str = "The probe's URL does not say whether it takes the token: it cannot be reached, or \
                                      answers neither 2xx, 401 nor 403.";
-/// Probes in a row without a verdict that are reported. Fewer are taken for a passing fault.
+/// The number of probes in a row without a verdict that is reported. A smaller number may be a temporary fault.
 const UNCLEAR_PROBES: u32 = 3;
 
 /// Messages by reason.
 type Messages = BTreeMap<String, String>;
 
-/// The notices to record. `status` says for which token the workloads have been restarted.
+/// The notices to record. `status` names the token for which the workloads were restarted last.
 pub(super) fn next(
     observed: &Observed<'_>,
     status: &TokenSourceStatus,
@@ -38,7 +38,7 @@ pub(super) fn next(
         Outcome::NotRestarted(_) => insert(&mut messages, Reason::RestartFailed),
         _ => {}
     }
-    if !restart::is_owed(observed, status) {
+    if !restart::is_needed(observed, status) {
         messages.remove(Reason::RestartFailed.as_str());
     }
     let since = |reason: &str| before.iter().find(|notice| notice.reason == reason);
@@ -61,7 +61,7 @@ pub(super) fn message(reason: Reason, notices: &[StatusNotice]) -> String {
     message
 }
 
-/// Whether this reason is among the notices.
+/// Whether one of the notices has this reason.
 pub(super) fn has(notices: &[StatusNotice], reason: Reason) -> bool {
     notices.iter().any(|notice| notice.reason == reason.as_str())
 }

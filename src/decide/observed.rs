@@ -1,19 +1,21 @@
-//! Everything a decision may rest on, gathered in one place by `controller::reconcile::observe`.
-//! Knows facts only; must not know where they came from.
+//! Everything that a decision depends on, collected by `controller::reconcile::observe`. Holds facts only; must not know
+//! where they come from.
 
 use chrono::{DateTime, Utc};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::Resource;
 
 use super::render::TemplateProblem;
 use super::schedule::is_of_another_clock;
 use super::{
     Deletion, Failure, FormerTarget, Inputs, Probed, Published, Replacement, Secrets, Target, inputs,
 };
-use crate::api::{TokenProviderSpec, TokenSourceSpec, TokenSourceStatus, from_kubernetes};
+use crate::api::{TokenProviderSpec, TokenSource, TokenSourceSpec, TokenSourceStatus, from_kubernetes};
 
 /// One `TokenSource` and its surroundings at one instant.
 #[derive(Clone)]
 pub struct Observed<'a> {
-    /// When this was gathered.
+    /// The time of the observation.
     pub now: DateTime<Utc>,
     /// Namespace of the `TokenSource`; empty in a manifest that names none.
     pub namespace: &'a str,
@@ -21,21 +23,23 @@ pub struct Observed<'a> {
     pub name: &'a str,
     /// Its uid: the seed of its jitter.
     pub uid: &'a str,
+    /// When the object was created.
+    pub created_at: Option<DateTime<Utc>>,
     /// The generation of `spec`.
     pub generation: i64,
-    /// It is on its way out.
+    /// Whether the `TokenSource` is being deleted.
     pub deleting: bool,
-    /// What decides how it goes.
+    /// What is known about its deletion.
     pub deletion: Deletion,
-    /// The token that was replaced last, if it is still to be revoked.
+    /// The token that was replaced last, if it must still be revoked.
     pub replacement: Option<Replacement>,
-    /// What the user wants.
+    /// The spec.
     pub spec: &'a TokenSourceSpec,
-    /// What was last recorded.
+    /// The last recorded status.
     pub status: &'a TokenSourceStatus,
     /// Value of the `renew-requested-at` annotation.
     pub renew_request: Option<&'a str>,
-    /// The provider block, wherever it is written, or why there is none.
+    /// The provider block, whether inline or referenced, or why there is none.
     pub provider: Result<&'a TokenProviderSpec, Failure>,
     /// The Secrets that a request is made with.
     pub secrets: Secrets,
@@ -44,36 +48,36 @@ pub struct Observed<'a> {
     /// Whether an upstream `TokenSource`, directly or through others, requests its token with a Secret or ServiceAccount. Its owner has
     /// then allowed the hosts that the upstream's target allows.
     pub upstream_has_owner: bool,
-    /// What shapes request and rendering; none where provider or credentials are missing.
+    /// The fingerprints of the inputs; None if the provider or a Secret is missing.
     pub inputs: Option<Inputs>,
-    /// Why the templates of `target.data` cannot be rendered. Not known without the provider block, which
-    /// names the fields that they may use.
+    /// Why the templates of `target.data` cannot be rendered. Unknown without the provider block, which names the fields
+    /// that they may use.
     pub template_problem: Option<TemplateProblem>,
     /// The target Secret.
     pub target: Target,
     /// The Secrets that were the target before the spec gave it another name.
     pub former_targets: Vec<FormerTarget>,
-    /// Whose Secret stands where a refresh token would have to be kept, if it is not ours.
+    /// The owner of the Secret that has the name of the refresh-token Secret, if this `TokenSource` does not own it.
     pub refresh_conflict: Option<String>,
     /// An older `TokenSource` that names the same target.
     pub conflicting_source: Option<String>,
-    /// A token that was minted but could not be written.
+    /// A token that was issued but could not be written to the target.
     pub unwritten_token: Option<UnwrittenToken>,
-    /// What the probe last said.
+    /// The last result of the probe.
     pub probed: Option<Probed>,
 }
 
-/// A token that was minted but could not be written; the token itself is the controller's to keep.
+/// A token that was issued but could not be written to the target. The controller keeps the token itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UnwrittenToken {
-    /// Fingerprint of what it was asked for with.
+    /// Fingerprint of the inputs of its request.
     pub asked: String,
     /// When it expires.
     pub expires_at: DateTime<Utc>,
 }
 
 impl Observed<'_> {
-    /// The token in the target, if the target is ours.
+    /// The token in the target, if the `TokenSource` owns the target.
     pub fn published(&self) -> Option<&Published> {
         match &self.target {
             Target::Ours(published) => Some(published),
@@ -81,13 +85,25 @@ impl Observed<'_> {
         }
     }
 
-    /// The inputs of a request that is made now; none where the provider or one of the Secrets is missing.
+    /// The fingerprints of a request that is made now; None if the provider or one of the Secrets is missing.
     pub fn fingerprint(&self) -> Option<Inputs> {
         let provider = *self.provider.as_ref().ok()?;
         inputs::fingerprint(self.spec, self.generation, provider, &self.secrets)
     }
 
-    /// The uid of the target, if it is ours.
+    /// The owner reference of the Secrets of this `TokenSource`.
+    pub fn owner(&self) -> OwnerReference {
+        OwnerReference {
+            api_version: TokenSource::api_version(&()).into_owned(),
+            kind: TokenSource::kind(&()).into_owned(),
+            name: self.name.to_owned(),
+            uid: self.uid.to_owned(),
+            controller: Some(true),
+            ..OwnerReference::default()
+        }
+    }
+
+    /// The uid of the target, if the `TokenSource` owns it.
     pub fn target_uid(&self) -> Option<&str> {
         match &self.target {
             Target::Ours(Published { uid, .. }) | Target::Withdrawn { uid, .. } => Some(uid),
@@ -95,12 +111,12 @@ impl Observed<'_> {
         }
     }
 
-    /// Name of the target: the spec's, else the `TokenSource`'s own.
+    /// Name of the target: that of the spec, or else that of the `TokenSource`.
     pub fn target_name(&self) -> &str {
         self.spec.target.name.as_deref().unwrap_or(self.name)
     }
 
-    /// The renewal request that has not been dealt with yet: neither status nor target tells of it.
+    /// The renewal request that neither the status nor the target records as handled.
     pub fn open_renew_request(&self) -> Option<&str> {
         let answered = self.published().and_then(|published| published.answers.as_deref());
         self.renew_request.filter(|request| {
@@ -108,7 +124,7 @@ impl Observed<'_> {
         })
     }
 
-    /// The last attempt was made with just these inputs, and failed.
+    /// Whether the last attempt was made with the same inputs, and failed.
     pub fn failed_before(&self) -> bool {
         self.status.failures > 0
             && self.status.failed_inputs.is_some()
@@ -117,32 +133,32 @@ impl Observed<'_> {
             && !self.succeeded_since()
     }
 
-    /// How many attempts with just these inputs have failed in a row.
+    /// How many attempts with the same inputs have failed in a row.
     pub fn failures_in_a_row(&self) -> i32 {
         if self.failed_before() { self.status.failures } else { 0 }
     }
 
-    /// The target holds a token that was asked for after the last failure on record, and that status does not know:
-    /// the process ended before it could record the success.
+    /// Whether the target holds a token that was requested after the last recorded failure and that the status does not
+    /// know: the process ended before it recorded the success.
     pub(super) fn succeeded_since(&self) -> bool {
         let recorded = |time: &Option<_>| time.as_ref().map(from_kubernetes);
         let status = self.status;
         self.published().zip(recorded(&status.last_failure_time)).is_some_and(|(published, failed_at)| {
             let issued_at = published.issued_at;
             let unknown = recorded(&status.issued_at) != Some(issued_at);
-            // A failure yet to come is one of another clock: it says nothing of which came first.
+            // A failure in the future was recorded with another clock, so the order of the two is unknown.
             let after = failed_at <= issued_at || is_of_another_clock(failed_at, self.now);
             published.intact && unknown && after && issued_at <= self.now
         })
     }
 
-    /// When the provider last returned the token that the target holds, by this status.
+    /// When the provider last returned the token that the target already held, by this status.
     pub(super) fn last_unchanged(&self, status: &TokenSourceStatus) -> Option<DateTime<Utc>> {
         let recorded = status.last_unchanged_time.as_ref().map(from_kubernetes);
         recorded.filter(|recorded| !is_of_another_clock(*recorded, self.now))
     }
 
-    /// When the provider was last asked, as far as is known.
+    /// When the last request was sent, if known.
     pub fn last_attempt(&self) -> Option<DateTime<Utc>> {
         let status = self.status;
         let recorded = [&status.issued_at, &status.last_failure_time, &status.last_unchanged_time];
@@ -150,12 +166,13 @@ impl Observed<'_> {
             .map(|published| published.issued_at)
             .into_iter()
             .chain(recorded.into_iter().flatten().map(from_kubernetes))
-            // An instant yet to come is a clock that was set back, or an altered target: nobody was asked then.
+            // An instant in the future comes from a clock that was set back or from an altered target. No request was sent
+            // then.
             .filter(|attempt| *attempt <= self.now)
             .max()
     }
 
-    /// The same with the Secrets as they have been read for a request.
+    /// The same observation with the Secrets as they were read for a request.
     #[must_use]
     pub fn with_secrets(&self, secrets: Secrets) -> Self {
         let read = Self { secrets, ..self.clone() };

@@ -1,40 +1,41 @@
-//! What a decision may be. Must not know how one is made or carried out.
+//! The possible decisions. Must not know how a decision is made or carried out.
 
 use chrono::{DateTime, Utc};
 
 use super::{Cause, Ending, Failure};
 
-/// What to do now.
+/// The next action.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Plan {
-    /// Write nothing at all: the object is on its way out.
+    /// Write nothing: the object is being deleted.
     Leave,
-    /// The object is on its way out and has our finalizer.
+    /// The object is being deleted and has the controller's finalizer.
     End(Ending),
     /// The spec suspends renewal.
     Suspend,
-    /// Nothing can be asked for until something in the cluster changes.
+    /// No request can be made until something in the cluster changes.
     Refuse(Failure),
-    /// Write the token that was minted before and could not be written.
+    /// Write the token that was issued before and could not be written.
     Publish,
-    /// A token is called for, but not yet; none where only a change helps.
+    /// A token is needed, but not yet: when to request it; None if only a change helps.
     Wait(Option<DateTime<Utc>>),
-    /// Ask for a token, for this cause.
+    /// Request a token, for this cause.
     Issue(Cause),
-    /// Write the target again with the data it has: its labels, annotations or type are not what the spec wants.
+    /// Write the target with its present data: its labels, annotations or type differ from the spec.
     Rewrite,
-    /// Take the token out of the target and out of the Secrets of its former names: the provider has refused the credentials it came with.
+    /// Remove the token from the target and from the Secrets of its former names, because the provider has refused the
+    /// credentials.
     Withdraw,
-    /// Show the token to the probe.
+    /// Send the token to the probe.
     Probe,
     /// Revoke the token that was replaced.
     RevokeReplaced,
-    /// Add our finalizer to the object, or remove it.
+    /// Add the controller's finalizer to the object, or remove it.
     SetFinalizer(bool),
-    /// Delete the Secrets of the target's former names: nobody renews the tokens in them.
+    /// Delete the Secrets of the target's former names, whose tokens are not renewed.
     DeleteFormerTargets,
     /// Restart the workloads that hold an older token than the target.
     Restart,
-    /// The token in the target will do.
+    /// Keep the token in the target.
     Keep,
 }

@@ -1,18 +1,17 @@
-//! What came of showing a token to the probe's URL.
-//! Knows HTTP status codes; must not know what a rejection leads to.
+//! The result of sending a token to the probe's URL. Knows HTTP status codes; must not know what follows from a rejection.
 
 use chrono::{DateTime, Utc};
 
-/// What came of showing a token to the probe's URL.
+/// The result of sending a token to the probe's URL.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Probed {
-    /// Which token it was, by when it was asked for.
+    /// The token, identified by the time of its request.
     pub issued_at: DateTime<Utc>,
-    /// When it was shown.
+    /// When it was sent.
     pub at: DateTime<Utc>,
-    /// How it was met.
+    /// The server's verdict.
     pub verdict: Verdict,
-    /// So many times in a row nothing was said of the token.
+    /// How many results in a row had no verdict.
     pub unclear: u32,
 }
 
@@ -27,7 +26,7 @@ impl Probed {
     ) -> Self {
         let earlier = before.map_or(0, |before| before.unclear);
         let unclear = if verdict == Verdict::Unclear { earlier.saturating_add(1) } else { 0 };
-        // A token that was rejected stays so until the probe accepts it: an answer that says nothing takes nothing back.
+        // A rejection stands until the probe accepts the token: an answer without a verdict does not end it.
         let rejected =
             before.is_some_and(|before| before.issued_at == issued_at && before.verdict == Verdict::Rejected);
         let verdict = if rejected && verdict == Verdict::Unclear { Verdict::Rejected } else { verdict };
@@ -35,19 +34,19 @@ impl Probed {
     }
 }
 
-/// How a token was met.
+/// The verdict of a server about a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The server knows it, whether or not it permits the call: 2xx, 403.
+    /// The server accepts the token, whether or not it permits the call: 2xx, 403.
     Accepted,
-    /// 401: the server does not take it (RFC 6750 §3.1).
+    /// 401: the server does not accept the token (RFC 6750 §3.1).
     Rejected,
-    /// Anything else says nothing of the token.
+    /// Any other answer, which says nothing about the token.
     Unclear,
 }
 
 impl Verdict {
-    /// What an HTTP status says of the token that was shown.
+    /// The verdict of this HTTP status.
     pub fn of(status: u16) -> Self {
         match status {
             200..=299 | 403 => Self::Accepted,

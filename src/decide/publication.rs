@@ -1,5 +1,5 @@
-//! The target Secret as it should stand: its data, what it remembers of the token, and the hash that shows
-//! alterations. Knows the contract's keys; must not know how a Secret is written.
+//! The desired target Secret: its data, the record of its token, and the hash that reveals alterations. Knows the keys of
+//! the API; must not know how a Secret is written.
 
 use std::collections::BTreeMap;
 
@@ -13,28 +13,28 @@ pub use super::secrets::Data;
 use super::versions::Versions;
 use crate::api::{Target, annotation};
 
-/// What the target remembers of its token, in annotations written with the same request as the data.
+/// The record of the token in the target's annotations, which are written together with the data.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TokenRecord {
     /// When the request for the token was sent.
     pub issued_at: DateTime<Utc>,
     /// When the token expires.
     pub expires_at: DateTime<Utc>,
-    /// Fingerprint of what it was asked for with.
+    /// Fingerprint of the inputs of its request.
     pub asked: String,
-    /// When this token came first; later than that is `issued_at` where the provider has given the same token a longer
-    /// life. No part of the hash: a change to it costs no more than one restart.
+    /// When this token was first issued. Earlier than `issued_at` if the provider has returned the same token again with a
+    /// longer life. Not part of the hash: a change to it costs one restart at most.
     pub since: DateTime<Utc>,
-    /// The renewal request it answers. Remembered here, so that token and answer cannot be lost apart; no part of the
-    /// hash, since a change to it costs no more than one renewal.
+    /// The renewal request that the token answers. Stored with the token, so that both are written or neither is. Not part
+    /// of the hash: a change to it costs one renewal at most.
     pub answers: Option<String>,
-    /// The versions of the Secrets that counted in the fingerprint. No part of the hash either: an earlier version of the
-    /// controller, which does not know of them, would take the target for altered.
+    /// The versions of the Secrets that are part of the fingerprint. Not part of the hash: an earlier version of the
+    /// controller does not know them and would take the target for altered.
     pub versions: Versions,
 }
 
-/// SHA-256 over data and record, in hexadecimal. Each part is preceded by its length, so that no two contents run
-/// together to the same bytes. The record is included: a hand-edited expiry is an alteration like any other.
+/// SHA-256 of data and record, in hexadecimal. Each part is preceded by its length, so that different contents never give
+/// the same bytes. The record is included, so that an edited expiry counts as an alteration.
 pub fn content_hash(data: &Data, record: &TokenRecord) -> String {
     let mut digest = Sha256::new();
     for (key, value) in data {
@@ -47,13 +47,13 @@ pub fn content_hash(data: &Data, record: &TokenRecord) -> String {
     hex(&digest.finalize())
 }
 
-/// One part of what is hashed, after its length.
+/// Adds one part after its length.
 fn add(digest: &mut Sha256, part: &[u8]) {
     digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
     digest.update(part);
 }
 
-/// The whole Secret, as it is created or applied.
+/// The complete Secret, as it is created or applied.
 pub fn target(
     name: &str,
     target: &Target,
@@ -64,7 +64,7 @@ pub fn target(
     let mut ours = vec![
         (annotation::ISSUED_AT, timestamp(record.issued_at)),
         (annotation::EXPIRES_AT, timestamp(record.expires_at)),
-        // Always: one that somebody else has put there would outlive every later token.
+        // Always set: an annotation that another client has set would otherwise outlive every later token.
         (annotation::TOKEN_SINCE, timestamp(record.since)),
         (annotation::INPUTS, record.asked.clone()),
         (annotation::DATA_HASH, content_hash(&data, record)),
@@ -75,7 +75,7 @@ pub fn target(
     secret(name, target, owner, Some(data), ours)
 }
 
-/// The whole Secret without its token, as it is applied when that is withdrawn.
+/// The Secret without its token, as it is applied when the token is withdrawn.
 pub fn withdrawn(name: &str, target: &Target, owner: OwnerReference, at: DateTime<Utc>) -> Secret {
     secret(name, target, owner, None, vec![(annotation::WITHDRAWN_AT, timestamp(at))])
 }
@@ -105,20 +105,20 @@ fn secret(
     }
 }
 
-/// The hosts that may receive the token from other TokenSources, as an annotation has them; None if there are none.
+/// The hosts that may receive the token from other TokenSources, as the value of an annotation; None if there are none.
 pub fn allowed_hosts(target: &Target) -> Option<String> {
     let hosts: Vec<&str> = target.allowed_hosts.iter().map(|host| host.0.as_str()).collect();
     (!hosts.is_empty()).then(|| hosts.join(","))
 }
 
-/// Hash of the wanted labels, annotations and type. A target written with another hash is written again, which also removes
-/// what the spec no longer names.
+/// Hash of the desired labels, annotations and type. A target with another hash is written again, which also removes what
+/// the spec no longer names.
 pub fn metadata_hash(target: &Target, source: &str) -> String {
     let mut digest = Sha256::new();
     let annotations = target.annotations.iter().map(|(key, value)| (key.as_str(), value.0.as_str()));
     let labels = labels(target, source);
     let labels = labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-    // No key is empty: a label that is made an annotation is a difference.
+    // Keys are not empty, so an empty key separates labels from annotations.
     let (kind, border) = ([("type", secret_type(target))], [("", "")]);
     let hosts = allowed_hosts(target);
     let hosts = hosts.iter().map(|hosts| (annotation::ALLOWED_HOSTS, hosts.as_str()));
@@ -130,12 +130,12 @@ pub fn metadata_hash(target: &Target, source: &str) -> String {
     hex(digest.finalize().get(..16).unwrap_or_default())
 }
 
-/// The wanted type of the Secret.
+/// The desired type of the Secret.
 pub fn secret_type(target: &Target) -> &str {
     target.type_.as_deref().unwrap_or("Opaque")
 }
 
-/// The wanted labels: the user's, and ours. A label's value holds 63 characters, a name up to 253.
+/// The desired labels: the user's and the controller's. A label's value has at most 63 characters, a name up to 253.
 pub fn labels(target: &Target, source: &str) -> BTreeMap<String, String> {
     let mut labels: BTreeMap<_, _> =
         target.labels.iter().map(|(key, value)| (key.clone(), value.0.clone())).collect();
@@ -147,13 +147,13 @@ pub fn labels(target: &Target, source: &str) -> BTreeMap<String, String> {
 }
 
 impl TokenRecord {
-    /// Reads the record back from a target's annotations; none if any part is missing or unreadable.
+    /// Reads the record from a target's annotations; None if a part is missing or unreadable.
     pub fn read(annotations: &BTreeMap<String, String>) -> Option<Self> {
         let time = |key| {
             let text = annotations.get(key)?;
             let time = DateTime::parse_from_rfc3339(text).ok()?;
-            // Whole seconds, as they are written and as a status holds them: a fraction that somebody has put there would
-            // never equal what was recorded of it.
+            // Whole seconds, as in the status. A fraction that another client has added would never equal the recorded
+            // value.
             DateTime::from_timestamp(time.timestamp(), 0)
         };
         let issued_at = time(annotation::ISSUED_AT)?;

@@ -1,8 +1,8 @@
-//! What is wrong with the token in the target, if anything.
+//! Flaws of the token in the target.
 //!
-//! One list of flaws serves both questions, "is the token usable now" and "must it be renewed", so that the answers agree. They
-//! differ for rotated credentials, which leave the present token usable, for a token that will expire, for one that the probe
-//! rejects, and for renewals that somebody requested.
+//! One list of flaws answers both "is the token usable now" and "must it be renewed", so that the answers agree. They differ
+//! for rotated credentials, which leave the present token usable; for a token that expires soon; for one that the probe
+//! rejects; and for a requested renewal.
 
 use chrono::{DateTime, Utc};
 
@@ -11,21 +11,21 @@ use super::versions::Versions;
 use super::{Cause, Observed, Published, Target, inputs, probe};
 use crate::api::{Reason, TokenSourceStatus, from_kubernetes};
 
-/// The first flaw of the token as the target stands now; none while it is usable.
+/// The first flaw of the token in the target; None while the token is usable.
 pub(super) fn unusable(observed: &Observed<'_>) -> Option<Reason> {
     flaw(observed)
-        // Rotated credentials call for a new token, and say nothing of the one that is there.
+        // Rotated credentials require a new token, but the present one stays usable.
         .filter(|flaw| *flaw != Cause::InputsChanged || !is_of_this_spec(observed))
         .map(Cause::reason)
         .or_else(|| {
             let published = observed.published()?;
             (observed.now >= published.expires_at).then_some(Reason::TokenExpired)
         })
-        // Last: it says that the token may be useless, while the others say that it is.
+        // Last, because the token may be useless then, while with the other flaws it certainly is.
         .or_else(|| probe::is_rejected(observed).then_some(Reason::ProbeRejected))
 }
 
-/// Why a new token is to be asked for; none while the present one will do.
+/// Why a new token must be requested; None while the present one is kept.
 pub(super) fn cause(observed: &Observed<'_>) -> Option<Cause> {
     flaw(observed)
         .or_else(|| {
@@ -36,12 +36,12 @@ pub(super) fn cause(observed: &Observed<'_>) -> Option<Cause> {
         })
         .or_else(|| probe::calls_for_renewal(observed).then_some(Cause::ProbeRejected))
         .or_else(|| observed.open_renew_request().map(|_| Cause::RenewalRequested))
-        // A renewal that somebody asked for and that failed stays owed, though the request has been acknowledged.
+        // A requested renewal that failed is still due, although the request has been acknowledged.
         .or_else(|| observed.failed_before().then_some(Cause::RenewalRequested))
 }
 
-/// The instant from which on the published token is to be renewed; `unchanged` is when the provider last returned
-/// that very token.
+/// The instant from which the published token must be renewed. `unchanged` is when the provider last returned the same
+/// token.
 pub(super) fn due(
     observed: &Observed<'_>,
     published: &Published,
@@ -50,8 +50,8 @@ pub(super) fn due(
     renew_at(life(published), &observed.spec.renewal, observed.uid, unchanged)
 }
 
-/// When the next request will be made, as far as it can be known; none where none is planned or it is about to be made
-/// for want of a token. `status` is the one to be recorded.
+/// When the next request will be made, if that can be known; None if none is planned or if it is about to be made because
+/// there is no token. `status` is the one to be recorded.
 pub(super) fn next_request(observed: &Observed<'_>, status: &TokenSourceStatus) -> Option<DateTime<Utc>> {
     if observed.spec.suspend {
         return None;
@@ -61,11 +61,11 @@ pub(super) fn next_request(observed: &Observed<'_>, status: &TokenSourceStatus) 
     }
     let published = observed.published()?;
     let due = due(observed, published, observed.last_unchanged(status));
-    let paced = observed.last_attempt().map(|last| last + REQUESTED_INTERVAL);
-    // A requested renewal waits for the interval of requests. A time already past is left out: the request is about to be made,
-    // or is blocked.
-    let requested = observed.open_renew_request().and(paced).filter(|at| *at > observed.now);
-    let rejected = probe::owed(observed).map(|owed| paced.map_or(owed, |paced| owed.max(paced)));
+    let earliest = observed.last_attempt().map(|last| last + REQUESTED_INTERVAL);
+    // A requested renewal waits for the minimum interval. An instant in the past is left out: the request is about to be
+    // made, or is blocked.
+    let requested = observed.open_renew_request().and(earliest).filter(|at| *at > observed.now);
+    let rejected = probe::renewal_at(observed).map(|at| earliest.map_or(at, |earliest| at.max(earliest)));
     [requested, rejected].into_iter().flatten().chain([due]).min()
 }
 
@@ -74,7 +74,7 @@ fn is_of_these_inputs(observed: &Observed<'_>, status: &TokenSourceStatus) -> bo
     attempt.is_some() && status.failed_inputs.as_deref() == attempt
 }
 
-/// Whether the token in the target was asked for by this spec and provider, if with other values of the credentials.
+/// Whether the token in the target was requested with this spec and provider. The values of the credentials may differ.
 pub(super) fn is_of_this_spec(observed: &Observed<'_>) -> bool {
     observed.published().is_some_and(|published| was_asked(observed, &published.asked, &published.versions))
 }
@@ -91,7 +91,7 @@ fn life(published: &Published) -> Life {
     Life { issued_at: published.issued_at, expires_at: published.expires_at }
 }
 
-/// Flaws that have nothing to do with time.
+/// Flaws that do not depend on time.
 fn flaw(observed: &Observed<'_>) -> Option<Cause> {
     match &observed.target {
         Target::Missing if observed.status.issued_at.is_some() => Some(Cause::TargetMissing),

@@ -1,7 +1,7 @@
-//! The refresh token between two renewals: the Secret it is kept in, and when the one kept there may be used.
+//! The refresh token between two renewals: the Secret that stores it, and when it may be used.
 //!
-//! Knows what binds a refresh token: the endpoint that issued it, and what it was asked for with. Must not know how
-//! a Secret is read or written. The refresh token is in no template and in no target.
+//! Knows what a refresh token is bound to: the endpoint that issued it, and the inputs of its request. Must not know how a
+//! Secret is read or written. A refresh token is in no template and in no target.
 
 use std::collections::BTreeMap;
 
@@ -17,10 +17,10 @@ use crate::oauth::{Secret, is_refresh_token};
 
 /// Type of the Secret that holds a refresh token.
 const SECRET_TYPE: &str = "tokensource.dev/refresh-token";
-/// Its key for the token itself.
+/// The key of the token.
 const TOKEN_KEY: &str = "refresh_token";
-/// Its key for the digest of the token that the credentials began with, where the grant is `refresh_token`. It lies
-/// in the data, beside a token worth as much: a digest of a secret belongs nowhere else.
+/// The key of the digest of the credentials' own refresh token, with grant `refresh_token`. The digest is in the data,
+/// beside a token of the same value: a digest of a secret must not be public.
 const SEED_KEY: &str = "seed_digest";
 
 /// Name of the Secret that holds a `TokenSource`'s refresh token.
@@ -34,27 +34,27 @@ pub fn is_kept(provider: &TokenProviderSpec) -> bool {
         && !matches!(provider.grant_type.as_deref(), None | Some("client_credentials"))
 }
 
-/// After so many failures in a row a stored refresh token is given up for the grant itself.
+/// The number of failures in a row after which a stored refresh token is dropped and the configured grant is used.
 const PATIENCE: i32 = 3;
 
-/// Whether a failed refresh request makes way for the grant's own, the stored refresh token being dropped: once the
-/// provider has refused it in any way, or the third attempt in a row has failed in any way. `failures` counts this one.
+/// Whether the configured grant replaces a failed refresh request, and the stored refresh token is dropped: after any
+/// refusal by the provider, or after the third failure in a row. `failures` includes this one.
 ///
-/// Nobody can tell a refused refresh token from a refused request by the words alone: providers answer 401, 403 or codes
-/// of their own. A limit (429) and a proxy's refusal say nothing of it, and another request at once would make the limit
-/// worse. With grant `refresh_token` there is no other way: what the credentials began with has been used up by rotation,
-/// and sending it again may revoke the family.
+/// The answer does not show whether the refresh token or the request was refused: providers answer 401, 403 or codes of
+/// their own. A limit (429) or a proxy's refusal says nothing about the token, and another request at once would make the
+/// limit worse. With grant `refresh_token` nothing can replace the stored token: the credentials' own has been used up by
+/// rotation, and sending it again may revoke all of its successors.
 pub fn gives_way(provider: &TokenProviderSpec, failure: &Failure, failures: i32) -> bool {
     let third = failures >= PATIENCE && failure.reason != Reason::RateLimited;
     !is_own_grant(provider) && (Failure::is_refusal_by_provider(failure.reason) || third)
 }
 
-/// Whether refreshing is the grant itself, with a refresh token that the credentials begin with.
+/// Whether the configured grant is `refresh_token`, so that the credentials contain a refresh token.
 pub fn is_own_grant(provider: &TokenProviderSpec) -> bool {
     provider.grant_type.as_deref() == Some("refresh_token")
 }
 
-/// The failure with what a person has to do, where a refresh token was refused that nothing but a person can replace.
+/// Adds what a person has to do, if a refresh token was refused that only a person can replace.
 pub fn explain(observed: &Observed<'_>, mut failure: Failure) -> Failure {
     let own = observed.provider.as_ref().is_ok_and(|provider| is_own_grant(provider));
     if let (true, Reason::InvalidGrant, Some(reference)) =
@@ -71,20 +71,20 @@ pub fn explain(observed: &Observed<'_>, mut failure: Failure) -> Failure {
     failure
 }
 
-/// What a refresh token is bound to.
+/// The inputs that a refresh token is bound to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RefreshBinding {
     /// Fingerprint of the endpoint, the client id and the endpoint of refresh requests: the token is sent by this client to
     /// these endpoints alone.
     endpoint: String,
-    /// Fingerprint of everything it was asked for with.
+    /// Fingerprint of all inputs of the request.
     asked: String,
-    /// Digest of the token that the credentials begin with; only with grant `refresh_token`.
+    /// Digest of the credentials' own refresh token; only with grant `refresh_token`.
     seed: Option<String>,
 }
 
 impl RefreshBinding {
-    /// What a refresh token got now would be bound to.
+    /// The binding of a refresh token that is issued now.
     pub fn now(
         spec: &TokenSourceSpec,
         provider: &TokenProviderSpec,
@@ -112,9 +112,9 @@ impl RefreshBinding {
 
     /// The refresh token in this Secret, if it may be sent now.
     ///
-    /// A token got with other inputs belongs to another user, client or scope. Where the credentials themselves
-    /// begin with a refresh token, only a changed one counts as other: rotation has made the first one worthless,
-    /// and a new label on its Secret must not bring it back.
+    /// A token that was issued with other inputs belongs to another user, client or scope. With grant `refresh_token`, only
+    /// another refresh token in the credentials counts as other inputs: rotation has made the first one worthless, and a new
+    /// label on its Secret must not bring it back.
     pub fn usable(&self, kept: &SecretObject) -> Option<Secret> {
         let annotations = kept.metadata.annotations.as_ref()?;
         let is = |key, wanted: &str| annotations.get(key).is_some_and(|found| found == wanted);
@@ -124,11 +124,11 @@ impl RefreshBinding {
             None => is(annotation::INPUTS, &self.asked),
         };
         let token = data.get(TOKEN_KEY).filter(|_| same && is(annotation::ISSUED_BY, &self.endpoint))?;
-        // One that an earlier version has kept may be none.
+        // An earlier version of the controller may have stored a text that is no refresh token.
         String::from_utf8(token.0.clone()).ok().filter(|text| is_refresh_token(text)).map(Secret::new)
     }
 
-    /// The Secret that keeps this refresh token.
+    /// The Secret that stores this refresh token.
     pub fn keep(&self, source: &str, owner: OwnerReference, token: &Secret) -> SecretObject {
         let mut data =
             BTreeMap::from([(TOKEN_KEY.to_owned(), ByteString(token.expose().as_bytes().to_vec()))]);

@@ -1,9 +1,9 @@
 //! The data of the target: the default keys, or the templates of `target.data`.
 //!
-//! Knows the words a template may use and how far it may go. Templates are written by tenants and run in a process
-//! that serves all of them: what could grow without bounds (loops, assignments, repetition) is refused by its tokens
-//! before anything runs, what runs is charged to a budget of work, and a panic is caught. Must not know a refresh
-//! token, and must not quote a value in an explanation.
+//! Knows the variables and limits of templates. Templates are written by tenants and run in a process that serves all of
+//! them. So constructs that could grow without bounds (loops, assignments, repetition) are refused before anything runs,
+//! evaluation is charged to a budget of work, and a panic is caught. Must not know a refresh token, and must not quote a
+//! value in a message.
 
 mod evaluate;
 mod fault;
@@ -31,9 +31,9 @@ use evaluate::Evaluation;
 use fault::{Fault, Flaw};
 use work::Work;
 
-/// What one template may render to, in bytes.
+/// The maximum output of one template, in bytes.
 const LIMIT: usize = 256 * 1024;
-/// What all of them may: the API server takes no larger Secret.
+/// The maximum output of all templates: the API server accepts no larger Secret.
 const TOTAL: usize = 1024 * 1024;
 /// Why a template cannot be rendered. Quotes neither the template nor a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +63,7 @@ impl TemplateProblem {
     }
 }
 
-/// What is to stand in the target for this token.
+/// The data of the target for this token.
 pub fn render(target: &Target, token: &Token) -> Result<Data, TemplateProblem> {
     if target.data.is_empty() {
         return Ok(default_data(token));
@@ -77,7 +77,7 @@ fn render_within(target: &Target, token: &Token, work: &mut Work) -> Result<Data
     for (key, template) in &target.data {
         let problem =
             |flaw: Flaw| TemplateProblem { key: key.clone(), line: flaw.line, why: flaw.fault.to_string() };
-        // The parser is not ours, and reads what anybody may write.
+        // Panics are caught, because a third-party parser reads text from any tenant.
         let rendered = panics::contain(|| one(&template.0, &words, work));
         let value = rendered.unwrap_or_else(|_| Err(Fault::Panicked.into())).map_err(problem)?;
         total += value.len();
@@ -102,12 +102,12 @@ pub fn check(target: &Target, keep: &BTreeMap<String, String>) -> Result<(), Tem
     Ok(())
 }
 
-/// A token that is none, to try with what stands in the target what a token would make of it.
+/// A fake token, to check the target before a real token exists.
 pub fn placeholder(scope: Option<String>, keep: &BTreeMap<String, String>) -> Token {
-    // An address has parts that templates take apart, too.
+    // A URL, because templates may split it, too.
     let member = || Some(Secret::new("https://host.example.com/v1".to_owned()));
     Token {
-        // Three parts, as a JWT has, for templates that take it apart.
+        // Three parts like a JWT, for templates that split it.
         access_token: Secret::new("aGVhZGVy.cGF5bG9hZA.c2lnbmF0dXJl".to_owned()),
         token_type: "Bearer".to_owned(),
         scope,
@@ -120,7 +120,7 @@ pub fn placeholder(scope: Option<String>, keep: &BTreeMap<String, String>) -> To
     }
 }
 
-/// The API server takes some types only where a key holds a JSON object.
+/// Refuses data without the JSON object that the API server requires for some types.
 fn typed(target: &Target, data: &Data) -> Result<(), TemplateProblem> {
     let Some((key, example)) = json_key(secret_type(target)) else { return Ok(()) };
     let object = |value: &ByteString| {
@@ -134,12 +134,12 @@ fn typed(target: &Target, data: &Data) -> Result<(), TemplateProblem> {
                 "it renders to something other than the JSON object that this type wants; write {example}"
             ),
         }),
-        // A missing key is found by `admission::target`.
+        // `admission::target` reports missing keys.
         _ => Ok(()),
     }
 }
 
-/// The key that has to hold a JSON object in a Secret of this type, and a template for it.
+/// The key that must contain a JSON object in a Secret of this type, and a template for it.
 pub(super) fn json_key(type_: &str) -> Option<(&'static str, &'static str)> {
     match type_ {
         "kubernetes.io/dockerconfigjson" => Some((
@@ -154,7 +154,7 @@ pub(super) fn json_key(type_: &str) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// Whether the token can be read back from the target: under its default key, as it came.
+/// Whether the target contains the unchanged token under its default key.
 pub fn keeps_token(target: &Target) -> bool {
     let plain = |template: &str| {
         let inner =
@@ -178,19 +178,19 @@ fn default_data(token: &Token) -> Data {
 }
 
 fn one(source: &str, words: &Words<'_>, work: &mut Work) -> Result<Vec<u8>, Flaw> {
-    // A line of a file ends as it was written.
+    // Keep the trailing newline of a file.
     let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build().map_err(|_| Fault::Syntax)?;
     work.charge(source.len())?;
     grammar::check(source, &syntax)?;
     let template = parse(source, "", syntax)
-        // The parser's own text may quote the template and stays unread.
+        // The parser's message may quote the template, so it is dropped.
         .map_err(|error| Flaw { line: error.line(), fault: Fault::Syntax })?;
     let mut evaluation = Evaluation { words, work, output: Vec::new() };
     evaluation.statement(&template)?;
     Ok(evaluation.output)
 }
 
-/// The words that a template may use.
+/// The variables of a template.
 struct Words<'a> {
     token: &'a Token,
     expires_at: String,

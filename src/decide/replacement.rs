@@ -1,4 +1,4 @@
-//! A token that another one has replaced: when it is revoked, and how often that is tried.
+//! A token that another one has replaced: when it is revoked, and how often.
 //! Knows times. Must not know the token.
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -7,7 +7,7 @@ use super::versions::Versions;
 use super::{Failure, Published};
 use crate::oauth::Retry;
 
-/// The pause before the second try, which is the last.
+/// The pause before the second attempt, which is the last.
 const AGAIN: TimeDelta = TimeDelta::minutes(1);
 /// How long a token is remembered after its revocation was due, for example while the TokenSource is suspended.
 const KEPT: TimeDelta = TimeDelta::minutes(10);
@@ -15,9 +15,9 @@ const KEPT: TimeDelta = TimeDelta::minutes(10);
 /// A replaced token of one `TokenSource`. There is one at the most.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Replacement {
-    /// When it is to be revoked.
+    /// When to revoke it.
     pub due: DateTime<Utc>,
-    /// When it is forgotten.
+    /// When it is dropped.
     pub until: DateTime<Utc>,
     /// Fingerprint of what it was requested with.
     pub(super) asked: String,
@@ -39,7 +39,7 @@ impl Replacement {
         })
     }
 
-    /// After this failure; None if nothing more is tried.
+    /// The token after this failure; None if there is no further attempt.
     #[must_use]
     pub fn failed(&self, failure: &Failure, now: DateTime<Utc>) -> Option<Self> {
         let is_final = self.has_failed || matches!(failure.retry, Retry::Terminal { .. });
@@ -47,7 +47,7 @@ impl Replacement {
         (!is_final && due < self.until).then(|| Self { due, has_failed: true, ..self.clone() })
     }
 
-    /// The same, to be looked at again if no limiter wakes the TokenSource before.
+    /// The same, to be tried again if the limiter does not resume the TokenSource before.
     #[must_use]
     pub fn waiting(&self, now: DateTime<Utc>) -> Self {
         Self { due: now + AGAIN, ..self.clone() }

@@ -1,4 +1,5 @@
-//! When the next reconcile is due if no change triggers one before. Knows the instants in the status; must not know a queue.
+//! When the next reconcile is due if no change triggers one before. Knows the instants in the status; must not know a
+//! workqueue.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use super::conditions::is_true;
 use super::{Outcome, Plan};
 use crate::api::{ConditionType, TokenSourceStatus, from_kubernetes};
 
-/// The longest pause, so that a change which no watch delivered is noticed.
+/// The longest pause, so that a change that no watch delivered is noticed.
 const LONGEST: TimeDelta = TimeDelta::hours(1);
 /// The pause after a refusal. Some causes, such as a missing ConfigMap of `tls.caBundleRef`, are not watched.
 const REFUSED: TimeDelta = TimeDelta::seconds(60);
@@ -26,16 +27,16 @@ pub fn requeue_after(
     let mut instants = vec![now + LONGEST];
     let ready = is_true(&status.conditions, ConditionType::Ready);
     if let (true, Some(expires_at)) = (ready, status.expires_at.as_ref()) {
-        // This reconcile has dealt with an expiry that has passed.
+        // An expiry that has passed was handled by this reconcile.
         instants.extend(Some(from_kubernetes(expires_at)).filter(|expires_at| *expires_at > now));
     }
     match (plan, outcome) {
-        // A limiter wakes those that wait for it.
+        // The limiter triggers the reconcile of a TokenSource that waits for it.
         (Plan::Leave | Plan::Suspend | Plan::Wait(None), _) | (_, Outcome::Deferred(_)) => {}
         (Plan::Wait(Some(until)), _) => {
             instants.push(*until);
-            // The wait may be for a requested renewal, and the scheduled one comes before it. A renewal that is already due is
-            // the one that waits.
+            // The wait may be for a requested renewal, and the scheduled renewal may come before it. A scheduled renewal
+            // that is already due is the one that waits.
             instants.extend(status.renew_at.as_ref().map(from_kubernetes).filter(|due| *due > now));
         }
         (_, Outcome::Refused(_)) => instants.push(now + REFUSED),
@@ -76,7 +77,7 @@ mod tests {
         let wait = Plan::Wait(Some(until));
         assert_eq!(after(&wait, 15), Duration::from_secs(15) + slack);
         assert_eq!(after(&wait, 90), Duration::from_secs(50) + slack);
-        // Due already, and held back by the pace: no spinning until then.
+        // Due already, and delayed by the minimum interval: no reconcile until then.
         assert_eq!(after(&wait, -3), Duration::from_secs(50) + slack);
         assert_eq!(after(&wait, 0), Duration::from_secs(50) + slack);
     }

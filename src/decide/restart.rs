@@ -1,5 +1,5 @@
-//! Which workloads hold an older token than the target. Knows what `target.rolloutRestart` promises: a restart for each
-//! token that is another one, never two for one, none for the first. Must not know how a workload is restarted.
+//! When workloads must be restarted. Knows what `target.rolloutRestart` promises: one restart for each different token,
+//! never two for the same one, none for the first. Must not know how a workload is restarted.
 
 use chrono::{DateTime, Utc};
 
@@ -7,33 +7,34 @@ use super::publication::timestamp;
 use super::{Observed, Outcome, former_target, probe};
 use crate::api::{TokenSourceStatus, annotation, from_kubernetes, to_kubernetes};
 
-/// Whether the workloads are to be restarted for the token in the target, by what this status says of them.
-pub(super) fn is_owed(observed: &Observed<'_>, status: &TokenSourceStatus) -> bool {
+/// Whether the workloads must be restarted for the token in the target, according to `status`.
+pub(super) fn is_needed(observed: &Observed<'_>, status: &TokenSourceStatus) -> bool {
     let restarted_for = status.restarted_for.as_ref().map(from_kubernetes);
-    let held =
+    let published =
         observed.published().filter(|published| published.intact && published.expires_at > observed.now);
     !observed.spec.target.rollout_restart.is_empty()
-        && restarted_for.is_some_and(|restarted_for| held.is_some_and(|held| held.since != restarted_for))
+        && restarted_for
+            .is_some_and(|restarted_for| published.is_some_and(|published| published.since != restarted_for))
 }
 
-/// When there is something to do for the token in the target besides renewing it; none if never. `status` is what is
-/// recorded now.
+/// When the next action besides renewal is due for the token in the target; None if there is none. `status` is the one to be
+/// recorded.
 pub fn next_follow_up(observed: &Observed<'_>, status: &TokenSourceStatus) -> Option<DateTime<Utc>> {
-    let owed = is_owed(observed, status) || former_target::are_removable(observed);
-    let owed = owed.then_some(observed.now);
+    let needed = is_needed(observed, status) || former_target::are_removable(observed);
+    let now = needed.then_some(observed.now);
     let replaced = observed.replacement.as_ref().map(|replaced| replaced.due);
-    owed.into_iter().chain(probe::next_probe(observed)).chain(replaced).min()
+    now.into_iter().chain(probe::next_probe(observed)).chain(replaced).min()
 }
 
-/// The annotation that makes a workload's pods new ones: which, and its value. The same for the same token, so that a
-/// second try changes nothing.
+/// The name and value of the annotation that restarts a workload's pods. The value is the same for the same token, so that a
+/// second attempt changes nothing.
 pub fn restart_annotation(observed: &Observed<'_>) -> Option<(String, String)> {
     let name = if observed.name.len() <= 63 { observed.name } else { observed.uid };
     let published = observed.published()?;
     Some((format!("{}{name}", annotation::RESTARTED_FOR), timestamp(published.since)))
 }
 
-/// Records for which token the workloads have been restarted.
+/// Records the token for which the workloads were restarted.
 pub(super) fn account(status: &mut TokenSourceStatus, observed: &Observed<'_>, outcome: &Outcome) {
     if observed.spec.target.rollout_restart.is_empty() {
         status.restarted_for = None;

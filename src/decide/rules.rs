@@ -1,4 +1,4 @@
-//! The ordered rules: the first that applies decides. Knows nothing the observation does not hold.
+//! The ordered rules: the first one that applies decides. Knows only the observation.
 
 use chrono::{DateTime, Utc};
 
@@ -13,30 +13,30 @@ use crate::api::{Reason, from_kubernetes};
 
 type Rule = fn(&Observed<'_>) -> Option<Plan>;
 
-/// The order is the meaning.
+/// The rules in the order of their precedence.
 const RULES: &[Rule] = &[
-    ending::deleting,       // never re-create what garbage collection is taking away
-    suspended,              // before everything that would write
-    conflicting_target,     // a token that could not be kept must not be minted
-    unresolved_provider,    // without it the rest of the spec cannot be judged
+    ending::deleting,       // first: never recreate a Secret that garbage collection deletes
+    suspended,              // before every rule that writes
+    conflicting_target,     // before requests: a token that cannot be stored must not be issued
+    unresolved_provider,    // the rest of the spec cannot be checked without the provider
     contradictory_spec,     //
-    broken_template,        // a token that could not be rendered must not be minted
-    unusable_credentials,   // looked at even while the token is good: the operator has time to mend them
-    unwritten_token,        // a token in hand is never asked for again
-    revocation::withdrawal, // before the wait that the refusal asks for
-    failed_lately,          // these very inputs have failed: not before the time that was set then
-    asked_lately,           // whatever the cause, never faster than the minimum
-    unready_upstream,       // only once a token is wanted: until then the other one may come and go
+    broken_template,        // before requests: a token that cannot be rendered must not be issued
+    unusable_credentials,   // checked while the token is valid, too, so that there is time to correct them
+    unwritten_token,        // before requests: an issued token is not requested again
+    revocation::withdrawal, // before the wait that follows the refusal
+    failed_lately,          // the same inputs have failed: wait until the recorded time
+    asked_lately,           // never faster than the minimum interval, whatever the cause
+    unready_upstream,       // only if a token is needed: until then the upstream token need not be valid
     token_wanted,           //
     ending::finalizer,      // after the request: a controller that may not write it must still renew
     outdated_metadata,      // costs no token
     untried_token,          //
-    former_targets,         // before restarts: no pod is to start with a token that nobody renews
-    outdated_workloads,     // late: what cannot be done must not keep anything else from being done
+    former_targets,         // before restarts: no pod may start with a token that is not renewed
+    outdated_workloads,     // late: a failed restart must not prevent anything else
     ending::replaced,       // after restarts: workloads may still use the old token
 ];
 
-/// Decides what to do; [`Plan::Keep`] where no rule applies.
+/// The plan of the first rule that applies; [`Plan::Keep`] if none does.
 pub fn decide(observed: &Observed<'_>) -> Plan {
     RULES.iter().find_map(|rule| rule(observed)).unwrap_or(Plan::Keep)
 }
@@ -114,7 +114,7 @@ fn failed_lately(observed: &Observed<'_>) -> Option<Plan> {
     }
 }
 
-/// Until when the last failure has to be waited out. A wait that was set by another clock is over: it could last for years.
+/// When the wait after the last failure ends. A wait that was recorded with another clock is over: it could last for years.
 fn recorded_wait(observed: &Observed<'_>) -> Option<DateTime<Utc>> {
     let (status, now) = (observed.status, observed.now);
     let until = from_kubernetes(status.retry_at.as_ref()?);
@@ -154,7 +154,7 @@ fn former_targets(observed: &Observed<'_>) -> Option<Plan> {
 }
 
 fn outdated_workloads(observed: &Observed<'_>) -> Option<Plan> {
-    restart::is_owed(observed, observed.status).then_some(Plan::Restart)
+    restart::is_needed(observed, observed.status).then_some(Plan::Restart)
 }
 
 #[cfg(test)]

@@ -1,39 +1,39 @@
-//! When a token is due. Knows its life, the user's wish, and how long a mounted Secret takes to show a change.
-//! The propagation delay is the kubelet's sync period plus its cache (docs/workloads.md).
+//! When a token must be renewed. Knows its lifetime, the user's settings, and how long a mounted Secret takes to show a
+//! change. The propagation delay is the kubelet's sync period plus its cache (docs/workloads.md).
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::jitter::jitter;
 use crate::api::Renewal;
 
-/// Twice the delay (about 90 s) until every kubelet shows a changed Secret in its mounts.
+/// Twice the time (about 90 s) after which every kubelet shows a changed Secret in its mounts.
 pub const PROPAGATION_MARGIN: TimeDelta = TimeDelta::seconds(180);
 
-/// Where a token lives shorter than this, the margin would eat most of its life: half of it is the rule instead.
+/// If a token's lifetime is shorter than this, the margin would take most of it: half of the lifetime is used instead.
 pub const SHORT_LIFE: TimeDelta = TimeDelta::seconds(360);
 
-/// Between two requests for one `TokenSource`, whatever the cause.
+/// The minimum interval between two requests for one `TokenSource`, whatever the cause.
 pub const MINIMUM_INTERVAL: TimeDelta = TimeDelta::seconds(5);
 
-/// Between two requests that somebody asked for by annotation, or the probe.
+/// The minimum interval between two requests that the annotation or the probe asks for.
 pub const REQUESTED_INTERVAL: TimeDelta = TimeDelta::seconds(60);
 
-/// Between two attempts at a provider that returns the token it has already given.
+/// The interval between two requests to a provider that returns the same token again.
 const STICKY_INTERVAL: TimeDelta = TimeDelta::seconds(60);
 
-/// The clocks of two machines may differ by so much; no token that lives longer than two minutes is lost by it.
+/// The clock difference between two machines that is tolerated. It loses no token that lives longer than two minutes.
 const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(60);
 
-/// Whether an instant that was recorded when it had come lies ahead now: another clock has set it, and nobody knows when it
-/// was by this one.
+/// Whether a recorded instant that was in the past then lies in the future now: it was written with another clock, and its
+/// true time is unknown.
 pub fn is_of_another_clock(recorded: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     recorded - now > CLOCK_SKEW
 }
 
-/// Used only where the user sets neither field.
+/// The default if the user sets neither field.
 const DEFAULT_PERCENTAGE: u8 = 75;
 
-/// The life of one token.
+/// The lifetime of one token.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Life {
     /// When the request for it was sent.
@@ -43,17 +43,17 @@ pub struct Life {
 }
 
 impl Life {
-    /// It began after `now`: the clock has been set back since, by nobody knows how much, and the token may end as much
-    /// earlier than it says.
+    /// Whether it began after `now`: the clock has been set back since then by an unknown amount, and the token may expire
+    /// that much earlier than it says.
     pub fn is_of_another_clock(self, now: DateTime<Utc>) -> bool {
         is_of_another_clock(self.issued_at, now)
     }
 }
 
-/// The instant from which on a token is to be renewed; whole seconds, never after its expiry.
+/// The instant from which a token must be renewed: in whole seconds, never after its expiry.
 ///
-/// `last_unchanged` is when the provider last returned this very token: the share of a shrinking rest of life would
-/// be due ever sooner, so such a provider is next asked shortly before expiry, then once a minute.
+/// `last_unchanged` is when the provider last returned the same token. A share of the shrinking remaining life would be due
+/// again and again, so such a provider is asked shortly before the expiry, then once a minute.
 pub fn renew_at(
     life: Life,
     renewal: &Renewal,
@@ -70,7 +70,7 @@ pub fn renew_at(
     }
 }
 
-/// How long after its issue a token of this lifetime is due.
+/// How long after its issue a token with this lifetime must be renewed.
 fn due_after(lifetime: TimeDelta, renewal: &Renewal, uid: &str) -> TimeDelta {
     let (due, lead) = due_and_lead(lifetime.max(TimeDelta::zero()), renewal);
     #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)] // a tenth of ten years is 3e7
@@ -78,20 +78,20 @@ fn due_after(lifetime: TimeDelta, renewal: &Renewal, uid: &str) -> TimeDelta {
     (due - TimeDelta::seconds(jitter)).max(TimeDelta::zero())
 }
 
-/// The least and the greatest span after its issue at which a token of this lifetime is due, whatever the uid.
+/// The minimum and maximum time after its issue at which a token with this lifetime is renewed, for any uid.
 pub fn due_between(lifetime: TimeDelta, renewal: &Renewal) -> (TimeDelta, TimeDelta) {
     let (due, lead) = due_and_lead(lifetime.max(TimeDelta::zero()), renewal);
     (whole_seconds((due - lead / 10).max(TimeDelta::zero())), due)
 }
 
-/// When it is due before any jitter, and the span of which the jitter is a tenth at the most.
+/// The time of renewal without jitter, and the span of which the jitter is a tenth at most.
 fn due_and_lead(lifetime: TimeDelta, renewal: &Renewal) -> (TimeDelta, TimeDelta) {
     let due = wish(lifetime, renewal).min(latest(lifetime));
-    // Of the shorter part: a tenth of a long lead could use up a short wait, and the next token would be due at once.
+    // The shorter part: a tenth of a long lead could use up a short wait, and the next token would be due at once.
     (due, (lifetime - due).min(due))
 }
 
-/// What the user asks for; half life where `before` is no shorter than the life itself.
+/// The renewal time that the user asks for; half of the lifetime if `before` is not shorter than the lifetime.
 fn wish(lifetime: TimeDelta, renewal: &Renewal) -> TimeDelta {
     if let Some(before) = renewal.before {
         let before = TimeDelta::from_std(before.get()).unwrap_or(TimeDelta::MAX);

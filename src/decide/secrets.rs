@@ -1,5 +1,4 @@
-//! The Secrets that a request is made with.
-//! Knows them by their metadata; must not know what a request looks like.
+//! Knows their metadata only; must not know a request.
 
 use std::collections::BTreeMap;
 
@@ -10,14 +9,14 @@ use crate::api::{CredentialKeys, TokenProviderSpec, TokenSourceSpec};
 /// The data of a Secret.
 pub type Data = BTreeMap<String, ByteString>;
 
-/// A Secret that takes part in a request, by its metadata alone.
+/// The metadata of a Secret that a request uses.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Credentials {
-    /// The spec names none.
+    /// The spec names no Secret.
     Unnamed,
-    /// The spec names one that does not exist.
+    /// The spec names a Secret that does not exist.
     Missing(String),
-    /// It exists.
+    /// The Secret exists.
     Present {
         /// Its name.
         name: String,
@@ -31,7 +30,7 @@ pub enum Credentials {
 }
 
 impl Credentials {
-    /// The name of the Secret, where the spec names one.
+    /// The name of the Secret, if the spec names one.
     pub fn name(&self) -> Option<&str> {
         match self {
             Self::Unnamed => None,
@@ -40,7 +39,7 @@ impl Credentials {
     }
 }
 
-/// The keys of the credentials Secret that a request may be made with, each once.
+/// The keys of the credentials Secret that a request may use, each once.
 pub(super) fn used_keys(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Vec<String> {
     let Some(reference) = &spec.credentials_ref else { return Vec::new() };
     let mut used = names(&reference.keys).to_vec();

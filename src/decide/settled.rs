@@ -1,11 +1,11 @@
-//! The observation after a plan has been carried out, from which the status is made.
-//! Knows what an outcome changes; must not know how a plan is carried out.
+//! The observation after a plan was carried out, from which the status is made. Knows what an outcome changes; must not know
+//! how a plan is carried out.
 
 use std::ops::Deref;
 
 use super::{Observed, Outcome, Publication, Target};
 
-/// An observation, brought up to date with what came of the plan.
+/// An observation, updated with the outcome of the plan.
 pub struct Settled<'a>(Observed<'a>);
 
 impl<'a> Settled<'a> {

@@ -1,17 +1,19 @@
-//! The next status, from the observation and what came of the plan. A plan that changed nothing yields the status
-//! that was observed, so that nothing is written.
+//! The next status, made from the observation and the outcome of the plan. If nothing has changed, it equals the observed
+//! status, so that nothing is written.
 
 use chrono::{DateTime, Utc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::backoff::{Attempts, retry_at};
-use super::conditions::{Ledger, State, find, is_true};
+use super::conditions::{ConditionSet, State, find, is_true};
 use super::failure::FailureClass;
 use super::readiness::{next_request, unusable};
 use super::{Cause, Deferral, Failure, Observed, Outcome, Target, notices, restart};
-use crate::api::{ConditionType, Reason, StatusNotice, TargetStatus, TokenSourceStatus, to_kubernetes};
+use crate::api::{
+    ConditionType, Reason, ReasonKind, StatusNotice, TargetStatus, TokenSourceStatus, to_kubernetes,
+};
 
-/// The status to record. `observed` is the observation the plan was made from, settled with the outcome
+/// The status to record. `observed` is the observation that the plan was made from, updated with the outcome
 /// ([`super::Settled`]).
 pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceStatus {
     let mut status = observed.status.clone();
@@ -38,10 +40,11 @@ pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceSta
             count(&mut status, observed, *at, failure);
         }
         Outcome::Unwritten(asked_at, _) => {
-            // No target tells of this request, and the token may be lost with the process: the pace must not be.
+            // The target does not record this request, and the token is lost if the process ends. The minimum interval still
+            // applies.
             status.last_failure_time = Some(to_kubernetes(*asked_at));
         }
-        // Now or never: the status that tells of this token must not tell of the failure before it.
+        // The status that describes this token must not contain the failure before it.
         _ if observed.succeeded_since() => clear_failures(&mut status),
         Outcome::Waiting
         | Outcome::Deferred(..)
@@ -56,9 +59,9 @@ pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceSta
     if is_only_a_wait(observed, &status, outcome) { observed.status.clone() } else { status }
 }
 
-/// It waits for its limiter, and a write would say little else: it would cost the API server more than the token does, for
-/// each of the thousands that wait together. A change of `Ready` is written at once, and so is the end of `Stalled`,
-/// except where the target still has a valid token or nothing has been written yet.
+/// Whether the only news is a wait for the limiter. Writing that for each of thousands of waiting TokenSources would cost
+/// the API server more than their tokens. A change of `Ready` is written at once, and so is the end of `Stalled`, except if
+/// the target still has a valid token or nothing has been written yet.
 fn is_only_a_wait(observed: &Observed<'_>, next: &TokenSourceStatus, outcome: &Outcome) -> bool {
     let Outcome::Deferred(Deferral { report: false, .. }) = outcome else { return false };
     let before = observed.status;
@@ -68,7 +71,7 @@ fn is_only_a_wait(observed: &Observed<'_>, next: &TokenSourceStatus, outcome: &O
     };
     let is_news = |kind| said(before, kind) != said(next, kind);
     match unusable(observed) {
-        // Pods go on with the old token.
+        // Pods continue with the old token.
         Some(Reason::InputsChanged) if is_true(&before.conditions, ConditionType::Ready) => {
             observed.published().is_some_and(|published| observed.now < published.expires_at)
         }
@@ -95,8 +98,8 @@ fn clear_failures(status: &mut TokenSourceStatus) {
     status.failed_reason = None;
 }
 
-/// A request is dealt with once it has been tried: a failure is then retried on its own schedule. One that has
-/// brought a token is dealt with when the target holds that token, which tells so itself.
+/// A renewal request is handled after its first attempt: a failure is then retried like any other. If the attempt brought a
+/// token, the target records it, and the request is handled as soon as the target is written.
 fn tried(status: &mut TokenSourceStatus, observed: &Observed<'_>) {
     if let Some(request) = observed.open_renew_request() {
         status.last_handled_renew_request = Some(request.to_owned());
@@ -125,7 +128,7 @@ fn count(status: &mut TokenSourceStatus, observed: &Observed<'_>, at: DateTime<U
     status.retry_at = retry_at(failure, &attempts, at).map(to_kubernetes);
 }
 
-/// What the target itself says wins over what was recorded: a failed status write must not outlive its cause.
+/// The target's own record replaces the recorded status, so that a failed status write does no lasting harm.
 fn describe_target(status: &mut TokenSourceStatus, observed: &Observed<'_>) {
     match &observed.target {
         Target::Ours(published) => {
@@ -136,7 +139,7 @@ fn describe_target(status: &mut TokenSourceStatus, observed: &Observed<'_>) {
             status.expires_at = Some(to_kubernetes(published.expires_at));
             status.target = Some(TargetStatus {
                 name: observed.target_name().to_owned(),
-                // Of altered content the version is not recorded: it would pass for intact after a restart.
+                // The version of altered data is not recorded: it would look unaltered after a restart.
                 resource_version: published.intact.then(|| published.resource_version.clone()),
             });
         }
@@ -157,38 +160,38 @@ fn describe_target(status: &mut TokenSourceStatus, observed: &Observed<'_>) {
 
 fn conditions(observed: &Observed<'_>, status: &TokenSourceStatus, outcome: &Outcome) -> Vec<Condition> {
     let before = &observed.status.conditions;
-    let mut ledger = Ledger::new(before, observed.generation, observed.now);
+    let mut set = ConditionSet::new(before, observed.generation, observed.now);
     let flaw = unusable(observed);
     match flaw {
         None => {
-            ledger.set(ConditionType::Ready, State::True, Reason::TokenIssued, sentence(Reason::TokenIssued));
+            set.set(ConditionType::Ready, State::True, Reason::TokenIssued, sentence(Reason::TokenIssued));
         }
-        Some(flaw) => ledger.set(ConditionType::Ready, State::False, flaw, sentence(flaw)),
+        Some(flaw) => set.set(ConditionType::Ready, State::False, flaw, sentence(flaw)),
     }
-    renewed(&mut ledger, observed, &status.notices, outcome);
+    renewed(&mut set, observed, &status.notices, outcome);
     if flaw.is_some() && !observed.spec.suspend {
-        progress(&mut ledger, observed, outcome);
+        progress(&mut set, observed, outcome);
     }
-    ledger.into_conditions()
+    set.into_conditions()
 }
 
-/// `Renewed`: how the last attempt ended.
-fn renewed(ledger: &mut Ledger<'_>, observed: &Observed<'_>, notices: &[StatusNotice], outcome: &Outcome) {
+/// Sets `Renewed`: how the last attempt ended.
+fn renewed(set: &mut ConditionSet<'_>, observed: &Observed<'_>, notices: &[StatusNotice], outcome: &Outcome) {
     let kind = ConditionType::Renewed;
     match outcome {
         Outcome::Refused(failure) | Outcome::Failed(_, failure) | Outcome::Unwritten(_, failure) => {
-            ledger.set(kind, State::False, failure.reason, failure.message.clone());
+            set.set(kind, State::False, failure.reason, failure.message.clone());
         }
-        // What its own attempt was told is more exact.
+        // The failure of its own attempt is more precise.
         Outcome::Deferred(Deferral { failure: Some(failure), .. }) if !observed.failed_before() => {
-            ledger.set(kind, State::False, failure.reason, failure.message.clone());
+            set.set(kind, State::False, failure.reason, failure.message.clone());
         }
         Outcome::Suspended => {
-            ledger.set(kind, State::Unknown, Reason::Suspended, sentence(Reason::Suspended));
+            set.set(kind, State::Unknown, Reason::Suspended, sentence(Reason::Suspended));
         }
         Outcome::Published(publication) => {
             let reason = publication.cause.success();
-            ledger.set(kind, State::True, reason, notices::message(reason, notices));
+            set.set(kind, State::True, reason, notices::message(reason, notices));
         }
         Outcome::Kept
         | Outcome::Rewritten(_)
@@ -199,31 +202,31 @@ fn renewed(ledger: &mut Ledger<'_>, observed: &Observed<'_>, notices: &[StatusNo
             if !is_true(&observed.status.conditions, kind) =>
         {
             let reason = Reason::TokenIssued;
-            ledger.set(kind, State::True, reason, notices::message(reason, notices));
+            set.set(kind, State::True, reason, notices::message(reason, notices));
         }
         Outcome::Waiting | Outcome::Deferred(_)
             if is_over(observed)
                 || observed.status.failures == 0 && find(&observed.status.conditions, kind).is_none() =>
         {
-            ledger.set(kind, State::Unknown, Reason::TokenPending, sentence(Reason::TokenPending));
+            set.set(kind, State::Unknown, Reason::TokenPending, sentence(Reason::TokenPending));
         }
-        // Something else may have been reported meanwhile; what is waited for now is this.
+        // Another reason may have been reported meanwhile; report the present wait.
         Outcome::Waiting | Outcome::Deferred(..) | Outcome::Withdrawn(_)
             if let Some(reason) = stale_failure(observed) =>
         {
-            ledger.set(kind, State::False, reason, sentence(reason));
+            set.set(kind, State::False, reason, sentence(reason));
         }
         _ if is_true(&observed.status.conditions, kind) && *notices != *observed.status.notices => {
             let before = find(&observed.status.conditions, kind);
             let reason =
                 before.and_then(|renewed| Reason::named(&renewed.reason)).unwrap_or(Reason::TokenIssued);
-            ledger.set(kind, State::True, reason, notices::message(reason, notices));
+            set.set(kind, State::True, reason, notices::message(reason, notices));
         }
-        _ => ledger.keep(kind),
+        _ => set.keep(kind),
     }
 }
 
-/// What the present wait is about, where `Renewed` does not say so.
+/// The failure that the present wait is about, if `Renewed` does not report it.
 fn stale_failure(observed: &Observed<'_>) -> Option<Reason> {
     let reason = observed.status.failed_reason.as_deref().filter(|_| observed.failed_before())?;
     let renewed = find(&observed.status.conditions, ConditionType::Renewed);
@@ -231,8 +234,8 @@ fn stale_failure(observed: &Observed<'_>) -> Option<Reason> {
     Reason::named(reason).filter(|_| !said)
 }
 
-/// `Stalled` or `Reconciling`, only called while there is no usable token.
-fn progress(ledger: &mut Ledger<'_>, observed: &Observed<'_>, outcome: &Outcome) {
+/// Sets `Stalled` or `Reconciling`. Called only if there is no usable token.
+fn progress(set: &mut ConditionSet<'_>, observed: &Observed<'_>, outcome: &Outcome) {
     let (reason, message) = match outcome {
         Outcome::Refused(failure) | Outcome::Failed(_, failure) | Outcome::Unwritten(_, failure) => {
             (Some(failure.reason), failure.message.clone())
@@ -240,8 +243,9 @@ fn progress(ledger: &mut Ledger<'_>, observed: &Observed<'_>, outcome: &Outcome)
         Outcome::Deferred(Deferral { failure: Some(failure), .. }) if !observed.failed_before() => {
             (Some(failure.reason), failure.message.clone())
         }
-        // Of other inputs it would explain nothing, nor if Renewed has been Unknown since a suspension.
-        _ if observed.failed_before() => match ledger.current(ConditionType::Renewed) {
+        // A failure of other inputs would explain nothing, nor would one from before a suspension, after which `Renewed` is
+        // Unknown.
+        _ if observed.failed_before() => match set.current(ConditionType::Renewed) {
             Some(renewed) if renewed.status == State::False.as_str() => {
                 (Reason::named(&renewed.reason), renewed.message.clone())
             }
@@ -251,12 +255,12 @@ fn progress(ledger: &mut Ledger<'_>, observed: &Observed<'_>, outcome: &Outcome)
     };
     match reason {
         Some(reason) if Failure::stalls(reason) => {
-            ledger.set(ConditionType::Stalled, State::True, reason, message);
+            set.set(ConditionType::Stalled, State::True, reason, message);
         }
-        Some(reason) => ledger.set(ConditionType::Reconciling, State::True, reason, message),
+        Some(reason) => set.set(ConditionType::Reconciling, State::True, reason, message),
         None => {
             let pending = Reason::TokenPending;
-            ledger.set(ConditionType::Reconciling, State::True, pending, sentence(pending));
+            set.set(ConditionType::Reconciling, State::True, pending, sentence(pending));
         }
     }
 }

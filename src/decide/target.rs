@@ -1,20 +1,19 @@
-//! The target Secret as it was found, and the Secrets of its former names.
-//! Knows what is in them; must not know what is to be done about it.
+//! The observed target Secret, and the Secrets of its former names. Knows their content; must not know what to do about it.
 
 use chrono::{DateTime, Utc};
 
 use super::versions::Versions;
 
-/// The Secret of the target's name.
+/// The Secret with the target's name.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Target {
-    /// There is none.
+    /// The Secret does not exist.
     Missing,
-    /// There is one that belongs to somebody else or is being deleted: which, as the end of a sentence.
+    /// The Secret belongs to another owner or is being deleted: which of the two, as the end of a sentence.
     Foreign(String),
-    /// It is ours.
+    /// The TokenSource owns the Secret.
     Ours(Published),
-    /// It is ours, and its token has been taken away: its uid and resourceVersion.
+    /// The TokenSource owns the Secret, and the token was withdrawn from it.
     Withdrawn {
         /// Its uid.
         uid: String,
@@ -23,10 +22,10 @@ pub enum Target {
     },
 }
 
-/// What our target says of the token in it.
+/// The record of the token in the target.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Published {
-    /// Its uid: what is written later is written to this very object or not at all.
+    /// Its uid: later writes apply to this object only.
     pub uid: String,
     /// Its resourceVersion.
     pub resource_version: String,
@@ -34,29 +33,30 @@ pub struct Published {
     pub issued_at: DateTime<Utc>,
     /// When its token expires.
     pub expires_at: DateTime<Utc>,
-    /// When this very token came first.
+    /// When this token was first issued.
     pub since: DateTime<Utc>,
-    /// Fingerprint of what its token was asked for with.
+    /// Fingerprint of the inputs of its request.
     pub asked: String,
-    /// The versions of the Secrets that counted in it.
+    /// The versions of the Secrets that are part of the fingerprint.
     pub versions: Versions,
     /// The renewal request that its token answers.
     pub answers: Option<String>,
-    /// Its content is what we wrote.
+    /// Whether its content is unaltered.
     pub intact: bool,
-    /// Its labels, annotations and type are what the spec wants.
+    /// Whether its labels, annotations and type are those of the spec.
     pub metadata_in_sync: bool,
 }
 
-/// A Secret that was the target before the spec gave it another name: it is ours still, and nobody renews its token.
+/// A Secret that was the target before the spec changed the name. The TokenSource still owns it, and its token is not
+/// renewed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FormerTarget {
     /// Its name.
     pub name: String,
-    /// Its uid: this very object is deleted or none.
+    /// Its uid: only this object is deleted.
     pub uid: String,
-    /// Its resourceVersion: one that somebody has changed since is looked at again first.
+    /// Its resourceVersion: if it has changed, the Secret is observed again before it is deleted.
     pub resource_version: String,
-    /// Its token has not been withdrawn.
+    /// Whether it still contains a token.
     pub holds_token: bool,
 }

@@ -1,4 +1,4 @@
-//! A token bucket: so many at once, and so many a second after that. Knows nothing of what is counted.
+//! A token bucket: a burst, then a constant rate. Knows nothing about what is counted.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 /// A token bucket.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TokenBucket {
-    /// The most that is in it.
+    /// The capacity.
     burst: f64,
     per_second: f64,
     tokens: f64,
@@ -15,22 +15,22 @@ pub struct TokenBucket {
 }
 
 impl TokenBucket {
-    /// A full one.
+    /// A full bucket.
     pub const fn full(burst: f64, per_second: f64) -> Self {
         Self { burst, per_second, tokens: burst, since: None }
     }
 
-    /// One with so much in it at this instant.
+    /// A bucket with this content at this instant.
     pub const fn holding(tokens: f64, burst: f64, per_second: f64, now: DateTime<Utc>) -> Self {
         Self { burst, per_second, tokens, since: Some(now) }
     }
 
-    /// How many come in a second.
+    /// The number of tokens that are added per second.
     pub const fn rate(&self) -> f64 {
         self.per_second
     }
 
-    /// Takes one, if there is one.
+    /// Takes a token, if there is one.
     pub fn take(&mut self, now: DateTime<Utc>) -> bool {
         self.refill(now);
         let granted = self.tokens >= 1.0;
@@ -40,7 +40,7 @@ impl TokenBucket {
         granted
     }
 
-    /// When there is one.
+    /// When a token is available.
     pub fn available_at(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         let mut then = *self;
         then.refill(now);
@@ -50,14 +50,14 @@ impl TokenBucket {
         now + TimeDelta::microseconds(wait)
     }
 
-    /// Has so many come in a second from now on.
+    /// Sets the number of tokens that are added per second.
     pub fn set_rate(&mut self, per_second: f64, now: DateTime<Utc>) {
         self.refill(now);
         (self.burst, self.per_second) = (per_second.max(1.0), per_second);
         self.tokens = self.tokens.min(self.burst);
     }
 
-    /// Whether it is full, so that forgetting it changes nothing.
+    /// Whether the bucket is full, so that dropping it changes nothing.
     pub fn is_full(&self, now: DateTime<Utc>) -> bool {
         let mut then = *self;
         then.refill(now);
@@ -65,14 +65,14 @@ impl TokenBucket {
     }
 
     fn refill(&mut self, now: DateTime<Utc>) {
-        // A clock that was set back adds nothing and takes nothing.
+        // Nothing is added or removed if the clock was set back.
         let elapsed = self.since.map_or(0.0, |since| (now - since).as_seconds_f64().max(0.0));
         self.tokens = (self.tokens + elapsed * self.per_second).min(self.burst);
         self.since = Some(now);
     }
 }
 
-/// A bucket for each namespace and one for all: no namespace can use up what is another's.
+/// A bucket for each namespace and one for all, so that no namespace can use up the share of another.
 #[derive(Debug)]
 pub struct SharedBuckets {
     each: TokenBucket,
@@ -81,12 +81,12 @@ pub struct SharedBuckets {
 }
 
 impl SharedBuckets {
-    /// With these, both full.
+    /// Starts with these buckets, both full.
     pub fn new(each: TokenBucket, all: TokenBucket) -> Self {
         Self { each, all, namespaces: HashMap::new() }
     }
 
-    /// Takes one for this namespace, if there is one for it and for all.
+    /// Takes a token for this namespace, if there is one both for the namespace and for all.
     pub fn take(&mut self, namespace: &str, now: DateTime<Utc>) -> bool {
         self.namespaces.retain(|_, bucket| !bucket.is_full(now));
         let own = self.namespaces.entry(namespace.to_owned()).or_insert(self.each);

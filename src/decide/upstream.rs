@@ -1,5 +1,5 @@
-//! Other TokenSources whose tokens a request needs (`tokenSourceRef`): whether they have one to give, and circles among
-//! them. Knows a TokenSource and its target by what was observed of them; must not know a token.
+//! Other TokenSources whose tokens a request needs (`tokenSourceRef`): whether their tokens can be used, and circles of
+//! references. Knows the observed TokenSource and its target; must not know a token.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -15,20 +15,20 @@ use crate::api::{ConditionType, TokenProviderSpec, TokenSource, TokenSourceSpec}
 pub struct Upstream {
     /// Its name.
     pub name: String,
-    /// What it has to give.
+    /// Whether its token can be used.
     pub state: UpstreamState,
 }
 
-/// What an upstream TokenSource has to give.
+/// Whether the token of an upstream TokenSource can be used.
 #[derive(Clone, Debug, PartialEq)]
 pub enum UpstreamState {
-    /// It does not exist.
+    /// The TokenSource does not exist.
     Missing,
-    /// It has no valid token now.
+    /// The TokenSource has no valid token now.
     NotReady,
-    /// Its target does not keep the token itself.
+    /// The target does not contain the unchanged token.
     TokenNotKept,
-    /// Its target holds a valid token. The target is described as credentials are.
+    /// The target holds a valid token. It is described like credentials.
     Ready(Credentials),
 }
 
@@ -63,7 +63,7 @@ fn still_allowed(source: &TokenSource, target: Credentials) -> Credentials {
     Credentials::Present { name, uid, resource_version, allowed_hosts: hosts }
 }
 
-/// More references than this are not followed.
+/// The maximum number of references that are followed.
 const MOST_FOLLOWED: usize = 64;
 
 /// Whether the request is made with a Secret or a ServiceAccount, whose owner decides where it may be sent.
@@ -81,11 +81,11 @@ pub fn has_owner<'a>(
     let mut open: Vec<String> = names.into_iter().map(str::to_owned).collect();
     let mut seen: BTreeSet<String> = open.iter().cloned().collect();
     while let Some(name) = open.pop() {
-        let (has_owner, named) = described(&name);
+        let (has_owner, upstreams) = described(&name);
         if has_owner {
             return true;
         }
-        for next in named {
+        for next in upstreams {
             if seen.len() < MOST_FOLLOWED && seen.insert(next.clone()) {
                 open.push(next);
             }
@@ -94,8 +94,8 @@ pub fn has_owner<'a>(
     false
 }
 
-/// A circle of references that leads from this TokenSource back to it: the names along it, beginning and ending with its own.
-/// Empty if there is none. `named_by` tells which TokenSources one names.
+/// The names along a circle of references, beginning and ending with `start`; empty if there is no circle. `named_by`
+/// returns the names of the TokenSources that one refers to.
 pub fn circle(start: &str, named_by: impl Fn(&str) -> Vec<String>) -> Vec<String> {
     let mut reached_from: BTreeMap<String, String> = BTreeMap::new();
     let mut open = VecDeque::from([start.to_owned()]);

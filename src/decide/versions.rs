@@ -1,8 +1,8 @@
-//! Which version of a Secret counts in the inputs fingerprint: one that was rewritten with the same values counts as the
-//! version before, and asks for no token.
+//! The version of a Secret that is part of the fingerprint. A Secret that was rewritten with the same values is represented
+//! by its earlier version, so that no token is requested.
 //!
-//! Knows versions and a keyed hash of the values that a request may be made with. Must not keep a value, nor a hash that
-//! can be compared with guesses without the key. Must not know where the key is kept.
+//! Knows versions and a keyed hash of the values that a request may use. Must not keep a value, nor a hash that can be
+//! compared with guesses without the key. Must not know where the key is kept.
 
 use aws_lc_rs::hmac;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use super::hex::hex;
 use super::secrets::{Credentials, Data, used_keys};
 use crate::api::{InputSource, KeyReference, Place, TokenProviderSpec, TokenSourceSpec};
 
-/// What a Secret is in a request.
+/// The role of a Secret in a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Role {
@@ -28,7 +28,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// Each of them.
+    /// All roles.
     pub const ALL: [Self; 5] =
         [Self::Credentials, Self::Subject, Self::Actor, Self::Assertion, Self::Certificate];
 
@@ -52,7 +52,7 @@ impl Role {
         }
     }
 
-    /// The Secret and key of a token that somebody else has issued.
+    /// The reference to a token of another issuer.
     pub fn reference(self, provider: &TokenProviderSpec) -> Option<&KeyReference> {
         provider.inputs().find_map(|(place, source)| match source {
             InputSource::SecretKey(reference) if Self::at(place) == Some(self) => Some(reference),
@@ -77,7 +77,7 @@ impl Role {
         }
     }
 
-    /// The keys of its Secret that a request may be made with.
+    /// The keys of its Secret that a request may use.
     fn keys(self, spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Vec<String> {
         match self {
             Self::Credentials => used_keys(spec, provider),
@@ -103,18 +103,18 @@ impl Version {
     }
 }
 
-/// What is remembered of one Secret that a request was made with.
+/// The record of one Secret that a request used.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Counted {
     role: Role,
     name: Box<str>,
-    /// The version that counts in the fingerprint: the first one with these values.
+    /// The version in the fingerprint: the first one with these values.
     #[serde(rename = "as")]
     counts_as: Version,
-    /// The last version that was seen to have the same values, where that is another one.
+    /// The last known version with the same values, if it is another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     seen: Option<Version>,
-    /// Keyed hash of the values; empty where there was no key.
+    /// Keyed hash of the values; empty if there was no key.
     hmac: Box<str>,
 }
 
@@ -124,13 +124,13 @@ impl Counted {
     }
 }
 
-/// What is remembered of the Secrets that a request was made with: written beside its token.
+/// The records of the Secrets that a request used, which are written beside its token.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Versions(Vec<Counted>);
 
 impl Versions {
-    /// Reads what [`Versions::to_json`] wrote. Whatever else stands there counts as nothing.
+    /// Reads the output of [`Versions::to_json`]. Any other text counts as empty.
     pub fn from_json(text: &str) -> Self {
         let mut read: Self = serde_json::from_str(text).unwrap_or_default();
         if read.0.len() > Role::ALL.len() {
@@ -140,22 +140,22 @@ impl Versions {
         read
     }
 
-    /// As it stands in the annotation; none where there is nothing to say.
+    /// The value of the annotation; None if there are no records.
     pub fn to_json(&self) -> Option<String> {
         if self.0.is_empty() { None } else { serde_json::to_string(self).ok() }
     }
 
-    /// Whether nothing is known.
+    /// Whether there are no records.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Adds what is known of one Secret, if anything is.
+    /// Adds the record of one Secret, if there is one.
     pub fn extend(&mut self, counted: impl Into<Option<Counted>>) {
         self.0.extend(counted.into());
     }
 
-    /// Whether one of the Secrets counts as an earlier version than the one that was seen last.
+    /// Whether one of the Secrets is represented by an earlier version.
     pub fn has_rewritten(&self) -> bool {
         self.0.iter().any(|counted| counted.seen.is_some())
     }
@@ -165,14 +165,14 @@ impl Versions {
         self.0.iter().find(|counted| counted.role == role && *counted.name == *name)
     }
 
-    /// The version as which a Secret counts: itself, unless it is known to have the values of an earlier one.
+    /// The version that represents a Secret: its own, unless an earlier one is known to have the same values.
     pub(super) fn current<'a>(&'a self, role: Role, secret: &'a Credentials) -> Option<(&'a str, &'a str)> {
         let version = version(secret)?;
         let known = self.find(role, secret).filter(|counted| counted.is_of(version));
         Some(known.map_or(version, |counted| counted.counts_as.parts()))
     }
 
-    /// The version as which a Secret counted then, whatever its values are now.
+    /// The version that represented a Secret then, whatever its values are now.
     pub(super) fn earlier<'a>(&'a self, role: Role, secret: &'a Credentials) -> Option<(&'a str, &'a str)> {
         let version = version(secret)?;
         Some(self.find(role, secret).map_or(version, |counted| counted.counts_as.parts()))
@@ -186,18 +186,18 @@ fn version(secret: &Credentials) -> Option<(&str, &str)> {
     }
 }
 
-/// What the version of a Secret alone tells.
+/// What is known about a Secret from its version alone.
 #[derive(Debug, PartialEq)]
 pub enum Recalled {
-    /// Nothing is remembered that its values could be compared with.
+    /// There is no record to compare its values with.
     Nothing,
-    /// This very version is known.
+    /// The record of this version.
     Known(Counted),
-    /// Its values have to be read and compared.
+    /// Its values must be read and compared.
     Unread,
 }
 
-/// What is known of a Secret without reading it. `known` is what is remembered, the most reliable first.
+/// What is known about a Secret without reading it. `known` has the records, the most reliable first.
 pub fn recall(role: Role, secret: &Credentials, known: &[&Versions]) -> Recalled {
     let Some(version) = version(secret) else { return Recalled::Nothing };
     let mut remembered = known.iter().filter_map(|versions| versions.find(role, secret)).peekable();
@@ -210,7 +210,7 @@ pub fn recall(role: Role, secret: &Credentials, known: &[&Versions]) -> Recalled
     }
 }
 
-/// What a Secret counts as, now that its values have been read: `hmac` is their keyed hash.
+/// The record of a Secret whose values were read. `hmac` is their keyed hash.
 pub fn compare(role: Role, secret: &Credentials, hmac: String, known: &[&Versions]) -> Option<Counted> {
     let (uid, resource_version) = version(secret)?;
     let remembered = || known.iter().filter_map(|versions| versions.find(role, secret));
@@ -227,22 +227,22 @@ pub fn compare(role: Role, secret: &Credentials, hmac: String, known: &[&Version
 #[derive(Clone)]
 pub struct ValueKey(hmac::Key);
 
-/// A shorter key could be guessed.
+/// The minimum size of a key, in bytes. A shorter one could be guessed.
 const SHORTEST_KEY: usize = 32;
 
-/// What else is hashed with this key, if ever anything is, begins otherwise.
+/// Separates this use of the key from others.
 const DOMAIN: &str = "tokensource.dev/credentials 1";
 
 impl ValueKey {
-    /// A key of these bytes; none where they are too few.
+    /// A key of these bytes; None if they are too few.
     pub fn new(bytes: &[u8]) -> Option<Self> {
         (bytes.len() >= SHORTEST_KEY).then(|| Self(hmac::Key::new(hmac::HMAC_SHA256, bytes)))
     }
 
-    /// HMAC-SHA256, cut to 128 bits, of the values in `data` that a request may be made with.
+    /// HMAC-SHA256, truncated to 128 bits, of the values in `data` that a request may use.
     ///
-    /// The uid of the `TokenSource` is part of it, so that nobody sees which of them have the same credentials, and so is
-    /// the name of the Secret, so that whoever may write another Secret learns nothing by putting guesses there.
+    /// The hash includes the uid of the `TokenSource`, so that equal credentials of two TokenSources have different hashes,
+    /// and the name of the Secret, so that a person who may write another Secret cannot test guesses there.
     pub fn hash(
         &self,
         role: Role,
@@ -252,7 +252,7 @@ impl ValueKey {
         data: &Data,
     ) -> String {
         let mut context = hmac::Context::with_key(&self.0);
-        // Each part after its length, so that no two contents run together to the same bytes.
+        // Each part is preceded by its length, so that different contents never give the same bytes.
         let mut add = |part: &[u8]| {
             context.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
             context.update(part);
@@ -262,7 +262,7 @@ impl ValueKey {
         }
         for key in role.keys(spec, provider) {
             add(key.as_bytes());
-            // An empty value is another than none.
+            // An empty value differs from a missing one.
             if let Some(value) = data.get(&key) {
                 add(b"=");
                 add(&value.0);

@@ -1,4 +1,4 @@
-//! The caches that all requests share. Must not know what a request is made of.
+//! The caches that all requests share. Must not know the parts of a request.
 
 use std::sync::Arc;
 

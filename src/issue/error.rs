@@ -1,4 +1,4 @@
-//! Why a token request, or another request to a host of the spec, failed. Must not know what follows from that.
+//! Why a token request, or another request to a host of the spec, failed. Must not know what follows from the failure.
 
 use crate::decide::Failure;
 
@@ -9,7 +9,7 @@ pub(crate) enum IssueError<E> {
     Lookup(E),
     /// Nothing was sent, for a reason in the cluster or the manifests.
     Refused(Failure),
-    /// A request was sent and did not lead to a token.
+    /// A request was sent and brought no token.
     Failed(Failure),
 }
 

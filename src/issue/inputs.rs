@@ -1,7 +1,7 @@
-//! Collects what a token request is made of: the endpoint, Secrets, tokens of ServiceAccounts, and roots of trust.
+//! Collects the parts of a token request: the endpoint, Secrets, tokens of ServiceAccounts, and trusted certificates.
 //!
-//! Everything that is read is checked again, so that nothing is sent that was not checked. Must not know what a request
-//! looks like, nor why a token is wanted.
+//! Everything that was read is checked again, so that nothing unchecked is sent. Must not know the bytes of a request, nor
+//! the cause of the request.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -19,12 +19,12 @@ use crate::issue::metadata_cache::Key;
 use crate::issue::token_clients::digest;
 use crate::oauth::{ClientCertificate, Disclosure, Endpoint, Metadata, Secret, TokenClient};
 
-/// What a request is for.
+/// The purpose of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Purpose {
     /// To get a token.
     Token,
-    /// To revoke one.
+    /// To revoke a token.
     Revocation,
 }
 
@@ -39,25 +39,25 @@ impl Purpose {
     }
 }
 
-/// Everything that a request is made of, except a stored refresh token.
+/// All parts of a request, except a stored refresh token.
 pub(crate) struct PreparedRequest<'a> {
     /// The provider block, with its endpoints also if the spec has an `issuer`.
     pub(crate) provider: Cow<'a, TokenProviderSpec>,
     pub(crate) inputs: RequestInputs,
-    /// The client for the endpoint; None if there is no endpoint, as for a token that is signed here.
+    /// The client for the endpoint; None if there is no endpoint, as for a token that the controller signs itself.
     pub(crate) client: Option<TokenClient>,
     /// The client for refresh requests, if they go to another endpoint.
     pub(crate) refresh_client: Option<TokenClient>,
     /// The fingerprint of the request's inputs.
     pub(crate) asked: String,
-    /// The versions of the Secrets that count in the fingerprint.
+    /// The versions of the Secrets that are part of the fingerprint.
     pub(crate) versions: Versions,
     /// The issuer's metadata with its key in the cache; None if the spec names the endpoint.
     pub(crate) found: Option<(Key, Metadata)>,
 }
 
-/// Prepares the request, and checks again what has been read. `read` becomes the observation with the Secrets as they
-/// were read, also if the request is refused afterwards.
+/// Prepares the request, and checks again what was read. `read` becomes the observation with the Secrets as they were read,
+/// also if the request is refused afterwards.
 pub(crate) async fn prepare<'a, L: Lookup>(
     purpose: Purpose,
     observed: &Observed<'a>,
@@ -88,7 +88,7 @@ pub(crate) async fn prepare<'a, L: Lookup>(
     Ok(PreparedRequest { provider, inputs, client, refresh_client, asked, versions, found })
 }
 
-/// Reads what the request is made of, without contact to any host.
+/// Reads the parts of the request, without contact to any host.
 pub(crate) async fn read_inputs<L: Lookup>(
     observed: &Observed<'_>,
     provider: &TokenProviderSpec,
@@ -113,12 +113,12 @@ pub(crate) async fn parse_certificates<L: Lookup>(
     let certificate = certificate(&secrets.certificate, pair)?;
     let probe = observed.spec.renewal.probe.as_ref().map(|probe| probe.url.as_str());
     let url = provider.token_endpoint.as_deref().or(provider.issuer.as_deref()).or(probe);
-    // A token that is signed here and is not probed is sent to nobody.
+    // A token that the controller signs and that is not probed is sent nowhere.
     let Some(url) = url else { return Ok(()) };
     token_client(observed, url, provider, ca_bundle, certificate, lookup).map(drop)
 }
 
-/// Creates the tokens of ServiceAccounts. Done for each request, since some servers refuse a token that they have seen.
+/// Creates the tokens of ServiceAccounts for each request, since some servers refuse a token that they have seen before.
 pub(crate) async fn issue_tokens<L: Lookup>(
     observed: &Observed<'_>,
     provider: &TokenProviderSpec,
@@ -149,7 +149,7 @@ async fn locate<'a, L: Lookup>(
         trust: digest(ca_bundle),
         mutual_tls: provider.shows_certificate(),
     };
-    // Metadata is public, so no client certificate is shown for it.
+    // Metadata is public, so no client certificate is presented.
     let client = token_client(observed, issuer, provider, ca_bundle.map(str::to_owned), None, lookup)?;
     let metadata = lookup.wait_for(lookup.caches().metadata.metadata(&key, &client)).await;
     let metadata = metadata.map_err(|error| {
@@ -171,8 +171,8 @@ const MAX_BUNDLE: usize = 512 << 10;
 /// A client certificate and the version of its Secret.
 type Certificate = (String, ClientCertificate);
 
-/// Reads the Secrets that the request is made with. Returns their metadata and versions, their data, and the data of the
-/// client certificate.
+/// Reads the Secrets that the request uses. Returns their metadata and versions, their data, and the data of the client
+/// certificate.
 async fn read_secrets<L: Lookup>(
     purpose: Purpose,
     observed: &Observed<'_>,

@@ -1,5 +1,5 @@
-//! What issuing a token needs from its environment. The controller implements it with its caches and the API server,
-//! `tokensource check` with the manifests. Must not know an implementation.
+//! The inputs that issuing a token needs from its environment. The controller implements this trait with its caches and the
+//! API server, `tokensource check` with the manifests. Must not know an implementation.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -68,7 +68,7 @@ pub(crate) trait Lookup {
         name: &str,
     ) -> Result<(UpstreamState, Option<Secret>), Self::Error>;
 
-    /// The versions as which the Secrets count, determined from their data.
+    /// The versions that represent the Secrets in the fingerprint, determined from their data.
     async fn count_versions(
         &self,
         observed: &Observed<'_>,

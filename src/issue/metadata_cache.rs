@@ -1,6 +1,7 @@
 //! A cache of issuers' metadata, so that renewals do not read the same document again.
 //!
-//! Concurrent requests for one issuer share one read. Must not know what a document contains, nor what is sent to whom.
+//! Concurrent requests for one issuer share one read. Must not know the content of a document, nor the requests that need
+//! it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -25,7 +26,7 @@ const LIMITS: Limits = Limits { share: 256 << 10, total: 8 << 20 };
 /// The approximate size of an entry without the issuer's name: up to 2 KiB for each endpoint, and 2 KiB for an error.
 const ISSUER: usize = 6 << 10;
 
-/// What entries are kept by. Namespaces and roots of trust share nothing, since whoever chooses them could forge a
+/// The key of an entry. Namespaces and trusted certificates are part of it, since the user who chooses them could forge a
 /// document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {

@@ -1,6 +1,6 @@
-//! Issuing a token: collects what a request is made of, sends the request, and reads the answer. The controller and
-//! `tokensource check` use the same functions, each with its own [`lookup::Lookup`].
-//! Must not know why a token is wanted, where it is written, or what a cluster is.
+//! Issues a token: collects the parts of a request, sends it, and reads the answer. The controller and `tokensource check`
+//! use the same functions, each with its own [`lookup::Lookup`]. Must not know why a token is needed, where it is written,
+//! or that there is a cluster.
 
 pub(crate) mod caches;
 pub(crate) mod error;

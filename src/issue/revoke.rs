@@ -23,8 +23,8 @@ pub(crate) struct Tokens {
     pub(crate) access: Vec<Secret>,
 }
 
-/// Revokes the tokens, the refresh token first: a server revokes the access tokens of the same grant with it (RFC 7009 §2.1),
-/// and nobody can get another one meanwhile. A token that the provider refuses to revoke does not keep the others from being
+/// Revokes the tokens, the refresh token first: a server revokes the access tokens of the same grant with it (RFC 7009
+/// §2.1), and no other one can be issued meanwhile. If the provider refuses to revoke one token, the others are still
 /// revoked.
 pub(crate) async fn revoke<L: Lookup>(
     tokens: &Tokens,

@@ -1,5 +1,5 @@
-//! Sends a prepared request, and reads the answer; or signs the token, where no provider issues it.
-//! Must not know why a token is wanted, nor where it is written.
+//! Sends a prepared request and reads the answer, or signs the token if no provider issues it. Must not know why a token is
+//! needed, nor where it is written.
 
 use std::time::Instant;
 
@@ -10,12 +10,12 @@ use crate::issue::inputs::PreparedRequest;
 use crate::issue::lookup::Lookup;
 use crate::oauth::{Disclosure, Endpoint, Metadata, Secret, SigningContext, Token, build, read};
 
-/// A token, and where it is from.
+/// A token, and the endpoint that issued it.
 pub(crate) struct Answer {
     pub(crate) token: Token,
-    /// The endpoint that answered; None if the token was signed here.
+    /// The endpoint that answered; None if the controller signed the token itself.
     pub(crate) endpoint: Option<Endpoint>,
-    /// What must not appear in anything shown, with what was signed for the request.
+    /// The values that must not appear in any message, with everything that was signed for the request.
     pub(crate) confidential: Vec<Secret>,
 }
 
@@ -60,7 +60,7 @@ pub(crate) async fn send<L: Lookup>(
     }
 }
 
-/// Signs the token. It counts as a request does: only the leader signs, and no more often.
+/// Signs the token. The limits of requests apply: only the leader signs, and no more often.
 fn sign<L: Lookup>(
     prepared: &PreparedRequest<'_>,
     observed: &Observed<'_>,
@@ -81,7 +81,8 @@ fn sign<L: Lookup>(
     Ok(Answer { token, endpoint: None, confidential: to_sign.confidential })
 }
 
-/// What the request uses and the issuer's metadata does not list. None if answers of the issuer's host must not be shown.
+/// A sentence about what the request uses and the issuer's metadata does not list. None if answers of the issuer's host must
+/// not be shown.
 pub(crate) fn unlisted(
     observed: &Observed<'_>,
     provider: &TokenProviderSpec,

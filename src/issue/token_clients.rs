@@ -1,8 +1,8 @@
 //! The HTTP clients for requests to providers, kept while they are in use.
 //!
-//! A client, and so a connection, is shared only by requests of one namespace to one host with the same roots of trust,
-//! client certificate and timeout. A namespace that keeps changing these has a limited share of the cache. Must not know
-//! what is sent.
+//! A client, and so a connection, is shared only by requests of one namespace to one host with the same trusted
+//! certificates, client certificate and timeout. A namespace that keeps changing these has a limited share of the cache.
+//! Must not know requests.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::oauth::{
     AddressPolicy, ClientCertificate, ClientSettings, Endpoint, Error, OutboundProxy, Resolver, TokenClient,
 };
 
-/// After this long without a request a client is dropped.
+/// How long an unused client is kept.
 const IDLE: TimeDelta = TimeDelta::minutes(5);
 
 /// Enough for thirty clients of a namespace with the system's authorities, or for two with the largest bundles.
@@ -34,7 +34,7 @@ struct Key {
     timeout: Duration,
 }
 
-/// The roots of trust, as a hash since bundles are large; None for the system's.
+/// The trusted certificates, as a hash since bundles are large; None for the system's.
 pub(crate) type Digest = Option<[u8; 32]>;
 
 /// The hash of a bundle.

@@ -46,9 +46,9 @@ pub struct Assertion {
     pub key: Secret,
     /// The `kid` header.
     pub key_id: Option<String>,
-    /// The certificate that belongs to the key, with its chain, as PEM; and in which headers it stands.
+    /// The certificate that belongs to the key, with its chain, as PEM; and the headers that contain it.
     pub certificate: Option<(String, CertificateHeaders)>,
-    /// Further members of the header. Those that other fields set win over them, but for `typ`.
+    /// Additional members of the header. Members that other fields set take precedence over them, except `typ`.
     pub headers: BTreeMap<String, String>,
     /// The `iss` claim.
     pub issuer: String,
@@ -79,7 +79,7 @@ impl Assertion {
         backdate.saturating_add(Duration::from_secs(20)).max(Duration::from_secs(30))
     }
 
-    /// Which field to use, if this member of the header must not stand among `headers`.
+    /// The field to use instead, if this member must not be among `headers`.
     pub fn refused_header(name: &str) -> Option<&'static str> {
         Some(match name {
             "alg" => "write algorithm beside headers instead",

@@ -16,7 +16,7 @@ pub(super) struct TooLarge;
 /// another encoding or several, or that cannot be decoded, is returned unchanged, with its header.
 pub(super) fn decode(headers: &mut HeaderMap, body: Vec<u8>, limit: usize) -> Result<Vec<u8>, TooLarge> {
     let Some(coding) = coding(headers) else { return Ok(body) };
-    // One byte over the limit tells a body that is too large from a body that just fits.
+    // One byte over the limit distinguishes a body that is too large from one that just fits.
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     // The decoder is a library that reads the provider's bytes. If it panics, the body is returned unchanged.
     let decoded = contain(|| {

@@ -1,8 +1,4 @@
-//! Which addresses the controller may connect to, and the resolver that returns no others.
-//! Knows address ranges and the operator's flags. Must not know requests, tenants or credentials.
-//! The resolver returns exactly the addresses that it has checked, and the client connects to what it returns, so there is
-//! no second look-up between check and use. Literal addresses never reach a resolver; [`AddressPolicy::check_literal`]
-//! checks them.
+//! The addresses that the controller may connect to, and the resolver that returns no others.
 
 use std::fmt;
 use std::io;
@@ -31,7 +27,7 @@ const METADATA_V6: [Ipv6Addr; 5] = [
     Ipv6Addr::new(0xfd00, 0x100, 0, 0, 0, 0, 0x100, 0x200),
 ];
 
-/// Which addresses may be connected to. By default: public and private addresses, but not the node itself, its link, or a
+/// The addresses that may be connected to. By default: public and private addresses, but not the node itself, its link, or a
 /// metadata service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AddressPolicy {
@@ -144,8 +140,8 @@ fn built_in_v6(address: Ipv6Addr) -> Option<Refusal> {
     }
 }
 
-/// The IPv4 addresses that a packet to this IPv6 address may reach, if the address itself tells. NAT64 prefixes that an
-/// operator has chosen (RFC 6052) cannot be recognised; `--deny-network` is for those.
+/// The IPv4 addresses that a packet to this IPv6 address may reach, if the address itself contains them. NAT64 prefixes that
+/// an operator has chosen (RFC 6052) cannot be recognised; `--deny-network` is for those.
 fn embedded(address: Ipv6Addr) -> Vec<Ipv4Addr> {
     let octets = address.octets();
     let of = |[a, b, c, d]: [usize; 4]| {

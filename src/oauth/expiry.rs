@@ -1,5 +1,5 @@
 //! Determines the lifetime of a token from what the provider says about it.
-//! Knows the forms in which servers write an expiry, and how to tell seconds, milliseconds and instants apart.
+//! Knows the forms in which servers write an expiry, and how to distinguish seconds, milliseconds and instants.
 //! Pure: the instants are arguments. Must not know headers, bodies, or which member a value is from.
 
 use std::collections::BTreeSet;
@@ -43,13 +43,13 @@ pub(super) struct AlreadyExpired;
 /// The meaning of one declared value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Declared {
-    /// Null, empty or zero: it tells nothing.
+    /// Null, empty or zero, which does not give a lifetime.
     Nothing,
-    /// It has a form that is not understood.
+    /// A value in an unknown form.
     Unusable,
-    /// It is negative.
+    /// A negative value.
     Past,
-    /// It tells the expiry.
+    /// A usable expiry.
     Expiry(Expiry),
 }
 
@@ -111,7 +111,7 @@ pub(super) fn determine(
     if seconds <= 0 { Err(AlreadyExpired) } else { Ok(Lifetime { seconds, notices, declared_zero }) }
 }
 
-/// The first declared value that tells the expiry. A negative value ends the search.
+/// The first usable declared value. A negative value ends the search.
 fn first_usable(
     declared: &[Option<&Value>],
     unit: ExpiryUnit,
@@ -248,8 +248,8 @@ pub(super) fn http_date(text: &str) -> Option<i64> {
     i64::try_from(since.as_secs()).ok()
 }
 
-/// Tells durations from instants by size: 1e9 s are 31.7 years, which is no lifetime; 1e11 s since 1970 are the year 5138, so
-/// larger numbers are milliseconds.
+/// Distinguishes durations from instants by size: 1e9 s are 31.7 years, which is no lifetime; 1e11 s since 1970 are the year
+/// 5138, so larger numbers are milliseconds.
 #[expect(
     clippy::cast_possible_truncation,
     reason = "every cast is of a number below 1e14, and rounding down is meant"

@@ -1,7 +1,7 @@
 //! Finds the endpoints of an issuer in its metadata (RFC 8414, and OpenID Connect Discovery 1.0, which preceded it).
-//! Knows where the document is and which members are used.
-//! Must not know which hosts may receive credentials: each endpoint is checked like one that a spec names. Nothing of the
-//! document except those URLs is shown, so that nobody can read a foreign server through it.
+//! Knows where the document is and which members are used. Must not know which hosts may receive credentials: each endpoint
+//! is checked like one that a spec names. Nothing of the document except those URLs is shown, so that it cannot be used to
+//! read another server.
 
 use serde_json::Value;
 
@@ -139,8 +139,8 @@ impl Issuer {
                 Err(error @ (Error::TooLarge { .. } | Error::Malformed { .. })) => (false, self.wrap(error)),
                 Err(error) => return Err(self.wrap(error)),
             };
-            // A server without the document may answer anything here, even the document of another issuer, so the other
-            // URL decides. An error about a document tells more than an error about a missing document.
+            // A server without the document may answer anything here, even the document of another issuer, so the other URL
+            // decides. An error in a document is more useful than a missing document.
             if is_document || !missed.0 {
                 missed = (is_document, error);
             }

@@ -85,7 +85,7 @@ pub enum Grant {
     RefreshToken { token: Secret },
     /// RFC 7523 §2.1. If the assertion has a `scope` claim, the request has no `scope` parameter.
     JwtBearer { assertion: Assertion },
-    /// RFC 7521 §4.1, with an assertion of another issuer. `grant_type` tells its format.
+    /// RFC 7521 §4.1, with an assertion of another issuer. `grant_type` names its format.
     IssuedAssertion { grant_type: String, assertion: Secret },
     /// RFC 8693 §2.1.
     TokenExchange { subject: TypedToken, actor: Option<TypedToken>, requested_token_type: Option<String> },

@@ -9,7 +9,7 @@ use super::secret::Secret;
 use crate::api::{BodyFormat, ParameterPlace, ParameterType, RequestMethod};
 use crate::panics::contain;
 
-/// The kind of the token, which tells the server where to look first (RFC 7009 §2.1).
+/// The kind of the token, a hint for the server's search (RFC 7009 §2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenTypeHint {
     /// `access_token`.

@@ -20,7 +20,7 @@ pub struct Token {
     /// The published type: `Bearer`, or the value of `response.tokenType`. Consists of `[A-Za-z0-9._~-]`.
     pub token_type: String,
     /// The granted scope in printable ASCII, separated by spaces unless the provider used commas. None if the response does
-    /// not tell it, which means the requested scope (RFC 6749 §5.1).
+    /// not contain it, which means the requested scope (RFC 6749 §5.1).
     pub scope: Option<String>,
     /// The refresh token of the response. None: a stored refresh token remains valid (RFC 6749 §6).
     pub refresh_token: Option<Secret>,
@@ -31,8 +31,8 @@ pub struct Token {
     pub issued_at: DateTime<Utc>,
     /// When the token expires by the local clock, in whole seconds: 1 s to 10 years after `issued_at`.
     pub expires_at: DateTime<Utc>,
-    /// The response declares a lifetime of zero. A token that was seen before has then expired; for a new token zero tells
-    /// nothing, and `expires_at` is assumed.
+    /// The response declares a lifetime of zero. A token that was seen before has then expired; for a new token, zero means
+    /// that the lifetime is unknown, and `expires_at` is assumed.
     pub declared_zero: bool,
     /// Notices about the response. Sorted, so that an unchanged set gives the same message.
     pub notices: BTreeSet<Notice>,

@@ -46,10 +46,10 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The settings of a [`TokenClient`].
 #[derive(Clone)]
 pub struct ClientSettings {
-    /// Which addresses may be connected to.
+    /// The addresses that may be connected to.
     pub addresses: Arc<AddressPolicy>,
-    /// How names are resolved. None: by the system's library, which may block a thread after the caller has given up; for a
-    /// person's own machine.
+    /// The resolver for host names. None: the system's library, which may block a thread after the caller has given up; for
+    /// a person's own machine.
     pub resolver: Option<TenantResolver>,
     /// The operator's proxy.
     pub proxy: Option<Arc<OutboundProxy>>,

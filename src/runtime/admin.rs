@@ -1,5 +1,5 @@
-//! The admin endpoint: `/livez`, `/readyz`, `/metrics`. Knows HTTP and the response to each path; must not know what is
-//! measured, or how connections are limited.
+//! The admin endpoint: `/livez`, `/readyz`, `/metrics`. Knows HTTP and the response to each path; must not know the metrics,
+//! or how connections are limited.
 
 mod connections;
 mod server;
@@ -33,7 +33,7 @@ const SCRAPES_OF_A_CLIENT: usize = 2;
 /// The size of the pieces in which a scrape is passed to the connection.
 const PIECE: usize = 64 * 1024;
 
-/// The address by which clients are told apart.
+/// The address that identifies a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Client(IpAddr);
 
@@ -42,7 +42,7 @@ struct Admin {
     rights: Rights,
     heartbeat: Heartbeat,
     registry: Registry,
-    /// Held while a scrape is encoded, so that only one is encoded at a time.
+    /// Locked while a scrape is encoded, so that only one is encoded at a time.
     encoding: Arc<Mutex<()>>,
     scrapes: Arc<Semaphore>,
     clients: Arc<SyncMutex<HashMap<Client, usize>>>,
@@ -73,7 +73,7 @@ pub(super) fn serve(
     Ok(server::serve(listener, routes))
 }
 
-/// Runs on another thread than the reconciles, so that it can tell whether their event loop is stuck.
+/// Runs on another thread than the reconciles, so that it can detect whether their event loop is stuck.
 async fn livez(State(admin): State<Arc<Admin>>) -> Response {
     match admin.heartbeat.stalled() {
         None => "ok\n".into_response(),

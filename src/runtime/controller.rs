@@ -193,7 +193,7 @@ fn election(
     Ok(Election::new(&client, namespace, &arguments.lease_name, identity, leadership, heartbeat))
 }
 
-/// Where this controller keeps what is its own: the lease, and the key for the hash of credentials.
+/// The namespace of the controller's own objects: the lease, and the key for the hash of credentials.
 fn own_namespace<'a>(arguments: &'a ControllerArguments, config: &'a Config) -> &'a str {
     arguments.lease_namespace.as_deref().unwrap_or(&config.default_namespace)
 }

@@ -1,4 +1,4 @@
-//! Tells whether the event loop of the reconciles is running. Must not know what it runs.
+//! Detects whether the event loop of the reconciles is running. Must not know its tasks.
 
 use std::convert::Infallible;
 use std::sync::Arc;

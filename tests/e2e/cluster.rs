@@ -1,5 +1,4 @@
-//! Looks into the cluster: who leads, how pods are, what the client reports, what stands in a Secret.
-//! Knows how to ask; must not know what should be.
+//! Reads the state of the cluster: the leader, pods, the client's report, Secrets. Must not know the expected state.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,10 +13,10 @@ use tokensource_kit::{eventually, token_sources};
 
 use crate::pods::{PORT, REPORT_PORT, Report};
 
-/// Where the chart is installed, and where its users are.
+/// The namespaces of the chart and of its users.
 pub(crate) const SYSTEM: &str = "tokensource-system";
 pub(crate) const SHOP: &str = "shop";
-/// Under load: seconds else.
+/// The deadline under load; it takes seconds otherwise.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 pub(crate) struct Cluster {
@@ -31,7 +30,7 @@ impl Cluster {
         Self { client: plane.admin(), http: http.expect("an HTTP client") }
     }
 
-    /// The controller's pods that are not being ended.
+    /// The controller's pods that are not being deleted.
     pub(crate) async fn controllers(&self) -> Vec<Pod> {
         let pods = self.pods(SYSTEM, "app.kubernetes.io/name=tokensource").await;
         pods.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect()
@@ -52,14 +51,14 @@ impl Cluster {
         .await
     }
 
-    /// The holder of the lease: a pod's name, and a word that no other process has.
+    /// The holder of the lease: a pod's name, and a word that is unique to the process.
     pub(crate) async fn leader(&self) -> Option<String> {
         let api: Api<Lease> = Api::namespaced(self.client.clone(), SYSTEM);
         let lease = api.get_opt("tokensource").await.ok()??;
         lease.spec?.holder_identity.filter(|holder| !holder.is_empty())
     }
 
-    /// The pod whose name begins the holder's.
+    /// The pod that holds the lease.
     pub(crate) async fn leading_pod(&self) -> Pod {
         eventually("a leader among the pods", PATIENCE, async || {
             let leader = self.leader().await.ok_or("nobody leads")?;
@@ -70,7 +69,7 @@ impl Cluster {
         .await
     }
 
-    /// Waits for another leader than this one, and says how long that took.
+    /// Waits for another leader, and returns how long that took.
     pub(crate) async fn takeover(&self, from: &str) -> (String, Duration) {
         let start = std::time::Instant::now();
         let next = eventually("another leader", PATIENCE, async || match self.leader().await {
@@ -81,7 +80,7 @@ impl Cluster {
         (next, start.elapsed())
     }
 
-    /// What each pod says of itself in its metrics: 1 for one that leads.
+    /// The leadership metric of each pod: 1 for the leader.
     pub(crate) async fn leading_by_metrics(&self, pods: &[Pod]) -> BTreeMap<String, String> {
         let mut found = BTreeMap::new();
         for pod in pods {
@@ -92,7 +91,7 @@ impl Cluster {
         found
     }
 
-    /// What the client has seen so far.
+    /// The client's report so far.
     pub(crate) async fn report(&self) -> Result<Report, String> {
         let pods = self.pods(SHOP, "app=books-reader").await;
         let pod = pods.first().ok_or("no client")?;
@@ -100,7 +99,7 @@ impl Cluster {
         serde_json::from_str(&text).map_err(|error| error.to_string())
     }
 
-    /// Waits until the client has shown so many different tokens.
+    /// Waits until the client has presented this number of different tokens.
     pub(crate) async fn client_has_shown(&self, tokens: usize, patience: Duration) -> Report {
         eventually(&format!("token {tokens} at the client"), patience, async || {
             let report = self.report().await?;
@@ -109,7 +108,7 @@ impl Cluster {
         .await
     }
 
-    /// What the resource server says to somebody who shows this token.
+    /// The resource server's response to this token.
     pub(crate) async fn show(&self, token: &str) -> (u16, String) {
         let pods = self.pods(SHOP, "app=books").await;
         let address = address(pods.first().expect("the resource server")).expect("its address");
@@ -125,7 +124,7 @@ impl Cluster {
         String::from_utf8(data["access_token"].0.clone()).expect("a token is text")
     }
 
-    /// When a `TokenSource` means to renew.
+    /// When a `TokenSource` will renew.
     pub(crate) async fn renews_at(&self, name: &str) -> DateTime<Utc> {
         let source = token_sources(self.client.clone(), SHOP).get(name).await.expect("the TokenSource");
         let text = source.data["status"]["renewAt"].as_str().expect("status.renewAt");

@@ -1,5 +1,5 @@
-//! The commands of README and docs/install.md, taken from there and run as they stand, with a registry's name filled in.
-//! Knows Markdown and the shell; must not know what the commands should achieve.
+//! The commands of README and docs/install.md, taken from the pages and run unchanged except for the registry's name. Knows
+//! Markdown and the shell; must not know the purpose of the commands.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -23,7 +23,7 @@ impl Person {
         Self { kubeconfig: kubeconfig.to_owned(), home }
     }
 
-    /// Types commands, prints what they print, and stops at the first that fails.
+    /// Runs commands, prints their output, and stops at the first that fails.
     pub(crate) fn types(&self, commands: &str) {
         println!("{}", indented(commands, "  $ "));
         let path =

@@ -1,8 +1,8 @@
 //! End to end: a node on this machine, the image from the Dockerfile, README's install commands, a Keycloak, and pods that
-//! use the token (`make e2e`, as root). Knows who this program is each time it runs: the one outside, the test inside the
+//! use the token (`make e2e`, as root). Knows the role of this program in each run: the program outside, the test inside the
 //! enclosure, or a program in a pod.
 //!
-//! The pods' image holds this very program, so that nothing else needs to be built for it.
+//! The pods' image contains this program, so that nothing else needs to be built for it.
 
 #![allow(clippy::disallowed_methods)] // it lives in real time
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // and ends where it fails
@@ -43,7 +43,7 @@ fn run<T>(future: impl Future<Output = T>) -> T {
     runtime.expect("a runtime").block_on(future)
 }
 
-/// Builds what is missing while there is a network, and goes inside.
+/// Builds missing parts while there is a network, and starts the test in the enclosure.
 fn outside() -> ExitCode {
     let user = Command::new("id").arg("-u").output().expect("id");
     if user.stdout.trim_ascii() != b"0" {
@@ -53,7 +53,7 @@ fn outside() -> ExitCode {
     for build in [assets::kubernetes, assets::node, assets::helm, assets::keycloak] {
         build();
     }
-    // On this thread, as `enclosure::run` asks.
+    // On this thread, as `enclosure::run` requires.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(enclosure::run(&["inside"]))
 }
@@ -71,7 +71,7 @@ fn inside(folder: &str, cgroup: &str) -> ExitCode {
     }
 }
 
-/// The logs of all programs, which would go with the enclosure.
+/// The logs of all programs, which would be deleted with the enclosure.
 pub(crate) struct Logs {
     folder: PathBuf,
     place: PathBuf,
@@ -85,7 +85,7 @@ impl Logs {
         Self { folder: enclosure.folder().to_owned(), place }
     }
 
-    /// Copies what is there: called again, what has come since.
+    /// Copies the logs. A later call copies the new lines.
     pub(crate) fn keep(&self) {
         let script =
             r#"cd "$1" && cp -r node/*.log plane-*/*.log keycloak-*/keycloak.log /var/log/pods "$2"/"#;

@@ -1,5 +1,5 @@
-//! What must be there before the story begins: the images, a control plane, a node, a Keycloak.
-//! Knows how they are put together; must not know the story.
+//! The preconditions of the story: the images, a control plane, a node, a Keycloak. Knows how they are connected; must not
+//! know the story.
 
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -17,7 +17,7 @@ use tokensource_kit::shipped::repository;
 /// How long tokens live, in seconds: by the controller's rules, renewals come each minute.
 pub(crate) const LIFESPAN: u64 = 120;
 const PODS_IMAGE: &str = "localhost/pods:e2e";
-/// As a cluster's DNS and a public one would know them.
+/// The names that the cluster's DNS and a public DNS would have.
 const NAMES: [(&str, Ipv4Addr); 3] = [
     ("login.example.com", node::ADDRESS),
     ("books.shop.svc.cluster.local", Ipv4Addr::new(10, 0, 0, 80)),
@@ -31,7 +31,7 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// `image` is what the controller's image is to be called.
+    /// `image` is the name for the controller's image.
     pub(crate) async fn set(enclosure: &Enclosure, image: &str) -> Self {
         let archive = build(enclosure, image);
         let program = std::env::current_exe().expect("the path of this program");
@@ -58,7 +58,7 @@ impl Scene {
         self.keycloak.alter_client(REALM, client, &attributes).await;
     }
 
-    /// From now on this client's tokens are for this resource server.
+    /// Sets the resource server that this client's tokens are for.
     async fn audience(&self, client: &str, audience: &str) {
         let found =
             self.keycloak.admin(Method::GET, &format!("/{REALM}/clients?clientId={client}"), None).await;
@@ -71,21 +71,21 @@ impl Scene {
         self.keycloak.admin(Method::POST, &path, Some(&mapper)).await;
     }
 
-    /// How many tokens Keycloak has made for a client.
+    /// The number of tokens that Keycloak has issued to a client.
     pub(crate) async fn issued(&self, client: &str) -> usize {
         self.keycloak.events(REALM, client, "CLIENT_LOGIN").await.len()
     }
 
-    /// What Keycloak has refused to a client.
+    /// The requests of a client that Keycloak has refused.
     pub(crate) async fn refused(&self, client: &str) -> Vec<Value> {
         self.keycloak.events(REALM, client, "CLIENT_LOGIN_ERROR").await
     }
 }
 
-/// Builds the Dockerfile. Its own output is shown, for it takes minutes the first time.
+/// Builds the Dockerfile. The output is shown, because the first build takes minutes.
 fn build(enclosure: &Enclosure, image: &str) -> std::path::PathBuf {
     let archive = enclosure.folder().join("controller.tar");
-    // Beside what cargo has built for this test, so that `cargo clean` takes it, too.
+    // In cargo's folder for this test, so that `cargo clean` deletes it, too.
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("image");
     let status = Command::new("bash")
         .arg(repository().join("tests/e2e/image.sh"))

@@ -1,6 +1,6 @@
 //! The story: README's commands bring up two replicas; a pod uses a token through three renewals, the leader's violent end,
-//! an upgrade and a handover; no call is answered 401, and the provider is asked for nothing that was not due.
-//! Knows what should be; must not know how it is brought about.
+//! an upgrade and a handover; no call is answered 401, and no token is requested before it is due. Knows the expected
+//! behaviour; must not know how it is implemented.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -21,11 +21,11 @@ use crate::cluster::{Cluster, PATIENCE, SHOP, SYSTEM, restarts};
 use crate::commands::{self, Person};
 use crate::scene::{LIFESPAN, Scene};
 
-/// The mount shows a new token this much later than the Secret, and somewhat more under load.
+/// How much later than the Secret a mount shows a new token, with some reserve for load.
 const PROPAGATION: Duration = Duration::from_secs(40);
-/// A leader that is told to end hands over "within about five" seconds, says README; a machine under load takes longer.
+/// The deadline of a handover: "within about five" seconds after SIGTERM by README; a machine under load takes longer.
 const HANDOVER: Duration = Duration::from_secs(12);
-/// After a leader's violent end the other begins "within about 20" seconds.
+/// The deadline of a takeover: "within about 20" seconds after the leader was killed.
 const TAKEOVER: Duration = Duration::from_secs(25);
 
 struct Story<'a> {
@@ -55,7 +55,7 @@ pub(crate) async fn tell(enclosure: &Enclosure, logs: &Logs) {
     story.verdict(&first_token).await;
 }
 
-/// Keeps the logs however the story ends: dropped before the scene, whose logs go with it.
+/// Keeps the logs in any case: dropped before the scene, which deletes its logs.
 struct Kept<'a>(&'a Logs);
 
 impl Drop for Kept<'_> {
@@ -69,7 +69,7 @@ impl Story<'_> {
         println!("{:4} s  {what}", self.began.elapsed().as_secs());
     }
 
-    /// Two pods that are Ready, as little able to do harm as the chart says, one of which leads.
+    /// Two pods are Ready and as restricted as the chart says, and one of them leads.
     async fn installed(&self) {
         let pods = self.cluster.two_are_ready().await;
         let leader = self.cluster.leading_pod().await.name_any();
@@ -85,7 +85,7 @@ impl Story<'_> {
         self.say(&format!("two replicas are Ready, confined as the chart says; {leader} leads"));
     }
 
-    /// The user's objects, a resource server, and the Deployment of deploy/examples/pod.yaml with our client in it.
+    /// The user's objects, a resource server, and the Deployment of deploy/examples/pod.yaml with the test's client in it.
     async fn populate(&self) {
         let manifests = repository().join("tests/e2e/manifests");
         let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": SHOP } });
@@ -144,7 +144,7 @@ impl Story<'_> {
         );
     }
 
-    /// Another value, and so other pods; the namespace enforces docs/install.md's pod security besides.
+    /// Another value, and therefore new pods. In addition, the namespace enforces docs/install.md's pod security.
     async fn upgrade(&self) {
         let before: Vec<String> =
             self.cluster.controllers().await.iter().map(ResourceExt::name_any).collect();
@@ -169,7 +169,7 @@ impl Story<'_> {
         self.say(&format!("upgraded, and the provider was asked for nothing; {leader} leads"));
     }
 
-    /// SIGTERM, as from a node that is drained.
+    /// SIGTERM, as when a node is drained.
     async fn end_the_leader(&self) {
         let leader = self.cluster.leader().await.expect("a leader");
         let pod = self.cluster.leading_pod().await;
@@ -220,7 +220,7 @@ impl Story<'_> {
         self.scene.node.check();
     }
 
-    /// The chart grants what the controller does.
+    /// The chart grants all rights that the controller uses.
     fn nothing_was_refused(&self) {
         let account = format!("system:serviceaccount:{SYSTEM}:tokensource-controller");
         let audit = self.scene.plane.audit();
@@ -234,7 +234,7 @@ impl Story<'_> {
         ));
     }
 
-    /// The resource server does refuse.
+    /// The resource server does refuse invalid tokens.
     async fn the_server_means_it(&self, first_token: &str) {
         let good = self.cluster.token("books-token").await;
         let mut forged = good.clone();
@@ -257,7 +257,8 @@ impl Story<'_> {
     }
 }
 
-/// What the kernel says of a container's process: nobody, with no rights, behind a filter, on a disk it cannot write.
+/// The restrictions of a container's process, from the kernel: an unprivileged user, no capabilities, a seccomp filter, a
+/// read-only disk.
 fn confined(node: &Node, pod: &Pod) {
     let pid = node.pid(pod).expect("a running container");
     let read = |name: &str| std::fs::read_to_string(format!("/proc/{pid}/{name}")).expect(name);
@@ -276,7 +277,7 @@ fn confined(node: &Node, pod: &Pod) {
     let root = mounts.lines().find(|line| line.split(' ').nth(4) == Some("/")).expect("a root filesystem");
     let options = root.split(' ').nth(5).unwrap_or_default();
     assert!(options.split(',').any(|option| option == "ro"), "{root}");
-    // From outside, as root: the image has no shell to try it with.
+    // From outside, as root, because the image has no shell to try it with.
     let tried = Command::new("touch").arg(format!("/proc/{pid}/root/written")).output().expect("touch");
     assert!(!tried.status.success(), "the root filesystem can be written");
 }

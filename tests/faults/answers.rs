@@ -1,5 +1,5 @@
-//! An API server that is slow, busy, contradicts or hangs up: the token that was got is written when it can be, and
-//! no other is asked for.
+//! An API server that is slow, busy, contradictory or closes connections: an issued token is written as soon as possible,
+//! and no other is requested.
 
 use std::time::Duration;
 
@@ -89,7 +89,7 @@ pub(crate) async fn dropped_watches_lose_nothing(story: &mut Story, proxy: &Prox
     assert!(watches >= 20, "only {watches} watches were begun: were any cut?");
 }
 
-/// A list that is answered, and a watch that never is: each attempt begins well.
+/// A list succeeds, and the watch after it never does: each attempt begins well.
 pub(crate) async fn list_that_keeps_failing_is_repeated_ever_more_seldom(story: &mut Story, proxy: &Proxy) {
     settled(story, "patient").await;
     let watches = |call: &Call| call.is_watch() && call.path().ends_with("/secrets");

@@ -1,5 +1,5 @@
-//! Backup and restore: everything comes back under new uids, the Secrets with owners that are no more. What
-//! `docs/operations.md` says of it is shown here.
+//! Backup and restore: all objects come back with new uids, and Secrets with owners that no longer exist. Shows the
+//! statements of `docs/operations.md`.
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ use tokensource_kit::scripted_provider::Answer;
 use crate::story::{SOON, Story, TOKEN, condition, text};
 use crate::witness::{at_rest, exists, settled};
 
-/// What a backup holds of a namespace.
+/// The objects of a namespace in a backup.
 struct Backup {
     secrets: Vec<Secret>,
     sources: Vec<TokenSource>,
 }
 
-/// Takes everything into a backup and deletes it, with the controller away.
+/// Backs up all objects and deletes them while the controller is stopped.
 async fn lose_everything(story: &Story) -> Backup {
     story.controller.kill9();
     let everything = ListParams::default();
@@ -40,7 +40,7 @@ async fn lose_everything(story: &Story) -> Backup {
     backup
 }
 
-/// Creates objects anew, as backup tools do: what the API server gave them is left out, their status too.
+/// Creates objects again, as backup tools do: without their status and the fields that the API server sets.
 async fn restore<K>(api: &Api<K>, objects: &[K], keep_owners: bool)
 where
     K: Resource + Clone + std::fmt::Debug + serde::Serialize + serde::de::DeserializeOwned,
@@ -56,7 +56,7 @@ where
     }
 }
 
-/// With their owners, as most tools restore them: garbage collection takes them away, and tokens come anew.
+/// With owners, as most tools restore Secrets: garbage collection deletes them, and new tokens are issued.
 pub(crate) async fn restored_secrets_make_way_for_new_ones(story: &mut Story, _: &Proxy) {
     settled(story, "saved").await;
     let backup = lose_everything(story).await;
@@ -66,7 +66,7 @@ pub(crate) async fn restored_secrets_make_way_for_new_ones(story: &mut Story, _:
     at_rest(story, "saved", 2).await;
 }
 
-/// Without owners nobody takes them away: they are left alone until somebody says whose they are.
+/// Without owners, Secrets are not deleted and not used until a person sets their owners.
 pub(crate) async fn restored_without_owners_they_are_taken_back_by_hand(story: &mut Story, _: &Proxy) {
     settled(story, "saved").await;
     let token = story.value("saved-token", "access_token").await;
@@ -81,11 +81,11 @@ pub(crate) async fn restored_without_owners_they_are_taken_back_by_hand(story: &
     assert_eq!(story.value("saved-token", "access_token").await, token, "workloads have what was restored");
 
     story.patch_secret("saved-token", &owned_by(&source)).await;
-    // The credentials have another uid: that costs one token, and the restored one stays until it is there.
+    // The credentials have another uid, which costs one token. The restored token stays until the new one is written.
     at_rest(story, "saved", 2).await;
 }
 
-/// What `docs/operations.md` has people patch.
+/// The patch that `docs/operations.md` recommends.
 fn owned_by(source: &TokenSource) -> Value {
     json!({"metadata": {"ownerReferences": [{
         "apiVersion": "tokensource.dev/v1alpha1", "kind": "TokenSource", "name": source.name_any(),
@@ -93,8 +93,8 @@ fn owned_by(source: &TokenSource) -> Value {
     }]}})
 }
 
-/// A rotated refresh token has no other copy: its Secret is restored without its owner, and given to the new one
-/// before that one asks for anything.
+/// There is no other copy of a rotated refresh token: its Secret is restored without its owner, and the new owner is set
+/// before a token is requested.
 pub(crate) async fn restored_refresh_token_is_taken_back(story: &mut Story, _: &Proxy) {
     story.provider.respond(TOKEN, |request, number| {
         let expected = if number == 1 { "the-seed".to_owned() } else { format!("rotated-{}", number - 1) };

@@ -1,4 +1,4 @@
-//! The wall clock is stepped an hour, each way, under the running controller.
+//! The wall clock is changed by an hour, in each direction, while the controller runs.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,10 +12,10 @@ use tokensource_kit::unique;
 
 use crate::story::{Story, TOKEN};
 
-/// The life of the tokens, and when they are renewed at the latest.
+/// The lifetime of the tokens, and the latest time of their renewal.
 const LIFE: Duration = Duration::from_secs(20);
 
-/// What a controller's environment needs for its clock to be stepped: for the stories of this module alone.
+/// The environment in which a controller's clock can be changed, for the stories of this module.
 pub(crate) fn environment(story: &str) -> Vec<(&'static str, String)> {
     if !story.starts_with("clock::") {
         return Vec::new();
@@ -36,7 +36,7 @@ static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
     library
 });
 
-/// A folder that is gone with this machine's temporary files, one for each run.
+/// A temporary folder, one for each run.
 fn folder() -> PathBuf {
     static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
         let folder = std::env::temp_dir().join(format!("clock-{}", unique::word(8)));
@@ -62,7 +62,7 @@ pub(crate) async fn an_hour_back(story: &mut Story, _: &Proxy) {
     stepped(story, "clock::an_hour_back", -3600).await;
 }
 
-/// By the clock on the wall here, which is never stepped, the Secret holds a good token throughout.
+/// By the unchanged clock of the test, the Secret has a valid token all the time.
 async fn stepped(story: &Story, name: &str, seconds: i64) {
     story.provider.always(TOKEN, Answer::token(LIFE.as_secs()));
     story.ask("timely", &json!({})).await;
@@ -85,7 +85,7 @@ async fn stepped(story: &Story, name: &str, seconds: i64) {
     let shifted = chrono::Utc::now() + chrono::TimeDelta::seconds(seconds);
     let hour = shifted.format("%Y-%m-%dT%H:").to_string();
     assert!(last.contains(&hour), "the clock was not stepped: {last}");
-    // One request in half a life at the least, one more for the step, and no storm.
+    // At least one request in half a lifetime, one more after the change, and no more than that.
     let requests = story.provider.requests(TOKEN);
     assert!((4..=7).contains(&requests.len()), "{} requests", requests.len());
     for pair in requests.windows(2) {

@@ -1,6 +1,5 @@
-//! Intermediate states: the process is killed after every single step between the request for a token and the status,
-//! once with the first token and once with a renewal. One token is lost where there is no copy of it but in the
-//! process that dies: that much is unavoidable without storing it before it is stored.
+//! Intermediate states: the process is killed after each step between the token request and the status, once with the first
+//! token and once with a renewal. A token is lost if only the killed process has it, which cannot be avoided.
 
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use tokensource_kit::scripted_provider::Answer;
 use crate::story::{SOON, Story, TOKEN};
 use crate::witness::{Witness, at_rest, rotate};
 
-/// A crash with the first token, another with a renewal; each costs so many tokens.
+/// A crash with the first token, and another with a renewal; each costs this number of tokens.
 async fn crash(
     story: &Story,
     proxy: &Proxy,
@@ -39,11 +38,11 @@ async fn crash(
     witness.saw_no_loss();
 }
 
-/// Killed, and started again; what was on its way to the API server is not delivered after that.
+/// Kills and restarts the controller. Calls on the way to the API server are not delivered afterwards.
 async fn again(story: &Story, proxy: &Proxy) {
     story.controller.kill9();
     proxy.clear();
-    // A provider that was asked answers, whether or not anybody is there: the token that is lost comes first.
+    // A provider answers even if the client is gone, so the lost token comes first.
     eventually("all answers", SOON, async || {
         let (asked, answered) = (story.provider.count(TOKEN), story.provider.issued().len());
         if asked == answered { Ok(()) } else { Err(format!("{answered} of {asked}")) }
@@ -59,7 +58,7 @@ async fn crash_at(story: &Story, proxy: &Proxy, lost: [usize; 2], fault: Fault, 
     crash(story, proxy, lost, inject, arrives).await;
 }
 
-/// The write of the token itself.
+/// Whether the call writes the token.
 fn publishes(call: &Call) -> bool {
     call.writes_secret() && (call.method == "POST" || call.target.contains("force=true"))
 }
@@ -76,8 +75,8 @@ pub(crate) async fn after_the_answer_before_the_secret(story: &mut Story, proxy:
     crash_at(story, proxy, [1, 1], Fault::Hold, publishes).await;
 }
 
-/// The fields that a POST has left to the controller are claimed before its first apply: a write of its own, and only
-/// with a renewal. With the first token nothing is held, so that the crash comes after all writes.
+/// Before the first apply, the controller takes over the ownership of the fields that it created by POST: a separate write,
+/// only with a renewal. With the first token there is no such call, so the crash comes after all writes.
 pub(crate) async fn after_the_secret_was_claimed(story: &mut Story, proxy: &Proxy) {
     let inject = || Some(proxy.inject(1, Fault::HoldAnswer, |call| call.writes_secret() && !publishes(call)));
     let arrives = async |injection: Option<Injection>, requests: usize| match requests {

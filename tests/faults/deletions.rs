@@ -1,5 +1,5 @@
-//! A `TokenSource` goes, or its whole namespace, while a token for it is under way: nothing is left, nothing more is
-//! asked for, and nobody complains for ever.
+//! A `TokenSource` or its whole namespace is deleted while a token is being requested: no object is left, no further token
+//! is requested, and errors end.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tokensource_kit::scripted_provider::Answer;
 use crate::story::{SOON, Story, TOKEN};
 use crate::witness::{exists, rotate, settled};
 
-/// The API server's refusals are tried again; of an object that is gone there is nothing to try.
+/// The maximum number of retries: calls for an object that is gone are not repeated.
 const FEW: usize = 4;
 
 pub(crate) async fn source_goes_in_the_background(story: &mut Story, _: &Proxy) {
@@ -26,7 +26,7 @@ pub(crate) async fn source_goes_in_the_foreground(story: &mut Story, _: &Proxy) 
 }
 
 async fn goes(story: &Story, how: &DeleteParams) {
-    // With its first token under way, and with a renewal.
+    // While its first token is being requested, and while a renewal is.
     for (name, requests) in [("early", 1), ("late", 3)] {
         if name == "late" {
             story.provider.answer(TOKEN, Answer::token(3600));
@@ -41,7 +41,7 @@ async fn goes(story: &Story, how: &DeleteParams) {
         story.asked(requests).await;
         story.sources().delete(name, how).await.expect("deleted");
         gone(story, name).await;
-        // The answer comes, and finds nobody.
+        // The answer arrives after the object was deleted.
         tokio::time::sleep(Duration::from_secs(5)).await;
         gone(story, name).await;
         story.asked_exactly(requests).await;
@@ -49,7 +49,7 @@ async fn goes(story: &Story, how: &DeleteParams) {
     }
 }
 
-/// Neither the `TokenSource` nor its Secret is there, or soon neither is.
+/// Waits until neither the `TokenSource` nor its Secret exists.
 async fn gone(story: &Story, name: &str) {
     let secrets = story.secrets();
     eventually("the end of both", SOON, async || {
@@ -66,7 +66,7 @@ fn complaints(story: &Story) -> usize {
 
 pub(crate) async fn namespace_ends_in_peace(story: &mut Story, _: &Proxy) {
     settled(story, "old").await;
-    // Whatever order they are deleted in: a Secret that goes before its TokenSource is not to be replaced.
+    // In any order of deletion: a Secret that is deleted before its TokenSource is not replaced.
     story.credentials("zz-last-to-go", "s3cr3t-of-the-client").await;
     for number in 0..6 {
         let more = json!({"credentialsRef": {"name": "zz-last-to-go"}});
@@ -85,7 +85,7 @@ pub(crate) async fn namespace_ends_in_peace(story: &mut Story, _: &Proxy) {
     assert!(before <= FEW, "{}", story.controller.logs());
 }
 
-/// A namespace may take its time to end, and loses its objects one after the other.
+/// A namespace may end slowly, and lose its objects one after the other.
 pub(crate) async fn namespace_ends_slowly(story: &mut Story, _: &Proxy) {
     settled(story, "last").await;
     tokio::time::sleep(Duration::from_secs(6)).await;
@@ -113,12 +113,12 @@ async fn end_of_the_namespace(story: &Story) {
     .await;
 }
 
-/// The watch of namespaces still shows the one that was deleted when the first TokenSource of the new one comes.
+/// The watch of namespaces still has the deleted namespace when the first TokenSource of the new one arrives.
 pub(crate) async fn namespace_made_again_while_its_watch_lags(story: &mut Story, proxy: &Proxy) {
     let namespaces: Api<Namespace> = Api::all(story.world.plane().admin());
     settled(story, "first").await;
     namespaces.delete(&story.namespace, &DeleteParams::default()).await.expect("deleted");
-    // It has seen the end begin, and sees no more of namespaces from then on.
+    // It has seen the beginning of the deletion, and gets no more events of namespaces.
     tokio::time::sleep(Duration::from_secs(1)).await;
     proxy.silence_watches(Some("/namespaces"));
     eventually("the end of the namespace", ENDED, async || {
@@ -140,7 +140,7 @@ pub(crate) async fn namespace_made_again_while_its_watch_lags(story: &mut Story,
     .await;
 }
 
-/// What the controller-manager may take to empty a namespace.
+/// The time that the controller-manager may take to empty a namespace.
 const ENDED: Duration = Duration::from_secs(60);
-/// The safety net of whatever was left because its namespace was ending.
+/// The time after which objects are reconciled that were skipped because their namespace was ending.
 const AGAIN: Duration = Duration::from_secs(50);

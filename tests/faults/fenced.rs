@@ -1,5 +1,5 @@
-//! A leader that cannot renew its lease is fenced and not ended: what it could not write is written when the outage is over.
-//! A provider that rotates refresh tokens takes only the newest, and revokes them all when it sees an older one.
+//! A leader that cannot renew its lease is fenced but keeps running: unwritten tokens are written after the outage. A
+//! provider that rotates refresh tokens accepts only the newest, and revokes all of them if it sees an older one.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::leaders::{elect, leader};
 use crate::quota::{fill, make_room};
 use crate::story::{SOON, Story, TOKEN, text};
 
-/// Longer than a lease lasts.
+/// Longer than the duration of a lease.
 const OUTAGE: Duration = Duration::from_secs(25);
 const FENCED: &str = "this process sends and writes nothing until it is";
 
@@ -34,13 +34,13 @@ pub(crate) async fn rotated_refresh_token_survives_a_full_etcd(story: &mut Story
     let (replicas, first) = refresh_under_way(story, Duration::from_secs(12)).await;
     let fillers: Api<ConfigMap> = Api::namespaced(story.world.plane().admin(), &story.namespace);
     fill(&fillers).await;
-    // The answer comes while nothing can be written, and longer than a lease lasts before anything can.
+    // The answer arrives while writes fail, and writes fail for longer than the duration of a lease.
     tokio::time::sleep(OUTAGE).await;
     make_room(story, &fillers).await;
     goes_on(story, &replicas, first).await;
 }
 
-/// Two replicas, of which the one with this number leads, and has sent a refresh token that its answer will replace.
+/// Two replicas. The returned one leads, and has sent a refresh token that its answer will replace.
 async fn refresh_under_way(story: &mut Story, delay: Duration) -> ([ControllerProcess; 2], usize) {
     let replicas = elect(story).await;
     let first = leader(&replicas).await;
@@ -77,7 +77,7 @@ async fn refresh_under_way(story: &mut Story, delay: Duration) -> ([ControllerPr
     (replicas, first)
 }
 
-/// The same process leads, what came meanwhile is stored, and the next refresh is made with it.
+/// The same process leads, the unwritten token is stored, and the next refresh uses it.
 async fn goes_on(story: &Story, replicas: &[ControllerProcess; 2], first: usize) {
     eventually("the refresh token that came meanwhile", SOON, async || {
         let kept = story.secrets().get("rotated-refresh").await.map_err(|error| error.to_string())?;

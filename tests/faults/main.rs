@@ -1,8 +1,8 @@
-//! The faults: what breaks around the controller and under it, on a real control plane, with the real binary.
+//! Stories about faults of the control plane and of the process, on a real control plane with the real binary.
 //!
-//! Every controller here reaches the API server through a proxy that holds, delays, refuses or loses what a story
-//! chooses. Every story counts the token requests, and most watch the Secrets for a valid token that is lost. Stories
-//! that break the control plane itself have one of their own.
+//! Each controller reaches the API server through a proxy that holds, delays, refuses or loses chosen calls. Each story
+//! counts token requests, and most check that a Secret never loses a valid token. Stories that break the control plane
+//! itself have their own.
 
 #![allow(clippy::disallowed_methods)] // stories live in real time
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // and end where they fail
@@ -41,7 +41,7 @@ use tokensource_kit::control_plane::Shape;
 use tokensource_kit::proxy::Proxy;
 use world::{CONTROLLER, World};
 
-/// How many stories run at once: they mostly wait, but a control plane that starts does not.
+/// How many stories run at once: they mostly wait, but the start of a control plane takes CPU time.
 const PARALLEL: usize = 6;
 
 const USUAL: Shape = Shape { etcd_quota: None, follower: false, unaudited: false, uncontrolled: false };
@@ -129,7 +129,7 @@ fn tell(
     })
 }
 
-/// A story with a control plane of its own, to break.
+/// A story with a control plane of its own, which it breaks.
 fn tell_alone(
     shape: Shape,
     name: &'static str,
@@ -158,7 +158,7 @@ fn main() {
     arguments.test_threads.get_or_insert(PARALLEL);
     let world = if arguments.list { World::unbuilt() } else { World::build() };
     let conclusion = libtest_mimic::run(&arguments, faults(&world));
-    // Every process of the control plane ends before this one does.
+    // All processes of the control plane must end before this one does.
     drop(world);
     conclusion.exit();
 }

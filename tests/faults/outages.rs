@@ -1,4 +1,4 @@
-//! kube-apiserver and etcd are killed under a controller that has requests under way and tokens that fall due.
+//! kube-apiserver and etcd are killed while the controller sends requests and tokens become due.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use tokensource_kit::scripted_provider::Answer;
 use crate::story::{SOON, Story, TOKEN};
 use crate::witness::{Witness, consistent};
 
-/// Where tokens of a short life come from.
+/// The path of short-lived tokens.
 const SHORT: &str = "/short";
 const SHORT_LIVED: [&str; 2] = ["short-1", "short-2"];
 const LONG_LIVED: [&str; 2] = ["long-1", "long-2"];
-/// Due between 18 s and 20 s after issue, and gone 20 s later.
+/// Due between 18 s and 20 s after issue, and expired 20 s later.
 const SHORT_LIFE: u64 = 40;
 
 pub(crate) async fn api_server_dies_and_comes_back(story: &mut Story, _: &Proxy) {
@@ -46,7 +46,7 @@ async fn outage(story: &Story, component: fn(&ControlPlane) -> &Process) {
     assert_eq!((story.provider.count(TOKEN), story.provider.count(SHORT)), (2, 2));
     let witness = Witness::of(story, &["short-1-token", "short-2-token", "long-1-token", "long-2-token"]);
 
-    // Two requests are under way when it dies, and are answered while it is away.
+    // Two requests are in flight when it dies, and are answered during the outage.
     tokio::time::sleep(Duration::from_secs(12)).await;
     for _ in LONG_LIVED {
         story.provider.answer(TOKEN, Answer::token(3600).after(Duration::from_secs(3)));
@@ -55,14 +55,14 @@ async fn outage(story: &Story, component: fn(&ControlPlane) -> &Process) {
     story.asked(4).await;
     let plane = story.world.plane();
     component(plane).kill9();
-    // Two more fall due meanwhile: without their credentials nothing can be asked for.
+    // Two more tokens become due meanwhile: without their credentials, no request can be sent.
     tokio::time::sleep(Duration::from_secs(12)).await;
     assert_eq!((story.provider.count(TOKEN), story.provider.count(SHORT)), (4, 2), "while it is away");
     component(plane).start_again();
     plane.ready().await;
     assert_eq!(story.provider.count(TOKEN), 4);
 
-    // The tokens that came meanwhile are written, the others asked for, once each.
+    // The tokens that were issued meanwhile are written, and the others requested, once each.
     eventually("a renewal of the short-lived", SOON, async || match story.provider.count(SHORT) {
         count if count >= 4 => Ok(()),
         count => Err(count),

@@ -1,4 +1,4 @@
-//! A full etcd: tokens cannot be written, and are not asked for again until they can be.
+//! A full etcd: tokens cannot be written, and are not requested again until they can.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ pub(crate) async fn full_etcd_costs_no_token(story: &mut Story, _: &Proxy) {
         count => Err(count),
     })
     .await;
-    // Tried again and again, and always with the token that is there.
+    // The write is repeated, always with the same token.
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(story.provider.count(TOKEN), 2);
     assert_eq!(story.value("squeezed-token", "access_token").await, before);
@@ -45,7 +45,7 @@ pub(crate) async fn full_etcd_costs_no_token(story: &mut Story, _: &Proxy) {
     witness.saw_no_loss();
 }
 
-/// Fills etcd with objects of 500 KB until it takes no more.
+/// Fills etcd with objects of 500 KB until it refuses further ones.
 pub(crate) async fn fill(fillers: &Api<ConfigMap>) {
     for number in 0..100 {
         let mut filler = ConfigMap::default();
@@ -59,7 +59,7 @@ pub(crate) async fn fill(fillers: &Api<ConfigMap>) {
     panic!("50 MB went into an etcd of 16 MiB");
 }
 
-/// Deletes them, and does what etcd's documentation asks for after that: compact, defragment, disarm the alarm.
+/// Deletes them, and follows etcd's documentation: compact, defragment, disarm the alarm.
 pub(crate) async fn make_room(story: &Story, fillers: &Api<ConfigMap>) {
     fillers.delete_collection(&DeleteParams::default(), &ListParams::default()).await.expect("deleted");
     let socket = story.world.plane().etcd_socket();

@@ -1,8 +1,8 @@
-//! Stale states: the controller is shown a past that it has left behind.
+//! Stale states: the controller gets an older state of the cluster than it has seen.
 //!
-//! kube's watcher lists without a resourceVersion, which an API server may not answer from a cache that is behind, so
-//! one that lags can only keep the controller waiting. A list with `resourceVersion=0` and no limit would be answered, and
-//! the first story shows with what.
+//! The controller lists without a resourceVersion, which an API server may not answer from an outdated cache, so a lagging
+//! one only delays the controller. A list with `resourceVersion=0` and without a limit would be answered from the cache, as
+//! the first story shows.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub(crate) async fn restart_against_an_api_server_that_lags(story: &mut Story, _
     let lagging: Api<Secret> = Api::namespaced(admin.clone(), &story.namespace);
     let cached = ListParams::default().match_any();
 
-    // The follower sees the TokenSource and its credentials, and after that nothing more.
+    // The follower sees the TokenSource and its credentials, and nothing later.
     story.controller.kill9();
     story.provider.always(TOKEN, Answer::token(3600));
     story.ask("lagging", &json!({})).await;
@@ -64,22 +64,22 @@ pub(crate) async fn restart_against_an_api_server_that_lags(story: &mut Story, _
     follower.pipe.thaw();
     eventually("readiness", Duration::from_secs(40), async || story.controller.get("/readyz").await).await;
     at_rest(story, "lagging", 1).await;
-    // It does serve by way of the follower.
+    // The controller works with the follower.
     story.credentials("client", "another-secret").await;
     at_rest(story, "lagging", 2).await;
     witness.saw_no_loss();
 }
 
-/// It hears of its status, but not of the Secret that it has created.
+/// The watch delivers the status, but not the created Secret.
 pub(crate) async fn created_secret_that_no_watch_shows_is_known(story: &mut Story, proxy: &Proxy) {
     story.provider.always(TOKEN, Answer::token(3600));
     story.credentials("client", "s3cr3t-of-the-client").await;
-    // Seen by now; what follows is not.
+    // Seen by now; later changes are not delivered.
     tokio::time::sleep(Duration::from_secs(1)).await;
     proxy.silence_watches(Some("/secrets"));
     story.apply(&story.source_for("unheard", &json!({}))).await;
     at_rest(story, "unheard", 1).await;
-    // Past the least interval between two requests, it is made to look again.
+    // After the minimum interval between two requests, a change triggers a reconcile.
     tokio::time::sleep(Duration::from_secs(6)).await;
     story.patch_source("unheard", &json!({"spec": {"renewal": {"atPercentage": 50}}})).await;
     at_rest(story, "unheard", 1).await;
@@ -87,7 +87,7 @@ pub(crate) async fn created_secret_that_no_watch_shows_is_known(story: &mut Stor
     at_rest(story, "unheard", 1).await;
 }
 
-/// The controller's own writes come back late, or not at all: it goes by what its writes returned.
+/// The controller's own writes are delivered late or never: it uses the results of its writes.
 pub(crate) async fn silent_watches_cost_no_token(story: &mut Story, proxy: &Proxy) {
     settled(story, "deaf").await;
     // Due between 6.3 s and 7 s.
@@ -105,7 +105,7 @@ pub(crate) async fn silent_watches_cost_no_token(story: &mut Story, proxy: &Prox
         let distance = pair[1].instant - pair[0].instant;
         assert!(distance >= Duration::from_millis(5500), "asked again after {distance:?}");
     }
-    // What comes late undoes nothing.
+    // Late events undo nothing.
     tokio::time::sleep(Duration::from_secs(8)).await;
     at_rest(story, "deaf", story.provider.count(TOKEN)).await;
     witness.saw_no_loss();

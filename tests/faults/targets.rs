@@ -1,4 +1,4 @@
-//! Somebody lays a hand on the target while a token for it is under way.
+//! Another client changes the target while a token for it is being requested.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokensource_kit::scripted_provider::Answer;
 use crate::story::{SOON, Story, TOKEN};
 use crate::witness::{at_rest, rotate, settled};
 
-/// A renewal that the provider answers only after three seconds is under way.
+/// Starts a renewal that the provider answers only after three seconds.
 async fn under_way(story: &Story) {
     settled(story, "shaken").await;
     story.provider.answer(TOKEN, Answer::token(3600).after(Duration::from_secs(3)));
@@ -18,7 +18,7 @@ async fn under_way(story: &Story) {
     story.asked(2).await;
 }
 
-/// A Secret of somebody else under the target's name.
+/// A Secret of another owner with the target's name.
 fn theirs() -> Value {
     json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "shaken-token"},
@@ -62,7 +62,7 @@ pub(crate) async fn created_by_another_while_the_first_token_is_under_way(story:
     left_alone_until_it_goes(story, 1).await;
 }
 
-/// Theirs stays byte for byte as it was; the token that came too late waits, and is written when theirs is gone.
+/// The other Secret is unchanged. The late token waits, and is written when the other Secret is deleted.
 async fn left_alone_until_it_goes(story: &Story, requests: usize) {
     let before = story.secret("shaken-token").await;
     story.failing("shaken", "TargetConflict").await;
@@ -81,12 +81,12 @@ async fn meets(fault: &Injection, times: usize) {
     tokio::time::timeout(SOON, fault.met(times)).await.expect("a deletion");
 }
 
-/// The target of `shaken` gets another name.
+/// Renames the target of `shaken`.
 async fn rename(story: &Story) {
     story.patch_source("shaken", &json!({"spec": {"target": {"name": "anew"}}})).await;
 }
 
-/// What is found under the former name is another Secret, or nobody's, when the deletion arrives.
+/// When the deletion arrives, the former name belongs to another Secret, or to one without an owner.
 pub(crate) async fn former_target_that_changes_under_its_deletion_is_left_alone(
     story: &mut Story,
     proxy: &Proxy,
@@ -101,7 +101,7 @@ pub(crate) async fn former_target_that_changes_under_its_deletion_is_left_alone(
     story.asked_exactly(2).await;
     let left = story.secret("shaken-token").await;
 
-    // One more rename, and the name is somebody else's before the deletion arrives.
+    // Another rename, and the former name has another owner before the deletion arrives.
     let deletion = proxy.inject(1, Fault::Hold, deletes_secret);
     story.patch_source("shaken", &json!({"spec": {"target": {"name": "anew-again"}}})).await;
     meets(&deletion, 1).await;
@@ -153,7 +153,7 @@ pub(crate) async fn former_target_that_cannot_be_deleted_keeps_nothing_else_from
 }
 
 pub(crate) async fn two_at_once_with_one_target(story: &mut Story, _: &Proxy) {
-    // Neither has a Secret yet when both are seen.
+    // Neither has a Secret yet when the controller sees both.
     story.controller.kill9();
     story.provider.always(TOKEN, Answer::token(3600));
     story.credentials("client", "s3cr3t-of-the-client").await;
@@ -181,7 +181,7 @@ pub(crate) async fn two_at_once_with_one_target(story: &mut Story, _: &Proxy) {
             .filter(|call| call.resource == "secrets" && call.verb != "get" && call.verb != "list")
     };
     assert_eq!(writes(mark).count(), 1, "{:#?}", writes(mark).collect::<Vec<_>>());
-    // Nor do they fight over it when it is gone.
+    // They do not overwrite each other after its deletion either.
     let mark = story.world.plane().audit_mark();
     tokio::time::sleep(Duration::from_secs(4)).await;
     story.delete_secret("one-token").await;

@@ -1,7 +1,7 @@
-//! Objects that cannot be decoded, written by people who may write only those: while the controller runs and at its
-//! start. Everybody else is served, and nobody's data is in the log.
+//! Objects that cannot be decoded, written by users with rights to only these objects: while the controller runs and at its
+//! start. Other objects are served, and no data of users is in the log.
 //!
-//! They are written and read by kubectl: the client of the tests cannot decode them either.
+//! kubectl writes and reads them, because the client of the tests cannot decode them either.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -13,7 +13,7 @@ use tokensource_kit::{canaries, eventually, unique};
 
 use crate::story::{SOON, Story, TOKEN};
 
-/// More than `serde_json` reads.
+/// Deeper than `serde_json` reads.
 const DEPTH: usize = 200;
 const COUNT: &str = "tokensource_undecodable_objects";
 
@@ -29,15 +29,15 @@ pub(crate) async fn objects_that_cannot_be_read_stop_nobody(story: &mut Story, _
     }
     story.asked(3).await;
 
-    // While it runs.
+    // While the controller runs.
     nest_managed_fields(story);
     write_what_cannot_be_read(story).await;
     story.apply(&story.source_for("meanwhile", &json!({}))).await;
     story.ready("meanwhile").await;
     refused(story).await;
-    // The controller writes its own status anew.
+    // The controller replaces its own status.
     story.ready("late").await;
-    // Nobody reads managedFields: a change is acted on, and credentials are read.
+    // The controller does not read managedFields: a change takes effect, and credentials are read.
     let more = json!([{"op": "add", "path": "/spec/token", "value": {"scopes": ["more"]}}]);
     patch(story, "tokensource/fields", &more, &[]);
     story.asked(5).await;
@@ -54,7 +54,7 @@ pub(crate) async fn objects_that_cannot_be_read_stop_nobody(story: &mut Story, _
     let named = |line: &&str| line.contains("An object cannot be read") && line.contains("\"claims\"");
     assert_eq!(log.lines().filter(named).count(), 2, "once in each life of the process");
 
-    // And mended.
+    // After the correction.
     patch(
         story,
         "tokensource/claims",
@@ -69,7 +69,7 @@ pub(crate) async fn objects_that_cannot_be_read_stop_nobody(story: &mut Story, _
         }
     })
     .await;
-    // The end of the story reads all that is left.
+    // The end of the story reads all remaining objects.
     kubectl(story, &["delete", "tokensource/newer", "tokenprovider/deep"], "");
     let none = json!([{"op": "replace", "path": "/metadata/managedFields", "value": [{}]}]);
     for object in WITH_FIELDS {
@@ -79,7 +79,7 @@ pub(crate) async fn objects_that_cannot_be_read_stop_nobody(story: &mut Story, _
 
 const WITH_FIELDS: [&str; 3] = ["secret/client", "tokensource/fields", "tokenprovider/shared"];
 
-/// Somebody else's Secret as kubectl applies it: its data stands in an annotation once more.
+/// The Secret of another user as kubectl applies it: its data is repeated in an annotation.
 fn bystander(story: &Story) {
     let secret = format!("bystander-{}", unique::word(24));
     canaries::register("a bystander's Secret", &secret);
@@ -89,7 +89,7 @@ fn bystander(story: &Story) {
     kubectl(story, &["apply", "-f", "-"], &manifest.to_string());
 }
 
-/// An entry of managedFields as anyone who may update the object can write it.
+/// An entry of managedFields that anyone who may update the object can write.
 fn nest_managed_fields(story: &Story) {
     create(
         story,
@@ -128,7 +128,7 @@ async fn write_what_cannot_be_read(story: &Story) {
     let late = json!([{"op": "replace", "path": "/status/renewAt", "value": "2026-01-01T00:00:00+99:99"}]);
     patch(story, "tokensource/late", &late, &["--subresource=status"]);
 
-    // A newer version of the definitions has been here.
+    // Simulates definitions of a newer version.
     let path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/renewal/properties/onRevoked/enum/-";
     let newer = json!([{"op": "add", "path": path, "value": "Explode"}]);
     patch(story, "customresourcedefinition/tokensources.tokensource.dev", &newer, &[]);
@@ -139,7 +139,7 @@ async fn write_what_cannot_be_read(story: &Story) {
     .await;
 }
 
-/// What cannot be read says so, wherever it can be said.
+/// An unreadable object is reported in all possible places.
 async fn refused(story: &Story) {
     let reason = "jsonpath={.status.conditions[?(@.type==\"Renewed\")].reason}";
     for name in ["claims", "newer", "referring"] {

@@ -1,4 +1,4 @@
-//! Unobserved states: what changes while the controller cannot watch is noticed when it can again, and acted on once.
+//! Unobserved states: changes during a failure of the watches are noticed afterwards, and take effect once.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokensource_kit::proxy::{Fault, Proxy};
 use crate::story::{SOON, Story};
 use crate::witness::{at_rest_within, exists, settled};
 
-/// A watch that failed is tried again after up to half a minute.
+/// A failed watch is repeated after up to half a minute.
 const WATCHED_AGAIN: Duration = Duration::from_secs(45);
 
 pub(crate) async fn target_and_credentials_changed_while_nobody_watched(story: &mut Story, proxy: &Proxy) {
@@ -23,7 +23,7 @@ pub(crate) async fn target_and_credentials_changed_while_nobody_watched(story: &
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(story.provider.count(crate::story::TOKEN), 1, "nothing can be asked for meanwhile");
     proxy.mend();
-    // One token serves for both.
+    // One token for both changes.
     at_rest_within(story, "unseen", 2, WATCHED_AGAIN).await;
     let asked_with = story.provider.requests(crate::story::TOKEN)[1].form_value("client_secret");
     assert_eq!(asked_with.as_deref(), Some("another-secret"));
@@ -43,7 +43,7 @@ pub(crate) async fn source_replaced_while_nobody_watched(story: &mut Story, prox
     at_rest_within(story, "reborn", 2, WATCHED_AGAIN).await;
 }
 
-/// A watch that was away for too long is not told what it missed: it has to list, and serve what it finds.
+/// A watch that was interrupted for too long gets no past events: it has to list, and serve the listed objects.
 pub(crate) async fn sources_made_and_changed_while_the_watch_expired(story: &mut Story, proxy: &Proxy) {
     settled(story, "old").await;
     proxy.sever();

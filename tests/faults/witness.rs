@@ -1,4 +1,4 @@
-//! What every story ends with: how many tokens were asked for, and whether a Secret has lost a valid one.
+//! The end of every story: the number of token requests, and whether a Secret has lost a valid token.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::story::{SOON, Story, TOKEN, is, text};
 
-/// Looks at Secrets all the time, and writes down each look that finds no valid token in one that had one before.
+/// Reads Secrets all the time, and records each time that one without a valid token had one before.
 pub(crate) struct Witness {
     losses: Arc<Mutex<BTreeSet<String>>>,
     looks: Arc<Mutex<usize>>,
@@ -23,7 +23,7 @@ pub(crate) struct Witness {
 }
 
 impl Witness {
-    /// Begins to look at these Secrets, which hold valid tokens now.
+    /// Starts with these Secrets, which have valid tokens now.
     pub(crate) fn of(story: &Story, secrets: &[&str]) -> Self {
         let (losses, looks) = (Arc::<Mutex<BTreeSet<String>>>::default(), Arc::<Mutex<usize>>::default());
         let api = story.secrets();
@@ -32,7 +32,7 @@ impl Witness {
         let task = tokio::spawn(async move {
             loop {
                 for name in &secrets {
-                    // An API server that does not answer tells nothing; that is a story's own doing.
+                    // A failed read proves nothing; the story itself breaks the API server.
                     if let Ok(looked) = api.get_opt(name).await {
                         *seen.lock().unwrap() += 1;
                         if let Some(loss) = loss(looked.as_ref()) {
@@ -46,7 +46,7 @@ impl Witness {
         Self { losses, looks, task }
     }
 
-    /// No look has found a loss, and there were looks enough to say so.
+    /// Checks that no read has found a loss, and that there were enough reads.
     pub(crate) fn saw_no_loss(self) {
         self.task.abort();
         assert_eq!(*self.losses.lock().unwrap(), BTreeSet::new(), "valid tokens were lost");
@@ -55,7 +55,7 @@ impl Witness {
     }
 }
 
-/// Why there is no valid token in it.
+/// Why the Secret has no valid token.
 fn loss(secret: Option<&Secret>) -> Option<String> {
     let Some(secret) = secret else { return Some("it is gone".to_owned()) };
     if !secret.data.as_ref().is_some_and(|data| data.contains_key("access_token")) {
@@ -65,20 +65,20 @@ fn loss(secret: Option<&Secret>) -> Option<String> {
     (expires_at <= Utc::now()).then(|| format!("its token expired at {expires_at}"))
 }
 
-/// The scripted provider gives tokens of an hour, and the target `NAME-token` holds the first.
+/// Waits until the target `NAME-token` has its first token, which is valid for an hour.
 pub(crate) async fn settled(story: &Story, name: &str) {
     story.provider.always(TOKEN, Answer::token(3600));
     story.ask(name, &json!({})).await;
     at_rest(story, name, 1).await;
 }
 
-/// The target holds the last token that the provider has issued, status and target agree, and the provider has been asked
-/// just so often, and is asked no more.
+/// Waits until the target has the last issued token, status and target agree, the provider has received this number of
+/// requests, and no more follow.
 pub(crate) async fn at_rest(story: &Story, name: &str, requests: usize) {
     at_rest_within(story, name, requests, SOON).await;
 }
 
-/// The same, for what takes longer.
+/// The same with a longer deadline.
 pub(crate) async fn at_rest_within(story: &Story, name: &str, requests: usize, patience: Duration) {
     eventually("all requests", patience, async || match story.provider.count(TOKEN) {
         count if count >= requests => Ok(()),
@@ -98,7 +98,7 @@ async fn agree(story: &Story, name: &str) -> Result<(), String> {
     if is_last { Ok(()) } else { Err("the target does not hold the provider's last token".to_owned()) }
 }
 
-/// The valid token in the target, if the status says the same of it.
+/// The valid token in the target, if the status agrees.
 pub(crate) async fn consistent(story: &Story, name: &str) -> Result<String, String> {
     let source = story.sources().get(name).await.map_err(|error| error.to_string())?;
     let secret = story.secrets().get(&format!("{name}-token")).await.map_err(|error| error.to_string())?;
@@ -121,7 +121,7 @@ pub(crate) async fn consistent(story: &Story, name: &str) -> Result<String, Stri
     }
 }
 
-/// Other credentials: a renewal at once. The provider is never asked twice within five seconds, so these pass first.
+/// Changes the credentials, which causes a renewal at once. Waits for the minimum interval of five seconds before.
 pub(crate) async fn rotate(story: &Story, secret: &str) {
     tokio::time::sleep(Duration::from_secs(6)).await;
     story.credentials("client", secret).await;

@@ -1,5 +1,5 @@
-//! A picture of the rooms: which folder of `src` imports which, as a Mermaid diagram.
-//! Knows folders and paths in sources; must not know what a room does.
+//! The picture of the folders of `src` and their imports, as a Mermaid diagram. Knows folders and paths in sources; must not
+//! know the purpose of a folder.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -23,13 +23,13 @@ fn rooms(source: &Path) -> BTreeSet<String> {
     first.into_iter().chain(second).map(name).collect()
 }
 
-/// The innermost room that holds a module.
+/// The innermost folder with this module.
 fn room<'a>(rooms: &'a BTreeSet<String>, module: &[String]) -> Option<&'a String> {
     let module = PathBuf::from_iter(module);
     rooms.iter().filter(|room| module.starts_with(room)).max_by_key(|room| room.len())
 }
 
-/// Which room imports which. What the files around a room define is no room of its own.
+/// The imports between folders. Files around a folder have no box of their own.
 fn edges(source: &Path, rooms: &BTreeSet<String>) -> Edges {
     let imports = Modules::read(source).imports();
     let between = imports.iter().filter_map(|(from, to)| Some((room(rooms, from)?, room(rooms, to)?)));
@@ -50,7 +50,7 @@ fn leads(edges: &Edges, from: &str, to: &str) -> bool {
     seen.contains(to)
 }
 
-/// Without the arrows that follow from others.
+/// The edges that do not follow from others.
 fn reduced(all: &Edges) -> Edges {
     let mut kept = all.clone();
     for edge in all {
@@ -62,7 +62,7 @@ fn reduced(all: &Edges) -> Edges {
     kept
 }
 
-/// The rooms that import each other in a circle with this one, itself included.
+/// The folders that import each other in a circle with this one, including itself.
 fn circle<'a>(rooms: &'a BTreeSet<String>, all: &Edges, room: &str) -> Vec<&'a String> {
     rooms.iter().filter(|other| leads(all, room, other) && leads(all, other, room)).collect()
 }

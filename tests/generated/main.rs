@@ -1,6 +1,6 @@
-//! Generated files: `crds/`, the generated parts of pages in `docs/`, and of the chart's schema. Each must be what the code would generate.
-//! `make generate` writes them, by running this test with `GENERATE_INTO=FOLDER`.
-//! Knows which files there are, and how a page marks its generated parts; must not know what they say.
+//! Generated files: `crds/`, the generated parts of pages in `docs/`, and of the chart's schema. Each must be what the code
+//! would generate. `make generate` writes them, by running this test with `GENERATE_INTO=FOLDER`. Knows the files, and how a
+//! page marks its generated parts; must not know their content.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test: also in its helpers
 
@@ -58,7 +58,7 @@ fn committed_files_are_the_generated_ones() {
             fs::write(target, text).unwrap();
         } else {
             let committed = fs::read_to_string(root().join(&file)).unwrap_or_default();
-            // Not assert_eq: two whole files would bury the one line that matters.
+            // Not assert_eq, which would print both files.
             assert!(committed == text, "{file} is not what the code generates: run `make generate`");
         }
     }

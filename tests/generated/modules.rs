@@ -1,5 +1,5 @@
-//! Which source file imports which. Follows what a file imports itself to the file that defines what is imported.
-//! Knows modules and paths in sources; must not know what a module does.
+//! The imports between source files. An import is traced to the file that defines the imported item. Knows modules and paths
+//! in sources; must not know the purpose of a module.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,11 +13,11 @@ pub(crate) type Module = Vec<String>;
 struct Source {
     /// The paths in its code, without its tests.
     paths: Vec<String>,
-    /// The paths of its `use`, under which others find what it imports.
+    /// The paths of its `use`, by which other modules may refer to the imported items.
     used: Vec<String>,
 }
 
-/// The modules of a tree, and the imports between them. Tests and what only they use are left out.
+/// The modules of a tree, and the imports between them, without tests.
 pub(crate) struct Modules(BTreeMap<Module, Source>);
 
 impl Modules {

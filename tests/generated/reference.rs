@@ -1,5 +1,5 @@
-//! Tables of all fields and flags, from the definitions and the command line of the program.
-//! Knows schemas and Markdown; must not know what a field is for.
+//! Tables of all fields and flags, from the definitions and the command line of the program. Knows schemas and Markdown;
+//! must not know the use of a field.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -32,7 +32,7 @@ fn schema(definition: &Value) -> &Value {
     &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
 }
 
-/// All there is to say of a kind. Fields that `other` has as well are left to its section.
+/// The section of a kind. Fields that `other` also has are left to its section.
 fn kind(definition: &Value, other: &str, other_definition: &Value) -> String {
     let name = definition["spec"]["names"]["kind"].as_str().unwrap();
     let schema = schema(definition);
@@ -119,7 +119,7 @@ fn section(page: &mut String, title: &str, object: &Value, known: &Value, link: 
     }
 }
 
-/// The rows of an object within another one. Conditions are Kubernetes' own.
+/// The rows of an object within another one, except Kubernetes' own conditions.
 fn below(page: &mut String, path: &str, object: &Value) {
     for (name, field) in
         object["properties"].as_object().filter(|_| path != "conditions[]").into_iter().flatten()

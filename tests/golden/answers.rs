@@ -1,5 +1,5 @@
-//! What the providers of the catalog answer, as far as their documentation tells, read by the rules of their manifests.
-//! Knows answers; must not know how one is read. The tokens are made up; their odd characters are the providers'.
+//! The documented answers of the providers of the catalog, read with the settings of their manifests. Knows answers; must
+//! not know how an answer is read. The tokens are invented, with the special characters of the providers.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use crate::example::{Example, now};
 struct Good {
     name: &'static str,
     body: &'static str,
-    /// In seconds.
+    /// The lifetime in seconds.
     life: i64,
     notices: &'static [Notice],
 }
@@ -44,14 +44,14 @@ const GOOD: [Good; CATALOG.len()] = [
         3599,
         r#"{"token_type": "Bearer", "expires_in": 3599, "ext_expires_in": 3599, "access_token": "a.b.c"}"#,
     ),
-    // Every number a string; the two that count agree.
+    // Every number is a string; the two that matter agree.
     good(
         "entra-v1",
         3599,
         r#"{"token_type": "Bearer", "expires_in": "3599", "ext_expires_in": "86400", "expires_on": "1767229199",
             "not_before": "1767225300", "resource": "https://graph.microsoft.com", "access_token": "a.b.c"}"#,
     ),
-    // 0 means that there is no refresh token, not that it has ended.
+    // 0 means that there is no refresh token, not that it has expired.
     good(
         "keycloak-serviceaccount",
         300,
@@ -119,7 +119,7 @@ const GOOD: [Good; CATALOG.len()] = [
         604_800,
         r#"{"access_token": "T1RLAQ/x+y**", "token_type": "bearer", "expires_in": 604800}"#,
     ),
-    // What is left of the same token's hour.
+    // The remaining life of the same token.
     good(
         "marketo",
         12,
@@ -349,7 +349,7 @@ fn answers_are_read_by_the_rules_of_their_manifest() {
         assert_eq!((life(&token), token.token_type.as_str()), (expected, "Bearer"), "{name}");
         assert!(token.notices.iter().eq(notices), "{name}: {:?}", token.notices);
         assert!(body.contains(&format!("\"{}\"", token.access_token.expose())), "{name}");
-        // Two of the members that are called so hold none: a text, and the access token itself.
+        // Two of the members with this name have no refresh token: one has a text, the other the access token.
         let refreshable =
             body.contains("refresh_token") && !["ibm-cloud", "azure-container-registry"].contains(&name);
         assert_eq!(token.refresh_token.is_some(), refreshable, "{name}");
@@ -358,7 +358,7 @@ fn answers_are_read_by_the_rules_of_their_manifest() {
     }
 }
 
-/// A `response` in a manifest that changes nothing would only be noise in it.
+/// A `response` without effect would only distract readers of the manifest.
 #[test]
 fn response_settings_stand_where_they_are_needed_and_nowhere_else() {
     for Good { name, body, life: expected, .. } in GOOD {

@@ -1,5 +1,5 @@
-//! Signed assertions in requests: the key they are signed with, and what stands in them.
-//! Knows RFC 7515's compact form and how a signature is verified; must not know who signed what.
+//! Signed assertions in requests: their keys and content. Knows RFC 7515's compact form and how a signature is verified;
+//! must not know which program has signed.
 
 use std::sync::OnceLock;
 
@@ -21,7 +21,7 @@ struct Key {
     public: Vec<u8>,
 }
 
-/// Made once for each run: no private key lies in the repository.
+/// Made once for each run, so that the repository contains no private key.
 fn key() -> &'static Key {
     static KEY: OnceLock<Key> = OnceLock::new();
     KEY.get_or_init(|| {

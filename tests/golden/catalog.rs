@@ -1,5 +1,5 @@
-//! The providers that are served by configuration alone (`deploy/examples/catalog`): each manifest's exact request.
-//! Knows which manifests there are; must not know what stands in one, but for Sabre's prepared credentials.
+//! The providers that are served by configuration alone (`deploy/examples/catalog`): each manifest's exact request. Knows
+//! the manifests; must not know their content, except Sabre's prepared credentials.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -73,7 +73,7 @@ const FIRST: [(&str, &str); 3] = [
     ("google-impersonation", "google-impersonation-key"),
 ];
 
-/// Those whose token is signed here: there is no answer to read.
+/// Manifests whose token the controller signs itself: there is no answer to read.
 const SIGNED: [&str; 2] = ["app-store-connect", "snowflake-key-pair"];
 
 /// Every manifest of the catalog.
@@ -81,7 +81,7 @@ fn all() -> impl Iterator<Item = &'static str> {
     CATALOG.into_iter().chain(SIGNED)
 }
 
-/// `yourclientid` and `yourclientsecret` in base64: the values that Sabre wants in the Secret.
+/// `yourclientid` and `yourclientsecret` in base64, as Sabre requires them in the Secret.
 const SABRE: [(&str, &str); 2] =
     [("client_id", "eW91cmNsaWVudGlk"), ("client_secret", "eW91cmNsaWVudHNlY3JldA==")];
 

@@ -1,6 +1,5 @@
-//! What `tokensource check` says of manifests, word for word: of the documented providers, and of everything that can be
-//! wrong with a manifest. Knows files and texts; must not know how one becomes the other. `UPDATE_GOLDEN=1` writes the
-//! files anew.
+//! The output of `tokensource check`, word for word: for the documented providers, and for every fault of a manifest. Knows
+//! files and texts; must not know how one becomes the other. `UPDATE_GOLDEN=1` writes the files again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +11,7 @@ use tokensource_kit::canaries;
 
 use crate::example::{now, root};
 
-/// Would work, as far as can be told.
+/// Manifests without a fault that can be found.
 const GOOD: [&str; 7] =
     ["discovered", "doubtful", "masked", "referred", "revoking", "signed", "signed-token"];
 
@@ -44,7 +43,7 @@ fn compare(name: &str, text: &str) {
 /// Files of one kind in the folder of this test, by name.
 fn files(extension: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(root().join("tests/golden/check")).unwrap();
-    // Tests run in the repository's root, and a path of this machine's has no place in a text.
+    // A relative path, because the output must not contain a path of this machine. Tests run in the repository's root.
     let relative = |path: PathBuf| path.strip_prefix(root()).unwrap().to_owned();
     let mut files: Vec<_> = entries.map(|entry| relative(entry.unwrap().path())).collect();
     files.retain(|path| path.extension().is_some_and(|found| found == extension));
@@ -85,7 +84,7 @@ fn the_pages_show_what_is_said() {
     let mut seen = 0;
     for block in pages.split("```\n").filter_map(|block| block.strip_prefix("$ tokensource check -f ")) {
         let (arguments, shown) = block.split_once('\n').unwrap();
-        // That one is asked for at a Keycloak: `stories::check`.
+        // `stories::check` sends this request to a Keycloak.
         if !arguments.contains("--send") {
             seen += 1;
             assert_eq!(check(&["-f", arguments]).0, shown.replace(env!("CARGO_PKG_VERSION"), "VERSION"));
@@ -119,14 +118,14 @@ fn no_secret_of_any_manifest_is_shown_in_any_form() {
 #[test]
 fn several_files_are_read_as_one_and_programs_read_json() {
     let golden = |name: &str| root().join("tests/golden/check").join(name).display().to_string();
-    // The Secret of one completes the other.
+    // The Secret of one manifest completes the other.
     let (text, status) =
         check(&["-f", &golden("without-secret.yaml"), "-f", &golden("signed.yaml"), "-o", "json"]);
     let report: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(report["sources"][0]["failure"], Value::Null, "{report:#}");
     assert_eq!(report["sources"][0]["request"]["url"], "https://auth.example.com/token");
     assert_eq!(report["sources"][0]["renewal"]["lifetimeSeconds"], 3600);
-    // They have the same target.
+    // Both have the same target.
     assert_eq!(report["sources"][1]["failure"]["reason"], "TargetConflict");
     assert_eq!(status, ExitStatus::Failure);
 }

@@ -1,5 +1,5 @@
-//! One manifest of the documentation, and what the product makes of it: a decision, and a request as text.
-//! Knows how a manifest's Secrets are filled; must not know what any request should look like.
+//! One manifest of the documentation, with the product's decision and its request as text. Knows how the Secrets of a
+//! manifest are filled; must not know the right request.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -25,20 +25,20 @@ use crate::assertion;
 const CLIENT_ID: &str = "1PpG/Q 1";
 pub(crate) const CLIENT_SECRET: &str = "z/tZ9VwFZqApmIQ+ZH1I5pLk/uB4ud:X2/8bL+wfFTt1rFw=";
 
-/// What a user would type.
+/// A user name as a user would type it.
 const USERNAME: &str = "some one@example.com";
 const PASSWORD: &str = "p&ss=w+rd%~";
 
-/// Tokens that are sent: to be exchanged, and to get others with.
+/// Tokens that are sent: to be exchanged, and to get others.
 const SUBJECT_TOKEN: &str = "eyJ.subject+/=.~";
 const SERVICE_ACCOUNT_TOKEN: &str = "eyJ.service-account.token";
 const TOKEN_OF_ANOTHER: &str = "eyJ.token-of-another-token-source";
 const REFRESH_TOKEN: &str = "Atzr|1000.seed+/=~";
 
-/// Made with openssl for this test; its key was thrown away at once, and only its thumbprint is used.
+/// Made with openssl for this test. Its key was deleted at once, and only its thumbprint is used.
 const CERTIFICATE: &str = include_str!("certificate.pem");
 
-/// When every request is made: 2026-01-01T00:00:00Z.
+/// The time of every request: 2026-01-01T00:00:00Z.
 pub(crate) fn now() -> DateTime<Utc> {
     DateTime::from_timestamp(1_767_225_600, 0).unwrap()
 }
@@ -62,7 +62,7 @@ pub(crate) struct Example {
     secrets: BTreeMap<Role, Secret>,
     /// The `TokenSource`s of the same file whose tokens are used.
     upstreams: Vec<TokenSource>,
-    /// Values that this provider wants prepared, by key.
+    /// Values that the provider requires in a prepared form, by key.
     prepared: BTreeMap<&'static str, &'static str>,
 }
 
@@ -88,7 +88,7 @@ impl Example {
         Self { secrets, upstreams, source, prepared: BTreeMap::new() }
     }
 
-    /// With these values in the Secrets in place of the usual ones.
+    /// Replaces values in the Secrets.
     pub(crate) fn with<const COUNT: usize>(
         mut self,
         prepared: [(&'static str, &'static str); COUNT],
@@ -101,7 +101,7 @@ impl Example {
         self.source.spec.provider.as_ref().unwrap()
     }
 
-    /// What the request is made with.
+    /// The inputs of the request.
     fn inputs(&self) -> RequestInputs {
         let token = |(place, source): (Place, InputSource<'_>)| {
             let token = match source {
@@ -120,7 +120,7 @@ impl Example {
         }
     }
 
-    /// The token that is signed here, as what it says.
+    /// The content of the token that the controller signs.
     fn signed(&self, signing: &SigningContext) -> Option<String> {
         let to_sign = token_to_sign(&self.source.spec, self.provider(), &self.inputs()).unwrap()?;
         let token = to_sign.assertion.token(signing).unwrap_or_else(|error| panic!("{error}"));
@@ -136,8 +136,8 @@ impl Example {
             .unwrap_or_else(|failure| panic!("{failure:?}"))
     }
 
-    /// Request line, headers by name, empty line, body. What is signed stands decoded after it, for a signature need
-    /// not be the same twice; it has been verified.
+    /// Request line, headers by name, empty line, body. Signed parts are verified and shown decoded after it, because a
+    /// signature may differ each time.
     pub(crate) fn request(&self, refresh_token: Option<&str>) -> String {
         let signing = SigningContext { now: now(), nonce: "nonce".to_owned() };
         if let Some(text) = self.signed(&signing) {
@@ -165,7 +165,7 @@ impl Example {
         text
     }
 
-    /// The product would ask for a token at once.
+    /// Checks that the product would request a token at once.
     pub(crate) fn assert_admitted(&self) {
         let mut secrets = Secrets::default();
         for (role, secret) in &self.secrets {
@@ -179,6 +179,7 @@ impl Example {
             namespace: "payments",
             name,
             uid: "uid",
+            created_at: None,
             generation: 1,
             deleting: false,
             deletion: Deletion::default(),
@@ -231,7 +232,7 @@ fn usual(key: &str) -> &'static str {
     }
 }
 
-/// What the controller would observe of a `TokenSource` with a token.
+/// The observation of a `TokenSource` with a token.
 fn ready(source: &TokenSource) -> Upstream {
     let target = &source.spec.target;
     let hosts: Vec<_> = target.allowed_hosts.iter().map(|host| host.0.as_str()).collect();
@@ -244,7 +245,7 @@ fn ready(source: &TokenSource) -> Upstream {
     Upstream { name: source.metadata.name.clone().unwrap(), state }
 }
 
-/// What the controller would observe of a Secret.
+/// The observation of a Secret.
 fn facts(secret: &Secret) -> Credentials {
     let metadata = &secret.metadata;
     let annotations = metadata.annotations.as_ref();

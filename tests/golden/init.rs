@@ -1,6 +1,7 @@
-//! Curl lines as providers document them (`tests/golden/init/*.sh`), and the manifests that `tokensource init` writes for them,
-//! word for word. Each manifest passes `tokensource check`, and none contains a secret of its line. The lines of the five
-//! documents are those of the documents; the others are from memory, and unverified. `UPDATE_GOLDEN=1` writes the files anew.
+//! Curl lines as providers document them (`tests/golden/init/*.sh`), and the manifests that `tokensource init` writes for
+//! them, word for word. Each manifest passes `tokensource check`, and none contains a secret of its line. The lines of the
+//! five documented providers are from their documents; the others are from memory and unverified. `UPDATE_GOLDEN=1` writes
+//! the files again.
 
 use std::fs;
 use std::io::Write as _;
@@ -11,7 +12,7 @@ use tokensource::cli::{ExitStatus, manifests_of};
 use crate::check::check;
 use crate::example::root;
 
-/// Secrets of the lines begin so.
+/// The prefix of all secrets in the lines.
 const CANARY: &str = "canary";
 
 #[test]
@@ -68,7 +69,7 @@ fn the_page_shows_what_is_written_for_its_line() {
     }
 }
 
-/// What the program writes when it is run with these arguments and this standard input.
+/// The exit status and output of the program with these arguments and this standard input.
 fn run(arguments: &[&str], input: &str) -> (Option<i32>, String) {
     let mut program = Command::new(env!("CARGO_BIN_EXE_tokensource"));
     program.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -89,7 +90,7 @@ fn the_program_never_repeats_a_secret_of_its_line() {
         (vec!["init", "--from-curl", "-"], line, Some(0)),
         (vec!["init", "--from-curl", bad], "", Some(1)),
         (vec!["init", "--from-curl", "-"], bad, Some(1)),
-        // Without quotes, the shell makes words of the line.
+        // Without quotes, the shell splits the line into words.
         ([vec!["init", "--from-curl"], line.split(' ').collect()].concat(), "", Some(1)),
         ([vec!["init", "--from-curl"], bad.split(' ').collect()].concat(), "", Some(1)),
         ([vec!["init", "--name", "a"], bad.split(' ').collect()].concat(), "", Some(2)),

@@ -1,6 +1,6 @@
-//! The complete request for each provider that the documentation shows, byte for byte, made from the very manifest that
-//! stands there (`deploy/examples`), and how its answers are read. Here: the five whose documents the project was built
-//! from. Knows manifests and bytes; must not know how one becomes the other. `UPDATE_GOLDEN=1` writes the files anew.
+//! The complete request for each documented provider, byte for byte, made from the documented manifest (`deploy/examples`),
+//! and how its answers are read. This file has the five providers that the project was built for. Knows manifests and bytes;
+//! must not know how one becomes the other. `UPDATE_GOLDEN=1` writes the files again.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test: also in its helpers
 
@@ -14,7 +14,7 @@ mod pages;
 
 use example::{Example, compare};
 
-/// The refresh token that came of Apiax's password grant.
+/// The refresh token from Apiax's password grant.
 const REFRESH_TOKEN: &str = "eyJ+refresh/=";
 
 /// File of the manifest, name of the `TokenSource` in it.

@@ -1,6 +1,5 @@
-//! The pages of the five documented providers (`docs/providers`): that each shows the very manifest that is tested, the
-//! request that it leads to, and reasons that exist. The commands on them are run by `stories::examples`.
-//! Knows where things stand on a page; must not know what any of them says.
+//! The pages of the five documented providers (`docs/providers`): each shows the tested manifest, its request, and existing
+//! reasons. `stories::examples` runs the commands on them. Knows the structure of a page; must not know its content.
 
 use std::fs;
 
@@ -17,7 +16,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The contents of all blocks that open so.
+/// The contents of all blocks with this opening.
 fn blocks<'a>(page: &'a str, opening: &str) -> Vec<&'a str> {
     let opening = format!("\n{opening}\n");
     page.split(&opening).skip(1).map(|rest| rest.split("\n```").next().unwrap()).collect()
@@ -27,7 +26,7 @@ fn blocks<'a>(page: &'a str, opening: &str) -> Vec<&'a str> {
 fn each_page_shows_the_manifest_as_it_is_tested() {
     for name in PAGES {
         let manifest = read(&format!("deploy/examples/{name}.yaml"));
-        // What its opening comment says, the page says at more length.
+        // Without the opening comment, which the page explains at more length.
         let shown: String = manifest.split_inclusive('\n').skip_while(|line| line.starts_with('#')).collect();
         assert_eq!(blocks(&read(&format!("docs/providers/{name}.md")), "```yaml"), [shown.trim_end()]);
     }

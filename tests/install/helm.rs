@@ -1,5 +1,4 @@
-//! helm and kustomize, as a person runs them.
-//! Knows command lines and how to look into what they print; must not know what is right.
+//! helm and kustomize, as a person runs them. Knows command lines and output; must not know the right result.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -14,7 +13,7 @@ use tokensource_kit::{assets, chart, manifest};
 pub(crate) const RELEASE: &str = "tokensource";
 pub(crate) const NAMESPACE: &str = "tokensource-system";
 
-/// helm with a home of its own, so that it neither finds nor leaves anything on the machine.
+/// helm with its own home folder, so that it reads and writes no settings of the machine.
 pub(crate) struct Helm {
     folder: fn() -> &'static Path,
     home: TempDir,
@@ -22,7 +21,7 @@ pub(crate) struct Helm {
 }
 
 impl Helm {
-    /// One that knows no cluster.
+    /// A helm without a cluster.
     pub(crate) fn offline() -> Self {
         Self::at(Path::new("/dev/null"))
     }
@@ -37,7 +36,7 @@ impl Helm {
         Self { folder: assets::helm3, ..self }
     }
 
-    /// What helm prints, or why it would not.
+    /// The output of helm, or its error.
     pub(crate) fn try_run(&self, arguments: &[&str]) -> Result<String, String> {
         let output = Command::new((self.folder)().join("helm"))
             .args(arguments)
@@ -55,7 +54,7 @@ impl Helm {
         self.try_run(arguments).unwrap_or_else(|problem| panic!("helm {}: {problem}", arguments.join(" ")))
     }
 
-    /// Writes values into a file, and says where.
+    /// Writes values into a file, and returns its path.
     pub(crate) fn values(&self, values: &Value) -> String {
         let path = self.home.path().join("values.json");
         std::fs::write(&path, values.to_string()).expect("a temporary file");

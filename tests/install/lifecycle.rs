@@ -1,6 +1,5 @@
-//! One installation from beginning to end: installed, used, upgraded, uninstalled, and what is left.
-//! Pods do not run here, as there are no nodes: the program is started as the pod would be, with the Deployment's arguments
-//! and as its ServiceAccount.
+//! One installation: installed, used, upgraded, uninstalled, and what is left afterwards. Pods do not run here, since there
+//! are no nodes: the program is started like the pod, with the Deployment's arguments and its ServiceAccount.
 
 use std::path::Path;
 use std::process::Command;
@@ -65,7 +64,7 @@ impl Site {
         serde_json::from_value(serde_json::to_value(deployment).unwrap()).unwrap()
     }
 
-    /// What the Deployment's pod would do.
+    /// Starts the controller like the Deployment's pod.
     async fn run(&self) -> ControllerProcess {
         let deployment = self.deployment().await;
         let pod = &deployment.data["spec"]["template"]["spec"];
@@ -85,7 +84,7 @@ impl Site {
             environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let arguments = arguments(&deployment);
         let mut arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-        // A pod reads it from the file beside its token.
+        // In a pod, it is in the file beside the token.
         arguments.extend(["--lease-namespace", NAMESPACE]);
         let binary = Path::new(env!("CARGO_BIN_EXE_tokensource"));
         let controller = ControllerProcess::start(binary, &kubeconfig, &arguments, &environment).await;
@@ -110,7 +109,7 @@ impl Site {
         folder.display().to_string()
     }
 
-    /// A `TokenSource` and, before it, its credentials.
+    /// Applies credentials and a `TokenSource`.
     async fn ask(&self, name: &str, ca_bundle: Option<&str>) {
         shipped::policies_judge(&self.plane).await;
         let mut provider = json!({
@@ -149,7 +148,7 @@ impl Site {
         .await;
     }
 
-    /// For as long as a controller that has just begun might take to ask.
+    /// Checks the number of requests for as long as a new controller might take for the first one.
     async fn asked_exactly(&self, times: usize) {
         tokio::time::sleep(Duration::from_secs(3)).await;
         assert_eq!(self.provider.count("/token"), times, "token requests");
@@ -159,7 +158,7 @@ impl Site {
         Api::<Secret>::namespaced(self.plane.admin(), TEAM).get_opt(name).await.expect("an answer")
     }
 
-    /// What the controller has put into the release's Secret.
+    /// The key that the controller has written into the release's Secret.
     async fn key(&self) -> Vec<u8> {
         let api = Api::<Secret>::namespaced(self.plane.admin(), NAMESPACE);
         let secret = api.get("tokensource-key").await.expect("the Secret of the chart");
@@ -173,7 +172,8 @@ impl Site {
         all.list(&kube::api::ListParams::default()).await.expect("an answer").items.len()
     }
 
-    /// Nothing was refused to the `ServiceAccount` since the mark, but for these: the chart grants what its arguments need.
+    /// Checks that no call of the `ServiceAccount` was refused since the mark, except these: the chart grants what its
+    /// arguments need.
     fn nothing_was_refused(&self, mark: u64, but: &[&str]) {
         let account = format!("system:serviceaccount:{NAMESPACE}:{CONTROLLER}");
         let audit = self.plane.audit_since(mark);
@@ -208,7 +208,7 @@ async fn from_the_first_token_to_the_last_definition() {
     let key = site.key().await;
     assert!(key.len() >= 32);
 
-    // Upgraded to one namespace, with authorities of its own: other rights, other arguments, the same token.
+    // Upgraded to one namespace with its own authorities: other rights, other arguments, the same token.
     let narrow = json!({
         "allowNetworks": ["127.0.0.0/8"], "namespaces": [TEAM], "replicas": 3, "logFormat": "json",
         "caBundle": {"pem": site.provider.ca_pem()}, "image": {"repository": "registry.example/tokensource"},
@@ -222,17 +222,17 @@ async fn from_the_first_token_to_the_last_definition() {
     site.ask("second", None).await;
     site.ready("second").await;
     site.asked_exactly(2).await;
-    // It tries now and then whether it may have ClusterTokenProviders after all.
+    // It tries regularly whether it may read ClusterTokenProviders.
     site.nothing_was_refused(mark, &["clustertokenproviders", "namespaces"]);
     assert_eq!(site.key().await, key, "an upgrade leaves it as it is");
     assert!(controller.terminate().await.success());
 
-    // A second release beside it takes nothing away when it goes.
+    // The removal of a second release deletes nothing of the first.
     let slice = json!({"crds": {"install": false}, "policy": {"enabled": false}, "selector": "slice=b"});
     site.helm(&["install"], "slice-b", &slice);
     site.uninstall("slice-b");
 
-    // Uninstalled: what belongs to users stays.
+    // Uninstalled: objects of users stay.
     let said = site.uninstall(RELEASE);
     assert!(said.contains("tokensources.tokensource.dev"), "helm names what it keeps: {said}");
     let deployments: Api<Deployment> = Api::namespaced(site.plane.admin(), NAMESPACE);
@@ -244,7 +244,7 @@ async fn from_the_first_token_to_the_last_definition() {
         assert!(site.secret(secret).await.is_some(), "{secret}");
     }
 
-    // Installed again: it takes over what is there, and asks for nothing.
+    // Installed again: it takes over existing objects, and requests no token.
     let last = json!({"allowNetworks": ["127.0.0.0/8"], "crds": {"keep": false},
                       "caBundle": {"pem": site.provider.ca_pem()}});
     let notes = site.install(&last);
@@ -253,8 +253,7 @@ async fn from_the_first_token_to_the_last_definition() {
     site.asked_exactly(2).await;
     assert!(controller.terminate().await.success());
 
-    // And gone for good, because that was asked for.
-    // Its garbage collector looks for new kinds every half a minute; one that begins knows them.
+    // Deleted completely, as requested.
     site.plane.controller_manager().kill9();
     site.plane.controller_manager().start_again();
     site.uninstall(RELEASE);
@@ -266,7 +265,7 @@ async fn from_the_first_token_to_the_last_definition() {
     assert!(site.secret("client").await.is_some(), "the credentials are the user's own");
 }
 
-/// As docs/install.md says it.
+/// As docs/install.md describes it.
 #[tokio::test]
 async fn kustomize_hands_over_to_helm() {
     let site = Site::prepare().await;

@@ -1,7 +1,7 @@
-//! The ways to install: the chart and the kustomize overlays, as text, before a real API server, and in use.
+//! The ways to install: the chart and the kustomize overlays, as text, checked by a real API server, and in use.
 //!
-//! A test binary of its own, with control planes of its own: what is installed here belongs to the whole cluster, and
-//! would disturb the stories.
+//! A test binary and control planes of their own, because these installations affect the whole cluster and would disturb the
+//! stories.
 
 #![allow(clippy::disallowed_methods)] // these tests live in real time
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // and end where they fail

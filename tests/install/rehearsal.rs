@@ -1,5 +1,5 @@
-//! Both renderings before a real API server, which judges them and stores nothing; and the pod before the strictest of its
-//! profiles.
+//! Both renderings checked by a real API server, which stores nothing; and the pod checked by the strictest security
+//! profile.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -77,7 +77,7 @@ async fn pod_satisfies_the_strictest_profile() {
         pod["kind"] = json!("Pod");
         pod["metadata"]["name"] = json!("rehearsed");
         plane.rehearse(NAMESPACE, &manifest::parse(&pod.to_string())).await.expect("admitted");
-        // The profile is in force: anything less is refused.
+        // The profile is in force: less strict pods are refused.
         pod["spec"]["containers"][0]["securityContext"]["capabilities"]["drop"] = json!([]);
         let refused = plane.rehearse(NAMESPACE, &manifest::parse(&pod.to_string())).await.unwrap_err();
         assert!(refused.to_string().contains("restricted"), "{refused}");

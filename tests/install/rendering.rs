@@ -1,4 +1,4 @@
-//! What the chart renders: the same as kustomize where nothing else is asked for, and what the values say where it is.
+//! The output of the chart: the same as kustomize by default, and as the values say otherwise.
 
 use std::collections::BTreeSet;
 
@@ -46,7 +46,7 @@ fn files_below(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     paths.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
 }
 
-/// Less what a release must have of its own: labels, the selectors by them, and what stands in values.
+/// Without the parts that are specific to a release: labels, their selectors, and values.
 fn essence(object: &DynamicObject) -> Value {
     let mut object = serde_json::to_value(object).unwrap();
     for pointer in ["/metadata", "/spec/template/metadata"] {
@@ -72,7 +72,7 @@ fn essence(object: &DynamicObject) -> Value {
     object
 }
 
-/// Where two documents differ first. 600.0 and 600 are one number: kustomize writes the latter for the former.
+/// The first difference of two documents. 600.0 and 600 are equal: kustomize writes the latter for the former.
 fn difference(path: &str, left: &Value, right: &Value) -> Option<String> {
     match (left, right) {
         (Value::Object(left), Value::Object(right)) => {
@@ -94,7 +94,7 @@ fn difference(path: &str, left: &Value, right: &Value) -> Option<String> {
 #[test]
 fn by_default_it_is_what_the_cluster_overlay_is() {
     let mut wanted = manifest::parse(&kustomize("cluster"));
-    // Helm makes the namespace, if it is told to.
+    // Helm creates the namespace if asked to.
     wanted.retain(|object| kind(object) != "Namespace");
     let rendered = Helm::offline().template(&json!({}));
     assert_eq!(names(&rendered), names(&wanted));
@@ -163,7 +163,7 @@ fn restarting_workloads_is_a_right_of_its_own() {
     }
 }
 
-/// Every value that is not its default.
+/// Every value, different from its default.
 pub(crate) fn everything() -> Value {
     json!({
         "replicas": 3,
@@ -275,7 +275,7 @@ fn what_is_switched_off_is_not_there() {
     assert_eq!(kinds, BTreeSet::from(left), "no budget for a single replica, either");
 }
 
-/// Not a probe of the kubelet's: a `NetworkPolicy` does not hold for the node of a pod.
+/// Except the kubelet's probes: a `NetworkPolicy` does not apply to the node of a pod.
 #[test]
 fn only_the_named_may_connect_to_the_pods() {
     let from = |values: Value| {
@@ -286,7 +286,7 @@ fn only_the_named_may_connect_to_the_pods() {
     let monitoring =
         json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]);
     assert_eq!(from(json!({}))[0]["from"], monitoring);
-    // A rule with an empty list would let everybody in.
+    // A rule with an empty list would permit all clients.
     assert_eq!(from(json!({"networkPolicy": {"metricsFrom": []}})), json!([]));
     for overlay in ["cluster", "namespaced"] {
         let objects = manifest::parse(&kustomize(overlay));

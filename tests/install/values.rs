@@ -1,4 +1,4 @@
-//! The values: what is refused, and that defaults, schema and documentation name the same ones.
+//! The values: refused ones, and that defaults, schema and documentation have the same ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,7 +41,7 @@ fn wrong_values_are_refused_with_their_name() {
         (json!({"tolerations": [{"keys": "a"}]}), "at '/tolerations/0/keys'"),
         (json!({"caBundle": {"pem": "MIIB…"}}), "at '/caBundle/pem'"),
         (json!({"proxy": {"url": "http://user:password@proxy.example"}}), "at '/proxy/url'"),
-        // By the templates, which can say it in a sentence.
+        // Refused by the templates, which can have a message.
         (json!({"extraArgs": ["--namespace=a"]}), "--namespace=a has a value of its own"),
         (json!({"extraArgs": ["--https-proxy=http://p"]}), "--https-proxy=http://p has a value of its own"),
         (json!({"proxy": {"credentialsSecret": "p"}}), "no effect without proxy.url"),
@@ -84,7 +84,7 @@ fn wrong_values_are_refused_with_their_name() {
 /// Other names for values, which have no default of their own.
 const ALIASES: [&str; 3] = ["crds.enabled", "installCRDs", "replicaCount"];
 
-/// Otherwise a typing error in a default would be found by the first who overrides it.
+/// Otherwise a typing error in a default would only be found by a user who overrides it.
 #[test]
 fn schema_knows_the_values_and_no_others() {
     let text = std::fs::read_to_string(chart::folder().join("values.schema.json")).unwrap();

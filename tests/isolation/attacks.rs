@@ -1,5 +1,5 @@
-//! The attacks by name. Each goes on until it is ended, and takes its parameters from its seed. Knows the table; what an
-//! attack does stands in the folder beside it.
+//! The attacks by name. Each runs until it is ended, with parameters from its seed. Knows the table; the folder beside it
+//! has the attacks.
 
 mod answers;
 mod churn;
@@ -20,14 +20,14 @@ pub(crate) struct Attack {
 }
 
 impl Attack {
-    /// Runs for ever, from an instant in the time given on.
+    /// Runs forever, starting at a random time within the given duration.
     pub(crate) fn begin(&self, mut tenant: Tenant, within: Duration) -> Running {
         let run = self.run;
         let delay = tenant.random.between(0, u64::try_from(within.as_millis()).expect("minutes").max(1));
         Box::pin(async move {
             tokio::time::sleep(Duration::from_millis(delay)).await;
             run(tenant).await;
-            // One that has done all it can leaves it there.
+            // An attack that has done everything keeps its state.
             std::future::pending::<()>().await;
         })
     }
@@ -35,7 +35,7 @@ impl Attack {
 
 macro_rules! attacks {
     ($($module:ident :: $name:ident,)+) => {
-        /// All there are.
+        /// All attacks.
         pub(crate) fn all() -> Vec<Attack> {
             vec![$(Attack { name: stringify!($name), run: |tenant| Box::pin($module::$name(tenant)) },)+]
         }

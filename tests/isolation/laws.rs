@@ -1,4 +1,4 @@
-//! The laws, and how what was seen is held against them. Knows figures; must not know how they were come by.
+//! The laws, and the check of the observations. Knows figures; must not know how they were observed.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,10 +14,10 @@ use tokensource_kit::{canaries, manifest};
 use crate::witness::{Time, Witness};
 use crate::world::{LIFE, TOKEN, VICTIMS, World, target_of};
 
-/// How late a renewal may reach the provider.
+/// The maximum delay of a renewal.
 const LATEST: TimeDelta = TimeDelta::seconds(5);
 
-/// What must hold; the head of `main` has the words.
+/// The laws; the comment of `main` explains them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Law {
     Process,
@@ -63,7 +63,7 @@ fn by_law(breaches: &[Breach]) -> BTreeMap<Law, Vec<&Breach>> {
     laws
 }
 
-/// Holds what was seen of the victim against the first two laws, and prints the figures.
+/// Checks the observations of the victim with the first two laws, and prints the figures.
 pub(crate) fn judge(world: &World, witness: &Witness, end: Time) -> Vec<Breach> {
     let (sights, mut breaches) = (witness.sights(), Vec::new());
     let mut requests: BTreeMap<String, Vec<Time>> = BTreeMap::new();
@@ -117,8 +117,8 @@ fn millis(span: TimeDelta) -> f64 {
     span.num_milliseconds() as f64
 }
 
-/// For each token but the first, and for the one that is still to come: when it was due, and how late its request came. Due
-/// is what the status said before, or half of the life where it said nothing.
+/// For each token except the first, and for the expected next one: when it was due, and how late its request was. The due
+/// time is that of the status, or half of the lifetime without one.
 fn lateness(asked: &[Time], plans: &[(Time, Time)], end: Time) -> Vec<(Time, TimeDelta)> {
     let mut asked = asked.to_vec();
     asked.sort();
@@ -127,17 +127,17 @@ fn lateness(asked: &[Time], plans: &[(Time, Time)], end: Time) -> Vec<(Time, Tim
     let spans = asked.iter().zip(next);
     spans
         .map(|(before, after)| {
-            // A plan in the past is one of the request before.
+            // A planned time in the past is that of the previous request.
             let mut planned =
                 plans.iter().filter(|(seen, due)| seen > before && *seen < after && due > before);
-            // The first: it is not to be put off.
+            // The first planned time: the controller must not postpone it.
             let due = planned.next().map_or(*before + half, |(_, due)| *due);
             (due, after - due)
         })
         .collect()
 }
 
-/// For each content of a Secret: when it expires, and how much of its life was left when the next one came.
+/// For each content of a Secret: when it expires, and the remaining life when the next one was written.
 fn lives(tokens: &[(Time, Option<Time>)], end: Time) -> Vec<(String, TimeDelta)> {
     let next = tokens.iter().skip(1).map(|(at, _)| *at).chain([end]);
     let lives = tokens.iter().zip(next);
@@ -149,7 +149,7 @@ fn lives(tokens: &[(Time, Option<Time>)], end: Time) -> Vec<(String, TimeDelta)>
         .collect()
 }
 
-/// What a log says that it must not.
+/// Forbidden texts in a log.
 pub(crate) fn search(log: &Path) -> Vec<Breach> {
     let mut breaches = Vec::new();
     let found = canaries::search_file(log).expect("the log");
@@ -172,7 +172,7 @@ pub(crate) fn search(log: &Path) -> Vec<Breach> {
     breaches
 }
 
-/// What the Deployment allows, in KiB.
+/// The memory limit of the Deployment, in KiB.
 pub(crate) fn memory_limit() -> u64 {
     let deployment = manifest::load(repository().join("deploy/kustomize/base/deployment.yaml"));
     let limit = deployment[0].data.pointer("/spec/template/spec/containers/0/resources/limits/memory");
@@ -180,7 +180,7 @@ pub(crate) fn memory_limit() -> u64 {
     text.strip_suffix("Mi").and_then(|number| number.parse::<u64>().ok()).expect("in MiB") * 1024
 }
 
-/// Made-up sights, which show that the laws bite.
+/// Invented observations, which show that each law can be broken.
 pub(crate) fn trials() -> Vec<Trial> {
     let at = |second: i64| Time::from_timestamp(1_800_000_000 + second, 0).expect("a time");
     let cases = move || -> Result<(), Failed> {

@@ -1,5 +1,5 @@
-//! Isolation: one hostile namespace does whatever docs/security.md lists under *One tenant and the others*, all at once,
-//! while another namespace, the victim, has 50 TokenSources with tokens that live 60 s. Knows the order of a run.
+//! Isolation: one hostile namespace carries out all attacks of docs/security.md, *One tenant and the others*, at once, while
+//! another namespace, the victim, has 50 TokenSources with tokens that live 60 s. Knows the order of a run.
 //!
 //! ```sh
 //! SEED=7 DURATION=10m make isolation               # all attacks at once
@@ -53,9 +53,9 @@ use witness::{Sentinel, Witness};
 use world::{Scale, World};
 
 const DURATION: Duration = Duration::from_secs(120);
-/// A replica that starts has to be ready by then.
+/// The deadline for a new replica to be ready.
 const UNTIL_READY: Duration = Duration::from_secs(30);
-/// Innocent objects have to be served by then, after the end.
+/// The deadline for innocent objects to be served after the end.
 const UNTIL_SERVED: Duration = Duration::from_secs(60);
 
 fn main() {
@@ -88,13 +88,13 @@ fn isolation() -> Result<(), Failed> {
     if breaches.is_empty() { Ok(()) } else { Err(format!("SEED={seed}:\n{}", laws::list(&breaches)).into()) }
 }
 
-/// One run of these attacks at once; the laws that were broken.
+/// Runs these attacks at once, and returns the broken laws.
 async fn run(chosen: &[&Attack], seed: u64, duration: Duration) -> Vec<Breach> {
     let alone = chosen.len() == 1;
     let scale = Scale {
-        // A crowd is smaller where the time is short and the attacks are many.
+        // Fewer objects if the time is short and the attacks are many.
         crowd: if alone || duration >= Duration::from_secs(300) { 100 } else { 40 },
-        // All of them together are to keep the controller busy, and not the API server alone.
+        // All of them together must keep the controller busy, and not only the API server.
         pause: if alone { 1 } else { 4 },
     };
     let world = Arc::new(World::build(scale).await);
@@ -149,7 +149,7 @@ async fn run(chosen: &[&Attack], seed: u64, duration: Duration) -> Vec<Breach> {
     breaches
 }
 
-/// Starts a replica beside the first one, and sees whether it gets ready.
+/// Starts a second replica, and checks whether it becomes ready.
 async fn second_replica(world: &World) -> Vec<Breach> {
     let (replica, began) = (world.replica(), std::time::Instant::now());
     loop {
@@ -168,7 +168,7 @@ async fn second_replica(world: &World) -> Vec<Breach> {
     }
 }
 
-/// Ends what the attacks left, and sees whether the hostile namespace's innocent objects are served.
+/// Deletes what the attacks have left, and checks whether the hostile namespace's innocent objects are served.
 async fn innocents(world: &World) -> Vec<Breach> {
     let ended = Utc::now();
     world.clean_up().await;
@@ -187,7 +187,7 @@ async fn innocents(world: &World) -> Vec<Breach> {
     }
 }
 
-/// Where a failing run can be read.
+/// Keeps the log of a failed run.
 fn keep_log(world: &World, chosen: &[&Attack], seed: u64) {
     let name = if let [only] = chosen { only.name } else { "all" };
     let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("isolation-{name}-{seed}.log"));

@@ -1,5 +1,5 @@
-//! What the hostile tenant does to the API server: raw requests, whose refusals are counted and no failure. Knows paths and
-//! verbs; must not know why something is written.
+//! The calls of the hostile tenant to the API server: raw requests, whose refusals are counted and are no failure. Knows
+//! paths and verbs; must not know the purpose of a write.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::random::Random;
 use crate::world::{World, block};
 
-/// What the hostile namespace may write, with the path of its collection.
+/// The kinds that the hostile namespace may write, with the path of each collection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Source,
@@ -42,7 +42,7 @@ impl Kind {
     }
 }
 
-/// By attack and answer: how many requests.
+/// The number of requests by attack and answer.
 #[derive(Default)]
 pub(crate) struct Tally(Mutex<BTreeMap<&'static str, BTreeMap<String, usize>>>);
 
@@ -56,7 +56,7 @@ impl fmt::Display for Tally {
     }
 }
 
-/// One attack's hands.
+/// The client of one attack.
 pub(crate) struct Tenant {
     pub(crate) world: Arc<World>,
     pub(crate) attack: &'static str,
@@ -71,7 +71,7 @@ impl Tenant {
         Self { world, attack, random, client, tally }
     }
 
-    /// How many there are where this many would be a crowd.
+    /// The number of objects, scaled from the full number.
     pub(crate) fn crowd(&self, full: usize) -> usize {
         (full * self.world.scale.crowd / 100).max(1)
     }
@@ -148,7 +148,7 @@ impl Tenant {
         kind.path(&self.world.hostile)
     }
 
-    /// The answer is not read as an object: some of these cannot be.
+    /// The answer is not decoded, because that is impossible for some objects.
     async fn send(&self, done: &str, request: axum::http::Request<Vec<u8>>) {
         match self.client.request_text(request).await {
             Ok(_) => self.count(done),
@@ -158,7 +158,7 @@ impl Tenant {
     }
 }
 
-/// Deletes what any attack has left, and makes the namespace itself readable.
+/// Deletes the objects of all attacks, and makes the namespace itself readable.
 pub(crate) async fn clean_up(client: &Client, namespace: &str) {
     let of_attacks = ListParams::default().labels("attack");
     for kind in

@@ -1,5 +1,5 @@
-//! Looking on while it happens: watches on the victim's Secrets and TokenSources, and a thread that asks `/livez` and the
-//! kernel. Knows how to see, and what was seen; what it should have looked like is known by `laws`.
+//! Observes a run: watches of the victim's Secrets and TokenSources, and a thread that asks `/livez` and the kernel. Must
+//! not know the expected values, which `laws` has.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,15 +19,15 @@ use crate::world::World;
 
 pub(crate) type Time = DateTime<Utc>;
 
-/// What the watches saw of the victim.
+/// The events of the victim's watches.
 #[derive(Default)]
 pub(crate) struct Witness(Mutex<Sights>);
 
 #[derive(Default)]
 pub(crate) struct Sights {
-    /// By Secret: from when on it held a token that expires then. `None`: there was none.
+    /// By Secret: since when it had a token with this expiry. `None`: without a token.
     pub(crate) tokens: HashMap<String, Vec<(Time, Option<Time>)>>,
-    /// By `TokenSource`: from when on its status said when the next renewal was due.
+    /// By `TokenSource`: since when its status had this time of the next renewal.
     pub(crate) plans: HashMap<String, Vec<(Time, Time)>>,
 }
 
@@ -44,7 +44,7 @@ pub(crate) async fn watch_secrets(client: Client, namespace: String, witness: Ar
         let (secret, there) = match event {
             Ok(Event::Apply(secret) | Event::InitApply(secret)) => (secret, true),
             Ok(Event::Delete(secret)) => (secret, false),
-            // A watch that was cut is taken up again by itself.
+            // A broken watch continues by itself.
             Ok(Event::Init | Event::InitDone) | Err(_) => continue,
         };
         let expires_at = secret.data.as_ref().and_then(|data| data.get("expires_at"));
@@ -66,13 +66,13 @@ pub(crate) async fn watch_sources(client: Client, namespace: String, witness: Ar
     }
 }
 
-/// What the thread has seen of the process.
+/// The observations of the thread.
 #[derive(Default)]
 struct Pulse {
     asked: usize,
     slowest: Duration,
     breaches: Vec<Breach>,
-    /// The most memory at any time, in KiB, without the pages of files.
+    /// The maximum memory in KiB, without the pages of files.
     height: u64,
 }
 
@@ -106,7 +106,7 @@ impl Sentinel {
         self.dead.load(Ordering::Relaxed)
     }
 
-    /// What of it breaks a law; prints the figures.
+    /// The broken laws; prints the figures.
     pub(crate) fn stop(self, world: &World) -> Vec<Breach> {
         self.ends.store(true, Ordering::Relaxed);
         let mut pulse = self.thread.join().expect("the thread that feels the pulse");
@@ -128,7 +128,7 @@ impl Sentinel {
 }
 
 impl Pulse {
-    /// One look; whether the process lives.
+    /// Makes one observation, and returns whether the process lives.
     async fn feel(&mut self, world: &World) -> bool {
         let (process, began) = (world.controller.process(), Instant::now());
         if let Some(status) = process.exit_status() {
@@ -139,7 +139,7 @@ impl Pulse {
         if let (Some(most), Some(files)) = (process.memory("VmHWM"), process.memory("RssFile")) {
             self.height = self.height.max(most.saturating_sub(files));
         }
-        // A connection of its own, as the kubelet's.
+        // A new connection, as the kubelet's probe has.
         let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build();
         let url = format!("http://{}/livez", world.controller.address());
         let answer = client.expect("a client").get(url).send().await;

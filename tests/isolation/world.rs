@@ -1,5 +1,5 @@
-//! Where isolation is tried: a control plane, providers, the controller as it is deployed, and three namespaces: the
-//! victim's, the hostile one with some innocent objects, and a bystander's. Knows how all of it is made; must not know
+//! The environment of isolation runs: a control plane, providers, the controller as it is deployed, and three namespaces:
+//! the victim's, the hostile one with some innocent objects, and a bystander's. Knows how these are made; must not know
 //! attacks or laws.
 
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ use crate::laws::{Breach, Law};
 use crate::tenant;
 
 pub(crate) const TOKEN: &str = "/token";
-/// The life of the victim's tokens, in seconds.
+/// The lifetime of the victim's tokens, in seconds.
 pub(crate) const LIFE: u64 = 60;
 /// How many TokenSources the victim has: a fifth at the shared host, three tenths at the shared `ClusterTokenProvider`.
 pub(crate) const VICTIMS: usize = 50;
@@ -40,11 +40,11 @@ pub(crate) struct World {
     pub(crate) authority: Authority,
     /// A host that TokenSources of both namespaces name.
     pub(crate) host: ScriptedProvider,
-    /// Behind the `ClusterTokenProvider`.
+    /// The provider of the `ClusterTokenProvider`.
     pub(crate) cluster: ScriptedProvider,
-    /// The victim's own.
+    /// The victim's own provider.
     pub(crate) own: ScriptedProvider,
-    /// The hostile namespace's own.
+    /// The hostile namespace's own provider.
     pub(crate) wild: ScriptedProvider,
     pub(crate) victim: String,
     pub(crate) hostile: String,
@@ -52,19 +52,19 @@ pub(crate) struct World {
     launcher: Launcher,
 }
 
-/// How much each attack does.
+/// The size of each attack.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scale {
-    /// The percentage of a crowd's size that is tried.
+    /// The percentage of the full number of objects.
     pub(crate) crowd: usize,
-    /// How many times as long an attack pauses between two changes as it would alone.
+    /// The factor by which an attack's pauses are longer than alone.
     pub(crate) pause: u64,
 }
 
-/// How a controller is started: the program, and what keeps name look-ups from being answered where that can be had.
+/// How a controller is started: the program, and the means to prevent answers to name look-ups if possible.
 pub(crate) struct Launcher {
     binary: PathBuf,
-    /// Whether names that are in no file are looked up at a server that never answers.
+    /// Whether names without an entry in a file are looked up at a server that never answers.
     pub(crate) silent_resolver: bool,
     _server: Option<std::net::UdpSocket>,
     _folder: tempfile::TempDir,
@@ -110,7 +110,7 @@ impl World {
             "apiVersion": "tokensource.dev/v1alpha1", "kind": "ClusterTokenProvider",
             "metadata": {"name": SHARED}, "spec": block(&self.cluster),
         });
-        // Not all namespaces: so labels of namespaces are of importance.
+        // Not all namespaces, so that labels of namespaces matter.
         object["spec"]["allowedNamespaces"] = json!({"matchExpressions": [
             {"key": "kubernetes.io/metadata.name", "operator": "In", "values": [self.victim, self.hostile]}
         ]});
@@ -174,7 +174,8 @@ impl World {
         all.into_iter().filter(|secret| secret.data.is_some()).collect()
     }
 
-    /// Deletes what the attacks made, takes back what they did to the namespace, and asks for new tokens for the innocent.
+    /// Deletes the objects of the attacks, reverts their changes of the namespace, and requests new tokens for the innocent
+    /// objects.
     pub(crate) async fn clean_up(&self) {
         tenant::clean_up(&self.plane.admin(), &self.hostile).await;
         let api: Api<TokenSource> = Api::namespaced(self.plane.admin(), &self.hostile);
@@ -222,7 +223,8 @@ impl World {
 }
 
 impl Launcher {
-    /// Root may give the controller a file system of its own, in which resolv.conf names a server that never answers.
+    /// With root's rights, the controller gets a file system of its own in which resolv.conf names a server that never
+    /// answers.
     fn new() -> Self {
         let program = PathBuf::from(env!("CARGO_BIN_EXE_tokensource"));
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -262,7 +264,7 @@ impl Launcher {
     }
 }
 
-/// Good tokens, but for clients and audiences that are to be out of luck.
+/// Good tokens, except for the clients and audiences that attacks use.
 fn answer(request: &RecordedRequest) -> Answer {
     let member = |name: &str| request.form_value(name).unwrap_or_default();
     match (member("client_id").as_str(), member("audience").as_str()) {
@@ -274,7 +276,7 @@ fn answer(request: &RecordedRequest) -> Answer {
     }
 }
 
-/// What a TokenSource says of a provider.
+/// The provider block of a TokenSource.
 pub(crate) fn block(provider: &ScriptedProvider) -> Value {
     block_at(&provider.url(TOKEN), Some(provider.ca_pem()))
 }
@@ -291,7 +293,8 @@ pub(crate) fn target_of(name: &str) -> String {
     format!("{name}-token")
 }
 
-/// A namespace that uses nothing of ours, with a Secret as `kubectl apply` leaves it: its data once more in an annotation.
+/// A namespace that does not use the controller, with a Secret as `kubectl apply` leaves it: its data is repeated in an
+/// annotation.
 async fn bystander(plane: &ControlPlane) {
     let (namespace, secret) = (plane.namespace("bystander").await, format!("by-{}", unique::word(32)));
     canaries::register("the bystander's secret", &secret);

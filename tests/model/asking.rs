@@ -1,5 +1,5 @@
-//! The controller's part in `mint`: the token request, what the provider makes of it, and what comes of the answer.
-//! Knows the provider's own state, which the controller must not.
+//! The controller's part in `obtain`: the token request, the provider's reaction, and the result. Knows the provider's own
+//! state, which the controller must not know.
 
 use crate::controller::Reached;
 use crate::model::{Model, Mutation};
@@ -8,17 +8,17 @@ use crate::real::{Choice, Grant, Outcome, Reply};
 use crate::samples::LIFETIME;
 use crate::world::{Asked, HeldToken, RefreshToken, Requested, Seconds, Step, Stored, World};
 
-/// How a provider departs from good health.
+/// A fault of the provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// It says this, and does nothing.
+    /// It replies with this, and does nothing.
     Reply(Reply),
-    /// It does what it should, and a gateway answers in its place.
+    /// It carries out the request, but a gateway answers instead.
     Lost,
 }
 
 impl Model {
-    /// The token request, and the provider's answer to it; `fault` instead of what it would say.
+    /// The token request, and the provider's answer to it, or `fault` instead.
     pub(crate) fn ask(&mut self, mut world: World, fault: Option<Fault>) -> Reached {
         let (Step::Ask(mut look, cause) | Step::AskAgain(mut look, cause)) = world.step else {
             return Ok(world);
@@ -35,10 +35,10 @@ impl Model {
             properties::request(self, &world, &look, asked, again)?;
         }
         if std::mem::take(&mut world.ghost.in_the_past) {
-            // The status that is out of date is written over the newer one, and with it its count of refusals.
+            // The outdated status is written over the newer one, with its count of refusals.
             world.ghost.refusals = None;
             if world.ghost.requested != Requested::No {
-                // Of two requests in one second nobody can tell which came last; the pace that forbids them was lost, too.
+                // The order of two requests within a second is unknown, and the recorded minimum interval was lost, too.
                 world.ghost.requested = Requested::Unknown;
             }
         }
@@ -103,7 +103,7 @@ impl Model {
         }
     }
 
-    /// What a provider in good health says. It takes a used refresh token for a stolen one.
+    /// The answer of a healthy provider. It takes a used refresh token for a stolen one.
     fn serve(&self, world: &mut World, usable: Option<Stored>) -> Reply {
         let begins = if world.family.begun { RefreshToken::Used } else { RefreshToken::Current };
         let shown = match (self.real.grant, usable) {

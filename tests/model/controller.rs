@@ -1,6 +1,5 @@
-//! The controller's part: `controller::reconcile` with every call to the
-//! API server and the provider made a step of its own. What to do is asked of the real logic; only the order of the
-//! calls, and what is remembered between them, is told again here.
+//! The controller's part: `controller::reconcile`, in which each call to the API server and the provider is one step. The
+//! product's own logic decides; only the order of the calls and the state between them is repeated here.
 
 use tokensource::decide::Cause;
 
@@ -10,13 +9,13 @@ use crate::real::{Choice, Outcome};
 use crate::samples::LIFETIME;
 use crate::world::{Look, Seconds, Secret, Step, Stored, World};
 
-/// A state, and what is wrong with the way to it.
+/// A state, or the violation on the way to it.
 pub(crate) type Reached = Result<World, Violation>;
 
 impl Model {
-    /// `observe` and `decide`, and what needs no call.
+    /// `observe`, `decide`, and actions without a call.
     pub(crate) fn look(&mut self, mut world: World, luck: Luck) -> Reached {
-        (world.woken, world.timer) = (false, None);
+        (world.triggered, world.timer) = (false, None);
         world.ghost.clock_set = false;
         let Some(cached) = world.seen_source else { return Ok(world) };
         world.written = world.written.filter(|written| written.version > cached.version);
@@ -71,7 +70,7 @@ impl Model {
         }
     }
 
-    /// What comes of a step's one call.
+    /// The result of a step's call.
     pub(crate) fn proceed(&mut self, world: World, luck: Luck) -> Reached {
         match world.step {
             Step::Idle => Ok(world),
@@ -87,7 +86,7 @@ impl Model {
             Step::Write(look, token) if token.refresh.is_some() => self.keep(world, look, token, luck),
             Step::Write(look, token) => self.write(world, look, token, luck),
             Step::Record { .. } => Ok(self.record(world, luck)),
-            // Answered by the provider: see `ask`. Only reading the credentials may fail here.
+            // The provider answers, see `ask`. Only reading the credentials may fail here.
             Step::Ask(look, cause) | Step::AskAgain(look, cause) => {
                 self.finish(world, look, Choice::Issue(cause), Outcome::Waiting, true)
             }
@@ -108,41 +107,41 @@ impl Model {
         Ok(world)
     }
 
-    /// Settles the outcome and makes the status.
+    /// Updates the observation with the outcome and makes the status.
     pub(crate) fn finish(
         &mut self,
         world: World,
         look: Look,
         choice: Choice,
         outcome: Outcome,
-        trouble: bool,
+        failed: bool,
     ) -> Reached {
         let mut world = world;
         let next = self.real.next(&look, choice, outcome);
         properties::status_made(self, &world, &look, &outcome, next.status)?;
-        let wake = match self.mutation {
+        let after = match self.mutation {
             Some(Mutation::NeverWakes) if matches!(choice, Choice::Wait(_)) => None,
             Some(Mutation::WakesAtOnce) if choice == Choice::Keep => Some(0),
             Some(Mutation::Oversleeps) if choice == Choice::Keep => Some(LIFETIME + 600),
-            _ => Some(next.wake),
+            _ => Some(next.after),
         };
         if look.owed || next.status != look.source.status {
-            let wake = wake.unwrap_or(Seconds::MAX);
-            world.step = Step::Record { status: next.status, wake, trouble };
+            let after = after.unwrap_or(Seconds::MAX);
+            world.step = Step::Record { status: next.status, after, failed };
             return Ok(world);
         }
-        Ok(end(world, wake, trouble))
+        Ok(end(world, after, failed))
     }
 
     fn record(&self, mut world: World, luck: Luck) -> World {
-        let Step::Record { status, wake, trouble } = world.step else { return world };
-        let wake = (wake != Seconds::MAX).then_some(wake);
+        let Step::Record { status, after, failed } = world.step else { return world };
+        let after = (after != Seconds::MAX).then_some(after);
         let Some(mut source) = world.source else {
             if world.seen_source.is_some() && self.mutation != Some(Mutation::ForgetsWhatIsGone) {
                 world.unwritten = Some(status);
-                return end(world, wake, trouble);
+                return end(world, after, failed);
             }
-            return end(forget(world), wake, trouble);
+            return end(forget(world), after, failed);
         };
         if luck != Luck::Refused {
             (source.status, source.version) = (status, World::unused());
@@ -156,7 +155,7 @@ impl Model {
                 world.written = Some(source);
             }
             world.unwritten = None;
-            return end(world, wake, trouble);
+            return end(world, after, failed);
         }
         if self.mutation != Some(Mutation::ForgetsUnwrittenStatus) {
             world.unwritten = Some(status);
@@ -165,17 +164,17 @@ impl Model {
     }
 }
 
-/// Whether a look has to read the target in full.
+/// Whether an observation has to read the target in full.
 pub(crate) fn reads_target(world: &World, recorded: u8) -> bool {
     world.known_target.is_some_and(|known| known.ours && known.version != recorded)
 }
 
-/// The end of a reconcile: calm, or trouble.
-fn end(mut world: World, wake: Option<Seconds>, trouble: bool) -> World {
-    if trouble {
+/// The end of a reconcile, with or without an error.
+fn end(mut world: World, after: Option<Seconds>, failed: bool) -> World {
+    if failed {
         return try_again(world);
     }
-    (world.step, world.troubles, world.timer) = (Step::Idle, 0, wake);
+    (world.step, world.consecutive_errors, world.timer) = (Step::Idle, 0, after);
     world
 }
 
@@ -185,14 +184,14 @@ fn try_again(mut world: World) -> World {
     if world.seen_source.is_none() {
         return world;
     }
-    world.troubles = (world.troubles + 1).min(8);
-    world.timer = Some((1 << world.troubles.saturating_sub(2)).min(60));
+    world.consecutive_errors = (world.consecutive_errors + 1).min(8);
+    world.timer = Some((1 << world.consecutive_errors.saturating_sub(2)).min(60));
     world
 }
 
-/// The object is gone, and with it what was remembered of it.
+/// The object is gone, and its local state is dropped.
 pub(crate) fn forget(mut world: World) -> World {
-    (world.written, world.unwritten, world.held, world.troubles) = (None, None, None, 0);
+    (world.written, world.unwritten, world.held, world.consecutive_errors) = (None, None, None, 0);
     world.ghost.came = None;
     world
 }

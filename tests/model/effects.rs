@@ -1,5 +1,5 @@
-//! What each happening does: watches, the clock, users, crashes. The controller's own steps are in `controller`,
-//! `asking` and `writing`.
+//! The effect of each event: watches, the clock, users, crashes. The controller's own steps are in `controller`, `asking`
+//! and `writing`.
 
 use crate::controller::{Reached, forget};
 use crate::model::{Luck, Model, Move};
@@ -49,42 +49,42 @@ impl Model {
     fn pass(&mut self, mut world: World, by: Seconds) -> World {
         self.shift(&mut world, -by);
         world.timer = world.timer.map(|timer| timer - by).filter(|timer| *timer > 0);
-        world.woken = world.timer.is_none();
+        world.triggered = world.timer.is_none();
         world
     }
 
     /// Timers run by another clock.
     fn set_clock(&mut self, mut world: World, by: Seconds) -> World {
         self.shift(&mut world, -by);
-        // What has failed stays owed, but how long it has to wait by the other clock is anybody's guess.
+        // A failed renewal is still due, but its wait by the other clock is unknown.
         let failed = world.ghost.failed.map(|(generation, asked, _)| (generation, asked, 0));
         world.ghost = Ghost { asked_at: None, failed, came: None, clock_set: true, ..world.ghost };
         world
     }
 
-    /// What watches, users and the garbage collector do.
+    /// The effects of watches, users and the garbage collector.
     fn outside(&mut self, mut world: World, happening: Move) -> World {
         match happening {
             Move::DeliverSource => {
                 world.seen_source = world.source;
-                (world.woken, world.cut_off) = (true, false);
+                (world.triggered, world.cut_off) = (true, false);
                 if world.source.is_none() {
                     world = forget(world);
                 }
             }
             Move::DeliverTarget => {
                 (world.seen_target, world.known_target) = (world.target, world.target);
-                (world.woken, world.cut_off) = (true, false);
+                (world.triggered, world.cut_off) = (true, false);
             }
             Move::DeliverCredentials => {
                 world.seen_credentials = world.credentials;
-                (world.woken, world.cut_off) = (true, false);
+                (world.triggered, world.cut_off) = (true, false);
             }
             Move::CollectGarbage => {
                 if world.target.is_some_and(|target| target.ours) {
                     world.target = None;
                 } else if world.stored.is_some() {
-                    // With it goes the only copy.
+                    // This deletes the only copy.
                     (world.stored, world.ghost.refresh_lost) = (None, true);
                 } else {
                     world.source = None;
@@ -119,7 +119,7 @@ impl Model {
     }
 }
 
-/// What a user does to the `TokenSource` itself.
+/// A user's change of the `TokenSource` itself.
 fn user(world: &mut World, happening: Move) {
     let Some(source) = &mut world.source else { return };
     source.version = World::unused();
@@ -139,7 +139,7 @@ fn user(world: &mut World, happening: Move) {
     }
 }
 
-/// All that was in memory is lost; the lists of a new process are those of the API server, or out of date.
+/// All memory is lost; the lists of a new process are current or outdated.
 fn crash(mut world: World, into_the_past: bool) -> World {
     let mut lost = world.tokens().into_iter().map(|token| token.refresh);
     if lost.any(|refresh| refresh == Some(RefreshToken::Current)) {
@@ -152,14 +152,14 @@ fn crash(mut world: World, into_the_past: bool) -> World {
         (world.seen_credentials, world.cut_off) = (world.credentials, false);
     }
     world.known_target = world.seen_target;
-    (world.step, world.woken, world.timer, world.started) = (Step::Idle, true, None, false);
+    (world.step, world.triggered, world.timer, world.started) = (Step::Idle, true, None, false);
     if world.ghost.unrecorded {
         (world.ghost.crashed, world.ghost.failed, world.ghost.refusals) = (true, None, None);
     }
     world
 }
 
-/// A Secret of the target's name that somebody else has made.
+/// A Secret with the target's name and another owner.
 fn foreign() -> Secret {
     Secret {
         uid: World::unused(),

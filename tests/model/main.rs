@@ -1,6 +1,6 @@
-//! Anvil's property (OSDI '24), eventually stable reconciliation, for the layer that decides: a small model of API
-//! server, provider and clock, explored exhaustively around the real `decide` (docs/verification.md).
-//! Knows which searches are made; must not know what a state is.
+//! Anvil's property (OSDI '24), eventually stable reconciliation, for the layer that decides: a small model of API server,
+//! provider and clock, explored exhaustively around the real `decide` (docs/verification.md). Knows the searches; must not
+//! know a state.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test: also in its helpers
 #![allow(clippy::large_types_passed_by_value, clippy::result_large_err)] // a state is copied, a counterexample is the end
@@ -28,7 +28,7 @@ use model::Model;
 use real::Grant;
 use search::explore;
 
-/// How many things may go wrong, or be done by a user, on one way. What three show: docs/verification.md.
+/// The number of faults and user actions in one sequence. docs/verification.md has the results for three.
 const DISTURBANCES: u8 = 2;
 
 #[test]
@@ -59,7 +59,7 @@ fn holds(mut model: Model, disturbances: u8) {
                 model.real.statuses_made(),
                 begun.elapsed()
             );
-            // A model whose moves have come to a standstill would hold anything.
+            // A model without moves would satisfy every property.
             assert!(visited.states > 1000, "{visited}");
         }
     }

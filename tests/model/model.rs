@@ -1,5 +1,5 @@
-//! What may happen in the modelled world, and what each happening does: watches, the clock, users, crashes.
-//! Knows every move; must not know which of them are good, nor in which order they are tried.
+//! The possible events in the model. Knows every event; must not know which of them are faults, nor the order in which they
+//! are tried.
 
 use crate::asking::Fault;
 use crate::controller::reads_target;
@@ -7,23 +7,23 @@ use crate::real::{Grant, Real, Reply};
 use crate::samples::REQUESTS;
 use crate::world::{Family, Ghost, Seconds, Source, Step, World};
 
-/// How far the clock is set, either way.
+/// The amount by which the clock is changed.
 const CLOCK_STEP: Seconds = 3600;
 
-/// How much time passes at once where every look is in vain.
+/// The time that passes at once if every reconcile changes nothing.
 const IN_VAIN: Seconds = 1800;
 
 /// How a call to the API server ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Luck {
     Good,
-    /// An error, and nothing was done.
+    /// An error without effect.
     Refused,
-    /// It was done, but the answer never came.
+    /// The call took effect, but its answer was lost.
     Lost,
 }
 
-/// One happening.
+/// One event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Move {
     DeliverSource,
@@ -32,7 +32,7 @@ pub(crate) enum Move {
     Look(Luck),
     Proceed(Luck),
     Ask(Option<Fault>),
-    /// The clock runs on, to the timer or to an instant before it.
+    /// Time passes until the timer or an earlier instant.
     Pass(Seconds),
     CollectGarbage,
 
@@ -51,7 +51,7 @@ pub(crate) enum Move {
     Crash,
     /// The process is down for longer than any pause lasts.
     LongCrash,
-    /// Restarted, the controller is given what the watches had brought before.
+    /// After a restart, the controller gets an older state than before.
     CrashIntoThePast,
     CutOff,
     /// A call hangs for a while.
@@ -59,7 +59,7 @@ pub(crate) enum Move {
     SetClock(Seconds),
 }
 
-/// A defence taken out, to see a property fail.
+/// A removed defence, with which a property must fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mutation {
     ForgetsHeldToken,
@@ -86,13 +86,13 @@ pub(crate) struct Violation {
     pub(crate) what: String,
 }
 
-/// What is explored.
+/// The explored model.
 pub(crate) struct Model {
     pub(crate) real: Real,
     pub(crate) mutation: Option<Mutation>,
-    /// A process may be started with lists that are out of date.
+    /// Whether a process may start with outdated lists.
     pub(crate) stale_restarts: bool,
-    /// The fair way to rest is followed from every state.
+    /// Whether the fair sequence to rest is followed from every state.
     pub(crate) rests: bool,
 }
 
@@ -101,7 +101,7 @@ impl Model {
         Self { real: Real::new(grant), mutation: None, stale_restarts: true, rests: true }
     }
 
-    /// A `TokenSource` just applied, in a cluster that knows nothing of it.
+    /// A new `TokenSource` in an empty cluster.
     pub(crate) fn start(&mut self, disturbances: u8) -> World {
         let status = self.real.no_status();
         let source = Source {
@@ -127,9 +127,9 @@ impl Model {
             written: None,
             unwritten: None,
             held: None,
-            troubles: 0,
+            consecutive_errors: 0,
             step: Step::Idle,
-            woken: true,
+            triggered: true,
             timer: None,
             started: true,
             left: disturbances,
@@ -137,7 +137,7 @@ impl Model {
         }
     }
 
-    /// What goes on by itself, in the order in which a fair world does it: the first comes first.
+    /// The next event that happens without a disturbance, in the fair order.
     pub(crate) fn fair(world: &World) -> Option<Move> {
         if world.source != world.seen_source {
             return Some(Move::DeliverSource);
@@ -153,7 +153,7 @@ impl Model {
             Step::Idle => {}
             _ => return Some(Move::Proceed(Luck::Good)),
         }
-        if world.woken {
+        if world.triggered {
             return Some(Move::Look(Luck::Good));
         }
         if is_garbage(world) {
@@ -162,7 +162,7 @@ impl Model {
         world.timer.map(Move::Pass)
     }
 
-    /// Everything that may happen in this state.
+    /// All possible events in this state.
     pub(crate) fn moves(&self, world: &World) -> Vec<Move> {
         let mut moves = Vec::with_capacity(24);
         let mut when = |possible: bool, happening: Move| {
@@ -176,10 +176,10 @@ impl Model {
         when(is_garbage(world), Move::CollectGarbage);
         let idle = world.step == Step::Idle;
         let asking = matches!(world.step, Step::Ask(..) | Step::AskAgain(..));
-        when(idle && world.woken, Move::Look(Luck::Good));
+        when(idle && world.triggered, Move::Look(Luck::Good));
         when(asking, Move::Ask(None));
         when(!idle && !asking, Move::Proceed(Luck::Good));
-        if idle && !world.woken && (!world.undelivered() || world.cut_off) && !is_garbage(world) {
+        if idle && !world.triggered && (!world.undelivered() || world.cut_off) && !is_garbage(world) {
             for instant in pauses(world) {
                 when(true, Move::Pass(instant));
             }
@@ -220,7 +220,7 @@ impl Model {
         match world.step {
             Step::Idle => {
                 let recorded = world.seen_source.map_or(0, |source| source.status.target);
-                when(world.woken && reads_target(world, recorded), Move::Look(Luck::Refused));
+                when(world.triggered && reads_target(world, recorded), Move::Look(Luck::Refused));
             }
             Step::Ask(..) | Step::AskAgain(..) => {
                 when(matches!(world.step, Step::Ask(..)), Move::Proceed(Luck::Refused));
@@ -241,7 +241,7 @@ impl Model {
     }
 }
 
-/// Whether the garbage collector has work: what belongs to an owner that is gone, or on its way out.
+/// Whether the garbage collector has work: an object whose owner is gone or being deleted.
 fn is_garbage(world: &World) -> bool {
     let owned = world.target.is_some_and(|target| target.ours) || world.stored.is_some();
     match world.source {
@@ -250,10 +250,10 @@ fn is_garbage(world: &World) -> bool {
     }
 }
 
-/// The instants to which time may run: the timer, and before it those at which a pause after a request ends.
+/// The instants to which time may pass: the timer, and earlier ends of pauses after a request.
 fn pauses(world: &World) -> Vec<Seconds> {
     let Some(timer) = world.timer else { return Vec::new() };
-    // While a foreign Secret stands in the way it looks once a minute, in vain: most of these looks are passed over.
+    // While a foreign Secret blocks the target, most of the reconciles once a minute are skipped.
     let foreign = world.target.is_some_and(|target| !target.ours) && world.known_target == world.target;
     let timer = if foreign && timer == 60 { IN_VAIN } else { timer };
     let pauses = world.ghost.asked_at.into_iter().flat_map(|asked| [asked + 5, asked + 60]);

@@ -1,5 +1,4 @@
-//! Every property can fail: with one defence taken out, the search finds a way to show it.
-//! Knows which defence upholds which property.
+//! Every property can fail: without one defence, the search finds a counterexample. Knows which defence each property needs.
 
 use crate::model::{Model, Mutation};
 use crate::properties::{self, NO_NEEDLESS_REQUEST, NO_REUSE, NOTHING_LOST, PACE, REST, TRUTH};
@@ -29,7 +28,7 @@ fn a_defence_taken_out_is_found() {
         (Mutation::Oversleeps, ClientCredentials, 0, REST),
     ];
     for (mutation, grant, disturbances, property) in cases {
-        // A controller that will not rest would be found by that first.
+        // A search for rest would find a restless controller first.
         let rests = property == REST;
         let mut model = Model { mutation: Some(mutation), rests, ..Model::new(grant) };
         match explore(&mut model, disturbances) {

@@ -1,5 +1,5 @@
-//! Equal names for equal histories: times by now, versions by rank. So a world that has come round is the same state
-//! again, and the search ends. Knows every instant and version of a state; must not know what they mean.
+//! Gives equal states equal representations: times relative to now, versions by rank. A repeated state is then recognized,
+//! and the search ends. Knows every instant and version of a state; must not know their meaning.
 
 use crate::world::{HeldToken, LONG_AGO, Seconds, Secret, Source, Status, Step, World};
 
@@ -18,7 +18,7 @@ impl World {
             .chain(self.step.look_mut().and_then(|look| look.target.as_mut()))
     }
 
-    /// The tokens in memory, those of a reconcile under way included.
+    /// The tokens in memory, including those of a reconcile in progress.
     pub(crate) fn tokens(&mut self) -> Vec<&mut HeldToken> {
         let mut tokens: Vec<&mut HeldToken> = self.held.iter_mut().collect();
         match &mut self.step {
@@ -31,7 +31,7 @@ impl World {
         tokens
     }
 
-    /// Every status in it.
+    /// Every status in the state.
     pub(crate) fn statuses(&mut self) -> Vec<&mut Status> {
         let mut statuses: Vec<&mut Status> = [&mut self.source, &mut self.seen_source, &mut self.written]
             .into_iter()
@@ -46,7 +46,7 @@ impl World {
         statuses
     }
 
-    /// Moves every instant but the timer's, and those of statuses, by so many seconds.
+    /// Moves every instant by this number of seconds, except the timer's and those of statuses.
     pub(crate) fn shift(&mut self, by: Seconds) {
         for secret in self.secrets() {
             (secret.issued_at, secret.expires_at) = shifted_life(secret.issued_at, secret.expires_at, by);
@@ -67,7 +67,7 @@ impl World {
         }
     }
 
-    /// Gives equal names to equal histories: versions, uids and tokens become their ranks.
+    /// Replaces versions, uids and tokens by their ranks.
     pub(crate) fn normalise(&mut self) {
         rank(self.sources().map(|source| &mut source.version).collect());
         rank(self.secrets().map(|secret| &mut secret.uid).collect());
@@ -84,12 +84,12 @@ impl World {
     }
 }
 
-/// An instant moved, held to what lies not too far back.
+/// A moved instant, limited to a minimum.
 pub(crate) fn shifted(instant: Seconds, by: Seconds) -> Seconds {
     (instant + by).max(LONG_AGO)
 }
 
-/// A life moved; held back as a whole, so that its length stays what it is.
+/// A moved lifetime, limited as a whole, so that its length is unchanged.
 pub(crate) fn shifted_life(issued_at: Seconds, expires_at: Seconds, by: Seconds) -> (Seconds, Seconds) {
     let issued = shifted(issued_at, by);
     (issued, issued + (expires_at - issued_at))
@@ -109,7 +109,7 @@ fn ranks(mut values: Vec<u8>) -> Vec<u8> {
     values
 }
 
-/// From one; zero stays zero.
+/// The rank, from one; zero stays zero.
 fn position(ranks: &[u8], value: u8) -> u8 {
     u8::try_from(ranks.partition_point(|rank| *rank < value)).unwrap_or(u8::MAX) + u8::from(value != 0)
 }

@@ -1,21 +1,21 @@
-//! What must hold: on every token request, every write, every status, every state at rest.
-//! Knows the truth of the API server and the provider. Must not know how the controller came to what it does.
+//! The properties: for every token request, every write, every status, every state at rest. Knows the true state of the API
+//! server and the provider. Must not know why the controller acted.
 
 use crate::model::{Model, Violation};
 use crate::real::{Grant, Outcome, Real};
 use crate::world::{Asked, Look, Requested, Seconds, Secret, Source, Status, Step, World};
 
-/// A request is made only for want of a usable token, when it is due, or when somebody asks for it.
+/// A request is made only if there is no usable token, if it is due, or if a user asked for it.
 pub(crate) const NO_NEEDLESS_REQUEST: &str = "a token is requested only when one is needed";
 /// Waits are kept.
 pub(crate) const PACE: &str = "waits are kept";
-/// Nothing of somebody else's is written, and nothing good is given up.
+/// No object of another owner is written, and no valid token is given up.
 pub(crate) const NOTHING_LOST: &str = "nothing good is overwritten";
-/// A used refresh token is never shown again, unless a crash or a lost answer has taken the good one.
+/// A used refresh token is never sent again, unless a crash or a lost answer has removed the valid one.
 pub(crate) const NO_REUSE: &str = "a used refresh token is not sent again";
-/// What the status says is so, in the form kstatus asks for.
+/// The status is true, in the form that kstatus requires.
 pub(crate) const TRUTH: &str = "the status is true";
-/// Left alone, the system comes to rest with a good token.
+/// Without disturbances, the system comes to rest with a valid token.
 pub(crate) const REST: &str = "the system comes to rest";
 
 type Verdict = Result<(), Violation>;
@@ -24,14 +24,14 @@ fn violated<T>(property: &'static str, what: impl Into<String>) -> Result<T, Vio
     Err(Violation { property, what: what.into() })
 }
 
-/// Whether this is a token that is good now for these inputs.
+/// Whether the token is valid now for these inputs.
 fn is_good(target: Option<Secret>, asked: Asked) -> bool {
     target.is_some_and(|target| {
         target.ours && !target.altered && target.asked == asked && target.expires_at > 0
     })
 }
 
-/// Whether the token is one for this spec and alive, with whichever version of the credentials it was asked for.
+/// Whether the token is for this spec and valid, for any version of the credentials.
 fn is_usable(target: Option<Secret>, scope: u8, now: Seconds) -> bool {
     target.is_some_and(|target| {
         target.ours && !target.altered && target.asked.scope == scope && target.expires_at > now
@@ -42,10 +42,10 @@ fn inputs(world: &World, source: &Source) -> Asked {
     Asked { scope: source.scope, credentials: world.credentials }
 }
 
-/// On every token request, as it is sent. `again` is the second of a look, after a refused refresh token.
+/// For every token request when it is sent. `again` marks the second one of a reconcile, after a refused refresh token.
 pub(crate) fn request(model: &Model, world: &World, look: &Look, asked: Asked, again: bool) -> Verdict {
     let ghost = &world.ghost;
-    // Judged with the first.
+    // Judged together with the first.
     if ghost.unwatched || again {
         return Ok(());
     }
@@ -58,7 +58,7 @@ pub(crate) fn request(model: &Model, world: &World, look: &Look, asked: Asked, a
     if ghost.came.is_some_and(|(came, _)| came == asked) {
         return violated(NO_NEEDLESS_REQUEST, "asked for a token that has come, and was not written yet");
     }
-    // By the clock of the decision or the present one, should that have been set since.
+    // By the clock of the decision or by the present one, if the clock was changed since.
     let due = world.target.is_none_or(|target| {
         model.real.due(target.issued_at, target.expires_at) <= look.now.max(0)
             || Real::is_of_another_clock(target.issued_at, look.now.min(0))
@@ -89,7 +89,7 @@ pub(crate) fn request(model: &Model, world: &World, look: &Look, asked: Asked, a
     }
 }
 
-/// Whether the target tells of the last request.
+/// Whether the target records the last request.
 pub(crate) fn target_tells(world: &World) -> bool {
     world.target.is_some_and(|there| there.ours && Some(there.issued_at) == world.ghost.asked_at)
 }
@@ -112,7 +112,7 @@ pub(crate) fn target_write(world: &World, written: &Secret) -> Verdict {
     if source.is_none_or(|source| !is_good(Some(there), inputs(world, source))) {
         return Ok(());
     }
-    // A clock that was set with the token in hand makes anything of it.
+    // After a change of the clock, any expiry is possible.
     if written.expires_at <= 0 && !world.ghost.clock_set {
         return violated(NOTHING_LOST, "an expired token replaces a good one");
     }
@@ -157,7 +157,7 @@ pub(crate) fn status_made(
     if summary.ready != is_usable(settled, look.source.scope, look.now) {
         return wrong("Ready is not what was seen");
     }
-    // What others do after the look comes with the next event.
+    // Changes after the observation are delivered with the next event.
     let same = world.target.filter(|there| settled.is_some_and(|seen| seen.version == there.version));
     if summary.ready && same.is_some_and(|there| Some(there) != settled) {
         return wrong("Ready, but the target holds something else");
@@ -165,7 +165,7 @@ pub(crate) fn status_made(
     Ok(())
 }
 
-/// On every state: where the controller has nothing left to learn or to do, what it has said is so.
+/// For every state: if the controller has nothing left to learn or to do, its statements are true.
 pub(crate) fn state(model: &mut Model, world: &World) -> Verdict {
     let Some(source) = world.source.filter(|source| !source.deleting) else { return Ok(()) };
     let settled = is_calm(world) && !world.ghost.clock_set;
@@ -179,18 +179,18 @@ pub(crate) fn state(model: &mut Model, world: &World) -> Verdict {
     Ok(())
 }
 
-/// Nothing under way, nothing undelivered, nothing to be tried again.
+/// No action in progress, no undelivered event, no pending retry.
 fn is_calm(world: &World) -> bool {
     world.step == Step::Idle
-        && !world.woken
+        && !world.triggered
         && !world.undelivered()
         && world.unwritten.is_none()
-        && world.troubles == 0
+        && world.consecutive_errors == 0
 }
 
-/// Whether the system has come to where it should be: with a good token or, where that cannot be, saying why.
+/// Whether the system is in the desired state: with a valid token or, if that is impossible, with the reason.
 pub(crate) fn is_rest(model: &mut Model, world: &World) -> bool {
-    // A timer runs by another clock than the one that was set: the truth is found at the next look.
+    // A timer uses another clock than the one that was changed: the next reconcile finds the truth.
     if !is_calm(world) || (world.ghost.clock_set && world.source.is_some()) {
         return false;
     }
@@ -207,7 +207,7 @@ pub(crate) fn is_rest(model: &mut Model, world: &World) -> bool {
     if world.target.is_some_and(|target| !target.ours) {
         return summary.stalled && !summary.ready;
     }
-    // Of a password that was refused, and of refresh tokens that were revoked, only a person can get another.
+    // Only a person can replace a refused password or revoked refresh tokens.
     let only_a_person_helps = match model.real.grant {
         Grant::ClientCredentials => false,
         Grant::RefreshToken => world.family.revoked,
@@ -227,10 +227,10 @@ pub(crate) fn is_rest(model: &mut Model, world: &World) -> bool {
         && summary.generation == i64::from(source.generation)
 }
 
-/// At rest another look changes nothing, and the next comes neither at once nor after the renewal is due.
+/// At rest, another reconcile changes nothing, and the next one comes neither at once nor after the renewal is due.
 pub(crate) fn stays_at_rest(model: &mut Model, world: &World) -> Verdict {
     let Some(source) = world.source else { return Ok(()) };
-    let looked = model.look(World { woken: true, ..*world }, crate::model::Luck::Good)?;
+    let looked = model.look(World { triggered: true, ..*world }, crate::model::Luck::Good)?;
     if looked.step != Step::Idle || looked.source != world.source {
         return violated(REST, "at rest, another look has something to do");
     }
@@ -241,7 +241,7 @@ pub(crate) fn stays_at_rest(model: &mut Model, world: &World) -> Verdict {
     let renew_at = model.real.summary(source.status).renew_at;
     let failed = model.real.summary(source.status).failures > 0;
     let serves = !source.suspend && !failed && world.target.is_some_and(|target| target.ours);
-    // One that was tried in vain is owed for as long as nothing else has changed.
+    // A failed renewal is due until something else changes.
     let owed = match world.ghost.requested {
         Requested::No | Requested::Unknown => false,
         Requested::Open => true,

@@ -1,5 +1,5 @@
-//! The real protocol, asked once for each question: requests as `ask` makes them, answers as `read` understands them,
-//! refresh tokens as their `RefreshBinding` allows. Must not know when a request is made.
+//! The product's protocol code, called once for each question: requests as `ask` makes them, answers as `read` understands
+//! them, refresh tokens as `RefreshBinding` permits. Must not know when a request is made.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use tokensource::decide::refresh::{RefreshBinding, gives_way, is_kept};
@@ -11,7 +11,7 @@ use crate::samples::{HOST, LIFETIME, at, credentials, remembered, said, seconds}
 use crate::world::{Asked, Look};
 
 impl Real {
-    /// What the real reading makes of a real answer: nothing for a token, else the failure.
+    /// The product's result for an answer: Ok for a token, else the failure.
     pub(crate) fn answer(&mut self, asked: Asked, refreshing: bool, reply: Reply) -> Result<(), u16> {
         remembered(&self.answers, &(asked, refreshing, reply)).unwrap_or_else(|| {
             let read = self.read(asked, refreshing, reply).map_err(|failure| self.failure(failure));
@@ -42,7 +42,7 @@ impl Real {
         Ok(())
     }
 
-    /// Whether a refused refresh request makes way for the grant's own.
+    /// Whether the configured grant replaces a refused refresh request.
     pub(crate) fn gives_way(&mut self, look: &Look, failure: u16) -> bool {
         let status = self.status(look.source.status);
         let inputs = self.inputs(look);
@@ -50,12 +50,12 @@ impl Real {
         gives_way(&self.provider, &self.failures[usize::from(failure)], before + 1)
     }
 
-    /// Whether refresh tokens are kept.
+    /// Whether refresh tokens are stored.
     pub(crate) fn keeps_refresh_tokens(&self) -> bool {
         is_kept(&self.provider)
     }
 
-    /// Whether a refresh token kept with these inputs may be sent with those.
+    /// Whether a refresh token that was stored with these inputs may be sent with those.
     pub(crate) fn may_refresh(&mut self, kept: Asked, now: Asked) -> bool {
         remembered(&self.bonds, &(kept, now)).unwrap_or_else(|| {
             let token = Secret::new("rt".to_owned());

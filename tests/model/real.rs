@@ -1,7 +1,7 @@
-//! The real logic, called with the model's states and remembered by them: `decide`, `next_status`, `requeue_after`, the
-//! fingerprints, the refresh token's binding, and the reading of the provider's answers.
+//! The product's logic, called with the model's states: `decide`, `next_status`, `requeue_after`, the fingerprints, the
+//! refresh token's binding, and the reading of the provider's answers. The results are cached.
 //!
-//! Knows how the model's numbers become the product's types and back. Must not know what a move is.
+//! Knows how the model's numbers become the product's types and back. Must not know the model's events.
 
 use std::collections::HashMap;
 
@@ -18,17 +18,17 @@ use crate::samples::{
 };
 use crate::world::{Asked, HeldToken, Look, Seconds, Secret, Status};
 
-/// The grant that is explored.
+/// The explored grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Grant {
     ClientCredentials,
-    /// With rotation, and a provider that revokes the family when a used one is shown again.
+    /// With rotation, and a provider that revokes all refresh tokens if a used one is sent again.
     RefreshToken,
-    /// Beside which refresh tokens are kept.
+    /// The password grant, for which refresh tokens are stored.
     Password,
 }
 
-/// What the provider says.
+/// The provider's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Reply {
     Token { refresh: bool },
@@ -63,7 +63,7 @@ pub(crate) enum Outcome {
     Published { token: HeldToken, target: Secret, unchanged: bool },
 }
 
-/// What the properties ask of a status.
+/// The parts of a status that properties need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools)] // facts, not modes
 pub(crate) struct Summary {
@@ -75,9 +75,9 @@ pub(crate) struct Summary {
     pub(crate) retry_at: Option<Seconds>,
     pub(crate) renew_at: Option<Seconds>,
     pub(crate) generation: i64,
-    /// The last request for a renewal that has been dealt with.
+    /// The last renewal request that was handled.
     pub(crate) handled: u8,
-    /// Every condition speaks of the same generation, and none stands there twice.
+    /// Whether all conditions have the same generation, and none occurs twice.
     pub(crate) coherent: bool,
     pub(crate) sticky: bool,
 }
@@ -86,12 +86,12 @@ pub(crate) struct Summary {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Next {
     pub(crate) status: Status,
-    pub(crate) wake: Seconds,
+    pub(crate) after: Seconds,
 }
 
 type Asking = (Asked, bool, Reply);
 
-/// The real logic of one grant, with what it has answered so far.
+/// The product's logic of one grant, with a cache of its results.
 pub(crate) struct Real {
     pub(crate) grant: Grant,
     pub(crate) specs: [TokenSourceSpec; 4],
@@ -131,7 +131,7 @@ impl Real {
         }
     }
 
-    /// The status of an object nobody has looked at.
+    /// The status of an object that no controller has read.
     pub(crate) fn no_status(&mut self) -> Status {
         self.intern(TokenSourceStatus::default())
     }
@@ -166,7 +166,8 @@ impl Real {
         choice
     }
 
-    /// What `reconcile` does with an outcome: settles it, makes the status, and tells when to wake.
+    /// Handles an outcome as `reconcile` does: updates the observation, makes the status, and returns the time of the next
+    /// reconcile.
     pub(crate) fn next(&mut self, look: &Look, choice: Choice, outcome: Outcome) -> Next {
         if let Some(next) = self.nexts.get(&(*look, choice, outcome)) {
             return *next;
@@ -176,28 +177,28 @@ impl Real {
         let (plan, came) = (self.plan(choice), self.outcome(outcome));
         let settled = Settled::new(self.observed(look, &status, inputs), &came);
         let recorded = next_status(&settled, &came);
-        // The twenty milliseconds after an instant are at that instant here, where all is in whole seconds.
-        let wake = requeue_after(&plan, &came, &recorded, None, at(0)).as_secs();
-        let next = Next { status: self.intern(recorded), wake: Seconds::try_from(wake).unwrap() };
+        // The additional twenty milliseconds are dropped, because all times are whole seconds here.
+        let after = requeue_after(&plan, &came, &recorded, None, at(0)).as_secs();
+        let next = Next { status: self.intern(recorded), after: Seconds::try_from(after).unwrap() };
         self.nexts.insert((*look, choice, outcome), next);
         next
     }
 
-    /// When a token of this life is due, as far as no provider returns the same one twice.
+    /// When a token with this lifetime is due, if the provider never returns the same token twice.
     pub(crate) fn due(&self, issued_at: Seconds, expires_at: Seconds) -> Seconds {
         let life = Life { issued_at: at(issued_at), expires_at: at(expires_at) };
         seconds(renew_at(life, &self.specs[0].renewal, UID, None))
     }
 
-    /// Whether a token issued at this second is one of a clock that has been set back since; its end is then anybody's
-    /// guess, and one request buys a token whose end is known.
+    /// Whether a token issued at this second was issued with a clock that was set back since. Its expiry is then unknown,
+    /// and one request for a token with a known expiry is permitted.
     pub(crate) fn is_of_another_clock(issued_at: Seconds, now: Seconds) -> bool {
         Life { issued_at: at(issued_at), expires_at: at(issued_at) }.is_of_another_clock(at(now))
     }
 
-    /// The least that must lie between this failure and the next attempt, by the design's table; none where only a
-    /// change may bring one. `proven` says that the target's token was asked for with the same inputs, `life_left` is what
-    /// is left of it, and `refusals` counts those of these inputs in a row.
+    /// The minimum wait between this failure and the next attempt, by the design's table; None if only a change may lead to
+    /// one. `proven` says that the target's token was requested with the same inputs, `life_left` is its remaining life, and
+    /// `refusals` counts the refusals of these inputs in a row.
     pub(crate) fn floor(
         &self,
         failure: u16,
@@ -207,7 +208,7 @@ impl Real {
     ) -> Option<Seconds> {
         const HALF_HOUR: Seconds = 1800;
         let failure = &self.failures[usize::from(failure)];
-        // Once more before the stored token ends.
+        // One more attempt before the stored token expires.
         let long = || if life_left >= 10 { HALF_HOUR.min(life_left / 2) } else { HALF_HOUR };
         match (failure.reason, failure.retry) {
             (Reason::RateLimited, _) => Some(RETRY_AFTER_SECONDS),
@@ -260,10 +261,10 @@ impl Real {
     fn intern(&mut self, mut status: TokenSourceStatus) -> Status {
         let version = status.target.as_mut().and_then(|target| target.resource_version.take());
         for condition in &mut status.conditions {
-            // When a condition came is shown and never acted on.
+            // The transition time of a condition has no effect on decisions.
             condition.last_transition_time = to_kubernetes(at(0));
         }
-        // Counted further, a provider that refuses for ever would make a new state of every hour.
+        // The count is limited, because a provider that always refuses would otherwise make a new state every hour.
         status.failures = status.failures.min(FAILURES);
         status.failures_of_class = status.failures_of_class.min(FAILURES);
         move_status(&mut status, 0);

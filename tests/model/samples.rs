@@ -1,5 +1,5 @@
-//! The one `TokenSource` that is explored, in the product's types: its spec, its credentials, what its provider
-//! answers, and how its status is moved in time. Knows no state of the model.
+//! The explored `TokenSource` in the product's types: its spec, its credentials, its provider's answers, and how its status
+//! is moved in time. Knows no state of the model.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
@@ -24,9 +24,9 @@ pub(crate) const HOST: &str = "auth.example.com";
 pub(crate) const UID: &str = "6f0c6f3a-0001";
 /// How long a token lives.
 pub(crate) const LIFETIME: Seconds = 3600;
-/// What a provider that limits its clients asks for.
+/// The `Retry-After` of a provider that limits its clients.
 pub(crate) const RETRY_AFTER_SECONDS: Seconds = 120;
-/// How far failures in a row are counted: beyond the tries that inputs are given while they are new.
+/// The maximum count of failures in a row: more than the attempts of new inputs.
 pub(crate) const FAILURES: i32 = 6;
 /// The values of the annotation, in turn.
 pub(crate) const REQUESTS: [Option<&str>; 5] = [None, Some("1"), Some("2"), Some("3"), Some("4")];
@@ -36,12 +36,12 @@ pub(crate) fn at(seconds: Seconds) -> DateTime<Utc> {
     DateTime::from_timestamp(1_767_225_600, 0).unwrap() + TimeDelta::seconds(i64::from(seconds))
 }
 
-/// The way back.
+/// The inverse of [`at`].
 pub(crate) fn seconds(instant: DateTime<Utc>) -> Seconds {
     Seconds::try_from((instant - at(0)).num_seconds()).unwrap()
 }
 
-/// What is known of this key.
+/// The cached value of this key.
 pub(crate) fn remembered<K: Eq + Hash, V: Clone>(known: &HashMap<K, V>, key: &K) -> Option<V> {
     known.get(key).cloned()
 }
@@ -86,7 +86,7 @@ pub(crate) fn present(version: u8) -> Credentials {
     }
 }
 
-/// What is remembered of that version beside a token.
+/// The record of this version beside a token.
 pub(crate) fn versions(version: u8) -> Versions {
     let mut versions = Versions::default();
     let hash = format!("hash-of-{version}");
@@ -94,7 +94,7 @@ pub(crate) fn versions(version: u8) -> Versions {
     versions
 }
 
-/// Its data: rotated, every version begins with another refresh token.
+/// The data of this version. Each version has another first refresh token.
 pub(crate) fn credentials(version: u8) -> BTreeMap<String, ByteString> {
     let rotated = |name: &str| (name.to_owned(), ByteString(format!("{name}-{version}").into_bytes()));
     let mut data = BTreeMap::from(["client_secret", "username", "password", "refresh_token"].map(rotated));
@@ -102,7 +102,7 @@ pub(crate) fn credentials(version: u8) -> BTreeMap<String, ByteString> {
     data
 }
 
-/// An answer as it comes over the wire.
+/// An answer as HTTP.
 pub(crate) fn said(reply: Reply) -> HttpResponse {
     let error = |code: &str| format!(r#"{{"error":"{code}"}}"#);
     let (status, body) = match reply {
@@ -123,13 +123,13 @@ pub(crate) fn said(reply: Reply) -> HttpResponse {
     HttpResponse { status, headers, body: body.into_bytes() }
 }
 
-/// As `controller::reconcile::act` reports a target that could not be written.
+/// The failure of `controller::reconcile::act` for a target that could not be written.
 pub(crate) fn unwritten() -> Failure {
     let reason = Reason::TargetWriteFailed;
     Failure { reason, retry: Retry::TRANSIENT, retry_after: None, message: reason.sentence().to_owned() }
 }
 
-/// Moves every instant of a status. A life is held back as a whole, as in the target, and with it its renewal.
+/// Moves every instant of a status. A lifetime is limited as a whole, as in the target, and with it its renewal.
 pub(crate) fn move_status(status: &mut TokenSourceStatus, by: Seconds) {
     let read = |time: &Time| seconds(from_kubernetes(time));
     let moved = |time: &Option<Time>| time.as_ref().map(|time| to_kubernetes(at(shifted(read(time), by))));

@@ -1,5 +1,5 @@
-//! Breadth first through every state, each once, with all properties looked at on the way; and from every state the
-//! fair way to rest. Knows nothing of tokens.
+//! Visits every state once, breadth first, and checks all properties on the way; and follows the fair sequence to rest from
+//! every state. Knows nothing about tokens.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
@@ -9,17 +9,17 @@ use crate::model::{Model, Move, Violation};
 use crate::properties;
 use crate::world::{Seconds, World};
 
-/// More fair moves than this without rest are taken for a circle.
+/// The maximum number of fair events without rest; more of them are a loop.
 const PATIENCE: usize = 400;
 
-/// What a search has seen.
+/// The result of a search.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Visited {
     pub(crate) states: usize,
     pub(crate) moves: usize,
-    /// The longest way from the start to a state.
+    /// The longest distance from the start to a state.
     pub(crate) depth: u32,
-    /// The longest fair way to rest, in moves and in the world's time.
+    /// The longest fair sequence to rest, in events and in the model's time.
     pub(crate) to_rest: (u32, Seconds),
 }
 
@@ -33,25 +33,25 @@ impl fmt::Display for Visited {
     }
 }
 
-/// A way to where a property does not hold.
+/// A sequence of events after which a property fails.
 #[derive(Debug)]
 pub(crate) struct Counterexample {
     pub(crate) violation: Violation,
-    /// Each move, and the state after it.
+    /// Each event, and the state after it.
     pub(crate) trace: Vec<String>,
 }
 
 struct Search<'a> {
     model: &'a mut Model,
     start: World,
-    /// By number: the state before, and the move from there.
+    /// By number: the state before, and the event that leads from it.
     ways: Vec<(usize, Option<Move>)>,
     known: HashSet<u64>,
     settling: HashMap<u64, (u32, Seconds)>,
     visited: Visited,
 }
 
-/// Visits every state that can be reached with so many disturbances.
+/// Visits every state that can be reached with this number of disturbances.
 pub(crate) fn explore(model: &mut Model, disturbances: u8) -> Result<Visited, Counterexample> {
     let start = model.start(disturbances);
     let mut search = Search {
@@ -93,7 +93,7 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// Follows the fair way until rest, or until a state from which it is known to be reached.
+    /// Follows the fair sequence until rest, or until a state from which rest is known to be reached.
     fn settle(&mut self, from: World, number: usize) -> Result<(), Counterexample> {
         let mut world = World { cut_off: false, ..from.bare() };
         let (mut way, mut passed) = (Vec::new(), Vec::new());
@@ -136,7 +136,7 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// Walks the way again, and tells it.
+    /// Repeats the sequence, and describes it.
     fn counterexample(&mut self, number: usize, then: &[Move], violation: Violation) -> Counterexample {
         let mut way: Vec<Move> = then.iter().rev().copied().collect();
         let mut at = number;
@@ -149,7 +149,7 @@ impl Search<'_> {
         let until = way.len() - then.len();
         for (step, happening) in way.into_iter().rev().enumerate() {
             if step == until && then.len() > 1 {
-                // The fair way to rest is walked without what only single moves are judged by.
+                // The fair sequence to rest does not need the data that judges single events.
                 world = world.bare();
             }
             let after = self.model.after(world, happening);

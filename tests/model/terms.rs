@@ -1,4 +1,4 @@
-//! The model's numbers as the product's types. Knows how each is written; must not know what is done with it.
+//! The model's numbers as the product's types. Knows the conversion; must not know the use of a value.
 
 use std::collections::BTreeSet;
 
@@ -24,6 +24,7 @@ impl Real {
             namespace: "payments",
             name: "source",
             uid: UID,
+            created_at: None,
             generation: i64::from(source.generation),
             deleting: source.deleting,
             deletion: Deletion::default(),
@@ -70,7 +71,7 @@ impl Real {
         }
     }
 
-    /// The fingerprint of what a token was asked for with: it has been computed when that was decided.
+    /// The fingerprint of a token's inputs, which was computed when the request was decided.
     fn asked(&self, asked: Asked) -> String {
         let mut known = self.fingerprints.iter().filter(|(_, of)| **of == asked);
         known.next().map(|(fingerprint, _)| fingerprint.clone()).unwrap_or_default()

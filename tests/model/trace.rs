@@ -3,7 +3,7 @@
 use crate::real::Real;
 use crate::world::{HeldToken, Secret, Step, World};
 
-/// What there is to know of it.
+/// The description of a state.
 pub(crate) fn state(real: &Real, world: &World) -> String {
     let mut parts = vec![format!("target {}", secret(world.target))];
     if world.known_target != world.target {
@@ -12,7 +12,7 @@ pub(crate) fn state(real: &Real, world: &World) -> String {
     parts.extend(world.held.map(|held| format!("holds {}", token(&held))));
     parts.extend(world.stored.map(|stored| format!("refresh token {:?}", stored.token)));
     parts.push(match world.step {
-        Step::Idle if world.woken => "woken".to_owned(),
+        Step::Idle if world.triggered => "triggered".to_owned(),
         Step::Idle => format!("sleeps {:?}", world.timer),
         Step::KeepHeld(..) => "about to keep a refresh token".to_owned(),
         Step::Ask(_, cause) => format!("about to ask ({cause:?})"),

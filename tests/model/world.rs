@@ -1,14 +1,15 @@
-//! One state of the modelled world: API server, provider, the controller's caches and memory, and what the properties
-//! have to remember. Knows no behaviour.
+//! One state of the model: API server, provider, the controller's caches and memory, and the record for the properties.
+//! Knows no behaviour.
 //!
-//! Times are seconds from now and versions are ranks, so that a world that has come round is the same state again.
+//! Times are seconds from now and versions are ranks, so that a repeated state is recognized.
 
 use tokensource::decide::Cause;
 
 /// Seconds from now: past ones are negative.
 pub(crate) type Seconds = i32;
 
-/// What lies further back is moved up to here. Nothing decides by more than the hour of a wait and an hour's step.
+/// Earlier instants are moved up to this one. No decision depends on more than an hour's wait and an hour's change of the
+/// clock.
 pub(crate) const LONG_AGO: Seconds = -2 * 3600;
 
 /// A status: its content (see `real::Real`), and the version of the target it has recorded as intact; 0 for none.
@@ -31,22 +32,22 @@ pub(crate) struct Source {
     pub(crate) status: Status,
 }
 
-/// What a token was asked for with.
+/// The inputs of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Asked {
     pub(crate) scope: u8,
     pub(crate) credentials: u8,
 }
 
-/// A Secret of the target's name.
+/// A Secret with the target's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Secret {
     pub(crate) uid: u8,
     pub(crate) version: u8,
     pub(crate) ours: bool,
-    /// Somebody else has changed its data.
+    /// Whether another client has changed its data.
     pub(crate) altered: bool,
-    /// Which token it holds.
+    /// The number of its token.
     pub(crate) token: u8,
     pub(crate) asked: Asked,
     /// The renewal request that it answers; 0 for none.
@@ -55,14 +56,14 @@ pub(crate) struct Secret {
     pub(crate) expires_at: Seconds,
 }
 
-/// A refresh token, as the provider sees it: the one that is good, or one that has been used.
+/// A refresh token in the provider's view: the valid one, or a used one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum RefreshToken {
     Current,
     Used,
 }
 
-/// The Secret that keeps it.
+/// The Secret that stores it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Stored {
     pub(crate) token: RefreshToken,
@@ -72,9 +73,9 @@ pub(crate) struct Stored {
 /// The provider's view of the refresh tokens it has issued to these credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Family {
-    /// The token that the credentials begin with has been used.
+    /// Whether the credentials' own refresh token has been used.
     pub(crate) begun: bool,
-    /// A used one has been shown again: none of them is good any more.
+    /// Whether a used one was sent again, so that all of them are invalid.
     pub(crate) revoked: bool,
 }
 
@@ -87,84 +88,84 @@ pub(crate) struct HeldToken {
     pub(crate) expires_at: Seconds,
     pub(crate) cause: Cause,
     pub(crate) answers: u8,
-    /// The same, whatever a mutation makes of that; for the properties alone.
+    /// The same value without the effect of mutations; for the properties only.
     pub(crate) saw: u8,
     pub(crate) refresh: Option<RefreshToken>,
     pub(crate) fell_back: bool,
 }
 
-/// What `observe` has gathered.
+/// The observation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Look {
     pub(crate) now: Seconds,
     pub(crate) source: Source,
-    /// The status is ahead of the API server's.
+    /// Whether the status is newer than that in the API server.
     pub(crate) owed: bool,
     pub(crate) target: Option<Secret>,
     pub(crate) credentials: u8,
     pub(crate) held: Option<HeldToken>,
 }
 
-/// Where the controller stands in a reconcile: a step is one call to the API server or the provider.
+/// The position of the controller in a reconcile. A step is one call to the API server or the provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Step {
     Idle,
-    /// The refresh token that came with a token nobody wants any more is stored first.
+    /// The refresh token of an unwritten, outdated token is stored first.
     KeepHeld(Look, Cause),
-    /// About to send the token request.
+    /// Next: the token request.
     Ask(Look, Cause),
-    /// The stored refresh token was refused, and is about to be deleted.
+    /// Next: deleting the refused refresh token.
     Drop(Look, Cause),
-    /// About to send the request of the grant itself.
+    /// Next: the request of the configured grant.
     AskAgain(Look, Cause),
-    /// A token is in hand: about to store its refresh token, then to write the target.
+    /// A token was issued. Next: storing its refresh token, then writing the target.
     Write(Look, HeldToken),
-    /// About to write the status; then to look again after so many seconds, or because of a trouble.
+    /// Next: writing the status. Then the next reconcile comes after this number of seconds, or is a retry after an error.
     Record {
         status: Status,
-        wake: Seconds,
-        trouble: bool,
+        after: Seconds,
+        failed: bool,
     },
 }
 
-/// What has become of the last request for a renewal.
+/// The result of the last renewal request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) enum Requested {
-    /// There was none, or it was answered.
+    /// There was none, or it is done.
     #[default]
     No,
     Open,
-    /// It was tried in vain, with this generation and these credentials.
+    /// It failed with this generation and these credentials.
     Tried(u8, u8),
-    /// It may have been answered.
+    /// It may have succeeded.
     Unknown,
 }
 
-/// What the properties remember; nothing acts on it.
+/// The record for the properties; no logic uses it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(clippy::struct_excessive_bools)] // facts, not modes
 pub(crate) struct Ghost {
-    /// When a token was last asked for, within the last minute.
+    /// When a token was last requested, within the last minute.
     pub(crate) asked_at: Option<Seconds>,
-    /// The process has crashed before it could write a status: only the target can tell of the request.
+    /// Whether the process crashed before it could write a status, so that only the target may record the request.
     pub(crate) crashed: bool,
-    /// No status has been written since.
+    /// Whether no status has been written since.
     pub(crate) unrecorded: bool,
-    /// A token came for these inputs, good for so long, and has not been written yet.
+    /// A token that was issued for these inputs, with this lifetime, and is not written yet.
     pub(crate) came: Option<(Asked, Seconds)>,
-    /// The last request failed: with what generation and inputs, and until when it must not be repeated.
+    /// The last failed request: generation, inputs, and until when it must not be repeated.
     pub(crate) failed: Option<(u8, Asked, Seconds)>,
-    /// How often in a row the provider has refused: with what generation and inputs.
+    /// Refusals in a row: generation, inputs and count.
     pub(crate) refusals: Option<(u8, Asked, u8)>,
-    /// A renewal that somebody has asked for, and for which no token has been published yet.
+    /// A requested renewal without a published token so far.
     pub(crate) requested: Requested,
-    /// The clock was set since the controller last looked.
+    /// Whether the clock was changed since the last observation.
     pub(crate) clock_set: bool,
-    /// The process was started with lists that were out of date, and has not asked for a token yet.
+    /// Whether the process started with outdated lists and has not requested a token yet.
     pub(crate) in_the_past: bool,
-    /// A rotated refresh token was lost: by a crash, with an answer, or with its TokenSource.
+    /// Whether a rotated refresh token was lost: by a crash, with an answer, or with its TokenSource.
     pub(crate) refresh_lost: bool,
-    /// Too little is remembered here to judge a request.
+    /// Whether this record is too incomplete to judge a request.
     pub(crate) unwatched: bool,
 }
 
@@ -179,46 +180,47 @@ pub(crate) struct World {
     pub(crate) credentials: u8,
     pub(crate) family: Family,
 
-    /// What the watches have brought.
+    /// The last state that the watches have delivered.
     pub(crate) seen_source: Option<Source>,
     pub(crate) seen_target: Option<Secret>,
     pub(crate) seen_credentials: u8,
-    /// The watches are cut off: time passes without events.
+    /// Whether the watches are interrupted: time passes without events.
     pub(crate) cut_off: bool,
 
-    /// The controller's knowledge of the target: the watch's, or what its own calls have returned since.
+    /// The controller's knowledge of the target: from the watch, or from its own later calls.
     pub(crate) known_target: Option<Secret>,
     /// The object as the last status write returned it.
     pub(crate) written: Option<Source>,
     pub(crate) unwritten: Option<Status>,
     pub(crate) held: Option<HeldToken>,
-    pub(crate) troubles: u8,
+    pub(crate) consecutive_errors: u8,
     pub(crate) step: Step,
-    /// Something has happened since the last look.
-    pub(crate) woken: bool,
+    /// Whether something has happened since the last observation.
+    pub(crate) triggered: bool,
     pub(crate) timer: Option<Seconds>,
-    /// No look since the process started.
+    /// Whether there was no observation since the process started.
     pub(crate) started: bool,
 
-    /// How many disturbances may still come.
+    /// The number of disturbances that may still happen.
     pub(crate) left: u8,
     pub(crate) ghost: Ghost,
 }
 
 impl World {
-    /// Whether the watches have something to bring.
+    /// Whether the watches have undelivered events.
     pub(crate) fn undelivered(&self) -> bool {
         self.source != self.seen_source
             || self.target_undelivered()
             || self.credentials != self.seen_credentials
     }
 
-    /// The same for the target. One that came and went is an event, too: the controller may have met it.
+    /// The same for the target. A creation and deletion in between is an event, too, because the controller may have seen
+    /// it.
     pub(crate) fn target_undelivered(&self) -> bool {
         self.target != self.seen_target || self.target != self.known_target
     }
 
-    /// The world without what only the search and the properties of single moves need.
+    /// The state without the data that only the search and the properties of single events need.
     pub(crate) fn bare(mut self) -> Self {
         self.left = 0;
         let Ghost { refresh_lost, requested, clock_set, .. } = self.ghost;
@@ -226,7 +228,7 @@ impl World {
         self
     }
 
-    /// A version of the target, a uid or a token that nothing has had before.
+    /// A new version of the target, uid or token number.
     pub(crate) fn unused() -> u8 {
         u8::MAX
     }

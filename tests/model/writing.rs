@@ -1,5 +1,5 @@
-//! The controller's part in `act` and `publish`: the refresh token first, then the target, and what becomes of a token
-//! that could not be written.
+//! The controller's part in `act` and `publish`: the refresh token first, then the target, and the handling of a token that
+//! could not be written.
 
 use crate::controller::Reached;
 use crate::model::{Luck, Model, Mutation};
@@ -8,7 +8,7 @@ use crate::real::{Choice, Outcome};
 use crate::world::{HeldToken, Look, Requested, Secret, Step, Stored, World};
 
 impl Model {
-    /// Stores the refresh token of a token in hand.
+    /// Stores the refresh token of an issued token.
     pub(crate) fn keep(&mut self, mut world: World, look: Look, mut token: HeldToken, luck: Luck) -> Reached {
         let forgets = self.mutation == Some(Mutation::DropsRefreshToken);
         if luck != Luck::Refused && !forgets {
@@ -34,9 +34,9 @@ impl Model {
         }
         let careless = self.mutation == Some(Mutation::OverwritesWhatIsThere);
         let uid = match (look.target, world.known_target, world.target) {
-            // Created by POST, which refuses where there is one.
+            // Created by POST, which fails if a Secret exists.
             (None, _, None) => Some(World::unused()),
-            // Bound to the uid that was seen to be ours.
+            // Bound to the uid of the observed target.
             (Some(seen), Some(known), Some(there)) if known.ours && known.uid == seen.uid => {
                 (there.uid == seen.uid).then_some(seen.uid)
             }

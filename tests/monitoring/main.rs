@@ -1,6 +1,6 @@
-//! deploy/monitoring without a cluster: promtool's judgement of the rules, and that the files fit each other. With a real
-//! controller and a real Prometheus: `stories::monitoring`.
-//! Knows where things stand in the files; must not know what an alert is about, which alerts.yaml says.
+//! deploy/monitoring without a cluster: promtool's judgement of the rules, and the consistency of the files.
+//! `stories::monitoring` tests with a real controller and a real Prometheus. Knows the structure of the files; must not know
+//! the purpose of an alert, which alerts.yaml describes.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // tests end where they fail
 
@@ -23,7 +23,7 @@ fn cases() -> String {
     std::fs::read_to_string(repository().join("tests/monitoring/alerts.yaml")).unwrap()
 }
 
-/// What promtool says of these groups; an error if it finds fault.
+/// promtool's output for these groups; an error if it finds a fault.
 fn promtool(verb: &str, groups: &Value) -> Result<String, String> {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("rules.yaml"), json!({"groups": groups}).to_string()).unwrap();
@@ -39,8 +39,8 @@ fn promtool(verb: &str, groups: &Value) -> Result<String, String> {
     if output.status.success() { Ok(said) } else { Err(said) }
 }
 
-/// With the summaries as their only annotations: promtool compares all there are, and the descriptions would have to stand
-/// in alerts.yaml once more.
+/// With the summaries as the only annotations: promtool compares all of them, and the descriptions would have to be repeated
+/// in alerts.yaml.
 fn summarised(mut groups: Value) -> Value {
     for group in groups.as_array_mut().unwrap() {
         for rule in group["rules"].as_array_mut().unwrap() {
@@ -62,7 +62,7 @@ fn promtool_finds_no_fault_with_the_rules() {
 #[test]
 fn alerts_fire_when_they_should_and_only_then() {
     promtool("test", &summarised(groups())).unwrap();
-    // None of the cases is idle: an alert that always or never fires is noticed.
+    // Every case matters: an alert that always or never fires is noticed.
     for index in 0..alerts().len() {
         for expression in ["vector(1) > 2", "vector(1)"] {
             let mut altered = summarised(groups());
@@ -129,7 +129,7 @@ fn every_alert_tells_a_person_what_to_do_and_where_to_read() {
     }
 }
 
-/// What an overlay that names the component applies.
+/// The objects of an overlay with this component.
 fn built() -> Vec<kube::core::DynamicObject> {
     let output = Command::new(assets::kubernetes().join("kubectl"))
         .args(["kustomize", "tests/monitoring/overlay"])

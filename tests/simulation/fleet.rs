@@ -1,5 +1,5 @@
-//! The TokenSources: what the API server would hold of each, in the product's own types, and what its controller is
-//! doing with it. Knows how a fleet begins; must not know what happens to it.
+//! The TokenSources: their state in the API server in the product's own types, and the progress of their reconciles. Knows
+//! the beginning of a fleet; must not know what happens to it.
 
 use std::ops::{Index, IndexMut};
 
@@ -14,7 +14,7 @@ use crate::random::Random;
 use crate::scenario::Scenario;
 use crate::tally::Tally;
 
-/// So many share a namespace.
+/// The number of TokenSources in a namespace.
 const NAMESPACE: usize = 100;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,14 +22,14 @@ pub(crate) enum Phase {
     Idle,
     Queued,
     Running,
-    /// As before, and something has happened meanwhile.
+    /// In a reconcile, and triggered again meanwhile.
     Again,
 }
 
 /// A reconcile in progress.
 pub(crate) struct Flight {
     pub(crate) looked_at: Instant,
-    /// Of the credentials.
+    /// The version of the credentials.
     pub(crate) version: usize,
     pub(crate) plan: Plan,
     pub(crate) sent: Option<(Instant, Reply)>,
@@ -46,7 +46,7 @@ pub(crate) struct Source {
     pub(crate) status: TokenSourceStatus,
     pub(crate) target: Target,
     pub(crate) phase: Phase,
-    /// When it is looked at next.
+    /// When it is reconciled next.
     pub(crate) next: Instant,
     pub(crate) flight: Option<Box<Flight>>,
     /// When a request was last sent for it.
@@ -100,8 +100,7 @@ impl Fleet {
 }
 
 impl Source {
-    /// As it stands after long undisturbed work: anywhere in its round from one renewal to the next, or not older than
-    /// this.
+    /// The state after a long time without disturbances: at a random time between two renewals, or not older than `age`.
     fn has_a_token(&mut self, product: &Product, random: &mut Random, age: Option<i64>) {
         let life = Life { issued_at: at(0), expires_at: at(0) + product.lifetime };
         let round = instant(renew_at(life, &product.spec.renewal, &self.uid, None)) / SECOND;
@@ -112,11 +111,11 @@ impl Source {
         let status = next_status(&settled, &outcome);
         self.target = settled.target.clone();
         self.status = status;
-        let wake = requeue_after(&Plan::Keep, &Outcome::Kept, &self.status, None, at(0));
-        self.next = Instant::try_from(wake.as_micros()).unwrap();
+        let after = requeue_after(&Plan::Keep, &Outcome::Kept, &self.status, None, at(0));
+        self.next = Instant::try_from(after.as_micros()).unwrap();
     }
 
-    /// When the token in the target ends.
+    /// When the token in the target expires.
     pub(crate) fn expires_at(&self) -> Option<Instant> {
         match &self.target {
             Target::Ours(published) => Some(instant(published.expires_at)),

@@ -1,5 +1,5 @@
-//! What must hold of every request, whatever the scenario, told without the code under test where that is possible.
-//! Knows the design's rules; must not know how they are kept.
+//! The laws for every request in every scenario, checked without the tested code where possible. Knows the design's rules;
+//! must not know how they are implemented.
 
 use tokensource::api::from_kubernetes;
 use tokensource::decide::Target;
@@ -11,18 +11,18 @@ use crate::product::Product;
 use crate::tally::Count;
 use crate::world::World;
 
-/// By the design, between two requests for one TokenSource; less a second, for what is rounded.
+/// The design's minimum interval between two requests for one TokenSource, less a second for rounding.
 const DISTANCE: Instant = 4 * SECOND;
 
 #[derive(Default)]
 pub(crate) struct Laws {
-    /// Requests whose answer nobody was there to hear.
+    /// Requests whose answer was lost.
     lost: u64,
     broken: Vec<String>,
 }
 
 impl Laws {
-    /// A request is sent for it.
+    /// Checks a request when it is sent.
     pub(crate) fn sent(&mut self, source: &mut Source, product: &Product, now: Instant) {
         let version = source.flight.as_ref().unwrap().version;
         if let Target::Ours(published) = &source.target
@@ -34,7 +34,7 @@ impl Laws {
                 format!("{}: asked at {} for a token due at {due}", source.uid, at(now))
             });
         }
-        // Other credentials need not wait for what these have met.
+        // Other credentials need not wait for the failure of the previous ones.
         let failed = source.status.failed_inputs.as_deref() == Some(product.attempted(version));
         if let (true, Some(retry_at)) = (failed, &source.status.retry_at) {
             let retry_at = from_kubernetes(retry_at);
@@ -47,7 +47,7 @@ impl Laws {
         }
     }
 
-    /// The controller has died with this under way.
+    /// The controller died during this reconcile.
     pub(crate) fn lost(&mut self, flight: &Flight) {
         self.lost += u64::from(flight.sent.is_some() && flight.came.is_none());
     }
@@ -58,13 +58,13 @@ impl Laws {
         }
     }
 
-    /// What has been broken.
+    /// The broken laws.
     pub(crate) fn broken(&self) -> &[String] {
         &self.broken
     }
 }
 
-/// What must hold when all is over, and why the scenario failed if it does not.
+/// Checks at the end, and why the scenario failed.
 pub(crate) fn verdict(world: &World, end: Instant) -> Vec<String> {
     let mut broken = world.laws.broken().to_vec();
     let mut check = |holds: bool, what: String| {

@@ -1,5 +1,5 @@
-//! A million TokenSources on virtual time, through the decide layer alone: what is modelled is said in docs/growth.md.
-//! Knows how large the fleets are, and where the pictures go; must not know a scenario.
+//! A million TokenSources in virtual time with the decide layer alone. docs/growth.md describes the model. Knows the sizes
+//! of the fleets and the folder of the pictures; must not know a scenario.
 //!
 //!   SEED=1 TOKENSOURCES=1000000 PICTURES=docs/pictures cargo test --release --test simulation
 
@@ -35,7 +35,7 @@ const PLAYS: [(&str, Scene); 5] = [
     ("quota", plays::quota),
 ];
 
-/// What a build without optimisation plays in seconds.
+/// A size that a build without optimisation simulates in seconds.
 const SMALL: usize = 1000;
 
 fn main() {
@@ -55,7 +55,7 @@ fn size() -> Size {
     if count < 100_000 {
         return Size { seed, count, slices: vec![(1, 16), (3, 16)], cores: 2 };
     }
-    // A fleet that large needs more than one controller as it comes, or one with more places.
+    // A fleet of this size needs several controllers with the default settings, or one with more permits.
     Size { seed, count, slices: vec![(1, 160), (10, 16)], cores: 8 }
 }
 

@@ -1,7 +1,6 @@
-//! Curves over time as an SVG: panels one below the other, of one width and one time. Written by hand rather than by a
-//! crate: what the charting crates draw has one background in mind, and this is to be read on a light one and on a dark
-//! one, so that it has none and its greys and colours keep a contrast of 3 or more with both.
-//! Knows lines and words; must not know what they mean.
+//! Curves over time as an SVG: panels one below the other, with one width and one time axis. Written by hand, because
+//! charting crates assume one background: these pictures have none, and their colours have a contrast of 3 or more on a
+//! light and on a dark one. Knows lines and words; must not know their meaning.
 
 use std::fmt::Write as _;
 
@@ -12,10 +11,10 @@ const LEFT: f64 = 78.0;
 const RIGHT: f64 = 24.0;
 const HEADER: f64 = 56.0;
 const PANEL: f64 = 236.0;
-/// Of the panel: words above, and the curves' own height.
+/// The height of the text above a panel, and that of the curves.
 const ABOVE: f64 = 52.0;
 const CURVES: f64 = 150.0;
-/// Points on a line, at the most.
+/// The maximum number of points on a line.
 const POINTS: usize = 400;
 
 const GREY: &str = "#767676";
@@ -24,7 +23,7 @@ pub(crate) const COLOURS: [&str; 4] = ["#3b82c4", "#d9722b", "#3f9a5a", "#c2508f
 pub(crate) struct Line {
     pub(crate) label: String,
     pub(crate) colour: &'static str,
-    /// For each second.
+    /// The values for each second.
     pub(crate) values: Vec<f64>,
 }
 
@@ -33,7 +32,7 @@ pub(crate) struct Panel {
     pub(crate) lines: Vec<Line>,
 }
 
-/// A time that is pointed out.
+/// A marked time.
 pub(crate) struct Mark {
     pub(crate) from: Instant,
     pub(crate) to: Instant,
@@ -147,7 +146,7 @@ impl Picture {
     }
 }
 
-/// So many seconds are one point of a line, ten at least: the mean of them is shown.
+/// The number of seconds for one point of a line, at least ten: their mean is shown.
 pub(crate) fn bin(seconds: usize) -> usize {
     seconds.div_ceil(POINTS).next_multiple_of(10)
 }
@@ -168,7 +167,7 @@ fn path(bins: &[f64], floor: f64, most: f64) -> String {
     path
 }
 
-/// 1, 2 or 5 times a power of ten, not below this.
+/// The next 1, 2 or 5 times a power of ten.
 fn step(least: f64) -> f64 {
     let power = 10_f64.powf(least.log10().floor());
     [1.0, 2.0, 5.0, 10.0]

@@ -1,18 +1,18 @@
-//! The API server that is modelled: so many cores, each at one call at a time, first come first served.
-//! Knows what calls cost; must not know who makes them.
+//! The modelled API server: a number of cores, each with one call at a time, first come first served. Knows the cost of
+//! calls; must not know their callers.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::clock::{Instant, MILLISECOND};
 
-/// Writing a Secret. Measured on two slow cores, as are the others (docs/growth.md).
+/// The time to write a Secret. All are measured on two slow cores (docs/growth.md).
 pub(crate) const SECRET: Instant = 2 * MILLISECOND;
-/// Writing a status.
+/// The time to write a status.
 pub(crate) const STATUS: Instant = 5700;
-/// Reading the credentials: what is left of the 8 ms that a token costs in all.
+/// The time to read the credentials: the rest of the 8 ms that a token costs in total.
 pub(crate) const READ: Instant = 300;
-/// There and back, besides.
+/// The additional time for the round trip.
 const WAY: Instant = MILLISECOND;
 
 pub(crate) struct Plane {
@@ -25,7 +25,7 @@ impl Plane {
         Self { cores: (0..cores).map(|_| Reverse(0)).collect() }
     }
 
-    /// When a call of this cost is answered that is made now.
+    /// When a call of this cost that is made now is answered.
     pub(crate) fn call(&mut self, cost: Instant, now: Instant) -> Instant {
         let Reverse(free) = self.cores.pop().unwrap();
         let done = free.max(now) + cost;

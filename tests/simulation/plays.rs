@@ -1,23 +1,23 @@
-//! The scenarios that are played, what must come of each, and its picture. Knows the fleet's size and how many
-//! controllers share it; must not know how anything is played.
+//! The simulated scenarios, the expected result of each, and its picture. Knows the fleet's size and the number of
+//! controllers; must not know the simulation.
 
 use crate::clock::{Instant, MINUTE, SECOND};
 use crate::picture::{COLOURS, Line, Mark, Panel, Picture};
 use crate::scenario::Scenario;
 use crate::tally::{Count, Tally};
 
-/// A fleet, and who serves it.
+/// A fleet and its controllers.
 #[derive(Clone, Debug)]
 pub(crate) struct Size {
     pub(crate) seed: u64,
     pub(crate) count: usize,
-    /// So many slices, each with this concurrency.
+    /// The number of slices, and the concurrency of each.
     pub(crate) slices: Vec<(usize, usize)>,
-    /// Of the API server.
+    /// The cores of the API server.
     pub(crate) cores: usize,
 }
 
-/// What was played, by its label, and its picture.
+/// The results by label, and the picture.
 pub(crate) struct Play {
     pub(crate) tallies: Vec<(String, Tally)>,
     pub(crate) picture: Picture,
@@ -31,7 +31,7 @@ impl Size {
         Scenario { slices, concurrency, cores: self.cores, ..Scenario::new(self.seed, self.count) }
     }
 
-    /// The same once for each number of slices.
+    /// Runs the scenario for each number of slices.
     fn each(&self, name: &str, change: impl Fn(Scenario) -> Scenario) -> Result<Vec<(String, Tally)>> {
         let play = |(slices, concurrency): &(usize, usize)| {
             let scenario = Scenario { slices: *slices, concurrency: *concurrency, ..self.scenario() };
@@ -47,7 +47,7 @@ impl Size {
         self.count as f64
     }
 
-    /// Tokens a second that the API server can take.
+    /// The number of tokens a second that the API server permits.
     #[allow(clippy::cast_precision_loss)] // some cores
     fn capacity(&self) -> f64 {
         self.cores as f64 * 125.0
@@ -68,18 +68,18 @@ impl Size {
     }
 }
 
-/// From nothing: everybody asks at once, and comes back at once. How long does the herd stay together?
+/// The start without tokens: all TokenSources request one at once, and renew at once. How long do they stay synchronized?
 pub(crate) fn steady(size: &Size) -> Result<Play> {
     let length = 6 * 60 * MINUTE;
     let tally = Scenario { cold: true, length, ..size.scenario() }.play("steady")?;
     let cold = tally.last_without(1);
     let seconds = usize::try_from(length / SECOND).unwrap();
-    // Each renewal comes after 2,610 to 2,700 s, always as much early for the same TokenSource. So a herd spreads evenly
-    // over 90 s more each time, and its peak falls once that is wider than the herd was at first.
+    // Each renewal comes after 2,610 to 2,700 s, with the same jitter for the same TokenSource. So the renewals are spread
+    // over 90 s more each time, and the peak falls when that is longer than the first wave.
     let rounds = (seconds - cold) / 2700;
     let flat = 60.0 * size.count() / precise(cold.max(90 * rounds).min(2655));
     let last = 60.0 * tally.peak(Count::Request, 60, seconds - 2700..seconds);
-    // But for chance, and for how unevenly the first tokens came.
+    // With a tolerance for chance and for the uneven first tokens.
     hold(last <= 1.05 * flat + 4.0 * flat.sqrt(), || {
         format!(
             "{last:.0} requests a minute after {rounds} renewals of a herd that began {cold} s wide: {flat:.0}"
@@ -113,14 +113,14 @@ pub(crate) fn outage(size: &Size) -> Result<Play> {
     let tallies = size.each("outage", |scenario| Scenario { outage: outage.clone(), length, ..scenario })?;
     for ((label, tally), (slices, concurrency)) in tallies.iter().zip(&size.slices) {
         let asked = tally.total(Count::Unavailable);
-        // Those under way, three failures, and three trials a minute.
+        // Requests in flight, three failures, and three trials a minute.
         let most = u64::try_from(slices * (concurrency + 105)).unwrap();
         hold(asked <= most, || format!("{label}: {asked} requests to a provider that was down"))?;
         let first = tally.each(Count::Request)[2400..2402].iter().sum::<u32>();
         hold(usize::try_from(first).unwrap() <= 12 * slices, || {
             format!("{label}: {first} requests at once")
         })?;
-        // What has become due meanwhile is served besides what becomes due: as fast as API server and places allow.
+        // Overdue renewals are served in addition to new ones, as fast as the API server and the permits allow.
         let (need, places) = (size.count() / 2655.0, 10.0 * product(*slices, *concurrency));
         let latest = 2400.0 + 90.0 + 1.5 * need * 1800.0 / (size.capacity().min(places) - need);
         let well = tally.last_without(1);
@@ -140,12 +140,12 @@ pub(crate) fn outage(size: &Size) -> Result<Play> {
     Ok(Play { tallies, picture })
 }
 
-/// The controllers die, and others begin 20 s later.
+/// The controllers die, and others start 20 s later.
 pub(crate) fn restart(size: &Size) -> Result<Play> {
     let (crash, length) = (5 * MINUTE, 20 * MINUTE);
     let base = Scenario { crash: Some(crash), length, ..size.scenario() };
     let old = base.play("restart")?;
-    // The oldest is due after 43.5 minutes at the soonest.
+    // The oldest token is due after 43.5 minutes at the earliest.
     let fresh = Scenario { age: Some(1200), ..base.clone() }.play("restart, fresh fleet")?;
     let undisturbed = Scenario { crash: None, ..base }.play("no restart")?;
     for what in [Count::Request, Count::Write] {
@@ -189,10 +189,10 @@ pub(crate) fn rotation(size: &Size) -> Result<Play> {
     Ok(Play { picture: picture_of_rotation(size, title, &tallies, length, None), tallies })
 }
 
-/// As before, and the provider serves a third more than what the fleet needs day by day.
+/// The same with a provider that serves a third more than the fleet needs on average.
 pub(crate) fn quota(size: &Size) -> Result<Play> {
     let (length, quota) = (120 * MINUTE, (size.count() / 2000.0).max(5.0));
-    // Of several slices each would find out for itself what its share is: the fewer the better.
+    // With one number of slices only: each of several slices would have to find its share of the quota.
     let size = &Size { slices: vec![size.slices[0]], ..size.clone() };
     let tallies =
         size.each("quota", |scenario| Scenario { quota: Some(quota), ..rotated(scenario, length) })?;
@@ -212,7 +212,7 @@ fn rotated(scenario: Scenario, length: Instant) -> Scenario {
     Scenario { rotation: Some(10 * MINUTE), length, ..scenario }
 }
 
-/// Each once, and nobody's old token ends before.
+/// Checks that each was rotated once, and that no old token expired before.
 fn all_rotated(size: &Size, tallies: &[(String, Tally)]) -> Result<()> {
     for (label, tally) in tallies {
         let rotated = tally.total(Count::Rotated);

@@ -1,6 +1,6 @@
-//! What all TokenSources of the fleet have in common, in the product's own types: spec, provider, credentials, and what
-//! the provider's answers mean. Requests are made and answers read by the product, once, and remembered.
-//! Knows no TokenSource and no instant.
+//! The common parts of all TokenSources in the product's own types: spec, provider, credentials, and the meaning of the
+//! provider's answers. The product makes each request and reads each answer once; the results are cached. Knows no
+//! TokenSource and no instant.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,13 +24,13 @@ use crate::provider::Reply;
 
 const HOST: &str = "auth.example.com";
 
-/// What a provider with a quota asks for, in seconds.
+/// The `Retry-After` of a provider with a quota, in seconds.
 pub(crate) const RETRY_AFTER_SECONDS: u16 = 30;
 
 pub(crate) struct Product {
     pub(crate) spec: TokenSourceSpec,
     provider: TokenProviderSpec,
-    /// Of each version of the credentials.
+    /// The inputs for each version of the credentials.
     inputs: Vec<(Secrets, Inputs)>,
     pub(crate) lifetime: TimeDelta,
     unavailable: Failure,
@@ -68,7 +68,7 @@ impl Product {
         }
     }
 
-    /// A TokenSource as the controller observes it; the target is lent, and taken back from there.
+    /// A TokenSource as the controller observes it. The target is moved into the observation, and taken back afterwards.
     pub(crate) fn observed<'a>(
         &'a self,
         (uid, name): (&'a str, &'a str),
@@ -83,6 +83,7 @@ impl Product {
             namespace: "payments",
             name,
             uid,
+            created_at: None,
             generation: 1,
             deleting: false,
             deletion: Deletion::default(),
@@ -105,7 +106,7 @@ impl Product {
         }
     }
 
-    /// The fingerprint of what is asked for with these credentials.
+    /// The fingerprint of a request with these credentials.
     pub(crate) fn asked(&self, version: usize) -> &str {
         &self.inputs[version].1.asked
     }
@@ -115,7 +116,7 @@ impl Product {
         &self.inputs[version].1.attempt
     }
 
-    /// What is written of a token that was sent for at this instant.
+    /// The publication of a token that was requested at this instant.
     pub(crate) fn publication(
         &self,
         cause: Cause,
@@ -146,7 +147,7 @@ impl Product {
         }
     }
 
-    /// The failure that an answer is, if it is no token.
+    /// The failure of an answer; None for a token.
     pub(crate) fn failure(&self, reply: Reply) -> Option<&Failure> {
         match reply {
             Reply::Token => None,
@@ -155,18 +156,18 @@ impl Product {
         }
     }
 
-    /// What the limiter is told of an answer.
+    /// The answer in the limiter's terms.
     pub(crate) fn answer(&self, reply: Reply) -> Answer {
         self.failure(reply).map_or(Answer::Succeeded, Answer::from)
     }
 }
 
-/// As `controller::provider` tells those that wait: what others have met.
-pub(crate) fn troubled(reason: Reason) -> Failure {
+/// The failure that `controller::provider` reports to waiters.
+pub(crate) fn failing(reason: Reason) -> Failure {
     Failure::local(reason, format!("{} Requests of other TokenSources have failed so.", reason.sentence()))
 }
 
-/// What is remembered of these credentials beside a token.
+/// The record of these credentials beside a token.
 fn remembered(secrets: &Secrets) -> Versions {
     let mut versions = Versions::default();
     let version = secrets.credentials.clone();
@@ -187,7 +188,7 @@ fn inputs_of(spec: &TokenSourceSpec, provider: &TokenProviderSpec, version: usiz
     (secrets, inputs)
 }
 
-/// What the product makes of an answer.
+/// The product's result for an answer.
 fn hear(
     spec: &TokenSourceSpec,
     provider: &TokenProviderSpec,
@@ -203,7 +204,7 @@ fn hear(
     read(&said(lifetime, reply), &reading as &ResponseContext<'_>).map_err(|error| Failure::from(&error))
 }
 
-/// An answer as it comes over the wire.
+/// An answer as HTTP.
 fn said(lifetime: u32, reply: Reply) -> HttpResponse {
     let mut headers = HeaderMap::new();
     let (status, body) = match reply {

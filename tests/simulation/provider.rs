@@ -1,12 +1,11 @@
-//! The provider that is modelled: it takes its time, may be down for a while, and may serve only so many a second.
-//! Knows no controller.
+//! The modelled provider: it has a latency, may be down for a while, and may have a quota per second. Knows no controller.
 
 use std::ops::Range;
 
 use crate::clock::{Instant, MILLISECOND, SECOND};
 use crate::random::Random;
 
-/// What it says.
+/// The answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
     Token,
@@ -16,7 +15,7 @@ pub(crate) enum Reply {
 
 pub(crate) struct Provider {
     down: Range<Instant>,
-    /// Requests a second, if there is a limit; one second's worth may come at once.
+    /// Requests a second; None without a limit. One second's number may come at once.
     quota: Option<f64>,
     allowance: f64,
     since: Instant,
@@ -28,7 +27,7 @@ impl Provider {
         Self { down, quota, allowance: quota.unwrap_or_default(), since: 0, random: Random::new(seed) }
     }
 
-    /// Answers a request, and says when the answer is there: after 50 to 150 ms.
+    /// Answers a request, and returns when the answer arrives: after 50 to 150 ms.
     pub(crate) fn ask(&mut self, now: Instant) -> (Reply, Instant) {
         let answered = now + self.random.between(50 * MILLISECOND, 150 * MILLISECOND);
         let reply = if self.down.contains(&now) {

@@ -1,4 +1,4 @@
-//! Random numbers that a seed repeats (`SplitMix64`: not good, but the same again). Knows nothing of what is drawn.
+//! Random numbers that a seed reproduces (`SplitMix64`). Must not know their use.
 
 pub(crate) struct Random(u64);
 
@@ -21,7 +21,7 @@ impl Random {
         from + i64::try_from(self.next() % width).unwrap()
     }
 
-    /// As an object's uid looks.
+    /// A text in the form of an object's uid.
     pub(crate) fn uid(&mut self) -> Box<str> {
         let (head, tail) = (self.next(), self.next());
         let (a, b, c) = (head >> 32, (head >> 16) & 0xffff, head & 0xfff);

@@ -1,4 +1,4 @@
-//! What is tried: how large a fleet, how many controllers, and what goes wrong. Knows no figure that comes of it.
+//! A scenario: the size of the fleet, the number of controllers, and the faults. Knows no result.
 
 use std::ops::Range;
 
@@ -18,22 +18,22 @@ pub(crate) struct Scenario {
     pub(crate) slices: usize,
     /// `--concurrency` of each.
     pub(crate) concurrency: usize,
-    /// Of the API server.
+    /// The cores of the API server.
     pub(crate) cores: usize,
-    /// Nobody has a token yet.
+    /// Whether no TokenSource has a token yet.
     pub(crate) cold: bool,
-    /// How old the oldest token is, in seconds; without, it is about to be renewed.
+    /// The age of the oldest token in seconds; without it, the oldest is about to be renewed.
     pub(crate) age: Option<i64>,
     pub(crate) length: Instant,
     pub(crate) outage: Range<Instant>,
-    /// Requests a second that the provider serves; with 429 to the others.
+    /// The number of requests a second that the provider serves; others get a 429.
     pub(crate) quota: Option<f64>,
     pub(crate) rotation: Option<Instant>,
     pub(crate) crash: Option<Instant>,
 }
 
 impl Scenario {
-    /// Hour-long tokens in the middle of their lives, and nothing wrong.
+    /// Tokens for an hour at random ages, and no faults.
     pub(crate) fn new(seed: u64, count: usize) -> Self {
         Self {
             seed,
@@ -52,7 +52,7 @@ impl Scenario {
         }
     }
 
-    /// Plays it to its end. What is broken is an error.
+    /// Simulates the scenario. A broken law is an error.
     pub(crate) fn play(&self, name: &str) -> Result<Tally, String> {
         #[allow(clippy::disallowed_methods)] // how long it took, not when
         let begun = std::time::Instant::now();

@@ -1,6 +1,6 @@
-//! One controller of those that share the fleet: its workqueue, its reconcile permits, its limiter. Shares, turns and limiter
-//! are the product's own; the order of things around them is that of `controller::{workqueue, provider}`. Knows no
-//! TokenSource but by its number.
+//! One of the controllers that share the fleet: its workqueue, its reconcile permits, its limiter. Shares, queues and
+//! limiter are the product's own; the order of events is that of `controller::{workqueue, provider}`. Knows a TokenSource
+//! only by its number.
 
 use std::collections::VecDeque;
 
@@ -8,12 +8,12 @@ use tokensource::decide::limiter::{InTurn, Limiter, Shares};
 
 use crate::clock::{Instant, SECOND, at};
 
-/// As in `controller::run`: for each reconcile permit so many may be under way.
+/// The number of reconciles in progress for each permit, as in `controller::run`.
 const UNDER_WAY: usize = 16;
-/// CPU that a reconcile takes besides its calls: assumed, and generous. The decide layer's own share is measured.
+/// The CPU time of a reconcile besides its calls: an estimate, rather too high. The decide layer's own share is measured.
 pub(crate) const LOOK: Instant = 100;
 
-/// Something that waits for a permit.
+/// A task that waits for a permit.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Task {
     Begin(u32),
@@ -25,29 +25,29 @@ type Numbers<T> = InTurn<VecDeque<T>>;
 pub(crate) struct Slice {
     pub(crate) limiter: Limiter,
     pub(crate) concurrency: usize,
-    /// Those that the limiter has woken, and the others.
+    /// The TokenSources that the limiter has resumed, and the others.
     ready: [Numbers<u32>; 2],
-    woken_first: bool,
+    resumed_first: bool,
     under_way: Shares,
     tasks: Numbers<Task>,
     permits: Shares,
-    /// When its one thread is free.
+    /// When its thread is free.
     free: Instant,
     /// When the limiter's timer fires.
     pub(crate) timer: Instant,
     pub(crate) most_in_flight: usize,
-    /// Before this, what the cache says of a target is compared with the target.
+    /// Until then, the cached target is compared with the target.
     pub(crate) settled: Instant,
 }
 
 impl Slice {
-    /// One that begins to lead at this instant.
+    /// A controller that starts to lead at this instant.
     pub(crate) fn new(concurrency: usize, now: Instant) -> Self {
         Self {
             limiter: Limiter::new(concurrency, true, at(now)),
             concurrency,
             ready: Default::default(),
-            woken_first: true,
+            resumed_first: true,
             under_way: Shares::new(concurrency * UNDER_WAY),
             tasks: Numbers::default(),
             permits: Shares::new(concurrency),
@@ -58,17 +58,17 @@ impl Slice {
         }
     }
 
-    /// A TokenSource is to be reconciled.
-    pub(crate) fn push(&mut self, namespace: &str, number: u32, is_woken: bool) {
-        self.ready[usize::from(!is_woken)].update(namespace, |queue| queue.push_back(number));
+    /// Queues a TokenSource.
+    pub(crate) fn push(&mut self, namespace: &str, number: u32, is_resumed: bool) {
+        self.ready[usize::from(!is_resumed)].update(namespace, |queue| queue.push_back(number));
     }
 
-    /// A reconcile has heard from the provider, and goes on.
+    /// Continues a reconcile after the provider's answer.
     pub(crate) fn resume(&mut self, namespace: &str, number: u32) {
         self.tasks.update(namespace, |queue| queue.push_back(Task::Resume(number)));
     }
 
-    /// The next that may go on now, with a permit.
+    /// The next task that gets a permit.
     pub(crate) fn next(&mut self, mut begins: impl FnMut(u32) -> bool) -> Option<Task> {
         while let Some((namespace, number)) = self.start(&mut begins) {
             self.under_way.take(&namespace);
@@ -87,9 +87,9 @@ impl Slice {
         if !self.under_way.is_free() {
             return None;
         }
-        self.woken_first = !self.woken_first;
-        let Self { ready, under_way, woken_first, .. } = self;
-        let order = if *woken_first { [0, 1] } else { [1, 0] };
+        self.resumed_first = !self.resumed_first;
+        let Self { ready, under_way, resumed_first, .. } = self;
+        let order = if *resumed_first { [0, 1] } else { [1, 0] };
         order.into_iter().find_map(|band| {
             ready[band].take(|namespace, queue| {
                 if !under_way.has_room(namespace) {
@@ -102,7 +102,7 @@ impl Slice {
         })
     }
 
-    /// When the thread has done a look's work that is handed to it now.
+    /// When the thread will have finished a reconcile that is passed to it now.
     pub(crate) fn work(&mut self, now: Instant) -> Instant {
         self.free = self.free.max(now) + LOOK;
         self.free
@@ -112,7 +112,7 @@ impl Slice {
         self.permits.give_back(namespace);
     }
 
-    /// A reconcile is over.
+    /// Ends a reconcile.
     pub(crate) fn end(&mut self, namespace: &str) {
         self.permits.give_back(namespace);
         self.under_way.give_back(namespace);

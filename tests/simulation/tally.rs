@@ -1,25 +1,25 @@
-//! What is counted, second by second. Knows no cause.
+//! Counters for each second. Must not know causes.
 
 use std::ops::Range;
 
 use crate::clock::{Instant, SECOND};
 
-/// What happens and is counted.
+/// The counted events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Count {
     /// A token request arrives at the provider.
     Request,
-    /// It is answered with a token.
+    /// The answer is a token.
     Token,
-    /// It is answered with 503.
+    /// The answer is 503.
     Unavailable,
-    /// It is answered with 429.
+    /// The answer is 429.
     Limited,
     /// A Secret or a status is written.
     Write,
-    /// The decide layer looks at a TokenSource.
+    /// The decide layer decides for a TokenSource.
     Look,
-    /// A token is published that was asked for with other credentials than the last.
+    /// A token is published that was requested with other credentials than the previous one.
     Rotated,
 }
 
@@ -27,16 +27,16 @@ const COUNTS: usize = 7;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Tally {
-    /// The run's length in seconds; what comes later is none of it.
+    /// The length of the run in seconds; later events are not counted.
     length: usize,
     counts: [Vec<u32>; COUNTS],
-    /// How many more have no valid token than in the second before.
+    /// The change of the number of TokenSources without a valid token, for each second.
     changes: Vec<i64>,
-    /// How many have no valid token, at the end of each second.
+    /// The number of TokenSources without a valid token at the end of each second.
     without: Vec<i64>,
-    /// How long tokens were missing, in seconds, of those that were.
+    /// The durations without a token, in seconds.
     pub(crate) gaps: Vec<u32>,
-    /// How long after a renewal was due its request was made, in seconds.
+    /// The delays of requests after a renewal was due, in seconds.
     pub(crate) lateness: Vec<u32>,
 }
 
@@ -59,12 +59,12 @@ impl Tally {
         }
     }
 
-    /// There is no valid token from then on, unless another comes before.
+    /// Records that there is no valid token from then on, unless another one is written before.
     pub(crate) fn missing_from(&mut self, when: Instant) {
         self.change(when, 1);
     }
 
-    /// There is one again, or still.
+    /// Records that there is a valid token again, or still.
     pub(crate) fn replaced(&mut self, missing_from: Instant, now: Instant) {
         self.change(missing_from.max(now), -1);
         if now > missing_from {
@@ -72,7 +72,7 @@ impl Tally {
         }
     }
 
-    /// When all is over.
+    /// Ends the counting.
     pub(crate) fn close(&mut self) {
         let mut missing = 0;
         self.without = self
@@ -91,12 +91,12 @@ impl Tally {
         self.counts[what as usize].iter().copied().map(u64::from).sum()
     }
 
-    /// For each second.
+    /// The counts for each second.
     pub(crate) fn each(&self, what: Count) -> &[u32] {
         &self.counts[what as usize]
     }
 
-    /// How many were without a valid token, for each second.
+    /// The number without a valid token, for each second.
     pub(crate) fn without(&self) -> &[i64] {
         &self.without
     }
@@ -105,7 +105,7 @@ impl Tally {
         usize::try_from(now / SECOND).ok().filter(|second| *second < self.length)
     }
 
-    /// At the start of the run, where it was before.
+    /// Counts an event before the start of the run at its start.
     fn change(&mut self, when: Instant, change: i64) {
         if let Some(second) = self.second(when.max(0)) {
             self.changes[second] += change;
@@ -114,7 +114,7 @@ impl Tally {
 }
 
 impl Tally {
-    /// The greatest mean over so many seconds, beginning within these.
+    /// The highest mean over this number of seconds that begin in this range.
     pub(crate) fn peak(&self, what: Count, over: usize, within: Range<usize>) -> f64 {
         let counts = &self.each(what)[within.start.min(self.length)..within.end.min(self.length)];
         let sums = counts.windows(over).map(|window| window.iter().copied().map(f64::from).sum::<f64>());
@@ -123,7 +123,7 @@ impl Tally {
         sums.fold(0.0, f64::max) / over
     }
 
-    /// The last second in which so many or more were without a valid token.
+    /// The last second in which at least this number had no valid token.
     pub(crate) fn last_without(&self, at_least: i64) -> usize {
         self.without.iter().rposition(|without| *without >= at_least).unwrap_or_default()
     }
@@ -141,7 +141,7 @@ impl Tally {
     }
 }
 
-/// The value that so many of a hundred do not exceed; of none it is 0.
+/// The percentile; 0 without values.
 pub(crate) fn percentile(sorted: &[u32], percent: usize) -> u32 {
     let index = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
     sorted.get(index).copied().unwrap_or_default()

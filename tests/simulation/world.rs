@@ -1,4 +1,4 @@
-//! The simulation: events in order of time, and who has their turn. Knows queues and triggers; must not know a scenario.
+//! The simulation: events in the order of time. Knows queues and triggers; must not know a scenario.
 
 mod reconcile;
 
@@ -15,20 +15,20 @@ use crate::scenario::Scenario;
 use crate::slice::{Slice, Task};
 use crate::tally::Tally;
 
-/// Until another replica leads.
+/// The time until another replica leads.
 const FAILOVER: Instant = 20 * SECOND;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
-    /// It is time to look at it, if this is still the time that was set.
+    /// A reconcile is due, if this is still the set time.
     Due(u32),
-    /// A reconcile has its turn on the thread.
+    /// A reconcile gets the thread.
     Look(u32),
     /// The credentials have been read.
     Send(u32),
-    /// The provider's answer is there.
+    /// The provider's answer has arrived.
     Answer(u32),
-    /// What came of it has been written.
+    /// The result has been written.
     Written(u32),
     /// The timer of a slice's limiter fires.
     Timer(usize),
@@ -36,7 +36,7 @@ enum Event {
     Rotate,
     /// The controllers die.
     Crash,
-    /// Others begin.
+    /// Other controllers start.
     Begin,
 }
 
@@ -51,7 +51,7 @@ pub(crate) struct World {
     plane: Plane,
     now: Instant,
     version: usize,
-    /// How often the controllers have died: events of the dead are void.
+    /// The number of deaths of the controllers: events of dead ones are ignored.
     epoch: u32,
     events: BinaryHeap<Reverse<(Instant, u64, u32, Event)>>,
     order: u64,
@@ -88,7 +88,7 @@ impl World {
         world
     }
 
-    /// Lets time pass up to this instant.
+    /// Simulates up to this instant.
     pub(crate) fn run(&mut self, end: Instant) {
         while let Some(Reverse((when, _, epoch, event))) = self.events.pop() {
             if when >= end {
@@ -113,7 +113,7 @@ impl World {
             Event::Written(number) => self.written(number),
             Event::Timer(slice) => {
                 self.slices[slice].timer = Instant::MAX;
-                self.wake(slice);
+                self.resume_waiters(slice);
             }
             Event::Rotate => {
                 self.version += 1;
@@ -144,7 +144,7 @@ impl World {
         self.schedule(begin, Event::Begin);
     }
 
-    /// Something has happened that concerns it: it is looked at as soon as may be.
+    /// Triggers a reconcile as soon as possible.
     fn trigger(&mut self, number: u32) {
         let now = self.now;
         self.fleet[number].next = now;
@@ -164,16 +164,16 @@ impl World {
                 self.slices[slice].push(self.fleet.namespace(number), number, false);
                 self.pump(slice);
             }
-            // It is in the queue already, or is looked at again afterwards.
+            // It is queued already, or will be reconciled again afterwards.
             Phase::Queued | Phase::Again => {}
             Phase::Running => source.phase = Phase::Again,
         }
     }
 
-    /// Puts those on the workqueue that the limiter wakes, and sets its timer.
-    fn wake(&mut self, slice: usize) {
-        let wake = self.slices[slice].limiter.wake(at(self.now));
-        for (_, name) in wake.names {
+    /// Queues the TokenSources that the limiter resumes, and sets its timer.
+    fn resume_waiters(&mut self, slice: usize) {
+        let resumed = self.slices[slice].limiter.resume(at(self.now));
+        for (_, name) in resumed.names {
             let number: u32 = name.parse().unwrap();
             let phase = &mut self.fleet[number].phase;
             *phase = if *phase == Phase::Running { Phase::Again } else { *phase };
@@ -183,7 +183,7 @@ impl World {
                 self.slices[slice].push(self.fleet.namespace(number), number, true);
             }
         }
-        let next = wake.next.map_or(Instant::MAX, instant);
+        let next = resumed.next.map_or(Instant::MAX, instant);
         if next < self.slices[slice].timer {
             self.slices[slice].timer = next;
             self.schedule(next, Event::Timer(slice));
@@ -191,7 +191,7 @@ impl World {
         self.pump(slice);
     }
 
-    /// Hands out permits while there are any.
+    /// Grants permits while there are any.
     fn pump(&mut self, slice: usize) {
         let start = |fleet: &mut Fleet, number| {
             let phase = &mut fleet[number].phase;

@@ -1,5 +1,5 @@
-//! The second rule: every token request has a cause, and none comes too soon (the head of `main` says which causes
-//! there are). Knows what a request may follow from; must not know whether a token was needed.
+//! The second rule: every token request has a cause, and none is too early (the comment of `main` lists the causes). Knows
+//! the causes of requests; must not know whether a token was needed.
 
 use std::collections::HashSet;
 
@@ -7,17 +7,17 @@ use chrono::TimeDelta;
 
 use crate::history::{Answered, Cause, Fact, Held, History, Kind, Source, Time, Token, clock};
 
-/// Two requests for one `TokenSource` are 5 s apart; status and annotations hold whole seconds.
+/// The minimum interval: two requests for one `TokenSource` are 5 s apart; status and annotations have whole seconds.
 const PACE: TimeDelta = TimeDelta::seconds(4);
-/// Between something that is done and the controller's hearing of it: a request in between does not answer it.
+/// The time until the controller learns of a change: a request in between is not its effect.
 const HEARSAY: TimeDelta = TimeDelta::seconds(3);
-/// What a due time may lose: the issue is cut to a whole second, half a life and the jitter are rounded, and a request
-/// takes its time to the provider.
+/// The tolerance of a due time: the issue is cut to a whole second, half a life and the jitter are rounded, and a request
+/// takes time to reach the provider.
 const DUE_ROUNDING: TimeDelta = TimeDelta::milliseconds(2500);
-/// What whole seconds, and the way of a request to the provider, may take from a distance.
+/// The tolerance of an interval, for whole seconds and the time of a request to the provider.
 const ROUNDING: TimeDelta = TimeDelta::milliseconds(1500);
 
-/// What came of the rule.
+/// The result of the rule.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Spending {
     pub(crate) requests: usize,
@@ -37,7 +37,7 @@ pub(crate) fn check(history: &History) -> Spending {
     spending
 }
 
-/// One `TokenSource`'s requests, and what speaks for them.
+/// One `TokenSource`'s requests and their causes.
 struct Account<'a> {
     history: &'a History,
     name: &'a str,
@@ -45,7 +45,7 @@ struct Account<'a> {
     before: Option<(Time, Answered)>,
     /// Failures in a row that the provider has seen, with unchanged inputs.
     failures: u32,
-    /// What was done and has not been answered by a token yet.
+    /// The changes for which no token has been issued yet.
     credits: Vec<(Time, Cause)>,
     alive: bool,
 }
@@ -66,7 +66,7 @@ impl Account<'_> {
                         self.failures = 0;
                     }
                 }
-                // A request on its way is not called back when its TokenSource is deleted.
+                // A request in flight is not cancelled when its TokenSource is deleted.
                 Fact::Asked(answered) if self.alive => {
                     spending.requests += 1;
                     match self.justify(*at, &stored, spending) {
@@ -89,7 +89,7 @@ impl Account<'_> {
 
     fn book(&mut self, at: Time, answered: Answered) {
         if self.before.is_some_and(|(then, _)| self.trouble(Kind::ControllerDead, then, at)) {
-            // The last failure may not have been written down.
+            // The last failure may not have been recorded.
             self.failures = self.failures.saturating_sub(1);
         }
         match answered {
@@ -100,7 +100,7 @@ impl Account<'_> {
         self.before = Some((at, answered));
     }
 
-    /// Whether the request needs something that was done to speak for it; an error where nothing speaks for it.
+    /// Whether the request needs a change as its cause; an error if it has no cause.
     fn justify(&self, at: Time, stored: &HashSet<u64>, spending: &mut Spending) -> Result<bool, String> {
         let Some((then, answered)) = self.before else {
             spending.caused += 1;
@@ -119,7 +119,7 @@ impl Account<'_> {
         let speaks = |cause: &Cause| match cause {
             Cause::RenewalRequested => true,
             Cause::Relabelled => failed,
-            // What calls for a token does not end the wait after a failure, unless the next attempt is another one.
+            // A cause does not end the wait after a failure, unless it changes the inputs.
             cause => !failed || cause.changes_inputs(),
         };
         let by_itself = match answered {
@@ -153,7 +153,7 @@ impl Account<'_> {
         enough.then_some(()).ok_or_else(why)
     }
 
-    /// The least wait after the last failure.
+    /// The minimum wait after the last failure.
     fn wait(&self, answered: Answered) -> Result<TimeDelta, String> {
         let half = 2_i32.pow(self.failures.saturating_sub(1).min(4)).min(15);
         let exponential = TimeDelta::seconds(half.into()).max(PACE);
@@ -181,7 +181,7 @@ fn stored(fact: &Fact) -> Option<u64> {
     }
 }
 
-/// Half of its life, less a tenth of that.
+/// Checks that half of the lifetime, less a tenth of that, is over.
 fn due(token: Token, at: Time) -> Result<(), String> {
     let earliest = token.issued_at + (token.expires_at - token.issued_at) * 9 / 20 - DUE_ROUNDING;
     if at >= earliest {

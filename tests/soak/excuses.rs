@@ -1,28 +1,28 @@
-//! The first rule: in the target there is a token in the first half of its life at every moment at which nothing excuses
-//! its absence (the head of `main` has the excuses). Knows what the design lets each kind of trouble cost; must not know
-//! how trouble is made.
+//! The first rule: in the target there is a token in the first half of its life at every moment without an excuse for its
+//! absence (the head of `main` has the excuses). Knows the permitted effect of each kind of fault; must not know how faults
+//! are made.
 
 use chrono::TimeDelta;
 
 use crate::history::{Answered, Cause, Fact, Held, History, Kind, Source, Time, Token, Trouble, clock};
 
-/// From "nothing is in the way any more" to the token in the target: request, answer, two writes, our own watch.
+/// The time from the end of all faults to the token in the target: request, answer, two writes, the watch of the test.
 pub(crate) const PROMPT: TimeDelta = TimeDelta::seconds(5);
-/// Everybody at one provider wants a token at once: after a start, and when a gate opens.
+/// The time if all TokenSources of a provider need a token at once: after a start, and when a circuit breaker closes.
 const QUEUE: TimeDelta = TimeDelta::seconds(15);
-/// The least distance of two requests, which is also the first pause of a gate.
+/// The minimum interval of two requests, which is also the first pause of a circuit breaker.
 const PACE: TimeDelta = TimeDelta::seconds(5);
-/// A target that belonged to a former life is looked for so often.
+/// The interval at which a target of an earlier owner is tried again.
 const CONFLICT: TimeDelta = TimeDelta::seconds(60);
 /// The longest wait of a transient failure while a token is valid, and without one.
 const LONGEST: [TimeDelta; 2] = [TimeDelta::seconds(30), TimeDelta::seconds(300)];
-/// After the third answer that may have cost a token.
+/// The wait after the third answer that may have cost a token.
 const WASTEFUL: TimeDelta = TimeDelta::minutes(20);
 
-/// What came of the rule.
+/// The result of the rule.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Coverage {
-    /// Tokens that nothing would have excused, had they been there still when they were due.
+    /// Tokens without an excuse at the time when they were due.
     pub(crate) binding: usize,
     pub(crate) tokens: usize,
     pub(crate) violations: Vec<String>,
@@ -56,16 +56,16 @@ pub(crate) fn check(history: &History, end: Time) -> Coverage {
     all
 }
 
-/// A time without a token that is as it should be.
+/// A time without a token in the first half of its life.
 struct Gap {
     from: Time,
     to: Time,
     what: String,
-    /// Of the token in the target.
+    /// The expiry of the token in the target.
     expires_at: Option<Time>,
 }
 
-/// No life here is long enough for another rule than the half of it; jitter only makes it earlier.
+/// All lifetimes here are so short that half of them is the rule; jitter only makes it earlier.
 fn due(token: &Token) -> Time {
     token.issued_at + (token.expires_at - token.issued_at) / 2
 }
@@ -84,7 +84,7 @@ fn gaps(source: &Source, end: Time) -> Vec<Gap> {
                 (due(token) + PROMPT, format!("{token} in the target, overdue"), Some(token.expires_at))
             }
         };
-        // The watch tells of a new content a moment after it is there.
+        // The watch delivers new content a moment later.
         let from = from.max(since).max(born) + TimeDelta::seconds(1);
         if from < to {
             gaps.push(Gap { from, to, what, expires_at });
@@ -107,7 +107,7 @@ fn gaps(source: &Source, end: Time) -> Vec<Gap> {
     gaps
 }
 
-/// Spans of time in which a missing token is nobody's fault.
+/// The spans of time in which a missing token is excused.
 fn excuses(history: &History, name: &str, source: &Source) -> Vec<(Time, Time)> {
     let mut spans = of_troubles(history, name);
     let (mut failures, mut expires_at, mut born) = (0, None, false);
@@ -116,7 +116,7 @@ fn excuses(history: &History, name: &str, source: &Source) -> Vec<(Time, Time)> 
             Fact::Created if born => CONFLICT + QUEUE,
             Fact::Created => QUEUE,
             Fact::Cause(Cause::TargetDeleted | Cause::TargetEdited) => PACE,
-            // Only the next cause ends the wait.
+            // Only the next change ends the wait.
             Fact::Asked(Answered::BadCredentials) => {
                 let ends = |fact: &Fact| match fact {
                     Fact::Cause(cause) => cause.changes_inputs(),
@@ -152,15 +152,15 @@ fn excuses(history: &History, name: &str, source: &Source) -> Vec<(Time, Time)> 
 fn of_troubles(history: &History, name: &str) -> Vec<(Time, Time)> {
     let mut spans = Vec::new();
     for trouble in history.troubles_of(name).filter(|trouble| trouble.kind != Kind::ProviderDown) {
-        // Whoever was due meanwhile comes all at once.
+        // All TokenSources that became due meanwhile request tokens at once.
         spans.push((trouble.from, trouble.to + QUEUE));
     }
     spans.extend(of_provider(history, name));
     spans
 }
 
-/// The pauses of a gate double, as a `TokenSource`'s own waits do: none is longer than the trouble has lasted before it,
-/// and the first of them. Trouble that comes back before a gate has opened is the same trouble.
+/// The pauses of a circuit breaker double, like a `TokenSource`'s own waits: none is longer than the fault before it has
+/// lasted, or than the first pause. A fault that returns before the breaker closes counts as the same fault.
 fn of_provider(history: &History, name: &str) -> Vec<(Time, Time)> {
     let provider = name.split('/').next().unwrap_or_default();
     let mut moments: Vec<(Time, Time)> = history
@@ -203,7 +203,7 @@ fn first_uncovered(excuses: &[(Time, Time)], from: Time, to: Time) -> Option<Tim
     (at < to).then_some(at)
 }
 
-/// Ready must not be True so long after the expiry of what is in the target, if anybody was there to say so.
+/// Ready must not be True this long after the expiry of the token in the target, if the controller was running.
 fn untruthful(history: &History, name: &str, source: &Source, gap: &Gap) -> Option<String> {
     let expired = gap.expires_at?;
     let late = expired + PROMPT;

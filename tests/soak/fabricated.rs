@@ -1,5 +1,5 @@
-//! Histories made up to break each rule, and others that keep them: a rule that nothing can break shows nothing.
-//! Knows the rules from outside.
+//! Invented histories that break each rule, and others that keep them: a rule that cannot fail shows nothing. Knows the
+//! rules only from outside.
 
 use chrono::{DateTime, TimeDelta};
 use libtest_mimic::{Failed, Trial};
@@ -35,14 +35,14 @@ impl Tale {
         self
     }
 
-    /// A token is asked for, comes, and is stored and reported.
+    /// A token is requested, issued, stored and reported.
     fn renewed(self, when: f64) -> Self {
         self.lost(when)
             .fact(when + 0.2, Fact::Holds(Held::Token(token(when))))
             .fact(when + 0.3, Fact::Ready(true))
     }
 
-    /// A token is asked for, comes, and is stored nowhere.
+    /// A token is requested and issued, but not stored.
     fn lost(self, when: f64) -> Self {
         self.fact(when, Fact::Asked(Answered::Token(token(when))))
     }
@@ -60,13 +60,13 @@ impl Tale {
         self
     }
 
-    /// What the first rule has against it, looked at until then.
+    /// The violations of the first rule until then.
     fn uncovered(mut self, end: f64) -> Vec<String> {
         self.0.in_order();
         excuses::check(&self.0, at(end)).violations
     }
 
-    /// What the second rule has against it.
+    /// The violations of the second rule.
     fn unbudgeted(mut self) -> Vec<String> {
         self.0.in_order();
         budget::check(&self.0).violations
@@ -93,7 +93,7 @@ fn overdue_tokens_need_an_excuse() -> Result<(), Failed> {
     let late = Tale::new().renewed(1.0).renewed(45.0);
     expect("renewed too late, if before its end", &late.uncovered(60.0), 1)?;
     let forgotten = Tale::new().renewed(1.0).renewed(70.0);
-    // Overdue from 36 on, expired from 61, and Ready at 66 all the same.
+    // Overdue from 36 on, expired from 61, and still Ready at 66.
     expect("renewed after its end", &forgotten.uncovered(80.0), 2)?;
     let open = Tale::new().renewed(1.0).fact(61.5, Fact::Ready(false)).renewed(70.0);
     expect("renewed after its end, in the open", &open.uncovered(80.0), 1)?;
@@ -109,7 +109,7 @@ fn excuses_end() -> Result<(), Failed> {
     // Due at 31, expired at 61.
     let old = || Tale::new().renewed(1.0).fact(61.5, Fact::Ready(false));
     let down = |from, to, end| old().trouble(Kind::ProviderDown, from, to).uncovered(end);
-    // Down for 10 s: shut for 15 s more, and 15 s for the queue.
+    // Down for 10 s: the breaker is open for 15 s more, and the queue takes 15 s.
     expect("down until 35, looked at until 64", &down(25.0, 35.0, 64.0), 0)?;
     expect("down until 35, looked at until 70", &down(25.0, 35.0, 70.0), 1)?;
     expect("down until 10: long over", &down(5.0, 10.0, 60.0), 1)?;
@@ -157,7 +157,7 @@ fn retries_wait() -> Result<(), Failed> {
     let down = || Tale::new().failed(1.0, Answered::Unavailable).failed(6.0, Answered::Unavailable);
     expect("5 s each", &down().failed(11.0, Answered::Unavailable).renewed(16.0).unbudgeted(), 0)?;
     let eager = (0..6).fold(Tale::new(), |tale, n| tale.failed(f64::from(n) * 5.0, Answered::Unavailable));
-    // The fourth failure asks for 8 s, the fifth for 15.
+    // The fourth failure requires a wait of 8 s, the fifth of 15 s.
     expect("5 s for ever", &eager.unbudgeted(), 2)?;
     let told = || Tale::new().failed(1.0, Answered::RateLimited(TimeDelta::seconds(20)));
     expect("told to wait 20 s, and asked after 8", &told().renewed(9.0).unbudgeted(), 1)?;

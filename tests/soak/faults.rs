@@ -1,5 +1,5 @@
-//! The faults: drawn from the seed, done, logged with their time, and written into the history.
-//! Knows how each is done and undone; must not know what may follow from it.
+//! The faults: chosen by the seed, carried out, logged with their time, and recorded in the history. Knows how each is done
+//! and undone; must not know the consequences.
 
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ use crate::random::Random;
 use crate::sampler::target_of;
 use crate::world::{Place, World, new_secret};
 
-/// What may be drawn, each as often as it stands here: one fault in six concerns a whole provider or all of them. With
-/// more of those there would be an excuse for everything.
+/// The possible faults, each as often as it is listed: one in six concerns a whole provider or all of them. More of those
+/// would excuse everything.
 const FAULTS: [Draw; 35] = {
     use Draw::{
         ApiServerPaused, ControllerKilled, Malformed, PortClosed, ProviderDown, RateLimited, Recreated,
@@ -61,7 +61,7 @@ const FAULTS: [Draw; 35] = {
     ]
 };
 const MOODS: [Mood; 4] = [Mood::Unavailable, Mood::Closing, Mood::Resetting, Mood::Hanging];
-/// What a request that hangs may last longer than the fault.
+/// How much longer than the fault a hanging request may last.
 const TIMEOUT: TimeDelta = TimeDelta::seconds(5);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +82,7 @@ enum Draw {
     Recreated,
 }
 
-/// A provider that is to recover.
+/// A failing provider that will recover.
 struct Outage {
     provider: usize,
     began: Time,
@@ -91,7 +91,7 @@ struct Outage {
     mood: Option<Mood>,
 }
 
-/// Everything that goes wrong, one after the other.
+/// The faults of a run, one after the other.
 pub(crate) struct Faults<'a> {
     world: &'a World,
     random: Random,
@@ -104,8 +104,8 @@ impl<'a> Faults<'a> {
         Self { world, random, outages: Vec::new(), count: 0 }
     }
 
-    /// Draws faults until the time is over; the controller is killed in the first half only, so that the second half is
-    /// one life, whose memory can be watched. Calls `restarted` after each restart.
+    /// Injects faults until the time is over. The controller is killed in the first half only, so that the memory of one
+    /// process can be watched in the second half. Calls `restarted` after each restart.
     pub(crate) async fn inject(&mut self, duration: Duration, restarted: impl Fn()) {
         let (begin, end) = (Instant::now(), Instant::now() + duration);
         while Instant::now() < end {
@@ -175,7 +175,7 @@ impl<'a> Faults<'a> {
         self.outages.push(Outage { provider, began, until, closed: mood.is_none(), mood });
     }
 
-    /// Lets providers recover in their time.
+    /// Lets providers recover at their time.
     async fn recover_until(&mut self, until: Instant) {
         loop {
             let next = self.outages.iter().map(|outage| outage.until).min().filter(|next| *next <= until);
@@ -218,7 +218,8 @@ impl<'a> Faults<'a> {
         self.world.journal.open().trouble(Kind::ApiServerPaused, None, from, Utc::now());
     }
 
-    /// In time, the provider takes both secrets for a while; late, the Secret follows only after a second or two.
+    /// Rotates credentials. In time: the provider accepts both secrets for a while; late: the Secret follows only after a
+    /// second or two.
     async fn rotate(&mut self, place: Place, late: bool) {
         let (old, new) = (self.world.provider(place).newest_secret(&place.name()), new_secret());
         let how = if late { "the Secret is late" } else { "both are good for a second" };
@@ -266,7 +267,7 @@ impl<'a> Faults<'a> {
             let patch = Patch::Merge(json!({"stringData": {"access_token": "somebody-else-was-here"}}));
             (Cause::TargetEdited, api.patch(&name, &PatchParams::default(), &patch).await.map(drop))
         };
-        // Where there is no target at the moment, nothing was done.
+        // Without a target at the moment, nothing was done.
         if done.is_ok() {
             say(&format!("{}: {cause:?}", place.key()));
             self.world.note_as_of(at, place, Fact::Cause(cause));
@@ -274,7 +275,7 @@ impl<'a> Faults<'a> {
     }
 }
 
-/// With its time, so that a failing run can be read beside the controller's log.
+/// Prints a fault with its time, so that a failed run can be compared with the controller's log.
 pub(crate) fn say(what: &str) {
     println!("{} {what}", clock(Utc::now()));
 }

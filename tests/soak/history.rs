@@ -1,5 +1,5 @@
-//! What happened, in order: every token request, every content of a target, every status, and everything that was
-//! done to disturb them. Knows facts only; must not know which of them are right.
+//! The history of a run, in order: every token request, every content of a target, every status, and every disturbance.
+//! Knows facts only; must not know which of them are right.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -15,11 +15,11 @@ pub(crate) struct History {
     /// By `namespace/name`; the namespace is the provider's name.
     pub(crate) sources: BTreeMap<String, Source>,
     pub(crate) troubles: Vec<Trouble>,
-    /// Every token that was handed out, by its text.
+    /// Every issued token, by its text.
     pub(crate) tokens: HashMap<String, Token>,
 }
 
-/// One `TokenSource` through all its lives.
+/// One `TokenSource`, with all objects of its name.
 #[derive(Default)]
 pub(crate) struct Source {
     pub(crate) facts: Vec<(Time, Fact)>,
@@ -29,30 +29,30 @@ pub(crate) struct Source {
 pub(crate) enum Fact {
     Created,
     Deleted,
-    /// The provider was asked, and answered so.
+    /// The provider has received a request and answered so.
     Asked(Answered),
-    /// The target was seen to hold this.
+    /// The content of the target.
     Holds(Held),
-    /// Something that calls for a token, or ends a wait.
+    /// A change that requires a token or ends a wait.
     Cause(Cause),
-    /// The status was seen to say this of Ready.
+    /// The value of Ready in the status.
     Ready(bool),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Answered {
     Token(Token),
-    /// 503, nothing, or not to the end.
+    /// 503, no answer, or an incomplete one.
     Unavailable,
     RateLimited(TimeDelta),
     Malformed,
-    /// The client's secret, or the user's password.
+    /// The client's secret or the user's password was refused.
     BadCredentials,
-    /// The refresh token: the grant itself follows at once.
+    /// The refresh token was refused: the configured grant follows at once.
     RefreshRefused,
 }
 
-/// A token, by its number: its text is nobody's business.
+/// A token by its number, without its text.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Token {
     pub(crate) number: u64,
@@ -63,7 +63,7 @@ pub(crate) struct Token {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Held {
     Nothing,
-    /// Something that no provider has handed out.
+    /// A text that no provider has issued.
     Rubbish,
     Token(Token),
 }
@@ -71,7 +71,7 @@ pub(crate) enum Held {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
     SpecEdited,
-    /// A part of the spec that no token depends on: it only ends a wait after a failure.
+    /// A change of a part of the spec that does not affect tokens: it only ends a wait after a failure.
     Relabelled,
     CredentialsRotated,
     TargetEdited,
@@ -80,17 +80,17 @@ pub(crate) enum Cause {
 }
 
 impl Cause {
-    /// Whether the next attempt is another one than that which failed.
+    /// Whether the next attempt has other inputs than the failed one.
     pub(crate) fn changes_inputs(self) -> bool {
         matches!(self, Self::SpecEdited | Self::Relabelled | Self::CredentialsRotated)
     }
 }
 
-/// Something that stands in the way of one provider's `TokenSource`s, or of all.
+/// A fault that affects the `TokenSource`s of one provider or of all.
 #[derive(Clone, Debug)]
 pub(crate) struct Trouble {
     pub(crate) kind: Kind,
-    /// The provider's name; none where everybody is concerned.
+    /// The provider's name; None if all are affected.
     pub(crate) provider: Option<String>,
     pub(crate) from: Time,
     pub(crate) to: Time,
@@ -101,7 +101,7 @@ pub(crate) enum Kind {
     ProviderDown,
     ControllerDead,
     ApiServerPaused,
-    /// The provider knows new credentials, the Secret has the old ones.
+    /// The provider has new credentials, the Secret the old ones.
     SecretBehind,
 }
 
@@ -114,7 +114,7 @@ impl History {
         self.troubles.push(Trouble { kind, provider: provider.map(str::to_owned), from, to });
     }
 
-    /// Several tasks wrote it down: puts everything in its order.
+    /// Sorts the events, which several tasks have recorded.
     pub(crate) fn in_order(&mut self) {
         for source in self.sources.values_mut() {
             source.facts.sort_by_key(|(at, _)| *at);
@@ -122,7 +122,7 @@ impl History {
         self.troubles.sort_by_key(|trouble| trouble.from);
     }
 
-    /// What stood in the way of this `TokenSource`.
+    /// The faults that affected this `TokenSource`.
     pub(crate) fn troubles_of<'a>(&'a self, source: &'a str) -> impl Iterator<Item = &'a Trouble> {
         let provider = source.split('/').next();
         self.troubles
@@ -137,12 +137,12 @@ impl fmt::Display for Token {
     }
 }
 
-/// A time of day, as the controller's log has it.
+/// A time of day in the format of the controller's log.
 pub(crate) fn clock(at: Time) -> String {
     at.format("%H:%M:%S%.3f").to_string()
 }
 
-/// A history that many write into.
+/// A history that several tasks write.
 #[derive(Clone, Default)]
 pub(crate) struct Journal(Arc<Mutex<History>>);
 

@@ -1,5 +1,5 @@
-//! The soak: many TokenSources with lives so short that minutes hold what an hour holds, five providers, faults drawn
-//! from a printed seed, and rules that hold throughout. Knows the order of a run and its verdict.
+//! The soak: many TokenSources with such short lifetimes that minutes show as much as hours otherwise, five providers,
+//! faults chosen by a printed seed, and rules that hold all the time. Knows the order of a run and its verdict.
 //!
 //!   SEED=7 DURATION=15m TOKENSOURCES=200 cargo test --test soak
 //!
@@ -57,7 +57,7 @@ use world::World;
 
 const DURATION: Duration = Duration::from_secs(90);
 const TOKENSOURCES: usize = 200;
-/// What the last third may take of the first one's memory.
+/// The permitted memory of the last third, relative to the first third.
 const GROWTH: f64 = 1.10;
 
 fn main() {
@@ -77,7 +77,7 @@ fn soak() -> Result<(), Failed> {
     if verdict.is_empty() { Ok(()) } else { Err(format!("SEED={seed}:\n{}", verdict.join("\n")).into()) }
 }
 
-/// One run; what it complains of.
+/// Runs once, and returns the violations.
 async fn run(seed: u64, duration: Duration, count: usize) -> Vec<String> {
     let mut random = Random::new(seed);
     let world = World::build(count, &mut random).await;
@@ -118,7 +118,7 @@ async fn sample(world: &World, memory: &Mutex<Vec<u64>>) {
     }
 }
 
-/// Holds the run against the rules, and prints the figures.
+/// Checks the run with the rules, and prints the figures.
 fn judge(world: &World, sights: &Seen, memory: &[u64]) -> Vec<String> {
     let mut history = world.journal.open();
     history.in_order();
@@ -151,7 +151,7 @@ fn judge(world: &World, sights: &Seen, memory: &[u64]) -> Vec<String> {
     complaints
 }
 
-/// Where a failing run can be read.
+/// Keeps the log of a failed run.
 fn keep_log(world: &World, seed: u64) {
     let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("soak-{seed}.log"));
     if std::fs::copy(world.controller.process().log(), &path).is_ok() {

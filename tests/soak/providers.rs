@@ -1,5 +1,5 @@
-//! The five providers, each with a namespace of its own name: what they answer, and that they write it down.
-//! Knows credentials, tokens and the present fault of a provider. Must not know when faults come.
+//! The five providers, each with a namespace of its own name: their answers, which they record. Knows credentials, tokens
+//! and the present fault of a provider. Must not know when faults come.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -16,10 +16,10 @@ use crate::history::{Answered, Fact, History, Journal, Time, Token};
 pub(crate) const NAMES: [&str; 5] = ["plain", "rotating", "strict", "slow", "issuer"];
 const TOKEN: &str = "/token";
 const METADATA: &str = "/.well-known/oauth-authorization-server";
-/// What the strict one takes a second.
+/// The quota of the strict provider per second.
 const STRICT: usize = 8;
 
-/// How a provider is at the moment.
+/// The present state of a provider.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Mood {
     Good,
@@ -42,11 +42,11 @@ struct Books {
     journal: Journal,
     mood: Mood,
     lifetimes: HashMap<String, i64>,
-    /// Who is to get a broken answer next.
+    /// The clients whose next answer is broken.
     malformed: HashSet<String>,
-    /// By the client's id: whose secret is which.
+    /// The secrets by client id.
     secrets: HashMap<String, Vec<String>>,
-    /// The refresh token that is good now, by client.
+    /// The valid refresh token, by client.
     refresh: HashMap<String, String>,
     recent: Vec<Time>,
 }
@@ -76,12 +76,12 @@ impl Provider {
         provider
     }
 
-    /// A client is known from now on, by these secrets, and gets tokens of this life.
+    /// Adds a client with these secrets and this lifetime of its tokens.
     pub(crate) fn enrol(&self, client: &str, lifetime: i64) {
         lock(&self.books).lifetimes.insert(client.to_owned(), lifetime);
     }
 
-    /// The secrets that are accepted of a client from now on.
+    /// Sets the accepted secrets of a client.
     pub(crate) fn accept(&self, client: &str, secrets: &[String]) {
         for secret in secrets {
             canaries::register("a client's secret", secret);
@@ -101,14 +101,14 @@ impl Provider {
         lock(&self.books).malformed.insert(client.to_owned());
     }
 
-    /// No client is to get a broken answer any more.
+    /// Ends broken answers.
     pub(crate) fn calm(&self) {
         let mut books = lock(&self.books);
         books.mood = Mood::Good;
         books.malformed.clear();
     }
 
-    /// What a TokenSource says of this provider.
+    /// The provider block of a TokenSource.
     pub(crate) fn block(&self) -> Value {
         let mut block = json!({"tls": {"caBundle": self.server.ca_pem()}, "timeout": "5s"});
         match self.name {
@@ -185,7 +185,7 @@ impl Books {
                 return (Answer::error(400, "invalid_grant"), Verdict::Answered(Answered::BadCredentials));
             }
             _ if self.refresh.remove(client) == Some(shown("refresh_token")) => {}
-            // A token that was used before ends its family: so it has been removed above.
+            // A refresh token that was used before revokes all of the client's, which were removed above.
             _ => return (Answer::error(400, "invalid_grant"), Verdict::Answered(Answered::RefreshRefused)),
         }
         self.issue(client)
@@ -224,7 +224,7 @@ impl Books {
     }
 }
 
-/// What is to be written down.
+/// The fact to record.
 enum Verdict {
     Answered(Answered),
     Issue(String),

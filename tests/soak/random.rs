@@ -1,4 +1,4 @@
-//! Random numbers that a seed repeats (`SplitMix64`: not good, but the same again). Knows nothing of faults.
+//! Random numbers that a seed reproduces (`SplitMix64`). Must not know faults.
 
 pub(crate) struct Random(u64);
 

@@ -1,5 +1,5 @@
-//! Looking on: a watch on all Secrets and TokenSources, and a look at the controller's memory each second.
-//! Knows how to see; must not know what it should look like.
+//! Observes a run: a watch of all Secrets and TokenSources, and the controller's memory each second. Must not know the
+//! expected values.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,14 +13,14 @@ use tokensource_kit::kstatus;
 
 use crate::history::{Fact, Held, Journal, clock};
 
-/// What the watches cannot put into the history.
+/// Observations besides the history.
 #[derive(Clone, Default)]
 pub(crate) struct Seen {
-    /// Breaches of the kstatus rules, and how many statuses were looked at.
+    /// Violations of the kstatus rules, and the number of checked statuses.
     pub(crate) breaches: Arc<Mutex<(Vec<String>, usize)>>,
 }
 
-/// The target's name belongs to the TokenSource `NAME`.
+/// The name of the TokenSource `NAME` of this target.
 pub(crate) fn target_of(name: &str) -> String {
     format!("{name}-token")
 }
@@ -32,7 +32,7 @@ pub(crate) async fn watch_secrets(client: Client, journal: Journal) {
         let (secret, there) = match event {
             Ok(Event::Apply(secret) | Event::InitApply(secret)) => (secret, true),
             Ok(Event::Delete(secret)) => (secret, false),
-            // A watch that was cut is taken up again by itself.
+            // A broken watch continues by itself.
             Ok(Event::Init | Event::InitDone) | Err(_) => continue,
         };
         let namespace = secret.namespace().unwrap_or_default();
@@ -41,7 +41,7 @@ pub(crate) async fn watch_secrets(client: Client, journal: Journal) {
             continue;
         };
         let held = if there { held(&secret, &journal) } else { Held::Nothing };
-        // Only what is news: labels and annotations are not.
+        // Only changes of the token, not of labels and annotations.
         if last.insert(source.clone(), held) != Some(held) {
             journal.note(&source, Fact::Holds(held));
         }
@@ -80,7 +80,7 @@ pub(crate) fn is_ready(source: &TokenSource) -> bool {
     conditions.into_iter().any(|found| found.type_ == ConditionType::Ready.as_str() && found.status == "True")
 }
 
-/// How many times as much the last third takes as the first one, by their medians; the first tenth is warm-up.
+/// The ratio of the medians of the last and the first third; the first tenth is warm-up.
 pub(crate) fn growth(samples: &[u64]) -> Option<f64> {
     let settled = samples.get(samples.len() / 10..)?;
     let third = settled.len() / 3;

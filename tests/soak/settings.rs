@@ -1,4 +1,4 @@
-//! What a person may set for a run: shared with `tests/isolation`. Knows the environment; must not know what is run.
+//! The settings of a run, shared with `tests/isolation`. Knows the environment; must not know the run.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The end of a run: the faults have ended, and everything comes to rest, truthfully. Knows what rest is.
+//! The end of a run: after the faults, all TokenSources become Ready, and their statuses are true. Knows the state of rest.
 
 use std::time::Duration;
 
@@ -16,10 +16,11 @@ use crate::history::{Cause, Fact, Held};
 use crate::sampler::is_ready;
 use crate::world::World;
 
-/// A predecessor's Secret may be in the way for a minute; a gate may be shut almost as long.
+/// The deadline: the Secret of a predecessor may block a target for a minute, and a circuit breaker may be open almost as
+/// long.
 const PATIENCE: Duration = Duration::from_secs(100);
 
-/// Waits until everything is at rest; says what is not, when patience is over.
+/// Waits until everything is at rest; returns what is not at the deadline.
 pub(crate) async fn to_rest(world: &World) -> Vec<String> {
     ask_for_what_waits_too_long(world).await;
     let deadline = Instant::now() + PATIENCE;
@@ -35,7 +36,7 @@ pub(crate) async fn to_rest(world: &World) -> Vec<String> {
     }
 }
 
-/// Three answers that were no tokens call for 20 minutes: what an operator would do then is to ask for a renewal.
+/// After three answers without a token, the wait is 20 minutes: an operator would request a renewal.
 async fn ask_for_what_waits_too_long(world: &World) {
     for place in &world.sources {
         let source = world.api(*place).get(&place.name()).await.expect("the TokenSource");
@@ -73,7 +74,7 @@ fn complaints(world: &World, source: &TokenSource) -> Vec<String> {
     all.into_iter().map(|what| format!("{name}: {what}")).collect()
 }
 
-/// The target was last seen to hold a token that is valid, and expires when the status says.
+/// Checks that the target's last token is valid and expires at the status's time.
 fn untrue(world: &World, name: &str, expires_at: Option<DateTime<Utc>>) -> Option<String> {
     let history = world.journal.open();
     let facts = &history.sources.get(name)?.facts;
@@ -83,7 +84,7 @@ fn untrue(world: &World, name: &str, expires_at: Option<DateTime<Utc>>) -> Optio
     });
     match (held, expires_at) {
         (Some(Held::Token(token)), Some(said)) => {
-            // The controller counts from when it sent the request, in whole seconds.
+            // The controller counts from the time of its request, in whole seconds.
             let off = (token.expires_at - said).abs() > TimeDelta::seconds(3);
             let late = token.expires_at <= Utc::now();
             (off || late).then(|| format!("{token} is in the target, and the status says until {said}"))

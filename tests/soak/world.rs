@@ -1,5 +1,5 @@
-//! What is soaked: a control plane, five providers, a controller, and TokenSources with a namespace for each provider.
-//! Knows how all of it is made; must not know faults or rules.
+//! The environment of the soak: a control plane, five providers, a controller, and TokenSources with a namespace for each
+//! provider. Knows how these are made; must not know faults or rules.
 
 use std::path::Path;
 
@@ -20,9 +20,9 @@ use crate::providers::{NAMES, Provider};
 use crate::random::Random;
 use crate::sampler::target_of;
 
-/// So many TokenSources share a Secret.
+/// The number of TokenSources that share a Secret.
 const SHARE: usize = 4;
-/// The lives of tokens, in seconds.
+/// The lifetimes of tokens, in seconds.
 const LIVES: (u64, u64) = (30, 121);
 
 pub(crate) struct World {
@@ -34,7 +34,7 @@ pub(crate) struct World {
     pub(crate) sources: Vec<Place>,
 }
 
-/// One TokenSource: whose it is, and which Secret it uses.
+/// One TokenSource: its provider, and its Secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) provider: usize,
@@ -50,7 +50,7 @@ impl Place {
         format!("s{:03}", self.number)
     }
 
-    /// As the history calls it.
+    /// Its key in the history.
     pub(crate) fn key(self) -> String {
         format!("{}/{}", self.namespace(), self.name())
     }
@@ -105,7 +105,7 @@ impl World {
         &self.providers[place.provider]
     }
 
-    /// Those with the same Secret, this one among them.
+    /// The TokenSources with the same Secret, including this one.
     pub(crate) fn sharing(&self, place: Place) -> impl Iterator<Item = Place> {
         let same = move |other: &Place| {
             other.provider == place.provider && other.credentials() == place.credentials()
@@ -113,14 +113,14 @@ impl World {
         self.sources.iter().copied().filter(same)
     }
 
-    /// The provider takes this secret and no other.
+    /// Makes the provider accept only this secret.
     pub(crate) fn accept(&self, place: Place, secrets: &[String]) {
         for place in self.sharing(place) {
             self.provider(place).accept(&place.name(), secrets);
         }
     }
 
-    /// Provider and Secret, in this order.
+    /// Rotates the provider's secret and then the Secret.
     async fn rotate(&self, place: Place, secret: &str) {
         self.accept(place, &[secret.to_owned()]);
         self.store(place, secret).await;
@@ -168,7 +168,7 @@ impl World {
         Api::namespaced(self.admin.clone(), place.namespace())
     }
 
-    /// Notes what was done as of before it was done.
+    /// Records an action with the time before it.
     pub(crate) fn note_as_of(&self, at: chrono::DateTime<Utc>, place: Place, fact: Fact) {
         self.journal.open().note(&place.key(), at, fact);
     }

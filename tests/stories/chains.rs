@@ -1,4 +1,4 @@
-//! Tokens that other TokenSources have (`tokenSourceRef`), and values that come from keys of Secrets (`valueFrom`).
+//! Tokens of other TokenSources (`tokenSourceRef`), and values from keys of Secrets (`valueFrom`).
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ fn keycloak_source(story: &Story, name: &str) -> Value {
     })
 }
 
-/// Keycloak's token is exchanged at Keycloak. Each step that is missing is named.
+/// Keycloak's token is exchanged at Keycloak. The message names each missing step.
 pub(crate) async fn token_of_another_source_is_exchanged(story: &mut Story) {
     let world = story.world.clone();
     let keycloak = world.keycloak();
@@ -74,14 +74,14 @@ pub(crate) async fn token_of_another_source_is_exchanged(story: &mut Story) {
     assert!(unbound.contains("spec.target.allowedHosts of TokenSource first"), "{unbound}");
     let token = story.value("first-token", "access_token").await;
 
-    // The author of the first allows the host: the second is woken, and the first asks for nothing.
+    // The author of the first allows the host: the second is triggered, and the first requests no token.
     story.patch_source("first", &json!({"spec": {"target": {"allowedHosts": [keycloak.host()]}}})).await;
     story.ready("second").await;
     assert_eq!(story.value("first-token", "access_token").await, token, "hosts cost no token");
     let exchanged = story.value("second-token", "access_token").await;
     assert_ne!(exchanged, token);
 
-    // Another token of the first asks for no second exchange.
+    // A new token of the first causes no second exchange.
     story.patch_source("first", &json!({"spec": {"token": {"scopes": ["profile"]}}})).await;
     eventually("the first has another token", Duration::from_secs(20), async || {
         if story.value("first-token", "access_token").await == token { Err("the same") } else { Ok(()) }
@@ -93,7 +93,7 @@ pub(crate) async fn token_of_another_source_is_exchanged(story: &mut Story) {
     assert!(!logs.contains(&token) && !logs.contains(&exchanged));
 }
 
-/// As cloud platforms do it: a key is exchanged for a token, which is presented for another token in a JSON answer.
+/// As on cloud platforms: a key is exchanged for a token, which is presented for another token in a JSON answer.
 pub(crate) async fn bearer_token_of_another_source_is_presented(story: &mut Story) {
     let path = "/v1/serviceAccounts/sa:generateAccessToken";
     story.provider.always(TOKEN, Answer::token(3600));
@@ -217,7 +217,7 @@ pub(crate) async fn circle_of_references_is_named(story: &mut Story) {
     assert_eq!(story.provider.connections(), 0);
 }
 
-/// A request by GET with a key in the query, another in a header, and a User-Agent: each arrives, and none is shown.
+/// A GET request with a key in the query, another in a header, and a User-Agent: all are sent, and none is shown.
 pub(crate) async fn values_come_from_keys(story: &mut Story) {
     story.provider.always("/cgi-bin/token", Answer::token(3600));
     story
@@ -253,7 +253,7 @@ pub(crate) async fn values_come_from_keys(story: &mut Story) {
     assert_eq!(request.header("user-agent"), Some("my-app/1.0"));
     assert!(request.text().is_empty());
 
-    // Another value of a key is another request; a provider that fails repeats none of it.
+    // A new value of a key causes a request. A failing provider repeats no value.
     story.provider.always("/cgi-bin/token", Answer::status(503));
     story.patch_secret("app", &json!({"stringData": {"app_secret": "second-canary-of-the-app"}})).await;
     let said = message(story, "get", "ProviderUnavailable").await;

@@ -1,4 +1,4 @@
-//! Whatever changes, a new token is asked for at once and exactly once; what does not matter asks for none.
+//! Each change that affects the token causes exactly one request at once; other changes cause none.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ async fn settled(story: &Story, name: &str) {
     story.ready(name).await;
 }
 
-/// The target holds the newest token that the provider has issued, and it is the so-manieth.
+/// Waits until the target has the newest issued token, which has this number.
 async fn holds_token(story: &Story, secret: &str, number: usize) {
     eventually("the newest token in the target", SOON, async || {
         let issued = story.provider.issued();
@@ -46,7 +46,7 @@ pub(crate) async fn changed_spec_asks_once(story: &mut Story) {
     story.asked_exactly(2).await;
     assert_eq!(story.provider.requests(TOKEN)[1].form_value("scope").as_deref(), Some("read write"));
     story.ready("spec").await;
-    // What does not shape the request asks for nothing.
+    // A change of a field without effect on the request causes none.
     story.patch_source("spec", &json!({"spec": {"renewal": {"atPercentage": 50}}})).await;
     let source = story.ready("spec").await;
     let status = source.status.unwrap();
@@ -76,7 +76,7 @@ pub(crate) async fn deleted_target_comes_back(story: &mut Story) {
 
 pub(crate) async fn altered_target_is_replaced_once(story: &mut Story) {
     settled(story, "altered").await;
-    // Another key is put beside the token, and the token itself is changed.
+    // A key is added beside the token, and the token itself is changed.
     let patch = json!({"stringData": {"access_token": "mine-instead", "stray": "also-mine"}});
     story.patch_secret("altered-token", &patch).await;
     holds_token(story, "altered-token", 2).await;
@@ -88,7 +88,7 @@ pub(crate) async fn altered_target_is_replaced_once(story: &mut Story) {
     .await;
     story.asked_exactly(2).await;
     story.ready("altered").await;
-    // A hand-edited expiry is an alteration like any other.
+    // An edited expiry counts as an alteration.
     tokio::time::sleep(Duration::from_secs(3)).await;
     let far = json!({"metadata": {"annotations": {"tokensource.dev/expires-at": "2999-01-01T00:00:00Z"}}});
     story.patch_secret("altered-token", &far).await;
@@ -104,7 +104,7 @@ pub(crate) async fn changed_labels_cost_no_token(story: &mut Story) {
         .patch_source("dressed", &json!({"spec": {"target": {"labels": {"team": "c", "tier": null}}}}))
         .await;
     story.until_labels("dressed-token", &[("team", Some("c")), ("tier", None)]).await;
-    // Somebody else's label stays; ours, taken away, comes back.
+    // Labels of others stay; a removed label of the controller comes back.
     let patch = json!({"metadata": {"labels": {"theirs": "kept", "team": null}}});
     story.patch_secret("dressed-token", &patch).await;
     story.until_labels("dressed-token", &[("team", Some("c")), ("theirs", Some("kept"))]).await;
@@ -140,10 +140,10 @@ async fn rename(story: &Story, name: &str, target: &str) {
 
 pub(crate) async fn renamed_target_takes_the_old_secret_along(story: &mut Story) {
     settled(story, "renamed").await;
-    // Another one waits for the name.
+    // Another TokenSource waits for the name.
     story.apply(&story.source_for("heir", &json!({"target": {"name": "renamed-token"}}))).await;
     story.failing("heir", "TargetConflict").await;
-    // A copy with all that the controller has written is somebody's own.
+    // A copy with everything that the controller has written does not belong to the controller.
     let mut copy = story.secret("renamed-token").await;
     copy.metadata = ObjectMeta {
         name: Some("copy".to_owned()),
@@ -163,7 +163,7 @@ pub(crate) async fn renamed_target_takes_the_old_secret_along(story: &mut Story)
     assert_eq!(events.iter().filter(|reason| *reason == "FormerTargetDeleted").count(), 1, "{events:?}");
     story.secret("copy").await;
 
-    // Renamed twice while nobody looks, and then back to a name that is still there.
+    // Renamed twice while the controller is down, and then back to a name whose Secret still exists.
     story.controller.kill9();
     rename(story, "renamed", "never-written").await;
     rename(story, "renamed", "renamed-after-the-crash").await;
@@ -177,7 +177,7 @@ pub(crate) async fn renamed_target_takes_the_old_secret_along(story: &mut Story)
     story.ready("renamed").await;
     story.asked_exactly(4).await;
 
-    // One that its owner has been taken from is not deleted.
+    // A Secret without its owner reference is not deleted.
     story.patch_secret("renamed-after-the-crash", &json!({"metadata": {"ownerReferences": null}})).await;
     rename(story, "renamed", "last").await;
     story.ready("renamed").await;
@@ -191,10 +191,10 @@ pub(crate) async fn renamed_target_takes_the_old_secret_along(story: &mut Story)
 
 pub(crate) async fn renewal_on_request_is_acknowledged(story: &mut Story) {
     settled(story, "wanted").await;
-    // Requests are served once a minute at the most; the token's own issue counts.
+    // Renewal requests are served at most once a minute, counted from the token's issue.
     let first = json!({"metadata": {"annotations": {"tokensource.dev/renew-requested-at": "first"}}});
     story.patch_source("wanted", &first).await;
-    // Longer than anything else has to wait.
+    // Longer than any other wait.
     tokio::time::sleep(Duration::from_secs(8)).await;
     assert_eq!(story.provider.count(TOKEN), 1, "not within a minute of the last token");
     let patience = Duration::from_secs(75);
@@ -229,7 +229,7 @@ pub(crate) async fn suspended_source_rests(story: &mut Story) {
 pub(crate) async fn target_that_cannot_be_written_is_left_as_it_is(story: &mut Story) {
     settled(story, "kept").await;
     let before = story.secret("kept-token").await;
-    // The prefix of this label is no DNS name, which only the API server finds.
+    // The prefix of this label is no DNS name, which only the API server checks.
     story.patch_source("kept", &json!({"spec": {"target": {"labels": {"a..b/x": "y"}}}})).await;
     let source = story.failing("kept", "TargetWriteFailed").await;
     assert!(is(&source, ConditionType::Ready, "True"), "the token in it is as good as before");

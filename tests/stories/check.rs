@@ -1,5 +1,5 @@
-//! `tokensource check --send`, by the real binary: what is sent, what is said of the answer, and what is not sent.
-//! Knows providers; must not know a cluster.
+//! `tokensource check --send` with the real binary: the sent request, the output about the answer, and requests that are not
+//! sent. Knows providers; must not know a cluster.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -15,7 +15,7 @@ use crate::people::{PROGRAM, Said, command, judged};
 use crate::screens::assert_shown;
 use crate::story::{Story, TOKEN};
 
-/// Checks these objects, given to it through its standard input.
+/// Checks these objects through standard input.
 pub(crate) async fn check(story: &Story, objects: &[Value], arguments: &[&str]) -> Said {
     objects.iter().filter(|object| object["kind"] == "Secret").for_each(leaks::register);
     let text = objects.iter().fold(String::new(), |text, object| text + "---\n" + &object.to_string() + "\n");
@@ -39,7 +39,7 @@ pub(crate) async fn provider_is_really_asked(story: &mut Story) {
     let send = ["--send", "--allow-network", "127.0.0.0/8"];
 
     check(story, &objects, &[]).await.has(0, &["client_secret=********", "scope=read+write"]);
-    // The controller's own rules hold here, too.
+    // The controller's own rules apply here, too.
     check(story, &objects, &["--send"]).await.has(1, &["EndpointNotAllowed", "a loopback address"]);
     assert_eq!(story.provider.count(TOKEN), 0, "nothing has been sent");
 
@@ -66,7 +66,7 @@ pub(crate) async fn provider_is_really_asked(story: &mut Story) {
     assert_eq!(report["sources"][0]["request"]["method"], "POST", "{report:#}");
     assert_eq!(story.provider.count(TOKEN), 3, "each check asks once");
 
-    // Metadata that leads to a host which the credentials' owner has not allowed: nothing goes there.
+    // Metadata with a host that the credentials' owner has not allowed: no request is sent there.
     let issuer = story.provider.url("");
     let document = json!({"issuer": issuer, "token_endpoint": "https://collector.example/token"});
     story.provider.answer("/.well-known/oauth-authorization-server", Answer::json(200, &document));
@@ -74,7 +74,7 @@ pub(crate) async fn provider_is_really_asked(story: &mut Story) {
     let said = check(story, &[secret.clone(), lured], &send).await;
     said.has(1, &["CredentialsNotBound", "does not allow collector.example"]);
 
-    // What must not be sent from here, or cannot.
+    // Requests that must not or cannot be sent from here.
     let rotating = source(&json!({"provider": {"grantType": "refresh_token"}}));
     let mut seeded = secret.clone();
     seeded["stringData"]["refresh_token"] = json!("s3cr3t-refresh-token");
@@ -116,7 +116,7 @@ pub(crate) async fn keycloak_is_found_and_asked(story: &mut Story) {
             &format!("POST {endpoint}"),
         ],
     );
-    // Keycloak keeps no order among scopes.
+    // Keycloak does not keep the order of scopes.
     let ordered = said.out.replace("email profile", "profile email");
     assert_shown(
         "tokensource check -f keycloak.yaml --send --allow-network 127.0.0.0/8",
@@ -124,7 +124,7 @@ pub(crate) async fn keycloak_is_found_and_asked(story: &mut Story) {
         &story.namespace,
     );
     assert!(!said.all.contains("jti"), "only the standard claims are shown: {}", said.all);
-    // Whatever is meant to be a token is not in there: three parts in base64url.
+    // The output contains no token: no three parts in base64url.
     let is_token = |word: &str| word.starts_with("eyJ") && word.matches('.').count() == 2;
     assert!(!said.all.split_whitespace().any(is_token), "{}", said.all);
 }

@@ -1,6 +1,6 @@
-//! Every command that a page, an alert, the chart's notes or an advice prints, run as it is printed by somebody without any
-//! rights: kubectl and the program must understand it. What it would do is not done.
-//! Knows how commands stand in texts; must not know what any of them is for.
+//! Every command that a page, an alert, the chart's notes or an advice prints, run as a user without rights: kubectl and the
+//! program must understand it. It has no effect. Knows how commands are written in texts; must not know the purpose of a
+//! command.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use tokio::process::Command;
 use crate::people::PROGRAM;
 use crate::story::{Story, TOKEN, condition, is};
 
-/// What somebody without rights is told about a command that is understood.
+/// The answers to a user without rights about a valid command.
 const UNDERSTOOD: [&str; 7] = [
     "orbidden",
     "cannot list resource",
@@ -26,10 +26,10 @@ const UNDERSTOOD: [&str; 7] = [
     "There are no such TokenSources",
 ];
 
-/// Signs that a text in backticks speaks of a command rather than giving one.
+/// Signs that a text in backticks mentions a command without being one.
 const UNFINISHED: [&str; 5] = ["SUBCOMMAND", "SHELL", "{{ with", "{{ .Chart", "…"];
 
-/// Names of commands, as prose speaks of them.
+/// Names of commands, as in prose.
 const NAMES: [&str; 7] = [
     "kubectl apply",
     "kubectl apply --dry-run=server",
@@ -65,7 +65,7 @@ fn is_command(text: &str) -> bool {
         && !UNFINISHED.iter().any(|sign| text.contains(sign))
 }
 
-/// Lines, but as one where a quotation goes on.
+/// Lines, joined where a quotation continues.
 fn whole_lines(text: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for line in text.lines() {
@@ -80,7 +80,7 @@ fn whole_lines(text: &str) -> Vec<String> {
     lines
 }
 
-/// The commands between backticks, and those of fenced blocks, a line each unless it goes on in the next.
+/// The commands between backticks and in fenced blocks, joined where they continue on the next line.
 fn commands(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (at, part) in text.split("```").enumerate() {
@@ -100,7 +100,7 @@ fn commands(text: &str) -> BTreeSet<String> {
     found
 }
 
-/// With names where a text has placeholders.
+/// Replaces placeholders by names.
 fn filled(command: &str) -> String {
     let filled = ["NAMESPACE", "NAME", "$SECRET"]
         .iter()
@@ -149,7 +149,7 @@ pub(crate) async fn printed_commands_are_understood(story: &mut Story) {
     assert!(misunderstood.is_empty(), "{}", misunderstood.join("\n"));
 }
 
-/// The command of a message does what the message promises, and takes nothing away.
+/// The command in a message has the promised effect, and removes nothing.
 pub(crate) async fn command_for_an_unbound_secret_adds_the_host(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600));
     let kubectl = story.world.plane().kubectl();

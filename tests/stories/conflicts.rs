@@ -1,4 +1,4 @@
-//! Secrets that are not ours, and two that want the same one.
+//! Secrets of other owners, and two TokenSources with the same target.
 
 use kube::ResourceExt;
 use kube::api::DeleteParams;
@@ -23,7 +23,7 @@ pub(crate) async fn foreign_secret_is_left_alone(story: &mut Story) {
     story.asked_exactly(0).await;
     let after = story.secret("mine-token").await;
     assert_eq!((after.data, after.metadata), (before.data, before.metadata), "byte for byte as it was");
-    // It heals when that Secret goes.
+    // The conflict ends when that Secret is deleted.
     story.delete_secret("mine-token").await;
     story.ready("mine").await;
     story.asked_exactly(1).await;
@@ -42,7 +42,7 @@ pub(crate) async fn of_two_with_one_target_the_older_wins(story: &mut Story) {
     assert_eq!(story.secret("shared").await.resource_version(), standing);
     let writes: Vec<_> = story.calls_since(mark).into_iter().filter(|call| call.verb != "get").collect();
     assert!(writes.iter().all(|call| call.resource == "events"), "nobody fights: {writes:?}");
-    // When the older one goes, the younger gets its turn.
+    // When the older TokenSource is deleted, the younger gets the target.
     story.sources().delete("older", &DeleteParams::default()).await.expect("deleted");
     story.until("younger", "its turn", |source| is(source, ConditionType::Ready, "True")).await;
 }

@@ -1,4 +1,4 @@
-//! What the controller asks of providers and of the API server, counted from the server's own audit log.
+//! The number of requests to providers and to the API server, counted in the server's own audit log.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub(crate) async fn restart_asks_and_writes_nothing(story: &mut Story) {
     story.asked_exactly(FLEET).await;
     let calls = story.calls_since(mark);
     assert!(calls.iter().all(|call| call.verb == "list"), "only lists after a restart: {calls:#?}");
-    // It does serve again: a change is acted on.
+    // The controller works again: a change takes effect.
     story.delete_secret("s0-token").await;
     story.asked_exactly(FLEET + 1).await;
 }
@@ -47,7 +47,7 @@ pub(crate) async fn renewal_costs_two_writes_and_one_read(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(14));
     story.ask("cheap", &json!({})).await;
     story.ready("cheap").await;
-    // The first renewal takes the fields over from the POST that created the Secret; those that follow do not.
+    // The first renewal takes over the fields of the POST that created the Secret; later ones do not.
     story.asked(2).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     let mark = story.world.plane().audit_mark();

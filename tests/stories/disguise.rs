@@ -1,13 +1,13 @@
-//! What an author cannot say by saying it otherwise: addresses, members, headers, types of Secrets.
-//! Knows the ways to write a spec that means more than it seems. Must not know who judges it, the schema or the program.
+//! Forbidden values in other spellings: addresses, members, headers, types of Secrets. Knows the ways to write a spec that
+//! means more than it seems. Must not know whether the schema or the program refuses it.
 
 use serde_json::json;
 use tokensource_kit::scripted_provider::Answer;
 
 use crate::story::{Story, TOKEN};
 
-/// Every spelling of an address that must not be reached, bound by its Secret's owner to have it out with the address
-/// alone. They all mean this machine, where a provider waits.
+/// Every spelling of a forbidden address, allowed by the Secret's owner so that only the address is tested. All of them mean
+/// this machine, where a provider listens.
 pub(crate) async fn addresses_in_disguise_are_refused(story: &mut Story) {
     story.run_with(&[]).await;
     story.provider.always(TOKEN, Answer::token(3600));
@@ -36,7 +36,7 @@ pub(crate) async fn addresses_in_disguise_are_refused(story: &mut Story) {
     for (number, host) in disguises.iter().enumerate() {
         let name = format!("disguised{number}");
         let endpoint = format!("https://{host}:{port}{TOKEN}");
-        // What the URL's parser makes of the host is what must be bound.
+        // The owner must allow the host as the URL parser reads it.
         let parsed = url::Url::parse(&endpoint).unwrap();
         story
             .apply(&json!({
@@ -47,7 +47,7 @@ pub(crate) async fn addresses_in_disguise_are_refused(story: &mut Story) {
             .await;
         let more = json!({"provider": {"tokenEndpoint": endpoint}, "credentialsRef": {"name": name}});
         let source = story.source_for(&name, &more).to_string();
-        // The API server may know better than to take it for a URL; whatever it takes, the controller refuses.
+        // The API server may refuse it as a URL; the controller refuses it if the API server does not.
         if story.world.plane().try_apply("admin", &story.namespace, &source).await.is_err() {
             refused_at_the_door += 1;
             continue;
@@ -61,7 +61,7 @@ pub(crate) async fn addresses_in_disguise_are_refused(story: &mut Story) {
     assert_eq!(story.provider.connections(), 0);
 }
 
-/// Members, headers and URLs by which an author would say something else than the fields do.
+/// Members, headers and URLs that would mean something else than the fields say.
 pub(crate) async fn smuggled_members_are_refused(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600));
     story.credentials("client", "s3cr3t-of-the-client").await;
@@ -119,7 +119,7 @@ pub(crate) async fn smuggled_members_are_refused(story: &mut Story) {
         let applied = story.world.plane().try_apply("admin", &story.namespace, &source.to_string()).await;
         assert!(applied.is_err(), "{provider} was accepted");
     }
-    // What the schema cannot see, the controller does: this name is reserved only where an assertion is sent.
+    // The controller checks what the schema cannot: this name is reserved only if an assertion is sent.
     let late = json!({
         "clientAuthentication": {"method": "client_secret_jwt"},
         "parameters": [{"name": "client_assertion_type", "value": "x"}],
@@ -127,7 +127,7 @@ pub(crate) async fn smuggled_members_are_refused(story: &mut Story) {
     story.apply(&story.source_for("late", &json!({"provider": late}))).await;
     story.failing("late", "InvalidSpec").await;
     assert_eq!(story.provider.count(TOKEN), 0);
-    // Values are values: line ends and separators arrive as what they are.
+    // Line ends and separators in values are sent as values.
     let value = "a&client_id=other\r\nX-A: b";
     let bland = json!({"parameters": [{"name": "note", "value": value}]});
     story.apply(&story.source_for("bland", &json!({"provider": bland}))).await;
@@ -138,8 +138,8 @@ pub(crate) async fn smuggled_members_are_refused(story: &mut Story) {
     assert_eq!(request.header("x-a"), None);
 }
 
-/// The target's type and annotations are its author's to choose, but not so that Kubernetes itself reads the Secret:
-/// it would fill in a `ServiceAccount`'s token for whoever names the account, or take the data for a node's credentials.
+/// The author chooses the target's type and annotations, but Kubernetes must not read the Secret: it would fill in a
+/// `ServiceAccount`'s token, or use the data as a node's credentials.
 pub(crate) async fn target_is_no_credential_of_kubernetes(story: &mut Story) {
     for kind in [
         "kubernetes.io/service-account-token",

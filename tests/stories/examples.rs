@@ -1,5 +1,5 @@
-//! The manifests of the documentation: five against providers that answer, and refuse, as their documents say; those of
-//! the catalog and the workloads against the API server alone; the commands of the pages as they stand.
+//! The manifests of the documentation: five with providers that answer and refuse as documented; those of the catalog and
+//! the workloads with the API server alone; and the commands of the pages, unchanged.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -15,13 +15,13 @@ use tokio::process::Command;
 
 use crate::story::Story;
 
-/// A misspelled field, and a value that a rule forbids: a catalog with such slips would be refused.
+/// A misspelled field, and a forbidden value: the check must refuse such mistakes in the catalog.
 const SLIPS: [(&str, &str, &str); 2] = [
     ("tokenEndpont", "https://h.example/t", "field not declared in schema"),
     ("tokenEndpoint", "http://h.example/t", "write a full https:// URL"),
 ];
 
-/// By the API server's own reading of the schema. What they ask for is compared in tests/golden.
+/// Checked by the API server with the schema. tests/golden compares the requests.
 pub(crate) async fn catalog_is_accepted(story: &mut Story) {
     let plane = story.world.plane();
     let mut files: Vec<_> = std::fs::read_dir(repository().join("deploy/examples/catalog"))
@@ -47,7 +47,7 @@ pub(crate) async fn catalog_is_accepted(story: &mut Story) {
     assert!(stored.items.is_empty(), "a rehearsal stores nothing");
 }
 
-/// What `tokensource init` writes for the lines of `tests/golden/init`, by the API server's own reading of the schema.
+/// The manifests of `tokensource init` for the lines of `tests/golden/init`, checked by the API server with the schema.
 pub(crate) async fn manifests_of_init_are_accepted(story: &mut Story) {
     let plane = story.world.plane();
     let mut files: Vec<_> = std::fs::read_dir(repository().join("tests/golden/init"))
@@ -68,7 +68,7 @@ pub(crate) async fn manifests_of_init_are_accepted(story: &mut Story) {
     assert!(refused.is_empty(), "{}", refused.join("\n"));
 }
 
-/// The workloads of docs/workloads.md, by the API server's schema of a Deployment.
+/// The workloads of docs/workloads.md, checked by the API server's schema of a Deployment.
 pub(crate) async fn workloads_are_accepted(story: &mut Story) {
     let plane = story.world.plane();
     for file in ["pod", "workloads/go", "workloads/node", "workloads/python"] {
@@ -83,7 +83,7 @@ pub(crate) async fn workloads_are_accepted(story: &mut Story) {
     }
 }
 
-/// Pages, and the Secrets that their commands make, with what is typed at their prompts.
+/// Pages, and the Secrets that their commands create, with the input at their prompts.
 const PAGES: [(&str, &[&str]); 5] = [
     ("prisjakt", &["prisjakt-client"]),
     ("pliant", &["pliant-client", "pliant-sandbox-client"]),
@@ -92,7 +92,7 @@ const PAGES: [(&str, &[&str]); 5] = [
     ("apiax", &["apiax-user"]),
 ];
 
-/// Runs a script as a person would who types this at its prompt, in the story's namespace.
+/// Runs a script in the story's namespace with this input at its prompt.
 async fn typed_at_a_prompt(kubectl: &Path, kubeconfig: &Path, script: &str, typed: &str) {
     let path = format!("{}:/usr/bin:/bin", kubectl.parent().unwrap().display());
     let mut command = Command::new("bash");
@@ -120,7 +120,7 @@ fn assert_as_in(manifest: &[DynamicObject], made: Secret, typed: &str) {
     assert_eq!(hosts(&made.metadata), hosts(&written.metadata));
 }
 
-/// The commands of docs/providers, letter by letter: they make the Secret of the manifest beside them, and rotate it.
+/// The commands of docs/providers, unchanged: they create the Secret of the manifest beside them, and rotate it.
 pub(crate) async fn credentials_are_put_as_the_pages_say(story: &mut Story) {
     let kubectl = story.world.plane().kubectl();
     let folder = tempfile::tempdir().unwrap();
@@ -161,7 +161,7 @@ pub(crate) async fn documents_hold(story: &mut Story) {
     for name in SERVED {
         story.ready(name).await;
     }
-    // Renewed at half life, long before the minute is over, and never refused: the requests are as documented.
+    // Renewed after half of the lifetime, well within a minute, and never refused: the requests are as documented.
     eventually("a second token each", Duration::from_secs(45), async || {
         let waiting: Vec<_> = providers.iter().filter(|provider| provider.count() < 2).collect();
         if waiting.is_empty() { Ok(()) } else { Err(format!("{} still wait", waiting.len())) }

@@ -1,4 +1,4 @@
-//! Providers that refuse, fail and throttle. The good token is never taken down, and nobody is flooded.
+//! Providers that refuse, fail and throttle. The valid token stays, and requests stay rare.
 
 use std::time::Duration;
 
@@ -18,14 +18,14 @@ pub(crate) async fn refused_credentials_stop_the_asking(story: &mut Story) {
     assert_eq!(status.failures, 1);
     assert!(status.last_failure_time.is_some() && status.failed_inputs.is_some());
     story.asked_exactly(1).await;
-    // Neither a restart nor a label makes it ask again.
+    // Neither a restart nor a label causes a request.
     story.controller.kill9();
     story.controller.restart().await;
     story.patch_source("refused", &json!({"metadata": {"labels": {"touched": "yes"}}})).await;
     tokio::time::sleep(Duration::from_secs(4)).await;
     story.asked_exactly(1).await;
     assert_eq!(story.events("refused").await, ["InvalidClient"]);
-    // Other credentials do, at once.
+    // Other credentials do at once.
     story.provider.always(TOKEN, Answer::token(3600));
     story.credentials("client", "the-right-one").await;
     let source = story.ready("refused").await;
@@ -50,7 +50,7 @@ pub(crate) async fn retry_after_is_obeyed(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600));
     story.ask("throttled", &json!({})).await;
     story.failing("throttled", "RateLimited").await;
-    // A restart forgets nothing of it.
+    // A restart does not reset it.
     story.controller.kill9();
     story.controller.restart().await;
     story.ready("throttled").await;
@@ -106,7 +106,7 @@ pub(crate) async fn broken_template_keeps_the_good_secret(story: &mut Story) {
     story.ask("shaped", &json!({"target": {"data": {"header": "Bearer {{ access_token }}"}}})).await;
     story.ready("shaped").await;
     let before = story.secret("shaped-token").await;
-    // It asks for what no template may have, in its second line.
+    // The template uses a forbidden value in its second line.
     let broken = json!({"spec": {"target": {"data": {"header": "Bearer\n{{ refresh_token }}"}}}});
     story.patch_source("shaped", &broken).await;
     let source = story.failing("shaped", "TemplateInvalid").await;
@@ -118,7 +118,7 @@ pub(crate) async fn broken_template_keeps_the_good_secret(story: &mut Story) {
         (after.data, after.metadata.resource_version),
         (before.data, before.metadata.resource_version)
     );
-    // The template of before belongs to the token that is there.
+    // The previous template is that of the stored token.
     let mended = json!({"spec": {"target": {"data": {"header": "Bearer {{ access_token }}"}}}});
     story.patch_source("shaped", &mended).await;
     story.ready("shaped").await;

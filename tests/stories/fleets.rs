@@ -1,4 +1,4 @@
-//! Many TokenSources at one provider: what becomes of the provider when it is in trouble, and of the others meanwhile.
+//! Many TokenSources of one provider: the load on a failing provider, and the effect on others meanwhile.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ async fn ready(story: &Story) -> usize {
 pub(crate) async fn provider_in_trouble_is_tried_by_one_at_a_time(story: &mut Story) {
     story.provider.always(TOKEN, Answer::status(503));
     apply_fleet(story, &json!({})).await;
-    // Each of them says what is the matter, also those that were never let through.
+    // Each of them reports the problem, including those that never sent a request.
     eventually("everybody knows", Duration::from_secs(40), async || {
         let sources = story.sources().list(&ListParams::default()).await.expect("the TokenSources");
         let waiting = sources.iter().filter(|source| {
@@ -78,7 +78,7 @@ pub(crate) async fn deleted_sources_leave_their_limiter_at_once(story: &mut Stor
     .await;
     let all = ListParams::default();
     story.sources().delete_collection(&DeleteParams::default(), &all).await.expect("to delete all");
-    // Long before the requests under way have ended.
+    // Well before the requests in flight end.
     eventually("nobody waits", Duration::from_secs(10), async || {
         let depth = depth().await;
         if depth < 1.0 { Ok(()) } else { Err(depth.to_string()) }
@@ -96,7 +96,7 @@ pub(crate) async fn hanging_issuer_leaves_room_for_others(story: &mut Story) {
     assert_eq!(story.provider.count(METADATA), 1, "one asks for all");
 }
 
-/// While this path hangs.
+/// Checks that others are served while this path hangs.
 async fn others_are_served(story: &Story, path: &str) {
     let good = ScriptedProvider::start(&story.world.authority);
     good.always(TOKEN, Answer::token(3600));

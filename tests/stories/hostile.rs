@@ -1,5 +1,5 @@
-//! Answers and connections of every bad kind, each after one good token, through the real binary. The good token stays
-//! as it is, the reason is the table's, other `TokenSource`s are served meanwhile, and memory stays in bounds.
+//! Faulty answers and connections of every kind, each after one valid token, with the real binary. The valid token stays,
+//! the reason is that of the table, other `TokenSource`s are served meanwhile, and memory is limited.
 
 use std::process::Command;
 use std::time::Duration;
@@ -15,14 +15,14 @@ use crate::story::{Story, TOKEN, condition, is, text};
 
 const JSON: &str = "application/json";
 
-/// A provider that has turned bad, and the `TokenSource` that has a good token of it.
+/// A provider that became hostile, and the `TokenSource` with a valid token from it.
 struct Victim {
     name: &'static str,
     provider: ScriptedProvider,
     good: Secret,
 }
 
-/// Asks a good provider for a token that is to be renewed within seconds; what then stands scripted is the answer.
+/// Requests a token that must be renewed within seconds; the scripted answer follows.
 async fn victim(story: &Story, name: &'static str, then: Answer) -> Victim {
     let provider = ScriptedProvider::start(&story.world.authority);
     provider.answer(TOKEN, Answer::token(500));
@@ -46,7 +46,7 @@ async fn victim(story: &Story, name: &'static str, then: Answer) -> Victim {
     Victim { name, provider, good }
 }
 
-/// Waits for the reason of each, while a good neighbour is renewed and Ready all along.
+/// Waits for the reason of each, while a healthy neighbour is renewed and always Ready.
 async fn suffer(story: &Story, victims: &[Victim], reasons: &[&str]) {
     let renewed = story.provider.count(TOKEN);
     let reasons_come = async {
@@ -164,7 +164,7 @@ pub(crate) async fn compressed_answer_is_read(story: &mut Story) {
     assert_eq!(token.as_deref(), Some(b"a-token-in-gzip".as_slice()));
 }
 
-/// 200 KiB that are 200 MiB of white space to whoever unpacks them.
+/// 200 KiB that decode to 200 MiB of white space.
 fn bomb() -> Answer {
     let packed = Command::new("sh").args(["-c", "head -c 200M /dev/zero | tr '\\0' ' ' | gzip -9"]).output();
     let packed = packed.expect("gzip").stdout;
@@ -176,7 +176,7 @@ pub(crate) async fn good_tokens_survive_bad_connections(story: &mut Story) {
     neighbour(story).await;
     let names = ["stranger", "expired", "other-name", "plain-http", "half-hello", "noise", "silent", "down"];
     let authority = &story.world.authority;
-    // The first bytes of a ServerHello that announces 122 and breaks off.
+    // The first bytes of a ServerHello that announces 122 bytes and ends.
     let half_hello = [0x16, 0x03, 0x03, 0x00, 0x7a, 0x02, 0x00, 0x00, 0x76, 0x03, 0x03];
     let (mut victims, mut reasons) = (Vec::new(), Vec::new());
     for name in names {
@@ -226,7 +226,7 @@ pub(crate) async fn good_tokens_survive_bad_connections(story: &mut Story) {
     }
 }
 
-/// Lifetimes that nobody can mean, and answers in the manner of HTTP/1.0, are read as best they can be.
+/// Implausible lifetimes, and answers in the form of HTTP/1.0, are read as well as possible.
 pub(crate) async fn odd_lifetimes_are_read_or_assumed(story: &mut Story) {
     let token = |name: &str, expiry: Value| {
         let mut body = json!({"access_token": format!("a-token-for-{name}"), "token_type": "Bearer"});
@@ -269,7 +269,7 @@ pub(crate) async fn odd_lifetimes_are_read_or_assumed(story: &mut Story) {
     }
 }
 
-/// The controller's resident memory, now (`VmRSS`) or at its height (`VmHWM`), in KiB.
+/// The controller's resident memory in KiB, now (`VmRSS`) or at its maximum (`VmHWM`).
 fn memory(story: &Story, which: &str) -> u64 {
     story.controller.process().memory(which).expect("it runs")
 }

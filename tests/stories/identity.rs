@@ -1,4 +1,4 @@
-//! Clients that prove themselves by something else than a secret or a signature, and endpoints that nobody wrote down.
+//! Clients that authenticate without secret or signature, and endpoints from metadata.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ pub(crate) async fn metadata_of_another_issuer_is_refused(story: &mut Story) {
     let message = message(story, "poisoned", "IssuerMismatch").await;
     assert!(!message.contains("evil"), "the document is foreign text: {message}");
 
-    // An endpoint at a host that the credentials' owner has not allowed: nothing goes there.
+    // An endpoint at a host that the credentials' owner has not allowed: no request is sent there.
     let issuer = story.provider.url("/lured");
     let document = json!({"issuer": issuer, "token_endpoint": "https://collector.example/token"});
     story.provider.always(&format!("{OAUTH}/lured"), Answer::json(200, &document));
@@ -67,7 +67,7 @@ pub(crate) async fn metadata_of_another_issuer_is_refused(story: &mut Story) {
     assert!(message.contains("collector.example"), "{message}");
     assert_eq!(story.provider.count(TOKEN), 0);
 
-    // For credentials that nobody may have, not even the metadata is asked for.
+    // If the credentials' owner allows no host, not even the metadata is requested.
     let documents = story.provider.count(OAUTH);
     story
         .apply(&json!({
@@ -143,14 +143,14 @@ pub(crate) async fn certificate_identifies_the_client(story: &mut Story) {
     let (_, reason, _) = condition(&source, ConditionType::Renewed).unwrap();
     assert!(["InvalidClient", "UnauthorizedClient"].contains(&reason.as_str()), "{reason}");
 
-    // The right certificate: another connection, and a token at once.
+    // The right certificate: a new connection, and a token at once.
     let own = world.authority.issue_client(MUTUAL_TLS);
     story.apply(&pair(&own)).await;
     story.ready("mutual").await;
     let key = own.key_pem.lines().nth(1).unwrap();
     assert!(!story.controller.logs().contains(key));
 
-    // A damaged key has words of its own, and the token stays.
+    // A damaged key has its own message, and the token stays.
     let token = story.value("mutual-token", "access_token").await;
     story.patch_secret("pair", &json!({"stringData": {"tls.key": "-----BEGIN NONSENSE-----"}})).await;
     let message = message(story, "mutual", "CredentialsInvalid").await;
@@ -160,7 +160,7 @@ pub(crate) async fn certificate_identifies_the_client(story: &mut Story) {
 
 const AUDIENCE: &str = "https://provider.example/realms/r";
 
-/// A ServiceAccount, and what its owner permits.
+/// A ServiceAccount with the hosts that its owner allows.
 async fn account(story: &Story, name: &str, hosts: Option<&str>) {
     let annotations =
         hosts.map_or_else(|| json!({}), |hosts| json!({"tokensource.dev/allowed-hosts": hosts}));
@@ -198,7 +198,7 @@ fn federated(account: &str, audience: &str) -> Value {
     })
 }
 
-/// Whom the API server takes the bearer of this token for, if it was issued for this audience.
+/// The user that the API server sees in this token, if it was issued for this audience.
 pub(crate) async fn identity(story: &Story, token: &str, audiences: &[&str]) -> Option<String> {
     let review = json!({"metadata": {}, "spec": {"token": token, "audiences": audiences}});
     let review: TokenReview = serde_json::from_value(review).unwrap();
@@ -211,7 +211,7 @@ pub(crate) async fn service_account_needs_no_stored_secret(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600));
     let host = story.provider.host();
     story.apply(&story.source_for("federated", &federated("worker", AUDIENCE))).await;
-    // Step by step: no right, no account, no consent of its owner; each says what to do.
+    // Step by step: no right, no account, no consent of its owner; each message says what to do.
     let denied = message(story, "federated", "ServiceAccountTokenFailed").await;
     assert!(denied.contains("entra-secretless.yaml"), "{denied}");
     permit(story, "worker").await;
@@ -242,7 +242,7 @@ pub(crate) async fn service_account_needs_no_stored_secret(story: &mut Story) {
     assert_eq!(request.form_value("client_assertion_type").as_deref(), Some(jwt_bearer));
     assert_eq!(request.form_value("client_id"), None);
     let assertion = request.form_value("client_assertion").expect("an assertion");
-    // The API server itself says whose it is, and that it is of no use in this cluster.
+    // The API server itself confirms the user, and that the token is not accepted in this cluster.
     let expected = format!("system:serviceaccount:{}:worker", story.namespace);
     assert_eq!(identity(story, &assertion, &[AUDIENCE]).await, Some(expected));
     assert_eq!(identity(story, &assertion, &[]).await, None);
@@ -254,7 +254,7 @@ pub(crate) async fn token_for_the_api_server_never_leaves(story: &mut Story) {
     let host = story.provider.host();
     permit(story, "worker").await;
     account(story, "worker", Some(&host)).await;
-    // What every cluster has is refused by name; what this one has been given, by asking it.
+    // Common audiences are refused by name; that of this cluster by asking the API server.
     let own = story.world.plane().server();
     for (name, audience) in [("usual", "https://kubernetes.default.svc.cluster.local"), ("own", own.as_str())]
     {
@@ -282,7 +282,7 @@ pub(crate) async fn service_account_token_is_exchanged(story: &mut Story) {
     assert_eq!(identity(story, &subject, &[AUDIENCE]).await, Some(expected));
 }
 
-/// No request is sent, and consent to a host is none to sign.
+/// No request is sent, and allowing a host does not allow signing.
 pub(crate) async fn token_is_signed_here(story: &mut Story) {
     story.credentials("client", "s3cr3t-of-the-client").await;
     let mut source = story.source_for("signed", &json!({}));
@@ -302,7 +302,7 @@ pub(crate) async fn token_is_signed_here(story: &mut Story) {
     assert_eq!(life, 3590, "it counts from iat");
     assert!(!story.controller.logs().contains(&token));
 
-    // Another lifetime asks for another token, and no endpoint was ever asked.
+    // Another lifetime requires a new token, and no endpoint was ever requested.
     story.patch_source("signed", &json!({"spec": {"provider": {"signedToken": {"lifetime": "30m"}}}})).await;
     eventually("another token", Duration::from_secs(20), async || {
         let found = story.value("signed-token", "access_token").await;

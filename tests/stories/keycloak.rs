@@ -1,4 +1,4 @@
-//! The main job against a real provider: Keycloak's own tokens, refusals and lifetimes.
+//! The main task with a real provider: Keycloak's own tokens, refusals and lifetimes.
 
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ pub(crate) async fn real_tokens_are_renewed(story: &mut Story) {
         let source = story.ready(name).await;
         let status = source.status.unwrap();
         let life = status.expires_at.unwrap().0.as_second() - status.issued_at.unwrap().0.as_second();
-        // Keycloak counts from when it began to answer, in whole seconds: of ten, nine may be left.
+        // Keycloak counts from the start of its answer in whole seconds: nine of ten may be left.
         let life = u64::try_from(life).unwrap();
         assert!((BRIEF_LIFESPAN - 1..=BRIEF_LIFESPAN).contains(&life), "the life Keycloak gave it: {life}");
         let first = story.value(&format!("{name}-token"), "access_token").await;
@@ -66,7 +66,7 @@ pub(crate) async fn wrong_secret_is_refused_and_heals(story: &mut Story) {
     let keycloak = world.keycloak();
     story.apply(&credentials(keycloak, "wrong", MACHINE, "not-the-secret")).await;
     story.apply(&source(keycloak, "wrong", "client_secret_post")).await;
-    // Keycloak answers 401 with unauthorized_client where others say invalid_client.
+    // Keycloak answers 401 `unauthorized_client` instead of `invalid_client`.
     let source =
         story.until("wrong", "a refusal", |source| is(source, ConditionType::Renewed, "False")).await;
     let (_, reason, message) = condition(&source, ConditionType::Renewed).unwrap();
@@ -106,11 +106,11 @@ pub(crate) async fn assertions_are_accepted(story: &mut Story) {
     for (name, ..) in &cases {
         story.ready(name).await;
     }
-    // A second time at once: Keycloak remembers each jti.
+    // A second request at once: Keycloak remembers each jti.
     story.patch_source("rs256", &json!({"spec": {"token": {"scopes": ["profile"]}}})).await;
     story.ready("rs256").await;
 
-    // A key that Keycloak does not know, and then the right one.
+    // A key that Keycloak does not know, then the right one.
     let stranger = world.authority.issue_signer("stranger").key_pem;
     story.patch_secret("rs256", &json!({"stringData": {"private_key": stranger}})).await;
     let source =
@@ -138,7 +138,7 @@ pub(crate) async fn tokens_are_exchanged(story: &mut Story) {
     provider["subjectToken"] =
         json!({"type": access_token, "secretKeyRef": {"name": "subject-token", "key": "access_token"}});
     story.apply(&exchange).await;
-    // The credentials are bound, but the token to exchange is a credential of its own.
+    // The owner of the credentials allows the host, but the token to exchange is a credential of its own.
     let source = story.failing("exchange", "CredentialsNotBound").await;
     let (_, _, message) = condition(&source, ConditionType::Renewed).unwrap();
     assert!(message.contains("annotate secret subject-token"), "{message}");
@@ -149,7 +149,7 @@ pub(crate) async fn tokens_are_exchanged(story: &mut Story) {
     let first = story.value("exchange-token", "access_token").await;
     assert_ne!(first, story.value("subject-token", "access_token").await);
 
-    // A new token to exchange asks for a new exchange.
+    // A new token to exchange causes a new exchange.
     story.patch_source("subject", &json!({"spec": {"token": {"scopes": ["profile"]}}})).await;
     eventually("the next exchange", Duration::from_secs(30), async || {
         let now = story.value("exchange-token", "access_token").await;

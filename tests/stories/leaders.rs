@@ -1,4 +1,4 @@
-//! Two replicas, of which one leads: who takes over, when, and what it costs.
+//! Two replicas, of which one leads: takeovers, their time, and their cost.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -27,7 +27,7 @@ async fn leads(replica: &ControllerProcess) -> bool {
     replica.metric("tokensource_leader", &[]).await == Some(1.0)
 }
 
-/// Waits until one of the two leads, and says which: never both.
+/// Waits until one of the two leads, and returns which. Both must never lead at once.
 pub(crate) async fn leader(replicas: &[ControllerProcess; 2]) -> usize {
     eventually("a leader", Duration::from_secs(40), async || {
         match (leads(&replicas[0]).await, leads(&replicas[1]).await) {
@@ -44,7 +44,7 @@ async fn holder(story: &Story) -> Option<String> {
     leases.get("tokensource").await.ok()?.spec?.holder_identity.filter(|holder| !holder.is_empty())
 }
 
-/// The story's own controller steps back for two that elect a leader.
+/// Replaces the story's own controller by two that elect a leader.
 pub(crate) async fn elect(story: &mut Story) -> [ControllerProcess; 2] {
     elect_with(story, &[]).await
 }
@@ -70,7 +70,7 @@ pub(crate) async fn told_to_end_the_leader_hands_over_at_once(story: &mut Story)
     })
     .await;
     assert_ne!(holder(story).await, before);
-    // It begins with what there is: no token, no write.
+    // It starts with the existing state: no token request, no write.
     story.asked_exactly(1).await;
     story.patch_source("handed", &json!({"spec": {"token": {"scopes": ["a"]}}})).await;
     story.ready("handed").await;
@@ -99,7 +99,7 @@ pub(crate) async fn who_loses_the_lease_ends(story: &mut Story) {
 pub(crate) async fn killed_leaders_are_replaced_without_a_gap(story: &mut Story) {
     const KILLS: usize = 12;
     const FLEET: usize = 40;
-    // As many requests may be under way, and as many tokens may be about to be written.
+    // The number of requests in flight and of tokens about to be written.
     const CONCURRENCY: usize = 4;
     let arguments = ["--concurrency", &CONCURRENCY.to_string()];
     let mut replicas = elect_with(story, &arguments).await;
@@ -116,7 +116,7 @@ pub(crate) async fn killed_leaders_are_replaced_without_a_gap(story: &mut Story)
     }
     for kill in 0..KILLS {
         let first = leader(&replicas).await;
-        // At no particular moment.
+        // At an arbitrary moment.
         tokio::time::sleep(Duration::from_millis(300 * (kill as u64 % 5))).await;
         let before = holder(story).await;
         replicas[first].kill9();
@@ -128,7 +128,7 @@ pub(crate) async fn killed_leaders_are_replaced_without_a_gap(story: &mut Story)
             if now.is_some() && now != before { Ok(()) } else { Err(format!("{:?}", killed.elapsed())) }
         })
         .await;
-        // Fifteen seconds from when the other one last saw a renewal, and a look each.
+        // Fifteen seconds after the other one last saw a renewal, and a read each.
         assert!(killed.elapsed() < Duration::from_secs(22), "after {:?}", killed.elapsed());
         replicas[first] = replica(story, &arguments).await;
     }
@@ -139,12 +139,12 @@ pub(crate) async fn killed_leaders_are_replaced_without_a_gap(story: &mut Story)
         let requests = story.provider.requests(&format!("/token/{number}"));
         for pair in requests.windows(2) {
             let [first, second] = pair else { unreachable!() };
-            // Due at half life, less a tenth: what comes sooner was asked for twice.
+            // Due after half of the lifetime, less a tenth: an earlier request is a second one for the same token.
             if second.instant - first.instant >= Duration::from_secs(50) {
                 continue;
             }
             let in_flight = kills.iter().position(|(killed, issued_at)| {
-                // An annotation tells whole seconds.
+                // An annotation has whole seconds.
                 let written =
                     issued_at.get(&name).is_some_and(|at| *at > first.arrived - TimeDelta::seconds(2));
                 (first.instant..second.instant).contains(killed) && !written

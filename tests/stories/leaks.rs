@@ -1,5 +1,5 @@
-//! Nothing secret is shown: searched for after every story, and in the audit log after the last one.
-//! Knows where the controller's words end up. Must not know how a secret may be dressed: that is the kit's.
+//! No secret is shown: searched for after every story, and in the audit log after the last one. Knows the controller's
+//! outputs. Must not know the forms of a secret, which the kit knows.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,10 +16,10 @@ use tokensource_kit::{canaries, unique};
 use crate::story::{Story, is};
 use crate::world::CONTROLLER;
 
-/// What a Secret holds beside secrets.
+/// Keys of Secrets that are no secrets.
 const HARMLESS: [&str; 6] = ["client_id", "username", "token_type", "expires_at", "ca.crt", "tls.crt"];
 
-/// Registers what a Secret, or a patch of one, brings.
+/// Registers the values of a Secret, or of a patch of one.
 pub(crate) fn register(secret: &Value) {
     let data = secret["stringData"].as_object().into_iter().flatten();
     for (key, value) in data.filter(|(key, _)| !HARMLESS.contains(&key.as_str())) {
@@ -27,8 +27,7 @@ pub(crate) fn register(secret: &Value) {
     }
 }
 
-/// Fails where a secret of any story stands in anything that this story's controller has said or written, the data of
-/// Secrets aside.
+/// Fails if a secret of any story occurs in the outputs of this story's controller, except in the data of Secrets.
 pub(crate) async fn assert_none(story: &Story, said_before: &str) {
     register_the_stored(story).await;
     let logs = story.controller.logs();
@@ -47,7 +46,7 @@ pub(crate) async fn assert_none(story: &Story, said_before: &str) {
     }
 }
 
-/// Tokens of a provider that is not ours to script are first seen where they are stored.
+/// Tokens of unscripted providers are first known when they are stored.
 async fn register_the_stored(story: &Story) {
     for secret in list::<Secret>(story).await {
         for (key, value) in
@@ -61,7 +60,7 @@ async fn register_the_stored(story: &Story) {
     }
 }
 
-/// All but the specs, which are their authors' own words.
+/// All objects without their specs, which their authors wrote.
 async fn statuses(story: &Story) -> String {
     let sources = list::<TokenSource>(story).await;
     let seen = sources.iter().map(|source| json!([source.metadata, source.status]).to_string());
@@ -71,7 +70,7 @@ async fn statuses(story: &Story) -> String {
 async fn metadata(story: &Story) -> String {
     let secrets = list::<Secret>(story).await;
     let seen = secrets.into_iter().map(|mut secret| {
-        // What kubectl itself keeps there is not the controller's doing.
+        // kubectl's own copy there is not the controller's output.
         secret.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
         serde_json::to_string(&secret.metadata).expect("JSON")
     });
@@ -87,7 +86,7 @@ where
     api.list(&ListParams::default()).await.expect("a list").items
 }
 
-/// Every status and Event that a controller ever wrote, those long overwritten included.
+/// Every status and Event that a controller has written, including overwritten ones.
 pub(crate) fn in_audited_bodies(plane: &ControlPlane) -> Vec<String> {
     let bodies = plane.audited_bodies();
     let is_status = |entry: &AuditEntry| entry.user == CONTROLLER && entry.subresource == "status";
@@ -104,7 +103,7 @@ pub(crate) fn in_audited_bodies(plane: &ControlPlane) -> Vec<String> {
         .collect()
 }
 
-/// A client for each way in which a credential travels, each tried with a provider that answers well and then refuses.
+/// A client for each way of sending a credential, each with a provider that first answers well and then refuses.
 pub(crate) async fn credentials_in_every_field_stay_unseen(story: &mut Story) {
     let exchange = "urn:ietf:params:oauth:grant-type:token-exchange";
     let header = unseen("a header's value");
@@ -163,7 +162,7 @@ pub(crate) async fn credentials_in_every_field_stay_unseen(story: &mut Story) {
     }
 }
 
-/// A provider that puts what it was sent, and what it has issued, wherever the client might repeat it.
+/// A provider that repeats the request and its tokens in every place that the client might show.
 pub(crate) async fn provider_that_repeats_credentials_is_not_quoted(story: &mut Story) {
     let secret = unseen("the client's secret");
     story.credentials("client", &secret).await;

@@ -1,4 +1,4 @@
-//! The stories: what a user or an operator does, and what then happens, told on a real control plane.
+//! The stories: actions of users and operators, and their results, on a real control plane.
 //!
 //! One control plane serves all of them; each has a namespace and a controller process of its own, so they run in
 //! parallel. After every story the kstatus rules are checked on each `TokenSource` it leaves.
@@ -243,13 +243,13 @@ fn main() {
     let world = if arguments.list { World::unbuilt() } else { World::build() };
     let conclusion = libtest_mimic::run(&arguments, stories(&world));
     let complaints = if arguments.list { Vec::new() } else { afterwards(&world, &arguments) };
-    // Every process of the control plane ends before this one does.
+    // All processes of the control plane must end before this one does.
     drop(world);
     conclusion.exit_if_failed();
     assert!(complaints.is_empty(), "after the last story:\n{}", complaints.join("\n"));
 }
 
-/// What only the whole run can show.
+/// Checks that need the whole run.
 fn afterwards(world: &World, arguments: &Arguments) -> Vec<String> {
     let mut complaints = leaks::in_audited_bodies(world.plane());
     let all_were_told = arguments.filter.is_none() && arguments.skip.is_empty();

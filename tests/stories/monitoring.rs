@@ -1,5 +1,5 @@
-//! A real Prometheus reads the real controller, as deploy/monitoring would have it: every rule and every query of the
-//! dashboard finds what it asks for.
+//! A real Prometheus scrapes the real controller with deploy/monitoring: every rule and every query of the dashboard finds
+//! its series.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use tokensource_kit::shipped::repository;
 
 use crate::story::{Story, TOKEN};
 
-/// Two scrapes after the slowest thing has happened, on a machine with other work.
+/// The deadline: two scrapes after the slowest event, on a busy machine.
 const SEEN: Duration = Duration::from_secs(45);
 
 async fn start(story: &Story) -> Prometheus {
     let folder = repository().join("deploy/monitoring");
     let endpoint = &prometheus::spec(&folder.join("podmonitor.yaml"))["podMetricsEndpoints"][0];
     let rules = prometheus::spec(&folder.join("prometheusrule.yaml"));
-    // As the operator does: they must not stand in the way of a TokenSource's own namespace.
+    // As the operator does: these labels must not replace those of a TokenSource's namespace.
     let target = json!({"namespace": "tokensource-system", "pod": "the-pod", "container": "controller"});
     Prometheus::start(story.controller.address(), &target, endpoint, &rules).await
 }
@@ -37,7 +37,7 @@ async fn yields(prometheus: &Prometheus, query: &str, number: &str) {
 
 pub(crate) async fn every_query_finds_what_it_asks_for(story: &mut Story) {
     let prometheus = start(story).await;
-    // One that is renewed every few seconds, one that has nothing to ask with.
+    // One TokenSource that is renewed every few seconds, and one without credentials.
     story.provider.always(TOKEN, Answer::token(14));
     story.ask("brief", &json!({})).await;
     story.apply(&story.source_for("bare", &json!({"credentialsRef": {"name": "nowhere"}}))).await;
@@ -55,7 +55,7 @@ pub(crate) async fn every_query_finds_what_it_asks_for(story: &mut Story) {
     for query in &queries {
         eventually(query, SEEN, async || {
             let found = prometheus.query(query).await?;
-            // What divides by nothing has an answer, too, and no number in it.
+            // A division by zero has a result, which is not a number.
             if found.iter().any(|one| one["value"][1] != "NaN") { Ok(()) } else { Err(format!("{found:?}")) }
         })
         .await;
@@ -69,7 +69,7 @@ pub(crate) async fn every_query_finds_what_it_asks_for(story: &mut Story) {
     let rules = prometheus.rules().await;
     assert_eq!(rules.len(), 7, "{rules:?}");
     assert!(rules.values().all(|(health, error)| health == "ok" && error.is_none()), "{rules:?}");
-    // Every family that a scrape gets is explained.
+    // Every family of a scrape is documented.
     let document = std::fs::read_to_string(repository().join("docs/metrics.md")).unwrap();
     let text = story.controller.metrics().await;
     for metric in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()) {

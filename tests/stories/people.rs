@@ -1,5 +1,5 @@
-//! The commands for people, by the real binary: what they show, how they end, and that no secret is in it.
-//! The user is one with the rights that docs/cli.md names and no others.
+//! The commands for people with the real binary: their output, their exit status, and that no secret is in it. The user has
+//! exactly the rights that docs/cli.md names.
 
 use std::path::Path;
 use std::process::{Output, Stdio};
@@ -18,7 +18,7 @@ use crate::story::{Story, TOKEN};
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_tokensource");
 
-/// What a command has said.
+/// The output of a command.
 pub(crate) struct Said {
     pub(crate) code: i32,
     pub(crate) out: String,
@@ -58,7 +58,7 @@ pub(crate) async fn tokensource(story: &Story, arguments: &[&str]) -> Said {
     said(command(story, Path::new(PROGRAM), arguments)).await
 }
 
-/// In this story's namespace.
+/// Runs a command in this story's namespace.
 async fn here(story: &Story, arguments: &[&str]) -> Said {
     tokensource(story, &[arguments, &["-n", &story.namespace]].concat()).await
 }
@@ -80,7 +80,7 @@ async fn give_rights(story: &Story) {
         .await;
 }
 
-/// One that gets its token and one whose credentials are refused.
+/// One TokenSource with a token, and one whose credentials are refused.
 async fn a_good_and_a_bad_one(story: &Story) {
     story.provider.respond(TOKEN, |request, _| {
         if request.form_value("client_secret").as_deref() == Some("s3cr3t-that-is-refused") {
@@ -97,7 +97,7 @@ async fn a_good_and_a_bad_one(story: &Story) {
 
 pub(crate) async fn status_tells_what_every_token_does(story: &mut Story) {
     a_good_and_a_bad_one(story).await;
-    // Before anybody has given the right: the API server's own words.
+    // Before the right is granted: the API server's own message.
     here(story, &["status"]).await.has(1, &["could not be listed", "alice", "cannot list resource"]);
     give_rights(story).await;
 
@@ -119,7 +119,7 @@ pub(crate) async fn status_tells_what_every_token_does(story: &mut Story) {
     let page = here(story, &["status", "bad"]).await;
     let advice = "What to do about InvalidClient\n  Compare client id and secret";
     page.has(0, &["Ready has been False for", "Renewed has been False for", advice]);
-    // Events are sent on the side.
+    // Events are sent in the background.
     tokensource_kit::eventually("the Event", crate::story::SOON, async || {
         let page = here(story, &["status", "bad"]).await.out;
         page.contains("WHEN").then_some(()).ok_or(page)
@@ -156,7 +156,7 @@ pub(crate) async fn kubectl_finds_the_plugin(story: &mut Story) {
     kubectl(&["tokensource", "status", "--help"]).await.has(0, &["Usage: kubectl tokensource status"]);
     kubectl(&["tokensource", "renew", "-n", &story.namespace]).await.has(2, &["--all"]);
 
-    // What Tab offers behind the plugin's name, as kubectl's own completion script asks for it.
+    // The completions of the plugin, as kubectl's own completion script requests them.
     kubectl(&["__complete", "tokensource", "re"]).await.has(0, &[":0"]);
     std::os::unix::fs::symlink(PROGRAM, folder.join("kubectl_complete-tokensource")).expect("the symlink");
     let offered = kubectl(&["__complete", "tokensource", "re"]).await;
@@ -179,7 +179,7 @@ pub(crate) async fn status_follows_changes(story: &mut Story) {
         serde_json::from_str::<Value>(&line.expect("read").expect("it goes on")).expect("JSON")
     };
     assert_eq!((next().await["name"].clone(), next().await["name"].clone()), (json!("bad"), json!("good")));
-    // Mended credentials: the same line says something else. On the way the failure may be told once more.
+    // After the correction, the line changes. The failure may be repeated before.
     story.credentials("refused", "s3cr3t-that-is-taken").await;
     while next().await["ready"] != "True" {}
     story.sources().delete("good", &kube::api::DeleteParams::default()).await.expect("deleted");
@@ -187,7 +187,7 @@ pub(crate) async fn status_follows_changes(story: &mut Story) {
     program.kill().await.expect("it still ran");
 }
 
-/// The rest stands still where no terminal reads; here one does, by script(1).
+/// Tests the redrawing on a terminal, made by script(1), which the other tests do not have.
 pub(crate) async fn status_is_redrawn_on_a_terminal(story: &mut Story) {
     a_good_and_a_bad_one(story).await;
     give_rights(story).await;
@@ -200,7 +200,7 @@ pub(crate) async fn status_is_redrawn_on_a_terminal(story: &mut Story) {
         let mut output = program.stdout.take().expect("piped");
         let mut seen = String::new();
         let shown = async {
-            // Three times the whole table: it is drawn again each second, though nothing changes.
+            // The whole table three times: it is redrawn each second, even without changes.
             while seen.matches("FAILURES").count() < 3 {
                 let mut part = [0; 4096];
                 let read = output.read(&mut part).await.expect("read");
@@ -220,10 +220,10 @@ pub(crate) async fn renew_waits_for_the_answer(story: &mut Story) {
     a_good_and_a_bad_one(story).await;
     give_rights(story).await;
     let before = story.value("good-token", "access_token").await;
-    // Both have just been asked for, so both requests wait for the rest of a minute.
+    // Both were just requested, so both renewal requests wait for the rest of the minute.
     let all = here(story, &["renew", "--all"]).await;
     all.has(1, &["good: renewed, expires in 59m", "bad: not renewed (InvalidClient)", "Compare client id"]);
-    // As a terminal shows them: progress, then the results, whichever is there first, and what `echo $?` says.
+    // As on a terminal: progress, then the results in any order, and the exit status.
     let (results, progress) = all.all.split_at(all.out.len());
     let good = results.lines().find(|line| line.starts_with("good:")).expect("a result");
     let bad = results.replace(&format!("{good}\n"), "");
@@ -234,7 +234,7 @@ pub(crate) async fn renew_waits_for_the_answer(story: &mut Story) {
     let asked = source.metadata.annotations.unwrap()["tokensource.dev/renew-requested-at"].clone();
     assert_eq!(source.status.unwrap().last_handled_renew_request, Some(asked));
 
-    // What keeps the provider from being asked is no reason to wait.
+    // The command does not wait if no request can be sent.
     story.patch_secret("client", &json!({"metadata": {"annotations": null}})).await;
     story.failing("good", "CredentialsNotBound").await;
     let refused = here(story, &["renew", "good"]).await;
@@ -244,7 +244,7 @@ pub(crate) async fn renew_waits_for_the_answer(story: &mut Story) {
     here(story, &["renew", "nobody"]).await.has(1, &["\"nobody\" not found"]);
     here(story, &["renew", "-l", "no=such"]).await.has(1, &["There are no such TokenSources"]);
 
-    // Nobody there who could answer.
+    // Without a controller.
     story.patch_source("bad", &json!({"spec": {"suspend": false}})).await;
     story.controller.kill9();
     let late = here(story, &["renew", "bad", "--timeout", "2s"]).await;
@@ -252,7 +252,7 @@ pub(crate) async fn renew_waits_for_the_answer(story: &mut Story) {
     story.controller.restart().await;
 }
 
-/// What a terminal gets, by script(1): nothing that acts on it but our own colours.
+/// The bytes for a terminal, recorded by script(1): no control sequences except the program's own colours.
 pub(crate) async fn hostile_text_reaches_no_terminal(story: &mut Story) {
     story.controller.kill9();
     give_rights(story).await;
@@ -278,7 +278,7 @@ pub(crate) async fn hostile_text_reaches_no_terminal(story: &mut Story) {
         object("TokenSource", json!({"providerRef": {"kind": "TokenProvider", "name": hostile}})),
         object(hostile, json!({})),
     ];
-    // YAML takes no raw control characters, but takes them escaped.
+    // YAML forbids raw control characters, but accepts escaped ones.
     let text: Vec<_> = manifests.iter().map(|object| escaped(&object.to_string()).into_owned()).collect();
     std::fs::write(&file, text.join("\n---\n")).expect("the manifests");
     let check = format!("check -f {}", file.display());
@@ -303,7 +303,7 @@ pub(crate) async fn hostile_text_reaches_no_terminal(story: &mut Story) {
         for ours in ["\u{1b}[0m", "\u{1b}[1m", "\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m"] {
             seen = seen.replace(ours, "");
         }
-        // script(1) has a terminal's line ends.
+        // script(1) writes the line ends of a terminal.
         let seen = seen.replace("\r\n", "\n");
         let acting: Vec<_> = seen
             .chars()

@@ -43,7 +43,7 @@ async fn series(story: &Story, name: &str) -> BTreeMap<String, i64> {
     .collect()
 }
 
-/// What they should be, from what a user sees.
+/// The expected values, from the status.
 fn numbers(source: &TokenSource) -> BTreeMap<String, i64> {
     let status = source.status.clone().expect("a status");
     let times = [
@@ -58,7 +58,8 @@ fn numbers(source: &TokenSource) -> BTreeMap<String, i64> {
         .collect()
 }
 
-/// Waits until the series say what the status says: the controller reads the answer to its write a moment after users can.
+/// Waits until the series agree with the status: the controller reads the answer to its write a moment after users can read
+/// it.
 async fn told(story: &Story, name: &str, expected: BTreeMap<String, i64>) -> BTreeMap<String, i64> {
     eventually("numbers as in the status", SOON, async || {
         let found = series(story, name).await;
@@ -77,14 +78,14 @@ pub(crate) async fn each_source_has_its_numbers_while_it_is_there(story: &mut St
     assert!(now < first["next_renewal_timestamp_seconds"], "{first:?}");
     assert!((now + 1..=now + 30).contains(&first["token_expiry_timestamp_seconds"]), "{first:?}");
 
-    // Good still at half its life, but not renewed.
+    // Still valid after half of its lifetime, but not renewed.
     story.provider.always(TOKEN, Answer::error(401, "invalid_client"));
     let source = story.failing("told", "InvalidClient").await;
     let failing = told(story, "told", numbers(&source)).await;
     assert_eq!((failing["ready"], failing["consecutive_failures"]), (1, 1));
     assert_eq!(failing["token_expiry_timestamp_seconds"], first["token_expiry_timestamp_seconds"]);
 
-    // No token at all: nothing to expire, nothing to renew.
+    // No token: no expiry and no renewal.
     story.apply(&story.source_for("bare", &json!({"credentialsRef": {"name": "nowhere"}}))).await;
     story.failing("bare", "CredentialsNotFound").await;
     let nothing = BTreeMap::from([("ready".to_owned(), 0), ("consecutive_failures".to_owned(), 0)]);
@@ -116,7 +117,7 @@ pub(crate) async fn sigterm_lets_the_exchange_end(story: &mut Story) {
     story.asked(1).await;
     let status = story.controller.terminate().await;
     assert!(status.success(), "{status}");
-    // The token that was being asked for was stored before the process ended.
+    // The token of the request in flight was stored before the process ended.
     let token = story.value("midway-token", "access_token").await;
     assert_eq!(story.provider.issued(), [token]);
     story.controller.restart().await;
@@ -142,7 +143,7 @@ pub(crate) async fn half_open_clients_take_neither_memory_nor_probes(story: &mut
         let connect = |_| {
             let mut client = std::net::TcpStream::connect(&address).expect("a connection");
             client.set_write_timeout(Some(Duration::from_millis(200))).expect("a deadline");
-            // Refused once the server has had enough.
+            // Refused when the server has too many.
             let _ = client.write_all(half.as_bytes());
             client
         };
@@ -156,7 +157,7 @@ pub(crate) async fn half_open_clients_take_neither_memory_nor_probes(story: &mut
     assert!(grown < 16 * 1024, "{} clients hold {grown} KiB", clients.len());
 }
 
-/// Of a controller that cannot start, for those who collect JSON.
+/// The error of a controller that cannot start is JSON, too.
 pub(crate) async fn last_line_is_json_where_lines_are_json(_: &mut Story) {
     let binary = Path::new(env!("CARGO_BIN_EXE_tokensource"));
     let nowhere = Path::new("/nonexistent/kubeconfig");
@@ -181,8 +182,8 @@ pub(crate) async fn no_core_is_dumped(story: &mut Story) {
     assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{core}");
 }
 
-/// A proxy for the rest of the world, where nobody listens: commands and controller reach the API server beside it, and
-/// tokens are asked for beside it, too.
+/// The environment names a proxy that does not exist: commands and the controller reach the API server without it, and
+/// tokens are requested without it, too.
 pub(crate) async fn proxies_of_the_environment_cut_nobody_off(story: &mut Story) {
     let environment =
         ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "HTTP_PROXY"].map(|name| (name, "http://127.0.0.1:9"));
@@ -195,7 +196,7 @@ pub(crate) async fn proxies_of_the_environment_cut_nobody_off(story: &mut Story)
     command.args(["status", "-n", &story.namespace]).env("KUBECONFIG", &kubeconfig).envs(environment);
     let said = crate::people::judged(command.output().await.expect("the program runs"));
     said.has(0, &["proxied", "TokenIssued"]);
-    // Where the kubeconfig itself names a proxy, that one is taken, by either.
+    // If the kubeconfig itself names a proxy, both use it.
     let mut named: serde_json::Value =
         serde_json::from_slice(&std::fs::read(&kubeconfig).expect("the kubeconfig")).expect("JSON");
     named["clusters"][0]["cluster"]["proxy-url"] = json!("http://127.0.0.1:9");

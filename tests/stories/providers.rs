@@ -1,4 +1,4 @@
-//! Provider objects: of the namespace, and of the cluster.
+//! Provider objects of the namespace and of the cluster.
 
 use serde_json::{Value, json};
 use tokensource::api::ConditionType;
@@ -73,7 +73,7 @@ pub(crate) async fn only_cluster_providers(story: &mut Story) {
     story.failing("own", "ProviderNotAllowed").await;
     story.asked_exactly(0).await;
 
-    // Nor does a probe choose a host that no administrator has named.
+    // A probe cannot choose a host that no administrator has named either.
     let name = story.namespace.clone();
     let provider = json!({
         "apiVersion": "tokensource.dev/v1alpha1", "kind": "ClusterTokenProvider",

@@ -1,4 +1,4 @@
-//! A cluster that reaches its providers only through the operator's proxy, a real one that wants a password.
+//! A cluster that reaches its providers only through the operator's proxy, a real one that requires a password.
 
 use serde_json::json;
 use tokensource::api::ConditionType;

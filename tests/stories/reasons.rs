@@ -1,5 +1,5 @@
-//! The table of reasons (`docs/reasons.md`), row by row: what a provider may answer, the word for it, and that what
-//! waiting cannot mend is not asked for again until something changes.
+//! The table of reasons (`docs/reasons.md`), row by row: an answer of a provider, its reason, and that requests which only a
+//! change can help are not repeated until something changes.
 
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ fn token(more: &Value) -> Answer {
     Answer::json(200, &body)
 }
 
-/// What helps only when something changes. Inputs that have never worked are tried five times within about three minutes,
-/// since providers take a while until they know a new client: the second time after 10 to 20 s.
+/// Answers that only a change can help. Inputs that have never worked are tried five times within about three minutes, since
+/// providers take a while until they know a new client: the second time after 10 to 20 s.
 fn terminal() -> Vec<(&'static str, Answer)> {
     let code = |status, code: &str| Answer::error(status, code);
     vec![
@@ -40,8 +40,8 @@ fn terminal() -> Vec<(&'static str, Answer)> {
     ]
 }
 
-/// What may pass by itself, and how many requests it takes in the first ten seconds at least: those that have to wait
-/// longer are asked once.
+/// Answers that may end without a change, with the minimum number of requests in the first ten seconds: 1 for those with a
+/// longer wait.
 fn transient() -> Vec<(&'static str, Answer, usize)> {
     vec![
         ("ProviderUnavailable", Answer::status(503), 2),
@@ -55,7 +55,7 @@ fn transient() -> Vec<(&'static str, Answer, usize)> {
     ]
 }
 
-/// A TokenSource whose endpoint is at a provider of its own: what one of these answers must not hold up another.
+/// A TokenSource with a provider of its own, so that one answer does not delay another.
 async fn ask(story: &Story, reason: &str, answer: Answer) -> ScriptedProvider {
     let name = reason.to_lowercase();
     let provider = ScriptedProvider::start(&story.world.authority);
@@ -88,7 +88,7 @@ pub(crate) async fn what_only_a_change_can_mend_is_seldom_asked(story: &mut Stor
     for (reason, provider) in &asked {
         let count = provider.count("/token");
         assert!(count <= 2, "{reason}: {count} requests");
-        // Mended: by the spec, and at once.
+        // Corrected by the spec, with effect at once.
         provider.always("/token", Answer::token(3600));
         let scopes = json!({"spec": {"token": {"scopes": ["changed"]}}});
         story.patch_source(&reason.to_lowercase(), &scopes).await;
@@ -96,7 +96,7 @@ pub(crate) async fn what_only_a_change_can_mend_is_seldom_asked(story: &mut Stor
     for (reason, provider) in &asked {
         story.ready(&reason.to_lowercase()).await;
         let count = provider.count("/token");
-        // One more where the next try came between the provider's mending and the spec's.
+        // One more if the next attempt came between the correction of the provider and that of the spec.
         assert!((2..=4).contains(&count), "{reason}: {count} requests");
     }
 }

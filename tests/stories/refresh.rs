@@ -1,4 +1,4 @@
-//! Refresh tokens: kept apart, rotated, stored before anything else, and given up for the primary grant when refused.
+//! Refresh tokens: stored separately, rotated, stored before anything else, and replaced by the primary grant when refused.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokensource_kit::{eventually, manifest};
 
 use crate::story::{SOON, Story, TOKEN, condition, is, text};
 
-/// The token that the Secret beside a `TokenSource` keeps.
+/// The refresh token in the Secret of a `TokenSource`.
 async fn kept(story: &Story, source: &str) -> String {
     text(&story.secret(&format!("{source}-refresh")).await, "refresh_token")
 }
@@ -22,7 +22,7 @@ fn grants(provider: &Lookalike) -> Vec<String> {
     provider.requests().iter().filter_map(|request| request.form_value("grant_type")).collect()
 }
 
-/// Apiax, to the letter of its document.
+/// Apiax, exactly as its document says.
 pub(crate) async fn apiax_is_refreshed_and_falls_back(story: &mut Story) {
     let apiax = Lookalike::apiax(&story.world.authority);
     apiax.set_lifetime(Duration::from_secs(14));
@@ -46,7 +46,7 @@ pub(crate) async fn apiax_is_refreshed_and_falls_back(story: &mut Story) {
     assert_eq!(apiax.refusals(), Vec::<String>::new());
     assert_ne!(kept(story, "apiax").await, first, "the rotated one is kept");
 
-    // Its 14 days are over: the password serves, once, and refreshing goes on with what comes of it.
+    // Its 14 days are over: the password is used once, and its refresh token afterwards.
     apiax.kill_refresh_tokens();
     eventually("the password again, then a refresh", SOON, async || {
         let grants = grants(&apiax);
@@ -106,7 +106,7 @@ pub(crate) async fn refresh_token_of_the_credentials_is_only_the_first(story: &m
     story.apply(&story.source_for("seeded", &grant)).await;
     story.ready("seeded").await;
     assert_eq!(kept(story, "seeded").await, "rotated-1");
-    // Another credential asks for a new token, but not with the seed, which rotation has used up.
+    // Another credential requires a new token, but not with the first refresh token, which rotation has used up.
     story.apply(&seed("client_secret")).await;
     story.asked_exactly(2).await;
     let sent: Vec<_> = story
@@ -116,7 +116,7 @@ pub(crate) async fn refresh_token_of_the_credentials_is_only_the_first(story: &m
         .filter_map(|request| request.form_value("refresh_token"))
         .collect();
     assert_eq!(sent, ["the-seed", "rotated-1"]);
-    // The user's own Secret is input, and stays as it was.
+    // The user's own Secret is input, and unchanged.
     assert_eq!(story.value("client", "refresh_token").await, "the-seed");
 }
 
@@ -133,7 +133,6 @@ pub(crate) async fn refresh_token_goes_only_where_it_came_from(story: &mut Story
     assert_eq!(asked[0].form_value("grant_type").as_deref(), Some("password"));
 }
 
-/// A crash between the two writes loses nothing but one refresh.
 pub(crate) async fn refresh_requests_go_to_their_own_endpoint_if_its_host_is_allowed(story: &mut Story) {
     let refreshing = ScriptedProvider::start(&story.world.authority);
     let token = |number: usize| {
@@ -174,6 +173,7 @@ pub(crate) async fn refresh_requests_go_to_their_own_endpoint_if_its_host_is_all
     story.asked_exactly(1).await;
 }
 
+/// A crash between the two writes costs only one refresh.
 pub(crate) async fn crash_between_the_writes_costs_one_refresh(story: &mut Story) {
     story.provider.respond(TOKEN, |_, _| with_refresh_token());
     let policy = deny_secret(story, "torn-token").await;
@@ -262,7 +262,7 @@ async fn password_source(story: &Story, name: &str) {
     story.apply(&story.source_for(name, &grant)).await;
 }
 
-/// Has the API server refuse every write of this Secret, and waits until it does.
+/// Makes the API server refuse every write of this Secret, and waits until it does.
 async fn deny_secret(story: &Story, secret: &str) -> Value {
     let name = format!("deny-{}", story.namespace);
     let policy = json!({

@@ -23,7 +23,7 @@ pub(crate) async fn token_never_expires_in_the_secret(story: &mut Story) {
         Ok(())
     })
     .await;
-    // Due between 6.3 s and 7 s: three or four requests in 25 s, and never two within the least interval.
+    // Due between 6.3 s and 7 s: three or four requests in 25 s, and never two within the minimum interval.
     let requests = story.provider.requests(TOKEN);
     assert!((4..=5).contains(&requests.len()), "{} requests", requests.len());
     for pair in requests.windows(2) {
@@ -44,7 +44,7 @@ pub(crate) async fn same_token_again_does_not_spin(story: &mut Story) {
         })
         .await;
     let first = story.secret("sticky-token").await;
-    // The token expires without the provider's having given another: asked again once a minute, not at every look.
+    // The token expires, and the provider returned no other: requested once a minute, not at every reconcile.
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!(story.provider.count(TOKEN), 2);
     assert_eq!(story.secret("sticky-token").await.metadata.resource_version, first.metadata.resource_version);

@@ -1,5 +1,5 @@
-//! Workloads that are restarted for another token, and for nothing else.
-//! Knows the right that an installation gives only when asked; must not know how a workload's pods come and go.
+//! Workloads that are restarted for each new token, and for nothing else. Knows the right that an installation grants only
+//! on request; must not know how pods are replaced.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::story::{SOON, Story, TOKEN, condition};
 
 const ANNOTATION: &str = "restarted-for.tokensource.dev/served";
 
-/// The right, in this story's namespace alone.
+/// Grants the right in this story's namespace.
 async fn permit(story: &Story) {
     let component = manifest::load(repository().join("deploy/kustomize/rollout-restart/rbac.yaml"));
     let role = component
@@ -77,7 +77,7 @@ async fn restarted(story: &Story, generation: i64, within: Duration) {
     .await;
 }
 
-/// The right is missing, is given, and each token then restarts each workload that there is, once.
+/// The right is missing, then granted; then each new token restarts each existing workload once.
 pub(crate) async fn each_other_token_restarts_once(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600));
     for kind in ["Deployment", "StatefulSet", "DaemonSet"] {
@@ -91,7 +91,7 @@ pub(crate) async fn each_other_token_restarts_once(story: &mut Story) {
     story.ready("served").await;
     assert_eq!(template(story).await.0, 1, "the first token restarts nothing");
 
-    // A token more, and no right to tell the workload: the token is published all the same.
+    // A new token without the right to restart: the token is published anyway.
     renew(story, 2).await;
     eventually("word of it", SOON, async || {
         let source = story.sources().get("served").await.map_err(|error| error.to_string())?;
@@ -118,7 +118,7 @@ pub(crate) async fn each_other_token_restarts_once(story: &mut Story) {
     renew(story, 3).await;
     restarted(story, 3, SOON).await;
 
-    // Neither other labels nor a restart of the controller is another token.
+    // Neither other labels nor a restart of the controller is a new token.
     story.patch_source("served", &json!({"spec": {"target": {"labels": {"team": "web"}}}})).await;
     story.until_labels("served-token", &[("team", Some("web"))]).await;
     story.controller.restart().await;
@@ -127,7 +127,7 @@ pub(crate) async fn each_other_token_restarts_once(story: &mut Story) {
     assert_eq!(template(story).await.0, 3);
 }
 
-/// Brings another token, the so-manieth: by another scope, since requests are granted once a minute only.
+/// Causes another token, with this number, by another scope, since renewal requests are granted once a minute only.
 async fn renew(story: &Story, number: usize) {
     story.patch_source("served", &json!({"spec": {"token": {"scopes": [format!("s{number}")]}}})).await;
     story.asked(number).await;

@@ -1,6 +1,5 @@
-//! Credentials that somebody writes again, as tools do that copy Secrets: only other values cost a token, and a lost
-//! annotation takes nothing away from a token that is still good.
-//! Knows what owners and tools do to a Secret; must not know how the controller tells that its values are the same.
+//! Credentials that tools rewrite: only other values cost a token, and a lost annotation does not affect a valid token.
+//! Knows the actions of owners and tools; must not know how the controller recognizes equal values.
 
 use std::time::Duration;
 
@@ -26,7 +25,7 @@ async fn touch(story: &Story, label: &str) {
     story.patch_secret("client", &json!({"metadata": {"labels": {"touched": label}}})).await;
 }
 
-/// Another object of the same name and values, with these annotations.
+/// Creates another object with the same name and values, and these annotations.
 async fn make_anew(story: &Story, annotations: Value) {
     let mut secret = story.secret("client").await;
     secret.metadata = serde_json::from_value(json!({"name": "client", "annotations": annotations})).unwrap();
@@ -45,7 +44,7 @@ pub(crate) async fn unchanged_values_cost_nothing(story: &mut Story) {
     make_anew(story, bound(story)).await;
     story.asked_exactly(1).await;
 
-    // The next process knows them again, whether they were rewritten before it began or while nobody looked.
+    // The next process recognizes the values, whether they were rewritten before its start or while none was running.
     story.controller.kill9();
     story.controller.restart().await;
     story.asked_exactly(1).await;
@@ -56,7 +55,7 @@ pub(crate) async fn unchanged_values_cost_nothing(story: &mut Story) {
     let source = story.ready("rewritten").await;
     assert_eq!(source.status.unwrap().failures, 0);
 
-    // What has been compared is not read again.
+    // Compared versions are not read again.
     let mark = story.world.plane().audit_mark();
     story.patch_source("rewritten", &json!({"metadata": {"labels": {"looked": "at"}}})).await;
     story.asked_exactly(1).await;
@@ -65,13 +64,13 @@ pub(crate) async fn unchanged_values_cost_nothing(story: &mut Story) {
 
     story.credentials("client", "another-secret").await;
     story.asked_exactly(2).await;
-    // And the values of before are other values by now.
+    // The earlier values count as a change by now.
     story.credentials("client", "s3cr3t-of-the-client").await;
     story.asked_exactly(3).await;
     story.ready("rewritten").await;
 }
 
-/// As a tool does that copies the data and not the annotation.
+/// As a tool that copies the data but not the annotation.
 pub(crate) async fn lost_annotation_leaves_the_good_token_ready(story: &mut Story) {
     settled(story, "unannotated").await;
     make_anew(story, json!({})).await;
@@ -80,7 +79,7 @@ pub(crate) async fn lost_annotation_leaves_the_good_token_ready(story: &mut Stor
     assert!(condition(&source, ConditionType::Stalled).is_none(), "{:#?}", source.status);
     let (_, _, advice) = condition(&source, ConditionType::Renewed).unwrap();
     assert!(advice.contains("annotate secret client tokensource.dev/allowed-hosts="), "{advice}");
-    // Other values that nobody may send are no reason either.
+    // Other values whose owner allows no host do not affect it either.
     story.patch_secret("client", &json!({"stringData": {"client_secret": "a-later-secret"}})).await;
     story.asked_exactly(1).await;
     assert!(is(&story.source("unannotated").await, ConditionType::Ready, "True"));
@@ -111,10 +110,10 @@ pub(crate) async fn refused_values_are_not_tried_again(story: &mut Story) {
     assert_eq!(source.status.unwrap().retry_at, None, "accounts lock");
     touch(story, "again").await;
     make_anew(story, bound(story)).await;
-    // Two requests are 5 s apart at the least.
+    // The minimum interval of two requests is 5 s.
     tokio::time::sleep(Duration::from_secs(7)).await;
     story.asked_exactly(2).await;
-    // The values that the token came with need no try at all.
+    // The values of the token's request need no new attempt.
     user(story, "the-password-of-the-user").await;
     eventually("no failure", SOON, async || {
         let status = story.source("refused").await.status.unwrap();
@@ -137,13 +136,13 @@ async fn user(story: &Story, password: &str) {
         .await;
 }
 
-/// The refresh token belongs to who asked, not to a version of a Secret.
+/// The refresh token belongs to the client, not to a version of a Secret.
 pub(crate) async fn refresh_token_outlives_a_rewrite(story: &mut Story) {
     story.provider.respond(TOKEN, |_, number| {
         let mut answer = json!({
             "access_token": format!("access-{number}"), "token_type": "bearer", "expires_in": 14,
         });
-        // Only the first answer brings one: what it is bound to stays as it was then.
+        // Only the first answer has one: its binding stays unchanged.
         if number == 1 {
             answer["refresh_token"] = json!("the-only-refresh-token");
         }
@@ -155,7 +154,7 @@ pub(crate) async fn refresh_token_outlives_a_rewrite(story: &mut Story) {
     touch(story, "once").await;
     make_anew(story, bound(story)).await;
     story.asked(2).await;
-    // A renewal with the rewritten Secret, and one by a process that has not seen it be rewritten.
+    // One renewal with the rewritten Secret, and one by a process that has not seen the rewrite.
     story.controller.kill9();
     story.controller.restart().await;
     story.asked(3).await;
@@ -164,7 +163,7 @@ pub(crate) async fn refresh_token_outlives_a_rewrite(story: &mut Story) {
     assert_eq!(grants[..3], ["password", "refresh_token", "refresh_token"]);
 }
 
-/// The key is 256 random bits that nobody replaces, and no other object holds it.
+/// The key is 256 random bits, is never replaced, and is in no other object.
 pub(crate) async fn key_is_made_once(story: &mut Story) {
     settled(story, "keyed").await;
     let keys: Api<Secret> = Api::namespaced(story.world.plane().admin(), "default");
@@ -176,7 +175,7 @@ pub(crate) async fn key_is_made_once(story: &mut Story) {
     let target = story.secret("keyed-token").await;
     let annotation = &target.metadata.annotations.as_ref().unwrap()["tokensource.dev/credentials"];
     assert!(annotation.contains("\"hmac\"") && annotation.len() < 400, "{annotation}");
-    // From here on the key is searched for wherever a credential must not be.
+    // From here on, the key is searched for like a credential.
     leaks::register(&json!({"stringData": {"key": text}}));
     story.controller.kill9();
     story.controller.restart().await;

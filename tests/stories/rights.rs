@@ -1,5 +1,5 @@
-//! The controller's own rights: enough, in one namespace as in all, and no more than enough.
-//! Knows the manifests that grant them and the API server's audit log. Must not know what a right is used for.
+//! The controller's own rights: sufficient, in one namespace and in all, and no more than that. Knows the manifests that
+//! grant them and the API server's audit log. Must not know the use of a right.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -51,7 +51,7 @@ pub(crate) async fn one_namespace_is_enough(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600));
     story.ask("modest", &json!({})).await;
     story.ready("modest").await;
-    // Another type means another Secret: the one thing that needs `delete`.
+    // Another type requires another Secret: the only use of `delete`.
     story.patch_source("modest", &json!({"spec": {"target": {"type": "example.com/token"}}})).await;
     eventually("the new type", SOON, async || match story.secrets().get_opt("modest-token").await {
         Ok(Some(secret)) if secret.type_.as_deref() == Some("example.com/token") => Ok(()),
@@ -59,7 +59,7 @@ pub(crate) async fn one_namespace_is_enough(story: &mut Story) {
     })
     .await;
     assert!(story.events("modest").await.contains(&"TokenIssued".to_owned()));
-    // The empty Secret of the manifests holds the key now: nothing had to be created there.
+    // The empty Secret of the manifests has the key now, so that no Secret had to be created.
     let system: Api<Secret> = Api::namespaced(story.world.plane().admin(), "tokensource-system");
     let key = system.get("tokensource-key").await.expect("the Secret of the manifests");
     assert!(key.data.is_some_and(|data| data["key"].0.len() >= 32) && key.immutable == Some(true));
@@ -112,7 +112,7 @@ pub(crate) async fn controller_that_may_not_write_is_not_ready(story: &mut Story
         .await;
 }
 
-/// One of two served namespaces is gone, with its Role: the other is served, and it is served itself once it is back.
+/// One of two served namespaces is deleted with its Role: the other is served, and the first again once it is back.
 pub(crate) async fn namespace_that_is_gone_keeps_nobody_waiting(story: &mut Story) {
     let gone = format!("{}-gone", story.namespace);
     let objects = overlay(story);
@@ -139,7 +139,7 @@ pub(crate) async fn namespace_that_is_gone_keeps_nobody_waiting(story: &mut Stor
         story.controller.metric("tokensource_watch_working", &labels).await
     };
     assert_eq!((works(&story.namespace).await, works(&gone).await), (Some(1.0), Some(0.0)));
-    // Each kind once, and of what such an installation may not read nothing but information.
+    // One line for each kind, at INFO for kinds that such an installation may not read.
     let log = story.controller.logs();
     let said = |what: &str| {
         log.lines().filter(|line| line.contains(" tokensource::") && line.contains(what)).count()
@@ -177,7 +177,7 @@ pub(crate) async fn namespace_that_is_gone_keeps_nobody_waiting(story: &mut Stor
     .await;
 }
 
-/// What `kubectl apply -k deploy/kustomize/namespaced` would apply, with this namespace in the place of `team-a`.
+/// The objects of `kubectl apply -k deploy/kustomize/namespaced`, with this namespace instead of `team-a`.
 fn overlay(story: &Story) -> Vec<DynamicObject> {
     let copy = story.world.plane().folder().join(format!("overlay-{}", story.namespace));
     std::fs::create_dir(&copy).unwrap();
@@ -203,7 +203,7 @@ async fn client(kubeconfig: &Path) -> Client {
     Client::try_from(config.expect("a configuration")).expect("a client")
 }
 
-/// The rights of the shipped roles that no controller of any story has made use of, and what sets the two roles apart.
+/// The rights of the shipped roles that no controller of any story has used, and the differences of the two roles.
 pub(crate) fn never_used(plane: &ControlPlane) -> Vec<String> {
     let used: BTreeSet<Right> = plane
         .audit()

@@ -1,11 +1,11 @@
-//! What the API server itself accepts and refuses, and what it says to those it refuses.
+//! Objects that the API server itself accepts or refuses, and its messages.
 
 use serde_json::{Value, json};
 
 use crate::story::Story;
 
 pub(crate) async fn accepts_and_refuses(story: &mut Story) {
-    // Nothing here is to be acted on.
+    // The controller must not act on these objects.
     story.controller.kill9();
     story.credentials("client", "s3cr3t-of-the-client").await;
     for (case, more) in accepted() {
@@ -13,7 +13,7 @@ pub(crate) async fn accepts_and_refuses(story: &mut Story) {
         let applied = story.world.plane().try_apply("admin", &story.namespace, &source.to_string()).await;
         assert!(applied.is_ok(), "{case}: {}", applied.unwrap_err());
     }
-    // Nobody has looked at it, and it says so to whoever judges by kstatus.
+    // No controller has read it, which its status shows to kstatus.
     let source = story.source("accepted").await;
     assert_eq!(source.status.and_then(|status| status.observed_generation), Some(-1));
     for (case, more, words) in refused()

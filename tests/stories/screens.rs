@@ -1,12 +1,11 @@
-//! The screens that README.md and docs/cli.md show, held to what the program shows.
-//! Knows pages and shapes: a word with a digit in it (a time, a port, a namespace) is another one in each run. Must not
-//! know what a screen says.
+//! The screens in README.md and docs/cli.md, compared with the program's output. Knows pages and shapes: a word with a digit
+//! in it (a time, a port, a namespace) differs in each run. Must not know the content of a screen.
 
 use tokensource_kit::shipped::repository;
 
 const PAGES: [&str; 2] = ["README.md", "docs/cli.md"];
 
-/// The words, line by line, those that differ from run to run as one.
+/// The words of each line, with one word for all that differ from run to run.
 fn shape(screen: &str) -> Vec<String> {
     let word = |word: &str| {
         if word.contains(|letter: char| letter.is_ascii_digit()) { "#".to_owned() } else { word.to_owned() }
@@ -15,8 +14,7 @@ fn shape(screen: &str) -> Vec<String> {
     lines.filter(|line| !line.is_empty()).collect()
 }
 
-/// That the pages show this screen under this command, wherever they show the command. The namespace's name is drawn by
-/// lot, and seldom has no digit.
+/// Checks that the pages show this screen under this command. The namespace's name is random, and rarely has no digit.
 #[track_caller]
 pub(crate) fn assert_shown(command: &str, screen: &str, namespace: &str) {
     let screen = &screen.replace(namespace, "namespace-0");

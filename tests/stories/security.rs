@@ -1,4 +1,4 @@
-//! Credentials go where their owner lets them go, and nowhere else.
+//! Credentials are sent only where their owner allows it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,7 +43,7 @@ pub(crate) async fn unbound_credentials_never_leave(story: &mut Story) {
         );
     }
     assert_eq!(story.provider.handshakes(), handshakes, "not even a connection was made");
-    // The owner says yes, and it goes.
+    // The owner allows the host, and the request is sent.
     let patch = json!({"metadata": {"annotations": {"tokensource.dev/allowed-hosts": "LOCALHOST"}}});
     story.patch_secret("unbound0", &patch).await;
     story.ready("unbound0").await;
@@ -74,7 +74,7 @@ pub(crate) async fn wrong_authority_is_not_trusted(story: &mut Story) {
     story.ask("distrusted", &json!({"provider": {"tls": {"caBundle": other.pem()}}})).await;
     story.failing("distrusted", "TLSVerificationFailed").await;
     story.asked_exactly(0).await;
-    // The right one, by way of a ConfigMap: tried at once, though the failure asked for a pause.
+    // The right authority in a ConfigMap: tried at once, although the failure requires a wait.
     story
         .apply(&json!({
             "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "trust"},
@@ -86,7 +86,7 @@ pub(crate) async fn wrong_authority_is_not_trusted(story: &mut Story) {
     story.ready("distrusted").await;
 }
 
-/// Whoever may edit a provider object, but not read the Secrets of those who use it, cannot lead these elsewhere.
+/// A user who may edit a provider object, but not read the Secrets of its users, cannot redirect these Secrets.
 pub(crate) async fn edited_provider_leads_nowhere_else(story: &mut Story) {
     let elsewhere = ScriptedProvider::start(&story.world.authority);
     elsewhere.always(TOKEN, Answer::token(3600));
@@ -109,7 +109,7 @@ pub(crate) async fn edited_provider_leads_nowhere_else(story: &mut Story) {
     story.asked_exactly(1).await;
 }
 
-/// A tenant may bring other roots of trust, for a server of theirs in the provider's place; not another place.
+/// A tenant may trust other authorities, for a server in the provider's place, but not for another host.
 pub(crate) async fn another_trust_needs_the_same_binding(story: &mut Story) {
     let theirs = Authority::new("A tenant's own authority");
     let server = ScriptedProvider::start(&theirs);
@@ -117,12 +117,12 @@ pub(crate) async fn another_trust_needs_the_same_binding(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600));
     story.ask("swapped", &json!({})).await;
     story.ready("swapped").await;
-    // With the bound host it is the host that must fit the roots …
+    // With the allowed host, the authorities must fit the host …
     let other_roots =
         json!({"spec": {"provider": {"tls": {"caBundle": theirs.pem()}}, "token": {"scopes": ["more"]}}});
     story.patch_source("swapped", &other_roots).await;
     story.failing("swapped", "TLSVerificationFailed").await;
-    // … and roots that fit another host do not make it a bound one.
+    // … and authorities that fit another host do not allow that host.
     let other_host = json!({"spec": {"provider": {"tokenEndpoint": server.url(TOKEN)}}});
     story.patch_source("swapped", &other_host).await;
     story.failing("swapped", "CredentialsNotBound").await;
@@ -130,8 +130,7 @@ pub(crate) async fn another_trust_needs_the_same_binding(story: &mut Story) {
     story.asked_exactly(1).await;
 }
 
-/// Two namespaces ask one provider in the same way, one soon after the other: a connection that was one's is not the
-/// other's.
+/// Two namespaces send the same request to one provider, one shortly after the other: they do not share a connection.
 pub(crate) async fn namespaces_share_no_connection(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600));
     let theirs = story.world.plane().namespace("beside").await;
@@ -161,9 +160,9 @@ pub(crate) async fn namespaces_share_no_connection(story: &mut Story) {
     assert!(used.len() < 4, "within a namespace a connection is used again, or this shows nothing: {used:?}");
 }
 
-/// Without credentials nobody but the author has named the host: status must not tell what is there.
+/// Without credentials, only the author has named the host: the status must not show its answers.
 pub(crate) async fn unbound_hosts_all_fail_alike(story: &mut Story) {
-    // Each on a server of its own, or after some failures the limiter would speak in their place.
+    // Each on a server of its own, because the limiter would report failures of a shared one.
     let [forbidden, moved, document] = [(); 3].map(|()| ScriptedProvider::start(&story.world.authority));
     forbidden.always(TOKEN, Answer::status(403));
     let redirect = Answer::redirect(307, &story.provider.url(TOKEN));
@@ -192,14 +191,14 @@ pub(crate) async fn unbound_hosts_all_fail_alike(story: &mut Story) {
         messages.insert(message.replace("nobody.invalid", "localhost"));
     }
     assert_eq!(messages.len(), 1, "{messages:#?}");
-    // Nor does a member of such an answer become a token.
+    // A member of such an answer does not become a token either.
     let provider = json!({
         "tokenEndpoint": document.url(TOKEN), "clientAuthentication": {"method": "none"},
         "response": {"fields": {"accessToken": "/password"}},
     });
     story.apply(&story.source_for("reader", &json!({"provider": provider, "credentialsRef": null}))).await;
     story.failing("reader", "InvalidSpec").await;
-    // To whoever the owner of credentials lets ask, the difference is told.
+    // If the owner of the credentials allows the host, the difference is shown.
     story.ask("bound", &json!({"provider": {"tokenEndpoint": story.provider.url("/moved")}})).await;
     story.failing("bound", "UnexpectedRedirect").await;
 }

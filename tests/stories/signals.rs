@@ -1,5 +1,4 @@
-//! What says that a token is not what it seems: a probe's 401, revoked credentials, and answers that claim too much or
-//! too little.
+//! Signs that a token is not usable: a probe's 401, revoked credentials, and answers that claim too much or too little.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,17 +16,17 @@ use crate::story::{SOON, Story, TOKEN, condition, is};
 
 const ECHO: &str = "/echo";
 
-/// A life in seconds, at half of which the next token is due.
+/// A lifetime in seconds; the next token is due after half of it.
 const BRIEF: u64 = 24;
 
-/// The shortest interval the schema takes.
+/// A probe with the shortest interval that the schema permits.
 fn probe(story: &Story) -> Value {
     json!({"renewal": {"probe": {"url": story.provider.url(ECHO), "interval": "10s"}}})
 }
 
 pub(crate) async fn rejected_token_is_renewed_once(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600));
-    // The resource server knows nobody's token any more; 403 and 500 say nothing of a token.
+    // The resource server rejects every token; 403 and 500 say nothing about a token.
     let refused = Arc::new(Mutex::new(Vec::<String>::new()));
     let (shown, statuses) = (Arc::clone(&refused), AtomicUsize::new(0));
     story.provider.respond(ECHO, move |request, _| {
@@ -51,7 +50,7 @@ pub(crate) async fn rejected_token_is_renewed_once(story: &mut Story) {
     .await;
     assert_eq!(refused.lock().unwrap().as_slice(), [first]);
     assert_eq!(story.provider.count(ECHO), 3, "one in each interval of the token's life");
-    // The new token is rejected as well: that is told, and no third one is fetched for it now.
+    // The new token is rejected, too: this is reported, and no third one is requested for it now.
     let source = story
         .until("probed", "the second rejection", |source| {
             condition(source, ConditionType::Renewed)
@@ -122,7 +121,7 @@ pub(crate) async fn prisjakts_401_is_noticed(story: &mut Story) {
     prisjakt.stand_in(&mut objects);
     manifest::into_namespace(&mut objects, &story.namespace);
     story.world.plane().apply_objects(&objects).await;
-    // The manifest as it is shipped, but nobody waits for a quarter of an hour.
+    // The shipped manifest with a shorter interval than a quarter of an hour.
     story.patch_source("prisjakt", &json!({"spec": {"renewal": {"probe": {"interval": "10s"}}}})).await;
     story.ready("prisjakt").await;
     prisjakt.kill_tokens();
@@ -151,10 +150,10 @@ pub(crate) async fn revoked_credentials_withdraw_the_token(story: &mut Story) {
     assert_eq!(secret.metadata.uid, uid, "the Secret itself stays: mounts lose the token");
     assert!(story.events("withdrawn").await.contains(&"TokenWithdrawn".to_owned()));
     story.asked_exactly(2).await;
-    // A restart brings nothing back, and asks for nothing.
+    // A restart restores nothing, and requests nothing.
     story.run_with(&["--allow-network", "127.0.0.0/8"]).await;
     story.asked_exactly(2).await;
-    // Good credentials do, even where somebody else has laid a hand on what we noted.
+    // Valid credentials do, even if another client has changed the controller's record.
     let touched =
         json!({"metadata": {"annotations": {"tokensource.dev/withdrawn-at": "2020-01-01T00:00:00Z"}}});
     story.patch_secret("withdrawn-token", &touched).await;

@@ -1,5 +1,5 @@
-//! One story: a namespace, a controller process that serves it alone, and a scripted provider.
-//! Knows how users look at things; must not know what any story expects.
+//! One story: a namespace, a controller process that serves only it, and a scripted provider. Knows how users read objects;
+//! must not know the expectations of a story.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use tokensource_kit::{argocd, eventually, kstatus};
 use crate::leaks;
 use crate::world::{CONTROLLER, World};
 
-/// Enough for anything that is to happen at once, on a machine with other work.
+/// The deadline for anything that must happen at once, on a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// The path of the scripted token endpoint.
@@ -29,7 +29,7 @@ pub(crate) struct Story {
     pub(crate) namespace: String,
     pub(crate) provider: ScriptedProvider,
     pub(crate) controller: ControllerProcess,
-    /// What controllers that were replaced have said.
+    /// The logs of replaced controllers.
     said: String,
 }
 
@@ -39,7 +39,7 @@ impl Story {
         Self::begin_with(world, name, kubeconfig, &[]).await
     }
 
-    /// A story whose controller reaches the API server by this kubeconfig and has this in its environment.
+    /// A story whose controller uses this kubeconfig and this environment.
     pub(crate) async fn begin_with(
         world: Arc<World>,
         name: &str,
@@ -70,14 +70,14 @@ impl Story {
         self.controller = start(self.world.kubeconfig(), &self.namespace, &arguments, environment).await;
     }
 
-    /// Replaces the controller by one that speaks to the API server as somebody else.
+    /// Replaces the controller by one with another kubeconfig.
     pub(crate) async fn run_as(&mut self, kubeconfig: &Path, arguments: &[&str]) {
         self.controller.kill9();
         self.said += &self.controller.logs();
         self.controller = start_as(kubeconfig, arguments).await;
     }
 
-    /// Whatever the story was about, what it leaves obeys kstatus, and nothing secret stands where it must not.
+    /// Checks after every story that its objects obey kstatus, and that no secret was shown.
     pub(crate) async fn end(self) {
         leaks::assert_none(&self, &self.said).await;
         let left = self.sources().list(&ListParams::default()).await.expect("the TokenSources");
@@ -109,7 +109,7 @@ impl Story {
         self.world.plane().apply_in(&self.namespace, &object.to_string()).await;
     }
 
-    /// Credentials that this story's provider may have.
+    /// Credentials that this story's provider may receive.
     pub(crate) async fn credentials(&self, name: &str, secret: &str) {
         self.apply(&json!({
             "apiVersion": "v1", "kind": "Secret",
@@ -193,7 +193,7 @@ impl Story {
         .await
     }
 
-    /// Waits until the `TokenSource` looks so.
+    /// Waits until the `TokenSource` satisfies the condition.
     pub(crate) async fn until(
         &self,
         name: &str,
@@ -224,14 +224,14 @@ impl Story {
         .await;
     }
 
-    /// Waits until the token endpoint has been asked so often, and shows that it is not asked again.
+    /// Waits until the token endpoint has received this number of requests, and checks that no more follow.
     pub(crate) async fn asked_exactly(&self, times: usize) {
         self.asked(times).await;
         tokio::time::sleep(Duration::from_secs(2)).await;
         assert_eq!(self.provider.count(TOKEN), times, "token requests");
     }
 
-    /// Waits until the token endpoint has been asked so often.
+    /// Waits until the token endpoint has received this number of requests.
     pub(crate) async fn asked(&self, times: usize) {
         eventually("token requests", SOON, async || {
             let count = self.provider.count(TOKEN);
@@ -244,7 +244,7 @@ impl Story {
         .await;
     }
 
-    /// What this story's controller has asked of the API server since a mark, watches aside.
+    /// The calls of this story's controller to the API server since a mark, without watches.
     pub(crate) fn calls_since(&self, mark: u64) -> Vec<AuditEntry> {
         let mut calls = self.world.plane().audit_since(mark);
         calls.retain(|call| {
@@ -285,13 +285,13 @@ pub(crate) async fn start_as(kubeconfig: &Path, arguments: &[&str]) -> Controlle
 
 async fn start_in(kubeconfig: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> ControllerProcess {
     let binary = Path::new(env!("CARGO_BIN_EXE_tokensource"));
-    // Everything that the program and all libraries in it can say, for `leaks` to search.
+    // The most detailed log level, for `leaks` to search.
     let mut variables = vec![("RUST_LOG", "trace")];
     variables.extend(environment);
     ControllerProcess::start(binary, kubeconfig, arguments, &variables).await
 }
 
-/// Argo CD waits for what is not there yet, and calls good what is good.
+/// Checks that Argo CD's health agrees with the state.
 fn assert_argo_agrees(source: &TokenSource) {
     let health = argocd::health(source);
     let seen =
@@ -324,13 +324,13 @@ pub(crate) fn text(secret: &Secret, key: &str) -> String {
     String::from_utf8(bytes.0.clone()).expect("text")
 }
 
-/// What the program itself said last; its libraries say a thousand times more.
+/// The last lines of the program itself, without the many lines of its libraries.
 fn last_lines(log: &str) -> String {
     let lines: Vec<_> = log.lines().filter(|line| line.contains(" tokensource::")).collect();
     lines[lines.len().saturating_sub(12)..].join("\n")
 }
 
-/// A JSON merge patch (RFC 7396): null takes a member away.
+/// A JSON merge patch (RFC 7396): null removes a member.
 fn merge(into: &mut Value, from: &Value) {
     let Value::Object(from) = from else {
         *into = from.clone();

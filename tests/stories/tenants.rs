@@ -1,5 +1,5 @@
-//! Two users of one namespace, of whom one may read its Secrets: what the shipped admission policy makes of each.
-//! Knows the policy by its effect alone. Who may not create Secrets is in `targets`.
+//! Two users of one namespace, of whom only one may read its Secrets: how the shipped admission policy judges each. Knows
+//! only the policy's effect. `targets` has users who may not create Secrets.
 
 mod targets;
 
@@ -19,7 +19,7 @@ pub(crate) use targets::{
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 
-/// Both may write sources and providers; alice may also use what `client`, `trust` and `builder` are.
+/// Both may write sources and providers; alice may also use `client`, `trust` and `builder`.
 async fn tenants(story: &Story) {
     let authors = json!([{
         "apiGroups": ["tokensource.dev"], "resources": ["tokensources", "tokenproviders"],
@@ -63,12 +63,12 @@ fn bind(role: &str, users: &[&str]) -> Value {
     })
 }
 
-/// As many as can be named.
+/// The maximum number of workloads.
 fn workloads() -> Vec<String> {
     (0..8).map(|number| format!("app-{number}")).collect()
 }
 
-/// Creates an object anew as somebody.
+/// Creates an object as this user, after deleting it.
 async fn try_as(story: &Story, user: &str, object: &Value) -> Result<(), String> {
     let name = object["metadata"]["name"].as_str().unwrap();
     let _ = story.sources().delete(name, &DeleteParams::default()).await;
@@ -82,7 +82,7 @@ pub(crate) async fn only_who_may_get_a_secret_may_have_it_sent(story: &mut Story
         let source = story.source_for("inline", &more);
         let mut spec = source["spec"]["provider"].clone();
         let mut objects = vec![source];
-        // The same in an object of its own, where the credentials are not named.
+        // The same in a provider object, which does not name the credentials.
         if more["credentialsRef"].is_null() && more["provider"].is_object() && more["target"].is_null() {
             spec["tls"]["caBundle"].take();
             let prune =
@@ -104,13 +104,13 @@ pub(crate) async fn only_who_may_get_a_secret_may_have_it_sent(story: &mut Story
             assert_eq!(answer, Ok(()), "{case}: {kind} of alice");
         }
     }
-    // What alice wrote is served, as the controller's own writes are none of the policy's business.
+    // Alice's object is served, because the policy does not restrict the controller's own writes.
     story.provider.always(TOKEN, Answer::token(3600));
     assert_eq!(try_as(story, "alice", &story.source_for("served", &json!({}))).await, Ok(()));
     story.ready("served").await;
 }
 
-/// The Secret with another TokenSource's token is named by that TokenSource, so the right to one Secret is not enough.
+/// The other TokenSource determines which Secret has its token, so the right to one Secret is not enough.
 pub(crate) async fn only_who_may_get_all_secrets_may_use_another_token(story: &mut Story) {
     tenants(story).await;
     let bearer = json!({"method": "bearer_token", "bearerToken": {"tokenSourceRef": {"name": "first"}}});
@@ -125,7 +125,7 @@ pub(crate) async fn only_who_may_get_all_secrets_may_use_another_token(story: &m
     try_as(story, "bob", &chained).await.expect_err("bob may get none");
 }
 
-/// What is merged into a spec, and how bob is refused; not at all where nothing is said.
+/// Changes of a spec, and bob's refusal; an empty text if he is not refused.
 fn references() -> Vec<(&'static str, Value, &'static str)> {
     let nobody = |provider: Value| json!({"credentialsRef": null, "provider": provider});
     let none = json!({"method": "none"});
@@ -221,7 +221,7 @@ fn references() -> Vec<(&'static str, Value, &'static str)> {
     ]
 }
 
-/// Whoever leaves the spec as it is passes; whoever changes it answers for all that it names.
+/// Updates without a change of the spec are permitted; a change requires the rights to everything that the spec names.
 pub(crate) async fn unchanged_specs_pass(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600));
     tenants(story).await;
@@ -233,7 +233,7 @@ pub(crate) async fn unchanged_specs_pass(story: &mut Story) {
     patch(json!({"metadata": {"labels": {"seen-by": "bob"}}})).await.expect("a label");
     let renew = json!({"metadata": {"annotations": {"tokensource.dev/renew-requested-at": "now"}}});
     patch(renew).await.expect("a request to renew");
-    // Applying the same again, as GitOps tools do.
+    // Applies the same again, as GitOps tools do.
     let same = story.source_for("hers", &json!({}));
     story.world.plane().try_apply("bob", &story.namespace, &same.to_string()).await.expect("the same again");
     for change in [
@@ -244,19 +244,19 @@ pub(crate) async fn unchanged_specs_pass(story: &mut Story) {
         let refusal = patch(json!({"spec": change})).await.expect_err("a changed spec").to_string();
         assert!(refusal.contains("you may not get Secrets"), "{change}: {refusal}");
     }
-    // Who gives the credentials up needs no right to them.
+    // Removing the credentials requires no right to them.
     let none = json!({"credentialsRef": null, "provider": {"clientAuthentication": {"method": "none"}}});
     patch(json!({"spec": none})).await.expect("a spec that names nothing");
 }
 
-/// A `TokenProvider`, or a `ClusterTokenProvider`, with a reference that its own author may use.
+/// A `TokenProvider` or `ClusterTokenProvider` with a reference that its own author may use.
 fn provider_for(story: &Story, kind: &str, name: &str, more: &Value) -> Value {
     let mut spec = story.source_for("any", &json!({"provider": more}))["spec"]["provider"].clone();
     spec["clientAuthentication"] = more["clientAuthentication"].clone();
     json!({"apiVersion": "tokensource.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec})
 }
 
-/// Somebody else's provider object, whose references bob may not use, would have the controller use them for him.
+/// Bob must not use references through a provider object of another user if he may not use them himself.
 pub(crate) async fn provider_object_lends_nobodys_secret(story: &mut Story) {
     tenants(story).await;
     let none = json!({"method": "none"});
@@ -306,7 +306,7 @@ pub(crate) async fn provider_object_lends_nobodys_secret(story: &mut Story) {
             if kind == "ClusterTokenProvider" && *case == "trust" {
                 continue;
             }
-            // Cluster providers of all stories stand side by side.
+            // Cluster providers of all stories exist at the same time.
             let name = format!("{case}-{}", story.namespace);
             let provider = provider_for(story, kind, &name, more);
             let author = if kind == "TokenProvider" { "alice" } else { "admin" };
@@ -321,7 +321,7 @@ pub(crate) async fn provider_object_lends_nobodys_secret(story: &mut Story) {
             if words.is_empty() {
                 assert_eq!(try_as(story, "bob", &source).await, Ok(()), "{case}: {kind}");
             } else {
-                // The API server sees a provider a moment after it was made.
+                // The policy sees a provider a moment after it was created.
                 eventually("a refusal", SOON, async || match try_as(story, "bob", &source).await {
                     Ok(()) => Err("bob was let pass".to_owned()),
                     Err(refusal) if refusal.contains(words) && refusal.contains(kind) => Ok(()),
@@ -330,7 +330,7 @@ pub(crate) async fn provider_object_lends_nobodys_secret(story: &mut Story) {
                 .await;
             }
             assert_eq!(try_as(story, "alice", &source).await, Ok(()), "{case}: {kind} named by alice");
-            // From a provider that lends nothing to one that does, by an update.
+            // An update from a provider without references to one with references.
             if !words.is_empty() {
                 let bland = format!("bland-{}", story.namespace);
                 let bland = story.source_for(

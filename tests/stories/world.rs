@@ -1,6 +1,5 @@
-//! What the stories share: one control plane with the CRDs, the controller's role and the admission policy as they are
-//! shipped, and one Keycloak.
-//! Knows how they are started, and that both are gone when the last story has ended.
+//! The parts that the stories share: one control plane with the shipped CRDs, role and admission policy, and one Keycloak.
+//! Knows how they are started, and ends both after the last story.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -10,7 +9,7 @@ use tokensource_kit::control_plane::{ControlPlane, Shape};
 use tokensource_kit::keycloak::Keycloak;
 use tokensource_kit::shipped::{self, definitions};
 
-/// The user the controllers of the stories run as, bound to the role that is shipped and to nothing else.
+/// The user of the controllers, which has only the shipped role.
 pub(crate) const CONTROLLER: &str = "controller";
 
 pub(crate) struct World {
@@ -21,7 +20,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Enough to name the stories.
+    /// A world that can only name the stories.
     pub(crate) fn unbuilt() -> Arc<Self> {
         authority::install_crypto();
         Arc::new(Self {
@@ -37,7 +36,7 @@ impl World {
         runtime.block_on(Self::start(Shape::default()))
     }
 
-    /// A control plane of this shape, with everything that is installed into it.
+    /// A control plane of this shape, with everything installed.
     pub(crate) async fn start(shape: Shape) -> Arc<Self> {
         let world = Self::unbuilt();
         let plane = ControlPlane::start_as(&definitions(), shape).await;
@@ -60,7 +59,7 @@ impl World {
     /// The Keycloak, started by the first story that needs it.
     pub(crate) fn keycloak(&self) -> &Keycloak {
         self.keycloak.get_or_init(|| {
-            // A thread of its own: the story that asks is inside a runtime already.
+            // On a thread of its own, because the calling story is inside a runtime already.
             std::thread::scope(|scope| {
                 let started = scope.spawn(|| {
                     let runtime = tokio::runtime::Runtime::new().expect("a runtime");

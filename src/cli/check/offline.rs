@@ -17,8 +17,8 @@ use crate::decide::credentials::is_placeholder;
 use crate::decide::publication::allowed_hosts;
 use crate::decide::render::TemplateProblem;
 use crate::decide::{
-    Credentials, Deletion, Failure, Observed, Plan, Secrets, Target, Upstream, UpstreamState, circle, decide,
-    has_owner, inputs, names_owned, render,
+    ChosenProvider, Credentials, Deletion, Failure, Observed, Plan, Secrets, Target, Upstream, UpstreamState,
+    chosen_provider, circle, decide, has_owner, inputs, names_owned, render,
 };
 use crate::issue::caches::Caches;
 use crate::oauth::{AddressPolicy, OutboundProxy};
@@ -90,6 +90,7 @@ impl<'a> OfflineContext<'a> {
             namespace: self.source.metadata.namespace.as_deref().unwrap_or_default(),
             name: self.source.metadata.name.as_deref().unwrap_or_default(),
             uid: "",
+            created_at: None,
             generation: 1,
             deleting: false,
             deletion: Deletion::default(),
@@ -177,7 +178,7 @@ impl<'a> OfflineContext<'a> {
         self.manifests.config_map(self.source.namespace().as_deref(), name)
     }
 
-    /// Whether the client's certificate or its key was never filled in.
+    /// Whether the client's certificate or its key is still a placeholder.
     pub(super) fn has_placeholder_certificate(&self, provider: &TokenProviderSpec) -> bool {
         let reference = provider.tls.client_certificate_ref.as_ref();
         let data = reference.and_then(|reference| self.secret(&reference.name)).map(data).unwrap_or_default();
@@ -239,16 +240,15 @@ fn provider(source: &TokenSource, manifests: &Manifests) -> Result<TokenProvider
         );
         Failure::local(Reason::ProviderNotFound, message)
     };
-    match (&source.spec.provider, &source.spec.provider_ref) {
-        (Some(provider), None) => Ok(provider.as_ref().clone()),
-        (None, Some(reference)) if reference.kind == ProviderKind::ClusterTokenProvider => manifests
-            .cluster_provider(&reference.name)
+    match chosen_provider(&source.spec, false)? {
+        ChosenProvider::Inline(provider) => Ok(provider.clone()),
+        ChosenProvider::Cluster(name) => manifests
+            .cluster_provider(name)
             .map(|provider| provider.spec.provider.clone())
-            .ok_or_else(|| missing("ClusterTokenProvider", &reference.name)),
-        (None, Some(reference)) => manifests
-            .provider(source.namespace().as_deref(), &reference.name)
+            .ok_or_else(|| missing("ClusterTokenProvider", name)),
+        ChosenProvider::Namespaced(name) => manifests
+            .provider(source.namespace().as_deref(), name)
             .map(|provider| provider.spec.clone())
-            .ok_or_else(|| missing("TokenProvider", &reference.name)),
-        _ => Err(Failure::local(Reason::InvalidSpec, "Set exactly one of provider and providerRef.")),
+            .ok_or_else(|| missing("TokenProvider", name)),
     }
 }

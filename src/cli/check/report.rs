@@ -1,5 +1,5 @@
-//! The result of a check, as data: what `text` renders for people and serde writes for programs.
-//! Must not know how anything in it was found.
+//! The result of a check, as data: what `text` renders for people and serde writes for programs. Must not know how the
+//! results were found.
 
 use std::collections::BTreeMap;
 
@@ -115,7 +115,7 @@ pub(super) struct RenewalTime {
 pub(super) enum LifetimeSource {
     /// The provider's response.
     Answer,
-    /// The spec, for providers that do not tell the lifetime.
+    /// The spec, for providers that do not send the lifetime.
     AssumedLifetime,
     /// An hour, as an example.
     Example,
@@ -199,7 +199,8 @@ impl RenewalTime {
         Self { source: LifetimeSource::Answer, lifetime, earliest, latest }
     }
 
-    /// For the lifetime of a token that is signed here; for the one that the spec assumes, or else for an hour.
+    /// For the lifetime of a token that the controller signs; or for the lifetime that the spec assumes, or else for an
+    /// hour.
     pub(super) fn expected(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Self {
         if let Some(signed) = &provider.signed_token {
             let left = signed.lifetime().get().saturating_sub(Assertion::DEFAULT_BACKDATE);

@@ -19,7 +19,7 @@ use crate::oauth::{
 /// Replaces a secret of any length. These characters are the same in a form, in JSON and in a URL.
 pub(super) const MASK: &str = "********";
 
-/// In place of an endpoint, where there is none.
+/// Replaces the endpoint if there is none.
 pub(super) const SIGNED: &str = "here, nothing is sent";
 
 /// The masked request; fails if the request cannot be built.
@@ -73,9 +73,9 @@ fn masked(mut request: TokenRequest, shows_id: bool) -> TokenRequest {
     }
     // The key of the assertion is kept, because it is needed to sign and is not sent.
     let mask_id = |assertion: &mut Assertion| {
-        for party in std::iter::once(&mut assertion.issuer).chain(&mut assertion.subject) {
-            if Some(&*party) == id.as_ref() {
-                MASK.clone_into(party);
+        for name in std::iter::once(&mut assertion.issuer).chain(&mut assertion.subject) {
+            if Some(&*name) == id.as_ref() {
+                MASK.clone_into(name);
             }
         }
     };

@@ -65,7 +65,7 @@ fn shown(url: &Url) -> String {
     if url.path() == "/" { text.trim_end_matches('/').to_owned() } else { text.to_owned() }
 }
 
-/// The host. A name in place of a placeholder belongs to nobody: `.example` is reserved (RFC 2606).
+/// The host. A placeholder in it becomes a name under `.example`, which is reserved (RFC 2606).
 fn host(authority: &str, unfilled: &mut Vec<String>) -> String {
     let small = |word: &str| word.to_ascii_lowercase().replace('_', "-");
     let host = replaced(authority, unfilled, small);

@@ -1,5 +1,5 @@
-//! What a curl command would send, read from its words.
-//! Knows curl's options. Must not know OAuth. Its types hold secrets and therefore have no Debug.
+//! The request of a curl command, read from its words. Knows curl's options. Must not know OAuth. Its types hold secrets and
+//! therefore have no Debug.
 
 use super::error::LineError;
 use super::options::{Effect, FILE, long_option, short_option};
@@ -20,13 +20,13 @@ pub(super) struct Call {
     pub(super) certificate: bool,
     pub(super) authority: bool,
     pub(super) insecure: bool,
-    /// Options without a counterpart, which a person should know of.
+    /// Options without a counterpart in a manifest, which a person should know.
     pub(super) left_out: Vec<&'static str>,
 }
 
 /// A part of the body.
 pub(super) enum Data {
-    /// Sent as it stands.
+    /// Sent unchanged.
     Plain(String),
     /// A parameter whose value curl encodes.
     Parameter { name: String, value: String },
@@ -131,7 +131,7 @@ impl Call {
         if text.starts_with('@') {
             return Err(LineError::new(format!("the option -H {FILE}")));
         }
-        // `Name:` takes a header of curl's away, `Name;` sends it empty.
+        // `Name:` removes a header that curl adds, `Name;` sends it empty.
         let Some((name, value)) = text.split_once(':') else {
             return if text.ends_with(';') {
                 Ok(())

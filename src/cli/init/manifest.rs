@@ -1,5 +1,5 @@
-//! From a request to manifests: a `TokenSource`, and Secrets whose values are still to be filled in.
-//! Knows which field of the contract each parameter has. Must not know how the request was described.
+//! Makes manifests from a request: a `TokenSource`, and Secrets whose values the user fills in. Knows the field of each
+//! parameter. Must not know how the request was described.
 
 mod client;
 mod grant;
@@ -16,14 +16,14 @@ use crate::api::{
     TokenProviderSpec, TokenSource, TokenSourceSpec, ValueSource, annotation,
 };
 
-/// A value that the controller recognizes as not filled in, and sends to nobody.
+/// A value that the controller recognizes as a placeholder and never sends.
 const PLACEHOLDER: &str = "replace-me";
 
-/// Parameters that have a field, and are no additional parameters therefore.
+/// Parameters with a field of their own, which are not additional parameters.
 const RESERVED: [&str; 7] =
     ["resource", "client_assertion", "client_secret", "refresh_token", "username", "password", "assertion"];
 
-/// The objects for one line, and what a person has to do with them.
+/// The objects for one line, and the remaining tasks of the user.
 pub(super) struct Manifests {
     pub(super) secrets: Vec<Secret>,
     pub(super) source: TokenSource,
@@ -68,7 +68,7 @@ struct Builder<'a> {
     spec: TokenSourceSpec,
     /// Keys of the credentials Secret.
     keys: Vec<String>,
-    /// Ends of the names of further Secrets, each with one token.
+    /// Suffixes of the names of further Secrets, each with one token.
     others: Vec<&'static str>,
     to_do: Vec<String>,
     notes: Vec<String>,

@@ -1,9 +1,9 @@
-//! The options of curl: which of them shape the request, which do not, and which cannot be used.
-//! Knows names and effects. Must not know a value.
+//! The options of curl: those that shape the request, those that do not, and those that cannot be used. Knows names and
+//! effects. Must not know a value.
 
 use super::error::LineError;
 
-/// What an option does.
+/// The effect of an option.
 #[derive(Clone, Copy)]
 pub(super) enum Effect {
     Method,
@@ -24,7 +24,7 @@ pub(super) enum Effect {
     Flag,
     /// An option with a value, without an effect on the request.
     Value,
-    /// An option with a value that is left out, and named.
+    /// An option with a value that is not used, which the output mentions.
     LeftOut,
     Refused(&'static str),
 }

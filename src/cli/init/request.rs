@@ -25,7 +25,7 @@ pub(super) struct Request {
     /// Whether there is an Authorization header of the scheme Bearer.
     pub(super) bearer: bool,
     pub(super) certificate: bool,
-    /// What a person has to do, and what they should know.
+    /// Tasks of the user, and facts to know.
     pub(super) to_do: Vec<String>,
     pub(super) notes: Vec<String>,
 }
@@ -39,12 +39,12 @@ pub(super) struct Member {
 
 /// A value.
 pub(super) enum Value {
-    /// It is secret, and was dropped.
+    /// A secret value, which was dropped.
     Secret,
     Text {
         text: String,
         type_: ParameterType,
-        /// The line has a placeholder here.
+        /// Whether the line has a placeholder here.
         unfilled: bool,
     },
 }
@@ -62,7 +62,7 @@ impl Value {
     }
 }
 
-/// Headers that say nothing about the request, or that the controller sets itself.
+/// Headers that have no effect on the token, or that the controller sets itself.
 const SILENT: [&str; 18] = [
     "accept",
     "accept-encoding",
@@ -83,7 +83,7 @@ const SILENT: [&str; 18] = [
     "upgrade",
     "upgrade-insecure-requests",
 ];
-/// Beginnings of further such names.
+/// Prefixes of further such names.
 const SILENT_PREFIXES: [&str; 3] = ["content-", "proxy-", "sec-"];
 /// The longest value of a parameter, in characters.
 const LONGEST_VALUE: usize = 4096;
@@ -129,7 +129,7 @@ fn method(call: &Call) -> Result<RequestMethod, LineError> {
     }
 }
 
-/// The client id of `id:secret`. Where one part is missing, the other may be the secret.
+/// The client id of `id:secret`. If one part is missing, the other may be the secret.
 fn client_of(pair: &str) -> Value {
     match pair.split_once(':') {
         Some((id, secret)) if !id.is_empty() && !secret.is_empty() => {
@@ -260,7 +260,7 @@ impl Request {
                 "a part of its body or query is not name=value: check the quotes of the line",
             ));
         }
-        // An empty parameter says nothing. A text without an equals sign may be a secret rather than a name.
+        // An empty parameter is ignored. A text without an equals sign may be a secret rather than a name.
         if text.trim_matches('=').trim().is_empty() {
             return if ["scope", "audience", "resource", "state", "redirect_uri"].contains(&name) {
                 Ok(())

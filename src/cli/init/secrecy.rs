@@ -1,12 +1,12 @@
-//! Which values of a line are secret, and which were never filled in.
-//! Knows names and shapes. A value that cannot be told to be harmless counts as secret.
+//! Decides which values of a line are secret, and which are placeholders. Knows names and shapes. A value that is not
+//! certainly harmless counts as secret.
 
-/// Parts of names that mark a secret wherever they stand.
+/// Parts of names that mark a secret at any position.
 const MARKS: [&str; 9] =
     ["secret", "passw", "passphrase", "pwd", "assertion", "apikey", "signature", "credential", "private"];
 /// Ends of names that mark a secret.
 const ENDS: [&str; 2] = ["token", "key"];
-/// Words that mark a secret as words of their own.
+/// Whole words that mark a secret.
 const WORDS: [&str; 15] = [
     "token",
     "key",
@@ -24,7 +24,7 @@ const WORDS: [&str; 15] = [
     "session",
     "hmac",
 ];
-/// A name that ends so describes a value and is none.
+/// Names with this end describe a secret and are none.
 const DESCRIPTIONS: [&str; 17] = [
     "type",
     "id",
@@ -48,7 +48,7 @@ const DESCRIPTIONS: [&str; 17] = [
 /// Shapes of keys and tokens, whatever their names.
 const PREFIXES: [&str; 12] =
     ["eyJ", "-----", "sk_", "sk-", "rk_", "ghp_", "gho_", "ghs_", "github_pat_", "xox", "AKIA", "shp"];
-/// Random texts of this length are secrets.
+/// Random texts of at least this length are secrets.
 const RANDOM: usize = 32;
 
 /// Whether the value of a parameter or header may be a secret.
@@ -59,7 +59,7 @@ pub(super) fn is_secret(name: &str, value: &str) -> bool {
 fn is_secret_name(name: &str) -> bool {
     let words = words(name);
     let joined = words.concat();
-    // A secret_id is the secret itself.
+    // A `secret_id` is the secret itself.
     let is_description = words.last().is_some_and(|last| DESCRIPTIONS.contains(&last.as_str()));
     if is_description && !joined.ends_with("secretid") {
         return false;
@@ -107,7 +107,7 @@ fn is_uuid(value: &str) -> bool {
         })
 }
 
-/// Whether the value stands for one that the reader puts there: `$ID`, `<your id>`, `{id}`, `YOUR_ID`, `xxx`.
+/// Whether the value is a placeholder for one of the reader: `$ID`, `<your id>`, `{id}`, `YOUR_ID`, `xxx`.
 pub(super) fn is_unfilled(value: &str) -> bool {
     let value = value.trim();
     let between =

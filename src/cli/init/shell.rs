@@ -1,9 +1,9 @@
 //! The words of a command line, split as a POSIX shell splits them.
 //!
-//! Expands and runs nothing: `$NAME`, `$(command)` and `<a placeholder>` stay in their words as they stand. More lenient than a
-//! shell where documentation is: a `&` inside a URL needs no quotes, and a line may continue after `^` or a backtick.
-//! The crate shlex knows neither `$'…'` nor the end of a command (`|`, `>`, `;`), so it would take `jq` for a URL.
-//! Must not know curl.
+//! Expands and runs nothing: `$NAME`, `$(command)` and `<a placeholder>` stay unchanged in their words. More lenient than a
+//! shell where documentation is: a `&` inside a URL needs no quotes, and a line may continue after `^` or a backtick. The
+//! crate shlex knows neither `$'…'` nor the end of a command (`|`, `>`, `;`), so it would take `jq` for a URL. Must not know
+//! curl.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -168,7 +168,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Keeps everything to this character as text.
+    /// Keeps everything up to this character as text.
     fn until(&mut self, end: char) -> Result<(), LineError> {
         if end == '`' {
             self.push('`');

@@ -1,4 +1,4 @@
-//! Lines that are refused, names, files, and the search for secrets in everything that is written.
+//! Refused lines, names, files, and the search for secrets in the whole output.
 
 use proptest::prelude::*;
 
@@ -11,7 +11,7 @@ fn refusal(line: &str) -> String {
 }
 
 #[test]
-fn lines_that_are_no_token_request_are_refused_with_what_to_do() {
+fn lines_without_a_token_request_are_refused_with_a_remedy() {
     let ok = "grant_type=client_credentials";
     let cases = [
         (format!("wget {URL}"), "does not begin with curl"),

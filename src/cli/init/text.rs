@@ -1,5 +1,5 @@
-//! Manifests as YAML, with comments in front that say what is left to do.
-//! Knows YAML and line lengths. Must not know how the manifests came about.
+//! Manifests as YAML, with comments in front that name the remaining tasks. Knows YAML and line lengths. Must not know how
+//! the manifests were made.
 
 use super::error::LineError;
 use super::manifest::Manifests;

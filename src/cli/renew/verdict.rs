@@ -2,23 +2,11 @@
 
 use chrono::TimeDelta;
 
-use crate::api::{ConditionType, Reason, TokenSource};
+use crate::api::{ConditionType, Reason, ReasonKind, TokenSource};
 use crate::cli::output::harmless;
 
 /// For this long, a failure may be older than the request and is not taken as its result.
 const GRACE: TimeDelta = TimeDelta::seconds(5);
-
-/// With these reasons no request is sent to the provider, so the renewal request stays open until the cluster changes.
-const NOT_SENT: [Reason; 8] = [
-    Reason::TargetConflict,
-    Reason::ProviderNotFound,
-    Reason::ProviderNotAllowed,
-    Reason::InvalidSpec,
-    Reason::TemplateInvalid,
-    Reason::CredentialsNotFound,
-    Reason::CredentialsNotBound,
-    Reason::CredentialsInvalid,
-];
 
 /// The result of a renewal request.
 #[derive(Debug, PartialEq)]
@@ -73,8 +61,9 @@ pub(super) fn judge(
     }
 }
 
+/// Whether no request is sent to the provider, so that the renewal request stays open until the cluster changes.
 fn was_not_sent(reason: &str) -> bool {
-    Reason::named(reason).is_some_and(|reason| NOT_SENT.contains(&reason))
+    Reason::named(reason).is_some_and(|reason| reason.kind() == ReasonKind::NotSent)
 }
 
 /// The token was obtained but could not be written; the progress says why.

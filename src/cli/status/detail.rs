@@ -139,7 +139,7 @@ fn style(condition: &Condition, bad: anstyle::Style) -> anstyle::Style {
     }
 }
 
-/// The reason of a condition, if it is a problem that somebody can act on.
+/// The reason of a condition, if it is a problem that a person can act on.
 fn problem(condition: &Condition) -> Option<Reason> {
     let judged = ["Ready", "Renewed"].contains(&condition.type_.as_str());
     Reason::named(&condition.reason).filter(|_| judged && condition.status != "True")

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use kube::ResourceExt;
-
-use crate::api::{ProviderKind, TokenProviderSpec, TokenSource};
+use crate::api::{ProviderKind, TokenProviderSpec, TokenSourceSpec};
 use crate::issue::inputs::Purpose;
 use crate::issue::token_clients::{Digest, digest};
 use crate::oauth::Endpoint;
@@ -36,7 +34,12 @@ enum Authorities {
 }
 
 impl Key {
-    pub(crate) fn of(source: &TokenSource, provider: &TokenProviderSpec, purpose: Purpose) -> Self {
+    pub(crate) fn of(
+        namespace: &str,
+        spec: &TokenSourceSpec,
+        provider: &TokenProviderSpec,
+        purpose: Purpose,
+    ) -> Self {
         let url = match purpose {
             Purpose::Token => provider.token_endpoint.as_deref(),
             Purpose::Revocation => provider.revocation_endpoint().or(provider.token_endpoint.as_deref()),
@@ -46,12 +49,12 @@ impl Key {
         let host =
             Endpoint::parse(url).map(|url| format!("{}:{}", url.host(), url.port())).unwrap_or_default();
         let of_cluster =
-            source.spec.provider_ref.as_ref().filter(|to| to.kind == ProviderKind::ClusterTokenProvider);
+            spec.provider_ref.as_ref().filter(|to| to.kind == ProviderKind::ClusterTokenProvider);
         let tls = &provider.tls;
         let owner = match of_cluster {
             Some(to) => Owner::ClusterProvider(to.name.clone()),
             None => Owner::Namespace {
-                name: source.namespace().unwrap_or_default(),
+                name: namespace.to_owned(),
                 authorities: match &tls.ca_bundle_ref {
                     Some(map) => Authorities::ConfigMap(map.name.clone(), map.key.clone()),
                     None => Authorities::Bundle(digest(tls.ca_bundle.as_deref())),

@@ -1,19 +1,18 @@
-//! The limiters in front of providers: their lock, their timers, and permits that are given back however a reconcile ends.
+//! The limiters of providers: their lock, their timers, and permits that are returned however a reconcile ends.
 //!
-//! Knows which TokenSources share a limiter, and how a waiter is woken. Must not decide which of them may send a request.
+//! Knows which TokenSources share a limiter, and how a waiter is resumed. Must not decide which of them may send a request.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::Stream;
-use kube::ResourceExt;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use crate::api::{Reason, TokenProviderSpec, TokenSource};
-use crate::controller::view::name::{NamespacedName, name_of};
+use crate::api::{Reason, TokenProviderSpec};
+use crate::controller::view::name::NamespacedName;
 use crate::decide::limiter::{Answer, Entry, Limiter, Request};
 use crate::decide::{Deferral, Failure, Observed};
 use crate::issue::inputs::Purpose;
@@ -23,12 +22,12 @@ mod key;
 
 /// How often unused limiters are dropped.
 const SWEEP: TimeDelta = TimeDelta::minutes(1);
-/// How many unused limiters one namespace may keep. Each other port or timeout in a spec makes another limiter.
+/// The maximum number of unused limiters of one namespace. Each different port or timeout in a spec creates a limiter.
 const UNUSED: usize = 64;
 
 struct Slot {
     limiter: Limiter,
-    /// The next instant at which a waiter may be woken, and the task that waits for it.
+    /// The next instant at which a waiter may be resumed, and the task that waits for it.
     timer: Option<(DateTime<Utc>, AbortHandle)>,
 }
 
@@ -63,7 +62,7 @@ pub(crate) struct Limiters {
     began: (DateTime<Utc>, Instant),
 }
 
-/// The permission to send a request, given back when it is dropped.
+/// The permission to send a request, returned when it is dropped.
 pub(crate) struct Permit {
     limiters: Arc<Limiters>,
     key: Arc<Key>,
@@ -81,45 +80,42 @@ impl Limiters {
         })
     }
 
-    /// The names of the TokenSources that are woken from now on. Each workqueue gets all of them.
-    pub(crate) fn wakes(&self) -> impl Stream<Item = NamespacedName> + Send + use<> {
+    /// The names of the TokenSources that are resumed from now on. Each workqueue gets all of them.
+    pub(crate) fn resumptions(&self) -> impl Stream<Item = NamespacedName> + Send + use<> {
         let (sender, receiver) = mpsc::unbounded_channel();
         self.lock().workqueues.push(sender);
         futures::stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver)))
     }
 
-    /// Lets this `TokenSource` send a request, or makes it wait until it is woken.
+    /// Lets this `TokenSource` send a request, or makes it wait until it is resumed.
     pub(crate) fn acquire(
         self: &Arc<Self>,
-        source: &TokenSource,
         provider: &TokenProviderSpec,
         observed: &Observed<'_>,
     ) -> Result<Permit, Deferral> {
-        let namespace = source.namespace().unwrap_or_default();
-        let key = Key::of(source, provider, Purpose::Token);
-        self.enter(name_of(source), Arc::new(key), Request::of(&namespace, observed))
+        self.enter(Purpose::Token, provider, observed, Request::of(observed))
     }
 
-    /// Lets this `TokenSource` send the requests that revoke its tokens, or makes it wait until it is woken. These requests have
-    /// a limiter of their own: a revocation endpoint that hangs must not hold the permits that renewals need, nor stop renewals
-    /// by its failures.
+    /// Lets this `TokenSource` send the requests that revoke its tokens, or makes it wait until it is resumed. These requests
+    /// have a limiter of their own: a revocation endpoint that hangs must not use up the permits that renewals need, nor stop
+    /// renewals by its failures.
     pub(crate) fn acquire_for_revocation(
         self: &Arc<Self>,
-        source: &TokenSource,
         provider: &TokenProviderSpec,
         observed: &Observed<'_>,
     ) -> Result<Permit, Deferral> {
-        let namespace = source.namespace().unwrap_or_default();
-        let key = Key::of(source, provider, Purpose::Revocation);
-        self.enter(name_of(source), Arc::new(key), Request::of_revocation(&namespace, observed))
+        self.enter(Purpose::Revocation, provider, observed, Request::of_revocation(observed))
     }
 
     fn enter(
         self: &Arc<Self>,
-        name: NamespacedName,
-        key: Arc<Key>,
+        purpose: Purpose,
+        provider: &TokenProviderSpec,
+        observed: &Observed<'_>,
         request: Request,
     ) -> Result<Permit, Deferral> {
+        let name = request.name.clone();
+        let key = Arc::new(Key::of(observed.namespace, observed.spec, provider, purpose));
         let now = self.now();
         let mut state = self.lock();
         state.sweep(now);
@@ -131,15 +127,15 @@ impl Limiters {
             timer: None,
         });
         let entry = slot.limiter.acquire(request, now);
-        self.wake(&mut state, &key, now);
+        self.resume(&mut state, &key, now);
         match entry {
             Entry::Go => {
                 state.waiting.remove(&name);
                 drop(state);
                 Ok(Permit { limiters: Arc::clone(self), key, name, answer: Answer::Unrelated })
             }
-            Entry::Wait { report, trouble } => {
-                let failure = trouble.map(|reason| failing(reason, key.host()));
+            Entry::Wait { report, open_reason } => {
+                let failure = open_reason.map(|reason| failing(reason, key.host()));
                 state.waiting.insert(name, key);
                 Err(Deferral { report, failure })
             }
@@ -165,7 +161,7 @@ impl Limiters {
         if let Some(slot) = state.limiters.get_mut(&key) {
             slot.limiter.leave(name, now);
         }
-        self.wake(state, &key, now);
+        self.resume(state, &key, now);
     }
 
     fn release(&self, key: &Arc<Key>, name: &NamespacedName, answer: Answer) {
@@ -173,18 +169,18 @@ impl Limiters {
         if let Some(slot) = state.limiters.get_mut(key) {
             slot.limiter.release(name, answer, now);
         }
-        self.wake(&mut state, key, now);
+        self.resume(&mut state, key, now);
     }
 
     /// Queues the TokenSources that may send now, and sets the timer for the next one.
-    fn wake(&self, state: &mut State, key: &Arc<Key>, now: DateTime<Utc>) {
+    fn resume(&self, state: &mut State, key: &Arc<Key>, now: DateTime<Utc>) {
         let Some(slot) = state.limiters.get_mut(key) else { return };
-        let wake = slot.limiter.wake(now);
-        for name in wake.names {
+        let resumed = slot.limiter.resume(now);
+        for name in resumed.names {
             // A workqueue that has ended is removed.
             state.workqueues.retain(|workqueue| workqueue.send(name.clone()).is_ok());
         }
-        let Some(next) = wake.next else { return };
+        let Some(next) = resumed.next else { return };
         if slot.timer.as_ref().is_some_and(|(at, _)| *at <= next) {
             return;
         }
@@ -206,7 +202,7 @@ impl Limiters {
         if let Some(slot) = state.limiters.get_mut(key) {
             slot.timer = None;
         }
-        self.wake(&mut state, key, now);
+        self.resume(&mut state, key, now);
     }
 
     fn now(&self) -> DateTime<Utc> {

@@ -1,4 +1,4 @@
-//! The I/O side alone: who is woken, and that permits come back. Knows no reconcile.
+//! The locks and timers of limiters: which TokenSources are resumed, and that permits are returned. Knows no reconcile.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tokio::time::{sleep, timeout};
 
 use super::*;
 use crate::api::{
-    ProviderKind, ProviderReference, Tls, TokenProviderSpec, TokenSourceSpec, TokenSourceStatus,
+    ProviderKind, ProviderReference, Tls, TokenProviderSpec, TokenSource, TokenSourceSpec, TokenSourceStatus,
 };
 use crate::decide::{Deletion, Secrets, Target};
 
@@ -30,10 +30,10 @@ fn provider(ca_bundle: Option<&str>) -> TokenProviderSpec {
 }
 
 fn key_of(source: &TokenSource, provider: &TokenProviderSpec) -> Key {
-    Key::of(source, provider, Purpose::Token)
+    Key::of(source.metadata.namespace.as_deref().unwrap(), &source.spec, provider, Purpose::Token)
 }
 
-/// `None` where it has to wait.
+/// None if the request has to wait.
 fn acquire(limiters: &Arc<Limiters>, source: &TokenSource) -> Option<Permit> {
     acquire_at(limiters, source, &provider(None))
 }
@@ -43,12 +43,12 @@ fn acquire_at(
     source: &TokenSource,
     provider: &TokenProviderSpec,
 ) -> Option<Permit> {
-    enter(source, provider, |observed| limiters.acquire(source, provider, observed))
+    enter(source, provider, |observed| limiters.acquire(provider, observed))
 }
 
 fn revoke(limiters: &Arc<Limiters>, source: &TokenSource) -> Option<Permit> {
     let provider = provider(None);
-    enter(source, &provider, |observed| limiters.acquire_for_revocation(source, &provider, observed))
+    enter(source, &provider, |observed| limiters.acquire_for_revocation(&provider, observed))
 }
 
 fn enter(
@@ -62,6 +62,7 @@ fn enter(
         namespace: source.metadata.namespace.as_deref().unwrap(),
         name: source.metadata.name.as_deref().unwrap(),
         uid: "uid",
+        created_at: None,
         generation: 1,
         deleting: false,
         deletion: Deletion::default(),
@@ -95,9 +96,9 @@ async fn revocations_hold_no_permit_that_renewals_need() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_permit_that_is_dropped_wakes_the_next_waiter_in_every_workqueue() {
+async fn a_permit_that_is_dropped_resumes_the_next_waiter_in_every_workqueue() {
     let limiters = Limiters::new(1, clock);
-    let mut workqueues = [limiters.wakes().boxed(), limiters.wakes().boxed()];
+    let mut workqueues = [limiters.resumptions().boxed(), limiters.resumptions().boxed()];
     let permit = acquire(&limiters, &source("a", "one")).unwrap();
     assert!(acquire(&limiters, &source("a", "two")).is_none());
     assert_eq!(limiters.load(), Load { waiting: 1, in_flight: 1, open: 0 });
@@ -110,26 +111,26 @@ async fn a_permit_that_is_dropped_wakes_the_next_waiter_in_every_workqueue() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_waiter_that_leaves_is_not_woken() {
+async fn a_waiter_that_leaves_is_not_resumed() {
     let limiters = Limiters::new(1, clock);
-    let mut woken = limiters.wakes().boxed();
+    let mut resumed = limiters.resumptions().boxed();
     let permit = acquire(&limiters, &source("a", "one")).unwrap();
     for name in ["gone", "next"] {
         assert!(acquire(&limiters, &source("a", name)).is_none());
     }
     limiters.leave(&("a".into(), "gone".into()));
     permit.release(Answer::Succeeded);
-    assert_eq!(woken.next().await, Some(("a".into(), "next".into())));
+    assert_eq!(resumed.next().await, Some(("a".into(), "next".into())));
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_timer_wakes_a_waiter_that_nothing_else_would_wake() {
     let limiters = Limiters::new(4, clock);
-    let mut woken = limiters.wakes().boxed();
+    let mut resumed = limiters.resumptions().boxed();
     acquire(&limiters, &source("a", "limited")).unwrap().release(Answer::Limited);
     assert!(acquire(&limiters, &source("a", "waits")).is_none());
-    assert!(timeout(Duration::from_millis(100), woken.next()).await.is_err());
-    let name = timeout(Duration::from_secs(5), woken.next()).await.unwrap();
+    assert!(timeout(Duration::from_millis(100), resumed.next()).await.is_err());
+    let name = timeout(Duration::from_secs(5), resumed.next()).await.unwrap();
     assert_eq!(name, Some(("a".into(), "waits".into())));
     assert!(acquire(&limiters, &source("a", "waits")).is_some());
     sleep(Duration::from_secs(60)).await;

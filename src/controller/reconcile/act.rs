@@ -1,7 +1,6 @@
 //! The third step: carrying out the plan. Knows in which order objects are written; must not decide what is written.
 
 use chrono::{DateTime, Utc};
-use kube::ResourceExt;
 
 use crate::api::{Reason, TokenSource};
 use crate::controller::error::{CallError, Error, IssueError};
@@ -24,7 +23,7 @@ use crate::oauth::Retry;
 /// The result of a plan.
 pub(crate) struct Acted {
     pub(crate) outcome: Outcome,
-    /// An error of the API server after something had been done.
+    /// An error of the API server, if part of the plan had been carried out.
     pub(crate) error: Option<Error>,
 }
 
@@ -43,8 +42,8 @@ impl Acted {
 
 /// Carries out the plan.
 ///
-/// A request reads Secrets; `read` becomes the observation with these. Returns None if the plan relied on outdated
-/// knowledge and has to be made again, and an error if the API server failed before anything was done.
+/// Returns None if the plan relied on outdated knowledge and has to be made again, and an error if the API server failed
+/// before anything was done.
 pub(crate) async fn act<'a>(
     plan: &Plan,
     source: &TokenSource,
@@ -67,29 +66,29 @@ pub(crate) async fn act<'a>(
         Plan::Suspend => Outcome::Suspended.into(),
         Plan::Wait(_) => Outcome::Waiting.into(),
         Plan::Refuse(failure) => Outcome::Refused(failure.clone()).into(),
-        Plan::Rewrite => rewrite(source, observed, context).await?,
-        Plan::Withdraw | Plan::DeleteFormerTargets if is_outdated(source, observed, context).await? => {
+        Plan::Rewrite => rewrite(observed, context).await?,
+        Plan::Withdraw | Plan::DeleteFormerTargets if is_outdated(observed, context).await? => {
             return Ok(None);
         }
-        Plan::Withdraw => match withdraw(source, observed, context).await {
+        Plan::Withdraw => match withdraw(observed, context).await {
             Ok(target) => Outcome::Withdrawn(target).into(),
             Err(error) => Acted::failed(Outcome::Waiting, Error::WriteTarget(error)),
         },
-        Plan::DeleteFormerTargets => return Ok(delete_former(source, observed, context).await),
-        Plan::Probe => match probe(source, observed, context).await {
+        Plan::DeleteFormerTargets => return Ok(delete_former(observed, context).await),
+        Plan::Probe => match probe(observed, context).await {
             Ok(outcome) => outcome.into(),
             Err(error) => without_token(error, observed, context),
         },
-        Plan::Restart => restart(source, observed, context).await.into(),
+        Plan::Restart => restart(observed, context).await.into(),
         Plan::Publish => match context.view.local.unwritten_token(observed.uid) {
-            Some(issued) => publish(issued, source, observed, context).await,
+            Some(issued) => publish(issued, observed, context).await,
             None => Outcome::Waiting.into(),
         },
         Plan::Issue(cause) => {
-            let obtained = obtain(*cause, source, observed, read, context).await;
+            let obtained = obtain(*cause, observed, read, context).await;
             let observed = read.as_ref().unwrap_or(observed);
             match obtained {
-                Ok(issued) => publish(issued, source, observed, context).await,
+                Ok(issued) => publish(issued, observed, context).await,
                 Err(ObtainError::Issue(error)) => without_token(error, observed, context),
                 Err(ObtainError::Deferred(deferral)) => Outcome::Deferred(deferral).into(),
                 Err(ObtainError::Outdated) => return Ok(None),
@@ -112,34 +111,25 @@ fn without_token(error: IssueError, observed: &Observed<'_>, context: &Reconcile
 }
 
 /// Removes the token from every Secret that is or was the target.
-async fn withdraw(
-    source: &TokenSource,
-    observed: &Observed<'_>,
-    context: &ReconcilePermit<'_>,
-) -> Result<Target, CallError> {
+async fn withdraw(observed: &Observed<'_>, context: &ReconcilePermit<'_>) -> Result<Target, CallError> {
     let target = match observed.published() {
         Some(published) => {
-            apply::withdraw((observed.target_name(), &published.uid), source, observed, context).await?
+            apply::withdraw((observed.target_name(), &published.uid), observed, context).await?
         }
         None => observed.target.clone(),
     };
     for former in observed.former_targets.iter().filter(|former| former.holds_token) {
-        apply::withdraw((&former.name, &former.uid), source, observed, context).await?;
+        apply::withdraw((&former.name, &former.uid), observed, context).await?;
     }
     Ok(target)
 }
 
 /// Deletes the Secrets of the target's former names. Returns None if all of them have been replaced or changed by now. A
-/// Secret that cannot be deleted does not keep workloads from being restarted.
-async fn delete_former(
-    source: &TokenSource,
-    observed: &Observed<'_>,
-    context: &ReconcilePermit<'_>,
-) -> Option<Acted> {
-    let namespace = source.namespace().unwrap_or_default();
+/// Secret that cannot be deleted does not prevent the restart of workloads.
+async fn delete_former(observed: &Observed<'_>, context: &ReconcilePermit<'_>) -> Option<Acted> {
     let (mut deleted, mut error) = (Vec::new(), None);
     for former in &observed.former_targets {
-        match former::delete(former, &namespace, context).await {
+        match former::delete(former, observed.namespace, context).await {
             Ok(true) => deleted.push(former.name.clone()),
             Ok(false) => {}
             Err(failed) => error = Some(Error::DeleteFormerTarget(failed)),
@@ -149,40 +139,33 @@ async fn delete_former(
     let outcome = match (deleted.is_empty(), &error) {
         (false, _) => Outcome::FormerTargetsDeleted(deleted),
         (true, None) => return None,
-        (true, Some(_)) if decide(&without_former()) == Plan::Restart => {
-            restart(source, observed, context).await
-        }
+        (true, Some(_)) if decide(&without_former()) == Plan::Restart => restart(observed, context).await,
         (true, Some(_)) => Outcome::Kept,
     };
     Some(Acted { outcome, error })
 }
 
 /// Writes a token into the target. A token that cannot be written is kept, and the next reconcile writes it first.
-async fn publish(
-    mut issued: IssuedToken,
-    source: &TokenSource,
-    observed: &Observed<'_>,
-    context: &ReconcilePermit<'_>,
-) -> Acted {
+async fn publish(mut issued: IssuedToken, observed: &Observed<'_>, context: &ReconcilePermit<'_>) -> Acted {
     // The refresh token is stored first: there is no other copy of a rotated one, while an access token can be requested
     // again.
     if let (Some(binding), Some(token)) = (&issued.binding, &issued.token.refresh_token) {
-        if let Err(error) = refresh_token::keep(source, binding, token, context).await {
+        if let Err(error) = refresh_token::keep(observed, binding, token, context).await {
             return keep(issued, observed, error, context);
         }
         issued.token.refresh_token = None;
     }
-    let data = match render(&source.spec.target, &issued.token) {
+    let data = match render(&observed.spec.target, &issued.token) {
         Ok(data) => data,
         Err(problem) => {
-            // The token is dropped: waiting mends no template, so it would be tried again forever.
+            // The token is dropped: a retry cannot correct the template, so it would be repeated forever.
             context.view.local.forget_unwritten_token(observed.uid);
             let failure = problem.failure("A token came and was dropped; the Secret is left as it is.");
             return Outcome::Failed(context.now(), failure).into();
         }
     };
-    let present = replaced::present(source, observed, context).await;
-    let written = match apply::token(&issued, data, source, observed, context).await {
+    let present = replaced::present(observed, context).await;
+    let written = match apply::token(&issued, data, observed, context).await {
         Ok(written) => written,
         Err(error) => return keep(issued, observed, error, context),
     };
@@ -235,15 +218,11 @@ fn unwritten(at: DateTime<Utc>, target: &str, error: CallError) -> Acted {
     Acted::failed(Outcome::Unwritten(at, failure), Error::WriteTarget(error))
 }
 
-/// Updates type, labels and annotations of the target, and keeps its data. A Secret that is no longer ours is left to the next
-/// reconcile.
-async fn rewrite(
-    source: &TokenSource,
-    observed: &Observed<'_>,
-    context: &ReconcilePermit<'_>,
-) -> Result<Acted, Error> {
-    let namespace = source.namespace().unwrap_or_default();
-    let found = context.read_secret(&namespace, observed.target_name()).await.map_err(Error::ReadTarget)?;
+/// Updates type, labels and annotations of the target, and keeps its data. A Secret that the TokenSource no longer owns is
+/// left to the next reconcile.
+async fn rewrite(observed: &Observed<'_>, context: &ReconcilePermit<'_>) -> Result<Acted, Error> {
+    let found =
+        context.read_secret(observed.namespace, observed.target_name()).await.map_err(Error::ReadTarget)?;
     let Some((secret, meta)) = found else { return Ok(Outcome::Waiting.into()) };
     let (Some(record), Some(data), true) =
         (meta.record.as_deref().cloned(), secret.data.clone(), is_intact(&meta, secret.data.as_ref()))
@@ -252,7 +231,7 @@ async fn rewrite(
     };
     // No request was sent now. The last one brought this token.
     let asked_at = record.issued_at;
-    Ok(match apply::write(source, observed, data, record, context).await {
+    Ok(match apply::write(observed, data, record, context).await {
         Ok(published) => Outcome::Rewritten(published).into(),
         Err(error) => unwritten(asked_at, observed.target_name(), error),
     })

@@ -1,5 +1,5 @@
-//! What all reconciles share, and the permit that each of them holds.
-//! Knows handles and settings; must not hold anything of a single object, except in the permit.
+//! The state that all reconciles share, and the permit of each reconcile. Knows handles and settings; must not hold data of
+//! a single object, except in the permit.
 
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,7 +24,7 @@ use crate::controller::view::secrets::SecretMeta;
 use crate::controller::workqueue::permits::{Permit, Permits};
 use crate::issue::caches::Caches;
 
-/// What all reconciles of one view share.
+/// The state that all reconciles of one view share.
 pub(crate) struct Context {
     pub(crate) client: Client,
     pub(crate) settings: Arc<Settings>,

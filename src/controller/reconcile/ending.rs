@@ -1,6 +1,6 @@
-//! The end of a `TokenSource` that is being deleted and has our finalizer: its tokens are revoked, then the finalizer goes.
+//! The deletion of a `TokenSource` with the controller's finalizer: its tokens are revoked, then the finalizer is removed.
 //!
-//! Nothing is written into the status, which goes with the object. Must not decide whether something is tried, nor how often.
+//! The status is not written, because it is deleted with the object. Must not decide whether or how often to revoke.
 
 use std::time::Duration;
 
@@ -17,9 +17,9 @@ use crate::controller::view::name::name_of;
 use crate::decide::{Ending, Failure, Observed, revocable, revocation_failed};
 use crate::issue::revoke::Tokens;
 
-/// The pause before the object is looked at again after something was done.
+/// The pause before the next reconcile after a step.
 const AGAIN: Duration = Duration::from_millis(10);
-/// The pause after a conflict: the watch is about to deliver what somebody else has written.
+/// The pause after a conflict: the watch is about to deliver the change of another client.
 const CONFLICT: Duration = Duration::from_secs(1);
 
 /// Carries out one step. Returns after how long to reconcile again.
@@ -54,7 +54,7 @@ async fn release(
     Ok(CONFLICT)
 }
 
-/// One try, if the provider's limiter lets a request pass.
+/// One attempt, if the provider's limiter grants a permit.
 async fn attempt(
     source: &TokenSource,
     observed: &Observed<'_>,
@@ -62,8 +62,8 @@ async fn attempt(
 ) -> Result<Duration, Error> {
     let tries = observed.deletion.tries.clone();
     let allowance = observed.deletion.allowance(context.now()).to_std().unwrap_or_default();
-    let tokens = Box::pin(all_tokens(source, observed, context));
-    match revocation::attempt(tokens, allowance, source, observed, context).await? {
+    let tokens = Box::pin(all_tokens(observed, context));
+    match revocation::attempt(tokens, allowance, observed, context).await? {
         Tried::Revoked => {
             context.log.revoked(&name_of(source), context.now());
             release(None, source, context).await
@@ -74,26 +74,22 @@ async fn attempt(
         }
         Tried::Waiting => {
             context.view.local.remember_tries(observed.uid, tries.waiting(context.now()));
-            // The limiter wakes it, or the time is up.
+            // The limiter resumes the TokenSource, or the deadline passes.
             let left = observed.deletion.deadline(context.now()) - context.now();
             Ok(left.to_std().unwrap_or_default().max(AGAIN))
         }
     }
 }
 
-/// The refresh token, the token in the target, the one before it, and one that could not be written, as far as they may be revoked.
-async fn all_tokens(
-    source: &TokenSource,
-    observed: &Observed<'_>,
-    context: &ReconcilePermit<'_>,
-) -> Result<Tokens, Error> {
+/// The refresh token, the token in the target, the one before it, and an unwritten token, as far as they may be revoked.
+async fn all_tokens(observed: &Observed<'_>, context: &ReconcilePermit<'_>) -> Result<Tokens, Error> {
     let mut tokens = Tokens::default();
     if observed.deletion.refresh_token {
-        tokens.refresh = refresh_token::read(source, context).await.map_err(Error::RefreshToken)?;
+        tokens.refresh = refresh_token::read(observed, context).await.map_err(Error::RefreshToken)?;
     }
     let revocable = revocable(observed);
     if revocable.published {
-        tokens.access.extend(stored_token(source, observed, context).await?);
+        tokens.access.extend(stored_token(observed, context).await?);
     }
     if revocable.replaced {
         let replaced = context.view.replaced.get(observed.namespace, observed.uid, context.now());

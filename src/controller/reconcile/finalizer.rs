@@ -1,4 +1,4 @@
-//! Writes our finalizer, which keeps a deleted `TokenSource` until its tokens are revoked.
+//! Writes the controller's finalizer, which keeps a deleted `TokenSource` until its tokens are revoked.
 //! Must not decide whether an object needs it.
 
 use kube::ResourceExt;
@@ -8,10 +8,11 @@ use serde_json::json;
 use crate::api::{FIELD_MANAGER, TokenSource, annotation};
 use crate::controller::error::{CallError, call};
 use crate::controller::reconcile::context::Context;
+use crate::controller::view::name::name_of;
 use crate::controller::view::watch::Watched;
 
-/// Adds our finalizer, or removes it. Other finalizers stay as they are. Fails with a conflict if the object has changed. An
-/// object that is gone has none.
+/// Adds the controller's finalizer, or removes it. Other finalizers are unchanged. Fails with a conflict if the object has
+/// changed. Succeeds if the object is gone.
 pub(crate) async fn set(wanted: bool, source: &TokenSource, context: &Context) -> Result<(), CallError> {
     context.ensure_leading()?;
     match call(write(wanted, source, context)).await {
@@ -29,7 +30,7 @@ pub(crate) async fn set(wanted: bool, source: &TokenSource, context: &Context) -
 
 /// Returns the object as text, since its spec may be undecodable.
 async fn write(wanted: bool, source: &TokenSource, context: &Context) -> kube::Result<String> {
-    let api = context.sources(&source.namespace().unwrap_or_default());
+    let api = context.sources(&name_of(source).0);
     let finalizers = source.finalizers();
     let ours = finalizers.iter().position(|finalizer| finalizer == annotation::FINALIZER);
     let change = match (wanted, ours) {

@@ -31,7 +31,7 @@ use crate::controller::reconcile::context::{Context, ReconcilePermit};
 use crate::controller::reconcile::ending::end;
 use crate::controller::reconcile::observe::{Provider, find_provider, observe};
 use crate::controller::reconcile::record::record;
-use crate::controller::view::name::{NamespacedName, name_of};
+use crate::controller::view::name::{NamespacedName, name_of, uid_of};
 use crate::decide::backoff::retry_after_error;
 use crate::decide::{
     Ending, LoopGuard, Outcome, Plan, Settled, decide, next_follow_up, next_status, requeue_after,
@@ -75,7 +75,7 @@ pub(crate) async fn reconcile(named: NamespacedName, context: Arc<Context>) -> O
         };
         // If the object was deleted or left the selector meanwhile, nothing else would drop its local state.
         if context.view.find(&named).is_none_or(|now| now.uid() != cached.uid()) {
-            context.view.local.forget(&cached.uid().unwrap_or_default());
+            context.view.local.forget(uid_of(&cached));
         }
         after
     }
@@ -118,7 +118,7 @@ async fn step(cached: Arc<TokenSource>, context: &ReconcilePermit<'_>) -> Result
             note_progress(&source, Progress::None, context);
             return Ok(Some(AGAIN));
         }
-        // The status has to follow the clock even while the API server fails.
+        // The status must be updated as time passes, even while the API server fails.
         Err(error) => Acted::failed(Outcome::Waiting, error),
     };
     let settled = Settled::new(read.unwrap_or(observed), &acted.outcome);
@@ -167,27 +167,27 @@ impl Progress {
     }
 }
 
-/// What people can change. A change resets the loop guard.
+/// The generation and the renewal request, which users change. A change resets the loop guard.
 fn subject(source: &TokenSource) -> (i64, Option<String>) {
     let request = source.annotations().get(annotation::RENEW_REQUESTED_AT);
     (source.metadata.generation.unwrap_or_default(), request.cloned())
 }
 
-/// How long the loop guard puts this reconcile off.
+/// How long the loop guard delays this reconcile.
 fn put_off(source: &TokenSource, context: &Context) -> Option<Duration> {
-    let (uid, now) = (source.uid()?, context.now());
-    let until = context.view.local.loop_guard(&uid)?.not_before(&subject(source), now)?;
+    let now = context.now();
+    let until = context.view.local.loop_guard(uid_of(source))?.not_before(&subject(source), now)?;
     (until - now).to_std().ok()
 }
 
 fn note_progress(source: &TokenSource, progress: Progress, context: &Context) {
-    let uid = source.uid().unwrap_or_default();
+    let uid = uid_of(source);
     let local = &context.view.local;
-    let before = local.loop_guard(&uid);
+    let before = local.loop_guard(uid);
     match progress {
         Progress::Quiet => {}
         Progress::Made if before.is_none() => {}
-        Progress::Made => local.set_loop_guard(&uid, None),
+        Progress::Made => local.set_loop_guard(uid, None),
         Progress::None => {
             let (subject, now) = (subject(source), context.now());
             let guard = LoopGuard::after(before, subject.clone(), now);
@@ -195,23 +195,24 @@ fn note_progress(source: &TokenSource, progress: Progress, context: &Context) {
                 context.metrics.put_off();
             }
             if guard.begins() {
+                let (namespace, name) = name_of(source);
                 tracing::warn!(
-                    namespace = source.namespace().unwrap_or_default(),
-                    name = source.name_any(),
+                    %namespace,
+                    %name,
                     "Reconciles change something again and again without progress; they are put off, up to a minute each"
                 );
             }
-            local.set_loop_guard(&uid, Some(guard));
+            local.set_loop_guard(uid, Some(guard));
         }
     }
 }
 
 /// After how long to reconcile again after an error: longer after each further error.
 fn try_again(source: &TokenSource, context: &Context) -> Duration {
-    let uid = source.uid().unwrap_or_default();
-    let errors = context.view.local.count_error(&uid);
+    let uid = uid_of(source);
+    let errors = context.view.local.count_error(uid);
     let expires_at =
         source.status.as_ref().and_then(|status| status.expires_at.as_ref()).map(from_kubernetes);
     let life_left = expires_at.map_or_else(TimeDelta::zero, |expires_at| expires_at - context.now());
-    retry_after_error(errors, life_left, &uid)
+    retry_after_error(errors, life_left, uid)
 }

@@ -1,14 +1,14 @@
 //! Getting a token: a permit of the limiter, the checks right before a request, and the stored refresh token.
 //!
-//! Knows what happens if a refresh token is refused. Must not know why a token is wanted, nor write it into the target.
+//! Knows what happens if a refresh token is refused. Must not know the cause of the request, nor write the token into the
+//! target.
 
-use crate::api::{Reason, TokenSource};
+use crate::api::Reason;
 use crate::controller::error::{CallError, Error, IssueError};
 use crate::controller::reconcile::context::ReconcilePermit;
 use crate::controller::reconcile::credentials::refresh_token;
 use crate::controller::reconcile::target::{apply, is_outdated};
 use crate::controller::view::local_state::IssuedToken;
-use crate::controller::view::name::name_of;
 use crate::decide::limiter::Answer;
 use crate::decide::refresh::{RefreshBinding, gives_way, is_kept};
 use crate::decide::{Cause, Deferral, Failure, Observed};
@@ -35,17 +35,16 @@ impl From<IssueError> for ObtainError {
 /// with the Secrets as they were read.
 pub(crate) async fn obtain<'a>(
     cause: Cause,
-    source: &TokenSource,
     observed: &Observed<'a>,
     read: &mut Option<Observed<'a>>,
     context: &ReconcilePermit<'_>,
 ) -> Result<IssuedToken, ObtainError> {
     let provider = observed.provider.clone().map_err(IssueError::Refused)?;
-    let permit = context.limiters.acquire(source, provider, observed).map_err(ObtainError::Deferred)?;
-    // Checked only with a permit, since this costs a call.
-    let answer = match is_outdated(source, observed, context).await {
-        Ok(false) => match acceptable(source, observed, context).await {
-            Ok(()) => issue(cause, source, observed, read, context).await,
+    let permit = context.limiters.acquire(provider, observed).map_err(ObtainError::Deferred)?;
+    // Checked only with a permit, because the check costs a call.
+    let answer = match is_outdated(observed, context).await {
+        Ok(false) => match acceptable(observed, context).await {
+            Ok(()) => issue(cause, observed, read, context).await,
             Err(error) => Err(error),
         },
         Ok(true) => return Err(ObtainError::Outdated),
@@ -61,12 +60,8 @@ pub(crate) async fn obtain<'a>(
 
 /// Refuses if the API server would refuse the target, so that no token is requested that cannot be written. Other
 /// failures of the dry run (quotas, outages, webhooks without dry runs) say nothing about the target.
-async fn acceptable(
-    source: &TokenSource,
-    observed: &Observed<'_>,
-    context: &ReconcilePermit<'_>,
-) -> Result<(), IssueError> {
-    match apply::rehearse(source, observed, context).await {
+async fn acceptable(observed: &Observed<'_>, context: &ReconcilePermit<'_>) -> Result<(), IssueError> {
+    match apply::rehearse(observed, context).await {
         Err(error) if error.is_invalid() => Err(IssueError::Refused(Failure::local(
             Reason::InvalidSpec,
             format!(
@@ -82,7 +77,6 @@ async fn acceptable(
 /// refresh token is dropped, and the grant's own request is sent once, immediately.
 async fn issue<'a>(
     cause: Cause,
-    source: &TokenSource,
     observed: &Observed<'a>,
     read: &mut Option<Observed<'a>>,
     context: &ReconcilePermit<'_>,
@@ -90,11 +84,11 @@ async fn issue<'a>(
     let mut prepared = prepare(Purpose::Token, observed, read, context).await?;
     let observed = read.as_ref().unwrap_or(observed);
     let binding = is_kept(&prepared.provider).then(|| {
-        RefreshBinding::now(&source.spec, &prepared.provider, &prepared.asked, &prepared.inputs.credentials)
+        RefreshBinding::now(observed.spec, &prepared.provider, &prepared.asked, &prepared.inputs.credentials)
     });
-    store_unwritten_refresh_token(source, observed, context).await.map_err(Error::RefreshToken)?;
+    store_unwritten_refresh_token(observed, context).await.map_err(Error::RefreshToken)?;
     let kept = match &binding {
-        Some(_) => refresh_token::read(source, context).await.map_err(Error::RefreshToken)?,
+        Some(_) => refresh_token::read(observed, context).await.map_err(Error::RefreshToken)?,
         None => None,
     };
     let stored = binding.as_ref().zip(kept.as_ref()).and_then(|(binding, kept)| binding.usable(kept));
@@ -105,12 +99,12 @@ async fn issue<'a>(
     if let (Some(_), Some(kept), Err(IssueError::Failed(failure))) = (&stored, &kept, &answer)
         && gives_way(&prepared.provider, failure, failures)
     {
-        let (namespace, name) = name_of(source);
+        let (namespace, name) = (observed.namespace, observed.name);
         let (reason, detail) = (failure.reason, &failure.message);
-        tracing::info!(%namespace, %name, %reason, detail, "The stored refresh token is dropped");
+        tracing::info!(namespace, name, %reason, detail, "The stored refresh token is dropped");
         // If it cannot be deleted, the provider refuses it again next time. A token can still be issued now.
-        if let Err(error) = refresh_token::drop(source, kept, context).await {
-            tracing::warn!(%namespace, %name, detail = %error, "The refused refresh token could not be deleted");
+        if let Err(error) = refresh_token::drop(observed, kept, context).await {
+            tracing::warn!(namespace, name, detail = %error, "The refused refresh token could not be deleted");
         }
         fell_back = true;
         issue_tokens(observed, &prepared.provider, &mut prepared.inputs, context).await?;
@@ -144,13 +138,12 @@ async fn issue<'a>(
 
 /// Stores the refresh token of an unwritten token that is about to be replaced: there is no other copy of a rotated one.
 async fn store_unwritten_refresh_token(
-    source: &TokenSource,
     observed: &Observed<'_>,
     context: &ReconcilePermit<'_>,
 ) -> Result<(), CallError> {
     let Some(mut issued) = context.view.local.unwritten_token(observed.uid) else { return Ok(()) };
     if let (Some(binding), Some(token)) = (&issued.binding, issued.token.refresh_token.take()) {
-        refresh_token::keep(source, binding, &token, context).await?;
+        refresh_token::keep(observed, binding, &token, context).await?;
         context.view.local.keep_unwritten_token(observed.uid, issued);
     }
     Ok(())

@@ -3,7 +3,6 @@
 //! The token is sent as it is in the target, only to hosts that its owners allow, and the body of the answer is not read.
 //! Must not decide what follows from an answer.
 
-use crate::api::TokenSource;
 use crate::controller::error::IssueError;
 use crate::controller::reconcile::context::ReconcilePermit;
 use crate::controller::reconcile::credentials::service_accounts;
@@ -14,15 +13,14 @@ use crate::oauth::Endpoint;
 
 /// Sends the token, and remembers the result.
 pub(crate) async fn probe(
-    source: &TokenSource,
     observed: &Observed<'_>,
     context: &ReconcilePermit<'_>,
 ) -> Result<Outcome, IssueError> {
-    let (Some(settings), Some(published)) = (&source.spec.renewal.probe, observed.published()) else {
+    let (Some(settings), Some(published)) = (&observed.spec.renewal.probe, observed.published()) else {
         return Ok(Outcome::Waiting);
     };
     let url = Endpoint::parse(&settings.url).map_err(|error| IssueError::Refused(Failure::from(&error)))?;
-    let verdict = match show(&url, source, observed, context).await {
+    let verdict = match show(&url, observed, context).await {
         Ok(Some(status)) => Verdict::of(status),
         Ok(None) => return Ok(Outcome::Waiting),
         // A missing answer is not a failed renewal, and must not count as one.
@@ -37,10 +35,9 @@ pub(crate) async fn probe(
     Ok(Outcome::Probed(probed))
 }
 
-/// The HTTP status of the answer; None if there is no token to send any more.
+/// The HTTP status of the answer; None if there is no token any more.
 async fn show(
     url: &Endpoint,
-    source: &TokenSource,
     observed: &Observed<'_>,
     context: &ReconcilePermit<'_>,
 ) -> Result<Option<u16>, IssueError> {
@@ -51,7 +48,7 @@ async fn show(
     }
     let ca_bundle = trust(observed, provider, context).await?;
     let client = token_client(observed, url.url().as_str(), provider, ca_bundle, None, context)?;
-    let Some(token) = stored_token(source, observed, context).await? else { return Ok(None) };
+    let Some(token) = stored_token(observed, context).await? else { return Ok(None) };
     let answer = context.without_permit(client.probe(url, &token)).await;
     answer.map(Some).map_err(|error| IssueError::Failed(Failure::from(&error)))
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::api::{FIELD_MANAGER, TokenSource, TokenSourceStatus, from_kubernetes};
 use crate::controller::error::{CallError, Error, call};
 use crate::controller::reconcile::context::Context;
-use crate::controller::view::name::name_of;
+use crate::controller::view::name::{name_of, uid_of};
 use crate::controller::view::watch::Watched;
 use crate::decide::{Observed, Outcome, transition};
 
@@ -55,7 +55,7 @@ async fn write(
 
 /// Returns the object as text, since its spec may be undecodable.
 async fn patch(source: &TokenSource, status: &TokenSourceStatus, context: &Context) -> kube::Result<String> {
-    let api = context.sources(&source.namespace().unwrap_or_default());
+    let api = context.sources(&name_of(source).0);
     let version = source.resource_version();
     let patch = replacement(version.as_deref(), status).map_err(kube::Error::SerdeError)?;
     let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
@@ -66,9 +66,9 @@ async fn patch(source: &TokenSource, status: &TokenSourceStatus, context: &Conte
     context.client.request_text(request).await
 }
 
-/// A patch that replaces the whole status. Nobody else writes a status, so there is nothing to merge, and this costs the
-/// API server less than an apply. The version protects newer writes, and a later object of the same name, from a process
-/// with an old cache.
+/// A patch that replaces the whole status. Only this controller writes the status, so there is nothing to merge, and a patch
+/// costs the API server less than an apply. The resourceVersion in the patch prevents a process with an outdated cache from
+/// overwriting a newer status, or that of a later object of the same name.
 fn replacement(version: Option<&str>, status: &TokenSourceStatus) -> serde_json::Result<json_patch::Patch> {
     serde_json::from_value(json!([
         { "op": "replace", "path": "/metadata/resourceVersion", "value": version },
@@ -83,23 +83,23 @@ fn unwritten(
     error: CallError,
     context: &Context,
 ) -> Result<(), Error> {
-    let uid = source.uid().unwrap_or_default();
+    let uid = uid_of(source);
     let cached = context.view.find(&name_of(source));
     let local = &context.view.local;
     if (error.is_not_found() || error.is_conflict())
         && cached.is_none_or(|cached| cached.uid() != source.uid())
     {
         // The object is gone, so nothing is left to report.
-        local.forget(&uid);
+        local.forget(uid);
         return Ok(());
     }
-    // Until the watch reports a deletion, the object is reconciled. Without this status, each reconcile would find that
-    // no token was ever requested. Only this process knows the outcome of its own request.
+    // The object is reconciled until the watch reports its deletion. Without this status, each reconcile would find that no
+    // token was ever requested. Only this process knows the outcome of its own request.
     let is_news = matches!(outcome, Outcome::Failed(..) | Outcome::Unwritten(..) | Outcome::Published(_));
     if is_news || !(error.is_conflict() || error.is_not_found()) {
-        local.keep_unwritten_status(&uid, status.clone());
+        local.keep_unwritten_status(uid, status.clone());
     }
-    // Somebody has changed the object, and the watch is about to deliver the change.
+    // The object was changed or deleted, and the watch is about to deliver that.
     if error.is_not_found() || error.is_conflict() { Ok(()) } else { Err(Error::WriteStatus(error)) }
 }
 

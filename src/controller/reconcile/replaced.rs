@@ -1,7 +1,7 @@
 //! Revoking a token that another one has replaced, some time after the replacement.
 //!
-//! What fails here is reported by an Event and changes no condition, since the token in the target is good. Must not decide
-//! when a token is revoked.
+//! A failure is reported by an Event and changes no condition, since the token in the target is valid. Must not decide when a
+//! token is revoked.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::decide::{Observed, Replacement, grace_of_present, revocation_failed};
 use crate::issue::revoke::Tokens;
 use crate::oauth::Secret;
 
-/// How long a try may take.
+/// The maximum time of an attempt.
 const ALLOWANCE: Duration = Duration::from_secs(25);
 
 /// The token in the target with the time at which it is revoked, if a new one replaces it now.
@@ -26,20 +26,16 @@ pub(crate) struct Present {
     replacement: Replacement,
 }
 
-/// Reads the token in the target before it is replaced; None if it is not to be revoked. A token that cannot be read is not
+/// Reads the token in the target before it is replaced; None if it must not be revoked. A token that cannot be read is not
 /// revoked, since the new one must not wait for that.
-pub(crate) async fn present(
-    source: &TokenSource,
-    observed: &Observed<'_>,
-    context: &Context,
-) -> Option<Present> {
+pub(crate) async fn present(observed: &Observed<'_>, context: &Context) -> Option<Present> {
     let grace = grace_of_present(observed)?;
     let replacement = Replacement::new(context.now(), grace, observed.published()?)?;
-    let token = stored_token(source, observed, context).await.ok()??;
+    let token = stored_token(observed, context).await.ok()??;
     Some(Present { token, replacement })
 }
 
-/// A new token was written. The one before is revoked later, unless it is the same.
+/// Records that a new token was written. The previous one is revoked later, unless it is the same.
 pub(crate) fn was_replaced(
     present: Option<Present>,
     by: &Secret,
@@ -58,7 +54,7 @@ pub(crate) fn was_replaced(
     tokens.get(namespace, uid, now).map(|(_, replacement)| replacement)
 }
 
-/// Revokes the replaced token. Returns what is left to do.
+/// Revokes the replaced token. Returns it if it must be tried again.
 pub(crate) async fn revoke(
     source: &TokenSource,
     observed: &Observed<'_>,
@@ -69,7 +65,7 @@ pub(crate) async fn revoke(
         return Ok(None);
     };
     let tokens = Tokens { refresh: None, access: vec![token.clone()] };
-    let tried = revocation::attempt(async { Ok(tokens) }, ALLOWANCE, source, observed, context).await?;
+    let tried = revocation::attempt(async { Ok(tokens) }, ALLOWANCE, observed, context).await?;
     let now = context.now();
     let failure = match tried {
         Tried::Waiting => return Ok(Some(replacement.waiting(now))),

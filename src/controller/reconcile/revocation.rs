@@ -1,9 +1,8 @@
-//! One try to revoke tokens: a permit of the limiter, a bound on the time, and what a failure means.
+//! One attempt to revoke tokens: a permit of the limiter, a deadline, and the meaning of a failure.
 //! Must not decide which tokens are revoked, nor whether to try again.
 
 use std::time::Duration;
 
-use crate::api::TokenSource;
 use crate::controller::error::{Error, IssueError, chain};
 use crate::controller::reconcile::context::ReconcilePermit;
 use crate::decide::limiter::Answer;
@@ -11,19 +10,18 @@ use crate::decide::{Failure, Observed};
 use crate::issue::revoke::{Tokens, revoke};
 use crate::oauth::Retry;
 
-/// The result of a try.
+/// The result of an attempt.
 pub(crate) enum Tried {
     Revoked,
     Failed(Failure),
-    /// The limiter wakes the TokenSource.
+    /// The limiter will resume the TokenSource.
     Waiting,
 }
 
-/// Revokes these tokens, which are read once the limiter lets a request pass. Fails only if this process does not lead.
+/// Revokes these tokens, which are read when the limiter has granted a permit. Fails only if this process does not lead.
 pub(crate) async fn attempt(
     tokens: impl Future<Output = Result<Tokens, Error>>,
     allowance: Duration,
-    source: &TokenSource,
     observed: &Observed<'_>,
     context: &ReconcilePermit<'_>,
 ) -> Result<Tried, Error> {
@@ -31,10 +29,10 @@ pub(crate) async fn attempt(
         Ok(provider) => provider,
         Err(failure) => return Ok(Tried::Failed(failure)),
     };
-    let Ok(permit) = context.limiters.acquire_for_revocation(source, provider, observed) else {
+    let Ok(permit) = context.limiters.acquire_for_revocation(provider, observed) else {
         return Ok(Tried::Waiting);
     };
-    // Boxed, since few reconciles come here, and each would be larger.
+    // Boxed, because every reconcile would be larger otherwise.
     let all = Box::pin(async { revoke(&tokens.await?, observed, context).await });
     let tried = tokio::time::timeout(allowance, all).await;
     let (answer, failure) = match tried.unwrap_or_else(|_| Err(IssueError::Failed(unfinished(allowance)))) {

@@ -2,11 +2,11 @@
 //! restart` does. Knows the call; must not decide when it is made.
 
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
+use kube::Api;
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
-use kube::{Api, ResourceExt};
 use serde_json::json;
 
-use crate::api::{FIELD_MANAGER, Reason, TokenSource, Workload, WorkloadKind};
+use crate::api::{FIELD_MANAGER, Reason, Workload, WorkloadKind};
 use crate::controller::error::{CallError, call};
 use crate::controller::reconcile::context::{Context, ReconcilePermit};
 use crate::decide::{Failure, Observed, Outcome, restart_annotation};
@@ -15,22 +15,17 @@ use crate::oauth::Retry;
 /// Restarts each workload that exists. After a failure, only workloads that have not been restarted for this token are
 /// tried again: another writer of the template may have removed the annotation, so that adding it would restart the
 /// workload once more.
-pub(crate) async fn restart(
-    source: &TokenSource,
-    observed: &Observed<'_>,
-    context: &ReconcilePermit<'_>,
-) -> Outcome {
+pub(crate) async fn restart(observed: &Observed<'_>, context: &ReconcilePermit<'_>) -> Outcome {
     let Some((key, value)) = restart_annotation(observed) else { return Outcome::Waiting };
     let patch = json!({ "spec": { "template": { "metadata": { "annotations": { key: &value } } } } });
-    let namespace = source.namespace().unwrap_or_default();
     let local = &context.view.local;
     let mut done = local.restarted(observed.uid, &value);
-    for workload in &source.spec.target.rollout_restart {
+    for workload in &observed.spec.target.rollout_restart {
         if done.contains(workload) {
             continue;
         }
         // Webhooks may hang like providers, and renewals must not wait for them.
-        match context.without_permit(annotate(workload, &namespace, &patch, context)).await {
+        match context.without_permit(annotate(workload, observed.namespace, &patch, context)).await {
             Ok(()) => done.push(workload.clone()),
             Err(error) if error.is_not_found() => {
                 tracing::debug!(workload = name(workload), "Not restarted: it does not exist");

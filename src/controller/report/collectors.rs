@@ -1,8 +1,8 @@
 //! Metrics that are computed at each scrape: the state of each `TokenSource`, the load of the limiters, the sizes of
 //! caches.
 //!
-//! Nothing is stored, so no value lags, and a deleted object leaves no series behind. Must not decide what a number is:
-//! that is `decide::gauges`.
+//! Nothing is stored, so no value lags, and a deleted object leaves no series behind. Must not compute the numbers of a
+//! TokenSource: `decide::gauges` does.
 
 use std::fmt;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ impl Objects {
         Self { views, clock }
     }
 
-    /// All TokenSources except those that are being deleted, which get no new token and must not cause an alert.
+    /// All TokenSources except those that are being deleted: they get no new token, and must not cause an alert.
     fn rows(&self) -> Vec<Row> {
         let now = (self.clock)();
         let row = |view: &ClusterView, source: Arc<TokenSource>| {

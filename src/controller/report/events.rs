@@ -1,8 +1,8 @@
 //! Sends Events in the background and within a rate. A failure to send one has no consequence.
 //!
 //! If thousands of TokenSources change at once, an Event for each would cost the API server as much as their Secrets.
-//! Dropped Events are still visible in the status and the log. Must not decide what is worth an Event: that is
-//! `decide::event`.
+//! Dropped Events are still visible in the status and the log. Must not decide which transitions are worth an Event:
+//! `decide::event` does.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -1,5 +1,4 @@
-//! What the controller reports besides the status: metrics, Events and log lines.
-//! Must not decide what is worth reporting.
+//! Reports to people besides the status: metrics, Events and log lines. Must not decide which facts are worth reporting.
 
 pub(crate) mod collectors;
 pub(crate) mod events;

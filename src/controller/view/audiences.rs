@@ -1,6 +1,6 @@
 //! Checks whether the API server itself accepts a ServiceAccount token. Such a token must not leave the cluster.
 //!
-//! Knows how long a refusal by the API server is cached. Must not know what a token is for.
+//! Knows how long a refusal by the API server is cached. Must not know the use of a token.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;

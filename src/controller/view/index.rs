@@ -1,5 +1,5 @@
-//! An index from the objects that `TokenSource`s name to the `TokenSource`s, to find those that a change affects.
-//! Knows only names; must not know what a reference is for.
+//! An index from the objects that `TokenSource`s name to the `TokenSource`s, which finds those that a change affects. Knows
+//! only names; must not know the use of a reference.
 
 use std::collections::{BTreeSet, HashMap};
 

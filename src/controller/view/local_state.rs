@@ -1,9 +1,9 @@
-//! What this process knows of each `TokenSource` and the API server does not: pending writes, and what one reconcile leaves
-//! for the next.
+//! State of each `TokenSource` that this process knows and the API server does not: pending writes, and what one reconcile
+//! leaves for the next.
 //!
-//! A reconcile that relied on a cache older than our last write would request a token twice. Entries are dropped when the
-//! cache has caught up or the object is gone. A restart loses them without harm: what matters is in the target's
-//! annotations and in the status.
+//! A reconcile that relied on a cache older than the controller's last write would request a token twice. Entries are
+//! dropped when the cache has caught up or the object is gone. A restart loses them without harm: the target's annotations
+//! and the status have everything that must survive it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use kube::ResourceExt;
 
 use crate::api::{TokenSource, TokenSourceStatus, Workload};
+use crate::controller::view::name::uid_of;
 use crate::controller::view::secrets::version;
 use crate::decide::refresh::RefreshBinding;
 use crate::decide::render::{TemplateProblem, check};
@@ -31,7 +32,7 @@ pub(crate) struct IssuedToken {
     pub(crate) answers: Option<String>,
     /// What the refresh token is bound to, if refresh tokens are stored.
     pub(crate) binding: Option<RefreshBinding>,
-    /// The stored refresh token was refused, and the grant's own request was sent.
+    /// Whether the stored refresh token was refused, and the grant's own request was sent.
     pub(crate) fell_back: bool,
 }
 
@@ -47,7 +48,7 @@ struct Entry {
     probed: Option<Probed>,
     /// The workloads restarted for a token, while others of its workloads could not be restarted.
     restarted: Option<(String, Vec<Workload>)>,
-    /// The templates that were checked, and what is wrong with them.
+    /// The checked templates, and their fault.
     templates: Option<(Checked, Option<TemplateProblem>)>,
     /// The versions of the Secrets that the last attempt was made with, or that have been compared since.
     versions: Option<Versions>,
@@ -59,7 +60,7 @@ struct Entry {
     tries: RevocationTries,
 }
 
-/// Which templates were checked: the generation of the object, and the names that they may use.
+/// The checked templates: the generation of the object, and the names in `response.keep`.
 #[derive(PartialEq)]
 struct Checked(i64, Box<[String]>);
 
@@ -97,11 +98,11 @@ pub(crate) struct LocalState {
 }
 
 impl LocalState {
-    /// The object as it is now: the cached one, or the one that our last write returned if that is newer. Also whether a
-    /// write of its status is pending.
+    /// The object as it is now: the cached one, or the one that the last status write returned if that is newer. Also
+    /// whether a write of its status is pending.
     pub(crate) fn current(&self, cached: Arc<TokenSource>) -> (Arc<TokenSource>, bool) {
         let mut entries = self.lock();
-        let uid = cached.uid().unwrap_or_default();
+        let uid = uid_of(&cached).to_owned();
         let Some(entry) = entries.get_mut(&uid) else { return (cached, false) };
         entry.written = entry.written.take().filter(|written| newer(written, &cached));
         let mut current = entry.written.clone().unwrap_or(cached);
@@ -115,8 +116,8 @@ impl LocalState {
         (current, status_pending)
     }
 
-    /// Reads the status that `current` would return. Drops no entry: a reconcile that waits for its permit may hold an
-    /// older cached object, and would then miss our write.
+    /// Reads the status that `current` would return. Drops no entry: a reconcile that waits for its permit may hold an older
+    /// cached object, and would then miss the last write.
     pub(crate) fn with_status<T>(
         &self,
         cached: &TokenSource,
@@ -132,15 +133,17 @@ impl LocalState {
 
     /// A status write returned this object.
     pub(crate) fn status_written(&self, source: TokenSource) {
-        self.update(&source.uid().unwrap_or_default(), |entry| {
+        let source = Arc::new(source);
+        self.update(uid_of(&source), |entry| {
             entry.unwritten_status = None;
-            entry.written = Some(Arc::new(source));
+            entry.written = Some(Arc::clone(&source));
         });
     }
 
     /// Another write returned this object.
     pub(crate) fn written(&self, source: TokenSource) {
-        self.update(&source.uid().unwrap_or_default(), |entry| entry.written = Some(Arc::new(source)));
+        let source = Arc::new(source);
+        self.update(uid_of(&source), |entry| entry.written = Some(Arc::clone(&source)));
     }
 
     /// The tries to revoke the tokens of a deleted object.
@@ -170,8 +173,8 @@ impl LocalState {
         self.update(uid, |entry| entry.unwritten_token = None);
     }
 
-    /// What is wrong with the templates. Checked once for each generation and set of names in `response.keep`, since checking
-    /// takes work and nothing else matters.
+    /// The fault of the templates; None if they are correct. Checked once for each generation and set of names in
+    /// `response.keep`, since checking takes work and nothing else matters.
     pub(crate) fn template_problem(
         &self,
         source: &TokenSource,
@@ -208,7 +211,7 @@ impl LocalState {
     }
 
     /// Forgets the versions, because the target has them now. Keeps them if a Secret has been rewritten since the first
-    /// version that counts: if the target is lost, they are known only here.
+    /// version with the same values: if the target is lost, only this entry has them.
     pub(crate) fn forget_written_versions(&self, uid: &str) {
         self.update(uid, |entry| entry.versions = entry.versions.take().filter(Versions::has_rewritten));
     }

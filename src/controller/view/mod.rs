@@ -1,5 +1,5 @@
-//! What this process knows of the cluster: the objects in its caches, the metadata of Secrets, which TokenSource names
-//! what, and its own writes that no watch has delivered yet. Must not know what a reconcile does with any of that.
+//! The process's knowledge of the cluster: the objects in its caches, the metadata of Secrets, which TokenSource names which
+//! objects, and its own writes that no watch has delivered yet. Must not know how a reconcile uses them.
 
 pub(crate) mod audiences;
 pub(crate) mod cluster_scoped;

@@ -1,4 +1,4 @@
-//! The name by which the workqueue, the limiters, the log and the index know a `TokenSource`.
+//! The name of a `TokenSource` in the workqueue, the limiters, the log and the index.
 
 use compact_str::CompactString;
 use kube::ResourceExt;
@@ -7,6 +7,11 @@ use crate::api::TokenSource;
 
 /// Namespace and name.
 pub(crate) type NamespacedName = (CompactString, CompactString);
+
+/// The uid of this object, which the API server gives to each.
+pub(crate) fn uid_of(source: &TokenSource) -> &str {
+    source.metadata.uid.as_deref().unwrap_or_default()
+}
 
 /// The name of this object.
 pub(crate) fn name_of(source: &TokenSource) -> NamespacedName {

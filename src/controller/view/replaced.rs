@@ -1,4 +1,4 @@
-//! The tokens that were replaced and are to be revoked, one for each `TokenSource` at the most.
+//! The replaced tokens that must be revoked: at most one for each `TokenSource`.
 //!
 //! They are in memory only, so a restart forgets them. A namespace with many large ones loses its oldest. Must not decide when
 //! a token is revoked.
@@ -38,7 +38,7 @@ impl ReplacedTokens {
         self.0.insert(namespace, uid.to_owned(), (token, replacement), size);
     }
 
-    /// The token that is to be revoked.
+    /// The token to revoke.
     pub(crate) fn get(
         &self,
         namespace: &str,

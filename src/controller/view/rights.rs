@@ -46,14 +46,14 @@ impl Rights {
         tokio::spawn(async move {
             loop {
                 // A failed check does not count as a missing right.
-                let complete = match look(&api, &scopes).await {
+                let complete = match check(&api, &scopes).await {
                     Ok(missing) => {
                         let complete = missing.is_empty();
                         report(&sender, missing);
                         complete
                     }
                     Err(error) => {
-                        tracing::debug!(detail = %error, "The controller's rights could not be looked at");
+                        tracing::debug!(detail = %error, "The controller's rights could not be checked");
                         false
                     }
                 };
@@ -109,7 +109,7 @@ fn report(sender: &watch::Sender<Missing>, missing: Missing) {
     });
 }
 
-async fn look(api: &Api<SelfSubjectAccessReview>, namespaces: &[String]) -> Result<Missing, CallError> {
+async fn check(api: &Api<SelfSubjectAccessReview>, namespaces: &[String]) -> Result<Missing, CallError> {
     let mut missing = Missing::new();
     for namespace in namespaces {
         for (verb, group, resource, subresource) in NEEDED {

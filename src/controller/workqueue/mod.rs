@@ -17,18 +17,18 @@ use tokio::time::{Instant, sleep_until};
 use crate::controller::view::name::NamespacedName;
 use crate::decide::limiter::{InTurn, Shares};
 
-/// Reconciles each name that is triggered or woken, at most `max_concurrent` at a time. Ends when the triggers have ended
-/// and the last reconcile has finished. A reconcile returns after how long it is to be repeated without a trigger, if
-/// ever.
+/// Reconciles each name that is triggered or resumed, at most `max_concurrent` at a time. Ends when the triggers have ended
+/// and the last reconcile has finished. A reconcile returns after how long it must be repeated without a trigger; None for
+/// never.
 pub(crate) async fn serve<Reconcile>(
     triggers: impl Stream<Item = NamespacedName>,
-    wakes: impl Stream<Item = NamespacedName>,
+    resumed: impl Stream<Item = NamespacedName>,
     max_concurrent: usize,
     reconcile: impl Fn(NamespacedName) -> Reconcile,
 ) where
     Reconcile: Future<Output = Option<Duration>>,
 {
-    let (mut triggers, mut wakes) = (pin!(triggers), pin!(wakes.fuse()));
+    let (mut triggers, mut resumed) = (pin!(triggers), pin!(resumed.fuse()));
     let mut queue = Workqueue::new(max_concurrent);
     let mut running = FuturesUnordered::new();
     loop {
@@ -41,7 +41,7 @@ pub(crate) async fn serve<Reconcile>(
                 Some(name) => queue.add(name, Band::Triggered),
                 None => break,
             },
-            Some(name) = wakes.next() => queue.add(name, Band::Woken),
+            Some(name) = resumed.next() => queue.add(name, Band::Resumed),
             () = std::future::ready(()), if queue.may_start => if let Some(name) = queue.start() {
                 let reconciled = reconcile(name.clone());
                 running.push(async move { (name, reconciled.await) });
@@ -55,19 +55,19 @@ pub(crate) async fn serve<Reconcile>(
     while running.next().await.is_some() {}
 }
 
-/// Why a name is queued. Woken names hold a permit of their limiter already, so they take every other place, before
+/// Why a name is queued. Resumed names already have a permit of their limiter, so every second place is theirs, before
 /// triggered names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Band {
     Triggered,
-    Woken,
+    Resumed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Entry {
     Delayed(Instant),
     Ready(Band),
-    /// In a reconcile, and perhaps queued for another one.
+    /// In a reconcile; queued for another one if a band is given.
     Busy(Option<Band>),
 }
 
@@ -75,10 +75,10 @@ struct Workqueue {
     entries: HashMap<NamespacedName, Entry>,
     delayed: BTreeSet<(Instant, NamespacedName)>,
     triggered: InTurn<VecDeque<NamespacedName>>,
-    woken: InTurn<VecDeque<NamespacedName>>,
-    woken_first: bool,
+    resumed: InTurn<VecDeque<NamespacedName>>,
+    resumed_first: bool,
     shares: Shares,
-    /// Something has changed since no reconcile could be started.
+    /// Whether something has changed since no reconcile could be started.
     may_start: bool,
 }
 
@@ -88,8 +88,8 @@ impl Workqueue {
             entries: HashMap::new(),
             delayed: BTreeSet::new(),
             triggered: InTurn::default(),
-            woken: InTurn::default(),
-            woken_first: true,
+            resumed: InTurn::default(),
+            resumed_first: true,
             shares: Shares::new(max_concurrent),
             may_start: false,
         }
@@ -98,12 +98,12 @@ impl Workqueue {
     fn add(&mut self, name: NamespacedName, band: Band) {
         match self.entries.get_mut(&name) {
             Some(Entry::Busy(again)) => {
-                if *again != Some(Band::Woken) {
+                if *again != Some(Band::Resumed) {
                     *again = Some(band);
                 }
                 return;
             }
-            Some(Entry::Ready(before)) if *before == band || *before == Band::Woken => return,
+            Some(Entry::Ready(before)) if *before == band || *before == Band::Resumed => return,
             Some(Entry::Delayed(at)) => drop(self.delayed.remove(&(*at, name.clone()))),
             // `next` skips the entry that is left in the former band.
             Some(Entry::Ready(_)) | None => {}
@@ -136,9 +136,12 @@ impl Workqueue {
         if !self.may_start {
             return None;
         }
-        self.woken_first = !self.woken_first;
-        let bands =
-            if self.woken_first { [Band::Woken, Band::Triggered] } else { [Band::Triggered, Band::Woken] };
+        self.resumed_first = !self.resumed_first;
+        let bands = if self.resumed_first {
+            [Band::Resumed, Band::Triggered]
+        } else {
+            [Band::Triggered, Band::Resumed]
+        };
         let name = bands.into_iter().find_map(|band| self.next(band));
         match &name {
             Some(name) => {
@@ -151,8 +154,8 @@ impl Workqueue {
     }
 
     fn next(&mut self, band: Band) -> Option<NamespacedName> {
-        let Self { entries, triggered, woken, shares, .. } = self;
-        let queues = if band == Band::Woken { woken } else { triggered };
+        let Self { entries, triggered, resumed, shares, .. } = self;
+        let queues = if band == Band::Resumed { resumed } else { triggered };
         queues.take(|namespace, queue| {
             if !shares.has_room(namespace) {
                 return None;
@@ -183,7 +186,7 @@ impl Workqueue {
     fn band(&mut self, band: Band) -> &mut InTurn<VecDeque<NamespacedName>> {
         match band {
             Band::Triggered => &mut self.triggered,
-            Band::Woken => &mut self.woken,
+            Band::Resumed => &mut self.resumed,
         }
     }
 }

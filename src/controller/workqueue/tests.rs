@@ -106,7 +106,7 @@ async fn a_triggered_name_is_reconciled_without_waiting_for_the_timer() {
     play(&log, 16, Duration::ZERO, never, async |triggers| {
         for _ in 0..4 {
             triggers.unbounded_send("one").unwrap();
-            // Others have a chance, and time has not.
+            // Lets other tasks run, while time stands still.
             yield_now().await;
             yield_now().await;
             advance(odd).await;
@@ -200,7 +200,7 @@ async fn the_end_waits_for_looks_under_way_and_begins_no_others() {
 /// For all triggers and requeues: each trigger is followed by a reconcile, and so is each reconcile that asks to be repeated. No
 /// name has two reconciles at once, and no more than `max_concurrent` run at once.
 #[test]
-fn nothing_that_was_asked_for_is_lost() {
+fn no_trigger_and_no_requeue_is_lost() {
     let triggers = proptest::collection::vec((0..NAMES.len(), 0_u64..8), 1..40);
     let settings = (triggers, 1_usize..4, 0_u64..12, 0_usize..30, 0_u64..20);
     let config = Config { cases: 300, failure_persistence: None, ..Config::default() };
@@ -244,7 +244,7 @@ fn name(namespace: &str, name: &str) -> NamespacedName {
     (namespace.into(), name.into())
 }
 
-/// Starts all that may be, and says of which namespaces.
+/// Starts all reconciles that may start, and returns their namespaces.
 fn started(queue: &mut Workqueue) -> Vec<String> {
     std::iter::from_fn(|| queue.start()).map(|(namespace, _)| namespace.to_string()).collect()
 }
@@ -265,22 +265,22 @@ fn namespaces_go_in_turn_and_none_has_more_than_its_share_under_way() {
 }
 
 #[test]
-fn woken_names_go_before_triggered_ones_in_every_other_turn() {
+fn resumed_names_go_before_triggered_ones_in_every_other_turn() {
     let mut queue = Workqueue::new(100);
     (0..10).for_each(|number| queue.add(name(&number.to_string(), "triggered"), Band::Triggered));
-    queue.add(name("9", "triggered"), Band::Woken);
-    queue.add(name("woken", "a"), Band::Woken);
+    queue.add(name("9", "triggered"), Band::Resumed);
+    queue.add(name("resumed", "a"), Band::Resumed);
     let first: Vec<_> = started(&mut queue);
-    assert_eq!(first[..4], ["0", "9", "1", "woken"]);
+    assert_eq!(first[..4], ["0", "9", "1", "resumed"]);
     assert_eq!(first.len(), 11, "each once");
 }
 
 #[test]
-fn a_name_that_is_woken_while_it_is_reconciled_is_reconciled_again() {
+fn a_name_that_is_resumed_while_it_is_reconciled_is_reconciled_again() {
     let mut queue = Workqueue::new(1);
     queue.add(name("a", "one"), Band::Triggered);
     assert_eq!(queue.start(), Some(name("a", "one")));
-    queue.add(name("a", "one"), Band::Woken);
+    queue.add(name("a", "one"), Band::Resumed);
     queue.add(name("a", "one"), Band::Triggered);
     queue.finish(name("a", "one"), Some(Instant::now()));
     assert_eq!(queue.start(), Some(name("a", "one")));

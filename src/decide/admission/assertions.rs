@@ -1,5 +1,5 @@
-//! Contradictions among the fields of signed assertions and token exchange. Knows the spec alone; must not know a
-//! key. A field that would have no effect is refused, for whoever sets it counts on it.
+//! Contradictions among the fields of signed assertions and token exchange. Knows only the spec; must not know a key. A
+//! field without effect is refused, because a user who sets it relies on it.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,12 @@ use crate::api::{
 use crate::decide::versions::Role;
 use crate::oauth::{Assertion, JWT_BEARER, TOKEN_EXCHANGE};
 
-/// RFC 7522.
+/// The grant type of RFC 7522.
 const SAML2_BEARER: &str = "urn:ietf:params:oauth:grant-type:saml2-bearer";
 
-/// The most a date of issue is set back: further back, an assertion would hide a wrong clock.
+/// The maximum of `backdate`. A longer one would hide a wrong clock.
 const LONGEST_BACKDATE: std::time::Duration = std::time::Duration::from_secs(600);
-/// The most additional members of a JOSE header.
+/// The maximum number of additional members of a JOSE header.
 const MOST_HEADERS: usize = 16;
 
 type Rule = fn(&Observed<'_>, &TokenProviderSpec) -> Option<String>;
@@ -122,9 +122,9 @@ fn wrong_family(_: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String
     })
 }
 
-/// The fields of one assertion that is signed here, wherever it stands.
+/// The fields of one assertion that the controller signs.
 struct Signed<'a> {
-    /// Where it stands in the provider block.
+    /// The path of the assertion in the provider block.
     field: &'static str,
     audience: Option<&'a str>,
     lifetime: Option<Duration>,
@@ -213,7 +213,8 @@ fn refused_header(_: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Stri
     })
 }
 
-/// The definition's rules cannot bound the characters of a member's name, and may be older than the controller.
+/// Checked here too, because the CRD's rules cannot limit the characters of a member's name, and an older CRD may be
+/// installed.
 fn is_visible(text: &str) -> bool {
     !text.chars().any(char::is_control)
 }

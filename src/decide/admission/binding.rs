@@ -1,7 +1,6 @@
-//! Whether what a request is made with exists, and its owner lets the hosts of the spec have it
-//! (docs/security.md, e.1).
-//! Knows the annotation and its remedy. Must not know a credential's value, nor repeat an owner's list: whoever reads
-//! a status may not be allowed to read that Secret.
+//! Whether the credentials of a request exist, and whether their owner allows the hosts of the spec (docs/security.md, e.1).
+//! Knows the annotation and its remedy. Must not know a credential's value. Must not repeat an owner's list in a message:
+//! readers of a status may not be allowed to read the Secret.
 
 use crate::api::{Reason, TokenProviderSpec, TokenSourceSpec, annotation};
 use crate::decide::publication::allowed_hosts;
@@ -9,10 +8,10 @@ use crate::decide::upstream::names_owned;
 use crate::decide::{Credentials, Failure, Observed};
 use crate::oauth::{Endpoint, HostBinding};
 
-/// A longer list of hosts is not read.
+/// The longest `allowed-hosts` that is read, in bytes.
 pub const LONGEST_HOSTS: usize = 4096;
 
-/// Judges every Secret that takes part in a request.
+/// Checks every Secret that a request uses.
 pub(super) fn credentials(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
     let secrets = &observed.secrets;
     let remedies = [
@@ -39,7 +38,7 @@ pub(super) fn credentials(observed: &Observed<'_>, provider: &TokenProviderSpec)
         .find_map(|(secret, remedy)| usable(observed.namespace, secret, remedy, &hosts, provider))
 }
 
-/// Judges the ServiceAccount whose token is about to be asked for, by its annotation.
+/// Checks the annotation of the ServiceAccount whose token is about to be requested.
 pub fn service_account(
     namespace: &str,
     name: &str,
@@ -106,8 +105,8 @@ fn usable(
         Credentials::Present { name, allowed_hosts, .. } => {
             let allowed = allowed_hosts.as_deref();
             unbound(namespace, "Secret", name, allowed, hosts).or_else(|| {
-                // Where the endpoint has yet to be found: for those who allow no host at all not even a name is looked
-                // up.
+                // The endpoint is not known before discovery. If the owner allows no host at all, not even the issuer's name
+                // is looked up.
                 let issuer = provider.issuer.as_deref().filter(|_| allowed.is_none())?;
                 let endpoints = vec![Endpoint::parse(issuer).ok()?];
                 let issuer = Destinations { endpoints, ..Destinations::default() };
@@ -154,7 +153,8 @@ fn unbound(
     ))
 }
 
-/// The command that adds a host to the list, if there is one: what stands there may be needed by others.
+/// The command that allows the host. If the list exists, the command extends it, because other TokenSources may need its
+/// entries.
 fn permission(namespace: &str, kind: &str, name: &str, host: &str, extends: bool) -> String {
     let key = annotation::ALLOWED_HOSTS;
     let kubectl = match namespace {

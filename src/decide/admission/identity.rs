@@ -1,5 +1,5 @@
-//! Contradictions among the fields by which a client proves itself without signing: a certificate of the connection
-//! (RFC 8705), a ServiceAccount's token. Knows the spec alone; must not know a certificate or a token.
+//! Contradictions among the fields by which a client authenticates without signing: a client certificate (RFC 8705) or a
+//! ServiceAccount's token. Knows only the spec; must not know a certificate or a token.
 
 use super::{Failure, Observed, invalid};
 use crate::api::{
@@ -20,8 +20,8 @@ const RULES: [Rule; 9] = [
     audience_of_the_api_server,
 ];
 
-/// The audiences that API servers are commonly given. Which one this cluster's has is asked of it when a token is
-/// issued; these are known to be wrong before that.
+/// Common audiences of API servers, which are refused before any call. The audience of this cluster's API server is looked
+/// up when a token is requested.
 const API_SERVERS: [&str; 5] = [
     "api",
     "kubernetes",
@@ -114,7 +114,7 @@ fn body_of_get(_: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String>
     })
 }
 
-/// As many tokens of ServiceAccounts as one request may need. Each costs a call to the API server.
+/// The maximum number of ServiceAccount tokens for one request. Each costs a call to the API server.
 const MOST_SERVICE_ACCOUNTS: usize = 4;
 
 fn many_service_accounts(_: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String> {

@@ -1,12 +1,12 @@
-//! Contradictions in how an answer is read: codes without their member, members that nobody may choose or nobody uses.
-//! Knows the spec alone; must not know an answer.
+//! Contradictions in the settings of responses: codes without their member, members that must not be chosen or are never
+//! used. Knows only the spec; must not know a response.
 
 use super::binding::has_owner;
 use super::{Failure, Observed, invalid};
 use crate::api::{ResponseFields, TokenProviderSpec};
 use crate::decide::disclosure::is_of_cluster;
 
-/// The most members that are kept for templates.
+/// The maximum number of members that are kept for templates.
 const MOST_KEPT: usize = 16;
 /// The longest name of a kept member, in bytes.
 const LONGEST_NAME: usize = 63;
@@ -23,8 +23,8 @@ pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpe
     RULES.iter().find_map(|rule| rule(observed, provider)).map(invalid)
 }
 
-/// Members of the author's choice, of an answer from a host of the author's choice: that would copy what any service
-/// answers into a Secret.
+/// Refuses freely chosen response members together with a freely chosen host: the controller would copy the answer of any
+/// service into a Secret.
 fn chosen_members(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String> {
     let response = &provider.response;
     let chosen = response.fields != ResponseFields::default() || !response.keep.is_empty();
@@ -35,7 +35,7 @@ fn chosen_members(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Opti
     })
 }
 
-/// Codes without the member that they are values of.
+/// Refuses error codes without the name of the member that contains them.
 fn codes_without_member(_: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String> {
     let response = &provider.response;
     let has_codes = !response.success_codes.is_empty() || !response.errors.is_empty();
@@ -64,7 +64,7 @@ fn malformed_members(_: &Observed<'_>, provider: &TokenProviderSpec) -> Option<S
     })
 }
 
-/// A template has a word for the access token, and must never have the refresh token.
+/// Refuses to keep a token: templates have a variable for the access token, and must never have the refresh token.
 fn kept_token(_: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String> {
     let name = provider.response.kept_token()?;
     Some(format!(
@@ -73,8 +73,8 @@ fn kept_token(_: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String> 
     ))
 }
 
-/// Members that are kept in the provider block of this one `TokenSource`, which has no template. A provider object is for
-/// many, some of which may have none.
+/// Refuses kept members in the provider block of a single `TokenSource` without a template. A provider object may have other
+/// users.
 fn unused_members(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String> {
     let spec = observed.spec;
     let is_unused = spec.provider.is_some() && spec.target.data.is_empty();

@@ -1,8 +1,8 @@
-//! What goes with a token that is signed here, and whether the owner of the key lets it be signed.
-//! Knows the spec and the annotation; must not know a key.
+//! Contradictions of a spec whose token the controller signs itself, and whether the owner of the key consents. Knows the
+//! spec and the annotation; must not know a key.
 //!
-//! Consent to a host is none to sign: whoever may send a request with a key gets what the provider grants, but whoever has a
-//! JWT for that provider is the client, wherever it is used. So each audience is named by itself.
+//! Allowing a host does not allow signing: a request with a key gets what the provider grants, but a JWT with the provider's
+//! audience makes its holder the client everywhere. So the owner must name each audience.
 
 use super::{Failure, Observed, invalid};
 use crate::api::{Duration, Reason, RequestedToken, Tls, TokenProviderSpec, annotation};
@@ -39,7 +39,7 @@ pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpe
     if !(60..=24 * 3600).contains(&lifetime) {
         return Some(invalid("provider.signedToken.lifetime: write 1m to 24h."));
     }
-    // `jwt:8443` would be a host with a port, too.
+    // An audience such as `jwt:8443` could also be read as a host with a port.
     let is_ambiguous =
         |audience: &str| audience.contains(',') || audience.bytes().all(|byte| byte.is_ascii_digit());
     signed.audience.as_deref().is_some_and(is_ambiguous).then(|| {

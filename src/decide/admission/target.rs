@@ -1,7 +1,8 @@
-//! Targets that the API server would never take: found before a token is asked for, which would have nowhere to go.
+//! Targets that the API server would refuse. They are found before a token is requested, since the token could not be
+//! stored.
 //!
-//! Knows what the API server demands of a Secret beyond what the definition says, and shows the template to write. What
-//! else it may refuse, admission policies for one, a dry run tells (`controller::reconcile::target`). Must not know a token.
+//! Knows the rules of the API server for Secrets that are not in the CRD, and shows the template to write. A dry run
+//! (`controller::reconcile::target`) finds other refusals, such as those of admission policies. Must not know a token.
 
 use super::{Failure, Observed, invalid};
 use crate::api::{TARGET_KEYS, Target, TokenProviderSpec};
@@ -9,12 +10,13 @@ use crate::decide::publication::secret_type;
 use crate::decide::refresh::{is_kept, secret_name};
 use crate::decide::render::json_key;
 
-/// The longest name of an object.
+/// The maximum length of an object's name.
 const NAME: usize = 253;
-/// What all annotations of an object may hold; ours are within the difference to the API server's 256 KiB.
+/// The maximum size of all annotations, in bytes. The difference to the API server's 256 KiB is left for the controller's
+/// own.
 const ANNOTATIONS: usize = 240 * 1024;
 
-/// Keys that a type demands, at least one of them, and a template that gives one.
+/// A Secret type, the keys of which it requires at least one, and a template that produces such a key.
 type Demand = (&'static str, &'static [&'static str], &'static str);
 
 const DEMANDS: [Demand; 4] = [
@@ -34,7 +36,7 @@ pub(super) fn unacceptable(observed: &Observed<'_>, provider: &TokenProviderSpec
     Some(invalid(why))
 }
 
-/// The mounts of a pod keep their own files under names that begin with two dots.
+/// Refuses keys that begin with two dots: volumes use such names for their own files.
 fn key(target: &Target) -> Option<String> {
     let refused = target.data.keys().find(|key| *key == "." || key.starts_with(".."))?;
     Some(format!(
@@ -66,7 +68,7 @@ fn annotations(target: &Target) -> Option<String> {
     })
 }
 
-/// The Secret of the refresh token has a longer name than the `TokenSource`.
+/// Refuses a TokenSource whose name is so long that the name of its refresh-token Secret would exceed the limit.
 fn name_of_refresh_secret(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String> {
     let length = secret_name(observed.name).len();
     (is_kept(provider) && length > NAME).then(|| {

@@ -1,4 +1,4 @@
-//! What is refused before anything is asked, and whether the message says what to do about it.
+//! Specs that are refused before any request, and whether the message says what to do.
 
 use super::*;
 use crate::api::{CredentialsReference, LongText, Probe, ShortText};
@@ -34,7 +34,7 @@ fn probe(scene: &mut Scene, url: &str) {
 }
 
 #[test]
-fn what_is_served_is_not_refused() {
+fn usable_upstreams_are_not_refused() {
     type Change = fn(&mut Scene);
     let cases: [(&str, Change); 13] = [
         ("the fixture", |_| {}),
@@ -70,7 +70,7 @@ fn what_is_served_is_not_refused() {
 }
 
 #[test]
-fn contradictions_say_what_to_write_instead() {
+fn contradictions_are_refused_with_a_correction() {
     type Change = fn(&mut Scene);
     let cases: [(&str, &str, Change); 11] = [
         ("plain http", "provider.tokenEndpoint", |s| {
@@ -168,7 +168,7 @@ fn the_message_gives_the_command_that_helps_and_not_the_present_list() {
             assert!(!message.contains("canary"), "{message}");
             assert!(message.contains("nothing was sent"), "{message}");
             assert!(message.contains("kubectl -n payments annotate secret client "), "{message}");
-            // The last word is the host, behind what stands there already.
+            // The last word is the host, after the entries of the list.
             let host = message.trim_end_matches('"').rsplit(['=', ',']).next().unwrap();
             let value = hosts.map_or(host.to_owned(), |list| format!("{list},{host}"));
             assert_eq!(message.contains("get secret client -o jsonpath="), hosts.is_some(), "{message}");
@@ -286,7 +286,7 @@ fn the_name_of_the_refresh_tokens_secret_has_to_fit() {
 }
 
 #[test]
-fn annotations_beyond_what_an_object_may_hold_are_refused() {
+fn annotations_beyond_the_size_limit_are_refused() {
     let annotated = |count: usize| {
         let one = |n: usize| (format!("key{n:02}"), LongText("x".repeat(8192)));
         Scene::fresh().with(|scene| scene.spec.target.annotations = (0..count).map(one).collect())

@@ -7,7 +7,7 @@ use crate::api::{Reason, TokenProviderSpec};
 use crate::decide::{Credentials, UpstreamState};
 use crate::oauth::HostBinding;
 
-/// References in a circle, of which none could ever get a token.
+/// Refuses references in a circle: none of their TokenSources could ever get a token.
 pub(super) fn circle(observed: &Observed<'_>) -> Option<Failure> {
     (!observed.circle.is_empty()).then(|| {
         invalid(format!(
@@ -18,7 +18,7 @@ pub(super) fn circle(observed: &Observed<'_>) -> Option<Failure> {
     })
 }
 
-/// An upstream that does not exist, keeps no token, or does not allow the host.
+/// Refuses an upstream that does not exist, does not keep its token, or does not allow the host.
 pub(super) fn unusable(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
     let hosts = Destinations::of(observed.spec, provider);
     observed.secrets.upstreams.iter().find_map(|upstream| {
@@ -38,7 +38,7 @@ pub(super) fn unusable(observed: &Observed<'_>, provider: &TokenProviderSpec) ->
     })
 }
 
-/// An upstream that has no valid token now. Judged only if a token is wanted.
+/// Refuses the request while an upstream has no valid token. Checked only if a token is needed now.
 pub fn unready(observed: &Observed<'_>) -> Option<Failure> {
     let upstream =
         observed.secrets.upstreams.iter().find(|upstream| upstream.state == UpstreamState::NotReady)?;

@@ -1,5 +1,5 @@
-//! The client, and how it proves itself: from the contract's fields to the protocol's (RFC 6749 §2, 7523, 8705).
-//! Must not know how a credential is fetched, nor what a grant needs.
+//! The client and its authentication: from the fields of the API to those of the protocol (RFC 6749 §2, RFC 7523, RFC 8705).
+//! Must not know how a credential is fetched, nor the fields of a grant.
 
 use super::{RequestInputs, Values, client_id, grant};
 use crate::api::{
@@ -8,7 +8,7 @@ use crate::api::{
 use crate::decide::Failure;
 use crate::oauth::{Client, ClientAuthentication};
 
-/// The client as the method wants it.
+/// The client with the credentials that the authentication method needs.
 pub(super) fn client(
     spec: &TokenSourceSpec,
     provider: &TokenProviderSpec,
@@ -19,7 +19,7 @@ pub(super) fn client(
     use ClientAuthenticationMethod as Method;
     let settings = &provider.client_authentication;
     let id = match settings.method {
-        // These can do without: a public client may have no id, and an issued assertion names its subject itself.
+        // The id is optional here: a public client may have none, and an assertion of another issuer names its own subject.
         Method::None | Method::FederatedJwt if !knows_id(spec, keys, values) => None,
         Method::BearerToken if settings.bearer_assertion().is_none() && !knows_id(spec, keys, values) => None,
         _ => Some(client_id(spec, keys, values)?),

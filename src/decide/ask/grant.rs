@@ -1,5 +1,5 @@
-//! The grants and client authentications that sign something, and token exchange: from the contract's fields to the
-//! protocol's. Must not know how credentials are fetched, or what is sent.
+//! The grants and client authentications that sign an assertion, and token exchange: from the fields of the API to those of
+//! the protocol. Must not know how credentials are fetched or sent.
 
 use super::{RequestInputs, Values, client_id};
 use crate::api::{
@@ -9,7 +9,7 @@ use crate::api::{
 use crate::decide::Failure;
 use crate::oauth::{Assertion, CertificateHeaders, Grant, GrantKind, JWT_BEARER, TOKEN_EXCHANGE, TypedToken};
 
-/// RFC 8693 §3: what a Secret most likely holds.
+/// The default token type (RFC 8693 §3): most Secrets hold a JWT.
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 
 /// The grant with its own members.
@@ -62,7 +62,7 @@ fn exchange(
     })
 }
 
-/// What the client signs to prove itself: it speaks of itself (RFC 7523 §3).
+/// The assertion by which the client authenticates: issuer and subject are the client (RFC 7523 §3).
 pub(super) fn client(
     provider: &TokenProviderSpec,
     keys: &CredentialKeys,
@@ -78,8 +78,8 @@ pub(super) fn client(
     own(&settings, algorithm, provider, keys, values, id)
 }
 
-/// A JWT in which this party speaks of itself, unless the settings name a subject. The algorithm is that of the settings, or
-/// else this one.
+/// A JWT whose issuer is also its subject, unless the settings name a subject. The algorithm is that of the settings, or
+/// else `algorithm`.
 pub(super) fn own(
     settings: &AssertionSettings,
     algorithm: JsonWebAlgorithm,
@@ -120,7 +120,7 @@ pub(super) fn own(
     })
 }
 
-/// What is shown for a token.
+/// The assertion of the JWT bearer grant (RFC 7523 §2.1).
 fn bearer(
     spec: &TokenSourceSpec,
     provider: &TokenProviderSpec,
@@ -167,7 +167,7 @@ fn bearer(
     Ok(Assertion { scope: (scope_claim && !scope.is_empty()).then_some(scope), ..assertion })
 }
 
-/// The certificate of the key, if a header stands for it.
+/// The certificate of the key, if a header contains it.
 fn certificate(
     headers: CertificateHeaders,
     keys: &CredentialKeys,
@@ -176,12 +176,13 @@ fn certificate(
     headers.any().then(|| Ok((values.text(keys.certificate())?, headers))).transpose()
 }
 
-/// The key of the credentials Secret that an algorithm signs with.
+/// The name of the key in the credentials Secret that this algorithm signs with.
 fn key(keys: &CredentialKeys, algorithm: JsonWebAlgorithm) -> &str {
     if algorithm.is_symmetric() { keys.client_secret() } else { keys.private_key() }
 }
 
-/// The `aud` claim, byte for byte as the user wrote it; None if there is to be none. Servers compare texts, not URLs.
+/// The `aud` claim, byte for byte as the user wrote it, because servers compare text and not URLs. None if the claim is left
+/// out.
 fn resolved(audience: Option<&str>, provider: &TokenProviderSpec) -> Option<String> {
     let named = match audience {
         None | Some("TokenEndpoint") => provider.token_endpoint.as_deref(),

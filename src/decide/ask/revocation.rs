@@ -1,13 +1,13 @@
-//! From what the user wrote to the request that revokes a token (RFC 7009).
-//! Must not know which tokens are revoked, nor how a request is sent.
+//! Builds the request that revokes a token (RFC 7009) from a spec. Must not know which tokens are revoked, nor how a request
+//! is sent.
 
 use super::{Ask, RequestInputs, Values, client, confidential, headers};
 use crate::api::{Reason, TokenProviderSpec, TokenSourceSpec};
 use crate::decide::Failure;
 use crate::oauth::{Disclosure, Endpoint, GrantKind, Secret, TokenTypeHint, revocation};
 
-/// Puts the request together. The revocation endpoint must be known: if the provider block names none, it is the one that the
-/// issuer's metadata names.
+/// Builds the request. The revocation endpoint must be known: without one in the provider block, the caller has read it from
+/// the issuer's metadata.
 ///
 /// Fails as [`super::ask`] does.
 pub fn ask_revocation(

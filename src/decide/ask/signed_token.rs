@@ -1,22 +1,22 @@
-//! The token that is signed here: from the contract's fields to the protocol's.
-//! Must not know how the key is fetched, nor when it signs.
+//! A token that the controller signs itself: from the fields of the API to those of the protocol. Must not know how the key
+//! is fetched, nor when the token is signed.
 
 use super::{RequestInputs, Values, client_id, confidential, grant};
 use crate::api::{AssertionSettings, JsonWebAlgorithm, SignedToken, TokenProviderSpec, TokenSourceSpec};
 use crate::decide::Failure;
 use crate::oauth::{Assertion, Secret};
 
-/// A token to sign, and what must not appear in anything shown.
+/// A token to sign, with the values that must not appear in any message.
 pub struct TokenToSign {
     /// The token.
     pub assertion: Assertion,
-    /// Whether its issuer is the client id.
+    /// Whether the client id is the issuer.
     pub names_client: bool,
     /// The values of the credentials.
     pub confidential: Vec<Secret>,
 }
 
-/// The token to sign; None if a provider issues it.
+/// The token to sign; None if a provider issues the token.
 ///
 /// Fails with `CredentialsNotFound` for a missing key, `CredentialsInvalid` for a value that cannot be used.
 pub fn token_to_sign(

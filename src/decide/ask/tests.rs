@@ -1,5 +1,5 @@
-//! From spec and Secret to one request: which credential goes where, and what is said of one that cannot be used.
-//! The complete bytes of real providers' requests are in `tests/golden.rs`.
+//! One request from spec and Secret: where each credential is sent, and the message about an unusable one. The complete
+//! bytes of real providers' requests are in `tests/golden.rs`.
 
 use k8s_openapi::ByteString;
 
@@ -131,7 +131,7 @@ fn a_credential_that_cannot_be_used_is_named_but_not_shown() {
 }
 
 #[test]
-fn what_the_spec_says_reaches_the_request() {
+fn every_field_of_the_spec_reaches_the_request() {
     let provider = r#"{"tokenEndpoint": "https://auth.example.com/t", "grantType": "account_credentials",
         "clientAuthentication": {"method": "client_secret_basic", "basicEncoding": "Raw", "sendClientId": "Always"},
         "bodyFormat": "Query", "headers": [{"name": "X-A", "value": "1"}],
@@ -173,7 +173,7 @@ fn what_the_spec_says_reaches_the_request() {
 }
 
 #[test]
-fn what_is_left_out_has_the_documented_default() {
+fn omitted_fields_have_the_documented_default() {
     let Ask { request, grant, .. } = asked(&Scene::fresh(), BOTH).unwrap();
     assert!(matches!(request.grant, Grant::ClientCredentials));
     assert_eq!(grant, GrantKind::ClientCredentials);
@@ -193,7 +193,7 @@ fn where_refreshing_is_the_grant_every_request_asks_for_the_same() {
     let inputs = RequestInputs { credentials: data(pairs), ..RequestInputs::default() };
     let parameter = |name: &str| Parameter { name: name.to_owned(), ..Parameter::default() };
     let rotated = Secret::new("rotated".to_owned());
-    // Beside another grant a refresh request asks for nothing (RFC 6749 §6).
+    // A refresh request of another grant asks for no scope (RFC 6749 §6).
     for (grant, asks_always) in [("refresh_token", true), ("password", false)] {
         let scene = Scene::fresh().with(|scene| {
             scene.provider().grant_type = Some(grant.to_owned());
@@ -248,7 +248,7 @@ fn a_credential_of_more_than_64_kib_is_refused_and_not_sent() {
     assert!(failure.message.contains("64 KiB"), "{}", failure.message);
 }
 
-/// A spec in which every place takes its value from somewhere else.
+/// A spec in which each place takes its value from a different source.
 fn from_everywhere() -> Scene {
     let provider = r#"{"tokenEndpoint": "https://auth.example.com/t", "grantType": "None", "method": "GET",
         "clientAuthentication": {"method": "bearer_token", "bearerToken": {"credentialsKey": "api_key"}},

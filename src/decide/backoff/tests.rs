@@ -4,7 +4,7 @@ use super::*;
 use crate::api::Reason;
 use crate::decide::fixture::{at, failure, outage};
 
-/// The next attempt after so many failures of this class alone, with inputs that have worked.
+/// The next attempt after this number of failures of a single class, with inputs that have worked before.
 fn next(
     failure: &Failure,
     failures: i32,
@@ -44,10 +44,10 @@ fn transient_waits_lie_between_half_a_bound_and_the_bound() {
         let (shortest, longest) = waits(&outage(), failures, NO_LIFE);
         assert!(shortest >= bound / 2, "failure {failures}: {shortest}");
         assert!(longest <= bound, "failure {failures}: {longest}");
-        assert!(longest > bound * 9 / 10, "failure {failures}: spread to {longest} of {bound} only");
+        assert!(longest > bound * 9 / 10, "failure {failures}: jitter up to {longest} of {bound} only");
         assert!(
             shortest <= (bound * 6 / 10).max(bound / 2 + 1),
-            "failure {failures}: spread from {shortest} of {bound} only"
+            "failure {failures}: jitter from {shortest} of {bound} only"
         );
     }
 }
@@ -112,8 +112,8 @@ fn classes() {
         ("also much later", Retry::Wasteful, 30, 1200, 1200),
         ("a refused assertion is tried again", assertion, 1, 1, 2),
         ("twice", assertion, 2, 2, 4),
-        ("then looked at once an hour", assertion, 3, half_hour, hour),
-        ("a terminal refusal is looked at once an hour", Retry::TERMINAL, 1, half_hour, hour),
+        ("then tried once an hour", assertion, 3, half_hour, hour),
+        ("a terminal refusal is tried once an hour", Retry::TERMINAL, 1, half_hour, hour),
         ("however often", Retry::TERMINAL, 50, half_hour, hour),
         (
             "also of inputs that a provider may not know yet, once they have worked",
@@ -138,11 +138,11 @@ fn a_refusal_that_could_lock_an_account_is_never_retried() {
 }
 
 #[test]
-fn the_instant_is_a_whole_second_and_never_earlier_than_told() {
-    let told = asking(Retry::TRANSIENT, 60);
+fn the_retry_is_at_a_whole_second_and_never_earlier_than_asked() {
+    let asked = asking(Retry::TRANSIENT, 60);
     for millis in [0, 1, 499, 999] {
         let sent_at = at(0) + TimeDelta::milliseconds(millis);
-        let instant = next(&told, 1, NO_LIFE, "uid", sent_at).unwrap();
+        let instant = next(&asked, 1, NO_LIFE, "uid", sent_at).unwrap();
         assert_eq!(instant.timestamp_subsec_nanos(), 0, "after {millis} ms");
         assert!(instant - sent_at >= TimeDelta::seconds(60), "after {millis} ms: {instant}");
         assert!(instant - sent_at < TimeDelta::seconds(61), "after {millis} ms: {instant}");

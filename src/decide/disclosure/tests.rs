@@ -1,4 +1,4 @@
-//! What may be shown, by who has named the host.
+//! How much may be shown, by the person who chose the host.
 
 use super::*;
 use crate::api::{ProviderReference, ServiceAccountTokenSettings};
@@ -7,7 +7,7 @@ use crate::decide::fixture::{HOST, Scene};
 type Change = fn(&mut Scene);
 
 #[test]
-fn what_is_shown_depends_on_who_named_the_host() {
+fn disclosure_depends_on_the_person_who_chose_the_host() {
     let of_cluster: Change = |scene| {
         scene.spec.credentials_ref = None;
         scene.credentials = Credentials::Unnamed;

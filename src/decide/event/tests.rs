@@ -1,4 +1,4 @@
-//! Events tell of transitions: the first of a kind is told, its repetition and the routine are not.
+//! Events report transitions: the first of a kind, but neither its repetition nor a routine renewal.
 
 use super::*;
 use crate::decide::fixture::{Scene, at, failure, outage};
@@ -13,13 +13,13 @@ fn failed(seconds: i64) -> Outcome {
     Outcome::Failed(at(seconds), outage())
 }
 
-/// Records the outcome, and gives the reason of the Event that comes of it, with a mark for warnings.
-fn told(scene: &mut Scene, outcome: &Outcome) -> Option<(bool, Reason)> {
+/// Records the outcome, and returns the reason of the resulting Event and whether it is a warning.
+fn event(scene: &mut Scene, outcome: &Outcome) -> Option<(bool, Reason)> {
     let before = scene.status.clone();
     scene.record(outcome);
-    transition(&before, &scene.status, outcome).map(|told| {
-        assert!(!told.note.is_empty());
-        (told.warning, told.reason)
+    transition(&before, &scene.status, outcome).map(|event| {
+        assert!(!event.note.is_empty());
+        (event.warning, event.reason)
     })
 }
 
@@ -35,7 +35,7 @@ fn a_life_in_events() {
             refused(Reason::CredentialsNotFound),
             Some((true, Reason::CredentialsNotFound)),
         ),
-        ("a look at the same", 10, refused(Reason::CredentialsNotFound), None),
+        ("another reconcile with the same", 10, refused(Reason::CredentialsNotFound), None),
         (
             "it is there, but not bound",
             20,
@@ -77,37 +77,37 @@ fn a_life_in_events() {
     ];
     for (name, seconds, outcome, expected) in steps {
         scene.now = at(seconds);
-        assert_eq!(told(&mut scene, &outcome), expected, "{name}");
+        assert_eq!(event(&mut scene, &outcome), expected, "{name}");
     }
 }
 
 #[test]
-fn expiry_is_told_once_even_where_the_attempt_fails_at_that_instant() {
+fn expiry_is_reported_once_even_if_the_attempt_fails_at_that_instant() {
     let mut scene = Scene::good().when(3600);
-    assert_eq!(told(&mut scene, &failed(3600)), Some((true, Reason::TokenExpired)), "the graver of the two");
-    assert_eq!(told(&mut scene, &failed(3602)), None);
+    assert_eq!(event(&mut scene, &failed(3600)), Some((true, Reason::TokenExpired)), "the graver of the two");
+    assert_eq!(event(&mut scene, &failed(3602)), None);
 }
 
 #[test]
-fn a_token_that_could_not_be_written_is_told_and_so_is_its_writing() {
+fn an_unwritten_token_is_reported_and_so_is_its_later_write() {
     let mut scene = Scene::good().when(2700);
     let unwritten = Outcome::Unwritten(at(2700), failure(Reason::TargetWriteFailed, Retry::TRANSIENT));
-    assert_eq!(told(&mut scene, &unwritten), Some((true, Reason::TargetWriteFailed)));
-    assert_eq!(told(&mut scene, &unwritten), None);
+    assert_eq!(event(&mut scene, &unwritten), Some((true, Reason::TargetWriteFailed)));
+    assert_eq!(event(&mut scene, &unwritten), None);
     let written = Outcome::Published(scene.publication(Cause::RenewalDue, 2700));
-    assert_eq!(told(&mut scene, &written), Some((false, Reason::TokenRenewed)));
+    assert_eq!(event(&mut scene, &written), Some((false, Reason::TokenRenewed)));
 }
 
 #[test]
-fn a_conflict_is_told_once() {
+fn a_conflict_is_reported_once() {
     let mut scene = Scene::good().with(|scene| scene.target = Target::Foreign("belongs to x".to_owned()));
-    assert_eq!(told(&mut scene, &refused(Reason::TargetConflict)), Some((true, Reason::TargetConflict)));
-    assert_eq!(told(&mut scene, &refused(Reason::TargetConflict)), None);
+    assert_eq!(event(&mut scene, &refused(Reason::TargetConflict)), Some((true, Reason::TargetConflict)));
+    assert_eq!(event(&mut scene, &refused(Reason::TargetConflict)), None);
 }
 
 #[test]
 fn new_metadata_of_the_target_is_no_event() {
     let mut scene = Scene::good();
     let rewritten = Outcome::Rewritten(scene.published().clone());
-    assert_eq!(told(&mut scene, &rewritten), None);
+    assert_eq!(event(&mut scene, &rewritten), None);
 }

@@ -1,4 +1,4 @@
-//! Secrets that a renamed target left behind: when they go, and what must not wait for that.
+//! Secrets that a renamed target left behind: when they are deleted, and what must not wait for that.
 
 use crate::api::{OnRevoked, Probe, Reason};
 use crate::decide::fixture::{Scene, at, failure, outage};
@@ -7,12 +7,12 @@ use crate::decide::{
 };
 use crate::oauth::Retry;
 
-/// Renamed a while after its token came; the new target is not there yet.
+/// Renamed some time after its token was issued; the new target does not exist yet.
 fn renamed() -> Scene {
     Scene::good().renamed()
 }
 
-/// The token for the new name stands since second 600.
+/// The new target has had a token since second 600.
 fn standing() -> Scene {
     let mut scene = renamed();
     let publication = scene.publication(Cause::TargetMissing, 600);
@@ -114,7 +114,7 @@ fn deletion_follows_the_token_at_once_and_comes_before_the_restart() {
         requeue_after(&Plan::Issue(Cause::TargetMissing), &published, &scene.status, follow_up, scene.now);
     assert!(after.as_secs() < 1, "{after:?}");
     assert_eq!(scene.plan(), Plan::DeleteFormerTargets);
-    // One that cannot be deleted is left out for the rest of the reconcile.
+    // A Secret that cannot be deleted is left out for the rest of the reconcile.
     let stuck = scene.clone().with(|s| s.former_targets.clear());
     assert_eq!(stuck.plan(), Plan::Restart);
     scene.record(&Outcome::FormerTargetsDeleted(vec!["source".to_owned()]));
@@ -152,7 +152,7 @@ fn refused_token_is_taken_out_of_former_targets_where_the_spec_wants_that() {
     assert_eq!(scene.plan(), Plan::Withdraw);
     scene.record(&Outcome::Withdrawn(Target::Missing));
     assert!(matches!(scene.plan(), Plan::Wait(_)), "once, and it is not deleted before there is a new one");
-    // The new target stood before the refusal, and the former one has not been deleted yet.
+    // The new target was written before the refusal, and the former one has not been deleted yet.
     let mut scene = standing().when(3300);
     scene.spec.renewal.on_revoked = OnRevoked::Withdraw;
     scene.record(&Outcome::Failed(at(3300), failure(Reason::InvalidClient, Retry::TERMINAL)));

@@ -1,5 +1,5 @@
-//! What asks for a new token, what only makes another attempt worth while, and what does neither. And one literal:
-//! an upgrade that changed the fingerprint would renew every token of every cluster at once.
+//! Changes that require a new token, changes that only permit another attempt, and changes that do neither. And literal
+//! fingerprints: an upgrade that changed them would renew every token of every cluster at once.
 
 use super::*;
 use crate::api::{
@@ -8,12 +8,12 @@ use crate::api::{
 };
 use crate::decide::fixture::Scene;
 
-/// The fingerprint of [`Scene::fresh`], for ever.
+/// The fingerprint of [`Scene::fresh`], which must never change.
 const OF_A_FIXED_SPEC: &str = "07be4a652f00c121cd721a2e1bc93868ca4d29422bd7940409cde8f6284145cb";
-/// The fingerprint of [`rich`], for ever.
+/// The fingerprint of [`rich`], which must never change.
 const OF_A_RICH_SPEC: &str = "f1d5ea96251fc30fddfd28dfe8c03917d729c315939d7b151a9aca58d52f54b7";
 
-/// The fingerprint of [`signing`], for ever: computed before assertions had more settings than these.
+/// The fingerprint of [`signing`], which must never change. It was computed before assertions had more settings than these.
 const OF_A_SIGNING_SPEC: &str = "ae55f2267c7bbe3ff1a4988dfe57e4b9eddba476fd524aa32d8c30dfd56d1971";
 
 type Change = (&'static str, fn(&mut Scene));
@@ -32,7 +32,7 @@ fn secret(uid: &str, version: &str, hosts: Option<&str>) -> Credentials {
     }
 }
 
-/// A spec with much in it. Written out, so that it stays what it is when the tables below grow.
+/// A spec with many fields. Written out, so that it stays the same when the tables below grow.
 fn rich() -> Scene {
     let provider = r#"{"tokenEndpoint": "https://auth.example.com/oauth/token?tenant=1", "grantType": "vendor",
         "clientAuthentication": {"method": "client_secret_basic", "basicEncoding": "Raw", "sendClientId": "Always"},
@@ -48,7 +48,7 @@ fn rich() -> Scene {
     })
 }
 
-/// A spec that signs, in both places that there were first.
+/// A spec that signs in the first two places that could sign.
 fn signing() -> Scene {
     let provider = r#"{"tokenEndpoint": "https://auth.example.com/oauth/token",
         "grantType": "urn:ietf:params:oauth:grant-type:jwt-bearer", "clientAuthentication": {"method": "private_key_jwt",
@@ -130,7 +130,7 @@ const SHAPING: &[Change] = &[
     }),
 ];
 
-/// Of these a change of generation is part, as the API server makes one.
+/// Each of these changes the generation, as it does in the API server.
 const NOT_SHAPING: &[Change] = &[
     ("the percentage", |s| s.spec.renewal = Renewal { at_percentage: Some(50), ..Renewal::default() }),
     ("the time before", |s| {
@@ -147,7 +147,7 @@ const NOT_SHAPING: &[Change] = &[
     }),
 ];
 
-/// These change the circumstances of an attempt, without a change of generation where a provider object holds them.
+/// These change the conditions of an attempt. They do not change the generation if a provider object contains them.
 const OF_THE_ATTEMPT: &[Change] = &[
     ("roots of trust", |s| s.provider().tls.ca_bundle = text("-----BEGIN CERTIFICATE-----")),
     ("roots of trust by reference", |s| {
@@ -162,7 +162,7 @@ fn of(scene: &Scene) -> Inputs {
 }
 
 #[test]
-fn what_shapes_the_request_or_its_rendering_asks_for_a_new_token() {
+fn changes_of_the_request_or_its_rendering_require_a_new_token() {
     let before = of(&Scene::fresh());
     for (name, change) in SHAPING {
         let after = of(&Scene::fresh().with(change));
@@ -181,7 +181,7 @@ fn each_change_has_a_fingerprint_of_its_own() {
 }
 
 #[test]
-fn what_does_not_shape_the_request_only_makes_an_attempt_worth_while() {
+fn changes_of_other_inputs_only_permit_another_attempt() {
     let before = of(&Scene::fresh());
     for (name, change) in NOT_SHAPING {
         let after = of(&Scene::fresh().with(change).with(|scene| scene.generation += 1));
@@ -196,7 +196,7 @@ fn what_does_not_shape_the_request_only_makes_an_attempt_worth_while() {
 }
 
 #[test]
-fn what_only_this_controller_keeps_changes_nothing() {
+fn status_time_renewal_requests_and_allowed_hosts_change_no_fingerprint() {
     let before = of(&Scene::fresh());
     let cases: [Change; 4] = [
         ("a renewal request", |s| s.renew_request = text("now")),

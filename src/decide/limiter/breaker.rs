@@ -1,5 +1,5 @@
-//! The circuit breaker: whether an endpoint is asked at all, and when one request is tried.
-//! Knows what a failure proves. Must not know who waits, nor what a request is.
+//! The circuit breaker: whether requests are sent to an endpoint at all, and when one request is tried. Knows what a failure
+//! proves. Must not know which TokenSources wait, nor the content of a request.
 
 use std::collections::BTreeSet;
 
@@ -9,21 +9,21 @@ use compact_str::CompactString;
 use super::Name;
 use crate::api::Reason;
 
-/// How many requests in a row must have failed to open the breaker: of two TokenSources at least, and of two tenants unless
-/// only one has been seen within [`AROUND`].
+/// The number of failed requests in a row that opens the breaker. They must be of at least two TokenSources, and of two
+/// tenants unless only one has been seen within [`AROUND`].
 const FAILURES: u32 = 3;
-/// The first pause before one request is tried, and the longest.
+/// The first and the longest pause before one request is tried.
 const FIRST_PAUSE: TimeDelta = TimeDelta::seconds(5);
 const LAST_PAUSE: TimeDelta = TimeDelta::seconds(60);
-/// How many tenants are tried between two pauses, one after the other: a healthy one must not wait long behind others that
-/// fail for reasons of their own.
+/// The number of tenants that are tried one after the other between two pauses: a healthy one must not wait long behind
+/// others that fail for their own reasons.
 const ROUND: u32 = 3;
-/// How many tenants are remembered as having failed; credentials that are made anew again and again must not fill memory.
+/// The maximum number of failed tenants that are remembered. It bounds memory if credentials are recreated again and again.
 const TENANTS: usize = 1024;
-/// How long a tenant counts after its last request.
+/// How long after its last request a tenant counts as present.
 const AROUND: TimeDelta = TimeDelta::hours(1);
 
-/// The last two that differ, and when.
+/// The last two different values, and when each was noted.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct LastTwo<T> {
     last: Option<(T, DateTime<Utc>)>,
@@ -44,7 +44,7 @@ impl<T: PartialEq> LastTwo<T> {
         self.last = Some((one, now));
     }
 
-    /// Whether another than this has been noted since.
+    /// Whether a different value has been noted since then.
     pub(super) fn has_another(&self, one: &T, since: DateTime<Utc>) -> bool {
         [&self.last, &self.other].into_iter().flatten().any(|(noted, at)| noted != one && *at >= since)
     }
@@ -58,9 +58,9 @@ impl<T: PartialEq> LastTwo<T> {
 #[derive(Clone, Debug)]
 pub(super) struct Failed {
     pub(super) name: Name,
-    /// Whose evidence it is: that of one tenant alone is none against an endpoint that others use.
+    /// The tenant: failures of a single tenant prove nothing about an endpoint that others use.
     pub(super) tenant: CompactString,
-    /// A token has been had with the same inputs before.
+    /// Whether a request with the same inputs has succeeded before.
     pub(super) proven: bool,
     pub(super) sent_at: DateTime<Utc>,
     pub(super) reason: Reason,
@@ -69,11 +69,11 @@ pub(super) struct Failed {
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Evidence {
     failures: u32,
-    /// When the first of them was known.
+    /// When the first failure was known.
     first: Option<DateTime<Utc>>,
     names: LastTwo<Name>,
     tenants: BTreeSet<CompactString>,
-    /// One of those that failed has had a token with the same inputs before.
+    /// Whether one of the failed requests had succeeded before with the same inputs.
     proven: bool,
 }
 
@@ -83,41 +83,41 @@ struct Open {
     pause: TimeDelta,
     next_pause: TimeDelta,
     reason: Reason,
-    /// How many requests have been tried since the last pause.
+    /// The number of requests that were tried since the last pause.
     tried: u32,
 }
 
-/// The circuit breaker in front of an endpoint.
+/// The circuit breaker of an endpoint.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Breaker {
-    /// None while it is closed.
+    /// None while the breaker is closed.
     open: Option<Open>,
     /// The failures in a row, since the last success.
     evidence: Evidence,
-    /// Whose requests it has seen.
+    /// The last two tenants that made a request.
     seen: LastTwo<CompactString>,
     /// When any request last succeeded.
     last_success: Option<DateTime<Utc>>,
 }
 
 impl Breaker {
-    /// Why no request may pass, if it is open.
-    pub(super) fn trouble(&self) -> Option<Reason> {
+    /// Why the breaker is open; None if it is closed.
+    pub(super) fn open_reason(&self) -> Option<Reason> {
         self.open.as_ref().map(|open| open.reason)
     }
 
-    /// When anybody may be tried, if it is open.
+    /// When any waiter may be tried; None if the breaker is closed.
     pub(super) fn until(&self) -> Option<DateTime<Utc>> {
         self.open.as_ref().map(|open| open.until)
     }
 
-    /// Somebody who has had a token with the same inputs, and has not failed since, may be tried at once: only requests
-    /// that never succeeded have failed.
+    /// Whether a TokenSource whose same inputs last succeeded may be tried at once: so far, only requests that never
+    /// succeeded have failed.
     pub(super) fn admits_proven(&self) -> bool {
         !self.evidence.proven
     }
 
-    /// Only one tenant has failed, so that another may be tried at once.
+    /// Whether only one tenant has failed, so that another may be tried at once.
     pub(super) fn admits_others(&self) -> bool {
         self.evidence.tenants.len() < 2
     }
@@ -132,7 +132,7 @@ impl Breaker {
         self.open.as_ref().is_some_and(|open| open.tried > 0)
     }
 
-    /// Somebody asks.
+    /// Notes that this tenant makes a request.
     pub(super) fn see(&mut self, tenant: &CompactString, now: DateTime<Utc>) {
         self.seen.note(tenant.clone(), now);
     }
@@ -144,7 +144,7 @@ impl Breaker {
             self.evidence = Evidence::default();
             return false;
         }
-        // What was sent before the first failure was known says nothing of what came then.
+        // A request that was sent before the first failure proves nothing about the time after it.
         let closes = was_trial || self.evidence.first.is_some_and(|first| sent_at > first);
         if closes {
             (self.open, self.evidence) = (None, Evidence::default());
@@ -152,14 +152,15 @@ impl Breaker {
         closes
     }
 
-    /// Others have had tokens since this TokenSource last failed: its failures are about its own request.
+    /// Whether a request of another TokenSource succeeded after the last failure of this one, so that the failures of this
+    /// one are about its own request.
     pub(super) fn is_its_own(&self, last_failure: Option<DateTime<Utc>>) -> bool {
         last_failure.zip(self.last_success).is_some_and(|(failure, success)| success > failure)
     }
 
-    /// A request failed, for a reason of the endpoint's.
+    /// Counts a request that failed for a reason of the endpoint.
     pub(super) fn fail(&mut self, failed: Failed, was_trial: bool, now: DateTime<Utc>) {
-        // What was sent before the last success was known says nothing of what came then.
+        // A request that was sent before the last success proves nothing about the time after it.
         if self.open.is_some() != was_trial
             || self.last_success.is_some_and(|success| failed.sent_at < success)
         {
@@ -175,8 +176,8 @@ impl Breaker {
         }
         evidence.proven |= proven;
         if let Some(open) = &mut self.open {
-            // A request that never succeeded may fail by itself, and so may all of one tenant: the next one need not wait
-            // longer for that.
+            // A request that never succeeded may fail for its own reason, and so may all requests of one tenant: such
+            // failures do not prolong the next pause.
             let is_telling = proven && evidence.tenants.len() > 1;
             open.next_pause = if is_telling { (open.pause * 2).min(LAST_PAUSE) } else { open.pause };
             (open.tried, open.reason) = (open.tried + 1, reason);
@@ -197,7 +198,7 @@ impl Breaker {
         }
     }
 
-    /// Nobody is tried for a while.
+    /// Starts the next pause.
     pub(super) fn pause(&mut self, now: DateTime<Utc>) {
         if let Some(open) = &mut self.open {
             open.pause = open.next_pause;

@@ -1,14 +1,14 @@
-//! Queues by namespace, served in turn, and shares of something that namespaces have in common.
+//! Queues by namespace that are served round robin, and permits that namespaces share.
 //!
-//! Knows namespaces and numbers. Must not know what waits, nor what it waits for.
+//! Knows namespaces and numbers. Must not know the queued items.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use compact_str::CompactString;
 
-/// Something that several namespaces wait in.
+/// The queue of one namespace.
 pub trait Queue: Default {
-    /// Nothing waits in it.
+    /// Whether the queue is empty.
     fn is_empty(&self) -> bool;
 }
 
@@ -22,12 +22,12 @@ impl<T> Queue for VecDeque<T> {
 #[derive(Clone, Debug, Default)]
 pub struct InTurn<Q> {
     queues: BTreeMap<CompactString, Q>,
-    /// The namespaces in which something waits, the next one first.
+    /// The namespaces with non-empty queues, the next one first.
     order: VecDeque<CompactString>,
 }
 
 impl<Q: Queue> InTurn<Q> {
-    /// Changes a namespace's queue. A namespace in which nothing waited before joins at the end of the order.
+    /// Changes a namespace's queue. A namespace whose queue was empty joins at the end of the order.
     pub fn update<T>(&mut self, namespace: &str, change: impl FnOnce(&mut Q) -> T) -> T {
         let queue = self.queues.entry(namespace.into()).or_default();
         let waited = !queue.is_empty();
@@ -44,7 +44,7 @@ impl<Q: Queue> InTurn<Q> {
         changed
     }
 
-    /// Takes something out of the first queue that gives something, whose namespace then goes to the end of the order.
+    /// Takes an item from the first queue for which `from` returns one. Its namespace then moves to the end of the order.
     pub fn take<T>(&mut self, mut from: impl FnMut(&str, &mut Q) -> Option<T>) -> Option<T> {
         let mut index = 0;
         while let Some(namespace) = self.order.get(index) {
@@ -74,14 +74,14 @@ impl<Q: Queue> InTurn<Q> {
 #[derive(Clone, Debug)]
 pub struct Shares {
     total: usize,
-    held: BTreeMap<CompactString, usize>,
+    taken: BTreeMap<CompactString, usize>,
     in_use: usize,
 }
 
 impl Shares {
-    /// So many, none of them in use.
+    /// This number of permits, none of them in use.
     pub fn new(total: usize) -> Self {
-        Self { total: total.max(1), held: BTreeMap::new(), in_use: 0 }
+        Self { total: total.max(1), taken: BTreeMap::new(), in_use: 0 }
     }
 
     /// Whether any permit is free.
@@ -89,33 +89,33 @@ impl Shares {
         self.in_use < self.total
     }
 
-    /// Whether none is in use.
+    /// Whether no permit is in use.
     #[cfg(test)]
     pub(crate) fn is_unused(&self) -> bool {
-        self.in_use == 0 && self.held.is_empty()
+        self.in_use == 0 && self.taken.is_empty()
     }
 
-    /// Whether this namespace may have one more: its first, or one that leaves at least a third of what it then holds to
-    /// others. So one namespace whose requests hang holds three quarters, two of them three sevenths each, and there is
-    /// a permit for a namespace that holds none (a dynamic threshold, as in switches that share a buffer).
+    /// Whether this namespace may take one more permit: its first, or one after which the free permits are more than a third
+    /// of what it then has. So one namespace whose requests hang takes three quarters, two of them three sevenths each, and
+    /// a permit is left for a namespace that has none (a dynamic threshold, as in switches that share a buffer).
     pub fn has_room(&self, namespace: &str) -> bool {
         let free = self.total - self.in_use;
-        let held = self.held.get(namespace).copied().unwrap_or_default();
-        free > 0 && (held == 0 || held < 3 * (free - 1))
+        let taken = self.taken.get(namespace).copied().unwrap_or_default();
+        free > 0 && (taken == 0 || taken < 3 * (free - 1))
     }
 
-    /// Hands one out.
+    /// Takes a permit for this namespace.
     pub fn take(&mut self, namespace: &str) {
         self.in_use += 1;
-        *self.held.entry(namespace.into()).or_default() += 1;
+        *self.taken.entry(namespace.into()).or_default() += 1;
     }
 
-    /// Takes one back.
+    /// Returns a permit of this namespace.
     pub fn give_back(&mut self, namespace: &str) {
-        let Some(held) = self.held.get_mut(namespace) else { return };
-        *held -= 1;
-        if *held == 0 {
-            self.held.remove(namespace);
+        let Some(taken) = self.taken.get_mut(namespace) else { return };
+        *taken -= 1;
+        if *taken == 0 {
+            self.taken.remove(namespace);
         }
         self.in_use -= 1;
     }
@@ -168,7 +168,7 @@ mod tests {
                     }
                 }
             }
-            assert!(shares.held.values().all(|held| *held <= each), "{namespaces} of {total}: {shares:?}");
+            assert!(shares.taken.values().all(|taken| *taken <= each), "{namespaces} of {total}: {shares:?}");
             assert!(total == 1 || shares.has_room("other"), "{namespaces} of {total}: {shares:?}");
         }
     }

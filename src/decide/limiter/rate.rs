@@ -1,63 +1,62 @@
-//! How many requests a second are made, by what is answered: additive increase, multiplicative decrease, as in TCP.
-//! Knows no names.
+//! The rate of requests, adapted to the answers: additive increase, multiplicative decrease, as in TCP. Knows no names.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::decide::token_bucket::TokenBucket;
 
-/// The fewest requests a second.
+/// The minimum rate, in requests a second.
 const LEAST: f64 = 1.0;
 /// Requests a second after a recovery. Each success adds one until a limit is near, which doubles the rate within a second.
 const AFTER_RECOVERY: f64 = 2.0;
-/// From here on nothing is held back, where no limit has been met.
+/// The rate, in requests a second, from which the limit ends if no 429 was seen.
 const ENOUGH: f64 = 200.0;
-/// A 429 at a lower rate than this has other reasons than the number of requests, and tells of no limit: growing slowly after
-/// it would leave a client short for minutes.
+/// A 429 below this rate, in requests a second, has other causes than the rate and shows no limit of the provider: slow
+/// growth after it would delay a client for minutes.
 const TELLING: f64 = 10.0;
-/// What is left of the rate after a 429.
+/// The factor by which a 429 reduces the rate.
 const DECREASE: f64 = 0.7;
-/// By which share of the limit the rate grows in a second, once it is near.
+/// The growth of the rate in a second close to the limit, as a share of the limit.
 const INCREASE: f64 = 0.01;
-/// How long a limit is remembered that has not been met again.
+/// How long after its last 429 a limit is remembered.
 const FORGOTTEN: TimeDelta = TimeDelta::minutes(10);
-/// How many seconds nothing is sent after a 429: a provider that counts by the second refuses all until the next one.
+/// The pause after a 429, in seconds: a provider that counts by the second refuses everything until the next one.
 const PAUSE: f64 = 0.5;
 
-/// A rate that is held back.
+/// A limited rate.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Rate {
     pub(super) bucket: TokenBucket,
-    /// From this rate on it grows slowly; none where no limit has been met.
+    /// The rate above which it grows slowly; None if no limit is known.
     threshold: Option<f64>,
-    /// Answers to requests that were sent before this say nothing of the present rate.
+    /// Answers to requests that were sent before this say nothing about the present rate.
     since: DateTime<Utc>,
-    /// A request has succeeded since. Until one has, a provider that counts by the minute may refuse everything, and
-    /// another 429 says nothing of where the limit is.
+    /// Whether a request has succeeded since then. Before that, a provider that counts by the minute may refuse everything,
+    /// and another 429 does not show where the limit is.
     succeeded: bool,
 }
 
 impl Rate {
-    /// The first requests after a recovery, with the limit that was known before.
+    /// The rate after a recovery, with the limit that was known before.
     pub(super) fn after_recovery(before: Option<&Self>, now: DateTime<Utc>) -> Self {
         let bucket = TokenBucket::holding(1.0, AFTER_RECOVERY, AFTER_RECOVERY, now);
         Self { bucket, threshold: before.and_then(|rate| rate.threshold), since: now, succeeded: true }
     }
 
-    /// After the first 429, at this rate.
+    /// The rate after the first 429, which came at this rate.
     pub(super) fn below(rate: f64, now: DateTime<Utc>) -> Self {
         let mut begun = Self::after_recovery(None, now);
         begun.reduce(rate, true, now);
         begun
     }
 
-    /// A request that was sent at this instant was refused with 429.
+    /// Reduces the rate after a 429 to a request that was sent at this instant.
     pub(super) fn decrease(&mut self, sent_at: DateTime<Utc>, now: DateTime<Utc>) {
         if sent_at >= self.since {
             self.reduce(self.bucket.rate(), self.succeeded, now);
         }
     }
 
-    /// A request that was sent at this instant succeeded.
+    /// Increases the rate after the success of a request that was sent at this instant.
     pub(super) fn increase(&mut self, sent_at: DateTime<Utc>, now: DateTime<Utc>) {
         if sent_at < self.since {
             return;
@@ -68,7 +67,7 @@ impl Rate {
         self.bucket.set_rate(rate + near.map_or(1.0, |threshold| threshold * INCREASE / rate), now);
     }
 
-    /// Nothing needs to be held back any more.
+    /// Whether the limit has ended.
     pub(super) fn is_over(&self, now: DateTime<Utc>) -> bool {
         match self.threshold {
             None => self.bucket.rate() >= ENOUGH,
@@ -86,7 +85,7 @@ impl Rate {
     }
 }
 
-/// How many requests were made within the last second or so.
+/// Counts the requests of the last second.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Meter {
     second: i64,

@@ -1,31 +1,31 @@
-//! What a limiter is told of a request before it is sent, and of its answer.
-//! Knows the observation of a TokenSource and its failure. Must not know who else asks.
+//! The facts that the limiter needs about a request before it is sent, and about its answer. Knows the observation of a
+//! TokenSource and its failure. Must not know other requests.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use compact_str::CompactString;
 
-use crate::api::{Reason, from_kubernetes};
+use crate::api::{Reason, ReasonKind, from_kubernetes};
 use crate::decide::{Credentials, Failure, Observed};
 
 /// Namespace and name of a TokenSource.
 pub type Name = (CompactString, CompactString);
 
-/// A TokenSource without a token counts as one whose token expires so long after it came: a thousand new ones must not
-/// make the old ones expire, nor the other way round.
+/// A TokenSource without a token is treated like one whose token expires this long after the wait began: a thousand new
+/// TokenSources must not let the tokens of old ones expire, nor the other way round.
 const GRACE: TimeDelta = TimeDelta::minutes(1);
-/// A token of former inputs counts as one that expires within this, however long it lives.
+/// A token of former inputs is treated like one that expires within this time, however long it lives.
 const CHANGED: TimeDelta = TimeDelta::hours(1);
 
-/// By when a TokenSource needs a token.
+/// When a TokenSource needs a new token.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Need {
     /// The TokenSource has no usable token.
     First,
-    /// The present token expires then.
+    /// The expiry of the present token.
     Renewal(DateTime<Utc>),
-    /// The present token expires then, and the last request failed: no more urgent than a TokenSource without a token.
+    /// The expiry of the present token if the last request failed: no more urgent than a TokenSource without a token.
     Retry(DateTime<Utc>),
-    /// The present token was requested with other inputs, and expires then.
+    /// The expiry of the present token if it was requested with other inputs.
     Changed(DateTime<Utc>),
 }
 
@@ -40,24 +40,24 @@ impl Need {
     }
 }
 
-/// A request that is to be sent.
+/// A request to be sent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
     /// The TokenSource.
     pub name: Name,
     /// The client within the namespace: the uid of its credentials Secret or certificate, or the name of its ServiceAccount.
     pub credentials: CompactString,
-    /// By when its token is needed.
+    /// When the token is needed.
     pub need: Need,
-    /// When a request with the same inputs brought the token that is there now.
+    /// When the present token was issued, if it was requested with the same inputs.
     pub last_success: Option<DateTime<Utc>>,
-    /// When its last request failed, if it did, with the same inputs.
+    /// When the last request with the same inputs failed; None if it did not.
     pub last_failure: Option<DateTime<Utc>>,
 }
 
 impl Request {
-    /// The request of the TokenSource that is observed.
-    pub fn of(namespace: &str, observed: &Observed<'_>) -> Self {
+    /// The request of the observed TokenSource.
+    pub fn of(observed: &Observed<'_>) -> Self {
         let wanted = observed.inputs.as_ref().map(|inputs| &inputs.asked);
         let intact = observed.published().filter(|published| published.intact);
         let failed = observed.failed_before();
@@ -69,7 +69,7 @@ impl Request {
             (None, None) => Need::First,
         };
         Self {
-            name: (namespace.into(), observed.name.into()),
+            name: (observed.namespace.into(), observed.name.into()),
             credentials: credentials(observed),
             need,
             last_success: same.map(|published| published.issued_at),
@@ -77,10 +77,10 @@ impl Request {
         }
     }
 
-    /// The request that revokes the tokens of the TokenSource that is observed. They are served in the order in which they come.
-    pub fn of_revocation(namespace: &str, observed: &Observed<'_>) -> Self {
+    /// The request that revokes the tokens of the observed TokenSource. Such requests are served in the order of their arrival.
+    pub fn of_revocation(observed: &Observed<'_>) -> Self {
         Self {
-            name: (namespace.into(), observed.name.into()),
+            name: (observed.namespace.into(), observed.name.into()),
             credentials: credentials(observed),
             need: Need::First,
             last_success: None,
@@ -94,7 +94,7 @@ impl Request {
     }
 }
 
-/// What identifies the client within its namespace: a Secret, or the ServiceAccount whose token it shows.
+/// Identifies the client within its namespace: the uid of a Secret, or the name of the ServiceAccount whose token is sent.
 fn credentials(observed: &Observed<'_>) -> CompactString {
     let secrets = [&observed.secrets.credentials, &observed.secrets.certificate];
     let uid = secrets.into_iter().find_map(|secret| match secret {
@@ -108,23 +108,23 @@ fn credentials(observed: &Observed<'_>) -> CompactString {
     uid.or_else(account).unwrap_or_default()
 }
 
-/// How a request was answered, as far as that concerns others.
+/// The answer to a request, reduced to what it means for other requests.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Answer {
-    /// With a token.
+    /// A token.
     Succeeded,
-    /// Not at all, or with an error of the endpoint's own.
+    /// No answer, or an error of the endpoint itself.
     Failed(Reason),
     /// Too many requests (429).
     Limited,
-    /// Refused for a reason of the requester's own, or not sent: that says nothing of the endpoint.
+    /// A refusal for a reason of this request, or no request: neither says anything about the endpoint.
     Unrelated,
 }
 
 impl From<&Failure> for Answer {
     fn from(failure: &Failure) -> Self {
         match failure.reason {
-            reason if Failure::is_of_endpoint(reason) => Self::Failed(reason),
+            reason if reason.kind() == ReasonKind::Endpoint => Self::Failed(reason),
             Reason::RateLimited => Self::Limited,
             _ => Self::Unrelated,
         }

@@ -1,4 +1,5 @@
-//! Tables over the limiter; the model, the scenarios and the fleet that they play are in the folder. Time is an argument.
+//! Single cases for the limiter. The folder contains the model, the scenarios, and the fleet that the scenarios use. Time is
+//! an argument.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -36,7 +37,8 @@ fn answer(limiter: &mut Limiter, request: Request, answer: Answer, now: DateTime
     limiter.release(&name, answer, now);
 }
 
-/// Three requests of two namespaces have failed, all of TokenSources that had a token before.
+/// A limiter with an open breaker: three requests of two namespaces have failed, all of TokenSources that had a token
+/// before.
 fn open(now: DateTime<Utc>) -> Limiter {
     let mut limiter = Limiter::new(4, true, now);
     for (namespace, name) in [("a", "a1"), ("b", "b1"), ("a", "a2")] {
@@ -50,12 +52,12 @@ fn waits(limiter: &mut Limiter, request: Request, now: DateTime<Utc>) -> bool {
     limiter.acquire(request, now) != Entry::Go
 }
 
-fn woken(limiter: &mut Limiter, now: DateTime<Utc>) -> Vec<String> {
-    limiter.wake(now).names.into_iter().map(|(_, name)| name.to_string()).collect()
+fn resumed(limiter: &mut Limiter, now: DateTime<Utc>) -> Vec<String> {
+    limiter.resume(now).names.into_iter().map(|(_, name)| name.to_string()).collect()
 }
 
 #[test]
-fn a_permit_that_is_released_wakes_the_next_namespace_and_its_first_deadline() {
+fn a_permit_that_is_released_resumes_the_next_namespace_and_its_first_deadline() {
     let mut limiter = Limiter::new(1, true, at(0));
     assert!(!waits(&mut limiter, first("a", "a0"), at(0)));
     let waiting = [
@@ -73,8 +75,8 @@ fn a_permit_that_is_released_wakes_the_next_namespace_and_its_first_deadline() {
     let mut under_way = first("a", "a0").name;
     while order.len() < 6 {
         limiter.release(&under_way, Answer::Succeeded, at(1));
-        let names = limiter.wake(at(1)).names;
-        assert_eq!(names.len(), 1, "one permit, one wake-up");
+        let names = limiter.resume(at(1)).names;
+        assert_eq!(names.len(), 1, "one permit, one resumption");
         under_way = names[0].clone();
         order.push(under_way.1.to_string());
         assert!(!waits(&mut limiter, first(&under_way.0, &under_way.1), at(1)));
@@ -103,10 +105,10 @@ fn the_pause_doubles_while_requests_fail_that_succeeded_before() {
     assert!(waits(&mut limiter, renewal("c", "c1", 500), now));
     let mut pauses = Vec::new();
     for round in 0..6 {
-        let next = limiter.wake(now).next.unwrap();
+        let next = limiter.resume(now).next.unwrap();
         pauses.push((next - now).num_seconds());
         now = next;
-        let trial = limiter.wake(now).names;
+        let trial = limiter.resume(now).names;
         assert_eq!(trial.len(), 1, "round {round}");
         assert!(!waits(&mut limiter, renewal("c", "c1", 500), now));
         assert!(waits(&mut limiter, renewal("d", &round.to_string(), 400), now), "one trial at a time");
@@ -124,12 +126,12 @@ fn the_trial_is_that_of_the_waiter_whose_same_inputs_succeeded_last() {
     for request in [first("a", "new"), renewal("a", "longer ago", 100), renewal("z", "last", 4000), failed] {
         assert!(waits(&mut limiter, request, at(1)));
     }
-    assert_eq!(woken(&mut limiter, at(4)), [""; 0]);
-    assert_eq!(woken(&mut limiter, at(5)), ["last"]);
-    // A reason of its own says nothing of the endpoint: the next one is tried at once.
+    assert_eq!(resumed(&mut limiter, at(4)), [""; 0]);
+    assert_eq!(resumed(&mut limiter, at(5)), ["last"]);
+    // A failure for its own reason says nothing about the endpoint: the next waiter is tried at once.
     limiter.acquire(renewal("z", "last", 4000), at(5));
     limiter.release(&first("z", "last").name, Answer::Unrelated, at(5));
-    assert_eq!(woken(&mut limiter, at(5)), ["longer ago"]);
+    assert_eq!(resumed(&mut limiter, at(5)), ["longer ago"]);
 }
 
 #[test]
@@ -152,7 +154,7 @@ fn failures_of_one_tenant_do_not_open_the_breaker_for_another() {
 }
 
 #[test]
-fn a_single_tenant_opens_the_breaker_of_an_endpoint_that_nobody_else_uses() {
+fn a_single_tenant_opens_the_breaker_of_an_endpoint_without_other_users() {
     let mut limiter = Limiter::new(4, true, at(0));
     for number in 0..3 {
         answer(&mut limiter, first("a", &number.to_string()), down(), at(0));
@@ -181,7 +183,7 @@ fn a_success_between_failures_keeps_the_breaker_closed() {
 fn a_source_that_failed_before_others_succeeded_proves_nothing() {
     let mut limiter = open(at(0));
     assert!(waits(&mut limiter, renewal("c", "healthy", 4000), at(1)));
-    limiter.wake(at(5));
+    limiter.resume(at(5));
     answer(&mut limiter, renewal("c", "healthy", 4000), Answer::Succeeded, at(5));
     assert!(!limiter.is_open());
     for second in 10..70 {
@@ -201,7 +203,7 @@ fn requests_under_way_when_the_breaker_opens_do_not_lengthen_its_pause() {
         limiter.release(&request.name, down(), at(1));
     }
     assert!(waits(&mut limiter, renewal("x", "one", 500), at(1)));
-    assert_eq!(limiter.wake(at(1)).next, Some(at(6)));
+    assert_eq!(limiter.resume(at(1)).next, Some(at(6)));
 }
 
 #[test]
@@ -214,9 +216,9 @@ fn a_limit_holds_back_the_client_that_met_it() {
         answer(&mut limiter, renewal("b", &number.to_string(), 500), Answer::Succeeded, at(0));
         answer(&mut limiter, renewal("a", &number.to_string(), 500), Answer::Succeeded, at(0));
     }
-    let next = limiter.wake(at(0)).next.unwrap();
+    let next = limiter.resume(at(0)).next.unwrap();
     assert!(next <= at(2), "{next}");
-    assert_eq!(woken(&mut limiter, next), ["second"]);
+    assert_eq!(resumed(&mut limiter, next), ["second"]);
 }
 
 #[test]
@@ -239,15 +241,15 @@ fn after_a_recovery_the_rate_doubles_within_each_second() {
     }
     let (mut now, mut requests) = (at(5), Vec::new());
     while requests.len() < 500 {
-        let wake = limiter.wake(now);
-        for name in wake.names {
+        let resumed = limiter.resume(now);
+        for name in resumed.names {
             if !waits(&mut limiter, renewal(&name.0, &name.1, 500), now) {
                 requests.push(now);
                 limiter.release(&name, Answer::Succeeded, now);
             }
         }
-        let more = limiter.wake(now).names.is_empty();
-        now = if more { wake.next.unwrap_or(now + TimeDelta::milliseconds(1)) } else { now };
+        let more = limiter.resume(now).names.is_empty();
+        now = if more { resumed.next.unwrap_or(now + TimeDelta::milliseconds(1)) } else { now };
         now += TimeDelta::milliseconds(1);
     }
     let within =
@@ -263,39 +265,39 @@ fn waits_are_reported_after_a_minute_and_ten_a_second() {
     for number in 0..400 {
         assert_eq!(
             limiter.acquire(first("a", &number.to_string()), at(0)),
-            Entry::Wait { report: false, trouble: None }
+            Entry::Wait { report: false, open_reason: None }
         );
     }
-    let reported: Vec<_> = (1..90).map(|second| limiter.wake(at(second)).names.len()).collect();
+    let reported: Vec<_> = (1..90).map(|second| limiter.resume(at(second)).names.len()).collect();
     assert_eq!((reported[58], reported[59], reported[60], reported[88]), (0, 100, 10, 10));
-    assert_eq!(limiter.acquire(first("a", "0"), at(90)), Entry::Wait { report: true, trouble: None });
+    assert_eq!(limiter.acquire(first("a", "0"), at(90)), Entry::Wait { report: true, open_reason: None });
 }
 
 #[test]
-fn trouble_is_reported_at_once_to_a_hundred_waiters() {
+fn open_breaker_is_reported_at_once_to_a_hundred_waiters() {
     let mut limiter = open(at(0));
     let reported = |limiter: &mut Limiter, number: u32| {
         matches!(
             limiter.acquire(renewal("c", &number.to_string(), 500), at(1)),
-            Entry::Wait { report: true, trouble: Some(_) }
+            Entry::Wait { report: true, open_reason: Some(_) }
         )
     };
     assert_eq!((0..300).filter(|number| reported(&mut limiter, *number)).count(), 100);
 }
 
 #[test]
-fn a_woken_source_that_does_not_come_gives_its_permit_to_the_next() {
+fn a_resumed_source_that_does_not_come_gives_its_permit_to_the_next() {
     let mut limiter = Limiter::new(1, true, at(0));
     assert!(!waits(&mut limiter, first("a", "under way"), at(0)));
     for name in ["suspended", "lost", "next"] {
         assert!(waits(&mut limiter, first("a", name), at(0)));
     }
     limiter.release(&first("a", "under way").name, Answer::Succeeded, at(1));
-    assert_eq!(woken(&mut limiter, at(1)), ["lost"], "by name where deadlines are the same");
-    let wake = limiter.wake(at(1));
-    assert_eq!(limiter.wake(wake.next.unwrap()).names.len(), 1, "after half a minute");
+    assert_eq!(resumed(&mut limiter, at(1)), ["lost"], "by name where deadlines are the same");
+    let next = limiter.resume(at(1)).next.unwrap();
+    assert_eq!(limiter.resume(next).names.len(), 1, "after half a minute");
     limiter.leave(&first("a", "next").name, at(32));
-    assert_eq!(woken(&mut limiter, at(32)), ["suspended"]);
+    assert_eq!(resumed(&mut limiter, at(32)), ["suspended"]);
 }
 
 #[test]

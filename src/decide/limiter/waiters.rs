@@ -1,5 +1,5 @@
-//! Those that wait at a limiter: namespaces in turn, and within a namespace whose token expires soonest.
-//! Knows names, deadlines and clients. Must not know what they wait for.
+//! The TokenSources that wait for a limiter: namespaces in turn, and within a namespace by the expiry of the token. Knows
+//! names, deadlines and clients. Must not know what they wait for.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,26 +10,26 @@ use compact_str::CompactString;
 use super::in_turn::{InTurn, Queue};
 use super::{Name, Request};
 
-/// A TokenSource whose wait has lasted so long is to say so in its status.
+/// The time after which a status reports the wait.
 const UNREPORTED: TimeDelta = TimeDelta::minutes(1);
 
-/// One that waits.
+/// A waiting TokenSource.
 #[derive(Clone, Debug)]
 pub(super) struct Waiter {
     pub(super) request: Request,
     deadline: DateTime<Utc>,
     since: DateTime<Utc>,
-    /// Its status is to say that it waits.
+    /// Whether its status must report the wait.
     reported: bool,
 }
 
 type Deadline = (DateTime<Utc>, CompactString);
 
-/// Those of one namespace, by client, so that a client that is held back is passed over at once.
+/// The waiters of one namespace, by client, so that a limited client is skipped at once.
 #[derive(Clone, Debug, Default)]
 pub(super) struct OfNamespace {
     clients: BTreeMap<CompactString, BTreeSet<Deadline>>,
-    /// The first of each client.
+    /// The first waiter of each client.
     heads: BTreeSet<(Deadline, CompactString)>,
 }
 
@@ -64,25 +64,25 @@ impl OfNamespace {
         }
     }
 
-    /// The name whose deadline is the first, of the clients that may ask.
+    /// The name with the earliest deadline among the clients for which `may_ask` is true.
     fn first(&self, may_ask: impl Fn(&CompactString) -> bool) -> Option<CompactString> {
         self.heads.iter().find(|(_, client)| may_ask(client)).map(|((_, name), _)| name.clone())
     }
 }
 
-/// Those that wait.
+/// All waiting TokenSources.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Waiters {
     all: BTreeMap<Name, Waiter>,
     namespaces: InTurn<OfNamespace>,
-    /// Those that have had a token with the same inputs, and have not failed since: the last success first.
+    /// The waiters whose same inputs succeeded and have not failed since: the last success first.
     proven: BTreeSet<(Reverse<DateTime<Utc>>, Name)>,
-    /// Those whose status does not say yet that they wait, in the order in which they came.
+    /// The waiters whose status does not report the wait yet, in the order of their arrival.
     unreported: BTreeSet<(DateTime<Utc>, Name)>,
 }
 
 impl Waiters {
-    /// Takes one in. One that waits already keeps its place in time, though it may need a token sooner or later by now.
+    /// Adds a waiter. One that waits already keeps its arrival time, although its deadline may have changed.
     pub(super) fn join(&mut self, request: Request, now: DateTime<Utc>) {
         let name = request.name.clone();
         let before = self.all.remove(&name);
@@ -114,7 +114,8 @@ impl Waiters {
         Some(waiter)
     }
 
-    /// The next one, of the clients that may ask: namespaces in turn, and within one the first deadline.
+    /// Takes the next waiter of the clients for which `may_ask` is true: namespaces in turn, and within a namespace the
+    /// earliest deadline.
     pub(super) fn take(&mut self, may_ask: impl Fn(&str, &CompactString) -> bool) -> Option<Waiter> {
         let waiter = self.namespaces.take(|namespace, queue| {
             let name = queue.first(|client| may_ask(namespace, client))?;
@@ -126,7 +127,7 @@ impl Waiters {
         Some(waiter)
     }
 
-    /// The one whose same inputs succeeded last and have not failed since, of the tenants that have not failed either.
+    /// Takes the waiter whose same inputs succeeded last and have not failed since, of the tenants that have not failed.
     pub(super) fn take_proven(
         &mut self,
         has_failed: impl Fn(&str, &CompactString) -> bool,
@@ -138,7 +139,7 @@ impl Waiters {
         self.remove(&name.clone())
     }
 
-    /// Whether the status of this one is to say that it waits.
+    /// Whether the status of this waiter must report the wait.
     pub(super) fn is_reported(&self, name: &Name) -> bool {
         self.all.get(name).is_some_and(|waiter| waiter.reported)
     }
@@ -150,7 +151,7 @@ impl Waiters {
         }
     }
 
-    /// The next one whose status is to say that it waits, and when.
+    /// The next waiter whose status must report the wait, and when.
     pub(super) fn next_report(&self) -> Option<(DateTime<Utc>, Name)> {
         self.unreported.first().map(|(since, name)| (*since + UNREPORTED, name.clone()))
     }

@@ -1,5 +1,5 @@
-//! When the token is shown, and what a 401 leads to: one renewal for one token, and ever longer pauses for a probe
-//! that likes none.
+//! When the token is probed, and what a 401 leads to: one renewal for each token, and increasing pauses if the probe rejects
+//! every token.
 
 use super::*;
 use crate::api::{Duration as ApiDuration, LongText, Probe, Reason};
@@ -13,7 +13,7 @@ fn probing() -> Scene {
     })
 }
 
-/// The probe has been asked, with this result.
+/// The scene after this result of the probe.
 fn probed(mut scene: Scene, verdict: Verdict) -> Scene {
     assert_eq!(scene.plan(), Plan::Probe, "at {}", scene.now);
     let issued_at = scene.published().issued_at;
@@ -22,7 +22,7 @@ fn probed(mut scene: Scene, verdict: Verdict) -> Scene {
     scene
 }
 
-/// A token has come, `after` seconds after the fixture's first one.
+/// The scene after another token was issued, `after` seconds after the fixture's first one.
 fn renewed(mut scene: Scene, after: i64) -> Scene {
     let scene_at = scene.clone().when(after);
     assert_eq!(scene_at.plan(), Plan::Issue(Cause::ProbeRejected));
@@ -97,7 +97,7 @@ fn a_probe_that_rejects_every_token_does_not_mint_each_interval() {
 
 #[test]
 fn only_an_ordinary_renewal_ends_the_pauses() {
-    // Of two servers behind one name one may know the token and the other not.
+    // One of two servers behind the same name may know the token while the other does not.
     let mut scene = renewed(probed(probing().when(300), Verdict::Rejected), 301);
     scene = probed(scene.when(601), Verdict::Accepted);
     assert_eq!(scene.status.probe_rejections, 1);
@@ -148,7 +148,7 @@ fn a_rejected_token_is_not_ready_until_the_probe_accepts_it_or_another_comes() {
     let is = |status: &str, reason: &str| (status.to_owned(), reason.to_owned());
     let rejected = probed(probing().when(300), Verdict::Rejected);
     assert_eq!(ready(&rejected), is("False", "ProbeRejected"));
-    // Nothing that says less takes it back: a probe that cannot be reached, a wait, a restart.
+    // An unreachable probe, time, or a restart does not end a rejection.
     let unclear =
         probed(rejected.clone().with(|scene| scene.status.probe_rejections = 3).when(600), Verdict::Unclear);
     assert_eq!(ready(&unclear), is("False", "ProbeRejected"));
@@ -173,7 +173,7 @@ fn a_rejected_token_is_not_ready_until_the_probe_accepts_it_or_another_comes() {
 }
 
 #[test]
-fn the_next_request_for_a_rejected_token_is_told() {
+fn status_has_the_time_of_the_next_request_for_a_rejected_token() {
     let renew_at = |scene: &Scene| from_kubernetes(scene.status.renew_at.as_ref().unwrap());
     let rejected = probed(probing().when(300), Verdict::Rejected);
     assert_eq!(renew_at(&rejected), at(300), "at once");
@@ -192,7 +192,7 @@ fn a_rejection_shows_while_it_lasts() {
     let before = message(&probing());
     let rejected = probed(probing().when(300), Verdict::Rejected);
     assert!(message(&rejected).contains("ProbeRejected"), "{}", message(&rejected));
-    // As of a token that the provider returns again, and that the resource server has come to know.
+    // For example if the provider returns the token again, and the resource server knows it by now.
     let accepted = rejected.with(|scene| {
         let issued_at = scene.published().issued_at;
         let probed = Probed::following(None, issued_at, scene.now, Verdict::Accepted);
@@ -202,7 +202,7 @@ fn a_rejection_shows_while_it_lasts() {
 }
 
 #[test]
-fn a_probe_that_says_nothing_says_so_and_one_that_speaks_heals_what_was_refused() {
+fn a_probe_without_verdict_is_reported_and_an_accepted_token_ends_a_refusal() {
     let renewed = |scene: &Scene| {
         scene.status.conditions.iter().find(|condition| condition.type_ == "Renewed").cloned().unwrap()
     };
@@ -220,7 +220,7 @@ fn a_probe_that_says_nothing_says_so_and_one_that_speaks_heals_what_was_refused(
 }
 
 #[test]
-fn templates_that_keep_the_token_are_told_apart() {
+fn templates_that_keep_the_token_are_recognized() {
     let kept = |template: &str| {
         let mut target = crate::api::Target::default();
         target.data.insert("access_token".to_owned(), LongText(template.to_owned()));

@@ -1,4 +1,4 @@
-//! The target Secret: what is in it, what it remembers, and that no alteration goes unnoticed.
+//! The target Secret: its content, its record, and that every alteration is detected.
 
 use k8s_openapi::ByteString;
 
@@ -23,7 +23,7 @@ fn data(pairs: &[(&str, &str)]) -> Data {
 }
 
 #[test]
-fn fractions_of_a_second_that_somebody_wrote_are_not_read() {
+fn fractions_of_a_second_in_annotations_are_dropped() {
     let mut annotations = target("t", &Target::default(), owner(), data(&[("a", "1")]), &record())
         .metadata
         .annotations
@@ -103,14 +103,14 @@ fn the_memo_reads_back_and_the_hash_still_fits() {
     let annotations = secret.metadata.annotations.unwrap();
     let read = TokenRecord::read(&annotations).unwrap();
     assert_eq!(read, record());
-    // Always there: what somebody else has written into it is overwritten with the next token.
+    // Always set: a value that another client has written is overwritten with the next token.
     assert!(annotations.contains_key(annotation::TOKEN_SINCE));
     assert_eq!(annotations[annotation::DATA_HASH], content_hash(&secret.data.unwrap(), &read));
     assert_eq!(annotations[annotation::METADATA_HASH], metadata_hash(&Target::default(), "source"));
 }
 
 #[test]
-fn the_request_that_a_token_answers_is_remembered_and_hashed_by_nobody() {
+fn the_answered_renewal_request_is_recorded_and_not_part_of_a_hash() {
     let answering = TokenRecord { answers: Some("1".to_owned()), ..record() };
     let secret = target("target", &Target::default(), owner(), Data::new(), &answering);
     let annotations = secret.metadata.annotations.unwrap();
@@ -119,7 +119,7 @@ fn the_request_that_a_token_answers_is_remembered_and_hashed_by_nobody() {
 }
 
 #[test]
-fn a_memo_with_a_part_missing_or_unreadable_is_none() {
+fn a_record_with_a_missing_or_unreadable_part_is_none() {
     let whole =
         target("target", &Target::default(), owner(), Data::new(), &record()).metadata.annotations.unwrap();
     for key in [annotation::ISSUED_AT, annotation::EXPIRES_AT, annotation::INPUTS] {
@@ -159,7 +159,7 @@ fn the_secret_belongs_to_its_source_and_says_so() {
 }
 
 #[test]
-fn what_the_user_writes_never_replaces_what_is_ours() {
+fn labels_and_annotations_of_users_never_replace_those_of_the_controller() {
     let forged = described(
         &[(annotation::MANAGED_BY_LABEL, "me"), (annotation::SOURCE_LABEL, "other")],
         &[(annotation::EXPIRES_AT, "2099-01-01T00:00:00Z"), (annotation::DATA_HASH, "0")],
@@ -182,7 +182,7 @@ fn a_name_too_long_for_a_label_is_left_out_of_the_labels() {
 
 #[test]
 fn the_metadata_hash_changes_with_every_part_of_the_metadata_and_with_nothing_else() {
-    let looks = [
+    let targets = [
         ("plain", described(&[], &[], None)),
         ("a type", described(&[], &[], Some("example.com/t"))),
         ("a label", described(&[("z", "1")], &[], None)),
@@ -191,9 +191,9 @@ fn the_metadata_hash_changes_with_every_part_of_the_metadata_and_with_nothing_el
         ("the label as an annotation", described(&[], &[("z", "1")], None)),
         ("both", described(&[("z", "1")], &[("z", "1")], None)),
     ];
-    for (index, (left, look)) in looks.iter().enumerate() {
-        for (right, other) in looks.iter().skip(index + 1) {
-            assert_ne!(metadata_hash(look, "source"), metadata_hash(other, "source"), "{left} and {right}");
+    for (index, (left, target)) in targets.iter().enumerate() {
+        for (right, other) in targets.iter().skip(index + 1) {
+            assert_ne!(metadata_hash(target, "source"), metadata_hash(other, "source"), "{left} and {right}");
         }
     }
     let renamed = Target { name: Some("other".to_owned()), ..Target::default() };

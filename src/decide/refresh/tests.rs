@@ -1,4 +1,4 @@
-//! When a kept refresh token may be sent: a table of what may have changed since.
+//! When a stored refresh token may be sent, for each kind of change since it was stored.
 
 use super::*;
 
@@ -67,7 +67,7 @@ fn a_kept_token_is_not_sent_to_another_endpoint_of_refresh_requests() {
 }
 
 #[test]
-fn the_secret_says_what_it_is_and_nothing_of_the_token_outside_its_data() {
+fn the_refresh_token_is_only_in_the_data_of_its_secret() {
     let kept = binding("refresh_token", "a", ENDPOINT, "the-seed").keep(
         "x",
         OwnerReference::default(),
@@ -81,7 +81,7 @@ fn the_secret_says_what_it_is_and_nothing_of_the_token_outside_its_data() {
 }
 
 #[test]
-fn a_refused_refresh_request_gives_way_to_the_primary_grant_and_so_does_the_third_failure() {
+fn the_primary_grant_replaces_a_refused_refresh_request_and_a_third_failure() {
     let cases = [
         ("password", Reason::RefreshTokenRejected, 1, true),
         ("password", Reason::InvalidRequest, 1, true),

@@ -1,8 +1,8 @@
 //! Evaluates a parsed template: text, expressions and `if`.
 //!
-//! Minijinja parses; its own evaluator is not used, because some of its operators panic on empty values, and because the
-//! cost of its operators cannot be counted: `~` applied to a list doubles every backslash in it. Here every operator is
-//! total and every byte that it touches is charged to [`Work`]. Must not put a value into an explanation.
+//! Minijinja only parses. Its own evaluator is not used, because some of its operators panic on empty values, and because
+//! the cost of its operators cannot be counted: `~` applied to a list doubles every backslash in it. Here every operator
+//! handles every value, and every byte is charged to [`Work`]. Must not put a value into a message.
 
 use minijinja::machinery::ast::{
     BinOp, BinOpKind, CallArg, Compare, CompareOpKind, Expr, Slice, Stmt, UnaryOpKind,
@@ -14,7 +14,7 @@ use super::vocabulary::FIELDS;
 use super::work::{ITEM, Work};
 use super::{Fault, Flaw, LIMIT, Words, filters};
 
-/// Where the output of one template and the words that it may use are.
+/// The output of one template and the variables that it may use.
 pub(super) struct Evaluation<'a> {
     pub(super) words: &'a Words<'a>,
     pub(super) work: &'a mut Work,
@@ -22,7 +22,7 @@ pub(super) struct Evaluation<'a> {
 }
 
 impl Evaluation<'_> {
-    /// Adds what the statement renders to.
+    /// Appends the output of the statement.
     pub(super) fn statement(&mut self, statement: &Stmt<'_>) -> Result<(), Flaw> {
         match statement {
             Stmt::Template(template) => self.statements(&template.children),
@@ -36,7 +36,7 @@ impl Evaluation<'_> {
                 let chosen = truth(&self.value(&condition.expr)?);
                 self.statements(if chosen { &condition.true_body } else { &condition.false_body })
             }
-            // The grammar lets no other statement pass.
+            // The grammar refuses all other statements.
             _ => Err(Flaw::from(Fault::Syntax)),
         }
     }
@@ -115,7 +115,7 @@ impl Evaluation<'_> {
     fn member(&mut self, whole: &Expr<'_>, key: &Value) -> Result<Value, Flaw> {
         let here = at(whole.span().start_line);
         match (whole, key) {
-            // Taken from the token, so that the other fields need not be copied.
+            // Read from the token, so that the other fields need not be copied.
             (Expr::Var(word), Value::String(name)) if word.id == FIELDS => {
                 let text = self.words.field(name).map_err(here)?;
                 self.copied(text).map_err(here)
@@ -145,7 +145,7 @@ impl Evaluation<'_> {
     fn binary(&mut self, operation: &BinOp<'_>) -> Result<Value, Flaw> {
         let here = at(operation.left.span().start_line);
         let left = self.value(&operation.left)?;
-        // `and` and `or` give one of their operands, and evaluate the second only where it decides.
+        // `and` and `or` return one of their operands, and evaluate the second only if necessary.
         match operation.op {
             BinOpKind::ScAnd if !truth(&left) => return Ok(left),
             BinOpKind::ScOr if truth(&left) => return Ok(left),

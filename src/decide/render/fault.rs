@@ -1,4 +1,4 @@
-//! Why a template cannot be rendered, in words for its author. Must not hold a value or a piece of the template.
+//! Why a template cannot be rendered, explained to its author. Must not contain a value or a part of the template.
 
 use super::vocabulary::{DEPTH, FILTERS, STATEMENTS, TOKENS};
 

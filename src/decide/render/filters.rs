@@ -1,7 +1,6 @@
-//! The filters of a template. Each takes and gives at most what a whole template may render to, since a chain of
-//! filters that lengthen their input would otherwise double it again and again; and each charges what it reads and
-//! writes before it does.
-//! Must not put a value into an error.
+//! The filters of a template. The input and output of each are limited to the maximum output of a template, because a chain
+//! of filters could otherwise double its input again and again. Each filter charges the bytes that it reads and writes in
+//! advance. Must not put a value into an error.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -59,7 +58,7 @@ pub(super) fn apply(name: &str, input: Value, arguments: &[Value], work: &mut Wo
     }
 }
 
-/// Charges a result of this length, and refuses it where it is too long.
+/// Charges a result of this length, and refuses one that is too long.
 fn reserve(length: usize, work: &mut Work) -> Result<(), Fault> {
     if length > LIMIT {
         return Err(Fault::TooLong);
@@ -67,8 +66,8 @@ fn reserve(length: usize, work: &mut Work) -> Result<(), Fault> {
     work.charge(length)
 }
 
-/// Everything but the unreserved characters of RFC 3986 as `%XX`: fit for a path, a query, and a user or password in
-/// front of a host.
+/// Encodes everything but the unreserved characters of RFC 3986 as `%XX`: safe in a path, in a query, and in a user or
+/// password before a host.
 fn urlencode(text: &str, work: &mut Work) -> Result<Value, Fault> {
     const HEXADECIMAL: [char; 16] =
         ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
@@ -99,13 +98,13 @@ fn tojson(value: &Value, work: &mut Work) -> Result<Value, Fault> {
 struct Bounded<'a> {
     text: Vec<u8>,
     work: &'a mut Work,
-    /// Why it takes no more.
+    /// Why further bytes are refused.
     fault: Fault,
 }
 
 impl std::io::Write for Bounded<'_> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        // Each piece counts by itself: a text of nothing but quotes is written letter by letter.
+        // Each piece is charged by itself, because a text that consists of quotes is written letter by letter.
         let charged = self.work.charge(bytes.len() + 8);
         let fits = if self.text.len() + bytes.len() > LIMIT { Err(Fault::TooLong) } else { charged };
         if let Err(fault) = fits {
@@ -122,7 +121,7 @@ impl std::io::Write for Bounded<'_> {
 }
 
 fn replace(text: &str, from: &str, to: &str, work: &mut Work) -> Result<Value, Fault> {
-    // Twice: the occurrences are counted before any is replaced.
+    // Charged twice: the occurrences are counted before they are replaced.
     work.charge(2 * text.len())?;
     let occurrences = text.matches(from).count();
     let removed = occurrences.saturating_mul(from.len());
@@ -132,7 +131,7 @@ fn replace(text: &str, from: &str, to: &str, work: &mut Work) -> Result<Value, F
     Ok(Value::String(text.replace(from, to)))
 }
 
-/// The parts of a list that has been split; a text of nothing but white space has none.
+/// The parts of a split text; a text of only white space has none.
 fn pieces<'a>(text: &str, pieces: impl Iterator<Item = &'a str>, work: &mut Work) -> Result<Value, Fault> {
     work.charge(text.len())?;
     let mut parts = Vec::new();

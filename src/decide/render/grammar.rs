@@ -1,8 +1,8 @@
-//! What a template may consist of: text, expressions, and `if`.
+//! The permitted syntax of templates: text, expressions, and `if`.
 //!
-//! Without loops, assignments and repetition, a rendering is at most as many values long as the template has words.
-//! Nesting is bounded, since parser and evaluation recurse and an exhausted stack ends the process. Must not judge
-//! anything else: what is wrong beyond this, the parser says.
+//! Without loops, assignments and repetition, the output has at most as many values as the template has words. Nesting is
+//! limited, because parser and evaluation recurse and a stack overflow ends the process. The parser reports all other
+//! errors.
 
 use minijinja::machinery::{Token, tokenize};
 use minijinja::syntax::SyntaxConfig;
@@ -37,12 +37,12 @@ pub(super) fn check(source: &str, syntax: &SyntaxConfig) -> Result<(), Flaw> {
     Ok(())
 }
 
-/// How deep the parser recurses at most: counted by signs, without knowing where an operand ends.
+/// The maximum recursion of the parser, counted by tokens without knowing where an operand ends.
 #[derive(Default)]
 struct Nesting {
     /// Open brackets of all kinds.
     brackets: usize,
-    /// What recurses within the present braces without brackets: `not`, `-`, `if`, `else`.
+    /// Tokens that recurse without brackets since the last open brace: `not`, `-`, `if`, `else`.
     prefixes: usize,
     /// The open `if` statements, each with the number of its branches, which are nested, too.
     conditions: Vec<usize>,

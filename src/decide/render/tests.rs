@@ -1,4 +1,4 @@
-//! Templates: each ready-made one by the rules of whoever reads it, and that none can do harm.
+//! Templates: each documented one is valid for the program that reads it, and no template can do harm.
 
 mod fuzz;
 mod limits;
@@ -7,7 +7,7 @@ use super::*;
 use crate::api::{LongText, TokenSource};
 use crate::decide::fixture::at;
 
-/// Every character that could break out of some format.
+/// Characters that are special in one of the formats.
 const AWKWARD: &str = r#"ca'n"ary\/+=%&#@: $`;x"#;
 
 fn token(access: &str) -> Token {
@@ -32,7 +32,7 @@ fn text(data: &Data, key: &str) -> String {
     String::from_utf8(data[key].0.clone()).unwrap()
 }
 
-/// The examples of the documentation: what they render to with a token.
+/// The output of an example of the documentation with this token.
 fn example(name: &str, access: &str) -> String {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/examples/templates.yaml");
     let sources: Vec<TokenSource> =
@@ -109,7 +109,7 @@ fn json_has_every_word() {
 }
 
 #[test]
-fn what_is_wrong_is_told_by_key_and_line_and_never_by_value() {
+fn faults_name_key_and_line_and_quote_no_value() {
     let doubling = format!("{{% set a = access_token %}}{}", "{% set a = a ~ a %}".repeat(40));
     let lengthening = format!("{{{{ access_token{} }}}}", " | b64encode".repeat(120));
     let cases: &[(&str, Option<usize>, &str)] = &[
@@ -164,7 +164,7 @@ fn rendered(template: &str) -> Result<String, String> {
 }
 
 #[test]
-fn operators_and_filters_give_what_jinja_gives() {
+fn operators_and_filters_have_the_results_of_jinja() {
     let cases = [
         ("{{ access_token[:2] }}|{{ access_token[-2:] }}|{{ access_token[1:4:2] }}", "ab|de|bd"),
         (

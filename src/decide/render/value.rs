@@ -1,12 +1,12 @@
-//! What can be asked of the values of a template, defined for every value: a part that is not there is a fault, never a
-//! panic. Must not know templates.
+//! Operations on the values of a template, defined for every value: a missing part is a fault, never a panic. Must not know
+//! templates.
 
 use serde_json::{Number, Value};
 
 use super::Fault;
 use super::work::ITEM;
 
-/// The indexes that a slice takes of so many items. Bounds outside are moved to the nearest end.
+/// The indexes that a slice selects from this number of items. Bounds outside are moved to the nearest end.
 pub(super) fn places(
     length: usize,
     [from, to, by]: [Option<i64>; 3],
@@ -30,7 +30,7 @@ pub(super) fn places(
         .filter_map(|place| usize::try_from(place).ok()))
 }
 
-/// A member of a list, from its end where the index is negative, or of a map.
+/// A member of a list, counted from its end if the index is negative, or of a map.
 pub(super) fn item(whole: Value, key: &Value) -> Result<Value, Fault> {
     match (whole, key) {
         (Value::Array(mut items), key) => {
@@ -63,7 +63,7 @@ pub(super) fn negative(value: &Value) -> Result<Value, Fault> {
     .ok_or(Fault::Unfit)
 }
 
-/// Whether `if` takes it for true: all but nothing, zero and what is empty.
+/// Whether `if` considers the value true: all values but none, zero, and empty ones.
 pub(super) fn truth(value: &Value) -> bool {
     match value {
         Value::Null => false,
@@ -75,7 +75,7 @@ pub(super) fn truth(value: &Value) -> bool {
     }
 }
 
-/// The value as text, in Jinja's spelling. Lists and maps have none that any program reads.
+/// The value as text, in Jinja's spelling. Lists and maps are refused, because no program could read them.
 pub(super) fn text(value: Value) -> Result<String, Fault> {
     match value {
         Value::Null => Ok("None".to_owned()),

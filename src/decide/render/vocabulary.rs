@@ -1,12 +1,12 @@
-//! What the author of a template may use, and how much of it. Must not know how a template is evaluated.
+//! The statements and filters that templates may use, and their limits. Must not know how a template is evaluated.
 
-/// The word for the members that `response.keep` names.
+/// The variable with the members that `response.keep` names.
 pub(super) const FIELDS: &str = "fields";
 /// The statements.
 pub(super) const STATEMENTS: [&str; 4] = ["if", "elif", "else", "endif"];
-/// How many words and signs may stand in the braces of one template.
+/// The maximum number of tokens in the braces of one template.
 pub(super) const TOKENS: usize = 500;
-/// How deep brackets, conditions and signs before a value may be nested.
+/// The maximum nesting of brackets, conditions and unary operators.
 pub(super) const DEPTH: usize = 32;
 
 /// The filters.

@@ -1,16 +1,16 @@
 //! The budget of work for the templates of one `TokenSource`.
 //!
-//! Work is counted in bytes that operators and filters read or write, since all of them take time in proportion to
-//! these. Must not know what the work is for.
+//! Work is counted in the bytes that operators and filters read or write, because their time is proportional to these. Must
+//! not know what the work is for.
 
 use super::Fault;
 
-/// What one `TokenSource` may cost at each rendering, in bytes touched: some milliseconds.
+/// The maximum work of one rendering of one `TokenSource`, in bytes: some milliseconds.
 pub(super) const BUDGET: usize = 4 * 1024 * 1024;
-/// What a single value counts beside its bytes: its allocation costs as much as copying so many bytes.
+/// The charge for each value beside its bytes: allocating it costs as much as copying this many bytes.
 pub(super) const ITEM: usize = 64;
 
-/// What is left of the budget.
+/// The remaining budget.
 pub(super) struct Work {
     left: usize,
 }
@@ -20,7 +20,8 @@ impl Work {
         Self { left: BUDGET }
     }
 
-    /// With a placeholder for a token, which is short: whole templates of raw text fit, and chains of filters do not.
+    /// The budget of a check with a placeholder for the token, which is short: whole templates of plain text fit, and long
+    /// chains of filters do not.
     pub(super) const fn of_a_check() -> Self {
         Self { left: BUDGET / 4 }
     }
@@ -30,7 +31,7 @@ impl Work {
         self.left
     }
 
-    /// Takes from the budget before work is done.
+    /// Charges the budget before the work is done.
     pub(super) fn charge(&mut self, bytes: usize) -> Result<(), Fault> {
         self.left = self.left.checked_sub(bytes).ok_or(Fault::TooMuchWork)?;
         Ok(())

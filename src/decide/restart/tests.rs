@@ -1,4 +1,4 @@
-//! Which tokens call for a restart, told as the lives of a `TokenSource` whose workload holds its token.
+//! Which tokens require a restart, shown as sequences of events of a `TokenSource` with a workload.
 
 use super::*;
 use crate::api::{Reason, Workload, WorkloadKind};
@@ -11,7 +11,7 @@ fn naming(scene: &mut Scene) {
         vec![Workload { kind: WorkloadKind::Deployment, name: "app".to_owned() }];
 }
 
-/// A good token, and a workload that has started with it.
+/// A valid token, and a workload that started with it.
 fn good() -> Scene {
     let mut scene = Scene::good().with(naming);
     assert_eq!(scene.plan(), Plan::Keep);
@@ -84,12 +84,12 @@ fn nothing_but_another_token_restarts() {
     for (name, change) in cases {
         let scene = good().with(change);
         assert_ne!(scene.plan(), Plan::Restart, "{name}");
-        assert!(!is_owed(&scene.observed(), &scene.status), "{name}");
+        assert!(!is_needed(&scene.observed(), &scene.status), "{name}");
     }
 }
 
 #[test]
-fn who_is_named_as_the_token_changes_has_the_one_before() {
+fn a_workload_that_is_added_as_the_token_changes_has_the_previous_token() {
     let mut scene = Scene::good().with(naming);
     publish(&mut scene, Cause::RenewalDue, 2700);
     restarted(&mut scene);
@@ -126,7 +126,7 @@ fn it_comes_at_once_and_the_same_for_the_same_token() {
 }
 
 #[test]
-fn a_restart_that_fails_is_told_beside_the_good_token_and_stays_owed() {
+fn a_failed_restart_is_reported_beside_the_valid_token_and_stays_due() {
     let mut scene = good();
     publish(&mut scene, Cause::RenewalDue, 2700);
     for _ in 0..2 {
@@ -138,8 +138,8 @@ fn a_restart_that_fails_is_told_beside_the_good_token_and_stays_owed() {
     let mut unnamed = scene.clone().with(|scene| scene.spec.target.rollout_restart.clear());
     unnamed.record(&Outcome::Kept);
     restarted(&mut scene);
-    for told in [message(&unnamed), message(&scene)] {
-        assert!(!told.contains("RestartFailed"), "{told}");
+    for text in [message(&unnamed), message(&scene)] {
+        assert!(!text.contains("RestartFailed"), "{text}");
     }
 }
 
@@ -150,7 +150,7 @@ fn a_restart_that_fails_is_tried_again_in_a_minute_and_not_at_once() {
     let outcome = Outcome::NotRestarted(not_restarted());
     scene.record(&outcome);
     let follow_up = next_follow_up(&scene.observed(), &scene.status);
-    assert_eq!(follow_up, Some(scene.now), "it is owed");
+    assert_eq!(follow_up, Some(scene.now), "it is due");
     let after = requeue_after(&Plan::Restart, &outcome, &scene.status, follow_up, scene.now);
     assert!((59..=61).contains(&after.as_secs()), "{after:?}");
 }
@@ -159,5 +159,5 @@ fn a_restart_that_fails_is_tried_again_in_a_minute_and_not_at_once() {
 fn a_failed_renewal_does_not_restart() {
     let mut scene = good().when(2700);
     scene.record(&Outcome::Failed(at(2700), outage()));
-    assert!(!is_owed(&scene.observed(), &scene.status));
+    assert!(!is_needed(&scene.observed(), &scene.status));
 }

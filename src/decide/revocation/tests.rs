@@ -1,11 +1,11 @@
-//! What becomes of a good token when the provider refuses the credentials for good.
+//! The effect on a valid token if the provider permanently refuses the credentials.
 
 use super::*;
 use crate::decide::fixture::{Scene, at, failure, outage};
 use crate::decide::{Cause, Outcome, Target};
 use crate::oauth::Retry;
 
-/// A renewal has been refused so.
+/// The scene after a renewal was refused for this reason.
 fn refused(reason: Reason, on_revoked: OnRevoked) -> Scene {
     let mut scene = Scene::good().when(2700);
     scene.spec.renewal.on_revoked = on_revoked;

@@ -1,4 +1,4 @@
-//! Every rule, in order; and above all what must not ask for a token.
+//! Every rule, in order; and above all the cases in which no token may be requested.
 
 use super::*;
 use crate::api::{ShortText, TokenSourceStatus, to_kubernetes};
@@ -7,7 +7,7 @@ use crate::decide::{Cause, Credentials, Outcome, UnwrittenToken};
 use crate::oauth::{Repeat, Retry};
 
 mod clock;
-mod pace;
+mod interval;
 mod property;
 
 fn missing_credentials() -> Credentials {
@@ -30,12 +30,12 @@ fn refusal(plan: &Plan) -> Reason {
     }
 }
 
-/// A token held in memory for these inputs, good until this second.
+/// An unwritten token for these inputs, valid until this second.
 fn unwritten(scene: &Scene, until: i64) -> UnwrittenToken {
     UnwrittenToken { asked: scene.inputs().unwrap().asked, expires_at: at(until) }
 }
 
-/// A good token that was due, and whose renewal has failed at second 2700.
+/// A valid token that was due, and whose renewal failed at second 2700.
 fn failing(retry: Retry) -> Scene {
     let mut scene = Scene::good().when(2700);
     scene.record(&Outcome::Failed(at(2700), failure(Reason::InvalidClient, retry)));
@@ -114,7 +114,7 @@ fn the_first_rule_that_applies_decides() {
 }
 
 #[test]
-fn the_first_refusal_that_applies_is_told() {
+fn the_first_refusal_that_applies_is_reported() {
     let foreign = |s: &mut Scene| s.target = Target::Foreign("belongs to ConfigMap x".to_owned());
     let provider = |s: &mut Scene| s.provider = Err(Failure::local(Reason::ProviderNotFound, "No."));
     let refused = vec![
@@ -204,7 +204,7 @@ fn a_conflict_names_the_secret_its_owner_and_the_way_out() {
 }
 
 #[test]
-fn what_asks_for_a_token() {
+fn states_that_request_a_token() {
     let cases = vec![
         ("there was none yet", Cause::TokenPending, Scene::fresh()),
         ("it is gone", Cause::TargetMissing, Scene::good().with(|s| s.target = Target::Missing)),
@@ -260,7 +260,7 @@ fn what_asks_for_a_token() {
 }
 
 #[test]
-fn what_does_not_ask_for_a_token() {
+fn states_that_request_no_token() {
     let due = 2610; // the earliest that jitter allows for an hour
     let cases = vec![
         ("a restart: the same is observed again", Scene::good()),
@@ -301,18 +301,18 @@ fn what_does_not_ask_for_a_token() {
 }
 
 #[test]
-fn nobody_is_told_to_delete_a_secret() {
+fn no_message_suggests_deleting_a_secret() {
     let foreign = Target::Foreign("does not belong to any TokenSource".to_owned());
-    let told = |scene: &Scene| match decide(&scene.observed()) {
+    let message = |scene: &Scene| match decide(&scene.observed()) {
         Plan::Refuse(failure) => failure.message,
         other => panic!("{other:?}"),
     };
     let scene = Scene::fresh().with(|scene| scene.target = foreign.clone());
-    assert!(!told(&scene).contains("elete"), "{}", told(&scene));
-    // The credentials Secret has the name of the TokenSource, and so of the target.
+    assert!(!message(&scene).contains("elete"), "{}", message(&scene));
+    // The credentials Secret has the name of the TokenSource, which is that of the target, too.
     let scene = scene.with(|scene| scene.spec.target.name = Some("client".to_owned()));
-    assert!(told(&scene).ends_with("holds what this TokenSource is asked with."), "{}", told(&scene));
+    assert!(message(&scene).ends_with("holds what this TokenSource is asked with."), "{}", message(&scene));
     let scene = Scene::fresh().with(|scene| scene.refresh_conflict = Some("is somebody's".to_owned()));
-    assert!(!told(&scene).contains("elete"), "{}", told(&scene));
+    assert!(!message(&scene).contains("elete"), "{}", message(&scene));
     assert!(!Reason::TargetConflict.advice().contains("delete"));
 }

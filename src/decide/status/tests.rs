@@ -71,7 +71,7 @@ fn failures_are_counted_and_forgotten() {
     assert_eq!(elsewhere.status.failures, 1, "other inputs start over");
     for (name, success) in [
         ("a token", Outcome::Published(scene.publication(Cause::RenewalDue, 2730))),
-        ("a good look", Outcome::Kept),
+        ("nothing to do", Outcome::Kept),
     ] {
         let mended = scene.clone().with(|scene| scene.record(&success));
         assert_eq!(mended.status.failures, 0, "{name}");
@@ -163,7 +163,7 @@ fn ready_stays_while_a_renewal_fails_and_goes_at_expiry() {
 }
 
 #[test]
-fn stalled_or_reconciling_by_what_stands_in_the_way() {
+fn stalled_or_reconciling_depends_on_the_failure() {
     let transient = ("True", "ProviderUnavailable");
     let cases = [
         ("an outage", failed(0), ConditionType::Reconciling, transient),
@@ -201,7 +201,7 @@ fn stalled_or_reconciling_by_what_stands_in_the_way() {
 }
 
 #[test]
-fn the_time_of_the_next_request_is_told() {
+fn status_has_the_time_of_the_next_request() {
     let due = Scene::good().status.renew_at;
     let cases = [
         ("a requested renewal failed long before the token is due", 600, true),
@@ -233,11 +233,11 @@ fn the_time_of_the_next_request_is_told() {
         scene.record(&Outcome::Suspended);
     });
     assert_eq!(suspended.status.renew_at, None);
-    let paced = Scene::good().when(10).with(|scene| {
+    let waiting = Scene::good().when(10).with(|scene| {
         scene.renew_request = Some("1".to_owned());
         scene.record(&Outcome::Waiting);
     });
-    assert_eq!(paced.status.renew_at, time(60), "a request waits for its pace");
+    assert_eq!(waiting.status.renew_at, time(60), "a request waits for the minimum interval");
     let changed = Scene::good().when(2700).with(|scene| {
         scene.record(&failed(2700));
         other_inputs(scene);
@@ -319,7 +319,7 @@ fn an_answer_written_twice_is_no_provider_that_repeats_itself() {
     let mut scene = Scene::fresh();
     scene.record(&Outcome::Unwritten(at(0), failure(Reason::TargetWriteFailed, Retry::TRANSIENT)));
     let mut publication = scene.publication(Cause::TokenPending, 0);
-    // The write had been done: what stands there is the answer to this very request.
+    // The write had succeeded: the target holds the answer to this very request.
     publication.unchanged_at = Some(at(0));
     scene.record(&Outcome::Published(publication));
     assert_eq!(scene.status.last_unchanged_time, None);

@@ -55,7 +55,7 @@ fn only_a_ready_source_with_a_valid_token_has_one_to_give() {
 }
 
 #[test]
-fn a_target_that_keeps_no_token_is_told_apart() {
+fn targets_without_the_unchanged_token_are_recognized() {
     let mut source = source("True");
     source.spec.target.data =
         [("header".to_owned(), LongText("Bearer {{ access_token }}".to_owned()))].into();
@@ -78,7 +78,7 @@ fn circles_are_named_from_start_to_start() {
         (&[("a", &["a"])], &["a", "a"]),
         (&[("a", &["b"]), ("b", &["c"]), ("c", &["a"])], &["a", "b", "c", "a"]),
         (&[("a", &["b", "c"]), ("b", &["d"]), ("c", &["a"])], &["a", "c", "a"]),
-        // A circle that others form is theirs to report.
+        // A circle of other TokenSources is reported by these.
         (&[("a", &["b"]), ("b", &["c"]), ("c", &["b"])], &[]),
     ];
     for (edges, expected) in cases {
@@ -87,7 +87,7 @@ fn circles_are_named_from_start_to_start() {
 }
 
 #[test]
-fn a_long_chain_is_followed_only_so_far() {
+fn a_long_chain_is_followed_to_the_limit() {
     let asked = std::cell::Cell::new(0);
     let found = circle("0", |name| {
         asked.set(asked.get() + 1);

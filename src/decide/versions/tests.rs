@@ -1,5 +1,5 @@
-//! As which version a Secret counts: tables of what has happened to it and of what is remembered.
-//! Knows no key but its own; must not know how a fingerprint is made of versions.
+//! The version that represents a Secret, for each history of the Secret and of the records. Knows only its own key; must not
+//! know how versions become a fingerprint.
 
 use k8s_openapi::ByteString;
 
@@ -30,14 +30,14 @@ fn only(counted: Option<Counted>) -> Versions {
     versions
 }
 
-/// What is remembered of values that were read at these versions, one after the other.
+/// The records of values that were read at these versions, one after the other.
 fn remembered(hash: &str, read: &[&str]) -> Versions {
     read.iter().fold(Versions::default(), |before, version| {
         only(compare(ROLE, &secret(version), hash.to_owned(), &[&before]))
     })
 }
 
-/// The resourceVersion as which a version counts once its values have been read.
+/// The resourceVersion that represents a version whose values have been read.
 fn counts_as(version: &str, hash: &str, known: &[&Versions]) -> String {
     let versions = only(compare(ROLE, &secret(version), hash.to_owned(), known));
     versions.current(ROLE, &secret(version)).unwrap().1.to_owned()
@@ -97,7 +97,7 @@ fn a_rewritten_secret_has_the_fingerprint_of_the_first_version() {
         scene.versions = only(compare(ROLE, &scene.credentials, "a".to_owned(), &[&known]));
     });
     assert_eq!(rewritten.inputs().unwrap(), before);
-    // What is remembered of a version says nothing of the next one.
+    // The record of one version says nothing about the next one.
     let unread = rewritten.with(|scene| scene.credentials = secret("13"));
     assert_ne!(unread.inputs().unwrap(), before);
 }
@@ -146,7 +146,7 @@ fn only_the_values_that_may_be_used_are_hashed() {
 }
 
 #[test]
-fn what_is_remembered_fits_the_annotation_and_nothing_else_is_read_there() {
+fn records_fit_the_annotation_and_other_text_there_is_ignored() {
     let uid = "6f0c6f3a-0001-4000-8000-000000000000";
     let mut versions = Versions::default();
     for role in Role::ALL {
@@ -175,7 +175,7 @@ fn what_is_remembered_fits_the_annotation_and_nothing_else_is_read_there() {
     assert_eq!(Versions::default().to_json(), None);
 }
 
-/// A good token that was asked for with version 7 of the credentials.
+/// A valid token that was requested with version 7 of the credentials.
 fn good() -> Scene {
     Scene::fresh().with(|scene| {
         scene.versions = remembered("a", &["7"]);
@@ -230,7 +230,7 @@ fn rotated_credentials_ask_for_a_token_and_leave_ready_to_the_one_that_is_there(
         scene.record(&Outcome::Waiting);
         let reason = if is_ready { "TokenIssued" } else { "InputsChanged" };
         assert_eq!(ready(&scene), (is_ready, reason.to_owned()), "{case}");
-        // At its end, that token is no good however the credentials stand.
+        // At its expiry, the token is unusable, whatever the credentials are.
         let mut late = scene.when(3600);
         late.record(&Outcome::Waiting);
         assert!(!ready(&late).0, "{case}");
@@ -275,7 +275,7 @@ fn a_refused_credential_that_is_rewritten_is_not_tried_again() {
             Some(plan) => assert_eq!(rewritten.plan(), plan),
         }
     }
-    // The values that the good token came with are no change at all.
+    // The values of the valid token's request are no change.
     let back = scene.when(700).with(|scene| {
         scene.credentials = secret("9");
         let token = remembered("a", &["7"]);

@@ -1,5 +1,5 @@
-//! The cache of issuer metadata: what an answer is, and for how long. The story `identity` tests that TokenSources share one
-//! metadata request.
+//! The cache of issuer metadata: its answers, and how long each is used. The story `identity` tests that TokenSources share
+//! one metadata request.
 
 use super::*;
 
@@ -17,12 +17,12 @@ fn down() -> Result<Metadata, Error> {
 }
 
 #[test]
-fn what_was_found_holds_for_an_hour_and_outlives_the_document_for_a_day() {
+fn metadata_is_used_for_an_hour_and_for_a_day_while_it_cannot_be_read() {
     let mut known = Known::default();
-    assert!(known.answer(at(0)).is_none(), "nobody has looked");
+    assert!(known.answer(at(0)).is_none(), "nothing was read");
     assert_eq!(known.learn(found("t"), at(0)), found("t"));
     assert_eq!(known.answer(at(3599)), Some(found("t")));
-    assert!(known.answer(at(3600)).is_none(), "time to look again");
+    assert!(known.answer(at(3600)).is_none(), "time to read again");
     assert_eq!(known.learn(down(), at(3600)), found("t"), "the document is away");
     assert_eq!(known.answer(at(3604)), Some(found("t")), "and is not read again by each request");
     assert!(known.answer(at(3605)).is_none());
@@ -30,7 +30,7 @@ fn what_was_found_holds_for_an_hour_and_outlives_the_document_for_a_day() {
 }
 
 #[test]
-fn a_failure_holds_for_those_who_waited_with_it() {
+fn a_failure_is_returned_to_all_requests_that_waited_for_it() {
     let mut known = Known::default();
     assert_eq!(known.learn(down(), at(0)), down());
     assert_eq!(known.answer(at(4)), Some(down()));
@@ -38,7 +38,7 @@ fn a_failure_holds_for_those_who_waited_with_it() {
 }
 
 #[test]
-fn a_document_of_another_issuer_takes_back_what_it_said() {
+fn a_document_of_another_issuer_ends_the_use_of_the_earlier_one() {
     let mismatch = || Err(Error::IssuerMismatch { host: "a.example".to_owned() });
     let mut known = Known::default();
     known.learn(found("t"), at(0)).unwrap();

@@ -1,4 +1,4 @@
-//! What is evicted, and whose.
+//! Which entries of which namespace are evicted.
 
 use super::*;
 
@@ -21,7 +21,7 @@ fn a_namespace_over_its_share_evicts_its_own() {
 }
 
 #[test]
-fn of_all_namespaces_the_largest_gives_up_what_it_has_not_used() {
+fn the_largest_namespace_evicts_its_least_recently_used_entries() {
     let cache = TenantCache::new(LIMITS);
     for namespace in ["a", "b"] {
         for key in 0..5 {
@@ -39,7 +39,7 @@ fn of_all_namespaces_the_largest_gives_up_what_it_has_not_used() {
 }
 
 #[test]
-fn what_is_larger_than_a_share_is_kept_alone() {
+fn a_value_larger_than_the_share_is_kept_alone() {
     let cache = TenantCache::new(LIMITS);
     cache.insert("a", 1, 1, 20);
     cache.insert("a", 2, 2, 1000);
@@ -49,7 +49,7 @@ fn what_is_larger_than_a_share_is_kept_alone() {
 }
 
 #[test]
-fn what_does_not_pass_leaves_nothing_behind() {
+fn removed_values_leave_no_trace() {
     let cache = TenantCache::new(LIMITS);
     cache.insert("a", 1, 1, 20);
     cache.insert("b", 2, 2, 30);

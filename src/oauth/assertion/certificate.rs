@@ -16,7 +16,7 @@ const MOST_CERTIFICATES: usize = 10;
 /// The longest `x5c`, in bytes of base64.
 const LONGEST_CHAIN: usize = 32 * 1024;
 
-/// Which headers stand for the certificate.
+/// The headers that contain the certificate or its hash.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CertificateHeaders {
     /// `x5t`: SHA-1 over the certificate.
@@ -28,7 +28,7 @@ pub struct CertificateHeaders {
 }
 
 impl CertificateHeaders {
-    /// Whether there is any.
+    /// Whether any of them is sent.
     pub fn any(self) -> bool {
         self.x5t || self.x5t_s256 || self.x5c
     }

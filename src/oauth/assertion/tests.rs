@@ -146,8 +146,8 @@ fn asymmetric_algorithms_sign_with_every_form_of_key() {
     }
 }
 
-/// Key and signature of RFC 7515, appendix A.4: they tie the verifier of the other tests to something that this library has not
-/// made.
+/// Key and signature of RFC 7515, appendix A.4, which verify the verifier of the other tests with values that this library
+/// has not made.
 #[test]
 fn es512_is_that_of_the_rfc() {
     let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).unwrap();
@@ -273,7 +273,7 @@ fn thumbprint_is_that_of_the_first_certificate() {
         ..assertion(JsonWebAlgorithm::HS256, SHARED)
     };
     let all = CertificateHeaders { x5t: true, x5t_s256: true, x5c: true };
-    // Somebody may store key and certificate as one text.
+    // A user may store key and certificate as one text.
     let key = rsa()[0].pem.clone();
     let (header, ..) = parts(&signed(&chained(format!("{}\n{key}\n{}", own.pem(), other.pem()), all)));
     // RFC 7515 §4.1.8, computed with another library.

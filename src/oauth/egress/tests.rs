@@ -1,4 +1,4 @@
-//! Which addresses may be connected to: tables of literals, unusual spellings and hostile resolvers.
+//! The addresses that may be connected to: tables of literals, unusual spellings and hostile resolvers.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Which URLs are accepted, and which hosts a list allows: tables with look-alikes.
+//! The URLs that are accepted, and the hosts that a list allows: tables with look-alikes.
 
 use super::{Endpoint, HostBinding};
 use crate::api::reason::Reason;

@@ -36,7 +36,7 @@ pub enum ProxyFault {
     /// Nothing was sent, not even to the proxy.
     #[error("was not asked, because of the file of `--proxy-credentials-file`: {0}")]
     Credentials(CredentialsFault),
-    /// Another status than 200, or no HTTP at all. The client does not tell which.
+    /// Another status than 200, or no HTTP at all. The client does not report which.
     #[error(
         "refused: it may not accept the credentials, not permit this host or port, not resolve the name, or not reach the \
          host; see the proxy's log, or exempt the host with `--no-proxy`"

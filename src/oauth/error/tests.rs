@@ -194,7 +194,7 @@ fn every_fault_has_a_text_of_its_own() {
     assert_eq!(distinct.len(), texts.len());
 }
 
-/// If only the author of the spec has named the host, the status must not tell a closed port from a wrong certificate, an unknown
+/// If only the author of the spec has named the host, the status must not distinguish a closed port from a wrong certificate, an unknown
 /// name, a forbidden address, or a service that is not an authorization server.
 #[test]
 fn all_errors_of_an_unbound_host_look_the_same() {

@@ -82,7 +82,7 @@ fn ignoring_declared_zero(lifetime: Lifetime) -> Lifetime {
 }
 
 #[test]
-fn declared_zero_is_reported_if_nothing_else_tells_the_lifetime() {
+fn declared_zero_is_reported_if_nothing_else_gives_the_lifetime() {
     let cases = [
         ("a number", json!({"expires_in": 0}), "opaque", true),
         ("text", json!({"expires_in": "0"}), "opaque", true),
@@ -90,8 +90,8 @@ fn declared_zero_is_reported_if_nothing_else_tells_the_lifetime() {
         ("zero as an instant", json!({"expires_at": 0}), "opaque", true),
         ("null", json!({"expires_in": null}), "opaque", false),
         ("nothing", json!({}), "opaque", false),
-        ("another member tells", json!({"expires_in": 0, "expires_at": T0 + 60}), "opaque", false),
-        ("the JWT tells", json!({"expires_in": 0}), &jwt(T0 + 60), false),
+        ("another member has it", json!({"expires_in": 0, "expires_at": T0 + 60}), "opaque", false),
+        ("the JWT has it", json!({"expires_in": 0}), &jwt(T0 + 60), false),
         ("a lifetime", json!({"expires_in": 60}), "opaque", false),
     ];
     for (name, members, token, zero) in cases {

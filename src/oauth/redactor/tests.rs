@@ -1,4 +1,4 @@
-//! Which texts of a response are shown: tables of texts in which an attacker could hide a credential.
+//! The texts of a response that are shown: tables of texts in which an attacker could hide a credential.
 
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use proptest::prelude::*;

@@ -18,7 +18,7 @@ use crate::oauth::token::{JwtPayload, Notice, Token};
 const MAX_TOKEN: usize = 64 * 1024;
 /// The longest `scope` that is kept, in bytes: the status contains it.
 const MAX_SCOPE: usize = 4096;
-/// The longest member that is kept for templates, in bytes.
+/// The maximum size of a member that is kept for templates, in bytes.
 const MAX_KEPT: usize = 4096;
 /// The published form of the only supported type.
 const BEARER: &str = "Bearer";
@@ -73,7 +73,7 @@ pub(super) fn token(
         token_type,
         scope,
         refresh_token,
-        // Both tokens have been taken out of the object, so that no pointer leads to them.
+        // Both tokens were removed from the object, so that no pointer leads to them.
         kept: kept(&object, &context.settings.keep),
         issued_at,
         expires_at,
@@ -165,7 +165,7 @@ fn published(own: &str) -> Option<String> {
     }
 }
 
-/// The scope, from a string or a list of strings. Any other value, and an empty one, tells nothing.
+/// The scope, from a string or a list of strings. None for any other value and for an empty one.
 fn scope(value: &Value) -> Option<String> {
     let text = match value {
         Value::String(text) => text.trim().to_owned(),

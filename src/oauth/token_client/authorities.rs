@@ -1,7 +1,7 @@
 //! The TLS configuration of a client: which certificate authorities it trusts, and which certificate it presents.
 //!
 //! Keeps one copy of the system's authorities and of each bundle in memory for all clients: the system's take 150 KiB, and
-//! there is a client for each namespace and host. Must not know who connects where.
+//! there is a client for each namespace and host. Must not know requests.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
@@ -108,8 +108,8 @@ pub(super) fn of_bundle(pem: &str) -> Result<Arc<WebPkiServerVerifier>, Error> {
     Ok(verifier)
 }
 
-/// Judges the certificate of the operator's proxy by the system's authorities, and all others by a bundle. The client library
-/// has one configuration for both.
+/// Verifies the certificate of the operator's proxy with the system's authorities, and all others with a bundle. The client
+/// library has one configuration for both.
 #[derive(Debug)]
 struct WithProxy {
     proxy: ServerName<'static>,

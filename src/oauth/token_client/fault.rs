@@ -25,7 +25,7 @@ pub(super) fn classify(error: &reqwest::Error, host: &str, proxy: Option<&str>) 
     }
 }
 
-/// What the proxy did wrong; None if TLS with the provider had begun when the request failed.
+/// The proxy's fault; None if TLS with the provider had begun when the request failed.
 ///
 /// hyper-util does not export the type of these errors, so they are recognised by their texts, which are constant. The tests
 /// provoke each.

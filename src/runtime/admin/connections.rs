@@ -51,7 +51,7 @@ impl<T> Connections<T> {
     }
 }
 
-/// The address by which clients are told apart. For IPv6 the network, because a client usually has a whole network.
+/// The address that identifies a client. For IPv6 the network, because a client usually has a whole network.
 pub(super) fn client(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),

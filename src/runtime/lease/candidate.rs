@@ -37,11 +37,11 @@ pub(super) enum Step {
 /// A process's rights in the election.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Standing {
-    /// It has not led yet.
+    /// The process has not led yet.
     Follower,
-    /// It leads, and no other process may lead.
+    /// The process leads, and no other process may lead.
     Leader,
-    /// It has led, but could not renew the lease in time: it may do nothing until the lease is renewed.
+    /// The process has led, but could not renew the lease in time: it may do nothing until the lease is renewed.
     Fenced,
 }
 

@@ -1,6 +1,5 @@
-//! A workload as README wants it: it reads the mounted file for each call and knows nothing of OAuth. It keeps count, and
-//! tells whoever asks.
-//! Knows a file and a URL; must not know when tokens are renewed.
+//! A workload as README describes it: it reads the mounted file for each call and knows nothing about OAuth. Counts its
+//! calls and serves a report. Knows a file and a URL; must not know when tokens are renewed.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -15,11 +14,11 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// Where it tells.
+/// The port of the report.
 pub(crate) const REPORT_PORT: u16 = 9000;
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What it has seen so far.
+/// The report so far.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Report {
     /// Calls that were answered.
@@ -30,13 +29,13 @@ pub(crate) struct Report {
     pub(crate) failures: u64,
     /// The last answer that was not 200, or why there was none.
     pub(crate) complaint: Option<String>,
-    /// The tokens it has shown, in order, by their hashes.
+    /// The hashes of the tokens that it has presented, in order.
     pub(crate) tokens: Vec<String>,
     /// The longest time between two answers, in milliseconds.
     pub(crate) longest_gap: u128,
 }
 
-/// Calls this URL with the token in this file, ten times a second, until told to end.
+/// Calls this URL with the token in this file, ten times a second, until SIGTERM.
 pub(crate) async fn call(url: &str, token: &Path) {
     let report: Arc<Mutex<Report>> = Arc::default();
     let shown = report.clone();
@@ -55,7 +54,7 @@ pub(crate) async fn call(url: &str, token: &Path) {
 }
 
 async fn go_on_calling(url: &str, token: &Path, report: &Mutex<Report>) {
-    // A connection for each call, so that each goes the way of the Service. The image has no authorities, nor needs any.
+    // A connection for each call, so that each uses the Service. The image has no authorities and needs none.
     let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).tls_certs_only([]);
     let http = http.timeout(Duration::from_secs(5)).build().expect("an HTTP client");
     let mut last = Instant::now();

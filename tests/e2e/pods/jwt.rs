@@ -1,5 +1,5 @@
-//! Whether an access token is one of this issuer's, for this audience, and still good (RFC 7519, RFC 9068).
-//! Knows tokens and keys; must not know who shows them. No leeway: a token that is a second too old is refused.
+//! Verifies that an access token is from this issuer, for this audience, and not expired (RFC 7519, RFC 9068). Knows tokens
+//! and keys; must not know the client. Without leeway: a token that expired a second ago is refused.
 
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 use base64::Engine;

@@ -1,5 +1,5 @@
-//! A resource server: it answers whoever shows a good token, and 401 to everybody else (RFC 6750).
-//! Knows its issuer's keys; must not know where tokens come from.
+//! A resource server: it accepts valid tokens and answers 401 to all other requests (RFC 6750). Knows its issuer's keys;
+//! must not know where tokens come from.
 
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 
 use super::jwt;
 
-/// Where it listens.
+/// The port.
 pub(crate) const PORT: u16 = 8000;
 
 struct Server {
@@ -27,7 +27,7 @@ struct Server {
     keys: Mutex<Value>,
 }
 
-/// Serves until told to end.
+/// Serves until SIGTERM.
 pub(crate) async fn serve_books(issuer: &str, audience: &str, authority: &Path) {
     let server = Arc::new(Server {
         issuer: issuer.to_owned(),
@@ -61,7 +61,7 @@ async fn books(State(server): State<Arc<Server>>, headers: HeaderMap) -> (Status
 }
 
 impl Server {
-    /// By the issuer's own metadata. A pod that cannot have them ends, and is started again.
+    /// Reads the keys with the issuer's own metadata. A pod that cannot read them exits, and is started again.
     async fn fetch_keys(&self) -> Result<Value, reqwest::Error> {
         let http = https_client(&self.authority);
         let metadata = format!("{}/.well-known/openid-configuration", self.issuer);

@@ -1,4 +1,4 @@
-//! Providers, names and webhooks that answer badly or not at all, and clients that are refused where others are served.
+//! Providers, names and webhooks that answer wrongly or never, and clients that are refused while others are served.
 
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ async fn at_shared_providers(tenant: &Tenant, count: usize, more: &Value) {
     }
 }
 
-/// An admission webhook that hangs whenever the controller writes for one of these.
+/// An admission webhook that hangs at each write of the controller for these objects.
 pub(crate) async fn hanging_webhook(mut tenant: Tenant) {
     let world = &tenant.world;
     world.wild.always("/webhook", Answer::hang());
@@ -77,7 +77,7 @@ pub(crate) async fn hanging_webhook(mut tenant: Tenant) {
     ask_again(&mut tenant, count, 200).await;
 }
 
-/// A Secret of very many values, and a provider whose refusals are long: every value is searched for in the text.
+/// A Secret with very many values, and a provider with long refusals: every value is searched for in the text.
 pub(crate) async fn quoted_refusals(mut tenant: Tenant) {
     let wild = &tenant.world.wild;
     let text = (0..20_000).map(|number| format!("v{number:05}-x")).collect::<Vec<_>>().join(" ");
@@ -104,13 +104,13 @@ pub(crate) async fn quoted_refusals(mut tenant: Tenant) {
     }
     loop {
         let (name, value) = (tenant.any(10), tenant.random.between(0, 1 << 40).to_string());
-        // Another input, so that it is asked again at once.
+        // Another input, so that a request is sent at once.
         tenant.patch(Kind::Source, &name, &json!({"spec": {"token": {"audience": value}}})).await;
         tenant.pause(500).await;
     }
 }
 
-/// Everything that a provider can do wrong.
+/// All faults of a provider.
 pub(crate) async fn bad_providers(mut tenant: Tenant) {
     let wild = &tenant.world.wild;
     let bad = [
@@ -140,7 +140,7 @@ pub(crate) async fn bad_providers(mut tenant: Tenant) {
     ask_again(&mut tenant, count, 200).await;
 }
 
-/// Names at a server that never answers, each another.
+/// Different names at a server that never answers.
 pub(crate) async fn unresolvable_names(mut tenant: Tenant) {
     if !tenant.world.silent_resolver() {
         tenant.count("times left out: it takes root to have a resolver that does not answer");
@@ -168,7 +168,7 @@ fn with_provider(tenant: &Tenant, number: usize, provider: &Value) -> Value {
     source
 }
 
-/// Requests renewals in turn, so that nobody's wait keeps the pressure off.
+/// Requests renewals in turn, so that waits do not reduce the load.
 async fn ask_again(tenant: &mut Tenant, count: usize, milliseconds: u64) {
     loop {
         let (name, value) = (tenant.any(count), tenant.random.between(0, 1 << 40).to_string());

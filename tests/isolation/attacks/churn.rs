@@ -1,4 +1,4 @@
-//! Changes at a rate: of what is asked for, of labels, of targets, and of what many refer to.
+//! Changes at a constant rate: of requested tokens, labels, targets, and shared objects.
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ pub(crate) async fn renewal_requests(mut tenant: Tenant) {
     }
 }
 
-/// In and out of what the controller is told to serve.
+/// Objects that enter and leave the controller's selector.
 pub(crate) async fn selector_left(mut tenant: Tenant) {
     let count = tenant.crowd(200);
     tenant.sources(count, &json!({})).await;
@@ -47,7 +47,7 @@ pub(crate) async fn altered_targets(mut tenant: Tenant) {
     }
 }
 
-/// Many that want the same Secret, which is nobody's at times.
+/// Many TokenSources with the same target, which has no owner at times.
 pub(crate) async fn shared_targets(mut tenant: Tenant) {
     let count = tenant.crowd(150);
     tenant.sources(count, &json!({"target": {"name": "contested"}})).await;
@@ -125,7 +125,7 @@ pub(crate) async fn shared_inputs(mut tenant: Tenant) {
     }
 }
 
-/// Tokens that are due as soon as they are there, and TokenSources that come and go.
+/// Tokens that are due at once, and TokenSources that are created and deleted.
 pub(crate) async fn short_lives(mut tenant: Tenant) {
     let count = tenant.crowd(200);
     tenant.sources(count, &json!({"clientId": "short"})).await;

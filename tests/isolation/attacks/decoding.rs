@@ -1,10 +1,10 @@
-//! Objects that the API server takes and a client cannot decode, and names that forge.
+//! Objects that the API server accepts and a client cannot decode, and names that forge output.
 
 use serde_json::{Value, json};
 
 use crate::tenant::{Kind, Tenant};
 
-/// Beyond the depth that parsers of JSON usually take.
+/// Deeper than JSON parsers usually accept.
 const DEPTHS: (u64, u64) = (130, 400);
 
 pub(crate) async fn deep_claims(mut tenant: Tenant) {
@@ -29,7 +29,7 @@ pub(crate) async fn deep_claims(mut tenant: Tenant) {
     }
 }
 
-/// What server-side apply keeps of who owns which field; whoever may patch an object may write it.
+/// The ownership records of server-side apply, which anyone who may patch an object may write.
 pub(crate) async fn deep_fields(mut tenant: Tenant) {
     let mut provider = tenant.source(0, &json!({}));
     provider["kind"] = json!("TokenProvider");
@@ -73,7 +73,7 @@ pub(crate) async fn bad_status_times(mut tenant: Tenant) {
     }
 }
 
-/// A line feed begins a line of a log; escape sequences steer a terminal.
+/// A line feed starts a line in a log; escape sequences control a terminal.
 pub(crate) async fn forged_names(tenant: Tenant) {
     let names = [
         "x\nFORGED 2026-01-01T00:00:00Z  INFO tokensource: all is well",

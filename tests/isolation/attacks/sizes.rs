@@ -1,4 +1,4 @@
-//! Much of everything: long fields, many keys for whatever is cached, many clients of the admin port.
+//! Large amounts: long fields, many cache keys, many clients of the admin port.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -91,7 +91,7 @@ pub(crate) async fn bundle_ports(mut tenant: Tenant) {
     }
 }
 
-/// What an issuer's metadata says is kept by its URL.
+/// Metadata is cached by the issuer's URL.
 pub(crate) async fn issuer_urls(tenant: Tenant) {
     for number in 0.. {
         let path = format!("/issuer-{number}");
@@ -118,7 +118,7 @@ pub(crate) async fn issuer_urls(tenant: Tenant) {
     }
 }
 
-/// Objects that are not there, named by many.
+/// Many references to objects that do not exist.
 pub(crate) async fn many_references(mut tenant: Tenant) {
     let count = tenant.crowd(300);
     tenant.sources(count, &json!({"credentialsRef": {"name": "nobodys"}})).await;
@@ -147,7 +147,7 @@ pub(crate) async fn half_open_clients(mut tenant: Tenant) {
                 let header = "x".repeat(usize::try_from(size).expect("KiB") * 1024);
                 let head = format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\nX-Half: {header}");
                 let _ = stream.write_all(head.as_bytes()).await;
-                // Until the server has had enough.
+                // Until the server closes the connection.
                 let _ = stream.readable().await;
             });
             tenant.pause(5).await;
@@ -156,7 +156,7 @@ pub(crate) async fn half_open_clients(mut tenant: Tenant) {
     }
 }
 
-/// Whoever reaches the port may ask for all metrics.
+/// Anyone who reaches the port may read all metrics.
 pub(crate) async fn metric_scrapes(mut tenant: Tenant) {
     let url = format!("http://{}/metrics", tenant.world.controller.address());
     loop {

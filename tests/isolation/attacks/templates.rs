@@ -1,4 +1,4 @@
-//! Templates that panic, that work for ever, and that render to a lot.
+//! Templates that panic, take forever, or have a large output.
 
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ pub(crate) async fn template_panics(mut tenant: Tenant) {
     }
 }
 
-/// Within all limits of a template, and seconds of work.
+/// Within all limits of a template, but with seconds of work.
 pub(crate) async fn template_bombs(mut tenant: Tenant) {
     let longer = format!(r#""{}" | replace("a", "{}")"#, "a".repeat(4000), "a".repeat(60));
     let pieces = r#" | split("a") | join("a")"#.repeat(46);
@@ -44,7 +44,7 @@ pub(crate) async fn template_bombs(mut tenant: Tenant) {
     }
 }
 
-/// As much as a Secret takes, again and again.
+/// The maximum size of a Secret, again and again.
 pub(crate) async fn huge_targets(mut tenant: Tenant) {
     let many = format!(
         r#"{{{{ "{}" | replace("a", "{}") }}}}{{{{ access_token }}}}"#,

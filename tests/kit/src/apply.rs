@@ -11,7 +11,7 @@ use kube::core::GroupVersionKind;
 use kube::discovery::{ApiCapabilities, Scope, pinned_kind};
 use kube::{Api, Client, ResourceExt};
 
-/// A new CRD is served a second or two after it was applied.
+/// The deadline for a new CRD, which is served a second or two after it was applied.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An object that could not be applied.
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct ApplyError {
     /// `TokenSource lending/ocrolus`
     pub object: String,
-    /// What the API server, or the way to it, said.
+    /// The error of the API server or of the connection to it.
     pub source: kube::Error,
 }
 
@@ -102,20 +102,19 @@ async fn one(
         object.metadata.namespace = None;
         Api::all_with(client.clone(), &resource)
     };
-    // What was read from a cluster can be applied again: managedFields and resourceVersion are not part of a
-    // wish.
+    // An object that was read from a cluster can be applied again without its managedFields and resourceVersion.
     object.metadata.managed_fields = None;
     object.metadata.resource_version = None;
     api.patch(&object.name_any(), parameters, &Patch::Apply(&object)).await
 }
 
-/// Which resource a kind is. A kind that is not served yet is waited for.
+/// The resource of a kind. Waits for a kind that is not served yet.
 async fn discover(client: &Client, kind: &GroupVersionKind) -> kube::Result<(ApiResource, ApiCapabilities)> {
     let start = Instant::now();
     loop {
         match pinned_kind(client, kind).await {
             Err(kube::Error::Discovery(_)) if start.elapsed() < PATIENCE => {}
-            // By its code: this 404 is plain text, which kube gives no reason.
+            // Recognized by its code, because this 404 is plain text, for which kube has no reason.
             Err(kube::Error::Api(status)) if status.code == 404 && start.elapsed() < PATIENCE => {}
             outcome => return outcome,
         }

@@ -1,5 +1,5 @@
-//! What Argo CD makes of an object, by the health checks that are shipped for it, in the Lua that it runs (5.1).
-//! Knows how Argo CD calls a check; must not know what is right.
+//! Runs the shipped health checks for Argo CD on objects, in the version of Lua that Argo CD uses (5.1). Knows how Argo CD
+//! calls a check; must not know the right result.
 
 use mlua::{Lua, LuaOptions, LuaSerdeExt, StdLib};
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::shipped::repository;
 
-/// An object's health: `Healthy`, `Progressing`, `Degraded` or `Suspended`, and what is shown beside it.
+/// An object's health: `Healthy`, `Progressing`, `Degraded` or `Suspended`, and the message.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Health {
     /// One of Argo CD's words.
@@ -25,7 +25,7 @@ pub fn health(object: &impl Serialize) -> Health {
     let kind = object["kind"].as_str().expect("a kind");
     let check = config["data"][format!("resource.customizations.health.tokensource.dev_{kind}")].as_str();
     let check = check.unwrap_or_else(|| panic!("there is no check for {kind}"));
-    // As Argo CD: no files, no processes, no network.
+    // As in Argo CD: no files, no processes, no network.
     let lua = Lua::new_with(StdLib::TABLE | StdLib::STRING | StdLib::MATH, LuaOptions::new()).expect("Lua");
     let options =
         mlua::serde::SerializeOptions::new().serialize_none_to_null(false).serialize_unit_to_null(false);

@@ -1,7 +1,7 @@
-//! Where the programs are: kube-apiserver and its company, helm, Keycloak, Prometheus, tinyproxy, and what checks a release.
+//! The external programs: kube-apiserver and its companions, helm, Keycloak, Prometheus, tinyproxy, and programs that check a release.
 //!
-//! It knows the scripts in `tests/assets`, which build or fetch what is missing and print a folder. It must
-//! not know versions, download addresses or `KUBEBUILDER_ASSETS`: those are the scripts' business.
+//! Knows the scripts in `tests/assets`, which build or fetch missing programs and print a folder. Must not know versions,
+//! download addresses or `KUBEBUILDER_ASSETS`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,7 +14,7 @@ pub fn kubernetes() -> &'static Path {
     FOLDER.get_or_init(|| run("kubernetes.sh", &[]))
 }
 
-/// The same folder, of which only `etcd` and `kube-apiserver` are sure to be there: `make demo` builds no more.
+/// The same folder with at least `etcd` and `kube-apiserver`: `make demo` builds no more.
 pub fn server() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| run("kubernetes.sh", &["server"]))
@@ -74,7 +74,7 @@ pub fn krew() -> &'static Path {
     FOLDER.get_or_init(|| run("krew.sh", &[]))
 }
 
-/// Runs a script with its stderr passed through, so that a person sees why nothing happens for minutes.
+/// Runs a script and shows its stderr, so that a person sees why it takes minutes.
 fn run(script: &str, arguments: &[&str]) -> PathBuf {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets").join(script);
     let output = Command::new("bash")

@@ -1,8 +1,7 @@
-//! A throw-away certificate authority. It lives as long as a test, signs server and client certificates, and
-//! hands out its own as PEM for trust bundles.
+//! A certificate authority for one test. Signs server and client certificates, and returns its own as PEM for trust bundles.
 //!
-//! It knows X.509 and rustls. It must not know who serves or what is served: a certificate that is wrong on
-//! purpose (expired, another name) is issued here, the story around it is told elsewhere.
+//! Knows X.509 and rustls. Must not know the servers: certificates with deliberate faults (expired, another name) are made
+//! here and used elsewhere.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +16,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 
-/// A certificate authority that nobody trusts unless told to.
+/// A certificate authority that no program trusts by default.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
@@ -47,7 +46,7 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), pem }
     }
 
-    /// The authority's certificate: what a `caBundle` holds.
+    /// The authority's certificate, as in a `caBundle`.
     pub fn pem(&self) -> &str {
         &self.pem
     }
@@ -73,8 +72,8 @@ impl Authority {
         self.sign(&params)
     }
 
-    /// A certificate with an RSA key of 2048 bits, for providers that know a client by what it signs
-    /// (`private_key_jwt`, RS256).
+    /// A certificate with an RSA key of 2048 bits, for providers that verify signatures of the client (`private_key_jwt`,
+    /// RS256).
     pub fn issue_signer(&self, common_name: &str) -> Identity {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, common_name);
@@ -116,9 +115,8 @@ impl Identity {
         (certificate, key)
     }
 
-    /// A TLS server's settings with this certificate. A client certificate of the same authority is accepted
-    /// but not asked for with any insistence, so that one server serves providers with and without mutual
-    /// TLS.
+    /// A TLS server's settings with this certificate. A client certificate of the same authority is accepted but not
+    /// required, so that one server serves providers with and without mutual TLS.
     pub fn server_config(&self) -> Arc<rustls::ServerConfig> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let clients = WebPkiClientVerifier::builder_with_provider(self.roots(), provider.clone())
@@ -164,8 +162,8 @@ pub(crate) fn client_config(authority_pem: &str) -> Arc<rustls::ClientConfig> {
     Arc::new(config)
 }
 
-/// Installs aws-lc-rs as the process-wide TLS provider, as the product does. Every entrance of the kit calls
-/// it, so that a test need not; that it is installed already is fine.
+/// Installs aws-lc-rs as the TLS provider of the process, as the product does. Each entry point of the kit calls it. A
+/// repeated call has no effect.
 pub fn install_crypto() {
     let _ = aws_lc_rs::default_provider().install_default();
 }

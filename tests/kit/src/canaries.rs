@@ -1,8 +1,8 @@
-//! Everything secret that the tests have set out, and the search for it where it must not be.
+//! All secrets that the tests use, and the search for them in places where they must not be.
 //!
-//! It knows how a secret can be dressed: encodings, alignments, hashes. It must not know where it is looked for. One
-//! registry serves the whole process, so that a secret of one story is also missed in the log of another. Servers,
-//! look-alikes and stories [`register`] what they hand out; whoever has text to judge asks [`search`].
+//! Knows the forms that a secret can have: encodings, alignments, hashes. Must not know the searched places. One registry
+//! serves the whole process, so that a secret of one story is also found in the log of another. Servers, look-alikes and
+//! stories [`register`] their secrets, and [`search`] finds them in a text.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,25 +16,25 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
-/// Shorter values turn up by chance: six characters of base64 would be found in any log that is long enough.
+/// The minimum length of a secret. Shorter values occur by chance: six characters of base64 would be found in any long log.
 const SHORTEST: usize = 8;
 
 static REGISTRY: LazyLock<Mutex<Canaries>> = LazyLock::new(Mutex::default);
 
-/// Registers a secret for the rest of the process; `what` says in messages whose it is. PEM is taken line by line, as
-/// a log may break it, and of a JWT the signature counts by itself, too.
+/// Registers a secret for the rest of the process; `what` names it in messages. PEM is registered line by line, as a log may
+/// break it, and the signature of a JWT is registered separately, too.
 pub fn register(what: &str, secret: &str) {
     registry().add(what, secret);
 }
 
-/// What was found in a text of any secret registered so far.
+/// All registered secrets that occur in a text.
 pub fn search(text: &str) -> Vec<Finding> {
-    // The automaton takes a while to build: not under the lock.
+    // The automaton takes a while to build, so the lock is released before.
     let known = registry().clone();
     known.search(text)
 }
 
-/// What was found in a file of any size, at least one finding for each place where something stands.
+/// All registered secrets that occur in a file of any size, at least one finding for each place.
 pub fn search_file(path: &Path) -> io::Result<Vec<Finding>> {
     let known = registry().clone();
     known.search_reader(io::BufReader::new(File::open(path)?))
@@ -45,21 +45,22 @@ pub fn count() -> usize {
     registry().known.len()
 }
 
-/// A secret where none must be. Names neither the secret nor its surroundings: test reports are read by many.
+/// A secret in a place where it must not be. Contains neither the secret nor the text around it, because many people read
+/// test reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Whose secret it is, as it was registered.
+    /// The name with which the secret was registered.
     pub what: String,
-    /// How it was dressed: `plain`, `base64`, `hex` …
+    /// Its form: `plain`, `base64`, `hex` …
     pub dress: &'static str,
-    /// Where in the text, in bytes.
+    /// The offset in the text, in bytes.
     pub offset: usize,
 }
 
 /// A set of secrets.
 #[derive(Clone, Default)]
 struct Canaries {
-    /// The secret, and what it is.
+    /// The secrets and their names.
     known: BTreeMap<String, String>,
 }
 
@@ -67,7 +68,7 @@ impl Canaries {
     fn add(&mut self, what: &str, secret: &str) {
         let secret = secret.trim_end_matches('\n');
         if secret.contains("-----BEGIN") {
-            // The last line may be a few characters; what is left of the key without it is enough.
+            // The last line may have only a few characters; the other lines suffice.
             let lines = secret.lines().filter(|line| !line.starts_with("-----") && line.len() >= 16);
             self.known.extend(lines.map(|line| (line.to_owned(), what.to_owned())));
             return;
@@ -97,7 +98,7 @@ impl Canaries {
         found.map(|found| found.map(|it| finding(&meanings, it.pattern().as_usize(), it.start()))).collect()
     }
 
-    /// The automaton, and what each of its patterns means.
+    /// The automaton, and the meaning of each of its patterns.
     fn automaton(&self) -> (AhoCorasick, Vec<Meaning<'_>>) {
         let mut patterns = Vec::new();
         let mut meanings = Vec::new();
@@ -107,7 +108,7 @@ impl Canaries {
                 meanings.push((what.as_str(), dress));
             }
         }
-        // The kind that takes least memory and time to build: most registries are searched once.
+        // The kind that takes the least memory and time to build, because most registries are searched once.
         let automaton = AhoCorasick::builder()
             .kind(Some(AhoCorasickKind::ContiguousNFA))
             .build(&patterns)
@@ -116,7 +117,7 @@ impl Canaries {
     }
 }
 
-/// Whose secret a pattern is, and how it is dressed.
+/// The name of the secret, and its form.
 type Meaning<'a> = (&'a str, &'static str);
 
 fn finding(meanings: &[Meaning<'_>], pattern: usize, offset: usize) -> Finding {
@@ -124,13 +125,13 @@ fn finding(meanings: &[Meaning<'_>], pattern: usize, offset: usize) -> Finding {
     Finding { what: what.to_owned(), dress, offset }
 }
 
-/// Every form a secret may take on its way into a text.
+/// All forms of a secret in a text.
 fn dresses(secret: &str) -> Vec<(&'static str, String)> {
     let hash = Sha256::digest(secret);
     let secret = beginning(secret);
     let bytes = secret.as_bytes();
     let mut all = vec![("plain", secret.to_owned())];
-    // What Debug and JSON make of quotes, backslashes and control characters.
+    // The escapes of Debug and JSON for quotes, backslashes and control characters.
     all.push(("escaped", secret.escape_debug().to_string()));
     all.push(("escaped", serde_json::Value::from(secret).to_string().trim_matches('"').to_owned()));
     let urls = url_encoded(bytes);
@@ -148,17 +149,17 @@ fn dresses(secret: &str) -> Vec<(&'static str, String)> {
     all.push(("hex", hex));
     let decimals: Vec<String> = bytes.iter().map(ToString::to_string).collect();
     all.push(("a list of bytes", decimals.join(", ")));
-    // Half a hash says as much as a whole one.
+    // Half of a hash reveals as much as the whole.
     all.push(("SHA-256", self::hex(&hash)[..32].to_owned()));
     all.push(("SHA-256", STANDARD_NO_PAD.encode(hash)[..22].to_owned()));
     all.push(("SHA-256", URL_SAFE_NO_PAD.encode(hash)[..22].to_owned()));
-    // The first name wins where two forms are the same.
+    // The first name is used if two forms are the same.
     let mut seen = std::collections::HashSet::new();
     all.retain(|(_, pattern)| seen.insert(pattern.clone()));
     all
 }
 
-/// As much of a secret as is searched for: whoever shows 64 KiB of a token shows this much of it.
+/// The searched part of a secret: a text that shows 64 KiB of a token shows this part.
 fn beginning(secret: &str) -> &str {
     const ENOUGH: usize = 64;
     let end = secret.char_indices().map(|(at, _)| at).find(|at| *at >= ENOUGH);
@@ -180,7 +181,7 @@ fn url_encoded(bytes: &[u8]) -> Vec<String> {
     vec![form.clone(), percent.clone(), lower(&form), lower(&percent)]
 }
 
-/// The characters of base64 that depend on these bytes alone, if `offset` bytes (modulo 3) stand before them.
+/// The characters of base64 that depend only on these bytes, if `offset` bytes (modulo 3) precede them.
 fn aligned(engine: &impl Engine, bytes: &[u8], offset: usize) -> String {
     let encoded = engine.encode([&[0; 2][..offset], bytes].concat());
     let from = (offset * 8).div_ceil(6);
@@ -259,7 +260,7 @@ mod tests {
     fn a_stream_is_searched_like_a_text() {
         let mut canaries = Canaries::default();
         canaries.add("the client's secret", SECRET);
-        // Longer than any buffer, so that a secret lies across the end of one.
+        // Longer than any buffer, so that a secret extends over the end of one.
         let log: String = (0..9000).map(|at| line(if at % 300 == 7 { SECRET } else { "harmless" })).collect();
         let found = canaries.search_reader(log.as_bytes()).unwrap();
         assert_eq!(found.iter().filter(|finding| finding.dress == "plain").count(), 30);
@@ -291,8 +292,8 @@ mod tests {
         Canaries::default().add("short", "s3cr3t");
     }
 
-    /// What a program says as it panics goes to standard error, which stands in the log that is searched. The program
-    /// is this one, the panic that of the test above.
+    /// The message of a panic goes to standard error, which the searched log contains. The program is this one, and the
+    /// panic that of the test above.
     #[tokio::test]
     async fn panics_are_searched() {
         use crate::process::{Process, Program};

@@ -1,9 +1,8 @@
 //! A real Kubernetes control plane on 127.0.0.1 or, for a node, on that node's address: etcd, kube-apiserver,
 //! kube-controller-manager, and nothing else.
 //!
-//! It knows how the three are started, broken and mended, who may speak to them, and what they were asked. It
-//! must not know what is installed into them. One per test binary is enough: a story takes a namespace of its
-//! own.
+//! Knows how the three are started, broken and repaired, their users, and the requests to them. Must not know the installed
+//! objects. One for each test binary is enough, because each story has a namespace of its own.
 
 mod audit;
 mod components;
@@ -28,19 +27,19 @@ use crate::authority::{Authority, https_client};
 use crate::process::Process;
 use crate::{manifest, unique};
 
-/// Ready 3 s after start on an idle machine; a build may be running beside us.
+/// It is ready 3 s after the start on an idle machine, but a build may be running at the same time.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// What a control plane is to have beyond the usual.
+/// Deviations from the usual control plane.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Shape {
-    /// How much etcd holds, in bytes; its default else.
+    /// The quota of etcd in bytes; None for its default.
     pub etcd_quota: Option<u64>,
     /// A second API server, behind a pipe to etcd that can be frozen.
     pub follower: bool,
-    /// No audit log, which costs the API server some of its time: for those who measure that.
+    /// No audit log, for benchmarks: it costs the API server time.
     pub unaudited: bool,
-    /// No kube-controller-manager: nothing collects garbage, ends namespaces or makes `ServiceAccount`s.
+    /// No kube-controller-manager: no garbage collection, no end of namespaces, no `ServiceAccount`s by default.
     pub uncontrolled: bool,
 }
 
@@ -56,7 +55,7 @@ pub struct ControlPlane {
     follower: Option<Follower>,
     users: Users,
     authority_pem: String,
-    // Last, as fields are dropped in this order: the programs must have ended before their files go.
+    // Last, because fields are dropped in this order and the programs must end before their files are removed.
     folder: TempDir,
 }
 
@@ -101,7 +100,7 @@ impl ControlPlane {
         let api_server = Process::start(components::api_server(folder.path(), site, port, !shape.unaudited));
         let (url, token) = (users.server(), users.token("admin"));
         await_api(&url, authority.pem(), token, &[&etcd, &api_server]).await?;
-        // The garbage collector looks for new kinds only every 30 s: what exists before it starts, it knows.
+        // The garbage collector discovers new kinds only every 30 s, but knows those that exist when it starts.
         apply::all(&users.client("admin"), None, objects).await.map_err(|error| error.to_string())?;
         let kubeconfig = users.kubeconfig("kube-controller-manager");
         let controller_manager = (!shape.uncontrolled)
@@ -128,7 +127,7 @@ impl ControlPlane {
         self.users.client(user)
     }
 
-    /// A client for one of them that speaks to another API server of this control plane.
+    /// A client of one of them for another API server of this control plane.
     pub fn client_of(&self, user: &str, server: &str) -> Client {
         self.users.at(server, &self.authority_pem).client(user)
     }
@@ -138,12 +137,12 @@ impl ControlPlane {
         self.users.kubeconfig(user)
     }
 
-    /// A kubeconfig file of one of these users that leads to another server in front of the API server.
+    /// A kubeconfig file of one of these users for a server in front of the API server.
     pub fn kubeconfig_through(&self, user: &str, server: &str, ca_pem: &str) -> PathBuf {
         self.users.kubeconfig_through(user, server, ca_pem)
     }
 
-    /// A kubeconfig file that speaks as a `ServiceAccount`, for an hour: what a pod would do.
+    /// A kubeconfig file of a `ServiceAccount`, valid for an hour, as in a pod.
     pub async fn kubeconfig_for_service_account(&self, namespace: &str, name: &str) -> PathBuf {
         self.users.service_account(&self.admin(), namespace, name).await
     }
@@ -153,7 +152,7 @@ impl ControlPlane {
         crate::assets::kubernetes().join("kubectl")
     }
 
-    /// Creates a namespace nobody else has: the prefix and a random end.
+    /// Creates a namespace with a unique name: the prefix and a random end.
     pub async fn namespace(&self, prefix: &str) -> String {
         let name = format!("{prefix}-{}", unique::word(6));
         let mut namespace = Namespace::default();
@@ -164,7 +163,7 @@ impl ControlPlane {
         name
     }
 
-    /// Applies YAML or JSON documents as `admin`; what names no namespace goes into `default`.
+    /// Applies YAML or JSON documents as `admin`; objects without a namespace go into `default`.
     pub async fn apply(&self, manifests: &str) -> Vec<DynamicObject> {
         self.apply_objects(&manifest::parse(manifests)).await
     }
@@ -199,13 +198,12 @@ impl ControlPlane {
         apply::all(&self.client(user), Some(namespace), &manifest::parse(manifests)).await
     }
 
-    /// Asks the API server, as `admin`, whether it would take these objects into this namespace; nothing is stored.
+    /// Asks the API server, as `admin`, whether it would accept these objects in this namespace; nothing is stored.
     pub async fn rehearse(&self, namespace: &str, objects: &[DynamicObject]) -> Result<(), ApplyError> {
         apply::rehearse(&self.admin(), namespace, objects).await.map(drop)
     }
 
-    /// All requests the API server has answered so far, but for those still open; a watch counts when it
-    /// begins.
+    /// All requests that the API server has answered so far, without those in progress; a watch counts when it begins.
     pub fn audit(&self) -> Vec<AuditEntry> {
         self.audit_since(0)
     }
@@ -235,7 +233,7 @@ impl ControlPlane {
         self.folder.path().join(components::ETCD_SOCKET)
     }
 
-    /// The second API server, where the shape has one.
+    /// The second API server, if the control plane has one.
     pub fn follower(&self) -> &Follower {
         self.follower.as_ref().expect("a control plane of a shape with a follower")
     }
@@ -280,7 +278,7 @@ impl ControlPlane {
     }
 }
 
-/// Waits until `/readyz` says so, and explains with the logs if a program ends or time is over.
+/// Waits until `/readyz` reports readiness; fails with the logs if a program ends or at the deadline.
 async fn await_api(url: &str, ca_pem: &str, token: &str, needed: &[&Process]) -> Result<(), String> {
     let client = https_client(ca_pem);
     let start = Instant::now();
@@ -302,7 +300,7 @@ async fn await_api(url: &str, ca_pem: &str, token: &str, needed: &[&Process]) ->
     }
 }
 
-/// How a program is, and the end of its log.
+/// The state of a program, and the end of its log.
 fn obituary(process: &Process) -> String {
     let state =
         process.exit_status().map_or_else(|| "still runs".to_owned(), |status| format!("ended: {status}"));

@@ -1,9 +1,8 @@
 //! The controller under test, as the operating system sees it: a process with arguments, a log and an HTTP
 //! address.
 //!
-//! It knows how `tokensource controller` is started and asked. It must not know how it works inside, and
-//! takes the binary's path from its caller (`env!("CARGO_BIN_EXE_tokensource")`), so that the kit does not
-//! depend on the product.
+//! Knows how `tokensource controller` is started and requested. Must not know how it works inside. The caller passes the
+//! path of the binary (`env!("CARGO_BIN_EXE_tokensource")`), so that the kit does not depend on the product.
 
 use std::path::Path;
 use std::process::ExitStatus;
@@ -14,12 +13,12 @@ use tempfile::TempDir;
 use crate::process::{Process, Program};
 use crate::unique;
 
-/// Until `/readyz`; the API server may be busy with other stories.
+/// The deadline for `/readyz`; the API server may be busy with other stories.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// After SIGTERM: an exchange in flight (15 s at most) may end, "then the process ends within seconds".
+/// The deadline after SIGTERM: a request in flight (15 s at most) may finish.
 const FAREWELL: Duration = Duration::from_secs(25);
 
-/// What the image sets in the environment of the allocator, so that memory is that of the image.
+/// The environment of the allocator in the image, so that memory use is the same.
 pub const AS_IN_THE_IMAGE: [(&str, &str); 2] =
     [("MALLOC_ARENA_MAX", "2"), ("MALLOC_TRIM_THRESHOLD_", "131072")];
 
@@ -28,7 +27,7 @@ pub struct ControllerProcess {
     process: Process,
     address: String,
     http: reqwest::Client,
-    // Last: the log's folder outlives the process.
+    // Last, because the log's folder must outlive the process.
     _folder: TempDir,
 }
 
@@ -45,7 +44,7 @@ impl ControllerProcess {
             let controller = Self::spawn(binary, kubeconfig, arguments, environment);
             match controller.await_ready().await {
                 Ok(()) => return controller,
-                // Somebody took the port between our choosing and its binding.
+                // Another program took the port after it was chosen.
                 Err(problem) if problem.to_lowercase().contains("address already in use") => {}
                 Err(problem) => panic!("{problem}"),
             }
@@ -53,7 +52,7 @@ impl ControllerProcess {
         panic!("three times in a row somebody else took the port chosen for the controller");
     }
 
-    /// Starts the controller and does not wait: for those that must fail.
+    /// Starts the controller without waiting, for tests in which it must fail.
     pub fn spawn(binary: &Path, kubeconfig: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::Builder::new().prefix("controller-").tempdir().expect("a temporary folder");
         let address = format!("127.0.0.1:{}", unique::port());
@@ -76,7 +75,7 @@ impl ControllerProcess {
         Self { process, address, http: http.expect("an HTTP client"), _folder: folder }
     }
 
-    /// Waits until `/readyz` says so; panics with the end of the log if it never does.
+    /// Waits until `/readyz` reports readiness; panics with the end of the log otherwise.
     pub async fn ready(&self) {
         self.await_ready().await.unwrap_or_else(|problem| panic!("{problem}"));
     }
@@ -118,7 +117,7 @@ impl ControllerProcess {
         self.ready().await;
     }
 
-    /// Everything written to stdout and stderr so far, by all lives of the process.
+    /// Everything that the process has written to stdout and stderr so far, including earlier runs.
     pub fn logs(&self) -> String {
         self.process.logs()
     }
@@ -151,7 +150,7 @@ impl ControllerProcess {
     }
 }
 
-/// Prometheus' text format, as far as we write it: no label value of ours holds a brace or a comma.
+/// Reads the part of Prometheus' text format that the controller writes: no label value has a brace or a comma.
 fn sum(text: &str, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
     text.lines()
         .filter_map(|line| line.rsplit_once(' '))
@@ -190,8 +189,7 @@ up 1
         assert_eq!(sum(METRICS, "r_total", &[("result", "o")]), None);
     }
 
-    /// A stand-in for the product that writes down how it was started; its HTTP address is served by the
-    /// test.
+    /// A stand-in for the product that records how it was started. The test serves its HTTP address.
     fn stand_in(folder: &TempDir) -> std::path::PathBuf {
         let path = folder.path().join("tokensource");
         let script = r#"#!/bin/sh

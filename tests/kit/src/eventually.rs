@@ -1,17 +1,17 @@
-//! Waiting for what comes true in its own time, and watching that something stays true.
+//! Waits until a condition is true, and checks that a condition stays true.
 //!
-//! It knows time and nothing else. An attempt says why it is not satisfied yet; the last reason stands in the
-//! panic message, so that a failed story explains itself.
+//! Knows only time. An attempt returns why the condition is not true yet; the panic message contains the last reason, so
+//! that a failed story explains itself.
 
 use std::fmt::Display;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// Half of what a person takes for "at once", and little enough load with a dozen stories waiting.
+/// The pause between two attempts: short enough for tests, and little load with a dozen waiting stories.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Repeats `attempt` until it succeeds, and returns what it found; panics when `patience` is over.
+/// Repeats `attempt` until it succeeds, and returns its result; panics at the deadline `patience`.
 ///
 /// ```
 /// # #[tokio::main] async fn main() {
@@ -46,7 +46,7 @@ pub async fn eventually<T, E: Display>(
     }
 }
 
-/// Repeats `look` for the whole of `duration`; panics at the first time it fails.
+/// Repeats `look` for the whole of `duration`; panics at the first failure.
 pub async fn throughout<E: Display>(
     what: &str,
     duration: Duration,

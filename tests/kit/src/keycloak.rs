@@ -1,7 +1,7 @@
 //! A real OAuth provider: Keycloak on 127.0.0.1 or another address, HTTPS only, with two realms that tests may alter.
 //!
-//! It knows how Keycloak is started and administered. It must not know what the controller sends: Keycloak
-//! itself is the judge of that, which is why it is here beside the look-alikes.
+//! Knows how Keycloak is started and administered. Must not know the controller's requests, because Keycloak itself judges
+//! them.
 
 mod realm;
 
@@ -21,18 +21,18 @@ use crate::authority::{Authority, Identity, https_client};
 use crate::process::{Process, Program};
 use crate::{assets, canaries, unique};
 
-/// 13 s on an idle machine of two cores, several times that beside a build.
+/// It takes 13 s on an idle machine of two cores, and several times as long beside a build.
 const PATIENCE: Duration = Duration::from_secs(240);
 const ADMINISTRATOR: &str = "administrator";
 
-/// A running Keycloak. Dropping it ends it; its database lives in memory and goes with it.
+/// A running Keycloak. Dropping it ends it. Its database is in memory only.
 pub struct Keycloak {
     process: Process,
     host: String,
     ca_pem: String,
     admin_password: String,
     signer: Identity,
-    // Last: the files outlive the process.
+    // Last, because the files must outlive the process.
     _folder: TempDir,
 }
 
@@ -50,8 +50,7 @@ impl Keycloak {
         panic!("three times in a row somebody else took the port chosen for Keycloak");
     }
 
-    /// The same at another address, which must be this machine's, on the port of HTTPS. Who starts it sees to it that the
-    /// name leads there.
+    /// Starts it at another address of this machine, on the port of HTTPS. The caller makes the name resolve to it.
     pub async fn start_at(authority: &Authority, name: &str, address: Ipv4Addr) -> Self {
         let keycloak = Self::spawn(authority, name, address, 443);
         keycloak.ready().await;
@@ -83,12 +82,12 @@ impl Keycloak {
             folder: home.to_owned(),
             log: home.join("keycloak.log"),
         });
-        // As a URL names it, so that it is also what the issuer says.
+        // As in a URL, because this is also the name in the issuer.
         let host = if port == 443 { name.to_owned() } else { format!("{name}:{port}") };
         Self { process, host, ca_pem: authority.pem().to_owned(), admin_password, signer, _folder: folder }
     }
 
-    /// `localhost:PORT`, or the name it was started under: what stands in `allowed-hosts`.
+    /// `localhost:PORT`, or the name with which it was started, as in `allowed-hosts`.
     pub fn host(&self) -> String {
         self.host.clone()
     }
@@ -135,14 +134,14 @@ impl Keycloak {
         self.admin(Method::PUT, &format!("/{realm}/users/{id}/reset-password"), Some(&credential)).await;
     }
 
-    /// Ends all sessions of a user: the refresh tokens issued so far are dead.
+    /// Ends all sessions of a user, which invalidates the refresh tokens issued so far.
     pub async fn log_out(&self, realm: &str, username: &str) {
         let id = self.id_of(realm, "users", "username", username).await;
         self.admin(Method::POST, &format!("/{realm}/users/{id}/logout"), None).await;
     }
 
-    /// What a realm has recorded of a client, newest first. Types are `CLIENT_LOGIN`, `LOGIN`,
-    /// `REFRESH_TOKEN`, each also with `_ERROR`: so tests can count tokens where they are made.
+    /// The events of a client in a realm, newest first. Types are `CLIENT_LOGIN`, `LOGIN`, `REFRESH_TOKEN`, each also with
+    /// `_ERROR`: tests count the issued tokens with them.
     pub async fn events(&self, realm: &str, client_id: &str, kind: &str) -> Vec<Value> {
         let path = format!("/{realm}/events?client={client_id}&type={kind}&max=1000");
         self.admin(Method::GET, &path, None).await.as_array().cloned().unwrap_or_default()
@@ -204,7 +203,7 @@ impl Keycloak {
         id.unwrap_or_else(|| panic!("realm {realm} has no {name} among its {what}"))
     }
 
-    /// A new one for each call: they live for a minute.
+    /// A new token for each call, because tokens live for a minute.
     async fn admin_token(&self) -> String {
         let form = form_urlencoded::Serializer::new(String::new())
             .extend_pairs([
@@ -262,7 +261,7 @@ impl Keycloak {
     }
 }
 
-/// A home of its own: the programs are shared, data and settings are not.
+/// Makes a separate folder for data and settings; the programs are shared.
 fn prepare(home: &Path, authority: &Authority, name: &str, address: Ipv4Addr, signer: &Identity) {
     let import = home.join("data/import");
     for folder in [&import, &home.join("providers")] {
@@ -286,13 +285,12 @@ fn java() -> PathBuf {
     std::env::var_os("JAVA_HOME").map_or_else(|| "java".into(), |home| Path::new(&home).join("bin/java"))
 }
 
-/// As `keycloak.sh` explains. Not `kc.sh`: it starts Java as a child, and ending the shell leaves that child
-/// behind.
+/// As in `keycloak.sh`. Not `kc.sh`, which starts Java as a child that survives the end of the shell.
 fn command_line(home: &Path, address: Ipv4Addr, port: u16) -> Vec<String> {
     let (home, programs) = (home.display(), assets::keycloak().join("lib/quarkus-run.jar"));
     [
         "-Xmx512m",
-        // The quick compiler: the first seconds are the only ones here.
+        // The fast compiler, because the process lives for seconds only.
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",
         "-Djava.util.logging.manager=org.jboss.logmanager.LogManager",

@@ -1,20 +1,18 @@
-//! The kstatus rules as a check, after fluxcd/pkg's `runtime/conditions/check`: what `kubectl wait`, Argo CD
-//! and Flux rely on must hold for every status we write.
+//! The kstatus rules as a check, after fluxcd/pkg's `runtime/conditions/check`: the rules on which `kubectl wait`, Argo CD
+//! and Flux rely must hold for every status that the controller writes.
 //!
-//! It knows metadata, conditions and generations. It must not know our reasons, nor why a condition has its
-//! value.
+//! Knows metadata, conditions and generations. Must not know the controller's reasons, nor why a condition has its value.
 
 use std::collections::HashMap;
 
 use serde::Serialize;
 use serde_json::Value;
 
-/// Conditions that are bad news, and present only while True.
+/// Conditions that report a problem, and are present only while True.
 const NEGATIVE: [&str; 2] = ["Reconciling", "Stalled"];
 
-/// Checks an object whose last edit the controller has had time to see; otherwise the rule on an
-/// observedGeneration that is behind may fail through nobody's fault, and [`check_in_passing`] is the one to
-/// call.
+/// Checks an object after the controller has had time to react to its last change. Otherwise the rule about an outdated
+/// observedGeneration may fail without a fault: use [`check_in_passing`] then.
 pub fn check(object: &impl Serialize) -> Result<(), Vec<String>> {
     let status = Status::read(object);
     let mut violations = status.violations();
@@ -42,7 +40,7 @@ impl Status {
         let object = serde_json::to_value(object).expect("an object can be written as JSON");
         Self {
             generation: object["metadata"]["generation"].as_i64().unwrap_or_default(),
-            // Below zero: the definition's default, of an object that nobody has looked at.
+            // A negative value is the definition's default, of an object that no controller has read.
             observed: object["status"]["observedGeneration"].as_i64().filter(|generation| *generation >= 0),
             conditions: object["status"]["conditions"].as_array().cloned().unwrap_or_default(),
         }
@@ -107,7 +105,7 @@ impl Status {
         })
     }
 
-    /// What the API conventions ask of each condition.
+    /// The rules of the API conventions for each condition.
     fn of_form(&self) -> Vec<String> {
         let mut violations = Vec::new();
         let mut seen: HashMap<&str, usize> = HashMap::new();

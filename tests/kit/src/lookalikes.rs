@@ -23,17 +23,17 @@ use crate::authority::Authority;
 use crate::manifest::{self, Redirection};
 use crate::scripted_provider::{Answer, RecordedRequest, ScriptedProvider};
 
-/// What one document says, as far as it differs from the others.
+/// The differences between the documented provider and the others.
 struct Document {
     name: &'static str,
-    /// The hosts the document names; all of them are played by one local port.
+    /// The hosts in the document. One local port serves all of them.
     hosts: &'static [&'static str],
     token_path: &'static str,
-    /// Something to call with the token.
+    /// A path of the API that accepts the token.
     api_path: &'static str,
     lifetime: Duration,
     credentials: fn() -> Vec<(&'static str, String)>,
-    /// Which of the credentials a rotation replaces.
+    /// The credential that a rotation replaces.
     rotates: &'static str,
     exchange: fn(&RecordedRequest, &mut Books) -> Result<serde_json::Value, Refusal>,
 }
@@ -121,7 +121,7 @@ impl Lookalike {
         self.provider.url(self.document.api_path)
     }
 
-    /// How often a token was asked for.
+    /// The number of token requests.
     pub fn count(&self) -> usize {
         self.provider.count(self.document.token_path)
     }
@@ -141,7 +141,7 @@ impl Lookalike {
         self.books().refusals.clone()
     }
 
-    /// From now on tokens live this long instead of the documented time.
+    /// Sets the lifetime of tokens issued from now on.
     pub fn set_lifetime(&self, lifetime: Duration) {
         self.books().lifetime = lifetime;
     }
@@ -156,7 +156,7 @@ impl Lookalike {
         self.books().rotate(self.document.rotates)
     }
 
-    /// Refuses the present credentials from now on and every token that they have got: what Ocrolus warns of.
+    /// Refuses the present credentials from now on, and every token that was issued for them, as Ocrolus may do.
     pub fn revoke(&self) {
         self.rotate();
         self.kill_tokens();
@@ -172,12 +172,12 @@ impl Lookalike {
         self.books().refresh.clear();
     }
 
-    /// Whether the API takes this token now.
+    /// Whether the API accepts this token now.
     pub fn accepts(&self, token: &str) -> bool {
         self.books().accepts(token)
     }
 
-    /// Makes manifests written for the documented provider speak to this look-alike, with its credentials.
+    /// Redirects manifests of the documented provider to this look-alike, and fills in its credentials.
     pub fn stand_in(&self, objects: &mut [DynamicObject]) {
         let (host, credentials) = (self.provider.host(), self.credentials());
         for documented in self.document.hosts {

@@ -1,7 +1,7 @@
-//! Manifests: read from files, moved into a test's namespace, pointed at local providers.
+//! Reads manifests from files, moves them into a test's namespace, and redirects them to local providers.
 //!
-//! It knows YAML and the few fields of our kinds that name hosts or credentials. It must not know a cluster
-//! (that is `apply`) nor the product's types: what a manifest says stays what the user wrote.
+//! It knows YAML and the few fields of our kinds that name hosts or credentials. It must not know a cluster (that is
+//! `apply`) nor the product's types: a manifest stays as the user wrote it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 /// The annotation that binds credentials to hosts.
 pub const ALLOWED_HOSTS: &str = "tokensource.dev/allowed-hosts";
 
-/// Kinds without a namespace, as far as our manifests use them.
+/// The kinds without a namespace that the manifests use.
 const CLUSTER_SCOPED: [&str; 7] = [
     "ClusterRole",
     "ClusterRoleBinding",
@@ -66,14 +66,14 @@ pub fn into_namespace(objects: &mut [DynamicObject], namespace: &str) {
 pub struct Redirection<'a> {
     /// The host in the manifest, for example `auth.pj.nu`.
     pub from_host: &'a str,
-    /// Where requests shall go instead, for example `localhost:34567`.
+    /// The replacement, for example `localhost:34567`.
     pub to_host: &'a str,
     /// The authority that the local host's certificate comes from.
     pub ca_pem: &'a str,
 }
 
-/// Replaces a host wherever our kinds name one: token endpoints, issuers, probes and `allowed-hosts`. A
-/// provider whose endpoint is replaced also gets the local authority as its `tls.caBundle`.
+/// Replaces a host in all fields that name one: token endpoints, issuers, probes and `allowed-hosts`. A provider whose
+/// endpoint is replaced also gets the local authority as its `tls.caBundle`.
 pub fn redirect(objects: &mut [DynamicObject], redirection: &Redirection<'_>) {
     for object in objects {
         let provider = match kind(object) {
@@ -101,7 +101,7 @@ fn redirect_provider(provider: &mut Value, redirection: &Redirection<'_>) {
     }
 }
 
-/// Works on the text: a parsed and printed URL need not be the one that was written.
+/// Replaces text, because a parsed and printed URL may differ from the written one.
 fn redirect_url(url: &mut Value, redirection: &Redirection<'_>) -> bool {
     let Some((authority, rest)) = url
         .as_str()
@@ -133,7 +133,7 @@ fn redirect_binding(object: &mut DynamicObject, redirection: &Redirection<'_>) {
     *annotation = hosts.join(",");
 }
 
-/// Fills real credentials into the Secrets that are bound to this host, for the keys which they already have.
+/// Fills real credentials into the Secrets that allow this host, for the keys which they already have.
 pub fn fill_credentials(objects: &mut [DynamicObject], host: &str, credentials: &BTreeMap<&str, String>) {
     for object in objects.iter_mut().filter(|object| kind(object) == "Secret") {
         let annotations = object.metadata.annotations.as_ref();

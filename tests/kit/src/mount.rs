@@ -2,7 +2,7 @@
 //!
 //! It knows the layout and the order of steps of Kubernetes' `AtomicWriter` (`pkg/volume/util/atomic_writer.go`): each
 //! version in a folder of its own, `..data` a link to the present one, replaced by a rename, and each file's name a link
-//! into `..data`. It must not know what stands in the files, or who reads them.
+//! into `..data`. It must not know the content of the files, or their readers.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -28,18 +28,18 @@ impl Mount {
         mount
     }
 
-    /// Where a file of the volume stands, as a container sees it.
+    /// The path of a file in the volume, as a container sees it.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// Replaces all files at one instant; a name that is not among these is gone afterwards.
+    /// Replaces all files at once; other names are gone afterwards.
     pub fn replace(&self, files: &[(&str, &str)]) {
         let before = fs::read_link(self.path(DATA)).ok();
         let version = self.version(files);
         let prepared = self.path("..data_tmp");
         symlink(version.file_name().expect("we named it"), &prepared).expect("a link in our own folder");
-        // The instant: a file's name leads to the old version before it, and to the new one after it.
+        // The moment of the change: before it, a file's name leads to the old version, and afterwards to the new one.
         fs::rename(&prepared, self.path(DATA)).expect("renaming our own link");
         let names: BTreeSet<&str> = files.iter().map(|(name, _)| *name).collect();
         for name in &names {
@@ -111,8 +111,8 @@ mod tests {
             let reader = scope.spawn(|| {
                 let mut looks = 0;
                 while !done.load(Ordering::Relaxed) || looks == 0 {
-                    // Not the file: whoever has followed the link when it is replaced may come to a folder that has just
-                    // been deleted. So it is with the kubelet's.
+                    // The link is read and not the file: a reader that has followed the link may find that the folder was
+                    // just deleted, as with the kubelet.
                     fs::read_link(mount.path(DATA)).expect("the link is there");
                     looks += 1;
                 }

@@ -26,7 +26,7 @@ use crate::process::Process;
 pub const NAME: &str = "worker";
 /// The node's one address: of the API server, of the DNS server, and of whatever else runs beside the pods.
 pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(172, 30, 99, 1);
-/// Under load: five seconds else.
+/// The deadline under load; it takes five seconds otherwise.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A running node. The processes of its pods end with the enclosure.
@@ -36,7 +36,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// Starts a node and waits until pods can be scheduled to it. The names are what the DNS server knows beside nothing.
+    /// Starts a node and waits until pods can be scheduled to it. The DNS server knows only these names.
     pub async fn start(
         enclosure: &Enclosure,
         plane: &ControlPlane,

@@ -1,4 +1,4 @@
-//! A pipe between two Unix sockets that can be frozen: whoever is behind it is neither gone nor heard.
+//! A pipe between two Unix sockets that can be frozen: the peer then neither answers nor closes the connection.
 //!
 //! It knows bytes. It must not know what they mean.
 
@@ -37,12 +37,12 @@ impl Pipe {
         Self { frozen, task }
     }
 
-    /// Nothing passes from now on, in either direction; nothing is lost either.
+    /// Stops all bytes in both directions; none are lost.
     pub fn freeze(&self) {
         self.frozen.send_replace(true);
     }
 
-    /// Everything passes again, in order.
+    /// Continues the transfer, in order.
     pub fn thaw(&self) {
         self.frozen.send_replace(false);
     }

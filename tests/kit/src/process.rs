@@ -17,10 +17,10 @@ use std::time::{Duration, Instant};
 pub use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-/// What is to be run, and where its output goes.
+/// A program to run, and where its output goes.
 #[derive(Clone, Debug)]
 pub struct Program {
-    /// What people call it, in messages.
+    /// The name in messages.
     pub name: String,
     /// The executable.
     pub binary: PathBuf,
@@ -28,7 +28,7 @@ pub struct Program {
     pub arguments: Vec<String>,
     /// Variables set on top of the test's own environment.
     pub environment: Vec<(String, String)>,
-    /// Where it runs.
+    /// Its working directory.
     pub folder: PathBuf,
     /// Where stdout and stderr go; restarts append.
     pub log: PathBuf,
@@ -64,7 +64,7 @@ impl Process {
         is_alive(&mut child).then(|| child.as_ref().map(Child::id)).flatten()
     }
 
-    /// A figure of the kernel's about the process's memory in KiB: `VmRSS` (now), `VmHWM` (the most so far), `RssFile` …
+    /// A value of the kernel about the process's memory in KiB: `VmRSS` (now), `VmHWM` (the maximum so far), `RssFile` …
     pub fn memory(&self, figure: &str) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()?)).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix(figure)?.strip_prefix(':'))?;
@@ -124,7 +124,7 @@ impl Process {
         }
     }
 
-    /// What is run.
+    /// The program.
     pub fn program(&self) -> &Program {
         &self.program
     }
@@ -149,7 +149,7 @@ impl Process {
     }
 
     fn child(&self) -> MutexGuard<'_, Option<Child>> {
-        // A story that panicked must not take the others' control plane with it.
+        // A panic in one story must not end the control plane of the others.
         self.child.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
@@ -184,12 +184,12 @@ fn command(program: &Program, log: File) -> io::Result<Command> {
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)
-        // Out of the terminal's group: Ctrl-C reaches the test first, and the test decides what ends how.
+        // In a process group of its own, because Ctrl-C must reach the test first, which then ends the others.
         .process_group(0);
     Ok(command)
 }
 
-/// Whether util-linux's `setpriv` is here and knows the option. Without it children of a killed test survive.
+/// Whether util-linux's `setpriv` is installed and knows the option. Without it, children of a killed test survive.
 static DIES_WITH_ITS_PARENT: LazyLock<bool> = LazyLock::new(|| {
     let mut probe = Command::new("setpriv");
     probe.args(["--pdeathsig", "KILL", "--", "true"]).stdin(Stdio::null());

@@ -1,4 +1,4 @@
-//! A real Prometheus, and what deploy/monitoring would have it do.
+//! A real Prometheus with the rules and queries of deploy/monitoring.
 //!
 //! It knows how Prometheus is started and asked, and where rules and queries stand in the files of the Prometheus Operator
 //! and of Grafana. It must not know any metric.
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::process::{Process, Program};
 use crate::{assets, unique};
 
-/// Two seconds on an idle machine.
+/// The deadline; it takes two seconds on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running Prometheus that scrapes each second. Dropping it ends it.
@@ -21,7 +21,7 @@ pub struct Prometheus {
     process: Process,
     address: String,
     http: reqwest::Client,
-    // Last: the files outlive the process.
+    // Last, because the files must outlive the process.
     _folder: TempDir,
 }
 
@@ -73,7 +73,7 @@ impl Prometheus {
         Self { process, address, http: http.expect("an HTTP client"), _folder: folder }
     }
 
-    /// The series that a query yields at this moment, or what is wrong with it. A scalar is one series without labels.
+    /// The series that a query returns now, or its error. A scalar is one series without labels.
     pub async fn query(&self, expression: &str) -> Result<Vec<Value>, String> {
         let form: String =
             form_urlencoded::Serializer::new(String::new()).append_pair("query", expression).finish();
@@ -157,7 +157,7 @@ fn collect(value: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// The metrics of a prefix that a text names, once each.
+/// The metrics with this prefix in a text, each once.
 pub fn named(text: &str, prefix: &str) -> std::collections::BTreeSet<String> {
     text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
         .filter(|word| word.starts_with(prefix) && word.len() > prefix.len())

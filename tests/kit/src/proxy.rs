@@ -1,7 +1,7 @@
 //! An HTTPS proxy between a controller and the API server that holds, delays, refuses or loses the calls a test
 //! chooses, so that a crash or a fault falls exactly between two of them.
 //!
-//! It knows HTTP/1.1, one call a connection, and passes bytes on unaltered but for `Connection: close`. It must not
+//! Knows HTTP/1.1 with one call for each connection, and passes bytes on unchanged except for `Connection: close`. Must not
 //! know why a call is chosen.
 
 mod connection;
@@ -33,41 +33,42 @@ impl Call {
         self.target.split('?').next().unwrap_or_default()
     }
 
-    /// A watch: its answer has no end.
+    /// Whether it is a watch, whose answer has no end.
     pub fn is_watch(&self) -> bool {
         self.target.contains("watch=true")
     }
 
-    /// It writes a Secret other than the controller's own key, which a controller without a lease keeps in namespace `default`.
+    /// Whether it writes a Secret other than the controller's own key, which a controller without a lease keeps in namespace
+    /// `default`.
     pub fn writes_secret(&self) -> bool {
         let path = self.path();
         self.method != "GET" && path.contains("/secrets") && !path.contains("/namespaces/default/")
     }
 
-    /// It writes the status of a `TokenSource`.
+    /// Whether it writes the status of a `TokenSource`.
     pub fn writes_status(&self) -> bool {
         self.method == "PATCH" && self.path().ends_with("/status")
     }
 }
 
-/// What happens to a call.
+/// A fault that is injected into a call.
 #[derive(Clone, Debug)]
 pub enum Fault {
-    /// It does not reach the API server before it is let go; never, if the client is gone by then.
+    /// The call reaches the API server only when it is released, unless the client is gone by then.
     Hold,
-    /// It reaches the API server, but the answer stays here until it is let go.
+    /// The call reaches the API server, but the proxy keeps the answer until it is released.
     HoldAnswer,
-    /// It reaches the API server late.
+    /// The call reaches the API server late.
     Delay(Duration),
-    /// It is answered with this status in the API server's place, and with this `Retry-After`.
+    /// The proxy answers with this status and this `Retry-After`.
     Answer(u16, Option<u32>),
-    /// A watch is told what the API server tells one that was away too long: it has to list anew.
+    /// A watch gets the API server's answer for a version that is too old: the client has to list again.
     Expire,
 }
 
 type Choice = Arc<dyn Fn(&Call) -> bool + Send + Sync>;
 
-/// A fault, for the calls it was chosen for.
+/// A fault for the selected calls.
 #[derive(Clone)]
 pub struct Injection {
     choice: Choice,
@@ -78,12 +79,12 @@ pub struct Injection {
 }
 
 impl Injection {
-    /// How many calls have met it: those held are waiting now, those answered have their answer.
+    /// The number of affected calls: held ones are waiting, the others have their answer.
     pub fn count(&self) -> usize {
         *self.met.borrow()
     }
 
-    /// Waits until so many calls have met it.
+    /// Waits until this number of calls is affected.
     pub async fn met(&self, times: usize) {
         let wait = self.met.subscribe().wait_for(|met| *met >= times).await.map(drop);
         wait.expect("the injection itself holds the sender");
@@ -109,7 +110,7 @@ struct Shared {
     calls: Mutex<Vec<Call>>,
     /// Counts how often the watches were cut.
     cuts: watch::Sender<usize>,
-    /// How the paths of watches end that are held back.
+    /// The end of the paths of watches that are held back.
     silent: watch::Sender<Option<&'static str>>,
 }
 
@@ -143,7 +144,7 @@ impl Proxy {
         &self.identity.authority_pem
     }
 
-    /// From now on the next `times` calls of this kind meet the fault. The oldest injection wins.
+    /// Injects the fault into the next `times` calls of this kind. The oldest injection is used first.
     pub fn inject(
         &self,
         times: usize,
@@ -161,7 +162,7 @@ impl Proxy {
         injection
     }
 
-    /// Ends all injections, and lets go whatever they hold.
+    /// Ends all injections and releases held calls.
     pub fn clear(&self) {
         for injection in lock(&self.shared.injections).drain(..) {
             injection.held.send_replace(false);
@@ -178,8 +179,8 @@ impl Proxy {
         self.shared.cuts.send_modify(|cuts| *cuts += 1);
     }
 
-    /// Holds back what watches say whose path ends so, with their connections open: `/` stands for all of them, and none
-    /// lets all speak.
+    /// Holds back the events of watches whose path ends so, with their connections open. `/` stands for all watches, and
+    /// None releases all.
     pub fn silence_watches(&self, of: Option<&'static str>) {
         self.shared.silent.send_replace(of);
     }

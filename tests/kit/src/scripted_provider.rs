@@ -1,9 +1,7 @@
-//! An HTTPS server in this process that answers what a test has scripted and records what it was sent, byte
-//! for byte.
+//! An HTTPS server in this process that gives scripted answers and records requests byte for byte.
 //!
-//! It knows HTTP/1.1 as far as a token endpoint needs it, and every way of getting it wrong. It must not know
-//! OAuth: whether a request is right is for the test, or a look-alike, to judge. Its servers run on a runtime
-//! of their own, so that a story which blocks, or ends, disturbs no other.
+//! Knows the part of HTTP/1.1 that a token endpoint needs, and many faults. Must not know OAuth: the test or a look-alike
+//! judges a request. Its servers run on a runtime of their own, so that a story that blocks or ends affects no other.
 
 mod answer;
 mod confidential;
@@ -33,7 +31,7 @@ pub struct ScriptedProvider {
     listening: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// What the connections share.
+/// The state that the connections share.
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
@@ -53,7 +51,7 @@ struct State {
 
 type Standing = Arc<dyn Fn(&RecordedRequest, usize) -> Answer + Send + Sync>;
 
-/// What one path answers: first what is queued, then, for ever, what stands.
+/// The answers of one path: first the queued ones, then the permanent one.
 #[derive(Default)]
 struct Script {
     queue: VecDeque<Answer>,
@@ -61,7 +59,7 @@ struct Script {
     seen: usize,
 }
 
-/// Where all servers of the kit run.
+/// The runtime of all servers of the kit.
 pub(crate) static SERVERS: LazyLock<Runtime> = LazyLock::new(|| {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -77,7 +75,7 @@ impl ScriptedProvider {
         Self::start_with(authority.issue(&["localhost", "127.0.0.1"]))
     }
 
-    /// Listens with this certificate: expired, for another name, from an authority nobody trusts.
+    /// Listens with this certificate, for example an expired one, one for another name, or one of an untrusted authority.
     pub fn start_with(identity: Identity) -> Self {
         let listener = bind_somewhere();
         let port = listener.local_addr().expect("a bound socket has an address").port();
@@ -91,12 +89,12 @@ impl ScriptedProvider {
         format!("https://{}{path}", self.host())
     }
 
-    /// `localhost:PORT`: what stands in `allowed-hosts`.
+    /// `localhost:PORT`, as in `allowed-hosts`.
     pub fn host(&self) -> String {
         format!("localhost:{}", self.port)
     }
 
-    /// The authority to trust, as PEM: what stands in `caBundle`.
+    /// The authority to trust, as PEM, as in `caBundle`.
     pub fn ca_pem(&self) -> &str {
         &self.identity.authority_pem
     }
@@ -111,13 +109,13 @@ impl ScriptedProvider {
         self.state().script(path).queue.extend(answers);
     }
 
-    /// From now on `path` answers like this whenever nothing is queued.
+    /// Sets the answer of `path` when none is queued.
     pub fn always(&self, path: &str, answer: Answer) {
         self.respond(path, move |_, _| answer.clone());
     }
 
-    /// From now on `path` answers what the closure says whenever nothing is queued. The number counts the
-    /// requests to this path from 1, queued answers included.
+    /// Sets a closure for the answers of `path` when none is queued. The number counts the requests to this path from 1,
+    /// including those with queued answers.
     pub fn respond(
         &self,
         path: &str,
@@ -132,7 +130,7 @@ impl ScriptedProvider {
         self.state().limit = limit;
     }
 
-    /// How many requests the limit has turned away.
+    /// The number of requests that the limit has refused.
     pub fn limited(&self) -> usize {
         self.state().limited
     }
@@ -188,8 +186,8 @@ impl ScriptedProvider {
         self.come_back();
     }
 
-    /// Listens again on the same port, without TLS: whatever a client sends first is answered with these bytes, and the
-    /// connection closed.
+    /// Listens again on the same port without TLS: the first bytes of a client are answered with these bytes, and the
+    /// connection is closed.
     pub fn come_back_without_tls(&self, reply: &[u8]) {
         let serve = connection::serve_without_tls(self.bind_again(), reply.to_vec(), self.shared.clone());
         *self.lock_listening() = Some(SERVERS.spawn(serve));
@@ -202,7 +200,7 @@ impl ScriptedProvider {
     }
 
     fn listen(&self, listener: TcpListener) {
-        // Nobody dumps a key of a server's on purpose; that none is found costs nothing to see.
+        // The key of a server should never be printed, and the search for it costs nothing.
         canaries::register("a provider's TLS key", &self.identity.key_pem);
         let serve = connection::serve(listener, self.identity.server_config(), self.shared.clone());
         *self.lock_listening() = Some(SERVERS.spawn(serve));
@@ -238,7 +236,7 @@ impl Shared {
         let script = state.script(request.path());
         script.seen += 1;
         let (seen, queued, standing) = (script.seen, script.queue.pop_front(), script.standing.clone());
-        // The closure is the test's own and may ask this provider about its past: not under the lock.
+        // The lock is released, because the closure of the test may use this provider.
         drop(state);
         queued.or_else(|| standing.map(|standing| standing(request, seen))).unwrap_or_else(|| {
             Answer::text(404, "text/plain", &format!("no answer is scripted for {}", request.path()))
@@ -265,7 +263,7 @@ impl State {
     }
 }
 
-/// Not port 0: the system would choose an ephemeral port, which anybody may take while the provider is down.
+/// Not port 0: an ephemeral port could be taken by another program while the provider is down.
 pub(crate) fn bind_somewhere() -> TcpListener {
     let mut attempts = (0..20).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, unique::port())));
     attempts.find_map(Result::ok).expect("one of 20 free ports on 127.0.0.1 is still free")

@@ -1,5 +1,5 @@
-//! What the repository ships and the tests install: definitions and the controller's rights, for the group that its
-//! users belong to here. Knows where files lie; must not know what they say.
+//! What the repository ships and the tests install: definitions and the controller's rights, for the group that its users
+//! belong to here. Knows the paths of files; must not know their content.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -45,14 +45,14 @@ fn unbound(file: &str) -> Vec<DynamicObject> {
     objects
 }
 
-/// Installs the admission policies, and waits until they judge: the API server looks every half minute for the kinds that
-/// they are about, and refuses what it cannot judge until then.
+/// Installs the admission policies, and waits until they are active: the API server discovers their kinds every half minute,
+/// and refuses requests until then.
 pub async fn policies(plane: &ControlPlane) {
     plane.apply_objects(&manifest::load(repository().join("deploy/kustomize/policy/policy.yaml"))).await;
     policies_judge(plane).await;
 }
 
-/// Waits until installed policies judge.
+/// Waits until installed policies are active.
 pub async fn policies_judge(plane: &ControlPlane) {
     let objects = manifest::parse(SOURCE);
     eventually("the policies", Duration::from_secs(60), async || {

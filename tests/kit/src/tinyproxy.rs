@@ -1,6 +1,6 @@
-//! A real forward proxy, Debian's tinyproxy, that wants a user and a password.
+//! A real forward proxy, Debian's tinyproxy, that requires a user and a password.
 //!
-//! It knows tinyproxy's configuration and log. It must not know who uses the proxy.
+//! Knows tinyproxy's configuration and log. Must not know its clients.
 
 use std::net::TcpStream;
 use std::time::Duration;
@@ -10,19 +10,19 @@ use tempfile::TempDir;
 use crate::process::{Process, Program};
 use crate::{assets, eventually, unique};
 
-/// A tenth of a second on an idle machine.
+/// The deadline; it takes a tenth of a second on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running tinyproxy on 127.0.0.1. Dropping it ends it.
 pub struct Tinyproxy {
     process: Process,
     port: u16,
-    // Last: the files outlive the process.
+    // Last, because the files must outlive the process.
     folder: TempDir,
 }
 
 impl Tinyproxy {
-    /// Starts one that lets in this user with this password, both of letters and digits.
+    /// Starts a proxy that accepts this user with this password, both of letters and digits.
     pub async fn start(user: &str, password: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("tinyproxy-").tempdir().expect("a temporary folder");
         let port = unique::port();
@@ -58,7 +58,7 @@ impl Tinyproxy {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// How many connections to this host and port it has been asked for, and was let to open by its credentials.
+    /// The number of accepted connections to this host and port.
     pub fn tunnels(&self, host: &str) -> usize {
         let opened = format!("Established connection to host \"{}\"", host.split(':').next().unwrap_or(host));
         self.process.logs().lines().filter(|line| line.contains(&opened)).count()

@@ -1,7 +1,6 @@
-//! Values nobody else has: random words for names, random bytes for tokens, free ports.
+//! Unique values: random words for names, random bytes for tokens, free ports.
 //!
-//! It knows the TLS library's random numbers and this machine's ports. It must not know what the values are
-//! for.
+//! Knows the TLS library's random numbers and this machine's ports. Must not know the use of the values.
 
 use std::collections::HashSet;
 use std::net::TcpListener;
@@ -33,9 +32,8 @@ pub fn uuid() -> String {
 
 /// A port on 127.0.0.1 that was free a moment ago and has not been handed out before by this process.
 ///
-/// It lies below Linux's ephemeral range, where the source ports of other connections would race with us, and
-/// starts at a random place, so that test binaries running at once seldom meet. Who loses a race starts
-/// again.
+/// The port is below Linux's ephemeral range, from which the source ports of other connections are taken, and the search
+/// starts at a random port, so that parallel test binaries rarely collide. In case of a collision, the caller starts again.
 pub fn port() -> u16 {
     static HANDED_OUT: LazyLock<Mutex<HashSet<u16>>> = LazyLock::new(Mutex::default);
     let mut handed_out = HANDED_OUT.lock().expect("the list of ports");

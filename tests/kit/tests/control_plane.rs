@@ -1,4 +1,4 @@
-//! The control plane itself: one is started, used, broken and mended.
+//! Tests of the control plane itself: start, use, faults, repair.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr, missing_docs)]
 

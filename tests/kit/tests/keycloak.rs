@@ -1,4 +1,4 @@
-//! Keycloak, as the stories will use it: every client once, then rotation, revocation and an outage.
+//! Tests of Keycloak: every client once, then rotation, revocation and an outage.
 
 #![allow(
     clippy::unwrap_used,
@@ -75,7 +75,7 @@ async fn a_keycloak() {
     it_comes_back(&visit).await;
 }
 
-/// As the token itself has it: `expires_in` is a second less where one has begun since the token was made.
+/// The lifetime by the token itself: `expires_in` is a second less if a second has begun since the token was made.
 fn lifespan(answer: &Value) -> u64 {
     let payload = answer["access_token"].as_str().and_then(|token| token.split('.').nth(1)).unwrap();
     let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
@@ -155,7 +155,7 @@ async fn refresh_tokens_rotate(visit: &Visit) {
     let (status, error) = visit.refresh(ROTATING_REALM, &login, &[]).await;
     assert_eq!((status, error["error"].as_str()), (400, Some("invalid_grant")), "used twice: {error}");
 
-    // What Apiax documents: an assertion's type without an assertion, from a public client.
+    // As Apiax documents: an assertion's type without an assertion, from a public client.
     let lone = ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
     let (_, login) = visit.log_in(REALM).await;
     let (status, answer) = visit.refresh(REALM, &login, &[lone]).await;

@@ -1,4 +1,4 @@
-//! The look-alikes, asked the way their documents show, and in ways they do not.
+//! Tests of the look-alikes, with documented requests and with others.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::disallowed_methods, missing_docs)]
 
@@ -20,7 +20,7 @@ struct Visit {
     client: reqwest::Client,
 }
 
-/// A request as the document shows it; tests alter it.
+/// A request as the document shows it, which tests change.
 #[derive(Clone)]
 struct Ask {
     headers: Vec<(&'static str, String)>,

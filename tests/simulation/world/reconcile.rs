@@ -1,21 +1,21 @@
-//! One reconcile, as in `controller::reconcile`, with each call an event of its own.
-//! Knows the order of calls; what to do, what to report and when to look again is asked of the product.
+//! One reconcile, as in `controller::reconcile`, with each call as one event. Knows the order of calls; the product decides
+//! what to do, what to report and when to reconcile again.
 
 use tokensource::api::from_kubernetes;
 use tokensource::decide::limiter::{Entry, Request};
 use tokensource::decide::{
-    Cause, Deferral, Outcome, Plan, Settled, Target, decide, next_status, requeue_after,
+    Cause, Deferral, Observed, Outcome, Plan, Settled, Target, decide, next_status, requeue_after,
 };
 
 use super::{Event, World};
 use crate::clock::{Instant, MILLISECOND, SECOND, at, instant};
 use crate::fleet::{Flight, Phase};
 use crate::plane::{READ, SECRET, STATUS};
-use crate::product::troubled;
+use crate::product::failing;
 use crate::provider::Reply;
 use crate::tally::Count;
 
-/// Until a watch tells of a write.
+/// The time until a watch delivers a write.
 const WATCH: Instant = 5 * MILLISECOND;
 
 impl World {
@@ -25,10 +25,12 @@ impl World {
         let (now, version) = (self.now, self.version);
         let source = &mut self.fleet.sources[number as usize];
         let target = std::mem::replace(&mut source.target, Target::Missing);
-        let observed =
-            self.product.observed((&source.uid, &source.name), &source.status, target, version, now);
+        let observed = Observed {
+            namespace: &self.fleet.namespaces[source.namespace as usize],
+            ..self.product.observed((&source.uid, &source.name), &source.status, target, version, now)
+        };
         let plan = decide(&observed);
-        let request = Request::of(&self.fleet.namespaces[source.namespace as usize], &observed);
+        let request = Request::of(&observed);
         let slice = &mut self.slices[source.slice];
         if !matches!(plan, Plan::Issue(_)) {
             slice.limiter.leave(&request.name, at(now));
@@ -38,8 +40,8 @@ impl World {
             Plan::Wait(_) => Some(Outcome::Waiting),
             Plan::Issue(_) => match slice.limiter.acquire(request, at(now)) {
                 Entry::Go => None,
-                Entry::Wait { report, trouble } => {
-                    Some(Outcome::Deferred(Deferral { report, failure: trouble.map(troubled) }))
+                Entry::Wait { report, open_reason } => {
+                    Some(Outcome::Deferred(Deferral { report, failure: open_reason.map(failing) }))
                 }
             },
             other => panic!("this fleet asks for nothing of the kind: {other:?}"),
@@ -54,7 +56,7 @@ impl World {
         } else {
             self.record(number);
         }
-        self.wake(slice);
+        self.resume_waiters(slice);
     }
 
     fn read_credentials(&mut self, number: u32) {
@@ -88,7 +90,7 @@ impl World {
         self.pump(slice);
     }
 
-    /// The answer is there, and so is a reconcile permit: the limiter's is released, and what came is written.
+    /// Continues with the answer and a reconcile permit: returns the limiter's permit, and writes the result.
     pub(super) fn resume(&mut self, number: u32) {
         let now = self.now;
         let source = &mut self.fleet.sources[number as usize];
@@ -113,10 +115,10 @@ impl World {
             (None, other) => panic!("nobody asked: {other:?}"),
         });
         self.record(number);
-        self.wake(slice);
+        self.resume_waiters(slice);
     }
 
-    /// Makes the status, and writes it if it is news, after the Secret if there is one to write.
+    /// Makes the status, and writes it if it has changed, after the Secret if there is one to write.
     fn record(&mut self, number: u32) {
         let now = self.now;
         let source = &mut self.fleet.sources[number as usize];
@@ -155,15 +157,15 @@ impl World {
         }
     }
 
-    /// The reconcile is over; the next look is set.
+    /// Ends the reconcile, and sets the time of the next one.
     pub(super) fn written(&mut self, number: u32) {
         let now = self.now;
         let source = &mut self.fleet.sources[number as usize];
         let flight = source.flight.take().unwrap();
         let outcome = flight.came.unwrap();
         self.tally.count(Count::Write, flight.writes, now);
-        let wake = requeue_after(&flight.plan, &outcome, &source.status, None, at(now));
-        let mut next = now + Instant::try_from(wake.as_micros()).unwrap();
+        let after = requeue_after(&flight.plan, &outcome, &source.status, None, at(now));
+        let mut next = now + Instant::try_from(after.as_micros()).unwrap();
         if source.phase == Phase::Again {
             next = now;
         } else if flight.writes > 0 {

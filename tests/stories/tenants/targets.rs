@@ -1,5 +1,5 @@
-//! A user who may write `TokenSource`s and `TokenProvider`s but may not create Secrets: the shipped admission policy lets
-//! nothing pass that would decide which Secret is written, or what is in it. Knows the policy by its effect alone.
+//! A user who may write `TokenSource`s and `TokenProvider`s but may not create Secrets: the shipped admission policy refuses
+//! every change that would decide which Secret is written, or its content. Knows only the policy's effect.
 
 use kube::Api;
 use kube::api::{Patch, PatchParams};
@@ -13,12 +13,12 @@ use crate::story::{SOON, Story, TOKEN};
 
 const REFUSAL: &str = "ask for the right to create Secrets";
 
-/// A spec that needs no right to a Secret but that to create the target.
+/// A spec that needs no right to a Secret except to create the target.
 fn bland() -> Value {
     json!({"credentialsRef": null, "provider": {"clientAuthentication": {"method": "none"}}})
 }
 
-/// From now on only alice may create Secrets.
+/// Takes the right to create Secrets from bob.
 async fn take_the_right_from_bob(story: &Story) {
     let authors = json!([{
         "apiGroups": ["tokensource.dev"], "resources": ["tokensources", "tokenproviders"],
@@ -38,7 +38,7 @@ async fn take_the_right_from_bob(story: &Story) {
     .await;
 }
 
-/// A right to write TokenSources is none to have Secrets made.
+/// The right to write TokenSources does not include having Secrets created.
 pub(crate) async fn only_who_may_create_secrets_may_have_a_target(story: &mut Story) {
     tenants(story).await;
     assert_eq!(try_as(story, "bob", &story.source_for("before", &bland())).await, Ok(()));
@@ -54,7 +54,7 @@ pub(crate) async fn only_who_may_create_secrets_may_have_a_target(story: &mut St
     }
 }
 
-/// Nor is it one to replace what is in a Secret that somebody else's `TokenSource` has made.
+/// Nor does it include replacing the content of a Secret of another user's `TokenSource`.
 pub(crate) async fn only_who_may_create_secrets_decides_what_is_in_them(story: &mut Story) {
     const OF_BOB: &str = "/token-of-bob";
     tenants(story).await;
@@ -72,14 +72,14 @@ pub(crate) async fn only_who_may_create_secrets_decides_what_is_in_them(story: &
     assert_eq!(try_as(story, "alice", &provider("shared")).await, Ok(()));
     take_the_right_from_bob(story).await;
 
-    // His own client at his own server names nothing that is hers; her target would hold his token.
+    // His client at his server names none of her objects; her target would get his token.
     let his = story.provider.url(OF_BOB);
     for change in [
         json!({"credentialsRef": null, "clientId": "bob",
             "provider": {"clientAuthentication": {"method": "none"}, "tokenEndpoint": his}}),
         json!({"credentialsRef": null, "provider": null, "providerRef": {"kind": "TokenProvider", "name": "shared"}}),
         json!({"token": {"scopes": ["read"]}}),
-        // One rule for all of the spec: an end of the suspension has the controller write.
+        // One rule for the whole spec: the end of a suspension makes the controller write.
         json!({"suspend": true}),
     ] {
         let patch = json!({"spec": change});
@@ -95,7 +95,7 @@ pub(crate) async fn only_who_may_create_secrets_decides_what_is_in_them(story: &
     let refusal = try_as(story, "bob", &provider("later")).await.expect_err("another provider");
     assert!(refusal.contains(REFUSAL), "{refusal}");
 
-    // What leaves the specs as they are passes, and she goes on.
+    // Updates without a change of the specs are permitted, and her TokenSource is still renewed.
     let label = Patch::Merge(json!({"metadata": {"labels": {"seen-by": "bob"}}}));
     sources.patch("hers", &PatchParams::default(), &label).await.expect("a label");
     providers.patch("shared", &PatchParams::default(), &label).await.expect("a label of the provider");

@@ -1,5 +1,4 @@
-//! How the client proves itself, from the parameters and headers that say so.
-//! Must not know grants.
+//! The client authentication, from the parameters and headers that show it. Must not know grants.
 
 use super::Builder;
 use crate::api::{
@@ -9,7 +8,7 @@ use crate::cli::init::error::LineError;
 use crate::cli::init::request::Value;
 
 impl Builder<'_> {
-    /// How the client proves itself.
+    /// The client authentication.
     pub(super) fn client(
         &mut self,
         basic: Option<Value>,
@@ -88,7 +87,7 @@ impl Builder<'_> {
         self.keys.push("client_secret".to_owned());
     }
 
-    /// A client id is public, so that it is a field; one that is not known becomes a key of the Secret.
+    /// The client id: a field, because it is public; or a key of the Secret if it is not known.
     fn client_id(&mut self, id: Option<Value>) {
         match id {
             Some(Value::Text { text, unfilled: false, .. }) => self.spec.client_id = Some(text),

@@ -1,5 +1,4 @@
-//! The grant, and the parameters that belong to it alone.
-//! Must not know how the client proves itself, beyond whether it does.
+//! The grant, and the parameters of the grant alone. Knows whether the client authenticates; must not know how.
 
 use super::{Builder, PLACEHOLDER};
 use crate::api::{AssertionGrant, KeyReference, SubjectToken, TokenInput};
@@ -11,7 +10,7 @@ const OF_PERSONS: [&str; 4] =
     ["authorization_code", "implicit", "urn:ietf:params:oauth:grant-type:device_code", "device_code"];
 
 impl Builder<'_> {
-    /// The grant, and the parameters of its own.
+    /// The grant with its own parameters.
     pub(super) fn grant(&mut self, proves_itself: bool) -> Result<(), LineError> {
         let Some((grant, _)) = self.take_text("grant_type")? else {
             self.provider.grant_type = Some("None".to_owned());
@@ -49,7 +48,8 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// A client with a secret of its own signs nothing, so that the assertion is somebody else's (RFC 7521, section 4.1).
+    /// An assertion. A client that authenticates with a secret signs nothing, so the assertion is that of another issuer
+    /// (RFC 7521, section 4.1).
     fn assertion(&mut self, proves_itself: bool) -> Result<(), LineError> {
         self.has("assertion")?;
         let mut grant = AssertionGrant::default();
@@ -94,7 +94,7 @@ impl Builder<'_> {
         Ok(Some(SubjectToken { secret_key_ref, type_, ..SubjectToken::default() }))
     }
 
-    /// The Secret of a token that somebody else issues, for this field of the provider.
+    /// The Secret with a token of another issuer, for this field of the provider.
     fn other(&mut self, role: &'static str, field: &str) -> KeyReference {
         let name = self.named(role);
         self.others.push(role);

@@ -1,5 +1,4 @@
-//! The members of a body in JSON.
-//! Knows the types of values. Must not know what a member means, and quotes none.
+//! The members of a body in JSON. Knows the types of values. Must not know the meaning of a member, and quotes no value.
 
 use serde_json::Value as Json;
 

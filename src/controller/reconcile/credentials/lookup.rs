@@ -1,5 +1,5 @@
 //! The controller's `Lookup`: answers from the caches and the API server, within the permit of a reconcile.
-//! Must not know what a token request looks like.
+//! Must not know the fields of a token request.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! The Secrets that a request is made with: which of their versions count, and the Secret that stores a refresh token.
-//! Must not know what a token request looks like.
+//! The Secrets that a request uses: which of their versions are part of the fingerprint, and the Secret that stores a
+//! refresh token.
 
 pub(crate) mod lookup;
 pub(crate) mod refresh_token;

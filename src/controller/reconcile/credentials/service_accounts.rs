@@ -1,8 +1,8 @@
 //! Tokens of ServiceAccounts, for client authentication and for token exchange. They are created for one request and
 //! never stored.
 //!
-//! Checks that the ServiceAccount's owner allows the hosts, and that the API server does not accept the token itself.
-//! Must not know what a token is for.
+//! Checks that the ServiceAccount's owner allows the hosts, and that the API server does not accept the token itself. Must
+//! not know the use of a token.
 
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
@@ -93,7 +93,7 @@ async fn issue(
     token.map(Secret::new).ok_or(CallError::Empty)
 }
 
-/// What to do about a 403.
+/// The advice after a 403.
 const ROLE: &str = " The controller needs the right to `get` this ServiceAccount and to `create` its `token`: apply the Role of \
          deploy/examples/catalog/entra-secretless.yaml, for this ServiceAccount, in this namespace.";
 

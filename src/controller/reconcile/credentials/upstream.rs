@@ -7,7 +7,7 @@ use crate::api::{TARGET_KEYS, TokenSource};
 use crate::controller::error::{CallError, Error};
 use crate::controller::reconcile::context::Context;
 use crate::controller::reconcile::target::{foreign_owner, is_intact};
-use crate::controller::view::name::NamespacedName;
+use crate::controller::view::name::{NamespacedName, uid_of};
 use crate::controller::view::secrets::{SecretMeta, credentials};
 use crate::decide::{Upstream, UpstreamState};
 use crate::oauth::Secret;
@@ -48,8 +48,7 @@ fn find(namespace: &str, name: &str, context: &Context) -> Option<Arc<TokenSourc
 }
 
 fn state(source: &TokenSource, meta: Option<Arc<SecretMeta>>, context: &Context) -> UpstreamState {
-    let uid = source.metadata.uid.as_deref().unwrap_or_default();
-    let target = meta.filter(|meta| foreign_owner(meta, uid).is_none()).and_then(|meta| {
+    let target = meta.filter(|meta| foreign_owner(meta, uid_of(source)).is_none()).and_then(|meta| {
         let expires_at = meta.record.as_ref()?.expires_at;
         Some((credentials(source.target_name(), Some(meta)), expires_at))
     });

@@ -1,7 +1,7 @@
 //! The key of the hash by which the controller recognizes unchanged credentials, stored in a Secret of its own namespace.
 //!
-//! Nothing waits for the key. Without the Secret or the right to it, the process uses a key of its own, and credentials
-//! that are rewritten across a restart cost one token. Must not know what is hashed.
+//! No reconcile waits for the key. Without the Secret or the right to it, the process uses a key of its own, and credentials
+//! that are rewritten across a restart cost one token. Must not know the hashed values.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -47,12 +47,12 @@ impl Keyring {
     /// None if the system gives no random numbers.
     pub(crate) async fn get(&self) -> Option<&ValueKey> {
         if self.stored.get().is_none() {
-            self.look().await;
+            self.refresh().await;
         }
         self.stored.get().and_then(Option::as_ref).or(self.own.as_ref())
     }
 
-    async fn look(&self) {
+    async fn refresh(&self) {
         let mut tried = self.tried.lock().await;
         let now = self.settings.now();
         if self.stored.get().is_some() || tried.is_some_and(|tried| (now - tried).abs() < AGAIN) {

@@ -1,7 +1,7 @@
-//! Which versions of the credentials count in the fingerprint. A Secret with a new version is read once, and its values
-//! are compared with those of the last token and the last attempt. An unchanged Secret is not read.
+//! The versions of the credentials that are part of the fingerprint. A Secret with a new version is read once, and its
+//! values are compared with those of the last token and the last attempt. An unchanged Secret is not read.
 //!
-//! Knows where the versions are remembered. Must not decide which version counts.
+//! Knows where the versions are recorded. Must not decide which version represents a Secret.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::decide::publication::Data;
 use crate::decide::versions::{Recalled, Role, Versions, compare, recall};
 use crate::decide::{Credentials, Observed, Secrets};
 
-/// The remembered versions of a `TokenSource`'s Secrets: those recorded with its token, and those of its last attempt.
+/// The recorded versions of a `TokenSource`'s Secrets: those recorded with its token, and those of its last attempt.
 struct Remembered {
     target: Option<Arc<SecretMeta>>,
     attempt: Versions,
@@ -37,7 +37,7 @@ impl Remembered {
     }
 }
 
-/// Determines as which versions the observed Secrets count.
+/// Determines the versions that represent the observed Secrets.
 pub(crate) async fn count(observed: &mut Observed<'_>, context: &Context) -> Result<(), Error> {
     let Ok(provider) = observed.provider.clone() else { return Ok(()) };
     let remembered = Remembered::of(observed, context);
@@ -64,7 +64,7 @@ pub(crate) async fn count(observed: &mut Observed<'_>, context: &Context) -> Res
     Ok(())
 }
 
-/// Determines as which versions the Secrets count that were read for a request, and remembers them for this attempt.
+/// Determines the versions that represent the Secrets of a request, and records them for this attempt.
 pub(crate) async fn count_read(
     observed: &Observed<'_>,
     provider: &TokenProviderSpec,

@@ -1,17 +1,17 @@
 //! Writes the target Secret, with one request where that is possible.
 //!
-//! The Secret is created with POST, the only call that cannot overwrite a Secret that somebody else has just created.
-//! Later writes are server-side applies that carry the uid of our Secret. Must not know where a token comes from.
+//! The Secret is created with POST, the only call that cannot overwrite a Secret that another client has just created. Later
+//! writes are server-side applies that carry the uid of the target. Must not know where a token comes from.
 
 use std::sync::Arc;
 
 use chrono::TimeDelta;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
-use kube::{Api, Resource, ResourceExt};
+use kube::{Api, ResourceExt};
 use serde_json::json;
 
-use crate::api::{FIELD_MANAGER, Target as Described, TokenSource};
+use crate::api::{FIELD_MANAGER, Target as Described};
 use crate::controller::error::{CallError, call};
 use crate::controller::reconcile::context::Context;
 use crate::controller::reconcile::target::{as_written, foreign_owner, without_token};
@@ -40,15 +40,13 @@ pub(crate) enum Written {
 pub(crate) async fn token(
     issued: &IssuedToken,
     data: Data,
-    source: &TokenSource,
     observed: &Observed<'_>,
     context: &Context,
 ) -> Result<Written, CallError> {
-    let namespace = source.namespace().unwrap_or_default();
-    let meta = context.view.secrets.get(&namespace, observed.target_name());
+    let meta = context.view.secrets.get(observed.namespace, observed.target_name());
     let same = observed
         .published()
-        .filter(|published| meta.is_some_and(|meta| is_same(issued, source, published, &meta)));
+        .filter(|published| meta.is_some_and(|meta| is_same(issued, observed, published, &meta)));
     // A write whose answer was lost does not make this a token that the provider returned again.
     let seen_before = same.is_some_and(|published| published.issued_at < issued.token.issued_at);
     if seen_before && issued.token.declared_zero {
@@ -67,11 +65,11 @@ pub(crate) async fn token(
         answers: issued.answers.clone(),
         versions: issued.versions.clone(),
     };
-    write(source, observed, data, record, context).await.map(Written::New)
+    write(observed, data, record, context).await.map(Written::New)
 }
 
 /// Whether rendering this token with the times of the published one gives the published data.
-fn is_same(issued: &IssuedToken, source: &TokenSource, published: &Published, meta: &SecretMeta) -> bool {
+fn is_same(issued: &IssuedToken, observed: &Observed<'_>, published: &Published, meta: &SecretMeta) -> bool {
     if !published.intact {
         return false;
     }
@@ -85,7 +83,7 @@ fn is_same(issued: &IssuedToken, source: &TokenSource, published: &Published, me
     };
     let as_before =
         Token { issued_at: record.issued_at, expires_at: record.expires_at, ..issued.token.clone() };
-    render(&source.spec.target, &as_before)
+    render(&observed.spec.target, &as_before)
         .is_ok_and(|data| meta.data_hash.as_deref() == Some(&content_hash(&data, &record)))
 }
 
@@ -94,44 +92,37 @@ fn stands(issued: &IssuedToken, published: &Published) -> bool {
     // The provider has extended the token. The recorded expiry would pass while the token is valid.
     let extended = issued.token.expires_at - published.expires_at > SAME_EXPIRY;
     let expired = issued.token.issued_at >= published.expires_at;
-    // Times that were recorded before the clock was set back would call for renewal for ever.
+    // Times that were recorded before the clock was set back would cause renewals forever.
     let misdated = published.issued_at > issued.token.issued_at;
     !(extended || expired || misdated) && published.asked == issued.asked
 }
 
 /// Writes data and record with the labels, annotations and type that the spec wants.
 pub(crate) async fn write(
-    source: &TokenSource,
     observed: &Observed<'_>,
     data: Data,
     record: TokenRecord,
     context: &Context,
 ) -> Result<Published, CallError> {
-    let namespace = source.namespace().unwrap_or_default();
     let name = observed.target_name();
     context.ensure_leading()?;
-    let api = context.secrets(&namespace);
-    // Only an object without a uid has no owner reference; the API server gives each object one.
-    let owner = source.controller_owner_ref(&()).unwrap_or_default();
+    let api = context.secrets(observed.namespace);
+    let owner = observed.owner();
     let wanted = target(name, &observed.spec.target, owner, data, &record);
     let written = match observed.target_uid() {
         None => create(&api, &wanted).await,
-        Some(uid) => match standing((name, uid), observed, &namespace, context) {
+        Some(uid) => match standing((name, uid), observed, context) {
             Some(meta) => replace(&api, &wanted, &meta).await,
             None => Err(CallError::Replaced),
         },
     };
-    Ok(as_written(&*learned(written, &namespace, name, context).await?, record))
+    Ok(as_written(&*learned(written, observed.namespace, name, context).await?, record))
 }
 
 /// Checks with a dry run and a placeholder for the token whether the API server would accept the target that the spec
 /// describes. Done before the first token with these inputs, and not for a target that only has a name, since such a
 /// target always passes.
-pub(crate) async fn rehearse(
-    source: &TokenSource,
-    observed: &Observed<'_>,
-    context: &Context,
-) -> Result<(), CallError> {
+pub(crate) async fn rehearse(observed: &Observed<'_>, context: &Context) -> Result<(), CallError> {
     let spec = &observed.spec.target;
     let plain = Described {
         name: spec.name.clone(),
@@ -155,8 +146,8 @@ pub(crate) async fn rehearse(
         answers: None,
         versions: Versions::default(),
     };
-    let owner = source.controller_owner_ref(&()).unwrap_or_default();
-    let api = context.secrets(&source.namespace().unwrap_or_default());
+    let owner = observed.owner();
+    let api = context.secrets(observed.namespace);
     rehearse_creation(&api, target(observed.target_name(), spec, owner, data, &record)).await
 }
 
@@ -168,30 +159,28 @@ async fn rehearse_creation(api: &Api<Secret>, mut wanted: Secret) -> Result<(), 
     call(api.create(&rehearsal, &wanted)).await.map(|_| ())
 }
 
-/// Removes the token from a present or former target and leaves the rest. Mounted volumes then lose the token, while they
+/// Removes the token from a present or former target and keeps the Secret. Mounted volumes then lose the token, while they
 /// would keep the content of a deleted Secret. If the Secret's type requires keys, the Secret is deleted.
 pub(crate) async fn withdraw(
     (name, uid): (&str, &str),
-    source: &TokenSource,
     observed: &Observed<'_>,
     context: &Context,
 ) -> Result<Target, CallError> {
-    let namespace = source.namespace().unwrap_or_default();
     context.ensure_leading()?;
-    let api = context.secrets(&namespace);
-    let owner = source.controller_owner_ref(&()).unwrap_or_default();
+    let api = context.secrets(observed.namespace);
+    let owner = observed.owner();
     let wanted = withdrawn(name, &observed.spec.target, owner, context.now());
-    let meta = standing((name, uid), observed, &namespace, context).ok_or(CallError::Replaced)?;
+    let meta = standing((name, uid), observed, context).ok_or(CallError::Replaced)?;
     let written = match replace(&api, &wanted, &meta).await {
         // The type requires keys.
         Err(error) if error.is_invalid() && secret_type(&observed.spec.target) != "Opaque" => {
             delete(&api, name, &meta).await?;
-            context.view.secrets.lose(&namespace, name, Some(&meta));
+            context.view.secrets.lose(observed.namespace, name, Some(&meta));
             return Ok(Target::Missing);
         }
         written => written,
     };
-    Ok(without_token(&*learned(written, &namespace, name, context).await?))
+    Ok(without_token(&*learned(written, observed.namespace, name, context).await?))
 }
 
 /// The metadata that a write returned. If the write failed because the known metadata is outdated, the metadata is read
@@ -210,14 +199,13 @@ async fn learned(
     Ok(context.view.secrets.learn(&written?.metadata))
 }
 
-/// The known metadata of the target, if it is still the observed Secret and still ours.
+/// The known metadata of the target, if it is still the observed Secret and this TokenSource still owns it.
 fn standing(
     (name, uid): (&str, &str),
     observed: &Observed<'_>,
-    namespace: &str,
     context: &Context,
 ) -> Option<Arc<SecretMeta>> {
-    let meta = context.view.secrets.get(namespace, name)?;
+    let meta = context.view.secrets.get(observed.namespace, name)?;
     (meta.uid == uid && foreign_owner(&meta, observed.uid).is_none()).then_some(meta)
 }
 
@@ -258,7 +246,8 @@ async fn delete(api: &Api<Secret>, name: &str, standing: &SecretMeta) -> Result<
     call(api.delete(name, &params)).await.map(|_| ())
 }
 
-/// Applies with force, which undoes changes that others have made to our fields. The uid ensures that the Secret is ours.
+/// Applies with force, which undoes changes that others have made to the controller's fields. The uid ensures that the
+/// TokenSource owns the Secret.
 async fn apply(api: &Api<Secret>, wanted: &Secret, standing: &SecretMeta) -> Result<Secret, CallError> {
     let mut wanted = wanted.clone();
     wanted.metadata.uid = Some(standing.uid.clone());
@@ -266,8 +255,8 @@ async fn apply(api: &Api<Secret>, wanted: &Secret, standing: &SecretMeta) -> Res
     call(api.patch(&wanted.name_any(), &params, &Patch::Apply(&wanted))).await
 }
 
-/// Turns our ownership of created fields from *update* into *apply*. Without this, an apply that omits one of these
-/// fields would not remove it.
+/// Changes the controller's ownership of created fields from *update* to *apply*. Without this, an apply that omits one of
+/// these fields would not remove it.
 async fn claim(api: &Api<Secret>, wanted: &Secret, standing: &SecretMeta) -> Result<(), CallError> {
     let metadata = call(api.get_metadata(&wanted.name_any())).await?;
     if metadata.uid().as_deref() != Some(&standing.uid) {

@@ -12,17 +12,13 @@ use crate::decide::{FormerTarget, Observed};
 
 /// The known former targets. A Secret that is in use, for example as credentials, does not count, whatever its
 /// annotations say.
-pub(crate) fn former_targets(
-    observed: &Observed<'_>,
-    namespace: &str,
-    context: &Context,
-) -> Vec<FormerTarget> {
+pub(crate) fn former_targets(observed: &Observed<'_>, context: &Context) -> Vec<FormerTarget> {
     let refresh_token = secret_name(observed.name);
     let is_in_use = |name: &str| {
         let mut read = observed.secrets.named().filter_map(|secret| secret.name());
         name == observed.target_name() || name == refresh_token || read.any(|read| read == name)
     };
-    let written = context.view.secrets.targets_of(namespace, observed.name, observed.uid);
+    let written = context.view.secrets.targets_of(observed.namespace, observed.name, observed.uid);
     let former = written.into_iter().filter(|(name, _)| !is_in_use(name));
     former
         .filter(|(_, meta)| foreign_owner(meta, observed.uid).is_none())

@@ -5,19 +5,20 @@
 pub(crate) mod apply;
 pub(crate) mod former;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
+
 use kube::ResourceExt;
 
-use crate::api::{TARGET_KEYS, TokenSource, from_kubernetes};
+use crate::api::{TARGET_KEYS, from_kubernetes};
 use crate::controller::error::Error;
 use crate::controller::reconcile::context::Context;
 use crate::controller::view::secrets::SecretMeta;
 use crate::decide::publication::{Data, TokenRecord, content_hash, labels, metadata_hash, secret_type};
 use crate::decide::versions::Versions;
-use crate::decide::{Observed, Published, Target};
+use crate::decide::{Observed, Published, Target, is_settling};
 use crate::oauth::Secret;
 
-/// Why this Secret cannot be used as the target, as the end of a sentence: it belongs to somebody else, or is being deleted.
+/// Why this Secret cannot be used as the target, as the end of a sentence: it has another owner, or is being deleted.
 pub(crate) fn foreign_owner(meta: &SecretMeta, uid: &str) -> Option<String> {
     if meta.deleting {
         return Some("is being deleted".to_owned());
@@ -29,29 +30,16 @@ pub(crate) fn foreign_owner(meta: &SecretMeta, uid: &str) -> Option<String> {
     }
 }
 
-/// How long the caches of a new leader may be out of date.
-const SETTLING: TimeDelta = TimeDelta::minutes(2);
-
-/// Whether the cached state of the target is outdated. Checked in the first minutes of a leader, for objects older than
-/// its term, before a token is requested or withdrawn: the lists may come from an API server that lags behind, so that a
-/// token only seems to be missing.
-pub(crate) async fn is_outdated(
-    source: &TokenSource,
-    observed: &Observed<'_>,
-    context: &Context,
-) -> Result<bool, Error> {
+/// Whether the cached state of the target is outdated. Checked before a token is requested or withdrawn while the caches of a
+/// new leader may be out of date.
+pub(crate) async fn is_outdated(observed: &Observed<'_>, context: &Context) -> Result<bool, Error> {
     let Some(began) = context.settings.leadership.since() else { return Ok(true) };
-    // Creation timestamps have whole seconds.
-    let created = |time| from_kubernetes(&time) + TimeDelta::seconds(1);
-    let older = source.creation_timestamp().is_some_and(|time| created(time) <= began);
-    // The absolute difference, since the clock may have been set back.
-    if !older || (context.now() - began).abs() > SETTLING {
+    if !is_settling(observed.created_at, began, context.now()) {
         return Ok(false);
     }
-    let namespace = source.namespace().unwrap_or_default();
-    let name = observed.target_name();
-    let known = context.view.secrets.get(&namespace, name).map(|meta| meta.resource_version.clone());
-    let found = context.read_secret(&namespace, name).await.map_err(Error::ReadTarget)?;
+    let (namespace, name) = (observed.namespace, observed.target_name());
+    let known = context.view.secrets.get(namespace, name).map(|meta| meta.resource_version.clone());
+    let found = context.read_secret(namespace, name).await.map_err(Error::ReadTarget)?;
     let differs = found.map(|(_, meta)| meta.resource_version.clone()) != known;
     if differs {
         tracing::info!(
@@ -64,29 +52,25 @@ pub(crate) async fn is_outdated(
 }
 
 /// The target, from its cached metadata, or by reading it if the metadata is not enough.
-pub(crate) async fn target(
-    observed: &Observed<'_>,
-    namespace: &str,
-    context: &Context,
-) -> Result<Target, Error> {
+pub(crate) async fn target(observed: &Observed<'_>, context: &Context) -> Result<Target, Error> {
     let name = observed.target_name();
-    let Some(meta) = context.view.secrets.get(namespace, name) else { return Ok(Target::Missing) };
+    let Some(meta) = context.view.secrets.get(observed.namespace, name) else { return Ok(Target::Missing) };
     match foreign_owner(&meta, observed.uid) {
         Some(owner) => Ok(Target::Foreign(owner)),
-        // If somebody else has changed the annotation, it stays after our next token.
+        // If another client has changed the annotation, the change stays after the next token.
         None if meta.withdrawn && meta.record.is_none() => Ok(without_token(&meta)),
-        None => ours(observed, namespace, &meta, context).await,
+        None => ours(observed, &meta, context).await,
     }
 }
 
-/// Our target after its token was withdrawn. Data that others have added since is ignored.
+/// The target after its token was withdrawn. Data that others have added since is ignored.
 pub(crate) fn without_token(meta: &SecretMeta) -> Target {
     Target::Withdrawn { uid: meta.uid.clone(), resource_version: meta.resource_version.to_string() }
 }
 
 /// The target if it cannot be read: assumed to be as it was when it was last known to be intact.
-pub(crate) fn unread_target(observed: &Observed<'_>, namespace: &str, context: &Context) -> Target {
-    let Some(meta) = context.view.secrets.get(namespace, observed.target_name()) else {
+pub(crate) fn unread_target(observed: &Observed<'_>, context: &Context) -> Target {
+    let Some(meta) = context.view.secrets.get(observed.namespace, observed.target_name()) else {
         return Target::Missing;
     };
     let recorded = observed.status.target.as_ref().and_then(|target| target.resource_version.clone());
@@ -98,19 +82,15 @@ pub(crate) fn unread_target(observed: &Observed<'_>, namespace: &str, context: &
     })
 }
 
-async fn ours(
-    observed: &Observed<'_>,
-    namespace: &str,
-    meta: &SecretMeta,
-    context: &Context,
-) -> Result<Target, Error> {
+async fn ours(observed: &Observed<'_>, meta: &SecretMeta, context: &Context) -> Result<Target, Error> {
     let recorded = observed.status.target.as_ref().and_then(|target| target.resource_version.as_deref());
     if recorded == Some(meta.resource_version.as_str()) {
         return Ok(Target::Ours(published(observed, meta)));
     }
-    let found = context.read_secret(namespace, observed.target_name()).await.map_err(Error::ReadTarget)?;
+    let found =
+        context.read_secret(observed.namespace, observed.target_name()).await.map_err(Error::ReadTarget)?;
     let Some((secret, meta)) = found else { return Ok(Target::Missing) };
-    // It may be another Secret than the cached one.
+    // The Secret may have been replaced since it was cached.
     if let Some(owner) = foreign_owner(&meta, observed.uid) {
         return Ok(Target::Foreign(owner));
     }
@@ -135,14 +115,13 @@ pub(crate) fn is_intact(meta: &SecretMeta, data: Option<&Data>) -> bool {
     meta.data_hash.as_deref() == Some(&content_hash(data, record))
 }
 
-/// The token in the target, if the target still holds what was written.
+/// The token in the target, if the target is unaltered.
 pub(crate) async fn stored_token(
-    source: &TokenSource,
     observed: &Observed<'_>,
     context: &Context,
 ) -> Result<Option<Secret>, Error> {
-    let namespace = source.namespace().unwrap_or_default();
-    let found = context.read_secret(&namespace, observed.target_name()).await.map_err(Error::ReadTarget)?;
+    let found =
+        context.read_secret(observed.namespace, observed.target_name()).await.map_err(Error::ReadTarget)?;
     let [key, ..] = TARGET_KEYS;
     Ok(found
         .filter(|(secret, meta)| {

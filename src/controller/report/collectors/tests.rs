@@ -42,7 +42,7 @@ fn source(namespace: &str, name: &str, version: &str, status: Option<&TokenSourc
     .unwrap()
 }
 
-/// The samples, without what describes them.
+/// The samples, without comments.
 fn scrape(views: &[&Arc<ClusterView>]) -> Vec<String> {
     let mut registry = Registry::default();
     let views = views.iter().map(|view| Arc::clone(view)).collect();
@@ -53,7 +53,7 @@ fn scrape(views: &[&Arc<ClusterView>]) -> Vec<String> {
 }
 
 #[test]
-fn the_text_is_what_prometheus_reads() {
+fn scrapes_have_the_exposition_format() {
     let (view, mut writer) = view();
     writer.apply_watcher_event(&Event::Apply(source(
         "a",
@@ -85,7 +85,7 @@ tokensource_consecutive_failures{namespace="a",name="one"} 0
 }
 
 #[test]
-fn every_scope_is_shown_and_what_is_unknown_is_left_out() {
+fn every_scope_is_shown_and_unknown_fields_are_left_out() {
     let ((one, mut of_one), (two, mut of_two)) = (view(), view());
     of_one.apply_watcher_event(&Event::Apply(source("a", "new", "1", None)));
     of_two.apply_watcher_event(&Event::Apply(source(
@@ -108,7 +108,7 @@ fn every_scope_is_shown_and_what_is_unknown_is_left_out() {
 }
 
 #[test]
-fn what_is_gone_or_going_leaves_nothing_behind() {
+fn deleted_objects_leave_no_series() {
     let (view, mut writer) = view();
     let good = status(0, "2026-01-01T01:00:00Z");
     let gone = source("a", "gone", "1", Some(&good));
@@ -131,12 +131,12 @@ fn our_own_writes_show_before_the_cache_has_them_and_are_not_forgotten_for_it() 
     assert_eq!(expiry(), "1767229200");
     view.local.status_written(source("a", "one", "2", Some(&later)));
     assert_eq!(expiry(), "1767232800");
-    // A reconcile that began before the cache caught up still learns of the write, though somebody scraped meanwhile.
+    // A reconcile that began before the cache caught up must still find the write, although a scrape came between.
     writer.apply_watcher_event(&Event::Apply(source("a", "one", "2", Some(&later))));
     assert_eq!(expiry(), "1767232800");
     let (current, _) = view.local.current(Arc::new(cached));
     assert_eq!(current.metadata.resource_version.as_deref(), Some("2"));
-    // What could not be written holds all the same.
+    // An unwritten status counts, too.
     view.local.keep_unwritten_status("one", early);
     assert_eq!(expiry(), "1767229200");
 }

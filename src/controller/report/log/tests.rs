@@ -1,4 +1,4 @@
-//! The lines as a program that reads JSON gets them.
+//! The log lines, as a program reads them from JSON.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ impl Write for Kept {
     }
 }
 
-/// What is written at the default level.
+/// The lines that are written at the default level.
 fn written(log: impl FnOnce()) -> Vec<String> {
     let kept = Kept::default();
     let writer = kept.clone();
@@ -58,6 +58,7 @@ fn log_outcome(log: &Log, namespace: &str, outcome: &Outcome, news: bool) {
         namespace: "payments",
         name: "source",
         uid: "uid",
+        created_at: None,
         generation: 1,
         deleting: false,
         deletion: Deletion::default(),

@@ -20,7 +20,7 @@ use crate::controller::settings::Settings;
 use crate::controller::view::cluster_scoped::{Change, ClusterScoped};
 use crate::controller::view::index::{Reference, ReferenceIndex};
 use crate::controller::view::local_state::LocalState;
-use crate::controller::view::name::{NamespacedName, name_of};
+use crate::controller::view::name::{NamespacedName, name_of, uid_of};
 use crate::controller::view::replaced::ReplacedTokens;
 use crate::controller::view::secrets::Secrets;
 use crate::controller::view::watch::{
@@ -124,7 +124,7 @@ impl ClusterView {
     /// The TokenSources that a change of a `TokenSource` affects: itself, and those that name the same Secrets.
     fn affected_by_source(&self, event: &Event<TokenSource>) -> Vec<NamespacedName> {
         if let Event::Delete(source) = event {
-            self.local.forget(&source.uid().unwrap_or_default());
+            self.local.forget(uid_of(source));
         }
         if matches!(event, Event::InitDone) {
             self.local.retain(&self.sources.state().iter().filter_map(|source| source.uid()).collect());

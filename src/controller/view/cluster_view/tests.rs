@@ -1,11 +1,11 @@
-//! Watch events as the API server would send them, taken in the way `prepare` has them taken in.
+//! Events of watches, applied as `prepare` applies them.
 
 use kube::runtime::reflector::store::Writer;
 use serde_json::json;
 
 use super::*;
 
-/// A view, and what fills its caches.
+/// A view, and the writers of its caches.
 struct Scene {
     view: ClusterView,
     sources: Writer<TokenSource>,
@@ -22,14 +22,14 @@ impl Scene {
         }
     }
 
-    /// Who is called, each with the generation that whoever looks at it now would find.
+    /// The triggered names, each with the generation that a reconcile would find now.
     fn source(&mut self, event: &Event<TokenSource>) -> Vec<(String, Option<i64>)> {
         self.sources.apply_watcher_event(event);
         let called = self.view.affected_by_source(event);
         self.found(called)
     }
 
-    /// The same, of a `TokenProvider`, with what a look would find of that.
+    /// The same after a change of a `TokenProvider`, with the value that a reconcile would find.
     fn provider(&mut self, event: &Event<TokenProvider>) -> Vec<(String, Option<i64>)> {
         self.providers.apply_watcher_event(event);
         let called = self.view.affected_by_provider(event);
@@ -48,7 +48,7 @@ impl Scene {
         found
     }
 
-    /// A list, as a watch that could not go on brings it.
+    /// A new list, as after a watch that could not continue.
     fn relist(&mut self, sources: &[TokenSource]) -> Vec<(String, Option<i64>)> {
         let mut called = self.source(&Event::Init);
         for source in sources {
@@ -89,7 +89,7 @@ fn called(all: &[(&str, i64)]) -> Vec<(String, Option<i64>)> {
 fn a_list_calls_everybody_once_its_objects_can_be_found() {
     let mut scene = Scene::new();
     assert_eq!(scene.relist(&[source("old", 1)]), called(&[("old", 1)]));
-    // The watch broke off, and meanwhile one was changed, another made.
+    // While there was no watch, one object was changed and another created.
     assert_eq!(scene.relist(&[source("new", 1), source("old", 2)]), called(&[("new", 1), ("old", 2)]));
     let with_gone = [("new".to_owned(), Some(1)), ("old".to_owned(), None)];
     assert_eq!(scene.relist(&[source("new", 1)]), with_gone, "what is gone gives up what it waits for");

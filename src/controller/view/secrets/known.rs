@@ -1,6 +1,6 @@
 //! The known Secrets by namespace and name, and the targets among them by the `TokenSource` that controls them.
 //!
-//! Keeps the newest state of each Secret. Must not know where a state comes from, nor what a target's name should be.
+//! Keeps the newest state of each Secret. Must not know where a state comes from, nor the name that a target should have.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! The metadata of a Secret, as far as the controller needs it: never a byte of its data.
-//! Knows the controller's annotations; must not know where a Secret was read.
+//! The part of a Secret's metadata that the controller needs: never a byte of its data. Knows the controller's annotations;
+//! must not know where a Secret was read.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ pub(crate) struct SecretMeta {
 /// How this controller has written a Secret.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum OwnWrite {
-    /// Never. Somebody's copy of a target has all its annotations, but this controller did not write it.
+    /// Never. A copy of a target has all its annotations, but this controller did not write it.
     #[default]
     Never,
     /// By create or update.
@@ -58,7 +58,7 @@ impl SecretMeta {
     pub(crate) fn of(metadata: &ObjectMeta) -> Self {
         let none = BTreeMap::new();
         let annotations = metadata.annotations.as_ref().unwrap_or(&none);
-        // Anyone who may update the Secret may write these. A longer value is not ours.
+        // Anyone who may update the Secret may write these. A longer value was not written by the controller.
         let text = |key| {
             let text: Option<&String> = annotations.get(key);
             text.filter(|text| text.len() <= LONGEST_ANNOTATION).map(|text| text.as_str().into())
@@ -100,7 +100,8 @@ pub(crate) fn credentials(name: &str, meta: Option<Arc<SecretMeta>>) -> Credenti
     }
 }
 
-/// The longest annotation value that is kept in memory. The longest of ours is the answer to a renewal request.
+/// The longest annotation value that is kept in memory, in bytes. The controller's own longest value is the answer to a
+/// renewal request.
 const LONGEST_ANNOTATION: usize = 4096;
 
 /// The hosts, cut to a length that is still refused for being too long.
@@ -111,7 +112,7 @@ fn bounded_hosts(hosts: &str) -> String {
     }
 }
 
-/// Whether the annotations are short enough to be ours.
+/// Whether the annotations are short enough to have been written by the controller.
 fn is_ours(annotations: &BTreeMap<String, String>) -> bool {
     let ours = annotations.iter().filter(|(key, _)| key.starts_with(annotation::PREFIX));
     ours.filter(|(key, _)| *key != annotation::ALLOWED_HOSTS)

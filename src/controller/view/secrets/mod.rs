@@ -82,15 +82,15 @@ impl Secrets {
         }
     }
 
-    /// Learns the metadata that one of our own calls returned.
+    /// Stores the metadata that one of the controller's own calls returned.
     pub(crate) fn learn(&self, metadata: &ObjectMeta) -> Arc<SecretMeta> {
         let (key, meta) = entry(metadata);
         self.write().learn(&key, &meta);
         meta
     }
 
-    /// Forgets a Secret that one of our own calls did not find. `known` is its metadata from before the call, so that a
-    /// Secret created since is kept.
+    /// Drops a Secret that one of the controller's own calls did not find. `known` is its metadata from before the call, so
+    /// that a Secret created since is kept.
     pub(crate) fn lose(&self, namespace: &str, name: &str, known: Option<&SecretMeta>) {
         let key = (namespace.into(), name.into());
         let mut state = self.write();
@@ -110,7 +110,7 @@ impl Secrets {
 }
 
 impl State {
-    /// Learns it for the list in progress too: our own call may be newer than that list.
+    /// Stores it for the list in progress too: the controller's own call may be newer than that list.
     fn learn(&mut self, key: &NamespacedName, meta: &Arc<SecretMeta>) {
         self.known.learn(key, meta);
         if let Some(listed) = &mut self.listed {
@@ -118,14 +118,14 @@ impl State {
         }
     }
 
-    /// Forgets a deleted Secret, unless a later one of the same name is known.
+    /// Drops a deleted Secret, unless a later one of the same name is known.
     fn lose(&mut self, key: &NamespacedName, meta: &Arc<SecretMeta>) {
         if self.known.get(key).is_some_and(|known| known.uid == meta.uid || !is_newer(known, meta)) {
             self.known.remove(key);
         }
     }
 
-    /// Replaces what is known by the list. Returns all Secrets, those that are gone as well.
+    /// Replaces the known Secrets by the list. Returns all Secrets, including those that are gone.
     fn adopt_list(&mut self) -> Vec<(NamespacedName, Arc<SecretMeta>)> {
         let before = std::mem::replace(&mut self.known, self.listed.take().unwrap_or_default());
         let gone = before.iter().filter(|(key, _)| self.known.get(key).is_none());
@@ -186,7 +186,7 @@ mod tests {
     fn what_a_list_lacks_is_gone_even_if_it_was_the_newest() {
         let secrets = Secrets::default();
         relist(&secrets, &[("a", "5"), ("newest", "99")]);
-        assert_eq!(relist(&secrets, &[("a", "5")]), ["a", "newest"], "both are looked at again");
+        assert_eq!(relist(&secrets, &[("a", "5")]), ["a", "newest"], "both are reconciled again");
         assert_eq!((known(&secrets, "a").as_deref(), known(&secrets, "newest")), (Some("5"), None));
     }
 

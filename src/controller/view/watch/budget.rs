@@ -111,7 +111,7 @@ mod tests {
                 && (10..2000).all(|name| budget.admits(&object("a", name), LIGHT))
         );
         assert_eq!(gauge.get(), 5 * i64::try_from(heavy).unwrap());
-        // What becomes lighter, goes, or is missing in a list makes room.
+        // An object that becomes lighter, is deleted, or is missing in a list makes room.
         assert!(budget.admits(&object("a", 0), heavy) && budget.admits(&object("a", 1), 10));
         budget.gone(&object("a", 2));
         budget.begin_list();

@@ -1,7 +1,7 @@
 //! The client for the API server. It removes unused parts from every answer.
 //!
 //! Anyone who may write an object may nest `managedFields` deeper than `serde_json` can read, and kubectl's
-//! `last-applied-configuration` has a copy of a Secret's data. Must not know what a request is for.
+//! `last-applied-configuration` has a copy of a Secret's data. Must not know the purpose of a request.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -35,12 +35,12 @@ impl WatchClient {
     pub fn new(config: Config, runtime: Handle) -> kube::Result<Self> {
         // A client belongs to the event loop in which it is made.
         let _entered = runtime.enter();
-        // Lists and watches leave out by themselves what nobody reads.
+        // The scanner of lists and watches removes unused parts itself.
         let client = ClientBuilder::try_from(config)?.build();
         Ok(Self { client, runtime })
     }
 
-    /// For a client that the calling thread's event loop runs.
+    /// Makes it from a client that the calling thread's event loop runs.
     #[cfg(test)]
     pub(crate) fn on_this_thread(client: Client) -> Self {
         Self { client, runtime: Handle::current() }

@@ -1,5 +1,5 @@
-//! The objects of one watch that cannot be decoded. Each is logged once, and all are counted.
-//! Knows names and limits. Must not know what is done about such an object.
+//! The objects of one watch that cannot be decoded. Each is logged once, and all are counted. Knows names and limits. Must
+//! not know how such an object is handled.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};

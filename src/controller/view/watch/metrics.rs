@@ -1,4 +1,4 @@
-//! What watches count, by kind of object. Must not know what is done about an object that cannot be decoded.
+//! The gauges of watches, by kind of object. Must not know how an undecodable object is handled.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;

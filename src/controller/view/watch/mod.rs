@@ -1,16 +1,13 @@
 //! Lists and watches one kind of object for as long as the process runs.
 //!
 //! Each object is decoded by itself, so an undecodable object is left out and delays no other. A watch waits longer after
-//! each consecutive failure, and logs only the first. Must not know what an object is for.
+//! each consecutive failure, and logs only the first. Must not know the use of an object.
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::channel::mpsc;
 use futures::{SinkExt, Stream, StreamExt};
-use http::{Request, Response};
-use http_body_util::BodyExt;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
+use http::Request;
 use kube::Client;
 use kube::api::{ListParams, WatchParams};
 use kube::client::Body;
@@ -18,6 +15,7 @@ use kube::runtime::watcher::Event;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
+use answer::{SILENCE, WatchError, error_of, pieces, refusal};
 use budget::Budget;
 pub use client::{WatchClient, connect};
 pub(crate) use decode::{Watched, unreadable};
@@ -26,6 +24,7 @@ pub(crate) use metrics::WatchMetrics;
 use retry::Retry;
 use scanner::{Item, Scanner, Shape};
 
+mod answer;
 mod budget;
 mod client;
 mod decode;
@@ -38,15 +37,11 @@ mod scanner;
 const PAGE: u32 = 100;
 /// The longest object. The API server accepts about 1.5 MiB; the managedFields that it adds are removed before.
 const LONGEST: usize = 2 * 1024 * 1024;
-/// How long the API server may be silent while it answers.
-const SILENCE: Duration = Duration::from_secs(30);
 /// The requested duration of a watch, and how long it may be silent.
 const WATCH_SECONDS: u32 = 290;
 const WATCH_SILENCE: Duration = Duration::from_secs(295);
 /// A watch that lasted this long counts as a success.
 const STABLE: Duration = Duration::from_secs(10);
-/// The most bytes of an error's body that are read.
-const LONGEST_ERROR: usize = 64 * 1024;
 /// The fault of an object for which its namespace has no memory left.
 const OVER_BUDGET: &str =
     "the large objects of its namespace take too much memory together: shorten some, then this one";
@@ -65,42 +60,15 @@ pub(crate) enum Standing {
     Refused,
 }
 
-/// What is watched.
+/// The selected objects.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Selection {
     /// One namespace; none for all.
     pub(crate) namespace: Option<String>,
     /// A label selector.
     pub(crate) selector: Option<String>,
-    /// Not every installation has the right. A refusal is logged at INFO, and retries are rare.
+    /// Whether the installation may lack the right. A refusal is then logged at INFO, and retries are rare.
     pub(crate) is_optional: bool,
-}
-
-/// Why a list or a watch ended.
-#[derive(Debug, thiserror::Error)]
-enum WatchError {
-    #[error("the API server could not be reached")]
-    Unreachable(#[source] kube::Error),
-    #[error("the connection to the API server broke off")]
-    Broken,
-    #[error("the API server was silent for {} s", SILENCE.as_secs())]
-    Silent,
-    /// The last version that was read is too old to continue from.
-    #[error("the API server remembers no changes since the last one that was read")]
-    Expired,
-    #[error("the API server answered {code}: {message}")]
-    Refused { code: i32, message: String },
-    #[error("the request could not be made")]
-    Request(#[source] kube::core::request::Error),
-    /// The receiver of the events is gone.
-    #[error("the controller ends")]
-    Closed,
-}
-
-impl WatchError {
-    fn is_refusal(&self) -> bool {
-        matches!(self, WatchError::Refused { code: 401 | 403 | 404, .. })
-    }
 }
 
 /// The events of one kind, and the state of the watch. The watch ends when the events are dropped.
@@ -268,7 +236,7 @@ impl<K: Watched> Watch<K> {
         Ok(item.captured.resource_version)
     }
 
-    /// Decodes the object, and reports what cannot be decoded. None if nothing can.
+    /// Decodes the object, and reports parts that cannot be decoded. None if no part can be decoded.
     fn decode(&mut self, item: &Item) -> Option<K> {
         let decoded = match &item.text {
             Some(text) => K::decode(text),
@@ -356,43 +324,6 @@ fn scan(scanner: &mut Scanner, piece: &[u8]) -> Vec<Item> {
     let mut items = Vec::new();
     scanner.feed(piece, |item| items.push(item));
     items
-}
-
-/// The pieces of a body, each within `silence`.
-fn pieces(body: Body, silence: Duration) -> impl Stream<Item = Result<Bytes, WatchError>> + Send {
-    futures::stream::unfold(Some(body.into_data_stream()), move |body| async move {
-        let mut body = body?;
-        match timeout(silence, body.next()).await {
-            Ok(Some(Ok(piece))) => Some((Ok(piece), Some(body))),
-            Ok(Some(Err(_))) => Some((Err(WatchError::Broken), None)),
-            Ok(None) => None,
-            Err(_) => Some((Err(WatchError::Silent), None)),
-        }
-    })
-}
-
-async fn error_of(answer: Response<Body>) -> WatchError {
-    let code = i32::from(answer.status().as_u16());
-    let mut text = Vec::new();
-    let mut pieces = std::pin::pin!(pieces(answer.into_body(), SILENCE));
-    while let Some(Ok(piece)) = pieces.next().await {
-        text.extend(piece);
-        if text.len() > LONGEST_ERROR {
-            break;
-        }
-    }
-    refusal(&text, code)
-}
-
-/// The error in a `Status` of the API server. Nothing else in the body is quoted.
-fn refusal(text: &[u8], code: i32) -> WatchError {
-    let status = serde_json::from_slice::<Status>(text).unwrap_or_default();
-    let code = status.code.unwrap_or(code);
-    if code == 410 {
-        return WatchError::Expired;
-    }
-    let message = status.message.unwrap_or_default().chars().take(300).collect();
-    WatchError::Refused { code, message }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A watch against an API server that is made up. Knows answers that are no lists; must not know how an object is decoded.
+//! A watch of a simulated API server. Knows answers that are no lists; must not know how an object is decoded.
 
 use std::convert::Infallible;
 use std::sync::Mutex;
@@ -19,7 +19,9 @@ fn client(answers: &'static [&'static str]) -> WatchClient {
         let answer = (next.lock().unwrap())();
         async move {
             match answer {
-                Some(answer) => Ok::<_, Infallible>(Response::new(Body::from(answer.as_bytes().to_vec()))),
+                Some(answer) => {
+                    Ok::<_, Infallible>(http::Response::new(Body::from(answer.as_bytes().to_vec())))
+                }
                 None => std::future::pending().await,
             }
         }

@@ -1,6 +1,6 @@
 //! Reconcile permits: they limit how many reconciles work at once, and namespaces take turns to get them.
 //!
-//! A reconcile that waits for a provider or an issuer gives its permit back meanwhile. Must not know what is waited for.
+//! A reconcile returns its permit while it waits for a provider or an issuer. Must not know what it waits for.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,7 +33,7 @@ struct State {
 #[derive(Clone)]
 pub(crate) struct Permits(Arc<Mutex<State>>);
 
-/// One permit, given back when it is dropped.
+/// One permit, returned when it is dropped.
 pub(crate) struct Permit {
     permits: Permits,
     namespace: String,
@@ -82,7 +82,7 @@ impl Permits {
             let Some((sender, namespace)) = next else { return };
             shares.take(&namespace);
             drop(state);
-            // If the reconcile is gone, the permit is dropped here, which gives it back.
+            // If the reconcile is gone, the permit is dropped here, which returns it.
             drop(sender.send(Permit { permits: self.clone(), namespace }));
         }
     }

@@ -1,4 +1,4 @@
-//! On paused time: what is held, and by whom.
+//! The permits of each namespace, on paused time.
 
 use std::time::Duration;
 
@@ -101,7 +101,7 @@ proptest! {
                 drop(permit);
             };
             match gives_up {
-                // An acquire that is given up while it waits holds nothing.
+                // A cancelled `acquire` takes no permit.
                 Some(after) => drop(timeout(Duration::from_millis(after), permits.acquire(&namespace)).await),
                 None => work.await,
             }

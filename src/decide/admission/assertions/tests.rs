@@ -1,4 +1,4 @@
-//! Which fields do not go together, and that the message says what to write instead.
+//! Contradictions among fields, and whether the message says what to write instead.
 
 use super::*;
 use crate::api::{AssertionGrant, AssertionSettings, JsonWebAlgorithm, KeyReference, Reason, SubjectToken};
@@ -48,7 +48,7 @@ fn audience(audience: &str) -> AssertionSettings {
 }
 
 #[test]
-fn contradictions_say_what_to_write_instead() {
+fn contradictions_are_refused_with_a_correction() {
     use ClientAuthenticationMethod::{ClientSecretJwt, PrivateKeyJwt};
     let cases: [(Change, &str); 13] = [
         (|s| method(s, ClientSecretJwt, Some(JsonWebAlgorithm::RS256)), "HS256"),
@@ -162,7 +162,7 @@ fn settings_that_cannot_be_signed_are_refused_wherever_they_stand() {
 }
 
 #[test]
-fn what_goes_together_is_asked_for() {
+fn consistent_fields_are_accepted() {
     let cases: [Change; 5] = [
         |s| method(s, ClientAuthenticationMethod::ClientSecretJwt, None),
         |s| method(s, ClientAuthenticationMethod::ClientSecretJwt, Some(JsonWebAlgorithm::HS512)),

@@ -1,4 +1,4 @@
-//! Which fields of certificates and ServiceAccounts do not go together, and that the message says what to write.
+//! Contradictions among the fields of certificates and ServiceAccounts, and whether the message says what to write instead.
 
 use super::*;
 use crate::api::{BearerToken, ObjectReference, Parameter, Reason, SubjectToken, ValueSource};
@@ -48,7 +48,7 @@ fn without_secrets(scene: &mut Scene) {
 }
 
 #[test]
-fn contradictions_say_what_to_write_instead() {
+fn contradictions_are_refused_with_a_correction() {
     use ClientAuthenticationMethod::{FederatedJwt, TlsClientAuth};
     let cases: [(Change, &str); 17] = [
         (

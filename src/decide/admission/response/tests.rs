@@ -1,4 +1,4 @@
-//! What is refused in how an answer is read, and whether the message says what to do about it.
+//! Refused settings of responses, and whether the message says what to do.
 
 use crate::api::{
     ClientAuthenticationMethod, LongText, ProviderKind, ProviderReference, Reason, ResponseSettings,
@@ -26,7 +26,7 @@ fn keeping<N: Into<String>>(entries: impl IntoIterator<Item = (N, String)>) -> S
     })
 }
 
-/// Without credentials: nobody but the author of the spec has named the host.
+/// Without credentials: only the author of the spec has named the host.
 fn with_host_of_the_author(mut scene: Scene) -> Scene {
     scene.provider().client_authentication.method = ClientAuthenticationMethod::None;
     scene.spec.credentials_ref = None;
@@ -47,7 +47,7 @@ fn codes_need_the_member_that_they_are_values_of() {
 }
 
 #[test]
-fn members_of_the_authors_choice_need_a_host_that_somebody_else_named() {
+fn chosen_members_need_a_host_that_the_author_did_not_choose() {
     let mut moved = Scene::fresh();
     moved.provider().response.fields.access_token = Some("/data/password".to_owned());
     for (id, scene) in [("fields", moved), ("keep", keeping([("host", "/host".to_owned())]))] {

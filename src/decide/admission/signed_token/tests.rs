@@ -1,4 +1,4 @@
-//! What a signed token goes with, and that consent to a host is none to sign.
+//! The fields that a signed token permits, and that allowing a host does not allow signing.
 
 use super::*;
 use crate::api::SignedToken;

@@ -1,4 +1,4 @@
-//! Refusals that upstream TokenSources lead to, and when they are made.
+//! Refusals because of upstream TokenSources, and when they are made.
 
 use super::*;
 use crate::decide::fixture::{HOST, Scene, at};
@@ -18,7 +18,7 @@ fn ready(allowed_hosts: Option<&str>) -> UpstreamState {
 }
 
 #[test]
-fn an_upstream_that_cannot_be_used_is_refused_with_what_to_do() {
+fn an_unusable_upstream_is_refused_with_a_remedy() {
     let cases = [
         (UpstreamState::Missing, Reason::SubjectTokenNotReady, "There is no TokenSource sts"),
         (UpstreamState::NotReady, Reason::SubjectTokenNotReady, "kubectl describe tokensource sts"),
@@ -40,7 +40,7 @@ fn an_upstream_with_a_token_for_this_host_is_used() {
     assert_eq!(scene.plan(), Plan::Issue(Cause::TokenPending));
 }
 
-/// Neither readiness nor version of the upstream's token counts while no token is wanted.
+/// While no token is needed, neither readiness nor version of the upstream's token matters.
 #[test]
 fn a_good_token_does_not_depend_on_its_upstream() {
     for state in [UpstreamState::NotReady, ready(Some(HOST))] {

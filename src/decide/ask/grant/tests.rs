@@ -1,4 +1,4 @@
-//! From the contract's fields to what is signed, and which key signs it.
+//! The signed claims and headers for each field of the API, and the key that signs them.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,8 @@ use crate::decide::fixture::Scene;
 use crate::decide::versions::Role;
 use crate::oauth::{ClientAuthentication, Secret};
 
-/// Every secret of the fixture, whether the request uses it or not; the key without PEM's frame, as "PRIVATE KEY" may
-/// well stand in an innocent explanation.
+/// Every secret of the fixture, whether or not the request uses it. The key is without PEM's frame, because a harmless
+/// message may contain "PRIVATE KEY".
 const NAMED: [&str; 2] = ["canary-secret", "Y2FuYXJ5LW9mLXRoZS1rZXk="];
 
 fn data(entries: &[(&str, &str)]) -> BTreeMap<String, ByteString> {
@@ -60,7 +60,7 @@ fn client_assertions_speak_of_the_client_and_sign_with_the_key_of_their_family()
             ClientAuthenticationMethod::PrivateKeyJwt,
             JsonWebAlgorithm::RS256,
             PEM.trim_end(),
-            // Without "PRIVATE KEY", which an innocent explanation may well contain.
+            // Without PEM's frame, because a harmless message may contain "PRIVATE KEY".
             "Y2FuYXJ5LW9mLXRoZS1rZXk=",
         ),
     ];
@@ -177,7 +177,7 @@ fn bearer_grants_default_to_the_client() {
 }
 
 #[test]
-fn an_empty_subject_is_none_and_an_empty_issuer_the_default() {
+fn an_empty_subject_omits_the_claim_and_an_empty_issuer_means_the_default() {
     let empty = || Some(String::new());
     let (_, assertion) =
         bearer_of(AssertionGrant { subject: empty(), issuer: empty(), ..AssertionGrant::default() });

@@ -1,10 +1,10 @@
-//! Every state of a small limiter, breadth first: nothing is lost, whatever requests do and in whichever order.
+//! Visits every state of a small limiter, breadth first: no permit and no resumption is lost in any order of events.
 
 use std::collections::{HashSet, VecDeque};
 
 use super::*;
 
-/// What a TokenSource does.
+/// The state of a TokenSource.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Does {
     Nothing,
@@ -31,7 +31,7 @@ enum Step {
 impl State {
     fn new(names: &[(&str, &str)], permits: usize, is_shared: bool) -> Self {
         let sources = names.iter().enumerate().map(|(number, (namespace, name))| {
-            // One that had a token, one that had none.
+            // One had a token before, the other had none.
             let request =
                 if number % 2 == 0 { renewal(namespace, name, 5000) } else { first(namespace, name) };
             (request, Does::Nothing, false)
@@ -46,10 +46,10 @@ impl State {
 
     fn steps(&self) -> Vec<Step> {
         let mut steps = vec![Step::Tick];
-        for (index, (_, does, woken)) in self.sources.iter().enumerate() {
+        for (index, (_, does, resumed)) in self.sources.iter().enumerate() {
             match does {
                 Does::Nothing => steps.push(Step::Come(index)),
-                Does::Waits if *woken => steps.extend([Step::Come(index), Step::Leave(index)]),
+                Does::Waits if *resumed => steps.extend([Step::Come(index), Step::Leave(index)]),
                 Does::Waits => steps.push(Step::Leave(index)),
                 Does::Asks => steps.extend(
                     [Answer::Succeeded, down(), Answer::Limited, Answer::Unrelated]
@@ -63,8 +63,8 @@ impl State {
     fn take(&mut self, step: Step) {
         match step {
             Step::Come(index) => {
-                let (request, does, woken) = &mut self.sources[index];
-                *woken = false;
+                let (request, does, resumed) = &mut self.sources[index];
+                *resumed = false;
                 let entry = self.limiter.acquire(request.clone(), self.now);
                 *does = if entry == Entry::Go { Does::Asks } else { Does::Waits };
             }
@@ -76,23 +76,23 @@ impl State {
                 self.limiter.release(&request.name, answer, self.now);
             }
             Step::Leave(index) => {
-                let (request, does, woken) = &mut self.sources[index];
-                (*does, *woken) = (Does::Nothing, false);
+                let (request, does, resumed) = &mut self.sources[index];
+                (*does, *resumed) = (Does::Nothing, false);
                 self.limiter.leave(&request.name, self.now);
             }
             Step::Tick => self.now = self.next.unwrap_or(self.now + TimeDelta::seconds(1)),
         }
-        let wake = self.limiter.wake(self.now);
-        for name in &wake.names {
-            let (_, does, woken) =
+        let resumed = self.limiter.resume(self.now);
+        for name in &resumed.names {
+            let (_, does, resumed) =
                 self.sources.iter_mut().find(|(request, ..)| request.name == *name).unwrap();
-            assert_eq!(*does, Does::Waits, "only a waiter is woken");
-            *woken = true;
+            assert_eq!(*does, Does::Waits, "only a waiter is resumed");
+            *resumed = true;
         }
-        self.next = wake.next;
+        self.next = resumed.next;
     }
 
-    /// What must hold in every state.
+    /// Checks the invariants of every state.
     fn check(&self) -> Result<(), String> {
         let limiter = &self.limiter;
         let count = |what| self.sources.iter().filter(|(_, does, _)| *does == what).count();
@@ -105,15 +105,15 @@ impl State {
         )?;
         let held_back = limiter.is_open() || limiter.rate.is_some() || !limiter.limited.is_empty();
         let has_room = |request: &Request| !limiter.is_shared || limiter.shares.has_room(&request.name.0);
-        let asleep = self.sources.iter().any(|(request, does, woken)| {
-            *does == Does::Waits && !woken && limiter.waiters.has(&request.name) && has_room(request)
+        let asleep = self.sources.iter().any(|(request, does, resumed)| {
+            *does == Does::Waits && !resumed && limiter.waiters.has(&request.name) && has_room(request)
         });
         let is_free = limiter.permits.len() < limiter.capacity;
         hold(held_back || !is_free || !asleep, "a permit is free, and a waiter asleep")
     }
 
-    /// From here on each request succeeds and whoever is woken comes: each waiter has its turn, and sleeps no longer than
-    /// until the instant that was named.
+    /// From here on, each request succeeds and each resumed TokenSource comes: then each waiter gets a permit by the
+    /// returned instant.
     fn comes_to_rest(mut self) -> Result<(), String> {
         for _ in 0..60 {
             if self.sources.iter().all(|(_, does, _)| *does != Does::Waits) && self.limiter.in_flight() == 0 {
@@ -124,12 +124,12 @@ impl State {
                 };
             }
             let asks = self.sources.iter().position(|(_, does, _)| *does == Does::Asks);
-            let woken = self.sources.iter().position(|(_, does, woken)| *does == Does::Waits && *woken);
-            let step = match (asks, woken) {
+            let resumed = self.sources.iter().position(|(_, does, resumed)| *does == Does::Waits && *resumed);
+            let step = match (asks, resumed) {
                 (Some(index), _) => Step::Answer(index, Answer::Succeeded),
                 (None, Some(index)) => Step::Come(index),
                 (None, None) if self.next.is_none() => {
-                    return Err("all sleep, and nothing wakes them".to_owned());
+                    return Err("all wait, and no event will resume them".to_owned());
                 }
                 (None, None) => Step::Tick,
             };
@@ -139,7 +139,7 @@ impl State {
     }
 }
 
-/// Visits every state within so many steps, and says how many there are.
+/// Visits every state within this number of steps, and returns the number of states.
 fn search(begin: State, depth: usize) -> usize {
     let (mut seen, mut queue) = (HashSet::new(), VecDeque::from([(begin, Vec::new())]));
     while let Some((state, path)) = queue.pop_front() {
@@ -162,7 +162,7 @@ fn search(begin: State, depth: usize) -> usize {
 }
 
 #[test]
-fn no_wake_up_and_no_permit_is_lost_whatever_requests_do() {
+fn no_resumption_and_no_permit_is_lost_whatever_requests_do() {
     const THREE: [(&str, &str); 3] = [("a", "a1"), ("a", "a2"), ("b", "b1")];
     let visited = [
         search(State::new(&THREE, 1, true), 6),

@@ -1,9 +1,10 @@
-//! One tenant's trouble beside another's health, at the same limiter: none of the healthy tokens expires.
+//! One tenant fails beside a healthy one at the same limiter: none of the healthy tenant's tokens expires.
 
 use super::simulation::{Endpoint, Source, World};
 use super::*;
 
-/// TokenSources of a namespace, by one client or each by its own, whose tokens of this life are of all ages or none.
+/// TokenSources of a namespace, with one client for all or one for each. Their tokens have this lifetime, and all ages, or
+/// do not exist yet.
 fn fleet(
     namespace: &str,
     count: usize,
@@ -20,7 +21,8 @@ fn fleet(
     (0..count).map(one).collect()
 }
 
-/// Plays ten minutes. How many tokens expired of those that are answered so, and how many came.
+/// Simulates ten minutes. Returns how many tokens of TokenSources with this kind of answer expired, and how many were
+/// issued.
 fn play(sources: Vec<Source>, is_shared: bool, endpoint: Endpoint) -> (usize, usize) {
     let mut world = World::new(sources, is_shared);
     world.run(600);
@@ -28,7 +30,7 @@ fn play(sources: Vec<Source>, is_shared: bool, endpoint: Endpoint) -> (usize, us
     (of().map(|source| source.expired).sum(), of().map(|source| source.issued).sum())
 }
 
-/// The healthy ones as they do without the others, and with them.
+/// Compares the healthy TokenSources alone with the same ones beside the others.
 fn beside(healthy: impl Fn() -> Vec<Source>, others: Vec<Source>, is_shared: bool, case: &str) {
     let (_, alone) = play(healthy(), is_shared, Endpoint::Well);
     let (expired, issued) = play(others.into_iter().chain(healthy()).collect(), is_shared, Endpoint::Well);

@@ -1,5 +1,5 @@
-//! A fleet in front of one limiter, on virtual time. Knows what each TokenSource is answered; must not know what is
-//! expected of the limiter.
+//! A fleet behind one limiter, in virtual time. Knows the answers to each TokenSource; must not know what is expected of the
+//! limiter.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -8,13 +8,13 @@ use super::*;
 use crate::decide::fixture::failure;
 use crate::oauth::Retry;
 
-/// How requests are answered, and when: a tenth of a second after they are sent.
+/// The answers to requests. An answer takes a tenth of a second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Endpoint {
     Well,
-    /// Always so.
+    /// Always with this failure.
     Fails(Reason),
-    /// With 429 beyond so many a second for each client.
+    /// With 429 above this number of requests a second for each client.
     Limits(f64),
 }
 
@@ -26,14 +26,14 @@ pub(super) struct Source {
     pub(super) expires_at: Option<DateTime<Utc>>,
     pub(super) due: DateTime<Utc>,
     failures: u32,
-    /// How many of its tokens have expired before there was another.
+    /// How many of its tokens expired before the next one was issued.
     pub(super) expired: usize,
     pub(super) issued: usize,
     under_way: bool,
 }
 
 impl Source {
-    /// One that has a token of this age in seconds, or none.
+    /// A TokenSource with a token of this age in seconds, or without a token.
     pub(super) fn new(request: Request, endpoint: Endpoint, lifetime: i64, age: Option<i64>) -> Self {
         let expires_at = age.map(|age| at(lifetime - age));
         let due = age.map_or(at(0), |age| at(lifetime / 2 - age));
@@ -100,12 +100,12 @@ impl World {
                 Event::Answered(index) => self.answered(index),
                 Event::Timer => self.timer = None,
             }
-            let wake = self.limiter.wake(now);
-            for name in wake.names {
+            let resumed = self.limiter.resume(now);
+            for name in resumed.names {
                 let index = self.sources.iter().position(|source| source.request.name == name).unwrap();
                 self.events.push(Reverse((now + TimeDelta::milliseconds(1), Event::Comes(index))));
             }
-            if let Some(next) = wake.next.filter(|next| self.timer.is_none_or(|timer| timer > *next)) {
+            if let Some(next) = resumed.next.filter(|next| self.timer.is_none_or(|timer| timer > *next)) {
                 self.timer = Some(next);
                 self.events.push(Reverse((next, Event::Timer)));
             }

@@ -1,4 +1,4 @@
-//! Templates made at random, from valid expressions and from rubbish: none may panic, exceed its budget, or quote a value.
+//! Random templates, made of valid expressions and of noise: none may panic, exceed its budget, or quote a value.
 //!
 //! `PROPTEST_CASES=20000 cargo test --lib render::tests::fuzz` tries more of them; .ci/run does.
 
@@ -14,8 +14,8 @@ fn try_one(template: &str, scope: Option<&str>) -> Result<(), TestCaseError> {
         let given = Token { scope: scope.map(str::to_owned), kept: kept.into(), ..token(access) };
         let outcome = one(template, &Words::new(&given), &mut Work::new());
         if let Err(flaw) = outcome {
-            let told = format!("{flaw:?} {}", flaw.fault);
-            prop_assert!(!told.contains("canary"));
+            let text = format!("{flaw:?} {}", flaw.fault);
+            prop_assert!(!text.contains("canary"));
         }
     }
     Ok(())

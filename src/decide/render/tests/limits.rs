@@ -1,4 +1,4 @@
-//! How much work a rendering may cost, and how deep a template may be nested. Work is counted, never timed.
+//! The limits of work and of nesting. Work is counted, never timed.
 
 use super::*;
 use crate::decide::render::work::BUDGET;
@@ -99,7 +99,7 @@ fn nesting_beyond_the_limit_is_refused_and_within_it_needs_little_stack() {
                 assert_eq!(refused.contains(&outcome), deep || depth == 400, "{index}, {depth}: {outcome:?}");
             }
         }
-        // Long chains are flat for the parser, but not for whatever walks over what it makes.
+        // Long chains are flat for the parser, but nested in the tree that it returns.
         for chain in ["'a'", "1"] {
             for link in [" ~ 1", " == 1", " and 1", "[0]", " | upper"] {
                 let _ = render(

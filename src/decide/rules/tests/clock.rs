@@ -1,4 +1,4 @@
-//! Instants that a clock has recorded which was hours or years ahead for a moment, and is right again: none is waited for.
+//! Instants recorded with a clock that was hours or years ahead for a moment and is right again: no wait depends on them.
 
 use chrono::TimeDelta;
 
@@ -20,7 +20,7 @@ fn wait_that_another_clock_has_set_is_over() {
         for retry in [Retry::TRANSIENT, Retry::TERMINAL, Retry::Wasteful] {
             let scene = failed_at(2700 + ahead, retry);
             assert_eq!(scene.clone().when(2712).plan(), Plan::Issue(Cause::RenewalDue), "{ahead} {retry:?}");
-            // The failure that follows sets a wait by the right clock.
+            // The next failure sets a wait by the right clock.
             let mut again = scene.when(2712);
             again.record(&Outcome::Failed(at(2712), failure(Reason::ProviderUnavailable, retry)));
             let Plan::Wait(Some(until)) = again.when(2713).plan() else { panic!("{ahead} {retry:?}") };
@@ -78,7 +78,7 @@ fn repetition_by_another_clock_does_not_postpone_the_renewal() {
 fn success_after_a_failure_of_another_clock_is_a_success() {
     for ahead in AHEAD {
         let scene = failed_at(2700 + ahead, Retry::Terminal { repeat: Repeat::Never });
-        // A token came, and the status that would tell of it was lost.
+        // A token was issued, and the status that would record it was lost.
         let published = scene.publication(Cause::RenewalDue, 2712).published;
         let scene = scene.with(|scene| scene.target = Target::Ours(published)).when(2713);
         assert_eq!(scene.plan(), Plan::Keep, "{ahead}");

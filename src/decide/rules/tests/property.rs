@@ -1,5 +1,5 @@
-//! Whatever else is observed: a token that is intact, unexpired and not yet due is not replaced, and no observation
-//! makes the functions of this layer panic.
+//! Properties of any observation: an intact, unexpired token that is not due is not replaced, and no function of this layer
+//! panics.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::oauth::{Repeat, Retry};
 
 const REPEATS: [Repeat; 4] = [Repeat::Never, Repeat::Hourly, Repeat::BeforeExpiry, Repeat::WhileNew];
 
-/// Seconds around the fixture's, mostly near.
+/// Seconds around those of the fixture, mostly close to them.
 fn seconds() -> impl Strategy<Value = i64> {
     prop_oneof![8 => -10_000..100_000_i64, 1 => -60_000_000_000..250_000_000_000_i64]
 }
@@ -64,7 +64,7 @@ fn renewal() -> impl Strategy<Value = Renewal> {
 }
 
 prop_compose! {
-    /// Any world at all. Where `asked` is None, the token belongs to what is asked for now.
+    /// Any scene. If `asked` is None, the token belongs to the current inputs.
     fn scene()(
         status in status(),
         credentials in credentials(),
@@ -110,7 +110,7 @@ prop_compose! {
     }
 }
 
-/// True in so many of ten cases.
+/// True in this number of ten cases.
 fn weighted(tenths: u32) -> impl Strategy<Value = bool> {
     prop::bool::weighted(f64::from(tenths) / 10.0)
 }
@@ -140,7 +140,7 @@ proptest! {
     ) {
         let mut scene = scene;
         let Target::Ours(published) = &mut scene.target else { return Ok(()) };
-        // Any instant before the token is due, however wild the rest is.
+        // Any instant before the token is due, with any other values.
         published.intact = true;
         scene.status.failures = 0;
         scene.status.last_handled_renew_request.clone_from(&scene.renew_request);
@@ -154,7 +154,7 @@ proptest! {
         #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)] // a share of a small number
         let elapsed = (wait as f64 * part_of_life) as i64;
         scene.now = published.issued_at + chrono::TimeDelta::seconds(elapsed);
-        // A repetition that is yet to come does not postpone it.
+        // A repetition in the future does not postpone the renewal.
         let believed = scene.observed().last_unchanged(scene.observed().status);
         prop_assume!(scene.now < crate::decide::readiness::due(&scene.observed(), &published, believed));
         let plan = scene.plan();
@@ -182,9 +182,9 @@ proptest! {
         };
         let settled = Settled::new(scene.observed(), &outcome);
         let status = next_status(&settled, &outcome);
-        let wake = requeue_after(&plan, &outcome, &status, next_probe(&settled), scene.now);
-        prop_assert!(wake > Duration::ZERO, "a wait of nothing is a busy loop");
-        prop_assert!(wake <= Duration::from_secs(3601), "{wake:?}");
+        let after = requeue_after(&plan, &outcome, &status, next_probe(&settled), scene.now);
+        prop_assert!(after > Duration::ZERO, "a wait of nothing is a busy loop");
+        prop_assert!(after <= Duration::from_secs(3601), "{after:?}");
         let written = serde_json::to_value(&status).unwrap();
         prop_assert_eq!(serde_json::from_value::<TokenSourceStatus>(written).unwrap(), status);
     }

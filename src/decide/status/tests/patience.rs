@@ -1,4 +1,4 @@
-//! How often and how soon failures are tried again, through the status as it is recorded from one failure to the next.
+//! How often and how soon failures are retried, with the recorded status carried from one failure to the next.
 
 use chrono::TimeDelta;
 
@@ -9,8 +9,8 @@ const REFUSED: Retry = Retry::Terminal { repeat: Repeat::WhileNew };
 const MINUTE: i64 = 60;
 const HALF_HOUR: i64 = 30 * MINUTE;
 
-/// The longest and shortest wait that the last of these failures leads to, over many uids. Each failure comes when the
-/// one before it said that it would be tried again.
+/// The longest and shortest wait after the last of these failures, over many uids. Each failure occurs at the retry time of
+/// the previous one.
 fn last_wait(scene: &Scene, failures: &[Failure]) -> (i64, i64) {
     let waits: Vec<i64> =
         (0..50).map(|n| waits(scene, failures, &format!("uid-{n}")).pop().unwrap()).collect();
@@ -42,7 +42,7 @@ fn assertion() -> Failure {
     failure(Reason::AssertionRejected, Retry::Assertion { attempts: 3 })
 }
 
-/// The token that is in the target was asked for with these very inputs, and expires in so many seconds.
+/// The token in the target was requested with the same inputs, and expires in this number of seconds.
 fn proven(life_left: i64) -> Scene {
     Scene::good().when(3600 - life_left)
 }
@@ -58,7 +58,7 @@ fn patience_is_counted_in_a_row_and_for_each_class_by_itself() {
         ("the first refused assertion after an outage", vec![outage(), outage(), assertion()], 0, MINUTE),
         ("the third in a row", vec![assertion(), assertion(), assertion()], HALF_HOUR, 2 * HALF_HOUR),
     ];
-    // With no life left that could shorten a wait.
+    // Without a remaining life that could shorten a wait.
     let scene = proven(0);
     for (name, failures, least, most) in cases {
         let (shortest, longest) = last_wait(&scene, &failures);
@@ -87,7 +87,7 @@ fn refused_inputs_that_have_worked_are_tried_once_more_before_the_token_ends() {
             );
         }
     }
-    // With hours left the hourly try comes first, and the last one still in time.
+    // With hours left, the hourly attempt comes first, and the last attempt is still in time.
     let mut scene = proven(0);
     scene.published().expires_at = scene.now + TimeDelta::hours(3);
     let waits = waits(&scene, &vec![refused(); 8], "uid");
@@ -102,7 +102,7 @@ fn refused_inputs_that_have_worked_are_tried_once_more_before_the_token_ends() {
     assert!(tries.contains(&(3 * 3600 - 180)), "{tries:?}");
 }
 
-/// Its patience is over from the first time on.
+/// A refusal after the permitted number of attempts.
 fn assertion_refused_before() -> Failure {
     failure(Reason::AssertionRejected, Retry::Assertion { attempts: 1 })
 }
@@ -128,7 +128,7 @@ fn refused_inputs_that_have_never_worked_are_given_three_minutes() {
             }
         }
     }
-    // Of the old token, a quarter of an hour was left: the sixth try comes before it ends.
+    // The old token had a quarter of an hour left: the sixth attempt is made before it expires.
     let waits = waits(&changed(), &vec![refused(); 6], "uid");
     let sixth: i64 = waits.iter().take(5).sum();
     assert!((600..900).contains(&sixth), "{waits:?}");

@@ -1,5 +1,5 @@
-//! Every state of the target, every outcome, every history: the conditions obey kstatus, and what changes nothing
-//! writes nothing. The rules are those of Flux (fluxcd/pkg, `runtime/conditions/check`).
+//! Every combination of target, outcome and history: the conditions obey kstatus, and an outcome without changes writes
+//! nothing. The rules are those of Flux (fluxcd/pkg, `runtime/conditions/check`).
 
 use super::*;
 use crate::api::TokenSourceStatus;
@@ -48,7 +48,7 @@ fn outcomes(scene: &Scene) -> Vec<(&'static str, Outcome)> {
     let mut list = vec![
         ("waiting", Outcome::Waiting),
         ("waiting for the limiter", waits(true, None)),
-        ("waiting for the limiter behind trouble", waits(true, Some(outage()))),
+        ("waiting behind an open circuit breaker", waits(true, Some(outage()))),
         ("suspended", Outcome::Suspended),
         ("refused for good", Outcome::Refused(Failure::local(Reason::ProviderNotFound, "No."))),
         ("refused for now", Outcome::Refused(failure(Reason::DiscoveryFailed, Retry::TRANSIENT))),
@@ -68,7 +68,7 @@ fn outcomes(scene: &Scene) -> Vec<(&'static str, Outcome)> {
     list
 }
 
-/// Visits every combination; the scene is the one before the outcome.
+/// Visits every combination, with the scene before the outcome.
 fn each(visit: impl Fn(&str, &Scene, &Outcome)) {
     let mut count = 0;
     for (history, past) in HISTORIES {
@@ -76,7 +76,7 @@ fn each(visit: impl Fn(&str, &Scene, &Outcome)) {
             for suspend in [false, true] {
                 let mut scene = Scene::good().with(past).with(change);
                 scene.spec.suspend = suspend;
-                // Suspended is what comes of a suspended spec, and nothing else is.
+                // A suspended spec leads to `Suspended`, and no other spec does.
                 let possible = |outcome: &Outcome| suspend == (*outcome == Outcome::Suspended);
                 for (name, outcome) in outcomes(&scene).into_iter().filter(|(_, outcome)| possible(outcome)) {
                     visit(&format!("{history}, then {target}, {name}, suspend: {suspend}"), &scene, &outcome);
@@ -88,7 +88,8 @@ fn each(visit: impl Fn(&str, &Scene, &Outcome)) {
     assert!(count > 500, "{count} combinations only");
 }
 
-/// The seven rules, and four of our own: when negative conditions stand, why, in which order, and in which words.
+/// The broken rules, of the seven of Flux and four of this project: when negative conditions are present, why, in which
+/// order, and with which texts.
 fn violations(status: &TokenSourceStatus, generation: i64) -> Vec<&'static str> {
     let is = |kind| is_true(&status.conditions, kind);
     let (ready, stalled, reconciling) =
@@ -135,21 +136,21 @@ fn the_rules_of_kstatus_hold_in_every_combination() {
     });
 }
 
-/// What is not worth a write is left as it was; what is, is told as if it had been asked for.
+/// A status is either unchanged, or written as if a report had been requested.
 #[test]
-fn the_status_of_a_waiter_is_left_alone_or_wholly_right() {
+fn the_status_of_a_waiter_is_unchanged_or_complete() {
     each(|name, scene, outcome| {
         if *outcome != waits(true, None) {
             return;
         }
-        let (mut quiet, mut told) = (scene.clone(), scene.clone());
+        let (mut quiet, mut reported) = (scene.clone(), scene.clone());
         quiet.record(&waits(false, None));
-        told.record(outcome);
-        assert!(quiet.status == scene.status || quiet.status == told.status, "{name}");
+        reported.record(outcome);
+        assert!(quiet.status == scene.status || quiet.status == reported.status, "{name}");
         let ready = |scene: &Scene| find(&scene.status.conditions, ConditionType::Ready).cloned();
         let is_true = |ready: Option<Condition>| ready.is_some_and(|ready| ready.status == "True");
-        let outdated = ready(&told).is_some_and(|ready| ready.reason == "InputsChanged");
-        assert!(is_true(ready(&quiet)) == is_true(ready(&told)) || outdated, "{name}: Ready is wrong");
+        let outdated = ready(&reported).is_some_and(|ready| ready.reason == "InputsChanged");
+        assert!(is_true(ready(&quiet)) == is_true(ready(&reported)) || outdated, "{name}: Ready is wrong");
     });
 }
 

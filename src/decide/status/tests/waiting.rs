@@ -1,4 +1,4 @@
-//! What is written of a TokenSource that waits for its limiter, and what is not worth a write.
+//! The status of a TokenSource that waits for its limiter, and the changes that are not worth a write.
 
 use super::*;
 
@@ -10,9 +10,9 @@ fn a_wait_is_not_written_until_it_is_to_be_reported() {
         scene
     };
     for (name, mut scene) in [("its first token", Scene::fresh()), ("with other credentials", rotated())] {
-        for trouble in [None, Some(outage())] {
+        for failure in [None, Some(outage())] {
             let before = scene.status.clone();
-            scene.record(&waits(false, trouble));
+            scene.record(&waits(false, failure));
             assert_eq!(scene.status, before, "{name}");
         }
         scene.record(&waits(true, None));
@@ -24,9 +24,12 @@ fn a_wait_is_not_written_until_it_is_to_be_reported() {
 #[test]
 fn a_change_of_ready_and_the_end_of_stalled_are_written_at_once() {
     let ready = |scene: &Scene| condition(scene, ConditionType::Ready).map(|(status, _)| status.to_owned());
-    let mut in_trouble = Scene::fresh();
-    in_trouble.record(&waits(true, Some(outage())));
-    assert_eq!(condition(&in_trouble, ConditionType::Renewed), Some(("False", "ProviderUnavailable")));
+    let mut behind_open_breaker = Scene::fresh();
+    behind_open_breaker.record(&waits(true, Some(outage())));
+    assert_eq!(
+        condition(&behind_open_breaker, ConditionType::Renewed),
+        Some(("False", "ProviderUnavailable"))
+    );
     let mut expired = Scene::good().when(3600);
     expired.record(&waits(false, Some(outage())));
     assert_eq!(ready(&expired).as_deref(), Some("False"), "a token that has expired");
@@ -62,13 +65,13 @@ fn the_end_of_an_outage_is_not_written_to_those_that_wait_on() {
 }
 
 #[test]
-fn trouble_of_others_that_is_over_is_no_failure() {
+fn ended_failure_of_others_is_no_failure() {
     let mut scene = Scene::good().when(3700);
     scene.record(&waits(true, Some(outage())));
     assert_eq!(condition(&scene, ConditionType::Renewed), Some(("False", "ProviderUnavailable")));
     scene.record(&waits(true, None));
     assert_eq!(condition(&scene, ConditionType::Renewed), Some(("Unknown", "TokenPending")));
-    // A failure of its own stands until it has another answer.
+    // A failure of its own is reported until the next answer.
     scene.record(&failed(3700));
     scene.record(&waits(true, None));
     assert_eq!(condition(&scene, ConditionType::Renewed), Some(("False", "ProviderUnavailable")));

@@ -1,4 +1,4 @@
-//! Responses by which a provider refuses, and which of their texts an operator sees.
+//! Responses that refuse a request, and the texts of them that an operator sees.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Which server certificates the client accepts.
+//! The server certificates that the client accepts.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -17,10 +17,10 @@ use crate::oauth::egress::AddressPolicy;
 use crate::oauth::error::{Error, ProxyFault, Retry, TlsFault};
 use crate::oauth::proxy::OutboundProxy;
 
-/// What the proxy does with a CONNECT.
+/// How the proxy answers a CONNECT.
 #[derive(Clone, Copy)]
 enum Manner {
-    /// Connects to this port of 127.0.0.1, whatever name was asked for.
+    /// Connects to this port of 127.0.0.1, for any requested name.
     Tunnel(u16),
     Answer(&'static [u8]),
     /// Opens a tunnel, reads, and answers without TLS.
@@ -35,7 +35,7 @@ enum Manner {
 struct Proxy {
     port: u16,
     heads: Arc<Mutex<Vec<String>>>,
-    /// What it has carried from clients to servers.
+    /// The bytes from clients to servers.
     carried: Arc<Mutex<Vec<u8>>>,
 }
 

@@ -79,7 +79,7 @@ enum Api {
     Answers,
     /// Reads succeed, writes fail, as with a full etcd.
     ReadOnly,
-    /// Nothing is answered.
+    /// No call is answered.
     Silent,
     /// Writes succeed, but their responses are lost.
     Mute,
@@ -216,7 +216,8 @@ fn seconds(count: u64) -> Duration {
 }
 
 proptest! {
-    /// Whatever the API server does, and whenever a process is killed: never two lead, and in the end one does.
+    /// For any behaviour of the API server and any time at which a process is killed: two processes never lead at once, and
+    /// in the end one leads.
     #[test]
     fn two_processes_never_lead_and_a_dead_leader_is_replaced(
         starts in prop::collection::vec(0_u64..20_000, 2..4),
@@ -233,7 +234,8 @@ proptest! {
         prop_assert!(last.1.is_some(), "{:?}", led.iter().rev().take(20).collect::<Vec<_>>());
     }
 
-    /// However long the API server accepts no writes or does not answer: the leader before the outage leads after it.
+    /// For any duration in which the API server accepts no writes or does not answer: the leader before the outage leads
+    /// after it.
     #[test]
     fn leader_before_an_outage_leads_after_it(
         starts in prop::collection::vec(0_u64..20_000, 2..4),

@@ -1,7 +1,6 @@
-//! The API server's audit log, read as a list of requests: who asked what of which object, and was answered
-//! how.
+//! The API server's audit log, read as a list of requests with user, object and response.
 //!
-//! It knows the log's format. It must not know which requests are too many.
+//! Knows the log's format. Must not know how many requests are expected.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -21,13 +20,13 @@ pub struct AuditEntry {
     pub resource: String,
     /// `status`, `token` …, mostly empty.
     pub subresource: String,
-    /// Empty where the request names none.
+    /// Empty if the request names none.
     pub namespace: String,
-    /// Empty for lists and watches; for a create the log has it only where the URL does, which is nowhere.
+    /// Empty for lists and watches, and for creates, whose URL has no name.
     pub name: String,
     /// The user's name; a `ServiceAccount`'s is `system:serviceaccount:NAMESPACE:NAME`.
     pub user: String,
-    /// What the client calls itself.
+    /// The user agent of the client.
     pub user_agent: String,
     /// The HTTP status of the answer.
     pub status: u16,
@@ -55,7 +54,7 @@ pub(super) fn read(log: &Path, mark: u64) -> Vec<AuditEntry> {
         .collect()
 }
 
-/// The request bodies in the log, where its policy asks for them.
+/// The request bodies in the log, if its policy records them.
 pub(super) fn bodies(log: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let events = text.lines().filter(|line| line.contains("\"requestObject\""));

@@ -12,15 +12,15 @@ use crate::assets;
 use crate::authority::Authority;
 use crate::process::{Process, Program};
 
-/// Relative to the folder: etcd wants "host:port" even of a Unix socket and names the file just so. Sockets
-/// need no free port and are out of everybody's reach.
+/// Relative to the folder. etcd requires "host:port" even for a Unix socket and names the file so. A socket needs no free
+/// port, and no other program can reach it.
 pub(super) const ETCD_SOCKET: &str = "etcd.sock:0";
 
-/// Where the second API server finds etcd.
+/// The socket by which the second API server reaches etcd.
 pub(super) const PIPE_SOCKET: &str = "pipe.sock:0";
 
-/// One line per request, once it is answered or, for a watch, has begun. What controllers write to be read by many
-/// stands in it with its body, so that tests can search every status and Event, not only the last.
+/// One line for each request when it is answered or, for a watch, has begun. Statuses and Events are logged with their
+/// bodies, so that tests can search all of them and not only the last.
 const AUDIT_POLICY: &str = "\
 apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -32,17 +32,17 @@ rules:
 - level: Metadata
 ";
 
-/// Collecting garbage, ending namespaces, and what a ServiceAccount needs; no controller for nodes or pods.
+/// The controllers for garbage collection, namespaces and ServiceAccounts; none for nodes or pods.
 const CONTROLLERS: &str = "garbage-collector-controller,namespace-controller,serviceaccount-controller,\
     serviceaccount-token-controller,root-ca-certificate-publisher-controller,\
     clusterrole-aggregation-controller,validatingadmissionpolicy-status-controller";
 
-/// Where a control plane is.
+/// The location of a control plane.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Site {
     /// On 127.0.0.1, where no pod could reach it.
     Alone,
-    /// At the address of a node, whose pods reach it by that and by the Service `kubernetes`.
+    /// At the address of a node, whose pods reach it by this address and by the Service `kubernetes`.
     Node(Ipv4Addr),
 }
 
@@ -121,14 +121,14 @@ fn serving(folder: &Path, name: &str, site: Site, port: u16, etcd: &str) -> Prog
             "--audit-log-path={}",
             file(if name == "api-server" { "audit.log" } else { "follower-audit.log" })
         ),
-        // Megabytes: rotation would hide entries from whoever counts them.
+        // In megabytes. Rotation would remove entries that tests count.
         "--audit-log-maxsize=10000".into(),
     ];
     arguments.extend(
         match site {
-            // The Service `kubernetes` has nobody behind it.
+            // The Service `kubernetes` has no endpoint.
             Site::Alone => ["--endpoint-reconciler-type=none", "--authorization-mode=RBAC"],
-            // As everywhere: a node may read the Secrets of its own pods, and no others.
+            // As in any cluster: a node may read only the Secrets of its own pods.
             Site::Node(_) => ["--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction"],
         }
         .map(ToOwned::to_owned),
@@ -165,7 +165,7 @@ fn program(folder: &Path, binary: &Path, log: &str, arguments: Vec<String>) -> P
     }
 }
 
-/// Waits for etcd's socket: an API server that starts first waits for seconds before it looks again.
+/// Waits for etcd's socket, because an API server that starts first waits for seconds before it tries again.
 pub(super) async fn await_socket(folder: &Path, etcd: &Process) -> Result<(), String> {
     let (socket, start) = (folder.join(ETCD_SOCKET), Instant::now());
     while !socket.exists() {

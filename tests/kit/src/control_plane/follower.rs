@@ -1,6 +1,6 @@
-//! A second API server of a control plane, whose view of etcd can be held back.
+//! A second API server of a control plane, whose connection to etcd can be frozen.
 //!
-//! It knows where it listens. It must not know who asks it.
+//! Knows where it listens. Must not know its clients.
 
 use std::path::Path;
 
@@ -9,12 +9,12 @@ use crate::pipe::Pipe;
 use crate::process::Process;
 use crate::unique;
 
-/// A second API server, which sees of etcd what the pipe lets through.
+/// A second API server, which sees the part of etcd's data that the pipe has transferred.
 pub struct Follower {
     pub(super) api_server: Process,
     /// `https://127.0.0.1:PORT`
     pub server: String,
-    /// Its way to etcd.
+    /// Its connection to etcd.
     pub pipe: Pipe,
 }
 

@@ -1,6 +1,6 @@
-//! Who may speak to the control plane, and the kubeconfig files and clients with which they do.
+//! The users of the control plane, with their kubeconfig files and clients.
 //!
-//! It knows names, groups and tokens. It must not know what anybody is allowed: that is granted by manifests.
+//! Knows names, groups and tokens. Must not know rights, which manifests grant.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use serde_json::json;
 use super::components::Site;
 use crate::{canaries, unique};
 
-/// Names and groups. The controller manager is no `admin`, so that the audit log tells the two apart.
+/// Names and groups. The controller manager is not `admin`, so that the audit log distinguishes the two.
 const USERS: [(&str, &str); 5] = [
     ("admin", "system:masters"),
     ("kube-controller-manager", "system:masters"),
@@ -25,7 +25,7 @@ const USERS: [(&str, &str); 5] = [
     ("bob", "tenants"),
 ];
 
-/// The programs of a node; what they may do stands in the API server's own roles.
+/// The programs of a node. The API server's own roles grant their rights.
 const NODE_USERS: [(&str, &str); 3] = [
     ("system:node:worker", "system:nodes"),
     ("system:kube-proxy", "system:authenticated"),
@@ -41,7 +41,7 @@ pub(super) struct Users {
 }
 
 impl Users {
-    /// Draws a token for each user and writes them where the API server reads them.
+    /// Makes a random token for each user and writes the tokens to the file that the API server reads.
     pub(super) fn enlist(folder: &Path, site: Site, port: u16, authority_pem: &str) -> Self {
         let mut users = USERS.to_vec();
         if let Site::Node(_) = site {
@@ -117,7 +117,7 @@ impl Users {
         self.write(&format!("{namespace}.{name}"), &token)
     }
 
-    /// As JSON, which is YAML; the authority and the token stand in the file itself, so that it can be moved.
+    /// Writes JSON, which is YAML. Authority and token are in the file itself, so that it can be moved.
     fn write(&self, user: &str, token: &str) -> PathBuf {
         use base64::Engine;
         let authority = base64::engine::general_purpose::STANDARD.encode(&self.authority_pem);
@@ -131,7 +131,7 @@ impl Users {
             "current-context": "test",
         });
         let path = self.folder.join(format!("{user}.kubeconfig"));
-        // Another story's program may be reading it just now: it finds the whole file, before or after.
+        // The file is replaced at once, because a program of another story may be reading it.
         let fresh = self.folder.join(format!("{user}.{}", unique::word(8)));
         std::fs::write(&fresh, kubeconfig.to_string())
             .and_then(|()| std::fs::rename(&fresh, &path))

@@ -1,6 +1,6 @@
-//! What a look-alike keeps in its books: credentials, tokens, refresh tokens, refusals.
+//! The state of a look-alike: credentials, tokens, refresh tokens, refusals.
 //!
-//! It knows time and randomness. It must not know any document.
+//! Knows time and random numbers. Must not know a provider's document.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -63,7 +63,7 @@ impl Books {
         Utc::now() + self.lifetime
     }
 
-    /// A token in three parts that reads as a JWT and says when it expires; the signature is noise.
+    /// A token of three parts that can be read as a JWT with an expiry; the signature is random.
     pub(super) fn jwt(&mut self, issuer: &str, audience: &str) -> String {
         let expires = self.expires();
         let header = json!({ "alg": "RS256", "typ": "JWT", "kid": "look-alike" });
@@ -77,7 +77,7 @@ impl Books {
         token
     }
 
-    /// A token in plain base64 that ends in `=` and holds the two characters which suffer most on the way.
+    /// A token in plain base64 that ends in `=` and contains the two characters that encodings change most often.
     pub(super) fn base64_token(&mut self) -> String {
         let mut candidates = std::iter::repeat_with(|| STANDARD.encode(unique::bytes::<65>()));
         let awkward = |token: &String| token.contains('+') && token.contains('/');
@@ -88,7 +88,7 @@ impl Books {
     }
 }
 
-/// A secret with every character that an encoding may spoil, and random enough to be searched for in logs.
+/// A secret with every character that an encoding may change, and random enough to be searched for in logs.
 pub(super) fn secret(name: &str) -> String {
     format!("{name}+/=&% ~{}", unique::word(20))
 }

@@ -1,6 +1,6 @@
-//! What every document takes for granted of a token request, and how a request that deviates is turned away.
+//! The rules that all documents share for token requests, and the answers to requests that break them.
 //!
-//! It knows HTTP, forms, JSON and RFC 6749 §5.2. It must not know any one provider.
+//! Knows HTTP, forms, JSON and RFC 6749 §5.2. Must not know a single provider.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::scripted_provider::{Answer, RecordedRequest};
 /// The members of a request's body.
 pub(super) type Members = BTreeMap<String, String>;
 
-/// A request turned away: the answer for the client, the reason for the test.
+/// A refused request: the answer for the client, and the reason for the test.
 pub(super) struct Refusal {
     pub(super) answer: Answer,
     pub(super) why: String,
@@ -68,7 +68,7 @@ pub(super) fn json_object(request: &RecordedRequest, members: &[&str]) -> Result
     exactly(found, members)
 }
 
-/// Refuses an `Authorization` header: the document puts the credentials into the body and nowhere else.
+/// Refuses an `Authorization` header, because the document has the credentials only in the body.
 pub(super) fn no_authorization(request: &RecordedRequest) -> Result<(), Refusal> {
     match request.header("authorization") {
         Some(_) => Err(Refusal::invalid_request("the document knows no Authorization header here")),
@@ -89,7 +89,7 @@ pub(super) fn grant(members: &Members, expected: &str) -> Result<(), Refusal> {
     }
 }
 
-/// A POST without a query or cookies, with one content type, which is this one and has no parameters.
+/// Checks for a POST without query and cookies, with exactly this content type and no parameters of it.
 fn carries(request: &RecordedRequest, content_type: &str) -> Result<(), Refusal> {
     if request.method != "POST" {
         return Err(Refusal::bare(405, format!("{} instead of POST", request.method)));

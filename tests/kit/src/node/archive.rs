@@ -45,13 +45,13 @@ pub fn pack(program: &Path, folder: &Path, images: &[(&str, &[&str])]) -> PathBu
     archive
 }
 
-/// What the loader would load, and the loader itself.
+/// The libraries that the loader would load, and the loader itself.
 fn libraries(program: &Path) -> Vec<PathBuf> {
     let said = run(Command::new("ldd").arg(program));
     said.split_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from).collect()
 }
 
-/// Puts a file there, by a command that takes the place as its last argument, for everybody to read and execute.
+/// Creates a file with a command that takes its path as the last argument, readable and executable for everyone.
 fn install(place: &Path, command: &mut Command) {
     fs::create_dir_all(place.parent().expect("a file in a folder")).expect("a temporary folder");
     run(command.arg(place));

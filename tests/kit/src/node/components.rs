@@ -15,7 +15,7 @@ use crate::process::Program;
 /// Relative to the folder.
 pub(super) const SOCKET: &str = "containerd.sock";
 
-/// Where pods have their addresses; Services have theirs in 10.0.0.0/24.
+/// The network of pods; Services are in 10.0.0.0/24.
 const POD_NETWORK: &str = "10.1.0.0/24";
 
 /// Writes the settings of containerd, of its network and of the kubelet.
@@ -86,12 +86,12 @@ fn kubelet_settings(folder: &Path, cgroup: &str) -> String {
         "cgroupRoot": cgroup,
         "failCgroupV1": false,
         "enforceNodeAllocatable": [],
-        // The folder is in memory, whose size nobody can tell by the ways of a disk.
+        // The folder is in memory, whose size the kubelet cannot determine.
         "localStorageCapacityIsolation": false,
         "evictionHard": { "memory.available": "1Mi", "nodefs.available": "1Mi", "imagefs.available": "1Mi" },
         "imageGCHighThresholdPercent": 100,
         "volumePluginDir": folder.join("volume-plugins"),
-        // A minute else: how soon a mounted Secret shows a new value. The story's tokens live for two.
+        // How soon a mounted Secret shows a new value; the default is a minute, and the story's tokens live for two.
         "syncFrequency": "10s",
     })
     .to_string()
@@ -102,8 +102,8 @@ pub(super) fn containerd(folder: &Path) -> Program {
     program(folder, "containerd", Path::new("containerd"), arguments)
 }
 
-/// It knows these names, and says of all others that they do not exist: without an upstream it would refuse to answer, which
-/// ends a search through the domains of resolv.conf.
+/// A DNS server that knows these names and answers that all others do not exist. Without an upstream it would refuse to
+/// answer, which ends a search through the domains of resolv.conf.
 pub(super) fn name_server(folder: &Path, names: &[(&str, Ipv4Addr)]) -> Program {
     let mut arguments: Vec<String> = [
         "--keep-in-foreground",

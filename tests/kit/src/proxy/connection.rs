@@ -1,6 +1,6 @@
-//! Connections: a call in, what became of it out.
+//! Connections: reads a call and writes the answer, with the injected fault.
 //!
-//! It knows sockets and framing. It must not know which call meets which fault.
+//! Knows sockets and framing. Must not know which call has which fault.
 
 use std::io;
 use std::net::TcpListener;
@@ -27,7 +27,7 @@ pub(super) async fn serve(listener: TcpListener, acceptor: TlsAcceptor, shared: 
             continue;
         };
         let (acceptor, shared) = (acceptor.clone(), shared.clone());
-        // How a connection ends is for the controller to complain about.
+        // Errors of a connection are reported by the controller.
         connections.spawn(async move { converse(acceptor.accept(stream).await?, &shared).await });
         while connections.try_join_next().is_some() {}
     }
@@ -67,7 +67,7 @@ async fn converse(mut client: TlsStream<TcpStream>, shared: &Shared) -> io::Resu
     upstream.flush().await?;
     let mut answer = Vec::new();
     if let Some(injection) = injection.filter(|injection| matches!(injection.fault, Fault::HoldAnswer)) {
-        // Its first bytes are proof that the API server has done what it was asked.
+        // The first bytes show that the API server has carried out the call.
         upstream.read_buf(&mut answer).await?;
         injection.meet();
         if !let_go(&injection, &mut client).await {
@@ -77,12 +77,12 @@ async fn converse(mut client: TlsStream<TcpStream>, shared: &Shared) -> io::Resu
     pass_on(&mut upstream, &mut client, answer, &call, shared).await
 }
 
-/// A watch that begins where the API server's memory no longer reaches is accepted, and then told so.
+/// The API server's answer to a watch from a version that it no longer has.
 const EXPIRED: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n\
     {\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\",\
     \"message\":\"too old resource version\",\"reason\":\"Expired\",\"code\":410}}\n";
 
-/// The next call with its bytes, made to be the last on its connection.
+/// The next call with its bytes, changed to be the last on its connection.
 async fn read_call(client: &mut TlsStream<TcpStream>) -> io::Result<Option<(Call, Vec<u8>)>> {
     let mut bytes = Vec::new();
     loop {
@@ -106,7 +106,7 @@ async fn read_call(client: &mut TlsStream<TcpStream>) -> io::Result<Option<(Call
     }
 }
 
-/// Waits until the injection lets go; false if the client has gone before. A client that was killed just before may not have
+/// Waits until the injection is released; false if the client is gone before. A client that was just killed may not have
 /// been noticed yet.
 async fn let_go(injection: &Injection, client: &mut TlsStream<TcpStream>) -> bool {
     const NOTICED: Duration = Duration::from_millis(100);
@@ -119,7 +119,7 @@ async fn let_go(injection: &Injection, client: &mut TlsStream<TcpStream>) -> boo
     }
 }
 
-/// Waits until the client hangs up. It sends nothing meanwhile: its call has come whole.
+/// Waits until the client closes the connection. The client sends nothing meanwhile, because its call is complete.
 async fn gone(client: &mut (impl AsyncRead + Unpin)) {
     let mut ignored = Vec::new();
     while client.read_buf(&mut ignored).await.is_ok_and(|read| read > 0) {}
@@ -155,7 +155,7 @@ async fn pass_on(
     }
 }
 
-/// What the API server says when it refuses.
+/// The API server's answer when it refuses a call.
 fn refusal(status: u16, retry_after: Option<u32>) -> Vec<u8> {
     let reason = match status {
         409 => "Conflict",

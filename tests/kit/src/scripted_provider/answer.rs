@@ -1,8 +1,6 @@
-//! What a provider answers: good tokens, OAuth errors, and everything a hostile or broken server may do
-//! instead.
+//! Answers of a provider: good tokens, OAuth errors, and the faults of a hostile or broken server.
 //!
-//! It knows status lines, headers and bodies. It must not know sockets: how bytes leave is `connection`'s
-//! business.
+//! Knows status lines, headers and bodies. Must not know sockets, which `connection` does.
 
 use std::time::Duration;
 
@@ -21,20 +19,20 @@ pub struct Answer {
     pub(super) act: Act,
 }
 
-/// What is done with the connection.
+/// The action on the connection.
 #[derive(Clone, Debug)]
 pub(super) enum Act {
     /// A response.
     Respond(Response),
-    /// Nothing at all, with the connection open.
+    /// No answer, with the connection open.
     Hang,
     /// The connection is closed in order.
     Close,
     /// The connection is reset.
     Reset,
-    /// A status line, then headers for ever.
+    /// A status line, then endless headers.
     EndlessHeaders,
-    /// A head, then a body for ever.
+    /// A head, then an endless body.
     EndlessBody,
     /// These bytes.
     Raw(Vec<u8>),
@@ -52,19 +50,19 @@ pub(super) struct Response {
 #[derive(Clone, Debug)]
 enum Body {
     Bytes(Vec<u8>),
-    /// A token made at the moment of sending, so that one standing answer never issues the same token twice.
+    /// A token that is made when it is sent, so that a permanent answer never issues the same token twice.
     FreshToken {
         lifetime: u64,
     },
 }
 
-/// How the body travels.
+/// How the body is sent.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Delivery {
     Whole,
     /// One byte at a time.
     Drip(Duration),
-    /// One byte at a time, and never the last one: white space, which may precede any JSON.
+    /// One byte at a time without end: white space, which may precede any JSON.
     EndlessDrip(Duration),
     /// Half of what `Content-Length` announces, then the connection is dropped.
     Truncated,
@@ -117,7 +115,7 @@ impl Answer {
         Self::status(status).header("Location", location)
     }
 
-    /// A perfectly good token in a body of exactly `size` bytes: the size alone is wrong with it.
+    /// A good token in a body of exactly `size` bytes, whose size is the only fault.
     pub fn of_size(size: usize) -> Self {
         let token = format!("tk-{}", unique::word(24));
         let empty =
@@ -128,7 +126,7 @@ impl Answer {
         Self::json(200, &full)
     }
 
-    /// A good token, compressed although nobody offered to take that.
+    /// A good token, compressed although the request does not accept that.
     pub fn gzip() -> Self {
         // {"access_token":"a-token-in-gzip","token_type":"Bearer","expires_in":3600}
         const COMPRESSED: &str = "H4sIAAAAAAAC/6tWSkxOTi0uji/Jz07NU7JSStQFs3Qz83TTqzILlHSUwPz4ksqC\
@@ -152,7 +150,7 @@ impl Answer {
         Self::act(Act::Reset)
     }
 
-    /// These bytes in the place of a whole response, well-formed or not; then the connection is closed in order.
+    /// These bytes instead of a response, well-formed or not; then the connection is closed in order.
     pub fn raw(bytes: &[u8]) -> Self {
         Self::act(Act::Raw(bytes.to_vec()))
     }
@@ -167,7 +165,7 @@ impl Answer {
         Self::act(Act::EndlessHeaders)
     }
 
-    /// A body of which one byte comes every so often and the last one never.
+    /// A body whose bytes come one by one at this interval, without the last one.
     pub fn endless_drip(every: Duration) -> Self {
         Self::text(200, "application/json", "").delivered(Delivery::EndlessDrip(every))
     }
@@ -178,20 +176,20 @@ impl Answer {
         self.delivered(Delivery::Drip(every))
     }
 
-    /// Half of the body comes, then the connection is dropped.
+    /// Sends half of the body, then drops the connection.
     #[must_use]
     pub fn truncated(self) -> Self {
         self.delivered(Delivery::Truncated)
     }
 
-    /// The answer begins only after a while.
+    /// Delays the answer.
     #[must_use]
     pub fn after(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self
     }
 
-    /// Adds a header. `Connection: close` is also acted upon.
+    /// Adds a header. `Connection: close` also takes effect.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.on_response(|response| response.headers.push((name.to_owned(), value.to_owned())));
@@ -206,7 +204,7 @@ impl Answer {
     }
 
     fn response(status: u16, content_type: &str, body: Body) -> Self {
-        // What RFC 6749 §5.1 demands of a token response.
+        // The headers that RFC 6749 §5.1 requires for a token response.
         let headers = [("Content-Type", content_type), ("Cache-Control", "no-store")];
         Self::act(Act::Respond(Response {
             status,
@@ -266,7 +264,7 @@ impl Response {
 
 fn fresh_token(lifetime: u64) -> Value {
     let token = format!("tk-{}", unique::word(24));
-    // A member nobody knows: whoever repeats an answer's body repeats this.
+    // An unknown member, which reveals a program that repeats an answer's body.
     let marker = format!("body-{}", unique::word(24));
     json!({ "access_token": token, "token_type": "Bearer", "expires_in": lifetime, "marker": marker })
 }

@@ -1,6 +1,6 @@
-//! What of an answer nobody but the client may ever show.
+//! The parts of an answer that only the client may see.
 //!
-//! It knows the members that hold tokens. It must not know where they are searched for.
+//! Knows the members that hold tokens. Must not know the searched places.
 
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ pub(super) fn register(body: &[u8]) {
             canaries::register(&format!("{member} of an answer"), secret);
         }
     }
-    // Whoever shows a body without a marker is found by the body itself; megabytes are not worth their search.
+    // A body without a marker is registered itself; one of megabytes is not worth the search.
     let text = std::str::from_utf8(body).ok().filter(|text| (16..4096).contains(&text.len()));
     if let Some(text) = text.filter(|_| parsed["marker"].is_null()) {
         canaries::register("an answer's whole body", text);

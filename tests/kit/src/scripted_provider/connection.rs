@@ -1,6 +1,6 @@
-//! Connections: TLS, requests in, answers out, with all the rudeness an answer may ask for.
+//! Connections: TLS, requests, and answers with all their faults.
 //!
-//! It knows sockets and framing. It must not know which answer belongs to which request.
+//! Knows sockets and framing. Must not know which answer belongs to which request.
 
 use std::io;
 use std::net::TcpListener;
@@ -20,7 +20,7 @@ use super::Shared;
 use super::answer::{Act, Answer, Delivery, Response};
 use super::request::{Head, RecordedRequest};
 
-/// More than any token request; a client that sends more is told so by a closed connection.
+/// The maximum size of a request, in bytes. The connection of a client that sends more is closed.
 const MOST: usize = 1024 * 1024;
 
 /// Accepts connections until the task is aborted; the connections end with it.
@@ -35,13 +35,13 @@ pub(super) async fn serve(listener: TcpListener, tls: Arc<rustls::ServerConfig>,
         };
         let number = shared.connections.fetch_add(1, Ordering::Relaxed) + 1;
         let (acceptor, shared) = (acceptor.clone(), shared.clone());
-        // How a connection ends is for the client to complain about, not for the server.
+        // Errors of a connection are reported by the client.
         connections.spawn(async move { converse(acceptor.accept(stream).await?, number, &shared).await });
         while connections.try_join_next().is_some() {}
     }
 }
 
-/// Accepts connections that are TCP and no more: the first bytes that come are answered with `reply`.
+/// Accepts connections without TLS: the first bytes are answered with `reply`.
 pub(super) async fn serve_without_tls(listener: TcpListener, reply: Vec<u8>, shared: Arc<Shared>) {
     let listener = unblocked(listener);
     loop {
@@ -118,13 +118,13 @@ async fn read_more(stream: &mut TlsStream<TcpStream>, received: &mut Vec<u8>) ->
     Ok(stream.read_buf(received).await? > 0)
 }
 
-/// Carries an answer out; says whether the connection may serve another request.
+/// Sends an answer; returns whether the connection may serve another request.
 async fn perform(stream: &mut TlsStream<TcpStream>, answer: Answer, shared: &Shared) -> io::Result<bool> {
     sleep(answer.delay).await;
     match answer.act {
         Act::Respond(response) => return respond(stream, &response, shared).await,
         Act::Hang => {
-            // Until the client hangs up, which reads as its end or as an error.
+            // Until the client closes the connection, which is read as its end or as an error.
             let mut ignored = Vec::new();
             while stream.read_buf(&mut ignored).await? > 0 {}
         }
@@ -148,7 +148,7 @@ async fn respond(
     let rendered = response.render();
     match response.delivery {
         Delivery::Whole => {
-            // Recorded first: once the client has the token, the record must have it, too.
+            // Recorded first, because a client with the token may ask for the record at once.
             shared.state().issued.extend(rendered.issued);
             stream.write_all(&[rendered.head, rendered.body].concat()).await?;
             stream.flush().await?;

@@ -1,7 +1,6 @@
-//! A request as it came over the wire.
+//! A request as it was received.
 //!
-//! It knows bytes and how to read them as HTTP, a form or JSON. It must not know what a good request looks
-//! like.
+//! Knows bytes and how to read them as HTTP, a form or JSON. Must not judge a request.
 
 use std::time::Instant;
 
@@ -15,7 +14,7 @@ use serde_json::Value;
 pub struct RecordedRequest {
     /// `POST`
     pub method: String,
-    /// What stands in the request line: path and query.
+    /// The request target: path and query.
     pub target: String,
     /// Names in their original case, in their original order.
     pub headers: Vec<(String, String)>,
@@ -27,7 +26,7 @@ pub struct RecordedRequest {
     pub arrived: DateTime<Utc>,
     /// The same on the monotonic clock, for measuring distances.
     pub instant: Instant,
-    /// Which connection it came over, counted from 1.
+    /// The number of the connection, from 1.
     pub connection: usize,
     /// The certificate the client showed, if any, as DER.
     pub client_certificate: Option<Vec<u8>>,
@@ -93,7 +92,7 @@ fn pairs(text: &[u8]) -> Vec<(String, String)> {
     form_urlencoded::parse(text).into_owned().collect()
 }
 
-/// A head that has arrived completely.
+/// A complete head.
 pub(super) struct Head {
     pub(super) length: usize,
     pub(super) method: String,
@@ -120,8 +119,7 @@ impl Head {
         }))
     }
 
-    /// What `Content-Length` announces; a request without it has no body. A chunked body is not understood:
-    /// no token request should need one.
+    /// The value of `Content-Length`; 0 without it. Chunked bodies are not supported, because no token request needs one.
     pub(super) fn body_length(&self) -> usize {
         let announced = self.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
         announced.and_then(|(_, value)| value.trim().parse().ok()).unwrap_or(0)

@@ -1,9 +1,10 @@
-//! Objects as people can write them, and what is kept of each.
+//! Objects as users can write them, and the parts that are kept of each.
 
 use kube::ResourceExt;
 use serde_json::json;
 
 use super::*;
+use crate::api::{ClusterTokenProvider, TokenProvider, TokenSource};
 
 fn source(spec: &str, status: &str) -> Decoded<TokenSource> {
     let text = format!(
@@ -20,7 +21,7 @@ fn nested(depth: usize) -> String {
 const TARGET: &str = r#""target":{"name":"t"},"suspend":true"#;
 
 #[test]
-fn what_can_be_read_of_a_spec_is_kept_and_the_rest_is_named() {
+fn readable_parts_of_a_spec_are_kept_and_the_others_are_named() {
     let provider = |claims: &str| {
         format!(
             r#"{{"provider":{{"tokenEndpoint":"https://a.example/t","assertionGrant":{{"claims":{claims}}}}},{TARGET}}}"#
@@ -68,7 +69,7 @@ fn a_member_of_the_status_that_cannot_be_read_costs_no_other() {
     assert_eq!(decoded.fault.as_deref(), Some("status.renewAt"));
     let status = decoded.object.status.clone().unwrap();
     assert_eq!((status.failures, status.renew_at, status.expires_at.is_some()), (3, None, true));
-    // The controller writes its status anew; nobody else has to do anything.
+    // The controller writes the status again, so no user has to act.
     assert!(unreadable(&decoded.object).is_none());
 }
 
@@ -115,7 +116,7 @@ fn a_provider_that_cannot_be_read_is_there_and_says_so() {
 }
 
 #[test]
-fn many_small_claims_weigh_what_they_take_in_memory() {
+fn many_small_claims_weigh_as_much_as_they_take_in_memory() {
     let members: Vec<_> = (0..300).map(|_| json!({"": 0})).collect();
     let spec = json!({"provider": {"tokenEndpoint": "https://a.example/t", "assertionGrant": {"claims": {"a": members}}}});
     let mut object = source(&spec.to_string(), "null").object;
@@ -129,7 +130,7 @@ fn an_error_quotes_nothing() {
     let text = json!({"metadata": {"name": "n", "labels": "hunter2-hunter2"}, "spec": {"bodyFormat": "hunter2-hunter2"}});
     let error = TokenSource::decode(text.to_string().as_bytes()).unwrap_err();
     assert!(!error.contains("hunter2"), "{error}");
-    let provider: Value = json!({"metadata": {"name": "n"}, "spec": {"bodyFormat": "hunter2-hunter2"}});
+    let provider = json!({"metadata": {"name": "n"}, "spec": {"bodyFormat": "hunter2-hunter2"}});
     let decoded = TokenProvider::decode(provider.to_string().as_bytes()).unwrap();
     assert!(!decoded.fault.unwrap().contains("hunter2"));
 }

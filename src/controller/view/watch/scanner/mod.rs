@@ -3,8 +3,10 @@
 //! Holds at most one object in memory. Without recursion, no depth of nesting can exhaust the stack. Must not know any
 //! kind of object, nor whether an object can be decoded.
 
-/// How many levels the path is tracked. The deepest path of interest is `items[].metadata.managedFields[].fieldsV1`.
-const TRACKED: usize = 6;
+use path::{Field, Name, Path, Slot};
+
+mod path;
+
 /// The longest member name of interest.
 const LONGEST_NAME: usize = 64;
 /// The longest text in `Captured`; longer ones are left out. The continue token of a list is the longest of interest.
@@ -42,70 +44,11 @@ pub(crate) struct Item {
     pub(crate) captured: Captured,
 }
 
-/// The member names of interest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Name {
-    Element,
-    Items,
-    Object,
-    Type,
-    Metadata,
-    ManagedFields,
-    FieldsV1,
-    Time,
-    Annotations,
-    LastApplied,
-    Ours,
-    Text(Field),
-    Other,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Field {
-    Name,
-    Namespace,
-    Uid,
-    ResourceVersion,
-    Continue,
-}
-
-impl Name {
-    fn of(name: &[u8]) -> Self {
-        match name {
-            b"items" => Name::Items,
-            b"object" => Name::Object,
-            b"type" => Name::Type,
-            b"metadata" => Name::Metadata,
-            b"managedFields" => Name::ManagedFields,
-            b"fieldsV1" => Name::FieldsV1,
-            b"time" => Name::Time,
-            b"annotations" => Name::Annotations,
-            b"kubectl.kubernetes.io/last-applied-configuration" => Name::LastApplied,
-            b"name" => Name::Text(Field::Name),
-            b"namespace" => Name::Text(Field::Namespace),
-            b"uid" => Name::Text(Field::Uid),
-            b"resourceVersion" => Name::Text(Field::ResourceVersion),
-            b"continue" => Name::Text(Field::Continue),
-            name if name.starts_with(b"tokensource.dev/") => Name::Ours,
-            _ => Name::Other,
-        }
-    }
-}
-
-/// One open object or array near the root.
-struct Frame {
-    is_object: bool,
-    /// In an object: the next string is a name, not a value.
-    name_next: bool,
-    member: Name,
-}
-
 /// The position in the text.
 pub(crate) struct Scanner {
     shape: Shape,
     longest: usize,
-    frames: Vec<Frame>,
-    depth: usize,
+    path: Path,
     in_string: bool,
     escaped: bool,
     name: Option<Vec<u8>>,
@@ -120,22 +63,13 @@ pub(crate) struct Scanner {
     of_list: Captured,
 }
 
-/// The field that a captured text belongs to.
-#[derive(Clone, Copy)]
-enum Slot {
-    Event,
-    Item(Field),
-    List(Field),
-}
-
 impl Scanner {
     /// Objects of more than `longest` bytes are not kept.
     pub(crate) fn new(shape: Shape, longest: usize) -> Self {
         Self {
             shape,
             longest,
-            frames: Vec::with_capacity(TRACKED),
-            depth: 0,
+            path: Path::new(),
             in_string: false,
             escaped: false,
             name: None,
@@ -191,7 +125,7 @@ impl Scanner {
 
     /// Whether the text is complete.
     pub(crate) fn is_complete(&self) -> bool {
-        self.depth == 0 && !self.in_string
+        self.path.depth == 0 && !self.in_string
     }
 
     fn outside(&mut self, byte: u8, emit: &mut impl FnMut(Item)) {
@@ -202,10 +136,10 @@ impl Scanner {
                 return;
             }
             b'{' | b'[' => {
-                if self.begins_item(byte) {
-                    self.item = Some(self.depth);
+                if byte == b'{' && self.path.is_at_item(self.shape) {
+                    self.item = Some(self.path.depth);
                 }
-                self.open(byte);
+                self.path.open(byte == b'{');
             }
             b'}' | b']' => {
                 self.close(byte, emit);
@@ -217,10 +151,10 @@ impl Scanner {
                 return;
             }
             b',' => {
-                if self.cut == Some(self.depth) {
+                if self.cut == Some(self.path.depth) {
                     self.cut = None;
                 }
-                if let Some(frame) = self.current() {
+                if let Some(frame) = self.path.current() {
                     frame.name_next = frame.is_object;
                 }
             }
@@ -229,59 +163,32 @@ impl Scanner {
         self.copy(&[byte]);
     }
 
-    /// The frame of the innermost open object or array, unless it is deeper than any path of interest.
-    fn current(&mut self) -> Option<&mut Frame> {
-        if self.frames.len() == self.depth { self.frames.last_mut() } else { None }
-    }
-
-    fn begins_item(&self, byte: u8) -> bool {
-        let path = |position: usize| self.frames.get(position).map(|frame| frame.member);
-        byte == b'{'
-            && match self.shape {
-                Shape::Any => false,
-                Shape::List => {
-                    self.depth == 2 && path(0) == Some(Name::Items) && path(1) == Some(Name::Element)
-                }
-                Shape::Watch => self.depth == 1 && path(0) == Some(Name::Object),
-            }
-    }
-
-    fn open(&mut self, byte: u8) {
-        if self.depth < TRACKED && self.frames.len() == self.depth {
-            let is_object = byte == b'{';
-            let member = if is_object { Name::Other } else { Name::Element };
-            self.frames.push(Frame { is_object, name_next: is_object, member });
-        }
-        self.depth = self.depth.saturating_add(1);
-    }
-
     fn close(&mut self, byte: u8, emit: &mut impl FnMut(Item)) {
-        if self.cut == Some(self.depth) {
+        if self.cut == Some(self.path.depth) {
             self.cut = None;
         }
         self.copy(&[byte]);
-        self.depth = self.depth.saturating_sub(1);
-        self.frames.truncate(self.depth);
+        self.path.close();
         let ends = match self.shape {
             Shape::Any => false,
-            Shape::List => self.item == Some(self.depth),
+            Shape::List => self.item == Some(self.path.depth),
             // In a watch, the event's type is outside the object.
-            Shape::Watch => self.depth == 0,
+            Shape::Watch => self.path.depth == 0,
         };
         if ends {
             let text = std::mem::take(&mut self.text);
             let text = (!std::mem::take(&mut self.is_too_long)).then_some(text);
             emit(Item { text, captured: std::mem::take(&mut self.captured) });
         }
-        if self.item == Some(self.depth) {
+        if self.item == Some(self.path.depth) {
             self.item = None;
         }
     }
 
     fn begin_string(&mut self) {
         self.in_string = true;
-        let slot = self.slot();
-        let Some(frame) = self.current() else { return };
+        let slot = self.path.slot(self.shape);
+        let Some(frame) = self.path.current() else { return };
         if frame.is_object && frame.name_next {
             self.name = Some(Vec::new());
         } else {
@@ -333,7 +240,7 @@ impl Scanner {
             } = text;
         }
         let name = self.name.take();
-        if let Some(frame) = self.current()
+        if let Some(frame) = self.path.current()
             && frame.is_object
             && frame.name_next
         {
@@ -343,59 +250,14 @@ impl Scanner {
 
     /// Called after a name. The value that follows may have to be left out.
     fn begin_value(&mut self) {
-        let Some(frame) = self.current() else { return };
+        let Some(frame) = self.path.current() else { return };
         frame.name_next = false;
         if self.cut.is_some() {
             return;
         }
-        if let Some(instead) = self.instead() {
+        if let Some(instead) = self.path.instead(self.shape) {
             self.copy(instead);
-            self.cut = Some(self.depth);
-        }
-    }
-
-    fn path(&self) -> [Option<Name>; TRACKED] {
-        let mut path = [None; TRACKED];
-        for (place, frame) in path.iter_mut().zip(&self.frames) {
-            *place = Some(frame.member);
-        }
-        path
-    }
-
-    /// The replacement of a value that is left out.
-    fn instead(&self) -> Option<&'static [u8]> {
-        use Name::{
-            Annotations, Element, FieldsV1, Items, LastApplied, ManagedFields, Metadata, Object, Other, Time,
-        };
-        let path = self.path();
-        let path: Vec<Name> = path.into_iter().flatten().collect();
-        let path = path.as_slice();
-        let item = path.strip_prefix(&[Items, Element]);
-        let within = item.or_else(|| path.strip_prefix(&[Object])).unwrap_or(path);
-        match within {
-            [Metadata, ManagedFields, Element, FieldsV1 | Time] => Some(b"null"),
-            // Annotations of others are kept only in answers with a single object.
-            [Metadata, Annotations, name]
-                if *name == LastApplied
-                    || self.shape != Shape::Any && matches!(name, Other | Name::Text(_)) =>
-            {
-                Some(b"\"\"")
-            }
-            _ => None,
-        }
-    }
-
-    fn slot(&self) -> Option<Slot> {
-        use Name::{Element, Items, Metadata, Object, Text, Type};
-        let path = self.path();
-        match (self.shape, path) {
-            (Shape::Watch, [Some(Type), None, ..]) => Some(Slot::Event),
-            (Shape::Watch, [Some(Object), Some(Metadata), Some(Text(field)), None, ..])
-            | (Shape::List, [Some(Items), Some(Element), Some(Metadata), Some(Text(field)), None, ..]) => {
-                Some(Slot::Item(field))
-            }
-            (Shape::List, [Some(Metadata), Some(Text(field)), None, ..]) => Some(Slot::List(field)),
-            _ => None,
+            self.cut = Some(self.path.depth);
         }
     }
 

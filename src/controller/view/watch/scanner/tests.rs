@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// Everything that comes of a text that arrives in pieces of this size.
+/// The result of a text that arrives in pieces of this size.
 fn scanned(shape: Shape, longest: usize, text: &str, piece: usize) -> (Vec<Item>, Scanner) {
     let mut scanner = Scanner::new(shape, longest);
     let mut items = Vec::new();
@@ -144,7 +144,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// What the scanner is to cut, on decoded values.
+/// The expected result, computed from decoded values.
 fn expected(mut object: Value, shape: Shape) -> Value {
     let Some(metadata) = object.get_mut("metadata") else { return object };
     if let Some(entries) = metadata.get_mut("managedFields").and_then(Value::as_array_mut) {

@@ -1,8 +1,7 @@
-//! The floor: a client that does only what nobody can avoid for a token, one token request, one write of a Secret, one
-//! write of a status, at the controller's concurrency.
+//! The lower bound: a client that does only the necessary work for a token, one token request, one write of a Secret and one
+//! write of a status, with the controller's concurrency.
 //!
-//! Runs on threads of its own, so that its CPU time can be told from everybody else's. It caches nothing, watches nothing,
-//! checks nothing.
+//! Runs on threads of its own, so that its CPU time is measured separately. Has no cache, no watch and no checks.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,7 +22,7 @@ use crate::fleet::Place;
 use crate::measure::cpu_of_threads;
 use crate::provider::Provider;
 
-/// What its threads are called; the kernel keeps 15 characters.
+/// The name of its threads; the kernel keeps 15 characters.
 const THREADS: &str = "bench-bare";
 /// The controller's default.
 const CONCURRENCY: usize = 16;
@@ -38,7 +37,7 @@ pub(crate) enum Verb {
     Put,
 }
 
-/// What is done for each TokenSource.
+/// The work for each TokenSource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
     /// A token, a new Secret, the status.
@@ -65,7 +64,7 @@ struct Shared {
 }
 
 impl Bare {
-    /// For these TokenSources, as they are stored. Speaks as an administrator: the controller may not PUT.
+    /// A client for these stored TokenSources. Uses the rights of an administrator, because the controller may not PUT.
     pub(crate) fn new(
         plane: &ControlPlane,
         provider: &Provider,
@@ -77,7 +76,7 @@ impl Bare {
             .enable_all()
             .build()
             .expect("a runtime for the bare client");
-        // A client belongs to the runtime it is made on.
+        // A client belongs to the runtime that it is made on.
         let kube = {
             let _on = runtime.enter();
             plane.admin()
@@ -87,7 +86,7 @@ impl Bare {
         Self { runtime, shared: Arc::new(Shared { kube, https, url: provider.url(), sources }) }
     }
 
-    /// Does it for all of them, as fast as it goes or at a rate; says how long that took.
+    /// Does the work for all TokenSources, as fast as possible or at a rate. Returns the time it took.
     pub(crate) async fn run(&self, work: Work, per_second: Option<f64>) -> Duration {
         let next = Arc::new(AtomicUsize::new(0));
         let began = Instant::now();
@@ -115,7 +114,7 @@ impl Bare {
         began.elapsed()
     }
 
-    /// This one is stored so.
+    /// Replaces the stored object of one TokenSource.
     pub(crate) async fn adopt(&self, number: usize, source: DynamicObject) {
         *self.shared.sources[number].1.lock().await = source;
     }
@@ -125,7 +124,7 @@ impl Bare {
         cpu_of_threads(THREADS)
     }
 
-    /// Does it for one of them, with nothing else under way.
+    /// Does the work for one TokenSource alone. Returns the time it took.
     pub(crate) async fn one(&self, number: usize, work: Work) -> Duration {
         let shared = Arc::clone(&self.shared);
         let began = Instant::now();
@@ -243,7 +242,7 @@ fn status(place: &Place, version: &str, now: DateTime<Utc>) -> Value {
         "observedGeneration": 1,
         "issuedAt": timestamp(now),
         "expiresAt": timestamp(now + TimeDelta::hours(1)),
-        // What changes each time, so that no write is one without a change.
+        // A value that changes each time, so that every write is a change.
         "renewAt": now.to_rfc3339_opts(SecondsFormat::Micros, true),
         "tokenType": "Bearer",
         "scope": "read",

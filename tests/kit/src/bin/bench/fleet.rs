@@ -1,5 +1,5 @@
-//! The TokenSources that are measured: one for each client of one provider, with credentials and a target of its own, a
-//! hundred in a namespace. Knows objects; must not know what is done with them.
+//! The measured TokenSources: one for each client of one provider, with its own credentials and target, a hundred in a
+//! namespace. Knows objects; must not know the measurements.
 
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
@@ -10,11 +10,11 @@ use tokensource_kit::token_sources;
 
 use crate::provider::Provider;
 
-/// So many share a namespace.
+/// The number of TokenSources in a namespace.
 const NEIGHBOURS: usize = 100;
 /// The provider object.
 pub(crate) const PROVIDER: &str = "bench";
-/// So many objects are created at once.
+/// The number of objects that are created at once.
 const CREATORS: usize = 32;
 
 /// One TokenSource's place.
@@ -34,7 +34,7 @@ impl Place {
     }
 }
 
-/// Places that nobody else has.
+/// New, unique places.
 pub(crate) fn places(prefix: &str, count: usize) -> Vec<Place> {
     (0..count)
         .map(|number| Place {

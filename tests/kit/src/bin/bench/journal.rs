@@ -1,5 +1,5 @@
-//! What two watches see: when each target got which token, and what each TokenSource says of itself.
-//! Knows how to look on; must not know what figure is made of it.
+//! Records the events of two watches: when each target got which token, and the status of each TokenSource. Must not know
+//! how figures are computed from the record.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,7 @@ use kube::{Api, Client, ResourceExt};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// What is known of one TokenSource, by name: names are unique across namespaces here.
+/// The record of one TokenSource, by name, because names are unique across namespaces here.
 #[derive(Clone, Debug, Default)]
 struct Seen {
     ready: bool,
@@ -24,11 +24,11 @@ struct Seen {
     expires_at: Option<DateTime<Utc>>,
 }
 
-/// A token that came into a target.
+/// A token that was written to a target.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrival {
     pub(crate) at: DateTime<Utc>,
-    /// When it was due, and when the one before expired; none for a first token.
+    /// When it was due, and when the previous one expired; None for a first token.
     pub(crate) due: Option<DateTime<Utc>>,
     pub(crate) deadline: Option<DateTime<Utc>>,
 }
@@ -38,20 +38,20 @@ struct State {
     seen: HashMap<String, Seen>,
     arrivals: Vec<(String, Arrival)>,
     ready: usize,
-    /// Events that our own watches were sent, and how many tokens passed their expiry in a target.
+    /// How many events the watches of the benchmark received, and how many tokens expired in a target.
     events: u64,
     expired: u64,
 }
 
-/// What was seen so far.
+/// The record so far.
 #[derive(Clone, Default)]
 pub(crate) struct Journal {
     state: Arc<Mutex<State>>,
-    /// Whenever a token has come.
+    /// Notified for each new token.
     news: Arc<watch::Sender<()>>,
 }
 
-/// Two watches, until it is dropped.
+/// Two watches, which end when this is dropped.
 pub(crate) struct Watches(Vec<JoinHandle<()>>);
 
 impl Drop for Watches {
@@ -63,7 +63,7 @@ impl Drop for Watches {
 }
 
 impl Journal {
-    /// Begins to look on.
+    /// Starts the watches.
     pub(crate) fn follow(&self, client: &Client) -> Watches {
         let kind = GroupVersionKind::gvk("tokensource.dev", "v1alpha1", "TokenSource");
         let sources = Api::<DynamicObject>::all_with(client.clone(), &ApiResource::from_gvk(&kind));
@@ -95,14 +95,14 @@ impl Journal {
         self.open().ready
     }
 
-    /// Waits until so many are; says when the last one was seen to be.
+    /// Waits until this number is Ready. Returns when the last one was seen to be.
     pub(crate) async fn await_ready(&self, count: usize) {
         while self.ready() < count {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
 
-    /// Waits until this one has got a token since a mark.
+    /// Waits until this TokenSource has a token that is newer than a mark.
     pub(crate) async fn await_token(&self, mark: usize, name: &str) -> Arrival {
         let mut news = self.news.subscribe();
         loop {
@@ -115,7 +115,7 @@ impl Journal {
         }
     }
 
-    /// How many tokens have come so far.
+    /// The number of tokens so far.
     pub(crate) fn mark(&self) -> usize {
         self.open().arrivals.len()
     }
@@ -125,7 +125,7 @@ impl Journal {
         self.open().arrivals.get(mark..).unwrap_or_default().to_vec()
     }
 
-    /// Tokens that expired in their targets, until they were replaced or until now.
+    /// The number of tokens that expired in their targets before they were replaced.
     pub(crate) fn expired(&self) -> u64 {
         let state = self.open();
         let now = Utc::now();
@@ -133,12 +133,12 @@ impl Journal {
         state.expired + u64::try_from(standing).unwrap_or_default()
     }
 
-    /// How many events our own watches were sent.
+    /// The number of events that the watches of the benchmark received.
     pub(crate) fn events(&self) -> u64 {
         self.open().events
     }
 
-    /// Those who have a token, by when it is due and when it expires.
+    /// The TokenSources with a token: when it is due and when it expires.
     pub(crate) fn standing(&self) -> HashMap<String, (DateTime<Utc>, DateTime<Utc>)> {
         let state = self.open();
         let pair = |(name, seen): (&String, &Seen)| Some((name.clone(), (seen.renew_at?, seen.expires_at?)));
@@ -174,7 +174,7 @@ impl Journal {
         if seen.issued_at == issued_at {
             return;
         }
-        // The status is written after the target, so what it said until now was of the token before.
+        // The status is written after the target, so the known status is that of the previous token.
         let first = seen.issued_at.is_none();
         let due = seen.renew_at.filter(|_| !first);
         let deadline = seen.expires_at.filter(|_| !first);
@@ -201,7 +201,7 @@ pub(crate) fn seconds(span: TimeDelta) -> f64 {
     span.as_seconds_f64()
 }
 
-/// What a share of the values lies below; none of none.
+/// The percentile of the values; None without values.
 pub(crate) fn percentile(values: &[f64], share: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

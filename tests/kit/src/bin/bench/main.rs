@@ -1,9 +1,9 @@
-//! `make bench`: what the release binary takes, and beside each figure what a bare client takes for the same at the same
-//! server. docs/performance.md says how to read the table.
+//! `make bench`: measures the release binary, and for comparison a bare client that does the same at the same server.
+//! docs/performance.md explains the table.
 //!
 //! SIZES=100,1000,10000 PARTS=standing,renewals,limited bench
 //!
-//! Fails where the controller is wrong, never where it is slow.
+//! Fails if the controller makes a mistake, but not if it is slow.
 
 #![allow(
     clippy::print_stdout,
@@ -60,7 +60,7 @@ fn setting(name: &str, default: &str) -> String {
     std::env::var(name).ok().filter(|value| !value.is_empty()).unwrap_or_else(|| default.to_owned())
 }
 
-/// What is going on, for whoever waits.
+/// Prints progress.
 pub(crate) fn say(what: &str) {
     static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
     eprintln!("{:6.1} s  {what}", BEGAN.elapsed().as_secs_f64());

@@ -1,5 +1,5 @@
-//! How a process and the API server are doing: CPU time and memory from /proc, requests and watch traffic from the
-//! server's own metrics. Knows where figures come from; must not know what they are held against.
+//! Measures a process and the API server: CPU time and memory from /proc, requests and watch traffic from the server's own
+//! metrics. Must not know the use of the figures.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,7 +17,7 @@ pub(crate) fn cpu(process: &Process) -> Duration {
     cpu_of(&format!("/proc/{pid}/stat"))
 }
 
-/// The CPU time of those threads of this process that are called so.
+/// The CPU time of the threads with this name in this process.
 pub(crate) fn cpu_of_threads(name: &str) -> Duration {
     let tasks = fs::read_dir("/proc/self/task").expect("this process's threads");
     let called = |task: &fs::DirEntry| {
@@ -49,7 +49,7 @@ pub(crate) fn memory(process: &Process) -> Memory {
     Memory { now: find("VmRSS"), peak: find("VmHWM") }
 }
 
-/// What the API server has counted so far.
+/// The counters of the API server so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Server {
     requests: BTreeMap<String, f64>,
@@ -57,10 +57,10 @@ pub(crate) struct Server {
     pub(crate) watch_bytes: f64,
 }
 
-/// What benchmarks are about; the API server's own affairs are left out.
+/// The resources that count; requests of the API server to itself are left out.
 const RESOURCES: [&str; 6] =
     ["secrets", "tokensources", "events", "tokenproviders", "clustertokenproviders", "configmaps"];
-/// Watch traffic of these is counted.
+/// The resources whose watch traffic is counted.
 const WATCHED: [&str; 2] = ["secrets", "tokensources"];
 
 impl Server {

@@ -1,7 +1,7 @@
-//! A token endpoint that is fast enough to be no part of what is measured: TLS, HTTP/1.1 with connections kept, one kind
-//! of answer. Counts who has asked, and how often too early; may be told to take only so many requests a second.
+//! A token endpoint that is too fast to affect the measurements: TLS, HTTP/1.1 with kept connections, one kind of answer.
+//! Counts the requests of each client and those that come too early, and can limit requests per second.
 //!
-//! Runs on threads of its own, so that its CPU time can be told from everybody else's. Must not know Kubernetes.
+//! Runs on threads of its own, so that its CPU time is measured separately. Must not know Kubernetes.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -15,22 +15,22 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio_rustls::TlsAcceptor;
 
-/// What its threads are called; the kernel keeps 15 characters.
+/// The name of its threads; the kernel keeps 15 characters.
 pub(crate) const THREADS: &str = "bench-provider";
-/// As long as a usual access token that is a JWT.
+/// The length of a typical access token that is a JWT.
 const TOKEN: usize = 900;
 
 pub(crate) struct Provider {
     port: u16,
     identity: Identity,
     shared: Arc<Shared>,
-    /// There until it is dropped.
+    /// None after the drop.
     runtime: Option<Runtime>,
 }
 
 impl Drop for Provider {
     fn drop(&mut self) {
-        // Not by dropping it, which waits, and may not be done on another runtime's thread.
+        // Not dropped, because that waits and is not allowed on a thread of another runtime.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
@@ -41,7 +41,7 @@ impl Drop for Provider {
 struct Shared {
     asked: Mutex<HashMap<String, Client>>,
     requests: AtomicU64,
-    /// Requests for a token whose predecessor was in the first third of its life: asked for twice.
+    /// Requests while the previous token was in the first third of its life, which should not have been sent.
     twice: AtomicU64,
     refused: AtomicU64,
     handshakes: AtomicU64,
@@ -59,10 +59,10 @@ struct Client {
 /// How long tokens live.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Lives {
-    /// All the same.
+    /// The same lifetime for all.
     Same(Duration),
-    /// Those of a client's first token are such that its first renewals come evenly spread over half a life, the soonest
-    /// after `pause`: as in a fleet that has run for long.
+    /// The lifetime of a client's first token is chosen so that the first renewals are evenly distributed over half a life,
+    /// the first after `pause`, as in a fleet that has run for long.
     Spread { pause: Duration, life: Duration },
 }
 
@@ -72,7 +72,7 @@ impl Default for Lives {
     }
 }
 
-/// What has been asked so far.
+/// The counts so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) requests: u64,
@@ -115,7 +115,7 @@ impl Provider {
         *lock(&self.shared.lives) = lives;
     }
 
-    /// From now on no more than so many requests in any second of the clock are granted; 0 lifts the limit.
+    /// Limits the granted requests in any second of the clock; 0 removes the limit.
     pub(crate) fn limit(&self, per_second: usize) {
         self.shared.limit.store(per_second, Ordering::Relaxed);
     }
@@ -147,7 +147,7 @@ async fn serve(listener: std::net::TcpListener, acceptor: TlsAcceptor, shared: A
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
         let (acceptor, shared) = (acceptor.clone(), Arc::clone(&shared));
-        // How a connection ends is the client's affair.
+        // Errors of a connection are reported by the client.
         tokio::spawn(async move { converse(stream, acceptor, shared).await.ok() });
     }
 }
@@ -171,7 +171,7 @@ async fn converse(stream: TcpStream, acceptor: TlsAcceptor, shared: Arc<Shared>)
     }
 }
 
-/// The client of a whole request and where it ends; none while it is not whole.
+/// The client of a complete request and where the request ends; None if it is incomplete.
 fn parse(received: &[u8]) -> Option<(String, usize)> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut request = httparse::Request::new(&mut headers);
@@ -212,7 +212,7 @@ impl Shared {
         )
     }
 
-    /// Notes that this client has got a token, and says how long it lives.
+    /// Records that this client got a token, and returns the lifetime.
     fn note(&self, client: &str) -> Duration {
         let lives = *lock(&self.lives);
         let mut asked = lock(&self.asked);
@@ -252,10 +252,10 @@ impl Shared {
     }
 }
 
-/// A life that leads to a renewal `pause` and an even share of half a `life` from now. The product renews at half life up
-/// to six minutes, and from there on 180 s before the end, up to twelve.
+/// A lifetime that leads to a renewal `pause` and an even share of half a `life` from now. The product renews at half of a
+/// lifetime up to six minutes, and 180 s before the end of one up to twelve minutes.
 fn first_life(pause: Duration, life: Duration, number: usize) -> Duration {
-    // The golden ratio's multiples spread evenly, wherever one stops.
+    // The multiples of the golden ratio are evenly distributed for any number of clients.
     let share = (f64::from(u32::try_from(number).unwrap_or_default()) * 0.618_034).fract();
     let due = pause + life.mul_f64(share / 2.0);
     let margin = Duration::from_secs(180);

@@ -1,5 +1,5 @@
-//! A fleet whose tokens are renewed evenly, some 67 a second where there are enough of them: what a renewal costs, how
-//! late it comes, what a restart, a crash of the leader and a slow provider do to it.
+//! A fleet whose tokens are renewed evenly, up to 67 a second: the cost and lateness of renewals, and the effect of a
+//! restart, a crash of the leader and a slow provider.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -19,9 +19,9 @@ use crate::world::{Cost, World};
 
 /// Renewals a second: 10,000 tokens that live 300 s and are renewed at half life.
 const RATE: f64 = 200.0 / 3.0;
-/// No token is asked for within 5 s of the one before, so shorter lives than this say nothing.
+/// Shorter lifetimes measure nothing, because no token is requested within 5 s of the previous one.
 const SHORTEST: f64 = 16.0;
-/// How long renewals are counted, at the least and at the most.
+/// The minimum and maximum time for which renewals are counted.
 const WINDOW: (f64, f64) = (30.0, 150.0);
 
 struct Fleet {
@@ -33,7 +33,7 @@ struct Fleet {
 }
 
 impl Fleet {
-    /// All Ready, with their first renewals spread over the next half life.
+    /// A fleet that is Ready, with its first renewals distributed over the next half life.
     async fn start(size: usize) -> Self {
         let life = Duration::from_secs_f64((2.0 * real(size) / RATE).max(SHORTEST).round());
         let rate = 2.0 * real(size) / life.as_secs_f64();
@@ -42,7 +42,7 @@ impl Fleet {
         world.provider.set_lives(Lives::Spread { pause: Duration::from_secs(8), life });
         let places = fleet::places("fleet", size);
         fleet::prepare(&world.admin, &places, &world.provider).await;
-        // First the controller: of what is older than a leader, each target is read once more in its first two minutes.
+        // The controller starts first: a new leader reads each older target once more within its first two minutes.
         let controller = world.controller();
         controller.ready().await;
         tokio::time::sleep(Duration::from_secs(2)).await;
@@ -51,7 +51,7 @@ impl Fleet {
         Self { world, controller, life, rate }
     }
 
-    /// What was seen so far, in a line.
+    /// Prints the state in one line.
     fn glance(&self) {
         let counts = self.world.provider.counts();
         let memory = memory(self.controller.process());
@@ -77,7 +77,7 @@ impl Fleet {
 
 pub(crate) async fn measure(size: usize) -> Vec<Figure> {
     let fleet = Fleet::start(size).await;
-    // The first renewal of each takes the Secret's fields over from the request that created it, and costs more.
+    // The first renewal of each takes over the fields of the Secret from the request that created it, and costs more.
     let half = fleet.life / 2;
     say("first renewals, which are not counted");
     fleet.wait(half + Duration::from_secs(12)).await;
@@ -106,7 +106,7 @@ fn each(time: Duration, many: f64) -> f64 {
     time.as_secs_f64() * 1000.0 / many
 }
 
-/// Placeholders whose floors are known later, in the order of the table.
+/// Figures whose lower bounds are filled in later, in the order of the table.
 fn costs(cost: &Cost, arrivals: &[(String, Arrival)], resident: f64) -> Vec<Figure> {
     let many = real(arrivals.len());
     vec![
@@ -157,7 +157,7 @@ fn with_floor(
     figures.insert(5, Figure::over("  watch events for each", watched, sent, "2 more than the server's own"));
 }
 
-/// Events that the API server sent to others than us.
+/// Events that the API server sent to other clients than the benchmark.
 fn watch_events(cost: &Cost, many: f64) -> f64 {
     #[allow(clippy::cast_precision_loss)] // thousands
     let ours = cost.own_events as f64;
@@ -174,7 +174,7 @@ fn lateness(arrivals: &[(String, Arrival)]) -> Vec<Figure> {
     ]
 }
 
-/// How soon the first of those that have become due meanwhile has its token after a start.
+/// The time from a start to the first token that became due meanwhile.
 async fn first_after_start(fleet: &Fleet) -> Figure {
     say("a restart while tokens are due");
     let Fleet { world, controller, .. } = fleet;
@@ -190,7 +190,7 @@ async fn first_after_start(fleet: &Fleet) -> Figure {
     Figure::new("start to first renewal", table::seconds(took), "")
 }
 
-/// The leader is killed while the other stands by.
+/// Kills the leader while another replica stands by.
 async fn failover(fleet: &Fleet) -> Vec<Figure> {
     say("a second process stands by");
     let Fleet { world, controller, rate, .. } = fleet;
@@ -246,14 +246,14 @@ async fn floor(fleet: &Fleet, size: usize) -> Cost {
     cost
 }
 
-/// A provider that takes three quarters of what would be asked.
+/// Measures a provider that permits three quarters of the requests.
 pub(crate) async fn measure_limited(size: usize) -> Vec<Figure> {
     let fleet = Fleet::start(size).await;
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a small number
     let limit = (fleet.rate * 0.75).round() as usize;
     say(&format!("the provider takes {limit} requests a second, where {:.0} are due", fleet.rate));
     fleet.world.provider.limit(limit);
-    // Until those that wait are as many as they come to be.
+    // Waits until the number of waiters is constant.
     fleet.wait(fleet.life / 2).await;
     let mark = fleet.world.journal.mark();
     let standing = fleet.world.journal.standing();
@@ -292,7 +292,7 @@ pub(crate) async fn measure_limited(size: usize) -> Vec<Figure> {
     ]
 }
 
-/// For each that was served: by how much sooner another one's token expired that was due as well.
+/// For each served TokenSource: by how much earlier the token of another waiting one expired.
 fn jumped(
     mut standing: HashMap<String, (DateTime<Utc>, DateTime<Utc>)>,
     arrivals: &[(String, Arrival)],
@@ -301,7 +301,7 @@ fn jumped(
     for (name, arrival) in arrivals {
         standing.remove(name);
         let Some(deadline) = arrival.deadline else { continue };
-        // Who has been due for less than two seconds may not have lined up yet.
+        // A TokenSource that has been due for less than two seconds may not be waiting yet.
         let lined_up = arrival.at - TimeDelta::seconds(2);
         let due = standing.values().filter(|(due, _)| *due < lined_up);
         if let Some(soonest) = due.map(|(_, expires_at)| *expires_at).min() {

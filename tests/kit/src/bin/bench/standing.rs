@@ -1,5 +1,5 @@
-//! A fleet whose tokens live long: the cold start, the latency of a new TokenSource, memory, idleness, a restart, and the
-//! floors of these.
+//! A fleet with long-lived tokens: the cold start, the latency of a new TokenSource, memory, idle load, a restart, and the
+//! lower bounds.
 
 use std::time::{Duration, Instant};
 
@@ -15,14 +15,14 @@ use crate::say;
 use crate::table::{self, Figure, mebibytes, milliseconds};
 use crate::world::{Cost, World, binary};
 
-/// The floor's TokenSources; more would not change its rate.
+/// The number of TokenSources of the bare client; more would not change its rate.
 const FLOOR: usize = 1000;
-/// TokenSources that come while the fleet stands.
+/// The number of TokenSources that are added to the existing fleet.
 const LATE: usize = 100;
-/// How long nothing happens.
+/// The length of the idle measurement.
 const IDLE: Duration = Duration::from_secs(20);
 
-/// What the controller did.
+/// The figures of the controller.
 struct Run {
     cold: Cost,
     settled: Memory,
@@ -37,7 +37,7 @@ struct Restart {
     memory: Memory,
 }
 
-/// What the bare client did.
+/// The figures of the bare client.
 struct Floor {
     count: f64,
     cheapest: Verb,
@@ -87,7 +87,7 @@ async fn run(world: &World, late: &[Place], size: usize) -> Run {
     Run { cold, settled, idle, latencies, restart }
 }
 
-/// Waits until the API server has nothing more to do for what was done.
+/// Waits until the API server has finished its work.
 async fn settle(world: &World) {
     loop {
         let meter = world.meter(Duration::ZERO).await;
@@ -120,7 +120,7 @@ async fn restart(world: &World, controller: &ControllerProcess) -> Restart {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let ready = began.elapsed();
-    // It leads by now, and has looked at every TokenSource once.
+    // By now it leads, and has reconciled every TokenSource once.
     tokio::time::sleep(Duration::from_secs(5)).await;
     settle(world).await;
     let cost = meter.stop(cpu(controller.process())).await;
@@ -143,7 +143,7 @@ async fn floor(world: &World, size: usize) -> Floor {
         ("a status write by PUT", Verb::Put),
     ];
     for (name, verb) in verbs {
-        // The first write of a status finds none there; the second is the one that counts.
+        // The first write adds the status; the second one is measured.
         bare.run(Work::Status(verb), None).await;
         statuses.push((name, metered(world, &bare, Work::Status(verb)).await));
     }
@@ -170,7 +170,7 @@ async fn floor(world: &World, size: usize) -> Floor {
     Floor { count: real(many), cheapest, first, statuses, latencies, writes }
 }
 
-/// Creates TokenSources that nobody serves, and returns them as stored.
+/// Creates TokenSources without a controller, and returns them as stored.
 pub(crate) async fn created(world: &World, places: &[Place]) -> Vec<(Place, DynamicObject)> {
     let mut sources = Vec::new();
     for place in places {

@@ -1,11 +1,12 @@
-//! The table: one row a figure, one column a size, the floor beside each. Knows columns; must not know what is measured.
+//! The table: one row for each figure, one column for each size, with the lower bound beside each. Must not know the
+//! measurements.
 
 /// One figure at one size.
 #[derive(Clone, Debug)]
 pub(crate) struct Figure {
     pub(crate) name: &'static str,
     pub(crate) measured: String,
-    /// The same of the bare client in the same run, and how many times as much we take.
+    /// The figure of the bare client in the same run, and the ratio to it.
     pub(crate) floor: Option<(String, Option<f64>)>,
     pub(crate) goal: &'static str,
 }
@@ -15,7 +16,7 @@ impl Figure {
         Self { name, measured: measured.into(), floor: None, goal }
     }
 
-    /// With a floor that is of the same kind.
+    /// A figure with a lower bound of the same kind.
     pub(crate) fn over(
         name: &'static str,
         (measured, floor): (f64, f64),
@@ -26,7 +27,7 @@ impl Figure {
         Self { name, measured: show(measured), floor, goal }
     }
 
-    /// With a remark in the floor's place.
+    /// Adds a remark in place of the lower bound.
     pub(crate) fn beside(mut self, floor: impl Into<String>) -> Self {
         self.floor = Some((floor.into(), None));
         self

@@ -1,5 +1,5 @@
-//! What a measurement runs in: a control plane with nobody else in it, the provider, the controller as it ships.
-//! Knows how all of it is made; must not know figures.
+//! The environment of a measurement: a control plane without other clients, the provider, and the controller as it is
+//! shipped. Knows how these are started; must not know figures.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use crate::measure::{Server, cpu, cpu_of_threads};
 use crate::provider::{Counts, Provider};
 use crate::{fleet, provider};
 
-/// Where distributions keep the authorities that the image ships.
+/// The paths of the certificate authorities in distributions.
 const AUTHORITIES: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
 
 pub(crate) struct World {
@@ -27,7 +27,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn build() -> Self {
-        // The watches of kube-controller-manager would be counted for the controller's, and its garbage collector share
+        // The watches of kube-controller-manager would be counted as the controller's, and its garbage collector would share
         // the processors.
         let shape = Shape { unaudited: true, uncontrolled: true, ..Shape::default() };
         let plane = ControlPlane::start_as(&shipped::definitions(), shape).await;
@@ -43,8 +43,8 @@ impl World {
         Self { plane, provider, journal, admin, _watches: watches }
     }
 
-    /// Starts the release binary as the Deployment starts it, with what the image sets, and does not wait. The one
-    /// argument more lets it speak to this machine.
+    /// Starts the release binary like the Deployment, with the environment of the image, and does not wait. One additional
+    /// argument permits connections to this machine.
     pub(crate) fn controller(&self) -> ControllerProcess {
         let authorities = self.authorities().display().to_string();
         ControllerProcess::spawn(
@@ -64,39 +64,39 @@ impl World {
         path
     }
 
-    /// Begins to count what is done. `client` is the CPU time that whoever does it has taken before.
+    /// Starts a measurement. `client` is the CPU time that the measured client has used before.
     pub(crate) async fn meter(&self, client: Duration) -> Meter<'_> {
-        // First what takes the server's time itself.
+        // The server's metrics are read first, because this takes the server's time itself.
         let server = Server::read(&self.admin).await;
         let before = Cost { server, ..Cost::now(self, client) };
         Meter { world: self, began: Instant::now(), before }
     }
 }
 
-/// Counts since it was made.
+/// The counters since the start of a measurement.
 pub(crate) struct Meter<'a> {
     world: &'a World,
     began: Instant,
     before: Cost,
 }
 
-/// What something has cost.
+/// The cost of a measured activity.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cost {
     pub(crate) elapsed: Duration,
-    /// CPU time of the controller or of the bare client, whoever is measured.
+    /// CPU time of the measured client: the controller or the bare client.
     pub(crate) client: Duration,
     pub(crate) api_server: Duration,
     pub(crate) etcd: Duration,
     pub(crate) provider: Duration,
     pub(crate) asked: Counts,
     pub(crate) server: Server,
-    /// Events that were sent to our own watches.
+    /// Events that the benchmark's own watches received.
     pub(crate) own_events: u64,
 }
 
 impl Meter<'_> {
-    /// `client` is the CPU time that it has taken by now.
+    /// Ends the measurement. `client` is the CPU time that the client has used by now.
     pub(crate) async fn stop(self, client: Duration) -> Cost {
         let (elapsed, now) = (self.began.elapsed(), Cost::now(self.world, client));
         let server = Server::read(&self.world.admin).await;
@@ -115,7 +115,7 @@ impl Meter<'_> {
 }
 
 impl Cost {
-    /// All that is counted at once, so far.
+    /// All counters at this moment.
     fn now(world: &World, client: Duration) -> Self {
         Self {
             client,

@@ -1,6 +1,6 @@
-//! A failure, explained and repaired: the provider gets a new client secret, and nobody tells the cluster.
+//! A failure that is explained and repaired: the provider has a new client secret, and the cluster still has the old one.
 //!
-//! It knows what a user does and reads. It fails where the explanation, the old token or the repair is missing.
+//! Knows the actions and output of a user. Fails if the explanation, the old token or the repair is missing.
 
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -55,7 +55,7 @@ pub(crate) async fn show(demo: &Demo, volume: &Volume) -> Result<(), String> {
     .await
 }
 
-/// Runs one of the commands for people. Returns the command line as a user would type it, and what came of it.
+/// Runs one of the commands for people. Returns the command line as a user would type it, and its output.
 fn tokensource(demo: &Demo, subcommand: &str) -> Result<(String, Output), String> {
     let line = format!("tokensource {subcommand} {HERO} --namespace {NAMESPACE}");
     let output = Command::new(binary())
@@ -70,7 +70,7 @@ fn text(output: &Output) -> String {
     indented(&[&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes)).concat())
 }
 
-/// The condition that tells how the last attempt ended, as the API server has it.
+/// The condition for the last attempt, from the API server.
 async fn condition(demo: &Demo) -> Result<String, String> {
     let sources = tokensource_kit::token_sources(demo.plane.admin(), NAMESPACE);
     let source = sources.get(HERO).await.map_err(|error| format!("reading the TokenSource: {error}"))?;

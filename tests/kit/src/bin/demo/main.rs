@@ -1,7 +1,7 @@
 //! `make demo`: the documentation's manifests, an API server, six look-alike providers over TLS, and our own binary.
 //!
-//! It tells its tour, each step of which is checked, and fails where one does not happen. On a terminal a live table
-//! follows, until Ctrl-C.
+//! Prints a tour. Each step is checked, and the demo fails if one does not happen. On a terminal, a live table follows until
+//! Ctrl-C.
 
 #![allow(clippy::print_stdout, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a program for people
 #![allow(clippy::disallowed_methods)] // which counts down in real time
@@ -27,17 +27,17 @@ use tokensource_kit::{assets, manifest};
 
 use crate::volume::Volume;
 
-/// Where everything of the demo lives.
+/// The namespace of the demo.
 const NAMESPACE: &str = "demo";
 /// How long the look-alikes' tokens live: short enough to watch renewals, long enough to read the table.
 const LIFETIME: Duration = Duration::from_secs(60);
-/// Between two looks at the table.
+/// The pause between two updates of the table.
 const REFRESH: Duration = Duration::from_secs(1);
 const EXAMPLES: [&str; 5] = ["ocrolus", "prisjakt", "pliant", "v2", "apiax"];
 /// The example that is shown in full: that of README, and the one whose Secret deploy/examples/pod.yaml mounts.
 const HERO: &str = "ocrolus";
 
-/// Everything that runs; dropping it ends it all.
+/// All running parts; dropping it ends them.
 struct Demo {
     started: Instant,
     plane: ControlPlane,
@@ -142,7 +142,7 @@ impl Demo {
         }
     }
 
-    /// What to try in another terminal.
+    /// Commands to try in another terminal.
     fn commands(&self, volume: &Volume) -> String {
         let (kubeconfig, file) = (self.plane.kubeconfig_for("admin"), volume.path());
         let (kubeconfig, file, binary) = (kubeconfig.display(), file.display(), binary());
@@ -174,14 +174,14 @@ fn step(started: Instant, what: &str) {
     println!("starting: {what} [{:.0} s]", started.elapsed().as_secs_f64());
 }
 
-/// The binary that lies beside this one.
+/// The binary beside this one.
 fn binary() -> PathBuf {
     let binary = std::env::current_exe().expect("this program's own path").with_file_name("tokensource");
     assert!(binary.exists(), "{} does not exist: run `make demo`, which builds it first", binary.display());
     binary
 }
 
-/// A kubectl that is here anyway: the tests' own, or that of this machine. The demo itself builds and needs none.
+/// A kubectl that is already there: that of the tests or of this machine. The demo builds and needs none.
 fn kubectl() -> Option<PathBuf> {
     let built = assets::server().join("kubectl");
     if built.exists() {

@@ -1,6 +1,6 @@
 //! Objects as YAML for a person to read: what was applied, without credentials and without a page of certificate.
 //!
-//! It knows the fields that hide something. It must not know which objects these are, or apply them.
+//! Knows the fields that are hidden. Must not know the objects, or apply them.
 
 use kube::api::DynamicObject;
 use serde_json::{Value, json};

@@ -1,5 +1,4 @@
-//! The live table: one row a `TokenSource`, as an operator would want to see it. Shows times and reasons, never a
-//! token.
+//! The live table: one row for each `TokenSource`, as an operator would see it. Shows times and reasons, never a token.
 
 use std::fmt::Write as _;
 
@@ -20,11 +19,11 @@ pub(crate) struct Row {
     pub(crate) target: String,
     pub(crate) expires_at: Option<DateTime<Utc>>,
     pub(crate) renew_at: Option<DateTime<Utc>>,
-    /// Requests its provider has seen.
+    /// The number of requests that its provider has received.
     pub(crate) asked: usize,
 }
 
-/// What the API server says of every `TokenSource`.
+/// The state of every `TokenSource`, from the API server.
 pub(crate) async fn rows(demo: &Demo) -> Vec<Row> {
     let kind = GroupVersionKind::gvk("tokensource.dev", "v1alpha1", "TokenSource");
     let api: Api<DynamicObject> =
@@ -53,7 +52,7 @@ fn row(demo: &Demo, source: &DynamicObject) -> Row {
     }
 }
 
-/// The whole table, with a heading and what stands behind rows that are not Ready.
+/// The whole table with a heading, and explanations of rows that are not Ready.
 pub(crate) async fn draw(demo: &Demo) -> String {
     let now = Utc::now();
     let rows = rows(demo).await;

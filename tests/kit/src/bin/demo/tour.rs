@@ -1,6 +1,6 @@
 //! The tour: what was applied, the first tokens, the file in a pod, a kill -9, a renewal, a failure that explains itself.
 //!
-//! It knows what must be seen in which order. Each step is checked: where it does not happen, the demo fails and says so.
+//! Knows the steps and their order. Each step is checked: if it does not happen, the demo fails and says so.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -13,10 +13,10 @@ use crate::{Demo, HERO, LIFETIME, NAMESPACE, failure, shown};
 
 /// The rows that must be Ready.
 const SERVED: [&str; 6] = ["apiax", "ocrolus", "pliant", "pliant-sandbox", "prisjakt", "v2"];
-/// Between two lines about something that is waited for.
+/// The pause between two progress lines.
 const REPORT: Duration = Duration::from_secs(5);
 
-/// Tells the tour and returns the volume for whoever goes on watching.
+/// Runs the tour and returns the volume for the live table.
 pub(crate) async fn run(demo: &Demo) -> Result<Volume, ExitCode> {
     match tell(demo).await {
         Ok(volume) => {
@@ -109,8 +109,7 @@ async fn renewal(demo: &Demo, volume: &Volume) -> Result<(), String> {
     Ok(())
 }
 
-/// Waits until so many served rows are as wanted, and says each 5 s how far it is. On the way no row may fall back from
-/// Ready.
+/// Waits until this number of served rows is as wanted, with a progress line every 5 s. No row may lose Ready meanwhile.
 pub(crate) async fn await_rows(
     demo: &Demo,
     what: &str,
@@ -155,7 +154,7 @@ fn chapter(demo: &Demo, title: &str) {
     println!("\n== {title} [{:.0} s] ==\n", demo.started.elapsed().as_secs_f64());
 }
 
-/// The text, set off from what the demo itself says.
+/// The text, indented to distinguish it from the demo's own lines.
 pub(crate) fn indented(text: &str) -> String {
     text.lines().map(|line| format!("    {line}").trim_end().to_owned() + "\n").collect()
 }

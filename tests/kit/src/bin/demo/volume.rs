@@ -48,7 +48,7 @@ impl Volume {
         self.read(TOKEN)
     }
 
-    /// Where the file lies on this machine.
+    /// The path of the file on this machine.
     pub(crate) fn path(&self) -> PathBuf {
         self.mount.path(TOKEN)
     }
@@ -79,7 +79,7 @@ impl Volume {
     }
 }
 
-/// What may be shown of a token.
+/// The parts of a token that may be shown.
 pub(crate) fn summary(token: &str) -> String {
     let [first, second, third, fourth, ..] = <[u8; 32]>::from(Sha256::digest(token));
     let start = u32::from_be_bytes([first, second, third, fourth]);

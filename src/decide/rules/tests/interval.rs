@@ -1,4 +1,4 @@
-//! How often: failed inputs wait for their time, requests are dealt with once, and nothing is asked for in a hurry.
+//! Intervals: failed inputs wait for their time, renewal requests are handled once, and the minimum interval always applies.
 
 use super::*;
 use crate::decide::Cause;
@@ -49,7 +49,10 @@ fn a_clock_that_was_stepped_costs_one_token_and_loses_none() {
     assert_eq!(Scene::good().when(3600).plan(), Plan::Issue(Cause::RenewalDue), "forward is merely late");
     let mut failed = Scene::good().when(-3600);
     failed.record(&Outcome::Failed(at(-3600), outage()));
-    assert!(matches!(failed.when(-3599).plan(), Plan::Wait(Some(_))), "nor is a provider in trouble pressed");
+    assert!(
+        matches!(failed.when(-3599).plan(), Plan::Wait(Some(_))),
+        "nor is a failing provider asked sooner"
+    );
 }
 
 #[test]
@@ -75,9 +78,9 @@ fn a_request_is_dealt_with_once_and_requests_once_a_minute() {
 #[test]
 fn a_request_is_dealt_with_once_though_no_status_could_tell() {
     let mut scene = Scene::good().with(requested("1"));
-    // The target was written, the status was not, and the process has gone.
+    // The target was written, the status was not, and the process ended.
     scene.published().answers = Some("1".to_owned());
-    assert_eq!(scene.clone().plan(), Plan::Keep, "the target tells");
+    assert_eq!(scene.clone().plan(), Plan::Keep, "the target records it");
     assert_eq!(
         scene.clone().with(requested("2")).plan(),
         Plan::Issue(Cause::RenewalRequested),
@@ -91,7 +94,7 @@ fn a_request_is_dealt_with_once_though_no_status_could_tell() {
 fn a_success_that_no_status_could_tell_ends_the_failure() {
     for retry in [Retry::TRANSIENT, Retry::TERMINAL] {
         let mut scene = failing(retry).when(3000);
-        // The next attempt brought a token, and the process went before it could write the status.
+        // The next attempt brought a token, and the process ended before it could write the status.
         (scene.published().issued_at, scene.published().expires_at) = (at(2990), at(6590));
         assert_eq!(scene.plan(), Plan::Keep, "{retry:?}");
         scene.record(&Outcome::Kept);
@@ -102,12 +105,12 @@ fn a_success_that_no_status_could_tell_ends_the_failure() {
         assert_eq!(
             suspended.with(|s| s.spec.suspend = false).plan(),
             Plan::Keep,
-            "{retry:?}, suspended before it is told"
+            "{retry:?}, suspended before it is reported"
         );
         let forged = failing(retry).when(2705).with(|s| s.published().issued_at = at(9000));
         assert!(
             matches!(forged.plan(), Plan::Wait(_)) || retry == Retry::TRANSIENT,
-            "an instant to come tells nothing"
+            "an instant in the future proves nothing"
         );
     }
 }

@@ -1,0 +1,248 @@
+//! The watched kinds: the parts of each that are kept, and its size in memory.
+//! Must not know how a part is decoded.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::core::PartialObjectMeta;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use super::claims::{length_of_claims, weight_of_claims};
+use super::salvage::{Bound, place, salvage};
+use super::{Decoded, Watched};
+use crate::api::{
+    ClusterTokenProvider, ClusterTokenProviderSpec, TokenProvider, TokenProviderSpec, TokenSource,
+    TokenSourceSpec, TokenSourceStatus, annotation,
+};
+
+/// The limits for decoding a spec. The limits of the definitions are lower.
+const SPEC: Bound = Bound { bytes: 512 * 1024, depth: 32, values: 1024 };
+/// The limits for decoding a status, which a newer version may have written.
+const STATUS: Bound = Bound { bytes: 128 * 1024, depth: 16, values: 1024 };
+/// The most bytes of all claims of an assertion together, as JSON.
+const CLAIMS: usize = 64 * 1024;
+/// The most characters of the value of `renew-requested-at`: as many as status has room for.
+const RENEW_REQUEST: usize = 1024;
+
+impl Watched for TokenSource {
+    const KIND: &'static str = "TokenSource";
+
+    fn decode(text: &[u8]) -> Result<Decoded<Self>, String> {
+        let parts = Parts::read(text)?;
+        let (spec, of_spec) = parts.spec::<TokenSourceSpec>(|spec| spec.provider.as_deref());
+        let (status, of_status) = match parts.status {
+            Some(status) => salvage::<TokenSourceStatus>(status, "status", STATUS),
+            None => (None, None),
+        };
+        let mut object = Self { metadata: parts.metadata, spec: spec.unwrap_or_default(), status };
+        prune(&mut object);
+        mark(&mut object.metadata, of_spec.as_deref());
+        Ok(Decoded { object, fault: of_spec.or(of_status) })
+    }
+
+    fn weight(&self, text: usize) -> usize {
+        text.saturating_add(self.spec.provider.as_deref().map_or(0, weight_of_claims))
+    }
+
+    fn lighten(&mut self, why: &str) {
+        let (target, suspend) = (self.spec.target.name.take(), self.spec.suspend);
+        self.spec = TokenSourceSpec { suspend, ..TokenSourceSpec::default() };
+        self.spec.target.name = target;
+        mark(&mut self.metadata, Some(why));
+    }
+
+    fn bare(metadata: ObjectMeta) -> Self {
+        Self { metadata, spec: TokenSourceSpec::default(), status: None }
+    }
+}
+
+impl Watched for TokenProvider {
+    const KIND: &'static str = "TokenProvider";
+
+    fn decode(text: &[u8]) -> Result<Decoded<Self>, String> {
+        let (metadata, spec, fault) = provider::<TokenProviderSpec>(text, |spec| spec)?;
+        Ok(Decoded { object: Self { metadata, spec }, fault })
+    }
+
+    fn weight(&self, text: usize) -> usize {
+        text.saturating_add(weight_of_claims(&self.spec))
+    }
+
+    fn lighten(&mut self, why: &str) {
+        self.spec = TokenProviderSpec::default();
+        mark(&mut self.metadata, Some(why));
+    }
+
+    fn bare(metadata: ObjectMeta) -> Self {
+        Self { metadata, spec: TokenProviderSpec::default() }
+    }
+}
+
+impl Watched for ClusterTokenProvider {
+    const KIND: &'static str = "ClusterTokenProvider";
+
+    fn decode(text: &[u8]) -> Result<Decoded<Self>, String> {
+        let (metadata, spec, fault) = provider::<ClusterTokenProviderSpec>(text, |spec| &spec.provider)?;
+        Ok(Decoded { object: Self { metadata, spec }, fault })
+    }
+
+    fn weight(&self, text: usize) -> usize {
+        text.saturating_add(weight_of_claims(&self.spec.provider))
+    }
+
+    fn lighten(&mut self, why: &str) {
+        self.spec = ClusterTokenProviderSpec::default();
+        mark(&mut self.metadata, Some(why));
+    }
+
+    fn bare(metadata: ObjectMeta) -> Self {
+        Self { metadata, spec: ClusterTokenProviderSpec::default() }
+    }
+}
+
+impl Watched for PartialObjectMeta<Secret> {
+    const KIND: &'static str = "Secret";
+    const METADATA_ONLY: bool = true;
+    /// Twice the largest weight of a target.
+    const LIGHT: usize = 3 * 1024;
+
+    fn decode(text: &[u8]) -> Result<Decoded<Self>, String> {
+        let mut object: Self = read(text)?;
+        // Only the controlling owner is used. Freeing thousands of other owners later would delay reconciles.
+        if let Some(owners) = &mut object.metadata.owner_references {
+            owners.retain(|owner| owner.controller == Some(true));
+            owners.truncate(1);
+            owners.shrink_to_fit();
+        }
+        (object.metadata.labels, object.metadata.finalizers) = (None, None);
+        Ok(Decoded { object, fault: None })
+    }
+
+    fn weight(&self, _: usize) -> usize {
+        // Our annotations are the only part of a Secret's metadata that may be long.
+        self.metadata.annotations.iter().flatten().map(|(_, value)| value.len()).sum()
+    }
+
+    fn lighten(&mut self, _: &str) {
+        self.metadata.annotations = None;
+    }
+
+    fn bare(metadata: ObjectMeta) -> Self {
+        Self { metadata, ..Self::default() }
+    }
+}
+
+impl Watched for PartialObjectMeta<Namespace> {
+    const KIND: &'static str = "Namespace";
+    const METADATA_ONLY: bool = true;
+
+    fn decode(text: &[u8]) -> Result<Decoded<Self>, String> {
+        let mut object: Self = read(text)?;
+        (object.metadata.annotations, object.metadata.managed_fields) = (None, None);
+        Ok(Decoded { object, fault: None })
+    }
+
+    fn lighten(&mut self, _: &str) {
+        self.metadata.labels = None;
+    }
+
+    fn bare(metadata: ObjectMeta) -> Self {
+        Self { metadata, ..Self::default() }
+    }
+}
+
+/// An object with its parts as raw text, so that no nesting is decoded.
+#[derive(Deserialize)]
+struct Parts<'a> {
+    metadata: ObjectMeta,
+    #[serde(borrow, default)]
+    spec: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    status: Option<&'a RawValue>,
+}
+
+impl<'a> Parts<'a> {
+    fn read(text: &'a [u8]) -> Result<Self, String> {
+        serde_json::from_slice(text).map_err(|error| place("the object", &error))
+    }
+
+    /// The spec as far as it can be decoded, and the fault.
+    fn spec<S: DeserializeOwned>(
+        &self,
+        provider: impl Fn(&S) -> Option<&TokenProviderSpec>,
+    ) -> (Option<S>, Option<String>) {
+        let Some(raw) = self.spec else { return (None, Some("spec is missing".to_owned())) };
+        let (spec, fault) = salvage::<S>(raw, "spec", SPEC);
+        let claims =
+            spec.as_ref().and_then(provider).is_some_and(|provider| length_of_claims(provider) > CLAIMS);
+        if claims {
+            return (None, Some(format!("claims of more than {} KiB", CLAIMS / 1024)));
+        }
+        (spec, fault)
+    }
+}
+
+fn provider<S: DeserializeOwned + Default>(
+    text: &[u8],
+    block: impl Fn(&S) -> &TokenProviderSpec,
+) -> Result<(ObjectMeta, S, Option<String>), String> {
+    let parts = Parts::read(text)?;
+    let (spec, fault) = parts.spec::<S>(|spec| Some(block(spec)));
+    let mut metadata = parts.metadata;
+    (metadata.annotations, metadata.managed_fields) = (None, None);
+    mark(&mut metadata, fault.as_deref());
+    Ok((metadata, spec.unwrap_or_default(), fault))
+}
+
+fn read<K: DeserializeOwned>(text: &[u8]) -> Result<K, String> {
+    serde_json::from_slice(text).map_err(|error| place("the object", &error))
+}
+
+/// Records the fault of the spec in the object in memory, as an annotation. An annotation of this name from the API server
+/// is dropped.
+fn mark(metadata: &mut ObjectMeta, fault: Option<&str>) {
+    if let Some(annotations) = &mut metadata.annotations {
+        annotations.remove(annotation::UNREADABLE);
+    }
+    if let Some(fault) = fault {
+        let annotations = metadata.annotations.get_or_insert_default();
+        annotations.insert(annotation::UNREADABLE.to_owned(), fault.to_owned());
+    }
+}
+
+/// Drops unused metadata, since thousands of objects may be in memory. Lists and maps are replaced, because cleared ones
+/// keep their memory. The controller uses only one of the annotations; kubectl's contains a copy of the whole object.
+fn prune(source: &mut TokenSource) {
+    let metadata = &mut source.metadata;
+    let request =
+        metadata.annotations.take().and_then(|mut all| all.remove_entry(annotation::RENEW_REQUESTED_AT));
+    metadata.annotations = request.map(|(key, mut value)| {
+        if let Some((end, _)) = value.char_indices().nth(RENEW_REQUEST) {
+            value.truncate(end);
+            value.shrink_to_fit();
+        }
+        BTreeMap::from([(key, value)])
+    });
+    (metadata.labels, metadata.owner_references, metadata.managed_fields) = (None, None, None);
+    metadata.finalizers = metadata.finalizers.take().map(finalizers);
+    // Collections that were decoded in steps have spare capacity.
+    source.spec.token.scopes.shrink_to_fit();
+    if let Some(status) = &mut source.status {
+        status.conditions.shrink_to_fit();
+    }
+}
+
+/// The finalizers up to the controller's own, without the names of others: only its position is used, and whether there are
+/// any.
+fn finalizers(mut all: Vec<String>) -> Vec<String> {
+    let own = all.iter().position(|finalizer| finalizer == annotation::FINALIZER);
+    all.truncate(own.map_or(1, |place| place + 1));
+    for other in all.iter_mut().filter(|finalizer| *finalizer != annotation::FINALIZER) {
+        *other = String::new();
+    }
+    all.shrink_to_fit();
+    all
+}
