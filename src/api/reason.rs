@@ -200,7 +200,8 @@ reasons! {
         => "Shorten `token.scopes` or `parameters`.",
     ProxyError, Endpoint: "The proxy between controller and provider gave no connection, or asked for credentials."
         => "Only the operator can correct it. The message says what the proxy did: check `--https-proxy`, \
-         `--proxy-credentials-file` and the proxy's log, or exempt the host with `--no-proxy`. If none of these flags is set, a proxy of the network between has answered 407. A failing proxy affects every provider behind it. After 407 \
+         `--proxy-credentials-file` and the proxy's log, or exempt the host with `--no-proxy`. If none of these flags is \
+         set, a proxy of the network between has answered 407. A failing proxy affects every provider behind it. After 407 \
          the controller tries every 5 minutes at most.",
     CredentialsNotFound, NotSent: "The credentials Secret or one of its keys does not exist."
         => "Create the Secret in the TokenSource's own namespace, with keys `client_id` and `client_secret`, or \
@@ -208,8 +209,9 @@ reasons! {
     CredentialsInvalid, NotSent: "A credential cannot be used as it stands."
         => "The message names the key. Its value is empty, is not text, holds control characters, is still the \
          placeholder of an example or, for raw Basic, is a client id with a colon.",
-    CredentialsNotBound, NotSent: "The owner of the Secret, ServiceAccount or token has not allowed this host; the message says how to allow it."
-        => "If that host may receive the credentials, do what the message says: run its command or, for a `tokenSourceRef`, extend `target.allowedHosts` of the other TokenSource. If you did not expect that host, somebody has changed the endpoint: find out who.",
+    CredentialsNotBound, NotSent: "The Secret's owner has not allowed this host; the message gives the command that does."
+        => "If that host may receive the credentials, run the command in the message. If you did not expect that host, \
+         somebody has changed the endpoint: find out who.",
     ProviderNotFound, NotSent: "`providerRef` names no provider."
         => "Correct `providerRef`, or create the provider. A controller installed for one namespace cannot read \
          ClusterTokenProviders; the message says so.",

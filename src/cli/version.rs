@@ -14,6 +14,7 @@ use super::{Environment, Error, ExitStatus};
 /// The versions, for a program. What is not known is absent.
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[allow(clippy::struct_field_names)] // kubectl's names
 struct Versions {
     client_version: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,16 +57,13 @@ async fn of_cluster(
 }
 
 fn text(versions: &Versions) -> String {
-    let mut text = format!("Client Version: {}\n", versions.client_version);
-    if let Some(server) = &versions.server_version {
-        text += &format!("Server Version: {server}\n");
-    }
-    if let Some(controllers) = &versions.controller_versions {
+    let client = format!("Client Version: {}\n", versions.client_version);
+    let server = versions.server_version.as_ref().map(|server| format!("Server Version: {server}\n"));
+    let controllers = versions.controller_versions.as_ref().map(|controllers| {
         let known = controllers.iter().cloned().collect::<Vec<_>>().join(", ");
-        let known = if known.is_empty() { "unknown".to_owned() } else { known };
-        text += &format!("Controller Version: {known}\n");
-    }
-    text
+        format!("Controller Version: {}\n", if known.is_empty() { "unknown" } else { &known })
+    });
+    client + &server.unwrap_or_default() + &controllers.unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::failure::FailureClass;
 use super::readiness::{next_request, unusable};
 use super::{Cause, Deferral, Failure, Observed, Outcome, Target, notices, restart};
 use crate::api::{
-    ConditionType, Reason, ReasonKind, StatusNotice, TargetStatus, TokenSourceStatus, to_kubernetes,
+    ConditionType, Reason, StatusNotice, TargetStatus, TokenSourceStatus, to_kubernetes,
 };
 
 /// The status to record. `observed` is the observation that the plan was made from, updated with the outcome

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 
 /// The settings of the controller.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools)] // each a flag of its own
 pub struct ControllerArguments {
     /// Serve this namespace only; may be repeated or comma-separated. Default: all namespaces.
     #[arg(long = "namespace", value_name = "NS", env = "TOKENSOURCE_NAMESPACE", value_delimiter = ',')]

@@ -138,6 +138,7 @@ fn controller() -> Vec<(Value, Effect)> {
             proxied("noProxy", json!([".svc"])),
             pod("/spec/template/spec/containers/0/args/4", json!("--no-proxy=.svc")),
         ),
+        (proxied("apiServer", json!(true)), argument("--api-server-proxy")),
         (
             proxied("credentialsSecret", json!("proxy")),
             pod("/spec/template/spec/volumes/0/secret/secretName", json!("proxy")),

@@ -140,7 +140,9 @@ impl Report {
             }
             advised.push((finding.reason, advice.as_str()));
             let title = format!("What to do about {} ({})", finding.check.as_str(), finding.reason);
-            text += &format!("\n{}\n{}", styled(TITLE, &title), wrapped(advice, 2));
+            for part in ["\n", &styled(TITLE, &title), "\n", &wrapped(advice, 2)] {
+                text += part;
+            }
         }
         text
     }

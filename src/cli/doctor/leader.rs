@@ -140,6 +140,7 @@ mod tests {
     use super::super::fixture::{at, controller, facts, lease, results};
     use super::*;
 
+    #[allow(clippy::unnecessary_wraps)] // a Lease without a state is a case, too
     fn state(holder: Option<&str>, renewed: i64, written: Option<i64>) -> Option<LeaseState> {
         Some(LeaseState {
             holder: holder.map(str::to_owned),

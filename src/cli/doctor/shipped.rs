@@ -53,7 +53,8 @@ fn of_kind<T: DeserializeOwned>(kind: &str) -> Vec<T> {
 /// The rights of the first role in a file.
 fn rights(file: &str) -> Vec<Right> {
     let role = documents(file).into_iter().next().unwrap_or_default();
-    let rules: Vec<PolicyRule> = serde_json::from_value(role["rules"].clone()).unwrap_or_default();
+    let rules: Vec<PolicyRule> =
+        serde_json::from_value(role.get("rules").cloned().unwrap_or_default()).unwrap_or_default();
     let mut rights = Vec::new();
     for rule in &rules {
         let names: Vec<Option<String>> = match rule.resource_names.as_deref() {

@@ -8,7 +8,7 @@ use kube::ResourceExt;
 
 use super::facts::{Facts, Sources};
 use super::finding::{Check, Finding};
-use crate::api::{ConditionType, Reason, TokenSource, from_kubernetes};
+use crate::api::{ConditionType, Reason, TokenSource, TokenSourceStatus, from_kubernetes};
 use crate::decide::gauges;
 
 /// How many names a message has.
@@ -77,7 +77,7 @@ fn all_well(sources: &Sources, namespace: Option<&str>) -> String {
 fn trouble(source: &TokenSource, now: DateTime<Utc>) -> Option<Trouble> {
     let status = source.status.as_ref();
     let age = source.metadata.creation_timestamp.as_ref().map(|at| now - from_kubernetes(at));
-    if status.is_none_or(|status| status.is_blank()) {
+    if status.is_none_or(TokenSourceStatus::is_blank) {
         return age.is_none_or(|age| age > PATIENCE).then_some(Trouble::Unhandled);
     }
     let conditions = status.map(|status| status.conditions.as_slice()).unwrap_or_default();

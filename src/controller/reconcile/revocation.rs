@@ -33,7 +33,10 @@ pub(crate) async fn attempt(
         return Ok(Tried::Waiting);
     };
     // Boxed, because every reconcile would be larger otherwise.
-    let all = Box::pin(async { revoke(&tokens.await?, observed, context).await });
+    let all = async {
+        let tokens = tokens.await?;
+        Box::pin(revoke(&tokens, observed, context)).await
+    };
     let tried = tokio::time::timeout(allowance, all).await;
     let (answer, failure) = match tried.unwrap_or_else(|_| Err(IssueError::Failed(unfinished(allowance)))) {
         Ok(()) => {

@@ -48,6 +48,7 @@ fn without_secrets(scene: &mut Scene) {
 }
 
 #[test]
+#[allow(clippy::too_many_lines)] // a table
 fn contradictions_are_refused_with_a_correction() {
     use ClientAuthenticationMethod::{FederatedJwt, TlsClientAuth};
     let cases: [(Change, &str); 17] = [

@@ -69,7 +69,9 @@ async fn authorities_of_all_folders_are_trusted() {
     let Some(folders) = folders else {
         let root = std::env::temp_dir().join(format!("{FOLDERS}-{}", std::process::id()));
         let folders = ["system", "ours"].map(|name| root.join(name));
-        folders.iter().for_each(|folder| std::fs::create_dir_all(folder.join("..data")).unwrap());
+        for folder in &folders {
+            std::fs::create_dir_all(folder.join("..data")).unwrap();
+        }
         let list = std::env::join_paths(folders).unwrap();
         let environment = [("SSL_CERT_DIR", list.as_os_str())];
         pass_elsewhere("certificates::authorities_of_all_folders_are_trusted", &environment).await;
