@@ -9,9 +9,7 @@ use super::conditions::{ConditionSet, State, find, is_true};
 use super::failure::FailureClass;
 use super::readiness::{next_request, unusable};
 use super::{Cause, Deferral, Failure, Observed, Outcome, Target, notices, restart};
-use crate::api::{
-    ConditionType, Reason, StatusNotice, TargetStatus, TokenSourceStatus, to_kubernetes,
-};
+use crate::api::{ConditionType, Reason, StatusNotice, TargetStatus, TokenSourceStatus, to_kubernetes};
 
 /// The status to record. `observed` is the observation that the plan was made from, updated with the outcome
 /// ([`super::Settled`]).

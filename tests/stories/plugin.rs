@@ -102,7 +102,9 @@ pub(crate) async fn status_selects_and_prints_as_kubectl_does(story: &mut Story)
 pub(crate) async fn flags_name_another_user_cluster_and_deadline(story: &mut Story) {
     three_sources(story).await;
     // Nobody may be impersonated yet: the API server's own words.
-    here(story, &["status", "--as", "bob"]).await.has(1, &["cannot impersonate resource"]);
+    here(story, &["status", "--as", "bob"])
+        .await
+        .has(1, &["is forbidden: User \"alice\" cannot impersonate"]);
     let impersonate = json!([{
         "apiGroups": [""], "resources": ["users", "groups"], "resourceNames": ["bob", "readers"], "verbs": ["impersonate"],
     }]);
@@ -166,7 +168,7 @@ pub(crate) async fn suspended_sources_keep_their_token_until_they_are_resumed(st
     allow(story, ("User", "alice"), "write", false, &rules).await;
     // The admission policy wants the rights to what the spec does. One that is refused does not keep others from being tried.
     let refused = here(story, &["suspend", "one", "two"]).await;
-    refused.has(1, &["one: not changed", "two: not changed", "ask for the right to create Secrets"]);
+    refused.has(1, &["one: not changed", "two: not changed", "what the controller writes into Secrets"]);
     let rules = json!([rule(&[""], &["secrets"], &["get", "create"])]);
     allow(story, ("User", "alice"), "secrets", false, &rules).await;
 
@@ -210,13 +212,16 @@ pub(crate) async fn renewal_of_all_namespaces_names_them(story: &mut Story) {
         story.patch_source(name, &json!({"metadata": {"labels": {"story": story.namespace}}})).await;
     }
     let rules = json!([rule(&["tokensource.dev"], &["tokensources"], &["get", "list", "watch", "patch"])]);
-    allow(story, ("User", "alice"), "all", true, &rules).await;
+    // Other stories show that alice has no right on the whole cluster.
+    allow(story, ("User", "carol"), "all", true, &rules).await;
+    let carol = story.world.plane().kubeconfig_for("carol").display().to_string();
+    let everywhere = ["-A", "-l", &label, "--kubeconfig", &carol];
     tokensource_kit::eventually("the right", crate::story::SOON, async || {
-        let said = tokensource(story, &["status", "-A", "-l", &label]).await;
+        let said = tokensource(story, &[&["status"], &everywhere[..]].concat()).await;
         if said.code == 0 { Ok(()) } else { Err(said.all) }
     })
     .await;
-    let all = tokensource(story, &["renew", "-A", "-l", &label]).await;
+    let all = tokensource(story, &[&["renew"], &everywhere[..]].concat()).await;
     let [one, bad] = ["one", "bad"].map(|name| format!("{}/{name}", story.namespace));
     all.has(
         1,

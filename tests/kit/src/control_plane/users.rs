@@ -17,12 +17,13 @@ use super::components::Site;
 use crate::{canaries, unique};
 
 /// Names and groups. The controller manager is not `admin`, so that the audit log distinguishes the two.
-const USERS: [(&str, &str); 5] = [
+const USERS: [(&str, &str); 6] = [
     ("admin", "system:masters"),
     ("kube-controller-manager", "system:masters"),
     ("controller", "tokensource-controllers"),
     ("alice", "tenants"),
     ("bob", "tenants"),
+    ("carol", "operators"),
 ];
 
 /// The programs of a node. The API server's own roles grant their rights.
