@@ -19,6 +19,7 @@ struct Arguments {
 }
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant)] // there is one
 enum Command {
     /// Run the controller.
     Controller(Box<ControllerArguments>),

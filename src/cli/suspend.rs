@@ -51,7 +51,7 @@ fn outcome(source: &TokenSource, now: DateTime<Utc>) -> String {
         |time: Option<&k8s_openapi::apimachinery::pkg::apis::meta::v1::Time>| time.map(from_kubernetes);
     let status = source.status.as_ref();
     let expires = time(status.and_then(|status| status.expires_at.as_ref())).filter(|at| *at > now);
-    let renews = time(status.and_then(|status| status.renew_at.as_ref())).filter(|at| *at > now);
+    let renews = time(status.and_then(|status| status.renew_at.as_ref()));
     match (source.spec.suspend, expires) {
         (true, Some(at)) => format!(
             "suspended; the token in Secret {} stays and expires {}, and no other is requested",
@@ -59,13 +59,13 @@ fn outcome(source: &TokenSource, now: DateTime<Utc>) -> String {
             relative(at, now)
         ),
         (true, None) => format!("suspended; Secret {} has no valid token", source.target_name()),
-        (false, Some(_)) if renews.is_some() => {
-            format!(
-                "resumed; the token is renewed {}",
-                renews.map(|at| relative(at, now)).unwrap_or_default()
-            )
-        }
-        (false, _) => "resumed; a token is requested now".to_owned(),
+        (false, Some(_)) => match renews {
+            Some(at) if at > now => format!("resumed; the token is renewed {}", relative(at, now)),
+            Some(_) => "resumed; a token is requested now".to_owned(),
+            // The status of a suspended TokenSource has no time of renewal.
+            None => "resumed; the token is renewed when it is due".to_owned(),
+        },
+        (false, None) => "resumed; a token is requested now".to_owned(),
     }
 }
 
@@ -88,6 +88,7 @@ mod tests {
             (true, None, None, "suspended; Secret a-token has no valid token"),
             (false, Some(later), Some(soon), "resumed; the token is renewed in 30m"),
             (false, Some(later), Some(past), "resumed; a token is requested now"),
+            (false, Some(later), None, "resumed; the token is renewed when it is due"),
             (false, Some(past), Some(past), "resumed; a token is requested now"),
         ] {
             let source: TokenSource = serde_json::from_value(json!({

@@ -138,7 +138,10 @@ fn controller() -> Vec<(Value, Effect)> {
             proxied("noProxy", json!([".svc"])),
             pod("/spec/template/spec/containers/0/args/4", json!("--no-proxy=.svc")),
         ),
-        (proxied("apiServer", json!(true)), argument("--api-server-proxy")),
+        (
+            proxied("apiServer", json!(true)),
+            pod("/spec/template/spec/containers/0/args/4", json!("--api-server-proxy")),
+        ),
         (
             proxied("credentialsSecret", json!("proxy")),
             pod("/spec/template/spec/volumes/0/secret/secretName", json!("proxy")),
@@ -444,7 +447,7 @@ fn each_value_has_its_effect(helm: &Helm) {
                 problems.push(format!("{values}: {}", effect.shown(&rendered)));
             }
             Ok(_) if effect.is_seen(&plain) => {
-                problems.push(format!("{values}: seen without the value, too"))
+                problems.push(format!("{values}: seen without the value, too"));
             }
             Ok(_) => {}
             Err(problem) => problems.push(format!("{values}: {problem}")),
