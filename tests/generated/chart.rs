@@ -56,7 +56,8 @@ fn linked(word: &str) -> String {
     let path = rest.trim_end_matches(['.', ')', ',', ';']);
     let page = path.trim_start_matches("docs/");
     let target = page.trim_start_matches("install.md");
-    format!("{before}[{page}]({target}){}", &rest[path.len()..])
+    let end = rest.strip_prefix(path).unwrap_or_default();
+    format!("{before}[{page}]({target}){end}")
 }
 
 /// The schema, which names its properties wherever it refuses others.
