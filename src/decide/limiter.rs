@@ -210,7 +210,7 @@ impl Limiter {
         self.breaker.open_reason().is_some()
     }
 
-    /// Whether the limiter has been unused for [`IDLE`].
+    /// Whether the limiter has been unused for `IDLE`.
     pub fn is_idle(&self, now: DateTime<Utc>) -> bool {
         self.is_unused() && now - self.used_at >= IDLE
     }
