@@ -1,19 +1,16 @@
 //! Revokes tokens at the provider (RFC 7009), with one request for each.
 //! Must not know why they are revoked, nor where they are stored.
 
-use std::time::Instant;
-
 use k8s_openapi::api::core::v1::Secret as SecretObject;
 
 use crate::api::{Reason, TokenProviderSpec};
 use crate::decide::refresh::RefreshBinding;
-use crate::decide::{
-    Failure, Observed, ask_revocation, credentials, disclosure, refuse_credentials, refuse_unready,
-};
+use crate::decide::{Failure, Observed, ask_revocation, refuse_credentials, refuse_unready};
 use crate::issue::error::IssueError;
 use crate::issue::inputs::{PreparedRequest, Purpose, prepare};
 use crate::issue::lookup::Lookup;
-use crate::oauth::{Retry, Secret, SigningContext, TokenTypeHint, build, read_revocation};
+use crate::issue::send::exchange;
+use crate::oauth::{Retry, Secret, TokenTypeHint, read_revocation};
 
 /// The tokens to revoke.
 #[derive(Default)]
@@ -86,27 +83,12 @@ async fn send<L: Lookup>(
     observed: &Observed<'_>,
     lookup: &L,
 ) -> Result<(), IssueError<L::Error>> {
-    let (spec, provider) = (observed.spec, &prepared.provider);
     let refused = IssueError::Refused;
-    let mut ask = ask_revocation(spec, provider, &prepared.inputs, token, hint).map_err(refused)?;
+    let mut ask =
+        ask_revocation(observed.spec, &prepared.provider, &prepared.inputs, token, hint).map_err(refused)?;
     let Some(client) = &prepared.client else {
         let message = "The provider block names no revocation endpoint.";
         return Err(refused(Failure::local(Reason::InvalidSpec, message)));
     };
-    ask.disclosure = lookup.disclosure(disclosure(observed, provider, &ask.request.endpoint, true));
-    if let Some(failure) = credentials::placeholder(spec, provider, &prepared.inputs) {
-        return Err(refused(failure));
-    }
-    lookup.may_send()?;
-    let signing = SigningContext { now: lookup.now(), nonce: lookup.nonce()? };
-    let mut request = build(&ask.request, &signing).map_err(|error| refused(Failure::from(&error)))?;
-    ask.confidential.append(&mut request.signed);
-
-    let started = Instant::now();
-    let answer = lookup.wait_for(client.send(request)).await;
-    lookup.request_took(started.elapsed());
-    let confidential: Vec<&Secret> = ask.confidential.iter().collect();
-    let reading = ask.reading(spec, provider, signing.now, &confidential);
-    read_revocation(answer, &reading)
-        .map_err(|error| IssueError::Failed(Failure::of_exchange(error, ask.disclosure)))
+    exchange(&mut ask, client, prepared, observed, lookup, read_revocation).await
 }

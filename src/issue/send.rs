@@ -8,7 +8,10 @@ use crate::decide::{Ask, Failure, Observed, ask, credentials, disclosure, token_
 use crate::issue::error::IssueError;
 use crate::issue::inputs::PreparedRequest;
 use crate::issue::lookup::Lookup;
-use crate::oauth::{Disclosure, Endpoint, Metadata, Secret, SigningContext, Token, build, read};
+use crate::oauth::{
+    Disclosure, Endpoint, Error, HttpResponse, Metadata, ResponseContext, Secret, SigningContext, Token,
+    TokenClient, build, read,
+};
 
 /// A token, and the endpoint that issued it.
 pub(crate) struct Answer {
@@ -33,6 +36,30 @@ pub(crate) async fn send<L: Lookup>(
         return sign(prepared, observed, lookup);
     };
     let mut ask = ask(spec, provider, &prepared.inputs, refresh_token).map_err(IssueError::Refused)?;
+    let reading =
+        |answer: Result<HttpResponse, Error>, context: &ResponseContext<'_>| read(&answer?, context);
+    match exchange(&mut ask, client, prepared, observed, lookup, reading).await {
+        Ok(token) => {
+            let Ask { request, confidential, .. } = ask;
+            Ok(Answer { token, endpoint: Some(request.endpoint), confidential })
+        }
+        Err(IssueError::Failed(failure)) => {
+            Err(IssueError::Failed(credentials::explained(failure, spec, provider, &prepared.inputs)))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Sends this request, and reads the answer with `read`. Adds to `ask` what may be shown of the answer, and what was signed.
+pub(crate) async fn exchange<T, L: Lookup>(
+    ask: &mut Ask,
+    client: &TokenClient,
+    prepared: &PreparedRequest<'_>,
+    observed: &Observed<'_>,
+    lookup: &L,
+    read: impl FnOnce(Result<HttpResponse, Error>, &ResponseContext<'_>) -> Result<T, Error>,
+) -> Result<T, IssueError<L::Error>> {
+    let (spec, provider) = (observed.spec, &prepared.provider);
     ask.disclosure = lookup.disclosure(disclosure(observed, provider, &ask.request.endpoint, true));
     if let Some(failure) = credentials::placeholder(spec, provider, &prepared.inputs) {
         return Err(IssueError::Refused(failure));
@@ -47,17 +74,8 @@ pub(crate) async fn send<L: Lookup>(
     let answer = lookup.wait_for(client.send(request)).await;
     lookup.request_took(started.elapsed());
     let confidential: Vec<&Secret> = ask.confidential.iter().collect();
-    let reading = ask.reading(spec, provider, signing.now, &confidential);
-    match answer.and_then(|answer| read(&answer, &reading)) {
-        Ok(token) => {
-            let Ask { request, confidential, .. } = ask;
-            Ok(Answer { token, endpoint: Some(request.endpoint), confidential })
-        }
-        Err(error) => {
-            let failure = Failure::of_exchange(error, ask.disclosure);
-            Err(IssueError::Failed(credentials::explained(failure, spec, provider, &prepared.inputs)))
-        }
-    }
+    let context = ask.reading(spec, provider, signing.now, &confidential);
+    read(answer, &context).map_err(|error| IssueError::Failed(Failure::of_exchange(error, ask.disclosure)))
 }
 
 /// Signs the token. The limits of requests apply: only the leader signs, and no more often.
