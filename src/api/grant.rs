@@ -36,12 +36,7 @@ pub struct RefreshSettings {
     /// URL of the endpoint for refresh requests, if it is not the token endpoint: https only. The credentials must be
     /// allowed for its host, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 2048))]
-    #[x_kube(
-        validation = rule::https_url(),
-        validation = rule::without_user(),
-        validation = rule::without_fragment()
-    )]
+    #[schemars(schema_with = "rule::endpoint_url")]
     pub token_endpoint: Option<String>,
 
     /// Whether refresh requests name token.scopes. Without it a refresh token keeps the scopes that it was issued for (RFC

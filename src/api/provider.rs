@@ -46,12 +46,7 @@ use super::{is_default, rule};
 pub struct TokenProviderSpec {
     /// URL of the token endpoint: https only, without user information or fragment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 2048))]
-    #[x_kube(
-        validation = rule::https_url(),
-        validation = rule::without_user(),
-        validation = rule::without_fragment()
-    )]
+    #[schemars(schema_with = "rule::endpoint_url")]
     pub token_endpoint: Option<String>,
 
     /// Issuer whose metadata (RFC 8414 or OpenID Connect discovery) names the token endpoint: https only.

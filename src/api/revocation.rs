@@ -16,12 +16,7 @@ pub struct Revocation {
     /// URL of the revocation endpoint: https only. Default: the one that the metadata of the issuer names. It gets the token and
     /// the client's credentials, so their allowed-hosts must name its host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 2048))]
-    #[x_kube(
-        validation = rule::https_url(),
-        validation = rule::without_user(),
-        validation = rule::without_fragment()
-    )]
+    #[schemars(schema_with = "rule::endpoint_url")]
     pub endpoint: Option<String>,
 
     /// Whether the tokens are revoked when the TokenSource is deleted. Adds the finalizer tokensource.dev/revocation. Default:

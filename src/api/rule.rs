@@ -73,27 +73,6 @@ pub(super) fn token_type() -> Rule {
     rule("self.matches('^[A-Za-z0-9._~-]+$')", "a token type is one word, such as Bearer")
 }
 
-/// The URL of an endpoint.
-pub(super) fn https_url() -> Rule {
-    rule(
-        "self.startsWith('https://') && isURL(self)",
-        "write a full https:// URL: tokens and secrets are never sent unencrypted, and there is no switch for it",
-    )
-}
-
-/// The URL of an endpoint has no user information.
-pub(super) fn without_user() -> Rule {
-    rule(
-        "!self.matches('^https://[^/?#]*@')",
-        "leave user:password@ out of the URL: credentials belong in the Secret that credentialsRef names",
-    )
-}
-
-/// The URL of an endpoint has no fragment.
-pub(super) fn without_fragment() -> Rule {
-    rule("!self.contains('#')", "leave the fragment (#...) out: it is never sent")
-}
-
 /// A JSON Pointer.
 pub(super) fn pointer() -> Rule {
     rule(
@@ -121,6 +100,28 @@ pub(super) fn duration() -> Rule {
 /// Bounds of a duration. A text that is no duration is left to [`duration`], whose message is more useful.
 pub(super) fn bounds(condition: &str, message: &str) -> Rule {
     rule(format!("!self.matches('{DURATION}') || ({condition})"), message)
+}
+
+/// The schema of an endpoint's URL, whose description is the field's.
+pub(super) fn endpoint_url(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "string",
+        "maxLength": 2048,
+        "x-kubernetes-validations": [
+            {
+                "rule": "self.startsWith('https://') && isURL(self)",
+                "message": "write a full https:// URL: tokens and secrets are never sent unencrypted, and there is no switch for it",
+            },
+            {
+                "rule": "!self.matches('^https://[^/?#]*@')",
+                "message": "leave user:password@ out of the URL: credentials belong in the Secret that credentialsRef names",
+            },
+            {
+                "rule": "!self.contains('#')",
+                "message": "leave the fragment (#...) out: it is never sent",
+            },
+        ],
+    })
 }
 
 /// The schema of additional JOSE header members. The field has the description. Members with a field of their own are
