@@ -21,7 +21,7 @@ enum Directive {
     NoFiles = 4,
 }
 
-/// What is offered.
+/// The words that completion offers.
 #[derive(Debug, PartialEq)]
 pub(super) enum Offer {
     /// The output for kubectl.

@@ -1,4 +1,4 @@
-//! What was read of a cluster, for the checks to judge. Plain data: no check reads anything itself.
+//! The facts that were read from a cluster. Checks judge these facts and read nothing themselves.
 
 use std::collections::BTreeMap;
 
@@ -114,7 +114,7 @@ impl Right {
     }
 }
 
-/// Who needs a right.
+/// The user or program that needs a right.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Subject {
     User,

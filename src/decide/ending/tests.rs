@@ -126,7 +126,7 @@ fn revoking_needs_every_secret_that_the_token_was_requested_with() {
     assert_eq!(released(exchange.plan()), Some(Reason::CredentialsNotFound));
 }
 
-/// Who may change the spec, and may not read Secrets, must not be able to have tokens of an earlier spec sent to a new endpoint.
+/// A user who may change the spec, and may not read Secrets, must not get tokens of an earlier spec by naming a new endpoint.
 #[test]
 fn tokens_of_an_earlier_spec_are_not_revoked() {
     let stolen = |scene: &mut Scene| {
