@@ -14,7 +14,7 @@ use super::{is_default, rule};
 /// How to read the response, if it differs from RFC 6749.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!has(self.keep) || self.keep.all(name, !(self.keep[name] in ['/refresh_token', has(self.fields) && has(self.fields.refreshToken) ? self.fields.refreshToken : '/refresh_token', has(self.fields) && has(self.fields.accessToken) ? self.fields.accessToken : '/access_token']))").message("keep is not for tokens: a template has the access token as access_token, and never has the refresh token; remove that entry"))]
+#[x_kube(validation = Rule::new("!has(self.keep) || self.keep.all(name, !self.keep[name].endsWith('/refresh_token') && !(self.keep[name] in [has(self.fields) && has(self.fields.refreshToken) ? self.fields.refreshToken : '', has(self.fields) && has(self.fields.accessToken) ? self.fields.accessToken : '/access_token']))").message("keep is not for tokens: a template has the access token as access_token, and never has the refresh token; remove that entry"))]
 #[x_kube(validation = Rule::new("(!has(self.successCodes) && !has(self.errors)) || (has(self.fields) && has(self.fields.error))").message("successCodes and errors are values of the member that fields.error points to: set fields.error, for example /code"))]
 pub struct ResponseSettings {
     /// Where the members of the response are, if not under their names in the RFC.
@@ -126,10 +126,12 @@ impl ErrorCode {
 }
 
 impl ResponseSettings {
-    /// The entry of `keep` that points to the access token or to a refresh token.
+    /// The entry of `keep` that points to the access token or to a refresh token. A member that is called `refresh_token` is
+    /// one in any object of the answer.
     pub fn kept_token(&self) -> Option<&str> {
-        let tokens = ["/refresh_token", self.fields.refresh_token(), self.fields.access_token()];
-        let found = self.keep.iter().find(|(_, pointer)| tokens.contains(&pointer.as_str()))?;
+        let tokens = [self.fields.refresh_token(), self.fields.access_token()];
+        let is_token = |pointer: &str| pointer.ends_with("/refresh_token") || tokens.contains(&pointer);
+        let found = self.keep.iter().find(|(_, pointer)| is_token(pointer))?;
         Some(found.0)
     }
 }

@@ -10,11 +10,12 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
 use kube::core::DynamicObject;
 use serde_json::{Value, json};
+use tokensource_kit::admission::policies_judge;
 use tokensource_kit::authority::Authority;
 use tokensource_kit::control_plane::ControlPlane;
 use tokensource_kit::controller::ControllerProcess;
 use tokensource_kit::scripted_provider::{Answer, ScriptedProvider};
-use tokensource_kit::shipped::{self, repository};
+use tokensource_kit::shipped::repository;
 use tokensource_kit::{chart, eventually, token_sources};
 
 use crate::helm::{Helm, NAMESPACE, RELEASE, arguments, outcome};
@@ -111,7 +112,7 @@ impl Site {
 
     /// Applies credentials and a `TokenSource`.
     async fn ask(&self, name: &str, ca_bundle: Option<&str>) {
-        shipped::policies_judge(&self.plane).await;
+        policies_judge(&self.plane).await;
         let mut provider = json!({
             "tokenEndpoint": self.provider.url("/token"),
             "clientAuthentication": {"method": "client_secret_post"},

@@ -9,11 +9,12 @@ use kube::Api;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams};
 use kube::core::GroupVersionKind;
 use serde_json::{Value, json};
+use tokensource_kit::admission::policies_judge;
 use tokensource_kit::authority::Authority;
 use tokensource_kit::control_plane::ControlPlane;
 use tokensource_kit::controller::ControllerProcess;
 use tokensource_kit::scripted_provider::{Answer, ScriptedProvider};
-use tokensource_kit::shipped::{definitions, policies_judge, repository};
+use tokensource_kit::shipped::{definitions, repository};
 use tokensource_kit::{eventually, manifest, token_sources};
 use tokio::process::Command;
 

@@ -185,6 +185,7 @@ stories! {
     revocation::failed_revocations_are_reported,
     revocation::finalizer_is_there_only_on_demand,
     revocation::hopeless_deletions_end_at_once,
+    revocation::hundreds_of_deletions_end_although_the_provider_hangs,
     revocation::keycloak_forgets_the_tokens,
     revocation::namespace_waits_for_no_revocation,
     revocation::refresh_token_is_revoked_first,

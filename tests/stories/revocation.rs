@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::DeleteParams;
+use kube::api::{DeleteParams, ListParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
-use tokensource::api::{ConditionType, TokenProvider};
+use tokensource::api::{ConditionType, TokenProvider, TokenSource};
 use tokensource_kit::eventually;
 use tokensource_kit::keycloak::{
     MACHINE, PASSWORD, PUBLIC, REALM, ROTATING_REALM, SECRET, SIGNED_JWT, USERNAME,
@@ -18,6 +18,8 @@ use crate::story::{SOON, Story, TOKEN, is, text};
 /// The path of the scripted revocation endpoint.
 const REVOKE: &str = "/revoke";
 const FINALIZER: &str = "tokensource.dev/revocation";
+/// TokenSources that are deleted at once.
+const MANY: usize = 300;
 /// The promise, and a margin for a busy machine.
 const TWO_MINUTES: Duration = Duration::from_secs(130);
 
@@ -163,6 +165,38 @@ pub(crate) async fn deletion_never_hangs(story: &mut Story) {
     assert_eq!(story.provider.count(REVOKE), 3, "after {:?}", before.elapsed());
     let log = story.controller.logs();
     assert!(log.contains("Tokens not revoked"), "{log}");
+}
+
+/// Each deletion has its own deadline, although the provider is sent few requests at a time.
+pub(crate) async fn hundreds_of_deletions_end_although_the_provider_hangs(story: &mut Story) {
+    story.provider.always(TOKEN, Answer::token(3600));
+    story.provider.always(REVOKE, Answer::hang());
+    story.credentials("client", "s3cr3t-of-the-client").await;
+    let mut spec = on_delete(story);
+    spec["provider"]["timeout"] = json!("5s");
+    for number in 0..MANY {
+        story.apply(&story.source_for(&format!("many-{number}"), &spec)).await;
+    }
+    let everything = ListParams::default();
+    let left = async || story.sources().list(&everything).await.map_err(|error| error.to_string());
+    eventually("a token and the finalizer everywhere", TWO_MINUTES, async || {
+        let sources = left().await?.items;
+        let is_done = |source: &&TokenSource| {
+            is(source, ConditionType::Ready, "True") && source.finalizers() == [FINALIZER]
+        };
+        let waiting = sources.len() - sources.iter().filter(is_done).count();
+        if waiting == 0 { Ok(()) } else { Err(format!("{waiting} wait")) }
+    })
+    .await;
+    let deleted = DeleteParams::background();
+    story.sources().delete_collection(&deleted, &everything).await.expect("to delete all");
+    eventually("the end of all", TWO_MINUTES, async || {
+        let left = left().await?.items.len();
+        if left == 0 { Ok(()) } else { Err(format!("{left} are left")) }
+    })
+    .await;
+    let sent = story.provider.count(REVOKE);
+    assert!((3..MANY).contains(&sent), "{sent} requests: the limiter holds, and lets some through");
 }
 
 /// Without a provider, credentials or a Secret nothing can be sent, and the object goes at once.

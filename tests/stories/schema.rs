@@ -157,6 +157,11 @@ fn refused_members() -> Vec<(&'static str, Value, &'static str)> {
         ("a kept access token elsewhere", elsewhere("/data/token"), "keep is not for tokens"),
         ("a kept refresh token elsewhere", elsewhere("/data/again"), "keep is not for tokens"),
         ("a kept refresh token in its usual place", elsewhere("/refresh_token"), "keep is not for tokens"),
+        (
+            "a kept refresh token of another object",
+            elsewhere("/data/refresh_token"),
+            "keep is not for tokens",
+        ),
         ("a kept member with a hyphen", keeping(&json!({"a-b": "/a"})), "fields.NAME"),
         ("a kept member with a digit first", keeping(&json!({"1a": "/a"})), "fields.NAME"),
         ("a kept member with a long name", keeping(&json!({"n".repeat(64): "/a"})), "fields.NAME"),

@@ -200,7 +200,17 @@ impl ControlPlane {
 
     /// Asks the API server, as `admin`, whether it would accept these objects in this namespace; nothing is stored.
     pub async fn rehearse(&self, namespace: &str, objects: &[DynamicObject]) -> Result<(), ApplyError> {
-        apply::rehearse(&self.admin(), namespace, objects).await.map(drop)
+        self.rehearse_as("admin", namespace, objects).await
+    }
+
+    /// The same, as any user.
+    pub async fn rehearse_as(
+        &self,
+        user: &str,
+        namespace: &str,
+        objects: &[DynamicObject],
+    ) -> Result<(), ApplyError> {
+        apply::rehearse(&self.client(user), namespace, objects).await.map(drop)
     }
 
     /// All requests that the API server has answered so far, without those in progress; a watch counts when it begins.

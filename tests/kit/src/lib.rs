@@ -18,6 +18,7 @@
 //! | faults on the way to the API server, and from there to etcd | [`proxy`], [`pipe`] |
 //! | manifests, read and redirected; objects, applied | [`manifest`], [`apply`] |
 //! | what the repository ships: definitions, rights | [`shipped`] |
+//! | waiting for admission policies | [`admission`] |
 //! | a mounted Secret, replaced as the kubelet does it | [`mount`] |
 //! | the kstatus rules | [`kstatus`] |
 //! | waiting | [`eventually()`], [`throughout`] |
@@ -87,6 +88,7 @@
     clippy::missing_panics_doc
 )]
 
+pub mod admission;
 pub mod apply;
 pub mod argocd;
 pub mod assets;

@@ -2,12 +2,12 @@
 //! belong to here. Knows the paths of files; must not know their content.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use kube::api::DynamicObject;
 
+use crate::admission::policies_judge;
 use crate::control_plane::ControlPlane;
-use crate::{eventually, manifest};
+use crate::manifest;
 
 /// The folder of the repository.
 pub fn repository() -> PathBuf {
@@ -45,28 +45,11 @@ fn unbound(file: &str) -> Vec<DynamicObject> {
     objects
 }
 
-/// Installs the admission policies, and waits until they are active: the API server discovers their kinds every half minute,
-/// and refuses requests until then.
+/// Installs the admission policies, and waits until they are active.
 pub async fn policies(plane: &ControlPlane) {
     plane.apply_objects(&manifest::load(repository().join("deploy/kustomize/policy/policy.yaml"))).await;
     policies_judge(plane).await;
 }
-
-/// Waits until installed policies are active.
-pub async fn policies_judge(plane: &ControlPlane) {
-    let objects = manifest::parse(SOURCE);
-    eventually("the policies", Duration::from_secs(60), async || {
-        plane.rehearse("default", &objects).await.map_err(|error| error.to_string())
-    })
-    .await;
-}
-
-const SOURCE: &str = "
-apiVersion: tokensource.dev/v1alpha1
-kind: TokenSource
-metadata: {name: early}
-spec: {providerRef: {kind: TokenProvider, name: none}}
-";
 
 const BINDING: &str = "
 apiVersion: rbac.authorization.k8s.io/v1

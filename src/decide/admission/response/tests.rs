@@ -93,8 +93,9 @@ fn kept_members_have_bounds() {
 #[test]
 fn no_entry_points_to_a_token() {
     type Change = fn(&mut ResponseSettings);
-    let cases: [(&str, Change, bool); 8] = [
+    let cases: [(&str, Change, bool); 9] = [
         ("/refresh_token", |_| {}, true),
+        ("/data/refresh_token", |_| {}, true),
         ("/access_token", |_| {}, true),
         ("/id_token", |_| {}, false),
         ("/data/again", |r| r.fields.refresh_token = Some("/data/again".to_owned()), true),
