@@ -1,7 +1,8 @@
 //! `tokensource init`: writes manifests from the curl line of a provider's documentation.
 //!
 //! Knows the order of the steps, which have a file each: the words of the line, curl's options, the request, the manifests, the
-//! text. Runs and sends nothing. No secret of the line reaches the output or an error.
+//! text. Runs and sends nothing. No value that
+//! `secrecy` calls a secret reaches the output or an error.
 
 mod address;
 mod error;

@@ -1,6 +1,8 @@
 //! The URL of a line: the endpoint, the host, and the parameters in its query.
 //! Knows URLs and placeholders in them. Must not know what the parameters mean.
 
+use std::collections::HashSet;
+
 use url::Url;
 
 use super::error::LineError;
@@ -45,7 +47,8 @@ pub(super) fn read(text: &str) -> Result<Address, LineError> {
     let host = host(authority, &mut unfilled);
     let path = replaced(path, &mut unfilled, |word| word.to_ascii_uppercase().replace('-', "_"));
     unfilled.extend(path.split('/').filter(|part| is_unfilled(part)).map(str::to_owned));
-    unfilled.dedup();
+    let mut seen = HashSet::new();
+    unfilled.retain(|word| seen.insert(word.clone()));
     let unreadable =
         |_| LineError::new("its URL cannot be read: correct it, and give host and path in plain characters");
     let endpoint = Endpoint::parse(&format!("https://{host}{path}")).map_err(unreadable)?;
@@ -160,6 +163,18 @@ mod tests {
                 "https://your-shop.myshopify.com/a",
                 "your-shop.myshopify.com",
                 1,
+            ),
+            (
+                "https://auth.example.com/{tenant}/a/{policy}",
+                "https://auth.example.com/TENANT/a/POLICY",
+                "auth.example.com",
+                2,
+            ),
+            (
+                "https://enterprise.acme.com/token",
+                "https://enterprise.acme.com/token",
+                "enterprise.acme.com",
+                0,
             ),
             ("https://$HOST:8200/v1", "https://host:8200.example/v1", "", 9),
         ];

@@ -113,7 +113,13 @@ impl Builder<'_> {
     }
 
     fn token(&mut self) -> Result<(), LineError> {
-        if let Some((scope, unfilled)) = self.take_text("scope")? {
+        // A list in the body is a parameter: token.scopes is sent as one text, as RFC 6749 has it.
+        let is_list = |member: &Member| {
+            member.name == "scope" && matches!(member.value, Value::Text { type_: ParameterType::Json, .. })
+        };
+        if !self.members.iter().any(is_list)
+            && let Some((scope, unfilled)) = self.take_text("scope")?
+        {
             if unfilled {
                 self.to_do
                     .push("Replace the scopes in token.scopes: the line has a placeholder there.".to_owned());
@@ -133,11 +139,27 @@ impl Builder<'_> {
             std::mem::take(&mut self.members).into_iter().partition(is_resource);
         self.members = others;
         for resource in resources {
-            if let Value::Text { text, unfilled, type_: ParameterType::String } = resource.value {
-                if unfilled {
-                    self.to_do.push("Replace token.resources: the line has a placeholder there.".to_owned());
+            match resource.value {
+                Value::Text { text, type_: ParameterType::Json, .. } => {
+                    let list: Vec<String> = serde_json::from_str(&text).map_err(|_| {
+                        LineError::new(
+                            "resource in its body is neither a text nor a list of texts: correct the line",
+                        )
+                    })?;
+                    self.spec.token.resources.extend(list);
                 }
-                self.spec.token.resources.push(text);
+                Value::Text { text, unfilled, .. } => {
+                    if unfilled {
+                        self.to_do
+                            .push("Replace token.resources: the line has a placeholder there.".to_owned());
+                    }
+                    self.spec.token.resources.push(text);
+                }
+                Value::Secret => {
+                    return Err(LineError::new(
+                        "resource looks like a secret, and its field is none: correct the line",
+                    ));
+                }
             }
         }
         Ok(())

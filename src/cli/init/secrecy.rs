@@ -24,7 +24,7 @@ const WORDS: [&str; 15] = [
     "session",
     "hmac",
 ];
-/// Names with this end describe a secret and are none.
+/// A parameter whose name ends so, such as `token_type`, describes a secret but does not contain one.
 const DESCRIPTIONS: [&str; 17] = [
     "type",
     "id",
@@ -131,10 +131,18 @@ pub(super) fn is_unfilled(value: &str) -> bool {
         || value.contains("{{")
         || value.contains("...")
         || value.contains('\u{2026}')
-        || ["your", "_your", "my_", "my-", "replace", "change", "insert", "enter"]
+        || ["your", "_your", "my_", "my-"].iter().any(|word| lower.starts_with(word))
+        || ["replace", "change", "insert", "enter"]
             .iter()
-            .any(|word| lower.starts_with(word))
+            .any(|word| lower.strip_prefix(word).is_some_and(is_rest_of_instruction))
         || (!value.is_empty() && value.chars().all(|letter| "xX*".contains(letter)))
+}
+
+/// Whether the text continues an instruction to the reader, as in `enter-id`, `changeme` and `insert_your_key`, and no other
+/// word, such as `enterprise`.
+fn is_rest_of_instruction(rest: &str) -> bool {
+    !rest.starts_with(char::is_alphanumeric)
+        || ["me", "this", "your", "here", "with"].iter().any(|word| rest.starts_with(word))
 }
 
 #[cfg(test)]

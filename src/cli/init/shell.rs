@@ -48,7 +48,8 @@ impl Reader<'_> {
             '`' => self.until('`')?,
             '$' => self.dollar()?,
             '#' if self.word.is_none() => while self.rest.next_if(|letter| *letter != '\n').is_some() {},
-            '|' | '>' => {
+            '|' => return Ok(false),
+            '>' => {
                 // The number before `>` names a file descriptor.
                 self.word.take_if(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
                 return Ok(false);
@@ -249,7 +250,7 @@ mod tests {
 
     #[test]
     fn words_are_split_as_a_shell_splits_them() {
-        let cases: [(&str, &[&str]); 20] = [
+        let cases: [(&str, &[&str]); 21] = [
             ("curl  -X POST\thttps://a/b ", &["curl", "-X", "POST", "https://a/b"]),
             ("curl 'a b' \"c d\" e\\ f", &["curl", "a b", "c d", "e f"]),
             ("a'b'\"c\"d ''", &["abcd", ""]),
@@ -261,6 +262,7 @@ mod tests {
             ("a\nb", &["a", "b"]),
             ("a # b\nc#d", &["a", "c#d"]),
             ("a | jq -r .b", &["a"]),
+            ("a -m 5|jq", &["a", "-m", "5"]),
             ("a 2>/dev/null", &["a"]),
             ("a; b", &["a"]),
             ("a && b", &["a"]),

@@ -23,7 +23,10 @@ fn lines_without_a_token_request_are_refused_with_a_remedy() {
         (format!("curl {URL} -F {ok}"), "-F cannot be used: it sends multipart/form-data"),
         (format!("curl {URL} -d @body.txt"), "-d it reads a file"),
         (format!("curl {URL} --data-urlencode {ok} --data-urlencode a@body.txt"), "reads a file"),
-        (format!("curl {URL} --json '{{\"grant_type\": \"x\", \"scope\": [\"a\"]}}'"), "scope is a list"),
+        (
+            format!("curl {URL} --json '{{\"grant_type\": \"x\", \"audience\": [\"a\"]}}'"),
+            "audience is a list",
+        ),
         (format!("curl {URL} -d {ok} --frobnicate"), "--frobnicate is not known"),
         (format!("curl {URL} -d {ok} -Q"), "-Q is not known"),
         (format!("curl {URL} -d"), "-d has no value"),

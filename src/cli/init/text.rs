@@ -13,7 +13,7 @@ const ANSWER: &str = "If the documented answer has no expires_in, set provider.r
 /// The text of a file with the manifests.
 pub(super) fn render(manifests: &Manifests) -> Result<String, LineError> {
     let mut text =
-        "# Written by tokensource init from a curl line. No secret of the line is in this file.\n".to_owned();
+        "# Written by tokensource init from a curl line. Values that look like secrets were left out; check that none is left.\n".to_owned();
     text.push_str(&list("To do", manifests.to_do.iter().map(String::as_str)));
     text.push_str(&list("Notes", manifests.notes.iter().map(String::as_str).chain([ANSWER])));
     // Serialization cannot fail: the objects consist of texts and numbers.
