@@ -122,7 +122,7 @@ reasons! {
          restart` does the same.",
     RevocationFailed, Fact: "A token could not be revoked at the provider and stays valid until it expires."
         => "The message says why. Revoke the token at the provider, for example by disabling the client, if it must not \
-         be used any more. The deletion of the TokenSource went on: see docs/revocation.md.",
+         be used any more. If the TokenSource was deleted, its deletion went on: see docs/revocation.md.",
     InvalidRequest, Refused: "The provider calls the request malformed: compare `bodyFormat`, `grantType` and `parameters` with its documentation."
         => "Compare `bodyFormat` (form or JSON?), `token.audience` and `parameters` with the provider's example \
          call.",

@@ -2,21 +2,22 @@
 
 mod cluster;
 mod doctor;
+mod network;
 
 use std::convert::Infallible;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use ipnet::IpNet;
 
 use crate::api::Duration;
 use crate::oauth::Secret;
 
 pub(super) use cluster::{ClusterArguments, ObjectArguments};
 pub(super) use doctor::{DoctorArguments, ReportOutput};
+pub(super) use network::NetworkArguments;
 
 /// The last line of every help text.
 pub const EXIT_CODES: &str = "Exit codes: 0 success, 1 failure, 2 wrong command line.";
@@ -189,6 +190,7 @@ pub struct VersionArguments {
 
 /// `tokensource check`
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("sending").multiple(true).args(NetworkArguments::NAMES).requires("send"))]
 pub struct CheckArguments {
     /// A file with manifests in YAML or JSON; - is the standard input. May be repeated.
     #[arg(short = 'f', long = "file", value_name = "FILE", required = true)]
@@ -198,25 +200,9 @@ pub struct CheckArguments {
     #[arg(long)]
     pub send: bool,
 
-    /// Permit requests to these addresses, even if a rule refuses them; as the controller's flag of this name.
-    #[arg(long = "allow-network", value_name = "CIDR", value_delimiter = ',', requires = "send")]
-    pub allow_networks: Vec<IpNet>,
-
-    /// Refuse requests to these addresses; as the controller's flag of this name.
-    #[arg(long = "deny-network", value_name = "CIDR", value_delimiter = ',', requires = "send")]
-    pub deny_networks: Vec<IpNet>,
-
-    /// Send requests to providers through this HTTP proxy. Proxies in the environment are ignored.
-    #[arg(long, value_name = "http[s]://HOST:PORT", requires = "send")]
-    pub https_proxy: Option<String>,
-
-    /// Contact these hosts, domains and networks without the proxy, e.g. internal.example,10.0.0.0/8; may be repeated.
-    #[arg(long, value_name = "HOST", requires = "send", value_delimiter = ',')]
-    pub no_proxy: Vec<String>,
-
-    /// The file with user:password for the proxy. A changed file is read again.
-    #[arg(long, value_name = "FILE", requires = "send")]
-    pub proxy_credentials_file: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub network: NetworkArguments,
 
     /// The output format.
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]

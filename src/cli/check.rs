@@ -37,12 +37,7 @@ pub async fn checked(
     environment: &Environment,
 ) -> Result<(String, ExitStatus), Error> {
     let manifests = Manifests::read(&arguments.files)?;
-    let proxy = OutboundProxy::of_flags(
-        arguments.https_proxy.as_deref(),
-        &arguments.no_proxy,
-        arguments.proxy_credentials_file.clone(),
-    )?
-    .map(Arc::new);
+    let proxy = arguments.network.proxy()?;
     let mut report = Report { sources: Vec::new(), problems: manifests.problems.clone() };
     for source in &manifests.sources {
         report.sources.push(examine(source, &manifests, arguments, (environment, proxy.clone())).await);

@@ -165,20 +165,25 @@ fn missing_credentials(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> 
             "The request needs the key {key} of the credentials (credentialsKey): name their Secret in credentialsRef."
         )));
     }
+    let has_secret_elsewhere = provider.client_authentication.client_secret_from.is_some()
+        && matches!(
+            method,
+            ClientAuthenticationMethod::ClientSecretBasic | ClientAuthenticationMethod::ClientSecretPost
+        );
     let needed = match method {
-        ClientAuthenticationMethod::ClientSecretBasic | ClientAuthenticationMethod::ClientSecretPost
-            if provider.client_authentication.client_secret_from.is_some() =>
-        {
-            return spec.client_id.is_none().then(|| {
-                invalid(
-                    "clientAuthentication.clientSecretFrom needs a client id: write it in clientId, or name a Secret that holds \
-                     it in credentialsRef.",
-                )
-            });
-        }
         ClientAuthenticationMethod::ClientSecretBasic
         | ClientAuthenticationMethod::ClientSecretPost
-        | ClientAuthenticationMethod::ClientSecretJwt => "a client secret",
+        | ClientAuthenticationMethod::ClientSecretJwt
+            if !has_secret_elsewhere =>
+        {
+            "a client secret"
+        }
+        _ if has_secret_elsewhere && spec.client_id.is_none() => {
+            return Some(invalid(
+                "clientAuthentication.clientSecretFrom needs a client id: write it in clientId, or name a Secret that holds \
+                 it in credentialsRef.",
+            ));
+        }
         ClientAuthenticationMethod::PrivateKeyJwt => "a private key",
         ClientAuthenticationMethod::BearerToken
             if provider.client_authentication.bearer_assertion().is_some() =>

@@ -38,6 +38,8 @@ pub struct RevocationTries {
     count: usize,
     /// The last failure, and the time of the next attempt; None if there is none.
     failed: Option<(Failure, Option<DateTime<Utc>>)>,
+    /// Whether everything was revoked.
+    succeeded: bool,
 }
 
 /// The next step for an object with the controller's finalizer that is being deleted.
@@ -56,6 +58,9 @@ impl Deletion {
     pub(super) fn next(&self, now: DateTime<Utc>) -> Ending {
         let deadline = self.deadline(now);
         let waited = self.tries.begun.is_some() && now >= deadline;
+        if self.tries.succeeded {
+            return Ending::Release(None);
+        }
         match &self.tries.failed {
             Some((failure, None)) => Ending::Release(Some(failure.clone())),
             Some((failure, _)) if waited => Ending::Release(Some(failure.clone())),
@@ -77,7 +82,7 @@ impl Deletion {
     /// because the controller may have been down.
     pub fn allowance(&self, now: DateTime<Utc>) -> TimeDelta {
         let left = self.deadline(now) - now;
-        if self.tries.count == 0 { TRY } else { TRY.min(left) }
+        if self.tries.begun.is_none() { TRY } else { TRY.min(left) }
     }
 }
 
@@ -89,13 +94,24 @@ impl RevocationTries {
         self
     }
 
+    /// Records that the provider has confirmed everything. It is not asked again if the finalizer cannot be removed.
+    #[must_use]
+    pub fn succeeded(self) -> Self {
+        Self { succeeded: true, ..self }
+    }
+
     /// Records a failed attempt. A refusal is final, because the same request would be refused again.
     #[must_use]
     pub fn failed(self, failure: Failure, now: DateTime<Utc>) -> Self {
         let pause = PAUSES.get(self.count).filter(|_| !matches!(failure.retry, Retry::Terminal { .. }));
         let wanted = failure.retry_after.and_then(|wait| TimeDelta::from_std(wait).ok()).unwrap_or_default();
         let next = pause.map(|pause| now + (*pause).max(wanted));
-        Self { begun: self.begun.or(Some(now)), count: self.count + 1, failed: Some((failure, next)) }
+        Self {
+            begun: self.begun.or(Some(now)),
+            count: self.count + 1,
+            failed: Some((failure, next)),
+            succeeded: false,
+        }
     }
 }
 

@@ -8,13 +8,13 @@ use super::{Credentials, Observed};
 use crate::api::{ProviderKind, TokenProviderSpec, TokenSourceSpec};
 use crate::oauth::{Disclosure, Endpoint, HostBinding};
 
-/// How much may be shown of the answer of this host. Tokens of ServiceAccounts count only if the consent of their owners has
-/// been checked: this is so before a request to a token endpoint, and not before metadata are read.
+/// How much may be shown of the answer of this host. `accounts_consented` says that the owners of the ServiceAccounts have
+/// allowed the host. They are asked before a token request, but not before metadata are read.
 pub fn disclosure(
     observed: &Observed<'_>,
     provider: &TokenProviderSpec,
     host: &Endpoint,
-    accounts_asked: bool,
+    accounts_consented: bool,
 ) -> Disclosure {
     if is_of_cluster(observed.spec) {
         return Disclosure::Full;
@@ -23,7 +23,7 @@ pub fn disclosure(
         Credentials::Present { allowed_hosts: Some(hosts), .. } => HostBinding::parse(hosts).allows(host),
         _ => false,
     };
-    let by_account = accounts_asked && provider.service_accounts().next().is_some();
+    let by_account = accounts_consented && provider.service_accounts().next().is_some();
     let by_upstream = observed.upstream_has_owner && observed.secrets.upstream_targets().any(allows);
     if by_account || by_upstream || observed.secrets.named().any(allows) {
         Disclosure::ListedCodes

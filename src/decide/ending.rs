@@ -1,5 +1,5 @@
-//! The rules for tokens that must be revoked: when an object is deleted, for which it needs the controller's finalizer, and
-//! after a token was replaced.
+//! The rules that decide when tokens are revoked: at the deletion of an object, which the controller's finalizer delays, and
+//! after another token has replaced them.
 //!
 //! Knows which tokens an object has left. Must not know how a token is revoked.
 
@@ -39,8 +39,8 @@ pub(super) fn replaced(observed: &Observed<'_>) -> Option<Plan> {
         .then_some(Plan::RevokeReplaced)
 }
 
-/// The tokens that were requested with the present spec, provider and credentials. Any other may be another provider's, and the
-/// owners of what it was requested with have not allowed the present revocation endpoint.
+/// The tokens that were requested with the present spec and provider. A token of an earlier spec may come from another
+/// provider, and the owners of what it was requested with have not allowed the present revocation endpoint.
 pub struct Revocable {
     /// The one in the target.
     pub published: bool,

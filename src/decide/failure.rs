@@ -25,7 +25,7 @@ impl Failure {
         Self { reason, retry: Retry::TERMINAL, retry_after: None, message: message.into() }
     }
 
-    /// Tokens were not revoked, and no request was sent.
+    /// Tokens were not revoked.
     pub fn not_revoked(message: impl Into<String>) -> Self {
         Self::local(Reason::RevocationFailed, message)
     }

@@ -84,4 +84,4 @@ pub use settling::is_settling;
 pub use status::next_status;
 pub use target::{FormerTarget, Published, Target};
 pub use token_bucket::{SharedBuckets, TokenBucket};
-pub use upstream::{Upstream, UpstreamState, circle, has_owner, names_owned};
+pub use upstream::{Chain, Link, Upstream, UpstreamState, follow};

@@ -47,7 +47,7 @@ impl Replacement {
         (!is_final && due < self.until).then(|| Self { due, has_failed: true, ..self.clone() })
     }
 
-    /// The same, to be tried again if the limiter does not resume the TokenSource before.
+    /// The limiter normally resumes the TokenSource. Otherwise the revocation is tried again after a pause.
     #[must_use]
     pub fn waiting(&self, now: DateTime<Utc>) -> Self {
         Self { due: now + AGAIN, ..self.clone() }

@@ -1,4 +1,4 @@
-//! Knows their metadata only; must not know a request.
+//! The metadata of the Secrets that a request uses. Must not know their values, nor a request.
 
 use std::collections::BTreeMap;
 

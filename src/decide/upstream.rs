@@ -1,7 +1,7 @@
 //! Other TokenSources whose tokens a request needs (`tokenSourceRef`): whether their tokens can be used, and circles of
 //! references. Knows the observed TokenSource and its target; must not know a token.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use chrono::{DateTime, Utc};
 
@@ -66,51 +66,60 @@ fn still_allowed(source: &TokenSource, target: Credentials) -> Credentials {
 /// The maximum number of references that are followed.
 const MOST_FOLLOWED: usize = 64;
 
-/// Whether the request is made with a Secret or a ServiceAccount, whose owner decides where it may be sent.
-pub fn names_owned(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> bool {
+/// A TokenSource in a chain of references.
+#[derive(Default)]
+pub struct Link {
+    /// Whether its request is made with a Secret or a ServiceAccount.
+    has_owner: bool,
+    /// The TokenSources that its provider block names.
+    names: Vec<String>,
+}
+
+impl Link {
+    /// The TokenSource with this spec and provider block.
+    pub fn of(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Self {
+        Self {
+            has_owner: names_owned(spec, provider),
+            names: provider.token_sources().into_iter().map(str::to_owned).collect(),
+        }
+    }
+}
+
+/// Whether the request is made with a Secret or a ServiceAccount, whose owner decides where that may be sent.
+pub(super) fn names_owned(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> bool {
     let secret = Role::ALL.into_iter().any(|role| role.secret_name(spec, provider).is_some());
     secret || provider.service_accounts().next().is_some()
 }
 
-/// Whether one of these TokenSources, directly or through others, requests its token with something that has an owner.
-/// `described` tells for a name whether the TokenSource does so itself, and which others it names.
-pub fn has_owner<'a>(
-    names: impl IntoIterator<Item = &'a str>,
-    described: impl Fn(&str) -> (bool, Vec<String>),
-) -> bool {
-    let mut open: Vec<String> = names.into_iter().map(str::to_owned).collect();
-    let mut seen: BTreeSet<String> = open.iter().cloned().collect();
-    while let Some(name) = open.pop() {
-        let (has_owner, upstreams) = described(&name);
-        if has_owner {
-            return true;
-        }
-        for next in upstreams {
-            if seen.len() < MOST_FOLLOWED && seen.insert(next.clone()) {
-                open.push(next);
-            }
-        }
-    }
-    false
+/// What lies behind the references of one TokenSource.
+#[derive(Debug, Default, PartialEq)]
+pub struct Chain {
+    /// The names along a circle of references, which begins and ends with the TokenSource itself; empty if there is none.
+    pub circle: Vec<String>,
+    /// Whether another TokenSource in it requests its token with something that has an owner.
+    pub has_owner: bool,
 }
 
-/// The names along a circle of references, beginning and ending with `start`; empty if there is no circle. `named_by`
-/// returns the names of the TokenSources that one refers to.
-pub fn circle(start: &str, named_by: impl Fn(&str) -> Vec<String>) -> Vec<String> {
+/// Follows the references of the TokenSource `start`, at most [`MOST_FOLLOWED`]. `link` finds a TokenSource by its name.
+pub fn follow(start: &str, link: impl Fn(&str) -> Link) -> Chain {
+    let mut chain = Chain::default();
     let mut reached_from: BTreeMap<String, String> = BTreeMap::new();
     let mut open = VecDeque::from([start.to_owned()]);
     while let Some(at) = open.pop_front() {
-        for next in named_by(&at) {
+        let Link { has_owner, names } = link(&at);
+        chain.has_owner |= has_owner && at != start;
+        for next in names {
             if next == start {
-                return path(start, &at, &reached_from);
-            }
-            if reached_from.len() < MOST_FOLLOWED && !reached_from.contains_key(&next) {
+                if chain.circle.is_empty() {
+                    chain.circle = path(start, &at, &reached_from);
+                }
+            } else if reached_from.len() < MOST_FOLLOWED && !reached_from.contains_key(&next) {
                 reached_from.insert(next.clone(), at.clone());
                 open.push_back(next);
             }
         }
     }
-    Vec::new()
+    chain
 }
 
 fn path(start: &str, last: &str, reached_from: &BTreeMap<String, String>) -> Vec<String> {

@@ -56,8 +56,8 @@ pub(crate) struct PreparedRequest<'a> {
     pub(crate) found: Option<(Key, Metadata)>,
 }
 
-/// Prepares the request, and checks again what was read. `read` becomes the observation with the Secrets as they were read,
-/// also if the request is refused afterwards.
+/// Reads the Secrets, checks the observation again with what they contain now, and prepares the request. Stores that observation
+/// in `read`, even if the request is then refused.
 pub(crate) async fn prepare<'a, L: Lookup>(
     purpose: Purpose,
     observed: &Observed<'a>,

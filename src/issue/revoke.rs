@@ -18,6 +18,8 @@ pub(crate) struct Tokens {
     /// The Secret that stores the refresh token. The token is sent only to the provider that it came from.
     pub(crate) refresh: Option<SecretObject>,
     pub(crate) access: Vec<Secret>,
+    /// The Secret of a token that should be revoked too, and that cannot be read any more.
+    pub(crate) lost: Option<String>,
 }
 
 /// Revokes the tokens, the refresh token first: a server revokes the access tokens of the same grant with it (RFC 7009
@@ -42,8 +44,15 @@ pub(crate) async fn revoke<L: Lookup>(
     let asked = observed.inputs.as_ref().map(|inputs| inputs.asked.as_str()).unwrap_or_default();
     let binding = RefreshBinding::now(observed.spec, &located, asked, &prepared.inputs.credentials);
     let stored = tokens.refresh.as_ref().map(|stored| binding.usable(stored));
-    let mut refused = matches!(stored, Some(None)).then(|| {
-        Failure::not_revoked("The refresh token was requested with an earlier spec or provider, so it is not sent to this one.")
+    let lost = |secret: &String| {
+        Failure::not_revoked(format!("Secret {secret} was gone or changed before its token could be read."))
+    };
+    let mut refused = tokens.lost.as_ref().map(lost).or_else(|| {
+        matches!(stored, Some(None)).then(|| {
+            Failure::not_revoked(
+                "The refresh token was requested with an earlier spec or provider, so it is not sent to this one.",
+            )
+        })
     });
     let stored = stored.flatten();
     let observed = read.as_ref().unwrap_or(&asking);
@@ -60,8 +69,8 @@ pub(crate) async fn revoke<L: Lookup>(
     refused.map_or(Ok(()), |failure| Err(IssueError::Failed(failure)))
 }
 
-/// Asks the owners of everything that a token is requested with, whether the host may have it: of more than a revocation request
-/// is made with, and with the endpoints that the issuer's metadata names.
+/// Checks that the owners of everything that the token was requested with allow the revocation host. The revocation request
+/// itself uses fewer Secrets and ServiceAccounts.
 async fn consent<L: Lookup>(
     provider: &TokenProviderSpec,
     observed: &Observed<'_>,

@@ -59,7 +59,7 @@ pub struct OutboundProxy {
 /// An entry of `--no-proxy`.
 enum Exemption {
     All,
-    /// Hosts that the matcher does not intercept; with this port only, if there is one.
+    /// The hosts of the matcher are contacted directly. A port limits the exemption to that port.
     Host(Box<Matcher>, Option<u16>),
 }
 

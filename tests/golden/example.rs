@@ -14,8 +14,8 @@ use tokensource::api::{
 };
 use tokensource::decide::versions::Role;
 use tokensource::decide::{
-    Ask, Cause, Credentials, Deletion, Observed, Plan, RequestInputs, Secrets, Target, Upstream,
-    UpstreamState, ask, decide, inputs, names_owned, render, token_to_sign,
+    Ask, Cause, Credentials, Deletion, Link, Observed, Plan, RequestInputs, Secrets, Target, Upstream,
+    UpstreamState, ask, decide, follow, inputs, render, token_to_sign,
 };
 use tokensource::oauth::{Secret as Confidential, SigningContext, USER_AGENT, build};
 
@@ -198,12 +198,15 @@ impl Example {
             unwritten_token: None,
             probed: None,
             circle: Vec::new(),
-            upstream_has_owner: self.upstreams.iter().any(|upstream| {
-                let provider = upstream.spec.provider.as_ref();
-                provider.is_some_and(|provider| names_owned(&upstream.spec, provider))
-            }),
+            upstream_has_owner: follow(name, |name| self.link(name)).has_owner,
         };
         assert_eq!(decide(&observed), Plan::Issue(Cause::TokenPending), "{name}");
+    }
+
+    fn link(&self, name: &str) -> Link {
+        let mut all = self.upstreams.iter().chain([&self.source]);
+        let source = all.find(|source| source.metadata.name.as_deref() == Some(name)).unwrap();
+        Link::of(&source.spec, source.spec.provider.as_ref().unwrap())
     }
 
     /// The Secret's own keys with values that are hard to encode.

@@ -12,6 +12,8 @@ mod check;
 mod commands;
 mod conflicts;
 mod costs;
+mod deletions;
+mod denial;
 mod disguise;
 mod doctor;
 mod examples;
@@ -95,6 +97,8 @@ stories! {
     examples::catalog_is_accepted,
     examples::manifests_of_init_are_accepted,
     examples::credentials_are_put_as_the_pages_say,
+    deletions::hundreds_of_deletions_end_although_the_provider_hangs,
+    deletions::unwritable_finalizer_delays_nothing_else,
     disguise::addresses_in_disguise_are_refused,
     disguise::smuggled_members_are_refused,
     disguise::target_is_no_credential_of_kubernetes,
@@ -185,7 +189,6 @@ stories! {
     revocation::failed_revocations_are_reported,
     revocation::finalizer_is_there_only_on_demand,
     revocation::hopeless_deletions_end_at_once,
-    revocation::hundreds_of_deletions_end_although_the_provider_hangs,
     revocation::keycloak_forgets_the_tokens,
     revocation::namespace_waits_for_no_revocation,
     revocation::refresh_token_is_revoked_first,

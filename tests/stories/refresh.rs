@@ -11,6 +11,7 @@ use tokensource_kit::scripted_provider::{Answer, ScriptedProvider};
 use tokensource_kit::shipped::repository;
 use tokensource_kit::{eventually, manifest};
 
+use crate::denial::deny;
 use crate::story::{SOON, Story, TOKEN, condition, is, text};
 
 /// The refresh token in the Secret of a `TokenSource`.
@@ -264,25 +265,7 @@ async fn password_source(story: &Story, name: &str) {
 
 /// Makes the API server refuse every write of this Secret, and waits until it does.
 async fn deny_secret(story: &Story, secret: &str) -> Value {
-    let name = format!("deny-{}", story.namespace);
-    let policy = json!({
-        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy",
-        "metadata": {"name": name},
-        "spec": {
-            "failurePolicy": "Fail",
-            "matchConstraints": {"resourceRules": [{
-                "apiGroups": [""], "apiVersions": ["v1"], "resources": ["secrets"], "operations": ["CREATE", "UPDATE"]}]},
-            "matchConditions": [{"name": "this-one", "expression": format!(
-                "object.metadata.namespace == '{}' && object.metadata.name == '{secret}'", story.namespace)}],
-            "validations": [{"expression": "false", "message": "denied by the story"}],
-        },
-    });
-    let binding = json!({
-        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
-        "metadata": {"name": name}, "spec": {"policyName": name, "validationActions": ["Deny"]},
-    });
-    story.world.plane().apply(&policy.to_string()).await;
-    story.world.plane().apply(&binding.to_string()).await;
+    let binding = deny(story, "", "secrets", &format!("object.metadata.name != '{secret}'")).await;
     let attempt = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": secret}}).to_string();
     eventually("the policy", SOON, async || {
         if story.world.plane().try_apply("admin", &story.namespace, &attempt).await.is_err() {

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{DeleteParams, ListParams};
+use kube::api::DeleteParams;
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
-use tokensource::api::{ConditionType, TokenProvider, TokenSource};
+use tokensource::api::{ConditionType, TokenProvider};
 use tokensource_kit::eventually;
 use tokensource_kit::keycloak::{
     MACHINE, PASSWORD, PUBLIC, REALM, ROTATING_REALM, SECRET, SIGNED_JWT, USERNAME,
@@ -16,30 +16,28 @@ use tokensource_kit::scripted_provider::{Answer, RecordedRequest};
 use crate::story::{SOON, Story, TOKEN, is, text};
 
 /// The path of the scripted revocation endpoint.
-const REVOKE: &str = "/revoke";
-const FINALIZER: &str = "tokensource.dev/revocation";
-/// TokenSources that are deleted at once.
-const MANY: usize = 300;
+pub(crate) const REVOKE: &str = "/revoke";
+pub(crate) const FINALIZER: &str = "tokensource.dev/revocation";
 /// The promise, and a margin for a busy machine.
-const TWO_MINUTES: Duration = Duration::from_secs(130);
+pub(crate) const TWO_MINUTES: Duration = Duration::from_secs(130);
 
-fn on_delete(story: &Story) -> Value {
+pub(crate) fn on_delete(story: &Story) -> Value {
     json!({"provider": {"revocation": {"endpoint": story.provider.url(REVOKE), "onDelete": true}}})
 }
 
 /// A TokenSource with a token and the finalizer.
-async fn revocable(story: &Story, name: &str, more: &Value) {
+pub(crate) async fn revocable(story: &Story, name: &str, more: &Value) {
     story.provider.always(TOKEN, Answer::token(3600));
     story.ask(name, more).await;
     story.ready(name).await;
     story.until(name, "the finalizer", |source| source.finalizers() == [FINALIZER]).await;
 }
 
-async fn delete(story: &Story, name: &str) {
+pub(crate) async fn delete(story: &Story, name: &str) {
     story.sources().delete(name, &DeleteParams::background()).await.expect("deleted");
 }
 
-async fn gone(story: &Story, name: &str, patience: Duration) {
+pub(crate) async fn gone(story: &Story, name: &str, patience: Duration) {
     eventually("the end of the TokenSource", patience, async || {
         match story.sources().get_opt(name).await.map_err(|error| error.to_string())? {
             None => Ok(()),
@@ -167,38 +165,6 @@ pub(crate) async fn deletion_never_hangs(story: &mut Story) {
     assert!(log.contains("Tokens not revoked"), "{log}");
 }
 
-/// Each deletion has its own deadline, although the provider is sent few requests at a time.
-pub(crate) async fn hundreds_of_deletions_end_although_the_provider_hangs(story: &mut Story) {
-    story.provider.always(TOKEN, Answer::token(3600));
-    story.provider.always(REVOKE, Answer::hang());
-    story.credentials("client", "s3cr3t-of-the-client").await;
-    let mut spec = on_delete(story);
-    spec["provider"]["timeout"] = json!("5s");
-    for number in 0..MANY {
-        story.apply(&story.source_for(&format!("many-{number}"), &spec)).await;
-    }
-    let everything = ListParams::default();
-    let left = async || story.sources().list(&everything).await.map_err(|error| error.to_string());
-    eventually("a token and the finalizer everywhere", TWO_MINUTES, async || {
-        let sources = left().await?.items;
-        let is_done = |source: &&TokenSource| {
-            is(source, ConditionType::Ready, "True") && source.finalizers() == [FINALIZER]
-        };
-        let waiting = sources.len() - sources.iter().filter(is_done).count();
-        if waiting == 0 { Ok(()) } else { Err(format!("{waiting} wait")) }
-    })
-    .await;
-    let deleted = DeleteParams::background();
-    story.sources().delete_collection(&deleted, &everything).await.expect("to delete all");
-    eventually("the end of all", TWO_MINUTES, async || {
-        let left = left().await?.items.len();
-        if left == 0 { Ok(()) } else { Err(format!("{left} are left")) }
-    })
-    .await;
-    let sent = story.provider.count(REVOKE);
-    assert!((3..MANY).contains(&sent), "{sent} requests: the limiter holds, and lets some through");
-}
-
 /// Without a provider, credentials or a Secret nothing can be sent, and the object goes at once.
 pub(crate) async fn hopeless_deletions_end_at_once(story: &mut Story) {
     story.provider.always(REVOKE, Answer::status(200));
@@ -225,6 +191,18 @@ pub(crate) async fn hopeless_deletions_end_at_once(story: &mut Story) {
         until_event(story, "foremost").await;
     }
     let sent = story.provider.count(REVOKE);
+
+    // Somebody has replaced the token in the target, so nobody knows the one to revoke.
+    revocable(story, "edited", &on_delete(story)).await;
+    story.patch_source("edited", &json!({"spec": {"suspend": true}})).await;
+    story.until("edited", "the suspension", |source| is(source, ConditionType::Renewed, "Unknown")).await;
+    story
+        .patch_secret("edited-token", &json!({"stringData": {"access_token": "a-token-of-somebody-else"}}))
+        .await;
+    delete(story, "edited").await;
+    gone(story, "edited", SOON).await;
+    until_event(story, "edited").await;
+    assert_eq!(story.provider.count(REVOKE), sent);
 
     story.delete_secret("client").await;
     story.failing("hollow", "CredentialsNotFound").await;

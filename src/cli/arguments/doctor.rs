@@ -1,11 +1,8 @@
 //! The flags of `tokensource doctor`. Must not know what is checked.
 
-use std::path::PathBuf;
-
 use clap::{Args, ValueEnum};
-use ipnet::IpNet;
 
-use super::ClusterArguments;
+use super::{ClusterArguments, NetworkArguments};
 
 /// `tokensource doctor`
 #[derive(Debug, Args)]
@@ -27,25 +24,9 @@ pub struct DoctorArguments {
     #[arg(long, value_name = "NS")]
     pub controller_namespace: Option<String>,
 
-    /// Permit connections to these addresses, even if a rule refuses them; as the controller's flag of this name.
-    #[arg(long = "allow-network", value_name = "CIDR", value_delimiter = ',')]
-    pub allow_networks: Vec<IpNet>,
-
-    /// Refuse connections to these addresses; as the controller's flag of this name.
-    #[arg(long = "deny-network", value_name = "CIDR", value_delimiter = ',')]
-    pub deny_networks: Vec<IpNet>,
-
-    /// Connect to providers through this HTTP proxy. Proxies in the environment are ignored.
-    #[arg(long, value_name = "http[s]://HOST:PORT")]
-    pub https_proxy: Option<String>,
-
-    /// Contact these hosts, domains and networks without the proxy, e.g. internal.example,10.0.0.0/8; may be repeated.
-    #[arg(long, value_name = "HOST", value_delimiter = ',')]
-    pub no_proxy: Vec<String>,
-
-    /// The file with user:password for the proxy.
-    #[arg(long, value_name = "FILE")]
-    pub proxy_credentials_file: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub network: NetworkArguments,
 
     /// The output format.
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]

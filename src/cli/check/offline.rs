@@ -17,11 +17,11 @@ use crate::decide::credentials::is_placeholder;
 use crate::decide::publication::allowed_hosts;
 use crate::decide::render::TemplateProblem;
 use crate::decide::{
-    ChosenProvider, Credentials, Deletion, Failure, Observed, Plan, Secrets, Target, Upstream, UpstreamState,
-    chosen_provider, circle, decide, has_owner, inputs, names_owned, render,
+    ChosenProvider, Credentials, Deletion, Failure, Link, Observed, Plan, Secrets, Target, Upstream,
+    UpstreamState, chosen_provider, decide, follow, inputs, render,
 };
 use crate::issue::caches::Caches;
-use crate::oauth::{AddressPolicy, OutboundProxy};
+use crate::oauth::OutboundProxy;
 
 /// The last part of a URL that replaces a token endpoint which is only known after discovery.
 pub(super) const STAND_IN: &str = "found-by-discovery";
@@ -46,15 +46,13 @@ impl<'a> OfflineContext<'a> {
         environment: &'a Environment,
         proxy: Option<Arc<OutboundProxy>>,
     ) -> Self {
-        let addresses =
-            AddressPolicy { allow: arguments.allow_networks.clone(), deny: arguments.deny_networks.clone() };
         Self {
             source,
             spec: TokenSourceSpec { suspend: false, ..source.spec.clone() },
             manifests,
             provider: provider(source, manifests),
             environment,
-            caches: Caches::new(addresses, None, proxy, environment.now),
+            caches: Caches::new(arguments.network.addresses(), None, proxy, environment.now),
             now: (environment.now)(),
             status: TokenSourceStatus::default(),
         }
@@ -79,8 +77,7 @@ impl<'a> OfflineContext<'a> {
             let upstream = |name: &str| Upstream { name: name.to_owned(), state: self.upstream_state(name) };
             secrets.upstreams = provider.token_sources().into_iter().map(upstream).collect();
         }
-        let named = provider.as_ref().map(|provider| provider.token_sources()).unwrap_or_default();
-        let upstream_has_owner = has_owner(named, |name| self.described(name));
+        let chain = follow(&self.source.name_any(), |name| self.link(name));
         let inputs = match &provider {
             Ok(provider) => inputs::fingerprint(&self.spec, 1, provider, &secrets),
             Err(_) => None,
@@ -108,8 +105,8 @@ impl<'a> OfflineContext<'a> {
             conflicting_source: self.conflicting_source(),
             unwritten_token: None,
             probed: None,
-            circle: circle(&self.source.name_any(), |name| self.described(name).1),
-            upstream_has_owner,
+            circle: chain.circle,
+            upstream_has_owner: chain.has_owner,
         }
     }
 
@@ -162,12 +159,11 @@ impl<'a> OfflineContext<'a> {
             .find(|source| source.name_any() == name && source.namespace() == namespace)
     }
 
-    /// Whether the request of another `TokenSource` has something with an owner, and the TokenSources that it names.
-    fn described(&self, name: &str) -> (bool, Vec<String>) {
-        let Some(source) = self.find(name) else { return (false, Vec::new()) };
-        let Ok(provider) = provider(source, self.manifests) else { return (false, Vec::new()) };
-        let named = provider.token_sources().into_iter().map(str::to_owned).collect();
-        (names_owned(&source.spec, &provider), named)
+    /// Another `TokenSource` as a link of a chain. One that is missing, or has no provider, ends the chain.
+    fn link(&self, name: &str) -> Link {
+        let Some(source) = self.find(name) else { return Link::default() };
+        provider(source, self.manifests)
+            .map_or_else(|_| Link::default(), |provider| Link::of(&source.spec, &provider))
     }
 
     pub(super) fn secret(&self, name: &str) -> Option<&SecretObject> {

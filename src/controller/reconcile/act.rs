@@ -17,7 +17,9 @@ use crate::controller::reconcile::target::{is_intact, is_outdated};
 use crate::controller::view::local_state::IssuedToken;
 use crate::decide::refresh::explain;
 use crate::decide::render::render;
-use crate::decide::{Failure, Observed, Outcome, Plan, Publication, Target, decide, flag_revocation};
+use crate::decide::{
+    Deletion, Failure, Observed, Outcome, Plan, Publication, Target, decide, flag_revocation,
+};
 use crate::oauth::Retry;
 
 /// The result of a plan.
@@ -61,7 +63,12 @@ pub(crate) async fn act<'a>(
         Plan::SetFinalizer(wanted) => match finalizer::set(*wanted, source, context).await {
             Ok(()) => return Ok(None),
             Err(error) if error.is_conflict() => return Ok(None),
-            Err(error) => Acted::failed(Outcome::Waiting, Error::WriteFinalizer(error)),
+            Err(error) => {
+                let deletion = Deletion { finalizer: *wanted, ..observed.deletion.clone() };
+                let as_if_set = Observed { deletion, ..observed.clone() };
+                let error = Error::WriteFinalizer(error);
+                return act_in_spite_of(error, source, &as_if_set, read, context).await;
+            }
         },
         Plan::Suspend => Outcome::Suspended.into(),
         Plan::Wait(_) => Outcome::Waiting.into(),
@@ -74,7 +81,7 @@ pub(crate) async fn act<'a>(
             Ok(target) => Outcome::Withdrawn(target).into(),
             Err(error) => Acted::failed(Outcome::Waiting, Error::WriteTarget(error)),
         },
-        Plan::DeleteFormerTargets => return Ok(delete_former(observed, context).await),
+        Plan::DeleteFormerTargets => return delete_former(source, observed, read, context).await,
         Plan::Probe => match probe(observed, context).await {
             Ok(outcome) => outcome.into(),
             Err(error) => without_token(error, observed, context),
@@ -124,9 +131,27 @@ async fn withdraw(observed: &Observed<'_>, context: &ReconcilePermit<'_>) -> Res
     Ok(target)
 }
 
-/// Deletes the Secrets of the target's former names. Returns None if all of them have been replaced or changed by now. A
-/// Secret that cannot be deleted does not prevent the restart of workloads.
-async fn delete_former(observed: &Observed<'_>, context: &ReconcilePermit<'_>) -> Option<Acted> {
+/// Carries out the plan that comes next, because a step that fails again and again must not prevent the later ones. `observed`
+/// is the observation as if that step had succeeded.
+async fn act_in_spite_of<'a>(
+    error: Error,
+    source: &TokenSource,
+    observed: &Observed<'a>,
+    read: &mut Option<Observed<'a>>,
+    context: &ReconcilePermit<'_>,
+) -> Result<Option<Acted>, Error> {
+    let acted = Box::pin(act(&decide(observed), source, observed, read, context)).await?;
+    let outcome = acted.map_or(Outcome::Kept, |acted| acted.outcome);
+    Ok(Some(Acted { outcome, error: Some(error) }))
+}
+
+/// Deletes the Secrets of the target's former names. Returns None if all of them have been replaced or changed by now.
+async fn delete_former<'a>(
+    source: &TokenSource,
+    observed: &Observed<'a>,
+    read: &mut Option<Observed<'a>>,
+    context: &ReconcilePermit<'_>,
+) -> Result<Option<Acted>, Error> {
     let (mut deleted, mut error) = (Vec::new(), None);
     for former in &observed.former_targets {
         match former::delete(former, observed.namespace, context).await {
@@ -135,14 +160,14 @@ async fn delete_former(observed: &Observed<'_>, context: &ReconcilePermit<'_>) -
             Err(failed) => error = Some(Error::DeleteFormerTarget(failed)),
         }
     }
-    let without_former = || Observed { former_targets: Vec::new(), ..observed.clone() };
-    let outcome = match (deleted.is_empty(), &error) {
-        (false, _) => Outcome::FormerTargetsDeleted(deleted),
-        (true, None) => return None,
-        (true, Some(_)) if decide(&without_former()) == Plan::Restart => restart(observed, context).await,
-        (true, Some(_)) => Outcome::Kept,
-    };
-    Some(Acted { outcome, error })
+    match (deleted.is_empty(), error) {
+        (false, error) => Ok(Some(Acted { outcome: Outcome::FormerTargetsDeleted(deleted), error })),
+        (true, None) => Ok(None),
+        (true, Some(error)) => {
+            let without_former = Observed { former_targets: Vec::new(), ..observed.clone() };
+            act_in_spite_of(error, source, &without_former, read, context).await
+        }
+    }
 }
 
 /// Writes a token into the target. A token that cannot be written is kept, and the next reconcile writes it first.

@@ -14,13 +14,14 @@ use crate::controller::reconcile::finalizer;
 use crate::controller::reconcile::revocation::{self, Tried};
 use crate::controller::reconcile::target::stored_token;
 use crate::controller::view::name::name_of;
+use crate::decide::refresh::secret_name;
 use crate::decide::{Ending, Failure, Observed, revocable, revocation_failed};
 use crate::issue::revoke::Tokens;
 
 /// The pause before the next reconcile after a step.
 const AGAIN: Duration = Duration::from_millis(10);
-/// The pause after a conflict: the watch is about to deliver the change of another client.
-const CONFLICT: Duration = Duration::from_secs(1);
+/// The pause until the watch delivers a change: of another client after a conflict, or our own.
+const UNTIL_WATCHED: Duration = Duration::from_secs(1);
 
 /// Carries out one step. Returns after how long to reconcile again.
 pub(crate) async fn end(
@@ -44,14 +45,14 @@ async fn release(
 ) -> Result<Duration, Error> {
     match finalizer::set(false, source, context).await {
         Ok(()) => {}
-        Err(error) if error.is_conflict() => return Ok(CONFLICT),
+        Err(error) if error.is_conflict() => return Ok(UNTIL_WATCHED),
         Err(error) => return Err(Error::WriteFinalizer(error)),
     }
     if let Some(failure) = failure {
         context.log.not_revoked(&name_of(source), failure, context.now());
         context.events.publish(source.object_ref(&()), revocation_failed(failure), context.now());
     }
-    Ok(CONFLICT)
+    Ok(UNTIL_WATCHED)
 }
 
 /// One attempt, if the provider's limiter grants a permit.
@@ -66,6 +67,7 @@ async fn attempt(
     match revocation::attempt(tokens, allowance, observed, context).await? {
         Tried::Revoked => {
             context.log.revoked(&name_of(source), context.now());
+            context.view.local.remember_tries(observed.uid, tries.succeeded());
             release(None, source, context).await
         }
         Tried::Failed(failure) => {
@@ -86,10 +88,16 @@ async fn all_tokens(observed: &Observed<'_>, context: &ReconcilePermit<'_>) -> R
     let mut tokens = Tokens::default();
     if observed.deletion.refresh_token {
         tokens.refresh = refresh_token::read(observed, context).await.map_err(Error::RefreshToken)?;
+        if tokens.refresh.is_none() {
+            tokens.lost = Some(secret_name(observed.name));
+        }
     }
     let revocable = revocable(observed);
     if revocable.published {
-        tokens.access.extend(stored_token(observed, context).await?);
+        match stored_token(observed, context).await? {
+            Some(token) => tokens.access.push(token),
+            None => tokens.lost = Some(observed.target_name().to_owned()),
+        }
     }
     if revocable.replaced {
         let replaced = context.view.replaced.get(observed.namespace, observed.uid, context.now());

@@ -3,7 +3,7 @@
 
 use kube::ResourceExt;
 use kube::api::{Patch, PatchParams, Request};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::api::{FIELD_MANAGER, TokenSource, annotation};
 use crate::controller::error::{CallError, call};
@@ -14,8 +14,9 @@ use crate::controller::view::watch::Watched;
 /// Adds the controller's finalizer, or removes it. Other finalizers are unchanged. Fails with a conflict if the object has
 /// changed. Succeeds if the object is gone.
 pub(crate) async fn set(wanted: bool, source: &TokenSource, context: &Context) -> Result<(), CallError> {
+    let Some(change) = change(wanted, source.finalizers()) else { return Ok(()) };
     context.ensure_leading()?;
-    match call(write(wanted, source, context)).await {
+    match call(write(&change, source, context)).await {
         Ok(answer) => {
             // An answer that cannot be decoded is no failure, since the watch delivers the object too.
             if let Ok(written) = TokenSource::decode(answer.as_bytes()) {
@@ -28,20 +29,24 @@ pub(crate) async fn set(wanted: bool, source: &TokenSource, context: &Context) -
     }
 }
 
-/// Returns the object as text, since its spec may be undecodable.
-async fn write(wanted: bool, source: &TokenSource, context: &Context) -> kube::Result<String> {
-    let api = context.sources(&name_of(source).0);
-    let finalizers = source.finalizers();
+/// The operation on these finalizers; None if there is nothing to change.
+fn change(wanted: bool, finalizers: &[String]) -> Option<Value> {
     let ours = finalizers.iter().position(|finalizer| finalizer == annotation::FINALIZER);
-    let change = match (wanted, ours) {
-        (true, _) if finalizers.is_empty() => {
-            json!({"op": "add", "path": "/metadata/finalizers", "value": [annotation::FINALIZER]})
+    match (wanted, ours) {
+        (true, None) if finalizers.is_empty() => {
+            Some(json!({"op": "add", "path": "/metadata/finalizers", "value": [annotation::FINALIZER]}))
         }
-        (true, _) => json!({"op": "add", "path": "/metadata/finalizers/-", "value": annotation::FINALIZER}),
-        (false, ours) => {
-            json!({"op": "remove", "path": format!("/metadata/finalizers/{}", ours.unwrap_or_default())})
+        (true, None) => {
+            Some(json!({"op": "add", "path": "/metadata/finalizers/-", "value": annotation::FINALIZER}))
         }
-    };
+        (false, Some(ours)) => Some(json!({"op": "remove", "path": format!("/metadata/finalizers/{ours}")})),
+        (true, Some(_)) | (false, None) => None,
+    }
+}
+
+/// Returns the object as text, since its spec may be undecodable.
+async fn write(change: &Value, source: &TokenSource, context: &Context) -> kube::Result<String> {
+    let api = context.sources(&name_of(source).0);
     // The version makes sure that the finalizer is still at this place.
     let version =
         json!({"op": "replace", "path": "/metadata/resourceVersion", "value": source.resource_version()});
@@ -53,4 +58,23 @@ async fn write(wanted: bool, source: &TokenSource, context: &Context) -> kube::R
         .patch(&source.name_any(), &params, &Patch::Json::<()>(patch))
         .map_err(kube::Error::BuildRequest)?;
     context.client.request_text(request).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_own_finalizer_is_added_and_removed() {
+        let ours = annotation::FINALIZER;
+        let path = |wanted, finalizers: &[&str]| {
+            let finalizers: Vec<String> = finalizers.iter().map(|&finalizer| finalizer.to_owned()).collect();
+            change(wanted, &finalizers).map(|change| change["path"].as_str().unwrap().to_owned())
+        };
+        assert_eq!(path(true, &[]).as_deref(), Some("/metadata/finalizers"));
+        assert_eq!(path(true, &["other"]).as_deref(), Some("/metadata/finalizers/-"));
+        assert_eq!(path(true, &["other", ours]), None);
+        assert_eq!(path(false, &["other", ours]).as_deref(), Some("/metadata/finalizers/1"));
+        assert_eq!(path(false, &["other"]), None, "that of somebody else stays");
+    }
 }

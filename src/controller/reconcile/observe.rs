@@ -24,8 +24,8 @@ use crate::controller::view::secrets::credentials;
 use crate::controller::view::watch::unreadable;
 use crate::decide::refresh::{is_kept, secret_name};
 use crate::decide::{
-    ChosenProvider, Deletion, Failure, Observed, Secrets, Target, UnwrittenToken, chosen_provider, circle,
-    conflicting_source, has_owner, names_owned, stray_probe,
+    ChosenProvider, Deletion, Failure, Link, Observed, Secrets, Target, UnwrittenToken, chosen_provider,
+    conflicting_source, follow, stray_probe,
 };
 
 static NO_STATUS: LazyLock<TokenSourceStatus> = LazyLock::new(TokenSourceStatus::default);
@@ -136,9 +136,8 @@ pub(crate) async fn observe<'a>(
             observed.secrets.upstreams.push(upstream);
         }
         if !observed.secrets.upstreams.is_empty() {
-            observed.circle = circle(observed.name, |name| described(namespace, name, context).1);
-            let upstreams = provider.token_sources();
-            observed.upstream_has_owner = has_owner(upstreams, |name| described(namespace, name, context));
+            let chain = follow(name, |name| link(namespace, name, context));
+            (observed.circle, observed.upstream_has_owner) = (chain.circle, chain.has_owner);
         }
         // If the provider block is in another object, the spec does not name these objects.
         context.view.depends(namespace, observed.name, named);
@@ -175,14 +174,11 @@ fn shortened(request: &str) -> &str {
     }
 }
 
-/// Whether the request of a TokenSource has something with an owner, and the TokenSources that its provider block names.
-fn described(namespace: &str, name: &str, context: &Context) -> (bool, Vec<String>) {
-    let Some(source) = context.view.find(&(namespace.into(), name.into())) else {
-        return (false, Vec::new());
-    };
-    let Ok(provider) = find_provider(&source, context) else { return (false, Vec::new()) };
-    let named = provider.spec().token_sources().into_iter().map(str::to_owned).collect();
-    (names_owned(&source.spec, provider.spec()), named)
+/// The TokenSource of this name as a link of a chain. One that is missing, or has no provider, ends the chain.
+fn link(namespace: &str, name: &str, context: &Context) -> Link {
+    let Some(source) = context.view.find(&(namespace.into(), name.into())) else { return Link::default() };
+    find_provider(&source, context)
+        .map_or_else(|_| Link::default(), |provider| Link::of(&source.spec, provider.spec()))
 }
 
 /// The foreign owner of the Secret in which the refresh token would be stored.

@@ -123,7 +123,7 @@ async fn issue<'a>(
             failure.message = format!("{} {unlisted}", failure.message);
         }
     }
-    // Kept also if the request was answered before: the new token replaces the one that recorded the answer.
+    // Recorded even if an earlier token has answered the renewal request, because this token overwrites that record.
     let answers = observed.renew_request.map(str::to_owned);
     Ok(IssuedToken {
         token: answer?.token,

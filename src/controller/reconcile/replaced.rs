@@ -20,7 +20,7 @@ use crate::oauth::Secret;
 /// The maximum time of an attempt.
 const ALLOWANCE: Duration = Duration::from_secs(25);
 
-/// The token in the target with the time at which it is revoked, if a new one replaces it now.
+/// The current token, and when it is revoked once a new token has been written.
 pub(crate) struct Present {
     token: Secret,
     replacement: Replacement,
@@ -41,7 +41,7 @@ pub(crate) fn was_replaced(
     by: &Secret,
     observed: &Observed<'_>,
     context: &Context,
-) -> Option<Replacement> {
+) {
     let (namespace, uid, now) = (observed.namespace, observed.uid, context.now());
     let tokens = &context.view.replaced;
     // A provider may return an earlier token again.
@@ -51,7 +51,6 @@ pub(crate) fn was_replaced(
     if let Some(Present { token, replacement }) = present.filter(|present| present.token != *by) {
         tokens.remember(namespace, uid, token, replacement, now);
     }
-    tokens.get(namespace, uid, now).map(|(_, replacement)| replacement)
 }
 
 /// Revokes the replaced token. Returns it if it must be tried again.
@@ -64,7 +63,7 @@ pub(crate) async fn revoke(
     let Some((token, replacement)) = context.view.replaced.get(namespace, uid, context.now()) else {
         return Ok(None);
     };
-    let tokens = Tokens { refresh: None, access: vec![token.clone()] };
+    let tokens = Tokens { access: vec![token.clone()], ..Tokens::default() };
     let tried = revocation::attempt(async { Ok(tokens) }, ALLOWANCE, observed, context).await?;
     let now = context.now();
     let failure = match tried {

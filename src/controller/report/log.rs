@@ -119,7 +119,7 @@ impl Log {
         self.write(named, Level::Warn, "Reconcile failed", &line, now);
     }
 
-    /// Logs that the tokens of a deleted object were revoked.
+    /// Logs that tokens were revoked.
     pub(crate) fn revoked(&self, named: &NamespacedName, now: DateTime<Utc>) {
         self.write(named, Level::Info, "Tokens revoked", &Line::default(), now);
     }

@@ -45,8 +45,17 @@ fn longer_wait_of_the_provider_is_obeyed_until_the_deadline() {
 fn limiter_keeps_a_deletion_for_two_minutes_at_the_most() {
     let waiting = deleted(RevocationTries::default().waiting(at(1)).waiting(at(90)));
     assert_eq!(waiting.next(at(119)), Ending::Revoke, "it asks the limiter again");
+    assert_eq!(waiting.allowance(at(119)), TimeDelta::seconds(1), "a request does not outlast the deadline");
     let Ending::Release(Some(failure)) = waiting.next(at(120)) else { panic!("not released") };
     assert_eq!(failure.reason, Reason::RevocationFailed);
+}
+
+#[test]
+fn confirmed_revocation_is_not_repeated_if_the_finalizer_cannot_be_removed() {
+    let once = RevocationTries::default().failed(outage(), at(2)).succeeded();
+    for now in [at(3), at(12), at(500)] {
+        assert_eq!(deleted(once.clone()).next(now), Ending::Release(None));
+    }
 }
 
 /// Whatever the provider does, and however long each try takes.

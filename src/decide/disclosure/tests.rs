@@ -35,10 +35,10 @@ fn disclosure_depends_on_the_person_who_chose_the_host() {
         ("a ServiceAccount whose owner was not asked", account, false, Disclosure::Withheld),
     ];
     let host = Endpoint::parse(&format!("https://{HOST}/token")).unwrap();
-    for (name, change, accounts_asked, expected) in cases {
+    for (name, change, accounts_consented, expected) in cases {
         let mut scene = Scene::fresh();
         change(&mut scene);
         let provider = scene.provider.clone().unwrap();
-        assert_eq!(disclosure(&scene.observed(), &provider, &host, accounts_asked), expected, "{name}");
+        assert_eq!(disclosure(&scene.observed(), &provider, &host, accounts_consented), expected, "{name}");
     }
 }

@@ -18,7 +18,7 @@ use crate::api::{
 use crate::cli::Error;
 use crate::cli::arguments::DoctorArguments;
 use crate::cli::cluster::Cluster;
-use crate::oauth::{AddressPolicy, ClientSettings, Endpoint, OutboundProxy, TokenClient};
+use crate::oauth::{ClientSettings, Endpoint, TokenClient};
 
 /// How many hosts are contacted.
 const HOSTS: usize = 50;
@@ -42,22 +42,15 @@ pub(super) async fn read(
     cluster: &Cluster,
     sources: &Read<Sources>,
 ) -> Result<(Vec<HostFact>, usize), Error> {
-    let proxy = OutboundProxy::of_flags(
-        arguments.https_proxy.as_deref(),
-        &arguments.no_proxy,
-        arguments.proxy_credentials_file.clone(),
-    )?;
+    let proxy = arguments.network.proxy()?;
     let Ok(sources) = sources else { return Ok((Vec::new(), 0)) };
     let providers = Providers::read(arguments, cluster, &sources.items).await;
     let places = places(&sources.items, &providers);
     let left_out = places.len().saturating_sub(HOSTS);
     let settings = ClientSettings {
-        addresses: Arc::new(AddressPolicy {
-            allow: arguments.allow_networks.clone(),
-            deny: arguments.deny_networks.clone(),
-        }),
+        addresses: Arc::new(arguments.network.addresses()),
         resolver: None,
-        proxy: proxy.map(Arc::new),
+        proxy,
         ca_bundle: None,
         identity: None,
         timeout: DEADLINE,
