@@ -77,7 +77,7 @@ pub struct RequestInputs {
 }
 
 impl RequestInputs {
-    /// The token at this place. Empty if the provider block names no source, which `admission` refuses earlier.
+    /// The token at this place. Empty if the provider block names no source, which `validation` refuses earlier.
     fn token(
         &self,
         place: Place,

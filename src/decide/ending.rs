@@ -6,7 +6,7 @@
 use chrono::TimeDelta;
 
 use super::readiness::{is_of_this_spec, was_asked};
-use super::{Ending, Failure, Observed, Plan, Target, admission};
+use super::{Ending, Failure, Observed, Plan, Target, validation};
 use crate::api::from_kubernetes;
 
 /// Leaves an object without the controller's finalizer alone. An object with it keeps it while its tokens can still be
@@ -80,9 +80,9 @@ fn revoking(observed: &Observed<'_>) -> Ending {
         Err(failure) => return Ending::Release(Some(failure)),
     };
     // The owner of everything that the token was requested with has to allow the host.
-    let refused = admission::contradiction(observed, provider)
-        .or_else(|| admission::credentials(observed, provider))
-        .or_else(|| admission::unready(observed))
+    let refused = validation::contradiction(observed, provider)
+        .or_else(|| validation::credentials(observed, provider))
+        .or_else(|| validation::unready(observed))
         .or_else(|| foreign_token(observed));
     match refused {
         Some(failure) => Ending::Release(Some(failure)),

@@ -5,7 +5,6 @@
 //!
 //! Read `rules` first: the list in it is the product.
 
-mod admission;
 mod ask;
 pub mod backoff;
 mod cause;
@@ -50,12 +49,9 @@ mod status;
 mod target;
 mod token_bucket;
 mod upstream;
+mod validation;
 pub mod versions;
 
-pub use admission::{
-    LONGEST_HOSTS, credentials as refuse_credentials, service_account as refuse_service_account,
-    unready as refuse_unready,
-};
 pub use ask::{Ask, RequestInputs, TokenToSign, ask, ask_revocation, token_to_sign};
 pub use cause::Cause;
 pub use conflict::conflicting_source;
@@ -85,3 +81,7 @@ pub use status::next_status;
 pub use target::{FormerTarget, Published, Target};
 pub use token_bucket::{SharedBuckets, TokenBucket};
 pub use upstream::{Chain, Link, Upstream, UpstreamState, follow};
+pub use validation::{
+    LONGEST_HOSTS, credentials as refuse_credentials, service_account as refuse_service_account,
+    unready as refuse_unready,
+};

@@ -134,7 +134,7 @@ fn typed(target: &Target, data: &Data) -> Result<(), TemplateProblem> {
                 "it renders to something other than the JSON object that this type wants; write {example}"
             ),
         }),
-        // `admission::target` reports missing keys.
+        // `validation::target` reports missing keys.
         _ => Ok(()),
     }
 }

@@ -7,7 +7,7 @@ use super::readiness::cause;
 use super::refresh::secret_name;
 use super::schedule::{MINIMUM_INTERVAL, REQUESTED_INTERVAL, is_of_another_clock};
 use super::{
-    Cause, Failure, Observed, Plan, Target, admission, ending, former_target, probe, restart, revocation,
+    Cause, Failure, Observed, Plan, Target, ending, former_target, probe, restart, revocation, validation,
 };
 use crate::api::{Reason, from_kubernetes};
 
@@ -81,16 +81,16 @@ fn unresolved_provider(observed: &Observed<'_>) -> Option<Plan> {
 
 fn contradictory_spec(observed: &Observed<'_>) -> Option<Plan> {
     let provider = *observed.provider.as_ref().ok()?;
-    admission::contradiction(observed, provider).map(Plan::Refuse)
+    validation::contradiction(observed, provider).map(Plan::Refuse)
 }
 
 fn broken_template(observed: &Observed<'_>) -> Option<Plan> {
-    admission::templates(observed).map(Plan::Refuse)
+    validation::templates(observed).map(Plan::Refuse)
 }
 
 fn unusable_credentials(observed: &Observed<'_>) -> Option<Plan> {
     let provider = *observed.provider.as_ref().ok()?;
-    admission::credentials(observed, provider).map(Plan::Refuse)
+    validation::credentials(observed, provider).map(Plan::Refuse)
 }
 
 fn unwritten_token(observed: &Observed<'_>) -> Option<Plan> {
@@ -134,7 +134,7 @@ fn asked_lately(observed: &Observed<'_>) -> Option<Plan> {
 
 fn unready_upstream(observed: &Observed<'_>) -> Option<Plan> {
     cause(observed)?;
-    admission::unready(observed).map(Plan::Refuse)
+    validation::unready(observed).map(Plan::Refuse)
 }
 
 fn token_wanted(observed: &Observed<'_>) -> Option<Plan> {

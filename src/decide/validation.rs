@@ -46,12 +46,19 @@ pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpe
     }
     .or_else(|| refresh_token_in_target(observed, provider))
     .or_else(|| target::unacceptable(observed, provider))
-    .or_else(|| assertions::contradiction(observed, provider))
-    .or_else(|| identity::contradiction(observed, provider))
+    .or_else(|| first(&assertions::RULES, observed, provider))
+    .or_else(|| first(&identity::RULES, observed, provider))
     .or_else(|| upstream::circle(observed))
     .or_else(|| probe(observed, provider))
     .or_else(|| revocation(observed, provider))
-    .or_else(|| response::contradiction(observed, provider))
+    .or_else(|| first(&response::RULES, observed, provider))
+}
+
+/// A check of a spec. Returns what is wrong, and what to write instead.
+type Rule = fn(&Observed<'_>, &TokenProviderSpec) -> Option<String>;
+
+fn first(rules: &[Rule], observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
+    rules.iter().find_map(|rule| rule(observed, provider)).map(invalid)
 }
 
 /// Refuses the Secret type for ServiceAccount tokens: Kubernetes fills such a Secret with the token of the ServiceAccount

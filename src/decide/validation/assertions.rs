@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Failure, Observed, invalid};
+use super::{Observed, Rule};
 use crate::api::{
     AssertionGrant, AssertionSettings, ClientAuthenticationMethod, Duration, TokenProviderSpec,
 };
@@ -18,9 +18,8 @@ const LONGEST_BACKDATE: std::time::Duration = std::time::Duration::from_secs(600
 /// The maximum number of additional members of a JOSE header.
 const MOST_HEADERS: usize = 16;
 
-type Rule = fn(&Observed<'_>, &TokenProviderSpec) -> Option<String>;
-
-const RULES: [Rule; 8] = [
+/// The contradictions that this module knows.
+pub(super) const RULES: [Rule; 8] = [
     idle_fields,
     missing_subject,
     input_is_target,
@@ -30,11 +29,6 @@ const RULES: [Rule; 8] = [
     short_life,
     refused_header,
 ];
-
-/// The first contradiction, with what to write instead.
-pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
-    RULES.iter().find_map(|rule| rule(observed, provider)).map(invalid)
-}
 
 /// Whether the grant signs with a key of the credentials.
 pub(super) fn grant_signs(provider: &TokenProviderSpec) -> bool {
@@ -57,25 +51,27 @@ fn exchanges(provider: &TokenProviderSpec) -> bool {
 fn idle_fields(_: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String> {
     use ClientAuthenticationMethod::{ClientSecretJwt, PrivateKeyJwt};
     let authentication = &provider.client_authentication;
-    let idle = if authentication.assertion.is_some()
-        && !matches!(authentication.method, ClientSecretJwt | PrivateKeyJwt)
-    {
+    let exchange = "grantType: urn:ietf:params:oauth:grant-type:token-exchange";
+    let exchanges = exchanges(provider);
+    let fields = [
         (
+            authentication.assertion.is_some(),
+            matches!(authentication.method, ClientSecretJwt | PrivateKeyJwt),
             "clientAuthentication.assertion",
             "clientAuthentication.method: private_key_jwt or client_secret_jwt",
-        )
-    } else if provider.assertion_grant.is_some() && !presents_assertion(provider) {
-        ("assertionGrant", "grantType: urn:ietf:params:oauth:grant-type:jwt-bearer")
-    } else if provider.subject_token.is_some() && !exchanges(provider) {
-        ("subjectToken", "grantType: urn:ietf:params:oauth:grant-type:token-exchange")
-    } else if provider.actor_token.is_some() && !exchanges(provider) {
-        ("actorToken", "grantType: urn:ietf:params:oauth:grant-type:token-exchange")
-    } else if provider.requested_token_type.is_some() && !exchanges(provider) {
-        ("requestedTokenType", "grantType: urn:ietf:params:oauth:grant-type:token-exchange")
-    } else {
-        return None;
-    };
-    Some(format!("provider.{} has an effect only with {}: set that, or remove it.", idle.0, idle.1))
+        ),
+        (
+            provider.assertion_grant.is_some(),
+            presents_assertion(provider),
+            "assertionGrant",
+            "grantType: urn:ietf:params:oauth:grant-type:jwt-bearer",
+        ),
+        (provider.subject_token.is_some(), exchanges, "subjectToken", exchange),
+        (provider.actor_token.is_some(), exchanges, "actorToken", exchange),
+        (provider.requested_token_type.is_some(), exchanges, "requestedTokenType", exchange),
+    ];
+    let (.., field, needed) = fields.into_iter().find(|(is_set, has_effect, ..)| *is_set && !has_effect)?;
+    Some(format!("provider.{field} has an effect only with {needed}: set that, or remove it."))
 }
 
 fn missing_subject(_: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String> {

@@ -2,7 +2,7 @@
 //! used. Knows only the spec; must not know a response.
 
 use super::binding::has_owner;
-use super::{Failure, Observed, invalid};
+use super::{Observed, Rule};
 use crate::api::{ResponseFields, TokenProviderSpec};
 use crate::decide::disclosure::is_of_cluster;
 
@@ -13,15 +13,9 @@ const LONGEST_NAME: usize = 63;
 /// The longest pointer, in characters.
 const LONGEST_POINTER: usize = 256;
 
-type Rule = fn(&Observed<'_>, &TokenProviderSpec) -> Option<String>;
-
-const RULES: [Rule; 5] =
+/// The contradictions that this module knows.
+pub(super) const RULES: [Rule; 5] =
     [chosen_members, codes_without_member, malformed_members, kept_token, unused_members];
-
-/// The first contradiction, with what to write instead.
-pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
-    RULES.iter().find_map(|rule| rule(observed, provider)).map(invalid)
-}
 
 /// Refuses freely chosen response members together with a freely chosen host: the controller would copy the answer of any
 /// service into a Secret.

@@ -1,14 +1,13 @@
 //! Contradictions among the fields by which a client authenticates without signing: a client certificate (RFC 8705) or a
 //! ServiceAccount's token. Knows only the spec; must not know a certificate or a token.
 
-use super::{Failure, Observed, invalid};
+use super::{Observed, Rule};
 use crate::api::{
     BodyFormat, ClientAuthenticationMethod, RequestMethod, ServiceAccountTokenSettings, TokenProviderSpec,
 };
 
-type Rule = fn(&Observed<'_>, &TokenProviderSpec) -> Option<String>;
-
-const RULES: [Rule; 9] = [
+/// The contradictions that this module knows.
+pub(super) const RULES: [Rule; 9] = [
     missing_certificate,
     certificate_is_target,
     missing_service_account,
@@ -29,11 +28,6 @@ const API_SERVERS: [&str; 5] = [
     "https://kubernetes.default.svc",
     "https://kubernetes.default.svc.cluster.local",
 ];
-
-/// The first contradiction, with what to write instead.
-pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
-    RULES.iter().find_map(|rule| rule(observed, provider)).map(invalid)
-}
 
 fn missing_certificate(_: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String> {
     let wanted = provider.client_authentication.method == ClientAuthenticationMethod::TlsClientAuth;

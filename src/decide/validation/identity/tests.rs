@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::api::{BearerToken, ObjectReference, Parameter, Reason, SubjectToken, ValueSource};
-use crate::decide::admission::service_account;
 use crate::decide::fixture::{HOST, Scene};
+use crate::decide::validation::service_account;
 use crate::decide::{Cause, Credentials, Plan};
 
 type Change = fn(&mut Scene);
