@@ -74,13 +74,14 @@ deny:       ## licences, bans and sources of the dependencies
 reproducible: tools ## build the release binary twice, in different places, and compare: 5 to 10 minutes
 	.ci/reproducible
 
-assets: tools tools-keycloak ## build the Kubernetes programs, helm and what checks a release, fetch Keycloak, Prometheus and tinyproxy, once: about 15 minutes
+assets: tools tools-keycloak tools-workloads ## build the Kubernetes programs, helm and what checks a release, fetch Keycloak, Prometheus, Envoy and tinyproxy, once: about 15 minutes
 	tests/assets/kubernetes.sh >/dev/null
 	tests/assets/helm.sh >/dev/null
 	tests/assets/helm.sh 3 >/dev/null
 	tests/assets/keycloak.sh >/dev/null
 	tests/assets/prometheus.sh >/dev/null
 	tests/assets/tinyproxy.sh >/dev/null
+	tests/assets/envoy.sh >/dev/null
 	for script in actionlint oras krew; do "tests/assets/$${script}.sh" >/dev/null; done
 
 release: tools ## all of a release but the upload, into dist/: VERSION=0.2.0; docs/releasing.md
@@ -106,11 +107,13 @@ tools-keycloak:
 	$(call need,mvn,apt-get install maven)
 	$(verdict)
 
-# For the programs in deploy/examples/workloads; Go is needed anyway.
+# For the programs in deploy/examples/workloads and recipes; Go and git are needed anyway.
 tools-workloads:
 	missing=
 	$(call need,python3,apt-get install python3)
+	python3 -m pip --version >/dev/null 2>&1 || missing+=$$'\n'"  pip: apt-get install python3-pip"
 	$(call need,node,apt-get install nodejs (18 or newer))
+	$(call need,npm,apt-get install npm)
 	$(verdict)
 
 tools-e2e:
