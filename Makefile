@@ -6,7 +6,7 @@ SHELL := bash
 .ONESHELL:
 .SILENT:
 .PHONY: help demo test soak isolation bench simulation generate lint deny reproducible assets clean tools tools-keycloak tools-workloads
-.PHONY: e2e tools-e2e oldest release
+.PHONY: e2e tools-e2e oldest release image kind
 
 # $(call need,PROGRAM,HOW TO INSTALL IT): collects what is missing, so that one run names it all.
 need = command -v $(1) >/dev/null || missing+=$$'\n'"  $(1): $(2)"
@@ -18,6 +18,12 @@ help:       ## list the targets
 demo: tools ## show the controller at work: a real API server, providers, tokens that live a minute, a failure explained
 	folder=$$(tests/assets/demo.sh)
 	"$${folder}/demo"
+
+image:      ## the controller's image, with docker, podman or buildah: localhost/tokensource:dev, and as an archive in target/try-it
+	.ci/image
+
+kind:       ## a cluster on this machine (kind, minikube or k3d) with a provider, a token and a pod that uses it: docs/try-it.md
+	.ci/try-it $(CLUSTER)
 
 test: assets tools-workloads ## all tests: units, the test kit, and the stories on a real API server and a real Keycloak
 	cargo test --locked --workspace
@@ -107,13 +113,15 @@ tools-keycloak:
 	$(call need,mvn,apt-get install maven)
 	$(verdict)
 
-# For the programs in deploy/examples/workloads and recipes; Go and git are needed anyway.
+# For the programs in deploy/examples and deploy/try-it; Go and git are needed anyway.
 tools-workloads:
 	missing=
 	$(call need,python3,apt-get install python3)
 	python3 -m pip --version >/dev/null 2>&1 || missing+=$$'\n'"  pip: apt-get install python3-pip"
 	$(call need,node,apt-get install nodejs (18 or newer))
 	$(call need,npm,apt-get install npm)
+	$(call need,curl,apt-get install curl)
+	$(call need,openssl,apt-get install openssl)
 	$(verdict)
 
 tools-e2e:

@@ -1,6 +1,6 @@
 //! The manifests of docs/recipes.md, with the real programs that use the token: the controller publishes three tokens one after
 //! the other, and the program must present each, without a restart if it runs on. The manifests of programs that cannot run
-//! here are compared with the keys and labels that those programs document.
+//! here are compared with the keys and labels that those programs document. So is docs/try-it.md with its script.
 //!
 //! One control plane serves all of them; each has a namespace and a controller of its own, as in tests/stories.
 
@@ -23,6 +23,7 @@ mod recipe;
 #[path = "../stories/story.rs"]
 #[allow(dead_code)]
 mod story;
+mod try_it;
 #[path = "../stories/world.rs"]
 #[allow(dead_code)]
 mod world;
@@ -59,19 +60,39 @@ recipes! {
     packages::npm_installs_with_each_token,
     packages::pip_installs_with_each_token,
     prometheus::scrapes_with_each_token,
+    try_it::script_runs_what_the_page_says_and_the_pod_gets_its_tokens,
 }
 
-fn follow(world: &Arc<World>, name: &'static str, recipe: impl AsyncFn(&Story) + Send + 'static) -> Trial {
+fn follow(
+    world: &Arc<World>,
+    name: &'static str,
+    recipe: impl AsyncFn(&mut Story) + Send + 'static,
+) -> Trial {
     let world = Arc::clone(world);
     Trial::test(name, move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
-            let story = Story::begin(world, name).await;
-            recipe(&story).await;
+            let mut story = Story::begin(world, name).await;
+            recipe(&mut story).await;
             story.end().await;
         });
         Ok(())
     })
+}
+
+/// Those that need no control plane.
+fn without_a_cluster() -> [Trial; 3] {
+    let trial = |name, test: fn()| {
+        Trial::test(name, move || {
+            test();
+            Ok(())
+        })
+    };
+    [
+        trial("page::shows_the_manifests_that_are_tested", page::shows_the_manifests_that_are_tested),
+        trial("page::names_the_pinned_versions", page::names_the_pinned_versions),
+        trial("try_it::image_is_built_with_whichever_works", try_it::image_is_built_with_whichever_works),
+    ]
 }
 
 fn main() {
@@ -79,7 +100,7 @@ fn main() {
     arguments.test_threads.get_or_insert(PARALLEL);
     let world = if arguments.list { World::unbuilt() } else { World::build() };
     let mut trials = recipes(&world);
-    trials.extend(page::trials());
+    trials.extend(without_a_cluster());
     let conclusion = libtest_mimic::run(&arguments, trials);
     // All processes of the control plane must end before this one does.
     drop(world);

@@ -4,21 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use libtest_mimic::Trial;
 use tokensource_kit::shipped::repository;
-
-pub(crate) fn trials() -> Vec<Trial> {
-    let trial = |name, test: fn()| {
-        Trial::test(name, move || {
-            test();
-            Ok(())
-        })
-    };
-    vec![
-        trial("page::shows_the_manifests_that_are_tested", shows_the_manifests_that_are_tested),
-        trial("page::names_the_pinned_versions", names_the_pinned_versions),
-    ]
-}
 
 /// Whether the lines follow one another in the text, all with the same indentation more.
 fn is_part(block: &str, text: &str) -> bool {
@@ -33,7 +19,7 @@ fn is_part(block: &str, text: &str) -> bool {
     })
 }
 
-fn shows_the_manifests_that_are_tested() {
+pub(crate) fn shows_the_manifests_that_are_tested() {
     assert!(is_part("b:\n  c", "a:\n  b:\n    c\n") && is_part("a", "a"));
     assert!(!is_part("b:\n  c", "a:\n  b:\n   c\n") && !is_part("b", "a: b") && !is_part("b\nc", "b"));
 
@@ -61,7 +47,7 @@ fn shows_the_manifests_that_are_tested() {
 }
 
 /// The versions of Envoy and oras, which tests/assets pins; the others are those of the machine.
-fn names_the_pinned_versions() {
+pub(crate) fn names_the_pinned_versions() {
     let read = |path: &str| fs::read_to_string(repository().join(path)).unwrap();
     let page = read("docs/recipes.md");
     for (path, before, row) in [
