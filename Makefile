@@ -6,7 +6,7 @@ SHELL := bash
 .ONESHELL:
 .SILENT:
 .PHONY: help demo test soak isolation bench simulation generate lint deny reproducible assets clean tools tools-keycloak tools-workloads
-.PHONY: e2e tools-e2e oldest release
+.PHONY: e2e tools-e2e oldest release image kind
 
 # $(call need,PROGRAM,HOW TO INSTALL IT): collects what is missing, so that one run names it all.
 need = command -v $(1) >/dev/null || missing+=$$'\n'"  $(1): $(2)"
@@ -18,6 +18,12 @@ help:       ## list the targets
 demo: tools ## show the controller at work: a real API server, providers, tokens that live a minute, a failure explained
 	folder=$$(tests/assets/demo.sh)
 	"$${folder}/demo"
+
+image:      ## the controller's image, with docker, podman or buildah: localhost/tokensource:dev, and as an archive in target/try-it
+	.ci/image
+
+kind:       ## a cluster on this machine (kind, minikube or k3d) with a provider, a token and a pod that uses it: docs/try-it.md
+	.ci/try-it $(CLUSTER)
 
 test: assets tools-workloads ## all tests: units, the test kit, and the stories on a real API server and a real Keycloak
 	cargo test --locked --workspace
@@ -74,13 +80,14 @@ deny:       ## licences, bans and sources of the dependencies
 reproducible: tools ## build the release binary twice, in different places, and compare: 5 to 10 minutes
 	.ci/reproducible
 
-assets: tools tools-keycloak ## build the Kubernetes programs, helm and what checks a release, fetch Keycloak, Prometheus and tinyproxy, once: about 15 minutes
+assets: tools tools-keycloak tools-workloads ## build the Kubernetes programs, helm and what checks a release, fetch Keycloak, Prometheus, Envoy and tinyproxy, once: about 15 minutes
 	tests/assets/kubernetes.sh >/dev/null
 	tests/assets/helm.sh >/dev/null
 	tests/assets/helm.sh 3 >/dev/null
 	tests/assets/keycloak.sh >/dev/null
 	tests/assets/prometheus.sh >/dev/null
 	tests/assets/tinyproxy.sh >/dev/null
+	tests/assets/envoy.sh >/dev/null
 	for script in actionlint oras krew; do "tests/assets/$${script}.sh" >/dev/null; done
 
 release: tools ## all of a release but the upload, into dist/: VERSION=0.2.0; docs/releasing.md
@@ -106,11 +113,15 @@ tools-keycloak:
 	$(call need,mvn,apt-get install maven)
 	$(verdict)
 
-# For the programs in deploy/examples/workloads; Go is needed anyway.
+# For the programs in deploy/examples and deploy/try-it; Go and git are needed anyway.
 tools-workloads:
 	missing=
 	$(call need,python3,apt-get install python3)
+	python3 -m pip --version >/dev/null 2>&1 || missing+=$$'\n'"  pip: apt-get install python3-pip"
 	$(call need,node,apt-get install nodejs (18 or newer))
+	$(call need,npm,apt-get install npm)
+	$(call need,curl,apt-get install curl)
+	$(call need,openssl,apt-get install openssl)
 	$(verdict)
 
 tools-e2e:

@@ -1,4 +1,5 @@
-//! The external programs: kube-apiserver and its companions, helm, Keycloak, Prometheus, tinyproxy, and programs that check a release.
+//! The external programs: kube-apiserver and its companions, helm, Keycloak, Prometheus, tinyproxy, Envoy, and programs that
+//! check a release.
 //!
 //! Knows the scripts in `tests/assets`, which build or fetch missing programs and print a folder. Must not know versions,
 //! download addresses or `KUBEBUILDER_ASSETS`.
@@ -54,6 +55,12 @@ pub fn prometheus() -> &'static Path {
 pub fn tinyproxy() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| run("tinyproxy.sh", &[]))
+}
+
+/// The folder with `envoy`.
+pub fn envoy() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| run("envoy.sh", &[]))
 }
 
 /// The folder with `actionlint`.

