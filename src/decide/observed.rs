@@ -76,6 +76,43 @@ pub struct UnwrittenToken {
     pub expires_at: DateTime<Utc>,
 }
 
+impl<'a> Observed<'a> {
+    /// A `TokenSource` of which no more is known: new in the cluster, with nothing around it.
+    pub fn new(
+        spec: &'a TokenSourceSpec,
+        status: &'a TokenSourceStatus,
+        provider: Result<&'a TokenProviderSpec, Failure>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            now,
+            namespace: "",
+            name: "",
+            uid: "",
+            created_at: None,
+            generation: 1,
+            deleting: false,
+            deletion: Deletion::default(),
+            replacement: None,
+            spec,
+            status,
+            renew_request: None,
+            provider,
+            secrets: Secrets::default(),
+            circle: Vec::new(),
+            upstream_has_owner: false,
+            inputs: None,
+            template_problem: None,
+            target: Target::Missing,
+            former_targets: Vec::new(),
+            refresh_conflict: None,
+            conflicting_source: None,
+            unwritten_token: None,
+            probed: None,
+        }
+    }
+}
+
 impl Observed<'_> {
     /// The token in the target, if the `TokenSource` owns the target.
     pub fn published(&self) -> Option<&Published> {

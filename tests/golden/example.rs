@@ -14,8 +14,8 @@ use tokensource::api::{
 };
 use tokensource::decide::versions::Role;
 use tokensource::decide::{
-    Ask, Cause, Credentials, Deletion, Link, Observed, Plan, RequestInputs, Secrets, Target, Upstream,
-    UpstreamState, ask, decide, follow, inputs, render, token_to_sign,
+    Ask, Cause, Credentials, Link, Observed, Plan, RequestInputs, Secrets, Upstream, UpstreamState, ask,
+    decide, follow, inputs, render, token_to_sign,
 };
 use tokensource::oauth::{Secret as Confidential, SigningContext, USER_AGENT, build};
 
@@ -174,31 +174,16 @@ impl Example {
         secrets.upstreams = self.upstreams.iter().map(ready).collect();
         let (spec, provider) = (&self.source.spec, self.provider());
         let name = self.source.metadata.name.as_deref().unwrap();
+        let status = TokenSourceStatus::default();
         let observed = Observed {
-            now: now(),
             namespace: "payments",
             name,
             uid: "uid",
-            created_at: None,
-            generation: 1,
-            deleting: false,
-            deletion: Deletion::default(),
-            replacement: None,
-            spec,
-            status: &TokenSourceStatus::default(),
-            renew_request: None,
-            provider: Ok(provider),
             inputs: inputs::fingerprint(spec, 1, provider, &secrets),
             secrets,
             template_problem: render::check(&spec.target, &provider.response.keep).err(),
-            target: Target::Missing,
-            former_targets: Vec::new(),
-            refresh_conflict: None,
-            conflicting_source: None,
-            unwritten_token: None,
-            probed: None,
-            circle: Vec::new(),
             upstream_has_owner: follow(name, |name| self.link(name)).has_owner,
+            ..Observed::new(spec, &status, Ok(provider), now())
         };
         assert_eq!(decide(&observed), Plan::Issue(Cause::TokenPending), "{name}");
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tokensource::api::{TokenSourceStatus, from_kubernetes};
 use tokensource::decide::{
-    self, Deletion, Inputs, Observed, Plan, Publication, Published, Secrets, Target, UnwrittenToken,
+    self, Inputs, Observed, Plan, Publication, Published, Secrets, Target, UnwrittenToken,
 };
 
 use crate::real::{Choice, Outcome, Real};
@@ -19,23 +19,16 @@ impl Real {
         inputs: Inputs,
     ) -> Observed<'a> {
         let source = &look.source;
+        let spec = &self.specs[usize::from(source.scope) * 2 + usize::from(source.suspend)];
         Observed {
-            now: at(look.now),
             namespace: "payments",
             name: "source",
             uid: UID,
-            created_at: None,
             generation: i64::from(source.generation),
             deleting: source.deleting,
-            deletion: Deletion::default(),
-            replacement: None,
-            spec: &self.specs[usize::from(source.scope) * 2 + usize::from(source.suspend)],
-            status,
             renew_request: REQUESTS[usize::from(source.request)],
-            provider: Ok(&self.provider),
             secrets: Secrets { credentials: present(look.credentials), ..Secrets::default() },
             inputs: Some(inputs),
-            template_problem: None,
             target: match &look.target {
                 None => Target::Missing,
                 Some(secret) if !secret.ours => {
@@ -43,16 +36,11 @@ impl Real {
                 }
                 Some(secret) => Target::Ours(self.published(secret)),
             },
-            former_targets: Vec::new(),
-            refresh_conflict: None,
-            conflicting_source: None,
             unwritten_token: look.held.map(|held| UnwrittenToken {
                 asked: self.asked(held.asked),
                 expires_at: at(held.expires_at),
             }),
-            probed: None,
-            circle: Vec::new(),
-            upstream_has_owner: false,
+            ..Observed::new(spec, status, Ok(&self.provider), at(look.now))
         }
     }
 

@@ -14,8 +14,8 @@ use tokensource::api::{
 use tokensource::decide::limiter::Answer;
 use tokensource::decide::versions::{Role, Versions, compare};
 use tokensource::decide::{
-    Cause, Credentials, Deletion, Failure, Inputs, Observed, Publication, Published, RequestInputs, Secrets,
-    Target, ask, inputs,
+    Cause, Credentials, Failure, Inputs, Observed, Publication, Published, RequestInputs, Secrets, Target,
+    ask, inputs,
 };
 use tokensource::oauth::{HttpResponse, ResponseContext, Token, read};
 
@@ -79,30 +79,13 @@ impl Product {
     ) -> Observed<'a> {
         let (secrets, inputs) = &self.inputs[version];
         Observed {
-            now: at(now),
             namespace: "payments",
             name,
             uid,
-            created_at: None,
-            generation: 1,
-            deleting: false,
-            deletion: Deletion::default(),
-            replacement: None,
-            spec: &self.spec,
-            status,
-            renew_request: None,
-            provider: Ok(&self.provider),
             secrets: secrets.clone(),
             inputs: Some(inputs.clone()),
-            template_problem: None,
             target,
-            former_targets: Vec::new(),
-            refresh_conflict: None,
-            conflicting_source: None,
-            unwritten_token: None,
-            probed: None,
-            circle: Vec::new(),
-            upstream_has_owner: false,
+            ..Observed::new(&self.spec, status, Ok(&self.provider), at(now))
         }
     }
 

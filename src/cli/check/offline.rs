@@ -17,8 +17,8 @@ use crate::decide::credentials::is_placeholder;
 use crate::decide::publication::allowed_hosts;
 use crate::decide::render::TemplateProblem;
 use crate::decide::{
-    ChosenProvider, Credentials, Deletion, Failure, Link, Observed, Plan, Secrets, Target, Upstream,
-    UpstreamState, chosen_provider, decide, follow, inputs, render,
+    ChosenProvider, Credentials, Failure, Link, Observed, Plan, Secrets, Upstream, UpstreamState,
+    chosen_provider, decide, follow, inputs, render,
 };
 use crate::issue::caches::Caches;
 use crate::oauth::OutboundProxy;
@@ -83,30 +83,15 @@ impl<'a> OfflineContext<'a> {
             Err(_) => None,
         };
         Observed {
-            now: self.now,
             namespace: self.source.metadata.namespace.as_deref().unwrap_or_default(),
             name: self.source.metadata.name.as_deref().unwrap_or_default(),
-            uid: "",
-            created_at: None,
-            generation: 1,
-            deleting: false,
-            deletion: Deletion::default(),
-            replacement: None,
-            spec: &self.spec,
-            status: &self.status,
-            renew_request: None,
-            provider,
             inputs,
             secrets,
             template_problem: self.template_problem(),
-            target: Target::Missing,
-            former_targets: Vec::new(),
-            refresh_conflict: None,
             conflicting_source: self.conflicting_source(),
-            unwritten_token: None,
-            probed: None,
             circle: chain.circle,
             upstream_has_owner: chain.has_owner,
+            ..Observed::new(&self.spec, &self.status, provider, self.now)
         }
     }
 

@@ -9,7 +9,6 @@ use super::*;
 use crate::api::{
     ProviderKind, ProviderReference, Tls, TokenProviderSpec, TokenSource, TokenSourceSpec, TokenSourceStatus,
 };
-use crate::decide::{Deletion, Secrets, Target};
 
 fn clock() -> DateTime<Utc> {
     DateTime::UNIX_EPOCH
@@ -58,30 +57,10 @@ fn enter(
 ) -> Option<Permit> {
     let status = TokenSourceStatus::default();
     let observed = Observed {
-        now: clock(),
         namespace: source.metadata.namespace.as_deref().unwrap(),
         name: source.metadata.name.as_deref().unwrap(),
         uid: "uid",
-        created_at: None,
-        generation: 1,
-        deleting: false,
-        deletion: Deletion::default(),
-        replacement: None,
-        spec: &source.spec,
-        status: &status,
-        renew_request: None,
-        provider: Ok(provider),
-        secrets: Secrets::default(),
-        inputs: None,
-        template_problem: None,
-        target: Target::Missing,
-        former_targets: Vec::new(),
-        refresh_conflict: None,
-        conflicting_source: None,
-        unwritten_token: None,
-        probed: None,
-        circle: Vec::new(),
-        upstream_has_owner: false,
+        ..Observed::new(&source.spec, &status, Ok(provider), clock())
     };
     acquire(&observed).ok()
 }

@@ -24,7 +24,7 @@ use crate::controller::view::secrets::credentials;
 use crate::controller::view::watch::unreadable;
 use crate::decide::refresh::{is_kept, secret_name};
 use crate::decide::{
-    ChosenProvider, Deletion, Failure, Link, Observed, Secrets, Target, UnwrittenToken, chosen_provider,
+    ChosenProvider, Deletion, Failure, Link, Observed, Secrets, UnwrittenToken, chosen_provider,
     conflicting_source, follow, stray_probe,
 };
 
@@ -84,8 +84,8 @@ pub(crate) async fn observe<'a>(
     let [namespace, name] =
         [&source.metadata.namespace, &source.metadata.name].map(|text| text.as_deref().unwrap_or_default());
     let uid = uid_of(source);
+    let status = source.status.as_ref().unwrap_or(&NO_STATUS);
     let mut observed = Observed {
-        now: context.now(),
         namespace,
         name,
         uid,
@@ -99,16 +99,7 @@ pub(crate) async fn observe<'a>(
             .replaced
             .get(namespace, uid, context.now())
             .map(|(_, replacement)| replacement),
-        spec: &source.spec,
-        status: source.status.as_ref().unwrap_or(&NO_STATUS),
         renew_request: source.annotations().get(annotation::RENEW_REQUESTED_AT).map(|value| shortened(value)),
-        provider,
-        secrets: Secrets::default(),
-        inputs: None,
-        template_problem: None,
-        target: Target::Missing,
-        former_targets: Vec::new(),
-        refresh_conflict: None,
         conflicting_source: older_source(source, context),
         unwritten_token: context
             .view
@@ -116,8 +107,7 @@ pub(crate) async fn observe<'a>(
             .unwritten_token(uid)
             .map(|issued| UnwrittenToken { asked: issued.asked, expires_at: issued.token.expires_at }),
         probed: context.view.local.probed(uid),
-        circle: Vec::new(),
-        upstream_has_owner: false,
+        ..Observed::new(&source.spec, status, provider, context.now())
     };
     if let Ok(provider) = &observed.provider {
         observed.template_problem = context.view.local.template_problem(source, &provider.response.keep);

@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use super::*;
 use crate::api::{Reason, TokenProviderSpec, TokenSourceSpec, to_kubernetes};
-use crate::decide::{Deletion, Secrets, Target};
 use crate::oauth::Retry;
 
 #[derive(Clone, Default)]
@@ -54,30 +53,10 @@ fn log_outcome(log: &Log, namespace: &str, outcome: &Outcome, news: bool) {
     };
     let (spec, before) = (TokenSourceSpec::default(), TokenSourceStatus::default());
     let observed = Observed {
-        now: now(),
         namespace: "payments",
         name: "source",
         uid: "uid",
-        created_at: None,
-        generation: 1,
-        deleting: false,
-        deletion: Deletion::default(),
-        replacement: None,
-        spec: &spec,
-        status: &before,
-        renew_request: None,
-        provider: Ok(&provider),
-        secrets: Secrets::default(),
-        inputs: None,
-        template_problem: None,
-        target: Target::Missing,
-        former_targets: Vec::new(),
-        refresh_conflict: None,
-        conflicting_source: None,
-        unwritten_token: None,
-        probed: None,
-        circle: Vec::new(),
-        upstream_has_owner: false,
+        ..Observed::new(&spec, &before, Ok(&provider), now())
     };
     let status = if news {
         let retry_at = Some(to_kubernetes(now() + TimeDelta::hours(1)));

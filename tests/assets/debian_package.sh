@@ -1,0 +1,53 @@
+# To be sourced. Knows how to unpack the programs of one Debian package; must not know which package it is.
+#
+#   debian_package NAME PACKAGE SIZE VERSION PROGRAM…
+#
+# prints a folder that holds the programs, and unpacks the package there first where needed. If all of them are on PATH, their
+# own folder is printed. Otherwise apt fetches the package, which needs no root, and checks its signature; it is not installed,
+# because installing may start a server. VERSION is the flag by which each program tells its version. The caller has set `here`,
+# the folder of this file. The one line on stdout is the folder's absolute path; everything for people goes to stderr.
+
+say() { printf '%s\n' "$*" >&2; }
+fail() { say "$(basename "$0"): $*"; exit 1; }
+
+debian_package() {
+    set -e # a command substitution has switched it off
+    local name=$1 package=$2 size=$3 version=$4 assets folder found lock install building program
+    shift 4
+    assets=$(cd "$here/../.." && pwd -P)/.assets
+    folder=$assets/$name
+
+    if found=$(type -P "$@" | xargs --no-run-if-empty dirname | sort -u) &&
+        [[ $(type -P "$@" | wc -l) == "$#" && $(wc -l <<<"$found") == 1 ]]; then
+        cd "$found" && pwd -P
+        return
+    fi
+
+    if [[ ! -d "$folder" ]]; then
+        mkdir -p "$assets"
+        exec {lock}>"$assets/$name.lock"
+        flock "$lock"
+    fi
+
+    if [[ ! -d "$folder" ]]; then
+        install="put $* on PATH; on Debian and Ubuntu, as root: apt-get update && apt-get install --no-install-recommends $package"
+        command -v apt-get >/dev/null && command -v dpkg >/dev/null || fail "there is no apt here: $install"
+
+        rm -rf "$assets/$name.building".*      # what an interrupted run left; we hold the lock
+        building=$(mktemp -d "$assets/$name.building.XXXXXX")
+        # shellcheck disable=SC2064 # the path of now
+        trap "rm -rf '$building'" EXIT
+
+        say "fetching Debian's package $package, $size"
+        (cd "$building" && apt-get --quiet=2 download "$package") >&2 ||
+            fail "apt could not fetch the package (does it know it? apt-get update, as root): $install"
+        dpkg -x "$building/$package"_*.deb "$building/unpacked" || fail "the package cannot be unpacked: $install"
+        for program; do
+            "$building/unpacked/usr/bin/$program" "$version" >&2 || fail "its $program does not run here: $install"
+        done
+        mv "$building/unpacked/usr/bin" "$folder"
+        say "unpacked $folder"
+    fi
+
+    printf '%s\n' "$folder"
+}
