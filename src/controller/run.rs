@@ -10,8 +10,9 @@ use prometheus_client::registry::Registry;
 use crate::controller::provider::Limiters;
 use crate::controller::reconcile::context::Context;
 use crate::controller::reconcile::credentials::value_key::Keyring;
+use crate::controller::reconcile::observe::find_provider;
 use crate::controller::reconcile::reconcile;
-use crate::controller::report::collectors::{Busyness, CacheSizes, Leading, Objects, Watches};
+use crate::controller::report::collectors::{Busyness, CacheSizes, HostOf, Leading, Objects, Watches};
 use crate::controller::report::events::EventRecorder;
 use crate::controller::report::log::Log;
 use crate::controller::report::metrics::Metrics;
@@ -24,6 +25,7 @@ use crate::controller::view::rights::Rights;
 use crate::controller::view::watch::WatchClient;
 use crate::controller::workqueue::permits::Permits;
 use crate::controller::workqueue::serve;
+use crate::decide::provider_host;
 use crate::issue::caches::Caches;
 
 /// How many reconciles may be in flight for each reconcile permit. Most of them wait for a provider and hold no permit.
@@ -119,8 +121,14 @@ impl Controller {
         let scopes = self.scopes.iter().map(|(context, _)| &context.view);
         registry.register_collector(Box::new(Watches::new(scopes)));
         if per_object {
-            let scopes = self.scopes.iter().map(|(context, _)| Arc::clone(&context.view)).collect();
-            registry.register_collector(Box::new(Objects::new(scopes, context.settings.clock)));
+            let scopes = self.scopes.iter().map(|(context, _)| {
+                let of_scope = Arc::clone(context);
+                let host: HostOf = Box::new(move |source| {
+                    find_provider(source, &of_scope).ok().and_then(|provider| provider_host(provider.spec()))
+                });
+                (Arc::clone(&context.view), host)
+            });
+            registry.register_collector(Box::new(Objects::new(scopes.collect(), context.settings.clock)));
         }
     }
 

@@ -3,8 +3,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::conditions::is_true;
-use crate::api::{ConditionType, TokenSourceSpec, TokenSourceStatus, from_kubernetes};
+use super::conditions::{State, find, is_true};
+use crate::api::{ConditionType, Reason, TokenSourceSpec, TokenSourceStatus, from_kubernetes};
 
 /// One `TokenSource` in numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Gauges {
     pub ready: bool,
     /// Failed attempts in a row.
     pub failures: i32,
+    /// Why the last attempt brought no token; None after a success.
+    pub problem: Option<Reason>,
     /// When the last published token expires or expired.
     pub expires_at: Option<DateTime<Utc>>,
     /// When the next token is requested. In the past if the controller is late. None if no request is planned.
@@ -27,10 +29,16 @@ pub fn gauges(spec: &TokenSourceSpec, status: Option<&TokenSourceStatus>, now: D
     Gauges {
         ready: said && expires_at.is_some_and(|expires_at| now < expires_at),
         failures: status.map_or(0, |status| status.failures),
+        problem: status.and_then(problem),
         expires_at,
         // A suspended TokenSource is not renewed, although its status still has the time.
         renews_at: renews_at.filter(|_| !spec.suspend),
     }
+}
+
+fn problem(status: &TokenSourceStatus) -> Option<Reason> {
+    let renewed = find(&status.conditions, ConditionType::Renewed)?;
+    (renewed.status == State::False.as_str()).then(|| Reason::named(&renewed.reason)).flatten()
 }
 
 #[cfg(test)]
@@ -56,8 +64,25 @@ mod tests {
 
     #[test]
     fn before_anything_was_recorded_there_are_no_times() {
-        let nothing = Gauges { ready: false, failures: 0, expires_at: None, renews_at: None };
+        let nothing = Gauges { ready: false, failures: 0, problem: None, expires_at: None, renews_at: None };
         assert_eq!(gauges(&Scene::good().spec, None, at(0)), nothing);
+    }
+
+    #[test]
+    fn a_failed_attempt_has_its_reason_and_a_success_or_a_suspension_has_none() {
+        for (state, reason, problem) in [
+            (State::False, "ProviderUnavailable", Some(Reason::ProviderUnavailable)),
+            (State::False, "NoReasonOfThisVersion", None),
+            (State::True, "TokenIssued", None),
+            (State::Unknown, "Suspended", None),
+        ] {
+            let mut scene = Scene::good();
+            let renewed = scene.status.conditions.iter_mut().find(|condition| condition.type_ == "Renewed");
+            let renewed = renewed.unwrap();
+            renewed.status = state.as_str().to_owned();
+            renewed.reason = reason.to_owned();
+            assert_eq!(of(&scene, 60).problem, problem, "{reason}");
+        }
     }
 
     #[test]

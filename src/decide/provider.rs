@@ -38,6 +38,12 @@ pub fn chosen_provider(
     }
 }
 
+/// The host of a provider: that of its token endpoint or, before discovery, of its issuer. None if the URL is malformed.
+pub fn provider_host(provider: &TokenProviderSpec) -> Option<String> {
+    let url = provider.token_endpoint.as_deref().or(provider.issuer.as_deref())?;
+    Endpoint::parse(url).ok().map(|endpoint| endpoint.host().to_owned())
+}
+
 /// Refuses a probe at another host than that of the provider, for `--only-cluster-providers`.
 pub fn stray_probe(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Option<Failure> {
     let host = |url: &str| {

@@ -34,7 +34,7 @@ pub(crate) async fn endpoints_tell_the_state(story: &mut Story) {
 
 /// The series of one `TokenSource`, by what comes after `tokensource_`.
 async fn series(story: &Story, name: &str) -> BTreeMap<String, i64> {
-    let labels = format!("{{namespace=\"{}\",name=\"{name}\"}} ", story.namespace);
+    let labels = format!("{{namespace=\"{}\",name=\"{name}\",provider=\"localhost\"}} ", story.namespace);
     let metrics = story.controller.metrics().await;
     let ours = metrics.lines().filter_map(|line| line.split_once(&labels));
     ours.map(|(series, value)| {

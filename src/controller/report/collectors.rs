@@ -1,14 +1,10 @@
-//! Metrics that are computed at each scrape: the state of each `TokenSource`, the load of the limiters, the sizes of
-//! caches.
-//!
-//! Nothing is stored, so no value lags, and a deleted object leaves no series behind. Must not compute the numbers of a
-//! TokenSource: `decide::gauges` does.
+//! Metrics that are computed at each scrape: the state of each `TokenSource` (`objects`), the load of the limiters, the
+//! sizes of caches. Nothing is stored, so no value lags. Must not decide anything.
 
 use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use kube::runtime::reflector::Store;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
@@ -16,98 +12,17 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 use tokio::sync::watch;
 
-use crate::api::TokenSource;
 use crate::controller::leadership::Leadership;
 use crate::controller::provider::Limiters;
 use crate::controller::settings::Settings;
 use crate::controller::view::audiences::Audiences;
 use crate::controller::view::cluster_view::ClusterView;
 use crate::controller::view::watch::Standing;
-use crate::decide::{Gauges, gauges};
 use crate::issue::caches::Caches;
 
-/// Four metrics with one series for each `TokenSource`.
-pub(crate) struct Objects {
-    views: Vec<Arc<ClusterView>>,
-    clock: fn() -> DateTime<Utc>,
-}
+pub(crate) use objects::{HostOf, Objects};
 
-/// A `TokenSource` and its numbers.
-type Row = (Arc<TokenSource>, Gauges);
-
-impl Objects {
-    pub(crate) fn new(views: Vec<Arc<ClusterView>>, clock: fn() -> DateTime<Utc>) -> Self {
-        Self { views, clock }
-    }
-
-    /// All TokenSources except those that are being deleted: they get no new token, and must not cause an alert.
-    fn rows(&self) -> Vec<Row> {
-        let now = (self.clock)();
-        let row = |view: &ClusterView, source: Arc<TokenSource>| {
-            let numbers = view.local.with_status(&source, |status| gauges(&source.spec, status, now));
-            (source, numbers)
-        };
-        self.views
-            .iter()
-            .flat_map(|view| {
-                let present = Store::state(&view.sources).into_iter();
-                present
-                    .filter(|source| source.metadata.deletion_timestamp.is_none())
-                    .map(|source| row(view, source))
-            })
-            .collect()
-    }
-}
-
-impl Collector for Objects {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let rows = self.rows();
-        let seconds = Some(&Unit::Seconds);
-        let mut family = |name: &str, help: &str, unit, value: fn(&Gauges) -> Option<i64>| {
-            let mut family = encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?;
-            for (source, numbers) in &rows {
-                let Some(value) = value(numbers) else { continue };
-                let metadata = &source.metadata;
-                let labels = [
-                    ("namespace", metadata.namespace.as_deref().unwrap_or_default()),
-                    ("name", metadata.name.as_deref().unwrap_or_default()),
-                ];
-                ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
-            }
-            Ok(())
-        };
-        family(
-            "tokensource_token_expiry_timestamp",
-            "When the token expires, or did.",
-            seconds,
-            |numbers| numbers.expires_at.map(|expires_at| expires_at.timestamp()),
-        )?;
-        family(
-            "tokensource_next_renewal_timestamp",
-            "When the next token is asked for; absent while none is planned.",
-            seconds,
-            |numbers| numbers.renews_at.map(|renews_at| renews_at.timestamp()),
-        )?;
-        family(
-            "tokensource_ready",
-            "1 while the target holds a token that is valid now.",
-            None,
-            |numbers| Some(i64::from(numbers.ready)),
-        )?;
-        family(
-            "tokensource_consecutive_failures",
-            "Attempts in a row that brought no token; 0 after a success.",
-            None,
-            |numbers| Some(i64::from(numbers.failures)),
-        )
-    }
-}
-
-impl fmt::Debug for Objects {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Objects").field("views", &self.views.len()).finish_non_exhaustive()
-    }
-}
+mod objects;
 
 /// Which watches work, by namespace and kind.
 #[derive(Debug)]
@@ -251,6 +166,3 @@ impl fmt::Debug for CacheSizes {
         f.debug_struct("CacheSizes").finish_non_exhaustive()
     }
 }
-
-#[cfg(test)]
-mod tests;

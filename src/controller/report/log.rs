@@ -12,8 +12,7 @@ use prometheus_client::metrics::counter::Counter;
 use crate::api::{Reason, TokenSourceStatus, from_kubernetes};
 use crate::controller::error::{Error, chain};
 use crate::controller::view::name::NamespacedName;
-use crate::decide::{Failure, Observed, Outcome, SharedBuckets, TokenBucket};
-use crate::oauth::Endpoint;
+use crate::decide::{Failure, Observed, Outcome, SharedBuckets, TokenBucket, provider_host};
 
 /// How many lines may be written at once, and how many a second after that: for each namespace, and for all.
 const OF_A_NAMESPACE: TokenBucket = TokenBucket::full(100.0, 10.0);
@@ -171,9 +170,7 @@ impl Line {
 
 /// The provider's host, if its URL can be parsed.
 fn host(observed: &Observed<'_>) -> Option<String> {
-    let provider = *observed.provider.as_ref().ok()?;
-    let url = provider.token_endpoint.as_deref().or(provider.issuer.as_deref())?;
-    Endpoint::parse(url).ok().map(|endpoint| endpoint.host().to_owned())
+    provider_host(observed.provider.as_ref().ok()?)
 }
 
 fn time(instant: DateTime<Utc>) -> String {

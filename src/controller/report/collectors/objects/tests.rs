@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::*;
 use crate::api::TokenSourceStatus;
+use crate::decide::provider_host;
 
 /// 2026-01-01T00:10:00Z.
 fn ten_past() -> DateTime<Utc> {
@@ -26,8 +27,13 @@ fn status(failures: i32, expires_at: &str) -> TokenSourceStatus {
         "expiresAt": expires_at,
         "renewAt": "2026-01-01T00:45:00Z",
         "failures": failures,
-        "conditions": [{"type": "Ready", "status": "True", "reason": "TokenIssued", "message": "",
-            "lastTransitionTime": "2026-01-01T00:00:00Z"}],
+        "conditions": [
+            {"type": "Ready", "status": "True", "reason": "TokenIssued", "message": "",
+                "lastTransitionTime": "2026-01-01T00:00:00Z"},
+            {"type": "Renewed", "status": if failures == 0 { "True" } else { "False" },
+                "reason": if failures == 0 { "TokenRenewed" } else { "RateLimited" }, "message": "",
+                "lastTransitionTime": "2026-01-01T00:00:00Z"},
+        ],
     }))
     .unwrap()
 }
@@ -42,10 +48,14 @@ fn source(namespace: &str, name: &str, version: &str, status: Option<&TokenSourc
     .unwrap()
 }
 
+fn host_of() -> HostOf {
+    Box::new(|source| provider_host(source.spec.provider.as_deref()?))
+}
+
 /// The samples, without comments.
 fn scrape(views: &[&Arc<ClusterView>]) -> Vec<String> {
     let mut registry = Registry::default();
-    let views = views.iter().map(|view| Arc::clone(view)).collect();
+    let views = views.iter().map(|view| (Arc::clone(view), host_of())).collect();
     registry.register_collector(Box::new(Objects::new(views, ten_past)));
     let mut text = String::new();
     encode(&mut text, &registry).unwrap();
@@ -62,23 +72,25 @@ fn scrapes_have_the_exposition_format() {
         Some(&status(0, "2026-01-01T01:00:00Z")),
     )));
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(Objects::new(vec![view], ten_past)));
+    registry.register_collector(Box::new(Objects::new(vec![(view, host_of())], ten_past)));
     let mut text = String::new();
     encode(&mut text, &registry).unwrap();
     let expected = r#"# HELP tokensource_token_expiry_timestamp_seconds When the token expires, or did.
 # TYPE tokensource_token_expiry_timestamp_seconds gauge
 # UNIT tokensource_token_expiry_timestamp_seconds seconds
-tokensource_token_expiry_timestamp_seconds{namespace="a",name="one"} 1767229200
+tokensource_token_expiry_timestamp_seconds{namespace="a",name="one",provider="auth.example.com"} 1767229200
 # HELP tokensource_next_renewal_timestamp_seconds When the next token is asked for; absent while none is planned.
 # TYPE tokensource_next_renewal_timestamp_seconds gauge
 # UNIT tokensource_next_renewal_timestamp_seconds seconds
-tokensource_next_renewal_timestamp_seconds{namespace="a",name="one"} 1767228300
+tokensource_next_renewal_timestamp_seconds{namespace="a",name="one",provider="auth.example.com"} 1767228300
 # HELP tokensource_ready 1 while the target holds a token that is valid now.
 # TYPE tokensource_ready gauge
-tokensource_ready{namespace="a",name="one"} 1
+tokensource_ready{namespace="a",name="one",provider="auth.example.com"} 1
 # HELP tokensource_consecutive_failures Attempts in a row that brought no token; 0 after a success.
 # TYPE tokensource_consecutive_failures gauge
-tokensource_consecutive_failures{namespace="a",name="one"} 0
+tokensource_consecutive_failures{namespace="a",name="one",provider="auth.example.com"} 0
+# HELP tokensource_failure_reason Why the last attempt brought no token; always 1, and absent after a success.
+# TYPE tokensource_failure_reason gauge
 # EOF
 "#;
     assert_eq!(text, expected);
@@ -97,12 +109,13 @@ fn every_scope_is_shown_and_unknown_fields_are_left_out() {
     assert_eq!(
         scrape(&[&one, &two]),
         [
-            r#"tokensource_token_expiry_timestamp_seconds{namespace="b",name="ill"} 1767226200"#,
-            r#"tokensource_next_renewal_timestamp_seconds{namespace="b",name="ill"} 1767228300"#,
-            r#"tokensource_ready{namespace="a",name="new"} 0"#,
-            r#"tokensource_ready{namespace="b",name="ill"} 0"#,
-            r#"tokensource_consecutive_failures{namespace="a",name="new"} 0"#,
-            r#"tokensource_consecutive_failures{namespace="b",name="ill"} 3"#,
+            r#"tokensource_token_expiry_timestamp_seconds{namespace="b",name="ill",provider="auth.example.com"} 1767226200"#,
+            r#"tokensource_next_renewal_timestamp_seconds{namespace="b",name="ill",provider="auth.example.com"} 1767228300"#,
+            r#"tokensource_ready{namespace="a",name="new",provider="auth.example.com"} 0"#,
+            r#"tokensource_ready{namespace="b",name="ill",provider="auth.example.com"} 0"#,
+            r#"tokensource_consecutive_failures{namespace="a",name="new",provider="auth.example.com"} 0"#,
+            r#"tokensource_consecutive_failures{namespace="b",name="ill",provider="auth.example.com"} 3"#,
+            r#"tokensource_failure_reason{namespace="b",name="ill",provider="auth.example.com",reason="RateLimited"} 1"#,
         ]
     );
 }

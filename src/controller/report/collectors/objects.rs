@@ -1,0 +1,133 @@
+//! The metrics of each `TokenSource`. A deleted object leaves no series behind. Must not compute the numbers of a
+//! TokenSource, nor choose the values of a label: `decide` does.
+
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use kube::runtime::reflector::Store;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Unit;
+
+use crate::api::{Reason, TokenSource};
+use crate::controller::view::cluster_view::ClusterView;
+use crate::decide::{Gauges, ProviderLabels, gauges};
+
+/// Finds the host of a TokenSource's provider. None if there is no such provider, or none that the TokenSource may use.
+pub(crate) type HostOf = Box<dyn Fn(&TokenSource) -> Option<String> + Send + Sync>;
+
+/// Five metrics with at most one series for each `TokenSource`.
+pub(crate) struct Objects {
+    views: Vec<(Arc<ClusterView>, HostOf)>,
+    clock: fn() -> DateTime<Utc>,
+}
+
+struct Row {
+    source: Arc<TokenSource>,
+    host: Option<String>,
+    numbers: Gauges,
+}
+
+impl Row {
+    fn namespace(&self) -> &str {
+        self.source.metadata.namespace.as_deref().unwrap_or_default()
+    }
+
+    fn labels<'a>(&'a self, providers: &ProviderLabels<'_>) -> [(&'static str, &'a str); 3] {
+        [
+            ("namespace", self.namespace()),
+            ("name", self.source.metadata.name.as_deref().unwrap_or_default()),
+            ("provider", providers.label(self.host.as_deref())),
+        ]
+    }
+}
+
+impl Objects {
+    pub(crate) fn new(views: Vec<(Arc<ClusterView>, HostOf)>, clock: fn() -> DateTime<Utc>) -> Self {
+        Self { views, clock }
+    }
+
+    /// All TokenSources except those that are being deleted: they get no new token, and must not cause an alert.
+    fn rows(&self) -> Vec<Row> {
+        let now = (self.clock)();
+        let row = |view: &ClusterView, host: &HostOf, source: Arc<TokenSource>| {
+            let numbers = view.local.with_status(&source, |status| gauges(&source.spec, status, now));
+            Row { host: host(&source), source, numbers }
+        };
+        self.views
+            .iter()
+            .flat_map(|(view, host)| {
+                let present = Store::state(&view.sources).into_iter();
+                present
+                    .filter(|source| source.metadata.deletion_timestamp.is_none())
+                    .map(|source| row(view, host, source))
+            })
+            .collect()
+    }
+}
+
+impl Collector for Objects {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let rows = self.rows();
+        let hosts = rows.iter().filter_map(|row| Some((row.namespace(), row.host.as_deref()?)));
+        let providers = ProviderLabels::choose(hosts);
+        let seconds = Some(&Unit::Seconds);
+        let mut family = |name: &str, help: &str, unit, value: fn(&Gauges) -> Option<i64>| {
+            let mut family = encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?;
+            for row in &rows {
+                let Some(value) = value(&row.numbers) else { continue };
+                ConstGauge::new(value).encode(family.encode_family(&row.labels(&providers))?)?;
+            }
+            Ok(())
+        };
+        family(
+            "tokensource_token_expiry_timestamp",
+            "When the token expires, or did.",
+            seconds,
+            |numbers| numbers.expires_at.map(|expires_at| expires_at.timestamp()),
+        )?;
+        family(
+            "tokensource_next_renewal_timestamp",
+            "When the next token is asked for; absent while none is planned.",
+            seconds,
+            |numbers| numbers.renews_at.map(|renews_at| renews_at.timestamp()),
+        )?;
+        family(
+            "tokensource_ready",
+            "1 while the target holds a token that is valid now.",
+            None,
+            |numbers| Some(i64::from(numbers.ready)),
+        )?;
+        family(
+            "tokensource_consecutive_failures",
+            "Attempts in a row that brought no token; 0 after a success.",
+            None,
+            |numbers| Some(i64::from(numbers.failures)),
+        )?;
+        let mut family = encoder.encode_descriptor(
+            "tokensource_failure_reason",
+            "Why the last attempt brought no token; always 1, and absent after a success.",
+            None,
+            MetricType::Gauge,
+        )?;
+        for row in &rows {
+            let Some(reason) = row.numbers.problem.map(Reason::as_str) else { continue };
+            let [namespace, name, provider] = row.labels(&providers);
+            let labels = [namespace, name, provider, ("reason", reason)];
+            ConstGauge::new(1_i64).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Objects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Objects").field("views", &self.views.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;
