@@ -80,12 +80,13 @@ deny:       ## licences, bans and sources of the dependencies
 reproducible: tools ## build the release binary twice, in different places, and compare: 5 to 10 minutes
 	.ci/reproducible
 
-assets: tools tools-keycloak tools-workloads ## build the Kubernetes programs, helm and what checks a release, fetch Keycloak, Prometheus, Envoy and tinyproxy, once: about 15 minutes
+assets: tools tools-keycloak tools-workloads ## build the Kubernetes programs, helm and what checks a release, fetch Keycloak, Prometheus, Alertmanager, Envoy and tinyproxy, once: about 15 minutes
 	tests/assets/kubernetes.sh >/dev/null
 	tests/assets/helm.sh >/dev/null
 	tests/assets/helm.sh 3 >/dev/null
 	tests/assets/keycloak.sh >/dev/null
 	tests/assets/prometheus.sh >/dev/null
+	tests/assets/alertmanager.sh >/dev/null
 	tests/assets/tinyproxy.sh >/dev/null
 	tests/assets/envoy.sh >/dev/null
 	for script in actionlint oras krew; do "tests/assets/$${script}.sh" >/dev/null; done

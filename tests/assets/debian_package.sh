@@ -5,7 +5,8 @@
 # prints a folder that holds the programs, and unpacks the package there first where needed. If all of them are on PATH, their
 # own folder is printed. Otherwise apt fetches the package, which needs no root, and checks its signature; it is not installed,
 # because installing may start a server. VERSION is the flag by which each program tells its version. The caller has set `here`,
-# the folder of this file. The one line on stdout is the folder's absolute path; everything for people goes to stderr.
+# the folder of this file, and can define a function `prepare`, which gets the folder of the unpacked package. The one line on
+# stdout is the folder's absolute path; everything for people goes to stderr.
 
 say() { printf '%s\n' "$*" >&2; }
 fail() { say "$(basename "$0"): $*"; exit 1; }
@@ -42,6 +43,7 @@ debian_package() {
         (cd "$building" && apt-get --quiet=2 download "$package") >&2 ||
             fail "apt could not fetch the package (does it know it? apt-get update, as root): $install"
         dpkg -x "$building/$package"_*.deb "$building/unpacked" || fail "the package cannot be unpacked: $install"
+        if declare -F prepare >/dev/null; then prepare "$building/unpacked"; fi
         for program; do
             "$building/unpacked/usr/bin/$program" "$version" >&2 || fail "its $program does not run here: $install"
         done

@@ -400,6 +400,15 @@ fn monitoring() -> Vec<(Value, Effect)> {
             At("PrometheusRule", NAME, "/metadata/labels/release", json!("prometheus")),
         ),
         (
+            on("prometheusRule", "runbookUrl", json!("https://wiki.example.com/operations")),
+            At(
+                "PrometheusRule",
+                NAME,
+                "/spec/groups/0/rules/0/annotations/runbook_url",
+                json!("https://wiki.example.com/operations#tokenexpired"),
+            ),
+        ),
+        (
             on("dashboard", "labels", label()),
             At("ConfigMap", "tokensource-dashboard", "/metadata/labels/release", json!("prometheus")),
         ),

@@ -51,6 +51,12 @@ pub fn prometheus() -> &'static Path {
     FOLDER.get_or_init(|| run("prometheus.sh", &[]))
 }
 
+/// The folder with `alertmanager` and `amtool`. `alertmanager` must be started in it, where its templates are.
+pub fn alertmanager() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| run("alertmanager.sh", &[]))
+}
+
 /// The folder with `tinyproxy`.
 pub fn tinyproxy() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();

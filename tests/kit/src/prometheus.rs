@@ -157,9 +157,9 @@ fn collect(value: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// The metrics with this prefix in a text, each once.
+/// The metrics and records with this prefix in a text, each once.
 pub fn named(text: &str, prefix: &str) -> std::collections::BTreeSet<String> {
-    text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
+    text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_' && letter != ':')
         .filter(|word| word.starts_with(prefix) && word.len() > prefix.len())
         .map(ToOwned::to_owned)
         .collect()
