@@ -4,6 +4,7 @@
 //! and of Grafana. It must not know any metric.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -40,8 +41,15 @@ impl Prometheus {
         panic!("three times in a row somebody else took the port chosen for Prometheus");
     }
 
+    /// Starts one on stored data, which scrapes nothing. The data are not deleted.
+    pub async fn on(data: &Path) -> Self {
+        let configuration = json!({"global": {}});
+        let prometheus = Self::run(&configuration, &json!({}), &data.display().to_string());
+        prometheus.await_ready().await.unwrap_or_else(|problem| panic!("{problem}"));
+        prometheus
+    }
+
     fn spawn(scraped: &str, target: &Value, endpoint: &Value, groups: &Value) -> Self {
-        let folder = tempfile::Builder::new().prefix("prometheus-").tempdir().expect("a temporary folder");
         // JSON is YAML.
         let configuration = json!({
             "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
@@ -53,7 +61,12 @@ impl Prometheus {
                 "static_configs": [{"targets": [scraped], "labels": target}],
             }],
         });
-        for (file, content) in [("prometheus.yaml", &configuration), ("rules.yaml", groups)] {
+        Self::run(&configuration, groups, "data")
+    }
+
+    fn run(configuration: &Value, groups: &Value, data: &str) -> Self {
+        let folder = tempfile::Builder::new().prefix("prometheus-").tempdir().expect("a temporary folder");
+        for (file, content) in [("prometheus.yaml", configuration), ("rules.yaml", groups)] {
             std::fs::write(folder.path().join(file), content.to_string()).expect("a file in our folder");
         }
         let address = format!("127.0.0.1:{}", unique::port());
@@ -62,7 +75,8 @@ impl Prometheus {
             binary: assets::prometheus().join("prometheus"),
             arguments: vec![
                 "--config.file=prometheus.yaml".into(),
-                "--storage.tsdb.path=data".into(),
+                format!("--storage.tsdb.path={data}"),
+                "--storage.tsdb.retention.time=100y".into(),
                 format!("--web.listen-address={address}"),
             ],
             environment: Vec::new(),
@@ -73,11 +87,36 @@ impl Prometheus {
         Self { process, address, http: http.expect("an HTTP client"), _folder: folder }
     }
 
+    /// `http://127.0.0.1:PORT`
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The series that a query returns in a time, in steps of so many seconds.
+    pub async fn range(&self, expression: &str, times: Range<i64>, step: u32) -> Result<Vec<Value>, String> {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("query", expression);
+        let [start, end, step] = [times.start.to_string(), times.end.to_string(), step.to_string()];
+        for (name, value) in [("start", start), ("end", end), ("step", step)] {
+            form.append_pair(name, &value);
+        }
+        let data = self.get(&format!("/api/v1/query_range?{}", form.finish())).await?;
+        Ok(data["result"].as_array().cloned().unwrap_or_default())
+    }
+
     /// The series that a query returns now, or its error. A scalar is one series without labels.
     pub async fn query(&self, expression: &str) -> Result<Vec<Value>, String> {
-        let form: String =
-            form_urlencoded::Serializer::new(String::new()).append_pair("query", expression).finish();
-        let data = self.get(&format!("/api/v1/query?{form}")).await?;
+        self.query_at(expression, None).await
+    }
+
+    /// The same at a time in Unix seconds.
+    pub async fn query_at(&self, expression: &str, time: Option<i64>) -> Result<Vec<Value>, String> {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("query", expression);
+        if let Some(time) = time {
+            form.append_pair("time", &time.to_string());
+        }
+        let data = self.get(&format!("/api/v1/query?{}", form.finish())).await?;
         match data["resultType"].as_str() {
             Some("vector") => Ok(data["result"].as_array().cloned().unwrap_or_default()),
             Some("scalar") => Ok(vec![json!({"metric": {}, "value": data["result"]})]),
@@ -129,17 +168,29 @@ pub fn spec(file: &Path) -> Value {
     objects[0].data["spec"].clone()
 }
 
-/// Every query of a dashboard, with Grafana's variables filled in as it would for all namespaces and a minute's window.
+/// Every query of a dashboard, with Grafana's variables filled in as it would for everything and a minute's window.
 pub fn queries(dashboard: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(dashboard).expect("the dashboard");
     let mut found = Vec::new();
     collect(&serde_json::from_str(&text).expect("JSON"), &mut found);
-    let fill = |query: &String| {
-        let query = query.replace("$__rate_interval", "1m").replace("$namespace", ".*");
-        assert!(!query.contains('$'), "a variable nobody has filled in: {query}");
-        query
-    };
-    found.iter().map(fill).collect()
+    found.iter().map(|query| filled_in(query, &[])).collect()
+}
+
+/// A query with these values of variables. The others of Grafana and of the dashboard get values for everything and a minute.
+pub fn filled_in(query: &str, values: &[(&str, &str)]) -> String {
+    let all = [
+        ("__rate_interval", "1m"),
+        ("__range", "1m"),
+        ("cluster", ".*"),
+        ("namespace", ".*"),
+        ("provider", ".*"),
+    ];
+    let query = values
+        .iter()
+        .chain(&all)
+        .fold(query.to_owned(), |query, (name, value)| query.replace(&format!("${name}"), value));
+    assert!(!query.contains('$'), "a variable nobody has filled in: {query}");
+    query
 }
 
 fn collect(value: &Value, found: &mut Vec<String>) {
