@@ -73,8 +73,24 @@ fn each_state_of_a_token_source_has_its_health() {
 }
 
 #[test]
-fn providers_are_healthy_when_they_exist() {
+fn a_provider_is_degraded_only_while_its_current_status_says_that_it_fails() {
+    let ready = |status: &'static str| [("Ready", status, "what happened")];
+    let of_old_versions = json!({"conditions": conditions(2, &ready("False"))["conditions"]});
+    let cases = [
+        ("without a status", Value::Null, "Healthy", "yet"),
+        ("with an empty status", json!({"tokenSources": 0}), "Healthy", "yet"),
+        ("that answers", conditions(2, &ready("True")), "Healthy", "what happened"),
+        ("that fails", conditions(2, &ready("False")), "Degraded", "what happened"),
+        ("that fails, without a generation", of_old_versions, "Degraded", "what happened"),
+        ("that is not known to fail", conditions(2, &ready("Unknown")), "Healthy", "what happened"),
+        ("that failed by an earlier spec", conditions(1, &ready("False")), "Healthy", "yet"),
+    ];
     for kind in ["TokenProvider", "ClusterTokenProvider"] {
-        assert_eq!(health(&json!({"kind": kind, "metadata": {"name": "p"}, "spec": {}})).status, "Healthy");
+        for (case, status, expected, message) in &cases {
+            let metadata = json!({"name": "p", "generation": 2});
+            let found = health(&json!({"kind": kind, "metadata": metadata, "spec": {}, "status": status}));
+            assert_eq!(found.status, *expected, "{kind} {case}");
+            assert!(found.message.contains(message), "{kind} {case}: {}", found.message);
+        }
     }
 }

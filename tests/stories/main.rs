@@ -20,6 +20,7 @@ mod examples;
 mod failures;
 mod fields;
 mod fleets;
+mod gitops;
 mod hostile;
 mod identity;
 mod issue;
@@ -129,6 +130,7 @@ stories! {
     fields::check_names_the_members,
     fields::members_of_the_answer_are_in_the_secret,
     fields::provider_object_names_the_fields,
+    gitops::flux_waits_for_renewals_and_gives_up_on_the_hopeless,
     hostile::good_tokens_survive_bad_answers,
     hostile::good_tokens_survive_bad_connections,
     hostile::compressed_answer_is_read,

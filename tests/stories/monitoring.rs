@@ -19,9 +19,7 @@ async fn start(story: &Story) -> Prometheus {
     let endpoint = &prometheus::spec(&folder.join("podmonitor.yaml"))["podMetricsEndpoints"][0];
     let mut rules = prometheus::spec(&folder.join("prometheusrule.yaml"));
     // In place of the kubelet.
-    let kubelet = |record: &str| {
-        json!({"record": record, "expr": "tokensource_leader + 1", "labels": {"container": "controller"}})
-    };
+    let kubelet = |record: &str| json!({"record": record, "expr": "tokensource_leader + 1", "labels": {"container": "controller"}});
     let containers = ["container_cpu_usage_seconds_total", "container_memory_working_set_bytes"];
     let group = json!({"name": "kubelet", "rules": containers.map(kubelet)});
     rules["groups"].as_array_mut().unwrap().push(group);
@@ -47,7 +45,18 @@ pub(crate) async fn every_query_finds_what_it_asks_for(story: &mut Story) {
     // One TokenSource that is renewed every few seconds, and one without credentials.
     story.provider.always(TOKEN, Answer::token(14));
     story.ask("brief", &json!({})).await;
-    story.apply(&story.source_for("bare", &json!({"credentialsRef": {"name": "nowhere"}}))).await;
+    // Its provider is found by reference.
+    story
+        .apply(&json!({
+            "apiVersion": "tokensource.dev/v1alpha1", "kind": "TokenProvider", "metadata": {"name": "shared"},
+            "spec": story.block(),
+        }))
+        .await;
+    let bare = json!({
+        "provider": null, "providerRef": {"kind": "TokenProvider", "name": "shared"},
+        "credentialsRef": {"name": "nowhere"},
+    });
+    story.apply(&story.source_for("bare", &bare)).await;
     story.ready("brief").await;
     story.failing("bare", "CredentialsNotFound").await;
 
@@ -56,7 +65,8 @@ pub(crate) async fn every_query_finds_what_it_asks_for(story: &mut Story) {
     yields(&prometheus, &format!("sum(tokensource_ready{ours})"), "1").await;
     let host = "provider=\"localhost\",cluster=\"here\"";
     yields(&prometheus, &format!("count(tokensource_ready{{{host}}})"), "2").await;
-    let missing = format!("tokensource_failure_reason{{{host},name=\"bare\",reason=\"CredentialsNotFound\"}}");
+    let missing =
+        format!("tokensource_failure_reason{{{host},name=\"bare\",reason=\"CredentialsNotFound\"}}");
     yields(&prometheus, &missing, "1").await;
     yields(&prometheus, "count(tokensource_failure_reason)", "1").await;
     yields(&prometheus, "sum by (job) (tokensource_leader{namespace=\"tokensource-system\"})", "1").await;
