@@ -4,4 +4,5 @@ pub(crate) mod collectors;
 pub(crate) mod events;
 pub(crate) mod log;
 pub(crate) mod metrics;
+pub(crate) mod provider_status;
 pub(crate) mod status;
