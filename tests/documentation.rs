@@ -180,10 +180,12 @@ const OF_OTHERS: [&str; 6] = [
 
 #[test]
 fn fields_are_called_as_the_definitions_call_them() {
-    let text = fs::read_to_string(root().join("crds/tokensources.yaml")).unwrap();
-    let definition: Value = serde_saphyr::from_str(&text).unwrap();
     let mut known = Vec::new();
-    fields(&definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"], "", &mut known);
+    for kind in ["tokensources", "tokenproviders", "clustertokenproviders"] {
+        let text = fs::read_to_string(root().join(format!("crds/{kind}.yaml"))).unwrap();
+        let definition: Value = serde_saphyr::from_str(&text).unwrap();
+        fields(&definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"], "", &mut known);
+    }
     let parents: BTreeSet<_> = known.iter().filter_map(|path| path.rsplit('.').nth(1)).collect();
     let mut strange = Vec::new();
     let mut seen = 0;

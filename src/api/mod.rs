@@ -8,6 +8,7 @@
 
 pub mod annotation;
 mod client_authentication;
+mod cluster_provider;
 mod condition;
 mod crd;
 mod duration;
@@ -15,6 +16,7 @@ mod grant;
 mod input;
 mod parameter;
 mod provider;
+mod provider_status;
 pub mod reason;
 mod reference;
 mod response;
@@ -32,13 +34,15 @@ pub use client_authentication::{
     AssertionSettings, BasicEncoding, BearerToken, ClientAuthentication, ClientAuthenticationMethod,
     JsonWebAlgorithm, SendClientId,
 };
+pub use cluster_provider::{ClusterTokenProvider, ClusterTokenProviderSpec};
 pub use condition::ConditionType;
 pub use crd::definitions;
 pub use duration::Duration;
 pub use grant::{AssertionGrant, RefreshPolicy, RefreshSettings, SubjectToken};
 pub use input::{InputSource, Place, ServiceAccountTokenSettings, TokenInput, ValueSource};
 pub use parameter::{BodyFormat, Header, Parameter, ParameterPlace, ParameterType, RequestMethod};
-pub use provider::{ClusterTokenProvider, ClusterTokenProviderSpec, Tls, TokenProvider, TokenProviderSpec};
+pub use provider::{Tls, TokenProvider, TokenProviderSpec};
+pub use provider_status::TokenProviderStatus;
 pub use reason::{Reason, ReasonKind};
 pub use reference::{KeyReference, ObjectReference};
 pub use response::{ErrorCode, ExpirySettings, ExpiryUnit, ResponseFields, ResponseSettings};

@@ -1,11 +1,10 @@
-//! The provider block, and the kinds that contain it: how to request tokens from one provider.
+//! The provider block, and `TokenProvider`, whose spec it is: how to request tokens from one provider.
 //!
 //! Field names are those of RFC 6749, 7591 and 8414 in camelCase, and enum values are the strings of the registries, so that
 //! values can be pasted from a provider's documentation. Must not know how a request is built.
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +13,7 @@ use super::duration::Duration;
 use super::grant::{AssertionGrant, RefreshSettings, SubjectToken};
 use super::input::{InputSource, Place, ServiceAccountTokenSettings, TokenInput, ValueSource};
 use super::parameter::{BodyFormat, Header, Parameter, RequestMethod};
+use super::provider_status::TokenProviderStatus;
 use super::reference::{KeyReference, ObjectReference};
 use super::response::ResponseSettings;
 use super::revocation::Revocation;
@@ -28,10 +28,46 @@ use super::{is_default, rule};
     version = "v1alpha1",
     kind = "TokenProvider",
     namespaced,
+    status = "TokenProviderStatus",
     category = "oauth-tokens",
     doc = "A TokenProvider describes one OAuth 2.0 token endpoint for the TokenSources of its namespace.",
-    printcolumn(name = "Endpoint", type_ = "string", json_path = ".spec.tokenEndpoint"),
-    printcolumn(name = "Issuer", type_ = "string", json_path = ".spec.issuer", priority = "1"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
+        description = "Whether TokenSources get tokens from the provider"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
+        description = "Why, or why not"
+    ),
+    printcolumn(
+        name = "Used",
+        type_ = "integer",
+        json_path = ".status.tokenSources",
+        description = "How many TokenSources use the provider"
+    ),
+    printcolumn(
+        name = "Last Success",
+        type_ = "date",
+        json_path = ".status.lastSuccessTime",
+        description = "How long ago the last successful request was sent"
+    ),
+    printcolumn(
+        name = "Endpoint",
+        type_ = "string",
+        json_path = ".spec.tokenEndpoint",
+        description = "The token endpoint, if the provider names it itself"
+    ),
+    printcolumn(
+        name = "Issuer",
+        type_ = "string",
+        json_path = ".spec.issuer",
+        priority = "1",
+        description = "The issuer whose metadata names the token endpoint"
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
@@ -249,32 +285,6 @@ impl TokenProviderSpec {
             _ => None,
         })
     }
-}
-
-/// A provider for many namespaces, described once by the cluster's administrators.
-#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[kube(
-    group = "tokensource.dev",
-    version = "v1alpha1",
-    kind = "ClusterTokenProvider",
-    category = "oauth-tokens",
-    doc = "A ClusterTokenProvider describes one OAuth 2.0 token endpoint for the TokenSources of many namespaces. It holds no credentials: those stay in the namespaces that use it.",
-    printcolumn(name = "Endpoint", type_ = "string", json_path = ".spec.tokenEndpoint"),
-    printcolumn(name = "Issuer", type_ = "string", json_path = ".spec.issuer", priority = "1"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
-)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(
-    validation = Rule::new("!has(self.tls) || !has(self.tls.caBundleRef)").message("a ClusterTokenProvider belongs to no namespace: put the certificates themselves in tls.caBundle")
-)]
-pub struct ClusterTokenProviderSpec {
-    /// The namespaces whose TokenSources may use this provider, by their labels. Default: all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub allowed_namespaces: Option<LabelSelector>,
-
-    /// The provider block.
-    #[serde(flatten)]
-    pub provider: TokenProviderSpec,
 }
 
 /// TLS: which certificates to trust, and the client's own certificate.

@@ -84,6 +84,8 @@ reasons! {
     TokenRenewed, Fact: "A new token has replaced the previous one before it expired."
         => "Nothing. An Event reports it only after a failure or after a renewal that you requested; a routine renewal \
          has no Event.",
+    EndpointReachable, Fact: "TokenSources get tokens from this provider."
+        => "Nothing. If the message counts TokenSources that fail all the same, read their conditions.",
     TokenPending, Fact: "No token has been obtained yet."
         => "Wait a few seconds. If the reason stays, read `Renewed`.",
     TokenExpired, Fact: "The last token has expired and no other could be obtained."

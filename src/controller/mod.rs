@@ -6,7 +6,7 @@
 //! - `reconcile`: one reconcile, from the observation to the status that is written.
 //! - `view`: what the process knows of the cluster, and which changes trigger a reconcile.
 //! - `provider`: the limiters in front of providers.
-//! - `report`: metrics, Events and log lines.
+//! - `report`: statuses, metrics, Events and log lines, and the statuses of provider objects.
 //! - `workqueue`: which reconcile begins next. `run`: start and shutdown.
 
 mod error;

@@ -16,6 +16,7 @@ use crate::controller::report::collectors::{Busyness, CacheSizes, HostOf, Leadin
 use crate::controller::report::events::EventRecorder;
 use crate::controller::report::log::Log;
 use crate::controller::report::metrics::Metrics;
+use crate::controller::report::provider_status::Statuses;
 use crate::controller::settings::Settings;
 use crate::controller::view::audiences::Audiences;
 use crate::controller::view::cluster_scoped::ClusterScoped;
@@ -142,8 +143,17 @@ impl Controller {
         self.rights.clone()
     }
 
+    /// The statuses of provider objects, of which all views together know the users.
+    fn statuses(&self) -> Option<Statuses> {
+        let (context, _) = self.scopes.first()?;
+        let views = self.scopes.iter().map(|(context, _)| Arc::clone(&context.view)).collect();
+        let (settings, cluster) = (Arc::clone(&context.settings), Arc::clone(&context.cluster));
+        Some(Statuses::new(context.client.clone(), settings, views, cluster))
+    }
+
     /// Runs until `shutdown` resolves and every reconcile in flight has finished.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Clone + Send + 'static) {
+        let statuses = self.statuses();
         let queues = self.scopes.into_iter().map(|(context, triggers)| {
             let filling = set_filled(Arc::clone(&context));
             let filled = context.view.filled.subscribe();
@@ -172,7 +182,16 @@ impl Controller {
                 }
             }
         });
-        futures::future::join_all(queues).await;
+        let keep_statuses = async {
+            match statuses {
+                Some(statuses) => statuses.keep().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = futures::future::join_all(queues) => {}
+            never = keep_statuses => match never {},
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use k8s_openapi::api::events::v1::Event;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
-use tokensource::api::{ConditionType, TokenSource};
+use tokensource::api::{ConditionType, TokenProvider, TokenSource};
 use tokensource_kit::control_plane::{AuditEntry, ControlPlane};
 use tokensource_kit::scripted_provider::Answer;
 use tokensource_kit::{canaries, unique};
@@ -38,7 +38,7 @@ pub(crate) async fn assert_none(story: &Story, said_before: &str) {
         ("an earlier log", said_before.to_owned()),
         ("the metrics", metrics),
         ("the Events", serde_json::to_string(&list::<Event>(story).await).expect("JSON")),
-        ("the TokenSources", statuses(story).await),
+        ("the statuses", statuses(story).await),
         ("the metadata of the Secrets", metadata(story).await),
     ] {
         let found = canaries::search(&text);
@@ -64,7 +64,8 @@ async fn register_the_stored(story: &Story) {
 async fn statuses(story: &Story) -> String {
     let sources = list::<TokenSource>(story).await;
     let seen = sources.iter().map(|source| json!([source.metadata, source.status]).to_string());
-    seen.collect()
+    let providers = list::<TokenProvider>(story).await;
+    seen.chain(providers.iter().map(|provider| json!(provider.status).to_string())).collect()
 }
 
 async fn metadata(story: &Story) -> String {

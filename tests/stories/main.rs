@@ -31,6 +31,7 @@ mod monitoring;
 mod people;
 mod plugin;
 mod process;
+mod provider_status;
 mod providers;
 mod proxies;
 mod reasons;
@@ -168,6 +169,12 @@ stories! {
     process::no_core_is_dumped,
     process::numbers_of_each_source_can_be_switched_off,
     process::sigterm_lets_the_exchange_end,
+    provider_status::kubectl_shows_the_columns,
+    provider_status::missing_right_costs_one_line,
+    provider_status::outage_and_recovery_show,
+    provider_status::refused_clients_leave_a_provider_ready,
+    provider_status::tenants_share_the_status_of_a_cluster_provider,
+    provider_status::who_sees_a_part_of_the_users_writes_nothing,
     providers::cluster_provider_admits_by_label,
     providers::edited_provider_asks_once,
     providers::missing_provider_is_named,
@@ -260,7 +267,7 @@ fn afterwards(world: &World, arguments: &Arguments) -> Vec<String> {
     let mut complaints = leaks::in_audited_bodies(world.plane());
     let all_were_told = arguments.filter.is_none() && arguments.skip.is_empty();
     if all_were_told {
-        complaints.extend(rights::never_used(world.plane()));
+        complaints.extend(rights::never_used(world));
     }
     complaints
 }

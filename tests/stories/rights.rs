@@ -11,14 +11,13 @@ use kube::api::{DynamicObject, ListParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
 use serde_json::{Value, json};
-use tokensource_kit::control_plane::ControlPlane;
 use tokensource_kit::controller::ControllerProcess;
 use tokensource_kit::scripted_provider::Answer;
 use tokensource_kit::shipped::repository;
 use tokensource_kit::{eventually, manifest};
 
 use crate::story::{SOON, Story, TOKEN};
-use crate::world::CONTROLLER;
+use crate::world::{CONTROLLER, World};
 
 /// Group, resource (with its subresource), verb.
 type Right = (String, String, String);
@@ -178,7 +177,7 @@ pub(crate) async fn namespace_that_is_gone_keeps_nobody_waiting(story: &mut Stor
 }
 
 /// The objects of `kubectl apply -k deploy/kustomize/namespaced`, with this namespace instead of `team-a`.
-fn overlay(story: &Story) -> Vec<DynamicObject> {
+pub(crate) fn overlay(story: &Story) -> Vec<DynamicObject> {
     let copy = story.world.plane().folder().join(format!("overlay-{}", story.namespace));
     std::fs::create_dir(&copy).unwrap();
     for folder in ["deploy", "crds"] {
@@ -204,10 +203,12 @@ async fn client(kubeconfig: &Path) -> Client {
 }
 
 /// The rights of the shipped roles that no controller of any story has used, and the differences of the two roles.
-pub(crate) fn never_used(plane: &ControlPlane) -> Vec<String> {
-    let used: BTreeSet<Right> = plane
+pub(crate) fn never_used(world: &World) -> Vec<String> {
+    let used: BTreeSet<Right> = world
+        .plane()
         .audit()
         .into_iter()
+        .chain(world.used_elsewhere())
         .filter(|entry| entry.user == CONTROLLER && entry.status != 403)
         .map(|entry| {
             let subresource =
@@ -217,8 +218,9 @@ pub(crate) fn never_used(plane: &ControlPlane) -> Vec<String> {
         .collect();
     let cluster = rights::<ClusterRole>("cluster", |role| role.rules);
     let namespaced = rights::<Role>("namespaced", |role| role.rules);
-    let of_the_cluster =
-        |(_, resource, _): &&Right| ["namespaces", "clustertokenproviders"].contains(&resource.as_str());
+    let of_the_cluster = |(_, resource, _): &&Right| {
+        ["namespaces", "clustertokenproviders"].contains(&resource.split('/').next().unwrap_or_default())
+    };
     let mut complaints: Vec<String> =
         cluster.difference(&used).map(|right| format!("granted, and never used: {right:?}")).collect();
     let expected: BTreeSet<Right> = cluster.iter().filter(|right| !of_the_cluster(right)).cloned().collect();

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
-use tokensource::api::{ConditionType, TokenSource};
+use tokensource::api::{ConditionType, TokenProvider, TokenSource};
 use tokensource_kit::control_plane::AuditEntry;
 use tokensource_kit::controller::ControllerProcess;
 use tokensource_kit::scripted_provider::ScriptedProvider;
@@ -91,6 +91,13 @@ impl Story {
                 );
             }
             assert_argo_agrees(&source);
+        }
+        let providers: Api<TokenProvider> = Api::namespaced(self.world.plane().admin(), &self.namespace);
+        for provider in providers.list(&ListParams::default()).await.expect("the TokenProviders") {
+            // A changed provider gets another status after a few seconds.
+            if let Err(broken) = kstatus::check_in_passing(&provider) {
+                panic!("{} breaks the kstatus rules: {}", provider.name_any(), broken.join("; "));
+            }
         }
     }
 

@@ -2,10 +2,10 @@
 //! Knows how they are started, and ends both after the last story.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use tokensource_kit::authority::{self, Authority};
-use tokensource_kit::control_plane::{ControlPlane, Shape};
+use tokensource_kit::control_plane::{AuditEntry, ControlPlane, Shape};
 use tokensource_kit::keycloak::Keycloak;
 use tokensource_kit::shipped::{self, definitions};
 
@@ -16,6 +16,8 @@ pub(crate) struct World {
     plane: OnceLock<ControlPlane>,
     kubeconfig: OnceLock<PathBuf>,
     keycloak: OnceLock<Keycloak>,
+    /// The controllers' calls to the control planes of single stories.
+    used_elsewhere: Mutex<Vec<AuditEntry>>,
     pub(crate) authority: Authority,
 }
 
@@ -27,6 +29,7 @@ impl World {
             plane: OnceLock::new(),
             kubeconfig: OnceLock::new(),
             keycloak: OnceLock::new(),
+            used_elsewhere: Mutex::default(),
             authority: Authority::new("The stories' authority"),
         })
     }
@@ -49,6 +52,16 @@ impl World {
 
     pub(crate) fn plane(&self) -> &ControlPlane {
         self.plane.get().expect("only listed stories run without a control plane")
+    }
+
+    /// Notes the calls of controllers to the control plane of a single story.
+    pub(crate) fn has_used(&self, calls: Vec<AuditEntry>) {
+        self.used_elsewhere.lock().expect("no story panics here").extend(calls);
+    }
+
+    /// These calls.
+    pub(crate) fn used_elsewhere(&self) -> Vec<AuditEntry> {
+        self.used_elsewhere.lock().expect("no story panics here").clone()
     }
 
     /// The controllers' kubeconfig.

@@ -94,7 +94,11 @@ mod tests {
         {
             assert!(cluster.contains(&right.to_owned()), "{right} is not in {cluster:?}");
         }
-        assert!(!words(namespaced_rights()).contains(&"watch namespaces".to_owned()));
+        let (of_one, of_all) = ("patch tokenproviders/status", "patch clustertokenproviders/status");
+        assert!(cluster.contains(&of_one.to_owned()) && cluster.contains(&of_all.to_owned()));
+        let namespaced = words(namespaced_rights());
+        assert!(namespaced.contains(&of_one.to_owned()) && !namespaced.contains(&of_all.to_owned()));
+        assert!(!namespaced.contains(&"watch namespaces".to_owned()));
         assert_eq!(
             words(lease_rights("mine")),
             [

@@ -1,12 +1,11 @@
 //! The last step: status, Event, metrics and log. Writes only what changed. Must not decide what is reported.
 
-use kube::api::{Patch, PatchParams, Request};
 use kube::{Resource, ResourceExt};
-use serde_json::json;
 
-use crate::api::{FIELD_MANAGER, TokenSource, TokenSourceStatus, from_kubernetes};
-use crate::controller::error::{CallError, Error, call};
+use crate::api::{TokenSource, TokenSourceStatus, from_kubernetes};
+use crate::controller::error::{CallError, Error};
 use crate::controller::reconcile::context::Context;
+use crate::controller::report::status::write_status;
 use crate::controller::view::name::{name_of, uid_of};
 use crate::controller::view::watch::Watched;
 use crate::decide::{Observed, Outcome, transition};
@@ -37,11 +36,7 @@ async fn write(
     outcome: &Outcome,
     context: &Context,
 ) -> Result<(), Error> {
-    let written = match context.ensure_leading() {
-        Ok(()) => call(patch(source, status, context)).await,
-        Err(error) => Err(error),
-    };
-    match written {
+    match write_status(&context.client, &context.settings, source, status).await {
         Ok(answer) => {
             // An answer that cannot be decoded is no failure, since the watch delivers the object too.
             if let Ok(written) = TokenSource::decode(answer.as_bytes()) {
@@ -51,29 +46,6 @@ async fn write(
         }
         Err(error) => unwritten(source, status, outcome, error, context),
     }
-}
-
-/// Returns the object as text, since its spec may be undecodable.
-async fn patch(source: &TokenSource, status: &TokenSourceStatus, context: &Context) -> kube::Result<String> {
-    let api = context.sources(&name_of(source).0);
-    let version = source.resource_version();
-    let patch = replacement(version.as_deref(), status).map_err(kube::Error::SerdeError)?;
-    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    let request = Request::new(api.resource_url());
-    let request = request
-        .patch_subresource("status", &source.name_any(), &params, &Patch::Json::<()>(patch))
-        .map_err(kube::Error::BuildRequest)?;
-    context.client.request_text(request).await
-}
-
-/// A patch that replaces the whole status. Only this controller writes the status, so there is nothing to merge, and a patch
-/// costs the API server less than an apply. The resourceVersion in the patch prevents a process with an outdated cache from
-/// overwriting a newer status, or that of a later object of the same name.
-fn replacement(version: Option<&str>, status: &TokenSourceStatus) -> serde_json::Result<json_patch::Patch> {
-    serde_json::from_value(json!([
-        { "op": "replace", "path": "/metadata/resourceVersion", "value": version },
-        { "op": "add", "path": "/status", "value": serde_json::to_value(status)? },
-    ]))
 }
 
 fn unwritten(

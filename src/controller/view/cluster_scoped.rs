@@ -15,6 +15,7 @@ use kube::{Resource, ResourceExt};
 use tokio::sync::{broadcast, watch};
 
 use crate::api::{ClusterTokenProvider, Reason};
+use crate::controller::view::name::differs_for_users;
 use crate::controller::view::watch::{
     Selection, Standing, WatchClient, WatchMetrics, Watched, unreadable, watch_objects,
 };
@@ -52,15 +53,11 @@ impl ClusterScoped {
     pub(crate) fn watch(client: &WatchClient, is_optional: bool, metrics: &WatchMetrics) -> Arc<Self> {
         let (changes, _) = broadcast::channel(BACKLOG);
         let selection = Selection { is_optional, ..Selection::default() };
-        let (providers, provider_access) =
-            follow::<ClusterTokenProvider>(client, &selection, changes.clone(), Change::Provider, metrics);
-        let (namespaces, namespace_access) = follow::<PartialObjectMeta<Namespace>>(
-            client,
-            &selection,
-            changes.clone(),
-            Change::Namespace,
-            metrics,
-        );
+        let of_provider = News { is_news: differs_for_users, change: Change::Provider };
+        let (providers, provider_access) = follow(client, &selection, changes.clone(), of_provider, metrics);
+        let of_namespace = News { is_news: |_, _| true, change: Change::Namespace };
+        let (namespaces, namespace_access) =
+            follow(client, &selection, changes.clone(), of_namespace, metrics);
         Arc::new(Self { providers, namespaces, access: [provider_access, namespace_access], changes })
     }
 
@@ -81,6 +78,11 @@ impl ClusterScoped {
                 Err(broadcast::error::RecvError::Closed) => None,
             }
         })
+    }
+
+    /// Every cached provider.
+    pub(crate) fn providers(&self) -> Vec<Arc<ClusterTokenProvider>> {
+        self.providers.state()
     }
 
     /// The provider of this name, if it allows the namespace.
@@ -153,12 +155,19 @@ fn not_allowed(provider: &str, namespace: &str, why: &str) -> Failure {
     )
 }
 
+/// Which events of a kind are changes.
+struct News<K> {
+    /// Whether the difference between a cached object and the new one is a change.
+    is_news: fn(&K, &K) -> bool,
+    change: fn(String) -> Change,
+}
+
 /// Fills a store, sends changes, and reports whether the kind may be read at all.
 fn follow<K>(
     client: &WatchClient,
     selection: &Selection,
     changes: broadcast::Sender<Change>,
-    change: fn(String) -> Change,
+    News { is_news, change }: News<K>,
     metrics: &WatchMetrics,
 ) -> (Store<K>, watch::Receiver<Access>)
 where
@@ -167,6 +176,7 @@ where
     let (reader, mut writer) = store();
     let (access, seen) = watch::channel(Access::Filling);
     let (events, mut standing) = watch_objects::<K>(client, selection.clone(), metrics);
+    let cached = reader.clone();
     tokio::spawn(async move {
         let mut events = std::pin::pin!(events);
         loop {
@@ -178,6 +188,10 @@ where
                 }
             };
             let Some(event) = event else { return };
+            let known = match &event {
+                Event::Apply(object) => cached.get(&ObjectRef::from_obj(object)),
+                _ => None,
+            };
             writer.apply_watcher_event(&event);
             match event {
                 Event::InitDone => {
@@ -185,6 +199,7 @@ where
                     // A status that says that there is no such provider may be outdated now.
                     let _ = changes.send(Change::Anything);
                 }
+                Event::Apply(object) if known.is_some_and(|known| !is_news(&known, &object)) => {}
                 Event::Apply(object) | Event::Delete(object) => {
                     // Before the first view runs, nobody receives this. It reconciles everything at its start.
                     let _ = changes.send(change(object.name_any()));

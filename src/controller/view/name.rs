@@ -1,7 +1,8 @@
-//! The name of a `TokenSource` in the workqueue, the limiters, the log and the index.
+//! The identity of objects: the name of a `TokenSource` in the workqueue, the limiters, the log and the index, and what of a
+//! provider object its users depend on.
 
 use compact_str::CompactString;
-use kube::ResourceExt;
+use kube::{Resource, ResourceExt};
 
 use crate::api::TokenSource;
 
@@ -16,4 +17,16 @@ pub(crate) fn uid_of(source: &TokenSource) -> &str {
 /// The name of this object.
 pub(crate) fn name_of(source: &TokenSource) -> NamespacedName {
     (source.namespace().unwrap_or_default().into(), source.name_any().into())
+}
+
+/// Whether two states of a provider object differ in what its TokenSources depend on. Its status does not matter to them, so
+/// that writing the status of a provider with thousands of users triggers no reconcile. The only annotation in memory says
+/// that the spec is not known in full.
+pub(crate) fn differs_for_users<K: Resource>(before: &K, after: &K) -> bool {
+    let of = |object: &K| {
+        let metadata = object.meta();
+        let ending = metadata.deletion_timestamp.is_some();
+        (metadata.uid.clone(), metadata.generation, ending, metadata.annotations.clone())
+    };
+    of(before) != of(after)
 }

@@ -20,7 +20,7 @@ use crate::controller::settings::Settings;
 use crate::controller::view::cluster_scoped::{Change, ClusterScoped};
 use crate::controller::view::index::{Reference, ReferenceIndex};
 use crate::controller::view::local_state::LocalState;
-use crate::controller::view::name::{NamespacedName, name_of, uid_of};
+use crate::controller::view::name::{NamespacedName, differs_for_users, name_of, uid_of};
 use crate::controller::view::replaced::ReplacedTokens;
 use crate::controller::view::secrets::Secrets;
 use crate::controller::view::watch::{
@@ -151,11 +151,18 @@ impl ClusterView {
         affected
     }
 
+    /// The TokenSources that a change of a `TokenProvider` affects. Called before the cache has the change.
     fn affected_by_provider(&self, event: &Event<TokenProvider>) -> Vec<NamespacedName> {
         match event {
             Event::Init | Event::InitApply(_) => Vec::new(),
             // The watch sends no event for objects that were deleted between two lists.
             Event::InitDone => self.read().users_of_providers(),
+            Event::Apply(provider)
+                if let Some(known) = self.providers.get(&ObjectRef::from_obj(provider))
+                    && !differs_for_users(&*known, provider) =>
+            {
+                Vec::new()
+            }
             Event::Apply(provider) | Event::Delete(provider) => {
                 let namespace = provider.namespace().unwrap_or_default();
                 self.users(&namespace, Reference::TokenProvider(provider.name_any().into()))
@@ -206,8 +213,9 @@ pub(crate) fn prepare(
     let of_providers = {
         let view = Arc::clone(&view);
         provider_events.map(move |event| {
+            let affected = view.affected_by_provider(&event);
             providers_writer.apply_watcher_event(&event);
-            view.affected_by_provider(&event)
+            affected
         })
     };
     let of_cluster = {

@@ -1,9 +1,11 @@
 //! Events of watches, applied as `prepare` applies them.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::runtime::reflector::store::Writer;
 use serde_json::json;
 
 use super::*;
+use crate::api::TokenProviderStatus;
 
 /// A view, and the writers of its caches.
 struct Scene {
@@ -31,8 +33,8 @@ impl Scene {
 
     /// The same after a change of a `TokenProvider`, with the value that a reconcile would find.
     fn provider(&mut self, event: &Event<TokenProvider>) -> Vec<(String, Option<i64>)> {
-        self.providers.apply_watcher_event(event);
         let called = self.view.affected_by_provider(event);
+        self.providers.apply_watcher_event(event);
         let generation =
             self.view.providers.state().first().and_then(|provider| provider.metadata.generation);
         called.into_iter().map(|(_, name)| (name.to_string(), generation)).collect()
@@ -113,4 +115,37 @@ fn a_list_of_providers_calls_their_users_once_they_can_be_found_or_are_gone() {
 
     scene.provider(&Event::Init);
     assert_eq!(scene.provider(&Event::InitDone), [("one".to_owned(), None)]);
+}
+
+#[test]
+fn a_status_of_a_provider_calls_nobody() {
+    let mut scene = Scene::new();
+    scene.relist(&[source("one", 1)]);
+    let known = provider(1);
+    assert_eq!(scene.provider(&Event::Apply(known.clone())), called(&[("one", 1)]), "it is new");
+    let mut described = known.clone();
+    described.metadata.resource_version = Some("8".to_owned());
+    described.status = Some(TokenProviderStatus { token_sources: 1, ..TokenProviderStatus::default() });
+    assert_eq!(scene.provider(&Event::Apply(described.clone())), called(&[]));
+    assert_eq!(scene.view.providers.state()[0].status, described.status, "but the cache has it");
+
+    let deleted = Some(Time(k8s_openapi::jiff::Timestamp::UNIX_EPOCH));
+    for (change, expected) in [
+        ("another generation", Some(2)),
+        ("another object", Some(1)),
+        ("a deletion", Some(1)),
+        ("a spec that is not known in full", Some(1)),
+    ] {
+        let mut changed = described.clone();
+        match change {
+            "another generation" => changed.metadata.generation = Some(2),
+            "another object" => changed.metadata.uid = Some("another".to_owned()),
+            "a deletion" => changed.metadata.deletion_timestamp = deleted.clone(),
+            _ => changed.metadata.annotations = Some([("unreadable".to_owned(), "spec".to_owned())].into()),
+        }
+        let called: Vec<_> =
+            expected.map(|generation| ("one".to_owned(), Some(generation))).into_iter().collect();
+        assert_eq!(scene.provider(&Event::Apply(changed)), called, "{change}");
+        scene.provider(&Event::Apply(described.clone()));
+    }
 }

@@ -14,14 +14,16 @@ use super::claims::{length_of_claims, weight_of_claims};
 use super::salvage::{Bound, place, salvage};
 use super::{Decoded, Watched};
 use crate::api::{
-    ClusterTokenProvider, ClusterTokenProviderSpec, TokenProvider, TokenProviderSpec, TokenSource,
-    TokenSourceSpec, TokenSourceStatus, annotation,
+    ClusterTokenProvider, ClusterTokenProviderSpec, ConditionType, TokenProvider, TokenProviderSpec,
+    TokenProviderStatus, TokenSource, TokenSourceSpec, TokenSourceStatus, annotation,
 };
 
 /// The limits for decoding a spec. The limits of the definitions are lower.
 const SPEC: Bound = Bound { bytes: 512 * 1024, depth: 32, values: 1024 };
 /// The limits for decoding a status, which a newer version may have written.
 const STATUS: Bound = Bound { bytes: 128 * 1024, depth: 16, values: 1024 };
+/// The limits for decoding the status of a provider object, which has one condition.
+const PROVIDER_STATUS: Bound = Bound { bytes: 16 * 1024, depth: 8, values: 128 };
 /// The most bytes of all claims of an assertion together, as JSON.
 const CLAIMS: usize = 64 * 1024;
 /// The most characters of the value of `renew-requested-at`: as many as status has room for.
@@ -63,8 +65,8 @@ impl Watched for TokenProvider {
     const KIND: &'static str = "TokenProvider";
 
     fn decode(text: &[u8]) -> Result<Decoded<Self>, String> {
-        let (metadata, spec, fault) = provider::<TokenProviderSpec>(text, |spec| spec)?;
-        Ok(Decoded { object: Self { metadata, spec }, fault })
+        let (metadata, spec, status, fault) = provider::<TokenProviderSpec>(text, |spec| spec)?;
+        Ok(Decoded { object: Self { metadata, spec, status }, fault })
     }
 
     fn weight(&self, text: usize) -> usize {
@@ -77,7 +79,7 @@ impl Watched for TokenProvider {
     }
 
     fn bare(metadata: ObjectMeta) -> Self {
-        Self { metadata, spec: TokenProviderSpec::default() }
+        Self { metadata, spec: TokenProviderSpec::default(), status: None }
     }
 }
 
@@ -85,8 +87,9 @@ impl Watched for ClusterTokenProvider {
     const KIND: &'static str = "ClusterTokenProvider";
 
     fn decode(text: &[u8]) -> Result<Decoded<Self>, String> {
-        let (metadata, spec, fault) = provider::<ClusterTokenProviderSpec>(text, |spec| &spec.provider)?;
-        Ok(Decoded { object: Self { metadata, spec }, fault })
+        let (metadata, spec, status, fault) =
+            provider::<ClusterTokenProviderSpec>(text, |spec| &spec.provider)?;
+        Ok(Decoded { object: Self { metadata, spec, status }, fault })
     }
 
     fn weight(&self, text: usize) -> usize {
@@ -99,7 +102,7 @@ impl Watched for ClusterTokenProvider {
     }
 
     fn bare(metadata: ObjectMeta) -> Self {
-        Self { metadata, spec: ClusterTokenProviderSpec::default() }
+        Self { metadata, spec: ClusterTokenProviderSpec::default(), status: None }
     }
 }
 
@@ -185,16 +188,27 @@ impl<'a> Parts<'a> {
     }
 }
 
+/// A provider object in parts: its spec, and of its status only what the controller itself writes.
+type ProviderParts<S> = (ObjectMeta, S, Option<TokenProviderStatus>, Option<String>);
+
 fn provider<S: DeserializeOwned + Default>(
     text: &[u8],
     block: impl Fn(&S) -> &TokenProviderSpec,
-) -> Result<(ObjectMeta, S, Option<String>), String> {
+) -> Result<ProviderParts<S>, String> {
     let parts = Parts::read(text)?;
-    let (spec, fault) = parts.spec::<S>(|spec| Some(block(spec)));
+    let (spec, of_spec) = parts.spec::<S>(|spec| Some(block(spec)));
+    let (mut status, of_status) = match parts.status {
+        Some(status) => salvage::<TokenProviderStatus>(status, "status", PROVIDER_STATUS),
+        None => (None, None),
+    };
+    if let Some(status) = &mut status {
+        status.conditions.retain(|condition| condition.type_ == ConditionType::Ready.as_str());
+        status.conditions.shrink_to_fit();
+    }
     let mut metadata = parts.metadata;
     (metadata.annotations, metadata.managed_fields) = (None, None);
-    mark(&mut metadata, fault.as_deref());
-    Ok((metadata, spec.unwrap_or_default(), fault))
+    mark(&mut metadata, of_spec.as_deref());
+    Ok((metadata, spec.unwrap_or_default(), status, of_spec.or(of_status)))
 }
 
 fn read<K: DeserializeOwned>(text: &[u8]) -> Result<K, String> {

@@ -134,3 +134,28 @@ fn an_error_quotes_nothing() {
     let decoded = TokenProvider::decode(provider.to_string().as_bytes()).unwrap();
     assert!(!decoded.fault.unwrap().contains("hunter2"));
 }
+
+#[test]
+fn of_the_status_of_a_provider_only_the_own_condition_is_kept() {
+    let condition = |kind: &str, message: &str| {
+        json!({"type": kind, "status": "True", "reason": "R", "message": message,
+            "lastTransitionTime": "2026-01-01T00:00:00Z"})
+    };
+    let decode = |status: serde_json::Value| {
+        let text = json!({"metadata": {"name": "p"}, "spec": {"tokenEndpoint": "https://a.example/t"}, "status": status});
+        TokenProvider::decode(text.to_string().as_bytes()).unwrap()
+    };
+    let both = json!({"tokenSources": 3, "conditions": [condition("Mine", "x"), condition("Ready", "y")]});
+    let status = decode(both).object.status.unwrap();
+    assert_eq!(status.token_sources, 3);
+    assert_eq!(status.conditions.iter().map(|found| found.type_.as_str()).collect::<Vec<_>>(), ["Ready"]);
+
+    let large = json!({"tokenSources": 3, "conditions": [condition("Ready", &"x".repeat(20_000))]});
+    let decoded = decode(large);
+    assert_eq!(decoded.fault.as_deref(), Some("status.conditions"));
+    let status = decoded.object.status.clone().unwrap();
+    assert!(status.token_sources == 3 && status.conditions.is_empty());
+    // The controller writes the status again, so no user has to act.
+    assert!(unreadable(&decoded.object).is_none());
+    assert!(decode(json!(null)).object.status.is_none());
+}
