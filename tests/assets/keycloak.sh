@@ -26,8 +26,10 @@ version=26.4.0
 sha256=1b6a11a2726ac8a8dc9c91d5fafe989a75ce4f1622d7f7b45c21d5bc16629c0a
 artifact=org.keycloak:keycloak-quarkus-dist:$version:zip
 plugin=org.apache.maven.plugins:maven-dependency-plugin:3.8.1
-# Without health and metrics there is no management port. Client certificates are asked for, never demanded.
+# Without health and metrics there is no management port. Client certificates are asked for, never demanded. The feature lets a
+# ServiceAccount's token identify a client.
 options=(--db=dev-mem --https-client-auth=request --health-enabled=false --metrics-enabled=false)
+options+=(--features=client-auth-federated)
 
 say() { printf '%s\n' "$*" >&2; }
 fail() { say "keycloak.sh: $*"; exit 1; }

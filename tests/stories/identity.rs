@@ -161,7 +161,7 @@ pub(crate) async fn certificate_identifies_the_client(story: &mut Story) {
 const AUDIENCE: &str = "https://provider.example/realms/r";
 
 /// A ServiceAccount with the hosts that its owner allows.
-async fn account(story: &Story, name: &str, hosts: Option<&str>) {
+pub(crate) async fn account(story: &Story, name: &str, hosts: Option<&str>) {
     let annotations =
         hosts.map_or_else(|| json!({}), |hosts| json!({"tokensource.dev/allowed-hosts": hosts}));
     story
@@ -172,7 +172,7 @@ async fn account(story: &Story, name: &str, hosts: Option<&str>) {
 }
 
 /// The Role of `deploy/examples/catalog`, for one ServiceAccount.
-async fn permit(story: &Story, name: &str) {
+pub(crate) async fn permit(story: &Story, name: &str) {
     let named = |resource: &str, verb: &str| json!({"apiGroups": [""], "resources": [resource], "resourceNames": [name], "verbs": [verb]});
     story
         .apply(&json!({

@@ -8,7 +8,9 @@ use tokensource_kit::eventually;
 use tokensource_kit::keycloak::{
     BRIEF, BRIEF_LIFESPAN, Keycloak, MACHINE, REALM, SECRET, SECRET_JWT, SIGNED_JWT,
 };
+use tokensource_kit::scripted_provider::Answer;
 
+use crate::identity::{account, permit};
 use crate::story::{Story, condition, is};
 
 fn source(keycloak: &Keycloak, name: &str, method: &str) -> Value {
@@ -156,4 +158,37 @@ pub(crate) async fn tokens_are_exchanged(story: &mut Story) {
         if now == first { Err("still the first") } else { Ok(()) }
     })
     .await;
+}
+
+/// Keycloak itself checks the token of a ServiceAccount, which takes the place of a client's secret.
+pub(crate) async fn service_account_is_a_client(story: &mut Story) {
+    let world = story.world.clone();
+    let (keycloak, plane) = (world.keycloak(), world.plane());
+    // Keycloak trusts the stories' authority, and not that of the API server. So the story passes the keys on.
+    let request = http::Request::get("/openid/v1/jwks").body(Vec::new()).unwrap();
+    let keys = plane.admin().request::<Value>(request).await.expect("the keys of the API server");
+    story.provider.always("/jwks", Answer::json(200, &keys));
+    let subject = format!("system:serviceaccount:{}:worker", story.namespace);
+    let client = story.namespace.clone();
+    let cluster = (plane.server(), story.provider.url("/jwks"));
+    keycloak.add_federated_client(REALM, &client, (&cluster.0, &cluster.1), &subject).await;
+
+    permit(story, "worker").await;
+    account(story, "worker", Some(&keycloak.host())).await;
+    let mut federated = source(keycloak, "federated", "federated_jwt");
+    federated["spec"].as_object_mut().unwrap().remove("credentialsRef");
+    federated["spec"]["provider"]["clientAuthentication"]["serviceAccountToken"] =
+        json!({"name": "worker", "audience": keycloak.issuer(REALM)});
+    story.apply(&federated).await;
+    story.ready("federated").await;
+    let token = story.value("federated-token", "access_token").await;
+    assert!(keycloak.is_active(REALM, &token).await);
+    assert_eq!(keycloak.events(REALM, &client, "CLIENT_LOGIN").await.len(), 1);
+
+    // Another ServiceAccount is not this client.
+    permit(story, "stranger").await;
+    account(story, "stranger", Some(&keycloak.host())).await;
+    let change = json!({"spec": {"provider": {"clientAuthentication": {"serviceAccountToken": {"name": "stranger"}}}}});
+    story.patch_source("federated", &change).await;
+    story.failing("federated", "InvalidClient").await;
 }

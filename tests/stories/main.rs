@@ -142,6 +142,7 @@ stories! {
     issue::token_arrives_with_everything_it_should_have,
     keycloak::assertions_are_accepted,
     keycloak::real_tokens_are_renewed,
+    keycloak::service_account_is_a_client,
     keycloak::tokens_are_exchanged,
     keycloak::wrong_secret_is_refused_and_heals,
     leaders::killed_leaders_are_replaced_without_a_gap,

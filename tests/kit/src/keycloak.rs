@@ -147,6 +147,33 @@ impl Keycloak {
         self.admin(Method::GET, &path, None).await.as_array().cloned().unwrap_or_default()
     }
 
+    /// Adds a client that is identified by the token of a `ServiceAccount`: by the issuer and the keys (a URL) of its cluster, and by
+    /// the token's subject.
+    pub async fn add_federated_client(
+        &self,
+        realm: &str,
+        client_id: &str,
+        cluster: (&str, &str),
+        subject: &str,
+    ) {
+        let (issuer, keys) = cluster;
+        let provider = json!({
+            "alias": client_id, "providerId": "oidc", "enabled": true, "hideOnLogin": true,
+            "config": {
+                "clientId": "none", "authorizationUrl": issuer, "tokenUrl": issuer,
+                "issuer": issuer, "validateSignature": "true", "useJwksUrl": "true", "jwksUrl": keys,
+                "supportsClientAssertions": "true", "supportsClientAssertionReuse": "true",
+            },
+        });
+        self.admin(Method::POST, &format!("/{realm}/identity-provider/instances"), Some(&provider)).await;
+        let client = json!({
+            "clientId": client_id, "publicClient": false, "serviceAccountsEnabled": true, "standardFlowEnabled": false,
+            "clientAuthenticatorType": "federated-jwt",
+            "attributes": {"jwt.credential.issuer": client_id, "jwt.credential.sub": subject},
+        });
+        self.admin(Method::POST, &format!("/{realm}/clients"), Some(&client)).await;
+    }
+
     /// Whether Keycloak calls a token active (RFC 7662), asked as [`MACHINE`].
     pub async fn is_active(&self, realm: &str, token: &str) -> bool {
         let form = form_urlencoded::Serializer::new(String::new())
