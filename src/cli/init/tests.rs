@@ -44,6 +44,16 @@ fn lines_without_a_token_request_are_refused_with_a_remedy() {
             format!("curl {URL} --json '{{\"grant_type\": \"x\", \"permissions\": [{{\"token\": \"1\"}}]}}'"),
             "permissions in its body is a list or an object with a secret",
         ),
+        (
+            format!("curl {URL} --json '{{\"grant_type\": \"x\", \"payload\": {{\"password\": 1234}}}}'"),
+            "payload in its body is a list or an object with a secret",
+        ),
+        (
+            format!(
+                "curl {URL} --json '{{\"grant_type\": \"x\", \"payload\": {{\"client_secret\": [\"x\"]}}}}'"
+            ),
+            "payload in its body is a list or an object with a secret",
+        ),
         (format!("curl {URL} --json '{{\"grant_type\": }}'"), "line 1, column 16"),
         (format!("curl {URL} -H 'Content-Type: text/xml' -d {ok}"), "Content-Type"),
         (format!("curl {URL} -d {ok} -H 'X-Name: \u{e4}'"), "X-Name has a value beyond ASCII"),

@@ -50,12 +50,13 @@ impl Request {
     }
 }
 
-/// Whether a list or an object may hold a secret at any depth.
+/// Whether a list or an object may hold a secret at any depth. Everything under the name of a secret counts, whatever its type.
 fn holds_secret(value: &Json) -> bool {
     match value {
         Json::Object(members) => members.iter().any(|(name, value)| match value {
             Json::String(text) => is_secret(name, text),
-            nested => holds_secret(nested),
+            Json::Null | Json::Bool(_) => false,
+            value => is_secret(name, "") || holds_secret(value),
         }),
         Json::Array(values) => values.iter().any(holds_secret),
         Json::String(text) => is_secret("", text),
