@@ -122,7 +122,7 @@ pub(crate) fn samples() -> String {
                     "cluster=\"{cluster}\",container=\"controller\",namespace=\"system\",pod=\"{cluster}-{replica}\""
                 );
                 put(&format!("tokensource_leader{{{labels},namespace=\"system\"}}"), leads);
-                put(&format!("tokensource_build_info{{{labels},version=\"0.1.0\"}}"), 1.0);
+                put(&format!("tokensource_build_info{{{labels},version=\"1.4.2\"}}"), 1.0);
                 put(
                     &format!("tokensource_queue_depth{{{labels}}}"),
                     if is_down { failing as f64 * leads } else { 0.0 },
