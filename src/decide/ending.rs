@@ -83,7 +83,7 @@ fn revoking(observed: &Observed<'_>) -> Ending {
     let refused = validation::contradiction(observed, provider)
         .or_else(|| validation::credentials(observed, provider))
         .or_else(|| validation::unready(observed))
-        .or_else(|| foreign_token(observed));
+        .or_else(|| foreign_token(observed).filter(|_| !has_other_tokens(observed)));
     match refused {
         Some(failure) => Ending::Release(Some(failure)),
         None => observed.deletion.next(observed.now),
@@ -92,10 +92,15 @@ fn revoking(observed: &Observed<'_>) -> Ending {
 
 /// Whether there is a token that the provider may still accept.
 fn has_tokens(observed: &Observed<'_>) -> bool {
+    observed.published().is_some_and(|published| observed.now < published.expires_at)
+        || has_other_tokens(observed)
+}
+
+/// The same, without the token in the target.
+fn has_other_tokens(observed: &Observed<'_>) -> bool {
     let is_valid = |expires_at| observed.now < expires_at;
     let Revocable { unwritten, replaced, .. } = revocable(observed);
-    observed.published().is_some_and(|published| is_valid(published.expires_at))
-        || unwritten && observed.unwritten_token.as_ref().is_some_and(|token| is_valid(token.expires_at))
+    unwritten && observed.unwritten_token.as_ref().is_some_and(|token| is_valid(token.expires_at))
         || replaced && observed.replacement.as_ref().is_some_and(|replaced| is_valid(replaced.until))
         || observed.deletion.refresh_token
 }
@@ -112,8 +117,8 @@ fn lost_token(observed: &Observed<'_>) -> Option<Failure> {
     })
 }
 
-/// A token that was requested with another spec may be another provider's.
-fn foreign_token(observed: &Observed<'_>) -> Option<Failure> {
+/// Why the token in the target is not revoked: one that was requested with another spec may be another provider's.
+pub fn foreign_token(observed: &Observed<'_>) -> Option<Failure> {
     let published = observed.published()?;
     (observed.now < published.expires_at && !is_of_this_spec(observed)).then(|| {
         Failure::not_revoked(format!(

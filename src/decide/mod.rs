@@ -59,7 +59,7 @@ pub use cause::Cause;
 pub use conflict::conflicting_source;
 pub use deletion::{Deletion, Ending, RevocationTries};
 pub use disclosure::disclosure;
-pub use ending::{Revocable, grace_of_present, revocable};
+pub use ending::{Revocable, foreign_token, grace_of_present, revocable};
 pub use event::{Transition, revocation_failed, transition};
 pub use failure::Failure;
 pub use gauges::{Gauges, gauges};

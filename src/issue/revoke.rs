@@ -18,8 +18,8 @@ pub(crate) struct Tokens {
     /// The Secret that stores the refresh token. The token is sent only to the provider that it came from.
     pub(crate) refresh: Option<SecretObject>,
     pub(crate) access: Vec<Secret>,
-    /// The Secret of a token that should be revoked too, and that cannot be read any more.
-    pub(crate) lost: Option<String>,
+    /// Why a token that the provider may still accept is not among them. Reported after the others are revoked.
+    pub(crate) left_out: Option<Failure>,
 }
 
 /// Revokes the tokens, the refresh token first: a server revokes the access tokens of the same grant with it (RFC 7009
@@ -44,10 +44,7 @@ pub(crate) async fn revoke<L: Lookup>(
     let asked = observed.inputs.as_ref().map(|inputs| inputs.asked.as_str()).unwrap_or_default();
     let binding = RefreshBinding::now(observed.spec, &located, asked, &prepared.inputs.credentials);
     let stored = tokens.refresh.as_ref().map(|stored| binding.usable(stored));
-    let lost = |secret: &String| {
-        Failure::not_revoked(format!("Secret {secret} was gone or changed before its token could be read."))
-    };
-    let mut refused = tokens.lost.as_ref().map(lost).or_else(|| {
+    let mut refused = tokens.left_out.clone().or_else(|| {
         matches!(stored, Some(None)).then(|| {
             Failure::not_revoked(
                 "The refresh token was requested with an earlier spec or provider, so it is not sent to this one.",

@@ -53,6 +53,7 @@ attacks! {
     sizes::huge_claims,
     sizes::huge_allowed_hosts,
     sizes::escaped_owners,
+    sizes::many_labels,
     sizes::bundle_ports,
     sizes::issuer_urls,
     sizes::many_references,

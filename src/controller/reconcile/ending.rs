@@ -15,7 +15,7 @@ use crate::controller::reconcile::revocation::{self, Tried};
 use crate::controller::reconcile::target::stored_token;
 use crate::controller::view::name::name_of;
 use crate::decide::refresh::secret_name;
-use crate::decide::{Ending, Failure, Observed, revocable, revocation_failed};
+use crate::decide::{Ending, Failure, Observed, foreign_token, revocable, revocation_failed};
 use crate::issue::revoke::Tokens;
 
 /// The pause before the next reconcile after a step.
@@ -89,15 +89,17 @@ async fn all_tokens(observed: &Observed<'_>, context: &ReconcilePermit<'_>) -> R
     if observed.deletion.refresh_token {
         tokens.refresh = refresh_token::read(observed, context).await.map_err(Error::RefreshToken)?;
         if tokens.refresh.is_none() {
-            tokens.lost = Some(secret_name(observed.name));
+            tokens.left_out = Some(gone(&secret_name(observed.name)));
         }
     }
     let revocable = revocable(observed);
     if revocable.published {
         match stored_token(observed, context).await? {
             Some(token) => tokens.access.push(token),
-            None => tokens.lost = Some(observed.target_name().to_owned()),
+            None => tokens.left_out = Some(gone(observed.target_name())),
         }
+    } else if let Some(failure) = foreign_token(observed) {
+        tokens.left_out = Some(failure);
     }
     if revocable.replaced {
         let replaced = context.view.replaced.get(observed.namespace, observed.uid, context.now());
@@ -108,4 +110,8 @@ async fn all_tokens(observed: &Observed<'_>, context: &ReconcilePermit<'_>) -> R
         tokens.access.extend(unwritten.map(|issued| issued.token.access_token));
     }
     Ok(tokens)
+}
+
+fn gone(secret: &str) -> Failure {
+    Failure::not_revoked(format!("Secret {secret} was gone or changed before its token could be read."))
 }

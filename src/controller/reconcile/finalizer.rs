@@ -9,12 +9,12 @@ use crate::api::{FIELD_MANAGER, TokenSource, annotation};
 use crate::controller::error::{CallError, call};
 use crate::controller::reconcile::context::Context;
 use crate::controller::view::name::name_of;
-use crate::controller::view::watch::Watched;
+use crate::controller::view::watch::{Finalizers, Watched};
 
 /// Adds the controller's finalizer, or removes it. Other finalizers are unchanged. Fails with a conflict if the object has
 /// changed. Succeeds if the object is gone.
 pub(crate) async fn set(wanted: bool, source: &TokenSource, context: &Context) -> Result<(), CallError> {
-    let Some(change) = change(wanted, source.finalizers()) else { return Ok(()) };
+    let Some(change) = change(wanted, Finalizers::of(source)) else { return Ok(()) };
     context.ensure_leading()?;
     match call(write(&change, source, context)).await {
         Ok(answer) => {
@@ -30,17 +30,18 @@ pub(crate) async fn set(wanted: bool, source: &TokenSource, context: &Context) -
 }
 
 /// The operation on these finalizers; None if there is nothing to change.
-fn change(wanted: bool, finalizers: &[String]) -> Option<Value> {
-    let ours = finalizers.iter().position(|finalizer| finalizer == annotation::FINALIZER);
-    match (wanted, ours) {
-        (true, None) if finalizers.is_empty() => {
+fn change(wanted: bool, finalizers: Finalizers) -> Option<Value> {
+    match (wanted, finalizers) {
+        (true, Finalizers::None) => {
             Some(json!({"op": "add", "path": "/metadata/finalizers", "value": [annotation::FINALIZER]}))
         }
-        (true, None) => {
+        (true, Finalizers::OfOthers) => {
             Some(json!({"op": "add", "path": "/metadata/finalizers/-", "value": annotation::FINALIZER}))
         }
-        (false, Some(ours)) => Some(json!({"op": "remove", "path": format!("/metadata/finalizers/{ours}")})),
-        (true, Some(_)) | (false, None) => None,
+        (false, Finalizers::Own(place)) => {
+            Some(json!({"op": "remove", "path": format!("/metadata/finalizers/{place}")}))
+        }
+        (true, Finalizers::Own(_)) | (false, Finalizers::None | Finalizers::OfOthers) => None,
     }
 }
 
@@ -66,15 +67,13 @@ mod tests {
 
     #[test]
     fn only_the_own_finalizer_is_added_and_removed() {
-        let ours = annotation::FINALIZER;
-        let path = |wanted, finalizers: &[&str]| {
-            let finalizers: Vec<String> = finalizers.iter().map(|&finalizer| finalizer.to_owned()).collect();
-            change(wanted, &finalizers).map(|change| change["path"].as_str().unwrap().to_owned())
+        let path = |wanted, finalizers| {
+            change(wanted, finalizers).map(|change| change["path"].as_str().unwrap().to_owned())
         };
-        assert_eq!(path(true, &[]).as_deref(), Some("/metadata/finalizers"));
-        assert_eq!(path(true, &["other"]).as_deref(), Some("/metadata/finalizers/-"));
-        assert_eq!(path(true, &["other", ours]), None);
-        assert_eq!(path(false, &["other", ours]).as_deref(), Some("/metadata/finalizers/1"));
-        assert_eq!(path(false, &["other"]), None, "that of somebody else stays");
+        assert_eq!(path(true, Finalizers::None).as_deref(), Some("/metadata/finalizers"));
+        assert_eq!(path(true, Finalizers::OfOthers).as_deref(), Some("/metadata/finalizers/-"));
+        assert_eq!(path(true, Finalizers::Own(1)), None);
+        assert_eq!(path(false, Finalizers::Own(1)).as_deref(), Some("/metadata/finalizers/1"));
+        assert_eq!(path(false, Finalizers::OfOthers), None, "those of others stay");
     }
 }

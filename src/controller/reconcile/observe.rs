@@ -21,7 +21,7 @@ use crate::controller::reconcile::target::{foreign_owner, target, unread_target}
 use crate::controller::view::index::Reference;
 use crate::controller::view::name::{name_of, uid_of};
 use crate::controller::view::secrets::credentials;
-use crate::controller::view::watch::unreadable;
+use crate::controller::view::watch::{Finalizers, unreadable};
 use crate::decide::refresh::{is_kept, secret_name};
 use crate::decide::{
     ChosenProvider, Deletion, Failure, Link, Observed, Secrets, UnwrittenToken, chosen_provider,
@@ -148,7 +148,7 @@ fn deletion(source: &TokenSource, context: &Context) -> Deletion {
     let ((namespace, _), uid) = (name_of(source), uid_of(source));
     let stored = context.view.secrets.get(&namespace, &secret_name(&source.name_any()));
     Deletion {
-        finalizer: source.finalizers().iter().any(|finalizer| finalizer == annotation::FINALIZER),
+        finalizer: matches!(Finalizers::of(source), Finalizers::Own(_)),
         since: source.metadata.deletion_timestamp.as_ref().map(from_kubernetes),
         of_namespace: context.cluster.is_ending(&namespace),
         refresh_token: stored.is_some_and(|meta| foreign_owner(&meta, uid).is_none()),

@@ -78,6 +78,19 @@ fn deleted_object_with_a_token_revokes_it() {
 }
 
 #[test]
+fn token_of_an_earlier_spec_does_not_keep_others_from_being_revoked() {
+    let changed = |scene: Scene| scene.with(|scene| scene.spec.token.scopes = vec!["another".to_owned()]);
+    let alone = deleted(changed(revoking_at(HOST)));
+    assert_eq!(released(alone.clone().plan()), Some(Reason::RevocationFailed));
+    let with_refresh_token = alone.with(|scene| scene.deletion.refresh_token = true);
+    assert_eq!(with_refresh_token.clone().plan(), Plan::End(Ending::Revoke));
+    assert!(
+        foreign_token(&with_refresh_token.observed()).is_some(),
+        "and the Event says that it was left out"
+    );
+}
+
+#[test]
 fn nothing_is_tried_if_there_is_nothing_to_revoke() {
     let without_finalizer = deleted(revoking_at(HOST)).with(|scene| scene.deletion.finalizer = false);
     assert_eq!(without_finalizer.plan(), Plan::Leave);

@@ -1,5 +1,6 @@
 //! Large amounts: long fields, many cache keys, many clients of the admin port.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde_json::{Value, json};
@@ -53,6 +54,23 @@ pub(crate) async fn escaped_owners(tenant: Tenant) {
         for number in 0..16 {
             tenant.delete(Kind::Secret, &tenant.name(number)).await;
         }
+    }
+}
+
+/// A label and a finalizer are short, but an object may have tens of thousands of them.
+pub(crate) async fn many_labels(tenant: Tenant) {
+    let labels: BTreeMap<String, &str> = (0..16_000).map(|at| (format!("example.com/{at:0>50}"), "x")).collect();
+    let finalizers = vec!["a/b"; 150_000];
+    for number in 0..tenant.crowd(100) {
+        let mut provider = tenant.source(number, &json!({}));
+        provider["kind"] = json!("TokenProvider");
+        provider["metadata"]["labels"] = json!(labels);
+        provider["spec"] = crate::world::block(&tenant.world.wild);
+        tenant.create(Kind::Provider, &provider).await;
+        let mut source = tenant.source(number, &json!({"suspend": true}));
+        source["metadata"]["finalizers"] = json!(finalizers);
+        tenant.create(Kind::Source, &source).await;
+        tenant.pause(300).await;
     }
 }
 

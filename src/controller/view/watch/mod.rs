@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout};
 use answer::{SILENCE, WatchError, error_of, pieces, refusal};
 use budget::Budget;
 pub use client::{WatchClient, connect};
-pub(crate) use decode::{Watched, unreadable};
+pub(crate) use decode::{Finalizers, Watched, unreadable};
 use faults::Faults;
 pub(crate) use metrics::WatchMetrics;
 use retry::Retry;

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::claims::{length_of_claims, weight_of_claims};
+use super::identity::{Finalizers, identity};
 use super::salvage::{Bound, place, salvage};
 use super::{Decoded, Watched};
 use crate::api::{
@@ -115,12 +116,14 @@ impl Watched for PartialObjectMeta<Secret> {
     fn decode(text: &[u8]) -> Result<Decoded<Self>, String> {
         let mut object: Self = read(text)?;
         // Only the controlling owner is used. Freeing thousands of other owners later would delay reconciles.
-        if let Some(owners) = &mut object.metadata.owner_references {
-            owners.retain(|owner| owner.controller == Some(true));
-            owners.truncate(1);
-            owners.shrink_to_fit();
-        }
-        (object.metadata.labels, object.metadata.finalizers) = (None, None);
+        let owners = object.metadata.owner_references.take().unwrap_or_default();
+        let controller = owners.into_iter().find(|owner| owner.controller == Some(true));
+        let annotations = object.metadata.annotations.take();
+        object.metadata = ObjectMeta {
+            annotations,
+            owner_references: controller.map(|owner| vec![owner]),
+            ..identity(object.metadata)
+        };
         Ok(Decoded { object, fault: None })
     }
 
@@ -144,7 +147,8 @@ impl Watched for PartialObjectMeta<Namespace> {
 
     fn decode(text: &[u8]) -> Result<Decoded<Self>, String> {
         let mut object: Self = read(text)?;
-        (object.metadata.annotations, object.metadata.managed_fields) = (None, None);
+        let labels = object.metadata.labels.take();
+        object.metadata = ObjectMeta { labels, ..identity(object.metadata) };
         Ok(Decoded { object, fault: None })
     }
 
@@ -205,8 +209,7 @@ fn provider<S: DeserializeOwned + Default>(
         status.conditions.retain(|condition| condition.type_ == ConditionType::Ready.as_str());
         status.conditions.shrink_to_fit();
     }
-    let mut metadata = parts.metadata;
-    (metadata.annotations, metadata.managed_fields) = (None, None);
+    let mut metadata = identity(parts.metadata);
     mark(&mut metadata, of_spec.as_deref());
     Ok((metadata, spec.unwrap_or_default(), status, of_spec.or(of_status)))
 }
@@ -227,36 +230,24 @@ fn mark(metadata: &mut ObjectMeta, fault: Option<&str>) {
     }
 }
 
-/// Drops unused metadata, since thousands of objects may be in memory. Lists and maps are replaced, because cleared ones
-/// keep their memory. The controller uses only one of the annotations; kubectl's contains a copy of the whole object.
+/// Drops unused parts, since thousands of objects may be in memory. The controller uses only one of the annotations; kubectl's
+/// contains a copy of the whole object.
 fn prune(source: &mut TokenSource) {
-    let metadata = &mut source.metadata;
+    let mut metadata = std::mem::take(&mut source.metadata);
+    let finalizers = Finalizers::shorten(metadata.finalizers.as_deref().unwrap_or_default());
     let request =
         metadata.annotations.take().and_then(|mut all| all.remove_entry(annotation::RENEW_REQUESTED_AT));
-    metadata.annotations = request.map(|(key, mut value)| {
+    let annotations = request.map(|(key, mut value)| {
         if let Some((end, _)) = value.char_indices().nth(RENEW_REQUEST) {
             value.truncate(end);
             value.shrink_to_fit();
         }
         BTreeMap::from([(key, value)])
     });
-    (metadata.labels, metadata.owner_references, metadata.managed_fields) = (None, None, None);
-    metadata.finalizers = metadata.finalizers.take().map(finalizers);
+    source.metadata = ObjectMeta { annotations, finalizers, ..identity(metadata) };
     // Collections that were decoded in steps have spare capacity.
     source.spec.token.scopes.shrink_to_fit();
     if let Some(status) = &mut source.status {
         status.conditions.shrink_to_fit();
     }
-}
-
-/// The finalizers up to the controller's own, without the names of others: only its position is used, and whether there are
-/// any.
-fn finalizers(mut all: Vec<String>) -> Vec<String> {
-    let own = all.iter().position(|finalizer| finalizer == annotation::FINALIZER);
-    all.truncate(own.map_or(1, |place| place + 1));
-    for other in all.iter_mut().filter(|finalizer| *finalizer != annotation::FINALIZER) {
-        *other = String::new();
-    }
-    all.shrink_to_fit();
-    all
 }

@@ -12,8 +12,11 @@ use crate::api::{Reason, annotation};
 use crate::decide::Failure;
 
 mod claims;
+mod identity;
 mod kinds;
 mod salvage;
+
+pub(crate) use identity::Finalizers;
 
 /// A decoded object, and what could not be decoded.
 #[derive(Debug)]

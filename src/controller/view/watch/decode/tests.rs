@@ -1,6 +1,10 @@
 //! Objects as users can write them, and the parts that are kept of each.
 
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::ResourceExt;
+use kube::core::PartialObjectMeta;
 use serde_json::json;
 
 use super::*;
@@ -83,16 +87,53 @@ fn the_mark_of_an_unreadable_spec_cannot_be_written_by_users() {
 #[test]
 fn of_the_finalizers_only_the_place_of_ours_is_kept() {
     let ours = annotation::FINALIZER;
+    let late = [vec!["a/b"; 5_000], vec![ours, "c/d"]].concat();
     for (written, kept) in [
-        (vec![], vec![]),
-        (vec![ours], vec![ours]),
-        (vec!["example.com/a", ours, "example.com/b"], vec!["", ours]),
-        (vec!["example.com/a", "example.com/b"], vec![""]),
+        (vec![], Finalizers::None),
+        (vec![ours], Finalizers::Own(0)),
+        (vec!["example.com/a", ours, "example.com/b"], Finalizers::Own(1)),
+        (vec!["example.com/a", "example.com/b"], Finalizers::OfOthers),
+        (vec!["example.com/a", "1"], Finalizers::OfOthers),
+        (late, Finalizers::Own(5_000)),
     ] {
         let text = json!({"metadata": {"name": "n", "finalizers": written}, "spec": {}});
-        let decoded = TokenSource::decode(text.to_string().as_bytes()).unwrap();
-        assert_eq!(decoded.object.finalizers(), kept, "{written:?}");
+        let decoded = TokenSource::decode(text.to_string().as_bytes()).unwrap().object;
+        assert_eq!(Finalizers::of(&decoded), kept, "{written:?}");
+        assert!(decoded.finalizers().len() <= 2, "{}", decoded.finalizers().len());
     }
+}
+
+/// Whoever may write an object may write a megabyte into each of these members, and an object over the budget is kept without its
+/// spec only.
+#[test]
+fn no_part_of_the_metadata_is_kept_that_nobody_uses() {
+    let many =
+        |name: &str| json!((0..100).map(|at| (format!("{name}-{at}"), "x")).collect::<BTreeMap<_, _>>());
+    let owners = vec![json!({"apiVersion": "v1", "kind": "Pod", "name": "n", "uid": "u"}); 100];
+    let text = json!({
+        "metadata": {
+            "name": "n", "namespace": "a", "uid": "u", "resourceVersion": "1", "generation": 1, "generateName": "n-",
+            "selfLink": "x", "creationTimestamp": "2026-01-01T00:00:00Z", "labels": many("label"),
+            "annotations": many("annotation"), "ownerReferences": owners, "finalizers": vec!["a/b"; 100],
+            "managedFields": [{"manager": "m"}],
+        },
+        "spec": {},
+    })
+    .to_string();
+    fn kept<K: Watched>(text: &str) -> Vec<String> {
+        let object = K::decode(text.as_bytes()).unwrap().object;
+        let metadata = serde_json::to_value(object.meta()).unwrap();
+        let identity = ["name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp"];
+        assert!(identity.iter().all(|member| metadata.get(member).is_some()), "{metadata}");
+        let more = metadata.as_object().unwrap().keys().filter(|key| !identity.contains(&key.as_str()));
+        more.cloned().collect()
+    }
+    assert_eq!(kept::<TokenSource>(&text), ["finalizers"]);
+    assert_eq!(kept::<PartialObjectMeta<Secret>>(&text), ["annotations"]);
+    assert_eq!(kept::<PartialObjectMeta<Namespace>>(&text), ["labels"]);
+    // A spec that cannot be read leaves its mark.
+    assert_eq!(kept::<TokenProvider>(&text), Vec::<String>::new());
+    assert_eq!(kept::<ClusterTokenProvider>(&text), Vec::<String>::new());
 }
 
 #[test]
