@@ -169,7 +169,7 @@ impl Line {
 }
 
 /// The provider's host, if its URL can be parsed.
-fn host(observed: &Observed<'_>) -> Option<String> {
+pub(super) fn host(observed: &Observed<'_>) -> Option<String> {
     provider_host(observed.provider.as_ref().ok()?)
 }
 
