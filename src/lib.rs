@@ -10,8 +10,8 @@
 //! - [`runtime`]: the process: arguments, admin endpoint, metrics, telemetry, shutdown.
 //! - [`cli`]: the subcommands for people. Uses only `api`, `oauth`, `decide` and `issue`, and no layer uses it.
 //!
-//! Two modules belong to no layer, and every layer may use them: [`panics`] handles panics, [`api_calls`] calls to the API
-//! server.
+//! Three modules belong to no layer, and every layer may use them: [`panics`] handles panics, [`api_calls`] calls to the API
+//! server, and [`trace`] names the spans of a renewal. `oauth` and `decide` have no spans.
 //!
 //! `tests/layers.rs` checks these rules.
 
@@ -24,3 +24,4 @@ mod issue;
 pub mod oauth;
 pub mod panics;
 pub mod runtime;
+pub mod trace;

@@ -32,6 +32,16 @@ pub enum RequestMethod {
     Get,
 }
 
+impl RequestMethod {
+    /// The method as HTTP names it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Post => "POST",
+            Self::Get => "GET",
+        }
+    }
+}
+
 /// An additional parameter of the request.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]

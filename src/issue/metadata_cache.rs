@@ -6,11 +6,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tracing::Instrument;
 
 use crate::api::Reason;
 use crate::issue::tenant_cache::{Limits, TenantCache};
 use crate::issue::token_clients::Digest;
 use crate::oauth::{Error, Issuer, Metadata, TokenClient};
+use crate::trace;
 
 /// How long a document is used without being read again. Endpoints move once in years, with notice.
 const FRESH: TimeDelta = TimeDelta::hours(1);
@@ -74,7 +76,12 @@ impl MetadataCache {
         if let Some(known) = slot.lock().answer((self.clock)()) {
             return known;
         }
-        let found = Issuer::parse(&key.issuer)?.discover(client, key.mutual_tls).await;
+        let issuer = Issuer::parse(&key.issuer)?;
+        let span = trace::discovery(issuer.host());
+        let found = issuer.discover(client, key.mutual_tls).instrument(span.clone()).await;
+        if let Err(error) = &found {
+            trace::failed(&span, error.reason().as_str());
+        }
         slot.lock().learn(found, (self.clock)())
     }
 

@@ -3,6 +3,8 @@
 
 use std::time::Instant;
 
+use tracing::Instrument;
+
 use crate::api::{Reason, TokenProviderSpec};
 use crate::decide::{Ask, Failure, Observed, ask, credentials, disclosure, token_to_sign};
 use crate::issue::error::IssueError;
@@ -12,6 +14,7 @@ use crate::oauth::{
     Disclosure, Endpoint, Error, HttpResponse, Metadata, ResponseContext, Secret, SigningContext, Token,
     TokenClient, build, read,
 };
+use crate::trace;
 
 /// A token, and the endpoint that issued it.
 pub(crate) struct Answer {
@@ -71,11 +74,19 @@ pub(crate) async fn exchange<T, L: Lookup>(
     ask.confidential.append(&mut request.signed);
 
     let started = Instant::now();
-    let answer = lookup.wait_for(client.send(request)).await;
+    let span = trace::token_request(request.method.as_str(), request.endpoint.host());
+    let answer = lookup.wait_for(client.send(request).instrument(span.clone())).await;
     lookup.request_took(started.elapsed());
+    if let Ok(answer) = &answer {
+        trace::answered(&span, answer.status);
+    }
     let confidential: Vec<&Secret> = ask.confidential.iter().collect();
     let context = ask.reading(spec, provider, signing.now, &confidential);
-    read(answer, &context).map_err(|error| IssueError::Failed(Failure::of_exchange(error, ask.disclosure)))
+    read(answer, &context).map_err(|error| {
+        let failure = Failure::of_exchange(error, ask.disclosure);
+        trace::failed(&span, failure.reason.as_str());
+        IssueError::Failed(failure)
+    })
 }
 
 /// Signs the token. The limits of requests apply: only the leader signs, and no more often.

@@ -101,6 +101,11 @@ impl Issuer {
         Ok(Self { text: text.to_owned(), endpoint })
     }
 
+    /// The host of the metadata.
+    pub fn host(&self) -> &str {
+        self.endpoint.host()
+    }
+
     /// The URLs where the document may be, in the order in which they are tried.
     fn locations(&self) -> [Endpoint; 2] {
         let path = self.endpoint.url().path().trim_end_matches('/');

@@ -70,7 +70,7 @@ impl Resolver {
         let config = match system_conf::read_system_conf() {
             Ok((config, _)) => config,
             Err(error) => {
-                tracing::warn!(%error, "/etc/resolv.conf is not usable; a name server at 127.0.0.1 is assumed");
+                tracing::warn!(detail = %error, "/etc/resolv.conf is not usable; a name server at 127.0.0.1 is assumed");
                 let local = NameServerConfig::udp_and_tcp(IpAddr::V4(Ipv4Addr::LOCALHOST));
                 ResolverConfig::from_parts(None, Vec::new(), vec![local])
             }

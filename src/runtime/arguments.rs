@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
+use super::traces::CollectorEndpoint;
+
 /// The settings of the controller.
 #[derive(Debug, Args)]
 #[allow(clippy::struct_excessive_bools)] // each a flag of its own
@@ -86,6 +88,20 @@ pub struct ControllerArguments {
           value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
 
+    /// Send traces of renewals by OTLP over HTTP to this collector, without encryption only if it is this machine, a private
+    /// address or a Service. Default: no traces.
+    #[arg(long, value_name = "URL", env = "TOKENSOURCE_OTLP_ENDPOINT")]
+    pub otlp_endpoint: Option<CollectorEndpoint>,
+
+    /// The file with a line "name: value" for each header to the collector. A changed file is read again.
+    #[arg(long, value_name = "FILE", env = "TOKENSOURCE_OTLP_HEADERS_FILE", requires = "otlp_endpoint")]
+    pub otlp_headers_file: Option<PathBuf>,
+
+    /// The share of renewals whose traces are sent, from 0 to 1.
+    #[arg(long, value_name = "RATIO", env = "TOKENSOURCE_OTLP_SAMPLING_RATIO", default_value_t = 1.0,
+          value_parser = share)]
+    pub otlp_sampling_ratio: f64,
+
     /// The format of log lines. RUST_LOG sets what is logged; default: info.
     #[arg(long, value_name = "FORMAT", env = "TOKENSOURCE_LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
@@ -98,4 +114,10 @@ pub enum LogFormat {
     Text,
     /// One JSON object per line.
     Json,
+}
+
+/// A number from 0 to 1.
+fn share(text: &str) -> Result<f64, &'static str> {
+    let number = text.parse().ok().filter(|number| (0.0..=1.0).contains(number));
+    number.ok_or("must be a number from 0 to 1")
 }

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use super::arguments::ControllerArguments;
 use super::heartbeat::Heartbeat;
 use super::lease::{self, Election};
+use super::traces::Traces;
 use super::{admin, clock, core_dumps, own_thread, random, shutdown, telemetry};
 use crate::controller::{Controller, Health, Leadership, Metrics, Settings, WatchClient, chain, connect};
 use crate::oauth::{AddressPolicy, OutboundProxy, ProxyFlagError, Resolver};
@@ -36,6 +37,9 @@ pub enum Error {
     /// A thread could not be started.
     #[error("no thread could be started")]
     Thread(#[source] io::Error),
+    /// The export of traces could not be started.
+    #[error("traces cannot be sent to --otlp-endpoint")]
+    Traces(#[source] io::Error),
     /// The admin endpoint could not be served.
     #[error("the admin endpoint cannot be served at --http-address")]
     Admin(#[source] io::Error),
@@ -58,8 +62,19 @@ pub enum Error {
 
 /// Runs the controller until a signal ends it. Logs an error that ends it.
 pub async fn run(arguments: ControllerArguments) -> Result<(), Error> {
-    telemetry::start(arguments.log_format);
-    let outcome = serve(arguments).await;
+    let traces = Traces::start(&arguments).map_err(Error::Traces);
+    let started = traces.as_ref().ok().and_then(Option::as_ref);
+    telemetry::start(arguments.log_format, started);
+    let outcome = match &traces {
+        Ok(_) => serve(arguments).await,
+        Err(_) => Ok(()),
+    };
+    let outcome = traces.and_then(|traces| {
+        if let Some(traces) = traces {
+            traces.end();
+        }
+        outcome
+    });
     if let Err(error) = &outcome {
         tracing::error!(detail = chain(error), "Controller ended");
     }

@@ -6,6 +6,6 @@
 pub(super) fn forbid() {
     #[cfg(unix)]
     if let Err(error) = nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0) {
-        tracing::warn!(%error, "Core dumps could not be disabled");
+        tracing::warn!(detail = %error, "Core dumps could not be disabled");
     }
 }

@@ -1,4 +1,4 @@
-//! The process: arguments, clock, random numbers, admin endpoint, telemetry, lease, shutdown.
+//! The process: arguments, clock, random numbers, admin endpoint, log, traces, lease, shutdown.
 //! Knows how the program starts and ends. Must not know what the controller does.
 
 mod admin;
@@ -14,6 +14,7 @@ mod own_thread;
 mod random;
 mod shutdown;
 mod telemetry;
+mod traces;
 
 pub use arguments::ControllerArguments;
 pub use clock::now;

@@ -1,28 +1,43 @@
-//! Logging to standard error, because standard output is for the output of commands.
+//! Logging to standard error, because standard output is for the output of commands; and where spans of traces go.
 
-use tracing::{Level, Metadata};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::{LevelFilter, filter_fn};
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 use super::arguments::LogFormat;
 use super::log_writer::EscapingStderr;
+use super::traces::Traces;
+use crate::trace;
 
-/// Starts logging as `RUST_LOG` says, or else at info.
-pub(super) fn start(format: LogFormat) {
+/// Starts logging as `RUST_LOG` says, or else at info, and the collection of traces.
+pub(super) fn start(format: LogFormat, traces: Option<&Traces>) {
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(EscapingStderr);
+    let traces = traces.map(|traces| traces.layer().boxed());
+    let layers = traces.into_iter().chain([log(format, filter, EscapingStderr)]);
+    tracing_subscriber::registry().with(layers.collect::<Vec<_>>()).init();
+}
+
+/// The log.
+fn log<S, W>(format: LogFormat, filter: EnvFilter, writer: W) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let shown = filter.and(filter_fn(is_logged));
+    let layer = fmt::layer().with_writer(writer);
     match format {
-        LogFormat::Text => {
-            let subscriber = subscriber.with_ansi(false).finish();
-            subscriber.with(filter_fn(shows_no_body)).init();
-        }
-        LogFormat::Json => {
-            let subscriber = subscriber.json().flatten_event(true).finish();
-            subscriber.with(filter_fn(shows_no_body)).init();
-        }
+        LogFormat::Text => layer.with_ansi(false).with_filter(shown).boxed(),
+        LogFormat::Json => layer.json().flatten_event(true).with_filter(shown).boxed(),
     }
+}
+
+/// Spans of traces are no part of a log line, so that lines are the same with and without a collector.
+fn is_logged(metadata: &Metadata<'_>) -> bool {
+    metadata.target() != trace::TARGET && shows_no_body(metadata)
 }
 
 /// Hides events in which kube logs whole responses of the API server, whatever `RUST_LOG` says. Also hides kube's event for
@@ -61,11 +76,8 @@ mod tests {
         for directives in ["trace", "kube_client::client=trace", "warn,kube_client=trace"] {
             let log = Log::default();
             let writer = log.clone();
-            let subscriber = tracing_subscriber::fmt()
-                .with_env_filter(EnvFilter::new(directives))
-                .with_writer(move || writer.clone())
-                .finish()
-                .with(filter_fn(shows_no_body));
+            let layer = super::log(LogFormat::Text, EnvFilter::new(directives), move || writer.clone());
+            let subscriber = tracing_subscriber::registry().with(layer);
             tracing::subscriber::with_default(subscriber, || {
                 tracing::warn!(target: "kube_client::client", "a body");
                 tracing::debug!(target: "kube_client::client", "a body");
@@ -75,6 +87,22 @@ mod tests {
             let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
             assert_eq!(text.lines().count(), 1, "{directives}: {text}");
             assert!(text.contains("kept"));
+        }
+    }
+
+    #[test]
+    fn spans_of_traces_are_no_part_of_a_line() {
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let log = Log::default();
+            let writer = log.clone();
+            let layer = super::log(format, EnvFilter::new("trace"), move || writer.clone());
+            tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+                let _reconcile = tracing::debug_span!("reconcile", object = "lending/ocrolus").entered();
+                let _renewal = trace::renewal("lending", "ocrolus").entered();
+                tracing::info!("A line");
+            });
+            let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+            assert!(text.contains("reconcile") && !text.contains("renewal"), "{text}");
         }
     }
 }

@@ -122,6 +122,7 @@ fn controller() -> Vec<(Value, Effect)> {
     let env = |name: &str, value: &str| pod(ENV, json!({"name": name, "value": value}));
     let proxied =
         |member: &str, value: Value| json!({"proxy": {"url": "http://proxy.example:3128", member: value}});
+    let traced = |member: &str, value: Value| json!({"otlp": {"endpoint": "http://otel.monitoring.svc:4318", member: value}});
     vec![
         (json!({"namespaces": ["team-a"]}), argument("--namespace=team-a")),
         (json!({"selector": "slice=a"}), argument("--selector=slice=a")),
@@ -145,6 +146,15 @@ fn controller() -> Vec<(Value, Effect)> {
         (
             proxied("credentialsSecret", json!("proxy")),
             pod("/spec/template/spec/volumes/0/secret/secretName", json!("proxy")),
+        ),
+        (traced("samplingRatio", json!(1)), argument("--otlp-endpoint=http://otel.monitoring.svc:4318")),
+        (
+            traced("samplingRatio", json!(0.1)),
+            pod("/spec/template/spec/containers/0/args/4", json!("--otlp-sampling-ratio=0.1")),
+        ),
+        (
+            traced("headersSecret", json!("otlp")),
+            pod("/spec/template/spec/volumes/0/secret/secretName", json!("otlp")),
         ),
         (
             json!({"extraArgs": ["--concurrency=32"]}),

@@ -1,27 +1,49 @@
-//! The overlay that docs/install.md shows, as kustomize makes it.
-//! Knows where the example stands; must not know how transformers work.
+//! The overlay that docs/install.md shows, and the patch in docs/logs.md, as kustomize makes them.
+//! Knows where the examples stand; must not know how transformers work.
 
 use kube::ResourceExt;
+use kube::core::DynamicObject;
 use serde_json::{Value, json};
 use tokensource_kit::manifest;
 use tokensource_kit::shipped::repository;
 
 use crate::helm::{find, kind, kustomize_folder, names};
 
-#[test]
-fn example_has_registry_labels_pull_secrets_and_a_service_monitor() {
-    let page = std::fs::read_to_string(repository().join("docs/install.md")).unwrap();
-    let (_, section) = page.split_once("\n## kustomize\n").unwrap();
-    let example = section.split_once("```yaml\n").unwrap().1.split_once("```").unwrap().0;
-
-    // kustomize follows relative paths only. The example is for a folder in deploy/kustomize.
+/// What kustomize makes of an example for a folder in `deploy/kustomize`.
+fn built(example: &str) -> Vec<DynamicObject> {
+    // kustomize follows relative paths only.
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let up = "../".repeat(folder.path().canonicalize().unwrap().components().count() - 1);
     let deploy = format!("{up}{}", repository().join("deploy").strip_prefix("/").unwrap().display());
     let example =
         example.replace("../../", "DEPLOY/").replace("../", "DEPLOY/kustomize/").replace("DEPLOY", &deploy);
     std::fs::write(folder.path().join("kustomization.yaml"), example).unwrap();
-    let objects = manifest::parse(&kustomize_folder(folder.path()));
+    manifest::parse(&kustomize_folder(folder.path()))
+}
+
+/// The first block of YAML after these words of a page.
+fn block(page: &str, words: &str) -> String {
+    let page = std::fs::read_to_string(repository().join(page)).unwrap();
+    let (_, section) = page.split_once(words).unwrap();
+    section.split_once("```yaml\n").unwrap().1.split_once("```").unwrap().0.to_owned()
+}
+
+#[test]
+fn patch_for_traces_names_the_collector() {
+    let patch = block("docs/logs.md", "With kustomize, a patch of the Deployment");
+    let objects = built(&format!("resources: [../cluster]\n{patch}"));
+    let deployment = find(&objects, "Deployment", "tokensource-controller");
+    let arguments = &deployment.data["spec"]["template"]["spec"]["containers"][0]["args"];
+    let last: Vec<_> = arguments.as_array().unwrap().iter().rev().take(2).collect();
+    assert_eq!(
+        last,
+        ["--otlp-sampling-ratio=0.1", "--otlp-endpoint=http://otel-collector.observability.svc:4318"]
+    );
+}
+
+#[test]
+fn example_has_registry_labels_pull_secrets_and_a_service_monitor() {
+    let objects = built(&block("docs/install.md", "\n## kustomize\n"));
 
     let deployment = find(&objects, "Deployment", "tokensource-controller");
     let pod = &deployment.data["spec"]["template"];

@@ -175,6 +175,7 @@ pub(crate) fn everything() -> Value {
         "onlyClusterProviders": true,
         "proxy": {"url": "http://proxy.example:3128", "noProxy": [".svc", "10.0.0.0/8"],
                   "credentialsSecret": "proxy"},
+        "otlp": {"endpoint": "http://otel.monitoring.svc:4318", "headersSecret": "otlp", "samplingRatio": 0.25},
         "caBundle": {"pem": "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n", "key": "ours.pem"},
         "crds": {"keep": false},
         "rolloutRestart": {"enabled": true},
@@ -215,6 +216,9 @@ fn values_arrive_where_they_belong() {
             "--no-proxy=.svc",
             "--no-proxy=10.0.0.0/8",
             "--proxy-credentials-file=/etc/tokensource-proxy/credentials",
+            "--otlp-endpoint=http://otel.monitoring.svc:4318",
+            "--otlp-sampling-ratio=0.25",
+            "--otlp-headers-file=/etc/tokensource-otlp/headers",
             "--only-cluster-providers",
             "--log-format=json",
             "--concurrency=32",
@@ -232,6 +236,8 @@ fn values_arrive_where_they_belong() {
     assert_eq!(pod["volumes"][0]["configMap"]["name"], "tokensource-authorities");
     assert_eq!(pod["volumes"][1]["secret"]["secretName"], "proxy");
     assert_eq!(container["volumeMounts"][1]["mountPath"], "/etc/tokensource-proxy");
+    assert_eq!(pod["volumes"][2]["secret"]["secretName"], "otlp");
+    assert_eq!(container["volumeMounts"][2]["mountPath"], "/etc/tokensource-otlp");
     let authorities = find(&rendered, "ConfigMap", "tokensource-authorities");
     assert_eq!(authorities.data["data"]["ours.pem"], everything()["caBundle"]["pem"]);
     assert_eq!(pod["priorityClassName"], "system-cluster-critical");
@@ -243,8 +249,9 @@ fn values_arrive_where_they_belong() {
     assert_eq!(pod["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"], own);
     let policy = find(&rendered, "NetworkPolicy", CONTROLLER);
     assert_eq!(policy.data["spec"]["policyTypes"], json!(["Ingress", "Egress"]));
-    assert_eq!(policy.data["spec"]["egress"].as_array().unwrap().len(), 4);
+    assert_eq!(policy.data["spec"]["egress"].as_array().unwrap().len(), 5);
     assert_eq!(policy.data["spec"]["egress"][2]["ports"][0]["port"], 3128);
+    assert_eq!(policy.data["spec"]["egress"][3]["ports"][0]["port"], 4318);
     assert_eq!(policy.data["spec"]["ingress"][0]["from"], everything()["networkPolicy"]["metricsFrom"]);
     let budget = find(&rendered, "PodDisruptionBudget", CONTROLLER);
     assert_eq!(budget.data["spec"]["maxUnavailable"], "50%");

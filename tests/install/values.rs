@@ -41,11 +41,15 @@ fn wrong_values_are_refused_with_their_name() {
         (json!({"tolerations": [{"keys": "a"}]}), "at '/tolerations/0/keys'"),
         (json!({"caBundle": {"pem": "MIIB…"}}), "at '/caBundle/pem'"),
         (json!({"proxy": {"url": "http://user:password@proxy.example"}}), "at '/proxy/url'"),
+        (json!({"otlp": {"endpoint": "https://user:password@collector.example"}}), "at '/otlp/endpoint'"),
+        (json!({"otlp": {"endpoint": "https://c.example", "samplingRatio": 2}}), "at '/otlp/samplingRatio'"),
         // Refused by the templates, which can have a message.
         (json!({"extraArgs": ["--namespace=a"]}), "--namespace=a has a value of its own"),
         (json!({"extraArgs": ["--https-proxy=http://p"]}), "--https-proxy=http://p has a value of its own"),
         (json!({"proxy": {"credentialsSecret": "p"}}), "no effect without proxy.url"),
         (json!({"proxy": {"apiServer": true}}), "no effect without proxy.url"),
+        (json!({"otlp": {"headersSecret": "o"}}), "no effect without otlp.endpoint"),
+        (json!({"otlp": {"samplingRatio": 0.5}}), "no effect without otlp.endpoint"),
         (json!({"caBundle": {"configMap": "c", "pem": "-----BEGIN CERTIFICATE-----"}}), "exclude each other"),
         (
             json!({"caBundle": {"includeSystem": true}}),

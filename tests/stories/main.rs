@@ -47,6 +47,7 @@ mod security;
 mod signals;
 mod story;
 mod tenants;
+mod traces;
 mod world;
 
 use std::sync::Arc;
@@ -236,6 +237,9 @@ stories! {
     tenants::only_who_may_create_secrets_may_have_a_target,
     tenants::provider_object_lends_nobodys_secret,
     tenants::unchanged_specs_pass,
+    traces::collector_in_trouble_delays_nothing,
+    traces::renewal_is_traced_from_trigger_to_status,
+    traces::traces_are_off_by_default,
 }
 
 fn tell(world: &Arc<World>, name: &'static str, story: impl AsyncFn(&mut Story) + Send + 'static) -> Trial {

@@ -1,6 +1,7 @@
 //! The third step: carrying out the plan. Knows in which order objects are written; must not decide what is written.
 
 use chrono::{DateTime, Utc};
+use tracing::Instrument;
 
 use crate::api::{Reason, TokenSource};
 use crate::controller::error::{CallError, Error, IssueError};
@@ -21,6 +22,7 @@ use crate::decide::{
     Deletion, Failure, Observed, Outcome, Plan, Publication, Target, decide, flag_revocation,
 };
 use crate::oauth::Retry;
+use crate::trace;
 
 /// The result of a plan.
 pub(crate) struct Acted {
@@ -92,6 +94,7 @@ pub(crate) async fn act<'a>(
             None => Outcome::Waiting.into(),
         },
         Plan::Issue(cause) => {
+            trace::requested(cause.reason().as_str());
             let obtained = obtain(*cause, observed, read, context).await;
             let observed = read.as_ref().unwrap_or(observed);
             match obtained {
@@ -190,9 +193,13 @@ async fn publish(mut issued: IssuedToken, observed: &Observed<'_>, context: &Rec
         }
     };
     let present = replaced::present(observed, context).await;
-    let written = match apply::token(&issued, data, observed, context).await {
+    let span = trace::write_target();
+    let written = match apply::token(&issued, data, observed, context).instrument(span.clone()).await {
         Ok(written) => written,
-        Err(error) => return keep(issued, observed, error, context),
+        Err(error) => {
+            trace::failed(&span, Reason::TargetWriteFailed.as_str());
+            return keep(issued, observed, error, context);
+        }
     };
     context.view.local.forget_unwritten_token(observed.uid);
     let token = issued.token;

@@ -31,11 +31,13 @@ use crate::controller::reconcile::context::{Context, ReconcilePermit};
 use crate::controller::reconcile::ending::end;
 use crate::controller::reconcile::observe::{Provider, find_provider, observe};
 use crate::controller::reconcile::record::record;
+use crate::controller::report::traces;
 use crate::controller::view::name::{NamespacedName, name_of, uid_of};
 use crate::decide::backoff::retry_after_error;
 use crate::decide::{
     Ending, LoopGuard, Outcome, Plan, Settled, decide, next_follow_up, next_status, requeue_after,
 };
+use crate::trace;
 
 /// The pause before a reconcile is repeated because it relied on outdated knowledge.
 const AGAIN: Duration = Duration::from_millis(10);
@@ -56,31 +58,36 @@ pub(crate) async fn reconcile(named: NamespacedName, context: Arc<Context>) -> O
         if !context.settings.leadership.certain(context.settings.clock).await {
             return None;
         }
-        let permit = ReconcilePermit::acquire(&context, namespace).await;
-        let Some(cached) = context.view.find(&named) else {
-            context.limiters.leave(&named);
-            return None;
-        };
-        // Boxed, since a reconcile takes 10 kB and hundreds wait for a permit.
-        let after = match Box::pin(step(Arc::clone(&cached), &permit)).await {
-            Ok(after) => after,
-            Err(error) if error.is_not_leading() => context.view.find(&named).map(|_| AGAIN),
-            Err(error) => {
-                context.metrics.count_error(error.reason());
-                context.view.find(&named)?;
-                let after = try_again(&cached, &context);
-                context.log.failed(&named, &error, after, context.now());
-                Some(after)
-            }
-        };
-        // If the object was deleted or left the selector meanwhile, nothing else would drop its local state.
-        if context.view.find(&named).is_none_or(|now| now.uid() != cached.uid()) {
-            context.view.local.forget(uid_of(&cached));
-        }
-        after
+        with_permit(&named, &context).instrument(trace::renewal(namespace, name)).await
     }
     .instrument(span)
     .await
+}
+
+/// Reconciles as soon as there is a permit.
+async fn with_permit(named: &NamespacedName, context: &Context) -> Option<Duration> {
+    let permit = ReconcilePermit::acquire(context, &named.0).instrument(trace::permit()).await;
+    let Some(cached) = context.view.find(named) else {
+        context.limiters.leave(named);
+        return None;
+    };
+    // Boxed, since a reconcile takes 10 kB and hundreds wait for a permit.
+    let after = match Box::pin(step(Arc::clone(&cached), &permit)).await {
+        Ok(after) => after,
+        Err(error) if error.is_not_leading() => context.view.find(named).map(|_| AGAIN),
+        Err(error) => {
+            context.metrics.count_error(error.reason());
+            context.view.find(named)?;
+            let after = try_again(&cached, context);
+            context.log.failed(named, &error, after, context.now());
+            Some(after)
+        }
+    };
+    // If the object was deleted or left the selector meanwhile, nothing else would drop its local state.
+    if context.view.find(named).is_none_or(|now| now.uid() != cached.uid()) {
+        context.view.local.forget(uid_of(&cached));
+    }
+    after
 }
 
 /// A requeue sooner than this counts as immediate.
@@ -100,9 +107,13 @@ async fn step(cached: Arc<TokenSource>, context: &ReconcilePermit<'_>) -> Result
     let provider = find_provider(&source, context);
     let block = provider.as_ref().map(Provider::spec).map_err(Clone::clone);
 
-    let (observed, unread) = observe(&source, block, context).await;
+    let (observed, unread) = observe(&source, block, context).instrument(trace::observe()).await;
     // A deletion goes on even if something cannot be read.
-    let plan = if unread.is_some() && !observed.deleting { Plan::Wait(None) } else { decide(&observed) };
+    let plan = if unread.is_some() && !observed.deleting {
+        Plan::Wait(None)
+    } else {
+        trace::decide().in_scope(|| decide(&observed))
+    };
     if !matches!(plan, Plan::Issue(_) | Plan::End(Ending::Revoke) | Plan::RevokeReplaced) {
         context.limiters.leave(&name_of(&source));
     }
@@ -122,6 +133,7 @@ async fn step(cached: Arc<TokenSource>, context: &ReconcilePermit<'_>) -> Result
         Err(error) => Acted::failed(Outcome::Waiting, error),
     };
     let settled = Settled::new(read.unwrap_or(observed), &acted.outcome);
+    traces::outcome(&settled, &acted.outcome);
     let status = next_status(&settled, &acted.outcome);
     let recorded = record(&source, &settled, &acted.outcome, &status, status_pending, context).await;
 

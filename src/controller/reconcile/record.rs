@@ -1,6 +1,7 @@
 //! The last step: status, Event, metrics and log. Writes only what changed. Must not decide what is reported.
 
 use kube::{Resource, ResourceExt};
+use tracing::Instrument;
 
 use crate::api::{TokenSource, TokenSourceStatus, from_kubernetes};
 use crate::controller::error::{CallError, Error};
@@ -9,6 +10,7 @@ use crate::controller::report::status::write_status;
 use crate::controller::view::name::{name_of, uid_of};
 use crate::controller::view::watch::Watched;
 use crate::decide::{Observed, Outcome, transition};
+use crate::trace;
 
 /// Records the outcome. `status_pending` says that the observed status has not been written yet.
 pub(crate) async fn record(
@@ -22,7 +24,9 @@ pub(crate) async fn record(
     count(observed, outcome, context);
     context.log.outcome(&name_of(source), observed, outcome, status);
     if status_pending || status != observed.status {
-        write(source, status, outcome, context).await?;
+        let span = trace::write_status();
+        let written = write(source, status, outcome, context).instrument(span.clone()).await;
+        written.inspect_err(|error| trace::failed(&span, error.reason()))?;
     }
     if let Some(transition) = transition(observed.status, status, outcome) {
         context.events.publish(source.object_ref(&()), transition, context.now());

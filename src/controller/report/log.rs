@@ -1,4 +1,4 @@
-//! Log lines about single `TokenSource`s: one line for each outcome, with the fields of docs/operations.md.
+//! Log lines about single `TokenSource`s: one line for each outcome, with the fields of docs/logs.md.
 //!
 //! Users control how many TokenSources there are and how often they fail, so each namespace has a rate. A line beyond the
 //! rate is written at DEBUG and counted. Must not decide what follows from a failure.
@@ -169,7 +169,7 @@ impl Line {
 }
 
 /// The provider's host, if its URL can be parsed.
-fn host(observed: &Observed<'_>) -> Option<String> {
+pub(super) fn host(observed: &Observed<'_>) -> Option<String> {
     provider_host(observed.provider.as_ref().ok()?)
 }
 

@@ -1,4 +1,4 @@
-//! Reports to people: statuses, metrics, Events and log lines. Must not decide which facts are worth reporting.
+//! Reports to people: statuses, metrics, Events, log lines and traces. Must not decide which facts are worth reporting.
 
 pub(crate) mod collectors;
 pub(crate) mod events;
@@ -6,3 +6,4 @@ pub(crate) mod log;
 pub(crate) mod metrics;
 pub(crate) mod provider_status;
 pub(crate) mod status;
+pub(crate) mod traces;

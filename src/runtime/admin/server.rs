@@ -65,7 +65,7 @@ fn lacks_ipv6(error: &io::Error) -> bool {
 pub(super) async fn serve(listener: std::net::TcpListener, routes: Router) {
     let listener = match TcpListener::from_std(listener) {
         Ok(listener) => listener,
-        Err(error) => return tracing::error!(%error, "The admin endpoint cannot be served"),
+        Err(error) => return tracing::error!(detail = %error, "The admin endpoint cannot be served"),
     };
     let mut connections = Connections::<AbortHandle>::new();
     let mut answers = JoinSet::new();

@@ -1,12 +1,12 @@
 {{/* Refuses values that contradict one another or have no effect. The schema has refused what is wrong by itself. */}}
 {{- define "tokensource.checks" -}}
 {{- range .Values.extraArgs -}}
-{{- if regexMatch "^--(namespace|selector|allow-network|deny-network|only-cluster-providers|https-proxy|no-proxy|proxy-credentials-file|api-server-proxy|lease-name|leader-elect|log-format)(=|$)" . -}}
+{{- if regexMatch "^--(namespace|selector|allow-network|deny-network|only-cluster-providers|https-proxy|no-proxy|proxy-credentials-file|api-server-proxy|lease-name|leader-elect|log-format|otlp-endpoint|otlp-headers-file|otlp-sampling-ratio)(=|$)" . -}}
 {{- fail (printf "extraArgs: %s has a value of its own in this chart (see `helm show values`), which also grants what it needs" .) -}}
 {{- end -}}
 {{- end -}}
 {{- range .Values.extraEnv -}}
-{{- if regexMatch "^(RUST_LOG|TOKENSOURCE_(NAMESPACE|SELECTOR|ALLOW_NETWORK|DENY_NETWORK|ONLY_CLUSTER_PROVIDERS|HTTPS_PROXY|NO_PROXY|PROXY_CREDENTIALS_FILE|LEASE_NAME|LEADER_ELECT|LOG_FORMAT))$" .name -}}
+{{- if regexMatch "^(RUST_LOG|TOKENSOURCE_(NAMESPACE|SELECTOR|ALLOW_NETWORK|DENY_NETWORK|ONLY_CLUSTER_PROVIDERS|HTTPS_PROXY|NO_PROXY|PROXY_CREDENTIALS_FILE|LEASE_NAME|LEADER_ELECT|LOG_FORMAT|OTLP_ENDPOINT|OTLP_HEADERS_FILE|OTLP_SAMPLING_RATIO))$" .name -}}
 {{- fail (printf "extraEnv: %s has a value of its own in this chart (see `helm show values`), which also grants what it needs" .name) -}}
 {{- end -}}
 {{- if regexMatch "^(?i:https?_proxy|no_proxy|all_proxy)$" .name -}}
@@ -18,6 +18,9 @@
 {{- end -}}
 {{- if and (or .Values.proxy.noProxy .Values.proxy.credentialsSecret .Values.proxy.apiServer) (not .Values.proxy.url) -}}
 {{- fail "proxy.noProxy, proxy.credentialsSecret and proxy.apiServer have no effect without proxy.url" -}}
+{{- end -}}
+{{- if and (or .Values.otlp.headersSecret (ne (toString .Values.otlp.samplingRatio) "1")) (not .Values.otlp.endpoint) -}}
+{{- fail "otlp.headersSecret and otlp.samplingRatio have no effect without otlp.endpoint" -}}
 {{- end -}}
 {{- if and .Values.caBundle.pem .Values.caBundle.configMap -}}
 {{- fail "caBundle.pem and caBundle.configMap exclude each other: set one of them" -}}

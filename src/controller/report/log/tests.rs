@@ -1,5 +1,6 @@
 //! The log lines, as a program reads them from JSON.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -7,6 +8,8 @@ use serde_json::Value;
 
 use super::*;
 use crate::api::{Reason, TokenProviderSpec, TokenSourceSpec, to_kubernetes};
+use crate::decide::versions::Versions;
+use crate::decide::{Cause, Publication, Published, Target};
 use crate::oauth::Retry;
 
 #[derive(Clone, Default)]
@@ -60,7 +63,8 @@ fn log_outcome(log: &Log, namespace: &str, outcome: &Outcome, news: bool) {
     };
     let status = if news {
         let retry_at = Some(to_kubernetes(now() + TimeDelta::hours(1)));
-        TokenSourceStatus { failures: 1, retry_at, ..before.clone() }
+        let renew_at = Some(to_kubernetes(now() + TimeDelta::minutes(45)));
+        TokenSourceStatus { failures: 1, retry_at, renew_at, ..before.clone() }
     } else {
         before.clone()
     };
@@ -87,6 +91,70 @@ fn failed_request_is_one_line_with_each_field_once() {
         assert_eq!(line.matches(&format!("\"{field}\":")).count(), 1, "{field} of {line}");
     }
     assert_eq!(found["failures"], 1);
+}
+
+/// Level, message and fields of the rows of a page, as `docs/logs.md` has them.
+fn row(message: &str) -> (String, BTreeSet<String>) {
+    let page = include_str!("../../../../docs/logs.md");
+    let start = format!("| `{message}` | ");
+    let row = page.lines().find_map(|line| line.strip_prefix(&start));
+    let mut cells = row.unwrap_or_else(|| panic!("docs/logs.md has no row for {message}")).split(" | ");
+    let level = cells.next().unwrap().to_owned();
+    (level, cells.next().unwrap().split(", ").map(|field| field.trim_matches('`').to_owned()).collect())
+}
+
+#[test]
+fn lines_have_the_level_and_the_fields_of_the_page() {
+    let published = Published {
+        uid: "uid".to_owned(),
+        resource_version: "1".to_owned(),
+        issued_at: now(),
+        expires_at: now() + TimeDelta::hours(1),
+        since: now(),
+        asked: "inputs".to_owned(),
+        versions: Versions::default(),
+        answers: None,
+        intact: true,
+        metadata_in_sync: true,
+    };
+    let publication = Publication {
+        cause: Cause::RenewalDue,
+        published,
+        unchanged_at: None,
+        fell_back: false,
+        token_type: "Bearer".to_owned(),
+        scope: None,
+        notices: BTreeSet::new(),
+    };
+    let outcomes = [
+        Outcome::Published(publication),
+        Outcome::Failed(now(), failure()),
+        Outcome::Refused(failure()),
+        Outcome::Withdrawn(Target::Missing),
+        Outcome::FormerTargetsDeleted(vec!["former".to_owned()]),
+        Outcome::Restarted(vec!["Deployment web".to_owned()]),
+        Outcome::NotRestarted(failure()),
+    ];
+    let log = Log::new(Counter::default());
+    let named = ("team-a".into(), "source".into());
+    let lines = written(|| {
+        for outcome in &outcomes {
+            log_outcome(&log, "team-a", outcome, true);
+        }
+        let error = Error::WriteTarget(crate::controller::error::CallError::Deadline);
+        log.failed(&named, &error, Duration::from_secs(4), now());
+        log.revoked(&named, now());
+        log.not_revoked(&named, &failure(), now());
+    });
+    assert_eq!(lines.len(), 10, "{lines:#?}");
+    for line in lines {
+        let found: serde_json::Map<String, Value> = serde_json::from_str(&line).unwrap();
+        let (level, fields) = row(found["message"].as_str().unwrap());
+        assert_eq!(found["level"], level.as_str(), "{line}");
+        let in_all_lines = ["timestamp", "level", "message", "target"];
+        let own = found.keys().filter(|key| !in_all_lines.contains(&key.as_str())).cloned();
+        assert_eq!(own.collect::<BTreeSet<_>>(), fields, "{line}");
+    }
 }
 
 #[test]

@@ -57,9 +57,9 @@ impl Faults {
         if self.may_log(&object.namespace) {
             tracing::warn!(
                 kind = self.kind,
-                namespace = ?object.namespace,
-                name = ?object.name,
-                fault = ?fault,
+                namespace = Some(object.namespace.as_str()).filter(|namespace| !namespace.is_empty()),
+                name = object.name,
+                detail = fault,
                 "An object cannot be read; it {consequence}"
             );
         }

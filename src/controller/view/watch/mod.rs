@@ -296,11 +296,16 @@ impl<K: Watched> Watch<K> {
             wait = REFUSED_AGAIN;
         }
         if self.retry.failed() {
-            let (namespace, error) = (self.namespace(), crate::controller::chain(error));
+            let (namespace, detail) = (self.namespace(), crate::controller::chain(error));
             if is_refused && self.selection.is_optional {
-                tracing::info!(kind, error, "Not allowed to watch; what needs it is not available");
+                tracing::info!(
+                    kind,
+                    namespace,
+                    detail,
+                    "Not allowed to watch; what needs it is not available"
+                );
             } else {
-                tracing::warn!(kind, namespace, error, "Watch failed; it is tried again, ever more seldom");
+                tracing::warn!(kind, namespace, detail, "Watch failed; it is tried again, ever more seldom");
             }
         }
         if is_refused {

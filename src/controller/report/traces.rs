@@ -1,0 +1,17 @@
+//! The end of a trace: what came of a request for a token. A reconcile without such an end is not exported.
+
+use crate::controller::report::log::host;
+use crate::decide::{Observed, Outcome};
+use crate::trace;
+
+/// Notes the outcome, if a token was requested.
+pub(crate) fn outcome(observed: &Observed<'_>, outcome: &Outcome) {
+    let (outcome, failure) = match outcome {
+        Outcome::Published(_) => ("Published", None),
+        Outcome::Failed(_, failure) => ("Failed", Some(failure)),
+        Outcome::Unwritten(_, failure) => ("Unwritten", Some(failure)),
+        _ => return,
+    };
+    let reason = failure.map(|failure| failure.reason.as_str());
+    trace::ended(outcome, reason, host(observed).as_deref());
+}
