@@ -547,15 +547,18 @@ fn conventional_names_work_together() {
     }
 }
 
-/// There, the namespace decides about users, and refuses a pod that names another one.
+/// There, the namespace decides about users, and refuses a pod that names another one. Name servers listen on another port.
 #[test]
-fn openshift_chooses_the_user() {
+fn openshift_chooses_the_user_and_has_another_port_for_dns() {
     let helm = Helm::offline();
-    let context = |values: Value, more: &[&str]| {
+    let rendered = |values: Value, more: &[&str]| {
         let chart = chart::folder().display().to_string();
         let values = helm.values(&values);
         let common = ["template", "tokensource", &chart, "--values", &values];
-        let objects = tokensource_kit::manifest::parse(&helm.run(&[&common[..], more].concat()));
+        tokensource_kit::manifest::parse(&helm.run(&[&common[..], more].concat()))
+    };
+    let context = |values: Value, more: &[&str]| {
+        let objects = rendered(values, more);
         find(&objects, "Deployment", DEPLOYMENT).data["spec"]["template"]["spec"]["securityContext"].clone()
     };
     let openshift = ["--api-versions", "security.openshift.io/v1"];
@@ -564,4 +567,12 @@ fn openshift_chooses_the_user() {
     assert_eq!(context(json!({}), &[])["runAsUser"], 65532);
     let chosen = json!({"podSecurityContext": {"runAsUser": 1_000_680_000}});
     assert_eq!(context(chosen, &openshift)["runAsUser"], 1_000_680_000);
+
+    let policy = json!({"networkPolicy": {"enabled": true}});
+    for (more, dns) in [(&openshift[..], json!([53, 53, 5353, 5353])), (&[], json!([53, 53]))] {
+        let objects = rendered(policy.clone(), more);
+        let egress = &find(&objects, "NetworkPolicy", DEPLOYMENT).data["spec"]["egress"];
+        let ports = egress[0]["ports"].as_array().unwrap().iter();
+        assert_eq!(json!(ports.map(|port| port["port"].clone()).collect::<Vec<_>>()), dns);
+    }
 }

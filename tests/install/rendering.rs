@@ -360,7 +360,7 @@ fn monitoring_is_what_kustomize_has() {
         let dashboard =
             std::fs::read_to_string(repository().join("deploy/monitoring/dashboard.json")).unwrap();
         assert_eq!(
-            find(&rendered, "ConfigMap", "tokensource-dashboard").data["data"]["dashboard.json"],
+            find(&rendered, "ConfigMap", "tokensource-dashboard").data["data"]["tokensource.json"],
             dashboard
         );
         for object in &rendered {

@@ -120,11 +120,12 @@ pub(crate) async fn status_tells_what_every_token_does(story: &mut Story) {
     let advice = "What to do about InvalidClient\n  Compare client id and secret";
     page.has(0, &["Ready has been False for", "Renewed has been False for", advice]);
     // Events are sent in the background, and the next attempt may be due at this moment.
-    let page = tokensource_kit::eventually("the Event, and an attempt to come", crate::story::SOON, async || {
-        let page = here(story, &["status", "bad"]).await.out;
-        if page.contains("WHEN") && page.contains("Renews:     in ") { Ok(page) } else { Err(page) }
-    })
-    .await;
+    let page =
+        tokensource_kit::eventually("the Event, and an attempt to come", crate::story::SOON, async || {
+            let page = here(story, &["status", "bad"]).await.out;
+            if page.contains("WHEN") && page.contains("Renews:     in ") { Ok(page) } else { Err(page) }
+        })
+        .await;
     assert_shown("kubectl tokensource status bad", &page, &story.namespace);
     let page = here(story, &["status", "bad", "-o", "json"]).await;
     let page: Value = serde_json::from_str(&page.out).expect("JSON");

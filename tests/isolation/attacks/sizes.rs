@@ -59,7 +59,8 @@ pub(crate) async fn escaped_owners(tenant: Tenant) {
 
 /// A label and a finalizer are short, but an object may have tens of thousands of them.
 pub(crate) async fn many_labels(tenant: Tenant) {
-    let labels: BTreeMap<String, &str> = (0..16_000).map(|at| (format!("example.com/{at:0>50}"), "x")).collect();
+    let labels: BTreeMap<String, &str> =
+        (0..16_000).map(|at| (format!("example.com/{at:0>50}"), "x")).collect();
     let finalizers = vec!["a/b"; 150_000];
     for number in 0..tenant.crowd(100) {
         let mut provider = tenant.source(number, &json!({}));
