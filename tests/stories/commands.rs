@@ -16,12 +16,13 @@ use crate::people::PROGRAM;
 use crate::story::{Story, TOKEN, condition, is};
 
 /// The answers to a user without rights about a valid command.
-const UNDERSTOOD: [&str; 7] = [
+const UNDERSTOOD: [&str; 8] = [
     "orbidden",
     "cannot list resource",
     "NotFound",
     "not found",
     "no objects passed",
+    "no such file",
     "cannot be read",
     "There are no such TokenSources",
 ];

@@ -118,10 +118,13 @@ impl Watched for PartialObjectMeta<Secret> {
         // Only the controlling owner is used. Freeing thousands of other owners later would delay reconciles.
         let owners = object.metadata.owner_references.take().unwrap_or_default();
         let controller = owners.into_iter().find(|owner| owner.controller == Some(true));
-        let annotations = object.metadata.annotations.take();
+        let (annotations, managers) =
+            (object.metadata.annotations.take(), object.metadata.managed_fields.take());
         object.metadata = ObjectMeta {
             annotations,
             owner_references: controller.map(|owner| vec![owner]),
+            // They tell whether this controller has written the Secret. The view keeps the answer only.
+            managed_fields: managers,
             ..identity(object.metadata)
         };
         Ok(Decoded { object, fault: None })
