@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Client, Resource};
 use tokio::time::Instant;
@@ -150,10 +150,11 @@ impl Statuses {
     fn due(&mut self) -> Vec<Due> {
         let views: Vec<_> = self.views.iter().filter(|view| *view.filled.borrow()).collect();
         let sources: Vec<_> = views.iter().map(|view| (*view, view.sources.state())).collect();
+        let now = self.settings.now();
         let mut users: HashMap<Name<'_>, Vec<ProviderUse<'_>>> = HashMap::new();
         for (view, sources) in &sources {
             for source in sources {
-                if let Some((key, user)) = user(view, source) {
+                if let Some((key, user)) = user(view, source, now) {
                     users.entry(key).or_default().push(user);
                 }
             }
@@ -164,7 +165,6 @@ impl Statuses {
         let cluster = if is_for_all { self.cluster.providers() } else { Vec::new() };
         let providers: Vec<_> = namespaced.chain(cluster.into_iter().map(Provider::Cluster)).collect();
 
-        let now = self.settings.now();
         let mut former = std::mem::take(&mut self.records);
         let mut due = Vec::new();
         for provider in providers {
@@ -236,14 +236,17 @@ fn in_turn(mut due: Vec<Due>) -> Vec<Due> {
 }
 
 /// The provider object that a `TokenSource` names, and what the `TokenSource` says about it.
-fn user<'a>(view: &ClusterView, source: &'a TokenSource) -> Option<(Name<'a>, ProviderUse<'a>)> {
+fn user<'a>(
+    view: &ClusterView,
+    source: &'a TokenSource,
+    now: DateTime<Utc>,
+) -> Option<(Name<'a>, ProviderUse<'a>)> {
     let reference = source.spec.provider_ref.as_ref()?;
     if source.metadata.deletion_timestamp.is_some() {
         return None;
     }
     let namespace = source.metadata.namespace.as_deref().unwrap_or_default();
-    let generation = source.metadata.generation.unwrap_or_default();
-    let user = view.local.with_status(source, |status| ProviderUse::of(namespace, generation, status))?;
+    let user = view.local.with_status(source, |status| ProviderUse::of(source, status, now))?;
     let of_provider = match reference.kind {
         ProviderKind::TokenProvider => namespace,
         ProviderKind::ClusterTokenProvider => "",
