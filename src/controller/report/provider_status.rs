@@ -1,7 +1,6 @@
 //! The statuses of provider objects, written from time to time from the cached statuses of the TokenSources that name them.
 //!
-//! Knows which object is written next, and how many writes a sweep may make. Must not decide what a status says, nor whether it
-//! is worth a write.
+//! Knows which TokenSources use an object. Must not decide what a status says, nor whether it is worth a write.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -11,7 +10,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Client, Resource};
-use tokio::time::Instant;
+use records::{Due, Failures, Records};
 
 use crate::api::{ClusterTokenProvider, ProviderKind, TokenProvider, TokenProviderStatus, TokenSource};
 use crate::controller::error::{CallError, chain};
@@ -19,16 +18,10 @@ use crate::controller::report::status::write_status;
 use crate::controller::settings::Settings;
 use crate::controller::view::cluster_scoped::ClusterScoped;
 use crate::controller::view::cluster_view::ClusterView;
-use crate::decide::backoff::retry_after_error;
 use crate::decide::{ProviderUse, provider_status};
 
 /// The pause between two sweeps.
 const PAUSE: Duration = Duration::from_secs(10);
-/// The most writes of one sweep, in one namespace and in all: the writes of tokens come first.
-const WRITES_OF_A_NAMESPACE: usize = 2;
-const WRITES: usize = 100;
-/// A sweep ends after this number of failed writes, because the next ones would probably fail, too.
-const FAILURES: usize = 3;
 
 /// A provider object.
 #[derive(Clone)]
@@ -61,24 +54,21 @@ impl Provider {
     }
 }
 
-/// What this process did with the status of one object.
-#[derive(Default)]
-struct Record {
-    /// The generation at the last sweep. A new one is left for the next sweep: its users have just been triggered, and their
-    /// statuses are still about the former one.
-    generation: i64,
-    written: Option<Instant>,
-    /// How many writes have failed in a row, and when the next one may be made.
-    errors: u32,
-    not_before: Option<Instant>,
-}
-
 /// A status to write.
-struct Due {
+struct Write {
     provider: Provider,
     uid: String,
     status: TokenProviderStatus,
-    written: Option<Instant>,
+}
+
+impl Due for Write {
+    fn uid(&self) -> &str {
+        &self.uid
+    }
+
+    fn namespace(&self) -> &str {
+        self.provider.name().0
+    }
 }
 
 /// Writes the statuses of provider objects.
@@ -87,10 +77,7 @@ pub(crate) struct Statuses {
     settings: Arc<Settings>,
     views: Vec<Arc<ClusterView>>,
     cluster: Arc<ClusterScoped>,
-    /// By the uid of the object.
-    records: HashMap<String, Record>,
-    /// Whether a failed write has been logged since the last sweep without one.
-    is_failing: bool,
+    records: Records,
 }
 
 impl Statuses {
@@ -100,7 +87,7 @@ impl Statuses {
         views: Vec<Arc<ClusterView>>,
         cluster: Arc<ClusterScoped>,
     ) -> Self {
-        Self { client, settings, views, cluster, records: HashMap::new(), is_failing: false }
+        Self { client, settings, views, cluster, records: Records::default() }
     }
 
     /// Sweeps for ever, while this process leads. A controller with a selector sees only a part of the users, and writes no
@@ -118,36 +105,39 @@ impl Statuses {
     }
 
     async fn sweep(&mut self) {
-        let mut failures = 0;
-        for due in in_turn(self.due()) {
-            let written = match &due.provider {
+        let mut failures = Failures::default();
+        let due = self.due();
+        for write in self.records.in_turn(due) {
+            if failures.exclude(write.namespace()) {
+                continue;
+            }
+            let written = match &write.provider {
                 Provider::Namespaced(provider) => {
-                    write_status(&self.client, &self.settings, &**provider, &due.status).await
+                    write_status(&self.client, &self.settings, &**provider, &write.status).await
                 }
                 Provider::Cluster(provider) => {
-                    write_status(&self.client, &self.settings, &**provider, &due.status).await
+                    write_status(&self.client, &self.settings, &**provider, &write.status).await
                 }
             };
             match written {
-                Ok(_) => self.note(&due, None),
+                Ok(_) => self.records.succeeded(&write),
                 Err(CallError::NotLeading) => return,
                 Err(error) => {
-                    failures += 1;
-                    self.note(&due, Some(&error));
+                    failures.count(write.namespace(), &error);
+                    log(&write, &error, self.records.failed(&write, &error));
                 }
             }
-            if failures >= FAILURES {
+            if failures.end_the_sweep() {
                 break;
             }
         }
-        if self.is_failing && self.records.values().all(|record| record.errors == 0) {
-            self.is_failing = false;
-            tracing::info!("The statuses of providers can be written again");
+        if self.records.ended() {
+            tracing::info!("Statuses of providers can be written again");
         }
     }
 
     /// The statuses that are worth a write now, of the views that know all of their objects.
-    fn due(&mut self) -> Vec<Due> {
+    fn due(&mut self) -> Vec<Write> {
         let views: Vec<_> = self.views.iter().filter(|view| *view.filled.borrow()).collect();
         let sources: Vec<_> = views.iter().map(|view| (*view, view.sources.state())).collect();
         let now = self.settings.now();
@@ -165,7 +155,7 @@ impl Statuses {
         let cluster = if is_for_all { self.cluster.providers() } else { Vec::new() };
         let providers: Vec<_> = namespaced.chain(cluster.into_iter().map(Provider::Cluster)).collect();
 
-        let mut former = std::mem::take(&mut self.records);
+        let mut former = std::mem::take(&mut self.records.of_objects);
         let mut due = Vec::new();
         for provider in providers {
             let meta = provider.meta();
@@ -176,9 +166,9 @@ impl Statuses {
             };
             let uid = uid.clone();
             let record = former.remove(&uid).unwrap_or_default();
-            let is_known = record.generation == generation;
-            let record = self.records.entry(uid.clone()).or_insert(Record { generation, ..record });
-            if !is_known || record.not_before.is_some_and(|not_before| Instant::now() < not_before) {
+            let record = self.records.of_objects.entry(uid.clone()).or_insert(record);
+            let is_known = std::mem::replace(&mut record.generation, generation) == generation;
+            if !is_known || !record.may_be_written() {
                 continue;
             }
             let users = users.get(&provider.name()).map_or(&[][..], Vec::as_slice);
@@ -186,53 +176,27 @@ impl Statuses {
             let since_write = since_write.map(|since| since.unwrap_or(TimeDelta::MAX));
             let status = provider_status(users, generation, provider.status(), since_write, now);
             match status {
-                Some(status) => due.push(Due { written: record.written, provider, uid, status }),
-                None => record.errors = 0,
+                Some(status) => due.push(Write { provider, uid, status }),
+                None => record.forget_errors(),
             }
         }
         due
     }
-
-    /// Notes how a write has ended.
-    fn note(&mut self, due: &Due, error: Option<&CallError>) {
-        let Some(record) = self.records.get_mut(&due.uid) else { return };
-        let Some(error) = error else {
-            let written = Some(Instant::now());
-            *record = Record { generation: record.generation, written, ..Record::default() };
-            return;
-        };
-        record.errors = record.errors.saturating_add(1);
-        let pause = retry_after_error(record.errors, TimeDelta::zero(), &due.uid);
-        record.not_before = Some(Instant::now() + pause);
-        let (namespace, name) = due.provider.name();
-        let detail = chain(error);
-        // The first failure may be that of a cache that is behind, or of an object that is gone.
-        if record.errors > 1 && !self.is_failing {
-            self.is_failing = true;
-            tracing::warn!(
-                namespace,
-                name,
-                detail,
-                "The status of a provider could not be written; tokens are not affected"
-            );
-        } else {
-            tracing::debug!(namespace, name, detail, "The status of a provider could not be written");
-        }
-    }
 }
 
-/// The statuses that one sweep may write, longest unwritten first.
-fn in_turn(mut due: Vec<Due>) -> Vec<Due> {
-    due.sort_by_key(|due| due.written);
-    let mut of_namespaces: HashMap<String, usize> = HashMap::new();
-    due.retain(|due| {
-        let (namespace, _) = due.provider.name();
-        let writes = of_namespaces.entry(namespace.to_owned()).or_default();
-        *writes += 1;
-        namespace.is_empty() || *writes <= WRITES_OF_A_NAMESPACE
-    });
-    due.truncate(WRITES);
-    due
+fn log(write: &Write, error: &CallError, is_news: bool) {
+    let (namespace, name) = write.provider.name();
+    let detail = chain(error);
+    if is_news {
+        tracing::warn!(
+            namespace,
+            name,
+            detail,
+            "The status of a provider could not be written; tokens are not affected"
+        );
+    } else {
+        tracing::debug!(namespace, name, detail, "The status of a provider could not be written");
+    }
 }
 
 /// The provider object that a `TokenSource` names, and what the `TokenSource` says about it.
@@ -254,5 +218,4 @@ fn user<'a>(
     Some(((of_provider, &reference.name), user))
 }
 
-#[cfg(test)]
-mod tests;
+mod records;
