@@ -8,12 +8,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::conditions::{State, find};
 use super::schedule::is_of_another_clock;
-use crate::api::{ConditionType, Reason, ReasonKind, TokenSource, TokenSourceStatus, from_kubernetes};
+use crate::api::{ConditionType, Reason, ReasonKind, Tls, TokenSource, TokenSourceStatus, from_kubernetes};
 
 /// What a failure says about the endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Bearing {
-    /// The endpoint, or the provider object, causes the failure. No client can.
+    /// The endpoint, or the provider object, causes the failure. A client can cause it only with what its credentials or its
+    /// request do to the server.
     Fails,
     /// The endpoint has answered, and the client or its request causes the failure.
     Answers,
@@ -65,10 +66,11 @@ pub struct ProviderUse<'a> {
 }
 
 impl<'a> ProviderUse<'a> {
-    /// What a TokenSource says now. None if the provider does not admit it: otherwise everybody could raise the count of a
-    /// ClusterTokenProvider.
+    /// What a TokenSource says now. `tls` is that of the provider block. None if the provider does not admit the TokenSource:
+    /// otherwise everybody could raise the count of a ClusterTokenProvider.
     pub fn of(
         source: &'a TokenSource,
+        tls: &Tls,
         status: Option<&TokenSourceStatus>,
         now: DateTime<Utc>,
     ) -> Option<Self> {
@@ -89,7 +91,7 @@ impl<'a> ProviderUse<'a> {
         // The reason of its own request. While others have found the endpoint failing, `Renewed` has theirs.
         let own = reason
             .filter(|reason| status.failures > 0 && status.failed_reason.as_deref() == Some(reason.as_str()));
-        let bearing = own.map_or(Bearing::Silent, bearing);
+        let bearing = own.map_or(Bearing::Silent, |reason| bearing_with(reason, tls));
         let failed_at = status.last_failure_time.as_ref().and_then(|time| past(time, now));
         // The first failure was not after the last one. `Renewed` may say otherwise if another clock wrote it.
         let since = failure
@@ -102,6 +104,15 @@ impl<'a> ProviderUse<'a> {
             failed: failed.map(|(since, reason)| Failed { since, reason, times: status.failures }),
             ..nothing
         })
+    }
+}
+
+/// What a failure says about the endpoint of a provider with these settings of TLS. If the client has a certificate, which is in
+/// the namespace of the TokenSource, the server may have refused that.
+fn bearing_with(reason: Reason, tls: &Tls) -> Bearing {
+    match reason {
+        Reason::TLSVerificationFailed if tls.client_certificate_ref.is_some() => Bearing::Silent,
+        _ => bearing(reason),
     }
 }
 

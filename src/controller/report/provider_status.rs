@@ -9,16 +9,17 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::runtime::reflector::ObjectRef;
 use kube::{Client, Resource};
 use records::{Due, Failures, Records};
 
-use crate::api::{ClusterTokenProvider, ProviderKind, TokenProvider, TokenProviderStatus, TokenSource};
+use crate::api::{ClusterTokenProvider, Tls, TokenProvider, TokenProviderStatus, TokenSource};
 use crate::controller::error::{CallError, chain};
 use crate::controller::report::status::write_status;
 use crate::controller::settings::Settings;
 use crate::controller::view::cluster_scoped::ClusterScoped;
 use crate::controller::view::cluster_view::ClusterView;
-use crate::decide::{ProviderUse, provider_status};
+use crate::decide::{ChosenProvider, ProviderUse, chosen_provider, provider_status};
 
 /// The pause between two sweeps.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -144,7 +145,7 @@ impl Statuses {
         let mut users: HashMap<Name<'_>, Vec<ProviderUse<'_>>> = HashMap::new();
         for (view, sources) in &sources {
             for source in sources {
-                if let Some((key, user)) = user(view, source, now) {
+                if let Some((key, user)) = self.user(view, source, now) {
                     users.entry(key).or_default().push(user);
                 }
             }
@@ -182,6 +183,34 @@ impl Statuses {
         }
         due
     }
+
+    /// The provider object that a `TokenSource` names, and what the `TokenSource` says about it.
+    fn user<'a>(
+        &self,
+        view: &ClusterView,
+        source: &'a TokenSource,
+        now: DateTime<Utc>,
+    ) -> Option<(Name<'a>, ProviderUse<'a>)> {
+        if source.metadata.deletion_timestamp.is_some() {
+            return None;
+        }
+        let namespace = source.metadata.namespace.as_deref().unwrap_or_default();
+        let says =
+            |tls: &Tls| view.local.with_status(source, |status| ProviderUse::of(source, tls, status, now));
+        Some(match chosen_provider(&source.spec, self.settings.only_cluster_providers).ok()? {
+            ChosenProvider::Inline(_) => return None,
+            ChosenProvider::Namespaced(name) => {
+                let provider = view.providers.get(&ObjectRef::new(name).within(namespace))?;
+                ((namespace, name), says(&provider.spec.tls)?)
+            }
+            ChosenProvider::Cluster(name) => {
+                let name_of =
+                    |provider: &ClusterTokenProvider| provider.metadata.name.as_deref() == Some(name);
+                let provider = self.cluster.providers().into_iter().find(|provider| name_of(provider))?;
+                (("", name), says(&provider.spec.provider.tls)?)
+            }
+        })
+    }
 }
 
 fn log(write: &Write, error: &CallError, is_news: bool) {
@@ -197,25 +226,6 @@ fn log(write: &Write, error: &CallError, is_news: bool) {
     } else {
         tracing::debug!(namespace, name, detail, "The status of a provider could not be written");
     }
-}
-
-/// The provider object that a `TokenSource` names, and what the `TokenSource` says about it.
-fn user<'a>(
-    view: &ClusterView,
-    source: &'a TokenSource,
-    now: DateTime<Utc>,
-) -> Option<(Name<'a>, ProviderUse<'a>)> {
-    let reference = source.spec.provider_ref.as_ref()?;
-    if source.metadata.deletion_timestamp.is_some() {
-        return None;
-    }
-    let namespace = source.metadata.namespace.as_deref().unwrap_or_default();
-    let user = view.local.with_status(source, |status| ProviderUse::of(source, status, now))?;
-    let of_provider = match reference.kind {
-        ProviderKind::TokenProvider => namespace,
-        ProviderKind::ClusterTokenProvider => "",
-    };
-    Some(((of_provider, &reference.name), user))
 }
 
 mod records;

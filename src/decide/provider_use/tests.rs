@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::api::to_kubernetes;
+use crate::api::{ObjectReference, to_kubernetes};
 use crate::decide::fixture::at;
 
 #[test]
@@ -82,13 +82,13 @@ fn source() -> TokenSource {
 
 #[test]
 fn only_own_requests_of_this_spec_count() {
-    let source = source();
+    let (source, tls) = (source(), Tls::default());
     let good = status(ISSUED, ISSUED, 0, "");
-    let of = |status: &TokenSourceStatus| ProviderUse::of(&source, Some(status), at(60));
+    let of = |status: &TokenSourceStatus| ProviderUse::of(&source, &tls, Some(status), at(60));
     assert_eq!(of(&good), Some(succeeded(5)));
     let earlier = TokenSourceStatus { observed_generation: Some(2), ..good.clone() };
     assert_eq!(of(&earlier), Some(NOTHING), "of an earlier generation");
-    assert_eq!(ProviderUse::of(&source, None, at(60)), Some(NOTHING), "nobody has looked at it");
+    assert_eq!(ProviderUse::of(&source, &tls, None, at(60)), Some(NOTHING), "nobody has looked at it");
     let down = ("False", "EndpointUnreachable");
     let failed = Failed { since: at(30), reason: Reason::EndpointUnreachable, times: 4 };
     for (case, status, expected) in [
@@ -122,9 +122,9 @@ fn only_own_requests_of_this_spec_count() {
 /// The owner of a target may write any time into its record, and a controller may have had a wrong clock.
 #[test]
 fn times_in_the_future_say_nothing() {
-    let source = source();
+    let (source, tls) = (source(), Tls::default());
     let future = Some(to_kubernetes(at(2_000_000_000)));
-    let of = |status: &TokenSourceStatus| ProviderUse::of(&source, Some(status), at(60));
+    let of = |status: &TokenSourceStatus| ProviderUse::of(&source, &tls, Some(status), at(60));
     let good = status(ISSUED, ISSUED, 0, "");
     let down = status(ISSUED, ("False", "EndpointUnreachable"), 4, "EndpointUnreachable");
     let refused = status(ISSUED, ("False", "InvalidClient"), 4, "InvalidClient");
@@ -162,6 +162,20 @@ fn suspended_token_sources_say_nothing() {
         status(ISSUED, ("Unknown", "Suspended"), 0, ""),
         status(ISSUED, ("False", "EndpointUnreachable"), 4, "EndpointUnreachable"),
     ] {
-        assert_eq!(ProviderUse::of(&source, Some(&status), at(60)), Some(NOTHING));
+        assert_eq!(ProviderUse::of(&source, &Tls::default(), Some(&status), at(60)), Some(NOTHING));
     }
+}
+
+#[test]
+fn failures_of_tls_say_nothing_if_the_server_may_have_refused_the_certificate_of_the_client() {
+    let source = source();
+    let of = |tls: &Tls, reason: &str| {
+        let status = status(ISSUED, ("False", reason), 4, reason);
+        ProviderUse::of(&source, tls, Some(&status), at(60)).unwrap().failed.map(|failed| failed.reason)
+    };
+    let pair = Some(ObjectReference { name: "pair".to_owned() });
+    let certificate = Tls { client_certificate_ref: pair, ..Tls::default() };
+    assert_eq!(of(&certificate, "TLSVerificationFailed"), None);
+    assert_eq!(of(&certificate, "EndpointUnreachable"), Some(Reason::EndpointUnreachable));
+    assert_eq!(of(&Tls::default(), "TLSVerificationFailed"), Some(Reason::TLSVerificationFailed));
 }
