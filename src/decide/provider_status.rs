@@ -101,11 +101,16 @@ fn verdict(
     let recorded = recorded(before, now);
     let succeeded_at = users.iter().filter_map(|user| user.succeeded_at).max();
     let last_success = succeeded_at.max(recorded);
-    // A TokenSource that failed before others succeeded fails for its own reason, as for the circuit breaker.
+    // A TokenSource that failed before others succeeded fails for its own reason, as for the circuit breaker. So may one that
+    // has never succeeded: whoever creates or changes it chooses when it first fails.
+    let counts = |user: &ProviderUse<'_>, failed: &Failed| {
+        last_success.is_none_or(|success| {
+            failed.since >= success && (user.succeeded_at.is_some() || now - success >= AROUND)
+        })
+    };
     let since: Vec<(&str, Failed)> = users
         .iter()
-        .filter_map(|user| Some((user.namespace, user.failed?)))
-        .filter(|(_, failed)| last_success.is_none_or(|success| failed.since >= success))
+        .filter_map(|user| Some((user.namespace, user.failed.filter(|failed| counts(user, failed))?)))
         .collect();
     if proves(&since, users, now) {
         return Some(Verdict::Failing(most_frequent(&since)?));

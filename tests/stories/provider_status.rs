@@ -67,8 +67,10 @@ pub(crate) async fn outage_and_recovery_show(story: &mut Story) {
     const USERS: i32 = 5;
     story.provider.always(TOKEN, Answer::token(3600));
     story.credentials("client", "s3cr3t-of-the-client").await;
+    story.credentials("rotated", "s3cr3t-of-the-client").await;
     for number in 0..USERS {
-        story.apply(&source(story, &format!("user-{number}"), "TokenProvider", "ours", "client")).await;
+        let credentials = if number < 2 { "rotated" } else { "client" };
+        story.apply(&source(story, &format!("user-{number}"), "TokenProvider", "ours", credentials)).await;
     }
     story.apply(&provider(story, "TokenProvider", "ours")).await;
     story.apply(&provider(story, "TokenProvider", "unused")).await;
@@ -93,8 +95,7 @@ pub(crate) async fn outage_and_recovery_show(story: &mut Story) {
     assert_eq!(story.provider.count(TOKEN), USERS.unsigned_abs() as usize);
 
     story.provider.go_down();
-    story.delete_secret("user-0-token").await;
-    story.delete_secret("user-1-token").await;
+    story.credentials("rotated", "s3cr3t-of-the-client-2").await;
     let expected = (&*format!("False {}", Reason::EndpointUnreachable), USERS, 2);
     let failing = until(story, "ours", SOON, expected).await;
     let message = &failing.conditions[0].message;

@@ -80,6 +80,16 @@ fn ready_follows_the_last_requests_of_all_users() {
             "EndpointUnreachable",
         ),
         (
+            "TokenSources of two namespaces that never had a token fail after a success",
+            vec![failed(a, 9000, 9), failed(b, 9001, 9), succeeded("c", 8000)],
+            "True",
+        ),
+        (
+            "TokenSources that never had a token fail, and the last success is long ago",
+            vec![failed(a, 9000, 9), failed(b, 9001, 9), succeeded("c", 10)],
+            "EndpointUnreachable",
+        ),
+        (
             "the reason of most counts",
             vec![
                 failed(a, 90, 1),
