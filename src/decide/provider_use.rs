@@ -66,14 +66,13 @@ pub struct ProviderUse<'a> {
 }
 
 impl<'a> ProviderUse<'a> {
-    /// What a TokenSource says now. `tls` is that of the provider block. None if the provider does not admit the TokenSource:
-    /// otherwise everybody could raise the count of a ClusterTokenProvider.
+    /// What a TokenSource that the provider admits says now. `tls` is that of the provider block.
     pub fn of(
         source: &'a TokenSource,
         tls: &Tls,
         status: Option<&TokenSourceStatus>,
         now: DateTime<Utc>,
-    ) -> Option<Self> {
+    ) -> Self {
         let namespace = source.metadata.namespace.as_deref().unwrap_or_default();
         let nothing = Self { namespace, succeeded_at: None, answered_at: None, failed: None };
         // A status of an earlier generation may be about another provider. While it is suspended, a TokenSource asks for
@@ -81,15 +80,12 @@ impl<'a> ProviderUse<'a> {
         let status = status.filter(|status| {
             status.observed_generation == source.metadata.generation && !source.spec.suspend
         });
-        let Some(status) = status else { return Some(nothing) };
+        let Some(status) = status else { return nothing };
         let renewed = find(&status.conditions, ConditionType::Renewed);
         let failure = renewed.filter(|renewed| renewed.status == State::False.as_str());
-        let reason = failure.and_then(|failure| Reason::named(&failure.reason));
-        if reason == Some(Reason::ProviderNotAllowed) {
-            return None;
-        }
         // The reason of its own request. While others have found the endpoint failing, `Renewed` has theirs.
-        let own = reason
+        let own = failure
+            .and_then(|failure| Reason::named(&failure.reason))
             .filter(|reason| status.failures > 0 && status.failed_reason.as_deref() == Some(reason.as_str()));
         let bearing = own.map_or(Bearing::Silent, |reason| bearing_with(reason, tls));
         let failed_at = status.last_failure_time.as_ref().and_then(|time| past(time, now));
@@ -98,12 +94,12 @@ impl<'a> ProviderUse<'a> {
             .zip(failed_at)
             .map(|(failure, failed_at)| from_kubernetes(&failure.last_transition_time).min(failed_at));
         let failed = since.zip(own).filter(|_| bearing == Bearing::Fails);
-        Some(Self {
+        Self {
             succeeded_at: succeeded_at(status, now),
             answered_at: failed_at.filter(|_| bearing == Bearing::Answers),
             failed: failed.map(|(since, reason)| Failed { since, reason, times: status.failures }),
             ..nothing
-        })
+        }
     }
 }
 

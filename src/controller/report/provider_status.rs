@@ -184,7 +184,10 @@ impl Statuses {
         due
     }
 
-    /// The provider object that a `TokenSource` names, and what the `TokenSource` says about it.
+    /// The provider object that a `TokenSource` names, and what the `TokenSource` says about it. None if there is no such
+    /// object, or if the object does not admit the `TokenSource`: otherwise everybody could raise the counts of a
+    /// `ClusterTokenProvider`. The status of the `TokenSource` does not tell whether the object admits it, because it is
+    /// suspended, for example, and has another reason.
     fn user<'a>(
         &self,
         view: &ClusterView,
@@ -201,13 +204,11 @@ impl Statuses {
             ChosenProvider::Inline(_) => return None,
             ChosenProvider::Namespaced(name) => {
                 let provider = view.providers.get(&ObjectRef::new(name).within(namespace))?;
-                ((namespace, name), says(&provider.spec.tls)?)
+                ((namespace, name), says(&provider.spec.tls))
             }
             ChosenProvider::Cluster(name) => {
-                let name_of =
-                    |provider: &ClusterTokenProvider| provider.metadata.name.as_deref() == Some(name);
-                let provider = self.cluster.providers().into_iter().find(|provider| name_of(provider))?;
-                (("", name), says(&provider.spec.provider.tls)?)
+                let provider = self.cluster.provider(name, namespace).ok()?;
+                (("", name), says(&provider.spec.provider.tls))
             }
         })
     }
