@@ -72,7 +72,7 @@ pub use plan::Plan;
 pub use probe::next_probe;
 pub use probed::{Probed, Verdict};
 pub use provider::{ChosenProvider, chosen_provider, provider_host, stray_probe};
-pub use provider_label::ProviderLabels;
+pub use provider_label::{HostUse, ProviderLabels};
 pub use provider_status::provider_status;
 pub use provider_use::ProviderUse;
 pub use replacement::Replacement;
