@@ -1,6 +1,5 @@
 //! The values of the metric label `provider`, whose number is bounded. Knows hosts and namespaces; must not know a metric.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many different values the label has, apart from the two fixed ones.
@@ -10,6 +9,23 @@ const OF_NAMESPACE: usize = 10;
 /// The value for hosts beyond the bounds. No host has parentheses.
 const OTHER: &str = "(other)";
 
+/// A TokenSource that uses a host.
+#[derive(Clone, Copy, Debug)]
+pub struct HostUse<'a> {
+    /// The namespace of the TokenSource.
+    pub namespace: &'a str,
+    /// The host of its provider.
+    pub host: &'a str,
+    /// Whether a ClusterTokenProvider names the host.
+    pub is_shared: bool,
+    /// When the TokenSource was created, in seconds.
+    pub since: i64,
+}
+
+/// The order in which hosts become values: those of ClusterTokenProviders, then those in use for the longest time. So no new
+/// TokenSource, of whatever name and in however many namespaces, takes the value of a host in use; and all replicas choose alike.
+type Rank = (bool, i64);
+
 /// The hosts that are values of the label.
 #[derive(Debug)]
 pub struct ProviderLabels<'a> {
@@ -17,20 +33,22 @@ pub struct ProviderLabels<'a> {
 }
 
 impl<'a> ProviderLabels<'a> {
-    /// Chooses from pairs of a namespace and a host: the hosts that most namespaces use, then by name. The number of
-    /// TokenSources does not count, because one namespace can create many.
-    pub fn choose(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let mut of_namespace: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        for (namespace, host) in pairs {
-            of_namespace.entry(namespace).or_default().insert(host);
+    /// Chooses from the hosts in use.
+    pub fn choose(uses: impl IntoIterator<Item = HostUse<'a>>) -> Self {
+        let mut of_namespaces: BTreeMap<&str, BTreeMap<&str, Rank>> = BTreeMap::new();
+        for HostUse { namespace, host, is_shared, since } in uses {
+            let rank = (!is_shared, since);
+            let known = of_namespaces.entry(namespace).or_default().entry(host).or_insert(rank);
+            *known = rank.min(*known);
         }
-        let mut users: BTreeMap<&str, usize> = BTreeMap::new();
-        for host in of_namespace.values().flat_map(|hosts| hosts.iter().take(OF_NAMESPACE)) {
-            *users.entry(host).or_default() += 1;
+        let mut ranks: BTreeMap<&str, Rank> = BTreeMap::new();
+        for hosts in of_namespaces.into_values() {
+            for (host, rank) in first(hosts, OF_NAMESPACE) {
+                let known = ranks.entry(host).or_insert(rank);
+                *known = rank.min(*known);
+            }
         }
-        let mut ranked: Vec<_> = users.into_iter().collect();
-        ranked.sort_by_key(|(_, namespaces)| Reverse(*namespaces));
-        Self { hosts: ranked.into_iter().take(TOTAL).map(|(host, _)| host).collect() }
+        Self { hosts: first(ranks, TOTAL).map(|(host, _)| host).collect() }
     }
 
     /// The value for this host; empty if the provider is not known.
@@ -43,6 +61,13 @@ impl<'a> ProviderLabels<'a> {
     }
 }
 
+/// The first hosts of this number by rank, then by name.
+fn first<'a>(hosts: BTreeMap<&'a str, Rank>, number: usize) -> impl Iterator<Item = (&'a str, Rank)> {
+    let mut hosts: Vec<_> = hosts.into_iter().collect();
+    hosts.sort_by_key(|(_, rank)| *rank);
+    hosts.into_iter().take(number)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,9 +76,14 @@ mod tests {
         (0..count).map(|number| format!("{prefix}{number:04}.example.com")).collect()
     }
 
+    fn used<'a>(namespace: &'a str, host: &'a str, since: i64) -> HostUse<'a> {
+        HostUse { namespace, host, is_shared: false, since }
+    }
+
     #[test]
     fn hosts_are_values_and_an_unknown_provider_is_empty() {
-        let labels = ProviderLabels::choose([("a", "auth.example.com"), ("b", "auth.example.com")]);
+        let labels =
+            ProviderLabels::choose([used("a", "auth.example.com", 1), used("b", "auth.example.com", 2)]);
         assert_eq!(labels.label(Some("auth.example.com")), "auth.example.com");
         assert_eq!(labels.label(None), "");
     }
@@ -61,21 +91,36 @@ mod tests {
     #[test]
     fn a_namespace_with_many_hosts_takes_no_value_of_another() {
         let many = hosts("a", 1000);
-        let pairs = many.iter().map(|host| ("greedy", host.as_str())).chain([("modest", "z.example.com")]);
-        let labels = ProviderLabels::choose(pairs);
+        let uses =
+            many.iter().map(|host| used("greedy", host, 1)).chain([used("modest", "z.example.com", 2)]);
+        let labels = ProviderLabels::choose(uses);
         assert_eq!(labels.label(Some("z.example.com")), "z.example.com");
         let named = many.iter().filter(|host| labels.label(Some(host)) != OTHER).count();
         assert_eq!(named, OF_NAMESPACE);
     }
 
     #[test]
-    fn values_are_bounded_and_the_hosts_of_most_namespaces_are_kept() {
-        let (names, many) = (hosts("namespace", 1000), hosts("a", 1000));
-        let own = names.iter().map(String::as_str).zip(many.iter().map(String::as_str));
-        let shared = names.iter().take(2).map(|namespace| (namespace.as_str(), "z.example.com"));
-        let labels = ProviderLabels::choose(own.chain(shared));
+    fn new_hosts_take_no_value_of_a_host_in_use() {
+        let (names, many, new) = (hosts("namespace", TOTAL), hosts("a", TOTAL), hosts("0", 20));
+        let mut uses: Vec<_> = names.iter().zip(&many).map(|(name, host)| used(name, host, 1)).collect();
+        for namespace in ["one", "two", "three"] {
+            uses.extend(new.iter().map(|host| used(namespace, host, 2)));
+        }
+        let labels = ProviderLabels::choose(uses.iter().copied());
         assert_eq!(labels.hosts.len(), TOTAL);
+        assert!(many.iter().all(|host| labels.label(Some(host)) == *host));
+        assert!(new.iter().all(|host| labels.label(Some(host)) == OTHER));
+    }
+
+    #[test]
+    fn hosts_of_cluster_token_providers_come_first() {
+        let (names, many) = (hosts("namespace", TOTAL), hosts("a", TOTAL));
+        let own = hosts("b", OF_NAMESPACE);
+        let shared = HostUse { is_shared: true, ..used("late", "z.example.com", 9) };
+        let uses = names.iter().zip(&many).map(|(name, host)| used(name, host, 1));
+        let uses = uses.chain(own.iter().map(|host| used("late", host, 1))).chain([shared]);
+        let labels = ProviderLabels::choose(uses);
         assert_eq!(labels.label(Some("z.example.com")), "z.example.com");
-        assert_eq!(labels.label(Some(&many[999])), OTHER);
+        assert_eq!(labels.hosts.len(), TOTAL);
     }
 }

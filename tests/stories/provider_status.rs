@@ -67,8 +67,10 @@ pub(crate) async fn outage_and_recovery_show(story: &mut Story) {
     const USERS: i32 = 5;
     story.provider.always(TOKEN, Answer::token(3600));
     story.credentials("client", "s3cr3t-of-the-client").await;
+    story.credentials("rotated", "s3cr3t-of-the-client").await;
     for number in 0..USERS {
-        story.apply(&source(story, &format!("user-{number}"), "TokenProvider", "ours", "client")).await;
+        let credentials = if number < 2 { "rotated" } else { "client" };
+        story.apply(&source(story, &format!("user-{number}"), "TokenProvider", "ours", credentials)).await;
     }
     story.apply(&provider(story, "TokenProvider", "ours")).await;
     story.apply(&provider(story, "TokenProvider", "unused")).await;
@@ -93,8 +95,7 @@ pub(crate) async fn outage_and_recovery_show(story: &mut Story) {
     assert_eq!(story.provider.count(TOKEN), USERS.unsigned_abs() as usize);
 
     story.provider.go_down();
-    story.delete_secret("user-0-token").await;
-    story.delete_secret("user-1-token").await;
+    story.credentials("rotated", "s3cr3t-of-the-client-2").await;
     let expected = (&*format!("False {}", Reason::EndpointUnreachable), USERS, 2);
     let failing = until(story, "ours", SOON, expected).await;
     let message = &failing.conditions[0].message;
@@ -214,12 +215,18 @@ pub(crate) async fn missing_right_costs_one_line(story: &mut Story) {
     assert!(story.controller.get("/readyz").await.is_ok(), "tokens do not depend on the right");
 }
 
-/// Two replicas for the whole cluster, and tenants in two namespaces. Only such controllers write ClusterTokenProviders, and
+/// Two replicas for the whole cluster, and tenants in four namespaces. Only such controllers write ClusterTokenProviders, and
 /// here they would disturb the other stories, so this one has a control plane of its own.
 pub(crate) async fn tenants_share_the_status_of_a_cluster_provider(story: &mut Story) {
     let world = World::start(Shape::default()).await;
     let plane = world.plane();
     let (first, second) = (plane.namespace("first").await, plane.namespace("second").await);
+    let (dormant, stranger) = (plane.namespace("dormant").await, plane.namespace("stranger").await);
+    for namespace in [&first, &second, &dormant] {
+        let labels = json!({"story": "admitted"});
+        let admitted = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}});
+        plane.apply(&admitted.to_string()).await;
+    }
     shipped::grant_lease(plane, &first).await;
     let arguments = ["--leader-elect", "--lease-namespace", &first, "--allow-network", "127.0.0.0/8"];
     let replicas =
@@ -234,7 +241,7 @@ pub(crate) async fn tenants_share_the_status_of_a_cluster_provider(story: &mut S
         "metadata": {"name": "client", "annotations": {"tokensource.dev/allowed-hosts": story.provider.host()}},
         "stringData": {"client_id": "the-client", "client_secret": "s3cr3t-of-the-client"},
     });
-    for namespace in [&first, &second] {
+    for namespace in [&first, &second, &dormant, &stranger] {
         plane.apply_in(namespace, &secret.to_string()).await;
     }
     let user = source(story, "user", "ClusterTokenProvider", "shared", "client");
@@ -242,7 +249,14 @@ pub(crate) async fn tenants_share_the_status_of_a_cluster_provider(story: &mut S
     let mut deadly = user.clone();
     deadly["spec"]["token"] = json!({"scopes": ["deadly"]});
     plane.apply_in(&second, &deadly.to_string()).await;
-    plane.apply(&provider(story, "ClusterTokenProvider", "shared").to_string()).await;
+    // These two say nothing about the provider, and the second one is not even counted.
+    let mut suspended = user.clone();
+    suspended["spec"]["suspend"] = json!(true);
+    plane.apply_in(&dormant, &suspended.to_string()).await;
+    plane.apply_in(&stranger, &suspended.to_string()).await;
+    let mut shared = provider(story, "ClusterTokenProvider", "shared");
+    shared["spec"]["allowedNamespaces"] = json!({"matchLabels": {"story": "admitted"}});
+    plane.apply(&shared.to_string()).await;
     plane.apply_in(&first, &provider(story, "TokenProvider", "unused").to_string()).await;
 
     let clusters: Api<ClusterTokenProvider> = Api::all(plane.admin());
@@ -255,7 +269,7 @@ pub(crate) async fn tenants_share_the_status_of_a_cluster_provider(story: &mut S
         }
     })
     .await;
-    assert_eq!((found.token_sources, found.failing), (2, 1), "{found:#?}");
+    assert_eq!((found.token_sources, found.failing), (3, 1), "{found:#?}");
     assert!(!found.conditions[0].message.contains(&second), "{found:#?}");
     // The failing tenant goes on to fail, and nothing is written: neither by the leader nor by the other replica.
     tokio::time::sleep(Duration::from_secs(25)).await;

@@ -1,34 +1,28 @@
 //! The statuses of provider objects, written from time to time from the cached statuses of the TokenSources that name them.
 //!
-//! Knows which object is written next, and how many writes a sweep may make. Must not decide what a status says, nor whether it
-//! is worth a write.
+//! Knows which TokenSources use an object. Must not decide what a status says, nor whether it is worth a write.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::runtime::reflector::ObjectRef;
 use kube::{Client, Resource};
-use tokio::time::Instant;
+use records::{Due, Failures, Records};
 
-use crate::api::{ClusterTokenProvider, ProviderKind, TokenProvider, TokenProviderStatus, TokenSource};
+use crate::api::{ClusterTokenProvider, Tls, TokenProvider, TokenProviderStatus, TokenSource};
 use crate::controller::error::{CallError, chain};
 use crate::controller::report::status::write_status;
 use crate::controller::settings::Settings;
 use crate::controller::view::cluster_scoped::ClusterScoped;
 use crate::controller::view::cluster_view::ClusterView;
-use crate::decide::backoff::retry_after_error;
-use crate::decide::{ProviderUse, provider_status};
+use crate::decide::{ChosenProvider, ProviderUse, chosen_provider, provider_status};
 
 /// The pause between two sweeps.
 const PAUSE: Duration = Duration::from_secs(10);
-/// The most writes of one sweep, in one namespace and in all: the writes of tokens come first.
-const WRITES_OF_A_NAMESPACE: usize = 2;
-const WRITES: usize = 100;
-/// A sweep ends after this number of failed writes, because the next ones would probably fail, too.
-const FAILURES: usize = 3;
 
 /// A provider object.
 #[derive(Clone)]
@@ -61,24 +55,21 @@ impl Provider {
     }
 }
 
-/// What this process did with the status of one object.
-#[derive(Default)]
-struct Record {
-    /// The generation at the last sweep. A new one is left for the next sweep: its users have just been triggered, and their
-    /// statuses are still about the former one.
-    generation: i64,
-    written: Option<Instant>,
-    /// How many writes have failed in a row, and when the next one may be made.
-    errors: u32,
-    not_before: Option<Instant>,
-}
-
 /// A status to write.
-struct Due {
+struct Write {
     provider: Provider,
     uid: String,
     status: TokenProviderStatus,
-    written: Option<Instant>,
+}
+
+impl Due for Write {
+    fn uid(&self) -> &str {
+        &self.uid
+    }
+
+    fn namespace(&self) -> &str {
+        self.provider.name().0
+    }
 }
 
 /// Writes the statuses of provider objects.
@@ -87,10 +78,7 @@ pub(crate) struct Statuses {
     settings: Arc<Settings>,
     views: Vec<Arc<ClusterView>>,
     cluster: Arc<ClusterScoped>,
-    /// By the uid of the object.
-    records: HashMap<String, Record>,
-    /// Whether a failed write has been logged since the last sweep without one.
-    is_failing: bool,
+    records: Records,
 }
 
 impl Statuses {
@@ -100,7 +88,7 @@ impl Statuses {
         views: Vec<Arc<ClusterView>>,
         cluster: Arc<ClusterScoped>,
     ) -> Self {
-        Self { client, settings, views, cluster, records: HashMap::new(), is_failing: false }
+        Self { client, settings, views, cluster, records: Records::default() }
     }
 
     /// Sweeps for ever, while this process leads. A controller with a selector sees only a part of the users, and writes no
@@ -118,42 +106,46 @@ impl Statuses {
     }
 
     async fn sweep(&mut self) {
-        let mut failures = 0;
-        for due in in_turn(self.due()) {
-            let written = match &due.provider {
+        let mut failures = Failures::default();
+        let due = self.due();
+        for write in self.records.in_turn(due) {
+            if failures.exclude(write.namespace()) {
+                continue;
+            }
+            let written = match &write.provider {
                 Provider::Namespaced(provider) => {
-                    write_status(&self.client, &self.settings, &**provider, &due.status).await
+                    write_status(&self.client, &self.settings, &**provider, &write.status).await
                 }
                 Provider::Cluster(provider) => {
-                    write_status(&self.client, &self.settings, &**provider, &due.status).await
+                    write_status(&self.client, &self.settings, &**provider, &write.status).await
                 }
             };
             match written {
-                Ok(_) => self.note(&due, None),
+                Ok(_) => self.records.succeeded(&write),
                 Err(CallError::NotLeading) => return,
                 Err(error) => {
-                    failures += 1;
-                    self.note(&due, Some(&error));
+                    failures.count(write.namespace(), &error);
+                    log(&write, &error, self.records.failed(&write, &error));
                 }
             }
-            if failures >= FAILURES {
+            if failures.end_the_sweep() {
                 break;
             }
         }
-        if self.is_failing && self.records.values().all(|record| record.errors == 0) {
-            self.is_failing = false;
-            tracing::info!("The statuses of providers can be written again");
+        if self.records.ended() {
+            tracing::info!("Statuses of providers can be written again");
         }
     }
 
     /// The statuses that are worth a write now, of the views that know all of their objects.
-    fn due(&mut self) -> Vec<Due> {
+    fn due(&mut self) -> Vec<Write> {
         let views: Vec<_> = self.views.iter().filter(|view| *view.filled.borrow()).collect();
         let sources: Vec<_> = views.iter().map(|view| (*view, view.sources.state())).collect();
+        let now = self.settings.now();
         let mut users: HashMap<Name<'_>, Vec<ProviderUse<'_>>> = HashMap::new();
         for (view, sources) in &sources {
             for source in sources {
-                if let Some((key, user)) = user(view, source) {
+                if let Some((key, user)) = self.user(view, source, now) {
                     users.entry(key).or_default().push(user);
                 }
             }
@@ -164,8 +156,7 @@ impl Statuses {
         let cluster = if is_for_all { self.cluster.providers() } else { Vec::new() };
         let providers: Vec<_> = namespaced.chain(cluster.into_iter().map(Provider::Cluster)).collect();
 
-        let now = self.settings.now();
-        let mut former = std::mem::take(&mut self.records);
+        let mut former = std::mem::take(&mut self.records.of_objects);
         let mut due = Vec::new();
         for provider in providers {
             let meta = provider.meta();
@@ -176,9 +167,9 @@ impl Statuses {
             };
             let uid = uid.clone();
             let record = former.remove(&uid).unwrap_or_default();
-            let is_known = record.generation == generation;
-            let record = self.records.entry(uid.clone()).or_insert(Record { generation, ..record });
-            if !is_known || record.not_before.is_some_and(|not_before| Instant::now() < not_before) {
+            let record = self.records.of_objects.entry(uid.clone()).or_insert(record);
+            let is_known = std::mem::replace(&mut record.generation, generation) == generation;
+            if !is_known || !record.may_be_written() {
                 continue;
             }
             let users = users.get(&provider.name()).map_or(&[][..], Vec::as_slice);
@@ -186,70 +177,56 @@ impl Statuses {
             let since_write = since_write.map(|since| since.unwrap_or(TimeDelta::MAX));
             let status = provider_status(users, generation, provider.status(), since_write, now);
             match status {
-                Some(status) => due.push(Due { written: record.written, provider, uid, status }),
-                None => record.errors = 0,
+                Some(status) => due.push(Write { provider, uid, status }),
+                None => record.forget_errors(),
             }
         }
         due
     }
 
-    /// Notes how a write has ended.
-    fn note(&mut self, due: &Due, error: Option<&CallError>) {
-        let Some(record) = self.records.get_mut(&due.uid) else { return };
-        let Some(error) = error else {
-            let written = Some(Instant::now());
-            *record = Record { generation: record.generation, written, ..Record::default() };
-            return;
-        };
-        record.errors = record.errors.saturating_add(1);
-        let pause = retry_after_error(record.errors, TimeDelta::zero(), &due.uid);
-        record.not_before = Some(Instant::now() + pause);
-        let (namespace, name) = due.provider.name();
-        let detail = chain(error);
-        // The first failure may be that of a cache that is behind, or of an object that is gone.
-        if record.errors > 1 && !self.is_failing {
-            self.is_failing = true;
-            tracing::warn!(
-                namespace,
-                name,
-                detail,
-                "The status of a provider could not be written; tokens are not affected"
-            );
-        } else {
-            tracing::debug!(namespace, name, detail, "The status of a provider could not be written");
+    /// The provider object that a `TokenSource` names, and what the `TokenSource` says about it. None if there is no such
+    /// object, or if the object does not admit the `TokenSource`: otherwise everybody could raise the counts of a
+    /// `ClusterTokenProvider`. The status of the `TokenSource` does not tell whether the object admits it, because it is
+    /// suspended, for example, and has another reason.
+    fn user<'a>(
+        &self,
+        view: &ClusterView,
+        source: &'a TokenSource,
+        now: DateTime<Utc>,
+    ) -> Option<(Name<'a>, ProviderUse<'a>)> {
+        if source.metadata.deletion_timestamp.is_some() {
+            return None;
         }
+        let namespace = source.metadata.namespace.as_deref().unwrap_or_default();
+        let says =
+            |tls: &Tls| view.local.with_status(source, |status| ProviderUse::of(source, tls, status, now));
+        Some(match chosen_provider(&source.spec, self.settings.only_cluster_providers).ok()? {
+            ChosenProvider::Inline(_) => return None,
+            ChosenProvider::Namespaced(name) => {
+                let provider = view.providers.get(&ObjectRef::new(name).within(namespace))?;
+                ((namespace, name), says(&provider.spec.tls))
+            }
+            ChosenProvider::Cluster(name) => {
+                let provider = self.cluster.provider(name, namespace).ok()?;
+                (("", name), says(&provider.spec.provider.tls))
+            }
+        })
     }
 }
 
-/// The statuses that one sweep may write, longest unwritten first.
-fn in_turn(mut due: Vec<Due>) -> Vec<Due> {
-    due.sort_by_key(|due| due.written);
-    let mut of_namespaces: HashMap<String, usize> = HashMap::new();
-    due.retain(|due| {
-        let (namespace, _) = due.provider.name();
-        let writes = of_namespaces.entry(namespace.to_owned()).or_default();
-        *writes += 1;
-        namespace.is_empty() || *writes <= WRITES_OF_A_NAMESPACE
-    });
-    due.truncate(WRITES);
-    due
-}
-
-/// The provider object that a `TokenSource` names, and what the `TokenSource` says about it.
-fn user<'a>(view: &ClusterView, source: &'a TokenSource) -> Option<(Name<'a>, ProviderUse<'a>)> {
-    let reference = source.spec.provider_ref.as_ref()?;
-    if source.metadata.deletion_timestamp.is_some() {
-        return None;
+fn log(write: &Write, error: &CallError, is_news: bool) {
+    let (namespace, name) = write.provider.name();
+    let detail = chain(error);
+    if is_news {
+        tracing::warn!(
+            namespace,
+            name,
+            detail,
+            "The status of a provider could not be written; tokens are not affected"
+        );
+    } else {
+        tracing::debug!(namespace, name, detail, "The status of a provider could not be written");
     }
-    let namespace = source.metadata.namespace.as_deref().unwrap_or_default();
-    let generation = source.metadata.generation.unwrap_or_default();
-    let user = view.local.with_status(source, |status| ProviderUse::of(namespace, generation, status))?;
-    let of_provider = match reference.kind {
-        ProviderKind::TokenProvider => namespace,
-        ProviderKind::ClusterTokenProvider => "",
-    };
-    Some(((of_provider, &reference.name), user))
 }
 
-#[cfg(test)]
-mod tests;
+mod records;

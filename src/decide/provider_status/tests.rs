@@ -18,6 +18,11 @@ fn failed(namespace: &str, since: i64, times: i32) -> ProviderUse<'_> {
     ProviderUse { failed: Some(failed), ..user(namespace) }
 }
 
+/// A failure of a TokenSource that has had a token.
+fn failed_after(namespace: &str, succeeded: i64, since: i64, times: i32) -> ProviderUse<'_> {
+    ProviderUse { succeeded_at: Some(at(succeeded)), ..failed(namespace, since, times) }
+}
+
 fn with_reason(user: ProviderUse<'_>, reason: Reason) -> ProviderUse<'_> {
     ProviderUse { failed: user.failed.map(|failed| Failed { reason, ..failed }), ..user }
 }
@@ -41,49 +46,6 @@ fn ready(status: &TokenProviderStatus) -> String {
 }
 
 #[test]
-fn only_reasons_that_no_client_causes_are_held_against_the_endpoint() {
-    use Reason as R;
-    let of = |wanted| -> Vec<Reason> {
-        Reason::ALL.iter().copied().filter(|reason| bearing(*reason) == wanted).collect()
-    };
-    let fails = [
-        R::ProviderUnavailable,
-        R::EndpointUnreachable,
-        R::TLSVerificationFailed,
-        R::EndpointNotAllowed,
-        R::UnexpectedRedirect,
-        R::EndpointNotFound,
-        R::UnsupportedMediaType,
-        R::ProxyError,
-        R::DiscoveryFailed,
-        R::IssuerMismatch,
-    ];
-    let answers = [
-        R::InvalidRequest,
-        R::InvalidClient,
-        R::InvalidGrant,
-        R::RefreshTokenRejected,
-        R::AssertionRejected,
-        R::UnauthorizedClient,
-        R::UnsupportedGrantType,
-        R::InvalidScope,
-        R::InvalidTarget,
-        R::AccessDenied,
-        R::ConsentRequired,
-        R::ProviderRejected,
-        R::RateLimited,
-        R::ProviderError,
-        R::MalformedResponse,
-        R::ResponseTooLarge,
-        R::TokenAlreadyExpired,
-        R::UnsupportedTokenType,
-        R::RequestTooLarge,
-    ];
-    assert_eq!(of(Bearing::Fails), fails);
-    assert_eq!(of(Bearing::Answers), answers);
-}
-
-#[test]
 fn ready_follows_the_last_requests_of_all_users() {
     let (a, b) = ("a", "b");
     for (case, users, expected) in [
@@ -92,9 +54,9 @@ fn ready_follows_the_last_requests_of_all_users() {
         ("clients are refused", vec![answered(a, 5)], "absent"),
         ("one got a token", vec![user(a), succeeded(a, 5)], "True"),
         ("one got a token and another is refused", vec![succeeded(a, 5), answered(a, 90)], "True"),
-        ("one request was lost", vec![succeeded(a, 5), failed(a, 90, 1)], "True"),
+        ("one request was lost", vec![failed_after(a, 5, 90, 1)], "True"),
         ("one request was lost, and none has succeeded", vec![failed(a, 90, 1)], "absent"),
-        ("a request was lost twice", vec![succeeded(a, 5), failed(a, 90, 2)], "EndpointUnreachable"),
+        ("a request was lost twice", vec![failed_after(a, 5, 90, 2)], "EndpointUnreachable"),
         ("two requests were lost", vec![failed(a, 90, 1), failed(a, 91, 1)], "EndpointUnreachable"),
         (
             "a certificate is not trusted",
@@ -109,12 +71,22 @@ fn ready_follows_the_last_requests_of_all_users() {
         ),
         (
             "one namespace fails, and the last success of another is long ago",
-            vec![failed(a, 9000, 9), succeeded(b, 10)],
+            vec![failed_after(a, 5, 9000, 9), succeeded(b, 10)],
             "EndpointUnreachable",
         ),
         (
             "two namespaces fail after a success",
-            vec![failed(a, 9000, 1), failed(b, 9001, 1), succeeded(b, 8000)],
+            vec![failed_after(a, 5, 9000, 1), failed_after(b, 6, 9001, 1), succeeded(b, 8000)],
+            "EndpointUnreachable",
+        ),
+        (
+            "TokenSources of two namespaces that never had a token fail after a success",
+            vec![failed(a, 9000, 9), failed(b, 9001, 9), succeeded("c", 8000)],
+            "True",
+        ),
+        (
+            "TokenSources that never had a token fail, and the last success is long ago",
+            vec![failed(a, 9000, 9), failed(b, 9001, 9), succeeded("c", 10)],
             "EndpointUnreachable",
         ),
         (
@@ -137,7 +109,7 @@ fn ready_follows_the_last_requests_of_all_users() {
 
 #[test]
 fn ready_stays_false_until_the_endpoint_answers() {
-    let down = next(&[succeeded("a", 5), failed("a", 90, 2)], 1, None, at(100));
+    let down = next(&[succeeded("a", 5), failed_after("a", 4, 90, 2)], 1, None, at(100));
     for (case, users, expected) in [
         ("the failing one was changed", vec![succeeded("a", 5), user("a")], "EndpointUnreachable"),
         ("another one fails once", vec![user("a"), failed("a", 95, 1)], "EndpointUnreachable"),
@@ -160,7 +132,8 @@ fn ready_stays_false_until_the_endpoint_answers() {
 #[test]
 fn messages_are_made_of_counts() {
     let message = |status: &TokenProviderStatus| status.conditions[0].message.clone();
-    let down = message(&first(&[succeeded("secret-team", 5), failed("secret-team", 90, 2), user("other")]));
+    let users = [succeeded("secret-team", 5), failed_after("secret-team", 4, 90, 2), user("other")];
+    let down = message(&first(&users));
     let words = "No request has succeeded since 2026-01-01T00:00:05Z; the last requests of 1 of 3 TokenSources failed";
     assert!(down.contains(words) && down.ends_with(Reason::EndpointUnreachable.advice()), "{down}");
     assert!(!down.contains("team"), "{down}");
@@ -178,7 +151,7 @@ fn a_write_has_a_reason_and_keeps_its_distance() {
         users.push(answered("a", 50));
         users
     };
-    let down = vec![succeeded("a", 5), failed("a", 90, 2)];
+    let down = vec![succeeded("a", 5), failed_after("a", 4, 90, 2)];
     for (case, users, since, written) in [
         ("nothing has changed", users(5), None, false),
         ("a success of a moment later", users(600), None, false),
@@ -201,50 +174,22 @@ fn a_write_has_a_reason_and_keeps_its_distance() {
     );
 }
 
-fn source_status(json: serde_json::Value) -> TokenSourceStatus {
-    serde_json::from_value(json).unwrap()
-}
-
+/// A record of another clock, or one that an earlier version took from a target, must not keep `Ready` as it is.
 #[test]
-fn only_own_requests_of_this_spec_count() {
-    let condition = |kind: &str, status: &str, reason: &str| {
-        serde_json::json!({"type": kind, "status": status, "reason": reason, "message": "of the tenant",
-            "lastTransitionTime": "2026-01-01T00:00:30Z"})
-    };
-    let status = |ready: (&str, &str), renewed: (&str, &str), failures: i32, failed: &str| {
-        source_status(serde_json::json!({
-            "observedGeneration": 3, "issuedAt": "2026-01-01T00:00:05Z", "failures": failures,
-            "failedReason": failed, "lastFailureTime": "2026-01-01T00:00:40Z",
-            "conditions": [condition("Ready", ready.0, ready.1), condition("Renewed", renewed.0, renewed.1)],
-        }))
-    };
-    let issued = ("True", "TokenIssued");
-    let good = status(issued, issued, 0, "");
-    let plain = user("a");
-    let of = |generation, status: &TokenSourceStatus| ProviderUse::of("a", generation, Some(status));
-    assert_eq!(of(3, &good), Some(succeeded("a", 5)));
-    assert_eq!(of(4, &good), Some(plain), "of an earlier generation");
-    assert_eq!(ProviderUse::of("a", 3, None), Some(plain), "nobody has looked at it");
-    let down = ("False", "EndpointUnreachable");
-    let failing = ProviderUse { succeeded_at: Some(at(5)), ..failed("a", 30, 4) };
-    for (case, status, expected) in [
-        ("it failed", status(issued, down, 4, "EndpointUnreachable"), Some(failing)),
-        ("others have failed", status(issued, down, 0, ""), Some(succeeded("a", 5))),
-        (
-            "the credentials are missing now",
-            status(issued, ("False", "CredentialsNotFound"), 4, "EndpointUnreachable"),
-            Some(succeeded("a", 5)),
-        ),
-        (
-            "the client is refused",
-            status(("False", "TokenExpired"), ("False", "InvalidClient"), 4, "InvalidClient"),
-            Some(ProviderUse { succeeded_at: Some(at(5)), ..answered("a", 40) }),
-        ),
-        ("the token is of another spec", status(("False", "InputsChanged"), issued, 0, ""), Some(plain)),
-        ("it is not admitted", status(issued, ("False", "ProviderNotAllowed"), 0, ""), None),
-    ] {
-        assert_eq!(of(3, &status), expected, "{case}");
+fn recorded_times_in_the_future_are_replaced() {
+    let down = [failed_after("a", 5, 90, 2), failed_after("b", 5, 90, 2)];
+    let mut frozen = first(&[succeeded("a", 5)]);
+    frozen.last_success_time = Some(to_kubernetes(at(2_000_000_000)));
+    let status = next(&down, 1, Some(&frozen), at(NOW));
+    assert_eq!(ready(&status), "EndpointUnreachable");
+    assert_eq!(status.last_success_time, Some(to_kubernetes(at(5))));
+    let good = [succeeded("a", 5)];
+    let status = provider_status(&good, 1, Some(&frozen), None, at(NOW));
+    assert_eq!(status.and_then(|status| status.last_success_time), Some(to_kubernetes(at(5))));
+
+    let mut turned = first(&down);
+    for condition in &mut turned.conditions {
+        condition.last_transition_time = to_kubernetes(at(2_000_000_000));
     }
-    let repeated = TokenSourceStatus { last_unchanged_time: Some(to_kubernetes(at(70))), ..good };
-    assert_eq!(of(3, &repeated), Some(succeeded("a", 70)));
+    assert_eq!(ready(&next(&[succeeded("a", 5), answered("b", 101)], 1, Some(&turned), at(NOW))), "True");
 }

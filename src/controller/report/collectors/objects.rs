@@ -12,9 +12,9 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 
-use crate::api::{Reason, TokenSource};
+use crate::api::{ProviderKind, Reason, TokenSource, from_kubernetes};
 use crate::controller::view::cluster_view::ClusterView;
-use crate::decide::{Gauges, ProviderLabels, gauges};
+use crate::decide::{Gauges, HostUse, ProviderLabels, gauges};
 
 /// Finds the host of a TokenSource's provider. None if there is no such provider, or none that the TokenSource may use.
 pub(crate) type HostOf = Box<dyn Fn(&TokenSource) -> Option<String> + Send + Sync>;
@@ -34,6 +34,17 @@ struct Row {
 impl Row {
     fn namespace(&self) -> &str {
         self.source.metadata.namespace.as_deref().unwrap_or_default()
+    }
+
+    fn host_use(&self) -> Option<HostUse<'_>> {
+        let reference = self.source.spec.provider_ref.as_ref();
+        let created = self.source.metadata.creation_timestamp.as_ref();
+        Some(HostUse {
+            namespace: self.namespace(),
+            host: self.host.as_deref()?,
+            is_shared: reference.is_some_and(|one| one.kind == ProviderKind::ClusterTokenProvider),
+            since: created.map_or(i64::MAX, |created| from_kubernetes(created).timestamp()),
+        })
     }
 
     fn labels<'a>(&'a self, providers: &ProviderLabels<'_>) -> [(&'static str, &'a str); 3] {
@@ -72,8 +83,7 @@ impl Objects {
 impl Collector for Objects {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let rows = self.rows();
-        let hosts = rows.iter().filter_map(|row| Some((row.namespace(), row.host.as_deref()?)));
-        let providers = ProviderLabels::choose(hosts);
+        let providers = ProviderLabels::choose(rows.iter().filter_map(Row::host_use));
         let seconds = Some(&Unit::Seconds);
         let mut family = |name: &str, help: &str, unit, value: fn(&Gauges) -> Option<i64>| {
             let mut family = encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?;
