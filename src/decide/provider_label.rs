@@ -62,7 +62,7 @@ impl<'a> ProviderLabels<'a> {
 }
 
 /// The first hosts of this number by rank, then by name.
-fn first<'a>(hosts: BTreeMap<&'a str, Rank>, number: usize) -> impl Iterator<Item = (&'a str, Rank)> {
+fn first(hosts: BTreeMap<&str, Rank>, number: usize) -> impl Iterator<Item = (&str, Rank)> {
     let mut hosts: Vec<_> = hosts.into_iter().collect();
     hosts.sort_by_key(|(_, rank)| *rank);
     hosts.into_iter().take(number)

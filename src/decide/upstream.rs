@@ -100,7 +100,7 @@ pub struct Chain {
     pub has_owner: bool,
 }
 
-/// Follows the references of the TokenSource `start`, at most [`MOST_FOLLOWED`]. `link` finds a TokenSource by its name.
+/// Follows the references of the TokenSource `start`, at most 64 of them. `link` finds a TokenSource by its name.
 pub fn follow(start: &str, link: impl Fn(&str) -> Link) -> Chain {
     let mut chain = Chain::default();
     let mut reached_from: BTreeMap<String, String> = BTreeMap::new();

@@ -23,6 +23,7 @@ mod fleets;
 mod gitops;
 mod hostile;
 mod identity;
+mod inputs;
 mod issue;
 mod keycloak;
 mod leaders;
@@ -137,6 +138,7 @@ stories! {
     hostile::good_tokens_survive_bad_connections,
     hostile::compressed_answer_is_read,
         hostile::odd_lifetimes_are_read_or_assumed,
+    inputs::tokens_of_other_issuers_and_own_jwts_are_sent,
     issue::deleted_source_takes_its_secret_along,
     issue::kubectl_shows_the_columns_of_the_reference,
     issue::templates_shape_the_secret,

@@ -87,20 +87,23 @@ async fn cluster_providers_go_first_then_what_has_waited_longest_and_no_namespac
     assert_eq!(names, expected);
 }
 
+/// One of the objects of a namespace.
+struct OneOf<'a>(&'a str);
+
+impl Due for OneOf<'_> {
+    fn uid(&self) -> &'static str {
+        "one"
+    }
+
+    fn namespace(&self) -> &str {
+        self.0
+    }
+}
+
 #[tokio::test]
 async fn a_sweep_has_a_hundred_writes_at_most() {
     let names: Vec<String> = (0..60).map(|namespace| format!("n{namespace}")).collect();
-    struct Many<'a>(&'a str);
-    impl Due for Many<'_> {
-        fn uid(&self) -> &str {
-            "one"
-        }
-
-        fn namespace(&self) -> &str {
-            self.0
-        }
-    }
-    let all = (0..5).flat_map(|_| names.iter().map(|name| Many(name))).collect();
+    let all = (0..5).flat_map(|_| names.iter().map(|name| OneOf(name))).collect();
     let mut of_namespaces: BTreeMap<String, usize> = BTreeMap::new();
     for due in Records::default().in_turn(all) {
         *of_namespaces.entry(due.0.to_owned()).or_default() += 1;
