@@ -1,6 +1,8 @@
 //! Requests with a token of another issuer or with a JWT of the client's own key. The golden files have every byte of such requests;
 //! here they are sent. `chains` has tokens of other TokenSources.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use tokensource_kit::scripted_provider::Answer;
 
@@ -67,8 +69,9 @@ pub(crate) async fn tokens_of_other_issuers_and_own_jwts_are_sent(story: &mut St
     assert_eq!(type_.as_deref(), Some("urn:ietf:params:oauth:token-type:access_token"));
     let jwt =
         signed.header("authorization").and_then(|header| header.strip_prefix("Bearer ")).expect("a JWT");
-    let header = jsonwebtoken::decode_header(jwt).expect("a JOSE header");
-    assert_eq!((header.kid.as_deref(), header.cty.as_deref()), (Some("k1"), Some("app")));
+    let header = URL_SAFE_NO_PAD.decode(jwt.split('.').next().unwrap()).expect("base64url");
+    let header: Value = serde_json::from_slice(&header).expect("a JOSE header");
+    assert_eq!((&header["kid"], &header["cty"]), (&json!("k1"), &json!("app")), "{header}");
     assert_eq!(
         (key.method.as_str(), key.header("authorization")),
         ("GET", Some(format!("Bearer {KEY}")).as_deref())
