@@ -273,9 +273,12 @@ mod tests {
     fn memory_is_known_while_the_process_runs() {
         let folder = tempfile::tempdir().unwrap();
         let process = shell(&folder, "sleep 30");
-        // Two figures of different moments cannot be compared: the shell may become `sleep` between them.
-        for figure in ["VmHWM", "VmRSS", "RssFile"] {
-            assert!(process.memory(figure).is_some_and(|size| size > 0), "{figure}");
+        // Figures of different moments cannot be compared, and a program has no page of its file in memory when it starts.
+        let start = Instant::now();
+        let is_known = |figure| process.memory(figure).is_some_and(|size| size > 0);
+        while !["VmHWM", "VmRSS", "RssFile"].into_iter().all(is_known) {
+            assert!(start.elapsed() < Duration::from_secs(10), "no figures");
+            std::thread::sleep(Duration::from_millis(10));
         }
         assert_eq!(process.memory("VmR"), None, "the whole name counts");
         process.kill9();
