@@ -172,6 +172,11 @@ pub struct TokenProviderSpec {
 }
 
 impl TokenProviderSpec {
+    /// The URL that the provider block names: the token endpoint, or else the issuer. None for a token that is signed here.
+    pub fn url(&self) -> Option<&str> {
+        self.token_endpoint.as_deref().or(self.issuer.as_deref())
+    }
+
     /// The `grant_type` of requests.
     pub fn grant_type(&self) -> &str {
         self.grant_type.as_deref().unwrap_or("client_credentials")

@@ -40,8 +40,7 @@ pub fn chosen_provider(
 
 /// The host of a provider: that of its token endpoint or, before discovery, of its issuer. None if the URL is malformed.
 pub fn provider_host(provider: &TokenProviderSpec) -> Option<String> {
-    let url = provider.token_endpoint.as_deref().or(provider.issuer.as_deref())?;
-    Endpoint::parse(url).ok().map(|endpoint| endpoint.host().to_owned())
+    Endpoint::parse(provider.url()?).ok().map(|endpoint| endpoint.host().to_owned())
 }
 
 /// Refuses a probe at another host than that of the provider, for `--only-cluster-providers`.
@@ -51,7 +50,7 @@ pub fn stray_probe(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Opti
         Some((endpoint.host().to_owned(), endpoint.port()))
     };
     let probe = host(&spec.renewal.probe.as_ref()?.url);
-    let own = provider.token_endpoint.as_deref().or(provider.issuer.as_deref()).and_then(host);
+    let own = provider.url().and_then(host);
     (probe != own).then(|| {
         Failure::local(
             Reason::ProviderNotAllowed,

@@ -112,7 +112,7 @@ pub(crate) async fn parse_certificates<L: Lookup>(
     let (secrets, _, pair) = read_secrets(Purpose::Token, observed, provider, lookup).await?;
     let certificate = certificate(&secrets.certificate, pair)?;
     let probe = observed.spec.renewal.probe.as_ref().map(|probe| probe.url.as_str());
-    let url = provider.token_endpoint.as_deref().or(provider.issuer.as_deref()).or(probe);
+    let url = provider.url().or(probe);
     // A token that the controller signs and that is not probed is sent nowhere.
     let Some(url) = url else { return Ok(()) };
     token_client(observed, url, provider, ca_bundle, certificate, lookup).map(drop)

@@ -122,7 +122,7 @@ pub(super) fn table<'a>(rows: impl Iterator<Item = &'a Row>, columns: Columns, n
 
 fn provider(source: &TokenSource) -> Option<String> {
     let inline = source.spec.provider.as_ref();
-    let url = inline.and_then(|provider| provider.token_endpoint.as_deref().or(provider.issuer.as_deref()));
+    let url = inline.and_then(|provider| provider.url());
     let reference = source.spec.provider_ref.as_ref();
     url.map(str::to_owned)
         .or_else(|| reference.map(|reference| format!("{:?} {}", reference.kind, reference.name)))

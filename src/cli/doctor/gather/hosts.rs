@@ -124,9 +124,8 @@ fn places(sources: &[TokenSource], providers: &Providers) -> BTreeMap<String, Pl
     let mut places = BTreeMap::new();
     for source in sources.iter().filter(|source| !source.spec.suspend) {
         let Some(provider) = providers.of(source) else { continue };
-        let url = provider.token_endpoint.as_deref().or(provider.issuer.as_deref());
         // A URL that cannot be used is reported by the controller.
-        let Some(endpoint) = url.and_then(|url| Endpoint::parse(url).ok()) else { continue };
+        let Some(endpoint) = provider.url().and_then(|url| Endpoint::parse(url).ok()) else { continue };
         let tls = provider.tls.clone();
         let place =
             places.entry(format!("{}:{}", endpoint.host(), endpoint.port())).or_insert_with(|| Place {
