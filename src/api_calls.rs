@@ -1,7 +1,13 @@
-//! Calls to the API server, for every layer with a client: the deadline, and errors as text. Must not know the purpose of a
-//! call.
+//! Calls to the API server, for every layer with a client: the deadline, patches that need an unchanged object, and errors as
+//! text. Must not know the purpose of a call.
 
 use std::time::Duration;
+
+use kube::api::{Patch, PatchParams, Request};
+use kube::{Client, Resource, ResourceExt};
+use serde_json::{Value, json};
+
+use crate::api::FIELD_MANAGER;
 
 /// A call failed.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +29,29 @@ pub async fn within<T>(
         Ok(answer) => answer.map_err(CallFailed::Kube),
         Err(_) => Err(CallFailed::Deadline(deadline)),
     }
+}
+
+/// Carries out one operation of a JSON Patch (RFC 6902) on an object, or on its `subresource`. Fails with a conflict if the object
+/// has changed since it was read, or another one has its name by now: so an index in a path is still right, and no process with an
+/// outdated cache overwrites what is newer. Returns the object as text, since its spec may be undecodable.
+pub async fn patch_unchanged<K: Resource<DynamicType = ()>>(
+    client: &Client,
+    object: &K,
+    subresource: Option<&str>,
+    operation: Value,
+) -> kube::Result<String> {
+    let version =
+        json!({"op": "replace", "path": "/metadata/resourceVersion", "value": object.resource_version()});
+    let patch: json_patch::Patch =
+        serde_json::from_value(json!([version, operation])).map_err(kube::Error::SerdeError)?;
+    let (name, patch) = (object.name_any(), Patch::Json::<()>(patch));
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let request = Request::new(K::url_path(&(), object.namespace().as_deref()));
+    let request = match subresource {
+        Some(subresource) => request.patch_subresource(subresource, &name, &params, &patch),
+        None => request.patch(&name, &params, &patch),
+    };
+    client.request_text(request.map_err(kube::Error::BuildRequest)?).await
 }
 
 /// The API server's own message, without the status object that kube prints around it.

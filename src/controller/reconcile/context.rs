@@ -9,7 +9,6 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, Preconditions};
 use kube::{Api, Client};
 
-use crate::api::TokenSource;
 use crate::controller::error::{CallError, call};
 use crate::controller::provider::Limiters;
 use crate::controller::reconcile::credentials::value_key::Keyring;
@@ -48,10 +47,6 @@ impl Context {
     /// Fails unless this process leads.
     pub(crate) fn ensure_leading(&self) -> Result<(), CallError> {
         self.settings.ensure_leading()
-    }
-
-    pub(crate) fn sources(&self, namespace: &str) -> Api<TokenSource> {
-        Api::namespaced(self.client.clone(), namespace)
     }
 
     pub(crate) fn secrets(&self, namespace: &str) -> Api<Secret> {

@@ -1,14 +1,12 @@
 //! Writes the controller's finalizer, which keeps a deleted `TokenSource` until its tokens are revoked.
 //! Must not decide whether an object needs it.
 
-use kube::ResourceExt;
-use kube::api::{Patch, PatchParams, Request};
 use serde_json::{Value, json};
 
-use crate::api::{FIELD_MANAGER, TokenSource, annotation};
+use crate::api::{TokenSource, annotation};
+use crate::api_calls::patch_unchanged;
 use crate::controller::error::{CallError, call};
 use crate::controller::reconcile::context::Context;
-use crate::controller::view::name::name_of;
 use crate::controller::view::watch::{Finalizers, Watched};
 
 /// Adds the controller's finalizer, or removes it. Other finalizers are unchanged. Fails with a conflict if the object has
@@ -16,7 +14,7 @@ use crate::controller::view::watch::{Finalizers, Watched};
 pub(crate) async fn set(wanted: bool, source: &TokenSource, context: &Context) -> Result<(), CallError> {
     let Some(change) = change(wanted, Finalizers::of(source)) else { return Ok(()) };
     context.ensure_leading()?;
-    match call(write(&change, source, context)).await {
+    match call(patch_unchanged(&context.client, source, None, change)).await {
         Ok(answer) => {
             // An answer that cannot be decoded is no failure, since the watch delivers the object too.
             if let Ok(written) = TokenSource::decode(answer.as_bytes()) {
@@ -43,22 +41,6 @@ fn change(wanted: bool, finalizers: Finalizers) -> Option<Value> {
         }
         (true, Finalizers::Own(_)) | (false, Finalizers::None | Finalizers::OfOthers) => None,
     }
-}
-
-/// Returns the object as text, since its spec may be undecodable.
-async fn write(change: &Value, source: &TokenSource, context: &Context) -> kube::Result<String> {
-    let api = context.sources(&name_of(source).0);
-    // The version makes sure that the finalizer is still at this place.
-    let version =
-        json!({"op": "replace", "path": "/metadata/resourceVersion", "value": source.resource_version()});
-    let patch: json_patch::Patch =
-        serde_json::from_value(json!([version, change])).map_err(kube::Error::SerdeError)?;
-    let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    let request = Request::new(api.resource_url());
-    let request = request
-        .patch(&source.name_any(), &params, &Patch::Json::<()>(patch))
-        .map_err(kube::Error::BuildRequest)?;
-    context.client.request_text(request).await
 }
 
 #[cfg(test)]

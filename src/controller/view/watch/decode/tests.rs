@@ -113,8 +113,8 @@ fn kept<K: Watched>(text: &str) -> Vec<String> {
     more.cloned().collect()
 }
 
-/// Whoever may write an object may write a megabyte into each of these members, and an object over the budget is kept without its
-/// spec only.
+/// A user can write a megabyte into each of these members. The budget would not help: an object that exceeds it loses only its
+/// spec.
 #[test]
 fn no_part_of_the_metadata_is_kept_that_nobody_uses() {
     let many =
