@@ -18,6 +18,7 @@ mod resolver;
 mod response;
 mod revocation;
 mod secret;
+mod secret_file;
 mod token;
 mod token_client;
 
@@ -35,6 +36,7 @@ pub use resolver::{Resolver, TenantResolver};
 pub use response::{Disclosure, HttpResponse, ResponseContext, is_refresh_token, read};
 pub use revocation::{TokenTypeHint, read_revocation, revocation};
 pub use secret::Secret;
+pub use secret_file::{FileFault, read_secret_file};
 pub use token::{Notice, Token};
 pub use token_client::{ClientCertificate, ClientSettings, TokenClient};
 

@@ -4,8 +4,6 @@
 //! request.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read as _;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -20,6 +18,7 @@ use zeroize::Zeroizing;
 
 use super::endpoint::Endpoint;
 use super::error::CredentialsFault;
+use super::secret_file::{FileFault, read_secret_file};
 
 /// The longest credentials file, in bytes.
 const MAX_CREDENTIALS: u64 = 4096;
@@ -134,22 +133,14 @@ impl OutboundProxy {
         self.read_credentials()?.map(|line| basic(&line)).transpose()
     }
 
-    /// The line `user:password` of the credentials file; None without a file. Kubernetes replaces the file of a mounted Secret
-    /// when the Secret changes.
+    /// The line `user:password` of the credentials file as it is now; None without a file.
     fn read_credentials(&self) -> Result<Option<Zeroizing<String>>, CredentialsFault> {
         let Some(path) = &self.credentials else { return Ok(None) };
-        let unreadable = |_| CredentialsFault::Unreadable;
-        // A pipe would block.
-        if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
-            return Err(CredentialsFault::Unreadable);
-        }
-        let mut bytes = Zeroizing::new(Vec::new());
-        let file = File::open(path).map_err(unreadable)?;
-        file.take(MAX_CREDENTIALS + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-        if bytes.len() as u64 > MAX_CREDENTIALS {
-            return Err(CredentialsFault::TooLong);
-        }
-        credentials(&bytes).map(Some)
+        let content = read_secret_file(path, MAX_CREDENTIALS).map_err(|fault| match fault {
+            FileFault::Unreadable => CredentialsFault::Unreadable,
+            FileFault::TooLong => CredentialsFault::TooLong,
+        })?;
+        credentials(&content).map(Some)
     }
 }
 

@@ -1,13 +1,12 @@
 //! The headers for the collector, from the file of `--otlp-headers-file`: a line `name: value` for each. They are secrets: no
 //! message quotes anything of the file.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use reqwest::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use zeroize::Zeroizing;
+
+use crate::oauth::{FileFault, read_secret_file};
 
 /// The longest file, in bytes.
 const LONGEST: u64 = 16 << 10;
@@ -25,19 +24,13 @@ pub(super) enum HeadersFault {
     Reserved,
 }
 
-/// The headers in the file as it is now. Kubernetes replaces the file of a mounted Secret when the Secret changes.
+/// The headers in the file as it is now.
 pub(super) fn read(path: &Path) -> Result<HeaderMap, HeadersFault> {
-    let unreadable = |_| HeadersFault::Unreadable;
-    // A pipe would block.
-    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err(HeadersFault::Unreadable);
-    }
-    let mut content = Zeroizing::new(String::new());
-    let file = File::open(path).map_err(unreadable)?;
-    file.take(LONGEST + 1).read_to_string(&mut content).map_err(unreadable)?;
-    if content.len() as u64 > LONGEST {
-        return Err(HeadersFault::TooLong);
-    }
+    let content = read_secret_file(path, LONGEST).map_err(|fault| match fault {
+        FileFault::Unreadable => HeadersFault::Unreadable,
+        FileFault::TooLong => HeadersFault::TooLong,
+    })?;
+    let content = std::str::from_utf8(&content).map_err(|_| HeadersFault::Unreadable)?;
     content.lines().filter(|line| !line.trim().is_empty()).map(header).collect()
 }
 
