@@ -1,4 +1,4 @@
-//! An admission policy of the test, which refuses some writes in a story's namespace.
+//! Admission policies of the tests, which act in one story's namespace.
 //! Knows policies; must not know why a story needs one.
 
 use serde_json::{Value, json};
@@ -8,24 +8,32 @@ use crate::story::Story;
 /// Makes the API server refuse the objects of this resource in the story's namespace for which the expression is false, some
 /// seconds from now. Returns the binding, whose deletion ends it.
 pub(crate) async fn deny(story: &Story, group: &str, resource: &str, allowed: &str) -> Value {
-    let name = format!("deny-{}", story.namespace);
+    let rule = json!({"apiGroups": [group], "apiVersions": ["*"], "resources": [resource], "operations": ["CREATE", "UPDATE"]});
+    let validation = json!({"expression": allowed, "message": "denied by the story"});
+    judge(story, &format!("deny-{}", story.namespace), &rule, "true", &validation).await
+}
+
+/// Installs a policy of this name for the objects in the story's namespace that the rule and the condition select. Returns the
+/// binding.
+pub(crate) async fn judge(
+    story: &Story,
+    name: &str,
+    rule: &Value,
+    condition: &str,
+    validation: &Value,
+) -> Value {
+    let object = |kind: &str, spec: Value| json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": {"name": name}, "spec": spec});
+    let selected = format!("object.metadata.namespace == '{}' && ({condition})", story.namespace);
     let policy = json!({
-        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy",
-        "metadata": {"name": name},
-        "spec": {
-            "failurePolicy": "Fail",
-            "matchConstraints": {"resourceRules": [{
-                "apiGroups": [group], "apiVersions": ["*"], "resources": [resource], "operations": ["CREATE", "UPDATE"]}]},
-            "matchConditions": [{"name": "of-the-story", "expression": format!(
-                "object.metadata.namespace == '{}'", story.namespace)}],
-            "validations": [{"expression": allowed, "message": "denied by the story"}],
-        },
+        "failurePolicy": "Fail",
+        "matchConstraints": {"resourceRules": [rule]},
+        "matchConditions": [{"name": "selected", "expression": selected}],
+        "validations": [validation],
     });
-    let binding = json!({
-        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
-        "metadata": {"name": name}, "spec": {"policyName": name, "validationActions": ["Deny"]},
-    });
-    story.world.plane().apply(&policy.to_string()).await;
-    story.world.plane().apply(&binding.to_string()).await;
+    let binding = json!({"policyName": name, "validationActions": ["Deny"]});
+    let binding = object("ValidatingAdmissionPolicyBinding", binding);
+    for object in [&object("ValidatingAdmissionPolicy", policy), &binding] {
+        story.world.plane().apply(&object.to_string()).await;
+    }
     binding
 }

@@ -8,6 +8,7 @@ use tokensource_kit::scripted_provider::Answer;
 use tokensource_kit::shipped::repository;
 use tokensource_kit::{eventually, manifest};
 
+use crate::denial::judge;
 use crate::story::{Story, TOKEN, is};
 
 /// An expression of the example, on the `object` of a policy. Flux has the members of the object as variables.
@@ -30,26 +31,11 @@ async fn install(story: &Story) {
         expression("failed"),
         expression("current")
     );
-    let policy = json!({
-        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy",
-        "metadata": {"name": name},
-        "spec": {
-            "failurePolicy": "Fail",
-            "matchConstraints": {"resourceRules": [{
-                "apiGroups": ["tokensource.dev"], "apiVersions": ["v1alpha1"], "resources": ["tokensources"],
-                "operations": ["UPDATE"]}]},
-            "matchConditions": [{"name": "asked", "expression": format!(
-                "object.metadata.namespace == '{}' && has(object.metadata.labels) && 'asked' in object.metadata.labels",
-                story.namespace)}],
-            "validations": [{"expression": "false", "messageExpression": verdict}],
-        },
-    });
-    let binding = json!({
-        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
-        "metadata": {"name": name}, "spec": {"policyName": name, "validationActions": ["Deny"]},
-    });
-    story.world.plane().apply(&policy.to_string()).await;
-    story.world.plane().apply(&binding.to_string()).await;
+    let rule = json!({"apiGroups": ["tokensource.dev"], "apiVersions": ["v1alpha1"], "resources": ["tokensources"],
+        "operations": ["UPDATE"]});
+    let asked = "has(object.metadata.labels) && 'asked' in object.metadata.labels";
+    let validation = json!({"expression": "false", "messageExpression": verdict});
+    judge(story, &name, &rule, asked, &validation).await;
 }
 
 /// Waits until Flux would say this of the object.
