@@ -135,7 +135,7 @@ pub(crate) async fn refused_clients_leave_a_provider_ready(story: &mut Story) {
     story.apply(&source(story, "refused", "TokenProvider", "shared", "wrong")).await;
     story.apply(&provider(story, "TokenProvider", "shared")).await;
     story.failing("refused", "InvalidClient").await;
-    // Nobody waits for this provider, although its only user gets no token.
+    // The status of this provider makes no tool wait, although its only user gets no token.
     until(story, "shared", SWEPT, ("absent", 1, 0)).await;
     story.apply(&source(story, "good", "TokenProvider", "shared", "client")).await;
     story.ready("good").await;

@@ -192,7 +192,7 @@ pub(crate) async fn hopeless_deletions_end_at_once(story: &mut Story) {
     }
     let sent = story.provider.count(REVOKE);
 
-    // Somebody has replaced the token in the target, so nobody knows the one to revoke.
+    // The token in the target has been replaced by hand, so the controller cannot read the one to revoke.
     revocable(story, "edited", &on_delete(story)).await;
     story.patch_source("edited", &json!({"spec": {"suspend": true}})).await;
     story.until("edited", "the suspension", |source| is(source, ConditionType::Renewed, "Unknown")).await;
