@@ -145,7 +145,7 @@ pub(super) struct Sources {
     pub(super) more: bool,
 }
 
-/// A host of providers.
+/// A host of providers, with the authorities that are trusted there.
 pub(super) struct HostFact {
     /// Host and port.
     pub(super) host: String,
@@ -153,6 +153,8 @@ pub(super) struct HostFact {
     pub(super) reached: Result<(), (Reason, String)>,
     /// Its certificates come from a ConfigMap, which was not read.
     pub(super) foreign_authority: bool,
+    /// Namespace and name of a TokenSource that uses it.
+    pub(super) example: String,
     /// How many TokenSources use it.
     pub(super) sources: usize,
     /// How many of them have failed by reasons of the network, as the controller says.

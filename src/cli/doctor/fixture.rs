@@ -78,6 +78,7 @@ pub(super) fn host(name: &str) -> HostFact {
         host: name.to_owned(),
         reached: Ok(()),
         foreign_authority: false,
+        example: "team/api".to_owned(),
         sources: 1,
         failing: std::collections::BTreeMap::new(),
     }

@@ -44,8 +44,8 @@ fn judge(fact: &HostFact) -> Option<Finding> {
             Check::Hosts,
             "ControllerCannotReach",
             format!(
-                "{host}: the controller reports {reason} for {count} of {} {sources}; {here}.",
-                fact.sources
+                "{host}: the controller reports {reason} for {count} of {} {sources}, such as {}; {here}.",
+                fact.sources, fact.example
             ),
             reason.advice(),
         ));
@@ -59,7 +59,7 @@ fn judge(fact: &HostFact) -> Option<Finding> {
         Err((_, why)) => Some(Finding::warning(
             Check::Hosts,
             "HostUnreachable",
-            format!("{host}, from this machine: {why}."),
+            format!("{host} of {}, from this machine: {why}.", fact.example),
             "The controller has no such failure. Its way out may be another one: an address that only the cluster reaches, or \
              a proxy (give --https-proxy here, too).",
         )),
@@ -102,7 +102,7 @@ mod tests {
         let found = check(&Facts { hosts: vec![HostFact { sources: 5, ..mixed }], ..facts() });
         assert_eq!(
             found[0].message,
-            "h.example:443: the controller reports EndpointUnreachable for 2 of 5 TokenSources; this machine reaches it."
+            "h.example:443: the controller reports EndpointUnreachable for 2 of 5 TokenSources, such as team/api; this machine reaches it."
         );
         assert_eq!(found[0].advice.as_deref(), Some(EndpointUnreachable.advice()));
     }

@@ -1,7 +1,7 @@
 //! The hosts that TokenSources name, and whether this machine reaches them: name resolution and a TLS handshake, under the
 //! address rules and through the proxy of the flags; nothing is sent. Must not judge the result.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,11 +27,21 @@ const PROVIDERS: u32 = 5000;
 /// The deadline for one connection.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// Whom to contact, and whom to trust there.
+/// A host, and the authorities that are trusted there. The wrong bundle of one tenant says nothing about the others' TokenSources.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
-    endpoint: Endpoint,
+    /// Host and port.
+    host: String,
     ca_bundle: Option<String>,
     foreign_authority: bool,
+}
+
+/// The TokenSources of a place.
+struct Users<'a> {
+    endpoint: Endpoint,
+    namespaces: BTreeSet<&'a str>,
+    /// The first of them.
+    example: String,
     sources: usize,
     failing: BTreeMap<Reason, usize>,
 }
@@ -45,8 +55,9 @@ pub(super) async fn read(
     let proxy = arguments.network.proxy()?;
     let Ok(sources) = sources else { return Ok((Vec::new(), 0)) };
     let providers = Providers::read(arguments, cluster, &sources.items).await;
-    let places = places(&sources.items, &providers);
+    let mut places = fairly(places(&sources.items, &providers));
     let left_out = places.len().saturating_sub(HOSTS);
+    places.truncate(HOSTS);
     let settings = ClientSettings {
         addresses: Arc::new(arguments.network.addresses()),
         resolver: None,
@@ -55,16 +66,17 @@ pub(super) async fn read(
         identity: None,
         timeout: DEADLINE,
     };
-    let contacted = places.into_iter().take(HOSTS).map(|(host, place)| {
+    let contacted = places.into_iter().map(|(place, users)| {
         let settings = ClientSettings { ca_bundle: place.ca_bundle, ..settings.clone() };
         async move {
-            let reached = TokenClient::reach(&settings, &place.endpoint).await;
+            let reached = TokenClient::reach(&settings, &users.endpoint).await;
             HostFact {
-                host,
+                host: place.host,
                 reached: reached.map_err(|error| (error.reason(), error.to_string())),
                 foreign_authority: place.foreign_authority,
-                sources: place.sources,
-                failing: place.failing,
+                example: users.example,
+                sources: users.sources,
+                failing: users.failing,
             }
         }
     });
@@ -119,28 +131,51 @@ impl Providers {
     }
 }
 
-/// The hosts by name and port, each once. Of several bundles for one host, the first is used.
-fn places(sources: &[TokenSource], providers: &Providers) -> BTreeMap<String, Place> {
+fn places<'a>(sources: &'a [TokenSource], providers: &Providers) -> BTreeMap<Place, Users<'a>> {
     let mut places = BTreeMap::new();
     for source in sources.iter().filter(|source| !source.spec.suspend) {
         let Some(provider) = providers.of(source) else { continue };
         // A URL that cannot be used is reported by the controller.
         let Some(endpoint) = provider.url().and_then(|url| Endpoint::parse(url).ok()) else { continue };
-        let tls = provider.tls.clone();
-        let place =
-            places.entry(format!("{}:{}", endpoint.host(), endpoint.port())).or_insert_with(|| Place {
-                endpoint,
-                ca_bundle: tls.ca_bundle,
-                foreign_authority: tls.ca_bundle_ref.is_some(),
-                sources: 0,
-                failing: BTreeMap::new(),
-            });
-        place.sources += 1;
+        let namespace = source.metadata.namespace.as_deref().unwrap_or_default();
+        let place = Place {
+            host: format!("{}:{}", endpoint.host(), endpoint.port()),
+            ca_bundle: provider.tls.ca_bundle.clone(),
+            foreign_authority: provider.tls.ca_bundle_ref.is_some(),
+        };
+        let users = places.entry(place).or_insert_with(|| Users {
+            endpoint,
+            namespaces: BTreeSet::new(),
+            example: format!("{namespace}/{}", source.name_any()),
+            sources: 0,
+            failing: BTreeMap::new(),
+        });
+        users.namespaces.insert(namespace);
+        users.sources += 1;
         if let Some(reason) = failure(source) {
-            *place.failing.entry(reason).or_default() += 1;
+            *users.failing.entry(reason).or_default() += 1;
         }
     }
     places
+}
+
+/// The first place of every namespace, then the second of every namespace, and so on. A namespace that names a thousand hosts
+/// does not keep the hosts of others from being contacted.
+fn fairly<'a>(places: BTreeMap<Place, Users<'a>>) -> Vec<(Place, Users<'a>)> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut ranked: Vec<_> = places
+        .into_iter()
+        .map(|(place, users)| {
+            let ranks = users.namespaces.iter().map(|namespace| {
+                let count = counts.entry(namespace).or_default();
+                *count += 1;
+                *count
+            });
+            (ranks.min().unwrap_or_default(), (place, users))
+        })
+        .collect();
+    ranked.sort_by_key(|(rank, _)| *rank);
+    ranked.into_iter().map(|(_, found)| found).collect()
 }
 
 /// Why the controller did not reach the host of a `TokenSource`.
@@ -157,9 +192,13 @@ mod tests {
     use serde_json::{Value, json};
 
     fn source(name: &str, spec: &Value, reason: &str) -> TokenSource {
+        source_in("team", name, spec, reason)
+    }
+
+    fn source_in(namespace: &str, name: &str, spec: &Value, reason: &str) -> TokenSource {
         serde_json::from_value(json!({
             "apiVersion": "tokensource.dev/v1alpha1", "kind": "TokenSource",
-            "metadata": {"name": name, "namespace": "team"}, "spec": spec,
+            "metadata": {"name": name, "namespace": namespace}, "spec": spec,
             "status": {"conditions": [{
                 "type": "Renewed", "status": "False", "reason": reason, "message": "m",
                 "lastTransitionTime": "2026-01-01T00:00:00Z",
@@ -191,8 +230,10 @@ mod tests {
             ),
         ];
         let found = places(&sources, &providers);
-        let seen: Vec<_> =
-            found.iter().map(|(host, place)| (host.as_str(), place.sources, place.failing.len())).collect();
+        let seen: Vec<_> = found
+            .iter()
+            .map(|(place, users)| (place.host.as_str(), users.sources, users.failing.len()))
+            .collect();
         assert_eq!(
             seen,
             [
@@ -202,5 +243,34 @@ mod tests {
                 ("one.example:8443", 1, 1),
             ]
         );
+    }
+
+    #[test]
+    fn bundle_of_one_tenant_does_not_judge_the_host_for_others() {
+        let at = |bundle: Option<&str>| json!({"provider": {"tokenEndpoint": "https://shared.example", "tls": {"caBundle": bundle}}});
+        let sources = [
+            source_in("hostile", "a", &at(Some("nonsense")), "TLSVerificationFailed"),
+            source_in("team", "b", &at(None), "Renewed"),
+            source_in("team", "c", &at(None), "Renewed"),
+        ];
+        let found = places(&sources, &Providers::default());
+        let seen: Vec<_> = found
+            .iter()
+            .map(|(place, users)| (place.host.as_str(), place.ca_bundle.as_deref(), users.sources))
+            .collect();
+        assert_eq!(seen, [("shared.example:443", None, 2), ("shared.example:443", Some("nonsense"), 1)]);
+    }
+
+    #[test]
+    fn namespace_with_many_hosts_leaves_room_for_the_hosts_of_others() {
+        let at = |host: &str| json!({"provider": {"tokenEndpoint": format!("https://{host}.example")}});
+        let mut sources: Vec<_> = (0..200)
+            .map(|n| source_in("hostile", &format!("s{n}"), &at(&format!("a{n}")), "Renewed"))
+            .collect();
+        sources.push(source_in("team", "first", &at("z1"), "Renewed"));
+        sources.push(source_in("team", "second", &at("z2"), "Renewed"));
+        let order = fairly(places(&sources, &Providers::default()));
+        let rank = |host: &str| order.iter().position(|(place, _)| place.host == host).unwrap();
+        assert_eq!((rank("z1.example:443"), rank("z2.example:443")), (1, 3));
     }
 }
