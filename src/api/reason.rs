@@ -179,7 +179,7 @@ reasons! {
     TokenAlreadyExpired, Unusable: "The token was expired on arrival: check both clocks and `response.expiry`."
         => "Compare the clock of the node with the provider's; if the provider gives a wrong expiry, set \
          `response.expiry`. From the third time in a row, the controller tries every 20 minutes only.",
-    UnsupportedTokenType, Other: "The token needs a proof or scheme this controller cannot give (DPoP, MAC, an unknown type)."
+    UnsupportedTokenType, Other: "The token needs a proof or a scheme that the controller does not support (DPoP, MAC, an unknown type)."
         => "Have the provider issue plain bearer tokens to this client. If the token is a bearer token and only the \
          response's `token_type` is wrong, set `response.tokenType: Bearer`.",
     EndpointUnreachable, Endpoint: "The endpoint could not be reached, or its response was not complete at the deadline."
@@ -228,7 +228,7 @@ reasons! {
          memory and written as soon as possible; no second token is requested unless the controller restarts before \
          that.",
     TemplateInvalid, NotSent: "A template in `target.data` cannot be rendered."
-        => "The message names the key, mostly the line, and what is allowed: see docs/templates.md. The Secret is left \
+        => "The message names the key, usually also the line, and what is allowed: see docs/templates.md. The Secret is left \
          unchanged. No token is requested, unless the template fails only with a real token.",
     DiscoveryFailed, Passing: "The issuer's metadata could not be read."
         => "The message says what the issuer's host answered. The controller requests \

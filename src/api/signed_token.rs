@@ -68,7 +68,7 @@ impl SignedToken {
         self.lifetime.unwrap_or(Duration::from_secs(600))
     }
 
-    /// The entry of `allowed-hosts` by which the owner of the key consents.
+    /// The entry in `allowed-hosts` with which the owner of the key permits this token to be signed.
     pub fn consent(&self) -> String {
         format!("jwt:{}", self.audience.as_deref().unwrap_or("None"))
     }

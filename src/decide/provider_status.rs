@@ -164,7 +164,7 @@ fn reachable(failing: usize, users: usize) -> String {
 fn unreachable(reason: Reason, failing: usize, users: usize, last_success: Option<DateTime<Utc>>) -> String {
     let since = last_success.map(|at| at.format(" since %FT%TZ").to_string()).unwrap_or_default();
     format!(
-        "{} No request has succeeded{since}; the last requests of {failing} of {users} TokenSources failed for a reason of \
+        "{} No request has succeeded{since}; the last requests of {failing} of {users} TokenSources failed because of \
          the endpoint. {}",
         reason.sentence(),
         reason.advice()

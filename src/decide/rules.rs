@@ -51,7 +51,7 @@ fn conflicting_target(observed: &Observed<'_>) -> Option<Plan> {
     let message = match (&observed.target, &observed.conflicting_source) {
         // The message never suggests deleting the Secret, because a workload or this request may use it.
         (Target::Foreign(owner), _) => format!(
-            "Secret {target} exists and {owner}; it was left as it is, and no token was asked for. \
+            "Secret {target} exists and {owner}; it was left as it is, and no token was requested. \
              Set target.name to another name{}.",
             if observed.secrets.named().any(|secret| secret.name() == Some(target)) {
                 ": that Secret holds what this TokenSource is asked with"
@@ -60,7 +60,7 @@ fn conflicting_target(observed: &Observed<'_>) -> Option<Plan> {
             }
         ),
         (Target::Missing, Some(older)) => format!(
-            "The older TokenSource {older} has the same target, Secret {target}; no token was asked for. \
+            "The older TokenSource {older} has the same target, Secret {target}; no token was requested. \
              Set target.name to another name."
         ),
         _ => match &observed.refresh_conflict {

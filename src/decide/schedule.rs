@@ -52,8 +52,8 @@ impl Life {
 
 /// The instant from which a token must be renewed: in whole seconds, never after its expiry.
 ///
-/// `last_unchanged` is when the provider last returned the same token. A share of the shrinking remaining life would be due
-/// again and again, so such a provider is asked shortly before the expiry, then once a minute.
+/// `last_unchanged` is when the provider last returned the same token. A percentage of its remaining lifetime would be
+/// due again after each request, so such a provider gets a request shortly before the expiry, then once a minute.
 pub fn renew_at(
     life: Life,
     renewal: &Renewal,

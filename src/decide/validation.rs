@@ -110,7 +110,8 @@ fn probe(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failur
     })
 }
 
-/// Refuses a revocation that is never needed, that has no URL, or whose token the target does not keep.
+/// Refuses settings of a revocation that contradict each other, that name no URL or credentials, or that need a token which
+/// the target does not contain.
 fn revocation(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
     let revocation = provider.revocation.as_ref()?;
     if !revocation.on_delete && !revocation.on_replace {
@@ -161,7 +162,7 @@ fn refresh_token_in_target(observed: &Observed<'_>, provider: &TokenProviderSpec
 /// Refuses templates that cannot be rendered, before a token is requested for them.
 pub(super) fn templates(observed: &Observed<'_>) -> Option<Failure> {
     let problem = observed.template_problem.as_ref()?;
-    Some(problem.failure("Nothing was asked for, and a Secret that stands there is left as it is."))
+    Some(problem.failure("No token was requested, and an existing Secret was not changed."))
 }
 
 /// Refuses a spec that names no credentials although the request needs some.

@@ -9,7 +9,7 @@ pub(crate) enum IssueError<E> {
     Lookup(E),
     /// Nothing was sent, for a reason in the cluster or the manifests.
     Refused(Failure),
-    /// A request was sent and brought no token.
+    /// A request was sent, and no token was received.
     Failed(Failure),
 }
 

@@ -15,7 +15,7 @@ use crate::oauth::{
     AddressPolicy, ClientCertificate, ClientSettings, Endpoint, Error, OutboundProxy, Resolver, TokenClient,
 };
 
-/// How long an unused client is kept.
+/// A client that has not been used for this long is removed when the next one is made.
 const IDLE: TimeDelta = TimeDelta::minutes(5);
 
 /// Enough for thirty clients of a namespace with the system's authorities, or for two with the largest bundles.

@@ -62,7 +62,7 @@ pub struct ControllerArguments {
     #[arg(long, value_name = "ADDR:PORT", env = "TOKENSOURCE_HTTP_ADDRESS", default_value = "[::]:8080")]
     pub http_address: SocketAddr,
 
-    /// Leave out of /metrics the series of single TokenSources.
+    /// Omit the series of each TokenSource from /metrics.
     #[arg(long, env = "TOKENSOURCE_NO_OBJECT_METRICS")]
     pub no_object_metrics: bool,
 

@@ -35,7 +35,7 @@ const REREAD: Duration = Duration::from_millis(100);
 const CERTAINTY: Duration = Duration::from_secs(10);
 /// The deadline for one call to the API server.
 const DEADLINE: Duration = Duration::from_secs(4);
-/// The annotation of an announcement. Its value is the identity of the process that wants to take the lease.
+/// The annotation with which a process announces that it is going to take the lease. Its value is the identity of that process.
 const CANDIDATE: &str = "tokensource.dev/candidate";
 
 /// One process of the election.

@@ -66,7 +66,7 @@ pub(crate) const CATALOG: [&str; 55] = [
     "quay-robot-federation",
 ];
 
-/// The file of a manifest with two `TokenSource`s, and the name of the one that the other needs.
+/// The manifests with two `TokenSource`s: the file, and the name of the `TokenSource` whose token the other one uses.
 const FIRST: [(&str, &str); 3] = [
     ("azure-container-registry", "azure-container-registry-entra"),
     ("google-workload-identity", "google-workload-identity-sts"),

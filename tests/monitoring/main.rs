@@ -101,7 +101,7 @@ fn alerts_fire_when_they_should_and_only_then() {
     for (group, of_group) in groups().as_array().unwrap().iter().enumerate() {
         for (index, rule) in of_group["rules"].as_array().unwrap().iter().enumerate() {
             let needed = alerts_that_need(rule);
-            // The dashboard needs the others.
+            // The dashboard uses the recording rules that no alert uses.
             assert!(!needed.is_empty(), "no alert needs {rule}");
             for expression in ["vector(1) > 2", "vector(1)"] {
                 let mut altered = summarised(groups());

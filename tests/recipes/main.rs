@@ -80,7 +80,7 @@ fn follow(
     })
 }
 
-/// Those that need no control plane.
+/// The tests that need no control plane.
 fn without_a_cluster() -> [Trial; 3] {
     let trial = |name, test: fn()| {
         Trial::test(name, move || {

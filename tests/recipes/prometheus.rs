@@ -1,5 +1,5 @@
-//! deploy/examples/recipes/prometheus.yaml with a real Prometheus, which scrapes an API with TLS. Knows how it is asked for its
-//! own opinion of the target.
+//! deploy/examples/recipes/prometheus.yaml with a real Prometheus, which scrapes an API with TLS. Knows Prometheus' API
+//! for the health of its targets.
 
 use std::time::Duration;
 

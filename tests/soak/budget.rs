@@ -119,7 +119,7 @@ impl Account<'_> {
         let speaks = |cause: &Cause| match cause {
             Cause::RenewalRequested => true,
             Cause::Relabelled => failed,
-            // A cause does not end the wait after a failure, unless it changes the inputs.
+            // After a failure, a cause ends the wait only if it changes the inputs.
             cause => !failed || cause.changes_inputs(),
         };
         let by_itself = match answered {

@@ -234,7 +234,7 @@ fn merged(mut block: Value, more: &Value) -> Value {
     block
 }
 
-/// The old token is revoked some time after the new one has come; what fails then changes no condition.
+/// A replaced token is revoked after the grace period. A failed revocation changes no condition.
 pub(crate) async fn replaced_token_is_revoked_after_the_grace(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600));
     story.provider.answer(REVOKE, Answer::status(200));

@@ -39,7 +39,7 @@ impl Facts {
     }
 }
 
-/// The API server.
+/// What the API server says of itself, and the time of this machine when it answered.
 pub(super) struct Server {
     /// `v1.36.0` or `v1.33.4-eks-1234`.
     pub(super) version: String,
@@ -68,7 +68,7 @@ pub(super) struct Controller {
     pub(super) available: i32,
     /// Namespace and name of its lease; None without `--leader-elect`.
     pub(super) lease: Option<(String, String)>,
-    /// The namespaces it serves; empty for all.
+    /// The namespaces that the controller serves; empty for all.
     pub(super) serves: Vec<String>,
     pub(super) selector: Option<String>,
 }

@@ -65,7 +65,7 @@ async fn acceptable(observed: &Observed<'_>, context: &ReconcilePermit<'_>) -> R
         Err(error) if error.is_invalid() => Err(IssueError::Refused(Failure::local(
             Reason::InvalidSpec,
             format!(
-                "The API server would not take the target, Secret {}: {error}. No token was asked for: correct spec.target.",
+                "The API server would not take the target, Secret {}: {error}. No token was requested: correct spec.target.",
                 observed.target_name()
             ),
         ))),

@@ -77,7 +77,7 @@ impl Log {
                 let level = if status == observed.status { Level::Debug } else { Level::Info };
                 // Something in the cluster has to change first.
                 let line = Line { next_attempt: None, ..line };
-                (level, "No token asked for", line.explained(failure))
+                (level, "No token requested", line.explained(failure))
             }
             Outcome::FormerTargetsDeleted(secrets) => {
                 let detail = Some(format!("Secret {}", secrets.join(", ")));

@@ -29,7 +29,7 @@ const AGAIN: Duration = Duration::from_secs(30);
 /// The missing rights by namespace. The empty name stands for the whole cluster.
 type Missing = BTreeMap<String, Vec<String>>;
 
-/// The last answers of the API server. Clones share one state.
+/// The latest results of the checks of the controller's rights. Clones share one state.
 #[derive(Clone)]
 pub struct Rights {
     missing: watch::Receiver<Missing>,

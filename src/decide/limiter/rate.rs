@@ -26,7 +26,7 @@ const PAUSE: f64 = 0.5;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Rate {
     pub(super) bucket: TokenBucket,
-    /// The rate above which it grows slowly; None if no limit is known.
+    /// Above this value, the rate increases slowly. None if no limit of the provider is known.
     threshold: Option<f64>,
     /// Answers to requests that were sent before this say nothing about the present rate.
     since: DateTime<Utc>,

@@ -10,7 +10,7 @@ use minijinja::syntax::SyntaxConfig;
 use super::vocabulary::{DEPTH, STATEMENTS, TOKENS};
 use super::{Fault, Flaw};
 
-/// Refuses what could grow without bounds.
+/// Refuses what could use unbounded memory or time: some operators and statements, too many tokens, and too deep nesting.
 pub(super) fn check(source: &str, syntax: &SyntaxConfig) -> Result<(), Flaw> {
     let (mut count, mut nesting, mut at_statement) = (0_usize, Nesting::default(), false);
     for token in tokenize(source, false, syntax.clone()) {

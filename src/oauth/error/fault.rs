@@ -120,7 +120,7 @@ impl Scheme {
 /// A fault of a 2xx response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Defect {
-    #[error("the body has a Content-Encoding that was not asked for and cannot be decoded")]
+    #[error("the body has a Content-Encoding that the request did not accept and that cannot be decoded")]
     Encoded,
     #[error("the connection closed before the body was complete")]
     CutOff,

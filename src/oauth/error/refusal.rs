@@ -68,7 +68,7 @@ impl fmt::Display for Refusal {
         if let Some(id) = &self.response.correlation {
             write!(f, " (request id {id})")?;
         }
-        // A refusal has this reason only for the codes of RFC 9449.
+        // Only the error codes of RFC 9449 (DPoP) have the reason `UnsupportedTokenType`.
         if self.reason == Reason::UnsupportedTokenType {
             f.write_str("; DPoP is not supported: switch it off for this client at the provider")?;
         }

@@ -1,8 +1,8 @@
 //! Namespaces of the kernel in which a test may do to the machine what it likes: the program runs itself again in there,
 //! and when it ends, however it ends, its processes, mounts, interfaces and packet filters have gone.
 //!
-//! It knows namespaces and cgroups. It must not know what is run inside. It needs root. What the kernel does not take away
-//! by itself (cgroups without processes, an empty folder) the program outside removes, or the next run if that was killed.
+//! Knows namespaces and cgroups; needs root. Must not know what is run inside. The program outside removes what the kernel
+//! leaves (cgroups without processes, an empty folder). If that program was killed, the next run removes it.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -27,7 +27,7 @@ const KUBELETS_SETTINGS: [(&str, &str); 5] = [
     ("kernel/keys/root_maxbytes", "25000000"),
 ];
 
-/// The inside, for those who are in it.
+/// The namespaces and the cgroups, for the code that runs in them.
 pub struct Enclosure {
     folder: PathBuf,
     cgroup: String,

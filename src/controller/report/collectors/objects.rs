@@ -101,7 +101,7 @@ impl Collector for Objects {
         )?;
         family(
             "tokensource_next_renewal_timestamp",
-            "When the next token is asked for; absent while none is planned.",
+            "When the next token will be requested; absent while no request is planned.",
             seconds,
             |numbers| numbers.renews_at.map(|renews_at| renews_at.timestamp()),
         )?;
@@ -113,13 +113,13 @@ impl Collector for Objects {
         )?;
         family(
             "tokensource_consecutive_failures",
-            "Attempts in a row that brought no token; 0 after a success.",
+            "Consecutive attempts that failed; 0 after a success.",
             None,
             |numbers| Some(i64::from(numbers.failures)),
         )?;
         let mut family = encoder.encode_descriptor(
             "tokensource_failure_reason",
-            "Why the last attempt brought no token; always 1, and absent after a success.",
+            "The reason why the last attempt failed, as a label. The value is always 1; the series is absent after a success.",
             None,
             MetricType::Gauge,
         )?;

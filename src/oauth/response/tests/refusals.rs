@@ -178,7 +178,7 @@ fn codes_of_the_spec_decide_before_the_token_is_looked_for() {
     }
     // Without a code, the answer is read as any other.
     assert_eq!(explained(GOOD).token().access_token.expose(), "a");
-    // A code that means success in a 200 explains no 400.
+    // A code in `successCodes` means success only in a 200 response, and gives no reason for a 400.
     let refused = response(400, JSON, r#"{"code":0}"#);
     let refused = refused.settings(|settings| {
         settings.fields.error = Some("/code".to_owned());

@@ -33,7 +33,7 @@ pub(super) async fn serve(listener: TcpListener, acceptor: TlsAcceptor, shared: 
     }
 }
 
-/// One call, and the end of the connection.
+/// Handles one call, then closes the connection.
 async fn converse(mut client: TlsStream<TcpStream>, shared: &Shared) -> io::Result<()> {
     let Some((call, bytes)) = read_call(&mut client).await? else { return Ok(()) };
     lock(&shared.calls).push(call.clone());

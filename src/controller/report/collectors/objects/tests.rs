@@ -79,17 +79,17 @@ fn scrapes_have_the_exposition_format() {
 # TYPE tokensource_token_expiry_timestamp_seconds gauge
 # UNIT tokensource_token_expiry_timestamp_seconds seconds
 tokensource_token_expiry_timestamp_seconds{namespace="a",name="one",provider="auth.example.com"} 1767229200
-# HELP tokensource_next_renewal_timestamp_seconds When the next token is asked for; absent while none is planned.
+# HELP tokensource_next_renewal_timestamp_seconds When the next token will be requested; absent while no request is planned.
 # TYPE tokensource_next_renewal_timestamp_seconds gauge
 # UNIT tokensource_next_renewal_timestamp_seconds seconds
 tokensource_next_renewal_timestamp_seconds{namespace="a",name="one",provider="auth.example.com"} 1767228300
 # HELP tokensource_ready 1 while the target holds a token that is valid now.
 # TYPE tokensource_ready gauge
 tokensource_ready{namespace="a",name="one",provider="auth.example.com"} 1
-# HELP tokensource_consecutive_failures Attempts in a row that brought no token; 0 after a success.
+# HELP tokensource_consecutive_failures Consecutive attempts that failed; 0 after a success.
 # TYPE tokensource_consecutive_failures gauge
 tokensource_consecutive_failures{namespace="a",name="one",provider="auth.example.com"} 0
-# HELP tokensource_failure_reason Why the last attempt brought no token; always 1, and absent after a success.
+# HELP tokensource_failure_reason The reason why the last attempt failed, as a label. The value is always 1; the series is absent after a success.
 # TYPE tokensource_failure_reason gauge
 # EOF
 "#;

@@ -38,7 +38,7 @@ pub(crate) trait Watched:
     /// Weights up to this one are not counted by the budget.
     const LIGHT: usize = 8 * 1024;
 
-    /// Decodes an object, or returns where the fault is that makes this impossible.
+    /// Decodes an object, or returns a message with the position of the error.
     fn decode(text: &[u8]) -> Result<Decoded<Self>, String>;
 
     /// The approximate size in memory of an object whose text has this length.

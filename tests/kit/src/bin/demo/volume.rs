@@ -25,7 +25,7 @@ pub(crate) struct Volume {
 }
 
 impl Volume {
-    /// Reads the Secret and lays its keys out as files.
+    /// Reads the Secret and writes one file for each key.
     pub(crate) async fn new(client: Client, namespace: &str, secret: &str) -> Result<Self, String> {
         let secrets = Api::namespaced(client, namespace);
         let files = files(&secrets, secret).await?;
