@@ -89,7 +89,7 @@ assets: tools tools-keycloak tools-workloads ## build the Kubernetes programs, h
 	tests/assets/alertmanager.sh >/dev/null
 	tests/assets/tinyproxy.sh >/dev/null
 	tests/assets/envoy.sh >/dev/null
-	for script in actionlint oras krew; do "tests/assets/$${script}.sh" >/dev/null; done
+	for script in actionlint oras krew otelcol; do "tests/assets/$${script}.sh" >/dev/null; done
 
 release: tools ## all of a release but the upload, into dist/: VERSION=0.2.0; docs/releasing.md
 	[[ -n "$${VERSION:-}" ]] || { echo "which version? make release VERSION=0.2.0" >&2; exit 1; }

@@ -1,10 +1,11 @@
-# To be sourced. Knows how to build one program from a Go module whose go.mod and go.sum lie in a folder of this one; must not
-# know which program it is.
+# To be sourced. Knows how to build one program from a Go module that lies in a folder of this one: its go.mod and go.sum, and a
+# main.go where the program is put together here. Must not know which program it is.
 #
 #   go_program NAME PACKAGE NOTE [LDFLAG…]
 #
 # prints a folder that holds the program NAME, and builds it first where needed: PACKAGE of the module in the folder NAME. NOTE
-# says how long that takes. The caller has set `here`, the folder of this file. The one line on stdout is the folder's absolute path; everything for people goes to stderr.
+# says how long that takes. The caller has set `here`, the folder of this file. The one line on stdout is the folder's absolute
+# path; everything for people goes to stderr.
 
 . "$here/progress.sh"
 
@@ -21,7 +22,7 @@ go_program() {
     export CGO_ENABLED=0 GOFLAGS=-mod=readonly
 
     # The last flag of the build is no part of the key, see kubernetes.sh; both share what they have compiled.
-    key=$(cd "$module" && { cat go.mod go.sum && echo "${flags[*]}"; } | sha256sum | cut -c1-12)
+    key=$(cd "$module" && { cat go.mod go.sum && find . -name '*.go' -exec cat {} + && echo "${flags[*]}"; } | sha256sum | cut -c1-12)
     folder=$assets/$name-$key
 
     if [[ ! -d "$folder" ]]; then

@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // and end where they fail
 
 mod api;
+mod collector;
 mod envoy;
 mod git;
 mod images;
@@ -48,6 +49,8 @@ macro_rules! recipes {
 }
 
 recipes! {
+    collector::exports_with_each_token,
+    collector::prints_the_traces_of_a_renewal,
     envoy::adds_each_token_to_requests,
     git::presents_each_token_as_a_password,
     git::presents_each_token_as_a_bearer_token,
@@ -56,7 +59,6 @@ recipes! {
     objects::argo_cd_finds_what_it_documents,
     objects::flux_finds_what_it_documents,
     objects::keda_finds_what_it_documents,
-    objects::opentelemetry_collector_is_given_the_file,
     packages::npm_installs_with_each_token,
     packages::pip_installs_with_each_token,
     prometheus::scrapes_with_each_token,

@@ -84,16 +84,3 @@ pub(crate) async fn keda_finds_what_it_documents(story: &Story) {
     );
     assert_eq!(trigger["authenticationRef"], json!({"name": authentication.name_any()}));
 }
-
-pub(crate) async fn opentelemetry_collector_is_given_the_file(story: &Story) {
-    let recipe = Recipe::apply(story, "opentelemetry-collector.yaml", &[]).await;
-    let pod = Pod::prepare(story, &recipe.pod_spec(), "collector").await;
-    let arguments = &recipe.pod_spec()["containers"][0]["args"][0];
-    let file = arguments.as_str().unwrap().strip_prefix("--config=").unwrap();
-    let configuration = fs::read_to_string(pod.local(file)).unwrap();
-    let configuration: serde_json::Value = serde_saphyr::from_str(&configuration).unwrap();
-    let token_file = configuration["extensions"]["bearertokenauth"]["filename"].as_str().unwrap();
-    assert_eq!(fs::read_to_string(token_file).unwrap(), token(story));
-    assert_eq!(configuration["service"]["extensions"], json!(["bearertokenauth"]));
-    assert_eq!(configuration["exporters"]["otlphttp"]["auth"], json!({"authenticator": "bearertokenauth"}));
-}

@@ -1,4 +1,5 @@
-//! Traces of renewals, as a collector receives them. The collector is a scripted server, with TLS.
+//! Traces of renewals, as a collector receives them. The collector is a scripted server, with TLS. `tests/recipes/collector.rs`
+//! has a real one.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

@@ -75,6 +75,12 @@ pub fn actionlint() -> &'static Path {
     FOLDER.get_or_init(|| run("actionlint.sh", &[]))
 }
 
+/// The folder with `otelcol`.
+pub fn otelcol() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| run("otelcol.sh", &[]))
+}
+
 /// The folder with `oras`.
 pub fn oras() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
