@@ -1,5 +1,5 @@
 //! The definitions: printed under their own names, with rules that people can read. The admission policies must know every
-//! reference of a definition. `tests/generated` checks that `crds/` is what the code generates. Knows these files; must not
+//! reference of a definition, and one rule every field of a request. `tests/generated` checks that `crds/` is what the code generates. Knows these files; must not
 //! know the use of a field.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test: also in its helpers
@@ -110,5 +110,25 @@ fn every_reference_of_a_provider_is_judged_by_all_policies() {
             let known = [format!("variables.{parent}"), format!(".{field}")];
             assert!(known.iter().all(|words| judged.contains(words)), "{policy} does not judge {path:?}");
         }
+    }
+}
+
+/// The rule lists the fields of a request by hand, so that a new one must be added to it, or to those that have another meaning.
+#[test]
+fn token_that_is_signed_here_refuses_every_field_of_a_request() {
+    let elsewhere = ["tokenEndpoint", "issuer", "signedToken", "revocation", "timeout", "tls"];
+    let definition = serde_json::to_value(&definitions()[1]).unwrap();
+    assert_eq!(definition["spec"]["names"]["kind"], "TokenProvider");
+    let spec = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+    let rules = spec["x-kubernetes-validations"].as_array().unwrap();
+    let rule = rules
+        .iter()
+        .find(|rule| rule["message"].as_str().unwrap().starts_with("signedToken sends no request"))
+        .unwrap()["rule"]
+        .as_str()
+        .unwrap();
+    for field in spec["properties"].as_object().unwrap().keys() {
+        let is_refused = rule.contains(&format!("has(self.{field})")) && field != "signedToken";
+        assert_ne!(is_refused, elsewhere.contains(&field.as_str()), "{field}");
     }
 }

@@ -19,7 +19,7 @@ use paths::paths;
 const LAYERS: [&str; 7] = ["api", "oauth", "decide", "issue", "controller", "runtime", "cli"];
 
 /// The types of `api` that `oauth` may use: reasons, and the settings of a provider. None of them belongs to Kubernetes.
-const SETTINGS: [&str; 16] = [
+const SETTINGS: [&str; 17] = [
     "Reason",
     "reason",
     "BasicEncoding",
@@ -31,6 +31,7 @@ const SETTINGS: [&str; 16] = [
     "JsonWebAlgorithm",
     "ParameterPlace",
     "ParameterType",
+    "is_reserved_parameter",
     "RequestMethod",
     "ResponseFields",
     "ResponseSettings",

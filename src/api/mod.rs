@@ -40,7 +40,9 @@ pub use crd::definitions;
 pub use duration::Duration;
 pub use grant::{AssertionGrant, RefreshPolicy, RefreshSettings, SubjectToken};
 pub use input::{InputSource, Place, ServiceAccountTokenSettings, TokenInput, ValueSource};
-pub use parameter::{BodyFormat, Header, Parameter, ParameterPlace, ParameterType, RequestMethod};
+pub use parameter::{
+    BodyFormat, Header, Parameter, ParameterPlace, ParameterType, RequestMethod, is_reserved_parameter,
+};
 pub use provider::{Tls, TokenProvider, TokenProviderSpec};
 pub use provider_status::TokenProviderStatus;
 pub use reason::{Reason, ReasonKind};

@@ -2,6 +2,7 @@
 //! Knows the fields of the contract; must not know how a request is built.
 
 use kube::KubeSchema;
+use kube::core::Rule;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +43,36 @@ impl RequestMethod {
     }
 }
 
+/// Parameters that other fields of the spec set: an additional parameter of such a name would contradict them.
+const RESERVED: [&str; 10] = [
+    "grant_type",
+    "client_id",
+    "client_secret",
+    "client_assertion",
+    "refresh_token",
+    "username",
+    "password",
+    "assertion",
+    "resource",
+    "audience",
+];
+
+/// How further such names begin (RFC 8693 §2.1).
+const RESERVED_PREFIXES: [&str; 2] = ["subject_token", "actor_token"];
+
+/// Whether other fields of the spec set the parameter of this name. `scope` is another case: a parameter may be a list of scopes.
+pub fn is_reserved_parameter(name: &str) -> bool {
+    RESERVED.contains(&name) || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// The same as a rule of the API server.
+fn unreserved() -> Rule {
+    let prefixes = RESERVED_PREFIXES.map(|prefix| format!(" && !self.startsWith('{prefix}')")).concat();
+    Rule::new(format!("!(self in ['{}']){prefixes}", RESERVED.join("', '"))).message(
+        "this name has a field of its own (token.scopes, token.audience, token.resources, credentialsRef, clientAuthentication, …): use that",
+    )
+}
+
 /// An additional parameter of the request.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -52,7 +83,7 @@ pub struct Parameter {
     /// Name of the parameter.
     #[schemars(length(min = 1, max = 128))]
     #[x_kube(validation = rule::visible())]
-    #[x_kube(validation = Rule::new("!(self in ['grant_type', 'client_id', 'client_secret', 'client_assertion', 'refresh_token', 'username', 'password', 'assertion', 'resource', 'audience']) && !self.startsWith('subject_token') && !self.startsWith('actor_token')").message("this name has a field of its own (token.scopes, token.audience, token.resources, credentialsRef, clientAuthentication, …): use that"))]
+    #[x_kube(validation = unreserved())]
     pub name: String,
 
     /// Value of the parameter. Not for secrets: everybody who may read this object can read the value.

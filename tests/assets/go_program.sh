@@ -20,6 +20,8 @@ go_program() {
     assets=$(cd "$here/../.." && pwd -P)/.assets
     needed=$(awk '$1 == "go" { print $2 }' "$module/go.mod")
     export CGO_ENABLED=0 GOFLAGS=-mod=readonly
+    # The compilers collect less garbage: a fifth of the processor time, for twice their memory.
+    export GOGC=${GOGC:-400}
 
     # The last flag of the build is no part of the key, see kubernetes.sh; both share what they have compiled.
     key=$(cd "$module" && { cat go.mod go.sum && find . -name '*.go' -exec cat {} + && echo "${flags[*]}"; } | sha256sum | cut -c1-12)

@@ -49,6 +49,8 @@ flags=(-trimpath -ldflags "$ldflags")
 # same result, so it is no part of the key.
 sooner=(-gcflags=all=-dwarf=false)
 export CGO_ENABLED=0 GOFLAGS=-mod=readonly
+# The compilers collect less garbage: a fifth of the processor time, for twice their memory.
+export GOGC=${GOGC:-400}
 
 key=$(cd "$module" && { cat go.mod "${sums[@]}" && echo "${flags[*]}"; } | sha256sum | cut -c1-12)
 folder=$assets/$name-$key

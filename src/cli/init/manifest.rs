@@ -13,15 +13,11 @@ use super::error::LineError;
 use super::request::{Member, Request, Value};
 use crate::api::{
     CredentialsReference, Header, Parameter, ParameterPlace, ParameterType, RequestMethod, Target,
-    TokenProviderSpec, TokenSource, TokenSourceSpec, ValueSource, annotation,
+    TokenProviderSpec, TokenSource, TokenSourceSpec, ValueSource, annotation, is_reserved_parameter,
 };
 
 /// A value that the controller recognizes as a placeholder and never sends.
 const PLACEHOLDER: &str = "replace-me";
-
-/// Parameters with a field of their own, which are not additional parameters.
-const RESERVED: [&str; 7] =
-    ["resource", "client_assertion", "client_secret", "refresh_token", "username", "password", "assertion"];
 
 /// The objects for one line, and the remaining tasks of the user.
 pub(super) struct Manifests {
@@ -208,8 +204,7 @@ impl Builder<'_> {
     /// All parameters that have no field of their own.
     fn parameters(&mut self) -> Result<(), LineError> {
         for Member { name, value, place } in std::mem::take(&mut self.members) {
-            let is_of_exchange = name.starts_with("subject_token") || name.starts_with("actor_token");
-            if is_of_exchange || RESERVED.contains(&name.as_str()) {
+            if is_reserved_parameter(&name) {
                 return Err(LineError::new(format!(
                     "{name} has no field for this grant_type: ask the provider for a request without it"
                 )));

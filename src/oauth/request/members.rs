@@ -7,25 +7,7 @@ use std::collections::HashSet;
 use super::{
     ClientAuthentication, Error, Grant, ParameterPlace, RequestParameter, SignedAssertions, TokenRequest,
 };
-use crate::api::{BodyFormat, ParameterType};
-
-/// Names that other fields of the spec set. An additional parameter of such a name would contradict them. `scope` is another:
-/// [`is_list_of_scopes`].
-const RESERVED: [&str; 10] = [
-    "grant_type",
-    "client_id",
-    "client_secret",
-    "client_assertion",
-    "refresh_token",
-    "username",
-    "password",
-    "assertion",
-    "resource",
-    "audience",
-];
-
-/// Prefixes of further such names (RFC 8693 §2.1).
-const RESERVED_PREFIXES: [&str; 2] = ["subject_token", "actor_token"];
+use crate::api::{BodyFormat, ParameterType, is_reserved_parameter};
 
 /// The value of `client_assertion_type` (RFC 7523 §2.2).
 const CLIENT_ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -175,7 +157,7 @@ fn is_reserved(name: &str, request: &TokenRequest) -> bool {
     if name == "requested_token_type" {
         return matches!(request.grant, Grant::TokenExchange { .. });
     }
-    RESERVED.contains(&name) || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    is_reserved_parameter(name)
 }
 
 /// The value, if its text fits its type.
