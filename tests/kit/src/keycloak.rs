@@ -122,18 +122,6 @@ impl Keycloak {
         self.alter_client(realm, client_id, &json!({ "secret": secret })).await;
     }
 
-    /// Disables a client, or enables it again.
-    pub async fn set_client_enabled(&self, realm: &str, client_id: &str, enabled: bool) {
-        self.alter_client(realm, client_id, &json!({ "enabled": enabled })).await;
-    }
-
-    /// Gives a user another password.
-    pub async fn set_password(&self, realm: &str, username: &str, password: &str) {
-        let id = self.id_of(realm, "users", "username", username).await;
-        let credential = json!({ "type": "password", "value": password, "temporary": false });
-        self.admin(Method::PUT, &format!("/{realm}/users/{id}/reset-password"), Some(&credential)).await;
-    }
-
     /// Ends all sessions of a user, which invalidates the refresh tokens issued so far.
     pub async fn log_out(&self, realm: &str, username: &str) {
         let id = self.id_of(realm, "users", "username", username).await;
