@@ -54,7 +54,7 @@ impl Metrics {
             watches: WatchMetrics::default(),
         };
         // A series that appears with its first error hides that error from `increase`.
-        for reason in Error::REASONS {
+        for &reason in Error::REASONS {
             drop(metrics.errors.get_or_create(&ReconcileError { reason }));
         }
         registry.register(
