@@ -12,7 +12,7 @@ use std::collections::{HashMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
@@ -44,9 +44,6 @@ struct State {
     scripts: HashMap<String, Script>,
     requests: Vec<RecordedRequest>,
     issued: Vec<String>,
-    limit: Option<usize>,
-    recent: VecDeque<Instant>,
-    limited: usize,
 }
 
 type Standing = Arc<dyn Fn(&RecordedRequest, usize) -> Answer + Send + Sync>;
@@ -124,17 +121,6 @@ impl ScriptedProvider {
         self.state().script(path).standing = Some(Arc::new(standing));
     }
 
-    /// From now on more than `limit` requests within any second are answered 429 with `Retry-After: 1`;
-    /// `None` lifts the limit.
-    pub fn limit_per_second(&self, limit: Option<usize>) {
-        self.state().limit = limit;
-    }
-
-    /// The number of requests that the limit has refused.
-    pub fn limited(&self) -> usize {
-        self.state().limited
-    }
-
     /// The requests to `path` so far, in order of arrival.
     pub fn requests(&self, path: &str) -> Vec<RecordedRequest> {
         self.state().requests.iter().filter(|request| request.path() == path).cloned().collect()
@@ -143,11 +129,6 @@ impl ScriptedProvider {
     /// How many requests `path` has had.
     pub fn count(&self, path: &str) -> usize {
         self.requests(path).len()
-    }
-
-    /// All requests to any path, in order of arrival.
-    pub fn all_requests(&self) -> Vec<RecordedRequest> {
-        self.state().requests.clone()
     }
 
     /// The access tokens of all successful JSON answers so far, oldest first.
@@ -230,9 +211,6 @@ impl Shared {
     fn receive(&self, request: &RecordedRequest) -> Answer {
         let mut state = self.state();
         state.requests.push(request.clone());
-        if state.is_over_limit() {
-            return Answer::status(429).header("Retry-After", "1");
-        }
         let script = state.script(request.path());
         script.seen += 1;
         let (seen, queued, standing) = (script.seen, script.queue.pop_front(), script.standing.clone());
@@ -247,19 +225,6 @@ impl Shared {
 impl State {
     fn script(&mut self, path: &str) -> &mut Script {
         self.scripts.entry(path.to_owned()).or_default()
-    }
-
-    fn is_over_limit(&mut self) -> bool {
-        let Some(limit) = self.limit else { return false };
-        let now = Instant::now();
-        self.recent.retain(|past| now.duration_since(*past) < Duration::from_secs(1));
-        let over = self.recent.len() >= limit;
-        if over {
-            self.limited += 1;
-        } else {
-            self.recent.push_back(now);
-        }
-        over
     }
 }
 

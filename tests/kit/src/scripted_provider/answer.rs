@@ -60,8 +60,6 @@ enum Body {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Delivery {
     Whole,
-    /// One byte at a time.
-    Drip(Duration),
     /// One byte at a time without end: white space, which may precede any JSON.
     EndlessDrip(Duration),
     /// Half of what `Content-Length` announces, then the connection is dropped.
@@ -168,12 +166,6 @@ impl Answer {
     /// A body whose bytes come one by one at this interval, without the last one.
     pub fn endless_drip(every: Duration) -> Self {
         Self::text(200, "application/json", "").delivered(Delivery::EndlessDrip(every))
-    }
-
-    /// The body comes one byte at a time.
-    #[must_use]
-    pub fn dripping(self, every: Duration) -> Self {
-        self.delivered(Delivery::Drip(every))
     }
 
     /// Sends half of the body, then drops the connection.

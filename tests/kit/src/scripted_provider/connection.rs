@@ -154,17 +154,7 @@ async fn respond(
             stream.flush().await?;
             return Ok(!rendered.closes);
         }
-        Delivery::Drip(every) => {
-            shared.state().issued.extend(rendered.issued);
-            drip(stream, &rendered.head, &rendered.body, every).await?;
-            return Ok(!rendered.closes);
-        }
-        Delivery::EndlessDrip(every) => {
-            drip(stream, &rendered.head, &[], every).await?;
-            loop {
-                drip(stream, &[], b" ", every).await?;
-            }
-        }
+        Delivery::EndlessDrip(every) => endless_drip(stream, &rendered.head, every).await?,
         Delivery::Truncated => {
             let (half, _) = rendered.body.split_at(rendered.body.len() / 2);
             stream.write_all(&[&rendered.head, half].concat()).await?;
@@ -174,20 +164,13 @@ async fn respond(
     Ok(false)
 }
 
-async fn drip(
-    stream: &mut TlsStream<TcpStream>,
-    head: &[u8],
-    body: &[u8],
-    every: Duration,
-) -> io::Result<()> {
+async fn endless_drip(stream: &mut TlsStream<TcpStream>, head: &[u8], every: Duration) -> io::Result<()> {
     stream.write_all(head).await?;
-    stream.flush().await?;
-    for byte in body.chunks(1) {
-        sleep(every).await;
-        stream.write_all(byte).await?;
+    loop {
         stream.flush().await?;
+        sleep(every).await;
+        stream.write_all(b" ").await?;
     }
-    Ok(())
 }
 
 async fn endless_headers(stream: &mut TlsStream<TcpStream>) -> io::Result<()> {
