@@ -8,89 +8,47 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-/// The folder with `etcd`, `kube-apiserver`, `kube-controller-manager` and `kubectl`. The first call on a
-/// machine takes minutes.
-pub fn kubernetes() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| run("kubernetes.sh", &[]))
+/// Declares a function for each folder. It runs the script at its first call in a process.
+macro_rules! folders {
+    ($($(#[$doc:meta])+ $name:ident: $script:literal $($argument:literal)?,)+) => {
+        $($(#[$doc])+
+        pub fn $name() -> &'static Path {
+            static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+            FOLDER.get_or_init(|| run($script, &[$($argument)?]))
+        })+
+    };
 }
 
-/// The same folder with at least `etcd` and `kube-apiserver`: `make demo` builds no more.
-pub fn server() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| run("kubernetes.sh", &["server"]))
-}
-
-/// The folder with `kubelet`, `kube-proxy` and `kube-scheduler`. The first call on a machine takes minutes.
-pub fn node() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| run("kubernetes.sh", &["node"]))
-}
-
-/// The folder with Helm 3's `helm`.
-pub fn helm3() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| run("helm.sh", &["3"]))
-}
-
-/// The folder with `helm`, which is Helm 4's.
-pub fn helm() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| run("helm.sh", &[]))
-}
-
-/// Keycloak's folder, ready to start.
-pub fn keycloak() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| run("keycloak.sh", &[]))
-}
-
-/// The folder with `prometheus` and `promtool`.
-pub fn prometheus() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| run("prometheus.sh", &[]))
-}
-
-/// The folder with `alertmanager` and `amtool`. `alertmanager` must be started in it, where its templates are.
-pub fn alertmanager() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| run("alertmanager.sh", &[]))
-}
-
-/// The folder with `tinyproxy`.
-pub fn tinyproxy() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| run("tinyproxy.sh", &[]))
-}
-
-/// The folder with `envoy`.
-pub fn envoy() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| run("envoy.sh", &[]))
-}
-
-/// The folder with `actionlint`.
-pub fn actionlint() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| run("actionlint.sh", &[]))
-}
-
-/// The folder with `otelcol`.
-pub fn otelcol() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| run("otelcol.sh", &[]))
-}
-
-/// The folder with `oras`.
-pub fn oras() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| run("oras.sh", &[]))
-}
-
-/// The folder with `krew`.
-pub fn krew() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| run("krew.sh", &[]))
+folders! {
+    /// The folder with `etcd`, `kube-apiserver`, `kube-controller-manager` and `kubectl`. The first call on a
+    /// machine takes minutes.
+    kubernetes: "kubernetes.sh",
+    /// The same folder with at least `etcd` and `kube-apiserver`: `make demo` builds no more.
+    server: "kubernetes.sh" "server",
+    /// The folder with `kubelet`, `kube-proxy` and `kube-scheduler`. The first call on a machine takes minutes.
+    node: "kubernetes.sh" "node",
+    /// The folder with Helm 3's `helm`.
+    helm3: "helm.sh" "3",
+    /// The folder with `helm`, which is Helm 4's.
+    helm: "helm.sh",
+    /// Keycloak's folder, ready to start.
+    keycloak: "keycloak.sh",
+    /// The folder with `prometheus` and `promtool`.
+    prometheus: "prometheus.sh",
+    /// The folder with `alertmanager` and `amtool`. `alertmanager` must be started in it, where its templates are.
+    alertmanager: "alertmanager.sh",
+    /// The folder with `tinyproxy`.
+    tinyproxy: "tinyproxy.sh",
+    /// The folder with `envoy`.
+    envoy: "envoy.sh",
+    /// The folder with `actionlint`.
+    actionlint: "actionlint.sh",
+    /// The folder with `otelcol`.
+    otelcol: "otelcol.sh",
+    /// The folder with `oras`.
+    oras: "oras.sh",
+    /// The folder with `krew`.
+    krew: "krew.sh",
 }
 
 /// Runs a script and shows its stderr, so that a person sees why it takes minutes.
