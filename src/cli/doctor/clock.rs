@@ -18,9 +18,8 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut compared = Vec::new();
     match facts.server.ahead() {
-        None => findings.push(Finding::not_checked(Check::Clock, "The API server's answer has no Date header.")),
-        Some(ahead) if ahead.abs() > TOLERANCE => findings.push(Finding::warning(
-            Check::Clock,
+        None => findings.push(Check::Clock.not_checked("The API server's answer has no Date header.")),
+        Some(ahead) if ahead.abs() > TOLERANCE => findings.push(Check::Clock.warning(
             "LocalClockSkew",
             format!("The clock of this machine {} the API server's.", relation(-ahead)),
             "Synchronize the clock of this machine (NTP), or else countdowns of these commands are wrong. If this clock is \
@@ -42,18 +41,18 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
             relation(ahead)
         );
         findings.push(if ahead.abs() > HARMFUL {
-            Finding::failure(Check::Clock, "ControllerClockSkew", message, CONTROLLER)
+            Check::Clock.failure("ControllerClockSkew", message, CONTROLLER)
         } else {
-            Finding::warning(Check::Clock, "ControllerClockSkew", message, CONTROLLER)
+            Check::Clock.warning("ControllerClockSkew", message, CONTROLLER)
         });
     }
     compared.dedup();
     if findings.is_empty() {
         let whose = compared.join(" and ");
-        findings.push(Finding::ok(
-            Check::Clock,
-            format!("The clock of {whose} agrees with the API server's, to {} s.", TOLERANCE.num_seconds()),
-        ));
+        findings.push(Check::Clock.ok(format!(
+            "The clock of {whose} agrees with the API server's, to {} s.",
+            TOLERANCE.num_seconds()
+        )));
     }
     findings
 }

@@ -18,12 +18,9 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     for (ours, found) in &facts.definitions {
         let name = ours.name_any();
         match found {
-            Err(why) => findings.push(Finding::not_checked(
-                Check::Definitions,
-                format!("Definition {name} could not be read: {why}"),
-            )),
-            Ok(None) => findings.push(Finding::failure(
-                Check::Definitions,
+            Err(why) => findings
+                .push(Check::Definitions.not_checked(format!("Definition {name} could not be read: {why}"))),
+            Ok(None) => findings.push(Check::Definitions.failure(
                 "DefinitionMissing",
                 format!("Definition {name} is not installed."),
                 APPLY,
@@ -33,10 +30,10 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     }
     if findings.is_empty() {
         let count = facts.definitions.len();
-        findings.push(Finding::ok(
-            Check::Definitions,
-            format!("The {count} definitions are installed and equal to this program's."),
-        ));
+        findings.push(
+            Check::Definitions
+                .ok(format!("The {count} definitions are installed and equal to this program's.")),
+        );
     }
     findings
 }
@@ -50,8 +47,7 @@ fn judge(
     let Some(our_version) = ours.spec.versions.first() else { return Vec::new() };
     let version = theirs.spec.versions.iter().find(|version| version.name == our_version.name);
     let Some(version) = version.filter(|version| version.served) else {
-        return vec![Finding::failure(
-            Check::Definitions,
+        return vec![Check::Definitions.failure(
             "VersionNotServed",
             format!("Definition {name} does not serve {}.", our_version.name),
             APPLY,
@@ -64,8 +60,7 @@ fn judge(
     });
     if let Some(condition) = refused {
         let why = condition.message.clone().unwrap_or_default();
-        findings.push(Finding::failure(
-            Check::Definitions,
+        findings.push(Check::Definitions.failure(
             "DefinitionNotEstablished",
             format!("Definition {name} is not established: {why}"),
             "Another definition may use the same names. Read the conditions of the definition.",
@@ -75,15 +70,13 @@ fn judge(
         let message = format!("Definition {name} differs from this program's: {place}.");
         // A program of another version than the controller's is expected to differ.
         findings.push(if versions::differ(facts) {
-            Finding::warning(
-                Check::Definitions,
+            Check::Definitions.warning(
                 "DefinitionDiffers",
                 message,
                 "Use the program of the controller's version for this check.",
             )
         } else {
-            Finding::failure(
-                Check::Definitions,
+            Check::Definitions.failure(
                 "DefinitionOutdated",
                 message,
                 format!("The API server drops fields that a definition lacks, without an error. {APPLY}"),
@@ -102,8 +95,7 @@ fn storage(theirs: &CustomResourceDefinition, name: &str) -> Option<Finding> {
         |name: &String| theirs.spec.versions.iter().any(|version| version.name == *name && version.served);
     let unserved: Vec<_> = stored.iter().filter(|version| !served(version)).cloned().collect();
     if !unserved.is_empty() {
-        return Some(Finding::warning(
-            Check::Definitions,
+        return Some(Check::Definitions.warning(
             "StoredVersionNotServed",
             format!(
                 "Definition {name} may have objects stored as {}, which is not served.",
@@ -114,8 +106,7 @@ fn storage(theirs: &CustomResourceDefinition, name: &str) -> Option<Finding> {
         ));
     }
     (strategy != "None").then(|| {
-        Finding::warning(
-            Check::Definitions,
+        Check::Definitions.warning(
             "ConversionWebhook",
             format!("Definition {name} converts versions with a webhook, which this version does not have."),
             APPLY,

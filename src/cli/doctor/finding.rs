@@ -34,6 +34,43 @@ impl Check {
             Check::Tokens => "tokens",
         }
     }
+
+    pub(super) fn ok(self, message: impl Into<String>) -> Finding {
+        self.finding(Outcome::Ok, "Ok", message, None)
+    }
+
+    pub(super) fn not_checked(self, message: impl Into<String>) -> Finding {
+        self.finding(Outcome::NotChecked, "NotChecked", message, None)
+    }
+
+    pub(super) fn warning(
+        self,
+        reason: &'static str,
+        message: impl Into<String>,
+        advice: impl Into<String>,
+    ) -> Finding {
+        self.finding(Outcome::Warning, reason, message, Some(advice.into()))
+    }
+
+    pub(super) fn failure(
+        self,
+        reason: &'static str,
+        message: impl Into<String>,
+        advice: impl Into<String>,
+    ) -> Finding {
+        self.finding(Outcome::Failure, reason, message, Some(advice.into()))
+    }
+
+    fn finding(
+        self,
+        result: Outcome,
+        reason: &'static str,
+        message: impl Into<String>,
+        advice: Option<String>,
+    ) -> Finding {
+        let advice = advice.map(|advice| harmless(&advice));
+        Finding { check: self, result, reason, message: harmless(&message.into()), advice }
+    }
 }
 
 /// How a check ended.
@@ -69,36 +106,6 @@ pub(super) struct Finding {
     /// What to do; absent if there is nothing to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) advice: Option<String>,
-}
-
-impl Finding {
-    pub(super) fn ok(check: Check, message: impl Into<String>) -> Self {
-        Self { check, result: Outcome::Ok, reason: "Ok", message: harmless(&message.into()), advice: None }
-    }
-
-    pub(super) fn not_checked(check: Check, message: impl Into<String>) -> Self {
-        let message = harmless(&message.into());
-        Self { check, result: Outcome::NotChecked, reason: "NotChecked", message, advice: None }
-    }
-
-    pub(super) fn warning(
-        check: Check,
-        reason: &'static str,
-        message: impl Into<String>,
-        advice: impl Into<String>,
-    ) -> Self {
-        let (message, advice) = (harmless(&message.into()), Some(harmless(&advice.into())));
-        Self { check, result: Outcome::Warning, reason, message, advice }
-    }
-
-    pub(super) fn failure(
-        check: Check,
-        reason: &'static str,
-        message: impl Into<String>,
-        advice: impl Into<String>,
-    ) -> Self {
-        Self { result: Outcome::Failure, ..Self::warning(check, reason, message, advice) }
-    }
 }
 
 /// All findings, in the order of the checks.
@@ -159,13 +166,13 @@ mod tests {
 
     #[test]
     fn table_is_followed_by_what_to_do() {
-        let failure = Finding::failure(Check::Leader, "NoLeader", "Nobody\u{1b}[2J leads.", "Start one.");
+        let failure = Check::Leader.failure("NoLeader", "Nobody\u{1b}[2J leads.", "Start one.");
         let again = Finding { message: "Nobody leads there.".to_owned(), ..failure.clone() };
         let findings = [
-            Finding::ok(Check::Definitions, "All are installed."),
+            Check::Definitions.ok("All are installed."),
             failure,
             again,
-            Finding::not_checked(Check::Policy, "It is not known."),
+            Check::Policy.not_checked("It is not known."),
         ];
         assert_eq!(
             shown(&findings),
@@ -186,8 +193,7 @@ mod tests {
 
     #[test]
     fn warning_is_no_failure() {
-        let findings =
-            [Finding::warning(Check::Clock, "ClockSkew", "a", "b"), Finding::ok(Check::Leader, "c")];
+        let findings = [Check::Clock.warning("ClockSkew", "a", "b"), Check::Leader.ok("c")];
         assert_eq!(shown(&findings).1, ExitStatus::Success);
         let json = serde_json::to_value(Report::new(findings.to_vec())).unwrap();
         assert_eq!(

@@ -16,16 +16,16 @@ pub(super) const UNREACHED: [Reason; 4] = [
 pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     let mut findings: Vec<Finding> = facts.hosts.iter().filter_map(judge).collect();
     if facts.hosts_left_out > 0 {
-        findings.push(Finding::not_checked(
-            Check::Hosts,
-            format!("{} more hosts; -l and -n select fewer TokenSources.", facts.hosts_left_out),
-        ));
+        findings.push(Check::Hosts.not_checked(format!(
+            "{} more hosts; -l and -n select fewer TokenSources.",
+            facts.hosts_left_out
+        )));
     }
     if findings.is_empty() {
         findings.push(match facts.hosts.len() {
-            0 => Finding::ok(Check::Hosts, "No TokenSource names a host."),
-            1 => Finding::ok(Check::Hosts, "The host of the provider is reached from this machine."),
-            count => Finding::ok(Check::Hosts, format!("All {count} hosts are reached from this machine.")),
+            0 => Check::Hosts.ok("No TokenSource names a host."),
+            1 => Check::Hosts.ok("The host of the provider is reached from this machine."),
+            count => Check::Hosts.ok(format!("All {count} hosts are reached from this machine.")),
         });
     }
     findings
@@ -40,8 +40,7 @@ fn judge(fact: &HostFact) -> Option<Finding> {
     // Every reason has a count of its own; the most frequent one is the one to act on first.
     if let Some((reason, count)) = fact.failing.iter().max_by_key(|(_, count)| **count) {
         let sources = if fact.sources == 1 { "TokenSource" } else { "TokenSources" };
-        return Some(Finding::failure(
-            Check::Hosts,
+        return Some(Check::Hosts.failure(
             "ControllerCannotReach",
             format!(
                 "{host}: the controller reports {reason} for {count} of {} {sources}, such as {}; {here}.",
@@ -52,12 +51,12 @@ fn judge(fact: &HostFact) -> Option<Finding> {
     }
     match &fact.reached {
         Ok(()) => None,
-        Err((Reason::TLSVerificationFailed, _)) if fact.foreign_authority => Some(Finding::not_checked(
-            Check::Hosts,
-            format!("{host}: its certificate needs the authorities of a ConfigMap, which is not read here."),
-        )),
-        Err((_, why)) => Some(Finding::warning(
-            Check::Hosts,
+        Err((Reason::TLSVerificationFailed, _)) if fact.foreign_authority => {
+            Some(Check::Hosts.not_checked(format!(
+                "{host}: its certificate needs the authorities of a ConfigMap, which is not read here."
+            )))
+        }
+        Err((_, why)) => Some(Check::Hosts.warning(
             "HostUnreachable",
             format!("{host} of {}, from this machine: {why}.", fact.example),
             "The controller has no such failure. Its way out may be another one: an address that only the cluster reaches, or \

@@ -17,10 +17,9 @@ const START: &str = "See why no controller runs: kubectl get pods and kubectl lo
 pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
     match &facts.controllers {
-        Err(why) => findings.push(Finding::not_checked(
-            Check::Leader,
-            format!("Whether there is more than one controller: Deployments could not be read: {why}"),
-        )),
+        Err(why) => findings.push(Check::Leader.not_checked(format!(
+            "Whether there is more than one controller: Deployments could not be read: {why}"
+        ))),
         Ok(controllers) => {
             findings.extend(controllers.iter().filter_map(alone));
             findings.extend(rivals(controllers));
@@ -39,7 +38,7 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
             [] => "The controller runs without leader election, with one replica.".to_owned(),
             holders => format!("One controller leads: {}.", holders.join(", ")),
         };
-        findings.push(Finding::ok(Check::Leader, text));
+        findings.push(Check::Leader.ok(text));
     }
     findings
 }
@@ -51,20 +50,14 @@ fn alone(controller: &Controller) -> Option<Finding> {
         return None;
     }
     if controller.replicas > 1 {
-        return Some(Finding::failure(
-            Check::Leader,
+        return Some(Check::Leader.failure(
             "NoLeaderElection",
             format!("Deployment {place} has {} replicas without --leader-elect.", controller.replicas),
             "Add --leader-elect, or run one replica: each replica requests every token.",
         ));
     }
     (controller.available == 0).then(|| {
-        Finding::failure(
-            Check::Leader,
-            "NoLeader",
-            format!("Deployment {place} has no available pod."),
-            START,
-        )
+        Check::Leader.failure("NoLeader", format!("Deployment {place} has no available pod."), START)
     })
 }
 
@@ -86,8 +79,7 @@ fn rivals(controllers: &[Controller]) -> Option<Finding> {
     let (one, other) = pairs
         .filter(|(one, other)| runs(one) && runs(other))
         .find(|(one, other)| overlap(one, other) && !elected(one, other))?;
-    Some(Finding::failure(
-        Check::Leader,
+    Some(Check::Leader.failure(
         "SeveralControllers",
         format!(
             "Deployments {}/{} and {}/{} serve the same TokenSources with different leases.",
@@ -100,13 +92,10 @@ fn rivals(controllers: &[Controller]) -> Option<Finding> {
 /// The holder of a lease, or what is wrong with it.
 fn judge(fact: &LeaseFact, facts: &Facts) -> Result<String, Finding> {
     let place = format!("{}/{}", fact.namespace, fact.name);
-    let failure = |reason, message: String| Finding::failure(Check::Leader, reason, message, START);
+    let failure = |reason, message: String| Check::Leader.failure(reason, message, START);
     let state = match &fact.lease {
         Err(why) => {
-            return Err(Finding::not_checked(
-                Check::Leader,
-                format!("Lease {place} could not be read: {why}"),
-            ));
+            return Err(Check::Leader.not_checked(format!("Lease {place} could not be read: {why}")));
         }
         Ok(None) => {
             return Err(failure(

@@ -14,16 +14,14 @@ const INSTALL: &str = "Apply the policies of the controller's version: kubectl a
 pub(super) fn check(facts: &Facts, ours: &[ValidatingAdmissionPolicy]) -> Vec<Finding> {
     let found = match &facts.policies {
         Err(why) => {
-            return vec![Finding::not_checked(
-                Check::Policy,
-                format!("The admission policies could not be read: {why}"),
-            )];
+            return vec![
+                Check::Policy.not_checked(format!("The admission policies could not be read: {why}")),
+            ];
         }
         Ok(found) => found,
     };
     if found.policies.is_empty() {
-        return vec![Finding::warning(
-            Check::Policy,
+        return vec![Check::Policy.warning(
             "PolicyMissing",
             "The admission policies are not installed: whoever may write TokenSources can use every Secret whose \
              allowed-hosts names the endpoint.",
@@ -34,8 +32,7 @@ pub(super) fn check(facts: &Facts, ours: &[ValidatingAdmissionPolicy]) -> Vec<Fi
     for ours in ours {
         // The names depend on the release, but each policy is about another kind of provider.
         match found.policies.iter().find(|policy| parameter(policy) == parameter(ours)) {
-            None => findings.push(Finding::failure(
-                Check::Policy,
+            None => findings.push(Check::Policy.failure(
                 "PolicyMissing",
                 format!("There are admission policies, but not {}.", ours.name_any()),
                 INSTALL,
@@ -44,10 +41,10 @@ pub(super) fn check(facts: &Facts, ours: &[ValidatingAdmissionPolicy]) -> Vec<Fi
         }
     }
     if findings.is_empty() {
-        findings.push(Finding::ok(
-            Check::Policy,
-            "The admission policies are installed, bound, and equal to those of this version.",
-        ));
+        findings.push(
+            Check::Policy
+                .ok("The admission policies are installed, bound, and equal to those of this version."),
+        );
     }
     findings
 }
@@ -73,23 +70,20 @@ fn judge(
     };
     let mut findings = Vec::new();
     if bindings.is_empty() {
-        findings.push(Finding::failure(
-            Check::Policy,
+        findings.push(Check::Policy.failure(
             "PolicyNotBound",
             format!("Admission policy {name} has no binding, and so no effect."),
             INSTALL,
         ));
     } else if !bindings.iter().any(denies) {
-        findings.push(Finding::warning(
-            Check::Policy,
+        findings.push(Check::Policy.warning(
             "PolicyNotEnforced",
             format!("Admission policy {name} is bound without Deny: it refuses nothing."),
             "Add Deny to validationActions of the binding once its warnings have ended.",
         ));
     }
     if rules(policy) != rules(ours) {
-        findings.push(Finding::warning(
-            Check::Policy,
+        findings.push(Check::Policy.warning(
             "PolicyOutdated",
             format!("Admission policy {name} has other rules than that of this version."),
             INSTALL,

@@ -16,29 +16,24 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
             Subject::Controller(account) => format!("The controller's ServiceAccount {account}"),
         };
         if let Some(why) = unknown {
-            findings.push(Finding::not_checked(
-                Check::Rights,
-                match subject {
-                    Subject::User => format!("Your rights could not be checked: {why}"),
-                    Subject::Controller(account) => {
-                        format!("The rights of ServiceAccount {account} could not be checked: {why}")
-                    }
-                },
-            ));
+            findings.push(Check::Rights.not_checked(match subject {
+                Subject::User => format!("Your rights could not be checked: {why}"),
+                Subject::Controller(account) => {
+                    format!("The rights of ServiceAccount {account} could not be checked: {why}")
+                }
+            }));
         }
         if missing.is_empty() {
             continue;
         }
         let message = format!("{who} may not {}.", in_words(&missing));
         findings.push(match subject {
-            Subject::User => Finding::warning(
-                Check::Rights,
+            Subject::User => Check::Rights.warning(
                 "UserRightMissing",
                 message,
                 "Ask for the Role of docs/cli.md; without `patch`, you can look but not renew, suspend or resume.",
             ),
-            Subject::Controller(_) => Finding::failure(
-                Check::Rights,
+            Subject::Controller(_) => Check::Rights.failure(
                 "ControllerRightMissing",
                 message,
                 "Apply the Roles and bindings of the controller's version again (deploy/kustomize, or the chart), and look for \
@@ -47,14 +42,12 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
         });
     }
     if !facts.rights.iter().any(|right| right.subject != Subject::User) {
-        findings.push(Finding::not_checked(
-            Check::Rights,
-            "The controller's rights: no Deployment names its ServiceAccount.",
-        ));
+        findings.push(
+            Check::Rights.not_checked("The controller's rights: no Deployment names its ServiceAccount."),
+        );
     }
     if findings.is_empty() {
-        findings
-            .push(Finding::ok(Check::Rights, "The controller has every right that it needs, and so do you."));
+        findings.push(Check::Rights.ok("The controller has every right that it needs, and so do you."));
     }
     findings
 }

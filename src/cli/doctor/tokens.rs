@@ -32,10 +32,7 @@ enum Trouble {
 pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     let sources = match &facts.sources {
         Err(why) => {
-            return vec![Finding::not_checked(
-                Check::Tokens,
-                format!("TokenSources could not be read: {why}"),
-            )];
+            return vec![Check::Tokens.not_checked(format!("TokenSources could not be read: {why}"))];
         }
         Ok(sources) => sources,
     };
@@ -51,13 +48,13 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
         troubles.iter().map(|(trouble, names)| finding(trouble, names)).collect();
     if sources.more {
         let count = sources.items.len();
-        findings.push(Finding::not_checked(
-            Check::Tokens,
-            format!("TokenSources after the first {count}; -l and -n select fewer."),
-        ));
+        findings.push(
+            Check::Tokens
+                .not_checked(format!("TokenSources after the first {count}; -l and -n select fewer.")),
+        );
     }
     if findings.is_empty() {
-        findings.push(Finding::ok(Check::Tokens, all_well(sources, facts.namespace.as_deref())));
+        findings.push(Check::Tokens.ok(all_well(sources, facts.namespace.as_deref())));
     }
     findings
 }
@@ -103,26 +100,22 @@ fn finding(trouble: &Trouble, names: &[String]) -> Finding {
         |reason: &str| Reason::named(reason).map_or("See docs/reasons.md.", Reason::advice).to_owned();
     let which = listed(names);
     match trouble {
-        Trouble::NotReady(reason) => Finding::failure(
-            Check::Tokens,
+        Trouble::NotReady(reason) => Check::Tokens.failure(
             "NotReady",
             format!("{reason}: no valid token: {which}"),
             format!("{reason}: {}", advice(reason)),
         ),
-        Trouble::Unhandled => Finding::failure(
-            Check::Tokens,
+        Trouble::Unhandled => Check::Tokens.failure(
             "Unhandled",
             format!("No controller has handled them: {which}"),
             "Check that a controller runs, and that its --namespace and --selector include these TokenSources.",
         ),
-        Trouble::RenewalFailing(reason) => Finding::warning(
-            Check::Tokens,
+        Trouble::RenewalFailing(reason) => Check::Tokens.warning(
             "RenewalFailing",
             format!("{reason}: renewals fail, the token is still valid: {which}"),
             format!("{reason}: {}", advice(reason)),
         ),
-        Trouble::Suspended => Finding::warning(
-            Check::Tokens,
+        Trouble::Suspended => Check::Tokens.warning(
             "Suspended",
             format!("Suspended, without a valid token: {which}"),
             "kubectl tokensource resume NAME continues renewals.",

@@ -14,38 +14,33 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
     let server = &facts.server.version;
     match minor(server) {
-        Some(minor) if minor < OLDEST => findings.push(Finding::failure(
-            Check::Versions,
+        Some(minor) if minor < OLDEST => findings.push(Check::Versions.failure(
             "ServerTooOld",
             format!("The API server has version {server}; 1.{OLDEST} is the oldest that is supported."),
             "Upgrade the cluster.",
         )),
-        None => findings.push(Finding::not_checked(
-            Check::Versions,
-            format!("The API server's version, {server}, cannot be read."),
-        )),
+        None => findings.push(
+            Check::Versions.not_checked(format!("The API server's version, {server}, cannot be read.")),
+        ),
         Some(_) => {}
     }
     let controllers = of_controllers(&facts.leases, &facts.controllers);
     if controllers.is_empty() {
-        findings.push(Finding::not_checked(
-            Check::Versions,
+        findings.push(Check::Versions.not_checked(
             "The controller's version is unknown: neither its lease nor a Deployment names it.",
         ));
     }
     for version in controllers.iter().filter(|version| **version != OURS) {
-        findings.push(Finding::warning(
-            Check::Versions,
+        findings.push(Check::Versions.warning(
             "VersionSkew",
             format!("The controller has version {version}, this program {OURS}."),
             "Use the program of the controller's version: it is in the controller's image.",
         ));
     }
     if findings.is_empty() {
-        findings.push(Finding::ok(
-            Check::Versions,
-            format!("The API server has version {server}; the controller and this program have {OURS}."),
-        ));
+        findings.push(Check::Versions.ok(format!(
+            "The API server has version {server}; the controller and this program have {OURS}."
+        )));
     }
     findings
 }
