@@ -12,7 +12,7 @@ use crate::controller::reconcile::context::Context;
 use crate::controller::reconcile::credentials::value_key::Keyring;
 use crate::controller::reconcile::observe::find_provider;
 use crate::controller::reconcile::reconcile;
-use crate::controller::report::collectors::{Busyness, CacheSizes, HostOf, Leading, Objects, Watches};
+use crate::controller::report::collectors::{self, HostOf, Objects, Watches};
 use crate::controller::report::events::EventRecorder;
 use crate::controller::report::log::Log;
 use crate::controller::report::metrics::Metrics;
@@ -116,9 +116,9 @@ impl Controller {
     /// Registers the collectors that are read at each scrape; those of single `TokenSource`s only with `per_object`.
     pub fn register(&self, registry: &mut Registry, per_object: bool) {
         let Some((context, _)) = self.scopes.first() else { return };
-        registry.register_collector(Box::new(Busyness::new(Arc::clone(&context.limiters))));
-        registry.register_collector(Box::new(Leading::new(&context.settings)));
-        registry.register_collector(Box::new(CacheSizes::new(&context.caches, &context.audiences)));
+        registry.register_collector(collectors::load(&context.limiters));
+        registry.register_collector(collectors::leading(&context.settings));
+        registry.register_collector(collectors::cache_sizes(&context.caches, &context.audiences));
         let scopes = self.scopes.iter().map(|(context, _)| &context.view);
         registry.register_collector(Box::new(Watches::new(scopes)));
         if per_object {

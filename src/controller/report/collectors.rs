@@ -4,7 +4,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
@@ -12,7 +11,6 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 use tokio::sync::watch;
 
-use crate::controller::leadership::Leadership;
 use crate::controller::provider::Limiters;
 use crate::controller::settings::Settings;
 use crate::controller::view::audiences::Audiences;
@@ -55,21 +53,30 @@ impl Collector for Watches {
     }
 }
 
-/// How many `TokenSource`s wait for their provider, and how many are sending a request. Those that wait for a reconcile
-/// permit do not count.
-pub(crate) struct Busyness {
-    limiters: Arc<Limiters>,
-}
+/// A collector that is a function.
+struct Encoded<F>(F);
 
-impl Busyness {
-    pub(crate) fn new(limiters: Arc<Limiters>) -> Self {
-        Self { limiters }
+impl<F> Collector for Encoded<F>
+where
+    F: Fn(DescriptorEncoder<'_>) -> fmt::Result + Send + Sync + 'static,
+{
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        (self.0)(encoder)
     }
 }
 
-impl Collector for Busyness {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let load = self.limiters.load();
+impl<F> fmt::Debug for Encoded<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Encoded").finish_non_exhaustive()
+    }
+}
+
+/// How many `TokenSource`s wait for their provider, and how many are sending a request. Those that wait for a reconcile
+/// permit do not count.
+pub(crate) fn load(limiters: &Arc<Limiters>) -> Box<dyn Collector> {
+    let limiters = Arc::clone(limiters);
+    Box::new(Encoded(move |mut encoder: DescriptorEncoder<'_>| {
+        let load = limiters.load();
         let mut gauge = |name: &str, help: &str, value: usize| {
             let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
             gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)
@@ -89,59 +96,26 @@ impl Collector for Busyness {
             "Providers that are tried by one TokenSource at a time.",
             load.open,
         )
-    }
-}
-
-impl fmt::Debug for Busyness {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Busyness").finish_non_exhaustive()
-    }
+    }))
 }
 
 /// Whether this process leads. Computed at each scrape, since leadership ends when time passes.
-pub(crate) struct Leading {
-    leadership: Leadership,
-    clock: fn() -> DateTime<Utc>,
-}
-
-impl Leading {
-    pub(crate) fn new(settings: &Settings) -> Self {
-        Self { leadership: settings.leadership.clone(), clock: settings.clock }
-    }
-}
-
-impl Collector for Leading {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let leads = i64::from(self.leadership.holds((self.clock)()));
-        ConstGauge::new(leads).encode(encoder.encode_descriptor(
+pub(crate) fn leading(settings: &Settings) -> Box<dyn Collector> {
+    let (leadership, clock) = (settings.leadership.clone(), settings.clock);
+    Box::new(Encoded(move |mut encoder: DescriptorEncoder<'_>| {
+        ConstGauge::new(i64::from(leadership.holds(clock()))).encode(encoder.encode_descriptor(
             "tokensource_leader",
             "1 while this process is the one that asks for tokens",
             None,
             MetricType::Gauge,
         )?)
-    }
-}
-
-impl fmt::Debug for Leading {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Leading").finish_non_exhaustive()
-    }
+    }))
 }
 
 /// The sizes of the caches that namespaces fill.
-pub(crate) struct CacheSizes {
-    caches: Arc<Caches>,
-    audiences: Arc<Audiences>,
-}
-
-impl CacheSizes {
-    pub(crate) fn new(caches: &Arc<Caches>, audiences: &Arc<Audiences>) -> Self {
-        Self { caches: Arc::clone(caches), audiences: Arc::clone(audiences) }
-    }
-}
-
-impl Collector for CacheSizes {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+pub(crate) fn cache_sizes(caches: &Arc<Caches>, audiences: &Arc<Audiences>) -> Box<dyn Collector> {
+    let (caches, audiences) = (Arc::clone(caches), Arc::clone(audiences));
+    Box::new(Encoded(move |mut encoder: DescriptorEncoder<'_>| {
         let mut family = encoder.encode_descriptor(
             "tokensource_cache_size",
             "About how much memory a cache takes that namespaces fill.",
@@ -149,20 +123,14 @@ impl Collector for CacheSizes {
             MetricType::Gauge,
         )?;
         let sizes = [
-            ("clients", self.caches.clients.size()),
-            ("issuers", self.caches.metadata.size()),
-            ("audiences", self.audiences.size()),
+            ("clients", caches.clients.size()),
+            ("issuers", caches.metadata.size()),
+            ("audiences", audiences.size()),
         ];
         for (cache, size) in sizes {
             let gauge = ConstGauge::new(i64::try_from(size).unwrap_or(i64::MAX));
             gauge.encode(family.encode_family(&[("cache", cache)])?)?;
         }
         Ok(())
-    }
-}
-
-impl fmt::Debug for CacheSizes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CacheSizes").finish_non_exhaustive()
-    }
+    }))
 }
