@@ -1,4 +1,5 @@
-//! `ClusterTokenProvider`: a provider block for the TokenSources of many namespaces. Must not know how a namespace is admitted.
+//! `ClusterTokenProvider`: a provider block for the TokenSources of many namespaces. `crd` gives the kind the columns of
+//! `TokenProvider`. Must not know how a namespace is admitted.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema};
@@ -15,45 +16,7 @@ use super::provider_status::TokenProviderStatus;
     kind = "ClusterTokenProvider",
     status = "TokenProviderStatus",
     category = "oauth-tokens",
-    doc = "A ClusterTokenProvider describes one OAuth 2.0 token endpoint for the TokenSources of many namespaces. It holds no credentials: those stay in the namespaces that use it.",
-    printcolumn(
-        name = "Ready",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
-        description = "Whether TokenSources get tokens from the provider"
-    ),
-    printcolumn(
-        name = "Reason",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
-        description = "Why, or why not"
-    ),
-    printcolumn(
-        name = "Used",
-        type_ = "integer",
-        json_path = ".status.tokenSources",
-        description = "How many TokenSources use the provider"
-    ),
-    printcolumn(
-        name = "Last Success",
-        type_ = "date",
-        json_path = ".status.lastSuccessTime",
-        description = "How long ago the last successful request was sent"
-    ),
-    printcolumn(
-        name = "Endpoint",
-        type_ = "string",
-        json_path = ".spec.tokenEndpoint",
-        description = "The token endpoint, if the provider names it itself"
-    ),
-    printcolumn(
-        name = "Issuer",
-        type_ = "string",
-        json_path = ".spec.issuer",
-        priority = "1",
-        description = "The issuer whose metadata names the token endpoint"
-    ),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    doc = "A ClusterTokenProvider describes one OAuth 2.0 token endpoint for the TokenSources of many namespaces. It holds no credentials: those stay in the namespaces that use it."
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(

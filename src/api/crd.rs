@@ -13,7 +13,12 @@ use super::{ClusterTokenProvider, TokenProvider, TokenSource, TokenSourceStatus}
 pub fn definitions() -> [CustomResourceDefinition; 3] {
     let mut definitions = [TokenSource::crd(), TokenProvider::crd(), ClusterTokenProvider::crd()];
     definitions.iter_mut().flat_map(schemas).for_each(tidy);
-    let [sources, ..] = &mut definitions;
+    let [sources, providers, cluster_providers] = &mut definitions;
+    // Both kinds of providers have the same columns.
+    for (cluster_wide, namespaced) in cluster_providers.spec.versions.iter_mut().zip(&providers.spec.versions)
+    {
+        cluster_wide.additional_printer_columns.clone_from(&namespaced.additional_printer_columns);
+    }
     for status in schemas(sources).filter_map(|schema| schema.properties.as_mut()?.get_mut("status")) {
         // The only default: it marks the status of a TokenSource that no controller has read yet.
         status.default = Some(JSON(json!({ "observedGeneration": TokenSourceStatus::UNSEEN })));
