@@ -36,29 +36,14 @@ impl<W: Write> Write for Escaping<W> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
     use super::*;
 
-    /// Collects what is written.
-    #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Kept {
-        fn write(&mut self, part: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(part)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
     fn logged(json: bool) -> String {
-        let kept = Kept::default();
-        let writer = kept.clone();
-        let subscriber =
-            tracing_subscriber::fmt().with_ansi(false).with_writer(move || Escaping(writer.clone()));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let writer = file.reopen().unwrap();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || Escaping(writer.try_clone().unwrap()));
         let log = || {
             let hostile = "x\n2026-01-01T00:00:00Z  INFO forged\u{1b}]0;owned\u{7}\u{9b}2J\u{202e}\u{2028}";
             let _span = tracing::error_span!("reconcile", object = %hostile).entered();
@@ -69,7 +54,7 @@ mod tests {
         } else {
             tracing::subscriber::with_default(subscriber.finish(), log);
         }
-        String::from_utf8(kept.0.lock().unwrap().clone()).unwrap()
+        std::fs::read_to_string(file.path()).unwrap()
     }
 
     #[test]

@@ -53,30 +53,15 @@ fn shows_no_body(metadata: &Metadata<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-    use std::sync::{Arc, Mutex};
+    use tempfile::NamedTempFile;
 
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
 
     #[test]
     fn responses_that_kube_logs_are_hidden_at_every_level() {
         for directives in ["trace", "kube_client::client=trace", "warn,kube_client=trace"] {
-            let log = Log::default();
-            let writer = log.clone();
-            let layer = super::log(LogFormat::Text, EnvFilter::new(directives), move || writer.clone());
+            let file = NamedTempFile::new().unwrap();
+            let layer = super::log(LogFormat::Text, EnvFilter::new(directives), file.reopen().unwrap());
             let subscriber = tracing_subscriber::registry().with(layer);
             tracing::subscriber::with_default(subscriber, || {
                 tracing::warn!(target: "kube_client::client", "a body");
@@ -84,7 +69,7 @@ mod tests {
                 tracing::error!(target: "kube_client::client::builder", "failed with status");
                 tracing::warn!(target: "kube_client::client::tls", "kept");
             });
-            let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+            let text = std::fs::read_to_string(file.path()).unwrap();
             assert_eq!(text.lines().count(), 1, "{directives}: {text}");
             assert!(text.contains("kept"));
         }
@@ -93,15 +78,14 @@ mod tests {
     #[test]
     fn spans_of_traces_are_no_part_of_a_line() {
         for format in [LogFormat::Text, LogFormat::Json] {
-            let log = Log::default();
-            let writer = log.clone();
-            let layer = super::log(format, EnvFilter::new("trace"), move || writer.clone());
+            let file = NamedTempFile::new().unwrap();
+            let layer = super::log(format, EnvFilter::new("trace"), file.reopen().unwrap());
             tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
                 let _reconcile = tracing::debug_span!("reconcile", object = "lending/ocrolus").entered();
                 let _renewal = trace::renewal("lending", "ocrolus").entered();
                 tracing::info!("A line");
             });
-            let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+            let text = std::fs::read_to_string(file.path()).unwrap();
             assert!(text.contains("reconcile") && !text.contains("renewal"), "{text}");
         }
     }

@@ -1,6 +1,5 @@
 //! Which spans leave the process, what a collector can do to it, and what the flags may be.
 
-use std::io::Write;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
@@ -176,19 +175,6 @@ fn headers_are_read_each_time_and_never_quoted() {
     assert_eq!(headers::read(folder.path()), Err(HeadersFault::Unreadable));
 }
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[test]
 fn collector_that_fails_is_logged_once_a_minute() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default(); // another test may have
@@ -197,15 +183,14 @@ fn collector_that_fails_is_logged_once_a_minute() {
     let collector = Collector::new(&endpoint, None, own_thread::start("traces").unwrap()).unwrap();
     let spans = exported(1.0, || attempt("ocrolus"));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(log.reopen().unwrap()).finish();
     tracing::subscriber::with_default(subscriber, || {
         for _ in 0..20 {
             runtime.block_on(collector.export(spans.clone())).unwrap_err();
         }
     });
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let text = std::fs::read_to_string(log.path()).unwrap();
     assert_eq!(text.lines().count(), 1, "{text}");
     assert!(text.contains("Traces could not be sent") && text.contains("spans=3"), "{text}");
 }

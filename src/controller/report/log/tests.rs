@@ -1,8 +1,6 @@
 //! The log lines, as a program reads them from JSON.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
-use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -12,26 +10,12 @@ use crate::decide::versions::Versions;
 use crate::decide::{Cause, Publication, Published, Target};
 use crate::oauth::Retry;
 
-#[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Kept {
-    fn write(&mut self, part: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(part)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// The lines that are written at the default level.
 fn written(log: impl FnOnce()) -> Vec<String> {
-    let kept = Kept::default();
-    let writer = kept.clone();
-    let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone());
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_writer(file.reopen().unwrap());
     tracing::subscriber::with_default(subscriber.finish(), log);
-    let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+    let text = std::fs::read_to_string(file.path()).unwrap();
     text.lines().map(str::to_owned).collect()
 }
 
