@@ -20,6 +20,7 @@ use super::target::Target;
     kind = "TokenSource",
     namespaced,
     status = "TokenSourceStatus",
+    derive = "PartialEq",
     shortname = "toksrc",
     category = "oauth-tokens",
     doc = "A TokenSource keeps a fresh OAuth 2.0 access token in a Secret: the controller requests the token from a provider, writes it where pods can mount it, and renews it before it expires.",

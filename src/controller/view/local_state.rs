@@ -20,7 +20,7 @@ use crate::decide::{Cause, LoopGuard, Probed, RevocationTries};
 use crate::oauth::Token;
 
 /// A token, and what is written beside it.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub(crate) struct IssuedToken {
     pub(crate) token: Token,
     /// Fingerprint of the request's inputs.
@@ -36,7 +36,7 @@ pub(crate) struct IssuedToken {
     pub(crate) fell_back: bool,
 }
 
-#[derive(Default)]
+#[derive(Default, PartialEq)]
 struct Entry {
     /// The object as the last status write returned it.
     written: Option<Arc<TokenSource>>,
@@ -66,28 +66,7 @@ struct Checked(i64, Box<[String]>);
 
 impl Entry {
     fn is_empty(&self) -> bool {
-        let Self {
-            written,
-            unwritten_status,
-            unwritten_token,
-            probed,
-            restarted,
-            templates,
-            versions,
-            consecutive_errors,
-            loop_guard,
-            tries,
-        } = self;
-        written.is_none()
-            && unwritten_status.is_none()
-            && unwritten_token.is_none()
-            && probed.is_none()
-            && restarted.is_none()
-            && templates.is_none()
-            && versions.is_none()
-            && *consecutive_errors == 0
-            && loop_guard.is_none()
-            && *tries == RevocationTries::default()
+        *self == Self::default()
     }
 }
 
