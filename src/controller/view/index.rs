@@ -1,7 +1,7 @@
 //! An index from the objects that `TokenSource`s name to the `TokenSource`s, which finds those that a change affects. Knows
 //! only names; must not know the use of a reference.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use compact_str::CompactString;
 use kube::runtime::watcher::Event;
@@ -31,10 +31,8 @@ struct Index {
 pub(crate) struct ReferenceIndex {
     current: Index,
     listed: Option<Index>,
-    /// By namespace and object: the `TokenSource`s whose provider block leads to it.
-    by_noted: HashMap<(CompactString, Reference), BTreeSet<CompactString>>,
     /// The objects to which the provider block of a `TokenSource` leads; never more than a provider block can name.
-    noted: HashMap<NamespacedName, Box<[Reference]>>,
+    noted: Index,
 }
 
 impl ReferenceIndex {
@@ -48,7 +46,7 @@ impl ReferenceIndex {
                 Vec::new()
             }
             Event::InitApply(source) => {
-                self.listed.get_or_insert_default().enter(source);
+                self.listed.get_or_insert_default().set(name_of(source), named_by(source));
                 Vec::new()
             }
             Event::InitDone => {
@@ -56,12 +54,12 @@ impl ReferenceIndex {
                 let is_gone = |key: &&NamespacedName| !self.current.named.contains_key(*key);
                 let gone: Vec<_> = before.named.keys().filter(is_gone).cloned().collect();
                 for key in &gone {
-                    self.forget(key);
+                    self.noted.remove(key);
                 }
                 self.current.named.keys().cloned().chain(gone).collect()
             }
             Event::Apply(source) => {
-                let renamed = self.current.enter(source);
+                let renamed = self.current.set(name_of(source), named_by(source));
                 let mut affected = vec![name_of(source)];
                 if renamed {
                     affected.extend(self.peers(source));
@@ -73,7 +71,7 @@ impl ReferenceIndex {
                 let mut affected = self.peers(source);
                 affected.extend(self.downstream(source));
                 let key = name_of(source);
-                self.forget(&key);
+                self.noted.remove(&key);
                 self.current.remove(&key);
                 // In its last reconcile, the deleted object leaves its limiter.
                 affected.push(key);
@@ -85,45 +83,23 @@ impl ReferenceIndex {
     /// The `TokenSource`s of a namespace that name this object.
     pub(crate) fn users(&self, namespace: &str, reference: Reference) -> Vec<NamespacedName> {
         let object = (namespace.into(), reference);
-        let users = self.current.users.get(&object);
-        let noted = self.by_noted.get(&object);
-        users
-            .into_iter()
-            .flatten()
-            .chain(noted.into_iter().flatten())
-            .map(|name| (namespace.into(), name.clone()))
-            .collect()
+        let users = [&self.current, &self.noted].into_iter().filter_map(|index| index.users.get(&object));
+        users.flatten().map(|name| (namespace.into(), name.clone())).collect()
     }
 
     /// Whether these objects are recorded for the provider block of a `TokenSource`.
     pub(crate) fn has_noted(&self, namespace: &str, source: &str, references: &[Reference]) -> bool {
-        self.noted.get(&(namespace.into(), source.into())).map_or(&[][..], |noted| noted) == references
+        self.noted.named.get(&(namespace.into(), source.into())).map_or(&[][..], |noted| noted) == references
     }
 
     /// Records the objects to which the provider block of a `TokenSource` leads.
     pub(crate) fn note(&mut self, namespace: &str, source: &str, references: Vec<Reference>) {
         let key = (CompactString::from(namespace), CompactString::from(source));
-        self.forget(&key);
         // An entry of a deleted `TokenSource` would never be removed.
         if references.is_empty() || !self.current.named.contains_key(&key) {
-            return;
-        }
-        for reference in &references {
-            let slot = (key.0.clone(), reference.clone());
-            self.by_noted.entry(slot).or_default().insert(key.1.clone());
-        }
-        self.noted.insert(key, references.into());
-    }
-
-    fn forget(&mut self, key: &NamespacedName) {
-        for reference in self.noted.remove(key).into_iter().flatten() {
-            let slot = (key.0.clone(), reference);
-            if let Some(users) = self.by_noted.get_mut(&slot) {
-                users.remove(&key.1);
-                if users.is_empty() {
-                    self.by_noted.remove(&slot);
-                }
-            }
+            self.noted.remove(&key);
+        } else {
+            self.noted.set(key, references.into());
         }
     }
 
@@ -171,17 +147,19 @@ impl ReferenceIndex {
 }
 
 impl Index {
-    /// Records what the object names. Returns whether that has changed.
-    fn enter(&mut self, source: &TokenSource) -> bool {
-        let key = name_of(source);
-        let references = named_by(source);
+    /// Records what an object names. Returns whether that has changed.
+    fn set(&mut self, key: NamespacedName, references: Box<[Reference]>) -> bool {
         if self.named.get(&key) == Some(&references) {
             return false;
         }
         self.remove(&key);
         for reference in &references {
             let users = self.users.entry((key.0.clone(), reference.clone()));
-            users.or_insert_with(|| Vec::with_capacity(1)).push(key.1.clone());
+            let names = users.or_insert_with(|| Vec::with_capacity(1));
+            // If the object names a reference twice, its name is the last of the list already.
+            if names.last() != Some(&key.1) {
+                names.push(key.1.clone());
+            }
         }
         self.named.insert(key, references);
         true
@@ -241,14 +219,14 @@ mod tests {
         for port in 0..1000 {
             references.note("ns", "one", vec![secret(&format!("subject-{port}"))]);
         }
-        assert_eq!((references.by_noted.len(), references.noted.len()), (1, 1));
+        assert_eq!((references.noted.users.len(), references.noted.named.len()), (1, 1));
         assert_eq!(users(&references, "subject-999"), ["one"]);
         assert!(
             references.has_noted("ns", "one", &[secret("subject-999")])
                 && !references.has_noted("ns", "one", &[])
         );
         references.note("ns", "one", Vec::new());
-        assert!(references.by_noted.is_empty() && references.noted.is_empty());
+        assert!(references.noted.users.is_empty() && references.noted.named.is_empty());
     }
 
     #[test]
@@ -271,15 +249,15 @@ mod tests {
         references.apply(&Event::Apply(source("one")));
         references.note("ns", "one", vec![secret("subject")]);
         references.apply(&Event::Delete(source("one")));
-        assert!(references.by_noted.is_empty());
+        assert!(references.noted.users.is_empty());
         // A reconcile in flight finishes after the deletion.
         references.note("ns", "one", vec![secret("subject")]);
-        assert!(references.by_noted.is_empty());
+        assert!(references.noted.users.is_empty());
 
         references.apply(&Event::Apply(source("two")));
         references.note("ns", "two", vec![secret("subject")]);
         references.apply(&Event::Init);
         references.apply(&Event::InitDone);
-        assert!(references.by_noted.is_empty() && references.noted.is_empty());
+        assert!(references.noted.users.is_empty() && references.noted.named.is_empty());
     }
 }
