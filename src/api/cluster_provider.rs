@@ -15,6 +15,7 @@ use super::provider_status::TokenProviderStatus;
     version = "v1alpha1",
     kind = "ClusterTokenProvider",
     status = "TokenProviderStatus",
+    derive = "Default",
     category = "oauth-tokens",
     doc = "A ClusterTokenProvider describes one OAuth 2.0 token endpoint for the TokenSources of many namespaces. It holds no credentials: those stay in the namespaces that use it."
 )]

@@ -29,6 +29,7 @@ use super::{is_default, rule};
     kind = "TokenProvider",
     namespaced,
     status = "TokenProviderStatus",
+    derive = "Default",
     category = "oauth-tokens",
     doc = "A TokenProvider describes one OAuth 2.0 token endpoint for the TokenSources of its namespace.",
     printcolumn(

@@ -20,6 +20,7 @@ use super::target::Target;
     kind = "TokenSource",
     namespaced,
     status = "TokenSourceStatus",
+    derive = "Default",
     derive = "PartialEq",
     shortname = "toksrc",
     category = "oauth-tokens",

@@ -56,56 +56,34 @@ impl Watched for TokenSource {
         self.spec.target.name = target;
         mark(&mut self.metadata, Some(why));
     }
-
-    fn bare(metadata: ObjectMeta) -> Self {
-        Self { metadata, spec: TokenSourceSpec::default(), status: None }
-    }
 }
 
-impl Watched for TokenProvider {
-    const KIND: &'static str = "TokenProvider";
+/// Declares a kind of provider objects as watched. The field of its spec that has the provider block is named, unless the
+/// spec is the block.
+macro_rules! watched_provider {
+    ($kind:ident, $spec:ident $(, $block:ident)?) => {
+        impl Watched for $kind {
+            const KIND: &'static str = stringify!($kind);
 
-    fn decode(text: &[u8]) -> Result<Decoded<Self>, String> {
-        let (metadata, spec, status, fault) = provider::<TokenProviderSpec>(text, |spec| spec)?;
-        Ok(Decoded { object: Self { metadata, spec, status }, fault })
-    }
+            fn decode(text: &[u8]) -> Result<Decoded<Self>, String> {
+                let (metadata, spec, status, fault) = provider::<$spec>(text, |spec| &spec$(.$block)?)?;
+                Ok(Decoded { object: Self { metadata, spec, status }, fault })
+            }
 
-    fn weight(&self, text: usize) -> usize {
-        text.saturating_add(weight_of_claims(&self.spec))
-    }
+            fn weight(&self, text: usize) -> usize {
+                text.saturating_add(weight_of_claims(&self.spec$(.$block)?))
+            }
 
-    fn lighten(&mut self, why: &str) {
-        self.spec = TokenProviderSpec::default();
-        mark(&mut self.metadata, Some(why));
-    }
-
-    fn bare(metadata: ObjectMeta) -> Self {
-        Self { metadata, spec: TokenProviderSpec::default(), status: None }
-    }
+            fn lighten(&mut self, why: &str) {
+                self.spec = $spec::default();
+                mark(&mut self.metadata, Some(why));
+            }
+        }
+    };
 }
 
-impl Watched for ClusterTokenProvider {
-    const KIND: &'static str = "ClusterTokenProvider";
-
-    fn decode(text: &[u8]) -> Result<Decoded<Self>, String> {
-        let (metadata, spec, status, fault) =
-            provider::<ClusterTokenProviderSpec>(text, |spec| &spec.provider)?;
-        Ok(Decoded { object: Self { metadata, spec, status }, fault })
-    }
-
-    fn weight(&self, text: usize) -> usize {
-        text.saturating_add(weight_of_claims(&self.spec.provider))
-    }
-
-    fn lighten(&mut self, why: &str) {
-        self.spec = ClusterTokenProviderSpec::default();
-        mark(&mut self.metadata, Some(why));
-    }
-
-    fn bare(metadata: ObjectMeta) -> Self {
-        Self { metadata, spec: ClusterTokenProviderSpec::default(), status: None }
-    }
-}
+watched_provider!(TokenProvider, TokenProviderSpec);
+watched_provider!(ClusterTokenProvider, ClusterTokenProviderSpec, provider);
 
 impl Watched for PartialObjectMeta<Secret> {
     const KIND: &'static str = "Secret";
@@ -138,10 +116,6 @@ impl Watched for PartialObjectMeta<Secret> {
     fn lighten(&mut self, _: &str) {
         self.metadata.annotations = None;
     }
-
-    fn bare(metadata: ObjectMeta) -> Self {
-        Self { metadata, ..Self::default() }
-    }
 }
 
 impl Watched for PartialObjectMeta<Namespace> {
@@ -157,10 +131,6 @@ impl Watched for PartialObjectMeta<Namespace> {
 
     fn lighten(&mut self, _: &str) {
         self.metadata.labels = None;
-    }
-
-    fn bare(metadata: ObjectMeta) -> Self {
-        Self { metadata, ..Self::default() }
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) struct Decoded<K> {
 
 /// A watched kind.
 pub(crate) trait Watched:
-    Resource<DynamicType = ()> + Clone + std::fmt::Debug + Send + Sync + 'static
+    Resource<DynamicType = ()> + Clone + Default + std::fmt::Debug + Send + Sync + 'static
 {
     /// The name of the kind, for logs and metrics.
     const KIND: &'static str;
@@ -49,19 +49,18 @@ pub(crate) trait Watched:
     /// Drops the large parts, and keeps what a status needs to explain it.
     fn lighten(&mut self, why: &str);
 
-    /// An object of which only the metadata is known.
-    fn bare(metadata: ObjectMeta) -> Self;
-
     /// An object with nothing but its identity, to report that it cannot be decoded.
     fn identified(captured: &Captured) -> Self {
         let text = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
-        Self::bare(ObjectMeta {
+        let mut object = Self::default();
+        *object.meta_mut() = ObjectMeta {
             namespace: text(&captured.namespace),
             name: text(&captured.name),
             uid: text(&captured.uid),
             resource_version: text(&captured.resource_version),
             ..ObjectMeta::default()
-        })
+        };
+        object
     }
 }
 
