@@ -1,7 +1,7 @@
 //! Finds the error that a response body reports.
 //! Knows RFC 6749 §5.2 and the forms of vendors that deviate. Must not know what a code means, or whether it may be shown.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::body::as_text;
 use super::members::has_access_token;
@@ -52,8 +52,8 @@ enum Meaning {
 
 fn meaning(code: String, status: u16, settings: &ResponseSettings) -> Meaning {
     let success = &settings.success_codes;
-    if let Some(mapped) = settings.errors.get(&code) {
-        Meaning::Error(mapped.as_str().to_owned())
+    if let Some(mapped) = settings.errors.get(&code).and_then(|mapped| as_text(&json!(mapped))) {
+        Meaning::Error(mapped)
     } else if success.is_empty() || status >= 300 {
         Meaning::Unknown
     } else if success.iter().any(|success| success.0 == code) {
