@@ -76,37 +76,52 @@ pub struct RequestInputs {
     pub tokens: BTreeMap<Place, Secret>,
 }
 
-impl RequestInputs {
+/// What a request is made from.
+struct RequestContext<'a> {
+    spec: &'a TokenSourceSpec,
+    provider: &'a TokenProviderSpec,
+    inputs: &'a RequestInputs,
+    /// The names of the keys in the credentials Secret.
+    keys: CredentialKeys,
+    /// The values of the credentials Secret.
+    credentials: Values<'a>,
+}
+
+impl<'a> RequestContext<'a> {
+    fn new(spec: &'a TokenSourceSpec, provider: &'a TokenProviderSpec, inputs: &'a RequestInputs) -> Self {
+        let reference = spec.credentials_ref.as_ref();
+        let keys = reference.map(|reference| reference.keys.clone()).unwrap_or_default();
+        let secret = reference.map(|reference| reference.name.as_str());
+        let credentials = Values { data: &inputs.credentials, secret, field: "credentialsRef.keys" };
+        Self { spec, provider, inputs, keys, credentials }
+    }
+
+    /// The client id of the spec, or else of the credentials.
+    fn client_id(&self) -> Result<String, Failure> {
+        self.spec.client_id.clone().map_or_else(|| self.credentials.text(self.keys.client_id()), Ok)
+    }
+
     /// The token at this place. Empty if the provider block names no source, which `validation` refuses earlier.
-    fn token(
-        &self,
-        place: Place,
-        provider: &TokenProviderSpec,
-        credentials: &Values<'_>,
-    ) -> Result<Secret, Failure> {
-        let token = self.value(place, provider, credentials)?;
-        Ok(token.unwrap_or_else(|| Secret::new(String::new())))
+    fn token(&self, place: Place) -> Result<Secret, Failure> {
+        Ok(self.value(place)?.unwrap_or_else(|| Secret::new(String::new())))
     }
 
     /// The value for this part of the request; None if the provider block names no source.
-    fn value(
-        &self,
-        place: Place,
-        provider: &TokenProviderSpec,
-        credentials: &Values<'_>,
-    ) -> Result<Option<Secret>, Failure> {
-        let Some((_, source)) = provider.inputs().find(|(found, _)| *found == place) else { return Ok(None) };
+    fn value(&self, place: Place) -> Result<Option<Secret>, Failure> {
+        let Some((_, source)) = self.provider.inputs().find(|(found, _)| *found == place) else {
+            return Ok(None);
+        };
         match source {
             InputSource::CredentialsKey(key) => {
                 let field = match place {
                     Place::BearerToken => "clientAuthentication.bearerToken.credentialsKey",
                     _ => "valueFrom.credentialsKey",
                 };
-                Values { field, ..*credentials }.secret(key).map(Some)
+                Values { field, ..self.credentials }.secret(key).map(Some)
             }
             InputSource::SecretKey(reference) => {
                 let none = Data::new();
-                let data = Role::at(place).and_then(|role| self.secrets.get(&role)).unwrap_or(&none);
+                let data = Role::at(place).and_then(|role| self.inputs.secrets.get(&role)).unwrap_or(&none);
                 let secret = Some(reference.name.as_str());
                 let field = match place {
                     Place::SubjectToken => "subjectToken.secretKeyRef.key",
@@ -117,10 +132,65 @@ impl RequestInputs {
             }
             // An error, because a provider would refuse an empty token.
             InputSource::ServiceAccount(_) | InputSource::TokenSource(_) => {
-                let token = self.tokens.get(&place).cloned();
+                let token = self.inputs.tokens.get(&place).cloned();
                 Ok(Some(token.unwrap_or_else(|| Secret::new(String::new()))))
             }
         }
+    }
+
+    /// The additional parameters with their values.
+    fn parameters(
+        &self,
+        written: &[Parameter],
+        place: fn(usize) -> Place,
+    ) -> Result<Vec<RequestParameter>, Failure> {
+        let parameter = |(index, parameter): (usize, &Parameter)| {
+            let read = self.value(place(index))?;
+            let is_confidential = read.is_some();
+            Ok(RequestParameter {
+                name: parameter.name.clone(),
+                value: read.unwrap_or_else(|| Secret::new(parameter.value.clone().unwrap_or_default())),
+                is_confidential,
+                type_: parameter.type_,
+                place: parameter.place,
+            })
+        };
+        written.iter().enumerate().map(parameter).collect()
+    }
+
+    /// The additional headers with their values.
+    fn headers(&self) -> Result<Vec<RequestHeader>, Failure> {
+        let header = |(index, header): (usize, &Header)| {
+            let read = self.value(Place::Header(index))?;
+            let is_confidential = read.is_some();
+            let value = read.unwrap_or_else(|| Secret::new(header.value.clone().unwrap_or_default()));
+            Ok(RequestHeader { name: header.name.clone(), value, is_confidential })
+        };
+        self.provider.headers.iter().enumerate().map(header).collect()
+    }
+
+    /// The values that must not appear in any message: all keys that the spec names, whatever they are used for, because the
+    /// author chooses the keys and `client_id` may name a password. Only the key called `client_id` is known not to be secret.
+    /// Other values of the Secrets are not sent, and may be thousands.
+    fn confidential(&self, refresh_token: Option<&Secret>) -> Vec<Secret> {
+        let Self { provider, keys, inputs: RequestInputs { credentials, secrets, tokens }, .. } = self;
+        let mut named = BTreeSet::from([
+            keys.client_id(),
+            keys.client_secret(),
+            keys.username(),
+            keys.password(),
+            keys.private_key(),
+            keys.certificate(),
+            keys.refresh_token(),
+        ]);
+        named.extend(provider.credentials_keys());
+        let named =
+            named.into_iter().filter(|key| *key != "client_id").filter_map(|key| credentials.get(key));
+        let of_others = secrets.iter().filter_map(|(role, data)| data.get(&role.reference(provider)?.key));
+        let texts = named.chain(of_others).filter(|value| value.0.len() <= MAX_CREDENTIAL);
+        let texts = texts.filter_map(|value| std::str::from_utf8(&value.0).ok()).map(without_pem_frame);
+        let secrets = texts.filter(|text| !text.is_empty()).map(Secret::new);
+        secrets.chain(tokens.values().chain(refresh_token).cloned()).collect()
     }
 }
 
@@ -137,13 +207,11 @@ pub fn ask(
     let provider = &*with_refresh_endpoint(provider, refresh_token.is_some());
     let endpoint = provider.token_endpoint.as_deref().unwrap_or_default();
     let endpoint = Endpoint::parse(endpoint).map_err(|error| Failure::from(&error))?;
-    let reference = spec.credentials_ref.as_ref();
-    let keys = reference.map(|reference| reference.keys.clone()).unwrap_or_default();
-    let credentials = Values::of_credentials(spec, inputs);
-    let client = client::client(spec, provider, &keys, &credentials, inputs)?;
+    let context = RequestContext::new(spec, provider, inputs);
+    let client = context.client()?;
     let (grant, kind) = match refresh_token {
         Some(token) => refresh(provider, token),
-        None => grant::grant(spec, provider, &keys, &credentials, inputs)?,
+        None => context.grant()?,
     };
     // A refused assertion has a class of its own, whether it authenticates the client or is the grant.
     let kind = match (&client.authentication, kind) {
@@ -165,11 +233,10 @@ pub fn ask(
         (true, false) => RequestedToken::default(),
     };
     let parameters = if (beside || own) && !provider.refresh.parameters.is_empty() {
-        parameters(&provider.refresh.parameters, Place::RefreshParameter, provider, &credentials, inputs)?
+        context.parameters(&provider.refresh.parameters, Place::RefreshParameter)?
     } else {
-        parameters(&provider.parameters, Place::Parameter, provider, &credentials, inputs)?
+        context.parameters(&provider.parameters, Place::Parameter)?
     };
-    let headers = headers(provider, &credentials, inputs)?;
     Ok(Ask {
         request: TokenRequest {
             endpoint,
@@ -179,13 +246,13 @@ pub fn ask(
             audience: token.audience,
             resources: token.resources,
             parameters,
-            headers,
+            headers: context.headers()?,
             method: provider.method,
             body_format: provider.body_format,
         },
         disclosure: Disclosure::default(),
         grant: kind,
-        confidential: confidential(provider, &keys, inputs, refresh_token),
+        confidential: context.confidential(refresh_token),
     })
 }
 
@@ -199,75 +266,10 @@ fn with_refresh_endpoint(provider: &TokenProviderSpec, is_refresh: bool) -> Cow<
     }
 }
 
-/// The additional parameters with their values.
-fn parameters(
-    written: &[Parameter],
-    place: fn(usize) -> Place,
-    provider: &TokenProviderSpec,
-    credentials: &Values<'_>,
-    inputs: &RequestInputs,
-) -> Result<Vec<RequestParameter>, Failure> {
-    let parameter = |(index, parameter): (usize, &Parameter)| {
-        let read = inputs.value(place(index), provider, credentials)?;
-        let is_confidential = read.is_some();
-        Ok(RequestParameter {
-            name: parameter.name.clone(),
-            value: read.unwrap_or_else(|| Secret::new(parameter.value.clone().unwrap_or_default())),
-            is_confidential,
-            type_: parameter.type_,
-            place: parameter.place,
-        })
-    };
-    written.iter().enumerate().map(parameter).collect()
-}
-
-/// The additional headers with their values.
-fn headers(
-    provider: &TokenProviderSpec,
-    credentials: &Values<'_>,
-    inputs: &RequestInputs,
-) -> Result<Vec<RequestHeader>, Failure> {
-    let header = |(index, header): (usize, &Header)| {
-        let read = inputs.value(Place::Header(index), provider, credentials)?;
-        let is_confidential = read.is_some();
-        let value = read.unwrap_or_else(|| Secret::new(header.value.clone().unwrap_or_default()));
-        Ok(RequestHeader { name: header.name.clone(), value, is_confidential })
-    };
-    provider.headers.iter().enumerate().map(header).collect()
-}
-
 /// A refresh request. The class of its refusal depends on whether another grant can replace it.
 fn refresh(provider: &TokenProviderSpec, token: &Secret) -> (Grant, GrantKind) {
     let kind = if is_own_grant(provider) { GrantKind::RefreshToken } else { GrantKind::Refresh };
     (Grant::RefreshToken { token: token.clone() }, kind)
-}
-
-/// The values that must not appear in any message: all keys that the spec names, whatever they are used for, because the
-/// author chooses the keys and `client_id` may name a password. Only the key called `client_id` is known not to be secret.
-/// Other values of the Secrets are not sent, and may be thousands.
-fn confidential(
-    provider: &TokenProviderSpec,
-    keys: &CredentialKeys,
-    inputs: &RequestInputs,
-    refresh_token: Option<&Secret>,
-) -> Vec<Secret> {
-    let RequestInputs { credentials, secrets, tokens } = inputs;
-    let mut named = BTreeSet::from([
-        keys.client_id(),
-        keys.client_secret(),
-        keys.username(),
-        keys.password(),
-        keys.private_key(),
-        keys.certificate(),
-        keys.refresh_token(),
-    ]);
-    named.extend(provider.credentials_keys());
-    let named = named.into_iter().filter(|key| *key != "client_id").filter_map(|key| credentials.get(key));
-    let of_others = secrets.iter().filter_map(|(role, data)| data.get(&role.reference(provider)?.key));
-    let texts = named.chain(of_others).filter(|value| value.0.len() <= MAX_CREDENTIAL);
-    let texts = texts.filter_map(|value| std::str::from_utf8(&value.0).ok()).map(without_pem_frame);
-    let secrets = texts.filter(|text| !text.is_empty()).map(Secret::new);
-    secrets.chain(tokens.values().chain(refresh_token).cloned()).collect()
 }
 
 /// The key without PEM's first and last line. These contain words such as "private key", which also appear in harmless
@@ -288,17 +290,7 @@ struct Values<'a> {
     field: &'static str,
 }
 
-impl<'a> Values<'a> {
-    /// The values of the credentials Secret.
-    fn of_credentials(spec: &'a TokenSourceSpec, inputs: &'a RequestInputs) -> Self {
-        let secret = spec.credentials_ref.as_ref().map(|reference| reference.name.as_str());
-        Self { data: &inputs.credentials, secret, field: "credentialsRef.keys" }
-    }
-
-    fn has(&self, key: &str) -> bool {
-        self.data.contains_key(key)
-    }
-
+impl Values<'_> {
     fn secret(&self, key: &str) -> Result<Secret, Failure> {
         self.text(key).map(Secret::new)
     }
@@ -327,11 +319,6 @@ impl<'a> Values<'a> {
             text => Ok(text.to_owned()),
         }
     }
-}
-
-/// The client id of the spec, or else of the credentials.
-fn client_id(spec: &TokenSourceSpec, keys: &CredentialKeys, values: &Values<'_>) -> Result<String, Failure> {
-    spec.client_id.clone().map_or_else(|| values.text(keys.client_id()), Ok)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Builds the request that revokes a token (RFC 7009) from a spec. Must not know which tokens are revoked, nor how a request
 //! is sent.
 
-use super::{Ask, RequestInputs, Values, client, confidential, headers};
+use super::{Ask, RequestContext, RequestInputs};
 use crate::api::{Reason, TokenProviderSpec, TokenSourceSpec};
 use crate::decide::Failure;
 use crate::oauth::{Disclosure, Endpoint, GrantKind, Secret, TokenTypeHint, revocation};
@@ -24,15 +24,11 @@ pub fn ask_revocation(
         ));
     };
     let endpoint = Endpoint::parse(url).map_err(|error| Failure::from(&error))?;
-    let reference = spec.credentials_ref.as_ref();
-    let keys = reference.map(|reference| reference.keys.clone()).unwrap_or_default();
-    let credentials = Values::of_credentials(spec, inputs);
-    let client = client::client(spec, provider, &keys, &credentials, inputs)?;
-    let headers = headers(provider, &credentials, inputs)?;
+    let context = RequestContext::new(spec, provider, inputs);
     Ok(Ask {
-        request: revocation(endpoint, client, headers, token, hint),
+        request: revocation(endpoint, context.client()?, context.headers()?, token, hint),
         disclosure: Disclosure::default(),
         grant: GrantKind::ClientCredentials,
-        confidential: confidential(provider, &keys, inputs, Some(token)),
+        confidential: context.confidential(Some(token)),
     })
 }

@@ -1,7 +1,7 @@
 //! A token that the controller signs itself: from the fields of the API to those of the protocol. Must not know how the key
 //! is fetched, nor when the token is signed.
 
-use super::{RequestInputs, Values, client_id, confidential, grant};
+use super::{RequestContext, RequestInputs};
 use crate::api::{AssertionSettings, JsonWebAlgorithm, SignedToken, TokenProviderSpec, TokenSourceSpec};
 use crate::decide::Failure;
 use crate::oauth::{Assertion, Secret};
@@ -27,11 +27,9 @@ pub fn token_to_sign(
     let Some(settings) = provider.signed_token.clone() else { return Ok(None) };
     let SignedToken { issuer, subject, audience, lifetime: _, algorithm, key_id, claims, headers } =
         settings.clone();
-    let reference = spec.credentials_ref.as_ref();
-    let keys = reference.map(|reference| reference.keys.clone()).unwrap_or_default();
-    let values = Values::of_credentials(spec, inputs);
+    let context = RequestContext::new(spec, provider, inputs);
     let names_client = issuer.is_none();
-    let issuer = issuer.map_or_else(|| client_id(spec, &keys, &values), Ok)?;
+    let issuer = issuer.map_or_else(|| context.client_id(), Ok)?;
     let lifetime = Some(settings.lifetime());
     let subject = Some(subject.unwrap_or_default());
     let settings = AssertionSettings {
@@ -43,10 +41,10 @@ pub fn token_to_sign(
         headers,
         ..AssertionSettings::default()
     };
-    let assertion = grant::own(&settings, JsonWebAlgorithm::RS256, provider, &keys, &values, &issuer)?;
+    let assertion = context.own_assertion(&settings, JsonWebAlgorithm::RS256, &issuer)?;
     Ok(Some(TokenToSign {
         assertion: Assertion { audience, ..assertion },
         names_client,
-        confidential: confidential(provider, &keys, inputs, None),
+        confidential: context.confidential(None),
     }))
 }

@@ -6,7 +6,7 @@ use k8s_openapi::ByteString;
 
 use super::*;
 use crate::api::{Duration, KeyReference, Reason, SubjectToken};
-use crate::decide::ask::{Ask, ask};
+use crate::decide::ask::{Ask, RequestInputs, ask};
 use crate::decide::fixture::Scene;
 use crate::decide::versions::Role;
 use crate::oauth::{ClientAuthentication, Secret};
