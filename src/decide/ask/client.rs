@@ -38,7 +38,7 @@ impl RequestContext<'_> {
             Method::BearerToken => match settings.bearer_assertion() {
                 Some(assertion) => {
                     let id = id.as_deref().unwrap_or_default();
-                    let signed = self.own_assertion(assertion, JsonWebAlgorithm::RS256, id)?;
+                    let signed = self.own_assertion(assertion.clone(), JsonWebAlgorithm::RS256, id)?;
                     ClientAuthentication::BearerAssertion(signed)
                 }
                 None => ClientAuthentication::Bearer { token: self.token(Place::BearerToken)? },

@@ -61,46 +61,34 @@ impl RequestContext<'_> {
             ClientAuthenticationMethod::ClientSecretJwt => JsonWebAlgorithm::HS256,
             _ => JsonWebAlgorithm::RS256,
         };
-        self.own_assertion(&authentication.assertion.clone().unwrap_or_default(), algorithm, id)
+        self.own_assertion(authentication.assertion.clone().unwrap_or_default(), algorithm, id)
     }
 
     /// A JWT whose issuer is also its subject, unless the settings name a subject. The algorithm is that of the settings, or
     /// else `algorithm`.
     pub(super) fn own_assertion(
         &self,
-        settings: &AssertionSettings,
+        settings: AssertionSettings,
         algorithm: JsonWebAlgorithm,
         id: &str,
     ) -> Result<Assertion, Failure> {
-        let AssertionSettings {
-            algorithm: chosen,
-            key_id,
-            subject,
-            audience,
-            lifetime,
-            x5t_s256,
-            claims,
-            x5t,
-            x5c,
-            headers,
-            not_before,
-            backdate,
-        } = settings.clone();
-        let algorithm = chosen.unwrap_or(algorithm);
+        let AssertionSettings { x5t, x5t_s256, x5c, .. } = settings;
+        let algorithm = settings.algorithm.unwrap_or(algorithm);
+        let subject = settings.subject.unwrap_or_else(|| id.to_owned());
         Ok(Assertion {
             algorithm,
             key: self.credentials.secret(self.signing_key(algorithm))?,
-            key_id,
+            key_id: settings.key_id,
             certificate: self.certificate(CertificateHeaders { x5t, x5t_s256, x5c })?,
-            headers,
+            headers: settings.headers,
             issuer: id.to_owned(),
-            subject: Some(subject.unwrap_or_else(|| id.to_owned())).filter(|subject| !subject.is_empty()),
-            audience: resolved(audience.as_deref(), self.provider),
-            lifetime: lifetime.map_or(Assertion::DEFAULT_LIFETIME, crate::api::Duration::get),
-            backdate: backdate.map_or(Assertion::DEFAULT_BACKDATE, crate::api::Duration::get),
-            not_before,
+            subject: Some(subject).filter(|subject| !subject.is_empty()),
+            audience: resolved(settings.audience.as_deref(), self.provider),
+            lifetime: settings.lifetime.map_or(Assertion::DEFAULT_LIFETIME, crate::api::Duration::get),
+            backdate: settings.backdate.map_or(Assertion::DEFAULT_BACKDATE, crate::api::Duration::get),
+            not_before: settings.not_before,
             scope: None,
-            claims: claims.unwrap_or_default(),
+            claims: settings.claims.unwrap_or_default(),
         })
     }
 
@@ -142,7 +130,7 @@ impl RequestContext<'_> {
             backdate,
         };
         let scope = self.spec.token.scopes.join(" ");
-        let assertion = self.own_assertion(&settings, JsonWebAlgorithm::RS256, &issuer)?;
+        let assertion = self.own_assertion(settings, JsonWebAlgorithm::RS256, &issuer)?;
         Ok(Assertion { scope: (scope_claim && !scope.is_empty()).then_some(scope), ..assertion })
     }
 

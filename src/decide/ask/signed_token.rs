@@ -41,7 +41,7 @@ pub fn token_to_sign(
         headers,
         ..AssertionSettings::default()
     };
-    let assertion = context.own_assertion(&settings, JsonWebAlgorithm::RS256, &issuer)?;
+    let assertion = context.own_assertion(settings, JsonWebAlgorithm::RS256, &issuer)?;
     Ok(Some(TokenToSign {
         assertion: Assertion { audience, ..assertion },
         names_client,
