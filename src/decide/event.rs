@@ -15,6 +15,13 @@ pub struct Transition {
     pub note: String,
 }
 
+impl Transition {
+    /// A warning with the sentence of its reason.
+    fn warning(reason: Reason) -> Self {
+        Self { warning: true, reason, note: reason.sentence().to_owned() }
+    }
+}
+
 /// The transition between two statuses; the most severe if there are several, None if there is none.
 pub fn transition(
     before: &TokenSourceStatus,
@@ -42,28 +49,18 @@ fn expired(before: &TokenSourceStatus, after: &TokenSourceStatus) -> Option<Tran
         find(&status.conditions, ConditionType::Ready)
             .is_some_and(|ready| ready.reason == Reason::TokenExpired.as_str())
     };
-    (expired(after) && !expired(before)).then(|| Transition {
-        warning: true,
-        reason: Reason::TokenExpired,
-        note: Reason::TokenExpired.sentence().to_owned(),
-    })
+    (expired(after) && !expired(before)).then(|| Transition::warning(Reason::TokenExpired))
 }
 
 fn withdrawn(outcome: &Outcome) -> Option<Transition> {
-    let reason = Reason::TokenWithdrawn;
-    matches!(outcome, Outcome::Withdrawn(_)).then(|| Transition {
-        warning: true,
-        reason,
-        note: reason.sentence().to_owned(),
-    })
+    matches!(outcome, Outcome::Withdrawn(_)).then(|| Transition::warning(Reason::TokenWithdrawn))
 }
 
 /// The probe's first rejection of a token.
 fn rejected(before: &TokenSourceStatus, after: &TokenSourceStatus, outcome: &Outcome) -> Option<Transition> {
-    let reason = Reason::ProbeRejected;
     let news = matches!(outcome, Outcome::Probed(Probed { verdict: Verdict::Rejected, .. }))
         && is_new(Reason::ProbeRejected, before, after);
-    news.then(|| Transition { warning: true, reason, note: reason.sentence().to_owned() })
+    news.then(|| Transition::warning(Reason::ProbeRejected))
 }
 
 fn former_targets_deleted(outcome: &Outcome) -> Option<Transition> {
@@ -107,8 +104,7 @@ fn failed(before: &TokenSourceStatus, outcome: &Outcome) -> Option<Transition> {
 /// password.
 fn fell_back(outcome: &Outcome) -> Option<Transition> {
     let Outcome::Published(publication) = outcome else { return None };
-    let reason = Reason::RefreshTokenRejected;
-    publication.fell_back.then(|| Transition { warning: true, reason, note: reason.sentence().to_owned() })
+    publication.fell_back.then(|| Transition::warning(Reason::RefreshTokenRejected))
 }
 
 fn succeeded(before: &TokenSourceStatus, outcome: &Outcome) -> Option<Transition> {
