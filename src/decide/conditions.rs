@@ -24,16 +24,6 @@ impl State {
     }
 }
 
-/// The condition of this type, if present.
-pub(super) fn find(conditions: &[Condition], kind: ConditionType) -> Option<&Condition> {
-    conditions.iter().find(|condition| condition.type_ == kind.as_str())
-}
-
-/// Whether the condition of this type is present and True.
-pub(super) fn is_true(conditions: &[Condition], kind: ConditionType) -> bool {
-    find(conditions, kind).is_some_and(|condition| condition.status == State::True.as_str())
-}
-
 /// The conditions to report. A condition keeps its transition time unless its status changes.
 pub(super) struct ConditionSet<'a> {
     before: &'a [Condition],
@@ -53,14 +43,14 @@ impl<'a> ConditionSet<'a> {
 
     /// Keeps the observed condition for this generation. Does nothing if there was none.
     pub(super) fn keep(&mut self, kind: ConditionType) {
-        if let Some(before) = find(self.before, kind) {
+        if let Some(before) = kind.find(self.before) {
             self.enter(kind, before.status.clone(), before.reason.clone(), before.message.clone());
         }
     }
 
     /// The condition that will be reported; None if it has not been set.
     pub(super) fn current(&self, kind: ConditionType) -> Option<&Condition> {
-        find(&self.after, kind)
+        kind.find(&self.after)
     }
 
     pub(super) fn into_conditions(self) -> Vec<Condition> {
@@ -68,7 +58,8 @@ impl<'a> ConditionSet<'a> {
     }
 
     fn enter(&mut self, kind: ConditionType, status: String, reason: String, message: String) {
-        let since = find(self.before, kind)
+        let since = kind
+            .find(self.before)
             .filter(|before| before.status == status)
             .map_or_else(|| to_kubernetes(self.now), |before| before.last_transition_time.clone());
         self.after.push(Condition {

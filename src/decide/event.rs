@@ -1,6 +1,5 @@
 //! Events: one for each transition that a person wants to know, none for a routine renewal.
 
-use super::conditions::find;
 use super::{Cause, Failure, Outcome, Probed, Verdict, notices};
 use crate::api::{ConditionType, Reason, TokenSourceStatus};
 
@@ -46,7 +45,8 @@ pub fn revocation_failed(failure: &Failure) -> Transition {
 
 fn expired(before: &TokenSourceStatus, after: &TokenSourceStatus) -> Option<Transition> {
     let expired = |status: &TokenSourceStatus| {
-        find(&status.conditions, ConditionType::Ready)
+        ConditionType::Ready
+            .find(&status.conditions)
             .is_some_and(|ready| ready.reason == Reason::TokenExpired.as_str())
     };
     (expired(after) && !expired(before)).then(|| Transition::warning(Reason::TokenExpired))
@@ -95,8 +95,9 @@ fn failed(before: &TokenSourceStatus, outcome: &Outcome) -> Option<Transition> {
     else {
         return None;
     };
-    let known = find(&before.conditions, ConditionType::Renewed)
-        .is_some_and(|renewed| renewed.status == "False" && renewed.reason == failure.reason.as_str());
+    let known = ConditionType::Renewed
+        .find_false(&before.conditions)
+        .is_some_and(|renewed| renewed.reason == failure.reason.as_str());
     (!known).then(|| Transition { warning: true, reason: failure.reason, note: failure.message.clone() })
 }
 
@@ -109,8 +110,7 @@ fn fell_back(outcome: &Outcome) -> Option<Transition> {
 
 fn succeeded(before: &TokenSourceStatus, outcome: &Outcome) -> Option<Transition> {
     let Outcome::Published(publication) = outcome else { return None };
-    let recovered =
-        find(&before.conditions, ConditionType::Renewed).is_some_and(|renewed| renewed.status == "False");
+    let recovered = ConditionType::Renewed.find_false(&before.conditions).is_some();
     let routine = publication.cause == Cause::RenewalDue && !recovered;
     let reason = publication.cause.success();
     (!routine).then(|| Transition { warning: false, reason, note: reason.sentence().to_owned() })

@@ -3,7 +3,6 @@
 
 use chrono::{DateTime, Utc};
 
-use super::conditions::{State, find, is_true};
 use crate::api::{ConditionType, Reason, TokenSourceSpec, TokenSourceStatus, from_kubernetes};
 
 /// One `TokenSource` in numbers.
@@ -25,7 +24,7 @@ pub struct Gauges {
 pub fn gauges(spec: &TokenSourceSpec, status: Option<&TokenSourceStatus>, now: DateTime<Utc>) -> Gauges {
     let expires_at = status.and_then(|status| status.expires_at.as_ref()).map(from_kubernetes);
     let renews_at = status.and_then(|status| status.renew_at.as_ref()).map(from_kubernetes);
-    let said = status.is_some_and(|status| is_true(&status.conditions, ConditionType::Ready));
+    let said = status.is_some_and(|status| ConditionType::Ready.is_true(&status.conditions));
     Gauges {
         ready: said && expires_at.is_some_and(|expires_at| now < expires_at),
         failures: status.map_or(0, |status| status.failures),
@@ -37,13 +36,13 @@ pub fn gauges(spec: &TokenSourceSpec, status: Option<&TokenSourceStatus>, now: D
 }
 
 fn problem(status: &TokenSourceStatus) -> Option<Reason> {
-    let renewed = find(&status.conditions, ConditionType::Renewed)?;
-    (renewed.status == State::False.as_str()).then(|| Reason::named(&renewed.reason)).flatten()
+    Reason::named(&ConditionType::Renewed.find_false(&status.conditions)?.reason)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decide::conditions::State;
     use crate::decide::fixture::{Scene, at};
 
     fn of(scene: &Scene, now: i64) -> Gauges {

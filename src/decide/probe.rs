@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::conditions::find;
 use super::schedule::is_of_another_clock;
 use super::{Observed, Probed, Published, Verdict};
 use crate::api::{ConditionType, Reason, from_kubernetes};
@@ -34,7 +33,7 @@ pub(super) fn is_rejected(observed: &Observed<'_>) -> bool {
         return probed.verdict == Verdict::Rejected;
     }
     let status = observed.status;
-    let ready = find(&status.conditions, ConditionType::Ready);
+    let ready = ConditionType::Ready.find(&status.conditions);
     ready.is_some_and(|ready| ready.reason == Reason::ProbeRejected.as_str())
         && status.issued_at.as_ref().map(from_kubernetes) == Some(published.issued_at)
 }

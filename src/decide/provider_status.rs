@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use super::conditions::{ConditionSet, State, find};
+use super::conditions::{ConditionSet, State};
 use super::provider_use::{Failed, ProviderUse, past};
 use crate::api::{ConditionType, Reason, ReasonKind, TokenProviderStatus, from_kubernetes, to_kubernetes};
 
@@ -44,7 +44,7 @@ pub fn provider_status(
 }
 
 fn state(conditions: &[Condition]) -> Option<&str> {
-    find(conditions, ConditionType::Ready).map(|ready| ready.status.as_str())
+    ConditionType::Ready.find(conditions).map(|ready| ready.status.as_str())
 }
 
 fn next(
@@ -115,8 +115,7 @@ fn verdict(
     if proves(&since, users, now) {
         return Some(Verdict::Failing(most_frequent(&since)?));
     }
-    let ready = before.and_then(|before| find(&before.conditions, ConditionType::Ready));
-    let reported = ready.filter(|ready| ready.status == State::False.as_str());
+    let reported = before.and_then(|before| ConditionType::Ready.find_false(&before.conditions));
     // The failing TokenSources may be gone or changed since. That proves nothing about the endpoint; an answer does.
     if let Some(reported) = reported {
         let turned = past(&reported.last_transition_time, now);

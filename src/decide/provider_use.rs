@@ -6,7 +6,7 @@
 use chrono::{DateTime, Utc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::conditions::{State, find};
+use super::conditions::State;
 use super::schedule::is_of_another_clock;
 use crate::api::{ConditionType, Reason, ReasonKind, Tls, TokenSource, TokenSourceStatus, from_kubernetes};
 
@@ -81,8 +81,7 @@ impl<'a> ProviderUse<'a> {
             status.observed_generation == source.metadata.generation && !source.spec.suspend
         });
         let Some(status) = status else { return nothing };
-        let renewed = find(&status.conditions, ConditionType::Renewed);
-        let failure = renewed.filter(|renewed| renewed.status == State::False.as_str());
+        let failure = ConditionType::Renewed.find_false(&status.conditions);
         // The reason of its own request. While others have found the endpoint failing, `Renewed` has theirs.
         let own = failure
             .and_then(|failure| Reason::named(&failure.reason))
@@ -120,7 +119,7 @@ pub(super) fn past(recorded: &Time, now: DateTime<Utc>) -> Option<DateTime<Utc>>
 
 /// When the last successful request of this spec was sent, if that is known for certain.
 fn succeeded_at(status: &TokenSourceStatus, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    let ready = find(&status.conditions, ConditionType::Ready)?;
+    let ready = ConditionType::Ready.find(&status.conditions)?;
     let is_of_this_spec = ready.status == State::True.as_str()
         || [Reason::TokenExpired, Reason::ProbeRejected].iter().any(|flaw| ready.reason == flaw.as_str());
     let issued_at = past(status.issued_at.as_ref().filter(|_| is_of_this_spec)?, now)?;

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::conditions::is_true;
 use super::{Outcome, Plan};
 use crate::api::{ConditionType, TokenSourceStatus, from_kubernetes};
 
@@ -25,7 +24,7 @@ pub fn requeue_after(
     now: DateTime<Utc>,
 ) -> Duration {
     let mut instants = vec![now + LONGEST];
-    let ready = is_true(&status.conditions, ConditionType::Ready);
+    let ready = ConditionType::Ready.is_true(&status.conditions);
     if let (true, Some(expires_at)) = (ready, status.expires_at.as_ref()) {
         // An expiry that has passed was handled by this reconcile.
         instants.extend(Some(from_kubernetes(expires_at)).filter(|expires_at| *expires_at > now));

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::backoff::{Attempts, retry_at};
-use super::conditions::{ConditionSet, State, find, is_true};
+use super::conditions::{ConditionSet, State};
 use super::failure::FailureClass;
 use super::readiness::{next_request, unusable};
 use super::{Cause, Deferral, Failure, Observed, Outcome, Target, notices, restart};
@@ -63,14 +63,14 @@ pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceSta
 fn is_only_a_wait(observed: &Observed<'_>, next: &TokenSourceStatus, outcome: &Outcome) -> bool {
     let Outcome::Deferred(Deferral { report: false, .. }) = outcome else { return false };
     let before = observed.status;
-    let said = |status: &TokenSourceStatus, kind| {
-        let condition = find(&status.conditions, kind);
+    let said = |status: &TokenSourceStatus, kind: ConditionType| {
+        let condition = kind.find(&status.conditions);
         condition.map(|condition| (condition.status.clone(), condition.reason.clone()))
     };
     let is_news = |kind| said(before, kind) != said(next, kind);
     match unusable(observed) {
         // Pods continue with the old token.
-        Some(Reason::InputsChanged) if is_true(&before.conditions, ConditionType::Ready) => {
+        Some(Reason::InputsChanged) if ConditionType::Ready.is_true(&before.conditions) => {
             observed.published().is_some_and(|published| observed.now < published.expires_at)
         }
         Some(Reason::TokenPending) if before.is_blank() => true,
@@ -82,8 +82,7 @@ fn is_only_a_wait(observed: &Observed<'_>, next: &TokenSourceStatus, outcome: &O
 /// endpoint that failed for other TokenSources and answers again. The reason of an own request is in `failed_reason`, and
 /// stays until the next request.
 fn is_over(observed: &Observed<'_>) -> bool {
-    let renewed = find(&observed.status.conditions, ConditionType::Renewed);
-    let failed = renewed.filter(|renewed| renewed.status == State::False.as_str());
+    let failed = ConditionType::Renewed.find_false(&observed.status.conditions);
     let reason = observed.status.failed_reason.as_deref();
     !observed.failed_before() && failed.is_some_and(|renewed| Some(renewed.reason.as_str()) != reason)
 }
@@ -197,14 +196,14 @@ fn renewed(set: &mut ConditionSet<'_>, observed: &Observed<'_>, notices: &[Statu
         | Outcome::FormerTargetsDeleted(_)
         | Outcome::Restarted(_)
         | Outcome::NotRestarted(_)
-            if !is_true(&observed.status.conditions, kind) =>
+            if !kind.is_true(&observed.status.conditions) =>
         {
             let reason = Reason::TokenIssued;
             set.set(kind, State::True, reason, notices::message(reason, notices));
         }
         Outcome::Waiting | Outcome::Deferred(_)
             if is_over(observed)
-                || observed.status.failures == 0 && find(&observed.status.conditions, kind).is_none() =>
+                || observed.status.failures == 0 && kind.find(&observed.status.conditions).is_none() =>
         {
             set.set(kind, State::Unknown, Reason::TokenPending, sentence(Reason::TokenPending));
         }
@@ -214,8 +213,8 @@ fn renewed(set: &mut ConditionSet<'_>, observed: &Observed<'_>, notices: &[Statu
         {
             set.set(kind, State::False, reason, sentence(reason));
         }
-        _ if is_true(&observed.status.conditions, kind) && *notices != *observed.status.notices => {
-            let before = find(&observed.status.conditions, kind);
+        _ if kind.is_true(&observed.status.conditions) && *notices != *observed.status.notices => {
+            let before = kind.find(&observed.status.conditions);
             let reason =
                 before.and_then(|renewed| Reason::named(&renewed.reason)).unwrap_or(Reason::TokenIssued);
             set.set(kind, State::True, reason, notices::message(reason, notices));
@@ -227,7 +226,7 @@ fn renewed(set: &mut ConditionSet<'_>, observed: &Observed<'_>, notices: &[Statu
 /// The failure that the present wait is about, if `Renewed` does not report it.
 fn stale_failure(observed: &Observed<'_>) -> Option<Reason> {
     let reason = observed.status.failed_reason.as_deref().filter(|_| observed.failed_before())?;
-    let renewed = find(&observed.status.conditions, ConditionType::Renewed);
+    let renewed = ConditionType::Renewed.find(&observed.status.conditions);
     let said = renewed.is_some_and(|renewed| renewed.reason == reason);
     Reason::named(reason).filter(|_| !said)
 }

@@ -43,10 +43,8 @@ impl UpstreamState {
         if !keeps_token(&source.spec.target) {
             return Self::TokenNotKept;
         }
-        let is_ready = source.status.as_ref().is_some_and(|status| {
-            let ready = ConditionType::Ready.as_str();
-            status.conditions.iter().any(|condition| condition.type_ == ready && condition.status == "True")
-        });
+        let status = source.status.as_ref();
+        let is_ready = status.is_some_and(|status| ConditionType::Ready.is_true(&status.conditions));
         match target.filter(|(_, expires_at)| is_ready && now < *expires_at) {
             Some((target, _)) => Self::Ready(still_allowed(source, target)),
             None => Self::NotReady,

@@ -76,8 +76,7 @@ pub(crate) async fn watch_sources(client: Client, journal: Journal, seen: Seen) 
 }
 
 pub(crate) fn is_ready(source: &TokenSource) -> bool {
-    let conditions = source.status.iter().flat_map(|status| &status.conditions);
-    conditions.into_iter().any(|found| found.type_ == ConditionType::Ready.as_str() && found.status == "True")
+    source.status.iter().any(|status| ConditionType::Ready.is_true(&status.conditions))
 }
 
 /// The ratio of the medians of the last and the first third; the first tenth is warm-up.

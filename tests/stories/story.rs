@@ -316,7 +316,7 @@ fn assert_argo_agrees(source: &TokenSource) {
 /// Status, reason and message of a condition.
 pub(crate) fn condition(source: &TokenSource, kind: ConditionType) -> Option<(String, String, String)> {
     let status = source.status.as_ref()?;
-    let found = status.conditions.iter().find(|condition| condition.type_ == kind.as_str())?;
+    let found = kind.find(&status.conditions)?;
     Some((found.status.clone(), found.reason.clone(), found.message.clone()))
 }
 

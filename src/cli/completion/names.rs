@@ -81,9 +81,8 @@ async fn sources(cluster: &Cluster) -> Result<Vec<(String, String)>, Error> {
 }
 
 fn state(source: &TokenSource) -> String {
-    let conditions = source.status.iter().flat_map(|status| &status.conditions);
-    let mut ready = conditions.filter(|found| found.type_ == ConditionType::Ready.as_str());
-    ready.next().map_or_else(|| "not handled yet".to_owned(), |ready| format!("Ready {}", ready.status))
+    let ready = source.status.as_ref().and_then(|status| ConditionType::Ready.find(&status.conditions));
+    ready.map_or_else(|| "not handled yet".to_owned(), |ready| format!("Ready {}", ready.status))
 }
 
 async fn namespaces(cluster: &Cluster) -> Result<Vec<(String, String)>, Error> {

@@ -78,8 +78,7 @@ fn trouble(source: &TokenSource, now: DateTime<Utc>) -> Option<Trouble> {
         return age.is_none_or(|age| age > PATIENCE).then_some(Trouble::Unhandled);
     }
     let conditions = status.map(|status| status.conditions.as_slice()).unwrap_or_default();
-    let find = |kind: ConditionType| conditions.iter().find(|found| found.type_ == kind.as_str());
-    let failed = find(ConditionType::Renewed).filter(|renewed| renewed.status == "False");
+    let failed = ConditionType::Renewed.find_false(conditions);
     let is_ready = gauges(&source.spec, status, now).ready;
     let reason = |condition: &Condition| condition.reason.clone();
     match (is_ready, source.spec.suspend) {
@@ -87,7 +86,7 @@ fn trouble(source: &TokenSource, now: DateTime<Utc>) -> Option<Trouble> {
         (true, false) => failed.map(|failed| Trouble::RenewalFailing(reason(failed))),
         (false, true) => Some(Trouble::Suspended),
         (false, false) => {
-            let unready = find(ConditionType::Ready).filter(|ready| ready.status != "True");
+            let unready = ConditionType::Ready.find(conditions).filter(|ready| ready.status != "True");
             // A condition that is True although the token has expired is left by a controller that no longer runs.
             let reason = failed.or(unready).map_or_else(|| Reason::TokenExpired.as_str().to_owned(), reason);
             Some(Trouble::NotReady(reason))

@@ -34,8 +34,7 @@ pub(super) fn judge(
         return failed(Reason::Suspended.as_str(), Reason::Suspended.sentence());
     }
     let status = source.status.clone().unwrap_or_default();
-    let renewed = status.conditions.iter().find(|found| found.type_ == ConditionType::Renewed.as_str());
-    let refused = renewed.filter(|renewed| renewed.status == "False");
+    let refused = ConditionType::Renewed.find_false(&status.conditions);
     let acknowledged = status.last_handled_renew_request.as_deref() == Some(request);
     match (acknowledged, refused) {
         (true, None) => Verdict::Renewed,

@@ -9,7 +9,7 @@ use kube::ResourceExt;
 use serde::Serialize;
 
 use super::history::Entry;
-use super::row::{Row, colour, find};
+use super::row::{Row, colour};
 use crate::api::{ConditionType, Reason, TokenSource, annotation, from_kubernetes};
 use crate::api_calls::chain;
 use crate::cli::error::Error;
@@ -127,7 +127,7 @@ fn conditions(source: &TokenSource) -> Vec<&Condition> {
     let order =
         [ConditionType::Ready, ConditionType::Renewed, ConditionType::Stalled, ConditionType::Reconciling];
     let all = source.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    order.into_iter().filter_map(|kind| find(all, kind)).collect()
+    order.into_iter().filter_map(|kind| kind.find(all)).collect()
 }
 
 /// The style of a condition's status. `Stalled` and `Reconciling` are present only while something is wrong.

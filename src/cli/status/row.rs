@@ -2,7 +2,7 @@
 
 use anstyle::Style;
 use chrono::{DateTime, Utc};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use serde::{Serialize, Serializer};
 
@@ -48,7 +48,7 @@ pub(super) struct Columns {
 impl Row {
     pub(super) fn of(source: &TokenSource) -> Self {
         let status = source.status.clone().unwrap_or_default();
-        let condition = |kind| find(&status.conditions, kind);
+        let condition = |kind: ConditionType| kind.find(&status.conditions);
         let word = |kind| condition(kind).map_or("Unknown", |found| found.status.as_str()).to_owned();
         let time = |time: &Option<Time>| time.as_ref().map(from_kubernetes);
         let renewed = condition(ConditionType::Renewed);
@@ -126,10 +126,6 @@ fn provider(source: &TokenSource) -> Option<String> {
     let reference = source.spec.provider_ref.as_ref();
     url.map(str::to_owned)
         .or_else(|| reference.map(|reference| format!("{:?} {}", reference.kind, reference.name)))
-}
-
-pub(super) fn find(conditions: &[Condition], kind: ConditionType) -> Option<&Condition> {
-    conditions.iter().find(|condition| condition.type_ == kind.as_str())
 }
 
 /// The colour of a condition's status.

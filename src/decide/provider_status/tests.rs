@@ -38,7 +38,7 @@ fn first(users: &[ProviderUse<'_>]) -> TokenProviderStatus {
 
 /// `Ready` in a word, with the reason if it is False.
 fn ready(status: &TokenProviderStatus) -> String {
-    match find(&status.conditions, ConditionType::Ready) {
+    match ConditionType::Ready.find(&status.conditions) {
         Some(ready) if ready.status == "False" => ready.reason.clone(),
         Some(ready) => ready.status.clone(),
         None => "absent".to_owned(),
@@ -120,7 +120,7 @@ fn ready_stays_false_until_the_endpoint_answers() {
     ] {
         let status = next(&users, 1, Some(&down), at(NOW));
         assert_eq!(ready(&status), expected, "{case}");
-        let since = find(&status.conditions, ConditionType::Ready).map(|ready| &ready.last_transition_time);
+        let since = ConditionType::Ready.find(&status.conditions).map(|ready| &ready.last_transition_time);
         let turned = if expected == "EndpointUnreachable" { at(100) } else { at(NOW) };
         assert!(since.is_none_or(|since| from_kubernetes(since) == turned), "{case}");
         assert!(status.last_success_time.is_some(), "{case}");

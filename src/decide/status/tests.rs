@@ -12,7 +12,7 @@ mod product;
 mod waiting;
 
 fn condition(scene: &Scene, kind: ConditionType) -> Option<(&str, &str)> {
-    find(&scene.status.conditions, kind).map(|found| (found.status.as_str(), found.reason.as_str()))
+    kind.find(&scene.status.conditions).map(|found| (found.status.as_str(), found.reason.as_str()))
 }
 
 #[allow(clippy::unnecessary_wraps)] // the fields are optional
@@ -268,7 +268,7 @@ fn notices_are_in_status_and_in_the_message_sorted_by_reason() {
     publication.unchanged_at = Some(at(60));
     publication.notices.extend([Notice::ScopeReduced, Notice::ClockSkew, Notice::ShortLifetime]);
     scene.record(&Outcome::Published(publication));
-    let message = &find(&scene.status.conditions, ConditionType::Renewed).unwrap().message;
+    let message = &ConditionType::Renewed.find(&scene.status.conditions).unwrap().message;
     let places: Vec<_> = ["ClockSkew:", "ScopeReduced:", "ShortLifetime:", "StickyToken:"]
         .iter()
         .map(|notice| (message.matches(notice).count(), message.find(notice)))
@@ -290,7 +290,7 @@ fn a_notice_keeps_its_time_and_returns_to_the_message_after_a_failure() {
     publication.notices.insert(Notice::ScopeReduced);
     scene.record(&Outcome::Published(publication.clone()));
     let message =
-        |scene: &Scene| find(&scene.status.conditions, ConditionType::Renewed).unwrap().message.clone();
+        |scene: &Scene| ConditionType::Renewed.find(&scene.status.conditions).unwrap().message.clone();
     let first = message(&scene);
     let mut scene = scene.when(100);
     scene.record(&Outcome::Refused(Failure::local(Reason::ProviderNotFound, "Gone.")));
@@ -324,7 +324,7 @@ fn an_answer_written_twice_is_no_provider_that_repeats_itself() {
     scene.record(&Outcome::Published(publication));
     assert_eq!(scene.status.last_unchanged_time, None);
     assert_eq!(scene.status.renew_at, Scene::good().status.renew_at, "it is due when any other would be");
-    let message = &find(&scene.status.conditions, ConditionType::Renewed).unwrap().message;
+    let message = &ConditionType::Renewed.find(&scene.status.conditions).unwrap().message;
     assert!(!message.contains("StickyToken"), "{message}");
 }
 

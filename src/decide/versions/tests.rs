@@ -5,7 +5,6 @@ use k8s_openapi::ByteString;
 
 use super::*;
 use crate::api::{CredentialKeys, Reason};
-use crate::decide::conditions::{find, is_true};
 use crate::decide::fixture::{HOST, Scene, at};
 use crate::decide::{Cause, Outcome, Plan, inputs};
 
@@ -187,8 +186,8 @@ fn good() -> Scene {
 
 fn ready(scene: &Scene) -> (bool, String) {
     let conditions = &scene.status.conditions;
-    let ready = find(conditions, crate::api::ConditionType::Ready).unwrap();
-    (is_true(conditions, crate::api::ConditionType::Ready), ready.reason.clone())
+    let ready = crate::api::ConditionType::Ready.find(conditions).unwrap();
+    (crate::api::ConditionType::Ready.is_true(conditions), ready.reason.clone())
 }
 
 #[test]
@@ -251,7 +250,7 @@ fn credentials_that_lost_their_annotation_are_not_sent_and_leave_ready_alone() {
     assert_eq!(failure.reason, Reason::CredentialsNotBound);
     scene.record(&Outcome::Refused(failure));
     assert_eq!(ready(&scene), (true, "TokenIssued".to_owned()));
-    let renewed = find(&scene.status.conditions, crate::api::ConditionType::Renewed).unwrap();
+    let renewed = crate::api::ConditionType::Renewed.find(&scene.status.conditions).unwrap();
     assert_eq!((renewed.status.as_str(), renewed.reason.as_str()), ("False", "CredentialsNotBound"));
     assert!(renewed.message.contains("kubectl -n payments annotate secret client"), "{}", renewed.message);
 }

@@ -181,8 +181,7 @@ fn fairly(places: BTreeMap<Place, Users<'_>>) -> Vec<(Place, Users<'_>)> {
 /// Why the controller did not reach the host of a `TokenSource`.
 fn failure(source: &TokenSource) -> Option<Reason> {
     let conditions = &source.status.as_ref()?.conditions;
-    let renewed = conditions.iter().find(|found| found.type_ == ConditionType::Renewed.as_str())?;
-    let reason = Reason::named(&renewed.reason).filter(|_| renewed.status == "False")?;
+    let reason = Reason::named(&ConditionType::Renewed.find_false(conditions)?.reason)?;
     UNREACHED.contains(&reason).then_some(reason)
 }
 

@@ -91,15 +91,14 @@ fn each(visit: impl Fn(&str, &Scene, &Outcome)) {
 /// The broken rules, of the seven of Flux and four of this project: when negative conditions are present, why, in which
 /// order, and with which texts.
 fn violations(status: &TokenSourceStatus, generation: i64) -> Vec<&'static str> {
-    let is = |kind| is_true(&status.conditions, kind);
+    let is = |kind: ConditionType| kind.is_true(&status.conditions);
     let (ready, stalled, reconciling) =
         (is(ConditionType::Ready), is(ConditionType::Stalled), is(ConditionType::Reconciling));
     let all = |rule: &dyn Fn(&Condition) -> bool| status.conditions.iter().all(rule);
     let names: Vec<&str> = status.conditions.iter().map(|condition| condition.type_.as_str()).collect();
     let observed = status.observed_generation.unwrap_or_default();
     let explained = |condition: &Condition| {
-        let renewed =
-            find(&status.conditions, ConditionType::Renewed).filter(|renewed| renewed.status == "False");
+        let renewed = ConditionType::Renewed.find_false(&status.conditions);
         condition.reason == "TokenPending"
             || renewed.is_some_and(|renewed| renewed.reason == condition.reason)
     };
@@ -147,7 +146,7 @@ fn the_status_of_a_waiter_is_unchanged_or_complete() {
         quiet.record(&waits(false, None));
         reported.record(outcome);
         assert!(quiet.status == scene.status || quiet.status == reported.status, "{name}");
-        let ready = |scene: &Scene| find(&scene.status.conditions, ConditionType::Ready).cloned();
+        let ready = |scene: &Scene| ConditionType::Ready.find(&scene.status.conditions).cloned();
         let is_true = |ready: Option<Condition>| ready.is_some_and(|ready| ready.status == "True");
         let outdated = ready(&reported).is_some_and(|ready| ready.reason == "InputsChanged");
         assert!(is_true(ready(&quiet)) == is_true(ready(&reported)) || outdated, "{name}: Ready is wrong");
@@ -172,8 +171,8 @@ fn without_a_usable_token_it_is_said_whether_work_goes_on() {
         after.record(outcome);
         let conditions = &after.status.conditions;
         let explained =
-            is_true(conditions, ConditionType::Stalled) || is_true(conditions, ConditionType::Reconciling);
-        let expected = !is_true(conditions, ConditionType::Ready) && !scene.spec.suspend;
+            ConditionType::Stalled.is_true(conditions) || ConditionType::Reconciling.is_true(conditions);
+        let expected = !ConditionType::Ready.is_true(conditions) && !scene.spec.suspend;
         assert_eq!(explained, expected, "{name}");
     });
 }

@@ -45,10 +45,10 @@ fn a_change_of_ready_and_the_end_of_stalled_are_written_at_once() {
     let mut mended = Scene::good().when(100);
     other_inputs(&mut mended);
     mended.record(&Outcome::Failed(mended.now, failure(Reason::InvalidClient, Retry::TERMINAL)));
-    assert!(is_true(&mended.status.conditions, ConditionType::Stalled));
+    assert!(ConditionType::Stalled.is_true(&mended.status.conditions));
     other_inputs(&mut mended);
     mended.record(&waits(false, None));
-    assert!(!is_true(&mended.status.conditions, ConditionType::Stalled));
+    assert!(!ConditionType::Stalled.is_true(&mended.status.conditions));
 }
 
 #[test]
