@@ -59,17 +59,14 @@ impl ControllerProcess {
         let fixed = ["controller", "--http-address", &address];
         let kubeconfig = kubeconfig.display().to_string();
         let variables = [("KUBECONFIG", kubeconfig.as_str())];
+        let arguments = fixed.iter().chain(arguments).map(ToString::to_string).collect();
         let process = Process::start(Program {
-            name: "tokensource".into(),
-            binary: binary.to_owned(),
-            arguments: fixed.iter().chain(arguments).map(ToString::to_string).collect(),
             environment: variables
                 .iter()
                 .chain(environment)
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
-            folder: folder.path().to_owned(),
-            log: folder.path().join("tokensource.log"),
+            ..Program::new(folder.path(), "tokensource", binary, arguments)
         });
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build();
         Self { process, address, http: http.expect("an HTTP client"), _folder: folder }

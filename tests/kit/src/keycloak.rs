@@ -72,15 +72,11 @@ impl Keycloak {
             canaries::register(what, secret);
         }
         let process = Process::start(Program {
-            name: "keycloak".into(),
-            binary: java(),
-            arguments: command_line(home, address, port),
             environment: vec![
                 ("KC_BOOTSTRAP_ADMIN_USERNAME".into(), ADMINISTRATOR.into()),
                 ("KC_BOOTSTRAP_ADMIN_PASSWORD".into(), admin_password.clone()),
             ],
-            folder: home.to_owned(),
-            log: home.join("keycloak.log"),
+            ..Program::new(home, "keycloak", java(), command_line(home, address, port))
         });
         // As in a URL, because this is also the name in the issuer.
         let host = if port == 443 { name.to_owned() } else { format!("{name}:{port}") };

@@ -34,6 +34,20 @@ pub struct Program {
     pub log: PathBuf,
 }
 
+impl Program {
+    /// A program that runs in this folder, writes its log there, and has the test's own environment.
+    pub fn new(folder: &Path, name: &str, binary: impl Into<PathBuf>, arguments: Vec<String>) -> Self {
+        Self {
+            name: name.to_owned(),
+            binary: binary.into(),
+            arguments,
+            environment: Vec::new(),
+            folder: folder.to_owned(),
+            log: folder.join(format!("{name}.log")),
+        }
+    }
+}
+
 /// A [`Program`] that was started. All methods take `&self`, so that stories which share a control plane can
 /// also share the power to break it.
 pub struct Process {

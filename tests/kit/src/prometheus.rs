@@ -70,19 +70,14 @@ impl Prometheus {
             std::fs::write(folder.path().join(file), content.to_string()).expect("a file in our folder");
         }
         let address = format!("127.0.0.1:{}", unique::port());
-        let process = Process::start(Program {
-            name: "prometheus".into(),
-            binary: assets::prometheus().join("prometheus"),
-            arguments: vec![
-                "--config.file=prometheus.yaml".into(),
-                format!("--storage.tsdb.path={data}"),
-                "--storage.tsdb.retention.time=100y".into(),
-                format!("--web.listen-address={address}"),
-            ],
-            environment: Vec::new(),
-            folder: folder.path().to_owned(),
-            log: folder.path().join("prometheus.log"),
-        });
+        let arguments = vec![
+            "--config.file=prometheus.yaml".into(),
+            format!("--storage.tsdb.path={data}"),
+            "--storage.tsdb.retention.time=100y".into(),
+            format!("--web.listen-address={address}"),
+        ];
+        let binary = assets::prometheus().join("prometheus");
+        let process = Process::start(Program::new(folder.path(), "prometheus", binary, arguments));
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build();
         Self { process, address, http: http.expect("an HTTP client"), _folder: folder }
     }

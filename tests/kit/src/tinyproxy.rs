@@ -26,14 +26,9 @@ impl Tinyproxy {
     pub async fn start(user: &str, password: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("tinyproxy-").tempdir().expect("a temporary folder");
         let port = unique::port();
-        let program = Program {
-            name: "tinyproxy".into(),
-            binary: assets::tinyproxy().join("tinyproxy"),
-            arguments: vec!["-d".into(), "-c".into(), "tinyproxy.conf".into()],
-            environment: Vec::new(),
-            folder: folder.path().to_owned(),
-            log: folder.path().join("tinyproxy.log"),
-        };
+        let (binary, arguments) = (assets::tinyproxy().join("tinyproxy"), ["-d", "-c", "tinyproxy.conf"]);
+        let program =
+            Program::new(folder.path(), "tinyproxy", binary, arguments.map(ToOwned::to_owned).into());
         configure(&folder, port, user, password);
         let proxy = Self { process: Process::start(program), port, folder };
         proxy.ready().await;

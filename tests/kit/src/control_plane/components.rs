@@ -86,7 +86,7 @@ pub(super) fn etcd(folder: &Path, quota: Option<u64>) -> Program {
         "--initial-cluster=default=unix://peer.sock:0".into(),
     ];
     arguments.extend(quota.map(|bytes| format!("--quota-backend-bytes={bytes}")));
-    program(folder, &assets::server().join("etcd"), "etcd", arguments)
+    Program::new(folder, "etcd", assets::server().join("etcd"), arguments)
 }
 
 pub(super) fn api_server(folder: &Path, site: Site, port: u16, audited: bool) -> Program {
@@ -133,7 +133,7 @@ fn serving(folder: &Path, name: &str, site: Site, port: u16, etcd: &str) -> Prog
         }
         .map(ToOwned::to_owned),
     );
-    program(folder, &assets::server().join("kube-apiserver"), name, arguments)
+    Program::new(folder, name, assets::server().join("kube-apiserver"), arguments)
 }
 
 pub(super) fn controller_manager(folder: &Path, site: Site, kubeconfig: &Path) -> Program {
@@ -151,18 +151,8 @@ pub(super) fn controller_manager(folder: &Path, site: Site, kubeconfig: &Path) -
         format!("--root-ca-file={}", folder.join("ca.crt").display()),
         format!("--controllers={controllers}"),
     ];
-    program(folder, &assets::kubernetes().join("kube-controller-manager"), "controller-manager", arguments)
-}
-
-fn program(folder: &Path, binary: &Path, log: &str, arguments: Vec<String>) -> Program {
-    Program {
-        name: binary.file_name().expect("a program's path ends in its name").display().to_string(),
-        binary: binary.to_owned(),
-        arguments,
-        environment: Vec::new(),
-        folder: folder.to_owned(),
-        log: folder.join(format!("{log}.log")),
-    }
+    let binary = assets::kubernetes().join("kube-controller-manager");
+    Program::new(folder, "controller-manager", binary, arguments)
 }
 
 /// Waits for etcd's socket, because an API server that starts first waits for seconds before it tries again.

@@ -99,7 +99,7 @@ fn kubelet_settings(folder: &Path, cgroup: &str) -> String {
 
 pub(super) fn containerd(folder: &Path) -> Program {
     let arguments = vec!["--config".to_owned(), folder.join("containerd.toml").display().to_string()];
-    program(folder, "containerd", Path::new("containerd"), arguments)
+    Program::new(folder, "containerd", "containerd", arguments)
 }
 
 /// A DNS server that knows these names and answers that all others do not exist. Without an upstream it would refuse to
@@ -119,7 +119,7 @@ pub(super) fn name_server(folder: &Path, names: &[(&str, Ipv4Addr)]) -> Program 
     .into();
     arguments.push(format!("--listen-address={ADDRESS}"));
     arguments.extend(names.iter().map(|(name, address)| format!("--host-record={name},{address}")));
-    program(folder, "dnsmasq", Path::new("dnsmasq"), arguments)
+    Program::new(folder, "dnsmasq", "dnsmasq", arguments)
 }
 
 pub(super) fn kubelet(folder: &Path, kubeconfig: &Path) -> Program {
@@ -131,7 +131,7 @@ pub(super) fn kubelet(folder: &Path, kubeconfig: &Path) -> Program {
         format!("--hostname-override={NAME}"),
         format!("--node-ip={ADDRESS}"),
     ];
-    program(folder, "kubelet", &assets::node().join("kubelet"), arguments)
+    Program::new(folder, "kubelet", assets::node().join("kubelet"), arguments)
 }
 
 pub(super) fn kube_proxy(folder: &Path, kubeconfig: &Path) -> Program {
@@ -146,7 +146,7 @@ pub(super) fn kube_proxy(folder: &Path, kubeconfig: &Path) -> Program {
         "--conntrack-tcp-timeout-established=0s".into(),
         "--conntrack-tcp-timeout-close-wait=0s".into(),
     ];
-    program(folder, "kube-proxy", &assets::node().join("kube-proxy"), arguments)
+    Program::new(folder, "kube-proxy", assets::node().join("kube-proxy"), arguments)
 }
 
 pub(super) fn kube_scheduler(folder: &Path, kubeconfig: &Path) -> Program {
@@ -155,16 +155,5 @@ pub(super) fn kube_scheduler(folder: &Path, kubeconfig: &Path) -> Program {
         "--leader-elect=false".into(),
         "--secure-port=0".into(),
     ];
-    program(folder, "kube-scheduler", &assets::node().join("kube-scheduler"), arguments)
-}
-
-fn program(folder: &Path, name: &str, binary: &Path, arguments: Vec<String>) -> Program {
-    Program {
-        name: name.to_owned(),
-        binary: binary.to_owned(),
-        arguments,
-        environment: Vec::new(),
-        folder: folder.to_owned(),
-        log: folder.join(format!("{name}.log")),
-    }
+    Program::new(folder, "kube-scheduler", assets::node().join("kube-scheduler"), arguments)
 }
