@@ -1,9 +1,10 @@
-//! Calls to the API server, for every layer with a client: the deadline, patches that need an unchanged object, and errors as
-//! text. Must not know the purpose of a call.
+//! Calls to the API server, for every layer with a client: the proxy, the deadline, patches that need an unchanged object,
+//! and errors as text. Must not know the purpose of a call.
 
 use std::time::Duration;
 
 use kube::api::{Patch, PatchParams, Request};
+use kube::config::Kubeconfig;
 use kube::{Client, Resource, ResourceExt};
 use serde_json::{Value, json};
 
@@ -18,6 +19,15 @@ pub enum CallFailed {
     /// The API server did not answer within this time.
     #[error("no answer within {} s", .0.as_secs())]
     Deadline(Duration),
+}
+
+/// The proxy that a kubeconfig names for the cluster of this context, or else of the current context.
+pub fn proxy_of_cluster(kubeconfig: &Kubeconfig, context: Option<&str>) -> Option<String> {
+    let name = context.or(kubeconfig.current_context.as_deref())?;
+    let context = kubeconfig.contexts.iter().find(|context| context.name == name)?;
+    let cluster = &context.context.as_ref()?.cluster;
+    let cluster = kubeconfig.clusters.iter().find(|found| found.name == *cluster)?;
+    cluster.cluster.as_ref()?.proxy_url.clone().filter(|proxy| !proxy.is_empty())
 }
 
 /// Runs one call under a deadline. kube sets no deadline of its own.

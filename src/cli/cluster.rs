@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use kube::api::{Patch, PatchParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Api, Client, Config};
 
 use serde_json::Value;
@@ -32,11 +32,8 @@ pub(super) struct Cluster {
 impl Cluster {
     pub(super) async fn connect(arguments: &ClusterArguments, variable: ReadVariable) -> Result<Self, Error> {
         let mut config = configuration(arguments).await?;
-        let kubeconfig = match &arguments.kubeconfig {
-            Some(path) => Kubeconfig::read_from(path).ok(),
-            // In a pod there is no kubeconfig.
-            None => Kubeconfig::read().ok(),
-        };
+        // In a pod there is no kubeconfig.
+        let kubeconfig = kubeconfig(arguments).ok();
         proxy::set(&mut config, kubeconfig.as_ref(), arguments.context.as_deref(), variable)?;
         // A person prefers an immediate error to retries.
         config.default_retry = false;
@@ -88,15 +85,15 @@ impl Cluster {
 
 /// Finds the configuration as kubectl does. In a pod, where there is no kubeconfig, uses the ServiceAccount.
 async fn configuration(arguments: &ClusterArguments) -> Result<Config, Error> {
-    let options = KubeConfigOptions { context: arguments.context.clone(), ..KubeConfigOptions::default() };
-    match &arguments.kubeconfig {
-        Some(path) => {
-            let kubeconfig = Kubeconfig::read_from(path).map_err(Error::Kubeconfig)?;
-            Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(Error::Kubeconfig)
-        }
-        None if arguments.context.is_some() => {
-            Config::from_kubeconfig(&options).await.map_err(Error::Kubeconfig)
-        }
-        None => Config::infer().await.map_err(Error::Infer),
+    if arguments.kubeconfig.is_none() && arguments.context.is_none() {
+        return Config::infer().await.map_err(Error::Infer);
     }
+    let options = KubeConfigOptions { context: arguments.context.clone(), ..KubeConfigOptions::default() };
+    let kubeconfig = kubeconfig(arguments).map_err(Error::Kubeconfig)?;
+    Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(Error::Kubeconfig)
+}
+
+/// The kubeconfig that the flags name, or else the one that kubectl finds.
+pub(super) fn kubeconfig(arguments: &ClusterArguments) -> Result<Kubeconfig, KubeconfigError> {
+    arguments.kubeconfig.as_ref().map_or_else(Kubeconfig::read, Kubeconfig::read_from)
 }

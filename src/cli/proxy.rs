@@ -6,6 +6,7 @@ use kube::Config;
 use kube::config::Kubeconfig;
 
 use super::Error;
+use crate::api_calls::proxy_of_cluster;
 
 /// Reads an environment variable.
 pub(super) type ReadVariable = fn(&str) -> Option<String>;
@@ -19,7 +20,7 @@ pub(super) fn set(
     context: Option<&str>,
     variable: ReadVariable,
 ) -> Result<(), Error> {
-    let own = kubeconfig.and_then(|kubeconfig| of_cluster(kubeconfig, context));
+    let own = kubeconfig.and_then(|kubeconfig| proxy_of_cluster(kubeconfig, context));
     let proxy = own.or_else(|| of_environment(&config.cluster_url.to_string(), variable));
     config.proxy_url = match proxy {
         None => None,
@@ -30,14 +31,6 @@ pub(super) fn set(
         Some(proxy) => Some(proxy.parse().map_err(|_| Error::Proxy)?),
     };
     Ok(())
-}
-
-fn of_cluster(kubeconfig: &Kubeconfig, context: Option<&str>) -> Option<String> {
-    let name = context.or(kubeconfig.current_context.as_deref())?;
-    let context = kubeconfig.contexts.iter().find(|context| context.name == name)?;
-    let cluster = &context.context.as_ref()?.cluster;
-    let cluster = kubeconfig.clusters.iter().find(|found| found.name == *cluster)?;
-    cluster.cluster.as_ref()?.proxy_url.clone().filter(|proxy| !proxy.is_empty())
 }
 
 fn of_environment(server: &str, variable: ReadVariable) -> Option<String> {

@@ -17,6 +17,7 @@ use super::heartbeat::Heartbeat;
 use super::lease::{self, Election};
 use super::traces::Traces;
 use super::{admin, clock, core_dumps, own_thread, random, shutdown, telemetry};
+use crate::api_calls::proxy_of_cluster;
 use crate::controller::{Controller, Health, Leadership, Metrics, Settings, WatchClient, chain, connect};
 use crate::oauth::{AddressPolicy, OutboundProxy, ProxyFlagError, Resolver};
 
@@ -232,14 +233,8 @@ async fn configure(arguments: &ControllerArguments, proxy: Option<&OutboundProxy
 ///
 /// kube has already set the proxy from both, and that of the kubeconfig takes precedence.
 fn keep_own_proxy(config: &mut Config) {
-    let names_one = |kubeconfig: &Kubeconfig| {
-        let current = kubeconfig.current_context.as_deref()?;
-        let context = kubeconfig.contexts.iter().find(|context| context.name == current)?;
-        let cluster = &context.context.as_ref()?.cluster;
-        let cluster = kubeconfig.clusters.iter().find(|found| found.name == *cluster)?;
-        cluster.cluster.as_ref()?.proxy_url.as_deref().filter(|proxy| !proxy.is_empty()).map(drop)
-    };
-    if Kubeconfig::read().ok().as_ref().and_then(names_one).is_none() {
+    let kubeconfig = Kubeconfig::read().ok();
+    if kubeconfig.and_then(|kubeconfig| proxy_of_cluster(&kubeconfig, None)).is_none() {
         config.proxy_url = None;
     }
 }

@@ -6,13 +6,12 @@ use std::time::Duration as Span;
 use clap::{ArgMatches, Command, FromArgMatches as _};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::ListParams;
-use kube::config::Kubeconfig;
 use kube::{Api, ResourceExt};
 
 use super::{Directive, Kind, output};
 use crate::api::{ConditionType, Duration, TokenSource};
 use crate::cli::arguments::ClusterArguments;
-use crate::cli::cluster::Cluster;
+use crate::cli::cluster::{Cluster, kubeconfig};
 use crate::cli::list::Selection;
 use crate::cli::{Environment, Error};
 
@@ -92,11 +91,7 @@ async fn namespaces(cluster: &Cluster) -> Result<Vec<(String, String)>, Error> {
 }
 
 fn contexts(arguments: &ClusterArguments) -> Option<Vec<(String, String)>> {
-    let kubeconfig = match &arguments.kubeconfig {
-        Some(path) => Kubeconfig::read_from(path),
-        None => Kubeconfig::read(),
-    };
-    let contexts = kubeconfig.ok()?.contexts.into_iter();
+    let contexts = kubeconfig(arguments).ok()?.contexts.into_iter();
     Some(contexts.map(|context| (context.name, "context".to_owned())).collect())
 }
 
