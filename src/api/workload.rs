@@ -29,14 +29,3 @@ pub enum WorkloadKind {
     /// apps/v1 `DaemonSet`
     DaemonSet,
 }
-
-impl WorkloadKind {
-    /// The `kind` of such an object.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            WorkloadKind::Deployment => "Deployment",
-            WorkloadKind::StatefulSet => "StatefulSet",
-            WorkloadKind::DaemonSet => "DaemonSet",
-        }
-    }
-}

@@ -41,7 +41,7 @@ pub(crate) async fn restart(observed: &Observed<'_>, context: &ReconcilePermit<'
 }
 
 fn name(workload: &Workload) -> String {
-    format!("{} {}", workload.kind.as_str(), workload.name)
+    format!("{:?} {}", workload.kind, workload.name)
 }
 
 async fn annotate(
