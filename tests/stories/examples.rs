@@ -1,7 +1,7 @@
 //! The manifests of the documentation: five with providers that answer and refuse as documented; those of the catalog and
 //! the workloads with the API server alone; and the commands of the pages, unchanged.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -21,14 +21,19 @@ const SLIPS: [(&str, &str, &str); 2] = [
     ("tokenEndpoint", "http://h.example/t", "write a full https:// URL"),
 ];
 
+/// The YAML files of a folder of the repository, sorted.
+fn files(folder: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(repository().join(folder)).unwrap();
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    files.sort();
+    files
+}
+
 /// Checked by the API server with the schema. tests/golden compares the requests.
 pub(crate) async fn catalog_is_accepted(story: &mut Story) {
     let plane = story.world.plane();
-    let mut files: Vec<_> = std::fs::read_dir(repository().join("deploy/examples/catalog"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    files.sort();
+    let files = files("deploy/examples/catalog");
     assert!(!files.is_empty());
     for file in files {
         let mut objects = manifest::load(&file);
@@ -50,12 +55,7 @@ pub(crate) async fn catalog_is_accepted(story: &mut Story) {
 /// The manifests of `tokensource init` for the lines of `tests/golden/init`, checked by the API server with the schema.
 pub(crate) async fn manifests_of_init_are_accepted(story: &mut Story) {
     let plane = story.world.plane();
-    let mut files: Vec<_> = std::fs::read_dir(repository().join("tests/golden/init"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
-        .collect();
-    files.sort();
+    let files = files("tests/golden/init");
     assert!(files.len() > 35, "{} manifests", files.len());
     let mut refused = Vec::new();
     for file in files {

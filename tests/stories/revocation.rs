@@ -13,7 +13,7 @@ use tokensource_kit::keycloak::{
 };
 use tokensource_kit::scripted_provider::{Answer, RecordedRequest};
 
-use crate::story::{SOON, Story, TOKEN, is, text};
+use crate::story::{SOON, Story, TOKEN, is, merge, text};
 
 /// The path of the scripted revocation endpoint.
 pub(crate) const REVOKE: &str = "/revoke";
@@ -168,9 +168,11 @@ pub(crate) async fn deletion_never_hangs(story: &mut Story) {
 /// Without a provider, credentials or a Secret nothing can be sent, and the object goes at once.
 pub(crate) async fn hopeless_deletions_end_at_once(story: &mut Story) {
     story.provider.always(REVOKE, Answer::status(200));
+    let mut spec = story.block();
+    merge(&mut spec, &on_delete(story)["provider"]);
     let provider = json!({
         "apiVersion": "tokensource.dev/v1alpha1", "kind": "TokenProvider", "metadata": {"name": "shared"},
-        "spec": merged(story.block(), &on_delete(story)["provider"]),
+        "spec": spec,
     });
     story.apply(&provider).await;
     let by_reference = json!({"provider": null, "providerRef": {"kind": "TokenProvider", "name": "shared"}});
@@ -225,13 +227,6 @@ pub(crate) async fn namespace_waits_for_no_revocation(story: &mut Story) {
     })
     .await;
     assert_eq!(story.provider.count(REVOKE), 0);
-}
-
-fn merged(mut block: Value, more: &Value) -> Value {
-    for (name, value) in more.as_object().expect("an object") {
-        block[name] = value.clone();
-    }
-    block
 }
 
 /// A replaced token is revoked after the grace period. A failed revocation changes no condition.

@@ -338,7 +338,7 @@ fn last_lines(log: &str) -> String {
 }
 
 /// A JSON merge patch (RFC 7396): null removes a member.
-fn merge(into: &mut Value, from: &Value) {
+pub(crate) fn merge(into: &mut Value, from: &Value) {
     let Value::Object(from) = from else {
         *into = from.clone();
         return;
