@@ -56,7 +56,7 @@ pub use source::{
 };
 pub use status::{StatusNotice, TargetStatus, TokenSourceStatus};
 pub use target::{HostText, LongText, RESERVED_TYPES, ShortText, TARGET_KEYS, Target};
-pub use time::{from_kubernetes, to_kubernetes};
+pub use time::{from_kubernetes, timestamp, to_kubernetes};
 pub use workload::{Workload, WorkloadKind};
 
 /// The API group of all three kinds.

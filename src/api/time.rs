@@ -1,9 +1,9 @@
-//! Conversion between the time type of this program (chrono) and that of k8s-openapi (jiff).
+//! Conversion between the time type of this program (chrono) and that of k8s-openapi (jiff), and to text.
 //!
-//! Both directions drop fractions of a second: Kubernetes serialises whole seconds, and a status with fractions would
+//! Every conversion drops fractions of a second: Kubernetes serialises whole seconds, and a status with fractions would
 //! never equal the status that is read back.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 
@@ -15,6 +15,11 @@ pub fn to_kubernetes(time: DateTime<Utc>) -> Time {
 /// The same instant as a chrono time, truncated to whole seconds.
 pub fn from_kubernetes(time: &Time) -> DateTime<Utc> {
     DateTime::from_timestamp(time.0.as_second(), 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}
+
+/// RFC 3339 in UTC, whole seconds: `2026-01-01T00:00:00Z`.
+pub fn timestamp(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 #[cfg(test)]

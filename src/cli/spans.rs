@@ -1,6 +1,6 @@
 //! Times and durations as people write them, less precise the longer a duration is. The present is an argument.
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 /// `59s`, `2m5s`, `12m`, `3h20m`, `2d3h`, `45d`: at most two units.
 pub(super) fn span(length: TimeDelta) -> String {
@@ -44,11 +44,6 @@ pub(super) fn countdown(at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> String
 pub(super) fn relative(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     let text = countdown(Some(at), now);
     if at > now && text != "now" { format!("in {text}") } else { text }
-}
-
-/// An instant in RFC 3339 with whole seconds.
-pub(super) fn timestamp(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 #[cfg(test)]

@@ -64,6 +64,7 @@ pub use ending::{Revocable, foreign_token, grace_of_present, revocable};
 pub use event::{Transition, revocation_failed, transition};
 pub use failure::Failure;
 pub use gauges::{Gauges, gauges};
+pub(crate) use hex::hex;
 pub use inputs::{Inputs, Secrets};
 pub use loop_guard::LoopGuard;
 pub use observed::{Observed, UnwrittenToken};

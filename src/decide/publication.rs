@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use sha2::{Digest, Sha256};
@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::hex::hex;
 pub use super::secrets::Data;
 use super::versions::Versions;
-use crate::api::{Target, annotation};
+use crate::api::{Target, annotation, timestamp};
 
 /// The record of the token in the target's annotations, which are written together with the data.
 #[derive(Clone, Debug, PartialEq)]
@@ -169,11 +169,6 @@ impl TokenRecord {
                 .unwrap_or_default(),
         })
     }
-}
-
-/// RFC 3339 in UTC, whole seconds: `2026-01-01T00:00:00Z`.
-pub(super) fn timestamp(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 #[cfg(test)]

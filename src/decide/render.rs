@@ -22,9 +22,9 @@ use minijinja::machinery::parse;
 use minijinja::syntax::SyntaxConfig;
 
 use super::Failure;
-use super::publication::{secret_type, timestamp};
+use super::publication::secret_type;
 use super::secrets::Data;
-use crate::api::{Reason, Target};
+use crate::api::{Reason, Target, timestamp};
 use crate::oauth::{Secret, Token};
 use crate::panics;
 use evaluate::Evaluation;

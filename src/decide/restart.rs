@@ -3,9 +3,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::publication::timestamp;
 use super::{Observed, Outcome, former_target, probe};
-use crate::api::{TokenSourceStatus, annotation, from_kubernetes, to_kubernetes};
+use crate::api::{TokenSourceStatus, annotation, from_kubernetes, timestamp, to_kubernetes};
 
 /// Whether the workloads must be restarted for the token in the target, according to `status`.
 pub(super) fn is_needed(observed: &Observed<'_>, status: &TokenSourceStatus) -> bool {

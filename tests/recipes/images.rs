@@ -2,7 +2,6 @@
 //! registry of the test. The registry asks for the token where most do: at its own token service, as HTTP Basic.
 //! Knows the three requests of a pull.
 
-use std::fmt::Write as _;
 use std::process::Command;
 
 use kube::ResourceExt;
@@ -107,8 +106,5 @@ fn manifest(file: &[u8], configuration: &[u8]) -> Value {
 }
 
 fn digest(content: &[u8]) -> String {
-    Sha256::digest(content).iter().fold("sha256:".to_owned(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    format!("sha256:{}", tokensource_kit::hex(&Sha256::digest(content)))
 }

@@ -135,7 +135,7 @@ fn listed(names: &[String]) -> String {
 mod tests {
     use super::super::fixture::{at, facts, results};
     use super::*;
-    use crate::cli::spans::timestamp;
+    use crate::api::timestamp;
     use serde_json::{Value, json};
 
     /// A `TokenSource` that was created so many seconds ago, with this spec and status.

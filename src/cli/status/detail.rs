@@ -10,11 +10,11 @@ use serde::Serialize;
 
 use super::history::Entry;
 use super::row::{Row, colour};
-use crate::api::{ConditionType, Reason, TokenSource, annotation, from_kubernetes};
+use crate::api::{ConditionType, Reason, TokenSource, annotation, from_kubernetes, timestamp};
 use crate::api_calls::chain;
 use crate::cli::error::Error;
 use crate::cli::output::{BAD, TITLE, WARNING, harmless, styled, wrapped};
-use crate::cli::spans::{countdown, relative, span, timestamp};
+use crate::cli::spans::{countdown, relative, span};
 use crate::cli::table::Cell;
 
 /// The details for a program.

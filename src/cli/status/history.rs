@@ -8,11 +8,10 @@ use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 use serde::Serialize;
 
-use crate::api::TokenSource;
+use crate::api::{TokenSource, timestamp};
 use crate::cli::cluster::Cluster;
 use crate::cli::error::Error;
 use crate::cli::output::harmless;
-use crate::cli::spans::timestamp;
 
 /// An Event, or a series of Events.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -6,9 +6,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use serde::{Serialize, Serializer};
 
-use crate::api::{ConditionType, TokenSource, from_kubernetes};
+use crate::api::{ConditionType, TokenSource, from_kubernetes, timestamp};
 use crate::cli::output::{BAD, GOOD, WARNING, harmless};
-use crate::cli::spans::{countdown, timestamp};
+use crate::cli::spans::countdown;
 use crate::cli::table::{Cell, table as aligned};
 
 /// A row, as the table shows it and as a program reads it.

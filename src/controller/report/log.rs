@@ -6,10 +6,10 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use prometheus_client::metrics::counter::Counter;
 
-use crate::api::{Reason, TokenSourceStatus, from_kubernetes};
+use crate::api::{Reason, TokenSourceStatus, from_kubernetes, timestamp};
 use crate::controller::error::{Error, chain};
 use crate::controller::view::name::NamespacedName;
 use crate::decide::{Failure, Observed, Outcome, SharedBuckets, TokenBucket, provider_host};
@@ -58,10 +58,11 @@ impl Log {
         status: &TokenSourceStatus,
     ) {
         let next_attempt = status.renew_at.as_ref().map(from_kubernetes);
-        let line = Line { host: host(observed), next_attempt: next_attempt.map(time), ..Line::default() };
+        let line =
+            Line { host: host(observed), next_attempt: next_attempt.map(timestamp), ..Line::default() };
         let (level, text, line) = match outcome {
             Outcome::Published(publication) => {
-                let expires_at = Some(time(publication.published.expires_at));
+                let expires_at = Some(timestamp(publication.published.expires_at));
                 (
                     Level::Info,
                     "Token published",
@@ -69,7 +70,7 @@ impl Log {
                 )
             }
             Outcome::Failed(_, failure) => {
-                let retry_at = status.retry_at.as_ref().map(from_kubernetes).map(time);
+                let retry_at = status.retry_at.as_ref().map(from_kubernetes).map(timestamp);
                 let line = Line { failures: Some(status.failures), next_attempt: retry_at, ..line };
                 (Level::Warn, "No new token", line.explained(failure))
             }
@@ -112,7 +113,7 @@ impl Log {
         let after = TimeDelta::from_std(after).unwrap_or_default();
         let line = Line {
             detail: Some(chain(error)),
-            next_attempt: Some(time(now + after)),
+            next_attempt: Some(timestamp(now + after)),
             ..Line::default().of(error.reason())
         };
         self.write(named, Level::Warn, "Reconcile failed", &line, now);
@@ -171,10 +172,6 @@ impl Line {
 /// The provider's host, if its URL can be parsed.
 pub(super) fn host(observed: &Observed<'_>) -> Option<String> {
     provider_host(observed.provider.as_ref().ok()?)
-}
-
-fn time(instant: DateTime<Utc>) -> String {
-    instant.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@
 //! stories [`register`] their secrets, and [`search`] finds them in a text.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -15,6 +14,8 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
+
+use crate::hex;
 
 /// The minimum length of a secret. Shorter values occur by chance: six characters of base64 would be found in any long log.
 const SHORTEST: usize = 8;
@@ -187,13 +188,6 @@ fn aligned(engine: &impl Engine, bytes: &[u8], offset: usize) -> String {
     let from = (offset * 8).div_ceil(6);
     let to = (offset + bytes.len()) * 8 / 6;
     encoded[from..to].to_owned()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn registry() -> MutexGuard<'static, Canaries> {

@@ -99,6 +99,7 @@ pub mod control_plane;
 pub mod controller;
 pub mod enclosure;
 mod eventually;
+mod hex;
 pub mod keycloak;
 pub mod kstatus;
 pub mod lookalikes;
@@ -119,6 +120,7 @@ use kube::core::GroupVersionKind;
 use kube::{Api, Client};
 
 pub use self::eventually::{eventually, throughout};
+pub use self::hex::hex;
 
 /// The `TokenSource`s of a namespace, as the untyped objects they are to this crate.
 pub fn token_sources(client: Client, namespace: &str) -> Api<DynamicObject> {

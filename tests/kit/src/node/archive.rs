@@ -3,7 +3,6 @@
 //!
 //! It knows the archive's format. It must not know what the program does.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -64,10 +63,7 @@ fn tar(archive: &Path, folder: &Path, members: &[String]) {
 
 fn sha256(path: &Path) -> String {
     let content = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    Sha256::digest(content).iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    crate::hex(&Sha256::digest(content))
 }
 
 fn write(path: &Path, document: &Value) {
