@@ -119,10 +119,11 @@ impl Identity {
     /// required, so that one server serves providers with and without mutual TLS.
     pub fn server_config(&self) -> Arc<rustls::ServerConfig> {
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let clients = WebPkiClientVerifier::builder_with_provider(self.roots(), provider.clone())
-            .allow_unauthenticated()
-            .build()
-            .expect("a verifier of client certificates");
+        let clients =
+            WebPkiClientVerifier::builder_with_provider(roots(&self.authority_pem), provider.clone())
+                .allow_unauthenticated()
+                .build()
+                .expect("a verifier of client certificates");
         let config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("rustls supports its own default versions")
@@ -139,25 +140,21 @@ impl Identity {
     fn key(&self) -> PrivateKeyDer<'static> {
         PrivateKeyDer::from_pem_slice(self.key_pem.as_bytes()).expect("our own PEM")
     }
+}
 
-    fn roots(&self) -> Arc<RootCertStore> {
-        let mut roots = RootCertStore::empty();
-        let authority = CertificateDer::from_pem_slice(self.authority_pem.as_bytes()).expect("our own PEM");
-        roots.add(authority).expect("our own authority");
-        Arc::new(roots)
-    }
+fn roots(authority_pem: &str) -> Arc<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    let authority = CertificateDer::from_pem_slice(authority_pem.as_bytes()).expect("an authority's PEM");
+    roots.add(authority).expect("an authority");
+    Arc::new(roots)
 }
 
 /// A TLS client's settings that trust one authority and nothing else.
 pub(crate) fn client_config(authority_pem: &str) -> Arc<rustls::ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_slice(authority_pem.as_bytes()).expect("a PEM"))
-        .expect("an authority");
     let config = rustls::ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("rustls supports its own default versions")
-        .with_root_certificates(roots)
+        .with_root_certificates(roots(authority_pem))
         .with_no_client_auth();
     Arc::new(config)
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::books::Books;
 use crate::scripted_provider::{Answer, RecordedRequest};
 
 /// The members of a request's body.
@@ -74,6 +75,12 @@ pub(super) fn no_authorization(request: &RecordedRequest) -> Result<(), Refusal>
         Some(_) => Err(Refusal::invalid_request("the document knows no Authorization header here")),
         None => Ok(()),
     }
+}
+
+/// Refuses an unknown client, and a client with another secret.
+pub(super) fn client(members: &Members, books: &Books) -> Result<(), Refusal> {
+    let is_known = ["client_id", "client_secret"].iter().all(|key| books.knows(key, members.get(*key)));
+    if is_known { Ok(()) } else { Err(Refusal::invalid_client()) }
 }
 
 /// Refuses any other grant than this one.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::books::{Books, secret};
-use super::document::{Refusal, form, grant, no_authorization};
+use super::document::{Refusal, client, form, grant, no_authorization};
 use super::{Document, RecordedRequest};
 
 pub(super) static DOCUMENT: Document = Document {
@@ -31,11 +31,7 @@ fn exchange(request: &RecordedRequest, books: &mut Books) -> Result<Value, Refus
     let members = form(request, &with_audience[..if asks_for_one { 4 } else { 3 }])?;
     no_authorization(request)?;
     grant(&members, "client_credentials")?;
-    for key in ["client_id", "client_secret"] {
-        if !books.knows(key, members.get(key)) {
-            return Err(Refusal::invalid_client());
-        }
-    }
+    client(&members, books)?;
     if members.get("audience").is_some_and(|audience| audience != AUDIENCE) {
         return Err(Refusal::oauth(
             403,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::books::{Books, secret};
-use super::document::{Refusal, grant, json_object, no_authorization};
+use super::document::{Refusal, client, grant, json_object, no_authorization};
 use super::{Document, RecordedRequest};
 
 pub(super) static PRODUCTION: Document = Document {
@@ -37,11 +37,7 @@ fn exchange(request: &RecordedRequest, books: &mut Books, audience: &str) -> Res
     let members = json_object(request, &["grant_type", "client_id", "client_secret", "audience"])?;
     no_authorization(request)?;
     grant(&members, "client_credentials")?;
-    for key in ["client_id", "client_secret"] {
-        if !books.knows(key, members.get(key)) {
-            return Err(Refusal::invalid_client());
-        }
-    }
+    client(&members, books)?;
     if members.get("audience").map(String::as_str) != Some(audience) {
         return Err(Refusal::oauth(403, "access_denied", "the audience is not that of this environment"));
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::books::{Books, secret};
-use super::document::{Refusal, form, grant, no_authorization};
+use super::document::{Refusal, client, form, grant, no_authorization};
 use super::{Document, RecordedRequest};
 
 pub(super) static DOCUMENT: Document = Document {
@@ -28,11 +28,7 @@ fn exchange(request: &RecordedRequest, books: &mut Books) -> Result<Value, Refus
         return Err(Refusal::invalid_request("`Accept: application/json` belongs to the documented request"));
     }
     grant(&members, "client_credentials")?;
-    for key in ["client_id", "client_secret"] {
-        if !books.knows(key, members.get(key)) {
-            return Err(Refusal::invalid_client());
-        }
-    }
+    client(&members, books)?;
     let token = books.jwt("https://auth.pj.nu", "api.pj.nu");
     Ok(json!({
         "access_token": token, "expires_in": books.lifetime.as_secs(), "scope": "", "token_type": "bearer",

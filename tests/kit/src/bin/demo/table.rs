@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 use kube::ResourceExt;
-use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, ListParams};
+use kube::api::{DynamicObject, ListParams};
 use serde_json::Value;
 use tokensource_kit::lookalikes::Lookalike;
 
@@ -25,9 +25,7 @@ pub(crate) struct Row {
 
 /// The state of every `TokenSource`, from the API server.
 pub(crate) async fn rows(demo: &Demo) -> Vec<Row> {
-    let kind = GroupVersionKind::gvk("tokensource.dev", "v1alpha1", "TokenSource");
-    let api: Api<DynamicObject> =
-        Api::namespaced_with(demo.plane.admin(), NAMESPACE, &ApiResource::from_gvk(&kind));
+    let api = tokensource_kit::token_sources(demo.plane.admin(), NAMESPACE);
     let found = api.list(&ListParams::default()).await.map(|list| list.items).unwrap_or_default();
     found.iter().map(|source| row(demo, source)).collect()
 }
