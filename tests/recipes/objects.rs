@@ -8,7 +8,6 @@ use serde_json::json;
 use tokensource_kit::manifest;
 use tokensource_kit::shipped::repository;
 
-use crate::pod::Pod;
 use crate::recipe::{self, Recipe};
 use crate::story::{Story, text};
 
