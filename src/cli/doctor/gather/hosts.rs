@@ -161,7 +161,7 @@ fn places<'a>(sources: &'a [TokenSource], providers: &Providers) -> BTreeMap<Pla
 
 /// The first place of every namespace, then the second of every namespace, and so on. A namespace that names a thousand hosts
 /// does not keep the hosts of others from being contacted.
-fn fairly<'a>(places: BTreeMap<Place, Users<'a>>) -> Vec<(Place, Users<'a>)> {
+fn fairly(places: BTreeMap<Place, Users<'_>>) -> Vec<(Place, Users<'_>)> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let mut ranked: Vec<_> = places
         .into_iter()
