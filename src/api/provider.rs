@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::client_authentication::{BearerToken, ClientAuthentication};
 use super::duration::Duration;
-use super::grant::{AssertionGrant, RefreshSettings, SubjectToken};
+use super::grant::{AssertionGrant, ExchangeToken, RefreshSettings};
 use super::input::{InputSource, Place, ServiceAccountTokenSettings, TokenInput, ValueSource};
 use super::parameter::{BodyFormat, Header, Parameter, RequestMethod};
 use super::provider_status::TokenProviderStatus;
@@ -133,11 +133,11 @@ pub struct TokenProviderSpec {
 
     /// Token exchange (RFC 8693): the token to exchange.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subject_token: Option<SubjectToken>,
+    pub subject_token: Option<ExchangeToken>,
 
     /// Token exchange (RFC 8693): the token of the actor, which acts on behalf of the subject.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub actor_token: Option<SubjectToken>,
+    pub actor_token: Option<ExchangeToken>,
 
     /// Token exchange (RFC 8693): the type of the requested token, as a URN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -243,8 +243,8 @@ impl TokenProviderSpec {
             (Place::ClientAssertion, client.service_account_token.as_ref().map(InputSource::ServiceAccount)),
             (Place::BearerToken, client.bearer_token.as_ref().and_then(BearerToken::source)),
             (Place::ClientSecret, client.client_secret_from.as_ref().and_then(ValueSource::source)),
-            (Place::SubjectToken, self.subject_token.as_ref().and_then(SubjectToken::source)),
-            (Place::ActorToken, self.actor_token.as_ref().and_then(SubjectToken::source)),
+            (Place::SubjectToken, self.subject_token.as_ref().and_then(ExchangeToken::source)),
+            (Place::ActorToken, self.actor_token.as_ref().and_then(ExchangeToken::source)),
             (Place::Assertion, self.foreign_assertion().and_then(TokenInput::source)),
         ];
         let parameters = each(self.parameters.iter().map(|each| &each.value_from), Place::Parameter);

@@ -4,9 +4,9 @@
 //! request, nor how a reconcile is started. Time is an argument.
 
 mod breaker;
-mod in_turn;
 mod rate;
 mod request;
+mod round_robin;
 mod waiters;
 
 use std::collections::BTreeMap;
@@ -17,9 +17,9 @@ use compact_str::CompactString;
 use super::TokenBucket;
 use crate::api::Reason;
 use breaker::{Breaker, Failed, LastTwo};
-pub use in_turn::{InTurn, Queue, Shares};
 use rate::{Meter, Rate};
 pub use request::{Answer, Name, Need, Request};
+pub use round_robin::{Queue, RoundRobin, Shares};
 use waiters::{Waiter, Waiters};
 
 /// A resumed TokenSource loses its permit if it has not acquired it within this time.

@@ -2,15 +2,15 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Cause, Ending, Failure};
+use super::{Cause, DeletionStep, Failure};
 
 /// The next action.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Plan {
     /// Write nothing: the object is being deleted.
-    Leave,
+    AwaitDeletion,
     /// The object is being deleted and has the controller's finalizer.
-    End(Ending),
+    Deletion(DeletionStep),
     /// The spec suspends renewal.
     Suspend,
     /// No request can be made until something in the cluster changes.
@@ -37,5 +37,5 @@ pub enum Plan {
     /// Restart the workloads that hold an older token than the target.
     Restart,
     /// Keep the token in the target.
-    Keep,
+    Nothing,
 }

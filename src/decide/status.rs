@@ -12,12 +12,12 @@ use super::{Cause, Deferral, Failure, Observed, Outcome, Target, notices, restar
 use crate::api::{ConditionType, Reason, StatusNotice, TargetStatus, TokenSourceStatus, to_kubernetes};
 
 /// The status to record. `observed` is the observation that the plan was made from, updated with the outcome
-/// ([`super::Settled`]).
+/// ([`super::ObservedAfter`]).
 pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceStatus {
     let mut status = observed.status.clone();
     status.observed_generation = Some(observed.generation);
     match outcome {
-        Outcome::Kept
+        Outcome::Unchanged
         | Outcome::Rewritten(_)
         | Outcome::Probed(_)
         | Outcome::FormerTargetsDeleted(_)
@@ -111,15 +111,16 @@ fn count(status: &mut TokenSourceStatus, observed: &Observed<'_>, at: DateTime<U
     let alike = again && class(before.failed_reason.as_deref()) == Some(FailureClass::of(failure.reason));
     status.failures = if again { before.failures.saturating_add(1) } else { 1 };
     status.failures_of_class = if alike { before.failures_of_class.saturating_add(1) } else { 1 };
-    status.failed_inputs = observed.inputs.as_ref().map(|inputs| inputs.attempt.clone());
+    status.failed_inputs = observed.fingerprints.as_ref().map(|fingerprints| fingerprints.attempt.clone());
     status.failed_reason = Some(failure.reason.as_str().to_owned());
     status.last_failure_time = Some(to_kubernetes(at));
     let published = observed.published();
-    let asked = observed.inputs.as_ref().map(|inputs| inputs.asked.as_str());
+    let inputs_fingerprint = observed.fingerprints.as_ref().map(|fingerprints| fingerprints.token.as_str());
     let attempts = Attempts {
         failures: status.failures,
         of_class: status.failures_of_class,
-        proven: published.is_some_and(|published| Some(published.asked.as_str()) == asked),
+        proven: published
+            .is_some_and(|published| Some(published.inputs_fingerprint.as_str()) == inputs_fingerprint),
         life_left: published.map_or_else(Default::default, |published| published.expires_at - at),
         uid: observed.uid,
     };
@@ -130,8 +131,10 @@ fn count(status: &mut TokenSourceStatus, observed: &Observed<'_>, at: DateTime<U
 fn describe_target(status: &mut TokenSourceStatus, observed: &Observed<'_>) {
     match &observed.target {
         Target::Ours(published) => {
-            if published.answers.is_some() && published.answers.as_deref() == observed.renew_request {
-                status.last_handled_renew_request.clone_from(&published.answers);
+            if published.handled_renew_request.is_some()
+                && published.handled_renew_request.as_deref() == observed.renew_request
+            {
+                status.last_handled_renew_request.clone_from(&published.handled_renew_request);
             }
             status.issued_at = Some(to_kubernetes(published.issued_at));
             status.expires_at = Some(to_kubernetes(published.expires_at));
@@ -191,7 +194,7 @@ fn renewed(set: &mut ConditionSet<'_>, observed: &Observed<'_>, notices: &[Statu
             let reason = publication.cause.success();
             set.set(kind, State::True, reason, notices::message(reason, notices));
         }
-        Outcome::Kept
+        Outcome::Unchanged
         | Outcome::Rewritten(_)
         | Outcome::Probed(_)
         | Outcome::FormerTargetsDeleted(_)

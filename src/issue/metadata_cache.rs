@@ -34,7 +34,7 @@ const ISSUER: usize = 6 << 10;
 pub(crate) struct Key {
     pub(crate) namespace: String,
     pub(crate) issuer: String,
-    pub(crate) trust: Digest,
+    pub(crate) ca_bundle_digest: Digest,
     pub(crate) mutual_tls: bool,
 }
 

@@ -3,8 +3,8 @@
 
 use super::{RequestInputs, Values, client_id};
 use crate::api::{
-    AssertionGrant, AssertionSettings, ClientAuthenticationMethod, CredentialKeys, JsonWebAlgorithm, Place,
-    SubjectToken, TokenProviderSpec, TokenSourceSpec,
+    AssertionGrant, AssertionSettings, ClientAuthenticationMethod, CredentialKeys, ExchangeToken,
+    JsonWebAlgorithm, Place, TokenProviderSpec, TokenSourceSpec,
 };
 use crate::decide::Failure;
 use crate::oauth::{Assertion, CertificateHeaders, Grant, GrantKind, JWT_BEARER, TOKEN_EXCHANGE, TypedToken};
@@ -49,7 +49,7 @@ fn exchange(
     credentials: &Values<'_>,
     inputs: &RequestInputs,
 ) -> Result<Grant, Failure> {
-    let typed = |settings: Option<&SubjectToken>, place| -> Result<TypedToken, Failure> {
+    let typed = |settings: Option<&ExchangeToken>, place| -> Result<TypedToken, Failure> {
         let type_ = settings.and_then(|settings| settings.type_.clone());
         let token = inputs.token(place, provider, credentials)?;
         Ok(TypedToken { token, type_: type_.unwrap_or_else(|| JWT.to_owned()) })

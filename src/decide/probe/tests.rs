@@ -53,26 +53,26 @@ fn statuses_speak_of_the_token_or_not_at_all() {
 #[test]
 fn a_token_is_shown_once_in_each_interval_of_its_life() {
     let scene = probing();
-    assert_eq!(scene.clone().when(299).plan(), Plan::Keep, "a new one is given an interval");
+    assert_eq!(scene.clone().when(299).plan(), Plan::Nothing, "a new one is given an interval");
     assert_eq!(scene.clone().when(300).plan(), Plan::Probe);
     let scene = probed(scene.when(310), Verdict::Accepted);
-    assert_eq!(scene.clone().when(599).plan(), Plan::Keep);
+    assert_eq!(scene.clone().when(599).plan(), Plan::Nothing);
     assert_eq!(next_probe(&scene.clone().when(599).observed()), Some(at(600)));
     assert_eq!(scene.clone().when(601).plan(), Plan::Probe);
     let unasked = Scene::good().when(601);
-    assert_eq!((unasked.plan(), next_probe(&unasked.observed())), (Plan::Keep, None), "nobody set one");
+    assert_eq!((unasked.plan(), next_probe(&unasked.observed())), (Plan::Nothing, None), "nobody set one");
 }
 
 #[test]
 fn only_a_401_renews_and_only_once() {
     for verdict in [Verdict::Accepted, Verdict::Unclear] {
-        assert_eq!(probed(probing().when(300), verdict).when(400).plan(), Plan::Keep, "{verdict:?}");
+        assert_eq!(probed(probing().when(300), verdict).when(400).plan(), Plan::Nothing, "{verdict:?}");
     }
     let rejected = probed(probing().when(300), Verdict::Rejected);
     assert_eq!(next_probe(&rejected.observed()), Some(at(300)), "at once");
     let scene = renewed(rejected, 301);
     assert_eq!(scene.status.probe_rejections, 1);
-    assert_eq!(scene.clone().when(302).plan(), Plan::Keep, "the new one has not been shown yet");
+    assert_eq!(scene.clone().when(302).plan(), Plan::Nothing, "the new one has not been shown yet");
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn a_probe_that_rejects_every_token_does_not_mint_each_interval() {
         now += 10;
         scene = scene.when(now);
         match scene.plan() {
-            Plan::Keep => {}
+            Plan::Nothing => {}
             Plan::Probe => scene = probed(scene, Verdict::Rejected),
             Plan::Issue(Cause::ProbeRejected) => {
                 pauses.push((scene.now - scene.published().issued_at).num_seconds());
@@ -125,7 +125,7 @@ fn a_provider_that_returns_the_same_token_is_not_asked_each_interval() {
                 publication.unchanged_at = Some(scene.now);
                 scene.record(&Outcome::Published(publication));
             }
-            plan => assert_eq!(plan, Plan::Keep, "at {second}"),
+            plan => assert_eq!(plan, Plan::Nothing, "at {second}"),
         }
     }
     assert!((3..=9).contains(&asked), "{asked} requests in six hours");
@@ -166,7 +166,7 @@ fn a_rejected_token_is_not_ready_until_the_probe_accepts_it_or_another_comes() {
     let unasked = rejected
         .clone()
         .with(|scene| scene.spec.renewal.probe = None)
-        .with(|scene| scene.record(&Outcome::Kept));
+        .with(|scene| scene.record(&Outcome::Unchanged));
     assert_eq!(ready(&unasked), is("True", "TokenIssued"), "nobody asks any more");
     let expired = rejected.when(3600).with(|scene| scene.record(&Outcome::Waiting));
     assert_eq!(ready(&expired), is("False", "TokenExpired"));

@@ -60,7 +60,7 @@ fn a_namespace_that_names_another_issuer_each_time_keeps_its_share_alone() {
     let key = |namespace: &str, index: usize| Key {
         namespace: namespace.to_owned(),
         issuer: format!("https://issuer.example/{index}"),
-        trust: None,
+        ca_bundle_digest: None,
         mutual_tls: false,
     };
     issuers.slot(&key("quiet", 1)).lock().learn(found("t"), at(0)).unwrap();

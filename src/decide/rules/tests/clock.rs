@@ -55,7 +55,7 @@ fn token_of_another_clock_is_replaced_once() {
         assert_eq!(scene.plan(), Plan::Issue(Cause::RenewalDue), "{ahead}");
         let publication = scene.publication(Cause::RenewalDue, 600);
         scene.record(&Outcome::Published(publication));
-        assert_eq!(scene.when(601).plan(), Plan::Keep, "{ahead}");
+        assert_eq!(scene.when(601).plan(), Plan::Nothing, "{ahead}");
     }
 }
 
@@ -69,7 +69,7 @@ fn repetition_by_another_clock_does_not_postpone_the_renewal() {
         assert_eq!(from_kubernetes(scene.status.renew_at.as_ref().unwrap()), expected);
         let past = scene.clone().when((expected - at(0)).num_seconds());
         assert_eq!(past.plan(), Plan::Issue(Cause::RenewalDue), "{ahead}");
-        scene.record(&Outcome::Kept);
+        scene.record(&Outcome::Unchanged);
         assert_eq!(from_kubernetes(scene.status.renew_at.as_ref().unwrap()), expected, "{ahead}");
     }
 }
@@ -81,7 +81,7 @@ fn success_after_a_failure_of_another_clock_is_a_success() {
         // A token was issued, and the status that would record it was lost.
         let published = scene.publication(Cause::RenewalDue, 2712).published;
         let scene = scene.with(|scene| scene.target = Target::Ours(published)).when(2713);
-        assert_eq!(scene.plan(), Plan::Keep, "{ahead}");
+        assert_eq!(scene.plan(), Plan::Nothing, "{ahead}");
     }
 }
 
