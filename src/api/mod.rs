@@ -39,7 +39,7 @@ pub use condition::ConditionType;
 pub use crd::definitions;
 pub use duration::Duration;
 pub use grant::{AssertionGrant, ExchangeToken, RefreshPolicy, RefreshSettings};
-pub use input::{InputSource, Place, ServiceAccountTokenSettings, TokenInput, ValueSource};
+pub use input::{InputSource, RequestPart, ServiceAccountTokenSettings, TokenInput, ValueSource};
 pub use parameter::{BodyFormat, Header, Parameter, ParameterPlace, ParameterType, RequestMethod};
 pub use provider::{Tls, TokenProvider, TokenProviderSpec};
 pub use provider_status::TokenProviderStatus;

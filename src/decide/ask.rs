@@ -16,7 +16,7 @@ use super::refresh::is_own_grant;
 use super::secrets::Data;
 use super::versions::Role;
 use crate::api::{
-    CredentialKeys, Header, InputSource, Parameter, Place, Reason, RequestedToken, TokenProviderSpec,
+    CredentialKeys, Header, InputSource, Parameter, Reason, RequestPart, RequestedToken, TokenProviderSpec,
     TokenSourceSpec,
 };
 use crate::oauth::{
@@ -73,51 +73,51 @@ pub struct RequestInputs {
     /// The data of the Secrets that hold tokens of other issuers, by role.
     pub secrets: BTreeMap<Role, Data>,
     /// The tokens of ServiceAccounts and other TokenSources.
-    pub tokens: BTreeMap<Place, Secret>,
+    pub tokens: BTreeMap<RequestPart, Secret>,
 }
 
 impl RequestInputs {
     /// The token at this place. Empty if the provider block names no source, which `validation` refuses earlier.
     fn token(
         &self,
-        place: Place,
+        part: RequestPart,
         provider: &TokenProviderSpec,
         credentials: &Values<'_>,
     ) -> Result<Secret, Failure> {
-        let token = self.value(place, provider, credentials)?;
+        let token = self.value(part, provider, credentials)?;
         Ok(token.unwrap_or_else(|| Secret::new(String::new())))
     }
 
     /// The value for this part of the request; None if the provider block names no source.
     fn value(
         &self,
-        place: Place,
+        part: RequestPart,
         provider: &TokenProviderSpec,
         credentials: &Values<'_>,
     ) -> Result<Option<Secret>, Failure> {
-        let Some((_, source)) = provider.inputs().find(|(found, _)| *found == place) else { return Ok(None) };
+        let Some((_, source)) = provider.inputs().find(|(found, _)| *found == part) else { return Ok(None) };
         match source {
             InputSource::CredentialsKey(key) => {
-                let field = match place {
-                    Place::BearerToken => "clientAuthentication.bearerToken.credentialsKey",
+                let field = match part {
+                    RequestPart::BearerToken => "clientAuthentication.bearerToken.credentialsKey",
                     _ => "valueFrom.credentialsKey",
                 };
                 Values { field, ..*credentials }.secret(key).map(Some)
             }
             InputSource::SecretKey(reference) => {
                 let none = Data::new();
-                let data = Role::at(place).and_then(|role| self.secrets.get(&role)).unwrap_or(&none);
+                let data = Role::at(part).and_then(|role| self.secrets.get(&role)).unwrap_or(&none);
                 let secret = Some(reference.name.as_str());
-                let field = match place {
-                    Place::SubjectToken => "subjectToken.secretKeyRef.key",
-                    Place::ActorToken => "actorToken.secretKeyRef.key",
+                let field = match part {
+                    RequestPart::SubjectToken => "subjectToken.secretKeyRef.key",
+                    RequestPart::ActorToken => "actorToken.secretKeyRef.key",
                     _ => "assertionGrant.assertionFrom.secretKeyRef.key",
                 };
                 Values { data, secret, field }.secret(&reference.key).map(Some)
             }
             // An error, because a provider would refuse an empty token.
             InputSource::ServiceAccount(_) | InputSource::TokenSource(_) => {
-                let token = self.tokens.get(&place).cloned();
+                let token = self.tokens.get(&part).cloned();
                 Ok(Some(token.unwrap_or_else(|| Secret::new(String::new()))))
             }
         }
@@ -165,9 +165,15 @@ pub fn ask(
         (true, false) => RequestedToken::default(),
     };
     let parameters = if (beside || own) && !provider.refresh.parameters.is_empty() {
-        parameters(&provider.refresh.parameters, Place::RefreshParameter, provider, &credentials, inputs)?
+        parameters(
+            &provider.refresh.parameters,
+            RequestPart::RefreshParameter,
+            provider,
+            &credentials,
+            inputs,
+        )?
     } else {
-        parameters(&provider.parameters, Place::Parameter, provider, &credentials, inputs)?
+        parameters(&provider.parameters, RequestPart::Parameter, provider, &credentials, inputs)?
     };
     let headers = headers(provider, &credentials, inputs)?;
     Ok(Ask {
@@ -202,13 +208,13 @@ fn with_refresh_endpoint(provider: &TokenProviderSpec, is_refresh: bool) -> Cow<
 /// The additional parameters with their values.
 fn parameters(
     written: &[Parameter],
-    place: fn(usize) -> Place,
+    part: fn(usize) -> RequestPart,
     provider: &TokenProviderSpec,
     credentials: &Values<'_>,
     inputs: &RequestInputs,
 ) -> Result<Vec<RequestParameter>, Failure> {
     let parameter = |(index, parameter): (usize, &Parameter)| {
-        let read = inputs.value(place(index), provider, credentials)?;
+        let read = inputs.value(part(index), provider, credentials)?;
         let is_confidential = read.is_some();
         Ok(RequestParameter {
             name: parameter.name.clone(),
@@ -228,7 +234,7 @@ fn headers(
     inputs: &RequestInputs,
 ) -> Result<Vec<RequestHeader>, Failure> {
     let header = |(index, header): (usize, &Header)| {
-        let read = inputs.value(Place::Header(index), provider, credentials)?;
+        let read = inputs.value(RequestPart::Header(index), provider, credentials)?;
         let is_confidential = read.is_some();
         let value = read.unwrap_or_else(|| Secret::new(header.value.clone().unwrap_or_default()));
         Ok(RequestHeader { name: header.name.clone(), value, is_confidential })

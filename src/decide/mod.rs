@@ -70,7 +70,7 @@ pub use observed_after::ObservedAfter;
 pub use outcome::{Deferral, Outcome, Publication};
 pub use plan::Plan;
 pub use probe::next_probe;
-pub use probed::{Probed, Verdict};
+pub use probed::{ProbeVerdict, Probed};
 pub use provider::{ChosenProvider, chosen_provider, provider_host, stray_probe};
 pub use provider_label::{HostUse, ProviderLabels};
 pub use provider_status::provider_status;

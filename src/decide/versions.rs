@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::hex::hex;
 use super::secrets::{Data, ReferencedSecret, used_keys};
-use crate::api::{InputSource, KeyReference, Place, TokenProviderSpec, TokenSourceSpec};
+use crate::api::{InputSource, KeyReference, RequestPart, TokenProviderSpec, TokenSourceSpec};
 
 /// The role of a Secret in a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -42,20 +42,20 @@ impl Role {
         }
     }
 
-    /// The role of the Secret that a `secretKeyRef` names at this place; None if the place has no such field.
-    pub const fn at(place: Place) -> Option<Self> {
-        match place {
-            Place::SubjectToken => Some(Self::Subject),
-            Place::ActorToken => Some(Self::Actor),
-            Place::Assertion => Some(Self::Assertion),
+    /// The role of the Secret that a `secretKeyRef` names for this part of a request; None if the part has no such field.
+    pub const fn at(part: RequestPart) -> Option<Self> {
+        match part {
+            RequestPart::SubjectToken => Some(Self::Subject),
+            RequestPart::ActorToken => Some(Self::Actor),
+            RequestPart::Assertion => Some(Self::Assertion),
             _ => None,
         }
     }
 
     /// The reference to a token of another issuer.
     pub fn reference(self, provider: &TokenProviderSpec) -> Option<&KeyReference> {
-        provider.inputs().find_map(|(place, source)| match source {
-            InputSource::SecretKey(reference) if Self::at(place) == Some(self) => Some(reference),
+        provider.inputs().find_map(|(part, source)| match source {
+            InputSource::SecretKey(reference) if Self::at(part) == Some(self) => Some(reference),
             _ => None,
         })
     }

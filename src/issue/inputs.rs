@@ -15,7 +15,7 @@ use crate::decide::{
 };
 use crate::issue::error::IssueError;
 use crate::issue::lookup::Lookup;
-use crate::issue::metadata_cache::Key;
+use crate::issue::metadata_cache::MetadataKey;
 use crate::issue::token_clients::digest;
 use crate::oauth::{ClientCertificate, Disclosure, Endpoint, Metadata, Secret, TokenClient};
 
@@ -53,7 +53,7 @@ pub(crate) struct PreparedRequest<'a> {
     /// The versions of the Secrets that are part of the fingerprint.
     pub(crate) versions: Versions,
     /// The issuer's metadata with its key in the cache; None if the spec names the endpoint.
-    pub(crate) found: Option<(Key, Metadata)>,
+    pub(crate) found: Option<(MetadataKey, Metadata)>,
 }
 
 /// Reads the Secrets, checks the observation again with what they contain now, and prepares the request. Stores that observation
@@ -127,10 +127,10 @@ pub(crate) async fn issue_tokens<L: Lookup>(
     inputs: &mut RequestInputs,
     lookup: &L,
 ) -> Result<(), IssueError<L::Error>> {
-    for (place, source) in provider.inputs() {
+    for (part, source) in provider.inputs() {
         if let InputSource::ServiceAccount(settings) = source {
             let token = lookup.service_account_token(settings, observed, provider).await?;
-            inputs.tokens.insert(place, token);
+            inputs.tokens.insert(part, token);
         }
     }
     Ok(())
@@ -143,9 +143,9 @@ async fn locate<'a, L: Lookup>(
     provider: &'a TokenProviderSpec,
     ca_bundle: Option<&str>,
     lookup: &L,
-) -> Result<(Cow<'a, TokenProviderSpec>, Option<(Key, Metadata)>), IssueError<L::Error>> {
+) -> Result<(Cow<'a, TokenProviderSpec>, Option<(MetadataKey, Metadata)>), IssueError<L::Error>> {
     let Some(issuer) = &provider.issuer else { return Ok((Cow::Borrowed(provider), None)) };
-    let key = Key {
+    let key = MetadataKey {
         namespace: observed.namespace.to_owned(),
         issuer: issuer.clone(),
         ca_bundle_digest: digest(ca_bundle),
@@ -212,8 +212,8 @@ async fn read_upstreams<L: Lookup>(
     for name in provider.token_sources() {
         let (state, token) = lookup.upstream(observed.namespace, name).await?;
         secrets.upstreams.push(Upstream { name: name.to_owned(), state });
-        let places = provider.inputs().filter(|(_, source)| *source == InputSource::TokenSource(name));
-        let tokens = places.filter_map(|(place, _)| Some((place, token.clone()?)));
+        let parts = provider.inputs().filter(|(_, source)| *source == InputSource::TokenSource(name));
+        let tokens = parts.filter_map(|(part, _)| Some((part, token.clone()?)));
         inputs.tokens.extend(tokens);
     }
     Ok(())

@@ -10,7 +10,7 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::Value;
 use tokensource::api::{
-    InputSource, Place, RequestMethod, TokenProviderSpec, TokenSource, TokenSourceStatus, annotation,
+    InputSource, RequestMethod, RequestPart, TokenProviderSpec, TokenSource, TokenSourceStatus, annotation,
 };
 use tokensource::decide::versions::Role;
 use tokensource::decide::{
@@ -103,13 +103,13 @@ impl Example {
 
     /// The inputs of the request.
     fn inputs(&self) -> RequestInputs {
-        let token = |(place, source): (Place, InputSource<'_>)| {
+        let token = |(part, source): (RequestPart, InputSource<'_>)| {
             let token = match source {
                 InputSource::ServiceAccount(_) => SERVICE_ACCOUNT_TOKEN,
                 InputSource::TokenSource(_) => TOKEN_OF_ANOTHER,
                 InputSource::CredentialsKey(_) | InputSource::SecretKey(_) => return None,
             };
-            Some((place, Confidential::new(token.to_owned())))
+            Some((part, Confidential::new(token.to_owned())))
         };
         let mut secrets: BTreeMap<_, _> =
             self.secrets.iter().map(|(role, secret)| (*role, self.data(secret))).collect();

@@ -50,7 +50,7 @@ pub(crate) struct Secret {
     /// The number of its token.
     pub(crate) token: u8,
     pub(crate) token_inputs: TokenInputs,
-    /// The renewal request that it answers; 0 for none.
+    /// The renewal request that it handles; 0 for none.
     pub(crate) handled_renew_request: u8,
     pub(crate) issued_at: Seconds,
     pub(crate) expires_at: Seconds,

@@ -128,7 +128,7 @@ async fn issue<'a>(
             failure.message = format!("{} {unlisted}", failure.message);
         }
     }
-    // Recorded even if an earlier token has answered the renewal request, because this token overwrites that record.
+    // Recorded even if an earlier token has handled the renewal request, because this token overwrites that record.
     let handled_renew_request = observed.renew_request.map(str::to_owned);
     Ok(IssuedToken {
         token: answer?.token,

@@ -7,7 +7,7 @@ use crate::controller::error::IssueError;
 use crate::controller::reconcile::context::ReconcilePermit;
 use crate::controller::reconcile::credentials::service_accounts;
 use crate::controller::reconcile::target::stored_token;
-use crate::decide::{Failure, Observed, Outcome, Probed, Verdict};
+use crate::decide::{Failure, Observed, Outcome, ProbeVerdict, Probed};
 use crate::issue::inputs::{read_ca_bundle, token_client};
 use crate::oauth::Endpoint;
 
@@ -21,12 +21,12 @@ pub(crate) async fn probe(
     };
     let url = Endpoint::parse(&settings.url).map_err(|error| IssueError::Refused(Failure::from(&error)))?;
     let verdict = match show(&url, observed, context).await {
-        Ok(Some(status)) => Verdict::of(status),
+        Ok(Some(status)) => ProbeVerdict::of(status),
         Ok(None) => return Ok(Outcome::Waiting),
         // A missing answer is not a failed renewal, and must not count as one.
         Err(IssueError::Failed(failure)) => {
             tracing::debug!(reason = %failure.reason, detail = failure.message, "The probe had no answer");
-            Verdict::Unclear
+            ProbeVerdict::Unclear
         }
         Err(error) => return Err(error),
     };

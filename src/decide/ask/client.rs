@@ -3,7 +3,8 @@
 
 use super::{RequestInputs, Values, client_id, grant};
 use crate::api::{
-    ClientAuthenticationMethod, CredentialKeys, JsonWebAlgorithm, Place, TokenProviderSpec, TokenSourceSpec,
+    ClientAuthenticationMethod, CredentialKeys, JsonWebAlgorithm, RequestPart, TokenProviderSpec,
+    TokenSourceSpec,
 };
 use crate::decide::Failure;
 use crate::oauth::{Client, ClientAuthentication};
@@ -25,7 +26,7 @@ pub(super) fn client(
         _ => Some(client_id(spec, keys, values)?),
     };
     let secret = || match &settings.client_secret_from {
-        Some(_) => inputs.token(Place::ClientSecret, provider, values),
+        Some(_) => inputs.token(RequestPart::ClientSecret, provider, values),
         None => values.secret(keys.client_secret()),
     };
     let authentication = match settings.method {
@@ -39,7 +40,7 @@ pub(super) fn client(
         }
         Method::TlsClientAuth => ClientAuthentication::MutualTls,
         Method::FederatedJwt => ClientAuthentication::IssuedAssertion {
-            token: inputs.token(Place::ClientAssertion, provider, values)?,
+            token: inputs.token(RequestPart::ClientAssertion, provider, values)?,
         },
         Method::BearerToken => match settings.bearer_assertion() {
             Some(assertion) => {
@@ -48,9 +49,9 @@ pub(super) fn client(
                 let signed = grant::own(assertion, algorithm, provider, keys, values, id)?;
                 ClientAuthentication::BearerAssertion(signed)
             }
-            None => {
-                ClientAuthentication::Bearer { token: inputs.token(Place::BearerToken, provider, values)? }
-            }
+            None => ClientAuthentication::Bearer {
+                token: inputs.token(RequestPart::BearerToken, provider, values)?,
+            },
         },
         Method::None => ClientAuthentication::None,
     };

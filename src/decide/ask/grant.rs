@@ -4,7 +4,7 @@
 use super::{RequestInputs, Values, client_id};
 use crate::api::{
     AssertionGrant, AssertionSettings, ClientAuthenticationMethod, CredentialKeys, ExchangeToken,
-    JsonWebAlgorithm, Place, TokenProviderSpec, TokenSourceSpec,
+    JsonWebAlgorithm, RequestPart, TokenProviderSpec, TokenSourceSpec,
 };
 use crate::decide::Failure;
 use crate::oauth::{Assertion, CertificateHeaders, Grant, GrantKind, JWT_BEARER, TOKEN_EXCHANGE, TypedToken};
@@ -32,7 +32,7 @@ pub(super) fn grant(
             GrantKind::RefreshToken,
         ),
         grant_type if provider.foreign_assertion().is_some() => {
-            let assertion = inputs.token(Place::Assertion, provider, credentials)?;
+            let assertion = inputs.token(RequestPart::Assertion, provider, credentials)?;
             (Grant::IssuedAssertion { grant_type: grant_type.to_owned(), assertion }, GrantKind::JwtBearer)
         }
         JWT_BEARER => {
@@ -49,15 +49,15 @@ fn exchange(
     credentials: &Values<'_>,
     inputs: &RequestInputs,
 ) -> Result<Grant, Failure> {
-    let typed = |settings: Option<&ExchangeToken>, place| -> Result<TypedToken, Failure> {
+    let typed = |settings: Option<&ExchangeToken>, part| -> Result<TypedToken, Failure> {
         let type_ = settings.and_then(|settings| settings.type_.clone());
-        let token = inputs.token(place, provider, credentials)?;
+        let token = inputs.token(part, provider, credentials)?;
         Ok(TypedToken { token, type_: type_.unwrap_or_else(|| JWT.to_owned()) })
     };
     let actor = provider.actor_token.as_ref();
     Ok(Grant::TokenExchange {
-        subject: typed(provider.subject_token.as_ref(), Place::SubjectToken)?,
-        actor: actor.map(|actor| typed(Some(actor), Place::ActorToken)).transpose()?,
+        subject: typed(provider.subject_token.as_ref(), RequestPart::SubjectToken)?,
+        actor: actor.map(|actor| typed(Some(actor), RequestPart::ActorToken)).transpose()?,
         requested_token_type: provider.requested_token_type.clone(),
     })
 }

@@ -265,7 +265,8 @@ fn values_come_from_where_the_spec_says_and_none_of_them_is_shown() {
     let scene = from_everywhere();
     let credentials = data(&[("api_key", b"k3y\n"), ("app_secret", b"app"), ("subscription", b"sub")]);
     let token = |text: &str| Secret::new(text.to_owned());
-    let tokens = [(Place::Parameter(2), token("sa-token")), (Place::Header(1), token("sts-token"))].into();
+    let tokens =
+        [(RequestPart::Parameter(2), token("sa-token")), (RequestPart::Header(1), token("sts-token"))].into();
     let inputs = RequestInputs { credentials, tokens, ..RequestInputs::default() };
     let ask = ask(&scene.spec, scene.provider.as_ref().unwrap(), &inputs, None).unwrap();
     assert!(matches!(&ask.request.client.authentication,
@@ -295,7 +296,7 @@ fn a_token_takes_the_place_of_the_clients_secret() {
         scene.provider = Ok(serde_json::from_str(provider).unwrap());
         (scene.spec.credentials_ref, scene.spec.client_id) = (None, Some("org+robot".to_owned()));
     });
-    let tokens = [(Place::ClientSecret, Secret::new("sa-token".to_owned()))].into();
+    let tokens = [(RequestPart::ClientSecret, Secret::new("sa-token".to_owned()))].into();
     let inputs = RequestInputs { tokens, ..RequestInputs::default() };
     let ask = ask(&scene.spec, scene.provider.as_ref().unwrap(), &inputs, None).unwrap();
     assert!(matches!(&ask.request.client.authentication,

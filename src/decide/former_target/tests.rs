@@ -3,7 +3,8 @@
 use crate::api::{OnRevoked, Probe, Reason};
 use crate::decide::fixture::{Scene, at, failure, outage};
 use crate::decide::{
-    Cause, Failure, Outcome, Plan, Probed, ReferencedSecret, Target, Verdict, next_follow_up, requeue_after,
+    Cause, Failure, Outcome, Plan, ProbeVerdict, Probed, ReferencedSecret, Target, next_follow_up,
+    requeue_after,
 };
 use crate::oauth::Retry;
 
@@ -92,9 +93,9 @@ fn former_target_stays_while_the_probe_rejects_the_new_token() {
     scene.spec.renewal.probe = Some(Probe { url: "https://auth.example.com/me".to_owned(), interval: None });
     assert_eq!(scene.plan(), Plan::Probe, "the token is tried first");
     let verdict = |verdict| Some(Probed::following(None, at(600), at(1000), verdict));
-    let rejected = scene.clone().with(|s| s.probed = verdict(Verdict::Rejected));
+    let rejected = scene.clone().with(|s| s.probed = verdict(ProbeVerdict::Rejected));
     assert_ne!(rejected.plan(), Plan::DeleteFormerTargets);
-    let accepted = scene.with(|s| s.probed = verdict(Verdict::Accepted));
+    let accepted = scene.with(|s| s.probed = verdict(ProbeVerdict::Accepted));
     assert_eq!(accepted.plan(), Plan::DeleteFormerTargets);
 }
 

@@ -2,7 +2,7 @@
 //! what to do, what to report and when to reconcile again.
 
 use tokensource::api::from_kubernetes;
-use tokensource::decide::limiter::{Entry, Request};
+use tokensource::decide::limiter::{Admission, Request};
 use tokensource::decide::{
     Cause, Deferral, Observed, ObservedAfter, Outcome, Plan, Target, decide, next_status, requeue_after,
 };
@@ -39,8 +39,8 @@ impl World {
             Plan::Nothing => Some(Outcome::Unchanged),
             Plan::Wait(_) => Some(Outcome::Waiting),
             Plan::Issue(_) => match slice.limiter.acquire(request, at(now)) {
-                Entry::Go => None,
-                Entry::Wait { report, open_reason } => {
+                Admission::Granted => None,
+                Admission::Waiting { report, open_reason } => {
                     Some(Outcome::Deferred(Deferral { report, failure: open_reason.map(failing) }))
                 }
             },

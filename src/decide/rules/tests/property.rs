@@ -10,8 +10,8 @@ use crate::api::{OnRevoked, Reason, Renewal, TokenSourceStatus, to_kubernetes};
 use crate::decide::fixture::{HOST, Scene, at, failure};
 use crate::decide::readiness::due;
 use crate::decide::{
-    Cause, Failure, ObservedAfter, Outcome, Plan, Probed, ReferencedSecret, Target, UnwrittenToken, Verdict,
-    next_probe, next_status, requeue_after,
+    Cause, Failure, ObservedAfter, Outcome, Plan, ProbeVerdict, Probed, ReferencedSecret, Target,
+    UnwrittenToken, next_probe, next_status, requeue_after,
 };
 use crate::oauth::{Repeat, Retry};
 
@@ -176,7 +176,7 @@ proptest! {
             5 => Outcome::Unwritten(at(seconds), failure),
             6 => Outcome::Withdrawn(Target::Missing),
             9 => Outcome::Deferred(crate::decide::Deferral { report: true, failure: Some(failure) }),
-            7 => Outcome::Probed(Probed::following(None, at(0), at(seconds), Verdict::Rejected)),
+            7 => Outcome::Probed(Probed::following(None, at(0), at(seconds), ProbeVerdict::Rejected)),
             8 => Outcome::Rewritten(scene.publication(Cause::TokenPending, seconds).published),
             _ => Outcome::Published(scene.publication(Cause::RenewalDue, seconds)),
         };
