@@ -77,7 +77,8 @@ pub struct RequestInputs {
 }
 
 impl RequestInputs {
-    /// The token at this place. Empty if the provider block names no source, which `validation` refuses earlier.
+    /// The token for this part of the request. Empty if the provider block names no source, which `validation` refuses
+    /// earlier.
     fn token(
         &self,
         part: RequestPart,

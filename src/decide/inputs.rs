@@ -104,14 +104,14 @@ impl Secrets {
 /// Two fingerprints, each 64 hexadecimal digits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fingerprints {
-    /// The inputs that shape the token and its rendering. A target with another fingerprint is renewed at once.
+    /// Fingerprint of the inputs that shape the token and its rendering. A token with another fingerprint is renewed at once.
     pub token: String,
-    /// All inputs that can decide whether a request succeeds: those above, and the trusted CAs, the timeout and the
-    /// generation. A failure with another fingerprint causes no wait.
+    /// Fingerprint of all inputs that can decide whether a request succeeds: those above, and the trusted CAs, the timeout
+    /// and the generation. A failure with another fingerprint causes no wait.
     pub attempt: String,
 }
 
-/// The data of the fingerprint. The order of the fields is the format, so new fields are added only at the end.
+/// The data of the fingerprint of a token. The order of the fields is the format, so new fields are added only at the end.
 #[derive(Serialize)]
 struct TokenInputs<'a> {
     provider: &'a TokenProviderSpec,

@@ -155,9 +155,9 @@ impl Observed<'_> {
 
     /// The renewal request that neither the status nor the target records as handled.
     pub fn open_renew_request(&self) -> Option<&str> {
-        let answered = self.published().and_then(|published| published.handled_renew_request.as_deref());
+        let handled = self.published().and_then(|published| published.handled_renew_request.as_deref());
         self.renew_request.filter(|request| {
-            answered != Some(request) && self.status.last_handled_renew_request.as_deref() != Some(request)
+            handled != Some(request) && self.status.last_handled_renew_request.as_deref() != Some(request)
         })
     }
 

@@ -25,8 +25,8 @@ pub struct TokenRecord {
     /// When this token was first issued. Earlier than `issued_at` if the provider has returned the same token again with a
     /// longer life. Not part of the hash: a change to it costs one restart at most.
     pub since: DateTime<Utc>,
-    /// The renewal request that the token answers. Stored with the token, so that both are written or neither is. Not part
-    /// of the hash: a change to it costs one renewal at most.
+    /// The renewal request that is handled by this token. Stored with the token, so that both are written or neither is. Not
+    /// part of the hash: a change of this value costs one renewal at most.
     pub handled_renew_request: Option<String>,
     /// The versions of the Secrets that are part of the fingerprint. Not part of the hash: an earlier version of the
     /// controller does not know them and would take the target for altered.

@@ -1,7 +1,7 @@
 //! Flaws of the token in the target.
 //!
 //! One list of flaws answers both "is the token usable now" and "must it be renewed", so that the answers agree. They differ
-//! for rotated credentials, which leave the present token usable; for a token that expires soon; for one that the probe
+//! for rotated credentials, which leave the current token usable; for a token that expires soon; for one that the probe
 //! rejects; and for a requested renewal.
 
 use chrono::{DateTime, Utc};
@@ -14,7 +14,7 @@ use crate::api::{Reason, TokenSourceStatus, from_kubernetes};
 /// The first flaw of the token in the target; None while the token is usable.
 pub(super) fn unusable(observed: &Observed<'_>) -> Option<Reason> {
     flaw(observed)
-        // Rotated credentials require a new token, but the present one stays usable.
+        // Rotated credentials require a new token, but the current one stays usable.
         .filter(|flaw| *flaw != Cause::InputsChanged || !is_of_this_spec(observed))
         .map(Cause::reason)
         .or_else(|| {
@@ -25,7 +25,7 @@ pub(super) fn unusable(observed: &Observed<'_>) -> Option<Reason> {
         .or_else(|| probe::is_rejected(observed).then_some(Reason::ProbeRejected))
 }
 
-/// Why a new token must be requested; None while the present one is kept.
+/// Why a new token must be requested; None while the current one needs no renewal.
 pub(super) fn cause(observed: &Observed<'_>) -> Option<Cause> {
     flaw(observed)
         .or_else(|| {

@@ -28,7 +28,7 @@ pub fn secret_name(source: &str) -> String {
     format!("{source}-refresh")
 }
 
-/// Whether refresh tokens are kept at all. With `client_credentials` they would save nothing (RFC 6749 §4.4.3).
+/// Whether refresh tokens are stored. With `client_credentials` they would save nothing (RFC 6749 §4.4.3).
 pub fn stores_refresh_token(provider: &TokenProviderSpec) -> bool {
     provider.refresh.policy == RefreshPolicy::IfIssued
         && !matches!(provider.grant_type.as_deref(), None | Some("client_credentials"))
@@ -113,8 +113,8 @@ impl RefreshBinding {
     /// The refresh token in this Secret, if it may be sent now.
     ///
     /// A token that was issued with other inputs belongs to another user, client or scope. With grant `refresh_token`, only
-    /// another refresh token in the credentials counts as other inputs: rotation has made the first one worthless, and a new
-    /// label on its Secret must not bring it back.
+    /// the refresh token in the credentials is compared: rotation has made that token worthless, and a new label on its
+    /// Secret must not cause it to be sent again.
     pub fn usable(&self, secret: &SecretObject) -> Option<Secret> {
         let annotations = secret.metadata.annotations.as_ref()?;
         let is = |key, wanted: &str| annotations.get(key).is_some_and(|found| found == wanted);

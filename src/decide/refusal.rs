@@ -1,8 +1,8 @@
 //! What follows from a refused client or user for the tokens that were issued before.
 //!
 //! Some providers invalidate these tokens together with the credentials, before their stated expiry (Ocrolus says so). The
-//! controller cannot know this: the token is flagged or, if the spec asks for it, withdrawn. Must not know how a Secret is
-//! written.
+//! controller cannot know this: the failure warns about the token or, if the spec asks for it, the token is withdrawn. Must
+//! not know how a Secret is written.
 
 use super::{Failure, Observed, Plan};
 use crate::api::{OnRevoked, Reason, ReasonKind};

@@ -1,5 +1,5 @@
 //! A token that another one has replaced: when it is revoked, and how often.
-//! Knows times. Must not know the token.
+//! Knows times. Must not know the value of the token.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -19,9 +19,9 @@ pub struct ReplacedToken {
     pub due: DateTime<Utc>,
     /// When it is dropped.
     pub until: DateTime<Utc>,
-    /// Fingerprint of what it was requested with.
+    /// Fingerprint of the inputs of its request.
     pub(super) inputs_fingerprint: String,
-    /// The versions of the Secrets that count in the fingerprint.
+    /// The versions of the Secrets that are part of the fingerprint.
     pub(super) versions: Versions,
     has_failed: bool,
 }

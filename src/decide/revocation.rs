@@ -9,8 +9,8 @@ use super::readiness::{is_of_this_spec, matches_spec};
 use super::{DeletionStep, Failure, Observed, Plan, Target, validation};
 use crate::api::from_kubernetes;
 
-/// Leaves an object without the controller's finalizer alone. An object with it keeps it while its tokens can still be
-/// revoked.
+/// The plan for an object that is being deleted. Without the controller's finalizer, nothing is done. With the finalizer, the
+/// tokens are revoked before the finalizer is removed.
 pub(super) fn deleting(observed: &Observed<'_>) -> Option<Plan> {
     let deletion = &observed.deletion;
     observed.deleting.then(|| {
@@ -39,8 +39,8 @@ pub(super) fn replaced(observed: &Observed<'_>) -> Option<Plan> {
         .then_some(Plan::RevokeReplaced)
 }
 
-/// The tokens that were requested with the present spec and provider. A token of an earlier spec may come from another
-/// provider, and the owners of what it was requested with have not allowed the present revocation endpoint.
+/// The tokens that were requested with the current spec and provider. A token of an earlier spec may come from another
+/// provider, and the owners of what it was requested with have not allowed the current revocation endpoint.
 pub struct Revocable {
     /// The one in the target.
     pub published: bool,

@@ -87,11 +87,13 @@ pub fn due_between(lifetime: TimeDelta, renewal: &Renewal) -> (TimeDelta, TimeDe
 /// The time of renewal without jitter, and the span of which the jitter is a tenth at most.
 fn due_and_jitter_base(lifetime: TimeDelta, renewal: &Renewal) -> (TimeDelta, TimeDelta) {
     let due = wanted_renewal(lifetime, renewal).min(latest_renewal(lifetime));
-    // The shorter part: a tenth of a long lead could use up a short wait, and the next token would be due at once.
+    // The shorter of the two parts: a tenth of a long second part could use up a short first one, and the next token would be
+    // due at once.
     (due, (lifetime - due).min(due))
 }
 
-/// The renewal time that the user asks for; half of the lifetime if `before` is not shorter than the lifetime.
+/// How long after its issue the user wants the token to be renewed: half of the lifetime, if `before` is not shorter than the
+/// lifetime.
 fn wanted_renewal(lifetime: TimeDelta, renewal: &Renewal) -> TimeDelta {
     if let Some(before) = renewal.before {
         let before = TimeDelta::from_std(before.get()).unwrap_or(TimeDelta::MAX);
@@ -101,7 +103,7 @@ fn wanted_renewal(lifetime: TimeDelta, renewal: &Renewal) -> TimeDelta {
     TimeDelta::seconds(lifetime.num_seconds() * i64::from(percentage) / 100)
 }
 
-/// The latest instant that still lets mounts show the new token before the old one expires.
+/// How long after its issue the token must be renewed, so that mounts show the new token before the old one expires.
 fn latest_renewal(lifetime: TimeDelta) -> TimeDelta {
     if lifetime < SHORT_LIFE { whole_seconds(lifetime / 2) } else { lifetime - PROPAGATION_MARGIN }
 }

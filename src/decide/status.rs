@@ -211,7 +211,7 @@ fn renewed(set: &mut ConditionSet<'_>, observed: &Observed<'_>, notices: &[Statu
         {
             set.set(kind, State::Unknown, Reason::TokenPending, sentence(Reason::TokenPending));
         }
-        // Another reason may have been reported meanwhile; report the present wait.
+        // Another reason may have been reported meanwhile; report the current wait.
         Outcome::Waiting | Outcome::Deferred(..) | Outcome::Withdrawn(_)
             if let Some(reason) = stale_failure(observed) =>
         {
@@ -227,7 +227,7 @@ fn renewed(set: &mut ConditionSet<'_>, observed: &Observed<'_>, notices: &[Statu
     }
 }
 
-/// The failure that the present wait is about, if `Renewed` does not report it.
+/// The failure that the current wait is about, if `Renewed` does not report it.
 fn stale_failure(observed: &Observed<'_>) -> Option<Reason> {
     let reason = observed.status.failed_reason.as_deref().filter(|_| observed.failed_before())?;
     let renewed = find(&observed.status.conditions, ConditionType::Renewed);

@@ -35,11 +35,11 @@ pub struct Published {
     pub expires_at: DateTime<Utc>,
     /// When this token was first issued.
     pub since: DateTime<Utc>,
-    /// Fingerprint of the inputs of its request.
+    /// Fingerprint of the inputs of its token: [`super::Fingerprints::token`].
     pub inputs_fingerprint: String,
     /// The versions of the Secrets that are part of the fingerprint.
     pub versions: Versions,
-    /// The renewal request that its token answers.
+    /// The renewal request that is handled by its token.
     pub handled_renew_request: Option<String>,
     /// Whether its content is unaltered.
     pub intact: bool,

@@ -259,7 +259,7 @@ pub(crate) fn token_client<L: Lookup>(
     made.map_err(|error| IssueError::Refused(Failure::from(&error)))
 }
 
-/// The certificates to trust instead of the system's authorities, if the provider block names any.
+/// Reads the certificates to trust instead of the system's authorities; None if the provider block names none.
 pub(crate) async fn read_ca_bundle<L: Lookup>(
     observed: &Observed<'_>,
     provider: &TokenProviderSpec,

@@ -25,10 +25,10 @@ pub(crate) struct IssuedToken {
     pub(crate) token: Token,
     /// Fingerprint of the request's inputs.
     pub(crate) inputs_fingerprint: String,
-    /// The versions of the Secrets that count in the fingerprint.
+    /// The versions of the Secrets that are part of the fingerprint.
     pub(crate) versions: Versions,
     pub(crate) cause: Cause,
-    /// The renewal request that the token answers.
+    /// The renewal request that is handled by this token.
     pub(crate) handled_renew_request: Option<String>,
     /// What the refresh token is bound to, if refresh tokens are stored.
     pub(crate) binding: Option<RefreshBinding>,

@@ -28,7 +28,7 @@ pub(super) struct Rate {
     pub(super) bucket: TokenBucket,
     /// The rate above which it grows slowly; None if no limit is known.
     threshold: Option<f64>,
-    /// Answers to requests that were sent before this say nothing about the present rate.
+    /// Answers to requests that were sent before this say nothing about the current rate.
     since: DateTime<Utc>,
     /// Whether a request has succeeded since then. Before that, a provider that counts by the minute may refuse everything,
     /// and another 429 does not show where the limit is.

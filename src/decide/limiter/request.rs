@@ -21,11 +21,11 @@ const CHANGED: TimeDelta = TimeDelta::hours(1);
 pub enum Need {
     /// The TokenSource has no usable token.
     First,
-    /// The expiry of the present token.
+    /// The expiry of the current token.
     Renewal(DateTime<Utc>),
-    /// The expiry of the present token if the last request failed: no more urgent than a TokenSource without a token.
+    /// The expiry of the current token if the last request failed: no more urgent than a TokenSource without a token.
     Retry(DateTime<Utc>),
-    /// The expiry of the present token if it was requested with other inputs.
+    /// The expiry of the current token if it was requested with other inputs.
     Changed(DateTime<Utc>),
 }
 
@@ -49,7 +49,7 @@ pub struct Request {
     pub credentials: CompactString,
     /// When the token is needed.
     pub need: Need,
-    /// When the present token was issued, if it was requested with the same inputs.
+    /// When the current token was issued, if it was requested with the same inputs.
     pub last_success: Option<DateTime<Utc>>,
     /// When the last request with the same inputs failed; None if it did not.
     pub last_failure: Option<DateTime<Utc>>,

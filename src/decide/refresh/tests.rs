@@ -28,7 +28,7 @@ fn binding(grant: &str, inputs_fingerprint: &str, endpoint: &str, seed: &str) ->
 }
 
 #[test]
-fn a_kept_token_is_sent_only_under_its_own_bond() {
+fn a_stored_token_is_sent_only_with_its_own_binding() {
     let elsewhere = "https://auth.example.com/other";
     let cases = [
         ("nothing has changed", "password", "a", ENDPOINT, "s", true),
@@ -51,7 +51,7 @@ fn a_kept_token_is_sent_only_under_its_own_bond() {
 }
 
 #[test]
-fn a_kept_token_is_not_sent_to_another_endpoint_of_refresh_requests() {
+fn a_stored_token_is_not_sent_to_another_endpoint_of_refresh_requests() {
     for grant in ["password", "refresh_token"] {
         let (spec, mut provider) = spec(grant);
         let binding = |provider: &_| RefreshBinding::now(&spec, provider, "a", &credentials("s"));
@@ -116,7 +116,7 @@ fn the_primary_grant_replaces_a_refused_refresh_request_and_a_third_failure() {
 }
 
 #[test]
-fn a_word_that_an_earlier_version_has_kept_for_a_token_is_not_sent() {
+fn a_text_that_an_earlier_version_has_stored_as_a_token_is_not_sent() {
     let binding = binding("password", "a", ENDPOINT, "s");
     for (token, usable) in [("not_supported", false), ("", false), ("r1", true)] {
         let secret = binding.to_secret("x", OwnerReference::default(), &Secret::new(token.into()));
@@ -125,7 +125,7 @@ fn a_word_that_an_earlier_version_has_kept_for_a_token_is_not_sent() {
 }
 
 #[test]
-fn refresh_tokens_are_kept_where_they_save_something() {
+fn refresh_tokens_are_stored_where_they_save_something() {
     for (grant, stores) in
         [(None, false), (Some("client_credentials"), false), (Some("password"), true), (Some("vendor"), true)]
     {

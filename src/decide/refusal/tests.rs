@@ -54,7 +54,7 @@ fn a_withdrawn_token_is_asked_for_again_when_something_changes_and_once_an_hour(
 }
 
 #[test]
-fn a_token_that_stays_is_flagged() {
+fn a_failure_warns_about_a_token_that_stays() {
     let flagged = |scene: &Scene, reason| {
         add_token_warning(&scene.observed(), failure(reason, Retry::TERMINAL)).message
     };

@@ -162,8 +162,8 @@ async fn dry_run_creation(api: &Api<Secret>, mut wanted: Secret) -> Result<(), C
     call(api.create(&params, &wanted)).await.map(|_| ())
 }
 
-/// Removes the token from a present or former target and keeps the Secret. Mounted volumes then lose the token, while they
-/// would keep the content of a deleted Secret. If the Secret's type requires keys, the Secret is deleted.
+/// Removes the token from the current target or a former one, and keeps the Secret. Mounted volumes then lose the token,
+/// while they would keep the content of a deleted Secret. If the Secret's type requires keys, the Secret is deleted.
 pub(crate) async fn withdraw(
     (name, uid): (&str, &str),
     observed: &Observed<'_>,

@@ -1,4 +1,4 @@
-//! The present state of the target Secret: its owner, the token that it records, and whether its data is intact.
+//! The current state of the target Secret: its owner, the token that it records, and whether its data is intact.
 //!
 //! Uses cached metadata, and reads the Secret only if the metadata is not enough. Must not decide what follows from a flaw.
 

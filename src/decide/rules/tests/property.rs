@@ -64,7 +64,7 @@ fn renewal() -> impl Strategy<Value = Renewal> {
 }
 
 prop_compose! {
-    /// Any scene. If `inputs_fingerprint` is None, the token belongs to the current inputs.
+    /// Any scene. If `same` is true, the published token has the fingerprint of the current inputs.
     fn scene()(
         status in status(),
         credentials in credentials(),
