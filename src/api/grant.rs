@@ -59,7 +59,7 @@ pub enum RefreshPolicy {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("[has(self.secretKeyRef), has(self.serviceAccountToken), has(self.tokenSourceRef)].filter(set, set).size() == 1").message("set exactly one of secretKeyRef, serviceAccountToken and tokenSourceRef"))]
-pub struct SubjectToken {
+pub struct ExchangeToken {
     /// A key of a Secret in the TokenSource's namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_key_ref: Option<KeyReference>,
@@ -79,7 +79,7 @@ pub struct SubjectToken {
     pub type_: Option<String>,
 }
 
-impl SubjectToken {
+impl ExchangeToken {
     /// Where the token comes from.
     pub fn source(&self) -> Option<InputSource<'_>> {
         let account = self.service_account_token.as_ref();

@@ -75,7 +75,7 @@ pub struct TokenInput {
 
 /// The part of a request that a value is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum RequestPart {
     /// `clientAuthentication.serviceAccountToken`.
     ClientAssertion,
     /// `clientAuthentication.bearerToken`.

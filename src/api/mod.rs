@@ -38,8 +38,8 @@ pub use cluster_provider::{ClusterTokenProvider, ClusterTokenProviderSpec};
 pub use condition::ConditionType;
 pub use crd::definitions;
 pub use duration::Duration;
-pub use grant::{AssertionGrant, RefreshPolicy, RefreshSettings, SubjectToken};
-pub use input::{InputSource, Place, ServiceAccountTokenSettings, TokenInput, ValueSource};
+pub use grant::{AssertionGrant, ExchangeToken, RefreshPolicy, RefreshSettings};
+pub use input::{InputSource, RequestPart, ServiceAccountTokenSettings, TokenInput, ValueSource};
 pub use parameter::{
     BodyFormat, Header, Parameter, ParameterPlace, ParameterType, RequestMethod, is_reserved_parameter,
 };

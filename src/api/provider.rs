@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::client_authentication::{BearerToken, ClientAuthentication};
 use super::duration::Duration;
-use super::grant::{AssertionGrant, RefreshSettings, SubjectToken};
-use super::input::{InputSource, Place, ServiceAccountTokenSettings, TokenInput, ValueSource};
+use super::grant::{AssertionGrant, ExchangeToken, RefreshSettings};
+use super::input::{InputSource, RequestPart, ServiceAccountTokenSettings, TokenInput, ValueSource};
 use super::parameter::{BodyFormat, Header, Parameter, RequestMethod};
 use super::provider_status::TokenProviderStatus;
 use super::reference::{KeyReference, ObjectReference};
@@ -134,11 +134,11 @@ pub struct TokenProviderSpec {
 
     /// Token exchange (RFC 8693): the token to exchange.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subject_token: Option<SubjectToken>,
+    pub subject_token: Option<ExchangeToken>,
 
     /// Token exchange (RFC 8693): the token of the actor, which acts on behalf of the subject.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub actor_token: Option<SubjectToken>,
+    pub actor_token: Option<ExchangeToken>,
 
     /// Token exchange (RFC 8693): the type of the requested token, as a URN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -231,29 +231,32 @@ impl TokenProviderSpec {
     }
 
     /// The values of a request that are not written in the spec, each with its source.
-    pub fn inputs(&self) -> impl Iterator<Item = (Place, InputSource<'_>)> {
+    pub fn inputs(&self) -> impl Iterator<Item = (RequestPart, InputSource<'_>)> {
         fn each<'a>(
             values: impl Iterator<Item = &'a Option<ValueSource>>,
-            place: fn(usize) -> Place,
-        ) -> impl Iterator<Item = (Place, Option<InputSource<'a>>)> {
+            part: fn(usize) -> RequestPart,
+        ) -> impl Iterator<Item = (RequestPart, Option<InputSource<'a>>)> {
             let source = |value: &'a Option<ValueSource>| value.as_ref().and_then(ValueSource::source);
-            values.enumerate().map(move |(index, value)| (place(index), source(value)))
+            values.enumerate().map(move |(index, value)| (part(index), source(value)))
         }
         let client = &self.client_authentication;
         let tokens = [
-            (Place::ClientAssertion, client.service_account_token.as_ref().map(InputSource::ServiceAccount)),
-            (Place::BearerToken, client.bearer_token.as_ref().and_then(BearerToken::source)),
-            (Place::ClientSecret, client.client_secret_from.as_ref().and_then(ValueSource::source)),
-            (Place::SubjectToken, self.subject_token.as_ref().and_then(SubjectToken::source)),
-            (Place::ActorToken, self.actor_token.as_ref().and_then(SubjectToken::source)),
-            (Place::Assertion, self.foreign_assertion().and_then(TokenInput::source)),
+            (
+                RequestPart::ClientAssertion,
+                client.service_account_token.as_ref().map(InputSource::ServiceAccount),
+            ),
+            (RequestPart::BearerToken, client.bearer_token.as_ref().and_then(BearerToken::source)),
+            (RequestPart::ClientSecret, client.client_secret_from.as_ref().and_then(ValueSource::source)),
+            (RequestPart::SubjectToken, self.subject_token.as_ref().and_then(ExchangeToken::source)),
+            (RequestPart::ActorToken, self.actor_token.as_ref().and_then(ExchangeToken::source)),
+            (RequestPart::Assertion, self.foreign_assertion().and_then(TokenInput::source)),
         ];
-        let parameters = each(self.parameters.iter().map(|each| &each.value_from), Place::Parameter);
+        let parameters = each(self.parameters.iter().map(|each| &each.value_from), RequestPart::Parameter);
         let of_refresh = self.refresh.parameters.iter().map(|each| &each.value_from);
-        let of_refresh = each(of_refresh, Place::RefreshParameter);
-        let headers = each(self.headers.iter().map(|each| &each.value_from), Place::Header);
+        let of_refresh = each(of_refresh, RequestPart::RefreshParameter);
+        let headers = each(self.headers.iter().map(|each| &each.value_from), RequestPart::Header);
         let all = tokens.into_iter().chain(parameters).chain(of_refresh).chain(headers);
-        all.filter_map(|(place, source)| Some((place, source?)))
+        all.filter_map(|(part, source)| Some((part, source?)))
     }
 
     /// The assertion of another issuer.

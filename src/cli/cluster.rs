@@ -19,7 +19,7 @@ use crate::api_calls::within;
 const FIELD_MANAGER: &str = "kubectl-tokensource";
 
 /// Namespace and name of an object.
-pub(super) type Key = (String, String);
+pub(super) type ObjectKey = (String, String);
 
 /// A cluster, and the selected namespace in it.
 pub(super) struct Cluster {
@@ -64,7 +64,7 @@ impl Cluster {
     pub(super) async fn patch(
         &self,
         failed: &'static str,
-        (namespace, name): &Key,
+        (namespace, name): &ObjectKey,
         patch: &Value,
     ) -> Result<TokenSource, Error> {
         let api: Api<TokenSource> = Api::namespaced(self.client.clone(), namespace);

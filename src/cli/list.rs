@@ -11,7 +11,7 @@ use kube::runtime::{WatchStreamExt, watcher as watch};
 use kube::{Api, ResourceExt};
 
 use super::arguments::ObjectArguments;
-use super::cluster::{Cluster, Key};
+use super::cluster::{Cluster, ObjectKey};
 use super::error::Error;
 use super::output::remark;
 use crate::api::TokenSource;
@@ -79,10 +79,10 @@ pub(super) async fn selected(
 
 /// The current TokenSources, kept up to date by a watch.
 pub(super) struct Live {
-    pub(super) sources: BTreeMap<Key, TokenSource>,
+    pub(super) sources: BTreeMap<ObjectKey, TokenSource>,
     selection: Selection,
     /// Objects of a list that is not complete yet.
-    incoming: BTreeMap<Key, TokenSource>,
+    incoming: BTreeMap<ObjectKey, TokenSource>,
     events: Pin<Box<dyn Stream<Item = watcher::Result<Event<TokenSource>>> + Send>>,
 }
 
@@ -132,6 +132,6 @@ impl Live {
     }
 }
 
-pub(super) fn key(source: &TokenSource) -> Key {
+pub(super) fn key(source: &TokenSource) -> ObjectKey {
     (source.namespace().unwrap_or_default(), source.name_any())
 }

@@ -10,7 +10,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::json;
 
 use super::arguments::{ObjectArguments, RenewArguments};
-use super::cluster::{Cluster, Key};
+use super::cluster::{Cluster, ObjectKey};
 use super::list::{Live, Selection, key, selected};
 use super::output::{BAD, GOOD, print, remark, styled, wrapped};
 use super::spans::relative;
@@ -22,7 +22,7 @@ pub(super) async fn run(arguments: &RenewArguments, environment: &Environment) -
     let cluster = Cluster::connect(&arguments.cluster, environment.variable).await?;
     let objects = &arguments.objects;
     let selection = Selection::of(objects);
-    let keys: Vec<Key> = selected(objects, &cluster).await?.iter().map(key).collect();
+    let keys: Vec<ObjectKey> = selected(objects, &cluster).await?.iter().map(key).collect();
     if keys.is_empty() {
         return Ok(ExitStatus::Failure);
     }
@@ -46,7 +46,7 @@ struct Waiting<'a> {
     request: String,
     requested_at: DateTime<Utc>,
     /// With the progress that was last printed.
-    pending: BTreeMap<Key, Option<String>>,
+    pending: BTreeMap<ObjectKey, Option<String>>,
     failed: bool,
 }
 

@@ -184,7 +184,7 @@ impl Controller {
         });
         let keep_statuses = async {
             match statuses {
-                Some(statuses) => statuses.keep().await,
+                Some(statuses) => statuses.run().await,
                 None => std::future::pending().await,
             }
         };

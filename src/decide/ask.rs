@@ -16,7 +16,7 @@ use super::refresh::is_own_grant;
 use super::secrets::Data;
 use super::versions::Role;
 use crate::api::{
-    CredentialKeys, Header, InputSource, Parameter, Place, Reason, RequestedToken, TokenProviderSpec,
+    CredentialKeys, Header, InputSource, Parameter, Reason, RequestPart, RequestedToken, TokenProviderSpec,
     TokenSourceSpec,
 };
 use crate::oauth::{
@@ -73,7 +73,7 @@ pub struct RequestInputs {
     /// The data of the Secrets that hold tokens of other issuers, by role.
     pub secrets: BTreeMap<Role, Data>,
     /// The tokens of ServiceAccounts and other TokenSources.
-    pub tokens: BTreeMap<Place, Secret>,
+    pub tokens: BTreeMap<RequestPart, Secret>,
 }
 
 /// What a request is made from.
@@ -101,38 +101,38 @@ impl<'a> RequestContext<'a> {
         self.spec.client_id.clone().map_or_else(|| self.credentials.text(self.keys.client_id()), Ok)
     }
 
-    /// The token at this place. Empty if the provider block names no source, which `validation` refuses earlier.
-    fn token(&self, place: Place) -> Result<Secret, Failure> {
-        Ok(self.value(place)?.unwrap_or_else(|| Secret::new(String::new())))
+    /// The token for this part of the request. Empty if the provider block names no source, which `validation` refuses earlier.
+    fn token(&self, part: RequestPart) -> Result<Secret, Failure> {
+        Ok(self.value(part)?.unwrap_or_else(|| Secret::new(String::new())))
     }
 
     /// The value for this part of the request; None if the provider block names no source.
-    fn value(&self, place: Place) -> Result<Option<Secret>, Failure> {
-        let Some((_, source)) = self.provider.inputs().find(|(found, _)| *found == place) else {
+    fn value(&self, part: RequestPart) -> Result<Option<Secret>, Failure> {
+        let Some((_, source)) = self.provider.inputs().find(|(found, _)| *found == part) else {
             return Ok(None);
         };
         match source {
             InputSource::CredentialsKey(key) => {
-                let field = match place {
-                    Place::BearerToken => "clientAuthentication.bearerToken.credentialsKey",
+                let field = match part {
+                    RequestPart::BearerToken => "clientAuthentication.bearerToken.credentialsKey",
                     _ => "valueFrom.credentialsKey",
                 };
                 Values { field, ..self.credentials }.secret(key).map(Some)
             }
             InputSource::SecretKey(reference) => {
                 let none = Data::new();
-                let data = Role::at(place).and_then(|role| self.inputs.secrets.get(&role)).unwrap_or(&none);
+                let data = Role::at(part).and_then(|role| self.inputs.secrets.get(&role)).unwrap_or(&none);
                 let secret = Some(reference.name.as_str());
-                let field = match place {
-                    Place::SubjectToken => "subjectToken.secretKeyRef.key",
-                    Place::ActorToken => "actorToken.secretKeyRef.key",
+                let field = match part {
+                    RequestPart::SubjectToken => "subjectToken.secretKeyRef.key",
+                    RequestPart::ActorToken => "actorToken.secretKeyRef.key",
                     _ => "assertionGrant.assertionFrom.secretKeyRef.key",
                 };
                 Values { data, secret, field }.secret(&reference.key).map(Some)
             }
             // An error, because a provider would refuse an empty token.
             InputSource::ServiceAccount(_) | InputSource::TokenSource(_) => {
-                let token = self.inputs.tokens.get(&place).cloned();
+                let token = self.inputs.tokens.get(&part).cloned();
                 Ok(Some(token.unwrap_or_else(|| Secret::new(String::new()))))
             }
         }
@@ -142,10 +142,10 @@ impl<'a> RequestContext<'a> {
     fn parameters(
         &self,
         written: &[Parameter],
-        place: fn(usize) -> Place,
+        part: fn(usize) -> RequestPart,
     ) -> Result<Vec<RequestParameter>, Failure> {
         let parameter = |(index, parameter): (usize, &Parameter)| {
-            let read = self.value(place(index))?;
+            let read = self.value(part(index))?;
             let is_confidential = read.is_some();
             Ok(RequestParameter {
                 name: parameter.name.clone(),
@@ -161,7 +161,7 @@ impl<'a> RequestContext<'a> {
     /// The additional headers with their values.
     fn headers(&self) -> Result<Vec<RequestHeader>, Failure> {
         let header = |(index, header): (usize, &Header)| {
-            let read = self.value(Place::Header(index))?;
+            let read = self.value(RequestPart::Header(index))?;
             let is_confidential = read.is_some();
             let value = read.unwrap_or_else(|| Secret::new(header.value.clone().unwrap_or_default()));
             Ok(RequestHeader { name: header.name.clone(), value, is_confidential })
@@ -233,9 +233,9 @@ pub fn ask(
         (true, false) => RequestedToken::default(),
     };
     let parameters = if (beside || own) && !provider.refresh.parameters.is_empty() {
-        context.parameters(&provider.refresh.parameters, Place::RefreshParameter)?
+        context.parameters(&provider.refresh.parameters, RequestPart::RefreshParameter)?
     } else {
-        context.parameters(&provider.parameters, Place::Parameter)?
+        context.parameters(&provider.parameters, RequestPart::Parameter)?
     };
     Ok(Ask {
         request: TokenRequest {

@@ -44,31 +44,31 @@ pub struct RevocationTries {
 
 /// The next step for an object with the controller's finalizer that is being deleted.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Ending {
+pub enum DeletionStep {
     /// Revoke the tokens.
     Revoke,
     /// Wait until then.
     Wait(DateTime<Utc>),
     /// Remove the finalizer, and report why tokens were not revoked.
-    Release(Option<Failure>),
+    RemoveFinalizer(Option<Failure>),
 }
 
 impl Deletion {
     /// The next step if there is a token to revoke.
-    pub(super) fn next(&self, now: DateTime<Utc>) -> Ending {
+    pub(super) fn next(&self, now: DateTime<Utc>) -> DeletionStep {
         let deadline = self.deadline(now);
         let waited = self.tries.begun.is_some() && now >= deadline;
         if self.tries.succeeded {
-            return Ending::Release(None);
+            return DeletionStep::RemoveFinalizer(None);
         }
         match &self.tries.failed {
-            Some((failure, None)) => Ending::Release(Some(failure.clone())),
-            Some((failure, _)) if waited => Ending::Release(Some(failure.clone())),
-            Some((_, Some(next))) if now < *next => Ending::Wait((*next).min(deadline)),
-            None if waited => Ending::Release(Some(Failure::not_revoked(
+            Some((failure, None)) => DeletionStep::RemoveFinalizer(Some(failure.clone())),
+            Some((failure, _)) if waited => DeletionStep::RemoveFinalizer(Some(failure.clone())),
+            Some((_, Some(next))) if now < *next => DeletionStep::Wait((*next).min(deadline)),
+            None if waited => DeletionStep::RemoveFinalizer(Some(Failure::not_revoked(
                 "The provider was in trouble or busy with other requests for two minutes, so none was sent.",
             ))),
-            _ => Ending::Revoke,
+            _ => DeletionStep::Revoke,
         }
     }
 

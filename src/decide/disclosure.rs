@@ -4,7 +4,7 @@
 //! `allowed-hosts`, or only the author of the spec. Such an author must not be able to probe an internal network through the
 //! controller. Must not know a host's answer.
 
-use super::{Credentials, Observed};
+use super::{Observed, ReferencedSecret};
 use crate::api::{ProviderKind, TokenProviderSpec, TokenSourceSpec};
 use crate::oauth::{Disclosure, Endpoint, HostBinding};
 
@@ -19,8 +19,10 @@ pub fn disclosure(
     if is_of_cluster(observed.spec) {
         return Disclosure::Full;
     }
-    let allows = |secret: &Credentials| match secret {
-        Credentials::Present { allowed_hosts: Some(hosts), .. } => HostBinding::parse(hosts).allows(host),
+    let allows = |secret: &ReferencedSecret| match secret {
+        ReferencedSecret::Present { allowed_hosts: Some(hosts), .. } => {
+            HostBinding::parse(hosts).allows(host)
+        }
         _ => false,
     };
     let by_account = accounts_consented && provider.service_accounts().next().is_some();

@@ -1,6 +1,6 @@
 //! Events: one for each transition that a person wants to know, none for a routine renewal.
 
-use super::{Cause, Failure, Outcome, Probed, Verdict, notices};
+use super::{Cause, Failure, Outcome, ProbeVerdict, Probed, notices};
 use crate::api::{ConditionType, Reason, TokenSourceStatus};
 
 /// A transition that an Event reports.
@@ -58,7 +58,7 @@ fn withdrawn(outcome: &Outcome) -> Option<Transition> {
 
 /// The probe's first rejection of a token.
 fn rejected(before: &TokenSourceStatus, after: &TokenSourceStatus, outcome: &Outcome) -> Option<Transition> {
-    let news = matches!(outcome, Outcome::Probed(Probed { verdict: Verdict::Rejected, .. }))
+    let news = matches!(outcome, Outcome::Probed(Probed { verdict: ProbeVerdict::Rejected, .. }))
         && is_new(Reason::ProbeRejected, before, after);
     news.then(|| Transition::warning(Reason::ProbeRejected))
 }

@@ -7,9 +7,9 @@ use chrono::{DateTime, Utc};
 
 use super::versions::Versions;
 use super::{
-    Cause, Credentials, Deletion, Failure, FormerTarget, Inputs, Observed, Outcome, Plan, Probed,
-    Publication, Published, Replacement, Secrets, Settled, Target, UnwrittenToken, Upstream, inputs,
-    next_status, render,
+    Cause, Deletion, Failure, Fingerprints, FormerTarget, Observed, ObservedAfter, Outcome, Plan, Probed,
+    Publication, Published, ReferencedSecret, ReplacedToken, Secrets, Target, UnwrittenToken, Upstream,
+    inputs, next_status, render,
 };
 use crate::api::{
     ClientAuthentication, ClientAuthenticationMethod, CredentialsReference, Reason, TokenProviderSpec,
@@ -43,14 +43,14 @@ pub(super) struct Scene {
     pub(super) generation: i64,
     pub(super) deleting: bool,
     pub(super) deletion: Deletion,
-    pub(super) replacement: Option<Replacement>,
+    pub(super) replaced_token: Option<ReplacedToken>,
     pub(super) spec: TokenSourceSpec,
     pub(super) status: TokenSourceStatus,
     pub(super) renew_request: Option<String>,
     pub(super) provider: Result<TokenProviderSpec, Failure>,
-    pub(super) credentials: Credentials,
-    pub(super) subject: Credentials,
-    pub(super) certificate: Credentials,
+    pub(super) credentials: ReferencedSecret,
+    pub(super) subject: ReferencedSecret,
+    pub(super) certificate: ReferencedSecret,
     pub(super) upstreams: Vec<Upstream>,
     pub(super) circle: Vec<String>,
     pub(super) upstream_has_owner: bool,
@@ -88,19 +88,19 @@ impl Scene {
             generation: 1,
             deleting: false,
             deletion: Deletion::default(),
-            replacement: None,
+            replaced_token: None,
             spec,
             status: TokenSourceStatus::default(),
             renew_request: None,
             provider: Ok(provider),
-            credentials: Credentials::Present {
+            credentials: ReferencedSecret::Present {
                 name: "client".to_owned(),
                 uid: "secret-uid".to_owned(),
                 resource_version: "7".to_owned(),
                 allowed_hosts: Some(HOST.to_owned()),
             },
-            subject: Credentials::Unnamed,
-            certificate: Credentials::Unnamed,
+            subject: ReferencedSecret::Unnamed,
+            certificate: ReferencedSecret::Unnamed,
             upstreams: Vec::new(),
             versions: Versions::default(),
             target: Target::Missing,
@@ -134,13 +134,13 @@ impl Scene {
             generation: self.generation,
             deleting: self.deleting,
             deletion: self.deletion.clone(),
-            replacement: self.replacement.clone(),
+            replaced_token: self.replaced_token.clone(),
             spec: &self.spec,
             status: &self.status,
             renew_request: self.renew_request.as_deref(),
             provider: self.provider.as_ref().map_err(Clone::clone),
             secrets: self.secrets(),
-            inputs: self.inputs(),
+            fingerprints: self.fingerprints(),
             template_problem: self.template_problem(),
             target: self.target.clone(),
             former_targets: self.former_targets.clone(),
@@ -163,9 +163,9 @@ impl Scene {
     }
 
     /// The fingerprints, unless provider or credentials are missing.
-    pub(super) fn inputs(&self) -> Option<Inputs> {
+    pub(super) fn fingerprints(&self) -> Option<Fingerprints> {
         let provider = self.provider.as_ref().ok()?;
-        inputs::fingerprint(&self.spec, self.generation, provider, &self.secrets())
+        inputs::fingerprints(&self.spec, self.generation, provider, &self.secrets())
     }
 
     /// The plan that the rules choose.
@@ -175,9 +175,9 @@ impl Scene {
 
     /// Updates the observation with an outcome and records the status, as the controller does.
     pub(super) fn record(&mut self, outcome: &Outcome) {
-        let settled = Settled::new(self.observed(), outcome);
-        let status = next_status(&settled, outcome);
-        let Observed { target, former_targets, probed, .. } = Observed::clone(&settled);
+        let observed_after = ObservedAfter::new(self.observed(), outcome);
+        let status = next_status(&observed_after, outcome);
+        let Observed { target, former_targets, probed, .. } = Observed::clone(&observed_after);
         (self.status, self.target, self.probed) = (status, target, probed);
         self.former_targets = former_targets;
     }
@@ -192,9 +192,12 @@ impl Scene {
                 issued_at: at(issued),
                 expires_at: at(issued + 3600),
                 since: at(issued),
-                asked: self.inputs().map(|inputs| inputs.asked).unwrap_or_default(),
+                inputs_fingerprint: self
+                    .fingerprints()
+                    .map(|fingerprints| fingerprints.token)
+                    .unwrap_or_default(),
                 versions: self.versions.clone(),
-                answers: self.renew_request.clone(),
+                handled_renew_request: self.renew_request.clone(),
                 intact: true,
                 metadata_in_sync: true,
             },

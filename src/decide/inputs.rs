@@ -9,7 +9,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::hex::hex;
-use super::secrets::Credentials;
+use super::secrets::ReferencedSecret;
 use super::upstream::{Upstream, UpstreamState};
 use super::versions::{Role, Versions};
 use crate::api::{Tls, TokenProviderSpec, TokenSourceSpec};
@@ -18,15 +18,15 @@ use crate::api::{Tls, TokenProviderSpec, TokenSourceSpec};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Secrets {
     /// `credentialsRef`: the client's credentials.
-    pub credentials: Credentials,
+    pub credentials: ReferencedSecret,
     /// `subjectToken.secretKeyRef`: the token to exchange.
-    pub subject: Credentials,
+    pub subject: ReferencedSecret,
     /// `actorToken.secretKeyRef`: the token of the actor.
-    pub actor: Credentials,
+    pub actor: ReferencedSecret,
     /// `assertionGrant.assertionFrom.secretKeyRef`: an assertion of another issuer.
-    pub assertion: Credentials,
+    pub assertion: ReferencedSecret,
     /// `tls.clientCertificateRef`: the certificate of the connection.
-    pub certificate: Credentials,
+    pub certificate: ReferencedSecret,
     /// The TokenSources whose tokens are used. They are not part of the fingerprint: a renewal of such a token requests no
     /// new token here.
     pub upstreams: Vec<Upstream>,
@@ -37,11 +37,11 @@ pub struct Secrets {
 impl Default for Secrets {
     fn default() -> Self {
         Self {
-            credentials: Credentials::Unnamed,
-            subject: Credentials::Unnamed,
-            actor: Credentials::Unnamed,
-            assertion: Credentials::Unnamed,
-            certificate: Credentials::Unnamed,
+            credentials: ReferencedSecret::Unnamed,
+            subject: ReferencedSecret::Unnamed,
+            actor: ReferencedSecret::Unnamed,
+            assertion: ReferencedSecret::Unnamed,
+            certificate: ReferencedSecret::Unnamed,
             upstreams: Vec::new(),
             versions: Versions::default(),
         }
@@ -53,7 +53,7 @@ impl Secrets {
     pub fn find(
         spec: &TokenSourceSpec,
         provider: &TokenProviderSpec,
-        find: impl Fn(&str) -> Credentials,
+        find: impl Fn(&str) -> ReferencedSecret,
     ) -> Self {
         let mut secrets = Self::default();
         for role in Role::ALL {
@@ -65,13 +65,13 @@ impl Secrets {
     }
 
     /// The Secrets that the spec and its provider name, whether or not they exist.
-    pub fn named(&self) -> impl Iterator<Item = &Credentials> {
+    pub fn named(&self) -> impl Iterator<Item = &ReferencedSecret> {
         let secrets = Role::ALL.into_iter().map(|role| self.of(role));
-        secrets.filter(|secret| **secret != Credentials::Unnamed)
+        secrets.filter(|secret| **secret != ReferencedSecret::Unnamed)
     }
 
     /// The targets of the upstream TokenSources that have a valid token.
-    pub fn upstream_targets(&self) -> impl Iterator<Item = &Credentials> {
+    pub fn upstream_targets(&self) -> impl Iterator<Item = &ReferencedSecret> {
         self.upstreams.iter().filter_map(|upstream| match &upstream.state {
             UpstreamState::Ready(target) => Some(target),
             _ => None,
@@ -79,7 +79,7 @@ impl Secrets {
     }
 
     /// The Secret in this role.
-    pub fn of(&self, role: Role) -> &Credentials {
+    pub fn of(&self, role: Role) -> &ReferencedSecret {
         match role {
             Role::Credentials => &self.credentials,
             Role::Subject => &self.subject,
@@ -90,7 +90,7 @@ impl Secrets {
     }
 
     /// The Secret in this role, to be replaced by the one that was read.
-    pub fn of_mut(&mut self, role: Role) -> &mut Credentials {
+    pub fn of_mut(&mut self, role: Role) -> &mut ReferencedSecret {
         match role {
             Role::Credentials => &mut self.credentials,
             Role::Subject => &mut self.subject,
@@ -103,17 +103,17 @@ impl Secrets {
 
 /// Two fingerprints, each 64 hexadecimal digits.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Inputs {
-    /// The inputs that shape the token and its rendering. A target with another fingerprint is renewed at once.
-    pub asked: String,
-    /// All inputs that can decide whether a request succeeds: those above, and the trusted CAs, the timeout and the
-    /// generation. A failure with another fingerprint causes no wait.
+pub struct Fingerprints {
+    /// Fingerprint of the inputs that shape the token and its rendering. A token with another fingerprint is renewed at once.
+    pub token: String,
+    /// Fingerprint of all inputs that can decide whether a request succeeds: those above, and the trusted CAs, the timeout
+    /// and the generation. A failure with another fingerprint causes no wait.
     pub attempt: String,
 }
 
-/// The data of the fingerprint. The order of the fields is the format, so new fields are added only at the end.
+/// The data of the fingerprint of a token. The order of the fields is the format, so new fields are added only at the end.
 #[derive(Serialize)]
-struct Asked<'a> {
+struct TokenInputs<'a> {
     provider: &'a TokenProviderSpec,
     token: &'a crate::api::RequestedToken,
     data: &'a std::collections::BTreeMap<String, crate::api::LongText>,
@@ -132,32 +132,32 @@ struct Asked<'a> {
 }
 
 /// The fingerprints of the current inputs; None while one of the Secrets is missing.
-pub fn fingerprint(
+pub fn fingerprints(
     spec: &TokenSourceSpec,
     generation: i64,
     provider: &TokenProviderSpec,
     secrets: &Secrets,
-) -> Option<Inputs> {
-    if secrets.named().any(|secret| matches!(secret, Credentials::Missing(_))) {
+) -> Option<Fingerprints> {
+    if secrets.named().any(|secret| matches!(secret, ReferencedSecret::Missing(_))) {
         return None;
     }
-    let asked = asked(spec, provider, |role| secrets.versions.current(role, secrets.of(role)));
-    let attempt = digest(&(&asked, generation, &provider.tls, &provider.timeout));
-    Some(Inputs { asked, attempt })
+    let token = token_fingerprint(spec, provider, |role| secrets.versions.current(role, secrets.of(role)));
+    let attempt = digest(&(&token, generation, &provider.tls, &provider.timeout));
+    Some(Fingerprints { token, attempt })
 }
 
 /// The fingerprint of the current spec with the earlier versions of the credentials. It equals the earlier fingerprint if
 /// nothing but the values of credentials has changed.
-pub(super) fn asked_with_earlier(
+pub(super) fn token_fingerprint_with_earlier(
     spec: &TokenSourceSpec,
     provider: &TokenProviderSpec,
     secrets: &Secrets,
     then: &Versions,
 ) -> String {
-    asked(spec, provider, |role| then.earlier(role, secrets.of(role)))
+    token_fingerprint(spec, provider, |role| then.earlier(role, secrets.of(role)))
 }
 
-fn asked<'a>(
+fn token_fingerprint<'a>(
     spec: &TokenSourceSpec,
     provider: &TokenProviderSpec,
     version: impl Fn(Role) -> Option<(&'a str, &'a str)>,
@@ -170,7 +170,7 @@ fn asked<'a>(
         revocation: None,
         ..provider.clone()
     };
-    digest(&Asked {
+    digest(&TokenInputs {
         provider: &shaping,
         token: &spec.token,
         data: &spec.target.data,

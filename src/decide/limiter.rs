@@ -4,9 +4,9 @@
 //! request, nor how a reconcile is started. Time is an argument.
 
 mod breaker;
-mod in_turn;
 mod rate;
 mod request;
+mod round_robin;
 mod waiters;
 
 use std::collections::BTreeMap;
@@ -17,9 +17,9 @@ use compact_str::CompactString;
 use super::TokenBucket;
 use crate::api::Reason;
 use breaker::{Breaker, Failed, LastTwo};
-pub use in_turn::{InTurn, Queue, Shares};
 use rate::{Meter, Rate};
 pub use request::{Answer, Name, Need, Request};
+pub use round_robin::{Queue, RoundRobin, Shares};
 use waiters::{Waiter, Waiters};
 
 /// A resumed TokenSource loses its permit if it has not acquired it within this time.
@@ -35,11 +35,11 @@ const IDLE: TimeDelta = TimeDelta::hours(1);
 
 /// Whether a TokenSource may send its request.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Entry {
+pub enum Admission {
     /// The request may be sent. The caller must release the permit afterwards.
-    Go,
+    Granted,
     /// The TokenSource must wait until it is resumed.
-    Wait {
+    Waiting {
         /// Whether its status must report the wait.
         report: bool,
         /// Why the circuit breaker is open; None if it is closed.
@@ -110,7 +110,7 @@ impl Limiter {
     }
 
     /// Grants a permit, or adds the TokenSource to the waiters. [`Self::resume`] returns the effect on others.
-    pub fn acquire(&mut self, request: Request, now: DateTime<Utc>) -> Entry {
+    pub fn acquire(&mut self, request: Request, now: DateTime<Utc>) -> Admission {
         self.used_at = now;
         let name = request.name.clone();
         let tenant = self.tenant(&request);
@@ -120,7 +120,7 @@ impl Limiter {
             if permit.is_reserved && may_go && permit.request.credentials == request.credentials {
                 (permit.request, permit.is_reserved, permit.since) = (request, false, now);
                 self.meter.count(now);
-                return Entry::Go;
+                return Admission::Granted;
             }
             self.give_back(&name);
         }
@@ -130,13 +130,13 @@ impl Limiter {
             permit.is_reserved = false;
             self.resumed.retain(|resumed| *resumed != name);
             self.meter.count(now);
-            return Entry::Go;
+            return Admission::Granted;
         }
         let open_reason = self.breaker.open_reason();
         if open_reason.is_some() && !self.waiters.is_reported(&name) && self.reports.take(now) {
             self.waiters.report(&name);
         }
-        Entry::Wait { report: self.waiters.is_reported(&name), open_reason }
+        Admission::Waiting { report: self.waiters.is_reported(&name), open_reason }
     }
 
     /// Returns the permit after a request that was answered in this way or was not sent.

@@ -17,7 +17,7 @@ const APART: TimeDelta = TimeDelta::seconds(10);
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoopGuard {
     /// The generation and the renewal request. A change of either starts a new count.
-    subject: (i64, Option<String>),
+    user_revision: (i64, Option<String>),
     count: u32,
     last: DateTime<Utc>,
 }
@@ -25,15 +25,20 @@ pub struct LoopGuard {
 impl LoopGuard {
     /// Counts one more reconcile without progress.
     #[must_use]
-    pub fn after(before: Option<Self>, subject: (i64, Option<String>), now: DateTime<Utc>) -> Self {
-        let count = before.filter(|before| before.holds(&subject, now)).map_or(0, |before| before.count);
-        Self { subject, count: count.saturating_add(1), last: now }
+    pub fn after(before: Option<Self>, user_revision: (i64, Option<String>), now: DateTime<Utc>) -> Self {
+        let count =
+            before.filter(|before| before.holds(&user_revision, now)).map_or(0, |before| before.count);
+        Self { user_revision, count: count.saturating_add(1), last: now }
     }
 
     /// The earliest instant of the next reconcile; None if it may be at once.
-    pub fn not_before(&self, subject: &(i64, Option<String>), now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    pub fn not_before(
+        &self,
+        user_revision: &(i64, Option<String>),
+        now: DateTime<Utc>,
+    ) -> Option<DateTime<Utc>> {
         let until = self.last + self.wait()?;
-        (self.holds(subject, now) && now < until).then_some(until)
+        (self.holds(user_revision, now) && now < until).then_some(until)
     }
 
     /// Whether the delays begin with this reconcile.
@@ -41,10 +46,10 @@ impl LoopGuard {
         self.count == FREE + 1
     }
 
-    fn holds(&self, subject: &(i64, Option<String>), now: DateTime<Utc>) -> bool {
+    fn holds(&self, user_revision: &(i64, Option<String>), now: DateTime<Utc>) -> bool {
         let apart = self.wait().map_or(APART, |wait| APART.max(wait * 2));
         // After the clock was set back, the last reconcile may lie in the future.
-        self.subject == *subject && self.last <= now && now - self.last < apart
+        self.user_revision == *user_revision && self.last <= now && now - self.last < apart
     }
 
     fn wait(&self) -> Option<TimeDelta> {
@@ -59,14 +64,14 @@ mod tests {
     use crate::decide::fixture::at;
 
     /// How many reconciles without progress come about in so many seconds, if one follows the other at once.
-    fn reconciles(seconds: i64, subject: impl Fn(u32) -> (i64, Option<String>)) -> u32 {
+    fn reconciles(seconds: i64, user_revision: impl Fn(u32) -> (i64, Option<String>)) -> u32 {
         let (mut guard, mut count) = (None::<LoopGuard>, 0);
         for tenth in 0..seconds * 10 {
             let now = at(0) + TimeDelta::milliseconds(tenth * 100);
             let delayed =
-                guard.as_ref().is_some_and(|guard| guard.not_before(&subject(count), now).is_some());
+                guard.as_ref().is_some_and(|guard| guard.not_before(&user_revision(count), now).is_some());
             if !delayed {
-                guard = Some(LoopGuard::after(guard, subject(count), now));
+                guard = Some(LoopGuard::after(guard, user_revision(count), now));
                 count += 1;
             }
         }
@@ -89,17 +94,17 @@ mod tests {
 
     #[test]
     fn what_lies_apart_or_in_the_future_counts_for_nothing() {
-        let subject = || (1, None);
+        let user_revision = || (1, None);
         let after = |seconds: &[i64]| {
             let guard =
-                seconds.iter().fold(None, |guard, s| Some(LoopGuard::after(guard, subject(), at(*s))));
+                seconds.iter().fold(None, |guard, s| Some(LoopGuard::after(guard, user_revision(), at(*s))));
             guard.unwrap()
         };
         let often = after(&[0, 0, 0, 0, 0, 0]);
-        assert!(often.begins() && often.not_before(&subject(), at(0)) == Some(at(1)));
-        assert_eq!(often.not_before(&subject(), at(1)), None);
-        assert_eq!(often.not_before(&subject(), at(-3600)), None, "the clock was set back");
+        assert!(often.begins() && often.not_before(&user_revision(), at(0)) == Some(at(1)));
+        assert_eq!(often.not_before(&user_revision(), at(1)), None);
+        assert_eq!(often.not_before(&user_revision(), at(-3600)), None, "the clock was set back");
         let apart: Vec<i64> = (0..20).map(|n| n * 10).collect();
-        assert_eq!(after(&apart).not_before(&subject(), at(190)), None);
+        assert_eq!(after(&apart).not_before(&user_revision(), at(190)), None);
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::schedule::SHORT_LIFE;
-use super::{Observed, Outcome, Probed, Publication, Verdict, restart};
+use super::{Observed, Outcome, ProbeVerdict, Probed, Publication, restart};
 use crate::api::{Reason, StatusNotice, TokenSourceStatus, to_kubernetes};
 use crate::oauth::Notice;
 
@@ -87,17 +87,17 @@ fn of_publication(publication: &Publication, observed: &Observed<'_>) -> Message
 
 fn probe(messages: &mut Messages, probed: &Probed) {
     match probed.verdict {
-        Verdict::Rejected => {
+        ProbeVerdict::Rejected => {
             messages.remove(PROBE_UNCLEAR);
             insert(messages, Reason::ProbeRejected);
         }
-        Verdict::Accepted => {
+        ProbeVerdict::Accepted => {
             messages.remove(PROBE_UNCLEAR);
             messages.remove(Reason::ProbeRejected.as_str());
         }
-        Verdict::Unclear if probed.unclear >= UNCLEAR_PROBES => {
+        ProbeVerdict::Unclear if probed.unclear >= UNCLEAR_PROBES => {
             messages.insert(PROBE_UNCLEAR.to_owned(), PROBE_UNCLEAR_MESSAGE.to_owned());
         }
-        Verdict::Unclear => {}
+        ProbeVerdict::Unclear => {}
     }
 }

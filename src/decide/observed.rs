@@ -8,7 +8,7 @@ use kube::Resource;
 use super::render::TemplateProblem;
 use super::schedule::is_of_another_clock;
 use super::{
-    Deletion, Failure, FormerTarget, Inputs, Probed, Published, Replacement, Secrets, Target, inputs,
+    Deletion, Failure, Fingerprints, FormerTarget, Probed, Published, ReplacedToken, Secrets, Target, inputs,
 };
 use crate::api::{TokenProviderSpec, TokenSource, TokenSourceSpec, TokenSourceStatus, from_kubernetes};
 
@@ -32,7 +32,7 @@ pub struct Observed<'a> {
     /// What is known about its deletion.
     pub deletion: Deletion,
     /// The token that was replaced last, if it must still be revoked.
-    pub replacement: Option<Replacement>,
+    pub replaced_token: Option<ReplacedToken>,
     /// The spec.
     pub spec: &'a TokenSourceSpec,
     /// The last recorded status.
@@ -49,7 +49,7 @@ pub struct Observed<'a> {
     /// then allowed the hosts that the upstream's target allows.
     pub upstream_has_owner: bool,
     /// The fingerprints of the inputs; None if the provider or a Secret is missing.
-    pub inputs: Option<Inputs>,
+    pub fingerprints: Option<Fingerprints>,
     /// Why the templates of `target.data` cannot be rendered. Unknown without the provider block, which names the fields
     /// that they may use.
     pub template_problem: Option<TemplateProblem>,
@@ -71,7 +71,7 @@ pub struct Observed<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct UnwrittenToken {
     /// Fingerprint of the inputs of its request.
-    pub asked: String,
+    pub inputs_fingerprint: String,
     /// When it expires.
     pub expires_at: DateTime<Utc>,
 }
@@ -93,7 +93,7 @@ impl<'a> Observed<'a> {
             generation: 1,
             deleting: false,
             deletion: Deletion::default(),
-            replacement: None,
+            replaced_token: None,
             spec,
             status,
             renew_request: None,
@@ -101,7 +101,7 @@ impl<'a> Observed<'a> {
             secrets: Secrets::default(),
             circle: Vec::new(),
             upstream_has_owner: false,
-            inputs: None,
+            fingerprints: None,
             template_problem: None,
             target: Target::Missing,
             former_targets: Vec::new(),
@@ -123,9 +123,9 @@ impl Observed<'_> {
     }
 
     /// The fingerprints of a request that is made now; None if the provider or one of the Secrets is missing.
-    pub fn fingerprint(&self) -> Option<Inputs> {
+    pub fn current_fingerprints(&self) -> Option<Fingerprints> {
         let provider = *self.provider.as_ref().ok()?;
-        inputs::fingerprint(self.spec, self.generation, provider, &self.secrets)
+        inputs::fingerprints(self.spec, self.generation, provider, &self.secrets)
     }
 
     /// The owner reference of the Secrets of this `TokenSource`.
@@ -155,9 +155,9 @@ impl Observed<'_> {
 
     /// The renewal request that neither the status nor the target records as handled.
     pub fn open_renew_request(&self) -> Option<&str> {
-        let answered = self.published().and_then(|published| published.answers.as_deref());
+        let handled = self.published().and_then(|published| published.handled_renew_request.as_deref());
         self.renew_request.filter(|request| {
-            answered != Some(request) && self.status.last_handled_renew_request.as_deref() != Some(request)
+            handled != Some(request) && self.status.last_handled_renew_request.as_deref() != Some(request)
         })
     }
 
@@ -166,7 +166,7 @@ impl Observed<'_> {
         self.status.failures > 0
             && self.status.failed_inputs.is_some()
             && self.status.failed_inputs.as_deref()
-                == self.inputs.as_ref().map(|inputs| inputs.attempt.as_str())
+                == self.fingerprints.as_ref().map(|fingerprints| fingerprints.attempt.as_str())
             && !self.succeeded_since()
     }
 
@@ -213,6 +213,6 @@ impl Observed<'_> {
     #[must_use]
     pub fn with_secrets(&self, secrets: Secrets) -> Self {
         let read = Self { secrets, ..self.clone() };
-        Self { inputs: read.fingerprint(), ..read }
+        Self { fingerprints: read.current_fingerprints(), ..read }
     }
 }

@@ -11,7 +11,7 @@ use crate::oauth::Notice;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// Nothing had to be done.
-    Kept,
+    Unchanged,
     /// A token is needed, but the time of the request has not come, or only a change helps.
     Waiting,
     /// A token is needed, and the request waits for the limiter of its provider.

@@ -2,15 +2,15 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Cause, Ending, Failure};
+use super::{Cause, DeletionStep, Failure};
 
 /// The next action.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Plan {
-    /// Write nothing: the object is being deleted.
-    Leave,
-    /// The object is being deleted and has the controller's finalizer.
-    End(Ending),
+    /// Do nothing: the object is being deleted, and does not have the controller's finalizer.
+    AwaitDeletion,
+    /// Take this step: the object is being deleted and has the controller's finalizer.
+    Deletion(DeletionStep),
     /// The spec suspends renewal.
     Suspend,
     /// No request can be made until something in the cluster changes.
@@ -21,7 +21,7 @@ pub enum Plan {
     Wait(Option<DateTime<Utc>>),
     /// Request a token, for this cause.
     Issue(Cause),
-    /// Write the target with its present data: its labels, annotations or type differ from the spec.
+    /// Write the target with its current data: its labels, annotations or type differ from the spec.
     Rewrite,
     /// Remove the token from the target and from the Secrets of its former names, because the provider has refused the
     /// credentials.
@@ -36,6 +36,6 @@ pub enum Plan {
     DeleteFormerTargets,
     /// Restart the workloads that hold an older token than the target.
     Restart,
-    /// Keep the token in the target.
-    Keep,
+    /// Do nothing: the token in the target needs no renewal.
+    Nothing,
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::schedule::is_of_another_clock;
-use super::{Observed, Probed, Published, Verdict};
+use super::{Observed, ProbeVerdict, Probed, Published};
 use crate::api::{ConditionType, Reason, from_kubernetes};
 
 /// The interval if the spec sets none.
@@ -30,7 +30,7 @@ pub(super) fn is_due(observed: &Observed<'_>) -> bool {
 pub(super) fn is_rejected(observed: &Observed<'_>) -> bool {
     let Some(published) = tried(observed) else { return false };
     if let Some(probed) = verdict(observed, published) {
-        return probed.verdict == Verdict::Rejected;
+        return probed.verdict == ProbeVerdict::Rejected;
     }
     let status = observed.status;
     let ready = ConditionType::Ready.find(&status.conditions);
@@ -54,7 +54,7 @@ pub fn next_probe(observed: &Observed<'_>) -> Option<DateTime<Utc>> {
 /// The earliest instant at which a rejected token is renewed; None if no token was rejected.
 pub(super) fn renewal_at(observed: &Observed<'_>) -> Option<DateTime<Utc>> {
     let published = tried(observed)?;
-    let probed = verdict(observed, published).filter(|probed| probed.verdict == Verdict::Rejected)?;
+    let probed = verdict(observed, published).filter(|probed| probed.verdict == ProbeVerdict::Rejected)?;
     let before = u32::try_from(observed.status.probe_rejections).unwrap_or_default();
     if before == 0 {
         return Some(probed.at);

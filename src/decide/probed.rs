@@ -10,7 +10,7 @@ pub struct Probed {
     /// When it was sent.
     pub at: DateTime<Utc>,
     /// The server's verdict.
-    pub verdict: Verdict,
+    pub verdict: ProbeVerdict,
     /// How many results in a row had no verdict.
     pub unclear: u32,
 }
@@ -22,21 +22,22 @@ impl Probed {
         before: Option<&Self>,
         issued_at: DateTime<Utc>,
         at: DateTime<Utc>,
-        verdict: Verdict,
+        verdict: ProbeVerdict,
     ) -> Self {
         let earlier = before.map_or(0, |before| before.unclear);
-        let unclear = if verdict == Verdict::Unclear { earlier.saturating_add(1) } else { 0 };
+        let unclear = if verdict == ProbeVerdict::Unclear { earlier.saturating_add(1) } else { 0 };
         // A rejection stands until the probe accepts the token: an answer without a verdict does not end it.
-        let rejected =
-            before.is_some_and(|before| before.issued_at == issued_at && before.verdict == Verdict::Rejected);
-        let verdict = if rejected && verdict == Verdict::Unclear { Verdict::Rejected } else { verdict };
+        let rejected = before
+            .is_some_and(|before| before.issued_at == issued_at && before.verdict == ProbeVerdict::Rejected);
+        let verdict =
+            if rejected && verdict == ProbeVerdict::Unclear { ProbeVerdict::Rejected } else { verdict };
         Self { issued_at, at, verdict, unclear }
     }
 }
 
 /// The verdict of a server about a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ProbeVerdict {
     /// The server accepts the token, whether or not it permits the call: 2xx, 403.
     Accepted,
     /// 401: the server does not accept the token (RFC 6750 §3.1).
@@ -45,7 +46,7 @@ pub enum Verdict {
     Unclear,
 }
 
-impl Verdict {
+impl ProbeVerdict {
     /// The verdict of this HTTP status.
     pub fn of(status: u16) -> Self {
         match status {

@@ -12,7 +12,7 @@ use crate::api::{ConditionType, Reason, ReasonKind, Tls, TokenSource, TokenSourc
 
 /// What a failure says about the endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Bearing {
+enum EndpointEvidence {
     /// The endpoint, or the provider object, causes the failure. A client can cause it only with what its credentials or its
     /// request do to the server.
     Fails,
@@ -22,7 +22,7 @@ enum Bearing {
     Silent,
 }
 
-const fn bearing(reason: Reason) -> Bearing {
+const fn evidence_of(reason: Reason) -> EndpointEvidence {
     use ReasonKind as Kind;
     match reason {
         Reason::TLSVerificationFailed
@@ -31,15 +31,17 @@ const fn bearing(reason: Reason) -> Bearing {
         | Reason::EndpointNotFound
         | Reason::EndpointNotAllowed
         | Reason::UnexpectedRedirect
-        | Reason::UnsupportedMediaType => Bearing::Fails,
-        Reason::RateLimited | Reason::ProviderError | Reason::UnsupportedTokenType => Bearing::Answers,
+        | Reason::UnsupportedMediaType => EndpointEvidence::Fails,
+        Reason::RateLimited | Reason::ProviderError | Reason::UnsupportedTokenType => {
+            EndpointEvidence::Answers
+        }
         _ => match reason.kind() {
-            Kind::Endpoint => Bearing::Fails,
+            Kind::Endpoint => EndpointEvidence::Fails,
             // Many providers refuse bad credentials with a success response of their own form.
             Kind::Unusable | Kind::RefreshToken | Kind::Assertion | Kind::Credentials | Kind::Refused => {
-                Bearing::Answers
+                EndpointEvidence::Answers
             }
-            Kind::Fact | Kind::NotSent | Kind::Passing | Kind::Other => Bearing::Silent,
+            Kind::Fact | Kind::NotSent | Kind::Passing | Kind::Other => EndpointEvidence::Silent,
         },
     }
 }
@@ -86,16 +88,16 @@ impl<'a> ProviderUse<'a> {
         let own = failure
             .and_then(|failure| Reason::named(&failure.reason))
             .filter(|reason| status.failures > 0 && status.failed_reason.as_deref() == Some(reason.as_str()));
-        let bearing = own.map_or(Bearing::Silent, |reason| bearing_with(reason, tls));
+        let evidence = own.map_or(EndpointEvidence::Silent, |reason| evidence_with_tls(reason, tls));
         let failed_at = status.last_failure_time.as_ref().and_then(|time| past(time, now));
         // The first failure was not after the last one. `Renewed` may say otherwise if another clock wrote it.
         let since = failure
             .zip(failed_at)
             .map(|(failure, failed_at)| from_kubernetes(&failure.last_transition_time).min(failed_at));
-        let failed = since.zip(own).filter(|_| bearing == Bearing::Fails);
+        let failed = since.zip(own).filter(|_| evidence == EndpointEvidence::Fails);
         Self {
             succeeded_at: succeeded_at(status, now),
-            answered_at: failed_at.filter(|_| bearing == Bearing::Answers),
+            answered_at: failed_at.filter(|_| evidence == EndpointEvidence::Answers),
             failed: failed.map(|(since, reason)| Failed { since, reason, times: status.failures }),
             ..nothing
         }
@@ -104,10 +106,10 @@ impl<'a> ProviderUse<'a> {
 
 /// What a failure says about the endpoint of a provider with these settings of TLS. If the client has a certificate, which is in
 /// the namespace of the TokenSource, the server may have refused that.
-fn bearing_with(reason: Reason, tls: &Tls) -> Bearing {
+fn evidence_with_tls(reason: Reason, tls: &Tls) -> EndpointEvidence {
     match reason {
-        Reason::TLSVerificationFailed if tls.client_certificate_ref.is_some() => Bearing::Silent,
-        _ => bearing(reason),
+        Reason::TLSVerificationFailed if tls.client_certificate_ref.is_some() => EndpointEvidence::Silent,
+        _ => evidence_of(reason),
     }
 }
 

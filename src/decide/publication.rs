@@ -21,13 +21,13 @@ pub struct TokenRecord {
     /// When the token expires.
     pub expires_at: DateTime<Utc>,
     /// Fingerprint of the inputs of its request.
-    pub asked: String,
+    pub inputs_fingerprint: String,
     /// When this token was first issued. Earlier than `issued_at` if the provider has returned the same token again with a
     /// longer life. Not part of the hash: a change to it costs one restart at most.
     pub since: DateTime<Utc>,
-    /// The renewal request that the token answers. Stored with the token, so that both are written or neither is. Not part
-    /// of the hash: a change to it costs one renewal at most.
-    pub answers: Option<String>,
+    /// The renewal request that is handled by this token. Stored with the token, so that both are written or neither is. Not
+    /// part of the hash: a change of this value costs one renewal at most.
+    pub handled_renew_request: Option<String>,
     /// The versions of the Secrets that are part of the fingerprint. Not part of the hash: an earlier version of the
     /// controller does not know them and would take the target for altered.
     pub versions: Versions,
@@ -41,7 +41,8 @@ pub fn content_hash(data: &Data, record: &TokenRecord) -> String {
         add(&mut digest, key.as_bytes());
         add(&mut digest, &value.0);
     }
-    for line in [timestamp(record.issued_at), timestamp(record.expires_at), record.asked.clone()] {
+    for line in [timestamp(record.issued_at), timestamp(record.expires_at), record.inputs_fingerprint.clone()]
+    {
         add(&mut digest, line.as_bytes());
     }
     hex(&digest.finalize())
@@ -66,12 +67,12 @@ pub fn target(
         (annotation::EXPIRES_AT, timestamp(record.expires_at)),
         // Always set: an annotation that another client has set would otherwise outlive every later token.
         (annotation::TOKEN_SINCE, timestamp(record.since)),
-        (annotation::INPUTS, record.asked.clone()),
+        (annotation::INPUTS, record.inputs_fingerprint.clone()),
         (annotation::DATA_HASH, content_hash(&data, record)),
         (annotation::METADATA_HASH, metadata_hash(target, &owner.name)),
     ];
     ours.extend(record.versions.to_json().map(|versions| (annotation::CREDENTIALS, versions)));
-    ours.extend(record.answers.iter().map(|request| (annotation::ANSWERS, request.clone())));
+    ours.extend(record.handled_renew_request.iter().map(|request| (annotation::ANSWERS, request.clone())));
     secret(name, target, owner, Some(data), ours)
 }
 
@@ -161,8 +162,8 @@ impl TokenRecord {
             issued_at,
             since: time(annotation::TOKEN_SINCE).unwrap_or(issued_at),
             expires_at: time(annotation::EXPIRES_AT)?,
-            asked: annotations.get(annotation::INPUTS)?.clone(),
-            answers: annotations.get(annotation::ANSWERS).cloned(),
+            inputs_fingerprint: annotations.get(annotation::INPUTS)?.clone(),
+            handled_renew_request: annotations.get(annotation::ANSWERS).cloned(),
             versions: annotations
                 .get(annotation::CREDENTIALS)
                 .map(|text| Versions::from_json(text))

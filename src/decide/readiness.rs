@@ -1,7 +1,7 @@
 //! Flaws of the token in the target.
 //!
 //! One list of flaws answers both "is the token usable now" and "must it be renewed", so that the answers agree. They differ
-//! for rotated credentials, which leave the present token usable; for a token that expires soon; for one that the probe
+//! for rotated credentials, which leave the current token usable; for a token that expires soon; for one that the probe
 //! rejects; and for a requested renewal.
 
 use chrono::{DateTime, Utc};
@@ -14,7 +14,7 @@ use crate::api::{Reason, TokenSourceStatus, from_kubernetes};
 /// The first flaw of the token in the target; None while the token is usable.
 pub(super) fn unusable(observed: &Observed<'_>) -> Option<Reason> {
     flaw(observed)
-        // Rotated credentials require a new token, but the present one stays usable.
+        // Rotated credentials require a new token, but the current one stays usable.
         .filter(|flaw| *flaw != Cause::InputsChanged || !is_of_this_spec(observed))
         .map(Cause::reason)
         .or_else(|| {
@@ -25,7 +25,7 @@ pub(super) fn unusable(observed: &Observed<'_>) -> Option<Reason> {
         .or_else(|| probe::is_rejected(observed).then_some(Reason::ProbeRejected))
 }
 
-/// Why a new token must be requested; None while the present one is kept.
+/// Why a new token must be requested; None while the current one needs no renewal.
 pub(super) fn cause(observed: &Observed<'_>) -> Option<Cause> {
     flaw(observed)
         .or_else(|| {
@@ -70,20 +70,23 @@ pub(super) fn next_request(observed: &Observed<'_>, status: &TokenSourceStatus) 
 }
 
 fn is_of_these_inputs(observed: &Observed<'_>, status: &TokenSourceStatus) -> bool {
-    let attempt = observed.inputs.as_ref().map(|inputs| inputs.attempt.as_str());
+    let attempt = observed.fingerprints.as_ref().map(|fingerprints| fingerprints.attempt.as_str());
     attempt.is_some() && status.failed_inputs.as_deref() == attempt
 }
 
 /// Whether the token in the target was requested with this spec and provider. The values of the credentials may differ.
 pub(super) fn is_of_this_spec(observed: &Observed<'_>) -> bool {
-    observed.published().is_some_and(|published| was_asked(observed, &published.asked, &published.versions))
+    observed
+        .published()
+        .is_some_and(|published| matches_spec(observed, &published.inputs_fingerprint, &published.versions))
 }
 
 /// Whether a token with this fingerprint and these versions was asked for by this spec and provider, if with other values of
 /// the credentials.
-pub(super) fn was_asked(observed: &Observed<'_>, asked: &str, versions: &Versions) -> bool {
+pub(super) fn matches_spec(observed: &Observed<'_>, inputs_fingerprint: &str, versions: &Versions) -> bool {
     observed.provider.as_ref().is_ok_and(|provider| {
-        inputs::asked_with_earlier(observed.spec, provider, &observed.secrets, versions) == asked
+        inputs::token_fingerprint_with_earlier(observed.spec, provider, &observed.secrets, versions)
+            == inputs_fingerprint
     })
 }
 
@@ -100,9 +103,9 @@ fn flaw(observed: &Observed<'_>) -> Option<Cause> {
         Target::Withdrawn { .. } => Some(Cause::TokenWithdrawn),
         Target::Ours(published) if !published.intact => Some(Cause::TargetTampered),
         Target::Ours(published) => observed
-            .inputs
+            .fingerprints
             .as_ref()
-            .is_some_and(|inputs| inputs.asked != published.asked)
+            .is_some_and(|fingerprints| fingerprints.token != published.inputs_fingerprint)
             .then_some(Cause::InputsChanged),
     }
 }

@@ -28,8 +28,8 @@ pub fn secret_name(source: &str) -> String {
     format!("{source}-refresh")
 }
 
-/// Whether refresh tokens are kept at all. With `client_credentials` they would save nothing (RFC 6749 §4.4.3).
-pub fn is_kept(provider: &TokenProviderSpec) -> bool {
+/// Whether refresh tokens are stored. With `client_credentials` they would save nothing (RFC 6749 §4.4.3).
+pub fn stores_refresh_token(provider: &TokenProviderSpec) -> bool {
     provider.refresh.policy == RefreshPolicy::IfIssued
         && !matches!(provider.grant_type.as_deref(), None | Some("client_credentials"))
 }
@@ -44,7 +44,7 @@ const PATIENCE: i32 = 3;
 /// their own. A limit (429) or a proxy's refusal says nothing about the token, and another request at once would make the
 /// limit worse. With grant `refresh_token` nothing can replace the stored token: the credentials' own has been used up by
 /// rotation, and sending it again may revoke all of its successors.
-pub fn gives_way(provider: &TokenProviderSpec, failure: &Failure, failures: i32) -> bool {
+pub fn falls_back_to_grant(provider: &TokenProviderSpec, failure: &Failure, failures: i32) -> bool {
     let third = failures >= PATIENCE && failure.reason != Reason::RateLimited;
     !is_own_grant(provider) && (Failure::is_refusal_by_provider(failure.reason) || third)
 }
@@ -55,7 +55,7 @@ pub fn is_own_grant(provider: &TokenProviderSpec) -> bool {
 }
 
 /// Adds what a person has to do, if a refresh token was refused that only a person can replace.
-pub fn explain(observed: &Observed<'_>, mut failure: Failure) -> Failure {
+pub fn add_reauthorization_hint(observed: &Observed<'_>, mut failure: Failure) -> Failure {
     let own = observed.provider.as_ref().is_ok_and(|provider| is_own_grant(provider));
     if let (true, Reason::InvalidGrant, Some(reference)) =
         (own, failure.reason, &observed.spec.credentials_ref)
@@ -78,7 +78,7 @@ pub struct RefreshBinding {
     /// these endpoints alone.
     endpoint: String,
     /// Fingerprint of all inputs of the request.
-    asked: String,
+    inputs_fingerprint: String,
     /// Digest of the credentials' own refresh token; only with grant `refresh_token`.
     seed: Option<String>,
 }
@@ -88,7 +88,7 @@ impl RefreshBinding {
     pub fn now(
         spec: &TokenSourceSpec,
         provider: &TokenProviderSpec,
-        asked: &str,
+        inputs_fingerprint: &str,
         credentials: &BTreeMap<String, ByteString>,
     ) -> Self {
         let key = spec.credentials_ref.as_ref().map(|reference| reference.keys.refresh_token());
@@ -105,7 +105,7 @@ impl RefreshBinding {
         }
         Self {
             endpoint: digest(&issued_to),
-            asked: asked.to_owned(),
+            inputs_fingerprint: inputs_fingerprint.to_owned(),
             seed: seed.and_then(|key| credentials.get(key)).map(|value| digest(&value.0)),
         }
     }
@@ -113,15 +113,15 @@ impl RefreshBinding {
     /// The refresh token in this Secret, if it may be sent now.
     ///
     /// A token that was issued with other inputs belongs to another user, client or scope. With grant `refresh_token`, only
-    /// another refresh token in the credentials counts as other inputs: rotation has made the first one worthless, and a new
-    /// label on its Secret must not bring it back.
-    pub fn usable(&self, kept: &SecretObject) -> Option<Secret> {
-        let annotations = kept.metadata.annotations.as_ref()?;
+    /// the refresh token in the credentials is compared: rotation has made that token worthless, and a new label on its
+    /// Secret must not cause it to be sent again.
+    pub fn usable(&self, secret: &SecretObject) -> Option<Secret> {
+        let annotations = secret.metadata.annotations.as_ref()?;
         let is = |key, wanted: &str| annotations.get(key).is_some_and(|found| found == wanted);
-        let data = kept.data.as_ref()?;
+        let data = secret.data.as_ref()?;
         let same = match &self.seed {
             Some(seed) => data.get(SEED_KEY).is_some_and(|found| found.0 == seed.as_bytes()),
-            None => is(annotation::INPUTS, &self.asked),
+            None => is(annotation::INPUTS, &self.inputs_fingerprint),
         };
         let token = data.get(TOKEN_KEY).filter(|_| same && is(annotation::ISSUED_BY, &self.endpoint))?;
         // An earlier version of the controller may have stored a text that is no refresh token.
@@ -129,13 +129,14 @@ impl RefreshBinding {
     }
 
     /// The Secret that stores this refresh token.
-    pub fn keep(&self, source: &str, owner: OwnerReference, token: &Secret) -> SecretObject {
+    pub fn to_secret(&self, source: &str, owner: OwnerReference, token: &Secret) -> SecretObject {
         let mut data =
             BTreeMap::from([(TOKEN_KEY.to_owned(), ByteString(token.expose().as_bytes().to_vec()))]);
         if let Some(seed) = &self.seed {
             data.insert(SEED_KEY.to_owned(), ByteString(seed.as_bytes().to_vec()));
         }
-        let annotations = [(annotation::INPUTS, &self.asked), (annotation::ISSUED_BY, &self.endpoint)];
+        let annotations =
+            [(annotation::INPUTS, &self.inputs_fingerprint), (annotation::ISSUED_BY, &self.endpoint)];
         SecretObject {
             metadata: ObjectMeta {
                 name: Some(secret_name(source)),

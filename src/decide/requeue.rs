@@ -31,7 +31,7 @@ pub fn requeue_after(
     }
     match (plan, outcome) {
         // The limiter triggers the reconcile of a TokenSource that waits for it.
-        (Plan::Leave | Plan::Suspend | Plan::Wait(None), _) | (_, Outcome::Deferred(_)) => {}
+        (Plan::AwaitDeletion | Plan::Suspend | Plan::Wait(None), _) | (_, Outcome::Deferred(_)) => {}
         (Plan::Wait(Some(until)), _) => {
             instants.push(*until);
             // The wait may be for a requested renewal, and the scheduled renewal may come before it. A scheduled renewal

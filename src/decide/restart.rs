@@ -21,7 +21,7 @@ pub(super) fn is_needed(observed: &Observed<'_>, status: &TokenSourceStatus) -> 
 pub fn next_follow_up(observed: &Observed<'_>, status: &TokenSourceStatus) -> Option<DateTime<Utc>> {
     let needed = is_needed(observed, status) || former_target::are_removable(observed);
     let now = needed.then_some(observed.now);
-    let replaced = observed.replacement.as_ref().map(|replaced| replaced.due);
+    let replaced = observed.replaced_token.as_ref().map(|replaced| replaced.due);
     now.into_iter().chain(probe::next_probe(observed)).chain(replaced).min()
 }
 

@@ -1,49 +1,135 @@
-//! What follows from a refused client or user for the tokens that were issued before.
+//! The rules that decide when tokens are revoked: at the deletion of an object, which the controller's finalizer delays, and
+//! after another token has replaced them.
 //!
-//! Some providers invalidate these tokens together with the credentials, before their stated expiry (Ocrolus says so). The
-//! controller cannot know this: the token is flagged or, if the spec asks for it, withdrawn. Must not know how a Secret is
-//! written.
+//! Knows which tokens an object has left. Must not know how a token is revoked.
 
-use super::{Failure, Observed, Plan};
-use crate::api::{OnRevoked, Reason, ReasonKind};
-use crate::oauth::TOKEN_EXCHANGE;
+use chrono::TimeDelta;
 
-/// Whether the provider refuses the client or user, rather than the request. An expired token that is to be exchanged is no
-/// revocation, although it is refused with the same code.
-fn is_of_credentials(observed: &Observed<'_>, reason: Reason) -> bool {
-    let grant = observed.provider.as_ref().ok().and_then(|provider| provider.grant_type.as_deref());
-    let is_of_exchanged = reason == Reason::InvalidGrant && grant == Some(TOKEN_EXCHANGE);
-    reason.kind() == ReasonKind::Credentials && !is_of_exchanged
+use super::readiness::{is_of_this_spec, matches_spec};
+use super::{DeletionStep, Failure, Observed, Plan, Target, validation};
+use crate::api::from_kubernetes;
+
+/// The plan for an object that is being deleted. Without the controller's finalizer, nothing is done. With the finalizer, the
+/// tokens are revoked before the finalizer is removed.
+pub(super) fn deleting(observed: &Observed<'_>) -> Option<Plan> {
+    let deletion = &observed.deletion;
+    observed.deleting.then(|| {
+        if !deletion.finalizer {
+            Plan::AwaitDeletion
+        } else if deletion.of_namespace {
+            // The credentials are deleted, too, and the namespace must not wait for a provider.
+            Plan::Deletion(DeletionStep::RemoveFinalizer(None))
+        } else {
+            Plan::Deletion(revoking(observed))
+        }
+    })
 }
 
-/// Adds a warning about the published token to the failure.
-pub fn flag(observed: &Observed<'_>, mut failure: Failure) -> Failure {
-    let good = observed.published().is_some_and(|published| observed.now < published.expires_at);
-    if good
-        && is_of_credentials(observed, failure.reason)
-        && observed.spec.renewal.on_revoked == OnRevoked::Keep
-    {
-        failure.message = format!(
-            "{} The token in Secret {} stays there until it expires, but if the credentials were revoked it may be \
-             refused before that; renewal.onRevoked: Withdraw removes it instead.",
-            failure.message,
-            observed.target_name()
-        );
+/// Adds or removes the finalizer as the provider block requires.
+pub(super) fn finalizer(observed: &Observed<'_>) -> Option<Plan> {
+    let wanted = observed.provider.as_ref().ok()?.revokes_on_delete();
+    (wanted != observed.deletion.finalizer).then_some(Plan::SetFinalizer(wanted))
+}
+
+/// Revokes the replaced token when it is due.
+pub(super) fn replaced(observed: &Observed<'_>) -> Option<Plan> {
+    let replaced_token = observed.replaced_token.as_ref()?;
+    let wanted = observed.provider.as_ref().ok()?.grace_of_replaced().is_some();
+    (wanted && observed.now >= replaced_token.due && revocable(observed).replaced)
+        .then_some(Plan::RevokeReplaced)
+}
+
+/// The tokens that were requested with the current spec and provider. A token of an earlier spec may come from another
+/// provider, and the owners of what it was requested with have not allowed the current revocation endpoint.
+pub struct Revocable {
+    /// The one in the target.
+    pub published: bool,
+    /// The one that was in the target before.
+    pub replaced: bool,
+    /// The one that could not be written.
+    pub unwritten: bool,
+}
+
+/// Which tokens may be revoked.
+pub fn revocable(observed: &Observed<'_>) -> Revocable {
+    let inputs_fingerprint = observed.fingerprints.as_ref().map(|fingerprints| fingerprints.token.as_str());
+    let replaced = observed.replaced_token.as_ref();
+    Revocable {
+        published: is_of_this_spec(observed),
+        replaced: replaced
+            .is_some_and(|token| matches_spec(observed, &token.inputs_fingerprint, &token.versions)),
+        unwritten: observed
+            .unwritten_token
+            .as_ref()
+            .is_some_and(|token| inputs_fingerprint == Some(token.inputs_fingerprint.as_str())),
     }
-    failure
 }
 
-/// Withdraws the token, if the spec asks for it and the same credentials have been refused permanently.
-pub(super) fn withdrawal(observed: &Observed<'_>) -> Option<Plan> {
-    let refused = || {
-        let reason = observed.status.failed_reason.as_deref().and_then(Reason::named);
-        observed.failed_before() && reason.is_some_and(|reason| is_of_credentials(observed, reason))
+/// How long after its replacement the token in the target is revoked; None if it is not, because the spec does not ask for it, or
+/// the token may be another provider's.
+pub fn grace_of_current(observed: &Observed<'_>) -> Option<TimeDelta> {
+    let grace = observed.provider.as_ref().ok()?.grace_of_replaced()?;
+    observed.published().filter(|published| published.intact)?;
+    let grace = TimeDelta::from_std(grace).ok()?;
+    is_of_this_spec(observed).then_some(grace)
+}
+
+fn revoking(observed: &Observed<'_>) -> DeletionStep {
+    let unwanted = observed.provider.as_ref().is_ok_and(|provider| !provider.revokes_on_delete());
+    if unwanted || !has_tokens(observed) {
+        return DeletionStep::RemoveFinalizer(lost_token(observed).filter(|_| !unwanted));
+    }
+    let provider = match observed.provider.clone() {
+        Ok(provider) => provider,
+        Err(failure) => return DeletionStep::RemoveFinalizer(Some(failure)),
     };
-    // After a rename, only the Secret of the former name may contain the refused token.
-    let has_token =
-        observed.published().is_some() || observed.former_targets.iter().any(|former| former.holds_token);
-    let wanted = observed.spec.renewal.on_revoked == OnRevoked::Withdraw && has_token;
-    (wanted && refused()).then_some(Plan::Withdraw)
+    // The owner of everything that the token was requested with has to allow the host.
+    let refused = validation::contradiction(observed, provider)
+        .or_else(|| validation::credentials(observed, provider))
+        .or_else(|| validation::unready(observed))
+        .or_else(|| foreign_token(observed).filter(|_| !has_other_tokens(observed)));
+    match refused {
+        Some(failure) => DeletionStep::RemoveFinalizer(Some(failure)),
+        None => observed.deletion.next(observed.now),
+    }
+}
+
+/// Whether there is a token that the provider may still accept.
+fn has_tokens(observed: &Observed<'_>) -> bool {
+    observed.published().is_some_and(|published| observed.now < published.expires_at)
+        || has_other_tokens(observed)
+}
+
+/// The same, without the token in the target.
+fn has_other_tokens(observed: &Observed<'_>) -> bool {
+    let is_valid = |expires_at| observed.now < expires_at;
+    let Revocable { unwritten, replaced, .. } = revocable(observed);
+    unwritten && observed.unwritten_token.as_ref().is_some_and(|token| is_valid(token.expires_at))
+        || replaced && observed.replaced_token.as_ref().is_some_and(|replaced| is_valid(replaced.until))
+        || observed.deletion.refresh_token
+}
+
+/// A valid token that cannot be read any more, for example after a foreground deletion, which deletes the Secret first.
+fn lost_token(observed: &Observed<'_>) -> Option<Failure> {
+    let expires_at = observed.status.expires_at.as_ref().map(from_kubernetes)?;
+    let is_gone = matches!(observed.target, Target::Missing | Target::Foreign(_));
+    (is_gone && observed.now < expires_at).then(|| {
+        Failure::not_revoked(format!(
+            "Secret {} was gone before its token could be read.",
+            observed.target_name()
+        ))
+    })
+}
+
+/// Why the token in the target is not revoked: one that was requested with another spec may be another provider's.
+pub fn foreign_token(observed: &Observed<'_>) -> Option<Failure> {
+    let published = observed.published()?;
+    (observed.now < published.expires_at && !is_of_this_spec(observed)).then(|| {
+        Failure::not_revoked(format!(
+            "The token in Secret {} was requested with an earlier spec or provider, so it is not sent to this one.",
+            observed.target_name()
+        ))
+    })
 }
 
 #[cfg(test)]

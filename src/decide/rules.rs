@@ -7,7 +7,7 @@ use super::readiness::cause;
 use super::refresh::secret_name;
 use super::schedule::{MINIMUM_INTERVAL, REQUESTED_INTERVAL, is_of_another_clock};
 use super::{
-    Cause, Failure, Observed, Plan, Target, ending, former_target, probe, restart, revocation, validation,
+    Cause, Failure, Observed, Plan, Target, former_target, probe, refusal, restart, revocation, validation,
 };
 use crate::api::{Reason, from_kubernetes};
 
@@ -15,35 +15,35 @@ type Rule = fn(&Observed<'_>) -> Option<Plan>;
 
 /// The rules in the order of their precedence.
 const RULES: &[Rule] = &[
-    ending::deleting,       // first: never recreate a Secret that garbage collection deletes
-    suspended,              // before every rule that writes
-    conflicting_target,     // before requests: a token that cannot be stored must not be issued
-    unresolved_provider,    // the rest of the spec cannot be checked without the provider
-    contradictory_spec,     //
-    broken_template,        // before requests: a token that cannot be rendered must not be issued
-    unusable_credentials,   // checked while the token is valid, too, so that there is time to correct them
-    unwritten_token,        // before requests: an issued token is not requested again
-    revocation::withdrawal, // before the wait that follows the refusal
-    failed_lately,          // the same inputs have failed: wait until the recorded time
-    asked_lately,           // never faster than the minimum interval, whatever the cause
-    unready_upstream,       // only if a token is needed: until then the upstream token need not be valid
-    token_wanted,           //
-    ending::finalizer,      // after the request: a controller that may not write it must still renew
-    outdated_metadata,      // costs no token
-    untried_token,          //
-    former_targets,         // before restarts: no pod may start with a token that is not renewed
-    outdated_workloads,     // late: a failed restart must not prevent anything else
-    ending::replaced,       // after restarts: workloads may still use the old token
+    revocation::deleting,  // first: never recreate a Secret that garbage collection deletes
+    suspended,             // before every rule that writes
+    conflicting_target,    // before requests: a token that cannot be stored must not be issued
+    unresolved_provider,   // the rest of the spec cannot be checked without the provider
+    contradictory_spec,    //
+    broken_template,       // before requests: a token that cannot be rendered must not be issued
+    unusable_credentials,  // checked while the token is valid, too, so that there is time to correct them
+    unwritten_token,       // before requests: an issued token is not requested again
+    refusal::withdrawal,   // before the wait that follows the refusal
+    failed_lately,         // the same inputs have failed: wait until the recorded time
+    requested_lately,      // never faster than the minimum interval, whatever the cause
+    unready_upstream,      // only if a token is needed: until then the upstream token need not be valid
+    token_wanted,          //
+    revocation::finalizer, // after the request: a controller that may not write it must still renew
+    outdated_metadata,     // costs no token
+    untried_token,         //
+    former_targets,        // before restarts: no pod may start with a token that is not renewed
+    outdated_workloads,    // late: a failed restart must not prevent anything else
+    revocation::replaced,  // after restarts: workloads may still use the old token
 ];
 
-/// The plan of the first rule that applies; [`Plan::Keep`] if none does.
+/// The plan of the first rule that applies; [`Plan::Nothing`] if none does.
 pub fn decide(observed: &Observed<'_>) -> Plan {
-    RULES.iter().find_map(|rule| rule(observed)).unwrap_or(Plan::Keep)
+    RULES.iter().find_map(|rule| rule(observed)).unwrap_or(Plan::Nothing)
 }
 
 fn suspended(observed: &Observed<'_>) -> Option<Plan> {
     // The deletion of a suspended object revokes its tokens, too.
-    observed.spec.suspend.then(|| ending::finalizer(observed).unwrap_or(Plan::Suspend))
+    observed.spec.suspend.then(|| revocation::finalizer(observed).unwrap_or(Plan::Suspend))
 }
 
 fn conflicting_target(observed: &Observed<'_>) -> Option<Plan> {
@@ -95,7 +95,10 @@ fn unusable_credentials(observed: &Observed<'_>) -> Option<Plan> {
 
 fn unwritten_token(observed: &Observed<'_>) -> Option<Plan> {
     let unwritten = observed.unwritten_token.as_ref()?;
-    let wanted = observed.inputs.as_ref().is_some_and(|inputs| inputs.asked == unwritten.asked);
+    let wanted = observed
+        .fingerprints
+        .as_ref()
+        .is_some_and(|fingerprints| fingerprints.token == unwritten.inputs_fingerprint);
     (wanted && observed.now < unwritten.expires_at).then_some(Plan::Publish)
 }
 
@@ -123,7 +126,7 @@ fn recorded_wait(observed: &Observed<'_>) -> Option<DateTime<Utc>> {
     Some(if misdated { now } else { until })
 }
 
-fn asked_lately(observed: &Observed<'_>) -> Option<Plan> {
+fn requested_lately(observed: &Observed<'_>) -> Option<Plan> {
     let interval = match cause(observed)? {
         Cause::RenewalRequested | Cause::ProbeRejected if !observed.failed_before() => REQUESTED_INTERVAL,
         _ => MINIMUM_INTERVAL,

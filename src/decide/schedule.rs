@@ -72,27 +72,29 @@ pub fn renew_at(
 
 /// How long after its issue a token with this lifetime must be renewed.
 fn due_after(lifetime: TimeDelta, renewal: &Renewal, uid: &str) -> TimeDelta {
-    let (due, lead) = due_and_lead(lifetime.max(TimeDelta::zero()), renewal);
+    let (due, jitter_base) = due_and_jitter_base(lifetime.max(TimeDelta::zero()), renewal);
     #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)] // a tenth of ten years is 3e7
-    let jitter = (jitter(uid, 0) * lead.num_seconds() as f64 / 10.0).round() as i64;
+    let jitter = (jitter(uid, 0) * jitter_base.num_seconds() as f64 / 10.0).round() as i64;
     (due - TimeDelta::seconds(jitter)).max(TimeDelta::zero())
 }
 
 /// The minimum and maximum time after its issue at which a token with this lifetime is renewed, for any uid.
 pub fn due_between(lifetime: TimeDelta, renewal: &Renewal) -> (TimeDelta, TimeDelta) {
-    let (due, lead) = due_and_lead(lifetime.max(TimeDelta::zero()), renewal);
-    (whole_seconds((due - lead / 10).max(TimeDelta::zero())), due)
+    let (due, jitter_base) = due_and_jitter_base(lifetime.max(TimeDelta::zero()), renewal);
+    (whole_seconds((due - jitter_base / 10).max(TimeDelta::zero())), due)
 }
 
 /// The time of renewal without jitter, and the span of which the jitter is a tenth at most.
-fn due_and_lead(lifetime: TimeDelta, renewal: &Renewal) -> (TimeDelta, TimeDelta) {
-    let due = wish(lifetime, renewal).min(latest(lifetime));
-    // The shorter part: a tenth of a long lead could use up a short wait, and the next token would be due at once.
+fn due_and_jitter_base(lifetime: TimeDelta, renewal: &Renewal) -> (TimeDelta, TimeDelta) {
+    let due = wanted_renewal(lifetime, renewal).min(latest_renewal(lifetime));
+    // The shorter of the two parts: a tenth of a long second part could use up a short first one, and the next token would be
+    // due at once.
     (due, (lifetime - due).min(due))
 }
 
-/// The renewal time that the user asks for; half of the lifetime if `before` is not shorter than the lifetime.
-fn wish(lifetime: TimeDelta, renewal: &Renewal) -> TimeDelta {
+/// How long after its issue the user wants the token to be renewed: half of the lifetime, if `before` is not shorter than the
+/// lifetime.
+fn wanted_renewal(lifetime: TimeDelta, renewal: &Renewal) -> TimeDelta {
     if let Some(before) = renewal.before {
         let before = TimeDelta::from_std(before.get()).unwrap_or(TimeDelta::MAX);
         return whole_seconds(if before >= lifetime { lifetime / 2 } else { lifetime - before });
@@ -101,8 +103,8 @@ fn wish(lifetime: TimeDelta, renewal: &Renewal) -> TimeDelta {
     TimeDelta::seconds(lifetime.num_seconds() * i64::from(percentage) / 100)
 }
 
-/// The latest instant that still lets mounts show the new token before the old one expires.
-fn latest(lifetime: TimeDelta) -> TimeDelta {
+/// How long after its issue the token must be renewed, so that mounts show the new token before the old one expires.
+fn latest_renewal(lifetime: TimeDelta) -> TimeDelta {
     if lifetime < SHORT_LIFE { whole_seconds(lifetime / 2) } else { lifetime - PROPAGATION_MARGIN }
 }
 

@@ -11,7 +11,7 @@ pub type Data = BTreeMap<String, ByteString>;
 
 /// The metadata of a Secret that a request uses.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Credentials {
+pub enum ReferencedSecret {
     /// The spec names no Secret.
     Unnamed,
     /// The spec names a Secret that does not exist.
@@ -29,7 +29,7 @@ pub enum Credentials {
     },
 }
 
-impl Credentials {
+impl ReferencedSecret {
     /// The name of the Secret, if the spec names one.
     pub fn name(&self) -> Option<&str> {
         match self {

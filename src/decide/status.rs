@@ -12,12 +12,12 @@ use super::{Cause, Deferral, Failure, Observed, Outcome, Target, notices, restar
 use crate::api::{ConditionType, Reason, StatusNotice, TargetStatus, TokenSourceStatus, to_kubernetes};
 
 /// The status to record. `observed` is the observation that the plan was made from, updated with the outcome
-/// ([`super::Settled`]).
+/// ([`super::ObservedAfter`]).
 pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceStatus {
     let mut status = observed.status.clone();
     status.observed_generation = Some(observed.generation);
     match outcome {
-        Outcome::Kept
+        Outcome::Unchanged
         | Outcome::Rewritten(_)
         | Outcome::Probed(_)
         | Outcome::FormerTargetsDeleted(_)
@@ -110,15 +110,16 @@ fn count(status: &mut TokenSourceStatus, observed: &Observed<'_>, at: DateTime<U
     let alike = again && class(before.failed_reason.as_deref()) == Some(FailureClass::of(failure.reason));
     status.failures = if again { before.failures.saturating_add(1) } else { 1 };
     status.failures_of_class = if alike { before.failures_of_class.saturating_add(1) } else { 1 };
-    status.failed_inputs = observed.inputs.as_ref().map(|inputs| inputs.attempt.clone());
+    status.failed_inputs = observed.fingerprints.as_ref().map(|fingerprints| fingerprints.attempt.clone());
     status.failed_reason = Some(failure.reason.as_str().to_owned());
     status.last_failure_time = Some(to_kubernetes(at));
     let published = observed.published();
-    let asked = observed.inputs.as_ref().map(|inputs| inputs.asked.as_str());
+    let inputs_fingerprint = observed.fingerprints.as_ref().map(|fingerprints| fingerprints.token.as_str());
     let attempts = Attempts {
         failures: status.failures,
         of_class: status.failures_of_class,
-        proven: published.is_some_and(|published| Some(published.asked.as_str()) == asked),
+        proven: published
+            .is_some_and(|published| Some(published.inputs_fingerprint.as_str()) == inputs_fingerprint),
         life_left: published.map_or_else(Default::default, |published| published.expires_at - at),
         uid: observed.uid,
     };
@@ -129,8 +130,10 @@ fn count(status: &mut TokenSourceStatus, observed: &Observed<'_>, at: DateTime<U
 fn describe_target(status: &mut TokenSourceStatus, observed: &Observed<'_>) {
     match &observed.target {
         Target::Ours(published) => {
-            if published.answers.is_some() && published.answers.as_deref() == observed.renew_request {
-                status.last_handled_renew_request.clone_from(&published.answers);
+            if published.handled_renew_request.is_some()
+                && published.handled_renew_request.as_deref() == observed.renew_request
+            {
+                status.last_handled_renew_request.clone_from(&published.handled_renew_request);
             }
             status.issued_at = Some(to_kubernetes(published.issued_at));
             status.expires_at = Some(to_kubernetes(published.expires_at));
@@ -190,7 +193,7 @@ fn renewed(set: &mut ConditionSet<'_>, observed: &Observed<'_>, notices: &[Statu
             let reason = publication.cause.success();
             set.set(kind, State::True, reason, notices::message(reason, notices));
         }
-        Outcome::Kept
+        Outcome::Unchanged
         | Outcome::Rewritten(_)
         | Outcome::Probed(_)
         | Outcome::FormerTargetsDeleted(_)
@@ -207,7 +210,7 @@ fn renewed(set: &mut ConditionSet<'_>, observed: &Observed<'_>, notices: &[Statu
         {
             set.set(kind, State::Unknown, Reason::TokenPending, sentence(Reason::TokenPending));
         }
-        // Another reason may have been reported meanwhile; report the present wait.
+        // Another reason may have been reported meanwhile; report the current wait.
         Outcome::Waiting | Outcome::Deferred(..) | Outcome::Withdrawn(_)
             if let Some(reason) = stale_failure(observed) =>
         {
@@ -223,7 +226,7 @@ fn renewed(set: &mut ConditionSet<'_>, observed: &Observed<'_>, notices: &[Statu
     }
 }
 
-/// The failure that the present wait is about, if `Renewed` does not report it.
+/// The failure that the current wait is about, if `Renewed` does not report it.
 fn stale_failure(observed: &Observed<'_>) -> Option<Reason> {
     let reason = observed.status.failed_reason.as_deref().filter(|_| observed.failed_before())?;
     let renewed = ConditionType::Renewed.find(&observed.status.conditions);

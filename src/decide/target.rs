@@ -35,12 +35,12 @@ pub struct Published {
     pub expires_at: DateTime<Utc>,
     /// When this token was first issued.
     pub since: DateTime<Utc>,
-    /// Fingerprint of the inputs of its request.
-    pub asked: String,
+    /// Fingerprint of the inputs of its token: [`super::Fingerprints::token`].
+    pub inputs_fingerprint: String,
     /// The versions of the Secrets that are part of the fingerprint.
     pub versions: Versions,
-    /// The renewal request that its token answers.
-    pub answers: Option<String>,
+    /// The renewal request that is handled by its token.
+    pub handled_renew_request: Option<String>,
     /// Whether its content is unaltered.
     pub intact: bool,
     /// Whether its labels, annotations and type are those of the spec.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use chrono::{DateTime, Utc};
 
 use super::render::keeps_token;
-use super::secrets::Credentials;
+use super::secrets::ReferencedSecret;
 use super::versions::Role;
 use crate::api::{ConditionType, TokenProviderSpec, TokenSource, TokenSourceSpec};
 
@@ -29,7 +29,7 @@ pub enum UpstreamState {
     /// The target does not contain the unchanged token.
     TokenNotKept,
     /// The target holds a valid token. It is described like credentials.
-    Ready(Credentials),
+    Ready(ReferencedSecret),
 }
 
 impl UpstreamState {
@@ -37,7 +37,7 @@ impl UpstreamState {
     /// does not exist, is not its own, or holds no token.
     pub fn of(
         source: &TokenSource,
-        target: Option<(Credentials, DateTime<Utc>)>,
+        target: Option<(ReferencedSecret, DateTime<Utc>)>,
         now: DateTime<Utc>,
     ) -> Self {
         if !keeps_token(&source.spec.target) {
@@ -54,11 +54,13 @@ impl UpstreamState {
 
 /// The target with the hosts that its annotation and the spec allow. A host that was removed from the spec may stay in the annotation
 /// for as long as nothing can be written.
-fn still_allowed(source: &TokenSource, target: Credentials) -> Credentials {
-    let Credentials::Present { name, uid, resource_version, allowed_hosts } = target else { return target };
+fn still_allowed(source: &TokenSource, target: ReferencedSecret) -> ReferencedSecret {
+    let ReferencedSecret::Present { name, uid, resource_version, allowed_hosts } = target else {
+        return target;
+    };
     let in_spec = |host: &&str| source.spec.target.allowed_hosts.iter().any(|allowed| allowed.0 == **host);
     let hosts = allowed_hosts.map(|hosts| hosts.split(',').filter(in_spec).collect::<Vec<_>>().join(","));
-    Credentials::Present { name, uid, resource_version, allowed_hosts: hosts }
+    ReferencedSecret::Present { name, uid, resource_version, allowed_hosts: hosts }
 }
 
 /// The maximum number of references that are followed.

@@ -11,7 +11,7 @@ mod signed_token;
 mod target;
 mod upstream;
 
-use super::refresh::{is_kept, secret_name};
+use super::refresh::{secret_name, stores_refresh_token};
 use super::{Failure, Observed, render};
 use crate::api::{ClientAuthenticationMethod, RESERVED_TYPES, Reason, TokenProviderSpec, TokenSourceSpec};
 use crate::oauth::{Endpoint, Issuer};
@@ -152,7 +152,7 @@ fn revocation(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<F
 /// Refuses a target whose name is that of the Secret for the refresh token: pods would mount the refresh token.
 fn refresh_token_in_target(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
     let target = observed.target_name();
-    (is_kept(provider) && secret_name(observed.name) == target).then(|| {
+    (stores_refresh_token(provider) && secret_name(observed.name) == target).then(|| {
         invalid(format!(
             "The target is named like the Secret that keeps the refresh token, {target}: give the target another name."
         ))

@@ -8,8 +8,8 @@ use aws_lc_rs::hmac;
 use serde::{Deserialize, Serialize};
 
 use super::hex::hex;
-use super::secrets::{Credentials, Data, used_keys};
-use crate::api::{InputSource, KeyReference, Place, TokenProviderSpec, TokenSourceSpec};
+use super::secrets::{Data, ReferencedSecret, used_keys};
+use crate::api::{InputSource, KeyReference, RequestPart, TokenProviderSpec, TokenSourceSpec};
 
 /// The role of a Secret in a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -42,20 +42,20 @@ impl Role {
         }
     }
 
-    /// The role of the Secret that a `secretKeyRef` names at this place; None if the place has no such field.
-    pub const fn at(place: Place) -> Option<Self> {
-        match place {
-            Place::SubjectToken => Some(Self::Subject),
-            Place::ActorToken => Some(Self::Actor),
-            Place::Assertion => Some(Self::Assertion),
+    /// The role of the Secret that a `secretKeyRef` names for this part of a request; None if the part has no such field.
+    pub const fn at(part: RequestPart) -> Option<Self> {
+        match part {
+            RequestPart::SubjectToken => Some(Self::Subject),
+            RequestPart::ActorToken => Some(Self::Actor),
+            RequestPart::Assertion => Some(Self::Assertion),
             _ => None,
         }
     }
 
     /// The reference to a token of another issuer.
     pub fn reference(self, provider: &TokenProviderSpec) -> Option<&KeyReference> {
-        provider.inputs().find_map(|(place, source)| match source {
-            InputSource::SecretKey(reference) if Self::at(place) == Some(self) => Some(reference),
+        provider.inputs().find_map(|(part, source)| match source {
+            InputSource::SecretKey(reference) if Self::at(part) == Some(self) => Some(reference),
             _ => None,
         })
     }
@@ -105,12 +105,12 @@ impl Version {
 
 /// The record of one Secret that a request used.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Counted {
+pub struct SecretRecord {
     role: Role,
     name: Box<str>,
     /// The version in the fingerprint: the first one with these values.
     #[serde(rename = "as")]
-    counts_as: Version,
+    fingerprint_version: Version,
     /// The last known version with the same values, if it is another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     seen: Option<Version>,
@@ -118,16 +118,16 @@ pub struct Counted {
     hmac: Box<str>,
 }
 
-impl Counted {
+impl SecretRecord {
     fn is_of(&self, version: (&str, &str)) -> bool {
-        self.counts_as.is(version) || self.seen.as_ref().is_some_and(|seen| seen.is(version))
+        self.fingerprint_version.is(version) || self.seen.as_ref().is_some_and(|seen| seen.is(version))
     }
 }
 
 /// The records of the Secrets that a request used, which are written beside its token.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Versions(Vec<Counted>);
+pub struct Versions(Vec<SecretRecord>);
 
 impl Versions {
     /// Reads the output of [`Versions::to_json`]. Any other text counts as empty.
@@ -151,38 +151,46 @@ impl Versions {
     }
 
     /// Adds the record of one Secret, if there is one.
-    pub fn extend(&mut self, counted: impl Into<Option<Counted>>) {
-        self.0.extend(counted.into());
+    pub fn extend(&mut self, record: impl Into<Option<SecretRecord>>) {
+        self.0.extend(record.into());
     }
 
     /// Whether one of the Secrets is represented by an earlier version.
     pub fn has_rewritten(&self) -> bool {
-        self.0.iter().any(|counted| counted.seen.is_some())
+        self.0.iter().any(|record| record.seen.is_some())
     }
 
-    fn find(&self, role: Role, secret: &Credentials) -> Option<&Counted> {
+    fn find(&self, role: Role, secret: &ReferencedSecret) -> Option<&SecretRecord> {
         let name = secret.name()?;
-        self.0.iter().find(|counted| counted.role == role && *counted.name == *name)
+        self.0.iter().find(|record| record.role == role && *record.name == *name)
     }
 
     /// The version that represents a Secret: its own, unless an earlier one is known to have the same values.
-    pub(super) fn current<'a>(&'a self, role: Role, secret: &'a Credentials) -> Option<(&'a str, &'a str)> {
+    pub(super) fn current<'a>(
+        &'a self,
+        role: Role,
+        secret: &'a ReferencedSecret,
+    ) -> Option<(&'a str, &'a str)> {
         let version = version(secret)?;
-        let known = self.find(role, secret).filter(|counted| counted.is_of(version));
-        Some(known.map_or(version, |counted| counted.counts_as.parts()))
+        let known = self.find(role, secret).filter(|record| record.is_of(version));
+        Some(known.map_or(version, |record| record.fingerprint_version.parts()))
     }
 
     /// The version that represented a Secret then, whatever its values are now.
-    pub(super) fn earlier<'a>(&'a self, role: Role, secret: &'a Credentials) -> Option<(&'a str, &'a str)> {
+    pub(super) fn earlier<'a>(
+        &'a self,
+        role: Role,
+        secret: &'a ReferencedSecret,
+    ) -> Option<(&'a str, &'a str)> {
         let version = version(secret)?;
-        Some(self.find(role, secret).map_or(version, |counted| counted.counts_as.parts()))
+        Some(self.find(role, secret).map_or(version, |record| record.fingerprint_version.parts()))
     }
 }
 
-fn version(secret: &Credentials) -> Option<(&str, &str)> {
+fn version(secret: &ReferencedSecret) -> Option<(&str, &str)> {
     match secret {
-        Credentials::Present { uid, resource_version, .. } => Some((uid, resource_version)),
-        Credentials::Unnamed | Credentials::Missing(_) => None,
+        ReferencedSecret::Present { uid, resource_version, .. } => Some((uid, resource_version)),
+        ReferencedSecret::Unnamed | ReferencedSecret::Missing(_) => None,
     }
 }
 
@@ -192,35 +200,40 @@ pub enum Recalled {
     /// There is no record to compare its values with.
     Nothing,
     /// The record of this version.
-    Known(Counted),
+    Known(SecretRecord),
     /// Its values must be read and compared.
     Unread,
 }
 
 /// What is known about a Secret without reading it. `known` has the records, the most reliable first.
-pub fn recall(role: Role, secret: &Credentials, known: &[&Versions]) -> Recalled {
+pub fn recall(role: Role, secret: &ReferencedSecret, known: &[&Versions]) -> Recalled {
     let Some(version) = version(secret) else { return Recalled::Nothing };
     let mut remembered = known.iter().filter_map(|versions| versions.find(role, secret)).peekable();
     if remembered.peek().is_none() {
         return Recalled::Nothing;
     }
-    match remembered.find(|counted| counted.is_of(version)) {
-        Some(counted) => Recalled::Known(counted.clone()),
+    match remembered.find(|record| record.is_of(version)) {
+        Some(record) => Recalled::Known(record.clone()),
         None => Recalled::Unread,
     }
 }
 
 /// The record of a Secret whose values were read. `hmac` is their keyed hash.
-pub fn compare(role: Role, secret: &Credentials, hmac: String, known: &[&Versions]) -> Option<Counted> {
+pub fn compare(
+    role: Role,
+    secret: &ReferencedSecret,
+    hmac: String,
+    known: &[&Versions],
+) -> Option<SecretRecord> {
     let (uid, resource_version) = version(secret)?;
     let remembered = || known.iter().filter_map(|versions| versions.find(role, secret));
     let same = remembered()
-        .find(|counted| counted.is_of((uid, resource_version)))
-        .or_else(|| remembered().find(|counted| !hmac.is_empty() && *counted.hmac == *hmac));
+        .find(|record| record.is_of((uid, resource_version)))
+        .or_else(|| remembered().find(|record| !hmac.is_empty() && *record.hmac == *hmac));
     let read = Version(uid.into(), resource_version.into());
-    let counts_as = same.map_or_else(|| read.clone(), |counted| counted.counts_as.clone());
-    let seen = (counts_as != read).then_some(read);
-    Some(Counted { role, name: secret.name()?.into(), counts_as, seen, hmac: hmac.into() })
+    let fingerprint_version = same.map_or_else(|| read.clone(), |record| record.fingerprint_version.clone());
+    let seen = (fingerprint_version != read).then_some(read);
+    Some(SecretRecord { role, name: secret.name()?.into(), fingerprint_version, seen, hmac: hmac.into() })
 }
 
 /// The key of the hash. It can be neither printed nor serialized.

@@ -10,12 +10,12 @@ use crate::api::{InputSource, KeyReference, Reason, Tls, TokenProviderSpec};
 use crate::decide::publication::Data;
 use crate::decide::versions::{Role, Versions};
 use crate::decide::{
-    Credentials, Failure, Observed, RequestInputs, Secrets, Upstream, disclosure, refuse_credentials,
+    Failure, Observed, ReferencedSecret, RequestInputs, Secrets, Upstream, disclosure, refuse_credentials,
     refuse_unready,
 };
 use crate::issue::error::IssueError;
 use crate::issue::lookup::Lookup;
-use crate::issue::metadata_cache::Key;
+use crate::issue::metadata_cache::MetadataKey;
 use crate::issue::token_clients::digest;
 use crate::oauth::{ClientCertificate, Disclosure, Endpoint, Metadata, Secret, TokenClient};
 
@@ -49,11 +49,11 @@ pub(crate) struct PreparedRequest<'a> {
     /// The client for refresh requests, if they go to another endpoint.
     pub(crate) refresh_client: Option<TokenClient>,
     /// The fingerprint of the request's inputs.
-    pub(crate) asked: String,
+    pub(crate) inputs_fingerprint: String,
     /// The versions of the Secrets that are part of the fingerprint.
     pub(crate) versions: Versions,
     /// The issuer's metadata with its key in the cache; None if the spec names the endpoint.
-    pub(crate) found: Option<(Key, Metadata)>,
+    pub(crate) found: Option<(MetadataKey, Metadata)>,
 }
 
 /// Reads the Secrets, checks the observation again with what they contain now, and prepares the request. Stores that observation
@@ -65,7 +65,7 @@ pub(crate) async fn prepare<'a, L: Lookup>(
     lookup: &L,
 ) -> Result<PreparedRequest<'a>, IssueError<L::Error>> {
     let provider = observed.provider.clone().map_err(IssueError::Refused)?;
-    let ca_bundle = trust(observed, provider, lookup).await?;
+    let ca_bundle = read_ca_bundle(observed, provider, lookup).await?;
     let (provider, found) = locate(observed, provider, ca_bundle.as_deref(), lookup).await?;
     let (secrets, mut inputs, pair) = read_secrets(purpose, observed, &provider, lookup).await?;
     let observed = &*read.insert(observed.with_secrets(secrets));
@@ -73,7 +73,9 @@ pub(crate) async fn prepare<'a, L: Lookup>(
         return Err(IssueError::Refused(failure));
     }
     let certificate = certificate(&observed.secrets.certificate, pair)?;
-    let Some(asked) = observed.inputs.as_ref().map(|inputs| inputs.asked.clone()) else {
+    let Some(inputs_fingerprint) =
+        observed.fingerprints.as_ref().map(|fingerprints| fingerprints.token.clone())
+    else {
         let gone = "The credentials have just gone.";
         return Err(IssueError::Refused(Failure::local(Reason::CredentialsNotFound, gone)));
     };
@@ -85,7 +87,7 @@ pub(crate) async fn prepare<'a, L: Lookup>(
     let refresh_client = client(provider.refresh_endpoint().filter(|_| purpose == Purpose::Token))?;
     let client = client(purpose.url(&provider))?;
     let versions = observed.secrets.versions.clone();
-    Ok(PreparedRequest { provider, inputs, client, refresh_client, asked, versions, found })
+    Ok(PreparedRequest { provider, inputs, client, refresh_client, inputs_fingerprint, versions, found })
 }
 
 /// Reads the parts of the request, without contact to any host.
@@ -108,7 +110,7 @@ pub(crate) async fn parse_certificates<L: Lookup>(
     if provider.tls == Tls::default() {
         return Ok(());
     }
-    let ca_bundle = trust(observed, provider, lookup).await?;
+    let ca_bundle = read_ca_bundle(observed, provider, lookup).await?;
     let (secrets, _, pair) = read_secrets(Purpose::Token, observed, provider, lookup).await?;
     let certificate = certificate(&secrets.certificate, pair)?;
     let probe = observed.spec.renewal.probe.as_ref().map(|probe| probe.url.as_str());
@@ -125,10 +127,10 @@ pub(crate) async fn issue_tokens<L: Lookup>(
     inputs: &mut RequestInputs,
     lookup: &L,
 ) -> Result<(), IssueError<L::Error>> {
-    for (place, source) in provider.inputs() {
+    for (part, source) in provider.inputs() {
         if let InputSource::ServiceAccount(settings) = source {
             let token = lookup.service_account_token(settings, observed, provider).await?;
-            inputs.tokens.insert(place, token);
+            inputs.tokens.insert(part, token);
         }
     }
     Ok(())
@@ -141,12 +143,12 @@ async fn locate<'a, L: Lookup>(
     provider: &'a TokenProviderSpec,
     ca_bundle: Option<&str>,
     lookup: &L,
-) -> Result<(Cow<'a, TokenProviderSpec>, Option<(Key, Metadata)>), IssueError<L::Error>> {
+) -> Result<(Cow<'a, TokenProviderSpec>, Option<(MetadataKey, Metadata)>), IssueError<L::Error>> {
     let Some(issuer) = &provider.issuer else { return Ok((Cow::Borrowed(provider), None)) };
-    let key = Key {
+    let key = MetadataKey {
         namespace: observed.namespace.to_owned(),
         issuer: issuer.clone(),
-        trust: digest(ca_bundle),
+        ca_bundle_digest: digest(ca_bundle),
         mutual_tls: provider.shows_certificate(),
     };
     // Metadata is public, so no client certificate is presented.
@@ -188,7 +190,7 @@ async fn read_secrets<L: Lookup>(
         }
     }
     secrets.versions = match purpose {
-        Purpose::Token => lookup.count_versions(observed, provider, &secrets, &data).await,
+        Purpose::Token => lookup.resolve_versions(observed, provider, &secrets, &data).await,
         // No token is recorded with these versions.
         Purpose::Revocation => observed.secrets.versions.clone(),
     };
@@ -210,16 +212,16 @@ async fn read_upstreams<L: Lookup>(
     for name in provider.token_sources() {
         let (state, token) = lookup.upstream(observed.namespace, name).await?;
         secrets.upstreams.push(Upstream { name: name.to_owned(), state });
-        let places = provider.inputs().filter(|(_, source)| *source == InputSource::TokenSource(name));
-        let tokens = places.filter_map(|(place, _)| Some((place, token.clone()?)));
+        let parts = provider.inputs().filter(|(_, source)| *source == InputSource::TokenSource(name));
+        let tokens = parts.filter_map(|(part, _)| Some((part, token.clone()?)));
         inputs.tokens.extend(tokens);
     }
     Ok(())
 }
 
 /// The certificate and the key in a kubernetes.io/tls Secret.
-fn certificate<E>(secret: &Credentials, mut data: Data) -> Result<Option<Certificate>, IssueError<E>> {
-    let Credentials::Present { name, uid, resource_version, .. } = secret else { return Ok(None) };
+fn certificate<E>(secret: &ReferencedSecret, mut data: Data) -> Result<Option<Certificate>, IssueError<E>> {
+    let ReferencedSecret::Present { name, uid, resource_version, .. } = secret else { return Ok(None) };
     let mut text = |key: &str| {
         let bytes = data.remove(key).filter(|value| !value.0.is_empty()).ok_or_else(|| {
             let message =
@@ -257,8 +259,8 @@ pub(crate) fn token_client<L: Lookup>(
     made.map_err(|error| IssueError::Refused(Failure::from(&error)))
 }
 
-/// The certificates to trust instead of the system's authorities, if the provider block names any.
-pub(crate) async fn trust<L: Lookup>(
+/// Reads the certificates to trust instead of the system's authorities; None if the provider block names none.
+pub(crate) async fn read_ca_bundle<L: Lookup>(
     observed: &Observed<'_>,
     provider: &TokenProviderSpec,
     lookup: &L,

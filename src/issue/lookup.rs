@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use crate::api::{ServiceAccountTokenSettings, TokenProviderSpec};
 use crate::decide::publication::Data;
 use crate::decide::versions::{Role, Versions};
-use crate::decide::{Credentials, Observed, Secrets, UpstreamState};
+use crate::decide::{Observed, ReferencedSecret, Secrets, UpstreamState};
 use crate::issue::caches::Caches;
 use crate::issue::error::IssueError;
 use crate::oauth::{Disclosure, Secret};
@@ -36,7 +36,7 @@ pub(crate) trait Lookup {
         namespace: &str,
         name: &str,
         role: Role,
-    ) -> Result<(Credentials, Data), Self::Error>;
+    ) -> Result<(ReferencedSecret, Data), Self::Error>;
 
     /// The data of the ConfigMap with the certificates to trust; None if the ConfigMap does not exist.
     async fn config_map(
@@ -69,7 +69,7 @@ pub(crate) trait Lookup {
     ) -> Result<(UpstreamState, Option<Secret>), Self::Error>;
 
     /// The versions that represent the Secrets in the fingerprint, determined from their data.
-    async fn count_versions(
+    async fn resolve_versions(
         &self,
         observed: &Observed<'_>,
         provider: &TokenProviderSpec,

@@ -31,10 +31,10 @@ const ISSUER: usize = 6 << 10;
 /// The key of an entry. Namespaces and trusted certificates are part of it, since the user who chooses them could forge a
 /// document.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Key {
+pub(crate) struct MetadataKey {
     pub(crate) namespace: String,
     pub(crate) issuer: String,
-    pub(crate) trust: Digest,
+    pub(crate) ca_bundle_digest: Digest,
     pub(crate) mutual_tls: bool,
 }
 
@@ -56,7 +56,7 @@ struct Slot {
 
 /// The cache.
 pub(crate) struct MetadataCache {
-    slots: TenantCache<Key, Arc<Slot>>,
+    slots: TenantCache<MetadataKey, Arc<Slot>>,
     swept: Mutex<DateTime<Utc>>,
     clock: fn() -> DateTime<Utc>,
 }
@@ -67,7 +67,7 @@ impl MetadataCache {
     }
 
     /// The metadata of this issuer.
-    pub(crate) async fn metadata(&self, key: &Key, client: &TokenClient) -> Result<Metadata, Error> {
+    pub(crate) async fn metadata(&self, key: &MetadataKey, client: &TokenClient) -> Result<Metadata, Error> {
         let slot = self.slot(key);
         if let Some(known) = slot.lock().answer((self.clock)()) {
             return known;
@@ -86,11 +86,11 @@ impl MetadataCache {
     }
 
     /// The endpoint did not answer: the next request reads the document again, if possible.
-    pub(crate) fn doubt(&self, key: &Key) {
+    pub(crate) fn doubt(&self, key: &MetadataKey) {
         self.slot(key).lock().fresh = false;
     }
 
-    fn slot(&self, key: &Key) -> Arc<Slot> {
+    fn slot(&self, key: &MetadataKey) -> Arc<Slot> {
         self.sweep((self.clock)());
         if let Some(slot) = self.slots.get(&key.namespace, key) {
             return slot;

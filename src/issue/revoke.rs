@@ -41,8 +41,10 @@ pub(crate) async fn revoke<L: Lookup>(
         ..whole.clone()
     };
     consent(&located, observed, lookup).await?;
-    let asked = observed.inputs.as_ref().map(|inputs| inputs.asked.as_str()).unwrap_or_default();
-    let binding = RefreshBinding::now(observed.spec, &located, asked, &prepared.inputs.credentials);
+    let inputs_fingerprint =
+        observed.fingerprints.as_ref().map(|fingerprints| fingerprints.token.as_str()).unwrap_or_default();
+    let binding =
+        RefreshBinding::now(observed.spec, &located, inputs_fingerprint, &prepared.inputs.credentials);
     let stored = tokens.refresh.as_ref().map(|stored| binding.usable(stored));
     let mut refused = tokens.left_out.clone().or_else(|| {
         matches!(stored, Some(None)).then(|| {

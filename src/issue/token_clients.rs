@@ -28,7 +28,7 @@ const CLIENT: usize = 64 << 10;
 struct Key {
     /// Host and port, so that evicting a client closes connections to one host only.
     host: String,
-    trust: Digest,
+    ca_bundle_digest: Digest,
     /// The version of the client certificate's Secret.
     certificate: Option<String>,
     timeout: Duration,
@@ -43,7 +43,7 @@ pub(crate) fn digest(ca_bundle: Option<&str>) -> Digest {
 }
 
 /// A client, and when it was last used.
-type Kept = (TokenClient, Arc<Mutex<DateTime<Utc>>>);
+type CachedClient = (TokenClient, Arc<Mutex<DateTime<Utc>>>);
 
 /// The clients in use.
 pub(crate) struct TokenClients {
@@ -51,7 +51,7 @@ pub(crate) struct TokenClients {
     /// None: the system's library resolves names.
     resolver: Option<Arc<Resolver>>,
     proxy: Option<Arc<OutboundProxy>>,
-    kept: TenantCache<Key, Kept>,
+    clients: TenantCache<Key, CachedClient>,
 }
 
 impl TokenClients {
@@ -60,7 +60,7 @@ impl TokenClients {
         resolver: Option<Arc<Resolver>>,
         proxy: Option<Arc<OutboundProxy>>,
     ) -> Self {
-        Self { addresses: Arc::new(addresses), resolver, proxy, kept: TenantCache::new(LIMITS) }
+        Self { addresses: Arc::new(addresses), resolver, proxy, clients: TenantCache::new(LIMITS) }
     }
 
     /// The client for this namespace, host, bundle, certificate (with the version of its Secret) and timeout. Fails if
@@ -75,14 +75,14 @@ impl TokenClients {
         now: DateTime<Utc>,
     ) -> Result<TokenClient, Error> {
         let (version, identity) = certificate.unzip();
-        let trust = digest(ca_bundle.as_deref());
+        let ca_bundle_digest = digest(ca_bundle.as_deref());
         let host = format!("{}:{}", host.host(), host.port());
-        let key = Key { host, trust, certificate: version, timeout };
-        if let Some((client, used)) = self.kept.get(namespace, &key) {
+        let key = Key { host, ca_bundle_digest, certificate: version, timeout };
+        if let Some((client, used)) = self.clients.get(namespace, &key) {
             *used.lock().unwrap_or_else(PoisonError::into_inner) = now;
             return Ok(client);
         }
-        self.kept.retain(|(_, used)| now - *used.lock().unwrap_or_else(PoisonError::into_inner) < IDLE);
+        self.clients.retain(|(_, used)| now - *used.lock().unwrap_or_else(PoisonError::into_inner) < IDLE);
         // With a proxy, there may be a direct client and one for the proxy.
         let clients = if self.proxy.is_some() { 2 } else { 1 };
         let size = clients * CLIENT + ca_bundle.as_ref().map_or(0, String::len);
@@ -91,13 +91,13 @@ impl TokenClients {
         let settings =
             ClientSettings { addresses, resolver, proxy: self.proxy.clone(), ca_bundle, identity, timeout };
         let client = TokenClient::new(&settings)?;
-        self.kept.insert(namespace, key, (client.clone(), Arc::new(Mutex::new(now))), size);
+        self.clients.insert(namespace, key, (client.clone(), Arc::new(Mutex::new(now))), size);
         Ok(client)
     }
 
     /// The approximate size in bytes.
     pub(crate) fn size(&self) -> usize {
-        self.kept.size()
+        self.clients.size()
     }
 }
 

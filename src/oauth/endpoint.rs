@@ -155,9 +155,9 @@ impl HostBinding {
     }
 
     /// The first entry of another list that names a host which this list does not allow.
-    pub fn first_beyond(&self, other: &Self) -> Option<String> {
-        let beyond = |wanted: &&Entry| !self.entries.iter().any(|entry| entry.contains(wanted));
-        other.entries.iter().find(beyond).map(ToString::to_string)
+    pub fn first_not_allowed(&self, other: &Self) -> Option<String> {
+        let not_allowed = |wanted: &&Entry| !self.entries.iter().any(|entry| entry.contains(wanted));
+        other.entries.iter().find(not_allowed).map(ToString::to_string)
     }
 }
 

@@ -21,7 +21,7 @@ use super::heartbeat::Heartbeat;
 use crate::api::annotation;
 use crate::api_calls::{CallFailed, chain, within};
 use crate::controller::{Leadership, Until};
-use candidate::{Candidate, Found, Standing, Step};
+use candidate::{Candidate, CandidateState, Found, Step};
 
 /// Another process may take a lease that was not renewed for this long.
 const DURATION: Duration = Duration::from_secs(15);
@@ -150,18 +150,18 @@ impl Election {
         Ok(Some(RENEWAL))
     }
 
-    async fn write(&mut self, standing: Option<Lease>) -> Result<(), Failure> {
+    async fn write(&mut self, current: Option<Lease>) -> Result<(), Failure> {
         if let Some(age) = self.heartbeat.stalled() {
             return Err(Failure::Stalled(age));
         }
         let (begun, wall) = (Instant::now(), clock::now());
-        let wanted = self.candidate.lease(standing.as_ref(), &self.name, Timestamp::now());
+        let wanted = self.candidate.lease(current.as_ref(), &self.name, Timestamp::now());
         let parameters = PostParams::default();
-        let written = match standing {
+        let written = match current {
             None => within(DEADLINE, self.api.create(&parameters, &wanted)).await?,
             Some(_) => within(DEADLINE, self.api.replace(&self.name, &parameters, &wanted)).await?,
         };
-        let before = self.candidate.standing(begun);
+        let before = self.candidate.state(begun);
         self.candidate.wrote(begun, Found::from(&written).transitions);
         self.ours = Some(written);
         // Counted from before the request, because the API server may have processed it at once.
@@ -196,7 +196,7 @@ impl Election {
             );
         }
         self.reported.failing = true;
-        if self.candidate.standing(Instant::now()) == Standing::Fenced && !self.reported.fenced {
+        if self.candidate.state(Instant::now()) == CandidateState::Fenced && !self.reported.fenced {
             self.reported.fenced = true;
             tracing::warn!(
                 lease,
@@ -206,10 +206,10 @@ impl Election {
         RETRY
     }
 
-    fn report_success(&mut self, before: Standing) {
+    fn report_success(&mut self, before: CandidateState) {
         let lease = &self.name;
         match before {
-            Standing::Follower => tracing::info!(lease, "This process leads"),
+            CandidateState::Follower => tracing::info!(lease, "This process leads"),
             _ if self.reported.fenced => {
                 tracing::info!(
                     lease,
@@ -225,11 +225,11 @@ impl Election {
 
 impl Candidate {
     /// The lease with this process as its holder.
-    fn lease(&self, standing: Option<&Lease>, name: &str, now: Timestamp) -> Lease {
-        let before = standing.and_then(|lease| lease.spec.clone()).unwrap_or_default();
+    fn lease(&self, current: Option<&Lease>, name: &str, now: Timestamp) -> Lease {
+        let before = current.and_then(|lease| lease.spec.clone()).unwrap_or_default();
         let is_ours = before.holder_identity.as_deref() == Some(self.identity());
         let transitions = before.lease_transitions.unwrap_or(0);
-        let mut metadata = standing.map_or_else(
+        let mut metadata = current.map_or_else(
             || ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
             |lease| lease.metadata.clone(),
         );

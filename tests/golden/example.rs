@@ -10,11 +10,11 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::Value;
 use tokensource::api::{
-    InputSource, Place, RequestMethod, TokenProviderSpec, TokenSource, TokenSourceStatus, annotation,
+    InputSource, RequestMethod, RequestPart, TokenProviderSpec, TokenSource, TokenSourceStatus, annotation,
 };
 use tokensource::decide::versions::Role;
 use tokensource::decide::{
-    Ask, Cause, Credentials, Link, Observed, Plan, RequestInputs, Secrets, Upstream, UpstreamState, ask,
+    Ask, Cause, Link, Observed, Plan, ReferencedSecret, RequestInputs, Secrets, Upstream, UpstreamState, ask,
     decide, follow, inputs, render, token_to_sign,
 };
 use tokensource::oauth::{Secret as Confidential, SigningContext, USER_AGENT, build};
@@ -103,13 +103,13 @@ impl Example {
 
     /// The inputs of the request.
     fn inputs(&self) -> RequestInputs {
-        let token = |(place, source): (Place, InputSource<'_>)| {
+        let token = |(part, source): (RequestPart, InputSource<'_>)| {
             let token = match source {
                 InputSource::ServiceAccount(_) => SERVICE_ACCOUNT_TOKEN,
                 InputSource::TokenSource(_) => TOKEN_OF_ANOTHER,
                 InputSource::CredentialsKey(_) | InputSource::SecretKey(_) => return None,
             };
-            Some((place, Confidential::new(token.to_owned())))
+            Some((part, Confidential::new(token.to_owned())))
         };
         let mut secrets: BTreeMap<_, _> =
             self.secrets.iter().map(|(role, secret)| (*role, self.data(secret))).collect();
@@ -179,7 +179,7 @@ impl Example {
             namespace: "payments",
             name,
             uid: "uid",
-            inputs: inputs::fingerprint(spec, 1, provider, &secrets),
+            fingerprints: inputs::fingerprints(spec, 1, provider, &secrets),
             secrets,
             template_problem: render::check(&spec.target, &provider.response.keep).err(),
             upstream_has_owner: follow(name, |name| self.link(name)).has_owner,
@@ -224,7 +224,7 @@ fn usual(key: &str) -> &'static str {
 fn ready(source: &TokenSource) -> Upstream {
     let target = &source.spec.target;
     let hosts: Vec<_> = target.allowed_hosts.iter().map(|host| host.0.as_str()).collect();
-    let state = UpstreamState::Ready(Credentials::Present {
+    let state = UpstreamState::Ready(ReferencedSecret::Present {
         name: target.name.clone().unwrap(),
         uid: "uid".to_owned(),
         resource_version: "1".to_owned(),
@@ -234,10 +234,10 @@ fn ready(source: &TokenSource) -> Upstream {
 }
 
 /// The observation of a Secret.
-fn facts(secret: &Secret) -> Credentials {
+fn facts(secret: &Secret) -> ReferencedSecret {
     let metadata = &secret.metadata;
     let annotations = metadata.annotations.as_ref();
-    Credentials::Present {
+    ReferencedSecret::Present {
         name: metadata.name.clone().unwrap(),
         uid: "uid".to_owned(),
         resource_version: "1".to_owned(),

@@ -6,7 +6,7 @@ use crate::model::{Model, Mutation};
 use crate::properties;
 use crate::real::{Choice, Grant, Outcome, Reply};
 use crate::samples::LIFETIME;
-use crate::world::{Asked, HeldToken, RefreshToken, Requested, Seconds, Step, Stored, World};
+use crate::world::{HeldToken, RefreshToken, Requested, Seconds, Step, Stored, TokenInputs, World};
 
 /// A fault of the provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,14 +25,14 @@ impl Model {
         };
         let again = matches!(world.step, Step::AskAgain(..));
         (look.credentials, world.seen_credentials) = (world.credentials, world.credentials);
-        let asked = Asked { scope: look.source.scope, credentials: world.credentials };
+        let token_inputs = TokenInputs { scope: look.source.scope, credentials: world.credentials };
         let usable = world
             .stored
             .filter(|_| !again && self.real.keeps_refresh_tokens())
-            .filter(|stored| self.real.may_refresh(stored.asked, asked));
+            .filter(|stored| self.real.may_refresh(stored.token_inputs, token_inputs));
         let refreshing = usable.is_some();
         if !world.ghost.in_the_past {
-            properties::request(self, &world, &look, asked, again)?;
+            properties::request(self, &world, &look, token_inputs, again)?;
         }
         if std::mem::take(&mut world.ghost.in_the_past) {
             // The outdated status is written over the newer one, with its count of refusals.
@@ -54,16 +54,16 @@ impl Model {
         if fault == Some(Fault::Lost) && matches!(reply, Reply::Token { refresh: true }) {
             world.ghost.refresh_lost = true;
         }
-        match self.real.answer(asked, refreshing, heard) {
+        match self.real.answer(token_inputs, refreshing, heard) {
             Ok(()) => {
                 let rotated = matches!(reply, Reply::Token { refresh: true });
                 let token = HeldToken {
                     token: World::unused(),
-                    asked,
+                    token_inputs,
                     issued_at: 0,
                     expires_at: LIFETIME,
                     cause,
-                    answers: if self.mutation == Some(Mutation::AnswersNoRequest) {
+                    handled_renew_request: if self.mutation == Some(Mutation::HandlesNoRequest) {
                         0
                     } else {
                         look.source.request
@@ -72,12 +72,12 @@ impl Model {
                     refresh: rotated.then_some(RefreshToken::Current),
                     fell_back: again,
                 };
-                (world.ghost.failed, world.ghost.came) = (None, Some((asked, LIFETIME)));
+                (world.ghost.failed, world.ghost.came) = (None, Some((token_inputs, LIFETIME)));
                 world.ghost.refusals = None;
                 world.step = Step::Write(look, token);
                 Ok(world)
             }
-            Err(failure) if refreshing && self.real.gives_way(&look, failure) => {
+            Err(failure) if refreshing && self.real.falls_back_to_grant(&look, failure) => {
                 world.step = Step::Drop(look, cause);
                 Ok(world)
             }
@@ -86,17 +86,18 @@ impl Model {
                 let before = world
                     .ghost
                     .refusals
-                    .filter(|(generation, inputs, _)| (*generation, *inputs) == (with, asked));
+                    .filter(|(generation, inputs, _)| (*generation, *inputs) == (with, token_inputs));
                 let refusals = before.map_or(0, |(.., refusals)| refusals).saturating_add(1).min(6);
-                world.ghost.refusals = self.real.is_refusal(failure).then_some((with, asked, refusals));
+                world.ghost.refusals =
+                    self.real.is_refusal(failure).then_some((with, token_inputs, refusals));
                 let ours = look.target.filter(|target| target.ours);
-                let proven = ours.is_some_and(|target| target.asked == asked);
+                let proven = ours.is_some_and(|target| target.token_inputs == token_inputs);
                 let life_left = ours.map_or(0, |target| target.expires_at);
                 let until = self.real.floor(failure, proven, life_left, refusals).unwrap_or(Seconds::MAX);
-                world.ghost.failed = Some((with, asked, until));
+                world.ghost.failed = Some((with, token_inputs, until));
                 let seen = world.source.is_some_and(|source| source.request == look.source.request);
                 if seen && world.ghost.requested == Requested::Open {
-                    world.ghost.requested = Requested::Tried(with, asked.credentials);
+                    world.ghost.requested = Requested::Tried(with, token_inputs.credentials);
                 }
                 self.finish(world, look, Choice::Issue(cause), Outcome::Failed(failure), false)
             }

@@ -36,8 +36,8 @@ impl Model {
         let choice = self.choose(&world, &look);
         world.started = true;
         match choice {
-            Choice::Leave => Ok(world),
-            Choice::Keep => self.finish(world, look, choice, Outcome::Kept, false),
+            Choice::AwaitDeletion => Ok(world),
+            Choice::Nothing => self.finish(world, look, choice, Outcome::Unchanged, false),
             Choice::Suspend => self.finish(world, look, choice, Outcome::Suspended, false),
             Choice::Wait(_) => self.finish(world, look, choice, Outcome::Waiting, false),
             Choice::Refuse(failure) => self.finish(world, look, choice, Outcome::Refused(failure), false),
@@ -57,7 +57,7 @@ impl Model {
     fn choose(&mut self, world: &World, look: &Look) -> Choice {
         let choice = self.real.decide(look);
         match (self.mutation, choice) {
-            (Some(Mutation::MintsAtStart), Choice::Keep) if !world.started => {
+            (Some(Mutation::MintsAtStart), Choice::Nothing) if !world.started => {
                 Choice::Issue(Cause::RenewalDue)
             }
             (Some(Mutation::IgnoresRetryAt), Choice::Wait(Some(_))) => {
@@ -83,7 +83,7 @@ impl Model {
                 world.step = Step::AskAgain(look, cause);
                 Ok(world)
             }
-            Step::Write(look, token) if token.refresh.is_some() => self.keep(world, look, token, luck),
+            Step::Write(look, token) if token.refresh.is_some() => self.store(world, look, token, luck),
             Step::Write(look, token) => self.write(world, look, token, luck),
             Step::Record { .. } => Ok(self.record(world, luck)),
             // The provider answers, see `ask`. Only reading the credentials may fail here.
@@ -96,7 +96,7 @@ impl Model {
     fn keep_held(&mut self, mut world: World, look: Look, cause: Cause, luck: Luck) -> Reached {
         let mut held = world.held.unwrap();
         if luck != Luck::Refused {
-            world.stored = held.refresh.map(|token| Stored { token, asked: held.asked });
+            world.stored = held.refresh.map(|token| Stored { token, token_inputs: held.token_inputs });
         }
         if luck != Luck::Good {
             return self.finish(world, look, Choice::Issue(cause), Outcome::Waiting, true);
@@ -121,8 +121,8 @@ impl Model {
         properties::status_made(self, &world, &look, &outcome, next.status)?;
         let after = match self.mutation {
             Some(Mutation::NeverWakes) if matches!(choice, Choice::Wait(_)) => None,
-            Some(Mutation::WakesAtOnce) if choice == Choice::Keep => Some(0),
-            Some(Mutation::Oversleeps) if choice == Choice::Keep => Some(LIFETIME + 600),
+            Some(Mutation::WakesAtOnce) if choice == Choice::Nothing => Some(0),
+            Some(Mutation::Oversleeps) if choice == Choice::Nothing => Some(LIFETIME + 600),
             _ => Some(next.after),
         };
         if look.owed || next.status != look.source.status {

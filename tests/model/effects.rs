@@ -4,7 +4,9 @@
 use crate::controller::{Reached, forget};
 use crate::model::{Luck, Model, Move};
 use crate::real::Grant;
-use crate::world::{Asked, Family, Ghost, LONG_AGO, RefreshToken, Requested, Seconds, Secret, Step, World};
+use crate::world::{
+    Family, Ghost, LONG_AGO, RefreshToken, Requested, Seconds, Secret, Step, TokenInputs, World,
+};
 
 /// How long a process may be down.
 const DOWN: Seconds = 600;
@@ -57,7 +59,7 @@ impl Model {
     fn set_clock(&mut self, mut world: World, by: Seconds) -> World {
         self.shift(&mut world, -by);
         // A failed renewal is still due, but its wait by the other clock is unknown.
-        let failed = world.ghost.failed.map(|(generation, asked, _)| (generation, asked, 0));
+        let failed = world.ghost.failed.map(|(generation, token_inputs, _)| (generation, token_inputs, 0));
         world.ghost = Ghost { asked_at: None, failed, came: None, clock_set: true, ..world.ghost };
         world
     }
@@ -167,8 +169,8 @@ fn foreign() -> Secret {
         ours: false,
         altered: false,
         token: 0,
-        asked: Asked { scope: 0, credentials: 0 },
-        answers: 0,
+        token_inputs: TokenInputs { scope: 0, credentials: 0 },
+        handled_renew_request: 0,
         issued_at: LONG_AGO,
         expires_at: LONG_AGO,
     }

@@ -73,7 +73,7 @@ pub(crate) enum Mutation {
     NeverWakes,
     WakesAtOnce,
     Oversleeps,
-    AnswersNoRequest,
+    HandlesNoRequest,
     ForgetsOwnWrites,
     ForgetsUnwrittenStatus,
     ForgetsWhatIsGone,

@@ -4,14 +4,14 @@ use crate::model::{Model, Mutation};
 use crate::properties::{self, NO_NEEDLESS_REQUEST, NO_REUSE, NOTHING_LOST, PACE, REST, TRUTH};
 use crate::real::Grant;
 use crate::search::explore;
-use crate::world::{Asked, Secret};
+use crate::world::{Secret, TokenInputs};
 
 #[test]
 fn a_defence_taken_out_is_found() {
     use Grant::{ClientCredentials, Password, RefreshToken};
     let cases = [
         (Mutation::MintsAtStart, ClientCredentials, 1, NO_NEEDLESS_REQUEST),
-        (Mutation::AnswersNoRequest, ClientCredentials, 1, NO_NEEDLESS_REQUEST),
+        (Mutation::HandlesNoRequest, ClientCredentials, 1, NO_NEEDLESS_REQUEST),
         (Mutation::MintsWhileRefused, ClientCredentials, 1, NO_NEEDLESS_REQUEST),
         (Mutation::ForgetsHeldToken, ClientCredentials, 1, NO_NEEDLESS_REQUEST),
         (Mutation::IgnoresRetryAt, ClientCredentials, 1, PACE),
@@ -50,8 +50,8 @@ fn an_older_or_expired_token_over_a_good_one_is_told() {
         ours: true,
         altered: false,
         token: 2,
-        asked: Asked { scope: 0, credentials: 1 },
-        answers: 0,
+        token_inputs: TokenInputs { scope: 0, credentials: 1 },
+        handled_renew_request: 0,
         issued_at: -60,
         expires_at: 3540,
     };

@@ -58,7 +58,10 @@ impl World {
             look.now += by;
         }
         let ghost = &mut self.ghost;
-        ghost.came = ghost.came.map(|(asked, until)| (asked, until + by)).filter(|(_, until)| *until > 0);
+        ghost.came = ghost
+            .came
+            .map(|(token_inputs, until)| (token_inputs, until + by))
+            .filter(|(_, until)| *until > 0);
         ghost.asked_at = ghost.asked_at.map(|at| at + by).filter(|at| *at > -61);
         if let Some((_, _, until)) = &mut ghost.failed
             && *until != Seconds::MAX

@@ -3,7 +3,7 @@
 
 use crate::model::{Model, Violation};
 use crate::real::{Grant, Outcome, Real};
-use crate::world::{Asked, Look, Requested, Seconds, Secret, Source, Status, Step, World};
+use crate::world::{Look, Requested, Seconds, Secret, Source, Status, Step, TokenInputs, World};
 
 /// A request is made only if there is no usable token, if it is due, or if a user asked for it.
 pub(crate) const NO_NEEDLESS_REQUEST: &str = "a token is requested only when one is needed";
@@ -25,25 +25,31 @@ fn violated<T>(property: &'static str, what: impl Into<String>) -> Result<T, Vio
 }
 
 /// Whether the token is valid now for these inputs.
-fn is_good(target: Option<Secret>, asked: Asked) -> bool {
+fn is_good(target: Option<Secret>, token_inputs: TokenInputs) -> bool {
     target.is_some_and(|target| {
-        target.ours && !target.altered && target.asked == asked && target.expires_at > 0
+        target.ours && !target.altered && target.token_inputs == token_inputs && target.expires_at > 0
     })
 }
 
 /// Whether the token is for this spec and valid, for any version of the credentials.
 fn is_usable(target: Option<Secret>, scope: u8, now: Seconds) -> bool {
     target.is_some_and(|target| {
-        target.ours && !target.altered && target.asked.scope == scope && target.expires_at > now
+        target.ours && !target.altered && target.token_inputs.scope == scope && target.expires_at > now
     })
 }
 
-fn inputs(world: &World, source: &Source) -> Asked {
-    Asked { scope: source.scope, credentials: world.credentials }
+fn inputs(world: &World, source: &Source) -> TokenInputs {
+    TokenInputs { scope: source.scope, credentials: world.credentials }
 }
 
 /// For every token request when it is sent. `again` marks the second one of a reconcile, after a refused refresh token.
-pub(crate) fn request(model: &Model, world: &World, look: &Look, asked: Asked, again: bool) -> Verdict {
+pub(crate) fn request(
+    model: &Model,
+    world: &World,
+    look: &Look,
+    token_inputs: TokenInputs,
+    again: bool,
+) -> Verdict {
     let ghost = &world.ghost;
     // Judged together with the first.
     if ghost.unwatched || again {
@@ -55,7 +61,7 @@ pub(crate) fn request(model: &Model, world: &World, look: &Look, asked: Asked, a
     if look.target.is_some_and(|target| !target.ours) {
         return violated(NO_NEEDLESS_REQUEST, "asked for a token that could not be kept");
     }
-    if ghost.came.is_some_and(|(came, _)| came == asked) {
+    if ghost.came.is_some_and(|(came, _)| came == token_inputs) {
         return violated(NO_NEEDLESS_REQUEST, "asked for a token that has come, and was not written yet");
     }
     // By the clock of the decision or by the present one, if the clock was changed since.
@@ -63,8 +69,8 @@ pub(crate) fn request(model: &Model, world: &World, look: &Look, asked: Asked, a
         model.real.due(target.issued_at, target.expires_at) <= look.now.max(0)
             || Real::is_of_another_clock(target.issued_at, look.now.min(0))
     });
-    let owed = ghost.failed.is_some_and(|(_, failed, _)| failed == asked);
-    if is_good(world.target, asked) && !due && ghost.requested == Requested::No && !owed {
+    let owed = ghost.failed.is_some_and(|(_, failed, _)| failed == token_inputs);
+    if is_good(world.target, token_inputs) && !due && ghost.requested == Requested::No && !owed {
         return violated(
             NO_NEEDLESS_REQUEST,
             "a good token with these inputs is stored, not due, not requested",
@@ -80,7 +86,7 @@ pub(crate) fn request(model: &Model, world: &World, look: &Look, asked: Asked, a
         Some((generation, failed, until))
             if until > 0
                 && ghost.requested == Requested::No
-                && (generation, failed) == (look.source.generation, asked) =>
+                && (generation, failed) == (look.source.generation, token_inputs) =>
         {
             let early = if until == Seconds::MAX { "for ever".to_owned() } else { format!("{until} s") };
             violated(PACE, format!("asked again with inputs that failed, to be left alone {early} longer"))

@@ -2,29 +2,34 @@
 //! them, refresh tokens as `RefreshBinding` permits. Must not know when a request is made.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use tokensource::decide::refresh::{RefreshBinding, gives_way, is_kept};
+use tokensource::decide::refresh::{RefreshBinding, falls_back_to_grant, stores_refresh_token};
 use tokensource::decide::{Failure, RequestInputs, ask};
 use tokensource::oauth::{ResponseContext, Secret, read};
 
 use crate::real::{Real, Reply};
 use crate::samples::{HOST, LIFETIME, at, credentials, remembered, said, seconds};
-use crate::world::{Asked, Look};
+use crate::world::{Look, TokenInputs};
 
 impl Real {
     /// The product's result for an answer: Ok for a token, else the failure.
-    pub(crate) fn answer(&mut self, asked: Asked, refreshing: bool, reply: Reply) -> Result<(), u16> {
-        remembered(&self.answers, &(asked, refreshing, reply)).unwrap_or_else(|| {
-            let read = self.read(asked, refreshing, reply).map_err(|failure| self.failure(failure));
-            self.answers.insert((asked, refreshing, reply), read);
+    pub(crate) fn answer(
+        &mut self,
+        token_inputs: TokenInputs,
+        refreshing: bool,
+        reply: Reply,
+    ) -> Result<(), u16> {
+        remembered(&self.answers, &(token_inputs, refreshing, reply)).unwrap_or_else(|| {
+            let read = self.read(token_inputs, refreshing, reply).map_err(|failure| self.failure(failure));
+            self.answers.insert((token_inputs, refreshing, reply), read);
             read
         })
     }
 
-    fn read(&self, asked: Asked, refreshing: bool, reply: Reply) -> Result<(), Failure> {
-        let spec = &self.specs[usize::from(asked.scope) * 2];
+    fn read(&self, token_inputs: TokenInputs, refreshing: bool, reply: Reply) -> Result<(), Failure> {
+        let spec = &self.specs[usize::from(token_inputs.scope) * 2];
         let stored = refreshing.then(|| Secret::new("rt-stored".to_owned()));
         let inputs =
-            RequestInputs { credentials: credentials(asked.credentials), ..RequestInputs::default() };
+            RequestInputs { credentials: credentials(token_inputs.credentials), ..RequestInputs::default() };
         let ask = ask(spec, &self.provider, &inputs, stored.as_ref())?;
         let context = ResponseContext {
             sent_at: at(0),
@@ -43,32 +48,32 @@ impl Real {
     }
 
     /// Whether the configured grant replaces a refused refresh request.
-    pub(crate) fn gives_way(&mut self, look: &Look, failure: u16) -> bool {
+    pub(crate) fn falls_back_to_grant(&mut self, look: &Look, failure: u16) -> bool {
         let status = self.status(look.source.status);
         let inputs = self.inputs(look);
         let before = self.observed(look, &status, inputs).failures_in_a_row();
-        gives_way(&self.provider, &self.failures[usize::from(failure)], before + 1)
+        falls_back_to_grant(&self.provider, &self.failures[usize::from(failure)], before + 1)
     }
 
     /// Whether refresh tokens are stored.
     pub(crate) fn keeps_refresh_tokens(&self) -> bool {
-        is_kept(&self.provider)
+        stores_refresh_token(&self.provider)
     }
 
     /// Whether a refresh token that was stored with these inputs may be sent with those.
-    pub(crate) fn may_refresh(&mut self, kept: Asked, now: Asked) -> bool {
+    pub(crate) fn may_refresh(&mut self, kept: TokenInputs, now: TokenInputs) -> bool {
         remembered(&self.bonds, &(kept, now)).unwrap_or_else(|| {
             let token = Secret::new("rt".to_owned());
-            let secret = self.binding(kept).keep("source", OwnerReference::default(), &token);
+            let secret = self.binding(kept).to_secret("source", OwnerReference::default(), &token);
             let usable = self.binding(now).usable(&secret).is_some();
             self.bonds.insert((kept, now), usable);
             usable
         })
     }
 
-    fn binding(&mut self, asked: Asked) -> RefreshBinding {
-        let inputs = self.fingerprint(1, asked);
-        let spec = &self.specs[usize::from(asked.scope) * 2];
-        RefreshBinding::now(spec, &self.provider, &inputs.asked, &credentials(asked.credentials))
+    fn binding(&mut self, token_inputs: TokenInputs) -> RefreshBinding {
+        let inputs = self.fingerprint(1, token_inputs);
+        let spec = &self.specs[usize::from(token_inputs.scope) * 2];
+        RefreshBinding::now(spec, &self.provider, &inputs.token, &credentials(token_inputs.credentials))
     }
 }

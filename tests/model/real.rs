@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use tokensource::api::{Reason, TokenProviderSpec, TokenSourceSpec, TokenSourceStatus, to_kubernetes};
 use tokensource::decide::schedule::{Life, renew_at};
 use tokensource::decide::{
-    Cause, Failure, Inputs, Plan, Secrets, Settled, decide, inputs, next_status, requeue_after,
+    Cause, Failure, Fingerprints, ObservedAfter, Plan, Secrets, decide, inputs, next_status, requeue_after,
 };
 use tokensource::oauth::{Repeat, Retry};
 
@@ -16,7 +16,7 @@ use crate::samples::{
     FAILURES, RETRY_AFTER_SECONDS, UID, at, move_status, present, provider, remembered, seconds, spec,
     summary,
 };
-use crate::world::{Asked, HeldToken, Look, Seconds, Secret, Status};
+use crate::world::{HeldToken, Look, Seconds, Secret, Status, TokenInputs};
 
 /// The explored grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,20 +41,20 @@ pub(crate) enum Reply {
 /// A [`Plan`] in the model's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Choice {
-    Leave,
+    AwaitDeletion,
     Suspend,
     Refuse(u16),
     Publish,
     Wait(Option<Seconds>),
     Issue(Cause),
     Rewrite,
-    Keep,
+    Nothing,
 }
 
 /// A [`decide::Outcome`] in the model's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Outcome {
-    Kept,
+    Unchanged,
     Waiting,
     Suspended,
     Refused(u16),
@@ -89,7 +89,7 @@ pub(crate) struct Next {
     pub(crate) after: Seconds,
 }
 
-type Asking = (Asked, bool, Reply);
+type Asking = (TokenInputs, bool, Reply);
 
 /// The product's logic of one grant, with a cache of its results.
 pub(crate) struct Real {
@@ -99,14 +99,14 @@ pub(crate) struct Real {
     pub(crate) failures: Vec<Failure>,
     pub(crate) statuses: Vec<TokenSourceStatus>,
     names: HashMap<String, u32>,
-    pub(crate) fingerprints: HashMap<String, Asked>,
-    inputs: HashMap<(u8, Asked), Inputs>,
+    pub(crate) fingerprints: HashMap<String, TokenInputs>,
+    inputs: HashMap<(u8, TokenInputs), Fingerprints>,
     shifts: HashMap<(u32, Seconds), u32>,
     decisions: HashMap<Look, Choice>,
     nexts: HashMap<(Look, Choice, Outcome), Next>,
     summaries: HashMap<u32, Summary>,
     pub(crate) answers: HashMap<Asking, Result<(), u16>>,
-    pub(crate) bonds: HashMap<(Asked, Asked), bool>,
+    pub(crate) bonds: HashMap<(TokenInputs, TokenInputs), bool>,
 }
 
 impl Real {
@@ -144,21 +144,21 @@ impl Real {
         let inputs = self.inputs(look);
         let plan = decide(&self.observed(look, &status, inputs));
         let choice = match plan {
-            Plan::Leave => Choice::Leave,
+            Plan::AwaitDeletion => Choice::AwaitDeletion,
             Plan::Suspend => Choice::Suspend,
             Plan::Refuse(failure) => Choice::Refuse(self.failure(failure)),
             Plan::Publish => Choice::Publish,
             Plan::Wait(until) => Choice::Wait(until.map(seconds)),
             Plan::Issue(cause) => Choice::Issue(cause),
             Plan::Rewrite => Choice::Rewrite,
-            Plan::Keep => Choice::Keep,
+            Plan::Nothing => Choice::Nothing,
             Plan::Withdraw
             | Plan::Probe
             | Plan::DeleteFormerTargets
             | Plan::Restart
             | Plan::SetFinalizer(_)
             | Plan::RevokeReplaced
-            | Plan::End(_) => {
+            | Plan::Deletion(_) => {
                 panic!("the model's specs ask for none of these: {plan:?}")
             }
         };
@@ -175,8 +175,8 @@ impl Real {
         let status = self.status(look.source.status);
         let inputs = self.inputs(look);
         let (plan, came) = (self.plan(choice), self.outcome(outcome));
-        let settled = Settled::new(self.observed(look, &status, inputs), &came);
-        let recorded = next_status(&settled, &came);
+        let observed_after = ObservedAfter::new(self.observed(look, &status, inputs), &came);
+        let recorded = next_status(&observed_after, &came);
         // The additional twenty milliseconds are dropped, because all times are whole seconds here.
         let after = requeue_after(&plan, &came, &recorded, None, at(0)).as_secs();
         let next = Next { status: self.intern(recorded), after: Seconds::try_from(after).unwrap() };
@@ -285,19 +285,19 @@ impl Real {
         u16::try_from(id).unwrap()
     }
 
-    pub(crate) fn inputs(&mut self, look: &Look) -> Inputs {
-        let asked = Asked { scope: look.source.scope, credentials: look.credentials };
-        self.fingerprint(look.source.generation, asked)
+    pub(crate) fn inputs(&mut self, look: &Look) -> Fingerprints {
+        let token_inputs = TokenInputs { scope: look.source.scope, credentials: look.credentials };
+        self.fingerprint(look.source.generation, token_inputs)
     }
 
-    pub(crate) fn fingerprint(&mut self, generation: u8, asked: Asked) -> Inputs {
-        remembered(&self.inputs, &(generation, asked)).unwrap_or_else(|| {
-            let spec = &self.specs[usize::from(asked.scope) * 2];
-            let secrets = Secrets { credentials: present(asked.credentials), ..Secrets::default() };
-            let made = inputs::fingerprint(spec, i64::from(generation), &self.provider, &secrets)
+    pub(crate) fn fingerprint(&mut self, generation: u8, token_inputs: TokenInputs) -> Fingerprints {
+        remembered(&self.inputs, &(generation, token_inputs)).unwrap_or_else(|| {
+            let spec = &self.specs[usize::from(token_inputs.scope) * 2];
+            let secrets = Secrets { credentials: present(token_inputs.credentials), ..Secrets::default() };
+            let made = inputs::fingerprints(spec, i64::from(generation), &self.provider, &secrets)
                 .unwrap_or_else(|| panic!("no Secret is missing"));
-            self.inputs.insert((generation, asked), made.clone());
-            self.fingerprints.insert(made.asked.clone(), asked);
+            self.inputs.insert((generation, token_inputs), made.clone());
+            self.fingerprints.insert(made.token.clone(), token_inputs);
             made
         })
     }

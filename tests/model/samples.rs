@@ -13,7 +13,7 @@ use tokensource::api::{
     TokenProviderSpec, TokenSourceSpec, TokenSourceStatus, from_kubernetes, to_kubernetes,
 };
 use tokensource::decide::versions::{Role, Versions, compare};
-use tokensource::decide::{Credentials, Failure};
+use tokensource::decide::{Failure, ReferencedSecret};
 use tokensource::oauth::{HttpResponse, Retry};
 
 use crate::normal::{shifted, shifted_life};
@@ -77,8 +77,8 @@ pub(crate) fn spec(provider: &TokenProviderSpec, scope: u8, suspend: bool) -> To
 }
 
 /// The metadata of a version of the credentials.
-pub(crate) fn present(version: u8) -> Credentials {
-    Credentials::Present {
+pub(crate) fn present(version: u8) -> ReferencedSecret {
+    ReferencedSecret::Present {
         name: "client".to_owned(),
         uid: "uid-of-client".to_owned(),
         resource_version: version.to_string(),

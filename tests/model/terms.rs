@@ -4,19 +4,19 @@ use std::collections::BTreeSet;
 
 use tokensource::api::{TokenSourceStatus, from_kubernetes};
 use tokensource::decide::{
-    self, Inputs, Observed, Plan, Publication, Published, Secrets, Target, UnwrittenToken,
+    self, Fingerprints, Observed, Plan, Publication, Published, Secrets, Target, UnwrittenToken,
 };
 
 use crate::real::{Choice, Outcome, Real};
 use crate::samples::{REQUESTS, UID, at, present, seconds, unwritten, versions};
-use crate::world::{Asked, Look, Secret, Status};
+use crate::world::{Look, Secret, Status, TokenInputs};
 
 impl Real {
     pub(crate) fn observed<'a>(
         &'a self,
         look: &Look,
         status: &'a TokenSourceStatus,
-        inputs: Inputs,
+        inputs: Fingerprints,
     ) -> Observed<'a> {
         let source = &look.source;
         let spec = &self.specs[usize::from(source.scope) * 2 + usize::from(source.suspend)];
@@ -28,7 +28,7 @@ impl Real {
             deleting: source.deleting,
             renew_request: REQUESTS[usize::from(source.request)],
             secrets: Secrets { credentials: present(look.credentials), ..Secrets::default() },
-            inputs: Some(inputs),
+            fingerprints: Some(inputs),
             target: match &look.target {
                 None => Target::Missing,
                 Some(secret) if !secret.ours => {
@@ -37,7 +37,7 @@ impl Real {
                 Some(secret) => Target::Ours(self.published(secret)),
             },
             unwritten_token: look.held.map(|held| UnwrittenToken {
-                asked: self.asked(held.asked),
+                inputs_fingerprint: self.inputs_fingerprint(held.token_inputs),
                 expires_at: at(held.expires_at),
             }),
             ..Observed::new(spec, status, Ok(&self.provider), at(look.now))
@@ -51,37 +51,37 @@ impl Real {
             issued_at: at(secret.issued_at),
             expires_at: at(secret.expires_at),
             since: at(secret.issued_at),
-            asked: self.asked(secret.asked),
-            versions: versions(secret.asked.credentials),
-            answers: REQUESTS[usize::from(secret.answers)].map(str::to_owned),
+            inputs_fingerprint: self.inputs_fingerprint(secret.token_inputs),
+            versions: versions(secret.token_inputs.credentials),
+            handled_renew_request: REQUESTS[usize::from(secret.handled_renew_request)].map(str::to_owned),
             intact: !secret.altered,
             metadata_in_sync: true,
         }
     }
 
     /// The fingerprint of a token's inputs, which was computed when the request was decided.
-    fn asked(&self, asked: Asked) -> String {
-        let mut known = self.fingerprints.iter().filter(|(_, of)| **of == asked);
+    fn inputs_fingerprint(&self, token_inputs: TokenInputs) -> String {
+        let mut known = self.fingerprints.iter().filter(|(_, of)| **of == token_inputs);
         known.next().map(|(fingerprint, _)| fingerprint.clone()).unwrap_or_default()
     }
 
     pub(crate) fn plan(&self, choice: Choice) -> Plan {
         match choice {
-            Choice::Leave => Plan::Leave,
+            Choice::AwaitDeletion => Plan::AwaitDeletion,
             Choice::Suspend => Plan::Suspend,
             Choice::Refuse(failure) => Plan::Refuse(self.failures[usize::from(failure)].clone()),
             Choice::Publish => Plan::Publish,
             Choice::Wait(until) => Plan::Wait(until.map(at)),
             Choice::Issue(cause) => Plan::Issue(cause),
             Choice::Rewrite => Plan::Rewrite,
-            Choice::Keep => Plan::Keep,
+            Choice::Nothing => Plan::Nothing,
         }
     }
 
     pub(crate) fn outcome(&self, outcome: Outcome) -> decide::Outcome {
         let failure = |id: u16| self.failures[usize::from(id)].clone();
         match outcome {
-            Outcome::Kept => decide::Outcome::Kept,
+            Outcome::Unchanged => decide::Outcome::Unchanged,
             Outcome::Waiting => decide::Outcome::Waiting,
             Outcome::Suspended => decide::Outcome::Suspended,
             Outcome::Refused(id) => decide::Outcome::Refused(failure(id)),

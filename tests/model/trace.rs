@@ -41,8 +41,8 @@ fn secret(secret: Option<Secret>) -> String {
             secret.token,
             secret.issued_at,
             secret.expires_at,
-            secret.asked.scope,
-            secret.asked.credentials,
+            secret.token_inputs.scope,
+            secret.token_inputs.credentials,
             if secret.altered { " altered" } else { "" }
         ),
     }
@@ -51,6 +51,11 @@ fn secret(secret: Option<Secret>) -> String {
 fn token(held: &HeldToken) -> String {
     format!(
         "#{} {}..{} for {}/{} refresh {:?}",
-        held.token, held.issued_at, held.expires_at, held.asked.scope, held.asked.credentials, held.refresh
+        held.token,
+        held.issued_at,
+        held.expires_at,
+        held.token_inputs.scope,
+        held.token_inputs.credentials,
+        held.refresh
     )
 }

@@ -34,7 +34,7 @@ pub(crate) struct Source {
 
 /// The inputs of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Asked {
+pub(crate) struct TokenInputs {
     pub(crate) scope: u8,
     pub(crate) credentials: u8,
 }
@@ -49,9 +49,9 @@ pub(crate) struct Secret {
     pub(crate) altered: bool,
     /// The number of its token.
     pub(crate) token: u8,
-    pub(crate) asked: Asked,
-    /// The renewal request that it answers; 0 for none.
-    pub(crate) answers: u8,
+    pub(crate) token_inputs: TokenInputs,
+    /// The renewal request that it handles; 0 for none.
+    pub(crate) handled_renew_request: u8,
     pub(crate) issued_at: Seconds,
     pub(crate) expires_at: Seconds,
 }
@@ -67,7 +67,7 @@ pub(crate) enum RefreshToken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Stored {
     pub(crate) token: RefreshToken,
-    pub(crate) asked: Asked,
+    pub(crate) token_inputs: TokenInputs,
 }
 
 /// The provider's view of the refresh tokens it has issued to these credentials.
@@ -83,11 +83,11 @@ pub(crate) struct Family {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct HeldToken {
     pub(crate) token: u8,
-    pub(crate) asked: Asked,
+    pub(crate) token_inputs: TokenInputs,
     pub(crate) issued_at: Seconds,
     pub(crate) expires_at: Seconds,
     pub(crate) cause: Cause,
-    pub(crate) answers: u8,
+    pub(crate) handled_renew_request: u8,
     /// The same value without the effect of mutations; for the properties only.
     pub(crate) saw: u8,
     pub(crate) refresh: Option<RefreshToken>,
@@ -152,11 +152,11 @@ pub(crate) struct Ghost {
     /// Whether no status has been written since.
     pub(crate) unrecorded: bool,
     /// A token that was issued for these inputs, with this lifetime, and is not written yet.
-    pub(crate) came: Option<(Asked, Seconds)>,
+    pub(crate) came: Option<(TokenInputs, Seconds)>,
     /// The last failed request: generation, inputs, and until when it must not be repeated.
-    pub(crate) failed: Option<(u8, Asked, Seconds)>,
+    pub(crate) failed: Option<(u8, TokenInputs, Seconds)>,
     /// Refusals in a row: generation, inputs and count.
-    pub(crate) refusals: Option<(u8, Asked, u8)>,
+    pub(crate) refusals: Option<(u8, TokenInputs, u8)>,
     /// A requested renewal without a published token so far.
     pub(crate) requested: Requested,
     /// Whether the clock was changed since the last observation.

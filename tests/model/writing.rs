@@ -9,10 +9,16 @@ use crate::world::{HeldToken, Look, Requested, Secret, Step, Stored, World};
 
 impl Model {
     /// Stores the refresh token of an issued token.
-    pub(crate) fn keep(&mut self, mut world: World, look: Look, mut token: HeldToken, luck: Luck) -> Reached {
+    pub(crate) fn store(
+        &mut self,
+        mut world: World,
+        look: Look,
+        mut token: HeldToken,
+        luck: Luck,
+    ) -> Reached {
         let forgets = self.mutation == Some(Mutation::DropsRefreshToken);
         if luck != Luck::Refused && !forgets {
-            world.stored = token.refresh.map(|kept| Stored { token: kept, asked: token.asked });
+            world.stored = token.refresh.map(|kept| Stored { token: kept, token_inputs: token.token_inputs });
         }
         if luck != Luck::Good {
             return self.hold(world, look, token);
@@ -28,7 +34,7 @@ impl Model {
             && is_same(&token, &published, &known)
         {
             world.held = None;
-            let target = Secret { answers: token.answers, ..published };
+            let target = Secret { handled_renew_request: token.handled_renew_request, ..published };
             let outcome = Outcome::Published { token, target, unchanged: true };
             return self.finish(world, look, Choice::Issue(token.cause), outcome, false);
         }
@@ -55,8 +61,8 @@ impl Model {
             ours: true,
             altered: false,
             token: token.token,
-            asked: token.asked,
-            answers: token.answers,
+            token_inputs: token.token_inputs,
+            handled_renew_request: token.handled_renew_request,
             issued_at: token.issued_at,
             expires_at: token.expires_at,
         };
@@ -83,7 +89,12 @@ impl Model {
         let outcome = match look.target.filter(|_| claims) {
             Some(target) => Outcome::Published {
                 token,
-                target: Secret { altered: false, expires_at: token.expires_at, asked: token.asked, ..target },
+                target: Secret {
+                    altered: false,
+                    expires_at: token.expires_at,
+                    token_inputs: token.token_inputs,
+                    ..target
+                },
                 unchanged: false,
             },
             None => Outcome::Unwritten(token.issued_at),
@@ -98,9 +109,9 @@ fn is_same(token: &HeldToken, published: &Secret, known: &Secret) -> bool {
     let expired = token.issued_at >= published.expires_at;
     published.ours
         && !published.altered
-        && published.asked == token.asked
+        && published.token_inputs == token.token_inputs
         && !extended
         && !expired
-        && (known.token, known.asked) == (token.token, published.asked)
+        && (known.token, known.token_inputs) == (token.token, published.token_inputs)
         && (known.issued_at, known.expires_at) == (published.issued_at, published.expires_at)
 }

@@ -5,7 +5,7 @@ use std::ops::{Index, IndexMut};
 
 use tokensource::api::TokenSourceStatus;
 use tokensource::decide::schedule::{Life, renew_at};
-use tokensource::decide::{Cause, Outcome, Plan, Settled, Target, next_status, requeue_after};
+use tokensource::decide::{Cause, ObservedAfter, Outcome, Plan, Target, next_status, requeue_after};
 
 use crate::clock::{Instant, SECOND, at, instant};
 use crate::product::Product;
@@ -107,11 +107,11 @@ impl Source {
         let issued_at = -random.between(0, age.unwrap_or(round)) * SECOND;
         let outcome = Outcome::Published(product.publication(Cause::TokenPending, issued_at, 0, 0));
         let observed = product.observed((&self.uid, &self.name), &self.status, Target::Missing, 0, issued_at);
-        let settled = Settled::new(observed, &outcome);
-        let status = next_status(&settled, &outcome);
-        self.target = settled.target.clone();
+        let observed_after = ObservedAfter::new(observed, &outcome);
+        let status = next_status(&observed_after, &outcome);
+        self.target = observed_after.target.clone();
         self.status = status;
-        let after = requeue_after(&Plan::Keep, &Outcome::Kept, &self.status, None, at(0));
+        let after = requeue_after(&Plan::Nothing, &Outcome::Unchanged, &self.status, None, at(0));
         self.next = Instant::try_from(after.as_micros()).unwrap();
     }
 

@@ -26,7 +26,7 @@ impl Laws {
     pub(crate) fn sent(&mut self, source: &mut Source, product: &Product, now: Instant) {
         let version = source.flight.as_ref().unwrap().version;
         if let Target::Ours(published) = &source.target
-            && published.asked == product.asked(version)
+            && published.inputs_fingerprint == product.inputs_fingerprint(version)
         {
             let (earliest, _) = due_between(product.lifetime, &product.spec.renewal);
             let due = published.issued_at + earliest;

@@ -14,8 +14,8 @@ use tokensource::api::{
 use tokensource::decide::limiter::Answer;
 use tokensource::decide::versions::{Role, Versions, compare};
 use tokensource::decide::{
-    Cause, Credentials, Failure, Inputs, Observed, Publication, Published, RequestInputs, Secrets, Target,
-    ask, inputs,
+    Cause, Failure, Fingerprints, Observed, Publication, Published, ReferencedSecret, RequestInputs, Secrets,
+    Target, ask, inputs,
 };
 use tokensource::oauth::{HttpResponse, ResponseContext, Token, read};
 
@@ -31,7 +31,7 @@ pub(crate) struct Product {
     pub(crate) spec: TokenSourceSpec,
     provider: TokenProviderSpec,
     /// The inputs for each version of the credentials.
-    inputs: Vec<(Secrets, Inputs)>,
+    inputs: Vec<(Secrets, Fingerprints)>,
     pub(crate) lifetime: TimeDelta,
     unavailable: Failure,
     limited: Failure,
@@ -83,15 +83,15 @@ impl Product {
             name,
             uid,
             secrets: secrets.clone(),
-            inputs: Some(inputs.clone()),
+            fingerprints: Some(inputs.clone()),
             target,
             ..Observed::new(&self.spec, status, Ok(&self.provider), at(now))
         }
     }
 
     /// The fingerprint of a request with these credentials.
-    pub(crate) fn asked(&self, version: usize) -> &str {
-        &self.inputs[version].1.asked
+    pub(crate) fn inputs_fingerprint(&self, version: usize) -> &str {
+        &self.inputs[version].1.token
     }
 
     /// The fingerprint of an attempt with these credentials.
@@ -116,9 +116,9 @@ impl Product {
                 issued_at,
                 since: issued_at,
                 expires_at: issued_at + self.lifetime,
-                asked: self.asked(version).to_owned(),
+                inputs_fingerprint: self.inputs_fingerprint(version).to_owned(),
                 versions: remembered(&self.inputs[version].0),
-                answers: None,
+                handled_renew_request: None,
                 intact: true,
                 metadata_in_sync: true,
             },
@@ -154,20 +154,24 @@ pub(crate) fn failing(reason: Reason) -> Failure {
 fn remembered(secrets: &Secrets) -> Versions {
     let mut versions = Versions::default();
     let version = secrets.credentials.clone();
-    let Credentials::Present { resource_version, .. } = &version else { return versions };
+    let ReferencedSecret::Present { resource_version, .. } = &version else { return versions };
     versions.extend(compare(Role::Credentials, &version, format!("hash-of-{resource_version}"), &[]));
     versions
 }
 
-fn inputs_of(spec: &TokenSourceSpec, provider: &TokenProviderSpec, version: usize) -> (Secrets, Inputs) {
-    let credentials = Credentials::Present {
+fn inputs_of(
+    spec: &TokenSourceSpec,
+    provider: &TokenProviderSpec,
+    version: usize,
+) -> (Secrets, Fingerprints) {
+    let credentials = ReferencedSecret::Present {
         name: "client".to_owned(),
         uid: "uid-of-client".to_owned(),
         resource_version: version.to_string(),
         allowed_hosts: Some(HOST.to_owned()),
     };
     let secrets = Secrets { credentials, ..Secrets::default() };
-    let inputs = inputs::fingerprint(spec, 1, provider, &secrets).unwrap();
+    let inputs = inputs::fingerprints(spec, 1, provider, &secrets).unwrap();
     (secrets, inputs)
 }
 

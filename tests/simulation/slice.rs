@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use tokensource::decide::limiter::{InTurn, Limiter, Shares};
+use tokensource::decide::limiter::{Limiter, RoundRobin, Shares};
 
 use crate::clock::{Instant, SECOND, at};
 
@@ -20,7 +20,7 @@ pub(crate) enum Task {
     Resume(u32),
 }
 
-type Numbers<T> = InTurn<VecDeque<T>>;
+type Numbers<T> = RoundRobin<VecDeque<T>>;
 
 pub(crate) struct Slice {
     pub(crate) limiter: Limiter,

@@ -13,7 +13,7 @@ use crate::api::{ServiceAccountTokenSettings, TokenProviderSpec};
 use crate::cli::Error;
 use crate::decide::publication::Data;
 use crate::decide::versions::{Role, Versions};
-use crate::decide::{Credentials, Observed, Secrets, UpstreamState};
+use crate::decide::{Observed, ReferencedSecret, Secrets, UpstreamState};
 use crate::issue::caches::Caches;
 use crate::issue::error::IssueError;
 use crate::issue::lookup::Lookup;
@@ -43,7 +43,7 @@ impl Lookup for OfflineContext<'_> {
         Ok(())
     }
 
-    async fn secret(&self, _: &str, name: &str, _: Role) -> Result<(Credentials, Data), Fault> {
+    async fn secret(&self, _: &str, name: &str, _: Role) -> Result<(ReferencedSecret, Data), Fault> {
         Ok((self.facts(name), self.secret(name).map(data).unwrap_or_default()))
     }
 
@@ -73,7 +73,7 @@ impl Lookup for OfflineContext<'_> {
         Ok((self.upstream_state(name), Some(Secret::new(TOKEN_OF_TOKEN_SOURCE.to_owned()))))
     }
 
-    async fn count_versions(
+    async fn resolve_versions(
         &self,
         _: &Observed<'_>,
         _: &TokenProviderSpec,

@@ -17,7 +17,7 @@ use crate::decide::credentials::is_placeholder;
 use crate::decide::publication::allowed_hosts;
 use crate::decide::render::TemplateProblem;
 use crate::decide::{
-    ChosenProvider, Credentials, Failure, Link, Observed, Plan, Secrets, Upstream, UpstreamState,
+    ChosenProvider, Failure, Link, Observed, Plan, ReferencedSecret, Secrets, Upstream, UpstreamState,
     chosen_provider, decide, follow, inputs, render,
 };
 use crate::issue::caches::Caches;
@@ -78,14 +78,14 @@ impl<'a> OfflineContext<'a> {
             secrets.upstreams = provider.token_sources().into_iter().map(upstream).collect();
         }
         let chain = follow(&self.source.name_any(), |name| self.link(name));
-        let inputs = match &provider {
-            Ok(provider) => inputs::fingerprint(&self.spec, 1, provider, &secrets),
+        let fingerprints = match &provider {
+            Ok(provider) => inputs::fingerprints(&self.spec, 1, provider, &secrets),
             Err(_) => None,
         };
         Observed {
             namespace: self.source.metadata.namespace.as_deref().unwrap_or_default(),
             name: self.source.metadata.name.as_deref().unwrap_or_default(),
-            inputs,
+            fingerprints,
             secrets,
             template_problem: self.template_problem(),
             conflicting_source: self.conflicting_source(),
@@ -109,10 +109,10 @@ impl<'a> OfflineContext<'a> {
     }
 
     /// The metadata of a Secret that the controller would observe.
-    pub(super) fn facts(&self, name: &str) -> Credentials {
+    pub(super) fn facts(&self, name: &str) -> ReferencedSecret {
         match self.secret(name) {
-            None => Credentials::Missing(name.to_owned()),
-            Some(secret) => Credentials::Present {
+            None => ReferencedSecret::Missing(name.to_owned()),
+            Some(secret) => ReferencedSecret::Present {
                 name: secret.name_any(),
                 uid: String::new(),
                 resource_version: String::new(),
@@ -127,7 +127,7 @@ impl<'a> OfflineContext<'a> {
         if !render::keeps_token(&source.spec.target) {
             return UpstreamState::TokenNotKept;
         }
-        UpstreamState::Ready(Credentials::Present {
+        UpstreamState::Ready(ReferencedSecret::Present {
             name: source.target_name().to_owned(),
             uid: String::new(),
             resource_version: String::new(),

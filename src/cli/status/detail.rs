@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use serde::Serialize;
 
-use super::history::Entry;
+use super::history::HistoryEvent;
 use super::row::{Row, colour};
 use crate::api::{ConditionType, Reason, TokenSource, annotation, from_kubernetes, timestamp};
 use crate::api_calls::chain;
@@ -24,7 +24,7 @@ pub(super) struct Document<'a> {
     #[serde(flatten)]
     row: Row,
     conditions: Vec<ConditionReport>,
-    events: &'a [Entry],
+    events: &'a [HistoryEvent],
 }
 
 /// A condition with advice.
@@ -41,7 +41,7 @@ struct ConditionReport {
     advice: Option<&'static str>,
 }
 
-pub(super) fn document<'a>(source: &TokenSource, events: &'a [Entry]) -> Document<'a> {
+pub(super) fn document<'a>(source: &TokenSource, events: &'a [HistoryEvent]) -> Document<'a> {
     let conditions = conditions(source).into_iter().map(|condition| ConditionReport {
         type_: condition.type_.clone(),
         status: condition.status.clone(),
@@ -53,7 +53,11 @@ pub(super) fn document<'a>(source: &TokenSource, events: &'a [Entry]) -> Documen
     Document { row: Row::of(source), conditions: conditions.collect(), events }
 }
 
-pub(super) fn page(source: &TokenSource, history: &Result<Vec<Entry>, Error>, now: DateTime<Utc>) -> String {
+pub(super) fn page(
+    source: &TokenSource,
+    history: &Result<Vec<HistoryEvent>, Error>,
+    now: DateTime<Utc>,
+) -> String {
     let mut text = facts(source, now);
     let mut printed = "";
     for condition in conditions(source) {
@@ -163,7 +167,7 @@ fn advice(source: &TokenSource) -> String {
     text
 }
 
-fn events(history: &Result<Vec<Entry>, Error>, now: DateTime<Utc>) -> String {
+fn events(history: &Result<Vec<HistoryEvent>, Error>, now: DateTime<Utc>) -> String {
     let title = styled(TITLE, "Events");
     match history {
         Err(error) => format!("\n{title}\n{}", wrapped(&chain(error), 2)),
@@ -178,7 +182,7 @@ fn events(history: &Result<Vec<Entry>, Error>, now: DateTime<Utc>) -> String {
     }
 }
 
-fn cells(entry: &Entry, now: DateTime<Utc>) -> Vec<Cell> {
+fn cells(entry: &HistoryEvent, now: DateTime<Utc>) -> Vec<Cell> {
     let times = if entry.count > 1 { format!(" ({} times)", entry.count) } else { String::new() };
     let style = if entry.warning { WARNING } else { anstyle::Style::new() };
     vec![
@@ -213,10 +217,10 @@ mod tests {
         )
     }
 
-    fn event(at: i64, reason: &str, count: i32) -> Entry {
+    fn event(at: i64, reason: &str, count: i32) -> HistoryEvent {
         let at = DateTime::from_timestamp(at, 0);
         let time = at.map(timestamp);
-        Entry {
+        HistoryEvent {
             at,
             time,
             warning: count > 1,
@@ -226,7 +230,7 @@ mod tests {
         }
     }
 
-    fn shown(source: &TokenSource, history: &Result<Vec<Entry>, Error>) -> String {
+    fn shown(source: &TokenSource, history: &Result<Vec<HistoryEvent>, Error>) -> String {
         anstream::adapter::strip_str(&page(source, history, now())).to_string()
     }
 

@@ -16,7 +16,7 @@ use crate::cli::output::harmless;
 /// An Event, or a series of Events.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Entry {
+pub(super) struct HistoryEvent {
     /// When it last happened.
     #[serde(skip)]
     pub(super) at: Option<DateTime<Utc>>,
@@ -29,7 +29,7 @@ pub(super) struct Entry {
 }
 
 /// Reads the Events. A user may be allowed to read the `TokenSource` but not its Events, so an error is shown as a result.
-pub(super) async fn read(source: &TokenSource, cluster: &Cluster) -> Result<Vec<Entry>, Error> {
+pub(super) async fn read(source: &TokenSource, cluster: &Cluster) -> Result<Vec<HistoryEvent>, Error> {
     let namespace = source.namespace().unwrap_or_default();
     let api: Api<Event> = Api::namespaced(cluster.client.clone(), &namespace);
     let params = ListParams::default()
@@ -39,17 +39,18 @@ pub(super) async fn read(source: &TokenSource, cluster: &Cluster) -> Result<Vec<
     let about = |event: &Event| {
         event.regarding.as_ref().and_then(|subject| subject.uid.as_deref()) == source.metadata.uid.as_deref()
     };
-    let mut entries: Vec<Entry> = events.items.iter().filter(|event| about(event)).map(entry).collect();
+    let mut entries: Vec<HistoryEvent> =
+        events.items.iter().filter(|event| about(event)).map(entry).collect();
     entries.sort_by_key(|entry| entry.at);
     Ok(entries)
 }
 
-fn entry(event: &Event) -> Entry {
+fn entry(event: &Event) -> HistoryEvent {
     let micro = |time: &MicroTime| DateTime::from_timestamp(time.0.as_second(), 0);
     let series = event.series.as_ref();
     let last = series.map(|series| &series.last_observed_time).or(event.event_time.as_ref());
     let at = last.and_then(micro);
-    Entry {
+    HistoryEvent {
         at,
         time: at.map(timestamp),
         warning: event.type_.as_deref() == Some("Warning"),

@@ -11,7 +11,7 @@ use super::row::{Columns, Row, table};
 use super::{columns, name};
 use crate::api::TokenSource;
 use crate::cli::arguments::{StatusArguments, StatusOutput};
-use crate::cli::cluster::Key;
+use crate::cli::cluster::ObjectKey;
 use crate::cli::list::{Live, Selection};
 use crate::cli::output::{print, redraw, remark, yaml};
 use crate::cli::{Environment, Error, ExitStatus};
@@ -49,11 +49,11 @@ async fn line_by_line(
     arguments: &StatusArguments,
     environment: &Environment,
 ) -> Result<ExitStatus, Error> {
-    let mut shown: BTreeMap<Key, Row> = BTreeMap::new();
+    let mut shown: BTreeMap<ObjectKey, Row> = BTreeMap::new();
     let mut has_heading = false;
     loop {
         live.change(report).await?;
-        let rows: BTreeMap<Key, Row> =
+        let rows: BTreeMap<ObjectKey, Row> =
             live.sources.iter().map(|(key, source)| (key.clone(), Row::of(source))).collect();
         let text = match arguments.output {
             StatusOutput::Json => documents(&shown, &rows, |document| document.to_string() + "\n"),
@@ -79,7 +79,12 @@ fn report(error: &kube::runtime::watcher::Error) {
 }
 
 /// The lines of the table whose row has changed, with the heading if it was not printed before.
-fn lines(shown: &BTreeMap<Key, Row>, rows: &BTreeMap<Key, Row>, table: &str, with_heading: bool) -> String {
+fn lines(
+    shown: &BTreeMap<ObjectKey, Row>,
+    rows: &BTreeMap<ObjectKey, Row>,
+    table: &str,
+    with_heading: bool,
+) -> String {
     let mut lines = table.lines();
     let heading = lines.next().filter(|_| with_heading);
     let changed = rows.iter().zip(lines).filter(|((key, row), _)| shown.get(*key) != Some(*row));
@@ -91,8 +96,8 @@ fn lines(shown: &BTreeMap<Key, Row>, rows: &BTreeMap<Key, Row>, table: &str, wit
 
 /// One document for each row that is new, changed or deleted.
 fn documents(
-    shown: &BTreeMap<Key, Row>,
-    rows: &BTreeMap<Key, Row>,
+    shown: &BTreeMap<ObjectKey, Row>,
+    rows: &BTreeMap<ObjectKey, Row>,
     written: impl Fn(&Value) -> String,
 ) -> String {
     let changed = rows.iter().filter(|(key, row)| shown.get(*key) != Some(*row)).map(|(_, row)| json!(row));
@@ -107,7 +112,7 @@ mod tests {
     use super::super::row::tests::{now, source};
     use super::*;
 
-    fn rows(names: &[(&str, i32)]) -> BTreeMap<Key, Row> {
+    fn rows(names: &[(&str, i32)]) -> BTreeMap<ObjectKey, Row> {
         let row = |(name, failures): &(&str, i32)| {
             let row = Row::of(&source(name, &json!({"failures": failures})));
             ((String::new(), (*name).to_owned()), row)

@@ -10,7 +10,7 @@ use crate::oauth::Endpoint;
 /// TokenSources with equal keys share a limiter. Provider blocks with different timeouts, authorities or client
 /// certificates do not, because one of them can fail while another works.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Key {
+pub(crate) struct LimiterKey {
     purpose: Purpose,
     host: String,
     owner: Owner,
@@ -33,7 +33,7 @@ enum Authorities {
     ConfigMap(String, String),
 }
 
-impl Key {
+impl LimiterKey {
     pub(crate) fn of(
         namespace: &str,
         spec: &TokenSourceSpec,

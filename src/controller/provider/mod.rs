@@ -13,10 +13,10 @@ use tokio::time::Instant;
 
 use crate::api::{Reason, TokenProviderSpec};
 use crate::controller::view::name::NamespacedName;
-use crate::decide::limiter::{Answer, Entry, Limiter, Request};
+use crate::decide::limiter::{Admission, Answer, Limiter, Request};
 use crate::decide::{Deferral, Failure, Observed};
 use crate::issue::inputs::Purpose;
-use key::Key;
+use key::LimiterKey;
 
 mod key;
 
@@ -33,9 +33,9 @@ struct Slot {
 
 #[derive(Default)]
 struct State {
-    limiters: HashMap<Arc<Key>, Slot>,
+    limiters: HashMap<Arc<LimiterKey>, Slot>,
     /// The limiter that each waiting TokenSource waits for.
-    waiting: HashMap<NamespacedName, Arc<Key>>,
+    waiting: HashMap<NamespacedName, Arc<LimiterKey>>,
     /// The workqueues of all views.
     workqueues: Vec<mpsc::UnboundedSender<NamespacedName>>,
     swept: DateTime<Utc>,
@@ -65,7 +65,7 @@ pub(crate) struct Limiters {
 /// The permission to send a request, returned when it is dropped.
 pub(crate) struct Permit {
     limiters: Arc<Limiters>,
-    key: Arc<Key>,
+    key: Arc<LimiterKey>,
     name: NamespacedName,
     answer: Answer,
 }
@@ -115,7 +115,7 @@ impl Limiters {
         request: Request,
     ) -> Result<Permit, Deferral> {
         let name = request.name.clone();
-        let key = Arc::new(Key::of(observed.namespace, observed.spec, provider, purpose));
+        let key = Arc::new(LimiterKey::of(observed.namespace, observed.spec, provider, purpose));
         let now = self.now();
         let mut state = self.lock();
         state.sweep(now);
@@ -126,15 +126,15 @@ impl Limiters {
             limiter: Limiter::new(self.permits, key.is_shared(), now),
             timer: None,
         });
-        let entry = slot.limiter.acquire(request, now);
+        let admission = slot.limiter.acquire(request, now);
         self.resume(&mut state, &key, now);
-        match entry {
-            Entry::Go => {
+        match admission {
+            Admission::Granted => {
                 state.waiting.remove(&name);
                 drop(state);
                 Ok(Permit { limiters: Arc::clone(self), key, name, answer: Answer::Unrelated })
             }
-            Entry::Wait { report, open_reason } => {
+            Admission::Waiting { report, open_reason } => {
                 let failure = open_reason.map(|reason| failing(reason, key.host()));
                 state.waiting.insert(name, key);
                 Err(Deferral { report, failure })
@@ -164,7 +164,7 @@ impl Limiters {
         self.resume(state, &key, now);
     }
 
-    fn release(&self, key: &Arc<Key>, name: &NamespacedName, answer: Answer) {
+    fn release(&self, key: &Arc<LimiterKey>, name: &NamespacedName, answer: Answer) {
         let (mut state, now) = (self.lock(), self.now());
         if let Some(slot) = state.limiters.get_mut(key) {
             slot.limiter.release(name, answer, now);
@@ -173,7 +173,7 @@ impl Limiters {
     }
 
     /// Queues the TokenSources that may send now, and sets the timer for the next one.
-    fn resume(&self, state: &mut State, key: &Arc<Key>, now: DateTime<Utc>) {
+    fn resume(&self, state: &mut State, key: &Arc<LimiterKey>, now: DateTime<Utc>) {
         let Some(slot) = state.limiters.get_mut(key) else { return };
         let resumed = slot.limiter.resume(now);
         for name in resumed.names {
@@ -197,7 +197,7 @@ impl Limiters {
         }
     }
 
-    fn timer(&self, key: &Arc<Key>) {
+    fn timer(&self, key: &Arc<LimiterKey>) {
         let (mut state, now) = (self.lock(), self.now());
         if let Some(slot) = state.limiters.get_mut(key) {
             slot.timer = None;
@@ -223,7 +223,7 @@ impl State {
         }
         self.swept = now;
         self.limiters.retain(|_, slot| !slot.limiter.is_idle(now));
-        let mut unused: HashMap<&str, Vec<&Arc<Key>>> = HashMap::new();
+        let mut unused: HashMap<&str, Vec<&Arc<LimiterKey>>> = HashMap::new();
         for (key, _) in self.limiters.iter().filter(|(_, slot)| slot.limiter.is_unused()) {
             if let Some(namespace) = key.namespace() {
                 unused.entry(namespace).or_default().push(key);
@@ -231,7 +231,7 @@ impl State {
         }
         let mut dropped = HashSet::new();
         for mut keys in unused.into_values() {
-            let used_at = |key: &&Arc<Key>| self.limiters.get(*key).map(|slot| slot.limiter.used_at());
+            let used_at = |key: &&Arc<LimiterKey>| self.limiters.get(*key).map(|slot| slot.limiter.used_at());
             keys.sort_unstable_by_key(|key| std::cmp::Reverse(used_at(key)));
             dropped.extend(keys.into_iter().skip(UNUSED).cloned());
         }

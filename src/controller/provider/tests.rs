@@ -28,8 +28,8 @@ fn provider(ca_bundle: Option<&str>) -> TokenProviderSpec {
     }
 }
 
-fn key_of(source: &TokenSource, provider: &TokenProviderSpec) -> Key {
-    Key::of(source.metadata.namespace.as_deref().unwrap(), &source.spec, provider, Purpose::Token)
+fn key_of(source: &TokenSource, provider: &TokenProviderSpec) -> LimiterKey {
+    LimiterKey::of(source.metadata.namespace.as_deref().unwrap(), &source.spec, provider, Purpose::Token)
 }
 
 /// None if the request has to wait.

@@ -16,28 +16,28 @@ use crate::controller::reconcile::target::apply::{self, Written};
 use crate::controller::reconcile::target::former;
 use crate::controller::reconcile::target::{is_intact, is_outdated};
 use crate::controller::view::local_state::IssuedToken;
-use crate::decide::refresh::explain;
+use crate::decide::refresh::add_reauthorization_hint;
 use crate::decide::render::render;
 use crate::decide::{
-    Deletion, Failure, Observed, Outcome, Plan, Publication, Target, decide, flag_revocation,
+    Deletion, Failure, Observed, Outcome, Plan, Publication, Target, add_token_warning, decide,
 };
 use crate::oauth::Retry;
 use crate::trace;
 
 /// The result of a plan.
-pub(crate) struct Acted {
+pub(crate) struct PlanResult {
     pub(crate) outcome: Outcome,
     /// An error of the API server, if part of the plan had been carried out.
     pub(crate) error: Option<Error>,
 }
 
-impl From<Outcome> for Acted {
+impl From<Outcome> for PlanResult {
     fn from(outcome: Outcome) -> Self {
         Self { outcome, error: None }
     }
 }
 
-impl Acted {
+impl PlanResult {
     /// The result if the API server failed.
     pub(crate) fn failed(outcome: Outcome, error: Error) -> Self {
         Self { outcome, error: Some(error) }
@@ -54,13 +54,13 @@ pub(crate) async fn act<'a>(
     observed: &Observed<'a>,
     read: &mut Option<Observed<'a>>,
     context: &ReconcilePermit<'_>,
-) -> Result<Option<Acted>, Error> {
-    let acted = match plan {
-        Plan::Leave | Plan::End(_) | Plan::Keep => Outcome::Kept.into(),
+) -> Result<Option<PlanResult>, Error> {
+    let result = match plan {
+        Plan::AwaitDeletion | Plan::Deletion(_) | Plan::Nothing => Outcome::Unchanged.into(),
         Plan::RevokeReplaced => {
-            let replacement = replaced::revoke(source, observed, context).await?;
-            *read = Some(Observed { replacement, ..observed.clone() });
-            Outcome::Kept.into()
+            let replaced_token = replaced::revoke(source, observed, context).await?;
+            *read = Some(Observed { replaced_token, ..observed.clone() });
+            Outcome::Unchanged.into()
         }
         Plan::SetFinalizer(wanted) => match finalizer::set(*wanted, source, context).await {
             Ok(()) => return Ok(None),
@@ -81,7 +81,7 @@ pub(crate) async fn act<'a>(
         }
         Plan::Withdraw => match withdraw(observed, context).await {
             Ok(target) => Outcome::Withdrawn(target).into(),
-            Err(error) => Acted::failed(Outcome::Waiting, Error::WriteTarget(error)),
+            Err(error) => PlanResult::failed(Outcome::Waiting, Error::WriteTarget(error)),
         },
         Plan::DeleteFormerTargets => return delete_former(source, observed, read, context).await,
         Plan::Probe => match probe(observed, context).await {
@@ -105,18 +105,20 @@ pub(crate) async fn act<'a>(
             }
         }
     };
-    Ok(Some(acted))
+    Ok(Some(result))
 }
 
 /// The result of a request that brought no token.
-fn without_token(error: IssueError, observed: &Observed<'_>, context: &ReconcilePermit<'_>) -> Acted {
+fn without_token(error: IssueError, observed: &Observed<'_>, context: &ReconcilePermit<'_>) -> PlanResult {
     match error {
         // Waits are counted from the instant at which the failure is known.
-        IssueError::Failed(failure) => {
-            Outcome::Failed(context.now(), flag_revocation(observed, explain(observed, failure))).into()
-        }
+        IssueError::Failed(failure) => Outcome::Failed(
+            context.now(),
+            add_token_warning(observed, add_reauthorization_hint(observed, failure)),
+        )
+        .into(),
         IssueError::Refused(failure) => Outcome::Refused(failure).into(),
-        IssueError::Lookup(error) => Acted::failed(Outcome::Waiting, error),
+        IssueError::Lookup(error) => PlanResult::failed(Outcome::Waiting, error),
     }
 }
 
@@ -142,10 +144,10 @@ async fn act_in_spite_of<'a>(
     observed: &Observed<'a>,
     read: &mut Option<Observed<'a>>,
     context: &ReconcilePermit<'_>,
-) -> Result<Option<Acted>, Error> {
-    let acted = Box::pin(act(&decide(observed), source, observed, read, context)).await?;
-    let outcome = acted.map_or(Outcome::Kept, |acted| acted.outcome);
-    Ok(Some(Acted { outcome, error: Some(error) }))
+) -> Result<Option<PlanResult>, Error> {
+    let result = Box::pin(act(&decide(observed), source, observed, read, context)).await?;
+    let outcome = result.map_or(Outcome::Unchanged, |result| result.outcome);
+    Ok(Some(PlanResult { outcome, error: Some(error) }))
 }
 
 /// Deletes the Secrets of the target's former names. Returns None if all of them have been replaced or changed by now.
@@ -154,7 +156,7 @@ async fn delete_former<'a>(
     observed: &Observed<'a>,
     read: &mut Option<Observed<'a>>,
     context: &ReconcilePermit<'_>,
-) -> Result<Option<Acted>, Error> {
+) -> Result<Option<PlanResult>, Error> {
     let (mut deleted, mut error) = (Vec::new(), None);
     for former in &observed.former_targets {
         match former::delete(former, observed.namespace, context).await {
@@ -164,7 +166,7 @@ async fn delete_former<'a>(
         }
     }
     match (deleted.is_empty(), error) {
-        (false, error) => Ok(Some(Acted { outcome: Outcome::FormerTargetsDeleted(deleted), error })),
+        (false, error) => Ok(Some(PlanResult { outcome: Outcome::FormerTargetsDeleted(deleted), error })),
         (true, None) => Ok(None),
         (true, Some(error)) => {
             let without_former = Observed { former_targets: Vec::new(), ..observed.clone() };
@@ -174,12 +176,16 @@ async fn delete_former<'a>(
 }
 
 /// Writes a token into the target. A token that cannot be written is kept, and the next reconcile writes it first.
-async fn publish(mut issued: IssuedToken, observed: &Observed<'_>, context: &ReconcilePermit<'_>) -> Acted {
+async fn publish(
+    mut issued: IssuedToken,
+    observed: &Observed<'_>,
+    context: &ReconcilePermit<'_>,
+) -> PlanResult {
     // The refresh token is stored first: there is no other copy of a rotated one, while an access token can be requested
     // again.
     if let (Some(binding), Some(token)) = (&issued.binding, &issued.token.refresh_token) {
-        if let Err(error) = refresh_token::keep(observed, binding, token, context).await {
-            return keep(issued, observed, error, context);
+        if let Err(error) = refresh_token::store(observed, binding, token, context).await {
+            return retain_unwritten(issued, observed, error, context);
         }
         issued.token.refresh_token = None;
     }
@@ -192,13 +198,13 @@ async fn publish(mut issued: IssuedToken, observed: &Observed<'_>, context: &Rec
             return Outcome::Failed(context.now(), failure).into();
         }
     };
-    let present = replaced::present(observed, context).await;
+    let current_token = replaced::current_token(observed, context).await;
     let span = trace::write_target();
     let written = match apply::token(&issued, data, observed, context).instrument(span.clone()).await {
         Ok(written) => written,
         Err(error) => {
             trace::failed(&span, Reason::TargetWriteFailed.as_str());
-            return keep(issued, observed, error, context);
+            return retain_unwritten(issued, observed, error, context);
         }
     };
     context.view.local.forget_unwritten_token(observed.uid);
@@ -206,7 +212,7 @@ async fn publish(mut issued: IssuedToken, observed: &Observed<'_>, context: &Rec
     let (published, unchanged_at) = match written {
         Written::New(published) => {
             context.view.local.forget_written_versions(observed.uid);
-            replaced::was_replaced(present, &token.access_token, observed, context);
+            replaced::record_replacement(current_token, &token.access_token, observed, context);
             (published, None)
         }
         Written::Unchanged(published) => (published, Some(token.issued_at)),
@@ -225,18 +231,18 @@ async fn publish(mut issued: IssuedToken, observed: &Observed<'_>, context: &Rec
 }
 
 /// Keeps a token that could not be written, and reports that.
-fn keep(
+fn retain_unwritten(
     issued: IssuedToken,
     observed: &Observed<'_>,
     error: CallError,
     context: &ReconcilePermit<'_>,
-) -> Acted {
+) -> PlanResult {
     let issued_at = issued.token.issued_at;
     context.view.local.keep_unwritten_token(observed.uid, issued);
-    unwritten(issued_at, observed.target_name(), error)
+    unwritten_result(issued_at, observed.target_name(), error)
 }
 
-fn unwritten(at: DateTime<Utc>, target: &str, error: CallError) -> Acted {
+fn unwritten_result(at: DateTime<Utc>, target: &str, error: CallError) -> PlanResult {
     let reason = Reason::TargetWriteFailed;
     let failure = Failure {
         reason,
@@ -247,12 +253,12 @@ fn unwritten(at: DateTime<Utc>, target: &str, error: CallError) -> Acted {
             reason.sentence()
         ),
     };
-    Acted::failed(Outcome::Unwritten(at, failure), Error::WriteTarget(error))
+    PlanResult::failed(Outcome::Unwritten(at, failure), Error::WriteTarget(error))
 }
 
 /// Updates type, labels and annotations of the target, and keeps its data. A Secret that the TokenSource no longer owns is
 /// left to the next reconcile.
-async fn rewrite(observed: &Observed<'_>, context: &ReconcilePermit<'_>) -> Result<Acted, Error> {
+async fn rewrite(observed: &Observed<'_>, context: &ReconcilePermit<'_>) -> Result<PlanResult, Error> {
     let found =
         context.read_secret(observed.namespace, observed.target_name()).await.map_err(Error::ReadTarget)?;
     let Some((secret, meta)) = found else { return Ok(Outcome::Waiting.into()) };
@@ -265,6 +271,6 @@ async fn rewrite(observed: &Observed<'_>, context: &ReconcilePermit<'_>) -> Resu
     let asked_at = record.issued_at;
     Ok(match apply::write(observed, data, record, context).await {
         Ok(published) => Outcome::Rewritten(published).into(),
-        Err(error) => unwritten(asked_at, observed.target_name(), error),
+        Err(error) => unwritten_result(asked_at, observed.target_name(), error),
     })
 }

@@ -6,7 +6,7 @@
 pub(crate) mod act;
 pub(crate) mod context;
 pub(crate) mod credentials;
-pub(crate) mod ending;
+pub(crate) mod deletion;
 pub(crate) mod finalizer;
 pub(crate) mod observe;
 pub(crate) mod obtain;
@@ -26,25 +26,25 @@ use tracing::Instrument;
 
 use crate::api::{TokenSource, annotation, from_kubernetes};
 use crate::controller::error::Error;
-use crate::controller::reconcile::act::{Acted, act};
+use crate::controller::reconcile::act::{PlanResult, act};
 use crate::controller::reconcile::context::{Context, ReconcilePermit};
-use crate::controller::reconcile::ending::end;
+use crate::controller::reconcile::deletion::advance_deletion;
 use crate::controller::reconcile::observe::{Provider, find_provider, observe};
 use crate::controller::reconcile::record::record;
 use crate::controller::report::traces;
 use crate::controller::view::name::{NamespacedName, name_of, uid_of};
 use crate::decide::backoff::retry_after_error;
 use crate::decide::{
-    Ending, LoopGuard, Outcome, Plan, Settled, decide, next_follow_up, next_status, requeue_after,
+    DeletionStep, LoopGuard, ObservedAfter, Outcome, Plan, decide, next_follow_up, next_status, requeue_after,
 };
 use crate::trace;
 
 /// The pause before a reconcile is repeated because it relied on outdated knowledge.
-const AGAIN: Duration = Duration::from_millis(10);
+const REQUEUE_SOON: Duration = Duration::from_millis(10);
 
 /// The pause while the `TokenSource` or its namespace is being deleted. The watch may report a deleted namespace after it
 /// has been created again.
-const LEFT: Duration = Duration::from_secs(30);
+const WHILE_DELETING: Duration = Duration::from_secs(30);
 
 /// Reconciles the `TokenSource` of this name. Returns after how long to reconcile again if nothing changes; None if only
 /// a change can matter.
@@ -74,7 +74,7 @@ async fn with_permit(named: &NamespacedName, context: &Context) -> Option<Durati
     // Boxed, since a reconcile takes 10 kB and hundreds wait for a permit.
     let after = match Box::pin(step(Arc::clone(&cached), &permit)).await {
         Ok(after) => after,
-        Err(error) if error.is_not_leading() => context.view.find(named).map(|_| AGAIN),
+        Err(error) if error.is_not_leading() => context.view.find(named).map(|_| REQUEUE_SOON),
         Err(error) => {
             context.metrics.count_error(error.reason());
             context.view.find(named)?;
@@ -114,39 +114,39 @@ async fn step(cached: Arc<TokenSource>, context: &ReconcilePermit<'_>) -> Result
     } else {
         trace::decide().in_scope(|| decide(&observed))
     };
-    if !matches!(plan, Plan::Issue(_) | Plan::End(Ending::Revoke) | Plan::RevokeReplaced) {
+    if !matches!(plan, Plan::Issue(_) | Plan::Deletion(DeletionStep::Revoke) | Plan::RevokeReplaced) {
         context.limiters.leave(&name_of(&source));
     }
     match &plan {
-        Plan::Leave => return Ok(Some(LEFT)),
-        Plan::End(ending) => return end(ending, &source, &observed, context).await.map(Some),
+        Plan::AwaitDeletion => return Ok(Some(WHILE_DELETING)),
+        Plan::Deletion(next) => return advance_deletion(next, &source, &observed, context).await.map(Some),
         _ => {}
     }
     let mut read = None;
-    let acted = match act(&plan, &source, &observed, &mut read, context).await {
-        Ok(Some(acted)) => acted,
+    let result = match act(&plan, &source, &observed, &mut read, context).await {
+        Ok(Some(result)) => result,
         Ok(None) => {
-            note_progress(&source, Progress::None, context);
-            return Ok(Some(AGAIN));
+            update_loop_guard(&source, Progress::NotMade, context);
+            return Ok(Some(REQUEUE_SOON));
         }
         // The status must be updated as time passes, even while the API server fails.
-        Err(error) => Acted::failed(Outcome::Waiting, error),
+        Err(error) => PlanResult::failed(Outcome::Waiting, error),
     };
-    let settled = Settled::new(read.unwrap_or(observed), &acted.outcome);
-    traces::outcome(&settled, &acted.outcome);
-    let status = next_status(&settled, &acted.outcome);
-    let recorded = record(&source, &settled, &acted.outcome, &status, status_pending, context).await;
+    let observed_after = ObservedAfter::new(read.unwrap_or(observed), &result.outcome);
+    traces::outcome(&observed_after, &result.outcome);
+    let status = next_status(&observed_after, &result.outcome);
+    let recorded = record(&source, &observed_after, &result.outcome, &status, status_pending, context).await;
 
     // The first error explains the later ones.
-    if let Some(error) = unread.or(acted.error) {
+    if let Some(error) = unread.or(result.error) {
         return Err(error);
     }
     recorded?;
-    context.view.local.reset_errors(settled.uid);
-    let follow_up = next_follow_up(&settled, &status);
-    let after = requeue_after(&plan, &acted.outcome, &status, follow_up, context.now());
-    let again = status != *settled.status || after < AT_ONCE;
-    note_progress(&source, Progress::of(&acted.outcome, again), context);
+    context.view.local.reset_errors(observed_after.uid);
+    let follow_up = next_follow_up(&observed_after, &status);
+    let after = requeue_after(&plan, &result.outcome, &status, follow_up, context.now());
+    let again = status != *observed_after.status || after < AT_ONCE;
+    update_loop_guard(&source, Progress::of(&result.outcome, again), context);
     Ok(Some(after))
 }
 
@@ -156,9 +156,9 @@ enum Progress {
     /// A token was issued or requested. The schedule says when that may happen again.
     Made,
     /// Something was changed that may trigger another reconcile, or the requeue is immediate.
-    None,
+    NotMade,
     /// Nothing was done.
-    Quiet,
+    NothingDone,
 }
 
 impl Progress {
@@ -167,20 +167,20 @@ impl Progress {
         match outcome {
             Outcome::Published(_) | Outcome::Failed(..) | Outcome::Unwritten(..) => Self::Made,
             // The limiter says when to try again.
-            Outcome::Deferred(_) => Self::Quiet,
+            Outcome::Deferred(_) => Self::NothingDone,
             Outcome::Rewritten(_)
             | Outcome::Withdrawn(_)
             | Outcome::FormerTargetsDeleted(_)
             | Outcome::Restarted(_)
-            | Outcome::NotRestarted(_) => Self::None,
-            _ if again => Self::None,
-            _ => Self::Quiet,
+            | Outcome::NotRestarted(_) => Self::NotMade,
+            _ if again => Self::NotMade,
+            _ => Self::NothingDone,
         }
     }
 }
 
 /// The generation and the renewal request, which users change. A change resets the loop guard.
-fn subject(source: &TokenSource) -> (i64, Option<String>) {
+fn user_revision(source: &TokenSource) -> (i64, Option<String>) {
     let request = source.annotations().get(annotation::RENEW_REQUESTED_AT);
     (source.metadata.generation.unwrap_or_default(), request.cloned())
 }
@@ -188,22 +188,22 @@ fn subject(source: &TokenSource) -> (i64, Option<String>) {
 /// How long the loop guard delays this reconcile.
 fn put_off(source: &TokenSource, context: &Context) -> Option<Duration> {
     let now = context.now();
-    let until = context.view.local.loop_guard(uid_of(source))?.not_before(&subject(source), now)?;
+    let until = context.view.local.loop_guard(uid_of(source))?.not_before(&user_revision(source), now)?;
     (until - now).to_std().ok()
 }
 
-fn note_progress(source: &TokenSource, progress: Progress, context: &Context) {
+fn update_loop_guard(source: &TokenSource, progress: Progress, context: &Context) {
     let uid = uid_of(source);
     let local = &context.view.local;
     let before = local.loop_guard(uid);
     match progress {
-        Progress::Quiet => {}
+        Progress::NothingDone => {}
         Progress::Made if before.is_none() => {}
         Progress::Made => local.set_loop_guard(uid, None),
-        Progress::None => {
-            let (subject, now) = (subject(source), context.now());
-            let guard = LoopGuard::after(before, subject.clone(), now);
-            if guard.not_before(&subject, now).is_some() {
+        Progress::NotMade => {
+            let (user_revision, now) = (user_revision(source), context.now());
+            let guard = LoopGuard::after(before, user_revision.clone(), now);
+            if guard.not_before(&user_revision, now).is_some() {
                 context.metrics.put_off();
             }
             if guard.begins() {

@@ -17,12 +17,12 @@ use crate::controller::error::Error;
 use crate::controller::reconcile::context::Context;
 use crate::controller::reconcile::credentials::{upstream, versions};
 use crate::controller::reconcile::target::former::former_targets;
-use crate::controller::reconcile::target::{foreign_owner, target, unread_target};
+use crate::controller::reconcile::target::{target, unread_target, unusable_reason};
 use crate::controller::view::index::Reference;
 use crate::controller::view::name::{name_of, uid_of};
-use crate::controller::view::secrets::credentials;
+use crate::controller::view::secrets::referenced_secret;
 use crate::controller::view::watch::{Finalizers, unreadable};
-use crate::decide::refresh::{is_kept, secret_name};
+use crate::decide::refresh::{secret_name, stores_refresh_token};
 use crate::decide::{
     ChosenProvider, Deletion, Failure, Link, Observed, Secrets, UnwrittenToken, chosen_provider,
     conflicting_source, follow, stray_probe,
@@ -94,25 +94,24 @@ pub(crate) async fn observe<'a>(
         // The objects of a deleted namespace are deleted in any order, and none of them may be created again.
         deleting: source.metadata.deletion_timestamp.is_some() || context.cluster.is_ending(namespace),
         deletion: deletion(source, context),
-        replacement: context
+        replaced_token: context
             .view
             .replaced
             .get(namespace, uid, context.now())
-            .map(|(_, replacement)| replacement),
+            .map(|(_, replaced_token)| replaced_token),
         renew_request: source.annotations().get(annotation::RENEW_REQUESTED_AT).map(|value| shortened(value)),
         conflicting_source: older_source(source, context),
-        unwritten_token: context
-            .view
-            .local
-            .unwritten_token(uid)
-            .map(|issued| UnwrittenToken { asked: issued.asked, expires_at: issued.token.expires_at }),
+        unwritten_token: context.view.local.unwritten_token(uid).map(|issued| UnwrittenToken {
+            inputs_fingerprint: issued.inputs_fingerprint,
+            expires_at: issued.token.expires_at,
+        }),
         probed: context.view.local.probed(uid),
         ..Observed::new(&source.spec, status, provider, context.now())
     };
     if let Ok(provider) = &observed.provider {
         observed.template_problem = context.view.local.template_problem(source, &provider.response.keep);
         observed.secrets = Secrets::find(&source.spec, provider, |name| {
-            credentials(name, context.view.secrets.get(namespace, name))
+            referenced_secret(name, context.view.secrets.get(namespace, name))
         });
         let mut named: Vec<Reference> = observed
             .secrets
@@ -132,8 +131,8 @@ pub(crate) async fn observe<'a>(
         // If the provider block is in another object, the spec does not name these objects.
         context.view.depends(namespace, observed.name, named);
     }
-    let uncounted = versions::count(&mut observed, context).await.err();
-    observed.inputs = observed.fingerprint();
+    let unresolved = versions::resolve(&mut observed, context).await.err();
+    observed.fingerprints = observed.current_fingerprints();
     let (target, unread) = match target(&observed, context).await {
         Ok(target) => (target, None),
         Err(error) => (unread_target(&observed, context), Some(error)),
@@ -141,7 +140,7 @@ pub(crate) async fn observe<'a>(
     observed.target = target;
     observed.former_targets = former_targets(&observed, context);
     observed.refresh_conflict = refresh_conflict(&observed, context);
-    (observed, unread.or(uncounted))
+    (observed, unread.or(unresolved))
 }
 
 fn deletion(source: &TokenSource, context: &Context) -> Deletion {
@@ -151,7 +150,7 @@ fn deletion(source: &TokenSource, context: &Context) -> Deletion {
         finalizer: matches!(Finalizers::of(source), Finalizers::Own(_)),
         since: source.metadata.deletion_timestamp.as_ref().map(from_kubernetes),
         of_namespace: context.cluster.is_ending(&namespace),
-        refresh_token: stored.is_some_and(|meta| foreign_owner(&meta, uid).is_none()),
+        refresh_token: stored.is_some_and(|meta| unusable_reason(&meta, uid).is_none()),
         tries: context.view.local.tries(uid),
     }
 }
@@ -173,9 +172,9 @@ fn link(namespace: &str, name: &str, context: &Context) -> Link {
 
 /// The foreign owner of the Secret in which the refresh token would be stored.
 fn refresh_conflict(observed: &Observed<'_>, context: &Context) -> Option<String> {
-    observed.provider.as_ref().ok().filter(|provider| is_kept(provider))?;
+    observed.provider.as_ref().ok().filter(|provider| stores_refresh_token(provider))?;
     let meta = context.view.secrets.get(observed.namespace, &secret_name(observed.name))?;
-    foreign_owner(&meta, observed.uid)
+    unusable_reason(&meta, observed.uid)
 }
 
 /// The older `TokenSource` with the same target.

@@ -10,7 +10,7 @@ use crate::controller::reconcile::credentials::refresh_token;
 use crate::controller::reconcile::target::{apply, is_outdated};
 use crate::controller::view::local_state::IssuedToken;
 use crate::decide::limiter::Answer;
-use crate::decide::refresh::{RefreshBinding, gives_way, is_kept};
+use crate::decide::refresh::{RefreshBinding, falls_back_to_grant, stores_refresh_token};
 use crate::decide::{Cause, Deferral, Failure, Observed};
 use crate::issue::inputs::{Purpose, issue_tokens, prepare};
 use crate::issue::send::{send, unlisted};
@@ -61,7 +61,7 @@ pub(crate) async fn obtain<'a>(
 /// Refuses if the API server would refuse the target, so that no token is requested that cannot be written. Other
 /// failures of the dry run (quotas, outages, webhooks without dry runs) say nothing about the target.
 async fn acceptable(observed: &Observed<'_>, context: &ReconcilePermit<'_>) -> Result<(), IssueError> {
-    match apply::rehearse(observed, context).await {
+    match apply::dry_run(observed, context).await {
         Err(error) if error.is_invalid() => Err(IssueError::Refused(Failure::local(
             Reason::InvalidSpec,
             format!(
@@ -83,27 +83,32 @@ async fn issue<'a>(
 ) -> Result<IssuedToken, IssueError> {
     let mut prepared = prepare(Purpose::Token, observed, read, context).await?;
     let observed = read.as_ref().unwrap_or(observed);
-    let binding = is_kept(&prepared.provider).then(|| {
-        RefreshBinding::now(observed.spec, &prepared.provider, &prepared.asked, &prepared.inputs.credentials)
+    let binding = stores_refresh_token(&prepared.provider).then(|| {
+        RefreshBinding::now(
+            observed.spec,
+            &prepared.provider,
+            &prepared.inputs_fingerprint,
+            &prepared.inputs.credentials,
+        )
     });
     store_unwritten_refresh_token(observed, context).await.map_err(Error::RefreshToken)?;
-    let kept = match &binding {
+    let secret = match &binding {
         Some(_) => refresh_token::read(observed, context).await.map_err(Error::RefreshToken)?,
         None => None,
     };
-    let stored = binding.as_ref().zip(kept.as_ref()).and_then(|(binding, kept)| binding.usable(kept));
+    let stored = binding.as_ref().zip(secret.as_ref()).and_then(|(binding, secret)| binding.usable(secret));
 
     let mut answer = send(&prepared, stored.as_ref(), observed, context).await;
     let mut fell_back = false;
     let failures = observed.failures_in_a_row().saturating_add(1);
-    if let (Some(_), Some(kept), Err(IssueError::Failed(failure))) = (&stored, &kept, &answer)
-        && gives_way(&prepared.provider, failure, failures)
+    if let (Some(_), Some(secret), Err(IssueError::Failed(failure))) = (&stored, &secret, &answer)
+        && falls_back_to_grant(&prepared.provider, failure, failures)
     {
         let (namespace, name) = (observed.namespace, observed.name);
         let (reason, detail) = (failure.reason, &failure.message);
         tracing::info!(namespace, name, %reason, detail, "The stored refresh token is dropped");
         // If it cannot be deleted, the provider refuses it again next time. A token can still be issued now.
-        if let Err(error) = refresh_token::drop(observed, kept, context).await {
+        if let Err(error) = refresh_token::drop(observed, secret, context).await {
             tracing::warn!(namespace, name, detail = %error, "The refused refresh token could not be deleted");
         }
         fell_back = true;
@@ -123,14 +128,14 @@ async fn issue<'a>(
             failure.message = format!("{} {unlisted}", failure.message);
         }
     }
-    // Recorded even if an earlier token has answered the renewal request, because this token overwrites that record.
-    let answers = observed.renew_request.map(str::to_owned);
+    // Recorded even if an earlier token has handled the renewal request, because this token overwrites that record.
+    let handled_renew_request = observed.renew_request.map(str::to_owned);
     Ok(IssuedToken {
         token: answer?.token,
-        asked: prepared.asked,
+        inputs_fingerprint: prepared.inputs_fingerprint,
         versions: prepared.versions,
         cause,
-        answers,
+        handled_renew_request,
         binding,
         fell_back,
     })
@@ -143,7 +148,7 @@ async fn store_unwritten_refresh_token(
 ) -> Result<(), CallError> {
     let Some(mut issued) = context.view.local.unwritten_token(observed.uid) else { return Ok(()) };
     if let (Some(binding), Some(token)) = (&issued.binding, issued.token.refresh_token.take()) {
-        refresh_token::keep(observed, binding, &token, context).await?;
+        refresh_token::store(observed, binding, &token, context).await?;
         context.view.local.keep_unwritten_token(observed.uid, issued);
     }
     Ok(())

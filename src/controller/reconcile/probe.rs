@@ -7,8 +7,8 @@ use crate::controller::error::IssueError;
 use crate::controller::reconcile::context::ReconcilePermit;
 use crate::controller::reconcile::credentials::service_accounts;
 use crate::controller::reconcile::target::stored_token;
-use crate::decide::{Failure, Observed, Outcome, Probed, Verdict};
-use crate::issue::inputs::{token_client, trust};
+use crate::decide::{Failure, Observed, Outcome, ProbeVerdict, Probed};
+use crate::issue::inputs::{read_ca_bundle, token_client};
 use crate::oauth::Endpoint;
 
 /// Sends the token, and remembers the result.
@@ -21,12 +21,12 @@ pub(crate) async fn probe(
     };
     let url = Endpoint::parse(&settings.url).map_err(|error| IssueError::Refused(Failure::from(&error)))?;
     let verdict = match show(&url, observed, context).await {
-        Ok(Some(status)) => Verdict::of(status),
+        Ok(Some(status)) => ProbeVerdict::of(status),
         Ok(None) => return Ok(Outcome::Waiting),
         // A missing answer is not a failed renewal, and must not count as one.
         Err(IssueError::Failed(failure)) => {
             tracing::debug!(reason = %failure.reason, detail = failure.message, "The probe had no answer");
-            Verdict::Unclear
+            ProbeVerdict::Unclear
         }
         Err(error) => return Err(error),
     };
@@ -46,7 +46,7 @@ async fn show(
     for account in provider.service_accounts() {
         service_accounts::consent(account, observed, provider, context).await?;
     }
-    let ca_bundle = trust(observed, provider, context).await?;
+    let ca_bundle = read_ca_bundle(observed, provider, context).await?;
     let client = token_client(observed, url.url().as_str(), provider, ca_bundle, None, context)?;
     let Some(token) = stored_token(observed, context).await? else { return Ok(None) };
     let answer = context.without_permit(client.probe(url, &token)).await;

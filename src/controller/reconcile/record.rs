@@ -48,11 +48,11 @@ async fn write(
             }
             Ok(())
         }
-        Err(error) => unwritten(source, status, outcome, error, context),
+        Err(error) => handle_unwritten_status(source, status, outcome, error, context),
     }
 }
 
-fn unwritten(
+fn handle_unwritten_status(
     source: &TokenSource,
     status: &TokenSourceStatus,
     outcome: &Outcome,

@@ -13,7 +13,7 @@ use crate::controller::reconcile::context::{Context, ReconcilePermit};
 use crate::controller::reconcile::revocation::{self, Tried};
 use crate::controller::reconcile::target::stored_token;
 use crate::controller::view::name::name_of;
-use crate::decide::{Observed, Replacement, grace_of_present, revocation_failed};
+use crate::decide::{Observed, ReplacedToken, grace_of_current, revocation_failed};
 use crate::issue::revoke::Tokens;
 use crate::oauth::Secret;
 
@@ -21,23 +21,23 @@ use crate::oauth::Secret;
 const ALLOWANCE: Duration = Duration::from_secs(25);
 
 /// The current token, and when it is revoked once a new token has been written.
-pub(crate) struct Present {
+pub(crate) struct CurrentToken {
     token: Secret,
-    replacement: Replacement,
+    replaced_token: ReplacedToken,
 }
 
 /// Reads the token in the target before it is replaced; None if it must not be revoked. A token that cannot be read is not
 /// revoked, since the new one must not wait for that.
-pub(crate) async fn present(observed: &Observed<'_>, context: &Context) -> Option<Present> {
-    let grace = grace_of_present(observed)?;
-    let replacement = Replacement::new(context.now(), grace, observed.published()?)?;
+pub(crate) async fn current_token(observed: &Observed<'_>, context: &Context) -> Option<CurrentToken> {
+    let grace = grace_of_current(observed)?;
+    let replaced_token = ReplacedToken::new(context.now(), grace, observed.published()?)?;
     let token = stored_token(observed, context).await.ok()??;
-    Some(Present { token, replacement })
+    Some(CurrentToken { token, replaced_token })
 }
 
 /// Records that a new token was written. The previous one is revoked later, unless it is the same.
-pub(crate) fn was_replaced(
-    present: Option<Present>,
+pub(crate) fn record_replacement(
+    current_token: Option<CurrentToken>,
     by: &Secret,
     observed: &Observed<'_>,
     context: &Context,
@@ -48,8 +48,9 @@ pub(crate) fn was_replaced(
     if tokens.get(namespace, uid, now).is_some_and(|(token, _)| token == *by) {
         tokens.forget(namespace, uid);
     }
-    if let Some(Present { token, replacement }) = present.filter(|present| present.token != *by) {
-        tokens.remember(namespace, uid, token, replacement, now);
+    if let Some(CurrentToken { token, replaced_token }) = current_token.filter(|current| current.token != *by)
+    {
+        tokens.remember(namespace, uid, token, replaced_token, now);
     }
 }
 
@@ -58,16 +59,16 @@ pub(crate) async fn revoke(
     source: &TokenSource,
     observed: &Observed<'_>,
     context: &ReconcilePermit<'_>,
-) -> Result<Option<Replacement>, Error> {
+) -> Result<Option<ReplacedToken>, Error> {
     let (namespace, uid) = (observed.namespace, observed.uid);
-    let Some((token, replacement)) = context.view.replaced.get(namespace, uid, context.now()) else {
+    let Some((token, replaced_token)) = context.view.replaced.get(namespace, uid, context.now()) else {
         return Ok(None);
     };
     let tokens = Tokens { access: vec![token.clone()], ..Tokens::default() };
     let tried = revocation::attempt(async { Ok(tokens) }, ALLOWANCE, observed, context).await?;
     let now = context.now();
     let failure = match tried {
-        Tried::Waiting => return Ok(Some(replacement.waiting(now))),
+        Tried::Waiting => return Ok(Some(replaced_token.waiting(now))),
         Tried::Revoked => {
             context.log.revoked(&name_of(source), now);
             context.view.replaced.forget(namespace, uid);
@@ -75,7 +76,7 @@ pub(crate) async fn revoke(
         }
         Tried::Failed(failure) => failure,
     };
-    let next = replacement.failed(&failure, now);
+    let next = replaced_token.failed(&failure, now);
     if let Some(next) = &next {
         context.view.replaced.remember(namespace, uid, token, next.clone(), now);
     } else {

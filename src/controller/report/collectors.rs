@@ -15,7 +15,7 @@ use crate::controller::provider::Limiters;
 use crate::controller::settings::Settings;
 use crate::controller::view::audiences::Audiences;
 use crate::controller::view::cluster_view::ClusterView;
-use crate::controller::view::watch::Standing;
+use crate::controller::view::watch::WatchState;
 use crate::issue::caches::Caches;
 
 pub(crate) use objects::{HostOf, Objects};
@@ -25,15 +25,16 @@ mod objects;
 /// Which watches work, by namespace and kind.
 #[derive(Debug)]
 pub(crate) struct Watches {
-    rows: Vec<(String, &'static str, watch::Receiver<Standing>)>,
+    rows: Vec<(String, &'static str, watch::Receiver<WatchState>)>,
 }
 
 impl Watches {
     pub(crate) fn new<'a>(views: impl Iterator<Item = &'a Arc<ClusterView>>) -> Self {
         let of_view = |view: &Arc<ClusterView>| {
             let namespace = view.namespace.clone().unwrap_or_default();
-            let rows = view.standings.iter();
-            rows.map(|(kind, standing)| (namespace.clone(), *kind, standing.clone())).collect::<Vec<_>>()
+            let rows = view.watch_states.iter();
+            rows.map(|(kind, watch_state)| (namespace.clone(), *kind, watch_state.clone()))
+                .collect::<Vec<_>>()
         };
         Self { rows: views.flat_map(of_view).collect() }
     }
@@ -44,8 +45,8 @@ impl Collector for Watches {
         let help = "1 while changes of this kind are seen, 0 while its watch fails; no namespace means all";
         let mut family =
             encoder.encode_descriptor("tokensource_watch_working", help, None, MetricType::Gauge)?;
-        for (namespace, kind, standing) in &self.rows {
-            let works = i64::from(*standing.borrow() == Standing::Working);
+        for (namespace, kind, watch_state) in &self.rows {
+            let works = i64::from(*watch_state.borrow() == WatchState::Working);
             ConstGauge::new(works)
                 .encode(family.encode_family(&[("namespace", namespace.as_str()), ("kind", kind)])?)?;
         }

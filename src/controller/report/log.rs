@@ -101,7 +101,7 @@ impl Log {
             }
             // Its error is logged when the reconcile ends.
             Outcome::Unwritten(..) => return,
-            Outcome::Kept | Outcome::Waiting | Outcome::Suspended | Outcome::Rewritten(_) => {
+            Outcome::Unchanged | Outcome::Waiting | Outcome::Suspended | Outcome::Rewritten(_) => {
                 (Level::Debug, "Nothing to do", Line::default())
             }
         };

@@ -104,7 +104,7 @@ impl Metrics {
             Outcome::Published(publication) => ("success", publication.cause.reason()),
             Outcome::Failed(_, failure) | Outcome::Unwritten(_, failure) => ("failure", failure.reason),
             Outcome::Refused(failure) => ("refused", failure.reason),
-            Outcome::Kept
+            Outcome::Unchanged
             | Outcome::Waiting
             | Outcome::Deferred(..)
             | Outcome::Suspended

@@ -93,7 +93,7 @@ impl Statuses {
 
     /// Sweeps for ever, while this process leads. A controller with a selector sees only a part of the users, and writes no
     /// status.
-    pub(crate) async fn keep(mut self) -> Infallible {
+    pub(crate) async fn run(mut self) -> Infallible {
         let is_partial = self.settings.selector.is_some();
         loop {
             let leadership = &self.settings.leadership;

@@ -17,7 +17,7 @@ use tokio::sync::{broadcast, watch};
 use crate::api::{ClusterTokenProvider, Reason};
 use crate::controller::view::name::differs_for_users;
 use crate::controller::view::watch::{
-    Selection, Standing, WatchClient, WatchMetrics, Watched, unreadable, watch_objects,
+    Selection, WatchClient, WatchMetrics, WatchState, Watched, unreadable, watch_objects,
 };
 use crate::decide::Failure;
 
@@ -175,14 +175,14 @@ where
 {
     let (reader, mut writer) = store();
     let (access, seen) = watch::channel(Access::Filling);
-    let (events, mut standing) = watch_objects::<K>(client, selection.clone(), metrics);
+    let (events, mut watch_state) = watch_objects::<K>(client, selection.clone(), metrics);
     let cached = reader.clone();
     tokio::spawn(async move {
         let mut events = std::pin::pin!(events);
         loop {
             let event = tokio::select! {
                 event = events.next() => event,
-                Ok(_) = standing.wait_for(|now| *now == Standing::Refused), if *access.borrow() == Access::Filling => {
+                Ok(_) = watch_state.wait_for(|now| *now == WatchState::Refused), if *access.borrow() == Access::Filling => {
                     access.send_replace(Access::Forbidden);
                     continue;
                 }

@@ -24,12 +24,12 @@ use crate::oauth::Token;
 pub(crate) struct IssuedToken {
     pub(crate) token: Token,
     /// Fingerprint of the request's inputs.
-    pub(crate) asked: String,
-    /// The versions of the Secrets that count in the fingerprint.
+    pub(crate) inputs_fingerprint: String,
+    /// The versions of the Secrets that are part of the fingerprint.
     pub(crate) versions: Versions,
     pub(crate) cause: Cause,
-    /// The renewal request that the token answers.
-    pub(crate) answers: Option<String>,
+    /// The renewal request that is handled by this token.
+    pub(crate) handled_renew_request: Option<String>,
     /// What the refresh token is bound to, if refresh tokens are stored.
     pub(crate) binding: Option<RefreshBinding>,
     /// Whether the stored refresh token was refused, and the grant's own request was sent.

@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::decide::Replacement;
+use crate::decide::ReplacedToken;
 use crate::issue::tenant_cache::{Limits, TenantCache};
 use crate::oauth::Secret;
 
@@ -15,7 +15,7 @@ const LIMITS: Limits = Limits { share: 2 << 20, total: 32 << 20 };
 const ENTRY: usize = 256;
 
 /// The replaced tokens, by the uid of the TokenSource.
-pub(crate) struct ReplacedTokens(TenantCache<String, (Secret, Replacement)>);
+pub(crate) struct ReplacedTokens(TenantCache<String, (Secret, ReplacedToken)>);
 
 impl Default for ReplacedTokens {
     fn default() -> Self {
@@ -30,12 +30,12 @@ impl ReplacedTokens {
         namespace: &str,
         uid: &str,
         token: Secret,
-        replacement: Replacement,
+        replaced_token: ReplacedToken,
         now: DateTime<Utc>,
     ) {
-        self.0.retain(|(_, replacement)| now < replacement.until);
+        self.0.retain(|(_, replaced_token)| now < replaced_token.until);
         let size = ENTRY + token.expose().len();
-        self.0.insert(namespace, uid.to_owned(), (token, replacement), size);
+        self.0.insert(namespace, uid.to_owned(), (token, replaced_token), size);
     }
 
     /// The token to revoke.
@@ -44,8 +44,8 @@ impl ReplacedTokens {
         namespace: &str,
         uid: &str,
         now: DateTime<Utc>,
-    ) -> Option<(Secret, Replacement)> {
-        self.0.get(namespace, uid).filter(|(_, replacement)| now < replacement.until)
+    ) -> Option<(Secret, ReplacedToken)> {
+        self.0.get(namespace, uid).filter(|(_, replaced_token)| now < replaced_token.until)
     }
 
     pub(crate) fn forget(&self, namespace: &str, uid: &str) {
@@ -67,9 +67,9 @@ mod tests {
     fn each_source_has_one_token_until_it_expires() {
         let (tokens, now) = (ReplacedTokens::default(), DateTime::UNIX_EPOCH);
         let later = now + TimeDelta::minutes(5);
-        let replacement = Replacement::until(now, TimeDelta::minutes(1), later);
+        let replaced_token = ReplacedToken::until(now, TimeDelta::minutes(1), later);
         for token in ["first", "second"] {
-            tokens.remember("a", "uid", secret(token), replacement.clone(), now);
+            tokens.remember("a", "uid", secret(token), replaced_token.clone(), now);
         }
         let found =
             |namespace, now| tokens.get(namespace, "uid", now).map(|(token, _)| token.expose().to_owned());
@@ -82,11 +82,11 @@ mod tests {
     #[test]
     fn tokens_of_a_namespace_are_bounded() {
         let (tokens, now) = (ReplacedTokens::default(), DateTime::UNIX_EPOCH);
-        let replacement = Replacement::until(now, TimeDelta::minutes(1), now + TimeDelta::hours(1));
-        tokens.remember("quiet", "uid", secret("quiet"), replacement.clone(), now);
+        let replaced_token = ReplacedToken::until(now, TimeDelta::minutes(1), now + TimeDelta::hours(1));
+        tokens.remember("quiet", "uid", secret("quiet"), replaced_token.clone(), now);
         for number in 0..100 {
             let token = secret(&"x".repeat(64 << 10));
-            tokens.remember("loud", &number.to_string(), token, replacement.clone(), now);
+            tokens.remember("loud", &number.to_string(), token, replaced_token.clone(), now);
         }
         assert!(tokens.0.size() <= LIMITS.share + 1024, "{} bytes", tokens.0.size());
         assert!(tokens.get("quiet", "uid", now).is_some());

@@ -24,7 +24,7 @@ const NEEDED: [(&str, &str, &str, &str); 4] = [
     ("patch", "tokensource.dev", "tokensources", "status"),
 ];
 /// The pause before missing rights are checked again.
-const AGAIN: Duration = Duration::from_secs(30);
+const RECHECK_PAUSE: Duration = Duration::from_secs(30);
 
 /// The missing rights by namespace. The empty name stands for the whole cluster.
 type Missing = BTreeMap<String, Vec<String>>;
@@ -60,7 +60,7 @@ impl Rights {
                 if complete {
                     break;
                 }
-                tokio::time::sleep(AGAIN).await;
+                tokio::time::sleep(RECHECK_PAUSE).await;
             }
         });
         rights

@@ -15,7 +15,7 @@ use futures::{Stream, StreamExt};
 use tokio::time::{Instant, sleep_until};
 
 use crate::controller::view::name::NamespacedName;
-use crate::decide::limiter::{InTurn, Shares};
+use crate::decide::limiter::{RoundRobin, Shares};
 
 /// Reconciles each name that is triggered or resumed, at most `max_concurrent` at a time. Ends when the triggers have ended
 /// and the last reconcile has finished. A reconcile returns after how long it must be repeated without a trigger; None for
@@ -74,8 +74,8 @@ enum Entry {
 struct Workqueue {
     entries: HashMap<NamespacedName, Entry>,
     delayed: BTreeSet<(Instant, NamespacedName)>,
-    triggered: InTurn<VecDeque<NamespacedName>>,
-    resumed: InTurn<VecDeque<NamespacedName>>,
+    triggered: RoundRobin<VecDeque<NamespacedName>>,
+    resumed: RoundRobin<VecDeque<NamespacedName>>,
     resumed_first: bool,
     shares: Shares,
     /// Whether something has changed since no reconcile could be started.
@@ -87,8 +87,8 @@ impl Workqueue {
         Self {
             entries: HashMap::new(),
             delayed: BTreeSet::new(),
-            triggered: InTurn::default(),
-            resumed: InTurn::default(),
+            triggered: RoundRobin::default(),
+            resumed: RoundRobin::default(),
             resumed_first: true,
             shares: Shares::new(max_concurrent),
             may_start: false,
@@ -183,7 +183,7 @@ impl Workqueue {
         }
     }
 
-    fn band(&mut self, band: Band) -> &mut InTurn<VecDeque<NamespacedName>> {
+    fn band(&mut self, band: Band) -> &mut RoundRobin<VecDeque<NamespacedName>> {
         match band {
             Band::Triggered => &mut self.triggered,
             Band::Resumed => &mut self.resumed,

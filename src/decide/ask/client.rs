@@ -2,7 +2,7 @@
 //! Must not know how a credential is fetched, nor the fields of a grant.
 
 use super::RequestContext;
-use crate::api::{ClientAuthenticationMethod, JsonWebAlgorithm, Place};
+use crate::api::{ClientAuthenticationMethod, JsonWebAlgorithm, RequestPart};
 use crate::decide::Failure;
 use crate::oauth::{Client, ClientAuthentication};
 
@@ -19,7 +19,7 @@ impl RequestContext<'_> {
             _ => Some(self.client_id()?),
         };
         let secret = || match &settings.client_secret_from {
-            Some(_) => self.token(Place::ClientSecret),
+            Some(_) => self.token(RequestPart::ClientSecret),
             None => self.credentials.secret(self.keys.client_secret()),
         };
         let authentication = match settings.method {
@@ -33,7 +33,7 @@ impl RequestContext<'_> {
             }
             Method::TlsClientAuth => ClientAuthentication::MutualTls,
             Method::FederatedJwt => {
-                ClientAuthentication::IssuedAssertion { token: self.token(Place::ClientAssertion)? }
+                ClientAuthentication::IssuedAssertion { token: self.token(RequestPart::ClientAssertion)? }
             }
             Method::BearerToken => match settings.bearer_assertion() {
                 Some(assertion) => {
@@ -41,7 +41,7 @@ impl RequestContext<'_> {
                     let signed = self.own_assertion(assertion.clone(), JsonWebAlgorithm::RS256, id)?;
                     ClientAuthentication::BearerAssertion(signed)
                 }
-                None => ClientAuthentication::Bearer { token: self.token(Place::BearerToken)? },
+                None => ClientAuthentication::Bearer { token: self.token(RequestPart::BearerToken)? },
             },
             Method::None => ClientAuthentication::None,
         };

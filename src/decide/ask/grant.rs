@@ -3,8 +3,8 @@
 
 use super::RequestContext;
 use crate::api::{
-    AssertionGrant, AssertionSettings, ClientAuthenticationMethod, JsonWebAlgorithm, Place, SubjectToken,
-    TokenProviderSpec,
+    AssertionGrant, AssertionSettings, ClientAuthenticationMethod, ExchangeToken, JsonWebAlgorithm,
+    RequestPart, TokenProviderSpec,
 };
 use crate::decide::Failure;
 use crate::oauth::{Assertion, CertificateHeaders, Grant, GrantKind, JWT_BEARER, TOKEN_EXCHANGE, TypedToken};
@@ -28,7 +28,7 @@ impl RequestContext<'_> {
                 GrantKind::RefreshToken,
             ),
             grant_type if provider.foreign_assertion().is_some() => {
-                let assertion = self.token(Place::Assertion)?;
+                let assertion = self.token(RequestPart::Assertion)?;
                 (
                     Grant::IssuedAssertion { grant_type: grant_type.to_owned(), assertion },
                     GrantKind::JwtBearer,
@@ -42,14 +42,14 @@ impl RequestContext<'_> {
     }
 
     fn exchange(&self) -> Result<Grant, Failure> {
-        let typed = |settings: Option<&SubjectToken>, place| -> Result<TypedToken, Failure> {
+        let typed = |settings: Option<&ExchangeToken>, part| -> Result<TypedToken, Failure> {
             let type_ = settings.and_then(|settings| settings.type_.clone());
-            Ok(TypedToken { token: self.token(place)?, type_: type_.unwrap_or_else(|| JWT.to_owned()) })
+            Ok(TypedToken { token: self.token(part)?, type_: type_.unwrap_or_else(|| JWT.to_owned()) })
         };
         let actor = self.provider.actor_token.as_ref();
         Ok(Grant::TokenExchange {
-            subject: typed(self.provider.subject_token.as_ref(), Place::SubjectToken)?,
-            actor: actor.map(|actor| typed(Some(actor), Place::ActorToken)).transpose()?,
+            subject: typed(self.provider.subject_token.as_ref(), RequestPart::SubjectToken)?,
+            actor: actor.map(|actor| typed(Some(actor), RequestPart::ActorToken)).transpose()?,
             requested_token_type: self.provider.requested_token_type.clone(),
         })
     }

@@ -248,7 +248,7 @@ fn a_credential_of_more_than_64_kib_is_refused_and_not_sent() {
     assert!(failure.message.contains("64 KiB"), "{}", failure.message);
 }
 
-/// A spec in which each place takes its value from a different source.
+/// A spec in which each part of the request takes its value from a different source.
 fn from_everywhere() -> Scene {
     let provider = r#"{"tokenEndpoint": "https://auth.example.com/t", "grantType": "None", "method": "GET",
         "clientAuthentication": {"method": "bearer_token", "bearerToken": {"credentialsKey": "api_key"}},
@@ -265,7 +265,8 @@ fn values_come_from_where_the_spec_says_and_none_of_them_is_shown() {
     let scene = from_everywhere();
     let credentials = data(&[("api_key", b"k3y\n"), ("app_secret", b"app"), ("subscription", b"sub")]);
     let token = |text: &str| Secret::new(text.to_owned());
-    let tokens = [(Place::Parameter(2), token("sa-token")), (Place::Header(1), token("sts-token"))].into();
+    let tokens =
+        [(RequestPart::Parameter(2), token("sa-token")), (RequestPart::Header(1), token("sts-token"))].into();
     let inputs = RequestInputs { credentials, tokens, ..RequestInputs::default() };
     let ask = ask(&scene.spec, scene.provider.as_ref().unwrap(), &inputs, None).unwrap();
     assert!(matches!(&ask.request.client.authentication,
@@ -295,7 +296,7 @@ fn a_token_takes_the_place_of_the_clients_secret() {
         scene.provider = Ok(serde_json::from_str(provider).unwrap());
         (scene.spec.credentials_ref, scene.spec.client_id) = (None, Some("org+robot".to_owned()));
     });
-    let tokens = [(Place::ClientSecret, Secret::new("sa-token".to_owned()))].into();
+    let tokens = [(RequestPart::ClientSecret, Secret::new("sa-token".to_owned()))].into();
     let inputs = RequestInputs { tokens, ..RequestInputs::default() };
     let ask = ask(&scene.spec, scene.provider.as_ref().unwrap(), &inputs, None).unwrap();
     assert!(matches!(&ask.request.client.authentication,

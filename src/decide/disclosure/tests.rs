@@ -10,19 +10,19 @@ type Change = fn(&mut Scene);
 fn disclosure_depends_on_the_person_who_chose_the_host() {
     let of_cluster: Change = |scene| {
         scene.spec.credentials_ref = None;
-        scene.credentials = Credentials::Unnamed;
+        scene.credentials = ReferencedSecret::Unnamed;
         scene.spec.provider = None;
         let kind = ProviderKind::ClusterTokenProvider;
         scene.spec.provider_ref = Some(ProviderReference { kind, name: "corporate".to_owned() });
     };
-    let nobody: Change = |scene| scene.credentials = Credentials::Unnamed;
+    let nobody: Change = |scene| scene.credentials = ReferencedSecret::Unnamed;
     let other_host: Change = |scene| {
-        if let Credentials::Present { allowed_hosts, .. } = &mut scene.credentials {
+        if let ReferencedSecret::Present { allowed_hosts, .. } = &mut scene.credentials {
             *allowed_hosts = Some("elsewhere.example.com".to_owned());
         }
     };
     let account: Change = |scene| {
-        scene.credentials = Credentials::Unnamed;
+        scene.credentials = ReferencedSecret::Unnamed;
         scene.provider().client_authentication.service_account_token =
             Some(ServiceAccountTokenSettings::default());
     };

@@ -43,7 +43,7 @@ fn a_life_in_events() {
             Some((true, Reason::CredentialsNotBound)),
         ),
         ("the first token", 30, published(Cause::TokenPending, 30), Some((false, Reason::TokenIssued))),
-        ("a resync", 40, Outcome::Kept, None),
+        ("a resync", 40, Outcome::Unchanged, None),
         ("a routine renewal", 2740, published(Cause::RenewalDue, 2740), None),
         ("another", 5440, published(Cause::RenewalDue, 5440), None),
         ("an outage", 8140, failed(8140), Some((true, Reason::ProviderUnavailable))),
@@ -73,7 +73,7 @@ fn a_life_in_events() {
             Some((false, Reason::TokenIssued)),
         ),
         ("it is suspended", 15_800, Outcome::Suspended, None),
-        ("and resumed", 15_900, Outcome::Kept, None),
+        ("and resumed", 15_900, Outcome::Unchanged, None),
     ];
     for (name, seconds, outcome, expected) in steps {
         scene.now = at(seconds);

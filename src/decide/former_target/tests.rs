@@ -3,7 +3,8 @@
 use crate::api::{OnRevoked, Probe, Reason};
 use crate::decide::fixture::{Scene, at, failure, outage};
 use crate::decide::{
-    Cause, Credentials, Failure, Outcome, Plan, Probed, Target, Verdict, next_follow_up, requeue_after,
+    Cause, Failure, Outcome, Plan, ProbeVerdict, Probed, ReferencedSecret, Target, next_follow_up,
+    requeue_after,
 };
 use crate::oauth::Retry;
 
@@ -39,7 +40,7 @@ fn former_targets_go_once_the_new_one_is_as_good() {
 
 #[test]
 fn former_targets_stay_while_there_is_nothing_as_good() {
-    let credentials = |s: &mut Scene| s.credentials = Credentials::Missing("client".to_owned());
+    let credentials = |s: &mut Scene| s.credentials = ReferencedSecret::Missing("client".to_owned());
     let keeps = vec![
         ("the new one is missing", Plan::Issue(Cause::TargetMissing), renamed()),
         ("and cannot be had", Plan::Wait(Some(at(660))), {
@@ -60,7 +61,7 @@ fn former_targets_stay_while_there_is_nothing_as_good() {
             standing().with(|s| s.published().metadata_in_sync = false),
         ),
         ("the spec rests", Plan::Suspend, standing().with(|s| s.spec.suspend = true)),
-        ("the object is on its way out", Plan::Leave, standing().with(|s| s.deleting = true)),
+        ("the object is on its way out", Plan::AwaitDeletion, standing().with(|s| s.deleting = true)),
     ];
     for (name, plan, scene) in keeps {
         assert_eq!(scene.plan(), plan, "{name}");
@@ -92,9 +93,9 @@ fn former_target_stays_while_the_probe_rejects_the_new_token() {
     scene.spec.renewal.probe = Some(Probe { url: "https://auth.example.com/me".to_owned(), interval: None });
     assert_eq!(scene.plan(), Plan::Probe, "the token is tried first");
     let verdict = |verdict| Some(Probed::following(None, at(600), at(1000), verdict));
-    let rejected = scene.clone().with(|s| s.probed = verdict(Verdict::Rejected));
+    let rejected = scene.clone().with(|s| s.probed = verdict(ProbeVerdict::Rejected));
     assert_ne!(rejected.plan(), Plan::DeleteFormerTargets);
-    let accepted = scene.with(|s| s.probed = verdict(Verdict::Accepted));
+    let accepted = scene.with(|s| s.probed = verdict(ProbeVerdict::Accepted));
     assert_eq!(accepted.plan(), Plan::DeleteFormerTargets);
 }
 
@@ -120,7 +121,7 @@ fn deletion_follows_the_token_at_once_and_comes_before_the_restart() {
     scene.record(&Outcome::FormerTargetsDeleted(vec!["source".to_owned()]));
     assert_eq!(scene.plan(), Plan::Restart, "it is another token for whoever holds the one before");
     scene.record(&Outcome::Restarted(vec!["Deployment app".to_owned()]));
-    assert_eq!(scene.plan(), Plan::Keep);
+    assert_eq!(scene.plan(), Plan::Nothing);
     assert_eq!(next_follow_up(&scene.observed(), &scene.status), None);
 }
 
@@ -133,8 +134,8 @@ fn deletion_without_a_token_to_restart_for_is_followed_by_rest() {
     assert_eq!(scene.plan(), Plan::DeleteFormerTargets, "those that are left");
     scene.record(&Outcome::FormerTargetsDeleted(vec!["source".to_owned()]));
     let before = scene.status.clone();
-    assert_eq!((scene.plan(), next_follow_up(&scene.observed(), &scene.status)), (Plan::Keep, None));
-    scene.record(&Outcome::Kept);
+    assert_eq!((scene.plan(), next_follow_up(&scene.observed(), &scene.status)), (Plan::Nothing, None));
+    scene.record(&Outcome::Unchanged);
     assert_eq!(scene.status, before, "nothing is written");
 }
 

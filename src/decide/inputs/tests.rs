@@ -23,8 +23,8 @@ fn text(value: &str) -> Option<String> {
     Some(value.to_owned())
 }
 
-fn secret(uid: &str, version: &str, hosts: Option<&str>) -> Credentials {
-    Credentials::Present {
+fn secret(uid: &str, version: &str, hosts: Option<&str>) -> ReferencedSecret {
+    ReferencedSecret::Present {
         name: "client".to_owned(),
         uid: uid.to_owned(),
         resource_version: version.to_owned(),
@@ -125,7 +125,7 @@ const SHAPING: &[Change] = &[
     ("rotated credentials", |s| s.credentials = secret("secret-uid", "8", None)),
     ("re-created credentials", |s| s.credentials = secret("another-uid", "7", None)),
     ("no credentials", |s| {
-        s.credentials = Credentials::Unnamed;
+        s.credentials = ReferencedSecret::Unnamed;
         s.spec.credentials_ref = None;
     }),
 ];
@@ -157,8 +157,8 @@ const OF_THE_ATTEMPT: &[Change] = &[
     ("the deadline", |s| s.provider().timeout = Some(Duration::from_secs(30))),
 ];
 
-fn of(scene: &Scene) -> Inputs {
-    scene.inputs().unwrap()
+fn of(scene: &Scene) -> Fingerprints {
+    scene.fingerprints().unwrap()
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn changes_of_the_request_or_its_rendering_require_a_new_token() {
     let before = of(&Scene::fresh());
     for (name, change) in SHAPING {
         let after = of(&Scene::fresh().with(change));
-        assert_ne!(after.asked, before.asked, "{name}");
+        assert_ne!(after.token, before.token, "{name}");
         assert_ne!(after.attempt, before.attempt, "{name}");
     }
 }
@@ -174,7 +174,7 @@ fn changes_of_the_request_or_its_rendering_require_a_new_token() {
 #[test]
 fn each_change_has_a_fingerprint_of_its_own() {
     let mut seen: Vec<String> =
-        SHAPING.iter().map(|(_, change)| of(&Scene::fresh().with(change)).asked).collect();
+        SHAPING.iter().map(|(_, change)| of(&Scene::fresh().with(change)).token).collect();
     seen.sort_unstable();
     seen.dedup();
     assert_eq!(seen.len(), SHAPING.len());
@@ -185,12 +185,12 @@ fn changes_of_other_inputs_only_permit_another_attempt() {
     let before = of(&Scene::fresh());
     for (name, change) in NOT_SHAPING {
         let after = of(&Scene::fresh().with(change).with(|scene| scene.generation += 1));
-        assert_eq!(after.asked, before.asked, "{name}");
+        assert_eq!(after.token, before.token, "{name}");
         assert_ne!(after.attempt, before.attempt, "{name}");
     }
     for (name, change) in OF_THE_ATTEMPT {
         let after = of(&Scene::fresh().with(change));
-        assert_eq!(after.asked, before.asked, "{name}");
+        assert_eq!(after.token, before.token, "{name}");
         assert_ne!(after.attempt, before.attempt, "{name}");
     }
 }
@@ -229,15 +229,15 @@ fn a_default_written_out_is_the_same_as_one_left_out() {
 
 #[test]
 fn an_upgrade_changes_no_fingerprint() {
-    assert_eq!(of(&Scene::fresh()).asked, OF_A_FIXED_SPEC);
-    assert_eq!(of(&rich()).asked, OF_A_RICH_SPEC);
-    assert_eq!(of(&signing()).asked, OF_A_SIGNING_SPEC);
+    assert_eq!(of(&Scene::fresh()).token, OF_A_FIXED_SPEC);
+    assert_eq!(of(&rich()).token, OF_A_RICH_SPEC);
+    assert_eq!(of(&signing()).token, OF_A_SIGNING_SPEC);
 }
 
 #[test]
 fn a_fingerprint_is_64_hexadecimal_digits() {
-    let Inputs { asked, attempt } = of(&rich());
-    for fingerprint in [asked, attempt] {
+    let Fingerprints { token, attempt } = of(&rich());
+    for fingerprint in [token, attempt] {
         assert_eq!(fingerprint.len(), 64);
         assert!(fingerprint.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')), "{fingerprint}");
     }

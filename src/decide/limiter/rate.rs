@@ -28,7 +28,7 @@ pub(super) struct Rate {
     pub(super) bucket: TokenBucket,
     /// Above this value, the rate increases slowly. None if no limit of the provider is known.
     threshold: Option<f64>,
-    /// Answers to requests that were sent before this say nothing about the present rate.
+    /// Answers to requests that were sent before this say nothing about the current rate.
     since: DateTime<Utc>,
     /// Whether a request has succeeded since then. Before that, a provider that counts by the minute may refuse everything,
     /// and another 429 does not show where the limit is.

@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use compact_str::CompactString;
 
 use crate::api::{Reason, ReasonKind, from_kubernetes};
-use crate::decide::{Credentials, Failure, Observed};
+use crate::decide::{Failure, Observed, ReferencedSecret};
 
 /// Namespace and name of a TokenSource.
 pub type Name = (CompactString, CompactString);
@@ -21,11 +21,11 @@ const CHANGED: TimeDelta = TimeDelta::hours(1);
 pub enum Need {
     /// The TokenSource has no usable token.
     First,
-    /// The expiry of the present token.
+    /// The expiry of the current token.
     Renewal(DateTime<Utc>),
-    /// The expiry of the present token if the last request failed: no more urgent than a TokenSource without a token.
+    /// The expiry of the current token if the last request failed: no more urgent than a TokenSource without a token.
     Retry(DateTime<Utc>),
-    /// The expiry of the present token if it was requested with other inputs.
+    /// The expiry of the current token if it was requested with other inputs.
     Changed(DateTime<Utc>),
 }
 
@@ -49,7 +49,7 @@ pub struct Request {
     pub credentials: CompactString,
     /// When the token is needed.
     pub need: Need,
-    /// When the present token was issued, if it was requested with the same inputs.
+    /// When the current token was issued, if it was requested with the same inputs.
     pub last_success: Option<DateTime<Utc>>,
     /// When the last request with the same inputs failed; None if it did not.
     pub last_failure: Option<DateTime<Utc>>,
@@ -58,10 +58,10 @@ pub struct Request {
 impl Request {
     /// The request of the observed TokenSource.
     pub fn of(observed: &Observed<'_>) -> Self {
-        let wanted = observed.inputs.as_ref().map(|inputs| &inputs.asked);
+        let wanted = observed.fingerprints.as_ref().map(|fingerprints| &fingerprints.token);
         let intact = observed.published().filter(|published| published.intact);
         let failed = observed.failed_before();
-        let same = intact.filter(|published| wanted == Some(&published.asked));
+        let same = intact.filter(|published| wanted == Some(&published.inputs_fingerprint));
         let need = match (same, intact) {
             (Some(published), _) if failed => Need::Retry(published.expires_at),
             (Some(published), _) => Need::Renewal(published.expires_at),
@@ -98,8 +98,8 @@ impl Request {
 fn credentials(observed: &Observed<'_>) -> CompactString {
     let secrets = [&observed.secrets.credentials, &observed.secrets.certificate];
     let uid = secrets.into_iter().find_map(|secret| match secret {
-        Credentials::Present { uid, .. } => Some(uid.as_str().into()),
-        Credentials::Unnamed | Credentials::Missing(_) => None,
+        ReferencedSecret::Present { uid, .. } => Some(uid.as_str().into()),
+        ReferencedSecret::Unnamed | ReferencedSecret::Missing(_) => None,
     });
     let account = || {
         let provider = observed.provider.as_ref().ok()?;

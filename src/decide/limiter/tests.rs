@@ -33,7 +33,7 @@ fn down() -> Answer {
 
 fn answer(limiter: &mut Limiter, request: Request, answer: Answer, now: DateTime<Utc>) {
     let name = request.name.clone();
-    assert_eq!(limiter.acquire(request, now), Entry::Go, "{name:?}");
+    assert_eq!(limiter.acquire(request, now), Admission::Granted, "{name:?}");
     limiter.release(&name, answer, now);
 }
 
@@ -49,7 +49,7 @@ fn open(now: DateTime<Utc>) -> Limiter {
 }
 
 fn waits(limiter: &mut Limiter, request: Request, now: DateTime<Utc>) -> bool {
-    limiter.acquire(request, now) != Entry::Go
+    limiter.acquire(request, now) != Admission::Granted
 }
 
 fn resumed(limiter: &mut Limiter, now: DateTime<Utc>) -> Vec<String> {
@@ -265,12 +265,15 @@ fn waits_are_reported_after_a_minute_and_ten_a_second() {
     for number in 0..400 {
         assert_eq!(
             limiter.acquire(first("a", &number.to_string()), at(0)),
-            Entry::Wait { report: false, open_reason: None }
+            Admission::Waiting { report: false, open_reason: None }
         );
     }
     let reported: Vec<_> = (1..90).map(|second| limiter.resume(at(second)).names.len()).collect();
     assert_eq!((reported[58], reported[59], reported[60], reported[88]), (0, 100, 10, 10));
-    assert_eq!(limiter.acquire(first("a", "0"), at(90)), Entry::Wait { report: true, open_reason: None });
+    assert_eq!(
+        limiter.acquire(first("a", "0"), at(90)),
+        Admission::Waiting { report: true, open_reason: None }
+    );
 }
 
 #[test]
@@ -279,7 +282,7 @@ fn open_breaker_is_reported_at_once_to_a_hundred_waiters() {
     let reported = |limiter: &mut Limiter, number: u32| {
         matches!(
             limiter.acquire(renewal("c", &number.to_string(), 500), at(1)),
-            Entry::Wait { report: true, open_reason: Some(_) }
+            Admission::Waiting { report: true, open_reason: Some(_) }
         )
     };
     assert_eq!((0..300).filter(|number| reported(&mut limiter, *number)).count(), 100);

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use compact_str::CompactString;
 
-use super::in_turn::{InTurn, Queue};
+use super::round_robin::{Queue, RoundRobin};
 use super::{Name, Request};
 
 /// The time after which a status reports the wait.
@@ -74,7 +74,7 @@ impl OfNamespace {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Waiters {
     all: BTreeMap<Name, Waiter>,
-    namespaces: InTurn<OfNamespace>,
+    namespaces: RoundRobin<OfNamespace>,
     /// The waiters whose same inputs succeeded and have not failed since: the last success first.
     proven: BTreeSet<(Reverse<DateTime<Utc>>, Name)>,
     /// The waiters whose status does not report the wait yet, in the order of their arrival.

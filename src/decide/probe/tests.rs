@@ -14,7 +14,7 @@ fn probing() -> Scene {
 }
 
 /// The scene after this result of the probe.
-fn probed(mut scene: Scene, verdict: Verdict) -> Scene {
+fn probed(mut scene: Scene, verdict: ProbeVerdict) -> Scene {
     assert_eq!(scene.plan(), Plan::Probe, "at {}", scene.now);
     let issued_at = scene.published().issued_at;
     let probed = Probed::following(scene.probed.as_ref(), issued_at, scene.now, verdict);
@@ -35,56 +35,56 @@ fn renewed(mut scene: Scene, after: i64) -> Scene {
 #[test]
 fn statuses_speak_of_the_token_or_not_at_all() {
     let cases = [
-        (200, Verdict::Accepted),
-        (204, Verdict::Accepted),
-        (403, Verdict::Accepted),
-        (401, Verdict::Rejected),
-        (302, Verdict::Unclear),
-        (400, Verdict::Unclear),
-        (404, Verdict::Unclear),
-        (429, Verdict::Unclear),
-        (500, Verdict::Unclear),
+        (200, ProbeVerdict::Accepted),
+        (204, ProbeVerdict::Accepted),
+        (403, ProbeVerdict::Accepted),
+        (401, ProbeVerdict::Rejected),
+        (302, ProbeVerdict::Unclear),
+        (400, ProbeVerdict::Unclear),
+        (404, ProbeVerdict::Unclear),
+        (429, ProbeVerdict::Unclear),
+        (500, ProbeVerdict::Unclear),
     ];
     for (status, verdict) in cases {
-        assert_eq!(Verdict::of(status), verdict, "{status}");
+        assert_eq!(ProbeVerdict::of(status), verdict, "{status}");
     }
 }
 
 #[test]
 fn a_token_is_shown_once_in_each_interval_of_its_life() {
     let scene = probing();
-    assert_eq!(scene.clone().when(299).plan(), Plan::Keep, "a new one is given an interval");
+    assert_eq!(scene.clone().when(299).plan(), Plan::Nothing, "a new one is given an interval");
     assert_eq!(scene.clone().when(300).plan(), Plan::Probe);
-    let scene = probed(scene.when(310), Verdict::Accepted);
-    assert_eq!(scene.clone().when(599).plan(), Plan::Keep);
+    let scene = probed(scene.when(310), ProbeVerdict::Accepted);
+    assert_eq!(scene.clone().when(599).plan(), Plan::Nothing);
     assert_eq!(next_probe(&scene.clone().when(599).observed()), Some(at(600)));
     assert_eq!(scene.clone().when(601).plan(), Plan::Probe);
     let unasked = Scene::good().when(601);
-    assert_eq!((unasked.plan(), next_probe(&unasked.observed())), (Plan::Keep, None), "nobody set one");
+    assert_eq!((unasked.plan(), next_probe(&unasked.observed())), (Plan::Nothing, None), "nobody set one");
 }
 
 #[test]
 fn only_a_401_renews_and_only_once() {
-    for verdict in [Verdict::Accepted, Verdict::Unclear] {
-        assert_eq!(probed(probing().when(300), verdict).when(400).plan(), Plan::Keep, "{verdict:?}");
+    for verdict in [ProbeVerdict::Accepted, ProbeVerdict::Unclear] {
+        assert_eq!(probed(probing().when(300), verdict).when(400).plan(), Plan::Nothing, "{verdict:?}");
     }
-    let rejected = probed(probing().when(300), Verdict::Rejected);
+    let rejected = probed(probing().when(300), ProbeVerdict::Rejected);
     assert_eq!(next_probe(&rejected.observed()), Some(at(300)), "at once");
     let scene = renewed(rejected, 301);
     assert_eq!(scene.status.probe_rejections, 1);
-    assert_eq!(scene.clone().when(302).plan(), Plan::Keep, "the new one has not been shown yet");
+    assert_eq!(scene.clone().when(302).plan(), Plan::Nothing, "the new one has not been shown yet");
 }
 
 #[test]
 fn a_probe_that_rejects_every_token_does_not_mint_each_interval() {
-    let mut scene = renewed(probed(probing().when(300), Verdict::Rejected), 301);
+    let mut scene = renewed(probed(probing().when(300), ProbeVerdict::Rejected), 301);
     let (mut pauses, mut now) = (Vec::new(), 301);
     while pauses.len() < 3 {
         now += 10;
         scene = scene.when(now);
         match scene.plan() {
-            Plan::Keep => {}
-            Plan::Probe => scene = probed(scene, Verdict::Rejected),
+            Plan::Nothing => {}
+            Plan::Probe => scene = probed(scene, ProbeVerdict::Rejected),
             Plan::Issue(Cause::ProbeRejected) => {
                 pauses.push((scene.now - scene.published().issued_at).num_seconds());
                 scene = renewed(scene, now);
@@ -98,10 +98,10 @@ fn a_probe_that_rejects_every_token_does_not_mint_each_interval() {
 #[test]
 fn only_an_ordinary_renewal_ends_the_pauses() {
     // One of two servers behind the same name may know the token while the other does not.
-    let mut scene = renewed(probed(probing().when(300), Verdict::Rejected), 301);
-    scene = probed(scene.when(601), Verdict::Accepted);
+    let mut scene = renewed(probed(probing().when(300), ProbeVerdict::Rejected), 301);
+    scene = probed(scene.when(601), ProbeVerdict::Accepted);
     assert_eq!(scene.status.probe_rejections, 1);
-    scene = probed(scene.when(901), Verdict::Rejected);
+    scene = probed(scene.when(901), ProbeVerdict::Rejected);
     assert_eq!(scene.plan(), Plan::Issue(Cause::ProbeRejected), "ten minutes after its issue");
     let publication = scene.publication(Cause::RenewalDue, 3000);
     scene.now = at(3000);
@@ -117,7 +117,7 @@ fn a_provider_that_returns_the_same_token_is_not_asked_each_interval() {
     for second in (0..6 * 3600).step_by(5) {
         scene = scene.when(second);
         match scene.plan() {
-            Plan::Probe => scene = probed(scene, Verdict::Rejected),
+            Plan::Probe => scene = probed(scene, ProbeVerdict::Rejected),
             Plan::Issue(Cause::ProbeRejected) => {
                 asked += 1;
                 let mut publication = scene.publication(Cause::ProbeRejected, 0);
@@ -125,7 +125,7 @@ fn a_provider_that_returns_the_same_token_is_not_asked_each_interval() {
                 publication.unchanged_at = Some(scene.now);
                 scene.record(&Outcome::Published(publication));
             }
-            plan => assert_eq!(plan, Plan::Keep, "at {second}"),
+            plan => assert_eq!(plan, Plan::Nothing, "at {second}"),
         }
     }
     assert!((3..=9).contains(&asked), "{asked} requests in six hours");
@@ -146,17 +146,19 @@ fn a_rejected_token_is_not_ready_until_the_probe_accepts_it_or_another_comes() {
         (ready.status.clone(), ready.reason.clone())
     };
     let is = |status: &str, reason: &str| (status.to_owned(), reason.to_owned());
-    let rejected = probed(probing().when(300), Verdict::Rejected);
+    let rejected = probed(probing().when(300), ProbeVerdict::Rejected);
     assert_eq!(ready(&rejected), is("False", "ProbeRejected"));
     // An unreachable probe, time, or a restart does not end a rejection.
-    let unclear =
-        probed(rejected.clone().with(|scene| scene.status.probe_rejections = 3).when(600), Verdict::Unclear);
+    let unclear = probed(
+        rejected.clone().with(|scene| scene.status.probe_rejections = 3).when(600),
+        ProbeVerdict::Unclear,
+    );
     assert_eq!(ready(&unclear), is("False", "ProbeRejected"));
     let mut restarted = rejected.clone();
     restarted.probed = None;
     restarted.record(&Outcome::Waiting);
     assert_eq!(ready(&restarted), is("False", "ProbeRejected"));
-    let accepted = probed(unclear.when(900), Verdict::Accepted);
+    let accepted = probed(unclear.when(900), ProbeVerdict::Accepted);
     assert_eq!(ready(&accepted), is("True", "TokenIssued"));
     assert_eq!(
         ready(&renewed(rejected.clone(), 301)),
@@ -166,7 +168,7 @@ fn a_rejected_token_is_not_ready_until_the_probe_accepts_it_or_another_comes() {
     let unasked = rejected
         .clone()
         .with(|scene| scene.spec.renewal.probe = None)
-        .with(|scene| scene.record(&Outcome::Kept));
+        .with(|scene| scene.record(&Outcome::Unchanged));
     assert_eq!(ready(&unasked), is("True", "TokenIssued"), "nobody asks any more");
     let expired = rejected.when(3600).with(|scene| scene.record(&Outcome::Waiting));
     assert_eq!(ready(&expired), is("False", "TokenExpired"));
@@ -175,9 +177,9 @@ fn a_rejected_token_is_not_ready_until_the_probe_accepts_it_or_another_comes() {
 #[test]
 fn status_has_the_time_of_the_next_request_for_a_rejected_token() {
     let renew_at = |scene: &Scene| from_kubernetes(scene.status.renew_at.as_ref().unwrap());
-    let rejected = probed(probing().when(300), Verdict::Rejected);
+    let rejected = probed(probing().when(300), ProbeVerdict::Rejected);
     assert_eq!(renew_at(&rejected), at(300), "at once");
-    let again = probed(renewed(rejected, 301).when(601), Verdict::Rejected);
+    let again = probed(renewed(rejected, 301).when(601), ProbeVerdict::Rejected);
     assert_eq!(renew_at(&again), at(901), "the second in a row after twice the interval");
     assert_eq!(again.when(901).plan(), Plan::Issue(Cause::ProbeRejected));
 }
@@ -190,12 +192,12 @@ fn a_rejection_shows_while_it_lasts() {
         renewed.message.clone()
     };
     let before = message(&probing());
-    let rejected = probed(probing().when(300), Verdict::Rejected);
+    let rejected = probed(probing().when(300), ProbeVerdict::Rejected);
     assert!(message(&rejected).contains("ProbeRejected"), "{}", message(&rejected));
     // For example if the provider returns the token again, and the resource server knows it by now.
     let accepted = rejected.with(|scene| {
         let issued_at = scene.published().issued_at;
-        let probed = Probed::following(None, issued_at, scene.now, Verdict::Accepted);
+        let probed = Probed::following(None, issued_at, scene.now, ProbeVerdict::Accepted);
         scene.record(&Outcome::Probed(probed));
     });
     assert_eq!(message(&accepted), before);
@@ -209,12 +211,12 @@ fn a_probe_without_verdict_is_reported_and_an_accepted_token_ends_a_refusal() {
     let mut scene = probing();
     for turn in 1..=3 {
         assert!(!renewed(&scene).message.contains("ProbeUnclear"), "not at once");
-        scene = probed(scene.when(turn * 300), Verdict::Unclear);
+        scene = probed(scene.when(turn * 300), ProbeVerdict::Unclear);
     }
     assert!(renewed(&scene).message.contains("ProbeUnclear"), "{}", renewed(&scene).message);
     scene.record(&Outcome::Refused(Failure::local(Reason::ProviderNotFound, "Gone.")));
     assert_eq!(renewed(&scene).status, "False");
-    scene = probed(scene.when(1200), Verdict::Accepted);
+    scene = probed(scene.when(1200), ProbeVerdict::Accepted);
     assert_eq!((renewed(&scene).status.as_str(), renewed(&scene).reason.as_str()), ("True", "TokenIssued"));
     assert!(!renewed(&scene).message.contains("ProbeUnclear"));
 }

@@ -10,7 +10,7 @@ use crate::decide::fixture::at;
 fn only_reasons_that_no_client_causes_are_held_against_the_endpoint() {
     use Reason as R;
     let of = |wanted| -> Vec<Reason> {
-        Reason::ALL.iter().copied().filter(|reason| bearing(*reason) == wanted).collect()
+        Reason::ALL.iter().copied().filter(|reason| evidence_of(*reason) == wanted).collect()
     };
     let fails = [
         R::ProviderUnavailable,
@@ -45,8 +45,8 @@ fn only_reasons_that_no_client_causes_are_held_against_the_endpoint() {
         R::UnsupportedTokenType,
         R::RequestTooLarge,
     ];
-    assert_eq!(of(Bearing::Fails), fails);
-    assert_eq!(of(Bearing::Answers), answers);
+    assert_eq!(of(EndpointEvidence::Fails), fails);
+    assert_eq!(of(EndpointEvidence::Answers), answers);
 }
 
 fn condition(kind: &str, status: &str, reason: &str) -> Value {

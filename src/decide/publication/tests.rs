@@ -7,13 +7,13 @@ use crate::api::{LongText, ShortText};
 use crate::decide::fixture::at;
 
 fn record() -> TokenRecord {
-    let asked = "fingerprint".to_owned();
+    let inputs_fingerprint = "fingerprint".to_owned();
     TokenRecord {
         issued_at: at(0),
         expires_at: at(3600),
         since: at(0),
-        asked,
-        answers: None,
+        inputs_fingerprint,
+        handled_renew_request: None,
         versions: Versions::default(),
     }
 }
@@ -63,7 +63,7 @@ fn the_hash_changes_with_every_part() {
     let plain = [("a", "1"), ("b", "2")];
     let later = |record: TokenRecord| TokenRecord { issued_at: at(1), ..record };
     let longer = |record: TokenRecord| TokenRecord { expires_at: at(3601), ..record };
-    let other = |record: TokenRecord| TokenRecord { asked: "another".to_owned(), ..record };
+    let other = |record: TokenRecord| TokenRecord { inputs_fingerprint: "another".to_owned(), ..record };
     let contents = [
         ("as it is", data(&plain), record()),
         ("another value", data(&[("a", "1"), ("b", "3")]), record()),
@@ -111,7 +111,7 @@ fn the_memo_reads_back_and_the_hash_still_fits() {
 
 #[test]
 fn the_answered_renewal_request_is_recorded_and_not_part_of_a_hash() {
-    let answering = TokenRecord { answers: Some("1".to_owned()), ..record() };
+    let answering = TokenRecord { handled_renew_request: Some("1".to_owned()), ..record() };
     let secret = target("target", &Target::default(), owner(), Data::new(), &answering);
     let annotations = secret.metadata.annotations.unwrap();
     assert_eq!(TokenRecord::read(&annotations), Some(answering.clone()));

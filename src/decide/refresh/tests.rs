@@ -21,14 +21,14 @@ fn credentials(seed: &str) -> BTreeMap<String, ByteString> {
     BTreeMap::from([("refresh_token".to_owned(), ByteString(seed.as_bytes().to_vec()))])
 }
 
-fn binding(grant: &str, asked: &str, endpoint: &str, seed: &str) -> RefreshBinding {
+fn binding(grant: &str, inputs_fingerprint: &str, endpoint: &str, seed: &str) -> RefreshBinding {
     let (spec, mut provider) = spec(grant);
     provider.token_endpoint = Some(endpoint.to_owned());
-    RefreshBinding::now(&spec, &provider, asked, &credentials(seed))
+    RefreshBinding::now(&spec, &provider, inputs_fingerprint, &credentials(seed))
 }
 
 #[test]
-fn a_kept_token_is_sent_only_under_its_own_bond() {
+fn a_stored_token_is_sent_only_with_its_own_binding() {
     let elsewhere = "https://auth.example.com/other";
     let cases = [
         ("nothing has changed", "password", "a", ENDPOINT, "s", true),
@@ -39,19 +39,19 @@ fn a_kept_token_is_sent_only_under_its_own_bond() {
         ("own grant, another token to begin with", "refresh_token", "b", ENDPOINT, "t", false),
         ("own grant, another endpoint", "refresh_token", "a", elsewhere, "s", false),
     ];
-    for (case, grant, asked, endpoint, seed, usable) in cases {
-        let kept = binding(grant, "a", ENDPOINT, "s").keep(
+    for (case, grant, inputs_fingerprint, endpoint, seed, usable) in cases {
+        let secret = binding(grant, "a", ENDPOINT, "s").to_secret(
             "x",
             OwnerReference::default(),
             &Secret::new("r1".into()),
         );
-        let found = binding(grant, asked, endpoint, seed).usable(&kept);
+        let found = binding(grant, inputs_fingerprint, endpoint, seed).usable(&secret);
         assert_eq!(found.as_ref().map(Secret::expose), usable.then_some("r1"), "{case}");
     }
 }
 
 #[test]
-fn a_kept_token_is_not_sent_to_another_endpoint_of_refresh_requests() {
+fn a_stored_token_is_not_sent_to_another_endpoint_of_refresh_requests() {
     for grant in ["password", "refresh_token"] {
         let (spec, mut provider) = spec(grant);
         let binding = |provider: &_| RefreshBinding::now(&spec, provider, "a", &credentials("s"));
@@ -60,22 +60,22 @@ fn a_kept_token_is_not_sent_to_another_endpoint_of_refresh_requests() {
         let first = binding(&provider);
         provider.refresh.token_endpoint = Some("https://other.example.com/refresh".to_owned());
         let second = binding(&provider);
-        let kept = first.keep("x", OwnerReference::default(), &Secret::new("r1".into()));
-        assert!(first.usable(&kept).is_some(), "{grant}");
-        assert!(none.usable(&kept).is_none() && second.usable(&kept).is_none(), "{grant}");
+        let secret = first.to_secret("x", OwnerReference::default(), &Secret::new("r1".into()));
+        assert!(first.usable(&secret).is_some(), "{grant}");
+        assert!(none.usable(&secret).is_none() && second.usable(&secret).is_none(), "{grant}");
     }
 }
 
 #[test]
 fn the_refresh_token_is_only_in_the_data_of_its_secret() {
-    let kept = binding("refresh_token", "a", ENDPOINT, "the-seed").keep(
+    let secret = binding("refresh_token", "a", ENDPOINT, "the-seed").to_secret(
         "x",
         OwnerReference::default(),
         &Secret::new("the-token".into()),
     );
-    assert_eq!(kept.type_.as_deref(), Some("tokensource.dev/refresh-token"));
-    assert_eq!(kept.metadata.name.as_deref(), Some("x-refresh"));
-    let metadata = serde_json::to_string(&kept.metadata).unwrap();
+    assert_eq!(secret.type_.as_deref(), Some("tokensource.dev/refresh-token"));
+    assert_eq!(secret.metadata.name.as_deref(), Some("x-refresh"));
+    let metadata = serde_json::to_string(&secret.metadata).unwrap();
     let seed = digest(b"the-seed");
     assert!(!metadata.contains("the-token") && !metadata.contains(&seed), "{metadata}");
 }
@@ -107,28 +107,32 @@ fn the_primary_grant_replaces_a_refused_refresh_request_and_a_third_failure() {
     ];
     for (grant, reason, failures, expected) in cases {
         let failure = Failure::local(reason, "");
-        assert_eq!(gives_way(&spec(grant).1, &failure, failures), expected, "{grant}, {reason}, {failures}");
+        assert_eq!(
+            falls_back_to_grant(&spec(grant).1, &failure, failures),
+            expected,
+            "{grant}, {reason}, {failures}"
+        );
     }
 }
 
 #[test]
-fn a_word_that_an_earlier_version_has_kept_for_a_token_is_not_sent() {
+fn a_text_that_an_earlier_version_has_stored_as_a_token_is_not_sent() {
     let binding = binding("password", "a", ENDPOINT, "s");
-    for (kept, usable) in [("not_supported", false), ("", false), ("r1", true)] {
-        let kept = binding.keep("x", OwnerReference::default(), &Secret::new(kept.into()));
-        assert_eq!(binding.usable(&kept).is_some(), usable);
+    for (token, usable) in [("not_supported", false), ("", false), ("r1", true)] {
+        let secret = binding.to_secret("x", OwnerReference::default(), &Secret::new(token.into()));
+        assert_eq!(binding.usable(&secret).is_some(), usable);
     }
 }
 
 #[test]
-fn refresh_tokens_are_kept_where_they_save_something() {
-    for (grant, kept) in
+fn refresh_tokens_are_stored_where_they_save_something() {
+    for (grant, stores) in
         [(None, false), (Some("client_credentials"), false), (Some("password"), true), (Some("vendor"), true)]
     {
         let mut provider =
             TokenProviderSpec { grant_type: grant.map(str::to_owned), ..TokenProviderSpec::default() };
-        assert_eq!(is_kept(&provider), kept, "{grant:?}");
+        assert_eq!(stores_refresh_token(&provider), stores, "{grant:?}");
         provider.refresh.policy = RefreshPolicy::Never;
-        assert!(!is_kept(&provider), "{grant:?}, with policy Never");
+        assert!(!stores_refresh_token(&provider), "{grant:?}, with policy Never");
     }
 }

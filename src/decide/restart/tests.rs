@@ -14,8 +14,8 @@ fn naming(scene: &mut Scene) {
 /// A valid token, and a workload that started with it.
 fn good() -> Scene {
     let mut scene = Scene::good().with(naming);
-    assert_eq!(scene.plan(), Plan::Keep);
-    scene.record(&Outcome::Kept);
+    assert_eq!(scene.plan(), Plan::Nothing);
+    scene.record(&Outcome::Unchanged);
     scene
 }
 
@@ -28,7 +28,7 @@ fn publish(scene: &mut Scene, cause: Cause, seconds: i64) {
 fn restarted(scene: &mut Scene) {
     assert_eq!(scene.plan(), Plan::Restart);
     scene.record(&Outcome::Restarted(vec!["Deployment app".to_owned()]));
-    assert_eq!(scene.plan(), Plan::Keep, "once");
+    assert_eq!(scene.plan(), Plan::Nothing, "once");
 }
 
 fn not_restarted() -> Failure {
@@ -45,7 +45,7 @@ fn message(scene: &Scene) -> String {
 fn each_other_token_restarts_once_and_the_first_never() {
     let mut scene = Scene::fresh().with(naming);
     publish(&mut scene, Cause::TokenPending, 0);
-    assert_eq!(scene.plan(), Plan::Keep, "the first");
+    assert_eq!(scene.plan(), Plan::Nothing, "the first");
     for (cause, seconds) in
         [(Cause::RenewalDue, 2700), (Cause::InputsChanged, 3000), (Cause::TargetMissing, 3100)]
     {
@@ -67,7 +67,7 @@ fn nothing_but_another_token_restarts() {
             scene.spec.target.rollout_restart.clear();
             publish(scene, Cause::RenewalDue, 2700);
             naming(scene);
-            scene.record(&Outcome::Kept);
+            scene.record(&Outcome::Unchanged);
         }),
         ("new labels", |scene| {
             let published = scene.published().clone();
@@ -136,7 +136,7 @@ fn a_failed_restart_is_reported_beside_the_valid_token_and_stays_due() {
     }
     assert!(matches!(scene.clone().when(5400).plan(), Plan::Issue(_)), "renewal comes first");
     let mut unnamed = scene.clone().with(|scene| scene.spec.target.rollout_restart.clear());
-    unnamed.record(&Outcome::Kept);
+    unnamed.record(&Outcome::Unchanged);
     restarted(&mut scene);
     for text in [message(&unnamed), message(&scene)] {
         assert!(!text.contains("RestartFailed"), "{text}");

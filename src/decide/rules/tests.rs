@@ -3,19 +3,19 @@
 use super::*;
 use crate::api::{ShortText, TokenSourceStatus, to_kubernetes};
 use crate::decide::fixture::{Scene, at, failure, outage};
-use crate::decide::{Cause, Credentials, Outcome, UnwrittenToken};
+use crate::decide::{Cause, Outcome, ReferencedSecret, UnwrittenToken};
 use crate::oauth::{Repeat, Retry};
 
 mod clock;
 mod interval;
 mod property;
 
-fn missing_credentials() -> Credentials {
-    Credentials::Missing("client".to_owned())
+fn missing_credentials() -> ReferencedSecret {
+    ReferencedSecret::Missing("client".to_owned())
 }
 
-fn unbound() -> Credentials {
-    Credentials::Present {
+fn unbound() -> ReferencedSecret {
+    ReferencedSecret::Present {
         name: "client".to_owned(),
         uid: "secret-uid".to_owned(),
         resource_version: "7".to_owned(),
@@ -32,7 +32,7 @@ fn refusal(plan: &Plan) -> Reason {
 
 /// An unwritten token for these inputs, valid until this second.
 fn unwritten(scene: &Scene, until: i64) -> UnwrittenToken {
-    UnwrittenToken { asked: scene.inputs().unwrap().asked, expires_at: at(until) }
+    UnwrittenToken { inputs_fingerprint: scene.fingerprints().unwrap().token, expires_at: at(until) }
 }
 
 /// A valid token that was due, and whose renewal failed at second 2700.
@@ -57,7 +57,7 @@ fn the_first_rule_that_applies_decides() {
     let cases = vec![
         (
             "an object on its way out is left, whatever else",
-            Plan::Leave,
+            Plan::AwaitDeletion,
             Scene::good().with(foreign).with(|s| {
                 s.deleting = true;
                 s.spec.suspend = true;
@@ -106,7 +106,7 @@ fn the_first_rule_that_applies_decides() {
                 s.published().metadata_in_sync = false;
             }),
         ),
-        ("a good token is kept", Plan::Keep, Scene::good()),
+        ("a good token is kept", Plan::Nothing, Scene::good()),
     ];
     for (name, plan, scene) in cases {
         assert_eq!(scene.plan(), plan, "{name}");
@@ -188,7 +188,7 @@ fn the_first_refusal_that_applies_is_reported() {
 #[test]
 fn a_rival_matters_only_until_the_target_is_ours() {
     let scene = Scene::good().with(|s| s.conflicting_source = Some("older".to_owned()));
-    assert_eq!(scene.plan(), Plan::Keep);
+    assert_eq!(scene.plan(), Plan::Nothing);
 }
 
 #[test]
@@ -226,7 +226,8 @@ fn states_that_request_a_token() {
             "an unwritten token was requested with other inputs",
             Cause::TokenPending,
             Scene::fresh().with(|s| {
-                s.unwritten_token = Some(UnwrittenToken { asked: "else".to_owned(), expires_at: at(9000) });
+                s.unwritten_token =
+                    Some(UnwrittenToken { inputs_fingerprint: "else".to_owned(), expires_at: at(9000) });
             }),
         ),
         (
@@ -291,7 +292,7 @@ fn states_that_request_no_token() {
         ),
     ];
     for (name, scene) in cases {
-        assert_eq!(scene.plan(), Plan::Keep, "{name}");
+        assert_eq!(scene.plan(), Plan::Nothing, "{name}");
     }
     let relabelled = Scene::good().with(|s| {
         s.spec.target.labels.insert("team".to_owned(), ShortText("a".to_owned()));

@@ -26,7 +26,7 @@ fn life(lifetime: i64) -> Life {
 
 fn before_jitter(lifetime: i64, renewal: &Renewal) -> i64 {
     let lifetime = TimeDelta::seconds(lifetime);
-    wish(lifetime, renewal).min(latest(lifetime)).num_seconds()
+    wanted_renewal(lifetime, renewal).min(latest_renewal(lifetime)).num_seconds()
 }
 
 fn due_by_uid(lifetime: i64, renewal: &Renewal) -> Vec<i64> {

@@ -57,7 +57,7 @@ fn failures_are_counted_and_forgotten() {
         scene.record(&failed(seconds));
         assert_eq!(scene.status.failures, count);
         assert_eq!(scene.status.last_failure_time, time(seconds));
-        assert_eq!(scene.status.failed_inputs, scene.inputs().map(|inputs| inputs.attempt));
+        assert_eq!(scene.status.failed_inputs, scene.fingerprints().map(|fingerprints| fingerprints.attempt));
         let retry_at = from_kubernetes(scene.status.retry_at.as_ref().unwrap());
         assert!(
             retry_at > at(seconds) && retry_at <= at(seconds + 2 * i64::from(1 << (count - 1))),
@@ -71,7 +71,7 @@ fn failures_are_counted_and_forgotten() {
     assert_eq!(elsewhere.status.failures, 1, "other inputs start over");
     for (name, success) in [
         ("a token", Outcome::Published(scene.publication(Cause::RenewalDue, 2730))),
-        ("nothing to do", Outcome::Kept),
+        ("nothing to do", Outcome::Unchanged),
     ] {
         let mended = scene.clone().with(|scene| scene.record(&success));
         assert_eq!(mended.status.failures, 0, "{name}");
@@ -107,7 +107,7 @@ fn the_wait_is_capped_by_the_life_that_is_left() {
         let uids = (0..100).map(|n| {
             let mut scene = scene.clone().with(|scene| scene.uid = format!("uid-{n}"));
             scene.status.failures = 20;
-            scene.status.failed_inputs = scene.inputs().map(|inputs| inputs.attempt);
+            scene.status.failed_inputs = scene.fingerprints().map(|fingerprints| fingerprints.attempt);
             scene.record(&Outcome::Failed(scene.now, outage()));
             (from_kubernetes(scene.status.retry_at.as_ref().unwrap()) - scene.now).num_seconds()
         });
@@ -123,7 +123,7 @@ fn a_request_is_acknowledged_once_it_has_been_tried() {
     let scene = Scene::good().with(|scene| scene.renew_request = Some("1".to_owned()));
     let publication = scene.publication(Cause::RenewalRequested, 600);
     let mut earlier = publication.clone();
-    earlier.published.answers = None;
+    earlier.published.handled_renew_request = None;
     let cases = [
         ("a new token", Outcome::Published(publication), true),
         ("a token asked for before the request came", Outcome::Published(earlier), false),
@@ -214,7 +214,7 @@ fn status_has_the_time_of_the_next_request() {
     }
     let earlier = Scene::good().with(|scene| {
         scene.spec.renewal = Renewal { at_percentage: Some(50), ..Renewal::default() };
-        scene.record(&Outcome::Kept);
+        scene.record(&Outcome::Unchanged);
     });
     assert!(from_kubernetes(earlier.status.renew_at.as_ref().unwrap()) <= at(1800), "the user's wish counts");
     let never = |scene: &mut Scene| {
@@ -295,7 +295,7 @@ fn a_notice_keeps_its_time_and_returns_to_the_message_after_a_failure() {
     let mut scene = scene.when(100);
     scene.record(&Outcome::Refused(Failure::local(Reason::ProviderNotFound, "Gone.")));
     assert_eq!(message(&scene), "Gone.");
-    scene.record(&Outcome::Kept);
+    scene.record(&Outcome::Unchanged);
     assert_eq!(message(&scene), first);
     assert_eq!(scene.status.notices[0].since, to_kubernetes(at(0)));
     let mut scene = scene.with(|scene| scene.target = Target::Missing);
@@ -306,11 +306,11 @@ fn a_notice_keeps_its_time_and_returns_to_the_message_after_a_failure() {
 #[test]
 fn a_message_that_was_written_before_notices_were_entries_is_kept_until_the_notices_change() {
     let mut scene = Scene::good();
-    scene.record(&Outcome::Kept);
+    scene.record(&Outcome::Unchanged);
     let renewed = scene.status.conditions.iter_mut().find(|condition| condition.type_ == "Renewed").unwrap();
     renewed.message.push_str(" ClockSkew: The clocks differ.");
     let before = scene.status.clone();
-    scene.record(&Outcome::Kept);
+    scene.record(&Outcome::Unchanged);
     assert_eq!(scene.status, before, "an upgrade writes no status");
 }
 

@@ -25,8 +25,8 @@ fn source(ready: &str) -> TokenSource {
     source
 }
 
-fn target() -> Credentials {
-    Credentials::Present {
+fn target() -> ReferencedSecret {
+    ReferencedSecret::Present {
         name: "sts".to_owned(),
         uid: "uid".to_owned(),
         resource_version: "1".to_owned(),
@@ -104,11 +104,15 @@ fn a_host_counts_while_spec_and_annotation_allow_it() {
         let mut source = source("True");
         source.spec.target.allowed_hosts =
             spec.iter().map(|host| crate::api::HostText((*host).to_owned())).collect();
-        let Credentials::Present { name, uid, resource_version, .. } = target() else { unreachable!() };
-        let target =
-            Credentials::Present { name, uid, resource_version, allowed_hosts: Some(written.to_owned()) };
+        let ReferencedSecret::Present { name, uid, resource_version, .. } = target() else { unreachable!() };
+        let target = ReferencedSecret::Present {
+            name,
+            uid,
+            resource_version,
+            allowed_hosts: Some(written.to_owned()),
+        };
         match UpstreamState::of(&source, Some((target, at(600))), at(100)) {
-            UpstreamState::Ready(Credentials::Present { allowed_hosts, .. }) => allowed_hosts.unwrap(),
+            UpstreamState::Ready(ReferencedSecret::Present { allowed_hosts, .. }) => allowed_hosts.unwrap(),
             state => panic!("{state:?}"),
         }
     };

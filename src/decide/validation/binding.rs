@@ -5,7 +5,7 @@
 use crate::api::{Reason, TokenProviderSpec, TokenSourceSpec, annotation};
 use crate::decide::publication::allowed_hosts;
 use crate::decide::upstream::names_owned;
-use crate::decide::{Credentials, Failure, Observed};
+use crate::decide::{Failure, Observed, ReferencedSecret};
 use crate::oauth::{Endpoint, HostBinding};
 
 /// The longest `allowed-hosts` that is read, in bytes.
@@ -76,10 +76,10 @@ impl Destinations {
     }
 
     /// The first host that an owner's list does not allow.
-    pub(super) fn first_beyond(&self, binding: &HostBinding) -> Option<String> {
+    pub(super) fn first_not_allowed(&self, binding: &HostBinding) -> Option<String> {
         let endpoint = self.endpoints.iter().find(|endpoint| !binding.allows(endpoint));
         let host = endpoint.map(|endpoint| endpoint.host().to_owned());
-        host.or_else(|| binding.first_beyond(&self.of_others))
+        host.or_else(|| binding.first_not_allowed(&self.of_others))
     }
 }
 
@@ -91,18 +91,18 @@ pub(super) fn has_owner(observed: &Observed<'_>, provider: &TokenProviderSpec) -
 
 fn usable(
     namespace: &str,
-    secret: &Credentials,
+    secret: &ReferencedSecret,
     remedy: &str,
     hosts: &Destinations,
     provider: &TokenProviderSpec,
 ) -> Option<Failure> {
     match secret {
-        Credentials::Unnamed => None,
-        Credentials::Missing(name) => Some(Failure::local(
+        ReferencedSecret::Unnamed => None,
+        ReferencedSecret::Missing(name) => Some(Failure::local(
             Reason::CredentialsNotFound,
             format!("There is no Secret {name} in this namespace: {remedy}."),
         )),
-        Credentials::Present { name, allowed_hosts, .. } => {
+        ReferencedSecret::Present { name, allowed_hosts, .. } => {
             let allowed = allowed_hosts.as_deref();
             unbound(namespace, "Secret", name, allowed, hosts).or_else(|| {
                 // The endpoint is not known before discovery. If the owner allows no host at all, not even the issuer's name
@@ -125,7 +125,7 @@ fn unbound(
 ) -> Option<Failure> {
     let binding =
         HostBinding::parse(allowed.filter(|hosts| hosts.len() <= LONGEST_HOSTS).unwrap_or_default());
-    let host = &*hosts.first_beyond(&binding)?;
+    let host = &*hosts.first_not_allowed(&binding)?;
     let state = match allowed {
         Some(hosts) if hosts.len() > LONGEST_HOSTS => {
             return Some(Failure::local(

@@ -6,7 +6,7 @@
 
 use super::{Failure, Observed, invalid};
 use crate::api::{Duration, Reason, RequestedToken, Tls, TokenProviderSpec, annotation};
-use crate::decide::Credentials;
+use crate::decide::ReferencedSecret;
 
 /// The first contradiction, with what to write instead.
 pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
@@ -53,7 +53,9 @@ pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpe
 /// Whether the Secret with the key consents.
 pub(super) fn consent(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
     let wanted = provider.signed_token.as_ref()?.consent();
-    let Credentials::Present { name, allowed_hosts, .. } = &observed.secrets.credentials else { return None };
+    let ReferencedSecret::Present { name, allowed_hosts, .. } = &observed.secrets.credentials else {
+        return None;
+    };
     let entries = allowed_hosts.as_deref().filter(|entries| entries.len() <= super::LONGEST_HOSTS);
     let allowed = entries.unwrap_or_default().split(',').any(|entry| entry.trim() == wanted);
     (!allowed).then(|| {

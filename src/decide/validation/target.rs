@@ -7,7 +7,7 @@
 use super::{Failure, Observed, invalid};
 use crate::api::{TARGET_KEYS, Target, TokenProviderSpec};
 use crate::decide::publication::secret_type;
-use crate::decide::refresh::{is_kept, secret_name};
+use crate::decide::refresh::{secret_name, stores_refresh_token};
 use crate::decide::render::json_key;
 
 /// The maximum length of an object's name.
@@ -71,7 +71,7 @@ fn annotations(target: &Target) -> Option<String> {
 /// Refuses a TokenSource whose name is so long that the name of its refresh-token Secret would exceed the limit.
 fn name_of_refresh_secret(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String> {
     let length = secret_name(observed.name).len();
-    (is_kept(provider) && length > NAME).then(|| {
+    (stores_refresh_token(provider) && length > NAME).then(|| {
         format!(
             "The refresh token would be kept in a Secret whose name, this TokenSource's and -refresh, has {length} characters, \
              and {NAME} are allowed: choose a shorter name, or set provider.refresh.policy: Never."

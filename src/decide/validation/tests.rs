@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::api::{CredentialsReference, LongText, Probe, ShortText};
-use crate::decide::Credentials;
+use crate::decide::ReferencedSecret;
 use crate::decide::fixture::{HOST, Scene};
 
 fn refusal(scene: &Scene) -> Option<Failure> {
@@ -16,8 +16,8 @@ fn text(value: &str) -> Option<String> {
     Some(value.to_owned())
 }
 
-fn bound_to(hosts: Option<&str>) -> Credentials {
-    Credentials::Present {
+fn bound_to(hosts: Option<&str>) -> ReferencedSecret {
+    ReferencedSecret::Present {
         name: "client".to_owned(),
         uid: "secret-uid".to_owned(),
         resource_version: "7".to_owned(),
@@ -48,7 +48,7 @@ fn usable_upstreams_are_not_refused() {
         ("a public client without credentials", |s| {
             method(ClientAuthenticationMethod::None)(s);
             s.spec.credentials_ref = None;
-            s.credentials = Credentials::Unnamed;
+            s.credentials = ReferencedSecret::Unnamed;
         }),
         ("an issuer instead of an endpoint", |s| {
             s.provider().token_endpoint = None;
@@ -87,7 +87,7 @@ fn contradictions_are_refused_with_a_correction() {
         ("a probe that nobody could allow", "remove the probe, or name them", |s| {
             probe(s, "https://api.example.com/echo");
             method(ClientAuthenticationMethod::None)(s);
-            (s.spec.credentials_ref, s.credentials) = (None, Credentials::Unnamed);
+            (s.spec.credentials_ref, s.credentials) = (None, ReferencedSecret::Unnamed);
         }),
         ("a probe without the token", "add the key access_token", |s| {
             probe(s, &format!("https://{HOST}/echo"));
@@ -125,7 +125,8 @@ fn an_endpoints_path_and_query_are_not_repeated() {
 
 #[test]
 fn missing_credentials_are_named() {
-    let scene = Scene::fresh().with(|scene| scene.credentials = Credentials::Missing("client".to_owned()));
+    let scene =
+        Scene::fresh().with(|scene| scene.credentials = ReferencedSecret::Missing("client".to_owned()));
     let failure = refusal(&scene).unwrap();
     assert_eq!(failure.reason, Reason::CredentialsNotFound);
     assert!(failure.message.contains("no Secret client"), "{}", failure.message);
@@ -186,7 +187,7 @@ fn a_refresh_token_never_shares_the_target_with_or_without_credentials() {
             scene.provider().client_authentication.method = ClientAuthenticationMethod::None;
             if !named {
                 scene.spec.credentials_ref = None;
-                scene.credentials = Credentials::Unnamed;
+                scene.credentials = ReferencedSecret::Unnamed;
             }
             scene.spec.target.name = Some(secret_name(scene.observed().name));
         });

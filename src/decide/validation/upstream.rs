@@ -4,7 +4,7 @@
 use super::binding::{Destinations, LONGEST_HOSTS};
 use super::{Failure, Observed, invalid};
 use crate::api::{Reason, TokenProviderSpec};
-use crate::decide::{Credentials, UpstreamState};
+use crate::decide::{ReferencedSecret, UpstreamState};
 use crate::oauth::HostBinding;
 
 /// Refuses references in a circle: none of their TokenSources could ever get a token.
@@ -52,11 +52,11 @@ pub fn unready(observed: &Observed<'_>) -> Option<Failure> {
     ))
 }
 
-fn unbound(name: &str, target: &Credentials, hosts: &Destinations) -> Option<Failure> {
-    let Credentials::Present { allowed_hosts, .. } = target else { return None };
+fn unbound(name: &str, target: &ReferencedSecret, hosts: &Destinations) -> Option<Failure> {
+    let ReferencedSecret::Present { allowed_hosts, .. } = target else { return None };
     let allowed = allowed_hosts.as_deref().filter(|hosts| hosts.len() <= LONGEST_HOSTS).unwrap_or_default();
     let binding = HostBinding::parse(allowed);
-    let host = hosts.first_beyond(&binding)?;
+    let host = hosts.first_not_allowed(&binding)?;
     Some(Failure::local(
         Reason::CredentialsNotBound,
         format!(

@@ -10,8 +10,8 @@ use crate::decide::{Cause, Outcome, Plan, inputs};
 
 const ROLE: Role = Role::Credentials;
 
-fn named(name: &str, uid: &str, version: &str) -> Credentials {
-    Credentials::Present {
+fn named(name: &str, uid: &str, version: &str) -> ReferencedSecret {
+    ReferencedSecret::Present {
         name: name.to_owned(),
         uid: uid.to_owned(),
         resource_version: version.to_owned(),
@@ -19,13 +19,13 @@ fn named(name: &str, uid: &str, version: &str) -> Credentials {
     }
 }
 
-fn secret(version: &str) -> Credentials {
+fn secret(version: &str) -> ReferencedSecret {
     named("client", "secret-uid", version)
 }
 
-fn only(counted: Option<Counted>) -> Versions {
+fn only(record: Option<SecretRecord>) -> Versions {
     let mut versions = Versions::default();
-    versions.extend(counted);
+    versions.extend(record);
     versions
 }
 
@@ -37,7 +37,7 @@ fn remembered(hash: &str, read: &[&str]) -> Versions {
 }
 
 /// The resourceVersion that represents a version whose values have been read.
-fn counts_as(version: &str, hash: &str, known: &[&Versions]) -> String {
+fn fingerprint_version(version: &str, hash: &str, known: &[&Versions]) -> String {
     let versions = only(compare(ROLE, &secret(version), hash.to_owned(), known));
     versions.current(ROLE, &secret(version)).unwrap().1.to_owned()
 }
@@ -46,15 +46,15 @@ fn counts_as(version: &str, hash: &str, known: &[&Versions]) -> String {
 fn only_an_unknown_version_is_read_and_only_where_there_is_something_to_compare_with() {
     let token = remembered("a", &["7", "9"]);
     let nothing = Versions::default();
-    let cases: [(&str, Credentials, &[&Versions], &str); 8] = [
+    let cases: [(&str, ReferencedSecret, &[&Versions], &str); 8] = [
         ("the version that counts", secret("7"), &[&token], "known"),
         ("the last one with the same values", secret("9"), &[&token], "known"),
         ("a newer one", secret("10"), &[&token], "unread"),
         ("one that was made anew", named("client", "another-uid", "7"), &[&token], "unread"),
         ("another Secret", named("other", "secret-uid", "7"), &[&token], "nothing"),
         ("no token, no attempt", secret("7"), &[&nothing, &nothing], "nothing"),
-        ("one that is gone", Credentials::Missing("client".to_owned()), &[&token], "nothing"),
-        ("none", Credentials::Unnamed, &[&token], "nothing"),
+        ("one that is gone", ReferencedSecret::Missing("client".to_owned()), &[&token], "nothing"),
+        ("none", ReferencedSecret::Unnamed, &[&token], "nothing"),
     ];
     for (case, secret, known, expected) in cases {
         let found = match recall(ROLE, &secret, known) {
@@ -83,22 +83,22 @@ fn equal_values_count_as_the_version_before() {
         ("no key", "9", "", &[&unkeyed], "9"),
     ];
     for (case, version, hash, known, expected) in cases {
-        assert_eq!(counts_as(version, hash, known), expected, "{case}");
+        assert_eq!(fingerprint_version(version, hash, known), expected, "{case}");
     }
 }
 
 #[test]
 fn a_rewritten_secret_has_the_fingerprint_of_the_first_version() {
-    let before = Scene::fresh().inputs().unwrap();
+    let before = Scene::fresh().fingerprints().unwrap();
     let rewritten = Scene::fresh().with(|scene| {
         scene.credentials = named("client", "another-uid", "12");
         let known = remembered("a", &["7"]);
         scene.versions = only(compare(ROLE, &scene.credentials, "a".to_owned(), &[&known]));
     });
-    assert_eq!(rewritten.inputs().unwrap(), before);
+    assert_eq!(rewritten.fingerprints().unwrap(), before);
     // The record of one version says nothing about the next one.
     let unread = rewritten.with(|scene| scene.credentials = secret("13"));
-    assert_ne!(unread.inputs().unwrap(), before);
+    assert_ne!(unread.fingerprints().unwrap(), before);
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn rotated_credentials_ask_for_a_token_and_leave_ready_to_the_one_that_is_there(
 #[test]
 fn credentials_that_lost_their_annotation_are_not_sent_and_leave_ready_alone() {
     let mut scene = good().with(|scene| {
-        scene.credentials = Credentials::Present {
+        scene.credentials = ReferencedSecret::Present {
             name: "client".to_owned(),
             uid: "secret-uid".to_owned(),
             resource_version: "8".to_owned(),
@@ -280,12 +280,17 @@ fn a_refused_credential_that_is_rewritten_is_not_tried_again() {
         let token = remembered("a", &["7"]);
         scene.versions = only(compare(ROLE, &scene.credentials, "a".to_owned(), &[&token, &attempt]));
     });
-    assert_eq!(back.plan(), Plan::Keep);
+    assert_eq!(back.plan(), Plan::Nothing);
     let spec = (&back.spec, back.provider.as_ref().unwrap());
-    let then = inputs::asked_with_earlier(spec.0, spec.1, &back.observed().secrets, &Versions::default());
+    let then = inputs::token_fingerprint_with_earlier(
+        spec.0,
+        spec.1,
+        &back.observed().secrets,
+        &Versions::default(),
+    );
     assert_ne!(
         Some(then),
-        back.inputs().map(|inputs| inputs.asked),
+        back.fingerprints().map(|fingerprints| fingerprints.token),
         "by its own version it would be another"
     );
 }

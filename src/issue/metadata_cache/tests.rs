@@ -57,10 +57,10 @@ fn nothing_is_kept_of_issuers_that_were_never_found() {
 #[test]
 fn a_namespace_that_names_another_issuer_each_time_keeps_its_share_alone() {
     let issuers = MetadataCache::new(|| at(0));
-    let key = |namespace: &str, index: usize| Key {
+    let key = |namespace: &str, index: usize| MetadataKey {
         namespace: namespace.to_owned(),
         issuer: format!("https://issuer.example/{index}"),
-        trust: None,
+        ca_bundle_digest: None,
         mutual_tls: false,
     };
     issuers.slot(&key("quiet", 1)).lock().learn(found("t"), at(0)).unwrap();

@@ -190,7 +190,7 @@ fn one_list_allows_another_one_or_names_its_first_host_beyond() {
         // No host matches an entry that cannot be read.
         ("a.example", "*, %,jwt:https://x", None),
     ] {
-        let found = HostBinding::parse(owner).first_beyond(&HostBinding::parse(wanted));
+        let found = HostBinding::parse(owner).first_not_allowed(&HostBinding::parse(wanted));
         assert_eq!(found.as_deref(), beyond, "{owner}: {wanted}");
     }
 }

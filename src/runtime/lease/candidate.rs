@@ -36,7 +36,7 @@ pub(super) enum Step {
 
 /// A process's rights in the election.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Standing {
+pub(super) enum CandidateState {
     /// The process has not led yet.
     Follower,
     /// The process leads, and no other process may lead.
@@ -122,11 +122,11 @@ impl Candidate {
         self.transitions = transitions;
     }
 
-    pub(super) fn standing(&self, now: Instant) -> Standing {
+    pub(super) fn state(&self, now: Instant) -> CandidateState {
         match self.renewed {
-            None => Standing::Follower,
-            Some(renewed) if now < renewed + CERTAINTY => Standing::Leader,
-            Some(_) => Standing::Fenced,
+            None => CandidateState::Follower,
+            Some(renewed) if now < renewed + CERTAINTY => CandidateState::Leader,
+            Some(_) => CandidateState::Fenced,
         }
     }
 }

@@ -2,9 +2,9 @@
 //! what to do, what to report and when to reconcile again.
 
 use tokensource::api::from_kubernetes;
-use tokensource::decide::limiter::{Entry, Request};
+use tokensource::decide::limiter::{Admission, Request};
 use tokensource::decide::{
-    Cause, Deferral, Observed, Outcome, Plan, Settled, Target, decide, next_status, requeue_after,
+    Cause, Deferral, Observed, ObservedAfter, Outcome, Plan, Target, decide, next_status, requeue_after,
 };
 
 use super::{Event, World};
@@ -36,11 +36,11 @@ impl World {
             slice.limiter.leave(&request.name, at(now));
         }
         let came = match &plan {
-            Plan::Keep => Some(Outcome::Kept),
+            Plan::Nothing => Some(Outcome::Unchanged),
             Plan::Wait(_) => Some(Outcome::Waiting),
             Plan::Issue(_) => match slice.limiter.acquire(request, at(now)) {
-                Entry::Go => None,
-                Entry::Wait { report, open_reason } => {
+                Admission::Granted => None,
+                Admission::Waiting { report, open_reason } => {
                     Some(Outcome::Deferred(Deferral { report, failure: open_reason.map(failing) }))
                 }
             },
@@ -136,9 +136,9 @@ impl World {
             Target::Ours(published) => instant(published.expires_at),
             _ => 0,
         };
-        let settled = Settled::new(observed, outcome);
-        let status = next_status(&settled, outcome);
-        let target = settled.target.clone();
+        let observed_after = ObservedAfter::new(observed, outcome);
+        let status = next_status(&observed_after, outcome);
+        let target = observed_after.target.clone();
         let secret = matches!(outcome, Outcome::Published(_));
         if let (true, Target::Ours(published)) = (secret, &target) {
             self.tally.replaced(missing_from, now);

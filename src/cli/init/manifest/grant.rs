@@ -1,7 +1,7 @@
 //! The grant, and the parameters of the grant alone. Knows whether the client authenticates; must not know how.
 
 use super::{Builder, PLACEHOLDER};
-use crate::api::{AssertionGrant, KeyReference, SubjectToken, TokenInput};
+use crate::api::{AssertionGrant, ExchangeToken, KeyReference, TokenInput};
 use crate::cli::init::error::LineError;
 use crate::oauth::{JWT_BEARER, TOKEN_EXCHANGE};
 
@@ -84,14 +84,14 @@ impl Builder<'_> {
     }
 
     /// The token that is exchanged, or the token of the actor.
-    fn exchanged(&mut self, role: &'static str) -> Result<Option<SubjectToken>, LineError> {
+    fn exchanged(&mut self, role: &'static str) -> Result<Option<ExchangeToken>, LineError> {
         let is_given = self.has(&format!("{role}_token"))?;
         let type_ = self.take_text(&format!("{role}_token_type"))?.map(|(text, _)| text);
         if !is_given && role != "subject" {
             return Ok(None);
         }
         let secret_key_ref = Some(self.other(role, &format!("{role}Token")));
-        Ok(Some(SubjectToken { secret_key_ref, type_, ..SubjectToken::default() }))
+        Ok(Some(ExchangeToken { secret_key_ref, type_, ..ExchangeToken::default() }))
     }
 
     /// The Secret with a token of another issuer, for this field of the provider.

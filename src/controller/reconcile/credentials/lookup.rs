@@ -14,7 +14,7 @@ use crate::controller::reconcile::context::ReconcilePermit;
 use crate::controller::reconcile::credentials::{service_accounts, upstream, versions};
 use crate::decide::publication::Data;
 use crate::decide::versions::{Role, Versions};
-use crate::decide::{Credentials, Observed, Secrets, UpstreamState};
+use crate::decide::{Observed, ReferencedSecret, Secrets, UpstreamState};
 use crate::issue::caches::Caches;
 use crate::issue::lookup::Lookup;
 use crate::oauth::Secret;
@@ -38,7 +38,12 @@ impl Lookup for ReconcilePermit<'_> {
         self.ensure_leading().map_err(Error::Ask)
     }
 
-    async fn secret(&self, namespace: &str, name: &str, role: Role) -> Result<(Credentials, Data), Error> {
+    async fn secret(
+        &self,
+        namespace: &str,
+        name: &str,
+        role: Role,
+    ) -> Result<(ReferencedSecret, Data), Error> {
         versions::read(namespace, name, self).await.map_err(versions::error_of(role))
     }
 
@@ -74,14 +79,14 @@ impl Lookup for ReconcilePermit<'_> {
         upstream::read(namespace, name, self).await
     }
 
-    async fn count_versions(
+    async fn resolve_versions(
         &self,
         observed: &Observed<'_>,
         provider: &TokenProviderSpec,
         secrets: &Secrets,
         data: &BTreeMap<Role, Data>,
     ) -> Versions {
-        versions::count_read(observed, provider, secrets, data, self).await
+        versions::resolve_read(observed, provider, secrets, data, self).await
     }
 
     async fn wait_for<T>(&self, answer: impl Future<Output = T>) -> T {

@@ -26,7 +26,7 @@ pub(crate) async fn read(
 }
 
 /// Stores a refresh token and replaces the stored one.
-pub(crate) async fn keep(
+pub(crate) async fn store(
     observed: &Observed<'_>,
     binding: &RefreshBinding,
     token: &Secret,
@@ -35,15 +35,15 @@ pub(crate) async fn keep(
     context.ensure_leading()?;
     let api = context.secrets(observed.namespace);
     let owner = observed.owner();
-    let mut wanted = binding.keep(observed.name, owner, token);
+    let mut wanted = binding.to_secret(observed.name, owner, token);
     let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
     let written = match read(observed, context).await? {
         None => call(api.create(&params, &wanted)).await?,
-        Some(kept) => {
-            wanted.metadata.resource_version = kept.resource_version();
-            wanted.metadata.uid = kept.uid();
+        Some(stored) => {
+            wanted.metadata.resource_version = stored.resource_version();
+            wanted.metadata.uid = stored.uid();
             let params = PatchParams { field_manager: params.field_manager, ..PatchParams::default() };
-            call(api.patch(&kept.name_any(), &params, &Patch::Merge(&wanted))).await?
+            call(api.patch(&stored.name_any(), &params, &Patch::Merge(&wanted))).await?
         }
     };
     context.view.secrets.learn(&written.metadata);
@@ -53,11 +53,11 @@ pub(crate) async fn keep(
 /// Deletes a refresh token that the provider has refused.
 pub(crate) async fn drop(
     observed: &Observed<'_>,
-    kept: &SecretObject,
+    stored: &SecretObject,
     context: &Context,
 ) -> Result<(), CallError> {
-    let version = Preconditions { uid: kept.uid(), resource_version: kept.resource_version() };
-    context.delete_secret(observed.namespace, &kept.name_any(), version).await.map(|_| ())
+    let version = Preconditions { uid: stored.uid(), resource_version: stored.resource_version() };
+    context.delete_secret(observed.namespace, &stored.name_any(), version).await.map(|_| ())
 }
 
 fn owned(found: &SecretObject, uid: &str) -> bool {

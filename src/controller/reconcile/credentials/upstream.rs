@@ -6,9 +6,9 @@ use std::sync::Arc;
 use crate::api::{TARGET_KEYS, TokenSource};
 use crate::controller::error::{CallError, Error};
 use crate::controller::reconcile::context::Context;
-use crate::controller::reconcile::target::{foreign_owner, is_intact};
+use crate::controller::reconcile::target::{is_intact, unusable_reason};
 use crate::controller::view::name::{NamespacedName, uid_of};
-use crate::controller::view::secrets::{SecretMeta, credentials};
+use crate::controller::view::secrets::{SecretMeta, referenced_secret};
 use crate::decide::{Upstream, UpstreamState};
 use crate::oauth::Secret;
 
@@ -48,9 +48,9 @@ fn find(namespace: &str, name: &str, context: &Context) -> Option<Arc<TokenSourc
 }
 
 fn state(source: &TokenSource, meta: Option<Arc<SecretMeta>>, context: &Context) -> UpstreamState {
-    let target = meta.filter(|meta| foreign_owner(meta, uid_of(source)).is_none()).and_then(|meta| {
+    let target = meta.filter(|meta| unusable_reason(meta, uid_of(source)).is_none()).and_then(|meta| {
         let expires_at = meta.record.as_ref()?.expires_at;
-        Some((credentials(source.target_name(), Some(meta)), expires_at))
+        Some((referenced_secret(source.target_name(), Some(meta)), expires_at))
     });
     UpstreamState::of(source, target, context.now())
 }

@@ -23,7 +23,7 @@ use crate::decide::versions::ValueKey;
 /// The key in the Secret's data.
 const DATA_KEY: &str = "key";
 /// The pause before the Secret is tried again after a failure.
-const AGAIN: TimeDelta = TimeDelta::minutes(1);
+const RETRY_PAUSE: TimeDelta = TimeDelta::minutes(1);
 /// If two processes create the key at once, one of them fails and reads the other's key.
 const ATTEMPTS: usize = 3;
 
@@ -55,7 +55,7 @@ impl Keyring {
     async fn refresh(&self) {
         let mut tried = self.tried.lock().await;
         let now = self.settings.now();
-        if self.stored.get().is_some() || tried.is_some_and(|tried| (now - tried).abs() < AGAIN) {
+        if self.stored.get().is_some() || tried.is_some_and(|tried| (now - tried).abs() < RETRY_PAUSE) {
             return;
         }
         *tried = Some(now);

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use crate::api::TokenProviderSpec;
 use crate::controller::error::{CallError, Error};
 use crate::controller::reconcile::context::Context;
-use crate::controller::reconcile::target::foreign_owner;
-use crate::controller::view::secrets::{SecretMeta, credentials};
+use crate::controller::reconcile::target::unusable_reason;
+use crate::controller::view::secrets::{SecretMeta, referenced_secret};
 use crate::decide::publication::Data;
 use crate::decide::versions::{Recalled, Role, Versions, compare, recall};
-use crate::decide::{Credentials, Observed, Secrets};
+use crate::decide::{Observed, ReferencedSecret, Secrets};
 
 /// The recorded versions of a `TokenSource`'s Secrets: those recorded with its token, and those of its last attempt.
 struct Remembered {
@@ -25,7 +25,7 @@ impl Remembered {
     fn of(observed: &Observed<'_>, context: &Context) -> Self {
         let meta = context.view.secrets.get(observed.namespace, observed.target_name());
         Self {
-            target: meta.filter(|meta| foreign_owner(meta, observed.uid).is_none()),
+            target: meta.filter(|meta| unusable_reason(meta, observed.uid).is_none()),
             attempt: context.view.local.versions(observed.uid),
         }
     }
@@ -38,14 +38,14 @@ impl Remembered {
 }
 
 /// Determines the versions that represent the observed Secrets.
-pub(crate) async fn count(observed: &mut Observed<'_>, context: &Context) -> Result<(), Error> {
+pub(crate) async fn resolve(observed: &mut Observed<'_>, context: &Context) -> Result<(), Error> {
     let Ok(provider) = observed.provider.clone() else { return Ok(()) };
     let remembered = Remembered::of(observed, context);
     let (known, mut versions, mut read_any) = (remembered.all(), Versions::default(), false);
     for role in Role::ALL {
         match recall(role, observed.secrets.of(role), &known) {
             Recalled::Nothing => {}
-            Recalled::Known(counted) => versions.extend(counted),
+            Recalled::Known(record) => versions.extend(record),
             Recalled::Unread => {
                 let name = observed.secrets.of(role).name().unwrap_or_default().to_owned();
                 let (secret, data) =
@@ -65,7 +65,7 @@ pub(crate) async fn count(observed: &mut Observed<'_>, context: &Context) -> Res
 }
 
 /// Determines the versions that represent the Secrets of a request, and records them for this attempt.
-pub(crate) async fn count_read(
+pub(crate) async fn resolve_read(
     observed: &Observed<'_>,
     provider: &TokenProviderSpec,
     secrets: &Secrets,
@@ -85,13 +85,13 @@ pub(crate) async fn count_read(
 
 async fn hash(
     role: Role,
-    secret: &Credentials,
+    secret: &ReferencedSecret,
     data: &Data,
     observed: &Observed<'_>,
     provider: &TokenProviderSpec,
     context: &Context,
 ) -> String {
-    let Credentials::Present { name, .. } = secret else { return String::new() };
+    let ReferencedSecret::Present { name, .. } = secret else { return String::new() };
     let key = context.keyring.get().await;
     key.map(|key| key.hash(role, observed.uid, name, (observed.spec, provider), data)).unwrap_or_default()
 }
@@ -101,9 +101,9 @@ pub(crate) async fn read(
     namespace: &str,
     name: &str,
     context: &Context,
-) -> Result<(Credentials, Data), CallError> {
+) -> Result<(ReferencedSecret, Data), CallError> {
     let (secret, meta) = context.read_secret(namespace, name).await?.unzip();
-    Ok((credentials(name, meta), secret.and_then(|secret| secret.data).unwrap_or_default()))
+    Ok((referenced_secret(name, meta), secret.and_then(|secret| secret.data).unwrap_or_default()))
 }
 
 /// The error if the Secret in this role cannot be read.

@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::api::{FIELD_MANAGER, Target as Described};
 use crate::controller::error::{CallError, call};
 use crate::controller::reconcile::context::Context;
-use crate::controller::reconcile::target::{as_written, foreign_owner, without_token};
+use crate::controller::reconcile::target::{as_written, unusable_reason, without_token};
 use crate::controller::view::local_state::IssuedToken;
 use crate::controller::view::secrets::{OwnWrite, SecretMeta};
 use crate::decide::publication::{Data, TokenRecord, content_hash, secret_type, target, withdrawn};
@@ -53,16 +53,19 @@ pub(crate) async fn token(
         return Ok(Written::Expired);
     }
     if let Some(published) = same
-        && stands(issued, published)
+        && record_is_current(issued, published)
     {
-        return Ok(Written::Unchanged(Published { answers: issued.answers.clone(), ..published.clone() }));
+        return Ok(Written::Unchanged(Published {
+            handled_renew_request: issued.handled_renew_request.clone(),
+            ..published.clone()
+        }));
     }
     let record = TokenRecord {
         issued_at: issued.token.issued_at,
         expires_at: issued.token.expires_at,
         since: same.map_or(issued.token.issued_at, |published| published.since),
-        asked: issued.asked.clone(),
-        answers: issued.answers.clone(),
+        inputs_fingerprint: issued.inputs_fingerprint.clone(),
+        handled_renew_request: issued.handled_renew_request.clone(),
         versions: issued.versions.clone(),
     };
     write(observed, data, record, context).await.map(Written::New)
@@ -77,8 +80,8 @@ fn is_same(issued: &IssuedToken, observed: &Observed<'_>, published: &Published,
         issued_at: published.issued_at,
         expires_at: published.expires_at,
         since: published.since,
-        asked: published.asked.clone(),
-        answers: published.answers.clone(),
+        inputs_fingerprint: published.inputs_fingerprint.clone(),
+        handled_renew_request: published.handled_renew_request.clone(),
         versions: Versions::default(),
     };
     let as_before =
@@ -88,13 +91,13 @@ fn is_same(issued: &IssuedToken, observed: &Observed<'_>, published: &Published,
 }
 
 /// Whether the published record of the same token needs no update.
-fn stands(issued: &IssuedToken, published: &Published) -> bool {
+fn record_is_current(issued: &IssuedToken, published: &Published) -> bool {
     // The provider has extended the token. The recorded expiry would pass while the token is valid.
     let extended = issued.token.expires_at - published.expires_at > SAME_EXPIRY;
     let expired = issued.token.issued_at >= published.expires_at;
     // Times that were recorded before the clock was set back would cause renewals forever.
     let misdated = published.issued_at > issued.token.issued_at;
-    !(extended || expired || misdated) && published.asked == issued.asked
+    !(extended || expired || misdated) && published.inputs_fingerprint == issued.inputs_fingerprint
 }
 
 /// Writes data and record with the labels, annotations and type that the spec wants.
@@ -111,27 +114,27 @@ pub(crate) async fn write(
     let wanted = target(name, &observed.spec.target, owner, data, &record);
     let written = match observed.target_uid() {
         None => create(&api, &wanted).await,
-        Some(uid) => match standing((name, uid), observed, context) {
+        Some(uid) => match owned_meta((name, uid), observed, context) {
             Some(meta) => replace(&api, &wanted, &meta).await,
             None => Err(CallError::Replaced),
         },
     };
-    Ok(as_written(&*learned(written, observed.namespace, name, context).await?, record))
+    Ok(as_written(&*update_view(written, observed.namespace, name, context).await?, record))
 }
 
 /// Checks with a dry run and a placeholder for the token whether the API server would accept the target that the spec
 /// describes. Done before the first token with these inputs, and not for a target that only has a name, since such a
 /// target always passes.
-pub(crate) async fn rehearse(observed: &Observed<'_>, context: &Context) -> Result<(), CallError> {
+pub(crate) async fn dry_run(observed: &Observed<'_>, context: &Context) -> Result<(), CallError> {
     let spec = &observed.spec.target;
     let plain = Described {
         name: spec.name.clone(),
         rollout_restart: spec.rollout_restart.clone(),
         ..Described::default()
     };
-    let asked = observed.inputs.as_ref().map(|inputs| inputs.asked.as_str());
-    let published = observed.published().map(|published| published.asked.as_str());
-    if *spec == plain || published.is_some() && published == asked {
+    let inputs_fingerprint = observed.fingerprints.as_ref().map(|fingerprints| fingerprints.token.as_str());
+    let published = observed.published().map(|published| published.inputs_fingerprint.as_str());
+    if *spec == plain || published.is_some() && published == inputs_fingerprint {
         return Ok(());
     }
     let Ok(provider) = &observed.provider else { return Ok(()) };
@@ -142,25 +145,25 @@ pub(crate) async fn rehearse(observed: &Observed<'_>, context: &Context) -> Resu
         issued_at: token.issued_at,
         expires_at: token.expires_at,
         since: token.issued_at,
-        asked: String::new(),
-        answers: None,
+        inputs_fingerprint: String::new(),
+        handled_renew_request: None,
         versions: Versions::default(),
     };
     let owner = observed.owner();
     let api = context.secrets(observed.namespace);
-    rehearse_creation(&api, target(observed.target_name(), spec, owner, data, &record)).await
+    dry_run_creation(&api, target(observed.target_name(), spec, owner, data, &record)).await
 }
 
 /// Uses a generated name, so that an existing target does not make the dry run fail.
-async fn rehearse_creation(api: &Api<Secret>, mut wanted: Secret) -> Result<(), CallError> {
+async fn dry_run_creation(api: &Api<Secret>, mut wanted: Secret) -> Result<(), CallError> {
     wanted.metadata.name = None;
     wanted.metadata.generate_name = Some("tokensource-rehearsal-".to_owned());
-    let rehearsal = PostParams { dry_run: true, ..PostParams::default() };
-    call(api.create(&rehearsal, &wanted)).await.map(|_| ())
+    let params = PostParams { dry_run: true, ..PostParams::default() };
+    call(api.create(&params, &wanted)).await.map(|_| ())
 }
 
-/// Removes the token from a present or former target and keeps the Secret. Mounted volumes then lose the token, while they
-/// would keep the content of a deleted Secret. If the Secret's type requires keys, the Secret is deleted.
+/// Removes the token from the current target or a former one, and keeps the Secret. Mounted volumes then lose the token,
+/// while they would keep the content of a deleted Secret. If the Secret's type requires keys, the Secret is deleted.
 pub(crate) async fn withdraw(
     (name, uid): (&str, &str),
     observed: &Observed<'_>,
@@ -170,7 +173,7 @@ pub(crate) async fn withdraw(
     let api = context.secrets(observed.namespace);
     let owner = observed.owner();
     let wanted = withdrawn(name, &observed.spec.target, owner, context.now());
-    let meta = standing((name, uid), observed, context).ok_or(CallError::Replaced)?;
+    let meta = owned_meta((name, uid), observed, context).ok_or(CallError::Replaced)?;
     let written = match replace(&api, &wanted, &meta).await {
         // The type requires keys.
         Err(error) if error.is_invalid() && secret_type(&observed.spec.target) != "Opaque" => {
@@ -180,12 +183,12 @@ pub(crate) async fn withdraw(
         }
         written => written,
     };
-    Ok(without_token(&*learned(written, observed.namespace, name, context).await?))
+    Ok(without_token(&*update_view(written, observed.namespace, name, context).await?))
 }
 
 /// The metadata that a write returned. If the write failed because the known metadata is outdated, the metadata is read
 /// again.
-async fn learned(
+async fn update_view(
     written: Result<Secret, CallError>,
     namespace: &str,
     name: &str,
@@ -200,13 +203,13 @@ async fn learned(
 }
 
 /// The known metadata of the target, if it is still the observed Secret and this TokenSource still owns it.
-fn standing(
+fn owned_meta(
     (name, uid): (&str, &str),
     observed: &Observed<'_>,
     context: &Context,
 ) -> Option<Arc<SecretMeta>> {
     let meta = context.view.secrets.get(observed.namespace, name)?;
-    (meta.uid == uid && foreign_owner(&meta, observed.uid).is_none()).then_some(meta)
+    (meta.uid == uid && unusable_reason(&meta, observed.uid).is_none()).then_some(meta)
 }
 
 async fn create(api: &Api<Secret>, wanted: &Secret) -> Result<Secret, CallError> {
@@ -214,14 +217,14 @@ async fn create(api: &Api<Secret>, wanted: &Secret) -> Result<Secret, CallError>
     call(api.create(&params, wanted)).await
 }
 
-async fn replace(api: &Api<Secret>, wanted: &Secret, standing: &SecretMeta) -> Result<Secret, CallError> {
-    if standing.own_write != OwnWrite::Applied {
-        claim(api, wanted, standing).await?;
+async fn replace(api: &Api<Secret>, wanted: &Secret, current: &SecretMeta) -> Result<Secret, CallError> {
+    if current.own_write != OwnWrite::Applied {
+        take_apply_ownership(api, wanted, current).await?;
     }
-    match apply(api, wanted, standing).await {
+    match apply(api, wanted, current).await {
         Ok(written) => prune(api, wanted, written).await,
         Err(error) if error.is_invalid() && is_of_another_type(api, wanted).await? => {
-            recreate(api, wanted, standing).await
+            recreate(api, wanted, current).await
         }
         Err(error) => Err(error),
     }
@@ -229,37 +232,41 @@ async fn replace(api: &Api<Secret>, wanted: &Secret, standing: &SecretMeta) -> R
 
 /// Whether the target has another type. A type cannot be changed; no other refusal is a reason to delete a Secret.
 async fn is_of_another_type(api: &Api<Secret>, wanted: &Secret) -> Result<bool, CallError> {
-    Ok(call(api.get_opt(&wanted.name_any())).await?.is_some_and(|standing| standing.type_ != wanted.type_))
+    Ok(call(api.get_opt(&wanted.name_any())).await?.is_some_and(|current| current.type_ != wanted.type_))
 }
 
 /// Deletes and creates the target. A dry run first makes sure that the API server would accept the new one, so that a
 /// working target is not lost.
-async fn recreate(api: &Api<Secret>, wanted: &Secret, standing: &SecretMeta) -> Result<Secret, CallError> {
-    rehearse_creation(api, wanted.clone()).await?;
-    delete(api, &wanted.name_any(), standing).await?;
+async fn recreate(api: &Api<Secret>, wanted: &Secret, current: &SecretMeta) -> Result<Secret, CallError> {
+    dry_run_creation(api, wanted.clone()).await?;
+    delete(api, &wanted.name_any(), current).await?;
     create(api, wanted).await
 }
 
-async fn delete(api: &Api<Secret>, name: &str, standing: &SecretMeta) -> Result<(), CallError> {
-    let ours = Preconditions { uid: Some(standing.uid.clone()), resource_version: None };
+async fn delete(api: &Api<Secret>, name: &str, current: &SecretMeta) -> Result<(), CallError> {
+    let ours = Preconditions { uid: Some(current.uid.clone()), resource_version: None };
     let params = DeleteParams { preconditions: Some(ours), ..DeleteParams::default() };
     call(api.delete(name, &params)).await.map(|_| ())
 }
 
 /// Applies with force, which undoes changes that others have made to the controller's fields. The uid ensures that the
 /// TokenSource owns the Secret.
-async fn apply(api: &Api<Secret>, wanted: &Secret, standing: &SecretMeta) -> Result<Secret, CallError> {
+async fn apply(api: &Api<Secret>, wanted: &Secret, current: &SecretMeta) -> Result<Secret, CallError> {
     let mut wanted = wanted.clone();
-    wanted.metadata.uid = Some(standing.uid.clone());
+    wanted.metadata.uid = Some(current.uid.clone());
     let params = PatchParams::apply(FIELD_MANAGER).force();
     call(api.patch(&wanted.name_any(), &params, &Patch::Apply(&wanted))).await
 }
 
 /// Changes the controller's ownership of created fields from *update* to *apply*. Without this, an apply that omits one of
 /// these fields would not remove it.
-async fn claim(api: &Api<Secret>, wanted: &Secret, standing: &SecretMeta) -> Result<(), CallError> {
+async fn take_apply_ownership(
+    api: &Api<Secret>,
+    wanted: &Secret,
+    current: &SecretMeta,
+) -> Result<(), CallError> {
     let metadata = call(api.get_metadata(&wanted.name_any())).await?;
-    if metadata.uid().as_deref() != Some(&standing.uid) {
+    if metadata.uid().as_deref() != Some(&current.uid) {
         return Ok(()); // Not the one that was seen to be ours: the apply will fail on the uid.
     }
     let entries = metadata.metadata.managed_fields.clone().unwrap_or_default();

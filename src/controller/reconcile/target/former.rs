@@ -6,7 +6,7 @@ use kube::api::Preconditions;
 
 use crate::controller::error::CallError;
 use crate::controller::reconcile::context::Context;
-use crate::controller::reconcile::target::foreign_owner;
+use crate::controller::reconcile::target::unusable_reason;
 use crate::decide::refresh::secret_name;
 use crate::decide::{FormerTarget, Observed};
 
@@ -21,7 +21,7 @@ pub(crate) fn former_targets(observed: &Observed<'_>, context: &Context) -> Vec<
     let written = context.view.secrets.targets_of(observed.namespace, observed.name, observed.uid);
     let former = written.into_iter().filter(|(name, _)| !is_in_use(name));
     former
-        .filter(|(_, meta)| foreign_owner(meta, observed.uid).is_none())
+        .filter(|(_, meta)| unusable_reason(meta, observed.uid).is_none())
         .map(|(name, meta)| FormerTarget {
             name: name.to_string(),
             uid: meta.uid.clone(),

@@ -1,4 +1,4 @@
-//! The present state of the target Secret: its owner, the token that it records, and whether its data is intact.
+//! The current state of the target Secret: its owner, the token that it records, and whether its data is intact.
 //!
 //! Uses cached metadata, and reads the Secret only if the metadata is not enough. Must not decide what follows from a flaw.
 
@@ -15,11 +15,11 @@ use crate::controller::reconcile::context::Context;
 use crate::controller::view::secrets::SecretMeta;
 use crate::decide::publication::{Data, TokenRecord, content_hash, labels, metadata_hash, secret_type};
 use crate::decide::versions::Versions;
-use crate::decide::{Observed, Published, Target, is_settling};
+use crate::decide::{Observed, Published, Target, caches_may_be_stale};
 use crate::oauth::Secret;
 
 /// Why this Secret cannot be used as the target, as the end of a sentence: it has another owner, or is being deleted.
-pub(crate) fn foreign_owner(meta: &SecretMeta, uid: &str) -> Option<String> {
+pub(crate) fn unusable_reason(meta: &SecretMeta, uid: &str) -> Option<String> {
     if meta.deleting {
         return Some("is being deleted".to_owned());
     }
@@ -34,7 +34,7 @@ pub(crate) fn foreign_owner(meta: &SecretMeta, uid: &str) -> Option<String> {
 /// new leader may be out of date.
 pub(crate) async fn is_outdated(observed: &Observed<'_>, context: &Context) -> Result<bool, Error> {
     let Some(began) = context.settings.leadership.since() else { return Ok(true) };
-    if !is_settling(observed.created_at, began, context.now()) {
+    if !caches_may_be_stale(observed.created_at, began, context.now()) {
         return Ok(false);
     }
     let (namespace, name) = (observed.namespace, observed.target_name());
@@ -55,7 +55,7 @@ pub(crate) async fn is_outdated(observed: &Observed<'_>, context: &Context) -> R
 pub(crate) async fn target(observed: &Observed<'_>, context: &Context) -> Result<Target, Error> {
     let name = observed.target_name();
     let Some(meta) = context.view.secrets.get(observed.namespace, name) else { return Ok(Target::Missing) };
-    match foreign_owner(&meta, observed.uid) {
+    match unusable_reason(&meta, observed.uid) {
         Some(owner) => Ok(Target::Foreign(owner)),
         // If another client has changed the annotation, the change stays after the next token.
         None if meta.withdrawn && meta.record.is_none() => Ok(without_token(&meta)),
@@ -91,7 +91,7 @@ async fn ours(observed: &Observed<'_>, meta: &SecretMeta, context: &Context) -> 
         context.read_secret(observed.namespace, observed.target_name()).await.map_err(Error::ReadTarget)?;
     let Some((secret, meta)) = found else { return Ok(Target::Missing) };
     // The Secret may have been replaced since it was cached.
-    if let Some(owner) = foreign_owner(&meta, observed.uid) {
+    if let Some(owner) = unusable_reason(&meta, observed.uid) {
         return Ok(Target::Foreign(owner));
     }
     let mut published = published(observed, &meta);
@@ -125,7 +125,7 @@ pub(crate) async fn stored_token(
     let [key, ..] = TARGET_KEYS;
     Ok(found
         .filter(|(secret, meta)| {
-            foreign_owner(meta, observed.uid).is_none() && is_intact(meta, secret.data.as_ref())
+            unusable_reason(meta, observed.uid).is_none() && is_intact(meta, secret.data.as_ref())
         })
         .and_then(|(secret, _)| secret.data?.remove(key))
         .and_then(|value| String::from_utf8(value.0).ok())
@@ -143,9 +143,9 @@ fn published(observed: &Observed<'_>, meta: &SecretMeta) -> Published {
         TokenRecord {
             issued_at,
             expires_at: time(&observed.status.expires_at),
-            asked: String::new(),
+            inputs_fingerprint: String::new(),
             since: issued_at,
-            answers: None,
+            handled_renew_request: None,
             versions: Versions::default(),
         }
     });
@@ -160,9 +160,9 @@ pub(crate) fn as_written(meta: &SecretMeta, record: TokenRecord) -> Published {
         issued_at: record.issued_at,
         expires_at: record.expires_at,
         since: record.since,
-        asked: record.asked,
+        inputs_fingerprint: record.inputs_fingerprint,
         versions: record.versions,
-        answers: record.answers,
+        handled_renew_request: record.handled_renew_request,
         intact: true,
         metadata_in_sync: true,
     }

@@ -95,9 +95,9 @@ fn lines_have_the_level_and_the_fields_of_the_page() {
         issued_at: now(),
         expires_at: now() + TimeDelta::hours(1),
         since: now(),
-        asked: "inputs".to_owned(),
+        inputs_fingerprint: "inputs".to_owned(),
         versions: Versions::default(),
-        answers: None,
+        handled_renew_request: None,
         intact: true,
         metadata_in_sync: true,
     };

@@ -24,7 +24,7 @@ use crate::controller::view::name::{NamespacedName, differs_for_users, name_of, 
 use crate::controller::view::replaced::ReplacedTokens;
 use crate::controller::view::secrets::Secrets;
 use crate::controller::view::watch::{
-    Selection, Standing, WatchClient, WatchMetrics, Watched, watch_objects,
+    Selection, WatchClient, WatchMetrics, WatchState, Watched, watch_objects,
 };
 
 /// How often the wall clock is compared with the monotonic clock.
@@ -46,7 +46,7 @@ pub(crate) struct ClusterView {
     pub(crate) secrets_filled: watch::Sender<bool>,
     pub(crate) filled: watch::Sender<bool>,
     /// The state of each watch, with the name of its kind.
-    pub(crate) standings: Vec<(&'static str, watch::Receiver<Standing>)>,
+    pub(crate) watch_states: Vec<(&'static str, watch::Receiver<WatchState>)>,
     /// None for all namespaces.
     pub(crate) namespace: Option<String>,
 }
@@ -63,7 +63,7 @@ impl ClusterView {
             references: RwLock::default(),
             secrets_filled: watch::Sender::new(false),
             filled: watch::Sender::new(false),
-            standings: Vec::new(),
+            watch_states: Vec::new(),
             namespace: None,
         }
     }
@@ -76,8 +76,8 @@ impl ClusterView {
 
     /// Whether a watch has been refused, or has failed several times in a row.
     pub(crate) fn is_failing(&self) -> bool {
-        let fails = |standing| matches!(standing, Standing::Failing | Standing::Refused);
-        self.standings.iter().any(|(_, standing)| fails(*standing.borrow()))
+        let fails = |watch_state| matches!(watch_state, WatchState::Failing | WatchState::Refused);
+        self.watch_states.iter().any(|(_, watch_state)| fails(*watch_state.borrow()))
     }
 
     /// An item for each change that may affect readiness.
@@ -85,12 +85,12 @@ impl ClusterView {
         let filled = stream::unfold(self.filled.subscribe(), async |mut filled| {
             filled.changed().await.ok().map(|()| ((), filled))
         });
-        let standings = self.standings.iter().map(|(_, standing)| {
-            stream::unfold(standing.clone(), async |mut standing| {
-                standing.changed().await.ok().map(|()| ((), standing))
+        let watch_states = self.watch_states.iter().map(|(_, watch_state)| {
+            stream::unfold(watch_state.clone(), async |mut watch_state| {
+                watch_state.changed().await.ok().map(|()| ((), watch_state))
             })
         });
-        stream::select_all(standings.map(StreamExt::boxed).chain([filled.boxed()]))
+        stream::select_all(watch_states.map(StreamExt::boxed).chain([filled.boxed()]))
     }
 
     /// The cached object of this name.
@@ -255,8 +255,8 @@ fn watched<K: Watched>(
     metrics: &WatchMetrics,
     view: &mut ClusterView,
 ) -> impl Stream<Item = Event<K>> + Send + use<K> {
-    let (events, standing) = watch_objects(client, selection, metrics);
-    view.standings.push((K::KIND, standing));
+    let (events, watch_state) = watch_objects(client, selection, metrics);
+    view.watch_states.push((K::KIND, watch_state));
     events
 }
 

@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 
 use crate::api::{FIELD_MANAGER, annotation};
 use crate::decide::publication::TokenRecord;
-use crate::decide::{Credentials, LONGEST_HOSTS};
+use crate::decide::{LONGEST_HOSTS, ReferencedSecret};
 
 /// The metadata of one Secret. Boxes hold what only targets have, since most Secrets are no target.
 #[derive(Clone, Debug, Default)]
@@ -88,10 +88,10 @@ impl SecretMeta {
 }
 
 /// The credentials Secret of this name, by its metadata; None if it does not exist.
-pub(crate) fn credentials(name: &str, meta: Option<Arc<SecretMeta>>) -> Credentials {
+pub(crate) fn referenced_secret(name: &str, meta: Option<Arc<SecretMeta>>) -> ReferencedSecret {
     match meta {
-        None => Credentials::Missing(name.to_owned()),
-        Some(meta) => Credentials::Present {
+        None => ReferencedSecret::Missing(name.to_owned()),
+        Some(meta) => ReferencedSecret::Present {
             name: name.to_owned(),
             uid: meta.uid.clone(),
             resource_version: meta.resource_version.to_string(),

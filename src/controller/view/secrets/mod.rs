@@ -13,7 +13,7 @@ use kube::runtime::watcher::Event;
 
 use known::Known;
 use meta::is_newer;
-pub(crate) use meta::{OwnWrite, SecretMeta, credentials, version};
+pub(crate) use meta::{OwnWrite, SecretMeta, referenced_secret, version};
 
 use crate::controller::view::name::NamespacedName;
 

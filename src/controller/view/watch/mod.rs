@@ -50,7 +50,7 @@ const REFUSED_AGAIN: Duration = Duration::from_secs(600);
 
 /// The state of a watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum WatchState {
     /// The first attempt is in progress.
     Starting,
     Working,
@@ -76,10 +76,10 @@ pub(crate) fn watch_objects<K: Watched>(
     client: &WatchClient,
     selection: Selection,
     metrics: &WatchMetrics,
-) -> (impl Stream<Item = Event<K>> + Send + use<K>, watch::Receiver<Standing>) {
+) -> (impl Stream<Item = Event<K>> + Send + use<K>, watch::Receiver<WatchState>) {
     // A channel without buffer: a buffered object would take memory in addition to its page.
     let (events, received) = mpsc::channel(0);
-    let (standing, seen) = watch::channel(Standing::Starting);
+    let (state, seen) = watch::channel(WatchState::Starting);
     let request = kube::core::Request::new(K::url_path(&(), selection.namespace.as_deref()));
     let (faults, budget) = metrics.of(K::KIND, K::LIGHT);
     let task = Watch::<K> {
@@ -87,7 +87,7 @@ pub(crate) fn watch_objects<K: Watched>(
         request,
         selection,
         events,
-        standing,
+        state,
         faults,
         budget,
         retry: Retry::default(),
@@ -101,7 +101,7 @@ struct Watch<K> {
     request: kube::core::Request,
     selection: Selection,
     events: mpsc::Sender<Event<K>>,
-    standing: watch::Sender<Standing>,
+    state: watch::Sender<WatchState>,
     faults: Faults,
     budget: Budget,
     retry: Retry,
@@ -281,7 +281,7 @@ impl<K: Watched> Watch<K> {
         if self.retry.recovered() {
             tracing::info!(kind = K::KIND, namespace = self.namespace(), "Watch works again");
         }
-        self.stand(Standing::Working);
+        self.set_state(WatchState::Working);
     }
 
     /// Logs the first of consecutive failures. Returns how long to wait.
@@ -309,15 +309,15 @@ impl<K: Watched> Watch<K> {
             }
         }
         if is_refused {
-            self.stand(Standing::Refused);
+            self.set_state(WatchState::Refused);
         } else if self.retry.is_lasting() {
-            self.stand(Standing::Failing);
+            self.set_state(WatchState::Failing);
         }
         wait
     }
 
-    fn stand(&self, now: Standing) {
-        self.standing.send_if_modified(|standing| std::mem::replace(standing, now) != now);
+    fn set_state(&self, now: WatchState) {
+        self.state.send_if_modified(|state| std::mem::replace(state, now) != now);
     }
 
     fn namespace(&self) -> Option<&str> {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use crate::decide::limiter::{InTurn, Queue, Shares};
+use crate::decide::limiter::{Queue, RoundRobin, Shares};
 
 /// The reconciles of one namespace that wait for a permit.
 #[derive(Default)]
@@ -25,7 +25,7 @@ impl Queue for Waiting {
 
 struct State {
     shares: Shares,
-    waiting: InTurn<Waiting>,
+    waiting: RoundRobin<Waiting>,
 }
 
 /// A semaphore whose permits go to namespaces in turn. No namespace holds more than its share, so that calls to the API
@@ -41,7 +41,7 @@ pub(crate) struct Permit {
 
 impl Permits {
     pub(crate) fn new(total: usize) -> Self {
-        Self(Arc::new(Mutex::new(State { shares: Shares::new(total), waiting: InTurn::default() })))
+        Self(Arc::new(Mutex::new(State { shares: Shares::new(total), waiting: RoundRobin::default() })))
     }
 
     /// Waits for a permit to begin a reconcile.

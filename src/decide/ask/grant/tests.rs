@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::ByteString;
 
 use super::*;
-use crate::api::{Duration, KeyReference, Reason, SubjectToken};
+use crate::api::{Duration, ExchangeToken, KeyReference, Reason};
 use crate::decide::ask::{Ask, RequestInputs, ask};
 use crate::decide::fixture::Scene;
 use crate::decide::versions::Role;
@@ -192,7 +192,7 @@ fn token_exchange_takes_the_other_secret() {
             let provider = scene.provider();
             provider.grant_type = Some(TOKEN_EXCHANGE.to_owned());
             provider.subject_token =
-                Some(SubjectToken { secret_key_ref: Some(reference), ..SubjectToken::default() });
+                Some(ExchangeToken { secret_key_ref: Some(reference), ..ExchangeToken::default() });
         }
     };
     let ask = good(exchanging("token"));

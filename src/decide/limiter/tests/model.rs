@@ -65,8 +65,8 @@ impl State {
             Step::Come(index) => {
                 let (request, does, resumed) = &mut self.sources[index];
                 *resumed = false;
-                let entry = self.limiter.acquire(request.clone(), self.now);
-                *does = if entry == Entry::Go { Does::Asks } else { Does::Waits };
+                let admission = self.limiter.acquire(request.clone(), self.now);
+                *does = if admission == Admission::Granted { Does::Asks } else { Does::Waits };
             }
             Step::Answer(index, answer) => {
                 let (request, does, _) = &mut self.sources[index];

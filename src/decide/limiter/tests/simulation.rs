@@ -122,7 +122,7 @@ impl World {
         if source.under_way {
             return;
         }
-        if self.limiter.acquire(source.ask(), self.now) == Entry::Go {
+        if self.limiter.acquire(source.ask(), self.now) == Admission::Granted {
             source.under_way = true;
             self.events.push(Reverse((self.now + TimeDelta::milliseconds(100), Event::Answered(index))));
         }

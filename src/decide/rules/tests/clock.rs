@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use super::*;
 use crate::decide::readiness::due;
-use crate::decide::{Cause, Probed, Verdict};
+use crate::decide::{Cause, ProbeVerdict, Probed};
 
 const AHEAD: [i64; 3] = [6 * 3600, 400 * 24 * 3600, 100 * 365 * 24 * 3600];
 
@@ -55,7 +55,7 @@ fn token_of_another_clock_is_replaced_once() {
         assert_eq!(scene.plan(), Plan::Issue(Cause::RenewalDue), "{ahead}");
         let publication = scene.publication(Cause::RenewalDue, 600);
         scene.record(&Outcome::Published(publication));
-        assert_eq!(scene.when(601).plan(), Plan::Keep, "{ahead}");
+        assert_eq!(scene.when(601).plan(), Plan::Nothing, "{ahead}");
     }
 }
 
@@ -69,7 +69,7 @@ fn repetition_by_another_clock_does_not_postpone_the_renewal() {
         assert_eq!(from_kubernetes(scene.status.renew_at.as_ref().unwrap()), expected);
         let past = scene.clone().when((expected - at(0)).num_seconds());
         assert_eq!(past.plan(), Plan::Issue(Cause::RenewalDue), "{ahead}");
-        scene.record(&Outcome::Kept);
+        scene.record(&Outcome::Unchanged);
         assert_eq!(from_kubernetes(scene.status.renew_at.as_ref().unwrap()), expected, "{ahead}");
     }
 }
@@ -81,7 +81,7 @@ fn success_after_a_failure_of_another_clock_is_a_success() {
         // A token was issued, and the status that would record it was lost.
         let published = scene.publication(Cause::RenewalDue, 2712).published;
         let scene = scene.with(|scene| scene.target = Target::Ours(published)).when(2713);
-        assert_eq!(scene.plan(), Plan::Keep, "{ahead}");
+        assert_eq!(scene.plan(), Plan::Nothing, "{ahead}");
     }
 }
 
@@ -95,7 +95,7 @@ fn probe_by_another_clock_does_not_keep_the_token_from_being_shown() {
     };
     assert_eq!(probing().plan(), Plan::Probe);
     for ahead in AHEAD {
-        for verdict in [Verdict::Accepted, Verdict::Rejected, Verdict::Unclear] {
+        for verdict in [ProbeVerdict::Accepted, ProbeVerdict::Rejected, ProbeVerdict::Unclear] {
             let probed = Probed { issued_at: at(0), at: at(600 + ahead), verdict, unclear: 0 };
             let scene = probing().with(|scene| scene.probed = Some(probed));
             assert_eq!(scene.plan(), Plan::Probe, "{ahead} {verdict:?}");
@@ -111,7 +111,7 @@ fn rejected_token_is_renewed_though_another_clock_repeated_it() {
             scene.spec.renewal.probe = Some(serde_json::from_value(probe).unwrap());
             scene.status.probe_rejections = 1;
             scene.status.last_unchanged_time = Some(to_kubernetes(at(600 + ahead)));
-            let verdict = Verdict::Rejected;
+            let verdict = ProbeVerdict::Rejected;
             scene.probed = Some(Probed { issued_at: at(0), at: at(600), verdict, unclear: 0 });
         });
         let late = at(600) + TimeDelta::minutes(3);

@@ -21,7 +21,7 @@ fn a_refusal_that_could_lock_an_account_waits_for_a_change() {
     let restarted = locked().with(|s| s.status = locked().status).when(4000);
     assert_eq!(restarted.plan(), Plan::Wait(None), "a restart heals nothing");
     let rotated = locked().when(2705).with(|s| {
-        let Credentials::Present { resource_version, .. } = &mut s.credentials else {
+        let ReferencedSecret::Present { resource_version, .. } = &mut s.credentials else {
             panic!("no credentials")
         };
         *resource_version = "8".to_owned();
@@ -44,8 +44,8 @@ fn a_clock_that_was_stepped_costs_one_token_and_loses_none() {
     let mut renewed = back;
     let publication = renewed.publication(Cause::RenewalDue, -3600);
     renewed.record(&Outcome::Published(publication));
-    assert_eq!(renewed.when(-3599).plan(), Plan::Keep, "once");
-    assert_eq!(Scene::good().when(-59).plan(), Plan::Keep, "clocks of two machines differ by this much");
+    assert_eq!(renewed.when(-3599).plan(), Plan::Nothing, "once");
+    assert_eq!(Scene::good().when(-59).plan(), Plan::Nothing, "clocks of two machines differ by this much");
     assert_eq!(Scene::good().when(3600).plan(), Plan::Issue(Cause::RenewalDue), "forward is merely late");
     let mut failed = Scene::good().when(-3600);
     failed.record(&Outcome::Failed(at(-3600), outage()));
@@ -61,7 +61,7 @@ fn a_request_is_dealt_with_once_and_requests_once_a_minute() {
     assert_eq!(scene.plan(), Plan::Issue(Cause::RenewalRequested));
     let publication = scene.publication(Cause::RenewalRequested, 600);
     scene.record(&Outcome::Published(publication));
-    assert_eq!(scene.clone().when(700).plan(), Plan::Keep, "the same value, a second time");
+    assert_eq!(scene.clone().when(700).plan(), Plan::Nothing, "the same value, a second time");
     assert_eq!(
         scene.clone().when(601).with(requested("2")).plan(),
         wait(660),
@@ -79,14 +79,14 @@ fn a_request_is_dealt_with_once_and_requests_once_a_minute() {
 fn a_request_is_dealt_with_once_though_no_status_could_tell() {
     let mut scene = Scene::good().with(requested("1"));
     // The target was written, the status was not, and the process ended.
-    scene.published().answers = Some("1".to_owned());
-    assert_eq!(scene.clone().plan(), Plan::Keep, "the target records it");
+    scene.published().handled_renew_request = Some("1".to_owned());
+    assert_eq!(scene.clone().plan(), Plan::Nothing, "the target records it");
     assert_eq!(
         scene.clone().with(requested("2")).plan(),
         Plan::Issue(Cause::RenewalRequested),
         "a new value"
     );
-    scene.record(&Outcome::Kept);
+    scene.record(&Outcome::Unchanged);
     assert_eq!(scene.status.last_handled_renew_request.as_deref(), Some("1"), "and status after it");
 }
 
@@ -96,15 +96,15 @@ fn a_success_that_no_status_could_tell_ends_the_failure() {
         let mut scene = failing(retry).when(3000);
         // The next attempt brought a token, and the process ended before it could write the status.
         (scene.published().issued_at, scene.published().expires_at) = (at(2990), at(6590));
-        assert_eq!(scene.plan(), Plan::Keep, "{retry:?}");
-        scene.record(&Outcome::Kept);
+        assert_eq!(scene.plan(), Plan::Nothing, "{retry:?}");
+        scene.record(&Outcome::Unchanged);
         assert_eq!((scene.status.failures, scene.status.retry_at.clone()), (0, None), "{retry:?}");
         let mut suspended = scene.clone().with(|s| s.spec.suspend = true);
         suspended.status = failing(retry).status;
         suspended.record(&Outcome::Suspended);
         assert_eq!(
             suspended.with(|s| s.spec.suspend = false).plan(),
-            Plan::Keep,
+            Plan::Nothing,
             "{retry:?}, suspended before it is reported"
         );
         let forged = failing(retry).when(2705).with(|s| s.published().issued_at = at(9000));

@@ -10,8 +10,8 @@ use crate::api::{OnRevoked, Reason, Renewal, TokenSourceStatus, to_kubernetes};
 use crate::decide::fixture::{HOST, Scene, at, failure};
 use crate::decide::readiness::due;
 use crate::decide::{
-    Cause, Credentials, Failure, Outcome, Plan, Probed, Settled, Target, UnwrittenToken, Verdict, next_probe,
-    next_status, requeue_after,
+    Cause, Failure, ObservedAfter, Outcome, Plan, ProbeVerdict, Probed, ReferencedSecret, Target,
+    UnwrittenToken, next_probe, next_status, requeue_after,
 };
 use crate::oauth::{Repeat, Retry};
 
@@ -42,14 +42,14 @@ fn status() -> impl Strategy<Value = TokenSourceStatus> {
     )
 }
 
-fn credentials() -> impl Strategy<Value = Credentials> {
-    let present = option::of(Just(HOST.to_owned())).prop_map(|allowed_hosts| Credentials::Present {
+fn credentials() -> impl Strategy<Value = ReferencedSecret> {
+    let present = option::of(Just(HOST.to_owned())).prop_map(|allowed_hosts| ReferencedSecret::Present {
         name: "client".to_owned(),
         uid: "secret-uid".to_owned(),
         resource_version: "7".to_owned(),
         allowed_hosts,
     });
-    prop_oneof![1 => Just(Credentials::Unnamed), 1 => Just(Credentials::Missing("client".to_owned())), 6 => present]
+    prop_oneof![1 => Just(ReferencedSecret::Unnamed), 1 => Just(ReferencedSecret::Missing("client".to_owned())), 6 => present]
 }
 
 fn renewal() -> impl Strategy<Value = Renewal> {
@@ -64,7 +64,7 @@ fn renewal() -> impl Strategy<Value = Renewal> {
 }
 
 prop_compose! {
-    /// Any scene. If `asked` is None, the token belongs to the current inputs.
+    /// Any scene. If `same` is true, the published token has the fingerprint of the current inputs.
     fn scene()(
         status in status(),
         credentials in credentials(),
@@ -86,25 +86,25 @@ prop_compose! {
         scene.credentials = credentials;
         scene.renew_request = request;
         scene.conflicting_source = conflicting;
-        let mut inputs = scene.inputs();
+        let mut fingerprints = scene.fingerprints();
         if !provider {
             scene.provider = Err(Failure::local(Reason::ProviderNotFound, "No."));
-            inputs = None;
+            fingerprints = None;
         }
-        let asked = inputs.as_ref().filter(|_| same).map_or_else(|| "else".to_owned(), |inputs| inputs.asked.clone());
-        scene.unwritten_token = unwritten.map(|(_, until)| UnwrittenToken { asked: "else".to_owned(), expires_at: at(until) });
-        if let (Some((true, until)), Some(inputs)) = (unwritten, &inputs) {
-            scene.unwritten_token = Some(UnwrittenToken { asked: inputs.asked.clone(), expires_at: at(until) });
+        let inputs_fingerprint = fingerprints.as_ref().filter(|_| same).map_or_else(|| "else".to_owned(), |fingerprints| fingerprints.token.clone());
+        scene.unwritten_token = unwritten.map(|(_, until)| UnwrittenToken { inputs_fingerprint: "else".to_owned(), expires_at: at(until) });
+        if let (Some((true, until)), Some(fingerprints)) = (unwritten, &fingerprints) {
+            scene.unwritten_token = Some(UnwrittenToken { inputs_fingerprint: fingerprints.token.clone(), expires_at: at(until) });
         }
         let published = scene.published();
         published.issued_at = at(issued);
         published.expires_at = at(issued + lifetime);
-        (published.intact, published.metadata_in_sync, published.asked) = (intact, metadata_in_sync, asked);
+        (published.intact, published.metadata_in_sync, published.inputs_fingerprint) = (intact, metadata_in_sync, inputs_fingerprint);
         if missing { scene.target = Target::Missing; }
         if foreign { scene.target = Target::Foreign("belongs to x".to_owned()); }
         scene.status = status;
-        if let (Some("a"), Some(inputs)) = (scene.status.failed_inputs.as_deref(), inputs) {
-            scene.status.failed_inputs = Some(inputs.attempt);
+        if let (Some("a"), Some(fingerprints)) = (scene.status.failed_inputs.as_deref(), fingerprints) {
+            scene.status.failed_inputs = Some(fingerprints.attempt);
         }
         scene
     }
@@ -144,8 +144,8 @@ proptest! {
         published.intact = true;
         scene.status.failures = 0;
         scene.status.last_handled_renew_request.clone_from(&scene.renew_request);
-        if let Some(inputs) = scene.inputs() {
-            scene.published().asked = inputs.asked;
+        if let Some(fingerprints) = scene.fingerprints() {
+            scene.published().inputs_fingerprint = fingerprints.token;
         }
         let published = scene.published().clone();
         let unchanged = scene.status.last_unchanged_time.as_ref().map(crate::api::from_kubernetes);
@@ -168,7 +168,7 @@ proptest! {
     ) {
         let plan = scene.plan();
         let outcome = match kind {
-            0 => Outcome::Kept,
+            0 => Outcome::Unchanged,
             1 => Outcome::Waiting,
             2 => Outcome::Suspended,
             3 => Outcome::Refused(failure),
@@ -176,13 +176,13 @@ proptest! {
             5 => Outcome::Unwritten(at(seconds), failure),
             6 => Outcome::Withdrawn(Target::Missing),
             9 => Outcome::Deferred(crate::decide::Deferral { report: true, failure: Some(failure) }),
-            7 => Outcome::Probed(Probed::following(None, at(0), at(seconds), Verdict::Rejected)),
+            7 => Outcome::Probed(Probed::following(None, at(0), at(seconds), ProbeVerdict::Rejected)),
             8 => Outcome::Rewritten(scene.publication(Cause::TokenPending, seconds).published),
             _ => Outcome::Published(scene.publication(Cause::RenewalDue, seconds)),
         };
-        let settled = Settled::new(scene.observed(), &outcome);
-        let status = next_status(&settled, &outcome);
-        let after = requeue_after(&plan, &outcome, &status, next_probe(&settled), scene.now);
+        let observed_after = ObservedAfter::new(scene.observed(), &outcome);
+        let status = next_status(&observed_after, &outcome);
+        let after = requeue_after(&plan, &outcome, &status, next_probe(&observed_after), scene.now);
         prop_assert!(after > Duration::ZERO, "a wait of nothing is a busy loop");
         prop_assert!(after <= Duration::from_secs(3601), "{after:?}");
         let written = serde_json::to_value(&status).unwrap();

@@ -14,7 +14,7 @@ const TARGETS: [Change; 8] = [
     ("good", |_| {}),
     ("expired", |s| s.published().expires_at = at(10)),
     ("altered", |s| s.published().intact = false),
-    ("of other inputs", |s| s.published().asked = "else".to_owned()),
+    ("of other inputs", |s| s.published().inputs_fingerprint = "else".to_owned()),
     ("with outdated metadata", |s| s.published().metadata_in_sync = false),
 ];
 
@@ -59,7 +59,7 @@ fn outcomes(scene: &Scene) -> Vec<(&'static str, Outcome)> {
         ("published", Outcome::Published(scene.publication(Cause::RenewalDue, 599))),
     ];
     if let Target::Ours(published) = &scene.target {
-        list.push(("kept", Outcome::Kept));
+        list.push(("kept", Outcome::Unchanged));
         list.push((
             "rewritten",
             Outcome::Rewritten(Published { metadata_in_sync: true, ..published.clone() }),
@@ -196,7 +196,7 @@ fn the_same_outcome_again_changes_nothing() {
 fn a_look_at_a_good_token_writes_nothing() {
     let scene = Scene::good();
     for seconds in [600, 601, 1000, 2600] {
-        let later = scene.clone().when(seconds).with(|scene| scene.record(&Outcome::Kept));
+        let later = scene.clone().when(seconds).with(|scene| scene.record(&Outcome::Unchanged));
         assert_eq!(later.status, scene.status, "after {seconds} s");
     }
 }

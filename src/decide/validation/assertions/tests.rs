@@ -1,9 +1,9 @@
 //! Contradictions among fields, and whether the message says what to write instead.
 
 use super::*;
-use crate::api::{AssertionGrant, AssertionSettings, JsonWebAlgorithm, KeyReference, Reason, SubjectToken};
+use crate::api::{AssertionGrant, AssertionSettings, ExchangeToken, JsonWebAlgorithm, KeyReference, Reason};
 use crate::decide::fixture::Scene;
-use crate::decide::{Credentials, Plan};
+use crate::decide::{Plan, ReferencedSecret};
 
 type Change = fn(&mut Scene);
 
@@ -27,15 +27,15 @@ fn method(scene: &mut Scene, method: ClientAuthenticationMethod, algorithm: Opti
 
 fn exchange(scene: &mut Scene, secret: &str) {
     scene.provider().grant_type = Some(TOKEN_EXCHANGE.to_owned());
-    scene.provider().subject_token = Some(SubjectToken {
+    scene.provider().subject_token = Some(ExchangeToken {
         secret_key_ref: Some(KeyReference { name: secret.to_owned(), key: "token".to_owned() }),
-        ..SubjectToken::default()
+        ..ExchangeToken::default()
     });
     scene.subject = subject(Some(crate::decide::fixture::HOST));
 }
 
-fn subject(hosts: Option<&str>) -> Credentials {
-    Credentials::Present {
+fn subject(hosts: Option<&str>) -> ReferencedSecret {
+    ReferencedSecret::Present {
         name: "subject".to_owned(),
         uid: "subject-uid".to_owned(),
         resource_version: "3".to_owned(),
@@ -182,7 +182,7 @@ fn the_token_to_exchange_is_bound_to_hosts_of_its_own() {
         (subject(None), Reason::CredentialsNotBound, "annotate secret subject"),
         (subject(Some("other.example")), Reason::CredentialsNotBound, "annotate secret subject"),
         (
-            Credentials::Missing("subject".to_owned()),
+            ReferencedSecret::Missing("subject".to_owned()),
             Reason::CredentialsNotFound,
             "subjectToken.secretKeyRef",
         ),
@@ -203,12 +203,12 @@ fn another_token_to_exchange_asks_for_a_new_exchange() {
     let scene = |version: &str| {
         let version = version.to_owned();
         Scene::fresh().with(|scene| exchange(scene, "subject")).with(|scene| {
-            let Credentials::Present { resource_version, .. } = &mut scene.subject else {
+            let ReferencedSecret::Present { resource_version, .. } = &mut scene.subject else {
                 panic!("there is one")
             };
             *resource_version = version;
         })
     };
-    assert_ne!(scene("3").inputs(), scene("4").inputs());
-    assert_eq!(scene("3").inputs(), scene("3").inputs());
+    assert_ne!(scene("3").fingerprints(), scene("4").fingerprints());
+    assert_eq!(scene("3").fingerprints(), scene("3").fingerprints());
 }

@@ -1,10 +1,10 @@
 //! Contradictions among the fields of certificates and ServiceAccounts, and whether the message says what to write instead.
 
 use super::*;
-use crate::api::{BearerToken, ObjectReference, Parameter, Reason, SubjectToken, ValueSource};
+use crate::api::{BearerToken, ExchangeToken, ObjectReference, Parameter, Reason, ValueSource};
 use crate::decide::fixture::{HOST, Scene};
 use crate::decide::validation::service_account;
-use crate::decide::{Cause, Credentials, Plan};
+use crate::decide::{Cause, Plan, ReferencedSecret};
 
 type Change = fn(&mut Scene);
 
@@ -21,7 +21,7 @@ fn method(scene: &mut Scene, method: ClientAuthenticationMethod) {
 
 fn certificate(scene: &mut Scene, hosts: Option<&str>) {
     scene.provider().tls.client_certificate_ref = Some(ObjectReference { name: "pair".to_owned() });
-    scene.certificate = Credentials::Present {
+    scene.certificate = ReferencedSecret::Present {
         name: "pair".to_owned(),
         uid: "pair-uid".to_owned(),
         resource_version: "5".to_owned(),
@@ -44,7 +44,7 @@ fn key() -> BearerToken {
 }
 
 fn without_secrets(scene: &mut Scene) {
-    (scene.spec.credentials_ref, scene.credentials) = (None, Credentials::Unnamed);
+    (scene.spec.credentials_ref, scene.credentials) = (None, ReferencedSecret::Unnamed);
 }
 
 #[test]
@@ -150,8 +150,10 @@ fn contradictions_are_refused_with_a_correction() {
         (
             |s| {
                 s.provider().grant_type = Some(crate::oauth::TOKEN_EXCHANGE.to_owned());
-                s.provider().subject_token =
-                    Some(SubjectToken { service_account_token: account("kubernetes"), ..Default::default() });
+                s.provider().subject_token = Some(ExchangeToken {
+                    service_account_token: account("kubernetes"),
+                    ..Default::default()
+                });
             },
             "the Kubernetes API server's own",
         ),
@@ -177,7 +179,7 @@ fn without_any_secret_a_service_account_is_enough() {
 fn a_client_certificate_must_exist_and_be_bound() {
     let (reason, message) = refusal(|s| {
         certificate(s, None);
-        s.certificate = Credentials::Missing("pair".to_owned());
+        s.certificate = ReferencedSecret::Missing("pair".to_owned());
     });
     assert_eq!(reason, Reason::CredentialsNotFound);
     assert!(message.contains("kubernetes.io/tls"), "{message}");
@@ -191,13 +193,13 @@ fn a_client_certificate_must_exist_and_be_bound() {
 #[test]
 fn another_certificate_asks_for_another_token() {
     let scene = Scene::fresh().with(|scene| certificate(scene, Some(HOST)));
-    let before = scene.inputs().unwrap();
+    let before = scene.fingerprints().unwrap();
     let rotated = scene.with(|scene| {
-        if let Credentials::Present { resource_version, .. } = &mut scene.certificate {
+        if let ReferencedSecret::Present { resource_version, .. } = &mut scene.certificate {
             *resource_version = "6".to_owned();
         }
     });
-    assert_ne!(before.asked, rotated.inputs().unwrap().asked);
+    assert_ne!(before.token, rotated.fingerprints().unwrap().token);
 }
 
 #[test]

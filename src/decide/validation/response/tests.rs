@@ -5,7 +5,7 @@ use crate::api::{
     ShortText,
 };
 use crate::decide::fixture::Scene;
-use crate::decide::{Credentials, Plan};
+use crate::decide::{Plan, ReferencedSecret};
 
 fn refusal(scene: &Scene) -> Option<String> {
     match scene.plan() {
@@ -30,7 +30,7 @@ fn keeping<N: Into<String>>(entries: impl IntoIterator<Item = (N, String)>) -> S
 fn with_host_of_the_author(mut scene: Scene) -> Scene {
     scene.provider().client_authentication.method = ClientAuthenticationMethod::None;
     scene.spec.credentials_ref = None;
-    scene.credentials = Credentials::Unnamed;
+    scene.credentials = ReferencedSecret::Unnamed;
     scene
 }
 

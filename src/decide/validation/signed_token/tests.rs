@@ -3,13 +3,13 @@
 use super::*;
 use crate::api::SignedToken;
 use crate::decide::fixture::Scene;
-use crate::decide::{Credentials, Plan};
+use crate::decide::{Plan, ReferencedSecret};
 
 fn scene(settings: &str, hosts: Option<&str>) -> Scene {
     let signed: SignedToken = serde_json::from_str(settings).unwrap();
     Scene::fresh().with(|scene| {
         scene.provider = Ok(TokenProviderSpec { signed_token: Some(signed), ..TokenProviderSpec::default() });
-        scene.credentials = Credentials::Present {
+        scene.credentials = ReferencedSecret::Present {
             name: "client".to_owned(),
             uid: "secret-uid".to_owned(),
             resource_version: "7".to_owned(),

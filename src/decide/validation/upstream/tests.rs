@@ -9,7 +9,7 @@ fn chained(state: UpstreamState) -> impl FnOnce(&mut Scene) {
 }
 
 fn ready(allowed_hosts: Option<&str>) -> UpstreamState {
-    UpstreamState::Ready(Credentials::Present {
+    UpstreamState::Ready(ReferencedSecret::Present {
         name: "sts-token".to_owned(),
         uid: "uid".to_owned(),
         resource_version: "1".to_owned(),
@@ -45,7 +45,7 @@ fn an_upstream_with_a_token_for_this_host_is_used() {
 fn a_good_token_does_not_depend_on_its_upstream() {
     for state in [UpstreamState::NotReady, ready(Some(HOST))] {
         let scene = Scene::good().with(chained(state.clone()));
-        assert_eq!(scene.plan(), Plan::Keep, "{state:?}");
+        assert_eq!(scene.plan(), Plan::Nothing, "{state:?}");
         let due = Scene::good().with(chained(state.clone())).with(|scene| scene.now = at(3500));
         let is_refused = matches!(due.plan(), Plan::Refuse(_));
         assert_eq!(is_refused, state == UpstreamState::NotReady, "{state:?}");
@@ -88,7 +88,7 @@ fn a_token_may_be_sent_only_where_the_owner_of_its_credentials_allows() {
     assert!(failure.message.contains("spec.target.allowedHosts of TokenSource sts"), "{}", failure.message);
 }
 
-fn everywhere() -> Credentials {
+fn everywhere() -> ReferencedSecret {
     let UpstreamState::Ready(secret) = ready(Some(&format!("{HOST},elsewhere.example"))) else {
         unreachable!()
     };
@@ -103,7 +103,7 @@ fn an_upstream_without_an_owner_allows_no_choice_of_members() {
         let choosing = |has_owner: bool| {
             let scene = Scene::fresh().with(chained(state.clone())).with(|scene| {
                 scene.spec.credentials_ref = None;
-                scene.credentials = Credentials::Unnamed;
+                scene.credentials = ReferencedSecret::Unnamed;
                 scene.upstream_has_owner = has_owner;
                 let provider = scene.provider();
                 provider.client_authentication.method = crate::api::ClientAuthenticationMethod::None;

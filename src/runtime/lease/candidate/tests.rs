@@ -49,13 +49,13 @@ fn each_renewal_starts_the_wait_anew() {
 #[test]
 fn leader_that_cannot_renew_is_fenced_and_leads_again_once_it_can() {
     let (mut me, now) = candidate();
-    assert_eq!(me.standing(now), Standing::Follower);
+    assert_eq!(me.state(now), CandidateState::Follower);
     me.wrote(now, 1);
-    assert_eq!(me.standing(now + 9 * SECOND), Standing::Leader);
-    assert_eq!(me.standing(now + 10 * SECOND), Standing::Fenced);
+    assert_eq!(me.state(now + 9 * SECOND), CandidateState::Leader);
+    assert_eq!(me.state(now + 10 * SECOND), CandidateState::Fenced);
     assert_eq!(me.next(Some(&lease(Some("me"), "1", 1)), now + 3600 * SECOND), Step::Write);
     me.wrote(now + 3600 * SECOND, 1);
-    assert_eq!(me.standing(now + 3601 * SECOND), Standing::Leader);
+    assert_eq!(me.state(now + 3601 * SECOND), CandidateState::Leader);
 }
 
 #[test]
@@ -147,7 +147,7 @@ impl World {
     fn leader(&self, now: Duration) -> Option<usize> {
         let leads = |process: &&Process| {
             let alive = process.at.is_some() && process.killed.is_none_or(|killed| now < killed);
-            alive && process.candidate.standing(self.start + now) == Standing::Leader
+            alive && process.candidate.state(self.start + now) == CandidateState::Leader
         };
         let leaders: Vec<_> =
             self.processes.iter().filter(leads).map(|one| one.candidate.identity()).collect();

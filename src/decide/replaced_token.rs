@@ -1,5 +1,5 @@
 //! A token that another one has replaced: when it is revoked, and how often.
-//! Knows times. Must not know the token.
+//! Knows times. Must not know the value of the token.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -8,32 +8,32 @@ use super::{Failure, Published};
 use crate::oauth::Retry;
 
 /// The pause before the second attempt, which is the last.
-const AGAIN: TimeDelta = TimeDelta::minutes(1);
+const RETRY_PAUSE: TimeDelta = TimeDelta::minutes(1);
 /// How long a token is remembered after its revocation was due, for example while the TokenSource is suspended.
 const KEPT: TimeDelta = TimeDelta::minutes(10);
 
 /// A replaced token of one `TokenSource`. There is one at the most.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Replacement {
+pub struct ReplacedToken {
     /// When to revoke it.
     pub due: DateTime<Utc>,
     /// When it is dropped.
     pub until: DateTime<Utc>,
-    /// Fingerprint of what it was requested with.
-    pub(super) asked: String,
-    /// The versions of the Secrets that count in the fingerprint.
+    /// Fingerprint of the inputs of its request.
+    pub(super) inputs_fingerprint: String,
+    /// The versions of the Secrets that are part of the fingerprint.
     pub(super) versions: Versions,
     has_failed: bool,
 }
 
-impl Replacement {
+impl ReplacedToken {
     /// This token is replaced now. None if it expires before it would be revoked.
     pub fn new(now: DateTime<Utc>, grace: TimeDelta, token: &Published) -> Option<Self> {
         let due = now + grace;
         (due < token.expires_at).then(|| Self {
             due,
             until: token.expires_at.min(due + KEPT),
-            asked: token.asked.clone(),
+            inputs_fingerprint: token.inputs_fingerprint.clone(),
             versions: token.versions.clone(),
             has_failed: false,
         })
@@ -43,23 +43,29 @@ impl Replacement {
     #[must_use]
     pub fn failed(&self, failure: &Failure, now: DateTime<Utc>) -> Option<Self> {
         let is_final = self.has_failed || matches!(failure.retry, Retry::Terminal { .. });
-        let due = now + AGAIN;
+        let due = now + RETRY_PAUSE;
         (!is_final && due < self.until).then(|| Self { due, has_failed: true, ..self.clone() })
     }
 
     /// The limiter normally resumes the TokenSource. Otherwise the revocation is tried again after a pause.
     #[must_use]
     pub fn waiting(&self, now: DateTime<Utc>) -> Self {
-        Self { due: now + AGAIN, ..self.clone() }
+        Self { due: now + RETRY_PAUSE, ..self.clone() }
     }
 }
 
 #[cfg(test)]
-impl Replacement {
+impl ReplacedToken {
     /// One of a token that expires at this instant.
     pub(crate) fn until(now: DateTime<Utc>, grace: TimeDelta, expires_at: DateTime<Utc>) -> Self {
         let (due, until) = (now + grace, expires_at.min(now + grace + KEPT));
-        Self { due, until, asked: String::new(), versions: Versions::default(), has_failed: false }
+        Self {
+            due,
+            until,
+            inputs_fingerprint: String::new(),
+            versions: Versions::default(),
+            has_failed: false,
+        }
     }
 }
 
@@ -76,16 +82,16 @@ mod tests {
 
     #[test]
     fn replaced_token_is_revoked_after_the_grace() {
-        let replaced = Replacement::new(at(0), TimeDelta::minutes(3), &until(900)).unwrap();
+        let replaced = ReplacedToken::new(at(0), TimeDelta::minutes(3), &until(900)).unwrap();
         assert_eq!((replaced.due, replaced.until), (at(180), at(780)));
-        let brief = Replacement::new(at(0), TimeDelta::minutes(3), &until(200)).unwrap();
+        let brief = ReplacedToken::new(at(0), TimeDelta::minutes(3), &until(200)).unwrap();
         assert_eq!(brief.until, at(200), "an expired token is forgotten");
-        assert_eq!(Replacement::new(at(0), TimeDelta::minutes(3), &until(180)), None);
+        assert_eq!(ReplacedToken::new(at(0), TimeDelta::minutes(3), &until(180)), None);
     }
 
     #[test]
     fn one_failure_is_tried_again_and_a_refusal_is_not() {
-        let replaced = Replacement::new(at(0), TimeDelta::minutes(3), &until(3600)).unwrap();
+        let replaced = ReplacedToken::new(at(0), TimeDelta::minutes(3), &until(3600)).unwrap();
         let again = replaced.failed(&outage(), at(190)).unwrap();
         assert_eq!(again.due, at(250));
         assert_eq!(again.failed(&outage(), at(260)), None);

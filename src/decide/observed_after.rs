@@ -6,9 +6,9 @@ use std::ops::Deref;
 use super::{Observed, Outcome, Publication, Target};
 
 /// An observation, updated with the outcome of the plan.
-pub struct Settled<'a>(Observed<'a>);
+pub struct ObservedAfter<'a>(Observed<'a>);
 
-impl<'a> Settled<'a> {
+impl<'a> ObservedAfter<'a> {
     /// Applies the outcome to what was observed.
     pub fn new(mut observed: Observed<'a>, outcome: &Outcome) -> Self {
         match outcome {
@@ -29,7 +29,7 @@ impl<'a> Settled<'a> {
     }
 }
 
-impl<'a> Deref for Settled<'a> {
+impl<'a> Deref for ObservedAfter<'a> {
     type Target = Observed<'a>;
 
     fn deref(&self) -> &Observed<'a> {

@@ -3,11 +3,11 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// How long the caches of a new leader may be out of date.
-const SETTLING: TimeDelta = TimeDelta::minutes(2);
+const STALE_FOR: TimeDelta = TimeDelta::minutes(2);
 
 /// Whether the cached target of a TokenSource may be out of date: in the first minutes of a leader, for objects older than
 /// its term. The lists may come from an API server that lags behind, so that a token only seems to be missing.
-pub fn is_settling(
+pub fn caches_may_be_stale(
     created_at: Option<DateTime<Utc>>,
     leading_since: DateTime<Utc>,
     now: DateTime<Utc>,
@@ -15,7 +15,7 @@ pub fn is_settling(
     // Creation timestamps have whole seconds.
     let is_older = created_at.is_some_and(|at| at + TimeDelta::seconds(1) <= leading_since);
     // The absolute difference, since the clock may have been set back.
-    is_older && (now - leading_since).abs() <= SETTLING
+    is_older && (now - leading_since).abs() <= STALE_FOR
 }
 
 #[cfg(test)]
@@ -35,7 +35,7 @@ mod tests {
             (Some(at(0)), at(10), false),
             (None, at(10), false),
         ] {
-            assert_eq!(is_settling(created, at(0), now), expected, "{created:?} {now}");
+            assert_eq!(caches_may_be_stale(created, at(0), now), expected, "{created:?} {now}");
         }
     }
 }

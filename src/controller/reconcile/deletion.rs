@@ -15,30 +15,32 @@ use crate::controller::reconcile::revocation::{self, Tried};
 use crate::controller::reconcile::target::stored_token;
 use crate::controller::view::name::name_of;
 use crate::decide::refresh::secret_name;
-use crate::decide::{Ending, Failure, Observed, foreign_token, revocable, revocation_failed};
+use crate::decide::{DeletionStep, Failure, Observed, foreign_token, revocable, revocation_failed};
 use crate::issue::revoke::Tokens;
 
 /// The pause before the next reconcile after a step.
-const AGAIN: Duration = Duration::from_millis(10);
+const REQUEUE_SOON: Duration = Duration::from_millis(10);
 /// The pause until the watch delivers a change: of another client after a conflict, or our own.
 const UNTIL_WATCHED: Duration = Duration::from_secs(1);
 
 /// Carries out one step. Returns after how long to reconcile again.
-pub(crate) async fn end(
-    ending: &Ending,
+pub(crate) async fn advance_deletion(
+    step: &DeletionStep,
     source: &TokenSource,
     observed: &Observed<'_>,
     context: &ReconcilePermit<'_>,
 ) -> Result<Duration, Error> {
-    match ending {
-        Ending::Wait(until) => Ok((*until - context.now()).to_std().unwrap_or_default().max(AGAIN)),
-        Ending::Release(failure) => release(failure.as_ref(), source, context).await,
-        Ending::Revoke => attempt(source, observed, context).await,
+    match step {
+        DeletionStep::Wait(until) => {
+            Ok((*until - context.now()).to_std().unwrap_or_default().max(REQUEUE_SOON))
+        }
+        DeletionStep::RemoveFinalizer(failure) => remove_finalizer(failure.as_ref(), source, context).await,
+        DeletionStep::Revoke => attempt(source, observed, context).await,
     }
 }
 
 /// Removes the finalizer, and reports why tokens were not revoked.
-async fn release(
+async fn remove_finalizer(
     failure: Option<&Failure>,
     source: &TokenSource,
     context: &ReconcilePermit<'_>,
@@ -68,17 +70,17 @@ async fn attempt(
         Tried::Revoked => {
             context.log.revoked(&name_of(source), context.now());
             context.view.local.remember_tries(observed.uid, tries.succeeded());
-            release(None, source, context).await
+            remove_finalizer(None, source, context).await
         }
         Tried::Failed(failure) => {
             context.view.local.remember_tries(observed.uid, tries.failed(failure, context.now()));
-            Ok(AGAIN)
+            Ok(REQUEUE_SOON)
         }
         Tried::Waiting => {
             context.view.local.remember_tries(observed.uid, tries.waiting(context.now()));
             // The limiter resumes the TokenSource, or the deadline passes.
             let left = observed.deletion.deadline(context.now()) - context.now();
-            Ok(left.to_std().unwrap_or_default().max(AGAIN))
+            Ok(left.to_std().unwrap_or_default().max(REQUEUE_SOON))
         }
     }
 }

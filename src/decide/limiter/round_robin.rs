@@ -20,13 +20,13 @@ impl<T> Queue for VecDeque<T> {
 
 /// One queue for each namespace, served round robin.
 #[derive(Clone, Debug, Default)]
-pub struct InTurn<Q> {
+pub struct RoundRobin<Q> {
     queues: BTreeMap<CompactString, Q>,
     /// The namespaces with non-empty queues, the next one first.
     order: VecDeque<CompactString>,
 }
 
-impl<Q: Queue> InTurn<Q> {
+impl<Q: Queue> RoundRobin<Q> {
     /// Changes a namespace's queue. A namespace whose queue was empty joins at the end of the order.
     pub fn update<T>(&mut self, namespace: &str, change: impl FnOnce(&mut Q) -> T) -> T {
         let queue = self.queues.entry(namespace.into()).or_default();
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn each_of_three_namespaces_gets_every_third_turn() {
-        let mut queues = InTurn::<VecDeque<u32>>::default();
+        let mut queues = RoundRobin::<VecDeque<u32>>::default();
         for (namespace, count) in [("a", 100), ("b", 3), ("c", 4)] {
             (0..count).for_each(|number| queues.update(namespace, |queue| queue.push_back(number)));
         }
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_namespace_without_anything_to_give_is_passed_over_and_keeps_its_turn() {
-        let mut queues = InTurn::<VecDeque<u32>>::default();
+        let mut queues = RoundRobin::<VecDeque<u32>>::default();
         for namespace in ["a", "b", "c"] {
             (0..3).for_each(|number| queues.update(namespace, |queue| queue.push_back(number)));
         }
