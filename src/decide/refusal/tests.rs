@@ -55,20 +55,16 @@ fn a_withdrawn_token_is_asked_for_again_when_something_changes_and_once_an_hour(
 
 #[test]
 fn a_failure_warns_about_a_token_that_stays() {
-    let flagged = |scene: &Scene, reason| {
+    let warned = |scene: &Scene, reason| {
         add_token_warning(&scene.observed(), failure(reason, Retry::TERMINAL)).message
     };
     let good = Scene::good();
-    assert!(flagged(&good, Reason::InvalidClient).contains("renewal.onRevoked: Withdraw"));
-    assert_eq!(flagged(&good, Reason::InvalidScope), "InvalidScope.");
+    assert!(warned(&good, Reason::InvalidClient).contains("renewal.onRevoked: Withdraw"));
+    assert_eq!(warned(&good, Reason::InvalidScope), "InvalidScope.");
     let expired = Scene::good().when(4000);
-    assert_eq!(
-        flagged(&expired, Reason::InvalidClient),
-        "InvalidClient.",
-        "nothing good is left to speak of"
-    );
+    assert_eq!(warned(&expired, Reason::InvalidClient), "InvalidClient.", "nothing good is left to speak of");
     let withdraws = Scene::good().with(|scene| scene.spec.renewal.on_revoked = OnRevoked::Withdraw);
-    assert_eq!(flagged(&withdraws, Reason::InvalidClient), "InvalidClient.");
+    assert_eq!(warned(&withdraws, Reason::InvalidClient), "InvalidClient.");
 }
 
 #[test]

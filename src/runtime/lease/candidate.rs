@@ -34,7 +34,7 @@ pub(super) enum Step {
     Lost,
 }
 
-/// A process's rights in the election.
+/// The state of a process in the election, which determines its rights.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum CandidateState {
     /// The process has not led yet.

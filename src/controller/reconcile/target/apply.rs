@@ -186,8 +186,8 @@ pub(crate) async fn withdraw(
     Ok(without_token(&*update_view(written, observed.namespace, name, context).await?))
 }
 
-/// The metadata that a write returned. If the write failed because the known metadata is outdated, the metadata is read
-/// again.
+/// Puts the metadata that a write returned into the view, and returns the metadata. If the write failed because the known
+/// metadata is outdated, the metadata is read again.
 async fn update_view(
     written: Result<Secret, CallError>,
     namespace: &str,

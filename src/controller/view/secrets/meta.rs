@@ -87,7 +87,7 @@ impl SecretMeta {
     }
 }
 
-/// The credentials Secret of this name, by its metadata; None if it does not exist.
+/// What a decision knows of the Secret with this name. `meta` is None if the Secret does not exist.
 pub(crate) fn referenced_secret(name: &str, meta: Option<Arc<SecretMeta>>) -> ReferencedSecret {
     match meta {
         None => ReferencedSecret::Missing(name.to_owned()),
