@@ -41,6 +41,14 @@ pub enum Outcome {
     NotRestarted(Failure),
 }
 
+impl Outcome {
+    /// Whether it reports on a token that was requested. Only this process knows of the request until the status or the target
+    /// is written.
+    pub fn reports_request(&self) -> bool {
+        matches!(self, Self::Failed(..) | Self::Unwritten(..) | Self::Published(_))
+    }
+}
+
 /// A wait for a limiter. The limiter ends it by triggering a reconcile.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Deferral {

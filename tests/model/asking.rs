@@ -1,12 +1,14 @@
-//! The controller's part in `obtain`: the token request, the provider's reaction, and the result. Knows the provider's own
-//! state, which the controller must not know.
+//! The calls of [`ObtainCall`]: the token request, the provider's reaction and its result, and the stored refresh token. Knows
+//! the provider's own state, which the controller must not know.
+
+use tokensource::decide::{Cause, ObtainCall, PublishCall};
 
 use crate::controller::Reached;
-use crate::model::{Model, Mutation};
+use crate::model::{Luck, Model, Mutation};
 use crate::properties;
 use crate::real::{Choice, Grant, Outcome, Reply};
 use crate::samples::LIFETIME;
-use crate::world::{HeldToken, RefreshToken, Requested, Seconds, Step, Stored, TokenInputs, World};
+use crate::world::{HeldToken, Look, RefreshToken, Requested, Seconds, Step, Stored, TokenInputs, World};
 
 /// A fault of the provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,12 +20,36 @@ pub(crate) enum Fault {
 }
 
 impl Model {
+    /// A call before or after a token request, or one whose inputs cannot be read.
+    pub(crate) fn obtain(
+        &mut self,
+        mut world: World,
+        (call, look, cause): (ObtainCall, Look, Cause),
+        luck: Luck,
+    ) -> Reached {
+        match call {
+            ObtainCall::StoreUnwritten => {
+                let mut held = world.held.unwrap();
+                self.store(&mut world, &mut held, luck);
+                world.held = Some(held);
+            }
+            ObtainCall::DropRefreshToken if luck == Luck::Refused => {}
+            ObtainCall::DropRefreshToken => world.stored = None,
+            // The provider answers, see `ask`.
+            ObtainCall::Request | ObtainCall::RequestAgain => {}
+        }
+        let next = if luck == Luck::Good { call.after_success() } else { call.after_failure(false) };
+        let Some(next) = next else {
+            return self.finish(world, look, Choice::Issue(cause), Outcome::Waiting, true);
+        };
+        world.step = Step::Obtain(next, look, cause);
+        Ok(world)
+    }
+
     /// The token request, and the provider's answer to it, or `fault` instead.
     pub(crate) fn ask(&mut self, mut world: World, fault: Option<Fault>) -> Reached {
-        let (Step::Ask(mut look, cause) | Step::AskAgain(mut look, cause)) = world.step else {
-            return Ok(world);
-        };
-        let again = matches!(world.step, Step::AskAgain(..));
+        let Step::Obtain(call, mut look, cause) = world.step else { return Ok(world) };
+        let again = call == ObtainCall::RequestAgain;
         (look.credentials, world.seen_credentials) = (world.credentials, world.credentials);
         let token_inputs = TokenInputs { scope: look.source.scope, credentials: world.credentials };
         let usable = world
@@ -74,14 +100,15 @@ impl Model {
                 };
                 (world.ghost.failed, world.ghost.came) = (None, Some((token_inputs, LIFETIME)));
                 world.ghost.refusals = None;
-                world.step = Step::Write(look, token);
-                Ok(world)
-            }
-            Err(failure) if refreshing && self.real.falls_back_to_grant(&look, failure) => {
-                world.step = Step::Drop(look, cause);
+                world.step = Step::Publish(PublishCall::first(rotated), look, token);
                 Ok(world)
             }
             Err(failure) => {
+                let falls_back_to_grant = refreshing && self.real.falls_back_to_grant(&look, failure);
+                if let Some(next) = call.after_failure(falls_back_to_grant) {
+                    world.step = Step::Obtain(next, look, cause);
+                    return Ok(world);
+                }
                 let with = look.source.generation;
                 let before = world
                     .ghost

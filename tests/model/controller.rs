@@ -1,13 +1,16 @@
 //! The controller's part: `controller::reconcile`, in which each call to the API server and the provider is one step. The
-//! product's own logic decides; only the order of the calls and the state between them is repeated here.
+//! product's own logic decides, also in which order tokens are requested and written; the state between the calls is
+//! repeated here.
 
-use tokensource::decide::Cause;
+use chrono::TimeDelta;
+use tokensource::decide::backoff::retry_after_error;
+use tokensource::decide::{Cause, ObtainCall, PublishCall};
 
 use crate::model::{Luck, Model, Mutation, Violation};
 use crate::properties;
-use crate::real::{Choice, Outcome};
-use crate::samples::LIFETIME;
-use crate::world::{Look, Seconds, Secret, Step, Stored, World};
+use crate::real::{Choice, Next, Outcome};
+use crate::samples::{LIFETIME, UID};
+use crate::world::{Look, Seconds, Secret, Step, World};
 
 /// A state, or the violation on the way to it.
 pub(crate) type Reached = Result<World, Violation>;
@@ -23,7 +26,7 @@ impl Model {
         let owed = world.unwritten.is_some();
         source.status = world.unwritten.unwrap_or(source.status);
         if luck == Luck::Refused {
-            return Ok(try_again(world));
+            return Ok(self.try_again(world));
         }
         if reads_target(&world, source.status.target) {
             world.known_target = world.target;
@@ -42,12 +45,13 @@ impl Model {
             Choice::Wait(_) => self.finish(world, look, choice, Outcome::Waiting, false),
             Choice::Refuse(failure) => self.finish(world, look, choice, Outcome::Refused(failure), false),
             Choice::Publish => {
-                world.step = Step::Write(look, world.held.unwrap());
+                let token = world.held.unwrap();
+                world.step = Step::Publish(PublishCall::first(token.refresh.is_some()), look, token);
                 Ok(world)
             }
             Choice::Issue(cause) => {
-                let unkept = world.held.is_some_and(|held| held.refresh.is_some());
-                world.step = if unkept { Step::KeepHeld(look, cause) } else { Step::Ask(look, cause) };
+                let unstored = world.held.is_some_and(|held| held.refresh.is_some());
+                world.step = Step::Obtain(ObtainCall::first(unstored), look, cause);
                 Ok(world)
             }
             Choice::Rewrite => panic!("nothing here changes labels, annotations or type"),
@@ -74,37 +78,10 @@ impl Model {
     pub(crate) fn proceed(&mut self, world: World, luck: Luck) -> Reached {
         match world.step {
             Step::Idle => Ok(world),
-            Step::KeepHeld(look, cause) => self.keep_held(world, look, cause, luck),
-            Step::Drop(look, cause) => {
-                let mut world = world;
-                if luck != Luck::Refused {
-                    world.stored = None;
-                }
-                world.step = Step::AskAgain(look, cause);
-                Ok(world)
-            }
-            Step::Write(look, token) if token.refresh.is_some() => self.store(world, look, token, luck),
-            Step::Write(look, token) => self.write(world, look, token, luck),
+            Step::Obtain(call, look, cause) => self.obtain(world, (call, look, cause), luck),
+            Step::Publish(call, look, token) => self.publish(world, (call, look, token), luck),
             Step::Record { .. } => Ok(self.record(world, luck)),
-            // The provider answers, see `ask`. Only reading the credentials may fail here.
-            Step::Ask(look, cause) | Step::AskAgain(look, cause) => {
-                self.finish(world, look, Choice::Issue(cause), Outcome::Waiting, true)
-            }
         }
-    }
-
-    fn keep_held(&mut self, mut world: World, look: Look, cause: Cause, luck: Luck) -> Reached {
-        let mut held = world.held.unwrap();
-        if luck != Luck::Refused {
-            world.stored = held.refresh.map(|token| Stored { token, token_inputs: held.token_inputs });
-        }
-        if luck != Luck::Good {
-            return self.finish(world, look, Choice::Issue(cause), Outcome::Waiting, true);
-        }
-        held.refresh = None;
-        world.held = Some(held);
-        world.step = Step::Ask(look, cause);
-        Ok(world)
     }
 
     /// Updates the observation with the outcome and makes the status.
@@ -127,21 +104,23 @@ impl Model {
         };
         if look.owed || next.status != look.source.status {
             let after = after.unwrap_or(Seconds::MAX);
-            world.step = Step::Record { status: next.status, after, failed };
+            let Next { status, reports_request, .. } = next;
+            world.step = Step::Record { status, reports_request, after, failed };
             return Ok(world);
         }
-        Ok(end(world, after, failed))
+        Ok(self.end(world, after, failed))
     }
 
-    fn record(&self, mut world: World, luck: Luck) -> World {
-        let Step::Record { status, after, failed } = world.step else { return world };
+    fn record(&mut self, mut world: World, luck: Luck) -> World {
+        let Step::Record { status, reports_request, after, failed } = world.step else { return world };
         let after = (after != Seconds::MAX).then_some(after);
         let Some(mut source) = world.source else {
-            if world.seen_source.is_some() && self.mutation != Some(Mutation::ForgetsWhatIsGone) {
+            if world.seen_source.is_none() || self.mutation == Some(Mutation::ForgetsWhatIsGone) {
+                world = forget(world);
+            } else if reports_request {
                 world.unwritten = Some(status);
-                return end(world, after, failed);
             }
-            return end(forget(world), after, failed);
+            return self.end(world, after, failed);
         };
         if luck != Luck::Refused {
             (source.status, source.version) = (status, World::unused());
@@ -155,38 +134,39 @@ impl Model {
                 world.written = Some(source);
             }
             world.unwritten = None;
-            return end(world, after, failed);
+            return self.end(world, after, failed);
         }
         if self.mutation != Some(Mutation::ForgetsUnwrittenStatus) {
             world.unwritten = Some(status);
         }
-        try_again(world)
+        self.try_again(world)
+    }
+
+    /// The end of a reconcile, with or without an error.
+    fn end(&mut self, mut world: World, after: Option<Seconds>, failed: bool) -> World {
+        if failed {
+            return self.try_again(world);
+        }
+        (world.step, world.consecutive_errors, world.timer) = (Step::Idle, 0, after);
+        world
+    }
+
+    /// `reconcile::try_again`, in whole seconds.
+    fn try_again(&mut self, mut world: World) -> World {
+        world.step = Step::Idle;
+        let Some(source) = world.seen_source else { return world };
+        world.consecutive_errors = (world.consecutive_errors + 1).min(8);
+        let life_left = self.real.summary(source.status).expires_at.unwrap_or_default();
+        let (errors, life_left) = (world.consecutive_errors.into(), TimeDelta::seconds(life_left.into()));
+        let wait = retry_after_error(errors, life_left, UID).as_millis().div_ceil(1000);
+        world.timer = Some(Seconds::try_from(wait).unwrap());
+        world
     }
 }
 
 /// Whether an observation has to read the target in full.
 pub(crate) fn reads_target(world: &World, recorded: u8) -> bool {
     world.known_target.is_some_and(|known| known.ours && known.version != recorded)
-}
-
-/// The end of a reconcile, with or without an error.
-fn end(mut world: World, after: Option<Seconds>, failed: bool) -> World {
-    if failed {
-        return try_again(world);
-    }
-    (world.step, world.consecutive_errors, world.timer) = (Step::Idle, 0, after);
-    world
-}
-
-/// `reconcile::try_again`: half a second, doubled up to a minute; here in whole seconds.
-fn try_again(mut world: World) -> World {
-    world.step = Step::Idle;
-    if world.seen_source.is_none() {
-        return world;
-    }
-    world.consecutive_errors = (world.consecutive_errors + 1).min(8);
-    world.timer = Some((1 << world.consecutive_errors.saturating_sub(2)).min(60));
-    world
 }
 
 /// The object is gone, and its local state is dropped.

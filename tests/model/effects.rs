@@ -143,8 +143,10 @@ fn user(world: &mut World, happening: Move) {
 
 /// All memory is lost; the lists of a new process are current or outdated.
 fn crash(mut world: World, into_the_past: bool) -> World {
-    let mut lost = world.tokens().into_iter().map(|token| token.refresh);
-    if lost.any(|refresh| refresh == Some(RefreshToken::Current)) {
+    // The refresh token of a token that is in the target must have been stored before.
+    let published = world.target.map(|target| target.token);
+    let mut lost = world.tokens().into_iter().filter(|token| Some(token.token) != published);
+    if lost.any(|token| token.refresh == Some(RefreshToken::Current)) {
         world.ghost.refresh_lost = true;
     }
     world = forget(world);

@@ -1,6 +1,8 @@
 //! The possible events in the model. Knows every event; must not know which of them are faults, nor the order in which they
 //! are tried.
 
+use tokensource::decide::ObtainCall;
+
 use crate::asking::Fault;
 use crate::controller::reads_target;
 use crate::real::{Grant, Real, Reply};
@@ -68,6 +70,7 @@ pub(crate) enum Mutation {
     NeverPauses,
     MintsWhileRefused,
     DropsRefreshToken,
+    StoresRefreshTokenLast,
     OverwritesWhatIsThere,
     ClaimsUnwritten,
     NeverWakes,
@@ -149,8 +152,8 @@ impl Model {
             return Some(Move::DeliverCredentials);
         }
         match world.step {
-            Step::Ask(..) | Step::AskAgain(..) => return Some(Move::Ask(None)),
             Step::Idle => {}
+            step if step.is_request() => return Some(Move::Ask(None)),
             _ => return Some(Move::Proceed(Luck::Good)),
         }
         if world.triggered {
@@ -175,7 +178,7 @@ impl Model {
         when(world.credentials != world.seen_credentials, Move::DeliverCredentials);
         when(is_garbage(world), Move::CollectGarbage);
         let idle = world.step == Step::Idle;
-        let asking = matches!(world.step, Step::Ask(..) | Step::AskAgain(..));
+        let asking = world.step.is_request();
         when(idle && world.triggered, Move::Look(Luck::Good));
         when(asking, Move::Ask(None));
         when(!idle && !asking, Move::Proceed(Luck::Good));
@@ -222,8 +225,8 @@ impl Model {
                 let recorded = world.seen_source.map_or(0, |source| source.status.target);
                 when(world.triggered && reads_target(world, recorded), Move::Look(Luck::Refused));
             }
-            Step::Ask(..) | Step::AskAgain(..) => {
-                when(matches!(world.step, Step::Ask(..)), Move::Proceed(Luck::Refused));
+            Step::Obtain(call, ..) if world.step.is_request() => {
+                when(call == ObtainCall::Request, Move::Proceed(Luck::Refused));
                 let refusal = match self.real.grant {
                     Grant::Password => Reply::InvalidGrant,
                     Grant::ClientCredentials | Grant::RefreshToken => Reply::InvalidClient,

@@ -22,6 +22,7 @@ fn a_defence_taken_out_is_found() {
         (Mutation::ForgetsWhatIsGone, ClientCredentials, 1, PACE),
         (Mutation::OverwritesWhatIsThere, ClientCredentials, 1, NOTHING_LOST),
         (Mutation::DropsRefreshToken, RefreshToken, 0, NO_REUSE),
+        (Mutation::StoresRefreshTokenLast, RefreshToken, 1, NO_REUSE),
         (Mutation::ClaimsUnwritten, ClientCredentials, 1, TRUTH),
         (Mutation::NeverWakes, ClientCredentials, 1, REST),
         (Mutation::WakesAtOnce, ClientCredentials, 0, REST),

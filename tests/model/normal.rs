@@ -23,10 +23,8 @@ impl World {
         let mut tokens: Vec<&mut HeldToken> = self.held.iter_mut().collect();
         match &mut self.step {
             Step::Idle | Step::Record { .. } => {}
-            Step::Write(look, token) => tokens.extend(look.held.iter_mut().chain([token])),
-            Step::KeepHeld(look, _) | Step::Ask(look, _) | Step::Drop(look, _) | Step::AskAgain(look, _) => {
-                tokens.extend(&mut look.held);
-            }
+            Step::Publish(_, look, token) => tokens.extend(look.held.iter_mut().chain([token])),
+            Step::Obtain(_, look, _) => tokens.extend(&mut look.held),
         }
         tokens
     }

@@ -63,7 +63,7 @@ pub(crate) enum Outcome {
     Published { token: HeldToken, target: Secret, unchanged: bool },
 }
 
-/// The parts of a status that properties need.
+/// The parts of a status that the model needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools)] // facts, not modes
 pub(crate) struct Summary {
@@ -74,6 +74,7 @@ pub(crate) struct Summary {
     pub(crate) failures: i32,
     pub(crate) retry_at: Option<Seconds>,
     pub(crate) renew_at: Option<Seconds>,
+    pub(crate) expires_at: Option<Seconds>,
     pub(crate) generation: i64,
     /// The last renewal request that was handled.
     pub(crate) handled: u8,
@@ -86,6 +87,7 @@ pub(crate) struct Summary {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Next {
     pub(crate) status: Status,
+    pub(crate) reports_request: bool,
     pub(crate) after: Seconds,
 }
 
@@ -179,7 +181,11 @@ impl Real {
         let recorded = next_status(&observed_after, &came);
         // The additional twenty milliseconds are dropped, because all times are whole seconds here.
         let after = requeue_after(&plan, &came, &recorded, None, at(0)).as_secs();
-        let next = Next { status: self.intern(recorded), after: Seconds::try_from(after).unwrap() };
+        let next = Next {
+            status: self.intern(recorded),
+            reports_request: came.reports_request(),
+            after: Seconds::try_from(after).unwrap(),
+        };
         self.nexts.insert((*look, choice, outcome), next);
         next
     }

@@ -166,6 +166,7 @@ pub(crate) fn summary(status: &TokenSourceStatus) -> Summary {
         failures: status.failures,
         retry_at: time(&status.retry_at),
         renew_at: time(&status.renew_at),
+        expires_at: time(&status.expires_at),
         generation: status.observed_generation.unwrap_or_default(),
         handled: REQUESTS
             .iter()

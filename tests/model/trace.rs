@@ -14,12 +14,9 @@ pub(crate) fn state(real: &Real, world: &World) -> String {
     parts.push(match world.step {
         Step::Idle if world.triggered => "triggered".to_owned(),
         Step::Idle => format!("sleeps {:?}", world.timer),
-        Step::KeepHeld(..) => "about to keep a refresh token".to_owned(),
-        Step::Ask(_, cause) => format!("about to ask ({cause:?})"),
-        Step::Drop(..) => "about to drop the refresh token".to_owned(),
-        Step::AskAgain(..) => "about to ask without refresh token".to_owned(),
-        Step::Write(_, held) => format!("about to write {}", token(&held)),
-        Step::Record { status, .. } => format!("about to record [{}]", real.describe(status)),
+        Step::Obtain(call, _, cause) => format!("next: {call:?} ({cause:?})"),
+        Step::Publish(call, _, held) => format!("next: {call:?} {}", token(&held)),
+        Step::Record { status, .. } => format!("next: record [{}]", real.describe(status)),
     });
     parts.push(match world.source {
         None => "no TokenSource".to_owned(),

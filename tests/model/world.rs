@@ -3,7 +3,7 @@
 //!
 //! Times are seconds from now and versions are ranks, so that a repeated state is recognized.
 
-use tokensource::decide::Cause;
+use tokensource::decide::{Cause, ObtainCall, PublishCall};
 
 /// Seconds from now: past ones are negative.
 pub(crate) type Seconds = i32;
@@ -110,19 +110,15 @@ pub(crate) struct Look {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Step {
     Idle,
-    /// The refresh token of an unwritten, outdated token is stored first.
-    KeepHeld(Look, Cause),
-    /// Next: the token request.
-    Ask(Look, Cause),
-    /// Next: deleting the refused refresh token.
-    Drop(Look, Cause),
-    /// Next: the request of the configured grant.
-    AskAgain(Look, Cause),
-    /// A token was issued. Next: storing its refresh token, then writing the target.
-    Write(Look, HeldToken),
+    /// A token is to be requested. Next: this call.
+    Obtain(ObtainCall, Look, Cause),
+    /// A token was issued. Next: this call.
+    Publish(PublishCall, Look, HeldToken),
     /// Next: writing the status. Then the next reconcile comes after this number of seconds, or is a retry after an error.
     Record {
         status: Status,
+        /// Whether the status reports on a token that was requested.
+        reports_request: bool,
         after: Seconds,
         failed: bool,
     },
@@ -238,11 +234,12 @@ impl Step {
     pub(crate) fn look_mut(&mut self) -> Option<&mut Look> {
         match self {
             Step::Idle | Step::Record { .. } => None,
-            Step::KeepHeld(look, _)
-            | Step::Ask(look, _)
-            | Step::Drop(look, _)
-            | Step::AskAgain(look, _)
-            | Step::Write(look, _) => Some(look),
+            Step::Obtain(_, look, _) | Step::Publish(_, look, _) => Some(look),
         }
+    }
+
+    /// Whether the next call is a token request.
+    pub(crate) fn is_request(&self) -> bool {
+        matches!(self, Step::Obtain(ObtainCall::Request | ObtainCall::RequestAgain, ..))
     }
 }

@@ -1,43 +1,72 @@
-//! The controller's part in `act` and `publish`: the refresh token first, then the target, and the handling of a token that
-//! could not be written.
+//! The calls of [`PublishCall`]: the refresh token is stored, the target is written, and a token that could not be written is
+//! kept. Must not know the order of the calls.
+
+use tokensource::decide::PublishCall;
 
 use crate::controller::Reached;
-use crate::model::{Luck, Model, Mutation};
+use crate::model::{Luck, Model, Mutation, Violation};
 use crate::properties;
 use crate::real::{Choice, Outcome};
 use crate::world::{HeldToken, Look, Requested, Secret, Step, Stored, World};
 
 impl Model {
-    /// Stores the refresh token of an issued token.
-    pub(crate) fn store(
+    /// A call that writes an issued token.
+    pub(crate) fn publish(
         &mut self,
         mut world: World,
-        look: Look,
-        mut token: HeldToken,
+        (call, mut look, mut token): (PublishCall, Look, HeldToken),
         luck: Luck,
     ) -> Reached {
+        let is_written = look.target.is_some_and(|target| target.token == token.token);
+        let late = self.mutation == Some(Mutation::StoresRefreshTokenLast) && !is_written;
+        let mut unchanged = false;
+        let done = match call {
+            PublishCall::StoreRefreshToken if late => true,
+            PublishCall::StoreRefreshToken => self.store(&mut world, &mut token, luck),
+            PublishCall::WriteTarget => {
+                unchanged = is_same(&token, &look, &world);
+                let written = match look.target.filter(|_| unchanged) {
+                    Some(published) => {
+                        Some(Secret { handled_renew_request: token.handled_renew_request, ..published })
+                    }
+                    None => self.write(&mut world, &look, &token, luck)?,
+                };
+                look.target = written.or(look.target);
+                written.is_some()
+            }
+        };
+        if !done {
+            return self.hold(world, look, token);
+        }
+        let last = PublishCall::StoreRefreshToken;
+        if let Some(next) = call.after_success().or((late && token.refresh.is_some()).then_some(last)) {
+            world.step = Step::Publish(next, look, token);
+            return Ok(world);
+        }
+        world.held = None;
+        let outcome =
+            look.target.map_or(Outcome::Waiting, |target| Outcome::Published { token, target, unchanged });
+        self.finish(world, look, Choice::Issue(token.cause), outcome, false)
+    }
+
+    /// Stores the token's refresh token. Returns whether the controller knows that it was stored.
+    pub(crate) fn store(&self, world: &mut World, token: &mut HeldToken, luck: Luck) -> bool {
         let forgets = self.mutation == Some(Mutation::DropsRefreshToken);
         if luck != Luck::Refused && !forgets {
             world.stored = token.refresh.map(|kept| Stored { token: kept, token_inputs: token.token_inputs });
         }
-        if luck != Luck::Good {
-            return self.hold(world, look, token);
-        }
-        token.refresh = None;
-        world.step = Step::Write(look, token);
-        Ok(world)
+        token.refresh = token.refresh.filter(|_| luck != Luck::Good);
+        luck == Luck::Good
     }
 
-    /// Writes the target.
-    pub(crate) fn write(&mut self, mut world: World, look: Look, token: HeldToken, luck: Luck) -> Reached {
-        if let (Some(published), Some(known)) = (look.target, world.known_target)
-            && is_same(&token, &published, &known)
-        {
-            world.held = None;
-            let target = Secret { handled_renew_request: token.handled_renew_request, ..published };
-            let outcome = Outcome::Published { token, target, unchanged: true };
-            return self.finish(world, look, Choice::Issue(token.cause), outcome, false);
-        }
+    /// Writes the target. Returns it if the controller knows that it was written.
+    fn write(
+        &self,
+        world: &mut World,
+        look: &Look,
+        token: &HeldToken,
+        luck: Luck,
+    ) -> Result<Option<Secret>, Violation> {
         let careless = self.mutation == Some(Mutation::OverwritesWhatIsThere);
         let uid = match (look.target, world.known_target, world.target) {
             // Created by POST, which fails if a Secret exists.
@@ -53,7 +82,7 @@ impl Model {
             if uid.is_none() {
                 world.known_target = world.target;
             }
-            return self.hold(world, look, token);
+            return Ok(None);
         };
         let written = Secret {
             uid,
@@ -66,19 +95,15 @@ impl Model {
             issued_at: token.issued_at,
             expires_at: token.expires_at,
         };
-        properties::target_write(&world, &written)?;
+        properties::target_write(world, &written)?;
         world.target = Some(written);
         world.ghost.came = None;
         if world.source.is_some_and(|source| source.request == token.saw) {
             world.ghost.requested = Requested::No;
         }
-        if luck == Luck::Lost {
-            return self.hold(world, look, token);
-        }
-        world.known_target = Some(written);
-        world.held = None;
-        let outcome = Outcome::Published { token, target: written, unchanged: false };
-        self.finish(world, look, Choice::Issue(token.cause), outcome, false)
+        let known = Some(written).filter(|_| luck == Luck::Good);
+        world.known_target = known.or(world.known_target);
+        Ok(known)
     }
 
     fn hold(&mut self, mut world: World, look: Look, token: HeldToken) -> Reached {
@@ -103,8 +128,9 @@ impl Model {
     }
 }
 
-/// `publish::is_same`: the hash that is compared is one over the token, its life and its inputs.
-fn is_same(token: &HeldToken, published: &Secret, known: &Secret) -> bool {
+/// `apply::is_same`: the hash that is compared is one over the token, its life and its inputs.
+fn is_same(token: &HeldToken, look: &Look, world: &World) -> bool {
+    let (Some(published), Some(known)) = (look.target, world.known_target) else { return false };
     let extended = token.expires_at - published.expires_at > 60;
     let expired = token.issued_at >= published.expires_at;
     published.ours

@@ -1,4 +1,4 @@
-//! The third step: carrying out the plan. Knows in which order objects are written; must not decide what is written.
+//! The third step: carrying out the plan. Knows how each call is made; must not decide what is written.
 
 use chrono::{DateTime, Utc};
 use tracing::Instrument;
@@ -19,7 +19,7 @@ use crate::controller::view::local_state::IssuedToken;
 use crate::decide::refresh::add_reauthorization_hint;
 use crate::decide::render::render;
 use crate::decide::{
-    Deletion, Failure, Observed, Outcome, Plan, Publication, Target, add_token_warning, decide,
+    Deletion, Failure, Observed, Outcome, Plan, Publication, PublishCall, Target, add_token_warning, decide,
 };
 use crate::oauth::Retry;
 use crate::trace;
@@ -98,7 +98,8 @@ pub(crate) async fn act<'a>(
             let obtained = obtain(*cause, observed, read, context).await;
             let observed = read.as_ref().unwrap_or(observed);
             match obtained {
-                Ok(issued) => publish(issued, observed, context).await,
+                Ok(Some(issued)) => publish(issued, observed, context).await,
+                Ok(None) => Outcome::Waiting.into(),
                 Err(ObtainError::Issue(error)) => without_token(error, observed, context),
                 Err(ObtainError::Deferred(deferral)) => Outcome::Deferred(deferral).into(),
                 Err(ObtainError::Outdated) => return Ok(None),
@@ -181,34 +182,43 @@ async fn publish(
     observed: &Observed<'_>,
     context: &ReconcilePermit<'_>,
 ) -> PlanResult {
-    // The refresh token is stored first: there is no other copy of a rotated one, while an access token can be requested
-    // again.
-    if let (Some(binding), Some(token)) = (&issued.binding, &issued.token.refresh_token) {
-        if let Err(error) = refresh_token::store(observed, binding, token, context).await {
+    let mut outcome = Outcome::Waiting;
+    let mut next = Some(PublishCall::first(issued.is_unstored()));
+    while let Some(call) = next {
+        let ended = match call {
+            PublishCall::StoreRefreshToken => refresh_token::store(&mut issued, observed, context).await,
+            PublishCall::WriteTarget => {
+                write(&issued, observed, context).await.map(|written| outcome = written)
+            }
+        };
+        if let Err(error) = ended {
             return retain_unwritten(issued, observed, error, context);
         }
-        issued.token.refresh_token = None;
+        next = call.after_success();
     }
-    let data = match render(&observed.spec.target, &issued.token) {
+    context.view.local.forget_unwritten_token(observed.uid);
+    outcome.into()
+}
+
+/// Writes a token into the target.
+async fn write(
+    issued: &IssuedToken,
+    observed: &Observed<'_>,
+    context: &ReconcilePermit<'_>,
+) -> Result<Outcome, CallError> {
+    let token = &issued.token;
+    let data = match render(&observed.spec.target, token) {
         Ok(data) => data,
         Err(problem) => {
             // The token is dropped: a retry cannot correct the template, so it would be repeated forever.
-            context.view.local.forget_unwritten_token(observed.uid);
             let failure = problem.failure("A token came and was dropped; the Secret is left as it is.");
-            return Outcome::Failed(context.now(), failure).into();
+            return Ok(Outcome::Failed(context.now(), failure));
         }
     };
     let current_token = replaced::current_token(observed, context).await;
     let span = trace::write_target();
-    let written = match apply::token(&issued, data, observed, context).instrument(span.clone()).await {
-        Ok(written) => written,
-        Err(error) => {
-            trace::failed(&span, Reason::TargetWriteFailed.as_str());
-            return retain_unwritten(issued, observed, error, context);
-        }
-    };
-    context.view.local.forget_unwritten_token(observed.uid);
-    let token = issued.token;
+    let written = apply::token(issued, data, observed, context).instrument(span.clone()).await;
+    let written = written.inspect_err(|_| trace::failed(&span, Reason::TargetWriteFailed.as_str()))?;
     let (published, unchanged_at) = match written {
         Written::New(published) => {
             context.view.local.forget_written_versions(observed.uid);
@@ -216,18 +226,17 @@ async fn publish(
             (published, None)
         }
         Written::Unchanged(published) => (published, Some(token.issued_at)),
-        Written::Expired => return Outcome::Failed(context.now(), Failure::expired()).into(),
+        Written::Expired => return Ok(Outcome::Failed(context.now(), Failure::expired())),
     };
-    Outcome::Published(Publication {
+    Ok(Outcome::Published(Publication {
         cause: issued.cause,
         published,
         unchanged_at,
         fell_back: issued.fell_back,
-        token_type: token.token_type,
-        scope: token.scope,
-        notices: token.notices,
-    })
-    .into()
+        token_type: token.token_type.clone(),
+        scope: token.scope.clone(),
+        notices: token.notices.clone(),
+    }))
 }
 
 /// Keeps a token that could not be written, and reports that.

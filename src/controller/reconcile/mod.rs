@@ -165,7 +165,7 @@ impl Progress {
     /// `again` says that the status changed, or that the requeue is immediate.
     fn of(outcome: &Outcome, again: bool) -> Self {
         match outcome {
-            Outcome::Published(_) | Outcome::Failed(..) | Outcome::Unwritten(..) => Self::Made,
+            _ if outcome.reports_request() => Self::Made,
             // The limiter says when to try again.
             Outcome::Deferred(_) => Self::NothingDone,
             Outcome::Rewritten(_)

@@ -3,15 +3,17 @@
 //! Knows what happens if a refresh token is refused. Must not know the cause of the request, nor write the token into the
 //! target.
 
+use k8s_openapi::api::core::v1::Secret as SecretObject;
+
 use crate::api::Reason;
-use crate::controller::error::{CallError, Error, IssueError};
+use crate::controller::error::{Error, IssueError};
 use crate::controller::reconcile::context::ReconcilePermit;
 use crate::controller::reconcile::credentials::refresh_token;
 use crate::controller::reconcile::target::{apply, is_outdated};
 use crate::controller::view::local_state::IssuedToken;
 use crate::decide::limiter::Answer;
 use crate::decide::refresh::{RefreshBinding, falls_back_to_grant, stores_refresh_token};
-use crate::decide::{Cause, Deferral, Failure, Observed};
+use crate::decide::{Cause, Deferral, Failure, Observed, ObtainCall};
 use crate::issue::inputs::{Purpose, issue_tokens, prepare};
 use crate::issue::send::{send, unlisted};
 
@@ -38,7 +40,7 @@ pub(crate) async fn obtain<'a>(
     observed: &Observed<'a>,
     read: &mut Option<Observed<'a>>,
     context: &ReconcilePermit<'_>,
-) -> Result<IssuedToken, ObtainError> {
+) -> Result<Option<IssuedToken>, ObtainError> {
     let provider = observed.provider.clone().map_err(IssueError::Refused)?;
     let permit = context.limiters.acquire(provider, observed).map_err(ObtainError::Deferred)?;
     // Checked only with a permit, because the check costs a call.
@@ -73,14 +75,13 @@ async fn acceptable(observed: &Observed<'_>, context: &ReconcilePermit<'_>) -> R
     }
 }
 
-/// Requests a token, with the stored refresh token if there is a usable one, else with the grant itself. A refused
-/// refresh token is dropped, and the grant's own request is sent once, immediately.
+/// Makes the calls that get a token, in the order of [`ObtainCall`].
 async fn issue<'a>(
     cause: Cause,
     observed: &Observed<'a>,
     read: &mut Option<Observed<'a>>,
     context: &ReconcilePermit<'_>,
-) -> Result<IssuedToken, IssueError> {
+) -> Result<Option<IssuedToken>, IssueError> {
     let mut prepared = prepare(Purpose::Token, observed, read, context).await?;
     let observed = read.as_ref().unwrap_or(observed);
     let binding = stores_refresh_token(&prepared.provider).then(|| {
@@ -91,32 +92,41 @@ async fn issue<'a>(
             &prepared.inputs.credentials,
         )
     });
-    store_unwritten_refresh_token(observed, context).await.map_err(Error::RefreshToken)?;
-    let secret = match &binding {
-        Some(_) => refresh_token::read(observed, context).await.map_err(Error::RefreshToken)?,
-        None => None,
-    };
-    let stored = binding.as_ref().zip(secret.as_ref()).and_then(|(binding, secret)| binding.usable(secret));
-
-    let mut answer = send(&prepared, stored.as_ref(), observed, context).await;
-    let mut fell_back = false;
     let failures = observed.failures_in_a_row().saturating_add(1);
-    if let (Some(_), Some(secret), Err(IssueError::Failed(failure))) = (&stored, &secret, &answer)
-        && falls_back_to_grant(&prepared.provider, failure, failures)
-    {
-        let (namespace, name) = (observed.namespace, observed.name);
-        let (reason, detail) = (failure.reason, &failure.message);
-        tracing::info!(namespace, name, %reason, detail, "The stored refresh token is dropped");
-        // If it cannot be deleted, the provider refuses it again next time. A token can still be issued now.
-        if let Err(error) = refresh_token::drop(observed, secret, context).await {
-            tracing::warn!(namespace, name, detail = %error, "The refused refresh token could not be deleted");
-        }
-        fell_back = true;
-        issue_tokens(observed, &prepared.provider, &mut prepared.inputs, context).await?;
-        answer = send(&prepared, None, observed, context).await;
-        if let (Ok(answer), Some(refused)) = (&mut answer, &stored) {
-            answer.token.forget_refresh_token(refused);
-        }
+    let mut unwritten = context.view.local.unwritten_token(observed.uid).filter(IssuedToken::is_unstored);
+    let (mut secret, mut sent, mut answer, mut fell_back) = (None, None, Ok(None), false);
+    let mut next = Some(ObtainCall::first(unwritten.is_some()));
+    while let Some(call) = next {
+        answer = match call {
+            ObtainCall::StoreUnwritten => store(unwritten.take(), observed, context).await.map(|()| None),
+            ObtainCall::Request => {
+                if binding.is_some() {
+                    secret = refresh_token::read(observed, context).await.map_err(Error::RefreshToken)?;
+                }
+                sent = binding
+                    .as_ref()
+                    .zip(secret.as_ref())
+                    .and_then(|(binding, secret)| binding.usable(secret));
+                send(&prepared, sent.as_ref(), observed, context).await.map(Some)
+            }
+            ObtainCall::DropRefreshToken => {
+                drop_refused(secret.as_ref(), answer.err(), observed, context).await.map(|()| None)
+            }
+            ObtainCall::RequestAgain => {
+                fell_back = true;
+                issue_tokens(observed, &prepared.provider, &mut prepared.inputs, context).await?;
+                send(&prepared, None, observed, context).await.map(Some)
+            }
+        };
+        next = match &answer {
+            Ok(_) => call.after_success(),
+            Err(IssueError::Failed(failure)) => call
+                .after_failure(sent.is_some() && falls_back_to_grant(&prepared.provider, failure, failures)),
+            Err(IssueError::Lookup(_) | IssueError::Refused(_)) => call.after_failure(false),
+        };
+    }
+    if let (true, Ok(Some(answer)), Some(refused)) = (fell_back, &mut answer, &sent) {
+        answer.token.forget_refresh_token(refused);
     }
     if let (Some((key, metadata)), Err(IssueError::Failed(failure))) = (&prepared.found, &mut answer) {
         if matches!(failure.reason, Reason::EndpointNotFound | Reason::EndpointUnreachable) {
@@ -130,26 +140,43 @@ async fn issue<'a>(
     }
     // Recorded even if an earlier token has handled the renewal request, because this token overwrites that record.
     let handled_renew_request = observed.renew_request.map(str::to_owned);
-    Ok(IssuedToken {
-        token: answer?.token,
+    Ok(answer?.map(|answer| IssuedToken {
+        token: answer.token,
         inputs_fingerprint: prepared.inputs_fingerprint,
         versions: prepared.versions,
         cause,
         handled_renew_request,
         binding,
         fell_back,
-    })
+    }))
 }
 
-/// Stores the refresh token of an unwritten token that is about to be replaced: there is no other copy of a rotated one.
-async fn store_unwritten_refresh_token(
+/// Stores the refresh token of a token that could not be written.
+async fn store(
+    unwritten: Option<IssuedToken>,
     observed: &Observed<'_>,
     context: &ReconcilePermit<'_>,
-) -> Result<(), CallError> {
-    let Some(mut issued) = context.view.local.unwritten_token(observed.uid) else { return Ok(()) };
-    if let (Some(binding), Some(token)) = (&issued.binding, issued.token.refresh_token.take()) {
-        refresh_token::store(observed, binding, &token, context).await?;
-        context.view.local.keep_unwritten_token(observed.uid, issued);
-    }
+) -> Result<(), IssueError> {
+    let Some(mut issued) = unwritten else { return Ok(()) };
+    refresh_token::store(&mut issued, observed, context).await.map_err(Error::RefreshToken)?;
+    context.view.local.keep_unwritten_token(observed.uid, issued);
     Ok(())
+}
+
+/// Deletes the stored refresh token, for which the provider's answer was this error.
+async fn drop_refused(
+    secret: Option<&SecretObject>,
+    error: Option<IssueError>,
+    observed: &Observed<'_>,
+    context: &ReconcilePermit<'_>,
+) -> Result<(), IssueError> {
+    let (namespace, name) = (observed.namespace, observed.name);
+    if let Some(IssueError::Failed(Failure { reason, message, .. })) = error {
+        tracing::info!(namespace, name, %reason, detail = message, "The stored refresh token is dropped");
+    }
+    let Some(secret) = secret else { return Ok(()) };
+    let dropped = refresh_token::drop(observed, secret, context).await.inspect_err(|error| {
+        tracing::warn!(namespace, name, detail = %error, "The refused refresh token could not be deleted");
+    });
+    Ok(dropped.map_err(Error::RefreshToken)?)
 }

@@ -70,9 +70,8 @@ fn handle_unwritten_status(
         return Ok(());
     }
     // The object is reconciled until the watch reports its deletion. Without this status, each reconcile would find that no
-    // token was ever requested. Only this process knows the outcome of its own request.
-    let is_news = matches!(outcome, Outcome::Failed(..) | Outcome::Unwritten(..) | Outcome::Published(_));
-    if is_news || !(error.is_conflict() || error.is_not_found()) {
+    // token was ever requested.
+    if outcome.reports_request() || !(error.is_conflict() || error.is_not_found()) {
         local.keep_unwritten_status(uid, status.clone());
     }
     // The object was changed or deleted, and the watch is about to deliver that.

@@ -36,6 +36,13 @@ pub(crate) struct IssuedToken {
     pub(crate) fell_back: bool,
 }
 
+impl IssuedToken {
+    /// Whether it has a refresh token that is not stored yet.
+    pub(crate) fn is_unstored(&self) -> bool {
+        self.binding.is_some() && self.token.refresh_token.is_some()
+    }
+}
+
 #[derive(Default, PartialEq)]
 struct Entry {
     /// The object as the last status write returned it.

@@ -1,10 +1,13 @@
-//! One reconcile, as in `controller::reconcile`, with each call as one event. Knows the order of calls; the product decides
-//! what to do, what to report and when to reconcile again.
+//! One reconcile, as in `controller::reconcile`, with each call as one event. The product decides what to do, which calls get
+//! a token and write it, what to report and when to reconcile again.
+
+use std::iter::successors;
 
 use tokensource::api::from_kubernetes;
 use tokensource::decide::limiter::{Admission, Request};
 use tokensource::decide::{
-    Cause, Deferral, Observed, ObservedAfter, Outcome, Plan, Target, decide, next_status, requeue_after,
+    Cause, Deferral, Observed, ObservedAfter, ObtainCall, Outcome, Plan, PublishCall, Target, decide,
+    next_status, requeue_after,
 };
 
 use super::{Event, World};
@@ -60,6 +63,9 @@ impl World {
     }
 
     fn read_credentials(&mut self, number: u32) {
+        let request = ObtainCall::first(false);
+        let others = [request.after_success(), request.after_failure(false)];
+        assert_eq!((request, others), (ObtainCall::Request, [None; 2]), "this fleet has no refresh tokens");
         let slice = self.fleet[number].slice;
         let calls = if self.now < self.slices[slice].settled { 2 } else { 1 };
         let when = self.plane.call(READ * calls, self.now);
@@ -118,7 +124,7 @@ impl World {
         self.resume_waiters(slice);
     }
 
-    /// Makes the status, and writes it if it has changed, after the Secret if there is one to write.
+    /// Makes the status, and writes it if it has changed, after the calls that write a token if there is one.
     fn record(&mut self, number: u32) {
         let now = self.now;
         let source = &mut self.fleet.sources[number as usize];
@@ -147,8 +153,10 @@ impl World {
         source.target = target;
         let news = status != source.status;
         source.status = status;
-        flight.writes = u32::from(secret) + u32::from(news);
-        let cost = SECRET * Instant::from(secret) + STATUS * Instant::from(news);
+        let first = secret.then(|| PublishCall::first(false));
+        let secrets = u32::try_from(successors(first, |call| call.after_success()).count()).unwrap();
+        flight.writes = secrets + u32::from(news);
+        let cost = SECRET * Instant::from(secrets) + STATUS * Instant::from(news);
         if cost > 0 {
             let when = self.plane.call(cost, now);
             self.schedule(when, Event::Written(number));

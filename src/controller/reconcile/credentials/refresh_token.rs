@@ -10,9 +10,9 @@ use kube::api::{Patch, PatchParams, PostParams, Preconditions};
 use crate::api::FIELD_MANAGER;
 use crate::controller::error::{CallError, call};
 use crate::controller::reconcile::context::Context;
+use crate::controller::view::local_state::IssuedToken;
 use crate::decide::Observed;
-use crate::decide::refresh::{RefreshBinding, secret_name};
-use crate::oauth::Secret;
+use crate::decide::refresh::secret_name;
 
 /// The Secret that stores the refresh token, if it exists and this TokenSource owns it.
 pub(crate) async fn read(
@@ -25,13 +25,14 @@ pub(crate) async fn read(
     Ok(found.filter(|found| owned(found, observed.uid)))
 }
 
-/// Stores a refresh token and replaces the stored one.
+/// Stores the refresh token of an issued token, if it has one, and replaces the stored one. The issued token then no longer
+/// has it.
 pub(crate) async fn store(
+    issued: &mut IssuedToken,
     observed: &Observed<'_>,
-    binding: &RefreshBinding,
-    token: &Secret,
     context: &Context,
 ) -> Result<(), CallError> {
+    let (Some(binding), Some(token)) = (&issued.binding, &issued.token.refresh_token) else { return Ok(()) };
     context.ensure_leading()?;
     let api = context.secrets(observed.namespace);
     let owner = observed.owner();
@@ -47,6 +48,7 @@ pub(crate) async fn store(
         }
     };
     context.view.secrets.learn(&written.metadata);
+    issued.token.refresh_token = None;
     Ok(())
 }
 

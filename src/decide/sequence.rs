@@ -1,0 +1,69 @@
+//! The order of the calls that get a token and write it. The controller makes the calls; the model and the simulation
+//! (`tests/`) follow the same order in their worlds. Must not know how a call is made, nor whether a token is needed.
+
+/// A call on the way to a token. The result of the last one is the result of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ObtainCall {
+    /// Store the refresh token of the unwritten token that the request is about to replace.
+    StoreUnwritten,
+    /// Request a token: with the stored refresh token if it may be used, else with the configured grant.
+    Request,
+    /// Delete the stored refresh token, which brought no token.
+    DropRefreshToken,
+    /// Request a token with the configured grant.
+    RequestAgain,
+}
+
+impl ObtainCall {
+    /// The first call. `unstored` says that an unwritten token has a refresh token that is not stored yet: there is no other
+    /// copy of a rotated one.
+    pub fn first(unstored: bool) -> Self {
+        if unstored { Self::StoreUnwritten } else { Self::Request }
+    }
+
+    /// The call after this one has succeeded; None if there is a token now.
+    pub fn after_success(self) -> Option<Self> {
+        match self {
+            Self::StoreUnwritten => Some(Self::Request),
+            Self::DropRefreshToken => Some(Self::RequestAgain),
+            Self::Request | Self::RequestAgain => None,
+        }
+    }
+
+    /// The call after this one has failed; None if there is no token. `falls_back_to_grant` says that the configured grant replaces
+    /// the refresh token that was sent (see [`super::refresh::falls_back_to_grant`]).
+    pub fn after_failure(self, falls_back_to_grant: bool) -> Option<Self> {
+        match self {
+            Self::Request if falls_back_to_grant => Some(Self::DropRefreshToken),
+            // The provider refuses the refresh token again next time. A token can still be issued now.
+            Self::DropRefreshToken => Some(Self::RequestAgain),
+            Self::StoreUnwritten | Self::Request | Self::RequestAgain => None,
+        }
+    }
+}
+
+/// A call that writes an issued token. If one fails, no other is made, and the token is kept in memory: the next reconcile
+/// makes these calls first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PublishCall {
+    /// Store the token's refresh token in a Secret of its own.
+    StoreRefreshToken,
+    /// Write the token into the target.
+    WriteTarget,
+}
+
+impl PublishCall {
+    /// The first call. `unstored` says that the token has a refresh token that is not stored yet. It is stored first: there is
+    /// no other copy of a rotated one, while an access token can be requested again.
+    pub fn first(unstored: bool) -> Self {
+        if unstored { Self::StoreRefreshToken } else { Self::WriteTarget }
+    }
+
+    /// The call after this one has succeeded; None if the token is published.
+    pub fn after_success(self) -> Option<Self> {
+        match self {
+            Self::StoreRefreshToken => Some(Self::WriteTarget),
+            Self::WriteTarget => None,
+        }
+    }
+}
