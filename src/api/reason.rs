@@ -166,7 +166,7 @@ reasons! {
     RateLimited, Passing: "The provider asks for fewer requests; the next attempt waits as long as the provider asks."
         => "Wait: the controller waits for the provider's `Retry-After`, or at least a minute. If it happens again, \
          check how many TokenSources and other programs use this client.",
-    ProviderUnavailable, Endpoint: "The provider is failing on its side."
+    ProviderUnavailable, Endpoint: "The provider reported an error of its own, or is overloaded."
         => "Wait; see the provider's status page.",
     ProviderError, Passing: "The provider answered with an undocumented error."
         => "Wait; if it lasts, ask the provider's support, with the request id in the message.",
@@ -220,13 +220,13 @@ reasons! {
     ProviderNotAllowed, NotSent: "The provider does not admit this namespace."
         => "Ask the provider's administrator to admit the namespace, or give it the labels that `allowedNamespaces` \
          selects. With `--only-cluster-providers`, only ClusterTokenProviders may name endpoints.",
-    TargetConflict, NotSent: "A Secret of that name exists and belongs to somebody else."
-        => "Set `target.name` to another name. Existing Secrets are never taken over. If the other Secret goes, \
+    TargetConflict, NotSent: "Another owner has the target, or the Secret for the refresh token."
+        => "The message names the Secret and its owner. Set `target.name` to another name. Existing Secrets are never taken over. If the other Secret goes, \
          the controller notices within a minute.",
     TargetWriteFailed, Passing: "The token was obtained but the Secret could not be written."
         => "Check quotas, admission webhooks and permissions: the message quotes the API server. The token is kept in \
-         memory and written as soon as possible; no second token is requested unless the controller restarts before \
-         that.",
+         memory and written as soon as possible. A second token is requested only if the controller restarts, the spec \
+         changes or the token expires before that.",
     TemplateInvalid, NotSent: "A template in `target.data` cannot be rendered."
         => "The message names the key, usually also the line, and what is allowed: see docs/templates.md. The Secret is left \
          unchanged. No token is requested, unless the template fails only with a real token.",
@@ -238,8 +238,8 @@ reasons! {
         => "Copy `issuer` from the provider's metadata, letter by letter: a slash at the end matters. If `issuer` is \
          right and the metadata names another issuer, do not trust that host.",
     SubjectTokenNotReady, Other: "Another TokenSource, whose token is needed, has no valid token now."
-        => "Read the conditions of the TokenSource that the message names. A token is requested as soon as it has one; the \
-         token in this target stays until it expires.",
+        => "Read the conditions of the TokenSource that the message names. As soon as that TokenSource has a valid token, \
+         the controller requests this one. The token in this target can be used until it expires.",
     ServiceAccountTokenFailed, Passing: "The API server did not issue the ServiceAccount token."
         => "The message quotes the API server. If the controller lacks the permission, grant it for this one \
          ServiceAccount: see the Role in deploy/examples/catalog/entra-secretless.yaml. Otherwise the controller \

@@ -13,7 +13,8 @@ pub(crate) type IssueError = error::IssueError<Error>;
 /// Declares [`Error`] with a text for each call, so that none can be missing.
 macro_rules! errors {
     ($($name:ident: $text:literal,)+) => {
-        /// A call to the API server failed. The whole reconcile is tried again.
+        /// Why a reconcile ended early: a call to the API server failed, or there was no random number. The whole reconcile is
+        /// tried again.
         #[derive(Debug, thiserror::Error)]
         pub enum Error {
             $(#[doc = $text] #[error($text)] $name(#[source] CallError),)+

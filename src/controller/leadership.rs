@@ -96,14 +96,14 @@ impl Leadership {
     }
 
     /// Waits until this process has led for the first time.
-    pub(super) async fn gained(&self) {
+    pub(super) async fn wait_for_first_term(&self) {
         // There is no error: `self` keeps the sender.
         let _ = self.state.subscribe().wait_for(|state| !matches!(state.term, Term::None)).await;
     }
 
     /// Waits until this process leads for certain. A leader that could not renew its lease in time waits here too. Returns
     /// false at shutdown.
-    pub(super) async fn certain(&self, clock: fn() -> DateTime<Utc>) -> bool {
+    pub(super) async fn wait_until_leading(&self, clock: fn() -> DateTime<Utc>) -> bool {
         let mut states = self.state.subscribe();
         let Ok(state) = states.wait_for(|state| state.ending || state.term.holds(clock())).await else {
             return false;
@@ -137,10 +137,10 @@ mod tests {
         let leadership = Leadership::contested();
         leadership.grant(noon(), until(-1));
         assert!(!leadership.holds(noon()));
-        assert_eq!(leadership.certain(noon).now_or_never(), None, "fenced");
-        leadership.gained().now_or_never().expect("it has led");
+        assert_eq!(leadership.wait_until_leading(noon).now_or_never(), None, "fenced");
+        leadership.wait_for_first_term().now_or_never().expect("it has led");
         leadership.grant(noon(), until(60));
-        assert_eq!(leadership.certain(noon).now_or_never(), Some(true));
+        assert_eq!(leadership.wait_until_leading(noon).now_or_never(), Some(true));
     }
 
     #[test]
@@ -150,7 +150,7 @@ mod tests {
         leadership.end();
         assert!(leadership.holds(noon()), "what is under way is written");
         leadership.revoke();
-        assert_eq!(leadership.certain(noon).now_or_never(), Some(false));
+        assert_eq!(leadership.wait_until_leading(noon).now_or_never(), Some(false));
     }
 
     #[test]

@@ -224,7 +224,7 @@ async fn queue(context: Arc<Context>, triggers: impl Stream<Item = NamespacedNam
     // A process that does not lead only fills its caches. When it takes over, it reconciles every TokenSource.
     tokio::select! {
         biased;
-        () = context.settings.leadership.gained() => {}
+        () = context.settings.leadership.wait_for_first_term() => {}
         () = triggers.by_ref().for_each(async |_| {}) => return,
     }
     let triggers = stream::iter(context.view.all_names()).chain(triggers);

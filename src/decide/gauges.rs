@@ -12,7 +12,7 @@ pub struct Gauges {
     pub ready: bool,
     /// Failed attempts in a row.
     pub failures: i32,
-    /// Why the last attempt failed; None after a success.
+    /// Why the last attempt failed, or why no request was sent; None after a success.
     pub problem: Option<Reason>,
     /// When the last published token expires or expired.
     pub expires_at: Option<DateTime<Utc>>,

@@ -66,7 +66,8 @@ struct Permit {
     since: DateTime<Utc>,
 }
 
-/// The limiter of an endpoint.
+/// The limiter in front of one host: of all users of a ClusterTokenProvider, or of the TokenSources of one namespace with the same
+/// connection settings.
 #[derive(Clone, Debug)]
 pub struct Limiter {
     /// Whether several namespaces use the limiter, so that each is a tenant. Otherwise each client of the one namespace is a

@@ -42,8 +42,8 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Whether it reports on a token that was requested. Only this process knows of the request until the status or the target
-    /// is written.
+    /// Whether the outcome is that of a token request, or of a write of the token, which the cluster may not show yet. Only this
+    /// process knows it until the status or the target is written.
     pub fn reports_request(&self) -> bool {
         matches!(self, Self::Failed(..) | Self::Unwritten(..) | Self::Published(_))
     }

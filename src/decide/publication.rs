@@ -34,7 +34,8 @@ pub struct TokenRecord {
 }
 
 /// SHA-256 of data and record, in hexadecimal. Each part is preceded by its length, so that different contents never give
-/// the same bytes. The record is included, so that an edited expiry counts as an alteration.
+/// the same bytes. The times and the fingerprint of the record are included, so that
+/// an edited expiry counts as an alteration.
 pub fn content_hash(data: &Data, record: &TokenRecord) -> String {
     let mut digest = Sha256::new();
     for (key, value) in data {
@@ -136,7 +137,8 @@ pub fn secret_type(target: &Target) -> &str {
     target.type_.as_deref().unwrap_or("Opaque")
 }
 
-/// The desired labels: the user's and the controller's. A label's value has at most 63 characters, a name up to 253.
+/// The desired labels: the user's and the controller's. The label with the name of the TokenSource is left out if that name is
+/// longer than a label's value may be.
 pub fn labels(target: &Target, source: &str) -> BTreeMap<String, String> {
     let mut labels: BTreeMap<_, _> =
         target.labels.iter().map(|(key, value)| (key.clone(), value.0.clone())).collect();

@@ -81,8 +81,8 @@ pub(super) fn is_of_this_spec(observed: &Observed<'_>) -> bool {
         .is_some_and(|published| matches_spec(observed, &published.inputs_fingerprint, &published.versions))
 }
 
-/// Whether a token with this fingerprint and these versions was asked for by this spec and provider, if with other values of
-/// the credentials.
+/// Whether a token with this fingerprint and these versions was requested with this spec and provider. The values of the
+/// credentials may differ.
 pub(super) fn matches_spec(observed: &Observed<'_>, inputs_fingerprint: &str, versions: &Versions) -> bool {
     observed.provider.as_ref().is_ok_and(|provider| {
         inputs::token_fingerprint_with_earlier(observed.spec, provider, &observed.secrets, versions)

@@ -1,5 +1,5 @@
-//! When workloads must be restarted. Knows what `target.rolloutRestart` promises: one restart for each different token,
-//! never two for the same one, none for the first. Must not know how a workload is restarted.
+//! When workloads must be restarted. Knows what `target.rolloutRestart` promises: one restart for each different token, none for
+//! the first, and a second one for the same token only if its record was edited. Must not know how a workload is restarted.
 
 use chrono::{DateTime, Utc};
 
@@ -34,7 +34,7 @@ pub fn restart_annotation(observed: &Observed<'_>) -> Option<(String, String)> {
 }
 
 /// Records the token for which the workloads were restarted.
-pub(super) fn account(status: &mut TokenSourceStatus, observed: &Observed<'_>, outcome: &Outcome) {
+pub(super) fn record_restart(status: &mut TokenSourceStatus, observed: &Observed<'_>, outcome: &Outcome) {
     if observed.spec.target.rollout_restart.is_empty() {
         status.restarted_for = None;
         return;

@@ -10,7 +10,7 @@ use super::{DeletionStep, Failure, Observed, Plan, Target, validation};
 use crate::api::from_kubernetes;
 
 /// The plan for an object that is being deleted. Without the controller's finalizer, nothing is done. With the finalizer, the
-/// tokens are revoked before the finalizer is removed.
+/// finalizer is removed as soon as the tokens have been revoked, or if they cannot be revoked.
 pub(super) fn deleting(observed: &Observed<'_>) -> Option<Plan> {
     let deletion = &observed.deletion;
     observed.deleting.then(|| {

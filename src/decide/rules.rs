@@ -16,7 +16,7 @@ type Rule = fn(&Observed<'_>) -> Option<Plan>;
 /// The rules in the order of their precedence.
 const RULES: &[Rule] = &[
     revocation::deleting,  // first: never recreate a Secret that garbage collection deletes
-    suspended,             // before every rule that writes
+    suspended,             // before every rule that requests or writes a token
     conflicting_target,    // before requests: a token that cannot be stored must not be issued
     unresolved_provider,   // the rest of the spec cannot be checked without the provider
     contradictory_spec,    //
@@ -54,7 +54,7 @@ fn conflicting_target(observed: &Observed<'_>) -> Option<Plan> {
             "Secret {target} exists and {owner}; it was left as it is, and no token was requested. \
              Set target.name to another name{}.",
             if observed.secrets.named().any(|secret| secret.name() == Some(target)) {
-                ": that Secret holds what this TokenSource is asked with"
+                ": that Secret holds credentials or another input of this TokenSource"
             } else {
                 ""
             }
@@ -65,8 +65,8 @@ fn conflicting_target(observed: &Observed<'_>) -> Option<Plan> {
         ),
         _ => match &observed.refresh_conflict {
             Some(owner) => format!(
-                "Secret {} is where the refresh token has to be kept, but it exists and {owner}; no token was asked \
-                 for. Rename this TokenSource, or set provider.refresh.policy: Never.",
+                "Secret {} would store the refresh token, but it exists and {owner}; no token was requested. \
+                 Rename this TokenSource, or set provider.refresh.policy: Never.",
                 secret_name(observed.name)
             ),
             None => return None,

@@ -12,7 +12,8 @@ pub const PROPAGATION_MARGIN: TimeDelta = TimeDelta::seconds(180);
 /// If a token's lifetime is shorter than this, the margin would take most of it: half of the lifetime is used instead.
 pub const SHORT_LIFE: TimeDelta = TimeDelta::seconds(360);
 
-/// The minimum interval between two requests for one `TokenSource`, whatever the cause.
+/// The minimum interval between two attempts for one `TokenSource`, whatever the cause. An attempt is one request, or two if a
+/// refresh token is refused.
 pub const MINIMUM_INTERVAL: TimeDelta = TimeDelta::seconds(5);
 
 /// The minimum interval between two requests that the annotation or the probe asks for.

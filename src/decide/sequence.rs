@@ -1,5 +1,5 @@
-//! The order of the calls that get a token and write it. The controller makes the calls; the model and the simulation
-//! (`tests/`) follow the same order in their worlds. Must not know how a call is made, nor whether a token is needed.
+//! The order of the calls that get a token and write it. The controller makes the calls, `tests/model` follows the same order,
+//! and `tests/simulation` follows the part that its TokenSources, which have no refresh tokens, need. Must not know how a call is made, nor whether a token is needed.
 
 /// A call on the way to a token. The result of the last one is the result of all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,20 +30,20 @@ impl ObtainCall {
         }
     }
 
-    /// The call after this one has failed; None if there is no token. `falls_back_to_grant` says that the configured grant replaces
-    /// the refresh token that was sent (see [`super::refresh::falls_back_to_grant`]).
+    /// The call after this one has failed; None if there is no token. `falls_back_to_grant` says that the configured grant
+    /// replaces the refresh token that was sent (see [`super::refresh::falls_back_to_grant`]).
     pub fn after_failure(self, falls_back_to_grant: bool) -> Option<Self> {
         match self {
             Self::Request if falls_back_to_grant => Some(Self::DropRefreshToken),
-            // The provider refuses the refresh token again next time. A token can still be issued now.
+            // The next request sends that refresh token again. A token can still be issued now.
             Self::DropRefreshToken => Some(Self::RequestAgain),
             Self::StoreUnwritten | Self::Request | Self::RequestAgain => None,
         }
     }
 }
 
-/// A call that writes an issued token. If one fails, no other is made, and the token is kept in memory: the next reconcile
-/// makes these calls first.
+/// A call that writes an issued token. If one fails, no other is made, and the token is kept in memory. A later reconcile makes
+/// these calls before it requests another token, unless the spec has changed or the token has expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PublishCall {
     /// Store the token's refresh token in a Secret of its own.
@@ -65,5 +65,29 @@ impl PublishCall {
             Self::StoreRefreshToken => Some(Self::WriteTarget),
             Self::WriteTarget => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refresh_tokens_are_stored_before_anything_that_could_lose_them() {
+        use ObtainCall::{DropRefreshToken, Request, RequestAgain, StoreUnwritten};
+        use PublishCall::{StoreRefreshToken, WriteTarget};
+        assert_eq!((ObtainCall::first(true), ObtainCall::first(false)), (StoreUnwritten, Request));
+        for (call, success, failure, fallback) in [
+            (StoreUnwritten, Some(Request), None, None),
+            (Request, None, None, Some(DropRefreshToken)),
+            (DropRefreshToken, Some(RequestAgain), Some(RequestAgain), Some(RequestAgain)),
+            (RequestAgain, None, None, None),
+        ] {
+            let found = (call.after_success(), call.after_failure(false), call.after_failure(true));
+            assert_eq!(found, (success, failure, fallback), "{call:?}");
+        }
+        assert_eq!((PublishCall::first(true), PublishCall::first(false)), (StoreRefreshToken, WriteTarget));
+        assert_eq!(StoreRefreshToken.after_success(), Some(WriteTarget));
+        assert_eq!(WriteTarget.after_success(), None);
     }
 }

@@ -42,7 +42,7 @@ pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceSta
             // applies.
             status.last_failure_time = Some(to_kubernetes(*asked_at));
         }
-        // The status that describes this token must not contain the failure before it.
+        // The target holds a token that was requested after the recorded failure, which must not stay in the status.
         _ if observed.succeeded_since() => clear_failures(&mut status),
         Outcome::Waiting
         | Outcome::Deferred(..)
@@ -50,7 +50,7 @@ pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceSta
         | Outcome::Refused(_)
         | Outcome::Withdrawn(_) => {}
     }
-    restart::account(&mut status, observed, outcome);
+    restart::record_restart(&mut status, observed, outcome);
     describe_target(&mut status, observed);
     status.notices = notices::next(observed, &status, outcome);
     status.conditions = conditions(observed, &status, outcome);

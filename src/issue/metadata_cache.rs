@@ -85,8 +85,9 @@ impl MetadataCache {
         slot.lock().learn(found, (self.clock)())
     }
 
-    /// The endpoint did not answer: the next request reads the document again, if possible.
-    pub(crate) fn doubt(&self, key: &MetadataKey) {
+    /// Marks a document as stale, because its endpoint was unreachable or was not found. The next request reads the document
+    /// again, and uses it as it is if that fails.
+    pub(crate) fn mark_stale(&self, key: &MetadataKey) {
         self.slot(key).lock().fresh = false;
     }
 
@@ -142,8 +143,8 @@ impl Known {
                 Ok(metadata)
             }
             Err(error) => {
-                // A document that names another issuer or is invalid is trusted no longer.
-                if !matches!(error.reason(), Reason::DiscoveryFailed | Reason::TLSVerificationFailed) {
+                // The host now answers for another issuer. After other failures, the document is still used.
+                if error.reason() == Reason::IssuerMismatch {
                     self.metadata = None;
                 }
                 self.failed = Some((error.clone(), now));

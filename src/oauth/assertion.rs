@@ -82,11 +82,11 @@ impl Assertion {
     /// The field to use instead, if this member must not be among `headers`.
     pub fn refused_header(name: &str) -> Option<&'static str> {
         Some(match name {
-            "alg" => "write algorithm beside headers instead",
-            "kid" => "write keyId beside headers instead",
-            "x5t" => "write x5t: true beside headers instead",
-            "x5t#S256" => "write x5tS256: true beside headers instead",
-            "x5c" => "write x5c: true beside headers instead",
+            "alg" => "use the field algorithm instead, next to headers",
+            "kid" => "use the field keyId instead, next to headers",
+            "x5t" => "use x5t: true instead, next to headers",
+            "x5t#S256" => "use x5tS256: true instead, next to headers",
+            "x5c" => "use x5c: true instead, next to headers",
             "crit" | "b64" => {
                 "it changes how the signature is read (RFC 7515, RFC 7797), which is not supported: remove it"
             }
@@ -103,7 +103,7 @@ impl Assertion {
             .unwrap_or_else(|_| Err(Error::credential("the private key or the certificate cannot be used")))
     }
 
-    /// The assertion as a token of its own.
+    /// Signs the assertion and returns it as the access token, without a request to a provider.
     ///
     /// Fails as a signature fails; [`Error::Spec`] for a token of more than 64 KiB.
     pub fn token(&self, signing: &SigningContext) -> Result<Token, Error> {

@@ -148,7 +148,7 @@ impl TokenClient {
         // The library omits this header for an empty body, and some servers then answer 411.
         headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         let call = route.client.post(endpoint.url().clone()).headers(headers);
-        // Passed without a copy, so that the body is wiped when the client drops it.
+        // The body is passed without a copy: its memory is wiped when the client drops it.
         perform(&endpoint, &route, call.body(Bytes::from_owner(body))).await
     }
 

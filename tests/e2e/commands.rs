@@ -57,11 +57,14 @@ pub(crate) fn installation() -> (String, String) {
     (tag.to_owned(), commands.to_owned())
 }
 
-/// The command that upgrades a Helm release.
+/// The command that upgrades a Helm release, here to a packaged chart, as a release has it.
 pub(crate) fn upgrade() -> String {
     let block = block("docs/install.md", "## Upgrade");
     let command = block.lines().find(|line| line.starts_with("helm upgrade "));
-    command.expect("docs/install.md upgrades with Helm").to_owned()
+    let command = command.expect("docs/install.md upgrades with Helm");
+    let packaged = command.replace("deploy/helm/tokensource", "~/tokensource-*.tgz");
+    assert_ne!(packaged, command, "the command names the chart");
+    format!("helm package deploy/helm/tokensource --destination ~\n{packaged}")
 }
 
 /// The first block of shell commands under a heading.

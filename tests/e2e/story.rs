@@ -23,9 +23,9 @@ use crate::scene::{LIFESPAN, Scene};
 
 /// How much later than the Secret a mount shows a new token, with some reserve for load.
 const PROPAGATION: Duration = Duration::from_secs(40);
-/// The deadline of a handover: "within about five" seconds after SIGTERM by README; a machine under load takes longer.
+/// The deadline of a handover. docs/renewal.md promises about five seconds after SIGTERM; a loaded machine takes longer.
 const HANDOVER: Duration = Duration::from_secs(12);
-/// The deadline of a takeover: "within about 20" seconds after the leader was killed.
+/// The deadline of a takeover. docs/renewal.md promises about 20 seconds after the leader was killed.
 const TAKEOVER: Duration = Duration::from_secs(25);
 
 struct Story<'a> {

@@ -153,7 +153,7 @@ fn rules(schema: &Value) -> Vec<String> {
         .collect()
 }
 
-/// In words, with its bounds.
+/// Describes the type of a field in words, with its bounds.
 fn type_of(field: &Value) -> String {
     if let Some(values) = field["enum"].as_array() {
         return values

@@ -72,7 +72,8 @@ fn essence(object: &DynamicObject) -> Value {
     object
 }
 
-/// The first difference of two documents. 600.0 and 600 are equal: kustomize writes the latter for the former.
+/// The first difference of two documents. 600.0 and 600 count as equal, because kustomize
+/// writes 600.0 as 600.
 fn difference(path: &str, left: &Value, right: &Value) -> Option<String> {
     match (left, right) {
         (Value::Object(left), Value::Object(right)) => {

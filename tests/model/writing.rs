@@ -1,5 +1,5 @@
 //! The calls of [`PublishCall`]: the refresh token is stored, the target is written, and a token that could not be written is
-//! kept. Must not know the order of the calls.
+//! kept. Follows the order of `decide::sequence`, except for the mutation that must be found.
 
 use tokensource::decide::PublishCall;
 
@@ -128,7 +128,7 @@ impl Model {
     }
 }
 
-/// `apply::is_same`: the hash that is compared is one over the token, its life and its inputs.
+/// `apply::is_same` and `apply::record_is_current`. The hash that is compared is one over the token, its life and its inputs.
 fn is_same(token: &HeldToken, look: &Look, world: &World) -> bool {
     let (Some(published), Some(known)) = (look.target, world.known_target) else { return false };
     let extended = token.expires_at - published.expires_at > 60;

@@ -1,4 +1,4 @@
-//! deploy/examples/recipes/prometheus.yaml with a real Prometheus, which scrapes an API with TLS. Knows Prometheus' API
+//! Runs deploy/examples/recipes/prometheus.yaml with a real Prometheus, which scrapes an API over TLS. Knows Prometheus' API
 //! for the health of its targets.
 
 use std::time::Duration;

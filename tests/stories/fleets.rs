@@ -44,7 +44,7 @@ pub(crate) async fn provider_in_trouble_is_tried_by_one_at_a_time(story: &mut St
     let tried = story.provider.count(TOKEN) - before;
     assert!((1..=6).contains(&tried), "{tried} requests in a quarter of a minute");
     let (_, _, message) = condition(&story.source("s79").await, ConditionType::Renewed).unwrap();
-    assert!(message.starts_with("The provider is failing on its side."), "{message}");
+    assert!(message.starts_with("The provider reported an error of its own, or is overloaded."), "{message}");
 
     story.provider.always(TOKEN, Answer::token(3600));
     eventually("all are served", Duration::from_secs(150), async || {

@@ -158,5 +158,13 @@ pub(super) struct HostFact {
     /// How many TokenSources use it.
     pub(super) sources: usize,
     /// How many of them have failed by reasons of the network, as the controller says.
-    pub(super) failing: BTreeMap<Reason, usize>,
+    pub(super) failing: BTreeMap<Reason, Failing>,
+}
+
+/// The TokenSources of a host that failed by the same reason.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Failing {
+    pub(super) count: usize,
+    /// Namespace and name of one of them.
+    pub(super) example: String,
 }

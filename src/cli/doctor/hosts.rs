@@ -1,5 +1,7 @@
 //! Judges how the hosts of providers are reached: from this machine, and by the controller as it reports itself. Pure.
 
+use std::collections::BTreeSet;
+
 use crate::api::Reason;
 
 use super::facts::{Facts, HostFact};
@@ -17,12 +19,14 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     let mut findings: Vec<Finding> = facts.hosts.iter().filter_map(judge).collect();
     if facts.hosts_left_out > 0 {
         findings.push(Check::Hosts.not_checked(format!(
-            "{} more hosts; -l and -n select fewer TokenSources.",
+            "{} more hosts or bundles of authorities; -l and -n select fewer TokenSources.",
             facts.hosts_left_out
         )));
     }
     if findings.is_empty() {
-        findings.push(match facts.hosts.len() {
+        // A host is there once for each bundle of authorities.
+        let hosts: BTreeSet<_> = facts.hosts.iter().map(|fact| &fact.host).collect();
+        findings.push(match hosts.len() {
             0 => Check::Hosts.ok("No TokenSource names a host."),
             1 => Check::Hosts.ok("The host of the provider is reached from this machine."),
             count => Check::Hosts.ok(format!("All {count} hosts are reached from this machine.")),
@@ -38,13 +42,13 @@ fn judge(fact: &HostFact) -> Option<Finding> {
         Err((_, why)) => format!("from this machine: {why}"),
     };
     // Every reason has a count of its own; the most frequent one is the one to act on first.
-    if let Some((reason, count)) = fact.failing.iter().max_by_key(|(_, count)| **count) {
+    if let Some((reason, failing)) = fact.failing.iter().max_by_key(|(_, failing)| failing.count) {
         let sources = if fact.sources == 1 { "TokenSource" } else { "TokenSources" };
         return Some(Check::Hosts.failure(
             "ControllerCannotReach",
             format!(
-                "{host}: the controller reports {reason} for {count} of {} {sources}, such as {}; {here}.",
-                fact.sources, fact.example
+                "{host}: the controller reports {reason} for {} of {} {sources}, such as {}; {here}.",
+                failing.count, fact.sources, failing.example
             ),
             reason.advice(),
         ));
@@ -67,13 +71,17 @@ fn judge(fact: &HostFact) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::facts::Failing;
     use super::super::fixture::{facts, host, results};
     use super::*;
 
     fn fact(reached: Option<Reason>, failing: &[(Reason, usize)], foreign_authority: bool) -> HostFact {
         HostFact {
             reached: reached.map_or(Ok(()), |reason| Err((reason, "why".to_owned()))),
-            failing: failing.iter().copied().collect(),
+            failing: failing
+                .iter()
+                .map(|&(reason, count)| (reason, Failing { count, example: "team/late".to_owned() }))
+                .collect(),
             foreign_authority,
             ..host("h.example:443")
         }
@@ -101,7 +109,7 @@ mod tests {
         let found = check(&Facts { hosts: vec![HostFact { sources: 5, ..mixed }], ..facts() });
         assert_eq!(
             found[0].message,
-            "h.example:443: the controller reports EndpointUnreachable for 2 of 5 TokenSources, such as team/api; this machine reaches it."
+            "h.example:443: the controller reports EndpointUnreachable for 2 of 5 TokenSources, such as team/late; this machine reaches it."
         );
         assert_eq!(found[0].advice.as_deref(), Some(EndpointUnreachable.advice()));
     }

@@ -206,7 +206,7 @@ impl Builder<'_> {
         for Member { name, value, place } in std::mem::take(&mut self.members) {
             if is_reserved_parameter(&name) {
                 return Err(LineError::new(format!(
-                    "{name} has no field for this grant_type: ask the provider for a request without it"
+                    "no field of a TokenSource sends {name} with this grant_type: ask the provider for a request without {name}"
                 )));
             }
             if self.provider.parameters.iter().any(|other| other.name == name) {

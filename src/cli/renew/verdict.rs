@@ -100,7 +100,7 @@ mod tests {
             (Some("before"), "True", "TokenIssued", 5, waiting(Some(patient))),
             (Some("this"), "True", "TokenRenewed", 0, Verdict::Renewed),
             (Some("this"), "False", "InvalidClient", 0, failed("InvalidClient")),
-            // A failure before the request is no result, unless its reason prevents requests to the provider.
+            // A failure before the request is no result. A reason that prevents every request, as in the last row, is one.
             (Some("before"), "False", "InvalidClient", 30, waiting(Some(patient))),
             (Some("before"), "False", "TargetWriteFailed", 30, waiting(Some("waiting: m"))),
             (None, "False", "CredentialsNotBound", 4, waiting(None)),

@@ -41,7 +41,7 @@ pub(super) struct Row {
 #[derive(Clone, Copy, Default)]
 pub(super) struct Columns {
     pub(super) namespace: bool,
-    /// Those of `-o wide`.
+    /// Whether the table has the additional columns of `-o wide`.
     pub(super) more: bool,
 }
 

@@ -86,7 +86,7 @@ pub(crate) async fn act<'a>(
         Plan::DeleteFormerTargets => return delete_former(source, observed, read, context).await,
         Plan::Probe => match probe(observed, context).await {
             Ok(outcome) => outcome.into(),
-            Err(error) => without_token(error, observed, context),
+            Err(error) => failed_request_result(error, observed, context),
         },
         Plan::Restart => restart(observed, context).await.into(),
         Plan::Publish => match context.view.local.unwritten_token(observed.uid) {
@@ -100,7 +100,7 @@ pub(crate) async fn act<'a>(
             match obtained {
                 Ok(Some(issued)) => publish(issued, observed, context).await,
                 Ok(None) => Outcome::Waiting.into(),
-                Err(ObtainError::Issue(error)) => without_token(error, observed, context),
+                Err(ObtainError::Issue(error)) => failed_request_result(error, observed, context),
                 Err(ObtainError::Deferred(deferral)) => Outcome::Deferred(deferral).into(),
                 Err(ObtainError::Outdated) => return Ok(None),
             }
@@ -110,7 +110,11 @@ pub(crate) async fn act<'a>(
 }
 
 /// The result of a request that brought no token.
-fn without_token(error: IssueError, observed: &Observed<'_>, context: &ReconcilePermit<'_>) -> PlanResult {
+fn failed_request_result(
+    error: IssueError,
+    observed: &Observed<'_>,
+    context: &ReconcilePermit<'_>,
+) -> PlanResult {
     match error {
         // Waits are counted from the instant at which the failure is known.
         IssueError::Failed(failure) => Outcome::Failed(

@@ -55,7 +55,7 @@ pub(crate) async fn reconcile(named: NamespacedName, context: Arc<Context>) -> O
     async {
         context.view.filled().await;
         // A leader that could not renew its lease waits here and keeps its state in memory.
-        if !context.settings.leadership.certain(context.settings.clock).await {
+        if !context.settings.leadership.wait_until_leading(context.settings.clock).await {
             return None;
         }
         with_permit(&named, &context).instrument(trace::renewal(namespace, name)).await
@@ -99,7 +99,7 @@ async fn step(cached: Arc<TokenSource>, context: &ReconcilePermit<'_>) -> Result
     let (source, status_pending) = context.view.local.current(cached);
     // Nothing delays a deletion.
     let is_deleted = source.metadata.deletion_timestamp.is_some();
-    if let Some(wait) = put_off(&source, context).filter(|_| !is_deleted) {
+    if let Some(wait) = loop_guard_delay(&source, context).filter(|_| !is_deleted) {
         // Meanwhile other TokenSources may use its permit of the limiter.
         context.limiters.leave(&name_of(&source));
         return Ok(Some(wait));
@@ -186,7 +186,7 @@ fn user_revision(source: &TokenSource) -> (i64, Option<String>) {
 }
 
 /// How long the loop guard delays this reconcile.
-fn put_off(source: &TokenSource, context: &Context) -> Option<Duration> {
+fn loop_guard_delay(source: &TokenSource, context: &Context) -> Option<Duration> {
     let now = context.now();
     let until = context.view.local.loop_guard(uid_of(source))?.not_before(&user_revision(source), now)?;
     (until - now).to_std().ok()

@@ -1,4 +1,4 @@
-//! The first step: collects everything that a decision needs into `Observed`, which nothing else writes.
+//! The first step: collects everything that a decision needs into `Observed`. A later step may only replace what it has read anew.
 //!
 //! In the steady state this costs no call: the object, the provider and the metadata of Secrets are in caches. The target
 //! is read in full only if its resourceVersion is not the one recorded as intact, and credentials only if their version

@@ -1,6 +1,6 @@
 //! Getting a token: a permit of the limiter, the checks right before a request, and the stored refresh token.
 //!
-//! Knows what happens if a refresh token is refused. Must not know the cause of the request, nor write the token into the
+//! Knows how each call of `decide::sequence` is made. Must not know the cause of the request, nor write the token into the
 //! target.
 
 use k8s_openapi::api::core::v1::Secret as SecretObject;
@@ -33,8 +33,8 @@ impl From<IssueError> for ObtainError {
     }
 }
 
-/// Gets a token, if the provider's limiter lets this `TokenSource` send a request now. `read` becomes the observation
-/// with the Secrets as they were read.
+/// Gets a token, if the provider's limiter lets this `TokenSource` send a request now; None if the calls of `ObtainCall` ended
+/// without a token and without an error. The Secrets are read anew, and `read` becomes the observation with them.
 pub(crate) async fn obtain<'a>(
     cause: Cause,
     observed: &Observed<'a>,
@@ -45,7 +45,7 @@ pub(crate) async fn obtain<'a>(
     let permit = context.limiters.acquire(provider, observed).map_err(ObtainError::Deferred)?;
     // Checked only with a permit, because the check costs a call.
     let answer = match is_outdated(observed, context).await {
-        Ok(false) => match acceptable(observed, context).await {
+        Ok(false) => match check_target_by_dry_run(observed, context).await {
             Ok(()) => issue(cause, observed, read, context).await,
             Err(error) => Err(error),
         },
@@ -62,7 +62,10 @@ pub(crate) async fn obtain<'a>(
 
 /// Refuses if the API server would refuse the target, so that no token is requested that cannot be written. Other
 /// failures of the dry run (quotas, outages, webhooks without dry runs) say nothing about the target.
-async fn acceptable(observed: &Observed<'_>, context: &ReconcilePermit<'_>) -> Result<(), IssueError> {
+async fn check_target_by_dry_run(
+    observed: &Observed<'_>,
+    context: &ReconcilePermit<'_>,
+) -> Result<(), IssueError> {
     match apply::dry_run(observed, context).await {
         Err(error) if error.is_invalid() => Err(IssueError::Refused(Failure::local(
             Reason::InvalidSpec,
@@ -130,7 +133,7 @@ async fn issue<'a>(
     }
     if let (Some((key, metadata)), Err(IssueError::Failed(failure))) = (&prepared.found, &mut answer) {
         if matches!(failure.reason, Reason::EndpointNotFound | Reason::EndpointUnreachable) {
-            context.caches.metadata.doubt(key);
+            context.caches.metadata.mark_stale(key);
         }
         if Failure::is_refusal_by_provider(failure.reason)
             && let Some(unlisted) = unlisted(observed, &prepared.provider, metadata)

@@ -74,7 +74,7 @@ fn handle_unwritten_status(
     if outcome.reports_request() || !(error.is_conflict() || error.is_not_found()) {
         local.keep_unwritten_status(uid, status.clone());
     }
-    // The object was changed or deleted, and the watch is about to deliver that.
+    // A 404 or a conflict is no error: the object was changed or deleted, and the watch will deliver that.
     if error.is_not_found() || error.is_conflict() { Ok(()) } else { Err(Error::WriteStatus(error)) }
 }
 

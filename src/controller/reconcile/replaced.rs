@@ -54,7 +54,7 @@ pub(crate) fn record_replacement(
     }
 }
 
-/// Revokes the replaced token. Returns it if it must be tried again.
+/// Revokes the replaced token. Returns the token if its revocation must be tried again.
 pub(crate) async fn revoke(
     source: &TokenSource,
     observed: &Observed<'_>,

@@ -89,14 +89,10 @@ pub(crate) fn load(limiters: &Arc<Limiters>) -> Box<dyn Collector> {
         )?;
         gauge(
             "tokensource_token_requests_in_flight",
-            "TokenSources that are asking their provider.",
+            "TokenSources with a request to their provider under way.",
             load.in_flight,
         )?;
-        gauge(
-            "tokensource_providers_in_trouble",
-            "Providers that are tried by one TokenSource at a time.",
-            load.open,
-        )
+        gauge("tokensource_providers_in_trouble", "Limiters whose circuit breaker is open.", load.open)
     }))
 }
 
@@ -106,7 +102,7 @@ pub(crate) fn leading(settings: &Settings) -> Box<dyn Collector> {
     Box::new(Encoded(move |mut encoder: DescriptorEncoder<'_>| {
         ConstGauge::new(i64::from(leadership.holds(clock()))).encode(encoder.encode_descriptor(
             "tokensource_leader",
-            "1 while this process is the one that asks for tokens",
+            "1 while this process is the one that requests tokens",
             None,
             MetricType::Gauge,
         )?)

@@ -97,7 +97,7 @@ impl Statuses {
         let is_partial = self.settings.selector.is_some();
         loop {
             let leadership = &self.settings.leadership;
-            if is_partial || !leadership.certain(self.settings.clock).await {
+            if is_partial || !leadership.wait_until_leading(self.settings.clock).await {
                 return std::future::pending().await;
             }
             self.sweep().await;
@@ -160,7 +160,7 @@ impl Statuses {
         let mut due = Vec::new();
         for provider in providers {
             let meta = provider.meta();
-            // An object that cannot be decoded has no generation.
+            // An object of which nothing but its identity could be read has no generation.
             let (Some(uid), Some(generation), None) = (&meta.uid, meta.generation, &meta.deletion_timestamp)
             else {
                 continue;

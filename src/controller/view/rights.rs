@@ -101,7 +101,7 @@ fn report(sender: &watch::Sender<Missing>, missing: Missing) {
             let detail = in_words(&missing);
             tracing::warn!(
                 detail = detail.trim_end(),
-                "Tokens could not be kept: compare with deploy/kustomize"
+                "Rights are missing that tokens need: grant those in deploy/kustomize"
             );
         }
         *before = missing;

@@ -72,23 +72,37 @@ impl RequestContext<'_> {
         algorithm: JsonWebAlgorithm,
         id: &str,
     ) -> Result<Assertion, Failure> {
-        let AssertionSettings { x5t, x5t_s256, x5c, .. } = settings;
-        let algorithm = settings.algorithm.unwrap_or(algorithm);
-        let subject = settings.subject.unwrap_or_else(|| id.to_owned());
+        // Every field, so that a new one cannot be forgotten.
+        let AssertionSettings {
+            algorithm: wanted,
+            key_id,
+            subject,
+            audience,
+            lifetime,
+            claims,
+            x5t,
+            x5t_s256,
+            x5c,
+            headers,
+            not_before,
+            backdate,
+        } = settings;
+        let algorithm = wanted.unwrap_or(algorithm);
+        let subject = subject.unwrap_or_else(|| id.to_owned());
         Ok(Assertion {
             algorithm,
             key: self.credentials.secret(self.signing_key(algorithm))?,
-            key_id: settings.key_id,
+            key_id,
             certificate: self.certificate(CertificateHeaders { x5t, x5t_s256, x5c })?,
-            headers: settings.headers,
+            headers,
             issuer: id.to_owned(),
             subject: Some(subject).filter(|subject| !subject.is_empty()),
-            audience: resolved(settings.audience.as_deref(), self.provider),
-            lifetime: settings.lifetime.map_or(Assertion::DEFAULT_LIFETIME, crate::api::Duration::get),
-            backdate: settings.backdate.map_or(Assertion::DEFAULT_BACKDATE, crate::api::Duration::get),
-            not_before: settings.not_before,
+            audience: resolved(audience.as_deref(), self.provider),
+            lifetime: lifetime.map_or(Assertion::DEFAULT_LIFETIME, crate::api::Duration::get),
+            backdate: backdate.map_or(Assertion::DEFAULT_BACKDATE, crate::api::Duration::get),
+            not_before,
             scope: None,
-            claims: settings.claims.unwrap_or_default(),
+            claims: claims.unwrap_or_default(),
         })
     }
 

@@ -31,7 +31,7 @@ pub(super) enum Fault {
          response.keep, and if only answers to a refresh lack it, set refresh.policy: Never"
     )]
     NotAnswered,
-    #[error("there is no such filter; there are {}", FILTERS.join(", "))]
+    #[error("this filter does not exist; the filters are {}", FILTERS.join(", "))]
     UnknownFilter,
     #[error("there are no tests behind `is`; compare with == or ask `if scope`")]
     UnknownTest,

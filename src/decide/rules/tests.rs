@@ -312,7 +312,11 @@ fn no_message_suggests_deleting_a_secret() {
     assert!(!message(&scene).contains("elete"), "{}", message(&scene));
     // The credentials Secret has the name of the TokenSource, which is that of the target, too.
     let scene = scene.with(|scene| scene.spec.target.name = Some("client".to_owned()));
-    assert!(message(&scene).ends_with("holds what this TokenSource is asked with."), "{}", message(&scene));
+    assert!(
+        message(&scene).ends_with("holds credentials or another input of this TokenSource."),
+        "{}",
+        message(&scene)
+    );
     let scene = Scene::fresh().with(|scene| scene.refresh_conflict = Some("is somebody's".to_owned()));
     assert!(!message(&scene).contains("elete"), "{}", message(&scene));
     assert!(!Reason::TargetConflict.advice().contains("delete"));

@@ -30,6 +30,18 @@ fn metadata_is_used_for_an_hour_and_for_a_day_while_it_cannot_be_read() {
 }
 
 #[test]
+fn failure_on_the_way_to_the_issuer_ends_no_use_of_its_document() {
+    let error = Error::Proxy {
+        host: "a.example".to_owned(),
+        proxy: "proxy.example:3128".to_owned(),
+        fault: crate::oauth::ProxyFault::Authentication,
+    };
+    let mut known = Known::default();
+    known.learn(found("t"), at(0)).unwrap();
+    assert_eq!(known.learn(Err(error), at(3600)), found("t"));
+}
+
+#[test]
 fn a_failure_is_returned_to_all_requests_that_waited_for_it() {
     let mut known = Known::default();
     assert_eq!(known.learn(down(), at(0)), down());

@@ -34,7 +34,7 @@ pub(super) enum Step {
     Lost,
 }
 
-/// The state of a process in the election, which determines its rights.
+/// The state of a process in the election, for the log. `controller::leadership` decides what the process may do.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum CandidateState {
     /// The process has not led yet.

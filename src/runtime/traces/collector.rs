@@ -35,7 +35,7 @@ const LINES: Duration = Duration::from_secs(60);
 enum Fault {
     #[error("the file of --otlp-headers-file: {0}")]
     Headers(#[from] HeadersFault),
-    #[error("the collector gave no whole answer within {} s", TIMEOUT.as_secs())]
+    #[error("the collector sent no complete response within {} s", TIMEOUT.as_secs())]
     Timeout,
     #[error("the collector could not be reached, or its certificate is not trusted")]
     Unreachable,

@@ -1,5 +1,5 @@
 //! Verifies that an access token is from this issuer, for this audience, and not expired (RFC 7519, RFC 9068). Knows tokens
-//! and keys; must not know the client. Without leeway: a token that expired a second ago is refused.
+//! and keys; must not know the client. Allows no clock skew: refuses a token that expired a second ago.
 
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 use base64::Engine;

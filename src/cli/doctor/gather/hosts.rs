@@ -9,7 +9,7 @@ use futures::StreamExt as _;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 
-use super::super::facts::{HostFact, Read, Sources};
+use super::super::facts::{Failing, HostFact, Read, Sources};
 use super::super::hosts::UNREACHED;
 use super::{AT_ONCE, fact};
 use crate::api::{
@@ -33,7 +33,8 @@ struct Place {
     /// Host and port.
     host: String,
     ca_bundle: Option<String>,
-    foreign_authority: bool,
+    /// Namespace and name of the ConfigMap with the authorities, which is not read.
+    config_map: Option<(String, String)>,
 }
 
 /// The TokenSources of a place.
@@ -43,7 +44,7 @@ struct Users<'a> {
     /// The first of them.
     example: String,
     sources: usize,
-    failing: BTreeMap<Reason, usize>,
+    failing: BTreeMap<Reason, Failing>,
 }
 
 /// The hosts, and how many were left out.
@@ -73,7 +74,7 @@ pub(super) async fn read(
             HostFact {
                 host: place.host,
                 reached: reached.map_err(|error| (error.reason(), error.to_string())),
-                foreign_authority: place.foreign_authority,
+                foreign_authority: place.config_map.is_some(),
                 example: users.example,
                 sources: users.sources,
                 failing: users.failing,
@@ -141,19 +142,24 @@ fn places<'a>(sources: &'a [TokenSource], providers: &Providers) -> BTreeMap<Pla
         let place = Place {
             host: format!("{}:{}", endpoint.host(), endpoint.port()),
             ca_bundle: provider.tls.ca_bundle.clone(),
-            foreign_authority: provider.tls.ca_bundle_ref.is_some(),
+            config_map: provider
+                .tls
+                .ca_bundle_ref
+                .as_ref()
+                .map(|reference| (namespace.to_owned(), reference.name.clone())),
         };
+        let named = format!("{namespace}/{}", source.name_any());
         let users = places.entry(place).or_insert_with(|| Users {
             endpoint,
             namespaces: BTreeSet::new(),
-            example: format!("{namespace}/{}", source.name_any()),
+            example: named.clone(),
             sources: 0,
             failing: BTreeMap::new(),
         });
         users.namespaces.insert(namespace);
         users.sources += 1;
         if let Some(reason) = failure(source) {
-            *users.failing.entry(reason).or_default() += 1;
+            users.failing.entry(reason).or_insert_with(|| Failing { count: 0, example: named }).count += 1;
         }
     }
     places
@@ -271,5 +277,27 @@ mod tests {
         let order = fairly(places(&sources, &Providers::default()));
         let rank = |host: &str| order.iter().position(|(place, _)| place.host == host).unwrap();
         assert_eq!((rank("z1.example:443"), rank("z2.example:443")), (1, 3));
+    }
+
+    #[test]
+    fn example_of_a_reason_is_a_source_that_has_it() {
+        let at = json!({"provider": {"tokenEndpoint": "https://shared.example"}});
+        let sources = [
+            source("healthy", &at, "Renewed"),
+            source("late", &at, "EndpointUnreachable"),
+            source("later", &at, "EndpointUnreachable"),
+        ];
+        let found = places(&sources, &Providers::default());
+        let failing: Vec<_> = found.values().flat_map(|users| users.failing.values()).collect();
+        assert_eq!(failing, [&Failing { count: 2, example: "team/late".to_owned() }]);
+    }
+
+    #[test]
+    fn config_maps_of_two_namespaces_are_different_authorities() {
+        let at = json!({"provider": {
+            "tokenEndpoint": "https://shared.example", "tls": {"caBundleRef": {"name": "ca"}},
+        }});
+        let sources = [source_in("a", "s", &at, "Renewed"), source_in("b", "s", &at, "Renewed")];
+        assert_eq!(places(&sources, &Providers::default()).len(), 2);
     }
 }

@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::api::{FIELD_MANAGER, Target as Described};
 use crate::controller::error::{CallError, call};
 use crate::controller::reconcile::context::Context;
-use crate::controller::reconcile::target::{as_written, unusable_reason, without_token};
+use crate::controller::reconcile::target::{as_written, unusable_reason, withdrawn_target};
 use crate::controller::view::local_state::IssuedToken;
 use crate::controller::view::secrets::{OwnWrite, SecretMeta};
 use crate::decide::publication::{Data, TokenRecord, content_hash, secret_type, target, withdrawn};
@@ -183,7 +183,7 @@ pub(crate) async fn withdraw(
         }
         written => written,
     };
-    Ok(without_token(&*update_view(written, observed.namespace, name, context).await?))
+    Ok(withdrawn_target(&*update_view(written, observed.namespace, name, context).await?))
 }
 
 /// Puts the metadata that a write returned into the view, and returns the metadata. If the write failed because the known

@@ -58,13 +58,13 @@ pub(crate) async fn target(observed: &Observed<'_>, context: &Context) -> Result
     match unusable_reason(&meta, observed.uid) {
         Some(owner) => Ok(Target::Foreign(owner)),
         // If another client has changed the annotation, the change stays after the next token.
-        None if meta.withdrawn && meta.record.is_none() => Ok(without_token(&meta)),
+        None if meta.withdrawn && meta.record.is_none() => Ok(withdrawn_target(&meta)),
         None => ours(observed, &meta, context).await,
     }
 }
 
 /// The target after its token was withdrawn. Data that others have added since is ignored.
-pub(crate) fn without_token(meta: &SecretMeta) -> Target {
+pub(crate) fn withdrawn_target(meta: &SecretMeta) -> Target {
     Target::Withdrawn { uid: meta.uid.clone(), resource_version: meta.resource_version.to_string() }
 }
 

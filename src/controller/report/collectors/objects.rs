@@ -119,7 +119,7 @@ impl Collector for Objects {
         )?;
         let mut family = encoder.encode_descriptor(
             "tokensource_failure_reason",
-            "The reason why the last attempt failed, as a label. The value is always 1; the series is absent after a success.",
+            "The reason why Renewed is False, as a label. The value is always 1; the series is absent after a success.",
             None,
             MetricType::Gauge,
         )?;

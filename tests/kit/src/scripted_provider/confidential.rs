@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::canaries;
 
-/// Registers the tokens, the marker that [`Answer::token`](super::Answer::token) adds, or else the body as a whole.
+/// Registers the tokens of an answer and the marker that [`Answer::token`](super::Answer::token) adds. A body without them is
+/// registered as a whole.
 pub(super) fn register(body: &[u8]) {
     let parsed: Value = serde_json::from_slice(body).unwrap_or_default();
     for member in ["access_token", "refresh_token", "id_token", "accessToken", "marker"] {

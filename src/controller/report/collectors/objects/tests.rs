@@ -89,7 +89,7 @@ tokensource_ready{namespace="a",name="one",provider="auth.example.com"} 1
 # HELP tokensource_consecutive_failures Consecutive attempts that failed; 0 after a success.
 # TYPE tokensource_consecutive_failures gauge
 tokensource_consecutive_failures{namespace="a",name="one",provider="auth.example.com"} 0
-# HELP tokensource_failure_reason The reason why the last attempt failed, as a label. The value is always 1; the series is absent after a success.
+# HELP tokensource_failure_reason The reason why Renewed is False, as a label. The value is always 1; the series is absent after a success.
 # TYPE tokensource_failure_reason gauge
 # EOF
 "#;
