@@ -8,9 +8,7 @@ use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use tokensource::api::{ConditionType, TokenProvider};
 use tokensource_kit::eventually;
-use tokensource_kit::keycloak::{
-    MACHINE, PASSWORD, PUBLIC, REALM, SECRET, SIGNED_JWT, USERNAME,
-};
+use tokensource_kit::keycloak::{MACHINE, PASSWORD, PUBLIC, REALM, SECRET, SIGNED_JWT, USERNAME};
 use tokensource_kit::scripted_provider::{Answer, RecordedRequest};
 
 use crate::story::{SOON, Story, TOKEN, is, merge, text};

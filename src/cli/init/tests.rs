@@ -36,7 +36,10 @@ fn lines_without_a_token_request_are_refused_with_a_remedy() {
         (format!("curl {URL} -d {ok} -d a=b -d a=c"), "a is in it twice"),
         (format!("curl {URL} -d grant_type=authorization_code -d code=x"), "browser"),
         (format!("curl {URL} -d grant_type=password -d username=u"), "no password"),
-        (format!("curl {URL} -d grant_type=urn:own -d username=u"), "username has no field"),
+        (
+            format!("curl {URL} -d grant_type=urn:own -d username=u"),
+            "no field of a TokenSource sends username",
+        ),
         (format!("curl {URL} -d {ok} -d nothing"), "no value"),
         (format!("curl {URL} -u a:b -d {ok} -d client_secret=c"), "two ways"),
         (format!("curl {URL}?client_secret=c -d {ok}"), "client_secret is in the URL's query"),

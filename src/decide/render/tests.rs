@@ -118,7 +118,7 @@ fn faults_name_key_and_line_and_quote_no_value() {
         ("{{ access_token.refresh_token }}", Some(1), "knows access_token"),
         ("{% if refresh_token %}{% endif %}", Some(1), "knows access_token"),
         ("one\n\n{{ access_token", Some(3), "not closed"),
-        ("{{ access_token | rot13 }}", Some(1), "there are b64encode"),
+        ("{{ access_token | rot13 }}", Some(1), "the filters are b64encode"),
         ("{{ range(9) }}", Some(1), "no functions"),
         ("{{ access_token.upper() }}", Some(1), "no functions"),
         ("{{ access_token - 1 }}", Some(1), "does not fit"),

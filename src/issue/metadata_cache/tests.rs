@@ -31,10 +31,10 @@ fn metadata_is_used_for_an_hour_and_for_a_day_while_it_cannot_be_read() {
 
 #[test]
 fn failure_on_the_way_to_the_issuer_ends_no_use_of_its_document() {
-    let error = Error::Proxy {
+    let error = Error::EndpointNotAllowed {
         host: "a.example".to_owned(),
-        proxy: "proxy.example:3128".to_owned(),
-        fault: crate::oauth::ProxyFault::Authentication,
+        why: "it resolves to a denied address".to_owned(),
+        resolved: true,
     };
     let mut known = Known::default();
     known.learn(found("t"), at(0)).unwrap();

@@ -295,7 +295,7 @@ mod tests {
     #[test]
     fn config_maps_of_two_namespaces_are_different_authorities() {
         let at = json!({"provider": {
-            "tokenEndpoint": "https://shared.example", "tls": {"caBundleRef": {"name": "ca"}},
+            "tokenEndpoint": "https://shared.example", "tls": {"caBundleRef": {"name": "ca", "key": "ca.crt"}},
         }});
         let sources = [source_in("a", "s", &at, "Renewed"), source_in("b", "s", &at, "Renewed")];
         assert_eq!(places(&sources, &Providers::default()).len(), 2);

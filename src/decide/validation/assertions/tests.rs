@@ -116,11 +116,11 @@ fn contradictions_are_refused_with_a_correction() {
 fn settings_that_cannot_be_signed_are_refused_wherever_they_stand() {
     let many: Vec<String> = (0..17).map(|number| format!(r#""h{number}": "x""#)).collect();
     let cases = [
-        (r#"{"headers": {"alg": "none"}}"#.to_owned(), "headers must not have alg: write algorithm"),
-        (r#"{"headers": {"kid": "k"}}"#.to_owned(), "write keyId"),
-        (r#"{"headers": {"x5t": "t"}}"#.to_owned(), "write x5t: true"),
-        (r#"{"headers": {"x5t#S256": "t"}}"#.to_owned(), "write x5tS256: true"),
-        (r#"{"headers": {"x5c": "t"}}"#.to_owned(), "write x5c: true"),
+        (r#"{"headers": {"alg": "none"}}"#.to_owned(), "headers must not have alg: use the field algorithm"),
+        (r#"{"headers": {"kid": "k"}}"#.to_owned(), "use the field keyId"),
+        (r#"{"headers": {"x5t": "t"}}"#.to_owned(), "use x5t: true"),
+        (r#"{"headers": {"x5t#S256": "t"}}"#.to_owned(), "use x5tS256: true"),
+        (r#"{"headers": {"x5c": "t"}}"#.to_owned(), "use x5c: true"),
         (r#"{"headers": {"crit": "t"}}"#.to_owned(), "remove it"),
         (r#"{"headers": {"b64": "false"}}"#.to_owned(), "remove it"),
         (r#"{"headers": {"a\u0007": "x"}}"#.to_owned(), "1 to 64 visible"),
