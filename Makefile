@@ -15,7 +15,7 @@ verdict = [[ -z "$${missing}" ]] || { printf '%s\n' "Missing on this machine:$${
 help:       ## list the targets
 	awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-demo: tools ## show the controller at work: a real API server, providers, tokens that live a minute, a failure explained
+demo: tools ## show the controller at work: a real API server, providers, tokens that live half a minute, a failure explained
 	folder=$$(tests/assets/demo.sh)
 	"$${folder}/demo"
 

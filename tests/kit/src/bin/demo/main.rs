@@ -30,7 +30,7 @@ use crate::volume::Volume;
 /// The namespace of the demo.
 const NAMESPACE: &str = "demo";
 /// How long the look-alikes' tokens live: short enough to watch renewals, long enough to read the table.
-const LIFETIME: Duration = Duration::from_secs(60);
+const LIFETIME: Duration = Duration::from_secs(30);
 /// The pause between two updates of the table.
 const REFRESH: Duration = Duration::from_secs(1);
 const EXAMPLES: [&str; 5] = ["ocrolus", "prisjakt", "pliant", "v2", "apiax"];
@@ -79,7 +79,7 @@ impl Demo {
         let plane = ControlPlane::start_as(&definitions(), shape).await;
         step(
             started,
-            "six look-alike providers over TLS: what their documents say, and tokens that live 60 s",
+            "six look-alike providers over TLS: what their documents say, and tokens that live 30 s",
         );
         let authority = Authority::new("The demo's authority");
         let providers = Lookalike::all(&authority);
