@@ -6,14 +6,14 @@
 #   docker build --build-arg BUILD_IMAGE=mirror.example.com/rust:1.95-bookworm \
 #                --build-arg RUNTIME_IMAGE=mirror.example.com/distroless/static-debian12 …
 #
-# The same image again, bit for bit: name the build image by digest, and let the times be those of the commit:
+# To build the same image again, bit for bit, name the build image by digest, and use the time of the commit:
 #   docker buildx build --build-arg BUILD_IMAGE=rust@sha256:… --build-arg SOURCE_DATE_EPOCH="$(git log -1 --format=%ct)" \
 #                       --output type=image,name=REGISTRY/tokensource:0.1.0,rewrite-timestamp=true .
 ARG BUILD_IMAGE=rust:1.95-bookworm
 ARG RUNTIME_IMAGE=scratch
 
 FROM ${BUILD_IMAGE} AS build
-# Always the same folder: it stands in the program, where a panic tells its place.
+# The folder is always the same, because the program contains its name: a panic names its source file.
 WORKDIR /src
 # .dockerignore lets through what the build needs, and nothing else.
 COPY . .
@@ -38,13 +38,14 @@ COPY --from=build /out/ /
 # keeps what it has. This process waits for the network most of its time: two heaps are enough, and its memory follows
 # the number of TokenSources, not the number of the node's cores.
 ENV MALLOC_ARENA_MAX=2
-# Hands the top of a heap back from 128 KiB on. Left alone, glibc raises this limit by itself as large blocks come and
-# go, and what a large list at the start has taken would never be returned.
+# Returns the top of a heap to the kernel from 128 KiB on. By default, glibc raises this limit when large blocks are allocated and
+# freed, and would then never return the memory of a large list at the start.
 ENV MALLOC_TRIM_THRESHOLD_=131072
 
-# By number, so that runAsNonRoot can tell without a passwd file.
+# The user is a number, so that runAsNonRoot can be checked without a passwd file.
 USER 65532:65532
 EXPOSE 8080
-# No shell in between: SIGTERM comes to the program, which lets what is in flight end and be stored, for 20 s at the most.
+# No shell starts the program, so the program receives SIGTERM itself. It then waits up to 20 s until requests in flight have ended
+# and their tokens are stored.
 ENTRYPOINT ["/usr/local/bin/tokensource"]
 CMD ["controller"]

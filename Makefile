@@ -8,7 +8,7 @@ SHELL := bash
 .PHONY: help demo test soak isolation bench simulation generate lint deny reproducible assets clean tools tools-keycloak tools-workloads
 .PHONY: e2e tools-e2e oldest release image kind
 
-# $(call need,PROGRAM,HOW TO INSTALL IT): collects what is missing, so that one run names it all.
+# $(call need,PROGRAM,HOW TO INSTALL IT): collects the missing programs, so that a single run names all of them.
 need = command -v $(1) >/dev/null || missing+=$$'\n'"  $(1): $(2)"
 verdict = [[ -z "$${missing}" ]] || { printf '%s\n' "Missing on this machine:$${missing}" >&2; exit 1; }
 
@@ -28,7 +28,7 @@ kind:       ## a cluster on this machine (kind, minikube or k3d) with a provider
 test: assets tools-workloads ## all tests: units, the test kit, and the stories on a real API server and a real Keycloak
 	cargo test --locked --workspace
 
-oldest: tools ## the installation, the definitions, the policy and tokens on the oldest Kubernetes that is supported
+oldest: tools ## the installation, the CRDs, the policy and tokens on the oldest Kubernetes that is supported
 	folder=$$(tests/assets/kubernetes-oldest.sh)
 	"$${folder}/kube-apiserver" --version
 	export KUBEBUILDER_ASSETS=$${folder}
@@ -58,7 +58,7 @@ bench: tools ## what the release binary takes beside a bare client: SIZES=100,10
 	"$${CARGO_TARGET_DIR:-target}/release/bench"
 
 simulation: ## a million TokenSources on virtual time, and pictures of it in docs/pictures; SEED=1 TOKENSOURCES=1000000
-	# In a release build, and one after the other: each takes up to 3 GB.
+	# The simulations run in a release build, and one after the other, because each simulation takes up to 3 GB.
 	SEED="$${SEED:-1}" TOKENSOURCES="$${TOKENSOURCES:-1000000}" PICTURES="$(CURDIR)/docs/pictures" \
 		cargo test --release --locked --test simulation -- --nocapture --test-threads=1
 
@@ -74,7 +74,7 @@ deny:       ## licences, bans and sources of the dependencies
 	missing=
 	$(call need,cargo-deny,cargo install --locked cargo-deny)
 	$(verdict)
-	# Without `advisories`, whose database is a download of its own: `cargo deny check advisories` where that is possible.
+	# `advisories` is left out, because it downloads a database. Where a download is possible: `cargo deny check advisories`.
 	cargo deny --locked check licenses bans sources
 
 reproducible: tools ## build the release binary twice, in different places, and compare: 5 to 10 minutes

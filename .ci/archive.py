@@ -18,7 +18,7 @@ import time
 import zipfile
 from pathlib import Path
 
-# The oldest time that a zip archive can hold.
+# The oldest time that a zip archive can record.
 EPOCH = max(int(os.environ.get("SOURCE_DATE_EPOCH", "0")), 315532800)
 
 
@@ -76,7 +76,7 @@ def main():
         elif archive.suffix == ".tar":
             tar(stream, files)
         else:
-            # Without a name and with the oldest time: gzip has a header of its own for both.
+            # gzip has header fields for a name and a time: leave out the name, and write the oldest time.
             with gzip.GzipFile(filename="", fileobj=stream, mode="wb", compresslevel=9, mtime=0) as packed:
                 tar(packed, files)
 

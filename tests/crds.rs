@@ -1,6 +1,6 @@
-//! The definitions: printed under their own names, with rules that people can read. The admission policies must know every
-//! reference of a definition, and one rule every field of a request. `tests/generated` checks that `crds/` is what the code generates. Knows these files; must not
-//! know the use of a field.
+//! The CRDs: printed under their own names, with rules that people can read. The admission policies must know every reference
+//! of a CRD, and a rule of the policies must know every field of a request. `tests/generated` checks that `crds/` is what the
+//! code generates. Knows these files; must not know the use of a field.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test: also in its helpers
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokensource::api::definitions;
 use tokensource::cli::print_definitions;
 
-/// In the order of [`definitions`].
+/// The files of the CRDs, in the order of [`definitions`].
 const FILES: [&str; 3] = ["tokensources.yaml", "tokenproviders.yaml", "clustertokenproviders.yaml"];
 
 fn documents() -> Vec<String> {
@@ -106,14 +106,15 @@ fn every_reference_of_a_provider_is_judged_by_all_policies() {
             .map(|variable| variable["expression"].as_str().unwrap())
             .collect();
         for path in &references {
-            let [.., parent, field] = &path[..] else { panic!("{path:?} stands in no block of its own") };
+            let [.., parent, field] = &path[..] else { panic!("{path:?} is in no block of its own") };
             let known = [format!("variables.{parent}"), format!(".{field}")];
-            assert!(known.iter().all(|words| judged.contains(words)), "{policy} does not judge {path:?}");
+            assert!(known.iter().all(|words| judged.contains(words)), "{policy} does not check {path:?}");
         }
     }
 }
 
-/// The rule lists the fields of a request by hand, so that a new one must be added to it, or to those that have another meaning.
+/// The rule lists the fields of a request by hand: a new field must be added to the rule, or to `elsewhere` if it has another
+/// meaning.
 #[test]
 fn token_that_is_signed_here_refuses_every_field_of_a_request() {
     let elsewhere = ["tokenEndpoint", "issuer", "signedToken", "revocation", "timeout", "tls"];

@@ -1,5 +1,5 @@
 //! The pages for people: every link leads to an existing file and heading, every path and test that a page names exists, no
-//! folder is missing in the map in CONTRIBUTING.md, and fields have the names of the definitions. Knows the part of Markdown
+//! folder is missing in the map in CONTRIBUTING.md, and fields have the names of the CRDs. Knows the part of Markdown
 //! that links need; must not know the content of a page.
 
 #![allow(clippy::unwrap_used)] // a test: also in its helpers
@@ -14,7 +14,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// All pages of the repository, except built and fetched ones.
+/// All pages of the repository, except built and fetched pages.
 fn pages() -> Vec<PathBuf> {
     let mut pages = Vec::new();
     let mut folders = vec![root().to_owned()];
@@ -76,7 +76,7 @@ fn every_link_leads_somewhere() {
     assert!(dead.is_empty(), "dead links:\n{}", dead.join("\n"));
 }
 
-/// The texts between single backticks.
+/// The strings between single backticks.
 fn quoted(text: &str) -> Vec<&str> {
     text.lines().flat_map(|line| line.split('`').skip(1).step_by(2)).collect()
 }
@@ -114,7 +114,7 @@ fn the_map_names_every_folder() {
             // `assets` has scripts; `crds.rs`, `lib.rs` and `main.rs` need no entry in the map.
             let told = named.contains(path.as_str())
                 || ["tests/assets", "tests/crds.rs", "src/lib.rs", "src/main.rs"].contains(&path.as_str());
-            assert!(told, "CONTRIBUTING.md does not tell of {path}");
+            assert!(told, "CONTRIBUTING.md does not name {path}");
         }
     }
 }
@@ -158,7 +158,7 @@ fn every_test_that_the_page_on_security_names_exists() {
     assert!(missing.is_empty(), "docs/security.md names tests that do not exist: {missing:?}");
 }
 
-/// Every field of a definition, as `spec.target.name`; the elements of a list have the name of the list.
+/// Every field of a CRD, as `spec.target.name`; the elements of a list have the name of the list.
 fn fields(schema: &Value, path: &str, found: &mut Vec<String>) {
     let below = schema.get("items").unwrap_or(schema);
     for (name, field) in below["properties"].as_object().into_iter().flatten() {

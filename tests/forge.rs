@@ -29,7 +29,7 @@ fn files(folder: &str) -> Vec<PathBuf> {
     files
 }
 
-/// Without shellcheck and pyflakes, which one machine has and another one lacks.
+/// Runs actionlint without shellcheck and pyflakes, because only some machines have these programs.
 fn actionlint(workflows: &[PathBuf]) -> Output {
     let mut command = Command::new(assets::actionlint().join("actionlint"));
     command.args(["-no-color", "-shellcheck=", "-pyflakes="]).args(workflows).current_dir(repository());
@@ -80,7 +80,7 @@ fn workflows_begin_without_rights_and_pin_their_actions() {
     }
 }
 
-/// The versions that stand right behind `start`, such as `1.95` in `rust:1.95-bookworm`.
+/// The versions that follow `start` directly, such as `1.95` in `rust:1.95-bookworm`.
 fn versions(text: &str, start: &str) -> Vec<String> {
     let version =
         |rest: &str| rest.chars().take_while(|letter| letter.is_ascii_digit() || *letter == '.').collect();
@@ -145,7 +145,7 @@ fn forms_of_issues_are_complete() {
                 other => panic!("{path}: {other} is no type of a field"),
             }
         }
-        assert!(!ids.is_empty(), "{path} asks nothing");
+        assert!(!ids.is_empty(), "{path} has no field");
     }
 }
 

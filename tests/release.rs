@@ -197,7 +197,7 @@ fn release_is_understood_by_those_who_read_it() {
     assert!(rendered.contains("image: \"r/tokensource:9.8.7\""), "{rendered}");
     assert_eq!(rendered, render(&copy.path("deploy/helm/tokensource")));
 
-    // oras: the layout is that of a chart as helm reads it from a registry.
+    // oras: the layout is the layout of a chart in a registry, as helm reads it.
     let mut oras = Command::new(assets::oras().join("oras"));
     oras.args(["manifest", "fetch", "--oci-layout", "chart:9.8.7"]).current_dir(&dist);
     let manifest: Value = serde_json::from_str(&run(&mut oras).unwrap()).unwrap();

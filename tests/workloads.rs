@@ -1,7 +1,7 @@
-//! The programs of docs/workloads.md: each calls an API that accepts only the present token, and reads it from a folder like
-//! that of a mounted Secret, whose files are replaced meanwhile. No call may fail. Also checks that the page and the
-//! manifests contain these programs. Knows how to judge a workload from outside; must not know its code, except for the
-//! programs that it breaks on purpose.
+//! The programs of docs/workloads.md: each calls an API that accepts only the present token, and reads the token from a folder
+//! like a mounted Secret, whose files are replaced meanwhile. No call may fail. Also checks that the page and the manifests
+//! contain these programs. Knows how to check a workload from outside; must not know the code of a workload, except for the
+//! programs that this test breaks on purpose.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test: also in its helpers
 
@@ -21,9 +21,9 @@ use tokensource_kit::scripted_provider::{Answer, ScriptedProvider};
 use tokensource_kit::shipped::repository;
 use tokensource_kit::{manifest, unique};
 
-/// The token is replaced while these requests are sent: they have the previous one, and get a 401.
+/// The token is replaced while these requests are sent: they present the previous token, and get a 401.
 const CAUGHT: [usize; 2] = [5, 30];
-/// The token is replaced after the answer to this request: the next one must have the new token.
+/// The token is replaced after the answer to this request: the next request must present the new token.
 const BETWEEN: usize = 20;
 /// These requests are always refused: three calls with exactly two attempts each.
 const REFUSED: RangeInclusive<usize> = 40..=45;
@@ -112,11 +112,11 @@ async fn judge(binary: &str, arguments: &[&Path]) -> Result<(), String> {
     let patience = tokio::time::Instant::now() + Duration::from_secs(30);
     while program.logs().lines().count() < expected.len() && tokio::time::Instant::now() < patience {
         if !program.is_running() {
-            return Err(format!("it ended: {}", program.logs()));
+            return Err(format!("the program ended: {}", program.logs()));
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    // As the kubelet does.
+    // The kubelet ends a program in the same way.
     program.terminate(Duration::from_secs(5)).await;
     let said = program.logs();
     let api = api.lock().unwrap();
@@ -152,8 +152,8 @@ async fn go_goes_on_through_three_tokens() {
     tool("go", "version", "golang-go");
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("client");
-    // Not `go run`, whose child would continue to run. With the flags of tests/assets/kubernetes.sh, so that the standard
-    // library is in Go's cache already.
+    // `go run` is not used, because its child would continue to run. The flags are the flags of tests/assets/kubernetes.sh, so that
+    // the standard library is in Go's cache already.
     let output = Command::new("go")
         .args(["build", "-trimpath", "-o"])
         .args([&program, &example("client.go")])
@@ -180,9 +180,12 @@ const BROKEN: [(&str, &[(&str, &str)]); 4] = [
             ("token = file.read().strip()", "FILE.seek(0); token = FILE.read().strip()"),
         ],
     ),
-    ("a 401 is taken for the last word", &[("return ask() if status == 401 else status", "return status")]),
     (
-        "a 401 is answered by trying for ever",
+        "the program does not try again after a 401",
+        &[("return ask() if status == 401 else status", "return status")],
+    ),
+    (
+        "the program tries again after a 401 without end",
         &[(
             "return ask() if status == 401 else status",
             "\n    while status == 401: status = ask()\n    return status",
@@ -204,7 +207,7 @@ async fn programs_that_do_it_otherwise_are_found_out() {
         }
         fs::write(&file, &broken).unwrap();
         let judgement = judge("python3", &[&file]).await;
-        assert!(judgement.is_err_and(|why| !why.contains("it ended")), "not found out: {mistake}");
+        assert!(judgement.is_err_and(|why| !why.contains("the program ended")), "not noticed: {mistake}");
     }
 }
 

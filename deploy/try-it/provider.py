@@ -90,7 +90,7 @@ class Server(http.server.ThreadingHTTPServer):
             super().finish_request(connection, address)
 
     def handle_error(self, request, address):
-        pass  # a client that goes away, or does not trust the certificate
+        pass  # a client that disconnects, or does not trust the certificate
 
 
 tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints a folder that holds actionlint, which checks the workflows in .github; builds it first where needed. The version stands
-# in actionlint/go.mod and nowhere else.
+# Prints the folder that contains actionlint, which checks the workflows in .github; builds actionlint first where needed. Only
+# actionlint/go.mod names the version.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)

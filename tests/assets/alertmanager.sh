@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints a folder that holds alertmanager and amtool, 0.25 or newer. debian_package.sh says where they come from. Debian's
+# Prints the folder that contains alertmanager and amtool, 0.25 or newer, as debian_package.sh describes. Debian's
 # alertmanager must be started in that folder.
 set -euo pipefail
 

@@ -2,11 +2,11 @@
 #
 #   debian_package NAME PACKAGE SIZE VERSION PROGRAM…
 #
-# prints a folder that holds the programs, and unpacks the package there first where needed. If all of them are on PATH, their
-# own folder is printed. Otherwise apt fetches the package, which needs no root, and checks its signature; it is not installed,
-# because installing may start a server. VERSION is the flag by which each program tells its version. The caller has set `here`,
-# the folder of this file, and can define a function `prepare`, which gets the folder of the unpacked package. The one line on
-# stdout is the folder's absolute path; everything for people goes to stderr.
+# prints the folder that contains the programs, and unpacks the package there first where needed. If all the programs are in one
+# folder of PATH, that folder is printed. Otherwise apt fetches the package, which needs no root, and checks its signature. The
+# package is not installed, because installing may start a server. VERSION is the flag with which each program prints its version.
+# The caller has set `here`, the folder of this file, and can define a function `prepare`, which gets the folder of the unpacked
+# package. The one line on stdout is the folder's absolute path; messages for people are written to stderr.
 
 say() { printf '%s\n' "$*" >&2; }
 fail() { say "$(basename "$0"): $*"; exit 1; }

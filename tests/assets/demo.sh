@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds what `make demo` runs and prints the folder that holds `demo` and `tokensource`: kube-apiserver and etcd, and at
-# the same time our own two. The one line on stdout is the folder's absolute path; everything for people goes to stderr.
+# Builds what `make demo` runs: kube-apiserver and etcd, and at the same time our own `demo` and `tokensource`. Prints the folder
+# that contains `demo` and `tokensource`. The one line on stdout is the folder's absolute path; messages for people are written to
+# stderr.
 #
 # PROFILE names cargo's profile. The default, `dev`, builds in a third of the time of `release`, and the tests use the same
 # dependencies afterwards.
@@ -10,9 +11,9 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 cd "$here/../.."
 profile=${PROFILE:-dev}
 
-# One build of both programs, and the caller starts `demo` directly: `cargo run --package` would choose other features of
-# their common dependencies, and compile all of those a second time. Nothing incremental: that pays off only for somebody
-# who goes on working, whose tests are another build of these two anyway.
+# A single build makes both programs, and the caller starts `demo` directly: `cargo run --package` would choose other features of
+# their common dependencies, and compile all of those a second time. The build is not incremental: an incremental build saves time
+# only if these programs are built again, and the tests build both programs in another way anyway.
 ours() {
     local crates
     # Lists the packages, and fetches them.
@@ -24,7 +25,8 @@ ours() {
         env CARGO_INCREMENTAL=0 cargo build --profile "$profile" --locked --workspace --bin tokensource --bin demo
 }
 
-# Each in a process group of its own: when one fails, or somebody presses Ctrl-C, the other ends with all its compilers.
+# Each build has a process group of its own: when a build fails, or somebody presses Ctrl-C, the other build ends with all its
+# compilers.
 set -m
 "$here/kubernetes.sh" server >/dev/null </dev/null &
 groups=($!)

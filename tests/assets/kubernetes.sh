@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
-# Prints a folder that holds kube-apiserver, kube-controller-manager, kubectl and etcd; builds them first where needed.
+# Prints the folder that contains kube-apiserver, kube-controller-manager, kubectl and etcd; builds them first where needed.
 #
 #   kubernetes.sh          the control plane
 #   kubernetes.sh server   only kube-apiserver and etcd of these, which is all that `make demo` runs, in the same folder
 #   kubernetes.sh node     kubelet, kube-scheduler and kube-proxy, which `make e2e` alone needs, in a folder of their own
 #
-# The versions stand in kubernetes/go.mod and nowhere else. The one line on stdout is the folder's absolute
-# path; everything for people goes to stderr. A folder named in KUBEBUILDER_ASSETS wins over the build of the control
-# plane.
+# Only kubernetes/go.mod names the versions. The one line on stdout is the folder's absolute path; messages for people are written
+# to stderr. If KUBEBUILDER_ASSETS names a folder, the script uses that folder instead of building the control plane.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
@@ -17,8 +16,8 @@ module=$here/kubernetes
 case ${1:-} in
 '') name=kubernetes programs=(kube-apiserver kube-controller-manager kubectl etcd) sums=(go.sum) ;;
 server) name=kubernetes programs=(kube-apiserver etcd) sums=(go.sum) ;;
-# The same go.mod. Only the sums of the few modules that a node needs besides stand in a file of their own, so that the
-# folder of the control plane does not depend on them.
+# The node uses the same go.mod. The sums of the few additional modules of a node are in a file of their own, so that the folder of
+# the control plane does not depend on these sums.
 node) name=kubernetes-node programs=(kubelet kube-scheduler kube-proxy) sums=(go.sum node.sum) ;;
 *) echo "kubernetes.sh: \`$1\` is none of nothing, \`server\` and \`node\`" >&2; exit 1 ;;
 esac
@@ -29,7 +28,7 @@ fail() { say "kubernetes.sh: $*"; exit 1; }
 if [[ $name == kubernetes && -n "${KUBEBUILDER_ASSETS:-}" ]]; then
     for program in "${programs[@]}"; do
         [[ -x "$KUBEBUILDER_ASSETS/$program" ]] ||
-            fail "KUBEBUILDER_ASSETS is $KUBEBUILDER_ASSETS, which holds no $program; add it there, or unset" \
+            fail "KUBEBUILDER_ASSETS is $KUBEBUILDER_ASSETS, which does not contain $program; add it there, or unset" \
                 "KUBEBUILDER_ASSETS to have it built from source"
     done
     cd "$KUBEBUILDER_ASSETS" && pwd -P
@@ -39,8 +38,9 @@ fi
 kubernetes_version=$(awk '$1 == "k8s.io/kubernetes" { print $2 }' "$module/go.mod")
 needed_go=$(awk '$1 == "go" { print $2 }' "$module/go.mod")
 
-# Without a C compiler the result is the same: CGO_ENABLED=0 is how Kubernetes releases are built, too.
-# kubectl and the API server tell their version from these variables; a build from a module knows it by no other way.
+# CGO_ENABLED=0, as in the builds of Kubernetes releases: the result does not depend on a C compiler.
+# kubectl and the API server print their version from these variables, and a build from a module does not set the variables by
+# itself.
 version=k8s.io/component-base/version
 IFS=. read -r major minor _ <<<"${kubernetes_version#v}"
 ldflags="-s -w -X $version.gitVersion=$kubernetes_version -X $version.gitMajor=$major -X $version.gitMinor=$minor"
@@ -95,10 +95,10 @@ if ((${#wanted[@]})); then
     what="building $(printf '%s, ' "${wanted[@]}")from source"
     what=${what/%, from source/ from source}
     cd "$sources"
-    # Lists the packages, and fetches the modules that they come from.
+    # Lists the packages, and fetches the modules that contain the packages.
     progress "${what/#building/fetching what is needed to build}" '' '^go: downloading' \
         go list -deps -f '{{.ImportPath}}' "${packages[@]}"
-    # All in one build, so that one is linked while another is still being compiled. -v prints each package.
+    # A single build makes all programs, so that one program is linked while another is still being compiled. -v prints each package.
     progress "$what, later runs find it" "$(go list -deps "${packages[@]}" | wc -l) packages" '^[^ :#]+$' \
         go build -v "${flags[@]}" "${sooner[@]}" -o "$building/" "${packages[@]}"
     [[ ! -e "$building/server" ]] || mv "$building/server" "$building/etcd"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints a folder that holds oras, which writes and copies OCI artifacts; builds it first where needed. The version stands in
-# oras/go.mod and nowhere else.
+# Prints the folder that contains oras, which writes and copies OCI artifacts; builds oras first where needed. Only oras/go.mod
+# names the version.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints a folder that holds otelcol, an OpenTelemetry Collector with the components that the pages configure; builds it first
-# where needed. Which components, otelcol/main.go says; their versions stand in otelcol/go.mod and nowhere else.
+# Prints the folder that contains otelcol, an OpenTelemetry Collector with the components that the pages configure; builds otelcol
+# first where needed. otelcol/main.go lists the components. Only otelcol/go.mod names their versions.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)

@@ -1,10 +1,10 @@
-# To be sourced. Knows how to tell a person that a long command is still at work; must not know what the command does.
+# To be sourced. Knows how to report the progress of a long command to a person; must not know what the command does.
 #
 #   progress WHAT TOTAL PATTERN COMMAND…
 #
-# runs COMMAND with its output in a file. A line on stderr each 15 seconds says for how long it has run and how many of
-# TOTAL steps it has begun: lines of its output that match the extended regular expression PATTERN. An empty TOTAL is left
-# out. When COMMAND fails, the other lines of its output follow.
+# runs COMMAND with its output in a file. A line on stderr each 15 seconds says for how long COMMAND has run and how many of
+# TOTAL steps COMMAND has begun. A step is a line of the output that matches the extended regular expression PATTERN. An empty
+# TOTAL is not printed. When COMMAND fails, the other lines of its output are printed.
 
 clock() { printf '%d:%02d' $(($1 / 60)) $(($1 % 60)); }
 
@@ -14,7 +14,7 @@ progress() {
     log=$(mktemp)
     ticks "$what" "$total" "$pattern" "$log" "$began" &
     ticker=$!
-    # In the foreground, so that Ctrl-C reaches it.
+    # COMMAND runs in the foreground, so that Ctrl-C reaches it.
     "$@" >"$log" 2>&1 </dev/null || code=$?
     kill "$ticker" 2>/dev/null || true
     wait "$ticker" 2>/dev/null || true

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Prints a folder that holds bin/rustc, which compiles for x86_64 and for aarch64, from Debian's packages; unpacks them there first
-# where needed. For machines that rustup's server cannot be reached from; elsewhere `rustup target add aarch64-unknown-linux-gnu`
-# is the better way. `.ci/release` knows which. The one line on stdout is the folder's absolute path; everything for people goes to
-# stderr.
+# Prints the folder that contains bin/rustc, which compiles for x86_64 and for aarch64, from Debian's packages; unpacks the packages
+# there first where needed. This script is for machines that cannot reach rustup's server; elsewhere `rustup target add
+# aarch64-unknown-linux-gnu` is the better way, and `.ci/release` chooses. The one line on stdout is the folder's absolute path;
+# messages for people are written to stderr.
 #
-# The compiler is the one that Debian keeps for its browsers (rustc-web), newer than that of the distribution itself. apt fetches the
-# packages, which needs no root, and checks their signatures; they are unpacked and not installed. apt's lists are kept in a folder
-# of their own, so that this machine need not be told of a foreign architecture.
+# Debian keeps this compiler for its browsers (rustc-web), and rustc-web is newer than rustc of the distribution. apt fetches the
+# packages, which needs no root, and checks their signatures. The packages are unpacked and not installed. apt's lists are kept in a
+# folder of their own, so that the configuration of this machine need not name a foreign architecture.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)

@@ -6,8 +6,8 @@
 # The Dockerfile's bases are build arguments. Here the build image is this machine's own toolchain: an empty image, into
 # which /usr, Rust and the folder with cargo's downloads are mounted. What cargo has compiled stays in CACHE.
 #
-# Needs root, buildah, and a folder in TMPDIR that may be thrown away. It is run inside an enclosure (tokensource-kit):
-# what buildah mounts, and what it leaves in /run and /var, goes with that.
+# Needs root, buildah, and a folder in TMPDIR that may be deleted. The tests run this script inside an enclosure (tokensource-kit):
+# the end of the enclosure removes buildah's mounts, and its files in /run and /var.
 set -euo pipefail
 
 tag=$1 archive=$2 cache=$3
@@ -22,7 +22,7 @@ printf '{"default": [{"type": "insecureAcceptAnything"}]}\n' >"$work/policy.json
 export CONTAINERS_STORAGE_CONF=$work/storage.conf CONTAINERS_REGISTRIES_CONF=$work/registries.conf
 export BUILDAH_ISOLATION=chroot
 
-# Debian's layout; everything in usr comes from this machine.
+# Debian's layout; everything in usr is this machine's own.
 base=$work/base
 mkdir -p "$base"/{etc/ssl/certs,etc/alternatives,usr,tmp,root,cargo,src,out,dev,proc,sys,run,var/tmp}
 chmod 1777 "$base/tmp" "$base/var/tmp"
@@ -36,7 +36,7 @@ sysroot=$(cd "$root" && rustc --print sysroot)
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
 container=$(buildah from scratch)
 buildah copy --quiet "$container" "$base" / >/dev/null
-# Offline: what is not in the folder of downloads yet cannot be had here, and cargo shall say so at once.
+# cargo runs offline: a dependency that has not been downloaded cannot be fetched here, and cargo must then fail immediately.
 buildah config --env "PATH=/rust/bin:/usr/local/bin:/usr/bin:/bin" --env CARGO_HOME=/cargo --env CARGO_NET_OFFLINE=true \
     "$container"
 buildah commit --quiet "$container" localhost/build:local >/dev/null

@@ -4,8 +4,8 @@
 //!
 //! The pods' image contains this program, so that nothing else needs to be built for it.
 
-#![allow(clippy::disallowed_methods)] // it lives in real time
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // and ends where it fails
+#![allow(clippy::disallowed_methods)] // the test runs in real time
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a failure ends the test
 #![allow(clippy::print_stdout, clippy::print_stderr)] // what was seen is the result
 
 mod cluster;
@@ -47,13 +47,13 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 fn outside() -> ExitCode {
     let user = Command::new("id").arg("-u").output().expect("id");
     if user.stdout.trim_ascii() != b"0" {
-        eprintln!("Not run: a node needs root. Besides, `make e2e` says what programs it needs.");
+        eprintln!("Not run: a node needs root. `make e2e` names the programs that it needs.");
         return ExitCode::FAILURE;
     }
     for build in [assets::kubernetes, assets::node, assets::helm, assets::keycloak] {
         build();
     }
-    // On this thread, as `enclosure::run` requires.
+    // The runtime uses this thread, as `enclosure::run` requires.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(enclosure::run(&["inside"]))
 }

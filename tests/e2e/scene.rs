@@ -14,7 +14,7 @@ use tokensource_kit::keycloak::{BRIEF, Keycloak, MACHINE, REALM};
 use tokensource_kit::node::{self, Node};
 use tokensource_kit::shipped::repository;
 
-/// How long tokens live, in seconds: by the controller's rules, renewals come each minute.
+/// The lifetime of tokens, in seconds: by the controller's rules, they are renewed each minute.
 pub(crate) const LIFESPAN: u64 = 120;
 const PODS_IMAGE: &str = "localhost/pods:e2e";
 /// The names that the cluster's DNS and a public DNS would have.
@@ -85,7 +85,7 @@ impl Scene {
 /// Builds the Dockerfile. The output is shown, because the first build takes minutes.
 fn build(enclosure: &Enclosure, image: &str) -> std::path::PathBuf {
     let archive = enclosure.folder().join("controller.tar");
-    // In cargo's folder for this test, so that `cargo clean` deletes it, too.
+    // The cache is in cargo's folder for this test, so that `cargo clean` deletes the cache, too.
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("image");
     let status = Command::new("bash")
         .arg(repository().join("tests/e2e/image.sh"))

@@ -163,10 +163,10 @@ impl Story<'_> {
             "the upgrade has replaced both pods"
         );
         if Utc::now() < due {
-            assert_eq!(self.scene.issued(BRIEF).await, issued, "an upgrade is no reason to ask");
+            assert_eq!(self.scene.issued(BRIEF).await, issued, "an upgrade is no reason for a request");
         }
-        assert_eq!(self.scene.issued(MACHINE).await, 1, "an upgrade is no reason to ask");
-        self.say(&format!("upgraded, and the provider was asked for nothing; {leader} leads"));
+        assert_eq!(self.scene.issued(MACHINE).await, 1, "an upgrade is no reason for a request");
+        self.say(&format!("upgraded, without a token request; {leader} leads"));
     }
 
     /// SIGTERM, as when a node is drained.
@@ -184,7 +184,7 @@ impl Story<'_> {
         })
         .await;
         self.say(&format!(
-            "the leader's pod was deleted: {next} leads {:.1} s later, and the pod has gone after {:.1} s",
+            "the leader's pod was deleted: {next} leads {:.1} s later, and the pod was removed after {:.1} s",
             took.as_secs_f64(),
             start.elapsed().as_secs_f64()
         ));
@@ -210,8 +210,8 @@ impl Story<'_> {
         assert!(report.calls > 500, "{} calls are too few to show anything", report.calls);
         assert_eq!(statuses.get(&200), Some(&report.calls), "{:?}", report.complaint);
         assert_eq!(report.failures, 0, "{:?}", report.complaint);
-        assert_eq!(issued, report.tokens.len(), "each token that was issued came to the client");
-        assert_eq!(kept, 1, "a token that lives for an hour is asked for once");
+        assert_eq!(issued, report.tokens.len(), "the client received each issued token");
+        assert_eq!(kept, 1, "a token that lives for an hour is requested once");
         for client in [BRIEF, MACHINE] {
             assert_eq!(self.scene.refused(client).await.len(), 0, "Keycloak refused nothing to {client}");
         }
@@ -234,7 +234,7 @@ impl Story<'_> {
         ));
     }
 
-    /// The resource server does refuse invalid tokens.
+    /// Checks that the resource server refuses invalid tokens.
     async fn the_server_means_it(&self, first_token: &str) {
         let good = self.cluster.token("books-token").await;
         let mut forged = good.clone();
@@ -252,7 +252,7 @@ impl Story<'_> {
             assert_eq!((status, said.starts_with(why)), (401, true), "{why}: {said}");
         }
         self.say(
-            "the resource server refuses the first token by now, forged ones, and one for somebody else",
+            "the resource server refuses the first token, which has expired, forged tokens, and a token for another audience",
         );
     }
 }
@@ -277,7 +277,7 @@ fn confined(node: &Node, pod: &Pod) {
     let root = mounts.lines().find(|line| line.split(' ').nth(4) == Some("/")).expect("a root filesystem");
     let options = root.split(' ').nth(5).unwrap_or_default();
     assert!(options.split(',').any(|option| option == "ro"), "{root}");
-    // From outside, as root, because the image has no shell to try it with.
+    // The test writes from outside, as root, because the image has no shell for this attempt.
     let tried = Command::new("touch").arg(format!("/proc/{pid}/root/written")).output().expect("touch");
     assert!(!tried.status.success(), "the root filesystem can be written");
 }

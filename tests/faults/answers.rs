@@ -15,7 +15,7 @@ use crate::witness::{Witness, at_rest, at_rest_within, rotate, settled};
 pub(crate) async fn slow_api_server_is_lived_with(story: &mut Story, proxy: &Proxy) {
     proxy.inject(usize::MAX, Fault::Delay(Duration::from_secs(2)), |_| true);
     story.controller.restart().await;
-    // Due between 13.5 s and 15 s, written by five calls of 2 s each: in time.
+    // The renewal is due between 13.5 s and 15 s, and five calls of 2 s each write the new token: in time.
     story.provider.always(TOKEN, Answer::token(30));
     story.ask("patient", &json!({})).await;
     story.until("patient", "the first token", |source| is(source, ConditionType::Ready, "True")).await;

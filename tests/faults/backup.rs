@@ -1,4 +1,4 @@
-//! Backup and restore: all objects come back with new uids, and Secrets with owners that no longer exist. Shows the
+//! Backup and restore: all objects are restored with new uids, and Secrets have owners that no longer exist. Shows the
 //! statements of `docs/operations.md`.
 
 use std::time::Duration;
@@ -56,7 +56,7 @@ where
     }
 }
 
-/// With owners, as most tools restore Secrets: garbage collection deletes them, and new tokens are issued.
+/// Most tools restore Secrets with their owners: garbage collection deletes these Secrets, and new tokens are issued.
 pub(crate) async fn restored_secrets_make_way_for_new_ones(story: &mut Story, _: &Proxy) {
     settled(story, "saved").await;
     let backup = lose_everything(story).await;
@@ -66,7 +66,7 @@ pub(crate) async fn restored_secrets_make_way_for_new_ones(story: &mut Story, _:
     at_rest(story, "saved", 2).await;
 }
 
-/// Without owners, Secrets are not deleted and not used until a person sets their owners.
+/// Secrets that are restored without owners are not deleted, and are not used until a person sets their owners.
 pub(crate) async fn restored_without_owners_they_are_taken_back_by_hand(story: &mut Story, _: &Proxy) {
     settled(story, "saved").await;
     let token = story.value("saved-token", "access_token").await;
@@ -81,7 +81,7 @@ pub(crate) async fn restored_without_owners_they_are_taken_back_by_hand(story: &
     assert_eq!(story.value("saved-token", "access_token").await, token, "workloads have what was restored");
 
     story.patch_secret("saved-token", &owned_by(&source)).await;
-    // The credentials have another uid, which costs one token. The restored token stays until the new one is written.
+    // The credentials have another uid, which costs one token. The restored token stays until the new token is written.
     at_rest(story, "saved", 2).await;
 }
 

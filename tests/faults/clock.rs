@@ -36,7 +36,7 @@ static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
     library
 });
 
-/// A temporary folder, one for each run.
+/// A temporary folder, a new folder for each run.
 fn folder() -> PathBuf {
     static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
         let folder = std::env::temp_dir().join(format!("clock-{}", unique::word(8)));
@@ -62,7 +62,7 @@ pub(crate) async fn an_hour_back(story: &mut Story, _: &Proxy) {
     stepped(story, "clock::an_hour_back", -3600).await;
 }
 
-/// By the unchanged clock of the test, the Secret has a valid token all the time.
+/// Checks that the Secret has a valid token all the time, by the unchanged clock of the test.
 async fn stepped(story: &Story, name: &str, seconds: i64) {
     story.provider.always(TOKEN, Answer::token(LIFE.as_secs()));
     story.ask("timely", &json!({})).await;
@@ -85,7 +85,7 @@ async fn stepped(story: &Story, name: &str, seconds: i64) {
     let shifted = chrono::Utc::now() + chrono::TimeDelta::seconds(seconds);
     let hour = shifted.format("%Y-%m-%dT%H:").to_string();
     assert!(last.contains(&hour), "the clock was not stepped: {last}");
-    // At least one request in half a lifetime, one more after the change, and no more than that.
+    // The controller sends at least one request in each half of a lifetime, and at most one more request after the change.
     let requests = story.provider.requests(TOKEN);
     assert!((4..=7).contains(&requests.len()), "{} requests", requests.len());
     for pair in requests.windows(2) {

@@ -42,7 +42,7 @@ async fn crash(
 async fn again(story: &Story, proxy: &Proxy) {
     story.controller.kill9();
     proxy.clear();
-    // A provider answers even if the client is gone, so the lost token comes first.
+    // The provider answers even if the client has ended, so the lost token is the first issued token.
     eventually("all answers", SOON, async || {
         let (asked, answered) = (story.provider.count(TOKEN), story.provider.issued().len());
         if asked == answered { Ok(()) } else { Err(format!("{answered} of {asked}")) }
@@ -76,7 +76,7 @@ pub(crate) async fn after_the_answer_before_the_secret(story: &mut Story, proxy:
 }
 
 /// Before the first apply, the controller takes over the ownership of the fields that it created by POST: a separate write,
-/// only with a renewal. With the first token there is no such call, so the crash comes after all writes.
+/// only with a renewal. With the first token there is no such call, so the crash occurs after all writes.
 pub(crate) async fn after_the_secret_was_claimed(story: &mut Story, proxy: &Proxy) {
     let inject = || Some(proxy.inject(1, Fault::HoldAnswer, |call| call.writes_secret() && !publishes(call)));
     let arrives = async |injection: Option<Injection>, requests: usize| match requests {

@@ -14,7 +14,7 @@ use tokensource_kit::scripted_provider::Answer;
 use crate::story::{SOON, Story, TOKEN};
 use crate::witness::{exists, rotate, settled};
 
-/// The maximum number of retries: calls for an object that is gone are not repeated.
+/// The maximum number of retries: calls for a deleted object are not repeated.
 const FEW: usize = 4;
 
 pub(crate) async fn source_goes_in_the_background(story: &mut Story, _: &Proxy) {
@@ -26,7 +26,7 @@ pub(crate) async fn source_goes_in_the_foreground(story: &mut Story, _: &Proxy) 
 }
 
 async fn goes(story: &Story, how: &DeleteParams) {
-    // While its first token is being requested, and while a renewal is.
+    // The deletion happens while the first token is being requested, and while a renewal is being requested.
     for (name, requests) in [("early", 1), ("late", 3)] {
         if name == "late" {
             story.provider.answer(TOKEN, Answer::token(3600));
@@ -66,7 +66,7 @@ fn complaints(story: &Story) -> usize {
 
 pub(crate) async fn namespace_ends_in_peace(story: &mut Story, _: &Proxy) {
     settled(story, "old").await;
-    // In any order of deletion: a Secret that is deleted before its TokenSource is not replaced.
+    // The order of deletion does not matter: a Secret that is deleted before its TokenSource is not replaced.
     story.credentials("zz-last-to-go", "s3cr3t-of-the-client").await;
     for number in 0..6 {
         let more = json!({"credentialsRef": {"name": "zz-last-to-go"}});
@@ -81,7 +81,7 @@ pub(crate) async fn namespace_ends_in_peace(story: &mut Story, _: &Proxy) {
     story.asked_exactly(8).await;
     let before = complaints(story);
     tokio::time::sleep(Duration::from_secs(5)).await;
-    assert_eq!(complaints(story), before, "it goes on complaining");
+    assert_eq!(complaints(story), before, "the controller still logs complaints");
     assert!(before <= FEW, "{}", story.controller.logs());
 }
 
@@ -118,7 +118,7 @@ pub(crate) async fn namespace_made_again_while_its_watch_lags(story: &mut Story,
     let namespaces: Api<Namespace> = Api::all(story.world.plane().admin());
     settled(story, "first").await;
     namespaces.delete(&story.namespace, &DeleteParams::default()).await.expect("deleted");
-    // It has seen the beginning of the deletion, and gets no more events of namespaces.
+    // The controller has seen the beginning of the deletion, and gets no more events of namespaces.
     tokio::time::sleep(Duration::from_secs(1)).await;
     proxy.silence_watches(Some("/namespaces"));
     eventually("the end of the namespace", ENDED, async || {

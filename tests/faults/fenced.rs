@@ -1,5 +1,6 @@
 //! A leader that cannot renew its lease is fenced but keeps running: unwritten tokens are written after the outage. A
-//! provider that rotates refresh tokens accepts only the newest, and revokes all of them if it sees an older one.
+//! provider that rotates refresh tokens accepts only the newest refresh token, and revokes all of them if it receives an older
+//! refresh token.
 
 use std::time::Duration;
 
@@ -40,7 +41,7 @@ pub(crate) async fn rotated_refresh_token_survives_a_full_etcd(story: &mut Story
     goes_on(story, &replicas, first).await;
 }
 
-/// Two replicas. The returned one leads, and has sent a refresh token that its answer will replace.
+/// Two replicas, and the index of the leader. The leader has sent a refresh token, and the answer will replace this refresh token.
 async fn refresh_under_way(story: &mut Story, delay: Duration) -> ([ControllerProcess; 2], usize) {
     let replicas = elect(story).await;
     let first = leader(&replicas).await;
@@ -79,7 +80,7 @@ async fn refresh_under_way(story: &mut Story, delay: Duration) -> ([ControllerPr
 
 /// The same process leads, the unwritten token is stored, and the next refresh uses it.
 async fn goes_on(story: &Story, replicas: &[ControllerProcess; 2], first: usize) {
-    eventually("the refresh token that came meanwhile", SOON, async || {
+    eventually("the refresh token that was issued meanwhile", SOON, async || {
         let kept = story.secrets().get("rotated-refresh").await.map_err(|error| error.to_string())?;
         match text(&kept, "refresh_token").as_str() {
             "rotated-2" => Ok(()),

@@ -1,11 +1,11 @@
 //! Stories about faults of the control plane and of the process, on a real control plane with the real binary.
 //!
-//! Each controller reaches the API server through a proxy that holds, delays, refuses or loses chosen calls. Each story
+//! Each controller reaches the API server through a proxy that withholds, delays, refuses or loses chosen calls. Each story
 //! counts token requests, and most check that a Secret never loses a valid token. Stories that break the control plane
-//! itself have their own.
+//! itself have a control plane of their own.
 
-#![allow(clippy::disallowed_methods)] // stories live in real time
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // and end where they fail
+#![allow(clippy::disallowed_methods)] // stories run in real time
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a failure ends a story
 
 mod answers;
 mod backup;
@@ -41,7 +41,7 @@ use tokensource_kit::control_plane::Shape;
 use tokensource_kit::proxy::Proxy;
 use world::{CONTROLLER, World};
 
-/// How many stories run at once: they mostly wait, but the start of a control plane takes CPU time.
+/// How many stories run at the same time: they mostly wait, but the start of a control plane takes CPU time.
 const PARALLEL: usize = 6;
 
 const USUAL: Shape = Shape { etcd_quota: None, follower: false, unaudited: false, uncontrolled: false };
@@ -158,7 +158,7 @@ fn main() {
     arguments.test_threads.get_or_insert(PARALLEL);
     let world = if arguments.list { World::unbuilt() } else { World::build() };
     let conclusion = libtest_mimic::run(&arguments, faults(&world));
-    // All processes of the control plane must end before this one does.
+    // All processes of the control plane must end before this process.
     drop(world);
     conclusion.exit();
 }

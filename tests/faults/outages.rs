@@ -16,7 +16,7 @@ use crate::witness::{Witness, consistent};
 const SHORT: &str = "/short";
 const SHORT_LIVED: [&str; 2] = ["short-1", "short-2"];
 const LONG_LIVED: [&str; 2] = ["long-1", "long-2"];
-/// Due between 18 s and 20 s after issue, and expired 20 s later.
+/// The lifetime of the short-lived tokens: due between 18 s and 20 s after issue, and expired 20 s later.
 const SHORT_LIFE: u64 = 40;
 
 pub(crate) async fn api_server_dies_and_comes_back(story: &mut Story, _: &Proxy) {
@@ -46,7 +46,7 @@ async fn outage(story: &Story, component: fn(&ControlPlane) -> &Process) {
     assert_eq!((story.provider.count(TOKEN), story.provider.count(SHORT)), (2, 2));
     let witness = Witness::of(story, &["short-1-token", "short-2-token", "long-1-token", "long-2-token"]);
 
-    // Two requests are in flight when it dies, and are answered during the outage.
+    // Two requests are in flight when the API server dies, and are answered during the outage.
     tokio::time::sleep(Duration::from_secs(12)).await;
     for _ in LONG_LIVED {
         story.provider.answer(TOKEN, Answer::token(3600).after(Duration::from_secs(3)));
@@ -55,9 +55,13 @@ async fn outage(story: &Story, component: fn(&ControlPlane) -> &Process) {
     story.asked(4).await;
     let plane = story.world.plane();
     component(plane).kill9();
-    // Two more tokens become due meanwhile: without their credentials, no request can be sent.
+    // Two more tokens become due meanwhile: no request can be sent, because the credentials cannot be read.
     tokio::time::sleep(Duration::from_secs(12)).await;
-    assert_eq!((story.provider.count(TOKEN), story.provider.count(SHORT)), (4, 2), "while it is away");
+    assert_eq!(
+        (story.provider.count(TOKEN), story.provider.count(SHORT)),
+        (4, 2),
+        "during the outage of the API server"
+    );
     component(plane).start_again();
     plane.ready().await;
     assert_eq!(story.provider.count(TOKEN), 4);
@@ -70,9 +74,9 @@ async fn outage(story: &Story, component: fn(&ControlPlane) -> &Process) {
     .await;
     let came_meanwhile = &story.provider.issued()[4..6];
     for name in LONG_LIVED {
-        eventually("the token that came meanwhile", SOON, async || {
+        eventually("the token that was issued meanwhile", SOON, async || {
             let held = consistent(story, name).await?;
-            if came_meanwhile.contains(&held) { Ok(()) } else { Err("an older one".to_owned()) }
+            if came_meanwhile.contains(&held) { Ok(()) } else { Err("an older token".to_owned()) }
         })
         .await;
     }

@@ -15,7 +15,7 @@ use crate::story::{Story, TOKEN, condition};
 use crate::witness::{Witness, at_rest_within};
 
 pub(crate) async fn full_etcd_costs_no_token(story: &mut Story, _: &Proxy) {
-    // Due between 27 s and 30 s after issue: etcd is full by then.
+    // The renewal is due between 27 s and 30 s after issue: etcd is full by then.
     story.provider.answer(TOKEN, Answer::token(60));
     story.provider.always(TOKEN, Answer::token(3600));
     story.ask("squeezed", &json!({})).await;
@@ -45,7 +45,7 @@ pub(crate) async fn full_etcd_costs_no_token(story: &mut Story, _: &Proxy) {
     witness.saw_no_loss();
 }
 
-/// Fills etcd with objects of 500 KB until it refuses further ones.
+/// Fills etcd with objects of 500 KB until etcd refuses further objects.
 pub(crate) async fn fill(fillers: &Api<ConfigMap>) {
     for number in 0..100 {
         let mut filler = ConfigMap::default();
@@ -56,10 +56,10 @@ pub(crate) async fn fill(fillers: &Api<ConfigMap>) {
             return;
         }
     }
-    panic!("50 MB went into an etcd of 16 MiB");
+    panic!("an etcd of 16 MiB stored 50 MB");
 }
 
-/// Deletes them, and follows etcd's documentation: compact, defragment, disarm the alarm.
+/// Deletes these objects, and follows etcd's documentation: compact, defragment, disarm the alarm.
 pub(crate) async fn make_room(story: &Story, fillers: &Api<ConfigMap>) {
     fillers.delete_collection(&DeleteParams::default(), &ListParams::default()).await.expect("deleted");
     let socket = story.world.plane().etcd_socket();

@@ -43,7 +43,10 @@ pub(crate) async fn restart_against_an_api_server_that_lags(story: &mut Story, _
     story.controller.restart().await;
     at_rest(story, "lagging", 1).await;
     let shown = lagging.list(&cached).await.expect("an answer from the cache").items.len();
-    assert_eq!(shown, 1, "the follower knows nothing of the target: whoever believes it asks again");
+    assert_eq!(
+        shown, 1,
+        "the follower has no target: a controller that relies on the follower requests another token"
+    );
 
     let witness = Witness::of(story, &["lagging-token"]);
     let kubeconfig = plane.kubeconfig_through(CONTROLLER, &follower.server, plane.ca_pem());
@@ -74,7 +77,7 @@ pub(crate) async fn restart_against_an_api_server_that_lags(story: &mut Story, _
 pub(crate) async fn created_secret_that_no_watch_shows_is_known(story: &mut Story, proxy: &Proxy) {
     story.provider.always(TOKEN, Answer::token(3600));
     story.credentials("client", "s3cr3t-of-the-client").await;
-    // Seen by now; later changes are not delivered.
+    // The watch has delivered the changes until now; later changes are not delivered.
     tokio::time::sleep(Duration::from_secs(1)).await;
     proxy.silence_watches(Some("/secrets"));
     story.apply(&story.source_for("unheard", &json!({}))).await;
@@ -90,7 +93,7 @@ pub(crate) async fn created_secret_that_no_watch_shows_is_known(story: &mut Stor
 /// The controller's own writes are delivered late or never: it uses the results of its writes.
 pub(crate) async fn silent_watches_cost_no_token(story: &mut Story, proxy: &Proxy) {
     settled(story, "deaf").await;
-    // Due between 6.3 s and 7 s.
+    // The renewal is due between 6.3 s and 7 s.
     story.provider.always(TOKEN, Answer::token(14));
     story.credentials("client", "another-secret").await;
     story.asked(2).await;

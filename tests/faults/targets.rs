@@ -86,7 +86,7 @@ async fn rename(story: &Story) {
     story.patch_source("shaken", &json!({"spec": {"target": {"name": "anew"}}})).await;
 }
 
-/// When the deletion arrives, the former name belongs to another Secret, or to one without an owner.
+/// When the deletion arrives, the former name belongs to another Secret, or to a Secret without an owner.
 pub(crate) async fn former_target_that_changes_under_its_deletion_is_left_alone(
     story: &mut Story,
     proxy: &Proxy,
@@ -153,7 +153,7 @@ pub(crate) async fn former_target_that_cannot_be_deleted_keeps_nothing_else_from
 }
 
 pub(crate) async fn two_at_once_with_one_target(story: &mut Story, _: &Proxy) {
-    // Neither has a Secret yet when the controller sees both.
+    // Neither of the two TokenSources has a Secret yet when the controller sees both.
     story.controller.kill9();
     story.provider.always(TOKEN, Answer::token(3600));
     story.credentials("client", "s3cr3t-of-the-client").await;
@@ -181,7 +181,7 @@ pub(crate) async fn two_at_once_with_one_target(story: &mut Story, _: &Proxy) {
             .filter(|call| call.resource == "secrets" && call.verb != "get" && call.verb != "list")
     };
     assert_eq!(writes(mark).count(), 1, "{:#?}", writes(mark).collect::<Vec<_>>());
-    // They do not overwrite each other after its deletion either.
+    // The two TokenSources do not overwrite each other's Secret after the deletion of the Secret either.
     let mark = story.world.plane().audit_mark();
     tokio::time::sleep(Duration::from_secs(4)).await;
     story.delete_secret("one-token").await;

@@ -29,7 +29,7 @@ pub(crate) async fn objects_that_cannot_be_read_stop_nobody(story: &mut Story, _
     }
     story.asked(3).await;
 
-    // While the controller runs.
+    // Objects become unreadable while the controller runs.
     nest_managed_fields(story);
     write_what_cannot_be_read(story).await;
     story.apply(&story.source_for("meanwhile", &json!({}))).await;
@@ -45,16 +45,16 @@ pub(crate) async fn objects_that_cannot_be_read_stop_nobody(story: &mut Story, _
     assert_eq!(story.controller.metric(COUNT, &[("kind", "TokenSource")]).await, Some(2.0));
     assert_eq!(story.controller.metric(COUNT, &[("kind", "TokenProvider")]).await, Some(1.0));
 
-    // At the start.
+    // The controller is started while objects are unreadable.
     story.controller.restart().await;
     story.apply(&story.source_for("after", &json!({}))).await;
     story.ready("after").await;
     refused(story).await;
     let log = story.controller.logs();
     let named = |line: &&str| line.contains("An object cannot be read") && line.contains("\"claims\"");
-    assert_eq!(log.lines().filter(named).count(), 2, "once in each life of the process");
+    assert_eq!(log.lines().filter(named).count(), 2, "once for each start of the process");
 
-    // After the correction.
+    // An object is corrected.
     patch(
         story,
         "tokensource/claims",
@@ -128,15 +128,13 @@ async fn write_what_cannot_be_read(story: &Story) {
     let late = json!([{"op": "replace", "path": "/status/renewAt", "value": "2026-01-01T00:00:00+99:99"}]);
     patch(story, "tokensource/late", &late, &["--subresource=status"]);
 
-    // Simulates definitions of a newer version.
+    // Simulates CRDs of a newer version.
     let path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/renewal/properties/onRevoked/enum/-";
     let newer = json!([{"op": "add", "path": path, "value": "Explode"}]);
     patch(story, "customresourcedefinition/tokensources.tokensource.dev", &newer, &[]);
     let source = story.source_for("newer", &json!({"renewal": {"onRevoked": "Explode"}})).to_string();
-    eventually("the newer definition", SOON, async || {
-        try_kubectl(story, &["create", "-f", "-"], &source).map(drop)
-    })
-    .await;
+    eventually("the newer CRD", SOON, async || try_kubectl(story, &["create", "-f", "-"], &source).map(drop))
+        .await;
 }
 
 /// An unreadable object is reported in all possible places.

@@ -21,9 +21,9 @@ pub(crate) async fn target_and_credentials_changed_while_nobody_watched(story: &
     story.delete_secret("unseen-token").await;
     story.credentials("client", "another-secret").await;
     tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(story.provider.count(crate::story::TOKEN), 1, "nothing can be asked for meanwhile");
+    assert_eq!(story.provider.count(crate::story::TOKEN), 1, "no token can be requested meanwhile");
     proxy.mend();
-    // One token for both changes.
+    // A single token request follows both changes.
     at_rest_within(story, "unseen", 2, WATCHED_AGAIN).await;
     let asked_with = story.provider.requests(crate::story::TOKEN)[1].form_value("client_secret");
     assert_eq!(asked_with.as_deref(), Some("another-secret"));

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::story::{SOON, Story, TOKEN, is, text};
 
-/// Reads Secrets all the time, and records each time that one without a valid token had one before.
+/// Reads Secrets all the time, and records each time that a Secret has lost its valid token.
 pub(crate) struct Witness {
     losses: Arc<Mutex<BTreeSet<String>>>,
     looks: Arc<Mutex<usize>>,
@@ -57,9 +57,9 @@ impl Witness {
 
 /// Why the Secret has no valid token.
 fn loss(secret: Option<&Secret>) -> Option<String> {
-    let Some(secret) = secret else { return Some("it is gone".to_owned()) };
+    let Some(secret) = secret else { return Some("the Secret was deleted".to_owned()) };
     if !secret.data.as_ref().is_some_and(|data| data.contains_key("access_token")) {
-        return Some("it holds no token".to_owned());
+        return Some("the Secret holds no token".to_owned());
     }
     let expires_at: DateTime<Utc> = text(secret, "expires_at").parse().expect("RFC 3339");
     (expires_at <= Utc::now()).then(|| format!("its token expired at {expires_at}"))
@@ -88,7 +88,7 @@ pub(crate) async fn at_rest_within(story: &Story, name: &str, requests: usize, p
     eventually("rest", patience, async || agree(story, name).await).await;
     story.asked_exactly(requests).await;
     if let Err(problem) = agree(story, name).await {
-        panic!("it was at rest, and is no more: {problem}");
+        panic!("the TokenSource did not stay in its stable state: {problem}");
     }
 }
 
@@ -121,13 +121,13 @@ pub(crate) async fn consistent(story: &Story, name: &str) -> Result<String, Stri
     }
 }
 
-/// Changes the credentials, which causes a renewal at once. Waits for the minimum interval of five seconds before.
+/// Changes the credentials, which causes a renewal immediately. Waits for the minimum interval of five seconds before.
 pub(crate) async fn rotate(story: &Story, secret: &str) {
     tokio::time::sleep(Duration::from_secs(6)).await;
     story.credentials("client", secret).await;
 }
 
-/// Whether a Secret is there.
+/// Whether a Secret exists.
 pub(crate) async fn exists(secrets: &Api<Secret>, name: &str) -> bool {
     secrets.get_opt(name).await.expect("an answer").is_some()
 }

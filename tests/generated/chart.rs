@@ -1,4 +1,4 @@
-//! What is made of the chart's values: the table in docs/install.md, and the names that the schema offers for a wrong one.
+//! What is made of the chart's values: the table in docs/install.md, and the names that the schema offers for a wrong name.
 //! Knows the shape of a JSON Schema and of a Markdown table; must not know what a value does.
 
 use std::collections::BTreeMap;
@@ -71,7 +71,7 @@ pub(crate) fn schema() -> (String, String) {
     (SCHEMA.to_owned(), format!("{}\n", serde_json::to_string_pretty(&schema).unwrap()))
 }
 
-/// Below the top, helm's library reports another place than that of a `propertyNames`. A constant is reported in its own place.
+/// Below the top, helm's library reports another place for a `propertyNames`. A constant is reported in its own place.
 fn name_properties(schema: &mut Value) {
     let others = &schema["additionalProperties"];
     if *others == false || others["const"].is_string() {
@@ -91,7 +91,8 @@ fn name_properties(schema: &mut Value) {
     }
 }
 
-/// Offers the names with the same first letter, which is seldom the one that is mistyped, or else all names.
+/// Offers the names with the same first letter, because the first letter is rarely mistyped. If no name begins with that letter,
+/// offers all names.
 fn property_names(properties: &Value) -> Value {
     let names: Vec<_> = properties.as_object().unwrap().keys().map(String::as_str).collect();
     let mut by_letter: BTreeMap<char, Vec<&str>> = BTreeMap::new();

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::modules::Modules;
 
-/// From one room to another.
+/// Each edge: a folder that imports, and the folder whose code it imports.
 type Edges = BTreeSet<(String, String)>;
 
 /// The folders that are modules, up to the second level.
@@ -62,7 +62,7 @@ fn reduced(all: &Edges) -> Edges {
     kept
 }
 
-/// The folders that import each other in a circle with this one, including itself.
+/// The folders that import each other in a circle with this folder, including itself.
 fn circle<'a>(rooms: &'a BTreeSet<String>, all: &Edges, room: &str) -> Vec<&'a String> {
     rooms.iter().filter(|other| leads(all, room, other) && leads(all, other, room)).collect()
 }

@@ -20,7 +20,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// A page with the text between `<!-- generated: NAME -->` and `<!-- end -->` made anew for each part.
+/// A page in which the text between `<!-- generated: NAME -->` and `<!-- end -->` is generated again for each part.
 fn page(file: &str, parts: &[(&str, String)]) -> (String, String) {
     let committed = fs::read_to_string(root().join(file)).unwrap();
     let mut rest = committed.as_str();
@@ -58,7 +58,7 @@ fn committed_files_are_the_generated_ones() {
             fs::write(target, text).unwrap();
         } else {
             let committed = fs::read_to_string(root().join(&file)).unwrap_or_default();
-            // Not assert_eq, which would print both files.
+            // `assert_eq` would print both files.
             assert!(committed == text, "{file} is not what the code generates: run `make generate`");
         }
     }

@@ -1,7 +1,7 @@
 //! The paths that Rust source text contains.
 //! Knows braces and comments; must not know what a path means.
 
-/// Every path in a text, `a::{b, c::d}` being `a::b` and `a::c::d`.
+/// Every path in a string, `a::{b, c::d}` being `a::b` and `a::c::d`.
 pub(crate) fn paths(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     // What the surrounding braces put before a path: nothing, unless they are a group of a `use`.

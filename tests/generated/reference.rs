@@ -1,4 +1,4 @@
-//! Tables of all fields and flags, from the definitions and the command line of the program. Knows schemas and Markdown;
+//! Tables of all fields and flags, from the CRDs and the command line of the program. Knows schemas and Markdown;
 //! must not know the use of a field.
 
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use tokensource::runtime::ControllerArguments;
 
 use crate::root;
 
-/// A manifest of each kind that has one.
+/// A manifest of each kind that has an example.
 const EXAMPLES: [(&str, &str); 2] = [
     ("TokenSource", "deploy/examples/ocrolus.yaml"),
     ("ClusterTokenProvider", "deploy/examples/provider.yaml"),
@@ -119,7 +119,7 @@ fn section(page: &mut String, title: &str, object: &Value, known: &Value, link: 
     }
 }
 
-/// The rows of an object within another one, except Kubernetes' own conditions.
+/// The rows of an object within another object, except Kubernetes' own conditions.
 fn below(page: &mut String, path: &str, object: &Value) {
     for (name, field) in
         object["properties"].as_object().filter(|_| path != "conditions[]").into_iter().flatten()

@@ -44,7 +44,7 @@ const GOOD: [Good; CATALOG.len()] = [
         3599,
         r#"{"token_type": "Bearer", "expires_in": 3599, "ext_expires_in": 3599, "access_token": "a.b.c"}"#,
     ),
-    // Every number is a string; the two that matter agree.
+    // Every number is a string; `expires_in` and `expires_on` mean the same instant.
     good(
         "entra-v1",
         3599,
@@ -119,7 +119,7 @@ const GOOD: [Good; CATALOG.len()] = [
         604_800,
         r#"{"access_token": "T1RLAQ/x+y**", "token_type": "bearer", "expires_in": 604800}"#,
     ),
-    // The remaining life of the same token.
+    // `expires_in` is the remaining lifetime of the same token.
     good(
         "marketo",
         12,
@@ -349,7 +349,7 @@ fn answers_are_read_by_the_rules_of_their_manifest() {
         assert_eq!((life(&token), token.token_type.as_str()), (expected, "Bearer"), "{name}");
         assert!(token.notices.iter().eq(notices), "{name}: {:?}", token.notices);
         assert!(body.contains(&format!("\"{}\"", token.access_token.expose())), "{name}");
-        // Two of the members with this name have no refresh token: one has a text, the other the access token.
+        // Two of the members with this name contain no refresh token: one contains a phrase, the other the access token.
         let refreshable =
             body.contains("refresh_token") && !["ibm-cloud", "azure-container-registry"].contains(&name);
         assert_eq!(token.refresh_token.is_some(), refreshable, "{name}");
@@ -383,7 +383,7 @@ fn response_settings_stand_where_they_are_needed_and_nowhere_else() {
     }
 }
 
-/// As the comments in the manifests say.
+/// The comments in the manifests describe the same.
 #[test]
 fn addresses_of_apis_reach_the_secret() {
     let expected = [
@@ -400,7 +400,7 @@ fn addresses_of_apis_reach_the_secret() {
     }
 }
 
-/// As the comment in the manifest says.
+/// The comment in the manifest describes the same.
 #[test]
 fn zohos_milliseconds_need_the_other_member() {
     let body = r#"{"access_token": "1000.a", "expires_in_sec": 3600, "token_type": "Bearer", "expires_in": 3600000}"#;

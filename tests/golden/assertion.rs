@@ -21,7 +21,7 @@ struct Key {
     public: Vec<u8>,
 }
 
-/// Made once for each run, so that the repository contains no private key.
+/// A key that is made once for each run, so that the repository contains no private key.
 fn key() -> &'static Key {
     static KEY: OnceLock<Key> = OnceLock::new();
     KEY.get_or_init(|| {
@@ -70,7 +70,7 @@ pub(crate) fn ec_private_key() -> &'static str {
     &ec_key().pem
 }
 
-/// Header and claims of an assertion, whose signature must be that of [`private_key`], [`ec_private_key`] or the client secret.
+/// Header and claims of an assertion, which must be signed with [`private_key`], [`ec_private_key`] or the client secret.
 pub(crate) fn readable(assertion: &str) -> String {
     let parts: Vec<&str> = assertion.split('.').collect();
     let [header, claims, signature] = parts[..] else { panic!("{} parts", parts.len()) };
@@ -92,7 +92,7 @@ fn verify(algorithm: &str, message: &[u8], signature: &[u8]) {
         "PS256" => (&signature::RSA_PSS_2048_8192_SHA256, key()),
         "ES256" => (&signature::ECDSA_P256_SHA256_FIXED, p256_key()),
         "ES512" => (&signature::ECDSA_P521_SHA512_FIXED, ec_key()),
-        other => panic!("no manifest asked for {other}"),
+        other => panic!("no manifest names the algorithm {other}"),
     };
     UnparsedPublicKey::new(verifier, &key.public).verify(message, signature).unwrap();
 }

@@ -1,5 +1,5 @@
 //! The output of `tokensource check`, word for word: for the documented providers, and for every fault of a manifest. Knows
-//! files and texts; must not know how one becomes the other. `UPDATE_GOLDEN=1` writes the files again.
+//! the manifests and the outputs; must not know how the program makes an output. `UPDATE_GOLDEN=1` writes the files again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -75,7 +75,7 @@ fn whatever_is_wrong_is_said_with_what_to_do() {
     }
     let told: Vec<_> = files("txt").iter().map(|path| stem(path).to_owned()).collect();
     let of_manifests = told.iter().filter(|name| !name.starts_with("example-")).count();
-    assert_eq!(of_manifests, files("yaml").len(), "a text for each manifest, and no other");
+    assert_eq!(of_manifests, files("yaml").len(), "an output for each manifest, and no other output");
 }
 
 #[test]

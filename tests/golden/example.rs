@@ -1,4 +1,4 @@
-//! One manifest of the documentation, with the product's decision and its request as text. Knows how the Secrets of a
+//! A manifest of the documentation, with the product's decision and its request as text. Knows how the Secrets of a
 //! manifest are filled; must not know the right request.
 
 use std::collections::BTreeMap;
@@ -35,7 +35,7 @@ const SERVICE_ACCOUNT_TOKEN: &str = "eyJ.service-account.token";
 const TOKEN_OF_ANOTHER: &str = "eyJ.token-of-another-token-source";
 const REFRESH_TOKEN: &str = "Atzr|1000.seed+/=~";
 
-/// Made with openssl for this test. Its key was deleted at once, and only its thumbprint is used.
+/// Made with openssl for this test. The key of the certificate was deleted immediately, and only the thumbprint is used.
 const CERTIFICATE: &str = include_str!("certificate.pem");
 
 /// The time of every request: 2026-01-01T00:00:00Z.
@@ -67,7 +67,7 @@ pub(crate) struct Example {
 }
 
 impl Example {
-    /// From a file below `deploy/examples`.
+    /// Reads an example from a file below `deploy/examples`.
     pub(crate) fn load(file: &str, name: &str) -> Self {
         let path = root().join("deploy/examples").join(file).with_extension("yaml");
         let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -159,13 +159,13 @@ impl Example {
         };
         let mut text = format!("{method} {}\n{headers}\n{body}\n", wire.endpoint.url());
         for signed in wire.signed.iter().map(Confidential::expose) {
-            assert_eq!(text.matches(signed).count(), 1, "the assertion stands in the request once");
+            assert_eq!(text.matches(signed).count(), 1, "the assertion is in the request once");
             text = format!("{}\n{}", text.replace(signed, "ASSERTION"), assertion::readable(signed));
         }
         text
     }
 
-    /// Checks that the product would request a token at once.
+    /// Checks that the product would request a token immediately.
     pub(crate) fn assert_admitted(&self) {
         let mut secrets = Secrets::default();
         for (role, secret) in &self.secrets {

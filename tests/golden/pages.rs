@@ -26,7 +26,7 @@ fn blocks<'a>(page: &'a str, opening: &str) -> Vec<&'a str> {
 fn each_page_shows_the_manifest_as_it_is_tested() {
     for name in PAGES {
         let manifest = read(&format!("deploy/examples/{name}.yaml"));
-        // Without the opening comment, which the page explains at more length.
+        // The page does not show the opening comment, because the page explains the same in more detail.
         let shown: String = manifest.split_inclusive('\n').skip_while(|line| line.starts_with('#')).collect();
         assert_eq!(blocks(&read(&format!("docs/providers/{name}.md")), "```yaml"), [shown.trim_end()]);
     }

@@ -1,5 +1,5 @@
-//! The values one by one: each is set, and the rendered objects show it where it belongs, with Helm 3 as with Helm 4.
-//! Knows what each value is for; must not know how the templates achieve it.
+//! The values one by one: each value is set, and the rendered objects show the value in the right place, with Helm 3 and with
+//! Helm 4. Knows the effect of each value; must not know how the templates achieve the effect.
 
 use std::collections::BTreeSet;
 
@@ -10,9 +10,9 @@ use tokensource_kit::chart;
 
 use crate::helm::{Helm, find, kind};
 
-/// What is to be seen in a rendering, and not without the value.
+/// What a rendering with the value shows, and a rendering without the value does not show.
 enum Effect {
-    /// At this place of an object.
+    /// This value at this place of an object.
     At(&'static str, &'static str, &'static str, Value),
     /// This many objects of a kind.
     Count(&'static str, usize),
@@ -32,7 +32,7 @@ const ENV: &str = "/spec/template/spec/containers/0/env/1";
 const PULL: &str = "/spec/template/spec/imagePullSecrets";
 const PEM: &str = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----";
 
-/// An argument of the controller, by its place among those of the defaults.
+/// An argument of the controller, after the arguments of the defaults.
 fn argument(expected: &str) -> Effect {
     pod("/spec/template/spec/containers/0/args/3", json!(expected))
 }
@@ -101,7 +101,7 @@ fn images() -> Vec<(Value, Effect)> {
             json!({"global": {"imageRegistry": "mirror.example"}, "image": {"registry": "registry.example"}}),
             pod(IMAGE, json!("mirror.example/tokensource:0.1.0")),
         ),
-        // Not `mirror.example/quay.example:5000/…`, which no mirror has.
+        // The image is not `mirror.example/quay.example:5000/…`, which no mirror has.
         (mirrored("mirror.example"), pod(IMAGE, json!("mirror.example/team/tokensource:1.2.3"))),
         (mirrored("mirror.example/cache/"), pod(IMAGE, json!("mirror.example/cache/team/tokensource:1.2.3"))),
         (
@@ -423,7 +423,7 @@ fn monitoring() -> Vec<(Value, Effect)> {
             At("ConfigMap", "tokensource-dashboard", "/metadata/labels/release", json!("prometheus")),
         ),
     ];
-    // A label that the chart is asked for twice is written once.
+    // A label that the values name twice is written once.
     let mut twice = on("podMonitor", "labels", label());
     twice["commonLabels"] = json!({"release": "all"});
     cases.push((twice, At("PodMonitor", NAME, "/metadata/labels/release", json!("prometheus"))));
@@ -499,13 +499,13 @@ fn no_value_is_without_a_case() {
     for (values, _) in cases() {
         places("", &values, &mut set);
     }
-    // `rendering` compares the rights that this one grants.
+    // `rendering` compares the rights that `rolloutRestart.enabled` grants.
     for value in chart::leaves().iter().filter(|value| value.path != "rolloutRestart.enabled") {
         assert!(set.contains(&value.path), "{} has no case in this file", value.path);
     }
 }
 
-/// The names that `helm create` gives and that other charts have, all at once.
+/// The names that `helm create` gives and that other charts have, all together.
 pub(crate) fn conventional() -> Value {
     json!({
         "nameOverride": "tokens", "fullnameOverride": "oauth-tokens", "replicaCount": 3,
@@ -547,7 +547,8 @@ fn conventional_names_work_together() {
     }
 }
 
-/// There, the namespace decides about users, and refuses a pod that names another one. Name servers listen on another port.
+/// The namespaces of this platform assign the users, and refuse a pod that names another user. Its name servers listen on another
+/// port.
 #[test]
 fn openshift_chooses_the_user_and_has_another_port_for_dns() {
     let helm = Helm::offline();

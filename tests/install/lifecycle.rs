@@ -1,4 +1,4 @@
-//! One installation: installed, used, upgraded, uninstalled, and what is left afterwards. Pods do not run here, since there
+//! An installation: installed, used, upgraded, uninstalled, and what is left afterwards. Pods do not run here, since there
 //! are no nodes: the program is started like the pod, with the Deployment's arguments and its ServiceAccount.
 
 use std::path::Path;
@@ -85,7 +85,7 @@ impl Site {
             environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let arguments = arguments(&deployment);
         let mut arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-        // In a pod, it is in the file beside the token.
+        // In a pod, a file beside the token contains the namespace.
         arguments.extend(["--lease-namespace", NAMESPACE]);
         let binary = Path::new(env!("CARGO_BIN_EXE_tokensource"));
         let controller = ControllerProcess::start(binary, &kubeconfig, &arguments, &environment).await;
@@ -149,7 +149,7 @@ impl Site {
         .await;
     }
 
-    /// Checks the number of requests for as long as a new controller might take for the first one.
+    /// Waits for as long as a new controller might take for its first request, and checks the number of requests.
     async fn asked_exactly(&self, times: usize) {
         tokio::time::sleep(Duration::from_secs(3)).await;
         assert_eq!(self.provider.count("/token"), times, "token requests");
@@ -193,7 +193,7 @@ async fn from_the_first_token_to_the_last_definition() {
     let site = Site::prepare().await;
     let local = json!({"allowNetworks": ["127.0.0.0/8"]});
 
-    // Installed for the whole cluster.
+    // First, the chart is installed for the whole cluster.
     let notes = site.install(&local);
     assert!(
         notes.contains("serves every namespace") && notes.contains("FIRST: no image is published"),
@@ -209,7 +209,7 @@ async fn from_the_first_token_to_the_last_definition() {
     let key = site.key().await;
     assert!(key.len() >= 32);
 
-    // Upgraded to one namespace with its own authorities: other rights, other arguments, the same token.
+    // The release is upgraded to a single namespace with its own authorities: other rights, other arguments, the same token.
     let narrow = json!({
         "allowNetworks": ["127.0.0.0/8"], "namespaces": [TEAM], "replicas": 3, "logFormat": "json",
         "caBundle": {"pem": site.provider.ca_pem()}, "image": {"repository": "registry.example/tokensource"},
@@ -223,17 +223,17 @@ async fn from_the_first_token_to_the_last_definition() {
     site.ask("second", None).await;
     site.ready("second").await;
     site.asked_exactly(2).await;
-    // It tries regularly whether it may read ClusterTokenProviders.
+    // The controller regularly tries to read ClusterTokenProviders.
     site.nothing_was_refused(mark, &["clustertokenproviders", "namespaces"]);
-    assert_eq!(site.key().await, key, "an upgrade leaves it as it is");
+    assert_eq!(site.key().await, key, "an upgrade does not change the key");
     assert!(controller.terminate().await.success());
 
-    // The removal of a second release deletes nothing of the first.
+    // Uninstalling the second release deletes no object of the first release.
     let slice = json!({"crds": {"install": false}, "policy": {"enabled": false}, "selector": "slice=b"});
     site.helm(&["install"], "slice-b", &slice);
     site.uninstall("slice-b");
 
-    // Uninstalled: objects of users stay.
+    // After the release is uninstalled, the objects of users stay.
     let said = site.uninstall(RELEASE);
     assert!(said.contains("tokensources.tokensource.dev"), "helm names what it keeps: {said}");
     let deployments: Api<Deployment> = Api::namespaced(site.plane.admin(), NAMESPACE);
@@ -245,7 +245,7 @@ async fn from_the_first_token_to_the_last_definition() {
         assert!(site.secret(secret).await.is_some(), "{secret}");
     }
 
-    // Installed again: it takes over existing objects, and requests no token.
+    // After the release is installed again, the controller takes over existing objects, and requests no token.
     let last = json!({"allowNetworks": ["127.0.0.0/8"], "crds": {"keep": false},
                       "caBundle": {"pem": site.provider.ca_pem()}});
     let notes = site.install(&last);
@@ -254,19 +254,19 @@ async fn from_the_first_token_to_the_last_definition() {
     site.asked_exactly(2).await;
     assert!(controller.terminate().await.success());
 
-    // Deleted completely, as requested.
+    // With `crds.keep: false`, uninstalling also deletes the CRDs, and with them the TokenSources and their targets.
     site.plane.controller_manager().kill9();
     site.plane.controller_manager().start_again();
     site.uninstall(RELEASE);
     eventually("the end", Duration::from_secs(60), async || {
         let left = (site.definitions().await, site.secret("first-token").await.is_some());
-        if left == (0, false) { Ok(()) } else { Err(format!("definitions, token: {left:?}")) }
+        if left == (0, false) { Ok(()) } else { Err(format!("CRDs, token: {left:?}")) }
     })
     .await;
     assert!(site.secret("client").await.is_some(), "the credentials are the user's own");
 }
 
-/// As docs/install.md describes it.
+/// Follows the steps in docs/install.md.
 #[tokio::test]
 async fn kustomize_hands_over_to_helm() {
     let site = Site::prepare().await;
@@ -294,8 +294,8 @@ async fn kustomize_hands_over_to_helm() {
     site.ready("kept").await;
 }
 
-/// The program is the same throughout: what differs between two versions of it cannot be tested before there are two. What this
-/// shows is that the objects and the arguments go back, and that the process which starts then continues with what is stored.
+/// The program is the same before and after: a change between two versions cannot be tested before there are two versions. The
+/// test shows that the objects and the arguments are restored, and that the process which starts then uses the stored tokens.
 async fn rollback_asks_for_nothing(site: Site) {
     let local = json!({"allowNetworks": ["127.0.0.0/8"], "image": {"tag": "1.0.0"}});
     site.install(&local);
@@ -304,7 +304,7 @@ async fn rollback_asks_for_nothing(site: Site) {
     site.ready("first").await;
     let (key, installed) = (site.key().await, site.deployment().await);
 
-    // With the authorities of the system and one more.
+    // The newer values add the authority of the test to the authorities of the system.
     let newer = json!({
         "allowNetworks": ["127.0.0.0/8"], "image": {"tag": "1.1.0"}, "logFormat": "json", "podLabels": {"a": "b"},
         "caBundle": {"pem": site.provider.ca_pem(), "includeSystem": true},

@@ -3,8 +3,8 @@
 //! A test binary and control planes of their own, because these installations affect the whole cluster and would disturb the
 //! stories.
 
-#![allow(clippy::disallowed_methods)] // these tests live in real time
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // and end where they fail
+#![allow(clippy::disallowed_methods)] // these tests run in real time
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a failure ends a test
 
 mod effects;
 mod helm;

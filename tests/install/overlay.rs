@@ -1,5 +1,5 @@
 //! The overlay that docs/install.md shows, and the patch in docs/logs.md, as kustomize makes them.
-//! Knows where the examples stand; must not know how transformers work.
+//! Knows which page has the examples; must not know how transformers work.
 
 use kube::ResourceExt;
 use kube::core::DynamicObject;

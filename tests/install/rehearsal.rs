@@ -47,7 +47,7 @@ async fn api_server_takes_everything() {
         assert_eq!(rehearse(&plane, &rendering), manifest::parse(&rendering).len(), "{overlay}");
     }
     let chart = chart::folder().display().to_string();
-    // Its kinds are those of an operator that is not there.
+    // A monitor's kind belongs to an operator that is not installed.
     let mut conventional = conventional();
     conventional["monitoring"] = json!({"service": {"enabled": true}});
     let of_major_4 = Helm::at(&plane.kubeconfig_for("admin"));

@@ -46,7 +46,7 @@ fn files_below(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     paths.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
 }
 
-/// Without the parts that are specific to a release: labels, their selectors, and values.
+/// The object without the parts that are specific to a release: labels, their selectors, and values.
 fn essence(object: &DynamicObject) -> Value {
     let mut object = serde_json::to_value(object).unwrap();
     for pointer in ["/metadata", "/spec/template/metadata"] {
@@ -95,7 +95,7 @@ fn difference(path: &str, left: &Value, right: &Value) -> Option<String> {
 #[test]
 fn by_default_it_is_what_the_cluster_overlay_is() {
     let mut wanted = manifest::parse(&kustomize("cluster"));
-    // Helm creates the namespace if asked to.
+    // Helm creates the namespace only with `--create-namespace`.
     wanted.retain(|object| kind(object) != "Namespace");
     let rendered = Helm::offline().template(&json!({}));
     assert_eq!(names(&rendered), names(&wanted));
@@ -108,7 +108,7 @@ fn by_default_it_is_what_the_cluster_overlay_is() {
     assert_eq!(
         arguments(deployment),
         ["--leader-elect", "--lease-name=tokensource", "--log-format=text"],
-        "the defaults of the chart are those of the controller"
+        "the chart and the controller have the same defaults"
     );
 }
 

@@ -1,4 +1,4 @@
-//! The values: refused ones, and that defaults, schema and documentation have the same ones.
+//! The values: wrong values are refused, and the defaults, the schema and the documentation name the same values.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ fn wrong_values_are_refused_with_their_name() {
     let helm = Helm::offline();
     for (values, said) in [
         (json!({"replica": 2}), "additional properties 'replica' not allowed"),
-        // With the names that come near.
+        // The message names similar names.
         (json!({"replica": 2}), "'replicaCount', 'replicas', 'resources'"),
         (json!({"Tolerations": []}), "value must be one of 'tolerations', 'topologySpreadConstraints'"),
         (json!({"serviceMonitor": {"enabled": true}}), "value must be 'monitoring.serviceMonitor'"),
@@ -43,7 +43,7 @@ fn wrong_values_are_refused_with_their_name() {
         (json!({"proxy": {"url": "http://user:password@proxy.example"}}), "at '/proxy/url'"),
         (json!({"otlp": {"endpoint": "https://user:password@collector.example"}}), "at '/otlp/endpoint'"),
         (json!({"otlp": {"endpoint": "https://c.example", "samplingRatio": 2}}), "at '/otlp/samplingRatio'"),
-        // Refused by the templates, which can have a message.
+        // The templates refuse the following values, because a template can give a reason.
         (json!({"extraArgs": ["--namespace=a"]}), "--namespace=a has a value of its own"),
         (json!({"extraArgs": ["--https-proxy=http://p"]}), "--https-proxy=http://p has a value of its own"),
         (json!({"proxy": {"credentialsSecret": "p"}}), "no effect without proxy.url"),
@@ -134,7 +134,7 @@ fn versions_agree() {
     }
 }
 
-/// Artifact Hub shows what stands there.
+/// Artifact Hub shows the annotations of the chart.
 #[test]
 fn chart_names_the_kinds_of_this_version() {
     let chart: Value =

@@ -37,7 +37,7 @@ pub(crate) struct Breach {
     pub(crate) what: String,
 }
 
-/// For a person: the first few of each law.
+/// The breaches as lines for a person: the first few of each law.
 pub(crate) fn list(breaches: &[Breach]) -> String {
     let mut lines = Vec::new();
     for (law, found) in by_law(breaches) {
@@ -47,7 +47,7 @@ pub(crate) fn list(breaches: &[Breach]) -> String {
     lines.join("\n")
 }
 
-/// For a row of a table: the laws that were broken, each with its first case.
+/// The cell of a table: the broken laws, each with its first case.
 pub(crate) fn row(breaches: &[Breach]) -> String {
     let laws = by_law(breaches);
     let cells = laws.iter().map(|(law, found)| format!("{law:?} ({}): {}", found.len(), found[0].what));
@@ -117,8 +117,8 @@ fn millis(span: TimeDelta) -> f64 {
     span.num_milliseconds() as f64
 }
 
-/// For each token except the first, and for the expected next one: when it was due, and how late its request was. The due
-/// time is that of the status, or half of the lifetime without one.
+/// For each token except the first, and for the expected next token: when the token was due, and how late its request was. The due
+/// time is `renewAt` of the status or, if the status has none, half of the lifetime.
 fn lateness(asked: &[Time], plans: &[(Time, Time)], end: Time) -> Vec<(Time, TimeDelta)> {
     let mut asked = asked.to_vec();
     asked.sort();
@@ -127,7 +127,7 @@ fn lateness(asked: &[Time], plans: &[(Time, Time)], end: Time) -> Vec<(Time, Tim
     let spans = asked.iter().zip(next);
     spans
         .map(|(before, after)| {
-            // A planned time in the past is that of the previous request.
+            // A planned time in the past belongs to the previous request.
             let mut planned =
                 plans.iter().filter(|(seen, due)| seen > before && *seen < after && due > before);
             // The first planned time: the controller must not postpone it.
@@ -137,7 +137,7 @@ fn lateness(asked: &[Time], plans: &[(Time, Time)], end: Time) -> Vec<(Time, Tim
         .collect()
 }
 
-/// For each content of a Secret: when it expires, and the remaining life when the next one was written.
+/// For each content of a Secret: when it expires, and the remaining lifetime when the next content was written.
 fn lives(tokens: &[(Time, Option<Time>)], end: Time) -> Vec<(String, TimeDelta)> {
     let next = tokens.iter().skip(1).map(|(at, _)| *at).chain([end]);
     let lives = tokens.iter().zip(next);
@@ -149,7 +149,7 @@ fn lives(tokens: &[(Time, Option<Time>)], end: Time) -> Vec<(String, TimeDelta)>
         .collect()
 }
 
-/// Forbidden texts in a log.
+/// Finds forbidden strings in a log.
 pub(crate) fn search(log: &Path) -> Vec<Breach> {
     let mut breaches = Vec::new();
     let found = canaries::search_file(log).expect("the log");

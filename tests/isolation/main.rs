@@ -1,29 +1,29 @@
-//! Isolation: one hostile namespace carries out all attacks of docs/security.md, *One tenant and the others*, at once, while
-//! another namespace, the victim, has 50 TokenSources with tokens that live 60 s. Knows the order of a run.
+//! Isolation: one hostile namespace carries out all attacks of docs/security.md, *One tenant and the others*, at the same time.
+//! Another namespace, the victim, has 50 TokenSources with tokens that live 60 s. Knows the order of a run.
 //!
 //! ```sh
-//! SEED=7 DURATION=10m make isolation               # all attacks at once
-//! ATTACKS=template_bombs,deep_claims make isolation  # these at once
+//! SEED=7 DURATION=10m make isolation               # all attacks at the same time
+//! ATTACKS=template_bombs,deep_claims make isolation  # only these, at the same time
 //! ATTACKS=each DURATION=1m make isolation          # each alone, with a control plane of its own
 //! ```
 //!
-//! The victim's TokenSources are at a host that the hostile namespace uses, too, at a ClusterTokenProvider of both, and at
-//! a provider of its own. The laws, as [`laws::Law`] has them:
+//! The victim's TokenSources use a host that the hostile namespace uses, too, a ClusterTokenProvider of both namespaces, and a
+//! provider of the victim's own. The laws, as [`laws::Law`] lists them:
 //!
 //! 1. No token of the victim's expires in its Secret, at any moment.
 //! 2. No renewal of the victim's reaches its provider more than 5 s after `status.renewAt`.
-//! 3. `/livez` answers each new connection within 1 s, asked every 500 ms.
+//! 3. `/livez` answers each new connection within 1 s. The test sends a request every 500 ms.
 //! 4. The process takes less memory than the Deployment allows. Pages of the program's file are left out, since this is a
 //!    debug build, and the kernel may take them back.
 //! 5. The process neither ends nor loses the lease.
-//! 6. A replica that is started in the middle of it is ready within 30 s.
-//! 7. No secret stands in any log, with `RUST_LOG=trace`: neither what the tests hand out, nor what an uninvolved
-//!    namespace keeps in a Secret that was applied by `kubectl`.
-//! 8. No line of a log begins with what a user wrote, and none holds a control character.
-//! 9. The hostile namespace's innocent TokenSources are served again within a minute of the end.
+//! 6. A replica that is started in the middle of the run is ready within 30 s.
+//! 7. No log contains a secret, with `RUST_LOG=trace`: neither a secret of the tests, nor a value of a Secret that was applied
+//!    by `kubectl` in an uninvolved namespace.
+//! 8. No line of a log begins with what a user wrote, and no line contains a control character.
+//! 9. The hostile namespace's innocent TokenSources are served again within a minute of the end of the attacks.
 
-#![allow(clippy::disallowed_methods)] // it lives in real time
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // and ends where it fails
+#![allow(clippy::disallowed_methods)] // the run takes place in real time
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a failure ends the run
 #![allow(clippy::print_stdout)] // seed, attacks and figures are the result
 
 mod attacks;
@@ -88,13 +88,13 @@ fn isolation() -> Result<(), Failed> {
     if breaches.is_empty() { Ok(()) } else { Err(format!("SEED={seed}:\n{}", laws::list(&breaches)).into()) }
 }
 
-/// Runs these attacks at once, and returns the broken laws.
+/// Runs these attacks at the same time, and returns the broken laws.
 async fn run(chosen: &[&Attack], seed: u64, duration: Duration) -> Vec<Breach> {
     let alone = chosen.len() == 1;
     let scale = Scale {
         // Fewer objects if the time is short and the attacks are many.
         crowd: if alone || duration >= Duration::from_secs(300) { 100 } else { 40 },
-        // All of them together must keep the controller busy, and not only the API server.
+        // All attacks together must keep the controller busy, and not only the API server.
         pause: if alone { 1 } else { 4 },
     };
     let world = Arc::new(World::build(scale).await);

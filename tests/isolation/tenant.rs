@@ -81,7 +81,7 @@ impl Tenant {
         format!("{}-{number}", self.attack.replace('_', "-"))
     }
 
-    /// One of this attack's objects.
+    /// The name of one of this attack's objects, chosen at random.
     pub(crate) fn any(&mut self, count: usize) -> String {
         let number = self.random.between(0, u64::try_from(count).expect("a count"));
         self.name(usize::try_from(number).expect("a count"))

@@ -1,4 +1,4 @@
-//! Observes a run: watches of the victim's Secrets and TokenSources, and a thread that asks `/livez` and the kernel. Must
+//! Observes a run: watches of the victim's Secrets and TokenSources, and a thread that reads `/livez` and the kernel's values. Must
 //! not know the expected values, which `laws` has.
 
 use std::collections::HashMap;
@@ -25,7 +25,7 @@ pub(crate) struct Witness(Mutex<Sights>);
 
 #[derive(Default)]
 pub(crate) struct Sights {
-    /// By Secret: since when it had a token with this expiry. `None`: without a token.
+    /// By Secret: since when the Secret had a token with this expiry. `None`: without a token.
     pub(crate) tokens: HashMap<String, Vec<(Time, Option<Time>)>>,
     /// By `TokenSource`: since when its status had this time of the next renewal.
     pub(crate) plans: HashMap<String, Vec<(Time, Time)>>,
@@ -44,7 +44,7 @@ pub(crate) async fn watch_secrets(client: Client, namespace: String, witness: Ar
         let (secret, there) = match event {
             Ok(Event::Apply(secret) | Event::InitApply(secret)) => (secret, true),
             Ok(Event::Delete(secret)) => (secret, false),
-            // A broken watch continues by itself.
+            // `watcher` restarts the watch after an error.
             Ok(Event::Init | Event::InitDone) | Err(_) => continue,
         };
         let expires_at = secret.data.as_ref().and_then(|data| data.get("expires_at"));
@@ -128,7 +128,7 @@ impl Sentinel {
 }
 
 impl Pulse {
-    /// Makes one observation, and returns whether the process lives.
+    /// Makes one observation, and returns whether the process is running.
     async fn feel(&mut self, world: &World) -> bool {
         let (process, began) = (world.controller.process(), Instant::now());
         if let Some(status) = process.exit_status() {

@@ -1,6 +1,6 @@
 //! The environment of isolation runs: a control plane, providers, the controller as it is deployed, and three namespaces:
-//! the victim's, the hostile one with some innocent objects, and a bystander's. Knows how these are made; must not know
-//! attacks or laws.
+//! the victim's namespace, the hostile namespace with some innocent objects, and a bystander's namespace. Knows how this
+//! environment is created; must not know attacks or laws.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -110,14 +110,14 @@ impl World {
             "apiVersion": "tokensource.dev/v1alpha1", "kind": "ClusterTokenProvider",
             "metadata": {"name": SHARED}, "spec": block(&self.cluster),
         });
-        // Not all namespaces, so that labels of namespaces matter.
+        // The provider does not admit all namespaces, so that labels of namespaces matter.
         object["spec"]["allowedNamespaces"] = json!({"matchExpressions": [
             {"key": "kubernetes.io/metadata.name", "operator": "In", "values": [self.victim, self.hostile]}
         ]});
         self.plane.apply(&object.to_string()).await;
     }
 
-    /// Applies the victim's objects and the innocent ones, and waits until all have tokens.
+    /// Applies the victim's objects and the innocent objects, and waits until all have tokens.
     pub(crate) async fn populate(&self) {
         for namespace in [&self.victim, &self.hostile] {
             let secret = format!("cs-{}", unique::word(24));
@@ -210,7 +210,7 @@ impl World {
         api.get(LEASE).await.ok()
     }
 
-    /// Whether the lease has changed hands since.
+    /// Whether the lease has another holder than before.
     pub(crate) async fn lease_breach(&self, before: Option<&Lease>) -> Option<Breach> {
         let held = |lease: Option<&Lease>| {
             let spec = lease.and_then(|lease| lease.spec.clone()).unwrap_or_default();
@@ -223,7 +223,7 @@ impl World {
 }
 
 impl Launcher {
-    /// With root's rights, the controller gets a file system of its own in which resolv.conf names a server that never
+    /// If the test runs as root, the controller gets a file system of its own in which resolv.conf names a server that never
     /// answers.
     fn new() -> Self {
         let program = PathBuf::from(env!("CARGO_BIN_EXE_tokensource"));
@@ -293,7 +293,7 @@ pub(crate) fn target_of(name: &str) -> String {
     format!("{name}-token")
 }
 
-/// A namespace that does not use the controller, with a Secret as `kubectl apply` leaves it: its data is repeated in an
+/// A namespace that does not use the controller, with a Secret of `kubectl apply`, which repeats the Secret's data in an
 /// annotation.
 async fn bystander(plane: &ControlPlane) {
     let (namespace, secret) = (plane.namespace("bystander").await, format!("by-{}", unique::word(32)));

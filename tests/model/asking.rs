@@ -13,14 +13,14 @@ use crate::world::{HeldToken, Look, RefreshToken, Requested, Seconds, Step, Stor
 /// A fault of the provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// It replies with this, and does nothing.
+    /// The provider replies with this, and does nothing.
     Reply(Reply),
-    /// It carries out the request, but a gateway answers instead.
+    /// The provider carries out the request, but a gateway answers instead.
     Lost,
 }
 
 impl Model {
-    /// A call before or after a token request, or one whose inputs cannot be read.
+    /// Simulates a call before or after a token request, or a token request whose inputs cannot be read.
     pub(crate) fn obtain(
         &mut self,
         mut world: World,
@@ -61,7 +61,7 @@ impl Model {
             properties::request(self, &world, &look, token_inputs, again)?;
         }
         if std::mem::take(&mut world.ghost.in_the_past) {
-            // The outdated status is written over the newer one, with its count of refusals.
+            // The outdated status is written over the newer status, with its count of refusals.
             world.ghost.refusals = None;
             if world.ghost.requested != Requested::No {
                 // The order of two requests within a second is unknown, and the recorded minimum interval was lost, too.
@@ -131,7 +131,8 @@ impl Model {
         }
     }
 
-    /// The answer of a healthy provider. It takes a used refresh token for a stolen one.
+    /// Returns the answer of a healthy provider. The provider assumes that a used refresh token is stolen, and then revokes all
+    /// refresh tokens.
     fn serve(&self, world: &mut World, usable: Option<Stored>) -> Reply {
         let begins = if world.family.begun { RefreshToken::Used } else { RefreshToken::Current };
         let shown = match (self.real.grant, usable) {

@@ -169,7 +169,7 @@ pub(crate) fn reads_target(world: &World, recorded: u8) -> bool {
     world.known_target.is_some_and(|known| known.ours && known.version != recorded)
 }
 
-/// The object is gone, and its local state is dropped.
+/// The object is deleted, and its local state is dropped.
 pub(crate) fn forget(mut world: World) -> World {
     (world.written, world.unwritten, world.held, world.consecutive_errors) = (None, None, None, 0);
     world.ghost.came = None;

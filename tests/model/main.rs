@@ -47,7 +47,7 @@ fn every_way_of_a_password_with_refresh_tokens_leads_to_rest() {
 }
 
 fn holds(mut model: Model, disturbances: u8) {
-    // Beyond the usual depth, a stale status written over a newer one is known to cost a request (docs/verification.md).
+    // Beyond the usual depth, a stale status that is written over a newer status is known to cost a request (docs/verification.md).
     model.stale_restarts = disturbances <= DISTURBANCES;
     let begun = Instant::now();
     match explore(&mut model, disturbances) {

@@ -12,7 +12,7 @@ use crate::world::{Family, Ghost, Seconds, Source, Step, World};
 /// The amount by which the clock is changed.
 const CLOCK_STEP: Seconds = 3600;
 
-/// The time that passes at once if every reconcile changes nothing.
+/// The time that passes in a single step if every reconcile changes nothing.
 const IN_VAIN: Seconds = 1800;
 
 /// How a call to the API server ends.
@@ -82,7 +82,7 @@ pub(crate) enum Mutation {
     ForgetsWhatIsGone,
 }
 
-/// A property that does not hold.
+/// A violated property.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Violation {
     pub(crate) property: &'static str,
@@ -95,7 +95,7 @@ pub(crate) struct Model {
     pub(crate) mutation: Option<Mutation>,
     /// Whether a process may start with outdated lists.
     pub(crate) stale_restarts: bool,
-    /// Whether the fair sequence to rest is followed from every state.
+    /// Whether the fair sequence to a stable state is followed from every state.
     pub(crate) rests: bool,
 }
 
@@ -244,7 +244,7 @@ impl Model {
     }
 }
 
-/// Whether the garbage collector has work: an object whose owner is gone or being deleted.
+/// Whether the garbage collector has work: an object whose owner is deleted or being deleted.
 fn is_garbage(world: &World) -> bool {
     let owned = world.target.is_some_and(|target| target.ours) || world.stored.is_some();
     match world.source {

@@ -18,7 +18,7 @@ impl World {
             .chain(self.step.look_mut().and_then(|look| look.target.as_mut()))
     }
 
-    /// The tokens in memory, including those of a reconcile in progress.
+    /// The tokens in memory, including the tokens of a reconcile in progress.
     pub(crate) fn tokens(&mut self) -> Vec<&mut HeldToken> {
         let mut tokens: Vec<&mut HeldToken> = self.held.iter_mut().collect();
         match &mut self.step {
@@ -44,7 +44,7 @@ impl World {
         statuses
     }
 
-    /// Moves every instant by this number of seconds, except the timer's and those of statuses.
+    /// Moves every instant by this number of seconds, except the instants of the timer and of statuses.
     pub(crate) fn shift(&mut self, by: Seconds) {
         for secret in self.secrets() {
             (secret.issued_at, secret.expires_at) = shifted_life(secret.issued_at, secret.expires_at, by);
@@ -110,7 +110,7 @@ fn ranks(mut values: Vec<u8>) -> Vec<u8> {
     values
 }
 
-/// The rank, from one; zero stays zero.
+/// The rank, from 1 on; zero stays zero.
 fn position(ranks: &[u8], value: u8) -> u8 {
     u8::try_from(ranks.partition_point(|rank| *rank < value)).unwrap_or(u8::MAX) + u8::from(value != 0)
 }

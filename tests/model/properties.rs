@@ -1,22 +1,22 @@
-//! The properties: for every token request, every write, every status, every state at rest. Knows the true state of the API
+//! The properties: for every token request, every write, every status, every stable state. Knows the true state of the API
 //! server and the provider. Must not know why the controller acted.
 
 use crate::model::{Model, Violation};
 use crate::real::{Grant, Outcome, Real};
 use crate::world::{Look, Requested, Seconds, Secret, Source, Status, Step, TokenInputs, World};
 
-/// A request is made only if there is no usable token, if it is due, or if a user asked for it.
-pub(crate) const NO_NEEDLESS_REQUEST: &str = "a token is requested only when one is needed";
+/// A request is made only if there is no usable token, if the renewal is due, or if a user has requested a renewal.
+pub(crate) const NO_NEEDLESS_REQUEST: &str = "a token is requested only when a new token is needed";
 /// Waits are kept.
 pub(crate) const PACE: &str = "waits are kept";
 /// No object of another owner is written, and no valid token is given up.
 pub(crate) const NOTHING_LOST: &str = "nothing good is overwritten";
-/// A used refresh token is never sent again, unless a crash or a lost answer has removed the valid one.
+/// A used refresh token is never sent again, unless a crash or a lost answer has removed the valid refresh token.
 pub(crate) const NO_REUSE: &str = "a used refresh token is not sent again";
 /// The status is true, in the form that kstatus requires.
 pub(crate) const TRUTH: &str = "the status is true";
-/// Without disturbances, the system comes to rest with a valid token.
-pub(crate) const REST: &str = "the system comes to rest";
+/// If no fault occurs any more, the system reaches a stable state with a valid token.
+pub(crate) const REST: &str = "the system reaches a stable state";
 
 type Verdict = Result<(), Violation>;
 
@@ -42,7 +42,7 @@ fn inputs(world: &World, source: &Source) -> TokenInputs {
     TokenInputs { scope: source.scope, credentials: world.credentials }
 }
 
-/// For every token request when it is sent. `again` marks the second one of a reconcile, after a refused refresh token.
+/// Checks every token request when it is sent. `again` marks the second request of a reconcile, after a refused refresh token.
 pub(crate) fn request(
     model: &Model,
     world: &World,
@@ -51,20 +51,26 @@ pub(crate) fn request(
     again: bool,
 ) -> Verdict {
     let ghost = &world.ghost;
-    // Judged together with the first.
+    // This second request was checked together with the first request.
     if ghost.unwatched || again {
         return Ok(());
     }
     if look.source.suspend || look.source.deleting {
-        return violated(NO_NEEDLESS_REQUEST, "asked for a TokenSource that is suspended or on its way out");
+        return violated(
+            NO_NEEDLESS_REQUEST,
+            "a request for a TokenSource that is suspended or being deleted",
+        );
     }
     if look.target.is_some_and(|target| !target.ours) {
-        return violated(NO_NEEDLESS_REQUEST, "asked for a token that could not be kept");
+        return violated(NO_NEEDLESS_REQUEST, "a request for a token that could not be stored");
     }
     if ghost.came.is_some_and(|(came, _)| came == token_inputs) {
-        return violated(NO_NEEDLESS_REQUEST, "asked for a token that has come, and was not written yet");
+        return violated(
+            NO_NEEDLESS_REQUEST,
+            "a request for a token that was issued, and was not written yet",
+        );
     }
-    // By the clock of the decision or by the present one, if the clock was changed since.
+    // The due time by the clock of the decision, or by the present clock if the clock was changed since.
     let due = world.target.is_none_or(|target| {
         model.real.due(target.issued_at, target.expires_at) <= look.now.max(0)
             || Real::is_of_another_clock(target.issued_at, look.now.min(0))
@@ -100,7 +106,7 @@ pub(crate) fn target_tells(world: &World) -> bool {
     world.target.is_some_and(|there| there.ours && Some(there.issued_at) == world.ghost.asked_at)
 }
 
-/// On every answer of the provider.
+/// Checks every answer of the provider.
 pub(crate) fn family(world: &World) -> Verdict {
     if world.family.revoked && !world.ghost.refresh_lost {
         return violated(NO_REUSE, "a used refresh token was shown, and nothing had been lost");
@@ -108,7 +114,7 @@ pub(crate) fn family(world: &World) -> Verdict {
     Ok(())
 }
 
-/// On every write of the target, before it is done.
+/// Checks every write of the target, before the target changes.
 pub(crate) fn target_write(world: &World, written: &Secret) -> Verdict {
     let Some(there) = world.target else { return Ok(()) };
     if !there.ours {
@@ -122,14 +128,14 @@ pub(crate) fn target_write(world: &World, written: &Secret) -> Verdict {
     if written.expires_at <= 0 && !world.ghost.clock_set {
         return violated(NOTHING_LOST, "an expired token replaces a good one");
     }
-    // Tokens are numbered as they come.
+    // Tokens are numbered in the order of their issue.
     if written.token < there.token {
         return violated(NOTHING_LOST, "an older token replaces a good one");
     }
     Ok(())
 }
 
-/// On every status, as it is made.
+/// Checks every status when it is made.
 pub(crate) fn status_made(
     model: &mut Model,
     world: &World,
@@ -171,7 +177,7 @@ pub(crate) fn status_made(
     Ok(())
 }
 
-/// For every state: if the controller has nothing left to learn or to do, its statements are true.
+/// Checks every state: if the controller has nothing left to learn or to do, its statements must be true.
 pub(crate) fn state(model: &mut Model, world: &World) -> Verdict {
     let Some(source) = world.source.filter(|source| !source.deleting) else { return Ok(()) };
     let settled = is_calm(world) && !world.ghost.clock_set;
@@ -180,7 +186,7 @@ pub(crate) fn state(model: &mut Model, world: &World) -> Verdict {
     }
     let summary = model.real.summary(source.status);
     if summary.ready != is_usable(world.target, source.scope, 0) {
-        return violated(TRUTH, format!("at rest, but {}", model.real.describe(source.status)));
+        return violated(TRUTH, format!("in a stable state, but {}", model.real.describe(source.status)));
     }
     Ok(())
 }
@@ -196,7 +202,7 @@ fn is_calm(world: &World) -> bool {
 
 /// Whether the system is in the desired state: with a valid token or, if that is impossible, with the reason.
 pub(crate) fn is_rest(model: &mut Model, world: &World) -> bool {
-    // A timer uses another clock than the one that was changed: the next reconcile finds the truth.
+    // A timer does not use the clock that was changed: the next reconcile corrects the status.
     if !is_calm(world) || (world.ghost.clock_set && world.source.is_some()) {
         return false;
     }
@@ -233,16 +239,19 @@ pub(crate) fn is_rest(model: &mut Model, world: &World) -> bool {
         && summary.generation == i64::from(source.generation)
 }
 
-/// At rest, another reconcile changes nothing, and the next one comes neither at once nor after the renewal is due.
+/// In a stable state, another reconcile changes nothing, and the next reconcile starts neither immediately nor after the due time of
+/// the renewal.
 pub(crate) fn stays_at_rest(model: &mut Model, world: &World) -> Verdict {
     let Some(source) = world.source else { return Ok(()) };
     let looked = model.look(World { triggered: true, ..*world }, crate::model::Luck::Good)?;
     if looked.step != Step::Idle || looked.source != world.source {
-        return violated(REST, "at rest, another look has something to do");
+        return violated(REST, "in a stable state, another reconcile would act");
     }
-    let Some(timer) = looked.timer else { return violated(REST, "at rest, nothing wakes it any more") };
+    let Some(timer) = looked.timer else {
+        return violated(REST, "in a stable state, no timer starts another reconcile");
+    };
     if timer <= 0 {
-        return violated(REST, "at rest, it looks again at once, for ever");
+        return violated(REST, "in a stable state, each reconcile starts the next reconcile immediately");
     }
     let renew_at = model.real.summary(source.status).renew_at;
     let failed = model.real.summary(source.status).failures > 0;
@@ -256,15 +265,15 @@ pub(crate) fn stays_at_rest(model: &mut Model, world: &World) -> Verdict {
         }
     };
     if serves && owed {
-        return violated(REST, "at rest, and the renewal that was asked for was never made");
+        return violated(REST, "in a stable state, the requested renewal was never made");
     }
     if !source.suspend && !failed && renew_at.is_some_and(|renew_at| timer > renew_at) {
-        return violated(REST, "at rest, it will sleep past the renewal");
+        return violated(REST, "in a stable state, the timer ends after the due time of the renewal");
     }
     Ok(())
 }
 
-/// The system never comes to rest, and why.
+/// The system never reaches a stable state, and why.
 pub(crate) fn restless<T>(why: &str) -> Result<T, Violation> {
     violated(REST, why)
 }

@@ -11,7 +11,7 @@ use crate::samples::{HOST, LIFETIME, at, credentials, remembered, said, seconds}
 use crate::world::{Look, TokenInputs};
 
 impl Real {
-    /// The product's result for an answer: Ok for a token, else the failure.
+    /// Returns how the controller's code reads this reply: Ok for a token, else the failure.
     pub(crate) fn answer(
         &mut self,
         token_inputs: TokenInputs,

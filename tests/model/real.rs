@@ -22,7 +22,7 @@ use crate::world::{HeldToken, Look, Seconds, Secret, Status, TokenInputs};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Grant {
     ClientCredentials,
-    /// With rotation, and a provider that revokes all refresh tokens if a used one is sent again.
+    /// With rotation, and a provider that revokes all refresh tokens if a used refresh token is sent again.
     RefreshToken,
     /// The password grant, for which refresh tokens are stored.
     Password,
@@ -161,7 +161,7 @@ impl Real {
             | Plan::SetFinalizer(_)
             | Plan::RevokeReplaced
             | Plan::Deletion(_) => {
-                panic!("the model's specs ask for none of these: {plan:?}")
+                panic!("the model's specs need none of these: {plan:?}")
             }
         };
         self.decisions.insert(*look, choice);
@@ -202,9 +202,9 @@ impl Real {
         Life { issued_at: at(issued_at), expires_at: at(issued_at) }.is_of_another_clock(at(now))
     }
 
-    /// The minimum wait between this failure and the next attempt, by the design's table; None if only a change may lead to
-    /// one. `proven` says that the target's token was requested with the same inputs, `life_left` is its remaining life, and
-    /// `refusals` counts the refusals of these inputs in a row.
+    /// The minimum wait between this failure and the next attempt, by the design's table; None if only a change may lead to the
+    /// next attempt. `proven` says that the target's token was requested with the same inputs. `life_left` is the remaining
+    /// lifetime of that token, and `refusals` counts the refusals of these inputs in a row.
     pub(crate) fn floor(
         &self,
         failure: u16,
@@ -214,7 +214,7 @@ impl Real {
     ) -> Option<Seconds> {
         const HALF_HOUR: Seconds = 1800;
         let failure = &self.failures[usize::from(failure)];
-        // One more attempt before the stored token expires.
+        // There is another attempt before the stored token expires.
         let long = || if life_left >= 10 { HALF_HOUR.min(life_left / 2) } else { HALF_HOUR };
         match (failure.reason, failure.retry) {
             (Reason::RateLimited, _) => Some(RETRY_AFTER_SECONDS),

@@ -22,7 +22,7 @@ use crate::world::Seconds;
 
 pub(crate) const HOST: &str = "auth.example.com";
 pub(crate) const UID: &str = "6f0c6f3a-0001";
-/// How long a token lives.
+/// The lifetime of a token.
 pub(crate) const LIFETIME: Seconds = 3600;
 /// The `Retry-After` of a provider that limits its clients.
 pub(crate) const RETRY_AFTER_SECONDS: Seconds = 120;

@@ -1,5 +1,5 @@
-//! Visits every state once, breadth first, and checks all properties on the way; and follows the fair sequence to rest from
-//! every state. Knows nothing about tokens.
+//! Visits every state once, breadth first, and checks all properties on the way. Also follows the fair sequence from every state
+//! to a stable state. Knows nothing about tokens.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
@@ -9,7 +9,7 @@ use crate::model::{Model, Move, Violation};
 use crate::properties;
 use crate::world::{Seconds, World};
 
-/// The maximum number of fair events without rest; more of them are a loop.
+/// The maximum number of fair events before a stable state; a longer sequence is a loop.
 const PATIENCE: usize = 400;
 
 /// The result of a search.
@@ -19,7 +19,7 @@ pub(crate) struct Visited {
     pub(crate) moves: usize,
     /// The longest distance from the start to a state.
     pub(crate) depth: u32,
-    /// The longest fair sequence to rest, in events and in the model's time.
+    /// The longest fair sequence to a stable state, in events and in the model's time.
     pub(crate) to_rest: (u32, Seconds),
 }
 
@@ -28,7 +28,7 @@ impl fmt::Display for Visited {
         let Self { states, moves, depth, to_rest: (steps, seconds) } = self;
         write!(
             f,
-            "{states} states, {moves} moves, {depth} deep, at rest after {steps} fair moves and {seconds} s"
+            "{states} states, {moves} moves, {depth} deep, stable after {steps} fair moves and {seconds} s"
         )
     }
 }
@@ -44,7 +44,7 @@ pub(crate) struct Counterexample {
 struct Search<'a> {
     model: &'a mut Model,
     start: World,
-    /// By number: the state before, and the event that leads from it.
+    /// For each state, by its number: the state before, and the event between the two states.
     ways: Vec<(usize, Option<Move>)>,
     known: HashSet<u64>,
     settling: HashMap<u64, (u32, Seconds)>,
@@ -112,8 +112,8 @@ impl Search<'_> {
                 break (0, 0);
             }
             let next = match Model::fair(&world) {
-                None => properties::restless("nothing will ever wake it"),
-                Some(_) if way.len() > PATIENCE => properties::restless("it goes on for ever"),
+                None => properties::restless("no event will start another reconcile"),
+                Some(_) if way.len() > PATIENCE => properties::restless("the events never end"),
                 Some(happening) => {
                     way.push(happening);
                     if let (Move::Pass(by), Some(last)) = (happening, passed.last_mut()) {
@@ -149,7 +149,7 @@ impl Search<'_> {
         let until = way.len() - then.len();
         for (step, happening) in way.into_iter().rev().enumerate() {
             if step == until && then.len() > 1 {
-                // The fair sequence to rest does not need the data that judges single events.
+                // The fair sequence to a stable state does not need the data for the checks of single events.
                 world = world.bare();
             }
             let after = self.model.after(world, happening);

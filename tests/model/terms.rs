@@ -99,7 +99,7 @@ impl Real {
         }
     }
 
-    /// For a trace.
+    /// Describes a status for a trace.
     pub(crate) fn describe(&self, status: Status) -> String {
         let status = &self.statuses[status.id as usize];
         let conditions: Vec<_> = status

@@ -5,11 +5,11 @@
 
 use tokensource::decide::{Cause, ObtainCall, PublishCall};
 
-/// Seconds from now: past ones are negative.
+/// Seconds from now: instants in the past are negative.
 pub(crate) type Seconds = i32;
 
-/// Earlier instants are moved up to this one. No decision depends on more than an hour's wait and an hour's change of the
-/// clock.
+/// The earliest instant of the model: earlier instants are replaced by this instant. No decision depends on more than an hour's wait
+/// and an hour's change of the clock.
 pub(crate) const LONG_AGO: Seconds = -2 * 3600;
 
 /// A status: its content (see `real::Real`), and the version of the target it has recorded as intact; 0 for none.
@@ -56,7 +56,7 @@ pub(crate) struct Secret {
     pub(crate) expires_at: Seconds,
 }
 
-/// A refresh token in the provider's view: the valid one, or a used one.
+/// A refresh token in the provider's view: the valid refresh token, or a used refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum RefreshToken {
     Current,
@@ -75,7 +75,7 @@ pub(crate) struct Stored {
 pub(crate) struct Family {
     /// Whether the credentials' own refresh token has been used.
     pub(crate) begun: bool,
-    /// Whether a used one was sent again, so that all of them are invalid.
+    /// Whether a used refresh token was sent again, so that all refresh tokens are invalid.
     pub(crate) revoked: bool,
 }
 
@@ -99,7 +99,7 @@ pub(crate) struct HeldToken {
 pub(crate) struct Look {
     pub(crate) now: Seconds,
     pub(crate) source: Source,
-    /// Whether the status is newer than that in the API server.
+    /// Whether the status is newer than the status in the API server.
     pub(crate) owed: bool,
     pub(crate) target: Option<Secret>,
     pub(crate) credentials: u8,
@@ -110,11 +110,11 @@ pub(crate) struct Look {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Step {
     Idle,
-    /// A token is to be requested. Next: this call.
+    /// A token must be requested. Next: this call.
     Obtain(ObtainCall, Look, Cause),
     /// A token was issued. Next: this call.
     Publish(PublishCall, Look, HeldToken),
-    /// Next: writing the status. Then the next reconcile comes after this number of seconds, or is a retry after an error.
+    /// Next: writing the status. The next reconcile then starts after this number of seconds, or is a retry after an error.
     Record {
         status: Status,
         /// Whether the status reports on a token that was requested.
@@ -127,13 +127,13 @@ pub(crate) enum Step {
 /// The result of the last renewal request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) enum Requested {
-    /// There was none, or it is done.
+    /// There was no renewal request, or the last renewal request is done.
     #[default]
     No,
     Open,
-    /// It failed with this generation and these credentials.
+    /// The renewal failed with this generation and these credentials.
     Tried(u8, u8),
-    /// It may have succeeded.
+    /// The renewal may have succeeded.
     Unknown,
 }
 
@@ -161,7 +161,7 @@ pub(crate) struct Ghost {
     pub(crate) in_the_past: bool,
     /// Whether a rotated refresh token was lost: by a crash, with an answer, or with its TokenSource.
     pub(crate) refresh_lost: bool,
-    /// Whether this record is too incomplete to judge a request.
+    /// Whether this record is too incomplete to check a request.
     pub(crate) unwatched: bool,
 }
 

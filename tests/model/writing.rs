@@ -69,9 +69,9 @@ impl Model {
     ) -> Result<Option<Secret>, Violation> {
         let careless = self.mutation == Some(Mutation::OverwritesWhatIsThere);
         let uid = match (look.target, world.known_target, world.target) {
-            // Created by POST, which fails if a Secret exists.
+            // The Secret is created by POST, which fails if a Secret exists.
             (None, _, None) => Some(World::unused()),
-            // Bound to the uid of the observed target.
+            // The write is bound to the uid of the observed target.
             (Some(seen), Some(known), Some(there)) if known.ours && known.uid == seen.uid => {
                 (there.uid == seen.uid).then_some(seen.uid)
             }
@@ -128,7 +128,7 @@ impl Model {
     }
 }
 
-/// `apply::is_same` and `apply::record_is_current`. The hash that is compared is one over the token, its life and its inputs.
+/// `apply::is_same` and `apply::record_is_current`. The compared hash covers the token, its lifetime and its inputs.
 fn is_same(token: &HeldToken, look: &Look, world: &World) -> bool {
     let (Some(published), Some(known)) = (look.target, world.known_target) else { return false };
     let extended = token.expires_at - published.expires_at > 60;

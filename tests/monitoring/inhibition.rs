@@ -1,4 +1,4 @@
-//! The example for Alertmanager, run by a real Alertmanager on alerts as the rules make them. Knows how Alertmanager is asked;
+//! The example for Alertmanager, run by a real Alertmanager on alerts as the rules make them. Knows how Alertmanager is queried;
 //! must not know when an alert fires.
 
 use std::collections::BTreeSet;

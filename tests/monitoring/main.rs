@@ -1,4 +1,4 @@
-//! deploy/monitoring without a cluster: promtool's judgement of the rules, and the consistency of the files.
+//! deploy/monitoring without a cluster: promtool checks the rules, and the tests check the consistency of the files.
 //! `stories::monitoring` tests with a real controller and a real Prometheus. Knows the structure of the files; must not know
 //! the purpose of an alert, which alerts.yaml describes.
 
@@ -52,8 +52,8 @@ fn promtool(verb: &str, groups: &Value, cases: &Value) -> Result<String, String>
     if output.status.success() { Ok(said) } else { Err(said) }
 }
 
-/// With the summaries as the only annotations: promtool compares all of them, and the descriptions would have to be repeated
-/// in alerts.yaml.
+/// Keeps only the summaries among the annotations: promtool compares all annotations, and alerts.yaml would have to repeat the
+/// descriptions.
 fn summarised(mut groups: Value) -> Value {
     for group in groups.as_array_mut().unwrap() {
         for rule in group["rules"].as_array_mut().unwrap() {
@@ -97,7 +97,7 @@ fn alerts_that_need(rule: &Value) -> Vec<Value> {
 #[test]
 fn alerts_fire_when_they_should_and_only_then() {
     promtool("test", &summarised(groups()), &cases()).unwrap();
-    // Every rule matters: one that always or never has a value is noticed.
+    // Every rule matters: a rule that always or never has a value is noticed.
     for (group, of_group) in groups().as_array().unwrap().iter().enumerate() {
         for (index, rule) in of_group["rules"].as_array().unwrap().iter().enumerate() {
             let needed = alerts_that_need(rule);
@@ -251,10 +251,10 @@ fn the_document_names_every_metric_that_is_used() {
         let documented = prometheus::named(&page, prefix);
         for metric in prometheus::named(&used, prefix) {
             let family = metric.trim_end_matches("_bucket").trim_end_matches("_count");
-            // One row describes the same ratio for each window.
+            // A single row describes the same ratio for each window.
             let family = family.split(":ratio_").next().unwrap();
             let is_described = documented.iter().any(|name| name.starts_with(family));
-            assert!(is_described, "docs/metrics.md does not tell of {family}");
+            assert!(is_described, "docs/metrics.md does not name {family}");
         }
     }
 }

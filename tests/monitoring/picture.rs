@@ -1,5 +1,5 @@
-//! Draws the panels of a dashboard from the results of their queries, as SVG. It has no background, and its colours have enough
-//! contrast on a light and on a dark page. Knows the types of panels that the dashboard has; must not know a metric.
+//! Draws the panels of a dashboard from the results of their queries, as SVG. The picture has no background, and the colours have
+//! enough contrast on a light and on a dark page. Knows the types of panels that the dashboard has; must not know a metric.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

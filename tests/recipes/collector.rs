@@ -18,7 +18,7 @@ const TRACES: &str = "/v1/traces";
 /// Otherwise each collector serves its own metrics at the same port.
 const WITHOUT_METRICS: &str = "telemetry: {metrics: {level: none}}";
 
-/// One span, in the JSON form of OTLP.
+/// A span, in the JSON form of OTLP.
 fn span() -> Value {
     let span = json!({
         "traceId": "5b8efff798038103d269b633813fc60c", "spanId": "eee19b7ec3c1b174", "name": "work", "kind": 1,
@@ -52,7 +52,7 @@ pub(crate) async fn exports_with_each_token(story: &Story) {
     let program = pod.start(assets::otelcol(), &[], &[("SSL_CERT_FILE", &recipe.authority())]);
     let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build().unwrap();
     let send = async || {
-        // Refused until the collector listens.
+        // The connection is refused until the collector listens.
         let _ = client
             .post(format!("http://{receiver}{TRACES}"))
             .header("Content-Type", "application/json")

@@ -31,7 +31,7 @@ async fn clones_and_pulls(story: &Story, file: &str, challenge: &'static str) {
     recipe.lives_through_three_tokens(&pod, &program, async || ()).await;
     let cloned = fs::read_to_string(pod.local("/work/greeting/greeting.txt")).expect("a clone");
     assert_eq!(cloned, "hello\n");
-    // It was searched for tokens above.
+    // `lives_through_three_tokens` has searched this output for tokens.
     let output = program.logs();
     assert!(!output.contains("fatal"), "{output}");
 }

@@ -1,5 +1,5 @@
 //! deploy/examples/recipes/image-pull.yaml: the Secret is the configuration of a real registry client, which pulls from a
-//! registry of the test. The registry asks for the token where most do: at its own token service, as HTTP Basic.
+//! registry of the test. Like most registries, this registry requires the token at its own token service, as HTTP Basic.
 //! Knows the three requests of a pull.
 
 use std::process::Command;
@@ -76,7 +76,8 @@ fn serve(recipe: &Recipe<'_>) {
     ];
     for (path, kind, content) in parts {
         let (session, challenge) = (session.clone(), challenge.clone());
-        // Closed, because the answer to a HEAD has a body here, which the client must not take for the next answer.
+        // The connection is closed, because the answer to a HEAD has a body here. The client must not take this body for the next
+        // answer.
         let answer = Answer::bytes(200, kind, &content)
             .header("Docker-Content-Digest", &digest(&content))
             .header("Connection", "close");

@@ -1,11 +1,12 @@
 //! The manifests of docs/recipes.md, with the real programs that use the token: the controller publishes three tokens one after
-//! the other, and the program must present each, without a restart if it runs on. The manifests of programs that cannot run
-//! here are compared with the keys and labels that those programs document. So is docs/try-it.md with its script.
+//! the other, and the program must present each token. A program that does not end by itself must not be restarted for that. The
+//! manifests of programs that cannot run here are compared with the keys and labels that those programs document. docs/try-it.md
+//! is compared with its script.
 //!
-//! One control plane serves all of them; each has a namespace and a controller of its own, as in tests/stories.
+//! A single control plane serves all recipes. Each recipe has a namespace and a controller of its own, as in tests/stories.
 
-#![allow(clippy::disallowed_methods)] // they live in real time
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // and end where they fail
+#![allow(clippy::disallowed_methods)] // recipes run in real time
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a failure ends a recipe
 
 mod api;
 mod collector;
@@ -35,7 +36,7 @@ use libtest_mimic::{Arguments, Trial};
 use story::Story;
 use world::World;
 
-/// How many recipes are tried at once: they mostly wait.
+/// How many recipes are tried at the same time: they mostly wait.
 const PARALLEL: usize = 4;
 
 macro_rules! recipes {

@@ -11,7 +11,7 @@ use tokensource_kit::shipped::repository;
 use crate::recipe::{self, Recipe};
 use crate::story::{Story, text};
 
-/// All files, by the API server's schema. Objects of other projects are left out: their definitions are not here.
+/// All files, by the API server's schema. Objects of other projects are left out, because their CRDs are not installed.
 pub(crate) async fn api_server_accepts_every_manifest(story: &Story) {
     let plane = story.world.plane();
     let files = fs::read_dir(repository().join("deploy/examples/recipes")).unwrap();

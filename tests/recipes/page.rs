@@ -46,7 +46,7 @@ pub(crate) fn shows_the_manifests_that_are_tested() {
     assert_eq!(shown, files, "the files that the page shows, and those that there are");
 }
 
-/// docs/recipes.md must name the versions that tests/assets pins. The other programs come from the machine.
+/// docs/recipes.md must name the versions that tests/assets pins. The other programs are the machine's own.
 pub(crate) fn names_the_pinned_versions() {
     let read = |path: &str| fs::read_to_string(repository().join(path)).unwrap();
     let page = read("docs/recipes.md");

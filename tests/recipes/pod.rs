@@ -1,6 +1,6 @@
 //! A container of a manifest, run as a process of this machine. Its volumes are folders, laid out and replaced as the kubelet
-//! does it, and every path of the manifest is replaced by that of the folder. Knows the fields of a pod that say what is run
-//! and which files it finds; must not know the program.
+//! does it, and every path of the manifest is replaced by the path of the folder. Knows the fields of a pod that name the program
+//! and its files; must not know what the program does.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -85,15 +85,15 @@ impl Pod {
         }
     }
 
-    /// A text of the manifest with the paths of this machine.
+    /// A string of the manifest with the paths of this machine.
     pub(crate) fn local(&self, text: &str) -> String {
         self.volumes.iter().fold(text.to_owned(), |text, (path, volume)| {
             text.replace(path, volume.folder().to_str().unwrap())
         })
     }
 
-    /// Starts the container's program with these arguments more, in its own environment and this one, and in no other: what is
-    /// set on this machine for pip, npm or git must not decide. Programs are also looked up in `programs`.
+    /// Starts the container's program with these additional arguments. The program gets only its own environment and `environment`:
+    /// variables of this machine for pip, npm or git must not affect it. Programs are also looked up in `programs`.
     pub(crate) fn start(&self, programs: &Path, more: &[String], environment: &[(&str, &str)]) -> Process {
         let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
         let own = list(&self.container["env"]).into_iter().map(|variable| {

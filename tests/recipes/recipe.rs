@@ -1,4 +1,4 @@
-//! A manifest of deploy/examples/recipes, applied for one test: its hosts are those of the test, and its provider hands out a
+//! A manifest of deploy/examples/recipes, applied for one test: the test's own hosts replace its hosts, and its provider issues a
 //! new token whenever the credentials change. Knows the order of a renewal; must not know the program that uses the token.
 
 use std::fs;
@@ -119,8 +119,8 @@ impl<'a> Recipe<'a> {
         self.tokens.accept(self.story.provider.issued().last().unwrap().clone());
     }
 
-    /// Judges a program that runs on: it must present each of three tokens, none that has expired, and show none.
-    /// `ask` is done again and again meanwhile, for a program that does nothing of itself.
+    /// Checks a program that does not end by itself: the program must present each of three tokens, must present no expired token,
+    /// and must show no token. `ask` is called again and again meanwhile, for a program that does nothing by itself.
     pub(crate) async fn lives_through_three_tokens(&self, pod: &Pod, program: &Process, ask: impl AsyncFn()) {
         let pid = program.pid().unwrap();
         for number in 1..=3 {
@@ -130,14 +130,14 @@ impl<'a> Recipe<'a> {
             }
             let start = Instant::now();
             while !self.tokens.last_was_presented() {
-                assert!(program.is_running(), "it ended: {}", output(program));
+                assert!(program.is_running(), "the program ended: {}", output(program));
                 assert!(start.elapsed() < SOON, "token {number} is not presented: {}", output(program));
                 ask().await;
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
             self.tokens.expire_the_others();
         }
-        // Two rounds more of a program that asks each second.
+        // A program that sends a request each second sends two more requests.
         tokio::time::sleep(Duration::from_secs(2)).await;
         ask().await;
         assert_eq!(program.pid(), Some(pid), "the same process as in the beginning");
@@ -145,7 +145,7 @@ impl<'a> Recipe<'a> {
         shows_no_token(program);
     }
 
-    /// Judges a program that ends by itself: it is run with each of three tokens, and must present each.
+    /// Checks a program that ends by itself: the program is run with each of three tokens, and must present each token.
     pub(crate) async fn succeeds_with_three_tokens(&self, container: &str, environment: &[(&str, &str)]) {
         for number in 1..=3 {
             if number > 1 {

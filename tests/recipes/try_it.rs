@@ -36,7 +36,7 @@ pub(crate) async fn script_runs_what_the_page_says_and_the_pod_gets_its_tokens(s
     let by_hand = page.split("\n## ").find(|section| section.starts_with("By hand")).unwrap();
     let said = commands(by_hand);
     let recorded = run(story, "kind");
-    assert_eq!(recorded, said, "the commands of .ci/try-it, and those of docs/try-it.md");
+    assert_eq!(recorded, said, "the commands of .ci/try-it, and the commands of docs/try-it.md");
     for (tool, lines) in OTHERS {
         let recorded = run(story, tool);
         assert_eq!(recorded[2..4], lines);
@@ -181,7 +181,7 @@ async fn pod_gets_three_tokens(story: &mut Story) {
     provider.kill9();
 }
 
-/// What both have written. Neither writes a token.
+/// The output of both programs. Neither program writes a token.
 fn both(client: &Process, provider: &Process) -> String {
     format!("client: {}\nprovider: {}", client.tail(3), provider.tail(3))
 }

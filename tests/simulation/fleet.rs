@@ -22,7 +22,7 @@ pub(crate) enum Phase {
     Idle,
     Queued,
     Running,
-    /// In a reconcile, and triggered again meanwhile.
+    /// A reconcile is in progress, and another reconcile was triggered meanwhile.
     Again,
 }
 
@@ -46,10 +46,10 @@ pub(crate) struct Source {
     pub(crate) status: TokenSourceStatus,
     pub(crate) target: Target,
     pub(crate) phase: Phase,
-    /// When it is reconciled next.
+    /// When the TokenSource is reconciled next.
     pub(crate) next: Instant,
     pub(crate) flight: Option<Box<Flight>>,
-    /// When a request was last sent for it.
+    /// When a request was last sent for the TokenSource.
     pub(crate) asked_at: Option<Instant>,
 }
 

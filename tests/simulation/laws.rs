@@ -31,15 +31,15 @@ impl Laws {
             let (earliest, _) = due_between(product.lifetime, &product.spec.renewal);
             let due = published.issued_at + earliest;
             self.hold(at(now) >= due, || {
-                format!("{}: asked at {} for a token due at {due}", source.uid, at(now))
+                format!("{}: a request at {} for a token due at {due}", source.uid, at(now))
             });
         }
-        // Other credentials need not wait for the failure of the previous ones.
+        // A request with other credentials need not wait because of a failure of the previous credentials.
         let failed = source.status.failed_inputs.as_deref() == Some(product.attempted(version));
         if let (true, Some(retry_at)) = (failed, &source.status.retry_at) {
             let retry_at = from_kubernetes(retry_at);
             self.hold(at(now) >= retry_at, || {
-                format!("{}: asked at {} before {retry_at}", source.uid, at(now))
+                format!("{}: a request at {} before {retry_at}", source.uid, at(now))
             });
         }
         if let Some(asked_at) = source.asked_at.replace(now) {
@@ -90,7 +90,7 @@ pub(crate) fn verdict(world: &World, end: Instant) -> Vec<String> {
         let (waiting, most) = (slice.limiter.waiting(), slice.most_in_flight);
         let is_calm = waiting <= 2 * slice.concurrency && !slice.limiter.is_open();
         check(is_calm, format!("{waiting} wait at limiter {number} at the end"));
-        check(most <= slice.concurrency, format!("{most} requests at once in slice {number}"));
+        check(most <= slice.concurrency, format!("{most} requests at the same time in slice {number}"));
     }
     broken
 }

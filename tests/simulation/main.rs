@@ -55,7 +55,7 @@ fn size() -> Size {
     if count < 100_000 {
         return Size { seed, count, slices: vec![(1, 16), (3, 16)], cores: 2 };
     }
-    // A fleet of this size needs several controllers with the default settings, or one with more permits.
+    // A fleet of this size needs several controllers with the default settings, or one controller with more permits.
     Size { seed, count, slices: vec![(1, 160), (10, 16)], cores: 8 }
 }
 

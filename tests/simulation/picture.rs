@@ -1,6 +1,6 @@
 //! Curves over time as an SVG: panels one below the other, with one width and one time axis. Written by hand, because
 //! charting crates assume one background: these pictures have none, and their colours have a contrast of 3 or more on a
-//! light and on a dark one. Knows lines and words; must not know their meaning.
+//! light and on a dark background. Knows lines and words; must not know their meaning.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ const LEFT: f64 = 78.0;
 const RIGHT: f64 = 24.0;
 const HEADER: f64 = 56.0;
 const PANEL: f64 = 236.0;
-/// The height of the text above a panel, and that of the curves.
+/// The height of the text above a panel, and the height of the curves.
 const ABOVE: f64 = 52.0;
 const CURVES: f64 = 150.0;
 /// The maximum number of points on a line.
@@ -177,7 +177,7 @@ fn step(least: f64) -> f64 {
         .unwrap()
 }
 
-/// With commas between thousands.
+/// The number as text, with commas between thousands.
 fn number(value: f64) -> String {
     if value.fract().abs() > 1e-6 {
         return format!("{value:.1}");

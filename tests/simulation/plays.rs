@@ -68,18 +68,19 @@ impl Size {
     }
 }
 
-/// The start without tokens: all TokenSources request one at once, and renew at once. How long do they stay synchronized?
+/// The start without tokens: all TokenSources request a token at the same time, and renew at the same time. How long do they stay
+/// synchronized?
 pub(crate) fn steady(size: &Size) -> Result<Play> {
     let length = 6 * 60 * MINUTE;
     let tally = Scenario { cold: true, length, ..size.scenario() }.play("steady")?;
     let cold = tally.last_without(1);
     let seconds = usize::try_from(length / SECOND).unwrap();
-    // Each renewal comes after 2,610 to 2,700 s, with the same jitter for the same TokenSource. So the renewals are spread
+    // Each renewal is due after 2,610 to 2,700 s, with the same jitter for the same TokenSource. So the renewals are spread
     // over 90 s more each time, and the peak falls when that is longer than the first wave.
     let rounds = (seconds - cold) / 2700;
     let flat = 60.0 * size.count() / precise(cold.max(90 * rounds).min(2655));
     let last = 60.0 * tally.peak(Count::Request, 60, seconds - 2700..seconds);
-    // With a tolerance for chance and for the uneven first tokens.
+    // The limit has a tolerance for chance and for the uneven first tokens.
     hold(last <= 1.05 * flat + 4.0 * flat.sqrt(), || {
         format!(
             "{last:.0} requests a minute after {rounds} renewals of a herd that began {cold} s wide: {flat:.0}"
@@ -118,9 +119,9 @@ pub(crate) fn outage(size: &Size) -> Result<Play> {
         hold(asked <= most, || format!("{label}: {asked} requests to a provider that was down"))?;
         let first = tally.each(Count::Request)[2400..2402].iter().sum::<u32>();
         hold(usize::try_from(first).unwrap() <= 12 * slices, || {
-            format!("{label}: {first} requests at once")
+            format!("{label}: {first} requests within two seconds after the outage")
         })?;
-        // Overdue renewals are served in addition to new ones, as fast as the API server and the permits allow.
+        // Overdue renewals are served in addition to new renewals, as fast as the API server and the permits allow.
         let (need, places) = (size.count() / 2655.0, 10.0 * product(*slices, *concurrency));
         let latest = 2400.0 + 90.0 + 1.5 * need * 1800.0 / (size.capacity().min(places) - need);
         let well = tally.last_without(1);
@@ -192,7 +193,7 @@ pub(crate) fn rotation(size: &Size) -> Result<Play> {
 /// The same with a provider that serves a third more than the fleet needs on average.
 pub(crate) fn quota(size: &Size) -> Result<Play> {
     let (length, quota) = (120 * MINUTE, (size.count() / 2000.0).max(5.0));
-    // With one number of slices only: each of several slices would have to find its share of the quota.
+    // The play uses only the first number of slices: each of several slices would have to find its share of the quota.
     let size = &Size { slices: vec![size.slices[0]], ..size.clone() };
     let tallies =
         size.each("quota", |scenario| Scenario { quota: Some(quota), ..rotated(scenario, length) })?;

@@ -15,7 +15,7 @@ pub(crate) enum Reply {
 
 pub(crate) struct Provider {
     down: Range<Instant>,
-    /// Requests a second; None without a limit. One second's number may come at once.
+    /// Requests a second; None without a limit. The number of one second may arrive in a burst.
     quota: Option<f64>,
     allowance: f64,
     since: Instant,

@@ -21,7 +21,7 @@ impl Random {
         from + i64::try_from(self.next() % width).unwrap()
     }
 
-    /// A text in the form of an object's uid.
+    /// A string in the form of an object's uid.
     pub(crate) fn uid(&mut self) -> Box<str> {
         let (head, tail) = (self.next(), self.next());
         let (a, b, c) = (head >> 32, (head >> 16) & 0xffff, head & 0xfff);

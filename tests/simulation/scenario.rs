@@ -10,9 +10,9 @@ use crate::world::World;
 #[derive(Clone, Debug)]
 pub(crate) struct Scenario {
     pub(crate) seed: u64,
-    /// How many TokenSources.
+    /// The number of TokenSources.
     pub(crate) count: usize,
-    /// How long a token lives, in seconds.
+    /// The lifetime of a token, in seconds.
     pub(crate) lifetime: u32,
     /// Controllers, each with a share of the namespaces.
     pub(crate) slices: usize,

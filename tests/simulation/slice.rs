@@ -1,5 +1,5 @@
 //! One of the controllers that share the fleet: its workqueue, its reconcile permits, its limiter. Shares, queues and
-//! limiter are the product's own; the order of events is that of `controller::{workqueue, provider}`. Knows a TokenSource
+//! limiter are the product's own; the order of events is the same as in `controller::{workqueue, provider}`. Knows a TokenSource
 //! only by its number.
 
 use std::collections::VecDeque;
@@ -10,7 +10,8 @@ use crate::clock::{Instant, SECOND, at};
 
 /// The number of reconciles in progress for each permit, as in `controller::run`.
 const UNDER_WAY: usize = 16;
-/// The CPU time of a reconcile besides its calls: an estimate, rather too high. The decide layer's own share is measured.
+/// The CPU time of a reconcile without its calls. The value is an estimate, rather too high; the share of the decide layer is
+/// measured.
 pub(crate) const LOOK: Instant = 100;
 
 /// A task that waits for a permit.
@@ -36,7 +37,7 @@ pub(crate) struct Slice {
     /// When the limiter's timer fires.
     pub(crate) timer: Instant,
     pub(crate) most_in_flight: usize,
-    /// Until then, the cached target is compared with the target.
+    /// The end of the time in which the cached target is compared with the target.
     pub(crate) settled: Instant,
 }
 

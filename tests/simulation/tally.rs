@@ -19,7 +19,7 @@ pub(crate) enum Count {
     Write,
     /// The decide layer decides for a TokenSource.
     Look,
-    /// A token is published that was requested with other credentials than the previous one.
+    /// A token is published that was requested with other credentials than the previous token.
     Rotated,
 }
 
@@ -59,7 +59,7 @@ impl Tally {
         }
     }
 
-    /// Records that there is no valid token from then on, unless another one is written before.
+    /// Records that there is no valid token from then on, unless another token is written before.
     pub(crate) fn missing_from(&mut self, when: Instant) {
         self.change(when, 1);
     }

@@ -164,7 +164,7 @@ impl World {
                 self.slices[slice].push(self.fleet.namespace(number), number, false);
                 self.pump(slice);
             }
-            // It is queued already, or will be reconciled again afterwards.
+            // The TokenSource is queued already, or will be reconciled again afterwards.
             Phase::Queued | Phase::Again => {}
             Phase::Running => source.phase = Phase::Again,
         }

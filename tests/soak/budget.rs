@@ -11,8 +11,8 @@ use crate::history::{Answered, Cause, Fact, Held, History, Kind, Source, Time, T
 const PACE: TimeDelta = TimeDelta::seconds(4);
 /// The time until the controller learns of a change: a request in between is not its effect.
 const HEARSAY: TimeDelta = TimeDelta::seconds(3);
-/// The tolerance of a due time: the issue is cut to a whole second, half a life and the jitter are rounded, and a request
-/// takes time to reach the provider.
+/// The tolerance of a due time: the time of issue is cut to a whole second, half of the lifetime and the jitter are rounded, and a
+/// request takes time to reach the provider.
 const DUE_ROUNDING: TimeDelta = TimeDelta::milliseconds(2500);
 /// The tolerance of an interval, for whole seconds and the time of a request to the provider.
 const ROUNDING: TimeDelta = TimeDelta::milliseconds(1500);
@@ -37,7 +37,7 @@ pub(crate) fn check(history: &History) -> Spending {
     spending
 }
 
-/// One `TokenSource`'s requests and their causes.
+/// The requests of one `TokenSource` and their causes.
 struct Account<'a> {
     history: &'a History,
     name: &'a str,
@@ -104,12 +104,12 @@ impl Account<'_> {
     fn justify(&self, at: Time, stored: &HashSet<u64>, spending: &mut Spending) -> Result<bool, String> {
         let Some((then, answered)) = self.before else {
             spending.caused += 1;
-            return Ok(false); // the first one
+            return Ok(false); // the first request
         };
         let since = at - then;
         if answered == Answered::RefreshRefused && since < PACE {
             spending.retries += 1;
-            return Ok(false); // the grant itself, at once
+            return Ok(false); // the configured grant follows immediately
         }
         let died = self.trouble(Kind::ControllerDead, then, at);
         if since < PACE && !died {
@@ -148,7 +148,7 @@ impl Account<'_> {
         let wait = self.wait(answered)?;
         let enough = since + ROUNDING >= wait || died;
         let why = || {
-            format!("{since} after failure {} in a row ({answered:?}), which asks for {wait}", self.failures)
+            format!("{since} after failure {} in a row ({answered:?}), which requires {wait}", self.failures)
         };
         enough.then_some(()).ok_or_else(why)
     }

@@ -1,6 +1,5 @@
-//! The first rule: in the target there is a token in the first half of its life at every moment without an excuse for its
-//! absence (the head of `main` has the excuses). Knows the permitted effect of each kind of fault; must not know how faults
-//! are made.
+//! The first rule: at every moment, the target has a token in the first half of its lifetime, or there is an excuse (the head of
+//! `main` lists the excuses). Knows the permitted effect of each kind of fault; must not know how faults are made.
 
 use chrono::TimeDelta;
 
@@ -8,13 +7,13 @@ use crate::history::{Answered, Cause, Fact, Held, History, Kind, Source, Time, T
 
 /// The time from the end of all faults to the token in the target: request, answer, two writes, the watch of the test.
 pub(crate) const PROMPT: TimeDelta = TimeDelta::seconds(5);
-/// The time if all TokenSources of a provider need a token at once: after a start, and when a circuit breaker closes.
+/// The time if all TokenSources of a provider need a token at the same time: after a start, and when a circuit breaker closes.
 const QUEUE: TimeDelta = TimeDelta::seconds(15);
 /// The minimum interval of two requests, which is also the first pause of a circuit breaker.
 const PACE: TimeDelta = TimeDelta::seconds(5);
 /// The interval at which a target of an earlier owner is tried again.
 const CONFLICT: TimeDelta = TimeDelta::seconds(60);
-/// The longest wait of a transient failure while a token is valid, and without one.
+/// The longest wait of a transient failure: while a token is valid, and without a valid token.
 const LONGEST: [TimeDelta; 2] = [TimeDelta::seconds(30), TimeDelta::seconds(300)];
 /// The wait after the third answer that may have cost a token.
 const WASTEFUL: TimeDelta = TimeDelta::minutes(20);
@@ -56,7 +55,7 @@ pub(crate) fn check(history: &History, end: Time) -> Coverage {
     all
 }
 
-/// A time without a token in the first half of its life.
+/// A time without a token in the first half of its lifetime.
 struct Gap {
     from: Time,
     to: Time,
@@ -79,12 +78,12 @@ fn gaps(source: &Source, end: Time) -> Vec<Gap> {
         let Some(born) = alive else { return };
         let (from, what, expires_at) = match held {
             Held::Nothing => (since, "no target".to_owned(), None),
-            Held::Rubbish => (since, "no token of anybody's in the target".to_owned(), None),
+            Held::Rubbish => (since, "a value in the target that no provider has issued".to_owned(), None),
             Held::Token(token) => {
                 (due(token) + PROMPT, format!("{token} in the target, overdue"), Some(token.expires_at))
             }
         };
-        // The watch delivers new content a moment later.
+        // The watch of the test delivers new content a moment later.
         let from = from.max(since).max(born) + TimeDelta::seconds(1);
         if from < to {
             gaps.push(Gap { from, to, what, expires_at });
@@ -152,7 +151,7 @@ fn excuses(history: &History, name: &str, source: &Source) -> Vec<(Time, Time)> 
 fn of_troubles(history: &History, name: &str) -> Vec<(Time, Time)> {
     let mut spans = Vec::new();
     for trouble in history.troubles_of(name).filter(|trouble| trouble.kind != Kind::ProviderDown) {
-        // All TokenSources that became due meanwhile request tokens at once.
+        // All TokenSources that became due meanwhile request tokens at the same time.
         spans.push((trouble.from, trouble.to + QUEUE));
     }
     spans.extend(of_provider(history, name));

@@ -125,7 +125,7 @@ fn excuses_end() -> Result<(), Failed> {
     let altered = altered.fact(20.1, Fact::Holds(Held::Rubbish));
     expect("altered, and left so", &altered.uncovered(40.0), 1)?;
     let limited = old().failed(31.0, Answered::RateLimited(TimeDelta::seconds(20)));
-    expect("told to wait until 51", &limited.uncovered(60.0), 0)
+    expect("the answer required a wait until 51", &limited.uncovered(60.0), 0)
 }
 
 fn requests_need_a_cause() -> Result<(), Failed> {
@@ -160,8 +160,8 @@ fn retries_wait() -> Result<(), Failed> {
     // The fourth failure requires a wait of 8 s, the fifth of 15 s.
     expect("5 s for ever", &eager.unbudgeted(), 2)?;
     let told = || Tale::new().failed(1.0, Answered::RateLimited(TimeDelta::seconds(20)));
-    expect("told to wait 20 s, and asked after 8", &told().renewed(9.0).unbudgeted(), 1)?;
-    expect("told to wait 20 s, and did", &told().renewed(21.5).unbudgeted(), 0)?;
+    expect("a required wait of 20 s, and a request after 8 s", &told().renewed(9.0).unbudgeted(), 1)?;
+    expect("a required wait of 20 s, and a request after it", &told().renewed(21.5).unbudgeted(), 0)?;
     let refused = || Tale::new().failed(1.0, Answered::BadCredentials);
     expect("refused, asked again", &refused().renewed(60.0).unbudgeted(), 1)?;
     expect("refused, mended", &refused().cause(9.0, Cause::CredentialsRotated).renewed(9.5).unbudgeted(), 0)?;

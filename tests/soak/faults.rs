@@ -15,8 +15,8 @@ use crate::random::Random;
 use crate::sampler::target_of;
 use crate::world::{Place, World, new_secret};
 
-/// The possible faults, each as often as it is listed: one in six concerns a whole provider or all of them. More of those
-/// would excuse everything.
+/// The possible faults, each as often as it is listed. One fault in six affects a whole provider or all providers: with more of
+/// these, nearly every missing token would have an excuse.
 const FAULTS: [Draw; 35] = {
     use Draw::{
         ApiServerPaused, ControllerKilled, Malformed, PortClosed, ProviderDown, RateLimited, Recreated,
@@ -104,7 +104,7 @@ impl<'a> Faults<'a> {
         Self { world, random, outages: Vec::new(), count: 0 }
     }
 
-    /// Injects faults until the time is over. The controller is killed in the first half only, so that the memory of one
+    /// Injects faults until the time is over. The controller is killed in the first half only, so that the memory of a single
     /// process can be watched in the second half. Calls `restarted` after each restart.
     pub(crate) async fn inject(&mut self, duration: Duration, restarted: impl Fn()) {
         let (begin, end) = (Instant::now(), Instant::now() + duration);
@@ -218,8 +218,8 @@ impl<'a> Faults<'a> {
         self.world.journal.open().trouble(Kind::ApiServerPaused, None, from, Utc::now());
     }
 
-    /// Rotates credentials. In time: the provider accepts both secrets for a while; late: the Secret follows only after a
-    /// second or two.
+    /// Rotates credentials. If `late` is false, the provider accepts both secrets for a second. If `late` is true, the provider
+    /// accepts only the new secret, and the Secret has the new secret only half a second to two seconds later.
     async fn rotate(&mut self, place: Place, late: bool) {
         let (old, new) = (self.world.provider(place).newest_secret(&place.name()), new_secret());
         let how = if late { "the Secret is late" } else { "both are good for a second" };
@@ -267,7 +267,7 @@ impl<'a> Faults<'a> {
             let patch = Patch::Merge(json!({"stringData": {"access_token": "somebody-else-was-here"}}));
             (Cause::TargetEdited, api.patch(&name, &PatchParams::default(), &patch).await.map(drop))
         };
-        // Without a target at the moment, nothing was done.
+        // If there is no target at this moment, no fault was injected.
         if done.is_ok() {
             say(&format!("{}: {cause:?}", place.key()));
             self.world.note_as_of(at, place, Fact::Cause(cause));

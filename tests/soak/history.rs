@@ -12,10 +12,10 @@ pub(crate) type Time = DateTime<Utc>;
 /// The whole run.
 #[derive(Default)]
 pub(crate) struct History {
-    /// By `namespace/name`; the namespace is the provider's name.
+    /// The TokenSources by `namespace/name`; the namespace is the provider's name.
     pub(crate) sources: BTreeMap<String, Source>,
     pub(crate) troubles: Vec<Trouble>,
-    /// Every issued token, by its text.
+    /// Every issued token, by its value.
     pub(crate) tokens: HashMap<String, Token>,
 }
 
@@ -42,17 +42,17 @@ pub(crate) enum Fact {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Answered {
     Token(Token),
-    /// 503, no answer, or an incomplete one.
+    /// 503, no answer, or an incomplete answer.
     Unavailable,
     RateLimited(TimeDelta),
     Malformed,
     /// The client's secret or the user's password was refused.
     BadCredentials,
-    /// The refresh token was refused: the configured grant follows at once.
+    /// The refresh token was refused: the configured grant follows immediately.
     RefreshRefused,
 }
 
-/// A token by its number, without its text.
+/// A token by its number, without its value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Token {
     pub(crate) number: u64,
@@ -63,7 +63,7 @@ pub(crate) struct Token {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Held {
     Nothing,
-    /// A text that no provider has issued.
+    /// A value that no provider has issued.
     Rubbish,
     Token(Token),
 }
@@ -80,7 +80,7 @@ pub(crate) enum Cause {
 }
 
 impl Cause {
-    /// Whether the next attempt has other inputs than the failed one.
+    /// Whether the next attempt has other inputs than the failed attempt.
     pub(crate) fn changes_inputs(self) -> bool {
         matches!(self, Self::SpecEdited | Self::Relabelled | Self::CredentialsRotated)
     }
@@ -101,7 +101,7 @@ pub(crate) enum Kind {
     ProviderDown,
     ControllerDead,
     ApiServerPaused,
-    /// The provider has new credentials, the Secret the old ones.
+    /// The provider has new credentials, and the Secret still has the old credentials.
     SecretBehind,
 }
 

@@ -1,33 +1,59 @@
-//! The soak: many TokenSources with such short lifetimes that minutes show as much as hours otherwise, five providers,
-//! faults chosen by a printed seed, and rules that hold all the time. Knows the order of a run and its verdict.
+//! The soak: many TokenSources with short lifetimes, five providers, faults chosen by a printed seed, and rules that apply
+//! during the whole run. Knows the order of a run and its verdict.
 //!
 //!   SEED=7 DURATION=15m TOKENSOURCES=200 cargo test --test soak
 //!
-//! 1. At every moment a target holds a token in the first half of its life, which is when the design renews lives as short
-//!    as these, and `PROMPT` (5 s, and 1 s for our own watch) more; or there is an excuse. So much less does a token expire.
-//!    An excuse lasts:
-//!    - the provider was in trouble (down, or seen to answer 503 or 429): as long again as that trouble has lasted, plus
-//!      the first pause of 5 s, because limiters and TokenSources double their waits; plus 15 s for those that wait;
-//!    - the controller was dead, the API server stopped, the Secret behind the provider: 15 s from its end;
-//!    - this TokenSource's own last failure: its backoff by the design's table, at most 30 s while a token is valid,
-//!      20 minutes after three answers that may each have cost one, until a change where credentials were refused;
-//!    - the target was edited or deleted: 5 s; the TokenSource is new: 15 s, and a minute more where its predecessor's
-//!      Secret may still be there.
+//! Tokens live 30 s to 2 minutes, so that minutes show as many renewals as hours with usual lifetimes.
 //!
-//!    Nor is Ready True `PROMPT` after what is in the target has expired.
-//! 2. Every request has a cause: it is the first; or 45 % of the stored token's life are over (less 2.5 s, for what is
-//!    rounded); or it is a retry, after the least wait for so many failures; or the last token was lost in a crash or a cut
-//!    connection; or since the last request something was done to this very TokenSource that asks for a token, which speaks
-//!    for one request. No slack but this: what was done less than 3 s before a request may still speak for a later one. No
-//!    two requests are within 4 s (5 by the design, less whole seconds), a crash between them aside.
-//! 3. From the last crash on, the median of the resident memory in the last third is at most `GROWTH` times that of
-//!    the first third; a tenth of warm-up goes before.
-//! 4. Every status that a watch delivers obeys kstatus. When the faults have ended, all are Ready by tokens that are
-//!    valid, as their statuses say.
+//! 1. At every moment, each target has a token in the first half of its lifetime, or there is an excuse.
+//!    - Half of the lifetime is the rule because the design renews tokens with such short lifetimes at half.
+//!    - The rule allows `PROMPT` (5 s) more for the renewal, and 1 s more for the watch of the test.
+//!    - An excuse begins with its fault, and ends a while after the fault has ended.
+//!    - After an outage of the provider, the excuse lasts as long again as the outage plus 5 s, and 15 s more.
+//!      - A request of any TokenSource of this provider that got a 503 or no complete answer counts as an outage.
+//!      - An answer 429 counts as an outage until the end of its wait.
+//!      - The limiter and each TokenSource double their waits, so the last wait may be as long as the outage.
+//!      - The 5 s are the first pause of the limiter, and the 15 s are for the TokenSources that wait.
+//!      - The first of these two times is at most 5 minutes.
+//!    - After three other faults, the excuse lasts 15 s.
+//!      - The controller was dead.
+//!      - The API server was stopped.
+//!      - The provider had new credentials, and the Secret still had the old credentials.
+//!    - The following excuses last `PROMPT` longer than their times here.
+//!    - After a failure of this TokenSource, the excuse lasts as long as the backoff in the design's table.
+//!      - This backoff is at most 30 s while a token is valid, and at most 5 minutes without a valid token.
+//!      - If the failure is a malformed answer, and at least the third failure in a row, the backoff is 20 minutes.
+//!      - After refused credentials, the excuse lasts until 5 s after the next change of the inputs, or the deletion.
+//!    - After an edit or the deletion of the target, the excuse lasts 5 s.
+//!    - For a new TokenSource, the excuse lasts 15 s.
+//!    - A TokenSource that was deleted and created again has a minute more, because the earlier Secret may still exist.
+//!
+//!    `PROMPT` after the expiry of the token in the target, Ready is no longer True, unless the controller or the API server was
+//!    stopped at that time.
+//! 2. Every token request has one of these causes.
+//!    - The request is the first request of its TokenSource.
+//!    - 45 % of the lifetime of the stored token are over, with 2.5 s of tolerance for rounded times.
+//!    - The last request failed for another reason than refused credentials, and the least wait after so many failures is over.
+//!    - The refresh token was refused, and the configured grant follows immediately.
+//!    - The last token was lost in a crash or in an outage of the provider.
+//!    - Since the last request, this TokenSource had a change that requires a token or ends a wait.
+//!      - Each change permits one request.
+//!      - After a failure, only a requested renewal, or a change of the spec or the credentials, permits a request.
+//!      - A change less than 3 s before a request may also permit the next request, because the controller may not have known
+//!        of the change.
+//!
+//!    Two requests for the same TokenSource are at least 4 s apart, if the controller did not crash between them and the second is
+//!    not that configured grant. (The design requires 5 s, but statuses have whole seconds.)
+//! 3. The controller's memory does not grow.
+//!    - The samples of the resident memory begin with the last crash, and the first tenth is left out as warm-up.
+//!    - The median of the last third is at most `GROWTH` times the median of the first third.
+//! 4. Every status that a watch delivers obeys the kstatus rules for a status that may still change.
+//!    - After the end of the faults, all TokenSources become Ready within 100 s, and obey all kstatus rules.
+//!    - Each target then has a valid token that expires at the time in the status.
 //! 5. No secret is in the controller's log.
 
-#![allow(clippy::disallowed_methods)] // it lives in real time
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // and ends where it fails
+#![allow(clippy::disallowed_methods)] // the soak runs in real time
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a failure ends the soak
 #![allow(clippy::print_stdout)] // seed, faults and figures are the result
 
 mod budget;
@@ -89,7 +115,7 @@ async fn run(seed: u64, duration: Duration, count: usize) -> Vec<String> {
     ];
     world.populate().await;
     let began = Utc::now();
-    say("all there");
+    say("all TokenSources are created");
     let mut faults = Faults::new(&world, random);
     let restarted = || memory.lock().unwrap_or_else(PoisonError::into_inner).clear();
     tokio::select! {
@@ -118,13 +144,13 @@ async fn sample(world: &World, memory: &Mutex<Vec<u64>>) {
     }
 }
 
-/// Checks the run with the rules, and prints the figures.
+/// Checks the run against the rules, and prints the figures.
 fn judge(world: &World, sights: &Seen, memory: &[u64]) -> Vec<String> {
     let mut history = world.journal.open();
     history.in_order();
     let coverage = excuses::check(&history, Utc::now());
     println!(
-        "{} tokens in targets; {} of them had no excuse to be there after half their life",
+        "{} tokens in targets; {} of them had no excuse to be there after half of their lifetime",
         coverage.tokens, coverage.binding
     );
     let spending = budget::check(&history);
@@ -135,7 +161,7 @@ fn judge(world: &World, sights: &Seen, memory: &[u64]) -> Vec<String> {
     let mut complaints = [coverage.violations, spending.violations].concat();
     let growth = sampler::growth(memory).unwrap_or(f64::NAN);
     println!("memory: {} samples, last third to first: {growth:.3}", memory.len());
-    // Not `growth > GROWTH`: without samples nothing was shown.
+    // A run without samples fails, too, because it shows nothing.
     if growth.is_nan() || growth > GROWTH {
         complaints.push(format!("the controller's memory has grown by the factor {growth:.3}: {memory:?}"));
     }
@@ -146,7 +172,7 @@ fn judge(world: &World, sights: &Seen, memory: &[u64]) -> Vec<String> {
     println!("{} secrets searched for in {} KiB of log", canaries::count(), log.len() / 1024);
     complaints.extend(canaries::search(&log).iter().map(|found| format!("in the log: {found:?}")));
     if coverage.binding == 0 || spending.due == 0 || !log.contains(" DEBUG ") {
-        complaints.push("nothing has been put to the test".to_owned());
+        complaints.push("no rule was tested by this run".to_owned());
     }
     complaints
 }

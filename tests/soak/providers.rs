@@ -1,5 +1,5 @@
 //! The five providers, each with a namespace of its own name: their answers, which they record. Knows credentials, tokens
-//! and the present fault of a provider. Must not know when faults come.
+//! and the present fault of a provider. Must not know when faults begin.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};

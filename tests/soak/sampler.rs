@@ -13,7 +13,7 @@ use tokensource_kit::kstatus;
 
 use crate::history::{Fact, Held, Journal, clock};
 
-/// Observations besides the history.
+/// Observations that are not in the history.
 #[derive(Clone, Default)]
 pub(crate) struct Seen {
     /// Violations of the kstatus rules, and the number of checked statuses.
@@ -32,7 +32,7 @@ pub(crate) async fn watch_secrets(client: Client, journal: Journal) {
         let (secret, there) = match event {
             Ok(Event::Apply(secret) | Event::InitApply(secret)) => (secret, true),
             Ok(Event::Delete(secret)) => (secret, false),
-            // A broken watch continues by itself.
+            // `watcher` restarts the watch after an error.
             Ok(Event::Init | Event::InitDone) | Err(_) => continue,
         };
         let namespace = secret.namespace().unwrap_or_default();

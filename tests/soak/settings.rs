@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokensource_kit::unique;
 
-/// `SEED`, or a new one.
+/// `SEED`, or a new seed.
 pub(crate) fn seed() -> u64 {
     setting("SEED")
         .map_or_else(|| u64::from_le_bytes(unique::bytes()), |seed| seed.parse().expect("SEED is a number"))

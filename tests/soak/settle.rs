@@ -1,4 +1,4 @@
-//! The end of a run: after the faults, all TokenSources become Ready, and their statuses are true. Knows the state of rest.
+//! The end of a run: after the faults, all TokenSources become Ready, and their statuses are true. Knows the stable state.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::world::World;
 /// long.
 const PATIENCE: Duration = Duration::from_secs(100);
 
-/// Waits until everything is at rest; returns what is not at the deadline.
+/// Waits until all TokenSources are Ready with true statuses; returns the exceptions at the deadline.
 pub(crate) async fn to_rest(world: &World) -> Vec<String> {
     ask_for_what_waits_too_long(world).await;
     let deadline = Instant::now() + PATIENCE;
@@ -36,13 +36,14 @@ pub(crate) async fn to_rest(world: &World) -> Vec<String> {
     }
 }
 
-/// After three answers without a token, the wait is 20 minutes: an operator would request a renewal.
+/// Requests renewals where the next attempt is more than a minute away. After three malformed answers in a row, for example, the
+/// wait is 20 minutes: an operator would request a renewal.
 async fn ask_for_what_waits_too_long(world: &World) {
     for place in &world.sources {
         let source = world.api(*place).get(&place.name()).await.expect("the TokenSource");
         let retry_at = source.status.and_then(|status| status.retry_at);
         if retry_at.is_some_and(|at| from_kubernetes(&at) > Utc::now() + TimeDelta::seconds(60)) {
-            say(&format!("{}: renewal requested, which would come late", place.key()));
+            say(&format!("{}: renewal requested, because the next attempt would be late", place.key()));
             let at = Utc::now();
             let patch =
                 json!({"metadata": {"annotations": {"tokensource.dev/renew-requested-at": "the end"}}});
@@ -68,7 +69,7 @@ fn complaints(world: &World, source: &TokenSource) -> Vec<String> {
     let status = source.status.clone().unwrap_or_default();
     let expires_at = status.expires_at.as_ref().map(from_kubernetes);
     if !is_ready(source) || status.failures != 0 {
-        all.push(format!("it is not well: {status:?}"));
+        all.push(format!("not Ready, or with failures: {status:?}"));
     }
     all.extend(untrue(world, &name, expires_at));
     all.into_iter().map(|what| format!("{name}: {what}")).collect()

@@ -1,5 +1,5 @@
 //! The environment of the soak: a control plane, five providers, a controller, and TokenSources with a namespace for each
-//! provider. Knows how these are made; must not know faults or rules.
+//! provider. Knows how this environment is created; must not know faults or rules.
 
 use std::path::Path;
 
@@ -105,7 +105,7 @@ impl World {
         &self.providers[place.provider]
     }
 
-    /// The TokenSources with the same Secret, including this one.
+    /// The TokenSources with the same Secret, including this TokenSource.
     pub(crate) fn sharing(&self, place: Place) -> impl Iterator<Item = Place> {
         let same = move |other: &Place| {
             other.provider == place.provider && other.credentials() == place.credentials()

@@ -93,7 +93,7 @@ pub(crate) async fn token_of_another_source_is_exchanged(story: &mut Story) {
     assert!(!logs.contains(&token) && !logs.contains(&exchanged));
 }
 
-/// As on cloud platforms: a key is exchanged for a token, which is presented for another token in a JSON answer.
+/// A key is exchanged for a token, and this token is presented for another token in a JSON answer, as on cloud platforms.
 pub(crate) async fn bearer_token_of_another_source_is_presented(story: &mut Story) {
     let path = "/v1/serviceAccounts/sa:generateAccessToken";
     story.provider.always(TOKEN, Answer::token(3600));
@@ -188,7 +188,7 @@ pub(crate) async fn service_account_becomes_an_account_of_another_platform(story
     assert!(!logs.contains(&presented) && !logs.contains(&federated));
 }
 
-/// Otherwise two TokenSources would carry the token of somebody's credentials to any host.
+/// Without this rule, two TokenSources could send the token of another user's credentials to any host.
 pub(crate) async fn token_goes_no_further_than_its_credentials(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600));
     story.ask("kept", &json!({})).await;

@@ -1,4 +1,4 @@
-//! Each change that affects the token causes exactly one request at once; other changes cause none.
+//! Each change that affects the token causes exactly one request immediately; other changes cause no request.
 
 use std::time::Duration;
 
@@ -104,7 +104,7 @@ pub(crate) async fn changed_labels_cost_no_token(story: &mut Story) {
         .patch_source("dressed", &json!({"spec": {"target": {"labels": {"team": "c", "tier": null}}}}))
         .await;
     story.until_labels("dressed-token", &[("team", Some("c")), ("tier", None)]).await;
-    // Labels of others stay; a removed label of the controller comes back.
+    // Labels of others stay; the controller restores its removed label.
     let patch = json!({"metadata": {"labels": {"theirs": "kept", "team": null}}});
     story.patch_secret("dressed-token", &patch).await;
     story.until_labels("dressed-token", &[("team", Some("c")), ("theirs", Some("kept"))]).await;
@@ -163,7 +163,7 @@ pub(crate) async fn renamed_target_takes_the_old_secret_along(story: &mut Story)
     assert_eq!(events.iter().filter(|reason| *reason == "FormerTargetDeleted").count(), 1, "{events:?}");
     story.secret("copy").await;
 
-    // Renamed twice while the controller is down, and then back to a name whose Secret still exists.
+    // The target is renamed twice while the controller is down, and then back to a name whose Secret still exists.
     story.controller.kill9();
     rename(story, "renamed", "never-written").await;
     rename(story, "renamed", "renamed-after-the-crash").await;
@@ -232,7 +232,7 @@ pub(crate) async fn target_that_cannot_be_written_is_left_as_it_is(story: &mut S
     // The prefix of this label is no DNS name, which only the API server checks.
     story.patch_source("kept", &json!({"spec": {"target": {"labels": {"a..b/x": "y"}}}})).await;
     let source = story.failing("kept", "TargetWriteFailed").await;
-    assert!(is(&source, ConditionType::Ready, "True"), "the token in it is as good as before");
+    assert!(is(&source, ConditionType::Ready, "True"), "the token in the target is still valid");
     let after = story.secret("kept-token").await;
     assert_eq!((after.metadata.uid, after.data), (before.metadata.uid, before.data));
     story.patch_source("kept", &json!({"spec": {"target": {"labels": null}}})).await;

@@ -64,7 +64,7 @@ pub(crate) async fn provider_is_really_asked(story: &mut Story) {
     let json = check(story, &objects, &[&send[..], &["-o", "json"]].concat()).await;
     let report: Value = serde_json::from_str(&json.out).expect("JSON");
     assert_eq!(report["sources"][0]["request"]["method"], "POST", "{report:#}");
-    assert_eq!(story.provider.count(TOKEN), 3, "each check asks once");
+    assert_eq!(story.provider.count(TOKEN), 3, "each check sends one token request");
 
     // Metadata with a host that the credentials' owner has not allowed: no request is sent there.
     let issuer = story.provider.url("");

@@ -1,6 +1,6 @@
 //! Every command that a page, an alert, the chart's notes or an advice prints, run as a user without rights: kubectl and the
-//! program must understand it. It has no effect. Knows how commands are written in texts; must not know the purpose of a
-//! command.
+//! program must understand the command. The command has no effect. Knows how commands are written in pages and messages; must not
+//! know the purpose of a command.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ const UNDERSTOOD: [&str; 8] = [
     "There are no such TokenSources",
 ];
 
-/// Signs that a text in backticks mentions a command without being one.
+/// Signs that a string in backticks mentions a command without being a command.
 const UNFINISHED: [&str; 5] = ["SUBCOMMAND", "SHELL", "{{ with", "{{ .Chart", "…"];
 
 /// Names of commands, as in prose.

@@ -1,5 +1,5 @@
-//! Deletions with the controller's finalizer under hard conditions: hundreds at once, and a finalizer that cannot be written.
-//! `revocation` has the usual ones.
+//! Deletions with the controller's finalizer under hard conditions: hundreds at the same time, and a finalizer that cannot be
+//! written. `revocation` has the usual deletions.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::denial::deny;
 use crate::revocation::{FINALIZER, REVOKE, TWO_MINUTES, gone, on_delete};
 use crate::story::{SOON, Story, TOKEN, is};
 
-/// TokenSources that are deleted at once.
+/// The number of TokenSources that are deleted at the same time.
 const MANY: usize = 300;
 
 /// Each deletion has its own deadline, although the provider is sent few requests at a time.
@@ -47,10 +47,11 @@ pub(crate) async fn hundreds_of_deletions_end_although_the_provider_hangs(story:
     })
     .await;
     let sent = story.provider.count(REVOKE);
-    assert!((3..MANY).contains(&sent), "{sent} requests: the limiter holds, and lets some through");
+    assert!((3..MANY).contains(&sent), "{sent} requests: the limiter lets few requests through");
 }
 
-/// Whatever comes after the finalizer is done all the same. As soon as the finalizer can be written, it is.
+/// The steps after the finalizer are done although the finalizer cannot be written. The controller adds the finalizer as soon as
+/// the API server accepts it.
 pub(crate) async fn unwritable_finalizer_delays_nothing_else(story: &mut Story) {
     let binding = deny(story, "tokensource.dev", "tokensources", "!has(object.metadata.finalizers)").await;
     let mut probe = story.source_for("probe", &json!({"suspend": true}));

@@ -1,5 +1,5 @@
 //! Admission policies of the tests, which act in one story's namespace.
-//! Knows policies; must not know why a story needs one.
+//! Knows policies; must not know why a story needs a policy.
 
 use serde_json::{Value, json};
 

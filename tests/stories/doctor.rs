@@ -43,7 +43,7 @@ impl Installation {
             plane.apply_objects(&manifest::load(file)).await;
         }
         policies_judge(&plane).await;
-        // A user who may do everything, and whose calls the audit log tells from those of this test.
+        // A user who may do everything, and whose calls the audit log records under another name than the calls of this test.
         plane
             .apply(
                 &json!({
@@ -188,7 +188,7 @@ pub(crate) async fn doctor_finds_planted_faults(story: &mut Story) {
         ],
     );
 
-    // A holder whose clock is wrong and which is of another version; and then nobody.
+    // First, the lease has a holder with a wrong clock and another version. Then the lease has no holder.
     let wrong = (Utc::now() - TimeDelta::minutes(10)).to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
     let lease = json!({"metadata": {"annotations": {"tokensource.dev/version": "9.9.9"}}, "spec": {"renewTime": wrong}});
     installed.patch(LEASE, Some(SYSTEM), "tokensource", Patch::Merge(lease)).await;
@@ -205,7 +205,7 @@ pub(crate) async fn doctor_finds_planted_faults(story: &mut Story) {
     installed.patch(LEASE, Some(SYSTEM), "tokensource", Patch::Merge(nobody)).await;
     assert_found(&installed.doctor(&everything).await.1, &["leader failure NoLeader"]);
 
-    // Somebody who may do nothing is told what was not checked, and it is no failure.
+    // For a user without rights, the command lists what was not checked, and this is no failure.
     let (code, found) = installed.doctor(&["--as", "bob", "-n", &installed.namespace]).await;
     assert_eq!(code, 0, "{found:#?}");
     assert_found(
@@ -244,7 +244,7 @@ async fn finds_nothing(installed: &Installation, everything: &[&str]) {
         &["RESULT", "ok       definitions", "One controller leads", "The host of the provider is reached"],
     );
     assert_eq!(installed.provider.count(TOKEN), requests, "doctor sends no request");
-    // From here, loopback addresses are refused unless they are allowed: the controller reaches the host, this machine does not.
+    // The command refuses loopback addresses unless they are allowed: the controller reaches the host, and this machine does not.
     assert_found(&installed.doctor(&["-A"]).await.1, &["hosts warning HostUnreachable"]);
 }
 

@@ -1,5 +1,5 @@
-//! The manifests of the documentation: five with providers that answer and refuse as documented; those of the catalog and
-//! the workloads with the API server alone; and the commands of the pages, unchanged.
+//! The manifests of the documentation: five with providers that answer and refuse as documented; the manifests of the catalog and
+//! of the workloads with the API server alone; and the commands of the pages, unchanged.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -161,7 +161,8 @@ pub(crate) async fn documents_hold(story: &mut Story) {
     for name in SERVED {
         story.ready(name).await;
     }
-    // Renewed after half of the lifetime, well within a minute, and never refused: the requests are as documented.
+    // The tokens are renewed after half of the lifetime, well within a minute. No request is refused, so the requests are as
+    // documented.
     eventually("a second token each", Duration::from_secs(45), async || {
         let waiting: Vec<_> = providers.iter().filter(|provider| provider.count() < 2).collect();
         if waiting.is_empty() { Ok(()) } else { Err(format!("{} still wait", waiting.len())) }

@@ -25,7 +25,7 @@ pub(crate) async fn refused_credentials_stop_the_asking(story: &mut Story) {
     tokio::time::sleep(Duration::from_secs(4)).await;
     story.asked_exactly(1).await;
     assert_eq!(story.events("refused").await, ["InvalidClient"]);
-    // Other credentials do at once.
+    // Other credentials cause a request immediately.
     story.provider.always(TOKEN, Answer::token(3600));
     story.credentials("client", "the-right-one").await;
     let source = story.ready("refused").await;
@@ -71,7 +71,11 @@ pub(crate) async fn failing_renewal_leaves_the_good_token(story: &mut Story) {
     throughout("the good token", Duration::from_secs(6), async || {
         let token = story.value("kept-token", "access_token").await;
         let ready = is(&story.source("kept").await, ConditionType::Ready, "True");
-        if ready && Some(&token) == story.provider.issued().first() { Ok(()) } else { Err("it is gone") }
+        if ready && Some(&token) == story.provider.issued().first() {
+            Ok(())
+        } else {
+            Err("the first token was lost, or Ready is not True")
+        }
     })
     .await;
     let requests = story.provider.count(TOKEN);
@@ -118,7 +122,7 @@ pub(crate) async fn broken_template_keeps_the_good_secret(story: &mut Story) {
         (after.data, after.metadata.resource_version),
         (before.data, before.metadata.resource_version)
     );
-    // The previous template is that of the stored token.
+    // The stored token was written with the previous template.
     let mended = json!({"spec": {"target": {"data": {"header": "Bearer {{ access_token }}"}}}});
     story.patch_source("shaped", &mended).await;
     story.ready("shaped").await;

@@ -51,7 +51,7 @@ pub(crate) async fn members_of_the_answer_are_in_the_secret(story: &mut Story) {
     assert_eq!(story.value("kept-token", "url").await, format!("{url}/services"));
     story.asked_exactly(1).await;
 
-    // A member that is not kept is found out before anything is asked.
+    // A member that `response.keep` does not name is reported before a token request.
     let tenant = keeping(&instance, "{{ fields.instance }}/{{ fields.tenant }}");
     story.patch_source("kept", &json!({"spec": tenant})).await;
     let message = template_problem(story, "kept").await;

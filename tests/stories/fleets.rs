@@ -39,7 +39,7 @@ pub(crate) async fn provider_in_trouble_is_tried_by_one_at_a_time(story: &mut St
     })
     .await;
     let before = story.provider.count(TOKEN);
-    assert!(before <= 30, "{before} requests while it was found out");
+    assert!(before <= 30, "{before} requests until every TokenSource reports the failure");
     tokio::time::sleep(Duration::from_secs(15)).await;
     let tried = story.provider.count(TOKEN) - before;
     assert!((1..=6).contains(&tried), "{tried} requests in a quarter of a minute");
@@ -93,7 +93,7 @@ pub(crate) async fn hanging_issuer_leaves_room_for_others(story: &mut Story) {
     apply_fleet(story, &json!({"provider": {"tokenEndpoint": null, "issuer": issuer, "timeout": "30s"}}))
         .await;
     others_are_served(story, METADATA).await;
-    assert_eq!(story.provider.count(METADATA), 1, "one asks for all");
+    assert_eq!(story.provider.count(METADATA), 1, "one request serves all TokenSources of the issuer");
 }
 
 /// Checks that others are served while this path hangs.

@@ -1,5 +1,5 @@
-//! The health checks for Flux, evaluated on real objects by the CEL of the API server. tests/gitops.rs has those for Argo CD.
-//! Knows in which order Flux asks its expressions; must not know how a status is made.
+//! The health checks for Flux, evaluated on real objects by the CEL of the API server. tests/gitops.rs has the checks for Argo CD.
+//! Knows in which order Flux evaluates its expressions; must not know how a status is made.
 
 use kube::api::{Patch, PatchParams};
 use serde_json::json;

@@ -1,5 +1,5 @@
 //! Faulty answers and connections of every kind, each after one valid token, with the real binary. The valid token stays,
-//! the reason is that of the table, other `TokenSource`s are served meanwhile, and memory is limited.
+//! the reason is as in the table, other `TokenSource`s are served meanwhile, and memory is limited.
 
 use std::process::Command;
 use std::time::Duration;
@@ -94,7 +94,7 @@ pub(crate) async fn good_tokens_survive_bad_answers(story: &mut Story) {
     }
     suffer(story, &victims, &reasons).await;
     let most = memory(story, "VmHWM");
-    assert!(most < 3 * before, "memory went from {before} to {most} KiB at its height");
+    assert!(most < 3 * before, "memory grew from {before} to {most} KiB");
 }
 
 fn bad_answers() -> Vec<(&'static str, Answer, &'static str)> {

@@ -143,7 +143,7 @@ pub(crate) async fn certificate_identifies_the_client(story: &mut Story) {
     let (_, reason, _) = condition(&source, ConditionType::Renewed).unwrap();
     assert!(["InvalidClient", "UnauthorizedClient"].contains(&reason.as_str()), "{reason}");
 
-    // The right certificate: a new connection, and a token at once.
+    // The right certificate: a new connection, and a token immediately.
     let own = world.authority.issue_client(MUTUAL_TLS);
     story.apply(&pair(&own)).await;
     story.ready("mutual").await;
@@ -211,7 +211,7 @@ pub(crate) async fn service_account_needs_no_stored_secret(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600));
     let host = story.provider.host();
     story.apply(&story.source_for("federated", &federated("worker", AUDIENCE))).await;
-    // Step by step: no right, no account, no consent of its owner; each message says what to do.
+    // Step by step: no right, no ServiceAccount, no annotation of the owner on the ServiceAccount. Each message contains advice.
     let denied = message(story, "federated", "ServiceAccountTokenFailed").await;
     assert!(denied.contains("entra-secretless.yaml"), "{denied}");
     permit(story, "worker").await;
@@ -254,7 +254,7 @@ pub(crate) async fn token_for_the_api_server_never_leaves(story: &mut Story) {
     let host = story.provider.host();
     permit(story, "worker").await;
     account(story, "worker", Some(&host)).await;
-    // Common audiences are refused by name; that of this cluster by asking the API server.
+    // Common audiences are refused by name. To refuse the audience of this cluster, the controller asks the API server.
     let own = story.world.plane().server();
     for (name, audience) in [("usual", "https://kubernetes.default.svc.cluster.local"), ("own", own.as_str())]
     {

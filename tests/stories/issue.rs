@@ -36,7 +36,7 @@ pub(crate) async fn token_arrives_with_everything_it_should_have(story: &mut Sto
     let (issued, expires, renews) =
         (status.issued_at.unwrap().0, status.expires_at.unwrap().0, status.renew_at.unwrap().0);
     assert_eq!(expires.as_second() - issued.as_second(), 3600);
-    // Three quarters of the lifetime, less a jitter of up to a tenth of the remaining quarter.
+    // The renewal is due after three quarters of the lifetime, less a jitter of up to a tenth of the remaining quarter.
     assert!((2610..=2700).contains(&(renews.as_second() - issued.as_second())));
     assert_eq!(status.target.unwrap().resource_version, secret.resource_version());
     assert_eq!((status.failures, status.token_type.as_deref()), (0, Some("Bearer")));
@@ -101,7 +101,7 @@ pub(crate) async fn templates_shape_the_secret(story: &mut Story) {
     assert!(read["auths"]["registry.example.com"]["auth"].is_string());
     story.asked_exactly(1).await;
 
-    // Other templates, another token; the old keys are gone.
+    // Other templates, another token; the old keys are removed.
     let header =
         json!({"type": null, "data": {".dockerconfigjson": null, "header": "Bearer {{ access_token }}\n"}});
     story.patch_source("shaped", &json!({"spec": {"target": header}})).await;

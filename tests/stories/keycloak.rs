@@ -50,7 +50,10 @@ pub(crate) async fn real_tokens_are_renewed(story: &mut Story) {
         let life = status.expires_at.unwrap().0.as_second() - status.issued_at.unwrap().0.as_second();
         // Keycloak counts from the start of its answer in whole seconds: nine of ten may be left.
         let life = u64::try_from(life).unwrap();
-        assert!((BRIEF_LIFESPAN - 1..=BRIEF_LIFESPAN).contains(&life), "the life Keycloak gave it: {life}");
+        assert!(
+            (BRIEF_LIFESPAN - 1..=BRIEF_LIFESPAN).contains(&life),
+            "the lifetime that Keycloak gave the token: {life}"
+        );
         let first = story.value(&format!("{name}-token"), "access_token").await;
         assert_eq!(first.split('.').count(), 3, "a JWT");
         eventually("the next token", Duration::from_secs(BRIEF_LIFESPAN + 10), async || {
@@ -108,11 +111,11 @@ pub(crate) async fn assertions_are_accepted(story: &mut Story) {
     for (name, ..) in &cases {
         story.ready(name).await;
     }
-    // A second request at once: Keycloak remembers each jti.
+    // A second request immediately: Keycloak remembers each jti.
     story.patch_source("rs256", &json!({"spec": {"token": {"scopes": ["profile"]}}})).await;
     story.ready("rs256").await;
 
-    // A key that Keycloak does not know, then the right one.
+    // A key that Keycloak does not know, then the right key.
     let stranger = world.authority.issue_signer("stranger").key_pem;
     story.patch_secret("rs256", &json!({"stringData": {"private_key": stranger}})).await;
     let source =
@@ -164,7 +167,7 @@ pub(crate) async fn tokens_are_exchanged(story: &mut Story) {
 pub(crate) async fn service_account_is_a_client(story: &mut Story) {
     let world = story.world.clone();
     let (keycloak, plane) = (world.keycloak(), world.plane());
-    // Keycloak trusts the stories' authority, and not that of the API server. So the story passes the keys on.
+    // Keycloak trusts the stories' authority, and not the API server's authority. So the story passes the keys on.
     let request = http::Request::get("/openid/v1/jwks").body(Vec::new()).unwrap();
     let keys = plane.admin().request::<Value>(request).await.expect("the keys of the API server");
     story.provider.always("/jwks", Answer::json(200, &keys));

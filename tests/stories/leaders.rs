@@ -27,7 +27,7 @@ async fn leads(replica: &ControllerProcess) -> bool {
     replica.metric("tokensource_leader", &[]).await == Some(1.0)
 }
 
-/// Waits until one of the two leads, and returns which. Both must never lead at once.
+/// Waits until one of the two replicas leads, and returns its index. Both must never lead at the same time.
 pub(crate) async fn leader(replicas: &[ControllerProcess; 2]) -> usize {
     eventually("a leader", Duration::from_secs(40), async || {
         match (leads(&replicas[0]).await, leads(&replicas[1]).await) {
@@ -61,7 +61,7 @@ pub(crate) async fn told_to_end_the_leader_hands_over_at_once(story: &mut Story)
     story.ask("handed", &json!({})).await;
     story.ready("handed").await;
     let first = leader(&replicas).await;
-    assert!(replicas[1 - first].get("/readyz").await.is_ok(), "a replica that stands by is ready");
+    assert!(replicas[1 - first].get("/readyz").await.is_ok(), "a replica that does not lead is ready");
     let before = holder(story).await;
     let ended = Instant::now();
     assert!(replicas[first].terminate().await.success());
@@ -70,7 +70,7 @@ pub(crate) async fn told_to_end_the_leader_hands_over_at_once(story: &mut Story)
     })
     .await;
     assert_ne!(holder(story).await, before);
-    // It starts with the existing state: no token request, no write.
+    // The other replica starts with the existing state: no token request, no write.
     story.asked_exactly(1).await;
     story.patch_source("handed", &json!({"spec": {"token": {"scopes": ["a"]}}})).await;
     story.ready("handed").await;
@@ -94,8 +94,8 @@ pub(crate) async fn who_loses_the_lease_ends(story: &mut Story) {
 }
 
 /// A leader is killed twelve times while forty tokens of two minutes are renewed. No token expires, and only a token that
-/// had not been written yet is asked for twice. A leader that is killed before it could renew anything is as good as
-/// none, and there may be two such in a row: due after a minute, a token must outlive three changes.
+/// had not been written yet is requested twice. Two leaders in a row may be killed before they renew any token. So a token, which
+/// is due after a minute, must stay valid during three changes of the leader.
 pub(crate) async fn killed_leaders_are_replaced_without_a_gap(story: &mut Story) {
     const KILLS: usize = 12;
     const FLEET: usize = 40;
@@ -116,7 +116,7 @@ pub(crate) async fn killed_leaders_are_replaced_without_a_gap(story: &mut Story)
     }
     for kill in 0..KILLS {
         let first = leader(&replicas).await;
-        // At an arbitrary moment.
+        // The kill happens at an arbitrary moment.
         tokio::time::sleep(Duration::from_millis(300 * (kill as u64 % 5))).await;
         let before = holder(story).await;
         replicas[first].kill9();
@@ -128,7 +128,7 @@ pub(crate) async fn killed_leaders_are_replaced_without_a_gap(story: &mut Story)
             if now.is_some() && now != before { Ok(()) } else { Err(format!("{:?}", killed.elapsed())) }
         })
         .await;
-        // Fifteen seconds after the other one last saw a renewal, and a read each.
+        // The other replica takes over fifteen seconds after it last saw a renewal of the lease. The limit leaves time for reads.
         assert!(killed.elapsed() < Duration::from_secs(22), "after {:?}", killed.elapsed());
         replicas[first] = replica(story, &arguments).await;
     }
@@ -139,7 +139,7 @@ pub(crate) async fn killed_leaders_are_replaced_without_a_gap(story: &mut Story)
         let requests = story.provider.requests(&format!("/token/{number}"));
         for pair in requests.windows(2) {
             let [first, second] = pair else { unreachable!() };
-            // Due after half of the lifetime, less a tenth: an earlier request is a second one for the same token.
+            // A renewal is due after half of the lifetime, less a tenth: an earlier request is a second request for the same token.
             if second.instant - first.instant >= Duration::from_secs(50) {
                 continue;
             }
@@ -150,15 +150,14 @@ pub(crate) async fn killed_leaders_are_replaced_without_a_gap(story: &mut Story)
                 (first.instant..second.instant).contains(killed) && !written
             });
             let kill =
-                in_flight.unwrap_or_else(|| panic!("{name} was asked for twice though it was written"));
+                in_flight.unwrap_or_else(|| panic!("{name} was requested again though it was written"));
             lost[kill] += 1;
         }
     }
     assert!(lost.iter().all(|lost| *lost <= 2 * CONCURRENCY), "{lost:?} tokens were in flight at the kills");
 }
 
-/// When the token in each target was issued.
-/// The instants in this annotation of the targets, by the Secret's name.
+/// The time in this annotation of each target, by the name of the Secret.
 async fn instants(story: &Story, annotation: &str) -> HashMap<String, DateTime<Utc>> {
     let secrets = story.secrets().list(&ListParams::default()).await.expect("the Secrets");
     let instant = |secret: Secret| {

@@ -1,4 +1,4 @@
-//! No secret is shown: searched for after every story, and in the audit log after the last one. Knows the controller's
+//! No secret is shown: the outputs are searched after every story, and the audit log after the last story. Knows the controller's
 //! outputs. Must not know the forms of a secret, which the kit knows.
 
 use base64::Engine;
@@ -19,7 +19,7 @@ use crate::world::CONTROLLER;
 /// Keys of Secrets that are no secrets.
 const HARMLESS: [&str; 6] = ["client_id", "username", "token_type", "expires_at", "ca.crt", "tls.crt"];
 
-/// Registers the values of a Secret, or of a patch of one.
+/// Registers the values of a Secret, or of a patch of a Secret.
 pub(crate) fn register(secret: &Value) {
     let data = secret["stringData"].as_object().into_iter().flatten();
     for (key, value) in data.filter(|(key, _)| !HARMLESS.contains(&key.as_str())) {
@@ -42,7 +42,7 @@ pub(crate) async fn assert_none(story: &Story, said_before: &str) {
         ("the metadata of the Secrets", metadata(story).await),
     ] {
         let found = canaries::search(&text);
-        assert!(found.is_empty(), "secrets stand in {place}: {found:#?}");
+        assert!(found.is_empty(), "secrets are in {place}: {found:#?}");
     }
 }
 
@@ -87,7 +87,7 @@ where
     api.list(&ListParams::default()).await.expect("a list").items
 }
 
-/// Every status and Event that a controller has written, including overwritten ones.
+/// Every status and Event that a controller has written, including overwritten statuses and Events.
 pub(crate) fn in_audited_bodies(plane: &ControlPlane) -> Vec<String> {
     let bodies = plane.audited_bodies();
     let is_status = |entry: &AuditEntry| entry.user == CONTROLLER && entry.subresource == "status";

@@ -1,10 +1,10 @@
 //! The stories: actions of users and operators, and their results, on a real control plane.
 //!
-//! One control plane serves all of them; each has a namespace and a controller process of its own, so they run in
-//! parallel. After every story the kstatus rules are checked on each `TokenSource` it leaves.
+//! A single control plane serves all stories. Each story has a namespace and a controller process of its own, so stories run in
+//! parallel. After every story the kstatus rules are checked on each `TokenSource` that the story leaves.
 
-#![allow(clippy::disallowed_methods)] // stories live in real time
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // and end where they fail
+#![allow(clippy::disallowed_methods)] // stories run in real time
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a failure ends a story
 
 mod chains;
 mod changes;
@@ -57,7 +57,7 @@ use libtest_mimic::{Arguments, Trial};
 use story::Story;
 use world::World;
 
-/// How many stories run at once: they mostly wait.
+/// How many stories run at the same time: they mostly wait.
 const PARALLEL: usize = 6;
 
 macro_rules! stories {

@@ -18,12 +18,12 @@ async fn start(story: &Story) -> Prometheus {
     let folder = repository().join("deploy/monitoring");
     let endpoint = &prometheus::spec(&folder.join("podmonitor.yaml"))["podMetricsEndpoints"][0];
     let mut rules = prometheus::spec(&folder.join("prometheusrule.yaml"));
-    // In place of the kubelet.
+    // This rule replaces the kubelet.
     let kubelet = |record: &str| json!({"record": record, "expr": "tokensource_leader + 1", "labels": {"container": "controller"}});
     let containers = ["container_cpu_usage_seconds_total", "container_memory_working_set_bytes"];
     let group = json!({"name": "kubelet", "rules": containers.map(kubelet)});
     rules["groups"].as_array_mut().unwrap().push(group);
-    // As the operator does: these labels must not replace those of a TokenSource's namespace.
+    // As the operator does: these labels must not replace the labels of a TokenSource's namespace.
     let target = json!({"cluster": "here", "namespace": "tokensource-system", "pod": "the-pod"});
     Prometheus::start(story.controller.address(), &target, endpoint, &rules).await
 }
@@ -42,7 +42,7 @@ async fn yields(prometheus: &Prometheus, query: &str, number: &str) {
 
 pub(crate) async fn every_query_finds_what_it_asks_for(story: &mut Story) {
     let prometheus = start(story).await;
-    // One TokenSource that is renewed every few seconds, and one without credentials.
+    // A TokenSource that is renewed every few seconds, and a TokenSource without credentials.
     story.provider.always(TOKEN, Answer::token(14));
     story.ask("brief", &json!({})).await;
     // Its provider is found by reference.
@@ -95,6 +95,6 @@ pub(crate) async fn every_query_finds_what_it_asks_for(story: &mut Story) {
     let document = std::fs::read_to_string(repository().join("docs/metrics.md")).unwrap();
     let text = story.controller.metrics().await;
     for metric in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()) {
-        assert!(document.contains(metric), "docs/metrics.md does not tell of {metric}");
+        assert!(document.contains(metric), "docs/metrics.md does not name {metric}");
     }
 }

@@ -51,7 +51,7 @@ pub(crate) fn judged(output: Output) -> Said {
     let all = format!("{out}{}", String::from_utf8(output.stderr).expect("text"));
     assert_eq!(canaries::search(&all), [], "a secret is shown");
     assert!(!all.contains('\u{1b}'), "colours where no terminal reads: {all:?}");
-    Said { code: output.status.code().expect("it ended by itself"), out, all }
+    Said { code: output.status.code().expect("the program ended by itself"), out, all }
 }
 
 pub(crate) async fn tokensource(story: &Story, arguments: &[&str]) -> Said {
@@ -80,7 +80,7 @@ async fn give_rights(story: &Story) {
         .await;
 }
 
-/// One TokenSource with a token, and one whose credentials are refused.
+/// Creates a TokenSource with a token, and a TokenSource whose credentials are refused.
 async fn a_good_and_a_bad_one(story: &Story) {
     story.provider.respond(TOKEN, |request, _| {
         if request.form_value("client_secret").as_deref() == Some("s3cr3t-that-is-refused") {
@@ -121,7 +121,7 @@ pub(crate) async fn status_tells_what_every_token_does(story: &mut Story) {
     page.has(0, &["Ready has been False for", "Renewed has been False for", advice]);
     // Events are sent in the background, and the next attempt may be due at this moment.
     let page =
-        tokensource_kit::eventually("the Event, and an attempt to come", crate::story::SOON, async || {
+        tokensource_kit::eventually("the Event, and a future attempt", crate::story::SOON, async || {
             let page = here(story, &["status", "bad"]).await.out;
             if page.contains("WHEN") && page.contains("Renews:     in ") { Ok(page) } else { Err(page) }
         })
@@ -173,7 +173,7 @@ pub(crate) async fn status_follows_changes(story: &mut Story) {
     let mut lines = BufReader::new(program.stdout.take().expect("piped")).lines();
     let mut next = async || {
         let line = tokio::time::timeout(crate::story::SOON, lines.next_line()).await.expect("a line in time");
-        serde_json::from_str::<Value>(&line.expect("read").expect("it goes on")).expect("JSON")
+        serde_json::from_str::<Value>(&line.expect("read").expect("another line")).expect("JSON")
     };
     assert_eq!((next().await["name"].clone(), next().await["name"].clone()), (json!("bad"), json!("good")));
     // After the correction, the line changes. The failure may be repeated before.
@@ -201,7 +201,7 @@ pub(crate) async fn status_is_redrawn_on_a_terminal(story: &mut Story) {
             while seen.matches("FAILURES").count() < 3 {
                 let mut part = [0; 4096];
                 let read = output.read(&mut part).await.expect("read");
-                assert!(read > 0, "it ended: {seen}");
+                assert!(read > 0, "the program ended: {seen}");
                 seen += &String::from_utf8_lossy(&part[..read]);
             }
         };
@@ -220,7 +220,7 @@ pub(crate) async fn renew_waits_for_the_answer(story: &mut Story) {
     // Both were just requested, so both renewal requests wait for the rest of the minute.
     let all = here(story, &["renew", "--all"]).await;
     all.has(1, &["good: renewed, expires in 59m", "bad: not renewed (InvalidClient)", "Compare client id"]);
-    // As on a terminal: progress, then the results in any order, and the exit status.
+    // The output is the same as on a terminal: progress, then the results in any order, and the exit status.
     let (results, progress) = all.all.split_at(all.out.len());
     let good = results.lines().find(|line| line.starts_with("good:")).expect("a result");
     let bad = results.replace(&format!("{good}\n"), "");
@@ -241,7 +241,7 @@ pub(crate) async fn renew_waits_for_the_answer(story: &mut Story) {
     here(story, &["renew", "nobody"]).await.has(1, &["\"nobody\" not found"]);
     here(story, &["renew", "-l", "no=such"]).await.has(1, &["There are no such TokenSources"]);
 
-    // Without a controller.
+    // No controller is running.
     story.patch_source("bad", &json!({"spec": {"suspend": false}})).await;
     story.controller.kill9();
     let late = here(story, &["renew", "bad", "--timeout", "2s"]).await;
@@ -275,7 +275,7 @@ pub(crate) async fn hostile_text_reaches_no_terminal(story: &mut Story) {
         object("TokenSource", json!({"providerRef": {"kind": "TokenProvider", "name": hostile}})),
         object(hostile, json!({})),
     ];
-    // YAML forbids raw control characters, but accepts escaped ones.
+    // YAML forbids raw control characters, but accepts escaped control characters.
     let text: Vec<_> = manifests.iter().map(|object| escaped(&object.to_string()).into_owned()).collect();
     std::fs::write(&file, text.join("\n---\n")).expect("the manifests");
     let check = format!("check -f {}", file.display());

@@ -1,5 +1,5 @@
 //! What the plugin has in common with kubectl: flags of the cluster and of the user, names, labels, outputs, completion; and
-//! the commands that change several TokenSources at once.
+//! the commands that change several TokenSources in one call.
 //! Knows the real binary and RBAC. Must not know how a token is requested.
 
 use std::path::Path;
@@ -47,7 +47,7 @@ async fn let_alice_read(story: &Story) {
     allow(story, ("User", "alice"), "read", false, &rules).await;
 }
 
-/// Two that have a token, and one that has none.
+/// Creates two TokenSources that have a token, and a TokenSource that has no token.
 async fn three_sources(story: &Story) {
     story.provider.respond(TOKEN, |request, _| {
         if request.form_value("client_secret").as_deref() == Some("s3cr3t-that-is-refused") {
@@ -138,7 +138,7 @@ pub(crate) async fn flags_name_another_user_cluster_and_deadline(story: &mut Sto
     here(story, &["status", "--context", "nowhere"]).await.has(1, &["nowhere"]);
     here(story, &["status", "--request-timeout", "0", "--kubeconfig", &kubeconfig]).await.has(0, &["one"]);
     here(story, &["status", "--request-timeout", "soon"]).await.has(2, &["write a duration"]);
-    // An API server that accepts connections and says nothing.
+    // An API server that accepts connections and sends no answer.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let server = format!("https://{}", listener.local_addr().expect("its address"));
     let silent = story.world.plane().kubeconfig_through("alice", &server, story.world.plane().ca_pem());
@@ -166,7 +166,8 @@ pub(crate) async fn suspended_sources_keep_their_token_until_they_are_resumed(st
     three_sources(story).await;
     let rules = json!([rule(&["tokensource.dev"], &["tokensources"], &["get", "list", "watch", "patch"])]);
     allow(story, ("User", "alice"), "write", false, &rules).await;
-    // The admission policy wants the rights to what the spec does. One that is refused does not keep others from being tried.
+    // The admission policy requires the rights to the effects of the spec. After the refusal of a TokenSource, the command continues
+    // with the others.
     let refused = here(story, &["suspend", "one", "two"]).await;
     refused.has(1, &["one: not changed", "two: not changed", "what the controller writes into Secrets"]);
     let rules = json!([rule(&[""], &["secrets"], &["get", "create"])]);
@@ -235,7 +236,7 @@ pub(crate) async fn renewal_of_all_namespaces_names_them(story: &mut Story) {
     assert!(is(&story.source("one").await, ConditionType::Ready, "True"));
 }
 
-/// As kubectl asks for them when somebody presses Tab.
+/// The test calls the program as kubectl does when somebody presses Tab.
 pub(crate) async fn names_are_completed_from_the_cluster(story: &mut Story) {
     three_sources(story).await;
     let_alice_read(story).await;

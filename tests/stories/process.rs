@@ -32,7 +32,7 @@ pub(crate) async fn endpoints_tell_the_state(story: &mut Story) {
     }
 }
 
-/// The series of one `TokenSource`, by what comes after `tokensource_`.
+/// The series of one `TokenSource`, by the name without `tokensource_`.
 async fn series(story: &Story, name: &str) -> BTreeMap<String, i64> {
     let labels = format!("{{namespace=\"{}\",name=\"{name}\",provider=\"localhost\"}} ", story.namespace);
     let metrics = story.controller.metrics().await;
@@ -78,7 +78,7 @@ pub(crate) async fn each_source_has_its_numbers_while_it_is_there(story: &mut St
     assert!(now < first["next_renewal_timestamp_seconds"], "{first:?}");
     assert!((now + 1..=now + 30).contains(&first["token_expiry_timestamp_seconds"]), "{first:?}");
 
-    // Still valid after half of its lifetime, but not renewed.
+    // The token is still valid after half of its lifetime, but was not renewed.
     story.provider.always(TOKEN, Answer::error(401, "invalid_client"));
     let source = story.failing("told", "InvalidClient").await;
     let failing = told(story, "told", numbers(&source)).await;
@@ -92,12 +92,12 @@ pub(crate) async fn each_source_has_its_numbers_while_it_is_there(story: &mut St
     told(story, "bare", nothing.clone()).await;
 
     story.sources().delete("told", &DeleteParams::default()).await.expect("deleted");
-    eventually("no trace of it", SOON, async || {
+    eventually("no series of the deleted TokenSource", SOON, async || {
         let metrics = story.controller.metrics().await;
         if metrics.contains("name=\"told\"") { Err(metrics) } else { Ok(()) }
     })
     .await;
-    assert_eq!(series(story, "bare").await, nothing, "the other one is there still");
+    assert_eq!(series(story, "bare").await, nothing, "the other TokenSource still has its series");
 }
 
 pub(crate) async fn numbers_of_each_source_can_be_switched_off(story: &mut Story) {
@@ -143,7 +143,7 @@ pub(crate) async fn half_open_clients_take_neither_memory_nor_probes(story: &mut
         let connect = |_| {
             let mut client = std::net::TcpStream::connect(&address).expect("a connection");
             client.set_write_timeout(Some(Duration::from_millis(200))).expect("a deadline");
-            // Refused when the server has too many.
+            // The server refuses the connection when it has too many connections.
             let _ = client.write_all(half.as_bytes());
             client
         };
@@ -154,7 +154,7 @@ pub(crate) async fn half_open_clients_take_neither_memory_nor_probes(story: &mut
     story.controller.get("/livez").await.expect("an answer");
     assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
     let grown = memory().saturating_sub(before);
-    assert!(grown < 16 * 1024, "{} clients hold {grown} KiB", clients.len());
+    assert!(grown < 16 * 1024, "{} clients take {grown} KiB", clients.len());
 }
 
 /// The error of a controller that cannot start is JSON, too.

@@ -140,11 +140,11 @@ pub(crate) async fn refused_clients_leave_a_provider_ready(story: &mut Story) {
     story.apply(&source(story, "good", "TokenProvider", "shared", "client")).await;
     story.ready("good").await;
     let expected = format!("True {}", Reason::EndpointReachable);
-    // The transition is written at once, although another count would wait for a minute.
+    // The transition is written immediately, although another count would wait for a minute.
     until(story, "shared", SWEPT, (&expected, 2, 0)).await;
 }
 
-/// A controller with a selector, or one for a single namespace, would count only a part of the users.
+/// A controller with a selector, or a controller for a single namespace, would count only a part of the users.
 pub(crate) async fn who_sees_a_part_of_the_users_writes_nothing(story: &mut Story) {
     let shared = format!("part-{}", story.namespace);
     story.world.plane().apply(&provider(story, "ClusterTokenProvider", &shared).to_string()).await;
@@ -169,10 +169,10 @@ pub(crate) async fn who_sees_a_part_of_the_users_writes_nothing(story: &mut Stor
     story.run_with(&["--allow-network", "127.0.0.0/8"]).await;
     until(story, "ours", SWEPT, (&format!("True {}", Reason::EndpointReachable), 1, 0)).await;
     let clusters: Api<ClusterTokenProvider> = Api::all(story.world.plane().admin());
-    assert_eq!(clusters.get(&shared).await.expect("it is there").status, None);
+    assert_eq!(clusters.get(&shared).await.expect("the ClusterTokenProvider").status, None);
 }
 
-/// Without the right, tokens are served as before, and the log says it once.
+/// If the right is missing, tokens are served as before, and the log names the missing right once.
 pub(crate) async fn missing_right_costs_one_line(story: &mut Story) {
     let mut objects = overlay(story);
     objects.retain(|object| {
@@ -216,7 +216,7 @@ pub(crate) async fn missing_right_costs_one_line(story: &mut Story) {
 }
 
 /// Two replicas for the whole cluster, and tenants in four namespaces. Only such controllers write ClusterTokenProviders, and
-/// here they would disturb the other stories, so this one has a control plane of its own.
+/// here they would disturb the other stories, so this story has a control plane of its own.
 pub(crate) async fn tenants_share_the_status_of_a_cluster_provider(story: &mut Story) {
     let world = World::start(Shape::default()).await;
     let plane = world.plane();
@@ -249,7 +249,8 @@ pub(crate) async fn tenants_share_the_status_of_a_cluster_provider(story: &mut S
     let mut deadly = user.clone();
     deadly["spec"]["token"] = json!({"scopes": ["deadly"]});
     plane.apply_in(&second, &deadly.to_string()).await;
-    // These two say nothing about the provider, and the second one is not even counted.
+    // The suspended TokenSources do not change `Ready` of the provider. The provider does not admit the namespace `stranger`, so the
+    // TokenSource there is not counted.
     let mut suspended = user.clone();
     suspended["spec"]["suspend"] = json!(true);
     plane.apply_in(&dormant, &suspended.to_string()).await;
@@ -271,7 +272,7 @@ pub(crate) async fn tenants_share_the_status_of_a_cluster_provider(story: &mut S
     .await;
     assert_eq!((found.token_sources, found.failing), (3, 1), "{found:#?}");
     assert!(!found.conditions[0].message.contains(&second), "{found:#?}");
-    // The failing tenant goes on to fail, and nothing is written: neither by the leader nor by the other replica.
+    // The requests of the failing tenant continue to fail, and nothing is written: neither by the leader nor by the other replica.
     tokio::time::sleep(Duration::from_secs(25)).await;
     let mut calls = plane.audit();
     // The admission policies left a TokenProvider in a namespace of their own.

@@ -1,4 +1,4 @@
-//! A cluster that reaches its providers only through the operator's proxy, a real one that requires a password.
+//! A cluster that reaches its providers only through the operator's proxy. The proxy is a real program and requires a password.
 
 use serde_json::json;
 use tokensource::api::ConditionType;
@@ -50,7 +50,7 @@ pub(crate) async fn tokens_arrive_through_a_real_proxy(story: &mut Story) {
     check(story, &objects, &send).await.has(0, &["the provider issued a token"]);
     assert_eq!(proxy.tunnels(&story.provider.host()), tunnels + 1);
 
-    // The API server is reached through the proxy only if a flag says so.
+    // The API server is reached through the proxy only with a flag.
     assert_eq!(proxy.tunnels("127.0.0.1"), 0);
     let far = [&arguments[..], &["--proxy-credentials-file", &path, "--api-server-proxy"]].concat();
     story.run_with(&far).await;

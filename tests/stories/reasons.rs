@@ -88,7 +88,7 @@ pub(crate) async fn what_only_a_change_can_mend_is_seldom_asked(story: &mut Stor
     for (reason, provider) in &asked {
         let count = provider.count("/token");
         assert!(count <= 2, "{reason}: {count} requests");
-        // Corrected by the spec, with effect at once.
+        // A change of the spec ends the wait immediately.
         provider.always("/token", Answer::token(3600));
         let scopes = json!({"spec": {"token": {"scopes": ["changed"]}}});
         story.patch_source(&reason.to_lowercase(), &scopes).await;
@@ -96,7 +96,7 @@ pub(crate) async fn what_only_a_change_can_mend_is_seldom_asked(story: &mut Stor
     for (reason, provider) in &asked {
         story.ready(&reason.to_lowercase()).await;
         let count = provider.count("/token");
-        // One more if the next attempt came between the correction of the provider and that of the spec.
+        // There is one more request if the next attempt was due between the two corrections, of the provider and of the spec.
         assert!((2..=4).contains(&count), "{reason}: {count} requests");
     }
 }

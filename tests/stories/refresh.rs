@@ -45,7 +45,7 @@ pub(crate) async fn apiax_is_refreshed_and_falls_back(story: &mut Story) {
     .await;
     assert_eq!(grants(&apiax)[..3], ["password", "refresh_token", "refresh_token"]);
     assert_eq!(apiax.refusals(), Vec::<String>::new());
-    assert_ne!(kept(story, "apiax").await, first, "the rotated one is kept");
+    assert_ne!(kept(story, "apiax").await, first, "the rotated refresh token is stored");
 
     // Its 14 days are over: the password is used once, and its refresh token afterwards.
     apiax.kill_refresh_tokens();
@@ -76,7 +76,7 @@ pub(crate) async fn refused_password_is_not_tried_again(story: &mut Story) {
     story.controller.restart().await;
     tokio::time::sleep(Duration::from_secs(6)).await;
     story.asked_exactly(1).await;
-    // Another password is tried at once.
+    // Another password is tried immediately.
     story.provider.always(TOKEN, Answer::token(3600));
     user(story, "another-password").await;
     story.ready("locked").await;

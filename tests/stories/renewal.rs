@@ -1,4 +1,4 @@
-//! Renewal before expiry, for ever.
+//! Renewal before expiry, again and again.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub(crate) async fn token_never_expires_in_the_secret(story: &mut Story) {
         Ok(())
     })
     .await;
-    // Due between 6.3 s and 7 s: three or four requests in 25 s, and never two within the minimum interval.
+    // A renewal is due after 6.3 s to 7 s: three or four renewals in 25 s, and never two requests within the minimum interval.
     let requests = story.provider.requests(TOKEN);
     assert!((4..=5).contains(&requests.len()), "{} requests", requests.len());
     for pair in requests.windows(2) {

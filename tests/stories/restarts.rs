@@ -105,7 +105,7 @@ pub(crate) async fn each_other_token_restarts_once(story: &mut Story) {
     assert_eq!(template(story).await.0, 1);
 
     permit(story).await;
-    // It is tried again once a minute.
+    // The restart is tried again once a minute.
     restarted(story, 2, Duration::from_secs(80)).await;
     eventually("no more word of it", SOON, async || {
         let source = story.sources().get("served").await.map_err(|error| error.to_string())?;
@@ -118,7 +118,7 @@ pub(crate) async fn each_other_token_restarts_once(story: &mut Story) {
     renew(story, 3).await;
     restarted(story, 3, SOON).await;
 
-    // Neither other labels nor a restart of the controller is a new token.
+    // Neither other labels nor a restart of the controller restarts the workload, because the token is the same.
     story.patch_source("served", &json!({"spec": {"target": {"labels": {"team": "web"}}}})).await;
     story.until_labels("served-token", &[("team", Some("web"))]).await;
     story.controller.restart().await;

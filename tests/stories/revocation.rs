@@ -80,7 +80,7 @@ pub(crate) async fn deleted_source_revokes_its_token(story: &mut Story) {
     assert!(!story.events("short").await.contains(&"RevocationFailed".to_owned()));
 }
 
-/// The finalizer comes and goes with the field, and neither costs a token.
+/// The controller adds and removes the finalizer with the field, and neither costs a token.
 pub(crate) async fn finalizer_is_there_only_on_demand(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600));
     story.ask("changing", &json!({})).await;
@@ -163,7 +163,7 @@ pub(crate) async fn deletion_never_hangs(story: &mut Story) {
     assert!(log.contains("Tokens not revoked"), "{log}");
 }
 
-/// Without a provider, credentials or a Secret nothing can be sent, and the object goes at once.
+/// Without a provider, credentials or a Secret nothing can be sent, and the object is deleted immediately.
 pub(crate) async fn hopeless_deletions_end_at_once(story: &mut Story) {
     story.provider.always(REVOKE, Answer::status(200));
     let mut spec = story.block();
@@ -183,7 +183,7 @@ pub(crate) async fn hopeless_deletions_end_at_once(story: &mut Story) {
     gone(story, "orphan", SOON).await;
     until_event(story, "orphan").await;
 
-    // Garbage collection deletes the Secret at the same time, so either the token is revoked or an Event says that it is not.
+    // Garbage collection deletes the Secret at the same time, so either the token is revoked or an Event reports the failure.
     revocable(story, "foremost", &on_delete(story)).await;
     story.sources().delete("foremost", &DeleteParams::foreground()).await.expect("deleted");
     gone(story, "foremost", SOON).await;
@@ -192,7 +192,7 @@ pub(crate) async fn hopeless_deletions_end_at_once(story: &mut Story) {
     }
     let sent = story.provider.count(REVOKE);
 
-    // The token in the target has been replaced by hand, so the controller cannot read the one to revoke.
+    // The token in the target has been replaced by hand, so the controller cannot read the token that it should revoke.
     revocable(story, "edited", &on_delete(story)).await;
     story.patch_source("edited", &json!({"spec": {"suspend": true}})).await;
     story.until("edited", "the suspension", |source| is(source, ConditionType::Renewed, "Unknown")).await;
@@ -295,7 +295,7 @@ pub(crate) async fn keycloak_forgets_the_tokens(story: &mut Story) {
     let cases = [
         ("basic", json!({"client_id": MACHINE, "client_secret": SECRET}), "client_secret_basic", REALM),
         ("signed", signer, "private_key_jwt", REALM),
-        // Not in the rotating realm, where another story counts the logins of this client.
+        // The user is not in the rotating realm, because another story counts the logins of this client there.
         ("user", user, "none", REALM),
     ];
     for (name, data, method, realm) in &cases {

@@ -55,7 +55,7 @@ pub(crate) async fn unchanged_values_cost_nothing(story: &mut Story) {
     let source = story.ready("rewritten").await;
     assert_eq!(source.status.unwrap().failures, 0);
 
-    // Compared versions are not read again.
+    // The controller does not read a version again that it has compared.
     let mark = story.world.plane().audit_mark();
     story.patch_source("rewritten", &json!({"metadata": {"labels": {"looked": "at"}}})).await;
     story.asked_exactly(1).await;
@@ -64,13 +64,13 @@ pub(crate) async fn unchanged_values_cost_nothing(story: &mut Story) {
 
     story.credentials("client", "another-secret").await;
     story.asked_exactly(2).await;
-    // The earlier values count as a change by now.
+    // At this point, the earlier values count as a change.
     story.credentials("client", "s3cr3t-of-the-client").await;
     story.asked_exactly(3).await;
     story.ready("rewritten").await;
 }
 
-/// As a tool that copies the data but not the annotation.
+/// A tool copies the data of a Secret but not the annotation.
 pub(crate) async fn lost_annotation_leaves_the_good_token_ready(story: &mut Story) {
     settled(story, "unannotated").await;
     make_anew(story, json!({})).await;
@@ -142,7 +142,7 @@ pub(crate) async fn refresh_token_outlives_a_rewrite(story: &mut Story) {
         let mut answer = json!({
             "access_token": format!("access-{number}"), "token_type": "bearer", "expires_in": 14,
         });
-        // Only the first answer has one: its binding stays unchanged.
+        // Only the first answer has a refresh token: the binding of the refresh token stays unchanged.
         if number == 1 {
             answer["refresh_token"] = json!("the-only-refresh-token");
         }
@@ -154,7 +154,7 @@ pub(crate) async fn refresh_token_outlives_a_rewrite(story: &mut Story) {
     touch(story, "once").await;
     make_anew(story, bound(story)).await;
     story.asked(2).await;
-    // One renewal with the rewritten Secret, and one by a process that has not seen the rewrite.
+    // The first renewal uses the rewritten Secret. The second renewal is made by a process that has not seen the rewrite.
     story.controller.kill9();
     story.controller.restart().await;
     story.asked(3).await;

@@ -74,7 +74,7 @@ pub(crate) async fn one_namespace_is_enough(story: &mut Story) {
     }
 }
 
-/// Without the right to write, a token would be issued and lost.
+/// A controller without the right to write would request a token and lose it.
 pub(crate) async fn controller_that_may_not_write_is_not_ready(story: &mut Story) {
     let mut objects = overlay(story);
     objects.retain(|object| {
@@ -111,7 +111,8 @@ pub(crate) async fn controller_that_may_not_write_is_not_ready(story: &mut Story
         .await;
 }
 
-/// One of two served namespaces is deleted with its Role: the other is served, and the first again once it is back.
+/// The first of two served namespaces is deleted with its Role. The second is still served, and the first is served again when it
+/// has been created again.
 pub(crate) async fn namespace_that_is_gone_keeps_nobody_waiting(story: &mut Story) {
     let gone = format!("{}-gone", story.namespace);
     let objects = overlay(story);
@@ -138,7 +139,7 @@ pub(crate) async fn namespace_that_is_gone_keeps_nobody_waiting(story: &mut Stor
         story.controller.metric("tokensource_watch_working", &labels).await
     };
     assert_eq!((works(&story.namespace).await, works(&gone).await), (Some(1.0), Some(0.0)));
-    // One line for each kind, at INFO for kinds that such an installation may not read.
+    // The log has one line for each kind, at INFO for kinds that such an installation may not read.
     let log = story.controller.logs();
     let said = |what: &str| {
         log.lines().filter(|line| line.contains(" tokensource::") && line.contains(what)).count()
@@ -238,7 +239,7 @@ fn rights<R: serde::de::DeserializeOwned>(
     rules: impl Fn(R) -> Option<Vec<PolicyRule>>,
 ) -> BTreeSet<Right> {
     let objects = manifest::load(repository().join(format!("deploy/kustomize/{overlay}/rbac.yaml")));
-    let role = objects.into_iter().next().expect("the role comes first");
+    let role = objects.into_iter().next().expect("the role is the first object");
     let role: R = serde_json::from_value(serde_json::to_value(role).unwrap()).expect("a role");
     let mut rights = BTreeSet::new();
     for rule in rules(role).unwrap_or_default() {

@@ -183,7 +183,7 @@ fn signing() -> Value {
         "lifetime": "1h", "subject": "", "audience": "None", "headers": {"typ": "client-authentication+jwt"}})
 }
 
-/// One setting in each place that signs.
+/// Refused settings of a signature, in each place that has such settings.
 fn refused_signing() -> Vec<(&'static str, Value, &'static str)> {
     let settings = [
         ("alg among the headers", json!({"headers": {"alg": "none"}}), "write algorithm"),

@@ -74,7 +74,7 @@ pub(crate) async fn wrong_authority_is_not_trusted(story: &mut Story) {
     story.ask("distrusted", &json!({"provider": {"tls": {"caBundle": other.pem()}}})).await;
     story.failing("distrusted", "TLSVerificationFailed").await;
     story.asked_exactly(0).await;
-    // The right authority in a ConfigMap: tried at once, although the failure requires a wait.
+    // With the right authority in a ConfigMap, the request is tried immediately, although the failure requires a wait.
     story
         .apply(&json!({
             "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "trust"},
@@ -162,7 +162,7 @@ pub(crate) async fn namespaces_share_no_connection(story: &mut Story) {
 
 /// Without credentials, only the author has named the host: the status must not show its answers.
 pub(crate) async fn unbound_hosts_all_fail_alike(story: &mut Story) {
-    // Each on a server of its own, because the limiter would report failures of a shared one.
+    // Each case has a server of its own, because the limiter would report failures of a shared server.
     let [forbidden, moved, document] = [(); 3].map(|()| ScriptedProvider::start(&story.world.authority));
     forbidden.always(TOKEN, Answer::status(403));
     let redirect = Answer::redirect(307, &story.provider.url(TOKEN));

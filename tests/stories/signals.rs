@@ -26,7 +26,7 @@ fn probe(story: &Story) -> Value {
 
 pub(crate) async fn rejected_token_is_renewed_once(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600));
-    // The resource server rejects every token; 403 and 500 say nothing about a token.
+    // From the third probe on, the resource server rejects every token. A 403 or a 500 does not mean that a token was rejected.
     let refused = Arc::new(Mutex::new(Vec::<String>::new()));
     let (shown, statuses) = (Arc::clone(&refused), AtomicUsize::new(0));
     story.provider.respond(ECHO, move |request, _| {
@@ -49,8 +49,8 @@ pub(crate) async fn rejected_token_is_renewed_once(story: &mut Story) {
     })
     .await;
     assert_eq!(refused.lock().unwrap().as_slice(), [first]);
-    assert_eq!(story.provider.count(ECHO), 3, "one in each interval of the token's life");
-    // The new token is rejected, too: this is reported, and no third one is requested for it now.
+    assert_eq!(story.provider.count(ECHO), 3, "one probe in each interval of the token's lifetime");
+    // The new token is rejected, too. The controller reports the rejection, and requests no third token now.
     let source = story
         .until("probed", "the second rejection", |source| {
             condition(source, ConditionType::Renewed)
@@ -107,7 +107,7 @@ pub(crate) async fn ended_session_is_noticed_at_keycloak(story: &mut Story) {
     })
     .await;
     keycloak.log_out(REALM, USERNAME).await;
-    // Not within a minute of the last request.
+    // The renewal is not requested within a minute of the last request.
     eventually("the renewal", Duration::from_secs(90), async || {
         let now = story.value("session-token", "access_token").await;
         if now == first { Err("still the first".to_owned()) } else { Ok(()) }
@@ -202,7 +202,7 @@ pub(crate) async fn revoked_credentials_withdraw_the_token_under_its_former_name
     eventually("the former target's end", SOON, async || {
         match story.secrets().get_opt("renamed-token").await {
             Ok(None) => Ok(()),
-            _ => Err("it is there"),
+            _ => Err("the former target still exists"),
         }
     })
     .await;

@@ -1,5 +1,5 @@
-//! One story: a namespace, a controller process that serves only it, and a scripted provider. Knows how users read objects;
-//! must not know the expectations of a story.
+//! A story: a namespace, a controller process that serves only this namespace, and a scripted provider. Knows how users read
+//! objects; must not know the expectations of a story.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use tokensource_kit::{argocd, eventually, kstatus};
 use crate::leaks;
 use crate::world::{CONTROLLER, World};
 
-/// The deadline for anything that must happen at once, on a busy machine.
+/// The deadline for anything that must happen immediately, on a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// The path of the scripted token endpoint.
@@ -55,14 +55,14 @@ impl Story {
         Self { world, namespace, provider, controller, said: String::new() }
     }
 
-    /// Replaces the controller by one with other arguments.
+    /// Replaces the controller by a controller with other arguments.
     pub(crate) async fn run_with(&mut self, arguments: &[&str]) {
         self.controller.kill9();
         self.said += &self.controller.logs();
         self.controller = start(self.world.kubeconfig(), &self.namespace, arguments, &[]).await;
     }
 
-    /// Replaces the controller by one with this in its environment.
+    /// Replaces the controller by a controller with these additional environment variables.
     pub(crate) async fn run_in(&mut self, environment: &[(&str, &str)]) {
         self.controller.kill9();
         self.said += &self.controller.logs();
@@ -70,7 +70,7 @@ impl Story {
         self.controller = start(self.world.kubeconfig(), &self.namespace, &arguments, environment).await;
     }
 
-    /// Replaces the controller by one with another kubeconfig.
+    /// Replaces the controller by a controller with another kubeconfig.
     pub(crate) async fn run_as(&mut self, kubeconfig: &Path, arguments: &[&str]) {
         self.controller.kill9();
         self.said += &self.controller.logs();
@@ -164,7 +164,7 @@ impl Story {
         self.secrets().get(name).await.expect("the Secret")
     }
 
-    /// The value of a key of a Secret, as text.
+    /// The value of a key of a Secret, as a string.
     pub(crate) async fn value(&self, secret: &str, key: &str) -> String {
         text(&self.secret(secret).await, key)
     }
@@ -324,7 +324,7 @@ pub(crate) fn is(source: &TokenSource, kind: ConditionType, status: &str) -> boo
     condition(source, kind).is_some_and(|(found, _, _)| found == status)
 }
 
-/// The value of a key, as text.
+/// The value of a key, as a string.
 pub(crate) fn text(secret: &Secret, key: &str) -> String {
     let data = secret.data.as_ref().and_then(|data| data.get(key));
     let bytes = data.unwrap_or_else(|| panic!("Secret {} has no key {key}", secret.name_any()));

@@ -1,5 +1,5 @@
-//! Two users of one namespace, of whom only one may read its Secrets: how the shipped admission policy judges each. Knows
-//! only the policy's effect. `targets` has users who may not create Secrets.
+//! Two users of one namespace, of whom only one may read its Secrets: which changes of each user the shipped admission policy
+//! accepts. Knows only the policy's effect. `targets` has users who may not create Secrets.
 
 mod targets;
 
@@ -125,7 +125,7 @@ pub(crate) async fn only_who_may_get_all_secrets_may_use_another_token(story: &m
     try_as(story, "bob", &chained).await.expect_err("bob may get none");
 }
 
-/// Changes of a spec, and bob's refusal; an empty text if he is not refused.
+/// Changes of a spec, and a part of bob's refusal; an empty string if bob is not refused.
 fn references() -> Vec<(&'static str, Value, &'static str)> {
     let nobody = |provider: Value| json!({"credentialsRef": null, "provider": provider});
     let none = json!({"method": "none"});
@@ -302,7 +302,7 @@ pub(crate) async fn provider_object_lends_nobodys_secret(story: &mut Story) {
     ];
     for kind in ["TokenProvider", "ClusterTokenProvider"] {
         for (case, more, words) in &cases {
-            // The definition refuses a ConfigMap in an object that has no namespace.
+            // The CRD refuses a ConfigMap in an object that has no namespace.
             if kind == "ClusterTokenProvider" && *case == "trust" {
                 continue;
             }
@@ -330,7 +330,7 @@ pub(crate) async fn provider_object_lends_nobodys_secret(story: &mut Story) {
                 .await;
             }
             assert_eq!(try_as(story, "alice", &source).await, Ok(()), "{case}: {kind} named by alice");
-            // An update from a provider without references to one with references.
+            // An update from a provider without references to a provider with references.
             if !words.is_empty() {
                 let bland = format!("bland-{}", story.namespace);
                 let bland = story.source_for(

@@ -1,5 +1,5 @@
 //! Traces of renewals, as a collector receives them. The collector is a scripted server, with TLS. `tests/recipes/collector.rs`
-//! has a real one.
+//! has a real collector.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -48,7 +48,7 @@ impl Collector {
         secret
     }
 
-    /// Replaces the controller by one that sends traces here.
+    /// Replaces the controller by a controller that sends traces to this collector.
     async fn watch(&self, story: &mut Story) {
         self.write_headers();
         let (url, headers, authority) = (self.server.url(""), self.path("headers"), self.path("ca.crt"));
@@ -98,7 +98,7 @@ impl Collector {
     }
 }
 
-/// The value of an attribute as text; empty if there is none.
+/// The value of an attribute as a string; empty if the span has no such attribute.
 fn text(span: &Span, key: &str) -> String {
     let found = span.attributes.iter().find(|attribute| attribute.key == key);
     match found.and_then(|attribute| attribute.value.as_ref()?.value.as_ref()) {

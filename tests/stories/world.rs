@@ -72,7 +72,7 @@ impl World {
     /// The Keycloak, started by the first story that needs it.
     pub(crate) fn keycloak(&self) -> &Keycloak {
         self.keycloak.get_or_init(|| {
-            // On a thread of its own, because the calling story is inside a runtime already.
+            // Keycloak is started on a thread of its own, because the calling story is inside a runtime already.
             std::thread::scope(|scope| {
                 let started = scope.spawn(|| {
                     let runtime = tokio::runtime::Runtime::new().expect("a runtime");

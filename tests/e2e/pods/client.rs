@@ -27,9 +27,9 @@ pub(crate) struct Report {
     pub(crate) statuses: BTreeMap<u16, u64>,
     /// Calls without an answer, from the first answer on.
     pub(crate) failures: u64,
-    /// The last answer that was not 200, or why there was none.
+    /// The last answer that was not 200, or why there was no answer.
     pub(crate) complaint: Option<String>,
-    /// The hashes of the tokens that it has presented, in order.
+    /// The hashes of the tokens that the client has presented, in order.
     pub(crate) tokens: Vec<String>,
     /// The longest time between two answers, in milliseconds.
     pub(crate) longest_gap: u128,

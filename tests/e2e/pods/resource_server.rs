@@ -1,5 +1,5 @@
-//! A resource server: it accepts valid tokens and answers 401 to all other requests (RFC 6750). Knows its issuer's keys;
-//! must not know where tokens come from.
+//! A resource server, which accepts valid tokens and answers 401 to all other requests (RFC 6750). Knows its issuer's keys;
+//! must not know how a client gets its token.
 
 use std::net::Ipv4Addr;
 use std::path::Path;

@@ -104,7 +104,7 @@ pub(crate) async fn quoted_refusals(mut tenant: Tenant) {
     }
     loop {
         let (name, value) = (tenant.any(10), tenant.random.between(0, 1 << 40).to_string());
-        // Another input, so that a request is sent at once.
+        // Another input, so that a request is sent immediately.
         tenant.patch(Kind::Source, &name, &json!({"spec": {"token": {"audience": value}}})).await;
         tenant.pause(500).await;
     }
@@ -161,7 +161,7 @@ pub(crate) async fn unresolvable_names(mut tenant: Tenant) {
     ask_again(&mut tenant, count, 200).await;
 }
 
-/// Without the settings of the namespace's own provider.
+/// Returns a TokenSource with this provider block, without the settings of the namespace's own provider.
 fn with_provider(tenant: &Tenant, number: usize, provider: &Value) -> Value {
     let mut source = tenant.source(number, &json!({"provider": null}));
     source["spec"]["provider"] = provider.clone();

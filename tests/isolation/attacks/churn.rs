@@ -83,7 +83,7 @@ pub(crate) async fn labels(mut tenant: Tenant) {
     }
 }
 
-/// One Secret, one ConfigMap and one `TokenProvider` that hundreds refer to.
+/// A Secret, a ConfigMap and a `TokenProvider` that hundreds of TokenSources refer to.
 pub(crate) async fn shared_inputs(mut tenant: Tenant) {
     let (count, name) = (tenant.crowd(200), tenant.name(0));
     let hosts = tenant.world.wild.host();
@@ -125,7 +125,7 @@ pub(crate) async fn shared_inputs(mut tenant: Tenant) {
     }
 }
 
-/// Tokens that are due at once, and TokenSources that are created and deleted.
+/// Tokens that are due immediately, and TokenSources that are created and deleted.
 pub(crate) async fn short_lives(mut tenant: Tenant) {
     let count = tenant.crowd(200);
     tenant.sources(count, &json!({"clientId": "short"})).await;

@@ -166,7 +166,7 @@ pub(crate) async fn half_open_clients(mut tenant: Tenant) {
                 let header = "x".repeat(usize::try_from(size).expect("KiB") * 1024);
                 let head = format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\nX-Half: {header}");
                 let _ = stream.write_all(head.as_bytes()).await;
-                // Until the server closes the connection.
+                // The connection stays open until the server closes it.
                 let _ = stream.readable().await;
             });
             tenant.pause(5).await;
@@ -192,7 +192,7 @@ pub(crate) async fn metric_scrapes(mut tenant: Tenant) {
     }
 }
 
-/// The kubelet's probes come from 127.0.0.1 here.
+/// Returns an address for another pod: the kubelet's probes use 127.0.0.1 here.
 fn another_pod(tenant: &mut Tenant) -> Ipv4Addr {
     let last = tenant.random.between(1, 31);
     Ipv4Addr::new(127, 66, 0, u8::try_from(last).expect("a small number"))

@@ -1,6 +1,6 @@
 //! Server-side apply of any objects, as `kubectl apply --server-side` does it.
 //!
-//! It knows discovery and patches. It must not know where the objects come from.
+//! Knows discovery and patches; must not know who made the objects.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -35,8 +35,8 @@ impl std::error::Error for ApplyError {
     }
 }
 
-/// Applies objects in order and returns them as stored; stops at the first refusal. `namespace` overrides
-/// that of all namespaced objects; without it an object that names none goes into `default`.
+/// Applies objects in order and returns them as stored; stops at the first refusal. `namespace` overrides the namespace of
+/// all namespaced objects. If `namespace` is None, an object that names no namespace is created in `default`.
 pub async fn all(
     client: &Client,
     namespace: Option<&str>,
@@ -45,7 +45,7 @@ pub async fn all(
     each(client, namespace, objects, &parameters()).await
 }
 
-/// As [`all`], but nothing is stored, and a member that the schema does not know is refused: `kubectl apply
+/// Does the same as [`all`], but stores nothing, and refuses a member that the schema does not know: `kubectl apply
 /// --server-side --dry-run=server --validate=strict`.
 pub async fn rehearse(
     client: &Client,
@@ -114,7 +114,7 @@ async fn discover(client: &Client, kind: &GroupVersionKind) -> kube::Result<(Api
     loop {
         match pinned_kind(client, kind).await {
             Err(kube::Error::Discovery(_)) if start.elapsed() < PATIENCE => {}
-            // Recognized by its code, because this 404 is plain text, for which kube has no reason.
+            // The error is recognized by its code, because this 404 is plain text, for which kube has no reason.
             Err(kube::Error::Api(status)) if status.code == 404 && start.elapsed() < PATIENCE => {}
             outcome => return outcome,
         }

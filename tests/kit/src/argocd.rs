@@ -10,7 +10,7 @@ use crate::shipped::repository;
 /// An object's health: `Healthy`, `Progressing`, `Degraded` or `Suspended`, and the message.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Health {
-    /// One of Argo CD's words.
+    /// One of the health statuses of Argo CD.
     pub status: String,
     /// A sentence.
     pub message: String,
@@ -25,7 +25,7 @@ pub fn health(object: &impl Serialize) -> Health {
     let kind = object["kind"].as_str().expect("a kind");
     let check = config["data"][format!("resource.customizations.health.tokensource.dev_{kind}")].as_str();
     let check = check.unwrap_or_else(|| panic!("there is no check for {kind}"));
-    // As in Argo CD: no files, no processes, no network.
+    // The check has no files, no processes and no network, as in Argo CD.
     let lua = Lua::new_with(StdLib::TABLE | StdLib::STRING | StdLib::MATH, LuaOptions::new()).expect("Lua");
     let options =
         mlua::serde::SerializeOptions::new().serialize_none_to_null(false).serialize_unit_to_null(false);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-/// Declares a function for each folder. It runs the script at its first call in a process.
+/// Declares a function for each folder. The function runs the script at its first call in a process.
 macro_rules! folders {
     ($($(#[$doc:meta])+ $name:ident: $script:literal $($argument:literal)?,)+) => {
         $($(#[$doc])+

@@ -2,7 +2,7 @@
 //!
 //! Knows the forms that a secret can have: encodings, alignments, hashes. Must not know the searched places. One registry
 //! serves the whole process, so that a secret of one story is also found in the log of another. Servers, look-alikes and
-//! stories [`register`] their secrets, and [`search`] finds them in a text.
+//! stories [`register`] their secrets, and [`search`] finds them in a string.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -28,7 +28,7 @@ pub fn register(what: &str, secret: &str) {
     registry().add(what, secret);
 }
 
-/// All registered secrets that occur in a text.
+/// All registered secrets that occur in a string.
 pub fn search(text: &str) -> Vec<Finding> {
     // The automaton takes a while to build, so the lock is released before.
     let known = registry().clone();
@@ -54,7 +54,7 @@ pub struct Finding {
     pub what: String,
     /// Its form: `plain`, `base64`, `hex` …
     pub dress: &'static str,
-    /// The offset in the text, in bytes.
+    /// The offset in the string, in bytes.
     pub offset: usize,
 }
 
@@ -126,7 +126,7 @@ fn finding(meanings: &[Meaning<'_>], pattern: usize, offset: usize) -> Finding {
     Finding { what: what.to_owned(), dress, offset }
 }
 
-/// All forms of a secret in a text.
+/// All forms of a secret in a string.
 fn dresses(secret: &str) -> Vec<(&'static str, String)> {
     let hash = Sha256::digest(secret);
     let secret = beginning(secret);
@@ -160,14 +160,14 @@ fn dresses(secret: &str) -> Vec<(&'static str, String)> {
     all
 }
 
-/// The searched part of a secret: a text that shows 64 KiB of a token shows this part.
+/// The searched part of a secret: a string that shows 64 KiB of a token shows this part.
 fn beginning(secret: &str) -> &str {
     const ENOUGH: usize = 64;
     let end = secret.char_indices().map(|(at, _)| at).find(|at| *at >= ENOUGH);
     &secret[..end.unwrap_or(secret.len())]
 }
 
-/// As a form and as a URL: `+` or `%20`, upper or lower case.
+/// The encodings in a form and in a URL: `+` or `%20`, upper or lower case.
 fn url_encoded(bytes: &[u8]) -> Vec<String> {
     let form: String = form_urlencoded::byte_serialize(bytes).collect();
     let percent = form.replace('+', "%20");
@@ -254,7 +254,7 @@ mod tests {
     fn a_stream_is_searched_like_a_text() {
         let mut canaries = Canaries::default();
         canaries.add("the client's secret", SECRET);
-        // Longer than any buffer, so that a secret extends over the end of one.
+        // The log is longer than any buffer, so that a secret extends over the end of a buffer.
         let log: String = (0..9000).map(|at| line(if at % 300 == 7 { SECRET } else { "harmless" })).collect();
         let found = canaries.search_reader(log.as_bytes()).unwrap();
         assert_eq!(found.iter().filter(|finding| finding.dress == "plain").count(), 30);
@@ -286,8 +286,8 @@ mod tests {
         Canaries::default().add("short", "s3cr3t");
     }
 
-    /// The message of a panic goes to standard error, which the searched log contains. The program is this one, and the
-    /// panic that of the test above.
+    /// The message of a panic is written to standard error, which the searched log contains. The program is this test binary, and
+    /// the test above panics.
     #[tokio::test]
     async fn panics_are_searched() {
         use crate::process::{Process, Program};

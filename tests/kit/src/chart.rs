@@ -9,11 +9,11 @@ use crate::shipped::repository;
 /// A key of `values.yaml`.
 #[derive(Debug)]
 pub struct ChartValue {
-    /// For example `image.tag`.
+    /// The path of the value, for example `image.tag`.
     pub path: String,
-    /// As YAML; None for a key with further keys below it.
+    /// The default as YAML; None for a key with further keys below it.
     pub default: Option<String>,
-    /// On one line; empty if there is none.
+    /// The comment on a single line; empty if the value has no comment.
     pub comment: String,
 }
 

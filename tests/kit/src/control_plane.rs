@@ -2,7 +2,7 @@
 //! kube-controller-manager, and nothing else.
 //!
 //! Knows how the three are started, broken and repaired, their users, and the requests to them. Must not know the installed
-//! objects. One for each test binary is enough, because each story has a namespace of its own.
+//! objects. One control plane for each test binary is enough, because each story has a namespace of its own.
 
 mod audit;
 mod components;
@@ -27,7 +27,7 @@ use crate::authority::{Authority, https_client};
 use crate::process::Process;
 use crate::{manifest, unique};
 
-/// It is ready 3 s after the start on an idle machine, but a build may be running at the same time.
+/// The deadline of the start. On an idle machine the control plane is ready after 3 s, but a build may be running at the same time.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Deviations from the usual control plane.
@@ -46,7 +46,7 @@ pub struct Shape {
 /// A running control plane. Dropping it ends the programs and removes their files. A static is never dropped, nor is
 /// anything on `std::process::exit` (libtest-mimic's `exit`): the kernel still ends the programs, but files remain.
 ///
-/// The methods take `&self`, so that stories can share one. Clients are made anew by each call, because a
+/// The methods take `&self`, so that stories can share a control plane. Each call makes a new client, because a
 /// client belongs to the runtime it was made on.
 pub struct ControlPlane {
     etcd: Process,
@@ -163,7 +163,7 @@ impl ControlPlane {
         name
     }
 
-    /// Applies YAML or JSON documents as `admin`; objects without a namespace go into `default`.
+    /// Applies YAML or JSON documents as `admin`; objects without a namespace are created in `default`.
     pub async fn apply(&self, manifests: &str) -> Vec<DynamicObject> {
         self.apply_objects(&manifest::parse(manifests)).await
     }
@@ -175,7 +175,7 @@ impl ControlPlane {
         self.apply_objects(&objects).await
     }
 
-    /// Applies objects as `admin`; panics with the API server's own words if it refuses one.
+    /// Applies objects as `admin`; panics with the API server's message if it refuses an object.
     pub async fn apply_objects(&self, objects: &[DynamicObject]) -> Vec<DynamicObject> {
         let client = self.admin();
         let new_kinds = apply::brings_new_kinds(&client, objects).await;
@@ -188,7 +188,7 @@ impl ControlPlane {
         applied
     }
 
-    /// Applies documents as any user into any namespace, and returns the refusal if there is one.
+    /// Applies documents as any user into any namespace, and returns the refusal if the API server refuses a document.
     pub async fn try_apply(
         &self,
         user: &str,
@@ -243,7 +243,7 @@ impl ControlPlane {
         self.folder.path().join(components::ETCD_SOCKET)
     }
 
-    /// The second API server, if the control plane has one.
+    /// The second API server, if the control plane has a second API server.
     pub fn follower(&self) -> &Follower {
         self.follower.as_ref().expect("a control plane of a shape with a follower")
     }
@@ -272,7 +272,7 @@ impl ControlPlane {
         self.users.server()
     }
 
-    /// The authority that the API server's certificate comes from, as PEM.
+    /// The authority that issued the API server's certificate, as PEM.
     pub fn ca_pem(&self) -> &str {
         &self.authority_pem
     }

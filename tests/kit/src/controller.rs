@@ -22,7 +22,7 @@ const FAREWELL: Duration = Duration::from_secs(25);
 pub const AS_IN_THE_IMAGE: [(&str, &str); 2] =
     [("MALLOC_ARENA_MAX", "2"), ("MALLOC_TRIM_THRESHOLD_", "131072")];
 
-/// A running `tokensource controller`. Dropping it ends it at once.
+/// A running `tokensource controller`. Dropping this value ends the process immediately.
 pub struct ControllerProcess {
     process: Process,
     address: String,
@@ -32,8 +32,8 @@ pub struct ControllerProcess {
 }
 
 impl ControllerProcess {
-    /// Starts the controller and waits until it is ready. `arguments` come after `controller --http-address
-    /// …`; `environment` is added to the test's own, on top of `KUBECONFIG`.
+    /// Starts the controller and waits until it is ready. `arguments` follow `controller --http-address
+    /// …`; `environment` is added to the test's own environment and to `KUBECONFIG`.
     pub async fn start(
         binary: &Path,
         kubeconfig: &Path,
@@ -106,8 +106,8 @@ impl ControllerProcess {
         self.process.terminate(FAREWELL).await
     }
 
-    /// Starts the process again, after `kill9` or `terminate` or in place of the running one, and waits until
-    /// it is ready. Address, arguments and log stay the same.
+    /// Starts the process again, after `kill9` or `terminate` or in place of the running process, and waits until
+    /// the new process is ready. Address, arguments and log stay the same.
     pub async fn restart(&self) {
         self.process.kill9();
         self.process.start_again();

@@ -1,5 +1,5 @@
-//! Namespaces of the kernel in which a test may do to the machine what it likes: the program runs itself again in there,
-//! and when it ends, however it ends, its processes, mounts, interfaces and packet filters have gone.
+//! Namespaces of the kernel in which a test may make any changes to the machine: the program starts itself again in these
+//! namespaces. When that program ends, for any reason, its processes, mounts, interfaces and packet filters are removed.
 //!
 //! Knows namespaces and cgroups; needs root. Must not know what is run inside. The program outside removes what the kernel
 //! leaves (cgroups without processes, an empty folder). If that program was killed, the next run removes it.
@@ -33,9 +33,9 @@ pub struct Enclosure {
     cgroup: String,
 }
 
-/// Runs this program again, inside, with these arguments; the folder and the cgroup of [`Enclosure::furnish`] come after
-/// them. Returns when it has ended, or when we are told to end. Must be called on the main thread, as the program inside
-/// ends with the thread that started it.
+/// Runs this program again, inside, with these arguments, followed by the folder and the cgroup of [`Enclosure::furnish`]. Returns
+/// when the program inside has ended, or when a signal ends this process. Must be called on the main thread, because the program
+/// inside ends with the thread that started it.
 pub async fn run(arguments: &[&str]) -> ExitCode {
     let temporary = std::env::temp_dir();
     sweep(&temporary);
@@ -91,7 +91,7 @@ async fn ended(child: &mut Child) -> ExitCode {
             _ = terminate.recv() => 15,
             () = tokio::time::sleep(Duration::from_millis(100)) => continue,
         };
-        eprintln!("told to end; ending what runs inside");
+        eprintln!("received a signal; ending the program inside");
         let _ = child.kill();
         let _ = child.wait();
         return ExitCode::from(128 + number);
@@ -99,9 +99,8 @@ async fn ended(child: &mut Child) -> ExitCode {
 }
 
 impl Enclosure {
-    /// To be called first of all by the program inside, with the two arguments that [`run`] has added: makes the machine's
-    /// folders private, and gives it a network that has one address, where a DNS server may listen, and leads
-    /// nowhere.
+    /// Makes the machine's folders private, and creates a network without a way out. The network has a single address, where a
+    /// DNS server may listen. The program inside must call this function first, with the two arguments that [`run`] has added.
     pub fn furnish(folder: &str, cgroup: &str, address: Ipv4Addr) -> Self {
         assert_eq!(std::process::id(), 1, "`{folder}` is not entered by hand: see `enclosure::run`");
         let enclosure = Self { folder: folder.into(), cgroup: cgroup.to_owned() };
@@ -123,7 +122,7 @@ impl Enclosure {
             ("/etc/resolv.conf", format!("nameserver {address}\n")),
             ("/etc/hosts", "127.0.0.1 localhost\n".to_owned()),
         ] {
-            // It may be a link, or a mount of its own.
+            // The file may be a link, or a mount of its own.
             let _ = Command::new("umount").arg(path).stderr(Stdio::null()).status();
             let _ = fs::remove_file(path);
             fs::write(path, text).unwrap_or_else(|error| panic!("writing {path}: {error}"));
@@ -133,7 +132,7 @@ impl Enclosure {
         enclosure
     }
 
-    /// A folder in memory that goes with the enclosure; temporary files are in it, too.
+    /// A folder in memory that is removed with the enclosure; temporary files are in this folder, too.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
@@ -153,7 +152,7 @@ impl Enclosure {
         path
     }
 
-    /// From now on what is written to this folder of the machine goes to ours.
+    /// From now on, files that are written to this folder of the machine are stored in the enclosure's folder.
     fn cover(&self, name: &str) {
         let (upper, work) =
             (self.folder.join(format!("over/{name}")), self.folder.join(format!("work/{name}")));
@@ -174,7 +173,7 @@ fn command<S: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = S
     assert!(output.status.success(), "{command:?}: {} {said}", output.status);
 }
 
-/// Where the hierarchies of cgroups are mounted: several with version 1, one with version 2.
+/// Where the hierarchies of cgroups are mounted: several hierarchies with version 1, a single hierarchy with version 2.
 fn hierarchies() -> Vec<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mounts").expect("the list of mounts");
     let mut found: Vec<PathBuf> = mounts
@@ -192,7 +191,7 @@ fn hierarchies() -> Vec<PathBuf> {
 
 fn found_cgroups(name: &str) {
     for hierarchy in hierarchies() {
-        // With version 2 a group has the controllers that the one above hands down.
+        // With version 2 a group has only the controllers that its parent group enables.
         let controllers = fs::read_to_string(hierarchy.join("cgroup.controllers")).unwrap_or_default();
         for controller in controllers.split_whitespace() {
             let _ = fs::write(hierarchy.join("cgroup.subtree_control"), format!("+{controller}"));

@@ -56,7 +56,7 @@ pub async fn throughout<E: Display>(
     while start.elapsed() < duration {
         if let Err(reason) = look().await {
             panic!(
-                "{what} should have held for {duration:?}, and ended after {:?}: {reason}",
+                "{what} should have lasted for {duration:?}, and ended after {:?}: {reason}",
                 start.elapsed()
             );
         }

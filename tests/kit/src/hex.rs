@@ -1,4 +1,4 @@
-//! Hexadecimal texts.
+//! Hexadecimal strings.
 
 use std::fmt::Write as _;
 

@@ -1,6 +1,6 @@
 //! A real OAuth provider: Keycloak on 127.0.0.1 or another address, HTTPS only, with two realms that tests may alter.
 //!
-//! Knows how Keycloak is started and administered. Must not know the controller's requests, because Keycloak itself judges
+//! Knows how Keycloak is started and administered. Must not know the controller's requests, because Keycloak itself checks
 //! them.
 
 mod realm;
@@ -21,11 +21,11 @@ use crate::authority::{Authority, Identity, https_client};
 use crate::process::{Process, Program};
 use crate::{assets, canaries, unique};
 
-/// It takes 13 s on an idle machine of two cores, and several times as long beside a build.
+/// The deadline of the start, which takes 13 s on an idle machine of two cores, and several times as long during a build.
 const PATIENCE: Duration = Duration::from_secs(240);
 const ADMINISTRATOR: &str = "administrator";
 
-/// A running Keycloak. Dropping it ends it. Its database is in memory only.
+/// A running Keycloak. Dropping this value ends Keycloak. The database is in memory only.
 pub struct Keycloak {
     process: Process,
     host: String,
@@ -78,7 +78,7 @@ impl Keycloak {
             ],
             ..Program::new(home, "keycloak", java(), command_line(home, address, port))
         });
-        // As in a URL, because this is also the name in the issuer.
+        // The host has the form that it has in a URL, because this is also the name in the issuer.
         let host = if port == 443 { name.to_owned() } else { format!("{name}:{port}") };
         Self { process, host, ca_pem: authority.pem().to_owned(), admin_password, signer, _folder: folder }
     }
@@ -98,7 +98,7 @@ impl Keycloak {
         format!("{}/protocol/openid-connect/token", self.issuer(realm))
     }
 
-    /// A URL that answers 200 to a user's token with scope `openid` and 401 to a bad one.
+    /// A URL that answers 200 to a user's token with scope `openid` and 401 to a bad token.
     pub fn userinfo_endpoint(&self, realm: &str) -> String {
         format!("{}/protocol/openid-connect/userinfo", self.issuer(realm))
     }
@@ -113,7 +113,7 @@ impl Keycloak {
         &self.signer
     }
 
-    /// Gives a client another secret; the old one is refused at once.
+    /// Gives a client another secret; Keycloak refuses the old secret immediately.
     pub async fn set_client_secret(&self, realm: &str, client_id: &str, secret: &str) {
         self.alter_client(realm, client_id, &json!({ "secret": secret })).await;
     }
@@ -158,7 +158,7 @@ impl Keycloak {
         self.admin(Method::POST, &format!("/{realm}/clients"), Some(&client)).await;
     }
 
-    /// Whether Keycloak calls a token active (RFC 7662), asked as [`MACHINE`].
+    /// Whether a token is active according to Keycloak (RFC 7662). [`MACHINE`] sends the request.
     pub async fn is_active(&self, realm: &str, token: &str) -> bool {
         let form = form_urlencoded::Serializer::new(String::new())
             .extend_pairs([("client_id", MACHINE), ("client_secret", SECRET), ("token", token)])
@@ -296,12 +296,12 @@ fn java() -> PathBuf {
     std::env::var_os("JAVA_HOME").map_or_else(|| "java".into(), |home| Path::new(&home).join("bin/java"))
 }
 
-/// As in `keycloak.sh`. Not `kc.sh`, which starts Java as a child that survives the end of the shell.
+/// The command line of `keycloak.sh`. `kc.sh` is not used, because it starts Java as a child that survives the end of the shell.
 fn command_line(home: &Path, address: Ipv4Addr, port: u16) -> Vec<String> {
     let (home, programs) = (home.display(), assets::keycloak().join("lib/quarkus-run.jar"));
     [
         "-Xmx512m",
-        // The fast compiler, because the process lives for seconds only.
+        // The fast compiler, because the process runs for seconds only.
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",
         "-Djava.util.logging.manager=org.jboss.logmanager.LogManager",

@@ -1,5 +1,5 @@
-//! The kstatus rules as a check, after fluxcd/pkg's `runtime/conditions/check`: the rules on which `kubectl wait`, Argo CD
-//! and Flux rely must hold for every status that the controller writes.
+//! The kstatus rules as a check, after fluxcd/pkg's `runtime/conditions/check`: every status that the controller writes must obey
+//! the rules on which `kubectl wait`, Argo CD and Flux rely.
 //!
 //! Knows metadata, conditions and generations. Must not know the controller's reasons, nor why a condition has its value.
 
@@ -20,7 +20,7 @@ pub fn check(object: &impl Serialize) -> Result<(), Vec<String>> {
     verdict(violations)
 }
 
-/// Checks an object seen at any moment, for example each one that a watch delivers: all rules but the last.
+/// Checks an object at any moment, for example each object that a watch delivers: all rules but the last.
 pub fn check_in_passing(object: &impl Serialize) -> Result<(), Vec<String>> {
     verdict(Status::read(object).violations())
 }
@@ -40,7 +40,7 @@ impl Status {
         let object = serde_json::to_value(object).expect("an object can be written as JSON");
         Self {
             generation: object["metadata"]["generation"].as_i64().unwrap_or_default(),
-            // A negative value is the definition's default, of an object that no controller has read.
+            // A negative value is the default of the CRD, in an object that no controller has read.
             observed: object["status"]["observedGeneration"].as_i64().filter(|generation| *generation >= 0),
             conditions: object["status"]["conditions"].as_array().cloned().unwrap_or_default(),
         }

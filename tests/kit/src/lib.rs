@@ -1,30 +1,30 @@
 //! The test kit of tokensource: everything around the controller that a story needs, and nothing of the
 //! controller.
 //!
-//! It must not depend on the `tokensource` package, whose tests depend on it: the binary comes in by its
-//! path, and a `TokenSource` is a `DynamicObject`. All servers listen on 127.0.0.1, outside an enclosure; all processes are
-//! ended by whoever drops them, and by the kernel if a test is killed. In here a failure is a panic that says what
-//! happened.
+//! The kit must not depend on the `tokensource` package, because the tests of that package depend on the kit: a story passes the
+//! path of the binary, and a `TokenSource` is a `DynamicObject`. Outside an enclosure, all servers listen on 127.0.0.1. A process
+//! ends when its value is dropped, and the kernel ends the process if a test is killed. A failure in the kit is a panic with a
+//! message that describes the failure.
 //!
 //! | what | where |
 //! |---|---|
 //! | a Kubernetes control plane, its users, its audit log | [`control_plane`] |
-//! | a provider that answers whatever a test wants | [`scripted_provider`] |
+//! | a provider with the answers that a test chooses | [`scripted_provider`] |
 //! | the five documented providers | [`lookalikes`] |
 //! | a Keycloak | [`keycloak`] |
-//! | a Prometheus, and what deploy/monitoring asks of it | [`prometheus`] |
+//! | a Prometheus, and the rules and queries of deploy/monitoring | [`prometheus`] |
 //! | the controller as a process | [`controller`] |
 //! | a node that runs pods, for root only, and namespaces around it | [`node`], [`enclosure`] |
 //! | faults on the way to the API server, and from there to etcd | [`proxy`], [`pipe`] |
 //! | manifests, read and redirected; objects, applied | [`manifest`], [`apply`] |
-//! | what the repository ships: definitions, rights | [`shipped`] |
+//! | what the repository ships: CRDs, rights | [`shipped`] |
 //! | waiting for admission policies | [`admission`] |
 //! | a mounted Secret, replaced as the kubelet does it | [`mount`] |
 //! | the kstatus rules | [`kstatus`] |
 //! | waiting | [`eventually()`], [`throughout`] |
 //! | what is secret, and the search for it | [`canaries`] |
 //! | certificates, programs, processes | [`authority`], [`assets`], [`process`] |
-//! | names, tokens and ports nobody else has | [`unique`] |
+//! | unique names, tokens and ports | [`unique`] |
 //!
 //! A story, whole:
 //!
@@ -37,7 +37,7 @@
 //! use tokensource_kit::scripted_provider::{Answer, ScriptedProvider};
 //! use tokensource_kit::{eventually, kstatus, manifest, token_sources};
 //!
-//! // Once per test binary. Kinds that exist from the beginning are known to the garbage collector.
+//! // Do this once for each test binary. The garbage collector knows the kinds that exist from the beginning.
 //! let plane = ControlPlane::start_with(&manifest::load("crds/tokensource.yaml")).await;
 //! let kubeconfig = plane.kubeconfig_for("admin");
 //! let arguments = ["--allow-network", "127.0.0.0/8"];
@@ -46,7 +46,7 @@
 //! let environment = [("RUST_LOG", "debug")];
 //! let controller = ControllerProcess::start(binary, &kubeconfig, &arguments, &environment).await;
 //!
-//! // Once per story.
+//! // Do this once for each story.
 //! let namespace = plane.namespace("busy-provider").await;
 //! let provider = ScriptedProvider::start(&Authority::new("this story"));
 //! provider.answer("/token", Answer::status(503));
@@ -73,10 +73,10 @@
 //! # }
 //! ```
 //!
-//! With a look-alike there is less to do: `Lookalike::ocrolus(&authority).stand_in(&mut objects)` redirects
+//! A look-alike needs fewer steps: `Lookalike::ocrolus(&authority).stand_in(&mut objects)` redirects
 //! the manifests of that provider and fills its credentials in.
 
-// A test kit stops at the first surprise, talks to people on stderr, reads clocks and the environment.
+// A test kit panics at the first failure, writes messages for people to stderr, and reads clocks and the environment.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -26,7 +26,7 @@ use crate::scripted_provider::{Answer, RecordedRequest, ScriptedProvider};
 /// The differences between the documented provider and the others.
 struct Document {
     name: &'static str,
-    /// The hosts in the document. One local port serves all of them.
+    /// The hosts in the document. A single local port serves all of them.
     hosts: &'static [&'static str],
     token_path: &'static str,
     /// A path of the API that accepts the token.
@@ -101,7 +101,7 @@ impl Lookalike {
         self.document.name
     }
 
-    /// The server underneath: queue an answer here to have it given once instead of the documented one.
+    /// The scripted server of this look-alike: a queued answer is given once instead of the documented answer.
     pub fn provider(&self) -> &ScriptedProvider {
         &self.provider
     }

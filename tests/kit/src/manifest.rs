@@ -1,6 +1,6 @@
 //! Reads manifests from files, moves them into a test's namespace, and redirects them to local providers.
 //!
-//! It knows YAML and the few fields of our kinds that name hosts or credentials. It must not know a cluster (that is
+//! Knows YAML and the few fields of our kinds that name hosts or credentials. Must not know a cluster (that is
 //! `apply`) nor the product's types: a manifest stays as the user wrote it.
 
 use std::collections::BTreeMap;
@@ -61,18 +61,18 @@ pub fn into_namespace(objects: &mut [DynamicObject], namespace: &str) {
     }
 }
 
-/// From a documented host to a local one.
+/// From a documented host to a local host.
 #[derive(Clone, Copy, Debug)]
 pub struct Redirection<'a> {
     /// The host in the manifest, for example `auth.pj.nu`.
     pub from_host: &'a str,
     /// The replacement, for example `localhost:34567`.
     pub to_host: &'a str,
-    /// The authority that the local host's certificate comes from.
+    /// The authority that issued the local host's certificate, as PEM.
     pub ca_pem: &'a str,
 }
 
-/// Replaces a host in all fields that name one: token endpoints, issuers, probes and `allowed-hosts`. A provider whose
+/// Replaces a host in all fields that name a host: token endpoints, issuers, probes and `allowed-hosts`. A provider whose
 /// endpoint is replaced also gets the local authority as its `tls.caBundle`.
 pub fn redirect(objects: &mut [DynamicObject], redirection: &Redirection<'_>) {
     for object in objects {
@@ -101,7 +101,7 @@ fn redirect_provider(provider: &mut Value, redirection: &Redirection<'_>) {
     }
 }
 
-/// Replaces text, because a parsed and printed URL may differ from the written one.
+/// Replaces the host in the string, because a parsed and printed URL may differ from the written URL.
 fn redirect_url(url: &mut Value, redirection: &Redirection<'_>) -> bool {
     let Some((authority, rest)) = url
         .as_str()

@@ -1,8 +1,8 @@
 //! A mounted Secret, as the kubelet lays it out and replaces it.
 //!
-//! It knows the layout and the order of steps of Kubernetes' `AtomicWriter` (`pkg/volume/util/atomic_writer.go`): each
-//! version in a folder of its own, `..data` a link to the present one, replaced by a rename, and each file's name a link
-//! into `..data`. It must not know the content of the files, or their readers.
+//! Knows the layout and the order of steps of Kubernetes' `AtomicWriter` (`pkg/volume/util/atomic_writer.go`): each
+//! version in a folder of its own, `..data` a link to the present version, replaced by a rename, and each file's name a link
+//! into `..data`. Must not know the content of the files, or their readers.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 /// The link to the present version.
 const DATA: &str = "..data";
 
-/// A folder like that of a Secret's volume. Dropping it deletes it.
+/// A folder like the folder of a Secret's volume. Dropping this value deletes the folder.
 pub struct Mount {
     folder: TempDir,
 }
@@ -38,13 +38,13 @@ impl Mount {
         self.folder.path().join(name)
     }
 
-    /// Replaces all files at once; other names are gone afterwards.
+    /// Replaces all files in one step; other files are removed afterwards.
     pub fn replace(&self, files: &[(&str, &str)]) {
         let before = fs::read_link(self.path(DATA)).ok();
         let version = self.version(files);
         let prepared = self.path("..data_tmp");
         symlink(version.file_name().expect("we named it"), &prepared).expect("a link in our own folder");
-        // The moment of the change: before it, a file's name leads to the old version, and afterwards to the new one.
+        // The moment of the change: before, a file's name leads to the old version, and afterwards to the new version.
         fs::rename(&prepared, self.path(DATA)).expect("renaming our own link");
         let names: BTreeSet<&str> = files.iter().map(|(name, _)| *name).collect();
         for name in &names {
@@ -91,8 +91,8 @@ mod tests {
         assert!(version.to_str().unwrap().starts_with("..20"), "{}", version.display());
         mount.replace(&[("token", "two")]);
         assert_ne!(fs::read_link(mount.path(DATA)).unwrap(), version);
-        assert!(!mount.path(version.to_str().unwrap()).exists(), "the version before is gone");
-        assert!(fs::symlink_metadata(mount.path("type")).is_err(), "a key that is gone has no file");
+        assert!(!mount.path(version.to_str().unwrap()).exists(), "the earlier version is removed");
+        assert!(fs::symlink_metadata(mount.path("type")).is_err(), "a removed key has no file");
         assert_eq!(fs::read_dir(mount.folder.path()).unwrap().count(), 3, "token, ..data and one version");
     }
 

@@ -1,7 +1,7 @@
 //! A real node: containerd, kubelet, kube-proxy, kube-scheduler and a DNS server, inside an [`Enclosure`].
 //!
-//! It knows how they are started and when they are ready, and the processes of containers. It must not know what runs in
-//! the pods. Its network is CNI's `ptp`: pods reach one another, the node, and nothing else; it enforces no network policy.
+//! Knows how these programs are started and when they are ready, and the processes of containers. Must not know what runs in
+//! the pods. The node's network is CNI's `ptp`: pods reach one another, the node, and nothing else; no network policy is enforced.
 
 mod archive;
 mod components;
@@ -24,9 +24,9 @@ use crate::process::Process;
 
 /// The node's name.
 pub const NAME: &str = "worker";
-/// The node's one address: of the API server, of the DNS server, and of whatever else runs beside the pods.
+/// The node's only address: all servers outside the pods use it, such as the API server and the DNS server.
 pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(172, 30, 99, 1);
-/// The deadline under load; it takes five seconds otherwise.
+/// The deadline under load; otherwise the start takes five seconds.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A running node. The processes of its pods end with the enclosure.
@@ -104,7 +104,7 @@ impl Node {
         line.split_whitespace().nth(1)?.parse().ok()
     }
 
-    /// Ends a pod's only container at once, as a crash would.
+    /// Ends a pod's only container immediately, as a crash would.
     pub fn kill9(&self, pod: &Pod) {
         let pid = self.pid(pod).and_then(|pid| i32::try_from(pid).ok()).expect("a running container");
         kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap_or_else(|error| panic!("killing {pid}: {error}"));

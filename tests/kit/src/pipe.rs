@@ -1,6 +1,6 @@
 //! A pipe between two Unix sockets that can be frozen: the peer then neither answers nor closes the connection.
 //!
-//! It knows bytes. It must not know what they mean.
+//! Knows bytes; must not know what they mean.
 
 use std::io;
 use std::path::Path;
@@ -97,7 +97,7 @@ mod tests {
         sender.write_all(b"later").await.unwrap();
         let mut word = [0; 5];
         let early = timeout(Duration::from_millis(200), receiver.read_exact(&mut word)).await;
-        assert!(early.is_err(), "it came through: {early:?}");
+        assert!(early.is_err(), "the frozen pipe let data through: {early:?}");
         pipe.thaw();
         receiver.read_exact(&mut word).await.unwrap();
         assert_eq!(&word, b"later");

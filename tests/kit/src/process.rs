@@ -1,10 +1,9 @@
-//! A child process: output into a log file, ended by its pid when dropped, and gone even if the test is
-//! killed.
+//! A child process: its output is written into a log file. The process is ended by its pid when its value is dropped, and by the
+//! kernel if the test is killed.
 //!
-//! It knows processes and signals. It must not know which program runs or when that program is ready.
-//! Children are started through `setpriv --pdeathsig KILL`, which ends them with the *thread* that started
-//! them; hence one spawner thread that lives as long as the test process, so that callers may come from any
-//! thread or runtime.
+//! Knows processes and signals; must not know which program runs or when that program is ready. Children are started through
+//! `setpriv --pdeathsig KILL`, which ends them with the *thread* that started them. So one thread, which runs as long as the test
+//! process, starts all children: callers may be on any thread or runtime.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -17,7 +16,7 @@ use std::time::{Duration, Instant};
 pub use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-/// A program to run, and where its output goes.
+/// A program to run, and the file for its output.
 #[derive(Clone, Debug)]
 pub struct Program {
     /// The name in messages.
@@ -30,7 +29,7 @@ pub struct Program {
     pub environment: Vec<(String, String)>,
     /// Its working directory.
     pub folder: PathBuf,
-    /// Where stdout and stderr go; restarts append.
+    /// The file for stdout and stderr; restarts append.
     pub log: PathBuf,
 }
 
@@ -104,7 +103,7 @@ impl Process {
         }
     }
 
-    /// Ends the process at once, as a crash or a power cut would.
+    /// Ends the process immediately, as a crash or a power cut would.
     pub fn kill9(&self) {
         if let Some(child) = self.child().as_mut() {
             // An error here means that it has ended already.
@@ -198,7 +197,7 @@ fn command(program: &Program, log: File) -> io::Result<Command> {
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)
-        // In a process group of its own, because Ctrl-C must reach the test first, which then ends the others.
+        // The child has a process group of its own, because Ctrl-C must reach only the test, which then ends its children.
         .process_group(0);
     Ok(command)
 }

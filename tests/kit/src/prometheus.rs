@@ -1,7 +1,7 @@
 //! A real Prometheus with the rules and queries of deploy/monitoring.
 //!
-//! It knows how Prometheus is started and asked, and where rules and queries stand in the files of the Prometheus Operator
-//! and of Grafana. It must not know any metric.
+//! Knows how Prometheus is started and queried, and where the files of the Prometheus Operator and of Grafana have rules and
+//! queries. Must not know any metric.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -27,8 +27,8 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts one that scrapes a process, as an endpoint of a `PodMonitor` asks, and evaluates these groups of rules. `target`
-    /// are the labels that the operator would give the pod.
+    /// Starts a Prometheus that scrapes a process as this endpoint of a `PodMonitor` requires, and evaluates these groups of rules.
+    /// `target` are the labels that the operator would give the pod.
     pub async fn start(address: &str, target: &Value, endpoint: &Value, groups: &Value) -> Self {
         for _ in 0..3 {
             let prometheus = Self::spawn(address, target, endpoint, groups);
@@ -119,7 +119,7 @@ impl Prometheus {
         }
     }
 
-    /// Each rule by its name: its health, and its last error where there is one.
+    /// Each rule by its name: its health, and its last error if it has an error.
     pub async fn rules(&self) -> BTreeMap<String, (String, Option<String>)> {
         let data = self.get("/api/v1/rules").await.expect("the rules");
         let groups = data["groups"].as_array().into_iter().flatten();
@@ -203,7 +203,7 @@ fn collect(value: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// The metrics and records with this prefix in a text, each once.
+/// The metrics and records with this prefix in a string, each once.
 pub fn named(text: &str, prefix: &str) -> std::collections::BTreeSet<String> {
     text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_' && letter != ':')
         .filter(|word| word.starts_with(prefix) && word.len() > prefix.len())

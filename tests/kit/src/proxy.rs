@@ -1,4 +1,4 @@
-//! An HTTPS proxy between a controller and the API server that holds, delays, refuses or loses the calls a test
+//! An HTTPS proxy between a controller and the API server that withholds, delays, refuses or loses the calls a test
 //! chooses, so that a crash or a fault falls exactly between two of them.
 //!
 //! Knows HTTP/1.1 with one call for each connection, and passes bytes on unchanged except for `Connection: close`. Must not
@@ -18,7 +18,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use crate::authority::{Authority, Identity, client_config};
 use crate::scripted_provider::{SERVERS, bind_somewhere};
 
-/// One call of the controller to the API server.
+/// A call of the controller to the API server.
 #[derive(Clone, Debug)]
 pub struct Call {
     /// `GET`, `POST`, `PATCH`, `DELETE`.
@@ -33,7 +33,7 @@ impl Call {
         self.target.split('?').next().unwrap_or_default()
     }
 
-    /// Whether it is a watch, whose answer has no end.
+    /// Whether the call is a watch, whose answer has no end.
     pub fn is_watch(&self) -> bool {
         self.target.contains("watch=true")
     }
@@ -45,7 +45,7 @@ impl Call {
         self.method != "GET" && path.contains("/secrets") && !path.contains("/namespaces/default/")
     }
 
-    /// Whether it writes the status of a `TokenSource`.
+    /// Whether the call writes the status of a `TokenSource`.
     pub fn writes_status(&self) -> bool {
         self.method == "PATCH" && self.path().ends_with("/status")
     }
@@ -54,7 +54,7 @@ impl Call {
 /// A fault that is injected into a call.
 #[derive(Clone, Debug)]
 pub enum Fault {
-    /// The call reaches the API server only when it is released, unless the client is gone by then.
+    /// The call reaches the API server only when it is released, unless the client has disconnected by then.
     Hold,
     /// The call reaches the API server, but the proxy keeps the answer until it is released.
     HoldAnswer,
@@ -79,7 +79,7 @@ pub struct Injection {
 }
 
 impl Injection {
-    /// The number of affected calls: held ones are waiting, the others have their answer.
+    /// The number of affected calls: withheld calls are waiting, the others have their answer.
     pub fn count(&self) -> usize {
         *self.met.borrow()
     }
@@ -87,7 +87,7 @@ impl Injection {
     /// Waits until this number of calls is affected.
     pub async fn met(&self, times: usize) {
         let wait = self.met.subscribe().wait_for(|met| *met >= times).await.map(drop);
-        wait.expect("the injection itself holds the sender");
+        wait.expect("the injection itself owns the sender");
     }
 
     fn meet(&self) {
@@ -110,7 +110,7 @@ struct Shared {
     calls: Mutex<Vec<Call>>,
     /// Counts how often the watches were cut.
     cuts: watch::Sender<usize>,
-    /// The end of the paths of watches that are held back.
+    /// The end of the paths of watches whose events are withheld.
     silent: watch::Sender<Option<&'static str>>,
 }
 
@@ -139,7 +139,7 @@ impl Proxy {
         format!("https://127.0.0.1:{}", self.port)
     }
 
-    /// The authority that its certificate comes from, as PEM.
+    /// The authority that issued the proxy's certificate, as PEM.
     pub fn ca_pem(&self) -> &str {
         &self.identity.authority_pem
     }
@@ -162,7 +162,7 @@ impl Proxy {
         injection
     }
 
-    /// Ends all injections and releases held calls.
+    /// Ends all injections and releases withheld calls.
     pub fn clear(&self) {
         for injection in lock(&self.shared.injections).drain(..) {
             injection.held.send_replace(false);
@@ -174,12 +174,12 @@ impl Proxy {
         lock(&self.shared.calls).clone()
     }
 
-    /// Cuts every watch once; the controller is free to begin new ones.
+    /// Cuts every watch once; the controller can begin new watches.
     pub fn cut_watches(&self) {
         self.shared.cuts.send_modify(|cuts| *cuts += 1);
     }
 
-    /// Holds back the events of watches whose path ends so, with their connections open. `/` stands for all watches, and
+    /// Withholds the events of watches whose path ends so, with their connections open. `/` means all watches, and
     /// None releases all.
     pub fn silence_watches(&self, of: Option<&'static str>) {
         self.shared.silent.send_replace(of);

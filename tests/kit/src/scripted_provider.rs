@@ -1,7 +1,7 @@
 //! An HTTPS server in this process that gives scripted answers and records requests byte for byte.
 //!
 //! Knows the part of HTTP/1.1 that a token endpoint needs, and many faults. Must not know OAuth: the test or a look-alike
-//! judges a request. Its servers run on a runtime of their own, so that a story that blocks or ends affects no other.
+//! checks a request. Its servers run on a runtime of their own, so that a story that blocks or ends affects no other.
 
 mod answer;
 mod confidential;
@@ -48,7 +48,7 @@ struct State {
 
 type Standing = Arc<dyn Fn(&RecordedRequest, usize) -> Answer + Send + Sync>;
 
-/// The answers of one path: first the queued ones, then the permanent one.
+/// The answers of one path: first the queued answers, then the permanent answer.
 #[derive(Default)]
 struct Script {
     queue: VecDeque<Answer>,
@@ -72,7 +72,7 @@ impl ScriptedProvider {
         Self::start_with(authority.issue(&["localhost", "127.0.0.1"]))
     }
 
-    /// Listens with this certificate, for example an expired one, one for another name, or one of an untrusted authority.
+    /// Listens with this certificate, which may be expired, made for another name, or issued by an untrusted authority.
     pub fn start_with(identity: Identity) -> Self {
         let listener = bind_somewhere();
         let port = listener.local_addr().expect("a bound socket has an address").port();
@@ -228,7 +228,7 @@ impl State {
     }
 }
 
-/// Not port 0: an ephemeral port could be taken by another program while the provider is down.
+/// The port is not an ephemeral port (port 0), because another program could take that port while the provider is down.
 pub(crate) fn bind_somewhere() -> TcpListener {
     let mut attempts = (0..20).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, unique::port())));
     attempts.find_map(Result::ok).expect("one of 20 free ports on 127.0.0.1 is still free")

@@ -1,4 +1,4 @@
-//! What the repository ships and the tests install: definitions and the controller's rights, for the group that its users
+//! What the repository ships and the tests install: CRDs and the controller's rights, for the group that its users
 //! belong to here. Knows the paths of files; must not know their content.
 
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ pub fn repository() -> PathBuf {
     root.expect("tests/kit lies two levels down").to_owned()
 }
 
-/// The definitions of our kinds.
+/// The CRDs of our kinds.
 pub fn definitions() -> Vec<DynamicObject> {
     ["tokensources", "tokenproviders", "clustertokenproviders"]
         .iter()

@@ -8,7 +8,7 @@ use std::sync::{LazyLock, Mutex};
 
 use rustls::crypto::aws_lc_rs;
 
-/// Random bytes, from the generator that TLS uses: the kit needs no second one.
+/// Random bytes, from the generator that TLS uses: the kit needs no second generator.
 pub fn bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     aws_lc_rs::default_provider().secure_random.fill(&mut bytes).expect("the system's random numbers");
@@ -43,7 +43,7 @@ pub fn port() -> u16 {
             return candidate;
         }
     }
-    panic!("no free port between 20000 and 32000 on 127.0.0.1: see `ss -ltn` for what holds them");
+    panic!("no free port between 20000 and 32000 on 127.0.0.1: see `ss -ltn` for the programs that use them");
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! One reconcile, as in `controller::reconcile`, with each call as one event. The product decides what to do, which calls get
+//! A reconcile, as in `controller::reconcile`, with each call as one event. The product decides what to do, which calls get
 //! a token and write it, what to report and when to reconcile again.
 
 use std::iter::successors;
@@ -47,7 +47,7 @@ impl World {
                     Some(Outcome::Deferred(Deferral { report, failure: open_reason.map(failing) }))
                 }
             },
-            other => panic!("this fleet asks for nothing of the kind: {other:?}"),
+            other => panic!("this fleet needs no such plan: {other:?}"),
         };
         slice.most_in_flight = slice.most_in_flight.max(slice.limiter.in_flight());
         let (asks, slice) = (came.is_none(), source.slice);
@@ -124,7 +124,7 @@ impl World {
         self.resume_waiters(slice);
     }
 
-    /// Makes the status, and writes it if it has changed, after the calls that write a token if there is one.
+    /// Makes the status, and writes the status if it has changed. A token is written before, if there is a token.
     fn record(&mut self, number: u32) {
         let now = self.now;
         let source = &mut self.fleet.sources[number as usize];
@@ -165,7 +165,7 @@ impl World {
         }
     }
 
-    /// Ends the reconcile, and sets the time of the next one.
+    /// Ends the reconcile, and sets the time of the next reconcile.
     pub(super) fn written(&mut self, number: u32) {
         let now = self.now;
         let source = &mut self.fleet.sources[number as usize];

@@ -54,7 +54,7 @@ pub(crate) async fn only_who_may_create_secrets_may_have_a_target(story: &mut St
     }
 }
 
-/// Nor does it include replacing the content of a Secret of another user's `TokenSource`.
+/// The right to write TokenSources does not include the right to replace the content of a Secret of another user's `TokenSource`.
 pub(crate) async fn only_who_may_create_secrets_decides_what_is_in_them(story: &mut Story) {
     const OF_BOB: &str = "/token-of-bob";
     tenants(story).await;
@@ -72,14 +72,14 @@ pub(crate) async fn only_who_may_create_secrets_decides_what_is_in_them(story: &
     assert_eq!(try_as(story, "alice", &provider("shared")).await, Ok(()));
     take_the_right_from_bob(story).await;
 
-    // His client at his server names none of her objects; her target would get his token.
+    // Bob's client at Bob's server needs none of Alice's objects, and Alice's target would get Bob's token.
     let his = story.provider.url(OF_BOB);
     for change in [
         json!({"credentialsRef": null, "clientId": "bob",
             "provider": {"clientAuthentication": {"method": "none"}, "tokenEndpoint": his}}),
         json!({"credentialsRef": null, "provider": null, "providerRef": {"kind": "TokenProvider", "name": "shared"}}),
         json!({"token": {"scopes": ["read"]}}),
-        // One rule for the whole spec: the end of a suspension makes the controller write.
+        // A single rule covers the whole spec, because the end of a suspension makes the controller write.
         json!({"suspend": true}),
     ] {
         let patch = json!({"spec": change});

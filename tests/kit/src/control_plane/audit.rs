@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-/// One request to the API server.
+/// A request to the API server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
     /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete` …
@@ -30,7 +30,7 @@ pub struct AuditEntry {
     pub user_agent: String,
     /// The HTTP status of the answer.
     pub status: u16,
-    /// When the request came, RFC 3339 with microseconds.
+    /// When the request arrived, RFC 3339 with microseconds.
     pub time: String,
     /// Path and query.
     pub uri: String,

@@ -1,6 +1,6 @@
 //! The command lines and files of the three programs.
 //!
-//! It knows flags. It must not know who speaks to the programs or when they are ready.
+//! Knows flags; must not know who speaks to the programs or when they are ready.
 
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -19,8 +19,8 @@ pub(super) const ETCD_SOCKET: &str = "etcd.sock:0";
 /// The socket by which the second API server reaches etcd.
 pub(super) const PIPE_SOCKET: &str = "pipe.sock:0";
 
-/// One line for each request when it is answered or, for a watch, has begun. Statuses and Events are logged with their
-/// bodies, so that tests can search all of them and not only the last.
+/// The API server logs one line for each request when the request is answered or, for a watch, has begun. Statuses and Events are
+/// logged with their bodies, so that tests can search all of them and not only the last.
 const AUDIT_POLICY: &str = "\
 apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -40,9 +40,9 @@ const CONTROLLERS: &str = "garbage-collector-controller,namespace-controller,ser
 /// The location of a control plane.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Site {
-    /// On 127.0.0.1, where no pod could reach it.
+    /// The control plane listens on 127.0.0.1, where no pod could reach it.
     Alone,
-    /// At the address of a node, whose pods reach it by this address and by the Service `kubernetes`.
+    /// The control plane listens at the address of a node. The node's pods use this address and the Service `kubernetes`.
     Node(Ipv4Addr),
 }
 
@@ -121,14 +121,14 @@ fn serving(folder: &Path, name: &str, site: Site, port: u16, etcd: &str) -> Prog
             "--audit-log-path={}",
             file(if name == "api-server" { "audit.log" } else { "follower-audit.log" })
         ),
-        // In megabytes. Rotation would remove entries that tests count.
+        // The size is in megabytes. Rotation would remove entries that tests count.
         "--audit-log-maxsize=10000".into(),
     ];
     arguments.extend(
         match site {
             // The Service `kubernetes` has no endpoint.
             Site::Alone => ["--endpoint-reconciler-type=none", "--authorization-mode=RBAC"],
-            // As in any cluster: a node may read only the Secrets of its own pods.
+            // A node may read only the Secrets of its own pods, as in any cluster.
             Site::Node(_) => ["--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction"],
         }
         .map(ToOwned::to_owned),

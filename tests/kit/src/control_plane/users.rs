@@ -132,7 +132,7 @@ impl Users {
             "current-context": "test",
         });
         let path = self.folder.join(format!("{user}.kubeconfig"));
-        // The file is replaced at once, because a program of another story may be reading it.
+        // The file is replaced in one step, because a program of another story may be reading it.
         let fresh = self.folder.join(format!("{user}.{}", unique::word(8)));
         std::fs::write(&fresh, kubeconfig.to_string())
             .and_then(|()| std::fs::rename(&fresh, &path))

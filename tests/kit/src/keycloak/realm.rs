@@ -1,6 +1,6 @@
 //! The two realms, as Keycloak imports them.
 //!
-//! It knows Keycloak's realm format. It must not know how a Keycloak is run.
+//! Knows Keycloak's realm format; must not know how a Keycloak is run.
 
 use serde_json::{Value, json};
 
@@ -8,10 +8,10 @@ use crate::authority::Identity;
 
 /// A realm whose refresh tokens may be used again.
 pub const REALM: &str = "lending";
-/// The same, but a refresh token is good for one use, as at Apiax.
+/// The same realm, but a refresh token is good for one use, as at Apiax.
 pub const ROTATING_REALM: &str = "rotating";
 
-/// A confidential client with a service account: `client_credentials`, tokens for five minutes. It may exchange
+/// A confidential client with a service account: `client_credentials`, tokens for five minutes. The client may exchange
 /// tokens (RFC 8693).
 pub const MACHINE: &str = "machine";
 /// The same, with tokens for [`BRIEF_LIFESPAN`] seconds.
@@ -50,7 +50,7 @@ fn realm(name: &str, rotates: bool, signer: &Identity) -> Value {
         "revokeRefreshToken": rotates,
         "refreshTokenMaxReuse": 0,
         "eventsEnabled": true,
-        // Keycloak does not keep refreshes unless told to.
+        // By default, Keycloak records no events of refreshes.
         "enabledEventTypes": [
             "LOGIN", "LOGIN_ERROR", "CLIENT_LOGIN", "CLIENT_LOGIN_ERROR", "REFRESH_TOKEN", "REFRESH_TOKEN_ERROR"
         ],
@@ -75,7 +75,7 @@ fn realm(name: &str, rotates: bool, signer: &Identity) -> Value {
         ],
         "users": [{
             "username": USERNAME, "email": USERNAME, "emailVerified": true, "enabled": true,
-            // Without these Keycloak calls the account "not fully set up" and refuses the password grant.
+            // Without these names, Keycloak reports that the account is "not fully set up", and refuses the password grant.
             "firstName": "Some", "lastName": "One", "requiredActions": [],
             "credentials": [{ "type": "password", "value": PASSWORD, "temporary": false }],
         }],

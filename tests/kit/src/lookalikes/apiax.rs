@@ -1,8 +1,8 @@
 //! Apiax (docs/providers/apiax.md): the password grant first, then refresh tokens that rotate.
 //!
 //! As documented, epoch milliseconds are in `expires_in` of the first response and in `expires_at` of refresh responses. A
-//! refresh token that is used twice invalidates its whole family (RFC 9700 §4.14), so that tests notice the mistake. Errors
-//! are those of Keycloak, on which Apiax runs.
+//! refresh token that is used twice invalidates its whole family (RFC 9700 §4.14), so that tests notice the mistake. The errors
+//! are Keycloak's errors, because Apiax runs on Keycloak.
 
 use std::time::Duration;
 
@@ -83,7 +83,7 @@ fn refresh(request: &RecordedRequest, books: &mut Books) -> Result<Value, Refusa
 
 fn response(books: &mut Books, expiry_name: &str, family: &str, login_ends: DateTime<Utc>) -> Value {
     let refresh_token = books.jwt("https://auth.apiax.io/auth/realms/apiax", "refresh");
-    // It looks like an access token, but the API must not take it.
+    // The refresh token looks like an access token, but the API must not accept it.
     books.tokens.remove(&refresh_token);
     let entry = RefreshToken { family: family.to_owned(), expires: login_ends, used: false };
     books.refresh.insert(refresh_token.clone(), entry);

@@ -41,19 +41,19 @@ impl Refusal {
     }
 }
 
-/// Reads a form that must hold exactly these members, once each.
+/// Reads a form that must contain exactly these members, once each.
 pub(super) fn form(request: &RecordedRequest, members: &[&str]) -> Result<Members, Refusal> {
     carries(request, "application/x-www-form-urlencoded")?;
     let mut found = Members::new();
     for (name, value) in request.form() {
         if found.insert(name.clone(), value).is_some() {
-            return Err(Refusal::invalid_request(format!("`{name}` stands in the body twice")));
+            return Err(Refusal::invalid_request(format!("`{name}` is in the body twice")));
         }
     }
     exactly(found, members)
 }
 
-/// Reads a JSON object that must hold exactly these members, all of them strings.
+/// Reads a JSON object that must contain exactly these members, all of them strings.
 pub(super) fn json_object(request: &RecordedRequest, members: &[&str]) -> Result<Members, Refusal> {
     carries(request, "application/json")?;
     let Value::Object(object) = request.json() else {
@@ -83,7 +83,7 @@ pub(super) fn client(members: &Members, books: &Books) -> Result<(), Refusal> {
     if is_known { Ok(()) } else { Err(Refusal::invalid_client()) }
 }
 
-/// Refuses any other grant than this one.
+/// Refuses all other grants.
 pub(super) fn grant(members: &Members, expected: &str) -> Result<(), Refusal> {
     match members.get("grant_type") {
         Some(grant) if grant == expected => Ok(()),

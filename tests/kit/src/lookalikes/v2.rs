@@ -1,7 +1,7 @@
 //! The `/oauth/v2/token` provider (docs/providers/v2.md): raw HTTP Basic, and only `grant_type` in the body.
 //!
-//! The provider's documentation promises a JWT but shows a token that is not one, and so does this server. Bad credentials are
-//! answered with 401 and an empty body, because no body is documented.
+//! The provider's documentation promises a JWT but shows a token that is no JWT, and this server issues such tokens. The answer to
+//! bad credentials is 401 with an empty body, because no body is documented.
 
 use std::time::Duration;
 

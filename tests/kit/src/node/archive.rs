@@ -1,7 +1,7 @@
 //! Images without a registry and without a tool: a program of this machine with the libraries it needs, as the archive that
 //! `docker save` would write.
 //!
-//! It knows the archive's format. It must not know what the program does.
+//! Knows the archive's format; must not know what the program does.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// The image of a pod's first, idle container, which holds its network.
+/// The image of a pod's first, idle container, which keeps the pod's network.
 pub const PAUSE_IMAGE: &str = "localhost/pause:e2e";
 
 /// Packs a program into one layer, makes images of it that differ in their arguments, and returns the archive.

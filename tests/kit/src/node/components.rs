@@ -1,6 +1,6 @@
 //! The command lines and files of a node's programs.
 //!
-//! It knows flags and formats. It must not know when the programs are ready or what they run.
+//! Knows flags and formats; must not know when the programs are ready or what they run.
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -41,7 +41,7 @@ pub(super) fn write_files(folder: &Path, cgroup: &str) {
     }
 }
 
-/// Not crun, which refuses hosts that have both versions of cgroups.
+/// containerd uses runc, because crun refuses hosts that have both versions of cgroups.
 fn containerd_settings(folder: &Path) -> String {
     let folder = folder.display();
     format!(

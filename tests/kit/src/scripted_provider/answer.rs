@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::confidential;
 use crate::unique;
 
-/// One answer. Made by a constructor, altered by [`after`](Self::after), [`header`](Self::header) and so on.
+/// An answer. Made by a constructor, altered by [`after`](Self::after), [`header`](Self::header) and so on.
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub(super) delay: Duration,
@@ -60,7 +60,7 @@ enum Body {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Delivery {
     Whole,
-    /// One byte at a time without end: white space, which may precede any JSON.
+    /// A byte at a time without end: white space, which may precede any JSON.
     EndlessDrip(Duration),
     /// Half of what `Content-Length` announces, then the connection is dropped.
     Truncated,
@@ -71,7 +71,7 @@ pub(super) struct Rendered {
     pub(super) head: Vec<u8>,
     pub(super) body: Vec<u8>,
     pub(super) closes: bool,
-    /// The access token that this response hands out.
+    /// The access token in this response.
     pub(super) issued: Option<String>,
 }
 
@@ -158,12 +158,12 @@ impl Answer {
         Self::act(Act::EndlessBody)
     }
 
-    /// `200 OK` and then one header after the other for ever.
+    /// `200 OK` and then one header after the other without end.
     pub fn endless_headers() -> Self {
         Self::act(Act::EndlessHeaders)
     }
 
-    /// A body whose bytes come one by one at this interval, without the last one.
+    /// A body whose bytes are sent one by one at this interval, without end.
     pub fn endless_drip(every: Duration) -> Self {
         Self::text(200, "application/json", "").delivered(Delivery::EndlessDrip(every))
     }
@@ -188,7 +188,7 @@ impl Answer {
         self
     }
 
-    /// Leaves out the `Date` header, or sends this one instead if [`header`](Self::header) gives one.
+    /// Leaves out the usual `Date` header. [`header`](Self::header) can add another `Date` header.
     #[must_use]
     pub fn without_date(mut self) -> Self {
         self.on_response(|response| response.dateless = true);

@@ -1,6 +1,6 @@
 //! The parts of an answer that only the client may see.
 //!
-//! Knows the members that hold tokens. Must not know the searched places.
+//! Knows the members that contain tokens. Must not know the searched places.
 
 use serde_json::Value;
 

@@ -124,7 +124,7 @@ async fn perform(stream: &mut TlsStream<TcpStream>, answer: Answer, shared: &Sha
     match answer.act {
         Act::Respond(response) => return respond(stream, &response, shared).await,
         Act::Hang => {
-            // Until the client closes the connection, which is read as its end or as an error.
+            // The loop ends when the client closes the connection, which is read as its end or as an error.
             let mut ignored = Vec::new();
             while stream.read_buf(&mut ignored).await? > 0 {}
         }
@@ -148,7 +148,7 @@ async fn respond(
     let rendered = response.render();
     match response.delivery {
         Delivery::Whole => {
-            // Recorded first, because a client with the token may ask for the record at once.
+            // The token is recorded before it is sent, because a client with the token may read the record immediately.
             shared.state().issued.extend(rendered.issued);
             stream.write_all(&[rendered.head, rendered.body].concat()).await?;
             stream.flush().await?;

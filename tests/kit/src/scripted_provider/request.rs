@@ -1,6 +1,6 @@
 //! A request as it was received.
 //!
-//! Knows bytes and how to read them as HTTP, a form or JSON. Must not judge a request.
+//! Knows bytes and how to read them as HTTP, a form or JSON. Must not check a request.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-/// One request, unaltered.
+/// A request, unaltered.
 #[derive(Clone, Debug)]
 pub struct RecordedRequest {
     /// `POST`
@@ -54,7 +54,7 @@ impl RecordedRequest {
         self.headers.iter().filter(|(other, _)| same(other)).map(|(_, value)| value.as_str()).collect()
     }
 
-    /// The body as text.
+    /// The body as a string.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
@@ -101,7 +101,7 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// Reads the head at the start of `received`; `None` while the empty line has not come.
+    /// Reads the head at the start of `received`; `None` until the empty line arrives.
     pub(super) fn parse(received: &[u8]) -> Result<Option<Self>, httparse::Error> {
         let mut headers = [httparse::EMPTY_HEADER; 100];
         let mut request = httparse::Request::new(&mut headers);
@@ -119,7 +119,7 @@ impl Head {
         }))
     }
 
-    /// The value of `Content-Length`; 0 without it. Chunked bodies are not supported, because no token request needs one.
+    /// The value of `Content-Length`, or 0. Chunked bodies are not supported, because no token request needs them.
     pub(super) fn body_length(&self) -> usize {
         let announced = self.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
         announced.and_then(|(_, value)| value.trim().parse().ok()).unwrap_or(0)
@@ -149,7 +149,7 @@ mod tests {
         let wire =
             b"POST /token?a=b HTTP/1.1\r\nX-First: 1\r\nhOsT: localhost\r\ncontent-length: 3\r\n\r\nabc";
         assert!(Head::parse(&wire[..30]).unwrap().is_none());
-        let head = Head::parse(wire).unwrap().expect("it is complete");
+        let head = Head::parse(wire).unwrap().expect("the head is complete");
         assert_eq!((head.length, head.body_length()), (wire.len() - 3, 3));
         assert_eq!(head.headers[1], ("hOsT".to_owned(), "localhost".to_owned()));
         assert_eq!(head.target, "/token?a=b");

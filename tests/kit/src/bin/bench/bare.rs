@@ -249,7 +249,7 @@ fn status(place: &Place, version: &str, now: DateTime<Utc>) -> Value {
         "target": {"name": place.target(), "resourceVersion": version},
         "conditions": [
             condition("Ready", "TokenIssued", "The Secret holds a token that is valid now."),
-            condition("Renewed", "TokenRenewed", "The token was replaced by a fresh one."),
+            condition("Renewed", "TokenRenewed", "The token was replaced by a new token."),
         ],
     })
 }

@@ -1,4 +1,4 @@
-//! The measured TokenSources: one for each client of one provider, with its own credentials and target, a hundred in a
+//! The measured TokenSources: each is a client of the same provider, with its own credentials and target, a hundred in a
 //! namespace. Knows objects; must not know the measurements.
 
 use futures::StreamExt;
@@ -14,10 +14,10 @@ use crate::provider::Provider;
 const NEIGHBOURS: usize = 100;
 /// The provider object.
 pub(crate) const PROVIDER: &str = "bench";
-/// The number of objects that are created at once.
+/// The number of objects that are created at the same time.
 const CREATORS: usize = 32;
 
-/// One TokenSource's place.
+/// The namespace and the name of a TokenSource.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) namespace: String,
@@ -82,12 +82,12 @@ pub(crate) async fn populate(client: &Client, places: &[Place]) {
     each(places.to_vec(), |place: Place| async move { create(client, &place).await.map(|_| ()) }).await;
 }
 
-/// Creates one, and returns it as stored.
+/// Creates the TokenSource of `place`, and returns the stored object.
 pub(crate) async fn create(client: &Client, place: &Place) -> kube::Result<DynamicObject> {
     token_sources(client.clone(), &place.namespace).create(&PostParams::default(), &object(place)).await
 }
 
-/// The TokenSource of this place.
+/// The TokenSource with the namespace and the name of `place`.
 pub(crate) fn object(place: &Place) -> DynamicObject {
     let object = json!({
         "apiVersion": "tokensource.dev/v1alpha1", "kind": "TokenSource",

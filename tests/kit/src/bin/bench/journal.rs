@@ -95,7 +95,7 @@ impl Journal {
         self.open().ready
     }
 
-    /// Waits until this number is Ready. Returns when the last one was seen to be.
+    /// Waits until this number of TokenSources is Ready.
     pub(crate) async fn await_ready(&self, count: usize) {
         while self.ready() < count {
             tokio::time::sleep(Duration::from_millis(2)).await;
@@ -111,7 +111,7 @@ impl Journal {
             if let Some((_, arrival)) = arrivals.into_iter().find(|(of, _)| of == name) {
                 return arrival;
             }
-            news.changed().await.expect("the journal itself holds the sender");
+            news.changed().await.expect("the journal itself owns the sender");
         }
     }
 
@@ -120,7 +120,7 @@ impl Journal {
         self.open().arrivals.len()
     }
 
-    /// The tokens that came after a mark.
+    /// The tokens that were written after a mark.
     pub(crate) fn arrivals(&self, mark: usize) -> Vec<(String, Arrival)> {
         self.open().arrivals.get(mark..).unwrap_or_default().to_vec()
     }
@@ -174,7 +174,7 @@ impl Journal {
         if seen.issued_at == issued_at {
             return;
         }
-        // The status is written after the target, so the known status is that of the previous token.
+        // The status is written after the target, so the known status still describes the previous token.
         let first = seen.issued_at.is_none();
         let due = seen.renew_at.filter(|_| !first);
         let deadline = seen.expires_at.filter(|_| !first);

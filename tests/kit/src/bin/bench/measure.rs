@@ -28,7 +28,7 @@ pub(crate) fn cpu_of_threads(name: &str) -> Duration {
 
 fn cpu_of(stat: &str) -> Duration {
     let text = fs::read_to_string(stat).unwrap_or_default();
-    // The name, in parentheses, may hold anything; user and system time are the 12th and 13th field after it.
+    // The name, in parentheses, may contain anything; user and system time are the 12th and 13th field after the name.
     let fields: Vec<&str> = text.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let ticks: u32 = [11, 12].iter().filter_map(|at| fields.get(*at)?.parse::<u32>().ok()).sum();
     TICK * ticks

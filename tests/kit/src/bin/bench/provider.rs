@@ -1,5 +1,5 @@
 //! A token endpoint that is too fast to affect the measurements: TLS, HTTP/1.1 with kept connections, one kind of answer.
-//! Counts the requests of each client and those that come too early, and can limit requests per second.
+//! Counts the requests of each client and the requests that arrive too early, and can limit requests per second.
 //!
 //! Runs on threads of its own, so that its CPU time is measured separately. Must not know Kubernetes.
 
@@ -30,7 +30,7 @@ pub(crate) struct Provider {
 
 impl Drop for Provider {
     fn drop(&mut self) {
-        // Not dropped, because that waits and is not allowed on a thread of another runtime.
+        // The runtime is not dropped, because a drop waits and is not allowed on a thread of another runtime.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
@@ -41,7 +41,7 @@ impl Drop for Provider {
 struct Shared {
     asked: Mutex<HashMap<String, Client>>,
     requests: AtomicU64,
-    /// Requests while the previous token was in the first third of its life, which should not have been sent.
+    /// Requests in the first third of the lifetime of the previous token: these requests should not have been sent.
     twice: AtomicU64,
     refused: AtomicU64,
     handshakes: AtomicU64,
@@ -56,13 +56,13 @@ struct Client {
     life: Duration,
 }
 
-/// How long tokens live.
+/// The lifetimes of tokens.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Lives {
     /// The same lifetime for all.
     Same(Duration),
-    /// The lifetime of a client's first token is chosen so that the first renewals are evenly distributed over half a life,
-    /// the first after `pause`, as in a fleet that has run for long.
+    /// The lifetime of a client's first token is chosen so that the first renewals are evenly distributed over half of a
+    /// lifetime, the first after `pause`, as in a fleet that has run for long.
     Spread { pause: Duration, life: Duration },
 }
 
@@ -253,7 +253,7 @@ impl Shared {
 }
 
 /// A lifetime that leads to a renewal `pause` and an even share of half a `life` from now. The product renews at half of a
-/// lifetime up to six minutes, and 180 s before the end of one up to twelve minutes.
+/// lifetime up to six minutes, and 180 s before the end of a lifetime up to twelve minutes.
 fn first_life(pause: Duration, life: Duration, number: usize) -> Duration {
     // The multiples of the golden ratio are evenly distributed for any number of clients.
     let share = (f64::from(u32::try_from(number).unwrap_or_default()) * 0.618_034).fract();

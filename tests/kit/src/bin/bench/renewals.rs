@@ -17,9 +17,9 @@ use crate::standing::{created, real};
 use crate::table::{self, Figure, mebibytes, milliseconds};
 use crate::world::{Cost, World};
 
-/// Renewals a second: 10,000 tokens that live 300 s and are renewed at half life.
+/// Renewals a second: 10,000 tokens that live 300 s and are renewed at half of their lifetime.
 const RATE: f64 = 200.0 / 3.0;
-/// Shorter lifetimes measure nothing, because no token is requested within 5 s of the previous one.
+/// Shorter lifetimes measure nothing, because no token is requested within 5 s of the previous token.
 const SHORTEST: f64 = 16.0;
 /// The minimum and maximum time for which renewals are counted.
 const WINDOW: (f64, f64) = (30.0, 150.0);
@@ -33,7 +33,7 @@ struct Fleet {
 }
 
 impl Fleet {
-    /// A fleet that is Ready, with its first renewals distributed over the next half life.
+    /// A fleet that is Ready, with its first renewals distributed over the next half of a lifetime.
     async fn start(size: usize) -> Self {
         let life = Duration::from_secs_f64((2.0 * real(size) / RATE).max(SHORTEST).round());
         let rate = 2.0 * real(size) / life.as_secs_f64();
@@ -90,7 +90,7 @@ pub(crate) async fn measure(size: usize) -> Vec<Figure> {
     let cost = meter.stop(cpu(fleet.controller.process())).await;
     let arrivals = fleet.world.journal.arrivals(mark);
     assert_eq!(fleet.world.journal.expired(), 0, "no token expires in its target");
-    assert_eq!(fleet.world.provider.counts().twice, 0, "no token is asked for twice");
+    assert_eq!(fleet.world.provider.counts().twice, 0, "no token is requested twice");
     let settled = memory(fleet.controller.process());
 
     let mut figures = costs(&cost, &arrivals, settled.now);
@@ -170,7 +170,7 @@ fn lateness(arrivals: &[(String, Arrival)]) -> Vec<Figure> {
     let spans = [0.5, 0.99, 1.0].map(|share| format!("{:.3}", percentile(&late, share)));
     vec![
         Figure::new("lateness, p50, p99, most", format!("{} s", spans.join(", ")), ""),
-        Figure::new("  tokens expired in a Secret, asked for twice", "0, 0", "0, 0"),
+        Figure::new("  tokens expired in a Secret, requested twice", "0, 0", "0, 0"),
     ]
 }
 
@@ -190,9 +190,9 @@ async fn first_after_start(fleet: &Fleet) -> Figure {
     Figure::new("start to first renewal", table::seconds(took), "")
 }
 
-/// Kills the leader while another replica stands by.
+/// Kills the leader while another replica is ready to take over.
 async fn failover(fleet: &Fleet) -> Vec<Figure> {
-    say("a second process stands by");
+    say("a second process, ready to take over");
     let Fleet { world, controller, rate, .. } = fleet;
     let standby = world.controller();
     standby.ready().await;
@@ -213,7 +213,7 @@ async fn failover(fleet: &Fleet) -> Vec<Figure> {
     let gaps = times.windows(2).map(|pair| seconds(pair[1] - pair[0]));
     let gap = gaps.fold(0.0, f64::max);
     let expired = world.journal.expired();
-    say(&format!("{} tokens since, {} asked for twice, {expired} expired", arrivals.len(), after.twice));
+    say(&format!("{} tokens since, {} requested twice, {expired} expired", arrivals.len(), after.twice));
     standby.terminate().await;
     vec![
         Figure::new(
@@ -226,7 +226,7 @@ async fn failover(fleet: &Fleet) -> Vec<Figure> {
             "",
         ),
         Figure::new("failover after kill -9: longest gap", table::seconds(gap), "lease of 15 s and 5 s"),
-        Figure::new("  asked for twice, expired meanwhile", format!("{}, {expired}", after.twice), ""),
+        Figure::new("  requested twice, expired meanwhile", format!("{}, {expired}", after.twice), ""),
     ]
 }
 
@@ -279,12 +279,12 @@ pub(crate) async fn measure_limited(size: usize) -> Vec<Figure> {
         )
         .beside(format!("{limit} allowed")),
         Figure::new(
-            "  life left at renewal, least, p50",
+            "  lifetime left at renewal, least, p50",
             format!("{:.1}, {:.1} s", percentile(&left, 0.0), percentile(&left, 0.5)),
             "",
         ),
         Figure::new(
-            "  served before one that expires sooner by, p50, p99",
+            "  served before a token that expires sooner by, p50, p99",
             format!("{:.1}, {:.1} s", percentile(&ahead, 0.5), percentile(&ahead, 0.99)),
             "soonest expiry first",
         ),
@@ -292,7 +292,7 @@ pub(crate) async fn measure_limited(size: usize) -> Vec<Figure> {
     ]
 }
 
-/// For each served TokenSource: by how much earlier the token of another waiting one expired.
+/// For each served TokenSource: by how much earlier the token of another waiting TokenSource expired.
 fn jumped(
     mut standing: HashMap<String, (DateTime<Utc>, DateTime<Utc>)>,
     arrivals: &[(String, Arrival)],

@@ -67,7 +67,7 @@ async fn run(world: &World, late: &[Place], size: usize) -> Run {
     world.journal.await_ready(size).await;
     let cold = meter.stop(cpu(controller.process())).await;
     assert_eq!(cold.asked.requests, count(size), "one token for each TokenSource");
-    assert_eq!(world.provider.counts().twice, 0, "no token asked for twice");
+    assert_eq!(world.provider.counts().twice, 0, "no token is requested twice");
     say(&format!("all Ready after {:.2?}; {}", cold.elapsed, cold.server.each(real(size))));
 
     settle(world).await;
@@ -120,7 +120,7 @@ async fn restart(world: &World, controller: &ControllerProcess) -> Restart {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let ready = began.elapsed();
-    // By now it leads, and has reconciled every TokenSource once.
+    // After this time the controller leads, and has reconciled every TokenSource once.
     tokio::time::sleep(Duration::from_secs(5)).await;
     settle(world).await;
     let cost = meter.stop(cpu(controller.process())).await;
@@ -143,7 +143,7 @@ async fn floor(world: &World, size: usize) -> Floor {
         ("a status write by PUT", Verb::Put),
     ];
     for (name, verb) in verbs {
-        // The first write adds the status; the second one is measured.
+        // The first write adds the status; the second write is measured.
         bare.run(Work::Status(verb), None).await;
         statuses.push((name, metered(world, &bare, Work::Status(verb)).await));
     }

@@ -1,7 +1,7 @@
 //! The table: one row for each figure, one column for each size, with the lower bound beside each. Must not know the
 //! measurements.
 
-/// One figure at one size.
+/// A figure for one size of the fleet.
 #[derive(Clone, Debug)]
 pub(crate) struct Figure {
     pub(crate) name: &'static str,

@@ -129,7 +129,7 @@ impl Cost {
     }
 }
 
-/// The release binary lies beside this one.
+/// The release binary is in the folder of this binary.
 pub(crate) fn binary() -> PathBuf {
     let binary = std::env::current_exe().expect("this program's own path").with_file_name("tokensource");
     assert!(binary.exists(), "{} does not exist: run `make bench`, which builds it first", binary.display());

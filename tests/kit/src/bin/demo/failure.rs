@@ -1,4 +1,4 @@
-//! A failure that is explained and repaired: the provider has a new client secret, and the cluster still has the old one.
+//! A failure that is explained and repaired: the provider has a new client secret, and the cluster still has the old secret.
 //!
 //! Knows the actions and output of a user. Fails if the explanation, the old token or the repair is missing.
 
@@ -20,7 +20,7 @@ const SOON: Duration = Duration::from_secs(20);
 pub(crate) async fn show(demo: &Demo, volume: &Volume) -> Result<(), String> {
     let credentials = demo.provider(HERO).rotate();
     println!(
-        "The provider now accepts another client_secret, and Secret {HERO}-client still has the old one. A renewal:"
+        "The provider now accepts another client_secret, and Secret {HERO}-client still has the old client_secret. A renewal:"
     );
     let (command, renewal) = tokensource(demo, "renew")?;
     if renewal.status.success() {
@@ -37,14 +37,14 @@ pub(crate) async fn show(demo: &Demo, volume: &Volume) -> Result<(), String> {
     volume.refresh().await?;
     let answer = demo.fetch(volume).await?;
     let rows = table::rows(demo).await;
-    let hero = rows.iter().find(|row| row.name == HERO).ok_or("the TokenSource is gone")?;
+    let hero = rows.iter().find(|row| row.name == HERO).ok_or("the TokenSource was deleted")?;
     if hero.ready != "True" {
         return Err(format!("Ready is {} though the old token is good", hero.ready));
     }
     println!(
-        "Ready is still True. The file still holds the old token, to which the provider's API answers {answer}."
+        "Ready is still True. The file still contains the old token, to which the provider's API answers {answer}."
     );
-    println!("The repair: the new client_secret goes into Secret {HERO}-client.");
+    println!("The repair: the demo writes the new client_secret into Secret {HERO}-client.");
     set_client_secret(demo, credentials.get("client_secret").ok_or("no client_secret was rotated")?).await?;
     await_rows(demo, "a new token", SOON, 1, |row| {
         row.name == HERO

@@ -29,15 +29,15 @@ use crate::volume::Volume;
 
 /// The namespace of the demo.
 const NAMESPACE: &str = "demo";
-/// How long the look-alikes' tokens live: short enough to watch renewals, long enough to read the table.
+/// The lifetime of the look-alikes' tokens: short enough to watch renewals, long enough to read the table.
 const LIFETIME: Duration = Duration::from_secs(30);
 /// The pause between two updates of the table.
 const REFRESH: Duration = Duration::from_secs(1);
 const EXAMPLES: [&str; 5] = ["ocrolus", "prisjakt", "pliant", "v2", "apiax"];
-/// The example that is shown in full: that of README, and the one whose Secret deploy/examples/pod.yaml mounts.
+/// The example that is shown in full: README shows it too, and deploy/examples/pod.yaml mounts its Secret.
 const HERO: &str = "ocrolus";
 
-/// All running parts; dropping it ends them.
+/// All running parts; dropping this value ends them.
 struct Demo {
     started: Instant,
     plane: ControlPlane,
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
         tokio::select! {
             code = run() => code,
             _ = tokio::signal::ctrl_c() => {
-                println!("\nEnding: API server, providers and controller go with this process.");
+                println!("\nEnding: API server, providers and controller end with this process.");
                 ExitCode::SUCCESS
             }
         }
@@ -126,7 +126,7 @@ impl Demo {
     async fn show_for_ever(&self, volume: &Volume) -> ExitCode {
         if std::io::stdin().is_terminal() {
             println!("\nEnter shows the table as it changes, Ctrl-C ends everything.");
-            // In a thread of its own: reading a line blocks, and the runtime would wait for it after Ctrl-C.
+            // A separate thread reads the line: reading blocks, and the runtime would wait for the line after Ctrl-C.
             let (sender, line) = tokio::sync::oneshot::channel();
             std::thread::spawn(move || sender.send(std::io::stdin().read_line(&mut String::new())));
             let _ = line.await;
@@ -160,7 +160,7 @@ impl Demo {
                 let kubectl = kubectl.display();
                 format!(
                     "  {kubectl} get secret prisjakt-token -n {NAMESPACE} -o yaml\n  \
-                     {kubectl} delete secret prisjakt-token -n {NAMESPACE}        # comes back at once\n  \
+                     {kubectl} delete secret prisjakt-token -n {NAMESPACE}        # is created again immediately\n  \
                      {kubectl} annotate secret v2-client -n {NAMESPACE} --overwrite tokensource.dev/allowed-hosts=elsewhere.example\n  \
                      {kubectl} describe toksrc v2 -n {NAMESPACE}        # conditions and Events\n"
                 )
@@ -174,14 +174,14 @@ fn step(started: Instant, what: &str) {
     println!("starting: {what} [{:.0} s]", started.elapsed().as_secs_f64());
 }
 
-/// The binary beside this one.
+/// The path of `tokensource`, in the folder of this binary.
 fn binary() -> PathBuf {
     let binary = std::env::current_exe().expect("this program's own path").with_file_name("tokensource");
     assert!(binary.exists(), "{} does not exist: run `make demo`, which builds it first", binary.display());
     binary
 }
 
-/// A kubectl that is already there: that of the tests or of this machine. The demo builds and needs none.
+/// A kubectl that exists already: the kubectl of the tests or of this machine. The demo neither builds nor needs a kubectl.
 fn kubectl() -> Option<PathBuf> {
     let built = assets::server().join("kubectl");
     if built.exists() {

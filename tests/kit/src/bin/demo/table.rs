@@ -10,7 +10,7 @@ use tokensource_kit::lookalikes::Lookalike;
 
 use crate::{Demo, NAMESPACE};
 
-/// One row.
+/// A row of the table.
 pub(crate) struct Row {
     pub(crate) name: String,
     pub(crate) ready: String,

@@ -1,6 +1,6 @@
 //! The tour: what was applied, the first tokens, the file in a pod, a kill -9, a renewal, a failure that explains itself.
 //!
-//! Knows the steps and their order. Each step is checked: if it does not happen, the demo fails and says so.
+//! Knows the steps and their order. Each step is checked: if a step does not happen, the demo fails and names the step.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -42,7 +42,7 @@ async fn tell(demo: &Demo) -> Result<Volume, String> {
     println!(
         "deploy/examples/ocrolus.yaml, and four more like it. The demo has put a look-alike provider on this machine in"
     );
-    println!("the place of the documented one, and that one's credentials into the Secret:");
+    println!("the place of the documented provider, and the look-alike's credentials into the Secret:");
     println!("\n{}", indented(&shown::yaml(&demo.hero)));
 
     chapter(demo, "First tokens");
@@ -154,7 +154,7 @@ fn chapter(demo: &Demo, title: &str) {
     println!("\n== {title} [{:.0} s] ==\n", demo.started.elapsed().as_secs_f64());
 }
 
-/// The text, indented to distinguish it from the demo's own lines.
+/// The string, indented to distinguish it from the demo's own lines.
 pub(crate) fn indented(text: &str) -> String {
     text.lines().map(|line| format!("    {line}").trim_end().to_owned() + "\n").collect()
 }

@@ -1,7 +1,7 @@
 //! The file that a pod would read: a Secret in a folder, laid out and replaced as the kubelet does it.
 //!
-//! It knows the Secret and the folder. It must not print a token: a person sees its length and the beginning of its
-//! SHA-256, which are enough to see it change.
+//! Knows the Secret and the folder. Must not print a token: a person sees the length of the token and the beginning of its
+//! SHA-256, which are enough to notice a change.
 
 use std::fmt::Write as _;
 use std::fs;
