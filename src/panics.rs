@@ -84,7 +84,7 @@ mod tests {
                 abort_unless_contained();
                 assert!(contain(|| panic!("canary-message")).is_err());
             }
-            // In another thread: without the hook, the panic would end only that thread.
+            // The panic is in another thread: without the hook, the panic would end only that thread.
             Ok(_) => {
                 abort_unless_contained();
                 let _ = std::thread::spawn(|| panic!("canary-message")).join();

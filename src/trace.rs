@@ -1,5 +1,5 @@
-//! The spans of a renewal: their names and attributes. They are exported only if the operator names a collector, and cost next to
-//! nothing otherwise.
+//! The spans of a renewal: their names and attributes. Spans are exported only if the operator names a collector, and cost next
+//! to nothing otherwise.
 //!
 //! An attribute is a name, a host, a status or a reason, and never text of a provider, a URL or a value of a Secret. Must not know
 //! who receives the spans.
@@ -31,9 +31,9 @@ pub const WRITE_STATUS: &str = "write status";
 pub const NAMES: [&str; 8] =
     [RENEWAL, PERMIT, OBSERVE, DECIDE, DISCOVERY, TOKEN_REQUEST, WRITE_TARGET, WRITE_STATUS];
 
-/// The attribute of the root that says why a token is requested.
+/// The attribute of the root with the cause of the token request.
 pub const CAUSE: &str = "tokensource.cause";
-/// The attribute of the root that says what came of the request.
+/// The attribute of the root with the outcome of the request.
 pub const OUTCOME: &str = "tokensource.outcome";
 
 /// The reconcile of this `TokenSource`.
@@ -55,7 +55,7 @@ pub fn requested(cause: &'static str) {
     Span::current().record(CAUSE, cause);
 }
 
-/// Notes what came of the request; `reason` is that of a failure. Called where [`requested`] is.
+/// Records the outcome of the request; `reason` is the reason of a failure. Called where [`requested`] is.
 pub fn ended(outcome: &'static str, reason: Option<&'static str>, host: Option<&str>) {
     let span = Span::current();
     span.record(OUTCOME, outcome);

@@ -42,7 +42,8 @@ pub const TOKEN_SINCE: &str = "tokensource.dev/token-since";
 /// characters): the [`TOKEN_SINCE`] of the token that the pods were last restarted for.
 pub const RESTARTED_FOR: &str = "restarted-for.tokensource.dev/";
 
-/// On the Secret of a refresh token: the fingerprint of the endpoint that issued it. It is sent to no other endpoint.
+/// On the Secret of a refresh token: the fingerprint of the endpoint that issued the refresh token. The controller sends the
+/// refresh token to no other endpoint.
 pub const ISSUED_BY: &str = "tokensource.dev/issued-by";
 
 /// The finalizer of a `TokenSource` whose tokens are revoked when it is deleted.

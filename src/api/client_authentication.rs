@@ -58,7 +58,7 @@ pub struct ClientAuthentication {
 }
 
 impl ClientAuthentication {
-    /// The bearer token, if it is signed for each request.
+    /// The settings of the assertion that is signed for each request and sent as the bearer token.
     pub fn bearer_assertion(&self) -> Option<&AssertionSettings> {
         self.bearer_token.as_ref()?.assertion.as_ref()
     }

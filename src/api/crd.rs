@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{ClusterTokenProvider, TokenProvider, TokenSource, TokenSourceStatus};
 
-/// The definitions of all three kinds, ready to be applied.
+/// The CRDs of all three kinds, ready to be applied.
 pub fn definitions() -> [CustomResourceDefinition; 3] {
     let mut definitions = [TokenSource::crd(), TokenProvider::crd(), ClusterTokenProvider::crd()];
     definitions.iter_mut().flat_map(schemas).for_each(tidy);

@@ -109,7 +109,7 @@ pub enum InputSource<'a> {
     TokenSource(&'a str),
 }
 
-/// The first source that is set. The definitions allow one.
+/// The first source that is set. The CRDs allow one.
 pub(super) fn first<'a>(
     credentials_key: Option<&'a String>,
     secret_key: Option<&'a KeyReference>,

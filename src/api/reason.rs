@@ -90,17 +90,17 @@ reasons! {
         => "Wait a few seconds. If the reason stays, read `Renewed`.",
     TokenExpired, Fact: "The last token has expired and no other could be obtained."
         => "Read `Renewed`: renewals have been failing for some time, and workloads now hold an expired token.",
-    TargetMissing, Fact: "The target Secret is gone; a new token is being requested."
+    TargetMissing, Fact: "The target Secret does not exist; a new token is being requested."
         => "Nothing: a new token is on its way. If it keeps happening, find out who deletes the Secret.",
     TargetTampered, Fact: "Somebody else has changed the target's data; a new token is being requested."
         => "Nothing: a new token is on its way. If it keeps happening, find the tool that writes into this \
-         Secret (`kubectl get secret NAME -o yaml --show-managed-fields`) and point it elsewhere: each of its \
-         writes costs a token.",
+         Secret (`kubectl get secret NAME -o yaml --show-managed-fields`) and configure that tool to write into another \
+         Secret: each of its writes costs a token.",
     InputsChanged, Fact: "The target's token was requested with an earlier spec or provider."
         => "Nothing: a token for the new spec is on its way. If the reason stays, `Renewed` says what prevents it. Changed \
          values of the credentials also request a token, but leave `Ready` True while the stored token is valid.",
     TokenWithdrawn, Fact: "The provider has refused the credentials, and the token was removed as `renewal.onRevoked` asks."
-        => "`Renewed` says how the credentials were refused. Correct them, and a new token is requested at once. Until \
+        => "`Renewed` says how the credentials were refused. Correct them, and a new token is requested immediately. Until \
          then the Secret has no keys; a Secret whose type requires keys is deleted. To keep tokens until they expire, \
          set `renewal.onRevoked: Keep`.",
     RenewalDue, Fact: "The token has reached its renewal time."
@@ -108,7 +108,7 @@ reasons! {
     RenewalRequested, Fact: "A new value of `renew-requested-at` asks for a renewal."
         => "Nothing.",
     ProbeRejected, Fact: "The probe answered 401 to the current token."
-        => "A new token is requested at once, or one minute after the last request; `Ready` is False until the probe \
+        => "A new token is requested immediately, or one minute after the last request; `Ready` is False until the probe \
          accepts a token or a new token arrives. If it happens again and again, the probe rejects fresh tokens too: \
          its URL needs another audience or scope, or answers 401 to everybody, or another user of the same client \
          requests tokens and each new token invalidates the one before. Give every user a client of its own. \
@@ -124,14 +124,14 @@ reasons! {
          restart` does the same.",
     RevocationFailed, Fact: "A token could not be revoked at the provider and stays valid until it expires."
         => "The message says why. Revoke the token at the provider, for example by disabling the client, if it must not \
-         be used any more. If the TokenSource was deleted, its deletion went on: see docs/revocation.md.",
+         be used any more. If the TokenSource was deleted, its deletion was completed: see docs/revocation.md.",
     InvalidRequest, Refused: "The provider calls the request malformed: compare `bodyFormat`, `grantType` and `parameters` with its documentation."
         => "Compare `bodyFormat` (form or JSON?), `token.audience` and `parameters` with the provider's example \
          call.",
     InvalidClient, Credentials: "The provider does not accept the client's credentials."
         => "Compare client id and secret with what the provider issued, and check whether the secret was rotated or \
          revoked there. With Basic, try the other `basicEncoding`; some providers need `client_secret_post`. \
-         Then change the Secret: the new values are tried at once.",
+         Then change the Secret: the new values are tried immediately.",
     InvalidGrant, Credentials: "The user name, password or refresh token is wrong, expired, revoked or locked."
         => "With `grantType: refresh_token`: have a person authorise the client again, and put the new refresh token \
          into the credentials Secret. With a vendor's own `grantType`: compare its `parameters` with the \
@@ -175,7 +175,7 @@ reasons! {
          `response.fields`. From the third time in a row, the controller tries every 20 minutes only: each attempt \
          may cost a token.",
     ResponseTooLarge, Unusable: "The response exceeds 256 KiB."
-        => "As for `MalformedResponse`: most likely the URL is that of a web page.",
+        => "As for `MalformedResponse`: most likely the URL belongs to a web page.",
     TokenAlreadyExpired, Unusable: "The token was expired on arrival: check both clocks and `response.expiry`."
         => "Compare the clock of the node with the provider's; if the provider gives a wrong expiry, set \
          `response.expiry`. From the third time in a row, the controller tries every 20 minutes only.",
@@ -208,7 +208,7 @@ reasons! {
     CredentialsNotFound, NotSent: "The credentials Secret or one of its keys does not exist."
         => "Create the Secret in the TokenSource's own namespace, with keys `client_id` and `client_secret`, or \
          name yours in `credentialsRef.keys`.",
-    CredentialsInvalid, NotSent: "A credential cannot be used as it stands."
+    CredentialsInvalid, NotSent: "A credential has a value that cannot be used."
         => "The message names the key. Its value is empty, is not text, holds control characters, is still the \
          placeholder of an example or, for raw Basic, is a client id with a colon.",
     CredentialsNotBound, NotSent: "The Secret's owner has not allowed this host; the message gives the command that does."
@@ -221,7 +221,7 @@ reasons! {
         => "Ask the provider's administrator to admit the namespace, or give it the labels that `allowedNamespaces` \
          selects. With `--only-cluster-providers`, only ClusterTokenProviders may name endpoints.",
     TargetConflict, NotSent: "Another owner has the target, or the Secret for the refresh token."
-        => "The message names the Secret and its owner. Set `target.name` to another name. Existing Secrets are never taken over. If the other Secret goes, \
+        => "The message names the Secret and its owner. Set `target.name` to another name. Existing Secrets are never taken over. If the other Secret no longer exists, \
          the controller notices within a minute.",
     TargetWriteFailed, Passing: "The token was obtained but the Secret could not be written."
         => "Check quotas, admission webhooks and permissions: the message quotes the API server. The token is kept in \

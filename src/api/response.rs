@@ -162,7 +162,7 @@ pub enum ExpiryUnit {
     /// Seconds; or milliseconds, if the exp claim of the token proves it.
     #[default]
     Auto,
-    /// Seconds, whatever the exp claim of the token says.
+    /// Seconds, even if the exp claim of the token shows another unit.
     Seconds,
     /// Milliseconds.
     Milliseconds,

@@ -11,7 +11,7 @@ use super::duration::Duration;
 use super::{is_default, rule};
 
 /// A JWT that is the token itself. It is signed with the key in the credentials Secret, and no request is sent. That Secret
-/// must consent: its annotation tokensource.dev/allowed-hosts holds jwt:AUDIENCE, or jwt:None for a token without audience.
+/// must allow it: its annotation tokensource.dev/allowed-hosts contains jwt:AUDIENCE, or jwt:None for a token without audience.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SignedToken {

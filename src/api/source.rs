@@ -254,7 +254,7 @@ impl CredentialKeys {
 /// When to renew. If neither atPercentage nor before is set: at 75 percent of the token's lifetime.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!(has(self.atPercentage) && has(self.before))").message("set one of atPercentage (of the token's life) and before (its end), not both"))]
+#[x_kube(validation = Rule::new("!(has(self.atPercentage) && has(self.before))").message("set one of atPercentage (of the token's lifetime) and before (its end), not both"))]
 pub struct Renewal {
     /// The percentage of the token's lifetime after which to renew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -265,7 +265,7 @@ pub struct Renewal {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Duration>,
 
-    /// A URL to test the token at. A response of 401 renews the token at once.
+    /// A URL to test the token at. A response of 401 renews the token immediately.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<Probe>,
 

@@ -58,7 +58,7 @@ pub struct TokenSourceStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<Time>,
 
-    /// The fingerprint of the inputs that failed. Changed inputs are tried at once.
+    /// The fingerprint of the inputs that failed. Changed inputs are tried immediately.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub failed_inputs: Option<String>,

@@ -9,7 +9,7 @@ use super::workload::Workload;
 use super::{is_default, rule};
 
 /// Types of Secrets that no target may have, because Kubernetes or this controller reads such Secrets as its own
-/// credentials. The definition has the same rule, but an object may have been stored before the rule existed.
+/// credentials. The CRD has the same rule, but an object may have been stored before the rule existed.
 pub const RESERVED_TYPES: [&str; 3] =
     ["kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token", "tokensource.dev/refresh-token"];
 

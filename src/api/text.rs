@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Ranges of invisible characters besides the control characters: format characters, line and paragraph separators, and
+/// Ranges of invisible characters other than the control characters: format characters, line and paragraph separators, and
 /// letters without a glyph. They hide, reorder or separate their neighbours.
 const UNSEEN: [(char, char); 22] = [
     ('\u{ad}', '\u{ad}'),

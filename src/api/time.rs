@@ -1,4 +1,4 @@
-//! Conversion between the time type of this program (chrono) and that of k8s-openapi (jiff), and to text.
+//! Conversion between the time type of this program (chrono) and the time type of k8s-openapi (jiff), and to text.
 //!
 //! Every conversion drops fractions of a second: Kubernetes serialises whole seconds, and a status with fractions would
 //! never equal the status that is read back.

@@ -49,15 +49,15 @@ pub enum Command {
 
     /// Resume suspended TokenSources.
     ///
-    /// Removes spec.suspend. A token that is due is requested at once.
+    /// Removes spec.suspend. A token that is due is requested immediately.
     #[command(after_help = EXIT_CODES)]
     Resume(SuspendArguments),
 
-    /// Check the installation: definitions, versions, rights, leader, clock, providers' hosts, admission policy, tokens.
+    /// Check the installation: CRDs, versions, rights, leader, clock, providers' hosts, admission policy, tokens.
     ///
-    /// Each check ends as ok, warning, failure or "not checked", with what to do. No Secret is read. The hosts of providers are
-    /// contacted from this machine only (name resolution and a TLS handshake; nothing is sent), and compared with what the
-    /// controller says of them. The exit code is 1 if there is a failure; warnings do not count.
+    /// Each check ends as ok, warning, failure or "not checked", with what to do. No Secret is read. The command contacts the
+    /// providers' hosts from this machine only (name resolution and a TLS handshake; nothing is sent), and compares the results
+    /// with the controller's reports. The exit code is 1 if there is a failure; warnings do not count.
     #[command(after_help = EXIT_CODES)]
     Doctor(DoctorArguments),
 

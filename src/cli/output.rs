@@ -104,7 +104,7 @@ pub(super) fn harmless(text: &str) -> String {
 
 /// A value as indented JSON.
 pub(super) fn json(value: &impl serde::Serialize) -> String {
-    // Serialization cannot fail: the values are structs of texts, numbers and lists.
+    // Serialization cannot fail: the values are structs of strings, numbers and lists.
     serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
 }
 

@@ -45,7 +45,7 @@ struct Waiting<'a> {
     objects: &'a ObjectArguments,
     request: String,
     requested_at: DateTime<Utc>,
-    /// With the progress that was last printed.
+    /// The TokenSources without a result, each with the progress that was last printed.
     pending: BTreeMap<ObjectKey, Option<String>>,
     failed: bool,
 }

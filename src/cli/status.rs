@@ -59,7 +59,7 @@ fn columns(arguments: &StatusArguments) -> Columns {
     Columns { namespace: arguments.all_namespaces, more: arguments.output == StatusOutput::Wide }
 }
 
-/// As kubectl names an object: `tokensource.tokensource.dev/NAME`.
+/// The name of the object as kubectl prints it: `tokensource.tokensource.dev/NAME`.
 fn name(row: &Row) -> String {
     format!("tokensource.{GROUP}/{}\n", row.name)
 }

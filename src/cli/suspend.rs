@@ -13,7 +13,7 @@ use super::{Environment, Error, ExitStatus};
 use crate::api::{TokenSource, from_kubernetes};
 use crate::api_calls::chain;
 
-/// One that cannot be changed does not keep the others from being changed.
+/// A TokenSource that cannot be changed does not keep the others from being changed.
 pub(super) async fn run(
     arguments: &SuspendArguments,
     suspend: bool,

@@ -24,7 +24,7 @@ struct Versions {
     controller_versions: Option<BTreeSet<String>>,
 }
 
-/// As kubectl does, prints what is known even if the API server does not answer, which is an error.
+/// Prints what is known even if the API server does not answer, as kubectl does. A missing answer is an error.
 pub(super) async fn run(
     arguments: &VersionArguments,
     environment: &Environment,

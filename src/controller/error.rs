@@ -55,7 +55,7 @@ errors! {
     WriteTarget: "the target Secret could not be written",
     DeleteFormerTarget: "the Secret of the target's former name could not be deleted",
     // Only the leader may send a request to a provider.
-    Ask: "no provider was asked",
+    Ask: "no request was sent to a provider",
     WriteStatus: "the status could not be written",
     // The finalizer of `provider.revocation.onDelete`.
     WriteFinalizer: "the finalizer could not be written",

@@ -1,7 +1,7 @@
 //! Whether this process leads, where several replicas run and one of them may act.
 //!
-//! Updated by the code of the lease. Checked before each token request and each write, because the process may have been
-//! suspended since it won the election. Must not know how a lease is won.
+//! `runtime::lease` updates the leadership. Each token request and each write checks it first, because the process may have
+//! been suspended since it won the election. Must not know how a lease is won.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -13,9 +13,9 @@ use tokio::sync::watch;
 /// may be set.
 #[derive(Clone, Copy, Debug)]
 pub struct Until {
-    /// By the monotonic clock.
+    /// The end by the monotonic clock.
     pub elapsed: Instant,
-    /// By the wall clock.
+    /// The end by the wall clock.
     pub wall: DateTime<Utc>,
 }
 

@@ -113,7 +113,7 @@ impl Controller {
         Self { scopes: namespaces.into_iter().map(prepare).collect(), rights }
     }
 
-    /// Registers the collectors that are read at each scrape; those of single `TokenSource`s only with `per_object`.
+    /// Registers the collectors that are read at each scrape; the collectors of single `TokenSource`s only with `per_object`.
     pub fn register(&self, registry: &mut Registry, per_object: bool) {
         let Some((context, _)) = self.scopes.first() else { return };
         registry.register_collector(collectors::load(&context.limiters));

@@ -24,7 +24,7 @@ pub struct Settings {
     pub resolver: Arc<Resolver>,
     /// Endpoints may come only from `ClusterTokenProvider`s.
     pub only_cluster_providers: bool,
-    /// How many reconciles may run at once.
+    /// How many reconciles may run at the same time.
     pub concurrency: u16,
     /// Namespace and name of the Secret that keeps the key for the hash of credentials.
     pub key_secret: (String, String),

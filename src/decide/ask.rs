@@ -65,7 +65,7 @@ impl Ask {
     }
 }
 
-/// The secret values of one request. They are dropped with it.
+/// The secret values of one request, which are dropped with the request.
 #[derive(Default)]
 pub struct RequestInputs {
     /// The data of the credentials Secret; empty if the spec names none.

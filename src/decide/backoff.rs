@@ -1,5 +1,5 @@
 //! When to retry after a failure. Knows the retry classes, how often each has failed in a row, whether the inputs have ever
-//! worked, and the remaining life of the stored token. Must not know how a status is written.
+//! worked, and the remaining lifetime of the stored token. Must not know how a status is written.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::oauth::{Repeat, Retry};
 const FIRST: TimeDelta = TimeDelta::seconds(2);
 /// The longest wait after a transient failure, unless the provider asks for a longer one.
 const LONGEST: TimeDelta = TimeDelta::seconds(300);
-/// The remaining life of the stored token never shortens the maximum wait below this.
+/// The remaining lifetime of the stored token never shortens the maximum wait below this.
 const SHORTEST_CAP: TimeDelta = TimeDelta::seconds(30);
 /// The wait after a permanent refusal. Such refusals are often corrected at the provider, which no watch shows.
 const HOURLY: TimeDelta = TimeDelta::hours(1);
@@ -22,18 +22,18 @@ const HOURLY: TimeDelta = TimeDelta::hours(1);
 /// know a client or a secret that was just created.
 const WHILE_NEW: [TimeDelta; 4] =
     [TimeDelta::seconds(20), TimeDelta::seconds(40), TimeDelta::seconds(60), TimeDelta::seconds(90)];
-/// The minimum wait from the third unusable answer in a row, since each may have cost a token. The remaining life of the
+/// The minimum wait from the third unusable answer in a row, since each may have cost a token. The remaining lifetime of the
 /// stored token may shorten it.
 const WASTEFUL_FLOOR: TimeDelta = TimeDelta::minutes(20);
 /// The number of unusable answers in a row from which [`WASTEFUL_FLOOR`] applies.
 const WASTEFUL_PATIENCE: i32 = 3;
 
-/// The longest possible wait. A recorded wait that ends later was written with another clock. It is one hour, both for
-/// repeated attempts and for `Retry-After` (`oauth::response::retry_after`), plus a second because the status has whole
-/// seconds.
+/// The longest possible wait. A recorded wait that ends later was written with another clock. The longest wait is one hour,
+/// both for repeated attempts and for `Retry-After` (`oauth::response::retry_after`), plus a second because the status has
+/// whole seconds.
 pub const LONGEST_WAIT: TimeDelta = TimeDelta::seconds(3601);
 
-/// Everything besides the failure itself that the wait depends on.
+/// Everything that the wait depends on, except the failure itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Attempts<'a> {
     /// Failures in a row, this one included.
@@ -42,7 +42,7 @@ pub struct Attempts<'a> {
     pub of_class: i32,
     /// Whether the target holds a token that was requested with the same inputs.
     pub proven: bool,
-    /// The remaining life of the token in the target; zero or less without a token.
+    /// The remaining lifetime of the token in the target; zero or less without a token.
     pub life_left: TimeDelta,
     /// The uid of the TokenSource, which seeds the jitter.
     pub uid: &'a str,
@@ -99,8 +99,8 @@ impl Attempts<'_> {
     }
 
     /// A long wait, shortened for one more attempt before the stored token expires: early enough for every mount to show the
-    /// new token, or after half of a remaining life that is too short for that. `patience` is the number of failures of this
-    /// class after which waits are long. It prevents the remaining life from being halved again and again.
+    /// new token, or after half of a remaining lifetime that is too short for that. `patience` is the number of failures of this
+    /// class after which waits are long. This number prevents the remaining lifetime from being halved again and again.
     fn long(&self, wait: TimeDelta, patience: i32) -> TimeDelta {
         let sooner = if self.life_left > PROPAGATION_MARGIN * 2 {
             self.life_left - PROPAGATION_MARGIN
@@ -119,12 +119,12 @@ impl Attempts<'_> {
 
 /// The maximum wait after the first failed call to the API server. Each further failure doubles it.
 const FIRST_CALL: TimeDelta = TimeDelta::milliseconds(500);
-/// The longest maximum wait, and the shortest to which the remaining life of the token may reduce it.
+/// The longest maximum wait, and the shortest to which the remaining lifetime of the token may reduce it.
 const LONGEST_CALL: TimeDelta = TimeDelta::seconds(60);
 const SHORTEST_CALL_CAP: TimeDelta = TimeDelta::seconds(1);
 
 /// How long to wait after this number of failed calls to the API server in a row. Such a call costs no token, so it is
-/// repeated sooner the less life the token in the target has left.
+/// repeated sooner the shorter the remaining lifetime of the token in the target is.
 pub fn retry_after_error(errors: u32, life_left: TimeDelta, uid: &str) -> Duration {
     let cap = if life_left > TimeDelta::zero() {
         (life_left / 8).clamp(SHORTEST_CALL_CAP, LONGEST_CALL)

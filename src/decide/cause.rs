@@ -10,7 +10,7 @@ use crate::api::Reason;
 pub enum Cause {
     /// No token has been issued yet.
     TokenPending,
-    /// The target Secret is gone.
+    /// The target Secret does not exist.
     TargetMissing,
     /// The target Secret has another owner.
     TargetConflict,
@@ -24,7 +24,7 @@ pub enum Cause {
     RenewalDue,
     /// The probe does not accept the token.
     ProbeRejected,
-    /// A person asked for a renewal.
+    /// A person requested a renewal.
     RenewalRequested,
 }
 

@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use crate::api::TokenSource;
 
 /// The oldest of `others` that has the same target, if it is older than `source`. The name decides between TokenSources of
-/// the same age. One that is being deleted does not count.
+/// the same age. A TokenSource that is being deleted does not count.
 pub fn conflicting_source(
     source: &TokenSource,
     others: impl IntoIterator<Item = impl Borrow<TokenSource>>,

@@ -22,7 +22,7 @@ const PLACEHOLDERS: [&str; 9] = [
     "********",
 ];
 
-/// The minimum length of a text that is judged. Shorter texts may be valid base64 by chance.
+/// The minimum length of a value that is checked. Shorter values may be valid base64 by chance.
 const SHORTEST_ENCODED: usize = 16;
 
 /// The values that a request may use, with the names of their Secrets and keys.
@@ -43,7 +43,7 @@ fn used<'a>(
     credentials.chain(others)
 }
 
-/// Refuses placeholders. They are never sent, because providers count wrong passwords.
+/// Refuses placeholders, which are never sent, because providers count wrong passwords.
 pub fn placeholder(
     spec: &TokenSourceSpec,
     provider: &TokenProviderSpec,
@@ -85,10 +85,10 @@ fn doubt(value: &str) -> Option<&'static str> {
     let quoted = |quote: char| value.len() > 1 && value.starts_with(quote) && value.ends_with(quote);
     if value.trim() != value {
         Some(
-            "begins or ends with white space, which is sent as it stands: remove it if the provider issued none",
+            "begins or ends with white space, which is sent unchanged: remove it if the provider issued none",
         )
     } else if quoted('"') || quoted('\'') {
-        Some("is in quotes, which are sent as they stand: remove them if the provider issued none")
+        Some("is in quotes, which are sent unchanged: remove them if the provider issued none")
     } else if is_encoded(value) {
         Some(
             "is base64 of a text: if it was encoded by hand and put into data, put it into stringData as it was issued",

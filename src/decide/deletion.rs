@@ -8,7 +8,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::Failure;
 use crate::oauth::Retry;
 
-/// The maximum time from the deletion until the object is gone, with or without a revocation.
+/// The maximum time from the request to delete the object until the controller removes its finalizer, with or without a
+/// revocation.
 const DEADLINE: TimeDelta = TimeDelta::minutes(2);
 /// The pause after each attempt. The third failure is the last.
 const PAUSES: [TimeDelta; 2] = [TimeDelta::seconds(10), TimeDelta::seconds(20)];
@@ -72,7 +73,7 @@ impl Deletion {
         }
     }
 
-    /// When the object is gone at the latest. The clocks of the API server and of this process may differ.
+    /// When the controller removes its finalizer at the latest. The clocks of the API server and of this process may differ.
     pub fn deadline(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         let begun = self.tries.begun.unwrap_or(now);
         self.since.map_or(begun, |since| since.min(begun)) + DEADLINE
@@ -94,7 +95,8 @@ impl RevocationTries {
         self
     }
 
-    /// Records that the provider has confirmed everything. It is not asked again if the finalizer cannot be removed.
+    /// Records that the provider has confirmed everything. The provider receives no further revocation request if the finalizer
+    /// cannot be removed.
     #[must_use]
     pub fn succeeded(self) -> Self {
         Self { succeeded: true, ..self }

@@ -8,8 +8,9 @@ use super::{Observed, ReferencedSecret};
 use crate::api::{ProviderKind, TokenProviderSpec, TokenSourceSpec};
 use crate::oauth::{Disclosure, Endpoint, HostBinding};
 
-/// How much may be shown of the answer of this host. `accounts_consented` says that the owners of the ServiceAccounts have
-/// allowed the host. They are asked before a token request, but not before metadata are read.
+/// How much may be shown of the answer of this host. `accounts_consented` means that the owners of the ServiceAccounts have
+/// allowed the host. The annotations of the ServiceAccounts are checked before a token request, but not before the issuer's
+/// metadata is read.
 pub fn disclosure(
     observed: &Observed<'_>,
     provider: &TokenProviderSpec,

@@ -101,7 +101,7 @@ fn failed(before: &TokenSourceStatus, outcome: &Outcome) -> Option<Transition> {
     (!known).then(|| Transition { warning: true, reason: failure.reason, note: failure.message.clone() })
 }
 
-/// A renewal for which another grant replaced the refused refresh token. It is reported because that grant may use a
+/// A renewal for which another grant replaced the refused refresh token. The renewal is reported because that grant may use a
 /// password.
 fn fell_back(outcome: &Outcome) -> Option<Transition> {
     let Outcome::Published(publication) = outcome else { return None };

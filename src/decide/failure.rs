@@ -38,8 +38,8 @@ impl Failure {
             retry: Retry::Wasteful,
             retry_after: None,
             message: format!(
-                "{} The provider returned the token that the Secret holds, with a life of 0. If it always says 0, set \
-                 response.expiry.ignoreResponse.",
+                "{} The provider returned the token that the Secret holds, with a lifetime of 0. If the provider \
+                 always declares a lifetime of 0, set response.expiry.ignoreResponse.",
                 reason.sentence()
             ),
         }
@@ -66,7 +66,7 @@ impl Failure {
 /// Failures after which requests are repeated in the same way. Failures of one class are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FailureClass {
-    /// It may end without a change.
+    /// A failure that may end without a change of the spec.
     Passing,
     /// A success response without a usable token, which may have cost a token.
     Unusable,

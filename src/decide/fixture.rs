@@ -20,7 +20,7 @@ use crate::oauth::Retry;
 /// The host that the fixture's credentials allow.
 pub(super) const HOST: &str = "auth.example.com";
 
-/// This number of seconds after the fixture's token was issued.
+/// The instant that is this number of seconds after the fixture's token was issued.
 pub(super) fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_767_225_600 + seconds, 0).unwrap()
 }

@@ -1,4 +1,4 @@
-//! Hexadecimal texts of hashes.
+//! Hexadecimal strings of hashes.
 
 use std::fmt::Write as _;
 

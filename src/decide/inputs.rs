@@ -1,5 +1,5 @@
-//! Fingerprints of the inputs of a request. They show whether a stored token or a recorded failure belongs to the current
-//! inputs.
+//! Fingerprints of the inputs of a request. Fingerprints show whether a stored token or a recorded failure belongs to the
+//! current inputs.
 //!
 //! Knows which fields shape the request and the rendering. Must not know a client's secret: credentials are represented by
 //! the uid and resourceVersion of the first version with the same values (`versions`), because a hash of a weak secret could
@@ -27,8 +27,8 @@ pub struct Secrets {
     pub assertion: ReferencedSecret,
     /// `tls.clientCertificateRef`: the certificate of the connection.
     pub certificate: ReferencedSecret,
-    /// The TokenSources whose tokens are used. They are not part of the fingerprint: a renewal of such a token requests no
-    /// new token here.
+    /// The TokenSources whose tokens are used. These TokenSources are not part of the fingerprint: a renewal of such a token
+    /// requests no new token here.
     pub upstreams: Vec<Upstream>,
     /// The versions that represent the Secrets in the fingerprint.
     pub versions: Versions,
@@ -104,7 +104,7 @@ impl Secrets {
 /// Two fingerprints, each 64 hexadecimal digits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fingerprints {
-    /// Fingerprint of the inputs that shape the token and its rendering. A token with another fingerprint is renewed at once.
+    /// Fingerprint of the inputs that shape the token and its rendering. A token with another fingerprint is renewed immediately.
     pub token: String,
     /// Fingerprint of all inputs that can decide whether a request succeeds: those above, and the trusted CAs, the timeout
     /// and the generation. A failure with another fingerprint causes no wait.
@@ -146,8 +146,8 @@ pub fn fingerprints(
     Some(Fingerprints { token, attempt })
 }
 
-/// The fingerprint of the current spec with the earlier versions of the credentials. It equals the earlier fingerprint if
-/// nothing but the values of credentials has changed.
+/// The fingerprint of the current spec with the earlier versions of the credentials. The result equals the earlier fingerprint
+/// if nothing but the values of credentials has changed.
 pub(super) fn token_fingerprint_with_earlier(
     spec: &TokenSourceSpec,
     provider: &TokenProviderSpec,

@@ -50,7 +50,7 @@ pub enum Admission {
 /// The TokenSources to resume, and the time of the next call.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Resumed {
-    /// They may send a request now, or must report their wait.
+    /// The TokenSources that may send a request now, or must report their wait.
     pub names: Vec<Name>,
     /// The next instant at which this may change without an event; None if there is none.
     pub next: Option<DateTime<Utc>>,
@@ -169,7 +169,7 @@ impl Limiter {
         self.grant(now);
     }
 
-    /// Removes a TokenSource that does not need a token any more or is gone.
+    /// Removes a TokenSource that does not need a token any more or no longer exists.
     pub fn leave(&mut self, name: &Name, now: DateTime<Utc>) {
         if self.permits.get(name).is_some_and(|permit| permit.is_reserved) {
             self.give_back(name);

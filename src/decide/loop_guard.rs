@@ -31,7 +31,7 @@ impl LoopGuard {
         Self { user_revision, count: count.saturating_add(1), last: now }
     }
 
-    /// The earliest instant of the next reconcile; None if it may be at once.
+    /// The earliest instant of the next reconcile; None if the next reconcile may begin immediately.
     pub fn not_before(
         &self,
         user_revision: &(i64, Option<String>),
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
     use crate::decide::fixture::at;
 
-    /// How many reconciles without progress come about in so many seconds, if one follows the other at once.
+    /// How many reconciles without progress happen in this number of seconds, if each follows the one before immediately.
     fn reconciles(seconds: i64, user_revision: impl Fn(u32) -> (i64, Option<String>)) -> u32 {
         let (mut guard, mut count) = (None::<LoopGuard>, 0);
         for tenth in 0..seconds * 10 {

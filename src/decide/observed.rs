@@ -1,5 +1,5 @@
 //! Everything that a decision depends on, collected by `controller::reconcile::observe`. Holds facts only; must not know
-//! where they come from.
+//! where they were read.
 
 use chrono::{DateTime, Utc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -21,7 +21,7 @@ pub struct Observed<'a> {
     pub namespace: &'a str,
     /// Name of the `TokenSource`.
     pub name: &'a str,
-    /// Its uid: the seed of its jitter.
+    /// The uid of the `TokenSource`: the seed of its jitter.
     pub uid: &'a str,
     /// When the object was created.
     pub created_at: Option<DateTime<Utc>>,
@@ -148,7 +148,7 @@ impl Observed<'_> {
         }
     }
 
-    /// Name of the target: that of the spec, or else that of the `TokenSource`.
+    /// Name of the target: the name in the spec, or else the name of the `TokenSource`.
     pub fn target_name(&self) -> &str {
         self.spec.target.name.as_deref().unwrap_or(self.name)
     }

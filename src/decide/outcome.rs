@@ -12,7 +12,7 @@ use crate::oauth::Notice;
 pub enum Outcome {
     /// Nothing had to be done.
     Unchanged,
-    /// A token is needed, but the time of the request has not come, or only a change helps.
+    /// A token is needed, but it is too early for the request, or only a change helps.
     Waiting,
     /// A token is needed, and the request waits for the limiter of its provider.
     Deferred(Deferral),
@@ -22,7 +22,7 @@ pub enum Outcome {
     Refused(Failure),
     /// The request failed: when, and why.
     Failed(DateTime<Utc>, Failure),
-    /// A token was issued, but the target could not be written. The token is kept in memory. The instant is that of the
+    /// A token was issued, but the target could not be written. The token is kept in memory. The instant belongs to the
     /// request.
     Unwritten(DateTime<Utc>, Failure),
     /// The target holds a new token.
@@ -42,7 +42,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Whether the outcome is that of a token request, or of a write of the token, which the cluster may not show yet. Only this
+    /// Whether the outcome belongs to a token request, or to a write of the token, which the cluster may not show yet. Only this
     /// process knows it until the status or the target is written.
     pub fn reports_request(&self) -> bool {
         matches!(self, Self::Failed(..) | Self::Unwritten(..) | Self::Published(_))
@@ -79,7 +79,8 @@ pub struct Publication {
 
 impl Publication {
     /// When the provider returned a token that it had returned before; None otherwise. If the target held the answer to this
-    /// very request, the earlier write succeeded and only its response was lost: this says nothing about the provider.
+    /// very request, the earlier write succeeded and only its response was lost: the
+    /// provider did not return an earlier token.
     pub fn repeated_at(&self) -> Option<DateTime<Utc>> {
         self.unchanged_at.filter(|asked_at| *asked_at > self.published.issued_at)
     }

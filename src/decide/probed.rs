@@ -26,7 +26,7 @@ impl Probed {
     ) -> Self {
         let earlier = before.map_or(0, |before| before.unclear);
         let unclear = if verdict == ProbeVerdict::Unclear { earlier.saturating_add(1) } else { 0 };
-        // A rejection stands until the probe accepts the token: an answer without a verdict does not end it.
+        // A rejection applies until the probe accepts the token: an answer without a verdict does not end the rejection.
         let rejected = before
             .is_some_and(|before| before.issued_at == issued_at && before.verdict == ProbeVerdict::Rejected);
         let verdict =
@@ -42,7 +42,7 @@ pub enum ProbeVerdict {
     Accepted,
     /// 401: the server does not accept the token (RFC 6750 §3.1).
     Rejected,
-    /// Any other answer, which says nothing about the token.
+    /// Any other answer, which does not show whether the token is accepted.
     Unclear,
 }
 

@@ -38,12 +38,12 @@ pub fn chosen_provider(
     }
 }
 
-/// The host of a provider: that of its token endpoint or, before discovery, of its issuer. None if the URL is malformed.
+/// The host of a provider: the host of its token endpoint or, before discovery, of its issuer. None if the URL is malformed.
 pub fn provider_host(provider: &TokenProviderSpec) -> Option<String> {
     Endpoint::parse(provider.url()?).ok().map(|endpoint| endpoint.host().to_owned())
 }
 
-/// Refuses a probe at another host than that of the provider, for `--only-cluster-providers`.
+/// Refuses a probe at another host than the provider's, for `--only-cluster-providers`.
 pub fn stray_probe(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Option<Failure> {
     let host = |url: &str| {
         let endpoint = Endpoint::parse(url).ok()?;
@@ -54,7 +54,7 @@ pub fn stray_probe(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Opti
     (probe != own).then(|| {
         Failure::local(
             Reason::ProviderNotAllowed,
-            "This controller speaks to the hosts of ClusterTokenProviders only (--only-cluster-providers): remove \
+            "This controller sends requests only to the hosts of ClusterTokenProviders (--only-cluster-providers): remove \
              renewal.probe, or point it at the provider's own host.",
         )
     })

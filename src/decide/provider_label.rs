@@ -22,8 +22,9 @@ pub struct HostUse<'a> {
     pub since: i64,
 }
 
-/// The order in which hosts become values: those of ClusterTokenProviders, then those in use for the longest time. So no new
-/// TokenSource, of whatever name and in however many namespaces, takes the value of a host in use; and all replicas choose alike.
+/// The order in which hosts become values: the hosts of ClusterTokenProviders, then the hosts in use for the longest time. So
+/// no new TokenSource, with any name and in any number of namespaces, takes the value of a host in use; and all replicas choose
+/// alike.
 type Rank = (bool, i64);
 
 /// The hosts that are values of the label.

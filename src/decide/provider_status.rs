@@ -1,4 +1,4 @@
-//! The status of a provider object, made from what the TokenSources that use it say.
+//! The status of a provider object, made from the statuses of the TokenSources that use it.
 //!
 //! Knows which failures prove that the endpoint fails, and when a status is worth a write. Must not know the names of
 //! TokenSources, nor their messages: more people may read a ClusterTokenProvider than the TokenSources that use it.
@@ -19,7 +19,7 @@ const NEWER: TimeDelta = TimeDelta::minutes(10);
 /// How long a success in one namespace outweighs the failures of another one. The circuit breaker remembers tenants as long.
 const AROUND: TimeDelta = TimeDelta::hours(1);
 
-/// The status to write now; None if none is worth a write. `generation` and `before` are those of the provider object, and
+/// The status to write now; None if none is worth a write. `generation` and `before` belong to the provider object, and
 /// `since_write` is the time since this process last wrote the status.
 pub fn provider_status(
     users: &[ProviderUse<'_>],
@@ -116,7 +116,7 @@ fn verdict(
         return Some(Verdict::Failing(most_frequent(&since)?));
     }
     let reported = before.and_then(|before| ConditionType::Ready.find_false(&before.conditions));
-    // The failing TokenSources may be gone or changed since. That proves nothing about the endpoint; an answer does.
+    // The failing TokenSources may have been deleted or changed since. That proves nothing about the endpoint; an answer does.
     if let Some(reported) = reported {
         let turned = past(&reported.last_transition_time, now);
         let is_over = succeeded_at > recorded

@@ -1,6 +1,6 @@
-//! What the status of one TokenSource says about the provider that it uses.
+//! What the status of one TokenSource shows about the provider that the TokenSource uses.
 //!
-//! Knows which failures the endpoint causes and which a client causes, and which recorded times can be believed: the owner of a
+//! Knows which failures the endpoint causes and which a client causes, and which recorded times can be used: the owner of a
 //! TokenSource controls much of its status. Must not know what follows for the provider.
 
 use chrono::{DateTime, Utc};
@@ -10,7 +10,7 @@ use super::conditions::State;
 use super::schedule::is_of_another_clock;
 use crate::api::{ConditionType, Reason, ReasonKind, Tls, TokenSource, TokenSourceStatus, from_kubernetes};
 
-/// What a failure says about the endpoint.
+/// What a failure shows about the endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum EndpointEvidence {
     /// The endpoint, or the provider object, causes the failure. A client can cause it only with what its credentials or its
@@ -56,7 +56,7 @@ pub(super) struct Failed {
     pub(super) times: i32,
 }
 
-/// What a TokenSource says about the provider that it uses.
+/// What the status of a TokenSource shows about its provider.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ProviderUse<'a> {
     pub(super) namespace: &'a str,
@@ -68,7 +68,7 @@ pub struct ProviderUse<'a> {
 }
 
 impl<'a> ProviderUse<'a> {
-    /// What a TokenSource that the provider admits says now. `tls` is that of the provider block.
+    /// What the status of a TokenSource that the provider admits shows now. `tls` is a field of the provider block.
     pub fn of(
         source: &'a TokenSource,
         tls: &Tls,
@@ -77,7 +77,7 @@ impl<'a> ProviderUse<'a> {
     ) -> Self {
         let namespace = source.metadata.namespace.as_deref().unwrap_or_default();
         let nothing = Self { namespace, succeeded_at: None, answered_at: None, failed: None };
-        // A status of an earlier generation may be about another provider. While it is suspended, a TokenSource asks for
+        // A status of an earlier generation may be about another provider. A suspended TokenSource requests
         // nothing, and does not replace a target whose record somebody has altered.
         let status = status.filter(|status| {
             status.observed_generation == source.metadata.generation && !source.spec.suspend
@@ -104,7 +104,7 @@ impl<'a> ProviderUse<'a> {
     }
 }
 
-/// What a failure says about the endpoint of a provider with these settings of TLS. If the client has a certificate, which is in
+/// What a failure shows about the endpoint of a provider with these settings of TLS. If the client has a certificate, which is in
 /// the namespace of the TokenSource, the server may have refused that.
 fn evidence_with_tls(reason: Reason, tls: &Tls) -> EndpointEvidence {
     match reason {

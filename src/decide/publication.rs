@@ -23,7 +23,7 @@ pub struct TokenRecord {
     /// Fingerprint of the inputs of its request.
     pub inputs_fingerprint: String,
     /// When this token was first issued. Earlier than `issued_at` if the provider has returned the same token again with a
-    /// longer life. Not part of the hash: a change to it costs one restart at most.
+    /// longer lifetime. Not part of the hash: a change to it costs one restart at most.
     pub since: DateTime<Utc>,
     /// The renewal request that is handled by this token. Stored with the token, so that both are written or neither is. Not
     /// part of the hash: a change of this value costs one renewal at most.

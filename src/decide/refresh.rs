@@ -41,9 +41,9 @@ const PATIENCE: i32 = 3;
 /// refusal by the provider, or after the third failure in a row. `failures` includes this one.
 ///
 /// The answer does not show whether the refresh token or the request was refused: providers answer 401, 403 or codes of
-/// their own. A limit (429) or a proxy's refusal says nothing about the token, and another request at once would make the
-/// limit worse. With grant `refresh_token` nothing can replace the stored token: the credentials' own has been used up by
-/// rotation, and sending it again may revoke all of its successors.
+/// their own. A limit (429) or a proxy's refusal does not show whether the token is valid, and an immediate further request
+/// would make the limit worse. With grant `refresh_token` nothing can replace the stored token: rotation has used up the
+/// credentials' own token, and sending that token again may revoke all of its successors.
 pub fn falls_back_to_grant(provider: &TokenProviderSpec, failure: &Failure, failures: i32) -> bool {
     let third = failures >= PATIENCE && failure.reason != Reason::RateLimited;
     !is_own_grant(provider) && (Failure::is_refusal_by_provider(failure.reason) || third)
@@ -62,7 +62,7 @@ pub fn add_reauthorization_hint(observed: &Observed<'_>, mut failure: Failure) -
     {
         failure.message = format!(
             "{} Have a person authorise this client again at the provider, and put the new refresh token into key {} of \
-             Secret {}: it is used at once.",
+             Secret {}: the controller uses it immediately.",
             failure.message,
             reference.keys.refresh_token(),
             reference.name

@@ -27,7 +27,7 @@ pub struct ReplacedToken {
 }
 
 impl ReplacedToken {
-    /// This token is replaced now. None if it expires before it would be revoked.
+    /// The record for this token, which is replaced now. None if the token expires before it would be revoked.
     pub fn new(now: DateTime<Utc>, grace: TimeDelta, token: &Published) -> Option<Self> {
         let due = now + grace;
         (due < token.expires_at).then(|| Self {
@@ -56,7 +56,7 @@ impl ReplacedToken {
 
 #[cfg(test)]
 impl ReplacedToken {
-    /// One of a token that expires at this instant.
+    /// A replaced token that expires at this instant.
     pub(crate) fn until(now: DateTime<Utc>, grace: TimeDelta, expires_at: DateTime<Utc>) -> Self {
         let (due, until) = (now + grace, expires_at.min(now + grace + KEPT));
         Self {

@@ -16,7 +16,7 @@ pub(super) fn is_needed(observed: &Observed<'_>, status: &TokenSourceStatus) -> 
             .is_some_and(|restarted_for| published.is_some_and(|published| published.since != restarted_for))
 }
 
-/// When the next action besides renewal is due for the token in the target; None if there is none. `status` is the one to be
+/// When the next action other than a renewal is due for the token in the target; None if there is none. `status` is the one to be
 /// recorded.
 pub fn next_follow_up(observed: &Observed<'_>, status: &TokenSourceStatus) -> Option<DateTime<Utc>> {
     let needed = is_needed(observed, status) || former_target::are_removable(observed);

@@ -65,7 +65,7 @@ pub fn revocable(observed: &Observed<'_>) -> Revocable {
     }
 }
 
-/// How long after its replacement the token in the target is revoked; None if it is not, because the spec does not ask for it, or
+/// How long after its replacement the token in the target is revoked; None if it is not, because the spec does not require it, or
 /// the token may be another provider's.
 pub fn grace_of_current(observed: &Observed<'_>) -> Option<TimeDelta> {
     let grace = observed.provider.as_ref().ok()?.grace_of_replaced()?;
@@ -115,7 +115,7 @@ fn lost_token(observed: &Observed<'_>) -> Option<Failure> {
     let is_gone = matches!(observed.target, Target::Missing | Target::Foreign(_));
     (is_gone && observed.now < expires_at).then(|| {
         Failure::not_revoked(format!(
-            "Secret {} was gone before its token could be read.",
+            "Secret {} was deleted before its token could be read.",
             observed.target_name()
         ))
     })

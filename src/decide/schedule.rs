@@ -16,13 +16,14 @@ pub const SHORT_LIFE: TimeDelta = TimeDelta::seconds(360);
 /// refresh token is refused.
 pub const MINIMUM_INTERVAL: TimeDelta = TimeDelta::seconds(5);
 
-/// The minimum interval between two requests that the annotation or the probe asks for.
+/// The minimum interval between two token requests that the annotation or the probe causes.
 pub const REQUESTED_INTERVAL: TimeDelta = TimeDelta::seconds(60);
 
 /// The interval between two requests to a provider that returns the same token again.
 const STICKY_INTERVAL: TimeDelta = TimeDelta::seconds(60);
 
-/// The clock difference between two machines that is tolerated. It loses no token that lives longer than two minutes.
+/// The clock difference between two machines that is tolerated. This tolerance loses no token that lives longer than two
+/// minutes.
 const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(60);
 
 /// Whether a recorded instant that was in the past then lies in the future now: it was written with another clock, and its
@@ -45,7 +46,7 @@ pub struct Life {
 
 impl Life {
     /// Whether it began after `now`: the clock has been set back since then by an unknown amount, and the token may expire
-    /// that much earlier than it says.
+    /// that much earlier than recorded.
     pub fn is_of_another_clock(self, now: DateTime<Utc>) -> bool {
         is_of_another_clock(self.issued_at, now)
     }
@@ -88,8 +89,8 @@ pub fn due_between(lifetime: TimeDelta, renewal: &Renewal) -> (TimeDelta, TimeDe
 /// The time of renewal without jitter, and the span of which the jitter is a tenth at most.
 fn due_and_jitter_base(lifetime: TimeDelta, renewal: &Renewal) -> (TimeDelta, TimeDelta) {
     let due = wanted_renewal(lifetime, renewal).min(latest_renewal(lifetime));
-    // The shorter of the two parts: a tenth of a long second part could use up a short first one, and the next token would be
-    // due at once.
+    // The jitter is computed from the shorter part. A tenth of a long second part could be as long as a short first part, and
+    // the next token would be due immediately.
     (due, (lifetime - due).min(due))
 }
 

@@ -18,11 +18,11 @@ pub enum ReferencedSecret {
     Missing(String),
     /// The Secret exists.
     Present {
-        /// Its name.
+        /// The name of the Secret.
         name: String,
-        /// Its uid.
+        /// The uid of the Secret.
         uid: String,
-        /// Its resourceVersion.
+        /// The resourceVersion of the Secret.
         resource_version: String,
         /// Value of its `allowed-hosts` annotation.
         allowed_hosts: Option<String>,

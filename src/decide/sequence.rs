@@ -15,7 +15,7 @@ pub enum ObtainCall {
 }
 
 impl ObtainCall {
-    /// The first call. `unstored` says that an unwritten token has a refresh token that is not stored yet: there is no other
+    /// The first call. `unstored` means that an unwritten token has a refresh token that is not stored yet: there is no other
     /// copy of a rotated one.
     pub fn first(unstored: bool) -> Self {
         if unstored { Self::StoreUnwritten } else { Self::Request }
@@ -30,7 +30,7 @@ impl ObtainCall {
         }
     }
 
-    /// The call after this one has failed; None if there is no token. `falls_back_to_grant` says that the configured grant
+    /// The call after this one has failed; None if there is no token. `falls_back_to_grant` means that the configured grant
     /// replaces the refresh token that was sent (see [`super::refresh::falls_back_to_grant`]).
     pub fn after_failure(self, falls_back_to_grant: bool) -> Option<Self> {
         match self {
@@ -53,8 +53,8 @@ pub enum PublishCall {
 }
 
 impl PublishCall {
-    /// The first call. `unstored` says that the token has a refresh token that is not stored yet. It is stored first: there is
-    /// no other copy of a rotated one, while an access token can be requested again.
+    /// The first call. `unstored` means that the token has a refresh token that is not stored yet. The refresh token is stored
+    /// first: there is no other copy of a rotated one, while an access token can be requested again.
     pub fn first(unstored: bool) -> Self {
         if unstored { Self::StoreRefreshToken } else { Self::WriteTarget }
     }

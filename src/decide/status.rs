@@ -58,7 +58,7 @@ pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceSta
 }
 
 /// Whether the only news is a wait for the limiter. Writing that for each of thousands of waiting TokenSources would cost
-/// the API server more than their tokens. A change of `Ready` is written at once, and so is the end of `Stalled`, except if
+/// the API server more than their tokens. A change of `Ready` is written immediately, and so is the end of `Stalled`, except if
 /// the target still has a valid token or nothing has been written yet.
 fn is_only_a_wait(observed: &Observed<'_>, next: &TokenSourceStatus, outcome: &Outcome) -> bool {
     let Outcome::Deferred(Deferral { report: false, .. }) = outcome else { return false };
@@ -78,7 +78,7 @@ fn is_only_a_wait(observed: &Observed<'_>, next: &TokenSourceStatus, outcome: &O
     }
 }
 
-/// Whether `Renewed` is False for a reason that no longer holds: something in the cluster that has been corrected, or an
+/// Whether `Renewed` is False for a reason that no longer applies: something in the cluster that has been corrected, or an
 /// endpoint that failed for other TokenSources and answers again. The reason of an own request is in `failed_reason`, and
 /// stays until the next request.
 fn is_over(observed: &Observed<'_>) -> bool {

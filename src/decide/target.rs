@@ -15,9 +15,9 @@ pub enum Target {
     Ours(Published),
     /// The TokenSource owns the Secret, and the token was withdrawn from it.
     Withdrawn {
-        /// Its uid.
+        /// The uid of the Secret.
         uid: String,
-        /// Its resourceVersion.
+        /// The resourceVersion of the Secret.
         resource_version: String,
     },
 }
@@ -25,9 +25,9 @@ pub enum Target {
 /// The record of the token in the target.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Published {
-    /// Its uid: later writes apply to this object only.
+    /// The uid of the Secret: later writes apply to this object only.
     pub uid: String,
-    /// Its resourceVersion.
+    /// The resourceVersion of the Secret.
     pub resource_version: String,
     /// When the request for its token was sent.
     pub issued_at: DateTime<Utc>,
@@ -43,7 +43,7 @@ pub struct Published {
     pub handled_renew_request: Option<String>,
     /// Whether its content is unaltered.
     pub intact: bool,
-    /// Whether its labels, annotations and type are those of the spec.
+    /// Whether its labels, annotations and type are as in the spec.
     pub metadata_in_sync: bool,
 }
 
@@ -51,11 +51,11 @@ pub struct Published {
 /// renewed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FormerTarget {
-    /// Its name.
+    /// The name of the Secret.
     pub name: String,
-    /// Its uid: only this object is deleted.
+    /// The uid of the Secret: only this object is deleted.
     pub uid: String,
-    /// Its resourceVersion: if it has changed, the Secret is observed again before it is deleted.
+    /// The resourceVersion of the Secret: if it has changed, the Secret is observed again before it is deleted.
     pub resource_version: String,
     /// Whether it still contains a token.
     pub holds_token: bool,

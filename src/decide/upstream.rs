@@ -13,7 +13,7 @@ use crate::api::{ConditionType, TokenProviderSpec, TokenSource, TokenSourceSpec}
 /// Another TokenSource whose token a request needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Upstream {
-    /// Its name.
+    /// The name of the upstream `TokenSource`.
     pub name: String,
     /// Whether its token can be used.
     pub state: UpstreamState,
@@ -28,7 +28,7 @@ pub enum UpstreamState {
     NotReady,
     /// The target does not contain the unchanged token.
     TokenNotKept,
-    /// The target holds a valid token. It is described like credentials.
+    /// The target holds a valid token. The Secret is described like credentials.
     Ready(ReferencedSecret),
 }
 

@@ -149,7 +149,7 @@ fn revocation(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<F
     })
 }
 
-/// Refuses a target whose name is that of the Secret for the refresh token: pods would mount the refresh token.
+/// Refuses a target with the name of the Secret for the refresh token: pods would mount the refresh token.
 fn refresh_token_in_target(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
     let target = observed.target_name();
     (stores_refresh_token(provider) && secret_name(observed.name) == target).then(|| {

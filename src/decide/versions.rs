@@ -201,7 +201,7 @@ pub enum Recalled {
     Nothing,
     /// The record of this version.
     Known(SecretRecord),
-    /// Its values must be read and compared.
+    /// The values of the Secret must be read and compared.
     Unread,
 }
 
@@ -236,7 +236,7 @@ pub fn compare(
     Some(SecretRecord { role, name: secret.name()?.into(), fingerprint_version, seen, hmac: hmac.into() })
 }
 
-/// The key of the hash. It can be neither printed nor serialized.
+/// The key of the hash. The key can be neither printed nor serialized.
 #[derive(Clone)]
 pub struct ValueKey(hmac::Key);
 

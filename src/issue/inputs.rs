@@ -76,7 +76,7 @@ pub(crate) async fn prepare<'a, L: Lookup>(
     let Some(inputs_fingerprint) =
         observed.fingerprints.as_ref().map(|fingerprints| fingerprints.token.clone())
     else {
-        let gone = "The credentials have just gone.";
+        let gone = "The credentials have just been deleted.";
         return Err(IssueError::Refused(Failure::local(Reason::CredentialsNotFound, gone)));
     };
     issue_tokens(observed, &provider, &mut inputs, lookup).await?;
@@ -136,8 +136,8 @@ pub(crate) async fn issue_tokens<L: Lookup>(
     Ok(())
 }
 
-/// The provider block with its endpoints, which come from the issuer's metadata if the spec names an issuer. A revocation
-/// endpoint in the spec comes first.
+/// The provider block with its endpoints, which are in the issuer's metadata if the spec names an issuer. A revocation
+/// endpoint in the spec takes precedence.
 async fn locate<'a, L: Lookup>(
     observed: &Observed<'_>,
     provider: &'a TokenProviderSpec,

@@ -14,7 +14,7 @@ use crate::issue::caches::Caches;
 use crate::issue::error::IssueError;
 use crate::oauth::{Disclosure, Secret};
 
-/// Reads inputs of a request, and holds the shared caches. Secrets and ConfigMaps are those of the namespace of the
+/// Reads inputs of a request, and holds the shared caches. Secrets and ConfigMaps are read from the namespace of the
 /// `TokenSource`.
 pub(crate) trait Lookup {
     /// Why an input could not be read.

@@ -15,7 +15,7 @@ use crate::oauth::{Retry, Secret, TokenTypeHint, read_revocation};
 /// The tokens to revoke.
 #[derive(Default)]
 pub(crate) struct Tokens {
-    /// The Secret that stores the refresh token. The token is sent only to the provider that it came from.
+    /// The Secret that stores the refresh token. The token is sent only to the provider that issued it.
     pub(crate) refresh: Option<SecretObject>,
     pub(crate) access: Vec<Secret>,
     /// Why a token that the provider may still accept is not among them. Reported after the others are revoked.

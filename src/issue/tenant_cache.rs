@@ -11,9 +11,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// The limits in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// For one namespace.
+    /// The maximum size of the entries of one namespace.
     pub(crate) share: usize,
-    /// For all namespaces.
+    /// The maximum size of the entries of all namespaces together.
     pub(crate) total: usize,
 }
 

@@ -28,7 +28,7 @@ pub enum Error {
     /// A credential cannot be used. Found before anything is sent. `what` names its key, never its value.
     #[error("a credential cannot be used: {what}")]
     Credential { what: String },
-    /// The spec contradicts itself in a way that the rules of the definition cannot check. Found before anything is sent.
+    /// The spec contradicts itself in a way that the rules of the CRD cannot check. Found before anything is sent.
     #[error("the spec cannot be carried out: {what}")]
     Spec { what: String },
     /// A rule forbids the URL, or an address that its host resolves to (`resolved`), so that the error reveals something about
@@ -54,7 +54,7 @@ pub enum Error {
     /// The metadata of an issuer could not be read.
     #[error("the metadata of {host} could not be read: {why}")]
     Discovery { host: String, why: String },
-    /// The metadata is that of another issuer (RFC 8414 §3.3), which is not shown, because it is foreign text.
+    /// The metadata belongs to another issuer (RFC 8414 §3.3), which is not shown, because it is foreign text.
     #[error(
         "the metadata at {host} names another `issuer`: copy the issuer from the metadata, with a slash at the end if it \
          has one"
@@ -198,7 +198,7 @@ impl Error {
     }
 
     /// How long the provider asks to wait (`Retry-After`, or `x-ratelimit-reset` on a 429), between 1 s and 1 h. It takes
-    /// precedence over the cap of the retry schedule. If [`Error::retry`] has a floor, the longer of both holds.
+    /// precedence over the cap of the retry schedule. If [`Error::retry`] has a floor, the longer wait applies.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Error::Refused(refusal) => refusal.retry_after,

@@ -129,7 +129,7 @@ pub(super) fn is_reason_phrase(code: &str, status: u16) -> bool {
 /// The meaning of `invalid_grant`, which depends on the grant.
 fn for_grant(grant: GrantKind) -> (Reason, Retry) {
     match grant {
-        // The caller drops the refresh token and uses the primary grant at once. If that is interrupted, the next
+        // The caller drops the refresh token and uses the primary grant immediately. If that is interrupted, the next
         // attempt may follow without delay.
         GrantKind::Refresh => (Reason::RefreshTokenRejected, Retry::TRANSIENT),
         GrantKind::Password => (Reason::InvalidGrant, LOCKING),

@@ -12,7 +12,7 @@ use crate::api::{ExpirySettings, ExpiryUnit};
 
 /// The longest lifetime that is accepted, in seconds: ten years of 365 days.
 const MAX_LIFETIME: i64 = 10 * 365 * 24 * 3600;
-/// How far, in seconds, a declared lifetime may exceed that of the JWT without a notice, because of rounding and latency.
+/// How far, in seconds, a declared lifetime may exceed the JWT's lifetime without a notice, because of rounding and latency.
 const TOLERANCE: i64 = 60;
 /// How far, in seconds, the two clocks may differ without a notice.
 const SKEW: i64 = 30;
@@ -69,7 +69,7 @@ impl Clocks {
     }
 }
 
-/// Determines the lifetime, counted from [`Clocks::sent_at`]. It is never longer than what was declared.
+/// Determines the lifetime, counted from [`Clocks::sent_at`]. The result is never longer than the declared lifetime.
 ///
 /// `declared` holds the values of `expires_in`, `expires_at` and `expires_on`, in the order of precedence.
 pub(super) fn determine(
@@ -135,7 +135,7 @@ fn assumed(settings: &ExpirySettings, notices: &mut BTreeSet<Notice>) -> i64 {
     i64::try_from(settings.assumed_lifetime().as_secs()).unwrap_or(i64::MAX)
 }
 
-/// The assumed lifetime, or that of the JWT if it is shorter, even by less than [`TOLERANCE`]: no declared value confirms
+/// The assumed lifetime, or the JWT's lifetime if that is shorter, even by less than [`TOLERANCE`]: no declared value confirms
 /// the assumption.
 fn ignoring_response(jwt: Option<i64>, settings: &ExpirySettings, notices: &mut BTreeSet<Notice>) -> i64 {
     let seconds = assumed(settings, notices);
@@ -157,7 +157,7 @@ fn jwt_remainder(payload: Option<&JwtPayload>, clocks: Clocks) -> Option<i64> {
     }
 }
 
-/// Reads a lifetime as milliseconds if it is a thousand times that of the JWT. Its size alone proves nothing, because a
+/// Reads a lifetime as milliseconds if it is a thousand times the JWT's lifetime. Its size alone proves nothing, because a
 /// plausible number of milliseconds is also a plausible number of seconds (60 days = 5.2e6 s).
 fn milliseconds_by_proof(seconds: i64, remainder: i64, notices: &mut BTreeSet<Notice>) -> i64 {
     let reduced = seconds / 1000;

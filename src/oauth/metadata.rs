@@ -16,7 +16,7 @@ const OAUTH: &str = "/.well-known/oauth-authorization-server";
 /// OpenID Connect Discovery §4: appended to the issuer.
 const OPENID: &str = "/.well-known/openid-configuration";
 
-/// An issuer identifier (RFC 8414 §2): an https URL without query and fragment. It is compared as text.
+/// An issuer identifier (RFC 8414 §2): an https URL without query and fragment, compared as a string.
 #[derive(Clone, Debug)]
 pub struct Issuer {
     text: String,
@@ -34,7 +34,7 @@ pub struct Metadata {
     authentication_methods: ListedValues,
 }
 
-/// The values that a member lists. None if the member is absent, too long, or not a list of texts. Used for comparison only
+/// The values that a member lists. None if the member is absent, too long, or not a list of strings. Used for comparison only
 /// and never shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct ListedValues(Option<Vec<String>>);
@@ -164,7 +164,7 @@ impl Issuer {
         }
         let text = |pointer: &str| document.pointer(pointer).and_then(Value::as_str);
         let issuer = text("/issuer").ok_or(Fault::Absent(MetadataFault::NoIssuer))?;
-        // RFC 8414 §3.3 demands identical texts, not equivalent URLs.
+        // RFC 8414 §3.3 demands identical strings, not equivalent URLs.
         if issuer != self.text {
             return Err(Fault::Mismatch);
         }
@@ -203,7 +203,7 @@ enum Fault {
     Absent(MetadataFault),
     /// The document of this issuer has a fault.
     Wrong(MetadataFault),
-    /// The document is that of another issuer.
+    /// The document belongs to another issuer.
     Mismatch,
 }
 

@@ -25,7 +25,7 @@ const MAX_CREDENTIALS: u64 = 4096;
 
 /// A flag of the proxy cannot be used. The text does not quote the proxy's URL, which may contain a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs)] // the texts say it
+#[allow(missing_docs)] // the messages explain each variant
 pub enum ProxyFlagError {
     #[error("--https-proxy is not a URL of the form http://HOST:PORT or https://HOST:PORT")]
     Url,

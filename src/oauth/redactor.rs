@@ -98,7 +98,7 @@ fn printable(character: char) -> char {
 /// The text and every decoding of it that a reader might try, in lower case.
 fn decodings(text: &str) -> Vec<Vec<u8>> {
     let mut decodings = vec![text.as_bytes().to_vec()];
-    // As a form value, in which `+` is a space, and as a path, in which `+` is a plus.
+    // The text is decoded as a form value, in which `+` is a space, and as a path, in which `+` is a plus.
     for form in [text.replace('+', " "), text.to_owned()] {
         decodings.push(percent_decoded(&form));
     }

@@ -50,11 +50,11 @@ pub struct TokenRequest {
 /// An additional parameter.
 #[derive(Clone)]
 pub struct RequestParameter {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its value.
+    /// The value.
     pub value: Secret,
-    /// Whether the value comes from a Secret or is a token.
+    /// Whether the value is from a Secret or is a token.
     pub is_confidential: bool,
     /// The type of the value in a JSON body.
     pub type_: ParameterType,
@@ -65,11 +65,11 @@ pub struct RequestParameter {
 /// An additional header.
 #[derive(Clone)]
 pub struct RequestHeader {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its value.
+    /// The value.
     pub value: Secret,
-    /// Whether the value comes from a Secret or is a token.
+    /// Whether the value is from a Secret or is a token.
     pub is_confidential: bool,
 }
 
@@ -198,7 +198,7 @@ pub fn build(request: &TokenRequest, context: &SigningContext) -> Result<HttpReq
     })
 }
 
-/// The signed assertions of a request. They are signed first, so that parameters can borrow from memory that is wiped.
+/// The signed assertions of a request. Assertions are signed first, so that parameters can borrow from memory that is wiped.
 #[derive(Default)]
 struct SignedAssertions {
     client: Option<Secret>,

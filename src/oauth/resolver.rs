@@ -1,4 +1,4 @@
-//! Resolves host names for many tenants at once.
+//! Resolves host names for many tenants at the same time.
 //!
 //! Reads `/etc/resolv.conf` and `/etc/hosts`. Names that never resolve may delay only their own tenant: a look-up has a
 //! deadline, ends when it is abandoned, and counts against the tenant's share until then.
@@ -28,10 +28,10 @@ const DEADLINE: Duration = Duration::from_secs(4);
 /// How long a name server may take before the query is repeated once.
 const ATTEMPT: Duration = Duration::from_millis(1500);
 
-/// How many names of one tenant are resolved at once.
+/// How many names of one tenant are resolved at the same time.
 const TENANT_LIMIT: usize = 8;
-/// How many names are resolved at once. Each look-up has a socket for each address family and each of two name servers, and
-/// by default a process may have only 1024 sockets.
+/// How many names are resolved at the same time. Each look-up has a socket for each address family and each of two name
+/// servers, and by default a process may have only 1024 sockets.
 const TOTAL_LIMIT: usize = 128;
 
 /// Resolves names. Tenants do not delay each other unless more than sixteen tenants have only names that never resolve; then
@@ -169,7 +169,7 @@ fn addresses(found: LookupIp) -> Vec<IpAddr> {
     found.into_iter().collect()
 }
 
-/// The names to try, in this order. A name with a dot is tried unchanged first, whatever `ndots` says: with Kubernetes'
+/// The names to try, in this order. A name with a dot is tried unchanged first, for every value of `ndots`: with Kubernetes'
 /// `ndots:5`, a Service `login` in a namespace `com` would otherwise receive the requests for `login.com`.
 fn candidates(name: &Name, search: &[Name]) -> Vec<Name> {
     let mut absolute = name.clone();

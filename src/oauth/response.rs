@@ -63,8 +63,8 @@ pub enum Disclosure {
     /// All codes and descriptions: an administrator has named the host and the members.
     #[default]
     Full,
-    /// Descriptions, and codes. Of a member that `fields.error` names, only listed codes: the author of the spec chose the
-    /// member and could have chosen any.
+    /// Descriptions, and codes. If `fields.error` names the member of a code, only listed codes: the author of the spec chose
+    /// the member and could have chosen any.
     ListedCodes,
     /// Only listed codes: the author of the spec alone has named the host, which could be any host.
     Withheld,

@@ -28,8 +28,8 @@ impl TokenTypeHint {
     }
 }
 
-/// The request that revokes a token. It is a form (RFC 7009 §2.1), and the client authenticates as at the token endpoint, so
-/// it is built as a token request without a grant.
+/// The request that revokes a token. The request is a form (RFC 7009 §2.1), and the client authenticates as at the token
+/// endpoint, so it is built as a token request without a grant.
 pub fn revocation(
     endpoint: Endpoint,
     client: Client,
@@ -61,7 +61,7 @@ pub fn revocation(
     }
 }
 
-/// Whether the response confirms the revocation. Any 2xx does, whatever its body says and even if the body does not arrive
+/// Whether the response confirms the revocation. Any 2xx does, with any body and even if the body does not arrive
 /// (RFC 7009 §2.2), also if the server does not know the token. `unsupported_token_type` (§2.2.1) is a refusal.
 pub fn read_revocation(
     answer: Result<HttpResponse, Error>,

@@ -1,5 +1,5 @@
-//! Files that the operator's flags name and that contain a secret, such as a mounted Secret. They are read anew for each use,
-//! because Kubernetes replaces such a file when the Secret changes. Must not know what a file contains.
+//! Files that the operator's flags name and that contain a secret, such as a mounted Secret. Such a file is read again for each
+//! use, because Kubernetes replaces the file when the Secret changes. Must not know what a file contains.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -10,9 +10,9 @@ use zeroize::Zeroizing;
 /// Why a file was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileFault {
-    /// It is missing, is no regular file, or may not be read.
+    /// The file is missing, is no regular file, or may not be read.
     Unreadable,
-    /// It has more bytes than it may have.
+    /// The file is longer than the caller allows.
     TooLong,
 }
 

@@ -1,6 +1,6 @@
 //! Sends requests to providers: the only module of this layer with network access.
 //! Knows the HTTP client, its limits and its protections. Must not know what a request asks for or what a response means;
-//! [`super::response`] judges statuses, redirects included.
+//! [`super::response`] interprets statuses, redirects included.
 //! A [`TokenClient`] shares its connections with its clones only. The caller decides who may share one, because tenants
 //! must not share connections.
 
@@ -108,7 +108,7 @@ impl TokenClient {
             Some(resolver) => GuardedResolver::new(addresses, Arc::new(resolver.clone())),
             None => GuardedResolver::system(addresses),
         };
-        // Libraries parse the certificates.
+        // `contain` is needed because libraries parse the certificates and may panic.
         contain(|| Self::with_resolver(settings, resolver, connections)).unwrap_or_else(|_| {
             let what = "`tls.caBundle` or the client certificate cannot be used";
             Err(if settings.identity.is_some() { Error::credential(what) } else { Error::spec(what) })

@@ -26,9 +26,9 @@ use crate::controller::{Health, Rights};
 
 /// The content type that OpenMetrics scrapers accept.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// How many scrapes may be in memory at once: with many TokenSources each has megabytes, and a client may read slowly.
+/// How many scrapes may be in memory at the same time: with many TokenSources each has megabytes, and a client may read slowly.
 const SCRAPES: usize = 4;
-/// How many scrapes of one client address may be in memory at once.
+/// How many scrapes of one client address may be in memory at the same time.
 const SCRAPES_OF_A_CLIENT: usize = 2;
 /// The size of the pieces in which a scrape is passed to the connection.
 const PIECE: usize = 64 * 1024;
@@ -48,7 +48,7 @@ struct Admin {
     clients: Arc<SyncMutex<HashMap<Client, usize>>>,
 }
 
-/// Serves until the process ends. Fails at once if the address is in use.
+/// Serves until the process ends. Fails immediately if the address is in use.
 pub(super) fn serve(
     address: SocketAddr,
     (health, rights): (Health, Rights),

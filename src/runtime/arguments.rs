@@ -83,7 +83,7 @@ pub struct ControllerArguments {
     #[arg(long, env = "HOSTNAME", default_value = "tokensource", hide = true)]
     pub host: String,
 
-    /// How many TokenSources may be reconciled at once.
+    /// How many TokenSources may be reconciled at the same time.
     #[arg(long, value_name = "N", env = "TOKENSOURCE_CONCURRENCY", default_value_t = 16,
           value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,

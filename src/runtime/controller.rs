@@ -144,7 +144,7 @@ async fn serve(arguments: ControllerArguments) -> Result<(), Error> {
         never = heartbeat.beat() => match never {},
         () = drained => Err(Error::Drain),
     };
-    // No request is in flight any more, so another process may lead at once.
+    // No request is in flight any more, so another process may lead immediately.
     if let (Ok(()), Some(candidacy)) = (&outcome, candidacy) {
         candidacy.withdraw().await;
     }
@@ -231,7 +231,7 @@ async fn configure(arguments: &ControllerArguments, proxy: Option<&OutboundProxy
 /// Keeps a proxy that the kubeconfig names and drops one from the environment: the API server is near the controller, and a
 /// proxy to the outside could not reach it.
 ///
-/// kube has already set the proxy from both, and that of the kubeconfig takes precedence.
+/// kube has already set the proxy from both, and the kubeconfig's proxy takes precedence.
 fn keep_own_proxy(config: &mut Config) {
     let kubeconfig = Kubeconfig::read().ok();
     if kubeconfig.and_then(|kubeconfig| proxy_of_cluster(&kubeconfig, None)).is_none() {

@@ -164,7 +164,7 @@ impl Election {
         let before = self.candidate.state(begun);
         self.candidate.wrote(begun, Found::from(&written).transitions);
         self.ours = Some(written);
-        // Counted from before the request, because the API server may have processed it at once.
+        // Counted from before the request, because the API server may have processed the request immediately.
         let wall = wall + chrono::TimeDelta::from_std(CERTAINTY).unwrap_or_default();
         self.leadership.grant(clock::now(), Until { elapsed: begun + CERTAINTY, wall });
         self.report_success(before);

@@ -1,4 +1,4 @@
-//! Signals: the first SIGTERM or SIGINT lets requests in flight finish, the second ends the process at once.
+//! Signals: the first SIGTERM or SIGINT lets requests in flight finish, the second ends the process immediately.
 
 use std::io;
 use std::time::Duration;
@@ -60,7 +60,7 @@ pub(super) fn signalled(thread: &Handle) -> io::Result<Shared<impl Future<Output
             match first.take() {
                 Some(first) => {
                     tracing::info!(
-                        "Ending: requests in flight are finished; another signal ends the process at once"
+                        "Ending: requests in flight are finished; another signal ends the process immediately"
                     );
                     let _ = first.send(());
                 }

@@ -1,4 +1,4 @@
-//! Logging to standard error, because standard output is for the output of commands; and where spans of traces go.
+//! Logging to standard error, because standard output is for the output of commands; and the destination of spans.
 
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
@@ -40,7 +40,7 @@ fn is_logged(metadata: &Metadata<'_>) -> bool {
     metadata.target() != trace::TARGET && shows_no_body(metadata)
 }
 
-/// Hides events in which kube logs whole responses of the API server, whatever `RUST_LOG` says. Also hides kube's event for
+/// Hides events in which kube logs whole responses of the API server, for every value of `RUST_LOG`. Also hides kube's event for
 /// each failed call, because the caller reports the error.
 fn shows_no_body(metadata: &Metadata<'_>) -> bool {
     let client = "kube_client::client";

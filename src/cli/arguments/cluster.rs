@@ -10,7 +10,7 @@ use crate::api::Duration;
 /// The cluster, the namespace in it, and the user.
 #[derive(Clone, Debug, Args)]
 pub struct ClusterArguments {
-    /// The namespace. Default: that of the context.
+    /// The namespace. Default: the namespace of the context.
     #[arg(short, long, value_name = "NS")]
     pub namespace: Option<String>,
 
@@ -63,7 +63,7 @@ impl ObjectArguments {
     }
 }
 
-/// As kubectl reads it: a number without a unit counts seconds.
+/// Reads a duration as kubectl does: a number without a unit counts seconds.
 fn request_timeout(text: &str) -> Result<Duration, String> {
     match text.parse() {
         Ok(seconds) => Ok(Duration::from_secs(seconds)),

@@ -17,7 +17,7 @@ use crate::cli::Error;
 use crate::decide::publication::Data;
 use crate::panics::contain;
 
-/// The only version of the definitions.
+/// The only version of the CRDs.
 const OUR_VERSION: &str = "tokensource.dev/v1alpha1";
 const OUR_KINDS: [&str; 3] = ["TokenSource", "TokenProvider", "ClusterTokenProvider"];
 
@@ -98,12 +98,15 @@ impl Manifests {
             // serde's error is not shown, because it may quote a secret.
             ("", "Secret") => {
                 let read = push(&mut self.secrets, document);
-                let why = "cannot be read: data holds base64, stringData plain text.".to_owned();
+                let why = "cannot be read: data must contain base64, and stringData plain text.".to_owned();
                 self.remember(&object, read.map_err(|_| why));
             }
             ("", "ConfigMap") => {
                 let read = push(&mut self.config_maps, document);
-                self.remember(&object, read.map_err(|_| "cannot be read: data holds texts.".to_owned()));
+                self.remember(
+                    &object,
+                    read.map_err(|_| "cannot be read: data must contain strings.".to_owned()),
+                );
             }
             _ => {}
         }

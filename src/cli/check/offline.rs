@@ -1,5 +1,5 @@
 //! One `TokenSource` and the objects in the manifests that it refers to, as the controller would observe them at its first
-//! reconcile. Knows how manifests take the place of objects in a cluster; all decisions are those of `decide`.
+//! reconcile. Knows how manifests take the place of objects in a cluster; `decide` makes all decisions.
 
 use std::sync::Arc;
 
@@ -144,7 +144,7 @@ impl<'a> OfflineContext<'a> {
             .find(|source| source.name_any() == name && source.namespace() == namespace)
     }
 
-    /// Another `TokenSource` as a link of a chain. One that is missing, or has no provider, ends the chain.
+    /// Another `TokenSource` as a link of a chain. A `TokenSource` that is missing, or has no provider, ends the chain.
     fn link(&self, name: &str) -> Link {
         let Some(source) = self.find(name) else { return Link::default() };
         provider(source, self.manifests)

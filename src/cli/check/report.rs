@@ -77,7 +77,7 @@ pub(super) struct TokenReport {
     pub(super) token_type: String,
     pub(super) expires_at: String,
     pub(super) scope: Option<String>,
-    /// Whether the response had a refresh token. It was dropped.
+    /// Whether the response had a refresh token, which was dropped.
     pub(super) refresh_token: bool,
     /// The names in `response.keep` for which the response has a member, without the values.
     pub(super) kept: Vec<String>,
@@ -193,14 +193,14 @@ impl From<IssueError<Fault>> for Fault {
 }
 
 impl RenewalTime {
-    /// For the lifetime in the provider's response.
+    /// The renewal time for the lifetime in the provider's response.
     pub(super) fn of(lifetime: TimeDelta, renewal: &Renewal) -> Self {
         let (earliest, latest) = due_between(lifetime, renewal);
         Self { source: LifetimeSource::Answer, lifetime, earliest, latest }
     }
 
-    /// For the lifetime of a token that the controller signs; or for the lifetime that the spec assumes, or else for an
-    /// hour.
+    /// The renewal time for the lifetime of a token that the controller signs; or for the lifetime that the spec assumes, or
+    /// else for an hour.
     pub(super) fn expected(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Self {
         if let Some(signed) = &provider.signed_token {
             let left = signed.lifetime().get().saturating_sub(Assertion::DEFAULT_BACKDATE);

@@ -1,5 +1,5 @@
 //! Finds fields that the kinds do not have. The API server, and serde, would drop such fields silently.
-//! Knows the schemas of the definitions. Does not check their rules, which only the API server can evaluate.
+//! Knows the schemas of the CRDs. Does not check their rules, which only the API server can evaluate.
 
 use std::collections::BTreeMap;
 

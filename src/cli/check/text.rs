@@ -105,7 +105,7 @@ fn response(token: &TokenReport) -> String {
     line("Endpoint", &token.endpoint);
     line("Type", &token.token_type);
     line("Expires", &token.expires_at);
-    line("Scope", token.scope.as_deref().unwrap_or("not told, so as requested"));
+    line("Scope", token.scope.as_deref().unwrap_or("not in the response; the requested scope applies"));
     line("Refresh token", if token.refresh_token { "yes, dropped" } else { "no" });
     for (label, names) in [("Kept members", &token.kept), ("Missing members", &token.lacking)] {
         if !names.is_empty() {

@@ -1,4 +1,4 @@
-//! Names for completion, read with the flags that stand on the incomplete command line. An error offers nothing: a person who
+//! Names for completion, read with the flags on the incomplete command line. An error offers nothing: a person who
 //! presses Tab reads no messages. Must not know where the names are inserted.
 
 use std::time::Duration as Span;

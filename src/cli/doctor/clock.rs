@@ -1,4 +1,4 @@
-//! Compares three clocks: this machine's, the API server's, and that of the leading controller. Pure.
+//! Compares three clocks: this machine's, the API server's, and the leading controller's. Pure.
 
 use chrono::TimeDelta;
 

@@ -1,4 +1,4 @@
-//! Compares the definitions of the cluster with this program's. Pure.
+//! Compares the CRDs of the cluster with this program's. Pure.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, CustomResourceDefinitionVersion,
@@ -10,7 +10,7 @@ use super::facts::Facts;
 use super::finding::{Check, Finding};
 use super::versions;
 
-const APPLY: &str = "Apply the definitions of the controller's version: upgrade the chart or the kustomization, or run \
+const APPLY: &str = "Apply the CRDs of the controller's version: upgrade the chart or the kustomization, or run \
                      `tokensource crd | kubectl apply --server-side -f -` with the program of that version.";
 
 pub(super) fn check(facts: &Facts) -> Vec<Finding> {
@@ -18,11 +18,12 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     for (ours, found) in &facts.definitions {
         let name = ours.name_any();
         match found {
-            Err(why) => findings
-                .push(Check::Definitions.not_checked(format!("Definition {name} could not be read: {why}"))),
+            Err(why) => {
+                findings.push(Check::Definitions.not_checked(format!("CRD {name} could not be read: {why}")));
+            }
             Ok(None) => findings.push(Check::Definitions.failure(
                 "DefinitionMissing",
-                format!("Definition {name} is not installed."),
+                format!("CRD {name} is not installed."),
                 APPLY,
             )),
             Ok(Some(theirs)) => findings.extend(judge(ours, theirs, &name, facts)),
@@ -31,8 +32,7 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     if findings.is_empty() {
         let count = facts.definitions.len();
         findings.push(
-            Check::Definitions
-                .ok(format!("The {count} definitions are installed and equal to this program's.")),
+            Check::Definitions.ok(format!("The {count} CRDs are installed and equal to this program's.")),
         );
     }
     findings
@@ -49,7 +49,7 @@ fn judge(
     let Some(version) = version.filter(|version| version.served) else {
         return vec![Check::Definitions.failure(
             "VersionNotServed",
-            format!("Definition {name} does not serve {}.", our_version.name),
+            format!("CRD {name} does not serve {}.", our_version.name),
             APPLY,
         )];
     };
@@ -62,12 +62,12 @@ fn judge(
         let why = condition.message.clone().unwrap_or_default();
         findings.push(Check::Definitions.failure(
             "DefinitionNotEstablished",
-            format!("Definition {name} is not established: {why}"),
-            "Another definition may use the same names. Read the conditions of the definition.",
+            format!("CRD {name} is not established: {why}"),
+            "Another CRD may use the same names. Read the conditions of the CRD.",
         ));
     }
     if let Some(place) = difference(our_version, version) {
-        let message = format!("Definition {name} differs from this program's: {place}.");
+        let message = format!("CRD {name} differs from this program's: {place}.");
         // A program of another version than the controller's is expected to differ.
         findings.push(if versions::differ(facts) {
             Check::Definitions.warning(
@@ -79,7 +79,7 @@ fn judge(
             Check::Definitions.failure(
                 "DefinitionOutdated",
                 message,
-                format!("The API server drops fields that a definition lacks, without an error. {APPLY}"),
+                format!("The API server drops fields that a CRD lacks, without an error. {APPLY}"),
             )
         });
     }
@@ -98,17 +98,17 @@ fn storage(theirs: &CustomResourceDefinition, name: &str) -> Option<Finding> {
         return Some(Check::Definitions.warning(
             "StoredVersionNotServed",
             format!(
-                "Definition {name} may have objects stored as {}, which is not served.",
+                "CRD {name} may have objects stored as {}, which is not served.",
                 unserved.join(", ")
             ),
             "Write every object once (kubectl get … -o yaml | kubectl replace -f -), then remove the version from \
-             status.storedVersions of the definition.",
+             status.storedVersions of the CRD.",
         ));
     }
     (strategy != "None").then(|| {
         Check::Definitions.warning(
             "ConversionWebhook",
-            format!("Definition {name} converts versions with a webhook, which this version does not have."),
+            format!("CRD {name} converts versions with a webhook, which this version does not have."),
             APPLY,
         )
     })
@@ -167,7 +167,7 @@ mod tests {
 
     type Change = fn(&mut CustomResourceDefinition);
 
-    /// The findings if the cluster has a changed definition of TokenSources.
+    /// The findings if the cluster has a changed CRD of TokenSources.
     fn found(change: Change) -> Vec<Finding> {
         let mut facts = facts();
         if let Ok(Some(definition)) = &mut facts.definitions[0].1 {

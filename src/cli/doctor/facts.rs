@@ -1,4 +1,4 @@
-//! The facts that were read from a cluster. Checks judge these facts and read nothing themselves.
+//! The facts that were read from a cluster. The checks use these facts and read nothing themselves.
 
 use std::collections::BTreeMap;
 
@@ -13,12 +13,12 @@ use crate::api::{Reason, TokenSource};
 /// A fact, or in words why it could not be read.
 pub(super) type Read<T> = Result<T, String>;
 
-/// Everything that the checks judge.
+/// Everything that the checks use.
 pub(super) struct Facts {
     /// The time of this machine when the TokenSources had been read.
     pub(super) now: DateTime<Utc>,
     pub(super) server: Server,
-    /// This program's definitions, and those of the cluster.
+    /// This program's CRDs, and the CRDs of the cluster.
     pub(super) definitions: Vec<(CustomResourceDefinition, Read<Option<CustomResourceDefinition>>)>,
     pub(super) controllers: Read<Vec<Controller>>,
     pub(super) leases: Vec<LeaseFact>,
@@ -39,11 +39,11 @@ impl Facts {
     }
 }
 
-/// What the API server says of itself, and the time of this machine when it answered.
+/// What the API server reports about itself, and the time of this machine when it answered.
 pub(super) struct Server {
     /// `v1.36.0` or `v1.33.4-eks-1234`.
     pub(super) version: String,
-    /// Its `Date` header, in whole seconds.
+    /// The `Date` header of the answer, in whole seconds.
     pub(super) date: Option<DateTime<Utc>>,
     /// The time of this machine, halfway between the request and the answer.
     pub(super) local: DateTime<Utc>,
@@ -100,7 +100,7 @@ pub(super) struct LeaseState {
 pub(super) struct Right {
     pub(super) verb: String,
     pub(super) group: String,
-    /// With its subresource: `tokensources/status`.
+    /// The resource with its subresource: `tokensources/status`.
     pub(super) resource: String,
     /// None for all objects.
     pub(super) name: Option<String>,
@@ -131,7 +131,7 @@ pub(super) struct RightFact {
     pub(super) allowed: Read<bool>,
 }
 
-/// The policies that judge our kinds, and all bindings to them.
+/// The policies that check our kinds, and all bindings to them.
 #[derive(Default)]
 pub(super) struct Policies {
     pub(super) policies: Vec<ValidatingAdmissionPolicy>,
@@ -149,15 +149,15 @@ pub(super) struct Sources {
 pub(super) struct HostFact {
     /// Host and port.
     pub(super) host: String,
-    /// Whether a connection from this machine succeeded; else the reason in the controller's terms, and a message.
+    /// Whether a connection from this machine succeeded. On failure: the reason that the controller would report, and a message.
     pub(super) reached: Result<(), (Reason, String)>,
-    /// Its certificates come from a ConfigMap, which was not read.
+    /// The trusted authorities are in a ConfigMap, which was not read.
     pub(super) foreign_authority: bool,
     /// Namespace and name of a TokenSource that uses it.
     pub(super) example: String,
     /// How many TokenSources use it.
     pub(super) sources: usize,
-    /// How many of them have failed by reasons of the network, as the controller says.
+    /// How many of them have failed for a reason of the network, as the controller reports.
     pub(super) failing: BTreeMap<Reason, Failing>,
 }
 

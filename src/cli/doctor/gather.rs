@@ -1,5 +1,5 @@
-//! Reads what the checks judge. A call that fails makes a fact unknown, and ends nothing, except that without the API server
-//! there is nothing to check. No Secret is read. Must not judge anything.
+//! Reads the facts that the checks need. A call that fails makes a fact unknown, and ends nothing, except that without the API
+//! server there is nothing to check. No Secret is read. Must not check anything.
 
 mod controllers;
 mod hosts;
@@ -30,7 +30,7 @@ use crate::cli::arguments::DoctorArguments;
 use crate::cli::cluster::Cluster;
 use crate::cli::{Environment, Error};
 
-/// How many calls and connections are made at once.
+/// How many calls and connections are made at the same time.
 const AT_ONCE: usize = 8;
 /// How many TokenSources are read.
 const SOURCES: u32 = 5000;

@@ -6,7 +6,7 @@ use super::facts::{Controller, Facts, LeaseFact};
 use super::finding::{Check, Finding};
 use crate::cli::spans::span;
 
-/// The duration of a lease that does not say its own.
+/// The duration of a lease without `leaseDurationSeconds`.
 const DURATION: TimeDelta = TimeDelta::seconds(15);
 /// How far the compared times may be apart without anything being wrong.
 const TOLERANCE: TimeDelta = TimeDelta::seconds(5);
@@ -108,7 +108,7 @@ fn judge(fact: &LeaseFact, facts: &Facts) -> Result<String, Finding> {
     let Some(holder) = &state.holder else {
         return Err(failure("NoLeader", format!("Nobody holds Lease {place}: the last leader has ended.")));
     };
-    // By the API server's clock alone if possible: the holder's may be wrong, which another check reports.
+    // Both times are by the API server's clock if possible: the holder's clock may be wrong, which another check reports.
     let now = fact.read_at + facts.server.ahead().unwrap_or_default();
     let Some(renewed) = state.written_at.or(state.renewed_at) else {
         return Err(failure("LeaseStale", format!("Lease {place} has never been renewed.")));

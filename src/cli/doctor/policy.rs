@@ -42,14 +42,15 @@ pub(super) fn check(facts: &Facts, ours: &[ValidatingAdmissionPolicy]) -> Vec<Fi
     }
     if findings.is_empty() {
         findings.push(
-            Check::Policy
-                .ok("The admission policies are installed, bound, and equal to those of this version."),
+            Check::Policy.ok(
+                "The admission policies are installed, bound, and equal to the policies of this version.",
+            ),
         );
     }
     findings
 }
 
-/// The kind of provider that a policy looks into; None if it judges what an object itself names.
+/// The kind of provider that a policy looks into; None if the policy checks what an object itself names.
 fn parameter(policy: &ValidatingAdmissionPolicy) -> Option<&str> {
     policy.spec.as_ref()?.param_kind.as_ref()?.kind.as_deref()
 }
@@ -85,7 +86,7 @@ fn judge(
     if rules(policy) != rules(ours) {
         findings.push(Check::Policy.warning(
             "PolicyOutdated",
-            format!("Admission policy {name} has other rules than that of this version."),
+            format!("Admission policy {name} has other rules than the policy of this version."),
             INSTALL,
         ));
     }

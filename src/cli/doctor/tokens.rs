@@ -19,13 +19,13 @@ const PATIENCE: TimeDelta = TimeDelta::seconds(60);
 /// Why a TokenSource needs attention.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Trouble {
-    /// Its Secret has no valid token; by reason.
+    /// The Secret of the TokenSource has no valid token; by reason.
     NotReady(String),
-    /// No controller has handled it.
+    /// No controller has handled the TokenSource.
     Unhandled,
     /// The last attempt failed while the token is still valid; by reason.
     RenewalFailing(String),
-    /// It is suspended, and its Secret has no valid token.
+    /// The TokenSource is suspended, and its Secret has no valid token.
     Suspended,
 }
 

@@ -11,7 +11,7 @@ use crate::oauth::Endpoint;
 
 /// A URL, taken apart.
 pub(super) struct Address {
-    /// Without user information, query and fragment.
+    /// The URL without user information, query and fragment.
     pub(super) endpoint: String,
     /// The host, with the port if it is not 443: the value of allowed-hosts.
     pub(super) host: String,
@@ -112,7 +112,7 @@ fn replaced(text: &str, unfilled: &mut Vec<String>, spelt: impl Fn(&str) -> Stri
             }
             letters.next();
             if matches!(next, '}' | '>') {
-                // Also the second bracket of `{{name}}`.
+                // Skips the second bracket of `{{name}}` too.
                 letters.next_if_eq(&'}');
                 break;
             }

@@ -139,7 +139,7 @@ impl Builder<'_> {
                 Value::Text { text, type_: ParameterType::Json, .. } => {
                     let list: Vec<String> = serde_json::from_str(&text).map_err(|_| {
                         LineError::new(
-                            "resource in its body is neither a text nor a list of texts: correct the line",
+                            "resource in its body is neither a string nor a list of strings: correct the line",
                         )
                     })?;
                     self.spec.token.resources.extend(list);

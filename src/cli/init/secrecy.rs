@@ -48,7 +48,7 @@ const DESCRIPTIONS: [&str; 17] = [
 /// Shapes of keys and tokens, whatever their names.
 const PREFIXES: [&str; 12] =
     ["eyJ", "-----", "sk_", "sk-", "rk_", "ghp_", "gho_", "ghs_", "github_pat_", "xox", "AKIA", "shp"];
-/// Random texts of at least this length are secrets.
+/// Random strings of at least this length are secrets.
 const RANDOM: usize = 32;
 
 /// Whether the value of a parameter or header may be a secret.

@@ -16,7 +16,7 @@ pub(super) fn render(manifests: &Manifests) -> Result<String, LineError> {
         "# Written by tokensource init from a curl line. Values that look like secrets were left out; check that none is left.\n".to_owned();
     text.push_str(&list("To do", manifests.to_do.iter().map(String::as_str)));
     text.push_str(&list("Notes", manifests.notes.iter().map(String::as_str).chain([ANSWER])));
-    // Serialization cannot fail: the objects consist of texts and numbers.
+    // Serialization cannot fail: the objects consist of strings and numbers.
     let failed = |_| LineError::new("the manifests cannot be written as YAML: this is a bug");
     let mut documents = Vec::new();
     for secret in &manifests.secrets {

@@ -7,6 +7,9 @@ use crate::cli::output::harmless;
 
 /// For this long, a failure may be older than the request and is not taken as its result.
 const GRACE: TimeDelta = TimeDelta::seconds(5);
+/// Printed while the request waits and no failure explains the wait.
+const AT_MOST_ONE_A_MINUTE: &str =
+    "waiting: the controller sends at most one requested renewal a minute for each TokenSource";
 
 /// The result of a renewal request.
 #[derive(Debug, PartialEq)]
@@ -54,9 +57,7 @@ pub(super) fn judge(
         (false, Some(refused)) if waited >= GRACE && is_unwritten(&refused.reason) => {
             Verdict::Waiting(Some(format!("waiting: {}", harmless(&refused.message))))
         }
-        (false, _) => Verdict::Waiting(
-            (waited >= GRACE).then(|| "waiting: a provider is asked at most once a minute".to_owned()),
-        ),
+        (false, _) => Verdict::Waiting((waited >= GRACE).then(|| AT_MOST_ONE_A_MINUTE.to_owned())),
     }
 }
 
@@ -94,7 +95,7 @@ mod tests {
     fn request_has_a_result_once_it_is_acknowledged_or_cannot_be() {
         let waiting = |text: Option<&str>| Verdict::Waiting(text.map(str::to_owned));
         let failed = |reason: &str| Verdict::Failed(reason.to_owned(), "m".to_owned());
-        let patient = "waiting: a provider is asked at most once a minute";
+        let patient = AT_MOST_ONE_A_MINUTE;
         for (handled, renewed, reason, waited, expected) in [
             (None, "True", "TokenIssued", 0, waiting(None)),
             (Some("before"), "True", "TokenIssued", 5, waiting(Some(patient))),

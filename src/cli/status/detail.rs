@@ -70,7 +70,7 @@ pub(super) fn page(
             span(now - from_kubernetes(&condition.last_transition_time)),
             harmless(&condition.reason),
         );
-        // The message of Stalled is mostly that of Renewed.
+        // The conditions Stalled and Renewed mostly have the same message.
         if condition.message != printed {
             text += &wrapped(&harmless(&condition.message), 2);
         }

@@ -17,10 +17,10 @@ use crate::cli::output::harmless;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct HistoryEvent {
-    /// When it last happened.
+    /// The last time at which the Event was observed.
     #[serde(skip)]
     pub(super) at: Option<DateTime<Utc>>,
-    /// The same instant, for programs.
+    /// `at` in RFC 3339, for the JSON and YAML output.
     pub(super) time: Option<String>,
     pub(super) warning: bool,
     pub(super) reason: String,

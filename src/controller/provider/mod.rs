@@ -142,7 +142,7 @@ impl Limiters {
         }
     }
 
-    /// Removes a `TokenSource` that needs no token now or is gone.
+    /// Removes a `TokenSource` that needs no token now or no longer exists.
     pub(crate) fn leave(&self, name: &NamespacedName) {
         self.leave_in(&mut self.lock(), name, self.now());
     }

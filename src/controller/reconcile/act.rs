@@ -215,7 +215,7 @@ async fn write(
         Ok(data) => data,
         Err(problem) => {
             // The token is dropped: a retry cannot correct the template, so it would be repeated forever.
-            let failure = problem.failure("A token came and was dropped; the Secret is left as it is.");
+            let failure = problem.failure("The issued token was dropped, and the Secret was left unchanged.");
             return Ok(Outcome::Failed(context.now(), failure));
         }
     };

@@ -115,5 +115,5 @@ async fn all_tokens(observed: &Observed<'_>, context: &ReconcilePermit<'_>) -> R
 }
 
 fn gone(secret: &str) -> Failure {
-    Failure::not_revoked(format!("Secret {secret} was gone or changed before its token could be read."))
+    Failure::not_revoked(format!("Secret {secret} was deleted or changed before its token could be read."))
 }

@@ -10,7 +10,7 @@ use crate::controller::reconcile::context::Context;
 use crate::controller::view::watch::{Finalizers, Watched};
 
 /// Adds the controller's finalizer, or removes it. Other finalizers are unchanged. Fails with a conflict if the object has
-/// changed. Succeeds if the object is gone.
+/// changed. Succeeds if the object no longer exists.
 pub(crate) async fn set(wanted: bool, source: &TokenSource, context: &Context) -> Result<(), CallError> {
     let Some(change) = change(wanted, Finalizers::of(source)) else { return Ok(()) };
     context.ensure_leading()?;
@@ -56,6 +56,6 @@ mod tests {
         assert_eq!(path(true, Finalizers::OfOthers).as_deref(), Some("/metadata/finalizers/-"));
         assert_eq!(path(true, Finalizers::Own(1)), None);
         assert_eq!(path(false, Finalizers::Own(1)).as_deref(), Some("/metadata/finalizers/1"));
-        assert_eq!(path(false, Finalizers::OfOthers), None, "those of others stay");
+        assert_eq!(path(false, Finalizers::OfOthers), None, "the finalizers of others stay");
     }
 }

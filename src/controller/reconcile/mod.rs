@@ -108,7 +108,7 @@ async fn step(cached: Arc<TokenSource>, context: &ReconcilePermit<'_>) -> Result
     let block = provider.as_ref().map(Provider::spec).map_err(Clone::clone);
 
     let (observed, unread) = observe(&source, block, context).instrument(trace::observe()).await;
-    // A deletion goes on even if something cannot be read.
+    // A deletion continues even if something cannot be read.
     let plan = if unread.is_some() && !observed.deleting {
         Plan::Wait(None)
     } else {

@@ -163,7 +163,7 @@ fn shortened(request: &str) -> &str {
     }
 }
 
-/// The TokenSource of this name as a link of a chain. One that is missing, or has no provider, ends the chain.
+/// The TokenSource of this name as a link of a chain. A TokenSource that is missing, or has no provider, ends the chain.
 fn link(namespace: &str, name: &str, context: &Context) -> Link {
     let Some(source) = context.view.find(&(namespace.into(), name.into())) else { return Link::default() };
     find_provider(&source, context)

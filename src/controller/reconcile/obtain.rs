@@ -34,7 +34,7 @@ impl From<IssueError> for ObtainError {
 }
 
 /// Gets a token, if the provider's limiter lets this `TokenSource` send a request now; None if the calls of `ObtainCall` ended
-/// without a token and without an error. The Secrets are read anew, and `read` becomes the observation with them.
+/// without a token and without an error. The Secrets are read again, and `read` becomes the observation with them.
 pub(crate) async fn obtain<'a>(
     cause: Cause,
     observed: &Observed<'a>,

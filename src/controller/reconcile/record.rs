@@ -65,7 +65,7 @@ fn handle_unwritten_status(
     if (error.is_not_found() || error.is_conflict())
         && cached.is_none_or(|cached| cached.uid() != source.uid())
     {
-        // The object is gone, so nothing is left to report.
+        // The object no longer exists, so nothing is left to report.
         local.forget(uid);
         return Ok(());
     }

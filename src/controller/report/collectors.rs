@@ -84,7 +84,7 @@ pub(crate) fn load(limiters: &Arc<Limiters>) -> Box<dyn Collector> {
         };
         gauge(
             "tokensource_queue_depth",
-            "TokenSources that wait until they may ask their provider.",
+            "TokenSources that wait until they may send a request to their provider.",
             load.waiting,
         )?;
         gauge(

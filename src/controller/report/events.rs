@@ -1,6 +1,6 @@
 //! Sends Events in the background and within a rate. A failure to send one has no consequence.
 //!
-//! If thousands of TokenSources change at once, an Event for each would cost the API server as much as their Secrets.
+//! If thousands of TokenSources change at the same time, an Event for each would cost the API server as much as their Secrets.
 //! Dropped Events are still visible in the status and the log. Must not decide which transitions are worth an Event:
 //! `decide::event` does.
 
@@ -15,7 +15,7 @@ use crate::api::{FIELD_MANAGER, Reason};
 use crate::controller::error::call;
 use crate::decide::{SharedBuckets, TokenBucket, Transition};
 
-/// How many Events may be sent at once, and how many a second after that: for each namespace, so that no tenant uses up
+/// How many Events may be sent in a burst, and how many a second after that: for each namespace, so that no tenant uses up
 /// the rate of others, and for all. Normal and Warning Events have separate rates, so that normal ones do not crowd out
 /// warnings.
 const OF_A_NAMESPACE: TokenBucket = TokenBucket::full(25.0, 2.0);

@@ -14,7 +14,7 @@ use crate::controller::error::{Error, chain};
 use crate::controller::view::name::NamespacedName;
 use crate::decide::{Failure, Observed, Outcome, SharedBuckets, TokenBucket, provider_host};
 
-/// How many lines may be written at once, and how many a second after that: for each namespace, and for all.
+/// How many lines may be written in a burst, and how many a second after that: for each namespace, and for all.
 const OF_A_NAMESPACE: TokenBucket = TokenBucket::full(100.0, 10.0);
 const OF_ALL: TokenBucket = TokenBucket::full(1000.0, 100.0);
 
@@ -99,7 +99,7 @@ impl Log {
             Outcome::Deferred(_) => {
                 (Level::Debug, "Waits for its provider", Line { next_attempt: None, ..line })
             }
-            // Its error is logged when the reconcile ends.
+            // The error of the write is logged when the reconcile ends.
             Outcome::Unwritten(..) => return,
             Outcome::Unchanged | Outcome::Waiting | Outcome::Suspended | Outcome::Rewritten(_) => {
                 (Level::Debug, "Nothing to do", Line::default())

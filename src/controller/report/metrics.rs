@@ -64,7 +64,7 @@ impl Metrics {
         );
         registry.register(
             "tokensource_reconcile_errors",
-            "Reconciles that ended because the API server did not do as asked, by the call that failed",
+            "Reconciles that ended with an error, by the call that failed",
             metrics.errors.clone(),
         );
         registry.register(

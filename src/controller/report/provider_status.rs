@@ -1,6 +1,6 @@
 //! The statuses of provider objects, written from time to time from the cached statuses of the TokenSources that name them.
 //!
-//! Knows which TokenSources use an object. Must not decide what a status says, nor whether it is worth a write.
+//! Knows which TokenSources use an object. Must not decide the content of a status, nor whether it is worth a write.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -184,9 +184,9 @@ impl Statuses {
         due
     }
 
-    /// The provider object that a `TokenSource` names, and what the `TokenSource` says about it. None if there is no such
-    /// object, or if the object does not admit the `TokenSource`: otherwise everybody could raise the counts of a
-    /// `ClusterTokenProvider`. The status of the `TokenSource` does not tell whether the object admits it, because it is
+    /// The provider object that a `TokenSource` names, and what the status of the `TokenSource` shows about it. None if there
+    /// is no such object, or if the object does not admit the `TokenSource`: otherwise everybody could raise the counts of a
+    /// `ClusterTokenProvider`. The status of the `TokenSource` does not show whether the object admits it, because it is
     /// suspended, for example, and has another reason.
     fn user<'a>(
         &self,

@@ -1,4 +1,4 @@
-//! Writes of a status, for every kind. Must not know what a status says.
+//! Writes of a status, for every kind. Must not know the content of a status.
 
 use kube::{Client, Resource};
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! The end of a trace: what came of a request for a token. A reconcile without such an end is not exported.
+//! The end of a trace: the outcome of a request for a token. A reconcile without such an end is not exported.
 
 use crate::controller::report::log::host;
 use crate::decide::{Observed, Outcome};

@@ -26,7 +26,7 @@ type Asked = (String, String);
 /// Room for hundreds of ServiceAccounts and audiences of a namespace. A namespace that uses more of them asks the API server
 /// more often.
 const LIMITS: Limits = Limits { share: 64 << 10, total: 2 << 20 };
-/// The approximate size of an entry without its texts.
+/// The approximate size of an entry without its strings.
 const ENTRY: usize = 128;
 
 /// How long a cached answer is used: the audiences of the API server may change.

@@ -111,7 +111,7 @@ impl ClusterScoped {
             return Err(not_allowed(
                 name,
                 namespace,
-                "and this controller may not read the namespace's labels to tell",
+                "and this controller may not read the namespace's labels",
             ));
         }
         // The labels of a namespace that is not known yet neither match nor fail to match.
@@ -201,7 +201,7 @@ where
                 }
                 Event::Apply(object) if known.is_some_and(|known| !is_news(&known, &object)) => {}
                 Event::Apply(object) | Event::Delete(object) => {
-                    // Before the first view runs, nobody receives this. It reconciles everything at its start.
+                    // Before the first view runs, nobody receives this. The first view reconciles everything at its start.
                     let _ = changes.send(change(object.name_any()));
                 }
                 Event::Init | Event::InitApply(_) => {}

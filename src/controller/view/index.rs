@@ -9,7 +9,7 @@ use kube::runtime::watcher::Event;
 use crate::api::{ProviderKind, TokenSource};
 use crate::controller::view::name::{NamespacedName, name_of};
 
-/// An object that a `TokenSource` names. It is in the same namespace, unless it is cluster-scoped.
+/// An object that a `TokenSource` names. The object is in the same namespace, unless it is cluster-scoped.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Reference {
     Secret(CompactString),

@@ -2,7 +2,7 @@
 //! leaves for the next.
 //!
 //! A reconcile that relied on a cache older than the controller's last write would request a token twice. Entries are
-//! dropped when the cache has caught up or the object is gone. A restart loses them without harm: the target's annotations
+//! dropped when the cache has caught up or the object no longer exists. A restart loses them without harm: the target's annotations
 //! and the status have everything that must survive it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -244,7 +244,7 @@ impl LocalState {
         self.lock().retain(|uid, _| present.contains(uid));
     }
 
-    /// Drops the entry of an object that is gone.
+    /// Drops the entry of an object that no longer exists.
     pub(crate) fn forget(&self, uid: &str) {
         self.lock().remove(uid);
     }

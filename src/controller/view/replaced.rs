@@ -1,7 +1,7 @@
 //! The replaced tokens that must be revoked: at most one for each `TokenSource`.
 //!
-//! They are in memory only, so a restart forgets them. A namespace with many large ones loses its oldest. Must not decide when
-//! a token is revoked.
+//! These tokens are in memory only, so a restart forgets them. A namespace with many large tokens loses its oldest tokens. Must
+//! not decide when a token is revoked.
 
 use chrono::{DateTime, Utc};
 

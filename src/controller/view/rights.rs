@@ -1,6 +1,6 @@
 //! Asks the API server whether the controller has the rights that it needs to write tokens.
 //!
-//! A missing right to read shows at once in empty caches; a missing right to write would show only after a token has been
+//! A missing right to read shows immediately in empty caches; a missing right to write would show only after a token has been
 //! issued. Must not know who grants rights.
 
 use std::collections::BTreeMap;

@@ -67,7 +67,7 @@ enum Band {
 enum Entry {
     Delayed(Instant),
     Ready(Band),
-    /// In a reconcile; queued for another one if a band is given.
+    /// The object is in a reconcile; it is queued for another reconcile if a band is given.
     Busy(Option<Band>),
 }
 

@@ -18,7 +18,7 @@ struct Reconciled {
     name: &'static str,
     from: Duration,
     to: Duration,
-    /// Its number among all triggers and reconciles.
+    /// The number of this reconcile among all triggers and reconciles.
     number: usize,
     asks: bool,
 }
@@ -198,7 +198,7 @@ async fn the_end_waits_for_looks_under_way_and_begins_no_others() {
 }
 
 /// For all triggers and requeues: each trigger is followed by a reconcile, and so is each reconcile that asks to be repeated. No
-/// name has two reconciles at once, and no more than `max_concurrent` run at once.
+/// name has two reconciles at the same time, and no more than `max_concurrent` run at the same time.
 #[test]
 fn no_trigger_and_no_requeue_is_lost() {
     let triggers = proptest::collection::vec((0..NAMES.len(), 0_u64..8), 1..40);
@@ -233,7 +233,10 @@ fn no_trigger_and_no_requeue_is_lost() {
             for (index, reconcile) in reconciles.iter().enumerate() {
                 let mut later = reconciles[index + 1..].iter().filter(|other| other.name == reconcile.name);
                 assert!(!reconcile.asks || later.clone().next().is_some(), "{reconcile:?} asked for another");
-                assert!(later.all(|other| other.from >= reconcile.to), "{reconcile:?} and another at once");
+                assert!(
+                    later.all(|other| other.from >= reconcile.to),
+                    "{reconcile:?} and another at the same time"
+                );
             }
             Ok(())
         });

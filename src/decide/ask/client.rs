@@ -1,5 +1,5 @@
-//! The client and its authentication: from the fields of the API to those of the protocol (RFC 6749 §2, RFC 7523, RFC 8705).
-//! Must not know how a credential is fetched, nor the fields of a grant.
+//! The client and its authentication: from the fields of the API to the fields of the protocol (RFC 6749 §2, RFC 7523, RFC
+//! 8705). Must not know how a credential is fetched, nor the fields of a grant.
 
 use super::RequestContext;
 use crate::api::{ClientAuthenticationMethod, JsonWebAlgorithm, RequestPart};

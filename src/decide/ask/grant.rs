@@ -1,4 +1,4 @@
-//! The grants and client authentications that sign an assertion, and token exchange: from the fields of the API to those of
+//! The grants and client authentications that sign an assertion, and token exchange: from the fields of the API to the fields of
 //! the protocol. Must not know how credentials are fetched or sent.
 
 use super::RequestContext;
@@ -64,7 +64,7 @@ impl RequestContext<'_> {
         self.own_assertion(authentication.assertion.clone().unwrap_or_default(), algorithm, id)
     }
 
-    /// A JWT whose issuer is also its subject, unless the settings name a subject. The algorithm is that of the settings, or
+    /// A JWT whose issuer is also its subject, unless the settings name a subject. The algorithm is the one in the settings, or
     /// else `algorithm`.
     pub(super) fn own_assertion(
         &self,

@@ -1,4 +1,4 @@
-//! A token that the controller signs itself: from the fields of the API to those of the protocol. Must not know how the key
+//! A token that the controller signs itself: from the fields of the API to the fields of the protocol. Must not know how the key
 //! is fetched, nor when the token is signed.
 
 use super::{RequestContext, RequestInputs};

@@ -83,14 +83,26 @@ fn the_life_left_caps_the_wait() {
 #[test]
 fn floors_and_the_providers_own_word() {
     let cases = [
-        ("a floor holds where the schedule is shorter", failure(Reason::ProxyError, floor(300)), 1, 300, 300),
-        ("a floor wins over the cap by life left", failure(Reason::ProxyError, floor(300)), 9, 300, 300),
+        (
+            "a floor applies where the schedule is shorter",
+            failure(Reason::ProxyError, floor(300)),
+            1,
+            300,
+            300,
+        ),
+        (
+            "a floor wins over the cap by the remaining lifetime",
+            failure(Reason::ProxyError, floor(300)),
+            9,
+            300,
+            300,
+        ),
         ("a floor does not shorten the schedule", failure(Reason::RateLimited, floor(60)), 9, 60, 300),
-        ("Retry-After holds where the schedule is shorter", asking(Retry::TRANSIENT, 1800), 1, 1800, 1800),
+        ("Retry-After applies where the schedule is shorter", asking(Retry::TRANSIENT, 1800), 1, 1800, 1800),
         ("Retry-After does not shorten a floor", asking(floor(60), 10), 1, 60, 60),
         ("Retry-After does not shorten the schedule", asking(Retry::TRANSIENT, 1), 8, 128, 256),
-        ("Retry-After holds for wasted tokens, too", asking(Retry::Wasteful, 3600), 4, 3600, 3600),
-        ("Retry-After holds for a terminal refusal, too", asking(Retry::TERMINAL, 3600), 1, 3600, 3600),
+        ("Retry-After applies to wasted tokens, too", asking(Retry::Wasteful, 3600), 4, 3600, 3600),
+        ("Retry-After applies to a terminal refusal, too", asking(Retry::TERMINAL, 3600), 1, 3600, 3600),
         ("nothing waits longer than an hour", asking(Retry::TRANSIENT, 7200), 1, 3600, 3600),
     ];
     for (name, failure, failures, at_least, at_most) in cases {
@@ -98,7 +110,7 @@ fn floors_and_the_providers_own_word() {
         assert!(shortest >= at_least && longest <= at_most, "{name}: {shortest} to {longest}");
     }
     let (shortest, _) = waits(&failure(Reason::ProxyError, floor(300)), 9, TimeDelta::seconds(60));
-    assert_eq!(shortest, 300, "a floor wins over the cap by life left");
+    assert_eq!(shortest, 300, "a floor wins over the cap by the remaining lifetime");
 }
 
 #[test]
@@ -154,7 +166,7 @@ fn the_same_failure_of_the_same_object_waits_the_same() {
     let first = next(&outage(), 7, NO_LIFE, "uid-1", at(0));
     assert_eq!(first, next(&outage(), 7, NO_LIFE, "uid-1", at(0)));
     let others = uids().filter(|uid| next(&outage(), 7, NO_LIFE, uid, at(0)) != first);
-    assert!(others.count() > 150, "a thousand objects must not come back at once");
+    assert!(others.count() > 150, "a thousand objects must not be retried at the same time");
 }
 
 #[test]

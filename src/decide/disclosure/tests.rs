@@ -31,8 +31,8 @@ fn disclosure_depends_on_the_person_who_chose_the_host() {
         ("an administrator's provider", of_cluster, true, Disclosure::Full),
         ("nobody", nobody, true, Disclosure::Withheld),
         ("credentials for another host", other_host, true, Disclosure::Withheld),
-        ("a ServiceAccount whose owner was asked", account, true, Disclosure::ListedCodes),
-        ("a ServiceAccount whose owner was not asked", account, false, Disclosure::Withheld),
+        ("a ServiceAccount whose owner has allowed the host", account, true, Disclosure::ListedCodes),
+        ("a ServiceAccount whose owner has not allowed the host", account, false, Disclosure::Withheld),
     ];
     let host = Endpoint::parse(&format!("https://{HOST}/token")).unwrap();
     for (name, change, accounts_consented, expected) in cases {

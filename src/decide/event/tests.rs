@@ -55,7 +55,7 @@ fn a_life_in_events() {
         ("the hourly attempt fails alike", 11_760, terminal(11_760), None),
         ("it recovers", 15_360, published(Cause::RenewalDue, 15_360), Some((false, Reason::TokenRenewed))),
         (
-            "somebody asks",
+            "somebody requests a renewal",
             15_500,
             published(Cause::RenewalRequested, 15_500),
             Some((false, Reason::TokenRenewed)),

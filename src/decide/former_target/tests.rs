@@ -51,7 +51,7 @@ fn former_targets_stay_while_there_is_nothing_as_good() {
         ("it was altered", Plan::Issue(Cause::TargetTampered), {
             standing().when(700).with(|s| s.published().intact = false)
         }),
-        ("it was asked for with something else", Plan::Issue(Cause::InputsChanged), {
+        ("the token was requested with other inputs", Plan::Issue(Cause::InputsChanged), {
             standing().when(700).with(|s| s.spec.token.scopes.push("more".to_owned()))
         }),
         ("it has expired", Plan::Issue(Cause::RenewalDue), standing().when(600 + 3600)),

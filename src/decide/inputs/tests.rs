@@ -1,5 +1,5 @@
 //! Changes that require a new token, changes that only permit another attempt, and changes that do neither. And literal
-//! fingerprints: an upgrade that changed them would renew every token of every cluster at once.
+//! fingerprints: an upgrade that changed them would renew every token of every cluster at the same time.
 
 use super::*;
 use crate::api::{

@@ -9,8 +9,8 @@ use compact_str::CompactString;
 use super::Name;
 use crate::api::Reason;
 
-/// The number of failed requests in a row that opens the breaker. They must be of at least two TokenSources, and of two
-/// tenants unless only one has been seen within [`AROUND`].
+/// The number of failed requests in a row that opens the breaker. These requests must be of at least two TokenSources, and of
+/// two tenants unless only one has been seen within [`AROUND`].
 const FAILURES: u32 = 3;
 /// The first and the longest pause before one request is tried.
 const FIRST_PAUSE: TimeDelta = TimeDelta::seconds(5);
@@ -18,7 +18,8 @@ const LAST_PAUSE: TimeDelta = TimeDelta::seconds(60);
 /// The number of tenants that are tried one after the other between two pauses: a healthy one must not wait long behind
 /// others that fail for their own reasons.
 const ROUND: u32 = 3;
-/// The maximum number of failed tenants that are remembered. It bounds memory if credentials are recreated again and again.
+/// The maximum number of failed tenants that are remembered. The limit bounds memory if credentials are recreated again and
+/// again.
 const TENANTS: usize = 1024;
 /// How long after its last request a tenant counts as present.
 const AROUND: TimeDelta = TimeDelta::hours(1);
@@ -111,13 +112,13 @@ impl Breaker {
         self.open.as_ref().map(|open| open.until)
     }
 
-    /// Whether a TokenSource whose same inputs last succeeded may be tried at once: so far, only requests that never
+    /// Whether a TokenSource whose same inputs last succeeded may be tried immediately: so far, only requests that never
     /// succeeded have failed.
     pub(super) fn admits_proven(&self) -> bool {
         !self.evidence.proven
     }
 
-    /// Whether only one tenant has failed, so that another may be tried at once.
+    /// Whether only one tenant has failed, so that another may be tried immediately.
     pub(super) fn admits_others(&self) -> bool {
         self.evidence.tenants.len() < 2
     }

@@ -28,7 +28,7 @@ pub(super) struct Rate {
     pub(super) bucket: TokenBucket,
     /// Above this value, the rate increases slowly. None if no limit of the provider is known.
     threshold: Option<f64>,
-    /// Answers to requests that were sent before this say nothing about the current rate.
+    /// Answers to requests that were sent before this instant do not change the current rate.
     since: DateTime<Utc>,
     /// Whether a request has succeeded since then. Before that, a provider that counts by the minute may refuse everything,
     /// and another 429 does not show where the limit is.
@@ -42,7 +42,7 @@ impl Rate {
         Self { bucket, threshold: before.and_then(|rate| rate.threshold), since: now, succeeded: true }
     }
 
-    /// The rate after the first 429, which came at this rate.
+    /// The rate after the first 429, which was received at this rate.
     pub(super) fn below(rate: f64, now: DateTime<Utc>) -> Self {
         let mut begun = Self::after_recovery(None, now);
         begun.reduce(rate, true, now);

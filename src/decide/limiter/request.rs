@@ -117,7 +117,7 @@ pub enum Answer {
     Failed(Reason),
     /// Too many requests (429).
     Limited,
-    /// A refusal for a reason of this request, or no request: neither says anything about the endpoint.
+    /// A refusal for a reason of this request, or no request: neither shows anything about the endpoint.
     Unrelated,
 }
 

@@ -79,7 +79,7 @@ pub struct Shares {
 }
 
 impl Shares {
-    /// This number of permits, none of them in use.
+    /// Shares with this number of permits, none of them in use.
     pub fn new(total: usize) -> Self {
         Self { total: total.max(1), taken: BTreeMap::new(), in_use: 0 }
     }

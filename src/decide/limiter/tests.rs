@@ -128,7 +128,7 @@ fn the_trial_is_that_of_the_waiter_whose_same_inputs_succeeded_last() {
     }
     assert_eq!(resumed(&mut limiter, at(4)), [""; 0]);
     assert_eq!(resumed(&mut limiter, at(5)), ["last"]);
-    // A failure for its own reason says nothing about the endpoint: the next waiter is tried at once.
+    // A failure for its own reason does not change the state of the endpoint: the next waiter is tried immediately.
     limiter.acquire(renewal("z", "last", 4000), at(5));
     limiter.release(&first("z", "last").name, Answer::Unrelated, at(5));
     assert_eq!(resumed(&mut limiter, at(5)), ["longer ago"]);
@@ -162,7 +162,7 @@ fn a_single_tenant_opens_the_breaker_of_an_endpoint_without_other_users() {
     assert!(waits(&mut limiter, first("a", "next"), at(1)));
     assert!(
         !waits(&mut limiter, first("b", "another namespace"), at(1)),
-        "at once: nothing speaks against it"
+        "immediately: no failure delays it"
     );
     limiter.release(&first("b", "another namespace").name, Answer::Succeeded, at(1));
     assert!(!limiter.is_open());

@@ -25,7 +25,7 @@ pub(super) struct Waiter {
 
 type Deadline = (DateTime<Utc>, CompactString);
 
-/// The waiters of one namespace, by client, so that a limited client is skipped at once.
+/// The waiters of one namespace, by client, so that a limited client is skipped immediately.
 #[derive(Clone, Debug, Default)]
 pub(super) struct OfNamespace {
     clients: BTreeMap<CompactString, BTreeSet<Deadline>>,
@@ -82,7 +82,7 @@ pub(super) struct Waiters {
 }
 
 impl Waiters {
-    /// Adds a waiter. One that waits already keeps its arrival time, although its deadline may have changed.
+    /// Adds a waiter. A TokenSource that waits already keeps its arrival time, although its deadline may have changed.
     pub(super) fn join(&mut self, request: Request, now: DateTime<Utc>) {
         let name = request.name.clone();
         let before = self.all.remove(&name);

@@ -69,7 +69,7 @@ fn only_a_401_renews_and_only_once() {
         assert_eq!(probed(probing().when(300), verdict).when(400).plan(), Plan::Nothing, "{verdict:?}");
     }
     let rejected = probed(probing().when(300), ProbeVerdict::Rejected);
-    assert_eq!(next_probe(&rejected.observed()), Some(at(300)), "at once");
+    assert_eq!(next_probe(&rejected.observed()), Some(at(300)), "immediately");
     let scene = renewed(rejected, 301);
     assert_eq!(scene.status.probe_rejections, 1);
     assert_eq!(scene.clone().when(302).plan(), Plan::Nothing, "the new one has not been shown yet");
@@ -169,7 +169,7 @@ fn a_rejected_token_is_not_ready_until_the_probe_accepts_it_or_another_comes() {
         .clone()
         .with(|scene| scene.spec.renewal.probe = None)
         .with(|scene| scene.record(&Outcome::Unchanged));
-    assert_eq!(ready(&unasked), is("True", "TokenIssued"), "nobody asks any more");
+    assert_eq!(ready(&unasked), is("True", "TokenIssued"), "no probe is sent any more");
     let expired = rejected.when(3600).with(|scene| scene.record(&Outcome::Waiting));
     assert_eq!(ready(&expired), is("False", "TokenExpired"));
 }
@@ -178,7 +178,7 @@ fn a_rejected_token_is_not_ready_until_the_probe_accepts_it_or_another_comes() {
 fn status_has_the_time_of_the_next_request_for_a_rejected_token() {
     let renew_at = |scene: &Scene| from_kubernetes(scene.status.renew_at.as_ref().unwrap());
     let rejected = probed(probing().when(300), ProbeVerdict::Rejected);
-    assert_eq!(renew_at(&rejected), at(300), "at once");
+    assert_eq!(renew_at(&rejected), at(300), "immediately");
     let again = probed(renewed(rejected, 301).when(601), ProbeVerdict::Rejected);
     assert_eq!(renew_at(&again), at(901), "the second in a row after twice the interval");
     assert_eq!(again.when(901).plan(), Plan::Issue(Cause::ProbeRejected));
@@ -194,7 +194,7 @@ fn a_rejection_shows_while_it_lasts() {
     let before = message(&probing());
     let rejected = probed(probing().when(300), ProbeVerdict::Rejected);
     assert!(message(&rejected).contains("ProbeRejected"), "{}", message(&rejected));
-    // For example if the provider returns the token again, and the resource server knows it by now.
+    // This happens, for example, if the provider returns the token again, and the resource server knows it by now.
     let accepted = rejected.with(|scene| {
         let issued_at = scene.published().issued_at;
         let probed = Probed::following(None, issued_at, scene.now, ProbeVerdict::Accepted);
@@ -210,7 +210,7 @@ fn a_probe_without_verdict_is_reported_and_an_accepted_token_ends_a_refusal() {
     };
     let mut scene = probing();
     for turn in 1..=3 {
-        assert!(!renewed(&scene).message.contains("ProbeUnclear"), "not at once");
+        assert!(!renewed(&scene).message.contains("ProbeUnclear"), "not immediately");
         scene = probed(scene.when(turn * 300), ProbeVerdict::Unclear);
     }
     assert!(renewed(&scene).message.contains("ProbeUnclear"), "{}", renewed(&scene).message);

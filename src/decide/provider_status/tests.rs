@@ -50,7 +50,7 @@ fn ready_follows_the_last_requests_of_all_users() {
     let (a, b) = ("a", "b");
     for (case, users, expected) in [
         ("nobody uses it", vec![], "absent"),
-        ("nobody has asked", vec![user(a)], "absent"),
+        ("no request was sent", vec![user(a)], "absent"),
         ("clients are refused", vec![answered(a, 5)], "absent"),
         ("one got a token", vec![user(a), succeeded(a, 5)], "True"),
         ("one got a token and another is refused", vec![succeeded(a, 5), answered(a, 90)], "True"),

@@ -27,7 +27,7 @@ fn only_a_refusal_of_the_credentials_takes_the_token_away_and_only_where_that_is
     for reason in
         [Reason::InvalidScope, Reason::AccessDenied, Reason::EndpointNotFound, Reason::InvalidRequest]
     {
-        assert!(wait(refused(reason, OnRevoked::Withdraw)), "{reason} says nothing of the credentials");
+        assert!(wait(refused(reason, OnRevoked::Withdraw)), "{reason} does not concern the credentials");
     }
     let mut scene = Scene::good().when(2700);
     scene.spec.renewal.on_revoked = OnRevoked::Withdraw;

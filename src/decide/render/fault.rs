@@ -9,9 +9,9 @@ pub(super) enum Fault {
         "this is not a template; look for braces or quotes that are not closed, and words after an expression"
     )]
     Syntax,
-    #[error("only {} and raw may stand in {{% … %}}: no loops, no assignments, no includes", STATEMENTS.join(", "))]
+    #[error("only {} and raw are allowed in {{% … %}}: no loops, no assignments, no includes", STATEMENTS.join(", "))]
     Statement,
-    #[error("there is no multiplication, since it repeats texts; write them out")]
+    #[error("there is no multiplication, since it repeats strings; write them out")]
     Multiplication,
     #[error("there are more than {TOKENS} words and signs in its braces; put text outside them")]
     TooManyTokens,
@@ -33,7 +33,7 @@ pub(super) enum Fault {
     NotAnswered,
     #[error("this filter does not exist; the filters are {}", FILTERS.join(", "))]
     UnknownFilter,
-    #[error("there are no tests behind `is`; compare with == or ask `if scope`")]
+    #[error("there are no tests behind `is`; compare with == or write `if scope`")]
     UnknownTest,
     #[error("there are no functions and methods; use a filter: {}", FILTERS.join(", "))]
     Call,
@@ -41,14 +41,14 @@ pub(super) enum Fault {
     Arguments,
     #[error("an operation or a filter does not fit the value it is given")]
     Unfit,
-    #[error("it prints or joins a list or a map; make a text of it with join, first, last or tojson")]
+    #[error("it prints or joins a list or a map; convert it to a string with join, first, last or tojson")]
     NoText,
     #[error("it renders to more than 256 KiB")]
     TooLong,
     #[error("with the keys before it, it renders to more than the 1 MiB that a Secret holds")]
     SecretTooLarge,
     #[error(
-        "with the keys before it, it asks for more work than one TokenSource may; use fewer filters and shorter texts"
+        "with the keys before it, it needs more work than one TokenSource may cause; use fewer filters and shorter strings"
     )]
     TooMuchWork,
     #[error("it cannot be evaluated, by a fault of this program; write it differently, and please report it")]

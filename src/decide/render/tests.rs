@@ -139,7 +139,7 @@ fn faults_name_key_and_line_and_quote_no_value() {
         assert!(!format!("{problem} {problem:?}").contains("canary"), "{template}: {problem}");
         assert!(
             check(&target(template), &BTreeMap::new()).is_err(),
-            "{template} is found out before a token is asked for"
+            "{template} is refused before a token is requested"
         );
     }
 }

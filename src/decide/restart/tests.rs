@@ -73,7 +73,7 @@ fn nothing_but_another_token_restarts() {
             let published = scene.published().clone();
             scene.record(&Outcome::Rewritten(published));
         }),
-        ("the same token with a longer life", |scene| {
+        ("the same token with a longer lifetime", |scene| {
             let publication = scene.publication(Cause::RenewalDue, 2700);
             let published = Published { since: at(0), ..publication.published.clone() };
             scene.now = at(2700);

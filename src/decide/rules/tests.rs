@@ -56,7 +56,7 @@ fn the_first_rule_that_applies_decides() {
     let foreign = |s: &mut Scene| s.target = Target::Foreign("belongs to ConfigMap x".to_owned());
     let cases = vec![
         (
-            "an object on its way out is left, whatever else",
+            "an object that is being deleted is left, in every other state",
             Plan::AwaitDeletion,
             Scene::good().with(foreign).with(|s| {
                 s.deleting = true;
@@ -64,7 +64,7 @@ fn the_first_rule_that_applies_decides() {
             }),
         ),
         (
-            "suspension comes before everything that writes",
+            "suspension precedes everything that writes",
             Plan::Suspend,
             Scene::good().with(foreign).with(|s| {
                 s.spec.suspend = true;
@@ -119,7 +119,7 @@ fn the_first_refusal_that_applies_is_reported() {
     let provider = |s: &mut Scene| s.provider = Err(Failure::local(Reason::ProviderNotFound, "No."));
     let refused = vec![
         (
-            "a conflict comes before the provider",
+            "a conflict precedes the provider",
             Reason::TargetConflict,
             Scene::good().with(foreign).with(provider),
         ),
@@ -129,21 +129,21 @@ fn the_first_refusal_that_applies_is_reported() {
             Scene::good().with(|s| s.refresh_conflict = Some("belongs to ConfigMap x".to_owned())),
         ),
         (
-            "a conflicting source comes before the provider",
+            "a conflicting source precedes the provider",
             Reason::TargetConflict,
             Scene::fresh().with(provider).with(|s| {
                 s.conflicting_source = Some("older".to_owned());
             }),
         ),
         (
-            "the provider comes before the credentials",
+            "the provider precedes the credentials",
             Reason::ProviderNotFound,
             Scene::good().with(provider).with(|s| {
                 s.credentials = missing_credentials();
             }),
         ),
         (
-            "the spec comes before the credentials",
+            "the spec precedes the credentials",
             Reason::InvalidSpec,
             Scene::good().with(|s| {
                 s.provider().token_endpoint = None;
@@ -165,7 +165,7 @@ fn the_first_refusal_that_applies_is_reported() {
             }),
         ),
         (
-            "unbound credentials come before an unwritten token",
+            "unbound credentials precede an unwritten token",
             Reason::CredentialsNotBound,
             Scene::fresh().with(|s| {
                 s.unwritten_token = Some(unwritten(s, 9000));
@@ -173,7 +173,7 @@ fn the_first_refusal_that_applies_is_reported() {
             }),
         ),
         (
-            "unbound credentials come before a due token",
+            "unbound credentials precede a due token",
             Reason::CredentialsNotBound,
             Scene::good().when(3000).with(|s| {
                 s.credentials = unbound();
@@ -216,7 +216,7 @@ fn states_that_request_a_token() {
         ),
         ("it is due", Cause::RenewalDue, Scene::good().when(2700)),
         ("it has expired", Cause::RenewalDue, Scene::good().when(999_999)),
-        ("somebody asked for it", Cause::RenewalRequested, Scene::good().with(requested("1"))),
+        ("somebody requested a renewal", Cause::RenewalRequested, Scene::good().with(requested("1"))),
         (
             "an unwritten token has expired",
             Cause::TokenPending,
@@ -298,7 +298,7 @@ fn states_that_request_no_token() {
         s.spec.target.labels.insert("team".to_owned(), ShortText("a".to_owned()));
         s.published().metadata_in_sync = false;
     });
-    assert_eq!(relabelled.plan(), Plan::Rewrite, "labels are written without asking for a token");
+    assert_eq!(relabelled.plan(), Plan::Rewrite, "labels are written without a token request");
 }
 
 #[test]
@@ -310,7 +310,7 @@ fn no_message_suggests_deleting_a_secret() {
     };
     let scene = Scene::fresh().with(|scene| scene.target = foreign.clone());
     assert!(!message(&scene).contains("elete"), "{}", message(&scene));
-    // The credentials Secret has the name of the TokenSource, which is that of the target, too.
+    // The credentials Secret has the name of the TokenSource, which is also the name of the target.
     let scene = scene.with(|scene| scene.spec.target.name = Some("client".to_owned()));
     assert!(
         message(&scene).ends_with("holds credentials or another input of this TokenSource."),

@@ -43,18 +43,18 @@ fn due_before_jitter() {
         ("75 % of a quarter of an hour", Renewal::default(), 900, 675),
         ("ten minutes: never later than the time a mount needs", Renewal::default(), 600, 420),
         ("six minutes: the margin is half of them", Renewal::default(), 360, 180),
-        ("five minutes: half life", Renewal::default(), 300, 150),
-        ("one minute: half life", Renewal::default(), 60, 30),
-        ("half life where the user says so", percentage(50), 86_400, 43_200),
+        ("five minutes: half of the lifetime", Renewal::default(), 300, 150),
+        ("one minute: half of the lifetime", Renewal::default(), 60, 30),
+        ("half of the lifetime, by atPercentage", percentage(50), 86_400, 43_200),
         ("99 % of an hour still leaves the margin", percentage(99), 3600, 3420),
-        ("an early percentage of a short life is obeyed", percentage(10), 300, 30),
+        ("an early percentage of a short lifetime is obeyed", percentage(10), 300, 30),
         ("a quarter of an hour before the end of a day, and no percentage", before(900), 86_400, 85_500),
         ("before, of an hour", before(900), 3600, 2700),
         ("before, shorter than the margin, gives way to it", before(60), 3600, 3420),
         ("before zero gives way to the margin", before(0), 3600, 3420),
-        ("before, as long as the life, is half life", before(3600), 3600, 1800),
-        ("before, beyond the life, is half life", before(7200), 3600, 1800),
-        ("half of an odd life is a whole second", before(7200), 3601, 1800),
+        ("before, as long as the lifetime, is half of the lifetime", before(3600), 3600, 1800),
+        ("before, beyond the lifetime, is half of the lifetime", before(7200), 3600, 1800),
+        ("half of an odd lifetime is a whole second", before(7200), 3601, 1800),
     ];
     for (name, renewal, lifetime, due) in cases {
         assert_eq!(before_jitter(lifetime, &renewal), due, "{name}");
@@ -125,12 +125,12 @@ fn a_life_of_no_length_is_due_at_once_and_does_not_panic() {
 #[test]
 fn a_provider_that_returns_the_same_token() {
     let cases = [
-        ("is next asked shortly before the end", 3600, 2700, 3420),
+        ("the next request is shortly before the end", 3600, 2700, 3420),
         ("then once a minute", 3600, 3430, 3490),
         ("but no later than at the end", 3600, 3580, 3600),
-        ("an instant before the token was issued says nothing of it", 3600, -1, 2700),
-        ("a short life: not before it is due", 300, 10, 150),
-        ("a short life: once a minute, too", 300, 150, 210),
+        ("an instant before the token was issued does not delay its renewal", 3600, -1, 2700),
+        ("a short lifetime: not before it is due", 300, 10, 150),
+        ("a short lifetime: once a minute, too", 300, 150, 210),
     ];
     for (name, lifetime, unchanged, plain) in cases {
         let due = |n| renew_at(life(lifetime), &Renewal::default(), &format!("uid-{n}"), Some(at(unchanged)));

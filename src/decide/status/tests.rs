@@ -114,7 +114,7 @@ fn the_wait_is_capped_by_the_life_that_is_left() {
         uids.max().unwrap()
     };
     assert!(longest(&Scene::good().when(3400)) <= 30, "200 s left");
-    assert!(longest(&Scene::good().when(3600)) > 200, "nothing left to lose");
+    assert!(longest(&Scene::good().when(3600)) > 200, "an expired token does not shorten the wait");
     assert!(longest(&Scene::fresh()) > 200, "nothing there yet");
 }
 
@@ -126,7 +126,7 @@ fn a_request_is_acknowledged_once_it_has_been_tried() {
     earlier.published.handled_renew_request = None;
     let cases = [
         ("a new token", Outcome::Published(publication), true),
-        ("a token asked for before the request came", Outcome::Published(earlier), false),
+        ("a token requested before the renewal request", Outcome::Published(earlier), false),
         ("a failure", failed(600), true),
         ("a token that could not be written", Outcome::Unwritten(at(600), outage()), false),
         ("a wait", Outcome::Waiting, false),

@@ -112,7 +112,7 @@ fn wrong_family(_: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String
     };
     (!fits).then(|| {
         format!(
-            "clientAuthentication.assertion.algorithm {algorithm:?} does not go with method {}: {instead}.",
+            "clientAuthentication.assertion.algorithm {algorithm:?} cannot be used with method {}: {instead}.",
             authentication.method.as_str()
         )
     })

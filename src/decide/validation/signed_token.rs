@@ -1,4 +1,4 @@
-//! Contradictions of a spec whose token the controller signs itself, and whether the owner of the key consents. Knows the
+//! Contradictions of a spec whose token the controller signs itself, and whether the owner of the key allows it. Knows the
 //! spec and the annotation; must not know a key.
 //!
 //! Allowing a host does not allow signing: a request with a key gets what the provider grants, but a JWT with the provider's
@@ -26,7 +26,7 @@ pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpe
     }
     if observed.spec.token != RequestedToken::default() {
         return Some(invalid(
-            "token.scopes, token.audience and token.resources are asked of a provider, and provider.signedToken asks none: \
+            "token.scopes, token.audience and token.resources belong to a token request, and provider.signedToken sends none: \
              write signedToken.audience, and scopes among signedToken.claims.",
         ));
     }
@@ -50,7 +50,7 @@ pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpe
     })
 }
 
-/// Whether the Secret with the key consents.
+/// The refusal if the Secret with the key does not allow this token to be signed.
 pub(super) fn consent(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
     let wanted = provider.signed_token.as_ref()?.consent();
     let ReferencedSecret::Present { name, allowed_hosts, .. } = &observed.secrets.credentials else {
@@ -62,8 +62,8 @@ pub(super) fn consent(observed: &Observed<'_>, provider: &TokenProviderSpec) -> 
         Failure::local(
             Reason::CredentialsNotBound,
             format!(
-                "Secret {name} does not consent to sign this token; nothing was signed. If it may: add the entry {wanted} to its \
-                 annotation {}, whose entries are separated by commas.",
+                "Secret {name} does not allow this token to be signed with its key; nothing was signed. To allow it, add the entry \
+                 {wanted} to its annotation {}, whose entries are separated by commas.",
                 annotation::ALLOWED_HOSTS
             ),
         )

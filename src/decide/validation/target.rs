@@ -1,8 +1,8 @@
-//! Targets that the API server would refuse. They are found before a token is requested, since the token could not be
+//! Targets that the API server would refuse. Such targets are found before a token is requested, since the token could not be
 //! stored.
 //!
 //! Knows the rules of the API server for Secrets that are not in the CRD, and shows the template to write. A dry run
-//! (`controller::reconcile::target`) finds other refusals, such as those of admission policies. Must not know a token.
+//! (`controller::reconcile::target`) finds other refusals, such as the refusals of admission policies. Must not know a token.
 
 use super::{Failure, Observed, invalid};
 use crate::api::{TARGET_KEYS, Target, TokenProviderSpec};

@@ -50,10 +50,10 @@ fn only_an_unknown_version_is_read_and_only_where_there_is_something_to_compare_
         ("the version that counts", secret("7"), &[&token], "known"),
         ("the last one with the same values", secret("9"), &[&token], "known"),
         ("a newer one", secret("10"), &[&token], "unread"),
-        ("one that was made anew", named("client", "another-uid", "7"), &[&token], "unread"),
+        ("one that was created again", named("client", "another-uid", "7"), &[&token], "unread"),
         ("another Secret", named("other", "secret-uid", "7"), &[&token], "nothing"),
         ("no token, no attempt", secret("7"), &[&nothing, &nothing], "nothing"),
-        ("one that is gone", ReferencedSecret::Missing("client".to_owned()), &[&token], "nothing"),
+        ("one that is deleted", ReferencedSecret::Missing("client".to_owned()), &[&token], "nothing"),
         ("none", ReferencedSecret::Unnamed, &[&token], "nothing"),
     ];
     for (case, secret, known, expected) in cases {
@@ -96,7 +96,7 @@ fn a_rewritten_secret_has_the_fingerprint_of_the_first_version() {
         scene.versions = only(compare(ROLE, &scene.credentials, "a".to_owned(), &[&known]));
     });
     assert_eq!(rewritten.fingerprints().unwrap(), before);
-    // The record of one version says nothing about the next one.
+    // The record of one version does not apply to the next version.
     let unread = rewritten.with(|scene| scene.credentials = secret("13"));
     assert_ne!(unread.fingerprints().unwrap(), before);
 }
@@ -195,7 +195,7 @@ fn rotated_credentials_ask_for_a_token_and_leave_ready_to_the_one_that_is_there(
     type Case = (&'static str, fn(&mut Scene), bool);
     let cases: [Case; 7] = [
         ("rotated", |s| s.credentials = secret("8"), true),
-        ("made anew", |s| s.credentials = named("client", "another-uid", "1"), true),
+        ("created again", |s| s.credentials = named("client", "another-uid", "1"), true),
         ("another scope", |s| s.spec.token.scopes.push("read".to_owned()), false),
         (
             "rotated, and another scope",

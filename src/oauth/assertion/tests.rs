@@ -51,7 +51,7 @@ fn ec(curve: &'static EcdsaSigningAlgorithm) -> [Key; 2] {
             pem: pem("PRIVATE KEY", pair.to_pkcs8v1().unwrap().as_ref()),
             public: public.clone(),
         },
-        // As `openssl ecparam -genkey` writes it: the curve is in a block of its own before the key.
+        // The form that `openssl ecparam -genkey` writes: the curve is in a block of its own before the key.
         Key {
             form: "EC in SEC1",
             pem: format!("{parameters}\n{}", pem("EC PRIVATE KEY", sec1.as_ref())),

@@ -14,7 +14,7 @@ pub enum NetworkFault {
     /// Connecting, sending or receiving failed. The standard library defines the text of each kind.
     #[error("could not be reached: {0}")]
     Connection(io::ErrorKind),
-    /// Also if the server violated HTTP.
+    /// The connection was closed early, or the server violated HTTP.
     #[error("closed the connection before its response was complete")]
     Interrupted,
     #[error("did not complete its response before the deadline (`timeout`)")]
@@ -34,7 +34,7 @@ pub enum ProxyFault {
     #[error("asked for other credentials (407): check `--proxy-credentials-file`")]
     Authentication,
     /// Nothing was sent, not even to the proxy.
-    #[error("was not asked, because of the file of `--proxy-credentials-file`: {0}")]
+    #[error("received no request, because of the file of `--proxy-credentials-file`: {0}")]
     Credentials(CredentialsFault),
     /// Another status than 200, or no HTTP at all. The client does not report which.
     #[error(
@@ -46,7 +46,7 @@ pub enum ProxyFault {
     NameResolution,
     #[error("could not be reached: {0}; check `--https-proxy` and that the proxy runs")]
     Unreachable(io::ErrorKind),
-    /// Also if the tunnel was open, and closed before the TLS handshake with the provider.
+    /// The connection to the proxy was closed, perhaps after the tunnel was open, before the TLS handshake with the provider.
     #[error("closed the connection before it could be used; see the proxy's log")]
     Interrupted,
     /// The TLS of the connection to the proxy, not to the provider.

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// How a failure is retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
-    /// With exponential backoff.
+    /// A request is repeated with exponential backoff.
     Transient {
         /// The minimum wait; zero if there is none.
         floor: Duration,
@@ -13,7 +13,8 @@ pub enum Retry {
     /// A 2xx response without a usable token. Transient, but each attempt may cost a token, so waits are long from the third
     /// failure in a row.
     Wasteful,
-    /// With exponential backoff for this many attempts in a row, each with a new assertion; then terminal.
+    /// A request is repeated with exponential backoff for this many attempts in a row, each with a new assertion; then the
+    /// failure is terminal.
     Assertion {
         /// Attempts in total.
         attempts: u32,
@@ -28,14 +29,14 @@ pub enum Retry {
 /// When a request that was refused is repeated although nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repeat {
-    /// Never, because an account could be locked.
+    /// The request is never repeated, because an account could be locked.
     Never,
-    /// Once an hour, because each request sends a password.
+    /// The request is repeated once an hour, because each request sends a password.
     Hourly,
-    /// Once an hour, and once before the stored token expires.
+    /// The request is repeated once an hour, and once before the stored token expires.
     BeforeExpiry,
-    /// As [`Repeat::BeforeExpiry`], and a few times within minutes if the inputs have never worked: a provider may need a
-    /// while until it knows new inputs.
+    /// The repeats of [`Repeat::BeforeExpiry`], and a few more within minutes if the inputs have never worked: a provider may
+    /// need a while until it knows new inputs.
     WhileNew,
 }
 

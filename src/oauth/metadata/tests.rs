@@ -62,7 +62,7 @@ fn only_metadata_of_the_same_issuer_is_used() {
         ("the document", A, 200, good, false, Ok("https://t.example/token")),
         ("after a byte order mark", A, 200, &format!("\u{feff}{good}"), false, Ok("https://t.example/token")),
         ("no alias", A, 200, good, true, Ok("https://t.example/token")),
-        ("an alias that is not asked for", A, 200, aliased, false, Ok("https://t.example/token")),
+        ("an alias that is not requested", A, 200, aliased, false, Ok("https://t.example/token")),
         ("the alias", A, 200, aliased, true, Ok("https://mtls.example/token")),
         ("a slash at the end", "https://a.example/", 200, good, false, Err("mismatch")),
         ("upper case", "https://A.example", 200, good, false, Err("mismatch")),

@@ -75,7 +75,7 @@ fn bearer(token: &str) -> Result<HeaderValue, Error> {
 
 fn media_type(format: BodyFormat) -> &'static str {
     match format {
-        // Also for an empty body, because some servers answer 415 without it.
+        // An empty body has the header too, because some servers answer 415 without it.
         BodyFormat::Form | BodyFormat::Query => "application/x-www-form-urlencoded",
         BodyFormat::Json => "application/json",
     }

@@ -152,7 +152,7 @@ async fn search_domains_of_the_cluster_complete_short_names() {
         ("keycloak.auth", Ok("10.0.0.2")),
         ("keycloak.auth.svc", Ok("10.0.0.2")),
         ("keycloak.auth.svc.cluster.local", Ok("10.0.0.2")),
-        // Not the Service `login` of a namespace called `com`.
+        // `login.com` must not resolve to the Service `login` of the namespace `com`.
         ("login.com", Ok("192.0.2.1")),
         ("localhost", Ok("127.0.0.1")),
         ("alias", Ok("10.0.0.9")),

@@ -46,7 +46,7 @@ pub(super) fn find<'a>(
 enum Meaning {
     Success,
     Error(String),
-    /// The spec says nothing about it.
+    /// The spec does not mention the code.
     Unknown,
 }
 

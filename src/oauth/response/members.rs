@@ -103,14 +103,15 @@ fn access_token(object: &mut Value, fields: &ResponseFields) -> Result<Secret, D
 /// Values that servers send to say that there is no refresh token.
 const NO_TOKEN: [&str; 6] = ["not_supported", "none", "null", "undefined", "n/a", "false"];
 
-/// Whether the text can be a refresh token. An empty text, or one that says there is none, cannot.
+/// Whether the text can be a refresh token. An empty text, or one of `NO_TOKEN`, cannot.
 pub fn is_refresh_token(text: &str) -> bool {
     let word = |none: &&str| text.trim().eq_ignore_ascii_case(none);
     let length = (1..=MAX_TOKEN).contains(&text.len());
     length && !text.chars().any(char::is_control) && !text.trim().is_empty() && !NO_TOKEN.iter().any(word)
 }
 
-/// The members that templates may use. One with a line break could add lines to a file whose template has a line for it.
+/// The members that templates may use. A value with a line break could add lines to a file whose template has a line for the
+/// value.
 fn kept(object: &Value, keep: &BTreeMap<String, String>) -> BTreeMap<String, Option<Secret>> {
     let is_line = |text: &String| text.len() <= MAX_KEPT && !text.contains(char::is_control);
     let member = |pointer: &str| object.pointer(pointer).and_then(as_text).filter(is_line).map(Secret::new);

@@ -254,7 +254,7 @@ fn members_are_kept_as_text_if_they_are_short_lines() {
     assert_eq!(form.token().kept["host"].as_ref().map(Secret::expose), Some("b c"));
 }
 
-/// Whatever the spec says: the definition and the validation refuse such pointers, too.
+/// The CRD and the validation refuse such pointers, too.
 #[test]
 fn tokens_are_never_kept() {
     let body = r#"{"data":{"token":"canary-access","again":"canary-refresh"}}"#;

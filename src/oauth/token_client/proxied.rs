@@ -1,6 +1,6 @@
-//! The client that reaches endpoints through the operator's proxy. It is separate from the client for direct connections,
-//! because only the name of the proxy may be resolved without the address rules, and the libraries do not say to a resolver
-//! whether a name is the proxy's. Must not know requests.
+//! The client that reaches endpoints through the operator's proxy. This client is separate from the client for direct
+//! connections, because only the name of the proxy may be resolved without the address rules, and the libraries do not say to a
+//! resolver whether a name is the proxy's. Must not know requests.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

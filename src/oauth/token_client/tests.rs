@@ -41,7 +41,7 @@ struct World {
 }
 
 impl World {
-    /// Its policy permits the loopback network.
+    /// A world whose address policy permits the loopback network.
     fn new() -> Self {
         provider_installed();
         let authority = Authority::new("test");
@@ -215,7 +215,7 @@ async fn redirect_is_not_followed() {
     assert_eq!(target.connections(), 0);
 }
 
-/// With a declared length and without.
+/// The body is refused with a declared length and without.
 #[tokio::test]
 async fn body_over_the_limit_is_refused() {
     let world = World::new();

@@ -11,9 +11,9 @@ use super::CERTAINTY;
 /// The lease as it was read.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Found {
-    /// Its holder; None if the lease was released.
+    /// The holder of the lease; None if the lease was released.
     pub(super) holder: Option<String>,
-    /// How long its holder may go without renewing it.
+    /// How long the lease is valid without a renewal by its holder.
     pub(super) duration: Duration,
     /// Its spec as text. A different text is a renewal, whatever times it has.
     pub(super) record: String,
@@ -136,7 +136,7 @@ fn late_after(duration: Duration) -> Duration {
     duration * 3 / 5
 }
 
-/// How long the holder may still renew after an announcement. It tries once a second, and a call takes at most
+/// How long the holder may still renew after an announcement. The holder tries once a second, and a call takes at most
 /// [`super::DEADLINE`].
 fn grace(duration: Duration) -> Duration {
     duration * 2 / 5

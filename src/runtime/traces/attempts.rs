@@ -1,7 +1,7 @@
-//! Passes on the traces of attempts to get a token, and drops those of other reconciles.
+//! Passes on the traces of attempts to get a token, and drops the traces of other reconciles.
 //!
-//! A reconcile decides late whether it asks for a token, so its spans are held until its root ends. Also cuts long values. Must not
-//! know where the spans go.
+//! A reconcile decides late whether it requests a token, so its spans are buffered until its root ends. Also shortens long
+//! values. Must not know where the spans are sent.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,8 +15,8 @@ use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 
 use crate::trace::{CAUSE, OUTCOME};
 
-/// How many traces may be open at once. There are as many reconciles at once as `--concurrency` allows, and some that wait for
-/// providers.
+/// How many traces may be open at the same time. Reconciles have open traces: as many as `--concurrency` allows, and those that
+/// wait for providers.
 const OPEN: usize = 4096;
 /// How many spans of a trace are kept.
 const SPANS: usize = 32;

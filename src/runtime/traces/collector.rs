@@ -93,7 +93,7 @@ impl Collector {
         let request = request.header(CONTENT_TYPE, "application/x-protobuf").body(body);
         // An error means that the task panicked.
         let answer = self.thread.spawn(answer(request)).await.map_err(|_| Fault::Unreachable)??;
-        // An answer that is no OTLP says nothing about the spans.
+        // An answer that is no OTLP does not show whether the spans were accepted.
         let answer = ExportTraceServiceResponse::decode(answer.as_slice()).unwrap_or_default();
         match answer.partial_success.map(|partial| partial.rejected_spans) {
             Some(rejected) if rejected > 0 => Err(Fault::Partial(rejected)),
@@ -107,7 +107,7 @@ impl Collector {
         lost.spans += spans;
         if lost.logged.is_none_or(|at| at.elapsed() >= LINES) {
             let spans = lost.spans;
-            tracing::warn!(detail = %fault, spans, "Traces could not be sent; renewals go on without them");
+            tracing::warn!(detail = %fault, spans, "Traces could not be sent; renewals continue without them");
             *lost = Lost { spans: 0, logged: Some(Instant::now()) };
         }
     }

@@ -1,4 +1,4 @@
-//! The address of the collector, as `--otlp-endpoint` names it. Must not know what is sent there.
+//! The address of the OTLP collector in `--otlp-endpoint`. Must not know what is sent there.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -12,10 +12,10 @@ pub struct CollectorEndpoint(Url);
 /// Why the flag cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
-    /// It is no such URL.
+    /// The value is not an http(s) URL of a collector.
     #[error("must be a URL such as https://collector.example:4318")]
     Url,
-    /// It contains a secret, or may contain one.
+    /// The value contains a secret, or may contain one.
     #[error("must have no credentials, query or fragment: put headers into --otlp-headers-file")]
     Secret,
     /// Others could read the traces.

@@ -1,5 +1,5 @@
-//! The headers for the collector, from the file of `--otlp-headers-file`: a line `name: value` for each. They are secrets: no
-//! message quotes anything of the file.
+//! The headers for the collector, from the file of `--otlp-headers-file`: a line `name: value` for each. The headers are
+//! secrets: no message quotes anything of the file.
 
 use std::path::Path;
 

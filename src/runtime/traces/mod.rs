@@ -32,7 +32,7 @@ mod headers;
 
 /// How many spans wait for an export. Further spans are dropped. A span takes less than 2 KiB.
 const QUEUE: usize = 2048;
-/// How many spans are sent at once.
+/// The maximum number of spans in one request to the collector.
 const BATCH: usize = 512;
 /// How long a span waits for others.
 const DELAY: Duration = Duration::from_secs(2);
@@ -56,7 +56,7 @@ impl Traces {
             .with_scheduled_delay(DELAY)
             .build();
         let batches = BatchSpanProcessor::new(collector, config);
-        let resource = Resource::builder() // with those of OTEL_RESOURCE_ATTRIBUTES
+        let resource = Resource::builder() // with the attributes of OTEL_RESOURCE_ATTRIBUTES
             .with_service_name(env!("CARGO_PKG_NAME"))
             .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
             .with_attribute(KeyValue::new("service.instance.id", arguments.host.clone()))

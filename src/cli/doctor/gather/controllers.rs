@@ -1,5 +1,5 @@
 //! The controllers of a cluster, from their Deployments: the command line of a Deployment is read as the program reads it.
-//! Must not judge anything.
+//! Must not check anything.
 
 use clap::ArgMatches;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -93,7 +93,7 @@ mod tests {
 
     use super::*;
 
-    /// The flags that are read here, declared as those of the controller.
+    /// The flags that are read here, declared as in the controller.
     #[derive(Args)]
     struct Flags {
         #[arg(long = "namespace", value_delimiter = ',')]

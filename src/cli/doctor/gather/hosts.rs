@@ -1,5 +1,5 @@
 //! The hosts that TokenSources name, and whether this machine reaches them: name resolution and a TLS handshake, under the
-//! address rules and through the proxy of the flags; nothing is sent. Must not judge the result.
+//! address rules and through the proxy of the flags; nothing is sent. Must not check the result.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,7 +27,8 @@ const PROVIDERS: u32 = 5000;
 /// The deadline for one connection.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// A host, and the authorities that are trusted there. The wrong bundle of one tenant says nothing about the others' TokenSources.
+/// A host, and the authorities that are trusted there. The wrong bundle of one tenant does not affect the others'
+/// TokenSources.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     /// Host and port.
@@ -87,7 +88,7 @@ pub(super) async fn read(
 /// The provider objects that TokenSources name, as far as they may be read.
 #[derive(Default)]
 struct Providers {
-    /// By namespace and name.
+    /// Each `TokenProvider`, by namespace and name.
     namespaced: BTreeMap<(String, String), TokenProviderSpec>,
     cluster: BTreeMap<String, TokenProviderSpec>,
 }

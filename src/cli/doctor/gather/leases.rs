@@ -1,4 +1,4 @@
-//! The leases of the controllers. Must not judge them.
+//! The leases of the controllers. Must not check them.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! Asks the API server for rights: the user's own, and those of the controllers' ServiceAccounts. Must not judge the answers.
+//! Asks the API server for rights: the user's own, and the rights of the controllers' ServiceAccounts. Must
+//! not check the answers.
 
 use std::collections::BTreeSet;
 

@@ -48,7 +48,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// An assertion. A client that authenticates with a secret signs nothing, so the assertion is that of another issuer
+    /// An assertion. A client that authenticates with a secret signs nothing, so the assertion belongs to another issuer
     /// (RFC 7521, section 4.1).
     fn assertion(&mut self, proves_itself: bool) -> Result<(), LineError> {
         self.has("assertion")?;

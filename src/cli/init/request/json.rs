@@ -38,7 +38,7 @@ impl Request {
                 nested if holds_secret(&nested) => {
                     let shown = if is_parameter_name(&name) { name.as_str() } else { "a member" };
                     return Err(LineError::new(format!(
-                        "{shown} in its body is a list or an object with a secret in it, and only a text of its own can come from \
+                        "{shown} in its body is a list or an object with a secret in it, and only a whole string can be read from \
                          a Secret: ask the provider for another request"
                     )));
                 }

@@ -25,8 +25,8 @@ pub(crate) async fn read(
     Ok(found.filter(|found| owned(found, observed.uid)))
 }
 
-/// Stores the refresh token of an issued token, if it has one, and replaces the stored one. The issued token then no longer
-/// has it.
+/// If the issued token has a refresh token, stores it in place of the stored refresh token and removes it from the issued
+/// token.
 pub(crate) async fn store(
     issued: &mut IssuedToken,
     observed: &Observed<'_>,

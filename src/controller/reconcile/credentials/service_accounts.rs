@@ -1,4 +1,4 @@
-//! Tokens of ServiceAccounts, for client authentication and for token exchange. They are created for one request and
+//! Tokens of ServiceAccounts, for client authentication and for token exchange. These tokens are created for one request and
 //! never stored.
 //!
 //! Checks that the ServiceAccount's owner allows the hosts, and that the API server does not accept the token itself. Must

@@ -24,7 +24,7 @@ use crate::decide::versions::ValueKey;
 const DATA_KEY: &str = "key";
 /// The pause before the Secret is tried again after a failure.
 const RETRY_PAUSE: TimeDelta = TimeDelta::minutes(1);
-/// If two processes create the key at once, one of them fails and reads the other's key.
+/// If two processes create the key at the same time, one of them fails and reads the other's key.
 const ATTEMPTS: usize = 3;
 
 /// The stored key, and the process's own key as its replacement.

@@ -1,5 +1,5 @@
 //! The versions of the credentials that are part of the fingerprint. A Secret with a new version is read once, and its
-//! values are compared with those of the last token and the last attempt. An unchanged Secret is not read.
+//! values are compared with the values of the last token and the last attempt. An unchanged Secret is not read.
 //!
 //! Knows where the versions are recorded. Must not decide which version represents a Secret.
 
@@ -15,7 +15,8 @@ use crate::decide::publication::Data;
 use crate::decide::versions::{Recalled, Role, Versions, compare, recall};
 use crate::decide::{Observed, ReferencedSecret, Secrets};
 
-/// The recorded versions of a `TokenSource`'s Secrets: those recorded with its token, and those of its last attempt.
+/// The recorded versions of a `TokenSource`'s Secrets: the versions recorded with its token, and the versions of its last
+/// attempt.
 struct Remembered {
     target: Option<Arc<SecretMeta>>,
     attempt: Versions,

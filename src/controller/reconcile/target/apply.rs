@@ -235,7 +235,7 @@ async fn is_of_another_type(api: &Api<Secret>, wanted: &Secret) -> Result<bool, 
     Ok(call(api.get_opt(&wanted.name_any())).await?.is_some_and(|current| current.type_ != wanted.type_))
 }
 
-/// Deletes and creates the target. A dry run first makes sure that the API server would accept the new one, so that a
+/// Deletes the target and creates it again. A dry run first checks that the API server would accept the new Secret, so that a
 /// working target is not lost.
 async fn recreate(api: &Api<Secret>, wanted: &Secret, current: &SecretMeta) -> Result<Secret, CallError> {
     dry_run_creation(api, wanted.clone()).await?;
@@ -267,7 +267,7 @@ async fn take_apply_ownership(
 ) -> Result<(), CallError> {
     let metadata = call(api.get_metadata(&wanted.name_any())).await?;
     if metadata.uid().as_deref() != Some(&current.uid) {
-        return Ok(()); // Not the one that was seen to be ours: the apply will fail on the uid.
+        return Ok(()); // This is not the Secret that was seen to be ours: the apply will fail on the uid.
     }
     let entries = metadata.metadata.managed_fields.clone().unwrap_or_default();
     let position = entries.iter().position(|entry| {

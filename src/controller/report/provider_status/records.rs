@@ -1,7 +1,7 @@
 //! What this process has done with the statuses of provider objects.
 //!
 //! Knows which statuses a sweep writes, in which order, when it ends, and which failures are worth a line of the log. Must not
-//! know a client, nor what a status says.
+//! know a client, nor the content of a status.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -59,7 +59,7 @@ pub(super) trait Due {
 /// What this process did with the statuses of all objects.
 #[derive(Default)]
 pub(super) struct Records {
-    /// By the uid of the object.
+    /// The records by the uid of the object.
     pub(super) of_objects: HashMap<String, Record>,
     /// When a status in a namespace was last written or tried. An object that was deleted and created again is new, and its
     /// namespace is not.
@@ -69,9 +69,9 @@ pub(super) struct Records {
 }
 
 impl Records {
-    /// The statuses that one sweep may write: those of `ClusterTokenProvider`s first, which all share; then those of the
-    /// namespaces and of the objects that have waited longest. A write that failed counts as one that was made, so that objects
-    /// whose writes always fail do not stay first.
+    /// The statuses that one sweep may write: the statuses of `ClusterTokenProvider`s first, which all share; then the statuses
+    /// of the namespaces and of the objects that have waited longest. A write that failed counts as one that was made, so that
+    /// objects whose writes always fail do not stay first.
     pub(super) fn in_turn<D: Due>(&self, mut due: Vec<D>) -> Vec<D> {
         due.sort_by_key(|due| {
             let (namespace, record) = (due.namespace(), self.of_objects.get(due.uid()));
@@ -125,8 +125,8 @@ impl Records {
     }
 }
 
-/// The status code of a failed write, 0 if there was no answer. None if the object has changed or is gone: the cache is behind,
-/// and the API server works.
+/// The status code of a failed write, 0 if there was no answer. None if the object has changed or no longer exists: the cache is
+/// behind, and the API server works.
 fn code(error: &CallError) -> Option<u16> {
     if error.is_conflict() || error.is_not_found() {
         return None;

@@ -29,12 +29,13 @@ pub(crate) struct SecretMeta {
 /// How this controller has written a Secret.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum OwnWrite {
-    /// Never. A copy of a target has all its annotations, but this controller did not write it.
+    /// The controller has not written the Secret. A copy of a target has all its annotations, but this controller did not write
+    /// it.
     #[default]
     Never,
-    /// By create or update.
+    /// The controller wrote the Secret by create or update.
     Updated,
-    /// By server-side apply, so that another apply can remove fields.
+    /// The controller wrote the Secret by server-side apply, so that another apply can remove fields.
     Applied,
 }
 

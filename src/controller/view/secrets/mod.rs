@@ -40,7 +40,7 @@ impl Secrets {
     }
 
     /// The Secrets that hold or held a token of the `TokenSource` with this name and uid, and that it controls: its target,
-    /// and those of former names of its target.
+    /// and the Secrets of former names of its target.
     pub(crate) fn targets_of(
         &self,
         namespace: &str,
@@ -125,7 +125,7 @@ impl State {
         }
     }
 
-    /// Replaces the known Secrets by the list. Returns all Secrets, including those that are gone.
+    /// Replaces the known Secrets by the list. Returns all Secrets, including the deleted Secrets.
     fn adopt_list(&mut self) -> Vec<(NamespacedName, Arc<SecretMeta>)> {
         let before = std::mem::replace(&mut self.known, self.listed.take().unwrap_or_default());
         let gone = before.iter().filter(|(key, _)| self.known.get(key).is_none());

@@ -32,7 +32,7 @@ pub(super) enum WatchError {
     Refused { code: i32, message: String },
     #[error("the request could not be made")]
     Request(#[source] kube::core::request::Error),
-    /// The receiver of the events is gone.
+    /// The receiver of the events has been dropped.
     #[error("the controller ends")]
     Closed,
 }

@@ -42,7 +42,7 @@ impl Budget {
         }
     }
 
-    /// Whether an object of this weight may be kept. It replaces the former weight of the object.
+    /// Whether an object of this weight may be kept. This weight replaces the former weight of the object.
     pub(super) fn admits(&mut self, object: &Captured, weight: usize) -> bool {
         if weight <= self.light && self.weights.is_empty() {
             return true;

@@ -1,4 +1,4 @@
-//! The client for the API server. It removes unused parts from every answer.
+//! The client for the API server. The client removes unused parts from every answer.
 //!
 //! Anyone who may write an object may nest `managedFields` deeper than `serde_json` can read, and kubectl's
 //! `last-applied-configuration` has a copy of a Secret's data. Must not know the purpose of a request.
@@ -30,7 +30,7 @@ pub struct WatchClient {
 }
 
 impl WatchClient {
-    /// Makes the client. Its event loop should be another than that of reconciles: anyone who may write Secrets can have
+    /// Makes the client. Its event loop should not be the event loop of reconciles: anyone who may write Secrets can have
     /// megabytes of them read.
     pub fn new(config: Config, runtime: Handle) -> kube::Result<Self> {
         // A client belongs to the event loop in which it is made.

@@ -54,9 +54,9 @@ pub(crate) enum WatchState {
     /// The first attempt is in progress.
     Starting,
     Working,
-    /// It has failed several times in a row.
+    /// The watch has failed several times in a row.
     Failing,
-    /// The API server does not allow it, or does not know the kind.
+    /// The API server does not allow the watch, or does not know the kind.
     Refused,
 }
 
@@ -174,7 +174,7 @@ impl<K: Watched> Watch<K> {
         }
     }
 
-    /// Watches until the API server ends the watch, which happens every few minutes. `version` becomes that of the last
+    /// Watches until the API server ends the watch, which happens every few minutes. `version` becomes the version of the last
     /// event.
     async fn follow(&mut self, from: String, version: &mut Option<String>) -> Result<(), WatchError> {
         let params = WatchParams {
@@ -208,7 +208,7 @@ impl<K: Watched> Watch<K> {
             self.retry.reset();
             return Ok(());
         }
-        // If the API server ends each watch at once, a pause is needed.
+        // If the API server ends each watch immediately, a pause is needed.
         tokio::time::sleep(self.retry.next(K::KIND)).await;
         Ok(())
     }
@@ -305,7 +305,12 @@ impl<K: Watched> Watch<K> {
                     "Not allowed to watch; what needs it is not available"
                 );
             } else {
-                tracing::warn!(kind, namespace, detail, "Watch failed; it is tried again, ever more seldom");
+                tracing::warn!(
+                    kind,
+                    namespace,
+                    detail,
+                    "Watch failed; it is tried again, less and less often"
+                );
             }
         }
         if is_refused {

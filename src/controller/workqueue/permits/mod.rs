@@ -1,4 +1,4 @@
-//! Reconcile permits: they limit how many reconciles work at once, and namespaces take turns to get them.
+//! Reconcile permits: they limit how many reconciles work at the same time, and namespaces take turns to get them.
 //!
 //! A reconcile returns its permit while it waits for a provider or an issuer. Must not know what it waits for.
 
@@ -82,7 +82,7 @@ impl Permits {
             let Some((sender, namespace)) = next else { return };
             shares.take(&namespace);
             drop(state);
-            // If the reconcile is gone, the permit is dropped here, which returns it.
+            // If the reconcile has ended, the permit is dropped here, which returns it.
             drop(sender.send(Permit { permits: self.clone(), namespace }));
         }
     }

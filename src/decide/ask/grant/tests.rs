@@ -60,7 +60,7 @@ fn client_assertions_speak_of_the_client_and_sign_with_the_key_of_their_family()
             ClientAuthenticationMethod::PrivateKeyJwt,
             JsonWebAlgorithm::RS256,
             PEM.trim_end(),
-            // Without PEM's frame, because a harmless message may contain "PRIVATE KEY".
+            // The searched text has no PEM frame, because a harmless message may contain "PRIVATE KEY".
             "Y2FuYXJ5LW9mLXRoZS1rZXk=",
         ),
     ];

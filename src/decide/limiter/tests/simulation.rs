@@ -12,9 +12,9 @@ use crate::oauth::Retry;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Endpoint {
     Well,
-    /// Always with this failure.
+    /// Every answer is this failure.
     Fails(Reason),
-    /// With 429 above this number of requests a second for each client.
+    /// The endpoint answers 429 above this number of requests a second for each client.
     Limits(f64),
 }
 

@@ -51,7 +51,7 @@ fn a_clock_that_was_stepped_costs_one_token_and_loses_none() {
     failed.record(&Outcome::Failed(at(-3600), outage()));
     assert!(
         matches!(failed.when(-3599).plan(), Plan::Wait(Some(_))),
-        "nor is a failing provider asked sooner"
+        "and a failing provider receives no request sooner"
     );
 }
 
@@ -153,7 +153,7 @@ fn never_two_requests_within_five_seconds() {
             }),
         ),
         (
-            "a token came that could not be written, and is lost",
+            "a token was issued, could not be written, and is lost",
             Scene::fresh().when(2).with(|s| {
                 s.record(&Outcome::Unwritten(at(0), failure(Reason::TargetWriteFailed, Retry::TRANSIENT)));
             }),

@@ -17,7 +17,7 @@ use crate::oauth::{Repeat, Retry};
 
 const REPEATS: [Repeat; 4] = [Repeat::Never, Repeat::Hourly, Repeat::BeforeExpiry, Repeat::WhileNew];
 
-/// Seconds around those of the fixture, mostly close to them.
+/// Seconds around the instants of the fixture, mostly close to them.
 fn seconds() -> impl Strategy<Value = i64> {
     prop_oneof![8 => -10_000..100_000_i64, 1 => -60_000_000_000..250_000_000_000_i64]
 }

@@ -54,11 +54,16 @@ fn patience_is_counted_in_a_row_and_for_each_class_by_itself() {
         ("the first unusable answer after an outage", vec![outage(), outage(), unusable()], 0, MINUTE),
         ("the second", vec![outage(), outage(), unusable(), unusable()], 0, MINUTE),
         ("the third in a row", vec![unusable(), unusable(), another_unusable], 20 * MINUTE, 20 * MINUTE),
-        ("an outage between begins anew", vec![unusable(), unusable(), outage(), unusable()], 0, MINUTE),
+        (
+            "the count begins again after an outage",
+            vec![unusable(), unusable(), outage(), unusable()],
+            0,
+            MINUTE,
+        ),
         ("the first refused assertion after an outage", vec![outage(), outage(), assertion()], 0, MINUTE),
         ("the third in a row", vec![assertion(), assertion(), assertion()], HALF_HOUR, 2 * HALF_HOUR),
     ];
-    // Without a remaining life that could shorten a wait.
+    // The remaining lifetime is zero, so it cannot shorten a wait.
     let scene = proven(0);
     for (name, failures, least, most) in cases {
         let (shortest, longest) = last_wait(&scene, &failures);

@@ -1,5 +1,5 @@
 //! Every combination of target, outcome and history: the conditions obey kstatus, and an outcome without changes writes
-//! nothing. The rules are those of Flux (fluxcd/pkg, `runtime/conditions/check`).
+//! nothing. The rules are the rules of Flux (fluxcd/pkg, `runtime/conditions/check`).
 
 use super::*;
 use crate::api::TokenSourceStatus;

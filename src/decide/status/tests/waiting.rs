@@ -37,7 +37,11 @@ fn a_change_of_ready_and_the_end_of_stalled_are_written_at_once() {
     let mut rotated = Scene::good().when(3600);
     other_inputs(&mut rotated);
     rotated.record(&waits(false, None));
-    assert_eq!(ready(&rotated).as_deref(), Some("False"), "one that has expired and was asked for otherwise");
+    assert_eq!(
+        ready(&rotated).as_deref(),
+        Some("False"),
+        "a token that has expired and was requested with other inputs"
+    );
     let mut deleted = Scene::good().when(3700).with(|scene| scene.record(&waits(false, None)));
     deleted.target = Target::Missing;
     deleted.record(&waits(false, None));

@@ -26,7 +26,7 @@ fn keeping<N: Into<String>>(entries: impl IntoIterator<Item = (N, String)>) -> S
     })
 }
 
-/// Without credentials: only the author of the spec has named the host.
+/// A scene without credentials: only the author of the spec has named the host.
 fn with_host_of_the_author(mut scene: Scene) -> Scene {
     scene.provider().client_authentication.method = ClientAuthenticationMethod::None;
     scene.spec.credentials_ref = None;

@@ -70,7 +70,7 @@ fn a_token_may_be_sent_only_where_the_owner_of_its_credentials_allows() {
         move |scene: &mut Scene| scene.spec.target.allowed_hosts = hosts
     };
     assert_eq!(Scene::fresh().with(allowing(HOST)).plan(), Plan::Issue(Cause::TokenPending));
-    // With a good token as well: the annotation with the new host is not written.
+    // A good token does not change this: the annotation with the new host is not written.
     for scene in [Scene::fresh(), Scene::good()] {
         let Plan::Refuse(failure) = scene.with(allowing("elsewhere.example")).plan() else {
             panic!("not refused")
@@ -78,7 +78,8 @@ fn a_token_may_be_sent_only_where_the_owner_of_its_credentials_allows() {
         assert_eq!(failure.reason, Reason::CredentialsNotBound);
         assert!(failure.message.contains("elsewhere.example"), "{}", failure.message);
     }
-    // So does a chain: the second may pass its own token on only where the first one allows.
+    // A chain limits the hosts in the same way: the second TokenSource may send its token only to hosts that the first one's
+    // token allows.
     let second = |host: &str| Scene::fresh().with(chained(ready(Some(HOST)))).with(allowing(host));
     let credentials_allow_all = |scene: &mut Scene| scene.credentials = everywhere();
     assert_eq!(second(HOST).plan(), Plan::Issue(Cause::TokenPending));
@@ -115,7 +116,7 @@ fn an_upstream_without_an_owner_allows_no_choice_of_members() {
             }
         };
         assert_eq!(choosing(false), Some(Reason::InvalidSpec), "{name}");
-        // The spec of a chain is not to blame while its first token is missing.
+        // The spec of a chain does not cause the failure while its first token is missing.
         let expected = matches!(state, UpstreamState::Missing | UpstreamState::NotReady);
         assert_eq!(choosing(true), expected.then_some(Reason::SubjectTokenNotReady), "{name}");
     }

@@ -143,14 +143,15 @@ fn only_listed_codes_are_shown_of_a_member_that_an_author_chose() {
     let withheld = "auth.example.com answered 400 invalid_scope";
     assert_eq!(shown(Some("/reason"), Disclosure::Withheld), (withheld.to_owned(), Reason::InvalidScope));
 
-    // If the member is that of the RFC, other codes are shown too.
+    // If the member is the RFC's `error`, other codes are shown too.
     let standard = response(400, JSON, r#"{"error":"E4711"}"#).disclosure(Disclosure::ListedCodes);
     assert_eq!(standard.refusal().code.as_deref(), Some("E4711"));
     let unbound = response(400, JSON, r#"{"error":"E4711"}"#).disclosure(Disclosure::Withheld);
     assert_eq!(unbound.refusal().code, None);
 }
 
-/// Codes that the spec explains, as `Feishu`, `WeChat` and `Withings` send them: an error may come in a 200, beside a token.
+/// Codes that the spec explains, as `Feishu`, `WeChat` and `Withings` send them: a response with status 200 may have an error
+/// next to a token.
 #[test]
 fn codes_of_the_spec_decide_before_the_token_is_looked_for() {
     let explained = |body: &str| {

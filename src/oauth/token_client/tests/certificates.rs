@@ -61,8 +61,8 @@ async fn bundle_replaces_the_authorities_of_the_system() {
 /// A part of the folders' names in the test below.
 const FOLDERS: &str = "tokensource-test-folders";
 
-/// The chart adds authorities to those of the image by naming two folders (`caBundle.includeSystem`). Kubernetes mounts a
-/// `ConfigMap` as links into a hidden folder.
+/// The chart adds authorities to the authorities of the image by naming two folders (`caBundle.includeSystem`). Kubernetes
+/// mounts a `ConfigMap` as links into a hidden folder.
 #[tokio::test]
 async fn authorities_of_all_folders_are_trusted() {
     let folders = std::env::var_os("SSL_CERT_DIR").filter(|list| list.to_string_lossy().contains(FOLDERS));

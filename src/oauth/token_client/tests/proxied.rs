@@ -257,7 +257,7 @@ async fn proxy_that_plays_the_provider_gets_no_secret() {
     assert!(forged.requests().is_empty());
 }
 
-/// Also if the endpoint has the name of the proxy, whose address no rule restricts.
+/// The rules apply even if the endpoint has the name of the proxy, whose address no rule restricts.
 #[tokio::test]
 async fn address_rules_hold_for_literals_and_for_hosts_without_proxy() {
     let proxy = Proxy::start(Manner::HangUp).await;
@@ -280,8 +280,8 @@ async fn address_rules_hold_for_literals_and_for_hosts_without_proxy() {
 /// The file that takes the place of the system's authorities in the test below.
 const SYSTEM: &str = "tokensource-test-proxy-authorities.pem";
 
-/// The provider's bundle does not vouch for the proxy, nor the system's authorities for the provider. The test needs a process
-/// whose environment names the system's authorities, so it runs itself again.
+/// The authorities in the provider's bundle have not issued the proxy's certificate, and the system's authorities have not
+/// issued the provider's. The test needs a process whose environment names the system's authorities, so it runs itself again.
 #[tokio::test]
 async fn proxy_with_tls_is_trusted_by_the_authorities_of_the_system() {
     let Some(system) = std::env::var_os("SSL_CERT_FILE").filter(|path| Path::new(path).ends_with(SYSTEM))

@@ -126,7 +126,7 @@ impl World {
         self.api.iter().rev().find(|(since, _)| *since <= now).map_or(Api::Answers, |(_, api)| *api)
     }
 
-    /// Runs until this instant. Returns who led when; fails if two processes lead at once.
+    /// Runs until this instant. Returns who led when; fails if two processes lead at the same time.
     fn run(&mut self, until: Duration) -> Vec<(Duration, Option<usize>)> {
         let mut led = Vec::new();
         loop {
@@ -216,8 +216,8 @@ fn seconds(count: u64) -> Duration {
 }
 
 proptest! {
-    /// For any behaviour of the API server and any time at which a process is killed: two processes never lead at once, and
-    /// in the end one leads.
+    /// For any behaviour of the API server and any time at which a process is killed: two processes never lead at the same
+    /// time, and in the end one leads.
     #[test]
     fn two_processes_never_lead_and_a_dead_leader_is_replaced(
         starts in prop::collection::vec(0_u64..20_000, 2..4),

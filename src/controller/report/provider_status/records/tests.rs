@@ -37,7 +37,7 @@ fn records(all: &[One]) -> Records {
     Records { of_objects, ..Records::default() }
 }
 
-/// Makes the writes of one sweep, of which those of these objects fail. Returns the objects that were written.
+/// Makes the writes of one sweep. The writes of the objects in `failing` fail. Returns the objects that were written.
 fn sweep(records: &mut Records, all: &[One], failing: &[One], error: &CallError) -> Vec<&'static str> {
     let mut failures = Failures::default();
     let mut written = Vec::new();
@@ -169,6 +169,6 @@ async fn lasting_failures_are_logged_once_for_each_cause() {
     assert!(!records.ended(), "of the other object");
     records.succeeded(&c);
     assert!(records.ended());
-    // It is news again.
+    // The next failure is logged again.
     assert!(!records.failed(&b, &forbidden) && records.failed(&b, &forbidden));
 }

@@ -1,7 +1,7 @@
 //! The parts of an object's metadata that every kind needs, and the place of the controller's finalizer.
 //!
 //! Everything else in metadata is dropped, because whoever may write an object decides how much of it there is. Must not know
-//! what a kind needs besides.
+//! what a kind needs in addition.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -41,8 +41,8 @@ impl Finalizers {
         }
     }
 
-    /// Keeps two texts of all finalizers at the most: the controller's own and its place, or one text for those of others. A
-    /// user may add hundreds of thousands.
+    /// Replaces all finalizers by at most two strings: the controller's own finalizer and its place, or one string for the
+    /// finalizers of others. A user may add hundreds of thousands of finalizers.
     pub(super) fn shorten(all: &[String]) -> Option<Vec<String>> {
         let place = all.iter().position(|finalizer| finalizer == annotation::FINALIZER);
         match place {

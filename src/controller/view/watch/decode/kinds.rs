@@ -19,7 +19,7 @@ use crate::api::{
     TokenProviderStatus, TokenSource, TokenSourceSpec, TokenSourceStatus, annotation,
 };
 
-/// The limits for decoding a spec. The limits of the definitions are lower.
+/// The limits for decoding a spec. The limits of the CRDs are lower.
 const SPEC: Bound = Bound { bytes: 512 * 1024, depth: 32, values: 1024 };
 /// The limits for decoding a status, which a newer version may have written.
 const STATUS: Bound = Bound { bytes: 128 * 1024, depth: 16, values: 1024 };
@@ -101,7 +101,7 @@ impl Watched for PartialObjectMeta<Secret> {
         object.metadata = ObjectMeta {
             annotations,
             owner_references: controller.map(|owner| vec![owner]),
-            // They tell whether this controller has written the Secret. The view keeps the answer only.
+            // The managed fields show whether this controller has written the Secret. The view keeps only that result.
             managed_fields: managers,
             ..identity(object.metadata)
         };

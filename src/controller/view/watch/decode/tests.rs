@@ -103,7 +103,7 @@ fn of_the_finalizers_only_the_place_of_ours_is_kept() {
     }
 }
 
-/// The members of metadata that are kept besides the identity.
+/// The members of metadata that are kept in addition to the identity.
 fn kept<K: Watched>(text: &str) -> Vec<String> {
     let object = K::decode(text.as_bytes()).unwrap().object;
     let metadata = serde_json::to_value(object.meta()).unwrap();

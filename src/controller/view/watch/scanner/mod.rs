@@ -23,7 +23,7 @@ pub(crate) enum Shape {
     Watch,
 }
 
-/// The texts that identify an object, also if the object cannot be decoded.
+/// The strings that identify an object, also if the object cannot be decoded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Captured {
     /// The event of a watch: `ADDED`, `MODIFIED`, `DELETED`, `BOOKMARK` or `ERROR`.
