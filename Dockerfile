@@ -13,7 +13,7 @@ ARG BUILD_IMAGE=rust:1.95-bookworm
 ARG RUNTIME_IMAGE=scratch
 
 FROM ${BUILD_IMAGE} AS build
-# The folder is always the same, because the program contains its name: a panic names its source file.
+# The directory is always the same, because the program contains its name: a panic names its source file.
 WORKDIR /src
 # .dockerignore lets through what the build needs, and nothing else.
 COPY . .

@@ -16,8 +16,8 @@ help:       ## list the targets
 	awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: tools ## show the controller at work: a real API server, providers, tokens that live half a minute, a failure explained
-	folder=$$(tests/assets/demo.sh)
-	"$${folder}/demo"
+	directory=$$(tests/assets/demo.sh)
+	"$${directory}/demo"
 
 image:      ## the controller's image, with docker, podman or buildah: localhost/tokensource:dev, and as an archive in target/try-it
 	.ci/image
@@ -29,9 +29,9 @@ test: assets tools-workloads ## all tests: units, the test kit, and the stories 
 	cargo test --locked --workspace
 
 oldest: tools ## the installation, the CRDs, the policy and tokens on the oldest Kubernetes that is supported
-	folder=$$(tests/assets/kubernetes-oldest.sh)
-	"$${folder}/kube-apiserver" --version
-	export KUBEBUILDER_ASSETS=$${folder}
+	directory=$$(tests/assets/kubernetes-oldest.sh)
+	"$${directory}/kube-apiserver" --version
+	export KUBEBUILDER_ASSETS=$${directory}
 	cargo test --locked --workspace --test install lifecycle
 	for stories in schema tenants rights issue changes; do
 		cargo test --locked --workspace --test stories -- "$${stories}::"

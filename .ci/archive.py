@@ -3,7 +3,7 @@
 
     archive.py ARCHIVE FILE[=NAME]...
 
-ARCHIVE ends in .tar, .tar.gz, .tgz or .zip. A folder is packed with all below it. NAME is the path inside the archive; without it, the
+ARCHIVE ends in .tar, .tar.gz, .tgz or .zip. A directory is packed with all below it. NAME is the path inside the archive; without it, the
 file's own name. Times are that of SOURCE_DATE_EPOCH, or 1980; owners are root; entries are in the order of their names. What may be
 executed keeps that right, and on Windows, which knows no such right, a program is told by its name.
 

@@ -1,6 +1,6 @@
 //! tokensource: a user applies a `TokenSource`, and the controller keeps a fresh OAuth 2.0 access token in a Secret.
 //!
-//! Each folder is a layer, which may use only the layers above it in this list:
+//! Each directory is a layer, which may use only the layers above it in this list:
 //!
 //! - [`api`]: the contract with users. No behaviour.
 //! - [`oauth`]: the protocol. Knows no Kubernetes; of `api` it uses only reasons and the types of a provider's settings.

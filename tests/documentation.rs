@@ -1,5 +1,5 @@
 //! The pages for people: every link leads to an existing file and heading, every path and test that a page names exists, no
-//! folder is missing in the map in CONTRIBUTING.md, and fields have the names of the CRDs. Knows the part of Markdown
+//! directory is missing in the map in CONTRIBUTING.md, and fields have the names of the CRDs. Knows the part of Markdown
 //! that links need; must not know the content of a page.
 
 #![allow(clippy::unwrap_used)] // a test: also in its helpers
@@ -17,14 +17,14 @@ fn root() -> &'static Path {
 /// All pages of the repository, except built and fetched pages.
 fn pages() -> Vec<PathBuf> {
     let mut pages = Vec::new();
-    let mut folders = vec![root().to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+    let mut directories = vec![root().to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
             let (path, name) = (entry.path(), entry.file_name());
             if entry.file_type().unwrap().is_dir() {
                 let hidden = name.to_string_lossy().starts_with('.') && name != ".github";
                 let foreign = name == "target" || hidden;
-                folders.extend((!foreign).then_some(path));
+                directories.extend((!foreign).then_some(path));
             } else if path.extension().is_some_and(|extension| extension == "md") {
                 pages.push(path);
             }
@@ -81,7 +81,7 @@ fn quoted(text: &str) -> Vec<&str> {
     text.lines().flat_map(|line| line.split('`').skip(1).step_by(2)).collect()
 }
 
-/// Whether this is a path below one of the folders that pages mention.
+/// Whether this is a path below one of the directories that pages mention.
 fn is_path(word: &str) -> bool {
     ["src/", "tests/", "deploy/"].iter().any(|start| word.starts_with(start))
         && !word.contains(['*', ' ', '{'])
@@ -105,12 +105,12 @@ fn every_path_that_a_page_names_exists() {
 }
 
 #[test]
-fn the_map_names_every_folder() {
+fn the_map_names_every_directory() {
     let text = prose(&root().join("CONTRIBUTING.md"));
     let named: BTreeSet<&str> = quoted(&text).into_iter().filter(|word| is_path(word)).collect();
-    for folder in ["src", "tests"] {
-        for entry in fs::read_dir(root().join(folder)).unwrap().map(Result::unwrap) {
-            let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
+    for directory in ["src", "tests"] {
+        for entry in fs::read_dir(root().join(directory)).unwrap().map(Result::unwrap) {
+            let path = format!("{directory}/{}", entry.file_name().to_string_lossy());
             // `assets` has scripts; `crds.rs`, `lib.rs` and `main.rs` need no entry in the map.
             let told = named.contains(path.as_str())
                 || ["tests/assets", "tests/crds.rs", "src/lib.rs", "src/main.rs"].contains(&path.as_str());
@@ -132,8 +132,8 @@ fn tests_that_are_said_to_be_run_exist() {
     }
 }
 
-fn sources(folder: &Path, found: &mut String) {
-    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+fn sources(directory: &Path, found: &mut String) {
+    for path in fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()) {
         if path.is_dir() {
             sources(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
@@ -146,8 +146,8 @@ fn sources(folder: &Path, found: &mut String) {
 fn every_test_that_the_page_on_security_names_exists() {
     let page = fs::read_to_string(root().join("docs/security.md")).unwrap();
     let mut code = String::new();
-    for folder in ["src", "tests"] {
-        sources(&root().join(folder), &mut code);
+    for directory in ["src", "tests"] {
+        sources(&root().join(directory), &mut code);
     }
     let words: BTreeSet<&str> = page
         .split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')

@@ -21,9 +21,9 @@ fn yaml(path: &Path) -> Value {
     serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The files of a folder, in the order of their names.
-fn files(folder: &str) -> Vec<PathBuf> {
-    let entries = fs::read_dir(repository().join(folder)).unwrap();
+/// The files of a directory, in the order of their names.
+fn files(directory: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(repository().join(directory)).unwrap();
     let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files
@@ -47,14 +47,14 @@ fn workflows_pass_the_linter() {
 #[test]
 fn linter_finds_planted_mistakes() {
     let sound = read(".github/workflows/ci.yaml");
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     for (right, wrong, complaint) in [
         ("github.ref }}", "github.reference }}", "property \"reference\" is not defined"),
         ("runs-on:", "run-on:", "\"runs-on\" section is missing"),
         ("persist-credentials:", "persist-credential:", "input \"persist-credential\" is not defined"),
     ] {
         assert!(sound.contains(right), "ci.yaml has no `{right}`");
-        let path = folder.path().join("ci.yaml");
+        let path = directory.path().join("ci.yaml");
         fs::write(&path, sound.replacen(right, wrong, 1)).unwrap();
         let output = actionlint(&[path]);
         let said = String::from_utf8_lossy(&output.stdout);
@@ -115,10 +115,13 @@ fn dependencies_that_are_to_be_updated_are_there() {
             other => panic!("nothing here is of the kind {other}"),
         };
         let one = update["directory"].as_str().into_iter();
-        let several =
-            update["directories"].as_array().into_iter().flatten().map(|folder| folder.as_str().unwrap());
-        for folder in one.chain(several) {
-            let path = repository().join(folder.trim_start_matches('/')).join(file);
+        let several = update["directories"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|directory| directory.as_str().unwrap());
+        for directory in one.chain(several) {
+            let path = repository().join(directory.trim_start_matches('/')).join(file);
             assert!(path.exists(), "{ecosystem}: there is no {}", path.display());
         }
     }

@@ -1,4 +1,4 @@
-//! Folders are layers with dependencies in one direction (`src/lib.rs`), and files must not import each other in a circle. The
+//! Directories are layers with dependencies in one direction (`src/lib.rs`), and files must not import each other in a circle. The
 //! compiler checks neither within a crate, so these tests read the sources and every path in them.
 //! Knows which layer may name what; must not know what a layer does.
 
@@ -67,8 +67,8 @@ impl Mention {
     }
 }
 
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
+fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             sources(&path, found);
@@ -82,10 +82,10 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
-fn files_of(folder: &str) -> Vec<PathBuf> {
+fn files_of(directory: &str) -> Vec<PathBuf> {
     let mut files = Vec::new();
-    sources(&root().join(folder), &mut files);
-    assert!(!files.is_empty(), "no sources in {folder}");
+    sources(&root().join(directory), &mut files);
+    assert!(!files.is_empty(), "no sources in {directory}");
     files.sort();
     files
 }
@@ -206,9 +206,9 @@ fn no_rooms_of_the_controller_import_each_other_in_a_circle() {
 
 #[test]
 fn circles_are_found_through_re_exports_and_not_to_modules_around() {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("circles");
-    fs::remove_dir_all(&folder).ok();
-    fs::create_dir_all(folder.join("a")).unwrap();
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("circles");
+    fs::remove_dir_all(&directory).ok();
+    fs::create_dir_all(directory.join("a")).unwrap();
     for (file, text) in [
         ("lib.rs", "mod a; mod b; mod c;"),
         (
@@ -220,9 +220,9 @@ fn circles_are_found_through_re_exports_and_not_to_modules_around() {
         ("b.rs", "use crate::a::First;\npub fn b() { crate::c::d() }"),
         ("c.rs", "use crate::a::First;\npub struct C;"),
     ] {
-        fs::write(folder.join(file), text).unwrap();
+        fs::write(directory.join(file), text).unwrap();
     }
-    let imports = Modules::read(&folder).imports();
+    let imports = Modules::read(&directory).imports();
     let module = |path: &str| path.split('/').map(str::to_owned).collect::<Module>();
     let import = |(from, to)| (module(from), module(to));
     let expected = [("a/one", "a/two"), ("a/two", "c"), ("b", "a/one"), ("b", "c"), ("c", "a/one")];

@@ -15,8 +15,8 @@ fn root() -> &'static Path {
 }
 
 /// The sources without tests.
-fn sources(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
-    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+fn sources(directory: &Path, found: &mut Vec<(PathBuf, String)>) {
+    for path in fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()) {
         if path.is_dir() && !path.ends_with("tests") {
             sources(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {

@@ -94,12 +94,12 @@ impl Tree {
     }
 }
 
-/// All files below a folder, by their path in it.
-fn files(folder: &Path, below: &str, found: &mut BTreeMap<String, Vec<u8>>) {
-    for entry in fs::read_dir(folder.join(below)).unwrap().map(Result::unwrap) {
+/// All files below a directory, by their path in it.
+fn files(directory: &Path, below: &str, found: &mut BTreeMap<String, Vec<u8>>) {
+    for entry in fs::read_dir(directory.join(below)).unwrap().map(Result::unwrap) {
         let name = format!("{below}/{}", entry.file_name().to_str().unwrap());
         if entry.file_type().unwrap().is_dir() {
-            files(folder, &name, found);
+            files(directory, &name, found);
         } else {
             found.insert(name, fs::read(entry.path()).unwrap());
         }
@@ -183,7 +183,7 @@ fn release_is_understood_by_those_who_read_it() {
     let dist = copy.release();
     run(Command::new("sha256sum").args(["--check", "--strict", "SHA256SUMS"]).current_dir(&dist)).unwrap();
 
-    // Helm: the packaged chart makes what the folder makes.
+    // Helm: the packaged chart makes what the directory makes.
     let packaged = dist.join("tokensource-9.8.7.tgz");
     let render = |chart: &Path| {
         let mut helm = Command::new(assets::helm().join("helm"));

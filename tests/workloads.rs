@@ -1,4 +1,4 @@
-//! The programs of docs/workloads.md: each calls an API that accepts only the present token, and reads the token from a folder
+//! The programs of docs/workloads.md: each calls an API that accepts only the present token, and reads the token from a directory
 //! like a mounted Secret, whose files are replaced meanwhile. No call may fail. Also checks that the page and the manifests
 //! contain these programs. Knows how to check a workload from outside; must not know the code of a workload, except for the
 //! programs that this test breaks on purpose.
@@ -31,7 +31,7 @@ const REFUSED: RangeInclusive<usize> = 40..=45;
 /// The program's report of its calls: 37 succeed, with three replacements; three fail; the others succeed again.
 const SAID: [(&str, usize); 3] = [("200", 37), ("401", 3), ("200", 5)];
 
-/// The API, and the Secret in the workload's folder.
+/// The API, and the Secret in the workload's directory.
 struct Api {
     mount: Mount,
     tokens: Vec<String>,
@@ -88,8 +88,8 @@ async fn judge(binary: &str, arguments: &[&Path]) -> Result<(), String> {
     let api = Arc::new(Mutex::new(Api::new()));
     let its_api = Arc::clone(&api);
     provider.respond("/v1/books", move |request, _| its_api.lock().unwrap().answer(request.bearer()));
-    let folder = tempfile::tempdir().unwrap();
-    let authority = folder.path().join("authority.pem");
+    let directory = tempfile::tempdir().unwrap();
+    let authority = directory.path().join("authority.pem");
     fs::write(&authority, provider.ca_pem()).unwrap();
     let token_file = api.lock().unwrap().mount.path("access_token").display().to_string();
     let program = Process::start(Program {
@@ -105,8 +105,8 @@ async fn judge(binary: &str, arguments: &[&Path]) -> Result<(), String> {
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into(),
-        folder: folder.path().to_owned(),
-        log: folder.path().join("program.log"),
+        directory: directory.path().to_owned(),
+        log: directory.path().join("program.log"),
     });
     let expected: Vec<&str> = SAID.iter().flat_map(|(word, times)| vec![*word; *times]).collect();
     let patience = tokio::time::Instant::now() + Duration::from_secs(30);
@@ -150,8 +150,8 @@ async fn node_goes_on_through_three_tokens() {
 #[tokio::test]
 async fn go_goes_on_through_three_tokens() {
     tool("go", "version", "golang-go");
-    let folder = tempfile::tempdir().unwrap();
-    let program = folder.path().join("client");
+    let directory = tempfile::tempdir().unwrap();
+    let program = directory.path().join("client");
     // `go run` is not used, because its child would continue to run. The flags are the flags of tests/assets/kubernetes.sh, so that
     // the standard library is in Go's cache already.
     let output = Command::new("go")
@@ -197,8 +197,8 @@ const BROKEN: [(&str, &[(&str, &str)]); 4] = [
 async fn programs_that_do_it_otherwise_are_found_out() {
     tool("python3", "--version", "python3");
     let program = fs::read_to_string(example("client.py")).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("client.py");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("client.py");
     for (mistake, replacements) in BROKEN {
         let mut broken = program.clone();
         for (from, to) in replacements {
@@ -262,8 +262,8 @@ fn the_manifests_run_these_programs_as_the_page_wants_it() {
         );
         let mount = &container["volumeMounts"][0];
         assert_eq!(mount["subPath"], Value::Null);
-        let folder = mount["mountPath"].as_str().unwrap();
-        assert_eq!(environment[1].1, format!("{folder}/access_token"));
+        let directory = mount["mountPath"].as_str().unwrap();
+        assert_eq!(environment[1].1, format!("{directory}/access_token"));
         assert_eq!(pod["volumes"][0]["secret"]["secretName"], "ocrolus-token");
         assert_eq!(pod["volumes"][0]["secret"]["optional"], Value::Null);
     }

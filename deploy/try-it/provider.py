@@ -14,8 +14,8 @@ import urllib.parse
 LIFETIME = int(os.environ["LIFETIME_SECONDS"])
 ADDRESS = os.environ.get("ADDRESS", "")  # all, unless it says otherwise
 PORT = int(os.environ["PORT"])
-CLIENT = os.environ["CLIENT"]  # the folder with the client's id and secret
-CERTIFICATE = os.environ["CERTIFICATE"]  # the folder with the certificate and its key
+CLIENT = os.environ["CLIENT"]  # the directory with the client's id and secret
+CERTIFICATE = os.environ["CERTIFICATE"]  # the directory with the certificate and its key
 
 issued = {}  # token: its number, and when it ends
 

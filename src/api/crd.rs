@@ -1,4 +1,4 @@
-//! The three CustomResourceDefinitions, generated from the types of this folder and corrected where the derive macro
+//! The three CustomResourceDefinitions, generated from the types of this directory and corrected where the derive macro
 //! cannot say what is needed. Must not know where they are written.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{

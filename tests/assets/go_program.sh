@@ -1,11 +1,11 @@
-# To be sourced. Knows how to build one program from a Go module. The folder of this file has a folder for each module, with its
+# To be sourced. Knows how to build one program from a Go module. The directory of this file has a directory for each module, with its
 # go.mod and go.sum, and with a main.go if the program consists of components that main.go lists. Must not know which program it is.
 #
 #   go_program NAME PACKAGE NOTE [LDFLAG…]
 #
-# prints the folder that contains the program NAME. If the program is missing, PACKAGE of the module in the folder NAME is built
-# first. NOTE says how long the build takes. The caller has set `here`, the folder of this file. The one line on stdout is the
-# folder's absolute path; messages for people are written to stderr.
+# prints the directory that contains the program NAME. If the program is missing, PACKAGE of the module in the directory NAME is built
+# first. NOTE says how long the build takes. The caller has set `here`, the directory of this file. The one line on stdout is the
+# directory's absolute path; messages for people are written to stderr.
 
 . "$here/progress.sh"
 
@@ -14,7 +14,7 @@ fail() { say "$(basename "$0"): $*"; exit 1; }
 
 go_program() {
     set -e # a command substitution has switched it off, and a failed build must not count as built
-    local name=$1 package=$2 note=$3 module=$here/$1 assets folder key lock needed found install building
+    local name=$1 package=$2 note=$3 module=$here/$1 assets directory key lock needed found install building
     shift 3
     local flags=(-trimpath -ldflags "-s -w${*:+ $*}")
     assets=$(cd "$here/../.." && pwd -P)/.assets
@@ -25,9 +25,9 @@ go_program() {
 
     # The last flag of the build is no part of the key, see kubernetes.sh; both share what they have compiled.
     key=$(cd "$module" && { cat go.mod go.sum && find . -name '*.go' -exec cat {} + && echo "${flags[*]}"; } | sha256sum | cut -c1-12)
-    folder=$assets/$name-$key
+    directory=$assets/$name-$key
 
-    if [[ ! -d "$folder" ]]; then
+    if [[ ! -d "$directory" ]]; then
         mkdir -p "$assets"
         exec {lock}>"$assets/$name.lock"
         flock --nonblock "$lock" || {
@@ -36,7 +36,7 @@ go_program() {
         }
     fi
 
-    if [[ ! -d "$folder" ]]; then
+    if [[ ! -d "$directory" ]]; then
         install="install Go $needed or newer, from Go's own download page or with: apt-get install golang (any Go from"
         install+=" 1.21 on will do where GOTOOLCHAIN lets it fetch the newer one)"
         command -v go >/dev/null || fail "the Go toolchain is missing: $install"
@@ -55,9 +55,9 @@ go_program() {
         # -v prints each package.
         progress "building $name" "$(go list -deps "$package" | wc -l) packages" '^[^ :#]+$' \
             go build -v "${flags[@]}" -gcflags=all=-dwarf=false -o "$building/" "$package"
-        mv "$building" "$folder"
-        say "built $folder"
+        mv "$building" "$directory"
+        say "built $directory"
     fi
 
-    printf '%s\n' "$folder"
+    printf '%s\n' "$directory"
 }

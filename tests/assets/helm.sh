@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Prints the folder that contains helm; builds helm first where needed.
+# Prints the directory that contains helm; builds helm first where needed.
 #
 #   helm.sh      Helm 4
-#   helm.sh 3    Helm 3, in a folder of its own
+#   helm.sh 3    Helm 3, in a directory of its own
 #
-# Only helm/go.mod and helm3/go.mod name the versions. The one line on stdout is the folder's absolute path; messages for people
+# Only helm/go.mod and helm3/go.mod name the versions. The one line on stdout is the directory's absolute path; messages for people
 # are written to stderr.
 set -euo pipefail
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Prints the folder that contains Keycloak, the real provider of the tests; fetches Keycloak and builds its configuration first
-# where needed. The one line on stdout is the folder's absolute path; messages for people are written to stderr.
+# Prints the directory that contains Keycloak, the real provider of the tests; fetches Keycloak and builds its configuration first
+# where needed. The one line on stdout is the directory's absolute path; messages for people are written to stderr.
 #
-# No instance writes to that folder, so any number of instances may share the folder. Each instance has a home of its own, which
-# may be anywhere ($keycloak is the printed folder, $home the home, $port a free port):
+# No instance writes to that directory, so any number of instances may share the directory. Each instance has a home of its own, which
+# may be anywhere ($keycloak is the printed directory, $home the home, $port a free port):
 #
 #   mkdir -p $home/data/import $home/providers && ln -s $keycloak/lib $home/lib
 #   cp <realm>.json $home/data/import/
@@ -35,9 +35,9 @@ say() { printf '%s\n' "$*" >&2; }
 fail() { say "keycloak.sh: $*"; exit 1; }
 
 key=$(echo "$sha256 ${options[*]}" | sha256sum | cut -c1-12)
-folder=$assets/keycloak-$version-$key
+directory=$assets/keycloak-$version-$key
 
-if [[ ! -d "$folder" ]]; then
+if [[ ! -d "$directory" ]]; then
     mkdir -p "$assets"
     exec {lock}>"$assets/keycloak.lock"
     flock --nonblock "$lock" || {
@@ -46,7 +46,7 @@ if [[ ! -d "$folder" ]]; then
     }
 fi
 
-if [[ ! -d "$folder" ]]; then
+if [[ ! -d "$directory" ]]; then
     command -v java >/dev/null || fail "java is missing: apt-get install default-jre-headless (17 or newer)"
     command -v mvn >/dev/null || fail "Maven, which fetches Keycloak, is missing: apt-get install maven"
     java_version=$(java -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p')
@@ -58,7 +58,7 @@ if [[ ! -d "$folder" ]]; then
     trap 'rm -rf "$building"' EXIT
 
     say "fetching Keycloak $version, 160 MB the first time"
-    # Inside the temporary folder: Maven leaves a marker where it is run, and unpacks nothing where it finds one.
+    # Inside the temporary directory: Maven leaves a marker where it is run, and unpacks nothing where it finds one.
     (cd "$building" && mvn --batch-mode --quiet --strict-checksums "$plugin:copy" "$plugin:unpack" \
         -Dartifact="$artifact" -DoutputDirectory="$building") >&2
     sha256sum --check --quiet <<<"$sha256  $building/keycloak-quarkus-dist-$version.zip" >&2 ||
@@ -66,8 +66,8 @@ if [[ ! -d "$folder" ]]; then
 
     say "building Keycloak's configuration, about 20 seconds"
     bash "$building/keycloak-$version/bin/kc.sh" build "${options[@]}" >&2
-    mv "$building/keycloak-$version" "$folder"
-    say "built $folder"
+    mv "$building/keycloak-$version" "$directory"
+    say "built $directory"
 fi
 
-printf '%s\n' "$folder"
+printf '%s\n' "$directory"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints the folder that contains krew, which installs plugins of kubectl; builds krew first where needed. Only krew/go.mod names
+# Prints the directory that contains krew, which installs plugins of kubectl; builds krew first where needed. Only krew/go.mod names
 # the version.
 set -euo pipefail
 

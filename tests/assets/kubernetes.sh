@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Prints the folder that contains kube-apiserver, kube-controller-manager, kubectl and etcd; builds them first where needed.
+# Prints the directory that contains kube-apiserver, kube-controller-manager, kubectl and etcd; builds them first where needed.
 #
 #   kubernetes.sh          the control plane
-#   kubernetes.sh server   only kube-apiserver and etcd of these, which is all that `make demo` runs, in the same folder
-#   kubernetes.sh node     kubelet, kube-scheduler and kube-proxy, which `make e2e` alone needs, in a folder of their own
+#   kubernetes.sh server   only kube-apiserver and etcd of these, which is all that `make demo` runs, in the same directory
+#   kubernetes.sh node     kubelet, kube-scheduler and kube-proxy, which `make e2e` alone needs, in a directory of their own
 #
-# Only kubernetes/go.mod names the versions. The one line on stdout is the folder's absolute path; messages for people are written
-# to stderr. If KUBEBUILDER_ASSETS names a folder, the script uses that folder instead of building the control plane.
+# Only kubernetes/go.mod names the versions. The one line on stdout is the directory's absolute path; messages for people are written
+# to stderr. If KUBEBUILDER_ASSETS names a directory, the script uses that directory instead of building the control plane.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
@@ -16,7 +16,7 @@ module=$here/kubernetes
 case ${1:-} in
 '') name=kubernetes programs=(kube-apiserver kube-controller-manager kubectl etcd) sums=(go.sum) ;;
 server) name=kubernetes programs=(kube-apiserver etcd) sums=(go.sum) ;;
-# The node uses the same go.mod. The sums of the few additional modules of a node are in a file of their own, so that the folder of
+# The node uses the same go.mod. The sums of the few additional modules of a node are in a file of their own, so that the directory of
 # the control plane does not depend on these sums.
 node) name=kubernetes-node programs=(kubelet kube-scheduler kube-proxy) sums=(go.sum node.sum) ;;
 *) echo "kubernetes.sh: \`$1\` is none of nothing, \`server\` and \`node\`" >&2; exit 1 ;;
@@ -53,11 +53,11 @@ export CGO_ENABLED=0 GOFLAGS=-mod=readonly
 export GOGC=${GOGC:-400}
 
 key=$(cd "$module" && { cat go.mod "${sums[@]}" && echo "${flags[*]}"; } | sha256sum | cut -c1-12)
-folder=$assets/$name-$key
+directory=$assets/$name-$key
 
 missing() {
     local program
-    for program in "${programs[@]}"; do [[ -x "$folder/$program" ]] || printf '%s\n' "$program"; done
+    for program in "${programs[@]}"; do [[ -x "$directory/$program" ]] || printf '%s\n' "$program"; done
 }
 
 if [[ -n $(missing) ]]; then
@@ -102,9 +102,9 @@ if ((${#wanted[@]})); then
     progress "$what, later runs find it" "$(go list -deps "${packages[@]}" | wc -l) packages" '^[^ :#]+$' \
         go build -v "${flags[@]}" "${sooner[@]}" -o "$building/" "${packages[@]}"
     [[ ! -e "$building/server" ]] || mv "$building/server" "$building/etcd"
-    mkdir -p "$folder"
-    mv "$building"/* "$folder/"
-    say "built ${wanted[*]} in $folder"
+    mkdir -p "$directory"
+    mv "$building"/* "$directory/"
+    say "built ${wanted[*]} in $directory"
 fi
 
-printf '%s\n' "$folder"
+printf '%s\n' "$directory"

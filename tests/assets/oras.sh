@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints the folder that contains oras, which writes and copies OCI artifacts; builds oras first where needed. Only oras/go.mod
+# Prints the directory that contains oras, which writes and copies OCI artifacts; builds oras first where needed. Only oras/go.mod
 # names the version.
 set -euo pipefail
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints the folder that contains otelcol, an OpenTelemetry Collector with the components that the pages configure; builds otelcol
+# Prints the directory that contains otelcol, an OpenTelemetry Collector with the components that the pages configure; builds otelcol
 # first where needed. otelcol/main.go lists the components. Only otelcol/go.mod names their versions.
 set -euo pipefail
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints the folder that contains prometheus and promtool, 2.42 or newer, as debian_package.sh describes.
+# Prints the directory that contains prometheus and promtool, 2.42 or newer, as debian_package.sh describes.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)

@@ -1,29 +1,29 @@
 #!/usr/bin/env bash
-# Prints the folder that contains bin/rustc, which compiles for x86_64 and for aarch64, from Debian's packages; unpacks the packages
+# Prints the directory that contains bin/rustc, which compiles for x86_64 and for aarch64, from Debian's packages; unpacks the packages
 # there first where needed. This script is for machines that cannot reach rustup's server; elsewhere `rustup target add
-# aarch64-unknown-linux-gnu` is the better way, and `.ci/release` chooses. The one line on stdout is the folder's absolute path;
+# aarch64-unknown-linux-gnu` is the better way, and `.ci/release` chooses. The one line on stdout is the directory's absolute path;
 # messages for people are written to stderr.
 #
 # Debian keeps this compiler for its browsers (rustc-web), and rustc-web is newer than rustc of the distribution. apt fetches the
 # packages, which needs no root, and checks their signatures. The packages are unpacked and not installed. apt's lists are kept in a
-# folder of their own, so that the configuration of this machine need not name a foreign architecture.
+# directory of their own, so that the configuration of this machine need not name a foreign architecture.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 assets=$(cd "$here/../.." && pwd -P)/.assets
-folder=$assets/rust-arm64
+directory=$assets/rust-arm64
 needed=$(sed -n 's/^rust-version = "\(.*\)".*/\1/p' "$here/../../Cargo.toml")
 
 say() { printf '%s\n' "$*" >&2; }
 fail() { say "rust-arm64.sh: $*"; exit 1; }
 
-if [[ ! -d "$folder" ]]; then
+if [[ ! -d "$directory" ]]; then
     mkdir -p "$assets"
     exec {lock}>"$assets/rust-arm64.lock"
     flock "$lock"
 fi
 
-if [[ ! -d "$folder" ]]; then
+if [[ ! -d "$directory" ]]; then
     instead="rustup target add aarch64-unknown-linux-gnu"
     command -v apt-get >/dev/null && command -v dpkg >/dev/null || fail "there is no apt here: $instead"
     [[ $(dpkg --print-architecture) == amd64 ]] || fail "this is no x86_64 machine: $instead"
@@ -69,8 +69,8 @@ END
     found=$("$building/bin/rustc" --version | cut -d ' ' -f 2) || fail "Debian's rustc does not run here: $instead"
     [[ $(printf '%s\n' "$needed" "$found" | sort -V | head -1) == "$needed" ]] ||
         fail "Debian's rustc is $found, and this program needs $needed: $instead"
-    mv "$building" "$folder"
-    say "unpacked $folder"
+    mv "$building" "$directory"
+    say "unpacked $directory"
 fi
 
-printf '%s\n' "$folder"
+printf '%s\n' "$directory"

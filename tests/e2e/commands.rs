@@ -18,8 +18,8 @@ pub(crate) struct Person {
 
 impl Person {
     pub(crate) fn new(enclosure: &Enclosure, kubeconfig: &Path) -> Self {
-        let home = enclosure.folder().join("home");
-        std::fs::create_dir_all(&home).expect("a temporary folder");
+        let home = enclosure.directory().join("home");
+        std::fs::create_dir_all(&home).expect("a temporary directory");
         Self { kubeconfig: kubeconfig.to_owned(), home }
     }
 

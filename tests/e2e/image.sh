@@ -4,9 +4,9 @@
 #   image.sh TAG ARCHIVE CACHE
 #
 # The Dockerfile's bases are build arguments. Here the build image is this machine's own toolchain: an empty image, into
-# which /usr, Rust and the folder with cargo's downloads are mounted. What cargo has compiled stays in CACHE.
+# which /usr, Rust and the directory with cargo's downloads are mounted. What cargo has compiled stays in CACHE.
 #
-# Needs root, buildah, and a folder in TMPDIR that may be deleted. The tests run this script inside an enclosure (tokensource-kit):
+# Needs root, buildah, and a directory in TMPDIR that may be deleted. The tests run this script inside an enclosure (tokensource-kit):
 # the end of the enclosure removes buildah's mounts, and its files in /run and /var.
 set -euo pipefail
 
@@ -26,8 +26,8 @@ export BUILDAH_ISOLATION=chroot
 base=$work/base
 mkdir -p "$base"/{etc/ssl/certs,etc/alternatives,usr,tmp,root,cargo,src,out,dev,proc,sys,run,var/tmp}
 chmod 1777 "$base/tmp" "$base/var/tmp"
-for folder in bin sbin lib lib64; do
-    [[ ! -e /$folder ]] || ln -s "usr/$folder" "$base/$folder"
+for directory in bin sbin lib lib64; do
+    [[ ! -e /$directory ]] || ln -s "usr/$directory" "$base/$directory"
 done
 cp --dereference /etc/ssl/certs/ca-certificates.crt "$base/etc/ssl/certs/"
 printf 'root:x:0:0:root:/root:/bin/bash\n' >"$base/etc/passwd"

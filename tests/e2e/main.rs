@@ -32,7 +32,7 @@ fn main() -> ExitCode {
             run(pods::serve_books(issuer, audience, Path::new(authority)));
         }
         ["client", url, token] => run(pods::call(url, Path::new(token))),
-        ["inside", folder, cgroup] => return inside(folder, cgroup),
+        ["inside", directory, cgroup] => return inside(directory, cgroup),
         _ => return outside(),
     }
     ExitCode::SUCCESS
@@ -58,8 +58,8 @@ fn outside() -> ExitCode {
     runtime.expect("a runtime").block_on(enclosure::run(&["inside"]))
 }
 
-fn inside(folder: &str, cgroup: &str) -> ExitCode {
-    let enclosure = Enclosure::furnish(folder, cgroup, node::ADDRESS);
+fn inside(directory: &str, cgroup: &str) -> ExitCode {
+    let enclosure = Enclosure::furnish(directory, cgroup, node::ADDRESS);
     let logs = Logs::of(&enclosure);
     match catch_unwind(AssertUnwindSafe(|| run(story::tell(&enclosure, &logs)))) {
         Ok(()) => ExitCode::SUCCESS,
@@ -73,7 +73,7 @@ fn inside(folder: &str, cgroup: &str) -> ExitCode {
 
 /// The logs of all programs, which would be deleted with the enclosure.
 pub(crate) struct Logs {
-    folder: PathBuf,
+    directory: PathBuf,
     place: PathBuf,
 }
 
@@ -81,8 +81,8 @@ impl Logs {
     fn of(enclosure: &Enclosure) -> Self {
         let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e");
         let _ = std::fs::remove_dir_all(&place);
-        std::fs::create_dir_all(&place).expect("a folder for the logs");
-        Self { folder: enclosure.folder().to_owned(), place }
+        std::fs::create_dir_all(&place).expect("a directory for the logs");
+        Self { directory: enclosure.directory().to_owned(), place }
     }
 
     /// Copies the logs. A later call copies the new lines.
@@ -90,7 +90,7 @@ impl Logs {
         let script =
             r#"cd "$1" && cp -r node/*.log plane-*/*.log keycloak-*/keycloak.log /var/log/pods "$2"/"#;
         let mut copy = Command::new("bash");
-        copy.args(["-c", script, "bash"]).args([&self.folder, &self.place]).stderr(Stdio::null());
+        copy.args(["-c", script, "bash"]).args([&self.directory, &self.place]).stderr(Stdio::null());
         let _ = copy.status();
     }
 }

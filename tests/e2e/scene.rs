@@ -36,7 +36,7 @@ impl Scene {
         let archive = build(enclosure, image);
         let program = std::env::current_exe().expect("the path of this program");
         let images: [(&str, &[&str]); 2] = [(node::PAUSE_IMAGE, &["pause"]), (PODS_IMAGE, &[])];
-        let pods = node::pack(&program, &enclosure.folder().join("images"), &images);
+        let pods = node::pack(&program, &enclosure.directory().join("images"), &images);
         let authority = Authority::new("the authority of login.example.com");
         let cluster = async {
             let plane = ControlPlane::start_for_node(node::ADDRESS).await;
@@ -84,8 +84,8 @@ impl Scene {
 
 /// Builds the Dockerfile. The output is shown, because the first build takes minutes.
 fn build(enclosure: &Enclosure, image: &str) -> std::path::PathBuf {
-    let archive = enclosure.folder().join("controller.tar");
-    // The cache is in cargo's folder for this test, so that `cargo clean` deletes the cache, too.
+    let archive = enclosure.directory().join("controller.tar");
+    // The cache is in cargo's directory for this test, so that `cargo clean` deletes the cache, too.
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("image");
     let status = Command::new("bash")
         .arg(repository().join("tests/e2e/image.sh"))

@@ -28,7 +28,7 @@ pub(crate) fn environment(story: &str) -> Vec<(&'static str, String)> {
 
 /// The library, compiled by the C compiler that the product's own build needs.
 static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
-    let library = folder().join("clock.so");
+    let library = directory().join("clock.so");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/clock.c");
     let mut compiler = Command::new("cc");
     compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source);
@@ -36,18 +36,18 @@ static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
     library
 });
 
-/// A temporary folder, a new folder for each run.
-fn folder() -> PathBuf {
+/// A temporary directory, a new directory for each run.
+fn directory() -> PathBuf {
     static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
-        let folder = std::env::temp_dir().join(format!("clock-{}", unique::word(8)));
-        std::fs::create_dir(&folder).expect("a temporary folder");
-        folder
+        let directory = std::env::temp_dir().join(format!("clock-{}", unique::word(8)));
+        std::fs::create_dir(&directory).expect("a temporary directory");
+        directory
     });
     FOLDER.clone()
 }
 
 fn step_file(story: &str) -> PathBuf {
-    folder().join(story.replace("::", "-"))
+    directory().join(story.replace("::", "-"))
 }
 
 fn step(story: &str, seconds: i64) {

@@ -1,5 +1,5 @@
-//! The picture of the folders of `src` and their imports, as a Mermaid diagram. Knows folders and paths in sources; must not
-//! know the purpose of a folder.
+//! The picture of the directories of `src` and their imports, as a Mermaid diagram. Knows directories and paths in sources; must not
+//! know the purpose of a directory.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -8,28 +8,28 @@ use std::path::{Path, PathBuf};
 
 use crate::modules::Modules;
 
-/// Each edge: a folder that imports, and the folder whose code it imports.
+/// Each edge: a directory that imports, and the directory whose code it imports.
 type Edges = BTreeSet<(String, String)>;
 
-/// The folders that are modules, up to the second level.
+/// The directories that are modules, up to the second level.
 fn rooms(source: &Path) -> BTreeSet<String> {
-    let folders = |folder: &Path| -> Vec<PathBuf> {
-        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let directories = |directory: &Path| -> Vec<PathBuf> {
+        let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
         entries.filter(|path| path.join("mod.rs").is_file()).collect()
     };
-    let first = folders(source);
-    let second: Vec<_> = first.iter().flat_map(|folder| folders(folder)).collect();
+    let first = directories(source);
+    let second: Vec<_> = first.iter().flat_map(|directory| directories(directory)).collect();
     let name = |path: PathBuf| path.strip_prefix(source).unwrap().to_str().unwrap().to_owned();
     first.into_iter().chain(second).map(name).collect()
 }
 
-/// The innermost folder with this module.
+/// The innermost directory with this module.
 fn room<'a>(rooms: &'a BTreeSet<String>, module: &[String]) -> Option<&'a String> {
     let module = PathBuf::from_iter(module);
     rooms.iter().filter(|room| module.starts_with(room)).max_by_key(|room| room.len())
 }
 
-/// The imports between folders. Files around a folder have no box of their own.
+/// The imports between directories. Files around a directory have no box of their own.
 fn edges(source: &Path, rooms: &BTreeSet<String>) -> Edges {
     let imports = Modules::read(source).imports();
     let between = imports.iter().filter_map(|(from, to)| Some((room(rooms, from)?, room(rooms, to)?)));
@@ -62,7 +62,7 @@ fn reduced(all: &Edges) -> Edges {
     kept
 }
 
-/// The folders that import each other in a circle with this folder, including itself.
+/// The directories that import each other in a circle with this directory, including itself.
 fn circle<'a>(rooms: &'a BTreeSet<String>, all: &Edges, room: &str) -> Vec<&'a String> {
     rooms.iter().filter(|other| leads(all, room, other) && leads(all, other, room)).collect()
 }

@@ -52,8 +52,8 @@ fn generated() -> Vec<(String, String)> {
 #[test]
 fn committed_files_are_the_generated_ones() {
     for (file, text) in generated() {
-        if let Some(folder) = env::var_os("GENERATE_INTO") {
-            let target = PathBuf::from(folder).join(file);
+        if let Some(directory) = env::var_os("GENERATE_INTO") {
+            let target = PathBuf::from(directory).join(file);
             fs::create_dir_all(target.parent().unwrap()).unwrap();
             fs::write(target, text).unwrap();
         } else {

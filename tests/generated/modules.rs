@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::paths::paths;
 
-/// A module's path below `src`, one segment for each folder or file.
+/// A module's path below `src`, one segment for each directory or file.
 pub(crate) type Module = Vec<String>;
 
 struct Source {
@@ -23,12 +23,12 @@ pub(crate) struct Modules(BTreeMap<Module, Source>);
 impl Modules {
     pub(crate) fn read(source: &Path) -> Self {
         let mut modules = Self(BTreeMap::new());
-        modules.read_folder(source, &[]);
+        modules.read_directory(source, &[]);
         modules
     }
 
-    fn read_folder(&mut self, folder: &Path, module: &[String]) {
-        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+    fn read_directory(&mut self, directory: &Path, module: &[String]) {
+        for path in fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()) {
             let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
             let inner = match name.as_str() {
                 "tests" | "fixture" => continue,
@@ -36,7 +36,7 @@ impl Modules {
                 _ => [module, &[name]].concat(),
             };
             if path.is_dir() {
-                self.read_folder(&path, &inner);
+                self.read_directory(&path, &inner);
             } else {
                 self.add(inner, &fs::read_to_string(&path).unwrap());
             }

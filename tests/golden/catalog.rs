@@ -117,9 +117,9 @@ fn the_catalog_is_admitted_as_it_stands() {
     }
 }
 
-/// The names of the files in a folder, without their end.
-fn names(folder: &str) -> BTreeSet<String> {
-    let entries = fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path());
+/// The names of the files in a directory, without their end.
+fn names(directory: &str) -> BTreeSet<String> {
+    let entries = fs::read_dir(root().join(directory)).unwrap().map(|entry| entry.unwrap().path());
     entries.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
 }
 

@@ -40,7 +40,7 @@ fn compare(name: &str, text: &str) {
     assert_eq!(text, fs::read_to_string(&golden).unwrap_or_default(), "{}", golden.display());
 }
 
-/// Files of one kind in the folder of this test, by name.
+/// Files of one kind in the directory of this test, by name.
 fn files(extension: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(root().join("tests/golden/check")).unwrap();
     // A relative path, because the output must not contain a path of this machine. Tests run in the repository's root.

@@ -48,8 +48,8 @@ pub(crate) fn root() -> PathBuf {
 }
 
 /// Compares with the file of this name, or writes it.
-pub(crate) fn compare(folder: &str, name: &str, text: &str) {
-    let golden = root().join("tests/golden").join(folder).join(name).with_extension("http");
+pub(crate) fn compare(directory: &str, name: &str, text: &str) {
+    let golden = root().join("tests/golden").join(directory).join(name).with_extension("http");
     if std::env::var_os("UPDATE_GOLDEN").is_some_and(|value| value == "1") {
         fs::write(&golden, text).unwrap();
     }

@@ -17,8 +17,8 @@ const CANARY: &str = "canary";
 
 #[test]
 fn documented_lines_become_manifests_that_pass_check_without_a_secret() {
-    let folder = root().join("tests/golden/init");
-    let mut lines: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let directory = root().join("tests/golden/init");
+    let mut lines: Vec<_> = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     lines.retain(|path| path.extension().is_some_and(|extension| extension == "sh"));
     assert!(lines.len() > 35, "{} lines", lines.len());
     let mut failures = Vec::new();

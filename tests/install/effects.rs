@@ -553,7 +553,7 @@ fn conventional_names_work_together() {
 fn openshift_chooses_the_user_and_has_another_port_for_dns() {
     let helm = Helm::offline();
     let rendered = |values: Value, more: &[&str]| {
-        let chart = chart::folder().display().to_string();
+        let chart = chart::directory().display().to_string();
         let values = helm.values(&values);
         let common = ["template", "tokensource", &chart, "--values", &values];
         tokensource_kit::manifest::parse(&helm.run(&[&common[..], more].concat()))

@@ -13,9 +13,9 @@ use tokensource_kit::{assets, chart, manifest};
 pub(crate) const RELEASE: &str = "tokensource";
 pub(crate) const NAMESPACE: &str = "tokensource-system";
 
-/// helm with its own home folder, so that it reads and writes no settings of the machine.
+/// helm with its own home directory, so that it reads and writes no settings of the machine.
 pub(crate) struct Helm {
-    folder: fn() -> &'static Path,
+    directory: fn() -> &'static Path,
     home: TempDir,
     kubeconfig: PathBuf,
 }
@@ -27,18 +27,18 @@ impl Helm {
     }
 
     pub(crate) fn at(kubeconfig: &Path) -> Self {
-        let home = tempfile::Builder::new().prefix("helm-").tempdir().expect("a temporary folder");
-        Self { folder: assets::helm, home, kubeconfig: kubeconfig.to_owned() }
+        let home = tempfile::Builder::new().prefix("helm-").tempdir().expect("a temporary directory");
+        Self { directory: assets::helm, home, kubeconfig: kubeconfig.to_owned() }
     }
 
     /// Helm 3 in place of Helm 4.
     pub(crate) fn of_major_3(self) -> Self {
-        Self { folder: assets::helm3, ..self }
+        Self { directory: assets::helm3, ..self }
     }
 
     /// The output of helm, or its error.
     pub(crate) fn try_run(&self, arguments: &[&str]) -> Result<String, String> {
-        let output = Command::new((self.folder)().join("helm"))
+        let output = Command::new((self.directory)().join("helm"))
             .args(arguments)
             .env("KUBECONFIG", &self.kubeconfig)
             .env("HELM_CACHE_HOME", self.home.path().join("cache"))
@@ -63,7 +63,7 @@ impl Helm {
 
     /// `helm template` with these values.
     pub(crate) fn try_template(&self, values: &Value) -> Result<Vec<DynamicObject>, String> {
-        let chart = chart::folder().display().to_string();
+        let chart = chart::directory().display().to_string();
         let arguments =
             ["template", RELEASE, &chart, "--namespace", NAMESPACE, "--values", &self.values(values)];
         self.try_run(&arguments).map(|text| manifest::parse(&text))
@@ -76,14 +76,14 @@ impl Helm {
 
 /// `kubectl kustomize` of an overlay, as text.
 pub(crate) fn kustomize(overlay: &str) -> String {
-    kustomize_folder(&repository().join("deploy/kustomize").join(overlay))
+    kustomize_directory(&repository().join("deploy/kustomize").join(overlay))
 }
 
-/// `kubectl kustomize` of a folder.
-pub(crate) fn kustomize_folder(folder: &Path) -> String {
+/// `kubectl kustomize` of a directory.
+pub(crate) fn kustomize_directory(directory: &Path) -> String {
     let kubectl = assets::kubernetes().join("kubectl");
-    let output = Command::new(kubectl).arg("kustomize").arg(folder).output().expect("kubectl");
-    outcome(&output).unwrap_or_else(|problem| panic!("{}: {problem}", folder.display()))
+    let output = Command::new(kubectl).arg("kustomize").arg(directory).output().expect("kubectl");
+    outcome(&output).unwrap_or_else(|problem| panic!("{}: {problem}", directory.display()))
 }
 
 pub(crate) fn outcome(output: &Output) -> Result<String, String> {

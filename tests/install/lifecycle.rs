@@ -46,7 +46,7 @@ impl Site {
     }
 
     fn helm(&self, verb: &[&str], release: &str, values: &Value) -> String {
-        let (values, chart) = (self.helm.values(values), chart::folder().display().to_string());
+        let (values, chart) = (self.helm.values(values), chart::directory().display().to_string());
         let rest = [release, &chart, "--namespace", NAMESPACE, "--values", &values];
         self.helm.run(&[verb, &rest].concat())
     }
@@ -97,17 +97,17 @@ impl Site {
         controller
     }
 
-    /// A folder with what the volume of a `ConfigMap` would contain.
+    /// A directory with what the volume of a `ConfigMap` would contain.
     async fn mounted(&self, volume: &Value) -> String {
         let maps: Api<ConfigMap> = Api::namespaced(self.plane.admin(), NAMESPACE);
         let data = maps.get(volume["name"].as_str().unwrap()).await.expect("the ConfigMap").data.unwrap();
-        let folder = self.plane.folder().join("authorities");
-        std::fs::create_dir_all(&folder).unwrap();
+        let directory = self.plane.directory().join("authorities");
+        std::fs::create_dir_all(&directory).unwrap();
         for item in volume["items"].as_array().unwrap() {
             let content = &data[item["key"].as_str().unwrap()];
-            std::fs::write(folder.join(item["path"].as_str().unwrap()), content).unwrap();
+            std::fs::write(directory.join(item["path"].as_str().unwrap()), content).unwrap();
         }
-        folder.display().to_string()
+        directory.display().to_string()
     }
 
     /// Applies credentials and a `TokenSource`.

@@ -7,18 +7,18 @@ use serde_json::{Value, json};
 use tokensource_kit::manifest;
 use tokensource_kit::shipped::repository;
 
-use crate::helm::{find, kind, kustomize_folder, names};
+use crate::helm::{find, kind, kustomize_directory, names};
 
-/// What kustomize makes of an example for a folder in `deploy/kustomize`.
+/// What kustomize makes of an example for a directory in `deploy/kustomize`.
 fn built(example: &str) -> Vec<DynamicObject> {
     // kustomize follows relative paths only.
-    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let up = "../".repeat(folder.path().canonicalize().unwrap().components().count() - 1);
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let up = "../".repeat(directory.path().canonicalize().unwrap().components().count() - 1);
     let deploy = format!("{up}{}", repository().join("deploy").strip_prefix("/").unwrap().display());
     let example =
         example.replace("../../", "DEPLOY/").replace("../", "DEPLOY/kustomize/").replace("DEPLOY", &deploy);
-    std::fs::write(folder.path().join("kustomization.yaml"), example).unwrap();
-    manifest::parse(&kustomize_folder(folder.path()))
+    std::fs::write(directory.path().join("kustomization.yaml"), example).unwrap();
+    manifest::parse(&kustomize_directory(directory.path()))
 }
 
 /// The first block of YAML after these words of a page.

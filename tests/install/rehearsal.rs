@@ -46,7 +46,7 @@ async fn api_server_takes_everything() {
         let rendering = kustomize(overlay);
         assert_eq!(rehearse(&plane, &rendering), manifest::parse(&rendering).len(), "{overlay}");
     }
-    let chart = chart::folder().display().to_string();
+    let chart = chart::directory().display().to_string();
     // A monitor's kind belongs to an operator that is not installed.
     let mut conventional = conventional();
     conventional["monitoring"] = json!({"service": {"enabled": true}});

@@ -15,7 +15,7 @@ const CONTROLLER: &str = "tokensource-controller";
 #[test]
 fn lint_has_nothing_to_say() {
     let helm = Helm::offline();
-    let chart = chart::folder().display().to_string();
+    let chart = chart::directory().display().to_string();
     let said = helm.run(&["lint", "--strict", &chart]);
     assert!(said.contains("0 chart(s) failed") && !said.contains("[WARNING]"), "{said}");
     helm.run(&["lint", "--strict", &chart, "--values", &helm.values(&everything())]);
@@ -24,7 +24,7 @@ fn lint_has_nothing_to_say() {
 #[test]
 fn copies_are_what_they_are_copies_of() {
     let originals = [("crds", "crds"), ("deploy/kustomize", ""), ("deploy/monitoring", "monitoring")];
-    let files = chart::folder().join("files");
+    let files = chart::directory().join("files");
     let mut copied = BTreeSet::new();
     for (original, copy) in originals {
         for file in files_below(&repository().join(original)) {
@@ -40,8 +40,8 @@ fn copies_are_what_they_are_copies_of() {
     assert!(copied.len() >= 7, "{copied:?}");
 }
 
-fn files_below(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+fn files_below(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
     let paths = entries.map(|entry| entry.unwrap().path());
     paths.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
 }
@@ -333,7 +333,7 @@ fn definitions_are_kept_unless_asked() {
 fn another_release_shares_no_name() {
     let helm = Helm::offline();
     let first = helm.template(&json!({"crds": {"install": false}}));
-    let chart = chart::folder().display().to_string();
+    let chart = chart::directory().display().to_string();
     let long = "a-name-as-long-as-helm-permits-it-which-is-53-charact";
     let arguments = ["template", long, &chart, "--namespace", NAMESPACE, "--set", "crds.install=false"];
     let second = manifest::parse(&helm.run(&arguments));

@@ -91,7 +91,7 @@ const ALIASES: [&str; 3] = ["crds.enabled", "installCRDs", "replicaCount"];
 /// Otherwise a typing error in a default would only be found by a user who overrides it.
 #[test]
 fn schema_knows_the_values_and_no_others() {
-    let text = std::fs::read_to_string(chart::folder().join("values.schema.json")).unwrap();
+    let text = std::fs::read_to_string(chart::directory().join("values.schema.json")).unwrap();
     let schema: Value = serde_json::from_str(&text).unwrap();
     let mut found = BTreeMap::new();
     properties("", &schema, &mut found);
@@ -124,7 +124,7 @@ fn properties(path: &str, schema: &Value, found: &mut BTreeMap<String, Value>) {
 #[test]
 fn versions_agree() {
     let chart: Value =
-        serde_saphyr::from_str(&std::fs::read_to_string(chart::folder().join("Chart.yaml")).unwrap())
+        serde_saphyr::from_str(&std::fs::read_to_string(chart::directory().join("Chart.yaml")).unwrap())
             .unwrap();
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(chart["version"], version);
@@ -138,7 +138,7 @@ fn versions_agree() {
 #[test]
 fn chart_names_the_kinds_of_this_version() {
     let chart: Value =
-        serde_saphyr::from_str(&std::fs::read_to_string(chart::folder().join("Chart.yaml")).unwrap())
+        serde_saphyr::from_str(&std::fs::read_to_string(chart::directory().join("Chart.yaml")).unwrap())
             .unwrap();
     let listed = chart["annotations"]["artifacthub.io/crds"].as_str().unwrap();
     let listed: Vec<Value> = serde_saphyr::from_str(listed).unwrap();

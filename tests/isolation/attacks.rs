@@ -1,4 +1,4 @@
-//! The attacks by name. Each runs until it is ended, with parameters from its seed. Knows the table; the folder beside it
+//! The attacks by name. Each runs until it is ended, with parameters from its seed. Knows the table; the directory beside it
 //! has the attacks.
 
 mod answers;

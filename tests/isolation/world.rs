@@ -67,7 +67,7 @@ pub(crate) struct Launcher {
     /// Whether names without an entry in a file are looked up at a server that never answers.
     pub(crate) silent_resolver: bool,
     _server: Option<std::net::UdpSocket>,
-    _folder: tempfile::TempDir,
+    _directory: tempfile::TempDir,
 }
 
 impl World {
@@ -227,13 +227,13 @@ impl Launcher {
     /// answers.
     fn new() -> Self {
         let program = PathBuf::from(env!("CARGO_BIN_EXE_tokensource"));
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        let directory = tempfile::tempdir().expect("a temporary directory");
         let server = std::net::UdpSocket::bind("127.0.53.53:53").ok();
         let private = Command::new("unshare").args(["--mount", "true"]).output();
         if server.is_none() || !private.is_ok_and(|output| output.status.success()) {
-            return Self { binary: program, silent_resolver: false, _server: None, _folder: folder };
+            return Self { binary: program, silent_resolver: false, _server: None, _directory: directory };
         }
-        let (resolver, script) = (folder.path().join("resolv.conf"), folder.path().join("tokensource"));
+        let (resolver, script) = (directory.path().join("resolv.conf"), directory.path().join("tokensource"));
         std::fs::write(&resolver, "nameserver 127.0.53.53\n").expect("a file");
         let text = format!(
             "#!/bin/sh\nexec unshare --mount sh -c 'mount --bind {} /etc/resolv.conf && exec {} \"$@\"' tokensource \"$@\"\n",
@@ -243,7 +243,7 @@ impl Launcher {
         std::fs::write(&script, text).expect("a file");
         std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755))
             .expect("a file");
-        Self { binary: script, silent_resolver: true, _server: server, _folder: folder }
+        Self { binary: script, silent_resolver: true, _server: server, _directory: directory }
     }
 
     fn start(&self, plane: &ControlPlane) -> ControllerProcess {
@@ -298,10 +298,10 @@ pub(crate) fn target_of(name: &str) -> String {
 async fn bystander(plane: &ControlPlane) {
     let (namespace, secret) = (plane.namespace("bystander").await, format!("by-{}", unique::word(32)));
     canaries::register("the bystander's secret", &secret);
-    let manifest = plane.folder().join("bystander.yaml");
+    let manifest = plane.directory().join("bystander.yaml");
     let text =
         format!("{{apiVersion: v1, kind: Secret, metadata: {{name: mine}}, stringData: {{key: {secret}}}}}");
-    std::fs::write(&manifest, text).expect("a file in the control plane's folder");
+    std::fs::write(&manifest, text).expect("a file in the control plane's directory");
     let mut kubectl = Command::new(plane.kubectl());
     kubectl.arg("--kubeconfig").arg(plane.kubeconfig_for("admin"));
     let applied = kubectl.args(["--namespace", &namespace, "apply", "--filename"]).arg(&manifest).output();

@@ -95,8 +95,8 @@ async fn every_panel_shows_the_fleet_and_every_variable_acts_on_it() {
         }
         drawn.push((panel, all));
     }
-    if let Some(folder) = std::env::var_os("PICTURES") {
-        std::fs::write(repository().join(folder).join("dashboard.svg"), picture::draw(&drawn)).unwrap();
+    if let Some(directory) = std::env::var_os("PICTURES") {
+        std::fs::write(repository().join(directory).join("dashboard.svg"), picture::draw(&drawn)).unwrap();
     }
 }
 

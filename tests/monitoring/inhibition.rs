@@ -27,20 +27,20 @@ fn alert(name: &str, severity: &str, cluster: Option<&str>, provider: &str, sour
 /// Checks which alerts notify somebody: each as its name, severity, cluster and provider.
 async fn assert_notifying(alerts: &[Value], expected: &[String]) {
     let expected: &BTreeSet<String> = &expected.iter().cloned().collect();
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let address = format!("127.0.0.1:{}", unique::port());
     let _process = Process::start(Program {
         name: "alertmanager".into(),
         binary: assets::alertmanager().join("alertmanager"),
         arguments: vec![
             format!("--config.file={}", repository().join(EXAMPLE).display()),
-            format!("--storage.path={}", folder.path().display()),
+            format!("--storage.path={}", directory.path().display()),
             "--cluster.listen-address=".into(),
             format!("--web.listen-address={address}"),
         ],
         environment: Vec::new(),
-        folder: assets::alertmanager().to_owned(),
-        log: folder.path().join("alertmanager.log"),
+        directory: assets::alertmanager().to_owned(),
+        log: directory.path().join("alertmanager.log"),
     });
     let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().unwrap();
     let url = format!("http://{address}/api/v2/alerts");

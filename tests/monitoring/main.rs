@@ -38,13 +38,13 @@ fn cases() -> Value {
 
 /// promtool's output for these groups and cases; an error if it finds a fault.
 fn promtool(verb: &str, groups: &Value, cases: &Value) -> Result<String, String> {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("rules.yaml"), json!({"groups": groups}).to_string()).unwrap();
-    std::fs::write(folder.path().join("alerts.yaml"), cases.to_string()).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("rules.yaml"), json!({"groups": groups}).to_string()).unwrap();
+    std::fs::write(directory.path().join("alerts.yaml"), cases.to_string()).unwrap();
     let file = if verb == "test" { "alerts.yaml" } else { "rules.yaml" };
     let output = Command::new(assets::prometheus().join("promtool"))
         .args([verb, "rules", file])
-        .current_dir(folder.path())
+        .current_dir(directory.path())
         .output()
         .unwrap();
     let said =

@@ -77,15 +77,15 @@ pub(crate) async fn prints_the_traces_of_a_renewal(story: &mut Story) {
         .replace("0.0.0.0:4318", &receiver)
         .replace("service:\n", &format!("service:\n  {WITHOUT_METRICS}\n"));
     assert!(configuration.contains(&receiver) && configuration.contains(WITHOUT_METRICS), "{documented}");
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("collector.yaml"), configuration).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("collector.yaml"), configuration).unwrap();
     let collector = Process::start(Program {
         name: "otelcol".to_owned(),
         binary: assets::otelcol().join("otelcol"),
         arguments: vec!["--config=collector.yaml".to_owned()],
         environment: Vec::new(),
-        folder: folder.path().to_owned(),
-        log: folder.path().join("collector.log"),
+        directory: directory.path().to_owned(),
+        log: directory.path().join("collector.log"),
     });
     story.run_in(&[("TOKENSOURCE_OTLP_ENDPOINT", &format!("http://{receiver}"))]).await;
     story.provider.always(TOKEN, Answer::token(3600));

@@ -38,8 +38,8 @@ async fn clones_and_pulls(story: &Story, file: &str, challenge: &'static str) {
 
 /// Serves a bare repository with one file.
 fn serve(story: &Story, tokens: &Tokens, challenge: &'static str) {
-    let folder = tempfile::tempdir().unwrap();
-    let (work, bare) = (folder.path().join("work"), folder.path().join("bare"));
+    let directory = tempfile::tempdir().unwrap();
+    let (work, bare) = (directory.path().join("work"), directory.path().join("bare"));
     fs::create_dir(&work).unwrap();
     fs::write(work.join("greeting.txt"), "hello\n").unwrap();
     git(&work, &["init", "--quiet", "--initial-branch=main"]);
@@ -63,15 +63,15 @@ fn serve(story: &Story, tokens: &Tokens, challenge: &'static str) {
     }
 }
 
-fn git(folder: &Path, arguments: &[&str]) {
-    let output = Command::new("git").args(arguments).current_dir(folder).output();
+fn git(directory: &Path, arguments: &[&str]) {
+    let output = Command::new("git").args(arguments).current_dir(directory).output();
     let output = output.unwrap_or_else(|error| panic!("git does not run ({error}): apt-get install git"));
     assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
+fn files(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+    for path in fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()) {
         if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
     }
     found

@@ -19,14 +19,14 @@ pub(crate) async fn are_pulled_with_each_token(story: &Story) {
     let host = story.provider.host();
     let recipe = Recipe::apply(story, "image-pull.yaml", &[("registry.example.com", &host)]).await;
     serve(&recipe);
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let image = recipe.object("Pod").data["spec"]["containers"][0]["image"].as_str().unwrap().to_owned();
     for number in 1..=3 {
         if number > 1 {
             recipe.renew().await;
             recipe.tokens.expire_the_others();
         }
-        let configuration = folder.path().join(format!("{number}.json"));
+        let configuration = directory.path().join(format!("{number}.json"));
         std::fs::write(&configuration, story.value(&recipe.secret(), ".dockerconfigjson").await).unwrap();
         let output = Command::new(assets::oras().join("oras"))
             .args([
@@ -36,12 +36,12 @@ pub(crate) async fn are_pulled_with_each_token(story: &Story) {
                 "--registry-config",
                 configuration.to_str().unwrap(),
             ])
-            .args(["--ca-file", &recipe.authority(), "--output", folder.path().to_str().unwrap()])
+            .args(["--ca-file", &recipe.authority(), "--output", directory.path().to_str().unwrap()])
             .output()
             .unwrap();
         assert!(output.status.success(), "pull {number}: {}", String::from_utf8_lossy(&output.stderr));
         assert!(recipe.tokens.last_was_presented(), "pull {number}");
-        std::fs::remove_file(folder.path().join("greeting.txt")).expect("the file in the image");
+        std::fs::remove_file(directory.path().join("greeting.txt")).expect("the file in the image");
     }
     assert_eq!(recipe.tokens.refused(), 0);
     assert_eq!(recipe.object("Pod").data["spec"]["serviceAccountName"], "puller");

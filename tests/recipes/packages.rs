@@ -13,14 +13,14 @@ use crate::story::Story;
 
 pub(crate) async fn pip_installs_with_each_token(story: &Story) {
     let recipe = Recipe::apply(story, "pip.yaml", &[("pypi.example.com", &story.provider.host())]).await;
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let name = "greeting-1.0-py3-none-any.whl";
-    make("python3", &["-c", WHEEL, name], folder.path(), "apt-get install python3");
+    make("python3", &["-c", WHEEL, name], directory.path(), "apt-get install python3");
     let link = format!("<!doctype html><title>greeting</title><a href=\"/files/{name}\">{name}</a>");
     serve(&recipe, "/simple/greeting/", Answer::text(200, "text/html", &link));
-    let wheel = fs::read(folder.path().join(name)).unwrap();
+    let wheel = fs::read(directory.path().join(name)).unwrap();
     serve(&recipe, &format!("/files/{name}"), Answer::bytes(200, "application/zip", &wheel));
-    make("python3", &["-m", "pip", "--version"], folder.path(), "apt-get install python3-pip");
+    make("python3", &["-m", "pip", "--version"], directory.path(), "apt-get install python3-pip");
     let authority = recipe.authority();
     let environment = [("PIP_CERT", authority.as_str()), ("PIP_DISABLE_PIP_VERSION_CHECK", "1")];
     recipe.succeeds_with_three_tokens("pip", &environment).await;
@@ -40,11 +40,11 @@ with zipfile.ZipFile(sys.argv[1], 'w') as wheel:
 
 pub(crate) async fn npm_installs_with_each_token(story: &Story) {
     let recipe = Recipe::apply(story, "npm.yaml", &[("npm.example.com", &story.provider.host())]).await;
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let package = json!({"name": "@team/greeting", "version": "1.0.0"});
-    fs::write(folder.path().join("package.json"), package.to_string()).unwrap();
-    make("npm", &["pack", "--silent"], folder.path(), "apt-get install npm");
-    let archive = fs::read(folder.path().join("team-greeting-1.0.0.tgz")).unwrap();
+    fs::write(directory.path().join("package.json"), package.to_string()).unwrap();
+    make("npm", &["pack", "--silent"], directory.path(), "apt-get install npm");
+    let archive = fs::read(directory.path().join("team-greeting-1.0.0.tgz")).unwrap();
     let path = "/@team/greeting/-/greeting-1.0.0.tgz";
     let mut version = package;
     version["dist"] = json!({"tarball": story.provider.url(path)});
@@ -72,8 +72,8 @@ fn serve(recipe: &Recipe<'_>, path: &str, answer: Answer) {
 }
 
 /// Runs a program that the test needs itself; `install` is the command that installs it.
-fn make(program: &str, arguments: &[&str], folder: &Path, install: &str) {
-    let output = Command::new(program).args(arguments).current_dir(folder).output();
+fn make(program: &str, arguments: &[&str], directory: &Path, install: &str) {
+    let output = Command::new(program).args(arguments).current_dir(directory).output();
     let output = output.unwrap_or_else(|error| panic!("{program} does not run ({error}): {install}"));
     assert!(output.status.success(), "{install}: {}", String::from_utf8_lossy(&output.stderr));
 }

@@ -1,5 +1,5 @@
-//! A container of a manifest, run as a process of this machine. Its volumes are folders, laid out and replaced as the kubelet
-//! does it, and every path of the manifest is replaced by the path of the folder. Knows the fields of a pod that name the program
+//! A container of a manifest, run as a process of this machine. Its volumes are directories, laid out and replaced as the kubelet
+//! does it, and every path of the manifest is replaced by the path of the directory. Knows the fields of a pod that name the program
 //! and its files; must not know what the program does.
 
 use std::fs;
@@ -18,20 +18,20 @@ pub(crate) struct Pod {
     container: Value,
     volumes: Vec<(String, Volume)>,
     /// The home of the program, and its log.
-    folder: TempDir,
+    directory: TempDir,
 }
 
 enum Volume {
     Secret { name: String, mount: Mount },
-    ConfigMap { name: String, folder: TempDir },
+    ConfigMap { name: String, directory: TempDir },
     Empty(TempDir),
 }
 
 impl Volume {
-    fn folder(&self) -> &Path {
+    fn directory(&self) -> &Path {
         match self {
-            Self::Secret { mount, .. } => mount.folder(),
-            Self::ConfigMap { folder, .. } | Self::Empty(folder) => folder.path(),
+            Self::Secret { mount, .. } => mount.directory(),
+            Self::ConfigMap { directory, .. } | Self::Empty(directory) => directory.path(),
         }
     }
 }
@@ -47,19 +47,19 @@ impl Pod {
         for mount in container["volumeMounts"].as_array().unwrap() {
             assert_eq!(mount["subPath"], Value::Null, "the file would never change");
             let volume = named(&spec["volumes"], &mount["name"]);
-            let folder = tempfile::tempdir().unwrap();
+            let directory = tempfile::tempdir().unwrap();
             let volume = if let Some(name) = volume["secret"]["secretName"].as_str() {
                 assert_eq!(volume["secret"]["optional"], Value::Null, "the pod waits for a token");
                 Volume::Secret { name: name.to_owned(), mount: Mount::new(&files(&story.secret(name).await)) }
             } else if let Some(name) = volume["configMap"]["name"].as_str() {
-                Volume::ConfigMap { name: name.to_owned(), folder }
+                Volume::ConfigMap { name: name.to_owned(), directory }
             } else {
                 assert!(volume["emptyDir"].is_object(), "{volume}");
-                Volume::Empty(folder)
+                Volume::Empty(directory)
             };
             volumes.push((mount["mountPath"].as_str().unwrap().to_owned(), volume));
         }
-        let pod = Self { container, volumes, folder: tempfile::tempdir().unwrap() };
+        let pod = Self { container, volumes, directory: tempfile::tempdir().unwrap() };
         pod.write_configuration(story).await;
         pod
     }
@@ -68,9 +68,9 @@ impl Pod {
     async fn write_configuration(&self, story: &Story) {
         let api: Api<ConfigMap> = Api::namespaced(story.world.plane().admin(), &story.namespace);
         for (_, volume) in &self.volumes {
-            if let Volume::ConfigMap { name, folder } = volume {
+            if let Volume::ConfigMap { name, directory } = volume {
                 for (file, text) in api.get(name).await.unwrap().data.unwrap_or_default() {
-                    fs::write(folder.path().join(file), self.local(&text)).unwrap();
+                    fs::write(directory.path().join(file), self.local(&text)).unwrap();
                 }
             }
         }
@@ -88,7 +88,7 @@ impl Pod {
     /// A string of the manifest with the paths of this machine.
     pub(crate) fn local(&self, text: &str) -> String {
         self.volumes.iter().fold(text.to_owned(), |text, (path, volume)| {
-            text.replace(path, volume.folder().to_str().unwrap())
+            text.replace(path, volume.directory().to_str().unwrap())
         })
     }
 
@@ -101,7 +101,7 @@ impl Pod {
         });
         let given = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
-        let home = self.folder.path().display().to_string();
+        let home = self.directory.path().display().to_string();
         let fixed = [("PATH".to_owned(), path), ("HOME".to_owned(), home)];
         let variables =
             fixed.into_iter().chain(own).chain(given).map(|(name, value)| format!("{name}={value}"));
@@ -117,8 +117,8 @@ impl Pod {
                 .chain(more.iter().cloned())
                 .collect(),
             environment: Vec::new(),
-            folder: self.folder.path().to_owned(),
-            log: self.folder.path().join("program.log"),
+            directory: self.directory.path().to_owned(),
+            log: self.directory.path().join("program.log"),
         })
     }
 }

@@ -24,7 +24,7 @@ pub(crate) struct Recipe<'a> {
     pub(crate) story: &'a Story,
     pub(crate) objects: Vec<DynamicObject>,
     pub(crate) tokens: Tokens,
-    folder: TempDir,
+    directory: TempDir,
 }
 
 /// The objects of a recipe as they are in the repository, after these replacements, each of which must be possible.
@@ -46,8 +46,8 @@ pub(crate) fn is_served(object: &DynamicObject) -> bool {
 impl<'a> Recipe<'a> {
     /// Applies a recipe after these replacements, and waits for the first token.
     pub(crate) async fn apply(story: &'a Story, file: &str, replacements: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let authority = folder.path().join("authority.pem");
+        let directory = tempfile::tempdir().unwrap();
+        let authority = directory.path().join("authority.pem");
         fs::write(&authority, story.provider.ca_pem()).unwrap();
         let mut objects = read(file, replacements);
         for object in &mut objects {
@@ -69,7 +69,7 @@ impl<'a> Recipe<'a> {
         let mut served: Vec<_> = objects.iter().filter(|object| is_served(object)).cloned().collect();
         manifest::into_namespace(&mut served, &story.namespace);
         story.world.plane().apply_objects(&served).await;
-        let recipe = Self { story, objects, tokens: Tokens::default(), folder };
+        let recipe = Self { story, objects, tokens: Tokens::default(), directory };
         story.ready(&recipe.source().name_any()).await;
         recipe.tokens.accept(story.provider.issued().last().unwrap().clone());
         recipe
@@ -98,7 +98,7 @@ impl<'a> Recipe<'a> {
 
     /// The path of a file with the authority of the test's servers.
     pub(crate) fn authority(&self) -> String {
-        self.folder.path().join("authority.pem").display().to_string()
+        self.directory.path().join("authority.pem").display().to_string()
     }
 
     /// Has the controller publish the next token, which the API accepts beside the one before.
@@ -153,7 +153,7 @@ impl<'a> Recipe<'a> {
                 self.tokens.expire_the_others();
             }
             let pod = Pod::prepare(self.story, &self.pod_spec(), container).await;
-            let program = pod.start(self.folder.path(), &[], environment);
+            let program = pod.start(self.directory.path(), &[], environment);
             let status = program.exited(SOON * 2).await;
             assert!(status.success(), "run {number}: {}", output(&program));
             assert!(self.tokens.last_was_presented(), "run {number}: {}", output(&program));

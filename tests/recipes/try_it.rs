@@ -71,8 +71,8 @@ fn commands(section: &str) -> Vec<String> {
 /// Runs the script with this tool, and returns the commands that it has run.
 fn run(story: &Story, tool: &str) -> Vec<String> {
     let plane = story.world.plane();
-    let folder = tempfile::tempdir().unwrap();
-    let (programs, log) = (folder.path().join("programs"), folder.path().join("log"));
+    let directory = tempfile::tempdir().unwrap();
+    let (programs, log) = (directory.path().join("programs"), directory.path().join("log"));
     fs::create_dir(&programs).unwrap();
     let record = format!("echo \"${{0##*/}} $*\" >>{}\n", log.display());
     let create = format!("cp {} \"$KUBECONFIG\"", plane.kubeconfig_for("admin").display());
@@ -88,30 +88,31 @@ fn run(story: &Story, tool: &str) -> Vec<String> {
     stand_in(&programs, tool, &format!("{record}{create}"));
     let output = Command::new(repository().join(".ci/try-it"))
         .env("PATH", format!("{}:/usr/bin:/bin", programs.display()))
-        .env("TRY_IT", folder.path())
+        .env("TRY_IT", directory.path())
         .env_remove("KUBECONFIG")
         .output()
         .unwrap();
     assert!(output.status.success(), "{tool}: {}", String::from_utf8_lossy(&output.stderr));
-    let recorded = fs::read_to_string(log).unwrap().replace(folder.path().to_str().unwrap(), "target/try-it");
+    let recorded =
+        fs::read_to_string(log).unwrap().replace(directory.path().to_str().unwrap(), "target/try-it");
     recorded.lines().map(ToOwned::to_owned).collect()
 }
 
 /// `.ci/image` takes the first of docker, podman and buildah that works: an installed docker may have no daemon.
 pub(crate) fn image_is_built_with_whichever_works() {
-    let folder = tempfile::tempdir().unwrap();
-    let log = folder.path().join("log");
-    let archive = folder.path().join("image.tar");
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("log");
+    let archive = directory.path().join("image.tar");
     let build = |works: &str| {
         for name in ["docker", "podman", "buildah"] {
             let info = if name == works { "exit 0" } else { "exit 1" };
             let script = format!("[ \"$1\" = info ] && {info}\necho \"${{0##*/}} $*\" >>{}", log.display());
-            stand_in(folder.path(), name, &script);
+            stand_in(directory.path(), name, &script);
         }
         let _ = fs::remove_file(&log);
         let output = Command::new(repository().join(".ci/image"))
             .args(["a/b:c", archive.to_str().unwrap()])
-            .env("PATH", format!("{}:/usr/bin:/bin", folder.path().display()))
+            .env("PATH", format!("{}:/usr/bin:/bin", directory.path().display()))
             .env("BUILD_IMAGE", "mirror.example.com/rust:1")
             .output()
             .unwrap();
@@ -129,8 +130,8 @@ pub(crate) fn image_is_built_with_whichever_works() {
     assert_eq!(build("none of them"), (false, String::new()));
 }
 
-fn stand_in(folder: &Path, name: &str, script: &str) {
-    let path = folder.join(name);
+fn stand_in(directory: &Path, name: &str, script: &str) {
+    let path = directory.join(name);
     fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }

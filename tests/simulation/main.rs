@@ -1,5 +1,5 @@
 //! A million TokenSources in virtual time with the decide layer alone. docs/growth.md describes the model. Knows the sizes
-//! of the fleets and the folder of the pictures; must not know a scenario.
+//! of the fleets and the directory of the pictures; must not know a scenario.
 //!
 //!   SEED=1 TOKENSOURCES=1000000 PICTURES=docs/pictures cargo test --release --test simulation
 
@@ -61,8 +61,8 @@ fn size() -> Size {
 
 fn played(name: &str, play: Scene, size: &Size) -> Result<(), Failed> {
     let play = play(size)?;
-    if let Some(folder) = setting("PICTURES") {
-        std::fs::write(format!("{folder}/{name}.svg"), play.picture.svg())?;
+    if let Some(directory) = setting("PICTURES") {
+        std::fs::write(format!("{directory}/{name}.svg"), play.picture.svg())?;
     }
     Ok(())
 }

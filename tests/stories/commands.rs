@@ -44,7 +44,7 @@ const NAMES: [&str; 7] = [
 fn pages() -> Vec<(PathBuf, String)> {
     let mut files: Vec<_> = ["docs", "docs/providers", "deploy/monitoring"]
         .iter()
-        .flat_map(|folder| std::fs::read_dir(repository().join(folder)).expect("a folder"))
+        .flat_map(|directory| std::fs::read_dir(repository().join(directory)).expect("a directory"))
         .map(|entry| entry.expect("an entry").path())
         .filter(|path| path.extension().is_some_and(|end| end == "md" || end == "yaml"))
         .collect();
@@ -119,15 +119,15 @@ fn filled(command: &str) -> String {
 
 pub(crate) async fn printed_commands_are_understood(story: &mut Story) {
     story.controller.kill9();
-    let folder = tempfile::tempdir().expect("a folder");
+    let directory = tempfile::tempdir().expect("a directory");
     for name in ["tokensource", "kubectl-tokensource"] {
-        std::os::unix::fs::symlink(PROGRAM, folder.path().join(name)).expect("the symlink");
+        std::os::unix::fs::symlink(PROGRAM, directory.path().join(name)).expect("the symlink");
     }
     let kubectl = story.world.plane().kubectl();
     let path = format!(
         "{}:{}:/usr/bin:/bin",
-        kubectl.parent().expect("a folder").display(),
-        folder.path().display()
+        kubectl.parent().expect("a directory").display(),
+        directory.path().display()
     );
     let advice: Vec<_> = Reason::ALL.iter().flat_map(|reason| [reason.sentence(), reason.advice()]).collect();
     let mut texts = pages();
@@ -154,7 +154,7 @@ pub(crate) async fn printed_commands_are_understood(story: &mut Story) {
 pub(crate) async fn command_for_an_unbound_secret_adds_the_host(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600));
     let kubectl = story.world.plane().kubectl();
-    let path = format!("{}:/usr/bin:/bin", kubectl.parent().expect("a folder").display());
+    let path = format!("{}:/usr/bin:/bin", kubectl.parent().expect("a directory").display());
     let kubeconfig = story.world.plane().kubeconfig_for("admin");
     let hosts =
         |list: Option<&str>| json!({"metadata": {"annotations": {"tokensource.dev/allowed-hosts": list}}});

@@ -21,9 +21,9 @@ const SLIPS: [(&str, &str, &str); 2] = [
     ("tokenEndpoint", "http://h.example/t", "write a full https:// URL"),
 ];
 
-/// The YAML files of a folder of the repository, sorted.
-fn files(folder: &str) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(repository().join(folder)).unwrap();
+/// The YAML files of a directory of the repository, sorted.
+fn files(directory: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(repository().join(directory)).unwrap();
     let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
     files.sort();
@@ -123,8 +123,8 @@ fn assert_as_in(manifest: &[DynamicObject], made: Secret, typed: &str) {
 /// The commands of docs/providers, unchanged: they create the Secret of the manifest beside them, and rotate it.
 pub(crate) async fn credentials_are_put_as_the_pages_say(story: &mut Story) {
     let kubectl = story.world.plane().kubectl();
-    let folder = tempfile::tempdir().unwrap();
-    let kubeconfig = folder.path().join("kubeconfig");
+    let directory = tempfile::tempdir().unwrap();
+    let kubeconfig = directory.path().join("kubeconfig");
     std::fs::copy(story.world.plane().kubeconfig_for("admin"), &kubeconfig).unwrap();
     let here = format!("kubectl config set-context --current --namespace={}", story.namespace);
     typed_at_a_prompt(&kubectl, &kubeconfig, &here, "").await;

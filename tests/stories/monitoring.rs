@@ -15,9 +15,9 @@ use crate::story::{Story, TOKEN};
 const SEEN: Duration = Duration::from_secs(45);
 
 async fn start(story: &Story) -> Prometheus {
-    let folder = repository().join("deploy/monitoring");
-    let endpoint = &prometheus::spec(&folder.join("podmonitor.yaml"))["podMetricsEndpoints"][0];
-    let mut rules = prometheus::spec(&folder.join("prometheusrule.yaml"));
+    let directory = repository().join("deploy/monitoring");
+    let endpoint = &prometheus::spec(&directory.join("podmonitor.yaml"))["podMetricsEndpoints"][0];
+    let mut rules = prometheus::spec(&directory.join("prometheusrule.yaml"));
     // This rule replaces the kubelet.
     let kubelet = |record: &str| json!({"record": record, "expr": "tokensource_leader + 1", "labels": {"container": "controller"}});
     let containers = ["container_cpu_usage_seconds_total", "container_memory_working_set_bytes"];
@@ -71,8 +71,8 @@ pub(crate) async fn every_query_finds_what_it_asks_for(story: &mut Story) {
     yields(&prometheus, "count(tokensource_failure_reason)", "1").await;
     yields(&prometheus, "sum by (job) (tokensource_leader{namespace=\"tokensource-system\"})", "1").await;
 
-    let folder = repository().join("deploy/monitoring");
-    let queries = prometheus::queries(&folder.join("dashboard.json"));
+    let directory = repository().join("deploy/monitoring");
+    let queries = prometheus::queries(&directory.join("dashboard.json"));
     assert!(queries.len() > 20, "{queries:#?}");
     for query in &queries {
         eventually(query, SEEN, async || {
@@ -82,7 +82,7 @@ pub(crate) async fn every_query_finds_what_it_asks_for(story: &mut Story) {
         })
         .await;
     }
-    let rules = std::fs::read_to_string(folder.join("prometheusrule.yaml")).unwrap();
+    let rules = std::fs::read_to_string(directory.join("prometheusrule.yaml")).unwrap();
     let metrics = prometheus::named(&(rules + &queries.join(" ")), "tokensource_");
     assert!(metrics.len() > 10, "{metrics:?}");
     for metric in &metrics {

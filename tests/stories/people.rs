@@ -141,12 +141,12 @@ pub(crate) async fn status_tells_what_every_token_does(story: &mut Story) {
 pub(crate) async fn kubectl_finds_the_plugin(story: &mut Story) {
     a_good_and_a_bad_one(story).await;
     give_rights(story).await;
-    let folder = std::env::temp_dir().join(&story.namespace);
-    std::fs::create_dir(&folder).expect("a folder of our own");
-    std::os::unix::fs::symlink(PROGRAM, folder.join("kubectl-tokensource")).expect("the symlink");
+    let directory = std::env::temp_dir().join(&story.namespace);
+    std::fs::create_dir(&directory).expect("a directory of our own");
+    std::os::unix::fs::symlink(PROGRAM, directory.join("kubectl-tokensource")).expect("the symlink");
     let kubectl = |arguments: &[&str]| {
         let mut command = command(story, &story.world.plane().kubectl(), arguments);
-        command.env("PATH", &folder);
+        command.env("PATH", &directory);
         said(command)
     };
     kubectl(&["tokensource", "status", "-n", &story.namespace]).await.has(0, &["good", "InvalidClient"]);
@@ -155,13 +155,13 @@ pub(crate) async fn kubectl_finds_the_plugin(story: &mut Story) {
 
     // The completions of the plugin, as kubectl's own completion script requests them.
     kubectl(&["__complete", "tokensource", "re"]).await.has(0, &[":0"]);
-    std::os::unix::fs::symlink(PROGRAM, folder.join("kubectl_complete-tokensource")).expect("the symlink");
+    std::os::unix::fs::symlink(PROGRAM, directory.join("kubectl_complete-tokensource")).expect("the symlink");
     let offered = kubectl(&["__complete", "tokensource", "re"]).await;
     offered.has(0, &["renew\tRequest new tokens now", "\n:4\n"]);
     assert!(!offered.out.contains("status"), "{}", offered.out);
     kubectl(&["__complete", "tokensource", "status", "-o", ""]).await.has(0, &["table\t", "json\t", ":4"]);
     kubectl(&["__complete", "tokensource", "check", "-f", ""]).await.has(0, &[":0"]);
-    std::fs::remove_dir_all(&folder).expect("ours");
+    std::fs::remove_dir_all(&directory).expect("ours");
 }
 
 pub(crate) async fn status_follows_changes(story: &mut Story) {
@@ -265,8 +265,8 @@ pub(crate) async fn hostile_text_reaches_no_terminal(story: &mut Story) {
     let patched =
         story.sources().patch_status("hostile", &PatchParams::default(), &Patch::Merge(&status)).await;
     patched.expect("a status");
-    let folder = tempfile::tempdir().expect("a folder of our own");
-    let file = folder.path().join("hostile.yaml");
+    let directory = tempfile::tempdir().expect("a directory of our own");
+    let file = directory.path().join("hostile.yaml");
     let object = |kind: &str, spec: Value| json!({"apiVersion": "tokensource.dev/v1alpha1", "kind": kind, "metadata": {"name": hostile, "namespace": hostile}, "spec": spec});
     let provider = json!({"issuer": "https://h.example", "clientAuthentication": {
         "method": "federated_jwt", "serviceAccountToken": {"name": hostile, "audience": hostile}}});

@@ -240,15 +240,15 @@ pub(crate) async fn renewal_of_all_namespaces_names_them(story: &mut Story) {
 pub(crate) async fn names_are_completed_from_the_cluster(story: &mut Story) {
     three_sources(story).await;
     let_alice_read(story).await;
-    let folder = tempfile::tempdir().expect("a folder of our own");
+    let directory = tempfile::tempdir().expect("a directory of our own");
     for name in ["kubectl-tokensource", "kubectl_complete-tokensource"] {
-        std::os::unix::fs::symlink(PROGRAM, folder.path().join(name)).expect("the symlink");
+        std::os::unix::fs::symlink(PROGRAM, directory.path().join(name)).expect("the symlink");
     }
     let offered = async |arguments: &[&str]| {
         let kubectl = story.world.plane().kubectl();
         let all = [&["__complete", "tokensource"], arguments].concat();
         let mut kubectl: Command = command(story, Path::new(&kubectl), &all);
-        kubectl.env("PATH", folder.path());
+        kubectl.env("PATH", directory.path());
         judged(kubectl.output().await.expect("kubectl runs"))
     };
     let place = format!("--namespace={}", story.namespace);

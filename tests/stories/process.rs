@@ -200,8 +200,8 @@ pub(crate) async fn proxies_of_the_environment_cut_nobody_off(story: &mut Story)
     let mut named: serde_json::Value =
         serde_json::from_slice(&std::fs::read(&kubeconfig).expect("the kubeconfig")).expect("JSON");
     named["clusters"][0]["cluster"]["proxy-url"] = json!("http://127.0.0.1:9");
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("kubeconfig");
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("kubeconfig");
     std::fs::write(&path, named.to_string()).expect("a file");
     let mut command = tokio::process::Command::new(crate::people::PROGRAM);
     command.args(["status", "-n", &story.namespace]).env("KUBECONFIG", &path);

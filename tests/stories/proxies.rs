@@ -16,10 +16,10 @@ pub(crate) async fn tokens_arrive_through_a_real_proxy(story: &mut Story) {
     }
     let [first, second, wrong] = &passwords;
     let proxy = Tinyproxy::start("controller", first).await;
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("credentials");
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("credentials");
     let write = |password: &str| {
-        std::fs::write(&file, format!("controller:{password}\n")).expect("a file in our folder");
+        std::fs::write(&file, format!("controller:{password}\n")).expect("a file in our directory");
     };
     write(first);
     let (url, path) = (proxy.url(), file.display().to_string());

@@ -179,11 +179,11 @@ pub(crate) async fn namespace_that_is_gone_keeps_nobody_waiting(story: &mut Stor
 
 /// The objects of `kubectl apply -k deploy/kustomize/namespaced`, with this namespace instead of `team-a`.
 pub(crate) fn overlay(story: &Story) -> Vec<DynamicObject> {
-    let copy = story.world.plane().folder().join(format!("overlay-{}", story.namespace));
+    let copy = story.world.plane().directory().join(format!("overlay-{}", story.namespace));
     std::fs::create_dir(&copy).unwrap();
-    for folder in ["deploy", "crds"] {
-        let copied = Command::new("cp").arg("-r").arg(repository().join(folder)).arg(&copy).status();
-        assert!(copied.is_ok_and(|status| status.success()), "copying {folder}");
+    for directory in ["deploy", "crds"] {
+        let copied = Command::new("cp").arg("-r").arg(repository().join(directory)).arg(&copy).status();
+        assert!(copied.is_ok_and(|status| status.success()), "copying {directory}");
     }
     let role = copy.join("deploy/kustomize/namespaced/rbac.yaml");
     let text = std::fs::read_to_string(&role).unwrap();

@@ -23,20 +23,20 @@ const LINE: &str = "Traces could not be sent";
 /// A collector, and the files of a controller that sends traces to it.
 struct Collector {
     server: ScriptedProvider,
-    folder: TempDir,
+    directory: TempDir,
 }
 
 impl Collector {
     fn start(story: &Story) -> Self {
         let server = ScriptedProvider::start(&story.world.authority);
         server.always(TRACES, Answer::bytes(200, "application/x-protobuf", b""));
-        let folder = tempfile::tempdir().expect("a folder");
-        std::fs::write(folder.path().join("ca.crt"), server.ca_pem()).expect("a file in our folder");
-        Self { server, folder }
+        let directory = tempfile::tempdir().expect("a directory");
+        std::fs::write(directory.path().join("ca.crt"), server.ca_pem()).expect("a file in our directory");
+        Self { server, directory }
     }
 
     fn path(&self, file: &str) -> String {
-        self.folder.path().join(file).display().to_string()
+        self.directory.path().join(file).display().to_string()
     }
 
     /// Replaces the headers, and returns the secret in them.
@@ -44,7 +44,7 @@ impl Collector {
         let secret = unique::word(24);
         canaries::register("a header for the collector", &secret);
         let headers = format!("Authorization: Bearer {secret}\n");
-        std::fs::write(self.path("headers"), headers).expect("a file in our folder");
+        std::fs::write(self.path("headers"), headers).expect("a file in our directory");
         secret
     }
 

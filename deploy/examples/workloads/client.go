@@ -16,7 +16,7 @@ var client = &http.Client{Timeout: 30 * time.Second}
 
 // ask sends one request, with the token that is in the file now.
 func ask(api, file string) (int, error) {
-	// Open the file by its name for each use. The kubelet replaces the folder behind the name, so a file that is
+	// Open the file by its name for each use. The kubelet replaces the directory behind the name, so a file that is
 	// kept open, or a value that is kept in memory, stays old.
 	token, err := os.ReadFile(file)
 	if err != nil {

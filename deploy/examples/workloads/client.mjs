@@ -10,7 +10,7 @@ const { API_URL, TOKEN_FILE, INTERVAL_SECONDS } = process.env;
 
 // Sends one request, with the token that is in the file now.
 async function ask() {
-  // Open the file by its name for each use. The kubelet replaces the folder behind the name, so a file that is
+  // Open the file by its name for each use. The kubelet replaces the directory behind the name, so a file that is
   // kept open, or a value that is kept in memory, stays old.
   const token = (await readFile(TOKEN_FILE, "utf8")).trim();
   const response = await fetch(API_URL, {

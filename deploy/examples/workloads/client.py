@@ -18,7 +18,7 @@ INTERVAL = float(os.environ["INTERVAL_SECONDS"])
 
 def ask():
     """Sends one request, with the token that is in the file now."""
-    # Open the file by its name for each use. The kubelet replaces the folder behind the name, so a file that is
+    # Open the file by its name for each use. The kubelet replaces the directory behind the name, so a file that is
     # kept open, or a value that is kept in memory, stays old.
     with open(TOKEN_FILE, encoding="ascii") as file:
         token = file.read().strip()

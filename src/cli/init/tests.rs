@@ -105,8 +105,8 @@ fn headers_of_the_connection_are_left_out_without_a_word() {
 
 #[test]
 fn a_file_that_exists_is_never_replaced() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("out.yaml");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("out.yaml");
     write_new(&path, "first").unwrap();
     assert!(write_new(&path, "second").is_err());
     assert_eq!(std::fs::read_to_string(path).unwrap(), "first");

@@ -1,4 +1,4 @@
-//! Single cases for the limiter. The folder contains the model, the scenarios, and the fleet that the scenarios use. Time is
+//! Single cases for the limiter. The directory contains the model, the scenarios, and the fleet that the scenarios use. Time is
 //! an argument.
 
 use chrono::{DateTime, TimeDelta, Utc};

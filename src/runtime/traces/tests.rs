@@ -148,8 +148,8 @@ fn endpoints_are_encrypted_or_near() {
 
 #[test]
 fn headers_are_read_each_time_and_never_quoted() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("headers");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("headers");
     let read = |content: &[u8]| {
         std::fs::write(&file, content).unwrap();
         headers::read(&file)
@@ -172,7 +172,7 @@ fn headers_are_read_each_time_and_never_quoted() {
     ] {
         assert_eq!(read(content), Err(expected));
     }
-    assert_eq!(headers::read(folder.path()), Err(HeadersFault::Unreadable));
+    assert_eq!(headers::read(directory.path()), Err(HeadersFault::Unreadable));
 }
 
 #[test]

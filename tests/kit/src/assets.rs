@@ -1,15 +1,15 @@
 //! The external programs: kube-apiserver and its companions, helm, Keycloak, Prometheus, tinyproxy, Envoy, and programs that
 //! check a release.
 //!
-//! Knows the scripts in `tests/assets`, which build or fetch missing programs and print a folder. Must not know versions,
+//! Knows the scripts in `tests/assets`, which build or fetch missing programs and print a directory. Must not know versions,
 //! download addresses or `KUBEBUILDER_ASSETS`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-/// Declares a function for each folder. The function runs the script at its first call in a process.
-macro_rules! folders {
+/// Declares a function for each directory. The function runs the script at its first call in a process.
+macro_rules! directories {
     ($($(#[$doc:meta])+ $name:ident: $script:literal $($argument:literal)?,)+) => {
         $($(#[$doc])+
         pub fn $name() -> &'static Path {
@@ -19,35 +19,35 @@ macro_rules! folders {
     };
 }
 
-folders! {
-    /// The folder with `etcd`, `kube-apiserver`, `kube-controller-manager` and `kubectl`. The first call on a
+directories! {
+    /// The directory with `etcd`, `kube-apiserver`, `kube-controller-manager` and `kubectl`. The first call on a
     /// machine takes minutes.
     kubernetes: "kubernetes.sh",
-    /// The same folder with at least `etcd` and `kube-apiserver`: `make demo` builds no more.
+    /// The same directory with at least `etcd` and `kube-apiserver`: `make demo` builds no more.
     server: "kubernetes.sh" "server",
-    /// The folder with `kubelet`, `kube-proxy` and `kube-scheduler`. The first call on a machine takes minutes.
+    /// The directory with `kubelet`, `kube-proxy` and `kube-scheduler`. The first call on a machine takes minutes.
     node: "kubernetes.sh" "node",
-    /// The folder with Helm 3's `helm`.
+    /// The directory with Helm 3's `helm`.
     helm3: "helm.sh" "3",
-    /// The folder with `helm`, which is Helm 4's.
+    /// The directory with `helm`, which is Helm 4's.
     helm: "helm.sh",
-    /// Keycloak's folder, ready to start.
+    /// Keycloak's directory, ready to start.
     keycloak: "keycloak.sh",
-    /// The folder with `prometheus` and `promtool`.
+    /// The directory with `prometheus` and `promtool`.
     prometheus: "prometheus.sh",
-    /// The folder with `alertmanager` and `amtool`. `alertmanager` must be started in it, where its templates are.
+    /// The directory with `alertmanager` and `amtool`. `alertmanager` must be started in it, where its templates are.
     alertmanager: "alertmanager.sh",
-    /// The folder with `tinyproxy`.
+    /// The directory with `tinyproxy`.
     tinyproxy: "tinyproxy.sh",
-    /// The folder with `envoy`.
+    /// The directory with `envoy`.
     envoy: "envoy.sh",
-    /// The folder with `actionlint`.
+    /// The directory with `actionlint`.
     actionlint: "actionlint.sh",
-    /// The folder with `otelcol`.
+    /// The directory with `otelcol`.
     otelcol: "otelcol.sh",
-    /// The folder with `oras`.
+    /// The directory with `oras`.
     oras: "oras.sh",
-    /// The folder with `krew`.
+    /// The directory with `krew`.
     krew: "krew.sh",
 }
 
@@ -67,7 +67,12 @@ fn run(script: &str, arguments: &[&str]) -> PathBuf {
         script.display(),
         output.status
     );
-    let folder = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
-    assert!(folder.is_dir(), "{} printed `{}`, which is no folder", script.display(), folder.display());
-    folder
+    let directory = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+    assert!(
+        directory.is_dir(),
+        "{} printed `{}`, which is no directory",
+        script.display(),
+        directory.display()
+    );
+    directory
 }

@@ -106,9 +106,10 @@ fn server_params(names: &[&str]) -> CertificateParams {
 }
 
 impl Identity {
-    /// Writes `<name>.crt` and `<name>.key` into a folder and returns the two paths.
-    pub fn write(&self, folder: &Path, name: &str) -> (PathBuf, PathBuf) {
-        let (certificate, key) = (folder.join(format!("{name}.crt")), folder.join(format!("{name}.key")));
+    /// Writes `<name>.crt` and `<name>.key` into a directory and returns the two paths.
+    pub fn write(&self, directory: &Path, name: &str) -> (PathBuf, PathBuf) {
+        let (certificate, key) =
+            (directory.join(format!("{name}.crt")), directory.join(format!("{name}.key")));
         for (path, pem) in [(&certificate, &self.certificate_pem), (&key, &self.key_pem)] {
             std::fs::write(path, pem).unwrap_or_else(|error| panic!("writing {}: {error}", path.display()));
         }

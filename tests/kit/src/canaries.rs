@@ -291,15 +291,15 @@ mod tests {
     #[tokio::test]
     async fn panics_are_searched() {
         use crate::process::{Process, Program};
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let test = "canaries::tests::a_canary_too_short_is_refused";
         let process = Process::start(Program {
             name: "a panicking program".into(),
             binary: std::env::current_exe().unwrap(),
             arguments: ["--exact", test, "--nocapture"].map(ToOwned::to_owned).into(),
             environment: Vec::new(),
-            folder: folder.path().to_owned(),
-            log: folder.path().join("log"),
+            directory: directory.path().to_owned(),
+            log: directory.path().join("log"),
         });
         process.exited(std::time::Duration::from_secs(10)).await;
         let mut canaries = Canaries::default();

@@ -17,14 +17,14 @@ pub struct ChartValue {
     pub comment: String,
 }
 
-/// The folder of the chart.
-pub fn folder() -> PathBuf {
+/// The directory of the chart.
+pub fn directory() -> PathBuf {
     repository().join("deploy/helm/tokensource")
 }
 
 /// All keys, each before those below it.
 pub fn values() -> Vec<ChartValue> {
-    let text = fs::read_to_string(folder().join("values.yaml")).expect("the values of the chart");
+    let text = fs::read_to_string(directory().join("values.yaml")).expect("the values of the chart");
     let mut values = Vec::new();
     let mut above: Vec<&str> = Vec::new();
     let mut comment: Vec<&str> = Vec::new();

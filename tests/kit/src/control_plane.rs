@@ -56,7 +56,7 @@ pub struct ControlPlane {
     users: Users,
     authority_pem: String,
     // Last, because fields are dropped in this order and the programs must end before their files are removed.
-    folder: TempDir,
+    directory: TempDir,
 }
 
 impl ControlPlane {
@@ -89,31 +89,32 @@ impl ControlPlane {
     }
 
     async fn attempt(objects: &[DynamicObject], shape: Shape, site: Site) -> Result<Self, String> {
-        let folder = tempfile::Builder::new().prefix("plane-").tempdir().expect("a temporary folder");
+        let directory = tempfile::Builder::new().prefix("plane-").tempdir().expect("a temporary directory");
         let authority = Authority::new("a test control plane");
         let port = unique::port();
-        let users = Users::enlist(folder.path(), site, port, authority.pem());
-        components::write_files(folder.path(), &authority, site);
+        let users = Users::enlist(directory.path(), site, port, authority.pem());
+        components::write_files(directory.path(), &authority, site);
 
-        let etcd = Process::start(components::etcd(folder.path(), shape.etcd_quota));
-        components::await_socket(folder.path(), &etcd).await?;
-        let api_server = Process::start(components::api_server(folder.path(), site, port, !shape.unaudited));
+        let etcd = Process::start(components::etcd(directory.path(), shape.etcd_quota));
+        components::await_socket(directory.path(), &etcd).await?;
+        let api_server =
+            Process::start(components::api_server(directory.path(), site, port, !shape.unaudited));
         let (url, token) = (users.server(), users.token("admin"));
         await_api(&url, authority.pem(), token, &[&etcd, &api_server]).await?;
         // The garbage collector discovers new kinds only every 30 s, but knows those that exist when it starts.
         apply::all(&users.client("admin"), None, objects).await.map_err(|error| error.to_string())?;
         let kubeconfig = users.kubeconfig("kube-controller-manager");
         let controller_manager = (!shape.uncontrolled)
-            .then(|| Process::start(components::controller_manager(folder.path(), site, &kubeconfig)));
+            .then(|| Process::start(components::controller_manager(directory.path(), site, &kubeconfig)));
         let follower = if shape.follower {
-            let follower = Follower::start(folder.path());
+            let follower = Follower::start(directory.path());
             await_api(&follower.server, authority.pem(), token, &[&etcd, &follower.api_server]).await?;
             Some(follower)
         } else {
             None
         };
         let authority_pem = authority.pem().to_owned();
-        Ok(Self { etcd, api_server, controller_manager, follower, users, authority_pem, folder })
+        Ok(Self { etcd, api_server, controller_manager, follower, users, authority_pem, directory })
     }
 
     /// A client with all rights, for the test itself.
@@ -240,7 +241,7 @@ impl ControlPlane {
 
     /// The socket that etcd listens on; its gRPC gateway answers HTTP there.
     pub fn etcd_socket(&self) -> PathBuf {
-        self.folder.path().join(components::ETCD_SOCKET)
+        self.directory.path().join(components::ETCD_SOCKET)
     }
 
     /// The second API server, if the control plane has a second API server.
@@ -277,14 +278,14 @@ impl ControlPlane {
         &self.authority_pem
     }
 
-    /// The temporary folder, with the logs `etcd.log`, `api-server.log`, `controller-manager.log`,
+    /// The temporary directory, with the logs `etcd.log`, `api-server.log`, `controller-manager.log`,
     /// `audit.log`.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     fn audit_log(&self) -> PathBuf {
-        self.folder.path().join("audit.log")
+        self.directory.path().join("audit.log")
     }
 }
 

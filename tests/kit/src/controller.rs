@@ -27,8 +27,8 @@ pub struct ControllerProcess {
     process: Process,
     address: String,
     http: reqwest::Client,
-    // Last, because the log's folder must outlive the process.
-    _folder: TempDir,
+    // Last, because the log's directory must outlive the process.
+    _directory: TempDir,
 }
 
 impl ControllerProcess {
@@ -54,7 +54,8 @@ impl ControllerProcess {
 
     /// Starts the controller without waiting, for tests in which it must fail.
     pub fn spawn(binary: &Path, kubeconfig: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let folder = tempfile::Builder::new().prefix("controller-").tempdir().expect("a temporary folder");
+        let directory =
+            tempfile::Builder::new().prefix("controller-").tempdir().expect("a temporary directory");
         let address = format!("127.0.0.1:{}", unique::port());
         let fixed = ["controller", "--http-address", &address];
         let kubeconfig = kubeconfig.display().to_string();
@@ -66,10 +67,10 @@ impl ControllerProcess {
                 .chain(environment)
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
-            ..Program::new(folder.path(), "tokensource", binary, arguments)
+            ..Program::new(directory.path(), "tokensource", binary, arguments)
         });
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build();
-        Self { process, address, http: http.expect("an HTTP client"), _folder: folder }
+        Self { process, address, http: http.expect("an HTTP client"), _directory: directory }
     }
 
     /// Waits until `/readyz` reports readiness; panics with the end of the log otherwise.
@@ -187,8 +188,8 @@ up 1
     }
 
     /// A stand-in for the product that records how it was started. The test serves its HTTP address.
-    fn stand_in(folder: &TempDir) -> std::path::PathBuf {
-        let path = folder.path().join("tokensource");
+    fn stand_in(directory: &TempDir) -> std::path::PathBuf {
+        let path = directory.path().join("tokensource");
         let script = r#"#!/bin/sh
 echo "$@" "$KUBECONFIG" "$RUST_LOG"
 trap 'exit 0' TERM
@@ -216,8 +217,8 @@ while :; do sleep 0.05; done
 
     #[tokio::test]
     async fn it_is_started_asked_killed_restarted_and_terminated() {
-        let folder = tempfile::tempdir().unwrap();
-        let (binary, kubeconfig) = (stand_in(&folder), Path::new("/a/kubeconfig"));
+        let directory = tempfile::tempdir().unwrap();
+        let (binary, kubeconfig) = (stand_in(&directory), Path::new("/a/kubeconfig"));
         let controller =
             ControllerProcess::spawn(&binary, kubeconfig, &["--leader-elect"], &[("RUST_LOG", "trace")]);
         serve(controller.address());

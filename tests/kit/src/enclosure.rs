@@ -2,7 +2,7 @@
 //! namespaces. When that program ends, for any reason, its processes, mounts, interfaces and packet filters are removed.
 //!
 //! Knows namespaces and cgroups; needs root. Must not know what is run inside. The program outside removes what the kernel
-//! leaves (cgroups without processes, an empty folder). If that program was killed, the next run removes it.
+//! leaves (cgroups without processes, an empty directory). If that program was killed, the next run removes it.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// How a folder in the temporary folder, and a cgroup in each hierarchy, begins; the rest is the process id of its owner.
+/// How a directory in the temporary directory, and a cgroup in each hierarchy, begins; the rest is the process id of its owner.
 const PREFIX: &str = "tokensource-enclosure-";
 
 /// The kernel's settings that a kubelet would change for the whole machine, and what it wants to find. Inside the
@@ -29,29 +29,29 @@ const KUBELETS_SETTINGS: [(&str, &str); 5] = [
 
 /// The namespaces and the cgroups, for the code that runs in them.
 pub struct Enclosure {
-    folder: PathBuf,
+    directory: PathBuf,
     cgroup: String,
 }
 
-/// Runs this program again, inside, with these arguments, followed by the folder and the cgroup of [`Enclosure::furnish`]. Returns
+/// Runs this program again, inside, with these arguments, followed by the directory and the cgroup of [`Enclosure::furnish`]. Returns
 /// when the program inside has ended, or when a signal ends this process. Must be called on the main thread, because the program
 /// inside ends with the thread that started it.
 pub async fn run(arguments: &[&str]) -> ExitCode {
     let temporary = std::env::temp_dir();
     sweep(&temporary);
     let name = format!("{PREFIX}{}", std::process::id());
-    let folder = temporary.join(&name);
-    fs::create_dir(&folder).unwrap_or_else(|error| panic!("creating {}: {error}", folder.display()));
+    let directory = temporary.join(&name);
+    fs::create_dir(&directory).unwrap_or_else(|error| panic!("creating {}: {error}", directory.display()));
     found_cgroups(&name);
-    let mut child = enter(arguments, &folder, &name);
+    let mut child = enter(arguments, &directory, &name);
     let code = ended(&mut child).await;
     // The first process inside has ended, so all have.
     remove_cgroups(&name);
-    let _ = fs::remove_dir(&folder);
+    let _ = fs::remove_dir(&directory);
     code
 }
 
-fn enter(arguments: &[&str], folder: &Path, cgroup: &str) -> Child {
+fn enter(arguments: &[&str], directory: &Path, cgroup: &str) -> Child {
     let program = std::env::current_exe().expect("the path of this program");
     Command::new("setpriv")
         .args([
@@ -69,9 +69,9 @@ fn enter(arguments: &[&str], folder: &Path, cgroup: &str) -> Child {
         .args(["--kill-child=KILL", "--mount-proc", "--propagation=private", "--"])
         .arg(program)
         .args(arguments)
-        .arg(folder)
+        .arg(directory)
         .arg(cgroup)
-        .env("TMPDIR", folder)
+        .env("TMPDIR", directory)
         .stdin(Stdio::null())
         .spawn()
         .unwrap_or_else(|error| panic!("starting setpriv and unshare (apt-get install util-linux): {error}"))
@@ -99,13 +99,13 @@ async fn ended(child: &mut Child) -> ExitCode {
 }
 
 impl Enclosure {
-    /// Makes the machine's folders private, and creates a network without a way out. The network has a single address, where a
+    /// Makes the machine's directories private, and creates a network without a way out. The network has a single address, where a
     /// DNS server may listen. The program inside must call this function first, with the two arguments that [`run`] has added.
-    pub fn furnish(folder: &str, cgroup: &str, address: Ipv4Addr) -> Self {
-        assert_eq!(std::process::id(), 1, "`{folder}` is not entered by hand: see `enclosure::run`");
-        let enclosure = Self { folder: folder.into(), cgroup: cgroup.to_owned() };
+    pub fn furnish(directory: &str, cgroup: &str, address: Ipv4Addr) -> Self {
+        assert_eq!(std::process::id(), 1, "`{directory}` is not entered by hand: see `enclosure::run`");
+        let enclosure = Self { directory: directory.into(), cgroup: cgroup.to_owned() };
         let size = "size=4g,mode=0755";
-        command("mount", ["-t", "tmpfs", "-o", size, "tmpfs", folder]);
+        command("mount", ["-t", "tmpfs", "-o", size, "tmpfs", directory]);
         command("mount", ["-t", "tmpfs", "-o", "mode=0755", "tmpfs", "/run"]);
         for name in ["etc", "var"] {
             enclosure.cover(name);
@@ -132,9 +132,9 @@ impl Enclosure {
         enclosure
     }
 
-    /// A folder in memory that is removed with the enclosure; temporary files are in this folder, too.
-    pub fn folder(&self) -> &Path {
-        &self.folder
+    /// A directory in memory that is removed with the enclosure; temporary files are in this directory, too.
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// A cgroup of our own in each hierarchy, by its path there.
@@ -142,9 +142,9 @@ impl Enclosure {
         format!("/{}", self.cgroup)
     }
 
-    /// Writes a file into the folder.
+    /// Writes a file into the directory.
     pub fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.folder.join(name);
+        let path = self.directory.join(name);
         path.parent()
             .map_or(Ok(()), fs::create_dir_all)
             .and_then(|()| fs::write(&path, text))
@@ -152,12 +152,12 @@ impl Enclosure {
         path
     }
 
-    /// From now on, files that are written to this folder of the machine are stored in the enclosure's folder.
+    /// From now on, files that are written to this directory of the machine are stored in the enclosure's directory.
     fn cover(&self, name: &str) {
         let (upper, work) =
-            (self.folder.join(format!("over/{name}")), self.folder.join(format!("work/{name}")));
-        for folder in [&upper, &work] {
-            fs::create_dir_all(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+            (self.directory.join(format!("over/{name}")), self.directory.join(format!("work/{name}")));
+        for directory in [&upper, &work] {
+            fs::create_dir_all(directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
         }
         let options = format!("lowerdir=/{name},upperdir={},workdir={}", upper.display(), work.display());
         command("mount", ["-t", "overlay", "-o", &options, "overlay", &format!("/{name}")]);

@@ -33,7 +33,7 @@ pub struct Keycloak {
     admin_password: String,
     signer: Identity,
     // Last, because the files must outlive the process.
-    _folder: TempDir,
+    _directory: TempDir,
 }
 
 impl Keycloak {
@@ -58,8 +58,9 @@ impl Keycloak {
     }
 
     fn spawn(authority: &Authority, name: &str, address: Ipv4Addr, port: u16) -> Self {
-        let folder = tempfile::Builder::new().prefix("keycloak-").tempdir().expect("a temporary folder");
-        let home = folder.path();
+        let directory =
+            tempfile::Builder::new().prefix("keycloak-").tempdir().expect("a temporary directory");
+        let home = directory.path();
         let admin_password = unique::word(24);
         let signer = authority.issue_signer(SIGNED_JWT);
         prepare(home, authority, name, address, &signer);
@@ -80,7 +81,14 @@ impl Keycloak {
         });
         // The host has the form that it has in a URL, because this is also the name in the issuer.
         let host = if port == 443 { name.to_owned() } else { format!("{name}:{port}") };
-        Self { process, host, ca_pem: authority.pem().to_owned(), admin_password, signer, _folder: folder }
+        Self {
+            process,
+            host,
+            ca_pem: authority.pem().to_owned(),
+            admin_password,
+            signer,
+            _directory: directory,
+        }
     }
 
     /// `localhost:PORT`, or the name with which it was started, as in `allowed-hosts`.
@@ -272,11 +280,11 @@ impl Keycloak {
     }
 }
 
-/// Makes a separate folder for data and settings; the programs are shared.
+/// Makes a separate directory for data and settings; the programs are shared.
 fn prepare(home: &Path, authority: &Authority, name: &str, address: Ipv4Addr, signer: &Identity) {
     let import = home.join("data/import");
-    for folder in [&import, &home.join("providers")] {
-        std::fs::create_dir_all(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    for directory in [&import, &home.join("providers")] {
+        std::fs::create_dir_all(directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
     }
     let lib = assets::keycloak().join("lib");
     std::os::unix::fs::symlink(&lib, home.join("lib"))

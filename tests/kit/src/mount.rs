@@ -1,7 +1,7 @@
 //! A mounted Secret, as the kubelet lays it out and replaces it.
 //!
 //! Knows the layout and the order of steps of Kubernetes' `AtomicWriter` (`pkg/volume/util/atomic_writer.go`): each
-//! version in a folder of its own, `..data` a link to the present version, replaced by a rename, and each file's name a link
+//! version in a directory of its own, `..data` a link to the present version, replaced by a rename, and each file's name a link
 //! into `..data`. Must not know the content of the files, or their readers.
 
 use std::collections::BTreeSet;
@@ -15,27 +15,27 @@ use tempfile::TempDir;
 /// The link to the present version.
 const DATA: &str = "..data";
 
-/// A folder like the folder of a Secret's volume. Dropping this value deletes the folder.
+/// A directory like the directory of a Secret's volume. Dropping this value deletes the directory.
 pub struct Mount {
-    folder: TempDir,
+    directory: TempDir,
 }
 
 impl Mount {
     /// A volume with these files.
     pub fn new(files: &[(&str, &str)]) -> Self {
-        let mount = Self { folder: tempfile::tempdir().expect("a temporary folder") };
+        let mount = Self { directory: tempfile::tempdir().expect("a temporary directory") };
         mount.replace(files);
         mount
     }
 
     /// The path of the volume, where a container mounts it.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// The path of a file in the volume, as a container sees it.
     pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.directory.path().join(name)
     }
 
     /// Replaces all files in one step; other files are removed afterwards.
@@ -43,36 +43,36 @@ impl Mount {
         let before = fs::read_link(self.path(DATA)).ok();
         let version = self.version(files);
         let prepared = self.path("..data_tmp");
-        symlink(version.file_name().expect("we named it"), &prepared).expect("a link in our own folder");
+        symlink(version.file_name().expect("we named it"), &prepared).expect("a link in our own directory");
         // The moment of the change: before, a file's name leads to the old version, and afterwards to the new version.
         fs::rename(&prepared, self.path(DATA)).expect("renaming our own link");
         let names: BTreeSet<&str> = files.iter().map(|(name, _)| *name).collect();
         for name in &names {
             let link = self.path(name);
             if fs::symlink_metadata(&link).is_err() {
-                symlink(Path::new(DATA).join(name), link).expect("a link in our own folder");
+                symlink(Path::new(DATA).join(name), link).expect("a link in our own directory");
             }
         }
-        for old in before.iter().map(|folder| self.folder.path().join(folder)) {
+        for old in before.iter().map(|directory| self.directory.path().join(directory)) {
             for entry in fs::read_dir(&old).expect("the version before") {
                 let name = entry.expect("an entry").file_name();
                 if !name.to_str().is_some_and(|name| names.contains(name)) {
-                    fs::remove_file(self.folder.path().join(name)).expect("our own link");
+                    fs::remove_file(self.directory.path().join(name)).expect("our own link");
                 }
             }
             fs::remove_dir_all(old).expect("the version before");
         }
     }
 
-    /// A folder with these files and a name that no earlier version had.
+    /// A directory with these files and a name that no earlier version had.
     fn version(&self, files: &[(&str, &str)]) -> PathBuf {
         let prefix = Utc::now().format("..%Y_%m_%d_%H_%M_%S.").to_string();
-        let folder = tempfile::Builder::new().prefix(&prefix).tempdir_in(self.folder.path());
-        let folder = folder.expect("a folder in our own").keep();
+        let directory = tempfile::Builder::new().prefix(&prefix).tempdir_in(self.directory.path());
+        let directory = directory.expect("a directory in our own").keep();
         for (name, text) in files {
-            fs::write(folder.join(name), text).expect("a file in our own folder");
+            fs::write(directory.join(name), text).expect("a file in our own directory");
         }
-        folder
+        directory
     }
 }
 
@@ -93,7 +93,7 @@ mod tests {
         assert_ne!(fs::read_link(mount.path(DATA)).unwrap(), version);
         assert!(!mount.path(version.to_str().unwrap()).exists(), "the earlier version is removed");
         assert!(fs::symlink_metadata(mount.path("type")).is_err(), "a removed key has no file");
-        assert_eq!(fs::read_dir(mount.folder.path()).unwrap().count(), 3, "token, ..data and one version");
+        assert_eq!(fs::read_dir(mount.directory.path()).unwrap().count(), 3, "token, ..data and one version");
     }
 
     #[test]
@@ -116,7 +116,7 @@ mod tests {
             let reader = scope.spawn(|| {
                 let mut looks = 0;
                 while !done.load(Ordering::Relaxed) || looks == 0 {
-                    // The link is read and not the file: a reader that has followed the link may find that the folder was
+                    // The link is read and not the file: a reader that has followed the link may find that the directory was
                     // just deleted, as with the kubelet.
                     fs::read_link(mount.path(DATA)).expect("the link is there");
                     looks += 1;

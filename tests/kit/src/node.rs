@@ -43,11 +43,11 @@ impl Node {
         images: &Path,
         names: &[(&str, Ipv4Addr)],
     ) -> Self {
-        let folder = enclosure.folder().join("node");
-        components::write_files(&folder, &enclosure.cgroup());
-        let mut node = Self { programs: Vec::new(), socket: folder.join(components::SOCKET) };
-        node.programs.push(Process::start(components::name_server(&folder, names)));
-        node.programs.push(Process::start(components::containerd(&folder)));
+        let directory = enclosure.directory().join("node");
+        components::write_files(&directory, &enclosure.cgroup());
+        let mut node = Self { programs: Vec::new(), socket: directory.join(components::SOCKET) };
+        node.programs.push(Process::start(components::name_server(&directory, names)));
+        node.programs.push(Process::start(components::containerd(&directory)));
         eventually("containerd", PATIENCE, async || node.try_ctr(&["version"])).await;
         node.import(images);
         for (program, user) in [
@@ -55,7 +55,7 @@ impl Node {
             (components::kube_proxy, "system:kube-proxy"),
             (components::kube_scheduler, "system:kube-scheduler"),
         ] {
-            node.programs.push(Process::start(program(&folder, &plane.kubeconfig_for(user))));
+            node.programs.push(Process::start(program(&directory, &plane.kubeconfig_for(user))));
         }
         node.ready(plane).await;
         node

@@ -87,8 +87,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_sent_while_frozen_comes_later() {
-        let folder = tempfile::tempdir().unwrap();
-        let (entrance, exit) = (folder.path().join("in"), folder.path().join("out"));
+        let directory = tempfile::tempdir().unwrap();
+        let (entrance, exit) = (directory.path().join("in"), directory.path().join("out"));
         let listener = UnixListener::bind(&exit).unwrap();
         let pipe = Pipe::between(&entrance, &exit);
         let mut sender = UnixStream::connect(&entrance).await.unwrap();

@@ -28,21 +28,21 @@ pub struct Program {
     /// Variables set on top of the test's own environment.
     pub environment: Vec<(String, String)>,
     /// Its working directory.
-    pub folder: PathBuf,
+    pub directory: PathBuf,
     /// The file for stdout and stderr; restarts append.
     pub log: PathBuf,
 }
 
 impl Program {
-    /// A program that runs in this folder, writes its log there, and has the test's own environment.
-    pub fn new(folder: &Path, name: &str, binary: impl Into<PathBuf>, arguments: Vec<String>) -> Self {
+    /// A program that runs in this directory, writes its log there, and has the test's own environment.
+    pub fn new(directory: &Path, name: &str, binary: impl Into<PathBuf>, arguments: Vec<String>) -> Self {
         Self {
             name: name.to_owned(),
             binary: binary.into(),
             arguments,
             environment: Vec::new(),
-            folder: folder.to_owned(),
-            log: folder.join(format!("{name}.log")),
+            directory: directory.to_owned(),
+            log: directory.join(format!("{name}.log")),
         }
     }
 }
@@ -193,7 +193,7 @@ fn command(program: &Program, log: File) -> io::Result<Command> {
     command
         .args(&program.arguments)
         .envs(program.environment.iter().map(|(name, value)| (name, value)))
-        .current_dir(&program.folder)
+        .current_dir(&program.directory)
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)
@@ -231,21 +231,21 @@ fn spawn(command: Command) -> io::Result<Child> {
 mod tests {
     use super::*;
 
-    fn shell(folder: &tempfile::TempDir, script: &str) -> Process {
+    fn shell(directory: &tempfile::TempDir, script: &str) -> Process {
         Process::start(Program {
             name: "a shell".into(),
             binary: "/bin/sh".into(),
             arguments: vec!["-c".into(), script.into()],
             environment: vec![("GREETING".into(), "hello".into())],
-            folder: folder.path().to_owned(),
-            log: folder.path().join("shell.log"),
+            directory: directory.path().to_owned(),
+            log: directory.path().join("shell.log"),
         })
     }
 
     #[tokio::test]
     async fn writes_its_log_and_returns_its_status() {
-        let folder = tempfile::tempdir().unwrap();
-        let process = shell(&folder, "echo $GREETING; echo trouble >&2; exit 3");
+        let directory = tempfile::tempdir().unwrap();
+        let process = shell(&directory, "echo $GREETING; echo trouble >&2; exit 3");
         assert_eq!(process.exited(Duration::from_secs(5)).await.code(), Some(3));
         assert_eq!(process.logs(), "hello\ntrouble\n");
         process.start_again();
@@ -255,8 +255,8 @@ mod tests {
 
     #[tokio::test]
     async fn terminates_kills_and_is_killed_on_drop() {
-        let folder = tempfile::tempdir().unwrap();
-        let process = shell(&folder, "trap 'exit 7' TERM; while :; do sleep 0.05; done");
+        let directory = tempfile::tempdir().unwrap();
+        let process = shell(&directory, "trap 'exit 7' TERM; while :; do sleep 0.05; done");
         tokio::time::sleep(Duration::from_millis(200)).await;
         assert_eq!(process.terminate(Duration::from_secs(5)).await.code(), Some(7));
 
@@ -274,9 +274,9 @@ mod tests {
 
     #[test]
     fn outlives_the_thread_that_asked_for_it() {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let process = std::thread::scope(|scope| {
-            scope.spawn(|| shell(&folder, "sleep 30")).join().expect("the thread")
+            scope.spawn(|| shell(&directory, "sleep 30")).join().expect("the thread")
         });
         std::thread::sleep(Duration::from_millis(200));
         assert!(process.is_running());
@@ -284,8 +284,8 @@ mod tests {
 
     #[test]
     fn memory_is_known_while_the_process_runs() {
-        let folder = tempfile::tempdir().unwrap();
-        let process = shell(&folder, "sleep 30");
+        let directory = tempfile::tempdir().unwrap();
+        let process = shell(&directory, "sleep 30");
         // Figures of different moments cannot be compared, and a program has no page of its file in memory when it starts.
         let start = Instant::now();
         let is_known = |figure| process.memory(figure).is_some_and(|size| size > 0);

@@ -23,7 +23,7 @@ pub struct Prometheus {
     address: String,
     http: reqwest::Client,
     // Last, because the files must outlive the process.
-    _folder: TempDir,
+    _directory: TempDir,
 }
 
 impl Prometheus {
@@ -65,9 +65,11 @@ impl Prometheus {
     }
 
     fn run(configuration: &Value, groups: &Value, data: &str) -> Self {
-        let folder = tempfile::Builder::new().prefix("prometheus-").tempdir().expect("a temporary folder");
+        let directory =
+            tempfile::Builder::new().prefix("prometheus-").tempdir().expect("a temporary directory");
         for (file, content) in [("prometheus.yaml", configuration), ("rules.yaml", groups)] {
-            std::fs::write(folder.path().join(file), content.to_string()).expect("a file in our folder");
+            std::fs::write(directory.path().join(file), content.to_string())
+                .expect("a file in our directory");
         }
         let address = format!("127.0.0.1:{}", unique::port());
         let arguments = vec![
@@ -77,9 +79,9 @@ impl Prometheus {
             format!("--web.listen-address={address}"),
         ];
         let binary = assets::prometheus().join("prometheus");
-        let process = Process::start(Program::new(folder.path(), "prometheus", binary, arguments));
+        let process = Process::start(Program::new(directory.path(), "prometheus", binary, arguments));
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build();
-        Self { process, address, http: http.expect("an HTTP client"), _folder: folder }
+        Self { process, address, http: http.expect("an HTTP client"), _directory: directory }
     }
 
     /// `http://127.0.0.1:PORT`

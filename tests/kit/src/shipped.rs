@@ -9,7 +9,7 @@ use crate::admission::policies_judge;
 use crate::control_plane::ControlPlane;
 use crate::manifest;
 
-/// The folder of the repository.
+/// The directory of the repository.
 pub fn repository() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
     root.expect("tests/kit lies two levels down").to_owned()

@@ -18,19 +18,20 @@ pub struct Tinyproxy {
     process: Process,
     port: u16,
     // Last, because the files must outlive the process.
-    folder: TempDir,
+    directory: TempDir,
 }
 
 impl Tinyproxy {
     /// Starts a proxy that accepts this user with this password, both of letters and digits.
     pub async fn start(user: &str, password: &str) -> Self {
-        let folder = tempfile::Builder::new().prefix("tinyproxy-").tempdir().expect("a temporary folder");
+        let directory =
+            tempfile::Builder::new().prefix("tinyproxy-").tempdir().expect("a temporary directory");
         let port = unique::port();
         let (binary, arguments) = (assets::tinyproxy().join("tinyproxy"), ["-d", "-c", "tinyproxy.conf"]);
         let program =
-            Program::new(folder.path(), "tinyproxy", binary, arguments.map(ToOwned::to_owned).into());
-        configure(&folder, port, user, password);
-        let proxy = Self { process: Process::start(program), port, folder };
+            Program::new(directory.path(), "tinyproxy", binary, arguments.map(ToOwned::to_owned).into());
+        configure(&directory, port, user, password);
+        let proxy = Self { process: Process::start(program), port, directory };
         proxy.ready().await;
         proxy
     }
@@ -38,7 +39,7 @@ impl Tinyproxy {
     /// Restarts it at the same port, with other credentials. All connections through it end.
     pub async fn restart(&self, user: &str, password: &str) {
         self.process.kill9();
-        configure(&self.folder, self.port, user, password);
+        configure(&self.directory, self.port, user, password);
         self.process.start_again();
         self.ready().await;
     }
@@ -68,9 +69,9 @@ impl Tinyproxy {
     }
 }
 
-fn configure(folder: &TempDir, port: u16, user: &str, password: &str) {
+fn configure(directory: &TempDir, port: u16, user: &str, password: &str) {
     let configuration = format!(
         "Port {port}\nListen 127.0.0.1\nTimeout 60\nMaxClients 20\nLogLevel Info\nBasicAuth {user} {password}\n"
     );
-    std::fs::write(folder.path().join("tinyproxy.conf"), configuration).expect("a file in our folder");
+    std::fs::write(directory.path().join("tinyproxy.conf"), configuration).expect("a file in our directory");
 }

@@ -31,12 +31,12 @@ const SYSTEM: &str = "tokensource-test-authorities.pem";
 async fn bundle_replaces_the_authorities_of_the_system() {
     let Some(system) = std::env::var_os("SSL_CERT_FILE").filter(|path| Path::new(path).ends_with(SYSTEM))
     else {
-        let folder = std::env::temp_dir().join(format!("tokensource-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let environment = [("SSL_CERT_FILE", folder.join(SYSTEM).into_os_string())];
+        let directory = std::env::temp_dir().join(format!("tokensource-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let environment = [("SSL_CERT_FILE", directory.join(SYSTEM).into_os_string())];
         let environment = environment.each_ref().map(|(name, path)| (*name, path.as_os_str()));
         pass_elsewhere("certificates::bundle_replaces_the_authorities_of_the_system", &environment).await;
-        return std::fs::remove_dir_all(folder).unwrap();
+        return std::fs::remove_dir_all(directory).unwrap();
     };
     let mut world = World::new();
     std::fs::write(system, world.authority.pem()).unwrap();
@@ -58,31 +58,32 @@ async fn bundle_replaces_the_authorities_of_the_system() {
     assert_eq!(error, Error::tls("localhost", TlsFault::UnknownIssuer));
 }
 
-/// A part of the folders' names in the test below.
-const FOLDERS: &str = "tokensource-test-folders";
+/// A part of the directories' names in the test below.
+const FOLDERS: &str = "tokensource-test-directories";
 
-/// The chart adds authorities to the authorities of the image by naming two folders (`caBundle.includeSystem`). Kubernetes
-/// mounts a `ConfigMap` as links into a hidden folder.
+/// The chart adds authorities to the authorities of the image by naming two directories (`caBundle.includeSystem`). Kubernetes
+/// mounts a `ConfigMap` as links into a hidden directory.
 #[tokio::test]
-async fn authorities_of_all_folders_are_trusted() {
-    let folders = std::env::var_os("SSL_CERT_DIR").filter(|list| list.to_string_lossy().contains(FOLDERS));
-    let Some(folders) = folders else {
+async fn authorities_of_all_directories_are_trusted() {
+    let directories =
+        std::env::var_os("SSL_CERT_DIR").filter(|list| list.to_string_lossy().contains(FOLDERS));
+    let Some(directories) = directories else {
         let root = std::env::temp_dir().join(format!("{FOLDERS}-{}", std::process::id()));
-        let folders = ["system", "ours"].map(|name| root.join(name));
-        for folder in &folders {
-            std::fs::create_dir_all(folder.join("..data")).unwrap();
+        let directories = ["system", "ours"].map(|name| root.join(name));
+        for directory in &directories {
+            std::fs::create_dir_all(directory.join("..data")).unwrap();
         }
-        let list = std::env::join_paths(folders).unwrap();
+        let list = std::env::join_paths(directories).unwrap();
         let environment = [("SSL_CERT_DIR", list.as_os_str())];
-        pass_elsewhere("certificates::authorities_of_all_folders_are_trusted", &environment).await;
+        pass_elsewhere("certificates::authorities_of_all_directories_are_trusted", &environment).await;
         return std::fs::remove_dir_all(root).unwrap();
     };
     let mut world = World::new();
     world.settings.ca_bundle = None;
     let authorities = ["system", "ours"].map(Authority::new);
-    for (folder, authority) in std::env::split_paths(&folders).zip(&authorities) {
-        std::fs::write(folder.join("..data/ca.crt"), authority.pem()).unwrap();
-        std::os::unix::fs::symlink("..data/ca.crt", folder.join("ca.crt")).unwrap();
+    for (directory, authority) in std::env::split_paths(&directories).zip(&authorities) {
+        std::fs::write(directory.join("..data/ca.crt"), authority.pem()).unwrap();
+        std::os::unix::fs::symlink("..data/ca.crt", directory.join("ca.crt")).unwrap();
     }
     for authority in &authorities {
         let server = Server::start(authority.identity(), ok()).await;

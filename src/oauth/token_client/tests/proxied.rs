@@ -286,12 +286,12 @@ const SYSTEM: &str = "tokensource-test-proxy-authorities.pem";
 async fn proxy_with_tls_is_trusted_by_the_authorities_of_the_system() {
     let Some(system) = std::env::var_os("SSL_CERT_FILE").filter(|path| Path::new(path).ends_with(SYSTEM))
     else {
-        let folder = std::env::temp_dir().join(format!("tokensource-proxy-tls-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let path = folder.join(SYSTEM);
+        let directory = std::env::temp_dir().join(format!("tokensource-proxy-tls-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let path = directory.join(SYSTEM);
         let test = "proxied::proxy_with_tls_is_trusted_by_the_authorities_of_the_system";
         pass_elsewhere(test, &[("SSL_CERT_FILE", path.as_os_str())]).await;
-        return fs::remove_dir_all(folder).unwrap();
+        return fs::remove_dir_all(directory).unwrap();
     };
     provider_installed();
     let authority = Authority::new("system");

@@ -94,8 +94,8 @@ mod tests {
 
     #[test]
     fn bodies_are_read_where_the_log_has_them() {
-        let folder = tempfile::tempdir().unwrap();
-        let log = folder.path().join("audit.log");
+        let directory = tempfile::tempdir().unwrap();
+        let log = directory.path().join("audit.log");
         let without = json!({ "auditID": "1", "verb": "get" });
         let with =
             json!({ "auditID": "2", "verb": "patch", "requestObject": { "status": { "message": "m" } } });
@@ -105,8 +105,8 @@ mod tests {
 
     #[test]
     fn watches_count_once_and_unfinished_lines_wait() {
-        let folder = tempfile::tempdir().unwrap();
-        let log = folder.path().join("audit.log");
+        let directory = tempfile::tempdir().unwrap();
+        let log = directory.path().join("audit.log");
         let watch = json!({ "auditID": "1", "verb": "watch", "objectRef": { "resource": "secrets" } });
         let patch = json!({
             "auditID": "2", "verb": "patch", "user": { "username": "controller" },
@@ -118,6 +118,6 @@ mod tests {
         assert_eq!(entries.len(), 2);
         assert_eq!((entries[1].status, entries[1].subresource.as_str()), (200, "status"));
         assert_eq!(entries[1].user, "controller");
-        assert_eq!(read(&folder.path().join("none"), 0), []);
+        assert_eq!(read(&directory.path().join("none"), 0), []);
     }
 }

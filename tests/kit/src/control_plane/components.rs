@@ -12,7 +12,7 @@ use crate::assets;
 use crate::authority::Authority;
 use crate::process::{Process, Program};
 
-/// Relative to the folder. etcd requires "host:port" even for a Unix socket and names the file so. A socket needs no free
+/// Relative to the directory. etcd requires "host:port" even for a Unix socket and names the file so. A socket needs no free
 /// port, and no other program can reach it.
 pub(super) const ETCD_SOCKET: &str = "etcd.sock:0";
 
@@ -56,11 +56,11 @@ impl Site {
 }
 
 /// Writes certificates, keys and the audit policy.
-pub(super) fn write_files(folder: &Path, authority: &Authority, site: Site) {
+pub(super) fn write_files(directory: &Path, authority: &Authority, site: Site) {
     let address = site.address().to_string();
     authority
         .issue(&["localhost", "127.0.0.1", "kubernetes.default.svc", "10.0.0.1", &address])
-        .write(folder, "api-server");
+        .write(directory, "api-server");
     // Signs the tokens of ServiceAccounts.
     let key = KeyPair::generate().expect("generating a key");
     for (name, text) in [
@@ -69,12 +69,12 @@ pub(super) fn write_files(folder: &Path, authority: &Authority, site: Site) {
         ("sa.pub", &key.public_key_pem()),
         ("audit-policy.yaml", AUDIT_POLICY),
     ] {
-        let path = folder.join(name);
+        let path = directory.join(name);
         std::fs::write(&path, text).unwrap_or_else(|error| panic!("writing {}: {error}", path.display()));
     }
 }
 
-pub(super) fn etcd(folder: &Path, quota: Option<u64>) -> Program {
+pub(super) fn etcd(directory: &Path, quota: Option<u64>) -> Program {
     let mut arguments = vec![
         "--data-dir=etcd".to_owned(),
         "--unsafe-no-fsync".into(), // a test's data need not survive the machine
@@ -86,23 +86,23 @@ pub(super) fn etcd(folder: &Path, quota: Option<u64>) -> Program {
         "--initial-cluster=default=unix://peer.sock:0".into(),
     ];
     arguments.extend(quota.map(|bytes| format!("--quota-backend-bytes={bytes}")));
-    Program::new(folder, "etcd", assets::server().join("etcd"), arguments)
+    Program::new(directory, "etcd", assets::server().join("etcd"), arguments)
 }
 
-pub(super) fn api_server(folder: &Path, site: Site, port: u16, audited: bool) -> Program {
-    let mut program = serving(folder, "api-server", site, port, ETCD_SOCKET);
+pub(super) fn api_server(directory: &Path, site: Site, port: u16, audited: bool) -> Program {
+    let mut program = serving(directory, "api-server", site, port, ETCD_SOCKET);
     program.arguments.retain(|argument| audited || !argument.starts_with("--audit-"));
     program
 }
 
 /// The second API server, with a log of its own.
-pub(super) fn follower(folder: &Path, port: u16) -> Program {
-    serving(folder, "follower", Site::Alone, port, PIPE_SOCKET)
+pub(super) fn follower(directory: &Path, port: u16) -> Program {
+    serving(directory, "follower", Site::Alone, port, PIPE_SOCKET)
 }
 
-fn serving(folder: &Path, name: &str, site: Site, port: u16, etcd: &str) -> Program {
+fn serving(directory: &Path, name: &str, site: Site, port: u16, etcd: &str) -> Program {
     let address = site.address();
-    let file = |name: &str| folder.join(name).display().to_string();
+    let file = |name: &str| directory.join(name).display().to_string();
     let mut arguments = vec![
         format!("--etcd-servers=unix://{}", file(etcd)),
         format!("--bind-address={address}"),
@@ -133,10 +133,10 @@ fn serving(folder: &Path, name: &str, site: Site, port: u16, etcd: &str) -> Prog
         }
         .map(ToOwned::to_owned),
     );
-    Program::new(folder, name, assets::server().join("kube-apiserver"), arguments)
+    Program::new(directory, name, assets::server().join("kube-apiserver"), arguments)
 }
 
-pub(super) fn controller_manager(folder: &Path, site: Site, kubeconfig: &Path) -> Program {
+pub(super) fn controller_manager(directory: &Path, site: Site, kubeconfig: &Path) -> Program {
     let controllers = match site {
         Site::Alone => CONTROLLERS,
         Site::Node(_) => "*",
@@ -147,17 +147,17 @@ pub(super) fn controller_manager(folder: &Path, site: Site, kubeconfig: &Path) -
         "--leader-elect=false".into(),
         "--kube-api-qps=200".into(),
         "--kube-api-burst=400".into(),
-        format!("--service-account-private-key-file={}", folder.join("sa.key").display()),
-        format!("--root-ca-file={}", folder.join("ca.crt").display()),
+        format!("--service-account-private-key-file={}", directory.join("sa.key").display()),
+        format!("--root-ca-file={}", directory.join("ca.crt").display()),
         format!("--controllers={controllers}"),
     ];
     let binary = assets::kubernetes().join("kube-controller-manager");
-    Program::new(folder, "controller-manager", binary, arguments)
+    Program::new(directory, "controller-manager", binary, arguments)
 }
 
 /// Waits for etcd's socket, because an API server that starts first waits for seconds before it tries again.
-pub(super) async fn await_socket(folder: &Path, etcd: &Process) -> Result<(), String> {
-    let (socket, start) = (folder.join(ETCD_SOCKET), Instant::now());
+pub(super) async fn await_socket(directory: &Path, etcd: &Process) -> Result<(), String> {
+    let (socket, start) = (directory.join(ETCD_SOCKET), Instant::now());
     while !socket.exists() {
         if !etcd.is_running() || start.elapsed() > Duration::from_secs(30) {
             return Err(format!(

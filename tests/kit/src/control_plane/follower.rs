@@ -19,10 +19,11 @@ pub struct Follower {
 }
 
 impl Follower {
-    pub(super) fn start(folder: &Path) -> Self {
-        let (entrance, exit) = (folder.join(components::PIPE_SOCKET), folder.join(components::ETCD_SOCKET));
+    pub(super) fn start(directory: &Path) -> Self {
+        let (entrance, exit) =
+            (directory.join(components::PIPE_SOCKET), directory.join(components::ETCD_SOCKET));
         let (pipe, port) = (Pipe::between(&entrance, &exit), unique::port());
-        let api_server = Process::start(components::follower(folder, port));
+        let api_server = Process::start(components::follower(directory, port));
         Self { api_server, server: format!("https://127.0.0.1:{port}"), pipe }
     }
 }

@@ -35,7 +35,7 @@ const NODE_USERS: [(&str, &str); 3] = [
 
 /// The users of one control plane.
 pub(super) struct Users {
-    folder: PathBuf,
+    directory: PathBuf,
     server: String,
     authority_pem: String,
     tokens: BTreeMap<&'static str, String>,
@@ -43,7 +43,7 @@ pub(super) struct Users {
 
 impl Users {
     /// Makes a random token for each user and writes the tokens to the file that the API server reads.
-    pub(super) fn enlist(folder: &Path, site: Site, port: u16, authority_pem: &str) -> Self {
+    pub(super) fn enlist(directory: &Path, site: Site, port: u16, authority_pem: &str) -> Self {
         let mut users = USERS.to_vec();
         if let Site::Node(_) = site {
             users.extend(NODE_USERS);
@@ -56,11 +56,11 @@ impl Users {
             .iter()
             .map(|(name, group)| format!("{},{name},{name},\"{group}\"\n", tokens[name]))
             .collect();
-        let path = folder.join("tokens.csv");
+        let path = directory.join("tokens.csv");
         std::fs::write(&path, lines.concat())
             .unwrap_or_else(|error| panic!("writing {}: {error}", path.display()));
         Self {
-            folder: folder.to_owned(),
+            directory: directory.to_owned(),
             server: format!("https://{}:{port}", site.address()),
             authority_pem: authority_pem.to_owned(),
             tokens,
@@ -91,16 +91,17 @@ impl Users {
 
     pub(super) fn kubeconfig_through(&self, user: &str, server: &str, ca_pem: &str) -> PathBuf {
         let port = server.rsplit(':').next().unwrap_or_default();
-        let copy = Self { folder: self.folder.join(format!("through-{port}")), ..self.at(server, ca_pem) };
-        std::fs::create_dir_all(&copy.folder)
-            .unwrap_or_else(|error| panic!("creating {}: {error}", copy.folder.display()));
+        let copy =
+            Self { directory: self.directory.join(format!("through-{port}")), ..self.at(server, ca_pem) };
+        std::fs::create_dir_all(&copy.directory)
+            .unwrap_or_else(|error| panic!("creating {}: {error}", copy.directory.display()));
         copy.kubeconfig(user)
     }
 
     /// The same users at another server.
     pub(super) fn at(&self, server: &str, authority_pem: &str) -> Self {
         Self {
-            folder: self.folder.clone(),
+            directory: self.directory.clone(),
             server: server.to_owned(),
             authority_pem: authority_pem.to_owned(),
             tokens: self.tokens.clone(),
@@ -131,9 +132,9 @@ impl Users {
             "contexts": [{ "name": "test", "context": { "cluster": "test", "user": user } }],
             "current-context": "test",
         });
-        let path = self.folder.join(format!("{user}.kubeconfig"));
+        let path = self.directory.join(format!("{user}.kubeconfig"));
         // The file is replaced in one step, because a program of another story may be reading it.
-        let fresh = self.folder.join(format!("{user}.{}", unique::word(8)));
+        let fresh = self.directory.join(format!("{user}.{}", unique::word(8)));
         std::fs::write(&fresh, kubeconfig.to_string())
             .and_then(|()| std::fs::rename(&fresh, &path))
             .unwrap_or_else(|error| panic!("writing {}: {error}", path.display()));

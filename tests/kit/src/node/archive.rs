@@ -14,14 +14,14 @@ use sha2::{Digest, Sha256};
 pub const PAUSE_IMAGE: &str = "localhost/pause:e2e";
 
 /// Packs a program into one layer, makes images of it that differ in their arguments, and returns the archive.
-pub fn pack(program: &Path, folder: &Path, images: &[(&str, &[&str])]) -> PathBuf {
-    let root = folder.join("root");
+pub fn pack(program: &Path, directory: &Path, images: &[(&str, &[&str])]) -> PathBuf {
+    let root = directory.join("root");
     install(&root.join("program"), Command::new("strip").arg(program).arg("-o"));
     for library in libraries(program) {
         let place = library.strip_prefix("/").expect("an absolute path");
         install(&root.join(place), Command::new("cp").arg("--dereference").arg(&library));
     }
-    let layer = folder.join("layer.tar");
+    let layer = directory.join("layer.tar");
     tar(&layer, &root, &[".".to_owned()]);
     let digest = sha256(&layer);
     let mut members = vec!["manifest.json".to_owned(), "layer.tar".to_owned()];
@@ -34,13 +34,13 @@ pub fn pack(program: &Path, folder: &Path, images: &[(&str, &[&str])]) -> PathBu
             "config": { "Entrypoint": entrypoint },
             "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{digest}")] },
         });
-        write(&folder.join(&file), &configuration);
+        write(&directory.join(&file), &configuration);
         manifest.push(json!({ "Config": file, "RepoTags": [name], "Layers": ["layer.tar"] }));
         members.push(file);
     }
-    write(&folder.join("manifest.json"), &Value::Array(manifest));
-    let archive = folder.join("images.tar");
-    tar(&archive, folder, &members);
+    write(&directory.join("manifest.json"), &Value::Array(manifest));
+    let archive = directory.join("images.tar");
+    tar(&archive, directory, &members);
     archive
 }
 
@@ -52,13 +52,19 @@ fn libraries(program: &Path) -> Vec<PathBuf> {
 
 /// Creates a file with a command that takes its path as the last argument, readable and executable for everyone.
 fn install(place: &Path, command: &mut Command) {
-    fs::create_dir_all(place.parent().expect("a file in a folder")).expect("a temporary folder");
+    fs::create_dir_all(place.parent().expect("a file in a directory")).expect("a temporary directory");
     run(command.arg(place));
     run(Command::new("chmod").arg("0755").arg(place));
 }
 
-fn tar(archive: &Path, folder: &Path, members: &[String]) {
-    run(Command::new("tar").arg("--create").arg("--file").arg(archive).arg("-C").arg(folder).args(members));
+fn tar(archive: &Path, directory: &Path, members: &[String]) {
+    run(Command::new("tar")
+        .arg("--create")
+        .arg("--file")
+        .arg(archive)
+        .arg("-C")
+        .arg(directory)
+        .args(members));
 }
 
 fn sha256(path: &Path) -> String {

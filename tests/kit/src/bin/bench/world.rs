@@ -57,10 +57,10 @@ impl World {
 
     /// The authorities of the image, and the provider's: most providers need no bundle of their own.
     fn authorities(&self) -> PathBuf {
-        let path = self.plane.folder().join("authorities.pem");
+        let path = self.plane.directory().join("authorities.pem");
         let system = AUTHORITIES.iter().find_map(|path| std::fs::read_to_string(path).ok());
         let pem = system.expect("this machine's certificate authorities (apt-get install ca-certificates)");
-        std::fs::write(&path, pem + self.provider.ca_pem()).expect("a file in the control plane's folder");
+        std::fs::write(&path, pem + self.provider.ca_pem()).expect("a file in the control plane's directory");
         path
     }
 
@@ -129,7 +129,7 @@ impl Cost {
     }
 }
 
-/// The release binary is in the folder of this binary.
+/// The release binary is in the directory of this binary.
 pub(crate) fn binary() -> PathBuf {
     let binary = std::env::current_exe().expect("this program's own path").with_file_name("tokensource");
     assert!(binary.exists(), "{} does not exist: run `make bench`, which builds it first", binary.display());

@@ -174,7 +174,7 @@ fn step(started: Instant, what: &str) {
     println!("starting: {what} [{:.0} s]", started.elapsed().as_secs_f64());
 }
 
-/// The path of `tokensource`, in the folder of this binary.
+/// The path of `tokensource`, in the directory of this binary.
 fn binary() -> PathBuf {
     let binary = std::env::current_exe().expect("this program's own path").with_file_name("tokensource");
     assert!(binary.exists(), "{} does not exist: run `make demo`, which builds it first", binary.display());
@@ -189,6 +189,6 @@ fn kubectl() -> Option<PathBuf> {
     }
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)
-        .any(|folder| folder.join("kubectl").exists())
+        .any(|directory| directory.join("kubectl").exists())
         .then(|| Path::new("kubectl").to_owned())
 }

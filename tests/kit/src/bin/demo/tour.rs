@@ -56,7 +56,7 @@ async fn tell(demo: &Demo) -> Result<Volume, String> {
         "A pod mounts Secret ocrolus-token and reads a file (deploy/examples/pod.yaml). This machine has no node, so the"
     );
     println!(
-        "demo does the kubelet's part: it lays the Secret out in a folder just as a volume. The pod would see:"
+        "demo does the kubelet's part: it lays the Secret out in a directory just as a volume. The pod would see:"
     );
     println!("\n{}", volume.listing());
     println!("The provider's API answers {} to the token in that file.", demo.fetch(&volume).await?);

@@ -1,6 +1,6 @@
-//! The file that a pod would read: a Secret in a folder, laid out and replaced as the kubelet does it.
+//! The file that a pod would read: a Secret in a directory, laid out and replaced as the kubelet does it.
 //!
-//! Knows the Secret and the folder. Must not print a token: a person sees the length of the token and the beginning of its
+//! Knows the Secret and the directory. Must not print a token: a person sees the length of the token and the beginning of its
 //! SHA-256, which are enough to notice a change.
 
 use std::fmt::Write as _;
@@ -53,16 +53,16 @@ impl Volume {
         self.mount.path(TOKEN)
     }
 
-    /// What is in the folder.
+    /// What is in the directory.
     pub(crate) fn listing(&self) -> String {
         let mut text = String::new();
-        let folder = self.path().parent().map(PathBuf::from).unwrap_or_default();
-        let entries = fs::read_dir(&folder).expect("our own folder");
+        let directory = self.path().parent().map(PathBuf::from).unwrap_or_default();
+        let entries = fs::read_dir(&directory).expect("our own directory");
         let mut names: Vec<_> =
             entries.map(|entry| entry.expect("an entry").file_name().display().to_string()).collect();
         names.sort_unstable();
         for name in names {
-            let Ok(target) = fs::read_link(folder.join(&name)) else { continue };
+            let Ok(target) = fs::read_link(directory.join(&name)) else { continue };
             let shown = match name.as_str() {
                 name if name.starts_with("..") => String::new(),
                 TOKEN => summary(&self.token()),
