@@ -43,7 +43,7 @@ pub enum Command {
     /// Suspend TokenSources: their tokens are not renewed until they are resumed.
     ///
     /// Sets spec.suspend. The token in the Secret stays, and expires at its usual time. If a tool such as Argo CD or Flux applies
-    /// the TokenSource, it may set the field back: change its source instead.
+    /// the TokenSource, the tool may reset the field: change spec.suspend in the manifest that the tool applies instead.
     #[command(after_help = EXIT_CODES)]
     Suspend(SuspendArguments),
 

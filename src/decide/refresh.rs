@@ -38,7 +38,7 @@ pub fn stores_refresh_token(provider: &TokenProviderSpec) -> bool {
 const PATIENCE: i32 = 3;
 
 /// Whether the configured grant replaces a failed refresh request, and the stored refresh token is dropped: after any
-/// refusal by the provider, or after the third failure in a row. `failures` includes this one.
+/// refusal by the provider except a 429, or after the third failure in a row. `failures` includes this one.
 ///
 /// The answer does not show whether the refresh token or the request was refused: providers answer 401, 403 or codes of
 /// their own. A limit (429) or a proxy's refusal does not show whether the token is valid, and an immediate further request

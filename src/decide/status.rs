@@ -182,7 +182,8 @@ fn renewed(set: &mut ConditionSet<'_>, observed: &Observed<'_>, notices: &[Statu
         Outcome::Refused(failure) | Outcome::Failed(_, failure) | Outcome::Unwritten(_, failure) => {
             set.set(kind, State::False, failure.reason, failure.message.clone());
         }
-        // The failure of its own attempt is more precise.
+        // If the last attempt of this TokenSource failed with the same inputs, `Renewed` keeps that failure: it is more precise
+        // than the failure that the limiter reports for the provider.
         Outcome::Deferred(Deferral { failure: Some(failure), .. }) if !observed.failed_before() => {
             set.set(kind, State::False, failure.reason, failure.message.clone());
         }

@@ -133,7 +133,7 @@ impl Election {
         }
     }
 
-    /// One read, and one write if needed. Returns the pause before the next step; None once another process leads.
+    /// Reads the lease, unless this process knows the version that it last wrote, and writes the lease if needed. Returns the pause before the next step; None once another process leads.
     async fn step(&mut self) -> Result<Option<Duration>, Failure> {
         // A leader knows the version it wrote. If there is a newer one, the write fails.
         let lease = match &self.ours {

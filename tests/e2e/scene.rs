@@ -85,7 +85,7 @@ impl Scene {
 /// Builds the Dockerfile. The output is shown, because the first build takes minutes.
 fn build(enclosure: &Enclosure, image: &str) -> std::path::PathBuf {
     let archive = enclosure.directory().join("controller.tar");
-    // The cache is in cargo's directory for this test, so that `cargo clean` deletes the cache, too.
+    // The cache is in cargo's directory for the temporary files of integration tests, so that `cargo clean` deletes the cache, too.
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("image");
     let status = Command::new("bash")
         .arg(repository().join("tests/e2e/image.sh"))

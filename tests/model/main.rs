@@ -28,7 +28,8 @@ use model::Model;
 use real::Grant;
 use search::explore;
 
-/// The number of faults and user actions in one sequence. docs/verification.md has the results for three.
+/// The number of faults and user actions in one sequence. docs/verification.md has the results for two, and says how
+/// far three have been tried.
 const DISTURBANCES: u8 = 2;
 
 #[test]

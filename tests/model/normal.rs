@@ -90,7 +90,8 @@ pub(crate) fn shifted(instant: Seconds, by: Seconds) -> Seconds {
     (instant + by).max(LONG_AGO)
 }
 
-/// A moved lifetime, limited as a whole, so that its length is unchanged.
+/// The issue time and the expiry after a move. Only the issue time is limited to a minimum; the expiry follows it, so that the
+/// lifetime is unchanged.
 pub(crate) fn shifted_life(issued_at: Seconds, expires_at: Seconds, by: Seconds) -> (Seconds, Seconds) {
     let issued = shifted(issued_at, by);
     (issued, issued + (expires_at - issued_at))

@@ -28,7 +28,7 @@ pub(crate) const LIFETIME: Seconds = 3600;
 pub(crate) const RETRY_AFTER_SECONDS: Seconds = 120;
 /// The maximum count of failures in a row: more than the attempts of new inputs.
 pub(crate) const FAILURES: i32 = 6;
-/// The values of the annotation, in turn.
+/// The values of the annotation `renew-requested-at`, in the order in which the user sets them; None is no annotation.
 pub(crate) const REQUESTS: [Option<&str>; 5] = [None, Some("1"), Some("2"), Some("3"), Some("4")];
 
 /// An instant of the model: now is always the same.

@@ -118,7 +118,7 @@ impl Breaker {
         !self.evidence.proven
     }
 
-    /// Whether only one tenant has failed, so that another may be tried immediately.
+    /// Whether at most one tenant has failed since the last success, so that another one may be tried immediately.
     pub(super) fn admits_others(&self) -> bool {
         self.evidence.tenants.len() < 2
     }

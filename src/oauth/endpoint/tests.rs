@@ -100,7 +100,8 @@ fn list_of_hosts_is_read_up_to_its_hundredth_entry() {
     assert!(!HostBinding::parse(&long).allows(&endpoint), "an entry longer than any name");
 }
 
-/// Hosts, and look-alikes of each.
+/// Each case: a value of `allowed-hosts`, a URL, and whether the value allows the URL. Most refused hosts resemble the listed
+/// host.
 #[test]
 fn list_allows_exactly_the_hosts_that_it_names() {
     let cases: &[(&str, &str, bool)] = &[

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::process::{Process, Program};
 use crate::{assets, unique};
 
-/// The deadline; it takes two seconds on an idle machine.
+/// The deadline for the start of Prometheus, which takes two seconds on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running Prometheus that scrapes each second. Dropping it ends it.

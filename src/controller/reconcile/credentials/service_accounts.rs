@@ -36,9 +36,9 @@ pub(crate) async fn token(
         return Err(IssueError::Refused(Failure::local(
             Reason::InvalidSpec,
             format!(
-                "serviceAccountToken.audience {audience} is this cluster's own API server's: whoever receives such a \
-                 token can act as ServiceAccount {name} here. Nothing was sent; write the audience that the provider \
-                 documents."
+                "This cluster's API server accepts tokens with serviceAccountToken.audience {audience}: whoever receives such \
+                 a token can act as ServiceAccount {name} in this cluster. Nothing was sent; write the audience that the \
+                 provider documents."
             ),
         )));
     }

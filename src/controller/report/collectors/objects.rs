@@ -107,7 +107,7 @@ impl Collector for Objects {
         )?;
         family(
             "tokensource_ready",
-            "1 while the target holds a token that is valid now.",
+            "1 while the condition Ready is True and the token has not expired.",
             None,
             |numbers| Some(i64::from(numbers.ready)),
         )?;

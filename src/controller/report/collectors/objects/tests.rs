@@ -83,7 +83,7 @@ tokensource_token_expiry_timestamp_seconds{namespace="a",name="one",provider="au
 # TYPE tokensource_next_renewal_timestamp_seconds gauge
 # UNIT tokensource_next_renewal_timestamp_seconds seconds
 tokensource_next_renewal_timestamp_seconds{namespace="a",name="one",provider="auth.example.com"} 1767228300
-# HELP tokensource_ready 1 while the target holds a token that is valid now.
+# HELP tokensource_ready 1 while the condition Ready is True and the token has not expired.
 # TYPE tokensource_ready gauge
 tokensource_ready{namespace="a",name="one",provider="auth.example.com"} 1
 # HELP tokensource_consecutive_failures Consecutive attempts that failed; 0 after a success.
