@@ -221,7 +221,8 @@ reasons! {
         => "Ask the provider's administrator to admit the namespace, or give it the labels that `allowedNamespaces` \
          selects. With `--only-cluster-providers`, only ClusterTokenProviders may name endpoints.",
     TargetConflict, NotSent: "Another owner has the target, or the Secret for the refresh token."
-        => "The message names the Secret and its owner. Set `target.name` to another name. Existing Secrets are never taken over. If the other Secret no longer exists, \
+        => "The message names the Secret and its owner. Set `target.name` to another name. Existing Secrets are never \
+         taken over. If the other Secret no longer exists, \
          the controller notices within a minute.",
     TargetWriteFailed, Passing: "The token was obtained but the Secret could not be written."
         => "Check quotas, admission webhooks and permissions: the message quotes the API server. The token is kept in \
@@ -239,7 +240,7 @@ reasons! {
          right and the metadata names another issuer, do not trust that host.",
     SubjectTokenNotReady, Other: "Another TokenSource, whose token is needed, has no valid token now."
         => "Read the conditions of the TokenSource that the message names. As soon as that TokenSource has a valid token, \
-         the controller requests this one. The token in this target can be used until it expires.",
+         the controller requests one for this TokenSource. The token in this target can be used until it expires.",
     ServiceAccountTokenFailed, Passing: "The API server did not issue the ServiceAccount token."
         => "The message quotes the API server. If the controller lacks the permission, grant it for this one \
          ServiceAccount: see the Role in deploy/examples/catalog/entra-secretless.yaml. Otherwise the controller \

@@ -24,7 +24,7 @@ go_program() {
     export GOGC=${GOGC:-400}
 
     # The last flag of the build is no part of the key, see kubernetes.sh; both share what they have compiled.
-    key=$(cd "$module" && { cat go.mod go.sum && find . -name '*.go' -exec cat {} + && echo "${flags[*]}"; } | sha256sum | cut -c1-12)
+    key=$(cd "$module" && { cat go.mod go.sum && find . -name '*.go' | LC_ALL=C sort | xargs -r cat && echo "${flags[*]}"; } | sha256sum | cut -c1-12)
     directory=$assets/$name-$key
 
     if [[ ! -d "$directory" ]]; then

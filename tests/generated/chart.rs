@@ -1,4 +1,4 @@
-//! What is made of the chart's values: the table in docs/install.md, and the names that the schema offers for a wrong name.
+//! Generates from the chart's values the table in docs/install.md, and the names that the schema offers for a wrong name.
 //! Knows the shape of a JSON Schema and of a Markdown table; must not know what a value does.
 
 use std::collections::BTreeMap;

@@ -53,9 +53,9 @@ pub(crate) async fn obtain<'a>(
         Err(error) => Err(error.into()),
     };
     permit.release(match &answer {
-        Ok(_) => Answer::Succeeded,
+        Ok(Some(_)) => Answer::Succeeded,
         Err(IssueError::Failed(failure)) => Answer::from(failure),
-        Err(IssueError::Lookup(_) | IssueError::Refused(_)) => Answer::Unrelated,
+        Ok(None) | Err(IssueError::Lookup(_) | IssueError::Refused(_)) => Answer::Unrelated,
     });
     answer.map_err(ObtainError::Issue)
 }

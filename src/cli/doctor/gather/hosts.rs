@@ -57,7 +57,7 @@ pub(super) async fn read(
     let proxy = arguments.network.proxy()?;
     let Ok(sources) = sources else { return Ok((Vec::new(), 0)) };
     let providers = Providers::read(arguments, cluster, &sources.items).await;
-    let mut places = fairly(places(&sources.items, &providers));
+    let mut places = in_turn(places(&sources.items, &providers));
     let left_out = places.len().saturating_sub(HOSTS);
     places.truncate(HOSTS);
     let settings = ClientSettings {
@@ -133,6 +133,7 @@ impl Providers {
     }
 }
 
+/// The places that TokenSources name, each once, with its TokenSources. Suspended TokenSources do not count.
 fn places<'a>(sources: &'a [TokenSource], providers: &Providers) -> BTreeMap<Place, Users<'a>> {
     let mut places = BTreeMap::new();
     for source in sources.iter().filter(|source| !source.spec.suspend) {
@@ -166,9 +167,9 @@ fn places<'a>(sources: &'a [TokenSource], providers: &Providers) -> BTreeMap<Pla
     places
 }
 
-/// The first place of every namespace, then the second of every namespace, and so on. A namespace that names a thousand hosts
+/// Orders the places: the first one of every namespace, then the second of every namespace, and so on. A namespace that names a thousand hosts
 /// does not keep the hosts of others from being contacted.
-fn fairly(places: BTreeMap<Place, Users<'_>>) -> Vec<(Place, Users<'_>)> {
+fn in_turn(places: BTreeMap<Place, Users<'_>>) -> Vec<(Place, Users<'_>)> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let mut ranked: Vec<_> = places
         .into_iter()
@@ -275,7 +276,7 @@ mod tests {
             .collect();
         sources.push(source_in("team", "first", &at("z1"), "Renewed"));
         sources.push(source_in("team", "second", &at("z2"), "Renewed"));
-        let order = fairly(places(&sources, &Providers::default()));
+        let order = in_turn(places(&sources, &Providers::default()));
         let rank = |host: &str| order.iter().position(|(place, _)| place.host == host).unwrap();
         assert_eq!((rank("z1.example:443"), rank("z2.example:443")), (1, 3));
     }

@@ -53,7 +53,7 @@ impl Volume {
         self.mount.path(TOKEN)
     }
 
-    /// What is in the directory.
+    /// Lists the links and files of the directory.
     pub(crate) fn listing(&self) -> String {
         let mut text = String::new();
         let directory = self.path().parent().map(PathBuf::from).unwrap_or_default();
