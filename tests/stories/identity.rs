@@ -256,11 +256,15 @@ pub(crate) async fn token_for_the_api_server_never_leaves(story: &mut Story) {
     account(story, "worker", Some(&host)).await;
     // Common audiences are refused by name. To refuse the audience of this cluster, the controller asks the API server.
     let own = story.world.plane().server();
-    for (name, audience) in [("usual", "https://kubernetes.default.svc.cluster.local"), ("own", own.as_str())]
-    {
+    let by_name = "serviceAccountToken.audience is the Kubernetes API server's own";
+    let by_asking = format!("This cluster's API server accepts tokens with serviceAccountToken.audience {own}");
+    for (name, audience, expected) in [
+        ("usual", "https://kubernetes.default.svc.cluster.local", by_name),
+        ("own", own.as_str(), by_asking.as_str()),
+    ] {
         story.apply(&story.source_for(name, &federated("worker", audience))).await;
         let message = message(story, name, "InvalidSpec").await;
-        assert!(message.contains("API server's"), "{message}");
+        assert!(message.contains(expected), "{message}");
     }
     assert_eq!(story.provider.connections(), 0);
 }
