@@ -13,7 +13,7 @@ ARG BUILD_IMAGE=rust:1.95-bookworm
 ARG RUNTIME_IMAGE=scratch
 
 FROM ${BUILD_IMAGE} AS build
-# The directory is always the same, because the program contains its name: a panic names its source file.
+# The program does not contain this path, so it is the same as a build elsewhere (.cargo/rustc).
 WORKDIR /src
 # .dockerignore lets through what the build needs, and nothing else.
 COPY . .
@@ -26,7 +26,7 @@ RUN target="$(rustc --print host-tuple)" \
  && cargo build --release --locked --package tokensource --bin tokensource --target "${target}" \
  && install -D -m 0755 "target/${target}/release/tokensource" /out/usr/local/bin/tokensource
 ARG SOURCE_DATE_EPOCH=0
-# The authorities, which token endpoints are checked against unless tls.caBundle says otherwise.
+# The authorities that token endpoints are checked against, unless tls.caBundle or tls.caBundleRef replaces them.
 RUN install -D -m 0644 /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/ca-certificates.crt \
  && install -D -m 0644 LICENSE /out/LICENSE \
  && find /out -exec touch --date="@${SOURCE_DATE_EPOCH}" {} +

@@ -25,7 +25,7 @@ image:      ## the controller's image, with docker, podman or buildah: localhost
 kind:       ## a cluster on this machine (kind, minikube or k3d) with a provider, a token and a pod that uses it: docs/try-it.md
 	.ci/try-it $(CLUSTER)
 
-test: assets tools-workloads ## all tests: units, the test kit, and the stories on a real API server and a real Keycloak
+test: assets tools-workloads ## all tests but soak, isolation and e2e: units, the test kit, and the stories on a real API server and a real Keycloak
 	cargo test --locked --workspace
 
 oldest: tools ## the installation, the CRDs, the policy and tokens on the oldest Kubernetes that is supported
@@ -37,7 +37,7 @@ oldest: tools ## the installation, the CRDs, the policy and tokens on the oldest
 		cargo test --locked --workspace --test stories -- "$${stories}::"
 	done
 
-soak: tools ## an hour's work in a quarter of one, with faults; DURATION=15m SEED=… TOKENSOURCES=200
+soak: tools ## short-lived tokens and all faults at the same time, for minutes; DURATION=15m SEED=… TOKENSOURCES=200
 	tests/assets/kubernetes.sh >/dev/null
 	DURATION="$${DURATION:-15m}" cargo test --locked --workspace --test soak
 
@@ -52,7 +52,7 @@ e2e: tools tools-keycloak tools-e2e ## as root: a real node, the image of the Do
 	tests/assets/keycloak.sh >/dev/null
 	cargo test --locked --workspace --test e2e
 
-bench: tools ## what the release binary takes beside a bare client: SIZES=100,1000,10000, about 40 minutes; SIZES=100 is 4
+bench: tools ## what the release binary costs compared with a bare client: SIZES=100,1000,10000, about 40 minutes; SIZES=100, about 4
 	tests/assets/kubernetes.sh server >/dev/null
 	cargo build --release --locked --workspace --bins
 	"$${CARGO_TARGET_DIR:-target}/release/bench"
@@ -80,7 +80,7 @@ deny:       ## licences, bans and sources of the dependencies
 reproducible: tools ## build the release binary twice, in different places, and compare: 5 to 10 minutes
 	.ci/reproducible
 
-assets: tools tools-keycloak tools-workloads ## build the Kubernetes programs, helm and what checks a release, fetch Keycloak, Prometheus, Alertmanager, Envoy and tinyproxy, once: about 15 minutes
+assets: tools tools-keycloak tools-workloads ## build the Kubernetes programs, helm, otelcol and what checks workflows and releases, fetch Keycloak, Prometheus, Alertmanager, Envoy and tinyproxy, once: about 15 minutes
 	tests/assets/kubernetes.sh >/dev/null
 	tests/assets/helm.sh >/dev/null
 	tests/assets/helm.sh 3 >/dev/null
@@ -127,7 +127,7 @@ tools-workloads:
 
 tools-e2e:
 	missing=
-	[[ $$(id -u) == 0 ]] || missing+=$$'\n'"  root: a node makes namespaces and mounts; nothing of it is left on this machine"
+	[[ $$(id -u) == 0 ]] || missing+=$$'\n'"  root: a node makes namespaces and mounts, which are removed at the end"
 	$(call need,containerd,apt-get install containerd)
 	$(call need,runc,apt-get install runc)
 	$(call need,/usr/lib/cni/ptp,apt-get install containernetworking-plugins)

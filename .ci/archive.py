@@ -4,10 +4,10 @@
     archive.py ARCHIVE FILE[=NAME]...
 
 ARCHIVE ends in .tar, .tar.gz, .tgz or .zip. A directory is packed with all below it. NAME is the path inside the archive; without it, the
-file's own name. Times are that of SOURCE_DATE_EPOCH, or 1980; owners are root; entries are in the order of their names. What may be
-executed keeps that right, and on Windows, which knows no such right, a program is told by its name.
+file's own name. All times are SOURCE_DATE_EPOCH, or 1980; owners are root; entries are in the order of their names. An
+executable file stays executable, and a file whose name ends in .exe becomes executable.
 
-In Python, because the release is packed on Linux, macOS and Windows, whose tar and zip differ.
+In Python, because tar and zip differ between machines.
 """
 
 import gzip
@@ -23,7 +23,7 @@ EPOCH = max(int(os.environ.get("SOURCE_DATE_EPOCH", "0")), 315532800)
 
 
 def entries(arguments):
-    """Pairs of a path inside the archive and the file, sorted."""
+    """Pairs of a path inside the archive and the file to pack, sorted."""
     found = []
     for argument in arguments:
         file, _, name = argument.partition("=")
@@ -60,7 +60,7 @@ def zip_(stream, files):
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as out:
         for name, file in files:
             entry = zipfile.ZipInfo(name, time.gmtime(EPOCH)[:6])
-            entry.create_system = 3  # Unix, so that the rights count
+            entry.create_system = 3  # Unix, so that the permissions count
             entry.external_attr = (0o100000 | mode(file)) << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             out.writestr(entry, file.read_bytes(), compresslevel=9)

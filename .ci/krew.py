@@ -14,7 +14,7 @@ from pathlib import Path
 version, source, *archives = sys.argv[1:]
 template = Path(__file__).with_name("krew.yaml").read_text()
 head, entry = template.split("  platforms:\n")
-# The comment is about the template.
+# The comment at the top describes the template.
 head = "".join(line for line in head.splitlines(True) if not line.startswith("#"))
 
 

@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use crate::api::FIELD_MANAGER;
 
-/// A call failed.
+/// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CallFailed {
-    /// The API server refused the call, or could not be reached.
+    /// The API server refused the call, could not be reached, or sent an answer that cannot be read.
     #[error("{}", chain(.0))]
     Kube(kube::Error),
     /// The API server did not answer within this time.
@@ -30,7 +30,7 @@ pub fn proxy_of_cluster(kubeconfig: &Kubeconfig, context: Option<&str>) -> Optio
     cluster.cluster.as_ref()?.proxy_url.clone().filter(|proxy| !proxy.is_empty())
 }
 
-/// Runs one call under a deadline. kube sets no deadline of its own.
+/// Runs one call under a deadline. kube limits the time to connect and to write, but not the wait for the answer.
 pub async fn within<T>(
     deadline: Duration,
     call: impl Future<Output = kube::Result<T>>,
@@ -41,9 +41,9 @@ pub async fn within<T>(
     }
 }
 
-/// Carries out one operation of a JSON Patch (RFC 6902) on an object, or on its `subresource`. Fails with a conflict if the object
-/// has changed since it was read, or another one has its name by now: so an index in a path is still right, and no process with an
-/// outdated cache overwrites what is newer. Returns the object as text, since its spec may be undecodable.
+/// Carries out one operation of a JSON Patch (RFC 6902) on an object, or on its `subresource`. Fails with a conflict if the
+/// object has changed since it was read, or if another object now has its name: so an index in a path is still right, and a
+/// process with an outdated cache overwrites nothing newer. Returns the object as text, since its spec may be undecodable.
 pub async fn patch_unchanged<K: Resource<DynamicType = ()>>(
     client: &Client,
     object: &K,

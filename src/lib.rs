@@ -7,13 +7,14 @@
 //! - [`decide`]: the decisions. Pure: no async, client, clock, environment or random number.
 //! - `issue`: the one way to get a token, over a trait that reads its inputs.
 //! - [`controller`]: Kubernetes I/O in four steps: observe, decide, act, record.
-//! - [`runtime`]: the process: arguments, admin endpoint, metrics, telemetry, shutdown.
+//! - [`runtime`]: the process: arguments, clock, lease, admin endpoint, log, traces, shutdown.
 //! - [`cli`]: the subcommands for people. Uses only `api`, `oauth`, `decide` and `issue`, and no layer uses it.
 //!
-//! Three modules belong to no layer, and every layer may use them: [`panics`] handles panics, [`api_calls`] calls to the API
-//! server, and [`trace`] names the spans of a renewal. `oauth` and `decide` have no spans.
+//! Three modules belong to no layer: [`panics`] handles panics, [`api_calls`] has the deadline and the errors of calls to
+//! the API server, and [`trace`] names the spans of a renewal. Every layer may use `panics`. Only layers with a client of
+//! the API server use `api_calls`. `oauth` and `decide` have no spans.
 //!
-//! `tests/layers.rs` checks these rules.
+//! `tests/layers.rs` checks which layer uses which.
 
 pub mod api;
 pub mod api_calls;

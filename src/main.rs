@@ -19,7 +19,7 @@ struct Arguments {
 }
 
 #[derive(Debug, Subcommand)]
-#[allow(clippy::large_enum_variant)] // there is one
+#[allow(clippy::large_enum_variant)] // only one value exists
 enum Command {
     /// Run the controller.
     Controller(Box<ControllerArguments>),
@@ -33,8 +33,8 @@ fn main() -> ExitCode {
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         return failed(&"a second TLS provider was installed: this is a bug");
     }
-    // One thread: with several, most of the time of a renewal is spent on waking other threads, and one thread can do more than
-    // the API server can (docs/performance.md).
+    // Reconciles and commands run on one thread: with several, a third of the CPU time was spent on waking other threads,
+    // and one thread can do more than the API server can (docs/performance.md).
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),

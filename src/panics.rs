@@ -1,8 +1,8 @@
 //! Handles panics: within [`contain`] a panic is an error for the caller, elsewhere it ends the process.
 //!
-//! Libraries that parse input of users and providers run within [`contain`], so that one object cannot end the process that
-//! serves all objects. A panic elsewhere aborts, because a controller without its loop is worse than a restart. The message of
-//! a panic is never printed, because it may quote a secret.
+//! Libraries that parse URLs, templates, keys, certificates and answers run within [`contain`], so that one object cannot
+//! end the process that serves all objects. A panic elsewhere aborts, because a controller without its loop is worse than a
+//! restart. The message of a panic is never printed, because it may quote a secret.
 
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
@@ -16,8 +16,8 @@ thread_local! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Panicked;
 
-/// Runs work that parses foreign input, and returns a panic as an error. After an error, values that `work` was changing must
-/// not be used.
+/// Runs work that handles foreign input, and returns a panic as an error. After an error, values that `work` was changing
+/// must not be used.
 pub fn contain<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
     let _inside = Inside::enter();
     panic::catch_unwind(AssertUnwindSafe(work)).map_err(|_message| Panicked)
@@ -27,7 +27,7 @@ pub fn contain<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
 #[allow(clippy::print_stderr)] // logging may be what panicked
 pub fn abort_unless_contained() {
     panic::set_hook(Box::new(|panic| {
-        // A thread that is ending has no value any more, and is not in a call of `contain`.
+        // `try_with` fails on a thread that is ending. Such a thread is not in a call of `contain`.
         if CONTAINED.try_with(Cell::get).unwrap_or_default() > 0 {
             return;
         }
@@ -62,7 +62,7 @@ mod tests {
 
     use super::*;
 
-    /// The variable that names, for the test below in a process of its own, the place of the panic.
+    /// The variable with which the test below tells its child process where to panic.
     const WHERE: &str = "TOKENSOURCE_TEST_PANIC";
 
     #[test]

@@ -1,8 +1,8 @@
-//! The spans of a renewal: their names and attributes. Spans are exported only if the operator names a collector, and cost next
-//! to nothing otherwise.
+//! The spans of a renewal: their names and attributes. Spans are exported only if the operator names a collector, and cost
+//! next to nothing otherwise.
 //!
-//! An attribute is a name, a host, a status or a reason, and never text of a provider, a URL or a value of a Secret. Must not know
-//! who receives the spans.
+//! An attribute is a name, a host, a method, a status, a cause, an outcome or a reason, and never text of a provider, a URL
+//! or a value of a Secret. Must not know who receives the spans.
 
 use tracing::field::Empty;
 use tracing::{Span, info_span};
@@ -33,7 +33,7 @@ pub const NAMES: [&str; 8] =
 
 /// The attribute of the root with the cause of the token request.
 pub const CAUSE: &str = "tokensource.cause";
-/// The attribute of the root with the outcome of the request.
+/// The attribute of the root with the outcome: whether there is a token, and whether it was written.
 pub const OUTCOME: &str = "tokensource.outcome";
 
 /// The reconcile of this `TokenSource`.
@@ -50,12 +50,12 @@ pub fn renewal(namespace: &str, name: &str) -> Span {
     )
 }
 
-/// Notes why the current reconcile requests a token. Called within [`renewal`] itself, not within one of its steps.
+/// Records why the current reconcile requests a token. Called within [`renewal`] itself, not within one of its steps.
 pub fn requested(cause: &'static str) {
     Span::current().record(CAUSE, cause);
 }
 
-/// Records the outcome of the request; `reason` is the reason of a failure. Called where [`requested`] is.
+/// Records the outcome; `reason` is the reason of a failure. Called within [`renewal`] itself, like [`requested`].
 pub fn ended(outcome: &'static str, reason: Option<&'static str>, host: Option<&str>) {
     let span = Span::current();
     span.record(OUTCOME, outcome);
@@ -101,7 +101,7 @@ pub fn token_request(method: &'static str, host: &str) -> Span {
     )
 }
 
-/// Notes the status of the answer to a token request.
+/// Records the HTTP status of the answer to a token request.
 pub fn answered(span: &Span, status: u16) {
     span.record("http.response.status_code", status);
 }
@@ -116,7 +116,7 @@ pub fn write_status() -> Span {
     info_span!(target: TARGET, WRITE_STATUS, error.type = Empty, otel.status_code = Empty)
 }
 
-/// Notes a failure.
+/// Records a failure.
 pub fn failed(span: &Span, reason: &'static str) {
     span.record("error.type", reason);
     span.record("otel.status_code", "ERROR");

@@ -1,6 +1,6 @@
-//! The CRDs: printed under their own names, with rules that people can read. The admission policies must know every reference
-//! of a CRD, and a rule of the policies must know every field of a request. `tests/generated` checks that `crds/` is what the
-//! code generates. Knows these files; must not know the use of a field.
+//! The CRDs: printed under their own names, with rules that people can read. The admission policies must check every
+//! reference of a provider, and the rule about `signedToken` must name every field of a request. `tests/generated` checks
+//! that `crds/` is what the code generates. Knows these files; must not know the use of a field.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test: also in its helpers
 

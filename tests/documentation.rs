@@ -1,6 +1,6 @@
-//! The pages for people: every link leads to an existing file and heading, every path and test that a page names exists, no
-//! directory is missing in the map in CONTRIBUTING.md, and fields have the names of the CRDs. Knows the part of Markdown
-//! that links need; must not know the content of a page.
+//! The pages for people: every link leads to an existing file and heading, the paths and tests that pages name exist, the
+//! map in CONTRIBUTING.md and the index of docs/ are complete, fields have the names of the CRDs, and README.md is short.
+//! Knows the part of Markdown that links need; must not know the content of a page.
 
 #![allow(clippy::unwrap_used)] // a test: also in its helpers
 
@@ -112,9 +112,9 @@ fn the_map_names_every_directory() {
         for entry in fs::read_dir(root().join(directory)).unwrap().map(Result::unwrap) {
             let path = format!("{directory}/{}", entry.file_name().to_string_lossy());
             // `assets` has scripts; `crds.rs`, `lib.rs` and `main.rs` need no entry in the map.
-            let told = named.contains(path.as_str())
+            let is_named = named.contains(path.as_str())
                 || ["tests/assets", "tests/crds.rs", "src/lib.rs", "src/main.rs"].contains(&path.as_str());
-            assert!(told, "CONTRIBUTING.md does not name {path}");
+            assert!(is_named, "CONTRIBUTING.md does not name {path}");
         }
     }
 }
@@ -168,7 +168,7 @@ fn fields(schema: &Value, path: &str, found: &mut Vec<String>) {
     }
 }
 
-/// Fields of other things: the chart's values, `PrometheusRule`.
+/// Paths that are no fields of our CRDs: values of the chart, and fields of other kinds.
 const OF_OTHERS: [&str; 6] = [
     "rolloutRestart.enabled",
     "spec.groups",
@@ -214,7 +214,7 @@ fn fields_are_called_as_the_definitions_call_them() {
 #[test]
 fn every_annotation_is_in_the_reference() {
     let names = fs::read_to_string(root().join("src/api/annotation.rs")).unwrap();
-    // Never on an object in the cluster.
+    // `unreadable` is never on an object in the cluster.
     let names = names
         .split('"')
         .skip(1)

@@ -18,7 +18,7 @@ use paths::paths;
 
 const LAYERS: [&str; 7] = ["api", "oauth", "decide", "issue", "controller", "runtime", "cli"];
 
-/// The types of `api` that `oauth` may use: reasons, and the settings of a provider. None of them belongs to Kubernetes.
+/// The items of `api` that `oauth` may use: reasons, and the settings of a provider. None of them belongs to Kubernetes.
 const SETTINGS: [&str; 17] = [
     "Reason",
     "reason",
@@ -39,7 +39,7 @@ const SETTINGS: [&str; 17] = [
     "ShortText",
 ];
 
-/// What decisions must not use: clients, clocks, the environment, random numbers, an executor.
+/// Paths that the sources of `decide` must not contain: clients, clocks, the environment, random numbers, an executor.
 const IMPURE: [&str; 8] =
     ["kube::Client", "kube::Api", "tokio", "Utc::now", "SystemTime::now", "Instant::now", "std::env", "rand"];
 

@@ -1,5 +1,5 @@
 //! `docs/logs.md` lists exactly the log lines that the code writes at INFO and above, with their levels and fields.
-//! Knows how a line is written in the sources; must not know when it is.
+//! Knows how a line is written in the sources; must not know when the code writes the line.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)] // a test: also in its helpers
 
@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Levels and fields of a message. Fields are None for the lines of `report/log.rs`, whose own tests compare them.
+/// The level and the fields of each message. The fields are None for the lines of `report/log.rs`, whose own tests compare
+/// them.
 type Lines = BTreeMap<String, (String, Option<BTreeSet<String>>)>;
 
 fn root() -> &'static Path {

@@ -1,5 +1,5 @@
-//! `.ci/release` in a copy of the repository, as far as it takes seconds: version, archives, chart, manifest of the plugin,
-//! checksums. What it makes must be usable by those who read it: helm, krew, oras.
+//! The steps of `.ci/release` that take seconds, in a copy of the repository: version, archives, chart, manifest of the plugin,
+//! checksums. helm, krew and oras read the results.
 //! Knows what is in a release; must not know how it is made. The binaries are scripts here: building them takes minutes.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // a test: also in its helpers
@@ -19,7 +19,7 @@ const VERSION: &str = "9.8.7";
 const SOURCE: &str = "https://forge.example.com/team/tokensource";
 const PRESENT: &str = env!("CARGO_PKG_VERSION");
 
-/// Runs a command; its output, or the reason why it failed.
+/// Runs a command, and returns its output, or the reason why it failed.
 fn run(command: &mut Command) -> Result<String, String> {
     let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

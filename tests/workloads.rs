@@ -1,7 +1,7 @@
-//! The programs of docs/workloads.md: each calls an API that accepts only the present token, and reads the token from a directory
-//! like a mounted Secret, whose files are replaced meanwhile. No call may fail. Also checks that the page and the manifests
-//! contain these programs. Knows how to check a workload from outside; must not know the code of a workload, except for the
-//! programs that this test breaks on purpose.
+//! The programs of docs/workloads.md: each calls an API that accepts only the present token, and reads the token from a
+//! directory like a mounted Secret, whose files are replaced meanwhile. A call may fail only if the API refuses both of its
+//! attempts. Also checks that the page and the manifests contain these programs. Knows how to check a workload from outside;
+//! must not know the code of a workload, except for the programs that this test breaks on purpose.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test: also in its helpers
 
@@ -83,7 +83,7 @@ fn tool(name: &str, version: &str, package: &str) -> String {
 }
 
 /// Runs a workload and checks every call.
-async fn judge(binary: &str, arguments: &[&Path]) -> Result<(), String> {
+async fn check(binary: &str, arguments: &[&Path]) -> Result<(), String> {
     let provider = ScriptedProvider::start(&Authority::new("the API's authority"));
     let api = Arc::new(Mutex::new(Api::new()));
     let its_api = Arc::clone(&api);
@@ -134,26 +134,25 @@ async fn judge(binary: &str, arguments: &[&Path]) -> Result<(), String> {
 }
 
 #[tokio::test]
-async fn python_goes_on_through_three_tokens() {
+async fn python_works_with_three_tokens() {
     tool("python3", "--version", "python3");
-    judge("python3", &[&example("client.py")]).await.unwrap();
+    check("python3", &[&example("client.py")]).await.unwrap();
 }
 
 #[tokio::test]
-async fn node_goes_on_through_three_tokens() {
+async fn node_works_with_three_tokens() {
     let version = tool("node", "--version", "nodejs");
     let major: u32 = version.trim_start_matches('v').split('.').next().unwrap().parse().unwrap();
     assert!(major >= 18, "node {version} has no fetch. apt-get install nodejs (18 or newer)");
-    judge("node", &[&example("client.mjs")]).await.unwrap();
+    check("node", &[&example("client.mjs")]).await.unwrap();
 }
 
 #[tokio::test]
-async fn go_goes_on_through_three_tokens() {
+async fn go_works_with_three_tokens() {
     tool("go", "version", "golang-go");
     let directory = tempfile::tempdir().unwrap();
     let program = directory.path().join("client");
-    // `go run` is not used, because its child would continue to run. The flags are the flags of tests/assets/kubernetes.sh, so that
-    // the standard library is in Go's cache already.
+    // `go run` is not used, because its child would continue to run.
     let output = Command::new("go")
         .args(["build", "-trimpath", "-o"])
         .args([&program, &example("client.go")])
@@ -161,10 +160,10 @@ async fn go_goes_on_through_three_tokens() {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    judge(program.to_str().unwrap(), &[]).await.unwrap();
+    check(program.to_str().unwrap(), &[]).await.unwrap();
 }
 
-/// Common mistakes, and their faults.
+/// Common mistakes, each with the replacements in `client.py` that make the mistake.
 const BROKEN: [(&str, &[(&str, &str)]); 4] = [
     (
         "the token is read once, at the start, as an environment variable is",
@@ -194,7 +193,7 @@ const BROKEN: [(&str, &[(&str, &str)]); 4] = [
 ];
 
 #[tokio::test]
-async fn programs_that_do_it_otherwise_are_found_out() {
+async fn common_mistakes_are_noticed() {
     tool("python3", "--version", "python3");
     let program = fs::read_to_string(example("client.py")).unwrap();
     let directory = tempfile::tempdir().unwrap();
@@ -206,8 +205,8 @@ async fn programs_that_do_it_otherwise_are_found_out() {
             broken = broken.replace(from, to);
         }
         fs::write(&file, &broken).unwrap();
-        let judgement = judge("python3", &[&file]).await;
-        assert!(judgement.is_err_and(|why| !why.contains("the program ended")), "not noticed: {mistake}");
+        let result = check("python3", &[&file]).await;
+        assert!(result.is_err_and(|why| !why.contains("the program ended")), "not noticed: {mistake}");
     }
 }
 

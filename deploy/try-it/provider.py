@@ -12,12 +12,12 @@ import time
 import urllib.parse
 
 LIFETIME = int(os.environ["LIFETIME_SECONDS"])
-ADDRESS = os.environ.get("ADDRESS", "")  # all, unless it says otherwise
+ADDRESS = os.environ.get("ADDRESS", "")  # all addresses by default
 PORT = int(os.environ["PORT"])
 CLIENT = os.environ["CLIENT"]  # the directory with the client's id and secret
 CERTIFICATE = os.environ["CERTIFICATE"]  # the directory with the certificate and its key
 
-issued = {}  # token: its number, and when it ends
+issued = {}  # token: its number, and when it expires
 
 
 def content(name):
@@ -54,7 +54,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(200, {"token_number": number, "seconds_left": left})
 
     def is_client(self):
-        """HTTP Basic with both halves form-encoded, as RFC 6749 section 2.3.1 has it."""
+        """HTTP Basic with both halves form-encoded, as RFC 6749 section 2.3.1 requires."""
         try:
             pair = base64.b64decode(self.credentials("Basic"), validate=True).decode()
         except ValueError:

@@ -1,13 +1,13 @@
-//! The annotation and label keys of the contract. Knows names only.
+//! The annotation, label and finalizer keys of the contract. Knows names only.
 
-/// On a credentials Secret: the hosts that may receive its values, comma-separated; and `jwt:AUDIENCE` for each audience for
-/// which its key may sign tokens.
+/// On a Secret or ServiceAccount that requests use, and on a target: the hosts that may receive its values or tokens,
+/// comma-separated. On a Secret with a key also `jwt:AUDIENCE` for each audience for which the key may sign tokens.
 pub const ALLOWED_HOSTS: &str = "tokensource.dev/allowed-hosts";
 
 /// On a `TokenSource`: each new value requests one renewal.
 pub const RENEW_REQUESTED_AT: &str = "tokensource.dev/renew-requested-at";
 
-/// On the Lease: the version of the process that holds it.
+/// On the Lease: the version of the process that holds the Lease.
 pub const VERSION: &str = "tokensource.dev/version";
 
 /// On the target: when the request for its token was sent (RFC 3339, UTC, whole seconds).
@@ -19,13 +19,14 @@ pub const EXPIRES_AT: &str = "tokensource.dev/expires-at";
 /// On the target: the fingerprint of the inputs that its token was requested with.
 pub const INPUTS: &str = "tokensource.dev/inputs";
 
-/// On the target: the versions of the credentials that this fingerprint includes, and a keyed hash of their values (JSON).
+/// On the target: the versions of the Secrets that the fingerprint in [`INPUTS`] includes, and a keyed hash of their values
+/// (JSON).
 pub const CREDENTIALS: &str = "tokensource.dev/credentials";
 
 /// On the target: the value of [`RENEW_REQUESTED_AT`] when its token was requested.
 pub const ANSWERS: &str = "tokensource.dev/answers";
 
-/// On the target: SHA-256 over its data and the annotations above, to detect changes by others.
+/// On the target: SHA-256 over its data, [`ISSUED_AT`], [`EXPIRES_AT`] and [`INPUTS`], to detect changes by others.
 pub const DATA_HASH: &str = "tokensource.dev/data-hash";
 
 /// On the target: the hash of the labels, annotations and type that the controller wrote.
@@ -62,5 +63,5 @@ pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
 /// The value of [`MANAGED_BY_LABEL`] on every target.
 pub const MANAGED_BY: &str = "tokensource";
 
-/// On the target: the name of its `TokenSource`, for `kubectl get secret -l`.
+/// On the target: the name of its `TokenSource`, for `kubectl get secret -l`. A name of more than 63 characters is left out.
 pub const SOURCE_LABEL: &str = "tokensource.dev/token-source";

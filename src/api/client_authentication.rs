@@ -2,7 +2,7 @@
 //! `bearer_token`.
 //! Knows the fields of the contract; must not know how an assertion is signed.
 
-#![allow(clippy::struct_excessive_bools)] // each a field that a user sets by itself; the derives copy the structs
+#![allow(clippy::struct_excessive_bools)] // users set each field; for the module, because the derives copy the structs
 
 use std::collections::BTreeMap;
 
@@ -128,7 +128,8 @@ impl ClientAuthenticationMethod {
         }
     }
 
-    /// The method's registered name, which a provider lists in its metadata. federated_jwt is a form of private_key_jwt.
+    /// The method's registered name, which a provider lists in its metadata. federated_jwt is a form of private_key_jwt;
+    /// bearer_token has no registered name, and its own is returned.
     pub const fn registered(self) -> &'static str {
         match self {
             Self::FederatedJwt => "private_key_jwt",
@@ -223,7 +224,7 @@ pub struct AssertionSettings {
     pub backdate: Option<Duration>,
 }
 
-/// Signature algorithms of RFC 7518.
+/// Signature algorithms of RFC 7518 and RFC 8037.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[allow(missing_docs)] // the registry's own strings
 pub enum JsonWebAlgorithm {

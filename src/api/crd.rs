@@ -20,7 +20,7 @@ pub fn definitions() -> [CustomResourceDefinition; 3] {
         cluster_wide.additional_printer_columns.clone_from(&namespaced.additional_printer_columns);
     }
     for status in schemas(sources).filter_map(|schema| schema.properties.as_mut()?.get_mut("status")) {
-        // The only default: it marks the status of a TokenSource that no controller has read yet.
+        // The only default: it marks the status of a TokenSource that no controller has written yet.
         status.default = Some(JSON(json!({ "observedGeneration": TokenSourceStatus::UNSEEN })));
     }
     definitions

@@ -1,7 +1,7 @@
 //! Settings of single grants: refresh tokens, the token to exchange, the assertion of a JWT bearer grant.
 //! Knows the fields of the contract; must not know how a grant is carried out.
 
-#![allow(clippy::struct_excessive_bools)] // each a field that a user sets by itself; the derives copy the structs
+#![allow(clippy::struct_excessive_bools)] // users set each field; for the module, because the derives copy the structs
 
 use std::collections::BTreeMap;
 
@@ -22,8 +22,8 @@ use super::rule;
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!has(self.policy) || self.policy != 'Never' || !(has(self.tokenEndpoint) || has(self.sendScope))").message("with policy Never there are no refresh requests: leave tokenEndpoint and sendScope out"))]
 pub struct RefreshSettings {
-    /// IfIssued (the default): a refresh token that the provider issues is stored and used for the next renewal. Never:
-    /// refresh tokens are dropped, and every renewal uses the primary grant.
+    /// IfIssued (the default): a refresh token that the provider issues is stored and used for the next renewal, except with
+    /// grantType client_credentials. Never: refresh tokens are dropped, and every renewal uses the primary grant.
     #[serde(default, skip_serializing_if = "is_default")]
     pub policy: RefreshPolicy,
 
@@ -48,7 +48,7 @@ pub struct RefreshSettings {
 /// Whether refresh tokens are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum RefreshPolicy {
-    /// If the provider issues one.
+    /// If the provider issues a refresh token.
     #[default]
     IfIssued,
     /// Never.

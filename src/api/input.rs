@@ -35,7 +35,7 @@ impl ServiceAccountTokenSettings {
     }
 }
 
-/// Where the value of a parameter or a header comes from. Exactly one field is set.
+/// Where the value of a parameter, a header or the client's secret comes from. Exactly one field is set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("[has(self.credentialsKey), has(self.serviceAccountToken), has(self.tokenSourceRef)].filter(set, set).size() == 1").message("set exactly one of credentialsKey, serviceAccountToken and tokenSourceRef"))]

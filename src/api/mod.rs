@@ -1,6 +1,7 @@
 //! The contract with users: kinds, fields, annotations, reasons.
 //!
-//! Must not know how any of it is carried out: no behaviour beyond defaults, no client, no clock.
+//! Must not know how the contract is carried out: no behaviour beyond defaults, look-ups and conversions, no client, no
+//! clock.
 
 #![allow(unreachable_pub)] // KubeSchema expands to such items
 #![allow(clippy::duplicated_attributes)] // printer columns repeat attribute names
@@ -62,7 +63,7 @@ pub use workload::{Workload, WorkloadKind};
 /// The API group of all three kinds.
 pub const GROUP: &str = "tokensource.dev";
 
-/// The field manager of every write, by which server-side apply distinguishes the controller's fields from others.
+/// The controller's field manager, by which server-side apply distinguishes the controller's fields from others.
 pub const FIELD_MANAGER: &str = "tokensource";
 
 /// Whether a value equals its default. Such fields are not serialized, so that a field which a later version adds does not
@@ -71,7 +72,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// Declares one method for each optional text field, which returns the field's value or its default.
+/// Declares one method for each of these optional text fields, which returns the field's value or its default.
 macro_rules! text_defaults {
     ($($(#[$documentation:meta])* $field:ident: $default:literal,)+) => {$(
         $(#[$documentation])*

@@ -57,15 +57,16 @@ const RESERVED: [&str; 10] = [
     "audience",
 ];
 
-/// How further such names begin (RFC 8693 §2.1).
+/// Prefixes of further reserved names (RFC 8693 §2.1).
 const RESERVED_PREFIXES: [&str; 2] = ["subject_token", "actor_token"];
 
-/// Whether other fields of the spec set the parameter of this name. `scope` is another case: a parameter may be a list of scopes.
+/// Whether other fields of the spec set the parameter of this name, in every request. `scope`, `client_assertion_type` and
+/// `requested_token_type` are reserved in some requests only.
 pub fn is_reserved_parameter(name: &str) -> bool {
     RESERVED.contains(&name) || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// The same as a rule of the API server.
+/// The rule by which the API server refuses reserved parameters: [`is_reserved_parameter`] in CEL.
 fn unreserved() -> Rule {
     let prefixes = RESERVED_PREFIXES.map(|prefix| format!(" && !self.startsWith('{prefix}')")).concat();
     Rule::new(format!("!(self in ['{}']){prefixes}", RESERVED.join("', '"))).message(

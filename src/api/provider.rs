@@ -42,7 +42,7 @@ use super::{is_default, rule};
         name = "Reason",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
-        description = "Why, or why not"
+        description = "The reason of the condition Ready"
     ),
     printcolumn(
         name = "Used",
@@ -183,8 +183,8 @@ impl TokenProviderSpec {
         self.grant_type.as_deref().unwrap_or("client_credentials")
     }
 
-    /// The parts of the provider block that a revocation request needs. Headers are among them, since gateways demand theirs of
-    /// every request.
+    /// The parts of the provider block that a revocation request needs. Headers are among them, because gateways require
+    /// their headers in every request.
     #[must_use]
     pub fn revoking(&self) -> Self {
         Self {
@@ -209,7 +209,7 @@ impl TokenProviderSpec {
         self.revocation.as_ref()?.endpoint.as_deref()
     }
 
-    /// How long after its replacement a token is revoked; None if it is not.
+    /// How long after its replacement a token is revoked; None if replaced tokens are not revoked.
     pub fn grace_of_replaced(&self) -> Option<std::time::Duration> {
         let revocation = self.revocation.as_ref().filter(|revocation| revocation.on_replace)?;
         Some(revocation.grace().get())
@@ -301,7 +301,7 @@ impl TokenProviderSpec {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!(has(self.caBundle) && has(self.caBundleRef))").message("set one of caBundle and caBundleRef, not both"))]
 pub struct Tls {
-    /// PEM certificates to trust instead of the public certificate authorities.
+    /// PEM certificates to trust instead of the certificate authorities of the controller's system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 65_536))]
     pub ca_bundle: Option<String>,

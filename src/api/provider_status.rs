@@ -18,7 +18,7 @@ pub struct TokenProviderStatus {
     #[schemars(range(min = 0))]
     pub token_sources: i32,
 
-    /// How many of them had a last request that failed for a reason of the endpoint, and not of the client.
+    /// How many TokenSources had a last request that failed for a reason of the endpoint, and not of the client.
     #[serde(default)]
     #[schemars(range(min = 0))]
     pub failing: i32,

@@ -3,19 +3,19 @@
 
 use std::fmt;
 
-/// What decisions may conclude from a reason. Failures are classified by their reason alone, so that a failure that was read
-/// from a status has the same consequences as a new one.
+/// The conclusions that decisions draw from a reason. Failures are classified by their reason alone, so that a failure that
+/// was read from a status has the same consequences as a new failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReasonKind {
     /// A fact about the token, not a failed request.
     Fact,
-    /// No request was sent, and none will be until the cluster changes.
+    /// A fault in the cluster. While the fault is known, no request is sent.
     NotSent,
     /// A failure of the endpoint or the operator's proxy, whatever the request contains.
     Endpoint,
     /// A failure that may end without a change of the spec.
     Passing,
-    /// A success response without a usable token. It may have cost a token.
+    /// A response without a usable token. The response may have cost a token.
     Unusable,
     /// The provider refused a stored refresh token.
     RefreshToken,
@@ -54,7 +54,7 @@ macro_rules! reasons {
                 Self::ALL.iter().copied().find(|reason| reason.as_str() == name)
             }
 
-            /// What decisions may conclude from the reason.
+            /// The conclusions that decisions draw from the reason.
             pub const fn kind(self) -> ReasonKind {
                 match self {
                     $(Reason::$name => ReasonKind::$kind,)+

@@ -106,8 +106,8 @@ pub enum ErrorCode {
 }
 
 impl ResponseSettings {
-    /// The entry of `keep` that points to the access token or to a refresh token. A member that is called `refresh_token` is
-    /// one in any object of the answer.
+    /// The entry of `keep` that points to the access token or to a refresh token. A member that is called `refresh_token`
+    /// counts as a refresh token in any object of the response.
     pub fn kept_token(&self) -> Option<&str> {
         let tokens = [self.fields.refresh_token(), self.fields.access_token()];
         let is_token = |pointer: &str| pointer.ends_with("/refresh_token") || tokens.contains(&pointer);
@@ -144,7 +144,8 @@ pub struct ExpirySettings {
     #[serde(default, skip_serializing_if = "is_default")]
     pub unit: ExpiryUnit,
 
-    /// Whether to ignore the expiry in the response and use assumedLifetime.
+    /// Whether to ignore the expiry in the response and use assumedLifetime, or the exp claim of the token if that is
+    /// earlier.
     #[serde(default, skip_serializing_if = "is_default")]
     pub ignore_response: bool,
 }

@@ -13,8 +13,8 @@ use super::{is_default, rule};
 #[x_kube(validation = Rule::new("has(self.onDelete) && self.onDelete || has(self.onReplace) && self.onReplace").message("revocation has an effect only with onDelete or onReplace: set one of them to true, or leave revocation out"))]
 #[x_kube(validation = Rule::new("!has(self.grace) || has(self.onReplace) && self.onReplace").message("grace is the time between a replacement and the revocation: set onReplace: true, or leave grace out"))]
 pub struct Revocation {
-    /// URL of the revocation endpoint: https only. Default: the one that the metadata of the issuer names. It gets the token and
-    /// the client's credentials, so their allowed-hosts must name its host.
+    /// URL of the revocation endpoint: https only. Default: the endpoint that the metadata of the issuer names. The endpoint
+    /// receives the token and the client's credentials, so the allowed-hosts of the credentials must name its host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "rule::endpoint_url")]
     pub endpoint: Option<String>,

@@ -1,4 +1,4 @@
-//! Validation rules and schemas that several fields share, each rule with a message that says what to write.
+//! Validation rules and schemas of fields, each rule with a message that says what to write.
 //! These are CEL rules rather than a `pattern`, because for a pattern the API server shows users a regular expression.
 //! Must not know which field has which rule.
 
@@ -102,7 +102,7 @@ pub(super) fn bounds(condition: &str, message: &str) -> Rule {
     rule(format!("!self.matches('{DURATION}') || ({condition})"), message)
 }
 
-/// The schema of an endpoint's URL, whose description is the field's.
+/// The schema of an endpoint's URL. The field has the description.
 pub(super) fn endpoint_url(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({
         "type": "string",
@@ -149,7 +149,7 @@ pub(super) fn jose_headers(_: &mut schemars::SchemaGenerator) -> schemars::Schem
     })
 }
 
-/// The schema of kept members, whose description is the field's: pointers by the names that templates use.
+/// The schema of kept members: pointers by the names that templates use. The field has the description.
 pub(super) fn kept_members(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({
         "type": "object",

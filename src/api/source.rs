@@ -115,7 +115,7 @@ pub struct TokenSourceSpec {
     #[serde(default, skip_serializing_if = "is_default")]
     pub renewal: Renewal,
 
-    /// Whether renewal is suspended: while this is true, no token is requested and nothing is written.
+    /// Whether renewal is suspended: while this is true, no token is requested and the target is not written.
     #[serde(default, skip_serializing_if = "is_default")]
     pub suspend: bool,
 }
@@ -164,7 +164,7 @@ pub struct RequestedToken {
     #[x_kube(validation = rule::visible())]
     pub audience: Option<String>,
 
-    /// Resource indicators (RFC 8707), each sent as a parameter of its own.
+    /// Resource indicators (RFC 8707), each sent as a parameter of its own, or several as a list in a JSON body.
     #[serde(default, skip_serializing_if = "is_default")]
     #[schemars(length(max = 16), inner(length(min = 1, max = 2048)))]
     #[x_kube(validation = rule::all_visible())]
@@ -269,8 +269,9 @@ pub struct Renewal {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<Probe>,
 
-    /// Whether the token stays in the target when the provider refuses the credentials with 401, invalid_client,
-    /// invalid_grant or unauthorized_client. Keep (the default) leaves it there until it expires; Withdraw removes it.
+    /// Whether the token stays in the target when the provider refuses the credentials: with a 401 without an error code,
+    /// with invalid_client or unauthorized_client, or with invalid_grant, except for an assertion or a token exchange. Keep
+    /// (the default) leaves the token in the target until it expires; Withdraw removes it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub on_revoked: OnRevoked,
 }

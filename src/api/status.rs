@@ -45,12 +45,13 @@ pub struct TokenSourceStatus {
     pub failures: i32,
 
     /// How many of the last failures in a row were of the same class: temporary errors, responses without a usable token,
-    /// or refusals. The time to the next attempt depends on it.
+    /// refused assertions, or other refusals. The time to the next attempt depends on this number.
     #[serde(default, skip_serializing_if = "super::is_default")]
     #[schemars(range(min = 0))]
     pub failures_of_class: i32,
 
-    /// When the last failed attempt ended. A success does not clear it.
+    /// When the last failed attempt ended, or when a token was requested that could not be written. A success does not clear
+    /// this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_failure_time: Option<Time>,
 
@@ -77,8 +78,8 @@ pub struct TokenSourceStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_unchanged_time: Option<Time>,
 
-    /// The token that the workloads of target.rolloutRestart were last restarted for, named by the instant since which it
-    /// has been in the target.
+    /// The token that the workloads of target.rolloutRestart were last restarted for, or that needed no restart, identified
+    /// by the time when the provider first returned the token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restarted_for: Option<Time>,
 

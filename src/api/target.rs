@@ -51,8 +51,8 @@ pub struct Target {
     pub annotations: BTreeMap<String, LongText>,
 
     /// The keys of the Secret, each with a minijinja template over access_token, token_type, scope, expires_at,
-    /// issued_at, and fields with the members that response.keep names, for example `Authorization: Bearer {{ access_token }}`. Default: the keys access_token, token_type and
-    /// expires_at (RFC 3339).
+    /// issued_at, and fields with the members that response.keep names, for example
+    /// `Authorization: Bearer {{ access_token }}`. Default: the keys access_token, token_type and expires_at (RFC 3339).
     #[serde(default, skip_serializing_if = "is_default")]
     #[schemars(extend("maxProperties" = 32))]
     #[x_kube(validation = Rule::new("self.all(key, key.matches('^[-._A-Za-z0-9]+$') && size(key) <= 253)").message("a key of a Secret consists of letters, digits, '-', '_' and '.', 253 at the most"))]

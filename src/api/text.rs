@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Ranges of invisible characters other than the control characters: format characters, line and paragraph separators, and
-/// letters without a glyph. They hide, reorder or separate their neighbours.
+/// letters without a glyph. Such characters hide, reorder or separate the characters beside them. The ranges from U+110BD
+/// and U+1BCA0 also contain visible characters.
 const UNSEEN: [(char, char); 22] = [
     ('\u{ad}', '\u{ad}'),
     ('\u{34f}', '\u{34f}'),

@@ -7,12 +7,12 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 
-/// A Kubernetes time, truncated to whole seconds. Times after jiff's range (year 9999) become its last instant.
+/// A Kubernetes time, truncated to whole seconds. Times outside jiff's range become its last instant, in the year 9999.
 pub fn to_kubernetes(time: DateTime<Utc>) -> Time {
     Time(Timestamp::from_second(time.timestamp()).unwrap_or(Timestamp::MAX))
 }
 
-/// The same instant as a chrono time, truncated to whole seconds.
+/// A Kubernetes time as a chrono time, truncated to whole seconds.
 pub fn from_kubernetes(time: &Time) -> DateTime<Utc> {
     DateTime::from_timestamp(time.0.as_second(), 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }

@@ -19,7 +19,7 @@ pub(super) use cluster::{ClusterArguments, ObjectArguments};
 pub(super) use doctor::{DoctorArguments, ReportOutput};
 pub(super) use network::NetworkArguments;
 
-/// The last line of every help text.
+/// The last line of the help texts, except those of `controller`, `crd`, `completion` and `man`.
 pub const EXIT_CODES: &str = "Exit codes: 0 success, 1 failure, 2 wrong command line.";
 
 /// The subcommands for people.
@@ -27,7 +27,7 @@ pub const EXIT_CODES: &str = "Exit codes: 0 success, 1 failure, 2 wrong command 
 pub enum Command {
     /// Show the state of all tokens in a table, or all details of one.
     ///
-    /// READY says whether the token in the Secret is valid now; REASON says how the last attempt to get a token ended. With a
+    /// READY says whether the token in the Secret is valid; REASON says how the last attempt to get a token ended. With one
     /// NAME, the output has the conditions with their messages, what to do about them, and the Events.
     #[command(after_help = EXIT_CODES)]
     Status(StatusArguments),
@@ -35,15 +35,16 @@ pub enum Command {
     /// Request new tokens now, and wait for them.
     ///
     /// Sets the annotation tokensource.dev/renew-requested-at and waits until the controller has handled it. The controller
-    /// sends at most one request a minute for each TokenSource. Fails if a token could not be renewed, and prints the
-    /// reason.
+    /// handles at most one such annotation a minute for each TokenSource. Fails if a token could not be renewed, and prints
+    /// the reason.
     #[command(after_help = EXIT_CODES)]
     Renew(RenewArguments),
 
     /// Suspend TokenSources: their tokens are not renewed until they are resumed.
     ///
-    /// Sets spec.suspend. The token in the Secret stays, and expires at its usual time. If a tool such as Argo CD or Flux applies
-    /// the TokenSource, the tool may reset the field: change spec.suspend in the manifest that the tool applies instead.
+    /// Sets spec.suspend. The token in the Secret stays, and expires at its usual time. If a tool such as Argo CD or Flux
+    /// applies the TokenSource, the tool may reset the field: change spec.suspend in the manifest that the tool applies
+    /// instead.
     #[command(after_help = EXIT_CODES)]
     Suspend(SuspendArguments),
 
@@ -55,25 +56,26 @@ pub enum Command {
 
     /// Check the installation: CRDs, versions, rights, leader, clock, providers' hosts, admission policy, tokens.
     ///
-    /// Each check ends as ok, warning, failure or "not checked", with what to do. No Secret is read. The command contacts the
-    /// providers' hosts from this machine only (name resolution and a TLS handshake; nothing is sent), and compares the results
-    /// with the controller's reports. The exit code is 1 if there is a failure; warnings do not count.
+    /// Each check ends as ok, warning, failure or "not checked". The output says what to do about warnings and failures. No
+    /// Secret is read. The command contacts the providers' hosts from this machine only (name resolution and a TLS
+    /// handshake; no request is sent), and compares the results with the controller's reports. The exit code is 1 if there
+    /// is a failure; warnings do not count.
     #[command(after_help = EXIT_CODES)]
     Doctor(DoctorArguments),
 
     /// Check manifests without a cluster, and show the request.
     ///
     /// Applies the controller's own rules, and shows the request with masked secrets and the time of the next renewal. Needs
-    /// every object that a TokenSource names: the provider, the Secrets, the ConfigMap of tls.caBundleRef. With --send, the
-    /// request is sent to the provider, once; the token is neither shown nor stored.
+    /// the objects that a TokenSource names: the provider, the Secrets, the ConfigMap of tls.caBundleRef, the TokenSource of
+    /// a tokenSourceRef. With --send, the request is sent to the provider, once; the token is neither shown nor stored.
     #[command(after_help = EXIT_CODES)]
     Check(CheckArguments),
 
     /// Write manifests from the curl line of a provider's documentation.
     ///
-    /// Prints a TokenSource for the token request that the line makes, and Secrets with placeholders in place of the line's
-    /// secrets, which are never printed. Comments in the output say what is left to do. Runs and sends nothing. With
-    /// --from-curl - the line is read from standard input, so that no secret of it is kept in the history of the shell.
+    /// Prints a TokenSource for the token request that the line makes, and Secrets with placeholders. Values that look like
+    /// secrets are not printed; check that none is left. Comments in the output say what is left to do. Runs and sends
+    /// nothing. With --from-curl - the line is read from standard input, so that the shell's history keeps no secret.
     #[command(after_help = EXIT_CODES)]
     Init(InitArguments),
 
@@ -99,7 +101,7 @@ pub enum Command {
 /// `tokensource status`
 #[derive(Debug, Args)]
 pub struct StatusArguments {
-    /// Show only these TokenSources; with one name, all details of it.
+    /// Show only these TokenSources; with one name, all details.
     #[arg(value_name = "NAME", conflicts_with_all = ["all_namespaces", "selector"])]
     pub names: Vec<String>,
 
@@ -137,7 +139,7 @@ pub enum StatusOutput {
     Wide,
     /// For programs: a list of objects; with one NAME one object; with --watch one object per line.
     Json,
-    /// The same as YAML.
+    /// Like json, but in YAML.
     Yaml,
     /// Kind and name alone, for other commands: tokensource.tokensource.dev/NAME.
     Name,
@@ -216,7 +218,7 @@ pub struct InitArguments {
     #[arg(long, value_name = "LINE", required = true, allow_hyphen_values = true)]
     pub from_curl: CurlLine,
 
-    /// The name of the TokenSource. Default: from the host.
+    /// The name of the TokenSource. Default: a part of the host.
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
 
@@ -228,7 +230,8 @@ pub struct InitArguments {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
-    /// The words of a line that is not in quotes. They are read so that no error repeats one.
+    /// The words of a curl command without quotation marks around it. Reading these words here keeps clap from printing one
+    /// of them in an error.
     #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
     pub unquoted: Vec<CurlLine>,
 }

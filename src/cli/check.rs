@@ -89,8 +89,8 @@ async fn describe(
     let signing = SigningContext { now: context.now(), nonce: context.nonce()? };
     match request::show(&context.spec, provider, &inputs, &signing) {
         Ok(shown) => report.request = Some(shown),
-        // A placeholder cannot sign. A placeholder is no mistake before it is filled in, and the controller sends nothing with
-        // it.
+        // A placeholder cannot be used to sign. A placeholder is no mistake: the user fills it in later, and the controller
+        // sends nothing until then.
         Err(failure) => match credentials::placeholder(&context.spec, provider, &inputs) {
             Some(placeholder) if failure.reason == Reason::CredentialsInvalid => {
                 report

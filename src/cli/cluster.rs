@@ -15,7 +15,7 @@ use super::proxy::{self, ReadVariable};
 use crate::api::TokenSource;
 use crate::api_calls::within;
 
-/// The field manager of every write, as `kubectl get --show-managed-fields` shows it.
+/// The field manager of every patch, as `kubectl get --show-managed-fields` shows it.
 const FIELD_MANAGER: &str = "kubectl-tokensource";
 
 /// Namespace and name of an object.

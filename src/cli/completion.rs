@@ -26,11 +26,11 @@ enum Directive {
 pub(super) enum Offer {
     /// The output for kubectl.
     Text(String),
-    /// Names of the cluster or of the kubeconfig, which follow this text (`--namespace=`) and begin with that one.
+    /// Names of the cluster or of the kubeconfig: the text before a name (`--namespace=`), and the beginning of the name.
     Names(Kind, String, String),
 }
 
-/// What a name is the name of.
+/// A TokenSource, a namespace, or a context of the kubeconfig.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Source,
@@ -39,7 +39,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// What the value of an argument names, by the argument's id.
+    /// The kind that the value of an argument names, by the argument's id.
     fn of(arg: &Arg) -> Option<Self> {
         match arg.get_id().as_str() {
             "names" => Some(Kind::Source),
@@ -55,7 +55,7 @@ pub(super) fn is_completion_request(called: Option<&OsStr>) -> bool {
     called.and_then(|path| Path::new(path).file_name()).is_some_and(|name| name == NAME)
 }
 
-/// What to offer for the last of these words.
+/// The completions of the last of these words.
 pub(super) fn completions(definition: &Command, words: &[String]) -> Offer {
     let mut definition = definition.clone().bin_name("kubectl tokensource");
     definition.build();
@@ -131,7 +131,7 @@ fn offer(lines: &[String], directive: Directive) -> Offer {
     Offer::Text(output(lines, directive))
 }
 
-/// A candidate with the first line of its description, if it begins with the incomplete word.
+/// A candidate with the first line of its description; None if the candidate does not begin with the incomplete word.
 fn line(candidate: &str, about: Option<&clap::builder::StyledStr>, current: &str) -> Option<String> {
     let about = about.map(ToString::to_string).unwrap_or_default();
     let about = about.lines().next().unwrap_or_default();

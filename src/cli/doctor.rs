@@ -1,5 +1,5 @@
-//! `tokensource doctor`: checks an installation. Reads facts first; each check is a pure function of them, in a file of its own.
-//! Knows the order of the checks. Reads no Secret.
+//! `tokensource doctor`: checks an installation. Reads facts first; each check is a pure function of these facts, in a file
+//! of its own. Knows the order of the checks. Reads no Secret.
 
 mod clock;
 mod definitions;

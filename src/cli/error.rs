@@ -40,7 +40,7 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
-    /// A file could not be created.
+    /// A file could not be created or written.
     #[error("{} cannot be written, and an existing file is never replaced", path.display())]
     Create {
         /// The file.

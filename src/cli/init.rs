@@ -1,8 +1,8 @@
 //! `tokensource init`: writes manifests from the curl line of a provider's documentation.
 //!
-//! Knows the order of the steps, which have a file each: the words of the line, curl's options, the request, the manifests, the
-//! text. Runs and sends nothing. No value that
-//! `secrecy` calls a secret reaches the output or an error.
+//! Knows the order of the steps, which have a file each: the words of the line, curl's options, the request, the manifests,
+//! the text. Runs and sends nothing. The value of a parameter or header that `secrecy` takes for a secret reaches neither
+//! the output nor an error, except the values of `client_id`, `scope`, `audience` and `resource`, which are public.
 
 mod address;
 mod error;
@@ -49,7 +49,7 @@ pub(super) fn run(arguments: &InitArguments) -> Result<ExitStatus, Error> {
     Ok(ExitStatus::Success)
 }
 
-/// The manifests for a curl line, as YAML with comments. The name defaults to one from the host.
+/// The manifests for a curl line, as YAML with comments. Without `name`, a part of the host is the name.
 pub fn manifests_of(line: &str, name: Option<&str>, namespace: Option<&str>) -> Result<String, LineError> {
     for given in [name, namespace].into_iter().flatten() {
         if !is_object_name(given) {
@@ -75,8 +75,8 @@ fn read_line() -> Result<Secret, Error> {
     Ok(Secret::new(text))
 }
 
-/// Writes a file that does not exist yet. Secrets will be filled in, so only the owner may read it. (On Windows the directory's
-/// own rights decide.)
+/// Writes a file that does not exist yet. Only the owner may read the file, because the user will put secrets into it. (On
+/// Windows, the permissions of the directory decide.)
 fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

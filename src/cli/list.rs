@@ -29,7 +29,7 @@ impl Selection {
         Self { names: objects.names.clone(), labels: objects.selector.clone() }
     }
 
-    /// The API server can select one name; several are selected here.
+    /// The field selector of one name. The API server cannot select several names; `includes` does.
     fn fields(&self) -> Option<String> {
         match self.names.as_slice() {
             [name] => Some(format!("metadata.name={name}")),
@@ -41,7 +41,7 @@ impl Selection {
         self.names.is_empty() || self.names.contains(&source.name_any())
     }
 
-    /// Reads them. A name that does not exist is an error; a name that is given twice is read once.
+    /// Reads the TokenSources. A name that does not exist is an error; a name that is given twice is read once.
     pub(super) async fn read(
         &self,
         cluster: &Cluster,
@@ -62,7 +62,7 @@ impl Selection {
     }
 }
 
-/// The TokenSources that a command changes. If there are none, says so.
+/// The TokenSources that a command changes. If there are none, prints a remark.
 pub(super) async fn selected(
     objects: &ObjectArguments,
     cluster: &Cluster,

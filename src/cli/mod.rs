@@ -1,7 +1,7 @@
 //! The subcommands for people: status, renewal, the check of an installation, and the writing and the check of manifests.
 //!
-//! Knows the layers `api`, `oauth`, `decide` and `issue`. Must not know how the controller works or how the process runs; clock and
-//! random numbers are passed in. Shows no secret: anything that may be a secret is replaced by a mask of constant width.
+//! Knows the layers `api`, `oauth`, `decide` and `issue`. Must not know how the controller works or how the process runs;
+//! clock and random numbers are passed in. A secret is shown as a mask of constant width, or as a placeholder.
 
 mod arguments;
 mod check;

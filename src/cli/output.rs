@@ -1,5 +1,5 @@
 //! Output for people: colours on a terminal, wrapped lines, and escaped control characters in foreign text. All output of
-//! the commands goes through [`print`], [`redraw`] or [`remark`]. Must not know the content of the output.
+//! the commands except `crd` goes through [`print`], [`redraw`] or [`remark`]. Must not know the content of the output.
 
 use std::io::Write as _;
 
@@ -70,8 +70,8 @@ pub(super) fn styled(style: Style, text: &str) -> String {
     format!("{}{}{}", style.render(), escaped(text), style.render_reset())
 }
 
-/// Wraps text in lines of at most [`WIDTH`] characters, each indented. A text with a command stays in one line, so that the
-/// command can be copied.
+/// Wraps text in lines of at most [`WIDTH`] characters, each indented. A text with a kubectl command stays in one line, so
+/// that the command can be copied.
 pub(super) fn wrapped(text: &str, indentation: usize) -> String {
     if text.contains("kubectl ") {
         return format!("{}{}\n", " ".repeat(indentation), escaped(text));

@@ -1,5 +1,5 @@
 //! The proxy to the API server, found as kubectl does: `proxy-url` of the kubeconfig, or else `HTTPS_PROXY` of the
-//! environment unless `NO_PROXY` names the server. Must not know requests; token requests never use this proxy.
+//! environment unless `NO_PROXY` names the server. Must not know requests. Requests to providers never use this proxy.
 
 use hyper_util::client::proxy::matcher::Matcher;
 use kube::Config;

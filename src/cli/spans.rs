@@ -1,4 +1,5 @@
-//! Times and durations as people write them, less precise the longer a duration is. The present is an argument.
+//! Times and durations as people write them. Except in [`exact`], long durations are less precise. The present is an
+//! argument.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -30,7 +31,7 @@ pub(super) fn exact(length: TimeDelta) -> String {
     if text.is_empty() { "0s".to_owned() } else { text }
 }
 
-/// For a column: the time left, how long ago, or `-`.
+/// For a column: the time left, `now`, how long ago, or `-`.
 pub(super) fn countdown(at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> String {
     match at.map(|at| at - now) {
         None => "-".to_owned(),
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn exact_span_has_every_unit() {
+    fn exact_span_has_every_unit_that_is_not_zero() {
         for (seconds, text) in [(0, "0s"), (2655, "44m15s"), (62_640, "17h24m"), (90_061, "1d1h1m1s")] {
             assert_eq!(exact(TimeDelta::seconds(seconds)), text);
         }

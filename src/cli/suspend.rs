@@ -13,7 +13,7 @@ use super::{Environment, Error, ExitStatus};
 use crate::api::{TokenSource, from_kubernetes};
 use crate::api_calls::chain;
 
-/// A TokenSource that cannot be changed does not keep the others from being changed.
+/// Changes the selected TokenSources. If one of them cannot be changed, the command continues with the next.
 pub(super) async fn run(
     arguments: &SuspendArguments,
     suspend: bool,
@@ -45,7 +45,7 @@ pub(super) async fn run(
     Ok(status)
 }
 
-/// What happens to the token now.
+/// A sentence about the token: how long it stays valid, and when it is renewed.
 fn outcome(source: &TokenSource, now: DateTime<Utc>) -> String {
     let time =
         |time: Option<&k8s_openapi::apimachinery::pkg::apis::meta::v1::Time>| time.map(from_kubernetes);

@@ -23,8 +23,8 @@ impl Cell {
     }
 }
 
-/// The rows below their heading. Each column is as wide as its widest cell, with three spaces to the next column. Styles
-/// enclose the padded text, so that they do not change the width.
+/// The rows below their heading. Each column is as wide as its widest cell, with three spaces to the next column. The
+/// sequences of styles do not count as width.
 pub(super) fn table(heading: &[&str], rows: &[Vec<Cell>]) -> String {
     let widths: Vec<usize> = heading
         .iter()

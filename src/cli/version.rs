@@ -11,7 +11,7 @@ use super::doctor::installed;
 use super::output::{json, print, yaml};
 use super::{Environment, Error, ExitStatus};
 
-/// The versions, for a program. What is not known is absent.
+/// The versions, for a program. Unknown versions are absent.
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(clippy::struct_field_names)] // kubectl's names
@@ -19,7 +19,7 @@ struct Versions {
     client_version: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     server_version: Option<String>,
-    /// Several, if several controllers divide the TokenSources; empty if none is known.
+    /// Several, if several controllers divide the TokenSources; empty if no version is known; None if nothing was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     controller_versions: Option<BTreeSet<String>>,
 }
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_known_is_absent_or_said() {
+    fn unknown_versions_are_absent_or_named_unknown() {
         let mut versions = Versions { client_version: "1.2.3", ..Versions::default() };
         assert_eq!(text(&versions), "Client Version: 1.2.3\n");
         assert_eq!(serde_json::json!(versions), serde_json::json!({"clientVersion": "1.2.3"}));

@@ -13,8 +13,8 @@ pub(crate) type IssueError = error::IssueError<Error>;
 /// Declares [`Error`] with a text for each call, so that none can be missing.
 macro_rules! errors {
     ($($name:ident: $text:literal,)+) => {
-        /// Why a reconcile ended early: a call to the API server failed, or there was no random number. The whole reconcile is
-        /// tried again.
+        /// Why a reconcile failed: a call to the API server failed or was not made, or there was no random number. The whole
+        /// reconcile is tried again.
         #[derive(Debug, thiserror::Error)]
         pub enum Error {
             $(#[doc = $text] #[error($text)] $name(#[source] CallError),)+
@@ -45,13 +45,13 @@ macro_rules! errors {
 
 errors! {
     ReadCredentials: "the credentials Secret could not be read",
-    // A Secret with a token or an assertion of another issuer.
-    ReadToken: "the Secret of a secretKeyRef could not be read",
+    // A Secret with a token or an assertion of another issuer, or the target of another TokenSource.
+    ReadToken: "the Secret of a secretKeyRef or a tokenSourceRef could not be read",
     ReadCertificate: "the Secret of tls.clientCertificateRef could not be read",
     ReadTarget: "the target Secret could not be read",
-    RefreshToken: "the refresh token could not be read or kept",
+    RefreshToken: "the refresh token could not be read or stored",
     ReadTrust: "the ConfigMap of tls.caBundleRef could not be read",
-    // The token is kept in memory and written first.
+    // A new token is kept in memory, and a later reconcile writes it before it requests another one.
     WriteTarget: "the target Secret could not be written",
     DeleteFormerTarget: "the Secret of the target's former name could not be deleted",
     // Only the leader may send a request to a provider.
@@ -61,17 +61,17 @@ errors! {
     WriteFinalizer: "the finalizer could not be written",
 }
 
-/// One call to the API server.
+/// Why a call to the API server failed or was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// The API server refused the call, or could not be reached.
     #[error("{}", in_words(.0))]
     Kube(kube::Error),
-    /// The Secret of this TokenSource has been replaced.
-    #[error("the Secret has just been replaced by somebody else")]
+    /// The call was not made: the Secret is not the observed one any more, is being deleted, or has another owner.
+    #[error("the Secret has just been deleted or replaced, or has another owner now")]
     Replaced,
     /// The call was not made: this process could not renew its lease in time, so another one may lead.
-    #[error("the lease could not be renewed in time, so nothing is written until it is")]
+    #[error("the lease could not be renewed in time; nothing is sent or written until it is renewed")]
     NotLeading,
     /// The answer lacks what was requested.
     #[error("the answer is empty")]
@@ -82,7 +82,7 @@ pub enum CallError {
 }
 
 impl CallError {
-    /// 409: another client changed or created the object first.
+    /// 409, or [`Self::Replaced`]: another client changed or created the object first.
     pub fn is_conflict(&self) -> bool {
         matches!(self, CallError::Replaced)
             || matches!(self, CallError::Kube(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists())

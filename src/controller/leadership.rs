@@ -1,7 +1,8 @@
 //! Whether this process leads, where several replicas run and one of them may act.
 //!
-//! `runtime::lease` updates the leadership. Each token request and each write checks it first, because the process may have
-//! been suspended since it won the election. Must not know how a lease is won.
+//! `runtime::lease` updates the leadership. Each request for a token or a revocation, and each write except of Events,
+//! checks the leadership first, because the process may have been suspended since it won the election. Must not know how a
+//! lease is won.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -102,7 +103,7 @@ impl Leadership {
     }
 
     /// Waits until this process leads for certain. A leader that could not renew its lease in time waits here too. Returns
-    /// false at shutdown.
+    /// false if the process shuts down and does not lead.
     pub(super) async fn wait_until_leading(&self, clock: fn() -> DateTime<Utc>) -> bool {
         let mut states = self.state.subscribe();
         let Ok(state) = states.wait_for(|state| state.ending || state.term.holds(clock())).await else {
@@ -148,7 +149,7 @@ mod tests {
         let leadership = Leadership::contested();
         leadership.grant(noon(), until(60));
         leadership.end();
-        assert!(leadership.holds(noon()), "what is under way is written");
+        assert!(leadership.holds(noon()), "reconciles in flight may write");
         leadership.revoke();
         assert_eq!(leadership.wait_until_leading(noon).now_or_never(), Some(false));
     }

@@ -1,12 +1,12 @@
 //! Kubernetes I/O. A reconcile has four steps: observe → decide → act → record.
 //!
-//! Knows the API server, and which objects affect which `TokenSource`. Must not decide anything: what to do, what to
-//! report and when to reconcile again is decided in `decide`.
+//! Knows the API server, and which objects affect which `TokenSource`. Must not decide what to do, what a status says, or
+//! when a token is requested: `decide` does.
 //!
 //! - `reconcile`: one reconcile, from the observation to the status that is written.
 //! - `view`: what the process knows of the cluster, and which changes trigger a reconcile.
 //! - `provider`: the limiters in front of providers.
-//! - `report`: statuses, metrics, Events and log lines, and the statuses of provider objects.
+//! - `report`: statuses, metrics, Events, log lines and traces.
 //! - `workqueue`: which reconcile begins next. `run`: start and shutdown.
 
 mod error;

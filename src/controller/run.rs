@@ -1,5 +1,5 @@
 //! The whole controller: its start, its readiness and its shutdown, with one workqueue for each view of the cluster.
-//! Must not know what triggers a reconcile, nor what a reconcile does.
+//! Must not know which change triggers a reconcile, nor what a reconcile does.
 
 use std::sync::Arc;
 
@@ -29,7 +29,8 @@ use crate::controller::workqueue::serve;
 use crate::decide::provider_host;
 use crate::issue::caches::Caches;
 
-/// How many reconciles may be in flight for each reconcile permit. Most of them wait for a provider and hold no permit.
+/// How many reconciles of one workqueue may be in flight for each reconcile permit. A reconcile that waits for a provider
+/// holds no permit.
 const UNDER_WAY: usize = 16;
 
 /// Whether the caches are filled.
@@ -39,8 +40,8 @@ pub struct Health {
 }
 
 impl Health {
-    /// True once the caches of every namespace are filled. A namespace that cannot be read, for example because it was
-    /// deleted, does not keep the others from being served.
+    /// True once the caches of every namespace that can be read are filled, and there is at least one. A namespace that
+    /// cannot be read, for example because it was deleted, does not make the controller unready for the others.
     pub fn is_ready(&self) -> bool {
         let is_settled = |view: &Arc<ClusterView>| *view.filled.borrow() || view.is_failing();
         let is_filled = |view: &Arc<ClusterView>| *view.filled.borrow();
@@ -53,7 +54,7 @@ impl Health {
         while !self.is_ready() && changes.next().await.is_some() {}
     }
 
-    /// The namespaces that are not served now because they cannot be listed or watched.
+    /// The namespaces that cannot be listed or watched now; `all` for the whole cluster.
     pub fn missing(&self) -> Vec<String> {
         let failing = self.scopes.iter().filter(|view| view.is_failing());
         failing.map(|view| view.namespace.clone().unwrap_or_else(|| "all".to_owned())).collect()
@@ -113,7 +114,7 @@ impl Controller {
         Self { scopes: namespaces.into_iter().map(prepare).collect(), rights }
     }
 
-    /// Registers the collectors that are read at each scrape; the collectors of single `TokenSource`s only with `per_object`.
+    /// Registers the collectors that are read at each scrape; the collector of single `TokenSource`s only with `per_object`.
     pub fn register(&self, registry: &mut Registry, per_object: bool) {
         let Some((context, _)) = self.scopes.first() else { return };
         registry.register_collector(collectors::load(&context.limiters));
@@ -143,7 +144,7 @@ impl Controller {
         self.rights.clone()
     }
 
-    /// The statuses of provider objects, of which all views together know the users.
+    /// The writer of the statuses of provider objects, whose users are in the views.
     fn statuses(&self) -> Option<Statuses> {
         let (context, _) = self.scopes.first()?;
         let views = self.scopes.iter().map(|(context, _)| Arc::clone(&context.view)).collect();
@@ -169,7 +170,8 @@ impl Controller {
                         queue.await;
                     }
                 };
-                // Until the caches are filled, no reconcile is in flight, and the queue would wait for them forever.
+                // Before the caches are filled, every reconcile in flight waits for them, perhaps forever, and the queue
+                // waits for the reconciles.
                 let cut_short = async {
                     ended.await;
                     if *filled.borrow() {

@@ -27,7 +27,7 @@ use crate::oauth::{
 pub use revocation::ask_revocation;
 pub use signed_token::{TokenToSign, token_to_sign};
 
-/// The maximum size of a credential, in bytes. Each byte costs work with each answer.
+/// The maximum size of a credential, in bytes. Searching an answer for the credentials takes longer with each byte of them.
 const MAX_CREDENTIAL: usize = 64 * 1024;
 
 /// One token request, and how to read its answer.
@@ -43,8 +43,8 @@ pub struct Ask {
 }
 
 impl Ask {
-    /// How to read the answer to a request that was sent at `sent_at`. `confidential` is the field of this name plus
-    /// everything that was signed for the request.
+    /// How to read the answer to a request that was sent at `sent_at`. `confidential` has the values of the field of this
+    /// name, to which the caller has added everything that was signed for the request.
     pub fn reading<'a>(
         &'a self,
         spec: &'a TokenSourceSpec,
@@ -76,7 +76,7 @@ pub struct RequestInputs {
     pub tokens: BTreeMap<RequestPart, Secret>,
 }
 
-/// What a request is made from.
+/// The inputs of a request.
 struct RequestContext<'a> {
     spec: &'a TokenSourceSpec,
     provider: &'a TokenProviderSpec,
@@ -101,7 +101,8 @@ impl<'a> RequestContext<'a> {
         self.spec.client_id.clone().map_or_else(|| self.credentials.text(self.keys.client_id()), Ok)
     }
 
-    /// The token for this part of the request. Empty if the provider block names no source, which `validation` refuses earlier.
+    /// The token for this part of the request. Empty if the provider block names no source, which the CRD's rules or
+    /// `validation` refuse earlier.
     fn token(&self, part: RequestPart) -> Result<Secret, Failure> {
         Ok(self.value(part)?.unwrap_or_else(|| Secret::new(String::new())))
     }
@@ -130,7 +131,7 @@ impl<'a> RequestContext<'a> {
                 };
                 Values { data, secret, field }.secret(&reference.key).map(Some)
             }
-            // An error, because a provider would refuse an empty token.
+            // The caller has obtained these tokens. A missing one becomes an empty value.
             InputSource::ServiceAccount(_) | InputSource::TokenSource(_) => {
                 let token = self.inputs.tokens.get(&part).cloned();
                 Ok(Some(token.unwrap_or_else(|| Secret::new(String::new()))))
@@ -169,9 +170,9 @@ impl<'a> RequestContext<'a> {
         self.provider.headers.iter().enumerate().map(header).collect()
     }
 
-    /// The values that must not appear in any message: all keys that the spec names, whatever they are used for, because the
-    /// author chooses the keys and `client_id` may name a password. Only the key called `client_id` is known not to be secret.
-    /// Other values of the Secrets are not sent, and may be thousands.
+    /// The values that must not appear in any message: all tokens, and the values of all keys that the spec names, whatever
+    /// the keys are used for, because the author chooses the keys and `client_id` may name a password. Only the key called
+    /// `client_id` is known not to be secret. Other values of the Secrets are not sent, and may be thousands.
     fn confidential(&self, refresh_token: Option<&Secret>) -> Vec<Secret> {
         let Self { provider, keys, inputs: RequestInputs { credentials, secrets, tokens }, .. } = self;
         let mut named = BTreeSet::from([
@@ -213,7 +214,7 @@ pub fn ask(
         Some(token) => refresh(provider, token),
         None => context.grant()?,
     };
-    // A refused assertion has a class of its own, whether it authenticates the client or is the grant.
+    // A refused assertion has a class of its own, also if it authenticates the client of a client credentials grant.
     let kind = match (&client.authentication, kind) {
         (
             ClientAuthentication::Assertion(_)
@@ -223,8 +224,9 @@ pub fn ask(
         ) => GrantKind::JwtBearer,
         (_, kind) => kind,
     };
-    // A refresh request of another grant names no scope unless the spec says so (RFC 6749 §6 would narrow it), and no additional
-    // members of the grant. If `refresh_token` is the grant, the first request and all later ones are the same.
+    // A refresh request of another grant names neither audience nor resources, and the scopes only with
+    // `refresh.sendScope`: without them, the provider keeps the granted scope (RFC 6749 §6). If `refresh_token` is the
+    // grant, the first request and all later ones name the same.
     let own = is_own_grant(provider);
     let beside = refresh_token.is_some() && !own;
     let token = match (beside, provider.refresh.send_scope) {
@@ -256,7 +258,7 @@ pub fn ask(
     })
 }
 
-/// The provider block with the endpoint that a request goes to, which is also the audience of its assertions.
+/// The provider block with the endpoint that a request goes to, which is also the default audience of its assertions.
 fn with_refresh_endpoint(provider: &TokenProviderSpec, is_refresh: bool) -> Cow<'_, TokenProviderSpec> {
     match provider.refresh_endpoint().filter(|_| is_refresh) {
         Some(url) => {
@@ -266,14 +268,14 @@ fn with_refresh_endpoint(provider: &TokenProviderSpec, is_refresh: bool) -> Cow<
     }
 }
 
-/// A refresh request. The class of its refusal depends on whether another grant can replace it.
+/// A refresh request. The class of a refusal depends on whether another grant can replace the request.
 fn refresh(provider: &TokenProviderSpec, token: &Secret) -> (Grant, GrantKind) {
     let kind = if is_own_grant(provider) { GrantKind::RefreshToken } else { GrantKind::Refresh };
     (Grant::RefreshToken { token: token.clone() }, kind)
 }
 
-/// The key without PEM's first and last line. These contain words such as "private key", which also appear in harmless
-/// messages.
+/// The value without the first and last lines of PEM. These lines contain words such as "private key", which also appear in
+/// harmless messages.
 fn without_pem_frame(text: &str) -> String {
     if !text.starts_with("-----") {
         return trim_one_newline(text).to_owned();

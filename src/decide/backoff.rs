@@ -16,10 +16,11 @@ const FIRST: TimeDelta = TimeDelta::seconds(2);
 const LONGEST: TimeDelta = TimeDelta::seconds(300);
 /// The remaining lifetime of the stored token never shortens the maximum wait below this.
 const SHORTEST_CAP: TimeDelta = TimeDelta::seconds(30);
-/// The wait after a permanent refusal. Such refusals are often corrected at the provider, which no watch shows.
+/// The maximum wait, and the upper bound of the wait after a permanent refusal. Such refusals are often corrected at the
+/// provider, which no watch shows.
 const HOURLY: TimeDelta = TimeDelta::hours(1);
-/// The maximum waits while refused inputs are new: five attempts in about three minutes. Providers take that long until they
-/// know a client or a secret that was just created.
+/// The maximum waits while refused inputs are new: five attempts in about three minutes. A provider may take that long until
+/// it knows a client or a secret that was just created.
 const WHILE_NEW: [TimeDelta; 4] =
     [TimeDelta::seconds(20), TimeDelta::seconds(40), TimeDelta::seconds(60), TimeDelta::seconds(90)];
 /// The minimum wait from the third unusable answer in a row, since each may have cost a token. The remaining lifetime of the
@@ -28,9 +29,8 @@ const WASTEFUL_FLOOR: TimeDelta = TimeDelta::minutes(20);
 /// The number of unusable answers in a row from which [`WASTEFUL_FLOOR`] applies.
 const WASTEFUL_PATIENCE: i32 = 3;
 
-/// The longest possible wait. A recorded wait that ends later was written with another clock. The longest wait is one hour,
-/// both for repeated attempts and for `Retry-After` (`oauth::response::retry_after`), plus a second because the status has
-/// whole seconds.
+/// The longest possible wait: one hour, both for repeated attempts and for `Retry-After` (`oauth::response::retry_after`),
+/// plus a second because the status has whole seconds. A recorded wait that ends later was written with another clock.
 pub const LONGEST_WAIT: TimeDelta = TimeDelta::seconds(3601);
 
 /// Everything that the wait depends on, except the failure itself.
@@ -42,7 +42,7 @@ pub struct Attempts<'a> {
     pub of_class: i32,
     /// Whether the target holds a token that was requested with the same inputs.
     pub proven: bool,
-    /// The remaining lifetime of the token in the target; zero or less without a token.
+    /// The remaining lifetime of the token in the target: zero without a token, negative if the token has expired.
     pub life_left: TimeDelta,
     /// The uid of the TokenSource, which seeds the jitter.
     pub uid: &'a str,
@@ -73,7 +73,7 @@ pub fn retry_at(failure: &Failure, attempts: &Attempts<'_>, now: DateTime<Utc>) 
 }
 
 impl Attempts<'_> {
-    /// `min(cap, 2 s · 2^(failures−1)) · (½ + ½·h)`.
+    /// `min(cap, 2 s · 2^(failures−1)) · (½ + ½·h)`, where `h` is the jitter.
     fn exponential(&self) -> TimeDelta {
         let doublings = u32::try_from(self.failures.saturating_sub(1)).unwrap_or(0).min(16);
         let cap = if self.life_left > TimeDelta::zero() {
@@ -98,9 +98,10 @@ impl Attempts<'_> {
         }
     }
 
-    /// A long wait, shortened for one more attempt before the stored token expires: early enough for every mount to show the
-    /// new token, or after half of a remaining lifetime that is too short for that. `patience` is the number of failures of this
-    /// class after which waits are long. This number prevents the remaining lifetime from being halved again and again.
+    /// A long wait, shortened for one more attempt before the stored token expires: early enough for every mount to show
+    /// the new token, or after half of a remaining lifetime that is too short for that. `patience` is the number of
+    /// failures of this class after which waits are long. This number prevents the remaining lifetime from being halved
+    /// again and again.
     fn long(&self, wait: TimeDelta, patience: i32) -> TimeDelta {
         let sooner = if self.life_left > PROPAGATION_MARGIN * 2 {
             self.life_left - PROPAGATION_MARGIN

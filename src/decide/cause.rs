@@ -12,11 +12,11 @@ pub enum Cause {
     TokenPending,
     /// The target Secret does not exist.
     TargetMissing,
-    /// The target Secret has another owner.
+    /// The target Secret has another owner or is being deleted.
     TargetConflict,
     /// The token was taken out of the target because the credentials were refused.
     TokenWithdrawn,
-    /// Another client has changed the target's data.
+    /// Another client has changed the target's data or the record of its token.
     TargetTampered,
     /// The spec, the provider or the credentials have changed.
     InputsChanged,
@@ -44,7 +44,8 @@ impl Cause {
         }
     }
 
-    /// The reason of `Renewed` after the token has been published: `TokenRenewed` where it replaced a usable token.
+    /// The reason of `Renewed` after the token has been published: `TokenRenewed` if the token replaced an unaltered one
+    /// that was requested with the same inputs.
     pub(super) const fn success(self) -> Reason {
         match self {
             Cause::RenewalDue | Cause::RenewalRequested | Cause::ProbeRejected => Reason::TokenRenewed,

@@ -1,5 +1,4 @@
-//! Which of several TokenSources with the same target may write it: the oldest.
-//! Must not know how the others are found.
+//! Which of several TokenSources with the same target may create it: the oldest. Must not know how the others are found.
 
 use std::borrow::Borrow;
 

@@ -9,9 +9,9 @@ use super::Failure;
 use crate::oauth::Retry;
 
 /// The maximum time from the request to delete the object until the controller removes its finalizer, with or without a
-/// revocation.
+/// revocation. A controller that was down meanwhile still makes one attempt.
 const DEADLINE: TimeDelta = TimeDelta::minutes(2);
-/// The pause after each attempt. The third failure is the last.
+/// The pauses after the first and the second attempt. The third attempt is the last.
 const PAUSES: [TimeDelta; 2] = [TimeDelta::seconds(10), TimeDelta::seconds(20)];
 /// The maximum time of one attempt: three attempts with their pauses fit before the deadline.
 const TRY: TimeDelta = TimeDelta::seconds(25);
@@ -21,7 +21,7 @@ const TRY: TimeDelta = TimeDelta::seconds(25);
 pub struct Deletion {
     /// Whether the object has the controller's finalizer.
     pub finalizer: bool,
-    /// When the object was deleted; None if it was not.
+    /// The object's deletionTimestamp; None if the object is not being deleted.
     pub since: Option<DateTime<Utc>>,
     /// Whether the whole namespace is being deleted.
     pub of_namespace: bool,
@@ -37,7 +37,7 @@ pub struct RevocationTries {
     /// When this process began to try or to wait for the limiter.
     begun: Option<DateTime<Utc>>,
     count: usize,
-    /// The last failure, and the time of the next attempt; None if there is none.
+    /// The last failure, and the time of the next attempt; no time if the failure is final.
     failed: Option<(Failure, Option<DateTime<Utc>>)>,
     /// Whether everything was revoked.
     succeeded: bool,
@@ -48,9 +48,9 @@ pub struct RevocationTries {
 pub enum DeletionStep {
     /// Revoke the tokens.
     Revoke,
-    /// Wait until then.
+    /// Wait until this instant.
     Wait(DateTime<Utc>),
-    /// Remove the finalizer, and report why tokens were not revoked.
+    /// Remove the finalizer, and report why tokens were not revoked; None if there is nothing to report.
     RemoveFinalizer(Option<Failure>),
 }
 
@@ -67,13 +67,14 @@ impl Deletion {
             Some((failure, _)) if waited => DeletionStep::RemoveFinalizer(Some(failure.clone())),
             Some((_, Some(next))) if now < *next => DeletionStep::Wait((*next).min(deadline)),
             None if waited => DeletionStep::RemoveFinalizer(Some(Failure::not_revoked(
-                "The provider was in trouble or busy with other requests for two minutes, so none was sent.",
+                "The provider failed or was busy for two minutes, so no revocation request was sent.",
             ))),
             _ => DeletionStep::Revoke,
         }
     }
 
-    /// When the controller removes its finalizer at the latest. The clocks of the API server and of this process may differ.
+    /// When the controller removes its finalizer at the latest, counted from the deletionTimestamp or from the first
+    /// attempt, whichever is earlier: the clocks of the API server and of this process may differ.
     pub fn deadline(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         let begun = self.tries.begun.unwrap_or(now);
         self.since.map_or(begun, |since| since.min(begun)) + DEADLINE
@@ -88,15 +89,15 @@ impl Deletion {
 }
 
 impl RevocationTries {
-    /// A request waits for the provider's limiter.
+    /// Records that a request waits for the provider's limiter.
     #[must_use]
     pub fn waiting(mut self, now: DateTime<Utc>) -> Self {
         self.begun.get_or_insert(now);
         self
     }
 
-    /// Records that the provider has confirmed everything. The provider receives no further revocation request if the finalizer
-    /// cannot be removed.
+    /// Records that the provider has confirmed everything. The provider receives no further revocation request if the
+    /// finalizer cannot be removed.
     #[must_use]
     pub fn succeeded(self) -> Self {
         Self { succeeded: true, ..self }

@@ -101,8 +101,8 @@ fn failed(before: &TokenSourceStatus, outcome: &Outcome) -> Option<Transition> {
     (!known).then(|| Transition { warning: true, reason: failure.reason, note: failure.message.clone() })
 }
 
-/// A renewal for which another grant replaced the refused refresh token. The renewal is reported because that grant may use a
-/// password.
+/// A renewal for which the configured grant replaced the stored refresh token. The renewal is reported because that grant
+/// may use a password.
 fn fell_back(outcome: &Outcome) -> Option<Transition> {
     let Outcome::Published(publication) = outcome else { return None };
     publication.fell_back.then(|| Transition::warning(Reason::RefreshTokenRejected))

@@ -1,5 +1,5 @@
-//! Why there is no new token, in one type for all layers: a reason, a retry class and a message. Must not know which layer
-//! found it. Holds no secret, because its message is written into the status and Events.
+//! A failure, in one type for this layer and the layers that use it: a reason, a retry class and a message. Must not know
+//! which layer found the failure. Holds no secret, because the message is written into the status and Events.
 
 use std::time::Duration;
 
@@ -15,12 +15,13 @@ pub struct Failure {
     pub retry: Retry,
     /// How long the provider asks to wait.
     pub retry_after: Option<Duration>,
-    /// What happened and what to do: one or two sentences.
+    /// One or two sentences for people: what happened and what to do.
     pub message: String,
 }
 
 impl Failure {
-    /// An object in the cluster is missing or refused. Nothing was sent, and a watch delivers the correction.
+    /// A failure for a reason in the cluster, such as a missing or refused object. In most cases, a watch delivers the
+    /// correction.
     pub fn local(reason: Reason, message: impl Into<String>) -> Self {
         Self { reason, retry: Retry::TERMINAL, retry_after: None, message: message.into() }
     }
@@ -51,7 +52,7 @@ impl Failure {
         Self::from(&shown)
     }
 
-    /// Whether the provider has answered and refused, for any reason.
+    /// Whether the provider has answered and refused the request, for any reason except too many requests (429).
     pub const fn is_refusal_by_provider(reason: Reason) -> bool {
         use ReasonKind::{Assertion, Credentials, RefreshToken, Refused};
         matches!(reason.kind(), RefreshToken | Assertion | Credentials | Refused)

@@ -237,13 +237,13 @@ impl Scene {
         self.provider.as_mut().unwrap()
     }
 
-    /// The same scene at another second.
+    /// This scene, observed at another second.
     pub(super) fn when(mut self, seconds: i64) -> Self {
         self.now = at(seconds);
         self
     }
 
-    /// The same scene with a change.
+    /// This scene with a change.
     pub(super) fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
         change(&mut self);
         self

@@ -12,7 +12,7 @@ pub struct Gauges {
     pub ready: bool,
     /// Failed attempts in a row.
     pub failures: i32,
-    /// Why the last attempt failed, or why no request was sent; None after a success.
+    /// Why the last attempt failed, or why no request was sent; None unless `Renewed` is False.
     pub problem: Option<Reason>,
     /// When the last published token expires or expired.
     pub expires_at: Option<DateTime<Utc>>,
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn a_good_token_is_told_by_its_times_and_is_not_good_for_ever() {
+    fn a_valid_token_has_its_times_and_is_not_ready_after_its_expiry() {
         let scene = Scene::good();
         let gauges = of(&scene, 60);
         assert!(gauges.ready);
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn while_it_is_suspended_no_renewal_can_be_late() {
+    fn a_suspended_token_source_has_no_renewal_time() {
         let mut scene = Scene::good();
         scene.spec.suspend = true;
         let gauges = of(&scene, 60);

@@ -27,7 +27,7 @@ pub struct Secrets {
     pub assertion: ReferencedSecret,
     /// `tls.clientCertificateRef`: the certificate of the connection.
     pub certificate: ReferencedSecret,
-    /// The TokenSources whose tokens are used. These TokenSources are not part of the fingerprint: a renewal of such a token
+    /// The TokenSources whose tokens are used. Their tokens are not part of the fingerprint: a renewal of such a token
     /// requests no new token here.
     pub upstreams: Vec<Upstream>,
     /// The versions that represent the Secrets in the fingerprint.
@@ -104,7 +104,8 @@ impl Secrets {
 /// Two fingerprints, each 64 hexadecimal digits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fingerprints {
-    /// Fingerprint of the inputs that shape the token and its rendering. A token with another fingerprint is renewed immediately.
+    /// Fingerprint of the inputs that shape the token and its rendering. A token with another fingerprint is renewed
+    /// immediately.
     pub token: String,
     /// Fingerprint of all inputs that can decide whether a request succeeds: those above, and the trusted CAs, the timeout
     /// and the generation. A failure with another fingerprint causes no wait.
@@ -146,8 +147,8 @@ pub fn fingerprints(
     Some(Fingerprints { token, attempt })
 }
 
-/// The fingerprint of the current spec with the earlier versions of the credentials. The result equals the earlier fingerprint
-/// if nothing but the values of credentials has changed.
+/// The fingerprint of the current spec with the earlier versions of the credentials. The result equals the earlier
+/// fingerprint if nothing but the values of credentials has changed.
 pub(super) fn token_fingerprint_with_earlier(
     spec: &TokenSourceSpec,
     provider: &TokenProviderSpec,
@@ -162,8 +163,8 @@ fn token_fingerprint<'a>(
     provider: &TokenProviderSpec,
     version: impl Fn(Role) -> Option<(&'a str, &'a str)>,
 ) -> String {
-    // Neither the trusted CAs nor the timeout shape the request, and the time of a revocation does not affect a token: changing
-    // them requests no new token.
+    // Neither the trusted CAs nor the timeout shape the request, and the settings of revocation do not affect a token:
+    // changing them requests no new token.
     let shaping = TokenProviderSpec {
         tls: Tls { client_certificate_ref: provider.tls.client_certificate_ref.clone(), ..Tls::default() },
         timeout: None,

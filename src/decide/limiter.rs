@@ -24,8 +24,8 @@ use waiters::{Waiter, Waiters};
 
 /// A resumed TokenSource loses its permit if it has not acquired it within this time.
 const LAPSE: TimeDelta = TimeDelta::seconds(30);
-/// If two tenants get a 429 within this time, the provider limits them together and not separately. Tenants are namespaces,
-/// or the clients of one namespace.
+/// If two tenants get a 429 within this time, the provider is assumed to limit them together and not separately. Tenants are
+/// namespaces, or the clients of one namespace.
 const TOGETHER: TimeDelta = TimeDelta::seconds(30);
 /// The rate of status writes about waiting: a burst of 100, then 10 a second, so that they do not take API capacity from the
 /// writes of tokens.
@@ -66,8 +66,8 @@ struct Permit {
     since: DateTime<Utc>,
 }
 
-/// The limiter in front of one host: of all users of a ClusterTokenProvider, or of the TokenSources of one namespace with the same
-/// connection settings.
+/// The limiter in front of one host: of all users of a ClusterTokenProvider, or of the TokenSources of one namespace with
+/// the same connection settings.
 #[derive(Clone, Debug)]
 pub struct Limiter {
     /// Whether several namespaces use the limiter, so that each is a tenant. Otherwise each client of the one namespace is a
@@ -226,7 +226,7 @@ impl Limiter {
         self.used_at
     }
 
-    /// The tenant of a request, whose failure alone proves nothing about a shared endpoint.
+    /// The tenant of a request. The failures of a single tenant prove nothing about an endpoint that others use.
     fn tenant(&self, request: &Request) -> CompactString {
         if self.is_shared { request.name.0.clone() } else { request.credentials.clone() }
     }
@@ -270,9 +270,12 @@ impl Limiter {
         Some(next)
     }
 
-    /// The next waiter to test the endpoint with; one at a time. First comes the TokenSource whose same inputs succeeded
-    /// last, of a tenant that has not failed; then the others in turn. Failures of other tenants do not delay the trial of a
-    /// waiter.
+    /// The next waiter to test the endpoint with; one at a time. In this order:
+    ///
+    /// - After the pause, or without a pause if [`Breaker::admits_proven`]: the waiter with the most recent success of the
+    ///   same inputs. If several tenants have failed, only waiters of tenants without failures.
+    /// - Without a pause, if [`Breaker::admits_others`]: the next waiter of a tenant without failures.
+    /// - After the pause, until a trial fails: any waiter.
     fn next_trial(&mut self, now: DateTime<Utc>) -> Option<Waiter> {
         if self.permits.values().any(|permit| permit.is_trial) {
             return None;

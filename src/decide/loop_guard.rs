@@ -10,7 +10,7 @@ const FREE: u32 = 5;
 const FIRST: TimeDelta = TimeDelta::seconds(1);
 /// The longest wait.
 const LONGEST: TimeDelta = TimeDelta::seconds(60);
-/// Reconciles that are this far apart are not a loop.
+/// Reconciles that are this far apart, and at least twice the current wait, are not a loop.
 const APART: TimeDelta = TimeDelta::seconds(10);
 
 /// The recent reconciles of one `TokenSource` without progress.
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loop_without_progress_comes_to_one_reconcile_a_minute() {
+    fn a_loop_without_progress_slows_down_to_one_reconcile_a_minute() {
         let same = |_| (1, None);
         assert!((6..=9).contains(&reconciles(10, same)), "{}", reconciles(10, same));
         assert!((10..=14).contains(&reconciles(180, same)), "{}", reconciles(180, same));
@@ -87,13 +87,13 @@ mod tests {
     }
 
     #[test]
-    fn what_a_person_changes_is_never_put_off() {
+    fn changes_by_a_person_are_never_delayed() {
         assert_eq!(reconciles(10, |count| (i64::from(count), None)), 100);
         assert_eq!(reconciles(10, |count| (1, Some(count.to_string()))), 100);
     }
 
     #[test]
-    fn what_lies_apart_or_in_the_future_counts_for_nothing() {
+    fn reconciles_that_are_far_apart_or_in_the_future_do_not_count() {
         let user_revision = || (1, None);
         let after = |seconds: &[i64]| {
             let guard =

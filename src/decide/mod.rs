@@ -3,7 +3,7 @@
 //! Knows the rules of renewal, backoff and readiness. Must not know a client, a clock, the environment, or a
 //! random number: time is an argument, and jitter is a hash of the uid.
 //!
-//! Read `rules` first: the list in it is the product.
+//! Read `rules` first: the list of rules in it decides what the controller does.
 
 mod ask;
 pub mod backoff;

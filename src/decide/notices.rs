@@ -1,4 +1,4 @@
-//! Notices: facts about a usable token that an operator should know.
+//! Notices: facts about the token in the target that an operator should know.
 //!
 //! Knows which entries `status.notices` has and since when, and makes the message of `Renewed` from them. Must not read a
 //! message to find out what was reported before.

@@ -1,5 +1,5 @@
-//! Everything that a decision depends on, collected by `controller::reconcile::observe`. Holds facts only; must not know
-//! where they were read.
+//! Everything that a decision depends on, collected by `controller::reconcile::observe`, and by `cli::check` for a manifest.
+//! Holds facts only; must not know where they were read.
 
 use chrono::{DateTime, Utc};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -29,7 +29,7 @@ pub struct Observed<'a> {
     pub generation: i64,
     /// Whether the `TokenSource` is being deleted.
     pub deleting: bool,
-    /// What is known about its deletion.
+    /// The facts about its deletion.
     pub deletion: Deletion,
     /// The token that was replaced last, if it must still be revoked.
     pub replaced_token: Option<ReplacedToken>,
@@ -45,13 +45,13 @@ pub struct Observed<'a> {
     pub secrets: Secrets,
     /// The names along a circle of `tokenSourceRef`s that leads back to this `TokenSource`; empty if there is none.
     pub circle: Vec<String>,
-    /// Whether an upstream `TokenSource`, directly or through others, requests its token with a Secret or ServiceAccount. Its owner has
-    /// then allowed the hosts that the upstream's target allows.
+    /// Whether an upstream `TokenSource`, directly or through others, requests its token with a Secret or ServiceAccount.
+    /// Its owner has then allowed the hosts that the upstream's target allows.
     pub upstream_has_owner: bool,
     /// The fingerprints of the inputs; None if the provider or a Secret is missing.
     pub fingerprints: Option<Fingerprints>,
-    /// Why the templates of `target.data` cannot be rendered. Unknown without the provider block, which names the fields
-    /// that they may use.
+    /// Why the templates of `target.data` cannot be rendered. None also without the provider block, which names the fields
+    /// that templates may use.
     pub template_problem: Option<TemplateProblem>,
     /// The target Secret.
     pub target: Target,
@@ -77,7 +77,8 @@ pub struct UnwrittenToken {
 }
 
 impl<'a> Observed<'a> {
-    /// A `TokenSource` of which no more is known: new in the cluster, with nothing around it.
+    /// A `TokenSource` of which only these values are known: new in the cluster, without Secrets, target or upstream
+    /// TokenSources.
     pub fn new(
         spec: &'a TokenSourceSpec,
         status: &'a TokenSourceStatus,
@@ -209,7 +210,7 @@ impl Observed<'_> {
             .max()
     }
 
-    /// The same observation with the Secrets as they were read for a request.
+    /// This observation with the Secrets as they were read for a request.
     #[must_use]
     pub fn with_secrets(&self, secrets: Secrets) -> Self {
         let read = Self { secrets, ..self.clone() };

@@ -10,9 +10,9 @@ use crate::oauth::Notice;
 /// The result of a plan.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// Nothing had to be done.
+    /// The target needs no change.
     Unchanged,
-    /// A token is needed, but it is too early for the request, or only a change helps.
+    /// A token is needed, but it is too early for the request, only a change helps, or a call to the API server failed.
     Waiting,
     /// A token is needed, and the request waits for the limiter of its provider.
     Deferred(Deferral),
@@ -20,16 +20,16 @@ pub enum Outcome {
     Suspended,
     /// No request was sent, for a reason in the cluster.
     Refused(Failure),
-    /// The request failed: when, and why.
+    /// The request failed: the instant at which the failure was known, and why.
     Failed(DateTime<Utc>, Failure),
-    /// A token was issued, but the target could not be written. The token is kept in memory. The instant belongs to the
-    /// request.
+    /// The target could not be written. A newly issued token is kept in memory. The instant is that of the token request.
     Unwritten(DateTime<Utc>, Failure),
-    /// The target holds a new token.
+    /// The target holds the token that was requested: the token was written, or the provider returned the token that the
+    /// target already held.
     Published(Publication),
     /// The target was written again with new metadata and the same token.
     Rewritten(Published),
-    /// The token was removed from the target, whose new state this is, and from the Secrets of its former names.
+    /// The token was removed from the target and from the Secrets of its former names. Holds the new state of the target.
     Withdrawn(Target),
     /// The token was sent to the probe.
     Probed(Probed),
@@ -42,8 +42,8 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Whether the outcome belongs to a token request, or to a write of the token, which the cluster may not show yet. Only this
-    /// process knows it until the status or the target is written.
+    /// Whether the outcome belongs to a token request or to the write of its token. Until the status or the target is
+    /// written, only this process knows such an outcome.
     pub fn reports_request(&self) -> bool {
         matches!(self, Self::Failed(..) | Self::Unwritten(..) | Self::Published(_))
     }
@@ -54,20 +54,20 @@ impl Outcome {
 pub struct Deferral {
     /// Whether the status reports the wait.
     pub report: bool,
-    /// What is wrong with the provider, if anything.
+    /// Why the provider's circuit breaker is open; None if it is closed.
     pub failure: Option<Failure>,
 }
 
-/// A token that was written to the target.
+/// A token that was requested and that the target now holds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Publication {
     /// Why the token was requested.
     pub cause: Cause,
-    /// The target after the write.
+    /// The target, which holds the token.
     pub published: Published,
-    /// If the target already held the same token: when it was requested.
+    /// When the request was sent, if it returned the token that the target already held, so that nothing was written.
     pub unchanged_at: Option<DateTime<Utc>>,
-    /// Whether a stored refresh token was refused and dropped before.
+    /// Whether the configured grant was used because a request with the stored refresh token had failed.
     pub fell_back: bool,
     /// The token's type.
     pub token_type: String,
@@ -78,9 +78,8 @@ pub struct Publication {
 }
 
 impl Publication {
-    /// When the provider returned a token that it had returned before; None otherwise. If the target held the answer to this
-    /// very request, the earlier write succeeded and only its response was lost: the
-    /// provider did not return an earlier token.
+    /// When the provider returned a token that it had returned before; None otherwise. If the target already held the
+    /// answer to this very request, an earlier write succeeded and only the response to that write was lost.
     pub fn repeated_at(&self) -> Option<DateTime<Utc>> {
         self.unchanged_at.filter(|asked_at| *asked_at > self.published.issued_at)
     }

@@ -1,7 +1,7 @@
 //! The probe (`renewal.probe`): when the token is sent to its URL, and what follows from a 401.
 //!
 //! Knows that a rejected token is renewed once, and that a probe which also rejects the next token is more likely wrong than
-//! right. Must not know how a URL is requested.
+//! right, so that further renewals wait longer. Must not know how a URL is requested.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::api::{ConditionType, Reason, from_kubernetes};
 
 /// The interval if the spec sets none.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(5 * 60);
-/// The longest pause between two renewals of tokens that were rejected one after the other.
+/// The longest pause between two renewals of tokens that were rejected one after the other, unless the interval is longer.
 const LONGEST_PAUSE: TimeDelta = TimeDelta::hours(1);
 
 /// Whether the published token must be sent to the probe now.
@@ -51,7 +51,8 @@ pub fn next_probe(observed: &Observed<'_>) -> Option<DateTime<Utc>> {
     renewal_at(observed).into_iter().chain(next).min()
 }
 
-/// The earliest instant at which a rejected token is renewed; None if no token was rejected.
+/// The earliest instant at which the published token is renewed because the probe rejected it; None if the last result of
+/// this process is no rejection of this token.
 pub(super) fn renewal_at(observed: &Observed<'_>) -> Option<DateTime<Utc>> {
     let published = tried(observed)?;
     let probed = verdict(observed, published).filter(|probed| probed.verdict == ProbeVerdict::Rejected)?;
@@ -59,7 +60,7 @@ pub(super) fn renewal_at(observed: &Observed<'_>) -> Option<DateTime<Utc>> {
     if before == 0 {
         return Some(probed.at);
     }
-    // If the provider returned the same token again, its last request is later than the token's issue.
+    // If the provider returned the same token again, the last request was sent after the token was issued.
     let unchanged = observed.last_unchanged(observed.status);
     let asked = unchanged.map_or(published.issued_at, |unchanged| unchanged.max(published.issued_at));
     let interval = interval(observed);

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 pub struct Probed {
     /// The token, identified by the time of its request.
     pub issued_at: DateTime<Utc>,
-    /// When it was sent.
+    /// When the token was sent to the probe's URL.
     pub at: DateTime<Utc>,
     /// The server's verdict.
     pub verdict: ProbeVerdict,
@@ -16,7 +16,7 @@ pub struct Probed {
 }
 
 impl Probed {
-    /// The next result, after this one.
+    /// The result that follows `before`.
     #[must_use]
     pub fn following(
         before: Option<&Self>,

@@ -38,12 +38,13 @@ pub fn chosen_provider(
     }
 }
 
-/// The host of a provider: the host of its token endpoint or, before discovery, of its issuer. None if the URL is malformed.
+/// The host of a provider: the host of its token endpoint or, before discovery, of its issuer. None if the URL is
+/// malformed, or if the provider block has no URL because the controller signs the token.
 pub fn provider_host(provider: &TokenProviderSpec) -> Option<String> {
     Endpoint::parse(provider.url()?).ok().map(|endpoint| endpoint.host().to_owned())
 }
 
-/// Refuses a probe at another host than the provider's, for `--only-cluster-providers`.
+/// Refuses a probe at another host or port than the provider's, for `--only-cluster-providers`.
 pub fn stray_probe(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Option<Failure> {
     let host = |url: &str| {
         let endpoint = Endpoint::parse(url).ok()?;

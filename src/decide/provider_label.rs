@@ -22,9 +22,9 @@ pub struct HostUse<'a> {
     pub since: i64,
 }
 
-/// The order in which hosts become values: the hosts of ClusterTokenProviders, then the hosts in use for the longest time. So
-/// no new TokenSource, with any name and in any number of namespaces, takes the value of a host in use; and all replicas choose
-/// alike.
+/// The order in which hosts become values: the hosts of ClusterTokenProviders, then the hosts in use for the longest time.
+/// So no new TokenSource, with any name and in any number of namespaces, takes the value of a host in use; and all replicas
+/// choose alike.
 type Rank = (bool, i64);
 
 /// The hosts that are values of the label.
@@ -62,7 +62,7 @@ impl<'a> ProviderLabels<'a> {
     }
 }
 
-/// The first hosts of this number by rank, then by name.
+/// The first `number` hosts, sorted by rank and then by name.
 fn first(hosts: BTreeMap<&str, Rank>, number: usize) -> impl Iterator<Item = (&str, Rank)> {
     let mut hosts: Vec<_> = hosts.into_iter().collect();
     hosts.sort_by_key(|(_, rank)| *rank);

@@ -16,7 +16,8 @@ use crate::api::{ConditionType, Reason, ReasonKind, TokenProviderStatus, from_ku
 const INTERVAL: TimeDelta = TimeDelta::minutes(1);
 /// How much newer a success must be than the recorded one to be worth a write by itself.
 const NEWER: TimeDelta = TimeDelta::minutes(10);
-/// How long a success in one namespace outweighs the failures of another one. The circuit breaker remembers tenants as long.
+/// How long a success in one namespace outweighs the failures of another one. The circuit breaker remembers tenants for the
+/// same time.
 const AROUND: TimeDelta = TimeDelta::hours(1);
 
 /// The status to write now; None if none is worth a write. `generation` and `before` belong to the provider object, and
@@ -31,7 +32,7 @@ pub fn provider_status(
     let next = next(users, generation, before, now);
     let Some(before) = before else { return Some(next) };
     let newer = match (&next.last_success_time, &before.last_success_time) {
-        // An earlier one replaces one that another clock has written.
+        // An earlier time replaces a time that another clock has written.
         (Some(next), Some(before)) => {
             next < before || from_kubernetes(next) - from_kubernetes(before) >= NEWER
         }
@@ -88,8 +89,8 @@ enum Verdict {
     Failing(Reason),
 }
 
-/// Whether the endpoint works. None while nothing is known, so that nobody waits for a provider that nobody uses. `before` is
-/// the last status of this generation.
+/// Whether the endpoint works. None while nothing is known, so that nobody waits for a provider that nobody uses. `before`
+/// is the last status of this generation.
 fn verdict(
     users: &[ProviderUse<'_>],
     before: Option<&TokenProviderStatus>,
@@ -101,8 +102,8 @@ fn verdict(
     let recorded = recorded(before, now);
     let succeeded_at = users.iter().filter_map(|user| user.succeeded_at).max();
     let last_success = succeeded_at.max(recorded);
-    // A TokenSource that failed before others succeeded fails for its own reason, as for the circuit breaker. So may one that
-    // has never succeeded: whoever creates or changes it chooses when it first fails.
+    // A TokenSource whose failures began before others succeeded fails for its own reason, as for the circuit breaker. A
+    // TokenSource that has never succeeded may do so, too: its author chooses when it first fails.
     let counts = |user: &ProviderUse<'_>, failed: &Failed| {
         last_success.is_none_or(|success| {
             failed.since >= success && (user.succeeded_at.is_some() || now - success >= AROUND)
@@ -116,7 +117,8 @@ fn verdict(
         return Some(Verdict::Failing(most_frequent(&since)?));
     }
     let reported = before.and_then(|before| ConditionType::Ready.find_false(&before.conditions));
-    // The failing TokenSources may have been deleted or changed since. That proves nothing about the endpoint; an answer does.
+    // The failing TokenSources may have been deleted or changed since. Their absence proves nothing about the
+    // endpoint; an answer does.
     if let Some(reported) = reported {
         let turned = past(&reported.last_transition_time, now);
         let is_over = succeeded_at > recorded
@@ -129,7 +131,8 @@ fn verdict(
 }
 
 /// Whether the failures since the last success prove that the endpoint fails. One lost request does not, and neither do
-/// failures of one namespace while requests of another one succeed, because a provider may answer 500 to what a tenant sends.
+/// failures of one namespace while requests of another one succeed, because a provider may answer 500 to what a tenant
+/// sends.
 fn proves(since: &[(&str, Failed)], users: &[ProviderUse<'_>], now: DateTime<Utc>) -> bool {
     let Some((first, _)) = since.first() else { return false };
     let may_be_lost = |failed: &Failed| failed.reason.kind() == ReasonKind::Endpoint && failed.times < 2;

@@ -1,4 +1,4 @@
-//! What the status of one TokenSource shows about the provider that the TokenSource uses.
+//! Reads from the status of one TokenSource how its provider is doing.
 //!
 //! Knows which failures the endpoint causes and which a client causes, and which recorded times can be used: the owner of a
 //! TokenSource controls much of its status. Must not know what follows for the provider.
@@ -10,11 +10,11 @@ use super::conditions::State;
 use super::schedule::is_of_another_clock;
 use crate::api::{ConditionType, Reason, ReasonKind, Tls, TokenSource, TokenSourceStatus, from_kubernetes};
 
-/// What a failure shows about the endpoint.
+/// The conclusion from a failure about the endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum EndpointEvidence {
-    /// The endpoint, or the provider object, causes the failure. A client can cause it only with what its credentials or its
-    /// request do to the server.
+    /// The endpoint or the provider object causes the failure. A client can cause such a failure only if its credentials or
+    /// its request make the server fail.
     Fails,
     /// The endpoint has answered, and the client or its request causes the failure.
     Answers,
@@ -56,7 +56,7 @@ pub(super) struct Failed {
     pub(super) times: i32,
 }
 
-/// What the status of a TokenSource shows about its provider.
+/// The facts about a provider in the status of one TokenSource.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ProviderUse<'a> {
     pub(super) namespace: &'a str,
@@ -68,7 +68,7 @@ pub struct ProviderUse<'a> {
 }
 
 impl<'a> ProviderUse<'a> {
-    /// What the status of a TokenSource that the provider admits shows now. `tls` is a field of the provider block.
+    /// Reads the status of a TokenSource that the provider admits. `tls` is a field of the provider block.
     pub fn of(
         source: &'a TokenSource,
         tls: &Tls,
@@ -84,7 +84,8 @@ impl<'a> ProviderUse<'a> {
         });
         let Some(status) = status else { return nothing };
         let failure = ConditionType::Renewed.find_false(&status.conditions);
-        // The reason of its own request. While others have found the endpoint failing, `Renewed` has theirs.
+        // Only the reason of a request of this TokenSource counts. While the circuit breaker is open because of other
+        // TokenSources, `Renewed` has their reason.
         let own = failure
             .and_then(|failure| Reason::named(&failure.reason))
             .filter(|reason| status.failures > 0 && status.failed_reason.as_deref() == Some(reason.as_str()));
@@ -104,8 +105,8 @@ impl<'a> ProviderUse<'a> {
     }
 }
 
-/// What a failure shows about the endpoint of a provider with these settings of TLS. If the client has a certificate, which is in
-/// the namespace of the TokenSource, the server may have refused that.
+/// The conclusion from a failure about the endpoint of a provider with these settings of TLS. If the client has a
+/// certificate, which is in the namespace of the TokenSource, the server may have refused that.
 fn evidence_with_tls(reason: Reason, tls: &Tls) -> EndpointEvidence {
     match reason {
         Reason::TLSVerificationFailed if tls.client_certificate_ref.is_some() => EndpointEvidence::Silent,

@@ -22,8 +22,8 @@ pub struct TokenRecord {
     pub expires_at: DateTime<Utc>,
     /// Fingerprint of the inputs of its request.
     pub inputs_fingerprint: String,
-    /// When this token was first issued. Earlier than `issued_at` if the provider has returned the same token again with a
-    /// longer lifetime. Not part of the hash: a change to it costs one restart at most.
+    /// When this token was first issued. Earlier than `issued_at` if the provider has returned the same token again and the
+    /// record was written again. Not part of the hash: a change of this time costs one restart at most.
     pub since: DateTime<Utc>,
     /// The renewal request that is handled by this token. Stored with the token, so that both are written or neither is. Not
     /// part of the hash: a change of this value costs one renewal at most.
@@ -33,9 +33,8 @@ pub struct TokenRecord {
     pub versions: Versions,
 }
 
-/// SHA-256 of data and record, in hexadecimal. Each part is preceded by its length, so that different contents never give
-/// the same bytes. The times and the fingerprint of the record are included, so that
-/// an edited expiry counts as an alteration.
+/// SHA-256 of the data and of the times and the fingerprint in the record, in hexadecimal: an edited expiry counts as an
+/// alteration. Each part is preceded by its length, so that different contents never give the same bytes.
 pub fn content_hash(data: &Data, record: &TokenRecord) -> String {
     let mut digest = Sha256::new();
     for (key, value) in data {
@@ -137,8 +136,8 @@ pub fn secret_type(target: &Target) -> &str {
     target.type_.as_deref().unwrap_or("Opaque")
 }
 
-/// The desired labels: the user's and the controller's. The label with the name of the TokenSource is left out if that name is
-/// longer than a label's value may be.
+/// The desired labels: the user's and the controller's. The label with the name of the TokenSource is left out if that name
+/// is longer than a label's value may be.
 pub fn labels(target: &Target, source: &str) -> BTreeMap<String, String> {
     let mut labels: BTreeMap<_, _> =
         target.labels.iter().map(|(key, value)| (key.clone(), value.0.clone())).collect();
@@ -150,7 +149,7 @@ pub fn labels(target: &Target, source: &str) -> BTreeMap<String, String> {
 }
 
 impl TokenRecord {
-    /// Reads the record from a target's annotations; None if a part is missing or unreadable.
+    /// Reads the record from a target's annotations; None if a part of the hash is missing or unreadable.
     pub fn read(annotations: &BTreeMap<String, String>) -> Option<Self> {
         let time = |key| {
             let text = annotations.get(key)?;

@@ -21,7 +21,7 @@ pub(super) fn unusable(observed: &Observed<'_>) -> Option<Reason> {
             let published = observed.published()?;
             (observed.now >= published.expires_at).then_some(Reason::TokenExpired)
         })
-        // Last, because the token may be useless then, while with the other flaws it certainly is.
+        // Last, because a rejected token may be usable after all, and a token with one of the other flaws is not.
         .or_else(|| probe::is_rejected(observed).then_some(Reason::ProbeRejected))
 }
 
@@ -50,8 +50,8 @@ pub(super) fn due(
     renew_at(life(published), &observed.spec.renewal, observed.uid, unchanged)
 }
 
-/// When the next request will be made, if that can be known; None if none is planned or if it is about to be made because
-/// there is no token. `status` is the one to be recorded.
+/// When the next request will be made. None if no request is planned, or if the target holds no token, so that the request
+/// is about to be made. `status` is the status to be recorded.
 pub(super) fn next_request(observed: &Observed<'_>, status: &TokenSourceStatus) -> Option<DateTime<Utc>> {
     if observed.spec.suspend {
         return None;
@@ -62,7 +62,7 @@ pub(super) fn next_request(observed: &Observed<'_>, status: &TokenSourceStatus) 
     let published = observed.published()?;
     let due = due(observed, published, observed.last_unchanged(status));
     let earliest = observed.last_attempt().map(|last| last + REQUESTED_INTERVAL);
-    // A requested renewal waits for the minimum interval. An instant in the past is left out: the request is about to be
+    // A requested renewal waits for `REQUESTED_INTERVAL`. An instant in the past is left out: the request is about to be
     // made, or is blocked.
     let requested = observed.open_renew_request().and(earliest).filter(|at| *at > observed.now);
     let rejected = probe::renewal_at(observed).map(|at| earliest.map_or(at, |earliest| at.max(earliest)));

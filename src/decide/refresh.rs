@@ -19,8 +19,8 @@ use crate::oauth::{Secret, is_refresh_token};
 const SECRET_TYPE: &str = "tokensource.dev/refresh-token";
 /// The key of the token.
 const TOKEN_KEY: &str = "refresh_token";
-/// The key of the digest of the credentials' own refresh token, with grant `refresh_token`. The digest is in the data,
-/// beside a token of the same value: a digest of a secret must not be public.
+/// The key of the digest of the credentials' own refresh token, with grant `refresh_token`. The digest is in the data and
+/// not in an annotation, because a digest of a secret must not be public.
 const SEED_KEY: &str = "seed_digest";
 
 /// Name of the Secret that holds a `TokenSource`'s refresh token.
@@ -38,7 +38,7 @@ pub fn stores_refresh_token(provider: &TokenProviderSpec) -> bool {
 const PATIENCE: i32 = 3;
 
 /// Whether the configured grant replaces a failed refresh request, and the stored refresh token is dropped: after any
-/// refusal by the provider except a 429, or after the third failure in a row. `failures` includes this one.
+/// refusal by the provider, and after the third failure in a row, but never after a 429. `failures` includes this one.
 ///
 /// The answer does not show whether the refresh token or the request was refused: providers answer 401, 403 or codes of
 /// their own. A limit (429) or a proxy's refusal does not show whether the token is valid, and an immediate further request
@@ -74,8 +74,8 @@ pub fn add_reauthorization_hint(observed: &Observed<'_>, mut failure: Failure) -
 /// The inputs that a refresh token is bound to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RefreshBinding {
-    /// Fingerprint of the endpoint, the client id and the endpoint of refresh requests: the token is sent by this client to
-    /// these endpoints alone.
+    /// Fingerprint of the endpoint, the client id and the endpoint of refresh requests: only this client sends the token,
+    /// and only to these endpoints.
     endpoint: String,
     /// Fingerprint of all inputs of the request.
     inputs_fingerprint: String,
@@ -112,9 +112,9 @@ impl RefreshBinding {
 
     /// The refresh token in this Secret, if it may be sent now.
     ///
-    /// A token that was issued with other inputs belongs to another user, client or scope. With grant `refresh_token`, only
-    /// the refresh token in the credentials is compared: rotation has made that token worthless, and a new label on its
-    /// Secret must not cause it to be sent again.
+    /// A token that was issued with other inputs may belong to another user, client or scope. With grant `refresh_token`,
+    /// the refresh token in the credentials is compared instead of the inputs: rotation has made that token worthless, and
+    /// a new label on its Secret must not cause it to be sent again.
     pub fn usable(&self, secret: &SecretObject) -> Option<Secret> {
         let annotations = secret.metadata.annotations.as_ref()?;
         let is = |key, wanted: &str| annotations.get(key).is_some_and(|found| found == wanted);

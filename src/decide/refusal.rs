@@ -1,8 +1,8 @@
-//! What follows from a refused client or user for the tokens that were issued before.
+//! The consequences that a refused client or user has for the tokens that were issued before.
 //!
-//! Some providers invalidate these tokens together with the credentials, before their stated expiry (Ocrolus documents this). The
-//! controller cannot know this: the failure warns about the token or, if the spec requires it, the token is withdrawn. Must
-//! not know how a Secret is written.
+//! Some providers invalidate these tokens together with the credentials, before their stated expiry (Ocrolus documents
+//! this). The controller cannot know this: the failure warns about the token or, if the spec requires it, the token is
+//! withdrawn. Must not know how a Secret is written.
 
 use super::{Failure, Observed, Plan};
 use crate::api::{OnRevoked, Reason, ReasonKind};
@@ -33,7 +33,7 @@ pub fn add_token_warning(observed: &Observed<'_>, mut failure: Failure) -> Failu
     failure
 }
 
-/// Withdraws the token, if the spec requires it and the same credentials have been refused permanently.
+/// Withdraws the token, if the spec requires it and the provider has refused the current credentials.
 pub(super) fn withdrawal(observed: &Observed<'_>) -> Option<Plan> {
     let refused = || {
         let reason = observed.status.failed_reason.as_deref().and_then(Reason::named);

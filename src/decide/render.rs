@@ -35,14 +35,15 @@ use work::Work;
 const LIMIT: usize = 256 * 1024;
 /// The maximum output of all templates: the API server accepts no larger Secret.
 const TOTAL: usize = 1024 * 1024;
+
 /// Why a template cannot be rendered. Quotes neither the template nor a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TemplateProblem {
     /// The key in `target.data`.
     pub key: String,
-    /// The line in the template, from 1, where it is known.
+    /// The line in the template, counted from 1; None if it is not known.
     pub line: Option<usize>,
-    /// What is wrong and what to write instead, without a full stop.
+    /// The mistake and the correction, without a full stop.
     pub why: String,
 }
 
@@ -104,7 +105,7 @@ pub fn check(target: &Target, keep: &BTreeMap<String, String>) -> Result<(), Tem
 
 /// A fake token, to check the target before a real token exists.
 pub fn placeholder(scope: Option<String>, keep: &BTreeMap<String, String>) -> Token {
-    // A URL, because templates may split it, too.
+    // A URL, because templates may split a URL.
     let member = || Some(Secret::new("https://host.example.com/v1".to_owned()));
     Token {
         // Three parts like a JWT, for templates that split it.

@@ -1,4 +1,4 @@
-//! A token that another one has replaced: when it is revoked, and how often.
+//! A token that another one has replaced: when its revocation is tried, and how often.
 //! Knows times. Must not know the value of the token.
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -17,7 +17,7 @@ const KEPT: TimeDelta = TimeDelta::minutes(10);
 pub struct ReplacedToken {
     /// When to revoke it.
     pub due: DateTime<Utc>,
-    /// When it is dropped.
+    /// When the token is forgotten, revoked or not.
     pub until: DateTime<Utc>,
     /// Fingerprint of the inputs of its request.
     pub(super) inputs_fingerprint: String,
@@ -47,7 +47,8 @@ impl ReplacedToken {
         (!is_final && due < self.until).then(|| Self { due, has_failed: true, ..self.clone() })
     }
 
-    /// The limiter normally resumes the TokenSource. Otherwise the revocation is tried again after a pause.
+    /// The token while its revocation waits for the limiter. If the limiter does not resume the TokenSource before, the
+    /// revocation is tried again after a pause.
     #[must_use]
     pub fn waiting(&self, now: DateTime<Utc>) -> Self {
         Self { due: now + RETRY_PAUSE, ..self.clone() }
@@ -75,7 +76,7 @@ mod tests {
     use crate::api::Reason;
     use crate::decide::fixture::{Scene, at, failure, outage};
 
-    /// A token that expires then.
+    /// A token that expires at this second.
     fn until(seconds: i64) -> Published {
         Published { expires_at: at(seconds), ..Scene::good().published().clone() }
     }

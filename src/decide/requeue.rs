@@ -10,7 +10,8 @@ use crate::api::{ConditionType, TokenSourceStatus, from_kubernetes};
 
 /// The longest pause, so that a change that no watch delivered is noticed.
 const LONGEST: TimeDelta = TimeDelta::hours(1);
-/// The pause after a refusal. Some causes, such as a missing ConfigMap of `tls.caBundleRef`, are not watched.
+/// The pause after a refusal or a failed restart. Some causes, such as a missing ConfigMap of `tls.caBundleRef`, are not
+/// watched.
 const REFUSED: TimeDelta = TimeDelta::seconds(60);
 /// Added to each wait, so that the instant has passed when the timer fires.
 const SLACK: TimeDelta = TimeDelta::milliseconds(20);

@@ -1,5 +1,6 @@
-//! When workloads must be restarted. Knows what `target.rolloutRestart` promises: one restart for each different token, none for
-//! the first, and a second one for the same token only if its record was edited. Must not know how a workload is restarted.
+//! When workloads must be restarted. Knows what `target.rolloutRestart` promises: one restart for each different token,
+//! none for the first, and a second one for the same token only if its record was edited. Must not know how a workload is
+//! restarted.
 
 use chrono::{DateTime, Utc};
 
@@ -16,8 +17,8 @@ pub(super) fn is_needed(observed: &Observed<'_>, status: &TokenSourceStatus) -> 
             .is_some_and(|restarted_for| published.is_some_and(|published| published.since != restarted_for))
 }
 
-/// When the next action other than a renewal is due for the token in the target; None if there is none. `status` is the one to be
-/// recorded.
+/// When the next action other than a renewal is due for the token in the target; None if no action is due. `status` is the
+/// status to be recorded.
 pub fn next_follow_up(observed: &Observed<'_>, status: &TokenSourceStatus) -> Option<DateTime<Utc>> {
     let needed = is_needed(observed, status) || former_target::are_removable(observed);
     let now = needed.then_some(observed.now);

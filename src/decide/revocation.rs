@@ -9,8 +9,8 @@ use super::readiness::{is_of_this_spec, matches_spec};
 use super::{DeletionStep, Failure, Observed, Plan, Target, validation};
 use crate::api::from_kubernetes;
 
-/// The plan for an object that is being deleted. Without the controller's finalizer, nothing is done. With the finalizer, the
-/// finalizer is removed as soon as the tokens have been revoked, or if they cannot be revoked.
+/// The plan for an object that is being deleted. Without the controller's finalizer, nothing is done. With the finalizer,
+/// the finalizer is removed as soon as the tokens have been revoked, or if they cannot be revoked.
 pub(super) fn deleting(observed: &Observed<'_>) -> Option<Plan> {
     let deletion = &observed.deletion;
     observed.deleting.then(|| {
@@ -39,14 +39,14 @@ pub(super) fn replaced(observed: &Observed<'_>) -> Option<Plan> {
         .then_some(Plan::RevokeReplaced)
 }
 
-/// The tokens that were requested with the current spec and provider. A token of an earlier spec may come from another
+/// Which tokens were requested with the current spec and provider. A token of an earlier spec may come from another
 /// provider, and the owners of what it was requested with have not allowed the current revocation endpoint.
 pub struct Revocable {
-    /// The one in the target.
+    /// Whether this is true of the token in the target.
     pub published: bool,
-    /// The one that was in the target before.
+    /// Whether this is true of the token that was in the target before.
     pub replaced: bool,
-    /// The one that could not be written.
+    /// Whether this is true of the token that could not be written.
     pub unwritten: bool,
 }
 
@@ -65,8 +65,8 @@ pub fn revocable(observed: &Observed<'_>) -> Revocable {
     }
 }
 
-/// How long after its replacement the token in the target is revoked; None if it is not, because the spec does not require it, or
-/// the token may be another provider's.
+/// How long after its replacement the token in the target is revoked. None if the token is not revoked: the spec does not
+/// require it, the target was altered, or the token may be another provider's.
 pub fn grace_of_current(observed: &Observed<'_>) -> Option<TimeDelta> {
     let grace = observed.provider.as_ref().ok()?.grace_of_replaced()?;
     observed.published().filter(|published| published.intact)?;
@@ -94,13 +94,13 @@ fn revoking(observed: &Observed<'_>) -> DeletionStep {
     }
 }
 
-/// Whether there is a token that the provider may still accept.
+/// Whether there is a token that the provider may still accept, in the target or elsewhere.
 fn has_tokens(observed: &Observed<'_>) -> bool {
     observed.published().is_some_and(|published| observed.now < published.expires_at)
         || has_other_tokens(observed)
 }
 
-/// The same, without the token in the target.
+/// Whether there is a token outside the target that the provider may still accept.
 fn has_other_tokens(observed: &Observed<'_>) -> bool {
     let is_valid = |expires_at| observed.now < expires_at;
     let Revocable { unwritten, replaced, .. } = revocable(observed);

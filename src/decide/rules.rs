@@ -32,7 +32,7 @@ const RULES: &[Rule] = &[
     outdated_metadata,     // costs no token
     untried_token,         //
     former_targets,        // before restarts: no pod may start with a token that is not renewed
-    outdated_workloads,    // late: a failed restart must not prevent anything else
+    outdated_workloads,    // late: a failed restart must delay nothing but the revocation
     revocation::replaced,  // after restarts: workloads may still use the old token
 ];
 

@@ -1,5 +1,5 @@
 //! When a token must be renewed. Knows its lifetime, the user's settings, and how long a mounted Secret takes to show a
-//! change. The propagation delay is the kubelet's sync period plus its cache (docs/workloads.md).
+//! change (docs/workloads.md).
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -12,8 +12,8 @@ pub const PROPAGATION_MARGIN: TimeDelta = TimeDelta::seconds(180);
 /// If a token's lifetime is shorter than this, the margin would take most of it: half of the lifetime is used instead.
 pub const SHORT_LIFE: TimeDelta = TimeDelta::seconds(360);
 
-/// The minimum interval between two attempts for one `TokenSource`, whatever the cause. An attempt is one request, or two if a
-/// refresh token is refused.
+/// The minimum interval between two attempts for one `TokenSource`, whatever the cause. An attempt is one request, or two
+/// if the configured grant replaces a failed refresh request.
 pub const MINIMUM_INTERVAL: TimeDelta = TimeDelta::seconds(5);
 
 /// The minimum interval between two token requests that the annotation or the probe causes.
@@ -26,8 +26,8 @@ const STICKY_INTERVAL: TimeDelta = TimeDelta::seconds(60);
 /// minutes.
 const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(60);
 
-/// Whether a recorded instant that was in the past then lies in the future now: it was written with another clock, and its
-/// true time is unknown.
+/// Whether the recorded instant of a past event lies in the future, by more than the tolerated difference: the instant was
+/// written with another clock, and its true time is unknown.
 pub fn is_of_another_clock(recorded: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     recorded - now > CLOCK_SKEW
 }
@@ -45,8 +45,8 @@ pub struct Life {
 }
 
 impl Life {
-    /// Whether it began after `now`: the clock has been set back since then by an unknown amount, and the token may expire
-    /// that much earlier than recorded.
+    /// Whether the lifetime began after `now`: the clock has been set back by an unknown amount since the token was issued,
+    /// and the token may expire earlier than recorded by this amount.
     pub fn is_of_another_clock(self, now: DateTime<Utc>) -> bool {
         is_of_another_clock(self.issued_at, now)
     }
@@ -89,13 +89,13 @@ pub fn due_between(lifetime: TimeDelta, renewal: &Renewal) -> (TimeDelta, TimeDe
 /// The time of renewal without jitter, and the span of which the jitter is a tenth at most.
 fn due_and_jitter_base(lifetime: TimeDelta, renewal: &Renewal) -> (TimeDelta, TimeDelta) {
     let due = wanted_renewal(lifetime, renewal).min(latest_renewal(lifetime));
-    // The jitter is computed from the shorter part. A tenth of a long second part could be as long as a short first part, and
-    // the next token would be due immediately.
+    // The jitter is computed from the shorter part. A tenth of a long second part could be as long as a short first part,
+    // and the next token would be due immediately.
     (due, (lifetime - due).min(due))
 }
 
-/// How long after its issue the user wants the token to be renewed: half of the lifetime, if `before` is not shorter than the
-/// lifetime.
+/// How long after its issue the user wants the token to be renewed: half of the lifetime, if `before` is not shorter than
+/// the lifetime.
 fn wanted_renewal(lifetime: TimeDelta, renewal: &Renewal) -> TimeDelta {
     if let Some(before) = renewal.before {
         let before = TimeDelta::from_std(before.get()).unwrap_or(TimeDelta::MAX);
@@ -105,7 +105,8 @@ fn wanted_renewal(lifetime: TimeDelta, renewal: &Renewal) -> TimeDelta {
     TimeDelta::seconds(lifetime.num_seconds() * i64::from(percentage) / 100)
 }
 
-/// How long after its issue the token must be renewed, so that mounts show the new token before the old one expires.
+/// How long after its issue the token must be renewed at the latest, so that mounts show the new token before the old one
+/// expires.
 fn latest_renewal(lifetime: TimeDelta) -> TimeDelta {
     if lifetime < SHORT_LIFE { whole_seconds(lifetime / 2) } else { lifetime - PROPAGATION_MARGIN }
 }

@@ -39,7 +39,7 @@ impl ReferencedSecret {
     }
 }
 
-/// The keys of the credentials Secret that a request may use, each once.
+/// The keys of the credentials Secret that a request may use, without the key of the certificate.
 pub(super) fn used_keys(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Vec<String> {
     let Some(reference) = &spec.credentials_ref else { return Vec::new() };
     let mut used = names(&reference.keys).to_vec();

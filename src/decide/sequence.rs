@@ -1,7 +1,8 @@
-//! The order of the calls that get a token and write it. The controller makes the calls, `tests/model` follows the same order,
-//! and `tests/simulation` follows the part that its TokenSources, which have no refresh tokens, need. Must not know how a call is made, nor whether a token is needed.
+//! The order of the calls that get a token and write it. The controller makes the calls, `tests/model` follows the same
+//! order, and `tests/simulation` follows the part that TokenSources without refresh tokens need. Must not know how a call
+//! is made, nor whether a token is needed.
 
-/// A call on the way to a token. The result of the last one is the result of all.
+/// A call of the sequence that gets a token. The result of the last call is the result of the sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ObtainCall {
     /// Store the refresh token of the unwritten token that the request is about to replace.
@@ -15,13 +16,13 @@ pub enum ObtainCall {
 }
 
 impl ObtainCall {
-    /// The first call. `unstored` means that an unwritten token has a refresh token that is not stored yet: there is no other
-    /// copy of a rotated one.
+    /// The first call. `unstored` means that an unwritten token has a refresh token that is not stored yet: there is no
+    /// other copy of a rotated one.
     pub fn first(unstored: bool) -> Self {
         if unstored { Self::StoreUnwritten } else { Self::Request }
     }
 
-    /// The call after this one has succeeded; None if there is a token now.
+    /// The call after this one has succeeded; None if the sequence has brought a token.
     pub fn after_success(self) -> Option<Self> {
         match self {
             Self::StoreUnwritten => Some(Self::Request),
@@ -30,20 +31,20 @@ impl ObtainCall {
         }
     }
 
-    /// The call after this one has failed; None if there is no token. `falls_back_to_grant` means that the configured grant
-    /// replaces the refresh token that was sent (see [`super::refresh::falls_back_to_grant`]).
+    /// The call after this one has failed; None if the sequence ends without a token. `falls_back_to_grant` means that the
+    /// configured grant replaces the refresh token that was sent (see [`super::refresh::falls_back_to_grant`]).
     pub fn after_failure(self, falls_back_to_grant: bool) -> Option<Self> {
         match self {
             Self::Request if falls_back_to_grant => Some(Self::DropRefreshToken),
-            // The next request sends that refresh token again. A token can still be issued now.
+            // A token can still be issued now, although the next renewal sends the same refresh token again.
             Self::DropRefreshToken => Some(Self::RequestAgain),
             Self::StoreUnwritten | Self::Request | Self::RequestAgain => None,
         }
     }
 }
 
-/// A call that writes an issued token. If one fails, no other is made, and the token is kept in memory. A later reconcile makes
-/// these calls before it requests another token, unless the spec has changed or the token has expired.
+/// A call that writes an issued token. If a call fails, no other is made, and the token is kept in memory. A later reconcile
+/// makes these calls before it requests another token, unless the inputs have changed or the token has expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PublishCall {
     /// Store the token's refresh token in a Secret of its own.
@@ -53,8 +54,8 @@ pub enum PublishCall {
 }
 
 impl PublishCall {
-    /// The first call. `unstored` means that the token has a refresh token that is not stored yet. The refresh token is stored
-    /// first: there is no other copy of a rotated one, while an access token can be requested again.
+    /// The first call. `unstored` means that the token has a refresh token that is not stored yet. The refresh token is
+    /// stored first: there is no other copy of a rotated one, while an access token can be requested again.
     pub fn first(unstored: bool) -> Self {
         if unstored { Self::StoreRefreshToken } else { Self::WriteTarget }
     }

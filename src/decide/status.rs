@@ -58,8 +58,8 @@ pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceSta
 }
 
 /// Whether the only news is a wait for the limiter. Writing that for each of thousands of waiting TokenSources would cost
-/// the API server more than their tokens. A change of `Ready` is written immediately, and so is the end of `Stalled`, except if
-/// the target still has a valid token or nothing has been written yet.
+/// the API server more than their tokens. A change of `Ready` is written immediately, and so is the end of `Stalled`,
+/// except if the target still has a valid token or nothing has been written yet.
 fn is_only_a_wait(observed: &Observed<'_>, next: &TokenSourceStatus, outcome: &Outcome) -> bool {
     let Outcome::Deferred(Deferral { report: false, .. }) = outcome else { return false };
     let before = observed.status;
@@ -96,7 +96,7 @@ fn clear_failures(status: &mut TokenSourceStatus) {
 }
 
 /// A renewal request is handled after its first attempt: a failure is then retried like any other. If the attempt brought a
-/// token, the target records it, and the request is handled as soon as the target is written.
+/// token, the target records the renewal request, which is handled as soon as the target is written.
 fn tried(status: &mut TokenSourceStatus, observed: &Observed<'_>) {
     if let Some(request) = observed.open_renew_request() {
         status.last_handled_renew_request = Some(request.to_owned());
@@ -182,8 +182,8 @@ fn renewed(set: &mut ConditionSet<'_>, observed: &Observed<'_>, notices: &[Statu
         Outcome::Refused(failure) | Outcome::Failed(_, failure) | Outcome::Unwritten(_, failure) => {
             set.set(kind, State::False, failure.reason, failure.message.clone());
         }
-        // If the last attempt of this TokenSource failed with the same inputs, `Renewed` keeps that failure: it is more precise
-        // than the failure that the limiter reports for the provider.
+        // If the last attempt of this TokenSource failed with the same inputs, `Renewed` keeps that failure: it is more
+        // precise than the failure that the limiter reports for the provider.
         Outcome::Deferred(Deferral { failure: Some(failure), .. }) if !observed.failed_before() => {
             set.set(kind, State::False, failure.reason, failure.message.clone());
         }

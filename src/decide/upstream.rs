@@ -52,8 +52,8 @@ impl UpstreamState {
     }
 }
 
-/// The target with the hosts that its annotation and the spec allow. A host that was removed from the spec may stay in the annotation
-/// for as long as nothing can be written.
+/// The target with the hosts that both its annotation and the spec allow. A host that was removed from the spec may stay in
+/// the annotation for as long as nothing can be written.
 fn still_allowed(source: &TokenSource, target: ReferencedSecret) -> ReferencedSecret {
     let ReferencedSecret::Present { name, uid, resource_version, allowed_hosts } = target else {
         return target;
@@ -91,12 +91,12 @@ pub(super) fn names_owned(spec: &TokenSourceSpec, provider: &TokenProviderSpec) 
     secret || provider.service_accounts().next().is_some()
 }
 
-/// What lies behind the references of one TokenSource.
+/// The properties of the references that start at one TokenSource and lead to others.
 #[derive(Debug, Default, PartialEq)]
 pub struct Chain {
     /// The names along a circle of references, which begins and ends with the TokenSource itself; empty if there is none.
     pub circle: Vec<String>,
-    /// Whether another TokenSource in it requests its token with something that has an owner.
+    /// Whether another TokenSource in the chain requests its token with a Secret or a ServiceAccount.
     pub has_owner: bool,
 }
 

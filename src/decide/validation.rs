@@ -28,7 +28,7 @@ pub fn credentials(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Opt
         .or_else(|| upstream::unusable(observed, provider))
 }
 
-/// Contradictions that the CRD's rules cannot catch, because a rule sees one field at a time and not a referenced provider.
+/// Contradictions that the CRD's rules do not catch, for example because a rule does not see a referenced provider.
 pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
     if let Some(failure) = reserved_type(observed.spec).or_else(|| unreadable_url(observed.spec, provider)) {
         return Some(failure);
@@ -61,8 +61,8 @@ fn first(rules: &[Rule], observed: &Observed<'_>, provider: &TokenProviderSpec) 
     rules.iter().find_map(|rule| rule(observed, provider)).map(invalid)
 }
 
-/// Refuses the Secret type for ServiceAccount tokens: Kubernetes fills such a Secret with the token of the ServiceAccount
-/// that an annotation names.
+/// Refuses the Secret types that Kubernetes or this controller reads as credentials. For example, Kubernetes fills a Secret
+/// of type `kubernetes.io/service-account-token` with the token of the ServiceAccount that an annotation names.
 fn reserved_type(spec: &TokenSourceSpec) -> Option<Failure> {
     let reserved = spec.target.type_.as_deref().filter(|type_| RESERVED_TYPES.contains(type_))?;
     Some(invalid(format!(
@@ -71,7 +71,8 @@ fn reserved_type(spec: &TokenSourceSpec) -> Option<Failure> {
     )))
 }
 
-/// Refuses URLs that the CRD's rules accept and the client cannot read.
+/// Refuses a provider block without exactly one way to get a token, and URLs that the CRD's rules accept and the client
+/// cannot read.
 fn unreadable_url(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Option<Failure> {
     let issuer = provider.issuer.as_deref().map(|url| ("provider.issuer", Issuer::parse(url).err()));
     let endpoint =
@@ -93,7 +94,8 @@ fn unreadable_url(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Optio
     read.find_map(|(field, error)| Some(invalid(format!("{field}: {}.", error?))))
 }
 
-/// Refuses a probe that does not send the token, and a probe whose host no owner of a credential could allow.
+/// Refuses a probe whose host no owner of a credential could allow, and a probe if the target does not contain the unchanged
+/// token.
 fn probe(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
     observed.spec.renewal.probe.as_ref()?;
     if !has_owner(observed, provider) {
@@ -110,7 +112,7 @@ fn probe(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failur
     })
 }
 
-/// Refuses settings of a revocation that contradict each other, that name no URL or credentials, or that need a token which
+/// Refuses settings of a revocation that contradict each other, that lack a URL or credentials, or that need a token which
 /// the target does not contain.
 fn revocation(observed: &Observed<'_>, provider: &TokenProviderSpec) -> Option<Failure> {
     let revocation = provider.revocation.as_ref()?;

@@ -176,7 +176,7 @@ impl Versions {
         Some(known.map_or(version, |record| record.fingerprint_version.parts()))
     }
 
-    /// The version that represented a Secret then, whatever its values are now.
+    /// The version that represented a Secret when these records were written, whatever its values are now.
     pub(super) fn earlier<'a>(
         &'a self,
         role: Role,
@@ -194,7 +194,7 @@ fn version(secret: &ReferencedSecret) -> Option<(&str, &str)> {
     }
 }
 
-/// What is known about a Secret from its version alone.
+/// The record that belongs to a Secret's version, if there is one.
 #[derive(Debug, PartialEq)]
 pub enum Recalled {
     /// There is no record to compare its values with.
@@ -205,7 +205,7 @@ pub enum Recalled {
     Unread,
 }
 
-/// What is known about a Secret without reading it. `known` has the records, the most reliable first.
+/// Finds the record of a Secret without reading the Secret. `known` has the records, the most reliable first.
 pub fn recall(role: Role, secret: &ReferencedSecret, known: &[&Versions]) -> Recalled {
     let Some(version) = version(secret) else { return Recalled::Nothing };
     let mut remembered = known.iter().filter_map(|versions| versions.find(role, secret)).peekable();

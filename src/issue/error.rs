@@ -5,11 +5,11 @@ use crate::decide::Failure;
 /// Why there is no token. `E` is the error of a [`super::lookup::Lookup`].
 #[derive(Debug)]
 pub(crate) enum IssueError<E> {
-    /// An input could not be read; nothing was sent.
+    /// An input could not be read, or this process may not send requests now.
     Lookup(E),
-    /// Nothing was sent, for a reason in the cluster or the manifests.
+    /// The request was not sent, for a reason in the cluster or the manifests.
     Refused(Failure),
-    /// A request was sent, and no token was received.
+    /// A request to a host of the spec failed, or a call to the API server for a ServiceAccount.
     Failed(Failure),
 }
 

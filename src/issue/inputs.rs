@@ -1,4 +1,5 @@
-//! Collects the parts of a token request: the endpoint, Secrets, tokens of ServiceAccounts, and trusted certificates.
+//! Collects the parts of a token or revocation request: the endpoint, Secrets, tokens of ServiceAccounts and of other
+//! TokenSources, and trusted certificates.
 //!
 //! Everything that was read is checked again, so that nothing unchecked is sent. Must not know the bytes of a request, nor
 //! the cause of the request.
@@ -56,8 +57,8 @@ pub(crate) struct PreparedRequest<'a> {
     pub(crate) found: Option<(MetadataKey, Metadata)>,
 }
 
-/// Reads the Secrets, checks the observation again with what they contain now, and prepares the request. Stores that observation
-/// in `read`, even if the request is then refused.
+/// Reads the Secrets, checks the observation again with their current metadata, and prepares the request. Stores that
+/// observation in `read`, even if the request is then refused.
 pub(crate) async fn prepare<'a, L: Lookup>(
     purpose: Purpose,
     observed: &Observed<'a>,
@@ -274,8 +275,8 @@ pub(crate) async fn read_ca_bundle<L: Lookup>(
         return Err(IssueError::Refused(Failure::local(
             Reason::InvalidSpec,
             format!(
-                "tls.caBundleRef: key {key} of ConfigMap {name} has more than {} KiB: keep the certificates that the \
-                 provider's is signed with.",
+                "tls.caBundleRef: key {key} of ConfigMap {name} has more than {} KiB: keep only the authorities \
+                 that sign the provider's certificate.",
                 MAX_BUNDLE >> 10
             ),
         )));

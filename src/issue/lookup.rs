@@ -82,9 +82,9 @@ pub(crate) trait Lookup {
         allowed
     }
 
-    /// Waits for a host outside the cluster.
+    /// Waits for the answer of a provider or an issuer.
     async fn wait_for<T>(&self, answer: impl Future<Output = T>) -> T;
 
-    /// Reports how long a token request took.
+    /// Reports how long a request for a token or a revocation took.
     fn request_took(&self, duration: Duration);
 }

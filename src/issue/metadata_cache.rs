@@ -1,7 +1,7 @@
 //! A cache of issuers' metadata, so that renewals do not read the same document again.
 //!
-//! Concurrent requests for one issuer share one read. Must not know the content of a document, nor the requests that need
-//! it.
+//! Concurrent requests of a namespace for one issuer share one read. Must not know the content of a document, nor the
+//! requests that need it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

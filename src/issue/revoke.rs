@@ -1,5 +1,5 @@
 //! Revokes tokens at the provider (RFC 7009), with one request for each.
-//! Must not know why they are revoked, nor where they are stored.
+//! Must not know why they are revoked, nor where access tokens are stored.
 
 use k8s_openapi::api::core::v1::Secret as SecretObject;
 
@@ -22,8 +22,8 @@ pub(crate) struct Tokens {
     pub(crate) left_out: Option<Failure>,
 }
 
-/// Revokes the tokens, the refresh token first: a server revokes the access tokens of the same grant with it (RFC 7009
-/// §2.1), and no other one can be issued meanwhile. If the provider refuses to revoke one token, the others are still
+/// Revokes the tokens, the refresh token first: a server should revoke the access tokens of the same grant with it (RFC 7009
+/// §2.1), and then no further access token can be issued. If the provider refuses to revoke one token, the others are still
 /// revoked.
 pub(crate) async fn revoke<L: Lookup>(
     tokens: &Tokens,

@@ -89,7 +89,7 @@ pub(crate) async fn exchange<T, L: Lookup>(
     })
 }
 
-/// Signs the token. The limits of requests apply: only the leader signs, and no more often.
+/// Signs the token. The limits of requests apply: only the leader signs, and no more often than it would send requests.
 fn sign<L: Lookup>(
     prepared: &PreparedRequest<'_>,
     observed: &Observed<'_>,
@@ -110,8 +110,8 @@ fn sign<L: Lookup>(
     Ok(Answer { token, endpoint: None, confidential: to_sign.confidential })
 }
 
-/// A sentence about what the request uses and the issuer's metadata does not list. None if answers of the issuer's host must
-/// not be shown.
+/// A sentence about the request's grant and client authentication, if the issuer's metadata does not list them. None if
+/// answers of the issuer's host must not be shown.
 pub(crate) fn unlisted(
     observed: &Observed<'_>,
     provider: &TokenProviderSpec,

@@ -1,7 +1,7 @@
 //! A cache that is filled by many namespaces, with a limit for each of them and for all.
 //!
-//! A namespace over its share evicts its own least recently used entries. If all entries together exceed the total, the
-//! namespace that uses most evicts one. Must not know the values.
+//! A namespace over its share evicts its own least recently used entries. While all entries together exceed the total, the
+//! namespace that uses most evicts its own. Must not know the values.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;

@@ -18,7 +18,8 @@ use crate::oauth::{
 /// A client that has not been used for this long is removed when the next one is made.
 const IDLE: TimeDelta = TimeDelta::minutes(5);
 
-/// Enough for thirty clients of a namespace with the system's authorities, or for two with the largest bundles.
+/// Enough for thirty clients of a namespace with the system's authorities, half as many with a proxy, or for three clients
+/// with the largest bundles.
 const LIMITS: Limits = Limits { share: 2 << 20, total: 32 << 20 };
 
 /// The approximate size of a client without its authorities: settings, sessions, and an idle connection.

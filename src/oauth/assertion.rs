@@ -1,6 +1,6 @@
 //! Signed assertions: JSON Web Tokens (RFC 7519) with which a client authenticates or requests a token (RFC 7523).
 //! Knows claims and how they are signed. Must not know where keys are stored or which parameter carries the assertion.
-//! Instant and nonce are arguments, so that equal inputs give equal assertions.
+//! Instant and nonce are arguments, so that equal inputs give equal claims. Signatures with ECDSA and RSA-PSS are random.
 //! No type here that holds a key has Debug, and no error quotes a key.
 
 mod certificate;
@@ -25,7 +25,7 @@ pub(super) use signature::LONGEST_KEY;
 /// The longest token, in bytes: as long as one that a provider issues may be.
 const LONGEST_TOKEN: usize = 65_536;
 
-/// Claims that other fields set (RFC 7523 §3), which additional claims must not contain.
+/// Claims that [`Assertion::sign`] sets (RFC 7523 §3), which additional claims must not contain.
 const RESERVED: [&str; 6] = ["iss", "sub", "aud", "exp", "iat", "jti"];
 
 /// The inputs of a signature that differ from request to request.
@@ -48,7 +48,8 @@ pub struct Assertion {
     pub key_id: Option<String>,
     /// The certificate that belongs to the key, with its chain, as PEM; and the headers that contain it.
     pub certificate: Option<(String, CertificateHeaders)>,
-    /// Additional members of the header. Members that other fields set take precedence over them, except `typ`.
+    /// Additional members of the header. Members that other fields set take precedence over them. A `typ` here replaces the
+    /// default `JWT`.
     pub headers: BTreeMap<String, String>,
     /// The `iss` claim.
     pub issuer: String,
@@ -79,7 +80,7 @@ impl Assertion {
         backdate.saturating_add(Duration::from_secs(20)).max(Duration::from_secs(30))
     }
 
-    /// The field to use instead, if this member must not be among `headers`.
+    /// The advice for a member that must not be among `headers`; None if the member is allowed.
     pub fn refused_header(name: &str) -> Option<&'static str> {
         Some(match name {
             "alg" => "use the field algorithm instead, next to headers",
@@ -96,16 +97,17 @@ impl Assertion {
 
     /// The assertion as text (RFC 7515 §7.1), with this `jti`.
     ///
-    /// [`Error::Spec`] for a claim that another field sets, [`Error::Credential`] for a key that cannot be used.
+    /// [`Error::Spec`] for an additional claim that is set here, [`Error::Credential`] for a key or certificate that cannot
+    /// be used.
     pub(super) fn sign(&self, now: DateTime<Utc>, jti: &str) -> Result<Secret, Error> {
-        // Libraries parse keys and certificates.
+        // Libraries parse keys and certificates, and may panic.
         contain(|| self.signed(now, jti))
             .unwrap_or_else(|_| Err(Error::credential("the private key or the certificate cannot be used")))
     }
 
     /// Signs the assertion and returns it as the access token, without a request to a provider.
     ///
-    /// Fails as a signature fails; [`Error::Spec`] for a token of more than 64 KiB.
+    /// Fails if the assertion cannot be signed; with [`Error::Spec`] for a token of more than 64 KiB.
     pub fn token(&self, signing: &SigningContext) -> Result<Token, Error> {
         let access_token = self.sign(signing.now, &signing.nonce)?;
         if access_token.expose().len() > LONGEST_TOKEN {
@@ -154,7 +156,7 @@ impl Assertion {
         let not_before = self.not_before.then_some(&"nbf");
         if let Some(name) = RESERVED.iter().chain(scope).chain(not_before).find(taken) {
             return Err(Error::spec(format!(
-                "`claims` must not hold {name}: another field of the spec sets it"
+                "`claims` must not hold {name}: the controller sets this claim, so leave it out of `claims`"
             )));
         }
         let backdate = i64::try_from(self.backdate.as_secs()).unwrap_or(i64::MAX);

@@ -1,4 +1,4 @@
-//! The addresses that the controller may connect to, and the resolver that returns no others.
+//! The addresses that requests may be sent to, a resolver that returns no others, and a resolver for the operator's proxy.
 
 use std::fmt;
 use std::io;
@@ -13,11 +13,11 @@ use super::endpoint::Endpoint;
 use super::error::Error;
 
 /// Services of cloud platforms that give credentials to anyone who can connect, outside the link-local ranges: Azure's host,
-/// and the older metadata services of Alibaba and Oracle.
+/// Alibaba's metadata service, and an older one of Oracle.
 const METADATA_V4: [Ipv4Addr; 3] =
     [Ipv4Addr::new(168, 63, 129, 16), Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(192, 0, 0, 192)];
 
-/// The same over IPv6: Google, Oracle, Scaleway, Akamai and Alibaba. Amazon's services have a range of their own,
+/// Metadata services over IPv6: Google, Oracle, Scaleway, Akamai and Alibaba. Amazon's services have a range of their own,
 /// `fd00:ec2::/32`.
 const METADATA_V6: [Ipv6Addr; 5] = [
     Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
@@ -27,8 +27,8 @@ const METADATA_V6: [Ipv6Addr; 5] = [
     Ipv6Addr::new(0xfd00, 0x100, 0, 0, 0, 0, 0x100, 0x200),
 ];
 
-/// The addresses that may be connected to. By default: public and private addresses, but not the node itself, its link, or a
-/// metadata service.
+/// The addresses that may be connected to. By default: public and private addresses, but no loopback, link-local, multicast,
+/// unspecified or reserved address, and no metadata service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AddressPolicy {
     /// `--allow-network`: permitted whatever other rule refuses it.
@@ -59,8 +59,8 @@ pub(super) enum Refusal {
     /// 0/8, `::`, which many systems read as "this host".
     #[error("an unspecified address")]
     Unspecified,
-    /// 240/4 with the broadcast address, 192.0.0/24 (IETF protocols) and 198.18/15 (benchmarks): no token endpoint has such an
-    /// address, but the cluster's own machinery may.
+    /// 240/4 with the broadcast address, 192.0.0/24 (IETF protocols) and 198.18/15 (benchmarks): no token endpoint has such
+    /// an address, but components of the cluster may.
     #[error("a reserved address")]
     Reserved,
 }
@@ -99,8 +99,8 @@ impl AddressPolicy {
         }
     }
 
-    /// Checks an endpoint whose name a proxy resolves. The only name with known addresses is `localhost` (RFC 6761 §6.3), as
-    /// which a proxy would contact its own machine.
+    /// Checks an endpoint whose name a proxy resolves. Only `localhost` and the names under it have known addresses (RFC
+    /// 6761 §6.3): for these names, a proxy would contact its own machine.
     pub(super) fn check_name(&self, endpoint: &Endpoint) -> Result<(), Error> {
         let host = endpoint.host();
         let is_local = host == "localhost" || host.ends_with(".localhost");

@@ -29,8 +29,9 @@ pub struct Endpoint {
 impl Endpoint {
     /// Parses and checks a URL.
     ///
-    /// [`Error::Spec`] if the text is not an absolute URL of at most 2048 characters. [`Error::EndpointNotAllowed`] if it is a
-    /// URL, but has another scheme than https, user information, a fragment, or a dot after the host.
+    /// [`Error::Spec`] if the text is not an absolute URL with a host, of at most 2048 characters and without white space,
+    /// control characters and backslashes. [`Error::EndpointNotAllowed`] for a URL that does not begin with `https://` and a
+    /// host, or has user information, a fragment, or a dot after the host.
     pub fn parse(text: &str) -> Result<Self, Error> {
         if text.chars().count() > MAX_LENGTH {
             return Err(Error::spec(format!("the endpoint's URL is longer than {MAX_LENGTH} characters")));
@@ -70,7 +71,7 @@ impl Endpoint {
         self.port
     }
 
-    /// The same host with another path and without a query.
+    /// This endpoint with another path and without a query.
     #[must_use]
     pub fn with_path(&self, path: &str) -> Self {
         let mut other = self.clone();
@@ -79,7 +80,7 @@ impl Endpoint {
         other
     }
 
-    /// The same endpoint with form-encoded pairs appended to its query.
+    /// This endpoint with form-encoded pairs appended to its query.
     #[must_use]
     pub fn with_query<'a>(&self, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut extended = self.clone();
@@ -142,8 +143,8 @@ enum Hosts {
 impl HostBinding {
     /// Parses the annotation `tokensource.dev/allowed-hosts`: entries separated by commas, each an exact host or `*.domain`
     /// for exactly one label, with `:port` to allow a single port. Case and surrounding white space are ignored. An entry
-    /// that cannot be parsed matches nothing. Entries after the hundredth are ignored, because the list is parsed at every
-    /// reconcile.
+    /// that cannot be parsed, or has more than 300 bytes, matches nothing. Entries after the hundredth are ignored, because
+    /// the list is parsed at every reconcile.
     pub fn parse(text: &str) -> Self {
         let short = |entry: &&str| entry.len() <= LONGEST_ENTRY;
         Self { entries: text.split(',').take(MAX_ENTRIES).filter(short).filter_map(Entry::parse).collect() }

@@ -1,7 +1,7 @@
-//! Why a token could not be obtained: one variant for each operation that can fail, with a reason and a retry class.
+//! Why a token could not be obtained: one variant for each kind of failure, with a reason and a retry class.
 //! Knows texts that an operator may read: hosts, statuses, error codes and this program's own sentences.
-//! Must not know a byte of a response body, a URL's path or query, or a credential. Foreign text enters only after the
-//! `redactor` module has passed it, so no error can leak a secret.
+//! Must not know a response body, a URL's path or query, or a credential. Codes, descriptions and ids from a response enter
+//! only after the `redactor` module has passed them, so no error can leak a secret.
 
 mod fault;
 mod refusal;
@@ -28,11 +28,11 @@ pub enum Error {
     /// A credential cannot be used. Found before anything is sent. `what` names its key, never its value.
     #[error("a credential cannot be used: {what}")]
     Credential { what: String },
-    /// The spec contradicts itself in a way that the rules of the CRD cannot check. Found before anything is sent.
+    /// The spec cannot be carried out, for a reason that the rules of the CRD cannot check. Found before anything is sent.
     #[error("the spec cannot be carried out: {what}")]
     Spec { what: String },
-    /// A rule forbids the URL, or an address that its host resolves to (`resolved`), so that the error reveals something about
-    /// the network. Nothing was sent.
+    /// A rule forbids the URL or an address of its host. If `resolved` is set, the address is from a name server, or the URL
+    /// is from metadata, so the error reveals something about the network. Nothing was sent to the host.
     #[error("{host} must not be contacted: {why}")]
     EndpointNotAllowed { host: String, why: String, resolved: bool },
     /// No complete response arrived.
@@ -63,7 +63,7 @@ pub enum Error {
     /// The provider refused, by an error code or by the status alone.
     #[error("{0}")]
     Refused(Box<Refusal>),
-    /// A 2xx response that is neither a token nor an OAuth error.
+    /// A 2xx response that is neither a token nor an OAuth error, or a response with an invalid status.
     #[error("{response}, but {defect}")]
     Malformed { response: Box<ResponseInfo>, defect: Defect },
     /// The token had expired on arrival, or its lifetime is negative.
@@ -80,7 +80,7 @@ impl Error {
         Error::Credential { what: what.into() }
     }
 
-    /// The spec contradicts itself; `what` names the fields.
+    /// The spec cannot be carried out; `what` says why.
     pub fn spec(what: impl Into<String>) -> Self {
         Error::Spec { what: what.into() }
     }
@@ -133,7 +133,7 @@ impl Error {
 
     /// This error as it may be shown if only the author of the spec has named the host. The way in which a host fails would
     /// let the author map a network that the author cannot reach, so all ways become one error with one retry class. Errors
-    /// that follow from the spec alone, or that only an authorization server sends, are unchanged.
+    /// that follow from the spec alone, errors that only an authorization server sends, and rate limits are unchanged.
     #[must_use]
     pub fn withheld(self) -> Self {
         match self {
@@ -197,8 +197,8 @@ impl Error {
         }
     }
 
-    /// How long the provider asks to wait (`Retry-After`, or `x-ratelimit-reset` on a 429), between 1 s and 1 h. It takes
-    /// precedence over the cap of the retry schedule. If [`Error::retry`] has a floor, the longer wait applies.
+    /// How long the provider asks to wait (`Retry-After`, or a reset header on a 429), between 1 s and 1 h. The longer of
+    /// this wait and the wait of the retry schedule applies.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Error::Refused(refusal) => refusal.retry_after,

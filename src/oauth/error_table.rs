@@ -1,5 +1,5 @@
 //! The meaning of the error codes and statuses of providers, and how each is retried.
-//! Knows the codes of RFC 6749, 8693, 8707 and 9449 and the documented codes of a few vendors, but no vendor's numeric codes.
+//! Knows the codes of RFCs and of OpenID Connect, and the documented codes of a few vendors, but no vendor's numeric codes.
 //! Must not know bodies, headers or hosts.
 
 use std::time::Duration;
@@ -16,7 +16,7 @@ const RATE_LIMIT_FLOOR: Duration = Duration::from_secs(60);
 /// A refused password is never sent again, because the account could be locked.
 const LOCKING: Retry = Retry::Terminal { repeat: Repeat::Never };
 
-/// The meaning of an error code; None if the code is undocumented. The description matters only for a code with two
+/// The meaning of an error code; None if this table does not have the code. The description matters only for codes with two
 /// meanings.
 pub(super) fn for_code(code: &str, description: Option<&str>, grant: GrantKind) -> Option<(Reason, Retry)> {
     let reason = match normalised(code).as_str() {
@@ -27,7 +27,8 @@ pub(super) fn for_code(code: &str, description: Option<&str>, grant: GrantKind) 
         | "inactive_org"
         | "incorrect_client_credentials"
         | "bad_client_secret" => Reason::InvalidClient,
-        // Codes for a refresh token that was revoked or has expired: Zoho, GitHub, others, HubSpot.
+        // The code of RFC 6749, and codes for a refresh token that was revoked or has expired: `invalid_code` of Zoho,
+        // `bad_refresh_token` of GitHub and HubSpot, and one of others.
         "invalid_grant" | "invalid_code" | "bad_refresh_token" | "invalid_refresh_token" => {
             return Some(for_grant(grant));
         }
@@ -54,8 +55,9 @@ pub(super) fn for_code(code: &str, description: Option<&str>, grant: GrantKind) 
     Some((reason, refused(grant)))
 }
 
-/// Whether a code reveals nothing about a particular provider: a code that [`for_code`] knows, or that an RFC or registry
-/// lists. `FURTHER` holds the remaining codes of RFC 6749, 6750, 7009, 7591, 8628, 9396, 9470 and OpenID Connect Core.
+/// Whether a code is publicly documented, so that it cannot be a private value: a code that [`for_code`] knows, or one of
+/// `FURTHER`, the remaining codes of RFC 6749, 6750, 7009, 7591, 8628, 9396, 9470 and OpenID Connect Core,
+/// `unmet_authentication_requirements` of OpenID Connect, and two codes of CIBA.
 pub(super) fn is_listed(code: &str) -> bool {
     const FURTHER: [&str; 21] = [
         "unsupported_response_type",
@@ -84,7 +86,7 @@ pub(super) fn is_listed(code: &str) -> bool {
     for_code(&code, None, GrantKind::ClientCredentials).is_some() || FURTHER.contains(&code.as_str())
 }
 
-/// The meaning of a status that no known code explains. `code` is the unknown code, if there is one.
+/// The meaning of a status, whatever the code means. `code` is the code of the response, if there is one.
 pub(super) fn for_status(status: u16, code: Option<&str>, grant: GrantKind) -> (Reason, Retry) {
     let has_code = code.is_some();
     let refused = refused(grant);
@@ -130,7 +132,7 @@ pub(super) fn is_reason_phrase(code: &str, status: u16) -> bool {
 fn for_grant(grant: GrantKind) -> (Reason, Retry) {
     match grant {
         // The caller drops the refresh token and uses the primary grant immediately. If that is interrupted, the next
-        // attempt may follow without delay.
+        // attempt needs no minimum wait.
         GrantKind::Refresh => (Reason::RefreshTokenRejected, Retry::TRANSIENT),
         GrantKind::Password => (Reason::InvalidGrant, LOCKING),
         // Clocks drift and assertions expire: a new assertion may be accepted.

@@ -63,13 +63,14 @@ enum Expiry {
 }
 
 impl Clocks {
-    /// The provider's clock, or the local clock if the provider's is unknown. Absolute times are compared with it.
+    /// The clock with which absolute times are compared: the provider's, or the local clock if the provider's is unknown.
     fn server_now(self) -> i64 {
         self.server.unwrap_or(self.sent_at)
     }
 }
 
-/// Determines the lifetime, counted from [`Clocks::sent_at`]. The result is never longer than the declared lifetime.
+/// Determines the lifetime, counted from [`Clocks::sent_at`]. Unless the settings ignore the response, the result is never
+/// longer than the first usable declared value.
 ///
 /// `declared` holds the values of `expires_in`, `expires_at` and `expires_on`, in the order of precedence.
 pub(super) fn determine(
@@ -157,13 +158,13 @@ fn jwt_remainder(payload: Option<&JwtPayload>, clocks: Clocks) -> Option<i64> {
     }
 }
 
-/// Reads a lifetime as milliseconds if it is a thousand times the JWT's lifetime. Its size alone proves nothing, because a
-/// plausible number of milliseconds is also a plausible number of seconds (60 days = 5.2e6 s).
+/// Reads a lifetime as milliseconds if it is about a thousand times the JWT's lifetime. The size of the number alone proves
+/// nothing, because a plausible number of milliseconds is also a plausible number of seconds (60 days = 5.2e6 s).
 fn milliseconds_by_proof(seconds: i64, remainder: i64, notices: &mut BTreeSet<Notice>) -> i64 {
     let reduced = seconds / 1000;
     let close = (reduced - remainder).abs() <= TOLERANCE.max(remainder / 20);
-    // If the JWT is valid for less than the tolerance (or, by a wrong clock, not at all), any value would be close. So at
-    // least half of the JWT's lifetime is required, and the cross-check handles the other cases.
+    // If the JWT is valid for less than the tolerance (or, by a wrong clock, not at all), most numbers of seconds would be
+    // close. So at least half of the JWT's lifetime is required, and the cross-check handles the other cases.
     if remainder > 0 && seconds > 10 * remainder && close && reduced >= remainder / 2 {
         notices.insert(Notice::InterpretedAsMilliseconds);
         reduced
@@ -232,8 +233,8 @@ fn is_decimal(text: &str) -> bool {
         }
 }
 
-/// Parses RFC 3339, the same with an offset without colon, or an HTTP date (RFC 9110 §5.6.7). A time without an offset is
-/// ambiguous and not accepted.
+/// Parses RFC 3339, with or without a colon in the offset, or an HTTP date (RFC 9110 §5.6.7), which is always in UTC. A time
+/// in the form of RFC 3339 without an offset is ambiguous and not accepted.
 fn instant(text: &str) -> Option<i64> {
     DateTime::parse_from_rfc3339(text)
         .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z"))

@@ -1,7 +1,7 @@
 //! Finds the endpoints of an issuer in its metadata (RFC 8414, and OpenID Connect Discovery 1.0, which preceded it).
 //! Knows where the document is and which members are used. Must not know which hosts may receive credentials: each endpoint
-//! is checked like one that a spec names. Nothing of the document except those URLs is shown, so that it cannot be used to
-//! read another server.
+//! is checked like one that a spec names. Of the document, only these URLs are shown, so that nobody can read another server
+//! through the controller.
 
 use serde_json::Value;
 
@@ -121,7 +121,7 @@ impl Issuer {
         let mut missed = (false, self.fault(MetadataFault::NotJson));
         for location in self.locations() {
             let (is_document, error) = match client.document(&location).await {
-                // A library parses the document.
+                // A library parses the document, and may panic.
                 Ok(response) => match contain(|| self.read(&response, mutual_tls))
                     .unwrap_or(Err(Fault::Absent(MetadataFault::NotJson)))
                 {
@@ -172,7 +172,7 @@ impl Issuer {
             let alias = text(&format!("/mtls_endpoint_aliases/{name}")).filter(|_| mutual_tls);
             alias.or_else(|| text(&format!("/{name}"))).map(str::to_owned)
         };
-        // Checked when it is used, since tokens can be had without it.
+        // The revocation endpoint is checked when it is used, because tokens can be obtained without it.
         let revocation_endpoint = endpoint("revocation_endpoint").filter(|url| url.len() <= LONGEST_URL);
         Ok(Metadata {
             token_endpoint: endpoint("token_endpoint").ok_or(Fault::Wrong(MetadataFault::NoTokenEndpoint))?,

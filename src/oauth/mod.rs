@@ -1,7 +1,7 @@
 //! The protocol: RFC 6749 and related RFCs, and how token endpoints deviate from them.
 //!
 //! Knows requests, responses, lifetimes, and which addresses may be connected to. Must not know Kubernetes: of the other
-//! layers, only reasons and the types of a provider's settings are used here.
+//! layers, only reasons and a provider's settings are used here.
 
 mod assertion;
 mod content_encoding;
@@ -40,5 +40,5 @@ pub use secret_file::{FileFault, read_secret_file};
 pub use token::{Notice, Token};
 pub use token_client::{ClientCertificate, ClientSettings, TokenClient};
 
-/// The `User-Agent` of every request: some firewalls refuse requests without one.
+/// The `User-Agent` of every request whose spec sets no other: some firewalls refuse requests without this header.
 pub const USER_AGENT: &str = concat!("tokensource/", env!("CARGO_PKG_VERSION"));

@@ -1,5 +1,5 @@
 //! The operator's proxy for requests to providers: which endpoints use it, and its credentials.
-//! Knows the flags `--https-proxy`, `--no-proxy` and `--proxy-credentials-file`. Must not know requests or tenants: no spec can
+//! Knows the flags of the proxy, such as `--https-proxy` and `--no-proxy`. Must not know requests or tenants: no spec can
 //! name a proxy. The client tunnels TLS through the proxy (CONNECT), so the proxy sees host and port of a provider and no
 //! request.
 
@@ -112,7 +112,7 @@ impl OutboundProxy {
     }
 
     /// The URL with the credentials as they are now, percent-encoded: for a client that finds credentials in the URL alone.
-    /// A secret.
+    /// The result is a secret.
     pub fn url_with_credentials(&self) -> Result<Zeroizing<String>, ProxyFlagError> {
         if self.url.scheme() != "http" {
             return Err(ProxyFlagError::ApiServer);
@@ -191,7 +191,7 @@ impl Exemption {
         if !is_literal && (!is_name || host.contains('*')) {
             return Err(ProxyFlagError::Host(entry.to_owned()));
         }
-        // The matcher needs some proxy in order to say that it would not be used.
+        // The matcher needs a proxy, and says that this proxy would not be used.
         let matcher = Matcher::builder().https("http://proxy.invalid").no(host).build();
         Ok(Exemption::Host(Box::new(matcher), port))
     }

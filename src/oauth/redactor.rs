@@ -35,7 +35,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// Withholds texts that contain a credential of the request. A search takes time proportional to the length of the text plus
-/// the length of all credentials.
+/// the length of all credentials of at least [`FRAGMENT`] bytes. Each shorter credential costs another pass over the text.
 pub(super) struct Redactor<'a> {
     confidential: Vec<&'a str>,
 }
@@ -95,7 +95,7 @@ fn printable(character: char) -> char {
     }
 }
 
-/// The text and every decoding of it that a reader might try, in lower case.
+/// The text, its percent-decoded forms, and everything to which base64 in these decodes, in lower case.
 fn decodings(text: &str) -> Vec<Vec<u8>> {
     let mut decodings = vec![text.as_bytes().to_vec()];
     // The text is decoded as a form value, in which `+` is a space, and as a path, in which `+` is a plus.

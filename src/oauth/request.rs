@@ -1,6 +1,6 @@
 //! A token request: its parts, and the bytes that are sent (RFC 6749).
 //! Knows grants, client authentication and body formats. Must not know where the values come from, when to request, or
-//! how to send. Everything here is pure: equal inputs give equal bytes.
+//! how to send. Everything here is pure, except that some signature algorithms draw random numbers.
 //! No type here that holds a value has Debug, because nearly every value may be a secret.
 
 use reqwest::header::HeaderMap;
@@ -30,8 +30,8 @@ pub struct TokenRequest {
     pub grant: Grant,
     /// The client.
     pub client: Client,
-    /// Joined with spaces into `scope` (RFC 6749 §3.3). If empty, the parameter is left out, because servers treat an empty
-    /// scope differently. Refresh requests leave it empty.
+    /// Joined with spaces into `scope` (RFC 6749 §3.3). If there are none, the parameter is left out, because servers treat
+    /// an empty scope differently. Refresh requests for another grant have scopes only if the spec asks for it.
     pub scopes: Vec<String>,
     /// `audience`, unchanged. None or empty leaves it out.
     pub audience: Option<String>,
@@ -73,7 +73,7 @@ pub struct RequestHeader {
     pub is_confidential: bool,
 }
 
-/// A grant with its own parameters, under their names in the RFC.
+/// A grant with its own parameters.
 #[derive(Clone)]
 #[allow(missing_docs)] // the fields are those parameters
 pub enum Grant {
@@ -85,7 +85,7 @@ pub enum Grant {
     RefreshToken { token: Secret },
     /// RFC 7523 §2.1. If the assertion has a `scope` claim, the request has no `scope` parameter.
     JwtBearer { assertion: Assertion },
-    /// RFC 7521 §4.1, with an assertion of another issuer. `grant_type` names its format.
+    /// RFC 7521 §4.1, with an assertion of another issuer. `grant_type` names the format of the assertion.
     IssuedAssertion { grant_type: String, assertion: Secret },
     /// RFC 8693 §2.1.
     TokenExchange { subject: TypedToken, actor: Option<TypedToken>, requested_token_type: Option<String> },
@@ -114,7 +114,8 @@ pub enum GrantKind {
     RefreshToken,
     /// RFC 6749 §6 with a refresh token from the response to another grant.
     Refresh,
-    /// RFC 7523, as a grant or as client authentication: the provider may refuse the signed assertion.
+    /// An assertion (RFC 7521) as the grant, or as the client authentication of a client credentials grant: the provider may
+    /// refuse the assertion.
     JwtBearer,
     /// RFC 8693.
     TokenExchange,
@@ -142,10 +143,10 @@ pub enum ClientAuthentication {
     Basic { secret: Secret, encoding: BasicEncoding },
     /// `client_secret_post`: a parameter.
     Post { secret: Secret },
-    /// `client_secret_jwt` or `private_key_jwt` (RFC 7523 §2.2): a parameter, signed for each request.
+    /// `client_secret_jwt` or `private_key_jwt` (RFC 7523 §2.2): the parameter `client_assertion`, signed for each request.
     Assertion(Assertion),
-    /// An assertion from another issuer (RFC 7521 §4.2), such as the token of a Kubernetes ServiceAccount. Sent as the same
-    /// parameter.
+    /// An assertion from another issuer (RFC 7521 §4.2), such as the token of a Kubernetes ServiceAccount. Sent as the
+    /// parameter `client_assertion`, too.
     IssuedAssertion { token: Secret },
     /// `bearer_token`: a token in the `Authorization` header (RFC 6750 §2.1).
     Bearer { token: Secret },
@@ -176,7 +177,8 @@ pub struct HttpRequest {
 /// Order of parameters: `grant_type`, client authentication, the grant's own, `scope`, `audience`, `resource`, then
 /// [`TokenRequest::parameters`]. The signing context affects assertions only.
 ///
-/// [`Error::Credential`] if id, secret or key cannot be used, [`Error::Spec`] if parameters or headers cannot.
+/// [`Error::Credential`] if an id, a secret, a key, a certificate or a confidential header value cannot be used,
+/// [`Error::Spec`] if another parameter, header or claim cannot.
 pub fn build(request: &TokenRequest, context: &SigningContext) -> Result<HttpRequest, Error> {
     let signed = SignedAssertions::of(request, context)?;
     let members = members::list(request, &signed)?;
@@ -219,7 +221,7 @@ impl SignedAssertions {
             _ => {}
         }
         if let Grant::JwtBearer { assertion } = &request.grant {
-            // A request may have both assertions. A server that remembers each `jti` would take equal ones for a replay.
+            // A request may have both assertions. A server that remembers each `jti` would take equal values for a replay.
             signed.grant = Some(assertion.sign(context.now, &format!("{}-grant", context.nonce))?);
         }
         Ok(signed)
@@ -266,7 +268,8 @@ impl Client {
                 | ClientAuthentication::Bearer { .. }
                 | ClientAuthentication::BearerAssertion(_),
             ) => Ok(None),
-            // The issuer of the assertion may name the client in it, and some servers refuse a second name.
+            // The id is optional here: a public client may have none, and an assertion of another issuer may already name
+            // the client.
             (
                 SendClientId::Auto,
                 ClientAuthentication::None | ClientAuthentication::IssuedAssertion { .. },

@@ -1,6 +1,6 @@
 //! Resolves host names for many tenants at the same time.
 //!
-//! Reads `/etc/resolv.conf` and `/etc/hosts`. Names that never resolve may delay only their own tenant: a look-up has a
+//! Reads `/etc/resolv.conf` and `/etc/hosts`. Names that never resolve should delay only their own tenant: a look-up has a
 //! deadline, ends when it is abandoned, and counts against the tenant's share until then.
 //! Must not know which addresses may be connected to (see [`super::egress`]), or what a tenant is.
 
@@ -31,10 +31,10 @@ const ATTEMPT: Duration = Duration::from_millis(1500);
 /// How many names of one tenant are resolved at the same time.
 const TENANT_LIMIT: usize = 8;
 /// How many names are resolved at the same time. Each look-up has a socket for each address family and each of two name
-/// servers, and by default a process may have only 1024 sockets.
+/// servers, and by default a process may have only 1024 open files, sockets included.
 const TOTAL_LIMIT: usize = 128;
 
-/// Resolves names. Tenants do not delay each other unless more than sixteen tenants have only names that never resolve; then
+/// Resolves names. Tenants do not delay each other unless sixteen or more tenants have many names that never resolve; then
 /// tenants take turns.
 pub struct Resolver {
     shared: Arc<Shared>,
@@ -64,8 +64,8 @@ pub struct TenantResolver {
 }
 
 impl Resolver {
-    /// Uses the system's configuration. Like the C library, it assumes a name server on this machine if `/etc/resolv.conf`
-    /// names none.
+    /// A resolver with the system's configuration. Like the C library, this function assumes a name server on this machine
+    /// if `/etc/resolv.conf` names none.
     pub fn system() -> io::Result<Self> {
         let config = match system_conf::read_system_conf() {
             Ok((config, _)) => config,
@@ -110,7 +110,7 @@ fn options() -> ResolverOpts {
     options.timeout = ATTEMPT;
     options.attempts = 1;
     options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
-    // `/etc/hosts` is read in `look_up`, once for each name.
+    // `look_up` searches the entries of `/etc/hosts` itself, once for each name.
     options.use_hosts_file = ResolveHosts::Never;
     // Over TCP, the default would refuse the 33rd request.
     options.max_active_requests = 2 * TOTAL_LIMIT;

@@ -31,9 +31,9 @@ pub(super) const MAX_BODY: usize = 256 * 1024;
 pub struct HttpResponse {
     /// HTTP status.
     pub status: u16,
-    /// All headers.
+    /// All headers, except `Content-Encoding` if the body was decoded.
     pub headers: HeaderMap,
-    /// The body, at most 256 KiB.
+    /// The body, decoded if its encoding is known, at most 256 KiB.
     pub body: Vec<u8>,
 }
 
@@ -60,11 +60,13 @@ pub struct ResponseContext<'a> {
 /// How much of a provider's response may be shown to those who can read a status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Disclosure {
-    /// All codes and descriptions: an administrator has named the host and the members.
+    /// All codes and descriptions: an administrator has named the host and the members. In a 2xx, a member that
+    /// `fields.error` names may be a token, so only listed codes are shown.
     #[default]
     Full,
-    /// Descriptions, and codes. If `fields.error` names the member of a code, only listed codes: the author of the spec chose
-    /// the member and could have chosen any.
+    /// Codes and descriptions. If `fields.error` names the member of the code, only listed codes are shown; if
+    /// `fields.errorDescription` names a member, no description is shown. The author of the spec could have chosen any
+    /// member.
     ListedCodes,
     /// Only listed codes: the author of the spec alone has named the host, which could be any host.
     Withheld,
@@ -72,10 +74,10 @@ pub enum Disclosure {
 
 /// Reads a response.
 ///
-/// Order of checks: 3xx, 429 and 5xx by status; an error in the body, whatever the status; a token, if the status is 2xx; any
-/// other response by status.
+/// Order of checks: the size of the body; 3xx, 429, 5xx and invalid statuses, by the status; an error in the body of a 2xx
+/// or 4xx; a token in a 2xx; any other 4xx, by the status.
 pub fn read(response: &HttpResponse, context: &ResponseContext<'_>) -> Result<Token, Error> {
-    // Libraries parse JSON, dates and base64.
+    // Libraries parse JSON, dates and base64, and may panic.
     contain(|| parse(response, context)).unwrap_or_else(|_| {
         let response = Box::new(ResponseInfo::new(context.host, response.status));
         Err(Error::Malformed { response, defect: Defect::NotAnAnswer })

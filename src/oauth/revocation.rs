@@ -29,7 +29,7 @@ impl TokenTypeHint {
 }
 
 /// The request that revokes a token. The request is a form (RFC 7009 §2.1), and the client authenticates as at the token
-/// endpoint, so it is built as a token request without a grant.
+/// endpoint, so the request is built as a token request without a grant.
 pub fn revocation(
     endpoint: Endpoint,
     client: Client,
@@ -61,8 +61,8 @@ pub fn revocation(
     }
 }
 
-/// Whether the response confirms the revocation. Any 2xx does, with any body and even if the body does not arrive
-/// (RFC 7009 §2.2), also if the server does not know the token. `unsupported_token_type` (§2.2.1) is a refusal.
+/// Whether the response confirms the revocation. Any 2xx does, with any body that is not too large and even if the body does
+/// not arrive (RFC 7009 §2.2), also if the server does not know the token. `unsupported_token_type` (§2.2.1) is a refusal.
 pub fn read_revocation(
     answer: Result<HttpResponse, Error>,
     context: &ResponseContext<'_>,
@@ -71,7 +71,7 @@ pub fn read_revocation(
         Err(Error::Malformed { response, .. }) if (200..=299).contains(&response.status) => return Ok(()),
         answer => answer?,
     };
-    // Libraries parse JSON and dates.
+    // Libraries parse JSON and dates, and may panic.
     let failure = contain(|| failure(&response, context))
         .unwrap_or_else(|_| Some(Error::bad_status(context.host, response.status)));
     failure.map_or(Ok(()), Err)

@@ -1,4 +1,4 @@
-//! An access token with its times, and the notices about a successful response.
+//! An access token with its times, and the notices about a usable token.
 //! Must not know how the response was parsed, or where the token is written.
 
 mod payload;
@@ -19,13 +19,13 @@ pub struct Token {
     pub access_token: Secret,
     /// The published type: `Bearer`, or the value of `response.tokenType`. Consists of `[A-Za-z0-9._~-]`.
     pub token_type: String,
-    /// The granted scope in printable ASCII, separated by spaces unless the provider used commas. None if the response does
-    /// not contain it, which means the requested scope (RFC 6749 §5.1).
+    /// The granted scope in printable ASCII, at most 4 KiB, separated by spaces unless the provider used commas. None if the
+    /// response has no such scope. A missing `scope` means the requested scope (RFC 6749 §5.1).
     pub scope: Option<String>,
-    /// The refresh token of the response. None: a stored refresh token remains valid (RFC 6749 §6).
+    /// The refresh token of the response. None if the response has none: a stored refresh token remains valid (RFC 6749 §6).
     pub refresh_token: Option<Secret>,
-    /// The members that `response.keep` names, by the names that templates use. None: the response has no such text of one
-    /// line, number or boolean, or it is longer than 4 KiB.
+    /// The members that `response.keep` names, by the names that templates use. None if the member is missing, or is not a
+    /// text of one line, a number or a boolean of at most 4 KiB.
     pub kept: BTreeMap<String, Option<Secret>>,
     /// When the request was sent, in whole seconds. The lifetime counts from this instant, so that it is never overestimated.
     pub issued_at: DateTime<Utc>,
@@ -44,7 +44,8 @@ impl Token {
         self.refresh_token.take_if(|token| token == refused);
     }
 
-    /// The standard claims of a JWT about parties and times, unverified, for people to read. None if the token is not a JWT.
+    /// The standard claims of a JWT about parties, times and scope, unverified, for people to read. None if the token is not
+    /// a JWT.
     pub fn standard_claims(&self) -> Option<Vec<(&'static str, Value)>> {
         payload::shown(self.access_token.expose())
     }
@@ -67,7 +68,7 @@ impl fmt::Debug for Token {
 /// Declares [`Notice`] with a sentence for each notice, so that none can be missing.
 macro_rules! notices {
     ($($name:ident: $sentence:literal,)+) => {
-        /// A fact about a successful response that an operator should know. Not a failure.
+        /// A fact about a usable token that an operator should know. Not a failure.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Notice {
             $(#[doc = $sentence] $name,)+
@@ -77,14 +78,14 @@ macro_rules! notices {
             /// Every notice, sorted.
             pub const ALL: &[Notice] = &[$(Notice::$name,)+];
 
-            /// The name of the notice in the message of `Renewed`.
+            /// The name of the notice in `status.notices` and in the message of `Renewed`.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Notice::$name => stringify!($name),)+
                 }
             }
 
-            /// One sentence for people, without numbers, so that an unchanged set of notices writes no status.
+            /// One sentence for people, without numbers that change, so that an unchanged set of notices writes no status.
             pub const fn sentence(self) -> &'static str {
                 match self {
                     $(Notice::$name => $sentence,)+

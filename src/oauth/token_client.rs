@@ -1,7 +1,7 @@
-//! Sends requests to providers: the only module of this layer with network access.
+//! Sends requests to providers. Only this module and the resolvers of this layer have network access.
 //! Knows the HTTP client, its limits and its protections. Must not know what a request asks for or what a response means;
 //! [`super::response`] interprets statuses, redirects included.
-//! A [`TokenClient`] shares its connections with its clones only. The caller decides who may share one, because tenants
+//! A [`TokenClient`] shares its connections with its clones only. The caller decides who may share a client, because tenants
 //! must not share connections.
 
 use std::fmt;
@@ -35,8 +35,8 @@ mod reach;
 /// The deadline for resolving, connecting and the TLS handshake together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How many idle connections are kept: as many as the controller has concurrent requests to one provider, so that a burst
-/// does not need a TLS handshake for each token.
+/// How many idle connections are kept: as many as the controller has concurrent requests to one provider by default
+/// (`--concurrency`), so that a burst does not need a TLS handshake for each token.
 const IDLE_CONNECTIONS: usize = 16;
 
 /// How long an idle connection is kept: long enough for the steps of one attempt (discovery, refresh, fallback). Renewals
@@ -51,7 +51,7 @@ pub struct ClientSettings {
     /// The resolver for host names. None: the system's library, which may block a thread after the caller has given up; for
     /// a person's own machine.
     pub resolver: Option<TenantResolver>,
-    /// The operator's proxy.
+    /// The operator's proxy. None: all connections are direct.
     pub proxy: Option<Arc<OutboundProxy>>,
     /// PEM certificates that **replace** the system's certificate authorities. None: the system's.
     pub ca_bundle: Option<String>,
@@ -96,7 +96,7 @@ impl TokenClient {
     /// Makes a client. [`Error::Spec`] if the CA bundle has no certificate or one that cannot be parsed, or if the system has
     /// no authorities and no bundle replaces them. [`Error::Credential`] if the client certificate cannot be used.
     ///
-    /// The process must have installed rustls's default crypto provider.
+    /// Uses rustls's default crypto provider, or aws-lc-rs if the process has installed none.
     pub fn new(settings: &ClientSettings) -> Result<Self, Error> {
         Self::made(settings, |builder| builder)
     }
@@ -137,7 +137,8 @@ impl TokenClient {
     /// Sends a request once and reads the response, whatever its status. Redirects are not followed.
     ///
     /// Fails with [`Error::EndpointNotAllowed`], [`Error::Unreachable`], [`Error::Proxy`], [`Error::Tls`] or
-    /// [`Error::TooLarge`].
+    /// [`Error::TooLarge`], with [`Error::Malformed`] for a 2xx with an incomplete body, or with [`Error::Spec`] if the
+    /// proxy cannot be used.
     pub async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Error> {
         let HttpRequest { method, endpoint, mut headers, body, .. } = request;
         let route = self.route(&endpoint)?;
@@ -167,8 +168,8 @@ impl TokenClient {
         Ok(response.status().as_u16())
     }
 
-    /// The way to this endpoint. A literal address is checked in any case; the addresses of a name only if the connection is
-    /// direct, because otherwise the proxy resolves it.
+    /// The way to this endpoint. A literal address is checked in any case. The addresses of a name are checked only if the
+    /// connection is direct, because otherwise the proxy resolves the name.
     fn route(&self, endpoint: &Endpoint) -> Result<Route, Error> {
         self.addresses.check_literal(endpoint)?;
         match self.proxied.as_ref().filter(|proxied| proxied.proxy.applies(endpoint)) {
@@ -213,8 +214,9 @@ impl fmt::Debug for TokenClient {
     }
 }
 
-/// Settings that keep credentials on the one connection that they are meant for. Each replaces a default of reqwest that was
-/// seen to send credentials elsewhere: over http, to a proxy from the environment, or to the target of a redirect.
+/// Settings that keep credentials on the one connection that they are meant for. They replace defaults of reqwest that can
+/// send credentials elsewhere or twice: over http, to a proxy from the environment, to the target of a redirect, or in a
+/// repeated request.
 fn guarded(builder: ClientBuilder) -> ClientBuilder {
     builder
         .https_only(true)

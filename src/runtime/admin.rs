@@ -26,7 +26,8 @@ use crate::controller::{Health, Rights};
 
 /// The content type that OpenMetrics scrapers accept.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// How many scrapes may be in memory at the same time: with many TokenSources each has megabytes, and a client may read slowly.
+/// How many scrapes may be in memory at the same time. With many TokenSources a scrape has megabytes, and a client may read
+/// slowly.
 const SCRAPES: usize = 4;
 /// How many scrapes of one client address may be in memory at the same time.
 const SCRAPES_OF_A_CLIENT: usize = 2;
@@ -103,8 +104,8 @@ async fn metrics(State(admin): State<Arc<Admin>>, Extension(client): Extension<C
         return (StatusCode::TOO_MANY_REQUESTS, "other scrapes are being answered\n").into_response();
     };
     let encoding = Arc::clone(&admin.encoding).lock_owned().await;
-    // On another thread, so that no probe waits for it. If the client disconnects, that thread still finishes, and only then
-    // releases the scrape and the lock.
+    // Another thread encodes the text, so that no probe waits. If the client disconnects, that thread still finishes, and
+    // only then releases the scrape and the lock.
     let encoded = spawn_blocking(move || {
         let _encoding = encoding;
         let mut text = String::new();
@@ -116,7 +117,7 @@ async fn metrics(State(admin): State<Arc<Admin>>, Extension(client): Extension<C
     }
 }
 
-/// One scrape, from the request to the last byte of the response.
+/// One scrape, from the request until the connection has taken the last piece of the response.
 struct Scrape {
     client: Client,
     clients: Arc<SyncMutex<HashMap<Client, usize>>>,

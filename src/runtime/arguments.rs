@@ -1,4 +1,4 @@
-//! The command line of the controller. Every flag is also a `TOKENSOURCE_…` variable.
+//! The command line of the controller. Every flag except the hidden `--host` is also a `TOKENSOURCE_…` variable.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ pub struct ControllerArguments {
     #[arg(long, value_name = "LABELS", env = "TOKENSOURCE_SELECTOR")]
     pub selector: Option<String>,
 
-    /// Permit token requests to these addresses, even if a rule refuses them; may be repeated.
+    /// Permit requests to providers at these addresses, even if a rule refuses them; may be repeated.
     #[arg(
         long = "allow-network",
         value_name = "CIDR",
@@ -29,7 +29,7 @@ pub struct ControllerArguments {
     )]
     pub allow_networks: Vec<IpNet>,
 
-    /// Refuse token requests to these addresses, e.g. 10.0.0.0/8; may be repeated.
+    /// Refuse requests to providers at these addresses, e.g. 10.0.0.0/8; may be repeated.
     #[arg(
         long = "deny-network",
         value_name = "CIDR",

@@ -1,4 +1,4 @@
-//! The only place that reads the wall clock.
+//! Reads the wall clock for the whole program. Only `lease` reads the wall clock itself, for the times that it writes.
 
 use chrono::{DateTime, Utc};
 

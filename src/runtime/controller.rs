@@ -53,7 +53,7 @@ pub enum Error {
     /// The flags for the proxy cannot be used.
     #[error("the proxy for requests to providers cannot be used")]
     Proxy(#[source] ProxyFlagError),
-    /// Another process leads.
+    /// Another process has taken the lease.
     #[error("leadership is lost: this process ends, so that only one process leads")]
     Lead(#[source] lease::Lost),
     /// Requests in flight did not end in time.
@@ -84,9 +84,10 @@ pub async fn run(arguments: ControllerArguments) -> Result<(), Error> {
 
 /// Runs the controller.
 ///
-/// Reconciles run on the calling thread. The lease, the admin endpoint and the signals have a thread and a client of their own:
-/// a reconcile that takes seconds must neither lose the lease nor look like a stuck process. Lists and watches have a thread, too:
-/// large objects of one namespace must not delay the reconciles of another one.
+/// Reconciles run on the calling thread. The lease, the admin endpoint and the signals share a thread of their own, and the
+/// lease has a client of its own: a reconcile that takes seconds must neither lose the lease nor look like a stuck process.
+/// Lists and watches have a thread and a client, too: large objects of one namespace must not delay the reconciles of
+/// another.
 async fn serve(arguments: ControllerArguments) -> Result<(), Error> {
     core_dumps::forbid();
     let attendant = own_thread::start("attendant").map_err(Error::Thread)?;
@@ -151,7 +152,7 @@ async fn serve(arguments: ControllerArguments) -> Result<(), Error> {
     outcome
 }
 
-/// The election of this process, which runs on the other thread.
+/// The election of this process, which runs on the thread `attendant`.
 struct Candidacy {
     withdraw: oneshot::Sender<()>,
     ended: JoinHandle<Option<lease::Lost>>,
@@ -178,7 +179,7 @@ impl Candidacy {
         Self { withdraw, ended: thread.spawn(lead) }
     }
 
-    /// Waits until another process leads.
+    /// Waits until another process has taken the lease.
     async fn lost(&mut self) -> lease::Lost {
         // An error means that the election panicked. Without an election this process must not continue.
         (&mut self.ended).await.ok().flatten().unwrap_or(lease::Lost)
@@ -228,8 +229,8 @@ async fn configure(arguments: &ControllerArguments, proxy: Option<&OutboundProxy
     Ok(config)
 }
 
-/// Keeps a proxy that the kubeconfig names and drops one from the environment: the API server is near the controller, and a
-/// proxy to the outside could not reach it.
+/// Keeps a proxy that the kubeconfig names and drops a proxy from the environment: the API server is usually near the
+/// controller, where a proxy to the outside cannot reach it.
 ///
 /// kube has already set the proxy from both, and the kubeconfig's proxy takes precedence.
 fn keep_own_proxy(config: &mut Config) {

@@ -3,8 +3,8 @@
 //! Relies on no other machine's clock: another process's lease has expired when its record has been unchanged for its whole
 //! duration since this process first read it. Every write names the version that was read. Must not know what a leader does.
 //!
-//! A leader that cannot renew its lease is fenced, but its process does not end: it sends and writes nothing, and keeps tokens
-//! that are not written yet. Ending it would lose rotated refresh tokens, of which providers accept only the newest.
+//! A leader that cannot renew its lease is fenced, but its process does not end: it sends and writes nothing, and keeps
+//! tokens that are not written yet. Ending it would lose rotated refresh tokens, of which providers accept only the newest.
 
 mod candidate;
 
@@ -25,7 +25,7 @@ use candidate::{Candidate, CandidateState, Found, Step};
 
 /// Another process may take a lease that was not renewed for this long.
 const DURATION: Duration = Duration::from_secs(15);
-/// The pause between two renewals, and between two reads of another process's lease.
+/// The pause between two renewals, and the longest pause between two reads of another process's lease.
 const RENEWAL: Duration = Duration::from_secs(5);
 /// The pause after a failed call.
 const RETRY: Duration = Duration::from_secs(1);
@@ -35,7 +35,8 @@ const REREAD: Duration = Duration::from_millis(100);
 const CERTAINTY: Duration = Duration::from_secs(10);
 /// The deadline for one call to the API server.
 const DEADLINE: Duration = Duration::from_secs(4);
-/// The annotation with which a process announces that it is going to take the lease. Its value is the identity of that process.
+/// The annotation with which a process announces that it is going to take the lease. The value is the identity of that
+/// process.
 const CANDIDATE: &str = "tokensource.dev/candidate";
 
 /// One process of the election.
@@ -47,7 +48,7 @@ pub(super) struct Election {
     heartbeat: Heartbeat,
     /// The lease as this process last wrote it.
     ours: Option<Lease>,
-    /// The messages already logged, so that an outage is logged only once.
+    /// Which messages have been logged, so that an outage is logged only once.
     reported: Reported,
 }
 
@@ -57,9 +58,9 @@ struct Reported {
     fenced: bool,
 }
 
-/// Another process leads.
+/// Another process has taken the lease since this process led, and may have released it again.
 #[derive(Debug, thiserror::Error)]
-#[error("another process holds the lease")]
+#[error("another process has taken the lease")]
 pub struct Lost;
 
 #[derive(Debug, thiserror::Error)]
@@ -98,8 +99,8 @@ impl Election {
         }
     }
 
-    /// Runs until another process holds the lease after this process has led. A lease that cannot be renewed does not end the
-    /// election: [`Leadership`] fences the process by the time of the last renewal.
+    /// Runs until another process takes the lease after this process has led. A lease that cannot be renewed does not end
+    /// the election: [`Leadership`] fences the process by the time of the last renewal.
     pub(super) async fn run(&mut self) -> Lost {
         loop {
             let pause = match self.step().await {
@@ -133,9 +134,10 @@ impl Election {
         }
     }
 
-    /// Reads the lease, unless this process knows the version that it last wrote, and writes the lease if needed. Returns the pause before the next step; None once another process leads.
+    /// Reads the lease, unless this process knows the version that it last wrote, and writes the lease if needed. Returns
+    /// the pause before the next step; None if another process has taken the lease since this process led.
     async fn step(&mut self) -> Result<Option<Duration>, Failure> {
-        // A leader knows the version it wrote. If there is a newer one, the write fails.
+        // A leader knows the version that it wrote. If there is a newer version, the write fails.
         let lease = match &self.ours {
             Some(ours) => Some(ours.clone()),
             None => within(DEADLINE, self.api.get_opt(&self.name)).await?,

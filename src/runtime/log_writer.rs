@@ -18,7 +18,7 @@ impl<'a> MakeWriter<'a> for EscapingStderr {
     }
 }
 
-/// Escapes each line, which is written with one call.
+/// Escapes the line that each call of `write` passes.
 pub(super) struct Escaping<W>(W);
 
 impl<W: Write> Write for Escaping<W> {

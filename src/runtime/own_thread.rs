@@ -1,5 +1,4 @@
-//! A thread with an event loop of its own, for tasks that must not wait for reconciles: lease, admin endpoint, signals.
-//! Must not know what runs on it.
+//! A thread with an event loop of its own, for tasks that must not wait for reconciles. Must not know the tasks.
 
 use std::{io, thread};
 

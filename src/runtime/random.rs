@@ -1,4 +1,4 @@
-//! The only place that draws random numbers.
+//! Draws the random numbers of the program. Libraries draw their own, for example for signatures and TLS.
 
 use crate::decide::hex;
 

@@ -21,7 +21,7 @@ pub(super) fn start(format: LogFormat, traces: Option<&Traces>) {
     tracing_subscriber::registry().with(layers.collect::<Vec<_>>()).init();
 }
 
-/// The log.
+/// The layer that writes the log.
 fn log<S, W>(format: LogFormat, filter: EnvFilter, writer: W) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -40,8 +40,8 @@ fn is_logged(metadata: &Metadata<'_>) -> bool {
     metadata.target() != trace::TARGET && shows_no_body(metadata)
 }
 
-/// Hides events in which kube logs whole responses of the API server, for every value of `RUST_LOG`. Also hides kube's event for
-/// each failed call, because the caller reports the error.
+/// Hides events in which kube logs whole responses of the API server, for every value of `RUST_LOG`. Also hides kube's event
+/// for each failed call, because the caller reports the error.
 fn shows_no_body(metadata: &Metadata<'_>) -> bool {
     let client = "kube_client::client";
     match metadata.target().strip_prefix(client) {

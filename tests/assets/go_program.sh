@@ -13,7 +13,7 @@ say() { printf '%s\n' "$*" >&2; }
 fail() { say "$(basename "$0"): $*"; exit 1; }
 
 go_program() {
-    set -e # a command substitution has switched it off, and a failed build must not count as built
+    set -e # a command substitution has switched -e off, and a failed build must not count as built
     local name=$1 package=$2 note=$3 module=$here/$1 assets directory key lock needed found install building
     shift 3
     local flags=(-trimpath -ldflags "-s -w${*:+ $*}")
@@ -23,7 +23,7 @@ go_program() {
     # The compilers collect less garbage: a fifth of the processor time, for twice their memory.
     export GOGC=${GOGC:-400}
 
-    # The last flag of the build is no part of the key, see kubernetes.sh; both share what they have compiled.
+    # The key does not contain -gcflags, for the reason in kubernetes.sh. All builds with these flags share Go's build cache.
     key=$(cd "$module" && { cat go.mod go.sum && find . -name '*.go' | LC_ALL=C sort | xargs -r cat && echo "${flags[*]}"; } | sha256sum | cut -c1-12)
     directory=$assets/$name-$key
 
@@ -44,9 +44,9 @@ go_program() {
         [[ $(printf '%s\n' "$needed" "${found#go}" | sort -V | head -1) == "$needed" ]] ||
             fail "this Go is ${found#go}: $install"
 
-        rm -rf "$assets/$name.building".*        # what an interrupted build left; we hold the lock
+        rm -rf "$assets/$name.building".*        # leftovers of an interrupted build; this one holds the lock
         building=$(mktemp -d "$assets/$name.building.XXXXXX")
-        # shellcheck disable=SC2064 # the path of now
+        # shellcheck disable=SC2064 # expanded now, on purpose
         trap "rm -rf '$building'" EXIT
         chmod 755 "$building"
 

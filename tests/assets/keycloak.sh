@@ -53,7 +53,7 @@ if [[ ! -d "$directory" ]]; then
     [[ "${java_version:-0}" -ge 17 ]] ||
         fail "Keycloak needs Java 17 or newer; this is ${java_version:-unknown}: apt-get install default-jre-headless"
 
-    rm -rf "$assets"/keycloak.building.*        # what an interrupted build left; we hold the lock
+    rm -rf "$assets"/keycloak.building.*        # leftovers of an interrupted build; this one holds the lock
     building=$(mktemp -d "$assets/keycloak.building.XXXXXX")
     trap 'rm -rf "$building"' EXIT
 

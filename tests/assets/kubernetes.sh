@@ -45,8 +45,8 @@ version=k8s.io/component-base/version
 IFS=. read -r major minor _ <<<"${kubernetes_version#v}"
 ldflags="-s -w -X $version.gitVersion=$kubernetes_version -X $version.gitMajor=$major -X $version.gitMinor=$minor"
 flags=(-trimpath -ldflags "$ldflags")
-# Debugging information, which -s -w leaves out of the program, is not made in the first place: a tenth less work for the
-# same result, so it is no part of the key.
+# The compilers make no debugging information, which -s -w would leave out of the program anyway: a tenth less work for the
+# same result, so the flag is no part of the key.
 sooner=(-gcflags=all=-dwarf=false)
 export CGO_ENABLED=0 GOFLAGS=-mod=readonly
 # The compilers collect less garbage: a fifth of the processor time, for twice their memory.
@@ -78,7 +78,7 @@ if ((${#wanted[@]})); then
     [[ $(printf '%s\n' "$needed_go" "${found_go#go}" | sort -V | head -1) == "$needed_go" ]] ||
         fail "this Go is ${found_go#go}: $install"
 
-    rm -rf "$assets/$name.building".*           # what an interrupted build left; we hold the lock
+    rm -rf "$assets/$name.building".*           # leftovers of an interrupted build; this one holds the lock
     building=$(mktemp -d "$assets/$name.building.XXXXXX")
     sources=$(mktemp -d)
     trap 'rm -rf "$building" "$sources"' EXIT

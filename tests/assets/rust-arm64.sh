@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Prints the directory that contains bin/rustc, which compiles for x86_64 and for aarch64, from Debian's packages; unpacks the packages
-# there first where needed. This script is for machines that cannot reach rustup's server; elsewhere `rustup target add
-# aarch64-unknown-linux-gnu` is the better way, and `.ci/release` chooses. The one line on stdout is the directory's absolute path;
-# messages for people are written to stderr.
+# Prints a directory with a Rust compiler from Debian's packages: its bin/rustc compiles for x86_64 and for aarch64. If the
+# directory is missing, the script unpacks the packages there first. This script is for machines that cannot reach rustup's
+# server; elsewhere `rustup target add aarch64-unknown-linux-gnu` is the better way, and `.ci/release` chooses. The one line
+# on stdout is the directory's absolute path; messages for people are written to stderr.
 #
 # Debian keeps this compiler for its browsers (rustc-web), and rustc-web is newer than rustc of the distribution. apt fetches the
 # packages, which needs no root, and checks their signatures. The packages are unpacked and not installed. apt's lists are kept in a
@@ -28,7 +28,7 @@ if [[ ! -d "$directory" ]]; then
     command -v apt-get >/dev/null && command -v dpkg >/dev/null || fail "there is no apt here: $instead"
     [[ $(dpkg --print-architecture) == amd64 ]] || fail "this is no x86_64 machine: $instead"
 
-    rm -rf "$assets"/rust-arm64.building.*      # what an interrupted run left; we hold the lock
+    rm -rf "$assets"/rust-arm64.building.*      # leftovers of an interrupted run; this run holds the lock
     building=$(mktemp -d "$assets/rust-arm64.building.XXXXXX")
     trap 'rm -rf "$building"' EXIT
     chmod 755 "$building"
@@ -46,7 +46,7 @@ END
 
     say "fetching Debian's lists of packages for two architectures, 25 MB"
     apt-get --quiet=2 update >&2 || fail "apt could not fetch its lists"
-    # depends PACKAGE START: the package on which it depends and whose name starts so.
+    # depends PACKAGE START: prints the first dependency of PACKAGE whose name begins with START.
     depends() { apt-cache depends "$1" | sed -n "s/^ *Depends: \($2[^ ]*\)$/\1/p" | head -1; }
     library=$(depends libstd-rust-web-dev:amd64 libstd-rust-web-)
     llvm=$(depends "${library:-none}" libllvm)
@@ -58,7 +58,7 @@ END
     for package in "$building"/apt/*.deb; do dpkg -x "$package" "$building"; done
     rm -rf "$building/apt"
     mkdir "$building/bin"
-    # The compiler's own libraries lie beside it and not where the loader looks.
+    # The compiler's own libraries are in the unpacked directory, where the loader does not look by itself.
     cat >"$building/bin/rustc" <<'END'
 #!/bin/sh
 root=$(dirname "$(dirname "$(readlink -f "$0")")")/usr

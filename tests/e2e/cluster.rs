@@ -16,7 +16,7 @@ use crate::pods::{PORT, REPORT_PORT, Report};
 /// The namespaces of the chart and of its users.
 pub(crate) const SYSTEM: &str = "tokensource-system";
 pub(crate) const SHOP: &str = "shop";
-/// The deadline under load; it takes seconds otherwise.
+/// The deadline for a change of state on a loaded machine. Without load, changes take seconds.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 pub(crate) struct Cluster {
@@ -41,7 +41,7 @@ impl Cluster {
         api.list(&ListParams::default().labels(labels)).await.map(|list| list.items).unwrap_or_default()
     }
 
-    /// Waits until two of them are Ready and no others are left.
+    /// Waits until two controllers are Ready and no others are left.
     pub(crate) async fn two_are_ready(&self) -> Vec<Pod> {
         eventually("two controllers that are Ready", PATIENCE, async || {
             let pods = self.controllers().await;

@@ -4,7 +4,7 @@
 #   image.sh TAG ARCHIVE CACHE
 #
 # The Dockerfile's bases are build arguments. Here the build image is this machine's own toolchain: an empty image, into
-# which /usr, Rust and the directory with cargo's downloads are mounted. What cargo has compiled stays in CACHE.
+# which /usr, Rust and the directory with cargo's downloads are mounted. CACHE keeps the crates that cargo has compiled.
 #
 # Needs root, buildah, and a directory in TMPDIR that may be deleted. The tests run this script inside an enclosure (tokensource-kit):
 # the end of the enclosure removes buildah's mounts, and its files in /run and /var.
@@ -42,7 +42,7 @@ buildah config --env "PATH=/rust/bin:/usr/local/bin:/usr/bin:/bin" --env CARGO_H
 buildah commit --quiet "$container" localhost/build:local >/dev/null
 
 cd "$root"
-epoch=$(git log -1 --format=%ct 2>/dev/null || echo 0) # of a tarball there is no commit
+epoch=$(git log -1 --format=%ct 2>/dev/null || echo 0) # a tarball has no commit
 buildah build --isolation chroot --pull-never --signature-policy "$work/policy.json" \
     --build-arg BUILD_IMAGE=localhost/build:local --build-arg SOURCE_DATE_EPOCH="$epoch" \
     --volume /usr:/usr:ro --volume /etc/alternatives:/etc/alternatives:ro --volume "$sysroot:/rust:ro" \

@@ -1,5 +1,5 @@
-//! The story: README's commands bring up two replicas; a pod uses a token through three renewals, the leader's violent end,
-//! an upgrade and a handover; no call is answered 401, and no token is requested before it is due. Knows the expected
+//! The story: README's commands start two replicas; a pod uses a token through three renewals, a `kill -9` of the leader, an
+//! upgrade and a handover; no call is answered 401, and no token is requested before it is due. Knows the expected
 //! behaviour; must not know how it is implemented.
 
 use std::process::Command;
@@ -122,7 +122,7 @@ impl Story<'_> {
         self.say("first renewal, seen by the client");
     }
 
-    /// Just before the second renewal is due.
+    /// Kills the leader just before the second renewal is due.
     async fn kill_the_leader(&self) {
         let due = self.cluster.renews_at("books").await;
         let wait = due - TimeDelta::seconds(5) - Utc::now();
@@ -144,7 +144,8 @@ impl Story<'_> {
         );
     }
 
-    /// Another value, and therefore new pods. In addition, the namespace enforces docs/install.md's pod security.
+    /// Upgrades with another value, so that the pods are replaced. The namespace enforces the pod security of
+    /// docs/install.md, too.
     async fn upgrade(&self) {
         let before: Vec<String> =
             self.cluster.controllers().await.iter().map(ResourceExt::name_any).collect();
@@ -169,7 +170,7 @@ impl Story<'_> {
         self.say(&format!("upgraded, without a token request; {leader} leads"));
     }
 
-    /// SIGTERM, as when a node is drained.
+    /// Deletes the leader's pod, as a drain of its node does: the leader gets SIGTERM.
     async fn end_the_leader(&self) {
         let leader = self.cluster.leader().await.expect("a leader");
         let pod = self.cluster.leading_pod().await;
@@ -216,7 +217,7 @@ impl Story<'_> {
             assert_eq!(self.scene.refused(client).await.len(), 0, "Keycloak refused nothing to {client}");
         }
         self.nothing_was_refused();
-        self.the_server_means_it(first_token).await;
+        self.invalid_tokens_are_refused(first_token).await;
         self.scene.node.check();
     }
 
@@ -235,7 +236,7 @@ impl Story<'_> {
     }
 
     /// Checks that the resource server refuses invalid tokens.
-    async fn the_server_means_it(&self, first_token: &str) {
+    async fn invalid_tokens_are_refused(&self, first_token: &str) {
         let good = self.cluster.token("books-token").await;
         let mut forged = good.clone();
         forged.replace_range(good.len() - 20..good.len() - 10, "AAAAAAAAAA");

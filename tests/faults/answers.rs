@@ -12,7 +12,7 @@ use tokensource_kit::scripted_provider::Answer;
 use crate::story::{SOON, Story, TOKEN, is};
 use crate::witness::{Witness, at_rest, at_rest_within, rotate, settled};
 
-pub(crate) async fn slow_api_server_is_lived_with(story: &mut Story, proxy: &Proxy) {
+pub(crate) async fn slow_api_server_costs_no_token(story: &mut Story, proxy: &Proxy) {
     proxy.inject(usize::MAX, Fault::Delay(Duration::from_secs(2)), |_| true);
     story.controller.restart().await;
     // The renewal is due between 13.5 s and 15 s, and five calls of 2 s each write the new token: in time.
@@ -47,7 +47,7 @@ pub(crate) async fn conflicts_cost_no_token(story: &mut Story, proxy: &Proxy) {
     witness.saw_no_loss();
 }
 
-pub(crate) async fn status_that_cannot_be_written_is_owed(story: &mut Story, proxy: &Proxy) {
+pub(crate) async fn status_that_cannot_be_written_is_written_later(story: &mut Story, proxy: &Proxy) {
     let first = proxy.inject(3, Fault::Answer(503, None), Call::writes_status);
     settled(story, "owed").await;
     let witness = Witness::of(story, &["owed-token"]);
@@ -89,7 +89,7 @@ pub(crate) async fn dropped_watches_lose_nothing(story: &mut Story, proxy: &Prox
     assert!(watches >= 20, "only {watches} watches were begun: were any cut?");
 }
 
-/// A list succeeds, and the watch after it never does: each attempt begins well.
+/// The list and the watch of Secrets fail, while those of other kinds succeed.
 pub(crate) async fn list_that_keeps_failing_is_repeated_ever_more_seldom(story: &mut Story, proxy: &Proxy) {
     settled(story, "patient").await;
     let watches = |call: &Call| call.is_watch() && call.path().ends_with("/secrets");

@@ -12,7 +12,7 @@ use tokensource_kit::unique;
 
 use crate::story::{Story, TOKEN};
 
-/// The lifetime of the tokens, and the latest time of their renewal.
+/// The lifetime of the tokens.
 const LIFE: Duration = Duration::from_secs(20);
 
 /// The environment in which a controller's clock can be changed, for the stories of this module.
@@ -32,18 +32,18 @@ static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/clock.c");
     let mut compiler = Command::new("cc");
     compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source);
-    assert!(compiler.status().expect("a C compiler").success(), "cc failed; its words are above");
+    assert!(compiler.status().expect("a C compiler").success(), "cc failed; its messages are above");
     library
 });
 
 /// A temporary directory, a new directory for each run.
 fn directory() -> PathBuf {
-    static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
+    static DIRECTORY: LazyLock<PathBuf> = LazyLock::new(|| {
         let directory = std::env::temp_dir().join(format!("clock-{}", unique::word(8)));
         std::fs::create_dir(&directory).expect("a temporary directory");
         directory
     });
-    FOLDER.clone()
+    DIRECTORY.clone()
 }
 
 fn step_file(story: &str) -> PathBuf {

@@ -11,7 +11,7 @@ use tokensource_kit::scripted_provider::Answer;
 use crate::story::{SOON, Story, TOKEN};
 use crate::witness::{Witness, at_rest, rotate};
 
-/// A crash with the first token, and another with a renewal; each costs this number of tokens.
+/// A crash with the first token, and another with a renewal; `lost` is the number of tokens that each costs.
 async fn crash(
     story: &Story,
     proxy: &Proxy,
@@ -63,7 +63,7 @@ fn publishes(call: &Call) -> bool {
     call.writes_secret() && (call.method == "POST" || call.target.contains("force=true"))
 }
 
-pub(crate) async fn while_the_provider_thinks(story: &mut Story, proxy: &Proxy) {
+pub(crate) async fn before_the_answer(story: &mut Story, proxy: &Proxy) {
     let inject = || {
         story.provider.answer(TOKEN, Answer::token(3600).after(Duration::from_secs(3)));
         None

@@ -14,7 +14,7 @@ use tokensource_kit::scripted_provider::Answer;
 use crate::story::{SOON, Story, TOKEN};
 use crate::witness::{exists, rotate, settled};
 
-/// The maximum number of retries: calls for a deleted object are not repeated.
+/// The maximum number of failed reconciles: calls for a deleted object are not repeated again and again.
 const FEW: usize = 4;
 
 pub(crate) async fn source_goes_in_the_background(story: &mut Story, _: &Proxy) {
@@ -113,7 +113,7 @@ async fn end_of_the_namespace(story: &Story) {
     .await;
 }
 
-/// The watch of namespaces still has the deleted namespace when the first TokenSource of the new one arrives.
+/// The watch of namespaces has not delivered the deletion when the first TokenSource of the new namespace arrives.
 pub(crate) async fn namespace_made_again_while_its_watch_lags(story: &mut Story, proxy: &Proxy) {
     let namespaces: Api<Namespace> = Api::all(story.world.plane().admin());
     settled(story, "first").await;
@@ -142,5 +142,5 @@ pub(crate) async fn namespace_made_again_while_its_watch_lags(story: &mut Story,
 
 /// The time that the controller-manager may take to empty a namespace.
 const ENDED: Duration = Duration::from_secs(60);
-/// The time after which objects are reconciled that were skipped because their namespace was ending.
+/// The deadline for the first reconcile of objects that were skipped because their namespace was being deleted.
 const AGAIN: Duration = Duration::from_secs(50);

@@ -1,8 +1,8 @@
 //! Stories about faults of the control plane and of the process, on a real control plane with the real binary.
 //!
-//! Each controller reaches the API server through a proxy that withholds, delays, refuses or loses chosen calls. Each story
-//! counts token requests, and most check that a Secret never loses a valid token. Stories that break the control plane
-//! itself have a control plane of their own.
+//! Each story's controller reaches the API server through a proxy that withholds, delays, refuses or loses chosen calls.
+//! Each story counts token requests, and most check that a Secret never loses a valid token. Stories that break the control
+//! plane itself have a control plane of their own.
 
 #![allow(clippy::disallowed_methods)] // stories run in real time
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a failure ends a story
@@ -80,8 +80,8 @@ fn faults(world: &Arc<World>) -> Vec<Trial> {
         answers::busy_api_server_costs_no_token,
         answers::conflicts_cost_no_token,
         answers::dropped_watches_lose_nothing,
-        answers::slow_api_server_is_lived_with,
-        answers::status_that_cannot_be_written_is_owed,
+        answers::slow_api_server_costs_no_token,
+        answers::status_that_cannot_be_written_is_written_later,
         backup::restored_refresh_token_is_taken_back,
         backup::restored_secrets_make_way_for_new_ones,
         backup::restored_without_owners_they_are_taken_back_by_hand,
@@ -92,7 +92,7 @@ fn faults(world: &Arc<World>) -> Vec<Trial> {
         crashes::after_the_secret_was_claimed,
         crashes::after_the_secret_without_its_answer,
         crashes::after_the_status,
-        crashes::while_the_provider_thinks,
+        crashes::before_the_answer,
         deletions::namespace_ends_in_peace,
         deletions::source_goes_in_the_background,
         deletions::source_goes_in_the_foreground,

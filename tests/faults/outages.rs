@@ -1,4 +1,4 @@
-//! kube-apiserver and etcd are killed while the controller sends requests and tokens become due.
+//! kube-apiserver or etcd is killed while the controller sends requests and tokens become due.
 
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ async fn outage(story: &Story, component: fn(&ControlPlane) -> &Process) {
     assert_eq!((story.provider.count(TOKEN), story.provider.count(SHORT)), (2, 2));
     let witness = Witness::of(story, &["short-1-token", "short-2-token", "long-1-token", "long-2-token"]);
 
-    // Two requests are in flight when the API server dies, and are answered during the outage.
+    // Two requests are in flight when the component is killed, and are answered during the outage.
     tokio::time::sleep(Duration::from_secs(12)).await;
     for _ in LONG_LIVED {
         story.provider.answer(TOKEN, Answer::token(3600).after(Duration::from_secs(3)));

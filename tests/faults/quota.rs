@@ -1,4 +1,4 @@
-//! A full etcd: tokens cannot be written, and are not requested again until they can.
+//! A full etcd: a token that cannot be written is kept until it can be written, and no other token is requested.
 
 use std::time::Duration;
 

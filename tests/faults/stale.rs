@@ -1,8 +1,8 @@
 //! Stale states: the controller gets an older state of the cluster than it has seen.
 //!
-//! The controller lists without a resourceVersion, which an API server may not answer from an outdated cache, so a lagging
-//! one only delays the controller. A list with `resourceVersion=0` and without a limit would be answered from the cache, as
-//! the first story shows.
+//! The controller lists without a resourceVersion. An API server may not answer such a list from an outdated cache, so an
+//! API server that lags only delays the controller. A list with `resourceVersion=0` and without a limit would be answered
+//! from the cache, as the first story shows.
 
 use std::time::Duration;
 
@@ -60,8 +60,8 @@ pub(crate) async fn restart_against_an_api_server_that_lags(story: &mut Story, _
     program.environment.push(("KUBECONFIG".to_owned(), kubeconfig.display().to_string()));
     let second = tokensource_kit::process::Process::start(program);
     tokio::time::sleep(Duration::from_secs(8)).await;
-    assert_eq!(story.provider.count(TOKEN), 1, "asked on the word of a cache that is behind");
-    assert!(story.controller.get("/readyz").await.is_err(), "ready without having seen what there is");
+    assert_eq!(story.provider.count(TOKEN), 1, "a token was requested because of an outdated cache");
+    assert!(story.controller.get("/readyz").await.is_err(), "ready before the lists were answered");
     assert!(second.is_running());
 
     follower.pipe.thaw();
@@ -90,7 +90,7 @@ pub(crate) async fn created_secret_that_no_watch_shows_is_known(story: &mut Stor
     at_rest(story, "unheard", 1).await;
 }
 
-/// The controller's own writes are delivered late or never: it uses the results of its writes.
+/// The watches deliver the controller's own writes late or never, so the controller uses the results of its writes.
 pub(crate) async fn silent_watches_cost_no_token(story: &mut Story, proxy: &Proxy) {
     settled(story, "deaf").await;
     // The renewal is due between 6.3 s and 7 s.

@@ -1,5 +1,5 @@
-//! Objects that cannot be decoded, written by users with rights to only these objects: while the controller runs and at its
-//! start. Other objects are served, and no data of users is in the log.
+//! Objects that cannot be decoded, and that a user with rights to only these objects can write: while the controller runs
+//! and at its start. Other objects are served, and no data of users is in the log.
 //!
 //! kubectl writes and reads them, because the client of the tests cannot decode them either.
 
@@ -137,7 +137,8 @@ async fn write_what_cannot_be_read(story: &Story) {
         .await;
 }
 
-/// An unreadable object is reported in all possible places.
+/// Waits until the status of each unreadable TokenSource, and of a TokenSource with an unreadable provider, reports
+/// `InvalidSpec`.
 async fn refused(story: &Story) {
     let reason = "jsonpath={.status.conditions[?(@.type==\"Renewed\")].reason}";
     for name in ["claims", "newer", "referring"] {

@@ -1,4 +1,4 @@
-//! The end of every story: the number of token requests, and whether a Secret has lost a valid token.
+//! The checks at the end of a story: the number of token requests, and whether a Secret has lost a valid token.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -78,7 +78,7 @@ pub(crate) async fn at_rest(story: &Story, name: &str, requests: usize) {
     at_rest_within(story, name, requests, SOON).await;
 }
 
-/// The same with a longer deadline.
+/// As [`at_rest`], with a deadline of the caller's.
 pub(crate) async fn at_rest_within(story: &Story, name: &str, requests: usize, patience: Duration) {
     eventually("all requests", patience, async || match story.provider.count(TOKEN) {
         count if count >= requests => Ok(()),

@@ -12,7 +12,7 @@ use crate::root;
 
 const SCHEMA: &str = "deploy/helm/tokensource/values.schema.json";
 
-/// Names in charts that people know, and what this chart calls the same thing.
+/// Names of values in other charts, and the names of these values in this chart.
 const ELSEWHERE: [(&str, &str); 17] = [
     ("concurrent", "extraArgs"),
     ("containerSecurityContext", "securityContext"),
@@ -71,7 +71,8 @@ pub(crate) fn schema() -> (String, String) {
     (SCHEMA.to_owned(), format!("{}\n", serde_json::to_string_pretty(&schema).unwrap()))
 }
 
-/// Below the top, helm's library reports another place for a `propertyNames`. A constant is reported in its own place.
+/// Below the top, helm's library reports a violated `propertyNames` at a wrong place, and a violated `const` at the right
+/// place.
 fn name_properties(schema: &mut Value) {
     let others = &schema["additionalProperties"];
     if *others == false || others["const"].is_string() {

@@ -29,7 +29,8 @@ fn room<'a>(rooms: &'a BTreeSet<String>, module: &[String]) -> Option<&'a String
     rooms.iter().filter(|room| module.starts_with(room)).max_by_key(|room| room.len())
 }
 
-/// The imports between directories. Files around a directory have no box of their own.
+/// The imports between directories. An import of an enclosing directory is left out, because the files directly in that
+/// directory have no box of their own.
 fn edges(source: &Path, rooms: &BTreeSet<String>) -> Edges {
     let imports = Modules::read(source).imports();
     let between = imports.iter().filter_map(|(from, to)| Some((room(rooms, from)?, room(rooms, to)?)));

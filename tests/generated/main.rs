@@ -1,6 +1,6 @@
 //! Generated files: `crds/`, the generated parts of pages in `docs/`, and of the chart's schema. Each must be what the code
-//! would generate. `make generate` writes them, by running this test with `GENERATE_INTO=FOLDER`. Knows the files, and how a
-//! page marks its generated parts; must not know their content.
+//! would generate. `make generate` writes them, by running this test with `GENERATE_INTO=DIRECTORY`. Knows the files, and
+//! how a page marks its generated parts; must not know their content.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test: also in its helpers
 
@@ -35,7 +35,7 @@ fn page(file: &str, parts: &[(&str, String)]) -> (String, String) {
     (file.to_owned(), written + rest)
 }
 
-/// Paths and contents.
+/// The generated files, each with its path and content.
 fn generated() -> Vec<(String, String)> {
     let definitions = definitions().map(|definition| {
         let file = format!("crds/{}.yaml", definition.spec.names.plural);

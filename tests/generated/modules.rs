@@ -13,7 +13,7 @@ pub(crate) type Module = Vec<String>;
 struct Source {
     /// The paths in its code, without its tests.
     paths: Vec<String>,
-    /// The paths of its `use`, by which other modules may refer to the imported items.
+    /// The paths of its `use` declarations, by which other modules may refer to the imported items.
     used: Vec<String>,
 }
 
@@ -54,7 +54,7 @@ impl Modules {
         self.0.insert(module, Source { paths: paths(code), used });
     }
 
-    /// The imports, as pairs of importing and imported module. A module may use what the modules around it define.
+    /// The imports, as pairs of importing and imported module. The use of an enclosing module is no import here.
     pub(crate) fn imports(&self) -> BTreeSet<(Module, Module)> {
         let mut imports = BTreeSet::new();
         for (module, source) in &self.0 {
@@ -66,7 +66,8 @@ impl Modules {
         imports
     }
 
-    /// The path from the root, if it begins at the root, at a module around this one or at one within it.
+    /// The path from the root; None for a path that begins neither with `crate` or `super` nor with a module inside
+    /// `module`.
     fn absolute(&self, module: &[String], path: &str) -> Option<Module> {
         let path = path.trim_start_matches("self::").trim_end_matches("::self");
         let segments: Module = path.split("::").map(str::to_owned).collect();

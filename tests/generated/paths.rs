@@ -4,7 +4,7 @@
 /// Every path in a string, `a::{b, c::d}` being `a::b` and `a::c::d`.
 pub(crate) fn paths(text: &str) -> Vec<String> {
     let mut found = Vec::new();
-    // What the surrounding braces put before a path: nothing, unless they are a group of a `use`.
+    // The beginnings that surrounding braces add to a path: an empty one, unless the braces are a group of a `use`.
     let mut prefixes = vec![String::new()];
     let mut path = String::new();
     let code = text.lines().map(|line| line.split("//").next().unwrap_or_default());

@@ -287,7 +287,7 @@ const GOOD: [Good; CATALOG.len()] = [
     ),
     good("dingtalk", 7200, r#"{"accessToken": "fw8ef8we8f76e6f7s8d", "expireIn": 7200}"#),
     good("wechat", 7200, r#"{"access_token": "57_x-Y_z", "expires_in": 7200}"#),
-    // The lease of the answer itself is 0: the token's counts.
+    // The lease of the answer itself is 0, and the lease of the token counts.
     good(
         "vault-kubernetes",
         3600,
@@ -383,7 +383,7 @@ fn response_settings_stand_where_they_are_needed_and_nowhere_else() {
     }
 }
 
-/// The comments in the manifests describe the same.
+/// The comments in the manifests name these keys.
 #[test]
 fn addresses_of_apis_reach_the_secret() {
     let expected = [
@@ -400,7 +400,7 @@ fn addresses_of_apis_reach_the_secret() {
     }
 }
 
-/// The comment in the manifest describes the same.
+/// The comment in zoho.yaml describes such answers.
 #[test]
 fn zohos_milliseconds_need_the_other_member() {
     let body = r#"{"access_token": "1000.a", "expires_in_sec": 3600, "token_type": "Bearer", "expires_in": 3600000}"#;
@@ -606,7 +606,7 @@ fn each_provider_has_a_refusal_that_is_explained() {
     for name in CATALOG {
         let is_explained =
             |(of, _, _, reason): &&(&str, u16, &str, Reason)| *of == name && !unexplained.contains(reason);
-        // Their own codes, which the message shows, say what is wrong.
+        // The codes of these providers, which the message shows, say what is wrong.
         let shows_code = ["ups", "shopify"].contains(&name);
         assert_eq!(REFUSALS.iter().any(|refusal| is_explained(&refusal)), !shows_code, "{name}");
     }

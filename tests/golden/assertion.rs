@@ -49,7 +49,7 @@ fn ec(curve: &'static EcdsaSigningAlgorithm) -> Key {
     Key { pem, public: pair.public_key().as_ref().to_vec() }
 }
 
-/// EC keys, likewise.
+/// An EC key on the curve P-521 that is made once for each run.
 fn ec_key() -> &'static Key {
     static KEY: OnceLock<Key> = OnceLock::new();
     KEY.get_or_init(|| ec(&ECDSA_P521_SHA512_FIXED_SIGNING))
@@ -70,7 +70,8 @@ pub(crate) fn ec_private_key() -> &'static str {
     &ec_key().pem
 }
 
-/// Header and claims of an assertion, which must be signed with [`private_key`], [`ec_private_key`] or the client secret.
+/// Header and claims of an assertion, which must be signed with [`private_key`], [`p256_private_key`], [`ec_private_key`] or
+/// the client secret.
 pub(crate) fn readable(assertion: &str) -> String {
     let parts: Vec<&str> = assertion.split('.').collect();
     let [header, claims, signature] = parts[..] else { panic!("{} parts", parts.len()) };

@@ -1,5 +1,5 @@
 //! The providers that are served by configuration alone (`deploy/examples/catalog`): each manifest's exact request. Knows
-//! the manifests; must not know their content, except Sabre's prepared credentials.
+//! the manifests; must not know their content, except credentials that must have a special form.
 
 use std::collections::BTreeSet;
 use std::fs;

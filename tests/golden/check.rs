@@ -1,5 +1,6 @@
-//! The output of `tokensource check`, word for word: for the documented providers, and for every fault of a manifest. Knows
-//! the manifests and the outputs; must not know how the program makes an output. `UPDATE_GOLDEN=1` writes the files again.
+//! The output of `tokensource check`, word for word: for the documented providers, and for manifests with and without faults.
+//! Knows the manifests and the outputs; must not know how the program makes an output. `UPDATE_GOLDEN=1` writes the files
+//! again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -66,20 +67,20 @@ fn the_documented_providers_are_found_good() {
 }
 
 #[test]
-fn whatever_is_wrong_is_said_with_what_to_do() {
+fn every_fault_is_reported_with_advice() {
     for file in files("yaml") {
         let (text, status) = check(&["-f", file.to_str().unwrap()]);
         let expected = if GOOD.contains(&stem(&file)) { ExitStatus::Success } else { ExitStatus::Failure };
         assert_eq!(status, expected, "{}: {text}", file.display());
         compare(stem(&file), &text);
     }
-    let told: Vec<_> = files("txt").iter().map(|path| stem(path).to_owned()).collect();
-    let of_manifests = told.iter().filter(|name| !name.starts_with("example-")).count();
+    let outputs: Vec<_> = files("txt").iter().map(|path| stem(path).to_owned()).collect();
+    let of_manifests = outputs.iter().filter(|name| !name.starts_with("example-")).count();
     assert_eq!(of_manifests, files("yaml").len(), "an output for each manifest, and no other output");
 }
 
 #[test]
-fn the_pages_show_what_is_said() {
+fn the_pages_show_the_output() {
     let pages = fs::read_to_string(root().join("docs/cli.md")).unwrap();
     let mut seen = 0;
     for block in pages.split("```\n").filter_map(|block| block.strip_prefix("$ tokensource check -f ")) {

@@ -21,8 +21,9 @@ use tokensource::oauth::{Secret as Confidential, SigningContext, USER_AGENT, bui
 
 use crate::assertion;
 
-/// The vectors of RFC 6749's errata: every character that one of the encodings treats specially.
+/// A client id with characters that the encodings treat differently, such as a space and a slash.
 const CLIENT_ID: &str = "1PpG/Q 1";
+/// A client secret with such characters: a slash, a colon, a plus and an equals sign.
 pub(crate) const CLIENT_SECRET: &str = "z/tZ9VwFZqApmIQ+ZH1I5pLk/uB4ud:X2/8bL+wfFTt1rFw=";
 
 /// A user name as a user would type it.
@@ -136,8 +137,8 @@ impl Example {
             .unwrap_or_else(|failure| panic!("{failure:?}"))
     }
 
-    /// Request line, headers by name, empty line, body. Signed parts are verified and shown decoded after it, because a
-    /// signature may differ each time.
+    /// Request line, headers by name, empty line, body. Signed parts are verified, and shown decoded after the body, because
+    /// a signature may differ each time.
     pub(crate) fn request(&self, refresh_token: Option<&str>) -> String {
         let signing = SigningContext { now: now(), nonce: "nonce".to_owned() };
         if let Some(text) = self.signed(&signing) {

@@ -1,5 +1,5 @@
 //! The pages of the five documented providers (`docs/providers`): each shows the tested manifest, its request, and existing
-//! reasons. `stories::examples` runs the commands on them. Knows the structure of a page; must not know its content.
+//! reasons. `stories::examples` runs the commands on these pages. Knows the structure of a page; must not know its content.
 
 use std::fs;
 
@@ -35,8 +35,8 @@ fn each_page_shows_the_manifest_as_it_is_tested() {
 #[test]
 fn each_page_shows_the_request_that_is_sent() {
     for name in PAGES {
-        let told = read(&format!("tests/golden/check/example-{name}.txt"));
-        let requests = told.split("  Request\n").skip(1).map(|part| {
+        let output = read(&format!("tests/golden/check/example-{name}.txt"));
+        let requests = output.split("  Request\n").skip(1).map(|part| {
             let (request, _) = part.split_once("\n\n  Renewal").unwrap();
             let lines: Vec<_> =
                 request.lines().map(|line| line.strip_prefix("    ").unwrap_or(line)).collect();

@@ -10,7 +10,7 @@ use tokensource_kit::chart;
 
 use crate::helm::{Helm, find, kind};
 
-/// What a rendering with the value shows, and a rendering without the value does not show.
+/// The difference that a value makes: a rendering with the value shows it, and a rendering without the value does not.
 enum Effect {
     /// This value at this place of an object.
     At(&'static str, &'static str, &'static str, Value),
@@ -32,7 +32,7 @@ const ENV: &str = "/spec/template/spec/containers/0/env/1";
 const PULL: &str = "/spec/template/spec/imagePullSecrets";
 const PEM: &str = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----";
 
-/// An argument of the controller, after the arguments of the defaults.
+/// The argument after `controller`, `--leader-elect` and `--lease-name`.
 fn argument(expected: &str) -> Effect {
     pod("/spec/template/spec/containers/0/args/3", json!(expected))
 }
@@ -262,7 +262,7 @@ fn pods() -> Vec<(Value, Effect)> {
             "/spec/template/spec/priorityClassName",
         ),
         as_it_stands("dnsPolicy", json!("Default"), "/spec/template/spec/dnsPolicy"),
-        // What is not replaced stays, and keeps names from being looked up in the cluster's own domains.
+        // The chart's options stay, and keep names from being looked up in the cluster's own domains.
         (
             json!({"dnsConfig": {"nameservers": ["10.0.0.53"]}}),
             pod(
@@ -451,7 +451,7 @@ impl Effect {
     }
 }
 
-/// What is at a place of an object, null if nothing; None if there is no such object.
+/// The value at a place of an object, null if there is none; None if there is no such object.
 fn place(objects: &[DynamicObject], wanted: &str, name: &str, pointer: &str) -> Option<Value> {
     let object = objects.iter().find(|object| kind(object) == wanted && object.name_any() == name)?;
     Some(serde_json::to_value(object).unwrap().pointer(pointer).cloned().unwrap_or_default())
@@ -485,7 +485,7 @@ fn each_value_has_its_effect_with_helm_3() {
     each_value_has_its_effect(&Helm::offline().of_major_3());
 }
 
-/// Each place of a value that is set.
+/// Adds the path of each value that is set.
 fn places(path: &str, value: &Value, found: &mut BTreeSet<String>) {
     found.insert(path.to_owned());
     for (name, member) in value.as_object().into_iter().flatten() {
@@ -505,7 +505,7 @@ fn no_value_is_without_a_case() {
     }
 }
 
-/// The names that `helm create` gives and that other charts have, all together.
+/// Values with the names that `helm create` gives and that other charts have, all at the same time.
 pub(crate) fn conventional() -> Value {
     json!({
         "nameOverride": "tokens", "fullnameOverride": "oauth-tokens", "replicaCount": 3,
@@ -547,8 +547,8 @@ fn conventional_names_work_together() {
     }
 }
 
-/// The namespaces of this platform assign the users, and refuse a pod that names another user. Its name servers listen on another
-/// port.
+/// On `OpenShift`, each namespace assigns the user of its pods, and refuses a pod that names another user. Its name
+/// servers listen on another port than Kubernetes's.
 #[test]
 fn openshift_chooses_the_user_and_has_another_port_for_dns() {
     let helm = Helm::offline();

@@ -96,7 +96,7 @@ pub(crate) fn outcome(output: &Output) -> Result<String, String> {
 }
 
 pub(crate) fn kind(object: &DynamicObject) -> &str {
-    &object.types.as_ref().expect("a manifest says its kind").kind
+    &object.types.as_ref().expect("a manifest has a kind").kind
 }
 
 /// The one object of this kind and name.
@@ -107,7 +107,7 @@ pub(crate) fn find<'a>(objects: &'a [DynamicObject], wanted: &str, name: &str) -
     found[0]
 }
 
-/// Kind and name of each, in order.
+/// Kind and name of each object, sorted.
 pub(crate) fn names(objects: &[DynamicObject]) -> Vec<(String, String)> {
     let mut names: Vec<_> =
         objects.iter().map(|object| (kind(object).to_owned(), object.name_any())).collect();

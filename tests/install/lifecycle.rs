@@ -173,8 +173,8 @@ impl Site {
         all.list(&kube::api::ListParams::default()).await.expect("an answer").items.len()
     }
 
-    /// Checks that no call of the `ServiceAccount` was refused since the mark, except these: the chart grants what its
-    /// arguments need.
+    /// Checks that no call of the `ServiceAccount` was refused since the mark, except calls about the resources in `but`:
+    /// the chart grants the rights that the controller needs with the chart's arguments.
     fn nothing_was_refused(&self, mark: u64, but: &[&str]) {
         let account = format!("system:serviceaccount:{NAMESPACE}:{CONTROLLER}");
         let audit = self.plane.audit_since(mark);
@@ -223,7 +223,7 @@ async fn from_the_first_token_to_the_last_definition() {
     site.ask("second", None).await;
     site.ready("second").await;
     site.asked_exactly(2).await;
-    // The controller regularly tries to read ClusterTokenProviders.
+    // The controller regularly tries to read ClusterTokenProviders and namespaces.
     site.nothing_was_refused(mark, &["clustertokenproviders", "namespaces"]);
     assert_eq!(site.key().await, key, "an upgrade does not change the key");
     assert!(controller.terminate().await.success());

@@ -9,7 +9,7 @@ use tokensource_kit::shipped::repository;
 
 use crate::helm::{find, kind, kustomize_directory, names};
 
-/// What kustomize makes of an example for a directory in `deploy/kustomize`.
+/// The objects that kustomize builds from an example for a directory in `deploy/kustomize`.
 fn built(example: &str) -> Vec<DynamicObject> {
     // kustomize follows relative paths only.
     let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();

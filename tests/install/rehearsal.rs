@@ -1,5 +1,5 @@
-//! Both renderings checked by a real API server, which stores nothing; and the pod checked by the strictest security
-//! profile.
+//! The renderings of helm and of kustomize, checked by a real API server, which stores nothing; and the pod, checked by the
+//! strictest pod security profile.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -23,7 +23,7 @@ async fn plane() -> ControlPlane {
     plane
 }
 
-/// `kubectl apply --dry-run=server` of a rendering: what would be configured.
+/// Runs `kubectl apply --server-side --dry-run=server` for a rendering, and returns the number of objects.
 fn rehearse(plane: &ControlPlane, rendering: &str) -> usize {
     let mut kubectl = Command::new(plane.kubectl())
         .args(["apply", "--server-side", "--dry-run=server", "--validate=strict", "--filename=-"])

@@ -1,4 +1,4 @@
-//! The output of the chart: the same as kustomize by default, and as the values say otherwise.
+//! The output of the chart: by default the same as kustomize's, and with other values as the values say.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::helm::{Helm, NAMESPACE, RELEASE, arguments, find, kind, kustomize, na
 const CONTROLLER: &str = "tokensource-controller";
 
 #[test]
-fn lint_has_nothing_to_say() {
+fn helm_lint_finds_nothing() {
     let helm = Helm::offline();
     let chart = chart::directory().display().to_string();
     let said = helm.run(&["lint", "--strict", &chart]);
@@ -22,7 +22,7 @@ fn lint_has_nothing_to_say() {
 }
 
 #[test]
-fn copies_are_what_they_are_copies_of() {
+fn copies_equal_their_originals() {
     let originals = [("crds", "crds"), ("deploy/kustomize", ""), ("deploy/monitoring", "monitoring")];
     let files = chart::directory().join("files");
     let mut copied = BTreeSet::new();
@@ -46,7 +46,7 @@ fn files_below(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
     paths.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
 }
 
-/// The object without the parts that are specific to a release: labels, their selectors, and values.
+/// The object without the parts that are specific to a release: labels, annotations, selectors, arguments and environment.
 fn essence(object: &DynamicObject) -> Value {
     let mut object = serde_json::to_value(object).unwrap();
     for pointer in ["/metadata", "/spec/template/metadata"] {
@@ -93,7 +93,7 @@ fn difference(path: &str, left: &Value, right: &Value) -> Option<String> {
 }
 
 #[test]
-fn by_default_it_is_what_the_cluster_overlay_is() {
+fn default_rendering_equals_the_cluster_overlay() {
     let mut wanted = manifest::parse(&kustomize("cluster"));
     // Helm creates the namespace only with `--create-namespace`.
     wanted.retain(|object| kind(object) != "Namespace");
@@ -164,7 +164,7 @@ fn restarting_workloads_is_a_right_of_its_own() {
     }
 }
 
-/// Every value, different from its default.
+/// Most values, each different from its default.
 pub(crate) fn everything() -> Value {
     json!({
         "replicas": 3,
@@ -265,7 +265,7 @@ fn values_arrive_where_they_belong() {
 }
 
 #[test]
-fn what_is_switched_off_is_not_there() {
+fn disabled_objects_are_not_rendered() {
     let rendered = Helm::offline().template(&json!({
         "replicas": 1, "crds": {"install": false}, "policy": {"enabled": false},
         "networkPolicy": {"ingress": false},
@@ -283,12 +283,12 @@ fn what_is_switched_off_is_not_there() {
     assert_eq!(kinds, BTreeSet::from(left), "no budget for a single replica, either");
 }
 
-/// Except the kubelet's probes: a `NetworkPolicy` does not apply to the node of a pod.
+/// The kubelet can always connect: a `NetworkPolicy` does not apply to the node of a pod.
 #[test]
 fn only_the_named_may_connect_to_the_pods() {
     let from = |values: Value| {
         let policy = find(&Helm::offline().template(&values), "NetworkPolicy", CONTROLLER).clone();
-        assert_eq!(policy.data["spec"]["policyTypes"], json!(["Ingress"]), "providers are where they are");
+        assert_eq!(policy.data["spec"]["policyTypes"], json!(["Ingress"]), "egress stays unlimited");
         policy.data["spec"]["ingress"].clone()
     };
     let monitoring =
@@ -305,7 +305,8 @@ fn only_the_named_may_connect_to_the_pods() {
     }
 }
 
-/// Otherwise the resolver tries `login.example.com.svc.cluster.local` first, which is a Service in the namespace `com`.
+/// Without this option, the resolver tries `login.example.com.svc.cluster.local` before the name itself, and a Service
+/// `example` in the namespace `com` could answer.
 #[test]
 fn names_are_looked_up_as_they_stand() {
     let options = json!([{"name": "ndots", "value": "1"}]);

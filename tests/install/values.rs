@@ -88,7 +88,7 @@ fn wrong_values_are_refused_with_their_name() {
 /// Other names for values, which have no default of their own.
 const ALIASES: [&str; 3] = ["crds.enabled", "installCRDs", "replicaCount"];
 
-/// Otherwise a typing error in a default would only be found by a user who overrides it.
+/// Without this test, a typing error in a default would be found only by a user who overrides the default.
 #[test]
 fn schema_knows_the_values_and_no_others() {
     let text = std::fs::read_to_string(chart::directory().join("values.schema.json")).unwrap();

@@ -27,7 +27,7 @@ impl Attack {
         Box::pin(async move {
             tokio::time::sleep(Duration::from_millis(delay)).await;
             run(tenant).await;
-            // An attack that has done everything keeps its state.
+            // An attack that has made all its changes leaves them in place.
             std::future::pending::<()>().await;
         })
     }

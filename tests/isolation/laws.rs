@@ -17,7 +17,7 @@ use crate::world::{LIFE, TOKEN, VICTIMS, World, target_of};
 /// The maximum delay of a renewal.
 const LATEST: TimeDelta = TimeDelta::seconds(5);
 
-/// The laws; the comment of `main` explains them.
+/// The laws; the head of `main` explains them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Law {
     Process,
@@ -180,7 +180,7 @@ pub(crate) fn memory_limit() -> u64 {
     text.strip_suffix("Mi").and_then(|number| number.parse::<u64>().ok()).expect("in MiB") * 1024
 }
 
-/// Invented observations, which show that each law can be broken.
+/// Invented observations, which show that the laws about expiry and lateness can be broken.
 pub(crate) fn trials() -> Vec<Trial> {
     let at = |second: i64| Time::from_timestamp(1_800_000_000 + second, 0).expect("a time");
     let cases = move || -> Result<(), Failed> {

@@ -19,7 +19,7 @@
 //! 6. A replica that is started in the middle of the run is ready within 30 s.
 //! 7. No log contains a secret, with `RUST_LOG=trace`: neither a secret of the tests, nor a value of a Secret that was applied
 //!    by `kubectl` in an uninvolved namespace.
-//! 8. No line of a log begins with what a user wrote, and no line contains a control character.
+//! 8. No line of a log begins with what a user wrote, and no line contains a control character except tabs.
 //! 9. The hostile namespace's innocent TokenSources are served again within a minute of the end of the attacks.
 
 #![allow(clippy::disallowed_methods)] // the run takes place in real time

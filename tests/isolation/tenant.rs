@@ -101,7 +101,7 @@ impl Tenant {
         })
     }
 
-    /// Creates as many such `TokenSource`s.
+    /// Creates this number of such `TokenSource`s.
     pub(crate) async fn sources(&self, count: usize, more: &Value) {
         for number in 0..count {
             self.create(Kind::Source, &self.source(number, more)).await;

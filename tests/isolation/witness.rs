@@ -1,5 +1,6 @@
-//! Observes a run: watches of the victim's Secrets and TokenSources, and a thread that reads `/livez` and the kernel's values. Must
-//! not know the expected values, which `laws` has.
+//! Observes a run: watches of the victim's Secrets and TokenSources, and a thread that reads `/livez` and the memory of the
+//! process. The thread checks its own observations. Must not know what is expected of the victim's tokens, which `laws`
+//! checks.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,9 +26,10 @@ pub(crate) struct Witness(Mutex<Sights>);
 
 #[derive(Default)]
 pub(crate) struct Sights {
-    /// By Secret: since when the Secret had a token with this expiry. `None`: without a token.
+    /// For each Secret: the time of each state that the watch delivered, and the expiry of the token in it; `None` without a
+    /// token.
     pub(crate) tokens: HashMap<String, Vec<(Time, Option<Time>)>>,
-    /// By `TokenSource`: since when its status had this time of the next renewal.
+    /// For each `TokenSource`: the time of each status that the watch delivered, and the renewal time in it.
     pub(crate) plans: HashMap<String, Vec<(Time, Time)>>,
 }
 
@@ -73,7 +75,7 @@ struct Pulse {
     slowest: Duration,
     breaches: Vec<Breach>,
     /// The maximum memory in KiB, without the pages of files.
-    height: u64,
+    most_memory: u64,
 }
 
 /// A thread with a runtime of its own, so that the attacks do not keep it waiting.
@@ -92,7 +94,7 @@ impl Sentinel {
                 tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             let mut pulse = Pulse::default();
             while !stop.load(Ordering::Relaxed) && !found_dead.load(Ordering::Relaxed) {
-                let alive = runtime.block_on(pulse.feel(&world));
+                let alive = runtime.block_on(pulse.observe(&world));
                 found_dead.store(!alive, Ordering::Relaxed);
                 std::thread::sleep(Duration::from_millis(500));
             }
@@ -106,21 +108,21 @@ impl Sentinel {
         self.dead.load(Ordering::Relaxed)
     }
 
-    /// The broken laws; prints the figures.
+    /// Ends the thread, prints the figures, and returns the broken laws.
     pub(crate) fn stop(self, world: &World) -> Vec<Breach> {
         self.ends.store(true, Ordering::Relaxed);
-        let mut pulse = self.thread.join().expect("the thread that feels the pulse");
+        let mut pulse = self.thread.join().expect("the thread of the sentinel");
         let limit = crate::laws::memory_limit();
         println!(
             "/livez: {} asked, the slowest answer took {:.2?}; memory: {} of {} MiB; {} of the process's log",
             pulse.asked,
             pulse.slowest,
-            pulse.height / 1024,
+            pulse.most_memory / 1024,
             limit / 1024,
             world.controller.process().log().metadata().map_or(0, |file| file.len() / 1024 / 1024),
         );
-        if pulse.height > limit {
-            let what = format!("it took {} MiB of {}", pulse.height / 1024, limit / 1024);
+        if pulse.most_memory > limit {
+            let what = format!("it took {} MiB of {}", pulse.most_memory / 1024, limit / 1024);
             pulse.breaches.push(Breach { law: Law::Memory, what });
         }
         pulse.breaches
@@ -129,7 +131,7 @@ impl Sentinel {
 
 impl Pulse {
     /// Makes one observation, and returns whether the process is running.
-    async fn feel(&mut self, world: &World) -> bool {
+    async fn observe(&mut self, world: &World) -> bool {
         let (process, began) = (world.controller.process(), Instant::now());
         if let Some(status) = process.exit_status() {
             let what = format!("the process ended at {}: {status}", Utc::now().format("%T"));
@@ -137,7 +139,7 @@ impl Pulse {
             return false;
         }
         if let (Some(most), Some(files)) = (process.memory("VmHWM"), process.memory("RssFile")) {
-            self.height = self.height.max(most.saturating_sub(files));
+            self.most_memory = self.most_memory.max(most.saturating_sub(files));
         }
         // A new connection, as the kubelet's probe has.
         let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build();

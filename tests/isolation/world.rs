@@ -64,7 +64,7 @@ pub(crate) struct Scale {
 /// How a controller is started: the program, and the means to prevent answers to name look-ups if possible.
 pub(crate) struct Launcher {
     binary: PathBuf,
-    /// Whether names without an entry in a file are looked up at a server that never answers.
+    /// Whether names without an entry in /etc/hosts are looked up at a server that never answers.
     pub(crate) silent_resolver: bool,
     _server: Option<std::net::UdpSocket>,
     _directory: tempfile::TempDir,
@@ -96,7 +96,7 @@ impl World {
         world
     }
 
-    /// A second controller, started as the first one was.
+    /// A second controller, started like the first controller.
     pub(crate) fn replica(&self) -> ControllerProcess {
         self.launcher.start(&self.plane)
     }
@@ -210,7 +210,7 @@ impl World {
         api.get(LEASE).await.ok()
     }
 
-    /// Whether the lease has another holder than before.
+    /// A breach if the lease had no holder before, or has had another holder since.
     pub(crate) async fn lease_breach(&self, before: Option<&Lease>) -> Option<Breach> {
         let held = |lease: Option<&Lease>| {
             let spec = lease.and_then(|lease| lease.spec.clone()).unwrap_or_default();

@@ -35,7 +35,7 @@ impl Model {
             }
             ObtainCall::DropRefreshToken if luck == Luck::Refused => {}
             ObtainCall::DropRefreshToken => world.stored = None,
-            // The provider answers, see `ask`.
+            // The inputs cannot be read, so nothing is sent. `ask` simulates a request that is sent.
             ObtainCall::Request | ObtainCall::RequestAgain => {}
         }
         let next = if luck == Luck::Good { call.after_success() } else { call.after_failure(false) };
@@ -76,11 +76,11 @@ impl Model {
         let ghost = &mut world.ghost;
         (ghost.asked_at, ghost.unrecorded) = (Some(0), true);
         ghost.crashed = false;
-        let heard = if fault == Some(Fault::Lost) { Reply::Unavailable } else { reply };
+        let received = if fault == Some(Fault::Lost) { Reply::Unavailable } else { reply };
         if fault == Some(Fault::Lost) && matches!(reply, Reply::Token { refresh: true }) {
             world.ghost.refresh_lost = true;
         }
-        match self.real.answer(token_inputs, refreshing, heard) {
+        match self.real.answer(token_inputs, refreshing, received) {
             Ok(()) => {
                 let rotated = matches!(reply, Reply::Token { refresh: true });
                 let token = HeldToken {

@@ -1,6 +1,6 @@
 //! The controller's part: `controller::reconcile`, in which each call to the API server and the provider is one step. The
-//! product's own logic decides, also in which order tokens are requested and written; the state between the calls is
-//! repeated here.
+//! product's own logic decides, also in which order tokens are requested and written. The steps around these decisions, and
+//! the state between the calls, are implemented here a second time.
 
 use chrono::TimeDelta;
 use tokensource::decide::backoff::retry_after_error;
@@ -61,7 +61,7 @@ impl Model {
     fn choose(&mut self, world: &World, look: &Look) -> Choice {
         let choice = self.real.decide(look);
         match (self.mutation, choice) {
-            (Some(Mutation::MintsAtStart), Choice::Nothing) if !world.started => {
+            (Some(Mutation::RequestsAtStart), Choice::Nothing) if !world.started => {
                 Choice::Issue(Cause::RenewalDue)
             }
             (Some(Mutation::IgnoresRetryAt), Choice::Wait(Some(_))) => {
@@ -69,7 +69,7 @@ impl Model {
                 if waits { Choice::Issue(Cause::RenewalDue) } else { choice }
             }
             (Some(Mutation::NeverPauses), Choice::Wait(Some(_)))
-            | (Some(Mutation::MintsWhileRefused), Choice::Refuse(_)) => Choice::Issue(Cause::TargetMissing),
+            | (Some(Mutation::IgnoresRefusal), Choice::Refuse(_)) => Choice::Issue(Cause::TargetMissing),
             _ => choice,
         }
     }
@@ -125,7 +125,7 @@ impl Model {
         if luck != Luck::Refused {
             (source.status, source.version) = (status, World::unused());
             world.source = Some(source);
-            if !world.ghost.crashed || properties::target_tells(&world) {
+            if !world.ghost.crashed || properties::target_records_request(&world) {
                 (world.ghost.unrecorded, world.ghost.crashed) = (false, false);
             }
         }
@@ -169,7 +169,7 @@ pub(crate) fn reads_target(world: &World, recorded: u8) -> bool {
     world.known_target.is_some_and(|known| known.ours && known.version != recorded)
 }
 
-/// The object is deleted, and its local state is dropped.
+/// Drops the local state of the object, after its deletion or a crash.
 pub(crate) fn forget(mut world: World) -> World {
     (world.written, world.unwritten, world.held, world.consecutive_errors) = (None, None, None, 0);
     world.ghost.came = None;

@@ -58,7 +58,7 @@ impl Model {
     /// Sets the wall clock. The timer of the next reconcile is unchanged, because timers run by the monotonic clock.
     fn set_clock(&mut self, mut world: World, by: Seconds) -> World {
         self.shift(&mut world, -by);
-        // A failed renewal is still due, but by the new wall clock nobody knows how long it has to wait.
+        // A failed renewal is still due, but by the new wall clock it is unknown how long it has to wait.
         let failed = world.ghost.failed.map(|(generation, token_inputs, _)| (generation, token_inputs, 0));
         world.ghost = Ghost { asked_at: None, failed, came: None, clock_set: true, ..world.ghost };
         world

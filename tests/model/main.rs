@@ -3,8 +3,8 @@
 //! know a state.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test: also in its helpers
-#![allow(clippy::large_types_passed_by_value, clippy::result_large_err)] // a state is copied, a counterexample is the end
-#![allow(clippy::print_stdout)] // how much was looked at is part of the result
+#![allow(clippy::large_types_passed_by_value, clippy::result_large_err)] // states are copied, and an error ends the search
+#![allow(clippy::print_stdout)] // the number of visited states is part of the result
 
 mod asking;
 mod controller;

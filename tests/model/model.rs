@@ -1,5 +1,5 @@
-//! The possible events in the model. Knows every event; must not know which of them are faults, nor the order in which they
-//! are tried.
+//! The possible events in each state, and the fair order of events. Knows which events are disturbances; must not know the
+//! effect of an event.
 
 use tokensource::decide::ObtainCall;
 
@@ -12,7 +12,7 @@ use crate::world::{Family, Ghost, Seconds, Source, Step, World};
 /// The amount by which the clock is changed.
 const CLOCK_STEP: Seconds = 3600;
 
-/// The time that passes in a single step if every reconcile changes nothing.
+/// The time that passes in a single step while no reconcile changes anything.
 const IN_VAIN: Seconds = 1800;
 
 /// How a call to the API server ends.
@@ -53,7 +53,7 @@ pub(crate) enum Move {
     Crash,
     /// The process is down for longer than any pause lasts.
     LongCrash,
-    /// After a restart, the controller gets an older state than before.
+    /// The controller restarts, and its lists do not contain the undelivered events.
     CrashIntoThePast,
     CutOff,
     /// A call hangs for a while.
@@ -61,14 +61,14 @@ pub(crate) enum Move {
     SetClock(Seconds),
 }
 
-/// A removed defence, with which a property must fail.
+/// A defence that is removed, so that a property must fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mutation {
     ForgetsHeldToken,
-    MintsAtStart,
+    RequestsAtStart,
     IgnoresRetryAt,
     NeverPauses,
-    MintsWhileRefused,
+    IgnoresRefusal,
     DropsRefreshToken,
     StoresRefreshTokenLast,
     OverwritesWhatIsThere,

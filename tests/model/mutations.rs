@@ -10,9 +10,9 @@ use crate::world::{Secret, TokenInputs};
 fn a_defence_taken_out_is_found() {
     use Grant::{ClientCredentials, Password, RefreshToken};
     let cases = [
-        (Mutation::MintsAtStart, ClientCredentials, 1, NO_NEEDLESS_REQUEST),
+        (Mutation::RequestsAtStart, ClientCredentials, 1, NO_NEEDLESS_REQUEST),
         (Mutation::HandlesNoRequest, ClientCredentials, 1, NO_NEEDLESS_REQUEST),
-        (Mutation::MintsWhileRefused, ClientCredentials, 1, NO_NEEDLESS_REQUEST),
+        (Mutation::IgnoresRefusal, ClientCredentials, 1, NO_NEEDLESS_REQUEST),
         (Mutation::ForgetsHeldToken, ClientCredentials, 1, NO_NEEDLESS_REQUEST),
         (Mutation::IgnoresRetryAt, ClientCredentials, 1, PACE),
         (Mutation::IgnoresRetryAt, Password, 1, PACE),
@@ -29,7 +29,8 @@ fn a_defence_taken_out_is_found() {
         (Mutation::Oversleeps, ClientCredentials, 0, REST),
     ];
     for (mutation, grant, disturbances, property) in cases {
-        // A search for rest would find a restless controller first.
+        // A search that follows the fair sequences could report that the system does not become stable before it finds the
+        // property.
         let rests = property == REST;
         let mut model = Model { mutation: Some(mutation), rests, ..Model::new(grant) };
         match explore(&mut model, disturbances) {
@@ -43,7 +44,7 @@ fn a_defence_taken_out_is_found() {
 }
 
 #[test]
-fn an_older_or_expired_token_over_a_good_one_is_told() {
+fn older_or_expired_token_over_a_good_token_is_a_violation() {
     let mut world = Model::new(Grant::ClientCredentials).start(0);
     let good = Secret {
         uid: 1,

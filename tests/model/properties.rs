@@ -5,13 +5,15 @@ use crate::model::{Model, Violation};
 use crate::real::{Grant, Outcome, Real};
 use crate::world::{Look, Requested, Seconds, Secret, Source, Status, Step, TokenInputs, World};
 
-/// A request is made only if there is no usable token, if the renewal is due, or if a user has requested a renewal.
+/// A request is made only if there is no usable token, if the renewal is due or has failed, or if a user has requested a
+/// renewal.
 pub(crate) const NO_NEEDLESS_REQUEST: &str = "a token is requested only when a new token is needed";
 /// Waits are kept.
 pub(crate) const PACE: &str = "waits are kept";
-/// No object of another owner is written, and no valid token is given up.
+/// No object of another owner is written, and no good token is replaced by an older or an expired token.
 pub(crate) const NOTHING_LOST: &str = "nothing good is overwritten";
-/// A used refresh token is never sent again, unless a crash or a lost answer has removed the valid refresh token.
+/// A used refresh token is never sent again, unless a crash, a lost answer or a deletion has removed the valid refresh
+/// token.
 pub(crate) const NO_REUSE: &str = "a used refresh token is not sent again";
 /// The status is true, in the form that kstatus requires.
 pub(crate) const TRUTH: &str = "the status is true";
@@ -82,7 +84,7 @@ pub(crate) fn request(
             "a good token with these inputs is stored, not due, not requested",
         );
     }
-    if ghost.crashed && !target_tells(world) {
+    if ghost.crashed && !target_records_request(world) {
         return Ok(());
     }
     if let Some(since) = ghost.asked_at.filter(|since| *since > -5) {
@@ -102,7 +104,7 @@ pub(crate) fn request(
 }
 
 /// Whether the target records the last request.
-pub(crate) fn target_tells(world: &World) -> bool {
+pub(crate) fn target_records_request(world: &World) -> bool {
     world.target.is_some_and(|there| there.ours && Some(there.issued_at) == world.ghost.asked_at)
 }
 
@@ -256,7 +258,7 @@ pub(crate) fn stays_at_rest(model: &mut Model, world: &World) -> Verdict {
     let renew_at = model.real.summary(source.status).renew_at;
     let failed = model.real.summary(source.status).failures > 0;
     let serves = !source.suspend && !failed && world.target.is_some_and(|target| target.ours);
-    // A failed renewal is due until something else changes.
+    // A requested renewal that failed remains requested until the generation or the credentials change.
     let owed = match world.ghost.requested {
         Requested::No | Requested::Unknown => false,
         Requested::Open => true,

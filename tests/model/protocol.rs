@@ -7,7 +7,7 @@ use tokensource::decide::{Failure, RequestInputs, ask};
 use tokensource::oauth::{ResponseContext, Secret, read};
 
 use crate::real::{Real, Reply};
-use crate::samples::{HOST, LIFETIME, at, credentials, remembered, said, seconds};
+use crate::samples::{HOST, LIFETIME, at, credentials, http_response, remembered, seconds};
 use crate::world::{Look, TokenInputs};
 
 impl Real {
@@ -41,7 +41,7 @@ impl Real {
             confidential: &ask.confidential.iter().collect::<Vec<_>>(),
             requested_token_type: None,
         };
-        let token = read(&said(reply), &context).map_err(|error| Failure::from(&error))?;
+        let token = read(&http_response(reply), &context).map_err(|error| Failure::from(&error))?;
         assert_eq!((seconds(token.issued_at), seconds(token.expires_at)), (0, LIFETIME));
         assert_eq!(token.refresh_token.is_some(), reply == Reply::Token { refresh: true });
         Ok(())

@@ -78,7 +78,8 @@ pub(crate) struct Summary {
     pub(crate) generation: i64,
     /// The last renewal request that was handled.
     pub(crate) handled: u8,
-    /// Whether all conditions have the same generation, and none occurs twice.
+    /// Whether Ready exists, no condition occurs twice, Stalled and Reconciling are True if they exist, and all conditions
+    /// have the generation of the status.
     pub(crate) coherent: bool,
     pub(crate) sticky: bool,
 }
@@ -202,9 +203,9 @@ impl Real {
         Life { issued_at: at(issued_at), expires_at: at(issued_at) }.is_of_another_clock(at(now))
     }
 
-    /// The minimum wait between this failure and the next attempt, by the design's table; None if only a change may lead to the
-    /// next attempt. `proven` says that the target's token was requested with the same inputs. `life_left` is the remaining
-    /// lifetime of that token, and `refusals` counts the refusals of these inputs in a row.
+    /// The minimum wait between this failure and the next attempt, by the table in docs/renewal.md; None if only a change
+    /// may lead to the next attempt. `proven` says that the target's token was requested with the same inputs. `life_left`
+    /// is the remaining lifetime of that token, and `refusals` counts the refusals of these inputs in a row.
     pub(crate) fn floor(
         &self,
         failure: u16,

@@ -102,8 +102,8 @@ pub(crate) fn credentials(version: u8) -> BTreeMap<String, ByteString> {
     data
 }
 
-/// An answer as HTTP.
-pub(crate) fn said(reply: Reply) -> HttpResponse {
+/// A reply as an HTTP response.
+pub(crate) fn http_response(reply: Reply) -> HttpResponse {
     let error = |code: &str| format!(r#"{{"error":"{code}"}}"#);
     let (status, body) = match reply {
         Reply::Token { refresh } => {
@@ -129,7 +129,8 @@ pub(crate) fn unwritten() -> Failure {
     Failure { reason, retry: Retry::TRANSIENT, retry_after: None, message: reason.sentence().to_owned() }
 }
 
-/// Moves every instant of a status. A lifetime is limited as a whole, as in the target, and with it its renewal.
+/// Moves the instants of a status. The lifetime of the token is moved and limited as a whole, as in the target, and the
+/// renewal time with it.
 pub(crate) fn move_status(status: &mut TokenSourceStatus, by: Seconds) {
     let read = |time: &Time| seconds(from_kubernetes(time));
     let moved = |time: &Option<Time>| time.as_ref().map(|time| to_kubernetes(at(shifted(read(time), by))));
@@ -157,7 +158,7 @@ pub(crate) fn summary(status: &TokenSourceStatus) -> Summary {
     let time = |time: &Option<Time>| time.as_ref().map(|time| seconds(from_kubernetes(time)));
     let mut kinds: Vec<_> = status.conditions.iter().map(|condition| condition.type_.as_str()).collect();
     kinds.sort_unstable();
-    let present = |kind| find(kind).is_some() && !is_true(kind);
+    let is_false = |kind| find(kind).is_some() && !is_true(kind);
     Summary {
         ready: is_true(ConditionType::Ready),
         renewed: is_true(ConditionType::Renewed),
@@ -173,8 +174,8 @@ pub(crate) fn summary(status: &TokenSourceStatus) -> Summary {
             .position(|request| *request == status.last_handled_renew_request.as_deref())
             .map_or(0, |position| u8::try_from(position).unwrap()),
         coherent: kinds.windows(2).all(|pair| pair[0] != pair[1])
-            && !present(ConditionType::Stalled)
-            && !present(ConditionType::Reconciling)
+            && !is_false(ConditionType::Stalled)
+            && !is_false(ConditionType::Reconciling)
             && find(ConditionType::Ready).is_some()
             && status.conditions.iter().all(|c| c.observed_generation == status.observed_generation),
         sticky: status.last_unchanged_time.is_some(),

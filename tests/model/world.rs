@@ -63,7 +63,7 @@ pub(crate) enum RefreshToken {
     Used,
 }
 
-/// The Secret that stores it.
+/// The Secret that stores a refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Stored {
     pub(crate) token: RefreshToken,
@@ -88,7 +88,7 @@ pub(crate) struct HeldToken {
     pub(crate) expires_at: Seconds,
     pub(crate) cause: Cause,
     pub(crate) handled_renew_request: u8,
-    /// The same value without the effect of mutations; for the properties only.
+    /// `handled_renew_request` without the effect of mutations; only the properties read it.
     pub(crate) saw: u8,
     pub(crate) refresh: Option<RefreshToken>,
     pub(crate) fell_back: bool,
@@ -137,17 +137,18 @@ pub(crate) enum Requested {
     Unknown,
 }
 
-/// The record for the properties; no logic uses it.
+/// The record for the properties. Nothing that the controller does depends on it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(clippy::struct_excessive_bools)] // facts, not modes
 pub(crate) struct Ghost {
-    /// When a token was last requested, within the last minute.
+    /// When a token was last requested; None if that is more than a minute ago.
     pub(crate) asked_at: Option<Seconds>,
-    /// Whether the process crashed before it could write a status, so that only the target may record the request.
+    /// Whether the process crashed before a written status recorded the last token request. Only the target can then contain
+    /// a record of the request.
     pub(crate) crashed: bool,
-    /// Whether no status has been written since.
+    /// Whether no written status records the last token request.
     pub(crate) unrecorded: bool,
-    /// A token that was issued for these inputs, with this lifetime, and is not written yet.
+    /// A token that was issued for these inputs, expires at this time, and is not written yet.
     pub(crate) came: Option<(TokenInputs, Seconds)>,
     /// The last failed request: generation, inputs, and until when it must not be repeated.
     pub(crate) failed: Option<(u8, TokenInputs, Seconds)>,
@@ -191,10 +192,10 @@ pub(crate) struct World {
     pub(crate) held: Option<HeldToken>,
     pub(crate) consecutive_errors: u8,
     pub(crate) step: Step,
-    /// Whether something has happened since the last observation.
+    /// Whether a reconcile was triggered after the last observation.
     pub(crate) triggered: bool,
     pub(crate) timer: Option<Seconds>,
-    /// Whether there was no observation since the process started.
+    /// Whether the process has made an observation after its restart; also true for the first process.
     pub(crate) started: bool,
 
     /// The number of disturbances that may still happen.
@@ -210,8 +211,8 @@ impl World {
             || self.credentials != self.seen_credentials
     }
 
-    /// The same for the target. A creation and deletion in between is an event, too, because the controller may have seen
-    /// it.
+    /// Whether the watch of the target has undelivered events. A target that was created and deleted meanwhile counts, too,
+    /// because the controller may know of it from its own calls.
     pub(crate) fn target_undelivered(&self) -> bool {
         self.target != self.seen_target || self.target != self.known_target
     }
@@ -224,7 +225,7 @@ impl World {
         self
     }
 
-    /// A new version of the target, uid or token number.
+    /// A new version, uid or token number, which is greater than all others until `normalise` replaces it by its rank.
     pub(crate) fn unused() -> u8 {
         u8::MAX
     }

@@ -1,5 +1,5 @@
 //! The calls of [`PublishCall`]: the refresh token is stored, the target is written, and a token that could not be written is
-//! kept. Follows the order of `decide::sequence`, except for the mutation that must be found.
+//! kept. Follows the order of `decide::sequence`, except with the mutation that changes the order.
 
 use tokensource::decide::PublishCall;
 
@@ -10,7 +10,7 @@ use crate::real::{Choice, Outcome};
 use crate::world::{HeldToken, Look, Requested, Secret, Step, Stored, World};
 
 impl Model {
-    /// A call that writes an issued token.
+    /// Simulates a call that stores the refresh token or writes the target.
     pub(crate) fn publish(
         &mut self,
         mut world: World,

@@ -1,5 +1,5 @@
 //! The dashboard on two invented clusters, in a real Prometheus: every panel shows something, and each variable acts on it.
-//! There is no Grafana here, so that `picture` draws what the panels' queries return:
+//! There is no Grafana here. `picture` draws the results of the panels' queries:
 //!
 //!   PICTURES=docs/pictures cargo test --test monitoring -- dashboard
 //!
@@ -69,7 +69,7 @@ async fn series(prometheus: &Prometheus, panel: &Value, values: &[(&str, &str)])
     found
 }
 
-/// Whether a series has a value that is neither 0 nor absent.
+/// Whether a series has a value that is neither 0 nor NaN.
 fn shows_something(series: &[Vec<Value>]) -> bool {
     let single =
         |one: &Value| one["values"].as_array().cloned().unwrap_or_else(|| vec![one["value"].clone()]);

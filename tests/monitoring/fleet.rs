@@ -11,7 +11,7 @@ pub(crate) const HOURS: i64 = 6;
 pub(crate) const STEP: i64 = 60;
 const BANK: &str = "login.bank.example";
 const ADS: &str = "auth.ads.example";
-/// When which provider gives no tokens to which cluster, in seconds after the start, and why.
+/// The outages: the cluster, the provider that gives it no tokens, the time in seconds after the start, and the reason.
 const TROUBLE: [(&str, &str, std::ops::Range<i64>, &str); 2] =
     [("west", BANK, 7200..10800, "ProviderUnavailable"), ("east", ADS, 20400..99999, "RateLimited")];
 
@@ -56,7 +56,7 @@ fn sources() -> Vec<Source> {
             }
         }
     }
-    // Its owner has changed the password at the provider only.
+    // The owner of these credentials has changed the password at the provider only.
     sources[2].reason = Some("InvalidClient");
     sources
 }
@@ -155,7 +155,7 @@ pub(crate) fn samples() -> String {
     text + "# EOF\n"
 }
 
-/// What the controller does with a TokenSource at this moment.
+/// Does what the controller does with a TokenSource at this moment.
 fn renew(source: &mut Source, now: i64, counters: &mut Counters) {
     if now < source.renews {
         return;

@@ -75,7 +75,8 @@ async fn a_provider_in_trouble_inhibits_the_alerts_of_its_tokens_and_no_others()
             alert("TokenRenewalFailing", "warning", cluster, "p", Some("x")),
             alert("TokenOverdue", "warning", cluster, "p", Some("y")),
             alert("TokenNotReady", "warning", cluster, "p", Some("y")),
-            // Its provider's alert is a warning only, another provider, and another cluster.
+            // Not inhibited: an alert that is more severe than the provider's, alerts of another provider and of another
+            // cluster, and an alert that is not about a token.
             alert("TokenExpired", "critical", cluster, "p", Some("z")),
             alert("TokenRenewalFailing", "warning", cluster, "q", Some("x")),
             alert("TokenRenewalFailing", "warning", Some("two"), "p", Some("x")),

@@ -84,7 +84,8 @@ fn cases_of(alerts: &[Value]) -> Value {
     cases
 }
 
-/// The alerts that need a rule: itself, or those whose expressions name what it records, possibly through other records.
+/// The alerts that need a rule: the rule itself if it is an alert; otherwise the alerts whose expressions name the record of
+/// the rule, directly or through other records.
 fn alerts_that_need(rule: &Value) -> Vec<Value> {
     let Some(record) = rule["record"].as_str() else { return vec![rule.clone()] };
     let names = |other: &Value| {
@@ -101,7 +102,7 @@ fn alerts_fire_when_they_should_and_only_then() {
     for (group, of_group) in groups().as_array().unwrap().iter().enumerate() {
         for (index, rule) in of_group["rules"].as_array().unwrap().iter().enumerate() {
             let needed = alerts_that_need(rule);
-            // The dashboard uses the recording rules that no alert uses.
+            // No test would notice an error in a recording rule that no alert needs.
             assert!(!needed.is_empty(), "no alert needs {rule}");
             for expression in ["vector(1) > 2", "vector(1)"] {
                 let mut altered = summarised(groups());

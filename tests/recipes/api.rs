@@ -1,5 +1,5 @@
-//! What an API thinks of the tokens that it is shown. Knows which tokens are valid now; must not know who shows them, nor what
-//! the API answers.
+//! Accepts and refuses the tokens that an API is shown. Knows which tokens are valid now; must not know which program shows
+//! them, nor what the API answers.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 

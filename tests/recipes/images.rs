@@ -48,7 +48,7 @@ pub(crate) async fn are_pulled_with_each_token(story: &Story) {
     let account = recipe.object("ServiceAccount");
     assert_eq!(account.name_any(), "puller");
     assert_eq!(account.data["imagePullSecrets"], json!([{"name": recipe.secret()}]));
-    // The API server checks it, too: that is what the type is for.
+    // With this type, the API server checks the format of the data, too.
     assert_eq!(story.secret(&recipe.secret()).await.type_.as_deref(), Some("kubernetes.io/dockerconfigjson"));
 }
 

@@ -1,7 +1,7 @@
 //! The manifests of docs/recipes.md, with the real programs that use the token: the controller publishes three tokens one after
-//! the other, and the program must present each token. A program that does not end by itself must not be restarted for that. The
-//! manifests of programs that cannot run here are compared with the keys and labels that those programs document. docs/try-it.md
-//! is compared with its script.
+//! the other, and the program must present each token. A program that does not end by itself must not be restarted for a new
+//! token. The manifests of programs that cannot run here are compared with the keys and labels that those programs document.
+//! docs/try-it.md is compared with its script.
 //!
 //! A single control plane serves all recipes. Each recipe has a namespace and a controller of its own, as in tests/stories.
 
@@ -105,7 +105,7 @@ fn main() {
     let mut trials = recipes(&world);
     trials.extend(without_a_cluster());
     let conclusion = libtest_mimic::run(&arguments, trials);
-    // All processes of the control plane must end before this one does.
+    // All processes of the control plane must end before this process ends.
     drop(world);
     conclusion.exit();
 }

@@ -59,7 +59,7 @@ pub(crate) async fn npm_installs_with_each_token(story: &Story) {
     assert_eq!(story.provider.count(path), 3, "downloads");
 }
 
-/// Answers a path with this, if the request has a valid token.
+/// Gives this answer to requests of a path that have a valid token, and 401 to others.
 fn serve(recipe: &Recipe<'_>, path: &str, answer: Answer) {
     let tokens = recipe.tokens.clone();
     let refusal = Answer::status(401).header("WWW-Authenticate", "Basic realm=\"team\"");

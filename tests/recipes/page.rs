@@ -1,12 +1,12 @@
-//! docs/recipes.md shows the manifests that are tested, and each of them. Knows Markdown's code blocks; must not know the
-//! content of a manifest.
+//! docs/recipes.md shows each manifest that is tested, and its blocks are lines of these manifests. Knows Markdown's code
+//! blocks; must not know the content of a manifest.
 
 use std::collections::BTreeSet;
 use std::fs;
 
 use tokensource_kit::shipped::repository;
 
-/// Whether the lines follow one another in the text, all with the same indentation more.
+/// Whether the lines of the block follow one another in the text, all with the same additional indentation.
 fn is_part(block: &str, text: &str) -> bool {
     let block: Vec<&str> = block.lines().collect();
     let lines: Vec<&str> = text.lines().collect();

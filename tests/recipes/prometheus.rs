@@ -34,7 +34,7 @@ pub(crate) async fn scrapes_with_each_token(story: &Story) {
     recipe.lives_through_three_tokens(&pod, &program, async || ()).await;
 
     let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build().unwrap();
-    // The lowest value of `up` since the start: 0 would be a scrape that failed.
+    // The lowest value of `up` in the last minute: 0 would be a scrape that failed.
     let query = "min_over_time(up{job=\"api\"}[1m])";
     let form: String = form_urlencoded::Serializer::new(String::new()).append_pair("query", query).finish();
     let answer = http.get(format!("http://{address}/api/v1/query?{form}")).send().await.unwrap();

@@ -1,5 +1,6 @@
-//! A manifest of deploy/examples/recipes, applied for one test: the test's own hosts replace its hosts, and its provider issues a
-//! new token whenever the credentials change. Knows the order of a renewal; must not know the program that uses the token.
+//! A manifest of deploy/examples/recipes, applied for one test: the test's own hosts replace the hosts in the manifest, and
+//! a new token is issued whenever the credentials change. Knows the order of a renewal; must not know the program that uses
+//! the token.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -54,7 +55,7 @@ impl<'a> Recipe<'a> {
             let text = object.data.to_string().replace(SYSTEM, authority.to_str().unwrap());
             object.data = serde_json::from_str(&text).unwrap();
         }
-        // Every character that RFC 6750 allows in a token.
+        // Every special character that RFC 6750 allows in a token.
         story.provider.respond(TOKEN, |_, _| {
             let token = format!("tk-{}._~+/0A==", unique::word(24));
             Answer::json(200, &json!({"access_token": token, "token_type": "Bearer", "expires_in": 3600}))
@@ -101,7 +102,7 @@ impl<'a> Recipe<'a> {
         self.directory.path().join("authority.pem").display().to_string()
     }
 
-    /// Has the controller publish the next token, which the API accepts beside the one before.
+    /// Makes the controller publish the next token. The API accepts this token in addition to the previous one.
     pub(crate) async fn renew(&self) {
         let before = self.story.provider.issued().len();
         let version = self.story.secret(&self.secret()).await.resource_version();
@@ -163,7 +164,7 @@ impl<'a> Recipe<'a> {
     }
 }
 
-/// What a program has written last, for messages, which must not show a token either.
+/// The last lines of a program's output, for messages, which must not show a token either.
 fn output(program: &Process) -> String {
     let text = program.tail(10);
     if canaries::search(&text).is_empty() { text } else { "its output shows a secret".to_owned() }

@@ -16,7 +16,7 @@ use tokensource_kit::{assets, eventually, manifest, unique};
 use crate::pod::Pod;
 use crate::story::{SOON, Story};
 
-/// The first lines of the three ways to a cluster, after the image.
+/// The commands that create a cluster and load the image, with the tools that the page offers in place of kind.
 const OTHERS: [(&str, [&str; 2]); 2] = [
     (
         "minikube",

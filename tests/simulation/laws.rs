@@ -1,5 +1,5 @@
-//! The laws for every request in every scenario, checked without the tested code where possible. Knows the design's rules;
-//! must not know how they are implemented.
+//! The laws for every request in every scenario, checked without the tested code where possible. Knows the rules; must not
+//! know how they are implemented.
 
 use tokensource::api::from_kubernetes;
 use tokensource::decide::Target;
@@ -11,7 +11,7 @@ use crate::product::Product;
 use crate::tally::Count;
 use crate::world::World;
 
-/// The design's minimum interval between two requests for one TokenSource, less a second for rounding.
+/// The minimum interval between two requests for one TokenSource, 5 s, less a second for rounding.
 const DISTANCE: Instant = 4 * SECOND;
 
 #[derive(Default)]
@@ -47,7 +47,7 @@ impl Laws {
         }
     }
 
-    /// The controller died during this reconcile.
+    /// Counts a request whose answer is lost, because the controller crashed during this reconcile.
     pub(crate) fn lost(&mut self, flight: &Flight) {
         self.lost += u64::from(flight.sent.is_some() && flight.came.is_none());
     }
@@ -64,7 +64,7 @@ impl Laws {
     }
 }
 
-/// Checks at the end, and why the scenario failed.
+/// Makes the checks at the end, and returns all broken laws.
 pub(crate) fn verdict(world: &World, end: Instant) -> Vec<String> {
     let mut broken = world.laws.broken().to_vec();
     let mut check = |holds: bool, what: String| {

@@ -1,5 +1,5 @@
-//! A million TokenSources in virtual time with the decide layer alone. docs/growth.md describes the model. Knows the sizes
-//! of the fleets and the directory of the pictures; must not know a scenario.
+//! Up to a million TokenSources in virtual time, with the product's own decisions. docs/growth.md describes the model. Knows
+//! the sizes of the fleets and the directory of the pictures; must not know a scenario.
 //!
 //!   SEED=1 TOKENSOURCES=1000000 PICTURES=docs/pictures cargo test --release --test simulation
 
@@ -45,7 +45,7 @@ fn main() {
         Trial::test(name, move || played(name, play, &size))
     };
     let mut trials: Vec<_> = PLAYS.into_iter().map(trial).collect();
-    trials.push(Trial::test("the_same_seed_tells_the_same", the_same_seed_tells_the_same));
+    trials.push(Trial::test("runs_with_one_seed_are_equal", runs_with_one_seed_are_equal));
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
 
@@ -67,12 +67,12 @@ fn played(name: &str, play: Scene, size: &Size) -> Result<(), Failed> {
     Ok(())
 }
 
-/// A setting from the environment; `make` leaves it empty where it is not set.
+/// A setting from the environment. An empty value counts as not set.
 fn setting(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-fn the_same_seed_tells_the_same() -> Result<(), Failed> {
+fn runs_with_one_seed_are_equal() -> Result<(), Failed> {
     let play = |seed| {
         let size = Size { seed, count: 500, slices: vec![(2, 4)], cores: 1 };
         plays::quota(&size).map(|play| (play.picture.svg(), play.tallies))

@@ -167,7 +167,7 @@ fn path(bins: &[f64], floor: f64, most: f64) -> String {
     path
 }
 
-/// The next 1, 2 or 5 times a power of ten.
+/// The smallest value from `least` on that is 1, 2 or 5 times a power of ten.
 fn step(least: f64) -> f64 {
     let power = 10_f64.powf(least.log10().floor());
     [1.0, 2.0, 5.0, 10.0]

@@ -6,13 +6,13 @@ use std::collections::BinaryHeap;
 
 use crate::clock::{Instant, MILLISECOND};
 
-/// The time to write a Secret. All are measured on two slow cores (docs/growth.md).
+/// The time to write a Secret, measured on two slow cores (docs/growth.md).
 pub(crate) const SECRET: Instant = 2 * MILLISECOND;
-/// The time to write a status.
+/// The time to write a status, measured on the same cores.
 pub(crate) const STATUS: Instant = 5700;
 /// The time to read the credentials: the rest of the 8 ms that a token costs in total.
 pub(crate) const READ: Instant = 300;
-/// The additional time for the round trip.
+/// The additional time for the round trip, which is assumed.
 const WAY: Instant = MILLISECOND;
 
 pub(crate) struct Plane {

@@ -141,12 +141,12 @@ pub(crate) fn outage(size: &Size) -> Result<Play> {
     Ok(Play { tallies, picture })
 }
 
-/// The controllers die, and others start 20 s later.
+/// The controllers crash, and others start 20 s later.
 pub(crate) fn restart(size: &Size) -> Result<Play> {
     let (crash, length) = (5 * MINUTE, 20 * MINUTE);
     let base = Scenario { crash: Some(crash), length, ..size.scenario() };
     let old = base.play("restart")?;
-    // The oldest token is due after 43.5 minutes at the earliest.
+    // A token is due 43.5 minutes after its issue at the earliest, and no token gets older than 40 minutes in this run.
     let fresh = Scenario { age: Some(1200), ..base.clone() }.play("restart, fresh fleet")?;
     let undisturbed = Scenario { crash: None, ..base }.play("no restart")?;
     for what in [Count::Request, Count::Write] {
@@ -190,7 +190,7 @@ pub(crate) fn rotation(size: &Size) -> Result<Play> {
     Ok(Play { picture: picture_of_rotation(size, title, &tallies, length, None), tallies })
 }
 
-/// The same with a provider that serves a third more than the fleet needs on average.
+/// All credentials are replaced at one instant, and the provider serves a third more than the fleet needs on average.
 pub(crate) fn quota(size: &Size) -> Result<Play> {
     let (length, quota) = (120 * MINUTE, (size.count() / 2000.0).max(5.0));
     // The play uses only the first number of slices: each of several slices would have to find its share of the quota.
@@ -213,7 +213,7 @@ fn rotated(scenario: Scenario, length: Instant) -> Scenario {
     Scenario { rotation: Some(10 * MINUTE), length, ..scenario }
 }
 
-/// Checks that each was rotated once, and that no old token expired before.
+/// Checks that each TokenSource got one token with the new credentials, and that no old token expired before.
 fn all_rotated(size: &Size, tallies: &[(String, Tally)]) -> Result<()> {
     for (label, tally) in tallies {
         let rotated = tally.total(Count::Rotated);

@@ -56,12 +56,12 @@ impl Product {
             ..TokenSourceSpec::default()
         };
         let inputs = (0..2).map(|version| inputs_of(&spec, &provider, version)).collect();
-        let heard = |reply| hear(&spec, &provider, lifetime, reply);
-        let token = heard(Reply::Token).unwrap();
+        let read = |reply| read_reply(&spec, &provider, lifetime, reply);
+        let token = read(Reply::Token).unwrap();
         Self {
             lifetime: token.expires_at - token.issued_at,
-            unavailable: heard(Reply::Unavailable).unwrap_err(),
-            limited: heard(Reply::Limited).unwrap_err(),
+            unavailable: read(Reply::Unavailable).unwrap_err(),
+            limited: read(Reply::Limited).unwrap_err(),
             inputs,
             spec,
             provider,
@@ -145,7 +145,7 @@ impl Product {
     }
 }
 
-/// The failure that `controller::provider` reports to waiters.
+/// A failure like the one that `controller::provider` reports for waiters.
 pub(crate) fn failing(reason: Reason) -> Failure {
     Failure::local(reason, format!("{} Requests of other TokenSources have failed so.", reason.sentence()))
 }
@@ -175,8 +175,8 @@ fn inputs_of(
     (secrets, inputs)
 }
 
-/// The product's result for an answer.
-fn hear(
+/// Reads a reply of the provider with the product's own code.
+fn read_reply(
     spec: &TokenSourceSpec,
     provider: &TokenProviderSpec,
     lifetime: u32,
@@ -188,11 +188,12 @@ fn hear(
     let ask = ask(spec, provider, &RequestInputs { credentials, ..RequestInputs::default() }, None).unwrap();
     let confidential: Vec<_> = ask.confidential.iter().collect();
     let reading = ask.reading(spec, provider, at(0), &confidential);
-    read(&said(lifetime, reply), &reading as &ResponseContext<'_>).map_err(|error| Failure::from(&error))
+    read(&http_response(lifetime, reply), &reading as &ResponseContext<'_>)
+        .map_err(|error| Failure::from(&error))
 }
 
-/// An answer as HTTP.
-fn said(lifetime: u32, reply: Reply) -> HttpResponse {
+/// A reply as an HTTP response.
+fn http_response(lifetime: u32, reply: Reply) -> HttpResponse {
     let mut headers = HeaderMap::new();
     let (status, body) = match reply {
         Reply::Token => {

@@ -105,7 +105,7 @@ impl Tally {
         usize::try_from(now / SECOND).ok().filter(|second| *second < self.length)
     }
 
-    /// Counts an event before the start of the run at its start.
+    /// An event before the start of the run counts at the start.
     fn change(&mut self, when: Instant, change: i64) {
         if let Some(second) = self.second(when.max(0)) {
             self.changes[second] += change;
@@ -114,7 +114,7 @@ impl Tally {
 }
 
 impl Tally {
-    /// The highest mean over this number of seconds that begin in this range.
+    /// The highest mean over this number of consecutive seconds within this range.
     pub(crate) fn peak(&self, what: Count, over: usize, within: Range<usize>) -> f64 {
         let counts = &self.each(what)[within.start.min(self.length)..within.end.min(self.length)];
         let sums = counts.windows(over).map(|window| window.iter().copied().map(f64::from).sum::<f64>());
@@ -128,7 +128,7 @@ impl Tally {
         self.without.iter().rposition(|without| *without >= at_least).unwrap_or_default()
     }
 
-    /// How many of these happened up to each second.
+    /// The number of these events up to each second.
     pub(crate) fn so_far(&self, what: Count) -> Vec<f64> {
         let mut sum = 0.0;
         self.each(what)

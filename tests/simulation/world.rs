@@ -1,4 +1,4 @@
-//! The simulation: events in the order of time. Knows queues and triggers; must not know a scenario.
+//! The simulation: events in the order of time. Knows queues and triggers; must not know the expected results.
 
 mod reconcile;
 
@@ -22,7 +22,7 @@ const FAILOVER: Instant = 20 * SECOND;
 enum Event {
     /// A reconcile is due, if this is still the set time.
     Due(u32),
-    /// A reconcile gets the thread.
+    /// A reconcile gets CPU time.
     Look(u32),
     /// The credentials have been read.
     Send(u32),
@@ -34,7 +34,7 @@ enum Event {
     Timer(usize),
     /// All credentials are replaced.
     Rotate,
-    /// The controllers die.
+    /// The controllers crash.
     Crash,
     /// Other controllers start.
     Begin,
@@ -51,7 +51,7 @@ pub(crate) struct World {
     plane: Plane,
     now: Instant,
     version: usize,
-    /// The number of deaths of the controllers: events of dead ones are ignored.
+    /// The number of crashes so far: events of controllers that have crashed are ignored.
     epoch: u32,
     events: BinaryHeap<Reverse<(Instant, u64, u32, Event)>>,
     order: u64,

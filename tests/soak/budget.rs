@@ -1,4 +1,4 @@
-//! The second rule: every token request has a cause, and none is too early (the comment of `main` lists the causes). Knows
+//! The second rule: every token request has a cause, and none is too early (the head of `main` lists the causes). Knows
 //! the causes of requests; must not know whether a token was needed.
 
 use std::collections::HashSet;
@@ -7,10 +7,11 @@ use chrono::TimeDelta;
 
 use crate::history::{Answered, Cause, Fact, Held, History, Kind, Source, Time, Token, clock};
 
-/// The minimum interval: two requests for one `TokenSource` are 5 s apart; status and annotations have whole seconds.
+/// The minimum interval of two requests for one `TokenSource`, 5 s, less a second, because times in status and annotations
+/// are whole seconds.
 const PACE: TimeDelta = TimeDelta::seconds(4);
-/// The time until the controller learns of a change: a request in between is not its effect.
-const HEARSAY: TimeDelta = TimeDelta::seconds(3);
+/// The time until the controller knows of a change: a request in this time may have another cause.
+const UNTIL_KNOWN: TimeDelta = TimeDelta::seconds(3);
 /// The tolerance of a due time: the time of issue is cut to a whole second, half of the lifetime and the jitter are rounded, and a
 /// request takes time to reach the provider.
 const DUE_ROUNDING: TimeDelta = TimeDelta::milliseconds(2500);
@@ -45,7 +46,7 @@ struct Account<'a> {
     before: Option<(Time, Answered)>,
     /// Failures in a row that the provider has seen, with unchanged inputs.
     failures: u32,
-    /// The changes for which no token has been issued yet.
+    /// The changes that may cause the next request: those since the last request, and those of a few seconds before it.
     credits: Vec<(Time, Cause)>,
     alive: bool,
 }
@@ -96,7 +97,7 @@ impl Account<'_> {
             Answered::Token(_) => self.failures = 0,
             _ => self.failures += 1,
         }
-        self.credits.retain(|(done, _)| *done > at - HEARSAY);
+        self.credits.retain(|(done, _)| *done > at - UNTIL_KNOWN);
         self.before = Some((at, answered));
     }
 

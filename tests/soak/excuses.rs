@@ -64,7 +64,7 @@ struct Gap {
     expires_at: Option<Time>,
 }
 
-/// All lifetimes here are so short that half of them is the rule; jitter only makes it earlier.
+/// All lifetimes here are so short that a renewal is due at half of the lifetime; the jitter only makes the renewal earlier.
 fn due(token: &Token) -> Time {
     token.issued_at + (token.expires_at - token.issued_at) / 2
 }
@@ -158,8 +158,8 @@ fn of_troubles(history: &History, name: &str) -> Vec<(Time, Time)> {
     spans
 }
 
-/// The pauses of a circuit breaker double, like a `TokenSource`'s own waits: none is longer than the fault before it has
-/// lasted, or than the first pause. A fault that returns before the breaker closes counts as the same fault.
+/// The pauses of a circuit breaker double, like a `TokenSource`'s own waits: except for the first pause, none is longer than
+/// the fault has lasted before the pause. A fault that returns before the breaker closes counts as the same fault.
 fn of_provider(history: &History, name: &str) -> Vec<(Time, Time)> {
     let provider = name.split('/').next().unwrap_or_default();
     let mut moments: Vec<(Time, Time)> = history

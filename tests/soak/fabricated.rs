@@ -1,5 +1,5 @@
-//! Invented histories that break each rule, and others that keep them: a rule that cannot fail shows nothing. Knows the
-//! rules only from outside.
+//! Invented histories that break the first three rules, and others that keep these rules: a rule that cannot fail shows
+//! nothing. Knows the rules only from outside.
 
 use chrono::{DateTime, TimeDelta};
 use libtest_mimic::{Failed, Trial};
@@ -16,7 +16,7 @@ fn at(seconds: f64) -> Time {
     DateTime::UNIX_EPOCH + milliseconds
 }
 
-/// The token of 60 s that was issued then.
+/// The token that was issued at this second, with a lifetime of 60 s.
 fn token(issued: f64) -> Token {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // as above
     Token { number: (issued * 10.0) as u64, issued_at: at(issued), expires_at: at(issued + 60.0) }
@@ -60,7 +60,7 @@ impl Tale {
         self
     }
 
-    /// The violations of the first rule until then.
+    /// The violations of the first rule until this second.
     fn uncovered(mut self, end: f64) -> Vec<String> {
         self.0.in_order();
         excuses::check(&self.0, at(end)).violations

@@ -19,7 +19,7 @@ pub(crate) struct History {
     pub(crate) tokens: HashMap<String, Token>,
 }
 
-/// One `TokenSource`, with all objects of its name.
+/// One `TokenSource`, including earlier objects with its name.
 #[derive(Default)]
 pub(crate) struct Source {
     pub(crate) facts: Vec<(Time, Fact)>,
@@ -29,7 +29,7 @@ pub(crate) struct Source {
 pub(crate) enum Fact {
     Created,
     Deleted,
-    /// The provider has received a request and answered so.
+    /// The provider has received a request and given this answer.
     Asked(Answered),
     /// The content of the target.
     Holds(Held),

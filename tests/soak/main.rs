@@ -6,7 +6,7 @@
 //! Tokens live 30 s to 2 minutes, so that minutes show as many renewals as hours with usual lifetimes.
 //!
 //! 1. At every moment, each target has a token in the first half of its lifetime, or there is an excuse.
-//!    - Half of the lifetime is the rule because the design renews tokens with such short lifetimes at half.
+//!    - Half of the lifetime is the rule because tokens with such short lifetimes are renewed at half of their lifetime.
 //!    - The rule allows `PROMPT` (5 s) more for the renewal, and 1 s more for the watch of the test.
 //!    - An excuse begins with its fault, and ends a while after the fault has ended.
 //!    - After an outage of the provider, the excuse lasts as long again as the outage plus 5 s, and 15 s more.
@@ -20,7 +20,7 @@
 //!      - The API server was stopped.
 //!      - The provider had new credentials, and the Secret still had the old credentials.
 //!    - The following excuses last `PROMPT` longer than their times here.
-//!    - After a failure of this TokenSource, the excuse lasts as long as the backoff in the design's table.
+//!    - After a failure of this TokenSource, the excuse lasts as long as the backoff in the table of docs/renewal.md.
 //!      - This backoff is at most 30 s while a token is valid, and at most 5 minutes without a valid token.
 //!      - If the failure is a malformed answer, and at least the third failure in a row, the backoff is 20 minutes.
 //!      - After refused credentials, the excuse lasts until 5 s after the next change of the inputs, or the deletion.
@@ -33,7 +33,8 @@
 //! 2. Every token request has one of these causes.
 //!    - The request is the first request of its TokenSource.
 //!    - 45 % of the lifetime of the stored token are over, with 2.5 s of tolerance for rounded times.
-//!    - The last request failed for another reason than refused credentials, and the least wait after so many failures is over.
+//!    - The last request failed for another reason than refused credentials, and the shortest wait after that number of
+//!      failures is over.
 //!    - The refresh token was refused, and the configured grant follows immediately.
 //!    - The last token was lost in a crash or in an outage of the provider.
 //!    - Since the last request, this TokenSource had a change that requires a token or ends a wait.
@@ -43,7 +44,7 @@
 //!        of the change.
 //!
 //!    Two requests for the same TokenSource are at least 4 s apart, if the controller did not crash between them and the second is
-//!    not that configured grant. (The design requires 5 s, but statuses have whole seconds.)
+//!    not that configured grant. (The controller waits 5 s, but statuses have whole seconds.)
 //! 3. The controller's memory does not grow.
 //!    - The samples of the resident memory begin with the last crash, and the first tenth is left out as warm-up.
 //!    - The median of the last third is at most `GROWTH` times the median of the first third.

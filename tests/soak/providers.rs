@@ -44,7 +44,7 @@ struct Books {
     lifetimes: HashMap<String, i64>,
     /// The clients whose next answer is broken.
     malformed: HashSet<String>,
-    /// The secrets by client id.
+    /// The accepted secrets, by client.
     secrets: HashMap<String, Vec<String>>,
     /// The valid refresh token, by client.
     refresh: HashMap<String, String>,
@@ -76,7 +76,7 @@ impl Provider {
         provider
     }
 
-    /// Adds a client with these secrets and this lifetime of its tokens.
+    /// Sets the lifetime of a client's tokens, in seconds.
     pub(crate) fn enrol(&self, client: &str, lifetime: i64) {
         lock(&self.books).lifetimes.insert(client.to_owned(), lifetime);
     }
@@ -101,7 +101,7 @@ impl Provider {
         lock(&self.books).malformed.insert(client.to_owned());
     }
 
-    /// Ends broken answers.
+    /// Ends all faults except a closed port.
     pub(crate) fn calm(&self) {
         let mut books = lock(&self.books);
         books.mood = Mood::Good;
@@ -185,7 +185,7 @@ impl Books {
                 return (Answer::error(400, "invalid_grant"), Verdict::Answered(Answered::BadCredentials));
             }
             _ if self.refresh.remove(client) == Some(shown("refresh_token")) => {}
-            // A refresh token that was used before revokes all of the client's, which were removed above.
+            // Any other refresh token revokes the client's valid refresh token, which `remove` has just removed.
             _ => return (Answer::error(400, "invalid_grant"), Verdict::Answered(Answered::RefreshRefused)),
         }
         self.issue(client)

@@ -1,5 +1,5 @@
-//! Observes a run: a watch of all Secrets and TokenSources, and the controller's memory each second. Must not know the
-//! expected values.
+//! Observes a run by watches of all Secrets and TokenSources, and computes the growth of the controller's memory. Must not
+//! know when a token is needed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +20,7 @@ pub(crate) struct Seen {
     pub(crate) breaches: Arc<Mutex<(Vec<String>, usize)>>,
 }
 
-/// The name of the TokenSource `NAME` of this target.
+/// The name of the target of the TokenSource with this name.
 pub(crate) fn target_of(name: &str) -> String {
     format!("{name}-token")
 }
@@ -41,7 +41,7 @@ pub(crate) async fn watch_secrets(client: Client, journal: Journal) {
             continue;
         };
         let held = if there { held(&secret, &journal) } else { Held::Nothing };
-        // Only changes of the token, not of labels and annotations.
+        // Only changes of the token are recorded, and not those of labels and annotations.
         if last.insert(source.clone(), held) != Some(held) {
             journal.note(&source, Fact::Holds(held));
         }

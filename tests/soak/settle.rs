@@ -20,7 +20,7 @@ use crate::world::World;
 /// long.
 const PATIENCE: Duration = Duration::from_secs(100);
 
-/// Waits until all TokenSources are Ready with true statuses; returns the exceptions at the deadline.
+/// Waits until all TokenSources are Ready with true statuses; at the deadline, returns the violations.
 pub(crate) async fn to_rest(world: &World) -> Vec<String> {
     ask_for_what_waits_too_long(world).await;
     let deadline = Instant::now() + PATIENCE;

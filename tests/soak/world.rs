@@ -113,7 +113,7 @@ impl World {
         self.sources.iter().copied().filter(same)
     }
 
-    /// Makes the provider accept only this secret.
+    /// Makes the provider accept only these secrets, for all TokenSources with the same Secret.
     pub(crate) fn accept(&self, place: Place, secrets: &[String]) {
         for place in self.sharing(place) {
             self.provider(place).accept(&place.name(), secrets);
@@ -168,7 +168,7 @@ impl World {
         Api::namespaced(self.admin.clone(), place.namespace())
     }
 
-    /// Records an action with the time before it.
+    /// Records an action with the time at which it began.
     pub(crate) fn note_as_of(&self, at: chrono::DateTime<Utc>, place: Place, fact: Fact) {
         self.journal.open().note(&place.key(), at, fact);
     }

@@ -93,7 +93,8 @@ pub(crate) async fn token_of_another_source_is_exchanged(story: &mut Story) {
     assert!(!logs.contains(&token) && !logs.contains(&exchanged));
 }
 
-/// A key is exchanged for a token, and this token is presented for another token in a JSON answer, as on cloud platforms.
+/// The token of one TokenSource is the bearer token of another one's request. The answer is JSON with other names for its
+/// members, as on cloud platforms.
 pub(crate) async fn bearer_token_of_another_source_is_presented(story: &mut Story) {
     let path = "/v1/serviceAccounts/sa:generateAccessToken";
     story.provider.always(TOKEN, Answer::token(3600));
@@ -126,8 +127,9 @@ pub(crate) async fn bearer_token_of_another_source_is_presented(story: &mut Stor
     assert!(!story.controller.logs().contains("impersonated-canary"));
 }
 
-/// The catalog's manifest for Google, at look-alikes of both hosts: a ServiceAccount's token becomes a federated token, and that
-/// one becomes a token of an account there. Each look-alike refuses all but the request that is documented.
+/// The catalog's manifest for Google, with the scripted provider in place of both hosts: the token of a ServiceAccount is
+/// exchanged for a federated token, and the federated token for the token of a Google service account. The provider refuses
+/// a request that is not as documented.
 pub(crate) async fn service_account_becomes_an_account_of_another_platform(story: &mut Story) {
     const ACCOUNT: &str =
         "/v1/projects/-/serviceAccounts/ACCOUNT@PROJECT.iam.gserviceaccount.com:generateAccessToken";
@@ -180,7 +182,7 @@ pub(crate) async fn service_account_becomes_an_account_of_another_platform(story
     assert_eq!(story.value("google-workload-identity-token", "access_token").await, impersonated);
     assert_eq!(story.value("google-workload-identity-sts-token", "access_token").await, federated);
 
-    // The API server itself says whose token the first step has presented.
+    // The API server itself says which ServiceAccount's token the first step has presented.
     let presented = story.provider.requests("/v1/token")[0].form_value("subject_token").unwrap();
     let expected = format!("system:serviceaccount:{}:google-workload-identity", story.namespace);
     assert_eq!(identity(story, &presented, &[&format!("https:{POOL}")]).await, Some(expected));
@@ -188,7 +190,8 @@ pub(crate) async fn service_account_becomes_an_account_of_another_platform(story
     assert!(!logs.contains(&presented) && !logs.contains(&federated));
 }
 
-/// Without this rule, two TokenSources could send the token of another user's credentials to any host.
+/// `target.allowedHosts` may contain only hosts that the credentials allow. Otherwise two TokenSources could send a token
+/// for another user's credentials to any host.
 pub(crate) async fn token_goes_no_further_than_its_credentials(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600));
     story.ask("kept", &json!({})).await;
@@ -217,7 +220,7 @@ pub(crate) async fn circle_of_references_is_named(story: &mut Story) {
     assert_eq!(story.provider.connections(), 0);
 }
 
-/// A GET request with a key in the query, another in a header, and a User-Agent: all are sent, and none is shown.
+/// A GET request with a key in the query, another key in a header, and a User-Agent. The keys are sent and never shown.
 pub(crate) async fn values_come_from_keys(story: &mut Story) {
     story.provider.always("/cgi-bin/token", Answer::token(3600));
     story
@@ -253,7 +256,7 @@ pub(crate) async fn values_come_from_keys(story: &mut Story) {
     assert_eq!(request.header("user-agent"), Some("my-app/1.0"));
     assert!(request.text().is_empty());
 
-    // A new value of a key causes a request. A failing provider repeats no value.
+    // A new value of a key causes a request. The message about the failed request contains no value.
     story.provider.always("/cgi-bin/token", Answer::status(503));
     story.patch_secret("app", &json!({"stringData": {"app_secret": "second-canary-of-the-app"}})).await;
     let said = message(story, "get", "ProviderUnavailable").await;

@@ -46,7 +46,7 @@ pub(crate) async fn changed_spec_asks_once(story: &mut Story) {
     story.asked_exactly(2).await;
     assert_eq!(story.provider.requests(TOKEN)[1].form_value("scope").as_deref(), Some("read write"));
     story.ready("spec").await;
-    // A change of a field without effect on the request causes none.
+    // A change of a field without effect on the request causes no request.
     story.patch_source("spec", &json!({"spec": {"renewal": {"atPercentage": 50}}})).await;
     let source = story.ready("spec").await;
     let status = source.status.unwrap();
@@ -143,7 +143,7 @@ pub(crate) async fn renamed_target_takes_the_old_secret_along(story: &mut Story)
     // Another TokenSource waits for the name.
     story.apply(&story.source_for("heir", &json!({"target": {"name": "renamed-token"}}))).await;
     story.failing("heir", "TargetConflict").await;
-    // A copy with everything that the controller has written does not belong to the controller.
+    // A copy with the controller's annotations and owner reference is not a former target.
     let mut copy = story.secret("renamed-token").await;
     copy.metadata = ObjectMeta {
         name: Some("copy".to_owned()),
@@ -194,7 +194,7 @@ pub(crate) async fn renewal_on_request_is_acknowledged(story: &mut Story) {
     // Renewal requests are served at most once a minute, counted from the token's issue.
     let first = json!({"metadata": {"annotations": {"tokensource.dev/renew-requested-at": "first"}}});
     story.patch_source("wanted", &first).await;
-    // Longer than any other wait.
+    // Longer than the minimum interval between two requests, which is 5 s.
     tokio::time::sleep(Duration::from_secs(8)).await;
     assert_eq!(story.provider.count(TOKEN), 1, "not within a minute of the last token");
     let patience = Duration::from_secs(75);
@@ -212,7 +212,7 @@ pub(crate) async fn renewal_on_request_is_acknowledged(story: &mut Story) {
     assert!(story.events("wanted").await.contains(&"TokenRenewed".to_owned()));
 }
 
-pub(crate) async fn suspended_source_rests(story: &mut Story) {
+pub(crate) async fn suspended_source_requests_no_token(story: &mut Story) {
     settled(story, "resting").await;
     let before = story.secret("resting-token").await;
     story.patch_source("resting", &json!({"spec": {"suspend": true, "token": {"scopes": ["more"]}}})).await;

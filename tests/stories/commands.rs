@@ -1,6 +1,6 @@
-//! Every command that a page, an alert, the chart's notes or an advice prints, run as a user without rights: kubectl and the
-//! program must understand the command. The command has no effect. Knows how commands are written in pages and messages; must not
-//! know the purpose of a command.
+//! The commands that pages, alerts, the chart's notes and the advice of reasons print. They run as a user without rights, so
+//! that they have no effect: kubectl and the program must understand each command. A command from a message runs with
+//! rights. Knows how commands are written in pages and messages; must not know the purpose of a command in a page.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -66,7 +66,7 @@ fn is_command(text: &str) -> bool {
         && !UNFINISHED.iter().any(|sign| text.contains(sign))
 }
 
-/// Lines, joined where a quotation continues.
+/// The lines of a text, joined where a quotation continues on the next line.
 fn whole_lines(text: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for line in text.lines() {

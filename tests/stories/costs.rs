@@ -1,4 +1,4 @@
-//! The number of requests to providers and to the API server, counted in the server's own audit log.
+//! The number of requests to providers, and of calls to the API server according to its audit log.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ pub(crate) async fn renewal_costs_two_writes_and_one_read(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(14));
     story.ask("cheap", &json!({})).await;
     story.ready("cheap").await;
-    // The first renewal takes over the fields of the POST that created the Secret; later ones do not.
+    // The first renewal is not measured: it also takes over the fields of the POST that created the Secret.
     story.asked(2).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     let mark = story.world.plane().audit_mark();

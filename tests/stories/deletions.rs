@@ -50,8 +50,8 @@ pub(crate) async fn hundreds_of_deletions_end_although_the_provider_hangs(story:
     assert!((3..MANY).contains(&sent), "{sent} requests: the limiter lets few requests through");
 }
 
-/// The steps after the finalizer are done although the finalizer cannot be written. The controller adds the finalizer as soon as
-/// the API server accepts it.
+/// The steps after the finalizer are done although the finalizer cannot be written. The controller adds the finalizer when
+/// the API server accepts it again.
 pub(crate) async fn unwritable_finalizer_delays_nothing_else(story: &mut Story) {
     let binding = deny(story, "tokensource.dev", "tokensources", "!has(object.metadata.finalizers)").await;
     let mut probe = story.source_for("probe", &json!({"suspend": true}));

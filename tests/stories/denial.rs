@@ -5,17 +5,17 @@ use serde_json::{Value, json};
 
 use crate::story::Story;
 
-/// Makes the API server refuse the objects of this resource in the story's namespace for which the expression is false, some
-/// seconds from now. Returns the binding, whose deletion ends it.
+/// Makes the API server refuse the objects of this resource in the story's namespace for which the expression is false. The
+/// policy takes effect after some seconds. Returns the binding; deleting the binding ends the refusals.
 pub(crate) async fn deny(story: &Story, group: &str, resource: &str, allowed: &str) -> Value {
     let rule = json!({"apiGroups": [group], "apiVersions": ["*"], "resources": [resource], "operations": ["CREATE", "UPDATE"]});
     let validation = json!({"expression": allowed, "message": "denied by the story"});
-    judge(story, &format!("deny-{}", story.namespace), &rule, "true", &validation).await
+    install_policy(story, &format!("deny-{}", story.namespace), &rule, "true", &validation).await
 }
 
 /// Installs a policy of this name for the objects in the story's namespace that the rule and the condition select. Returns the
 /// binding.
-pub(crate) async fn judge(
+pub(crate) async fn install_policy(
     story: &Story,
     name: &str,
     rule: &Value,

@@ -6,8 +6,8 @@ use tokensource_kit::scripted_provider::Answer;
 
 use crate::story::{Story, TOKEN};
 
-/// Every spelling of a forbidden address, allowed by the Secret's owner so that only the address is tested. All of them mean
-/// this machine, where a provider listens.
+/// Spellings of forbidden addresses, all allowed by the Secret's owner so that only the address is tested. Two are addresses
+/// of metadata services; the others mean this machine, where a provider listens.
 pub(crate) async fn addresses_in_disguise_are_refused(story: &mut Story) {
     story.run_with(&[]).await;
     story.provider.always(TOKEN, Answer::token(3600));
@@ -32,7 +32,7 @@ pub(crate) async fn addresses_in_disguise_are_refused(story: &mut Story) {
         "localhost",
         "127.0.0.1.",
     ];
-    let mut refused_at_the_door = 0;
+    let mut refused_by_schema = 0;
     for (number, host) in disguises.iter().enumerate() {
         let name = format!("disguised{number}");
         let endpoint = format!("https://{host}:{port}{TOKEN}");
@@ -47,16 +47,16 @@ pub(crate) async fn addresses_in_disguise_are_refused(story: &mut Story) {
             .await;
         let more = json!({"provider": {"tokenEndpoint": endpoint}, "credentialsRef": {"name": name}});
         let source = story.source_for(&name, &more).to_string();
-        // The API server may refuse it as a URL; the controller refuses it if the API server does not.
+        // The API server may refuse the endpoint as a URL; the controller refuses every other one.
         if story.world.plane().try_apply("admin", &story.namespace, &source).await.is_err() {
-            refused_at_the_door += 1;
+            refused_by_schema += 1;
             continue;
         }
         story.failing(&name, "EndpointNotAllowed").await;
     }
     assert!(
-        refused_at_the_door < 4,
-        "{refused_at_the_door} were refused by the schema: the story shows little"
+        refused_by_schema < 4,
+        "{refused_by_schema} endpoints were refused by the schema: the story shows little"
     );
     assert_eq!(story.provider.connections(), 0);
 }
@@ -119,7 +119,7 @@ pub(crate) async fn smuggled_members_are_refused(story: &mut Story) {
         let applied = story.world.plane().try_apply("admin", &story.namespace, &source.to_string()).await;
         assert!(applied.is_err(), "{provider} was accepted");
     }
-    // The controller checks what the schema cannot: this name is reserved only if an assertion is sent.
+    // The controller checks what the schema cannot: `client_assertion_type` is reserved only if an assertion is sent.
     let late = json!({
         "clientAuthentication": {"method": "client_secret_jwt"},
         "parameters": [{"name": "client_assertion_type", "value": "x"}],

@@ -1,5 +1,5 @@
 //! `tokensource doctor` on a control plane of its own, installed from the shipped manifests, where faults are planted.
-//! Knows which finding each fault must give; the rules behind them have unit tests.
+//! Knows which finding each fault must give; the rules of the findings have unit tests.
 
 use std::collections::BTreeSet;
 use std::process::Stdio;
@@ -229,7 +229,7 @@ pub(crate) async fn doctor_finds_planted_faults(story: &mut Story) {
     assert!(read.is_empty(), "doctor read Secrets: {read:?}");
 }
 
-/// Eight checks, and the same as a table.
+/// All eight checks are ok, in JSON and as a table.
 async fn finds_nothing(installed: &Installation, everything: &[&str]) {
     let (code, found) = installed.doctor(everything).await;
     assert_eq!(
@@ -248,7 +248,7 @@ async fn finds_nothing(installed: &Installation, everything: &[&str]) {
     assert_found(&installed.doctor(&["-A"]).await.1, &["hosts warning HostUnreachable"]);
 }
 
-/// Faults that the controller reports, and what an operator may have done wrong.
+/// Faults that the controller reports, and mistakes of an operator.
 async fn plant(installed: &Installation) {
     installed.source("unreachable", "https://localhost:1/token", false).await;
     installed.until("unreachable", "EndpointUnreachable").await;

@@ -1,5 +1,6 @@
-//! The manifests of the documentation: five with providers that answer and refuse as documented; the manifests of the catalog and
-//! of the workloads with the API server alone; and the commands of the pages, unchanged.
+//! The manifests of the documentation: those of five providers with servers that answer and refuse as documented; the
+//! manifests of the catalog, of the workloads and of `tokensource init` with the API server alone; and the commands of the
+//! pages, unchanged.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -107,7 +108,7 @@ async fn typed_at_a_prompt(kubectl: &Path, kubeconfig: &Path, script: &str, type
     assert!(typed.is_empty() || !said.contains(typed), "a secret is shown: {said}");
 }
 
-/// Whether a Secret has the keys and hosts of the manifest's, and what was typed.
+/// Checks that a Secret has the keys and hosts of the Secret in the manifest, and the typed value.
 fn assert_as_in(manifest: &[DynamicObject], made: Secret, typed: &str) {
     let written = manifest.iter().find(|object| object.metadata.name == made.metadata.name).unwrap();
     let data = made.data.unwrap();
@@ -120,7 +121,7 @@ fn assert_as_in(manifest: &[DynamicObject], made: Secret, typed: &str) {
     assert_eq!(hosts(&made.metadata), hosts(&written.metadata));
 }
 
-/// The commands of docs/providers, unchanged: they create the Secret of the manifest beside them, and rotate it.
+/// The commands of docs/providers, unchanged: they create the Secret of the provider's manifest, and rotate it.
 pub(crate) async fn credentials_are_put_as_the_pages_say(story: &mut Story) {
     let kubectl = story.world.plane().kubectl();
     let directory = tempfile::tempdir().unwrap();
@@ -145,7 +146,7 @@ pub(crate) async fn credentials_are_put_as_the_pages_say(story: &mut Story) {
 
 const SERVED: [&str; 6] = ["prisjakt", "pliant", "pliant-sandbox", "v2", "ocrolus", "apiax"];
 
-pub(crate) async fn documents_hold(story: &mut Story) {
+pub(crate) async fn requests_are_as_documented(story: &mut Story) {
     let providers = Lookalike::all(&story.world.authority);
     for provider in &providers {
         provider.set_lifetime(Duration::from_secs(60));

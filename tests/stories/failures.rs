@@ -50,7 +50,7 @@ pub(crate) async fn retry_after_is_obeyed(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600));
     story.ask("throttled", &json!({})).await;
     story.failing("throttled", "RateLimited").await;
-    // A restart does not reset it.
+    // A restart does not shorten the wait.
     story.controller.kill9();
     story.controller.restart().await;
     story.ready("throttled").await;
@@ -82,7 +82,7 @@ pub(crate) async fn failing_renewal_leaves_the_good_token(story: &mut Story) {
     assert!((3..=6).contains(&requests), "{requests} requests");
 }
 
-pub(crate) async fn good_token_expires_in_the_open(story: &mut Story) {
+pub(crate) async fn expiry_of_a_good_token_is_reported(story: &mut Story) {
     story.provider.answer(TOKEN, Answer::token(12));
     story.provider.always(TOKEN, Answer::error(400, "unauthorized_client"));
     story.ask("doomed", &json!({})).await;
@@ -122,7 +122,7 @@ pub(crate) async fn broken_template_keeps_the_good_secret(story: &mut Story) {
         (after.data, after.metadata.resource_version),
         (before.data, before.metadata.resource_version)
     );
-    // The stored token was written with the previous template.
+    // The previous template again. The stored token was written with it, so no token is requested.
     let mended = json!({"spec": {"target": {"data": {"header": "Bearer {{ access_token }}"}}}});
     story.patch_source("shaped", &mended).await;
     story.ready("shaped").await;

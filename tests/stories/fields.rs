@@ -41,7 +41,7 @@ pub(crate) async fn members_of_the_answer_are_in_the_secret(story: &mut Story) {
     assert_eq!(story.value("kept-token", "url").await, format!("{url}/services"));
     story.asked_exactly(1).await;
 
-    // Other metadata leave the data as they are, and so does another process.
+    // Changed labels leave the data unchanged, also after a restart of the controller.
     story.patch_source("kept", &json!({"spec": {"target": {"labels": {"team": "a"}}}})).await;
     story.until_labels("kept-token", &[("team", Some("a"))]).await;
     story.controller.kill9();
@@ -64,7 +64,7 @@ pub(crate) async fn members_of_the_answer_are_in_the_secret(story: &mut Story) {
     assert_eq!(story.value("kept-token", "url").await, format!("{url}/4711"));
 }
 
-/// Such an answer costs one token, and not one after the other: the next attempt is an hour away.
+/// An answer without the member costs one token and not a token for each attempt: the next attempt is an hour away.
 pub(crate) async fn answer_without_a_kept_member_leaves_the_secret_alone(story: &mut Story) {
     let (answer, url) = with_instance(20);
     story.provider.answer(TOKEN, answer);
@@ -77,11 +77,11 @@ pub(crate) async fn answer_without_a_kept_member_leaves_the_secret_alone(story: 
     let source = story.failing("lacking", "TemplateInvalid").await;
     let message = condition(&source, ConditionType::Renewed).unwrap().2;
     assert!(message.contains("the provider's answer lacks a member of fields"), "{message}");
-    assert!(is(&source, ConditionType::Ready, "True"), "the token of before is good: {:#?}", source.status);
+    assert!(is(&source, ConditionType::Ready, "True"), "the first token is still good: {:#?}", source.status);
     assert_eq!(text(&story.secret("lacking-token").await, "url"), url);
     story.asked_exactly(2).await;
 
-    // A template can do without.
+    // A template can have a default for a missing member.
     let either = "{{ fields.instance if 'instance' in fields else 'https://default.example' }}";
     story.patch_source("lacking", &json!({"spec": {"target": {"data": {"url": either}}}})).await;
     story.ready("lacking").await;
@@ -89,7 +89,8 @@ pub(crate) async fn answer_without_a_kept_member_leaves_the_secret_alone(story: 
     assert_eq!(story.value("lacking-token", "url").await, "https://default.example");
 }
 
-/// The names of one provider object count for the templates of all who use it, from the moment that it is edited.
+/// The names in `response.keep` of a provider object apply to the templates of all TokenSources that use the object. An edit
+/// takes effect immediately.
 pub(crate) async fn provider_object_names_the_fields(story: &mut Story) {
     let (answer, url) = with_instance(3600);
     story.provider.always(TOKEN, answer);

@@ -27,8 +27,8 @@ async fn ready(story: &Story) -> usize {
 pub(crate) async fn provider_in_trouble_is_tried_by_one_at_a_time(story: &mut Story) {
     story.provider.always(TOKEN, Answer::status(503));
     apply_fleet(story, &json!({})).await;
-    // Each of them reports the problem, including those that never sent a request.
-    eventually("everybody knows", Duration::from_secs(40), async || {
+    // Each TokenSource reports the failure, including those that never sent a request.
+    eventually("all reports", Duration::from_secs(40), async || {
         let sources = story.sources().list(&ListParams::default()).await.expect("the TokenSources");
         let waiting = sources.iter().filter(|source| {
             condition(source, ConditionType::Renewed)
@@ -64,7 +64,7 @@ pub(crate) async fn hanging_provider_leaves_room_for_others(story: &mut Story) {
     story.provider.always(TOKEN, Answer::hang());
     apply_fleet(story, &json!({})).await;
     others_are_served(story, TOKEN).await;
-    assert!(story.provider.count(TOKEN) <= 40, "no more than there are places");
+    assert!(story.provider.count(TOKEN) <= 40, "requests are limited by permits");
 }
 
 pub(crate) async fn deleted_sources_leave_their_limiter_at_once(story: &mut Story) {
@@ -79,7 +79,7 @@ pub(crate) async fn deleted_sources_leave_their_limiter_at_once(story: &mut Stor
     let all = ListParams::default();
     story.sources().delete_collection(&DeleteParams::default(), &all).await.expect("to delete all");
     // Well before the requests in flight end.
-    eventually("nobody waits", Duration::from_secs(10), async || {
+    eventually("an empty queue", Duration::from_secs(10), async || {
         let depth = depth().await;
         if depth < 1.0 { Ok(()) } else { Err(depth.to_string()) }
     })
@@ -101,7 +101,7 @@ async fn others_are_served(story: &Story, path: &str) {
     let good = ScriptedProvider::start(&story.world.authority);
     good.always(TOKEN, Answer::token(3600));
     eventually("the first hang", Duration::from_secs(10), async || {
-        if story.provider.count(path) >= 1 { Ok(()) } else { Err("nobody has asked") }
+        if story.provider.count(path) >= 1 { Ok(()) } else { Err("no request yet") }
     })
     .await;
     story

@@ -8,7 +8,7 @@ use tokensource_kit::scripted_provider::Answer;
 use tokensource_kit::shipped::repository;
 use tokensource_kit::{eventually, manifest};
 
-use crate::denial::judge;
+use crate::denial::install_policy;
 use crate::story::{Story, TOKEN, is};
 
 /// An expression of the example, on the `object` of a policy. Flux has the members of the object as variables.
@@ -35,7 +35,7 @@ async fn install(story: &Story) {
         "operations": ["UPDATE"]});
     let asked = "has(object.metadata.labels) && 'asked' in object.metadata.labels";
     let validation = json!({"expression": "false", "messageExpression": verdict});
-    judge(story, &name, &rule, asked, &validation).await;
+    install_policy(story, &name, &rule, asked, &validation).await;
 }
 
 /// Waits until Flux would say this of the object.

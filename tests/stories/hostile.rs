@@ -1,5 +1,5 @@
-//! Faulty answers and connections of every kind, each after one valid token, with the real binary. The valid token stays,
-//! the reason is as in the table, other `TokenSource`s are served meanwhile, and memory is limited.
+//! Faulty answers and connections, with the real binary. Most come after one valid token: the valid token stays, the reason
+//! is as in the table, other `TokenSource`s are served meanwhile, and memory is limited.
 
 use std::process::Command;
 use std::time::Duration;
@@ -46,7 +46,7 @@ async fn victim(story: &Story, name: &'static str, then: Answer) -> Victim {
     Victim { name, provider, good }
 }
 
-/// Waits for the reason of each, while a healthy neighbour is renewed and always Ready.
+/// Waits for the reason of each victim, while a healthy neighbour is renewed and always Ready.
 async fn suffer(story: &Story, victims: &[Victim], reasons: &[&str]) {
     let renewed = story.provider.count(TOKEN);
     let reasons_come = async {
@@ -221,7 +221,7 @@ pub(crate) async fn good_tokens_survive_bad_connections(story: &mut Story) {
         assert_eq!(
             provider.count(TOKEN),
             1,
-            "{name}: no request was sent over a connection that proved nothing"
+            "{name}: a request was sent over a connection without a verified certificate"
         );
     }
 }

@@ -1,4 +1,5 @@
-//! Clients that authenticate without secret or signature, and endpoints from metadata.
+//! Endpoints from metadata, clients that authenticate with a certificate or with a ServiceAccount's token, and tokens that
+//! the controller signs itself.
 
 use std::time::Duration;
 
@@ -82,7 +83,7 @@ pub(crate) async fn metadata_of_another_issuer_is_refused(story: &mut Story) {
     assert_eq!(story.provider.count(OAUTH), documents);
 }
 
-pub(crate) async fn metadata_that_is_away_is_read_later(story: &mut Story) {
+pub(crate) async fn unavailable_metadata_is_read_later(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600));
     for path in [OAUTH, "/.well-known/openid-configuration"] {
         story.provider.answer(path, Answer::status(503));
@@ -257,7 +258,8 @@ pub(crate) async fn token_for_the_api_server_never_leaves(story: &mut Story) {
     // Common audiences are refused by name. To refuse the audience of this cluster, the controller asks the API server.
     let own = story.world.plane().server();
     let by_name = "serviceAccountToken.audience is the Kubernetes API server's own";
-    let by_asking = format!("This cluster's API server accepts tokens with serviceAccountToken.audience {own}");
+    let by_asking =
+        format!("This cluster's API server accepts tokens with serviceAccountToken.audience {own}");
     for (name, audience, expected) in [
         ("usual", "https://kubernetes.default.svc.cluster.local", by_name),
         ("own", own.as_str(), by_asking.as_str()),
@@ -303,7 +305,7 @@ pub(crate) async fn token_is_signed_here(story: &mut Story) {
     let token = story.value("signed-token", "access_token").await;
     assert_eq!(token.split('.').count(), 3);
     let life = status.expires_at.unwrap().0.as_second() - status.issued_at.unwrap().0.as_second();
-    assert_eq!(life, 3590, "it counts from iat");
+    assert_eq!(life, 3590, "iat is 10 s earlier");
     assert!(!story.controller.logs().contains(&token));
 
     // Another lifetime requires a new token, and no endpoint was ever requested.

@@ -15,7 +15,7 @@ const ACTING: &str = "canary-of-the-acting-party";
 /// A key that is a bearer token itself.
 const KEY: &str = "canary-of-the-api-key";
 
-/// A TokenSource of which only the tokens of others are credentials.
+/// A TokenSource without credentials of its own: it presents only tokens of others.
 fn without_client(story: &Story, name: &str, provider: &Value) -> Value {
     let mut source = story.source_for(name, &json!({"provider": provider}));
     source["spec"].as_object_mut().unwrap().remove("credentialsRef");

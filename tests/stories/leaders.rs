@@ -27,7 +27,7 @@ async fn leads(replica: &ControllerProcess) -> bool {
     replica.metric("tokensource_leader", &[]).await == Some(1.0)
 }
 
-/// Waits until one of the two replicas leads, and returns its index. Both must never lead at the same time.
+/// Waits until exactly one of the two replicas leads, and returns its index.
 pub(crate) async fn leader(replicas: &[ControllerProcess; 2]) -> usize {
     eventually("a leader", Duration::from_secs(40), async || {
         match (leads(&replicas[0]).await, leads(&replicas[1]).await) {
@@ -55,7 +55,7 @@ async fn elect_with(story: &mut Story, arguments: &[&str]) -> [ControllerProcess
     [replica(story, arguments).await, replica(story, arguments).await]
 }
 
-pub(crate) async fn told_to_end_the_leader_hands_over_at_once(story: &mut Story) {
+pub(crate) async fn terminated_leader_hands_over_immediately(story: &mut Story) {
     let replicas = elect(story).await;
     story.provider.always(TOKEN, Answer::token(3600));
     story.ask("handed", &json!({})).await;
@@ -77,7 +77,7 @@ pub(crate) async fn told_to_end_the_leader_hands_over_at_once(story: &mut Story)
     story.asked_exactly(2).await;
 }
 
-pub(crate) async fn who_loses_the_lease_ends(story: &mut Story) {
+pub(crate) async fn leader_that_loses_the_lease_ends(story: &mut Story) {
     let replicas = elect(story).await;
     let first = leader(&replicas).await;
     let leases: Api<Lease> = Api::namespaced(story.world.plane().admin(), &story.namespace);
@@ -95,7 +95,7 @@ pub(crate) async fn who_loses_the_lease_ends(story: &mut Story) {
 
 /// A leader is killed twelve times while forty tokens of two minutes are renewed. No token expires, and only a token that
 /// had not been written yet is requested twice. Two leaders in a row may be killed before they renew any token. So a token, which
-/// is due after a minute, must stay valid during three changes of the leader.
+/// is due about a minute after its issue, must stay valid during three changes of the leader.
 pub(crate) async fn killed_leaders_are_replaced_without_a_gap(story: &mut Story) {
     const KILLS: usize = 12;
     const FLEET: usize = 40;

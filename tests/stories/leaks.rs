@@ -60,7 +60,7 @@ async fn register_the_stored(story: &Story) {
     }
 }
 
-/// All objects without their specs, which their authors wrote.
+/// Metadata and statuses of the TokenSources, and the statuses of the `TokenProvider`s. Their specs were written by users.
 async fn statuses(story: &Story) -> String {
     let sources = list::<TokenSource>(story).await;
     let seen = sources.iter().map(|source| json!([source.metadata, source.status]).to_string());
@@ -71,7 +71,7 @@ async fn statuses(story: &Story) -> String {
 async fn metadata(story: &Story) -> String {
     let secrets = list::<Secret>(story).await;
     let seen = secrets.into_iter().map(|mut secret| {
-        // kubectl's own copy there is not the controller's output.
+        // The copy of the Secret that kubectl keeps in this annotation is not the controller's output.
         secret.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
         serde_json::to_string(&secret.metadata).expect("JSON")
     });
@@ -87,7 +87,7 @@ where
     api.list(&ListParams::default()).await.expect("a list").items
 }
 
-/// Every status and Event that a controller has written, including overwritten statuses and Events.
+/// The secrets in all statuses and Events that controllers have written, including overwritten statuses and Events.
 pub(crate) fn in_audited_bodies(plane: &ControlPlane) -> Vec<String> {
     let bodies = plane.audited_bodies();
     let is_status = |entry: &AuditEntry| entry.user == CONTROLLER && entry.subresource == "status";
@@ -163,7 +163,7 @@ pub(crate) async fn credentials_in_every_field_stay_unseen(story: &mut Story) {
     }
 }
 
-/// A provider that repeats the request and its tokens in every place that the client might show.
+/// A provider that repeats the client's secret or a token, in each part of an answer that the controller might show.
 pub(crate) async fn provider_that_repeats_credentials_is_not_quoted(story: &mut Story) {
     let secret = unseen("the client's secret");
     story.credentials("client", &secret).await;
@@ -212,7 +212,7 @@ pub(crate) async fn provider_that_repeats_credentials_is_not_quoted(story: &mut 
     }
 }
 
-/// A secret of its own, registered.
+/// A new secret, registered as a canary.
 fn unseen(what: &str) -> String {
     let secret = format!("{}-{}", what.replace([' ', '\'', ','], "-"), unique::word(24));
     canaries::register(what, &secret);

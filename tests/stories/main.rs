@@ -1,7 +1,8 @@
 //! The stories: actions of users and operators, and their results, on a real control plane.
 //!
-//! A single control plane serves all stories. Each story has a namespace and a controller process of its own, so stories run in
-//! parallel. After every story the kstatus rules are checked on each `TokenSource` that the story leaves.
+//! A single control plane serves almost all stories; a few have one of their own. Each story has a namespace and a
+//! controller process of its own, so stories run in parallel. After every story the kstatus rules are checked on each
+//! `TokenSource` that the story leaves.
 
 #![allow(clippy::disallowed_methods)] // stories run in real time
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a failure ends a story
@@ -64,7 +65,7 @@ macro_rules! stories {
     ($($module:ident :: $story:ident,)+) => {
         /// Every story, by the name of its module and function.
         fn stories(world: &Arc<World>) -> Vec<Trial> {
-            vec![$(tell(world, concat!(stringify!($module), "::", stringify!($story)), async |story| {
+            vec![$(trial(world, concat!(stringify!($module), "::", stringify!($story)), async |story| {
                 $module::$story(story).await
             }),)+]
         }
@@ -85,7 +86,7 @@ stories! {
     changes::renamed_target_takes_the_old_secret_along,
     changes::renewal_on_request_is_acknowledged,
     changes::rotated_credentials_ask_once,
-    changes::suspended_source_rests,
+    changes::suspended_source_requests_no_token,
     changes::target_that_cannot_be_written_is_left_as_it_is,
     changes::target_that_the_api_server_refuses_costs_no_token,
     changes::type_of_the_target_can_change,
@@ -95,6 +96,8 @@ stories! {
     commands::printed_commands_are_understood,
     conflicts::foreign_secret_is_left_alone,
     conflicts::of_two_with_one_target_the_older_wins,
+    conflicts::refresh_token_waits_for_its_secret,
+    conflicts::younger_gets_the_target_that_the_older_gives_up,
     costs::idle_controller_asks_nothing_of_the_api_server,
     costs::renewal_costs_two_writes_and_one_read,
     costs::restart_asks_and_writes_nothing,
@@ -107,12 +110,12 @@ stories! {
     disguise::smuggled_members_are_refused,
     disguise::target_is_no_credential_of_kubernetes,
     doctor::doctor_finds_planted_faults,
-    examples::documents_hold,
+    examples::requests_are_as_documented,
     examples::workloads_are_accepted,
     failures::templates_end_no_process_and_cost_little,
     failures::broken_template_keeps_the_good_secret,
     failures::failing_renewal_leaves_the_good_token,
-    failures::good_token_expires_in_the_open,
+    failures::expiry_of_a_good_token_is_reported,
     failures::refused_credentials_stop_the_asking,
     failures::retry_after_is_obeyed,
     failures::unavailable_provider_is_tried_again,
@@ -124,7 +127,7 @@ stories! {
     identity::endpoint_is_discovered_once,
     identity::keycloak_is_discovered,
     identity::metadata_of_another_issuer_is_refused,
-    identity::metadata_that_is_away_is_read_later,
+    identity::unavailable_metadata_is_read_later,
     identity::service_account_needs_no_stored_secret,
     identity::service_account_token_is_exchanged,
     identity::token_for_the_api_server_never_leaves,
@@ -137,7 +140,7 @@ stories! {
     hostile::good_tokens_survive_bad_answers,
     hostile::good_tokens_survive_bad_connections,
     hostile::compressed_answer_is_read,
-        hostile::odd_lifetimes_are_read_or_assumed,
+    hostile::odd_lifetimes_are_read_or_assumed,
     inputs::tokens_of_other_issuers_and_own_jwts_are_sent,
     issue::deleted_source_takes_its_secret_along,
     issue::kubectl_shows_the_columns_of_the_reference,
@@ -149,8 +152,8 @@ stories! {
     keycloak::tokens_are_exchanged,
     keycloak::wrong_secret_is_refused_and_heals,
     leaders::killed_leaders_are_replaced_without_a_gap,
-    leaders::told_to_end_the_leader_hands_over_at_once,
-    leaders::who_loses_the_lease_ends,
+    leaders::leader_that_loses_the_lease_ends,
+    leaders::terminated_leader_hands_over_immediately,
     leaks::credentials_in_every_field_stay_unseen,
     leaks::provider_that_repeats_credentials_is_not_quoted,
     monitoring::every_query_finds_what_it_asks_for,
@@ -161,7 +164,7 @@ stories! {
     people::renew_waits_for_the_answer,
     people::status_follows_changes,
     people::status_is_redrawn_on_a_terminal,
-    people::status_tells_what_every_token_does,
+    people::status_shows_every_token,
     plugin::flags_name_another_user_cluster_and_deadline,
     plugin::names_are_completed_from_the_cluster,
     plugin::renewal_of_all_namespaces_names_them,
@@ -178,14 +181,14 @@ stories! {
     provider_status::outage_and_recovery_show,
     provider_status::refused_clients_leave_a_provider_ready,
     provider_status::tenants_share_the_status_of_a_cluster_provider,
-    provider_status::who_sees_a_part_of_the_users_writes_nothing,
+    provider_status::controller_that_sees_a_part_of_the_users_writes_no_status,
     providers::cluster_provider_admits_by_label,
     providers::edited_provider_asks_once,
     providers::missing_provider_is_named,
     providers::only_cluster_providers,
     proxies::tokens_arrive_through_a_real_proxy,
-    reasons::what_may_pass_is_tried_again,
-    reasons::what_only_a_change_can_mend_is_seldom_asked,
+    reasons::terminal_failures_are_seldom_retried,
+    reasons::transient_failures_are_retried,
     refresh::apiax_is_refreshed_and_falls_back,
     refresh::crash_between_the_writes_costs_one_refresh,
     refresh::keycloak_rotates,
@@ -225,7 +228,7 @@ stories! {
     security::unbound_hosts_all_fail_alike,
     security::wrong_authority_is_not_trusted,
     signals::ended_session_is_noticed_at_keycloak,
-    signals::odd_lifetimes_are_said_aloud,
+    signals::doubtful_answers_have_a_notice,
     signals::prisjakts_401_is_noticed,
     signals::probe_goes_only_where_it_may,
     signals::rejected_token_is_renewed_once,
@@ -244,14 +247,14 @@ stories! {
     traces::traces_are_off_by_default,
 }
 
-fn tell(world: &Arc<World>, name: &'static str, story: impl AsyncFn(&mut Story) + Send + 'static) -> Trial {
+fn trial(world: &Arc<World>, name: &'static str, story: impl AsyncFn(&mut Story) + Send + 'static) -> Trial {
     let world = Arc::clone(world);
     Trial::test(name, move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
-            let mut told = Story::begin(world, name).await;
-            story(&mut told).await;
-            told.end().await;
+            let mut begun = Story::begin(world, name).await;
+            story(&mut begun).await;
+            begun.end().await;
         });
         Ok(())
     })
@@ -263,7 +266,7 @@ fn main() {
     let world = if arguments.list { World::unbuilt() } else { World::build() };
     let conclusion = libtest_mimic::run(&arguments, stories(&world));
     let complaints = if arguments.list { Vec::new() } else { afterwards(&world, &arguments) };
-    // All processes of the control plane must end before this one does.
+    // All processes of the control plane must end before this process ends.
     drop(world);
     conclusion.exit_if_failed();
     assert!(complaints.is_empty(), "after the last story:\n{}", complaints.join("\n"));
@@ -272,8 +275,8 @@ fn main() {
 /// Checks that need the whole run.
 fn afterwards(world: &World, arguments: &Arguments) -> Vec<String> {
     let mut complaints = leaks::in_audited_bodies(world.plane());
-    let all_were_told = arguments.filter.is_none() && arguments.skip.is_empty();
-    if all_were_told {
+    let all_have_run = arguments.filter.is_none() && arguments.skip.is_empty();
+    if all_have_run {
         complaints.extend(rights::never_used(world));
     }
     complaints

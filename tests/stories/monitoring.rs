@@ -18,12 +18,13 @@ async fn start(story: &Story) -> Prometheus {
     let directory = repository().join("deploy/monitoring");
     let endpoint = &prometheus::spec(&directory.join("podmonitor.yaml"))["podMetricsEndpoints"][0];
     let mut rules = prometheus::spec(&directory.join("prometheusrule.yaml"));
-    // This rule replaces the kubelet.
+    // These rules replace the metrics of the kubelet.
     let kubelet = |record: &str| json!({"record": record, "expr": "tokensource_leader + 1", "labels": {"container": "controller"}});
     let containers = ["container_cpu_usage_seconds_total", "container_memory_working_set_bytes"];
     let group = json!({"name": "kubelet", "rules": containers.map(kubelet)});
     rules["groups"].as_array_mut().unwrap().push(group);
-    // As the operator does: these labels must not replace the labels of a TokenSource's namespace.
+    // The Prometheus operator adds such labels to a target. They must not replace the label `namespace` of a TokenSource's
+    // series.
     let target = json!({"cluster": "here", "namespace": "tokensource-system", "pod": "the-pod"});
     Prometheus::start(story.controller.address(), &target, endpoint, &rules).await
 }
@@ -45,7 +46,7 @@ pub(crate) async fn every_query_finds_what_it_asks_for(story: &mut Story) {
     // A TokenSource that is renewed every few seconds, and a TokenSource without credentials.
     story.provider.always(TOKEN, Answer::token(14));
     story.ask("brief", &json!({})).await;
-    // Its provider is found by reference.
+    // The TokenSource without credentials uses this TokenProvider.
     story
         .apply(&json!({
             "apiVersion": "tokensource.dev/v1alpha1", "kind": "TokenProvider", "metadata": {"name": "shared"},

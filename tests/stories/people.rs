@@ -95,7 +95,7 @@ async fn a_good_and_a_bad_one(story: &Story) {
     story.failing("bad", "InvalidClient").await;
 }
 
-pub(crate) async fn status_tells_what_every_token_does(story: &mut Story) {
+pub(crate) async fn status_shows_every_token(story: &mut Story) {
     a_good_and_a_bad_one(story).await;
     // Before the right is granted: the API server's own message.
     here(story, &["status"]).await.has(1, &["could not be listed", "alice", "cannot list resource"]);
@@ -184,7 +184,7 @@ pub(crate) async fn status_follows_changes(story: &mut Story) {
     program.kill().await.expect("it still ran");
 }
 
-/// Tests the redrawing on a terminal, made by script(1), which the other tests do not have.
+/// The table is redrawn on a terminal, which script(1) simulates.
 pub(crate) async fn status_is_redrawn_on_a_terminal(story: &mut Story) {
     a_good_and_a_bad_one(story).await;
     give_rights(story).await;

@@ -1,6 +1,6 @@
-//! What the plugin has in common with kubectl: flags of the cluster and of the user, names, labels, outputs, completion; and
-//! the commands that change several TokenSources in one call.
-//! Knows the real binary and RBAC. Must not know how a token is requested.
+//! The plugin behaves like kubectl: flags of the cluster and of the user, names, labels, outputs, completion. Also the
+//! commands that change several TokenSources in one call. Knows the real binary and RBAC. Must not know how a token is
+//! requested.
 
 use std::path::Path;
 
@@ -101,7 +101,7 @@ pub(crate) async fn status_selects_and_prints_as_kubectl_does(story: &mut Story)
 
 pub(crate) async fn flags_name_another_user_cluster_and_deadline(story: &mut Story) {
     three_sources(story).await;
-    // Nobody may be impersonated yet: the API server's own words.
+    // alice may not impersonate anybody yet, and the command prints the API server's words.
     here(story, &["status", "--as", "bob"])
         .await
         .has(1, &["is forbidden: User \"alice\" cannot impersonate"]);
@@ -126,7 +126,7 @@ pub(crate) async fn flags_name_another_user_cluster_and_deadline(story: &mut Sto
     here(story, &["status", "--as", "bob"]).await.has(1, &["User \"bob\" cannot list resource"]);
     here(story, &["status", "--as", "mallory"]).await.has(1, &["cannot impersonate resource"]);
     here(story, &["status", "--as-group", "readers"]).await.has(2, &["--as <USER>"]);
-    // Every command with a cluster acts as that user.
+    // The other commands act as that user, too.
     here(story, &["renew", "one", "--as", "bob"]).await.has(1, &["User \"bob\" cannot get resource"]);
     here(story, &["suspend", "one", "--as", "bob"]).await.has(1, &["User \"bob\" cannot get resource"]);
 
@@ -200,20 +200,20 @@ pub(crate) async fn suspended_sources_keep_their_token_until_they_are_resumed(st
     assert_eq!(source.metadata.generation, generation.map(|generation| generation + 2));
     let fields = serde_json::to_value(&source.spec).unwrap();
     assert_eq!(fields.get("suspend"), None, "the spec is what it was");
-    assert_eq!(story.value("one-token", "access_token").await, before, "no token was spent");
+    assert_eq!(story.value("one-token", "access_token").await, before, "no token request");
     here(story, &["resume", "one"]).await.has(0, &["one: is not suspended"]);
     here(story, &["resume"]).await.has(2, &["--all"]);
 }
 
 pub(crate) async fn renewal_of_all_namespaces_names_them(story: &mut Story) {
     three_sources(story).await;
-    // Labels that no other story has: all namespaces are many stories here.
+    // A label that no other story has, because the namespaces of all stories are selected.
     let label = format!("story={}", story.namespace);
     for name in ["one", "bad"] {
         story.patch_source(name, &json!({"metadata": {"labels": {"story": story.namespace}}})).await;
     }
     let rules = json!([rule(&["tokensource.dev"], &["tokensources"], &["get", "list", "watch", "patch"])]);
-    // Other stories show that alice has no right on the whole cluster.
+    // The right is carol's, because other stories need alice without a right on the whole cluster.
     allow(story, ("User", "carol"), "all", true, &rules).await;
     let carol = story.world.plane().kubeconfig_for("carol").display().to_string();
     let everywhere = ["-A", "-l", &label, "--kubeconfig", &carol];
@@ -236,7 +236,7 @@ pub(crate) async fn renewal_of_all_namespaces_names_them(story: &mut Story) {
     assert!(is(&story.source("one").await, ConditionType::Ready, "True"));
 }
 
-/// The test calls the program as kubectl does when somebody presses Tab.
+/// The test calls kubectl as a shell does when somebody presses Tab, and kubectl calls the program.
 pub(crate) async fn names_are_completed_from_the_cluster(story: &mut Story) {
     three_sources(story).await;
     let_alice_read(story).await;
@@ -258,7 +258,7 @@ pub(crate) async fn names_are_completed_from_the_cluster(story: &mut Story) {
     more.has(0, &["two\tReady True", ":4"]);
     assert!(!more.out.contains("bad") && !more.out.contains("one\t"), "{}", more.out);
     offered(&["status", "--context", ""]).await.has(0, &["test\tcontext", ":4"]);
-    // What may not be listed is not offered, and no error disturbs the command line.
+    // Names that alice may not list are not offered, and no error disturbs the command line.
     let none = offered(&["status", "-n", ""]).await;
     none.has(0, &[":4"]);
     assert_eq!(none.out.trim(), ":4", "{}", none.all);

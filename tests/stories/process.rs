@@ -58,9 +58,9 @@ fn numbers(source: &TokenSource) -> BTreeMap<String, i64> {
         .collect()
 }
 
-/// Waits until the series agree with the status: the controller reads the answer to its write a moment after users can read
-/// it.
-async fn told(story: &Story, name: &str, expected: BTreeMap<String, i64>) -> BTreeMap<String, i64> {
+/// Waits until the series agree with the status: users can read a status a moment before the controller has read the answer
+/// to its write.
+async fn until_series(story: &Story, name: &str, expected: BTreeMap<String, i64>) -> BTreeMap<String, i64> {
     eventually("numbers as in the status", SOON, async || {
         let found = series(story, name).await;
         if found == expected { Ok(found) } else { Err(format!("{found:?} instead of {expected:?}")) }
@@ -72,7 +72,7 @@ pub(crate) async fn each_source_has_its_numbers_while_it_is_there(story: &mut St
     story.provider.always(TOKEN, Answer::token(30));
     story.ask("told", &json!({})).await;
     let source = story.ready("told").await;
-    let first = told(story, "told", numbers(&source)).await;
+    let first = until_series(story, "told", numbers(&source)).await;
     assert_eq!((first.len(), first["ready"], first["consecutive_failures"]), (4, 1, 0), "{first:?}");
     let now = chrono::Utc::now().timestamp();
     assert!(now < first["next_renewal_timestamp_seconds"], "{first:?}");
@@ -81,7 +81,7 @@ pub(crate) async fn each_source_has_its_numbers_while_it_is_there(story: &mut St
     // The token is still valid after half of its lifetime, but was not renewed.
     story.provider.always(TOKEN, Answer::error(401, "invalid_client"));
     let source = story.failing("told", "InvalidClient").await;
-    let failing = told(story, "told", numbers(&source)).await;
+    let failing = until_series(story, "told", numbers(&source)).await;
     assert_eq!((failing["ready"], failing["consecutive_failures"]), (1, 1));
     assert_eq!(failing["token_expiry_timestamp_seconds"], first["token_expiry_timestamp_seconds"]);
 
@@ -89,7 +89,7 @@ pub(crate) async fn each_source_has_its_numbers_while_it_is_there(story: &mut St
     story.apply(&story.source_for("bare", &json!({"credentialsRef": {"name": "nowhere"}}))).await;
     story.failing("bare", "CredentialsNotFound").await;
     let nothing = BTreeMap::from([("ready".to_owned(), 0), ("consecutive_failures".to_owned(), 0)]);
-    told(story, "bare", nothing.clone()).await;
+    until_series(story, "bare", nothing.clone()).await;
 
     story.sources().delete("told", &DeleteParams::default()).await.expect("deleted");
     eventually("no series of the deleted TokenSource", SOON, async || {
@@ -108,7 +108,7 @@ pub(crate) async fn numbers_of_each_source_can_be_switched_off(story: &mut Story
     story.run_with(&["--allow-network", "127.0.0.0/8", "--no-object-metrics"]).await;
     let metrics = story.controller.metrics().await;
     assert!(!metrics.contains("untold") && !metrics.contains("tokensource_ready"), "{metrics}");
-    assert!(metrics.contains("tokensource_queue_depth"), "what has no name is there still\n{metrics}");
+    assert!(metrics.contains("tokensource_queue_depth"), "series without a name must stay\n{metrics}");
 }
 
 pub(crate) async fn sigterm_lets_the_exchange_end(story: &mut Story) {
@@ -125,7 +125,7 @@ pub(crate) async fn sigterm_lets_the_exchange_end(story: &mut Story) {
     story.asked_exactly(1).await;
 }
 
-/// Anyone who reaches the port can do this.
+/// Anyone who reaches the port can open such connections.
 pub(crate) async fn half_open_clients_take_neither_memory_nor_probes(story: &mut Story) {
     let memory = || {
         let pid = story.controller.process().pid().expect("it runs");
@@ -196,7 +196,7 @@ pub(crate) async fn proxies_of_the_environment_cut_nobody_off(story: &mut Story)
     command.args(["status", "-n", &story.namespace]).env("KUBECONFIG", &kubeconfig).envs(environment);
     let said = crate::people::judged(command.output().await.expect("the program runs"));
     said.has(0, &["proxied", "TokenIssued"]);
-    // If the kubeconfig itself names a proxy, both use it.
+    // If the kubeconfig itself names a proxy, the command uses it.
     let mut named: serde_json::Value =
         serde_json::from_slice(&std::fs::read(&kubeconfig).expect("the kubeconfig")).expect("JSON");
     named["clusters"][0]["cluster"]["proxy-url"] = json!("http://127.0.0.1:9");

@@ -40,7 +40,7 @@ fn ready(status: &TokenProviderStatus) -> String {
     ready.map_or_else(|| "absent".to_owned(), |ready| format!("{} {}", ready.status, ready.reason))
 }
 
-/// Waits until the status of a provider object says this of `Ready`, and counts so many users and so many that fail.
+/// Waits until the status of a provider object has this `Ready`, this number of users and this number of failing users.
 async fn until(
     story: &Story,
     name: &str,
@@ -58,7 +58,7 @@ async fn until(
     .await
 }
 
-/// The writes of provider statuses among these calls.
+/// The number of writes of provider statuses among these calls.
 fn writes(calls: &[AuditEntry], resource: &str) -> usize {
     calls.iter().filter(|call| call.resource == resource && call.subresource == "status").count()
 }
@@ -145,7 +145,7 @@ pub(crate) async fn refused_clients_leave_a_provider_ready(story: &mut Story) {
 }
 
 /// A controller with a selector, or a controller for a single namespace, would count only a part of the users.
-pub(crate) async fn who_sees_a_part_of_the_users_writes_nothing(story: &mut Story) {
+pub(crate) async fn controller_that_sees_a_part_of_the_users_writes_no_status(story: &mut Story) {
     let shared = format!("part-{}", story.namespace);
     story.world.plane().apply(&provider(story, "ClusterTokenProvider", &shared).to_string()).await;
     story.provider.always(TOKEN, Answer::token(3600));
@@ -215,8 +215,8 @@ pub(crate) async fn missing_right_costs_one_line(story: &mut Story) {
     assert!(story.controller.get("/readyz").await.is_ok(), "tokens do not depend on the right");
 }
 
-/// Two replicas for the whole cluster, and tenants in four namespaces. Only such controllers write ClusterTokenProviders, and
-/// here they would disturb the other stories, so this story has a control plane of its own.
+/// Two replicas for the whole cluster, and tenants in four namespaces. Only controllers for the whole cluster write the
+/// statuses of ClusterTokenProviders. They would disturb the other stories, so this story has a control plane of its own.
 pub(crate) async fn tenants_share_the_status_of_a_cluster_provider(story: &mut Story) {
     let world = World::start(Shape::default()).await;
     let plane = world.plane();
@@ -231,7 +231,7 @@ pub(crate) async fn tenants_share_the_status_of_a_cluster_provider(story: &mut S
     let arguments = ["--leader-elect", "--lease-namespace", &first, "--allow-network", "127.0.0.0/8"];
     let replicas =
         [start_as(world.kubeconfig(), &arguments).await, start_as(world.kubeconfig(), &arguments).await];
-    // The server fails on what the second tenant sends.
+    // The server fails on the scope that the second tenant requests.
     story.provider.respond(TOKEN, |request, _| match request.form_value("scope").as_deref() {
         Some("deadly") => Answer::status(500),
         _ => Answer::token(3600),
@@ -272,17 +272,18 @@ pub(crate) async fn tenants_share_the_status_of_a_cluster_provider(story: &mut S
     .await;
     assert_eq!((found.token_sources, found.failing), (3, 1), "{found:#?}");
     assert!(!found.conditions[0].message.contains(&second), "{found:#?}");
-    // The requests of the failing tenant continue to fail, and nothing is written: neither by the leader nor by the other replica.
+    // The requests of the failing tenant continue to fail, and neither the leader nor the other replica writes a further
+    // status.
     tokio::time::sleep(Duration::from_secs(25)).await;
     let mut calls = plane.audit();
-    // The admission policies left a TokenProvider in a namespace of their own.
+    // The check of the admission policies has left a TokenProvider in a namespace of its own.
     calls.retain(|call| call.user == CONTROLLER && ["", &first, &second].contains(&call.namespace.as_str()));
     assert_eq!(writes(&calls, "clustertokenproviders"), 1, "{calls:#?}");
     assert_eq!(writes(&calls, "tokenproviders"), 1, "{calls:#?}");
     story.world.has_used(calls);
 }
 
-/// The table of kubectl.
+/// The table that kubectl prints has the columns of the definition.
 pub(crate) async fn kubectl_shows_the_columns(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600));
     story.credentials("client", "s3cr3t-of-the-client").await;

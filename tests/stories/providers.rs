@@ -73,7 +73,7 @@ pub(crate) async fn only_cluster_providers(story: &mut Story) {
     story.failing("own", "ProviderNotAllowed").await;
     story.asked_exactly(0).await;
 
-    // A probe cannot choose a host that no administrator has named either.
+    // The URL of a probe must have a host that an administrator has named, too.
     let name = story.namespace.clone();
     let provider = json!({
         "apiVersion": "tokensource.dev/v1alpha1", "kind": "ClusterTokenProvider",

@@ -1,5 +1,5 @@
-//! The table of reasons (`docs/reasons.md`), row by row: an answer of a provider, its reason, and that requests which only a
-//! change can help are not repeated until something changes.
+//! Reasons for answers of a provider (`docs/reasons.md`): for each, an answer, its reason, and how often the request is
+//! repeated. Requests that only a change can help are seldom repeated until something changes.
 
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ async fn ask(story: &Story, reason: &str, answer: Answer) -> ScriptedProvider {
     provider
 }
 
-pub(crate) async fn what_only_a_change_can_mend_is_seldom_asked(story: &mut Story) {
+pub(crate) async fn terminal_failures_are_seldom_retried(story: &mut Story) {
     let mut asked = Vec::new();
     for (reason, answer) in terminal() {
         asked.push((reason, ask(story, reason, answer).await));
@@ -101,7 +101,7 @@ pub(crate) async fn what_only_a_change_can_mend_is_seldom_asked(story: &mut Stor
     }
 }
 
-pub(crate) async fn what_may_pass_is_tried_again(story: &mut Story) {
+pub(crate) async fn transient_failures_are_retried(story: &mut Story) {
     let mut asked = Vec::new();
     for (reason, answer, times) in transient() {
         asked.push((reason, ask(story, reason, answer).await, times));

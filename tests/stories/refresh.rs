@@ -47,7 +47,7 @@ pub(crate) async fn apiax_is_refreshed_and_falls_back(story: &mut Story) {
     assert_eq!(apiax.refusals(), Vec::<String>::new());
     assert_ne!(kept(story, "apiax").await, first, "the rotated refresh token is stored");
 
-    // Its 14 days are over: the password is used once, and its refresh token afterwards.
+    // The refresh token is refused, as after its 14 days: the password is used once, and its refresh token afterwards.
     apiax.kill_refresh_tokens();
     eventually("the password again, then a refresh", SOON, async || {
         let grants = grants(&apiax);
@@ -71,7 +71,7 @@ pub(crate) async fn refused_password_is_not_tried_again(story: &mut Story) {
     password_source(story, "locked").await;
     let source = story.failing("locked", "InvalidGrant").await;
     assert!(is(&source, ConditionType::Stalled, "True"));
-    assert!(source.status.unwrap().retry_at.is_none(), "accounts lock: not even a look an hour later");
+    assert!(source.status.unwrap().retry_at.is_none(), "accounts lock: no attempt, not even an hour later");
     story.controller.kill9();
     story.controller.restart().await;
     tokio::time::sleep(Duration::from_secs(6)).await;
@@ -263,7 +263,7 @@ async fn password_source(story: &Story, name: &str) {
     story.apply(&story.source_for(name, &grant)).await;
 }
 
-/// Makes the API server refuse every write of this Secret, and waits until it does.
+/// Makes the API server refuse every write of this Secret, and waits until the policy is in force.
 async fn deny_secret(story: &Story, secret: &str) -> Value {
     let binding = deny(story, "", "secrets", &format!("object.metadata.name != '{secret}'")).await;
     let attempt = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": secret}}).to_string();

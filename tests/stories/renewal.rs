@@ -44,7 +44,7 @@ pub(crate) async fn same_token_again_does_not_spin(story: &mut Story) {
         })
         .await;
     let first = story.secret("sticky-token").await;
-    // The token expires, and the provider returned no other: requested once a minute, not at every reconcile.
+    // The next request is due when the token expires, seconds later, and not at every reconcile.
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!(story.provider.count(TOKEN), 2);
     assert_eq!(story.secret("sticky-token").await.metadata.resource_version, first.metadata.resource_version);

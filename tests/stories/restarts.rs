@@ -1,5 +1,5 @@
-//! Workloads that are restarted for each new token, and for nothing else. Knows the right that an installation grants only
-//! on request; must not know how pods are replaced.
+//! Workloads that are restarted for each token after the first, and for nothing else. Knows the right that an installation
+//! grants only on request; must not know how pods are replaced.
 
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ fn workload(kind: &str, name: &str) -> Value {
     json!({"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name}, "spec": spec})
 }
 
-/// The template's generation and annotations: each change of the template is a rollout.
+/// The generation of the Deployment, and the annotations of its pod template. A change of the template is a rollout.
 async fn template(story: &Story) -> (i64, Value) {
     let api: Api<Deployment> = Api::namespaced(story.world.plane().admin(), &story.namespace);
     let deployment = api.get("web").await.expect("the Deployment");
@@ -77,7 +77,7 @@ async fn restarted(story: &Story, generation: i64, within: Duration) {
     .await;
 }
 
-/// The right is missing, then granted; then each new token restarts each existing workload once.
+/// The right is missing, then granted; then each further token restarts each existing workload once.
 pub(crate) async fn each_other_token_restarts_once(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600));
     for kind in ["Deployment", "StatefulSet", "DaemonSet"] {
@@ -93,7 +93,7 @@ pub(crate) async fn each_other_token_restarts_once(story: &mut Story) {
 
     // A new token without the right to restart: the token is published anyway.
     renew(story, 2).await;
-    eventually("word of it", SOON, async || {
+    eventually("the notice", SOON, async || {
         let source = story.sources().get("served").await.map_err(|error| error.to_string())?;
         let (status, _, message) = condition(&source, ConditionType::Renewed).ok_or("no condition")?;
         if status == "True" && message.contains("RestartFailed") { Ok(()) } else { Err(message) }
@@ -107,7 +107,7 @@ pub(crate) async fn each_other_token_restarts_once(story: &mut Story) {
     permit(story).await;
     // The restart is tried again once a minute.
     restarted(story, 2, Duration::from_secs(80)).await;
-    eventually("no more word of it", SOON, async || {
+    eventually("no notice", SOON, async || {
         let source = story.sources().get("served").await.map_err(|error| error.to_string())?;
         let (_, _, message) = condition(&source, ConditionType::Renewed).ok_or("no condition")?;
         if message.contains("RestartFailed") { Err(message) } else { Ok(()) }

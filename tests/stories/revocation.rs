@@ -16,7 +16,7 @@ use crate::story::{SOON, Story, TOKEN, is, merge, text};
 /// The path of the scripted revocation endpoint.
 pub(crate) const REVOKE: &str = "/revoke";
 pub(crate) const FINALIZER: &str = "tokensource.dev/revocation";
-/// The promise, and a margin for a busy machine.
+/// The two minutes that docs/revocation.md promises, and a margin for a busy machine.
 pub(crate) const TWO_MINUTES: Duration = Duration::from_secs(130);
 
 pub(crate) fn on_delete(story: &Story) -> Value {
@@ -129,7 +129,7 @@ pub(crate) async fn refresh_token_is_revoked_first(story: &mut Story) {
     assert_eq!(revoked(story), expected);
 }
 
-/// A refusal ends the tries, an outage is tried again, and a suspended object revokes, too.
+/// No request follows a refusal, another follows an outage, and the deletion of a suspended object revokes its token, too.
 pub(crate) async fn failed_revocations_are_reported(story: &mut Story) {
     story.provider.answer(REVOKE, Answer::error(400, "unsupported_token_type"));
     revocable(story, "refused", &on_delete(story)).await;
@@ -252,7 +252,7 @@ pub(crate) async fn replaced_token_is_revoked_after_the_grace(story: &mut Story)
     assert_eq!(revoked(story), [(first, "access_token".to_owned())]);
     let second = story.value("rolling-token", "access_token").await;
 
-    // A refusal is reported, and the present token is as good as before.
+    // A refusal is reported, and does not affect the present token.
     story.provider.answer(REVOKE, Answer::error(400, "unsupported_token_type"));
     story.credentials("client", "a-third-s3cr3t-of-the-client").await;
     story.asked(3).await;
@@ -264,7 +264,7 @@ pub(crate) async fn replaced_token_is_revoked_after_the_grace(story: &mut Story)
     assert_eq!(story.provider.count(REVOKE), 2);
 }
 
-/// A provider that returns the same token again must not have it revoked.
+/// If the provider returns the same token again, the controller must not revoke the token.
 pub(crate) async fn same_token_again_is_not_revoked(story: &mut Story) {
     story.provider.always(REVOKE, Answer::status(200));
     let same =
@@ -279,7 +279,7 @@ pub(crate) async fn same_token_again_is_not_revoked(story: &mut Story) {
     assert_eq!(story.provider.count(REVOKE), 0);
 }
 
-/// Keycloak confirms that a token was active before the deletion and is not afterwards, for each way to authenticate.
+/// Keycloak confirms that a token was active before the deletion and is not afterwards, for three ways to authenticate.
 pub(crate) async fn keycloak_forgets_the_tokens(story: &mut Story) {
     let world = story.world.clone();
     let keycloak = world.keycloak();

@@ -44,7 +44,7 @@ pub(crate) async fn unchanged_values_cost_nothing(story: &mut Story) {
     make_anew(story, bound(story)).await;
     story.asked_exactly(1).await;
 
-    // The next process recognizes the values, whether they were rewritten before its start or while none was running.
+    // The next process recognizes the values, whether they were rewritten while another process ran or while no process ran.
     story.controller.kill9();
     story.controller.restart().await;
     story.asked_exactly(1).await;
@@ -79,7 +79,7 @@ pub(crate) async fn lost_annotation_leaves_the_good_token_ready(story: &mut Stor
     assert!(condition(&source, ConditionType::Stalled).is_none(), "{:#?}", source.status);
     let (_, _, advice) = condition(&source, ConditionType::Renewed).unwrap();
     assert!(advice.contains("annotate secret client tokensource.dev/allowed-hosts="), "{advice}");
-    // Other values whose owner allows no host do not affect it either.
+    // Other values whose owner allows no host do not affect `Ready` either.
     story.patch_secret("client", &json!({"stringData": {"client_secret": "a-later-secret"}})).await;
     story.asked_exactly(1).await;
     assert!(is(&story.source("unannotated").await, ConditionType::Ready, "True"));
@@ -113,7 +113,7 @@ pub(crate) async fn refused_values_are_not_tried_again(story: &mut Story) {
     // The minimum interval of two requests is 5 s.
     tokio::time::sleep(Duration::from_secs(7)).await;
     story.asked_exactly(2).await;
-    // The values of the token's request need no new attempt.
+    // The values with which the present token was requested cause no attempt.
     user(story, "the-password-of-the-user").await;
     eventually("no failure", SOON, async || {
         let status = story.source("refused").await.status.unwrap();

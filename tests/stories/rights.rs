@@ -22,7 +22,7 @@ use crate::world::{CONTROLLER, World};
 /// Group, resource (with its subresource), verb.
 type Right = (String, String, String);
 
-/// The namespaced overlay, as kubectl makes it, for this story's namespace and as its ServiceAccount.
+/// The namespaced overlay, as kubectl builds it, for this story's namespace. The controller runs as its ServiceAccount.
 pub(crate) async fn one_namespace_is_enough(story: &mut Story) {
     let objects = overlay(story);
     let of_kind = |kind: &str| -> Vec<DynamicObject> {
@@ -50,7 +50,7 @@ pub(crate) async fn one_namespace_is_enough(story: &mut Story) {
     story.provider.always(TOKEN, Answer::token(3600));
     story.ask("modest", &json!({})).await;
     story.ready("modest").await;
-    // Another type requires another Secret: the only use of `delete`.
+    // Another type requires another Secret, and the old Secret is deleted.
     story.patch_source("modest", &json!({"spec": {"target": {"type": "example.com/token"}}})).await;
     eventually("the new type", SOON, async || match story.secrets().get_opt("modest-token").await {
         Ok(Some(secret)) if secret.type_.as_deref() == Some("example.com/token") => Ok(()),
@@ -74,7 +74,7 @@ pub(crate) async fn one_namespace_is_enough(story: &mut Story) {
     }
 }
 
-/// A controller without the right to write would request a token and lose it.
+/// A controller without the right to create Secrets would request a token and lose it.
 pub(crate) async fn controller_that_may_not_write_is_not_ready(story: &mut Story) {
     let mut objects = overlay(story);
     objects.retain(|object| {
@@ -111,8 +111,8 @@ pub(crate) async fn controller_that_may_not_write_is_not_ready(story: &mut Story
         .await;
 }
 
-/// The first of two served namespaces is deleted with its Role. The second is still served, and the first is served again when it
-/// has been created again.
+/// One of two served namespaces does not exist, and neither does its Role. The other is served, and the missing namespace is
+/// served when it and its Role have been created.
 pub(crate) async fn namespace_that_is_gone_keeps_nobody_waiting(story: &mut Story) {
     let gone = format!("{}-gone", story.namespace);
     let objects = overlay(story);
@@ -161,7 +161,7 @@ pub(crate) async fn namespace_that_is_gone_keeps_nobody_waiting(story: &mut Stor
         .map(again)
         .collect();
     story.world.plane().apply_objects(&rights).await;
-    eventually("the namespace that is back", std::time::Duration::from_secs(60), async || {
+    eventually("the created namespace", std::time::Duration::from_secs(60), async || {
         match works(&gone).await {
             Some(1.0) => Ok(()),
             found => Err(format!("{found:?}")),

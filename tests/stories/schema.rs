@@ -13,7 +13,7 @@ pub(crate) async fn accepts_and_refuses(story: &mut Story) {
         let applied = story.world.plane().try_apply("admin", &story.namespace, &source.to_string()).await;
         assert!(applied.is_ok(), "{case}: {}", applied.unwrap_err());
     }
-    // No controller has read it, which its status shows to kstatus.
+    // No controller has read the object, and kstatus sees this from the observedGeneration.
     let source = story.source("accepted").await;
     assert_eq!(source.status.and_then(|status| status.observed_generation), Some(-1));
     for (case, more, words) in refused()
@@ -334,7 +334,8 @@ fn refused() -> Vec<(&'static str, Value, &'static str)> {
     ]
 }
 
-/// Texts that would show a regular expression, move a cursor or begin a line.
+/// Texts for which the API server's own message would be a regular expression, texts that would move a cursor or begin a
+/// line, and settings that contradict others.
 fn refused_texts() -> Vec<(&'static str, Value, &'static str)> {
     vec![
         ("minutes in words", json!({"renewal": {"before": "15 min"}}), "write a duration such as 90s"),

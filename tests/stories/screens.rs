@@ -5,7 +5,7 @@ use tokensource_kit::shipped::repository;
 
 const PAGES: [&str; 2] = ["README.md", "docs/cli.md"];
 
-/// The words of each line, with one word for all that differ from run to run.
+/// The words of each line. Words that differ from run to run are replaced by one word.
 fn shape(screen: &str) -> Vec<String> {
     let word = |word: &str| {
         if word.contains(|letter: char| letter.is_ascii_digit()) { "#".to_owned() } else { word.to_owned() }

@@ -160,7 +160,8 @@ pub(crate) async fn namespaces_share_no_connection(story: &mut Story) {
     assert!(used.len() < 4, "within a namespace a connection is used again, or this shows nothing: {used:?}");
 }
 
-/// Without credentials, only the author has named the host: the status must not show its answers.
+/// Without credentials, only the author of the TokenSource has named the host, so the status must not show the host's
+/// answers.
 pub(crate) async fn unbound_hosts_all_fail_alike(story: &mut Story) {
     // Each case has a server of its own, because the limiter would report failures of a shared server.
     let [forbidden, moved, document] = [(); 3].map(|()| ScriptedProvider::start(&story.world.authority));

@@ -107,7 +107,7 @@ pub(crate) async fn ended_session_is_noticed_at_keycloak(story: &mut Story) {
     })
     .await;
     keycloak.log_out(REALM, USERNAME).await;
-    // The renewal is not requested within a minute of the last request.
+    // The renewal waits until a minute after the last request.
     eventually("the renewal", Duration::from_secs(90), async || {
         let now = story.value("session-token", "access_token").await;
         if now == first { Err("still the first".to_owned()) } else { Ok(()) }
@@ -153,7 +153,7 @@ pub(crate) async fn revoked_credentials_withdraw_the_token(story: &mut Story) {
     // A restart restores nothing, and requests nothing.
     story.run_with(&["--allow-network", "127.0.0.0/8"]).await;
     story.asked_exactly(2).await;
-    // Valid credentials do, even if another client has changed the controller's record.
+    // Valid credentials request and restore a token, even if another client has changed the controller's record.
     let touched =
         json!({"metadata": {"annotations": {"tokensource.dev/withdrawn-at": "2020-01-01T00:00:00Z"}}});
     story.patch_secret("withdrawn-token", &touched).await;
@@ -223,7 +223,7 @@ pub(crate) async fn revoked_credentials_flag_the_token(story: &mut Story) {
     assert!(story.events("kept").await.contains(&"InvalidClient".to_owned()));
 }
 
-pub(crate) async fn odd_lifetimes_are_said_aloud(story: &mut Story) {
+pub(crate) async fn doubtful_answers_have_a_notice(story: &mut Story) {
     let token = |more: &Value| {
         let mut body = json!({"access_token": "an-opaque-token", "token_type": "Bearer"});
         for (key, value) in more.as_object().unwrap() {

@@ -150,7 +150,7 @@ impl Story {
         })
     }
 
-    /// Applies credentials and one such `TokenSource`.
+    /// Applies the credentials `client` and the `TokenSource` of [`Self::source_for`].
     pub(crate) async fn ask(&self, name: &str, more: &Value) {
         self.credentials("client", "s3cr3t-of-the-client").await;
         self.apply(&self.source_for(name, more)).await;
@@ -182,7 +182,7 @@ impl Story {
         self.secrets().delete(name, &DeleteParams::default()).await.expect("deleted");
     }
 
-    /// Waits until this generation's token is published.
+    /// Waits until `Ready` is True in a status of the current generation.
     pub(crate) async fn ready(&self, name: &str) -> TokenSource {
         self.until(name, "Ready", |source| {
             is(source, ConditionType::Ready, "True")
@@ -251,7 +251,7 @@ impl Story {
         .await;
     }
 
-    /// The calls of this story's controller to the API server since a mark, without watches.
+    /// The calls of this story's controller in the story's namespace since a mark, without watches.
     pub(crate) fn calls_since(&self, mark: u64) -> Vec<AuditEntry> {
         let mut calls = self.world.plane().audit_since(mark);
         calls.retain(|call| {

@@ -1,5 +1,5 @@
-//! Two users of one namespace, of whom only one may read its Secrets: which changes of each user the shipped admission policy
-//! accepts. Knows only the policy's effect. `targets` has users who may not create Secrets.
+//! Two users of one namespace, of whom only one may use the objects in it: which changes of each user the shipped admission
+//! policies accept. Knows only their effect. `targets` has users who may not create Secrets.
 
 mod targets;
 
@@ -19,7 +19,8 @@ pub(crate) use targets::{
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 
-/// Both may write sources and providers; alice may also use `client`, `trust` and `builder`.
+/// Both may write sources and providers, and create Secrets. alice may also use `client`, `trust`, `builder` and the
+/// workloads.
 async fn tenants(story: &Story) {
     let authors = json!([{
         "apiGroups": ["tokensource.dev"], "resources": ["tokensources", "tokenproviders"],
@@ -63,12 +64,12 @@ fn bind(role: &str, users: &[&str]) -> Value {
     })
 }
 
-/// The maximum number of workloads.
+/// As many workloads as `rolloutRestart` may name.
 fn workloads() -> Vec<String> {
     (0..8).map(|number| format!("app-{number}")).collect()
 }
 
-/// Creates an object as this user, after deleting it.
+/// Applies an object as this user. A TokenSource of the same name is deleted first.
 async fn try_as(story: &Story, user: &str, object: &Value) -> Result<(), String> {
     let name = object["metadata"]["name"].as_str().unwrap();
     let _ = story.sources().delete(name, &DeleteParams::default()).await;
@@ -82,7 +83,7 @@ pub(crate) async fn only_who_may_get_a_secret_may_have_it_sent(story: &mut Story
         let source = story.source_for("inline", &more);
         let mut spec = source["spec"]["provider"].clone();
         let mut objects = vec![source];
-        // The same in a provider object, which does not name the credentials.
+        // The same references in a provider object, which does not name the credentials.
         if more["credentialsRef"].is_null() && more["provider"].is_object() && more["target"].is_null() {
             spec["tls"]["caBundle"].take();
             let prune =
@@ -97,7 +98,7 @@ pub(crate) async fn only_who_may_get_a_secret_may_have_it_sent(story: &mut Story
             let kind = &object["kind"];
             match (words, try_as(story, "bob", object).await) {
                 ("", answer) => assert_eq!(answer, Ok(()), "{case}: {kind} of bob"),
-                (words, Ok(())) => panic!("{case}: {kind} of bob was let pass, without: {words}"),
+                (words, Ok(())) => panic!("{case}: {kind} of bob was accepted, without: {words}"),
                 (words, Err(refusal)) => assert!(refusal.contains(words), "{case}: {kind} of bob: {refusal}"),
             }
             let answer = try_as(story, "alice", object).await;
@@ -233,7 +234,7 @@ pub(crate) async fn unchanged_specs_pass(story: &mut Story) {
     patch(json!({"metadata": {"labels": {"seen-by": "bob"}}})).await.expect("a label");
     let renew = json!({"metadata": {"annotations": {"tokensource.dev/renew-requested-at": "now"}}});
     patch(renew).await.expect("a request to renew");
-    // Applies the same again, as GitOps tools do.
+    // Applies the same spec again, as GitOps tools do.
     let same = story.source_for("hers", &json!({}));
     story.world.plane().try_apply("bob", &story.namespace, &same.to_string()).await.expect("the same again");
     for change in [
@@ -323,7 +324,7 @@ pub(crate) async fn provider_object_lends_nobodys_secret(story: &mut Story) {
             } else {
                 // The policy sees a provider a moment after it was created.
                 eventually("a refusal", SOON, async || match try_as(story, "bob", &source).await {
-                    Ok(()) => Err("bob was let pass".to_owned()),
+                    Ok(()) => Err("bob was accepted".to_owned()),
                     Err(refusal) if refusal.contains(words) && refusal.contains(kind) => Ok(()),
                     Err(refusal) => Err(refusal),
                 })

@@ -90,7 +90,7 @@ impl Collector {
         .await
     }
 
-    /// The secret of the last request.
+    /// The secret in the header of the last request.
     fn last_authorization(&self) -> String {
         let requests = self.server.requests(TRACES);
         let header = requests.last().and_then(|request| request.bearer()).expect("a bearer token");
@@ -202,7 +202,7 @@ pub(crate) async fn renewal_is_traced_from_trigger_to_status(story: &mut Story) 
     assert_eq!(text(&root, "tokensource.outcome"), "Failed");
     assert_eq!(collector.last_authorization(), secret);
 
-    // The end of the process sends what waits.
+    // The process sends the waiting spans before it ends.
     story.apply(&story.source_for("last", &json!({}))).await;
     story.failing("last", "InvalidClient").await;
     story.controller.terminate().await;

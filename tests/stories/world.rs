@@ -22,7 +22,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// A world that can only name the stories.
+    /// A world without a control plane, which is enough to list the stories.
     pub(crate) fn unbuilt() -> Arc<Self> {
         authority::install_crypto();
         Arc::new(Self {
@@ -51,7 +51,7 @@ impl World {
     }
 
     pub(crate) fn plane(&self) -> &ControlPlane {
-        self.plane.get().expect("only listed stories run without a control plane")
+        self.plane.get().expect("stories run only with a control plane")
     }
 
     /// Notes the calls of controllers to the control plane of a single story.
@@ -59,7 +59,7 @@ impl World {
         self.used_elsewhere.lock().expect("no story panics here").extend(calls);
     }
 
-    /// These calls.
+    /// The calls of controllers to the control planes of single stories.
     pub(crate) fn used_elsewhere(&self) -> Vec<AuditEntry> {
         self.used_elsewhere.lock().expect("no story panics here").clone()
     }

@@ -1,4 +1,4 @@
-//! The flags that every command with a cluster has, named and understood as kubectl's.
+//! The flags that every command with a cluster has, with kubectl's names and meanings.
 //! Must not know what a command does.
 
 use std::path::PathBuf;

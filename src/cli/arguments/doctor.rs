@@ -40,6 +40,6 @@ pub enum ReportOutput {
     Text,
     /// For programs.
     Json,
-    /// The same as YAML.
+    /// Like json, but in YAML.
     Yaml,
 }

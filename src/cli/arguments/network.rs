@@ -1,4 +1,4 @@
-//! The flags about connections to providers, named and understood as the controller's.
+//! The flags about connections to providers, with the names and meanings of the controller's flags.
 //! Must not know what is sent.
 
 use std::path::PathBuf;
@@ -34,7 +34,7 @@ pub struct NetworkArguments {
 }
 
 impl NetworkArguments {
-    /// The names of all fields, for the flag that another command requires with them.
+    /// The names of all fields. `check` accepts these flags only with `--send`.
     pub(in crate::cli) const NAMES: [&str; 5] =
         ["allow_networks", "deny_networks", "https_proxy", "no_proxy", "proxy_credentials_file"];
 

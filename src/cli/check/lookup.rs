@@ -1,5 +1,5 @@
-//! The `Lookup` of `check`: answers from the manifests. Tokens of ServiceAccounts and of other TokenSources
-//! have stand-ins, since only a cluster has them. Must not know the fields of a token request.
+//! The `Lookup` of `check`: answers from the manifests. Tokens of ServiceAccounts and of other TokenSources have stand-ins,
+//! because such tokens exist only in a cluster. Must not know the fields of a token request.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

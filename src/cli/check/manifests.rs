@@ -1,5 +1,6 @@
-//! Reads manifests from files. Keeps the kinds that a token request depends on and ignores others.
-//! Must not know how an object is used, and must not quote one, because it may be a Secret.
+//! Reads manifests from files. Keeps the kinds that a token request depends on and ignores others. Must not know how an
+//! object is used. Must not quote the content of a Secret, of a ConfigMap, or of a file that is not YAML, because the
+//! content may be secret.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -28,7 +29,7 @@ pub(super) struct Manifests {
     cluster_providers: Vec<ClusterTokenProvider>,
     secrets: Vec<Secret>,
     config_maps: Vec<ConfigMap>,
-    /// Files and objects that could not be read, and fields that no kind has.
+    /// Files and objects that could not be read, and fields that the kind of an object does not have.
     pub(super) problems: Vec<Problem>,
 }
 

@@ -167,7 +167,7 @@ impl<'a> OfflineContext<'a> {
         ["tls.crt", "tls.key"].into_iter().filter_map(text).any(|text| is_placeholder(text.trim()))
     }
 
-    /// Checks that need a cluster, or that were left out.
+    /// The checks that were left out. Also says whether the `TokenSource` is suspended.
     pub(super) fn not_checked(&self, send: bool) -> Vec<String> {
         let mut notes = Vec::new();
         if self.source.spec.suspend {

@@ -1,4 +1,4 @@
-//! The result of a check, as data: what `text` renders for people and serde writes for programs. Must not know how the
+//! The result of a check, as data, which `text` renders for people and serde writes for programs. Must not know how the
 //! results were found.
 
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ pub(super) struct Report {
     pub(super) problems: Vec<Problem>,
 }
 
-/// An object or a file that could not be used.
+/// A mistake in an object or in a file.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Problem {
     pub(super) object: String,
@@ -109,11 +109,11 @@ pub(super) struct RenewalTime {
     pub(super) latest: TimeDelta,
 }
 
-/// Where the lifetime is from.
+/// The source of the lifetime.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum LifetimeSource {
-    /// The provider's response.
+    /// The provider's response, or the spec of a token that the controller signs.
     Answer,
     /// The spec, for providers that do not send the lifetime.
     AssumedLifetime,
@@ -125,15 +125,15 @@ pub(super) enum LifetimeSource {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RevocationReport {
-    /// None if the issuer's metadata names it.
+    /// The revocation endpoint; None if the issuer's metadata names the endpoint.
     pub(super) endpoint: Option<String>,
     pub(super) on_delete: bool,
-    /// How long after its replacement a token is revoked; None if it is not.
+    /// How long after its replacement a token is revoked; None if replaced tokens are not revoked.
     pub(super) grace_seconds: Option<u64>,
 }
 
 impl RevocationReport {
-    /// What the provider block says, if it revokes anything.
+    /// The settings for revocation; None if the provider block has none.
     pub(super) fn of(provider: &TokenProviderSpec) -> Option<Self> {
         let revocation = provider.revocation.as_ref()?;
         let grace_seconds = provider.grace_of_replaced().map(|grace| grace.as_secs());
@@ -193,7 +193,7 @@ impl From<IssueError<Fault>> for Fault {
 }
 
 impl RenewalTime {
-    /// The renewal time for the lifetime in the provider's response.
+    /// The renewal time for the known lifetime of a token.
     pub(super) fn of(lifetime: TimeDelta, renewal: &Renewal) -> Self {
         let (earliest, latest) = due_between(lifetime, renewal);
         Self { source: LifetimeSource::Answer, lifetime, earliest, latest }

@@ -19,7 +19,7 @@ use crate::oauth::{
 /// Replaces a secret of any length. These characters are the same in a form, in JSON and in a URL.
 pub(super) const MASK: &str = "********";
 
-/// Replaces the endpoint if there is none.
+/// Replaces the endpoint of a token that the controller signs itself.
 pub(super) const SIGNED: &str = "here, nothing is sent";
 
 /// The masked request; fails if the request cannot be built.
@@ -59,7 +59,7 @@ fn with_endpoint(provider: &TokenProviderSpec) -> TokenProviderSpec {
     TokenProviderSpec { token_endpoint: provider.token_endpoint.clone().or(found), ..provider.clone() }
 }
 
-/// Whether the client id is shown. A key of another name than `client_id` may hold a secret.
+/// Whether the client id is shown. A key with another name than `client_id` may hold a secret.
 fn shows_id(spec: &TokenSourceSpec) -> bool {
     let key = spec.credentials_ref.as_ref().map(|reference| reference.keys.client_id() == "client_id");
     spec.client_id.is_some() || key.unwrap_or(true)

@@ -1,5 +1,6 @@
-//! Finds fields that the kinds do not have. The API server, and serde, would drop such fields silently.
-//! Knows the schemas of the CRDs. Does not check their rules, which only the API server can evaluate.
+//! Finds fields that the kinds do not have. serde drops such fields silently. The API server drops them with a warning,
+//! unless the client requests strict validation. Knows the schemas of the CRDs. Does not check their rules, which only the
+//! API server can evaluate.
 
 use std::collections::BTreeMap;
 
@@ -42,8 +43,8 @@ fn collect(path: &str, schema: &Value, value: &Value, found: &mut Vec<String>) {
                 let path = format!("{path}.{name}");
                 match known.or_else(|| schema.get("additionalProperties")) {
                     Some(schema) => collect(&path, schema, value, found),
-                    // The schema expects no object here; reading the object reports the wrong type.
                     None if schema.get("properties").is_some() => found.push(path),
+                    // The schema expects no object here; reading the object reports the wrong type.
                     None => {}
                 }
             }

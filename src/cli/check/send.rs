@@ -1,5 +1,5 @@
 //! Requests a token from the provider, once, as the controller does.
-//! Reports everything about the token but the token, and keeps nothing.
+//! Reports properties of the token but not the token, and keeps nothing.
 
 use serde_json::Value;
 
@@ -37,8 +37,8 @@ fn refuse(provider: &TokenProviderSpec) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Requests a token, describes it, and tries the templates with it. Shows the request as well if its endpoint was not known
-/// before.
+/// Requests a token, describes the token, and renders the templates with it. If discovery found the endpoint, shows the
+/// request again with that endpoint.
 pub(super) async fn request_token(
     context: &OfflineContext<'_>,
     provider: &TokenProviderSpec,

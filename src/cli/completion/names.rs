@@ -1,5 +1,5 @@
-//! Names for completion, read with the flags on the incomplete command line. An error offers nothing: a person who
-//! presses Tab reads no messages. Must not know where the names are inserted.
+//! Names for completion, read with the flags on the incomplete command line. After an error no name is offered, and no
+//! message is printed, because the user has only pressed Tab. Must not know where the names are inserted.
 
 use std::time::Duration as Span;
 
@@ -15,9 +15,9 @@ use crate::cli::cluster::{Cluster, kubeconfig};
 use crate::cli::list::Selection;
 use crate::cli::{Environment, Error};
 
-/// How long a person waits for names.
-const PATIENCE: Span = Span::from_secs(3);
-/// How many names are offered.
+/// How long completion waits for the cluster.
+const TIMEOUT: Span = Span::from_secs(3);
+/// How many names of a cluster are offered.
 const NAMES: u32 = 500;
 
 /// The output for kubectl: names that begin with `current`, each after `start`. `before` are the words on the command line
@@ -62,7 +62,7 @@ async fn read(
     if kind == Kind::Context {
         return contexts(&arguments);
     }
-    arguments.request_timeout = Duration::from_secs(PATIENCE.as_secs());
+    arguments.request_timeout = Duration::from_secs(TIMEOUT.as_secs());
     let names = async {
         let cluster = Cluster::connect(&arguments, environment.variable).await?;
         match kind {
@@ -70,7 +70,7 @@ async fn read(
             _ => namespaces(&cluster).await,
         }
     };
-    tokio::time::timeout(PATIENCE, names).await.ok()?.ok()
+    tokio::time::timeout(TIMEOUT, names).await.ok()?.ok()
 }
 
 async fn sources(cluster: &Cluster) -> Result<Vec<(String, String)>, Error> {

@@ -6,9 +6,9 @@ use super::facts::Facts;
 use super::finding::{Check, Finding};
 use crate::cli::spans::span;
 
-/// The compared times are in whole seconds, and a request takes a while.
+/// The API server's times are in whole seconds, and a request takes a while.
 const TOLERANCE: TimeDelta = TimeDelta::seconds(5);
-/// From here on providers refuse signed assertions, and tokens expire before they are renewed.
+/// With a larger difference, providers may refuse signed assertions, and tokens may expire before they are renewed.
 const HARMFUL: TimeDelta = TimeDelta::seconds(60);
 
 const CONTROLLER: &str = "Synchronize the clock of the controller's node (NTP). With a wrong clock, tokens are renewed too late \

@@ -87,7 +87,7 @@ fn judge(
     findings
 }
 
-/// Versions that objects are stored in or converted to, beyond those that this program knows.
+/// A warning if objects may be stored in a version that is not served, or if a webhook converts versions.
 fn storage(theirs: &CustomResourceDefinition, name: &str) -> Option<Finding> {
     let strategy = theirs.spec.conversion.as_ref().map_or("None", |conversion| conversion.strategy.as_str());
     let stored = theirs.status.as_ref().and_then(|status| status.stored_versions.clone()).unwrap_or_default();

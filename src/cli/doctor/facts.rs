@@ -1,4 +1,4 @@
-//! The facts that were read from a cluster. The checks use these facts and read nothing themselves.
+//! The facts about a cluster and about the hosts of providers. The checks use these facts and read nothing themselves.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 
 use crate::api::{Reason, TokenSource};
 
-/// A fact, or in words why it could not be read.
+/// A fact, or a text that says why the fact could not be read.
 pub(super) type Read<T> = Result<T, String>;
 
 /// Everything that the checks use.
@@ -39,7 +39,7 @@ impl Facts {
     }
 }
 
-/// What the API server reports about itself, and the time of this machine when it answered.
+/// The API server's report about itself, and the time of this machine when it answered.
 pub(super) struct Server {
     /// `v1.36.0` or `v1.33.4-eks-1234`.
     pub(super) version: String,
@@ -66,7 +66,7 @@ pub(super) struct Controller {
     pub(super) version: Option<String>,
     pub(super) replicas: i32,
     pub(super) available: i32,
-    /// Namespace and name of its lease; None without `--leader-elect`.
+    /// Namespace and name of the controller's lease; None without `--leader-elect`.
     pub(super) lease: Option<(String, String)>,
     /// The namespaces that the controller serves; empty for all.
     pub(super) serves: Vec<String>,
@@ -87,7 +87,7 @@ pub(super) struct LeaseFact {
 pub(super) struct LeaseState {
     pub(super) holder: Option<String>,
     pub(super) duration: Option<TimeDelta>,
-    /// When it was last renewed, by the holder's clock.
+    /// When the lease was last renewed, by the holder's clock.
     pub(super) renewed_at: Option<DateTime<Utc>>,
     /// When that renewal was stored, by the API server's clock, in whole seconds.
     pub(super) written_at: Option<DateTime<Utc>>,
@@ -107,7 +107,7 @@ pub(super) struct Right {
 }
 
 impl Right {
-    /// `patch tokensources/status`, `get leases/tokensource`.
+    /// `patch tokensources/status`, `get leases tokensource`.
     pub(super) fn in_words(&self) -> String {
         let Self { verb, resource, name, .. } = self;
         name.as_ref().map_or_else(|| format!("{verb} {resource}"), |name| format!("{verb} {resource} {name}"))
@@ -122,7 +122,7 @@ pub(super) enum Subject {
     Controller(String),
 }
 
-/// Whether somebody has a right.
+/// Whether a subject has a right.
 pub(super) struct RightFact {
     pub(super) subject: Subject,
     pub(super) right: Right,
@@ -131,7 +131,7 @@ pub(super) struct RightFact {
     pub(super) allowed: Read<bool>,
 }
 
-/// The policies that check our kinds, and all bindings to them.
+/// The policies that check our kinds, and all bindings of the cluster.
 #[derive(Default)]
 pub(super) struct Policies {
     pub(super) policies: Vec<ValidatingAdmissionPolicy>,
@@ -149,19 +149,21 @@ pub(super) struct Sources {
 pub(super) struct HostFact {
     /// Host and port.
     pub(super) host: String,
-    /// Whether a connection from this machine succeeded. On failure: the reason that the controller would report, and a message.
+    /// Whether a connection from this machine succeeded. On failure: the reason that the controller would report, and a
+    /// message.
     pub(super) reached: Result<(), (Reason, String)>,
     /// The trusted authorities are in a ConfigMap, which was not read.
     pub(super) foreign_authority: bool,
-    /// Namespace and name of a TokenSource that uses it.
+    /// Namespace and name of a TokenSource that uses the host.
     pub(super) example: String,
-    /// How many TokenSources use it.
+    /// How many TokenSources use the host.
     pub(super) sources: usize,
-    /// How many of them have failed for a reason of the network, as the controller reports.
+    /// The TokenSources whose last attempt failed because the controller could not or may not connect to the host, by
+    /// reason.
     pub(super) failing: BTreeMap<Reason, Failing>,
 }
 
-/// The TokenSources of a host that failed by the same reason.
+/// The TokenSources of a host that failed for one reason.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Failing {
     pub(super) count: usize,

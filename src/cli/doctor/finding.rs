@@ -1,4 +1,4 @@
-//! What the checks found, as a program reads it and as people do. Must not know how anything is found.
+//! The findings of the checks, for programs and for people. Must not know how anything is found.
 
 use anstyle::Style;
 use serde::Serialize;
@@ -103,7 +103,7 @@ pub(super) struct Finding {
     pub(super) reason: &'static str,
     /// A sentence for people.
     pub(super) message: String,
-    /// What to do; absent if there is nothing to do.
+    /// The advice to the user; absent if there is nothing to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) advice: Option<String>,
 }

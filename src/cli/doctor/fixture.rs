@@ -9,7 +9,7 @@ use super::finding::Finding;
 use super::shipped;
 use crate::api::definitions;
 
-/// Seconds after the present of the tests.
+/// The instant so many seconds after the present of the tests.
 pub(super) fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_767_225_600 + seconds, 0).unwrap()
 }
@@ -84,7 +84,7 @@ pub(super) fn host(name: &str) -> HostFact {
     }
 }
 
-/// `failure NoLeader` for each finding.
+/// The result and the reason of each finding, such as `failure NoLeader`.
 pub(super) fn results(findings: &[Finding]) -> Vec<String> {
     let word = |finding: &Finding| serde_json::json!(finding.result).as_str().unwrap().to_owned();
     findings.iter().map(|finding| format!("{} {}", word(finding), finding.reason)).collect()

@@ -1,5 +1,6 @@
-//! Reads the facts that the checks need. A call that fails makes a fact unknown, and ends nothing, except that without the API
-//! server there is nothing to check. No Secret is read. Must not check anything.
+//! Reads the facts that the checks need. If a call fails, its fact is unknown, and the others are still read. The command
+//! fails only if the API server does not return its version, or if a flag cannot be used. No Secret is read. Must not check
+//! anything.
 
 mod controllers;
 mod hosts;
@@ -30,7 +31,7 @@ use crate::cli::arguments::DoctorArguments;
 use crate::cli::cluster::Cluster;
 use crate::cli::{Environment, Error};
 
-/// How many calls and connections are made at the same time.
+/// How many calls or connections may be made at the same time.
 const AT_ONCE: usize = 8;
 /// How many TokenSources are read.
 const SOURCES: u32 = 5000;
@@ -74,7 +75,7 @@ pub(super) async fn facts(
     })
 }
 
-/// A fact that a call gives, or in words why it does not.
+/// The result of a call, or a text that says why the call failed.
 async fn fact<T>(cluster: &Cluster, request: impl Future<Output = kube::Result<T>>) -> Read<T> {
     cluster.call("", request).await.map_err(|error| chain(&error).trim_start_matches(": ").to_owned())
 }

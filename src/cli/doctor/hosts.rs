@@ -1,4 +1,4 @@
-//! Judges how the hosts of providers are reached: from this machine, and by the controller as it reports itself. Pure.
+//! Judges whether the hosts of providers are reached: from this machine, and by the controller, as the statuses say. Pure.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use crate::api::Reason;
 use super::facts::{Facts, HostFact};
 use super::finding::{Check, Finding};
 
-/// The failures of the way to a host, as the controller reports them.
+/// The reasons that the controller reports if it could not or may not connect to a host.
 pub(super) const UNREACHED: [Reason; 4] = [
     Reason::EndpointUnreachable,
     Reason::TLSVerificationFailed,
@@ -24,7 +24,7 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
         )));
     }
     if findings.is_empty() {
-        // A host is there once for each bundle of authorities.
+        // `facts.hosts` has a host once for each bundle of authorities.
         let hosts: BTreeSet<_> = facts.hosts.iter().map(|fact| &fact.host).collect();
         findings.push(match hosts.len() {
             0 => Check::Hosts.ok("No TokenSource names a host."),

@@ -1,4 +1,4 @@
-//! Judges whether one controller leads, and only one serves each namespace. Pure.
+//! Judges whether a controller leads, and whether two controllers serve the same TokenSources. Pure.
 
 use chrono::TimeDelta;
 
@@ -21,8 +21,8 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
             "Whether there is more than one controller: Deployments could not be read: {why}"
         ))),
         Ok(controllers) => {
-            findings.extend(controllers.iter().filter_map(alone));
-            findings.extend(rivals(controllers));
+            findings.extend(controllers.iter().filter_map(without_election));
+            findings.extend(conflicting(controllers));
         }
     }
     let judged: Vec<Result<String, Finding>> = facts.leases.iter().map(|fact| judge(fact, facts)).collect();
@@ -43,8 +43,8 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     findings
 }
 
-/// A Deployment without leader election.
-fn alone(controller: &Controller) -> Option<Finding> {
+/// The fault of a Deployment without leader election: several replicas, or no available pod.
+fn without_election(controller: &Controller) -> Option<Finding> {
     let place = format!("{}/{}", controller.namespace, controller.name);
     if controller.lease.is_some() {
         return None;
@@ -62,7 +62,7 @@ fn alone(controller: &Controller) -> Option<Finding> {
 }
 
 /// Two Deployments that serve the same TokenSources, and do not elect one leader between them.
-fn rivals(controllers: &[Controller]) -> Option<Finding> {
+fn conflicting(controllers: &[Controller]) -> Option<Finding> {
     let pairs = controllers
         .iter()
         .enumerate()
@@ -82,7 +82,7 @@ fn rivals(controllers: &[Controller]) -> Option<Finding> {
     Some(Check::Leader.failure(
         "SeveralControllers",
         format!(
-            "Deployments {}/{} and {}/{} serve the same TokenSources with different leases.",
+            "Deployments {}/{} and {}/{} serve the same TokenSources without a common lease.",
             one.namespace, one.name, other.namespace, other.name
         ),
         "Remove one of them, or divide the TokenSources by --namespace or --selector: both request every token.",
@@ -108,7 +108,7 @@ fn judge(fact: &LeaseFact, facts: &Facts) -> Result<String, Finding> {
     let Some(holder) = &state.holder else {
         return Err(failure("NoLeader", format!("Nobody holds Lease {place}: the last leader has ended.")));
     };
-    // Both times are by the API server's clock if possible: the holder's clock may be wrong, which another check reports.
+    // Both times are by the API server's clock if possible, because the holder's clock may be wrong. `clock` checks that.
     let now = fact.read_at + facts.server.ahead().unwrap_or_default();
     let Some(renewed) = state.written_at.or(state.renewed_at) else {
         return Err(failure("LeaseStale", format!("Lease {place} has never been renewed.")));
@@ -146,7 +146,7 @@ mod tests {
             (Ok(state(Some("a"), -5, Some(-5))), "ok Ok"),
             (Ok(state(Some("a"), -20, Some(-20))), "ok Ok"),
             (Ok(state(Some("a"), -21, Some(-21))), "failure LeaseStale"),
-            // The holder's clock is wrong, but it renews.
+            // The holder's clock is wrong, but the holder renews the lease.
             (Ok(state(Some("a"), -600, Some(-5))), "ok Ok"),
             (Ok(state(Some("a"), 600, Some(-60))), "failure LeaseStale"),
             (Ok(state(Some("a"), -21, None)), "failure LeaseStale"),

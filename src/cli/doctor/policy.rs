@@ -30,7 +30,7 @@ pub(super) fn check(facts: &Facts, ours: &[ValidatingAdmissionPolicy]) -> Vec<Fi
     }
     let mut findings = Vec::new();
     for ours in ours {
-        // The names depend on the release, but each policy is about another kind of provider.
+        // The names depend on the release, but no two policies have the same kind of parameter.
         match found.policies.iter().find(|policy| parameter(policy) == parameter(ours)) {
             None => findings.push(Check::Policy.failure(
                 "PolicyMissing",
@@ -50,7 +50,7 @@ pub(super) fn check(facts: &Facts, ours: &[ValidatingAdmissionPolicy]) -> Vec<Fi
     findings
 }
 
-/// The kind of provider that a policy looks into; None if the policy checks what an object itself names.
+/// The kind of provider that a policy has as parameter; None if the policy checks the object alone.
 fn parameter(policy: &ValidatingAdmissionPolicy) -> Option<&str> {
     policy.spec.as_ref()?.param_kind.as_ref()?.kind.as_deref()
 }

@@ -59,7 +59,7 @@ fn by_subject(rights: &[RightFact]) -> BTreeMap<&Subject, Vec<&RightFact>> {
     })
 }
 
-/// `create secrets, patch secrets (in all namespaces); get leases (in tokensource-system)`
+/// `create secrets, patch secrets (in all namespaces); get leases (in namespace tokensource-system)`
 fn in_words(missing: &[&&RightFact]) -> String {
     let mut places: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for right in missing {

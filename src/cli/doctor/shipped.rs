@@ -23,7 +23,7 @@ pub(super) fn cluster_rights() -> Vec<Right> {
     rights(CLUSTER)
 }
 
-/// The rights in each namespace of a controller that serves a few.
+/// The rights in each namespace of a controller that serves certain namespaces.
 pub(super) fn namespaced_rights() -> Vec<Right> {
     rights(NAMESPACED)
 }
@@ -78,7 +78,7 @@ fn rights(file: &str) -> Vec<Right> {
 }
 
 fn documents(file: &str) -> Vec<Value> {
-    // The tests read every file.
+    // An error cannot happen: a test reads every file.
     serde_saphyr::from_multiple(file).unwrap_or_default()
 }
 

@@ -14,11 +14,11 @@ use crate::decide::gauges;
 /// How many names a message has.
 const NAMES: usize = 5;
 /// For this long, a new TokenSource may have no status.
-const PATIENCE: TimeDelta = TimeDelta::seconds(60);
+const GRACE: TimeDelta = TimeDelta::seconds(60);
 
 /// Why a TokenSource needs attention.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Trouble {
+enum Problem {
     /// The Secret of the TokenSource has no valid token; by reason.
     NotReady(String),
     /// No controller has handled the TokenSource.
@@ -37,15 +37,15 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
         Ok(sources) => sources,
     };
     let now = facts.server_now();
-    let mut troubles: BTreeMap<Trouble, Vec<String>> = BTreeMap::new();
+    let mut problems: BTreeMap<Problem, Vec<String>> = BTreeMap::new();
     for source in &sources.items {
-        if let Some(trouble) = trouble(source, now) {
+        if let Some(problem) = problem(source, now) {
             let name = format!("{}/{}", source.namespace().unwrap_or_default(), source.name_any());
-            troubles.entry(trouble).or_default().push(name);
+            problems.entry(problem).or_default().push(name);
         }
     }
     let mut findings: Vec<Finding> =
-        troubles.iter().map(|(trouble, names)| finding(trouble, names)).collect();
+        problems.iter().map(|(problem, names)| finding(problem, names)).collect();
     if sources.more {
         let count = sources.items.len();
         findings.push(
@@ -54,28 +54,30 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
         );
     }
     if findings.is_empty() {
-        findings.push(Check::Tokens.ok(all_well(sources, facts.namespace.as_deref())));
+        findings.push(Check::Tokens.ok(ok_message(sources, facts.namespace.as_deref())));
     }
     findings
 }
 
-fn all_well(sources: &Sources, namespace: Option<&str>) -> String {
+fn ok_message(sources: &Sources, namespace: Option<&str>) -> String {
     let place = namespace.map_or_else(
         || "in all namespaces".to_owned(),
         |namespace| format!("in namespace {namespace} (-A checks all)"),
     );
     match sources.items.len() {
         0 => format!("There are no TokenSources {place}."),
-        1 => format!("The one TokenSource {place} has a valid token or is suspended."),
-        count => format!("All {count} TokenSources {place} have a valid token or are suspended."),
+        1 => format!("The one TokenSource {place} has a valid token or is less than a minute old."),
+        count => {
+            format!("All {count} TokenSources {place} have a valid token or are less than a minute old.")
+        }
     }
 }
 
-fn trouble(source: &TokenSource, now: DateTime<Utc>) -> Option<Trouble> {
+fn problem(source: &TokenSource, now: DateTime<Utc>) -> Option<Problem> {
     let status = source.status.as_ref();
     let age = source.metadata.creation_timestamp.as_ref().map(|at| now - from_kubernetes(at));
     if status.is_none_or(TokenSourceStatus::is_blank) {
-        return age.is_none_or(|age| age > PATIENCE).then_some(Trouble::Unhandled);
+        return age.is_none_or(|age| age > GRACE).then_some(Problem::Unhandled);
     }
     let conditions = status.map(|status| status.conditions.as_slice()).unwrap_or_default();
     let failed = ConditionType::Renewed.find_false(conditions);
@@ -83,38 +85,38 @@ fn trouble(source: &TokenSource, now: DateTime<Utc>) -> Option<Trouble> {
     let reason = |condition: &Condition| condition.reason.clone();
     match (is_ready, source.spec.suspend) {
         (true, true) => None,
-        (true, false) => failed.map(|failed| Trouble::RenewalFailing(reason(failed))),
-        (false, true) => Some(Trouble::Suspended),
+        (true, false) => failed.map(|failed| Problem::RenewalFailing(reason(failed))),
+        (false, true) => Some(Problem::Suspended),
         (false, false) => {
             let unready = ConditionType::Ready.find(conditions).filter(|ready| ready.status != "True");
-            // A condition that is True although the token has expired is left by a controller that no longer runs.
+            // `Ready` is still True although the token has expired if no controller runs any more.
             let reason = failed.or(unready).map_or_else(|| Reason::TokenExpired.as_str().to_owned(), reason);
-            Some(Trouble::NotReady(reason))
+            Some(Problem::NotReady(reason))
         }
     }
 }
 
-fn finding(trouble: &Trouble, names: &[String]) -> Finding {
+fn finding(problem: &Problem, names: &[String]) -> Finding {
     let advice =
         |reason: &str| Reason::named(reason).map_or("See docs/reasons.md.", Reason::advice).to_owned();
     let which = listed(names);
-    match trouble {
-        Trouble::NotReady(reason) => Check::Tokens.failure(
+    match problem {
+        Problem::NotReady(reason) => Check::Tokens.failure(
             "NotReady",
             format!("{reason}: no valid token: {which}"),
             format!("{reason}: {}", advice(reason)),
         ),
-        Trouble::Unhandled => Check::Tokens.failure(
+        Problem::Unhandled => Check::Tokens.failure(
             "Unhandled",
             format!("No controller has handled them: {which}"),
             "Check that a controller runs, and that its --namespace and --selector include these TokenSources.",
         ),
-        Trouble::RenewalFailing(reason) => Check::Tokens.warning(
+        Problem::RenewalFailing(reason) => Check::Tokens.warning(
             "RenewalFailing",
             format!("{reason}: renewals fail, the token is still valid: {which}"),
             format!("{reason}: {}", advice(reason)),
         ),
-        Trouble::Suspended => Check::Tokens.warning(
+        Problem::Suspended => Check::Tokens.warning(
             "Suspended",
             format!("Suspended, without a valid token: {which}"),
             "kubectl tokensource resume NAME continues renewals.",
@@ -138,7 +140,7 @@ mod tests {
     use crate::api::timestamp;
     use serde_json::{Value, json};
 
-    /// A `TokenSource` that was created so many seconds ago, with this spec and status.
+    /// A `TokenSource` that was created this number of seconds ago, with this spec and status.
     fn source(name: &str, age: i64, spec: &Value, status: &Value) -> TokenSource {
         serde_json::from_value(json!({
             "apiVersion": "tokensource.dev/v1alpha1", "kind": "TokenSource",

@@ -50,7 +50,7 @@ pub(super) fn differ(facts: &Facts) -> bool {
     of_controllers(&facts.leases, &facts.controllers).iter().any(|version| *version != OURS)
 }
 
-/// The versions of the controllers: of the holder of each lease, and of a Deployment whose lease does not name one.
+/// The versions of the controllers: of the holders of the leases; or, if no lease names a version, of the Deployments.
 pub(super) fn of_controllers<'a>(
     leases: &'a [LeaseFact],
     controllers: &'a Read<Vec<Controller>>,

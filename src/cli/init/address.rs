@@ -1,4 +1,4 @@
-//! The URL of a line: the endpoint, the host, and the parameters in its query.
+//! The URL of a line: the endpoint, the host, and the parameters in the query.
 //! Knows URLs and placeholders in them. Must not know what the parameters mean.
 
 use std::collections::HashSet;
@@ -62,7 +62,7 @@ pub(super) fn read(text: &str) -> Result<Address, LineError> {
     })
 }
 
-/// The URL as it is written in a manifest: an empty path stays empty.
+/// The URL as it is written in a manifest: without a path that is only `/`.
 fn shown(url: &Url) -> String {
     let text = url.as_str();
     if url.path() == "/" { text.trim_end_matches('/').to_owned() } else { text.to_owned() }

@@ -1,5 +1,5 @@
-//! Why a curl line cannot become a manifest. Knows texts only. A text may name an option, a parameter or a header of the line,
-//! and never contains a value of it, because the value may be a secret.
+//! Why a curl line cannot become a manifest. Knows texts only. A text may name an option, a parameter or a header of the
+//! line, and never contains a value of it, because the value may be a secret.
 
 /// A curl line cannot become a manifest.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

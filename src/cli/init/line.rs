@@ -20,7 +20,7 @@ pub(super) struct Call {
     pub(super) certificate: bool,
     pub(super) authority: bool,
     pub(super) insecure: bool,
-    /// Options without a counterpart in a manifest, which a person should know.
+    /// Options without a counterpart in a manifest, which the output mentions.
     pub(super) left_out: Vec<&'static str>,
 }
 
@@ -131,7 +131,7 @@ impl Call {
         if text.starts_with('@') {
             return Err(LineError::new(format!("the option -H {FILE}")));
         }
-        // `Name:` removes a header that curl adds, `Name;` sends it empty.
+        // `Name:` removes a header that curl adds, and `Name;` sends an empty header. Both are ignored.
         let Some((name, value)) = text.split_once(':') else {
             return if text.ends_with(';') {
                 Ok(())

@@ -16,7 +16,8 @@ use crate::api::{
     TokenProviderSpec, TokenSource, TokenSourceSpec, ValueSource, annotation, is_reserved_parameter,
 };
 
-/// A value that the controller recognizes as a placeholder and never sends.
+/// The value that the user has to replace. The controller sends nothing while a key of a Secret that the request uses has
+/// this value. In a field of the spec, the controller does not recognize the value.
 const PLACEHOLDER: &str = "replace-me";
 
 /// The objects for one line, and the remaining tasks of the user.

@@ -1,4 +1,4 @@
-//! The options of curl: those that shape the request, those that do not, and those that cannot be used. Knows names and
+//! The options of curl: those that shape the manifests, those that do not, and those that cannot be used. Knows names and
 //! effects. Must not know a value.
 
 use super::error::LineError;
@@ -20,11 +20,11 @@ pub(super) enum Effect {
     Certificate,
     Authority,
     Insecure,
-    /// A flag without an effect on the request.
+    /// A flag without an effect on the manifests.
     Flag,
-    /// An option with a value, without an effect on the request.
+    /// An option with a value, without an effect on the manifests.
     Value,
-    /// An option with a value that is not used, which the output mentions.
+    /// An option with a value, without an effect on the manifests, which the output mentions.
     LeftOut,
     Refused(&'static str),
 }
@@ -153,7 +153,7 @@ pub(super) fn long_option(name: &str) -> Result<(&'static str, Effect), LineErro
     if let Some((known, _, effect)) = find(name).or_else(negated) {
         return Ok((known, *effect));
     }
-    // A word that only looks like an option may be part of a secret, so that only plausible names are repeated.
+    // A word that only looks like an option may be part of a secret, so only plausible names are repeated.
     let plausible =
         name.len() <= 24 && name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '-');
     Err(unknown(&if plausible { format!("--{name}") } else { "one that begins with --".to_owned() }))

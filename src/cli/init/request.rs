@@ -1,5 +1,5 @@
-//! The token request that a curl line describes: its parameters by name, without the values of secrets.
-//! Knows forms, JSON and headers. Must not know how a manifest describes a request. Nothing here holds a secret.
+//! The token request that a curl line describes: its parameters by name, without the values of secrets. Knows forms, JSON
+//! and headers. Must not know how a manifest describes a request. A [`Request`] holds no value that counts as secret.
 
 mod json;
 
@@ -20,7 +20,7 @@ pub(super) struct Request {
     pub(super) format: BodyFormat,
     pub(super) members: Vec<Member>,
     pub(super) headers: Vec<Member>,
-    /// The client id of HTTP Basic, if there is an Authorization header of that scheme.
+    /// The client id of HTTP Basic, if the line has an Authorization header of that scheme, `-u`, or a user in the URL.
     pub(super) basic: Option<Value>,
     /// Whether there is an Authorization header of the scheme Bearer.
     pub(super) bearer: bool,
@@ -63,7 +63,7 @@ impl Value {
 }
 
 /// Headers that have no effect on the token, or that the controller sets itself.
-const SILENT: [&str; 18] = [
+const IGNORED: [&str; 18] = [
     "accept",
     "accept-encoding",
     "accept-language",
@@ -83,8 +83,8 @@ const SILENT: [&str; 18] = [
     "upgrade",
     "upgrade-insecure-requests",
 ];
-/// Prefixes of further such names.
-const SILENT_PREFIXES: [&str; 3] = ["content-", "proxy-", "sec-"];
+/// Prefixes of further such headers.
+const IGNORED_PREFIXES: [&str; 3] = ["content-", "proxy-", "sec-"];
 /// The longest value of a parameter, in characters.
 const LONGEST_VALUE: usize = 4096;
 
@@ -154,8 +154,8 @@ impl Request {
                 "cookie" => self
                     .notes
                     .push("The header Cookie is left out: a token request has no session.".to_owned()),
-                _ if SILENT.contains(&lower.as_str()) => {}
-                _ if SILENT_PREFIXES.iter().any(|prefix| lower.starts_with(prefix)) => {}
+                _ if IGNORED.contains(&lower.as_str()) => {}
+                _ if IGNORED_PREFIXES.iter().any(|prefix| lower.starts_with(prefix)) => {}
                 _ if !is_header_name(&name) => {
                     return Err(LineError::new("a header in it has no proper name: write -H 'Name: value'"));
                 }
@@ -260,7 +260,8 @@ impl Request {
                 "a part of its body or query is not name=value: check the quotes of the line",
             ));
         }
-        // An empty parameter is ignored. A text without an equals sign may be a secret rather than a name.
+        // Only these parameters may be empty, and are then left out. Elsewhere, the name may be a secret without an equals
+        // sign, so the error does not quote the name.
         if text.trim_matches('=').trim().is_empty() {
             return if ["scope", "audience", "resource", "state", "redirect_uri"].contains(&name) {
                 Ok(())

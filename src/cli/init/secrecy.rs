@@ -1,5 +1,5 @@
-//! Decides which values of a line are secret, and which are placeholders. Knows names and shapes. A value that is not
-//! certainly harmless counts as secret.
+//! Decides which values of a line are secret, and which are placeholders. Knows names and shapes. Does not recognize every
+//! secret, such as a short password in a parameter with an ordinary name.
 
 /// Parts of names that mark a secret at any position.
 const MARKS: [&str; 9] =
@@ -24,7 +24,7 @@ const WORDS: [&str; 15] = [
     "session",
     "hmac",
 ];
-/// A parameter whose name ends so, such as `token_type`, describes a secret but does not contain one.
+/// Last words of the names of parameters that describe a secret but do not contain one, such as `token_type`.
 const DESCRIPTIONS: [&str; 17] = [
     "type",
     "id",
@@ -45,10 +45,10 @@ const DESCRIPTIONS: [&str; 17] = [
     "name",
 ];
 
-/// Shapes of keys and tokens, whatever their names.
+/// Beginnings of keys and tokens, which are secret under every name.
 const PREFIXES: [&str; 12] =
     ["eyJ", "-----", "sk_", "sk-", "rk_", "ghp_", "gho_", "ghs_", "github_pat_", "xox", "AKIA", "shp"];
-/// Random strings of at least this length are secrets.
+/// Random strings of at least this length are secrets, except UUIDs.
 const RANDOM: usize = 32;
 
 /// Whether the value of a parameter or header may be a secret.
@@ -59,7 +59,7 @@ pub(super) fn is_secret(name: &str, value: &str) -> bool {
 fn is_secret_name(name: &str) -> bool {
     let words = words(name);
     let joined = words.concat();
-    // A `secret_id` is the secret itself.
+    // The value of `secret_id` is a secret.
     let is_description = words.last().is_some_and(|last| DESCRIPTIONS.contains(&last.as_str()));
     if is_description && !joined.ends_with("secretid") {
         return false;
@@ -107,7 +107,7 @@ fn is_uuid(value: &str) -> bool {
         })
 }
 
-/// Whether the value is a placeholder for one of the reader: `$ID`, `<your id>`, `{id}`, `YOUR_ID`, `xxx`.
+/// Whether the value is a placeholder for a value of the reader: `$ID`, `<your id>`, `{id}`, `YOUR_ID`, `xxx`.
 pub(super) fn is_unfilled(value: &str) -> bool {
     let value = value.trim();
     let between =

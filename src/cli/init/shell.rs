@@ -1,9 +1,9 @@
 //! The words of a command line, split as a POSIX shell splits them.
 //!
 //! Expands and runs nothing: `$NAME`, `$(command)` and `<a placeholder>` stay unchanged in their words. More lenient than a
-//! shell where documentation is: a `&` inside a URL needs no quotes, and a line may continue after `^` or a backtick. The
-//! crate shlex knows neither `$'…'` nor the end of a command (`|`, `>`, `;`), so it would take `jq` for a URL. Must not know
-//! curl.
+//! shell, because lines of documentation need that: a `&` inside a URL needs no quotes, and a line may continue after `^` or
+//! a backtick. The crate shlex knows neither `$'…'` nor the end of a command (`|`, `>`, `;`), so it would take `jq` for a
+//! URL. Must not know curl.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -31,7 +31,7 @@ pub(super) fn words(line: &str) -> Result<Vec<String>, LineError> {
 struct Reader<'a> {
     rest: Peekable<Chars<'a>>,
     words: Vec<String>,
-    /// The word that is being read. Quotes make an empty word.
+    /// The word that is being read. A pair of quotes alone makes an empty word.
     word: Option<String>,
 }
 
@@ -81,7 +81,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Skips the end of a line after a character that continues it, also if invisible blanks follow the character.
+    /// Skips the end of a line after a character that continues the line, also if blanks follow the character.
     fn continues(&mut self, letter: char) -> bool {
         let mut ahead = self.rest.clone();
         while ahead.next_if(|letter| matches!(letter, ' ' | '\t' | '\r')).is_some() {}

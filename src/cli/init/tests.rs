@@ -118,7 +118,7 @@ fn a_line_of_the_arguments_cannot_be_printed() {
     assert!(!format!("{line:?}").contains("s3cr3t"));
 }
 
-/// Every place of a line where a secret may be.
+/// Lines with a secret at different places.
 const PLACES: [&str; 20] = [
     "curl URL -d grant_type=client_credentials -d client_id=id -d client_secret=SECRET",
     "curl URL -d 'grant_type=client_credentials&client_id=id&client_secret=SECRET'",
@@ -143,7 +143,7 @@ const PLACES: [&str; 20] = [
 ];
 
 #[test]
-fn every_place_of_a_secret_is_read_without_showing_it() {
+fn lines_with_a_secret_are_read_without_showing_it() {
     let accepted = PLACES.iter().filter(|line| shown(line, "canary-0123").is_ok()).count();
     assert!(accepted >= 11, "{accepted}");
 }

@@ -1,4 +1,5 @@
-//! The details of one `TokenSource`: facts, conditions with their messages, advice, Events. Pure: the present is an argument.
+//! The details of one `TokenSource`: facts, conditions with their messages, advice, Events. Pure: the present is an
+//! argument.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -134,7 +135,7 @@ fn conditions(source: &TokenSource) -> Vec<&Condition> {
     order.into_iter().filter_map(|kind| kind.find(all)).collect()
 }
 
-/// The style of a condition's status. `Stalled` and `Reconciling` are present only while something is wrong.
+/// The style of a condition's status. `Stalled` and `Reconciling` are present only while there is no usable token.
 fn style(condition: &Condition, bad: anstyle::Style) -> anstyle::Style {
     match condition.type_.as_str() {
         "Stalled" => BAD,
@@ -172,7 +173,7 @@ fn events(history: &Result<Vec<HistoryEvent>, Error>, now: DateTime<Utc>) -> Str
     match history {
         Err(error) => format!("\n{title}\n{}", wrapped(&chain(error), 2)),
         Ok(entries) if entries.is_empty() => {
-            format!("\n{title}: none. The API server forgets them after an hour.\n")
+            format!("\n{title}: none. By default, the API server keeps Events for an hour.\n")
         }
         Ok(entries) => {
             let rows: Vec<_> = entries.iter().map(|entry| cells(entry, now)).collect();

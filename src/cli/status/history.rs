@@ -28,7 +28,8 @@ pub(super) struct HistoryEvent {
     pub(super) count: i32,
 }
 
-/// Reads the Events. A user may be allowed to read the `TokenSource` but not its Events, so an error is shown as a result.
+/// Reads the Events. A user may be allowed to read the `TokenSource` but not its Events, so the caller continues after an
+/// error.
 pub(super) async fn read(source: &TokenSource, cluster: &Cluster) -> Result<Vec<HistoryEvent>, Error> {
     let namespace = source.namespace().unwrap_or_default();
     let api: Api<Event> = Api::namespaced(cluster.client.clone(), &namespace);

@@ -17,9 +17,9 @@ use crate::cli::table::{Cell, table as aligned};
 pub(super) struct Row {
     pub(super) namespace: String,
     pub(super) name: String,
-    /// True, False or Unknown: whether the token in the Secret is valid.
+    /// The status of the condition `Ready`: True, False or Unknown.
     pub(super) ready: String,
-    /// True, False or Unknown: whether the last attempt succeeded.
+    /// The status of the condition `Renewed`: True, False or Unknown.
     pub(super) renewed: String,
     /// The reason of the last attempt's result.
     pub(super) reason: Option<String>,
@@ -62,7 +62,7 @@ impl Row {
             target: status.target.as_ref().map(|target| target.name.clone()),
             issued_at: time(&status.issued_at),
             expires_at: time(&status.expires_at),
-            // After a failure the next attempt is a retry, which exists even without a token.
+            // Without a planned renewal, a retry may be planned.
             renew_at: time(&status.renew_at).or_else(|| time(&status.retry_at)),
             failures: status.failures,
             provider: provider(source),
@@ -70,7 +70,7 @@ impl Row {
         }
     }
 
-    /// Whether the Secret holds a valid token. A condition that nobody writes any more must not look well for ever.
+    /// Whether the Secret holds a valid token. Without a controller, `Ready` would stay True after the token has expired.
     pub(super) fn is_ready(&self, now: DateTime<Utc>) -> bool {
         self.ready == "True" && self.expires_at.is_none_or(|at| at > now)
     }
@@ -254,7 +254,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn only_problems_are_coloured() {
+    fn only_problems_are_red() {
         let text = table(rows().iter(), Columns::default(), now());
         let line = |name: &str| text.lines().find(|line| line.contains(name)).unwrap().to_owned();
         let red = BAD.render().to_string();

@@ -1,4 +1,5 @@
-//! `tokensource status --watch`: on a terminal the table is redrawn, with running countdowns; otherwise each change is a line.
+//! `tokensource status --watch`: on a terminal the table is redrawn, with running countdowns; otherwise each change is a
+//! line.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;

@@ -7,8 +7,8 @@ use crate::issue::inputs::Purpose;
 use crate::issue::token_clients::{Digest, digest};
 use crate::oauth::Endpoint;
 
-/// TokenSources with equal keys share a limiter. Provider blocks with different timeouts, authorities or client
-/// certificates do not, because one of them can fail while another works.
+/// TokenSources with equal keys share a limiter. Within a namespace, provider blocks with different timeouts, authorities or
+/// client certificates do not, because one of them can fail while another works.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct LimiterKey {
     purpose: Purpose,

@@ -172,7 +172,7 @@ impl Limiters {
         self.resume(&mut state, key, now);
     }
 
-    /// Queues the TokenSources that may send now, and sets the timer for the next one.
+    /// Queues the TokenSources that may send now or must report their wait, and sets the timer for the next ones.
     fn resume(&self, state: &mut State, key: &Arc<LimiterKey>, now: DateTime<Utc>) {
         let Some(slot) = state.limiters.get_mut(key) else { return };
         let resumed = slot.limiter.resume(now);
@@ -216,7 +216,8 @@ impl Limiters {
 }
 
 impl State {
-    /// Drops unused limiters. Done at most once in `SWEEP`, since all limiters are visited.
+    /// Drops idle limiters, and the unused limiters of each namespace beyond `UNUSED`. Done at most once in `SWEEP`, since
+    /// all limiters are visited.
     fn sweep(&mut self, now: DateTime<Utc>) {
         if now - self.swept < SWEEP {
             return;
@@ -259,7 +260,7 @@ fn failing(reason: Reason, host: &str) -> Failure {
         reason,
         format!(
             "{} Requests of other TokenSources to {host} have failed so; one at a time is tried until it answers, and \
-             then all are served, soonest expiry first.",
+             then all are served, namespaces in turn, soonest expiry first.",
             reason.sentence()
         ),
     )

@@ -117,7 +117,7 @@ async fn the_timer_wakes_a_waiter_that_nothing_else_would_wake() {
 }
 
 #[test]
-fn those_that_connect_otherwise_have_a_limiter_of_their_own() {
+fn provider_blocks_with_other_connection_settings_have_a_limiter_of_their_own() {
     let of_cluster = |namespace: &str, name: &str| {
         let mut source = source(namespace, "source");
         let kind = ProviderKind::ClusterTokenProvider;

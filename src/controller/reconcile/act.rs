@@ -27,7 +27,7 @@ use crate::trace;
 /// The result of a plan.
 pub(crate) struct PlanResult {
     pub(crate) outcome: Outcome,
-    /// An error of the API server, if part of the plan had been carried out.
+    /// The error that ended the plan or one of its steps. The outcome is recorded nevertheless.
     pub(crate) error: Option<Error>,
 }
 
@@ -38,7 +38,7 @@ impl From<Outcome> for PlanResult {
 }
 
 impl PlanResult {
-    /// The result if the API server failed.
+    /// The result with this error.
     pub(crate) fn failed(outcome: Outcome, error: Error) -> Self {
         Self { outcome, error: Some(error) }
     }
@@ -46,8 +46,8 @@ impl PlanResult {
 
 /// Carries out the plan.
 ///
-/// Returns None if the plan relied on outdated knowledge and has to be made again, and an error if the API server failed
-/// before anything was done.
+/// Returns None if the plan has to be made again, because it relied on outdated knowledge or has changed the finalizer, and
+/// an error if a call failed before anything was done.
 pub(crate) async fn act<'a>(
     plan: &Plan,
     source: &TokenSource,
@@ -109,7 +109,7 @@ pub(crate) async fn act<'a>(
     Ok(Some(result))
 }
 
-/// The result of a request that brought no token.
+/// The result if a token request or a probe failed or was not sent.
 fn failed_request_result(
     error: IssueError,
     observed: &Observed<'_>,
@@ -155,7 +155,8 @@ async fn act_in_spite_of<'a>(
     Ok(Some(PlanResult { outcome, error: Some(error) }))
 }
 
-/// Deletes the Secrets of the target's former names. Returns None if all of them have been replaced or changed by now.
+/// Deletes the Secrets of the target's former names. Returns None if other clients have deleted or changed all of them by
+/// now.
 async fn delete_former<'a>(
     source: &TokenSource,
     observed: &Observed<'a>,
@@ -180,7 +181,8 @@ async fn delete_former<'a>(
     }
 }
 
-/// Writes a token into the target. A token that cannot be written is kept, and the next reconcile writes it first.
+/// Stores the refresh token of an issued token, and writes the token into the target. If one of these calls fails, the token
+/// is kept, and a later reconcile writes it before it requests another one.
 async fn publish(
     mut issued: IssuedToken,
     observed: &Observed<'_>,
@@ -214,7 +216,7 @@ async fn write(
     let data = match render(&observed.spec.target, token) {
         Ok(data) => data,
         Err(problem) => {
-            // The token is dropped: a retry cannot correct the template, so it would be repeated forever.
+            // The token is dropped: a retry with the same template would fail, too, and would be repeated forever.
             let failure = problem.failure("The issued token was dropped, and the Secret was left unchanged.");
             return Ok(Outcome::Failed(context.now(), failure));
         }
@@ -269,8 +271,8 @@ fn unwritten_result(at: DateTime<Utc>, target: &str, error: CallError) -> PlanRe
     PlanResult::failed(Outcome::Unwritten(at, failure), Error::WriteTarget(error))
 }
 
-/// Updates type, labels and annotations of the target, and keeps its data. A Secret that the TokenSource no longer owns is
-/// left to the next reconcile.
+/// Updates type, labels and annotations of the target, and keeps its data. A target that was deleted or altered since it was
+/// observed is left to the next reconcile.
 async fn rewrite(observed: &Observed<'_>, context: &ReconcilePermit<'_>) -> Result<PlanResult, Error> {
     let found =
         context.read_secret(observed.namespace, observed.target_name()).await.map_err(Error::ReadTarget)?;
@@ -280,7 +282,7 @@ async fn rewrite(observed: &Observed<'_>, context: &ReconcilePermit<'_>) -> Resu
     else {
         return Ok(Outcome::Waiting.into());
     };
-    // No request was sent now. The last one brought this token.
+    // No request was sent now. The last request brought this token.
     let asked_at = record.issued_at;
     Ok(match apply::write(observed, data, record, context).await {
         Ok(published) => Outcome::Rewritten(published).into(),

@@ -82,7 +82,7 @@ impl Context {
         Ok(())
     }
 
-    /// Deletes a Secret if this version of it is the current one; else updates the view. Returns whether it was deleted.
+    /// Deletes a Secret if this version of it is the current one, and updates the view. Returns whether it was deleted.
     pub(crate) async fn delete_secret(
         &self,
         namespace: &str,

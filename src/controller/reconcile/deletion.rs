@@ -18,9 +18,9 @@ use crate::decide::refresh::secret_name;
 use crate::decide::{DeletionStep, Failure, Observed, foreign_token, revocable, revocation_failed};
 use crate::issue::revoke::Tokens;
 
-/// The pause before the next reconcile after a step.
+/// The pause after a failed attempt, and the minimum of a wait until an instant.
 const REQUEUE_SOON: Duration = Duration::from_millis(10);
-/// The pause until the watch delivers a change: of another client after a conflict, or our own.
+/// The pause in which the watch delivers a change: of another client after a conflict, or the removal of the finalizer.
 const UNTIL_WATCHED: Duration = Duration::from_secs(1);
 
 /// Carries out one step. Returns after how long to reconcile again.

@@ -39,15 +39,15 @@ use crate::decide::{
 };
 use crate::trace;
 
-/// The pause before a reconcile is repeated because it relied on outdated knowledge.
+/// The pause before a reconcile is repeated because the plan has to be made again, or because this process did not lead.
 const REQUEUE_SOON: Duration = Duration::from_millis(10);
 
-/// The pause while the `TokenSource` or its namespace is being deleted. The watch may report a deleted namespace after it
-/// has been created again.
+/// The pause while the `TokenSource` or its namespace is being deleted. The namespace may have been created again before
+/// the watch of namespaces reports that.
 const WHILE_DELETING: Duration = Duration::from_secs(30);
 
-/// Reconciles the `TokenSource` of this name. Returns after how long to reconcile again if nothing changes; None if only
-/// a change can matter.
+/// Reconciles the `TokenSource` of this name. Returns after how long to reconcile again if nothing changes; None if the
+/// object does not exist, or at shutdown.
 pub(crate) async fn reconcile(named: NamespacedName, context: Arc<Context>) -> Option<Duration> {
     let (namespace, name) = &named;
     // Log lines above DEBUG name the object themselves.
@@ -94,10 +94,10 @@ async fn with_permit(named: &NamespacedName, context: &Context) -> Option<Durati
 const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// Carries out the four steps, unless the loop guard puts the reconcile off. A refusal by a provider is an outcome to
-/// record; only a failing API server is an error.
+/// record, not an error.
 async fn step(cached: Arc<TokenSource>, context: &ReconcilePermit<'_>) -> Result<Option<Duration>, Error> {
     let (source, status_pending) = context.view.local.current(cached);
-    // Nothing delays a deletion.
+    // The loop guard delays no deletion.
     let is_deleted = source.metadata.deletion_timestamp.is_some();
     if let Some(wait) = loop_guard_delay(&source, context).filter(|_| !is_deleted) {
         // Meanwhile other TokenSources may use its permit of the limiter.

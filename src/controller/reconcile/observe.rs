@@ -1,4 +1,5 @@
-//! The first step: collects everything that a decision needs into `Observed`. A later step may only replace what it has read anew.
+//! The first step: collects everything that a decision needs into `Observed`. A later step replaces only the parts that it
+//! has read again.
 //!
 //! In the steady state this costs no call: the object, the provider and the metadata of Secrets are in caches. The target
 //! is read in full only if its resourceVersion is not the one recorded as intact, and credentials only if their version
@@ -75,7 +76,7 @@ pub(crate) fn find_provider<'a>(source: &'a TokenSource, context: &Context) -> R
 }
 
 /// Collects the observation. If the target or rewritten credentials cannot be read, their cached metadata is used and the
-/// error is returned too: nothing may be decided then, but the status must still be updated as time passes.
+/// error is returned too: then only a deletion continues, but the status must still be updated as time passes.
 pub(crate) async fn observe<'a>(
     source: &'a TokenSource,
     provider: Result<&'a TokenProviderSpec, Failure>,
@@ -128,7 +129,10 @@ pub(crate) async fn observe<'a>(
             let chain = follow(name, |name| link(namespace, name, context));
             (observed.circle, observed.upstream_has_owner) = (chain.circle, chain.has_owner);
         }
-        // If the provider block is in another object, the spec does not name these objects.
+        if stores_refresh_token(provider) {
+            named.push(Reference::Secret(secret_name(name).into()));
+        }
+        // From the spec itself, the index knows only the target, the credentials and the provider object.
         context.view.depends(namespace, observed.name, named);
     }
     let unresolved = versions::resolve(&mut observed, context).await.err();
@@ -170,14 +174,14 @@ fn link(namespace: &str, name: &str, context: &Context) -> Link {
         .map_or_else(|_| Link::default(), |provider| Link::of(&source.spec, provider.spec()))
 }
 
-/// The foreign owner of the Secret in which the refresh token would be stored.
+/// Why the Secret in which the refresh token would be stored cannot be used, as the end of a sentence.
 fn refresh_conflict(observed: &Observed<'_>, context: &Context) -> Option<String> {
     observed.provider.as_ref().ok().filter(|provider| stores_refresh_token(provider))?;
     let meta = context.view.secrets.get(observed.namespace, &secret_name(observed.name))?;
     unusable_reason(&meta, observed.uid)
 }
 
-/// The older `TokenSource` with the same target.
+/// The oldest other `TokenSource` with the same target, if it is older.
 fn older_source(source: &TokenSource, context: &Context) -> Option<String> {
     let (namespace, _) = name_of(source);
     let users = context.view.users(&namespace, Reference::Secret(source.target_name().into()));

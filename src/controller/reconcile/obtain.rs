@@ -1,7 +1,6 @@
 //! Getting a token: a permit of the limiter, the checks right before a request, and the stored refresh token.
 //!
-//! Knows how each call of `decide::sequence` is made. Must not know the cause of the request, nor write the token into the
-//! target.
+//! Knows how each [`ObtainCall`] is made. Must not depend on the cause of the request, nor write the token into the target.
 
 use k8s_openapi::api::core::v1::Secret as SecretObject;
 

@@ -69,8 +69,8 @@ fn handle_unwritten_status(
         local.forget(uid);
         return Ok(());
     }
-    // The object is reconciled until the watch reports its deletion. Without this status, each reconcile would find that no
-    // token was ever requested.
+    // After a conflict or a 404, only a status that reports a request is kept. The object is reconciled until the watch
+    // delivers the change or the deletion, and without this status, each reconcile would find that no such request was sent.
     if outcome.reports_request() || !(error.is_conflict() || error.is_not_found()) {
         local.keep_unwritten_status(uid, status.clone());
     }

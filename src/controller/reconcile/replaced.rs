@@ -1,7 +1,7 @@
 //! Revoking a token that another one has replaced, some time after the replacement.
 //!
-//! A failure is reported by an Event and changes no condition, since the token in the target is valid. Must not decide when a
-//! token is revoked.
+//! The last failed attempt is reported by an Event and a log line. It changes no condition, since the token in the target is
+//! valid. Must not decide when a token is revoked.
 
 use std::time::Duration;
 
@@ -26,8 +26,8 @@ pub(crate) struct CurrentToken {
     replaced_token: ReplacedToken,
 }
 
-/// Reads the token in the target before it is replaced; None if it must not be revoked. A token that cannot be read is not
-/// revoked, since the new one must not wait for that.
+/// Reads the token in the target before it is replaced; None if it must not or need not be revoked. A token that cannot be
+/// read is not revoked, since the new token must not wait for that.
 pub(crate) async fn current_token(observed: &Observed<'_>, context: &Context) -> Option<CurrentToken> {
     let grace = grace_of_current(observed)?;
     let replaced_token = ReplacedToken::new(context.now(), grace, observed.published()?)?;

@@ -1,5 +1,5 @@
-//! Metrics that are computed at each scrape: the state of each `TokenSource` (`objects`), the load of the limiters, the
-//! sizes of caches. Nothing is stored, so no value lags. Must not decide anything.
+//! Metrics that are computed at each scrape: the state of each `TokenSource` (`objects`), the state of watches, the load of
+//! the limiters, leadership, and the sizes of caches. Nothing is stored, so no value lags. Must not decide anything.
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub(crate) use objects::{HostOf, Objects};
 
 mod objects;
 
-/// Which watches work, by namespace and kind.
+/// Which watches of the views work, by namespace and kind.
 #[derive(Debug)]
 pub(crate) struct Watches {
     rows: Vec<(String, &'static str, watch::Receiver<WatchState>)>,
@@ -42,7 +42,7 @@ impl Watches {
 
 impl Collector for Watches {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let help = "1 while changes of this kind are seen, 0 while its watch fails; no namespace means all";
+        let help = "1 while changes of this kind are seen, 0 otherwise; no namespace means all";
         let mut family =
             encoder.encode_descriptor("tokensource_watch_working", help, None, MetricType::Gauge)?;
         for (namespace, kind, watch_state) in &self.rows {
@@ -72,8 +72,8 @@ impl<F> fmt::Debug for Encoded<F> {
     }
 }
 
-/// How many `TokenSource`s wait for their provider, and how many are sending a request. Those that wait for a reconcile
-/// permit do not count.
+/// How many `TokenSource`s wait for their provider, and how many are sending a request. A `TokenSource` that waits for a
+/// reconcile permit does not count.
 pub(crate) fn load(limiters: &Arc<Limiters>) -> Box<dyn Collector> {
     let limiters = Arc::clone(limiters);
     Box::new(Encoded(move |mut encoder: DescriptorEncoder<'_>| {

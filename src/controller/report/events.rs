@@ -1,7 +1,7 @@
 //! Sends Events in the background and within a rate. A failure to send one has no consequence.
 //!
 //! If thousands of TokenSources change at the same time, an Event for each would cost the API server as much as their Secrets.
-//! Dropped Events are still visible in the status and the log. Must not decide which transitions are worth an Event:
+//! The content of a dropped Event is still in the status or the log. Must not decide which transitions are worth an Event:
 //! `decide::event` does.
 
 use std::sync::{Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! Log lines about single `TokenSource`s: one line for each outcome, with the fields of docs/logs.md.
+//! Log lines about single `TokenSource`s: at most one line for each outcome, with the fields of docs/logs.md.
 //!
 //! Users control how many TokenSources there are and how often they fail, so each namespace has a rate. A line beyond the
 //! rate is written at DEBUG and counted. Must not decide what follows from a failure.
@@ -108,7 +108,7 @@ impl Log {
         self.write(named, level, text, &line, observed.now);
     }
 
-    /// Logs that the API server failed, and that the reconcile is tried again `after` this time.
+    /// Logs the error of a reconcile, which is tried again `after` this time.
     pub(crate) fn failed(&self, named: &NamespacedName, error: &Error, after: Duration, now: DateTime<Utc>) {
         let after = TimeDelta::from_std(after).unwrap_or_default();
         let line = Line {

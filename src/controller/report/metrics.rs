@@ -1,5 +1,5 @@
-//! The counters of the controller. Labels come from fixed sets and never contain the name of an object (`collectors` has
-//! those). Must not decide what an outcome is.
+//! The counters of the controller. Labels come from fixed sets and never contain the name of an object, unlike the metrics
+//! in `collectors`. Must not decide what an outcome is.
 
 use std::time::Duration;
 
@@ -86,7 +86,7 @@ impl Metrics {
         );
         registry.register(
             "tokensource_log_lines_dropped",
-            "Log lines beyond the rate of their namespace, which are written at DEBUG only",
+            "Log lines beyond the rate of their namespace or of all, which are written at DEBUG only",
             metrics.dropped_lines.clone(),
         );
         metrics.watches.register(registry);
@@ -98,7 +98,7 @@ impl Metrics {
         self.dropped_lines.clone()
     }
 
-    /// Counts an outcome. A refusal counts in each reconcile; outcomes without a request do not count.
+    /// Counts an attempt to get a token. A refusal counts in each reconcile; other outcomes without a request do not count.
     pub(crate) fn count(&self, outcome: &Outcome) {
         let (result, reason) = match outcome {
             Outcome::Published(publication) => ("success", publication.cause.reason()),
@@ -127,7 +127,7 @@ impl Metrics {
         self.errors.get_or_create(&ReconcileError { reason }).inc();
     }
 
-    /// Counts a reconcile that the loop guard puts off.
+    /// Counts that the loop guard puts off the next reconcile of a `TokenSource`.
     pub(crate) fn put_off(&self) {
         self.loops.inc();
     }

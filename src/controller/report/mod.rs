@@ -1,4 +1,5 @@
-//! Reports to people: statuses, metrics, Events, log lines and traces. Must not decide which facts are worth reporting.
+//! Reports to people: statuses, metrics, Events, log lines and traces. Must not decide the content of a status, nor which
+//! transitions are worth an Event.
 
 pub(crate) mod collectors;
 pub(crate) mod events;

@@ -91,8 +91,8 @@ impl Statuses {
         Self { client, settings, views, cluster, records: Records::default() }
     }
 
-    /// Sweeps for ever, while this process leads. A controller with a selector sees only a part of the users, and writes no
-    /// status.
+    /// Sweeps again and again while this process leads. A controller with a selector sees only a part of the users, and
+    /// writes no status of a provider object.
     pub(crate) async fn run(mut self) -> Infallible {
         let is_partial = self.settings.selector.is_some();
         loop {
@@ -137,7 +137,7 @@ impl Statuses {
         }
     }
 
-    /// The statuses that are worth a write now, of the views that know all of their objects.
+    /// The statuses that are worth a write now, from the views whose caches are filled.
     fn due(&mut self) -> Vec<Write> {
         let views: Vec<_> = self.views.iter().filter(|view| *view.filled.borrow()).collect();
         let sources: Vec<_> = views.iter().map(|view| (*view, view.sources.state())).collect();
@@ -160,7 +160,7 @@ impl Statuses {
         let mut due = Vec::new();
         for provider in providers {
             let meta = provider.meta();
-            // An object of which nothing but its identity could be read has no generation.
+            // An object that is being deleted needs no status. The API server gives each object a uid and a generation.
             let (Some(uid), Some(generation), None) = (&meta.uid, meta.generation, &meta.deletion_timestamp)
             else {
                 continue;
@@ -184,10 +184,10 @@ impl Statuses {
         due
     }
 
-    /// The provider object that a `TokenSource` names, and what the status of the `TokenSource` shows about it. None if there
-    /// is no such object, or if the object does not admit the `TokenSource`: otherwise everybody could raise the counts of a
-    /// `ClusterTokenProvider`. The status of the `TokenSource` does not show whether the object admits it, because it is
-    /// suspended, for example, and has another reason.
+    /// The provider object that a `TokenSource` names, and what the status of the `TokenSource` shows about it. None if
+    /// there is no such object, if the `TokenSource` is being deleted, or if the object does not admit the `TokenSource`:
+    /// otherwise everybody could raise the counts of a `ClusterTokenProvider`. This is checked here, because the status does
+    /// not always show it: a suspended `TokenSource`, for example, has another reason.
     fn user<'a>(
         &self,
         view: &ClusterView,

@@ -4,7 +4,7 @@ use crate::controller::report::log::host;
 use crate::decide::{Observed, Outcome};
 use crate::trace;
 
-/// Notes the outcome, if a token was requested.
+/// Notes the outcome, if a token was requested or written, or could not be written.
 pub(crate) fn outcome(observed: &Observed<'_>, outcome: &Outcome) {
     let (outcome, failure) = match outcome {
         Outcome::Published(_) => ("Published", None),

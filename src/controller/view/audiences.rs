@@ -69,7 +69,7 @@ impl Audiences {
         }
     }
 
-    /// Caches that the API server has refused this token.
+    /// Caches that the API server refuses tokens of this ServiceAccount with this audience.
     fn note_foreign(&self, namespace: &str, asked: Asked, now: DateTime<Utc>) {
         self.foreign.retain(|at| now - *at < BELIEVED && *at <= now);
         let size = ENTRY + asked.0.len() + asked.1.len();

@@ -29,7 +29,7 @@ const BACKLOG: usize = 256;
 pub(crate) enum Change {
     Provider(String),
     Namespace(String),
-    /// Changes were lost: anything may be different.
+    /// Anything may be different: changes were lost, the objects were listed again, or the clock was set.
     Anything,
 }
 
@@ -119,7 +119,7 @@ impl ClusterScoped {
             return Err(not_allowed(
                 name,
                 namespace,
-                "whose labels are not known yet: it is looked at again as they are",
+                "whose labels are not known yet: the controller checks again as soon as they are",
             ));
         };
         match Selector::try_from(allowed.clone()) {
@@ -201,7 +201,8 @@ where
                 }
                 Event::Apply(object) if known.is_some_and(|known| !is_news(&known, &object)) => {}
                 Event::Apply(object) | Event::Delete(object) => {
-                    // Before the first view runs, nobody receives this. The first view reconciles everything at its start.
+                    // Before the first view exists, nobody receives this. Each view reconciles everything after its first
+                    // list.
                     let _ = changes.send(change(object.name_any()));
                 }
                 Event::Init | Event::InitApply(_) => {}

@@ -1,5 +1,5 @@
-//! An index from the objects that `TokenSource`s name to the `TokenSource`s, which finds those that a change affects. Knows
-//! only names; must not know the use of a reference.
+//! An index from the objects that `TokenSource`s depend on to the `TokenSource`s, which finds those that a change affects.
+//! Knows only names and deletions, and which name is the target's. Must not know how a reconcile uses an object.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use kube::runtime::watcher::Event;
 use crate::api::{ProviderKind, TokenSource};
 use crate::controller::view::name::{NamespacedName, name_of};
 
-/// An object that a `TokenSource` names. The object is in the same namespace, unless it is cluster-scoped.
+/// An object that a `TokenSource` depends on. The object is in the same namespace, unless it is cluster-scoped.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Reference {
     Secret(CompactString),
@@ -26,19 +26,20 @@ struct Index {
     named: HashMap<NamespacedName, Box<[Reference]>>,
 }
 
-/// The index, kept up to date by the watch of `TokenSource`s.
+/// The index, kept up to date by the watch of `TokenSource`s and by reconciles.
 #[derive(Default)]
 pub(crate) struct ReferenceIndex {
     current: Index,
     listed: Option<Index>,
-    /// The objects to which the provider block of a `TokenSource` leads; never more than a provider block can name.
+    /// The objects to which the provider block of a `TokenSource` leads, as the last reconcile found them. A provider block
+    /// can name only a limited number of objects.
     noted: Index,
 }
 
 impl ReferenceIndex {
-    /// Applies an event of the watch. Returns the affected `TokenSource`s: the changed one and those that name the same
-    /// Secrets, since two may name one target. A list affects all of them, once it is complete: until then the cache has
-    /// the former objects.
+    /// Applies an event of the watch. Returns the affected `TokenSource`s: the changed one, and those that use its token. If
+    /// its references change or it is deleted, also those with the target that it has or had, because the oldest of them
+    /// gets the target. A list affects all `TokenSource`s once it is complete: until then the cache has the former objects.
     pub(crate) fn apply(&mut self, event: &Event<TokenSource>) -> Vec<NamespacedName> {
         match event {
             Event::Init => {
@@ -59,18 +60,22 @@ impl ReferenceIndex {
                 self.current.named.keys().cloned().chain(gone).collect()
             }
             Event::Apply(source) => {
-                let renamed = self.current.set(name_of(source), named_by(source));
-                let mut affected = vec![name_of(source)];
-                if renamed {
-                    affected.extend(self.peers(source));
+                let key = name_of(source);
+                let mut affected = self.downstream(source);
+                let references = named_by(source);
+                // A TokenSource that is being deleted gives its target up.
+                if source.metadata.deletion_timestamp.is_some() || !self.current.is_set(&key, &references) {
+                    affected.extend(self.rivals(&key));
+                    self.current.set(key.clone(), references);
+                    affected.extend(self.rivals(&key));
                 }
-                affected.extend(self.downstream(source));
+                affected.push(key);
                 affected
             }
             Event::Delete(source) => {
-                let mut affected = self.peers(source);
-                affected.extend(self.downstream(source));
                 let key = name_of(source);
+                let mut affected = self.downstream(source);
+                affected.extend(self.rivals(&key));
                 self.noted.remove(&key);
                 self.current.remove(&key);
                 // In its last reconcile, the deleted object leaves its limiter.
@@ -80,7 +85,7 @@ impl ReferenceIndex {
         }
     }
 
-    /// The `TokenSource`s of a namespace that name this object.
+    /// The `TokenSource`s of a namespace that depend on this object.
     pub(crate) fn users(&self, namespace: &str, reference: Reference) -> Vec<NamespacedName> {
         let object = (namespace.into(), reference);
         let users = [&self.current, &self.noted].into_iter().filter_map(|index| index.users.get(&object));
@@ -89,7 +94,7 @@ impl ReferenceIndex {
 
     /// Whether these objects are recorded for the provider block of a `TokenSource`.
     pub(crate) fn has_noted(&self, namespace: &str, source: &str, references: &[Reference]) -> bool {
-        self.noted.named.get(&(namespace.into(), source.into())).map_or(&[][..], |noted| noted) == references
+        self.noted.is_set(&(namespace.into(), source.into()), references)
     }
 
     /// Records the objects to which the provider block of a `TokenSource` leads.
@@ -135,23 +140,28 @@ impl ReferenceIndex {
         self.users(&namespace, Reference::TokenSource(name))
     }
 
-    fn peers(&self, source: &TokenSource) -> Vec<NamespacedName> {
-        let (namespace, name) = name_of(source);
-        let named = self.current.named.get(&(namespace.clone(), name.clone()));
-        let secrets = named.into_iter().flatten().filter(|named| matches!(named, Reference::Secret(_)));
-        let mut peers: Vec<_> =
-            secrets.flat_map(|reference| self.users(&namespace, reference.clone())).collect();
-        peers.retain(|(_, peer)| *peer != name);
-        peers
+    /// The other `TokenSource`s with the target of this one.
+    fn rivals(&self, key: &NamespacedName) -> Vec<NamespacedName> {
+        let Some(target) = self.current.target(key) else { return Vec::new() };
+        let mut rivals = self.users(&key.0, target.clone());
+        rivals.retain(|rival| rival != key && self.current.target(rival) == Some(target));
+        rivals
     }
 }
 
 impl Index {
-    /// Records what an object names. Returns whether that has changed.
-    fn set(&mut self, key: NamespacedName, references: Box<[Reference]>) -> bool {
-        if self.named.get(&key) == Some(&references) {
-            return false;
-        }
+    /// Whether these references of an object are recorded.
+    fn is_set(&self, key: &NamespacedName, references: &[Reference]) -> bool {
+        self.named.get(key).map_or(&[][..], |named| named) == references
+    }
+
+    /// The target of a `TokenSource`, which is the first of its references.
+    fn target(&self, key: &NamespacedName) -> Option<&Reference> {
+        self.named.get(key)?.first()
+    }
+
+    /// Records the references of an object, and replaces the former ones.
+    fn set(&mut self, key: NamespacedName, references: Box<[Reference]>) {
         self.remove(&key);
         for reference in &references {
             let users = self.users.entry((key.0.clone(), reference.clone()));
@@ -162,7 +172,6 @@ impl Index {
             }
         }
         self.named.insert(key, references);
-        true
     }
 
     fn remove(&mut self, key: &NamespacedName) {
@@ -178,6 +187,8 @@ impl Index {
     }
 }
 
+/// The target first, then the credentials and the provider object that the spec names. The objects that a provider block
+/// names are not included.
 fn named_by(source: &TokenSource) -> Box<[Reference]> {
     let spec = &source.spec;
     let mut references = vec![Reference::Secret(source.target_name().into())];
@@ -213,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_secrets_that_are_looked_at_now_are_remembered() {
+    fn only_the_secrets_of_the_last_observation_are_remembered() {
         let mut references = ReferenceIndex::default();
         references.apply(&Event::Apply(source("one")));
         for port in 0..1000 {
@@ -237,6 +248,52 @@ mod tests {
         assert_eq!(users(&references, "both"), ["one"]);
     }
 
+    fn affected(references: &mut ReferenceIndex, event: &Event<TokenSource>) -> Vec<String> {
+        let mut affected: Vec<_> =
+            references.apply(event).into_iter().map(|(_, name)| name.to_string()).collect();
+        affected.sort();
+        affected.dedup();
+        affected
+    }
+
+    #[test]
+    fn a_change_affects_those_with_the_target_before_and_after() {
+        let with_target = |name: &str, target: &str| {
+            let mut source = source(name);
+            source.spec.target.name = Some(target.to_owned());
+            source
+        };
+        let mut references = ReferenceIndex::default();
+        for (change, expected) in [
+            (with_target("older", "shared"), &["older"][..]),
+            (with_target("younger", "shared"), &["older", "younger"]),
+            // The younger may take the target, although the older has never written it.
+            (with_target("older", "other"), &["older", "younger"]),
+            (with_target("third", "other"), &["older", "third"]),
+        ] {
+            assert_eq!(affected(&mut references, &Event::Apply(change)), expected);
+        }
+        // A status alone affects nobody else.
+        assert_eq!(affected(&mut references, &Event::Apply(with_target("older", "other"))), ["older"]);
+        let mut deleted = with_target("older", "other");
+        deleted.metadata.deletion_timestamp = Some(crate::api::to_kubernetes(chrono::DateTime::UNIX_EPOCH));
+        assert_eq!(affected(&mut references, &Event::Apply(deleted.clone())), ["older", "third"]);
+        assert_eq!(affected(&mut references, &Event::Delete(deleted)), ["older", "third"]);
+    }
+
+    /// Otherwise N objects with the same credentials cause N² reconciles when they are created.
+    #[test]
+    fn a_new_source_does_not_affect_those_with_the_same_credentials() {
+        let mut references = ReferenceIndex::default();
+        for name in ["one", "two"] {
+            let mut source = source(name);
+            source.spec.credentials_ref =
+                Some(crate::api::CredentialsReference { name: "client".to_owned(), ..Default::default() });
+            assert_eq!(affected(&mut references, &Event::Apply(source)), [name]);
+        }
+        assert_eq!(users(&references, "client"), ["one", "two"]);
+    }
+
     #[test]
     fn a_change_of_a_source_affects_those_that_use_its_token() {
         let mut references = ReferenceIndex::default();
@@ -252,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_remembered_of_what_is_gone() {
+    fn nothing_is_remembered_of_deleted_sources() {
         let mut references = ReferenceIndex::default();
         references.apply(&Event::Apply(source("one")));
         references.note("ns", "one", vec![secret("subject")]);

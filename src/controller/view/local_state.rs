@@ -1,9 +1,10 @@
 //! State of each `TokenSource` that this process knows and the API server does not: pending writes, and what one reconcile
 //! leaves for the next.
 //!
-//! A reconcile that relied on a cache older than the controller's last write would request a token twice. Entries are
-//! dropped when the cache has caught up or the object no longer exists. A restart loses them without harm: the target's annotations
-//! and the status have everything that must survive it.
+//! A reconcile that relied on a cache older than the controller's last write would request a token twice. A written object
+//! is dropped when the cache has caught up, and an entry when its object no longer exists. A restart loses all entries. An
+//! unwritten token is then requested again, and a rotated refresh token that is not stored is lost. The target's annotations
+//! and the status have everything else that must survive a restart.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,9 +31,9 @@ pub(crate) struct IssuedToken {
     pub(crate) cause: Cause,
     /// The renewal request that is handled by this token.
     pub(crate) handled_renew_request: Option<String>,
-    /// What the refresh token is bound to, if refresh tokens are stored.
+    /// The inputs that the refresh token is bound to, if refresh tokens are stored.
     pub(crate) binding: Option<RefreshBinding>,
-    /// Whether the stored refresh token was refused, and the grant's own request was sent.
+    /// Whether the request with the stored refresh token failed, and the configured grant was used instead.
     pub(crate) fell_back: bool,
 }
 
@@ -45,7 +46,7 @@ impl IssuedToken {
 
 #[derive(Default, PartialEq)]
 struct Entry {
-    /// The object as the last status write returned it.
+    /// The object as the last write of its status or its finalizer returned it.
     written: Option<Arc<TokenSource>>,
     /// A status that could not be written.
     unwritten_status: Option<TokenSourceStatus>,
@@ -84,8 +85,8 @@ pub(crate) struct LocalState {
 }
 
 impl LocalState {
-    /// The object as it is now: the cached one, or the one that the last status write returned if that is newer. Also
-    /// whether a write of its status is pending.
+    /// The object as it is now: the cached one, or the one that the last write returned if that is newer; with the status
+    /// that could not be written, if there is one. Also whether there is one.
     pub(crate) fn current(&self, cached: Arc<TokenSource>) -> (Arc<TokenSource>, bool) {
         let mut entries = self.lock();
         let uid = uid_of(&cached).to_owned();
@@ -102,8 +103,8 @@ impl LocalState {
         (current, status_pending)
     }
 
-    /// Reads the status that `current` would return. Drops no entry: a reconcile that waits for its permit may hold an older
-    /// cached object, and would then miss the last write.
+    /// Reads the status that `current` would return. Drops nothing: a reconcile may have read an older cached object, and
+    /// would then miss the last write.
     pub(crate) fn with_status<T>(
         &self,
         cached: &TokenSource,

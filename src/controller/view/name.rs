@@ -1,5 +1,5 @@
-//! The identity of objects: the name of a `TokenSource` in the workqueue, the limiters, the log and the index, and what of a
-//! provider object its users depend on.
+//! The identity of objects: the name of a `TokenSource` in the workqueue, the limiters, the log and the index. Also the
+//! properties of a provider object on which its users depend.
 
 use compact_str::CompactString;
 use kube::{Resource, ResourceExt};

@@ -1,7 +1,7 @@
 //! The replaced tokens that must be revoked: at most one for each `TokenSource`.
 //!
-//! These tokens are in memory only, so a restart forgets them. A namespace with many large tokens loses its oldest tokens. Must
-//! not decide when a token is revoked.
+//! These tokens are in memory only, so a restart forgets them. A namespace whose tokens take too much memory loses the
+//! tokens that were used least recently. Must not decide when a token is revoked.
 
 use chrono::{DateTime, Utc};
 
@@ -9,7 +9,7 @@ use crate::decide::ReplacedToken;
 use crate::issue::tenant_cache::{Limits, TenantCache};
 use crate::oauth::Secret;
 
-/// Enough for a thousand tokens of a namespace, each of two kilobytes.
+/// Enough for nine hundred tokens of a namespace, each of two kilobytes.
 const LIMITS: Limits = Limits { share: 2 << 20, total: 32 << 20 };
 /// The approximate size of an entry without its token.
 const ENTRY: usize = 256;

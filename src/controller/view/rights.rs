@@ -1,7 +1,7 @@
 //! Asks the API server whether the controller has the rights that it needs to write tokens.
 //!
-//! A missing right to read shows immediately in empty caches; a missing right to write would show only after a token has been
-//! issued. Must not know who grants rights.
+//! A missing right to list or watch shows immediately, because the caches stay empty; a missing right to write would show
+//! only after a token has been issued. Must not know who grants rights.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -37,7 +37,7 @@ pub struct Rights {
 }
 
 impl Rights {
-    /// Checks the rights now, and again while one is missing. `namespaces` is empty for the whole cluster.
+    /// Checks the rights now, and again until none is missing. `namespaces` is empty for the whole cluster.
     pub(crate) fn watch(client: &Client, namespaces: &[String]) -> Self {
         let scopes = if namespaces.is_empty() { vec![String::new()] } else { namespaces.to_vec() };
         let (sender, missing) = watch::channel(Missing::new());

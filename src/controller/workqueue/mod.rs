@@ -2,7 +2,7 @@
 //! take turns.
 //!
 //! Used instead of kube's `applier`, which does not share by namespace, polls all reconciles in flight whenever one of them
-//! makes progress, and lets a trigger wait for the timer. Must not know what a reconcile does.
+//! makes progress, and delays a trigger until the next tick of the timer. Must not know what a reconcile does.
 
 pub(crate) mod permits;
 
@@ -55,8 +55,8 @@ pub(crate) async fn serve<Reconcile>(
     while running.next().await.is_some() {}
 }
 
-/// Why a name is queued. Resumed names already have a permit of their limiter, so every second place is theirs, before
-/// triggered names.
+/// Why a name is queued. Resumed names come before triggered names in every second turn, because most of them have a permit
+/// of their limiter already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Band {
     Triggered,
@@ -67,7 +67,7 @@ enum Band {
 enum Entry {
     Delayed(Instant),
     Ready(Band),
-    /// The object is in a reconcile; it is queued for another reconcile if a band is given.
+    /// A reconcile of the object is in flight. If a band is given, another one follows.
     Busy(Option<Band>),
 }
 
@@ -78,7 +78,7 @@ struct Workqueue {
     resumed: RoundRobin<VecDeque<NamespacedName>>,
     resumed_first: bool,
     shares: Shares,
-    /// Whether something has changed since no reconcile could be started.
+    /// False after no reconcile could be started, until something changes.
     may_start: bool,
 }
 

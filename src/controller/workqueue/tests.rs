@@ -119,7 +119,7 @@ async fn a_triggered_name_is_reconciled_without_waiting_for_the_timer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_that_come_together_are_one() {
+async fn triggers_that_come_together_cause_one_reconcile() {
     for _ in 0..50 {
         let log = Log::default();
         play(&log, 16, Duration::ZERO, never, async |triggers| {
@@ -134,7 +134,7 @@ async fn calls_that_come_together_are_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_during_a_look_lead_to_one_more_and_never_to_two_at_once() {
+async fn triggers_during_a_reconcile_cause_one_more_and_never_two_at_the_same_time() {
     let log = Log::default();
     play(&log, 16, millis(10), never, async |triggers| {
         for _ in 0..5 {
@@ -149,7 +149,7 @@ async fn calls_during_a_look_lead_to_one_more_and_never_to_two_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn others_go_at_once_up_to_the_limit() {
+async fn other_names_are_reconciled_at_the_same_time_up_to_the_limit() {
     let log = Log::default();
     play(&log, 2, millis(10), never, async |triggers| {
         for name in ["one", "two", "three", "four"] {
@@ -180,7 +180,7 @@ async fn a_reconcile_is_repeated_when_it_asks_for_that_and_sooner_when_triggered
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_waits_for_looks_under_way_and_begins_no_others() {
+async fn the_end_waits_for_reconciles_in_flight_and_starts_no_others() {
     let log = Log::default();
     play(
         &log,
@@ -213,11 +213,11 @@ fn no_trigger_and_no_requeue_is_lost() {
                 .unwrap();
             let (log, triggered) = (Log::default(), RefCell::new(Vec::new()));
             let requeue = |reconciles| (reconciles <= requeues).then_some(millis(after));
-            runtime.block_on(play(&log, max_concurrent, millis(takes), requeue, async |caller| {
+            runtime.block_on(play(&log, max_concurrent, millis(takes), requeue, async |sender| {
                 for (name, pause) in triggers {
                     sleep(millis(pause)).await;
                     triggered.borrow_mut().push((NAMES[name], log.number()));
-                    caller.unbounded_send(NAMES[name]).unwrap();
+                    sender.unbounded_send(NAMES[name]).unwrap();
                 }
                 sleep(millis(2000)).await;
             }));

@@ -12,8 +12,8 @@ impl RequestContext<'_> {
         use ClientAuthenticationMethod as Method;
         let settings = &self.provider.client_authentication;
         let id = match settings.method {
-            // The id is optional here: a public client may have none, and an assertion of another issuer names its own
-            // subject.
+            // The id is optional here: a public client may have none, an assertion of another issuer names its own subject,
+            // and a bearer token identifies the client.
             Method::None | Method::FederatedJwt if !self.knows_client_id() => None,
             Method::BearerToken if settings.bearer_assertion().is_none() && !self.knows_client_id() => None,
             _ => Some(self.client_id()?),

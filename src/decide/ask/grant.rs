@@ -1,5 +1,5 @@
-//! The grants and client authentications that sign an assertion, and token exchange: from the fields of the API to the fields of
-//! the protocol. Must not know how credentials are fetched or sent.
+//! The grant, and the assertions that are signed for the grant or for the client authentication: from the fields of the API
+//! to the fields of the protocol. Must not know how credentials are fetched or sent.
 
 use super::RequestContext;
 use crate::api::{
@@ -9,7 +9,7 @@ use crate::api::{
 use crate::decide::Failure;
 use crate::oauth::{Assertion, CertificateHeaders, Grant, GrantKind, JWT_BEARER, TOKEN_EXCHANGE, TypedToken};
 
-/// The default token type (RFC 8693 §3): most Secrets hold a JWT.
+/// The default token type (RFC 8693 §3): most tokens to exchange are JWTs.
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 
 impl RequestContext<'_> {
@@ -54,7 +54,8 @@ impl RequestContext<'_> {
         })
     }
 
-    /// The assertion by which the client authenticates: issuer and subject are the client (RFC 7523 §3).
+    /// The assertion by which the client authenticates: the issuer and, by default, the subject are the client (RFC 7523
+    /// §3).
     pub(super) fn client_assertion(&self, id: &str) -> Result<Assertion, Failure> {
         let authentication = &self.provider.client_authentication;
         let algorithm = match authentication.method {
@@ -64,8 +65,8 @@ impl RequestContext<'_> {
         self.own_assertion(authentication.assertion.clone().unwrap_or_default(), algorithm, id)
     }
 
-    /// A JWT whose issuer is also its subject, unless the settings name a subject. The algorithm is the one in the settings, or
-    /// else `algorithm`.
+    /// A JWT whose issuer is also its subject, unless the settings name a subject. An empty subject leaves the claim out.
+    /// The algorithm is the one in the settings, or else `algorithm`.
     pub(super) fn own_assertion(
         &self,
         settings: AssertionSettings,
@@ -148,7 +149,7 @@ impl RequestContext<'_> {
         Ok(Assertion { scope: (scope_claim && !scope.is_empty()).then_some(scope), ..assertion })
     }
 
-    /// The certificate of the key, if a header contains it.
+    /// The certificate of the key, if one of the headers needs it.
     fn certificate(
         &self,
         headers: CertificateHeaders,
@@ -162,8 +163,8 @@ impl RequestContext<'_> {
     }
 }
 
-/// The `aud` claim, byte for byte as the user wrote it, because servers compare text and not URLs. None if the claim is left
-/// out.
+/// The `aud` claim, byte for byte as the spec or the issuer's metadata has it, because servers compare text and not URLs.
+/// None if the claim is left out.
 fn resolved(audience: Option<&str>, provider: &TokenProviderSpec) -> Option<String> {
     let named = match audience {
         None | Some("TokenEndpoint") => provider.token_endpoint.as_deref(),

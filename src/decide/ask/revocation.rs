@@ -9,7 +9,7 @@ use crate::oauth::{Disclosure, Endpoint, GrantKind, Secret, TokenTypeHint, revoc
 /// Builds the request. The revocation endpoint must be known: without one in the provider block, the caller has read it from
 /// the issuer's metadata.
 ///
-/// Fails as [`super::ask`] does.
+/// Fails as [`super::ask`] does, and with `InvalidSpec` if there is no revocation endpoint.
 pub fn ask_revocation(
     spec: &TokenSourceSpec,
     provider: &TokenProviderSpec,

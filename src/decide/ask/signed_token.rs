@@ -1,18 +1,18 @@
-//! A token that the controller signs itself: from the fields of the API to the fields of the protocol. Must not know how the key
-//! is fetched, nor when the token is signed.
+//! A token that the controller signs itself: from the fields of the API to the fields of the protocol. Must not know how
+//! the key is fetched, nor when the token is signed.
 
 use super::{RequestContext, RequestInputs};
 use crate::api::{AssertionSettings, JsonWebAlgorithm, SignedToken, TokenProviderSpec, TokenSourceSpec};
 use crate::decide::Failure;
 use crate::oauth::{Assertion, Secret};
 
-/// A token to sign, with the values that must not appear in any message.
+/// A token to sign.
 pub struct TokenToSign {
     /// The token.
     pub assertion: Assertion,
     /// Whether the client id is the issuer.
     pub names_client: bool,
-    /// The values of the credentials.
+    /// The values that must not appear in any message.
     pub confidential: Vec<Secret>,
 }
 

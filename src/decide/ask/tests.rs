@@ -1,5 +1,5 @@
 //! One request from spec and Secret: where each credential is sent, and the message about an unusable one. The complete
-//! bytes of real providers' requests are in `tests/golden.rs`.
+//! bytes of real providers' requests are in `tests/golden`.
 
 use k8s_openapi::ByteString;
 
@@ -42,7 +42,7 @@ fn each_method_takes_the_credentials_it_needs() {
     let cases = [
         ("Basic takes both", ClientSecretBasic, BOTH, Some("id"), Some("s3cret")),
         ("post takes both", ClientSecretPost, BOTH, Some("id"), Some("s3cret")),
-        ("a public client leaves a secret alone", Public, BOTH, Some("id"), None),
+        ("a public client sends no secret", Public, BOTH, Some("id"), None),
         ("a public client may have no id", Public, &[][..], None, None),
     ];
     for (name, method, pairs, id, expected) in cases {
@@ -55,7 +55,7 @@ fn each_method_takes_the_credentials_it_needs() {
             .filter(|pair| pair.0 != "client_id")
             .map(|pair| std::str::from_utf8(pair.1).unwrap())
             .collect();
-        assert_eq!(confidential, values, "{name}: what must not be shown, used or not");
+        assert_eq!(confidential, values, "{name}: the values that must not be shown");
     }
 }
 
@@ -75,7 +75,7 @@ fn keys_may_have_other_names() {
 }
 
 #[test]
-fn one_line_end_is_the_editors_and_the_rest_is_the_secrets() {
+fn one_line_end_is_removed_and_other_white_space_is_kept() {
     let cases: [(&[u8], &str); 5] = [
         (b"s3cret\n", "s3cret"),
         (b"s3cret\r\n", "s3cret"),
@@ -182,7 +182,7 @@ fn omitted_fields_have_the_documented_default() {
 }
 
 #[test]
-fn where_refreshing_is_the_grant_every_request_asks_for_the_same() {
+fn with_the_refresh_token_grant_every_request_names_the_same() {
     let pairs: Pairs<'_> = &[
         ("client_id", b"id"),
         ("client_secret", b"s"),

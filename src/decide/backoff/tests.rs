@@ -53,7 +53,7 @@ fn transient_waits_lie_between_half_a_bound_and_the_bound() {
 }
 
 #[test]
-fn a_count_that_makes_no_sense_is_no_reason_to_panic() {
+fn negative_and_zero_counts_do_not_panic() {
     for failures in [0, -1, i32::MIN] {
         let (shortest, longest) = waits(&outage(), failures, NO_LIFE);
         assert!(shortest >= 1 && longest <= 2, "{failures}: {shortest} to {longest}");
@@ -61,7 +61,7 @@ fn a_count_that_makes_no_sense_is_no_reason_to_panic() {
 }
 
 #[test]
-fn the_life_left_caps_the_wait() {
+fn the_remaining_lifetime_caps_the_wait() {
     let cases = [
         ("40 minutes left: five minutes", 2400, 300),
         ("20 minutes left: an eighth", 1200, 150),
@@ -81,7 +81,7 @@ fn the_life_left_caps_the_wait() {
 }
 
 #[test]
-fn floors_and_the_providers_own_word() {
+fn floors_and_retry_after_lengthen_the_wait_and_never_shorten_it() {
     let cases = [
         (
             "a floor applies where the schedule is shorter",
@@ -90,13 +90,7 @@ fn floors_and_the_providers_own_word() {
             300,
             300,
         ),
-        (
-            "a floor wins over the cap by the remaining lifetime",
-            failure(Reason::ProxyError, floor(300)),
-            9,
-            300,
-            300,
-        ),
+        ("a floor applies after many failures, too", failure(Reason::ProxyError, floor(300)), 9, 300, 300),
         ("a floor does not shorten the schedule", failure(Reason::RateLimited, floor(60)), 9, 60, 300),
         ("Retry-After applies where the schedule is shorter", asking(Retry::TRANSIENT, 1800), 1, 1800, 1800),
         ("Retry-After does not shorten a floor", asking(floor(60), 10), 1, 60, 60),
@@ -114,11 +108,11 @@ fn floors_and_the_providers_own_word() {
 }
 
 #[test]
-fn classes() {
+fn each_retry_class_has_waits_of_its_own() {
     let assertion = Retry::Assertion { attempts: 3 };
     let (half_hour, hour) = (1800, 3600);
     let cases = [
-        ("the first wasted token is an outage like any other", Retry::Wasteful, 1, 1, 2),
+        ("the first unusable answer is retried like an outage", Retry::Wasteful, 1, 1, 2),
         ("the second, too", Retry::Wasteful, 2, 2, 4),
         ("from the third on, 20 minutes at least", Retry::Wasteful, 3, 1200, 1200),
         ("also much later", Retry::Wasteful, 30, 1200, 1200),
@@ -170,7 +164,7 @@ fn the_same_failure_of_the_same_object_waits_the_same() {
 }
 
 #[test]
-fn calls_to_the_api_server_come_the_sooner_the_less_life_is_left() {
+fn calls_to_the_api_server_are_retried_sooner_if_the_remaining_lifetime_is_short() {
     let within = |errors, life_left, least: f64, most: f64| {
         let wait = retry_after_error(errors, TimeDelta::seconds(life_left), "6f0c6f3a-0001").as_secs_f64();
         assert!((least..=most).contains(&wait), "{errors} errors, {life_left} s left: {wait} s");

@@ -24,7 +24,7 @@ fn event(scene: &mut Scene, outcome: &Outcome) -> Option<(bool, Reason)> {
 }
 
 #[test]
-fn a_life_in_events() {
+fn each_transition_is_an_event_and_a_routine_renewal_is_none() {
     let mut scene = Scene::fresh();
     let published = |cause, seconds| Outcome::Published(Scene::fresh().publication(cause, seconds));
     let terminal = |seconds| Outcome::Failed(at(seconds), failure(Reason::InvalidClient, Retry::TERMINAL));
@@ -84,7 +84,7 @@ fn a_life_in_events() {
 #[test]
 fn expiry_is_reported_once_even_if_the_attempt_fails_at_that_instant() {
     let mut scene = Scene::good().when(3600);
-    assert_eq!(event(&mut scene, &failed(3600)), Some((true, Reason::TokenExpired)), "the graver of the two");
+    assert_eq!(event(&mut scene, &failed(3600)), Some((true, Reason::TokenExpired)), "the more severe event");
     assert_eq!(event(&mut scene, &failed(3602)), None);
 }
 

@@ -13,8 +13,8 @@ fn renamed() -> Scene {
     Scene::good().renamed()
 }
 
-/// The new target has had a token since second 600.
-fn standing() -> Scene {
+/// Renamed, and the new target has had a token since second 600.
+fn complete() -> Scene {
     let mut scene = renamed();
     let publication = scene.publication(Cause::TargetMissing, 600);
     scene.record(&Outcome::Published(publication));
@@ -22,16 +22,16 @@ fn standing() -> Scene {
 }
 
 #[test]
-fn former_targets_go_once_the_new_one_is_as_good() {
+fn former_targets_are_deleted_once_the_new_target_holds_a_valid_token() {
     let removes = vec![
-        ("the new one stands", standing()),
-        ("nothing is recorded of it yet", standing().with(|s| s.status = renamed().status)),
+        ("the new one holds a valid token", complete()),
+        ("the status does not know it yet", complete().with(|s| s.status = renamed().status)),
         ("it was the former one itself until a moment ago (a, b, a)", {
             let mut scene = Scene::good().renamed();
             let former = std::mem::take(&mut scene.former_targets);
             Scene { former_targets: former, ..Scene::good() }
         }),
-        ("its token was withdrawn before", standing().with(|s| s.former_targets[0].holds_token = false)),
+        ("its token was withdrawn before", complete().with(|s| s.former_targets[0].holds_token = false)),
     ];
     for (name, scene) in removes {
         assert_eq!(scene.plan(), Plan::DeleteFormerTargets, "{name}");
@@ -39,39 +39,39 @@ fn former_targets_go_once_the_new_one_is_as_good() {
 }
 
 #[test]
-fn former_targets_stay_while_there_is_nothing_as_good() {
+fn former_targets_stay_while_the_new_target_has_no_valid_token() {
     let credentials = |s: &mut Scene| s.credentials = ReferencedSecret::Missing("client".to_owned());
     let keeps = vec![
         ("the new one is missing", Plan::Issue(Cause::TargetMissing), renamed()),
-        ("and cannot be had", Plan::Wait(Some(at(660))), {
+        ("its token cannot be issued", Plan::Wait(Some(at(660))), {
             let mut scene = renamed();
             scene.record(&Outcome::Failed(at(600), outage()));
             scene.with(|s| s.status.retry_at = Some(crate::api::to_kubernetes(at(660))))
         }),
         ("it was altered", Plan::Issue(Cause::TargetTampered), {
-            standing().when(700).with(|s| s.published().intact = false)
+            complete().when(700).with(|s| s.published().intact = false)
         }),
         ("the token was requested with other inputs", Plan::Issue(Cause::InputsChanged), {
-            standing().when(700).with(|s| s.spec.token.scopes.push("more".to_owned()))
+            complete().when(700).with(|s| s.spec.token.scopes.push("more".to_owned()))
         }),
-        ("it has expired", Plan::Issue(Cause::RenewalDue), standing().when(600 + 3600)),
+        ("it has expired", Plan::Issue(Cause::RenewalDue), complete().when(600 + 3600)),
         (
             "its metadata is outdated",
             Plan::Rewrite,
-            standing().with(|s| s.published().metadata_in_sync = false),
+            complete().with(|s| s.published().metadata_in_sync = false),
         ),
-        ("the spec rests", Plan::Suspend, standing().with(|s| s.spec.suspend = true)),
-        ("the object is on its way out", Plan::AwaitDeletion, standing().with(|s| s.deleting = true)),
+        ("it is suspended", Plan::Suspend, complete().with(|s| s.spec.suspend = true)),
+        ("the object is being deleted", Plan::AwaitDeletion, complete().with(|s| s.deleting = true)),
     ];
     for (name, plan, scene) in keeps {
         assert_eq!(scene.plan(), plan, "{name}");
     }
     let refuses = vec![
         ("the new name is taken", renamed().with(|s| s.target = Target::Foreign("is x's".to_owned()))),
-        ("credentials are missing", standing().with(credentials)),
+        ("credentials are missing", complete().with(credentials)),
         (
             "there is no provider",
-            standing().with(|s| s.provider = Err(Failure::local(Reason::ProviderNotFound, "No."))),
+            complete().with(|s| s.provider = Err(Failure::local(Reason::ProviderNotFound, "No."))),
         ),
     ];
     for (name, scene) in refuses {
@@ -80,16 +80,16 @@ fn former_targets_stay_while_there_is_nothing_as_good() {
 }
 
 #[test]
-fn former_target_is_no_reason_to_come_back_before_the_new_one_stands() {
+fn former_target_causes_no_reconcile_before_the_new_target_holds_a_valid_token() {
     let scene = renamed();
     assert_eq!(next_follow_up(&scene.observed(), &scene.status), None);
-    let expired = standing().when(600 + 3600);
+    let expired = complete().when(600 + 3600);
     assert_eq!(next_follow_up(&expired.observed(), &expired.status), None);
 }
 
 #[test]
 fn former_target_stays_while_the_probe_rejects_the_new_token() {
-    let mut scene = standing().when(1000);
+    let mut scene = complete().when(1000);
     scene.spec.renewal.probe = Some(Probe { url: "https://auth.example.com/me".to_owned(), interval: None });
     assert_eq!(scene.plan(), Plan::Probe, "the token is tried first");
     let verdict = |verdict| Some(Probed::following(None, at(600), at(1000), verdict));
@@ -119,15 +119,15 @@ fn deletion_follows_the_token_at_once_and_comes_before_the_restart() {
     let stuck = scene.clone().with(|s| s.former_targets.clear());
     assert_eq!(stuck.plan(), Plan::Restart);
     scene.record(&Outcome::FormerTargetsDeleted(vec!["source".to_owned()]));
-    assert_eq!(scene.plan(), Plan::Restart, "it is another token for whoever holds the one before");
+    assert_eq!(scene.plan(), Plan::Restart, "the workload still has the previous token");
     scene.record(&Outcome::Restarted(vec!["Deployment app".to_owned()]));
     assert_eq!(scene.plan(), Plan::Nothing);
     assert_eq!(next_follow_up(&scene.observed(), &scene.status), None);
 }
 
 #[test]
-fn deletion_without_a_token_to_restart_for_is_followed_by_rest() {
-    let mut scene = standing();
+fn nothing_follows_a_deletion_if_no_workload_must_be_restarted() {
+    let mut scene = complete();
     let follow_up = next_follow_up(&scene.observed(), &scene.status);
     assert_eq!(follow_up, Some(scene.now));
     scene.record(&Outcome::FormerTargetsDeleted(vec!["another".to_owned()]));
@@ -154,7 +154,7 @@ fn refused_token_is_taken_out_of_former_targets_where_the_spec_wants_that() {
     scene.record(&Outcome::Withdrawn(Target::Missing));
     assert!(matches!(scene.plan(), Plan::Wait(_)), "once, and it is not deleted before there is a new one");
     // The new target was written before the refusal, and the former one has not been deleted yet.
-    let mut scene = standing().when(3300);
+    let mut scene = complete().when(3300);
     scene.spec.renewal.on_revoked = OnRevoked::Withdraw;
     scene.record(&Outcome::Failed(at(3300), failure(Reason::InvalidClient, Retry::TERMINAL)));
     assert_eq!(scene.plan(), Plan::Withdraw);

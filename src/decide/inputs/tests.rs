@@ -1,5 +1,5 @@
-//! Changes that require a new token, changes that only permit another attempt, and changes that do neither. And literal
-//! fingerprints: an upgrade that changed them would renew every token of every cluster at the same time.
+//! Changes that require a new token, changes that only permit another attempt, and changes that do neither. Literal
+//! fingerprints show that an upgrade does not change them, which would renew every token of every cluster at the same time.
 
 use super::*;
 use crate::api::{
@@ -48,7 +48,7 @@ fn rich() -> Scene {
     })
 }
 
-/// A spec that signs in the first two places that could sign.
+/// A spec with a signed client assertion and a signed assertion of the grant.
 fn signing() -> Scene {
     let provider = r#"{"tokenEndpoint": "https://auth.example.com/oauth/token",
         "grantType": "urn:ietf:params:oauth:grant-type:jwt-bearer", "clientAuthentication": {"method": "private_key_jwt",
@@ -114,14 +114,14 @@ const SHAPING: &[Change] = &[
     ("an assertion's header", |s| assertion(s, r#"{"headers": {"typ": "x"}}"#)),
     ("an assertion's thumbprint", |s| assertion(s, r#"{"x5t": true}"#)),
     ("an assertion's chain", |s| assertion(s, r#"{"x5c": true}"#)),
-    ("an assertion's beginning", |s| assertion(s, r#"{"notBefore": true}"#)),
-    ("an assertion's date", |s| assertion(s, r#"{"backdate": "1m"}"#)),
+    ("an assertion's nbf claim", |s| assertion(s, r#"{"notBefore": true}"#)),
+    ("an assertion's backdate", |s| assertion(s, r#"{"backdate": "1m"}"#)),
     ("a grant's header", |s| grant(s, r#"{"headers": {"typ": "x"}}"#)),
     ("a grant's thumbprint", |s| grant(s, r#"{"x5t": true}"#)),
-    ("a grant's better thumbprint", |s| grant(s, r#"{"x5tS256": true}"#)),
+    ("a grant's SHA-256 thumbprint", |s| grant(s, r#"{"x5tS256": true}"#)),
     ("a grant's chain", |s| grant(s, r#"{"x5c": true}"#)),
-    ("a grant's beginning", |s| grant(s, r#"{"notBefore": true}"#)),
-    ("a grant's date", |s| grant(s, r#"{"backdate": "1m"}"#)),
+    ("a grant's nbf claim", |s| grant(s, r#"{"notBefore": true}"#)),
+    ("a grant's backdate", |s| grant(s, r#"{"backdate": "1m"}"#)),
     ("rotated credentials", |s| s.credentials = secret("secret-uid", "8", None)),
     ("re-created credentials", |s| s.credentials = secret("another-uid", "7", None)),
     ("no credentials", |s| {

@@ -9,14 +9,14 @@ use compact_str::CompactString;
 use super::Name;
 use crate::api::Reason;
 
-/// The number of failed requests in a row that opens the breaker. These requests must be of at least two TokenSources, and of
-/// two tenants unless only one has been seen within [`AROUND`].
+/// The number of failed requests in a row that opens the breaker. These requests must be of at least two TokenSources, and
+/// of two tenants unless only one has been seen within [`AROUND`].
 const FAILURES: u32 = 3;
 /// The first and the longest pause before one request is tried.
 const FIRST_PAUSE: TimeDelta = TimeDelta::seconds(5);
 const LAST_PAUSE: TimeDelta = TimeDelta::seconds(60);
-/// The number of tenants that are tried one after the other between two pauses: a healthy one must not wait long behind
-/// others that fail for their own reasons.
+/// The number of trials that may fail between two pauses: a healthy tenant must not wait long behind others that fail for
+/// their own reasons.
 const ROUND: u32 = 3;
 /// The maximum number of failed tenants that are remembered. The limit bounds memory if credentials are recreated again and
 /// again.
@@ -45,7 +45,7 @@ impl<T: PartialEq> LastTwo<T> {
         self.last = Some((one, now));
     }
 
-    /// Whether a different value has been noted since then.
+    /// Whether a different value has been noted since this instant.
     pub(super) fn has_another(&self, one: &T, since: DateTime<Utc>) -> bool {
         [&self.last, &self.other].into_iter().flatten().any(|(noted, at)| noted != one && *at >= since)
     }
@@ -74,7 +74,7 @@ struct Evidence {
     first: Option<DateTime<Utc>>,
     names: LastTwo<Name>,
     tenants: BTreeSet<CompactString>,
-    /// Whether one of the failed requests had succeeded before with the same inputs.
+    /// Whether one of the failed requests was made with inputs that had succeeded before.
     proven: bool,
 }
 
@@ -84,7 +84,7 @@ struct Open {
     pause: TimeDelta,
     next_pause: TimeDelta,
     reason: Reason,
-    /// The number of requests that were tried since the last pause.
+    /// The number of trial requests that have failed since the last pause.
     tried: u32,
 }
 
@@ -112,13 +112,13 @@ impl Breaker {
         self.open.as_ref().map(|open| open.until)
     }
 
-    /// Whether a TokenSource whose same inputs last succeeded may be tried immediately: so far, only requests that never
-    /// succeeded have failed.
+    /// Whether a TokenSource whose inputs have succeeded before may be tried immediately: so far, only requests with inputs
+    /// that have never succeeded have failed.
     pub(super) fn admits_proven(&self) -> bool {
         !self.evidence.proven
     }
 
-    /// Whether at most one tenant has failed since the last success, so that another one may be tried immediately.
+    /// Whether at most one tenant has failed since the last success, so that another tenant may be tried immediately.
     pub(super) fn admits_others(&self) -> bool {
         self.evidence.tenants.len() < 2
     }
@@ -128,7 +128,7 @@ impl Breaker {
         self.evidence.tenants.contains(tenant)
     }
 
-    /// Whether a request has been tried since the last pause: until the next one, only tenants without failures are tried.
+    /// Whether a trial request has failed since the last pause.
     pub(super) fn is_in_round(&self) -> bool {
         self.open.as_ref().is_some_and(|open| open.tried > 0)
     }
@@ -153,15 +153,16 @@ impl Breaker {
         closes
     }
 
-    /// Whether a request of another TokenSource succeeded after the last failure of this one, so that the failures of this
-    /// one are about its own request.
+    /// Whether any request has succeeded since the last failure of a TokenSource, so that a further failure of this
+    /// TokenSource has a cause of its own.
     pub(super) fn is_its_own(&self, last_failure: Option<DateTime<Utc>>) -> bool {
         last_failure.zip(self.last_success).is_some_and(|(failure, success)| success > failure)
     }
 
     /// Counts a request that failed for a reason of the endpoint.
     pub(super) fn fail(&mut self, failed: Failed, was_trial: bool, now: DateTime<Utc>) {
-        // A request that was sent before the last success proves nothing about the time after it.
+        // Neither a request that was under way when the breaker opened or closed counts, nor a request that was sent before
+        // the last success, which proves nothing about the time after it.
         if self.open.is_some() != was_trial
             || self.last_success.is_some_and(|success| failed.sent_at < success)
         {
@@ -177,8 +178,8 @@ impl Breaker {
         }
         evidence.proven |= proven;
         if let Some(open) = &mut self.open {
-            // A request that never succeeded may fail for its own reason, and so may all requests of one tenant: such
-            // failures do not prolong the next pause.
+            // A request with inputs that have never succeeded may fail for its own reason, and so may all requests of one
+            // tenant: such failures do not prolong the next pause.
             let is_telling = proven && evidence.tenants.len() > 1;
             open.next_pause = if is_telling { (open.pause * 2).min(LAST_PAUSE) } else { open.pause };
             (open.tried, open.reason) = (open.tried + 1, reason);

@@ -8,7 +8,7 @@ use crate::decide::token_bucket::TokenBucket;
 const LEAST: f64 = 1.0;
 /// Requests a second after a recovery. Each success adds one until a limit is near, which doubles the rate within a second.
 const AFTER_RECOVERY: f64 = 2.0;
-/// The rate, in requests a second, from which the limit ends if no 429 was seen.
+/// The rate, in requests a second, from which the limit ends if no limit of the provider is known.
 const ENOUGH: f64 = 200.0;
 /// A 429 below this rate, in requests a second, has other causes than the rate and shows no limit of the provider: slow
 /// growth after it would delay a client for minutes.
@@ -17,9 +17,9 @@ const TELLING: f64 = 10.0;
 const DECREASE: f64 = 0.7;
 /// The growth of the rate in a second close to the limit, as a share of the limit.
 const INCREASE: f64 = 0.01;
-/// How long after its last 429 a limit is remembered.
+/// How long a limit is remembered after its last 429, or after a recovery.
 const FORGOTTEN: TimeDelta = TimeDelta::minutes(10);
-/// The pause after a 429, in seconds: a provider that counts by the second refuses everything until the next one.
+/// The pause after a 429, in seconds: a provider that counts by the second refuses everything until the next second.
 const PAUSE: f64 = 0.5;
 
 /// A limited rate.
@@ -30,8 +30,8 @@ pub(super) struct Rate {
     threshold: Option<f64>,
     /// Answers to requests that were sent before this instant do not change the current rate.
     since: DateTime<Utc>,
-    /// Whether a request has succeeded since then. Before that, a provider that counts by the minute may refuse everything,
-    /// and another 429 does not show where the limit is.
+    /// Whether a request has succeeded since that instant. Before a success, a provider that counts by the minute may refuse
+    /// everything, and another 429 does not show where the limit is.
     succeeded: bool,
 }
 
@@ -85,7 +85,7 @@ impl Rate {
     }
 }
 
-/// Counts the requests of the last second.
+/// Counts the requests of the current second and of the previous one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Meter {
     second: i64,
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_429_at_a_low_rate_tells_of_no_limit() {
+    fn a_429_at_a_low_rate_shows_no_limit() {
         assert!(after_twenty_successes(1.0) > 20.0);
         assert!((70.0..71.0).contains(&after_twenty_successes(100.0)));
     }

@@ -77,7 +77,8 @@ impl Request {
         }
     }
 
-    /// The request that revokes the tokens of the observed TokenSource. Such requests are served in the order of their arrival.
+    /// The request that revokes the tokens of the observed TokenSource. Such requests are served in the order of their
+    /// arrival.
     pub fn of_revocation(observed: &Observed<'_>) -> Self {
         Self {
             name: (observed.namespace.into(), observed.name.into()),

@@ -95,9 +95,10 @@ impl Shares {
         self.in_use == 0 && self.taken.is_empty()
     }
 
-    /// Whether this namespace may take one more permit: its first, or one after which the free permits are more than a third
-    /// of what it then has. So one namespace whose requests hang takes three quarters, two of them three sevenths each, and
-    /// a permit is left for a namespace that has none (a dynamic threshold, as in switches that share a buffer).
+    /// Whether this namespace may take one more permit: its first, or a further one if the permits that are then free are at
+    /// least a third of the permits that the namespace then has. So one namespace whose requests hang takes three quarters,
+    /// two of them three sevenths each, and a permit is left for a namespace that has none (a dynamic threshold, as in
+    /// switches that share a buffer).
     pub fn has_room(&self, namespace: &str) -> bool {
         let free = self.total - self.in_use;
         let taken = self.taken.get(namespace).copied().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! Single cases for the limiter. The directory contains the model, the scenarios, and the fleet that the scenarios use. Time is
-//! an argument.
+//! Single cases for the limiter. The directory contains the model, the scenarios, and the fleet that the scenarios use.
+//! Time is an argument.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -21,7 +21,7 @@ fn first(namespace: &str, name: &str) -> Request {
     }
 }
 
-/// A renewal by a TokenSource whose token was issued an hour before this instant's.
+/// A renewal by a TokenSource whose token expires at this second and was issued an hour before.
 fn renewal(namespace: &str, name: &str, expires: i64) -> Request {
     let last_success = Some(at(expires - 3600));
     Request { need: Need::Renewal(at(expires)), last_success, ..first(namespace, name) }
@@ -85,7 +85,7 @@ fn a_permit_that_is_released_resumes_the_next_namespace_and_its_first_deadline()
 }
 
 #[test]
-fn deadlines_are_those_of_the_design() {
+fn the_deadline_depends_on_the_need() {
     let since = at(1000);
     for (need, deadline) in [
         (Need::First, 1060),
@@ -248,8 +248,8 @@ fn after_a_recovery_the_rate_doubles_within_each_second() {
                 limiter.release(&name, Answer::Succeeded, now);
             }
         }
-        let more = limiter.resume(now).names.is_empty();
-        now = if more { resumed.next.unwrap_or(now + TimeDelta::milliseconds(1)) } else { now };
+        let none_resumed = limiter.resume(now).names.is_empty();
+        now = if none_resumed { resumed.next.unwrap_or(now + TimeDelta::milliseconds(1)) } else { now };
         now += TimeDelta::milliseconds(1);
     }
     let within =
@@ -289,7 +289,7 @@ fn open_breaker_is_reported_at_once_to_a_hundred_waiters() {
 }
 
 #[test]
-fn a_resumed_source_that_does_not_come_gives_its_permit_to_the_next() {
+fn a_resumed_source_that_does_not_acquire_its_permit_loses_it_to_the_next() {
     let mut limiter = Limiter::new(1, true, at(0));
     assert!(!waits(&mut limiter, first("a", "under way"), at(0)));
     for name in ["suspended", "lost", "next"] {
@@ -306,10 +306,10 @@ fn a_resumed_source_that_does_not_come_gives_its_permit_to_the_next() {
 #[test]
 fn one_namespace_leaves_permits_to_the_others_of_a_shared_endpoint() {
     let mut limiter = Limiter::new(16, true, at(0));
-    let went = |limiter: &mut Limiter, namespace: &str| {
+    let granted = |limiter: &mut Limiter, namespace: &str| {
         (0..40).filter(|number| !waits(limiter, first(namespace, &number.to_string()), at(0))).count()
     };
-    assert_eq!(went(&mut limiter, "hangs"), 12);
-    assert_eq!((went(&mut limiter, "hangs too"), went(&mut limiter, "other")), (3, 1));
-    assert_eq!(went(&mut Limiter::new(16, false, at(0)), "its own"), 16);
+    assert_eq!(granted(&mut limiter, "hangs"), 12);
+    assert_eq!((granted(&mut limiter, "hangs too"), granted(&mut limiter, "other")), (3, 1));
+    assert_eq!(granted(&mut Limiter::new(16, false, at(0)), "its own"), 16);
 }

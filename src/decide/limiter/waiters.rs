@@ -75,7 +75,7 @@ impl OfNamespace {
 pub(super) struct Waiters {
     all: BTreeMap<Name, Waiter>,
     namespaces: RoundRobin<OfNamespace>,
-    /// The waiters whose same inputs succeeded and have not failed since: the last success first.
+    /// The waiters whose inputs succeeded and have not failed since: the most recent success first.
     proven: BTreeSet<(Reverse<DateTime<Utc>>, Name)>,
     /// The waiters whose status does not report the wait yet, in the order of their arrival.
     unreported: BTreeSet<(DateTime<Utc>, Name)>,
@@ -127,7 +127,8 @@ impl Waiters {
         Some(waiter)
     }
 
-    /// Takes the waiter whose same inputs succeeded last and have not failed since, of the tenants that have not failed.
+    /// Takes the waiter with the most recent success, among those whose inputs have not failed since and whose tenants are
+    /// not excluded by `has_failed`.
     pub(super) fn take_proven(
         &mut self,
         has_failed: impl Fn(&str, &CompactString) -> bool,

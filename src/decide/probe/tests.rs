@@ -33,7 +33,7 @@ fn renewed(mut scene: Scene, after: i64) -> Scene {
 }
 
 #[test]
-fn statuses_speak_of_the_token_or_not_at_all() {
+fn only_2xx_403_and_401_are_verdicts_about_the_token() {
     let cases = [
         (200, ProbeVerdict::Accepted),
         (204, ProbeVerdict::Accepted),
@@ -51,16 +51,16 @@ fn statuses_speak_of_the_token_or_not_at_all() {
 }
 
 #[test]
-fn a_token_is_shown_once_in_each_interval_of_its_life() {
+fn a_token_is_probed_once_in_each_interval_of_its_lifetime() {
     let scene = probing();
-    assert_eq!(scene.clone().when(299).plan(), Plan::Nothing, "a new one is given an interval");
+    assert_eq!(scene.clone().when(299).plan(), Plan::Nothing, "a new one waits an interval");
     assert_eq!(scene.clone().when(300).plan(), Plan::Probe);
     let scene = probed(scene.when(310), ProbeVerdict::Accepted);
     assert_eq!(scene.clone().when(599).plan(), Plan::Nothing);
     assert_eq!(next_probe(&scene.clone().when(599).observed()), Some(at(600)));
     assert_eq!(scene.clone().when(601).plan(), Plan::Probe);
     let unasked = Scene::good().when(601);
-    assert_eq!((unasked.plan(), next_probe(&unasked.observed())), (Plan::Nothing, None), "nobody set one");
+    assert_eq!((unasked.plan(), next_probe(&unasked.observed())), (Plan::Nothing, None), "without a probe");
 }
 
 #[test]
@@ -72,11 +72,11 @@ fn only_a_401_renews_and_only_once() {
     assert_eq!(next_probe(&rejected.observed()), Some(at(300)), "immediately");
     let scene = renewed(rejected, 301);
     assert_eq!(scene.status.probe_rejections, 1);
-    assert_eq!(scene.clone().when(302).plan(), Plan::Nothing, "the new one has not been shown yet");
+    assert_eq!(scene.clone().when(302).plan(), Plan::Nothing, "the new token is not probed yet");
 }
 
 #[test]
-fn a_probe_that_rejects_every_token_does_not_mint_each_interval() {
+fn a_probe_that_rejects_every_token_does_not_cause_a_renewal_in_each_interval() {
     let mut scene = renewed(probed(probing().when(300), ProbeVerdict::Rejected), 301);
     let (mut pauses, mut now) = (Vec::new(), 301);
     while pauses.len() < 3 {
@@ -132,7 +132,7 @@ fn a_provider_that_returns_the_same_token_is_not_asked_each_interval() {
 }
 
 #[test]
-fn an_altered_or_missing_target_is_not_shown() {
+fn an_altered_or_missing_target_is_not_probed() {
     for change in [|s: &mut Scene| s.published().intact = false, |s: &mut Scene| s.target = Target::Missing] {
         let scene = probing().when(300).with(change);
         assert!(matches!(scene.plan(), Plan::Issue(_)), "{:?}", scene.plan());
@@ -163,7 +163,7 @@ fn a_rejected_token_is_not_ready_until_the_probe_accepts_it_or_another_comes() {
     assert_eq!(
         ready(&renewed(rejected.clone(), 301)),
         is("True", "TokenIssued"),
-        "the new one has not been shown"
+        "the new one was not probed yet"
     );
     let unasked = rejected
         .clone()

@@ -143,7 +143,7 @@ fn messages_are_made_of_counts() {
 }
 
 #[test]
-fn a_write_has_a_reason_and_keeps_its_distance() {
+fn a_status_is_written_for_a_reason_and_not_soon_after_the_last_write() {
     let users = |successes: i64| vec![succeeded("a", successes), user("a")];
     let before = first(&users(5));
     let refused = {

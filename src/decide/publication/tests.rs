@@ -91,13 +91,13 @@ fn the_hash_changes_with_every_part() {
 }
 
 #[test]
-fn a_hash_stands_for_ever() {
+fn the_hash_of_a_content_never_changes() {
     let expected = "82c18c2f2a8ea54613a008c7fc3df070375fd03986781733866dc3216c832e8f";
     assert_eq!(content_hash(&data(&[("access_token", "t")]), &record()), expected);
 }
 
 #[test]
-fn the_memo_reads_back_and_the_hash_still_fits() {
+fn the_record_is_read_back_and_its_hash_matches() {
     let secret =
         target("target", &Target::default(), owner(), data(&[("access_token", "opaque")]), &record());
     let annotations = secret.metadata.annotations.unwrap();

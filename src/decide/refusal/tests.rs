@@ -1,4 +1,4 @@
-//! The effect on a valid token if the provider permanently refuses the credentials.
+//! The effect on a valid token if the provider refuses the credentials.
 
 use super::*;
 use crate::decide::fixture::{Scene, at, failure, outage};
@@ -36,7 +36,7 @@ fn only_a_refusal_of_the_credentials_takes_the_token_away_and_only_where_that_is
 }
 
 #[test]
-fn a_withdrawn_token_is_asked_for_again_when_something_changes_and_once_an_hour() {
+fn after_a_withdrawal_a_token_is_requested_when_something_changes_and_once_an_hour() {
     let mut scene = refused(Reason::InvalidClient, OnRevoked::Withdraw);
     scene.record(&Outcome::Withdrawn(withdrawn()));
     let ready = |scene: &Scene| scene.status.conditions.iter().find(|c| c.type_ == "Ready").cloned().unwrap();
@@ -62,13 +62,13 @@ fn a_failure_warns_about_a_token_that_stays() {
     assert!(warned(&good, Reason::InvalidClient).contains("renewal.onRevoked: Withdraw"));
     assert_eq!(warned(&good, Reason::InvalidScope), "InvalidScope.");
     let expired = Scene::good().when(4000);
-    assert_eq!(warned(&expired, Reason::InvalidClient), "InvalidClient.", "nothing good is left to speak of");
+    assert_eq!(warned(&expired, Reason::InvalidClient), "InvalidClient.", "there is no valid token");
     let withdraws = Scene::good().with(|scene| scene.spec.renewal.on_revoked = OnRevoked::Withdraw);
     assert_eq!(warned(&withdraws, Reason::InvalidClient), "InvalidClient.");
 }
 
 #[test]
-fn a_local_refusal_in_between_does_not_make_it_forgotten() {
+fn a_refusal_in_the_cluster_does_not_hide_the_refusal_of_the_credentials() {
     let mut scene = refused(Reason::InvalidClient, OnRevoked::Withdraw);
     let local = Failure::local(Reason::CredentialsNotBound, "Not bound.");
     scene.record(&Outcome::Refused(local));

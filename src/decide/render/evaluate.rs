@@ -2,7 +2,7 @@
 //!
 //! Minijinja only parses. Its own evaluator is not used, because some of its operators panic on empty values, and because
 //! the cost of its operators cannot be counted: `~` applied to a list doubles every backslash in it. Here every operator
-//! handles every value, and every byte is charged to [`Work`]. Must not put a value into a message.
+//! handles every value and charges its work to [`Work`]. Must not put a value into a message.
 
 use minijinja::machinery::ast::{
     BinOp, BinOpKind, CallArg, Compare, CompareOpKind, Expr, Slice, Stmt, UnaryOpKind,

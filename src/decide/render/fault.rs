@@ -2,7 +2,7 @@
 
 use super::vocabulary::{DEPTH, FILTERS, STATEMENTS, TOKENS};
 
-/// What is wrong, and what to write instead.
+/// A mistake in a template. The text says what is wrong and what to write instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Fault {
     #[error(
@@ -55,7 +55,7 @@ pub(super) enum Fault {
     Panicked,
 }
 
-/// A fault and, where it is known, its line, from 1.
+/// A fault, and its line in the template, counted from 1; None if the line is not known.
 #[derive(Debug)]
 pub(super) struct Flaw {
     pub(super) line: Option<usize>,

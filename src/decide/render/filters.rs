@@ -1,6 +1,6 @@
-//! The filters of a template. The input and output of each are limited to the maximum output of a template, because a chain
-//! of filters could otherwise double its input again and again. Each filter charges the bytes that it reads and writes in
-//! advance. Must not put a value into an error.
+//! The filters of a template. A text that a filter makes is at most as long as the maximum output of a template, because a
+//! chain of filters could otherwise double a text again and again. Each filter charges its work to the budget of the `work`
+//! module before it does the work. Must not put a value into an error.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -104,7 +104,7 @@ struct Bounded<'a> {
 
 impl std::io::Write for Bounded<'_> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        // Each piece is charged by itself, because a text that consists of quotes is written letter by letter.
+        // Each write is charged eight bytes more, because a text that consists of quotes is written letter by letter.
         let charged = self.work.charge(bytes.len() + 8);
         let fits = if self.text.len() + bytes.len() > LIMIT { Err(Fault::TooLong) } else { charged };
         if let Err(fault) = fits {
@@ -131,7 +131,7 @@ fn replace(text: &str, from: &str, to: &str, work: &mut Work) -> Result<Value, F
     Ok(Value::String(text.replace(from, to)))
 }
 
-/// The parts of a split text; a text of only white space has none.
+/// The parts of a split text.
 fn pieces<'a>(text: &str, pieces: impl Iterator<Item = &'a str>, work: &mut Work) -> Result<Value, Fault> {
     work.charge(text.len())?;
     let mut parts = Vec::new();

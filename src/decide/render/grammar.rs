@@ -1,8 +1,8 @@
 //! The permitted syntax of templates: text, expressions, and `if`.
 //!
-//! Without loops, assignments and repetition, the output has at most as many values as the template has words. Nesting is
-//! limited, because parser and evaluation recurse and a stack overflow ends the process. The parser reports all other
-//! errors.
+//! Without loops, assignments and repetition, each expression of a template is evaluated once at most. Nesting is limited,
+//! because parser and evaluation recurse and a stack overflow ends the process. The parser reports all other errors of
+//! syntax.
 
 use minijinja::machinery::{Token, tokenize};
 use minijinja::syntax::SyntaxConfig;
@@ -37,12 +37,12 @@ pub(super) fn check(source: &str, syntax: &SyntaxConfig) -> Result<(), Flaw> {
     Ok(())
 }
 
-/// The maximum recursion of the parser, counted by tokens without knowing where an operand ends.
+/// An upper bound of the parser's recursion, counted by tokens without knowing where an operand ends.
 #[derive(Default)]
 struct Nesting {
     /// Open brackets of all kinds.
     brackets: usize,
-    /// Tokens that recurse without brackets since the last open brace: `not`, `-`, `if`, `else`.
+    /// Tokens since the last `{{` or `{%` that recurse without brackets: `not`, `-`, `if`, `else`.
     prefixes: usize,
     /// The open `if` statements, each with the number of its branches, which are nested, too.
     conditions: Vec<usize>,

@@ -100,7 +100,7 @@ fn a_shell_reads_the_token_and_runs_nothing() {
 }
 
 #[test]
-fn json_has_every_word() {
+fn json_has_every_variable() {
     let read: serde_json::Value = serde_json::from_str(&example("json", AWKWARD)).unwrap();
     let expected = serde_json::json!({
         "access_token": AWKWARD, "token_type": "Bearer", "scopes": [],
@@ -264,7 +264,7 @@ fn members_of_the_answer_are_fields() {
 }
 
 #[test]
-fn a_field_that_is_not_kept_is_found_out_before_a_token_is_asked_for() {
+fn a_field_that_is_not_kept_is_refused_before_a_token_is_requested() {
     let keep = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), "/a".to_owned())).collect();
     let uses = target("{{ fields.host | replace('https://', '') | split('/') | first }}");
     assert_eq!(check(&uses, &keep(&["host", "other"])), Ok(()));

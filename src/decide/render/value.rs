@@ -30,7 +30,7 @@ pub(super) fn places(
         .filter_map(|place| usize::try_from(place).ok()))
 }
 
-/// A member of a list, counted from its end if the index is negative, or of a map.
+/// A member of a list or of a map. A negative index counts from the end of the list.
 pub(super) fn item(whole: Value, key: &Value) -> Result<Value, Fault> {
     match (whole, key) {
         (Value::Array(mut items), key) => {

@@ -20,7 +20,7 @@ impl Work {
         Self { left: BUDGET }
     }
 
-    /// The budget of a check with a placeholder for the token, which is short: whole templates of plain text fit, and long
+    /// The budget of a check, in which a short placeholder replaces the token: whole templates of plain text fit, and long
     /// chains of filters do not.
     pub(super) const fn of_a_check() -> Self {
         Self { left: BUDGET / 4 }

@@ -59,11 +59,11 @@ type Case = (&'static str, fn(&mut Scene));
 #[test]
 fn nothing_but_another_token_restarts() {
     let cases: [Case; 5] = [
-        ("nobody is named", |scene| {
+        ("no workload is named", |scene| {
             scene.spec.target.rollout_restart.clear();
             publish(scene, Cause::RenewalDue, 2700);
         }),
-        ("somebody is named later", |scene| {
+        ("a workload is named later", |scene| {
             scene.spec.target.rollout_restart.clear();
             publish(scene, Cause::RenewalDue, 2700);
             naming(scene);
@@ -106,7 +106,7 @@ fn a_crash_between_token_and_restart_forgets_nothing() {
 }
 
 #[test]
-fn it_comes_at_once_and_the_same_for_the_same_token() {
+fn a_restart_is_due_immediately_and_its_annotation_depends_on_the_token() {
     let mut scene = good();
     publish(&mut scene, Cause::RenewalDue, 2700);
     let observed = scene.observed();

@@ -47,7 +47,7 @@ fn finalizer_is_there_exactly_where_it_is_wanted() {
     let unset = revoking_at(HOST).with(|scene| scene.provider().revocation = None);
     assert_eq!(unset.plan(), Plan::SetFinalizer(false));
     let unknown = revoking_at(HOST).with(|scene| scene.provider = Err(outage()));
-    assert!(matches!(unknown.plan(), Plan::Refuse(_)), "nobody knows what it wants");
+    assert!(matches!(unknown.plan(), Plan::Refuse(_)), "its settings of revocation are unknown");
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn token_of_an_earlier_spec_does_not_keep_others_from_being_revoked() {
     assert_eq!(with_refresh_token.clone().plan(), Plan::Deletion(DeletionStep::Revoke));
     assert!(
         foreign_token(&with_refresh_token.observed()).is_some(),
-        "and the Event says that it was left out"
+        "an Event reports that it was not revoked"
     );
 }
 
@@ -113,7 +113,7 @@ fn nothing_is_tried_if_there_is_nothing_to_revoke() {
 }
 
 #[test]
-fn object_that_cannot_revoke_goes_at_once_and_says_so() {
+fn object_whose_tokens_cannot_be_revoked_is_released_immediately_with_the_reason() {
     let missing = failure(Reason::ProviderNotFound, Retry::TERMINAL);
     let provider = deleted(revoking_at(HOST)).with(|scene| scene.provider = Err(missing));
     assert_eq!(released(provider.plan()), Some(Reason::ProviderNotFound));
@@ -132,7 +132,7 @@ fn object_that_cannot_revoke_goes_at_once_and_says_so() {
     assert_eq!(released(changed.plan()), Some(Reason::RevocationFailed), "the token is another provider's");
 }
 
-/// The owner of each of them decides where a token that was requested with it may be sent.
+/// The owner of each Secret decides where a token that was requested with the Secret may be sent.
 #[test]
 fn revoking_needs_every_secret_that_the_token_was_requested_with() {
     let exchange = deleted(revoking_at(HOST)).with(|scene| {
@@ -141,7 +141,8 @@ fn revoking_needs_every_secret_that_the_token_was_requested_with() {
     assert_eq!(released(exchange.plan()), Some(Reason::CredentialsNotFound));
 }
 
-/// A user who may change the spec, and may not read Secrets, must not get tokens of an earlier spec by naming a new endpoint.
+/// A user who may change the spec, and may not read Secrets, must not get tokens of an earlier spec by naming a new
+/// endpoint.
 #[test]
 fn tokens_of_an_earlier_spec_are_not_revoked() {
     let stolen = |scene: &mut Scene| {
@@ -166,9 +167,9 @@ fn tokens_of_an_earlier_spec_are_not_revoked() {
     };
     assert_eq!(found(&with_all()), [true; 3]);
     assert_eq!(found(&with_all().with(stolen)), [false; 3]);
-    // Whatever the record says of its expiry: a provider may still accept it.
+    // The recorded expiry changes nothing, because a provider may accept a token longer.
     assert_eq!(found(&with_all().with(stolen).when(9000)), [false; 3]);
-    // Neither while the object stays.
+    // The same holds for a replaced token while the object is not being deleted.
     let due = revoking_at(HOST).with(|scene| {
         revocation_of(scene).on_replace = true;
         scene.replaced_token.clone_from(&replaced_token);

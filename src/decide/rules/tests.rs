@@ -124,7 +124,7 @@ fn the_first_refusal_that_applies_is_reported() {
             Scene::good().with(foreign).with(provider),
         ),
         (
-            "a place taken where the refresh token has to be kept is a conflict, too",
+            "a Secret of another owner in the place of the refresh token's is a conflict, too",
             Reason::TargetConflict,
             Scene::good().with(|s| s.refresh_conflict = Some("belongs to ConfigMap x".to_owned())),
         ),
@@ -186,7 +186,7 @@ fn the_first_refusal_that_applies_is_reported() {
 }
 
 #[test]
-fn a_rival_matters_only_until_the_target_is_ours() {
+fn an_older_source_matters_only_until_this_source_owns_the_target() {
     let scene = Scene::good().with(|s| s.conflicting_source = Some("older".to_owned()));
     assert_eq!(scene.plan(), Plan::Nothing);
 }
@@ -275,7 +275,7 @@ fn states_that_request_no_token() {
             "a new resourceVersion of the target",
             Scene::good().with(|s| s.published().resource_version = "200".to_owned()),
         ),
-        ("a generation with nothing in it", Scene::good().with(|s| s.generation += 1)),
+        ("a new generation without a relevant change", Scene::good().with(|s| s.generation += 1)),
         ("another controller's clock is behind", Scene::good().when(-30)),
         (
             "a request that was dealt with",

@@ -243,7 +243,7 @@ fn status_has_the_time_of_the_next_request() {
         other_inputs(scene);
         scene.record(&Outcome::Waiting);
     });
-    assert_ne!(changed.status.renew_at, changed.status.retry_at, "that wait was for other inputs");
+    assert_ne!(changed.status.renew_at, changed.status.retry_at, "the wait belongs to other inputs");
     let gone = Scene::good().with(|scene| {
         scene.target = Target::Missing;
         scene.record(&Outcome::Waiting);
@@ -315,7 +315,7 @@ fn a_message_that_was_written_before_notices_were_entries_is_kept_until_the_noti
 }
 
 #[test]
-fn an_answer_written_twice_is_no_provider_that_repeats_itself() {
+fn a_write_that_is_repeated_is_no_token_that_the_provider_returned_again() {
     let mut scene = Scene::fresh();
     scene.record(&Outcome::Unwritten(at(0), failure(Reason::TargetWriteFailed, Retry::TRANSIENT)));
     let mut publication = scene.publication(Cause::TokenPending, 0);
@@ -329,7 +329,7 @@ fn an_answer_written_twice_is_no_provider_that_repeats_itself() {
 }
 
 #[test]
-fn a_request_is_known_even_where_its_token_was_never_written() {
+fn a_request_is_recorded_even_if_its_token_was_never_written() {
     let mut scene = Scene::fresh();
     scene.record(&Outcome::Unwritten(at(0), failure(Reason::TargetWriteFailed, Retry::TRANSIENT)));
     assert_eq!((scene.status.failures, scene.status.last_failure_time.clone()), (0, time(0)));

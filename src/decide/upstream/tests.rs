@@ -35,7 +35,7 @@ fn target() -> ReferencedSecret {
 }
 
 #[test]
-fn only_a_ready_source_with_a_valid_token_has_one_to_give() {
+fn only_a_ready_source_with_a_valid_token_is_a_ready_upstream() {
     let valid = Some((target(), at(600)));
     let cases = [
         ("ready", source("True"), valid.clone(), UpstreamState::Ready(target())),
@@ -95,7 +95,7 @@ fn a_long_chain_is_followed_to_the_limit() {
         Link { has_owner: false, names: vec![(name.parse::<usize>().unwrap() + 1).to_string()] }
     });
     assert_eq!(found, Chain::default());
-    assert!(asked.get() <= MOST_FOLLOWED + 1, "{} objects were asked", asked.get());
+    assert!(asked.get() <= MOST_FOLLOWED + 1, "{} objects were read", asked.get());
 }
 
 #[test]

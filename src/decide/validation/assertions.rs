@@ -118,7 +118,7 @@ fn wrong_family(_: &Observed<'_>, provider: &TokenProviderSpec) -> Option<String
     })
 }
 
-/// The fields of one assertion that the controller signs.
+/// The fields of one assertion or token that the controller signs.
 struct Signed<'a> {
     /// The path of the assertion in the provider block.
     field: &'static str,
@@ -134,7 +134,7 @@ impl Signed<'_> {
     }
 }
 
-/// The assertions that are signed for a request.
+/// The assertions that are signed for a request, and the token that is signed instead of a request.
 fn signed(provider: &TokenProviderSpec) -> impl Iterator<Item = Signed<'_>> {
     let authentication = &provider.client_authentication;
     let settings = [

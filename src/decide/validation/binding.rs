@@ -83,8 +83,8 @@ impl Destinations {
     }
 }
 
-/// Whether somebody other than the spec's author decides where requests may be sent: the owner of a Secret or ServiceAccount that the
-/// request is made with, here or for an upstream TokenSource.
+/// Whether somebody other than the spec's author decides where requests may be sent: the owner of a Secret or
+/// ServiceAccount that the request is made with, here or for an upstream TokenSource.
 pub(super) fn has_owner(observed: &Observed<'_>, provider: &TokenProviderSpec) -> bool {
     observed.upstream_has_owner || names_owned(observed.spec, provider)
 }

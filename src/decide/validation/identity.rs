@@ -1,5 +1,6 @@
-//! Contradictions among the fields by which a client authenticates without signing: a client certificate (RFC 8705) or a
-//! ServiceAccount's token. Knows only the spec; must not know a certificate or a token.
+//! Contradictions among the fields by which a client authenticates: a client certificate (RFC 8705), the token of a
+//! ServiceAccount or of another TokenSource, or a bearer token; and `bodyFormat` with GET. Knows only the spec; must not
+//! know a certificate or a token.
 
 use super::{Observed, Rule};
 use crate::api::{

@@ -39,7 +39,7 @@ pub(super) fn contradiction(observed: &Observed<'_>, provider: &TokenProviderSpe
     if !(60..=24 * 3600).contains(&lifetime) {
         return Some(invalid("provider.signedToken.lifetime: write 1m to 24h."));
     }
-    // An audience such as `jwt:8443` could also be read as a host with a port.
+    // The entry `jwt:8443`, for the audience 8443, could also be read as a host with a port.
     let is_ambiguous =
         |audience: &str| audience.contains(',') || audience.bytes().all(|byte| byte.is_ascii_digit());
     signed.audience.as_deref().is_some_and(is_ambiguous).then(|| {

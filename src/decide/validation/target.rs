@@ -1,8 +1,9 @@
-//! Targets that the API server would refuse. Such targets are found before a token is requested, since the token could not be
-//! stored.
+//! Targets that the API server would refuse. Such targets are found before a token is requested, since the token could not
+//! be stored.
 //!
 //! Knows the rules of the API server for Secrets that are not in the CRD, and shows the template to write. A dry run
-//! (`controller::reconcile::target`) finds other refusals, such as the refusals of admission policies. Must not know a token.
+//! (`controller::reconcile::target`) finds other refusals, such as the refusals of admission policies. Must not know a
+//! token.
 
 use super::{Failure, Observed, invalid};
 use crate::api::{TARGET_KEYS, Target, TokenProviderSpec};
@@ -36,7 +37,7 @@ pub(super) fn unacceptable(observed: &Observed<'_>, provider: &TokenProviderSpec
     Some(invalid(why))
 }
 
-/// Refuses keys that begin with two dots: volumes use such names for their own files.
+/// Refuses the key `.` and keys that begin with two dots: volumes use such names for their own files.
 fn key(target: &Target) -> Option<String> {
     let refused = target.data.keys().find(|key| *key == "." || key.starts_with(".."))?;
     Some(format!(

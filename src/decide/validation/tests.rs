@@ -34,7 +34,7 @@ fn probe(scene: &mut Scene, url: &str) {
 }
 
 #[test]
-fn usable_upstreams_are_not_refused() {
+fn valid_specs_are_not_refused() {
     type Change = fn(&mut Scene);
     let cases: [(&str, Change); 13] = [
         ("the fixture", |_| {}),
@@ -43,8 +43,8 @@ fn usable_upstreams_are_not_refused() {
         ("a refresh token of the user's", |s| s.provider().grant_type = text("refresh_token")),
         ("a vendor's own grant", |s| s.provider().grant_type = text("account_credentials")),
         ("Basic", |s| method(ClientAuthenticationMethod::ClientSecretBasic)(s)),
-        ("a signed secret", |s| method(ClientAuthenticationMethod::ClientSecretJwt)(s)),
-        ("a signed key", |s| method(ClientAuthenticationMethod::PrivateKeyJwt)(s)),
+        ("an assertion signed with the secret", |s| method(ClientAuthenticationMethod::ClientSecretJwt)(s)),
+        ("an assertion signed with a private key", |s| method(ClientAuthenticationMethod::PrivateKeyJwt)(s)),
         ("a public client without credentials", |s| {
             method(ClientAuthenticationMethod::None)(s);
             s.spec.credentials_ref = None;

@@ -191,7 +191,7 @@ fn ready(scene: &Scene) -> (bool, String) {
 }
 
 #[test]
-fn rotated_credentials_ask_for_a_token_and_leave_ready_to_the_one_that_is_there() {
+fn rotated_credentials_request_a_token_and_ready_stays_with_the_current_one() {
     type Case = (&'static str, fn(&mut Scene), bool);
     let cases: [Case; 7] = [
         ("rotated", |s| s.credentials = secret("8"), true),

@@ -7,7 +7,7 @@ fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_767_225_600 + seconds, 0).unwrap()
 }
 
-#[allow(clippy::unnecessary_wraps)] // as discovery has it
+#[allow(clippy::unnecessary_wraps)] // the type that discovery returns
 fn found(endpoint: &str) -> Result<Metadata, Error> {
     Ok(Metadata::of(endpoint))
 }
@@ -23,7 +23,7 @@ fn metadata_is_used_for_an_hour_and_for_a_day_while_it_cannot_be_read() {
     assert_eq!(known.learn(found("t"), at(0)), found("t"));
     assert_eq!(known.answer(at(3599)), Some(found("t")));
     assert!(known.answer(at(3600)).is_none(), "time to read again");
-    assert_eq!(known.learn(down(), at(3600)), found("t"), "the document is away");
+    assert_eq!(known.learn(down(), at(3600)), found("t"), "the document cannot be read");
     assert_eq!(known.answer(at(3604)), Some(found("t")), "and is not read again by each request");
     assert!(known.answer(at(3605)).is_none());
     assert_eq!(known.learn(down(), at(86_400)), down(), "a day is enough");

@@ -45,7 +45,7 @@ fn a_value_larger_than_the_share_is_kept_alone() {
     cache.insert("a", 2, 2, 1000);
     assert_eq!(kept(&cache, "a", [1, 2]), [2]);
     cache.insert("a", 2, 2, 10);
-    assert_eq!(cache.size(), 10, "in place of what stood there");
+    assert_eq!(cache.size(), 10, "the former value is replaced");
 }
 
 #[test]

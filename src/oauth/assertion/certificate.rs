@@ -28,7 +28,7 @@ pub struct CertificateHeaders {
 }
 
 impl CertificateHeaders {
-    /// Whether any of them is sent.
+    /// Whether any of these headers is sent.
     pub fn any(self) -> bool {
         self.x5t || self.x5t_s256 || self.x5c
     }
@@ -57,8 +57,8 @@ impl CertificateHeaders {
             if chain.len() > MOST_CERTIFICATES || chain.iter().map(String::len).sum::<usize>() > LONGEST_CHAIN
             {
                 return Err(Error::credential(
-                    "the certificate's chain has more than 10 certificates or 32 KiB, too much for `x5c`: leave certificates out \
-                     that the provider knows",
+                    "the certificate's chain has more than 10 certificates or 32 KiB, too much for `x5c`: leave out the \
+                     certificates that the provider knows",
                 ));
             }
             members.push(("x5c".to_owned(), chain.into()));

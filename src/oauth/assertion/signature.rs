@@ -1,5 +1,5 @@
-//! The signatures of RFC 7518 §3 and RFC 8037 §3.1, with keys in PEM: PKCS#8, PKCS#1 and SEC1 (RFC 7468, RFC 5958, RFC
-//! 8017, RFC 5915). Must not know what is signed.
+//! The signatures of RFC 7518 §3 and RFC 8037 §3.1. Private keys are in PEM: PKCS#8, PKCS#1 and SEC1 (RFC 7468, RFC 5958,
+//! RFC 8017, RFC 5915). Must not know what is signed.
 //! Errors of the library are not passed on: each fault has a sentence of this program, without a byte of the key.
 
 use aws_lc_rs::hmac;

@@ -146,8 +146,8 @@ fn asymmetric_algorithms_sign_with_every_form_of_key() {
     }
 }
 
-/// Key and signature of RFC 7515, appendix A.4, which verify the verifier of the other tests with values that this library
-/// has not made.
+/// Key and signature of RFC 7515, appendix A.4. They check the verifier of the other tests with values that this library has
+/// not made.
 #[test]
 fn es512_is_that_of_the_rfc() {
     let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).unwrap();

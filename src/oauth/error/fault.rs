@@ -46,12 +46,13 @@ pub enum ProxyFault {
     NameResolution,
     #[error("could not be reached: {0}; check `--https-proxy` and that the proxy runs")]
     Unreachable(io::ErrorKind),
-    /// The connection to the proxy was closed, perhaps after the tunnel was open, before the TLS handshake with the provider.
+    /// The connection to the proxy was closed before the TLS handshake with the provider, perhaps after the tunnel was open.
     #[error("closed the connection before it could be used; see the proxy's log")]
     Interrupted,
     /// The TLS of the connection to the proxy, not to the provider.
     #[error(
-        "failed in its own TLS, for which the authorities of the controller's system count and not `tls.caBundle`: {0}"
+        "failed in its own TLS, which is checked with the authorities of the controller's system, not with \
+         `tls.caBundle`: {0}"
     )]
     Tls(TlsFault),
     #[error("gave no connection within 5 seconds; see the proxy's log")]
@@ -117,7 +118,7 @@ impl Scheme {
     }
 }
 
-/// A fault of a 2xx response.
+/// A fault of a 2xx response, or of a status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Defect {
     #[error("the body has a Content-Encoding that the request did not accept and that cannot be decoded")]
@@ -128,7 +129,7 @@ pub enum Defect {
     Unfinished,
     #[error("the body is empty")]
     Empty,
-    #[error("the body is neither JSON nor a form")]
+    #[error("the body is neither a JSON object nor a form")]
     NotAnAnswer,
     /// The JSON cannot be parsed, or is nested too deeply.
     #[error("the body is not valid JSON")]

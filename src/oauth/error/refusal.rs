@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Retry;
 use crate::api::reason::Reason;
 
-/// The parts of a response that may always be shown.
+/// The parts of a response that an error shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResponseInfo {
     /// Host of the endpoint, without path or query.

@@ -1,4 +1,4 @@
-//! The retry classes of failures. Must not know how long each waits.
+//! The retry classes of failures. Must not know how the waits are computed.
 
 use std::time::Duration;
 
@@ -10,11 +10,12 @@ pub enum Retry {
         /// The minimum wait; zero if there is none.
         floor: Duration,
     },
-    /// A 2xx response without a usable token. Transient, but each attempt may cost a token, so waits are long from the third
-    /// failure in a row.
+    /// A response that may have cost a token, but has no usable one. Transient, but each attempt may cost another token, so
+    /// waits are long from the third failure in a row.
     Wasteful,
-    /// A request is repeated with exponential backoff for this many attempts in a row, each with a new assertion; then the
-    /// failure is terminal.
+    /// The provider refused an assertion. The request is repeated with new assertions: with exponential backoff for this
+    /// many attempts in a row, then as in [`Repeat::BeforeExpiry`]. If the inputs have never worked, [`Repeat::WhileNew`]
+    /// applies instead.
     Assertion {
         /// Attempts in total.
         attempts: u32,

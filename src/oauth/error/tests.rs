@@ -65,8 +65,8 @@ fn examples() -> Vec<(Error, Reason, Retry, &'static str)> {
             Error::proxy(HOST, "proxy.example:3128", ProxyFault::Tls(TlsFault::Expired)),
             Reason::ProxyError,
             five_minutes,
-            "auth.example.com was not reached: the proxy proxy.example:3128 failed in its own TLS, for which the \
-             authorities of the controller's system count and not `tls.caBundle`: its certificate has expired",
+            "auth.example.com was not reached: the proxy proxy.example:3128 failed in its own TLS, which is checked with \
+             the authorities of the controller's system, not with `tls.caBundle`: its certificate has expired",
         ),
         (
             Error::proxy(HOST, "proxy.example:3128", ProxyFault::Timeout),
@@ -194,8 +194,8 @@ fn every_fault_has_a_text_of_its_own() {
     assert_eq!(distinct.len(), texts.len());
 }
 
-/// If only the author of the spec has named the host, the status must not distinguish a closed port from a wrong certificate, an unknown
-/// name, a forbidden address, or a service that is not an authorization server.
+/// If only the author of the spec has named the host, the status must not distinguish a closed port from a wrong
+/// certificate, an unknown name, a forbidden address, or a service that is not an authorization server.
 #[test]
 fn all_errors_of_an_unbound_host_look_the_same() {
     let unlisted = Refusal { reason: Reason::AccessDenied, response: answered(403, None), ..refusal() };

@@ -20,7 +20,7 @@ const GRANTS: [GrantKind; 7] = [
     GrantKind::Extension,
 ];
 
-/// The answer of `ServiceNow` to a wrong client: not an outage, and not to be tried again and again.
+/// `ServiceNow` answers so to a wrong client. This is no outage, so the request must not be repeated with short waits.
 #[test]
 fn server_error_with_access_denied_is_the_clients_fault() {
     let meaning = |description| for_code("server_error", description, GrantKind::ClientCredentials);

@@ -15,8 +15,8 @@ use super::{
 };
 use crate::oauth::USER_AGENT;
 
-/// Headers that HTTP, this program or other fields of the spec set. `Accept-Encoding` would bring responses that this program
-/// cannot decode.
+/// Headers that HTTP, this program or other fields of the spec set, and `Cookie`. `Accept-Encoding` could bring responses
+/// that this program cannot decode.
 const DENIED: [&str; 12] = [
     "accept",
     "accept-encoding",

@@ -22,7 +22,7 @@ pub(super) struct Member<'a> {
 pub(super) enum Value<'a> {
     /// Text, in every format.
     Text(Cow<'a, str>),
-    /// JSON that is no string: a number, `true`, an object. Unchanged in a JSON body, and as text in other formats.
+    /// A JSON text, such as a number, `true` or an object. Unchanged in a JSON body, and sent as text in other formats.
     Literal(&'a str),
 }
 
@@ -133,7 +133,7 @@ fn append_parameters<'a>(members: &mut Vec<Member<'a>>, request: &'a TokenReques
     Ok(())
 }
 
-/// Whether the parameter is the scope in a form that `token.scopes`, which are sent as one text, cannot have.
+/// Whether the parameter gives the scopes as JSON. `token.scopes` cannot do that: they are sent as one text.
 fn is_list_of_scopes(parameter: &RequestParameter, request: &TokenRequest) -> bool {
     parameter.type_ == ParameterType::Json
         && parameter.place == ParameterPlace::Body

@@ -61,7 +61,7 @@ fn string(name: &str, value: &str) -> RequestParameter {
     parameter(name, value, ParameterType::String, ParameterPlace::Body)
 }
 
-/// Always the same.
+/// A signing context that is always the same.
 fn signing() -> SigningContext {
     SigningContext {
         now: chrono::DateTime::from_timestamp(1_767_225_600, 0).unwrap(),
@@ -121,7 +121,7 @@ fn basic_header_has_the_chosen_encoding() {
     }
 }
 
-/// Every ASCII character that is not a letter or a digit, and others.
+/// Every printable ASCII character that is not a letter or a digit, and others.
 #[test]
 fn form_is_encoded_by_the_rules_of_the_whatwg() {
     let cases = [

@@ -112,7 +112,7 @@ async fn abandoned_look_up_returns_its_permits() {
     assert_eq!(resolver.shared.permits.available_permits(), TOTAL_LIMIT);
 }
 
-/// With more tenants than shares, a late tenant waits for one look-up of each tenant, not for all look-ups.
+/// If all permits are in use, a late tenant waits for one look-up of each waiting tenant, not for all their look-ups.
 #[tokio::test]
 async fn tenants_take_turns_when_all_permits_are_in_use() {
     let (port, _names) = name_server(&[("provider.example.", [192, 0, 2, 1])]);
@@ -131,7 +131,7 @@ async fn tenants_take_turns_when_all_permits_are_in_use() {
         async move { resolve(&late, "provider.example").await }
     });
     tokio::task::yield_now().await;
-    // One permit for each tenant before it, and one of its own.
+    // The late tenant gets a permit after the tenants before it: one permit for each of these, and one for itself.
     drop(held.into_iter().take(4).collect::<Vec<_>>());
     let found = tokio::time::timeout(DEADLINE / 2, late).await.expect("waits for one look-up of each tenant");
     assert_eq!(found.unwrap(), Ok(vec!["192.0.2.1".to_owned()]));

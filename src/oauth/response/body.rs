@@ -1,4 +1,4 @@
-//! Parses the body of a response as an object, whatever format the server names.
+//! Parses the body of a response as an object: JSON whatever the Content-Type, or a form.
 //! Knows JSON, forms, byte order marks and wrong content types. Must not know what a member means, and must not pass on a
 //! parser's error, which may quote the body.
 

@@ -12,8 +12,8 @@ use crate::api::ResponseSettings;
 pub(super) struct ErrorResponse<'a> {
     /// None if the body reports a failure without a code.
     pub(super) code: Option<String>,
-    /// `error_description` of RFC 6749. Other members with explanations are not used, because only this one is meant for
-    /// the client's developer.
+    /// `error_description` of RFC 6749, or the member that `fields.errorDescription` names. Other members with explanations
+    /// are not used, because only `error_description` is meant for the client's developer.
     pub(super) description: Option<&'a str>,
 }
 
@@ -46,7 +46,7 @@ pub(super) fn find<'a>(
 enum Meaning {
     Success,
     Error(String),
-    /// The spec does not mention the code.
+    /// The spec gives the code no meaning for this status.
     Unknown,
 }
 

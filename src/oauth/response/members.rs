@@ -20,10 +20,10 @@ const MAX_TOKEN: usize = 64 * 1024;
 const MAX_SCOPE: usize = 4096;
 /// The maximum size of a member that is kept for templates, in bytes.
 const MAX_KEPT: usize = 4096;
-/// The published form of the only supported type.
+/// The published form of the only type that is accepted from a response.
 const BEARER: &str = "Bearer";
 
-/// Why a response with a token cannot be used.
+/// Why no usable token can be read from a successful response.
 pub(super) enum Fault {
     Defect(Defect),
     AlreadyExpired,
@@ -103,7 +103,8 @@ fn access_token(object: &mut Value, fields: &ResponseFields) -> Result<Secret, D
 /// Values that servers send to say that there is no refresh token.
 const NO_TOKEN: [&str; 6] = ["not_supported", "none", "null", "undefined", "n/a", "false"];
 
-/// Whether the text can be a refresh token. An empty text, or one of `NO_TOKEN`, cannot.
+/// Whether the text can be a refresh token: it is not blank, has at most 64 KiB and no control character, and is not a value
+/// such as `none`, which servers send if there is no refresh token.
 pub fn is_refresh_token(text: &str) -> bool {
     let word = |none: &&str| text.trim().eq_ignore_ascii_case(none);
     let length = (1..=MAX_TOKEN).contains(&text.len());
@@ -125,7 +126,7 @@ fn take(object: &mut Value, pointer: &str) -> Option<Secret> {
     }
 }
 
-/// RFC 8693 §2.2.1: the issued type must be the requested type.
+/// Refuses a token of another type than requested. `issued_token_type` (RFC 8693 §2.2.1) may be missing.
 fn check_issued_type(object: &Value, requested: Option<&str>) -> Result<(), Defect> {
     match (object.get("issued_token_type"), requested) {
         (None | Some(Value::Null), _) | (_, None) => Ok(()),
@@ -166,7 +167,8 @@ fn published(own: &str) -> Option<String> {
     }
 }
 
-/// The scope, from a string or a list of strings. None for any other value and for an empty one.
+/// The scope, from a string or a list of strings. None for any other value, and for a scope that is empty, too long or not
+/// printable ASCII.
 fn scope(value: &Value) -> Option<String> {
     let text = match value {
         Value::String(text) => text.trim().to_owned(),
@@ -188,7 +190,7 @@ fn scopes(text: &str) -> impl Iterator<Item = &str> {
     text.split([' ', ',']).filter(|scope| !scope.is_empty())
 }
 
-/// The declared values in the order of precedence. `expires_on` is a member of Entra's responses only and has no setting.
+/// The declared values in the order of precedence. `expires_on` is a member of Entra's responses and has no setting.
 fn declared<'a>(object: &'a Value, fields: &ResponseFields) -> [Option<&'a Value>; 3] {
     [object.pointer(fields.expires_in()), object.pointer(fields.expires_at()), object.pointer("/expires_on")]
 }

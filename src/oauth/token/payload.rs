@@ -22,11 +22,11 @@ pub(in crate::oauth) struct JwtPayload {
     pub(in crate::oauth) bound: bool,
 }
 
-/// The registered claims about parties and times (RFC 7519 §4.1, RFC 9068 §2.2), and `azp` of OpenID Connect. None of them is
-/// secret. Other claims may hold anything, such as personal data.
+/// Registered claims about parties, times and scope (RFC 7519 §4.1, RFC 9068 §2.2), and `azp` of OpenID Connect. None of
+/// them is secret. Other claims may hold anything, such as personal data.
 const SHOWN: [&str; 8] = ["iss", "aud", "sub", "exp", "iat", "scope", "azp", "client_id"];
 
-/// The claims that may be shown; None if the token is not a three-part JWS.
+/// The claims that may be shown; None if the token is not a three-part JWS with a JSON object.
 pub(in crate::oauth) fn shown(access_token: &str) -> Option<Vec<(&'static str, Value)>> {
     let mut claims = claims(access_token)?;
     Some(SHOWN.into_iter().filter_map(|name| Some((name, claims.remove(name)?))).collect())
@@ -43,7 +43,7 @@ fn claims(access_token: &str) -> Option<Map<String, Value>> {
 }
 
 impl JwtPayload {
-    /// None if the token is not a three-part JWS.
+    /// None if the token is not a three-part JWS with a JSON object.
     pub(in crate::oauth) fn of(access_token: &str) -> Option<Self> {
         let claims = claims(access_token)?;
         Some(Self {

@@ -52,7 +52,7 @@ pub(super) fn client(
     let builder = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13, &TLS12])
         .map_err(|_| Error::spec("the controller was built without TLS 1.2 and 1.3"))?
-        // Both verifiers check as much as a plain list of authorities would.
+        // These verifiers check as much as a plain list of authorities would.
         .dangerous()
         .with_custom_certificate_verifier(verifier);
     let mut client = match identity {

@@ -8,7 +8,7 @@ use super::{ClientSettings, TokenClient, get};
 use crate::oauth::endpoint::Endpoint;
 use crate::oauth::error::Error;
 
-/// A connection was made, and is dropped before anything is sent on it.
+/// A connection was made, and is dropped before a request is sent on it.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("connected")]
 pub(super) struct Connected;
@@ -29,7 +29,7 @@ impl TokenClient {
     }
 }
 
-/// Replaces each finished connection by the error [`Connected`], so that the library never gets one to send on.
+/// Replaces each finished connection by the error [`Connected`], so that the library never gets a connection to send on.
 fn connecting(builder: ClientBuilder) -> ClientBuilder {
     builder.connector_layer(MapResultLayer::new(
         |connection: Result<_, Box<dyn std::error::Error + Send + Sync>>| {

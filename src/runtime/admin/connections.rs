@@ -1,14 +1,15 @@
 //! Selects the connection to close when there are too many. Must not know what a connection is.
 //!
-//! Anyone who reaches the port may open connections and leave them open. A new connection is always accepted, and a connection
-//! of the client with the most connections is closed instead. A probe has its response before its connection is the oldest.
+//! Anyone who reaches the port may open connections and leave them open. A new connection is always accepted. If its client
+//! then has too many, the oldest connection of that client is closed; if there are too many in all, the oldest connection of
+//! the client with the most. A probe gets its response before its connection is the oldest.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv6Addr};
 
-/// The maximum of open connections.
+/// The maximum number of open connections.
 pub(super) const MOST: usize = 64;
-/// The maximum of open connections of one client.
+/// The maximum number of open connections of one client.
 pub(super) const MOST_OF_A_CLIENT: usize = 8;
 
 /// The open connections, oldest first, each with its client and a handle that closes it.
@@ -51,7 +52,7 @@ impl<T> Connections<T> {
     }
 }
 
-/// The address that identifies a client. For IPv6 the network, because a client usually has a whole network.
+/// The address that identifies a client. For IPv6, this is the /64 network, because a client usually has a whole network.
 pub(super) fn client(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),

@@ -62,7 +62,7 @@ fn thousand_half_open_clients_leave_room_for_probes() {
     assert_eq!(status, "HTTP/1.1 200 OK");
     assert!(took < Duration::from_secs(1), "{took:?}");
     let open = clients.iter().filter(|client| is_open(client)).count();
-    assert!(open <= MOST_OF_A_CLIENT, "{open} are open still");
+    assert!(open <= MOST_OF_A_CLIENT, "{open} are still open");
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn slow_readers_hold_few_scrapes_and_no_probe() {
 
 /// The thread of this test takes the place of reconciles that keep their thread busy for seconds.
 #[tokio::test]
-#[allow(clippy::disallowed_methods)] // that is the point
+#[allow(clippy::disallowed_methods)] // the test blocks its thread on purpose
 async fn busy_event_loop_delays_no_answer() {
     let address = serving(1);
     let probe = std::thread::spawn(move || get(address, "/livez"));

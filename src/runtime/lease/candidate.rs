@@ -1,8 +1,8 @@
 //! The rules of the election: pure steps, with the instant as an argument. Must not know how a lease is read or written.
 //!
-//! A late lease is taken in two steps, announcement and takeover. The announcement proves that the API server accepts writes,
-//! and the holder then has time to renew. Without it, a candidate would take the lease at the end of an outage of the API
-//! server, and what the former holder could not write during the outage would be lost.
+//! A late lease is taken in two steps, announcement and takeover. The announcement proves that the API server accepts
+//! writes, and the holder then has time to renew. Without an announcement, a candidate would take the lease at the end of an
+//! outage of the API server, and tokens that the former holder could not write during the outage would be lost.
 
 use std::time::{Duration, Instant};
 
@@ -15,9 +15,9 @@ pub(super) struct Found {
     pub(super) holder: Option<String>,
     /// How long the lease is valid without a renewal by its holder.
     pub(super) duration: Duration,
-    /// Its spec as text. A different text is a renewal, whatever times it has.
+    /// The spec as text. A different text is a renewal, whatever times it contains.
     pub(super) record: String,
-    /// How often it has changed hands.
+    /// How often the lease has changed hands.
     pub(super) transitions: i32,
 }
 
@@ -26,9 +26,9 @@ pub(super) struct Found {
 pub(super) enum Step {
     /// Take or renew the lease, bound to the version that was read.
     Write,
-    /// Write that this process wants the lease, bound to the version that was read; the holder stays.
+    /// Announce that this process wants the lease, bound to the version that was read. The holder stays.
     Announce,
-    /// Another process holds the lease.
+    /// Another process holds the lease: look again after this time.
     Wait(Duration),
     /// Another process has held the lease since this process led.
     Lost,
@@ -79,7 +79,8 @@ impl Candidate {
         if found.holder.as_ref() == Some(&self.identity) {
             return Step::Write;
         }
-        // A lease that was cleared by hand still belongs to this process; one that another process took and released does not.
+        // A lease that was cleared by hand still belongs to this process. A lease that another process took and released
+        // does not.
         let changed_hands = found.holder.is_some() || found.transitions != self.transitions;
         if self.renewed.is_some() && changed_hands {
             return Step::Lost;
@@ -131,13 +132,13 @@ impl Candidate {
     }
 }
 
-/// A lease is late when it has not been renewed for this long: its holder is fenced by now, or soon.
+/// A lease is late when it has not been renewed for this long: its holder is fenced already, or will be soon.
 fn late_after(duration: Duration) -> Duration {
     duration * 3 / 5
 }
 
-/// How long the holder may still renew after an announcement. The holder tries once a second, and a call takes at most
-/// [`super::DEADLINE`].
+/// How long the holder may still renew after an announcement. After a failed call, the holder tries again within a second,
+/// and a call takes at most [`super::DEADLINE`].
 fn grace(duration: Duration) -> Duration {
     duration * 2 / 5
 }

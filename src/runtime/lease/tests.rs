@@ -1,4 +1,4 @@
-//! The election against a simulated API server with one lease, which can refuse writes.
+//! The election against a simulated API server that has one lease and can refuse writes.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -10,11 +10,13 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// The lease as it is stored.
+/// The simulated API server.
 #[derive(Default)]
 struct Server {
+    /// The lease as it is stored.
     lease: Option<Value>,
     version: u64,
+    /// Whether writes are refused, as with a full etcd.
     full: bool,
 }
 

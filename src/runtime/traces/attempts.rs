@@ -15,10 +15,10 @@ use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 
 use crate::trace::{CAUSE, OUTCOME};
 
-/// How many traces may be open at the same time. Reconciles have open traces: as many as `--concurrency` allows, and those that
-/// wait for providers.
+/// How many traces may be open at the same time: one for each reconcile that holds a permit (`--concurrency`) or waits for a
+/// provider. Spans of further traces are dropped, except their roots.
 const OPEN: usize = 4096;
-/// How many spans of a trace are kept.
+/// How many spans of a trace are kept until its root ends.
 const SPANS: usize = 32;
 /// The longest value of an attribute, in characters. The name of an object may have 253.
 const LONGEST: usize = 256;

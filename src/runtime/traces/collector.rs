@@ -1,4 +1,4 @@
-//! Sends batches of spans to the collector: OTLP over HTTP, as protobuf. Each batch is sent once: a collector that fails loses it.
+//! Sends batches of spans to the collector: OTLP over HTTP, as protobuf. A batch is sent once, and is lost if that fails.
 //! Knows the limits of a request, and how often a failure is logged. Must not know which spans are exported.
 
 use std::io;
@@ -25,12 +25,12 @@ use super::headers::{self, HeadersFault};
 
 /// The deadline for one request, from resolving the name to the last byte of the answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// How much of an answer is read, in bytes.
+/// The largest answer that is decoded, in bytes.
 const ANSWER: usize = 16 << 10;
 /// The least time between two log lines.
 const LINES: Duration = Duration::from_secs(60);
 
-/// Why a batch was lost. The text quotes neither the collector nor a header.
+/// Why spans were lost. The text quotes neither the collector nor a header.
 #[derive(Debug, thiserror::Error)]
 enum Fault {
     #[error("the file of --otlp-headers-file: {0}")]
@@ -56,7 +56,7 @@ pub(super) struct Collector {
     url: Url,
     headers: Option<PathBuf>,
     client: Client,
-    /// Where requests are sent. Exports run on a thread that has no event loop.
+    /// The event loop that sends requests, because exports run on a thread without an event loop.
     thread: Handle,
     resource: ResourceAttributesWithSchema,
     lost: Mutex<Lost>,
@@ -93,7 +93,7 @@ impl Collector {
         let request = request.header(CONTENT_TYPE, "application/x-protobuf").body(body);
         // An error means that the task panicked.
         let answer = self.thread.spawn(answer(request)).await.map_err(|_| Fault::Unreachable)??;
-        // An answer that is no OTLP does not show whether the spans were accepted.
+        // An answer that is not OTLP counts as a success, because it does not show whether the spans were accepted.
         let answer = ExportTraceServiceResponse::decode(answer.as_slice()).unwrap_or_default();
         match answer.partial_success.map(|partial| partial.rejected_spans) {
             Some(rejected) if rejected > 0 => Err(Fault::Partial(rejected)),
@@ -113,7 +113,7 @@ impl Collector {
     }
 }
 
-/// The body of the answer, as far as it is read.
+/// The body of the answer; empty if the answer is larger than [`ANSWER`].
 async fn answer(request: RequestBuilder) -> Result<Vec<u8>, Fault> {
     let mut answer = request.send().await?;
     if !answer.status().is_success() {

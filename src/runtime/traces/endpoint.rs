@@ -28,7 +28,7 @@ pub enum EndpointError {
 impl FromStr for CollectorEndpoint {
     type Err = EndpointError;
 
-    /// The path `/v1/traces` is added, as every exporter of OTLP does.
+    /// Adds the path `/v1/traces`, as exporters do with `OTEL_EXPORTER_OTLP_ENDPOINT`, unless the URL ends with it.
     fn from_str(text: &str) -> Result<Self, EndpointError> {
         let mut url = Url::parse(text).map_err(|_| EndpointError::Url)?;
         let is_near = url.host().map(|host| is_near(&host)).ok_or(EndpointError::Url)?;

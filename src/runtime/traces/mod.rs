@@ -1,8 +1,8 @@
 //! Traces of renewals, for the collector that the operator names. Off by default.
 //!
-//! Only the spans of [`crate::trace`] leave the process: spans and events of linked crates can contain secrets. The queue, the
-//! batches and the time of an export are bounded, and all of it happens on threads of its own, so that a collector can neither
-//! delay a renewal nor fill the memory. Must not know what a span means.
+//! Only the spans of [`crate::trace`] leave the process: spans and events of linked crates can contain secrets. The queue,
+//! the batches and the time of an export are bounded, and exports run on threads of their own, so that a collector can
+//! neither delay a renewal nor fill the memory. Must not know what a span means.
 
 use std::io;
 use std::time::Duration;
@@ -34,7 +34,7 @@ mod headers;
 const QUEUE: usize = 2048;
 /// The maximum number of spans in one request to the collector.
 const BATCH: usize = 512;
-/// How long a span waits for others.
+/// How long a span waits for further spans of its batch.
 const DELAY: Duration = Duration::from_secs(2);
 /// How long the end of the process waits for the last spans to be sent.
 const FLUSH: Duration = Duration::from_secs(2);
@@ -73,7 +73,7 @@ impl Traces {
         Self { provider }
     }
 
-    /// Makes spans of OpenTelemetry of our spans, and of nothing else.
+    /// Converts the spans of [`crate::trace`], and no others, to spans of OpenTelemetry.
     pub(super) fn layer(&self) -> impl Layer<Registry> + Send + Sync + use<> {
         let scope = InstrumentationScope::builder(trace::TARGET).with_version(env!("CARGO_PKG_VERSION"));
         tracing_opentelemetry::layer()
@@ -89,7 +89,7 @@ impl Traces {
 
     /// Sends the last spans, for two seconds at most. Blocks.
     pub(super) fn end(&self) {
-        // The collector has logged why it failed. A timeout needs no line: the process ends.
+        // `Collector` logs failures. A timeout needs no line: the process ends.
         let _ = self.provider.shutdown_with_timeout(FLUSH);
     }
 }

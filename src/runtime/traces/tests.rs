@@ -1,4 +1,4 @@
-//! Which spans leave the process, what a collector can do to it, and what the flags may be.
+//! Which spans leave the process, how a failing collector is logged, and which values the flags may have.
 
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
@@ -32,7 +32,7 @@ impl SpanProcessor for Kept {
     }
 }
 
-/// The spans that are sent of this work.
+/// The spans of this work that are sent.
 fn exported(ratio: f64, work: impl FnOnce()) -> Vec<SpanData> {
     let kept = Kept::default();
     let traces = Traces::exporting_to(kept.clone(), ratio, Resource::builder_empty().build());
@@ -40,7 +40,7 @@ fn exported(ratio: f64, work: impl FnOnce()) -> Vec<SpanData> {
     kept.0.lock().unwrap().clone()
 }
 
-/// An attempt that fails, in a reconcile of this name.
+/// A failed attempt, in a reconcile of the TokenSource of this name.
 fn attempt(name: &str) {
     let _reconcile = tracing::debug_span!("reconcile", object = "a-secret").entered();
     let _renewal = trace::renewal("lending", name).entered();
@@ -177,7 +177,7 @@ fn headers_are_read_each_time_and_never_quoted() {
 
 #[test]
 fn collector_that_fails_is_logged_once_a_minute() {
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default(); // another test may have
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default(); // fails after another test
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let endpoint = format!("http://{closed}").parse().unwrap();
     let collector = Collector::new(&endpoint, None, own_thread::start("traces").unwrap()).unwrap();

@@ -25,7 +25,7 @@ pub(crate) struct Report {
     pub(crate) calls: u64,
     /// Answers by their status.
     pub(crate) statuses: BTreeMap<u16, u64>,
-    /// Calls without an answer, from the first answer on.
+    /// Calls without an answer, after the first answer.
     pub(crate) failures: u64,
     /// The last answer that was not 200, or why there was no answer.
     pub(crate) complaint: Option<String>,
@@ -35,7 +35,7 @@ pub(crate) struct Report {
     pub(crate) longest_gap: u128,
 }
 
-/// Calls this URL with the token in this file, ten times a second, until SIGTERM.
+/// Calls this URL with the token in this file, up to ten times a second, until SIGTERM.
 pub(crate) async fn call(url: &str, token: &Path) {
     let report: Arc<Mutex<Report>> = Arc::default();
     let shown = report.clone();

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-/// Why the token is refused, in a few words that do not quote it.
+/// Verifies a token. An error says why it is refused, and quotes at most one member of it.
 pub(crate) fn verify(
     token: &str,
     keys: &Value,

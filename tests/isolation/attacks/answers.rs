@@ -37,7 +37,8 @@ pub(crate) async fn limited_client(mut tenant: Tenant) {
     ask_again(&mut tenant, count, 500).await;
 }
 
-/// Half of them at the `ClusterTokenProvider` of all namespaces, half at the host that the victim names, too.
+/// Creates half of the TokenSources at the `ClusterTokenProvider` of both namespaces, and half at the host that the victim
+/// uses, too.
 async fn at_shared_providers(tenant: &Tenant, count: usize, more: &Value) {
     for number in 0..count {
         let mut source = if number % 2 == 0 {
@@ -110,7 +111,7 @@ pub(crate) async fn quoted_refusals(mut tenant: Tenant) {
     }
 }
 
-/// All faults of a provider.
+/// A provider with a different fault at each path.
 pub(crate) async fn bad_providers(mut tenant: Tenant) {
     let wild = &tenant.world.wild;
     let bad = [
@@ -168,7 +169,7 @@ fn with_provider(tenant: &Tenant, number: usize, provider: &Value) -> Value {
     source
 }
 
-/// Requests renewals in turn, so that waits do not reduce the load.
+/// Requests renewals of TokenSources chosen at random, so that waits do not reduce the load.
 async fn ask_again(tenant: &mut Tenant, count: usize, milliseconds: u64) {
     loop {
         let (name, value) = (tenant.any(count), tenant.random.between(0, 1 << 40).to_string());

@@ -1,11 +1,11 @@
-//! Changes at a constant rate: of requested tokens, labels, targets, and shared objects.
+//! Changes at a constant rate: of renewal requests, labels, targets, shared objects, and TokenSources.
 
 use serde_json::{Value, json};
 
 use crate::tenant::{Kind, Tenant};
 use crate::world::{block, target_of};
 
-/// The pause between two changes, in milliseconds.
+/// The shortest pause between two changes, in milliseconds.
 const RATE: u64 = 50;
 
 pub(crate) async fn renewal_requests(mut tenant: Tenant) {
@@ -61,7 +61,7 @@ pub(crate) async fn shared_targets(mut tenant: Tenant) {
     }
 }
 
-/// Labels and annotations of hundreds of objects of all kinds, and of the namespace.
+/// Labels and annotations of hundreds of TokenSources and Secrets, and of the namespace.
 pub(crate) async fn labels(mut tenant: Tenant) {
     let count = tenant.crowd(150);
     tenant.sources(count, &json!({})).await;
@@ -125,7 +125,7 @@ pub(crate) async fn shared_inputs(mut tenant: Tenant) {
     }
 }
 
-/// Tokens that are due immediately, and TokenSources that are created and deleted.
+/// Tokens that live only 20 s, and TokenSources that are created and deleted.
 pub(crate) async fn short_lives(mut tenant: Tenant) {
     let count = tenant.crowd(200);
     tenant.sources(count, &json!({"clientId": "short"})).await;

@@ -1,8 +1,9 @@
 //! Waits until installed admission policies are active.
 //!
-//! An API server notices a policy a second after it was installed, and discovers the kind of the policy's parameters up to half
-//! a minute later. Before the first, it admits everything; between the two, it refuses everything. So each policy must have been
-//! seen to refuse what it forbids, and then all must admit what they allow.
+//! An API server notices a policy a second after it was installed, and discovers the kind of the policy's parameters up to
+//! half a minute later. Until it notices the policy, it admits everything; then it refuses everything until it knows the
+//! parameters. So each policy must refuse what it forbids, and after that all must admit what they allow.
+//!
 //! Knows what the policies forbid. Must not know how they are installed.
 
 use std::time::Duration;
@@ -45,7 +46,7 @@ pub async fn policies_judge(plane: &ControlPlane) {
         rehearse(plane, "admin", &namespace, &refused[0].0).await
     })
     .await;
-    // The namespace of this check is its own; only this object might be noticed elsewhere.
+    // Only this object is not in the namespace of this check, so that other tests could see it.
     let resource =
         ApiResource::from_gvk(&GroupVersionKind::gvk("tokensource.dev", "v1alpha1", "ClusterTokenProvider"));
     let api: Api<DynamicObject> = Api::all_with(plane.admin(), &resource);

@@ -1,5 +1,5 @@
-//! The external programs: kube-apiserver and its companions, helm, Keycloak, Prometheus, tinyproxy, Envoy, and programs that
-//! check a release.
+//! The external programs: those of a Kubernetes cluster, helm, Keycloak, Prometheus and Alertmanager, tinyproxy, Envoy, an
+//! OpenTelemetry collector, and programs that check workflows and releases.
 //!
 //! Knows the scripts in `tests/assets`, which build or fetch missing programs and print a directory. Must not know versions,
 //! download addresses or `KUBEBUILDER_ASSETS`.
@@ -13,8 +13,8 @@ macro_rules! directories {
     ($($(#[$doc:meta])+ $name:ident: $script:literal $($argument:literal)?,)+) => {
         $($(#[$doc])+
         pub fn $name() -> &'static Path {
-            static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-            FOLDER.get_or_init(|| run($script, &[$($argument)?]))
+            static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+            DIRECTORY.get_or_init(|| run($script, &[$($argument)?]))
         })+
     };
 }
@@ -23,7 +23,7 @@ directories! {
     /// The directory with `etcd`, `kube-apiserver`, `kube-controller-manager` and `kubectl`. The first call on a
     /// machine takes minutes.
     kubernetes: "kubernetes.sh",
-    /// The same directory with at least `etcd` and `kube-apiserver`: `make demo` builds no more.
+    /// The directory of `kubernetes`, which then has at least `etcd` and `kube-apiserver`: `make demo` needs no more.
     server: "kubernetes.sh" "server",
     /// The directory with `kubelet`, `kube-proxy` and `kube-scheduler`. The first call on a machine takes minutes.
     node: "kubernetes.sh" "node",

@@ -34,7 +34,7 @@ pub struct Identity {
 }
 
 impl Authority {
-    /// A new authority with a key of its own. Two authorities of one name still do not trust each other.
+    /// A new authority with a key of its own. A client that trusts it does not trust another authority with the same name.
     pub fn new(common_name: &str) -> Self {
         install_crypto();
         let key = KeyPair::generate().expect("generating the key of a test authority");
@@ -160,13 +160,13 @@ pub(crate) fn client_config(authority_pem: &str) -> Arc<rustls::ClientConfig> {
     Arc::new(config)
 }
 
-/// Installs aws-lc-rs as the TLS provider of the process, as the product does. Each entry point of the kit calls it. A
-/// repeated call has no effect.
+/// Installs aws-lc-rs as the TLS provider of the process, as the product does. [`Authority::new`] and [`https_client`] call
+/// it. A repeated call has no effect.
 pub fn install_crypto() {
     let _ = aws_lc_rs::default_provider().install_default();
 }
 
-/// An HTTPS client that trusts one authority and nothing else, follows no redirect and no proxy.
+/// An HTTPS client that trusts one authority and nothing else, follows no redirect and uses no proxy.
 pub fn https_client(authority_pem: &str) -> reqwest::Client {
     install_crypto();
     let root = reqwest::Certificate::from_pem(authority_pem.as_bytes()).expect("an authority's PEM");

@@ -22,15 +22,15 @@ const SHORTEST: usize = 8;
 
 static REGISTRY: LazyLock<Mutex<Canaries>> = LazyLock::new(Mutex::default);
 
-/// Registers a secret for the rest of the process; `what` names it in messages. PEM is registered line by line, as a log may
-/// break it, and the signature of a JWT is registered separately, too.
+/// Registers a secret for the rest of the process; `what` names the secret in messages. PEM is registered line by line,
+/// because a log may break the lines, and the signature of a JWT is registered separately, too.
 pub fn register(what: &str, secret: &str) {
     registry().add(what, secret);
 }
 
 /// All registered secrets that occur in a string.
 pub fn search(text: &str) -> Vec<Finding> {
-    // The automaton takes a while to build, so the lock is released before.
+    // The lock is released before the automaton is built, which takes a while.
     let known = registry().clone();
     known.search(text)
 }
@@ -53,7 +53,7 @@ pub struct Finding {
     /// The name with which the secret was registered.
     pub what: String,
     /// Its form: `plain`, `base64`, `hex` …
-    pub dress: &'static str,
+    pub form: &'static str,
     /// The offset in the string, in bytes.
     pub offset: usize,
 }
@@ -104,9 +104,9 @@ impl Canaries {
         let mut patterns = Vec::new();
         let mut meanings = Vec::new();
         for (secret, what) in &self.known {
-            for (dress, pattern) in dresses(secret) {
+            for (form, pattern) in forms(secret) {
                 patterns.push(pattern);
-                meanings.push((what.as_str(), dress));
+                meanings.push((what.as_str(), form));
             }
         }
         // The kind that takes the least memory and time to build, because most registries are searched once.
@@ -122,12 +122,12 @@ impl Canaries {
 type Meaning<'a> = (&'a str, &'static str);
 
 fn finding(meanings: &[Meaning<'_>], pattern: usize, offset: usize) -> Finding {
-    let (what, dress) = meanings[pattern];
-    Finding { what: what.to_owned(), dress, offset }
+    let (what, form) = meanings[pattern];
+    Finding { what: what.to_owned(), form, offset }
 }
 
-/// All forms of a secret in a string.
-fn dresses(secret: &str) -> Vec<(&'static str, String)> {
+/// All forms in which a secret may occur in a string.
+fn forms(secret: &str) -> Vec<(&'static str, String)> {
     let hash = Sha256::digest(secret);
     let secret = beginning(secret);
     let bytes = secret.as_bytes();
@@ -139,10 +139,10 @@ fn dresses(secret: &str) -> Vec<(&'static str, String)> {
     for encoded in &urls {
         all.push(("URL-encoded", encoded.clone()));
     }
-    for (dress, bytes) in [("base64", bytes), ("base64 of the URL-encoded", urls[0].as_bytes())] {
+    for (form, bytes) in [("base64", bytes), ("base64 of the URL-encoded", urls[0].as_bytes())] {
         for offset in 0..3 {
-            all.push((dress, aligned(&STANDARD_NO_PAD, bytes, offset)));
-            all.push((dress, aligned(&URL_SAFE_NO_PAD, bytes, offset)));
+            all.push((form, aligned(&STANDARD_NO_PAD, bytes, offset)));
+            all.push((form, aligned(&URL_SAFE_NO_PAD, bytes, offset)));
         }
     }
     let hex = hex(bytes);
@@ -160,7 +160,8 @@ fn dresses(secret: &str) -> Vec<(&'static str, String)> {
     all
 }
 
-/// The searched part of a secret: a string that shows 64 KiB of a token shows this part.
+/// The part of a secret that is searched for: its first 64 bytes. A string that contains more of the secret contains this
+/// part.
 fn beginning(secret: &str) -> &str {
     const ENOUGH: usize = 64;
     let end = secret.char_indices().map(|(at, _)| at).find(|at| *at >= ENOUGH);
@@ -205,23 +206,23 @@ mod tests {
     fn found(log: &str) -> Vec<&'static str> {
         let mut canaries = Canaries::default();
         canaries.add("the client's secret", SECRET);
-        let mut found: Vec<_> = canaries.search(log).into_iter().map(|finding| finding.dress).collect();
+        let mut found: Vec<_> = canaries.search(log).into_iter().map(|finding| finding.form).collect();
         found.dedup();
         found
     }
 
     /// A line as a careless program would write it.
-    fn line(dressed: impl std::fmt::Display) -> String {
-        format!("2026-11-21T07:00:00Z TRACE hyper: sending {{ body: {dressed} }}\n")
+    fn line(encoded: impl std::fmt::Display) -> String {
+        format!("2026-11-21T07:00:00Z TRACE hyper: sending {{ body: {encoded} }}\n")
     }
 
     #[test]
-    fn every_dress_is_seen_through() {
+    fn each_form_of_a_secret_is_found() {
         let bytes = SECRET.as_bytes();
         let form: String = form_urlencoded::byte_serialize(bytes).collect();
         let codes = ["%2B", "%2F", "%3D", "%7E", "%C3", "%BF", "%3F", "%3E"];
         let lower = codes.iter().fold(form.clone(), |text, code| text.replace(code, &code.to_lowercase()));
-        for (expected, dressed) in [
+        for (expected, encoded) in [
             ("plain", SECRET.to_owned()),
             ("escaped", format!("{SECRET:?}")),
             ("escaped", serde_json::json!({ "client_secret": SECRET }).to_string()),
@@ -235,7 +236,7 @@ mod tests {
             ("SHA-256", hex(&Sha256::digest(bytes))),
             ("SHA-256", STANDARD.encode(Sha256::digest(bytes))),
         ] {
-            assert!(found(&line(&dressed)).contains(&expected), "{expected}: {dressed}");
+            assert!(found(&line(&encoded)).contains(&expected), "{expected}: {encoded}");
         }
     }
 
@@ -257,7 +258,7 @@ mod tests {
         // The log is longer than any buffer, so that a secret extends over the end of a buffer.
         let log: String = (0..9000).map(|at| line(if at % 300 == 7 { SECRET } else { "harmless" })).collect();
         let found = canaries.search_reader(log.as_bytes()).unwrap();
-        assert_eq!(found.iter().filter(|finding| finding.dress == "plain").count(), 30);
+        assert_eq!(found.iter().filter(|finding| finding.form == "plain").count(), 30);
         assert_eq!(found[0].offset, log.find(SECRET).unwrap());
     }
 

@@ -13,7 +13,7 @@ pub struct ChartValue {
     pub path: String,
     /// The default as YAML; None for a key with further keys below it.
     pub default: Option<String>,
-    /// The comment on a single line; empty if the value has no comment.
+    /// The comment, joined to a single line; empty if the value has no comment.
     pub comment: String,
 }
 

@@ -37,7 +37,7 @@ pub struct Shape {
     pub etcd_quota: Option<u64>,
     /// A second API server, behind a pipe to etcd that can be frozen.
     pub follower: bool,
-    /// No audit log, for benchmarks: it costs the API server time.
+    /// No audit log, for benchmarks: the log costs the API server time.
     pub unaudited: bool,
     /// No kube-controller-manager: no garbage collection, no end of namespaces, no `ServiceAccount`s by default.
     pub uncontrolled: bool,
@@ -46,8 +46,8 @@ pub struct Shape {
 /// A running control plane. Dropping it ends the programs and removes their files. A static is never dropped, nor is
 /// anything on `std::process::exit` (libtest-mimic's `exit`): the kernel still ends the programs, but files remain.
 ///
-/// The methods take `&self`, so that stories can share a control plane. Each call makes a new client, because a
-/// client belongs to the runtime it was made on.
+/// The methods take `&self`, so that stories can share a control plane. Each call of [`client`](Self::client) or
+/// [`admin`](Self::admin) makes a new client, because a client belongs to the runtime on which it was made.
 pub struct ControlPlane {
     etcd: Process,
     api_server: Process,
@@ -122,13 +122,13 @@ impl ControlPlane {
         self.client("admin")
     }
 
-    /// A client for one of the users `admin`, `controller` (group `tokensource-controllers`), `alice` and
-    /// `bob`. Only `admin` may do anything before a manifest grants it.
+    /// A client for one of the users `admin`, `controller` (group `tokensource-controllers`), `alice` and `bob` (group
+    /// `tenants`), and `carol` (group `operators`). Of these, only `admin` has rights before a manifest grants them.
     pub fn client(&self, user: &str) -> Client {
         self.users.client(user)
     }
 
-    /// A client of one of them for another API server of this control plane.
+    /// A client for one of these users at another API server of this control plane.
     pub fn client_of(&self, user: &str, server: &str) -> Client {
         self.users.at(server, &self.authority_pem).client(user)
     }
@@ -148,7 +148,7 @@ impl ControlPlane {
         self.users.service_account(&self.admin(), namespace, name).await
     }
 
-    /// The `kubectl` of the control plane's own version.
+    /// The `kubectl` in the directory of the control plane's programs.
     pub fn kubectl(&self) -> PathBuf {
         crate::assets::kubernetes().join("kubectl")
     }
@@ -169,7 +169,7 @@ impl ControlPlane {
         self.apply_objects(&manifest::parse(manifests)).await
     }
 
-    /// Applies YAML or JSON documents as `admin`, all of them in this namespace.
+    /// Applies YAML or JSON documents as `admin`, all namespaced objects in this namespace.
     pub async fn apply_in(&self, namespace: &str, manifests: &str) -> Vec<DynamicObject> {
         let mut objects = manifest::parse(manifests);
         manifest::into_namespace(&mut objects, namespace);
@@ -204,7 +204,7 @@ impl ControlPlane {
         self.rehearse_as("admin", namespace, objects).await
     }
 
-    /// The same, as any user.
+    /// As [`rehearse`](Self::rehearse), for any user.
     pub async fn rehearse_as(
         &self,
         user: &str,
@@ -224,7 +224,7 @@ impl ControlPlane {
         audit::read(&self.audit_log(), mark)
     }
 
-    /// The bodies that controllers have sent about `TokenSource`s and Events so far, one a line, for a search.
+    /// The bodies of the requests that controllers have sent about objects of `tokensource.dev` and Events so far.
     pub fn audited_bodies(&self) -> Vec<String> {
         audit::bodies(&self.audit_log())
     }
@@ -244,7 +244,7 @@ impl ControlPlane {
         self.directory.path().join(components::ETCD_SOCKET)
     }
 
-    /// The second API server, if the control plane has a second API server.
+    /// The second API server. Panics if the shape of the control plane has none.
     pub fn follower(&self) -> &Follower {
         self.follower.as_ref().expect("a control plane of a shape with a follower")
     }
@@ -304,7 +304,7 @@ async fn await_api(url: &str, ca_pem: &str, token: &str, needed: &[&Process]) ->
             return Err(format!(
                 "the control plane is not ready after {:.1?}; the last answer of {url}/readyz: {last}\n{}",
                 start.elapsed(),
-                needed.iter().map(|process| obituary(process)).collect::<String>()
+                needed.iter().map(|process| description(process)).collect::<String>()
             ));
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -312,7 +312,7 @@ async fn await_api(url: &str, ca_pem: &str, token: &str, needed: &[&Process]) ->
 }
 
 /// The state of a program, and the end of its log.
-fn obituary(process: &Process) -> String {
+fn description(process: &Process) -> String {
     let state =
         process.exit_status().map_or_else(|| "still runs".to_owned(), |status| format!("ended: {status}"));
     format!(

@@ -1,8 +1,9 @@
 //! The controller under test, as the operating system sees it: a process with arguments, a log and an HTTP
 //! address.
 //!
-//! Knows how `tokensource controller` is started and requested. Must not know how it works inside. The caller passes the
-//! path of the binary (`env!("CARGO_BIN_EXE_tokensource")`), so that the kit does not depend on the product.
+//! Knows how `tokensource controller` is started and stopped, and the paths and formats of its HTTP address. Must not know
+//! how the controller works inside. The caller passes the path of the binary (`env!("CARGO_BIN_EXE_tokensource")`), so that
+//! the kit does not depend on the product.
 
 use std::path::Path;
 use std::process::ExitStatus;
@@ -15,10 +16,10 @@ use crate::unique;
 
 /// The deadline for `/readyz`; the API server may be busy with other stories.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The deadline after SIGTERM: a request in flight (15 s at most) may finish.
+/// The deadline after SIGTERM: the controller waits up to 20 s for requests in flight.
 const FAREWELL: Duration = Duration::from_secs(25);
 
-/// The environment of the allocator in the image, so that memory use is the same.
+/// The allocator's settings in the image, so that memory use is the same.
 pub const AS_IN_THE_IMAGE: [(&str, &str); 2] =
     [("MALLOC_ARENA_MAX", "2"), ("MALLOC_TRIM_THRESHOLD_", "131072")];
 

@@ -1,5 +1,6 @@
-//! Namespaces of the kernel in which a test may make any changes to the machine: the program starts itself again in these
-//! namespaces. When that program ends, for any reason, its processes, mounts, interfaces and packet filters are removed.
+//! Namespaces of the kernel, in which a test may change mounts, network and settings without changing those of the machine:
+//! the program starts itself again in these namespaces. When that program ends, for any reason, its processes, mounts,
+//! interfaces and packet filters are removed.
 //!
 //! Knows namespaces and cgroups; needs root. Must not know what is run inside. The program outside removes what the kernel
 //! leaves (cgroups without processes, an empty directory). If that program was killed, the next run removes it.
@@ -14,11 +15,12 @@ use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// How a directory in the temporary directory, and a cgroup in each hierarchy, begins; the rest is the process id of its owner.
+/// The prefix of the names of a directory in the temporary directory and of a cgroup in each hierarchy. The rest of the name
+/// is the process id of the program outside.
 const PREFIX: &str = "tokensource-enclosure-";
 
-/// The kernel's settings that a kubelet would change for the whole machine, and what it wants to find. Inside the
-/// enclosure it finds just that.
+/// The kernel's settings that a kubelet would change for the whole machine, with the values that it requires. Inside the
+/// enclosure, the kubelet reads these values.
 const KUBELETS_SETTINGS: [(&str, &str); 5] = [
     ("vm/overcommit_memory", "1"),
     ("kernel/panic", "10"),
@@ -33,16 +35,16 @@ pub struct Enclosure {
     cgroup: String,
 }
 
-/// Runs this program again, inside, with these arguments, followed by the directory and the cgroup of [`Enclosure::furnish`]. Returns
-/// when the program inside has ended, or when a signal ends this process. Must be called on the main thread, because the program
-/// inside ends with the thread that started it.
+/// Runs this program again, inside, with these arguments, followed by the directory and the cgroup of
+/// [`Enclosure::furnish`]. Returns when the program inside has ended, or ends that program when this process receives SIGINT
+/// or SIGTERM. Must be called on the main thread, because the program inside ends with the thread that started it.
 pub async fn run(arguments: &[&str]) -> ExitCode {
     let temporary = std::env::temp_dir();
     sweep(&temporary);
     let name = format!("{PREFIX}{}", std::process::id());
     let directory = temporary.join(&name);
     fs::create_dir(&directory).unwrap_or_else(|error| panic!("creating {}: {error}", directory.display()));
-    found_cgroups(&name);
+    create_cgroups(&name);
     let mut child = enter(arguments, &directory, &name);
     let code = ended(&mut child).await;
     // The first process inside has ended, so all have.
@@ -77,7 +79,7 @@ fn enter(arguments: &[&str], directory: &Path, cgroup: &str) -> Child {
         .unwrap_or_else(|error| panic!("starting setpriv and unshare (apt-get install util-linux): {error}"))
 }
 
-/// Waits for the end, or brings it about.
+/// Waits until the child ends, or ends the child at SIGINT or SIGTERM. Returns the exit code.
 async fn ended(child: &mut Child) -> ExitCode {
     let mut interrupt = signal(SignalKind::interrupt()).expect("a handler of SIGINT");
     let mut terminate = signal(SignalKind::terminate()).expect("a handler of SIGTERM");
@@ -102,7 +104,7 @@ impl Enclosure {
     /// Makes the machine's directories private, and creates a network without a way out. The network has a single address, where a
     /// DNS server may listen. The program inside must call this function first, with the two arguments that [`run`] has added.
     pub fn furnish(directory: &str, cgroup: &str, address: Ipv4Addr) -> Self {
-        assert_eq!(std::process::id(), 1, "`{directory}` is not entered by hand: see `enclosure::run`");
+        assert_eq!(std::process::id(), 1, "only `enclosure::run` may start this program with `{directory}`");
         let enclosure = Self { directory: directory.into(), cgroup: cgroup.to_owned() };
         let size = "size=4g,mode=0755";
         command("mount", ["-t", "tmpfs", "-o", size, "tmpfs", directory]);
@@ -189,7 +191,7 @@ fn hierarchies() -> Vec<PathBuf> {
     found
 }
 
-fn found_cgroups(name: &str) {
+fn create_cgroups(name: &str) {
     for hierarchy in hierarchies() {
         // With version 2 a group has only the controllers that its parent group enables.
         let controllers = fs::read_to_string(hierarchy.join("cgroup.controllers")).unwrap_or_default();
@@ -225,7 +227,7 @@ fn remove(group: &Path) -> bool {
     fs::remove_dir(group).is_ok()
 }
 
-/// Removes what runs have left that were killed. Only what is empty can be removed so.
+/// Removes the empty cgroups and the empty directory of each run that was killed.
 fn sweep(temporary: &Path) {
     let mut names: Vec<String> = Vec::new();
     for place in hierarchies().iter().map(PathBuf::as_path).chain([temporary]) {

@@ -40,7 +40,7 @@ pub async fn eventually<T, E: Display>(
         }
         assert!(
             start.elapsed() + PAUSE < patience,
-            "waited {patience:?} for {what}, in vain; the last look said: {last}"
+            "waited {patience:?} for {what}, in vain; the last attempt said: {last}"
         );
         sleep(PAUSE).await;
     }
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    #[should_panic(expected = "the last look said: still raining")]
+    #[should_panic(expected = "the last attempt said: still raining")]
     async fn gives_the_last_reason() {
         eventually("sunshine", Duration::from_millis(200), async || Err::<(), _>("still raining")).await;
     }

@@ -50,7 +50,7 @@ impl Keycloak {
         panic!("three times in a row somebody else took the port chosen for Keycloak");
     }
 
-    /// Starts it at another address of this machine, on the port of HTTPS. The caller makes the name resolve to it.
+    /// Starts Keycloak at another address of this machine, on port 443. The caller makes `name` resolve to that address.
     pub async fn start_at(authority: &Authority, name: &str, address: Ipv4Addr) -> Self {
         let keycloak = Self::spawn(authority, name, address, 443);
         keycloak.ready().await;
@@ -91,7 +91,7 @@ impl Keycloak {
         }
     }
 
-    /// `localhost:PORT`, or the name with which it was started, as in `allowed-hosts`.
+    /// `localhost:PORT`, or the name with which Keycloak was started, as in `allowed-hosts`.
     pub fn host(&self) -> String {
         self.host.clone()
     }
@@ -191,7 +191,7 @@ impl Keycloak {
         self.admin(Method::PUT, &path, Some(&client)).await;
     }
 
-    /// Any call to the admin API; `path` begins with the realm. Panics if Keycloak refuses it.
+    /// Any call to the admin API; `path` begins with the realm. Panics if Keycloak refuses the call.
     pub async fn admin(&self, method: Method, path: &str, body: Option<&Value>) -> Value {
         let (client, token) = (https_client(&self.ca_pem), self.admin_token().await);
         let url = format!("https://{}/admin/realms{path}", self.host());
@@ -304,12 +304,13 @@ fn java() -> PathBuf {
     std::env::var_os("JAVA_HOME").map_or_else(|| "java".into(), |home| Path::new(&home).join("bin/java"))
 }
 
-/// The command line of `keycloak.sh`. `kc.sh` is not used, because it starts Java as a child that survives the end of the shell.
+/// The command line that `tests/assets/keycloak.sh` documents. `kc.sh` is not used, because the Java process that it starts
+/// survives the end of the shell.
 fn command_line(home: &Path, address: Ipv4Addr, port: u16) -> Vec<String> {
     let (home, programs) = (home.display(), assets::keycloak().join("lib/quarkus-run.jar"));
     [
         "-Xmx512m",
-        // The fast compiler, because the process runs for seconds only.
+        // The fast compiler, because the process runs only for minutes.
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",
         "-Djava.util.logging.manager=org.jboss.logmanager.LogManager",

@@ -20,7 +20,7 @@ pub fn check(object: &impl Serialize) -> Result<(), Vec<String>> {
     verdict(violations)
 }
 
-/// Checks an object at any moment, for example each object that a watch delivers: all rules but the last.
+/// Checks an object at any moment, for example each object that a watch delivers, with all rules except that one.
 pub fn check_in_passing(object: &impl Serialize) -> Result<(), Vec<String>> {
     verdict(Status::read(object).violations())
 }

@@ -16,11 +16,12 @@
 //! | the controller as a process | [`controller`] |
 //! | a node that runs pods, for root only, and namespaces around it | [`node`], [`enclosure`] |
 //! | faults on the way to the API server, and from there to etcd | [`proxy`], [`pipe`] |
+//! | a forward proxy | [`tinyproxy`] |
 //! | manifests, read and redirected; objects, applied | [`manifest`], [`apply`] |
-//! | what the repository ships: CRDs, rights | [`shipped`] |
+//! | what the repository ships: CRDs, rights, policies, the values of the chart | [`shipped`], [`chart`] |
 //! | waiting for admission policies | [`admission`] |
 //! | a mounted Secret, replaced as the kubelet does it | [`mount`] |
-//! | the kstatus rules | [`kstatus`] |
+//! | the kstatus rules; the health checks for Argo CD | [`kstatus`], [`argocd`] |
 //! | waiting | [`eventually()`], [`throughout`] |
 //! | what is secret, and the search for it | [`canaries`] |
 //! | certificates, programs, processes | [`authority`], [`assets`], [`process`] |
@@ -38,7 +39,7 @@
 //! use tokensource_kit::{eventually, kstatus, manifest, token_sources};
 //!
 //! // Do this once for each test binary. The garbage collector knows the kinds that exist from the beginning.
-//! let plane = ControlPlane::start_with(&manifest::load("crds/tokensource.yaml")).await;
+//! let plane = ControlPlane::start_with(&manifest::load("crds/tokensources.yaml")).await;
 //! let kubeconfig = plane.kubeconfig_for("admin");
 //! let arguments = ["--allow-network", "127.0.0.0/8"];
 //! // In the product's own tests: env!("CARGO_BIN_EXE_tokensource").
@@ -49,8 +50,8 @@
 //! // Do this once for each story.
 //! let namespace = plane.namespace("busy-provider").await;
 //! let provider = ScriptedProvider::start(&Authority::new("this story"));
-//! provider.answer("/token", Answer::status(503));
-//! provider.always("/token", Answer::token(3600));
+//! provider.answer("/oauth/token", Answer::status(503));
+//! provider.always("/oauth/token", Answer::token(3600));
 //! let mut objects = manifest::load("deploy/examples/ocrolus.yaml");
 //! let (from_host, to_host) = ("auth.ocrolus.com", provider.host());
 //! let redirection = manifest::Redirection { from_host, to_host: &to_host, ca_pem: provider.ca_pem() };
@@ -67,7 +68,7 @@
 //! })
 //! .await;
 //! kstatus::check(&ready).unwrap();
-//! assert_eq!(provider.count("/token"), 2);
+//! assert_eq!(provider.count("/oauth/token"), 2);
 //! let written = plane.audit_since(mark).iter().filter(|entry| entry.verb == "patch").count();
 //! assert!(written < 10, "{written} writes for one token");
 //! # }
@@ -122,7 +123,7 @@ use kube::{Api, Client};
 pub use self::eventually::{eventually, throughout};
 pub use self::hex::hex;
 
-/// The `TokenSource`s of a namespace, as the untyped objects they are to this crate.
+/// The `TokenSource`s of a namespace, as untyped objects.
 pub fn token_sources(client: Client, namespace: &str) -> Api<DynamicObject> {
     let kind = GroupVersionKind::gvk("tokensource.dev", "v1alpha1", "TokenSource");
     Api::namespaced_with(client, namespace, &ApiResource::from_gvk(&kind))

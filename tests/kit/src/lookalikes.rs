@@ -1,7 +1,8 @@
 //! Local servers that behave like the five providers of docs/providers/.
 //!
-//! Each answers as the provider documents and refuses every other request, with the reason in [`Lookalike::refusals`].
-//! Undocumented details, mostly error bodies, follow RFC 6749. Must not know the controller.
+//! Each look-alike answers the documented requests as the provider does, and refuses every other request, with the reason in
+//! [`Lookalike::refusals`]. Undocumented error bodies follow RFC 6749, if the module of the provider does not say otherwise.
+//! Must not know the controller.
 
 mod apiax;
 mod books;
@@ -71,7 +72,7 @@ impl Lookalike {
         Self::start(&apiax::DOCUMENT, authority)
     }
 
-    /// Ocrolus: form body; revoking a credential also kills the tokens it has got.
+    /// Ocrolus: form body; the revocation of a credential may also invalidate the tokens that were issued for it.
     pub fn ocrolus(authority: &Authority) -> Self {
         Self::start(&ocrolus::DOCUMENT, authority)
     }
@@ -156,7 +157,7 @@ impl Lookalike {
         self.books().rotate(self.document.rotates)
     }
 
-    /// Refuses the present credentials from now on, and every token that was issued for them, as Ocrolus may do.
+    /// Refuses the present credentials and every token issued so far from now on, as Ocrolus may do.
     pub fn revoke(&self) {
         self.rotate();
         self.kill_tokens();

@@ -72,8 +72,9 @@ pub struct Redirection<'a> {
     pub ca_pem: &'a str,
 }
 
-/// Replaces a host in all fields that name a host: token endpoints, issuers, probes and `allowed-hosts`. A provider whose
-/// endpoint is replaced also gets the local authority as its `tls.caBundle`.
+/// Replaces a host in `tokenEndpoint` and `issuer` of a provider, the URL of a probe, and `allowed-hosts`. Other fields with
+/// a URL, such as the revocation endpoint, stay. A provider whose host is replaced also gets the local authority as its
+/// `tls.caBundle`.
 pub fn redirect(objects: &mut [DynamicObject], redirection: &Redirection<'_>) {
     for object in objects {
         let provider = match kind(object) {

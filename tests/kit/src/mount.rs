@@ -38,7 +38,7 @@ impl Mount {
         self.directory.path().join(name)
     }
 
-    /// Replaces all files in one step; other files are removed afterwards.
+    /// Replaces all files in one step. The links of files that the new version does not have are removed afterwards.
     pub fn replace(&self, files: &[(&str, &str)]) {
         let before = fs::read_link(self.path(DATA)).ok();
         let version = self.version(files);

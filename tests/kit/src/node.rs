@@ -94,7 +94,7 @@ impl Node {
         self.ctr(&["images", "import", &archive.display().to_string()]);
     }
 
-    /// The process id of a pod's only container, as the enclosure counts.
+    /// The process id of a pod's only container in the enclosure's PID namespace.
     pub fn pid(&self, pod: &Pod) -> Option<u32> {
         let status = pod.status.as_ref()?.container_statuses.as_ref()?.first()?;
         let container = status.container_id.as_ref()?.strip_prefix("containerd://")?.to_owned();

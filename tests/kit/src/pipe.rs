@@ -12,7 +12,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::scripted_provider::SERVERS;
 
-/// Dropping it closes all connections.
+/// The pipe. Dropping it closes all connections.
 pub struct Pipe {
     frozen: watch::Sender<bool>,
     task: JoinHandle<()>,

@@ -47,8 +47,8 @@ impl Program {
     }
 }
 
-/// A [`Program`] that was started. All methods take `&self`, so that stories which share a control plane can
-/// also share the power to break it.
+/// A [`Program`] that was started. All methods take `&self`, so that each of the stories that share a control plane can stop
+/// and start its programs.
 pub struct Process {
     program: Program,
     child: Mutex<Option<Child>>,
@@ -106,19 +106,19 @@ impl Process {
     /// Ends the process immediately, as a crash or a power cut would.
     pub fn kill9(&self) {
         if let Some(child) = self.child().as_mut() {
-            // An error here means that it has ended already.
+            // An error here means that the process has ended already.
             let _ = child.kill();
             let _ = child.wait();
         }
     }
 
-    /// Asks the process to end (SIGTERM) and returns how it did; panics, after a SIGKILL, if it does not.
+    /// Asks the process to end (SIGTERM) and returns how it ended. If it has not ended at the deadline, kills it and panics.
     pub async fn terminate(&self, patience: Duration) -> ExitStatus {
         self.signal(Signal::SIGTERM);
         self.exited(patience).await
     }
 
-    /// Waits until the process ends of itself; panics, after a SIGKILL, if it does not.
+    /// Waits until the process ends by itself. If it has not ended at the deadline, kills it and panics.
     pub async fn exited(&self, patience: Duration) -> ExitStatus {
         let start = Instant::now();
         loop {

@@ -17,7 +17,7 @@ use crate::{assets, unique};
 /// The deadline for the start of Prometheus, which takes two seconds on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A running Prometheus that scrapes each second. Dropping it ends it.
+/// A running Prometheus. Dropping this value ends the process.
 pub struct Prometheus {
     process: Process,
     address: String,
@@ -27,8 +27,8 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts a Prometheus that scrapes a process as this endpoint of a `PodMonitor` requires, and evaluates these groups of rules.
-    /// `target` are the labels that the operator would give the pod.
+    /// Starts a Prometheus that scrapes a process each second, as this endpoint of a `PodMonitor` requires, and evaluates
+    /// these groups of rules. `target` has the labels that the operator would give the pod.
     pub async fn start(address: &str, target: &Value, endpoint: &Value, groups: &Value) -> Self {
         for _ in 0..3 {
             let prometheus = Self::spawn(address, target, endpoint, groups);
@@ -41,7 +41,7 @@ impl Prometheus {
         panic!("three times in a row somebody else took the port chosen for Prometheus");
     }
 
-    /// Starts one on stored data, which scrapes nothing. The data are not deleted.
+    /// Starts a Prometheus that serves stored data and scrapes nothing. The data are not deleted.
     pub async fn on(data: &Path) -> Self {
         let configuration = json!({"global": {}});
         let prometheus = Self::run(&configuration, &json!({}), &data.display().to_string());
@@ -89,7 +89,7 @@ impl Prometheus {
         format!("http://{}", self.address)
     }
 
-    /// The series that a query returns in a time, in steps of so many seconds.
+    /// The series that a query returns over a period, with one value for each step in seconds.
     pub async fn range(&self, expression: &str, times: Range<i64>, step: u32) -> Result<Vec<Value>, String> {
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair("query", expression);
@@ -106,7 +106,7 @@ impl Prometheus {
         self.query_at(expression, None).await
     }
 
-    /// The same at a time in Unix seconds.
+    /// The series that a query returns at a time in Unix seconds, now if there is none.
     pub async fn query_at(&self, expression: &str, time: Option<i64>) -> Result<Vec<Value>, String> {
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair("query", expression);
@@ -165,7 +165,7 @@ pub fn spec(file: &Path) -> Value {
     objects[0].data["spec"].clone()
 }
 
-/// Every query of a dashboard, with Grafana's variables filled in as it would for everything and a minute's window.
+/// Every query of a dashboard, with variables filled in that select everything, and with windows of a minute.
 pub fn queries(dashboard: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(dashboard).expect("the dashboard");
     let mut found = Vec::new();
@@ -173,7 +173,7 @@ pub fn queries(dashboard: &Path) -> Vec<String> {
     found.iter().map(|query| filled_in(query, &[])).collect()
 }
 
-/// A query with these values of variables. The others of Grafana and of the dashboard get values for everything and a minute.
+/// A query with these values of variables. The other variables get values that select everything, and windows of a minute.
 pub fn filled_in(query: &str, values: &[(&str, &str)]) -> String {
     let all = [
         ("__rate_interval", "1m"),

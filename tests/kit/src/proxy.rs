@@ -38,8 +38,8 @@ impl Call {
         self.target.contains("watch=true")
     }
 
-    /// Whether it writes a Secret other than the controller's own key, which a controller without a lease keeps in namespace
-    /// `default`.
+    /// Whether the call writes a Secret other than the controller's own key, which a controller without a lease keeps in
+    /// namespace `default`.
     pub fn writes_secret(&self) -> bool {
         let path = self.path();
         self.method != "GET" && path.contains("/secrets") && !path.contains("/namespaces/default/")
@@ -79,7 +79,7 @@ pub struct Injection {
 }
 
 impl Injection {
-    /// The number of affected calls: withheld calls are waiting, the others have their answer.
+    /// The number of calls that the fault has affected so far. A withheld or delayed call counts as soon as it waits.
     pub fn count(&self) -> usize {
         *self.met.borrow()
     }
@@ -144,7 +144,8 @@ impl Proxy {
         &self.identity.authority_pem
     }
 
-    /// Injects the fault into the next `times` calls of this kind. The oldest injection is used first.
+    /// Injects the fault into the next `times` calls that `choice` selects. If several injections select a call, the oldest
+    /// is used.
     pub fn inject(
         &self,
         times: usize,
@@ -179,8 +180,8 @@ impl Proxy {
         self.shared.cuts.send_modify(|cuts| *cuts += 1);
     }
 
-    /// Withholds the events of watches whose path ends so, with their connections open. `/` means all watches, and
-    /// None releases all.
+    /// Withholds the events of watches whose path ends with `of`, with their connections open. `/` means all watches, and
+    /// None releases the events.
     pub fn silence_watches(&self, of: Option<&'static str>) {
         self.shared.silent.send_replace(of);
     }

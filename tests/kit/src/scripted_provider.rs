@@ -1,7 +1,8 @@
 //! An HTTPS server in this process that gives scripted answers and records requests byte for byte.
 //!
-//! Knows the part of HTTP/1.1 that a token endpoint needs, and many faults. Must not know OAuth: the test or a look-alike
-//! checks a request. Its servers run on a runtime of their own, so that a story that blocks or ends affects no other.
+//! Knows the part of HTTP/1.1 that a token endpoint needs, answers with tokens and errors, and many faults. Must not check
+//! requests: the test or a look-alike does. The servers run on a runtime of their own, so that a story that blocks or ends
+//! affects no other story.
 
 mod answer;
 mod confidential;
@@ -207,7 +208,7 @@ impl Shared {
         self.state.lock().expect("no holder of this lock panics")
     }
 
-    /// Records a request and decides what it is answered.
+    /// Records a request and chooses the answer to it.
     fn receive(&self, request: &RecordedRequest) -> Answer {
         let mut state = self.state();
         state.requests.push(request.clone());

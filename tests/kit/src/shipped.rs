@@ -1,5 +1,6 @@
-//! What the repository ships and the tests install: CRDs and the controller's rights, for the group that its users
-//! belong to here. Knows the paths of files; must not know their content.
+//! Reads the CRDs that the repository ships, and installs the controller's rights and the admission policies. The rights are
+//! granted to the group of the test users that act as controllers. Knows the paths of the files and the names of the roles;
+//! must not know the rights.
 
 use std::path::{Path, PathBuf};
 
@@ -23,14 +24,14 @@ pub fn definitions() -> Vec<DynamicObject> {
         .collect()
 }
 
-/// Gives the users that act as controllers the rights of the shipped `ClusterRole`. Its own binding is left out: the
-/// `ServiceAccount` gets no more than what a test gives it.
+/// Gives the users that act as controllers the rights of the shipped `ClusterRole`. The shipped binding is left out, so that
+/// the `ServiceAccount` has only the rights that a test gives it.
 pub async fn grant(plane: &ControlPlane) {
     let rights = unbound("deploy/kustomize/cluster/rbac.yaml");
     plane.apply_objects(&[rights, manifest::parse(BINDING)].concat()).await;
 }
 
-/// Gives the same users the shipped right to the lease, in this namespace.
+/// Gives the users that act as controllers the shipped right to the lease, in this namespace.
 pub async fn grant_lease(plane: &ControlPlane, namespace: &str) {
     let rights = unbound("deploy/kustomize/base/lease.yaml");
     let mut objects = [rights, manifest::parse(LEASE_BINDING)].concat();

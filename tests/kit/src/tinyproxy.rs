@@ -10,10 +10,10 @@ use tempfile::TempDir;
 use crate::process::{Process, Program};
 use crate::{assets, eventually, unique};
 
-/// The deadline; it takes a tenth of a second on an idle machine.
+/// The deadline of the start, which takes a tenth of a second on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A running tinyproxy on 127.0.0.1. Dropping it ends it.
+/// A running tinyproxy on 127.0.0.1. Dropping this value ends the process.
 pub struct Tinyproxy {
     process: Process,
     port: u16,
@@ -36,7 +36,7 @@ impl Tinyproxy {
         proxy
     }
 
-    /// Restarts it at the same port, with other credentials. All connections through it end.
+    /// Restarts the proxy at the same port, with other credentials. All connections through the proxy end.
     pub async fn restart(&self, user: &str, password: &str) {
         self.process.kill9();
         configure(&self.directory, self.port, user, password);
@@ -54,7 +54,7 @@ impl Tinyproxy {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// The number of accepted connections to this host and port.
+    /// The number of connections that the proxy has established to this host, at any port. A port in `host` is ignored.
     pub fn tunnels(&self, host: &str) -> usize {
         let opened = format!("Established connection to host \"{}\"", host.split(':').next().unwrap_or(host));
         self.process.logs().lines().filter(|line| line.contains(&opened)).count()

@@ -1,4 +1,4 @@
-//! What the stories rely on in Keycloak: it refuses a refresh token that was used, and survives an outage.
+//! The behaviour of Keycloak that the stories rely on: it refuses a refresh token that was used, and survives an outage.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::disallowed_methods, clippy::indexing_slicing)]
 
@@ -19,7 +19,7 @@ async fn killed_keycloak_starts_again_with_the_realms_of_the_first_start() {
     assert!(!keycloak.is_active(REALM, "no token").await);
 }
 
-/// The story `refresh::keycloak_rotates` could not fail without this.
+/// If Keycloak accepted a used refresh token, the story `refresh::keycloak_rotates` could not fail.
 async fn refresh_token_is_good_once(keycloak: &Keycloak, client: &reqwest::Client) {
     let ask = async |members: &[(&str, &str)]| {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(members).finish();

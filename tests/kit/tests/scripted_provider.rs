@@ -81,7 +81,7 @@ fn connect(
 }
 
 #[tokio::test]
-async fn rude_answers_are_as_rude_as_announced() {
+async fn faults_of_answers_reach_the_client() {
     let (provider, client) = provider();
     let url = provider.url("/token");
     let patience = Duration::from_millis(500);

@@ -124,7 +124,8 @@ impl World {
         self.resume_waiters(slice);
     }
 
-    /// Makes the status, and writes the status if it has changed. A token is written before, if there is a token.
+    /// Makes the status, and writes the status if it has changed. If a token was issued, the token is written before the
+    /// status.
     fn record(&mut self, number: u32) {
         let now = self.now;
         let source = &mut self.fleet.sources[number as usize];

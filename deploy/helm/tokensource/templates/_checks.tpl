@@ -1,4 +1,4 @@
-{{/* Refuses values that contradict one another or have no effect. The schema has refused what is wrong by itself. */}}
+{{/* Refuses values that contradict one another or have no effect. The schema refuses values that are wrong by themselves. */}}
 {{- define "tokensource.checks" -}}
 {{- range .Values.extraArgs -}}
 {{- if regexMatch "^--(namespace|selector|allow-network|deny-network|only-cluster-providers|https-proxy|no-proxy|proxy-credentials-file|api-server-proxy|lease-name|leader-elect|log-format|otlp-endpoint|otlp-headers-file|otlp-sampling-ratio)(=|$)" . -}}

@@ -1,6 +1,6 @@
 {{/*
 The beginning of all object names. A release named `tokensource` has the names that deploy/kustomize uses.
-It has at most 52 characters, so that a name that ends in `-controller` is still valid as a label.
+The beginning has at most 52 characters, so that a name that ends in `-controller` is still valid as a label.
 */}}
 {{- define "tokensource.name" -}}
 {{- $own := .Values.nameOverride | default "tokensource" -}}
@@ -80,7 +80,7 @@ container runtimes.
 {{- hasKey .Values "replicaCount" | ternary .Values.replicaCount .Values.replicas -}}
 {{- end -}}
 
-{{/* The pod's security context, without our user on OpenShift: there each namespace has its own range of user ids. */}}
+{{/* The pod's security context. On OpenShift, each namespace has its own range of user ids, so the chart's own ids are left out. */}}
 {{- define "tokensource.podSecurityContext" -}}
 {{- $context := .Values.podSecurityContext | default dict -}}
 {{- if .Capabilities.APIVersions.Has "security.openshift.io/v1" -}}
@@ -111,7 +111,7 @@ httpGet: {path: {{ .path }}, port: http}
 
 {{/*
 The rules of the first role in a file of files/, as YAML. Those files are copies of deploy/kustomize, made by `make generate`:
-the rights are defined there, once, each with its reason.
+the rights and the reasons for them are in deploy/kustomize.
 */}}
 {{- define "tokensource.rules" -}}
 {{- $role := index (splitList "\n---\n" (.Files.Get .file)) 0 | fromYaml -}}

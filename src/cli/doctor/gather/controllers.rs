@@ -15,7 +15,7 @@ use crate::cli::cluster::Cluster;
 const LABEL: &str = "app.kubernetes.io/name=tokensource";
 /// The label with the version, which the chart sets.
 const VERSION: &str = "app.kubernetes.io/version";
-/// What flags are called in the environment.
+/// The prefix of the environment variables that set flags.
 const PREFIX: &str = "TOKENSOURCE_";
 
 pub(super) async fn read(
@@ -56,8 +56,9 @@ fn controller(deployment: &Deployment, definition: &clap::Command) -> Option<Con
     })
 }
 
-/// The flags of a container; None if it runs something else. A flag in the environment counts unless an argument replaces it;
-/// a variable that comes from a ConfigMap or a Secret is unknown here.
+/// The flags of a container; None if the container does not run the controller, or if the flags cannot be read. A flag in
+/// the environment counts unless an argument replaces it; a variable that comes from a ConfigMap or a Secret is unknown
+/// here.
 fn flags(container: &Container, definition: &clap::Command) -> Option<ArgMatches> {
     let given = container.args.clone().unwrap_or_default();
     let (subcommand, given) = given.split_first().filter(|(first, _)| *first == "controller")?;

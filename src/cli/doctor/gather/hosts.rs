@@ -1,5 +1,5 @@
 //! The hosts that TokenSources name, and whether this machine reaches them: name resolution and a TLS handshake, under the
-//! address rules and through the proxy of the flags; nothing is sent. Must not check the result.
+//! address rules and through the proxy of the flags. No request is sent. Must not check the result.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,15 +20,15 @@ use crate::cli::arguments::DoctorArguments;
 use crate::cli::cluster::Cluster;
 use crate::oauth::{ClientSettings, Endpoint, TokenClient};
 
-/// How many hosts are contacted.
+/// How many places are contacted.
 const HOSTS: usize = 50;
 /// How many provider objects of each kind are read.
 const PROVIDERS: u32 = 5000;
 /// The deadline for one connection.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// A host, and the authorities that are trusted there. The wrong bundle of one tenant does not affect the others'
-/// TokenSources.
+/// A host, and the authorities that are trusted there. The authorities are part of the key, so that the wrong bundle of one
+/// tenant does not affect the result for the TokenSources of others.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     /// Host and port.
@@ -42,13 +42,13 @@ struct Place {
 struct Users<'a> {
     endpoint: Endpoint,
     namespaces: BTreeSet<&'a str>,
-    /// The first of them.
+    /// Namespace and name of the first of these TokenSources.
     example: String,
     sources: usize,
     failing: BTreeMap<Reason, Failing>,
 }
 
-/// The hosts, and how many were left out.
+/// The hosts with their authorities, and how many of these places were left out.
 pub(super) async fn read(
     arguments: &DoctorArguments,
     cluster: &Cluster,
@@ -167,8 +167,8 @@ fn places<'a>(sources: &'a [TokenSource], providers: &Providers) -> BTreeMap<Pla
     places
 }
 
-/// Orders the places: the first one of every namespace, then the second of every namespace, and so on. A namespace that names a thousand hosts
-/// does not keep the hosts of others from being contacted.
+/// Orders the places: the first one of every namespace, then the second of every namespace, and so on. A namespace that
+/// names a thousand hosts does not keep the hosts of others from being contacted.
 fn in_turn(places: BTreeMap<Place, Users<'_>>) -> Vec<(Place, Users<'_>)> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let mut ranked: Vec<_> = places
@@ -186,7 +186,7 @@ fn in_turn(places: BTreeMap<Place, Users<'_>>) -> Vec<(Place, Users<'_>)> {
     ranked.into_iter().map(|(_, found)| found).collect()
 }
 
-/// Why the controller did not reach the host of a `TokenSource`.
+/// Why the controller did not connect to the host of a `TokenSource`; None if it did, or if the status does not say.
 fn failure(source: &TokenSource) -> Option<Reason> {
     let conditions = &source.status.as_ref()?.conditions;
     let reason = Reason::named(&ConditionType::Renewed.find_false(conditions)?.reason)?;

@@ -1,5 +1,5 @@
-//! Asks the API server for rights: the user's own, and the rights of the controllers' ServiceAccounts. Must
-//! not check the answers.
+//! Asks the API server which of the needed rights the user and the controllers' ServiceAccounts have. Must not check the
+//! answers.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ use crate::cli::cluster::Cluster;
 /// How many namespaces of a controller are checked.
 const NAMESPACES: usize = 20;
 
-/// One question.
+/// Whether this subject has this right in this namespace, or in the whole cluster.
 type Question = (Subject, Right, Option<String>);
 
 pub(super) async fn read(
@@ -50,7 +50,7 @@ pub(super) async fn read(
     futures::stream::iter(asked).buffered(AT_ONCE).collect().await
 }
 
-/// The rights that the commands of docs/cli.md need.
+/// The rights of the Role in docs/cli.md, which the commands need.
 fn own_rights() -> impl Iterator<Item = Right> {
     let right = |verb: &str, group: &str, resource: &str| Right {
         verb: verb.to_owned(),

@@ -8,7 +8,7 @@ use crate::cli::init::error::LineError;
 use crate::cli::init::request::Value;
 
 impl Builder<'_> {
-    /// The client authentication.
+    /// Sets the client authentication.
     pub(super) fn client(
         &mut self,
         basic: Option<Value>,
@@ -87,7 +87,8 @@ impl Builder<'_> {
         self.keys.push("client_secret".to_owned());
     }
 
-    /// The client id: a field, because it is public; or a key of the Secret if it is not known.
+    /// Sets the client id: in a field, because the client id is public, or in a key of the Secret if the line does not have
+    /// it.
     fn client_id(&mut self, id: Option<Value>) {
         match id {
             Some(Value::Text { text, unfilled: false, .. }) => self.spec.client_id = Some(text),

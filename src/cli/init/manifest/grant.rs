@@ -1,4 +1,4 @@
-//! The grant, and the parameters of the grant alone. Knows whether the client authenticates; must not know how.
+//! The grant, and the parameters that only this grant has. Knows whether the client authenticates; must not know how.
 
 use super::{Builder, PLACEHOLDER};
 use crate::api::{AssertionGrant, ExchangeToken, KeyReference, TokenInput};
@@ -6,7 +6,7 @@ use crate::cli::init::error::LineError;
 use crate::oauth::{JWT_BEARER, TOKEN_EXCHANGE};
 
 /// Grants that need a person with a browser.
-const OF_PERSONS: [&str; 4] =
+const INTERACTIVE: [&str; 4] =
     ["authorization_code", "implicit", "urn:ietf:params:oauth:grant-type:device_code", "device_code"];
 
 impl Builder<'_> {
@@ -17,7 +17,7 @@ impl Builder<'_> {
             self.notes.push("The line has no grant_type (grantType: None).".to_owned());
             return Ok(());
         };
-        if OF_PERSONS.contains(&grant.as_str()) {
+        if INTERACTIVE.contains(&grant.as_str()) {
             return Err(LineError::new(
                 "its grant needs a person with a browser: get a refresh token that way once, and give the line that uses it, \
                  with grant_type=refresh_token",
@@ -48,8 +48,8 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// An assertion. A client that authenticates with a secret signs nothing, so the assertion belongs to another issuer
-    /// (RFC 7521, section 4.1).
+    /// The assertion of the grant. If the client authenticates in another way (RFC 7521, section 4.1), another issuer is
+    /// assumed to sign the assertion.
     fn assertion(&mut self, proves_itself: bool) -> Result<(), LineError> {
         self.has("assertion")?;
         let mut grant = AssertionGrant::default();
@@ -64,6 +64,7 @@ impl Builder<'_> {
         } else {
             self.keys.push("private_key".to_owned());
             let knows_client = self.members.iter().any(|member| member.name == "client_id");
+            // No validation refuses this placeholder: only the task below reminds the user of the issuer.
             grant.issuer = Some(PLACEHOLDER.to_owned()).filter(|_| !knows_client);
             self.to_do.push(
                 "Fill in provider.assertionGrant with the claims that the provider documents: issuer (default: the client id), \

@@ -1,4 +1,4 @@
-//! The members of a body in JSON. Knows the types of values. Must not know the meaning of a member, and quotes no value.
+//! The members of a body in JSON. Knows the types of values. Must not know the meaning of a member, and must quote no value.
 
 use serde_json::Value as Json;
 
@@ -50,7 +50,8 @@ impl Request {
     }
 }
 
-/// Whether a list or an object may hold a secret at any depth. Everything under the name of a secret counts, whatever its type.
+/// Whether a list or an object may hold a secret at any depth. Everything under the name of a secret counts, whatever its
+/// type.
 fn holds_secret(value: &Json) -> bool {
     match value {
         Json::Object(members) => members.iter().any(|(name, value)| match value {

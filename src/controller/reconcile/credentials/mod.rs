@@ -1,5 +1,5 @@
-//! The Secrets that a request uses: which of their versions are part of the fingerprint, and the Secret that stores a
-//! refresh token.
+//! The inputs of a request in the cluster: Secrets and their versions in the fingerprint, tokens of ServiceAccounts and of
+//! other TokenSources, and the Secret that stores a refresh token.
 
 pub(crate) mod lookup;
 pub(crate) mod refresh_token;

@@ -1,7 +1,7 @@
 //! Reads and writes the Secret that stores a refresh token. Must not decide whether the stored token may be used.
 //!
-//! Every write carries the resourceVersion that was read. A rotated refresh token can be used once, so of two writers the
-//! one that read last must win.
+//! Every update and deletion carries the uid and the resourceVersion that were read, so that a writer with an outdated copy
+//! fails: after a rotation, only the newest refresh token is valid.
 
 use k8s_openapi::api::core::v1::Secret as SecretObject;
 use kube::ResourceExt;
@@ -21,7 +21,7 @@ pub(crate) async fn read(
 ) -> Result<Option<SecretObject>, CallError> {
     let api = context.secrets(observed.namespace);
     let found = call(api.get_opt(&secret_name(observed.name))).await?;
-    // A foreign Secret is never used. `decide` reports that it is in the way.
+    // A foreign Secret is never used. `decide` reports it as a conflict.
     Ok(found.filter(|found| owned(found, observed.uid)))
 }
 
@@ -52,7 +52,7 @@ pub(crate) async fn store(
     Ok(())
 }
 
-/// Deletes a refresh token that the provider has refused.
+/// Deletes a refresh token with which no token could be obtained.
 pub(crate) async fn drop(
     observed: &Observed<'_>,
     stored: &SecretObject,

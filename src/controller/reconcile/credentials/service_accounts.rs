@@ -1,5 +1,5 @@
-//! Tokens of ServiceAccounts, for client authentication and for token exchange. These tokens are created for one request and
-//! never stored.
+//! Tokens of ServiceAccounts as a part of a request, for example as the client assertion. These tokens are created for one
+//! request and never stored.
 //!
 //! Checks that the ServiceAccount's owner allows the hosts, and that the API server does not accept the token itself. Must
 //! not know the use of a token.

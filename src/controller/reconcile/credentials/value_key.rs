@@ -1,7 +1,7 @@
 //! The key of the hash by which the controller recognizes unchanged credentials, stored in a Secret of its own namespace.
 //!
-//! No reconcile waits for the key. Without the Secret or the right to it, the process uses a key of its own, and credentials
-//! that are rewritten across a restart cost one token. Must not know the hashed values.
+//! No reconcile fails because the key cannot be read or created. Without the Secret or the right to it, the process uses a
+//! key of its own, and credentials that are rewritten across a restart cost one token. Must not know the hashed values.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -24,7 +24,8 @@ use crate::decide::versions::ValueKey;
 const DATA_KEY: &str = "key";
 /// The pause before the Secret is tried again after a failure.
 const RETRY_PAUSE: TimeDelta = TimeDelta::minutes(1);
-/// If two processes create the key at the same time, one of them fails and reads the other's key.
+/// The maximum number of attempts: if two processes create the key at the same time, one of them fails and reads the other's
+/// key.
 const ATTEMPTS: usize = 3;
 
 /// The stored key, and the process's own key as its replacement.
@@ -95,7 +96,8 @@ fn draw(settings: &Settings) -> Option<Vec<u8>> {
     Some([one, other].concat().into_bytes())
 }
 
-/// The key in the Secret; None if the Secret holds something else.
+/// The key in the Secret, which is created if there is none; None if the Secret holds something else, or the system gives no
+/// random numbers.
 async fn load(client: &Client, settings: &Settings) -> Result<Option<ValueKey>, CallError> {
     let (namespace, name) = &settings.key_secret;
     let api: Api<Secret> = Api::namespaced(client.clone(), namespace);

@@ -1,5 +1,6 @@
 //! The versions of the credentials that are part of the fingerprint. A Secret with a new version is read once, and its
-//! values are compared with the values of the last token and the last attempt. An unchanged Secret is not read.
+//! values are compared with the values of the last token and the last attempt. An unchanged Secret is read only for a
+//! request.
 //!
 //! Knows where the versions are recorded. Must not decide which version represents a Secret.
 

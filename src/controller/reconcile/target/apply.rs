@@ -30,13 +30,14 @@ const SAME_EXPIRY: TimeDelta = TimeDelta::seconds(60);
 pub(crate) enum Written {
     /// The target holds the token.
     New(Published),
-    /// The target held the token already, since the provider returned the same token again. Nothing was written.
+    /// The target held the token and a current record already: the provider returned the same token again, or an earlier
+    /// write of this token succeeded and only its response was lost. Nothing was written.
     Unchanged(Published),
     /// The target held the token already, and the provider says that it has expired. Nothing was written.
     Expired,
 }
 
-/// Writes a token, rendered as `data`, unless the target holds that token already.
+/// Writes a token, rendered as `data`, unless the target holds that token with a current record already.
 pub(crate) async fn token(
     issued: &IssuedToken,
     data: Data,
@@ -123,8 +124,8 @@ pub(crate) async fn write(
 }
 
 /// Checks with a dry run and a placeholder for the token whether the API server would accept the target that the spec
-/// describes. Done before the first token with these inputs, and not for a target that only has a name, since such a
-/// target always passes.
+/// describes. Done until the target holds a token of these inputs, and not for a target with no more than a name and
+/// workloads to restart, in which nothing can be invalid.
 pub(crate) async fn dry_run(observed: &Observed<'_>, context: &Context) -> Result<(), CallError> {
     let spec = &observed.spec.target;
     let plain = Described {
@@ -249,8 +250,8 @@ async fn delete(api: &Api<Secret>, name: &str, current: &SecretMeta) -> Result<(
     call(api.delete(name, &params)).await.map(|_| ())
 }
 
-/// Applies with force, which undoes changes that others have made to the controller's fields. The uid ensures that the
-/// TokenSource owns the Secret.
+/// Applies with force, which undoes changes that others have made to the controller's fields. Because of the uid, the apply
+/// fails if the Secret has been deleted or replaced.
 async fn apply(api: &Api<Secret>, wanted: &Secret, current: &SecretMeta) -> Result<Secret, CallError> {
     let mut wanted = wanted.clone();
     wanted.metadata.uid = Some(current.uid.clone());
@@ -267,7 +268,7 @@ async fn take_apply_ownership(
 ) -> Result<(), CallError> {
     let metadata = call(api.get_metadata(&wanted.name_any())).await?;
     if metadata.uid().as_deref() != Some(&current.uid) {
-        return Ok(()); // This is not the Secret that was seen to be ours: the apply will fail on the uid.
+        return Ok(()); // Another Secret has the name now: the apply will fail because of the uid.
     }
     let entries = metadata.metadata.managed_fields.clone().unwrap_or_default();
     let position = entries.iter().position(|entry| {

@@ -31,7 +31,7 @@ pub(crate) fn former_targets(observed: &Observed<'_>, context: &Context) -> Vec<
         .collect()
 }
 
-/// Deletes a former target if it is unchanged since it was observed; else updates the view. Returns whether it was deleted.
+/// Deletes a former target if it is unchanged since it was observed, and updates the view. Returns whether it was deleted.
 pub(crate) async fn delete(
     former: &FormerTarget,
     namespace: &str,

@@ -18,7 +18,8 @@ use crate::decide::versions::Versions;
 use crate::decide::{Observed, Published, Target, caches_may_be_stale};
 use crate::oauth::Secret;
 
-/// Why this Secret cannot be used as the target, as the end of a sentence: it has another owner, or is being deleted.
+/// Why the TokenSource with this uid cannot use the Secret as its own, as the end of a sentence: the Secret has another
+/// owner or none, or is being deleted.
 pub(crate) fn unusable_reason(meta: &SecretMeta, uid: &str) -> Option<String> {
     if meta.deleting {
         return Some("is being deleted".to_owned());
@@ -30,8 +31,8 @@ pub(crate) fn unusable_reason(meta: &SecretMeta, uid: &str) -> Option<String> {
     }
 }
 
-/// Whether the cached state of the target is outdated. Checked before a token is requested or withdrawn while the caches of a
-/// new leader may be out of date.
+/// Whether the cached state of the target is outdated. Checked before a token is requested or withdrawn and before former
+/// targets are deleted, while the caches of a new leader may be out of date.
 pub(crate) async fn is_outdated(observed: &Observed<'_>, context: &Context) -> Result<bool, Error> {
     let Some(began) = context.settings.leadership.since() else { return Ok(true) };
     if !caches_may_be_stale(observed.created_at, began, context.now()) {
@@ -57,7 +58,7 @@ pub(crate) async fn target(observed: &Observed<'_>, context: &Context) -> Result
     let Some(meta) = context.view.secrets.get(observed.namespace, name) else { return Ok(Target::Missing) };
     match unusable_reason(&meta, observed.uid) {
         Some(owner) => Ok(Target::Foreign(owner)),
-        // If another client has changed the annotation, the change stays after the next token.
+        // The annotation alone does not count: one that another client has changed stays when the next token is written.
         None if meta.withdrawn && meta.record.is_none() => Ok(withdrawn_target(&meta)),
         None => ours(observed, &meta, context).await,
     }
@@ -132,8 +133,8 @@ pub(crate) async fn stored_token(
         .map(Secret::new))
 }
 
-/// The target from its metadata, assumed to be intact. Without a readable record the target is altered, and the status is
-/// used instead.
+/// The target from its metadata, assumed to be intact. Without a readable record the target counts as altered, and the times
+/// in the status are used instead.
 fn published(observed: &Observed<'_>, meta: &SecretMeta) -> Published {
     let metadata_in_sync =
         meta.metadata_hash.as_deref() == Some(&metadata_hash(&observed.spec.target, observed.name));

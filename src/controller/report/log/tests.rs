@@ -32,7 +32,7 @@ fn failure() -> Failure {
     }
 }
 
-/// Logs outcomes of one `TokenSource`, with a status that differs from the observed one if it is `news`.
+/// Logs an outcome of a `TokenSource`, with a status that differs from the observed one if `news` is true.
 fn log_outcome(log: &Log, namespace: &str, outcome: &Outcome, news: bool) {
     let provider = TokenProviderSpec {
         token_endpoint: Some("https://auth.example.com/token".to_owned()),
@@ -77,7 +77,7 @@ fn failed_request_is_one_line_with_each_field_once() {
     assert_eq!(found["failures"], 1);
 }
 
-/// Level, message and fields of the rows of a page, as `docs/logs.md` has them.
+/// The level and the fields of this message in `docs/logs.md`.
 fn row(message: &str) -> (String, BTreeSet<String>) {
     let page = include_str!("../../../../docs/logs.md");
     let start = format!("| `{message}` | ");
@@ -154,7 +154,7 @@ fn refusal_that_is_no_news_is_not_written() {
 }
 
 #[test]
-fn unwritten_token_is_left_to_the_error_that_explains_it() {
+fn unwritten_token_is_logged_only_with_the_error_of_its_reconcile() {
     let log = Log::new(Counter::default());
     let lines = written(|| {
         log_outcome(&log, "team-a", &Outcome::Unwritten(now(), failure()), true);

@@ -1,4 +1,4 @@
-//! What this process has done with the statuses of provider objects.
+//! The record of what this process wrote to the statuses of provider objects.
 //!
 //! Knows which statuses a sweep writes, in which order, when it ends, and which failures are worth a line of the log. Must not
 //! know a client, nor the content of a status.
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::controller::error::CallError;
 use crate::decide::backoff::retry_after_error;
 
-/// The most writes of one sweep, in one namespace and in all: the writes of tokens come first.
+/// The most writes of one sweep, in one namespace and in all, so that the API server has capacity for the writes of tokens.
 const WRITES_OF_A_NAMESPACE: usize = 2;
 const WRITES: usize = 100;
 /// After this number of failed writes in a namespace, a sweep makes no more there. After failures in this number of namespaces it
@@ -21,11 +21,11 @@ const FAILURES: usize = 3;
 /// How long the attempts in a namespace are remembered.
 const MEMORY: Duration = Duration::from_secs(600);
 
-/// What this process did with the status of one object.
+/// The writes of this process to the status of one object.
 #[derive(Default)]
 pub(super) struct Record {
-    /// The generation at the last sweep. A new one is left for the next sweep: its users have just been triggered, and their
-    /// statuses are still about the former one.
+    /// The generation at the last sweep. A new generation is left for the next sweep: the users of the object have just been
+    /// triggered, and their statuses are still about the former generation.
     pub(super) generation: i64,
     pub(super) written: Option<Instant>,
     /// When the status was last written, or a write failed.
@@ -42,7 +42,7 @@ impl Record {
         self.not_before.is_none_or(|not_before| Instant::now() >= not_before)
     }
 
-    /// There is nothing to write any more.
+    /// Called after a write, and if there is nothing to write any more.
     pub(super) fn forget_errors(&mut self) {
         (self.errors, self.not_before, self.code) = (0, None, None);
     }
@@ -56,22 +56,22 @@ pub(super) trait Due {
     fn namespace(&self) -> &str;
 }
 
-/// What this process did with the statuses of all objects.
+/// The writes of this process to the statuses of all objects.
 #[derive(Default)]
 pub(super) struct Records {
     /// The records by the uid of the object.
     pub(super) of_objects: HashMap<String, Record>,
-    /// When a status in a namespace was last written or tried. An object that was deleted and created again is new, and its
-    /// namespace is not.
+    /// When a status in a namespace was last written, or a write failed. Kept by namespace, too, so that a namespace does
+    /// not become the first by creating its objects again.
     of_namespaces: HashMap<String, Instant>,
     /// The status codes of failures that have been logged and still last.
     logged: BTreeSet<u16>,
 }
 
 impl Records {
-    /// The statuses that one sweep may write: the statuses of `ClusterTokenProvider`s first, which all share; then the statuses
-    /// of the namespaces and of the objects that have waited longest. A write that failed counts as one that was made, so that
-    /// objects whose writes always fail do not stay first.
+    /// The statuses that one sweep may write: first the statuses of `ClusterTokenProvider`s, which all namespaces share;
+    /// then the statuses of the namespaces, and within a namespace of the objects, that have waited longest. A failed write
+    /// counts as made, so that objects whose writes always fail do not stay first.
     pub(super) fn in_turn<D: Due>(&self, mut due: Vec<D>) -> Vec<D> {
         due.sort_by_key(|due| {
             let (namespace, record) = (due.namespace(), self.of_objects.get(due.uid()));
@@ -94,8 +94,8 @@ impl Records {
         record.written = record.tried;
     }
 
-    /// Notes a failed write. Returns whether it is worth a line: it has failed before, and no failure with this status code is
-    /// known to last.
+    /// Notes a failed write. Returns whether it is worth a line: the last write for this object failed, too, and no lasting
+    /// failure with this status code has been logged.
     pub(super) fn failed(&mut self, due: &impl Due, error: &CallError) -> bool {
         let code = code(error);
         let Some(record) = self.tried(due) else { return false };

@@ -29,7 +29,7 @@ use crate::controller::view::watch::{
 
 /// How often the wall clock is compared with the monotonic clock.
 const LOOK_AT_CLOCK: Duration = Duration::from_secs(5);
-/// A larger difference is not drift: the clock was set.
+/// A larger difference is not drift: the clock was set, or the machine has slept.
 const LEAP: TimeDelta = TimeDelta::seconds(2);
 
 /// The names of the TokenSources to reconcile.
@@ -107,7 +107,7 @@ impl ClusterView {
         self.read().users(namespace, reference)
     }
 
-    /// Records the Secrets that the provider block of a `TokenSource` names, and replaces the former ones.
+    /// Records the objects to which the provider block of a `TokenSource` leads, and replaces the former ones.
     pub(crate) fn depends(&self, namespace: &str, source: &str, references: Vec<Reference>) {
         if !self.read().has_noted(namespace, source, &references) {
             self.references
@@ -121,7 +121,7 @@ impl ClusterView {
         self.references.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The TokenSources that a change of a `TokenSource` affects: itself, and those that name the same Secrets.
+    /// The TokenSources that a change of a `TokenSource` affects: see [`ReferenceIndex::apply`].
     fn affected_by_source(&self, event: &Event<TokenSource>) -> Vec<NamespacedName> {
         if let Event::Delete(source) = event {
             self.local.forget(uid_of(source));
@@ -132,7 +132,7 @@ impl ClusterView {
         self.references.write().unwrap_or_else(PoisonError::into_inner).apply(event)
     }
 
-    /// The TokenSources that a change of a Secret affects: those that name it, and its owner.
+    /// The TokenSources that a change of a Secret affects: those that depend on the Secret, and its owner.
     fn affected_by_secret(&self, event: &Event<PartialObjectMeta<Secret>>) -> Vec<NamespacedName> {
         if matches!(event, Event::InitDone) {
             self.secrets_filled.send_replace(true);

@@ -24,40 +24,41 @@ impl Scene {
         }
     }
 
-    /// The triggered names, each with the generation that a reconcile would find now.
+    /// The names that a change of a `TokenSource` triggers, each with its generation that a reconcile would find now.
     fn source(&mut self, event: &Event<TokenSource>) -> Vec<(String, Option<i64>)> {
         self.sources.apply_watcher_event(event);
-        let called = self.view.affected_by_source(event);
-        self.found(called)
+        let affected = self.view.affected_by_source(event);
+        self.found(affected)
     }
 
-    /// The same after a change of a `TokenProvider`, with the value that a reconcile would find.
+    /// The names that a change of a `TokenProvider` triggers, each with the generation of the provider that a reconcile
+    /// would find now.
     fn provider(&mut self, event: &Event<TokenProvider>) -> Vec<(String, Option<i64>)> {
-        let called = self.view.affected_by_provider(event);
+        let affected = self.view.affected_by_provider(event);
         self.providers.apply_watcher_event(event);
         let generation =
             self.view.providers.state().first().and_then(|provider| provider.metadata.generation);
-        called.into_iter().map(|(_, name)| (name.to_string(), generation)).collect()
+        affected.into_iter().map(|(_, name)| (name.to_string(), generation)).collect()
     }
 
-    fn found(&self, called: Vec<NamespacedName>) -> Vec<(String, Option<i64>)> {
+    fn found(&self, names: Vec<NamespacedName>) -> Vec<(String, Option<i64>)> {
         let find = |name: NamespacedName| {
             let generation = self.view.find(&name).and_then(|source| source.metadata.generation);
             (name.1.to_string(), generation)
         };
-        let mut found: Vec<_> = called.into_iter().map(find).collect();
+        let mut found: Vec<_> = names.into_iter().map(find).collect();
         found.sort();
         found
     }
 
     /// A new list, as after a watch that could not continue.
     fn relist(&mut self, sources: &[TokenSource]) -> Vec<(String, Option<i64>)> {
-        let mut called = self.source(&Event::Init);
+        let mut triggered = self.source(&Event::Init);
         for source in sources {
-            called.extend(self.source(&Event::InitApply(source.clone())));
+            triggered.extend(self.source(&Event::InitApply(source.clone())));
         }
-        called.extend(self.source(&Event::InitDone));
-        called
+        triggered.extend(self.source(&Event::InitDone));
+        triggered
     }
 }
 
@@ -83,35 +84,35 @@ fn provider(generation: i64) -> TokenProvider {
     serde_json::from_value(provider).unwrap()
 }
 
-fn called(all: &[(&str, i64)]) -> Vec<(String, Option<i64>)> {
+fn triggered(all: &[(&str, i64)]) -> Vec<(String, Option<i64>)> {
     all.iter().map(|(name, generation)| ((*name).to_owned(), Some(*generation))).collect()
 }
 
 #[test]
-fn a_list_calls_everybody_once_its_objects_can_be_found() {
+fn a_list_triggers_all_token_sources_once_they_can_be_found() {
     let mut scene = Scene::new();
-    assert_eq!(scene.relist(&[source("old", 1)]), called(&[("old", 1)]));
+    assert_eq!(scene.relist(&[source("old", 1)]), triggered(&[("old", 1)]));
     // While there was no watch, one object was changed and another created.
-    assert_eq!(scene.relist(&[source("new", 1), source("old", 2)]), called(&[("new", 1), ("old", 2)]));
+    assert_eq!(scene.relist(&[source("new", 1), source("old", 2)]), triggered(&[("new", 1), ("old", 2)]));
     let with_gone = [("new".to_owned(), Some(1)), ("old".to_owned(), None)];
-    assert_eq!(scene.relist(&[source("new", 1)]), with_gone, "what is gone gives up what it waits for");
+    assert_eq!(scene.relist(&[source("new", 1)]), with_gone, "a deleted one leaves its limiter");
 }
 
 #[test]
-fn a_change_calls_the_object_as_it_is_now() {
+fn a_change_triggers_the_object_as_it_is_now() {
     let mut scene = Scene::new();
-    assert_eq!(scene.source(&Event::Apply(source("one", 3))), called(&[("one", 3)]));
+    assert_eq!(scene.source(&Event::Apply(source("one", 3))), triggered(&[("one", 3)]));
 }
 
 #[test]
-fn a_list_of_providers_calls_their_users_once_they_can_be_found_or_are_gone() {
+fn a_list_of_providers_triggers_their_users_once_they_can_be_found_or_are_gone() {
     let mut scene = Scene::new();
     scene.relist(&[source("one", 1)]);
-    assert_eq!(scene.provider(&Event::Apply(provider(1))), called(&[("one", 1)]));
+    assert_eq!(scene.provider(&Event::Apply(provider(1))), triggered(&[("one", 1)]));
 
-    assert_eq!(scene.provider(&Event::Init), called(&[]));
-    assert_eq!(scene.provider(&Event::InitApply(provider(2))), called(&[]));
-    assert_eq!(scene.provider(&Event::InitDone), called(&[("one", 2)]));
+    assert_eq!(scene.provider(&Event::Init), triggered(&[]));
+    assert_eq!(scene.provider(&Event::InitApply(provider(2))), triggered(&[]));
+    assert_eq!(scene.provider(&Event::InitDone), triggered(&[("one", 2)]));
 
     scene.provider(&Event::Init);
     assert_eq!(scene.provider(&Event::InitDone), [("one".to_owned(), None)]);
@@ -122,11 +123,11 @@ fn a_status_of_a_provider_calls_nobody() {
     let mut scene = Scene::new();
     scene.relist(&[source("one", 1)]);
     let known = provider(1);
-    assert_eq!(scene.provider(&Event::Apply(known.clone())), called(&[("one", 1)]), "it is new");
+    assert_eq!(scene.provider(&Event::Apply(known.clone())), triggered(&[("one", 1)]), "it is new");
     let mut described = known.clone();
     described.metadata.resource_version = Some("8".to_owned());
     described.status = Some(TokenProviderStatus { token_sources: 1, ..TokenProviderStatus::default() });
-    assert_eq!(scene.provider(&Event::Apply(described.clone())), called(&[]));
+    assert_eq!(scene.provider(&Event::Apply(described.clone())), triggered(&[]));
     assert_eq!(scene.view.providers.state()[0].status, described.status, "but the cache has it");
 
     let deleted = Some(Time(k8s_openapi::jiff::Timestamp::UNIX_EPOCH));
@@ -143,9 +144,9 @@ fn a_status_of_a_provider_calls_nobody() {
             "a deletion" => changed.metadata.deletion_timestamp = deleted.clone(),
             _ => changed.metadata.annotations = Some([("unreadable".to_owned(), "spec".to_owned())].into()),
         }
-        let called: Vec<_> =
+        let triggered: Vec<_> =
             expected.map(|generation| ("one".to_owned(), Some(generation))).into_iter().collect();
-        assert_eq!(scene.provider(&Event::Apply(changed)), called, "{change}");
+        assert_eq!(scene.provider(&Event::Apply(changed)), triggered, "{change}");
         scene.provider(&Event::Apply(described.clone()));
     }
 }

@@ -123,10 +123,10 @@ mod tests {
     fn only_what_this_controller_wrote_as_a_target_is_one() {
         type Change = fn(&mut SecretMeta);
         let change: [(&str, Change); 5] = [
-            ("without a word of a token", |meta| meta.withdrawn = false),
-            ("written by somebody else", |meta| meta.own_write = OwnWrite::Never),
-            ("on its way out", |meta| meta.deleting = true),
-            ("controlled by nobody", |meta| meta.controller = None),
+            ("with neither a token nor a withdrawal", |meta| meta.withdrawn = false),
+            ("written by another client", |meta| meta.own_write = OwnWrite::Never),
+            ("being deleted", |meta| meta.deleting = true),
+            ("without a controlling owner", |meta| meta.controller = None),
             ("controlled by another kind", |meta| {
                 meta.controller.as_mut().unwrap().kind = "Deployment".into();
             }),
@@ -137,7 +137,7 @@ mod tests {
             change(&mut meta);
             learn(&mut known, "a", meta.clone());
             assert!(targets(&known, "one", "uid-1").is_empty(), "{what}");
-            // The same, of one that was a target before.
+            // A Secret that was a target before is no longer one after the change.
             learn(&mut known, "b", target("one", "uid-1", 1));
             meta.resource_version = "2".into();
             learn(&mut known, "b", meta);
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_of_what_is_gone_and_older_facts_change_nothing() {
+    fn removed_secrets_leave_nothing_and_older_states_change_nothing() {
         let mut known = Known::default();
         learn(&mut known, "a", target("one", "uid-1", 5));
         learn(&mut known, "a", target("two", "uid-2", 4));
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn looks_at_a_bounded_number_only() {
+    fn only_a_bounded_number_of_targets_is_considered() {
         let mut known = Known::default();
         for number in 0..1000 {
             learn(&mut known, &format!("forged-{number}"), target("one", "uid-1", 1));

@@ -88,7 +88,7 @@ impl SecretMeta {
     }
 }
 
-/// What a decision knows of the Secret with this name. `meta` is None if the Secret does not exist.
+/// The metadata of the Secret with this name, as decisions read it. `meta` is None if the Secret does not exist.
 pub(crate) fn referenced_secret(name: &str, meta: Option<Arc<SecretMeta>>) -> ReferencedSecret {
     match meta {
         None => ReferencedSecret::Missing(name.to_owned()),
@@ -101,8 +101,8 @@ pub(crate) fn referenced_secret(name: &str, meta: Option<Arc<SecretMeta>>) -> Re
     }
 }
 
-/// The longest annotation value that is kept in memory, in bytes. The controller's own longest value is the answer to a
-/// renewal request.
+/// The longest annotation value that is kept in memory, in bytes, except the value of `allowed-hosts`. The longest value
+/// that the controller itself writes is a handled renewal request.
 const LONGEST_ANNOTATION: usize = 4096;
 
 /// The hosts, cut to a length that is still refused for being too long.

@@ -110,7 +110,7 @@ impl Secrets {
 }
 
 impl State {
-    /// Stores it for the list in progress too: the controller's own call may be newer than that list.
+    /// Stores a state of a Secret, in the list in progress, too: the controller's own call may be newer than that list.
     fn learn(&mut self, key: &NamespacedName, meta: &Arc<SecretMeta>) {
         self.known.learn(key, meta);
         if let Some(listed) = &mut self.listed {
@@ -219,7 +219,7 @@ mod tests {
         secrets.lose("ns", "a", when_the_read_began.as_deref());
         assert_eq!(known(&secrets, "a").as_deref(), Some("20"));
         secrets.lose("ns", "a", None);
-        assert_eq!(known(&secrets, "a").as_deref(), Some("20"), "one that was not known then has come since");
+        assert_eq!(known(&secrets, "a").as_deref(), Some("20"), "it was not known before the call");
         let now = secrets.get("ns", "a");
         secrets.lose("ns", "a", now.as_deref());
         assert_eq!(known(&secrets, "a"), None);
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_an_earlier_secret_is_not_the_end_of_its_successor() {
+    fn the_deletion_of_an_earlier_secret_does_not_remove_its_successor() {
         let secrets = Secrets::default();
         let successor = ObjectMeta { uid: Some("another".to_owned()), ..metadata("a", "20") };
         secrets.learn(&successor);

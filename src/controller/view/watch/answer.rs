@@ -1,5 +1,5 @@
-//! The answers of the API server to lists and watches: their bodies, piece by piece and in time, and their errors.
-//! Must not know what a body contains.
+//! The answers of the API server to lists and watches: the pieces of their bodies, each within a time limit, and their
+//! errors. Must not know what a body contains, unless it is an error.
 
 use std::time::Duration;
 

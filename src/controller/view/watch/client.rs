@@ -1,4 +1,5 @@
-//! The client for the API server. The client removes unused parts from every answer.
+//! The two clients for the API server. Unused parts of every answer are removed: by the client, or by the scanner of lists
+//! and watches.
 //!
 //! Anyone who may write an object may nest `managedFields` deeper than `serde_json` can read, and kubectl's
 //! `last-applied-configuration` has a copy of a Secret's data. Must not know the purpose of a request.
@@ -16,7 +17,7 @@ use tower::util::MapResponseLayer;
 
 use super::scanner::{Scanner, Shape};
 
-/// Makes the client for everything but lists and watches. Controllers must use no other one for that.
+/// Makes the client for all calls except lists and watches. A controller must use no other client for these calls.
 pub fn connect(config: Config) -> kube::Result<Client> {
     let cut = MapResponseLayer::new(cut);
     Ok(ClientBuilder::try_from(config)?.with_layer(&cut).build())
@@ -40,7 +41,7 @@ impl WatchClient {
         Ok(Self { client, runtime })
     }
 
-    /// Makes it from a client that the calling thread's event loop runs.
+    /// Wraps a client that the calling thread's event loop runs.
     #[cfg(test)]
     pub(crate) fn on_this_thread(client: Client) -> Self {
         Self { client, runtime: Handle::current() }

@@ -1,5 +1,5 @@
-//! The objects of one watch that cannot be decoded. Each is logged once, and all are counted. Knows names and limits. Must
-//! not know how such an object is handled.
+//! The objects of one watch that cannot be decoded, or not in full. Each is counted and logged once, within limits. Knows
+//! names and limits. Must not know how such an object is handled.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -12,10 +12,10 @@ use super::scanner::Captured;
 /// How many log lines one namespace may cause within `PERIOD`.
 const LINES: u32 = 10;
 const PERIOD: Duration = Duration::from_secs(600);
-/// How many namespaces and objects are remembered. Further objects are not logged.
+/// How many namespaces and objects are remembered. Further objects are neither counted nor logged.
 const KEPT: usize = 10_000;
 
-/// The objects of one watch that cannot be decoded.
+/// The objects of one watch that cannot be decoded, or not in full.
 pub(super) struct Faults {
     kind: &'static str,
     gauge: Gauge,
@@ -66,7 +66,7 @@ impl Faults {
     }
 
     pub(super) fn mended(&mut self, object: &Captured) {
-        // Mostly there is none, so that no key has to be created.
+        // Mostly no object is known, so that no key has to be created.
         if !self.known.is_empty()
             && self.known.remove(&(CompactString::from(&object.namespace), CompactString::from(&object.name)))
         {

@@ -21,7 +21,7 @@ pub(crate) struct WatchMetrics {
 }
 
 impl WatchMetrics {
-    /// Registers them under `tokensource_`.
+    /// Registers the gauges under `tokensource_`.
     pub(crate) fn register(&self, registry: &mut Registry) {
         registry.register(
             "tokensource_undecodable_objects",

@@ -51,7 +51,7 @@ const REFUSED_AGAIN: Duration = Duration::from_secs(600);
 /// The state of a watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WatchState {
-    /// The first attempt is in progress.
+    /// The watch has not worked yet, and few attempts have failed.
     Starting,
     Working,
     /// The watch has failed several times in a row.
@@ -236,7 +236,8 @@ impl<K: Watched> Watch<K> {
         Ok(item.captured.resource_version)
     }
 
-    /// Decodes the object, and reports parts that cannot be decoded. None if no part can be decoded.
+    /// Decodes the object, and reports parts that cannot be decoded. None if the object is too large or its metadata cannot
+    /// be decoded.
     fn decode(&mut self, item: &Item) -> Option<K> {
         let decoded = match &item.text {
             Some(text) => K::decode(text),

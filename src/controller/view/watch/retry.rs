@@ -1,5 +1,5 @@
 //! How long a watch waits after consecutive failures, and which failure is logged.
-//! Knows only counts; must not know a clock, nor what failed.
+//! Knows counts, and the watched kind, from which it makes the jitter. Must not know a clock, nor the cause of a failure.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
@@ -17,7 +17,8 @@ pub(crate) struct Retry {
 }
 
 impl Retry {
-    /// Counts a failed attempt. The wait doubles, minus up to a fifth that differs between watches.
+    /// Counts a failed attempt. The wait doubles up to `LONGEST`, minus up to a fifth that differs between kinds and
+    /// attempts.
     pub(crate) fn next(&mut self, what: &str) -> Duration {
         let doubled = FIRST.saturating_mul(1_u32.checked_shl(self.failures.min(16)).unwrap_or(u32::MAX));
         self.failures = self.failures.saturating_add(1);

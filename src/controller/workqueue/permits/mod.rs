@@ -1,6 +1,7 @@
 //! Reconcile permits: they limit how many reconciles work at the same time, and namespaces take turns to get them.
 //!
-//! A reconcile returns its permit while it waits for a provider or an issuer. Must not know what it waits for.
+//! A reconcile returns its permit while it waits for a provider, an issuer, a probe or a webhook. Must not know what a
+//! reconcile does.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

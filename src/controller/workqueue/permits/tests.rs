@@ -106,7 +106,7 @@ proptest! {
                 None => work.await,
             }
         }))).await });
-        prop_assert!(played.is_ok(), "somebody waits for ever");
+        prop_assert!(played.is_ok(), "an acquire never ends");
         let state = permits.lock();
         prop_assert!(state.shares.is_unused());
     }

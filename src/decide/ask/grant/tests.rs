@@ -48,7 +48,7 @@ fn hidden(ask: &Ask) -> Vec<&str> {
 }
 
 #[test]
-fn client_assertions_speak_of_the_client_and_sign_with_the_key_of_their_family() {
+fn client_assertions_name_the_client_and_are_signed_with_the_key_of_their_algorithm() {
     let cases = [
         (
             ClientAuthenticationMethod::ClientSecretJwt,
@@ -73,7 +73,7 @@ fn client_assertions_speak_of_the_client_and_sign_with_the_key_of_their_family()
         assert_eq!(assertion.lifetime, Assertion::DEFAULT_LIFETIME);
         assert_eq!(hidden(&ask), NAMED);
         assert!(NAMED.contains(&material));
-        assert_eq!(ask.grant, GrantKind::JwtBearer, "a refusal is one of the assertion");
+        assert_eq!(ask.grant, GrantKind::JwtBearer, "a refusal is a refusal of the assertion");
     }
 }
 

@@ -6,35 +6,40 @@ use super::*;
 
 /// The state of a TokenSource.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Does {
-    Nothing,
-    Waits,
-    Asks,
+enum Phase {
+    Idle,
+    Waiting,
+    Sending,
 }
 
 #[derive(Clone, Debug)]
 struct State {
     limiter: Limiter,
-    sources: Vec<(Request, Does, bool)>,
+    /// The TokenSources, each with its request, its phase, and whether it has been resumed.
+    sources: Vec<(Request, Phase, bool)>,
     now: DateTime<Utc>,
     next: Option<DateTime<Utc>>,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    Come(usize),
-    Answer(usize, Answer),
+    /// This TokenSource wants to send its request.
+    Acquire(usize),
+    /// The request of this TokenSource is answered.
+    Release(usize, Answer),
+    /// This TokenSource needs no token any more.
     Leave(usize),
+    /// Time passes, until the limiter must be called again.
     Tick,
 }
 
 impl State {
     fn new(names: &[(&str, &str)], permits: usize, is_shared: bool) -> Self {
         let sources = names.iter().enumerate().map(|(number, (namespace, name))| {
-            // One had a token before, the other had none.
+            // Half of the TokenSources had a token before, and the other half had none.
             let request =
                 if number % 2 == 0 { renewal(namespace, name, 5000) } else { first(namespace, name) };
-            (request, Does::Nothing, false)
+            (request, Phase::Idle, false)
         });
         Self {
             sources: sources.collect(),
@@ -46,14 +51,14 @@ impl State {
 
     fn steps(&self) -> Vec<Step> {
         let mut steps = vec![Step::Tick];
-        for (index, (_, does, resumed)) in self.sources.iter().enumerate() {
-            match does {
-                Does::Nothing => steps.push(Step::Come(index)),
-                Does::Waits if *resumed => steps.extend([Step::Come(index), Step::Leave(index)]),
-                Does::Waits => steps.push(Step::Leave(index)),
-                Does::Asks => steps.extend(
+        for (index, (_, phase, resumed)) in self.sources.iter().enumerate() {
+            match phase {
+                Phase::Idle => steps.push(Step::Acquire(index)),
+                Phase::Waiting if *resumed => steps.extend([Step::Acquire(index), Step::Leave(index)]),
+                Phase::Waiting => steps.push(Step::Leave(index)),
+                Phase::Sending => steps.extend(
                     [Answer::Succeeded, down(), Answer::Limited, Answer::Unrelated]
-                        .map(|answer| Step::Answer(index, answer)),
+                        .map(|answer| Step::Release(index, answer)),
                 ),
             }
         }
@@ -62,31 +67,31 @@ impl State {
 
     fn take(&mut self, step: Step) {
         match step {
-            Step::Come(index) => {
-                let (request, does, resumed) = &mut self.sources[index];
+            Step::Acquire(index) => {
+                let (request, phase, resumed) = &mut self.sources[index];
                 *resumed = false;
                 let admission = self.limiter.acquire(request.clone(), self.now);
-                *does = if admission == Admission::Granted { Does::Asks } else { Does::Waits };
+                *phase = if admission == Admission::Granted { Phase::Sending } else { Phase::Waiting };
             }
-            Step::Answer(index, answer) => {
-                let (request, does, _) = &mut self.sources[index];
-                *does = Does::Nothing;
+            Step::Release(index, answer) => {
+                let (request, phase, _) = &mut self.sources[index];
+                *phase = Phase::Idle;
                 let failed = matches!(answer, Answer::Failed(_) | Answer::Limited);
                 request.last_failure = failed.then_some(self.now);
                 self.limiter.release(&request.name, answer, self.now);
             }
             Step::Leave(index) => {
-                let (request, does, resumed) = &mut self.sources[index];
-                (*does, *resumed) = (Does::Nothing, false);
+                let (request, phase, resumed) = &mut self.sources[index];
+                (*phase, *resumed) = (Phase::Idle, false);
                 self.limiter.leave(&request.name, self.now);
             }
             Step::Tick => self.now = self.next.unwrap_or(self.now + TimeDelta::seconds(1)),
         }
         let resumed = self.limiter.resume(self.now);
         for name in &resumed.names {
-            let (_, does, resumed) =
+            let (_, phase, resumed) =
                 self.sources.iter_mut().find(|(request, ..)| request.name == *name).unwrap();
-            assert_eq!(*does, Does::Waits, "only a waiter is resumed");
+            assert_eq!(*phase, Phase::Waiting, "only a waiter is resumed");
             *resumed = true;
         }
         self.next = resumed.next;
@@ -95,47 +100,49 @@ impl State {
     /// Checks the invariants of every state.
     fn check(&self) -> Result<(), String> {
         let limiter = &self.limiter;
-        let count = |what| self.sources.iter().filter(|(_, does, _)| *does == what).count();
+        let count = |wanted| self.sources.iter().filter(|(_, phase, _)| *phase == wanted).count();
         let hold = |holds: bool, what: &str| if holds { Ok(()) } else { Err(what.to_owned()) };
-        hold(limiter.in_flight() == count(Does::Asks), "a permit for each request, and no other")?;
+        hold(limiter.in_flight() == count(Phase::Sending), "a permit for each request, and no other")?;
         hold(limiter.permits.len() <= limiter.capacity, "no more permits than there are")?;
         hold(
-            limiter.in_flight() + limiter.waiting() <= count(Does::Asks) + count(Does::Waits),
-            "nobody twice",
+            limiter.in_flight() + limiter.waiting() <= count(Phase::Sending) + count(Phase::Waiting),
+            "no TokenSource is counted twice",
         )?;
         let held_back = limiter.is_open() || limiter.rate.is_some() || !limiter.limited.is_empty();
         let has_room = |request: &Request| !limiter.is_shared || limiter.shares.has_room(&request.name.0);
-        let asleep = self.sources.iter().any(|(request, does, resumed)| {
-            *does == Does::Waits && !resumed && limiter.waiters.has(&request.name) && has_room(request)
+        let is_overlooked = self.sources.iter().any(|(request, phase, resumed)| {
+            *phase == Phase::Waiting && !resumed && limiter.waiters.has(&request.name) && has_room(request)
         });
         let is_free = limiter.permits.len() < limiter.capacity;
-        hold(held_back || !is_free || !asleep, "a permit is free, and a waiter asleep")
+        hold(held_back || !is_free || !is_overlooked, "a free permit is granted to a waiter")
     }
 
-    /// From here on, each request succeeds and each resumed TokenSource comes: then each waiter gets a permit by the
-    /// returned instant.
-    fn comes_to_rest(mut self) -> Result<(), String> {
+    /// Checks that each waiter gets a permit and that all permits are returned, if from here on each request succeeds and
+    /// each resumed TokenSource acquires its permit.
+    fn serves_all_waiters(mut self) -> Result<(), String> {
         for _ in 0..60 {
-            if self.sources.iter().all(|(_, does, _)| *does != Does::Waits) && self.limiter.in_flight() == 0 {
+            let none_waits = self.sources.iter().all(|(_, phase, _)| *phase != Phase::Waiting);
+            if none_waits && self.limiter.in_flight() == 0 {
                 return if self.limiter.permits.is_empty() {
                     Ok(())
                 } else {
                     Err("a permit is lost".to_owned())
                 };
             }
-            let asks = self.sources.iter().position(|(_, does, _)| *does == Does::Asks);
-            let resumed = self.sources.iter().position(|(_, does, resumed)| *does == Does::Waits && *resumed);
-            let step = match (asks, resumed) {
-                (Some(index), _) => Step::Answer(index, Answer::Succeeded),
-                (None, Some(index)) => Step::Come(index),
+            let sending = self.sources.iter().position(|(_, phase, _)| *phase == Phase::Sending);
+            let resumed =
+                self.sources.iter().position(|(_, phase, resumed)| *phase == Phase::Waiting && *resumed);
+            let step = match (sending, resumed) {
+                (Some(index), _) => Step::Release(index, Answer::Succeeded),
+                (None, Some(index)) => Step::Acquire(index),
                 (None, None) if self.next.is_none() => {
-                    return Err("all wait, and no event will resume them".to_owned());
+                    return Err("waiters are left, and nothing will resume them".to_owned());
                 }
                 (None, None) => Step::Tick,
             };
             self.take(step);
         }
-        Err("a waiter has no turn".to_owned())
+        Err("a waiter got no permit".to_owned())
     }
 }
 
@@ -151,7 +158,7 @@ fn search(begin: State, depth: usize) -> usize {
             if !seen.insert(format!("{next:?}")) {
                 continue;
             }
-            let held = next.check().and_then(|()| next.clone().comes_to_rest());
+            let held = next.check().and_then(|()| next.clone().serves_all_waiters());
             assert_eq!(held, Ok(()), "{path:#?}");
             if path.len() < depth {
                 queue.push_back((next, path));

@@ -3,8 +3,8 @@
 use super::simulation::{Endpoint, Source, World};
 use super::*;
 
-/// TokenSources of a namespace, with one client for all or one for each. Their tokens have this lifetime, and all ages, or
-/// do not exist yet.
+/// TokenSources of a namespace, with one client for all or one for each. With a lifetime, they have tokens of this lifetime
+/// and of different ages. Without a lifetime, they have no tokens yet.
 fn fleet(
     namespace: &str,
     count: usize,
@@ -30,10 +30,11 @@ fn play(sources: Vec<Source>, is_shared: bool, endpoint: Endpoint) -> (usize, us
     (of().map(|source| source.expired).sum(), of().map(|source| source.issued).sum())
 }
 
-/// Compares the healthy TokenSources alone with the same ones beside the others.
+/// Checks that no token of the healthy TokenSources expires beside the others, and that they get at least three quarters of
+/// the tokens that they get alone.
 fn beside(healthy: impl Fn() -> Vec<Source>, others: Vec<Source>, is_shared: bool, case: &str) {
-    let (_, alone) = play(healthy(), is_shared, Endpoint::Well);
-    let (expired, issued) = play(others.into_iter().chain(healthy()).collect(), is_shared, Endpoint::Well);
+    let (_, alone) = play(healthy(), is_shared, Endpoint::Healthy);
+    let (expired, issued) = play(others.into_iter().chain(healthy()).collect(), is_shared, Endpoint::Healthy);
     assert_eq!(expired, 0, "{case}: expired");
     assert!(issued * 4 >= alone * 3, "{case}: {issued} tokens, {alone} without the others");
 }
@@ -42,7 +43,7 @@ const TROUBLED: Endpoint = Endpoint::Fails(Reason::ProviderUnavailable);
 
 #[test]
 fn sources_that_forgot_their_authorities_expire_no_healthy_token() {
-    let healthy = || fleet("ns", 5, Some("healthy"), Endpoint::Well, Some(60));
+    let healthy = || fleet("ns", 5, Some("healthy"), Endpoint::Healthy, Some(60));
     let untrusting = Endpoint::Fails(Reason::TLSVerificationFailed);
     for client in [None, Some("the same")] {
         beside(healthy, fleet("ns", 40, client, untrusting, None), false, "forty without caBundle");
@@ -52,7 +53,7 @@ fn sources_that_forgot_their_authorities_expire_no_healthy_token() {
 #[test]
 fn an_audience_that_gets_an_internal_error_expires_no_healthy_token() {
     for life in [60, 70, 150, 300] {
-        let healthy = || fleet("ns", 5, Some("healthy"), Endpoint::Well, Some(life));
+        let healthy = || fleet("ns", 5, Some("healthy"), Endpoint::Healthy, Some(life));
         for client in [None, Some("the same"), Some("healthy")] {
             for had_a_token in [None, Some(life)] {
                 let audience = fleet("ns", 12, client, TROUBLED, had_a_token);
@@ -64,7 +65,7 @@ fn an_audience_that_gets_an_internal_error_expires_no_healthy_token() {
 
 #[test]
 fn a_failing_client_of_one_namespace_expires_no_token_of_another() {
-    let healthy = || fleet("healthy", 10, Some("client"), Endpoint::Well, Some(60));
+    let healthy = || fleet("healthy", 10, Some("client"), Endpoint::Healthy, Some(60));
     for had_a_token in [None, Some(60)] {
         beside(healthy, fleet("failing", 400, Some("client"), TROUBLED, had_a_token), true, "four hundred");
     }
@@ -74,7 +75,7 @@ fn a_failing_client_of_one_namespace_expires_no_token_of_another() {
 
 #[test]
 fn a_limited_client_delays_no_request_of_another_namespace() {
-    let healthy = || fleet("healthy", 10, Some("client"), Endpoint::Well, Some(60));
+    let healthy = || fleet("healthy", 10, Some("client"), Endpoint::Healthy, Some(60));
     for (count, rate) in [(500, 1.0), (1500, 1.0), (1500, 5.0)] {
         let limited = fleet("limited", count, Some("client"), Endpoint::Limits(rate), None);
         beside(healthy, limited, true, &format!("{count} limited to {rate}"));

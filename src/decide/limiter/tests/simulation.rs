@@ -1,5 +1,5 @@
-//! A fleet behind one limiter, in virtual time. Knows the answers to each TokenSource; must not know what is expected of the
-//! limiter.
+//! A fleet behind one limiter, in virtual time. Knows the answers to each TokenSource; must not know what a test expects of
+//! the limiter.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,7 +11,8 @@ use crate::oauth::Retry;
 /// The answers to requests. An answer takes a tenth of a second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Endpoint {
-    Well,
+    /// Every answer is a token.
+    Healthy,
     /// Every answer is this failure.
     Fails(Reason),
     /// The endpoint answers 429 above this number of requests a second for each client.
@@ -21,7 +22,7 @@ pub(super) enum Endpoint {
 pub(super) struct Source {
     pub(super) request: Request,
     pub(super) endpoint: Endpoint,
-    /// How long its tokens live, in seconds. A renewal is due after half of it.
+    /// The lifetime of its tokens, in seconds. A renewal is due after half of the lifetime.
     pub(super) lifetime: i64,
     pub(super) expires_at: Option<DateTime<Utc>>,
     pub(super) due: DateTime<Utc>,
@@ -52,7 +53,7 @@ impl Source {
         source
     }
 
-    fn ask(&mut self) -> Request {
+    fn next_request(&mut self) -> Request {
         self.request.need = match (self.expires_at, self.failures) {
             (None, _) => Need::First,
             (Some(expires_at), 0) => Need::Renewal(expires_at),
@@ -64,8 +65,11 @@ impl Source {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
-    Comes(usize),
+    /// A reconcile of this TokenSource, which wants a token.
+    Reconcile(usize),
+    /// The answer to the request of this TokenSource.
     Answered(usize),
+    /// The instant at which the limiter must be called again.
     Timer,
 }
 
@@ -84,7 +88,7 @@ impl World {
         let events = sources
             .iter()
             .enumerate()
-            .map(|(index, source)| Reverse((source.due, Event::Comes(index))))
+            .map(|(index, source)| Reverse((source.due, Event::Reconcile(index))))
             .collect();
         Self { sources, limiter, buckets: BTreeMap::new(), events, timer: None, now: at(0) }
     }
@@ -96,14 +100,14 @@ impl World {
             }
             self.now = now;
             match event {
-                Event::Comes(index) => self.comes(index),
+                Event::Reconcile(index) => self.reconcile(index),
                 Event::Answered(index) => self.answered(index),
                 Event::Timer => self.timer = None,
             }
             let resumed = self.limiter.resume(now);
             for name in resumed.names {
                 let index = self.sources.iter().position(|source| source.request.name == name).unwrap();
-                self.events.push(Reverse((now + TimeDelta::milliseconds(1), Event::Comes(index))));
+                self.events.push(Reverse((now + TimeDelta::milliseconds(1), Event::Reconcile(index))));
             }
             if let Some(next) = resumed.next.filter(|next| self.timer.is_none_or(|timer| timer > *next)) {
                 self.timer = Some(next);
@@ -117,12 +121,12 @@ impl World {
         }
     }
 
-    fn comes(&mut self, index: usize) {
+    fn reconcile(&mut self, index: usize) {
         let source = &mut self.sources[index];
         if source.under_way {
             return;
         }
-        if self.limiter.acquire(source.ask(), self.now) == Admission::Granted {
+        if self.limiter.acquire(source.next_request(), self.now) == Admission::Granted {
             source.under_way = true;
             self.events.push(Reverse((self.now + TimeDelta::milliseconds(100), Event::Answered(index))));
         }
@@ -133,7 +137,7 @@ impl World {
         let source = &mut self.sources[index];
         source.under_way = false;
         let reason = match source.endpoint {
-            Endpoint::Well => None,
+            Endpoint::Healthy => None,
             Endpoint::Fails(reason) => Some(reason),
             Endpoint::Limits(rate) => {
                 let bucket = self.buckets.entry(source.request.credentials.clone());
@@ -162,6 +166,6 @@ impl World {
         };
         let (name, due) = (source.request.name.clone(), source.due);
         self.limiter.release(&name, answer, now);
-        self.events.push(Reverse((due, Event::Comes(index))));
+        self.events.push(Reverse((due, Event::Reconcile(index))));
     }
 }

@@ -1,12 +1,12 @@
-//! Random templates, made of valid expressions and of noise: none may panic, exceed its budget, or quote a value.
+//! Random templates, made of valid expressions and of noise: none may panic or quote a value.
 //!
-//! `PROPTEST_CASES=20000 cargo test --lib render::tests::fuzz` tries more of them; .ci/run does.
+//! `PROPTEST_CASES=20000 cargo test --lib render::tests::fuzz` tries more of them, and `.ci/run` some thousands.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// Renders outside of the guard, so that a panic is seen.
+/// Renders without [`panics::contain`], so that a panic fails the test.
 fn try_one(template: &str, scope: Option<&str>) -> Result<(), TestCaseError> {
     for access in ["canary-access", ""] {
         let kept = [("host", Some("canary-host")), ("region", None)]
@@ -21,7 +21,7 @@ fn try_one(template: &str, scope: Option<&str>) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// A word, a constant, or something empty.
+/// A variable, a constant, or an empty value.
 fn leaf() -> impl Strategy<Value = String> {
     prop_oneof![
         prop::sample::select(vec![

@@ -39,7 +39,7 @@ fn longest_wait_that_is_legal_is_waited_out() {
 }
 
 #[test]
-fn refusal_that_only_a_change_can_mend_is_still_not_tried_again() {
+fn refusal_that_only_a_change_can_end_is_still_not_tried_again() {
     for ahead in AHEAD {
         let scene = failed_at(2700 + ahead, Retry::Terminal { repeat: Repeat::Never });
         assert_eq!(scene.when(2712).plan(), Plan::Wait(None), "{ahead}");
@@ -86,7 +86,7 @@ fn success_after_a_failure_of_another_clock_is_a_success() {
 }
 
 #[test]
-fn probe_by_another_clock_does_not_keep_the_token_from_being_shown() {
+fn probe_by_another_clock_does_not_keep_the_token_from_being_probed() {
     let probing = || {
         Scene::good().with(|scene| {
             let probe = serde_json::json!({"url": "https://auth.example.com/me", "interval": "60s"});

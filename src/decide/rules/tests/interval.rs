@@ -17,9 +17,9 @@ fn failed_inputs_wait_for_their_time_and_not_a_moment_longer() {
 #[test]
 fn a_refusal_that_could_lock_an_account_waits_for_a_change() {
     let locked = || failing(Retry::Terminal { repeat: Repeat::Never });
-    assert_eq!(locked().when(50_000_000).plan(), Plan::Wait(None), "time heals nothing");
+    assert_eq!(locked().when(50_000_000).plan(), Plan::Wait(None), "time changes nothing");
     let restarted = locked().with(|s| s.status = locked().status).when(4000);
-    assert_eq!(restarted.plan(), Plan::Wait(None), "a restart heals nothing");
+    assert_eq!(restarted.plan(), Plan::Wait(None), "a restart changes nothing");
     let rotated = locked().when(2705).with(|s| {
         let ReferencedSecret::Present { resource_version, .. } = &mut s.credentials else {
             panic!("no credentials")
@@ -76,7 +76,7 @@ fn a_request_is_dealt_with_once_and_requests_once_a_minute() {
 }
 
 #[test]
-fn a_request_is_dealt_with_once_though_no_status_could_tell() {
+fn a_request_is_handled_once_even_if_the_status_was_not_written() {
     let mut scene = Scene::good().with(requested("1"));
     // The target was written, the status was not, and the process ended.
     scene.published().handled_renew_request = Some("1".to_owned());
@@ -91,7 +91,7 @@ fn a_request_is_dealt_with_once_though_no_status_could_tell() {
 }
 
 #[test]
-fn a_success_that_no_status_could_tell_ends_the_failure() {
+fn a_success_that_the_status_does_not_record_ends_the_failure() {
     for retry in [Retry::TRANSIENT, Retry::TERMINAL] {
         let mut scene = failing(retry).when(3000);
         // The next attempt brought a token, and the process ended before it could write the status.
@@ -116,7 +116,7 @@ fn a_success_that_no_status_could_tell_ends_the_failure() {
 }
 
 #[test]
-fn a_request_calls_off_a_wait_but_not_more_than_once_a_minute() {
+fn a_request_ends_a_wait_but_not_more_than_once_a_minute() {
     let long = || failing(Retry::TERMINAL);
     assert_eq!(
         long().when(2710).with(requested("1")).plan(),
@@ -131,7 +131,7 @@ fn a_request_calls_off_a_wait_but_not_more_than_once_a_minute() {
 }
 
 #[test]
-fn a_requested_renewal_that_failed_stays_owed() {
+fn a_requested_renewal_that_failed_stays_due() {
     let mut scene = Scene::good().with(requested("1"));
     scene.record(&Outcome::Failed(at(600), outage()));
     assert_eq!(scene.observed().open_renew_request(), None, "it is acknowledged");

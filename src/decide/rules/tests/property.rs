@@ -1,5 +1,5 @@
-//! Properties of any observation: an intact, unexpired token that is not due is not replaced, and no function of this layer
-//! panics.
+//! Properties of any observation: an intact, unexpired token that is not due is not replaced, and deciding, making the
+//! status and requeuing do not panic.
 
 use std::time::Duration;
 
@@ -134,7 +134,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_token_that_will_do_is_never_replaced(
+    fn a_usable_token_that_is_not_due_is_never_replaced(
         scene in scene(),
         part_of_life in 0.0..1.0_f64,
     ) {

@@ -9,8 +9,8 @@ const REFUSED: Retry = Retry::Terminal { repeat: Repeat::WhileNew };
 const MINUTE: i64 = 60;
 const HALF_HOUR: i64 = 30 * MINUTE;
 
-/// The longest and shortest wait after the last of these failures, over many uids. Each failure occurs at the retry time of
-/// the previous one.
+/// The shortest and the longest wait after the last of these failures, over many uids. Each failure occurs at the retry
+/// time of the previous one.
 fn last_wait(scene: &Scene, failures: &[Failure]) -> (i64, i64) {
     let waits: Vec<i64> =
         (0..50).map(|n| waits(scene, failures, &format!("uid-{n}")).pop().unwrap()).collect();
@@ -79,8 +79,8 @@ fn refused_inputs_that_have_worked_are_tried_once_more_before_the_token_ends() {
         ("a minute left", 60, 1, 30, 30),
         ("too little left to ask twice", 8, 1, HALF_HOUR, 2 * HALF_HOUR),
         ("nothing left", 0, 1, HALF_HOUR, 2 * HALF_HOUR),
-        ("the one before the end was refused, too", 900, 2, HALF_HOUR, 2 * HALF_HOUR),
-        ("of half the rest there is no half again", 60, 2, HALF_HOUR, 2 * HALF_HOUR),
+        ("the attempt before the end was refused, too", 900, 2, HALF_HOUR, 2 * HALF_HOUR),
+        ("half of the remaining lifetime is waited for once only", 60, 2, HALF_HOUR, 2 * HALF_HOUR),
     ];
     for (name, life_left, times, least, most) in cases {
         for class in [refused(), assertion_refused_before()] {
@@ -140,7 +140,7 @@ fn refused_inputs_that_have_never_worked_are_given_three_minutes() {
 }
 
 #[test]
-fn a_password_is_not_shown_more_often_for_being_new_or_about_to_expire() {
+fn a_password_is_not_sent_more_often_if_it_is_new_or_the_token_expires_soon() {
     let hourly = failure(Reason::InvalidClient, Retry::Terminal { repeat: Repeat::Hourly });
     for scene in [Scene::fresh(), proven(900)] {
         let (shortest, longest) = last_wait(&scene, std::slice::from_ref(&hourly));

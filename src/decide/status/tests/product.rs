@@ -165,7 +165,7 @@ fn the_rules_can_be_broken() {
 }
 
 #[test]
-fn without_a_usable_token_it_is_said_whether_work_goes_on() {
+fn without_a_usable_token_either_stalled_or_reconciling_is_true() {
     each(|name, scene, outcome| {
         let mut after = scene.clone();
         after.record(outcome);
@@ -181,7 +181,7 @@ fn without_a_usable_token_it_is_said_whether_work_goes_on() {
 fn the_same_outcome_again_changes_nothing() {
     each(|name, scene, outcome| {
         if matches!(outcome, Outcome::Failed(..)) {
-            return; // each is an attempt more
+            return; // each is one more attempt
         }
         let mut once = scene.clone();
         once.record(outcome);
@@ -193,7 +193,7 @@ fn the_same_outcome_again_changes_nothing() {
 }
 
 #[test]
-fn a_look_at_a_good_token_writes_nothing() {
+fn a_reconcile_of_a_valid_token_writes_nothing() {
     let scene = Scene::good();
     for seconds in [600, 601, 1000, 2600] {
         let later = scene.clone().when(seconds).with(|scene| scene.record(&Outcome::Unchanged));

@@ -1,4 +1,4 @@
-//! Properties of any bytes: no panic, and no byte of a body in an error.
+//! Properties of any bytes: no panic, and nothing of a body in an error except its code and description.
 
 use std::error::Error as StdError;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// A text in every place of a body that must not be shown.
+/// A text in the parts of a body that must not be shown.
 const CANARY: &str = "QxJ7zK";
 
 fn any_status() -> impl Strategy<Value = u16> {
@@ -45,7 +45,7 @@ fn marked() -> impl Strategy<Value = String> {
     "[ -~]{0,12}".prop_map(|text| format!("{text}{CANARY}{text}"))
 }
 
-/// A value of any type that contains the canary.
+/// A value of any type, with the canary if the type can contain text.
 fn any_value() -> impl Strategy<Value = Value> {
     prop_oneof![
         marked().prop_map(Value::from),
@@ -78,7 +78,7 @@ fn any_members() -> impl Strategy<Value = Value> {
     prop::collection::btree_map(name, any_value(), 0..8).prop_map(|members| json!(members))
 }
 
-/// Documents, broken documents, pages and noise, each with the canary.
+/// Documents, broken documents, pages and noise, most of them with the canary.
 fn any_body() -> impl Strategy<Value = Vec<u8>> {
     let document = || any_members().prop_map(|members| members.to_string());
     prop_oneof![

@@ -177,7 +177,7 @@ fn codes_of_the_spec_decide_before_the_token_is_looked_for() {
     ] {
         assert_eq!(explained(body).refusal().reason, reason, "{body}");
     }
-    // Without a code, the answer is read as any other.
+    // Without a code, the answer is read as any other answer.
     assert_eq!(explained(GOOD).token().access_token.expose(), "a");
     // A code in `successCodes` means success only in a 200 response, and gives no reason for a 400.
     let refused = response(400, JSON, r#"{"code":0}"#);
@@ -188,7 +188,7 @@ fn codes_of_the_spec_decide_before_the_token_is_looked_for() {
     assert_eq!(refused.refusal().response.status, 400);
 }
 
-/// `fields.errorDescription` may name any member, so it is shown only if an administrator chose it.
+/// `fields.errorDescription` may name any member, so its text is shown only if an administrator chose the member.
 #[test]
 fn descriptions_of_a_chosen_member_are_shown_to_those_who_may_see_everything() {
     for (disclosure, shown) in [

@@ -1,4 +1,4 @@
-//! The token client behind proxies that work, refuse, hang and lie.
+//! The token client behind proxies that work, refuse, hang, or answer in the provider's place.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -31,11 +31,12 @@ enum Manner {
     HangUp,
 }
 
-/// A CONNECT proxy on a free port of 127.0.0.1, and every byte that clients have sent to it before a tunnel was open.
+/// A CONNECT proxy on a free port of 127.0.0.1, with the bytes that clients have sent to it.
 struct Proxy {
     port: u16,
+    /// The CONNECT requests.
     heads: Arc<Mutex<Vec<String>>>,
-    /// The bytes from clients to servers.
+    /// The first bytes from clients after the CONNECT requests.
     carried: Arc<Mutex<Vec<u8>>>,
 }
 

@@ -93,7 +93,7 @@ struct Stored {
 
 struct Process {
     candidate: Candidate,
-    /// When it acts next; None once it has ended.
+    /// When the process acts next; None once it has ended.
     at: Option<Duration>,
     /// The lease as this process last wrote it.
     ours: Option<Stored>,
@@ -101,7 +101,7 @@ struct Process {
     killed: Option<Duration>,
 }
 
-/// Several processes and one lease. A call takes no time, except that a silent API server takes the whole deadline.
+/// Several processes and one lease. A call takes no time, except that a call without a response takes the whole deadline.
 struct World {
     start: Instant,
     lease: Option<Stored>,
@@ -217,7 +217,7 @@ fn seconds(count: u64) -> Duration {
 
 proptest! {
     /// For any behaviour of the API server and any time at which a process is killed: two processes never lead at the same
-    /// time, and in the end one leads.
+    /// time, and once the API server answers again, a process leads.
     #[test]
     fn two_processes_never_lead_and_a_dead_leader_is_replaced(
         starts in prop::collection::vec(0_u64..20_000, 2..4),
@@ -251,7 +251,8 @@ proptest! {
         prop_assert_eq!(after.last().and_then(|(_, leader)| *leader), before);
     }
 
-    /// Without an outage a killed leader is replaced within its lease's duration and two reads.
+    /// Without an outage, a killed leader is replaced within 21 s: the duration of the lease, one pause between two reads,
+    /// and the conflicts with other candidates.
     #[test]
     fn killed_leader_is_replaced_within_twenty_one_seconds(
         starts in prop::collection::vec(0_u64..20_000, 2..4),

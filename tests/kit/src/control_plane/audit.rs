@@ -22,7 +22,7 @@ pub struct AuditEntry {
     pub subresource: String,
     /// Empty if the request names none.
     pub namespace: String,
-    /// Empty for lists and watches, and for creates, whose URL has no name.
+    /// Empty if neither the URL nor the body has a name, as for most lists and watches and for creates with `generateName`.
     pub name: String,
     /// The user's name; a `ServiceAccount`'s is `system:serviceaccount:NAMESPACE:NAME`.
     pub user: String,

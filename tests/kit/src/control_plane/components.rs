@@ -1,6 +1,6 @@
 //! The command lines and files of the three programs.
 //!
-//! Knows flags; must not know who speaks to the programs or when they are ready.
+//! Knows flags, and etcd's socket; must not know who speaks to the programs, or when the API server is ready.
 
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -19,8 +19,9 @@ pub(super) const ETCD_SOCKET: &str = "etcd.sock:0";
 /// The socket by which the second API server reaches etcd.
 pub(super) const PIPE_SOCKET: &str = "pipe.sock:0";
 
-/// The API server logs one line for each request when the request is answered or, for a watch, has begun. Statuses and Events are
-/// logged with their bodies, so that tests can search all of them and not only the last.
+/// The API server logs one line for each request when the request is answered or, for a watch, has begun. Writes of
+/// controllers to objects of `tokensource.dev` and to Events are logged with their bodies, so that tests can search all
+/// statuses and Events and not only the last.
 const AUDIT_POLICY: &str = "\
 apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -32,7 +33,8 @@ rules:
 - level: Metadata
 ";
 
-/// The controllers for garbage collection, namespaces and ServiceAccounts; none for nodes or pods.
+/// The controllers for garbage collection, namespaces, ServiceAccounts, aggregated `ClusterRole`s and admission policies; none
+/// for nodes or pods.
 const CONTROLLERS: &str = "garbage-collector-controller,namespace-controller,serviceaccount-controller,\
     serviceaccount-token-controller,root-ca-certificate-publisher-controller,\
     clusterrole-aggregation-controller,validatingadmissionpolicy-status-controller";

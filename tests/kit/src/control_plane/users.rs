@@ -98,7 +98,7 @@ impl Users {
         copy.kubeconfig(user)
     }
 
-    /// The same users at another server.
+    /// These users at another server.
     pub(super) fn at(&self, server: &str, authority_pem: &str) -> Self {
         Self {
             directory: self.directory.clone(),

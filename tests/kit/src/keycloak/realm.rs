@@ -8,27 +8,29 @@ use crate::authority::Identity;
 
 /// A realm whose refresh tokens may be used again.
 pub const REALM: &str = "lending";
-/// The same realm, but a refresh token is good for one use, as at Apiax.
+/// A realm with the same clients and user, in which a refresh token can be used once, as at Apiax.
 pub const ROTATING_REALM: &str = "rotating";
 
-/// A confidential client with a service account: `client_credentials`, tokens for five minutes. The client may exchange
-/// tokens (RFC 8693).
+/// A confidential client with a service account: `client_credentials`, tokens for five minutes. Only this client may
+/// exchange tokens (RFC 8693).
 pub const MACHINE: &str = "machine";
-/// The same, with tokens for [`BRIEF_LIFESPAN`] seconds.
+/// As [`MACHINE`], with tokens that live [`BRIEF_LIFESPAN`] seconds.
 pub const BRIEF: &str = "brief";
 /// How long the tokens of [`BRIEF`] live, in seconds.
 pub const BRIEF_LIFESPAN: u64 = 10;
-/// The same as [`MACHINE`], but it authenticates by `client_secret_jwt`.
+/// As [`MACHINE`], and authenticated by `client_secret_jwt`.
 pub const SECRET_JWT: &str = "secret-jwt";
-/// The same, by `private_key_jwt`, RS256; its key is [`signer`](super::Keycloak::signer).
+/// As [`MACHINE`], and authenticated by `private_key_jwt` with RS256 and the key [`signer`](super::Keycloak::signer).
 pub const SIGNED_JWT: &str = "signed-jwt";
-/// The same, by `tls_client_auth`: a certificate of the same authority for this very common name.
+/// As [`MACHINE`], and authenticated by `tls_client_auth`: a certificate with this common name, from the authority that
+/// issued the server's certificate.
 pub const MUTUAL_TLS: &str = "mutual-tls";
-/// The secret of the first three, with everything that form-encoding changes and the 64 bytes HS512 wants.
+/// The secret of the confidential clients, with characters that form-encoding changes, and with the 64 bytes that HS512
+/// requires.
 pub const SECRET: &str = "a+secret/with=everything&that%20form~encoding:changes*0123456789";
 /// A public client that may use the password grant, as at Apiax.
 pub const PUBLIC: &str = "integration-api";
-/// Its user.
+/// The user of the password grant.
 pub const USERNAME: &str = "someone@example.com";
 /// The user's password.
 pub const PASSWORD: &str = "a+pass/word=with&100%~";

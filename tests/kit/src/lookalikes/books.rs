@@ -88,7 +88,7 @@ impl Books {
     }
 }
 
-/// A secret with every character that an encoding may change, and random enough to be searched for in logs.
+/// A secret with characters that encodings change, and random enough to be searched for in logs.
 pub(super) fn secret(name: &str) -> String {
     format!("{name}+/=&% ~{}", unique::word(20))
 }

@@ -35,7 +35,7 @@ impl Refusal {
         Self::oauth(400, "invalid_request", why)
     }
 
-    /// RFC 6749 §5.2. The description names no value: a wrong credential is still a credential.
+    /// RFC 6749 §5.2. The description contains no value, because a wrong credential may be a secret, too.
     pub(super) fn invalid_client() -> Self {
         Self::oauth(401, "invalid_client", "unknown client or wrong secret")
     }

@@ -27,8 +27,8 @@ const AUDIENCE: &str = "https://api.ocrolus.com/";
 
 fn exchange(request: &RecordedRequest, books: &mut Books) -> Result<Value, Refusal> {
     let with_audience = ["grant_type", "client_id", "client_secret", "audience"];
-    let asks_for_one = request.form_value("audience").is_some();
-    let members = form(request, &with_audience[..if asks_for_one { 4 } else { 3 }])?;
+    let has_audience = request.form_value("audience").is_some();
+    let members = form(request, &with_audience[..if has_audience { 4 } else { 3 }])?;
     no_authorization(request)?;
     grant(&members, "client_credentials")?;
     client(&members, books)?;

@@ -1,5 +1,5 @@
-//! Images without a registry and without a tool: a program of this machine with the libraries it needs, as the archive that
-//! `docker save` would write.
+//! Images without a registry and without a container builder: a program of this machine with the libraries that it needs, as
+//! the archive that `docker save` would write.
 //!
 //! Knows the archive's format; must not know what the program does.
 

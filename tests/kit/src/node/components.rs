@@ -12,7 +12,7 @@ use super::{ADDRESS, NAME, PAUSE_IMAGE};
 use crate::assets;
 use crate::process::Program;
 
-/// Relative to the directory.
+/// The socket of containerd, relative to the directory.
 pub(super) const SOCKET: &str = "containerd.sock";
 
 /// The network of pods; Services are in 10.0.0.0/24.
@@ -91,7 +91,7 @@ fn kubelet_settings(directory: &Path, cgroup: &str) -> String {
         "evictionHard": { "memory.available": "1Mi", "nodefs.available": "1Mi", "imagefs.available": "1Mi" },
         "imageGCHighThresholdPercent": 100,
         "volumePluginDir": directory.join("volume-plugins"),
-        // How soon a mounted Secret shows a new value; the default is a minute, and the story's tokens live for two.
+        // How soon a mounted Secret shows a new value. The default is a minute, and the story's tokens live for two minutes.
         "syncFrequency": "10s",
     })
     .to_string()
@@ -102,8 +102,9 @@ pub(super) fn containerd(directory: &Path) -> Program {
     Program::new(directory, "containerd", "containerd", arguments)
 }
 
-/// A DNS server that knows these names and answers that all others do not exist. Without an upstream it would refuse to
-/// answer, which ends a search through the domains of resolv.conf.
+/// A DNS server that knows these names and answers that all others do not exist. Without `--local`, dnsmasq would refuse to
+/// answer for the others, because it has no upstream server, and a refusal ends a client's search through the domains of
+/// resolv.conf.
 pub(super) fn name_server(directory: &Path, names: &[(&str, Ipv4Addr)]) -> Program {
     let mut arguments: Vec<String> = [
         "--keep-in-foreground",
@@ -140,7 +141,7 @@ pub(super) fn kube_proxy(directory: &Path, kubeconfig: &Path) -> Program {
         format!("--hostname-override={NAME}"),
         format!("--cluster-cidr={POD_NETWORK}"),
         "--proxy-mode=iptables".into(),
-        // The machine's limits are not ours to set.
+        // With 0, kube-proxy leaves the machine's limits unchanged.
         "--conntrack-max-per-core=0".into(),
         "--conntrack-min=0".into(),
         "--conntrack-tcp-timeout-established=0s".into(),

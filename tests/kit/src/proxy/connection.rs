@@ -106,8 +106,8 @@ async fn read_call(client: &mut TlsStream<TcpStream>) -> io::Result<Option<(Call
     }
 }
 
-/// Waits until the injection is released; false if the client disconnects before. The disconnection of a client that was just
-/// killed may not have been noticed yet.
+/// Waits until the injection is released; false if the client disconnects before. After the release, waits a moment more,
+/// because the disconnection of a client that was just killed may not have been noticed yet.
 async fn let_go(injection: &Injection, client: &mut TlsStream<TcpStream>) -> bool {
     const NOTICED: Duration = Duration::from_millis(100);
     let mut held = injection.held.subscribe();

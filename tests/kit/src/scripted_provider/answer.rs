@@ -1,6 +1,6 @@
 //! Answers of a provider: good tokens, OAuth errors, and the faults of a hostile or broken server.
 //!
-//! Knows status lines, headers and bodies. Must not know sockets, which `connection` does.
+//! Knows status lines, headers and bodies. Must not know sockets: `connection` sends the answers.
 
 use std::time::Duration;
 
@@ -196,7 +196,7 @@ impl Answer {
     }
 
     fn response(status: u16, content_type: &str, body: Body) -> Self {
-        // The headers that RFC 6749 §5.1 requires for a token response.
+        // RFC 6749 §5.1 requires `Cache-Control: no-store` for a token response.
         let headers = [("Content-Type", content_type), ("Cache-Control", "no-store")];
         Self::act(Act::Respond(Response {
             status,

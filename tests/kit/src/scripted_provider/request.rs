@@ -24,7 +24,7 @@ pub struct RecordedRequest {
     pub body: Vec<u8>,
     /// When the last byte of the head had arrived.
     pub arrived: DateTime<Utc>,
-    /// The same on the monotonic clock, for measuring distances.
+    /// When the last byte of the head had arrived, on the monotonic clock: for differences between requests.
     pub instant: Instant,
     /// The number of the connection, from 1.
     pub connection: usize,

@@ -135,7 +135,7 @@ fn deleted_objects_leave_no_series() {
 }
 
 #[test]
-fn our_own_writes_show_before_the_cache_has_them_and_are_not_forgotten_for_it() {
+fn our_own_writes_show_before_the_cache_has_them_and_a_scrape_drops_none() {
     let (view, mut writer) = view();
     let [early, later] = ["2026-01-01T01:00:00Z", "2026-01-01T02:00:00Z"].map(|time| status(0, time));
     let cached = source("a", "one", "1", Some(&early));

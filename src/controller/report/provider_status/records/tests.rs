@@ -87,7 +87,7 @@ async fn cluster_providers_go_first_then_what_has_waited_longest_and_no_namespac
     assert_eq!(names, expected);
 }
 
-/// One of the objects of a namespace.
+/// An object in the namespace of this name.
 struct OneOf<'a>(&'a str);
 
 impl Due for OneOf<'_> {
@@ -120,7 +120,7 @@ async fn namespaces_whose_writes_fail_keep_nobody_from_being_written() {
     // Two namespaces do not end a sweep.
     let (two, mut of_two) = (&failing[..4], records(&all));
     assert_eq!(sweep(&mut of_two, &[two, &good].concat(), two, &answered(500)), ["shared", "d1"]);
-    // Three do, and are the last of the next sweep.
+    // Three namespaces end it, and come last in the next sweep.
     let mut records = records(&all);
     assert_eq!(sweep(&mut records, &all, &failing, &answered(500)), ["shared"]);
     tokio::time::advance(Duration::from_secs(10)).await;
@@ -164,9 +164,9 @@ async fn lasting_failures_are_logged_once_for_each_cause() {
     // One object that always fails does not hide a missing right.
     assert!(!records.failed(&b, &forbidden) && records.failed(&b, &forbidden));
     assert!(!records.failed(&c, &forbidden) && !records.failed(&c, &forbidden));
-    assert!(!records.ended(), "all of it lasts");
+    assert!(!records.ended(), "both failures last");
     records.succeeded(&b);
-    assert!(!records.ended(), "of the other object");
+    assert!(!records.ended(), "the write for the other object still fails");
     records.succeeded(&c);
     assert!(records.ended());
     // The next failure is logged again.

@@ -18,7 +18,7 @@ pub(super) fn length_of_claims(provider: &TokenProviderSpec) -> usize {
     claims_of(provider).map(length).fold(0, usize::saturating_add)
 }
 
-/// The size of claims in memory, which is many times the length of their text.
+/// The size of claims in memory, which can be many times the length of their text.
 pub(super) fn weight_of_claims(provider: &TokenProviderSpec) -> usize {
     claims_of(provider).flat_map(serde_json::Map::values).map(weight_of).sum()
 }

@@ -19,13 +19,13 @@ use crate::api::{
     TokenProviderStatus, TokenSource, TokenSourceSpec, TokenSourceStatus, annotation,
 };
 
-/// The limits for decoding a spec. The limits of the CRDs are lower.
+/// The limits for decoding a spec. The limits of the CRDs are lower, except for the contents of additional claims.
 const SPEC: Bound = Bound { bytes: 512 * 1024, depth: 32, values: 1024 };
 /// The limits for decoding a status, which a newer version may have written.
 const STATUS: Bound = Bound { bytes: 128 * 1024, depth: 16, values: 1024 };
 /// The limits for decoding the status of a provider object, which has one condition.
 const PROVIDER_STATUS: Bound = Bound { bytes: 16 * 1024, depth: 8, values: 128 };
-/// The most bytes of all claims of an assertion together, as JSON.
+/// The most bytes of the claims of all assertions of a provider block together, as JSON.
 const CLAIMS: usize = 64 * 1024;
 /// The most characters of the value of `renew-requested-at`: as many as status has room for.
 const RENEW_REQUEST: usize = 1024;
@@ -88,7 +88,7 @@ watched_provider!(ClusterTokenProvider, ClusterTokenProviderSpec, provider);
 impl Watched for PartialObjectMeta<Secret> {
     const KIND: &'static str = "Secret";
     const METADATA_ONLY: bool = true;
-    /// Twice the largest weight of a target.
+    /// Several times the usual weight of a target.
     const LIGHT: usize = 3 * 1024;
 
     fn decode(text: &[u8]) -> Result<Decoded<Self>, String> {
@@ -109,7 +109,8 @@ impl Watched for PartialObjectMeta<Secret> {
     }
 
     fn weight(&self, _: usize) -> usize {
-        // Our annotations are the only part of a Secret's metadata that may be long.
+        // The scanner has emptied the annotations of others, so only the values of this controller's annotations may be
+        // long.
         self.metadata.annotations.iter().flatten().map(|(_, value)| value.len()).sum()
     }
 
@@ -203,8 +204,7 @@ fn mark(metadata: &mut ObjectMeta, fault: Option<&str>) {
     }
 }
 
-/// Drops unused parts, since thousands of objects may be in memory. The controller uses only one of the annotations; kubectl's
-/// contains a copy of the whole object.
+/// Drops unused parts, since thousands of objects may be in memory. The controller uses only one of the annotations.
 fn prune(source: &mut TokenSource) {
     let mut metadata = std::mem::take(&mut source.metadata);
     let finalizers = Finalizers::shorten(metadata.finalizers.as_deref().unwrap_or_default());

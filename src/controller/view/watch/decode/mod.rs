@@ -46,10 +46,10 @@ pub(crate) trait Watched:
         text
     }
 
-    /// Drops the large parts, and keeps what a status needs to explain it.
+    /// Drops the large parts. An object with a spec is marked with the reason.
     fn lighten(&mut self, why: &str);
 
-    /// An object with nothing but its identity, to report that it cannot be decoded.
+    /// An object with nothing but its identity, to report as deleted an object that cannot be decoded.
     fn identified(captured: &Captured) -> Self {
         let text = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
         let mut object = Self::default();
@@ -64,7 +64,7 @@ pub(crate) trait Watched:
     }
 }
 
-/// The failure to report if the spec of this object could not be decoded in full.
+/// The failure to report if the spec of this object could not be decoded or kept in full.
 pub(crate) fn unreadable<K: Watched>(object: &K) -> Option<Failure> {
     let fault = object.meta().annotations.as_ref()?.get(annotation::UNREADABLE)?;
     let message = format!(

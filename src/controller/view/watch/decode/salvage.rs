@@ -11,7 +11,7 @@ pub(super) fn place(what: &str, error: &serde_json::Error) -> String {
     format!("{what} cannot be read from byte {} on", error.column())
 }
 
-/// Decodes the whole value or, if that fails, each member by itself. Returns the first fault too.
+/// Decodes the whole value or, if that fails, each member by itself. Also returns the places of the faults, at most eight.
 pub(super) fn salvage<T: DeserializeOwned>(
     raw: &RawValue,
     what: &str,

@@ -133,7 +133,7 @@ fn no_part_of_the_metadata_is_kept_that_nobody_uses() {
     assert_eq!(kept::<TokenSource>(&text), ["finalizers"]);
     assert_eq!(kept::<PartialObjectMeta<Secret>>(&text), ["annotations", "managedFields"]);
     assert_eq!(kept::<PartialObjectMeta<Namespace>>(&text), ["labels"]);
-    // A spec that cannot be read leaves its mark.
+    // The specs can be read, so there is no annotation that marks them.
     assert_eq!(kept::<TokenProvider>(&text), Vec::<String>::new());
     assert_eq!(kept::<ClusterTokenProvider>(&text), Vec::<String>::new());
 }
@@ -146,7 +146,7 @@ fn a_renewal_request_is_kept_as_far_as_status_has_room() {
 }
 
 #[test]
-fn a_provider_that_cannot_be_read_is_there_and_says_so() {
+fn a_provider_with_an_unreadable_spec_is_kept_and_reports_the_fault() {
     let text = format!(
         r#"{{"metadata":{{"name":"p"}},"spec":{{"tokenEndpoint":"https://a.example/t","bodyFormat":"XML","assertionGrant":{{"claims":{}}}}}}}"#,
         nested(200)

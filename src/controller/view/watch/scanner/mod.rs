@@ -44,7 +44,7 @@ pub(crate) struct Item {
     pub(crate) captured: Captured,
 }
 
-/// The position in the text.
+/// The state of a scan.
 pub(crate) struct Scanner {
     shape: Shape,
     longest: usize,

@@ -1,5 +1,5 @@
-//! The lower bound: a client that does only the necessary work for a token, one token request, one write of a Secret and one
-//! write of a status, with the controller's concurrency.
+//! The lower bound: a client that does only the necessary work for a token, with the controller's concurrency. The necessary
+//! work is one token request, one write of a Secret and one write of a status.
 //!
 //! Runs on threads of its own, so that its CPU time is measured separately. Has no cache, no watch and no checks.
 
@@ -22,7 +22,7 @@ use crate::fleet::Place;
 use crate::measure::cpu_of_threads;
 use crate::provider::Provider;
 
-/// The name of its threads; the kernel keeps 15 characters.
+/// The name of the bare client's threads; the kernel keeps 15 characters.
 const THREADS: &str = "bench-bare";
 /// The controller's default.
 const CONCURRENCY: usize = 16;
@@ -119,7 +119,7 @@ impl Bare {
         *self.shared.sources[number].1.lock().await = source;
     }
 
-    /// The CPU time of all bare clients so far.
+    /// The CPU time of the running bare clients so far.
     pub(crate) fn cpu() -> Duration {
         cpu_of_threads(THREADS)
     }
@@ -198,7 +198,7 @@ impl Shared {
     }
 }
 
-/// A target as the controller writes it.
+/// A target like those that the controller writes.
 fn target(place: &Place, source: &DynamicObject, token: &str, now: DateTime<Utc>) -> Secret {
     let expires_at = timestamp(now + TimeDelta::hours(1));
     let object = json!({
@@ -230,7 +230,7 @@ fn target(place: &Place, source: &DynamicObject, token: &str, now: DateTime<Utc>
     secret
 }
 
-/// A status as the controller writes it.
+/// A status like those that the controller writes.
 fn status(place: &Place, version: &str, now: DateTime<Utc>) -> Value {
     let condition = |kind: &str, reason: &str, message: &str| {
         json!({

@@ -34,7 +34,7 @@ impl Place {
     }
 }
 
-/// New, unique places.
+/// The places of `count` TokenSources, which are unique for each prefix.
 pub(crate) fn places(prefix: &str, count: usize) -> Vec<Place> {
     (0..count)
         .map(|number| Place {

@@ -1,5 +1,5 @@
-//! Records the events of two watches: when each target got which token, and the status of each TokenSource. Must not know
-//! how figures are computed from the record.
+//! Records the events of two watches: when each target got a new token, and the state and renewal time of each TokenSource.
+//! Must not know how figures are computed from the record.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,7 @@ use kube::{Api, Client, ResourceExt};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// The record of one TokenSource, by name, because names are unique across namespaces here.
+/// The record of one TokenSource. Its name is the key, because names are unique across namespaces here.
 #[derive(Clone, Debug, Default)]
 struct Seen {
     ready: bool,
@@ -28,7 +28,7 @@ struct Seen {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrival {
     pub(crate) at: DateTime<Utc>,
-    /// When it was due, and when the previous one expired; None for a first token.
+    /// When the renewal was due, and when the previous token expires; None for a first token.
     pub(crate) due: Option<DateTime<Utc>>,
     pub(crate) deadline: Option<DateTime<Utc>>,
 }
@@ -201,7 +201,7 @@ pub(crate) fn seconds(span: TimeDelta) -> f64 {
     span.as_seconds_f64()
 }
 
-/// The percentile of the values; None without values.
+/// The percentile of the values; NaN without values.
 pub(crate) fn percentile(values: &[f64], share: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

@@ -12,7 +12,7 @@
     clippy::panic,
     clippy::indexing_slicing
 )] // a program for people
-#![allow(clippy::disallowed_methods)] // that measures real time
+#![allow(clippy::disallowed_methods)] // the benchmark measures real time
 
 mod bare;
 mod fleet;
@@ -55,7 +55,7 @@ fn main() {
     println!("{}", tables.join("\n"));
 }
 
-/// A setting from the environment; `make` leaves it empty where it is not set.
+/// A setting from the environment. An empty value counts as not set.
 fn setting(name: &str, default: &str) -> String {
     std::env::var(name).ok().filter(|value| !value.is_empty()).unwrap_or_else(|| default.to_owned())
 }

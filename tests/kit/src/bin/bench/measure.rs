@@ -8,7 +8,7 @@ use std::time::Duration;
 use kube::Client;
 use tokensource_kit::process::Process;
 
-/// The kernel counts CPU time in these (`getconf CLK_TCK`, 100 on every Linux that Kubernetes runs on).
+/// The unit in which the kernel counts CPU time (`getconf CLK_TCK`, 100 on every Linux that Kubernetes runs on).
 const TICK: Duration = Duration::from_millis(10);
 
 /// The CPU time that a process has taken so far, in user and in kernel mode.
@@ -57,7 +57,7 @@ pub(crate) struct Server {
     pub(crate) watch_bytes: f64,
 }
 
-/// The resources that count; requests of the API server to itself are left out.
+/// The resources whose requests are counted. Resources that only the API server itself requests are left out.
 const RESOURCES: [&str; 6] =
     ["secrets", "tokensources", "events", "tokenproviders", "clustertokenproviders", "configmaps"];
 /// The resources whose watch traffic is counted.
@@ -118,7 +118,7 @@ impl Server {
         self.requests.iter().filter(|(key, _)| counts(&verb(key))).fold(0.0, |sum, (_, value)| sum + value)
     }
 
-    /// `0.98 GET secrets, …` for each of so many; watches and what is rare left out.
+    /// The requests for each of `many` objects, `0.98 GET secrets, …`, without watches and requests rarer than one in 200.
     pub(crate) fn each(&self, many: f64) -> String {
         let shown = |(key, value): (&String, &f64)| {
             let each = value / many;

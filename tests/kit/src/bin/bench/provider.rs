@@ -1,5 +1,5 @@
 //! A token endpoint that is too fast to affect the measurements: TLS, HTTP/1.1 with kept connections, one kind of answer.
-//! Counts the requests of each client and the requests that arrive too early, and can limit requests per second.
+//! Counts the granted requests of each client and those that arrive too early, and can limit requests per second.
 //!
 //! Runs on threads of its own, so that its CPU time is measured separately. Must not know Kubernetes.
 
@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio_rustls::TlsAcceptor;
 
-/// The name of its threads; the kernel keeps 15 characters.
+/// The name of the provider's threads; the kernel keeps 15 characters.
 pub(crate) const THREADS: &str = "bench-provider";
 /// The length of a typical access token that is a JWT.
 const TOKEN: usize = 900;
@@ -171,7 +171,7 @@ async fn converse(stream: TcpStream, acceptor: TlsAcceptor, shared: Arc<Shared>)
     }
 }
 
-/// The client of a complete request and where the request ends; None if it is incomplete.
+/// The client of a complete request, and the offset of the end of the request; None if the request is incomplete.
 fn parse(received: &[u8]) -> Option<(String, usize)> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut request = httparse::Request::new(&mut headers);

@@ -42,7 +42,8 @@ impl Fleet {
         world.provider.set_lives(Lives::Spread { pause: Duration::from_secs(8), life });
         let places = fleet::places("fleet", size);
         fleet::prepare(&world.admin, &places, &world.provider).await;
-        // The controller starts first: a new leader reads each older target once more within its first two minutes.
+        // The controller starts first: in its first two minutes, a leader reads a target of an older TokenSource once more
+        // before it requests a token.
         let controller = world.controller();
         controller.ready().await;
         tokio::time::sleep(Duration::from_secs(2)).await;

@@ -87,7 +87,7 @@ async fn run(world: &World, late: &[Place], size: usize) -> Run {
     Run { cold, settled, idle, latencies, restart }
 }
 
-/// Waits until the API server has finished its work.
+/// Waits until nothing was written for three seconds.
 async fn settle(world: &World) {
     loop {
         let meter = world.meter(Duration::ZERO).await;

@@ -1,5 +1,4 @@
-//! The table: one row for each figure, one column for each size, with the lower bound beside each. Must not know the
-//! measurements.
+//! The table for one size: one row for each figure, with the lower bound beside the figure. Must not know the measurements.
 
 /// A figure for one size of the fleet.
 #[derive(Clone, Debug)]

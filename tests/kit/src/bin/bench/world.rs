@@ -43,8 +43,9 @@ impl World {
         Self { plane, provider, journal, admin, _watches: watches }
     }
 
-    /// Starts the release binary like the Deployment, with the environment of the image, and does not wait. One additional
-    /// argument permits connections to this machine.
+    /// Starts the release binary like the Deployment, with the allocator's settings of the image, and does not wait. The
+    /// additional arguments permit requests to this machine, set a free port, and name the namespace of the lease, which a
+    /// pod knows. The environment names the certificate authorities.
     pub(crate) fn controller(&self) -> ControllerProcess {
         let authorities = self.authorities().display().to_string();
         ControllerProcess::spawn(
@@ -55,7 +56,8 @@ impl World {
         )
     }
 
-    /// The authorities of the image, and the provider's: most providers need no bundle of their own.
+    /// The certificate authorities of this machine, like those in the image, and the provider's authority: so the provider
+    /// object needs no bundle, as with most providers.
     fn authorities(&self) -> PathBuf {
         let path = self.plane.directory().join("authorities.pem");
         let system = AUTHORITIES.iter().find_map(|path| std::fs::read_to_string(path).ok());
@@ -66,7 +68,7 @@ impl World {
 
     /// Starts a measurement. `client` is the CPU time that the measured client has used before.
     pub(crate) async fn meter(&self, client: Duration) -> Meter<'_> {
-        // The server's metrics are read first, because this takes the server's time itself.
+        // The server's metrics are read first, because reading them takes CPU time of the server.
         let server = Server::read(&self.admin).await;
         let before = Cost { server, ..Cost::now(self, client) };
         Meter { world: self, began: Instant::now(), before }

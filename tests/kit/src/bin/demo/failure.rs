@@ -1,6 +1,6 @@
 //! A failure that is explained and repaired: the provider has a new client secret, and the cluster still has the old secret.
 //!
-//! Knows the actions and output of a user. Fails if the explanation, the old token or the repair is missing.
+//! Knows the commands of a user and their output. Fails if the explanation, the old token or the repair is missing.
 
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -85,7 +85,7 @@ async fn condition(demo: &Demo) -> Result<String, String> {
     Ok(indented(&members.join("\n")))
 }
 
-/// What `kubectl patch secret ocrolus-client` does.
+/// Does what `kubectl patch secret ocrolus-client` does.
 async fn set_client_secret(demo: &Demo, value: &str) -> Result<(), String> {
     let secrets: Api<Secret> = Api::namespaced(demo.plane.admin(), NAMESPACE);
     let patch = Patch::Merge(json!({ "stringData": { "client_secret": value } }));

@@ -1,10 +1,10 @@
 //! `make demo`: the documentation's manifests, an API server, six look-alike providers over TLS, and our own binary.
 //!
-//! Prints a tour. Each step is checked, and the demo fails if one does not happen. On a terminal, a live table follows until
-//! Ctrl-C.
+//! Prints a tour. Each step is checked, and the demo fails if a step does not happen. On a terminal, a live table follows
+//! until Ctrl-C.
 
 #![allow(clippy::print_stdout, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a program for people
-#![allow(clippy::disallowed_methods)] // which counts down in real time
+#![allow(clippy::disallowed_methods)] // the table counts down in real time
 
 mod failure;
 mod shown;
@@ -79,7 +79,7 @@ impl Demo {
         let plane = ControlPlane::start_as(&definitions(), shape).await;
         step(
             started,
-            "six look-alike providers over TLS: what their documents say, and tokens that live 30 s",
+            "six look-alike providers over TLS, which answer as documented, with tokens that live 30 s",
         );
         let authority = Authority::new("The demo's authority");
         let providers = Lookalike::all(&authority);
@@ -111,7 +111,7 @@ impl Demo {
         self.providers.iter().find(|provider| provider.name() == name).expect("a look-alike of this name")
     }
 
-    /// What a workload does: reads the token from its file, calls the provider's API with it, and looks at the answer.
+    /// Acts as a workload: reads the token from its file, calls the provider's API with it, and looks at the answer.
     async fn fetch(&self, volume: &Volume) -> Result<u16, String> {
         let request = https_client(self.authority.pem()).get(self.provider(HERO).api_url());
         let response = request.bearer_auth(volume.token()).send().await;
@@ -132,10 +132,10 @@ impl Demo {
             let _ = line.await;
         }
         loop {
-            // An error here is one of the API server's, which the table shows, too.
+            // An error, such as 404 after a user has deleted the Secret, is ignored: the next round reads the Secret again.
             let _ = volume.refresh().await;
             let table = table::draw(self).await;
-            // Home, and everything below cleared.
+            // Moves the cursor to the upper left corner and clears the screen.
             print!("\x1b[H\x1b[2J{table}\n{}", self.commands(volume));
             let _ = std::io::stdout().flush();
             tokio::time::sleep(REFRESH).await;

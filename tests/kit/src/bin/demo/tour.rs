@@ -1,4 +1,4 @@
-//! The tour: what was applied, the first tokens, the file in a pod, a kill -9, a renewal, a failure that explains itself.
+//! The tour: what was applied, the first tokens, the file in a pod, a kill -9, a renewal, a failure with its explanation.
 //!
 //! Knows the steps and their order. Each step is checked: if a step does not happen, the demo fails and names the step.
 
@@ -23,7 +23,7 @@ pub(crate) async fn run(demo: &Demo) -> Result<Volume, ExitCode> {
             println!(
                 "\ndemo: every served example has a token, each was renewed before it expired, and a failure was"
             );
-            println!("explained and mended; after {:.0} s", demo.started.elapsed().as_secs_f64());
+            println!("explained and repaired; after {:.0} s", demo.started.elapsed().as_secs_f64());
             Ok(volume)
         }
         Err(problem) => {
@@ -56,7 +56,7 @@ async fn tell(demo: &Demo) -> Result<Volume, String> {
         "A pod mounts Secret ocrolus-token and reads a file (deploy/examples/pod.yaml). This machine has no node, so the"
     );
     println!(
-        "demo does the kubelet's part: it lays the Secret out in a directory just as a volume. The pod would see:"
+        "demo does the kubelet's part: it lays the Secret out in a directory, as in a volume. The pod would see:"
     );
     println!("\n{}", volume.listing());
     println!("The provider's API answers {} to the token in that file.", demo.fetch(&volume).await?);
@@ -109,7 +109,8 @@ async fn renewal(demo: &Demo, volume: &Volume) -> Result<(), String> {
     Ok(())
 }
 
-/// Waits until this number of served rows is as wanted, with a progress line every 5 s. No row may lose Ready meanwhile.
+/// Waits until `wanted` is true for this number of served rows, with a progress line every 5 s. Meanwhile no row may lose
+/// Ready, and no token may expire.
 pub(crate) async fn await_rows(
     demo: &Demo,
     what: &str,

@@ -32,8 +32,8 @@ impl Volume {
         Ok(Self { secrets, secret: secret.to_owned(), mount: Mount::new(&borrowed(&files)) })
     }
 
-    /// Replaces the files if the Secret has changed, and says whether it has. A kubelet does so after up to a minute and
-    /// a half.
+    /// Replaces the files if the Secret has changed, and returns whether it has changed. A kubelet does this up to a minute
+    /// and a half after the change.
     pub(crate) async fn refresh(&self) -> Result<bool, String> {
         let files = files(&self.secrets, &self.secret).await?;
         let changed = files.iter().any(|(name, text)| self.read(name) != *text);
