@@ -82,6 +82,7 @@ pub struct Limiter {
     /// The rates of limited clients, by namespace and client.
     limited: BTreeMap<(CompactString, CompactString), Rate>,
     limited_tenants: LastTwo<CompactString>,
+    limited_clients: LastTwo<CompactString>,
     meter: Meter,
     waiters: Waiters,
     reports: TokenBucket,
@@ -102,6 +103,7 @@ impl Limiter {
             rate: None,
             limited: BTreeMap::new(),
             limited_tenants: LastTwo::default(),
+            limited_clients: LastTwo::default(),
             meter: Meter::default(),
             waiters: Waiters::default(),
             reports: REPORTS,
@@ -306,8 +308,8 @@ impl Limiter {
         }
     }
 
-    /// Limits the client that got a 429. All requests are limited only if the provider limits clients of two tenants
-    /// together.
+    /// Limits the client that got a 429. All requests are limited only if the provider limits together the clients of two
+    /// tenants, or two clients of the only tenant.
     fn slow_down(
         &mut self,
         client: (CompactString, CompactString),
@@ -316,8 +318,11 @@ impl Limiter {
         now: DateTime<Utc>,
     ) {
         let tenant = self.tenant(request);
-        let together = self.limited_tenants.has_another(&tenant, now - TOGETHER);
+        let (is_alone, since) = (self.breaker.is_alone(&tenant, now), now - TOGETHER);
+        let together = self.limited_tenants.has_another(&tenant, since)
+            || is_alone && self.limited_clients.has_another(&client.1, since);
         self.limited_tenants.note(tenant, now);
+        self.limited_clients.note(client.1.clone(), now);
         let begun = Rate::below(self.meter.rate(now), now);
         if let Some(rate) = self.limited.get_mut(&client) {
             rate.decrease(sent_at, now);

@@ -138,6 +138,11 @@ impl Breaker {
         self.seen.note(tenant.clone(), now);
     }
 
+    /// Whether no other tenant is present.
+    pub(super) fn is_alone(&self, tenant: &CompactString, now: DateTime<Utc>) -> bool {
+        !self.seen.has_another(tenant, now - AROUND)
+    }
+
     /// A request that was sent at this instant succeeded. Returns whether that closes the breaker.
     pub(super) fn succeed(&mut self, was_trial: bool, sent_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
         self.last_success = Some(now);
@@ -188,8 +193,9 @@ impl Breaker {
             }
             return;
         }
-        let several = evidence.tenants.len() > 1 || !self.seen.has_another(&tenant, now - AROUND);
-        if evidence.failures >= FAILURES && evidence.names.are_two() && several {
+        let is_enough = evidence.tenants.len() > 1 || self.is_alone(&tenant, now);
+        let evidence = &self.evidence;
+        if evidence.failures >= FAILURES && evidence.names.are_two() && is_enough {
             self.open = Some(Open {
                 until: now + FIRST_PAUSE,
                 pause: FIRST_PAUSE,

@@ -23,7 +23,8 @@ pub enum Need {
     First,
     /// The expiry of the current token.
     Renewal(DateTime<Utc>),
-    /// The expiry of the current token if the last request failed: no more urgent than a TokenSource without a token.
+    /// The expiry of the current token if the last request failed: no more urgent than a TokenSource without a token. After a
+    /// 429 it is a [`Need::Renewal`], because a limit is no fault of the request.
     Retry(DateTime<Utc>),
     /// The expiry of the current token if it was requested with other inputs.
     Changed(DateTime<Utc>),
@@ -51,7 +52,7 @@ pub struct Request {
     pub need: Need,
     /// When the current token was issued, if it was requested with the same inputs.
     pub last_success: Option<DateTime<Utc>>,
-    /// When the last request with the same inputs failed; None if it did not.
+    /// When the last request with the same inputs failed; None if it did not, or if the provider limited it.
     pub last_failure: Option<DateTime<Utc>>,
 }
 
@@ -60,7 +61,8 @@ impl Request {
     pub fn of(observed: &Observed<'_>) -> Self {
         let wanted = observed.fingerprints.as_ref().map(|fingerprints| &fingerprints.token);
         let intact = observed.published().filter(|published| published.intact);
-        let failed = observed.failed_before();
+        let limited = observed.status.failed_reason.as_deref() == Some(Reason::RateLimited.as_str());
+        let failed = observed.failed_before() && !limited;
         let same = intact.filter(|published| wanted == Some(&published.inputs_fingerprint));
         let need = match (same, intact) {
             (Some(published), _) if failed => Need::Retry(published.expires_at),

@@ -4,7 +4,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::*;
-use crate::decide::fixture::at;
+use crate::decide::Outcome;
+use crate::decide::fixture::{Scene, at, failure};
+use crate::oauth::Retry;
 
 mod model;
 mod scenarios;
@@ -97,6 +99,20 @@ fn the_deadline_depends_on_the_need() {
     ] {
         assert_eq!(need.deadline(since), at(deadline), "{need:?}");
     }
+}
+
+/// Otherwise a short-lived token that was refused once waits behind all others, also behind those that expire later.
+#[test]
+fn a_refusal_by_limit_makes_a_renewal_no_less_urgent() {
+    let failed = |reason| {
+        let mut scene = Scene::good();
+        scene.record(&Outcome::Failed(at(1800), failure(reason, Retry::TRANSIENT)));
+        let request = Request::of(&scene.observed());
+        (request.need, request.is_well_since().is_some())
+    };
+    let expires_at = at(3600);
+    assert_eq!(failed(Reason::RateLimited), (Need::Renewal(expires_at), true));
+    assert_eq!(failed(Reason::ProviderUnavailable), (Need::Retry(expires_at), false));
 }
 
 #[test]
@@ -231,6 +247,22 @@ fn limits_that_two_namespaces_meet_together_hold_back_all() {
     answer(&mut apart, renewal("a", "one", 500), Answer::Limited, at(0));
     answer(&mut apart, renewal("b", "one", 500), Answer::Limited, at(31));
     assert!(!waits(&mut apart, renewal("c", "one", 500), at(31)));
+}
+
+/// A provider that counts all requests of a host refuses any client, also if one namespace alone uses a cluster-wide provider.
+#[test]
+fn limits_that_two_clients_of_the_only_namespace_meet_hold_back_all() {
+    let mut limiter = Limiter::new(16, true, at(0));
+    answer(&mut limiter, renewal("a", "one", 500), Answer::Limited, at(0));
+    assert!(!waits(&mut limiter, renewal("a", "three", 500), at(10)));
+    answer(&mut limiter, renewal("a", "two", 500), Answer::Limited, at(20));
+    assert!(waits(&mut limiter, renewal("a", "four", 500), at(20)));
+    // If another namespace is present, its requests may be counted separately.
+    let mut shared = Limiter::new(16, true, at(0));
+    answer(&mut shared, renewal("b", "one", 500), Answer::Succeeded, at(0));
+    answer(&mut shared, renewal("a", "one", 500), Answer::Limited, at(0));
+    answer(&mut shared, renewal("a", "two", 500), Answer::Limited, at(20));
+    assert!(!waits(&mut shared, renewal("a", "three", 500), at(20)));
 }
 
 #[test]
