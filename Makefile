@@ -58,7 +58,7 @@ bench: tools ## what the release binary costs compared with a bare client: SIZES
 	"$${CARGO_TARGET_DIR:-target}/release/bench"
 
 simulation: ## a million TokenSources on virtual time, and pictures of it in docs/pictures; SEED=1 TOKENSOURCES=1000000
-	# The simulations run in a release build, and one after the other, because each simulation takes up to 3 GB.
+	# The simulations run in a release build, and one after the other, because each simulation takes up to 4 GB.
 	SEED="$${SEED:-1}" TOKENSOURCES="$${TOKENSOURCES:-1000000}" PICTURES="$(CURDIR)/docs/pictures" \
 		cargo test --release --locked --test simulation -- --nocapture --test-threads=1
 

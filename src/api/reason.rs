@@ -188,7 +188,7 @@ reasons! {
          `allowed-hosts` nor a ClusterTokenProvider names, no more than this is reported, whatever went wrong.",
     TLSVerificationFailed, Passing: "The endpoint's certificate is not trusted: see `tls.caBundle`."
         => "For a private certificate authority, put its certificate in `tls.caBundle`. Otherwise the certificate has \
-         expired or is for another name, or a proxy intercepts TLS. The controller tries every 5 minutes at most.",
+         expired or is for another name, or a proxy intercepts TLS. The controller tries again every 5 minutes.",
     EndpointNotAllowed, Other: "The endpoint's address is refused by network policy of the controller."
         => "The message says which rule. A private network denied with `--deny-network`, or a loopback, \
          link-local or metadata address: only the operator can permit it, with `--allow-network`.",
@@ -204,7 +204,7 @@ reasons! {
         => "Only the operator can correct it. The message says what the proxy did: check `--https-proxy`, \
          `--proxy-credentials-file` and the proxy's log, or exempt the host with `--no-proxy`. If none of these flags is \
          set, a proxy of the network between has answered 407. A failing proxy affects every provider behind it. After 407 \
-         the controller tries every 5 minutes at most.",
+         the controller tries again every 5 minutes.",
     CredentialsNotFound, NotSent: "The credentials Secret or one of its keys does not exist."
         => "Create the Secret in the TokenSource's own namespace, with keys `client_id` and `client_secret`, or \
          name yours in `credentialsRef.keys`.",

@@ -23,7 +23,10 @@ pub(super) fn object_name() -> Rule {
 
 /// A key of a Secret or `ConfigMap`.
 pub(super) fn data_key() -> Rule {
-    rule("self.matches('^[-._a-zA-Z0-9]+$')", "write a key of its data: letters, digits, '-', '_' and '.'")
+    rule(
+        "self.matches('^[-._a-zA-Z0-9]+$')",
+        "write a key of the object's data: letters, digits, '-', '_' and '.'",
+    )
 }
 
 /// One line of visible characters.

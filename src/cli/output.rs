@@ -97,7 +97,7 @@ pub(super) fn wrapped(text: &str, indentation: usize) -> String {
     wrapped
 }
 
-/// Foreign text in one line, with escaped control characters.
+/// Text from users, the API server or providers in one line: control characters and invisible characters are escaped.
 pub(super) fn harmless(text: &str) -> String {
     escaped(text).into_owned()
 }

@@ -162,7 +162,7 @@ impl Scene {
         Secrets { credentials, subject, certificate, upstreams, versions, ..Secrets::default() }
     }
 
-    /// The fingerprints, unless provider or credentials are missing.
+    /// The fingerprints; None if the provider or a named Secret is missing.
     pub(super) fn fingerprints(&self) -> Option<Fingerprints> {
         let provider = self.provider.as_ref().ok()?;
         inputs::fingerprints(&self.spec, self.generation, provider, &self.secrets())

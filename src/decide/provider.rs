@@ -56,7 +56,7 @@ pub fn stray_probe(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Opti
         Failure::local(
             Reason::ProviderNotAllowed,
             "This controller sends requests only to the hosts of ClusterTokenProviders (--only-cluster-providers): remove \
-             renewal.probe, or point it at the provider's own host.",
+             renewal.probe, or point it at the provider's own host and port.",
         )
     })
 }

@@ -23,8 +23,7 @@ pub struct HostUse<'a> {
 }
 
 /// The order in which hosts become values: the hosts of ClusterTokenProviders, then the hosts in use for the longest time.
-/// So no new TokenSource, with any name and in any number of namespaces, takes the value of a host in use; and all replicas
-/// choose alike.
+/// A new TokenSource takes the value of a host in use only if it uses a ClusterTokenProvider. All replicas choose alike.
 type Rank = (bool, i64);
 
 /// The hosts that are values of the label.

@@ -22,8 +22,8 @@ pub const REQUESTED_INTERVAL: TimeDelta = TimeDelta::seconds(60);
 /// The interval between two requests to a provider that returns the same token again.
 const STICKY_INTERVAL: TimeDelta = TimeDelta::seconds(60);
 
-/// The clock difference between two machines that is tolerated. This tolerance loses no token that lives longer than two
-/// minutes.
+/// The clock difference between two machines that is tolerated. A token that lives longer than two minutes is due more than
+/// this long before its expiry, so a clock that is wrong by this much does not let it expire.
 const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(60);
 
 /// Whether the recorded instant of a past event lies in the future, by more than the tolerated difference: the instant was
@@ -89,8 +89,8 @@ pub fn due_between(lifetime: TimeDelta, renewal: &Renewal) -> (TimeDelta, TimeDe
 /// The time of renewal without jitter, and the span of which the jitter is a tenth at most.
 fn due_and_jitter_base(lifetime: TimeDelta, renewal: &Renewal) -> (TimeDelta, TimeDelta) {
     let due = wanted_renewal(lifetime, renewal).min(latest_renewal(lifetime));
-    // The jitter is computed from the shorter part. A tenth of a long second part could be as long as a short first part,
-    // and the next token would be due immediately.
+    // The jitter is a share of the shorter part of the lifetime: before or after the due time. If a renewal is due early in a
+    // long life, a tenth of the long part could be as long as the short part, and the token would be due immediately.
     (due, (lifetime - due).min(due))
 }
 

@@ -112,8 +112,8 @@ pub(super) fn for_status(status: u16, code: Option<&str>, grant: GrantKind) -> (
     }
 }
 
-/// How a refused request is repeated. A request with a password is repeated less often: neither because the inputs are new,
-/// nor before the stored token expires.
+/// How a refused request is repeated. A request with a password is repeated only once an hour: no sooner for new inputs, and
+/// not once more before the stored token expires.
 fn refused(grant: GrantKind) -> Retry {
     match grant {
         GrantKind::Password => Retry::Terminal { repeat: Repeat::Hourly },

@@ -101,7 +101,7 @@ impl TokenClient {
         Self::made(settings, |builder| builder)
     }
 
-    /// Makes a client whose connections this function may change.
+    /// Makes a client. The function `connections` sets how it connects.
     fn made(settings: &ClientSettings, connections: Connections) -> Result<Self, Error> {
         let addresses = Arc::clone(&settings.addresses);
         let resolver = match &settings.resolver {

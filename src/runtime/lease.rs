@@ -100,7 +100,7 @@ impl Election {
     }
 
     /// Runs until another process takes the lease after this process has led. A lease that cannot be renewed does not end
-    /// the election: [`Leadership`] fences the process by the time of the last renewal.
+    /// the election: [`Leadership`] fences the process when its last renewal is too long ago.
     pub(super) async fn run(&mut self) -> Lost {
         loop {
             let pause = match self.step().await {

@@ -51,7 +51,8 @@ pub(crate) async fn objects_that_cannot_be_read_stop_nobody(story: &mut Story, _
     story.ready("after").await;
     refused(story).await;
     let log = story.controller.logs();
-    let named = |line: &&str| line.contains("An object cannot be read") && line.contains("\"claims\"");
+    let named =
+        |line: &&str| line.contains("An object cannot be read completely") && line.contains("\"claims\"");
     assert_eq!(log.lines().filter(named).count(), 2, "once for each start of the process");
 
     // An object is corrected.

@@ -259,7 +259,7 @@ fn failing(reason: Reason, host: &str) -> Failure {
     Failure::local(
         reason,
         format!(
-            "{} Requests of other TokenSources to {host} have failed so; one at a time is tried until it answers, and \
+            "{} Requests of other TokenSources to {host} have failed so; a few are tried until it answers, and \
              then all are served, namespaces in turn, soonest expiry first.",
             reason.sentence()
         ),

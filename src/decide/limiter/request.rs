@@ -11,7 +11,7 @@ use crate::decide::{Failure, Observed, ReferencedSecret};
 pub type Name = (CompactString, CompactString);
 
 /// A TokenSource without a token is treated like one whose token expires this long after the wait began: a thousand new
-/// TokenSources must not let the tokens of old ones expire, nor the other way round.
+/// TokenSources must not let the tokens of old ones expire, and renewals must not keep new TokenSources waiting without end.
 const GRACE: TimeDelta = TimeDelta::minutes(1);
 /// A token of former inputs is treated like one that expires within this time, however long it lives.
 const CHANGED: TimeDelta = TimeDelta::hours(1);

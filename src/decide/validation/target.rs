@@ -17,7 +17,7 @@ const NAME: usize = 253;
 /// own.
 const ANNOTATIONS: usize = 240 * 1024;
 
-/// A Secret type, the keys of which it requires at least one, and a template that produces such a key.
+/// A Secret type, the keys of which it requires at least one, and the text to write instead.
 type Demand = (&'static str, &'static [&'static str], &'static str);
 
 const DEMANDS: [Demand; 4] = [

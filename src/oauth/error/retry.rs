@@ -32,7 +32,7 @@ pub enum Retry {
 pub enum Repeat {
     /// The request is never repeated, because an account could be locked.
     Never,
-    /// The request is repeated once an hour, because each request sends a password.
+    /// The request is repeated only once an hour, because each request sends a password.
     Hourly,
     /// The request is repeated once an hour, and once before the stored token expires.
     BeforeExpiry,

@@ -119,7 +119,7 @@ fn a_list_of_providers_triggers_their_users_once_they_can_be_found_or_are_gone()
 }
 
 #[test]
-fn a_status_of_a_provider_calls_nobody() {
+fn a_status_of_a_provider_triggers_nothing() {
     let mut scene = Scene::new();
     scene.relist(&[source("one", 1)]);
     let known = provider(1);

@@ -60,7 +60,7 @@ impl Faults {
                 namespace = Some(object.namespace.as_str()).filter(|namespace| !namespace.is_empty()),
                 name = object.name,
                 detail = fault,
-                "An object cannot be read; it {consequence}"
+                "An object cannot be read completely; it {consequence}"
             );
         }
     }
