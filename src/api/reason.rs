@@ -189,7 +189,7 @@ reasons! {
     TLSVerificationFailed, Passing: "The endpoint's certificate is not trusted: see `tls.caBundle`."
         => "For a private certificate authority, put its certificate in `tls.caBundle`. Otherwise the certificate has \
          expired or is for another name, or a proxy intercepts TLS. The controller tries again every 5 minutes.",
-    EndpointNotAllowed, Other: "The endpoint's address is refused by network policy of the controller."
+    EndpointNotAllowed, Other: "The controller does not permit requests to the endpoint's address."
         => "The message says which rule. A private network denied with `--deny-network`, or a loopback, \
          link-local or metadata address: only the operator can permit it, with `--allow-network`.",
     UnexpectedRedirect, Other: "The endpoint redirects; credentials are not sent to another URL: correct the URL."

@@ -108,7 +108,7 @@ pub struct Fingerprints {
     /// immediately.
     pub token: String,
     /// Fingerprint of all inputs that can decide whether a request succeeds: those above, and the trusted CAs, the timeout
-    /// and the generation. A failure with another fingerprint causes no wait.
+    /// and the generation. After a failure with another fingerprint, only the minimum interval between two attempts is waited for.
     pub attempt: String,
 }
 

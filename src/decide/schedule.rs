@@ -89,8 +89,8 @@ pub fn due_between(lifetime: TimeDelta, renewal: &Renewal) -> (TimeDelta, TimeDe
 /// The time of renewal without jitter, and the span of which the jitter is a tenth at most.
 fn due_and_jitter_base(lifetime: TimeDelta, renewal: &Renewal) -> (TimeDelta, TimeDelta) {
     let due = wanted_renewal(lifetime, renewal).min(latest_renewal(lifetime));
-    // The jitter is a share of the shorter part of the lifetime: before or after the due time. If a renewal is due early in a
-    // long life, a tenth of the long part could be as long as the short part, and the token would be due immediately.
+    // The due time divides the lifetime into two parts, and the jitter is a share of the shorter part. If a renewal is due early
+    // in a long life, a tenth of the long part could be as long as the short part, and the token would be due immediately.
     (due, (lifetime - due).min(due))
 }
 

@@ -57,8 +57,8 @@ pub(crate) struct PreparedRequest<'a> {
     pub(crate) found: Option<(MetadataKey, Metadata)>,
 }
 
-/// Reads the Secrets, checks the observation again with their current metadata, and prepares the request. Stores that
-/// observation in `read`, even if the request is then refused.
+/// Reads the Secrets, checks an observation with their current metadata, and prepares the request. Stores this new observation
+/// in `read`, even if the request is then refused.
 pub(crate) async fn prepare<'a, L: Lookup>(
     purpose: Purpose,
     observed: &Observed<'a>,

@@ -12,7 +12,7 @@ use tokensource_kit::canaries;
 
 use crate::example::{now, root};
 
-/// Manifests without a fault that can be found.
+/// The manifests that `check` calls valid. In `doubtful`, something merely looks wrong.
 const GOOD: [&str; 7] =
     ["discovered", "doubtful", "masked", "referred", "revoking", "signed", "signed-token"];
 

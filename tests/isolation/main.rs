@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The victim's TokenSources use a host that the hostile namespace uses, too, a ClusterTokenProvider of both namespaces, and a
-//! provider of the victim's own. The laws, as [`laws::Law`] lists them:
+//! provider of the victim's own. The laws, each a variant of [`laws::Law`]:
 //!
 //! 1. No token of the victim's expires in its Secret, at any moment.
 //! 2. No renewal of the victim's reaches its provider more than 5 s after `status.renewAt`.

@@ -57,7 +57,7 @@ pub(crate) struct World {
 pub(crate) struct Scale {
     /// The percentage of the full number of objects.
     pub(crate) crowd: usize,
-    /// The factor by which an attack's pauses are longer than alone.
+    /// The factor by which the pauses of each attack are multiplied: 1 if one attack runs alone.
     pub(crate) pause: u64,
 }
 

@@ -1,6 +1,6 @@
 //! deploy/examples/recipes/image-pull.yaml: the Secret is the configuration of a real registry client, which pulls from a
 //! registry of the test. Like most registries, this registry requires the token at its own token service, as HTTP Basic.
-//! Knows the three requests of a pull.
+//! Knows the requests of a pull: for the registry's own token, the manifest and the blobs.
 
 use std::process::Command;
 

@@ -250,7 +250,7 @@ pub(crate) async fn unchanged_specs_pass(story: &mut Story) {
     patch(json!({"spec": none})).await.expect("a spec that names nothing");
 }
 
-/// A `TokenProvider` or `ClusterTokenProvider` with a reference that its own author may use.
+/// A `TokenProvider` or `ClusterTokenProvider` with the story's provider block, changed by `more`.
 fn provider_for(story: &Story, kind: &str, name: &str, more: &Value) -> Value {
     let mut spec = story.source_for("any", &json!({"provider": more}))["spec"]["provider"].clone();
     spec["clientAuthentication"] = more["clientAuthentication"].clone();

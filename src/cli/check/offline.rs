@@ -23,7 +23,7 @@ use crate::decide::{
 use crate::issue::caches::Caches;
 use crate::oauth::OutboundProxy;
 
-/// The last part of a URL that replaces a token endpoint which is only known after discovery.
+/// The last path segment of the URL that `check` shows in place of a token endpoint that only discovery can find.
 pub(super) const STAND_IN: &str = "found-by-discovery";
 
 pub(super) struct OfflineContext<'a> {

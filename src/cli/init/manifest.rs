@@ -96,13 +96,13 @@ impl Builder<'_> {
         Ok(match self.take(name)? {
             Some(Value::Text { type_: ParameterType::Json, .. }) => {
                 return Err(LineError::new(format!(
-                    "{name} is a list or an object in its body, and its field is a text: try a text, as RFC 6749 has it"
+                    "{name} is a list or an object in the body, but the manifest's field for it holds text: write it as a string"
                 )));
             }
             Some(Value::Text { text, unfilled, .. }) => Some((text, unfilled)),
             Some(Value::Secret) => {
                 return Err(LineError::new(format!(
-                    "{name} looks like a secret, and its field is none: correct the line"
+                    "{name} looks like a secret, but the manifest's field for it is not for secrets: correct the line"
                 )));
             }
             None => None,
@@ -154,7 +154,7 @@ impl Builder<'_> {
                 }
                 Value::Secret => {
                     return Err(LineError::new(
-                        "resource looks like a secret, and its field is none: correct the line",
+                        "resource looks like a secret, but the manifest's field for it is not for secrets: correct the line",
                     ));
                 }
             }

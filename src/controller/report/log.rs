@@ -1,7 +1,7 @@
 //! Log lines about single `TokenSource`s: at most one line for each outcome, with the fields of docs/logs.md.
 //!
-//! Users control how many TokenSources there are and how often they fail, so each namespace has a rate. A line beyond the
-//! rate is written at DEBUG and counted. Must not decide what follows from a failure.
+//! Users control how many TokenSources there are and how often they fail, so each namespace has a rate limit. A line beyond
+//! the limit is written at DEBUG and counted. Must not decide what follows from a failure.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

@@ -28,7 +28,7 @@ pub(super) fn parse(headers: &HeaderMap, status: u16, clocks: Clocks) -> Option<
         Some(if at < FIRST_INSTANT { at } else { at.saturating_sub(now) })
     };
     let seconds = seconds.or_else(|| if status == 429 { reset() } else { None })?;
-    // An instant in the past means no wait.
+    // An instant in the past means the shortest wait.
     let seconds = u64::try_from(seconds).unwrap_or(0);
     Some(Duration::from_secs(seconds.clamp(SHORTEST, LONGEST)))
 }

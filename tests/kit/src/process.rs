@@ -47,8 +47,8 @@ impl Program {
     }
 }
 
-/// A [`Program`] that was started. All methods take `&self`, so that each of the stories that share a control plane can stop
-/// and start its programs.
+/// A [`Program`] that was started. All methods take `&self`, because several stories share a control plane, and each of
+/// them may stop and start the programs of that control plane.
 pub struct Process {
     program: Program,
     child: Mutex<Option<Child>>,

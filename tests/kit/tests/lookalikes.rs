@@ -20,7 +20,7 @@ struct Visit {
     client: reqwest::Client,
 }
 
-/// A request as the document shows it, which tests change.
+/// The headers and the body of a token request, as documented or not.
 #[derive(Clone)]
 struct Ask {
     headers: Vec<(&'static str, String)>,

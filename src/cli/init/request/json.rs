@@ -28,7 +28,9 @@ impl Request {
             ))
         })?;
         let Json::Object(members) = body else {
-            return Err(LineError::new("its body is JSON but no object, and a token request is one"));
+            return Err(LineError::new(
+                "its body is JSON but not an object: the JSON body of a token request must be an object",
+            ));
         };
         for (name, value) in members {
             let (text, type_) = match value {
