@@ -184,3 +184,15 @@ fn namespace_that_fails_without_end_leaves_room_for_the_lines_of_others() {
     assert!(lines.last().unwrap().contains("other"));
     assert_eq!(dropped.get(), 4900);
 }
+
+#[test]
+fn restart_of_no_workload_is_not_logged() {
+    let log = Log::new(Counter::default());
+    let restarted = |workloads: &[&str]| {
+        let workloads = workloads.iter().map(|&name| name.to_owned()).collect();
+        written(|| log_outcome(&log, "team-a", &Outcome::Restarted(workloads), true))
+    };
+    assert_eq!(restarted(&[]), Vec::<String>::new());
+    let lines = restarted(&["Deployment app", "DaemonSet agent"]);
+    assert!(lines.len() == 1 && lines[0].contains("Deployment app, DaemonSet agent"), "{lines:?}");
+}
