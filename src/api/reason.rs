@@ -136,8 +136,8 @@ reasons! {
         => "With `grantType: refresh_token`: have a person authorise the client again, and put the new refresh token \
          into the credentials Secret. With a vendor's own `grantType`: compare its `parameters` with the \
          documentation.",
-    RefreshTokenRejected, RefreshToken: "The stored refresh token was refused and has been dropped; the primary grant is tried once."
-        => "If this is an Event and the token is valid: nothing, the primary grant returned a new token. If it happens \
+    RefreshTokenRejected, RefreshToken: "The request with the stored refresh token was refused, or failed for the third time in a row; the token is dropped, and the configured grant is tried once."
+        => "If this is an Event and the token is valid: nothing, the configured grant returned a new token. If it happens \
          at every renewal, the provider rejects its own refresh tokens: set `provider.refresh.policy: Never`.",
     AssertionRejected, Assertion: "The provider refuses the signed assertion: check key, audience and clock."
         => "Compare `assertion.audience` (or `assertionGrant.audience`) with the provider's documentation, \
