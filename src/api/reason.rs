@@ -224,9 +224,9 @@ reasons! {
         => "The message names the Secret and its owner. Set `target.name` to another name. Existing Secrets are never \
          taken over. If the other Secret no longer exists, \
          the controller notices within a minute.",
-    TargetWriteFailed, Passing: "The token was obtained but the Secret could not be written."
-        => "Check quotas, admission webhooks and permissions: the message quotes the API server. The token is kept in \
-         memory and written as soon as possible. A second token is requested only if the controller restarts, the spec \
+    TargetWriteFailed, Passing: "The Secret could not be written."
+        => "Check quotas, admission webhooks and permissions: the message quotes the API server. A new token is kept \
+         in memory and written as soon as possible. A second token is requested only if the controller restarts, the spec \
          changes or the token expires before that.",
     TemplateInvalid, NotSent: "A template in `target.data` cannot be rendered."
         => "The message names the key, usually also the line, and what is allowed: see docs/templates.md. The Secret is left \

@@ -157,7 +157,7 @@ fn refusal_that_is_no_news_is_not_written() {
 fn unwritten_token_is_logged_only_with_the_error_of_its_reconcile() {
     let log = Log::new(Counter::default());
     let lines = written(|| {
-        log_outcome(&log, "team-a", &Outcome::Unwritten(now(), failure()), true);
+        log_outcome(&log, "team-a", &Outcome::Unwritten(Some(now()), failure()), true);
         let error = Error::WriteTarget(crate::controller::error::CallError::Deadline);
         log.failed(&("team-a".into(), "source".into()), &error, Duration::from_secs(4), now());
     });
