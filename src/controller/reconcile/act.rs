@@ -61,6 +61,10 @@ pub(crate) async fn act<'a>(
             *read = Some(Observed { replaced_token, ..observed.clone() });
             Outcome::Unchanged.into()
         }
+        Plan::ForgetReplaced(failure) => {
+            replaced::forget(failure.as_ref(), source, observed, context);
+            return Ok(None);
+        }
         Plan::SetFinalizer(wanted) => match finalizer::set(*wanted, source, context).await {
             Ok(()) => return Ok(None),
             Err(error) if error.is_conflict() => return Ok(None),
