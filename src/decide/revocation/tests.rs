@@ -3,10 +3,7 @@
 use super::*;
 use crate::api::{Reason, Revocation, Workload, WorkloadKind, to_kubernetes};
 use crate::decide::fixture::{HOST, Scene, at, failure, outage};
-use crate::decide::{
-    Outcome, Published, ReferencedSecret, ReplacedToken, Target, UnwrittenToken, next_follow_up,
-    requeue_after,
-};
+use crate::decide::{Outcome, Published, ReferencedSecret, ReplacedToken, Target, UnwrittenToken};
 use crate::oauth::Retry;
 
 /// An object with a good token that revokes it at this host.
@@ -240,22 +237,24 @@ fn replaced_token_that_must_not_be_revoked_is_forgotten() {
     assert_eq!(unwanted.plan(), Plan::ForgetReplaced(None));
 }
 
+type Change = fn(&mut Scene);
+
 #[test]
 fn replaced_token_that_was_not_revoked_in_time_is_reported_with_the_obstacle() {
-    let overdue = |now: i64, change: fn(&mut Scene)| {
+    let overdue = |now: i64, change: Change| {
         revoking_at(HOST).when(now).with(|scene| {
             revocation_of(scene).on_replace = true;
             scene.replaced_token = ReplacedToken::new(at(0), TimeDelta::zero(), scene.published());
             change(scene);
         })
     };
-    let unrestarted: fn(&mut Scene) = |scene| {
+    let unrestarted: Change = |scene| {
         scene.spec.target.rollout_restart =
             vec![Workload { kind: WorkloadKind::Deployment, name: "app".to_owned() }];
         scene.status.restarted_for = Some(to_kubernetes(at(-3600)));
     };
     assert_eq!(overdue(599, unrestarted).plan(), Plan::Restart, "pods may use it until they are restarted");
-    let cases: [(&str, fn(&mut Scene)); 3] = [
+    let cases: [(&str, Change); 3] = [
         ("rolloutRestart", unrestarted),
         ("suspended", |scene| scene.spec.suspend = true),
         ("Renewed", |scene| scene.record(&Outcome::Failed(scene.now, outage()))),
