@@ -136,8 +136,8 @@ reasons! {
         => "With `grantType: refresh_token`: have a person authorise the client again, and put the new refresh token \
          into the credentials Secret. With a vendor's own `grantType`: compare its `parameters` with the \
          documentation.",
-    RefreshTokenRejected, RefreshToken: "The stored refresh token was refused and has been dropped; the primary grant is tried once."
-        => "If this is an Event and the token is valid: nothing, the primary grant returned a new token. If it happens \
+    RefreshTokenRejected, RefreshToken: "The request with the stored refresh token was refused, or failed for the third time in a row; the token is dropped, and the configured grant is tried once."
+        => "If this is an Event and the token is valid: nothing, the configured grant returned a new token. If it happens \
          at every renewal, the provider rejects its own refresh tokens: set `provider.refresh.policy: Never`.",
     AssertionRejected, Assertion: "The provider refuses the signed assertion: check key, audience and clock."
         => "Compare `assertion.audience` (or `assertionGrant.audience`) with the provider's documentation, \
@@ -224,9 +224,9 @@ reasons! {
         => "The message names the Secret and its owner. Set `target.name` to another name. Existing Secrets are never \
          taken over. If the other Secret no longer exists, \
          the controller notices within a minute.",
-    TargetWriteFailed, Passing: "The token was obtained but the Secret could not be written."
-        => "Check quotas, admission webhooks and permissions: the message quotes the API server. The token is kept in \
-         memory and written as soon as possible. A second token is requested only if the controller restarts, the spec \
+    TargetWriteFailed, Passing: "The Secret could not be written."
+        => "Check quotas, admission webhooks and permissions: the message quotes the API server. A new token is kept \
+         in memory and written as soon as possible. A second token is requested only if the controller restarts, the spec \
          changes or the token expires before that.",
     TemplateInvalid, NotSent: "A template in `target.data` cannot be rendered."
         => "The message names the key, usually also the line, and what is allowed: see docs/templates.md. The Secret is left \

@@ -73,6 +73,9 @@ pub enum CallError {
     /// The call was not made: this process could not renew its lease in time, so another one may lead.
     #[error("the lease could not be renewed in time; nothing is sent or written until it is renewed")]
     NotLeading,
+    /// The call was not made: the system gave no random number.
+    #[error("the system gave no random number")]
+    Random,
     /// The answer lacks what was requested.
     #[error("the answer is empty")]
     Empty,

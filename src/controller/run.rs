@@ -121,7 +121,7 @@ impl Controller {
         registry.register_collector(collectors::leading(&context.settings));
         registry.register_collector(collectors::cache_sizes(&context.caches, &context.audiences));
         let scopes = self.scopes.iter().map(|(context, _)| &context.view);
-        registry.register_collector(Box::new(Watches::new(scopes)));
+        registry.register_collector(Box::new(Watches::new(scopes, &context.cluster)));
         if per_object {
             let scopes = self.scopes.iter().map(|(context, _)| {
                 let of_scope = Arc::clone(context);

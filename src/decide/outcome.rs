@@ -22,8 +22,9 @@ pub enum Outcome {
     Refused(Failure),
     /// The request failed: the instant at which the failure was known, and why.
     Failed(DateTime<Utc>, Failure),
-    /// The target could not be written. A newly issued token is kept in memory. The instant is that of the token request.
-    Unwritten(DateTime<Utc>, Failure),
+    /// The target or the Secret of the refresh token could not be written. The instant is that of the request for the token,
+    /// which is kept in memory; None if the target keeps its token, and only its metadata could not be written.
+    Unwritten(Option<DateTime<Utc>>, Failure),
     /// The target holds the token that was requested: the token was written, or the provider returned the token that the
     /// target already held.
     Published(Publication),
@@ -45,7 +46,7 @@ impl Outcome {
     /// Whether the outcome belongs to a token request or to the write of its token. Until the status or the target is
     /// written, only this process knows such an outcome.
     pub fn reports_request(&self) -> bool {
-        matches!(self, Self::Failed(..) | Self::Unwritten(..) | Self::Published(_))
+        matches!(self, Self::Failed(..) | Self::Unwritten(Some(_), _) | Self::Published(_))
     }
 }
 

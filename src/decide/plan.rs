@@ -30,6 +30,8 @@ pub enum Plan {
     Probe,
     /// Revoke the token that was replaced.
     RevokeReplaced,
+    /// Forget the token that was replaced, without revoking it, and report this failure if there is one.
+    ForgetReplaced(Option<Failure>),
     /// Add the controller's finalizer to the object, or remove it.
     SetFinalizer(bool),
     /// Delete the Secrets of the target's former names, whose tokens are not renewed.

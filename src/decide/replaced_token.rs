@@ -9,7 +9,7 @@ use crate::oauth::Retry;
 
 /// The pause before the second attempt, which is the last.
 const RETRY_PAUSE: TimeDelta = TimeDelta::minutes(1);
-/// How long a token is remembered after its revocation was due, for example while the TokenSource is suspended.
+/// After this time, a revocation that was due is given up, for example while the TokenSource is suspended.
 const KEPT: TimeDelta = TimeDelta::minutes(10);
 
 /// A replaced token of one `TokenSource`. There is one at the most.
@@ -17,8 +17,10 @@ const KEPT: TimeDelta = TimeDelta::minutes(10);
 pub struct ReplacedToken {
     /// When to revoke it.
     pub due: DateTime<Utc>,
-    /// When the token is forgotten, revoked or not.
+    /// When the revocation is given up.
     pub until: DateTime<Utc>,
+    /// When the token expires and is forgotten.
+    pub expires_at: DateTime<Utc>,
     /// Fingerprint of the inputs of its request.
     pub(super) inputs_fingerprint: String,
     /// The versions of the Secrets that are part of the fingerprint.
@@ -33,6 +35,7 @@ impl ReplacedToken {
         (due < token.expires_at).then(|| Self {
             due,
             until: token.expires_at.min(due + KEPT),
+            expires_at: token.expires_at,
             inputs_fingerprint: token.inputs_fingerprint.clone(),
             versions: token.versions.clone(),
             has_failed: false,
@@ -63,6 +66,7 @@ impl ReplacedToken {
         Self {
             due,
             until,
+            expires_at,
             inputs_fingerprint: String::new(),
             versions: Versions::default(),
             has_failed: false,

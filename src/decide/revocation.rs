@@ -6,8 +6,8 @@
 use chrono::TimeDelta;
 
 use super::readiness::{is_of_this_spec, matches_spec};
-use super::{DeletionStep, Failure, Observed, Plan, Target, validation};
-use crate::api::from_kubernetes;
+use super::{DeletionStep, Failure, Observed, Plan, Target, restart, validation};
+use crate::api::{from_kubernetes, timestamp};
 
 /// The plan for an object that is being deleted. Without the controller's finalizer, nothing is done. With the finalizer,
 /// the finalizer is removed as soon as the tokens have been revoked, or if they cannot be revoked.
@@ -31,12 +31,36 @@ pub(super) fn finalizer(observed: &Observed<'_>) -> Option<Plan> {
     (wanted != observed.deletion.finalizer).then_some(Plan::SetFinalizer(wanted))
 }
 
-/// Revokes the replaced token when it is due.
+/// Revokes the replaced token when it is due, or forgets the token if it must not be revoked.
 pub(super) fn replaced(observed: &Observed<'_>) -> Option<Plan> {
     let replaced_token = observed.replaced_token.as_ref()?;
-    let wanted = observed.provider.as_ref().ok()?.grace_of_replaced().is_some();
-    (wanted && observed.now >= replaced_token.due && revocable(observed).replaced)
-        .then_some(Plan::RevokeReplaced)
+    let plan = if revokes_replaced(observed) { Plan::RevokeReplaced } else { Plan::ForgetReplaced(None) };
+    (observed.now >= replaced_token.due).then_some(plan)
+}
+
+/// Forgets a replaced token whose revocation has been due for too long, and reports what was in the way.
+pub(super) fn overdue(observed: &Observed<'_>) -> Option<Plan> {
+    let replaced_token = observed.replaced_token.as_ref().filter(|token| observed.now >= token.until)?;
+    let failure = revokes_replaced(observed).then(|| {
+        let obstacle = if observed.spec.suspend {
+            "the TokenSource is suspended"
+        } else if restart::is_needed(observed, observed.status) {
+            "the workloads of target.rolloutRestart could not be restarted and may still use it"
+        } else {
+            "no attempt was possible: read the condition Renewed"
+        };
+        Failure::not_revoked(format!(
+            "The replaced token was due for revocation at {}, but {obstacle}.",
+            timestamp(replaced_token.due)
+        ))
+    });
+    Some(Plan::ForgetReplaced(failure))
+}
+
+/// Whether the replaced token must and may be revoked.
+fn revokes_replaced(observed: &Observed<'_>) -> bool {
+    let is_wanted = observed.provider.as_ref().is_ok_and(|provider| provider.grace_of_replaced().is_some());
+    is_wanted && revocable(observed).replaced
 }
 
 /// Which tokens were requested with the current spec and provider. A token of an earlier spec may come from another
@@ -105,7 +129,7 @@ fn has_other_tokens(observed: &Observed<'_>) -> bool {
     let is_valid = |expires_at| observed.now < expires_at;
     let Revocable { unwritten, replaced, .. } = revocable(observed);
     unwritten && observed.unwritten_token.as_ref().is_some_and(|token| is_valid(token.expires_at))
-        || replaced && observed.replaced_token.as_ref().is_some_and(|replaced| is_valid(replaced.until))
+        || replaced && observed.replaced_token.as_ref().is_some_and(|replaced| is_valid(replaced.expires_at))
         || observed.deletion.refresh_token
 }
 

@@ -16,6 +16,7 @@ type Rule = fn(&Observed<'_>) -> Option<Plan>;
 /// The rules in the order of their precedence.
 const RULES: &[Rule] = &[
     revocation::deleting,  // first: never recreate a Secret that garbage collection deletes
+    revocation::overdue,   // before every rule that may have been in the way of the revocation
     suspended,             // before every rule that requests or writes a token
     conflicting_target,    // before requests: a token that cannot be stored must not be issued
     unresolved_provider,   // the rest of the spec cannot be checked without the provider

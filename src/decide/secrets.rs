@@ -39,11 +39,13 @@ impl ReferencedSecret {
     }
 }
 
-/// The keys of the credentials Secret that a request may use, without the key of the certificate.
+/// The keys of the credentials Secret that a request may use. The key of the certificate is among them only if an assertion
+/// needs it, because a longer list changes the hash of the values.
 pub(super) fn used_keys(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Vec<String> {
     let Some(reference) = &spec.credentials_ref else { return Vec::new() };
     let mut used = names(&reference.keys).to_vec();
-    for key in provider.credentials_keys() {
+    let certificate = provider.asserts_certificate().then(|| reference.keys.certificate());
+    for key in certificate.into_iter().chain(provider.credentials_keys()) {
         if !used.iter().any(|known| known == key) {
             used.push(key.to_owned());
         }

@@ -37,7 +37,7 @@ pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceSta
             tried(&mut status, observed);
             count(&mut status, observed, *at, failure);
         }
-        Outcome::Unwritten(asked_at, _) => {
+        Outcome::Unwritten(Some(asked_at), _) => {
             // The target does not record this request, and the token is lost if the process ends. The minimum interval still
             // applies.
             status.last_failure_time = Some(to_kubernetes(*asked_at));
@@ -48,6 +48,7 @@ pub fn next_status(observed: &Observed<'_>, outcome: &Outcome) -> TokenSourceSta
         | Outcome::Deferred(..)
         | Outcome::Suspended
         | Outcome::Refused(_)
+        | Outcome::Unwritten(None, _)
         | Outcome::Withdrawn(_) => {}
     }
     restart::record_restart(&mut status, observed, outcome);

@@ -42,6 +42,7 @@ impl Purpose {
 
 /// All parts of a request, except a stored refresh token.
 pub(crate) struct PreparedRequest<'a> {
+    pub(crate) purpose: Purpose,
     /// The provider block, with its endpoints also if the spec has an `issuer`.
     pub(crate) provider: Cow<'a, TokenProviderSpec>,
     pub(crate) inputs: RequestInputs,
@@ -88,7 +89,16 @@ pub(crate) async fn prepare<'a, L: Lookup>(
     let refresh_client = client(provider.refresh_endpoint().filter(|_| purpose == Purpose::Token))?;
     let client = client(purpose.url(&provider))?;
     let versions = observed.secrets.versions.clone();
-    Ok(PreparedRequest { provider, inputs, client, refresh_client, inputs_fingerprint, versions, found })
+    Ok(PreparedRequest {
+        purpose,
+        provider,
+        inputs,
+        client,
+        refresh_client,
+        inputs_fingerprint,
+        versions,
+        found,
+    })
 }
 
 /// Reads the parts of the request, without contact to any host.

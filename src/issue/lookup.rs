@@ -85,6 +85,6 @@ pub(crate) trait Lookup {
     /// Waits for the answer of a provider or an issuer.
     async fn wait_for<T>(&self, answer: impl Future<Output = T>) -> T;
 
-    /// Reports how long a request for a token or a revocation took.
+    /// Reports how long a token request took.
     fn request_took(&self, duration: Duration);
 }

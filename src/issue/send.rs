@@ -3,12 +3,12 @@
 
 use std::time::Instant;
 
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use crate::api::{Reason, TokenProviderSpec};
 use crate::decide::{Ask, Failure, Observed, ask, credentials, disclosure, token_to_sign};
 use crate::issue::error::IssueError;
-use crate::issue::inputs::PreparedRequest;
+use crate::issue::inputs::{PreparedRequest, Purpose};
 use crate::issue::lookup::Lookup;
 use crate::oauth::{
     Disclosure, Endpoint, Error, HttpResponse, Metadata, ResponseContext, Secret, SigningContext, Token,
@@ -74,9 +74,14 @@ pub(crate) async fn exchange<T, L: Lookup>(
     ask.confidential.append(&mut request.signed);
 
     let started = Instant::now();
-    let span = trace::token_request(request.method.as_str(), request.endpoint.host());
+    let span = match prepared.purpose {
+        Purpose::Token => trace::token_request(request.method.as_str(), request.endpoint.host()),
+        Purpose::Revocation => Span::none(),
+    };
     let answer = lookup.wait_for(client.send(request).instrument(span.clone())).await;
-    lookup.request_took(started.elapsed());
+    if prepared.purpose == Purpose::Token {
+        lookup.request_took(started.elapsed());
+    }
     if let Ok(answer) = &answer {
         trace::answered(&span, answer.status);
     }

@@ -145,7 +145,11 @@ impl Election {
         let found = lease.as_ref().map(Found::from);
         match self.candidate.next(found.as_ref(), Instant::now()) {
             Step::Lost => return Ok(None),
-            Step::Wait(wait) => return Ok(Some(wait.min(RENEWAL))),
+            Step::Wait(wait) => {
+                // The end of an outage for a process that does not lead, and therefore writes nothing.
+                self.reported = Reported::default();
+                return Ok(Some(wait.min(RENEWAL)));
+            }
             Step::Write => self.write(lease).await?,
             Step::Announce => self.announce(lease.unwrap_or_default()).await?,
         }

@@ -31,7 +31,8 @@ where
     let layer = fmt::layer().with_writer(writer);
     match format {
         LogFormat::Text => layer.with_ansi(false).with_filter(shown).boxed(),
-        LogFormat::Json => layer.json().flatten_event(true).with_filter(shown).boxed(),
+        // The list of spans would have the name of a field.
+        LogFormat::Json => layer.json().flatten_event(true).with_span_list(false).with_filter(shown).boxed(),
     }
 }
 
@@ -88,5 +89,21 @@ mod tests {
             let text = std::fs::read_to_string(file.path()).unwrap();
             assert!(text.contains("reconcile") && !text.contains("renewal"), "{text}");
         }
+    }
+
+    /// At DEBUG, lines are written within a span. `docs/logs.md` defines `spans` as a number.
+    #[test]
+    fn each_field_of_a_line_in_a_span_is_there_once() {
+        let file = NamedTempFile::new().unwrap();
+        let layer = super::log(LogFormat::Json, EnvFilter::new("debug"), file.reopen().unwrap());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            let _reconcile = tracing::debug_span!("reconcile", object = "lending/ocrolus").entered();
+            tracing::warn!(spans = 3, "Traces could not be sent");
+        });
+        let text = std::fs::read_to_string(file.path()).unwrap();
+        assert_eq!(text.matches("\"spans\":").count(), 1, "{text}");
+        let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(line["spans"], 3);
+        assert_eq!(line["span"]["object"], "lending/ocrolus");
     }
 }

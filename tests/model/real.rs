@@ -161,6 +161,7 @@ impl Real {
             | Plan::Restart
             | Plan::SetFinalizer(_)
             | Plan::RevokeReplaced
+            | Plan::ForgetReplaced(_)
             | Plan::Deletion(_) => {
                 panic!("the model's specs need none of these: {plan:?}")
             }

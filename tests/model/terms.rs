@@ -86,7 +86,7 @@ impl Real {
             Outcome::Suspended => decide::Outcome::Suspended,
             Outcome::Refused(id) => decide::Outcome::Refused(failure(id)),
             Outcome::Failed(id) => decide::Outcome::Failed(at(0), failure(id)),
-            Outcome::Unwritten(issued_at) => decide::Outcome::Unwritten(at(issued_at), unwritten()),
+            Outcome::Unwritten(issued_at) => decide::Outcome::Unwritten(Some(at(issued_at)), unwritten()),
             Outcome::Published { token, target, unchanged } => decide::Outcome::Published(Publication {
                 cause: token.cause,
                 published: self.published(&target),

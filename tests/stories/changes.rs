@@ -233,6 +233,10 @@ pub(crate) async fn target_that_cannot_be_written_is_left_as_it_is(story: &mut S
     story.patch_source("kept", &json!({"spec": {"target": {"labels": {"a..b/x": "y"}}}})).await;
     let source = story.failing("kept", "TargetWriteFailed").await;
     assert!(is(&source, ConditionType::Ready, "True"), "the token in the target is still valid");
+    let (.., message) = condition(&source, ConditionType::Renewed).expect("Renewed");
+    assert!(message.contains("a..b/x") && message.contains("keeps its token"), "{message}");
+    let failures = [("result", "failure")];
+    assert_eq!(story.controller.metric("tokensource_renewals_total", &failures).await, None, "no request");
     let after = story.secret("kept-token").await;
     assert_eq!((after.metadata.uid, after.data), (before.metadata.uid, before.data));
     story.patch_source("kept", &json!({"spec": {"target": {"labels": null}}})).await;

@@ -195,6 +195,7 @@ stories! {
     refresh::refresh_requests_go_to_their_own_endpoint_if_its_host_is_allowed,
     refresh::refresh_token_goes_only_where_it_came_from,
     refresh::refresh_token_of_the_credentials_is_only_the_first,
+    refresh::refresh_token_that_cannot_be_stored_is_reported_with_its_secret,
     refresh::refused_password_is_not_tried_again,
     renewal::same_token_with_a_longer_life_is_news,
     renewal::token_never_expires_in_the_secret,

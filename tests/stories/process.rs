@@ -27,6 +27,8 @@ pub(crate) async fn endpoints_tell_the_state(story: &mut Story) {
         "tokensource_queue_depth 0",
         "tokensource_token_requests_in_flight 0",
         "tokensource_providers_in_trouble 0",
+        "tokensource_watch_working{namespace=\"\",kind=\"ClusterTokenProvider\"} 1",
+        "tokensource_watch_working{namespace=\"\",kind=\"Namespace\"} 1",
     ] {
         assert!(metrics.contains(line), "{line} is missing from\n{metrics}");
     }

@@ -195,6 +195,20 @@ pub(crate) async fn crash_between_the_writes_costs_one_refresh(story: &mut Story
     assert_eq!(grants, ["password", "refresh_token"]);
 }
 
+pub(crate) async fn refresh_token_that_cannot_be_stored_is_reported_with_its_secret(story: &mut Story) {
+    story.provider.respond(TOKEN, |_, _| with_refresh_token());
+    let policy = deny_secret(story, "lost-refresh").await;
+    password_source(story, "lost").await;
+    let source = story.failing("lost", "TargetWriteFailed").await;
+    let (.., message) = condition(&source, ConditionType::Renewed).expect("Renewed");
+    assert!(message.contains("Secret lost-refresh:") && message.contains("kept in memory"), "{message}");
+    let errors = [("reason", "RefreshToken")];
+    assert!(story.controller.metric("tokensource_reconcile_errors_total", &errors).await.is_some());
+    story.world.plane().apply(&policy.to_string().replace("\"Deny\"", "\"Audit\"")).await;
+    story.ready("lost").await;
+    story.asked_exactly(1).await;
+}
+
 pub(crate) async fn keycloak_rotates(story: &mut Story) {
     let world = story.world.clone();
     let keycloak = world.keycloak();

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use tokensource::api::ConditionType;
@@ -11,7 +11,7 @@ use tokensource_kit::scripted_provider::Answer;
 use tokensource_kit::shipped::repository;
 use tokensource_kit::{eventually, manifest};
 
-use crate::story::{SOON, Story, TOKEN, condition};
+use crate::story::{SOON, Story, TOKEN, condition, merge};
 
 const ANNOTATION: &str = "restarted-for.tokensource.dev/served";
 
@@ -91,7 +91,19 @@ pub(crate) async fn each_other_token_restarts_once(story: &mut Story) {
     story.ready("served").await;
     assert_eq!(template(story).await.0, 1, "the first token restarts nothing");
 
-    // A new token without the right to restart: the token is published anyway.
+    // A new token without the right to restart the first workload: the token is published anyway.
+    let right = |kind: &str, more: Value| {
+        let mut object =
+            json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": {"name": "last"}});
+        merge(&mut object, &more);
+        object
+    };
+    let rules = json!([{"apiGroups": ["apps"], "resources": ["daemonsets"], "verbs": ["patch"]}]);
+    story.apply(&right("Role", json!({"rules": rules}))).await;
+    let group =
+        json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "tokensource-controllers"});
+    let role = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "last"});
+    story.apply(&right("RoleBinding", json!({"roleRef": role, "subjects": [group]}))).await;
     renew(story, 2).await;
     eventually("the notice", SOON, async || {
         let source = story.sources().get("served").await.map_err(|error| error.to_string())?;
@@ -103,6 +115,9 @@ pub(crate) async fn each_other_token_restarts_once(story: &mut Story) {
     assert!(condition(&source, ConditionType::Stalled).is_none());
     assert!(story.events("served").await.contains(&"RestartFailed".to_owned()));
     assert_eq!(template(story).await.0, 1);
+    let last = Api::<DaemonSet>::namespaced(story.world.plane().admin(), &story.namespace);
+    let rollouts = async || last.get("web").await.expect("the DaemonSet").metadata.generation;
+    assert_eq!(rollouts().await, Some(2), "a workload does not wait for another one");
 
     permit(story).await;
     // The restart is tried again once a minute.
@@ -114,6 +129,7 @@ pub(crate) async fn each_other_token_restarts_once(story: &mut Story) {
     })
     .await;
     assert!(story.events("served").await.contains(&"WorkloadsRestarted".to_owned()));
+    assert_eq!(rollouts().await, Some(2), "restarted once");
 
     renew(story, 3).await;
     restarted(story, 3, SOON).await;

@@ -262,6 +262,8 @@ pub(crate) async fn replaced_token_is_revoked_after_the_grace(story: &mut Story)
     assert!(is(&source, ConditionType::Renewed, "True"), "{:#?}", source.status);
     story.asked_exactly(3).await;
     assert_eq!(story.provider.count(REVOKE), 2);
+    let measured = story.controller.metric("tokensource_token_request_duration_seconds_count", &[]).await;
+    assert_eq!(measured, Some(3.0), "a revocation is no token request");
 }
 
 /// If the provider returns the same token again, the controller must not revoke the token.

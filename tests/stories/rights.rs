@@ -139,6 +139,9 @@ pub(crate) async fn namespace_that_is_gone_keeps_nobody_waiting(story: &mut Stor
         story.controller.metric("tokensource_watch_working", &labels).await
     };
     assert_eq!((works(&story.namespace).await, works(&gone).await), (Some(1.0), Some(0.0)));
+    let cluster_scoped = [("namespace", ""), ("kind", "ClusterTokenProvider")];
+    let optional = story.controller.metric("tokensource_watch_working", &cluster_scoped).await;
+    assert_eq!(optional, None, "nobody has to repair it");
     // The log has one line for each kind, at INFO for kinds that such an installation may not read.
     let log = story.controller.logs();
     let said = |what: &str| {

@@ -1,6 +1,5 @@
 //! The third step: carrying out the plan. Knows how each call is made; must not decide what is written.
 
-use chrono::{DateTime, Utc};
 use tracing::Instrument;
 
 use crate::api::{Reason, TokenSource};
@@ -16,7 +15,7 @@ use crate::controller::reconcile::target::apply::{self, Written};
 use crate::controller::reconcile::target::former;
 use crate::controller::reconcile::target::{is_intact, is_outdated};
 use crate::controller::view::local_state::IssuedToken;
-use crate::decide::refresh::add_reauthorization_hint;
+use crate::decide::refresh::{add_reauthorization_hint, secret_name};
 use crate::decide::render::render;
 use crate::decide::{
     Deletion, Failure, Observed, Outcome, Plan, Publication, PublishCall, Target, add_token_warning, decide,
@@ -61,6 +60,10 @@ pub(crate) async fn act<'a>(
             let replaced_token = replaced::revoke(source, observed, context).await?;
             *read = Some(Observed { replaced_token, ..observed.clone() });
             Outcome::Unchanged.into()
+        }
+        Plan::ForgetReplaced(failure) => {
+            replaced::forget(failure.as_ref(), source, observed, context);
+            return Ok(None);
         }
         Plan::SetFinalizer(wanted) => match finalizer::set(*wanted, source, context).await {
             Ok(()) => return Ok(None),
@@ -198,7 +201,7 @@ async fn publish(
             }
         };
         if let Err(error) = ended {
-            return retain_unwritten(issued, observed, error, context);
+            return retain_unwritten(issued, call, observed, error, context);
         }
         next = call.after_success();
     }
@@ -245,30 +248,29 @@ async fn write(
     }))
 }
 
-/// Keeps a token that could not be written, and reports that.
+/// Keeps a token for which this call failed, and reports that.
 fn retain_unwritten(
     issued: IssuedToken,
+    call: PublishCall,
     observed: &Observed<'_>,
     error: CallError,
     context: &ReconcilePermit<'_>,
 ) -> PlanResult {
     let issued_at = issued.token.issued_at;
     context.view.local.keep_unwritten_token(observed.uid, issued);
-    unwritten_result(issued_at, observed.target_name(), error)
+    let kept = "The token is kept in memory and written as soon as the API server accepts it.";
+    let (secret, named): (_, fn(CallError) -> Error) = match call {
+        PublishCall::StoreRefreshToken => (&*secret_name(observed.name), Error::RefreshToken),
+        PublishCall::WriteTarget => (observed.target_name(), Error::WriteTarget),
+    };
+    PlanResult::failed(Outcome::Unwritten(Some(issued_at), unwritten(secret, &error, kept)), named(error))
 }
 
-fn unwritten_result(at: DateTime<Utc>, target: &str, error: CallError) -> PlanResult {
+/// The failure to write this Secret. `kept` says which token is kept where.
+fn unwritten(secret: &str, error: &CallError, kept: &str) -> Failure {
     let reason = Reason::TargetWriteFailed;
-    let failure = Failure {
-        reason,
-        retry: Retry::TRANSIENT,
-        retry_after: None,
-        message: format!(
-            "{} Secret {target}: {error}. The token is kept in memory and written as soon as the API server accepts it.",
-            reason.sentence()
-        ),
-    };
-    PlanResult::failed(Outcome::Unwritten(at, failure), Error::WriteTarget(error))
+    let message = format!("{} Secret {secret}: {error}. {kept}", reason.sentence());
+    Failure { reason, retry: Retry::TRANSIENT, retry_after: None, message }
 }
 
 /// Updates type, labels and annotations of the target, and keeps its data. A target that was deleted or altered since it was
@@ -282,10 +284,12 @@ async fn rewrite(observed: &Observed<'_>, context: &ReconcilePermit<'_>) -> Resu
     else {
         return Ok(Outcome::Waiting.into());
     };
-    // No request was sent now. The last request brought this token.
-    let asked_at = record.issued_at;
     Ok(match apply::write(observed, data, record, context).await {
         Ok(published) => Outcome::Rewritten(published).into(),
-        Err(error) => unwritten_result(asked_at, observed.target_name(), error),
+        Err(error) => {
+            let kept = "It keeps its token; its type, labels or annotations differ from spec.target.";
+            let failure = unwritten(observed.target_name(), &error, kept);
+            PlanResult::failed(Outcome::Unwritten(None, failure), Error::WriteTarget(error))
+        }
     })
 }

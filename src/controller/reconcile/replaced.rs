@@ -1,7 +1,7 @@
 //! Revoking a token that another one has replaced, some time after the replacement.
 //!
-//! The last failed attempt is reported by an Event and a log line. It changes no condition, since the token in the target is
-//! valid. Must not decide when a token is revoked.
+//! A failed last attempt, and a revocation that is given up, are reported by an Event and a log line. Neither changes a
+//! condition, since the token in the target is valid. Must not decide when a token is revoked.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::controller::reconcile::context::{Context, ReconcilePermit};
 use crate::controller::reconcile::revocation::{self, Tried};
 use crate::controller::reconcile::target::stored_token;
 use crate::controller::view::name::name_of;
-use crate::decide::{Observed, ReplacedToken, grace_of_current, revocation_failed};
+use crate::decide::{Failure, Observed, ReplacedToken, grace_of_current, revocation_failed};
 use crate::issue::revoke::Tokens;
 use crate::oauth::Secret;
 
@@ -80,9 +80,22 @@ pub(crate) async fn revoke(
     if let Some(next) = &next {
         context.view.replaced.remember(namespace, uid, token, next.clone(), now);
     } else {
-        context.view.replaced.forget(namespace, uid);
-        context.log.not_revoked(&name_of(source), &failure, now);
-        context.events.publish(source.object_ref(&()), revocation_failed(&failure), now);
+        forget(Some(&failure), source, observed, context);
     }
     Ok(next)
+}
+
+/// Forgets the replaced token, and reports this failure to revoke it.
+pub(crate) fn forget(
+    failure: Option<&Failure>,
+    source: &TokenSource,
+    observed: &Observed<'_>,
+    context: &Context,
+) {
+    context.view.replaced.forget(observed.namespace, observed.uid);
+    if let Some(failure) = failure {
+        let now = context.now();
+        context.log.not_revoked(&name_of(source), failure, now);
+        context.events.publish(source.object_ref(&()), revocation_failed(failure), now);
+    }
 }

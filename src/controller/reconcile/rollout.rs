@@ -12,14 +12,14 @@ use crate::controller::reconcile::context::{Context, ReconcilePermit};
 use crate::decide::{Failure, Observed, Outcome, restart_annotation};
 use crate::oauth::Retry;
 
-/// Restarts each workload that exists. After a failure, only workloads that have not been restarted for this token are
-/// tried again: another writer of the template may have removed the annotation, so that adding it would restart the
-/// workload once more.
+/// Restarts each workload that exists, and returns the first failure. After a failure, only workloads that have not been
+/// restarted for this token are tried again: another writer of the template may have removed the annotation, so that adding it
+/// would restart the workload once more.
 pub(crate) async fn restart(observed: &Observed<'_>, context: &ReconcilePermit<'_>) -> Outcome {
     let Some((key, value)) = restart_annotation(observed) else { return Outcome::Waiting };
     let patch = json!({ "spec": { "template": { "metadata": { "annotations": { key: &value } } } } });
     let local = &context.view.local;
-    let mut done = local.restarted(observed.uid, &value);
+    let (mut done, mut failed) = (local.restarted(observed.uid, &value), None);
     for workload in &observed.spec.target.rollout_restart {
         if done.contains(workload) {
             continue;
@@ -31,10 +31,13 @@ pub(crate) async fn restart(observed: &Observed<'_>, context: &ReconcilePermit<'
                 tracing::debug!(workload = name(workload), "Not restarted: it does not exist");
             }
             Err(error) => {
-                local.remember_restarts(observed.uid, Some((value, done)));
-                return Outcome::NotRestarted(failure(&name(workload), &error));
+                failed.get_or_insert_with(|| failure(&name(workload), &error));
             }
         }
+    }
+    if let Some(failure) = failed {
+        local.remember_restarts(observed.uid, Some((value, done)));
+        return Outcome::NotRestarted(failure);
     }
     local.remember_restarts(observed.uid, None);
     Outcome::Restarted(done.iter().map(name).collect())

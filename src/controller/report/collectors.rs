@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use crate::controller::provider::Limiters;
 use crate::controller::settings::Settings;
 use crate::controller::view::audiences::Audiences;
+use crate::controller::view::cluster_scoped::ClusterScoped;
 use crate::controller::view::cluster_view::ClusterView;
 use crate::controller::view::watch::WatchState;
 use crate::issue::caches::Caches;
@@ -22,21 +23,39 @@ pub(crate) use objects::{HostOf, Objects};
 
 mod objects;
 
-/// Which watches of the views work, by namespace and kind.
+/// Which watches work, by namespace and kind.
 #[derive(Debug)]
-pub(crate) struct Watches {
-    rows: Vec<(String, &'static str, watch::Receiver<WatchState>)>,
+pub(crate) struct Watches(Vec<Watch>);
+
+#[derive(Debug)]
+struct Watch {
+    namespace: String,
+    kind: &'static str,
+    state: watch::Receiver<WatchState>,
+    /// Whether the right to watch may be missing. Then a refused watch has no value, because nobody has to repair it.
+    is_optional: bool,
 }
 
 impl Watches {
-    pub(crate) fn new<'a>(views: impl Iterator<Item = &'a Arc<ClusterView>>) -> Self {
-        let of_view = |view: &Arc<ClusterView>| {
+    pub(crate) fn new<'a>(
+        views: impl Iterator<Item = &'a Arc<ClusterView>>,
+        cluster: &ClusterScoped,
+    ) -> Self {
+        let of_views = views.flat_map(|view| {
             let namespace = view.namespace.clone().unwrap_or_default();
-            let rows = view.watch_states.iter();
-            rows.map(|(kind, watch_state)| (namespace.clone(), *kind, watch_state.clone()))
-                .collect::<Vec<_>>()
+            view.watch_states.iter().map(move |(kind, state)| (namespace.clone(), *kind, state, false))
+        });
+        let of_cluster = cluster
+            .watch_states
+            .iter()
+            .map(|(kind, state)| (String::new(), *kind, state, cluster.is_optional));
+        let watch = |(namespace, kind, state, is_optional): (_, _, &watch::Receiver<_>, _)| Watch {
+            namespace,
+            kind,
+            state: state.clone(),
+            is_optional,
         };
-        Self { rows: views.flat_map(of_view).collect() }
+        Self(of_views.chain(of_cluster).map(watch).collect())
     }
 }
 
@@ -45,9 +64,12 @@ impl Collector for Watches {
         let help = "1 while changes of this kind are seen, 0 otherwise; no namespace means all";
         let mut family =
             encoder.encode_descriptor("tokensource_watch_working", help, None, MetricType::Gauge)?;
-        for (namespace, kind, watch_state) in &self.rows {
-            let works = i64::from(*watch_state.borrow() == WatchState::Working);
-            ConstGauge::new(works)
+        for Watch { namespace, kind, state, is_optional } in &self.0 {
+            let state = *state.borrow();
+            if *is_optional && state == WatchState::Refused {
+                continue;
+            }
+            ConstGauge::new(i64::from(state == WatchState::Working))
                 .encode(family.encode_family(&[("namespace", namespace.as_str()), ("kind", kind)])?)?;
         }
         Ok(())

@@ -84,7 +84,7 @@ impl Log {
                 let detail = Some(format!("Secret {}", secrets.join(", ")));
                 (Level::Info, "Former target deleted", Line { detail, ..Line::default() })
             }
-            Outcome::Restarted(workloads) => {
+            Outcome::Restarted(workloads) if !workloads.is_empty() => {
                 let detail = Some(workloads.join(", "));
                 (Level::Info, "Workloads restarted", Line { detail, ..Line::default() })
             }
@@ -101,7 +101,12 @@ impl Log {
             }
             // The error of the write is logged when the reconcile ends.
             Outcome::Unwritten(..) => return,
-            Outcome::Unchanged | Outcome::Waiting | Outcome::Suspended | Outcome::Rewritten(_) => {
+            Outcome::Unchanged
+            | Outcome::Waiting
+            | Outcome::Suspended
+            | Outcome::Rewritten(_)
+            // None of the named workloads exists.
+            | Outcome::Restarted(_) => {
                 (Level::Debug, "Nothing to do", Line::default())
             }
         };

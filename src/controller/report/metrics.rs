@@ -102,13 +102,14 @@ impl Metrics {
     pub(crate) fn count(&self, outcome: &Outcome) {
         let (result, reason) = match outcome {
             Outcome::Published(publication) => ("success", publication.cause.reason()),
-            Outcome::Failed(_, failure) | Outcome::Unwritten(_, failure) => ("failure", failure.reason),
+            Outcome::Failed(_, failure) | Outcome::Unwritten(Some(_), failure) => ("failure", failure.reason),
             Outcome::Refused(failure) => ("refused", failure.reason),
             Outcome::Unchanged
             | Outcome::Waiting
             | Outcome::Deferred(..)
             | Outcome::Suspended
             | Outcome::Rewritten(_)
+            | Outcome::Unwritten(None, _)
             | Outcome::Withdrawn(_)
             | Outcome::Probed(_)
             | Outcome::FormerTargetsDeleted(_)

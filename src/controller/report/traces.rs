@@ -4,12 +4,12 @@ use crate::controller::report::log::host;
 use crate::decide::{Observed, Outcome};
 use crate::trace;
 
-/// Notes the outcome, if a token was requested or written, or could not be written.
+/// Notes the outcome, if a token was requested or written, or a new token could not be written.
 pub(crate) fn outcome(observed: &Observed<'_>, outcome: &Outcome) {
     let (outcome, failure) = match outcome {
         Outcome::Published(_) => ("Published", None),
         Outcome::Failed(_, failure) => ("Failed", Some(failure)),
-        Outcome::Unwritten(_, failure) => ("Unwritten", Some(failure)),
+        Outcome::Unwritten(Some(_), failure) => ("Unwritten", Some(failure)),
         _ => return,
     };
     let reason = failure.map(|failure| failure.reason.as_str());

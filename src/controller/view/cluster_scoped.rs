@@ -45,6 +45,10 @@ pub(crate) struct ClusterScoped {
     providers: Store<ClusterTokenProvider>,
     namespaces: Store<PartialObjectMeta<Namespace>>,
     access: [watch::Receiver<Access>; 2],
+    /// The state of each watch, with the name of its kind.
+    pub(crate) watch_states: [(&'static str, watch::Receiver<WatchState>); 2],
+    /// Whether the right to watch may be missing.
+    pub(crate) is_optional: bool,
     changes: broadcast::Sender<Change>,
 }
 
@@ -54,11 +58,17 @@ impl ClusterScoped {
         let (changes, _) = broadcast::channel(BACKLOG);
         let selection = Selection { is_optional, ..Selection::default() };
         let of_provider = News { is_news: differs_for_users, change: Change::Provider };
-        let (providers, provider_access) = follow(client, &selection, changes.clone(), of_provider, metrics);
+        let (providers, provider_access, of_providers) =
+            follow(client, &selection, changes.clone(), of_provider, metrics);
         let of_namespace = News { is_news: |_, _| true, change: Change::Namespace };
-        let (namespaces, namespace_access) =
+        let (namespaces, namespace_access, of_namespaces) =
             follow(client, &selection, changes.clone(), of_namespace, metrics);
-        Arc::new(Self { providers, namespaces, access: [provider_access, namespace_access], changes })
+        let access = [provider_access, namespace_access];
+        let watch_states = [
+            (ClusterTokenProvider::KIND, of_providers),
+            (PartialObjectMeta::<Namespace>::KIND, of_namespaces),
+        ];
+        Arc::new(Self { providers, namespaces, access, watch_states, is_optional, changes })
     }
 
     /// Waits until both kinds have been read, or turned out to be forbidden.
@@ -162,21 +172,21 @@ struct News<K> {
     change: fn(String) -> Change,
 }
 
-/// Fills a store, sends changes, and reports whether the kind may be read at all.
+/// Fills a store, sends changes, and reports whether the kind may be read at all and whether its watch works.
 fn follow<K>(
     client: &WatchClient,
     selection: &Selection,
     changes: broadcast::Sender<Change>,
     News { is_news, change }: News<K>,
     metrics: &WatchMetrics,
-) -> (Store<K>, watch::Receiver<Access>)
+) -> (Store<K>, watch::Receiver<Access>, watch::Receiver<WatchState>)
 where
     K: Watched + serde::de::DeserializeOwned,
 {
     let (reader, mut writer) = store();
     let (access, seen) = watch::channel(Access::Filling);
     let (events, mut watch_state) = watch_objects::<K>(client, selection.clone(), metrics);
-    let cached = reader.clone();
+    let (cached, state) = (reader.clone(), watch_state.clone());
     tokio::spawn(async move {
         let mut events = std::pin::pin!(events);
         loop {
@@ -209,5 +219,5 @@ where
             }
         }
     });
-    (reader, seen)
+    (reader, seen, state)
 }

@@ -33,7 +33,7 @@ impl ReplacedTokens {
         replaced_token: ReplacedToken,
         now: DateTime<Utc>,
     ) {
-        self.0.retain(|(_, replaced_token)| now < replaced_token.until);
+        self.0.retain(|(_, replaced_token)| now < replaced_token.expires_at);
         let size = ENTRY + token.expose().len();
         self.0.insert(namespace, uid.to_owned(), (token, replaced_token), size);
     }
@@ -45,7 +45,7 @@ impl ReplacedTokens {
         uid: &str,
         now: DateTime<Utc>,
     ) -> Option<(Secret, ReplacedToken)> {
-        self.0.get(namespace, uid).filter(|(_, replaced_token)| now < replaced_token.until)
+        self.0.get(namespace, uid).filter(|(_, replaced_token)| now < replaced_token.expires_at)
     }
 
     pub(crate) fn forget(&self, namespace: &str, uid: &str) {

@@ -91,7 +91,7 @@ fn expiry_is_reported_once_even_if_the_attempt_fails_at_that_instant() {
 #[test]
 fn an_unwritten_token_is_reported_and_so_is_its_later_write() {
     let mut scene = Scene::good().when(2700);
-    let unwritten = Outcome::Unwritten(at(2700), failure(Reason::TargetWriteFailed, Retry::TRANSIENT));
+    let unwritten = Outcome::Unwritten(Some(at(2700)), failure(Reason::TargetWriteFailed, Retry::TRANSIENT));
     assert_eq!(event(&mut scene, &unwritten), Some((true, Reason::TargetWriteFailed)));
     assert_eq!(event(&mut scene, &unwritten), None);
     let written = Outcome::Published(scene.publication(Cause::RenewalDue, 2700));

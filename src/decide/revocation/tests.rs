@@ -1,9 +1,9 @@
 //! Which objects keep their finalizer, and for what.
 
 use super::*;
-use crate::api::{Reason, Revocation};
+use crate::api::{Reason, Revocation, Workload, WorkloadKind, to_kubernetes};
 use crate::decide::fixture::{HOST, Scene, at, failure, outage};
-use crate::decide::{Published, ReferencedSecret, ReplacedToken, Target, UnwrittenToken};
+use crate::decide::{Outcome, Published, ReferencedSecret, ReplacedToken, Target, UnwrittenToken};
 use crate::oauth::Retry;
 
 /// An object with a good token that revokes it at this host.
@@ -150,7 +150,7 @@ fn tokens_of_an_earlier_spec_are_not_revoked() {
     };
     let replaced_token = {
         let mut scene = revoking_at(HOST);
-        ReplacedToken::new(at(0), TimeDelta::zero(), scene.published())
+        ReplacedToken::new(at(600), TimeDelta::zero(), scene.published())
     };
     let with_all = || {
         deleted(revoking_at(HOST)).with(|scene| {
@@ -223,12 +223,51 @@ fn replaced_token_is_revoked_when_its_grace_is_over() {
     };
     assert_eq!(replaced(601).plan(), Plan::Nothing);
     assert_eq!(replaced(600).plan(), Plan::RevokeReplaced);
-    let unwanted = replaced(600).with(|scene| revocation_of(scene).on_replace = false);
-    assert_eq!(unwanted.plan(), Plan::Nothing);
-    assert!(matches!(replaced(600).when(3000).plan(), Plan::Issue(_)), "a renewal comes first");
+    assert!(matches!(replaced(2990).when(3000).plan(), Plan::Issue(_)), "a renewal comes first");
     // The deletion need not wait for the grace.
     let ending = deleted(replaced(601)).with(|scene| scene.target = Target::Missing);
     assert_eq!(ending.plan(), Plan::Deletion(DeletionStep::Revoke));
+}
+
+/// Otherwise its due time would cause one immediate reconcile after the other.
+#[test]
+fn replaced_token_that_must_not_be_revoked_is_forgotten() {
+    let replaced_token = ReplacedToken::new(at(600), TimeDelta::zero(), revoking_at(HOST).published());
+    let unwanted = revoking_at(HOST).with(|scene| scene.replaced_token = replaced_token);
+    assert_eq!(unwanted.plan(), Plan::ForgetReplaced(None));
+}
+
+type Change = fn(&mut Scene);
+
+#[test]
+fn replaced_token_that_was_not_revoked_in_time_is_reported_with_the_obstacle() {
+    let overdue = |now: i64, change: Change| {
+        revoking_at(HOST).when(now).with(|scene| {
+            revocation_of(scene).on_replace = true;
+            scene.replaced_token = ReplacedToken::new(at(0), TimeDelta::zero(), scene.published());
+            change(scene);
+        })
+    };
+    let unrestarted: Change = |scene| {
+        scene.spec.target.rollout_restart =
+            vec![Workload { kind: WorkloadKind::Deployment, name: "app".to_owned() }];
+        scene.status.restarted_for = Some(to_kubernetes(at(-3600)));
+    };
+    assert_eq!(overdue(599, unrestarted).plan(), Plan::Restart, "pods may use it until they are restarted");
+    let cases: [(&str, Change); 3] = [
+        ("rolloutRestart", unrestarted),
+        ("suspended", |scene| scene.spec.suspend = true),
+        ("Renewed", |scene| scene.record(&Outcome::Failed(scene.now, outage()))),
+    ];
+    for (obstacle, change) in cases {
+        let Plan::ForgetReplaced(Some(failure)) = overdue(600, change).plan() else { panic!("{obstacle}") };
+        assert_eq!(failure.reason, Reason::RevocationFailed);
+        assert!(failure.message.contains(obstacle), "{}", failure.message);
+    }
+    let unwanted = overdue(600, |scene| revocation_of(scene).on_replace = false);
+    assert_eq!(unwanted.plan(), Plan::ForgetReplaced(None));
+    let ending = deleted(overdue(600, |scene| scene.target = Target::Missing));
+    assert_eq!(ending.plan(), Plan::Deletion(DeletionStep::Revoke), "the deletion revokes it");
 }
 
 #[test]

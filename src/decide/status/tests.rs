@@ -128,7 +128,7 @@ fn a_request_is_acknowledged_once_it_has_been_tried() {
         ("a new token", Outcome::Published(publication), true),
         ("a token requested before the renewal request", Outcome::Published(earlier), false),
         ("a failure", failed(600), true),
-        ("a token that could not be written", Outcome::Unwritten(at(600), outage()), false),
+        ("a token that could not be written", Outcome::Unwritten(Some(at(600)), outage()), false),
         ("a wait", Outcome::Waiting, false),
         ("suspension", Outcome::Suspended, false),
         ("a refusal", Outcome::Refused(outage()), false),
@@ -183,7 +183,7 @@ fn stalled_or_reconciling_depends_on_the_failure() {
         ),
         (
             "a token that cannot be written",
-            Outcome::Unwritten(at(2), failure(Reason::TargetWriteFailed, Retry::TRANSIENT)),
+            Outcome::Unwritten(Some(at(2)), failure(Reason::TargetWriteFailed, Retry::TRANSIENT)),
             ConditionType::Reconciling,
             ("True", "TargetWriteFailed"),
         ),
@@ -317,7 +317,7 @@ fn a_message_that_was_written_before_notices_were_entries_is_kept_until_the_noti
 #[test]
 fn a_write_that_is_repeated_is_no_token_that_the_provider_returned_again() {
     let mut scene = Scene::fresh();
-    scene.record(&Outcome::Unwritten(at(0), failure(Reason::TargetWriteFailed, Retry::TRANSIENT)));
+    scene.record(&Outcome::Unwritten(Some(at(0)), failure(Reason::TargetWriteFailed, Retry::TRANSIENT)));
     let mut publication = scene.publication(Cause::TokenPending, 0);
     // The write had succeeded: the target holds the answer to this very request.
     publication.unchanged_at = Some(at(0));
@@ -331,7 +331,19 @@ fn a_write_that_is_repeated_is_no_token_that_the_provider_returned_again() {
 #[test]
 fn a_request_is_recorded_even_if_its_token_was_never_written() {
     let mut scene = Scene::fresh();
-    scene.record(&Outcome::Unwritten(at(0), failure(Reason::TargetWriteFailed, Retry::TRANSIENT)));
+    scene.record(&Outcome::Unwritten(Some(at(0)), failure(Reason::TargetWriteFailed, Retry::TRANSIENT)));
     assert_eq!((scene.status.failures, scene.status.last_failure_time.clone()), (0, time(0)));
     assert_eq!(scene.observed().last_attempt(), Some(at(0)));
+}
+
+#[test]
+fn metadata_that_could_not_be_written_are_no_attempt_to_get_a_token() {
+    let mut scene = Scene::good();
+    let outcome = Outcome::Unwritten(None, failure(Reason::TargetWriteFailed, Retry::TRANSIENT));
+    assert!(!outcome.reports_request());
+    scene.record(&outcome);
+    let renewed = ConditionType::Renewed.find_false(&scene.status.conditions).unwrap();
+    assert_eq!(renewed.reason, "TargetWriteFailed");
+    assert_eq!((scene.status.failures, scene.status.last_failure_time.clone()), (0, None));
+    assert!(ConditionType::Ready.is_true(&scene.status.conditions));
 }

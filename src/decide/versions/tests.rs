@@ -144,6 +144,31 @@ fn only_the_values_that_may_be_used_are_hashed() {
     assert!(ValueKey::new(&[7; 31]).is_none());
 }
 
+/// If the hash changed, an upgrade would request a token for each Secret that is rewritten across it.
+#[test]
+fn the_certificate_is_hashed_only_if_the_assertion_needs_it() {
+    let scene = Scene::fresh();
+    let key = ValueKey::new(&[7; 32]).unwrap();
+    let data = |certificate: &str| -> Data {
+        let pairs = [("client_id", "id"), ("private_key", "k"), ("certificate", certificate)];
+        pairs.map(|(key, value)| (key.to_owned(), ByteString(value.as_bytes().to_vec()))).into()
+    };
+    let hashes = |block: &str| {
+        let provider: TokenProviderSpec = serde_json::from_str(block).unwrap();
+        ["old", "new"].map(|value| key.hash(ROLE, "uid", "client", (&scene.spec, &provider), &data(value)))
+    };
+    let unused = hashes(r#"{"clientAuthentication": {"assertion": {}}}"#);
+    assert_eq!(unused, ["d479b4c97c2271f2100071fbe978c2ee"; 2]);
+    for block in [
+        r#"{"clientAuthentication": {"assertion": {"x5t": true}}}"#,
+        r#"{"clientAuthentication": {"bearerToken": {"assertion": {"x5c": true}}}}"#,
+        r#"{"assertionGrant": {"x5tS256": true}}"#,
+    ] {
+        let [old, new] = hashes(block);
+        assert_ne!(old, new, "{block}");
+    }
+}
+
 #[test]
 fn records_fit_the_annotation_and_other_text_there_is_ignored() {
     let uid = "6f0c6f3a-0001-4000-8000-000000000000";

@@ -18,6 +18,8 @@ struct Server {
     version: u64,
     /// Whether writes are refused, as with a full etcd.
     full: bool,
+    /// Whether everything is refused.
+    down: bool,
 }
 
 impl Server {
@@ -28,6 +30,9 @@ impl Server {
                 json!({"kind": "Status", "status": "Failure", "code": code, "reason": reason, "message": reason}),
             )
         };
+        if self.down {
+            return refusal(503, "ServiceUnavailable");
+        }
         if method == Method::GET {
             return self.lease.clone().map_or_else(|| refusal(404, "NotFound"), |lease| (200, lease));
         }
@@ -130,4 +135,19 @@ async fn process_whose_reconciles_are_stuck_renews_nothing() {
     me.heartbeat = Heartbeat::stuck();
     assert!(matches!(me.step().await, Err(Failure::Stalled(_))));
     assert_eq!(server.lock().unwrap().lease, None);
+}
+
+#[tokio::test]
+async fn standby_reports_each_outage() {
+    let server = Arc::<Mutex<Server>>::default();
+    let (mut me, mut other) = (election(&server, "me"), election(&server, "other"));
+    me.step().await.unwrap();
+    for outage in 1..=2 {
+        assert!(other.step().await.unwrap().is_some());
+        assert!(!other.reported.failing, "outage {outage} would be logged at DEBUG only");
+        server.lock().unwrap().down = true;
+        let failure = other.step().await.unwrap_err();
+        other.report_failure(&failure);
+        server.lock().unwrap().down = false;
+    }
 }

@@ -69,8 +69,8 @@ impl Keyring {
                 tracing::warn!(
                     %namespace,
                     secret = %name,
-                    "The Secret of the key for credentials holds no key of 32 bytes or more; delete it and restart the \
-                     controller. Until then, credentials that are rewritten across a restart cost a token"
+                    "The Secret of the key for credentials holds no key of 32 bytes or more; delete it, apply the \
+                     manifests again and restart the controller. Until then, credentials that are rewritten across a restart cost a token"
                 );
                 let _ = self.stored.set(None);
             }
@@ -96,8 +96,7 @@ fn draw(settings: &Settings) -> Option<Vec<u8>> {
     Some([one, other].concat().into_bytes())
 }
 
-/// The key in the Secret, which is created if there is none; None if the Secret holds something else, or the system gives no
-/// random numbers.
+/// The key in the Secret, which is created if there is none; None if the Secret holds something else.
 async fn load(client: &Client, settings: &Settings) -> Result<Option<ValueKey>, CallError> {
     let (namespace, name) = &settings.key_secret;
     let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
@@ -109,7 +108,7 @@ async fn load(client: &Client, settings: &Settings) -> Result<Option<ValueKey>, 
             return Ok(ValueKey::new(&key.0));
         }
         settings.ensure_leading()?;
-        let Some(drawn) = draw(settings) else { return Ok(None) };
+        let drawn = draw(settings).ok_or(CallError::Random)?;
         let key = ValueKey::new(&drawn);
         let written = match &found {
             None => create(&api, name, drawn).await,
@@ -152,4 +151,52 @@ async fn fill(api: &Api<Secret>, empty: &Secret, key: Vec<u8>) -> Result<(), Cal
     });
     let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
     call(api.patch(&empty.name_any(), &params, &Patch::Merge(&patch))).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use axum::body::Body;
+    use axum::http::{Request, Response};
+
+    use super::*;
+    use crate::controller::Leadership;
+    use crate::oauth::{AddressPolicy, Resolver};
+
+    /// The settings of a process that leads and that draws this text.
+    fn settings(nonce: fn() -> Option<String>) -> Settings {
+        Settings {
+            namespaces: Vec::new(),
+            selector: None,
+            addresses: AddressPolicy::default(),
+            proxy: None,
+            resolver: Arc::new(Resolver::system().unwrap()),
+            only_cluster_providers: false,
+            concurrency: 1,
+            key_secret: ("system".to_owned(), "tokensource-key".to_owned()),
+            leadership: Leadership::unshared(DateTime::UNIX_EPOCH),
+            clock: || DateTime::UNIX_EPOCH,
+            nonce,
+        }
+    }
+
+    /// An API server whose Secret has this data, also after a write.
+    fn server(data: serde_json::Value) -> Client {
+        let service = tower::service_fn(move |_: Request<kube::client::Body>| {
+            let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "tokensource-key"}, "data": data});
+            async move { Ok::<_, Infallible>(Response::new(Body::from(secret.to_string()))) }
+        });
+        Client::new(service, "system")
+    }
+
+    #[tokio::test]
+    async fn missing_random_numbers_do_not_pass_for_a_secret_with_a_bad_key() {
+        let drawing = || Some("0123456789abcdef".repeat(2));
+        let short = load(&server(json!({"key": "c2hvcnQ="})), &settings(drawing)).await;
+        assert!(matches!(short, Ok(None)), "the Secret holds something else");
+        assert!(matches!(load(&server(json!({})), &settings(drawing)).await, Ok(Some(_))));
+        let failed = load(&server(json!({})), &settings(|| None)).await.map(|key| key.is_some()).unwrap_err();
+        assert_eq!(failed.to_string(), "the system gave no random number");
+    }
 }

@@ -157,7 +157,7 @@ fn refusal_that_is_no_news_is_not_written() {
 fn unwritten_token_is_logged_only_with_the_error_of_its_reconcile() {
     let log = Log::new(Counter::default());
     let lines = written(|| {
-        log_outcome(&log, "team-a", &Outcome::Unwritten(now(), failure()), true);
+        log_outcome(&log, "team-a", &Outcome::Unwritten(Some(now()), failure()), true);
         let error = Error::WriteTarget(crate::controller::error::CallError::Deadline);
         log.failed(&("team-a".into(), "source".into()), &error, Duration::from_secs(4), now());
     });
@@ -183,4 +183,16 @@ fn namespace_that_fails_without_end_leaves_room_for_the_lines_of_others() {
     assert_eq!(lines.len(), 101);
     assert!(lines.last().unwrap().contains("other"));
     assert_eq!(dropped.get(), 4900);
+}
+
+#[test]
+fn restart_of_no_workload_is_not_logged() {
+    let log = Log::new(Counter::default());
+    let restarted = |workloads: &[&str]| {
+        let workloads = workloads.iter().map(|&name| name.to_owned()).collect();
+        written(|| log_outcome(&log, "team-a", &Outcome::Restarted(workloads), true))
+    };
+    assert_eq!(restarted(&[]), Vec::<String>::new());
+    let lines = restarted(&["Deployment app", "DaemonSet agent"]);
+    assert!(lines.len() == 1 && lines[0].contains("Deployment app, DaemonSet agent"), "{lines:?}");
 }

@@ -15,8 +15,8 @@ use crate::decide::backoff::retry_after_error;
 /// The most writes of one sweep, in one namespace and in all, so that the API server has capacity for the writes of tokens.
 const WRITES_OF_A_NAMESPACE: usize = 2;
 const WRITES: usize = 100;
-/// After this number of failed writes in a namespace, a sweep makes no more there. After failures in this number of namespaces it
-/// ends, because the cause is probably the API server.
+/// After this number of failed writes for `ClusterTokenProvider`s, of which a sweep may write more than of a namespace, the sweep
+/// makes no more for them. After failures in this number of namespaces it ends, because the cause is probably the API server.
 const FAILURES: usize = 3;
 /// How long the attempts in a namespace are remembered.
 const MEMORY: Duration = Duration::from_secs(600);
@@ -151,7 +151,7 @@ impl Failures {
         }
     }
 
-    /// Whether the sweep makes no more writes in this namespace.
+    /// Whether the sweep makes no more writes in this namespace, which is empty for `ClusterTokenProvider`s.
     pub(super) fn exclude(&self, namespace: &str) -> bool {
         self.of_namespaces.get(namespace).is_some_and(|failures| *failures >= FAILURES)
     }

@@ -155,7 +155,10 @@ fn never_two_requests_within_five_seconds() {
         (
             "a token was issued, could not be written, and is lost",
             Scene::fresh().when(2).with(|s| {
-                s.record(&Outcome::Unwritten(at(0), failure(Reason::TargetWriteFailed, Retry::TRANSIENT)));
+                s.record(&Outcome::Unwritten(
+                    Some(at(0)),
+                    failure(Reason::TargetWriteFailed, Retry::TRANSIENT),
+                ));
             }),
         ),
         (

@@ -173,7 +173,7 @@ proptest! {
             2 => Outcome::Suspended,
             3 => Outcome::Refused(failure),
             4 => Outcome::Failed(at(seconds), failure),
-            5 => Outcome::Unwritten(at(seconds), failure),
+            5 => Outcome::Unwritten(Some(at(seconds)), failure),
             6 => Outcome::Withdrawn(Target::Missing),
             9 => Outcome::Deferred(crate::decide::Deferral { report: true, failure: Some(failure) }),
             7 => Outcome::Probed(Probed::following(None, at(0), at(seconds), ProbeVerdict::Rejected)),

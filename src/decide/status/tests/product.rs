@@ -55,7 +55,10 @@ fn outcomes(scene: &Scene) -> Vec<(&'static str, Outcome)> {
         ("failed for now", failed(599)),
         ("failed for good", Outcome::Failed(at(599), terminal)),
         ("failed until a change", Outcome::Failed(at(599), locked)),
-        ("unwritten", Outcome::Unwritten(at(599), failure(Reason::TargetWriteFailed, Retry::TRANSIENT))),
+        (
+            "unwritten",
+            Outcome::Unwritten(Some(at(599)), failure(Reason::TargetWriteFailed, Retry::TRANSIENT)),
+        ),
         ("published", Outcome::Published(scene.publication(Cause::RenewalDue, 599))),
     ];
     if let Target::Ours(published) = &scene.target {
@@ -64,6 +67,8 @@ fn outcomes(scene: &Scene) -> Vec<(&'static str, Outcome)> {
             "rewritten",
             Outcome::Rewritten(Published { metadata_in_sync: true, ..published.clone() }),
         ));
+        let failure = failure(Reason::TargetWriteFailed, Retry::TRANSIENT);
+        list.push(("not rewritten", Outcome::Unwritten(None, failure)));
     }
     list
 }
