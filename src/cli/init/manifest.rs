@@ -16,8 +16,8 @@ use crate::api::{
     TokenProviderSpec, TokenSource, TokenSourceSpec, ValueSource, annotation, is_reserved_parameter,
 };
 
-/// The value that the user has to replace. The controller sends nothing while a key of a Secret that the request uses has
-/// this value. In a field of the spec, the controller does not recognize the value.
+/// The value that the user has to replace. The controller sends nothing while a key of a Secret or a field that the request
+/// uses has this value.
 const PLACEHOLDER: &str = "replace-me";
 
 /// The objects for one line, and the remaining tasks of the user.
