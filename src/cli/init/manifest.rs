@@ -4,7 +4,7 @@
 mod client;
 mod grant;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::core::ObjectMeta;
@@ -244,7 +244,8 @@ impl Builder<'_> {
             ..Secret::default()
         };
         let mut secrets = Vec::new();
-        self.keys.dedup();
+        let mut seen = BTreeSet::new();
+        self.keys.retain(|key| seen.insert(key.clone()));
         if !self.keys.is_empty() {
             let name = self.named("client");
             self.to_do.insert(
