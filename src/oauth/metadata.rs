@@ -134,6 +134,9 @@ impl Issuer {
                             Err(Error::EndpointNotAllowed { host, why, .. }) => {
                                 Err(Error::address_not_allowed(host, why))
                             }
+                            Err(Error::Spec { what }) => {
+                                Err(Error::discovery(self.host(), format!("its `token_endpoint`: {what}")))
+                            }
                             Err(error) => Err(self.wrap(error)),
                         };
                     }
@@ -191,10 +194,10 @@ impl Issuer {
     /// Keeps the reason of errors that a person or a network rule must resolve; all others become [`Error::Discovery`].
     fn wrap(&self, error: Error) -> Error {
         match error {
-            Error::Tls { .. } | Error::Proxy { .. } | Error::EndpointNotAllowed { .. } => error,
-            Error::Spec { what } => {
-                Error::discovery(self.endpoint.host(), format!("its `token_endpoint`: {what}"))
-            }
+            Error::Tls { .. }
+            | Error::Proxy { .. }
+            | Error::EndpointNotAllowed { .. }
+            | Error::Spec { .. } => error,
             other => Error::discovery(self.endpoint.host(), other.to_string()),
         }
     }

@@ -137,6 +137,12 @@ fn sentence_names_what_the_metadata_does_not_list() {
 }
 
 #[test]
+fn only_a_fault_of_the_token_endpoint_is_said_to_be_one() {
+    let proxy = Error::spec("the proxy of `--https-proxy` cannot be used");
+    assert_eq!(issuer("https://a.example").wrap(proxy.clone()), proxy);
+}
+
+#[test]
 fn issuer_is_an_https_url_without_query_and_fragment() {
     for text in [
         "http://a.example",
