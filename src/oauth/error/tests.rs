@@ -194,6 +194,12 @@ fn every_fault_has_a_text_of_its_own() {
     assert_eq!(distinct.len(), texts.len());
 }
 
+#[test]
+fn response_that_could_not_be_read_is_not_blamed_for_its_status() {
+    let shown = Error::unreadable("a.example", 400).to_string();
+    assert_eq!(shown, "a.example answered 400, but the body is neither a JSON object nor a form");
+}
+
 /// If only the author of the spec has named the host, the status must not distinguish a closed port from a wrong
 /// certificate, an unknown name, a forbidden address, or a service that is not an authorization server.
 #[test]
