@@ -185,7 +185,11 @@ impl Error {
             | Error::IssuerMismatch { .. }
             | Error::UnsupportedTokenType { .. } => Retry::TERMINAL,
             Error::Proxy {
-                fault: ProxyFault::Authentication | ProxyFault::Credentials(_) | ProxyFault::Tls(_),
+                fault:
+                    ProxyFault::Authentication
+                    | ProxyFault::Credentials(_)
+                    | ProxyFault::SameHost
+                    | ProxyFault::Tls(_),
                 ..
             }
             | Error::Tls { .. } => Retry::Transient { floor: MANUAL_FIX_FLOOR },

@@ -168,6 +168,7 @@ fn every_fault_has_a_text_of_its_own() {
         ProxyFault::Credentials(CredentialsFault::Unreadable).to_string(),
         ProxyFault::Credentials(CredentialsFault::TooLong).to_string(),
         ProxyFault::Credentials(CredentialsFault::Format).to_string(),
+        ProxyFault::SameHost.to_string(),
         ProxyFault::Refused.to_string(),
         ProxyFault::NameResolution.to_string(),
         ProxyFault::Interrupted.to_string(),
