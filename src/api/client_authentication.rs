@@ -129,11 +129,12 @@ impl ClientAuthenticationMethod {
     }
 
     /// The method's registered name, which a provider lists in its metadata. federated_jwt is a form of private_key_jwt;
-    /// bearer_token has no registered name, and its own is returned.
-    pub const fn registered(self) -> &'static str {
+    /// bearer_token has no registered name.
+    pub const fn registered(self) -> Option<&'static str> {
         match self {
-            Self::FederatedJwt => "private_key_jwt",
-            method => method.as_str(),
+            Self::FederatedJwt => Some("private_key_jwt"),
+            Self::BearerToken => None,
+            method => Some(method.as_str()),
         }
     }
 }
@@ -247,5 +248,25 @@ impl JsonWebAlgorithm {
     /// Whether the signing key is a secret that client and provider share.
     pub const fn is_symmetric(self) -> bool {
         matches!(self, Self::HS256 | Self::HS384 | Self::HS512)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ClientAuthenticationMethod as Method;
+    use crate::api::TokenProviderSpec;
+
+    #[test]
+    fn only_registered_names_are_expected_in_metadata() {
+        let names =
+            [Method::ClientSecretPost, Method::FederatedJwt, Method::BearerToken].map(Method::registered);
+        assert_eq!(names, [Some("client_secret_post"), Some("private_key_jwt"), None]);
+        let grant = |grant_type: Option<&str>| {
+            let grant_type = grant_type.map(str::to_owned);
+            let provider = TokenProviderSpec { grant_type, ..TokenProviderSpec::default() };
+            provider.registered_grant_type().map(str::to_owned)
+        };
+        assert_eq!(grant(None).as_deref(), Some("client_credentials"));
+        assert_eq!(grant(Some("None")), None);
     }
 }

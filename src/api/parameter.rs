@@ -135,7 +135,7 @@ pub struct Header {
     /// Name of the header.
     #[schemars(length(min = 1, max = 128))]
     #[x_kube(validation = rule::header_name())]
-    #[x_kube(validation = Rule::new("!(self.lowerAscii() in ['accept', 'accept-encoding', 'authorization', 'connection', 'cookie', 'expect', 'host', 'keep-alive', 'te', 'trailer', 'transfer-encoding', 'upgrade']) && !self.lowerAscii().startsWith('content-') && !self.lowerAscii().startsWith('proxy-')").message("this header is the controller's own: client authentication belongs in clientAuthentication, the body's form in bodyFormat"))]
+    #[x_kube(validation = Rule::new("!(self.lowerAscii() in ['accept', 'accept-encoding', 'authorization', 'connection', 'cookie', 'expect', 'host', 'keep-alive', 'te', 'trailer', 'transfer-encoding', 'upgrade']) && !self.lowerAscii().startsWith('content-') && !self.lowerAscii().startsWith('proxy-')").message("set no such header here: client authentication belongs in clientAuthentication, the body's form in bodyFormat"))]
     pub name: String,
 
     /// Value of the header. Not for secrets: everybody who may read this object can read the value.

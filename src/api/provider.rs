@@ -183,6 +183,11 @@ impl TokenProviderSpec {
         self.grant_type.as_deref().unwrap_or("client_credentials")
     }
 
+    /// The `grant_type`, which the issuer can list in its metadata; None if requests have none.
+    pub fn registered_grant_type(&self) -> Option<&str> {
+        Some(self.grant_type()).filter(|grant| *grant != "None")
+    }
+
     /// The parts of the provider block that a revocation request needs. Headers are among them, because gateways require
     /// their headers in every request.
     #[must_use]

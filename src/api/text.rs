@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Ranges of invisible characters other than the control characters: format characters, line and paragraph separators, and
-/// letters without a glyph. Such characters hide, reorder or separate the characters beside them. The ranges from U+110BD
-/// and U+1BCA0 also contain visible characters.
-const UNSEEN: [(char, char); 22] = [
+/// other characters without a glyph (`Default_Ignorable_Code_Point`). Such characters hide, reorder or separate the characters
+/// beside them. The variation selectors U+FE00 to U+FE0F are not among them: they choose the shape of a visible character.
+const UNSEEN: [(char, char); 24] = [
     ('\u{ad}', '\u{ad}'),
     ('\u{34f}', '\u{34f}'),
     ('\u{600}', '\u{605}'),
@@ -25,11 +25,13 @@ const UNSEEN: [(char, char); 22] = [
     ('\u{3164}', '\u{3164}'),
     ('\u{feff}', '\u{feff}'),
     ('\u{ffa0}', '\u{ffa0}'),
-    ('\u{fff9}', '\u{fffb}'),
-    ('\u{110bd}', '\u{110cd}'),
+    ('\u{fff0}', '\u{fffb}'),
+    ('\u{110bd}', '\u{110bd}'),
+    ('\u{110cd}', '\u{110cd}'),
     ('\u{13430}', '\u{1343f}'),
-    ('\u{1bca0}', '\u{1d17a}'),
-    ('\u{e0000}', '\u{e01ef}'),
+    ('\u{1bca0}', '\u{1bca3}'),
+    ('\u{1d173}', '\u{1d17a}'),
+    ('\u{e0000}', '\u{e0fff}'),
 ];
 
 /// Whether a character moves the cursor, breaks the line, or is invisible.
@@ -79,6 +81,13 @@ mod tests {
             ),
             ("\u{e0041}", "\\udb40\\udc41"),
             ("\u{3164}", "\\u3164"),
+            // Signs of number and of musical notation, and the visible characters after them.
+            ("\u{110bd}\u{110be}\u{110d0}", "\\ud804\\udcbd\u{110be}\u{110d0}"),
+            ("\u{110cc}\u{110cd}\u{110ce}", "\u{110cc}\\ud804\\udccd\u{110ce}"),
+            ("\u{1bc9f}\u{1bca3}\u{1bca4}", "\u{1bc9f}\\ud82f\\udca3\u{1bca4}"),
+            ("\u{1d11e}\u{1d173}\u{1d17b}", "\u{1d11e}\\ud834\\udd73\u{1d17b}"),
+            ("\u{fff0}\u{e0fff}", "\\ufff0\\udb43\\udfff"),
+            ("\u{26a0}\u{fe0f}", "\u{26a0}\u{fe0f}"),
         ] {
             assert_eq!(escaped(text), shown, "{text:?}");
         }

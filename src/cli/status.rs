@@ -12,6 +12,7 @@ use super::list::Selection;
 use super::output::{json, print, remark, yaml};
 use super::{Environment, Error, ExitStatus};
 use crate::api::{GROUP, TokenSource};
+use crate::api_calls::chain;
 use row::{Columns, Row};
 
 pub(super) async fn run(arguments: &StatusArguments, environment: &Environment) -> Result<ExitStatus, Error> {
@@ -72,7 +73,12 @@ async fn one(
 ) -> Result<ExitStatus, Error> {
     let history = history::read(source, cluster).await;
     let now = (environment.now)();
-    let document = || detail::document(source, history.as_deref().unwrap_or_default());
+    let document = || {
+        if let Err(error) = &history {
+            remark(&format!("The member events is left out: {}\n", chain(error)));
+        }
+        detail::document(source, &history)
+    };
     print(&match output {
         StatusOutput::Json => json(&document()),
         StatusOutput::Yaml => yaml(&document()),

@@ -3,6 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
 
 use super::secrets::{Data, used_keys};
 use super::{Failure, RequestInputs};
@@ -49,20 +50,64 @@ pub fn placeholder(
     provider: &TokenProviderSpec,
     inputs: &RequestInputs,
 ) -> Option<Failure> {
-    let (secret, key, _) = used(spec, provider, inputs).find(|(_, _, value)| is_placeholder(value.trim()))?;
-    Some(Failure::local(
-        Reason::CredentialsInvalid,
-        format!(
-            "Key {key} of Secret {secret} still holds the placeholder of an example; nothing was sent. Put the value \
-             there that the provider issued."
-        ),
-    ))
+    let in_secret = used(spec, provider, inputs).find(|(_, _, value)| is_placeholder(value.trim()));
+    let of_secret = |(secret, key, _): (&str, String, &str)| {
+        let message = format!(
+            "Key {key} of Secret {secret} still holds the placeholder of an example; nothing was sent. Put the value there \
+             that the provider issued."
+        );
+        Failure::local(Reason::CredentialsInvalid, message)
+    };
+    in_secret.map(of_secret).or_else(|| {
+        let field = field_with_placeholder(spec, provider)?;
+        let message = format!(
+            "Field {field} still holds the placeholder of an example; nothing was sent. Put the value there that the \
+             provider documents."
+        );
+        Some(Failure::local(Reason::InvalidSpec, message))
+    })
+}
+
+/// The field that shapes the request and has a placeholder. Texts without a letter, or in brackets, are not among these
+/// placeholders: no credential looks so, but a value that a provider expects may.
+fn field_with_placeholder(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Option<String> {
+    let found = |(name, value): (&str, Value)| in_value(name, &value);
+    let of_source = [("clientId", json!(spec.client_id)), ("token", json!(spec.token))];
+    of_source.into_iter().find_map(found).or_else(|| {
+        // Serialization gives an object, because the block is a struct.
+        json!(provider)
+            .as_object()?
+            .iter()
+            .find_map(|(name, value)| in_value(name, value))
+            .map(|path| format!("{path} of the provider"))
+    })
+}
+
+/// The path of the first text in this value that is a placeholder of letters.
+fn in_value(path: &str, value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => {
+            let is_word = text.contains(|letter: char| letter.is_ascii_alphabetic());
+            (is_word && is_listed(text.trim())).then(|| path.to_owned())
+        }
+        Value::Array(values) => {
+            values.iter().enumerate().find_map(|(at, value)| in_value(&format!("{path}[{at}]"), value))
+        }
+        Value::Object(members) => {
+            members.iter().find_map(|(name, value)| in_value(&format!("{path}.{name}"), value))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
+}
+
+fn is_listed(value: &str) -> bool {
+    PLACEHOLDERS.contains(&value.to_ascii_lowercase().as_str())
 }
 
 /// Whether this is a text that examples use in place of a credential.
 pub fn is_placeholder(value: &str) -> bool {
     let bracketed = value.strip_prefix('<').and_then(|rest| rest.strip_suffix('>'));
-    PLACEHOLDERS.contains(&value.to_ascii_lowercase().as_str())
+    is_listed(value)
         || bracketed.is_some_and(|words| {
             words.chars().all(|letter| letter.is_ascii_alphabetic() || " -_".contains(letter))
         })
@@ -157,6 +202,37 @@ mod tests {
         for secret in ["s3cr3t", "replace-me-not", "<a1b2c3>", "changeme7", ""] {
             assert_eq!(refused(secret), None, "{secret}");
         }
+    }
+
+    #[test]
+    fn placeholders_in_the_spec_are_sent_to_nobody() {
+        let scene = Scene::fresh();
+        let filled = scene.provider.clone().unwrap();
+        let refused = |spec: &TokenSourceSpec, provider: &TokenProviderSpec| {
+            placeholder(spec, provider, &inputs("s3cr3t")).map(|failure| (failure.reason, failure.message))
+        };
+        let of_provider: TokenProviderSpec = serde_json::from_value(json!({
+            "grantType": "urn:ietf:params:oauth:grant-type:jwt-bearer",
+            "parameters": [{"name": "a", "value": "1"}, {"name": "b", "value": "2"}],
+            "assertionGrant": {"issuer": "replace-me"},
+        }))
+        .unwrap();
+        let (reason, message) = refused(&scene.spec, &of_provider).unwrap();
+        assert_eq!(reason, Reason::InvalidSpec);
+        assert!(message.starts_with("Field assertionGrant.issuer of the provider still holds"), "{message}");
+        let mut spec = scene.spec.clone();
+        spec.token.scopes = vec!["read".to_owned(), "Change-Me".to_owned()];
+        let (_, message) = refused(&spec, &filled).unwrap();
+        assert!(message.starts_with("Field token.scopes[1] still holds"), "{message}");
+        let spec = TokenSourceSpec { client_id: Some("replace_me".to_owned()), ..scene.spec.clone() };
+        assert!(refused(&spec, &filled).unwrap().1.starts_with("Field clientId still holds"));
+        // A text in brackets, or of dots alone, may be a value that a provider expects.
+        let mut spec = scene.spec.clone();
+        spec.token.scopes = ["<all>", "...", "replace-me-not"].map(str::to_owned).into();
+        assert_eq!(refused(&spec, &filled), None);
+        // The name of another object is not sent, and an object with this name can exist.
+        spec.credentials_ref.as_mut().unwrap().name = "replace-me".to_owned();
+        assert_eq!(refused(&spec, &filled), None);
     }
 
     #[test]

@@ -126,5 +126,5 @@ pub(crate) fn unlisted(
     if disclosure(observed, provider, &issuer, false) == Disclosure::Withheld {
         return None;
     }
-    metadata.unlisted(provider.grant_type(), provider.client_authentication.method.registered())
+    metadata.unlisted(provider.registered_grant_type(), provider.client_authentication.method.registered())
 }

@@ -122,8 +122,8 @@ impl Error {
     }
 
     /// The response could not be read.
-    pub(super) fn bad_status(host: impl Into<String>, status: u16) -> Self {
-        Error::Malformed { response: Box::new(ResponseInfo::new(host, status)), defect: Defect::BadStatus }
+    pub(super) fn unreadable(host: impl Into<String>, status: u16) -> Self {
+        Error::Malformed { response: Box::new(ResponseInfo::new(host, status)), defect: Defect::NotAnAnswer }
     }
 
     /// The metadata of an issuer could not be read; `why` is a sentence of this program.
@@ -185,7 +185,11 @@ impl Error {
             | Error::IssuerMismatch { .. }
             | Error::UnsupportedTokenType { .. } => Retry::TERMINAL,
             Error::Proxy {
-                fault: ProxyFault::Authentication | ProxyFault::Credentials(_) | ProxyFault::Tls(_),
+                fault:
+                    ProxyFault::Authentication
+                    | ProxyFault::Credentials(_)
+                    | ProxyFault::SameHost
+                    | ProxyFault::Tls(_),
                 ..
             }
             | Error::Tls { .. } => Retry::Transient { floor: MANUAL_FIX_FLOOR },

@@ -133,19 +133,23 @@ fn first_usable(
 
 fn assumed(settings: &ExpirySettings, notices: &mut BTreeSet<Notice>) -> i64 {
     notices.insert(Notice::ExpiryAssumed);
+    assumed_seconds(settings)
+}
+
+fn assumed_seconds(settings: &ExpirySettings) -> i64 {
     i64::try_from(settings.assumed_lifetime().as_secs()).unwrap_or(i64::MAX)
 }
 
 /// The assumed lifetime, or the JWT's lifetime if that is shorter, even by less than [`TOLERANCE`]: no declared value confirms
 /// the assumption.
 fn ignoring_response(jwt: Option<i64>, settings: &ExpirySettings, notices: &mut BTreeSet<Notice>) -> i64 {
-    let seconds = assumed(settings, notices);
+    let seconds = assumed_seconds(settings);
     match jwt {
         Some(remainder) if 0 < remainder && remainder < seconds => {
             notices.insert(Notice::ExpiryFromJWT);
             remainder
         }
-        _ => seconds,
+        _ => assumed(settings, notices),
     }
 }
 
@@ -250,7 +254,8 @@ pub(super) fn http_date(text: &str) -> Option<i64> {
 }
 
 /// Distinguishes durations from instants by size: 1e9 s are 31.7 years, which is no lifetime; 1e11 s since 1970 are the year
-/// 5138, so larger numbers are milliseconds.
+/// 5138, so larger numbers are milliseconds. If the unit is milliseconds, numbers below 1e12 are lifetimes: as instants they
+/// would lie before September 2001.
 #[expect(
     clippy::cast_possible_truncation,
     reason = "every cast is of a number below 1e14, and rounding down is meant"
@@ -262,7 +267,7 @@ fn classify(number: f64, unit: ExpiryUnit) -> Declared {
         Declared::Past
     } else if number == 0.0 {
         Declared::Nothing
-    } else if unit == ExpiryUnit::Milliseconds && number < 1e11 {
+    } else if unit == ExpiryUnit::Milliseconds && number < 1e12 {
         Declared::Expiry(Expiry::Relative(number as i64 / 1000))
     } else if unit == ExpiryUnit::Minutes && number < 1e9 {
         Declared::Expiry(Expiry::Relative((number * 60.0) as i64))

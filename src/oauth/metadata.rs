@@ -69,10 +69,12 @@ impl Metadata {
 
     /// A sentence about the grant type or client authentication that a request uses but the metadata does not list. Not every
     /// server lists all that it supports, so the sentence only explains a refusal and is no reason to refuse.
-    pub fn unlisted(&self, grant_type: &str, method: &str) -> Option<String> {
-        let grant = self.grant_types.lacks(grant_type).then(|| format!("grant type `{grant_type}`"));
-        let method =
-            self.authentication_methods.lacks(method).then(|| format!("client authentication `{method}`"));
+    /// Both are names that metadata can list; None if the request's has no such name.
+    pub fn unlisted(&self, grant_type: Option<&str>, method: Option<&str>) -> Option<String> {
+        let grant = grant_type.filter(|grant| self.grant_types.lacks(grant));
+        let grant = grant.map(|grant| format!("grant type `{grant}`"));
+        let method = method.filter(|method| self.authentication_methods.lacks(method));
+        let method = method.map(|method| format!("client authentication `{method}`"));
         let parts: Vec<String> = grant.into_iter().chain(method).collect();
         (!parts.is_empty()).then(|| format!("The issuer's metadata does not list {}.", parts.join(" and ")))
     }
@@ -132,6 +134,9 @@ impl Issuer {
                             Err(Error::EndpointNotAllowed { host, why, .. }) => {
                                 Err(Error::address_not_allowed(host, why))
                             }
+                            Err(Error::Spec { what }) => {
+                                Err(Error::discovery(self.host(), format!("its `token_endpoint`: {what}")))
+                            }
                             Err(error) => Err(self.wrap(error)),
                         };
                     }
@@ -189,10 +194,10 @@ impl Issuer {
     /// Keeps the reason of errors that a person or a network rule must resolve; all others become [`Error::Discovery`].
     fn wrap(&self, error: Error) -> Error {
         match error {
-            Error::Tls { .. } | Error::Proxy { .. } | Error::EndpointNotAllowed { .. } => error,
-            Error::Spec { what } => {
-                Error::discovery(self.endpoint.host(), format!("its `token_endpoint`: {what}"))
-            }
+            Error::Tls { .. }
+            | Error::Proxy { .. }
+            | Error::EndpointNotAllowed { .. }
+            | Error::Spec { .. } => error,
             other => Error::discovery(self.endpoint.host(), other.to_string()),
         }
     }

@@ -106,6 +106,11 @@ impl OutboundProxy {
         ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).ok()
     }
 
+    /// Whether the certificates of the endpoint and of the proxy are for the same name.
+    pub(super) fn has_tls_name(&self, endpoint: &Endpoint) -> bool {
+        self.tls_name().is_some() && self.url.host_str() == Some(endpoint.host())
+    }
+
     /// Whether requests to this endpoint go through the proxy.
     pub(super) fn applies(&self, endpoint: &Endpoint) -> bool {
         !self.exemptions.iter().any(|exemption| exemption.covers(endpoint))

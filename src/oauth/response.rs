@@ -78,10 +78,8 @@ pub enum Disclosure {
 /// or 4xx; a token in a 2xx; any other 4xx, by the status.
 pub fn read(response: &HttpResponse, context: &ResponseContext<'_>) -> Result<Token, Error> {
     // Libraries parse JSON, dates and base64, and may panic.
-    contain(|| parse(response, context)).unwrap_or_else(|_| {
-        let response = Box::new(ResponseInfo::new(context.host, response.status));
-        Err(Error::Malformed { response, defect: Defect::NotAnAnswer })
-    })
+    contain(|| parse(response, context))
+        .unwrap_or_else(|_| Err(Error::unreadable(context.host, response.status)))
 }
 
 fn parse(response: &HttpResponse, context: &ResponseContext<'_>) -> Result<Token, Error> {

@@ -73,7 +73,7 @@ pub fn read_revocation(
     };
     // Libraries parse JSON and dates, and may panic.
     let failure = contain(|| failure(&response, context))
-        .unwrap_or_else(|_| Some(Error::bad_status(context.host, response.status)));
+        .unwrap_or_else(|_| Some(Error::unreadable(context.host, response.status)));
     failure.map_or(Ok(()), Err)
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, CONTENT_LENGTH, HeaderValue, USER_AGENT as USER_AGENT_HEADER};
-use reqwest::{Client, ClientBuilder, RequestBuilder, Response, redirect, retry, tls};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response, redirect, retry};
 
 use super::USER_AGENT;
 use super::content_encoding;
@@ -224,7 +224,6 @@ fn guarded(builder: ClientBuilder) -> ClientBuilder {
         .redirect(redirect::Policy::none())
         .referer(false)
         .retry(retry::never())
-        .tls_version_min(tls::Version::TLS_1_2)
 }
 
 /// Sets the deadlines, and how long connections are kept.

@@ -1,4 +1,4 @@
-//! Reads the wall clock for the whole program. Only `lease` reads the wall clock itself, for the times that it writes.
+//! Reads the wall clock for the whole program.
 
 use chrono::{DateTime, Utc};
 

@@ -161,7 +161,8 @@ impl Election {
             return Err(Failure::Stalled(age));
         }
         let (begun, wall) = (Instant::now(), clock::now());
-        let wanted = self.candidate.lease(current.as_ref(), &self.name, Timestamp::now());
+        let time = Timestamp::from_microsecond(wall.timestamp_micros()).unwrap_or(Timestamp::MAX);
+        let wanted = self.candidate.lease(current.as_ref(), &self.name, time);
         let parameters = PostParams::default();
         let written = match current {
             None => within(DEADLINE, self.api.create(&parameters, &wanted)).await?,

@@ -91,14 +91,27 @@ pub(crate) async fn dropped_watches_lose_nothing(story: &mut Story, proxy: &Prox
 
 /// The list and the watch of Secrets fail, while those of other kinds succeed.
 pub(crate) async fn list_that_keeps_failing_is_repeated_ever_more_seldom(story: &mut Story, proxy: &Proxy) {
+    repeated_ever_more_seldom(story, proxy, reads_secrets).await;
+}
+
+/// The watch of Secrets fails, and each list before it succeeds.
+pub(crate) async fn watch_that_keeps_failing_is_repeated_ever_more_seldom(story: &mut Story, proxy: &Proxy) {
+    let lists = || proxy.calls().iter().filter(|call| reads_secrets(call) && !call.is_watch()).count();
+    let before = lists();
+    repeated_ever_more_seldom(story, proxy, |call| reads_secrets(call) && call.is_watch()).await;
+    assert!((1..=12).contains(&(lists() - before)), "{} lists", lists() - before);
+}
+
+fn reads_secrets(call: &Call) -> bool {
+    call.method == "GET" && call.path().ends_with("/secrets")
+}
+
+async fn repeated_ever_more_seldom(story: &mut Story, proxy: &Proxy, fails: fn(&Call) -> bool) {
     settled(story, "patient").await;
-    let watches = |call: &Call| call.is_watch() && call.path().ends_with("/secrets");
-    let refused = proxy.inject(usize::MAX, Fault::Answer(500, None), move |call| {
-        watches(call) || call.method == "GET" && call.path().ends_with("/secrets")
-    });
+    let refused = proxy.inject(usize::MAX, Fault::Answer(500, None), fails);
     proxy.cut_watches();
     tokio::time::sleep(Duration::from_secs(40)).await;
-    assert!(refused.count() <= 9, "{} attempts in 40 s", refused.count());
+    assert!((1..=9).contains(&refused.count()), "{} attempts in 40 s", refused.count());
     let said = |what: &str| story.controller.logs().lines().filter(|line| line.contains(what)).count();
     assert_eq!(said("Watch failed"), 1, "{}", story.controller.logs());
     proxy.clear();

@@ -98,6 +98,7 @@ fn faults(world: &Arc<World>) -> Vec<Trial> {
         deletions::source_goes_in_the_foreground,
         deletions::namespace_made_again_while_its_watch_lags,
         answers::list_that_keeps_failing_is_repeated_ever_more_seldom,
+        answers::watch_that_keeps_failing_is_repeated_ever_more_seldom,
         stale::created_secret_that_no_watch_shows_is_known,
         stale::silent_watches_cost_no_token,
         targets::altered_while_a_renewal_is_under_way,

@@ -29,7 +29,7 @@ pub(crate) async fn tokens_arrive_through_a_real_proxy(story: &mut Story) {
 
     story.ask("before", &json!({})).await;
     story.ready("before").await;
-    let tunnels = proxy.tunnels(&story.provider.host());
+    let tunnels = proxy.tunnels_to("localhost");
     assert!(tunnels > 0 && story.provider.connections() == tunnels, "{tunnels} tunnels");
 
     // The password is changed at the proxy and in the file.
@@ -46,17 +46,17 @@ pub(crate) async fn tokens_arrive_through_a_real_proxy(story: &mut Story) {
     });
     let objects = [secret, story.source_for("checked", &json!({}))];
     let send = [&["--send"], &arguments[..], &["--proxy-credentials-file", &path]].concat();
-    let tunnels = proxy.tunnels(&story.provider.host());
+    let tunnels = proxy.tunnels_to("localhost");
     check(story, &objects, &send).await.has(0, &["the provider issued a token"]);
-    assert_eq!(proxy.tunnels(&story.provider.host()), tunnels + 1);
+    assert_eq!(proxy.tunnels_to("localhost"), tunnels + 1);
 
     // The API server is reached through the proxy only with a flag.
-    assert_eq!(proxy.tunnels("127.0.0.1"), 0);
+    assert_eq!(proxy.tunnels_to("127.0.0.1"), 0);
     let far = [&arguments[..], &["--proxy-credentials-file", &path, "--api-server-proxy"]].concat();
     story.run_with(&far).await;
     story.ask("far", &json!({})).await;
     story.ready("far").await;
-    assert!(proxy.tunnels("127.0.0.1") > 0);
+    assert!(proxy.tunnels_to("127.0.0.1") > 0);
 
     // Tinyproxy answers 401 instead of 407, as if it were the provider.
     write(wrong);

@@ -295,7 +295,7 @@ fn refused() -> Vec<(&'static str, Value, &'static str)> {
         (
             "a forbidden header",
             json!({"provider": {"headers": [{"name": "Authorization", "value": "x"}]}}),
-            "the controller's own",
+            "set no such header here",
         ),
         (
             "a line break in a header",

@@ -113,8 +113,10 @@ pub(super) struct RenewalTime {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum LifetimeSource {
-    /// The provider's response, or the spec of a token that the controller signs.
+    /// The provider's response.
     Answer,
+    /// The spec of a token that the controller signs.
+    SignedToken,
     /// The spec, for providers that do not send the lifetime.
     AssumedLifetime,
     /// An hour, as an example.
@@ -194,9 +196,9 @@ impl From<IssueError<Fault>> for Fault {
 
 impl RenewalTime {
     /// The renewal time for the known lifetime of a token.
-    pub(super) fn of(lifetime: TimeDelta, renewal: &Renewal) -> Self {
+    pub(super) fn of(source: LifetimeSource, lifetime: TimeDelta, renewal: &Renewal) -> Self {
         let (earliest, latest) = due_between(lifetime, renewal);
-        Self { source: LifetimeSource::Answer, lifetime, earliest, latest }
+        Self { source, lifetime, earliest, latest }
     }
 
     /// The renewal time for the lifetime of a token that the controller signs; or for the lifetime that the spec assumes, or
@@ -204,16 +206,37 @@ impl RenewalTime {
     pub(super) fn expected(spec: &TokenSourceSpec, provider: &TokenProviderSpec) -> Self {
         if let Some(signed) = &provider.signed_token {
             let left = signed.lifetime().get().saturating_sub(Assertion::DEFAULT_BACKDATE);
-            return Self::of(TimeDelta::from_std(left).unwrap_or_default(), &spec.renewal);
+            let lifetime = TimeDelta::from_std(left).unwrap_or_default();
+            return Self::of(LifetimeSource::SignedToken, lifetime, &spec.renewal);
         }
         let expiry = &provider.response.expiry;
         let lifetime = TimeDelta::from_std(expiry.assumed_lifetime()).unwrap_or(TimeDelta::hours(1));
         let is_example = expiry.assumed_lifetime.is_none();
         let source = if is_example { LifetimeSource::Example } else { LifetimeSource::AssumedLifetime };
-        Self { source, ..Self::of(lifetime, &spec.renewal) }
+        Self::of(source, lifetime, &spec.renewal)
     }
 }
 
 fn seconds<S: Serializer>(span: &TimeDelta, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_i64(span.num_seconds())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn report_names_the_source_of_the_lifetime() {
+        let source = |provider: Value| {
+            let provider = serde_json::from_value(provider).unwrap();
+            json!(RenewalTime::expected(&TokenSourceSpec::default(), &provider))["source"].clone()
+        };
+        let endpoint = "https://auth.example.com/token";
+        let assumed = json!({"expiry": {"assumedLifetime": "24h"}});
+        assert_eq!(source(json!({"signedToken": {"lifetime": "20m"}})), "signedToken");
+        assert_eq!(source(json!({"tokenEndpoint": endpoint, "response": assumed})), "assumedLifetime");
+        assert_eq!(source(json!({"tokenEndpoint": endpoint})), "example");
+    }
 }

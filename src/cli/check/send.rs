@@ -4,7 +4,9 @@
 use serde_json::Value;
 
 use super::offline::OfflineContext;
-use super::report::{Fault, NoticeReport, RenewalTime, RevocationReport, SourceReport, TokenReport};
+use super::report::{
+    Fault, LifetimeSource, NoticeReport, RenewalTime, RevocationReport, SourceReport, TokenReport,
+};
 use super::request::{self, MASK, SIGNED};
 use crate::api::{TokenProviderSpec, timestamp};
 use crate::cli::output::harmless;
@@ -63,6 +65,7 @@ pub(super) async fn request_token(
 
 fn describe(Answer { token, endpoint, confidential }: &Answer, context: &OfflineContext<'_>) -> TokenReport {
     let claims = token.standard_claims();
+    let source = if endpoint.is_some() { LifetimeSource::Answer } else { LifetimeSource::SignedToken };
     let notices = token.notices.iter();
     let members = |present: bool| {
         let members = token.kept.iter().filter(move |(_, text)| text.is_some() == present);
@@ -82,7 +85,7 @@ fn describe(Answer { token, endpoint, confidential }: &Answer, context: &Offline
         notices: notices
             .map(|notice| NoticeReport { notice: notice.as_str(), meaning: notice.sentence() })
             .collect(),
-        renewal: RenewalTime::of(token.expires_at - token.issued_at, &context.spec.renewal),
+        renewal: RenewalTime::of(source, token.expires_at - token.issued_at, &context.spec.renewal),
     }
 }
 

@@ -23,6 +23,9 @@ fn source(report: &SourceReport) -> String {
     let name = report.namespace.iter().chain([&report.name]).cloned().collect::<Vec<_>>().join("/");
     let verdict = match (&report.failure, &report.answer) {
         (Some(failure), _) => styled(BAD, &failure.reason),
+        (None, Some(token)) if token.renewal.source == LifetimeSource::SignedToken => {
+            styled(GOOD, "the token was signed; nothing was sent")
+        }
         (None, Some(_)) => styled(GOOD, "the provider issued a token"),
         (None, None) => styled(GOOD, "valid, as far as can be checked without a request"),
     };
@@ -59,7 +62,9 @@ fn source(report: &SourceReport) -> String {
 fn sentence(renewal: &RenewalTime) -> String {
     let lifetime = exact(renewal.lifetime);
     let subject = match renewal.source {
-        LifetimeSource::Answer => format!("The token has a lifetime of {lifetime} and"),
+        LifetimeSource::Answer | LifetimeSource::SignedToken => {
+            format!("The token has a lifetime of {lifetime} and")
+        }
         LifetimeSource::AssumedLifetime => {
             format!("A token with a lifetime of {lifetime} (response.expiry.assumedLifetime)")
         }

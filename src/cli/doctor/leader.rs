@@ -35,8 +35,12 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     }
     if findings.is_empty() {
         let text = match leading.as_slice() {
-            [] => "The controller runs without leader election, with one replica.".to_owned(),
-            holders => format!("One controller leads: {}.", holders.join(", ")),
+            [] => match facts.controllers.as_deref().map_or(1, <[_]>::len) {
+                1 => "The controller runs without leader election, with one replica.".to_owned(),
+                count => format!("{count} controllers run without leader election, each with one replica."),
+            },
+            [holder] => format!("One controller leads: {holder}."),
+            holders => format!("Each of {} leases has a leader: {}.", holders.len(), holders.join(", ")),
         };
         findings.push(Check::Leader.ok(text));
     }
@@ -195,6 +199,24 @@ mod tests {
             let facts = Facts { controllers: Ok(controllers), ..facts() };
             assert_eq!(results(&check(&facts)), expected, "case {at}");
         }
+        let said = |controllers: Vec<Controller>, leases: &[&str]| {
+            let leases = leases.iter().map(|name| lease(name)).collect();
+            let mut found = check(&Facts { controllers: Ok(controllers), leases, ..facts() });
+            found.remove(0).message
+        };
+        let of = |name: &str, lease: Option<&str>| of(name, &[name], None, lease);
+        let one = of("a", None);
+        assert_eq!(
+            said(vec![one.clone()], &[]),
+            "The controller runs without leader election, with one replica."
+        );
+        assert_eq!(
+            said(vec![one, of("b", None)], &[]),
+            "2 controllers run without leader election, each with one replica."
+        );
+        let elected = vec![of("a", Some("a")), of("b", Some("b"))];
+        assert_eq!(said(elected.clone(), &["a"]), "One controller leads: pod-1.");
+        assert_eq!(said(elected, &["a", "b"]), "Each of 2 leases has a leader: pod-1, pod-1.");
         let unknown = Facts { controllers: Err("forbidden".to_owned()), ..facts() };
         assert_eq!(results(&check(&unknown)), ["notChecked NotChecked"]);
     }

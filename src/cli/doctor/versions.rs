@@ -45,22 +45,27 @@ pub(super) fn check(facts: &Facts) -> Vec<Finding> {
     findings
 }
 
-/// Whether a controller is known to have another version than this program.
+/// Whether the controllers' versions are known, and none has the version of this program.
 pub(super) fn differ(facts: &Facts) -> bool {
-    of_controllers(&facts.leases, &facts.controllers).iter().any(|version| *version != OURS)
+    let versions = of_controllers(&facts.leases, &facts.controllers);
+    !versions.is_empty() && !versions.contains(OURS)
 }
 
-/// The versions of the controllers: of the holders of the leases; or, if no lease names a version, of the Deployments.
+/// The versions of the controllers: of the holders of the leases, and of the Deployments whose lease names no version.
 pub(super) fn of_controllers<'a>(
     leases: &'a [LeaseFact],
     controllers: &'a Read<Vec<Controller>>,
 ) -> BTreeSet<&'a str> {
-    let leases = leases.iter().filter_map(|fact| fact.lease.as_ref().ok()?.as_ref());
-    let leading: BTreeSet<&str> = leases.filter_map(|state| state.version.as_deref()).collect();
-    if !leading.is_empty() {
-        return leading;
-    }
-    controllers.iter().flatten().filter_map(|controller| controller.version.as_deref()).collect()
+    let version = |fact: &'a LeaseFact| fact.lease.as_ref().ok()?.as_ref()?.version.as_deref();
+    let is_known = |controller: &&Controller| {
+        let Some((namespace, name)) = &controller.lease else { return false };
+        leases
+            .iter()
+            .any(|fact| (&fact.namespace, &fact.name) == (namespace, name) && version(fact).is_some())
+    };
+    let others = controllers.iter().flatten().filter(|controller| !is_known(controller));
+    let others = others.filter_map(|controller| controller.version.as_deref());
+    leases.iter().filter_map(version).chain(others).collect()
 }
 
 /// The minor version of Kubernetes 1: of `v1.33.4-eks-1234`, 33.
@@ -98,6 +103,22 @@ mod tests {
             facts.controllers =
                 Ok(vec![Controller { version: of_deployment.map(str::to_owned), ..controller() }]);
             assert_eq!(results(&check(&facts)), expected, "{server} {of_lease:?} {of_deployment:?}");
+        }
+    }
+
+    #[test]
+    fn deployment_is_compared_unless_its_own_lease_names_a_version() {
+        let own = controller().lease;
+        let other = Some(("tokensource-system".to_owned(), "other".to_owned()));
+        for (lease, expected) in
+            [(own, "ok Ok"), (other, "warning VersionSkew"), (None, "warning VersionSkew")]
+        {
+            let behind = Controller { version: Some("9.9.9".to_owned()), lease, ..controller() };
+            let facts = Facts { controllers: Ok(vec![controller(), behind.clone()]), ..facts() };
+            assert_eq!(results(&check(&facts)), [expected], "{:?}", behind.lease);
+            assert!(!differ(&facts), "one controller has the version of this program");
+            let facts = Facts { leases: Vec::new(), controllers: Ok(vec![behind]), ..facts };
+            assert!(differ(&facts));
         }
     }
 

@@ -4,7 +4,7 @@
 mod client;
 mod grant;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::core::ObjectMeta;
@@ -16,8 +16,8 @@ use crate::api::{
     TokenProviderSpec, TokenSource, TokenSourceSpec, ValueSource, annotation, is_reserved_parameter,
 };
 
-/// The value that the user has to replace. The controller sends nothing while a key of a Secret that the request uses has
-/// this value. In a field of the spec, the controller does not recognize the value.
+/// The value that the user has to replace. The controller sends nothing while a key of a Secret or a field that the request
+/// uses has this value.
 const PLACEHOLDER: &str = "replace-me";
 
 /// The objects for one line, and the remaining tasks of the user.
@@ -244,7 +244,8 @@ impl Builder<'_> {
             ..Secret::default()
         };
         let mut secrets = Vec::new();
-        self.keys.dedup();
+        let mut seen = BTreeSet::new();
+        self.keys.retain(|key| seen.insert(key.clone()));
         if !self.keys.is_empty() {
             let name = self.named("client");
             self.to_do.insert(

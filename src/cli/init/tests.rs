@@ -104,6 +104,17 @@ fn headers_of_the_connection_are_left_out_without_a_word() {
 }
 
 #[test]
+fn each_key_of_a_secret_is_listed_once() {
+    let line = format!(
+        "curl {URL} -H 'X-Api-Key: canary-0123' -H 'X-Other-Key: canary-4567' -d 'X-Api-Key=canary-89ab&grant_type=password' \
+         -d username=u -d password=p"
+    );
+    let text = manifests_of(&line, None, None).unwrap();
+    let text = text.replace("\n#     ", " ");
+    assert!(text.contains(": username, password, X-Api-Key, X-Other-Key."), "{text}");
+}
+
+#[test]
 fn a_file_that_exists_is_never_replaced() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("out.yaml");

@@ -25,7 +25,9 @@ pub(super) struct Document<'a> {
     #[serde(flatten)]
     row: Row,
     conditions: Vec<ConditionReport>,
-    events: &'a [HistoryEvent],
+    /// None if the Events could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events: Option<&'a [HistoryEvent]>,
 }
 
 /// A condition with advice.
@@ -42,7 +44,10 @@ struct ConditionReport {
     advice: Option<&'static str>,
 }
 
-pub(super) fn document<'a>(source: &TokenSource, events: &'a [HistoryEvent]) -> Document<'a> {
+pub(super) fn document<'a>(
+    source: &TokenSource,
+    history: &'a Result<Vec<HistoryEvent>, Error>,
+) -> Document<'a> {
     let conditions = conditions(source).into_iter().map(|condition| ConditionReport {
         type_: condition.type_.clone(),
         status: condition.status.clone(),
@@ -51,7 +56,7 @@ pub(super) fn document<'a>(source: &TokenSource, events: &'a [HistoryEvent]) -> 
         since: timestamp(from_kubernetes(&condition.last_transition_time)),
         advice: problem(condition).map(Reason::advice),
     });
-    Document { row: Row::of(source), conditions: conditions.collect(), events }
+    Document { row: Row::of(source), conditions: conditions.collect(), events: history.as_deref().ok() }
 }
 
 pub(super) fn page(
@@ -294,8 +299,17 @@ mod tests {
     }
 
     #[test]
+    fn json_has_no_member_for_events_that_could_not_be_read() {
+        let events =
+            |history| serde_json::to_value(document(&failing(), &history)).unwrap().get("events").cloned();
+        let failed = CallFailed::Deadline(Duration::from_secs(15));
+        assert_eq!(events(Err(Error::Call("its Events could not be read", failed))), None);
+        assert_eq!(events(Ok(Vec::new())), Some(json!([])));
+    }
+
+    #[test]
     fn json_has_advice_only_for_conditions_with_a_problem() {
-        let events = [event(0, "TokenIssued", 1)];
+        let events = Ok(vec![event(0, "TokenIssued", 1)]);
         let read = serde_json::to_value(document(&failing(), &events)).unwrap();
         assert_eq!(read["conditions"][0]["type"], "Ready");
         assert_eq!(read["conditions"][0].get("advice"), None);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use kube::Api;
 use serde_json::{Value, json};
 
@@ -16,6 +17,8 @@ use crate::cli::cluster::ObjectKey;
 use crate::cli::list::{Live, Selection};
 use crate::cli::output::{print, redraw, remark, yaml};
 use crate::cli::{Environment, Error, ExitStatus};
+
+type Rows = BTreeMap<ObjectKey, Row>;
 
 pub(super) async fn run(
     api: Api<TokenSource>,
@@ -50,24 +53,22 @@ async fn line_by_line(
     arguments: &StatusArguments,
     environment: &Environment,
 ) -> Result<ExitStatus, Error> {
-    let mut shown: BTreeMap<ObjectKey, Row> = BTreeMap::new();
+    let mut shown = Rows::new();
     let mut has_heading = false;
     loop {
         live.change(report).await?;
-        let rows: BTreeMap<ObjectKey, Row> =
-            live.sources.iter().map(|(key, source)| (key.clone(), Row::of(source))).collect();
+        let rows: Rows = live.sources.iter().map(|(key, source)| (key.clone(), Row::of(source))).collect();
         let text = match arguments.output {
             StatusOutput::Json => documents(&shown, &rows, |document| document.to_string() + "\n"),
             StatusOutput::Yaml => documents(&shown, &rows, |document| format!("---\n{}", yaml(document))),
-            StatusOutput::Name => rows
-                .iter()
-                .filter(|(key, row)| shown.get(*key) != Some(*row))
-                .map(|(_, row)| name(row))
-                .collect(),
-            StatusOutput::Table | StatusOutput::Wide => {
-                let table = table(rows.values(), columns(arguments), (environment.now)());
-                lines(&shown, &rows, &table, !has_heading)
-            }
+            StatusOutput::Name => names(&shown, &with_deleted(&shown, &rows)),
+            StatusOutput::Table | StatusOutput::Wide => lines(
+                &shown,
+                &with_deleted(&shown, &rows),
+                !has_heading,
+                columns(arguments),
+                (environment.now)(),
+            ),
         };
         has_heading = true;
         print(&text)?;
@@ -79,13 +80,21 @@ fn report(error: &kube::runtime::watcher::Error) {
     remark(&format!("The watch failed and is restarted: {error}\n"));
 }
 
+/// The rows, and the deleted rows as they were last shown, but with `Deleted` in place of the status of `Ready`.
+fn with_deleted(shown: &Rows, rows: &Rows) -> Rows {
+    let last =
+        shown.iter().map(|(key, row)| (key.clone(), Row { ready: "Deleted".to_owned(), ..row.clone() }));
+    last.chain(rows.iter().map(|(key, row)| (key.clone(), row.clone()))).collect()
+}
+
+/// The names of the rows that have changed.
+fn names(shown: &Rows, rows: &Rows) -> String {
+    rows.iter().filter(|(key, row)| shown.get(*key) != Some(*row)).map(|(_, row)| name(row)).collect()
+}
+
 /// The lines of the table whose row has changed, with the heading if it was not printed before.
-fn lines(
-    shown: &BTreeMap<ObjectKey, Row>,
-    rows: &BTreeMap<ObjectKey, Row>,
-    table: &str,
-    with_heading: bool,
-) -> String {
+fn lines(shown: &Rows, rows: &Rows, with_heading: bool, columns: Columns, now: DateTime<Utc>) -> String {
+    let table = table(rows.values(), columns, now);
     let mut lines = table.lines();
     let heading = lines.next().filter(|_| with_heading);
     let changed = rows.iter().zip(lines).filter(|((key, row), _)| shown.get(*key) != Some(*row));
@@ -96,11 +105,7 @@ fn lines(
 }
 
 /// One document for each row that is new, changed or deleted.
-fn documents(
-    shown: &BTreeMap<ObjectKey, Row>,
-    rows: &BTreeMap<ObjectKey, Row>,
-    written: impl Fn(&Value) -> String,
-) -> String {
+fn documents(shown: &Rows, rows: &Rows, written: impl Fn(&Value) -> String) -> String {
     let changed = rows.iter().filter(|(key, row)| shown.get(*key) != Some(*row)).map(|(_, row)| json!(row));
     let deleted = shown.keys().filter(|key| !rows.contains_key(*key));
     let deleted =
@@ -113,7 +118,7 @@ mod tests {
     use super::super::row::tests::{now, source};
     use super::*;
 
-    fn rows(names: &[(&str, i32)]) -> BTreeMap<ObjectKey, Row> {
+    fn rows(names: &[(&str, i32)]) -> Rows {
         let row = |(name, failures): &(&str, i32)| {
             let row = Row::of(&source(name, &json!({"failures": failures})));
             ((String::new(), (*name).to_owned()), row)
@@ -122,13 +127,19 @@ mod tests {
     }
 
     #[test]
-    fn only_changed_rows_are_printed_again() {
+    fn changed_and_deleted_rows_are_printed() {
         let (before, after) = (rows(&[("a", 0), ("b", 0), ("c", 0)]), rows(&[("a", 0), ("b", 1)]));
-        let table = table(after.values(), Columns::default(), now());
-        let printed = lines(&before, &after, &table, false);
-        assert_eq!(printed.lines().count(), 1);
-        assert!(printed.starts_with('b'), "{printed}");
-        assert_eq!(lines(&BTreeMap::new(), &after, &table, true).lines().count(), 3);
+        assert_eq!(lines(&Rows::new(), &after, true, Columns::default(), now()).lines().count(), 3);
+        let all = with_deleted(&before, &after);
+        for columns in [Columns::default(), Columns { more: true, ..Columns::default() }] {
+            let printed = lines(&before, &all, false, columns, now());
+            let printed = anstream::adapter::strip_str(&printed).to_string();
+            let printed: Vec<Vec<&str>> =
+                printed.lines().map(|line| line.split_whitespace().take(2).collect()).collect();
+            assert_eq!(printed, [["b", "Unknown"], ["c", "Deleted"]]);
+        }
+        let [b, c] = ["b", "c"].map(|name| format!("tokensource.tokensource.dev/{name}\n"));
+        assert_eq!(names(&before, &all), b + &c);
         let printed = documents(&before, &after, |document| document.to_string() + "\n");
         let [changed, deleted] = printed.lines().collect::<Vec<_>>()[..] else { panic!("{printed}") };
         assert!(changed.contains("\"failures\":1"), "{changed}");

@@ -36,6 +36,12 @@ pub enum ProxyFault {
     /// Nothing was sent, not even to the proxy.
     #[error("received no request, because of the file of `--proxy-credentials-file`: {0}")]
     Credentials(CredentialsFault),
+    /// Nothing was sent: the client library asks for a host name's certificate, and does not say whether it is the proxy's.
+    #[error(
+        "has the same host, so `tls.caBundle` cannot be applied to the endpoint alone: exempt the host with `--no-proxy`, or \
+         leave the bundle out"
+    )]
+    SameHost,
     /// Another status than 200, or no HTTP at all. The client does not report which.
     #[error(
         "refused: it may not accept the credentials, not permit this host or port, not resolve the name, or not reach the \

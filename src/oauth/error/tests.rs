@@ -168,6 +168,7 @@ fn every_fault_has_a_text_of_its_own() {
         ProxyFault::Credentials(CredentialsFault::Unreadable).to_string(),
         ProxyFault::Credentials(CredentialsFault::TooLong).to_string(),
         ProxyFault::Credentials(CredentialsFault::Format).to_string(),
+        ProxyFault::SameHost.to_string(),
         ProxyFault::Refused.to_string(),
         ProxyFault::NameResolution.to_string(),
         ProxyFault::Interrupted.to_string(),
@@ -192,6 +193,12 @@ fn every_fault_has_a_text_of_its_own() {
     ];
     let distinct: std::collections::BTreeSet<_> = texts.iter().collect();
     assert_eq!(distinct.len(), texts.len());
+}
+
+#[test]
+fn response_that_could_not_be_read_is_not_blamed_for_its_status() {
+    let shown = Error::unreadable("a.example", 400).to_string();
+    assert_eq!(shown, "a.example answered 400, but the body is neither a JSON object nor a form");
 }
 
 /// If only the author of the spec has named the host, the status must not distinguish a closed port from a wrong

@@ -226,6 +226,10 @@ fn jwt_shortens_a_lifetime_or_fills_a_gap_or_proves_milliseconds() {
         lasting("five-part JWE", json!(900), 900, &[]).token("a.b.c.d.e"),
         lasting("three parts, but no JWT", json!(900), 900, &[]).token("aaa.bbb.ccc"),
         lasting("30 days in milliseconds", json!(2_592_000_000_i64), 2_592_000, &[]).milliseconds(),
+        lasting("four years in milliseconds", json!(126_144_000_000_i64), 126_144_000, &[]).milliseconds(),
+        lasting("over ten years in milliseconds", json!(999_999_999_999_i64), 315_360_000, &[Capped])
+            .milliseconds(),
+        lasting("unit Milliseconds, an instant", json!((T0 + 3600) * 1000), 3600, &[]).milliseconds(),
         lasting("a minute longer", json!(3660), 3660, &[]).jwt(T0 + 3600),
         lasting("a minute and a second", json!(3661), 3600, &[ExpiryMismatch]).jwt(T0 + 3600),
         // A tolerance of 60 s proves nothing about a JWT that is valid for less than that.
@@ -285,7 +289,7 @@ fn ignored_response_gives_the_assumed_lifetime_or_that_of_a_shorter_jwt() {
     };
     assert_eq!(lifetime(&members, "opaque", None, &settings), expected(3600, &[ExpiryAssumed]));
     assert_eq!(lifetime(&members, &jwt(T0 + 9000), None, &settings), expected(3600, &[ExpiryAssumed]));
-    let shortened = expected(3590, &[ExpiryAssumed, ExpiryFromJWT]);
+    let shortened = expected(3590, &[ExpiryFromJWT]);
     assert_eq!(lifetime(&members, &jwt(T0 + 3590), None, &settings), shortened);
 }
 

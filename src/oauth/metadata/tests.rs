@@ -107,14 +107,15 @@ fn revocation_endpoint_is_optional_and_has_an_alias_too() {
 
 #[test]
 fn sentence_names_what_the_metadata_does_not_list() {
-    let unlisted = |members: &str| {
+    let unlisted_for = |members: &str, grant_type, method| {
         let text =
             format!(r#"{{"issuer": "https://a.example", "token_endpoint": "https://a.example/t"{members}}}"#);
         let Ok(metadata) = issuer("https://a.example").read(&response(200, &text), false) else {
             panic!("no document")
         };
-        metadata.unlisted("password", "client_secret_post").unwrap_or_default()
+        metadata.unlisted(grant_type, method).unwrap_or_default()
     };
+    let unlisted = |members: &str| unlisted_for(members, Some("password"), Some("client_secret_post"));
     let grants = r#", "grant_types_supported": ["client_credentials"]"#;
     let methods = r#", "token_endpoint_auth_methods_supported": ["client_secret_basic", "private_key_jwt"]"#;
     let long = format!(r#", "grant_types_supported": [{}"x"]"#, r#""canary","#.repeat(LONGEST_LIST));
@@ -132,6 +133,13 @@ fn sentence_names_what_the_metadata_does_not_list() {
     }
     let both = unlisted(&format!("{grants}{methods}"));
     assert!(both.contains("`password` and client authentication `client_secret_post`"), "{both}");
+    assert_eq!(unlisted_for(&format!("{grants}{methods}"), None, None), "");
+}
+
+#[test]
+fn only_a_fault_of_the_token_endpoint_is_said_to_be_one() {
+    let proxy = Error::spec("the proxy of `--https-proxy` cannot be used");
+    assert_eq!(issuer("https://a.example").wrap(proxy.clone()), proxy);
 }
 
 #[test]

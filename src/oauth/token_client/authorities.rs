@@ -109,7 +109,7 @@ pub(super) fn of_bundle(pem: &str) -> Result<Arc<WebPkiServerVerifier>, Error> {
 }
 
 /// Verifies the certificate of the operator's proxy with the system's authorities, and all others with a bundle. The client
-/// library has one configuration for both.
+/// library has one configuration for both. An endpoint with the host of the proxy is refused before this decides.
 #[derive(Debug)]
 struct WithProxy {
     proxy: ServerName<'static>,

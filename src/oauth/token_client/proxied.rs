@@ -20,6 +20,8 @@ pub(super) struct Proxied {
     pub(super) proxy: Arc<OutboundProxy>,
     resolver: Arc<ProxyResolver>,
     tls: ClientConfig,
+    /// Whether a bundle replaces the system's authorities, but not for the proxy's own certificate.
+    has_bundle: bool,
     timeout: Duration,
     connections: Connections,
     /// The last client, with the credentials that it presents to the proxy.
@@ -37,14 +39,18 @@ impl Proxied {
         let name = proxy.url().host_str().unwrap_or_default();
         let resolver = Arc::new(ProxyResolver::new(name, inner));
         let proxy = Arc::clone(proxy);
-        Self { proxy, resolver, tls, timeout: settings.timeout, connections, kept: Mutex::default() }
+        let (has_bundle, timeout) = (settings.ca_bundle.is_some(), settings.timeout);
+        Self { proxy, resolver, tls, has_bundle, timeout, connections, kept: Mutex::default() }
     }
 
     /// The client for an endpoint. Another one is made if the proxy's credentials have changed.
     pub(super) fn client(&self, endpoint: &Endpoint) -> Result<Client, Error> {
-        let credentials = self.proxy.authorization().map_err(|fault| {
-            Error::proxy(endpoint.host(), self.proxy.name(), ProxyFault::Credentials(fault))
-        })?;
+        let failed = |fault| Error::proxy(endpoint.host(), self.proxy.name(), fault);
+        if self.has_bundle && self.proxy.has_tls_name(endpoint) {
+            return Err(failed(ProxyFault::SameHost));
+        }
+        let credentials =
+            self.proxy.authorization().map_err(|fault| failed(ProxyFault::Credentials(fault)))?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, client)) = kept.as_ref().filter(|(known, _)| *known == credentials) {
             return Ok(client.clone());

@@ -72,9 +72,8 @@ pub struct Redirection<'a> {
     pub ca_pem: &'a str,
 }
 
-/// Replaces a host in `tokenEndpoint` and `issuer` of a provider, the URL of a probe, and `allowed-hosts`. Other fields with
-/// a URL, such as the revocation endpoint, stay. A provider whose host is replaced also gets the local authority as its
-/// `tls.caBundle`.
+/// Replaces a host in every URL of a provider that a request is sent to, the URL of a probe, and `allowed-hosts`. A provider
+/// whose host is replaced also gets the local authority as its `tls.caBundle`.
 pub fn redirect(objects: &mut [DynamicObject], redirection: &Redirection<'_>) {
     for object in objects {
         let provider = match kind(object) {
@@ -94,8 +93,8 @@ pub fn redirect(objects: &mut [DynamicObject], redirection: &Redirection<'_>) {
 
 fn redirect_provider(provider: &mut Value, redirection: &Redirection<'_>) {
     let mut moved = false;
-    for field in ["tokenEndpoint", "issuer"] {
-        moved |= provider.get_mut(field).is_some_and(|url| redirect_url(url, redirection));
+    for field in ["/tokenEndpoint", "/issuer", "/refresh/tokenEndpoint", "/revocation/endpoint"] {
+        moved |= provider.pointer_mut(field).is_some_and(|url| redirect_url(url, redirection));
     }
     if moved {
         provider["tls"]["caBundle"] = json!(redirection.ca_pem);
@@ -177,6 +176,8 @@ metadata: {name: prisjakt}
 spec:
   provider:
     tokenEndpoint: https://auth.pj.nu/oauth2/token
+    revocation: {endpoint: https://auth.pj.nu/oauth2/revoke, onDelete: true}
+    refresh: {tokenEndpoint: \"https://api.pj.nu/refresh\"}
   renewal:
     probe: {url: https://api.pj.nu/echo, interval: 15m}
 ---
@@ -207,6 +208,8 @@ spec: {issuer: https://auth.pj.nu}
         assert_eq!(source.metadata.namespace.as_deref(), Some("here"));
         let provider = &source.data["spec"]["provider"];
         assert_eq!(provider["tokenEndpoint"], "https://localhost:1234/oauth2/token");
+        assert_eq!(provider["revocation"]["endpoint"], "https://localhost:1234/oauth2/revoke");
+        assert_eq!(provider["refresh"]["tokenEndpoint"], "https://localhost:1234/refresh");
         assert_eq!(provider["tls"]["caBundle"], "PEM");
         assert_eq!(source.data["spec"]["renewal"]["probe"]["url"], "https://localhost:1234/echo");
         assert_eq!(shared.data["spec"]["issuer"], "https://localhost:1234");

@@ -54,9 +54,9 @@ impl Tinyproxy {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// The number of connections that the proxy has established to this host, at any port. A port in `host` is ignored.
-    pub fn tunnels(&self, host: &str) -> usize {
-        let opened = format!("Established connection to host \"{}\"", host.split(':').next().unwrap_or(host));
+    /// The number of connections that the proxy has established to this host, at any port: the log does not name the port.
+    pub fn tunnels_to(&self, host: &str) -> usize {
+        let opened = format!("Established connection to host \"{host}\"");
         self.process.logs().lines().filter(|line| line.contains(&opened)).count()
     }
 

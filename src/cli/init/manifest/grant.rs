@@ -64,7 +64,6 @@ impl Builder<'_> {
         } else {
             self.keys.push("private_key".to_owned());
             let knows_client = self.members.iter().any(|member| member.name == "client_id");
-            // No validation refuses this placeholder: only the task below reminds the user of the issuer.
             grant.issuer = Some(PLACEHOLDER.to_owned()).filter(|_| !knows_client);
             self.to_do.push(
                 "Fill in provider.assertionGrant with the claims that the provider documents: issuer (default: the client id), \

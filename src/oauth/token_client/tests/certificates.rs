@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use tokio::io::AsyncReadExt as _;
+
 use super::super::authorities;
 use super::server::{Authority, Script, Server};
 use super::{TokenClient, World, error, ok, pass_elsewhere};
@@ -117,6 +119,24 @@ async fn server_without_tls_is_refused() {
     let server = Server::start_plain(Script::answer("200 OK", "", "{}")).await;
     let error = error(world.send("localhost", server.port).await);
     assert_eq!(error, Error::tls("localhost", TlsFault::Handshake));
+}
+
+/// The client offers TLS 1.3 and 1.2 alone: the extension `supported_versions` (RFC 8446, section 4.2.1) in its first record.
+#[tokio::test]
+async fn no_version_of_tls_before_1_2_is_offered() {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let world = World::new();
+    let hello = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut hello = vec![0; 4096];
+        let length = stream.read(&mut hello).await.unwrap();
+        hello.truncate(length);
+        hello
+    };
+    let (hello, _) = tokio::join!(hello, world.send("localhost", port));
+    let offered = |versions: &[u8]| hello.windows(versions.len()).any(|bytes| bytes == versions);
+    assert!(offered(&[0, 0x2b, 0, 5, 4, 3, 4, 3, 3]), "{hello:02x?}");
 }
 
 #[test]

@@ -312,6 +312,21 @@ async fn proxy_with_tls_is_trusted_by_the_authorities_of_the_system() {
     let (result, _) = reached(authority.identity(), forged.port).await;
     assert_eq!(error(result), Error::tls("provider.test", TlsFault::UnknownIssuer));
 
+    // The client library does not say which of two hosts of the same name a certificate is from.
+    let named = || authority.issue(&["proxy.test"], (2020, 2120));
+    let forged = Server::start(named(), ok()).await;
+    let proxy = Proxy::start_with(Some(named().acceptor()), Manner::Tunnel(forged.port)).await;
+    let url = format!("https://proxy.test:{}", proxy.port);
+    world.settings.proxy = OutboundProxy::of_flags(Some(&url), &[], None).unwrap().map(Arc::new);
+    let here = |builder: reqwest::ClientBuilder| builder.resolve("proxy.test", ([127, 0, 0, 1], 0).into());
+    let client = super::TokenClient::made(&world.settings, here).unwrap();
+    let found = error(client.send(super::request("Proxy.Test", 8443)).await);
+    assert!(matches!(found, Error::Proxy { fault: ProxyFault::SameHost, .. }), "{found}");
+    assert!(proxy.heads().is_empty() && forged.requests().is_empty());
+    world.settings.ca_bundle = None;
+    let client = super::TokenClient::made(&world.settings, here).unwrap();
+    assert_eq!(client.send(super::request("Proxy.Test", 8443)).await.unwrap().status, 200);
+
     let of_bundle = World::new();
     world.settings.ca_bundle = Some(of_bundle.authority.pem());
     let identity = of_bundle.authority.identity();
