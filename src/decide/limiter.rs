@@ -5,6 +5,7 @@
 
 mod breaker;
 mod rate;
+mod rates;
 mod request;
 mod round_robin;
 mod waiters;
@@ -16,17 +17,14 @@ use compact_str::CompactString;
 
 use super::TokenBucket;
 use crate::api::Reason;
-use breaker::{Breaker, Failed, LastTwo};
-use rate::{Meter, Rate};
+use breaker::{Breaker, Failed};
+use rates::Rates;
 pub use request::{Answer, Name, Need, Request};
 pub use round_robin::{Queue, RoundRobin, Shares};
 use waiters::{Waiter, Waiters};
 
 /// A resumed TokenSource loses its permit if it has not acquired it within this time.
 const LAPSE: TimeDelta = TimeDelta::seconds(30);
-/// If two tenants get a 429 within this time, the provider is assumed to limit them together and not separately. Tenants are
-/// namespaces, or the clients of one namespace.
-const TOGETHER: TimeDelta = TimeDelta::seconds(30);
 /// The rate of status writes about waiting: a burst of 100, then 10 a second, so that they do not take API capacity from the
 /// writes of tokens.
 const REPORTS: TokenBucket = TokenBucket::full(100.0, 10.0);
@@ -77,13 +75,7 @@ pub struct Limiter {
     shares: Shares,
     permits: BTreeMap<Name, Permit>,
     breaker: Breaker,
-    /// The rate of all requests, while it is limited.
-    rate: Option<Rate>,
-    /// The rates of limited clients, by namespace and client.
-    limited: BTreeMap<(CompactString, CompactString), Rate>,
-    limited_tenants: LastTwo<CompactString>,
-    limited_clients: LastTwo<CompactString>,
-    meter: Meter,
+    rates: Rates,
     waiters: Waiters,
     reports: TokenBucket,
     resumed: Vec<Name>,
@@ -100,11 +92,7 @@ impl Limiter {
             shares: Shares::new(capacity),
             permits: BTreeMap::new(),
             breaker: Breaker::default(),
-            rate: None,
-            limited: BTreeMap::new(),
-            limited_tenants: LastTwo::default(),
-            limited_clients: LastTwo::default(),
-            meter: Meter::default(),
+            rates: Rates::default(),
             waiters: Waiters::default(),
             reports: REPORTS,
             resumed: Vec::new(),
@@ -118,11 +106,12 @@ impl Limiter {
         let name = request.name.clone();
         let tenant = self.tenant(&request);
         self.breaker.see(&tenant, now);
+        self.rates.see(&tenant);
         if let Some(permit) = self.permits.get_mut(&name) {
             let may_go = permit.is_trial || self.breaker.open_reason().is_none();
             if permit.is_reserved && may_go && permit.request.credentials == request.credentials {
                 (permit.request, permit.is_reserved, permit.since) = (request, false, now);
-                self.meter.count(now);
+                self.rates.count(now);
                 return Admission::Granted;
             }
             self.give_back(&name);
@@ -132,7 +121,7 @@ impl Limiter {
         if let Some(permit) = self.permits.get_mut(&name) {
             permit.is_reserved = false;
             self.resumed.retain(|resumed| *resumed != name);
-            self.meter.count(now);
+            self.rates.count(now);
             return Admission::Granted;
         }
         let open_reason = self.breaker.open_reason();
@@ -149,10 +138,9 @@ impl Limiter {
         let client = (request.name.0.clone(), request.credentials.clone());
         match answer {
             Answer::Succeeded => {
-                self.rate.iter_mut().for_each(|rate| rate.increase(sent_at, now));
-                self.limited.get_mut(&client).into_iter().for_each(|rate| rate.increase(sent_at, now));
+                self.rates.increase(&client, sent_at, now);
                 if self.breaker.succeed(is_trial, sent_at, now) {
-                    self.rate = Some(Rate::after_recovery(self.rate.as_ref(), now));
+                    self.rates.recover(now);
                 }
             }
             Answer::Failed(_) if self.breaker.is_its_own(request.last_failure) => {
@@ -165,7 +153,11 @@ impl Limiter {
                 let failed = Failed { name: request.name, tenant, proven, sent_at, reason };
                 self.breaker.fail(failed, is_trial, now);
             }
-            Answer::Limited => self.slow_down(client, &request, sent_at, now),
+            Answer::Limited => {
+                let tenant = self.tenant(&request);
+                let is_alone = self.breaker.is_alone(&tenant, now);
+                self.rates.decrease(client, tenant, is_alone, sent_at, now);
+            }
             Answer::Unrelated => {}
         }
         self.grant(now);
@@ -242,13 +234,13 @@ impl Limiter {
 
     /// Grants permits while there is a waiter that may have one. The TokenSources that get one are resumed.
     fn grant(&mut self, now: DateTime<Utc>) {
-        self.rate.take_if(|rate| rate.is_over(now));
-        self.limited.retain(|_, rate| !rate.is_over(now));
+        self.rates.forget(now);
         while self.permits.len() < self.capacity {
             let is_trial = self.breaker.open_reason().is_some();
             let next = if is_trial { self.next_trial(now) } else { self.next_in_turn(now) };
             let Some(Waiter { request, .. }) = next else { break };
             self.shares.take(&request.name.0);
+            self.rates.take(&request, is_trial, now);
             self.resumed.push(request.name.clone());
             let permit = Permit { request, is_trial, is_reserved: true, since: now };
             self.permits.insert(permit.request.name.clone(), permit);
@@ -256,20 +248,12 @@ impl Limiter {
     }
 
     fn next_in_turn(&mut self, now: DateTime<Utc>) -> Option<Waiter> {
-        if self.rate.as_ref().is_some_and(|rate| rate.bucket.available_at(now) > now) {
+        if !self.rates.permit_any(now) {
             return None;
         }
-        let (limited, shares) = (&self.limited, &self.shares);
-        let next = self.waiters.take(|namespace, client| {
-            let rate = limited.get(&(namespace.into(), client.clone()));
-            (!self.is_shared || shares.has_room(namespace))
-                && rate.is_none_or(|rate| rate.bucket.available_at(now) <= now)
-        })?;
-        let client = (next.request.name.0.clone(), next.request.credentials.clone());
-        for rate in self.rate.iter_mut().chain(self.limited.get_mut(&client)) {
-            rate.bucket.take(now);
-        }
-        Some(next)
+        let (rates, shares) = (&self.rates, &self.shares);
+        let has_room = |namespace: &str| !self.is_shared || shares.has_room(namespace);
+        self.waiters.take(has_room, |namespace, client| rates.permit(namespace, client, now))
     }
 
     /// The next waiter to test the endpoint with; one at a time. In this order:
@@ -278,23 +262,28 @@ impl Limiter {
     ///   same inputs. If several tenants have failed, only waiters of tenants without failures.
     /// - Without a pause, if [`Breaker::admits_others`]: the next waiter of a tenant without failures.
     /// - After the pause, until a trial fails: any waiter.
+    ///
+    /// Waiters whose client is limited are left out: their 429s would follow one another without a pause.
     fn next_trial(&mut self, now: DateTime<Utc>) -> Option<Waiter> {
         if self.permits.values().any(|permit| permit.is_trial) {
             return None;
         }
-        let (breaker, is_shared) = (&self.breaker, self.is_shared);
-        let has_failed = |namespace: &str, client: &CompactString| {
-            breaker.has_failed(if is_shared { namespace } else { client })
+        let (breaker, rates, is_shared) = (&self.breaker, &self.rates, self.is_shared);
+        let any = |_: &str| true;
+        let may_send = |namespace: &str, client: &CompactString| rates.permit(namespace, client, now);
+        let is_well = |namespace: &str, client: &CompactString| {
+            !breaker.has_failed(if is_shared { namespace } else { client }) && may_send(namespace, client)
         };
         let is_time = breaker.until().is_some_and(|until| now >= until);
         let is_one = breaker.admits_others();
         if (is_time || breaker.admits_proven())
-            && let Some(proven) =
-                self.waiters.take_proven(|namespace, client| !is_one && has_failed(namespace, client))
+            && let Some(proven) = self.waiters.take_proven(|namespace, client| {
+                if is_one { may_send(namespace, client) } else { is_well(namespace, client) }
+            })
         {
             return Some(proven);
         }
-        if is_one && let Some(other) = self.waiters.take(|namespace, client| !has_failed(namespace, client)) {
+        if is_one && let Some(other) = self.waiters.take(any, is_well) {
             return Some(other);
         }
         if is_time && breaker.is_in_round() {
@@ -302,36 +291,9 @@ impl Limiter {
             return None;
         }
         if is_time {
-            self.waiters.take_proven(|_, _| false).or_else(|| self.waiters.take(|_, _| true))
+            self.waiters.take_proven(may_send).or_else(|| self.waiters.take(any, may_send))
         } else {
             None
-        }
-    }
-
-    /// Limits the client that got a 429. All requests are limited only if the provider limits together the clients of two
-    /// tenants, or two clients of the only tenant.
-    fn slow_down(
-        &mut self,
-        client: (CompactString, CompactString),
-        request: &Request,
-        sent_at: DateTime<Utc>,
-        now: DateTime<Utc>,
-    ) {
-        let tenant = self.tenant(request);
-        let (is_alone, since) = (self.breaker.is_alone(&tenant, now), now - TOGETHER);
-        let together = self.limited_tenants.has_another(&tenant, since)
-            || is_alone && self.limited_clients.has_another(&client.1, since);
-        self.limited_tenants.note(tenant, now);
-        self.limited_clients.note(client.1.clone(), now);
-        let begun = Rate::below(self.meter.rate(now), now);
-        if let Some(rate) = self.limited.get_mut(&client) {
-            rate.decrease(sent_at, now);
-        } else if !together {
-            self.limited.insert(client, begun);
-        } else if let Some(rate) = &mut self.rate {
-            rate.decrease(sent_at, now);
-        } else {
-            self.rate = Some(begun);
         }
     }
 
@@ -342,12 +304,8 @@ impl Limiter {
         let mut instants: Vec<DateTime<Utc>> = lapse.min().into_iter().collect();
         instants.extend(self.waiters.next_report().map(|(at, _)| at.max(self.reports.available_at(now))));
         if !self.waiters.is_empty() {
-            match self.breaker.until() {
-                Some(until) => instants.push(until),
-                None => instants.extend(
-                    self.rate.iter().chain(self.limited.values()).map(|rate| rate.bucket.available_at(now)),
-                ),
-            }
+            instants.extend(self.rates.instants(now));
+            instants.extend(self.breaker.until());
         }
         // Everything that is possible now has been done.
         instants.into_iter().filter(|instant| *instant > now).min()

@@ -17,7 +17,8 @@ const TELLING: f64 = 10.0;
 const DECREASE: f64 = 0.7;
 /// The growth of the rate in a second close to the limit, as a share of the limit.
 const INCREASE: f64 = 0.01;
-/// How long a limit is remembered after its last 429, or after a recovery.
+/// How long a limit is remembered after its last 429, or after a recovery. The limits of clients that no longer exist end in
+/// this way.
 const FORGOTTEN: TimeDelta = TimeDelta::minutes(10);
 /// The pause after a 429, in seconds: a provider that counts by the second refuses everything until the next second.
 const PAUSE: f64 = 0.5;
@@ -69,10 +70,7 @@ impl Rate {
 
     /// Whether the limit has ended.
     pub(super) fn is_over(&self, now: DateTime<Utc>) -> bool {
-        match self.threshold {
-            None => self.bucket.rate() >= ENOUGH,
-            Some(_) => now - self.since >= FORGOTTEN,
-        }
+        now - self.since >= FORGOTTEN || self.threshold.is_none() && self.bucket.rate() >= ENOUGH
     }
 
     fn reduce(&mut self, rate: f64, is_telling: bool, now: DateTime<Utc>) {

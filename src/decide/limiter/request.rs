@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use compact_str::CompactString;
 
 use crate::api::{Reason, ReasonKind, from_kubernetes};
-use crate::decide::{Failure, Observed, ReferencedSecret};
+use crate::decide::{Failure, Observed, Published, ReferencedSecret};
 
 /// Namespace and name of a TokenSource.
 pub type Name = (CompactString, CompactString);
@@ -24,7 +24,8 @@ pub enum Need {
     /// The expiry of the current token.
     Renewal(DateTime<Utc>),
     /// The expiry of the current token if the last request failed: no more urgent than a TokenSource without a token. After a
-    /// 429 it is a [`Need::Renewal`], because a limit is no fault of the request.
+    /// 429, which is no fault of the request, the need is a [`Need::Renewal`] until the token expires. A TokenSource whose token has
+    /// expired would otherwise come before all others again and again.
     Retry(DateTime<Utc>),
     /// The expiry of the current token if it was requested with other inputs.
     Changed(DateTime<Utc>),
@@ -52,7 +53,7 @@ pub struct Request {
     pub need: Need,
     /// When the current token was issued, if it was requested with the same inputs.
     pub last_success: Option<DateTime<Utc>>,
-    /// When the last request with the same inputs failed; None if it did not, or if the provider limited it.
+    /// When the last request with the same inputs failed; None if it did not.
     pub last_failure: Option<DateTime<Utc>>,
 }
 
@@ -61,11 +62,12 @@ impl Request {
     pub fn of(observed: &Observed<'_>) -> Self {
         let wanted = observed.fingerprints.as_ref().map(|fingerprints| &fingerprints.token);
         let intact = observed.published().filter(|published| published.intact);
+        let failed = observed.failed_before();
         let limited = observed.status.failed_reason.as_deref() == Some(Reason::RateLimited.as_str());
-        let failed = observed.failed_before() && !limited;
+        let is_fault = |published: &Published| !limited || published.expires_at <= observed.now;
         let same = intact.filter(|published| wanted == Some(&published.inputs_fingerprint));
         let need = match (same, intact) {
-            (Some(published), _) if failed => Need::Retry(published.expires_at),
+            (Some(published), _) if failed && is_fault(published) => Need::Retry(published.expires_at),
             (Some(published), _) => Need::Renewal(published.expires_at),
             (None, Some(published)) => Need::Changed(published.expires_at),
             (None, None) => Need::First,

@@ -64,9 +64,9 @@ impl OfNamespace {
         }
     }
 
-    /// The name with the earliest deadline among the clients for which `may_ask` is true.
-    fn first(&self, may_ask: impl Fn(&CompactString) -> bool) -> Option<CompactString> {
-        self.heads.iter().find(|(_, client)| may_ask(client)).map(|((_, name), _)| name.clone())
+    /// The name with the earliest deadline among the clients for which `may_send` is true.
+    fn first(&self, may_send: impl Fn(&CompactString) -> bool) -> Option<CompactString> {
+        self.heads.iter().find(|(_, client)| may_send(client)).map(|((_, name), _)| name.clone())
     }
 }
 
@@ -114,11 +114,15 @@ impl Waiters {
         Some(waiter)
     }
 
-    /// Takes the next waiter of the clients for which `may_ask` is true: namespaces in turn, and within a namespace the
-    /// earliest deadline.
-    pub(super) fn take(&mut self, may_ask: impl Fn(&str, &CompactString) -> bool) -> Option<Waiter> {
+    /// Takes the next waiter of the namespaces with room and of the clients that may send: namespaces in turn, and within a
+    /// namespace the earliest deadline.
+    pub(super) fn take(
+        &mut self,
+        has_room: impl Fn(&str) -> bool,
+        may_send: impl Fn(&str, &CompactString) -> bool,
+    ) -> Option<Waiter> {
         let waiter = self.namespaces.take(|namespace, queue| {
-            let name = queue.first(|client| may_ask(namespace, client))?;
+            let name = has_room(namespace).then(|| queue.first(|client| may_send(namespace, client)))??;
             let waiter = self.all.remove(&(namespace.into(), name))?;
             queue.remove(&waiter);
             Some(waiter)
@@ -127,15 +131,11 @@ impl Waiters {
         Some(waiter)
     }
 
-    /// Takes the waiter with the most recent success, among those whose inputs have not failed since and whose tenants are
-    /// not excluded by `has_failed`.
-    pub(super) fn take_proven(
-        &mut self,
-        has_failed: impl Fn(&str, &CompactString) -> bool,
-    ) -> Option<Waiter> {
+    /// Takes the waiter with the most recent success, among those whose inputs have not failed since and whose clients may send.
+    pub(super) fn take_proven(&mut self, may_send: impl Fn(&str, &CompactString) -> bool) -> Option<Waiter> {
         let name = self.proven.iter().map(|(_, name)| name).find(|name| {
             let waiter = self.all.get(*name);
-            waiter.is_some_and(|waiter| !has_failed(&name.0, &waiter.request.credentials))
+            waiter.is_some_and(|waiter| may_send(&name.0, &waiter.request.credentials))
         })?;
         self.remove(&name.clone())
     }

@@ -108,7 +108,7 @@ impl State {
             limiter.in_flight() + limiter.waiting() <= count(Phase::Sending) + count(Phase::Waiting),
             "no TokenSource is counted twice",
         )?;
-        let held_back = limiter.is_open() || limiter.rate.is_some() || !limiter.limited.is_empty();
+        let held_back = limiter.is_open() || limiter.rates.limit_any();
         let has_room = |request: &Request| !limiter.is_shared || limiter.shares.has_room(&request.name.0);
         let is_overlooked = self.sources.iter().any(|(request, phase, resumed)| {
             *phase == Phase::Waiting && !resumed && limiter.waiters.has(&request.name) && has_room(request)
