@@ -9,7 +9,6 @@ mod ask;
 pub mod backoff;
 mod cause;
 mod conditions;
-mod conflict;
 pub mod credentials;
 mod deletion;
 mod disclosure;
@@ -58,7 +57,6 @@ pub mod versions;
 
 pub use ask::{Ask, RequestInputs, TokenToSign, ask, ask_revocation, token_to_sign};
 pub use cause::Cause;
-pub use conflict::conflicting_source;
 pub use deletion::{Deletion, DeletionStep, RevocationTries};
 pub use disclosure::disclosure;
 pub use event::{Transition, revocation_failed, transition};

@@ -25,8 +25,8 @@ use crate::controller::view::secrets::referenced_secret;
 use crate::controller::view::watch::{Finalizers, unreadable};
 use crate::decide::refresh::{secret_name, stores_refresh_token};
 use crate::decide::{
-    ChosenProvider, Deletion, Failure, Link, Observed, Secrets, UnwrittenToken, chosen_provider,
-    conflicting_source, follow, stray_probe,
+    ChosenProvider, Deletion, Failure, Link, Observed, Secrets, UnwrittenToken, chosen_provider, follow,
+    stray_probe,
 };
 
 static NO_STATUS: LazyLock<TokenSourceStatus> = LazyLock::new(TokenSourceStatus::default);
@@ -183,7 +183,7 @@ fn refresh_conflict(observed: &Observed<'_>, context: &Context) -> Option<String
 
 /// The oldest other `TokenSource` with the same target, if it is older.
 fn older_source(source: &TokenSource, context: &Context) -> Option<String> {
-    let (namespace, _) = name_of(source);
-    let users = context.view.users(&namespace, Reference::Secret(source.target_name().into()));
-    conflicting_source(source, users.iter().filter_map(|user| context.view.find(user)))
+    let (namespace, name) = name_of(source);
+    let oldest = context.view.oldest_claim(&namespace, source.target_name())?;
+    (oldest != name).then(|| oldest.to_string())
 }

@@ -1,5 +1,5 @@
 //! An index from the objects that `TokenSource`s depend on to the `TokenSource`s, which finds those that a change affects.
-//! Knows only names and deletions, and which name is the target's. Must not know how a reconcile uses an object.
+//! Knows only names, ages and deletions, and which name is the target's. Must not know how a reconcile uses an object.
 
 use std::collections::HashMap;
 
@@ -24,6 +24,8 @@ struct Index {
     /// Lists instead of sets, since most of them have one element. No list has duplicates.
     users: HashMap<(CompactString, Reference), Vec<CompactString>>,
     named: HashMap<NamespacedName, Box<[Reference]>>,
+    /// The `TokenSource`s that name a target and are not being deleted, the oldest first, with the second of their creation.
+    claims: HashMap<NamespacedName, Vec<(i64, CompactString)>>,
 }
 
 /// The index, kept up to date by the watch of `TokenSource`s and by reconciles.
@@ -37,9 +39,9 @@ pub(crate) struct ReferenceIndex {
 }
 
 impl ReferenceIndex {
-    /// Applies an event of the watch. Returns the affected `TokenSource`s: the changed one, and those that use its token. If
-    /// its references change or it is deleted, also those with the target that it has or had, because the oldest of them
-    /// gets the target. A list affects all `TokenSource`s once it is complete: until then the cache has the former objects.
+    /// Applies an event of the watch. Returns the affected `TokenSource`s: the changed one, those that use its token, and the
+    /// one that may create the target that the changed one has given up. A list affects all `TokenSource`s once it is
+    /// complete: until then the cache has the former objects.
     pub(crate) fn apply(&mut self, event: &Event<TokenSource>) -> Vec<NamespacedName> {
         match event {
             Event::Init => {
@@ -47,7 +49,7 @@ impl ReferenceIndex {
                 Vec::new()
             }
             Event::InitApply(source) => {
-                self.listed.get_or_insert_default().set(name_of(source), named_by(source));
+                self.listed.get_or_insert_default().set_source(source);
                 Vec::new()
             }
             Event::InitDone => {
@@ -62,20 +64,14 @@ impl ReferenceIndex {
             Event::Apply(source) => {
                 let key = name_of(source);
                 let mut affected = self.downstream(source);
-                let references = named_by(source);
-                // A TokenSource that is being deleted gives its target up.
-                if source.metadata.deletion_timestamp.is_some() || !self.current.is_set(&key, &references) {
-                    affected.extend(self.rivals(&key));
-                    self.current.set(key.clone(), references);
-                    affected.extend(self.rivals(&key));
-                }
+                affected.extend(self.current.set_source(source));
                 affected.push(key);
                 affected
             }
             Event::Delete(source) => {
                 let key = name_of(source);
                 let mut affected = self.downstream(source);
-                affected.extend(self.rivals(&key));
+                affected.extend(self.current.give_up(&key));
                 self.noted.remove(&key);
                 self.current.remove(&key);
                 // In its last reconcile, the deleted object leaves its limiter.
@@ -90,6 +86,13 @@ impl ReferenceIndex {
         let object = (namespace.into(), reference);
         let users = [&self.current, &self.noted].into_iter().filter_map(|index| index.users.get(&object));
         users.flatten().map(|name| (namespace.into(), name.clone())).collect()
+    }
+
+    /// The oldest `TokenSource` that names this target and is not being deleted. Of two with the same age, the first in the
+    /// alphabet counts as older.
+    pub(crate) fn oldest_claim(&self, namespace: &str, target: &str) -> Option<CompactString> {
+        let (_, name) = self.current.claims.get(&(namespace.into(), target.into()))?.first()?;
+        Some(name.clone())
     }
 
     /// Whether these objects are recorded for the provider block of a `TokenSource`.
@@ -139,14 +142,6 @@ impl ReferenceIndex {
         let (namespace, name) = name_of(source);
         self.users(&namespace, Reference::TokenSource(name))
     }
-
-    /// The other `TokenSource`s with the target of this one.
-    fn rivals(&self, key: &NamespacedName) -> Vec<NamespacedName> {
-        let Some(target) = self.current.target(key) else { return Vec::new() };
-        let mut rivals = self.users(&key.0, target.clone());
-        rivals.retain(|rival| rival != key && self.current.target(rival) == Some(target));
-        rivals
-    }
 }
 
 impl Index {
@@ -155,9 +150,37 @@ impl Index {
         self.named.get(key).map_or(&[][..], |named| named) == references
     }
 
-    /// The target of a `TokenSource`, which is the first of its references.
-    fn target(&self, key: &NamespacedName) -> Option<&Reference> {
-        self.named.get(key)?.first()
+    /// Records the references of a `TokenSource`, and its claim. Returns the one that may create the target that it gives up.
+    fn set_source(&mut self, source: &TokenSource) -> Option<NamespacedName> {
+        let (key, references) = (name_of(source), named_by(source));
+        let is_deleted = source.metadata.deletion_timestamp.is_some();
+        if !is_deleted && self.is_set(&key, &references) {
+            return None;
+        }
+        let next = self.give_up(&key);
+        if !is_deleted {
+            let created = source.metadata.creation_timestamp.as_ref().map_or(0, |time| time.0.as_second());
+            let target = (key.0.clone(), source.target_name().into());
+            let claims = self.claims.entry(target).or_insert_with(|| Vec::with_capacity(1));
+            let claim = (created, key.1.clone());
+            claims.insert(claims.partition_point(|other| *other < claim), claim);
+        }
+        self.set(key, references);
+        next
+    }
+
+    /// Removes the claim of a `TokenSource`. Returns the next oldest if the claim was the oldest.
+    fn give_up(&mut self, key: &NamespacedName) -> Option<NamespacedName> {
+        let Some(Reference::Secret(name)) = self.named.get(key)?.first() else { return None };
+        let target = (key.0.clone(), name.clone());
+        let claims = self.claims.get_mut(&target)?;
+        let index = claims.iter().position(|(_, name)| *name == key.1)?;
+        claims.remove(index);
+        let next = claims.first().filter(|_| index == 0).map(|(_, name)| (key.0.clone(), name.clone()));
+        if claims.is_empty() {
+            self.claims.remove(&target);
+        }
+        next
     }
 
     /// Records the references of an object, and replaces the former ones.
@@ -257,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_affects_those_with_the_target_before_and_after() {
+    fn a_target_that_is_given_up_affects_the_next_oldest() {
         let with_target = |name: &str, target: &str| {
             let mut source = source(name);
             source.spec.target.name = Some(target.to_owned());
@@ -266,10 +289,11 @@ mod tests {
         let mut references = ReferenceIndex::default();
         for (change, expected) in [
             (with_target("older", "shared"), &["older"][..]),
-            (with_target("younger", "shared"), &["older", "younger"]),
-            // The younger may take the target, although the older has never written it.
+            (with_target("younger", "shared"), &["younger"]),
+            (with_target("youngest", "shared"), &["youngest"]),
+            // The younger may create the target, although the older has never written it.
             (with_target("older", "other"), &["older", "younger"]),
-            (with_target("third", "other"), &["older", "third"]),
+            (with_target("third", "other"), &["third"]),
         ] {
             assert_eq!(affected(&mut references, &Event::Apply(change)), expected);
         }
@@ -278,7 +302,34 @@ mod tests {
         let mut deleted = with_target("older", "other");
         deleted.metadata.deletion_timestamp = Some(crate::api::to_kubernetes(chrono::DateTime::UNIX_EPOCH));
         assert_eq!(affected(&mut references, &Event::Apply(deleted.clone())), ["older", "third"]);
-        assert_eq!(affected(&mut references, &Event::Delete(deleted)), ["older", "third"]);
+        // Only once: whoever may label an object that is being deleted could otherwise cause work for all.
+        assert_eq!(affected(&mut references, &Event::Apply(deleted.clone())), ["older"]);
+        assert_eq!(affected(&mut references, &Event::Delete(deleted)), ["older"]);
+        assert_eq!(references.current.claims.len(), 2);
+    }
+
+    #[test]
+    fn the_oldest_source_that_is_not_deleted_may_create_the_target() {
+        let with_age = |name: &str, created: i64| {
+            let mut source = source(name);
+            source.spec.target.name = Some("shared".to_owned());
+            let created = chrono::DateTime::from_timestamp(created, 0).unwrap();
+            source.metadata.creation_timestamp = Some(crate::api::to_kubernetes(created));
+            source
+        };
+        let mut references = ReferenceIndex::default();
+        let mut oldest_after = |event: Event<TokenSource>| {
+            references.apply(&event);
+            references.oldest_claim("ns", "shared").unwrap_or_default().to_string()
+        };
+        assert_eq!(oldest_after(Event::Apply(with_age("second", 2))), "second");
+        assert_eq!(oldest_after(Event::Apply(with_age("first", 1))), "first");
+        assert_eq!(oldest_after(Event::Apply(with_age("earlier", 1))), "earlier", "in the alphabet");
+        assert_eq!(oldest_after(Event::Delete(with_age("earlier", 1))), "first");
+        let mut deleted = with_age("first", 1);
+        deleted.metadata.deletion_timestamp = deleted.metadata.creation_timestamp.clone();
+        assert_eq!(oldest_after(Event::Apply(deleted)), "second");
+        assert_eq!(oldest_after(Event::Delete(with_age("second", 2))), "");
     }
 
     /// Otherwise N objects with the same credentials cause N² reconciles when they are created.

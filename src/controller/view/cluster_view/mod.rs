@@ -2,6 +2,7 @@
 //!
 //! Knows which change affects which `TokenSource`. Must not know the workqueue, nor what a reconcile does.
 
+use compact_str::CompactString;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -105,6 +106,11 @@ impl ClusterView {
 
     pub(crate) fn users(&self, namespace: &str, reference: Reference) -> Vec<NamespacedName> {
         self.read().users(namespace, reference)
+    }
+
+    /// The oldest `TokenSource` that names this target and is not being deleted.
+    pub(crate) fn oldest_claim(&self, namespace: &str, target: &str) -> Option<CompactString> {
+        self.read().oldest_claim(namespace, target)
     }
 
     /// Records the objects to which the provider block of a `TokenSource` leads, and replaces the former ones.
