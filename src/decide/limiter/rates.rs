@@ -84,9 +84,8 @@ impl Rates {
         self.alone = None;
     }
 
-    /// Limits the client that got a 429. All requests are limited, too, if the provider limits together the clients of two
-    /// tenants, or two clients of a tenant that is alone. Further 429s of a client lower only its own rate: two limits of single
-    /// clients may have met by chance.
+    /// Limits the client that got a 429. All requests are limited instead if the provider limits together the clients of two
+    /// tenants, or two clients of a tenant that is alone.
     pub(super) fn decrease(
         &mut self,
         client: Client,
@@ -108,9 +107,8 @@ impl Rates {
             return;
         }
         let begun = Rate::below(self.meter.rate(now), now);
-        self.clients.insert(client, begun.clone());
         match &mut self.all {
-            _ if !together => {}
+            _ if !together => drop(self.clients.insert(client, begun)),
             Some(rate) => rate.decrease(sent_at, now),
             None => (self.all, self.alone) = (Some(begun), (!two_tenants).then_some(tenant)),
         }
