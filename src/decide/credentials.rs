@@ -93,9 +93,12 @@ fn in_value(path: &str, value: &Value) -> Option<String> {
         Value::Array(values) => {
             values.iter().enumerate().find_map(|(at, value)| in_value(&format!("{path}[{at}]"), value))
         }
-        Value::Object(members) => {
-            members.iter().find_map(|(name, value)| in_value(&format!("{path}.{name}"), value))
-        }
+        // The names of objects and keys are not sent.
+        Value::Object(_) if path.ends_with("Ref") => None,
+        Value::Object(members) => members
+            .iter()
+            .filter(|(name, _)| !(path.ends_with("serviceAccountToken") && *name == "name"))
+            .find_map(|(name, value)| in_value(&format!("{path}.{name}"), value)),
         Value::Null | Value::Bool(_) | Value::Number(_) => None,
     }
 }
@@ -226,6 +229,13 @@ mod tests {
         assert!(message.starts_with("Field token.scopes[1] still holds"), "{message}");
         let spec = TokenSourceSpec { client_id: Some("replace_me".to_owned()), ..scene.spec.clone() };
         assert!(refused(&spec, &filled).unwrap().1.starts_with("Field clientId still holds"));
+        // The names of other objects are not sent, and objects with these names can exist.
+        let naming: TokenProviderSpec = serde_json::from_value(json!({
+            "subjectToken": {"secretKeyRef": {"name": "changeme", "key": "replace-me"}},
+            "actorToken": {"serviceAccountToken": {"name": "changeme", "audience": "https://sts.example"}},
+        }))
+        .unwrap();
+        assert_eq!(refused(&scene.spec, &naming), None);
         // A text in brackets, or of dots alone, may be a value that a provider expects.
         let mut spec = scene.spec.clone();
         spec.token.scopes = ["<all>", "...", "replace-me-not"].map(str::to_owned).into();

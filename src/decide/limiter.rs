@@ -4,6 +4,7 @@
 //! request, nor how a reconcile is started. Time is an argument.
 
 mod breaker;
+mod last_two;
 mod rate;
 mod rates;
 mod request;
@@ -240,7 +241,7 @@ impl Limiter {
             let next = if is_trial { self.next_trial(now) } else { self.next_in_turn(now) };
             let Some(Waiter { request, .. }) = next else { break };
             self.shares.take(&request.name.0);
-            self.rates.take(&request, is_trial, now);
+            self.rates.take(&request, now);
             self.resumed.push(request.name.clone());
             let permit = Permit { request, is_trial, is_reserved: true, since: now };
             self.permits.insert(permit.request.name.clone(), permit);
@@ -263,14 +264,17 @@ impl Limiter {
     /// - Without a pause, if [`Breaker::admits_others`]: the next waiter of a tenant without failures.
     /// - After the pause, until a trial fails: any waiter.
     ///
-    /// Waiters whose client is limited are left out: their 429s would follow one another without a pause.
+    /// Waiters whose client is limited are left out until the rate permits a request: the 429s of one client would follow one
+    /// another without a pause.
     fn next_trial(&mut self, now: DateTime<Utc>) -> Option<Waiter> {
         if self.permits.values().any(|permit| permit.is_trial) {
             return None;
         }
         let (breaker, rates, is_shared) = (&self.breaker, &self.rates, self.is_shared);
         let any = |_: &str| true;
-        let may_send = |namespace: &str, client: &CompactString| rates.permit(namespace, client, now);
+        let may_send = |namespace: &str, client: &CompactString| {
+            rates.permit_any(now) && rates.permit(namespace, client, now)
+        };
         let is_well = |namespace: &str, client: &CompactString| {
             !breaker.has_failed(if is_shared { namespace } else { client }) && may_send(namespace, client)
         };

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 
 use super::readiness::{is_of_this_spec, matches_spec};
 use super::{DeletionStep, Failure, Observed, Plan, Target, restart, validation};
-use crate::api::{from_kubernetes, timestamp};
+use crate::api::{ConditionType, from_kubernetes, timestamp};
 
 /// The plan for an object that is being deleted. Without the controller's finalizer, nothing is done. With the finalizer,
 /// the finalizer is removed as soon as the tokens have been revoked, or if they cannot be revoked.
@@ -41,13 +41,17 @@ pub(super) fn replaced(observed: &Observed<'_>) -> Option<Plan> {
 /// Forgets a replaced token whose revocation has been due for too long, and reports what was in the way.
 pub(super) fn overdue(observed: &Observed<'_>) -> Option<Plan> {
     let replaced_token = observed.replaced_token.as_ref().filter(|token| observed.now >= token.until)?;
-    let failure = revokes_replaced(observed).then(|| {
+    // Without provider or credentials it is unknown whether the token must be revoked.
+    let is_unknown = observed.provider.is_err() || observed.fingerprints.is_none();
+    let failure = (is_unknown || revokes_replaced(observed)).then(|| {
         let obstacle = if observed.spec.suspend {
             "the TokenSource is suspended"
         } else if restart::is_needed(observed, observed.status) {
             "the workloads of target.rolloutRestart could not be restarted and may still use it"
-        } else {
+        } else if ConditionType::Renewed.find_false(&observed.status.conditions).is_some() {
             "no attempt was possible: read the condition Renewed"
+        } else {
+            "the provider failed or was busy"
         };
         Failure::not_revoked(format!(
             "The replaced token was due for revocation at {}, but {obstacle}.",

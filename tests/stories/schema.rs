@@ -389,7 +389,7 @@ fn refused_texts() -> Vec<(&'static str, Value, &'static str)> {
         (
             "a key with a line break",
             json!({"credentialsRef": {"keys": {"clientId": "a\nb"}}}),
-            "a key of its data",
+            "a key of the object's data",
         ),
         ("a Secret with capitals", json!({"credentialsRef": {"name": "Client"}}), "the name of an object"),
         (

@@ -1,6 +1,7 @@
 //! Restarts workloads that read a token only when they start, with an annotation on their pod template, as `kubectl rollout
 //! restart` does. Knows the call; must not decide when it is made.
 
+use futures::future::join_all;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
@@ -20,12 +21,12 @@ pub(crate) async fn restart(observed: &Observed<'_>, context: &ReconcilePermit<'
     let patch = json!({ "spec": { "template": { "metadata": { "annotations": { key: &value } } } } });
     let local = &context.view.local;
     let (mut done, mut failed) = (local.restarted(observed.uid, &value), None);
-    for workload in &observed.spec.target.rollout_restart {
-        if done.contains(workload) {
-            continue;
-        }
-        // Webhooks may hang like providers, and renewals must not wait for them.
-        match context.without_permit(annotate(workload, observed.namespace, &patch, context)).await {
+    let open = observed.spec.target.rollout_restart.iter().filter(|workload| !done.contains(workload));
+    let calls =
+        open.map(async |workload| (workload, annotate(workload, observed.namespace, &patch, context).await));
+    // Webhooks may hang like providers, and neither renewals nor other workloads must wait for them.
+    for (workload, result) in context.without_permit(join_all(calls)).await {
+        match result {
             Ok(()) => done.push(workload.clone()),
             Err(error) if error.is_not_found() => {
                 tracing::debug!(workload = name(workload), "Not restarted: it does not exist");

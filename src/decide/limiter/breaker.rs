@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use compact_str::CompactString;
 
 use super::Name;
+use super::last_two::LastTwo;
 use crate::api::Reason;
 
 /// The number of failed requests in a row that opens the breaker. These requests must be of at least two TokenSources, and
@@ -23,37 +24,6 @@ const ROUND: u32 = 3;
 const TENANTS: usize = 1024;
 /// How long after its last request a tenant counts as present.
 const AROUND: TimeDelta = TimeDelta::hours(1);
-
-/// The last two different values, and when each was noted.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct LastTwo<T> {
-    last: Option<(T, DateTime<Utc>)>,
-    other: Option<(T, DateTime<Utc>)>,
-}
-
-impl<T> Default for LastTwo<T> {
-    fn default() -> Self {
-        Self { last: None, other: None }
-    }
-}
-
-impl<T: PartialEq> LastTwo<T> {
-    pub(super) fn note(&mut self, one: T, now: DateTime<Utc>) {
-        if self.last.as_ref().is_some_and(|(last, _)| *last != one) {
-            self.other = self.last.take();
-        }
-        self.last = Some((one, now));
-    }
-
-    /// Whether a different value has been noted since this instant.
-    pub(super) fn has_another(&self, one: &T, since: DateTime<Utc>) -> bool {
-        [&self.last, &self.other].into_iter().flatten().any(|(noted, at)| noted != one && *at >= since)
-    }
-
-    fn are_two(&self) -> bool {
-        self.other.is_some()
-    }
-}
 
 /// A request that failed, and what its failure proves.
 #[derive(Clone, Debug)]

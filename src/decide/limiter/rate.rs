@@ -68,6 +68,11 @@ impl Rate {
         self.bucket.set_rate(rate + near.map_or(1.0, |threshold| threshold * INCREASE / rate), now);
     }
 
+    /// Whether a limit of the provider is known.
+    pub(super) fn knows_limit(&self) -> bool {
+        self.threshold.is_some()
+    }
+
     /// Whether the limit has ended.
     pub(super) fn is_over(&self, now: DateTime<Utc>) -> bool {
         now - self.since >= FORGOTTEN || self.threshold.is_none() && self.bucket.rate() >= ENOUGH

@@ -1,5 +1,5 @@
 //! The rates of a limiter: of each client that got a 429, and of all requests if the provider limits clients together. Knows
-//! tenants, clients and the requests of the last second. Must not know who waits, nor the circuit breaker.
+//! tenants, clients and the requests of the last second. Must not know who waits, nor whether the endpoint fails.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +7,16 @@ use chrono::{DateTime, TimeDelta, Utc};
 use compact_str::CompactString;
 
 use super::Request;
-use super::breaker::LastTwo;
+use super::last_two::LastTwo;
 use super::rate::{Meter, Rate};
 
 /// If two tenants get a 429 within this time, the provider is assumed to limit them together and not separately. Tenants are
 /// namespaces, or the clients of one namespace.
 const TOGETHER: TimeDelta = TimeDelta::seconds(30);
+
+/// The maximum number of limited clients. The 429s of further clients are ignored: the limit bounds memory and work if credentials
+/// are recreated again and again.
+const CLIENTS: usize = 1024;
 
 /// A client: its namespace, and its credentials there.
 pub(super) type Client = (CompactString, CompactString);
@@ -30,6 +34,7 @@ pub(super) struct Rates {
     limited_tenants: LastTwo<CompactString>,
     limited_clients: LastTwo<CompactString>,
     meter: Meter,
+    forgotten_at: Option<DateTime<Utc>>,
 }
 
 impl Rates {
@@ -45,8 +50,12 @@ impl Rates {
         self.meter.count(now);
     }
 
-    /// Forgets the limits that have ended.
+    /// Forgets the limits that have ended, once a second: each call of the limiter calls this.
     pub(super) fn forget(&mut self, now: DateTime<Utc>) {
+        if self.forgotten_at.is_some_and(|at| at <= now && now - at < TimeDelta::seconds(1)) {
+            return;
+        }
+        self.forgotten_at = Some(now);
         self.all.take_if(|rate| rate.is_over(now));
         self.clients.retain(|_, rate| !rate.is_over(now));
     }
@@ -62,11 +71,10 @@ impl Rates {
         rate.is_none_or(|rate| rate.bucket.available_at(now) <= now)
     }
 
-    /// Takes a token for a request from each bucket that it needs. A trial needs none of the bucket of all requests.
-    pub(super) fn take(&mut self, request: &Request, is_trial: bool, now: DateTime<Utc>) {
+    /// Takes a token for a request from each bucket that it needs.
+    pub(super) fn take(&mut self, request: &Request, now: DateTime<Utc>) {
         let client = (request.name.0.clone(), request.credentials.clone());
-        let all = self.all.iter_mut().filter(|_| !is_trial);
-        for rate in all.chain(self.clients.get_mut(&client)) {
+        for rate in self.all.iter_mut().chain(self.clients.get_mut(&client)) {
             rate.bucket.take(now);
         }
     }
@@ -78,9 +86,10 @@ impl Rates {
         }
     }
 
-    /// Limits all requests after the circuit breaker has closed.
+    /// Limits all requests after the circuit breaker has closed. The limit of a tenant that was alone is not remembered.
     pub(super) fn recover(&mut self, now: DateTime<Utc>) {
-        self.all = Some(Rate::after_recovery(self.all.as_ref(), now));
+        let before = self.all.as_ref().filter(|_| self.alone.is_none());
+        self.all = Some(Rate::after_recovery(before, now));
         self.alone = None;
     }
 
@@ -107,10 +116,18 @@ impl Rates {
             return;
         }
         let begun = Rate::below(self.meter.rate(now), now);
+        if !together {
+            if self.clients.len() < CLIENTS {
+                self.clients.insert(client, begun);
+            }
+            return;
+        }
+        if !two_tenants && self.all.as_ref().is_none_or(|rate| !rate.knows_limit()) {
+            self.alone = Some(tenant);
+        }
         match &mut self.all {
-            _ if !together => drop(self.clients.insert(client, begun)),
             Some(rate) => rate.decrease(sent_at, now),
-            None => (self.all, self.alone) = (Some(begun), (!two_tenants).then_some(tenant)),
+            None => self.all = Some(begun),
         }
     }
 

@@ -260,6 +260,20 @@ fn limits_that_two_clients_of_the_only_namespace_meet_hold_back_all() {
     // The limit may be of this namespace only, so it ends when another namespace arrives.
     assert!(!waits(&mut limiter, renewal("b", "one", 500), at(20)));
     assert!(!waits(&mut limiter, renewal("b", "two", 500), at(20)));
+    // That is so if the limit became known after a recovery, too.
+    let mut recovered = Limiter::new(16, true, at(0));
+    for name in ["one", "two", "three"] {
+        answer(&mut recovered, renewal("a", name, 500), down(), at(0));
+    }
+    assert!(waits(&mut recovered, renewal("a", "one", 500), at(1)));
+    assert_eq!(resumed(&mut recovered, at(5)), ["one"]);
+    answer(&mut recovered, renewal("a", "one", 500), Answer::Succeeded, at(5));
+    for (name, second) in [("one", 10), ("two", 12), ("three", 14)] {
+        answer(&mut recovered, renewal("a", name, 500), Answer::Limited, at(second));
+    }
+    assert!(recovered.rates.limit_any());
+    assert!(!waits(&mut recovered, renewal("b", "one", 500), at(14)));
+    assert!(!waits(&mut recovered, renewal("b", "two", 500), at(14)));
     // If another namespace is present, its requests may be counted separately.
     let mut shared = Limiter::new(16, true, at(0));
     answer(&mut shared, renewal("b", "one", 500), Answer::Succeeded, at(0));
@@ -293,6 +307,12 @@ fn a_limited_client_is_not_tried_until_its_rate_permits() {
     let next = limiter.resume(at(5)).next.unwrap();
     assert!(at(5) < next && next < at(8), "{next}");
     assert_eq!(resumed(&mut limiter, next), ["c2"]);
+    // A limit that two tenants meet together applies to trials, too.
+    answer(&mut limiter, of_client("c2"), Answer::Limited, next);
+    let of_another = |name: &str| Request { credentials: "another".into(), ..renewal("d", name, 500) };
+    answer(&mut limiter, of_another("d1"), Answer::Limited, next);
+    assert!(waits(&mut limiter, of_another("d2"), next));
+    assert!(limiter.resume(next).next.is_some());
 }
 
 #[test]

@@ -254,7 +254,14 @@ fn replaced_token_that_was_not_revoked_in_time_is_reported_with_the_obstacle() {
         scene.status.restarted_for = Some(to_kubernetes(at(-3600)));
     };
     assert_eq!(overdue(599, unrestarted).plan(), Plan::Restart, "pods may use it until they are restarted");
-    let cases: [(&str, Change); 3] = [
+    let unresolved: Change = |scene| {
+        let missing = failure(Reason::ProviderNotFound, Retry::REFUSED);
+        scene.record(&Outcome::Refused(missing.clone()));
+        scene.provider = Err(missing);
+    };
+    let cases: [(&str, Change); 5] = [
+        ("was busy", |_| {}),
+        ("Renewed", unresolved),
         ("rolloutRestart", unrestarted),
         ("suspended", |scene| scene.spec.suspend = true),
         ("Renewed", |scene| scene.record(&Outcome::Failed(scene.now, outage()))),

@@ -27,6 +27,7 @@ pub(super) struct Source {
     pub(super) expires_at: Option<DateTime<Utc>>,
     pub(super) due: DateTime<Utc>,
     failures: u32,
+    is_limited: bool,
     /// How many of its tokens expired before the next one was issued.
     pub(super) expired: usize,
     pub(super) issued: usize,
@@ -45,6 +46,7 @@ impl Source {
             expires_at,
             due,
             failures: 0,
+            is_limited: false,
             expired: 0,
             issued: 0,
             under_way: false,
@@ -53,10 +55,12 @@ impl Source {
         source
     }
 
-    fn next_request(&mut self) -> Request {
+    /// The request, with the need that [`Request::of`] would find.
+    fn next_request(&mut self, now: DateTime<Utc>) -> Request {
         self.request.need = match (self.expires_at, self.failures) {
             (None, _) => Need::First,
             (Some(expires_at), 0) => Need::Renewal(expires_at),
+            (Some(expires_at), _) if self.is_limited && now < expires_at => Need::Renewal(expires_at),
             (Some(expires_at), _) => Need::Retry(expires_at),
         };
         self.request.clone()
@@ -126,7 +130,7 @@ impl World {
         if source.under_way {
             return;
         }
-        if self.limiter.acquire(source.next_request(), self.now) == Admission::Granted {
+        if self.limiter.acquire(source.next_request(self.now), self.now) == Admission::Granted {
             source.under_way = true;
             self.events.push(Reverse((self.now + TimeDelta::milliseconds(100), Event::Answered(index))));
         }
@@ -152,12 +156,13 @@ impl World {
                 source.issued += 1;
                 source.expires_at = Some(now + TimeDelta::seconds(source.lifetime));
                 (source.request.last_success, source.request.last_failure) = (Some(now), None);
-                source.failures = 0;
+                (source.failures, source.is_limited) = (0, false);
                 source.due = now + TimeDelta::seconds(source.lifetime / 2);
                 Answer::Succeeded
             }
             Some(reason) => {
                 source.failures += 1;
+                source.is_limited = reason == Reason::RateLimited;
                 source.request.last_failure = Some(now);
                 let wait = 2_i64.pow(source.failures.min(8)).min(300);
                 source.due = now + TimeDelta::seconds(wait);
