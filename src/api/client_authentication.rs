@@ -62,6 +62,11 @@ impl ClientAuthentication {
     pub fn bearer_assertion(&self) -> Option<&AssertionSettings> {
         self.bearer_token.as_ref()?.assertion.as_ref()
     }
+
+    /// The settings of all assertions that are signed for the client.
+    pub fn assertions(&self) -> impl Iterator<Item = &AssertionSettings> {
+        self.assertion.iter().chain(self.bearer_assertion())
+    }
 }
 
 /// A token that the client presents in the Authorization header (RFC 6750, section 2.1). Exactly one field is set.

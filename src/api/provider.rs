@@ -294,9 +294,9 @@ impl TokenProviderSpec {
 
     /// Whether the header of a signed assertion needs the certificate in the credentials Secret.
     pub fn asserts_certificate(&self) -> bool {
-        let client = &self.client_authentication;
-        let mut assertions = [client.assertion.as_ref(), client.bearer_assertion()].into_iter().flatten();
-        assertions.any(|assertion| assertion.x5t || assertion.x5t_s256 || assertion.x5c)
+        self.client_authentication
+            .assertions()
+            .any(|assertion| assertion.x5t || assertion.x5t_s256 || assertion.x5c)
             || self.assertion_grant.as_ref().is_some_and(|grant| grant.x5t || grant.x5t_s256 || grant.x5c)
     }
 

@@ -136,7 +136,7 @@ impl Limiter {
     pub fn release(&mut self, name: &Name, answer: Answer, now: DateTime<Utc>) {
         self.used_at = now;
         let Some(Permit { request, is_trial, since: sent_at, .. }) = self.give_back(name) else { return };
-        let client = (request.name.0.clone(), request.credentials.clone());
+        let client = request.client();
         match answer {
             Answer::Succeeded => {
                 self.rates.increase(&client, sent_at, now);
@@ -272,9 +272,9 @@ impl Limiter {
         }
         let (breaker, rates, is_shared) = (&self.breaker, &self.rates, self.is_shared);
         let any = |_: &str| true;
-        let may_send = |namespace: &str, client: &CompactString| {
-            rates.permit_any(now) && rates.permit(namespace, client, now)
-        };
+        let is_permitted = rates.permit_any(now);
+        let may_send =
+            |namespace: &str, client: &CompactString| is_permitted && rates.permit(namespace, client, now);
         let is_well = |namespace: &str, client: &CompactString| {
             !breaker.has_failed(if is_shared { namespace } else { client }) && may_send(namespace, client)
         };

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use compact_str::CompactString;
 
-use super::Request;
 use super::last_two::LastTwo;
 use super::rate::{Meter, Rate};
+use super::request::{Client, Request};
 
 /// If two tenants get a 429 within this time, the provider is assumed to limit them together and not separately. Tenants are
 /// namespaces, or the clients of one namespace.
@@ -17,9 +17,6 @@ const TOGETHER: TimeDelta = TimeDelta::seconds(30);
 /// The maximum number of limited clients. The 429s of further clients are ignored: the limit bounds memory and work if credentials
 /// are recreated again and again.
 const CLIENTS: usize = 1024;
-
-/// A client: its namespace, and its credentials there.
-pub(super) type Client = (CompactString, CompactString);
 
 /// The rates of one limiter.
 #[derive(Clone, Debug, Default)]
@@ -73,8 +70,7 @@ impl Rates {
 
     /// Takes a token for a request from each bucket that it needs.
     pub(super) fn take(&mut self, request: &Request, now: DateTime<Utc>) {
-        let client = (request.name.0.clone(), request.credentials.clone());
-        for rate in self.all.iter_mut().chain(self.clients.get_mut(&client)) {
+        for rate in self.all.iter_mut().chain(self.clients.get_mut(&request.client())) {
             rate.bucket.take(now);
         }
     }

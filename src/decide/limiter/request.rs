@@ -10,6 +10,9 @@ use crate::decide::{Failure, Observed, Published, ReferencedSecret};
 /// Namespace and name of a TokenSource.
 pub type Name = (CompactString, CompactString);
 
+/// A client: its namespace, and its credentials there.
+pub(super) type Client = (CompactString, CompactString);
+
 /// A TokenSource without a token is treated like one whose token expires this long after the wait began: a thousand new
 /// TokenSources must not let the tokens of old ones expire, and renewals must not keep new TokenSources waiting without end.
 const GRACE: TimeDelta = TimeDelta::minutes(1);
@@ -91,6 +94,11 @@ impl Request {
             last_success: None,
             last_failure: None,
         }
+    }
+
+    /// The client that sends the request.
+    pub(super) fn client(&self) -> Client {
+        (self.name.0.clone(), self.credentials.clone())
     }
 
     /// When the same inputs last succeeded, if they have not failed since.

@@ -2,11 +2,11 @@
 //!
 //! Knows which change affects which `TokenSource`. Must not know the workqueue, nor what a reconcile does.
 
-use compact_str::CompactString;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use compact_str::CompactString;
 use futures::stream::{self, BoxStream};
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::Secret;

@@ -7,9 +7,7 @@ use crate::api::TokenProviderSpec;
 
 /// The claims of a provider block: for every kind of assertion, and for a token that the controller signs.
 fn claims_of(provider: &TokenProviderSpec) -> impl Iterator<Item = &serde_json::Map<String, Value>> {
-    let client = &provider.client_authentication;
-    let of_client = [client.assertion.as_ref(), client.bearer_assertion()].into_iter().flatten();
-    let of_client = of_client.map(|assertion| assertion.claims.as_ref());
+    let of_client = provider.client_authentication.assertions().map(|assertion| assertion.claims.as_ref());
     let of_grant = provider.assertion_grant.as_ref().map(|grant| grant.claims.as_ref());
     let of_token = provider.signed_token.as_ref().map(|token| token.claims.as_ref());
     of_client.chain(of_grant).chain(of_token).flatten()
